@@ -1,0 +1,70 @@
+//! Prints the rate of the convolution kernels at the shapes of `small-cnn`, in GFLOP/s, medians of several rounds.
+//!
+//! `cargo run --release -p widemargin-kernels --example convolution_rate`
+#![allow(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::time::Instant;
+use widemargin_kernels::convolution::{self, ConvolutionShape};
+use widemargin_kernels::{batch_norm, detected, pooling};
+
+fn median(rounds: usize, mut work: impl FnMut()) -> f64 {
+    work();
+    let mut seconds: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[rounds / 2]
+}
+
+fn main() {
+    println!("{:?}, {} threads", detected(), rayon_threads());
+    for (in_channels, out_channels, side) in [(1, 32, 28), (32, 32, 28), (32, 64, 14), (64, 64, 14), (256, 256, 7)] {
+        let shape = ConvolutionShape {
+            batch: 128,
+            in_channels,
+            height: side,
+            width: side,
+            out_channels,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
+        let input = vec![0.5; shape.input_len()];
+        let weights = vec![0.25; shape.weights_len()];
+        let mut output = vec![0.0; shape.output_len()];
+        let mut input_gradient = vec![0.0; shape.input_len()];
+        let mut weight_gradient = vec![0.0; shape.weights_len()];
+        let work = 2.0 * (shape.output_len() * in_channels * 9) as f64;
+        let forward = median(15, || convolution::forward(&shape, &input, &weights, &mut output));
+        let by_input = median(15, || convolution::input_gradient(&shape, &output, &weights, &mut input_gradient));
+        let by_weights = median(15, || convolution::weight_gradient(&shape, &input, &output, &mut weight_gradient));
+        println!("{in_channels:4} -> {out_channels:4} at {side:2}: ms forward {:.1}, input gradient {:.1}, weight gradient {:.1}; GFLOP/s {:.0}, {:.0}, {:.0}",
+            forward * 1e3, by_input * 1e3, by_weights * 1e3, work / forward / 1e9, work / by_input / 1e9, work / by_weights / 1e9);
+    }
+    for (channels, positions) in [(32, 784), (64, 196)] {
+        let shape = batch_norm::NormShape { batch: 128, channels, positions };
+        let input: Vec<f32> = (0..shape.len()).map(|i| (i % 13) as f32 - 6.0).collect();
+        let one = vec![1.0; channels];
+        let p = batch_norm::NormParameters { weight: Some(&one), bias: Some(&one), slope: Some(&one) };
+        let s = batch_norm::statistics(shape, &input);
+        let inverse = batch_norm::inverse_deviation(&s, 1e-5);
+        let statistics = median(15, || drop(batch_norm::statistics(shape, &input)));
+        let forward = median(15, || drop(batch_norm::forward(shape, &input, &s.mean, &inverse, &p)));
+        let backward = median(15, || drop(batch_norm::backward(shape, &input, &s.mean, &inverse, &p, &input)));
+        println!("norm {channels} x {positions}: ms statistics {:.1}, forward {:.1}, backward {:.1}", statistics * 1e3, forward * 1e3, backward * 1e3);
+        let side = (positions as f64).sqrt() as usize;
+        let pool = pooling::PoolShape { planes: 128 * channels, height: side, width: side, size: 2 };
+        let (values, chosen) = pooling::maximum(pool, &input);
+        let forward = median(15, || drop(pooling::maximum(pool, &input)));
+        let backward = median(15, || drop(pooling::maximum_gradient(pool, &values, &chosen)));
+        println!("pool: ms forward {:.1}, backward {:.1}", forward * 1e3, backward * 1e3);
+    }
+}
+
+fn rayon_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

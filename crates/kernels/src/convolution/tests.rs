@@ -1,0 +1,158 @@
+//! Against the obvious loops in f64, at odd shapes, for every instruction set of this machine.
+
+use super::backward::{input_gradient_with, weight_gradient_with};
+use super::forward::forward_with;
+use super::{ConvolutionShape, forward, input_gradient, weight_gradient};
+use crate::simd;
+use proptest::prelude::*;
+
+/// Sums of up to a few thousand f32 products, compared with f64: rounding grows with the square root of the length.
+const TOLERANCE: f64 = 2e-5;
+
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(3_037_000_493);
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// Calls `visit(output index, weight index, input index)` for every product of the convolution.
+fn every_product(s: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize)) {
+    let (oh, ow) = (s.out_height(), s.out_width());
+    for b in 0..s.batch {
+        for o in 0..s.out_channels {
+            for y in 0..oh {
+                for x in 0..ow {
+                    for c in 0..s.in_channels {
+                        for i in 0..s.kernel {
+                            for j in 0..s.kernel {
+                                let (iy, ix) = (y * s.stride + i, x * s.stride + j);
+                                if iy < s.padding || ix < s.padding {
+                                    continue;
+                                }
+                                let (iy, ix) = (iy - s.padding, ix - s.padding);
+                                if iy >= s.height || ix >= s.width {
+                                    continue;
+                                }
+                                visit(
+                                    ((b * s.out_channels + o) * oh + y) * ow + x,
+                                    ((o * s.in_channels + c) * s.kernel + i) * s.kernel + j,
+                                    ((b * s.in_channels + c) * s.height + iy) * s.width + ix,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn assert_close(what: &str, shape: &ConvolutionShape, got: &[f32], wanted: &[f64]) {
+    let largest = wanted.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+    for (index, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+        let error = (f64::from(*got) - wanted).abs() / largest;
+        assert!(error < TOLERANCE, "{what} of {shape:?} at {index}: {got}, wanted {wanted}");
+    }
+}
+
+fn check(shape: ConvolutionShape, seed: u64) {
+    let input = numbers(shape.input_len(), seed);
+    let weights = numbers(shape.weights_len(), seed + 1);
+    let gradient = numbers(shape.output_len(), seed + 2);
+    let mut output64 = vec![0.0f64; shape.output_len()];
+    let mut input64 = vec![0.0f64; shape.input_len()];
+    let mut weights64 = vec![0.0f64; shape.weights_len()];
+    every_product(&shape, |o, w, i| {
+        output64[o] += f64::from(weights[w]) * f64::from(input[i]);
+        input64[i] += f64::from(weights[w]) * f64::from(gradient[o]);
+        weights64[w] += f64::from(gradient[o]) * f64::from(input[i]);
+    });
+    for set in simd::available() {
+        // Filled with rubbish: every value must be overwritten.
+        let mut output = vec![f32::NAN; shape.output_len()];
+        forward_with(set, &shape, &input, &weights, &mut output);
+        assert_close(&format!("output ({set:?})"), &shape, &output, &output64);
+        let mut got = vec![f32::NAN; shape.input_len()];
+        input_gradient_with(set, &shape, &gradient, &weights, &mut got);
+        assert_close(&format!("input gradient ({set:?})"), &shape, &got, &input64);
+        let mut got = vec![f32::NAN; shape.weights_len()];
+        weight_gradient_with(set, &shape, &input, &gradient, &mut got);
+        assert_close(&format!("weight gradient ({set:?})"), &shape, &got, &weights64);
+    }
+}
+
+fn shape(
+    batch: usize,
+    in_channels: usize,
+    (height, width): (usize, usize),
+    out_channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> ConvolutionShape {
+    ConvolutionShape { batch, in_channels, height, width, out_channels, kernel, stride, padding }
+}
+
+#[test]
+fn shapes_of_the_backbones() {
+    check(shape(3, 1, (28, 28), 32, 3, 1, 1), 1);
+    check(shape(2, 32, (14, 14), 64, 3, 1, 1), 2);
+    check(shape(9, 16, (15, 13), 24, 3, 2, 1), 3);
+    check(shape(2, 16, (14, 14), 33, 1, 2, 0), 4);
+    check(shape(11, 64, (7, 7), 130, 3, 1, 1), 5);
+}
+
+#[test]
+fn odd_shapes() {
+    check(shape(1, 1, (1, 1), 1, 1, 1, 0), 1);
+    check(shape(1, 1, (1, 1), 1, 3, 1, 1), 2);
+    check(shape(2, 3, (5, 2), 1, 5, 1, 4), 3);
+    check(shape(1, 2, (7, 9), 3, 2, 3, 1), 4);
+    check(shape(1, 2, (4, 4), 3, 1, 3, 0), 5);
+    check(shape(1, 1, (3, 65), 17, 3, 1, 0), 6);
+    check(shape(0, 2, (4, 4), 3, 3, 1, 1), 7);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn any_shape(
+        batch in 1usize..4, channels in 1usize..6, height in 1usize..12, width in 1usize..30,
+        out in 1usize..20, kernel in 1usize..6, stride in 1usize..4, pad in 0usize..5, seed in 0u64..1000,
+    ) {
+        let padding = pad.min(kernel - 1);
+        prop_assume!(height + 2 * padding >= kernel && width + 2 * padding >= kernel);
+        check(shape(batch, channels, (height, width), out, kernel, stride, padding), seed);
+    }
+}
+
+#[test]
+fn same_bits_for_any_number_of_threads() {
+    let shape = shape(13, 5, (9, 11), 7, 3, 1, 1);
+    let input = numbers(shape.input_len(), 1);
+    let weights = numbers(shape.weights_len(), 2);
+    let gradient = numbers(shape.output_len(), 3);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
+        pool.install(|| {
+            let mut results = vec![vec![0.0; shape.output_len()], vec![0.0; shape.input_len()], vec![0.0; shape.weights_len()]];
+            forward(&shape, &input, &weights, &mut results[0]);
+            input_gradient(&shape, &gradient, &weights, &mut results[1]);
+            weight_gradient(&shape, &input, &gradient, &mut results[2]);
+            results.concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(5));
+}
+
+#[test]
+#[should_panic(expected = "larger than the padded picture")]
+fn a_kernel_larger_than_the_picture_is_refused() {
+    forward(&shape(1, 1, (2, 2), 1, 5, 1, 0), &[0.0; 4], &[0.0; 25], &mut []);
+}

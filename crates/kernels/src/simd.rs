@@ -1,0 +1,168 @@
+//! One small vocabulary of vector registers, so that a kernel is written once and compiled for each instruction set.
+//!
+//! [`Lanes`] is the register; [`InstructionSet`] is the run-time choice. A kernel is a generic `#[inline(always)]`
+//! function over `Lanes`; a thin `#[target_feature]` function per instruction set instantiates it.
+
+use std::sync::OnceLock;
+
+/// The instruction sets that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// Plain Rust, vectorised by the compiler for the target's baseline.
+    Portable,
+    /// AVX2 with fused multiply-add.
+    Avx2,
+    /// AVX-512 Foundation.
+    Avx512,
+}
+
+/// The best instruction set of this processor, found once.
+///
+/// The environment variable `WIDEMARGIN_INSTRUCTION_SET` (`portable`, `avx2`, `avx512`) can ask for a lower one, to
+/// compare results or to look for a fault; a set that the processor lacks is never chosen.
+pub fn detected() -> InstructionSet {
+    static FOUND: OnceLock<InstructionSet> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let wanted = std::env::var("WIDEMARGIN_INSTRUCTION_SET").unwrap_or_default();
+        let allowed = available();
+        let ceiling = match wanted.as_str() {
+            "portable" => InstructionSet::Portable,
+            "avx2" => InstructionSet::Avx2,
+            _ => InstructionSet::Avx512,
+        };
+        *allowed
+            .iter()
+            .rfind(|set| rank(**set) <= rank(ceiling))
+            .unwrap_or(&InstructionSet::Portable)
+    })
+}
+
+/// Every instruction set that this processor has, worst first.
+pub(crate) fn available() -> Vec<InstructionSet> {
+    let mut found = vec![InstructionSet::Portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            found.push(InstructionSet::Avx2);
+        }
+        if is_x86_feature_detected!("avx512f") {
+            found.push(InstructionSet::Avx512);
+        }
+    }
+    found
+}
+
+fn rank(set: InstructionSet) -> u8 {
+    match set {
+        InstructionSet::Portable => 0,
+        InstructionSet::Avx2 => 1,
+        InstructionSet::Avx512 => 2,
+    }
+}
+
+/// A vector register of `f32`.
+///
+/// # Safety
+/// `load` reads and `store` writes `COUNT` values at an address that need not be aligned; every method must be
+/// called only where the instruction set is available.
+pub(crate) trait Lanes: Copy {
+    /// Values in one register.
+    const COUNT: usize;
+    /// All lanes zero.
+    unsafe fn zero() -> Self;
+    /// All lanes equal to `value`.
+    unsafe fn splat(value: f32) -> Self;
+    /// `COUNT` values from `from`.
+    unsafe fn load(from: *const f32) -> Self;
+    /// `COUNT` values to `to`.
+    unsafe fn store(self, to: *mut f32);
+    /// `self * by + plus`.
+    unsafe fn multiply_add(self, by: Self, plus: Self) -> Self;
+}
+
+/// Eight plain floats: what the compiler makes of them is its affair.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain([f32; 8]);
+
+impl Lanes for Plain {
+    const COUNT: usize = 8;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.0; 8])
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 8])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller promises eight readable values.
+        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller promises eight writable values.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn multiply_add(self, by: Self, plus: Self) -> Self {
+        let mut out = plus.0;
+        for ((out, a), b) in out.iter_mut().zip(self.0).zip(by.0) {
+            *out += a * b;
+        }
+        Self(out)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    //! The registers of x86-64.
+    use super::Lanes;
+    use core::arch::x86_64::{
+        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+
+    /// A 256-bit register.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256);
+
+    /// A 512-bit register.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    macro_rules! lanes {
+        ($name:ident, $count:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+            impl Lanes for $name {
+                const COUNT: usize = $count;
+                #[inline(always)]
+                unsafe fn zero() -> Self {
+                    // SAFETY: the caller promises the instruction set, here and below.
+                    Self(unsafe { $zero() })
+                }
+                #[inline(always)]
+                unsafe fn splat(value: f32) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $splat(value) })
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> Self {
+                    // SAFETY: as above; the caller promises that many readable values.
+                    Self(unsafe { $load(from) })
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut f32) {
+                    // SAFETY: as above; the caller promises that many writable values.
+                    unsafe { $store(to, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn multiply_add(self, by: Self, plus: Self) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $fma(self.0, by.0, plus.0) })
+                }
+            }
+        };
+    }
+    lanes!(Avx2, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
+    lanes!(Avx512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
+}
