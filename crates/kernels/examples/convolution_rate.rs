@@ -54,7 +54,7 @@ fn main() {
         let inverse = batch_norm::inverse_deviation(&s, 1e-5);
         let statistics = median(15, || drop(batch_norm::statistics(shape, &input)));
         let forward = median(15, || drop(batch_norm::forward(shape, &input, &s.mean, &inverse, &p)));
-        let backward = median(15, || drop(batch_norm::backward(shape, &input, &s.mean, &inverse, &p, &input)));
+        let backward = median(15, || drop(batch_norm::backward(shape, &input, &s.mean, &inverse, &p, &input, true)));
         println!("norm {channels} x {positions}: ms statistics {:.1}, forward {:.1}, backward {:.1}", statistics * 1e3, forward * 1e3, backward * 1e3);
         let side = (positions as f64).sqrt() as usize;
         let pool = pooling::PoolShape { planes: 128 * channels, height: side, width: side, size: 2 };

@@ -162,7 +162,10 @@ pub fn forward(
     output
 }
 
-/// The gradients of [`forward`] when mean and deviation are those of the batch itself (training).
+/// The gradients of [`forward`].
+///
+/// With `of_batch` mean and deviation are those of the batch itself and the gradient runs through them (training); without,
+/// they are constants (running statistics).
 ///
 /// # Panics
 /// If a slice has another length than `shape` says.
@@ -173,6 +176,7 @@ pub fn backward(
     inverse_deviation: &[f32],
     parameters: &NormParameters<'_>,
     output_gradient: &[f32],
+    of_batch: bool,
 ) -> NormGradients {
     check(shape, input, mean, inverse_deviation, parameters);
     assert_eq!(output_gradient.len(), input.len(), "output gradient of a batch normalisation {shape:?}");
@@ -222,7 +226,8 @@ pub fn backward(
         if with_slope {
             gradients.slope[channel] = sums[2] as f32;
         }
-        shares.push(((sums[0] / count) as f32, (sums[1] * inverse * inverse / count) as f32));
+        let share = if of_batch { 1.0 / count } else { 0.0 };
+        shares.push(((sums[0] * share) as f32, (sums[1] * inverse * inverse * share) as f32));
     }
     gradients
         .input
@@ -304,7 +309,7 @@ mod tests {
             for (got, wanted) in y.iter().zip(&y64) {
                 prop_assert!((f64::from(*got) - wanted).abs() < 1e-4, "{got} {wanted}");
             }
-            let g = backward(shape, &x, &statistics.mean, &inverse, &p, &dy);
+            let g = backward(shape, &x, &statistics.mean, &inverse, &p, &dy, true);
             // Finite differences of the twin; a step that crosses the kink of the PReLU says nothing.
             let loss = |x: &[f64], w: &[f64], b: &[f64], s: &[f64]| -> f64 {
                 twin(shape, x, w, b, s, f64::from(epsilon)).iter().zip(&dy).map(|(y, d)| y * f64::from(*d)).sum()

@@ -11,6 +11,7 @@
 
 pub mod batch_norm;
 pub mod convolution;
+pub mod matrix;
 pub mod pooling;
 mod simd;
 

@@ -45,7 +45,7 @@ pub(super) fn input_gradient_with(
         return;
     }
     for phase in &phases {
-        let panels = Panels::pack(set, shape.in_channels, phase.layout.offsets.len(), |channel, tap| {
+        let panels = Panels::pack(set, shape.in_channels, phase.layout.offsets.shifts().len(), |channel, tap| {
             let (i, j) = phase.taps[tap % phase.taps.len()];
             let out_channel = tap / phase.taps.len();
             weights[((out_channel * shape.in_channels + channel) * shape.kernel + i) * shape.kernel + j]
@@ -134,7 +134,7 @@ fn correlate_part(
     let tile_channels = tile::correlation_channels(set);
     let pitch = padded_channels(set, shape);
     // A missing tap reads the same pixels as the first; its sums are never looked at.
-    let mut offsets = layout.offsets.clone();
+    let mut offsets = layout.offsets.shifts().to_vec();
     offsets.resize(shape.taps().next_multiple_of(tile_taps), 0);
     let mut sums = vec![0.0; offsets.len() * pitch];
     let mut image = vec![0.0; layout.image_len(0)];

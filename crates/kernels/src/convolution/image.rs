@@ -1,6 +1,7 @@
 //! The zero-padded image in which every tap of the kernel is a constant shift.
 
 use super::ConvolutionShape;
+use super::tile::Offsets;
 
 /// Where the taps of a product lie in a padded image, and how its output positions are laid out.
 ///
@@ -16,7 +17,7 @@ pub(super) struct Layout {
     plane_rows: usize,
     planes: usize,
     /// The shift of each tap, in the order of the packed weights.
-    pub(super) offsets: Vec<usize>,
+    pub(super) offsets: Offsets,
 }
 
 impl Layout {
@@ -40,24 +41,19 @@ impl Layout {
         let (stride, kernel) = (shape.stride, shape.kernel);
         let (rows, columns) = (shape.out_height(), shape.out_width());
         let reach = (kernel - 1) / stride;
-        let mut layout = Self {
-            rows,
-            columns,
-            pitch: columns + reach,
-            plane_rows: rows + reach,
-            planes: stride.min(kernel).pow(2) * shape.in_channels,
-            offsets: Vec::with_capacity(shape.taps()),
-        };
+        let (pitch, plane_rows) = (columns + reach, rows + reach);
+        let mut offsets = Vec::with_capacity(shape.taps());
         let phases = stride.min(kernel);
         for channel in 0..shape.in_channels {
             for i in 0..kernel {
                 for j in 0..kernel {
                     let plane = ((i % stride) * phases + j % stride) * shape.in_channels + channel;
-                    layout.offsets.push(plane * layout.plane_len() + (i / stride) * layout.pitch + j / stride);
+                    offsets.push((plane * plane_rows + i / stride) * pitch + j / stride);
                 }
             }
         }
-        layout
+        let planes = phases.pow(2) * shape.in_channels;
+        Self { rows, columns, pitch, plane_rows, planes, offsets: Offsets::new(offsets) }
     }
 
     /// Copies one input picture `[in_channels, height, width]` into the image of [`Layout::of_input`].
@@ -144,7 +140,7 @@ impl GradientPhase {
                     pitch,
                     plane_rows,
                     planes: shape.out_channels,
-                    offsets,
+                    offsets: Offsets::new(offsets),
                 };
                 if layout.rows > 0 && layout.columns > 0 {
                     let first = (

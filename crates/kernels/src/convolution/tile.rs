@@ -45,11 +45,30 @@ impl Panels {
     }
 }
 
+/// The shift of each tap in the padded image, with the largest of them found once.
+#[derive(Clone, Debug)]
+pub(super) struct Offsets {
+    shifts: Vec<usize>,
+    largest: usize,
+}
+
+impl Offsets {
+    pub(super) fn new(shifts: Vec<usize>) -> Self {
+        let largest = shifts.iter().copied().max().unwrap_or(0);
+        Self { shifts, largest }
+    }
+
+    pub(super) fn shifts(&self) -> &[usize] {
+        &self.shifts
+    }
+}
+
 /// Output channels of one shifted tile.
 fn shifted_rows(set: InstructionSet) -> usize {
     match set {
         InstructionSet::Avx512 => 8,
-        InstructionSet::Portable | InstructionSet::Avx2 => 4,
+        InstructionSet::Avx2 => 6,
+        InstructionSet::Portable => 4,
     }
 }
 
@@ -57,7 +76,7 @@ fn shifted_rows(set: InstructionSet) -> usize {
 pub(super) fn shifted_columns(set: InstructionSet) -> usize {
     match set {
         InstructionSet::Portable => 8,
-        InstructionSet::Avx2 => 24,
+        InstructionSet::Avx2 => 16,
         InstructionSet::Avx512 => 48,
     }
 }
@@ -68,16 +87,16 @@ pub(super) fn shifted(
     set: InstructionSet,
     panels: &Panels,
     index: usize,
-    offsets: &[usize],
+    offsets: &Offsets,
     image: &[f32],
     out: &mut [f32],
     pitch: usize,
 ) {
     let columns = shifted_columns(set);
+    let Offsets { shifts: offsets, largest } = offsets;
     let panel = panels.panel(index);
     assert_eq!(panel.len(), offsets.len() * panels.rows);
-    let reach = offsets.iter().copied().max().unwrap_or(0) + columns;
-    assert!(reach <= image.len(), "the padded image is too short for its taps");
+    assert!(largest + columns <= image.len(), "the padded image is too short for its taps");
     assert!((panels.rows - 1) * pitch + columns <= out.len(), "no room for the tile");
     // SAFETY: the three assertions above bound every read and write; `set` comes from run-time detection.
     unsafe {
@@ -99,7 +118,7 @@ pub(super) fn shifted(
 #[target_feature(enable = "avx2,fma")]
 unsafe fn shifted_avx2(panel: *const f32, offsets: &[usize], image: *const f32, out: *mut f32, pitch: usize) {
     // SAFETY: the caller's promise is passed on.
-    unsafe { shifted_tile::<crate::simd::x86::Avx2, 4, 3>(panel, offsets, image, out, pitch) }
+    unsafe { shifted_tile::<crate::simd::x86::Avx2, 6, 2>(panel, offsets, image, out, pitch) }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,97 @@
+//! `iresnet18`, `iresnet34`, `iresnet50`: the improved residual networks of face recognition.
+//!
+//! Blocks are BN - conv - BN - PReLU - conv - BN with an identity or a projected short cut (Duta et al., Improved Residual Networks,
+//! 2020, section 3; in the arrangement that ArcFace's authors train: Deng et al., 2019, section 3.1); no pooling at the
+//! end, but BN - dropout - fully connected - BN without affine part.
+
+use super::BackboneConfig;
+use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation, Pass};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+/// Channels of the four stages; each begins with a stride of 2.
+const CHANNELS: [usize; 4] = [64, 128, 256, 512];
+
+#[derive(Module, Debug)]
+struct Block {
+    first_normalisation: Normalisation,
+    first: Convolution,
+    middle_normalisation: Normalisation,
+    second: Convolution,
+    last_normalisation: Normalisation,
+    short_cut: Option<Convolution>,
+    short_cut_normalisation: Option<Normalisation>,
+}
+
+impl Block {
+    fn new(channels: [usize; 2], stride: usize, random: &mut ChaCha8Rng, device: &Device) -> Self {
+        let [inputs, outputs] = channels;
+        let projected = stride != 1 || inputs != outputs;
+        Self {
+            first_normalisation: Normalisation::new(inputs, device),
+            first: Convolution::new(channels, 3, 1, random, device),
+            middle_normalisation: Normalisation::with_prelu(outputs, device),
+            second: Convolution::new([outputs, outputs], 3, stride, random, device),
+            last_normalisation: Normalisation::new(outputs, device),
+            short_cut: projected.then(|| Convolution::new(channels, 1, stride, random, device)),
+            short_cut_normalisation: projected.then(|| Normalisation::new(outputs, device)),
+        }
+    }
+
+    fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<4> {
+        let mut value = self.first.forward(self.first_normalisation.forward(input.clone(), pass));
+        value = self.second.forward(self.middle_normalisation.forward(value, pass));
+        value = self.last_normalisation.forward(value, pass);
+        let short = match (&self.short_cut, &self.short_cut_normalisation) {
+            (Some(convolution), Some(normalisation)) => normalisation.forward(convolution.forward(input), pass),
+            _ => input,
+        };
+        value + short
+    }
+}
+
+/// An improved residual network.
+#[derive(Module, Debug)]
+pub struct ImprovedResidual {
+    stem: Convolution,
+    stem_normalisation: Normalisation,
+    blocks: Vec<Block>,
+    last_normalisation: Normalisation,
+    dropout: Dropout,
+    embedding: FullyConnected,
+    embedding_normalisation: Normalisation,
+}
+
+impl ImprovedResidual {
+    pub(super) fn new(depths: [usize; 4], config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 3, 1, random, device);
+        let (mut blocks, mut inputs) = (Vec::new(), CHANNELS[0]);
+        let (mut height, mut width) = (config.input.height, config.input.width);
+        for (depth, channels) in depths.into_iter().zip(CHANNELS) {
+            for index in 0..depth {
+                blocks.push(Block::new([inputs, channels], if index == 0 { 2 } else { 1 }, random, device));
+                inputs = channels;
+            }
+            (height, width) = (height.div_ceil(2), width.div_ceil(2));
+        }
+        Self {
+            stem,
+            stem_normalisation: Normalisation::with_prelu(CHANNELS[0], device),
+            blocks,
+            last_normalisation: Normalisation::new(inputs, device),
+            dropout: Dropout::new(config.dropout),
+            embedding: FullyConnected::new(inputs * height * width, config.embedding, random, device),
+            embedding_normalisation: Normalisation::plain(config.embedding, device),
+        }
+    }
+
+    pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
+        let mut value = self.stem_normalisation.forward(self.stem.forward(input), pass);
+        for block in &self.blocks {
+            value = block.forward(value, pass);
+        }
+        let flat = self.dropout.forward(self.last_normalisation.forward(value, pass), pass).flatten(1, 3);
+        self.embedding_normalisation.forward(self.embedding.forward(flat), pass)
+    }
+}

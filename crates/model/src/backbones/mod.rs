@@ -1,0 +1,192 @@
+//! The backbones, by name.
+
+mod iresnet;
+mod perceptron;
+mod small_cnn;
+
+use crate::Error;
+use crate::layers::Pass;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// The backbones that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackboneName {
+    /// Four 3 x 3 convolutions with batch normalisation and PReLU in two stages; for small pictures.
+    SmallCnn,
+    /// Improved residual network of 18 layers.
+    Iresnet18,
+    /// Improved residual network of 34 layers.
+    Iresnet34,
+    /// Improved residual network of 50 layers.
+    Iresnet50,
+    /// Fully connected layers with batch normalisation and PReLU.
+    Mlp,
+    /// One matrix.
+    Linear,
+    /// The input itself, flattened; for embeddings that are ready made.
+    Identity,
+}
+
+impl BackboneName {
+    /// Every backbone, in the order of the documentation.
+    pub const ALL: [Self; 7] =
+        [Self::SmallCnn, Self::Iresnet18, Self::Iresnet34, Self::Iresnet50, Self::Mlp, Self::Linear, Self::Identity];
+
+    /// The name used in configurations and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SmallCnn => "small-cnn",
+            Self::Iresnet18 => "iresnet18",
+            Self::Iresnet34 => "iresnet34",
+            Self::Iresnet50 => "iresnet50",
+            Self::Mlp => "mlp",
+            Self::Linear => "linear",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+impl std::fmt::Display for BackboneName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for BackboneName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name).ok_or_else(|| Error::UnknownBackbone {
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::as_str).join(", "),
+        })
+    }
+}
+
+/// Channels, rows and columns of one input picture; a ready-made embedding of `n` numbers is `1 x 1 x n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputShape {
+    /// Colour channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl InputShape {
+    /// Values in one input.
+    pub fn values(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+/// Everything that fixes a backbone but its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackboneConfig {
+    /// Which backbone.
+    pub name: BackboneName,
+    /// Shape of one input.
+    pub input: InputShape,
+    /// Numbers in an embedding, at least 1; for `identity` it must be the number of input values.
+    pub embedding: usize,
+    /// Share of values set to zero before the last layer in training, in `0..1`; used by `iresnet*` and `mlp`.
+    pub dropout: f32,
+    /// Widths of the hidden layers of `mlp`.
+    pub hidden: Vec<usize>,
+}
+
+impl BackboneConfig {
+    fn wrong(&self, what: &'static str, found: impl ToString, wanted: impl ToString) -> Error {
+        let backbone = self.name.as_str();
+        Error::BadConfiguration { backbone, what, found: found.to_string(), wanted: wanted.to_string() }
+    }
+
+    /// Whether such a backbone can be built.
+    ///
+    /// # Errors
+    /// [`Error::BadConfiguration`] naming the setting, what was found and what is wanted.
+    pub fn check(&self) -> Result<(), Error> {
+        let input = self.input;
+        if input.values() == 0 {
+            return Err(self.wrong("the input shape", format!("{input:?}"), "at least one value"));
+        }
+        if self.embedding == 0 {
+            return Err(self.wrong("the embedding dimension", 0, "at least 1"));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(self.wrong("dropout", self.dropout, "at least 0 and below 1"));
+        }
+        if self.hidden.contains(&0) {
+            return Err(self.wrong("a hidden width", 0, "at least 1"));
+        }
+        let least = match self.name {
+            BackboneName::SmallCnn => 4,
+            _ => 1,
+        };
+        if input.height.min(input.width) < least {
+            let found = format!("{} x {}", input.height, input.width);
+            return Err(self.wrong("the picture", found, format!("at least {least} x {least}")));
+        }
+        if self.name == BackboneName::Identity && self.embedding != input.values() {
+            return Err(self.wrong("the embedding dimension", self.embedding, format!("the input's {}", input.values())));
+        }
+        Ok(())
+    }
+}
+
+/// A network from a batch of pictures to a batch of embeddings (not normalised).
+#[derive(Module, Debug)]
+pub enum Backbone {
+    /// See [`BackboneName::SmallCnn`].
+    SmallCnn(small_cnn::SmallCnn),
+    /// See [`BackboneName::Iresnet18`].
+    ImprovedResidual(iresnet::ImprovedResidual),
+    /// See [`BackboneName::Mlp`], [`BackboneName::Linear`] and [`BackboneName::Identity`].
+    Perceptron(perceptron::Perceptron),
+}
+
+impl Backbone {
+    /// A backbone with weights drawn from `seed`: the same seed gives the same bits on every machine.
+    ///
+    /// # Errors
+    /// As [`BackboneConfig::check`].
+    pub fn new(config: &BackboneConfig, seed: u64, device: &Device) -> Result<Self, Error> {
+        config.check()?;
+        let random = &mut ChaCha8Rng::seed_from_u64(seed);
+        Ok(match config.name {
+            BackboneName::SmallCnn => Self::SmallCnn(small_cnn::SmallCnn::new(config, random, device)),
+            BackboneName::Iresnet18 => {
+                Self::ImprovedResidual(iresnet::ImprovedResidual::new([2, 2, 2, 2], config, random, device))
+            }
+            BackboneName::Iresnet34 => {
+                Self::ImprovedResidual(iresnet::ImprovedResidual::new([3, 4, 6, 3], config, random, device))
+            }
+            BackboneName::Iresnet50 => {
+                Self::ImprovedResidual(iresnet::ImprovedResidual::new([3, 4, 14, 3], config, random, device))
+            }
+            BackboneName::Mlp => {
+                Self::Perceptron(perceptron::Perceptron::with_hidden(&config.hidden, config, random, device))
+            }
+            BackboneName::Linear => Self::Perceptron(perceptron::Perceptron::linear(config, random, device)),
+            BackboneName::Identity => Self::Perceptron(perceptron::Perceptron::identity()),
+        })
+    }
+
+    /// `[batch, channels, height, width]` to `[batch, embedding]`.
+    pub fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
+        match self {
+            Self::SmallCnn(network) => network.forward(input, pass),
+            Self::ImprovedResidual(network) => network.forward(input, pass),
+            Self::Perceptron(network) => network.forward(input, pass),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! `mlp`, `linear` and `identity`: the backbones without convolutions.
+
+use super::BackboneConfig;
+use crate::layers::{Dropout, FullyConnected, Normalisation, Pass};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+/// Any number of hidden layers (matrix, batch normalisation, PReLU), then one matrix; or nothing at all.
+#[derive(Module, Debug)]
+pub struct Perceptron {
+    hidden: Vec<FullyConnected>,
+    normalisation: Vec<Normalisation>,
+    dropout: Dropout,
+    embedding: Option<FullyConnected>,
+    embedding_normalisation: Option<Normalisation>,
+}
+
+impl Perceptron {
+    /// `mlp`: the embedding is normalised over the batch, without affine part, as the other backbones' is.
+    pub(super) fn with_hidden(widths: &[usize], config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+        let mut inputs = config.input.values();
+        let mut hidden = Vec::new();
+        for width in widths {
+            hidden.push(FullyConnected::new(inputs, *width, random, device));
+            inputs = *width;
+        }
+        Self {
+            hidden,
+            normalisation: widths.iter().map(|width| Normalisation::with_prelu(*width, device)).collect(),
+            dropout: Dropout::new(config.dropout),
+            embedding: Some(FullyConnected::new(inputs, config.embedding, random, device)),
+            embedding_normalisation: Some(Normalisation::plain(config.embedding, device)),
+        }
+    }
+
+    /// `linear`: a projection, nothing else.
+    pub(super) fn linear(config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+        let embedding = FullyConnected::new(config.input.values(), config.embedding, random, device);
+        Self { embedding: Some(embedding), ..Self::identity() }
+    }
+
+    /// `identity`: the flattened input.
+    pub(super) fn identity() -> Self {
+        Self {
+            hidden: Vec::new(),
+            normalisation: Vec::new(),
+            dropout: Dropout::new(0.0),
+            embedding: None,
+            embedding_normalisation: None,
+        }
+    }
+
+    pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
+        let mut value: Tensor<2> = input.flatten(1, 3);
+        for (layer, normalisation) in self.hidden.iter().zip(&self.normalisation) {
+            value = normalisation.forward(layer.forward(value), pass);
+        }
+        let Some(embedding) = &self.embedding else { return value };
+        value = embedding.forward(self.dropout.forward(value, pass));
+        match &self.embedding_normalisation {
+            Some(normalisation) => normalisation.forward(value, pass),
+            None => value,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `small-cnn`: four convolutions in two stages, for pictures of about 28 x 28.
+
+use super::BackboneConfig;
+use crate::layers::{Convolution, FullyConnected, Normalisation, Pass};
+use crate::operations::max_pool;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+/// Channels of the two stages.
+const CHANNELS: [usize; 2] = [32, 64];
+
+/// Two stages of twice conv 3 x 3, batch normalisation, PReLU, each stage closed by a 2 x 2 maximum; then one matrix to the
+/// embedding and a batch normalisation without affine part, which keeps the embedding's scale in hand.
+#[derive(Module, Debug)]
+pub struct SmallCnn {
+    convolution: Vec<Convolution>,
+    normalisation: Vec<Normalisation>,
+    embedding: FullyConnected,
+    embedding_normalisation: Normalisation,
+}
+
+impl SmallCnn {
+    pub(super) fn new(config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+        let mut channels = config.input.channels;
+        let (mut convolution, mut normalisation) = (Vec::new(), Vec::new());
+        for stage in CHANNELS {
+            for _ in 0..2 {
+                convolution.push(Convolution::new([channels, stage], 3, 1, random, device));
+                normalisation.push(Normalisation::with_prelu(stage, device));
+                channels = stage;
+            }
+        }
+        let features = channels * (config.input.height / 4) * (config.input.width / 4);
+        Self {
+            convolution,
+            normalisation,
+            embedding: FullyConnected::new(features, config.embedding, random, device),
+            embedding_normalisation: Normalisation::plain(config.embedding, device),
+        }
+    }
+
+    pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
+        let mut value = input;
+        for (at, (convolution, normalisation)) in self.convolution.iter().zip(&self.normalisation).enumerate() {
+            value = normalisation.forward(convolution.forward(value), pass);
+            if at % 2 == 1 {
+                value = max_pool(value, 2);
+            }
+        }
+        let flat = value.flatten(1, 3);
+        self.embedding_normalisation.forward(self.embedding.forward(flat), pass)
+    }
+}

@@ -1,0 +1,47 @@
+//! What can go wrong with a model.
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No backbone has this name.
+    #[error("there is no backbone '{name}'; known are {known}")]
+    UnknownBackbone {
+        /// The name that was given.
+        name: String,
+        /// All names, separated by commas.
+        known: String,
+    },
+    /// A backbone cannot be built as configured.
+    #[error("backbone {backbone}: {what} is {found}, wanted {wanted}")]
+    BadConfiguration {
+        /// The backbone's name.
+        backbone: &'static str,
+        /// The setting.
+        what: &'static str,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        wanted: String,
+    },
+    /// A stored parameter does not fit this backbone.
+    #[error("parameter '{name}': found {found}, wanted {wanted}")]
+    BadParameter {
+        /// Name of the parameter.
+        name: String,
+        /// What the file has.
+        found: String,
+        /// What the backbone needs.
+        wanted: String,
+    },
+    /// The named device is not there.
+    #[error("device '{name}' {reason}; this program can use: {known}")]
+    UnknownDevice {
+        /// The name that was given.
+        name: String,
+        /// Why it cannot be used.
+        reason: String,
+        /// What can be used.
+        known: String,
+    },
+}

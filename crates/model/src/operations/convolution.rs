@@ -1,0 +1,54 @@
+//! Two-dimensional convolution.
+
+use super::custom::{self, CpuTensor, Saved, slice};
+use burn::tensor::Tensor;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn_flex::FlexTensor;
+use widemargin_kernels::convolution::{self as kernel, ConvolutionShape};
+
+/// The convolution of `input` `[batch, in_channels, height, width]` with `weights` `[out_channels, in_channels, kernel, kernel]`,
+/// without bias: `[batch, out_channels, (height + 2 padding - kernel) / stride + 1, ...]`.
+///
+/// # Panics
+/// If the channels differ, the kernel is not square, `padding` is not below the kernel or `stride` is zero.
+pub fn convolution(input: Tensor<4>, weights: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    let [batch, in_channels, height, width] = input.dims();
+    let [out_channels, weight_channels, kernel, kernel_width] = weights.dims();
+    assert_eq!(in_channels, weight_channels, "channels of input and weights");
+    assert_eq!(kernel, kernel_width, "rows and columns of the kernel");
+    let shape = ConvolutionShape { batch, in_channels, height, width, out_channels, kernel, stride, padding };
+    let (Some(cpu_input), Some(cpu_weights)) = (CpuTensor::new(input.clone()), CpuTensor::new(weights.clone())) else {
+        let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
+        return conv2d(input, weights, None, options);
+    };
+    let mut output = vec![0.0; shape.output_len()];
+    kernel::forward(&shape, cpu_input.slice(), cpu_weights.slice(), &mut output);
+    let saved = SavedConvolution { shape, input: cpu_input.values(), weights: cpu_weights.values() };
+    let output_shape = [batch, out_channels, shape.out_height(), shape.out_width()];
+    custom::record([&cpu_input, &cpu_weights], output, output_shape, saved)
+}
+
+#[derive(Clone, Debug)]
+struct SavedConvolution {
+    shape: ConvolutionShape,
+    input: FlexTensor,
+    weights: FlexTensor,
+}
+
+impl Saved<2> for SavedConvolution {
+    fn gradients(&self, output_gradient: &[f32], wanted: [bool; 2]) -> [Option<(Vec<f32>, Vec<usize>)>; 2] {
+        let s = &self.shape;
+        let input = wanted[0].then(|| {
+            let mut gradient = vec![0.0; s.input_len()];
+            kernel::input_gradient(s, output_gradient, slice(&self.weights), &mut gradient);
+            (gradient, vec![s.batch, s.in_channels, s.height, s.width])
+        });
+        let weights = wanted[1].then(|| {
+            let mut gradient = vec![0.0; s.weights_len()];
+            kernel::weight_gradient(s, slice(&self.input), output_gradient, &mut gradient);
+            (gradient, vec![s.out_channels, s.in_channels, s.kernel, s.kernel])
+        });
+        [input, weights]
+    }
+}

@@ -1,0 +1,97 @@
+//! How a kernel on slices becomes an operation of Burn's automatic differentiation on the CPU.
+
+use burn::backend::BackendTypes;
+use burn::tensor::{Tensor, TensorData};
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::base::Checkpointer;
+use burn_autodiff::checkpoint::strategy::NoCheckpointing;
+use burn_autodiff::grads::Gradients;
+use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_flex::{Flex, FlexTensor};
+use std::fmt::Debug;
+
+type Tracked = Autodiff<Flex, NoCheckpointing>;
+type TrackedTensor = <Tracked as BackendTypes>::FloatTensorPrimitive;
+
+/// A tensor of the CPU, with or without a place in the graph of the automatic differentiation.
+#[derive(Debug, Clone)]
+pub(super) struct CpuTensor {
+    values: FlexTensor,
+    tracked: Option<TrackedTensor>,
+}
+
+impl CpuTensor {
+    /// `None` for a tensor of another device.
+    pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
+        if tensor.is_autodiff() {
+            let tracked = tensor.try_into_primitive::<Tracked>().ok()?;
+            let values = tracked.primitive().to_contiguous();
+            Some(Self { values, tracked: Some(tracked) })
+        } else {
+            let values = tensor.try_into_primitive::<Flex>().ok()?.to_contiguous();
+            Some(Self { values, tracked: None })
+        }
+    }
+
+    /// The values in row-major order.
+    pub(super) fn slice(&self) -> &[f32] {
+        slice(&self.values)
+    }
+
+    /// The values, to be kept for the backward pass; shares memory with the tensor.
+    pub(super) fn values(&self) -> FlexTensor {
+        self.values.clone()
+    }
+}
+
+/// The values of a contiguous `f32` tensor.
+pub(super) fn slice(values: &FlexTensor) -> &[f32] {
+    values.as_slice::<f32>().expect("made contiguous when it was taken in; the CPU computes in f32")
+}
+
+/// What an operation keeps from its forward pass, and how it gives the gradients of its `N` inputs.
+pub(super) trait Saved<const N: usize>: Clone + Debug + Send + 'static {
+    /// Gradients of the inputs as (values, shape); those not `wanted` may be `None`.
+    fn gradients(&self, output_gradient: &[f32], wanted: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N];
+}
+
+/// Gives `output` its place behind `inputs` in the graph; without any tracked input it is a plain tensor.
+pub(super) fn record<const D: usize, const N: usize, S: Saved<N>>(
+    inputs: [&CpuTensor; N],
+    output: Vec<f32>,
+    shape: [usize; D],
+    saved: S,
+) -> Tensor<D> {
+    let output = FlexTensor::from_data(TensorData::new(output, shape));
+    if inputs.iter().all(|input| input.tracked.is_none()) {
+        return Tensor::from_primitive::<Flex>(output);
+    }
+    let inputs = inputs.map(|input| input.tracked.clone().unwrap_or_else(|| TrackedTensor::new(input.values.clone())));
+    let step = Step { saved: std::marker::PhantomData::<S> };
+    let nodes = inputs.each_ref().map(TrackedTensor::node);
+    let output = match step.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    };
+    Tensor::from_primitive::<Tracked>(output)
+}
+
+#[derive(Debug)]
+struct Step<S> {
+    saved: std::marker::PhantomData<S>,
+}
+
+impl<const N: usize, S: Saved<N>> Backward<Flex, N> for Step<S> {
+    type State = S;
+
+    fn backward(self, ops: Ops<S, N>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let output_gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let found = ops.state.gradients(slice(&output_gradient), wanted);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let (Some(parent), Some((values, shape))) = (parent, gradient) {
+                gradients.register::<Flex>(parent.id, FlexTensor::from_data(TensorData::new(values, shape)));
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A module's numbers as plain named vectors: out, in, and their gradients.
+
+use crate::Error;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor, TensorData};
+use std::collections::BTreeMap;
+
+/// What a stored vector is, as far as training is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weights of a matrix or convolution: weight decay applies.
+    Weight,
+    /// Biases, slopes, weights of normalisations: learnt, but not decayed.
+    Undecayed,
+    /// Running statistics: part of the model, not learnt.
+    Buffer,
+}
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Path of the field, for example `small_cnn.convolution.0.weight`.
+    pub name: String,
+    /// Shape, in row-major order.
+    pub shape: Vec<usize>,
+    /// Values.
+    pub values: Vec<f32>,
+    /// Role in training.
+    pub role: Role,
+}
+
+/// The values of a float tensor as `f32` in row-major order, whatever its device and precision.
+pub fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec_as::<f32>().expect("every float type has values in f32")
+}
+
+fn role(name: &str, rank: usize) -> Role {
+    let field = name.rsplit('.').next().unwrap_or(name);
+    match field {
+        "running_mean" | "running_variance" => Role::Buffer,
+        _ if rank >= 2 => Role::Weight,
+        _ => Role::Undecayed,
+    }
+}
+
+/// Every parameter and buffer of `module`, in the order of its fields.
+pub fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
+    let mut collector = Collector { path: Vec::new(), found: Vec::new() };
+    module.visit(&mut collector);
+    collector.found
+}
+
+struct Collector {
+    path: Vec<String>,
+    found: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Collector {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let (name, shape) = (self.path.join("."), value.dims().to_vec());
+        let values = host_values(value);
+        self.found.push(Parameter { role: role(&name, shape.len()), name, shape, values });
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
+
+/// The gradient of every learnt parameter, in the order of [`parameters`] without its buffers; a parameter that the loss does
+/// not reach has zeros.
+pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Vec<f32>> {
+    let mut taker = GradientTaker { path: Vec::new(), gradients, found: Vec::new() };
+    module.visit(&mut taker);
+    taker.found
+}
+
+struct GradientTaker<'a> {
+    path: Vec<String>,
+    gradients: &'a mut Gradients,
+    found: Vec<Vec<f32>>,
+}
+
+impl ModuleVisitor for GradientTaker<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if role(&self.path.join("."), D) == Role::Buffer {
+            return;
+        }
+        let value = param.val();
+        let gradient = value.grad_remove(self.gradients);
+        self.found.push(match gradient {
+            Some(gradient) => host_values(gradient),
+            None => vec![0.0; value.shape().num_elements()],
+        });
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
+
+/// `module` with the values of `stored`, found by name.
+///
+/// # Errors
+/// [`Error::BadParameter`] when one is missing, has another shape, or belongs to no field.
+pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, Error> {
+    let wrong = |name: &str, found: String, wanted: String| Error::BadParameter { name: name.to_owned(), found, wanted };
+    let by_name: BTreeMap<&str, &Parameter> = stored.iter().map(|p| (p.name.as_str(), p)).collect();
+    let wanted = parameters(&module);
+    for parameter in &wanted {
+        match by_name.get(parameter.name.as_str()) {
+            None => return Err(wrong(&parameter.name, "nothing".to_owned(), format!("shape {:?}", parameter.shape))),
+            Some(found) if found.shape != parameter.shape => {
+                let (found, shape) = (format!("shape {:?}", found.shape), format!("shape {:?}", parameter.shape));
+                return Err(wrong(&parameter.name, found, shape));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(extra) = stored.iter().find(|p| wanted.iter().all(|w| w.name != p.name)) {
+        return Err(wrong(&extra.name, format!("shape {:?}", extra.shape), "no such parameter in this backbone".to_owned()));
+    }
+    Ok(module.map(&mut Loader { path: Vec::new(), by_name }))
+}
+
+struct Loader<'a> {
+    path: Vec<String>,
+    by_name: BTreeMap<&'a str, &'a Parameter>,
+}
+
+impl ModuleMapper for Loader<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let Some(stored) = self.by_name.get(name.as_str()) else { return param };
+        let learnt = role(&name, D) != Role::Buffer;
+        param.map(|old| {
+            let data = TensorData::new(stored.values.clone(), stored.shape.clone());
+            let new = Tensor::from_data(data, &old.device());
+            if learnt && new.is_autodiff() { new.require_grad() } else { new }
+        })
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
