@@ -12,6 +12,7 @@
 //! plane's own mean and merged in `f64` (Chan, Golub and LeVeque, 1983), so a large common offset costs no precision.
 //! Sources: Ioffe and Szegedy, 2015, algorithm 1; He et al., 2015 (PReLU), section 2.1.
 
+use crate::plane::{self, Line};
 use rayon::prelude::*;
 
 /// Batch, channels and positions (rows times columns; 1 for plain feature vectors).
@@ -70,23 +71,6 @@ pub struct NormGradients {
     pub slope: Vec<f32>,
 }
 
-/// Partial sums are this many lanes wide, so that the compiler may use registers of any width.
-const LANES: usize = 16;
-
-fn lane_sums<const N: usize>(length: usize, mut add: impl FnMut(usize, usize, &mut [[f32; LANES]; N])) -> [f64; N] {
-    let mut sums = [[0.0f32; LANES]; N];
-    let whole = length / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            add(start + lane, lane, &mut sums);
-        }
-    }
-    for index in whole..length {
-        add(index, index - whole, &mut sums);
-    }
-    sums.map(|lanes| lanes.iter().map(|v| f64::from(*v)).sum())
-}
-
 /// Mean and variance of each channel of `input`.
 ///
 /// # Panics
@@ -98,17 +82,7 @@ pub fn statistics(shape: NormShape, input: &[f32]) -> Statistics {
     }
     let planes: Vec<(f64, f64)> = input
         .par_chunks(shape.positions)
-        .map(|plane| {
-            let [sum] = lane_sums(plane.len(), |at, lane, sums| sums[0][lane] += plane[at]);
-            let mean = (sum / plane.len() as f64) as f32;
-            let [drift, squares] = lane_sums(plane.len(), |at, lane, sums: &mut [[f32; LANES]; 2]| {
-                let from_mean = plane[at] - mean;
-                sums[0][lane] += from_mean;
-                sums[1][lane] += from_mean * from_mean;
-            });
-            let correction = drift / plane.len() as f64;
-            (f64::from(mean) + correction, squares - drift * correction)
-        })
+        .map(plane::moments)
         .collect();
     let (mut mean, mut variance) = (Vec::new(), Vec::new());
     for channel in 0..shape.channels {
@@ -127,11 +101,11 @@ pub fn inverse_deviation(statistics: &Statistics, epsilon: f32) -> Vec<f32> {
     statistics.variance.iter().map(|v| (1.0 / (f64::from(*v) + f64::from(epsilon)).sqrt()) as f32).collect()
 }
 
-/// Factor, offset and slope of one channel.
-fn channel_line(p: &NormParameters<'_>, mean: &[f32], inverse: &[f32], channel: usize) -> (f32, f32, f32) {
+/// What happens to the values of one channel.
+fn channel_line(p: &NormParameters<'_>, mean: &[f32], inverse: &[f32], channel: usize) -> Line {
     let scale = inverse[channel] * p.weight.map_or(1.0, |w| w[channel]);
     let offset = p.bias.map_or(0.0, |b| b[channel]) - mean[channel] * scale;
-    (scale, offset, p.slope.map_or(1.0, |s| s[channel]))
+    Line { scale, offset, slope: p.slope.map_or(1.0, |s| s[channel]), centre: mean[channel] }
 }
 
 /// Normalises `input` with the given mean and inverse deviation of each channel, into a new vector of the same shape.
@@ -152,11 +126,7 @@ pub fn forward(
     }
     output.par_chunks_mut(shape.positions).zip(input.par_chunks(shape.positions)).enumerate().for_each(
         |(plane, (output, input))| {
-            let (scale, offset, slope) = channel_line(parameters, mean, inverse_deviation, plane % shape.channels);
-            for (output, input) in output.iter_mut().zip(input) {
-                let affine = input * scale + offset;
-                *output = if affine > 0.0 { affine } else { slope * affine };
-            }
+            plane::forward(channel_line(parameters, mean, inverse_deviation, plane % shape.channels), input, output);
         },
     );
     output
@@ -197,17 +167,7 @@ pub fn backward(
         .zip(output_gradient.par_chunks(shape.positions))
         .enumerate()
         .map(|(plane, (input, gradient))| {
-            let channel = plane % shape.channels;
-            let (scale, offset, slope) = channel_line(parameters, mean, inverse_deviation, channel);
-            let centre = mean[channel];
-            lane_sums(input.len(), |at, lane, sums: &mut [[f32; LANES]; 3]| {
-                let affine = input[at] * scale + offset;
-                let positive = affine > 0.0;
-                let inner = if positive { gradient[at] } else { slope * gradient[at] };
-                sums[0][lane] += inner;
-                sums[1][lane] += inner * (input[at] - centre);
-                sums[2][lane] += if positive { 0.0 } else { gradient[at] * affine };
-            })
+            plane::sums(channel_line(parameters, mean, inverse_deviation, plane % shape.channels), input, gradient)
         })
         .collect();
     let count = (shape.batch * shape.positions) as f64;
@@ -237,12 +197,8 @@ pub fn backward(
         .enumerate()
         .for_each(|(plane, ((out, input), gradient))| {
             let channel = plane % shape.channels;
-            let (scale, offset, slope) = channel_line(parameters, mean, inverse_deviation, channel);
-            let (centre, (common, along)) = (mean[channel], shares[channel]);
-            for ((out, input), gradient) in out.iter_mut().zip(input).zip(gradient) {
-                let inner = if input * scale + offset > 0.0 { *gradient } else { slope * gradient };
-                *out = scale * (inner - common - along * (input - centre));
-            }
+            let line = channel_line(parameters, mean, inverse_deviation, channel);
+            plane::backward(line, shares[channel], input, gradient, out);
         });
     gradients
 }

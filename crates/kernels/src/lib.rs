@@ -12,6 +12,7 @@
 pub mod batch_norm;
 pub mod convolution;
 pub mod matrix;
+mod plane;
 pub mod pooling;
 mod simd;
 
