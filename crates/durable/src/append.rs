@@ -1,0 +1,212 @@
+//! Logs: files that grow at their end and are otherwise left alone.
+//!
+//! A crash may leave a log longer than the last checkpoint knows of, and its last line may be cut. Whoever resumes
+//! notes the length at each checkpoint and calls [`truncate_to`] before appending again.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::is_full;
+use crate::scratch::{folder_of, sync_folder};
+use crate::{DurableError, Result};
+
+/// A file that is only ever appended to (JSON lines, event files).
+#[derive(Debug)]
+pub struct AppendFile {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl AppendFile {
+    /// Opens a log to go on with it, or starts it if there is none.
+    ///
+    /// # Errors
+    /// [`DurableError::DiskFull`], [`DurableError::Io`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        match Self::create(path) {
+            Err(DurableError::Exists { .. }) => {}
+            other => return other,
+        }
+        let failed = |error| DurableError::writing("open it for appending", path, error);
+        let file = File::options().append(true).open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            length,
+        })
+    }
+
+    /// Starts a new, empty log.
+    ///
+    /// # Errors
+    /// [`DurableError::Exists`] if there is a file of that name, [`DurableError::DiskFull`], [`DurableError::Io`].
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => DurableError::Exists {
+                path: path.to_path_buf(),
+            },
+            _ => DurableError::writing("create it", path, error),
+        };
+        let file = File::options()
+            .append(true)
+            .create_new(true)
+            .open(path)
+            .map_err(failed)?;
+        sync_folder(folder_of(path)).map_err(failed)?;
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            length: 0,
+        })
+    }
+
+    /// Appends `bytes`. They survive a crash of the program at once, and a power cut after [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// [`DurableError::DiskFullAppending`], [`DurableError::Io`]; a part that was written is taken off again if the
+    /// file system lets us, so that the next append does not follow half a line.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.file.write_all(bytes) {
+            Ok(()) => {
+                self.length += bytes.len() as u64;
+                Ok(())
+            }
+            Err(source) => {
+                let _ = self.file.set_len(self.length);
+                let path = self.path.clone();
+                Err(if is_full(&source) {
+                    DurableError::DiskFullAppending {
+                        path,
+                        wanted: bytes.len(),
+                        source,
+                    }
+                } else {
+                    DurableError::Io {
+                        operation: "append to it",
+                        path,
+                        source,
+                    }
+                })
+            }
+        }
+    }
+
+    /// Waits until everything appended is on the disk.
+    ///
+    /// # Errors
+    /// [`DurableError::DiskFull`], [`DurableError::Io`].
+    pub fn sync(&self) -> Result<()> {
+        self.file
+            .sync_all()
+            .map_err(|error| DurableError::writing("sync it", &self.path, error))
+    }
+
+    /// Length of the log in bytes: what to note at a checkpoint for [`truncate_to`].
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Cuts a log back to its first `length` bytes and syncs it.
+///
+/// # Errors
+/// [`DurableError::Truncated`] if it is shorter than that (then it is left as it is), [`DurableError::Io`] if it does
+/// not exist or cannot be cut.
+pub fn truncate_to(path: impl AsRef<Path>, length: u64) -> Result<()> {
+    let path = path.as_ref();
+    let failed = |error| DurableError::io("cut it back", path, error);
+    let file = File::options().write(true).open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?.len();
+    if found < length {
+        return Err(DurableError::Truncated {
+            path: path.to_path_buf(),
+            found,
+            wanted: length,
+        });
+    }
+    file.set_len(length)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn grows_across_openings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let mut log = AppendFile::open(&path).unwrap();
+        log.append(b"{}\n").unwrap();
+        log.sync().unwrap();
+        drop(log);
+        let mut log = AppendFile::open(&path).unwrap();
+        assert_eq!(log.length(), 3);
+        log.append(b"[]\n").unwrap();
+        assert_eq!(log.length(), 6);
+        assert_eq!(fs::read(&path).unwrap(), b"{}\n[]\n");
+    }
+
+    #[test]
+    fn create_refuses_an_existing_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        AppendFile::create(&path).unwrap().append(b"kept").unwrap();
+        assert!(matches!(
+            AppendFile::create(&path),
+            Err(DurableError::Exists { .. })
+        ));
+        assert_eq!(fs::read(&path).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn cut_back_then_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        AppendFile::create(&path)
+            .unwrap()
+            .append(b"one\ntwo\nthr")
+            .unwrap();
+        truncate_to(&path, 8).unwrap();
+        AppendFile::open(&path).unwrap().append(b"3\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n3\n");
+        assert!(matches!(
+            truncate_to(&path, 11),
+            Err(DurableError::Truncated {
+                found: 10,
+                wanted: 11,
+                ..
+            })
+        ));
+        assert_eq!(fs::read(&path).unwrap().len(), 10);
+        assert!(matches!(
+            truncate_to(folder.path().join("none"), 0),
+            Err(DurableError::Io { .. })
+        ));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_says_what_is_missing() {
+        let mut log = AppendFile::open("/dev/full").unwrap();
+        let error = log.append(b"line\n").unwrap_err();
+        assert!(
+            matches!(error, DurableError::DiskFullAppending { wanted: 5, .. }),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("disk full"), "{error}");
+        assert_eq!(log.length(), 0);
+    }
+}

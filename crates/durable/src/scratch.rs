@@ -1,0 +1,269 @@
+//! Names and locks of scratch files and folders.
+//!
+//! A scratch for `dir/NAME` is `dir/.NAME.partial-PID-N`: hidden, in the same folder (so that the rename stays on one
+//! file system), and told from others by process and a counter. The process number alone does not say whether a
+//! scratch is still in use, since numbers are reused, in containers all the time. So its writer holds an advisory lock
+//! on it, which the operating system drops with the process, however it ends.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{DurableError, Result};
+
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// The folder that holds `path`; `.` for a bare name.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The last component of a target, or an error for `..`, `/` and the empty path.
+fn name_of(target: &Path) -> Result<&OsStr> {
+    target.file_name().ok_or_else(|| DurableError::BadName {
+        path: target.to_path_buf(),
+        name: target.display().to_string(),
+    })
+}
+
+/// A fresh scratch name beside `target`.
+fn scratch_path(target: &Path) -> Result<PathBuf> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(name_of(target)?);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".partial-{}-{number}", std::process::id()));
+    Ok(folder_of(target).join(name))
+}
+
+/// Whether a file name is one that [`scratch_path`] makes.
+fn is_scratch_name(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let Some((target, numbers)) = name.rsplit_once(".partial-") else {
+        return false;
+    };
+    let Some((process, count)) = numbers.split_once('-') else {
+        return false;
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    target.len() > 1 && target.starts_with('.') && digits(process) && digits(count)
+}
+
+/// A scratch file or folder: removed when dropped, unless it was renamed to its target.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    target: PathBuf,
+    /// Keeps the lock, if it could be had. None for a folder where the platform cannot open one; where folders or
+    /// files cannot be opened and locked, [`remove_stale_scratch`] cannot do so either and leaves them alone.
+    handle: Option<File>,
+    done: bool,
+}
+
+impl Scratch {
+    /// Creates an empty scratch file and opens it for writing.
+    pub(crate) fn file(target: &Path) -> Result<(Self, File)> {
+        let scratch = Self::create(target, |path| File::create_new(path).map(Some))?;
+        // A copy of the handle that is locked: where locks are mandatory, another handle could not write.
+        match scratch.handle.as_ref().map(File::try_clone) {
+            Some(Ok(file)) => Ok((scratch, file)),
+            Some(Err(error)) => Err(scratch.error("write it", error)),
+            None => Err(scratch.error("write it", io::ErrorKind::Other.into())),
+        }
+    }
+
+    /// Creates an empty scratch folder.
+    pub(crate) fn folder(target: &Path) -> Result<Self> {
+        Self::create(target, |path| {
+            fs::create_dir(path)?;
+            Ok(File::open(path).ok())
+        })
+    }
+
+    fn create(target: &Path, make: impl Fn(&Path) -> io::Result<Option<File>>) -> Result<Self> {
+        loop {
+            let path = scratch_path(target)?;
+            let handle = match make(&path) {
+                Ok(handle) => handle,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(DurableError::writing("write beside it", target, error)),
+            };
+            let locked = handle.as_ref().is_some_and(|handle| handle.lock().is_ok());
+            // Between creation and lock somebody may have taken it for a leftover; they remove it under the lock.
+            if !locked || path.exists() {
+                return Ok(Self {
+                    path,
+                    target: target.to_path_buf(),
+                    handle,
+                    done: false,
+                });
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// An error that names the target.
+    pub(crate) fn error(&self, operation: &'static str, source: io::Error) -> DurableError {
+        DurableError::writing(operation, &self.target, source)
+    }
+
+    /// Renames to the target and syncs the folder that holds both. Content must have been synced before.
+    pub(crate) fn into_target(mut self) -> Result<()> {
+        fs::rename(&self.path, &self.target).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => DurableError::Exists {
+                path: self.target.clone(),
+            },
+            _ => self.error("replace it", error),
+        })?;
+        self.done = true;
+        sync_folder(folder_of(&self.target))
+            .map_err(|error| self.error("sync the folder that holds it", error))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.done {
+            // There is nobody left to tell; what stays behind, remove_stale_scratch finds later.
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    }
+}
+
+/// Makes names created, renamed or removed in `folder` survive a power cut. Does nothing where folders cannot be
+/// opened (Windows).
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// Removes the scratch files and folders in `parent` (not below it) whose process is gone, and returns their paths.
+///
+/// What another living process, or this one, is writing at the moment is left alone. A folder that does not exist has
+/// no leftovers. On file systems without locks nothing is removed.
+///
+/// # Errors
+/// [`DurableError::Io`] if the folder cannot be read or a leftover cannot be removed.
+pub fn remove_stale_scratch(parent: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let parent = parent.as_ref();
+    let failed = |error| DurableError::io("look for leftovers in it", parent, error);
+    let entries = match fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut removed = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        let is_link = entry.file_type().map_err(failed)?.is_symlink();
+        if is_link || !is_scratch_name(&entry.file_name()) {
+            continue;
+        }
+        let Ok(handle) = File::open(&path) else { continue };
+        if handle.try_lock().is_err() {
+            continue;
+        }
+        match remove(&path) {
+            Ok(()) => removed.push(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(DurableError::io("remove this leftover", &path, error)),
+        }
+    }
+    removed.sort();
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_names_are_told_from_others() {
+        let made = scratch_path(Path::new("runs/a")).unwrap();
+        assert!(is_scratch_name(made.file_name().unwrap()), "{made:?}");
+        assert_eq!(made.parent(), Some(Path::new("runs")));
+        for name in [
+            "a",
+            ".a",
+            ".a.partial",
+            ".a.partial-",
+            ".a.partial-1",
+            ".a.partial-1-x",
+            "..partial-1-",
+            "a.partial-1-2",
+        ] {
+            assert!(!is_scratch_name(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn leftovers_go_and_living_scratch_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead_folder = folder.path().join(".run.partial-1-0");
+        fs::create_dir(&dead_folder).unwrap();
+        fs::write(dead_folder.join("weights"), b"half").unwrap();
+        let dead_file = folder.path().join(".report.json.partial-1-1");
+        fs::write(&dead_file, b"half").unwrap();
+        fs::write(folder.path().join("report.json"), b"whole").unwrap();
+
+        let living_folder = Scratch::folder(&folder.path().join("run")).unwrap();
+        let (living_file, _) = Scratch::file(&folder.path().join("log")).unwrap();
+
+        let removed = remove_stale_scratch(folder.path()).unwrap();
+        assert_eq!(removed, [dead_file, dead_folder]);
+        assert!(living_folder.path().exists() && living_file.path().exists());
+        assert!(folder.path().join("report.json").exists());
+    }
+
+    #[test]
+    fn a_missing_folder_has_no_leftovers() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            remove_stale_scratch(folder.path().join("none"))
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_name_taken_by_a_leftover_is_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("run");
+        // A process of the same number, before a restart, may have used any of the next names.
+        let next = COUNTER.load(Ordering::Relaxed);
+        for number in next..next + 3 {
+            fs::write(
+                folder
+                    .path()
+                    .join(format!(".run.partial-{}-{number}", std::process::id())),
+                b"",
+            )
+            .unwrap();
+        }
+        let scratch = Scratch::folder(&target).unwrap();
+        assert!(scratch.path().is_dir());
+    }
+}

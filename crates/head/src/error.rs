@@ -1,0 +1,151 @@
+//! What can be wrong with a head or with what it is given.
+
+use widemargin_objective::ObjectiveError;
+
+/// Anything that keeps a head from being built, computed, moved or restored. Nothing has changed when one is returned.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// A setting outside its range.
+    #[error("{setting} of the head is {found}; wanted {wanted}")]
+    OutOfRange {
+        /// The setting, in the words of the configuration.
+        setting: &'static str,
+        /// The value given.
+        found: f64,
+        /// The range, in words.
+        wanted: &'static str,
+    },
+
+    /// An objective that cannot have the margin asked for.
+    #[error(transparent)]
+    Objective(#[from] ObjectiveError),
+
+    /// Features of another dimension than the class centres.
+    #[error("features have {found} dimensions; the class centres of this head have {wanted}")]
+    Dimension {
+        /// Columns of the features.
+        found: usize,
+        /// Dimensions of the head.
+        wanted: usize,
+    },
+
+    /// Not one label a sample.
+    #[error("{found} labels for a batch of {wanted} samples; wanted one each")]
+    LabelCount {
+        /// Labels found.
+        found: usize,
+        /// Samples in the batch.
+        wanted: usize,
+    },
+
+    /// A label that names no class of this head.
+    #[error("row {row} of the batch has label {found}; this head has classes 0 to {}", .classes - 1)]
+    Label {
+        /// Row of the batch.
+        row: usize,
+        /// The label.
+        found: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+
+    /// `NaN` or infinity among the features.
+    #[error("row {row} of the batch has a feature that is not finite (dimension {column}: {found})")]
+    NonFiniteFeature {
+        /// Row of the batch.
+        row: usize,
+        /// Dimension of the feature.
+        column: usize,
+        /// The value.
+        found: f32,
+    },
+
+    /// `NaN` or infinity in the loss although the features are finite.
+    #[error(
+        "the loss of row {row} of the batch (label {label}) is not finite; its scores exceed the range of f32"
+    )]
+    NonFiniteLoss {
+        /// Row of the batch.
+        row: usize,
+        /// Its label.
+        label: u32,
+    },
+
+    /// `NaN` or infinity in the gradient of the features.
+    #[error("the gradient of row {row} of the batch (label {label}) is not finite")]
+    NonFiniteFeatureGradient {
+        /// Row of the batch.
+        row: usize,
+        /// Its label.
+        label: u32,
+    },
+
+    /// `NaN` or infinity in the gradient of the class centres.
+    #[error("the gradient of the centre of class {class} is not finite")]
+    NonFiniteCentreGradient {
+        /// The class.
+        class: usize,
+    },
+
+    /// A pending update of another head, or one computed before the last update of this one.
+    #[error(
+        "the pending update was computed at step {found} of a head of {found_values} values; this head is at step {wanted} with {wanted_values}"
+    )]
+    StaleUpdate {
+        /// Step at which the update was computed.
+        found: u64,
+        /// Step of the head.
+        wanted: u64,
+        /// Values in the update.
+        found_values: usize,
+        /// Values in the class centres.
+        wanted_values: usize,
+    },
+
+    /// A state without a tensor that its configuration needs.
+    #[error("the head's state has no tensor `{name}`")]
+    MissingTensor {
+        /// Name of the tensor.
+        name: &'static str,
+    },
+
+    /// A state with a tensor that its configuration has no use for, or with one twice.
+    #[error("the head's state has a tensor `{name}` that its configuration has no use for")]
+    UnexpectedTensor {
+        /// Name of the tensor.
+        name: String,
+    },
+
+    /// A tensor of a state with another shape than the head.
+    #[error("tensor `{name}` of the head's state has shape {found:?} and {values} values; wanted {wanted:?}")]
+    TensorShape {
+        /// Name of the tensor.
+        name: String,
+        /// Shape found.
+        found: [usize; 2],
+        /// Values found.
+        values: usize,
+        /// Shape wanted.
+        wanted: [usize; 2],
+    },
+
+    /// A tensor of a state that contains `NaN` or infinity.
+    #[error("tensor `{name}` of the head's state is not finite in row {row}")]
+    NonFiniteTensor {
+        /// Name of the tensor.
+        name: String,
+        /// The class whose row it is.
+        row: usize,
+    },
+}
+
+/// Checks a setting against its range; `NaN` is in none.
+pub(crate) fn within(
+    range: impl std::ops::RangeBounds<f64>,
+    setting: &'static str,
+    found: f64,
+    wanted: &'static str,
+) -> Result<(), HeadError> {
+    if range.contains(&found) { Ok(()) } else { Err(HeadError::OutOfRange { setting, found, wanted }) }
+}

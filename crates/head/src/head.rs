@@ -1,0 +1,224 @@
+//! The head itself: class centres, their objective and their optimiser.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use widemargin_objective::{Diagnostics, MatRef, Objective, normalise};
+
+use crate::error::within;
+use crate::forward::Centres;
+use crate::{HeadConfig, HeadError, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
+
+/// Class centres that are trained with an objective.
+///
+/// Dense: every class is scored exactly in every step. Memory beside the centres: one gradient and the optimiser's memory
+/// of their size, and `batch * min(classes, tile_classes)` scores.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub(crate) classes: usize,
+    pub(crate) dim: usize,
+    pub(crate) objective: Objective,
+    pub(crate) config: HeadConfig,
+    pub(crate) centres: Vec<f32>,
+    pub(crate) optimiser: Optimiser,
+}
+
+/// What [`Head::step`] returns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadStep {
+    /// Mean loss of the batch before the step.
+    pub loss: f64,
+    /// Gradient of the mean loss with respect to the features: `[batch, dim]`, row-major, finite.
+    pub grad_features: Vec<f32>,
+    /// What else the batch says.
+    pub diagnostics: Diagnostics,
+    /// Euclidean norm of the gradient of the class centres.
+    pub centre_gradient_norm: f64,
+}
+
+impl Head {
+    /// A head with fresh class centres from the configuration's seed: random unit directions for cosine objectives, normal
+    /// with standard deviation `1 / sqrt(dim)` for dot products.
+    ///
+    /// # Errors
+    /// [`HeadError::OutOfRange`] without a class or dimension, with more classes than labels can name (`u32`), or for a
+    /// setting out of its range.
+    pub fn new(
+        classes: usize,
+        dim: usize,
+        objective: Objective,
+        config: HeadConfig,
+    ) -> Result<Self, HeadError> {
+        let len = check_size(classes, dim)?;
+        config.check()?;
+        let mut centres = normal_values(len, (dim as f64).sqrt().recip(), config.seed);
+        if objective.score().is_cosine() {
+            for centre in centres.chunks_mut(dim) {
+                normalise(centre);
+            }
+        }
+        Ok(Self {
+            classes,
+            dim,
+            objective,
+            config,
+            centres,
+            optimiser: Optimiser::new(config.optimiser, len)?,
+        })
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Dimensions of features and class centres.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The objective, with the margin that is in force now.
+    pub fn objective(&self) -> &Objective {
+        &self.objective
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &HeadConfig {
+        &self.config
+    }
+
+    /// Updates applied so far.
+    pub fn steps(&self) -> u64 {
+        self.optimiser.steps()
+    }
+
+    /// The class centres as they are kept, `[classes, dim]`; not of length one, also for cosine objectives.
+    pub fn centres(&self) -> MatRef<'_> {
+        MatRef::new(&self.centres, self.classes, self.dim).expect("sized by new and from_state")
+    }
+
+    /// Sets the amount of the objective's margin; what a margin warm-up calls before each step.
+    ///
+    /// # Errors
+    /// If the amount is out of the margin's range, or not 0 for an objective without margin.
+    pub fn set_margin(&mut self, amount: f64) -> Result<(), HeadError> {
+        self.objective = self.objective.with_margin(amount)?;
+        Ok(())
+    }
+
+    /// Loss and gradients of a batch; the head does not change.
+    ///
+    /// Shapes: `features` `[batch, dim]`, one label a sample. An empty batch has loss 0 and no gradient.
+    ///
+    /// # Errors
+    /// Shapes or labels that do not fit; features, a loss or a gradient that is not finite, naming the row of the batch
+    /// (or, for the centres' gradient, the class).
+    pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+        self.scored().forward(&self.objective, features, labels, self.steps())
+    }
+
+    /// Moves the class centres by a pending update: the optimiser sees `clip_factor` times its gradient.
+    ///
+    /// A clip factor of 1 clips nothing; a clip to norm `n` is `min(1, n / total norm)`.
+    ///
+    /// # Errors
+    /// [`HeadError::StaleUpdate`] for an update that was not computed at this head's present step, and
+    /// [`HeadError::OutOfRange`] for a learning rate or clip factor that is negative or not finite. Nothing has moved then.
+    pub fn apply(
+        &mut self,
+        pending: PendingUpdate,
+        learning_rate: f64,
+        clip_factor: f64,
+    ) -> Result<(), HeadError> {
+        let finite = 0.0..=f64::from(f32::MAX);
+        within(finite.clone(), "learning rate", learning_rate, "a finite number, 0 or above")?;
+        within(finite, "clip factor", clip_factor, "a finite number, 0 or above")?;
+        let PendingUpdate { gradient, step, .. } = pending;
+        if step != self.steps() || gradient.len() != self.centres.len() {
+            return Err(HeadError::StaleUpdate {
+                found: step,
+                wanted: self.steps(),
+                found_values: gradient.len(),
+                wanted_values: self.centres.len(),
+            });
+        }
+        self.optimiser.step(&mut self.centres, &gradient, learning_rate, clip_factor);
+        Ok(())
+    }
+
+    /// [`Head::forward`] and [`Head::apply`] in one, without clipping.
+    ///
+    /// # Errors
+    /// Those of the two; nothing has moved then.
+    pub fn step(
+        &mut self,
+        features: MatRef<'_>,
+        labels: &[u32],
+        learning_rate: f64,
+    ) -> Result<HeadStep, HeadError> {
+        let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
+        let centre_gradient_norm = pending.gradient_norm();
+        self.apply(pending, learning_rate, 1.0)?;
+        Ok(HeadStep { loss, grad_features, diagnostics, centre_gradient_norm })
+    }
+
+    /// Loss and diagnostics of a batch, without gradients; the head does not change.
+    ///
+    /// # Errors
+    /// As for [`Head::forward`].
+    pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, HeadError> {
+        self.scored().evaluate(&self.objective, features, labels)
+    }
+
+    /// Plain similarities with every class, without scale and margin: cosines or dot products, `[batch, classes]`.
+    ///
+    /// Holds all of them, and for cosines a copy of the class centres.
+    ///
+    /// # Errors
+    /// Features of another dimension, or not finite.
+    pub fn scores(&self, features: MatRef<'_>) -> Result<Vec<f32>, HeadError> {
+        self.scored().similarities(features)
+    }
+
+    /// The class with the largest score for each sample; the lowest of equals.
+    ///
+    /// # Errors
+    /// Features of another dimension, or not finite.
+    pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
+        self.scored().nearest(features)
+    }
+
+    fn scored(&self) -> Centres<'_> {
+        Centres {
+            values: self.centres(),
+            cosine: self.objective.score().is_cosine(),
+            tile_classes: self.config.tile_classes,
+        }
+    }
+}
+
+/// Number of values in the class centres, if a head can have that many classes and dimensions.
+pub(crate) fn check_size(classes: usize, dim: usize) -> Result<usize, HeadError> {
+    within(1.0..=f64::from(u32::MAX), "number of classes", classes as f64, "1 to 2^32 - 1")?;
+    within(1.0..=f64::from(u32::MAX), "dimension", dim as f64, "1 to 2^32 - 1")?;
+    classes.checked_mul(dim).ok_or(HeadError::OutOfRange {
+        setting: "number of classes",
+        found: classes as f64,
+        wanted: "few enough for all class centres to be addressed",
+    })
+}
+
+/// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
+fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        // 1 - u is never 0
+        let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
+        let (sine, cosine) = (std::f64::consts::TAU * uniform()).sin_cos();
+        values.push((radius * cosine) as f32);
+        values.push((radius * sine) as f32);
+    }
+    values.truncate(count);
+    values
+}

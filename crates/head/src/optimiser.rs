@@ -1,0 +1,300 @@
+//! SGD with momentum and AdamW on plain slices, with PyTorch's meaning of every number.
+//!
+//! Each value is updated on its own, so the work is cut among threads freely and the result stays the same. The factor on
+//! the gradient is where clipping enters: before weight decay, as when gradients are clipped in place.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::HeadError;
+use crate::error::within;
+
+/// Values that one task updates; small enough for the first-level cache.
+const CHUNK: usize = 4096;
+
+/// Which optimiser, and its settings; absent ones take their defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum OptimiserConfig {
+    /// `v = momentum v + (g + weight_decay w); w = w - rate v`, with `v` starting at 0 and no dampening
+    /// (`torch.optim.SGD`).
+    Sgd {
+        /// In `[0, 1)`; 0.9 by default.
+        #[serde(default = "defaults::momentum")]
+        momentum: f64,
+        /// 0 or above; 5e-4 by default.
+        #[serde(default = "defaults::sgd_decay")]
+        weight_decay: f64,
+    },
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2; `torch.optim.AdamW`).
+    #[serde(rename = "adamw")]
+    AdamW {
+        /// Decay of the running mean of the gradient, in `[0, 1)`; 0.9 by default.
+        #[serde(default = "defaults::beta1")]
+        beta1: f64,
+        /// Decay of the running mean of its square, in `[0, 1)`; 0.999 by default.
+        #[serde(default = "defaults::beta2")]
+        beta2: f64,
+        /// Added to the root of the square; above 0; 1e-8 by default.
+        #[serde(default = "defaults::epsilon")]
+        epsilon: f64,
+        /// 0 or above; 0.01 by default.
+        #[serde(default = "defaults::adamw_decay")]
+        weight_decay: f64,
+    },
+}
+
+mod defaults {
+    pub(super) fn momentum() -> f64 {
+        0.9
+    }
+    pub(super) fn sgd_decay() -> f64 {
+        5e-4
+    }
+    pub(super) fn beta1() -> f64 {
+        0.9
+    }
+    pub(super) fn beta2() -> f64 {
+        0.999
+    }
+    pub(super) fn epsilon() -> f64 {
+        1e-8
+    }
+    pub(super) fn adamw_decay() -> f64 {
+        0.01
+    }
+}
+
+impl Default for OptimiserConfig {
+    fn default() -> Self {
+        Self::sgd(defaults::momentum(), defaults::sgd_decay())
+    }
+}
+
+impl OptimiserConfig {
+    /// SGD with momentum.
+    pub const fn sgd(momentum: f64, weight_decay: f64) -> Self {
+        Self::Sgd { momentum, weight_decay }
+    }
+
+    /// AdamW with its usual betas (0.9, 0.999) and epsilon (1e-8).
+    pub fn adam_w(weight_decay: f64) -> Self {
+        let (beta1, beta2, epsilon) = (defaults::beta1(), defaults::beta2(), defaults::epsilon());
+        Self::AdamW { beta1, beta2, epsilon, weight_decay }
+    }
+
+    /// Whether every setting is in its range.
+    ///
+    /// # Errors
+    /// [`HeadError::OutOfRange`] naming the first that is not.
+    pub fn check(&self) -> Result<(), HeadError> {
+        let decay = |found| within(0.0..=1e6, "weight_decay", found, "0 or above");
+        match *self {
+            Self::Sgd { momentum, weight_decay } => {
+                within(0.0..1.0, "momentum", momentum, "from 0 to below 1")?;
+                decay(weight_decay)
+            }
+            Self::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                within(0.0..1.0, "beta1", beta1, "from 0 to below 1")?;
+                within(0.0..1.0, "beta2", beta2, "from 0 to below 1")?;
+                within(1e-30..=1.0, "epsilon", epsilon, "from 1e-30 to 1")?;
+                decay(weight_decay)
+            }
+        }
+    }
+
+    /// Names of the values that this optimiser remembers, one for each value it moves.
+    pub const fn memory_names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd { momentum: 0.0, .. } => &[],
+            Self::Sgd { .. } => &["velocity"],
+            Self::AdamW { .. } => &["mean", "square"],
+        }
+    }
+}
+
+/// An optimiser and what it remembers of the values that it moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Optimiser {
+    config: OptimiserConfig,
+    len: usize,
+    steps: u64,
+    /// In the order of [`OptimiserConfig::memory_names`].
+    memory: Vec<Vec<f32>>,
+}
+
+impl Optimiser {
+    /// An optimiser of `len` values that has made no step.
+    ///
+    /// # Errors
+    /// [`HeadError::OutOfRange`] for a setting out of its range.
+    pub fn new(config: OptimiserConfig, len: usize) -> Result<Self, HeadError> {
+        config.check()?;
+        let memory = config.memory_names().iter().map(|_| vec![0.0; len]).collect();
+        Ok(Self { config, len, steps: 0, memory })
+    }
+
+    /// An optimiser as it was after `steps` steps; `memory` in the order of [`OptimiserConfig::memory_names`].
+    pub(crate) fn restored(config: OptimiserConfig, len: usize, steps: u64, memory: Vec<Vec<f32>>) -> Self {
+        Self { config, len, steps, memory }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> OptimiserConfig {
+        self.config
+    }
+
+    /// Steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What is remembered, by name.
+    pub fn memory(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
+        self.config.memory_names().iter().copied().zip(self.memory.iter().map(Vec::as_slice))
+    }
+
+    /// One step: moves `values` against `gradient_factor * gradients` at a learning rate.
+    ///
+    /// # Panics
+    /// If `values` or `gradients` do not have the length that the optimiser was made for.
+    pub fn step(&mut self, values: &mut [f32], gradients: &[f32], learning_rate: f64, gradient_factor: f64) {
+        assert_eq!(values.len(), self.len, "an optimiser of {} values", self.len);
+        assert_eq!(gradients.len(), self.len, "an optimiser of {} values", self.len);
+        self.steps += 1;
+        let factor = gradient_factor as f32;
+        match self.config {
+            OptimiserConfig::Sgd { momentum, weight_decay } => {
+                let (momentum, decay, rate) = (momentum as f32, weight_decay as f32, learning_rate as f32);
+                let pairs = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK));
+                if let Some(velocity) = self.memory.first_mut() {
+                    pairs.zip(velocity.par_chunks_mut(CHUNK)).for_each(|((values, gradients), velocity)| {
+                        for ((w, &g), v) in values.iter_mut().zip(gradients).zip(velocity) {
+                            *v = momentum * *v + (factor * g + decay * *w);
+                            *w -= rate * *v;
+                        }
+                    });
+                } else {
+                    pairs.for_each(|(values, gradients)| {
+                        for (w, &g) in values.iter_mut().zip(gradients) {
+                            *w -= rate * (factor * g + decay * *w);
+                        }
+                    });
+                }
+            }
+            OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                let [mean, square] = self.memory.as_mut_slice() else {
+                    unreachable!("AdamW remembers two values for each; see memory_names");
+                };
+                let power = i32::try_from(self.steps).unwrap_or(i32::MAX);
+                let rate = (learning_rate / (1.0 - beta1.powi(power))) as f32;
+                let root = (1.0 / (1.0 - beta2.powi(power)).sqrt()) as f32;
+                let keep = (1.0 - learning_rate * weight_decay) as f32;
+                let (new1, new2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
+                let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
+                let memory = mean.par_chunks_mut(CHUNK).zip(square.par_chunks_mut(CHUNK));
+                let chunks = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK)).zip(memory);
+                chunks.for_each(|((values, gradients), (mean, square))| {
+                    for (((w, &g), m), s) in values.iter_mut().zip(gradients).zip(mean).zip(square) {
+                        let g = factor * g;
+                        *m = beta1 * *m + new1 * g;
+                        *s = beta2 * *s + new2 * g * g;
+                        *w = keep * *w - rate * *m / (s.sqrt() * root + epsilon);
+                    }
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{tolerance, values};
+
+    /// The plain f64 twin, written from the formulas.
+    fn twin(
+        config: OptimiserConfig,
+        start: &[f64],
+        gradients: &[Vec<f64>],
+        rate: f64,
+        factor: f64,
+    ) -> Vec<f64> {
+        let mut w = start.to_vec();
+        let (mut first, mut second) = (vec![0.0; w.len()], vec![0.0; w.len()]);
+        for (step, gradient) in gradients.iter().enumerate() {
+            for at in 0..w.len() {
+                let g = factor * gradient[at];
+                match config {
+                    OptimiserConfig::Sgd { momentum, weight_decay } => {
+                        first[at] = momentum * first[at] + g + weight_decay * w[at];
+                        w[at] -= rate * first[at];
+                    }
+                    OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                        let t = step as i32 + 1;
+                        w[at] -= rate * weight_decay * w[at];
+                        first[at] = beta1 * first[at] + (1.0 - beta1) * g;
+                        second[at] = beta2 * second[at] + (1.0 - beta2) * g * g;
+                        let mean = first[at] / (1.0 - beta1.powi(t));
+                        let square: f64 = second[at] / (1.0 - beta2.powi(t));
+                        w[at] -= rate * mean / (square.sqrt() + epsilon);
+                    }
+                }
+            }
+        }
+        w
+    }
+
+    #[test]
+    fn a_hundred_steps_follow_the_f64_twin() {
+        let configs = [
+            OptimiserConfig::sgd(0.9, 5e-4),
+            OptimiserConfig::sgd(0.0, 0.0),
+            OptimiserConfig::sgd(0.99, 0.1),
+            OptimiserConfig::adam_w(0.01),
+            OptimiserConfig::adam_w(0.0),
+        ];
+        for config in configs {
+            for len in [0, 1, 3, CHUNK + 1] {
+                let mut found = values(len, 1);
+                let start: Vec<f64> = found.iter().map(|&value| f64::from(value)).collect();
+                let gradients: Vec<Vec<f32>> = (0..100).map(|step| values(len, 2 + step)).collect();
+                let wide: Vec<Vec<f64>> =
+                    gradients.iter().map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect();
+                let mut optimiser = Optimiser::new(config, len).expect("in range");
+                for gradient in &gradients {
+                    optimiser.step(&mut found, gradient, 0.01, 0.5);
+                }
+                let wanted = twin(config, &start, &wide, 0.01, 0.5);
+                let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+                for (found, wanted) in found.iter().zip(&wanted) {
+                    let error = (f64::from(*found) - wanted).abs() / largest;
+                    assert!(error <= tolerance::HUNDRED_STEPS, "{config:?} {len}: {found} {wanted}");
+                }
+                assert_eq!(optimiser.steps(), 100);
+            }
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused_and_absent_ones_default() {
+        let wrong = [
+            OptimiserConfig::sgd(1.0, 0.0),
+            OptimiserConfig::sgd(f64::NAN, 0.0),
+            OptimiserConfig::sgd(0.9, -1.0),
+            OptimiserConfig::AdamW { beta1: 0.9, beta2: 1.0, epsilon: 1e-8, weight_decay: 0.0 },
+            OptimiserConfig::AdamW { beta1: 0.9, beta2: 0.9, epsilon: 0.0, weight_decay: 0.0 },
+        ];
+        for config in wrong {
+            assert!(matches!(Optimiser::new(config, 1), Err(HeadError::OutOfRange { .. })), "{config:?}");
+        }
+        let read = |text| serde_json::from_str::<OptimiserConfig>(text);
+        assert_eq!(read(r#"{"sgd": {}}"#).expect("defaults"), OptimiserConfig::default());
+        assert_eq!(
+            read(r#"{"adamw": {"weight_decay": 0.1}}"#).expect("defaults"),
+            OptimiserConfig::adam_w(0.1)
+        );
+        assert!(read(r#"{"sgd": {"momentun": 0.9}}"#).is_err());
+    }
+}

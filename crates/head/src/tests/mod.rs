@@ -1,0 +1,58 @@
+//! The head against the plain reference in f64, and the promises it makes about threads, state and refusals.
+
+mod promises;
+mod reference;
+
+use crate::{MatRef, Objective};
+use widemargin_objective::{Link, Margin, Parameters, Pool, Score};
+
+/// Every tolerance of these tests, with its reason.
+pub(crate) mod tolerance {
+    /// Losses and gradients in f32 against f64, relative to the largest entry: a rounding of 6e-8 in a cosine times a scale
+    /// of 64 is 4e-6, relative, in a probability; the rest is room for sums over batch and classes.
+    pub(crate) const F32: f64 = 1e-4;
+    /// A hundred optimiser steps in f32 against f64, relative to the largest value: at most 100 roundings of 6e-8.
+    pub(crate) const HUNDRED_STEPS: f64 = 1e-5;
+}
+
+/// Numbers in `[-1, 1)` that look random; the same in every run.
+pub(crate) fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0xD1B5_4A32_D192_ED03);
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+pub(crate) fn labels(count: usize, classes: usize, seed: u64) -> Vec<u32> {
+    values(count, seed)
+        .iter()
+        .map(|value| ((value + 1.0) / 2.0 * classes as f32) as u32 % classes as u32)
+        .collect()
+}
+
+pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+pub(crate) fn view<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
+    MatRef::new(data, rows, cols).expect("sizes of the test")
+}
+
+/// Every named objective, and points without a name that use what no name does.
+pub(crate) fn points() -> Vec<Objective> {
+    let named =
+        |name: &&str| Objective::from_name(name, &Parameters::default()).expect("defaults are in range");
+    let cosine = Objective::family().score(Score::cosine(10.0));
+    let composed = [
+        Objective::family().pool(Pool::log_sum_exp_at(0.5)).link(Link::softplus_at(0.5)),
+        Objective::family().margin(Margin::additive(0.5)).pool(Pool::max()).link(Link::hinge()),
+        cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
+        cosine.pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.5)),
+        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true }),
+    ];
+    let composed = composed.into_iter().map(|builder| builder.build().expect("in range"));
+    Objective::names().iter().map(named).chain(composed).collect()
+}

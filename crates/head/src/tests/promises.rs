@@ -1,0 +1,234 @@
+//! Threads, state, clipping, and everything that is refused.
+
+use super::{labels, points, values, view};
+use crate::{Head, HeadConfig, HeadError, HeadState, Objective, OptimiserConfig};
+
+fn am_softmax() -> Objective {
+    Objective::am_softmax(30.0, 0.35).expect("in range")
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    let (batch, classes, dim) = (70, 300, 33);
+    let features = values(batch * dim, 1);
+    let labels = labels(batch, classes, 2);
+    for tile_classes in [128, 1024] {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
+            pool.install(|| {
+                let config = HeadConfig { tile_classes, seed: 3, ..HeadConfig::default() };
+                let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
+                let steps: Vec<_> = (0..3)
+                    .map(|_| {
+                        let step =
+                            head.step(view(&features, batch, dim), &labels, 0.1).expect("finite inputs");
+                        (step.loss.to_bits(), bits(&step.grad_features), step.centre_gradient_norm.to_bits())
+                    })
+                    .collect();
+                (steps, bits(head.centres().data()))
+            })
+        };
+        let one = run(1);
+        for threads in [2, 3, 5] {
+            assert!(run(threads) == one, "{threads} threads, tiles of {tile_classes}");
+        }
+    }
+}
+
+#[test]
+fn a_restored_head_goes_on_to_the_same_bits() {
+    let (batch, classes, dim) = (6, 5, 4);
+    let features = values(batch * dim, 1);
+    let labels = labels(batch, classes, 2);
+    for optimiser in
+        [OptimiserConfig::sgd(0.9, 1e-3), OptimiserConfig::sgd(0.0, 0.0), OptimiserConfig::adam_w(0.01)]
+    {
+        let config = HeadConfig { optimiser, ..HeadConfig::default() };
+        let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
+        let step =
+            |head: &mut Head| head.step(view(&features, batch, dim), &labels, 0.1).expect("finite inputs");
+        for _ in 0..3 {
+            step(&mut head);
+        }
+        head.set_margin(0.2).expect("in range");
+        let text = serde_json::to_string(&head.state()).expect("plain data");
+        let state: HeadState = serde_json::from_str(&text).expect("just written");
+        let mut restored = Head::from_state(state).expect("a good state");
+        assert_eq!(restored.steps(), 3);
+        assert_eq!(restored.objective().margin().amount(), 0.2);
+        for _ in 0..3 {
+            assert_eq!(step(&mut head), step(&mut restored), "{optimiser:?}");
+        }
+        assert_eq!(head.state(), restored.state());
+    }
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused() {
+    let good = Head::new(3, 2, am_softmax(), HeadConfig::default()).expect("in range").state();
+    assert_eq!(
+        good.tensors.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(),
+        ["centres", "velocity"]
+    );
+    let refuse = |change: &dyn Fn(&mut HeadState)| {
+        let mut state = good.clone();
+        change(&mut state);
+        Head::from_state(state).expect_err("spoilt")
+    };
+    assert_eq!(refuse(&|state| drop(state.tensors.remove(0))), HeadError::MissingTensor { name: "centres" });
+    assert_eq!(refuse(&|state| drop(state.tensors.remove(1))), HeadError::MissingTensor { name: "velocity" });
+    assert!(matches!(
+        refuse(&|state| state.tensors.push(state.tensors[0].clone())),
+        HeadError::UnexpectedTensor { name } if name == "centres"
+    ));
+    assert!(matches!(refuse(&|state| state.tensors[0].shape = [2, 3]), HeadError::TensorShape { .. }));
+    assert!(matches!(
+        refuse(&|state| drop(state.tensors[1].values.pop())),
+        HeadError::TensorShape { values: 5, .. }
+    ));
+    assert!(matches!(refuse(&|state| state.classes = 4), HeadError::TensorShape { .. }));
+    assert!(matches!(
+        refuse(&|state| state.tensors[0].values[4] = f32::NAN),
+        HeadError::NonFiniteTensor { row: 2, .. }
+    ));
+    assert!(matches!(refuse(&|state| state.config.tile_classes = 0), HeadError::OutOfRange { .. }));
+}
+
+#[test]
+fn forward_changes_nothing_and_apply_takes_each_update_once() {
+    let features = values(8, 1);
+    let mut head = Head::new(3, 4, am_softmax(), HeadConfig::default()).expect("in range");
+    let before = head.state();
+    let forward = head.forward(view(&features, 2, 4), &[0, 2]).expect("finite inputs");
+    assert_eq!(head.state(), before);
+    let twice = forward.pending.clone();
+    head.apply(forward.pending, 0.1, 1.0).expect("fresh");
+    assert_ne!(head.state(), before);
+    let after = head.state();
+    assert!(matches!(
+        head.apply(twice.clone(), 0.1, 1.0),
+        Err(HeadError::StaleUpdate { found: 0, wanted: 1, .. })
+    ));
+    for (rate, factor) in [(f64::NAN, 1.0), (-0.1, 1.0), (0.1, f64::INFINITY), (0.1, -1.0)] {
+        assert!(matches!(head.apply(twice.clone(), rate, factor), Err(HeadError::OutOfRange { .. })));
+    }
+    assert_eq!(head.state(), after);
+}
+
+#[test]
+fn a_clip_factor_scales_the_gradient_and_not_the_decay() {
+    let features = values(8, 1);
+    let config = HeadConfig { optimiser: OptimiserConfig::sgd(0.0, 0.5), ..HeadConfig::default() };
+    let mut head = Head::new(3, 4, am_softmax(), config).expect("in range");
+    let start = head.centres().data().to_vec();
+    let pending = head.forward(view(&features, 2, 4), &[0, 2]).expect("finite inputs").pending;
+    let gradient = pending.gradient().to_vec();
+    head.apply(pending, 0.1, 0.25).expect("fresh");
+    for ((w, start), g) in head.centres().data().iter().zip(&start).zip(&gradient) {
+        assert!((w - (start - 0.1 * (0.25 * g + 0.5 * start))).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn first_centres_come_from_the_seed() {
+    let centres = |objective, seed| {
+        let config = HeadConfig { seed, ..HeadConfig::default() };
+        Head::new(2000, 16, objective, config).expect("in range").centres().data().to_vec()
+    };
+    assert_eq!(centres(am_softmax(), 1), centres(am_softmax(), 1));
+    assert_ne!(centres(am_softmax(), 1), centres(am_softmax(), 2));
+    for centre in centres(am_softmax(), 1).chunks(16) {
+        assert!((centre.iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+    let normal = centres(Objective::softmax(), 1);
+    let mean = normal.iter().sum::<f32>() / normal.len() as f32;
+    let variance = normal.iter().map(|value| value * value).sum::<f32>() / normal.len() as f32;
+    // 32,000 values: the mean is within 4 / sqrt(32000) deviations, the variance within 4 sqrt(2 / 32000) of itself
+    assert!(mean.abs() < 0.25 * 0.023 && (variance * 16.0 - 1.0).abs() < 0.032, "{mean} {variance}");
+}
+
+#[test]
+fn scores_and_predictions_agree_with_each_other_and_with_accuracy() {
+    let (batch, classes, dim) = (20, 11, 3);
+    let features = values(batch * dim, 5);
+    let features = view(&features, batch, dim);
+    for objective in [am_softmax(), Objective::softmax()] {
+        for tile_classes in [4, 1024] {
+            let config = HeadConfig { tile_classes, ..HeadConfig::default() };
+            let head = Head::new(classes, dim, objective, config).expect("in range");
+            let scores = head.scores(features).expect("finite inputs");
+            let predicted = head.predict(features).expect("finite inputs");
+            for (row, &class) in scores.chunks(classes).zip(&predicted) {
+                assert!(row.iter().all(|&score| score <= row[class as usize]));
+                assert!(!objective.score().is_cosine() || row.iter().all(|score| score.abs() <= 1.0 + 1e-6));
+            }
+            let accuracy =
+                |labels: &[u32]| head.evaluate(features, labels).expect("finite").diagnostics.accuracy;
+            assert_eq!(accuracy(&predicted), 1.0);
+            let wrong: Vec<u32> = predicted.iter().map(|class| (class + 1) % classes as u32).collect();
+            assert_eq!(accuracy(&wrong), 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_margin_warms_up() {
+    let features = values(8, 1);
+    let mut head = Head::new(3, 4, am_softmax(), HeadConfig::default()).expect("in range");
+    let mut before = 0.0;
+    for margin in [0.0, 0.1, 0.35] {
+        head.set_margin(margin).expect("in range");
+        let loss = head.evaluate(view(&features, 2, 4), &[0, 2]).expect("finite inputs").loss;
+        assert!(loss > before, "a wider margin asks for more");
+        before = loss;
+    }
+    assert!(matches!(head.set_margin(3.0), Err(HeadError::Objective(_))));
+}
+
+#[test]
+fn an_empty_batch_and_zero_features_are_no_trouble() {
+    for objective in points() {
+        let head = Head::new(3, 2, objective, HeadConfig::default()).expect("in range");
+        let empty = head.forward(view(&[], 0, 2), &[]).expect("no samples");
+        assert_eq!((empty.loss, empty.diagnostics.samples, empty.pending.gradient_norm()), (0.0, 0, 0.0));
+        assert_eq!(head.predict(view(&[], 0, 2)), Ok(Vec::new()));
+        let zero = head.forward(view(&[0.0; 2], 1, 2), &[1]).expect("finite inputs");
+        assert!(zero.loss.is_finite(), "{objective}");
+        for magnitude in [1e-30, 1e30] {
+            let features = [magnitude, -magnitude];
+            assert!(head.forward(view(&features, 1, 2), &[1]).is_ok(), "{objective} at {magnitude}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_row() {
+    let new = |classes, dim| Head::new(classes, dim, am_softmax(), HeadConfig::default());
+    assert!(matches!(new(0, 2), Err(HeadError::OutOfRange { setting: "number of classes", .. })));
+    assert!(matches!(new(2, 0), Err(HeadError::OutOfRange { setting: "dimension", .. })));
+    let mut head = new(3, 2).expect("in range");
+    let features = [1.0_f32, 2.0, 3.0, 4.0];
+    let features = view(&features, 2, 2);
+    assert_eq!(
+        head.forward(features, &[0, 3]).expect_err("class 3 of 3").to_string(),
+        "row 1 of the batch has label 3; this head has classes 0 to 2"
+    );
+    assert!(matches!(head.forward(features, &[0]), Err(HeadError::LabelCount { found: 1, wanted: 2 })));
+    assert!(matches!(head.predict(view(&[1.0; 3], 1, 3)), Err(HeadError::Dimension { found: 3, wanted: 2 })));
+    let before = head.state();
+    let spoilt = [1.0, 2.0, 3.0, f32::INFINITY];
+    let error = head.step(view(&spoilt, 2, 2), &[0, 1], 0.1).expect_err("infinite");
+    assert_eq!(error, HeadError::NonFiniteFeature { row: 1, column: 1, found: f32::INFINITY });
+    assert_eq!(head.state(), before);
+    let softmax = Head::new(3, 2, Objective::softmax(), HeadConfig::default()).expect("in range");
+    let large = [1.0, 1.0, 3e38, 3e38];
+    let found = softmax.forward(view(&large, 2, 2), &[0, 1]);
+    assert!(
+        matches!(found, Err(HeadError::NonFiniteLoss { row: 1, .. }) | Ok(_)),
+        "scores near the end of f32 are either finite or refused by row: {found:?}"
+    );
+}

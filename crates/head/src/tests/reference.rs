@@ -1,0 +1,131 @@
+//! Losses, gradients and steps against the plain reference in f64.
+
+use super::tolerance::{F32, HUNDRED_STEPS};
+use super::{labels, points, values, view, wide};
+use crate::{Head, HeadConfig, Objective, OptimiserConfig};
+
+fn assert_close(found: &[f32], wanted: &[f64], what: &str) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for (at, (&found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let error = (f64::from(found) - wanted).abs();
+        assert!(error <= F32 * largest, "{what}, entry {at}: {found} against {wanted} (largest {largest})");
+    }
+}
+
+fn check(objective: Objective, batch: usize, classes: usize, dim: usize, tile_classes: usize) {
+    let what =
+        format!("{objective}; batch {batch}, {classes} classes, {dim} dimensions, tiles of {tile_classes}");
+    let config = HeadConfig { tile_classes, ..HeadConfig::default() };
+    let head = Head::new(classes, dim, objective, config).expect("in range");
+    let features = values(batch * dim, 11);
+    let labels = labels(batch, classes, 12);
+    let found = head.forward(view(&features, batch, dim), &labels).expect("finite inputs");
+    let (wide_features, wide_centres) = (wide(&features), wide(head.centres().data()));
+    let wanted = objective
+        .evaluate(view(&wide_features, batch, dim), view(&wide_centres, classes, dim), &labels)
+        .expect("finite inputs");
+    assert!(
+        (found.loss - wanted.loss).abs() <= F32 * wanted.loss.max(1e-3),
+        "{what}: {} {}",
+        found.loss,
+        wanted.loss
+    );
+    assert_close(&found.losses, &wanted.losses, &format!("{what}: losses"));
+    assert_close(&found.grad_features, &wanted.grad_features, &format!("{what}: gradient of the features"));
+    assert_close(found.pending.gradient(), &wanted.grad_centres, &format!("{what}: gradient of the centres"));
+    let squares: f64 = wanted.grad_centres.iter().map(|value| value * value).sum();
+    assert!((found.pending.gradient_norm() - squares.sqrt()).abs() <= F32 * squares.sqrt(), "{what}: norm");
+    let (d, r) = (found.diagnostics, wanted.diagnostics);
+    assert_eq!((d.samples, d.accuracy, d.margin_met), (r.samples, r.accuracy, r.margin_met), "{what}");
+    for (d, r) in [
+        (d.mean_push, r.mean_push),
+        (d.effective_competitors, r.effective_competitors),
+        (d.mean_target_cosine, r.mean_target_cosine),
+    ] {
+        assert!((d - r).abs() <= F32 * r.abs().max(1.0), "{what}: {d} {r}");
+    }
+    let evaluated = head.evaluate(view(&features, batch, dim), &labels).expect("finite inputs");
+    assert_eq!(
+        (evaluated.loss, evaluated.losses, evaluated.diagnostics),
+        (found.loss, found.losses, d),
+        "{what}"
+    );
+}
+
+#[test]
+fn every_objective_equals_the_reference_for_any_cutting_into_tiles() {
+    for objective in points() {
+        for classes in [1, 2, 3, 7, 8, 9] {
+            for tile in [1, 4, 8, 1024] {
+                check(objective, 5, classes, 6, tile);
+            }
+        }
+    }
+}
+
+#[test]
+fn boundaries_of_the_default_tile() {
+    for objective in [Objective::am_softmax(64.0, 0.35), Ok(Objective::softmax()), Ok(Objective::hinge_sum())]
+    {
+        for classes in [1023, 1024, 1025, 2049] {
+            check(objective.clone().expect("in range"), 9, classes, 17, 1024);
+        }
+    }
+}
+
+/// Head and reference from the same start, a hundred steps of a training that goes somewhere.
+#[test]
+fn a_hundred_steps_follow_the_reference() {
+    let (batch, classes, dim, rate) = (16, 9, 5, 0.05);
+    for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
+        for objective in [Objective::am_softmax(30.0, 0.35).expect("in range"), Objective::softmax()] {
+            let config = HeadConfig { optimiser, tile_classes: 4, ..HeadConfig::default() };
+            let mut head = Head::new(classes, dim, objective, config).expect("in range");
+            let mut centres = wide(head.centres().data());
+            let (mut first, mut second) = (vec![0.0; centres.len()], vec![0.0; centres.len()]);
+            let mut losses = Vec::new();
+            for step in 1..=100 {
+                let labels = labels(batch, classes, step);
+                let features: Vec<f32> = values(batch * dim, step)
+                    .chunks(dim)
+                    .zip(&labels)
+                    .flat_map(|(noise, &label)| {
+                        let class = values(dim, 1000 + u64::from(label));
+                        noise.iter().zip(class).map(|(noise, class)| 0.5 * noise + class).collect::<Vec<_>>()
+                    })
+                    .collect();
+                let wide_features = wide(&features);
+                let wanted = objective
+                    .evaluate(view(&wide_features, batch, dim), view(&centres, classes, dim), &labels)
+                    .expect("finite inputs");
+                for at in 0..centres.len() {
+                    let g = wanted.grad_centres[at];
+                    match optimiser {
+                        OptimiserConfig::Sgd { momentum, weight_decay } => {
+                            first[at] = momentum * first[at] + g + weight_decay * centres[at];
+                            centres[at] -= rate * first[at];
+                        }
+                        OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                            let power = i32::try_from(step).expect("100 steps");
+                            first[at] = beta1 * first[at] + (1.0 - beta1) * g;
+                            second[at] = beta2 * second[at] + (1.0 - beta2) * g * g;
+                            let mean = first[at] / (1.0 - beta1.powi(power));
+                            let square: f64 = second[at] / (1.0 - beta2.powi(power));
+                            centres[at] -=
+                                rate * (weight_decay * centres[at] + mean / (square.sqrt() + epsilon));
+                        }
+                    }
+                }
+                losses
+                    .push(head.step(view(&features, batch, dim), &labels, rate).expect("finite inputs").loss);
+            }
+            assert!(losses[99] < 0.8 * losses[0], "{objective}: {} to {}", losses[0], losses[99]);
+            let largest = centres.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+            for (found, wanted) in head.centres().data().iter().zip(&centres) {
+                let error = (f64::from(*found) - wanted).abs() / largest;
+                assert!(error <= HUNDRED_STEPS, "{objective}, {optimiser:?}: {found} {wanted} {error:e}");
+            }
+        }
+    }
+}

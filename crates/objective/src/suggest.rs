@@ -1,0 +1,322 @@
+//! Choosing scale and margin, and the bounds that a choice runs into.
+//!
+//! Everything follows from one picture: `C` unit class centres spread as far as they can be, each sample on its own
+//! centre. At best they form a regular simplex, with cosine `-1 / (C - 1)` between any two, which needs `C <= D + 1`
+//! dimensions; then the target leads each competitor by `C / (C - 1)` in cosine. Scale times lead less margin decides how
+//! small the loss can become and how sure the softmax can be.
+
+use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ObjectiveError;
+use crate::builder::within;
+use crate::row::softplus;
+
+/// Classes from which on the defaults are those for many classes.
+const MANY_CLASSES: usize = 10_000;
+/// Scales above this are not recommended, whatever the target probability: gradients vanish everywhere but at a few
+/// competitors, and such a need is a sign of too few dimensions.
+const LARGEST_RECOMMENDED_SCALE: f64 = 128.0;
+/// Of the largest lead that any arrangement of the centres allows, at most this share is recommended as margin: training
+/// never reaches the ideal arrangement. Our choice.
+const SHARE_OF_LARGEST_MARGIN: f64 = 0.5;
+
+/// The lead in cosine of the target over each competitor when the centres form a regular simplex: `C / (C - 1)`.
+///
+/// Infinite for a single class, which has no competitor.
+pub fn simplex_lead(classes: usize) -> f64 {
+    if classes <= 1 { f64::INFINITY } else { classes as f64 / (classes - 1) as f64 }
+}
+
+/// Lower bound of the AM-Softmax loss (normalised softmax at `margin` 0), the mean over classes that are equally likely:
+///
+/// ```text
+/// log(1 + (C - 1) exp(-s (C / (C - 1) - m)))
+/// ```
+///
+/// No arrangement of features and centres goes below it in any dimension; a regular simplex reaches it. A scale too small
+/// can never reach a small loss. 0 with a single class. (Ranjan et al., *L2-constrained Softmax Loss*, 2017, section 4,
+/// and Wang et al., *NormFace*, 2017, proposition 2, without margin.)
+pub fn loss_floor(classes: usize, scale: f64, margin: f64) -> f64 {
+    if classes <= 1 {
+        return 0.0;
+    }
+    softplus(competitors(classes).ln() - scale * (simplex_lead(classes) - margin), 1.0).0
+}
+
+/// The scale from which on the softmax can give the target a probability of at least `probability` at the simplex:
+///
+/// ```text
+/// s >= log( (C - 1) P / (1 - P) ) / (C / (C - 1) - m)
+/// ```
+///
+/// Without margin this is `(C - 1) / C * log( (C - 1) P / (1 - P) )`. 0 where any scale will do; `None` if the margin is
+/// not below the lead of the simplex, so that no scale will.
+///
+/// # Errors
+/// If `probability` is not strictly between 0 and 1.
+pub fn scale_for_probability(
+    classes: usize,
+    probability: f64,
+    margin: f64,
+) -> Result<Option<f64>, ObjectiveError> {
+    check_probability(probability)?;
+    Ok(scale_for_lead(classes, probability, simplex_lead(classes) - margin))
+}
+
+fn scale_for_lead(classes: usize, probability: f64, lead: f64) -> Option<f64> {
+    if classes <= 1 {
+        return Some(0.0);
+    }
+    (lead > 0.0).then(|| ((competitors(classes) * probability / (1.0 - probability)).ln() / lead).max(0.0))
+}
+
+/// AdaCos's fixed scale, `sqrt(2) log(C - 1)` (Zhang et al., *AdaCos*, 2019, eq. 12). 0 for two classes or fewer, where
+/// the rule has nothing to say.
+pub fn adacos_fixed_scale(classes: usize) -> f64 {
+    if classes <= 2 { 0.0 } else { SQRT_2 * competitors(classes).ln() }
+}
+
+/// AdaCos's dynamic scale, `log(B) / cos(min(pi / 4, theta))` (Zhang et al., *AdaCos*, 2019, eq. 15).
+///
+/// `average_partition` `B` is the batch's mean of `sum_{i != y} exp(s cos_i)` at the present scale, above 0;
+/// `median_target_angle` `theta` is the median angle between features and their own centres, in radians.
+pub fn adacos_dynamic_scale(average_partition: f64, median_target_angle: f64) -> f64 {
+    average_partition.ln() / median_target_angle.min(FRAC_PI_4).cos()
+}
+
+/// The largest margin in cosine that features on their own centres can meet, and whether it can be met at all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MarginBound {
+    /// No margin above this can be met for all classes at once.
+    pub largest: f64,
+    /// Whether some arrangement meets exactly `largest`; otherwise the largest possible margin is strictly below it.
+    pub attained: bool,
+}
+
+/// Bound of the margin by the number of classes and dimensions:
+///
+/// - one dimension has two directions: 2 for two classes, 0 for more;
+/// - in two dimensions the centres stand evenly on a circle: `1 - cos(2 pi / C)`;
+/// - `C <= D + 1`, a simplex fits: `C / (C - 1)`;
+/// - otherwise strictly below `C / (C - 1)`.
+///
+/// At most 2, the length of the cosine's range; a single class can meet any margin. (Wang et al., *CosFace*, 2018,
+/// section 3.4, eq. 7.)
+pub fn margin_bound(classes: usize, dim: usize) -> MarginBound {
+    let attained = |largest| MarginBound { largest, attained: true };
+    match (classes, dim) {
+        (0 | 1, _) => attained(2.0),
+        (_, 0) => attained(0.0),
+        (_, 1) => attained(if classes == 2 { 2.0 } else { 0.0 }),
+        (_, 2) => attained(1.0 - (2.0 * PI / classes as f64).cos()),
+        _ => MarginBound { largest: simplex_lead(classes), attained: classes - 1 <= dim },
+    }
+}
+
+/// A scale and a margin for AM-Softmax, with the bounds they come from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// Number of classes.
+    pub classes: usize,
+    /// Embedding dimension.
+    pub dim: usize,
+    /// Probability that the target is to be able to reach.
+    pub target_probability: f64,
+    /// Recommended scale: 30, or 64 from 10^4 classes on, or more (up to 128) if the target probability needs it.
+    pub scale: f64,
+    /// Recommended additive cosine margin: 0.35, or half of the largest possible one if that is less.
+    pub margin: f64,
+    /// Recommended additive angle margin in radians for ArcFace: 0.5, reduced in the same proportion.
+    pub angle_margin: f64,
+    /// The largest margin in cosine that the classes leave room for.
+    pub margin_bound: MarginBound,
+    /// Least scale for the target probability without a margin, at the simplex.
+    pub scale_without_margin: f64,
+    /// Least scale for the target probability with the recommended margin and the lead that the dimension allows;
+    /// `None` if no scale reaches it.
+    pub scale_with_margin: Option<f64>,
+    /// AdaCos's fixed scale, for comparison.
+    pub adacos_scale: f64,
+    /// No loss below this is possible at the recommended scale and margin.
+    pub loss_floor: f64,
+    /// Whether the recommended scale and margin can reach the target probability.
+    pub reaches_target: bool,
+}
+
+/// Recommends scale and margin for `classes` classes in `dim` dimensions such that the target can reach a probability of
+/// `target_probability` (0.99, say).
+///
+/// From scratch a full margin at once can diverge; warm it up from 0 (see
+/// [`Objective::with_margin`](crate::Objective::with_margin)).
+///
+/// # Errors
+/// With fewer than two classes, no dimension, or a probability not strictly between 0 and 1.
+pub fn suggest(classes: usize, dim: usize, target_probability: f64) -> Result<Suggestion, ObjectiveError> {
+    if classes < 2 {
+        return Err(ObjectiveError::OutOfRange {
+            setting: "classes",
+            found: classes as f64,
+            wanted: "2 or more",
+        });
+    }
+    if dim == 0 {
+        return Err(ObjectiveError::OutOfRange { setting: "dimension", found: 0.0, wanted: "1 or more" });
+    }
+    check_probability(target_probability)?;
+    let bound = margin_bound(classes, dim);
+    let (default_scale, default_margin, default_angle) =
+        if classes < MANY_CLASSES { (30.0, 0.35, 0.5) } else { (64.0, 0.35, 0.5) };
+    let margin = f64::min(default_margin, SHARE_OF_LARGEST_MARGIN * bound.largest);
+    let scale_with_margin = scale_for_lead(classes, target_probability, bound.largest - margin);
+    let scale =
+        f64::max(default_scale, scale_with_margin.unwrap_or(0.0).ceil()).min(LARGEST_RECOMMENDED_SCALE);
+    Ok(Suggestion {
+        classes,
+        dim,
+        target_probability,
+        scale,
+        margin,
+        angle_margin: default_angle * margin / default_margin,
+        margin_bound: bound,
+        scale_without_margin: scale_for_lead(classes, target_probability, simplex_lead(classes))
+            .unwrap_or(0.0),
+        scale_with_margin,
+        adacos_scale: adacos_fixed_scale(classes),
+        loss_floor: loss_floor(classes, scale, margin),
+        reaches_target: scale_with_margin.is_some_and(|needed| needed <= scale),
+    })
+}
+
+fn competitors(classes: usize) -> f64 {
+    (classes - 1) as f64
+}
+
+fn check_probability(probability: f64) -> Result<(), ObjectiveError> {
+    within(
+        f64::MIN_POSITIVE..=1.0 - f64::EPSILON,
+        "target probability",
+        probability,
+        "a number between 0 and 1",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, wanted: f64) {
+        assert!((found - wanted).abs() <= 1e-12 * wanted.abs().max(1.0), "{found} against {wanted}");
+    }
+
+    #[test]
+    fn the_floor_falls_with_the_scale_and_rises_with_classes_and_margin() {
+        close(loss_floor(10, 1.0, 0.0), (1.0 + 9.0 * (-10.0_f64 / 9.0).exp()).ln());
+        for classes in [10, 1_000, 100_000, 1_000_000] {
+            let mut before = f64::INFINITY;
+            for scale in [0.5, 1.0, 4.0, 16.0, 64.0, 256.0] {
+                let floor = loss_floor(classes, scale, 0.35);
+                assert!(floor > 0.0 && floor < before, "{classes} {scale}: {floor}");
+                assert!(floor > loss_floor(classes, scale, 0.0));
+                assert!(floor < loss_floor(classes * 10, scale, 0.35));
+                before = floor;
+            }
+        }
+        assert!(loss_floor(10, 1e6, 0.0) >= 0.0, "underflows to 0, never to NaN");
+        assert!(loss_floor(10, 1e6, 2.0).is_finite());
+        assert_eq!(loss_floor(1, 30.0, 0.35), 0.0);
+    }
+
+    #[test]
+    fn the_scale_for_a_probability_gives_that_probability_at_the_simplex() {
+        for classes in [2, 10, 1_000, 1_000_000] {
+            for probability in [0.5, 0.9, 0.999] {
+                for margin in [0.0, 0.35] {
+                    let scale = scale_for_probability(classes, probability, margin).expect("a probability");
+                    let scale = scale.expect("the margin is below the lead");
+                    close((-loss_floor(classes, scale, margin)).exp(), probability);
+                }
+                let scale = scale_for_probability(classes, probability, 0.0).expect("a probability");
+                let c = classes as f64;
+                close(
+                    scale.expect("no margin"),
+                    (c - 1.0) / c * ((c - 1.0) * probability / (1.0 - probability)).ln(),
+                );
+            }
+        }
+        assert_eq!(scale_for_probability(10, 0.05, 0.0), Ok(Some(0.0)), "already likelier than chance");
+        assert_eq!(scale_for_probability(1_000, 0.9, 1.01), Ok(None), "a margin beyond the simplex");
+        for probability in [0.0, 1.0, -1.0, f64::NAN] {
+            assert!(scale_for_probability(10, probability, 0.0).is_err());
+        }
+    }
+
+    #[test]
+    fn adacos_scales_are_those_of_the_paper() {
+        close(adacos_fixed_scale(10_575), SQRT_2 * 10_574.0_f64.ln());
+        assert_eq!(adacos_fixed_scale(2), 0.0);
+        // at the fixed scale's assumptions, B = C - 1 and theta = pi / 4, the dynamic rule gives the fixed scale
+        close(adacos_dynamic_scale(999.0, 1.2), adacos_fixed_scale(1_000));
+        close(adacos_dynamic_scale(999.0, 0.0), 999.0_f64.ln());
+    }
+
+    #[test]
+    fn margins_are_bounded_by_the_room_for_the_centres() {
+        close(margin_bound(10, 2).largest, 1.0 - (PI / 5.0).cos());
+        close(margin_bound(2, 2).largest, 2.0);
+        close(margin_bound(3, 2).largest, simplex_lead(3));
+        assert_eq!(margin_bound(4, 3), MarginBound { largest: 4.0 / 3.0, attained: true });
+        assert_eq!(margin_bound(5, 3), MarginBound { largest: 1.25, attained: false });
+        assert_eq!(margin_bound(3, 1).largest, 0.0);
+    }
+
+    /// Centres that any margin must fit between, thrown at random, never beat the bound.
+    #[test]
+    fn no_arrangement_beats_the_margin_bound() {
+        let mut state = 7_u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0
+        };
+        for dim in [1, 2, 3, 5] {
+            for classes in [2, 3, 4, 6, 9] {
+                for _ in 0..50 {
+                    let mut centres: Vec<Vec<f64>> =
+                        (0..classes).map(|_| (0..dim).map(|_| uniform()).collect()).collect();
+                    for centre in &mut centres {
+                        crate::normalise(centre);
+                    }
+                    let mut margin = f64::INFINITY;
+                    for a in 0..classes {
+                        for b in 0..a {
+                            let cosine: f64 = centres[a].iter().zip(&centres[b]).map(|(x, w)| x * w).sum();
+                            margin = margin.min(1.0 - cosine);
+                        }
+                    }
+                    let bound = margin_bound(classes, dim);
+                    assert!(
+                        margin <= bound.largest + 1e-12,
+                        "{classes} classes, {dim} dimensions: {margin} {bound:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn recommendations_are_the_usual_ones_where_there_is_room() {
+        let faces = suggest(85_742, 512, 0.9).expect("valid");
+        assert_eq!((faces.scale, faces.margin, faces.angle_margin), (64.0, 0.35, 0.5));
+        let small = suggest(10, 128, 0.99).expect("valid");
+        assert_eq!((small.scale, small.margin), (30.0, 0.35));
+        assert!(small.reaches_target && small.margin_bound.attained);
+        assert!(small.scale_without_margin < small.scale_with_margin.expect("reachable"));
+        let plane = suggest(10, 2, 0.99).expect("valid");
+        assert!(plane.margin < 0.1, "ten classes on a circle leave no room for 0.35: {plane:?}");
+        assert!(plane.scale > 30.0 && plane.reaches_target, "{plane:?}");
+        let crowded = suggest(1_000, 2, 0.99).expect("valid");
+        assert!(!crowded.reaches_target && crowded.scale <= LARGEST_RECOMMENDED_SCALE, "{crowded:?}");
+        assert!(suggest(1, 2, 0.9).is_err() && suggest(2, 0, 0.9).is_err() && suggest(2, 2, 1.0).is_err());
+    }
+}

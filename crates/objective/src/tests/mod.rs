@@ -1,0 +1,73 @@
+//! Tests of the mathematics as a whole: the facts of the derivation as properties, gradients against finite differences,
+//! and reference values of other frameworks.
+
+mod edges;
+mod facts;
+mod golden;
+mod gradients;
+
+use crate::{Link, Margin, MatRef, Objective, Parameters, Pool, Score};
+
+/// Every tolerance of these tests, with its reason.
+pub(crate) mod tolerance {
+    /// Golden values in f64: about 1e-16 of rounding an operation, some thousand operations, and scales up to 64 in
+    /// front of it; PyTorch rounds as much on its side.
+    pub(crate) const GOLDEN_F64: f64 = 1e-9;
+    /// Golden values in f32: a cosine's rounding of 6e-8 times a scale of 64 is 4e-6 in a logit and as much, relative, in
+    /// a probability; the rest is room for sums over the batch.
+    pub(crate) const GOLDEN_F32: f64 = 1e-4;
+    /// Identities in f64 that hold to rounding, for scores up to about 100.
+    pub(crate) const ROUNDING: f64 = 1e-12;
+    /// Central differences with a step of 1e-6: truncation is 1e-12 times a third derivative, which grows as the scale
+    /// cubed (3e4 for 30); rounding is 1e-16 * loss / 1e-6.
+    pub(crate) const DIFFERENCES: f64 = 2e-6;
+}
+
+/// Numbers that look random; the same in every run.
+pub(crate) fn values(count: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0xD1B5_4A32_D192_ED03);
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0
+        })
+        .collect()
+}
+
+pub(crate) fn view<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
+    MatRef::new(data, rows, cols).expect("sizes of the test")
+}
+
+/// Every named point of the family with parameters that exercise it, both branches of the angle margin, and some
+/// compositions without a name.
+pub(crate) fn points() -> Vec<Objective> {
+    let named = |name, scale, margin, temperature| {
+        Objective::from_name(name, &Parameters { scale, margin, temperature }).expect("in range")
+    };
+    let mut all = vec![
+        named("hinge-sum", None, None, None),
+        named("hinge-sum-margin", None, Some(0.5), None),
+        named("hinge-max", None, None, None),
+        named("hinge-max", None, Some(0.5), None),
+        named("lse-hinge", None, None, None),
+        named("lse-hinge", None, Some(0.5), None),
+        named("softplus-lse", None, Some(0.5), None),
+        named("softmax", None, None, None),
+        named("softmax", None, None, Some(2.0)),
+        named("tempered-softmax", None, None, Some(0.5)),
+        named("normalized-softmax", Some(10.0), None, None),
+        named("am-softmax", None, None, None),
+        named("cosface", None, None, None),
+        named("arcface", Some(30.0), Some(0.5), None),
+        named("arcface", Some(10.0), Some(1.4), None),
+    ];
+    let cosine = Objective::family().score(Score::cosine(8.0));
+    let composed = [
+        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true }),
+        cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
+        cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::max()).link(Link::softplus_at(0.5)),
+        cosine.pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.25)),
+    ];
+    all.extend(composed.map(|builder| builder.build().expect("in range")));
+    all
+}

@@ -1,0 +1,70 @@
+//! What can go wrong with a run.
+
+use std::path::PathBuf;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration file that cannot be read as one.
+    #[error("{}, line {line}: {message}", path.display())]
+    BadConfiguration {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong, with the nearest known key.
+        message: String,
+    },
+    /// A value out of its range.
+    #[error("{key}: {message}")]
+    BadValue {
+        /// `section.key`.
+        key: String,
+        /// What was found and what is wanted.
+        message: String,
+    },
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] widemargin_data::DataError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] widemargin_model::Error),
+    /// The head.
+    #[error(transparent)]
+    Head(#[from] widemargin_head::HeadError),
+    /// A file could not be written or read.
+    #[error(transparent)]
+    Durable(#[from] widemargin_durable::DurableError),
+    /// NaN or infinity; nothing was updated.
+    #[error("step {step}: {what} is not finite; nothing was updated, the last checkpoint stays. Batch {batch} of the epoch, samples: {}", samples.join(", "))]
+    NonFinite {
+        /// The loss, or the gradient of a named parameter.
+        what: String,
+        /// Step, from 1.
+        step: u64,
+        /// Batch within the epoch, from 1.
+        batch: usize,
+        /// The batch's pictures.
+        samples: Vec<String>,
+    },
+    /// The run folder is there already.
+    #[error("the run folder {} exists already; continue it with --resume, or choose another with --out", .0.display())]
+    RunFolderExists(PathBuf),
+    /// No checkpoint can be loaded.
+    #[error("{}: no checkpoint can be loaded: {reason}", folder.display())]
+    NoCheckpoint {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// Why each was refused, or that there is none.
+        reason: String,
+    },
+    /// A file of a checkpoint or run that reads as damaged or does not fit.
+    #[error("{}: {reason}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What was found and wanted.
+        reason: String,
+    },
+}

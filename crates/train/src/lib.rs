@@ -1,0 +1,18 @@
+//! The training loop: configuration, schedules, checkpoints, exact resume, logs.
+//!
+//! A run is a pure function of its [`Config`](config::Config) and the data: the same configuration gives the same weights to
+//! the bit, whatever the number of loader threads, and however often it was stopped and resumed on the way.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod config;
+mod error;
+mod events;
+pub mod log;
+pub mod progress;
+mod schedule;
+pub mod tensors;
+
+pub use config::Config;
+pub use error::Error;
+pub use schedule::Schedule;

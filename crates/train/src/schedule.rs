@@ -1,0 +1,98 @@
+//! Learning rate and margin as functions of the step alone, so that a resumed run continues them exactly.
+
+use crate::config::{ScheduleConfig, ScheduleName};
+
+/// The schedule of one run.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    config: ScheduleConfig,
+    full_rate: f64,
+    steps_per_epoch: f64,
+    steps: f64,
+}
+
+impl Schedule {
+    /// `full_rate` is reached at the end of the warm-up; `epochs` of `steps_per_epoch` steps (at least 1).
+    pub fn new(config: &ScheduleConfig, full_rate: f64, steps_per_epoch: usize, epochs: usize) -> Self {
+        let steps_per_epoch = steps_per_epoch.max(1) as f64;
+        Self { config: config.clone(), full_rate, steps_per_epoch, steps: steps_per_epoch * epochs as f64 }
+    }
+
+    /// The learning rate of `step`, counted from 0.
+    ///
+    /// In the warm-up of `w` steps it is `full (step + 1) / w`; behind it, progress runs from 0 to 1 over the rest.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let (step, c) = (step as f64, &self.config);
+        let warm_up = (c.warm_up_epochs * self.steps_per_epoch).min(self.steps);
+        if step < warm_up.floor() {
+            return self.full_rate * (step + 1.0) / warm_up;
+        }
+        let progress = ((step - warm_up) / (self.steps - warm_up).max(1.0)).clamp(0.0, 1.0);
+        let share = match c.name {
+            ScheduleName::Constant => 1.0,
+            ScheduleName::Step => {
+                let passed = c.milestones.iter().filter(|epoch| step >= **epoch * self.steps_per_epoch).count();
+                c.factor.powi(passed as i32)
+            }
+            ScheduleName::Cosine => c.floor + (1.0 - c.floor) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+            ScheduleName::Polynomial => (1.0 - progress).powf(c.power),
+        };
+        self.full_rate * share
+    }
+
+    /// The share of the full margin at `step`: rises in a straight line to 1 over the margin's warm-up.
+    pub fn margin_share(&self, step: u64) -> f64 {
+        let warm_up = self.config.margin_warm_up_epochs * self.steps_per_epoch;
+        if warm_up <= 0.0 { 1.0 } else { (step as f64 / warm_up).min(1.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(name: ScheduleName) -> Schedule {
+        let config = ScheduleConfig {
+            name,
+            warm_up_epochs: 1.0,
+            margin_warm_up_epochs: 2.0,
+            milestones: vec![2.0, 3.0],
+            factor: 0.1,
+            floor: 0.01,
+            power: 2.0,
+        };
+        Schedule::new(&config, 0.4, 10, 4)
+    }
+
+    #[test]
+    fn warm_up_reaches_the_full_rate_and_every_schedule_starts_there() {
+        for name in [ScheduleName::Constant, ScheduleName::Step, ScheduleName::Cosine, ScheduleName::Polynomial] {
+            let s = schedule(name);
+            assert!((s.learning_rate(0) - 0.04).abs() < 1e-12);
+            assert!((s.learning_rate(9) - 0.4).abs() < 1e-12);
+            assert!((s.learning_rate(10) - 0.4).abs() < 1e-12, "{name:?}");
+            assert!((0..40).all(|step| s.learning_rate(step) >= 0.0 && s.learning_rate(step) <= 0.4 + 1e-12));
+        }
+    }
+
+    #[test]
+    fn the_ends_are_where_they_should_be() {
+        let at = |name, step| schedule(name).learning_rate(step);
+        assert!((at(ScheduleName::Constant, 39) - 0.4).abs() < 1e-12);
+        assert!((at(ScheduleName::Step, 19) - 0.4).abs() < 1e-12);
+        assert!((at(ScheduleName::Step, 20) - 0.04).abs() < 1e-12);
+        assert!((at(ScheduleName::Step, 30) - 0.004).abs() < 1e-12);
+        assert!((at(ScheduleName::Cosine, 40) - 0.004).abs() < 1e-12);
+        assert!((at(ScheduleName::Cosine, 25) - 0.4 * (0.01 + 0.99 * 0.5)).abs() < 1e-12, "half way");
+        assert!((at(ScheduleName::Polynomial, 25) - 0.1).abs() < 1e-12);
+        assert_eq!(at(ScheduleName::Polynomial, 1000), 0.0);
+    }
+
+    #[test]
+    fn the_margin_rises_and_stays() {
+        let s = schedule(ScheduleName::Cosine);
+        assert_eq!((s.margin_share(0), s.margin_share(10), s.margin_share(20), s.margin_share(35)), (0.0, 0.5, 1.0, 1.0));
+        let none = Schedule::new(&ScheduleConfig::default(), 0.1, 10, 2);
+        assert_eq!(none.margin_share(0), 1.0);
+    }
+}
