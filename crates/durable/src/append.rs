@@ -33,11 +33,7 @@ impl AppendFile {
         let failed = |error| DurableError::writing("open it for appending", path, error);
         let file = File::options().append(true).open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            length,
-        })
+        Ok(Self { file, path: path.to_path_buf(), length })
     }
 
     /// Starts a new, empty log.
@@ -47,22 +43,12 @@ impl AppendFile {
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => DurableError::Exists {
-                path: path.to_path_buf(),
-            },
+            std::io::ErrorKind::AlreadyExists => DurableError::Exists { path: path.to_path_buf() },
             _ => DurableError::writing("create it", path, error),
         };
-        let file = File::options()
-            .append(true)
-            .create_new(true)
-            .open(path)
-            .map_err(failed)?;
+        let file = File::options().append(true).create_new(true).open(path).map_err(failed)?;
         sync_folder(folder_of(path)).map_err(failed)?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            length: 0,
-        })
+        Ok(Self { file, path: path.to_path_buf(), length: 0 })
     }
 
     /// Appends `bytes`. They survive a crash of the program at once, and a power cut after [`sync`](Self::sync).
@@ -80,17 +66,9 @@ impl AppendFile {
                 let _ = self.file.set_len(self.length);
                 let path = self.path.clone();
                 Err(if is_full(&source) {
-                    DurableError::DiskFullAppending {
-                        path,
-                        wanted: bytes.len(),
-                        source,
-                    }
+                    DurableError::DiskFullAppending { path, wanted: bytes.len(), source }
                 } else {
-                    DurableError::Io {
-                        operation: "append to it",
-                        path,
-                        source,
-                    }
+                    DurableError::Io { operation: "append to it", path, source }
                 })
             }
         }
@@ -101,9 +79,7 @@ impl AppendFile {
     /// # Errors
     /// [`DurableError::DiskFull`], [`DurableError::Io`].
     pub fn sync(&self) -> Result<()> {
-        self.file
-            .sync_all()
-            .map_err(|error| DurableError::writing("sync it", &self.path, error))
+        self.file.sync_all().map_err(|error| DurableError::writing("sync it", &self.path, error))
     }
 
     /// Length of the log in bytes: what to note at a checkpoint for [`truncate_to`].
@@ -128,15 +104,9 @@ pub fn truncate_to(path: impl AsRef<Path>, length: u64) -> Result<()> {
     let file = File::options().write(true).open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?.len();
     if found < length {
-        return Err(DurableError::Truncated {
-            path: path.to_path_buf(),
-            found,
-            wanted: length,
-        });
+        return Err(DurableError::Truncated { path: path.to_path_buf(), found, wanted: length });
     }
-    file.set_len(length)
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
+    file.set_len(length).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 #[cfg(test)]
@@ -164,10 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         AppendFile::create(&path).unwrap().append(b"kept").unwrap();
-        assert!(matches!(
-            AppendFile::create(&path),
-            Err(DurableError::Exists { .. })
-        ));
+        assert!(matches!(AppendFile::create(&path), Err(DurableError::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"kept");
     }
 
@@ -175,26 +142,13 @@ mod tests {
     fn cut_back_then_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        AppendFile::create(&path)
-            .unwrap()
-            .append(b"one\ntwo\nthr")
-            .unwrap();
+        AppendFile::create(&path).unwrap().append(b"one\ntwo\nthr").unwrap();
         truncate_to(&path, 8).unwrap();
         AppendFile::open(&path).unwrap().append(b"3\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n3\n");
-        assert!(matches!(
-            truncate_to(&path, 11),
-            Err(DurableError::Truncated {
-                found: 10,
-                wanted: 11,
-                ..
-            })
-        ));
+        assert!(matches!(truncate_to(&path, 11), Err(DurableError::Truncated { found: 10, wanted: 11, .. })));
         assert_eq!(fs::read(&path).unwrap().len(), 10);
-        assert!(matches!(
-            truncate_to(folder.path().join("none"), 0),
-            Err(DurableError::Io { .. })
-        ));
+        assert!(matches!(truncate_to(folder.path().join("none"), 0), Err(DurableError::Io { .. })));
     }
 
     #[cfg(target_os = "linux")]
@@ -202,10 +156,7 @@ mod tests {
     fn a_full_disk_says_what_is_missing() {
         let mut log = AppendFile::open("/dev/full").unwrap();
         let error = log.append(b"line\n").unwrap_err();
-        assert!(
-            matches!(error, DurableError::DiskFullAppending { wanted: 5, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, DurableError::DiskFullAppending { wanted: 5, .. }), "{error:?}");
         assert!(error.to_string().contains("disk full"), "{error}");
         assert_eq!(log.length(), 0);
     }

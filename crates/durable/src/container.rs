@@ -75,18 +75,11 @@ pub fn open<'a>(
     let path = path.as_ref().to_path_buf();
     let start = &bytes[..bytes.len().min(MAGIC.len())];
     if !MAGIC.starts_with(start) {
-        return Err(DurableError::NotOurs {
-            path,
-            found: start.to_vec(),
-        });
+        return Err(DurableError::NotOurs { path, found: start.to_vec() });
     }
     let found = bytes.len() as u64;
     let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
-        return Err(DurableError::Truncated {
-            path,
-            found,
-            wanted: HEADER_BYTES as u64,
-        });
+        return Err(DurableError::Truncated { path, found, wanted: HEADER_BYTES as u64 });
     };
     let word = |offset: usize| u32::from_le_bytes(field(header, offset));
 
@@ -101,23 +94,12 @@ pub fn open<'a>(
     }
     if word(8) > FRAME_VERSION {
         let (kind, newest) = ("container".to_owned(), FRAME_VERSION);
-        return Err(DurableError::NewerVersion {
-            path,
-            kind,
-            found: word(8),
-            newest,
-        });
+        return Err(DurableError::NewerVersion { path, kind, found: word(8), newest });
     }
     let kind_field: [u8; KIND_BYTES] = field(header, 16);
-    let found_kind = String::from_utf8_lossy(&kind_field)
-        .trim_end_matches('\0')
-        .to_owned();
+    let found_kind = String::from_utf8_lossy(&kind_field).trim_end_matches('\0').to_owned();
     if found_kind != kind {
-        return Err(DurableError::OtherKind {
-            path,
-            found: found_kind,
-            wanted: kind.to_owned(),
-        });
+        return Err(DurableError::OtherKind { path, found: found_kind, wanted: kind.to_owned() });
     }
     let version = word(12);
     if version > newest_version {
@@ -135,19 +117,11 @@ pub fn open<'a>(
         return Err(DurableError::Truncated { path, found, wanted });
     }
     if payload_found > length {
-        return Err(DurableError::TrailingBytes {
-            path,
-            extra: payload_found - length,
-        });
+        return Err(DurableError::TrailingBytes { path, extra: payload_found - length });
     }
     let payload_crc = crc32fast::hash(payload);
     if payload_crc != word(40) {
-        return Err(DurableError::Damaged {
-            path,
-            part: "payload",
-            found: payload_crc,
-            wanted: word(40),
-        });
+        return Err(DurableError::Damaged { path, part: "payload", found: payload_crc, wanted: word(40) });
     }
     Ok((version, payload))
 }
@@ -214,59 +188,30 @@ mod tests {
         assert!(
             matches!(reopened(b"PK\x03\x04 something else"), Err(DurableError::NotOurs { found, .. }) if found.len() == 8)
         );
-        assert!(matches!(
-            reopened(b""),
-            Err(DurableError::Truncated {
-                found: 0,
-                wanted: 48,
-                ..
-            })
-        ));
+        assert!(matches!(reopened(b""), Err(DurableError::Truncated { found: 0, wanted: 48, .. })));
         let other = seal("gallery", 1, b"");
         assert!(matches!(reopened(&other), Err(DurableError::OtherKind { found, .. }) if found == "gallery"));
         let newer = seal("checkpoint", 4, b"");
-        assert!(matches!(
-            reopened(&newer),
-            Err(DurableError::NewerVersion {
-                found: 4,
-                newest: 3,
-                ..
-            })
-        ));
+        assert!(matches!(reopened(&newer), Err(DurableError::NewerVersion { found: 4, newest: 3, .. })));
         let newer_frame = forged(|bytes| bytes[8] = 2);
         assert!(
             matches!(reopened(&newer_frame), Err(DurableError::NewerVersion { kind, found: 2, .. }) if kind == "container")
         );
         let mut longer = seal("checkpoint", 3, b"payload");
         longer.extend(b"xx");
-        assert!(matches!(
-            reopened(&longer),
-            Err(DurableError::TrailingBytes { extra: 2, .. })
-        ));
+        assert!(matches!(reopened(&longer), Err(DurableError::TrailingBytes { extra: 2, .. })));
         let huge = forged(|bytes| bytes[32..40].fill(0xff));
-        assert!(matches!(
-            reopened(&huge),
-            Err(DurableError::Truncated { wanted: u64::MAX, .. })
-        ));
+        assert!(matches!(reopened(&huge), Err(DurableError::Truncated { wanted: u64::MAX, .. })));
         let mut flipped = seal("checkpoint", 3, b"payload");
         flipped[50] ^= 4;
-        assert!(matches!(
-            reopened(&flipped),
-            Err(DurableError::Damaged { part: "payload", .. })
-        ));
+        assert!(matches!(reopened(&flipped), Err(DurableError::Damaged { part: "payload", .. })));
         flipped[13] ^= 4;
-        assert!(matches!(
-            reopened(&flipped),
-            Err(DurableError::Damaged { part: "header", .. })
-        ));
+        assert!(matches!(reopened(&flipped), Err(DurableError::Damaged { part: "header", .. })));
     }
 
     #[test]
     fn older_versions_open_and_say_so() {
-        assert_eq!(
-            reopened(&seal("checkpoint", 1, b"old")).unwrap(),
-            (1, &b"old"[..])
-        );
+        assert_eq!(reopened(&seal("checkpoint", 1, b"old")).unwrap(), (1, &b"old"[..]));
     }
 
     #[test]
@@ -276,14 +221,8 @@ mod tests {
         write_sealed(&path, "state", 2, b"content").unwrap();
         assert_eq!(read_sealed(&path, "state", 2).unwrap(), (2, b"content".to_vec()));
         let error = read_sealed(&path, "state", 1).unwrap_err();
-        assert!(
-            error.to_string().starts_with(&path.display().to_string()),
-            "{error}"
-        );
-        assert!(matches!(
-            read_sealed(folder.path().join("none"), "state", 1),
-            Err(DurableError::Io { .. })
-        ));
+        assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+        assert!(matches!(read_sealed(folder.path().join("none"), "state", 1), Err(DurableError::Io { .. })));
     }
 
     proptest! {

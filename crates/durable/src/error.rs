@@ -124,31 +124,16 @@ impl DurableError {
     /// An error of replacing or creating `path`, with a full disk told apart.
     pub(crate) fn writing(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
-        if is_full(&source) {
-            Self::DiskFull { path, source }
-        } else {
-            Self::Io {
-                operation,
-                path,
-                source,
-            }
-        }
+        if is_full(&source) { Self::DiskFull { path, source } } else { Self::Io { operation, path, source } }
     }
 
     /// An error of an operation that does not fill disks.
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            operation,
-            path: path.to_path_buf(),
-            source,
-        }
+        Self::Io { operation, path: path.to_path_buf(), source }
     }
 }
 
 /// Whether the reason is lack of space.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

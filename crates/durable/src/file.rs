@@ -35,9 +35,7 @@ pub fn write_atomic_with(
     }
     let mut buffered = BufWriter::with_capacity(1 << 16, file);
     write(&mut buffered).map_err(failed)?;
-    let file = buffered
-        .into_inner()
-        .map_err(|error| failed(error.into_error()))?;
+    let file = buffered.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
     drop(file);
     scratch.into_target()
@@ -52,9 +50,7 @@ fn resolved(path: &Path) -> Result<PathBuf> {
         _ => path.to_path_buf(),
     };
     match fs::metadata(&target) {
-        Ok(metadata) if !metadata.is_file() => Err(DurableError::NotAFile {
-            path: path.to_path_buf(),
-        }),
+        Ok(metadata) if !metadata.is_file() => Err(DurableError::NotAFile { path: path.to_path_buf() }),
         _ => Ok(target),
     }
 }
@@ -92,10 +88,7 @@ mod tests {
             Err(io::ErrorKind::StorageFull.into())
         })
         .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("{}: disk full: nothing was replaced", path.display())
-        );
+        assert_eq!(error.to_string(), format!("{}: disk full: nothing was replaced", path.display()));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["weights"]);
     }
@@ -105,10 +98,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
         let error = write_atomic_with(&path, |_| Err(io::ErrorKind::PermissionDenied.into())).unwrap_err();
-        assert!(
-            matches!(&error, DurableError::Io { path: named, .. } if *named == path),
-            "{error:?}"
-        );
+        assert!(matches!(&error, DurableError::Io { path: named, .. } if *named == path), "{error:?}");
         assert!(names(folder.path()).is_empty());
     }
 
@@ -117,24 +107,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none/report.json");
         let error = write_atomic(&path, b"x").unwrap_err();
-        assert!(
-            error.to_string().starts_with(&path.display().to_string()),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
         assert!(!error.to_string().contains("partial"), "{error}");
     }
 
     #[test]
     fn a_folder_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            write_atomic(folder.path(), b"x"),
-            Err(DurableError::NotAFile { .. })
-        ));
-        assert!(matches!(
-            write_atomic("", b"x"),
-            Err(DurableError::BadName { .. })
-        ));
+        assert!(matches!(write_atomic(folder.path(), b"x"), Err(DurableError::NotAFile { .. })));
+        assert!(matches!(write_atomic("", b"x"), Err(DurableError::BadName { .. })));
     }
 
     #[cfg(unix)]

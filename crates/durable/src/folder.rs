@@ -39,9 +39,7 @@ impl FolderWriter {
         let target = target.as_ref();
         refuse_existing(target)?;
         create_folders(folder_of(target))?;
-        Ok(Self {
-            scratch: Scratch::folder(target)?,
-        })
+        Ok(Self { scratch: Scratch::folder(target)? })
     }
 
     /// Writes a file of the folder and syncs it.
@@ -54,15 +52,9 @@ impl FolderWriter {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let target = self.scratch.target();
         let mut components = Path::new(name).components();
-        let plain = matches!(
-            (components.next(), components.next()),
-            (Some(Component::Normal(_)), None)
-        );
+        let plain = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
         if !plain || name.ends_with(['/', '\\']) {
-            return Err(DurableError::BadName {
-                path: target.to_path_buf(),
-                name: name.to_owned(),
-            });
+            return Err(DurableError::BadName { path: target.to_path_buf(), name: name.to_owned() });
         }
         let path = target.join(name);
         let failed = |error| DurableError::writing("write it", &path, error);
@@ -72,9 +64,7 @@ impl FolderWriter {
             }
             other => other.map_err(failed)?,
         };
-        file.write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(failed)
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
     }
 
     /// Makes the folder appear under its name. After `Ok` it survives a power cut.
@@ -92,9 +82,7 @@ impl FolderWriter {
 
 fn refuse_existing(target: &Path) -> Result<()> {
     match fs::symlink_metadata(target) {
-        Ok(_) => Err(DurableError::Exists {
-            path: target.to_path_buf(),
-        }),
+        Ok(_) => Err(DurableError::Exists { path: target.to_path_buf() }),
         Err(_) => Ok(()),
     }
 }
@@ -168,17 +156,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = FolderWriter::create(place.path().join("run")).unwrap();
         for name in ["", ".", "..", "../a", "a/b", "/a", "a/"] {
-            assert!(
-                matches!(folder.write(name, b""), Err(DurableError::BadName { .. })),
-                "{name:?}"
-            );
+            assert!(matches!(folder.write(name, b""), Err(DurableError::BadName { .. })), "{name:?}");
         }
         folder.write("a", b"1").unwrap();
         let error = folder.write("a", b"2").unwrap_err();
-        assert!(
-            matches!(&error, DurableError::Exists { path } if path.ends_with("run/a")),
-            "{error}"
-        );
+        assert!(matches!(&error, DurableError::Exists { path } if path.ends_with("run/a")), "{error}");
     }
 
     #[test]

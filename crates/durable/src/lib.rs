@@ -16,10 +16,7 @@
 //!
 //! `clippy.toml` bans the plain ways to write a file in the rest of the workspace.
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the crate that the others are sent to"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the crate that the others are sent to")]
 
 mod append;
 pub mod container;

@@ -95,12 +95,7 @@ impl Scratch {
             let locked = handle.as_ref().is_some_and(|handle| handle.lock().is_ok());
             // Between creation and lock somebody may have taken it for a leftover; they remove it under the lock.
             if !locked || path.exists() {
-                return Ok(Self {
-                    path,
-                    target: target.to_path_buf(),
-                    handle,
-                    done: false,
-                });
+                return Ok(Self { path, target: target.to_path_buf(), handle, done: false });
             }
         }
     }
@@ -121,9 +116,9 @@ impl Scratch {
     /// Renames to the target and syncs the folder that holds both. Content must have been synced before.
     pub(crate) fn into_target(mut self) -> Result<()> {
         fs::rename(&self.path, &self.target).map_err(|error| match error.kind() {
-            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => DurableError::Exists {
-                path: self.target.clone(),
-            },
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                DurableError::Exists { path: self.target.clone() }
+            }
             _ => self.error("replace it", error),
         })?;
         self.done = true;
@@ -142,21 +137,13 @@ impl Drop for Scratch {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
-    }
+    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 /// Makes names created, renamed or removed in `folder` survive a power cut. Does nothing where folders cannot be
 /// opened (Windows).
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Removes the scratch files and folders in `parent` (not below it) whose process is gone, and returns their paths.
@@ -241,11 +228,7 @@ mod tests {
     #[test]
     fn a_missing_folder_has_no_leftovers() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(
-            remove_stale_scratch(folder.path().join("none"))
-                .unwrap()
-                .is_empty()
-        );
+        assert!(remove_stale_scratch(folder.path().join("none")).unwrap().is_empty());
     }
 
     #[test]
@@ -255,13 +238,8 @@ mod tests {
         // A process of the same number, before a restart, may have used any of the next names.
         let next = COUNTER.load(Ordering::Relaxed);
         for number in next..next + 3 {
-            fs::write(
-                folder
-                    .path()
-                    .join(format!(".run.partial-{}-{number}", std::process::id())),
-                b"",
-            )
-            .unwrap();
+            fs::write(folder.path().join(format!(".run.partial-{}-{number}", std::process::id())), b"")
+                .unwrap();
         }
         let scratch = Scratch::folder(&target).unwrap();
         assert!(scratch.path().is_dir());

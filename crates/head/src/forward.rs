@@ -115,6 +115,13 @@ fn rows_to_score(rows: MatRef<'_>, cosine: bool) -> (Vec<f32>, Vec<f64>) {
     (units, norms)
 }
 
+/// What the first pass leaves for the second.
+struct FirstPass {
+    outcomes: Vec<RowOutcome<f32>>,
+    /// `[batch, classes]`, where one tile holds all classes.
+    similarities: Option<Vec<f32>>,
+}
+
 impl<'a> Centres<'a> {
     fn tiles(&self) -> impl Iterator<Item = Tile> + 'a {
         let Self { values, cosine, tile_classes } = *self;
@@ -138,13 +145,13 @@ impl<'a> Centres<'a> {
         batch.units.par_chunks(batch.dim).zip(labels.par_iter()).map(target).collect()
     }
 
-    /// The first pass. Also returns the similarities where one tile holds all classes.
+    /// Loss and diagnostics of each sample, from every tile in turn.
     fn first_pass(
         &self,
         objective: &Objective,
         batch: &Batch,
         labels: &[u32],
-    ) -> Result<(Vec<RowOutcome<f32>>, Option<Vec<f32>>), HeadError> {
+    ) -> Result<FirstPass, HeadError> {
         let targets = self.targets(batch, labels);
         let mut rows: Vec<RowPass<f32>> = labels
             .iter()
@@ -170,7 +177,7 @@ impl<'a> Centres<'a> {
             return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
         }
         let one_tile = self.values.rows() <= self.tile_classes;
-        Ok((outcomes, one_tile.then_some(similarities)))
+        Ok(FirstPass { outcomes, similarities: one_tile.then_some(similarities) })
     }
 
     fn summary(&self, outcomes: &[RowOutcome<f32>], features: MatRef<'_>, labels: &[u32]) -> HeadEvaluation {
@@ -199,7 +206,7 @@ impl<'a> Centres<'a> {
     ) -> Result<HeadEvaluation, HeadError> {
         self.check(features, labels)?;
         let batch = Batch::new(features, self.cosine);
-        let (outcomes, _) = self.first_pass(objective, &batch, labels)?;
+        let FirstPass { outcomes, .. } = self.first_pass(objective, &batch, labels)?;
         Ok(self.summary(&outcomes, features, labels))
     }
 
@@ -213,7 +220,7 @@ impl<'a> Centres<'a> {
     ) -> Result<HeadForward, HeadError> {
         self.check(features, labels)?;
         let batch = Batch::new(features, self.cosine);
-        let (outcomes, kept) = self.first_pass(objective, &batch, labels)?;
+        let FirstPass { outcomes, similarities: kept } = self.first_pass(objective, &batch, labels)?;
         let HeadEvaluation { loss, losses, diagnostics } = self.summary(&outcomes, features, labels);
 
         let dim = batch.dim;
@@ -235,7 +242,9 @@ impl<'a> Centres<'a> {
             }
             outcomes.par_iter().zip(slopes.par_chunks_mut(tile.classes)).for_each(|(outcome, slopes)| {
                 outcome.gradient(tile.first_class, slopes);
-                slopes.iter_mut().for_each(|slope| *slope *= share);
+                for slope in slopes {
+                    *slope *= share;
+                }
             });
             let slopes = MatRef::new(&slopes, batch.rows, tile.classes).expect("sized for this tile above");
             matmul(&mut grad_features, slopes, tile.view(dim), Write::Add, Threads::Rayon);

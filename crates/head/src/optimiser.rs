@@ -136,7 +136,12 @@ impl Optimiser {
     }
 
     /// An optimiser as it was after `steps` steps; `memory` in the order of [`OptimiserConfig::memory_names`].
-    pub(crate) fn restored(config: OptimiserConfig, len: usize, steps: u64, memory: Vec<Vec<f32>>) -> Self {
+    ///
+    /// # Panics
+    /// If there are not as many memories as names, or one does not have `len` values.
+    pub fn restored(config: OptimiserConfig, len: usize, steps: u64, memory: Vec<Vec<f32>>) -> Self {
+        assert_eq!(memory.len(), config.memory_names().len(), "one memory a name");
+        assert!(memory.iter().all(|values| values.len() == len), "an optimiser of {len} values");
         Self { config, len, steps, memory }
     }
 

@@ -88,6 +88,7 @@ impl<'a, T> MatRef<'a, T> {
     ///
     /// # Panics
     /// If the range ends past the last row or starts past its end.
+    #[must_use]
     pub fn slice_rows(&self, range: Range<usize>) -> Self {
         assert!(
             range.start <= range.end && range.end <= self.rows,
@@ -180,7 +181,11 @@ fn product(
     write: Write,
     threads: Threads,
 ) {
-    assert_eq!(Some(out.len()), m.checked_mul(n), "the product is [{m}, {n}]; out has another number of values");
+    assert_eq!(
+        Some(out.len()),
+        m.checked_mul(n),
+        "the product is [{m}, {n}]; out has another number of values"
+    );
     if m == 0 || n == 0 {
         return;
     }
@@ -192,7 +197,8 @@ fn product(
     }
     debug_assert!((m - 1) * a_step[0] + (k - 1) * a_step[1] < a.len());
     debug_assert!((k - 1) * b_step[0] + (n - 1) * b_step[1] < b.len());
-    let stride = |step: usize| isize::try_from(step).expect("a slice's length fits isize, and a stride is shorter");
+    let stride =
+        |step: usize| isize::try_from(step).expect("a slice's length fits isize, and a stride is shorter");
     let parallelism = match threads {
         Threads::Serial => gemm::Parallelism::None,
         Threads::Rayon => gemm::Parallelism::Rayon(0),
@@ -266,7 +272,10 @@ mod tests {
     fn check(out: &[f32], start: f64, wanted: &[(f64, f64)], k: usize, what: &str) {
         for (at, (&found, &(value, size))) in out.iter().zip(wanted).enumerate() {
             let error = (f64::from(found) - (start + value)).abs();
-            assert!(error <= tolerance(k) * (size + start.abs()), "{what} entry {at}: {found} against {value}");
+            assert!(
+                error <= tolerance(k) * (size + start.abs()),
+                "{what} entry {at}: {found} against {value}"
+            );
         }
     }
 

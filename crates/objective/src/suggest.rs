@@ -36,8 +36,8 @@ pub fn simplex_lead(classes: usize) -> f64 {
 /// ```
 ///
 /// No arrangement of features and centres goes below it in any dimension; a regular simplex reaches it. A scale too small
-/// can never reach a small loss. 0 with a single class. (Ranjan et al., *L2-constrained Softmax Loss*, 2017, section 4,
-/// and Wang et al., *NormFace*, 2017, proposition 2, without margin.)
+/// can never reach a small loss. 0 with a single class. (Without margin: Wang et al., *NormFace*, 2017,
+/// proposition 2.)
 pub fn loss_floor(classes: usize, scale: f64, margin: f64) -> f64 {
     if classes <= 1 {
         return 0.0;
@@ -72,13 +72,13 @@ fn scale_for_lead(classes: usize, probability: f64, lead: f64) -> Option<f64> {
     (lead > 0.0).then(|| ((competitors(classes) * probability / (1.0 - probability)).ln() / lead).max(0.0))
 }
 
-/// AdaCos's fixed scale, `sqrt(2) log(C - 1)` (Zhang et al., *AdaCos*, 2019, eq. 12). 0 for two classes or fewer, where
+/// AdaCos's fixed scale, `sqrt(2) log(C - 1)` (Zhang et al., *AdaCos*, 2019, section 4). 0 for two classes or fewer, where
 /// the rule has nothing to say.
 pub fn adacos_fixed_scale(classes: usize) -> f64 {
     if classes <= 2 { 0.0 } else { SQRT_2 * competitors(classes).ln() }
 }
 
-/// AdaCos's dynamic scale, `log(B) / cos(min(pi / 4, theta))` (Zhang et al., *AdaCos*, 2019, eq. 15).
+/// AdaCos's dynamic scale, `log(B) / cos(min(pi / 4, theta))` (Zhang et al., *AdaCos*, 2019, section 4).
 ///
 /// `average_partition` `B` is the batch's mean of `sum_{i != y} exp(s cos_i)` at the present scale, above 0;
 /// `median_target_angle` `theta` is the median angle between features and their own centres, in radians.
@@ -103,7 +103,7 @@ pub struct MarginBound {
 /// - otherwise strictly below `C / (C - 1)`.
 ///
 /// At most 2, the length of the cosine's range; a single class can meet any margin. (Wang et al., *CosFace*, 2018,
-/// section 3.4, eq. 7.)
+/// section 3.4.)
 pub fn margin_bound(classes: usize, dim: usize) -> MarginBound {
     let attained = |largest| MarginBound { largest, attained: true };
     match (classes, dim) {

@@ -1,14 +1,17 @@
 //! Checkpoints: folders that are there whole or not at all.
 //!
-//! `checkpoints/step-0000001234/` holds one sealed file for each part of the state (model, head, optimiser, progress). A folder appears
-//! by one rename after every file in it has been written and synced, so whenever the process dies, what a reader finds is the
-//! old set of checkpoints or the new one. Every file carries version and checksum; a damaged checkpoint is passed over for
-//! the one before it, with a warning.
+//! `checkpoints/step-0000001234/` holds one sealed file for each part of the state (model, head, optimiser,
+//! progress). A folder appears by one rename after every file in it has been written and synced, so whenever the
+//! process dies, what a reader finds is the old set of checkpoints or the new one. Every file carries version and
+//! checksum; a damaged checkpoint is passed over for the one before it, with a warning, and never counts as one that
+//! is kept. A checkpoint of a later release is no damage: it is an error that says so.
 
 use crate::Error;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use widemargin_durable::{FolderWriter, create_folders, read_sealed, remove_stale_scratch, seal};
+use widemargin_durable::{
+    DurableError, FolderWriter, create_folders, read_sealed, remove_stale_scratch, seal,
+};
 
 /// Kind written into every file of a checkpoint.
 const KIND: &str = "checkpoint";
@@ -37,21 +40,25 @@ fn folder_of(run: &Path) -> PathBuf {
     run.join("checkpoints")
 }
 
-/// Saves a checkpoint of `step` below the run folder `run`; one of the same step that is there already stays.
+/// Saves a checkpoint of `step` below the run folder `run`; a whole one of the same step that is there already stays, a
+/// damaged one is replaced.
 ///
 /// # Errors
-/// Those of writing; nothing is then left but the older checkpoints.
+/// Those of writing, and [`DurableError::NewerVersion`] if a later release wrote one of that step; nothing is then left
+/// but the older checkpoints.
 pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
     let folder = folder_of(run);
     create_folders(&folder)?;
     let target = folder.join(format!("step-{step:010}"));
-    if target.exists() && load(&target).is_ok() {
-        return Ok(target);
-    }
     if target.exists() {
-        // Damaged, or it would have loaded: make room for the good one.
-        std::fs::remove_dir_all(&target)
-            .map_err(|error| Error::BadFile { path: target.clone(), reason: format!("cannot be replaced: {error}") })?;
+        match load(&target) {
+            Ok(_) => return Ok(target),
+            Err(Error::Durable(error @ DurableError::NewerVersion { .. })) => return Err(error.into()),
+            Err(_) => std::fs::remove_dir_all(&target).map_err(|error| Error::BadFile {
+                path: target.clone(),
+                reason: format!("cannot be replaced: {error}"),
+            })?,
+        }
     }
     let writer = FolderWriter::create(&target)?;
     for (name, bytes) in parts {
@@ -62,17 +69,25 @@ pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
 }
 
 /// The steps of all checkpoints below `run`, oldest first, whole or not.
-fn steps(run: &Path) -> Vec<(u64, PathBuf)> {
-    let entries = std::fs::read_dir(folder_of(run)).into_iter().flatten().flatten();
-    let mut found: Vec<(u64, PathBuf)> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let step = name.to_str()?.strip_prefix("step-")?.parse().ok()?;
-            Some((step, entry.path()))
-        })
-        .collect();
+fn steps(run: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let folder = folder_of(run);
+    let unreadable = |error: std::io::Error| Error::BadFile {
+        path: folder.clone(),
+        reason: format!("cannot be listed: {error}"),
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(unreadable)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name();
+        let step = name.to_str().and_then(|name| name.strip_prefix("step-")?.parse().ok());
+        found.extend(step.map(|step| (step, entry.path())));
+    }
     found.sort();
-    found
+    Ok(found)
 }
 
 fn load(folder: &Path) -> Result<Parts, Error> {
@@ -84,32 +99,50 @@ fn load(folder: &Path) -> Result<Parts, Error> {
     Ok(parts)
 }
 
+/// The error with the operating system's reason behind it.
+fn told(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", told(source)))
+}
+
 /// The newest checkpoint below `run` that is whole.
 ///
 /// # Errors
-/// [`Error::NoCheckpoint`] if there is none, with the reason why each was refused.
+/// [`Error::NoCheckpoint`] if there is none, with the reason why each was refused; [`Error::Durable`] with
+/// [`DurableError::NewerVersion`] if the newest readable one was written by a later release: going on from an older one
+/// would throw its steps away in silence.
 pub fn newest(run: &Path) -> Result<LoadedCheckpoint, Error> {
     let mut warnings = Vec::new();
-    for (step, folder) in steps(run).into_iter().rev() {
+    for (step, folder) in steps(run)?.into_iter().rev() {
         match load(&folder) {
             Ok(parts) => return Ok(LoadedCheckpoint { step, folder, parts, warnings }),
-            Err(error) => warnings.push(error.to_string()),
+            Err(Error::Durable(error @ DurableError::NewerVersion { .. })) => return Err(error.into()),
+            Err(error) => warnings.push(told(&error)),
         }
     }
     let reason = if warnings.is_empty() { "there is none".to_owned() } else { warnings.join("; ") };
     Err(Error::NoCheckpoint { folder: folder_of(run), reason })
 }
 
-/// Removes all but the newest `keep` checkpoints and what killed processes left of unfinished ones.
+/// Removes all checkpoints older than the newest `keep` (at least 1) *whole* ones, and what killed processes left of
+/// unfinished ones.
+///
+/// Each of those kept is read to know that it is whole: a damaged one with a high step, passed over by [`newest`],
+/// must not push out the good one that the run went on from.
 ///
 /// # Errors
-/// If a folder cannot be removed.
+/// If the folder cannot be listed or an old checkpoint cannot be removed.
 pub fn prune(run: &Path, keep: usize) -> Result<(), Error> {
     remove_stale_scratch(folder_of(run))?;
-    let found = steps(run);
-    for (_, folder) in found.iter().rev().skip(keep.max(1)) {
-        std::fs::remove_dir_all(folder)
-            .map_err(|error| Error::BadFile { path: folder.clone(), reason: format!("cannot be removed: {error}") })?;
+    let mut whole = 0;
+    for (_, folder) in steps(run)?.into_iter().rev() {
+        if whole < keep.max(1) {
+            whole += usize::from(load(&folder).is_ok());
+            continue;
+        }
+        std::fs::remove_dir_all(&folder).map_err(|error| Error::BadFile {
+            path: folder,
+            reason: format!("cannot be removed: {error}"),
+        })?;
     }
     Ok(())
 }
@@ -118,10 +151,25 @@ pub fn prune(run: &Path, keep: usize) -> Result<(), Error> {
 #[expect(clippy::disallowed_methods, reason = "the tests damage files on purpose")]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    /// Large enough that a save takes a while, so that kills fall into it.
+    const PART_BYTES: usize = 1 << 16;
 
     fn parts(fill: u8) -> Parts {
-        PARTS.iter().map(|name| ((*name).to_owned(), vec![fill; 5000])).collect()
+        PARTS.iter().map(|name| ((*name).to_owned(), vec![fill; PART_BYTES])).collect()
+    }
+
+    fn steps_of(run: &Path) -> Vec<u64> {
+        steps(run).expect("a list").into_iter().map(|(step, _)| step).collect()
+    }
+
+    fn flip_one_bit(file: &Path) {
+        let mut bytes = std::fs::read(file).expect("there");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(file, bytes).expect("flipped one bit");
     }
 
     #[test]
@@ -133,36 +181,90 @@ mod tests {
         }
         let found = newest(run.path()).expect("whole");
         assert_eq!((found.step, found.parts["head"][0]), (15, 15));
-        let file = found.folder.join("optimiser");
-        let mut bytes = std::fs::read(&file).expect("there");
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        std::fs::write(&file, bytes).expect("flipped one bit");
+        flip_one_bit(&found.folder.join("optimiser"));
         let found = newest(run.path()).expect("the one before");
         assert_eq!(found.step, 10);
         assert!(found.warnings[0].contains("optimiser"), "{:?}", found.warnings);
         save(run.path(), 15, &parts(15)).expect("a damaged one is replaced");
         assert_eq!(newest(run.path()).expect("whole").step, 15);
         prune(run.path(), 2).expect("pruned");
-        assert_eq!(steps(run.path()).iter().map(|s| s.0).collect::<Vec<_>>(), [10, 15]);
+        assert_eq!(steps_of(run.path()), [10, 15]);
     }
 
     #[test]
-    fn another_version_is_refused_by_name() {
+    fn a_missing_part_is_damage_and_all_damaged_is_an_error_that_names_each() {
         let run = tempfile::tempdir().expect("a folder");
-        let folder = save(run.path(), 1, &parts(1)).expect("saved");
-        std::fs::write(folder.join("model"), seal(KIND, VERSION + 1, b"later")).expect("written");
-        let error = newest(run.path()).expect_err("a later version").to_string();
-        assert!(error.contains("model") && error.contains('2'), "{error}");
+        let first = save(run.path(), 1, &parts(1)).expect("saved");
+        let second = save(run.path(), 2, &parts(2)).expect("saved");
+        std::fs::remove_file(second.join("head")).expect("removed");
+        assert_eq!(newest(run.path()).expect("the one before").step, 1);
+        std::fs::write(first.join("progress"), b"").expect("emptied");
+        let error = newest(run.path()).expect_err("none is whole");
+        let text = error.to_string();
+        assert!(matches!(error, Error::NoCheckpoint { .. }));
+        assert!(text.contains("step-0000000002/head") && text.contains("step-0000000001/progress"), "{text}");
+        assert!(text.contains("No such file"), "the reason of the operating system: {text}");
     }
 
-    /// The child of [`killed_at_any_moment_one_checkpoint_loads`]: saves until it is killed.
     #[test]
-    fn child_that_saves_for_ever() {
-        let Some(run) = std::env::var_os("WIDEMARGIN_TEST_SAVE_FOR_EVER") else { return };
-        for step in 1.. {
-            save(Path::new(&run), step, &parts(step as u8)).expect("saved");
-            prune(Path::new(&run), 2).expect("pruned");
+    fn a_damaged_one_never_pushes_out_the_good_one_before_it() {
+        let run = tempfile::tempdir().expect("a folder");
+        for step in [5, 10, 15] {
+            save(run.path(), step, &parts(step as u8)).expect("saved");
+        }
+        for step in ["step-0000000015", "step-0000000010"] {
+            flip_one_bit(&folder_of(run.path()).join(step).join("model"));
+        }
+        // Resumed behind 5, stopped at 7.
+        save(run.path(), 7, &parts(7)).expect("saved");
+        prune(run.path(), 1).expect("pruned");
+        assert_eq!(newest(run.path()).expect("the good one").step, 7);
+        assert_eq!(steps_of(run.path()), [7, 10, 15], "older than the one kept: removed");
+        save(run.path(), 20, &parts(20)).expect("saved");
+        prune(run.path(), 1).expect("pruned");
+        assert_eq!(steps_of(run.path()), [20]);
+    }
+
+    #[test]
+    fn one_of_a_later_release_is_an_error_and_not_passed_over() {
+        let run = tempfile::tempdir().expect("a folder");
+        save(run.path(), 1, &parts(1)).expect("saved");
+        let folder = save(run.path(), 2, &parts(2)).expect("saved");
+        std::fs::write(folder.join("model"), seal(KIND, VERSION + 1, b"later")).expect("written");
+        let error = newest(run.path()).expect_err("a later version");
+        assert!(matches!(error, Error::Durable(DurableError::NewerVersion { .. })), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("model") && text.contains("version 2") && text.contains("newer release"),
+            "{text}"
+        );
+        prune(run.path(), 1).expect("pruned");
+        assert_eq!(steps_of(run.path()), [1, 2], "nor does it make room for itself");
+    }
+
+    /// Names the run folder to [`child_that_saves_until_killed`].
+    const RUN_OF_CHILD: &str = "WIDEMARGIN_TEST_RUN_OF_CHILD";
+
+    /// The child of [`killed_at_any_moment_one_checkpoint_loads`]; on its own it does nothing.
+    #[test]
+    fn child_that_saves_until_killed() {
+        let Some(run) = std::env::var_os(RUN_OF_CHILD) else { return };
+        let run = Path::new(&run);
+        let first = newest(run).expect("the parent saved one").step + 1;
+        // An end, should the parent be gone.
+        for step in first..first + 2_000 {
+            save(run, step, &parts(step as u8)).expect("saved");
+            prune(run, 2).expect("pruned");
+        }
+    }
+
+    /// Kills its process when dropped, so that a failed test leaves none behind.
+    struct Killed(Child);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
         }
     }
 
@@ -170,25 +272,43 @@ mod tests {
     fn killed_at_any_moment_one_checkpoint_loads() {
         let run = tempfile::tempdir().expect("a folder");
         save(run.path(), 0, &parts(0)).expect("saved");
-        let mut last = 0;
+        let last = || steps_of(run.path()).pop().expect("one is always there");
+        let mut unfinished = 0;
         for round in 0..20u64 {
-            let mut child = std::process::Command::new(std::env::current_exe().expect("this test"))
-                .args(["--exact", "checkpoint::tests::child_that_saves_for_ever", "--nocapture"])
-                .env("WIDEMARGIN_TEST_SAVE_FOR_EVER", run.path())
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
+            let before = last();
+            let child = Command::new(std::env::current_exe().expect("this test"))
+                .args(["--exact", "checkpoint::tests::child_that_saves_until_killed"])
+                .env(RUN_OF_CHILD, run.path())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
                 .spawn()
                 .expect("the child starts");
-            // Moments spread over several saves of a few milliseconds each.
-            std::thread::sleep(Duration::from_millis(15 + round * 7 % 60));
-            child.kill().expect("SIGKILL");
-            child.wait().expect("gone");
+            let child = Killed(child);
+            let started = Instant::now();
+            while last() == before {
+                assert!(started.elapsed() < Duration::from_mins(1), "the child never saved");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // Moments that fall everywhere into a save of a few milliseconds.
+            std::thread::sleep(Duration::from_micros(round * 7_919 % 20_000));
+            let seen = last();
+            drop(child);
+
             let found = newest(run.path()).expect("old or new, never neither");
-            assert!(found.parts.values().all(|bytes| *bytes == vec![found.step as u8; 5000]), "one checkpoint's parts");
-            last = last.max(found.step);
-            std::fs::remove_dir_all(folder_of(run.path())).expect("start over");
-            save(run.path(), 0, &parts(0)).expect("saved");
+            assert!(found.step >= seen, "step {seen} was there, now {} is the newest", found.step);
+            assert!(found.warnings.is_empty(), "no half checkpoint has a name: {:?}", found.warnings);
+            let whole = found.parts.values().all(|bytes| *bytes == vec![found.step as u8; PART_BYTES]);
+            assert!(whole, "the parts of one checkpoint");
+            unfinished += std::fs::read_dir(folder_of(run.path()))
+                .expect("a list")
+                .filter(|entry| {
+                    entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with('.'))
+                })
+                .count();
         }
-        assert!(last > 0, "the child did save");
+        assert!(unfinished > 0, "at least one of 20 kills fell into a save");
+        prune(run.path(), 1).expect("pruned");
+        let left = std::fs::read_dir(folder_of(run.path())).expect("a list").count();
+        assert_eq!(left, 1, "what the killed ones left is gone");
     }
 }

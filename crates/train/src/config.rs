@@ -1,13 +1,17 @@
 //! The configuration of a run, with every value resolved.
 //!
-//! A configuration file is TOML with the sections below; whatever it leaves out has the default written here. Unknown keys and
-//! impossible values are refused with the key, what was found and what is wanted, before anything is written.
+//! A configuration file is TOML with the sections below; whatever it leaves out has the default written here. Unknown
+//! keys and impossible values are refused with the key, what was found and what is wanted, before anything is
+//! written: `read` finds the line, `check` knows the ranges.
+
+mod check;
+mod read;
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use widemargin_model::BackboneName;
-use widemargin_objective::{Objective, Parameters};
+use widemargin_objective::{Objective, ObjectiveError, Parameters};
 
 /// Everything that fixes a run: together with the data it determines the result to the bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,8 +39,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Folder of IDX files or of pictures, one folder a class. Without it, Fashion-MNIST: the whole set where Debian's package
-    /// `dataset-fashion-mnist` is installed, else the part that is built in.
+    /// Folder of IDX files or of pictures, one folder a class. Without it, Fashion-MNIST: the whole set where
+    /// Debian's package `dataset-fashion-mnist` is installed, else the part that is built in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Take the built-in part even where the whole set is installed.
@@ -127,8 +131,16 @@ impl ObjectiveConfig {
     /// [`Error::BadValue`] for an unknown name (with the nearest known one) or a parameter out of its range.
     pub fn build(&self) -> Result<Objective, Error> {
         let parameters = Parameters { scale: self.scale, margin: self.margin, temperature: self.temperature };
-        Objective::from_name(&self.name, &parameters)
-            .map_err(|error| Error::BadValue { key: "objective".to_owned(), message: error.to_string() })
+        Objective::from_name(&self.name, &parameters).map_err(|error| {
+            let key = match &error {
+                ObjectiveError::UnusedParameter { parameter, .. } => parameter,
+                // "temperature of the pool" is `temperature` here.
+                ObjectiveError::OutOfRange { setting, .. } => setting.split(' ').next().unwrap_or(setting),
+                // An unknown name, or whatever else is wrong with what it stands for.
+                _ => "name",
+            };
+            Error::BadValue { key: format!("objective.{key}"), message: error.to_string() }
+        })
     }
 }
 
@@ -264,9 +276,9 @@ pub enum SamplerName {
 pub struct SamplerConfig {
     /// `shuffled` or `class-balanced`.
     pub name: SamplerName,
-    /// Pictures in a batch of `shuffled`, 2 to 65536.
+    /// Pictures in a batch of `shuffled`, 2 to 65536. Unused by `class-balanced`, where P and K say it.
     pub batch: usize,
-    /// P: classes in a batch of `class-balanced`, at least 2.
+    /// P: classes in a batch of `class-balanced`, at least 2; P times K at most 65536.
     pub classes_per_batch: usize,
     /// K: samples of each class in a batch of `class-balanced`, at least 1.
     pub samples_per_class: usize,
@@ -283,7 +295,7 @@ impl SamplerConfig {
     pub fn batch_size(&self) -> usize {
         match self.name {
             SamplerName::Shuffled => self.batch,
-            SamplerName::ClassBalanced => self.classes_per_batch * self.samples_per_class,
+            SamplerName::ClassBalanced => self.classes_per_batch.saturating_mul(self.samples_per_class),
         }
     }
 }
@@ -292,11 +304,12 @@ impl SamplerConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Passes over the training pictures, at least 1.
+    /// Passes over the training pictures, 1 to 1000000.
     pub epochs: usize,
     /// Seed of weights, order, augmentation and dropout.
     pub seed: u64,
-    /// Threads that read and vary pictures ahead of the model, 0 (in the training thread) to 64; no influence on the result.
+    /// Threads that read and vary pictures ahead of the model, 0 (in the training thread) to 64; no influence on the
+    /// result.
     pub loader_threads: usize,
     /// Steps between checkpoints; 0 for one at the end of every epoch.
     pub checkpoint_every: usize,
@@ -323,25 +336,17 @@ impl Default for TrainingConfig {
 }
 
 impl Config {
-    /// Reads a configuration file's text; `path` is only named in errors.
+    /// The whole configuration as TOML; [`Config::from_toml`] reads it back to the bit.
     ///
-    /// # Errors
-    /// [`Error::BadConfiguration`] for text that is no TOML or has unknown keys, naming file, line and the nearest known key;
-    /// [`Error::BadValue`] as [`Config::check`].
-    pub fn from_toml(path: &Path, text: &str) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            let message = error.message().to_owned();
-            let hint = nearest_key(&message).map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
-            Error::BadConfiguration { path: path.to_owned(), line, message: message + &hint }
-        })?;
-        config.check()?;
-        Ok(config)
-    }
-
-    /// The whole configuration as TOML.
+    /// A `data.path` that is not Unicode has no TOML form. [`Config::check`] refuses it; here its odd bytes become
+    /// U+FFFD, a path that is then not found rather than other data.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("numbers, texts and lists of them always have a TOML form")
+        let text = |config: &Self| toml::to_string(config);
+        text(self).unwrap_or_else(|_| {
+            let mut rest = self.clone();
+            rest.data.path = self.data.path.as_ref().map(|path| path.to_string_lossy().as_ref().into());
+            text(&rest).expect("numbers, Unicode texts and lists of them always have a TOML form")
+        })
     }
 
     /// A small, quick run: for tests and for a first look. Sizes change, nothing else.
@@ -352,116 +357,5 @@ impl Config {
         self.training.limit = if self.training.limit == 0 { 2_100 } else { self.training.limit.min(2_100) };
         self.sampler.batch = self.sampler.batch.min(64);
         self
-    }
-
-    /// Whether every value is in its range.
-    ///
-    /// # Errors
-    /// [`Error::BadValue`] naming the key, what was found and what is wanted.
-    pub fn check(&self) -> Result<(), Error> {
-        let wants = |fine: bool, key: &str, found: &dyn std::fmt::Display, wanted: &str| {
-            let message = format!("found {found}, wanted {wanted}");
-            if fine { Ok(()) } else { Err(Error::BadValue { key: key.to_owned(), message }) }
-        };
-        let d = &self.data;
-        let unseen = if d.unseen_classes.is_empty() { d.unseen } else { d.unseen_classes.len() };
-        wants(d.closed_set || unseen >= 2, "data.unseen", &unseen, "at least 2 classes, or closed_set = true")?;
-        wants(matches!(d.channels, 1 | 3), "data.channels", &d.channels, "1 or 3")?;
-        wants((4..=1024).contains(&d.height), "data.height", &d.height, "4 to 1024")?;
-        wants((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
-        wants((0.0..=1.0).contains(&d.max_bad), "data.max_bad", &d.max_bad, "0 to 1")?;
-        let m = &self.model;
-        wants((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
-        wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
-        wants(m.hidden.iter().all(|w| (1..=65_536).contains(w)), "model.hidden", &"a width of 0 or too large", "1 to 65536")?;
-        self.objective.build()?;
-        let o = &self.optimiser;
-        let positive = |v: f64| v.is_finite() && v > 0.0;
-        let share = |v: f64| (0.0..1.0).contains(&v);
-        let not_negative = |v: f64| v.is_finite() && v >= 0.0;
-        wants(positive(o.learning_rate), "optimiser.learning_rate", &o.learning_rate, "above 0")?;
-        wants(positive(o.centres_factor), "optimiser.centres_factor", &o.centres_factor, "above 0")?;
-        wants(share(o.momentum), "optimiser.momentum", &o.momentum, "at least 0 and below 1")?;
-        wants(share(o.beta_1), "optimiser.beta_1", &o.beta_1, "at least 0 and below 1")?;
-        wants(share(o.beta_2), "optimiser.beta_2", &o.beta_2, "at least 0 and below 1")?;
-        wants(positive(o.epsilon), "optimiser.epsilon", &o.epsilon, "above 0")?;
-        wants(not_negative(o.weight_decay), "optimiser.weight_decay", &o.weight_decay, "at least 0")?;
-        wants(not_negative(o.clip_norm), "optimiser.clip_norm", &o.clip_norm, "at least 0 (0: no clipping)")?;
-        let s = &self.schedule;
-        wants(not_negative(s.warm_up_epochs), "schedule.warm_up_epochs", &s.warm_up_epochs, "at least 0")?;
-        let margin_warm_up = s.margin_warm_up_epochs;
-        wants(not_negative(margin_warm_up), "schedule.margin_warm_up_epochs", &margin_warm_up, "at least 0")?;
-        let rising = s.milestones.windows(2).all(|pair| pair[0] < pair[1]) && s.milestones.iter().all(|v| not_negative(*v));
-        wants(rising, "schedule.milestones", &format!("{:?}", s.milestones), "rising epochs")?;
-        wants(positive(s.factor) && s.factor <= 1.0, "schedule.factor", &s.factor, "above 0 and at most 1")?;
-        wants((0.0..=1.0).contains(&s.floor), "schedule.floor", &s.floor, "0 to 1")?;
-        wants(positive(s.power), "schedule.power", &s.power, "above 0")?;
-        wants(self.augment.pad_and_crop <= 64, "augment.pad_and_crop", &self.augment.pad_and_crop, "0 to 64")?;
-        wants((0.0..=1.0).contains(&self.augment.erase), "augment.erase", &self.augment.erase, "0 to 1")?;
-        let p = &self.sampler;
-        wants((2..=65_536).contains(&p.batch), "sampler.batch", &p.batch, "2 to 65536")?;
-        wants(p.classes_per_batch >= 2, "sampler.classes_per_batch", &p.classes_per_batch, "at least 2")?;
-        wants(p.samples_per_class >= 1, "sampler.samples_per_class", &p.samples_per_class, "at least 1")?;
-        let t = &self.training;
-        wants(t.epochs >= 1, "training.epochs", &t.epochs, "at least 1")?;
-        wants(t.loader_threads <= 64, "training.loader_threads", &t.loader_threads, "0 to 64")?;
-        wants(t.keep_checkpoints >= 1, "training.keep_checkpoints", &t.keep_checkpoints, "at least 1")
-    }
-}
-
-/// The known key nearest to the unknown one, out of serde's message "unknown field `x`, expected one of `a`, `b`".
-fn nearest_key(message: &str) -> Option<&str> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next().filter(|_| message.starts_with("unknown"))?;
-    quoted
-        .map(|key| (strsim::damerau_levenshtein(unknown, key), key))
-        .min()
-        .filter(|(distance, key)| *distance <= key.len().div_ceil(2))
-        .map(|(_, key)| key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Config, Error> {
-        Config::from_toml(Path::new("run.toml"), text)
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let mut config = Config::default();
-        config.data.unseen_classes = vec!["Bag".to_owned(), "Coat".to_owned()];
-        config.objective.margin = Some(0.2);
-        assert_eq!(parse(&config.to_toml()).expect("our own text"), config);
-        assert_eq!(parse("").expect("all defaults"), Config::default());
-    }
-
-    #[test]
-    fn an_unknown_key_names_the_line_and_the_nearest() {
-        let text = parse("[training]\nepochs = 3\n\n[optimiser]\nlearning_rte = 0.1\n").expect_err("unknown key").to_string();
-        assert!(text.contains("run.toml") && text.contains("line 5"), "{text}");
-        assert!(text.contains("did you mean `learning_rate`"), "{text}");
-        assert!(parse("[modle]\n").expect_err("unknown section").to_string().contains("did you mean `model`"));
-    }
-
-    #[test]
-    fn impossible_values_name_the_key() {
-        for (text, key) in [
-            ("[objective]\nmargin = 7.0", "objective"),
-            ("[objective]\nscale = -1.0", "objective"),
-            ("[objective]\nname = \"am-sotfmax\"", "am-softmax"),
-            ("[optimiser]\nlearning_rate = 0.0", "optimiser.learning_rate"),
-            ("[optimiser]\nmomentum = 1.0", "optimiser.momentum"),
-            ("[sampler]\nbatch = 1", "sampler.batch"),
-            ("[schedule]\nmilestones = [3.0, 2.0]", "schedule.milestones"),
-            ("[data]\nunseen = 1", "data.unseen"),
-            ("[data]\nchannels = 2", "data.channels"),
-            ("[training]\nepochs = 0", "training.epochs"),
-            ("[model]\nbackbone = \"resnet\"", "small-cnn"),
-        ] {
-            let message = parse(text).expect_err(text).to_string();
-            assert!(message.contains(key), "{text}: {message}");
-        }
     }
 }

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration file that cannot be read as one.
+    /// A configuration file that cannot be read as one, or has a value out of its range.
     #[error("{}, line {line}: {message}", path.display())]
     BadConfiguration {
         /// The file.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What is wrong, with the nearest known key.
+        /// What is wrong: an unknown key with the nearest known one, or `section.key` with what was found and wanted.
         message: String,
     },
-    /// A value out of its range.
+    /// A value out of its range, in a configuration that was not read from a file.
     #[error("{key}: {message}")]
     BadValue {
         /// `section.key`.
@@ -48,6 +48,9 @@ pub enum Error {
         /// The batch's pictures.
         samples: Vec<String>,
     },
+    /// There is nothing to train on, or to judge by.
+    #[error("{0}")]
+    TooFew(String),
     /// The run folder is there already.
     #[error("the run folder {} exists already; continue it with --resume, or choose another with --out", .0.display())]
     RunFolderExists(PathBuf),

@@ -1,19 +1,19 @@
-//! TensorBoard event files: our own small writer.
+//! TensorBoard event files: our own small writer, and as much of a reader as cutting one back needs.
 //!
-//! A file is a row of records, each `length (8 bytes) | masked CRC-32C of the length | data | masked CRC-32C of the data`, little endian;
-//! the data is a protocol buffer `Event { wall_time = 1 (double), step = 2 (varint), file_version = 3 (string) | summary = 5 }`, a summary
-//! being repeated `Value { tag = 1 (string), simple_value = 2 (float) }` in field 1. Source: TensorFlow's `record_writer.cc`,
-//! `event.proto` and `summary.proto`.
+//! A file is a row of records, each `length (8 bytes) | masked CRC-32C of the length | data | masked CRC-32C of the
+//! data`, little endian; the data is a protocol buffer `Event { wall_time = 1 (double), step = 2 (varint),
+//! file_version = 3 (string) | summary = 5 }`, a summary being repeated `Value { tag = 1 (string), simple_value = 2
+//! (float) }` in field 1. Source: TensorFlow's `record_writer.cc`, `event.proto` and `summary.proto`.
 
 /// The first record of a file; TensorBoard needs it to know the format.
-pub fn header(wall_time: f64) -> Vec<u8> {
+pub(crate) fn header(wall_time: f64) -> Vec<u8> {
     let mut event = wall_time_field(wall_time);
     field_bytes(&mut event, 3, b"brain.Event:2");
     record(&event)
 }
 
 /// One record with the scalars of a step.
-pub fn scalars(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<u8> {
+pub(crate) fn scalars(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<u8> {
     let mut summary = Vec::new();
     for (tag, value) in values {
         let mut entry = Vec::new();
@@ -63,17 +63,45 @@ fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What Python's `tensorboard` 2.21 writes for the same two events (`fixtures/make_events.py`).
-    const WRITTEN_BY_PYTHON: &[u8] = include_bytes!("../fixtures/events.bin");
-
-    #[test]
-    fn the_bytes_are_those_of_tensorboards_own_writer() {
-        let mut ours = header(1_700_000_000.25);
-        ours.extend(scalars(1_700_000_001.5, 300, &[("train/loss", 2.5), ("train/accuracy", 0.125)]));
-        assert_eq!(ours, WRITTEN_BY_PYTHON);
+/// Length of the longest prefix of an event file of ours that holds whole, undamaged records of at most `step`.
+pub(crate) fn length_up_to(bytes: &[u8], step: u64) -> usize {
+    let mut rest = bytes;
+    while let Some((data, behind)) = next_record(rest) {
+        if step_of(data).is_some_and(|found| found > step) {
+            break;
+        }
+        rest = behind;
     }
+    bytes.len() - rest.len()
 }
+
+/// The data of the first record and what follows it; `None` where a record is cut off or damaged.
+///
+/// The checksums count: a power cut may leave zeros where the file system had promised data, and zeros have a length.
+fn next_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let (length_sum, rest) = rest.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*length_sum) != masked(length) {
+        return None;
+    }
+    let (data, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let (data_sum, rest) = rest.split_first_chunk::<4>()?;
+    (u32::from_le_bytes(*data_sum) == masked(data)).then_some((data, rest))
+}
+
+/// The step of an event of ours: behind the nine bytes of the wall time, if it has one.
+fn step_of(event: &[u8]) -> Option<u64> {
+    let rest = event.get(9..).filter(|rest| rest.first() == Some(&(2 << 3)))?;
+    let (mut value, mut shift) = (0u64, 0);
+    for byte in rest.iter().skip(1).take(10) {
+        value |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

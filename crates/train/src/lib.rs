@@ -9,10 +9,18 @@ pub mod config;
 mod error;
 mod events;
 pub mod log;
+mod measure;
+mod prepare;
 pub mod progress;
+mod run;
 mod schedule;
 pub mod tensors;
+mod trainer;
 
 pub use config::Config;
 pub use error::Error;
+pub use measure::step_seconds;
+pub use prepare::Prepared;
+pub use run::{Ending, Start, continue_from, train};
 pub use schedule::Schedule;
+pub use trainer::Trainer;

@@ -1,16 +1,19 @@
 //! What a run writes down as it goes: `metrics.jsonl`, one line a step, and the same figures as TensorBoard events.
 //!
-//! Both are append-only. A run that is resumed from a checkpoint cuts both back to that checkpoint's step first, so that its
-//! log is that of a run which was never stopped, but for the times.
+//! Both are append-only: every step is with the operating system at once, so that a killed run loses none, and on the
+//! disk at every checkpoint ([`RunLog::sync`]). A run that is resumed from a checkpoint cuts both back to that
+//! checkpoint's step first, so that its log is that of a run which was never stopped, but for the times.
 
 use crate::Error;
 use crate::events;
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use widemargin_durable::{AppendFile, truncate_to};
 
-/// The figures of one step.
+/// The figures of one step: a line of `metrics.jsonl`.
+///
+/// JSON has no NaN and no infinity; both are written as `null` and read back as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Steps done, from 1.
@@ -18,25 +21,39 @@ pub struct Metrics {
     /// Epoch, from 1.
     pub epoch: u64,
     /// Mean loss of the batch.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Learning rate of this step.
+    #[serde(deserialize_with = "number")]
     pub learning_rate: f64,
     /// Margin of this step; 0 for an objective without one.
+    #[serde(deserialize_with = "number")]
     pub margin: f64,
     /// Share of the batch whose own class has the largest score, without the margin.
+    #[serde(deserialize_with = "number")]
     pub accuracy: f64,
     /// Mean cosine between a feature and its own class centre.
+    #[serde(deserialize_with = "number")]
     pub target_cosine: f64,
     /// Mean push `1 - p_y`: how much a sample still moves.
+    #[serde(deserialize_with = "number")]
     pub push: f64,
     /// Among how many competitors the push is shared.
+    #[serde(deserialize_with = "number")]
     pub effective_competitors: f64,
     /// Share of the batch that meets the margin.
+    #[serde(deserialize_with = "number")]
     pub margin_met: f64,
     /// Norm of the gradient of all parameters and centres, before clipping.
+    #[serde(deserialize_with = "number")]
     pub gradient_norm: f64,
     /// Pictures a second, this step.
+    #[serde(deserialize_with = "number")]
     pub samples_per_second: f64,
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Metrics {
@@ -83,23 +100,19 @@ impl RunLog {
         Ok(Self { metrics, events })
     }
 
-    /// The logs of a run folder, cut back to `step`.
+    /// The logs of a run folder, cut back to `step`: what later steps wrote and what a crash left half written goes.
+    ///
+    /// A log that was removed is begun anew.
     ///
     /// # Errors
     /// If they cannot be read or written.
     pub fn resume(run: &Path, step: u64) -> Result<Self, Error> {
-        let kept = read(run)?;
-        let path = run.join(METRICS);
-        let length: usize = kept.iter().filter(|(m, _)| m.step <= step).map(|(_, bytes)| bytes).sum();
-        truncate_to(&path, length as u64)?;
-        let path = run.join(EVENTS);
-        let bytes = read_bytes(&path)?;
-        truncate_to(&path, events_up_to(&bytes, step) as u64)?;
-        let mut log = Self { metrics: AppendFile::open(run.join(METRICS))?, events: AppendFile::open(run.join(EVENTS))? };
-        if log.events.length() == 0 {
-            log.events.append(&events::header(wall_time()))?;
+        let metrics = cut_back(&run.join(METRICS), |bytes| lines_up_to(bytes, step))?;
+        let mut events = cut_back(&run.join(EVENTS), |bytes| events::length_up_to(bytes, step))?;
+        if events.length() == 0 {
+            events.append(&events::header(wall_time()))?;
         }
-        Ok(log)
+        Ok(Self { metrics, events })
     }
 
     /// Appends one step to both logs.
@@ -125,57 +138,42 @@ impl RunLog {
     }
 }
 
-fn read_bytes(path: &PathBuf) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| Error::BadFile { path: path.clone(), reason: format!("cannot be read: {error}") })
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path)
+        .map_err(|error| Error::BadFile { path: path.to_owned(), reason: format!("cannot be read: {error}") })
 }
 
-/// The whole lines of `metrics.jsonl` with their lengths in bytes; a last line that a crash cut off ends the list.
-fn read(run: &Path) -> Result<Vec<(Metrics, usize)>, Error> {
-    let bytes = read_bytes(&run.join(METRICS))?;
-    let mut found = Vec::new();
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match serde_json::from_slice(line) {
-            Ok(metrics) if line.ends_with(b"\n") => found.push((metrics, line.len())),
-            _ => break,
-        }
+/// A log without what lies behind the length that `kept` finds for its bytes.
+fn cut_back(path: &Path, kept: impl Fn(&[u8]) -> usize) -> Result<AppendFile, Error> {
+    if path.exists() {
+        truncate_to(path, kept(&read(path)?) as u64)?;
     }
-    Ok(found)
+    Ok(AppendFile::open(path)?)
 }
 
-/// Every step of a run's log, oldest first.
+/// The finished lines of `metrics.jsonl`; what a crash left behind the last line's end is none.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
+}
+
+/// The figures of a line; `None` if they cannot be read.
+fn figures(line: &[u8]) -> Option<Metrics> {
+    serde_json::from_slice(line).ok()
+}
+
+/// Length of the finished lines before the first of a later step than `step`. One that cannot be read is kept: it is
+/// not for us to throw away.
+fn lines_up_to(bytes: &[u8], step: u64) -> usize {
+    let later = |line: &&[u8]| figures(line).is_some_and(|metrics| metrics.step > step);
+    lines(bytes).take_while(|line| !later(line)).map(<[u8]>::len).sum()
+}
+
+/// Every step of a run's log, oldest first. Lines that cannot be read as [`Metrics`] are passed over.
 ///
 /// # Errors
 /// If `metrics.jsonl` cannot be read.
 pub fn history(run: &Path) -> Result<Vec<Metrics>, Error> {
-    Ok(read(run)?.into_iter().map(|(metrics, _)| metrics).collect())
-}
-
-/// Length of the prefix of an event file that holds whole records of at most `step`.
-fn events_up_to(bytes: &[u8], step: u64) -> usize {
-    let mut at = 0;
-    while let Some(length) = bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes) {
-        let end = usize::try_from(length).ok().and_then(|length| at.checked_add(16)?.checked_add(length));
-        let Some(data) = end.and_then(|end| bytes.get(at + 12..end - 4)) else { break };
-        if step_of(data).is_some_and(|found| found > step) {
-            break;
-        }
-        at += 16 + data.len();
-    }
-    at
-}
-
-/// The step of an event of ours: behind the nine bytes of the wall time, if it has one.
-fn step_of(event: &[u8]) -> Option<u64> {
-    let rest = event.get(9..).filter(|rest| rest.first() == Some(&(2 << 3)))?;
-    let (mut value, mut shift) = (0u64, 0);
-    for byte in rest.iter().skip(1).take(10) {
-        value |= u64::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
+    Ok(lines(&read(&run.join(METRICS))?).filter_map(figures).collect())
 }
 
 #[cfg(test)]
@@ -221,8 +219,70 @@ mod tests {
         log.sync().expect("on disk");
         assert_eq!(history(run.path()).expect("read"), (1..=140).map(metrics).collect::<Vec<_>>());
         let bytes = std::fs::read(run.path().join(EVENTS)).expect("there");
-        assert_eq!(events_up_to(&bytes, u64::MAX), bytes.len(), "whole records to the end");
-        assert!(events_up_to(&bytes, 139) < bytes.len());
+        assert_eq!(events::length_up_to(&bytes, u64::MAX), bytes.len(), "whole records to the end");
+        assert!(events::length_up_to(&bytes, 139) < bytes.len());
         assert!(RunLog::create(run.path()).is_err(), "an existing log is not overwritten");
+    }
+
+    #[test]
+    fn figures_read_back_to_the_bit_and_what_is_not_finite_as_nan() {
+        let run = tempfile::tempdir().expect("a folder");
+        let mut log = RunLog::create(run.path()).expect("new");
+        // Values whose shortest decimal has 16 and 17 digits, where a fast parser is off by one bit.
+        let mut wanted: Vec<Metrics> = (1..200).map(metrics).collect();
+        for (at, metrics) in wanted.iter_mut().enumerate() {
+            metrics.learning_rate = 0.1 * (0.1 + at as f64).sqrt();
+            log.append(metrics).expect("appended");
+        }
+        let odd = Metrics { push: f64::NAN, gradient_norm: f64::INFINITY, ..metrics(200) };
+        log.append(&odd).expect("appended");
+        log.append(&metrics(201)).expect("appended");
+        let found = history(run.path()).expect("read");
+        assert_eq!(found[..199], wanted);
+        assert!(found[199].push.is_nan() && found[199].gradient_norm.is_nan());
+        assert_eq!(found[200], metrics(201), "what follows is not lost");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_stays_and_a_log_that_is_gone_is_begun_anew() {
+        let run = tempfile::tempdir().expect("a folder");
+        let mut log = RunLog::create(run.path()).expect("new");
+        log.append(&metrics(1)).expect("appended");
+        log.metrics.append(b"?\n").expect("appended");
+        for step in 2..=4 {
+            log.append(&metrics(step)).expect("appended");
+        }
+        drop(log);
+        drop(RunLog::resume(run.path(), 3).expect("resumed"));
+        assert_eq!(history(run.path()).expect("read"), (1..=3).map(metrics).collect::<Vec<_>>());
+        let text = std::fs::read_to_string(run.path().join(METRICS)).expect("there");
+        assert_eq!(text.lines().nth(1), Some("?"));
+        std::fs::remove_file(run.path().join(EVENTS)).expect("removed");
+        let mut log = RunLog::resume(run.path(), 3).expect("resumed");
+        log.append(&metrics(4)).expect("appended");
+        let bytes = std::fs::read(run.path().join(EVENTS)).expect("there");
+        assert!(bytes.starts_with(&24u64.to_le_bytes()), "with the record that names the format");
+        assert_eq!(events::length_up_to(&bytes, 4), bytes.len());
+    }
+
+    #[test]
+    fn nothing_half_written_stays_behind_the_checkpoint() {
+        let last = serde_json::to_vec(&metrics(3)).expect("JSON");
+        // Cut in the middle, and just before the line's end.
+        for cut in [1, 20, last.len()] {
+            let run = tempfile::tempdir().expect("a folder");
+            let mut log = RunLog::create(run.path()).expect("new");
+            log.append(&metrics(1)).expect("appended");
+            log.append(&metrics(2)).expect("appended");
+            log.metrics.append(&last[..cut]).expect("a part");
+            log.events.append(&events::scalars(0.0, 3, &[])[..12]).expect("a part");
+            drop(log);
+            assert_eq!(history(run.path()).expect("read").len(), 2);
+            let mut log = RunLog::resume(run.path(), 2).expect("resumed");
+            log.append(&metrics(3)).expect("appended");
+            assert_eq!(history(run.path()).expect("read"), (1..=3).map(metrics).collect::<Vec<_>>(), "{cut}");
+            let bytes = std::fs::read(run.path().join(EVENTS)).expect("there");
+            assert_eq!(events::length_up_to(&bytes, 3), bytes.len());
+        }
     }
 }

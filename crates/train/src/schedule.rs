@@ -13,6 +13,8 @@ pub struct Schedule {
 
 impl Schedule {
     /// `full_rate` is reached at the end of the warm-up; `epochs` of `steps_per_epoch` steps (at least 1).
+    ///
+    /// `config` is one that [`Config::check`](crate::Config::check) accepts.
     pub fn new(config: &ScheduleConfig, full_rate: f64, steps_per_epoch: usize, epochs: usize) -> Self {
         let steps_per_epoch = steps_per_epoch.max(1) as f64;
         Self { config: config.clone(), full_rate, steps_per_epoch, steps: steps_per_epoch * epochs as f64 }
@@ -20,7 +22,17 @@ impl Schedule {
 
     /// The learning rate of `step`, counted from 0.
     ///
-    /// In the warm-up of `w` steps it is `full (step + 1) / w`; behind it, progress runs from 0 to 1 over the rest.
+    /// In the warm-up of `w` steps (at most the whole run) it is `full (step + 1) / w`; behind it, progress `t` runs
+    /// from 0 to 1 over the rest:
+    ///
+    /// | schedule | share of the full rate |
+    /// |---|---|
+    /// | `constant` | 1 |
+    /// | `step` | `factor ^ (milestones passed)`, milestones counted from the run's beginning |
+    /// | `cosine` | `floor + (1 - floor) (1 + cos(pi t)) / 2` |
+    /// | `polynomial` | `(1 - t) ^ power` |
+    ///
+    /// From 0 to the full rate for every step, also those behind the run's end, which get the last value.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (step, c) = (step as f64, &self.config);
         let warm_up = (c.warm_up_epochs * self.steps_per_epoch).min(self.steps);
@@ -31,10 +43,13 @@ impl Schedule {
         let share = match c.name {
             ScheduleName::Constant => 1.0,
             ScheduleName::Step => {
-                let passed = c.milestones.iter().filter(|epoch| step >= **epoch * self.steps_per_epoch).count();
+                let passed =
+                    c.milestones.iter().filter(|epoch| step >= **epoch * self.steps_per_epoch).count();
                 c.factor.powi(passed as i32)
             }
-            ScheduleName::Cosine => c.floor + (1.0 - c.floor) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+            ScheduleName::Cosine => {
+                c.floor + (1.0 - c.floor) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
             ScheduleName::Polynomial => (1.0 - progress).powf(c.power),
         };
         self.full_rate * share
@@ -50,6 +65,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn schedule(name: ScheduleName) -> Schedule {
         let config = ScheduleConfig {
@@ -66,7 +82,9 @@ mod tests {
 
     #[test]
     fn warm_up_reaches_the_full_rate_and_every_schedule_starts_there() {
-        for name in [ScheduleName::Constant, ScheduleName::Step, ScheduleName::Cosine, ScheduleName::Polynomial] {
+        for name in
+            [ScheduleName::Constant, ScheduleName::Step, ScheduleName::Cosine, ScheduleName::Polynomial]
+        {
             let s = schedule(name);
             assert!((s.learning_rate(0) - 0.04).abs() < 1e-12);
             assert!((s.learning_rate(9) - 0.4).abs() < 1e-12);
@@ -91,8 +109,44 @@ mod tests {
     #[test]
     fn the_margin_rises_and_stays() {
         let s = schedule(ScheduleName::Cosine);
-        assert_eq!((s.margin_share(0), s.margin_share(10), s.margin_share(20), s.margin_share(35)), (0.0, 0.5, 1.0, 1.0));
+        assert_eq!(
+            (s.margin_share(0), s.margin_share(10), s.margin_share(20), s.margin_share(35)),
+            (0.0, 0.5, 1.0, 1.0)
+        );
         let none = Schedule::new(&ScheduleConfig::default(), 0.1, 10, 2);
         assert_eq!(none.margin_share(0), 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_rate_stays_in_range_and_only_falls_behind_the_warm_up(
+            kind in 0..4usize,
+            (warm_up_epochs, margin_warm_up_epochs) in (0.0..6.0f64, 0.0..6.0f64),
+            (factor, floor, power) in (0.01..1.0f64, 0.0..1.0f64, 0.1..4.0f64),
+            (steps_per_epoch, epochs) in (1..30usize, 1..6usize),
+        ) {
+            use ScheduleName::{Constant, Cosine, Polynomial, Step};
+            let name = [Constant, Step, Cosine, Polynomial][kind];
+            let milestones = vec![0.5, 1.7];
+            let config = ScheduleConfig {
+                name, warm_up_epochs, margin_warm_up_epochs, milestones, factor, floor, power,
+            };
+            let s = Schedule::new(&config, 0.4, steps_per_epoch, epochs);
+            // A few steps behind the end, too.
+            let steps = (steps_per_epoch * epochs) as u64 + 3;
+            let warm_up = (warm_up_epochs * steps_per_epoch as f64).floor() as u64;
+            for step in 0..steps {
+                let (rate, next) = (s.learning_rate(step), s.learning_rate(step + 1));
+                prop_assert!((0.0..=0.4 + 1e-12).contains(&rate), "step {}: {}", step, rate);
+                let (share, next_share) = (s.margin_share(step), s.margin_share(step + 1));
+                prop_assert!((0.0..=1.0).contains(&share) && share <= next_share);
+                if step >= warm_up {
+                    prop_assert!(next <= rate + 1e-12, "step {}: {} then {}", step, rate, next);
+                }
+                if step + 1 < warm_up.min(steps - 3) {
+                    prop_assert!(next > rate, "step {}: {} then {}", step, rate, next);
+                }
+            }
+        }
     }
 }

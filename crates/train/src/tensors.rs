@@ -8,14 +8,18 @@ use std::collections::BTreeMap;
 /// Named tensors of `f32`.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Packs `tensors`.
+/// Packs `tensors`, bit for bit.
+///
+/// # Panics
+/// If a tensor has not as many values as its shape says.
 pub fn pack(tensors: &Tensors) -> Vec<u8> {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
     let views = bytes.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, (*shape).clone(), bytes).expect("shape and length agree in this program");
+        let view = TensorView::new(Dtype::F32, (*shape).clone(), bytes)
+            .expect("shape and length agree in this program");
         (name.as_str(), view)
     });
     safetensors::serialize(views, None).expect("names and shapes always serialise")

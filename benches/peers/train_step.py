@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""One training step of the `small-cnn` backbone under AM-Softmax, in PyTorch, timed.
+
+This is the peer of `widemargin bench train --backbone small-cnn`: the same layers, the same loss, the same
+optimiser, the same batch, so that the two numbers answer one question: how long does a step take?
+
+    input [batch, 1, 28, 28]
+      conv 3x3  1->32, pad 1, no bias - batch norm - PReLU (one slope a channel)
+      conv 3x3 32->32, pad 1, no bias - batch norm - PReLU
+      max-pool 2                                                          -> [batch, 32, 14, 14]
+      conv 3x3 32->64, pad 1, no bias - batch norm - PReLU
+      conv 3x3 64->64, pad 1, no bias - batch norm - PReLU
+      max-pool 2 - flatten                                                -> [batch, 3136]
+      linear 3136->128 - batch norm without affine                        -> embedding [batch, 128]
+    head: -log softmax of s (cos - m [target]),  s = 30, m = 0.35, over 10 centres, rows normalised
+    SGD: learning rate 0.1, momentum 0.9, weight decay 5e-4 on matrices and kernels only
+         (not on biases, norms or PReLU slopes)
+
+A step is: forward, loss read back, backward, update, gradients cleared. Pixels are random with a fixed seed and
+stay in memory: loading is not measured here. `--tuned` lays tensors out channels-last, which is what PyTorch's own
+guide recommends for convolutions on the CPU; the allocator half of the tuning is set by the caller
+(`compare_train.sh` preloads jemalloc).
+
+Prints one JSON object on stdout:
+    ms_per_step {median, p10, p90}, samples_per_second (at the median), peak_rss_mib, loss_first, loss_last,
+    torch, threads, batch, steps, tuned, preload
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Time one training step of small-cnn in PyTorch.")
+    parser.add_argument("--batch", type=int, default=128, help="samples in a step (default 128)")
+    parser.add_argument("--steps", type=int, default=60, help="steps that are timed (default 60)")
+    parser.add_argument("--warm-up", type=int, default=10, help="steps before the clock starts (default 10)")
+    parser.add_argument("--threads", type=int, default=2, help="threads PyTorch may use (default 2)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of pixels, labels and weights (default 1)")
+    parser.add_argument("--tuned", action="store_true", help="lay tensors out channels-last")
+    chosen = parser.parse_args()
+    if min(chosen.batch - 1, chosen.steps, chosen.warm_up + 1, chosen.threads) < 1:
+        parser.error("--batch must be at least 2 (batch norm), --steps and --threads at least 1, --warm-up at least 0")
+    return chosen
+
+
+def percentile(sorted_values, fraction):
+    """The value below which `fraction` of the sorted values lie, interpolated between neighbours."""
+    place = fraction * (len(sorted_values) - 1)
+    below = int(place)
+    above = min(below + 1, len(sorted_values) - 1)
+    return sorted_values[below] + (sorted_values[above] - sorted_values[below]) * (place - below)
+
+
+def build(torch):
+    nn = torch.nn
+
+    def block(inputs, outputs):
+        return [
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.PReLU(outputs),
+        ]
+
+    class AmSoftmax(nn.Module):
+        """Margin softmax over normalised class centres: logits s cos_i, the target's s (cos_y - m)."""
+
+        def __init__(self, classes, dim, scale, margin):
+            super().__init__()
+            self.centres = nn.Parameter(torch.randn(classes, dim) * 0.01)
+            self.scale = scale
+            self.margin = margin
+
+        def forward(self, embeddings, labels):
+            normalise = nn.functional.normalize
+            cosines = nn.functional.linear(normalise(embeddings), normalise(self.centres))
+            margins = self.margin * nn.functional.one_hot(labels, cosines.shape[1])
+            return nn.functional.cross_entropy(self.scale * (cosines - margins), labels)
+
+    backbone = nn.Sequential(
+        *block(1, 32),
+        *block(32, 32),
+        nn.MaxPool2d(2),
+        *block(32, 64),
+        *block(64, 64),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * 7 * 7, 128),
+        nn.BatchNorm1d(128, affine=False),
+    )
+    return backbone, AmSoftmax(classes=10, dim=128, scale=30.0, margin=0.35)
+
+
+def main():
+    chosen = arguments()
+    # Set before torch loads: the OpenMP pool is sized once.
+    os.environ["OMP_NUM_THREADS"] = str(chosen.threads)
+    import torch
+
+    torch.set_num_threads(chosen.threads)
+    torch.manual_seed(chosen.seed)
+    backbone, head = build(torch)
+    pixels = torch.rand(chosen.batch, 1, 28, 28)
+    labels = torch.randint(0, 10, (chosen.batch,))
+    if chosen.tuned:
+        backbone = backbone.to(memory_format=torch.channels_last)
+        pixels = pixels.to(memory_format=torch.channels_last)
+
+    parameters = [*backbone.parameters(), *head.parameters()]
+    optimiser = torch.optim.SGD(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 5e-4},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=0.1,
+        momentum=0.9,
+    )
+    backbone.train()
+
+    def step():
+        optimiser.zero_grad()
+        loss = head(backbone(pixels), labels)
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    losses = [step() for _ in range(chosen.warm_up)]
+    milliseconds = []
+    for _ in range(chosen.steps):
+        start = time.perf_counter()
+        losses.append(step())
+        milliseconds.append((time.perf_counter() - start) * 1e3)
+    if len(losses) >= 20 and not losses[-1] < losses[0]:
+        # One fixed batch must be learnt in a few steps; a network that does not learn is not the one to time.
+        sys.exit(f"the loss did not fall: {losses[0]:.4f} at first, {losses[-1]:.4f} at last")
+
+    milliseconds.sort()
+    median = percentile(milliseconds, 0.5)
+    json.dump(
+        {
+            "ms_per_step": {
+                "median": round(median, 3),
+                "p10": round(percentile(milliseconds, 0.1), 3),
+                "p90": round(percentile(milliseconds, 0.9), 3),
+            },
+            "samples_per_second": round(chosen.batch / median * 1e3, 1),
+            "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "loss_first": round(losses[0], 4),
+            "loss_last": round(losses[-1], 4),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "batch": chosen.batch,
+            "steps": chosen.steps,
+            "tuned": chosen.tuned,
+            "preload": os.path.basename(os.environ.get("LD_PRELOAD", "")),
+        },
+        sys.stdout,
+    )
+    print()
+
+
+if __name__ == "__main__":
+    main()

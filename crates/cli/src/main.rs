@@ -1,0 +1,50 @@
+//! The program `widemargin`: one file a subcommand, all of them thin.
+//!
+//! Data goes to standard output, progress and errors to standard error. Exit status: 0 done, 1 the answer is no, 2 an error,
+//! 130 and 143 stopped by SIGINT and SIGTERM behind a saved checkpoint.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod interrupt;
+mod judge;
+mod page;
+mod progress;
+mod train;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Metric learning with margin softmax: learn embeddings, judge them on classes never seen.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train an embedding and judge it on classes that it never saw.
+    Train(train::TrainArguments),
+    /// Measure how long things take on this machine.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Train(arguments) => train::run(arguments),
+        Command::Bench(command) => bench::run(&command),
+    };
+    done.unwrap_or_else(|error| {
+        // A reader that has gone away (`| head`) is not an error.
+        let broken_pipe = error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
+        if broken_pipe {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

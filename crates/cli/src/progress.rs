@@ -1,0 +1,64 @@
+//! The progress bar: rate, time left, loss, learning rate, accuracy without the margin, mean target cosine.
+//!
+//! Silent when standard error is not a terminal, but for messages.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use widemargin_train::log::Metrics;
+use widemargin_train::progress::Observer;
+
+/// How much of the newest step goes into the figures that are shown.
+const SHARE: f64 = 0.05;
+
+/// A bar on the terminal.
+#[derive(Default)]
+pub(crate) struct Bar {
+    bar: Option<ProgressBar>,
+    loss: f64,
+    accuracy: f64,
+    cosine: f64,
+    shown: u64,
+}
+
+impl Observer for Bar {
+    fn begin(&mut self, name: &str, done: u64, steps: u64) {
+        let style = ProgressStyle::with_template(
+            "{prefix} [{bar:24}] {pos}/{len} {per_sec} {eta} left  {wide_msg}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(steps).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned());
+        bar.set_position(done);
+        bar.reset_eta();
+        *self = Self { bar: Some(bar), ..Self::default() };
+    }
+
+    fn step(&mut self, metrics: &Metrics) {
+        let Some(bar) = &self.bar else { return };
+        self.shown += 1;
+        let share = SHARE.max(1.0 / self.shown as f64);
+        self.loss += share * (metrics.loss - self.loss);
+        self.accuracy += share * (metrics.accuracy - self.accuracy);
+        self.cosine += share * (metrics.target_cosine - self.cosine);
+        bar.set_message(format!(
+            "epoch {}  loss {:.3}  rate {:.4}  accuracy {:.1} %  target cosine {:.3}",
+            metrics.epoch,
+            self.loss,
+            metrics.learning_rate,
+            100.0 * self.accuracy,
+            self.cosine
+        ));
+        bar.set_position(metrics.step);
+    }
+
+    fn message(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) if !bar.is_hidden() => bar.println(text),
+            _ => eprintln!("{text}"),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! `widemargin train`: the main job.
+
+use crate::judge::{Judged, judge};
+use crate::{interrupt, page, progress};
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicI32;
+use widemargin_durable::{create_folders, write_atomic};
+use widemargin_model::BackboneName;
+use widemargin_train::log::{self, Metrics};
+use widemargin_train::progress::Observer;
+use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
+
+#[derive(Args)]
+pub(crate) struct TrainArguments {
+    /// Folder of IDX files, or of pictures with one folder a class [default: Fashion-MNIST]
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// TOML file with the configuration; the flags below take precedence
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    config: Option<PathBuf>,
+    /// Run folder; must not exist [default: runs/ and a name made of data and objective]
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Continue the run in this folder from its newest checkpoint, with its own configuration
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// A small, quick run: the built-in pictures, two epochs on about 2,100 of them
+    #[arg(long)]
+    quick: bool,
+    /// Train once with each of these objectives from the same seed and compare them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["resume", "objective"])]
+    compare: Vec<String>,
+    /// Objective: am-softmax, normalized-softmax, softmax, arcface, ...
+    #[arg(long, value_name = "NAME")]
+    objective: Option<String>,
+    /// Scale s on the cosine
+    #[arg(long)]
+    scale: Option<f64>,
+    /// Margin m
+    #[arg(long)]
+    margin: Option<f64>,
+    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, mlp, linear, identity
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<BackboneName>,
+    /// Numbers in an embedding; 2 and 3 can be looked at
+    #[arg(long, value_name = "DIM")]
+    embedding: Option<usize>,
+    /// Passes over the training pictures
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Pictures in a batch
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Largest learning rate of the schedule
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Seed of weights, order, augmentation and dropout
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many classes are kept from training and judged on
+    #[arg(long, value_name = "COUNT")]
+    unseen: Option<usize>,
+    /// Which classes are kept from training, by name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    unseen_classes: Vec<String>,
+    /// Train on every class
+    #[arg(long)]
+    closed_set: bool,
+    /// Use the built-in part of Fashion-MNIST even where the whole set is installed
+    #[arg(long)]
+    built_in: bool,
+    /// Largest share of unreadable pictures, such as 0.1% or 0.001
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    max_bad: Option<f64>,
+    /// Threads that read pictures ahead of the model; no influence on the result
+    #[arg(long, value_name = "COUNT")]
+    loader_threads: Option<usize>,
+    /// Device: cpu, or wgpu in a build with that feature
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+}
+
+/// `0.1%` or `0.001`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    match number.trim().parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
+        _ => Err("wanted a share from 0 to 1, or a percentage".to_owned()),
+    }
+}
+
+impl TrainArguments {
+    /// The configuration: file, then flags, then `--quick`.
+    fn configuration(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("reading the configuration {}", path.display()))?;
+                Config::from_toml(path, &text)?
+            }
+            None => Config::default(),
+        };
+        let set = |target: &mut Option<f64>, value: Option<f64>| *target = value.or(*target);
+        config.data.path = self.data.clone().or(config.data.path);
+        config.data.unseen = self.unseen.unwrap_or(config.data.unseen);
+        if !self.unseen_classes.is_empty() {
+            config.data.unseen_classes.clone_from(&self.unseen_classes);
+        }
+        config.data.closed_set |= self.closed_set;
+        config.data.built_in |= self.built_in;
+        config.data.max_bad = self.max_bad.unwrap_or(config.data.max_bad);
+        config.model.backbone = self.backbone.unwrap_or(config.model.backbone);
+        config.model.embedding = self.embedding.unwrap_or(config.model.embedding);
+        config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
+        set(&mut config.objective.scale, self.scale);
+        set(&mut config.objective.margin, self.margin);
+        config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
+        config.sampler.batch = self.batch.unwrap_or(config.sampler.batch);
+        config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
+        config.training.seed = self.seed.unwrap_or(config.training.seed);
+        config.training.loader_threads = self.loader_threads.unwrap_or(config.training.loader_threads);
+        config.training.device = self.device.clone().unwrap_or(config.training.device);
+        if self.quick {
+            config = config.quick();
+        }
+        Ok(config)
+    }
+}
+
+/// Scale and margin belong to some objectives only: what one has no use for is left out for it in a comparison.
+fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    name.clone_into(&mut config.objective.name);
+    for drop_margin in [false, true] {
+        if config.objective.build().is_ok() {
+            break;
+        }
+        if drop_margin { config.objective.scale = None } else { config.objective.margin = None }
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// `report.json` of a comparison: one entry an objective, the figures of the first also at the top.
+#[derive(Serialize)]
+struct ComparisonReport<'a> {
+    objectives: Vec<&'a crate::judge::Judgement>,
+}
+
+pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
+    let stop = interrupt::listen()?;
+    let mut observer = progress::Bar::default();
+    if let Some(folder) = &arguments.resume {
+        let config = continue_from(folder)?;
+        let prepared = prepare(&config, &mut observer)?;
+        return one(&config, &prepared, folder, Start::Resume, &mut observer, &stop);
+    }
+    let config = arguments.configuration()?;
+    if arguments.compare.is_empty() {
+        config.check()?;
+        let prepared = prepare(&config, &mut observer)?;
+        let name = format!("{}-{}", prepared.set.name(), config.objective.name);
+        let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
+        return one(&config, &prepared, &folder, Start::New, &mut observer, &stop);
+    }
+    let configs: Vec<Config> =
+        arguments.compare.iter().map(|name| compared_configuration(&config, name)).collect::<anyhow::Result<_>>()?;
+    let prepared = prepare(&configs[0], &mut observer)?;
+    let folder = arguments.out.unwrap_or_else(|| free_folder(&format!("{}-comparison", prepared.set.name())));
+    if folder.exists() {
+        bail!(widemargin_train::Error::RunFolderExists(folder));
+    }
+    create_folders(&folder)?;
+    let mut runs = Vec::new();
+    for config in &configs {
+        let inner = folder.join(&config.objective.name);
+        match trained(config, &prepared, &inner, Start::New, &mut observer, &stop)? {
+            Ok(run) => runs.push(run),
+            Err(code) => return Ok(code),
+        }
+    }
+    let report = ComparisonReport { objectives: runs.iter().map(|(judged, _)| &judged.judgement).collect() };
+    finish(&folder, &report, &config, &prepared, &runs)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prepared> {
+    let prepared = Prepared::new(config)?;
+    let set = &prepared.set;
+    observer.message(&format!(
+        "{}: {} pictures of {}, training on {} of {} known classes, judging on {}",
+        set.name(),
+        set.len(),
+        set.shape(),
+        prepared.training.samples.len(),
+        prepared.split.known().len(),
+        if prepared.split.is_closed() {
+            format!("{} test pictures of the same classes", prepared.known.samples.len())
+        } else {
+            let names: Vec<&str> =
+                prepared.split.unseen().iter().map(|class| set.class_names()[*class as usize].as_str()).collect();
+            format!("{} pictures of unseen {}", prepared.unseen.len(), names.join(", "))
+        }
+    ));
+    for bad in set.bad() {
+        observer.message(&format!("left out {}: {}", bad.path.display(), bad.reason));
+    }
+    Ok(prepared)
+}
+
+/// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.
+fn free_folder(name: &str) -> PathBuf {
+    let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    let numbered = (2..).map(|number| format!("{safe}-{number}"));
+    let mut candidates = std::iter::once(safe.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
+    candidates.find(|folder| !folder.exists()).unwrap_or_else(|| Path::new("runs").join(safe))
+}
+
+fn one(
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    start: Start,
+    observer: &mut progress::Bar,
+    stop: &AtomicI32,
+) -> anyhow::Result<ExitCode> {
+    match trained(config, prepared, folder, start, observer, stop)? {
+        Err(code) => Ok(code),
+        Ok(run) => {
+            let runs = [run];
+            finish(folder, &runs[0].0.judgement, config, prepared, &runs)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Trains and judges; or, stopped by a signal, says so and gives the exit status.
+fn trained(
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    start: Start,
+    observer: &mut progress::Bar,
+    stop: &AtomicI32,
+) -> anyhow::Result<Result<(Judged, Vec<Metrics>), ExitCode>> {
+    match train(config, prepared, folder, start, observer, stop)? {
+        Ending::Stopped { step, signal } => {
+            eprintln!("stopped behind step {step}; continue with --resume {}", folder.display());
+            Ok(Err(ExitCode::from((128 + signal) as u8)))
+        }
+        Ending::Finished { trainer, seconds, samples_per_second } => {
+            let run = (config.objective.name.as_str(), config.training.seed, config.training.device.as_str());
+            let judged = judge(&trainer, prepared, run, (seconds, samples_per_second))?;
+            Ok(Ok((judged, log::history(folder)?)))
+        }
+    }
+}
+
+/// Writes report.json and report.html and prints the closing table.
+fn finish(
+    folder: &Path,
+    report: &impl Serialize,
+    config: &Config,
+    prepared: &Prepared,
+    runs: &[(Judged, Vec<Metrics>)],
+) -> anyhow::Result<()> {
+    let mut json = serde_json::to_string_pretty(report).context("writing report.json")?;
+    json.push('\n');
+    write_atomic(folder.join("report.json"), json.as_bytes())?;
+    let html = page::render(config, prepared, runs)?;
+    write_atomic(folder.join("report.html"), html.as_bytes())?;
+    let mut out = std::io::stdout().lock();
+    let judged_on = runs.first().map(|(judged, _)| page::judged_on(&judged.judgement)).unwrap_or_default();
+    writeln!(out, "Judged on {judged_on}.\n")?;
+    writeln!(out, "{}", page::closing_table(runs.iter().map(|(judged, _)| judged)))?;
+    writeln!(out, "Report: {}", folder.join("report.html").display())?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! One picture file to bytes of the wanted shape, and no trust in the file.
+//!
+//! A file that claims 20,000 x 20,000 pixels in a few kilobytes is refused by its header, before memory is taken.
+//! JPEG decoders fill what is missing of a cut file with grey and say nothing, so the end of a JPEG is looked for
+//! here. A panic of a decoder counts as a bad picture.
+
+use std::fs::{self, File};
+use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use crate::PictureShape;
+use crate::resize::resize;
+
+/// Longest side of a picture file, in pixels.
+pub(crate) const MAX_SIDE: u32 = 20_000;
+/// Most bytes of a picture file, and of its pixels.
+pub(crate) const MAX_BYTES: u64 = 512 << 20;
+
+/// Decodes a PNG, JPEG or WebP file, turned as its metadata says, to `shape` as `[channels, height, width]`.
+///
+/// Transparency is dropped, not blended; other proportions are stretched; the filter is bilinear over the area of a
+/// target pixel. The error is the reason, without the path.
+pub(crate) fn decode_file(path: &Path, shape: PictureShape) -> Result<Vec<u8>, String> {
+    let bytes = read_file(path)?;
+    catch_unwind(AssertUnwindSafe(|| decode(&bytes, shape)))
+        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("cannot be read: {error}");
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > MAX_BYTES {
+        return Err(format!("{length} bytes; at most {MAX_BYTES} are read"));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    File::open(path).map_err(failed)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
+    let picture = decode_limited(bytes)?;
+    let (height, width) = (picture.height() as usize, picture.width() as usize);
+    let pixels =
+        if shape.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() };
+    let pixels = if (height, width) == (shape.height, shape.width) {
+        pixels
+    } else {
+        resize(&pixels, height, width, shape)
+    };
+    Ok(if shape.channels == 1 { pixels } else { channels_first(&pixels, shape.channels) })
+}
+
+fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+    let format = reader.format().ok_or("not a PNG, JPEG or WebP file")?;
+    if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
+        return Err("truncated JPEG: no end-of-image marker".to_owned());
+    }
+    let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions();
+    let pixel_bytes = decoder.total_bytes();
+    if width > MAX_SIDE || height > MAX_SIDE || pixel_bytes > MAX_BYTES {
+        return Err(format!(
+            "{width} x {height} pixels of {pixel_bytes} bytes in a file of {}: more than the limit of {MAX_SIDE} a side \
+             and {MAX_BYTES} bytes (a decompression bomb?)",
+            bytes.len()
+        ));
+    }
+    if width == 0 || height == 0 {
+        return Err(format!("{width} x {height} pixels: empty"));
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
+    decoder.set_limits(limits).map_err(|error| error.to_string())?;
+    let orientation = decoder.orientation().map_err(|error| error.to_string())?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// `[height, width, channels]` to `[channels, height, width]`.
+fn channels_first(pixels: &[u8], channels: usize) -> Vec<u8> {
+    (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
+}
+
+/// Whether the markers of a JPEG lead from its start to an end-of-image marker.
+///
+/// Segments are stepped over by their lengths, so that the end of a thumbnail inside one does not count.
+fn jpeg_has_end(bytes: &[u8]) -> bool {
+    const FILL_OR_MARKER: u8 = 0xff;
+    const END: u8 = 0xd9;
+    let mut at = 2;
+    loop {
+        // To the next marker: 0xff and neither a stuffed zero, a restart marker nor another 0xff.
+        let Some(offset) =
+            bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == FILL_OR_MARKER))
+        else {
+            return false;
+        };
+        at += offset + 1;
+        match bytes.get(at) {
+            None => return false,
+            Some(&END) => return true,
+            Some(0xff) => {}
+            Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 1,
+            Some(_) => match bytes.get(at + 1..at + 3) {
+                Some(&[high, low]) => at += 1 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{picture, put};
+
+    const SHAPE: PictureShape = PictureShape { channels: 3, height: 4, width: 6 };
+
+    fn decoded(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture");
+        put(&path, bytes);
+        decode_file(&path, shape)
+    }
+
+    #[test]
+    fn colours_and_layout_of_each_format() {
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
+            let pixels = decoded(&picture(format, 6, 4, [200, 100, 50]), SHAPE).unwrap();
+            assert_eq!(pixels.len(), 72);
+            let off = if format == ImageFormat::Jpeg { 40 } else { 0 };
+            for (channel, colour) in [200u8, 100, 50].into_iter().enumerate() {
+                for row in 0..4 {
+                    let at = |column: usize| pixels[(channel * 4 + row) * 6 + column];
+                    assert!(at(0).abs_diff(colour / 2) <= off, "{format:?} {channel} {}", at(0));
+                    assert!(at(5).abs_diff(colour) <= off, "{format:?} {channel} {}", at(5));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn grey_and_another_size() {
+        let shape = PictureShape { channels: 1, height: 9, width: 5 };
+        let pixels = decoded(&picture(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
+        assert_eq!(pixels.len(), 45);
+        assert!(pixels.chunks(5).all(|row| row[4] == 90 && row[0] < 90), "{pixels:?}");
+        let again = decoded(&picture(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
+        assert_eq!(pixels, again);
+    }
+
+    #[test]
+    fn a_cut_picture_is_bad_in_each_format() {
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
+            let whole = picture(format, 40, 30, [200, 100, 50]);
+            assert!(decoded(&whole, SHAPE).is_ok());
+            // Not the last few bytes: the last chunk of a PNG is empty and its loss costs no pixel.
+            for length in [0, 1, 2, 3, 8, whole.len() / 3, whole.len() / 2, whole.len() - 20] {
+                assert!(
+                    decoded(&whole[..length], SHAPE).is_err(),
+                    "{format:?} cut to {length} of {}",
+                    whole.len()
+                );
+            }
+        }
+        let whole = picture(ImageFormat::Jpeg, 40, 30, [200, 100, 50]);
+        assert!(decoded(&whole[..whole.len() - 1], SHAPE).unwrap_err().contains("truncated"));
+    }
+
+    #[test]
+    fn the_end_of_a_thumbnail_is_not_the_end() {
+        // SOI, a comment segment that holds an end marker, then nothing.
+        assert!(!jpeg_has_end(b"\xff\xd8\xff\xfe\x00\x06ab\xff\xd9"));
+        assert!(jpeg_has_end(b"\xff\xd8\xff\xfe\x00\x06ab\xff\xd9\xff\xd9"));
+        assert!(jpeg_has_end(b"\xff\xd8\xff\xda\x00\x02\x11\xff\x00\x22\xff\xd0\x33\xff\xff\xd9trailing"));
+        for bytes in [&b""[..], b"\xff", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xda\x00"] {
+            assert!(!jpeg_has_end(bytes));
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_its_header() {
+        // The header of a PNG that claims 30,000 x 30,000; chunk lengths and checksum are right.
+        let mut bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR".to_vec();
+        let mut header = Vec::new();
+        header.extend(30_000u32.to_be_bytes());
+        header.extend(30_000u32.to_be_bytes());
+        header.extend([8, 2, 0, 0, 0]);
+        bomb.extend(&header);
+        let mut crc = flate2::Crc::new();
+        crc.update(b"IHDR");
+        crc.update(&header);
+        bomb.extend(crc.sum().to_be_bytes());
+        bomb.extend(b"\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e");
+        let reason = decoded(&bomb, SHAPE).unwrap_err();
+        assert!(reason.contains("limit"), "{reason}");
+    }
+
+    #[test]
+    fn other_content_and_missing_files_are_bad() {
+        assert!(decoded(b"GIF89a not enabled", SHAPE).is_err());
+        assert!(decoded(b"just text", SHAPE).unwrap_err().contains("not a PNG, JPEG or WebP"));
+        assert!(decode_file(Path::new("no/such/file.png"), SHAPE).unwrap_err().contains("cannot be read"));
+    }
+}

@@ -1,0 +1,272 @@
+//! What can be wrong with data, with the file or sample, what was found and what was wanted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of reading, splitting, sampling or loading data.
+///
+/// The operating system's own reason, where there is one, is the [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The data folder does not exist.
+    #[error("{path}: no such folder")]
+    MissingFolder {
+        /// The folder that was given.
+        path: PathBuf,
+    },
+    /// A file was given where a folder is wanted.
+    #[error("{path}: not a folder; wanted a folder of IDX files or one with a sub-folder for each class")]
+    NotAFolder {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Nothing that can be read as data.
+    #[error(
+        "{path}: no pictures in class folders ({loose} loose pictures); wanted a sub-folder for each class with PNG, \
+         JPEG or WebP files, or IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
+         t10k-labels-idx1-ubyte, each also with .gz)"
+    )]
+    EmptyFolder {
+        /// The folder that was given.
+        path: PathBuf,
+        /// Pictures that lie in it without a class.
+        loose: usize,
+    },
+    /// Some of the four IDX files are there, but not this one.
+    #[error("{folder}: {name} is missing (also with .gz), though other IDX files are there")]
+    MissingFile {
+        /// The data folder.
+        folder: PathBuf,
+        /// Name of the file that is not there.
+        name: String,
+    },
+    /// Metric learning compares classes; with one there is nothing to compare.
+    #[error("{path}: only one class ({class}); wanted at least 2")]
+    OnlyOneClass {
+        /// The data folder.
+        path: PathBuf,
+        /// The class.
+        class: String,
+    },
+    /// A class with one sample has no pair of its own.
+    #[error("{path}: class {class:?} has a single sample; wanted at least 2, or remove the class")]
+    SingleSample {
+        /// The data folder.
+        path: PathBuf,
+        /// The class.
+        class: String,
+    },
+    /// The operating system refused to read.
+    #[error("{path}: cannot be read")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The compressed data is damaged.
+    #[error("{path}: damaged gzip data")]
+    Decompress {
+        /// The file.
+        path: PathBuf,
+        /// What the decompressor says.
+        source: io::Error,
+    },
+    /// Not an IDX file of the wanted type.
+    #[error(
+        "{path}: not an IDX file of bytes in {dimensions} dimensions: starts with {found:02x?}, wanted {wanted:02x?}"
+    )]
+    WrongMagic {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes.
+        found: [u8; 4],
+        /// The bytes it should start with.
+        wanted: [u8; 4],
+        /// Dimensions that were wanted: 3 for pictures, 1 for labels.
+        dimensions: u8,
+    },
+    /// An IDX file that ends early.
+    #[error("{path}: truncated: found {found} bytes (uncompressed), wanted {wanted}")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes found.
+        found: u64,
+        /// Bytes that the header promises.
+        wanted: u64,
+    },
+    /// An IDX file that does not end where its header says.
+    #[error("{path}: more bytes than the {wanted} that its header promises")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header promises.
+        wanted: u64,
+    },
+    /// An IDX file whose header promises more than may be kept in memory.
+    #[error("{path}: its header promises {found} bytes; the memory limit is {limit}")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes promised; `u64::MAX` if more than that.
+        found: u64,
+        /// The limit that was set.
+        limit: u64,
+    },
+    /// An IDX file without samples or with pictures without pixels.
+    #[error("{path}: holds {count} pictures of {height} x {width} pixels; wanted at least one of each")]
+    NoPixels {
+        /// The file.
+        path: PathBuf,
+        /// Number of pictures.
+        count: usize,
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// Pictures and labels do not belong together.
+    #[error("{images}: {image_count} pictures, but {label_count} labels in {labels}")]
+    CountsDiffer {
+        /// File of the pictures.
+        images: PathBuf,
+        /// Number of pictures.
+        image_count: usize,
+        /// File of the labels.
+        labels: PathBuf,
+        /// Number of labels.
+        label_count: usize,
+    },
+    /// Training and test pictures have different shapes.
+    #[error("{path}: pictures of {found}, wanted {wanted} as in the training part")]
+    ShapesDiffer {
+        /// File of the test pictures.
+        path: PathBuf,
+        /// Their shape.
+        found: crate::PictureShape,
+        /// Shape of the training pictures.
+        wanted: crate::PictureShape,
+    },
+    /// A label that no class name belongs to.
+    #[error("{path}: sample {sample} has label {found}, wanted less than {classes}, the number of classes")]
+    LabelOutOfRange {
+        /// File of the labels.
+        path: PathBuf,
+        /// Position in the file, from 0.
+        sample: usize,
+        /// The label.
+        found: u32,
+        /// Number of class names.
+        classes: usize,
+    },
+    /// More pictures are unreadable than was allowed.
+    #[error(
+        "{path}: {bad} of {files} pictures cannot be used, more than the allowed {allowed_percent} %; the first: {first}"
+    )]
+    TooManyBad {
+        /// The data folder.
+        path: PathBuf,
+        /// Number of bad pictures.
+        bad: usize,
+        /// Number of picture files.
+        files: usize,
+        /// The share that was allowed, in per cent.
+        allowed_percent: f64,
+        /// The first few, each with its reason.
+        first: String,
+    },
+    /// A picture that cannot be decoded.
+    #[error("{path}: {reason}")]
+    BadPicture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A setting out of its range.
+    #[error("{name} is {found}; wanted {wanted}")]
+    Setting {
+        /// Name of the setting.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// The range.
+        wanted: String,
+    },
+    /// A class name that the data does not have.
+    #[error("no class {name:?}{}", .suggestion.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    UnknownClass {
+        /// The name that was given.
+        name: String,
+        /// The class whose name is nearest, if one is near.
+        suggestion: Option<String>,
+    },
+    /// A split that leaves too few classes on one side.
+    #[error("{unseen} of {classes} classes unseen leaves {known} known; wanted at least 2 of each")]
+    TooFewClasses {
+        /// Number of classes.
+        classes: usize,
+        /// Of which known.
+        known: usize,
+        /// Of which unseen.
+        unseen: usize,
+    },
+    /// A list of samples that is empty where one is needed.
+    #[error("no samples to {purpose}")]
+    NoSamples {
+        /// What they were wanted for, to be read after "no samples to".
+        purpose: &'static str,
+    },
+    /// A sample number beyond the end of the set.
+    #[error("sample {sample} does not exist: the set has {count}")]
+    NoSuchSample {
+        /// The number.
+        sample: usize,
+        /// Number of samples in the set.
+        count: usize,
+    },
+    /// Two lists that belong together have different lengths, or a buffer does not fit.
+    #[error("{what}: found {found}, wanted {wanted}")]
+    Length {
+        /// What was counted.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length it should have.
+        wanted: usize,
+    },
+    /// Reading a sample of a batch failed.
+    #[error("epoch {epoch}, step {step}, sample {id}")]
+    Sample {
+        /// The epoch of the batch.
+        epoch: u64,
+        /// The batch in the epoch.
+        step: u64,
+        /// Name of the sample.
+        id: String,
+        /// What went wrong with it.
+        source: Box<DataError>,
+    },
+    /// A thread of the loader ended with a panic: a bug in this crate.
+    #[error("epoch {epoch}, step {step}: a loader thread panicked; please report this")]
+    Panicked {
+        /// The epoch of the batch.
+        epoch: u64,
+        /// The batch in the epoch.
+        step: u64,
+    },
+}
+
+impl DataError {
+    /// An error of reading `path`.
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read { path: path.to_path_buf(), source }
+    }
+
+    /// A setting out of its range.
+    pub(crate) fn setting(name: &'static str, found: &dyn ToString, wanted: impl Into<String>) -> Self {
+        Self::Setting { name, found: found.to_string(), wanted: wanted.into() }
+    }
+}

@@ -1,0 +1,186 @@
+//! The same batches whatever the number of threads, wherever the start; errors in their place; threads that end.
+
+use super::*;
+use crate::testing::{embedded, picture, put};
+use crate::{OpenOptions, OpenSetSplit, Part};
+
+const AUGMENT: Augment = Augment { flip: true, pad_and_crop: 2, erase: 0.3 };
+
+fn data(count: usize) -> TrainingSamples {
+    let set = embedded();
+    let split = OpenSetSplit::by_seed(set.class_names(), 3, 1).unwrap();
+    let mut data = TrainingSamples::known(&set, &split, &set.samples(Part::Train));
+    data.samples.truncate(count);
+    data.labels.truncate(count);
+    data
+}
+
+fn settings(sampler: Sampler, threads: usize) -> LoaderSettings {
+    LoaderSettings {
+        augment: AUGMENT,
+        epochs: 3,
+        threads,
+        ahead: 4,
+        ..LoaderSettings::new(sampler, Normalisation::half(1), 11)
+    }
+}
+
+fn loaded(settings: LoaderSettings) -> Vec<Batch> {
+    Loader::new(embedded(), data(100), settings).unwrap().collect::<Result<_>>().unwrap()
+}
+
+fn samplers() -> [Sampler; 3] {
+    [
+        Sampler::Shuffled { batch: 16, drop_last: false },
+        Sampler::Sequential { batch: 33 },
+        Sampler::ClassBalanced { classes_per_batch: 4, samples_per_class: 3, batches: 0 },
+    ]
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for sampler in samplers() {
+        let alone = loaded(settings(sampler, 0));
+        assert_eq!(alone.len(), 3 * sampler.batches_per_epoch(100));
+        for threads in [1, 3] {
+            assert!(loaded(settings(sampler, threads)) == alone, "{sampler:?}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_later_start_is_a_tail_of_the_whole() {
+    for sampler in samplers() {
+        let whole = loaded(settings(sampler, 0));
+        let steps = sampler.batches_per_epoch(100) as u64;
+        for (epoch, step) in [(0, 1), (1, 0), (1, steps), (2, steps - 1), (2, steps), (3, 0)] {
+            let tail = loaded(LoaderSettings { start: (epoch, step), ..settings(sampler, 2) });
+            assert!(tail == whole[(epoch * steps + step) as usize..], "{sampler:?} from {epoch}, {step}");
+        }
+    }
+}
+
+#[test]
+fn batches_hold_what_they_say() {
+    let (set, data) = (embedded(), data(100));
+    let plain = LoaderSettings { augment: Augment::NONE, ..settings(samplers()[0], 2) };
+    let mut seen = Vec::new();
+    for batch in loaded(plain.clone()) {
+        assert_eq!(batch.pixels, set.read_batch(&batch.sample_ids, &plain.normalisation).unwrap());
+        for (sample, label) in batch.sample_ids.iter().zip(&batch.labels) {
+            let position = data.samples.iter().position(|known| known == sample).unwrap();
+            assert_eq!(data.labels[position], *label);
+        }
+        if batch.epoch == 0 {
+            seen.extend(batch.sample_ids);
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, data.samples);
+}
+
+#[test]
+fn augmentation_differs_between_epochs_and_places() {
+    let batches = loaded(settings(Sampler::Sequential { batch: 100 }, 0));
+    assert_eq!(batches[0].sample_ids, batches[1].sample_ids);
+    assert_ne!(batches[0].pixels, batches[1].pixels);
+    let same = TrainingSamples { samples: vec![0; 40], labels: vec![0; 40] };
+    let one = Loader::new(embedded(), same, settings(Sampler::Sequential { batch: 10 }, 0)).unwrap();
+    let pictures: Vec<Vec<f32>> = one
+        .take(4)
+        .flat_map(|batch| batch.unwrap().pixels.chunks(784).map(<[f32]>::to_vec).collect::<Vec<_>>())
+        .collect();
+    let different = pictures.iter().filter(|pixels| **pixels != pictures[0]).count();
+    assert!(different > 30, "{different}");
+}
+
+#[test]
+fn an_unreadable_sample_is_an_error_in_its_place_and_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["a", "b"] {
+        for number in 0..10 {
+            let bytes = picture(image::ImageFormat::Png, 4, 4, [number, 0, 0]);
+            put(folder.path().join(format!("{class}/{number}.png")), &bytes);
+        }
+    }
+    let options = OpenOptions { channels: 1, height: 4, width: 4, memory_limit: 0, ..OpenOptions::default() };
+    let set = PictureSet::open(folder.path(), &options).unwrap().shared();
+    put(folder.path().join(set.sample_id(7)), b"damaged meanwhile");
+    for threads in [0, 1, 3] {
+        let data = TrainingSamples { samples: (0..16).collect(), labels: vec![0; 16] };
+        let sequential = LoaderSettings {
+            threads,
+            augment: Augment::NONE,
+            ..settings(Sampler::Sequential { batch: 3 }, 0)
+        };
+        let mut loader = Loader::new(Arc::clone(&set), data, sequential).unwrap();
+        assert!(loader.next().unwrap().is_ok() && loader.next().unwrap().is_ok());
+        let error = loader.next().unwrap().unwrap_err();
+        assert!(
+            matches!(&error, DataError::Sample { epoch: 0, step: 2, id, .. } if *id == set.sample_id(7)),
+            "{error}"
+        );
+        assert!(loader.next().is_none());
+    }
+}
+
+#[test]
+fn dropping_a_loader_ends_its_threads() {
+    let set = embedded();
+    let endless = LoaderSettings { epochs: u64::MAX, ..settings(samplers()[0], 3) };
+    for taken in [0, 1, 5] {
+        let mut loader = Loader::new(Arc::clone(&set), data(100), endless.clone()).unwrap();
+        for _ in 0..taken {
+            loader.next().unwrap().unwrap();
+        }
+        let maker = Arc::downgrade(&loader.maker);
+        drop(loader);
+        // Every thread held it.
+        assert!(maker.upgrade().is_none());
+    }
+}
+
+#[test]
+fn workers_stay_within_their_bound() {
+    let bounded = LoaderSettings { ahead: 2, epochs: 100, ..settings(samplers()[0], 3) };
+    let mut loader = Loader::new(embedded(), data(100), bounded).unwrap();
+    for _ in 0..50 {
+        loader.next().unwrap().unwrap();
+        let state = loader.shelf.lock();
+        assert!(state.claimed <= state.taken + 2, "{} {}", state.claimed, state.taken);
+    }
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let good = settings(samplers()[0], 1);
+    let refused = |data: TrainingSamples, settings: LoaderSettings| {
+        Loader::new(embedded(), data, settings).err().unwrap()
+    };
+    let short = TrainingSamples { samples: vec![1, 2], labels: vec![0] };
+    assert!(matches!(refused(short, good.clone()), DataError::Length { found: 1, wanted: 2, .. }));
+    let beyond = TrainingSamples { samples: vec![17_500], labels: vec![0] };
+    assert!(matches!(refused(beyond, good.clone()), DataError::NoSuchSample { sample: 17_500, .. }));
+    assert!(matches!(refused(TrainingSamples::default(), good.clone()), DataError::NoSamples { .. }));
+    let late = LoaderSettings { start: (0, 8), ..good.clone() };
+    assert!(matches!(refused(data(100), late), DataError::Setting { name: "first step", .. }));
+    let none_ahead = LoaderSettings { ahead: 0, ..good.clone() };
+    assert!(matches!(refused(data(100), none_ahead), DataError::Setting { .. }));
+    let wide = LoaderSettings { augment: Augment { pad_and_crop: 29, ..AUGMENT }, ..good.clone() };
+    assert!(matches!(refused(data(100), wide), DataError::Setting { .. }));
+    let colour = LoaderSettings { normalisation: Normalisation::half(3), ..good };
+    assert!(matches!(refused(data(100), colour), DataError::Length { .. }));
+}
+
+#[test]
+fn evaluation_is_in_order_and_stops_at_an_error() {
+    let (set, normalisation) = (embedded(), Normalisation::half(1));
+    let samples = [5, 3, 3, 16_000, 1];
+    let batches: Vec<EvaluationBatch> =
+        evaluation_batches(&set, &samples, 2, &normalisation).collect::<Result<_>>().unwrap();
+    assert_eq!(batches.iter().map(|batch| batch.sample_ids.len()).collect::<Vec<_>>(), [2, 2, 1]);
+    let joined: Vec<f32> = batches.iter().flat_map(|batch| batch.pixels.clone()).collect();
+    assert_eq!(joined, set.read_batch(&samples, &normalisation).unwrap());
+    let broken: Vec<_> = evaluation_batches(&set, &[1, 99_999, 2], 1, &normalisation).collect();
+    assert!(matches!(broken.as_slice(), [Ok(_), Err(DataError::NoSuchSample { .. })]));
+}

@@ -1,0 +1,148 @@
+//! From bytes to the numbers a network sees: `(x / 255 - mean) / deviation`, a channel at a time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DataError, PictureShape, Result};
+
+/// Mean and standard deviation of each channel, of values scaled to 0..1.
+///
+/// They belong to a trained model as much as its weights do: pictures it is shown later must be normalised alike.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// One mean a channel, in 0..=1.
+    pub mean: Vec<f32>,
+    /// One deviation a channel, above 0.
+    pub deviation: Vec<f32>,
+}
+
+impl Normalisation {
+    /// Mean 0.5 and deviation 0.5 in every channel: values from -1 to 1, usual for faces.
+    pub fn half(channels: usize) -> Self {
+        Self { mean: vec![0.5; channels], deviation: vec![0.5; channels] }
+    }
+
+    /// From the number of times each byte occurs in each channel. A channel of one value gets deviation 1/255.
+    pub(crate) fn from_counts(counts: &[[u64; 256]]) -> Self {
+        let moments = |counts: &[u64; 256]| {
+            // Whole numbers, so that no order of summation matters.
+            let (mut number, mut sum, mut squares) = (0u128, 0u128, 0u128);
+            for (value, count) in counts.iter().enumerate() {
+                let (value, count) = (value as u128, u128::from(*count));
+                number += count;
+                sum += count * value;
+                squares += count * value * value;
+            }
+            let number = number.max(1) as f64;
+            let mean = sum as f64 / number;
+            let variance = (squares as f64 / number - mean * mean).max(0.0);
+            ((mean / 255.0) as f32, (variance.sqrt().max(1.0) / 255.0) as f32)
+        };
+        let (mean, deviation) = counts.iter().map(moments).unzip();
+        Self { mean, deviation }
+    }
+
+    /// Checks that it fits pictures of so many channels and can be computed with.
+    ///
+    /// # Errors
+    /// [`DataError::Length`], or [`DataError::Setting`] for a mean that is not finite or a deviation that is not
+    /// finite and above 0.
+    pub fn validate(&self, channels: usize) -> Result<()> {
+        for (what, found) in
+            [("means (one a channel)", self.mean.len()), ("deviations (one a channel)", self.deviation.len())]
+        {
+            if found != channels {
+                return Err(DataError::Length { what, found, wanted: channels });
+            }
+        }
+        if let Some(bad) = self.mean.iter().find(|mean| !mean.is_finite()) {
+            return Err(DataError::setting("mean", &bad, "a finite number"));
+        }
+        if let Some(bad) =
+            self.deviation.iter().find(|deviation| !(deviation.is_finite() && **deviation > 0.0))
+        {
+            return Err(DataError::setting("deviation", &bad, "a finite number above 0"));
+        }
+        Ok(())
+    }
+
+    /// The number that each byte becomes, a table for each channel.
+    pub(crate) fn tables(&self) -> Vec<[f32; 256]> {
+        let table = |(mean, deviation): (&f32, &f32)| {
+            std::array::from_fn(|value| (value as f32 / 255.0 - mean) / deviation)
+        };
+        self.mean.iter().zip(&self.deviation).map(table).collect()
+    }
+
+    /// Normalises one picture, `[channels, height, width]`, into `out` of the same length.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate); [`DataError::Length`] if `pixels` or `out` do not have `shape`'s length.
+    pub fn apply(&self, pixels: &[u8], shape: PictureShape, out: &mut [f32]) -> Result<()> {
+        self.validate(shape.channels)?;
+        for (what, found) in
+            [("values of a picture", pixels.len()), ("values of its normalised form", out.len())]
+        {
+            if found != shape.values() {
+                return Err(DataError::Length { what, found, wanted: shape.values() });
+            }
+        }
+        apply_tables(&self.tables(), pixels, out);
+        Ok(())
+    }
+}
+
+/// Looks each byte up in the table of its channel. Lengths must agree.
+pub(crate) fn apply_tables(tables: &[[f32; 256]], pixels: &[u8], out: &mut [f32]) {
+    let plane = (pixels.len() / tables.len().max(1)).max(1);
+    for ((table, pixels), out) in tables.iter().zip(pixels.chunks(plane)).zip(out.chunks_mut(plane)) {
+        for (out, pixel) in out.iter_mut().zip(pixels) {
+            *out = table[usize::from(*pixel)];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: PictureShape = PictureShape { channels: 2, height: 1, width: 2 };
+
+    #[test]
+    fn formula_by_channel() {
+        let normalisation = Normalisation { mean: vec![0.0, 0.5], deviation: vec![1.0, 0.25] };
+        let mut out = [0.0; 4];
+        normalisation.apply(&[0, 255, 0, 255], SHAPE, &mut out).unwrap();
+        assert_eq!(out, [0.0, 1.0, -2.0, 2.0]);
+    }
+
+    #[test]
+    fn moments_of_counts() {
+        let mut counts = [[0; 256]; 2];
+        counts[0][0] = 3;
+        counts[0][255] = 1;
+        counts[1][51] = 9;
+        let found = Normalisation::from_counts(&counts);
+        assert_eq!(found.mean, [0.25, 0.2]);
+        // Variance of one in four: 1/4 * 3/4. The second channel is constant.
+        assert!((found.deviation[0] - 0.1875f32.sqrt()).abs() < 1e-7);
+        assert_eq!(found.deviation[1], 1.0 / 255.0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let good = Normalisation::half(2);
+        let mut out = [0.0; 4];
+        assert!(matches!(
+            good.apply(&[0; 3], SHAPE, &mut out),
+            Err(DataError::Length { found: 3, wanted: 4, .. })
+        ));
+        assert!(matches!(good.validate(3), Err(DataError::Length { .. })));
+        for (mean, deviation) in
+            [(f32::NAN, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, f32::INFINITY), (0.0, f32::NAN)]
+        {
+            let bad = Normalisation { mean: vec![mean], deviation: vec![deviation] };
+            assert!(matches!(bad.validate(1), Err(DataError::Setting { .. })), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Which samples stand in which batch of an epoch: a pure function of labels, seed and epoch.
+//!
+//! Nothing is remembered between epochs, so a run resumes from the numbers of epoch and batch alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::random::{Purpose, below, generator, shuffle};
+use crate::{DataError, Result};
+
+/// How the samples of an epoch are put into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields, tag = "name")]
+pub enum Sampler {
+    /// Every sample once, in order: for evaluation.
+    Sequential {
+        /// Samples in a batch; the last may be smaller.
+        batch: usize,
+    },
+    /// Every sample once, in random order.
+    Shuffled {
+        /// Samples in a batch.
+        batch: usize,
+        /// Whether a last batch that is not full is left out.
+        drop_last: bool,
+    },
+    /// P x K: `classes_per_batch` different classes, `samples_per_class` samples of each, class by class.
+    ///
+    /// Classes come round in random order, each once before any comes again (no class twice in a batch). So do the
+    /// samples of a class over the batches of an epoch. A class with fewer than `samples_per_class` samples gives each
+    /// of them once and is drawn from again, with replacement, for the shortfall only.
+    ClassBalanced {
+        /// P, at most the number of classes.
+        classes_per_batch: usize,
+        /// K.
+        samples_per_class: usize,
+        /// Batches in an epoch; 0 for as many full ones as there are samples, at least one.
+        batches: usize,
+    },
+}
+
+impl Sampler {
+    /// Samples in a full batch.
+    pub fn batch_size(&self) -> usize {
+        match *self {
+            Self::Sequential { batch } | Self::Shuffled { batch, .. } => batch,
+            Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
+                classes_per_batch.saturating_mul(samples_per_class)
+            }
+        }
+    }
+
+    /// Number of batches in every epoch over so many samples; 0 only for settings that
+    /// [`epoch_batches`](Self::epoch_batches) refuses.
+    pub fn batches_per_epoch(&self, samples: usize) -> usize {
+        let size = self.batch_size().max(1);
+        match *self {
+            Self::Shuffled { drop_last: true, .. } => samples / size,
+            Self::Sequential { .. } | Self::Shuffled { .. } => samples.div_ceil(size),
+            Self::ClassBalanced { batches: 0, .. } => (samples / size).max(1),
+            Self::ClassBalanced { batches, .. } => batches,
+        }
+    }
+
+    /// The batches of an epoch, as positions in `labels`.
+    ///
+    /// The result depends on nothing but the arguments and stays the same between releases.
+    ///
+    /// # Errors
+    /// [`DataError::NoSamples`] if `labels` is empty or everything would be dropped as an unfilled batch,
+    /// [`DataError::Setting`] for a batch of 0 or more classes in a batch than there are.
+    pub fn epoch_batches(&self, labels: &[u32], seed: u64, epoch: u64) -> Result<Vec<Vec<u32>>> {
+        if labels.is_empty() {
+            return Err(DataError::NoSamples { purpose: "make batches of" });
+        }
+        if self.batch_size() == 0 {
+            return Err(DataError::setting("batch size", &0, "at least 1"));
+        }
+        let mut random = generator(seed, Purpose::Sampler, epoch, 0);
+        let count = self.batches_per_epoch(labels.len());
+        match *self {
+            Self::Sequential { batch } => {
+                let order: Vec<u32> = (0..labels.len() as u32).collect();
+                Ok(order.chunks(batch).map(<[u32]>::to_vec).collect())
+            }
+            Self::Shuffled { batch, .. } => {
+                if count == 0 {
+                    return Err(DataError::NoSamples {
+                        purpose: "fill a single batch, and unfilled ones are dropped",
+                    });
+                }
+                let mut order: Vec<u32> = (0..labels.len() as u32).collect();
+                shuffle(&mut random, &mut order);
+                Ok(order.chunks(batch).take(count).map(<[u32]>::to_vec).collect())
+            }
+            Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
+                let mut classes = classes_of(labels);
+                if classes_per_batch > classes.len() {
+                    let wanted = format!("at most {}, the number of classes", classes.len());
+                    return Err(DataError::setting("classes-per-batch", &classes_per_batch, wanted));
+                }
+                let mut turns = Deck::new((0..classes.len() as u32).collect());
+                let mut batch = || {
+                    let chosen = turns.draw(classes_per_batch, &mut random);
+                    let samples = chosen
+                        .iter()
+                        .map(|class| classes[*class as usize].draw(samples_per_class, &mut random));
+                    samples.collect::<Vec<_>>().concat()
+                };
+                Ok((0..count).map(|_| batch()).collect())
+            }
+        }
+    }
+}
+
+/// The positions of each label that occurs, by ascending label.
+fn classes_of(labels: &[u32]) -> Vec<Deck> {
+    let mut by_label: std::collections::BTreeMap<u32, Vec<u32>> = std::collections::BTreeMap::new();
+    for (position, label) in labels.iter().enumerate() {
+        by_label.entry(*label).or_default().push(position as u32);
+    }
+    by_label.into_values().map(Deck::new).collect()
+}
+
+/// Cards dealt from a shuffled stack, which is shuffled anew when it is used up.
+struct Deck {
+    cards: Vec<u32>,
+    stack: Vec<u32>,
+}
+
+impl Deck {
+    fn new(cards: Vec<u32>) -> Self {
+        Self { cards, stack: Vec::new() }
+    }
+
+    /// `count` cards, all different as long as there are so many, then each with replacement.
+    fn draw(&mut self, count: usize, random: &mut rand_chacha::ChaCha8Rng) -> Vec<u32> {
+        let distinct = count.min(self.cards.len());
+        let mut hand = Vec::with_capacity(count);
+        while hand.len() < distinct {
+            if self.stack.is_empty() {
+                // A card already in the hand goes to the bottom: it comes up last, after all others.
+                let mut fresh = self.cards.clone();
+                shuffle(random, &mut fresh);
+                let (held, free): (Vec<u32>, Vec<u32>) =
+                    fresh.into_iter().partition(|card| hand.contains(card));
+                self.stack = [held, free].concat();
+            }
+            hand.extend(self.stack.pop());
+        }
+        hand.extend((distinct..count).map(|_| self.cards[below(random, self.cards.len())]));
+        hand
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn balanced(classes_per_batch: usize, samples_per_class: usize, batches: usize) -> Sampler {
+        Sampler::ClassBalanced { classes_per_batch, samples_per_class, batches }
+    }
+
+    #[test]
+    fn bad_settings_are_refused() {
+        let shuffled = |batch, drop_last| Sampler::Shuffled { batch, drop_last };
+        assert!(matches!(shuffled(4, false).epoch_batches(&[], 0, 0), Err(DataError::NoSamples { .. })));
+        assert!(matches!(shuffled(0, false).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
+        assert!(matches!(
+            shuffled(4, true).epoch_batches(&[1, 2, 3], 0, 0),
+            Err(DataError::NoSamples { .. })
+        ));
+        assert!(matches!(balanced(3, 2, 1).epoch_batches(&[1, 1, 2], 0, 0), Err(DataError::Setting { .. })));
+        assert!(matches!(balanced(0, 2, 1).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
+        assert!(matches!(balanced(1, 0, 1).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
+    }
+
+    #[test]
+    fn sequential_is_in_order() {
+        let batches = Sampler::Sequential { batch: 2 }.epoch_batches(&[9; 5], 1, 1).unwrap();
+        assert_eq!(batches, [vec![0, 1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn written_as_configuration() {
+        #[derive(Serialize, Deserialize)]
+        struct Config {
+            sampler: Sampler,
+        }
+        let json = serde_json::to_string(&balanced(8, 4, 0)).unwrap();
+        assert_eq!(
+            json,
+            r#"{"name":"class-balanced","classes-per-batch":8,"samples-per-class":4,"batches":0}"#
+        );
+        assert_eq!(serde_json::from_str::<Sampler>(&json).unwrap(), balanced(8, 4, 0));
+        assert!(serde_json::from_str::<Config>(r#"{"sampler":{"name":"shuffled","batch":1}}"#).is_err());
+    }
+
+    #[test]
+    fn small_classes_give_every_sample_before_any_twice() {
+        // Class 0 has two samples, class 1 has six, K is 4.
+        let labels = [0, 0, 1, 1, 1, 1, 1, 1];
+        for batch in balanced(2, 4, 50).epoch_batches(&labels, 3, 0).unwrap() {
+            let of = |class: u32| {
+                batch
+                    .iter()
+                    .copied()
+                    .filter(|position| labels[*position as usize] == class)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(of(0).len(), 4);
+            assert_eq!(of(0).into_iter().collect::<BTreeSet<_>>().len(), 2);
+            assert_eq!(of(1).into_iter().collect::<BTreeSet<_>>().len(), 4);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn shuffled_is_a_permutation(count in 1usize..200, batch in 1usize..50, seed: u64, epoch in 0u64..5) {
+            let sampler = Sampler::Shuffled { batch, drop_last: false };
+            let batches = sampler.epoch_batches(&vec![0; count], seed, epoch).unwrap();
+            prop_assert_eq!(batches.len(), sampler.batches_per_epoch(count));
+            prop_assert!(batches[..batches.len() - 1].iter().all(|positions| positions.len() == batch));
+            let mut all = batches.concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..count as u32).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn dropping_the_last_leaves_full_batches(count in 1usize..200, batch in 1usize..50, seed: u64) {
+            let sampler = Sampler::Shuffled { batch, drop_last: true };
+            match sampler.epoch_batches(&vec![0; count], seed, 0) {
+                Ok(batches) => {
+                    prop_assert_eq!(batches.len(), count / batch);
+                    prop_assert!(batches.iter().all(|positions| positions.len() == batch));
+                    let whole = Sampler::Shuffled { batch, drop_last: false }.epoch_batches(&vec![0; count], seed, 0).unwrap();
+                    prop_assert_eq!(&whole[..batches.len()], &batches[..]);
+                }
+                Err(_) => prop_assert!(count < batch),
+            }
+        }
+
+        #[test]
+        fn balanced_batches_keep_their_laws(
+            labels in proptest::collection::vec(0u32..12, 1..150),
+            per_class in 1usize..6,
+            share in 0.0f64..1.0,
+            batches in 0usize..10,
+            seed: u64,
+        ) {
+            let present: BTreeSet<u32> = labels.iter().copied().collect();
+            let classes = 1 + ((present.len() - 1) as f64 * share) as usize;
+            let sampler = balanced(classes, per_class, batches);
+            let found = sampler.epoch_batches(&labels, seed, 0).unwrap();
+            prop_assert_eq!(found.len(), sampler.batches_per_epoch(labels.len()));
+            let mut class_uses = std::collections::BTreeMap::<u32, usize>::new();
+            for positions in &found {
+                prop_assert_eq!(positions.len(), classes * per_class);
+                let mut seen = BTreeSet::new();
+                for group in positions.chunks(per_class) {
+                    let class = labels[group[0] as usize];
+                    prop_assert!(seen.insert(class), "class {} twice", class);
+                    prop_assert!(group.iter().all(|position| labels[*position as usize] == class));
+                    let size = labels.iter().filter(|label| **label == class).count();
+                    let distinct = group.iter().collect::<BTreeSet<_>>().len();
+                    prop_assert_eq!(distinct, size.min(per_class));
+                    *class_uses.entry(class).or_default() += 1;
+                }
+            }
+            // Classes come round evenly.
+            let uses: Vec<usize> = present.iter().map(|class| class_uses.get(class).copied().unwrap_or(0)).collect();
+            prop_assert!(uses.iter().max().unwrap() - uses.iter().min().unwrap() <= 1, "{:?}", uses);
+            prop_assert_eq!(&found, &sampler.epoch_batches(&labels, seed, 0).unwrap());
+        }
+    }
+
+    #[test]
+    fn epochs_and_seeds_differ() {
+        let labels: Vec<u32> = (0..100).map(|position| position % 10).collect();
+        for sampler in [Sampler::Shuffled { batch: 10, drop_last: false }, balanced(5, 2, 0)] {
+            let epoch = |seed, epoch| sampler.epoch_batches(&labels, seed, epoch).unwrap();
+            assert_ne!(epoch(1, 0), epoch(1, 1));
+            assert_ne!(epoch(1, 0), epoch(2, 0));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The shape of a picture and the part of the data it belongs to.
+
+use serde::{Deserialize, Serialize};
+
+/// Channels, height and width of every picture in a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureShape {
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+}
+
+impl PictureShape {
+    /// Number of values in a picture: channels times height times width.
+    pub const fn values(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Number of values in a channel: height times width.
+    pub const fn plane(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+impl std::fmt::Display for PictureShape {
+    /// As in "3 x 112 x 112".
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} x {} x {}", self.channels, self.height, self.width)
+    }
+}
+
+/// Whether a sample may be learnt from or is kept for judging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// For learning.
+    Train,
+    /// For judging.
+    Test,
+}

@@ -1,0 +1,45 @@
+//! What several tests need: small files in every format.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use crate::PictureSet;
+
+/// An IDX file.
+pub(crate) fn idx_bytes(lengths: &[u32], data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, lengths.len() as u8];
+    bytes.extend(lengths.iter().flat_map(|length| length.to_be_bytes()));
+    bytes.extend(data);
+    bytes
+}
+
+/// Compressed with gzip.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+/// Writes a file and the folders above it.
+#[expect(clippy::disallowed_methods, reason = "test files need not survive a crash")]
+pub(crate) fn put(path: impl AsRef<Path>, bytes: &[u8]) {
+    std::fs::create_dir_all(path.as_ref().parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A picture of one colour with a darker column at the left, encoded.
+pub(crate) fn picture(format: image::ImageFormat, width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+    let pixels = image::RgbImage::from_fn(width, height, |column, _| {
+        image::Rgb(if column == 0 { colour.map(|value| value / 2) } else { colour })
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// The embedded set, unpacked once for all tests.
+pub(crate) fn embedded() -> Arc<PictureSet> {
+    static SET: LazyLock<Arc<PictureSet>> = LazyLock::new(|| Arc::new(PictureSet::embedded()));
+    Arc::clone(&SET)
+}

@@ -1,0 +1,157 @@
+//! Against a slow, obvious f64 twin, hand-made cases and pytorch-metric-learning's values.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Recalls, precision at 1, R-precision, AP@R.
+type PerQuery = (Vec<f64>, f64, f64, f64);
+
+/// The definitions of the module, query by query, in the most literal way.
+fn twin(embeddings: &Embeddings, ks: &[usize]) -> Option<Retrieval> {
+    let labels = embeddings.labels();
+    let rows = embeddings.rows();
+    let mut per_query: Vec<PerQuery> = vec![];
+    for query in 0..rows {
+        let mut others: Vec<usize> = (0..rows).filter(|&row| row != query).collect();
+        let cosine = |row: usize| embeddings.cosine(query, row).unwrap();
+        others.sort_by(|&a, &b| cosine(b).partial_cmp(&cosine(a)).unwrap().then(a.cmp(&b)));
+        let hits: Vec<f64> =
+            others.iter().map(|&row| f64::from(u8::from(labels[row] == labels[query]))).collect();
+        let r = hits.iter().sum::<f64>() as usize;
+        if r == 0 {
+            continue;
+        }
+        let precision = |i: usize| hits[..i].iter().sum::<f64>() / i as f64;
+        let average = (1..=r).map(|i| hits[i - 1] * precision(i)).sum::<f64>() / r as f64;
+        let recalls: Vec<f64> =
+            ks.iter().map(|&k| hits.iter().take(k).fold(0.0, |a, &b| f64::max(a, b))).collect();
+        per_query.push((recalls, precision(1), precision(r), average));
+    }
+    if per_query.is_empty() {
+        return None;
+    }
+    let queries = per_query.len();
+    let mean = |value: &dyn Fn(&PerQuery) -> f64| per_query.iter().map(value).sum::<f64>() / queries as f64;
+    Some(Retrieval {
+        queries,
+        excluded_queries: rows - queries,
+        recall_at: ks.iter().enumerate().map(|(nth, &k)| (k, mean(&|q| q.0[nth]))).collect(),
+        precision_at_1: mean(&|q| q.1),
+        r_precision: mean(&|q| q.2),
+        map_at_r: mean(&|q| q.3),
+    })
+}
+
+fn near(found: &Retrieval, wanted: &Retrieval) {
+    assert_eq!((found.queries, found.excluded_queries), (wanted.queries, wanted.excluded_queries));
+    assert_eq!(found.recall_at, wanted.recall_at);
+    for (a, b) in [
+        (found.precision_at_1, wanted.precision_at_1),
+        (found.r_precision, wanted.r_precision),
+        (found.map_at_r, wanted.map_at_r),
+    ] {
+        assert!((a - b).abs() < 1e-12, "{found:?}\n{wanted:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn measures_equal_the_twin(
+        // Small integers make equal cosines common; the offset keeps rows from being zero.
+        values in prop::collection::vec(-2_i8..=2, 3 * 30), labels in prop::collection::vec(0_u32..7, 2..30), offset in 0_u8..2,
+    ) {
+        let rows = labels.len();
+        let data: Vec<f32> = values[..rows * 3].iter().map(|&v| f32::from(v) + 0.25 * f32::from(offset) + 0.125).collect();
+        let embeddings = Embeddings::new(&data, rows, 3, &labels).unwrap();
+        let ks = [1, 2, 5, 10, 100];
+        match (evaluate(&embeddings, &ks), twin(&embeddings, &ks)) {
+            (Ok(found), Some(wanted)) => near(&found, &wanted),
+            (Err(Error::OneClass { .. }), _) => prop_assert!(labels.iter().all(|&label| label == labels[0])),
+            (found, wanted) => {
+                let no_pairs = matches!(found, Err(Error::NoGenuinePairs { .. }));
+                prop_assert!(no_pairs && wanted.is_none(), "{:?}", found);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_order_by_falling_cosine_then_rising_index(a in -1.0_f32..=1.0, b in -1.0_f32..=1.0, i in 0_usize..99, j in 0_usize..99) {
+        let wanted = b.partial_cmp(&a).unwrap().then(i.cmp(&j));
+        prop_assert_eq!(key(a, i).cmp(&key(b, j)), wanted);
+        prop_assert_eq!(index_of(key(a, i)), i);
+    }
+}
+
+#[test]
+fn a_case_by_hand() {
+    // On a line of angles: a a b a b, and a lone c far away.
+    let angles = [0.0_f32, 0.1, 0.25, 0.45, 0.7, 3.0];
+    let data: Vec<f32> = angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect();
+    let embeddings = Embeddings::new(&data, 6, 2, &[1, 1, 2, 1, 2, 3]).unwrap();
+    let found = evaluate(&embeddings, &[1, 2, 3]).unwrap();
+    assert_eq!((found.queries, found.excluded_queries), (5, 1));
+    // Neighbours in order: 0: a b a.. | 1: a b a | 2: a a a b | 3: b b a | 4: a b
+    assert_eq!(found.precision_at_1, 2.0 / 5.0);
+    assert_eq!(found.recall_at[&1], 2.0 / 5.0);
+    assert_eq!(found.recall_at[&2], 3.0 / 5.0);
+    assert_eq!(found.recall_at[&3], 4.0 / 5.0);
+    // R is 2 for class a and 1 for class b.
+    assert!((found.r_precision - (0.5 + 0.5) / 5.0).abs() < 1e-15);
+    assert!((found.map_at_r - (0.5 + 0.5) / 5.0).abs() < 1e-15);
+
+    let neighbours = nearest(&embeddings, 3, 2).unwrap();
+    assert_eq!(neighbours.iter().map(|n| n.index).collect::<Vec<_>>(), [2, 4]);
+    assert!((neighbours[0].cosine - 0.2_f32.cos()).abs() < 1e-6);
+}
+
+#[test]
+fn equal_cosines_come_in_order_of_index() {
+    let data = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 2.0, 0.0];
+    let embeddings = Embeddings::new(&data, 5, 2, &[0, 1, 0, 1, 1]).unwrap();
+    let order: Vec<usize> = nearest(&embeddings, 0, 10).unwrap().iter().map(|n| n.index).collect();
+    assert_eq!(order, [4, 1, 2, 3]);
+    assert_eq!(nearest(&embeddings, 0, 0).unwrap(), []);
+}
+
+#[test]
+fn each_way_to_be_wrong_has_its_error() {
+    let embeddings =
+        |labels: &[u32]| Embeddings::new(&vec![1.0; labels.len()], labels.len(), 1, labels).unwrap();
+    assert_eq!(evaluate(&embeddings(&[1, 1, 2]), &[1, 0]), Err(Error::ZeroK));
+    assert_eq!(evaluate(&embeddings(&[1, 1]), &[1]), Err(Error::OneClass { class: 1, rows: 2 }));
+    assert_eq!(evaluate(&embeddings(&[1, 2]), &[1]), Err(Error::NoGenuinePairs { classes: 2 }));
+    assert_eq!(nearest(&embeddings(&[1, 2]), 2, 1), Err(Error::QueryOutOfRange { query: 2, rows: 2 }));
+    assert!(evaluate(&embeddings(&[1, 1, 2]), &[]).unwrap().recall_at.is_empty());
+}
+
+#[test]
+fn json_keys_of_recall_are_the_numbers() {
+    let embeddings = Embeddings::new(&[1.0; 3], 3, 1, &[1, 1, 2]).unwrap();
+    let json = serde_json::to_string(&evaluate(&embeddings, &[1, 5, 10]).unwrap()).unwrap();
+    assert!(json.contains(r#""recall_at":{"1":1.0,"5":1.0,"10":1.0}"#), "{json}");
+}
+
+#[test]
+fn pytorch_metric_learning_agrees() {
+    let reference: serde_json::Value =
+        serde_json::from_str(include_str!("../../fixtures/reference.json")).unwrap();
+    for case in reference["embeddings"].as_array().unwrap() {
+        let numbers = |key: &str| case[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap());
+        let data: Vec<f32> = numbers("data").map(|v| v as f32).collect();
+        let labels: Vec<u32> = numbers("labels").map(|v| v as u32).collect();
+        let dim = case["dim"].as_u64().unwrap() as usize;
+        let found = evaluate(&Embeddings::new(&data, labels.len(), dim, &labels).unwrap(), &[1]).unwrap();
+        for (key, value) in [
+            ("precision_at_1", found.precision_at_1),
+            ("r_precision", found.r_precision),
+            ("map_at_r", found.map_at_r),
+        ] {
+            let wanted = case["retrieval"][key].as_f64().unwrap();
+            // AccuracyCalculator sums some of its means in f32.
+            assert!((value - wanted).abs() < 1e-6, "{key}: {value} {wanted}");
+        }
+    }
+}

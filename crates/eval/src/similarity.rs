@@ -1,0 +1,185 @@
+//! Dot products of unit rows: the one place where this crate computes.
+//!
+//! A dot product is summed in [`LANES`] parallel partial sums which are then added in a fixed order. The order depends on
+//! the dimension alone, so `cosine(a, b) == cosine(b, a)` to the bit and the answer is the same whether a pair is
+//! computed alone, in a block of queries or on another thread. The blocks exist for speed: [`QUERIES`] rows share each
+//! load of a gallery row.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Partial sums of one dot product.
+const LANES: usize = 8;
+/// Rows that are compared with the gallery together.
+pub(crate) const QUERIES: usize = 4;
+
+/// Cosine of two unit rows, clamped to [-1, 1] because rounding may overshoot; never -0.
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    cosines([a; 1], b)[0]
+}
+
+/// Cosines of `N` unit rows with one gallery row. All slices have the same length.
+fn cosines<const N: usize>(queries: [&[f32]; N], gallery: &[f32]) -> [f32; N] {
+    let mut sums = [[0.0_f32; LANES]; N];
+    let whole = gallery.len() / LANES * LANES;
+    for start in (0..whole).step_by(LANES) {
+        let there = &gallery[start..start + LANES];
+        for (sum, query) in sums.iter_mut().zip(&queries) {
+            let here = &query[start..start + LANES];
+            for lane in 0..LANES {
+                sum[lane] += here[lane] * there[lane];
+            }
+        }
+    }
+    let mut result = [0.0; N];
+    for ((out, sum), query) in result.iter_mut().zip(&mut sums).zip(&queries) {
+        for (lane, position) in (whole..gallery.len()).enumerate() {
+            sum[lane] += query[position] * gallery[position];
+        }
+        let total = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+        // Adding zero turns -0 into 0, so that equal scores have equal bits.
+        *out = total.clamp(-1.0, 1.0) + 0.0;
+    }
+    result
+}
+
+/// Cosines of the rows `queries` (at most [`QUERIES`] of them) with the rows `gallery` of the same matrix.
+///
+/// `out` is overwritten with `queries.len()` rows of `gallery.len()` cosines.
+pub(crate) fn block(
+    unit_rows: &[f32],
+    dim: usize,
+    queries: Range<usize>,
+    gallery: Range<usize>,
+    out: &mut Vec<f32>,
+) {
+    debug_assert!(queries.len() <= QUERIES && !queries.is_empty());
+    let width = gallery.len();
+    out.clear();
+    out.resize(queries.len() * width, 0.0);
+    // A short last block repeats its last row; the repeated results are dropped.
+    let rows: [&[f32]; QUERIES] = std::array::from_fn(|nth| {
+        let row = (queries.start + nth).min(queries.end - 1);
+        &unit_rows[row * dim..(row + 1) * dim]
+    });
+    for (column, row) in unit_rows[gallery.start * dim..gallery.end * dim].chunks_exact(dim).enumerate() {
+        let scores = cosines(rows, row);
+        for (nth, &score) in scores.iter().enumerate().take(queries.len()) {
+            out[nth * width + column] = score;
+        }
+    }
+}
+
+/// For each row the cosines with the rows of `partners(row)`, all rows one after the other.
+///
+/// Ranges of neighbouring rows should overlap well: each block computes their union.
+pub(crate) fn with_partners(
+    unit_rows: &[f32],
+    dim: usize,
+    partners: impl Fn(usize) -> Range<usize> + Sync,
+) -> Vec<f32> {
+    let rows = unit_rows.len() / dim;
+    let blocks: Vec<Vec<f32>> = (0..rows.div_ceil(QUERIES))
+        .into_par_iter()
+        .map_init(Vec::new, |scratch, nth| {
+            let queries = nth * QUERIES..((nth + 1) * QUERIES).min(rows);
+            let ranges: Vec<Range<usize>> = queries
+                .clone()
+                .map(&partners)
+                .map(|range| if range.is_empty() { 0..0 } else { range })
+                .collect();
+            let filled = || ranges.iter().filter(|range| !range.is_empty());
+            let Some(start) = filled().map(|range| range.start).min() else {
+                return Vec::new();
+            };
+            let end = filled().map(|range| range.end).max().unwrap_or(start);
+            block(unit_rows, dim, queries, start..end, scratch);
+            let mut scores = Vec::with_capacity(ranges.iter().map(ExactSizeIterator::len).sum());
+            for (scores_of_row, range) in scratch.chunks_exact(end - start).zip(&ranges) {
+                if !range.is_empty() {
+                    scores.extend_from_slice(&scores_of_row[range.start - start..range.end - start]);
+                }
+            }
+            scores
+        })
+        .collect();
+    blocks.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize, dim: usize) -> Vec<f32> {
+        let mut data = Vec::new();
+        for row in 0..count {
+            let values: Vec<f64> =
+                (0..dim).map(|c| ((row * 37 + c * 11 + row * c * 3) as f64).sin() + 0.1).collect();
+            let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
+            data.extend(values.iter().map(|v| (v / norm) as f32));
+        }
+        data
+    }
+
+    fn twin(a: &[f32], b: &[f32]) -> f64 {
+        a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+    }
+
+    #[test]
+    fn cosine_follows_the_f64_twin_at_odd_dimensions() {
+        for dim in [1, 3, 7, 8, 9, 15, 16, 17, 63, 64, 65, 507] {
+            let data = rows(2, dim);
+            let (a, b) = data.split_at(dim);
+            let found = cosine(a, b);
+            // Each of dim/8 partial sums adds one rounding of at most half an ulp of 1.
+            let allowed = (dim as f64 / 8.0 + 8.0) * f64::from(f32::EPSILON);
+            assert!((f64::from(found) - twin(a, b).clamp(-1.0, 1.0)).abs() <= allowed, "dim {dim}");
+            assert_eq!(found.to_bits(), cosine(b, a).to_bits(), "dim {dim}: not symmetric");
+        }
+    }
+
+    #[test]
+    fn blocks_agree_with_single_pairs_to_the_bit() {
+        for dim in [1, 5, 8, 33] {
+            let data = rows(11, dim);
+            let mut out = Vec::new();
+            for queries in [0..1, 0..4, 7..11, 9..11] {
+                block(&data, dim, queries.clone(), 2..9, &mut out);
+                for (nth, query) in queries.enumerate() {
+                    for gallery in 2..9 {
+                        let alone = cosine(
+                            &data[query * dim..(query + 1) * dim],
+                            &data[gallery * dim..(gallery + 1) * dim],
+                        );
+                        assert_eq!(out[nth * 7 + gallery - 2].to_bits(), alone.to_bits());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn partners_come_row_by_row() {
+        let (count, dim) = (13, 6);
+        let data = rows(count, dim);
+        // Ragged and partly empty on purpose.
+        let partners = |row: usize| {
+            if row.is_multiple_of(3) { 5..5 } else { row + 1..(row + 1 + row % 5).min(13) }
+        };
+        let mut expected = Vec::new();
+        for row in 0..count {
+            for other in partners(row) {
+                expected
+                    .push(cosine(&data[row * dim..(row + 1) * dim], &data[other * dim..(other + 1) * dim]));
+            }
+        }
+        assert_eq!(with_partners(&data, dim, partners), expected);
+        assert!(with_partners(&data, dim, |_| 0..0).is_empty());
+    }
+
+    #[test]
+    fn negative_zero_is_never_returned() {
+        assert_eq!(cosine(&[-1.0, 0.0], &[0.0, 1.0]).to_bits(), 0.0_f32.to_bits());
+    }
+}

@@ -1,0 +1,175 @@
+//! Which pairs are compared, and their cosines.
+//!
+//! With the rows ordered by label, the partners of row `p` are two ranges: those of its class, `p+1..end of class`, and
+//! all rows of later classes, `end of class..n`. Every pair is met once, no label is looked at in the inner loop, and
+//! pair number `k` of either kind is found from prefix sums, which is what sampling needs.
+
+use std::ops::Range;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::similarity;
+
+/// Draws made by one random stream; part of what a seed means, so not to be tuned.
+const DRAWS_PER_STREAM: u64 = 1 << 16;
+
+/// The cosines of the pairs compared, in no particular order, and how many pairs there are in all.
+pub(super) struct PairScores {
+    pub(super) genuine: Vec<f32>,
+    pub(super) impostor: Vec<f32>,
+    pub(super) all_genuine: u64,
+    pub(super) all_impostor: u64,
+}
+
+/// One kind of pair (genuine or impostor): for each row, the range of its partners.
+struct Kind {
+    partners: Vec<Range<usize>>,
+    /// `before[p]` pairs belong to rows before `p`; one entry more than rows.
+    before: Vec<u64>,
+}
+
+impl Kind {
+    fn new(partners: Vec<Range<usize>>) -> Self {
+        let mut before = Vec::with_capacity(partners.len() + 1);
+        let mut sum = 0;
+        before.push(sum);
+        for range in &partners {
+            sum += range.len() as u64;
+            before.push(sum);
+        }
+        Self { partners, before }
+    }
+
+    fn count(&self) -> u64 {
+        *self.before.last().expect("the prefix sums start with a zero")
+    }
+
+    /// Cosines of `wanted` pairs of this kind, or of all if there are no more.
+    fn scores(&self, embeddings: &Embeddings, wanted: u64, seed: u64, stream: u64) -> Vec<f32> {
+        if wanted >= self.count() {
+            let partners = |row: usize| self.partners[row].clone();
+            return similarity::with_partners(embeddings.unit_rows(), embeddings.dim(), partners);
+        }
+        let parts: Vec<Vec<f32>> = (0..wanted.div_ceil(DRAWS_PER_STREAM))
+            .into_par_iter()
+            .map(|part| {
+                let draws = self.draw(part, wanted, seed, stream);
+                let cosine = |(a, b)| embeddings.cosine(a, b).expect("pairs are made of rows of the matrix");
+                self.rows_of(draws).map(cosine).collect()
+            })
+            .collect();
+        parts.concat()
+    }
+
+    /// Pair numbers of one part of the sample: one drawn evenly from each of `wanted` slices of (almost) equal width.
+    ///
+    /// They rise, within a part and from part to part.
+    fn draw(&self, part: u64, wanted: u64, seed: u64, stream: u64) -> impl Iterator<Item = u64> {
+        let count = u128::from(self.count());
+        let edge = move |slice: u64| (u128::from(slice) * count / u128::from(wanted)) as u64;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(2 * part + stream);
+        let slices = part * DRAWS_PER_STREAM..((part + 1) * DRAWS_PER_STREAM).min(wanted);
+        slices.map(move |slice| random.random_range(edge(slice)..edge(slice + 1)))
+    }
+
+    /// Both rows of each pair number; the numbers rise and are less than `count()`.
+    fn rows_of(&self, pairs: impl Iterator<Item = u64>) -> impl Iterator<Item = (usize, usize)> {
+        let mut row = None;
+        pairs.map(move |pair| {
+            let find = || self.before.partition_point(|&before| before <= pair) - 1;
+            let row = row.get_or_insert_with(find);
+            while self.before[*row + 1] <= pair {
+                *row += 1;
+            }
+            (*row, self.partners[*row].start + (pair - self.before[*row]) as usize)
+        })
+    }
+}
+
+/// Compares all pairs if there are at most `max_pairs`, else samples as described at
+/// [`VerificationOptions`](super::VerificationOptions).
+pub(super) fn compare(embeddings: &Embeddings, max_pairs: u64, seed: u64) -> Result<PairScores> {
+    if max_pairs < 2 {
+        return Err(Error::MaxPairs { max_pairs });
+    }
+    embeddings.require_two_classes()?;
+    let embeddings = embeddings.sorted_by_label();
+    let labels = embeddings.labels();
+    let mut same = Vec::with_capacity(labels.len());
+    let mut different = Vec::with_capacity(labels.len());
+    let mut classes = 0;
+    for class in labels.chunk_by(|a, b| a == b) {
+        let end = same.len() + class.len();
+        for row in same.len()..end {
+            same.push(row + 1..end);
+            different.push(end..labels.len());
+        }
+        classes += 1;
+    }
+    let (genuine, impostor) = (Kind::new(same), Kind::new(different));
+    if genuine.count() == 0 {
+        return Err(Error::NoGenuinePairs { classes });
+    }
+    let (wanted_genuine, wanted_impostor) = share(genuine.count(), impostor.count(), max_pairs);
+    Ok(PairScores {
+        genuine: genuine.scores(&embeddings, wanted_genuine, seed, 0),
+        impostor: impostor.scores(&embeddings, wanted_impostor, seed, 1),
+        all_genuine: genuine.count(),
+        all_impostor: impostor.count(),
+    })
+}
+
+/// Shares `max_pairs` between the kinds: half each, and what one kind cannot use goes to the other.
+fn share(genuine: u64, impostor: u64, max_pairs: u64) -> (u64, u64) {
+    let wanted_genuine = genuine.min((max_pairs / 2).max(max_pairs.saturating_sub(impostor)));
+    (wanted_genuine, impostor.min(max_pairs - wanted_genuine))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_shared_and_never_wasted() {
+        assert_eq!(share(10, 90, 100), (10, 90));
+        assert_eq!(share(10, 90, 1000), (10, 90));
+        assert_eq!(share(10, 90, 50), (10, 40));
+        assert_eq!(share(60, 90, 50), (25, 25));
+        assert_eq!(share(90, 10, 50), (40, 10));
+        assert_eq!(share(1, 1, 2), (1, 1));
+        assert_eq!(share(u64::MAX / 2, u64::MAX / 2, 3), (1, 2));
+    }
+
+    #[test]
+    fn pair_numbers_enumerate_the_pairs() {
+        let kind = Kind::new(vec![1..3, 2..3, 3..3, 4..6, 5..6, 6..6]);
+        assert_eq!(kind.count(), 6);
+        let pairs: Vec<_> = kind.rows_of(0..6).collect();
+        assert_eq!(pairs, [(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5)]);
+        assert_eq!(kind.rows_of([3, 5].into_iter()).collect::<Vec<_>>(), [(3, 4), (4, 5)]);
+    }
+
+    #[test]
+    fn samples_are_different_even_and_repeatable() {
+        let partners: Vec<_> = (0..500).map(|row| row + 1..500).collect();
+        let kind = Kind::new(partners);
+        let wanted = 100_000;
+        let sample = |seed, stream| -> Vec<u64> {
+            (0..2).flat_map(|part| kind.draw(part, wanted, seed, stream)).collect()
+        };
+        let pairs = sample(5, 0);
+        assert_eq!(pairs.len() as u64, wanted);
+        assert!(pairs.windows(2).all(|two| two[0] < two[1]), "drawn twice or out of order");
+        assert!(*pairs.last().unwrap() < kind.count());
+        assert_eq!(pairs, sample(5, 0));
+        assert_ne!(pairs, sample(6, 0));
+        assert_ne!(pairs, sample(5, 1));
+        let mean = pairs.iter().sum::<u64>() as f64 / wanted as f64;
+        assert!((mean / (kind.count() as f64 / 2.0) - 1.0).abs() < 1e-4, "mean {mean}");
+    }
+}

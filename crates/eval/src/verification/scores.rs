@@ -1,0 +1,210 @@
+//! Exact rates from two sorted lists of scores.
+//!
+//! A threshold `t` accepts a pair when its score is `>= t`. All that verification reports follows from how many genuine
+//! and how many impostor scores lie at or above a threshold, and only thresholds that are observed scores matter (plus one
+//! that accepts nothing). With both lists sorted, each such count is a binary search, and the whole curve is one merge.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// Both kinds of scores, each in descending order; neither list is empty and no score is NaN.
+#[derive(Debug, Clone)]
+pub(super) struct SortedScores {
+    genuine: Vec<f32>,
+    impostor: Vec<f32>,
+}
+
+/// What a threshold does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OperatingPoint {
+    /// A pair is accepted as being of one class when its cosine is at least this.
+    pub threshold: f64,
+    /// False accept rate: the share of impostor pairs accepted, in [0, 1].
+    pub far: f64,
+    /// True accept rate: the share of genuine pairs accepted, in [0, 1]. The false reject rate is `1 - tar`.
+    pub tar: f64,
+}
+
+/// An accuracy and the threshold that reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BestAccuracy {
+    /// Share of right decisions, in [0, 1].
+    pub accuracy: f64,
+    /// The largest threshold that reaches it.
+    pub threshold: f64,
+}
+
+/// Numbers of accepted pairs at one threshold.
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    threshold: f32,
+    genuine: usize,
+    impostor: usize,
+}
+
+impl SortedScores {
+    pub(super) fn new(mut genuine: Vec<f32>, mut impostor: Vec<f32>) -> Self {
+        for scores in [&mut genuine, &mut impostor] {
+            scores.par_iter_mut().for_each(|score| *score += 0.0);
+            scores.par_sort_unstable_by(|a, b| b.total_cmp(a));
+        }
+        Self { genuine, impostor }
+    }
+
+    pub(super) fn genuine(&self) -> &[f32] {
+        &self.genuine
+    }
+
+    pub(super) fn impostor(&self) -> &[f32] {
+        &self.impostor
+    }
+
+    fn rates(&self, accepted: Accepted) -> OperatingPoint {
+        OperatingPoint {
+            threshold: f64::from(accepted.threshold),
+            far: accepted.impostor as f64 / self.impostor.len() as f64,
+            tar: accepted.genuine as f64 / self.genuine.len() as f64,
+        }
+    }
+
+    /// The largest observed score moved up by one step: the smallest `f32` threshold that accepts nothing.
+    fn accept_nothing(&self) -> Accepted {
+        Accepted { threshold: self.genuine[0].max(self.impostor[0]).next_up(), genuine: 0, impostor: 0 }
+    }
+
+    fn accepted_at(&self, threshold: f32) -> Accepted {
+        let count = |scores: &[f32]| scores.partition_point(|&score| score >= threshold);
+        Accepted { threshold, genuine: count(&self.genuine), impostor: count(&self.impostor) }
+    }
+
+    /// The rates of one threshold.
+    pub(super) fn at_threshold(&self, threshold: f32) -> OperatingPoint {
+        self.rates(self.accepted_at(threshold))
+    }
+
+    /// All steps of the curve: accept nothing, then each distinct score as threshold, descending.
+    fn steps(&self) -> impl Iterator<Item = Accepted> + '_ {
+        let mut now = self.accept_nothing();
+        let distinct = std::iter::from_fn(move || {
+            let next = [self.genuine.get(now.genuine), self.impostor.get(now.impostor)];
+            now.threshold = next.into_iter().flatten().copied().reduce(f32::max)?;
+            let run = |scores: &[f32]| scores.iter().take_while(|&&score| score == now.threshold).count();
+            let (genuine, impostor) =
+                (run(&self.genuine[now.genuine..]), run(&self.impostor[now.impostor..]));
+            now.genuine += genuine;
+            now.impostor += impostor;
+            Some(now)
+        });
+        std::iter::once(self.accept_nothing()).chain(distinct)
+    }
+
+    /// The Mann-Whitney statistic over the product of the counts, a tie being half a win. Exact up to one division.
+    pub(super) fn auc(&self) -> f64 {
+        let mut twice_won: u128 = 0;
+        let mut before = self.accept_nothing();
+        for now in self.steps() {
+            let (won, tied) = (now.impostor - before.impostor, now.genuine - before.genuine);
+            // Impostors of this step lose to all genuine scores above them and tie with those beside them.
+            twice_won += won as u128 * (2 * before.genuine as u128 + tied as u128);
+            before = now;
+        }
+        twice_won as f64 / (2.0 * self.genuine.len() as f64 * self.impostor.len() as f64)
+    }
+
+    /// Equal error rate and its threshold; see [`Verification::eer`](super::Verification::eer).
+    pub(super) fn equal_error(&self) -> (f64, f64) {
+        let (genuine, impostor) = (self.genuine.len() as i128, self.impostor.len() as i128);
+        // FRR - FAR over a common denominator, so that equality is exact. It falls from positive to negative.
+        let gap = |at: Accepted| (genuine - at.genuine as i128) * impostor - at.impostor as i128 * genuine;
+        let mut before = self.accept_nothing();
+        for now in self.steps() {
+            if gap(now) <= 0 {
+                let part = gap(before) as f64 / (gap(before) - gap(now)) as f64;
+                let (from, to) = (self.rates(before), self.rates(now));
+                let between = |a: f64, b: f64| a + part * (b - a);
+                return (between(from.far, to.far), between(from.threshold, to.threshold));
+            }
+            before = now;
+        }
+        unreachable!("the last step accepts everything, where FAR is 1 and FRR is 0")
+    }
+
+    /// The point with the largest TAR among those whose FAR is at most `far`, which is in [0, 1].
+    pub(super) fn at_far(&self, far: f64) -> OperatingPoint {
+        let impostors = self.impostor.len();
+        let rate = |accepted: usize| accepted as f64 / impostors as f64;
+        // Rounding of the product may be one off; the comparison of rates decides.
+        let mut allowed = ((far * impostors as f64) as usize).min(impostors);
+        while allowed < impostors && rate(allowed + 1) <= far {
+            allowed += 1;
+        }
+        while allowed > 0 && rate(allowed) > far {
+            allowed -= 1;
+        }
+        let Some(&refused) = self.impostor.get(allowed) else {
+            let lowest = self.genuine[self.genuine.len() - 1].min(self.impostor[impostors - 1]);
+            return self.at_threshold(lowest);
+        };
+        // All scores above the first impostor that must be refused, with ties refused too.
+        let above = self.accepted_at(refused.next_up());
+        let lowest_accepted = [above.genuine.checked_sub(1).map(|last| self.genuine[last])]
+            .into_iter()
+            .chain([above.impostor.checked_sub(1).map(|last| self.impostor[last])])
+            .flatten()
+            .reduce(f32::min);
+        self.rates(Accepted { threshold: lowest_accepted.unwrap_or(above.threshold), ..above })
+    }
+
+    /// The largest weighted mean of TAR and `1 - FAR`, compared exactly.
+    pub(super) fn best_accuracy(&self, genuine_weight: u64, impostor_weight: u64) -> BestAccuracy {
+        let (genuine, impostor) = (self.genuine.len() as u128, self.impostor.len() as u128);
+        let (for_genuine, for_impostor) =
+            (u128::from(genuine_weight) * impostor, u128::from(impostor_weight) * genuine);
+        let right =
+            |at: Accepted| for_genuine * at.genuine as u128 + for_impostor * (impostor - at.impostor as u128);
+        let mut best = self.accept_nothing();
+        for now in self.steps() {
+            if right(now) > right(best) {
+                best = now;
+            }
+        }
+        let most = for_genuine * genuine + for_impostor * impostor;
+        BestAccuracy { accuracy: right(best) as f64 / most as f64, threshold: f64::from(best.threshold) }
+    }
+
+    /// The curve with at most `limit` points (at least 16), both ends included, in order of growing FAR and TAR.
+    ///
+    /// If there are more, a quarter each is spread evenly over FAR, TAR, the logarithm of FAR and that of the false
+    /// reject rate, so that the curve keeps its shape on linear, logarithmic and probit axes. Every point is on the
+    /// exact curve.
+    pub(super) fn curve(&self, limit: usize) -> Vec<OperatingPoint> {
+        let all: Vec<Accepted> = self.steps().take(limit + 1).collect();
+        if all.len() <= limit {
+            return all.into_iter().map(|accepted| self.rates(accepted)).collect();
+        }
+        let share = (limit - 2) / 4;
+        let (genuine, impostor) = (&self.genuine, &self.impostor);
+        let part = |nth: usize| nth as f64 / (share - 1) as f64;
+        let even = |nth: usize, length: usize| (part(nth) * (length - 1) as f64).round() as usize;
+        let logarithmic = |nth: usize, length: usize| {
+            ((length as f64).powf(part(nth)).round() as usize).clamp(1, length) - 1
+        };
+        let mut thresholds = Vec::with_capacity(4 * share + 1);
+        for nth in 0..share {
+            thresholds.extend([
+                genuine[even(nth, genuine.len())],
+                impostor[even(nth, impostor.len())],
+                // Few false accepts are few impostors from the top, few false rejects few genuine from the bottom.
+                impostor[logarithmic(nth, impostor.len())],
+                genuine[genuine.len() - 1 - logarithmic(nth, genuine.len())],
+            ]);
+        }
+        thresholds.push(self.genuine[self.genuine.len() - 1].min(self.impostor[self.impostor.len() - 1]));
+        thresholds.sort_unstable_by(|a, b| b.total_cmp(a));
+        thresholds.dedup();
+        std::iter::once(self.accept_nothing())
+            .chain(thresholds.into_iter().map(|threshold| self.accepted_at(threshold)))
+            .map(|accepted| self.rates(accepted))
+            .collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! What can be wrong with what is to be shown. Only pictures can: numbers and names are always drawable.
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a picture could not be put on a page.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes do not fill the announced shape, or the shape is not one of a picture.
+    #[error(
+        "a picture of {channels} x {height} x {width} (channels, height, width) cannot be shown from {found} bytes; \
+         wanted 1, 3 or 4 channels, at least one pixel and exactly channels x height x width bytes"
+    )]
+    PictureShape {
+        /// Channels announced.
+        channels: usize,
+        /// Rows announced.
+        height: usize,
+        /// Columns announced.
+        width: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// The picture could not be encoded as PNG.
+    #[error("a picture of {height} x {width} pixels could not be encoded as PNG")]
+    PictureEncoding {
+        /// Rows of the picture.
+        height: usize,
+        /// Columns of the picture.
+        width: usize,
+        /// What the encoder said.
+        #[source]
+        source: image::ImageError,
+    },
+}

@@ -1,0 +1,144 @@
+//! Genuine and impostor cosines, one above the other: how far apart the two are is all of verification.
+
+use super::axis::{Axis, Room};
+use super::canvas::{Anchor, Canvas, Key, LegendItem, Rect, TEXT_SIZE, WIDTH};
+use super::style::Colour;
+use crate::text::{self, add, coordinate as c};
+
+/// One pair of histograms.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistogramPanel {
+    /// What the panel shows, usually an objective. Left out if there is only one panel.
+    pub name: String,
+    /// Lower edge of the first bin.
+    pub low: f64,
+    /// Upper edge of the last bin.
+    pub high: f64,
+    /// Genuine pairs in each of equally wide bins.
+    pub genuine: Vec<u64>,
+    /// Impostor pairs in each of as many bins of the same width.
+    pub impostor: Vec<u64>,
+    /// Drawn as an upright line if given and finite.
+    pub threshold: Option<f64>,
+}
+
+/// What [`histogram_pair`] draws.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistogramPair {
+    /// What is shown.
+    pub title: String,
+    /// The same for those who do not see it: one sentence or two.
+    pub description: String,
+    /// What stands at the threshold line in the legend, for example `threshold at EER`.
+    pub threshold_label: String,
+    /// One panel an objective, stacked over one axis.
+    pub panels: Vec<HistogramPanel>,
+}
+
+impl HistogramPanel {
+    fn bins(&self) -> usize {
+        self.genuine.len().max(self.impostor.len())
+    }
+
+    fn edge(&self, bin: usize) -> f64 {
+        self.low + (self.high - self.low) * bin as f64 / self.bins() as f64
+    }
+
+    fn is_drawable(&self) -> bool {
+        let filled = self.genuine.iter().chain(&self.impostor).any(|&count| count > 0);
+        filled && self.low.is_finite() && self.high.is_finite() && self.low < self.high
+    }
+
+    /// The edges around all bins with something in them.
+    fn occupied(&self) -> (f64, f64) {
+        let filled = |&bin: &usize| {
+            [&self.genuine, &self.impostor]
+                .iter()
+                .any(|counts| counts.get(bin).is_some_and(|&count| count > 0))
+        };
+        let first = (0..self.bins()).find(filled).unwrap_or(0);
+        let last = (0..self.bins()).rev().find(filled).unwrap_or(first);
+        (self.edge(first), self.edge(last + 1))
+    }
+}
+
+/// Shares of the whole, so that few genuine pairs stand beside many impostors at the same height.
+fn shares(counts: &[u64]) -> Vec<f64> {
+    let all: f64 = counts.iter().map(|&count| count as f64).sum();
+    counts.iter().map(|&count| if all > 0.0 { count as f64 / all } else { 0.0 }).collect()
+}
+
+/// Draws both histograms of each panel, each as shares of its own pairs, over the part of the axis that is in use.
+pub fn histogram_pair(figure: &HistogramPair) -> String {
+    let panels: Vec<&HistogramPanel> = figure.panels.iter().filter(|panel| panel.is_drawable()).collect();
+    let item = |name: &str, key, nth| LegendItem { name: name.to_owned(), key, nth };
+    let mut legend = vec![item("genuine pairs", Key::Patch, 0), item("impostor pairs", Key::Patch, 1)];
+    if panels.iter().any(|panel| panel.threshold.is_some_and(f64::is_finite)) {
+        let label = if figure.threshold_label.is_empty() { "threshold" } else { &figure.threshold_label };
+        legend.push(item(label, Key::Threshold, 0));
+    }
+    let mut canvas = Canvas::new(&figure.title, &figure.description, &legend);
+    let occupied = panels.iter().map(|panel| panel.occupied());
+    let Some((low, high)) = occupied.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
+        canvas.no_data();
+        return canvas.finish();
+    };
+    let x = Axis::linear((low, high), true, Room::Across(WIDTH - 6.0 * TEXT_SIZE));
+    let height = if panels.len() == 1 { 190.0 } else { 110.0 };
+    for (nth, panel) in panels.iter().enumerate() {
+        let both = [shares(&panel.genuine), shares(&panel.impostor)];
+        // Some air above, where the threshold is written.
+        let highest = both.iter().flatten().copied().fold(0.0, f64::max);
+        let mut y = Axis::linear((0.0, highest * 115.0), true, Room::Up(height));
+        for tick in &mut y.ticks {
+            tick.1.push_str(" %");
+        }
+        let label = if panels.len() > 1 { panel.name.as_str() } else { "share of pairs in each bin" };
+        let last = nth + 1 == panels.len();
+        if nth > 0 {
+            canvas.top += 10.0;
+        }
+        let rect = canvas.axes(height, &x, &y, if last { "cosine of the pair" } else { "" }, label);
+        canvas.open(rect);
+        // Impostors first, genuine pairs over them.
+        for (kind, shares) in both.iter().enumerate().rev() {
+            draw_steps(&mut canvas, panel, shares, kind, &x, &y, rect);
+        }
+        if let Some(threshold) = panel.threshold.filter(|threshold| threshold.is_finite()) {
+            let at = rect.width * x.place(threshold);
+            canvas.segment((at, 0.0), (at, rect.height), Colour::Ink, 1.5, "4 3");
+            let label = format!("{threshold:.2}");
+            let room_right = rect.width - at > text::width(&label, TEXT_SIZE) + 8.0;
+            let (anchor, shift) = if room_right { (Anchor::Start, 5.0) } else { (Anchor::End, -5.0) };
+            canvas.text(&label, (at + shift, 12.0), TEXT_SIZE, anchor, Colour::Ink);
+        }
+        canvas.close();
+    }
+    canvas.finish()
+}
+
+fn draw_steps(
+    canvas: &mut Canvas,
+    panel: &HistogramPanel,
+    shares: &[f64],
+    kind: usize,
+    x: &Axis,
+    y: &Axis,
+    rect: Rect,
+) {
+    let across = |edge: f64| c(rect.width * x.place(edge));
+    let up = |share: f64| c(rect.height * (1.0 - y.place(share * 100.0)));
+    let mut outline = String::new();
+    for (bin, &share) in shares.iter().enumerate() {
+        // A bin is a horizontal line; the upright ones between bins come from the next move.
+        let (from, to, at) = (across(panel.edge(bin)), across(panel.edge(bin + 1)), up(share));
+        add(&mut outline, format_args!("{}{from} {at}H{to}", if bin == 0 { "M" } else { "L" }));
+    }
+    if outline.is_empty() {
+        return;
+    }
+    let (first, last, ground) = (across(panel.edge(0)), across(panel.edge(shares.len())), up(0.0));
+    let area = format!("{outline}L{last} {ground}L{first} {ground}z");
+    canvas.raw(&format!(r#"<path d="{area}" fill-opacity="0.35" {}/>"#, Colour::Series(kind).fill()));
+    canvas.raw(&format!(r#"<path d="{outline}" stroke-width="1.5" {}/>"#, Colour::Series(kind).stroke()));
+}

@@ -1,0 +1,136 @@
+//! Curves over steps: loss, learning rate, accuracy.
+
+use super::axis::{self, Axis, Room};
+use super::canvas::{Canvas, Rect, TEXT_SIZE, WIDTH, line_legend};
+use super::style::{self, Colour};
+use crate::text::coordinate as c;
+
+/// Height of the plot of a line chart.
+pub(super) const PLOT_HEIGHT: f64 = 190.0;
+/// Places along the x axis at which a long series is drawn; more cannot be told apart.
+const COLUMNS: usize = 400;
+
+/// How values are spread over the height of a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueScale {
+    /// From the smallest to the largest value.
+    #[default]
+    Fitted,
+    /// As `Fitted`, with zero always in view.
+    FromZero,
+    /// Logarithmic; values that are not positive are left out.
+    Log,
+}
+
+/// A named line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// Its name in the legend, which is drawn for two or more.
+    pub name: String,
+    /// (x, y) in order of x. A point that is not finite leaves a gap.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// What [`line_chart`] draws.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LineChart {
+    /// What is shown.
+    pub title: String,
+    /// The same for those who do not see it: one sentence or two.
+    pub description: String,
+    /// What x counts.
+    pub x_label: String,
+    /// What y measures.
+    pub y_label: String,
+    /// How y is scaled.
+    pub scale: ValueScale,
+    /// The lines.
+    pub series: Vec<Series>,
+}
+
+/// Draws lines, as many series as there are in one frame.
+///
+/// A series of more points than can be told apart is reduced to the smallest and largest value of each column of the
+/// drawing, so that no peak is lost.
+pub fn line_chart(chart: &LineChart) -> String {
+    let mut canvas = Canvas::new(
+        &chart.title,
+        &chart.description,
+        &line_legend(chart.series.iter().map(|s| s.name.as_str())),
+    );
+    let shown = |&(x, y): &(f64, f64)| {
+        axis::drawable(x) && axis::drawable(y) && (chart.scale != ValueScale::Log || y > 0.0)
+    };
+    let points = || chart.series.iter().flat_map(|series| &series.points).filter(|point| shown(point));
+    let (Some(x_range), Some(y_range)) =
+        (axis::range(points().map(|point| point.0)), axis::range(points().map(|point| point.1)))
+    else {
+        canvas.no_data();
+        return canvas.finish();
+    };
+    let x = Axis::linear(x_range, false, Room::Across(WIDTH - 6.0 * TEXT_SIZE));
+    let room = Room::Up(PLOT_HEIGHT);
+    let y = match chart.scale {
+        ValueScale::Fitted => Axis::linear(y_range, true, room),
+        ValueScale::FromZero => Axis::linear((y_range.0.min(0.0), y_range.1.max(0.0)), true, room),
+        ValueScale::Log => Axis::log(y_range, room),
+    };
+    let rect = canvas.axes(PLOT_HEIGHT, &x, &y, &chart.x_label, &chart.y_label);
+    canvas.open(rect);
+    for (nth, series) in chart.series.iter().enumerate() {
+        let mut path = String::new();
+        for run in series.points.split(|point| !shown(point)) {
+            draw_run(&mut path, &thinned(run, &x), &x, &y, rect);
+        }
+        draw_path(&mut canvas, &path, nth);
+    }
+    canvas.close();
+    canvas.finish()
+}
+
+/// Strokes a path with the look of the nth series.
+pub(super) fn draw_path(canvas: &mut Canvas, path: &str, nth: usize) {
+    if path.is_empty() {
+        return;
+    }
+    let dash = style::dash(nth);
+    let dash = if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
+    canvas.raw(&format!(
+        r#"<path d="{path}" stroke-width="1.9" stroke-linejoin="round" stroke-linecap="round"{dash} {}/>"#,
+        Colour::Series(nth).stroke()
+    ));
+}
+
+/// Adds a connected run of points; a single one becomes a dot.
+pub(super) fn draw_run(path: &mut String, run: &[(f64, f64)], x: &Axis, y: &Axis, rect: Rect) {
+    for (position, &(at_x, at_y)) in run.iter().enumerate() {
+        let place = (c(rect.width * x.place(at_x)), c(rect.height * (1.0 - y.place(at_y))));
+        path.push(if position == 0 { 'M' } else { 'L' });
+        path.push_str(&place.0);
+        path.push(' ');
+        path.push_str(&place.1);
+    }
+    if run.len() == 1 {
+        path.push_str("h0.01");
+    }
+}
+
+/// First, lowest, highest and last point of each column, in their order.
+fn thinned(run: &[(f64, f64)], x: &Axis) -> Vec<(f64, f64)> {
+    if run.len() <= 2 * COLUMNS {
+        return run.to_vec();
+    }
+    let column = |point: &(f64, f64)| (x.place(point.0) * COLUMNS as f64).floor() as i64;
+    let mut kept = Vec::with_capacity(4 * COLUMNS);
+    for part in run.chunk_by(|a, b| column(a) == column(b)) {
+        let by_value = |&a: &usize, &b: &usize| part[a].1.total_cmp(&part[b].1);
+        let positions = || 0..part.len();
+        let extremes = [positions().min_by(by_value), positions().max_by(by_value)];
+        let mut wanted = vec![0, part.len() - 1];
+        wanted.extend(extremes.into_iter().flatten());
+        wanted.sort_unstable();
+        wanted.dedup();
+        kept.extend(wanted.into_iter().map(|position| part[position]));
+    }
+    kept
+}

@@ -1,0 +1,71 @@
+//! Small pieces of HTML that every section uses.
+
+use crate::text::{add, escape};
+
+/// One section of the page; heading and id are ours, never from outside.
+pub(super) struct Section {
+    pub(super) id: &'static str,
+    pub(super) heading: &'static str,
+    pub(super) body: String,
+}
+
+/// A paragraph of plain text.
+pub(super) fn paragraph(text: &str) -> String {
+    format!("<p>{}</p>\n", escape(text))
+}
+
+/// A figure with the sentences that say how to read it.
+pub(super) fn figure(svg: &str, caption: &str) -> String {
+    format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
+}
+
+/// Figures side by side where there is room.
+pub(super) fn grid(figures: &[String]) -> String {
+    format!("<div class=\"grid\">\n{}</div>\n", figures.concat())
+}
+
+/// Warnings and notes; nothing if there are none.
+pub(super) fn notes(notes: &[String]) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from("<ul class=\"notes\">");
+    for note in notes {
+        add(&mut html, format_args!("<li>{}</li>", escape(note)));
+    }
+    html.push_str("</ul>\n");
+    html
+}
+
+/// A table whose first column are row headings; cells are escaped, the marked ones bold.
+pub(super) struct DataTable {
+    pub(super) headings: Vec<String>,
+    pub(super) rows: Vec<Vec<(String, bool)>>,
+    /// Whether all columns but the first hold numbers.
+    pub(super) numbers: bool,
+}
+
+impl DataTable {
+    pub(super) fn html(&self) -> String {
+        let class = if self.numbers { " class=\"numbers\"" } else { "" };
+        let mut html = format!("<div class=\"wide\"><table{class}>\n<thead><tr>");
+        for heading in &self.headings {
+            add(&mut html, format_args!("<th scope=\"col\">{}</th>", escape(heading)));
+        }
+        html.push_str("</tr></thead>\n<tbody>\n");
+        for row in &self.rows {
+            html.push_str("<tr>");
+            for (position, (cell, bold)) in row.iter().enumerate() {
+                let cell = escape(cell);
+                match (position, bold) {
+                    (0, _) => add(&mut html, format_args!("<th scope=\"row\">{cell}</th>")),
+                    (_, true) => add(&mut html, format_args!("<td><b>{cell}</b></td>")),
+                    (_, false) => add(&mut html, format_args!("<td>{cell}</td>")),
+                }
+            }
+            html.push_str("</tr>\n");
+        }
+        html.push_str("</tbody></table></div>\n");
+        html
+    }
+}

@@ -1,0 +1,194 @@
+//! The page as a whole: well-formed, self-contained, escaped, right in what it marks.
+
+use super::*;
+use crate::figure::{ClassFeatures, RatePoint};
+use crate::neighbours::{FoundNeighbour, NeighbourRow, Picture};
+
+fn objective(name: &str, eer: f64) -> ObjectiveReport {
+    let picture = Picture::new(1, 2, 2, &[0, 80, 160, 255]).unwrap();
+    let curve: Vec<(f64, f64)> = (0..20).map(|step| (f64::from(step), 1.0 / f64::from(step + 1))).collect();
+    let found =
+        FoundNeighbour { picture: picture.clone(), class: "bag".into(), cosine: 0.8, same_class: true };
+    ObjectiveReport {
+        name: name.into(),
+        seconds: Some(100.0 * eer),
+        samples_per_second: Some(1234.5),
+        known_accuracy: Some(0.9),
+        verification: Some(VerificationNumbers {
+            genuine: 1000,
+            impostor: 20_000,
+            auc: 1.0 - eer / 2.0,
+            eer,
+            eer_threshold: 0.41,
+            tar_at_far: vec![("1e-1".into(), 1.0 - eer), ("1e-3".into(), 0.5 - eer)],
+            warnings: vec!["Few pairs.".into()],
+        }),
+        retrieval: Some(RetrievalNumbers {
+            queries: 300,
+            recall_at: vec![(1, 1.0 - eer), (5, 0.99)],
+            r_precision: 0.7,
+            map_at_r: 0.6,
+        }),
+        curves: Curves {
+            loss: curve.clone(),
+            learning_rate: curve.clone(),
+            accuracy: curve.clone(),
+            target_cosine: curve,
+        },
+        histograms: Some(Histograms {
+            low: -1.0,
+            high: 1.0,
+            genuine: vec![0, 1, 5],
+            impostor: vec![4, 2, 0],
+        }),
+        roc: [(0.0, 0.0), (0.1, 0.8), (1.0, 1.0)].map(|(far, tar)| RatePoint { far, tar }).to_vec(),
+        neighbours: vec![NeighbourRow { query: picture, query_class: "bag".into(), neighbours: vec![found] }],
+        features: Some(Features::Circle(vec![ClassFeatures {
+            name: "bag".into(),
+            points: vec![[1.0, 0.5]],
+            centre: Some([1.0, 0.0]),
+        }])),
+    }
+}
+
+fn report(objectives: Vec<ObjectiveReport>) -> ReportInput {
+    ReportInput {
+        title: "Fashion".into(),
+        lead: "A lead.".into(),
+        judged_on: "3 unseen classes".into(),
+        configuration: vec![("head.margin".into(), "0.35".into())],
+        notes: vec!["Two pictures were skipped.".into()],
+        objectives,
+    }
+}
+
+/// The page with plain spaces, as it reads.
+fn shown(input: &ReportInput) -> String {
+    render(input).replace('\u{a0}', " ")
+}
+
+/// The text of the body cells of the first table, row by row, `*` before what is bold.
+fn first_table(html: &str) -> Vec<Vec<String>> {
+    let table = html.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap();
+    let cell = |cell: &str| {
+        cell.split_once('>').unwrap().1.split("</t").next().unwrap().replace("<b>", "*").replace("</b>", "")
+    };
+    table.split("<tr>").skip(1).map(|row| row.split("<t").skip(1).map(cell).collect()).collect()
+}
+
+#[test]
+fn the_page_is_whole_and_fetches_nothing() {
+    let html = shown(&report(vec![objective("am-softmax", 0.1), objective("softmax", 0.2)]));
+    let elements = crate::figure::tests::elements(&html);
+    for forbidden in ["script", "link", "iframe", "object"] {
+        assert!(!elements.iter().any(|element| element == forbidden), "{forbidden}");
+    }
+    let without_namespace = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for forbidden in ["http", "url(", "@import", "src=\"/", "NaN"] {
+        assert!(!without_namespace.contains(forbidden), "{forbidden}");
+    }
+    // Histograms, ROC, DET, bars, four curves, circle: all objectives share each figure.
+    assert_eq!(html.matches("role=\"img\"").count(), 9);
+    // Each link of the page leads somewhere, and no two places share a name.
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    for (nth, id) in ids.iter().enumerate() {
+        assert!(!ids[..nth].contains(id), "{id} twice");
+    }
+    let links: Vec<&str> =
+        html.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(
+        links,
+        [
+            "result",
+            "verification",
+            "retrieval",
+            "neighbours",
+            "features",
+            "training",
+            "configuration",
+            "words"
+        ]
+    );
+    assert!(links.iter().all(|link| ids.contains(link)));
+}
+
+#[test]
+fn the_best_of_each_measure_is_bold() {
+    let mut third = objective("third", 0.15);
+    third.verification = None;
+    let html = shown(&report(vec![objective("am-softmax", 0.1), objective("softmax", 0.2), third]));
+    let wanted = [
+        ["Accuracy, known classes ↑", "90.00 %", "90.00 %", "90.00 %"],
+        ["EER ↓", "*10.00 %", "20.00 %", "–"],
+        ["AUC ↑", "*0.9500", "0.9000", "–"],
+        ["TAR at FAR 1e-1 ↑", "*90.00 %", "80.00 %", "–"],
+        ["TAR at FAR 1e-3 ↑", "*40.00 %", "30.00 %", "–"],
+        ["Recall at 1 ↑", "*90.00 %", "80.00 %", "85.00 %"],
+        ["Recall at 5 ↑", "99.00 %", "99.00 %", "99.00 %"],
+        ["R-precision ↑", "70.00 %", "70.00 %", "70.00 %"],
+        ["MAP@R ↑", "60.00 %", "60.00 %", "60.00 %"],
+        ["Training time ↓", "*10.0 s", "20.0 s", "15.0 s"],
+        ["Samples a second ↑", "1235", "1235", "1235"],
+    ];
+    assert_eq!(first_table(&html), wanted);
+}
+
+#[test]
+fn one_objective_is_told_in_words_and_nothing_is_bold() {
+    let html = shown(&report(vec![objective("am-softmax", 0.1)]));
+    assert!(html.contains("from a cosine of 0.410 on, 10.0 %"));
+    assert!(!html.contains("<td><b>") && !html.contains("Objective ↑"));
+    assert!(html.contains("Few pairs.") && html.contains("Two pictures were skipped."));
+}
+
+#[test]
+fn the_better_objective_is_named_and_a_tie_is_called_one() {
+    let compare = |a, b| shown(&report(vec![objective("left", a), objective("right", b)]));
+    assert!(
+        compare(0.2, 0.1).contains("right has the lowest equal error rate (10.00 %), before left (20.00 %)")
+    );
+    assert!(compare(0.1, 0.1).contains("left and right share the lowest equal error rate (10.00 %)"));
+}
+
+#[test]
+fn everything_from_outside_is_escaped() {
+    let evil = "<script>alert('x')</script>";
+    let mut bad = objective(evil, 0.1);
+    bad.neighbours[0].query_class = evil.into();
+    bad.neighbours[0].neighbours[0].class = evil.into();
+    if let Some(Features::Circle(classes)) = &mut bad.features {
+        classes[0].name = evil.into();
+    }
+    if let Some(verification) = &mut bad.verification {
+        verification.warnings = vec![evil.into()];
+        verification.tar_at_far[0].0 = evil.into();
+    }
+    let input = ReportInput {
+        title: evil.into(),
+        lead: evil.into(),
+        judged_on: evil.into(),
+        configuration: vec![(evil.into(), evil.into())],
+        notes: vec![evil.into()],
+        objectives: vec![bad, objective("other", 0.2)],
+    };
+    let html = shown(&input);
+    assert!(!html.contains("<script"));
+    assert!(html.matches("&lt;script&gt;").count() > 15);
+    crate::figure::tests::elements(&html);
+}
+
+#[test]
+fn what_is_missing_is_left_out() {
+    let empty = shown(&ReportInput::default());
+    assert!(empty.contains("id=\"words\"") && !empty.contains("id=\"result\""));
+    let bare = ObjectiveReport { name: "bare".into(), ..ObjectiveReport::default() };
+    let html = shown(&report(vec![bare.clone(), bare]));
+    for section in ["verification", "retrieval", "neighbours", "features", "training"] {
+        assert!(!html.contains(&format!("id=\"{section}\"")), "{section}");
+    }
+    let mut broken = objective("broken", f64::NAN);
+    broken.samples_per_second = Some(f64::INFINITY);
+    let html = shown(&report(vec![broken, objective("fine", 0.1)]));
+    assert!(!html.contains("NaN") && !html.contains("inf "));
+    assert_eq!(first_table(&html)[1], ["EER ↓", "–", "*10.00 %"]);
+}

@@ -1,0 +1,133 @@
+//! Text on its way into markup: escaping, numbers, and how wide a word will be.
+
+/// Escapes text for element content and for quoted attributes, in HTML and in XML.
+///
+/// Characters that XML cannot hold at all (most control characters) become U+FFFD.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\t' | '\n' | '\r' => escaped.push(character),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            _ if character.is_control() => escaped.push('\u{fffd}'),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Appends formatted text.
+pub(crate) fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+    std::fmt::Write::write_fmt(text, more).expect("writing to a string cannot fail");
+}
+
+/// A coordinate with at most two decimals. It must be finite; far outside any drawing it is clamped.
+pub(crate) fn coordinate(value: f64) -> String {
+    debug_assert!(value.is_finite(), "a coordinate must be finite");
+    let text = format!("{:.2}", value.clamp(-1e5, 1e5));
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// `0.1234` as `12.34 %`, with a space that does not break; a number that is not finite as a dash.
+pub(crate) fn percent(value: f64, decimals: usize) -> String {
+    if value.is_finite() { format!("{:.decimals$}\u{a0}%", value * 100.0) } else { "–".to_owned() }
+}
+
+/// A number with fixed decimals; a number that is not finite as a dash.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    if value.is_finite() { format!("{value:.decimals$}") } else { "–".to_owned() }
+}
+
+/// A count with a thin space between groups of three digits, from five digits on.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// About how wide text is in a sans-serif font of `size` pixels; rather too wide than too narrow.
+pub(crate) fn width(text: &str, size: f64) -> f64 {
+    let ems: f64 = text
+        .chars()
+        .map(|character| match character {
+            'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 0.32,
+            ' ' | 'f' | 'r' | 't' | 'I' | '(' | ')' | '[' | ']' | '-' => 0.42,
+            'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.95,
+            'A'..='Z' => 0.72,
+            _ if character < '\u{1100}' => 0.6,
+            _ => 1.05,
+        })
+        .sum();
+    ems * size
+}
+
+/// The text, or as much of its beginning as fits into `room` pixels with an ellipsis.
+pub(crate) fn fit(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = width("…", size);
+    for character in text.chars() {
+        used += width(character.encode_utf8(&mut [0; 4]), size);
+        if used > room {
+            break;
+        }
+        kept.push(character);
+    }
+    kept.truncate(kept.trim_end().len());
+    kept.push('…');
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_is_escaped_and_control_characters_replaced() {
+        assert_eq!(escape(r#"<a b="c" d='e'>&"#), "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
+        assert_eq!(escape("a\u{0}b\u{1b}c\nd"), "a\u{fffd}b\u{fffd}c\nd");
+        assert_eq!(escape("Bär 猫"), "Bär 猫");
+    }
+
+    #[test]
+    fn coordinates_are_short() {
+        for (value, text) in [(1.0, "1"), (-0.001, "0"), (0.126, "0.13"), (100.0, "100"), (1e300, "100000")] {
+            assert_eq!(coordinate(value), text);
+        }
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(percent(0.12346, 2), "12.35\u{a0}%");
+        assert_eq!(percent(f64::NAN, 2), "–");
+        assert_eq!(fixed(f64::INFINITY, 1), "–");
+        assert_eq!(count(1234), "1234");
+        assert_eq!(count(12345), "12\u{202f}345");
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+    }
+
+    #[test]
+    fn long_text_is_cut_to_its_room() {
+        assert_eq!(fit("short", 10.0, 100.0), "short");
+        let cut = fit("a very long name of a class that never ends", 10.0, 80.0);
+        assert!(cut.ends_with('…') && width(&cut, 10.0) <= 80.0, "{cut}");
+        assert_eq!(fit("ab", 10.0, 0.0), "…");
+    }
+}

@@ -1,0 +1,286 @@
+//! Which values a configuration may have, and which it may have but hardly means.
+
+use super::{Config, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName};
+use crate::Error;
+use std::fmt::Display;
+use widemargin_model::BackboneName;
+use widemargin_objective::Margin;
+
+/// Largest batch: more would be a mistyped number.
+const LARGEST_BATCH: usize = 65_536;
+
+fn wants(fine: bool, key: &str, found: &dyn Display, wanted: &str) -> Result<(), Error> {
+    let message = || format!("found {found}, wanted {wanted}");
+    if fine { Ok(()) } else { Err(Error::BadValue { key: key.to_owned(), message: message() }) }
+}
+
+fn positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+fn not_negative(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
+impl Config {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] naming the key, what was found and what is wanted.
+    pub fn check(&self) -> Result<(), Error> {
+        self.check_data()?;
+        self.check_model()?;
+        self.objective.build()?;
+        self.check_optimiser()?;
+        check_schedule(&self.schedule)?;
+        let a = &self.augment;
+        wants(a.pad_and_crop <= 64, "augment.pad_and_crop", &a.pad_and_crop, "0 to 64")?;
+        wants((0.0..=1.0).contains(&a.erase), "augment.erase", &a.erase, "0 to 1")?;
+        check_sampler(&self.sampler)?;
+        let t = &self.training;
+        wants((1..=1_000_000).contains(&t.epochs), "training.epochs", &t.epochs, "1 to 1000000")?;
+        wants(t.loader_threads <= 64, "training.loader_threads", &t.loader_threads, "0 to 64")?;
+        wants(t.keep_checkpoints >= 1, "training.keep_checkpoints", &t.keep_checkpoints, "at least 1")
+    }
+
+    fn check_data(&self) -> Result<(), Error> {
+        let d = &self.data;
+        if let Some(path) = &d.path {
+            // The run folder's own configuration names it, and TOML is Unicode.
+            wants(path.to_str().is_some(), "data.path", &path.display(), "a path in Unicode")?;
+        }
+        let (open, names) = (!d.closed_set, &d.unseen_classes);
+        if names.is_empty() {
+            wants(
+                !open || d.unseen >= 2,
+                "data.unseen",
+                &d.unseen,
+                "at least 2 classes, or closed_set = true",
+            )?;
+        } else {
+            let wanted = "at least 2 classes, or closed_set = true";
+            wants(!open || names.len() >= 2, "data.unseen_classes", &format!("{names:?}"), wanted)?;
+        }
+        let repeated = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+        if let Some((_, name)) = repeated {
+            wants(false, "data.unseen_classes", &format!("{name:?} twice"), "every class once")?;
+        }
+        wants(matches!(d.channels, 1 | 3), "data.channels", &d.channels, "1 or 3")?;
+        wants((4..=1024).contains(&d.height), "data.height", &d.height, "4 to 1024")?;
+        wants((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
+        wants((0.0..=1.0).contains(&d.max_bad), "data.max_bad", &d.max_bad, "0 to 1")
+    }
+
+    fn check_model(&self) -> Result<(), Error> {
+        let m = &self.model;
+        wants((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
+        wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
+        let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
+        wants(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")
+    }
+
+    fn check_optimiser(&self) -> Result<(), Error> {
+        let o = &self.optimiser;
+        let share = |value: f64| (0.0..1.0).contains(&value);
+        wants(positive(o.learning_rate), "optimiser.learning_rate", &o.learning_rate, "above 0")?;
+        wants(positive(o.centres_factor), "optimiser.centres_factor", &o.centres_factor, "above 0")?;
+        wants(share(o.momentum), "optimiser.momentum", &o.momentum, "at least 0 and below 1")?;
+        wants(share(o.beta_1), "optimiser.beta_1", &o.beta_1, "at least 0 and below 1")?;
+        wants(share(o.beta_2), "optimiser.beta_2", &o.beta_2, "at least 0 and below 1")?;
+        wants(positive(o.epsilon), "optimiser.epsilon", &o.epsilon, "above 0")?;
+        wants(not_negative(o.weight_decay), "optimiser.weight_decay", &o.weight_decay, "at least 0")?;
+        let wanted = "at least 0 (0: no clipping)";
+        wants(not_negative(o.clip_norm), "optimiser.clip_norm", &o.clip_norm, wanted)
+    }
+
+    /// What is allowed but has no effect, or one that is hardly meant; a sentence each, for the user to read.
+    ///
+    /// Empty for the default configuration.
+    pub fn warnings(&self) -> Vec<String> {
+        let (s, m, d) = (&self.schedule, &self.model, &self.data);
+        let epochs = self.training.epochs as f64;
+        let steps = s.name == ScheduleName::Step;
+        let mut found = Vec::new();
+        let mut warn = |when: bool, text: String| found.extend(when.then_some(text));
+        let late: Vec<&f64> = s.milestones.iter().filter(|milestone| **milestone >= epochs).collect();
+        let reason = format!("the run has {epochs} epochs, so {late:?} are never reached");
+        warn(steps && !late.is_empty(), format!("schedule.milestones: {reason}"));
+        warn(
+            steps && s.milestones.is_empty(),
+            "schedule.milestones: none, so `step` never lowers the rate".into(),
+        );
+        warn(
+            !steps && !s.milestones.is_empty(),
+            "schedule.milestones: only the schedule `step` has a use for them".into(),
+        );
+        warn(
+            s.warm_up_epochs >= epochs,
+            format!(
+                "schedule.warm_up_epochs: {} of {epochs} epochs, so nothing else happens",
+                s.warm_up_epochs
+            ),
+        );
+        warn(
+            s.margin_warm_up_epochs > epochs,
+            format!(
+                "schedule.margin_warm_up_epochs: {} of {epochs} epochs, so the full margin is never reached",
+                s.margin_warm_up_epochs
+            ),
+        );
+        let marginless = self.objective.build().is_ok_and(|objective| objective.margin() == Margin::None);
+        warn(
+            marginless && s.margin_warm_up_epochs > 0.0,
+            format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),
+        );
+        let dropless =
+            matches!(m.backbone, BackboneName::SmallCnn | BackboneName::Linear | BackboneName::Identity);
+        warn(dropless && m.dropout > 0.0, format!("model.dropout: `{}` has none", m.backbone));
+        warn(
+            d.closed_set && !d.unseen_classes.is_empty(),
+            "data.unseen_classes: with closed_set no class is kept from training".into(),
+        );
+        found
+    }
+}
+
+fn check_schedule(s: &ScheduleConfig) -> Result<(), Error> {
+    let (warm_up, margin_warm_up) = (s.warm_up_epochs, s.margin_warm_up_epochs);
+    wants(not_negative(warm_up), "schedule.warm_up_epochs", &warm_up, "at least 0")?;
+    wants(not_negative(margin_warm_up), "schedule.margin_warm_up_epochs", &margin_warm_up, "at least 0")?;
+    let rising = s.milestones.windows(2).all(|pair| pair[0] < pair[1]);
+    let fine = rising && s.milestones.iter().all(|milestone| not_negative(*milestone));
+    wants(fine, "schedule.milestones", &format!("{:?}", s.milestones), "rising epochs, at least 0")?;
+    wants(positive(s.factor) && s.factor <= 1.0, "schedule.factor", &s.factor, "above 0 and at most 1")?;
+    wants((0.0..=1.0).contains(&s.floor), "schedule.floor", &s.floor, "0 to 1")?;
+    wants(positive(s.power), "schedule.power", &s.power, "above 0")
+}
+
+fn check_sampler(p: &SamplerConfig) -> Result<(), Error> {
+    wants((2..=LARGEST_BATCH).contains(&p.batch), "sampler.batch", &p.batch, "2 to 65536")?;
+    let (classes, samples) = (p.classes_per_batch, p.samples_per_class);
+    wants((2..=LARGEST_BATCH).contains(&classes), "sampler.classes_per_batch", &classes, "2 to 65536")?;
+    wants((1..=LARGEST_BATCH).contains(&samples), "sampler.samples_per_class", &samples, "1 to 65536")?;
+    let fits = p.name == SamplerName::Shuffled || p.batch_size() <= LARGEST_BATCH;
+    let found = format!("{samples} of each of {classes} classes, a batch of {}", p.batch_size());
+    wants(fits, "sampler.samples_per_class", &found, "a batch of at most 65536")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_name_the_key() {
+        type Change = fn(&mut Config);
+        let changes: [(&str, Change); 24] = [
+            ("data.unseen", |c| c.data.unseen = 1),
+            ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
+            ("data.unseen_classes", |c| {
+                c.data.unseen_classes = vec!["Bag".into(), "Coat".into(), "Bag".into()];
+            }),
+            ("data.channels", |c| c.data.channels = 2),
+            ("data.height", |c| c.data.height = 3),
+            ("data.max_bad", |c| c.data.max_bad = f64::NAN),
+            ("model.embedding", |c| c.model.embedding = 0),
+            ("model.dropout", |c| c.model.dropout = 1.0),
+            ("model.hidden", |c| c.model.hidden = vec![16, 0]),
+            ("objective.margin", |c| c.objective.margin = Some(2.5)),
+            ("objective.scale", |c| c.objective.scale = Some(0.0)),
+            ("objective.temperature", |c| c.objective.temperature = Some(1.0)),
+            ("optimiser.learning_rate", |c| c.optimiser.learning_rate = 0.0),
+            ("optimiser.learning_rate", |c| c.optimiser.learning_rate = f64::INFINITY),
+            ("optimiser.momentum", |c| c.optimiser.momentum = 1.0),
+            ("optimiser.clip_norm", |c| c.optimiser.clip_norm = -1.0),
+            ("schedule.milestones", |c| c.schedule.milestones = vec![3.0, 2.0]),
+            ("schedule.milestones", |c| c.schedule.milestones = vec![f64::NAN]),
+            ("schedule.floor", |c| c.schedule.floor = 1.5),
+            ("augment.erase", |c| c.augment.erase = -0.1),
+            ("sampler.batch", |c| c.sampler.batch = 1),
+            ("sampler.classes_per_batch", |c| c.sampler.classes_per_batch = usize::MAX),
+            ("training.epochs", |c| c.training.epochs = usize::MAX),
+            ("training.keep_checkpoints", |c| c.training.keep_checkpoints = 0),
+        ];
+        Config::default().check().expect("the defaults");
+        for (key, change) in changes {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = config.check().expect_err(key);
+            assert!(matches!(&error, Error::BadValue { key: found, .. } if found == key), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_classes_of_a_balanced_batch_make_its_size() {
+        let sampler = SamplerConfig {
+            name: SamplerName::ClassBalanced,
+            batch: 2,
+            classes_per_batch: 300,
+            samples_per_class: 300,
+        };
+        let mut config = Config { sampler, ..Config::default() };
+        let message = config.check().expect_err("90,000 pictures").to_string();
+        assert!(message.contains("a batch of 90000, wanted a batch of at most 65536"), "{message}");
+        config.sampler.classes_per_batch = usize::MAX;
+        assert_eq!(config.sampler.batch_size(), usize::MAX, "no overflow before the check");
+        assert!(config.check().is_err());
+        config.sampler.classes_per_batch = 300;
+        config.sampler.name = SamplerName::Shuffled;
+        config.check().expect("unused by `shuffled`");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_toml_cannot_hold_is_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let mut config = Config::default();
+        config.data.path = Some(std::ffi::OsStr::from_bytes(b"pictures-\xff").into());
+        assert!(
+            config.check().expect_err("not Unicode").to_string().starts_with("data.path: found pictures-")
+        );
+        assert!(config.to_toml().contains("path = \"pictures-\u{fffd}\""), "and never a panic");
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told() {
+        type Change = fn(&mut Config);
+        assert_eq!(Config::default().warnings(), Vec::<String>::new());
+        let changes: [(&str, Change); 8] = [
+            ("[8.0, 9.0] are never reached", |c| {
+                c.schedule.name = ScheduleName::Step;
+                c.schedule.milestones = vec![3.0, 8.0, 9.0];
+            }),
+            ("never lowers the rate", |c| c.schedule.name = ScheduleName::Step),
+            ("only the schedule `step`", |c| c.schedule.milestones = vec![3.0]),
+            ("nothing else happens", |c| c.schedule.warm_up_epochs = 8.0),
+            ("the full margin is never reached", |c| c.schedule.margin_warm_up_epochs = 9.0),
+            ("`softmax` has no margin", |c| {
+                c.objective.name = "softmax".into();
+                c.schedule.margin_warm_up_epochs = 1.0;
+            }),
+            ("model.dropout", |c| c.model.dropout = 0.4),
+            ("data.unseen_classes", |c| {
+                c.data.closed_set = true;
+                c.data.unseen_classes = vec!["Bag".into()];
+            }),
+        ];
+        for (text, change) in changes {
+            let mut config = Config::default();
+            config.training.epochs = 8;
+            change(&mut config);
+            config.check().expect("allowed");
+            let found = config.warnings();
+            assert!(found.len() == 1 && found[0].contains(text), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_quick_run_is_small_and_allowed() {
+        let mut config = Config::default();
+        config.schedule.warm_up_epochs = 1.0;
+        let quick = config.clone().quick();
+        quick.check().expect("allowed");
+        assert!(quick.data.built_in && quick.training.epochs <= 2 && quick.training.limit > 0);
+        config.training.limit = 70;
+        assert_eq!(config.quick().training.limit, 70, "never larger than asked for");
+    }
+}

@@ -1,0 +1,126 @@
+//! From the text of a configuration file to a checked configuration, and from an error to its line.
+
+use super::Config;
+use crate::Error;
+use std::path::Path;
+use toml::de::DeTable;
+
+impl Config {
+    /// Reads a configuration file's text; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// [`Error::BadConfiguration`], naming file and line, for text that is no TOML, for an unknown key (with the
+    /// nearest known one) and for what [`Config::check`] refuses (with the key, what was found and what is wanted).
+    pub fn from_toml(path: &Path, text: &str) -> Result<Self, Error> {
+        let bad = |line, message| Error::BadConfiguration { path: path.to_owned(), line, message };
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_at(text, span.start));
+            let message = error.message().to_owned();
+            let hint =
+                nearest_key(&message).map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
+            bad(line, message + &hint)
+        })?;
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(Error::BadValue { key, message }) => {
+                Err(bad(line_of(text, &key), format!("{key}: {message}")))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// The line, from 1, of a byte of `text`.
+fn line_at(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The line of `section.key`; that of the section if the key is not written, 1 if neither is.
+fn line_of(text: &str, key: &str) -> usize {
+    let (section, key) = key.split_once('.').unwrap_or((key, ""));
+    let Ok(document) = DeTable::parse(text) else { return 1 };
+    let Some((name, value)) = document.get_ref().iter().find(|(name, _)| name.get_ref() == section) else {
+        return 1;
+    };
+    let keys = value.get_ref().as_table().into_iter().flat_map(|table| table.keys());
+    let place = keys.into_iter().find(|name| name.get_ref() == key).unwrap_or(name);
+    line_at(text, place.span().start)
+}
+
+/// The known key nearest to the unknown one, out of serde's message "unknown field `x`, expected one of `a`, `b`".
+fn nearest_key(message: &str) -> Option<&str> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.starts_with("unknown"))?;
+    quoted
+        .map(|key| (strsim::damerau_levenshtein(unknown, key), key))
+        .min()
+        .filter(|(distance, key)| *distance <= key.len().div_ceil(2))
+        .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Error> {
+        Config::from_toml(Path::new("run.toml"), text)
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let mut config = Config::default();
+        config.data.unseen_classes = vec!["Bag".to_owned(), "Coat".to_owned()];
+        config.data.path = Some("pictures/of \"things\"".into());
+        config.objective.margin = Some(0.1 + 0.2);
+        config.model.dropout = 0.1;
+        config.training.seed = u64::MAX;
+        assert_eq!(parse(&config.to_toml()).expect("our own text"), config);
+        assert_eq!(parse("").expect("all defaults"), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_line_and_the_nearest() {
+        let text = "[training]\nepochs = 3\n\n[optimiser]\n# höher\nlearning_rte = 0.1\n";
+        let message = parse(text).expect_err("unknown key").to_string();
+        assert!(message.starts_with("run.toml, line 6: unknown field `learning_rte`"), "{message}");
+        assert!(message.ends_with("did you mean `learning_rate`?"), "{message}");
+        let message = parse("[modle]\n").expect_err("unknown section").to_string();
+        assert!(message.contains("line 1") && message.contains("did you mean `model`"), "{message}");
+        let message = parse("[optimiser]\nxyz = 1").expect_err("nothing near").to_string();
+        assert!(!message.contains("did you mean"), "{message}");
+    }
+
+    #[test]
+    fn text_that_is_no_toml_names_the_line() {
+        for text in ["\n[training\n", "\nepochs = = 3", "\n[training]epochs = 3"] {
+            let message = parse(text).expect_err(text).to_string();
+            assert!(message.starts_with("run.toml, line 2: "), "{text}: {message}");
+        }
+        assert!(parse("[training]\nepochs = \"three\"").expect_err("a text").to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn an_impossible_value_names_file_line_and_key() {
+        for (text, wanted) in [
+            ("[training]\nseed = 2\nepochs = 0", "run.toml, line 3: training.epochs: found 0, wanted 1 to"),
+            ("\ntraining.epochs = 0", "run.toml, line 2: training.epochs: found 0"),
+            ("training = { seed = 1, epochs = 0 }", "run.toml, line 1: training.epochs: found 0"),
+            ("[objective]\n\nmargin = 7.0", "run.toml, line 3: objective.margin: margin is 7; wanted"),
+            ("[objective]\nscale = -1.0", "run.toml, line 2: objective.scale: scale is -1; wanted"),
+            ("[objective]\nname = \"softmax\"\nscale = 2.0", "run.toml, line 3: objective.scale: `softmax`"),
+            ("[objective]\nname = \"softmax\"\ntemperature = 0.0", "run.toml, line 3: objective.temperature"),
+            (
+                "[objective]\nname = \"am-sotfmax\"",
+                "run.toml, line 2: objective.name: no objective is called",
+            ),
+            // The value at fault is a default: the section is all there is to point at.
+            (
+                "\n[data]\nclosed_set = false\nunseen_classes = [\"a\"]",
+                "run.toml, line 4: data.unseen_classes",
+            ),
+        ] {
+            let message = parse(text).expect_err(text).to_string();
+            assert!(message.starts_with(wanted), "{text}: {message}");
+        }
+    }
+}

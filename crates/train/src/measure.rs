@@ -1,0 +1,31 @@
+//! How long training steps take: for `widemargin bench train`.
+
+use crate::{Config, Error, Prepared, Schedule, Trainer};
+use std::time::Instant;
+
+/// Seconds of each of `steps` training steps behind `warm_up` unmeasured ones: waiting for pictures, forward, head, backward, update.
+///
+/// Nothing is written. The data is gone through as often as it takes.
+///
+/// # Errors
+/// As [`train`](crate::train()).
+pub fn step_seconds(config: &Config, prepared: &Prepared, warm_up: usize, steps: usize) -> Result<Vec<f64>, Error> {
+    let mut trainer = Trainer::new(config, prepared)?;
+    let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch() as usize;
+    let mut config = config.clone();
+    config.training.epochs = (warm_up + steps).div_ceil(steps_per_epoch.max(1));
+    let schedule =
+        Schedule::new(&config.schedule, config.optimiser.learning_rate, steps_per_epoch, config.training.epochs);
+    let mut seconds = Vec::with_capacity(steps);
+    let mut clock = Instant::now();
+    for (step, batch) in prepared.loader(&config, (0, 0))?.take(warm_up + steps).enumerate() {
+        let at = step as u64;
+        let name_of = |id: u32| prepared.set.sample_id(id as usize);
+        trainer.step(batch?, at, schedule.learning_rate(at), schedule.margin_share(at), name_of)?;
+        if step >= warm_up {
+            seconds.push(clock.elapsed().as_secs_f64());
+        }
+        clock = Instant::now();
+    }
+    Ok(seconds)
+}

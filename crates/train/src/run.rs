@@ -1,0 +1,160 @@
+//! A run: from the first step, or from a checkpoint, to the last.
+
+use crate::checkpoint;
+use crate::config::Config;
+use crate::log::{Metrics, RunLog};
+use crate::progress::Observer;
+use crate::{Error, Prepared, Schedule, Trainer};
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Instant;
+use widemargin_durable::{create_folders, write_atomic};
+
+/// The file of a run folder that holds its resolved configuration.
+const CONFIGURATION: &str = "config.toml";
+
+/// Where a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// In a new run folder.
+    New,
+    /// At the newest checkpoint of the run folder.
+    Resume,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// All steps are done.
+    Finished {
+        /// The trained model.
+        trainer: Trainer,
+        /// Seconds spent in steps, over all parts of the run.
+        seconds: f64,
+        /// Training pictures a second, over the same time.
+        samples_per_second: f64,
+    },
+    /// It was asked to stop; a checkpoint was saved.
+    Stopped {
+        /// Steps done.
+        step: u64,
+        /// The signal that was received.
+        signal: i32,
+    },
+}
+
+/// The configuration of the run in `folder`, as it was when the run began.
+///
+/// # Errors
+/// [`Error::BadFile`] if it cannot be read, and those of [`Config::from_toml`].
+pub fn continue_from(folder: &Path) -> Result<Config, Error> {
+    let path = folder.join(CONFIGURATION);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Error::BadFile { path: path.clone(), reason: format!("cannot be read: {error}; is this a run folder?") })?;
+    Config::from_toml(&path, &text)
+}
+
+/// Trains as `config` says on `prepared` pictures, in the run folder `folder`.
+///
+/// `stop` holds a signal's number once the run is to end: the step in progress is finished, a checkpoint saved. The run's
+/// weights are the same to the bit whether it was stopped and resumed or not.
+///
+/// # Errors
+/// [`Error::RunFolderExists`] for a new run in an old folder, [`Error::NoCheckpoint`] for a resumed one without a checkpoint,
+/// [`Error::NonFinite`] when loss or gradients are not finite, and those of reading and writing.
+pub fn train(
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    start: Start,
+    observer: &mut dyn Observer,
+    stop: &AtomicI32,
+) -> Result<Ending, Error> {
+    let mut trainer = Trainer::new(config, prepared)?;
+    let (mut step, mut seconds) = (0, 0.0);
+    let mut log = match start {
+        Start::New => {
+            if folder.exists() {
+                return Err(Error::RunFolderExists(folder.to_owned()));
+            }
+            create_folders(folder)?;
+            write_atomic(folder.join(CONFIGURATION), config.to_toml().as_bytes())?;
+            RunLog::create(folder)?
+        }
+        Start::Resume => {
+            let found = checkpoint::newest(folder)?;
+            for warning in &found.warnings {
+                observer.message(&format!("warning: a newer checkpoint was passed over: {warning}"));
+            }
+            (step, seconds) = trainer
+                .load(&found.parts)
+                .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
+            observer.message(&format!("continuing behind step {step}"));
+            RunLog::resume(folder, step)?
+        }
+    };
+
+    let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch();
+    let total = steps_per_epoch * config.training.epochs as u64;
+    let rate = config.optimiser.learning_rate;
+    let schedule = Schedule::new(&config.schedule, rate, steps_per_epoch as usize, config.training.epochs);
+    let every = match config.training.checkpoint_every as u64 {
+        0 => steps_per_epoch,
+        every => every,
+    };
+    let save = |trainer: &Trainer, log: &RunLog, step: u64, seconds: f64| {
+        log.sync()?;
+        checkpoint::save(folder, step, &trainer.parts(step, seconds))?;
+        checkpoint::prune(folder, config.training.keep_checkpoints)
+    };
+    if start == Start::New {
+        save(&trainer, &log, 0, 0.0)?;
+    }
+
+    observer.begin(&config.objective.name, step, total);
+    let mut clock = Instant::now();
+    for batch in prepared.loader(config, (step / steps_per_epoch, step % steps_per_epoch))? {
+        let signal = stop.load(Ordering::Relaxed);
+        if signal != 0 {
+            observer.end();
+            save(&trainer, &log, step, seconds)?;
+            return Ok(Ending::Stopped { step, signal });
+        }
+        let batch = batch?;
+        let (epoch, count) = (batch.epoch, batch.labels.len());
+        let learning_rate = schedule.learning_rate(step);
+        let name_of = |id: u32| prepared.set.sample_id(id as usize);
+        let outcome = trainer.step(batch, step, learning_rate, schedule.margin_share(step), name_of);
+        let outcome = outcome.inspect_err(|_| observer.end())?;
+        step += 1;
+        let elapsed = clock.elapsed().as_secs_f64();
+        clock = Instant::now();
+        seconds += elapsed;
+        let d = outcome.diagnostics;
+        let metrics = Metrics {
+            step,
+            epoch: epoch + 1,
+            loss: outcome.loss,
+            learning_rate,
+            margin: outcome.margin,
+            accuracy: d.accuracy,
+            target_cosine: d.mean_target_cosine,
+            push: d.mean_push,
+            effective_competitors: d.effective_competitors,
+            margin_met: d.margin_met,
+            gradient_norm: outcome.gradient_norm,
+            samples_per_second: count as f64 / elapsed.max(1e-9),
+        };
+        log.append(&metrics)?;
+        observer.step(&metrics);
+        if step % every == 0 || step == total {
+            save(&trainer, &log, step, seconds)?;
+        }
+    }
+    observer.end();
+    let samples = (step * config.sampler.batch_size() as u64) as f64;
+    Ok(Ending::Finished { trainer, seconds, samples_per_second: samples / seconds.max(1e-9) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Small runs on the built-in pictures: repeated, stopped and resumed, and gone wrong.
+
+use super::*;
+use crate::log;
+use crate::progress::Silent;
+use widemargin_model::BackboneName;
+
+fn small() -> Config {
+    let mut config = Config::default();
+    config.data.built_in = true;
+    config.model.backbone = BackboneName::Mlp;
+    config.model.hidden = vec![24];
+    config.model.embedding = 8;
+    config.model.dropout = 0.1;
+    config.sampler.batch = 20;
+    config.training.epochs = 2;
+    config.training.limit = 210;
+    config.training.checkpoint_every = 3;
+    config.schedule.margin_warm_up_epochs = 1.0;
+    config.optimiser.clip_norm = 5.0;
+    config
+}
+
+fn run(config: &Config, prepared: &Prepared, folder: &Path, start: Start, observer: &mut dyn Observer, stop: &AtomicI32) -> Ending {
+    train(config, prepared, folder, start, observer, stop).expect("a run")
+}
+
+fn whole(config: &Config, prepared: &Prepared, folder: &Path) -> Vec<u8> {
+    let ending = run(config, prepared, folder, Start::New, &mut Silent, &AtomicI32::new(0));
+    assert!(matches!(ending, Ending::Finished { .. }));
+    weights(folder)
+}
+
+/// The bytes of the last checkpoint's numbers.
+fn weights(folder: &Path) -> Vec<u8> {
+    let found = checkpoint::newest(folder).expect("a checkpoint");
+    ["model", "head", "optimiser"].iter().flat_map(|part| found.parts[*part].clone()).collect()
+}
+
+/// Asks the run to stop behind a given step.
+struct StopAt<'a>(u64, &'a AtomicI32);
+
+impl Observer for StopAt<'_> {
+    fn begin(&mut self, _: &str, _: u64, _: u64) {}
+    fn step(&mut self, metrics: &Metrics) {
+        if metrics.step == self.0 {
+            self.1.store(15, Ordering::Relaxed);
+        }
+    }
+    fn message(&mut self, _: &str) {}
+    fn end(&mut self) {}
+}
+
+#[test]
+fn a_run_repeats_to_the_bit_for_any_number_of_loader_threads() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let mut config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    let first = whole(&config, &prepared, &parent.path().join("a"));
+    for threads in [0, 3] {
+        config.training.loader_threads = threads;
+        assert!(first == whole(&config, &prepared, &parent.path().join(format!("{threads}"))), "{threads} threads");
+    }
+    config.training.seed = 2;
+    assert!(first != whole(&config, &prepared, &parent.path().join("b")), "another seed is another run");
+}
+
+#[test]
+fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
+    let parent = tempfile::tempdir().expect("a folder");
+    for optimiser in [crate::config::OptimiserName::Sgd, crate::config::OptimiserName::AdamW] {
+        let mut config = small();
+        config.optimiser.name = optimiser;
+        let prepared = Prepared::new(&config).expect("built in");
+        let straight = parent.path().join(format!("{optimiser:?}"));
+        let wanted = whole(&config, &prepared, &straight);
+        let history = log::history(&straight).expect("a log");
+        // Five points of each run: in the middle of an epoch, at a checkpoint, at the end of an epoch.
+        for cut in [1, 6, 10, 13, 18] {
+            let folder = parent.path().join(format!("{optimiser:?}-{cut}"));
+            let stop = AtomicI32::new(0);
+            let ending = run(&config, &prepared, &folder, Start::New, &mut StopAt(cut, &stop), &stop);
+            assert!(matches!(ending, Ending::Stopped { step, signal: 15 } if step == cut), "{ending:?}");
+            let resumed = continue_from(&folder).expect("its configuration");
+            assert_eq!(resumed, config);
+            run(&resumed, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0));
+            assert!(weights(&folder) == wanted, "cut at {cut}");
+            let timeless = |mut m: Metrics| {
+                m.samples_per_second = 0.0;
+                m
+            };
+            let got: Vec<_> = log::history(&folder).expect("a log").into_iter().map(timeless).collect();
+            assert_eq!(got, history.iter().cloned().map(timeless).collect::<Vec<_>>(), "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("run");
+    let mut config = small();
+    config.model.backbone = BackboneName::Linear;
+    config.objective.name = "softmax".to_owned();
+    config.optimiser.learning_rate = 1e30;
+    config.schedule.warm_up_epochs = 0.0;
+    config.optimiser.clip_norm = 0.0;
+    let prepared = Prepared::new(&config).expect("built in");
+    let error = train(&config, &prepared, &folder, Start::New, &mut Silent, &AtomicI32::new(0)).expect_err("diverges");
+    let Error::NonFinite { step, samples, .. } = &error else { panic!("{error}") };
+    assert!(*step >= 2 && samples.len() == 20, "{error}");
+    assert!(error.to_string().contains("train/"), "{error}");
+    assert!(checkpoint::newest(&folder).expect("the last good one").step < *step);
+}
+
+#[test]
+fn folders_are_neither_overwritten_nor_invented() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    let go = |folder: &Path, start| train(&config, &prepared, folder, start, &mut Silent, &AtomicI32::new(0));
+    assert!(matches!(go(parent.path(), Start::New), Err(Error::RunFolderExists(_))));
+    assert!(matches!(go(parent.path(), Start::Resume), Err(Error::NoCheckpoint { .. })));
+    assert!(continue_from(parent.path()).expect_err("no configuration").to_string().contains("is this a run folder?"));
+}
+
+#[test]
+fn too_large_a_batch_is_refused() {
+    let mut config = small();
+    config.sampler.batch = 4000;
+    assert!(Prepared::new(&config).expect_err("too large").to_string().contains("choose a smaller batch"));
+}

@@ -1,0 +1,290 @@
+//! Everything that training changes, and one step of changing it.
+
+use crate::checkpoint::Parts;
+use crate::config::{Config, OptimiserName};
+use crate::tensors::{self, Tensors};
+use crate::{Error, Prepared};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use widemargin_data::{Batch, PictureShape, evaluation_batches};
+use widemargin_head::{Diagnostics, Head, HeadConfig, HeadError, HeadState, HeadTensor, MatRef, Optimiser, OptimiserConfig};
+use widemargin_objective::Margin;
+use widemargin_model::parameters::{self, Role};
+use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
+
+/// Pictures embedded at a time when a model is judged.
+const EVALUATION_BATCH: usize = 256;
+
+/// Backbone, head, and the optimiser's memory of both.
+#[derive(Debug)]
+pub struct Trainer {
+    backbone: Backbone,
+    head: Head,
+    /// One for each learnt parameter of the backbone, in the order of [`parameters::parameters`].
+    optimisers: Vec<Optimiser>,
+    full_margin: Option<f64>,
+    centres_factor: f64,
+    clip_norm: f64,
+    seed: u64,
+    shape: PictureShape,
+    device: Device,
+}
+
+/// What one step found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepOutcome {
+    pub(crate) loss: f64,
+    pub(crate) margin: f64,
+    pub(crate) gradient_norm: f64,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+/// The part of a checkpoint that is not tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    step: u64,
+    seconds: f64,
+    head: HeadState,
+    optimiser_steps: Vec<u64>,
+}
+
+fn optimiser(config: &Config, decayed: bool) -> OptimiserConfig {
+    let o = &config.optimiser;
+    let weight_decay = if decayed { o.weight_decay } else { 0.0 };
+    match o.name {
+        OptimiserName::Sgd => OptimiserConfig::Sgd { momentum: o.momentum, weight_decay },
+        OptimiserName::AdamW => {
+            OptimiserConfig::AdamW { beta1: o.beta_1, beta2: o.beta_2, epsilon: o.epsilon, weight_decay }
+        }
+    }
+}
+
+impl Trainer {
+    /// A backbone and a head with their first weights, for pictures like those of `prepared`.
+    ///
+    /// # Errors
+    /// For a device that is not there, or a backbone or objective that cannot be built as configured.
+    pub fn new(config: &Config, prepared: &Prepared) -> Result<Self, Error> {
+        let device = device::by_name(&config.training.device)?.autodiff();
+        let shape = prepared.set.shape();
+        let input = InputShape { channels: shape.channels, height: shape.height, width: shape.width };
+        let m = &config.model;
+        let model = BackboneConfig {
+            name: m.backbone,
+            input,
+            embedding: m.embedding,
+            dropout: m.dropout,
+            hidden: m.hidden.clone(),
+        };
+        let seed = config.training.seed;
+        let backbone = Backbone::new(&model, seed, &device)?;
+        let learnt = parameters::parameters(&backbone).into_iter().filter(|p| p.role != Role::Buffer);
+        let optimisers = learnt
+            .map(|p| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let objective = config.objective.build()?;
+        // Another stream than the backbone's, so that neither depends on the size of the other.
+        let head_config =
+            HeadConfig { optimiser: optimiser(config, true), seed: seed ^ 0x6865_6164, ..HeadConfig::default() };
+        let head = Head::new(prepared.split.known().len(), m.embedding, objective, head_config)?;
+        Ok(Self {
+            backbone,
+            head,
+            optimisers,
+            full_margin: (objective.margin() != Margin::None).then(|| objective.margin().amount()),
+            centres_factor: config.optimiser.centres_factor,
+            clip_norm: config.optimiser.clip_norm,
+            seed,
+            shape,
+            device,
+        })
+    }
+
+    /// The head with its class centres.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Numbers that training changes in the backbone.
+    pub fn parameter_count(&self) -> usize {
+        self.backbone.num_params()
+    }
+
+    fn tensor(&self, pixels: Vec<f32>, batch: usize, device: &Device) -> Tensor<4> {
+        let s = self.shape;
+        Tensor::from_data(TensorData::new(pixels, [batch, s.channels, s.height, s.width]), device)
+    }
+
+    /// One step on `batch`; `step` counts from 0 and seeds the dropout. Nothing is updated unless loss and gradients are finite.
+    pub(crate) fn step(
+        &mut self,
+        batch: Batch,
+        step: u64,
+        learning_rate: f64,
+        margin_share: f64,
+        name_of: impl Fn(u32) -> String,
+    ) -> Result<StepOutcome, Error> {
+        let not_finite = |what: String| Error::NonFinite {
+            what,
+            step: step + 1,
+            batch: batch.step_in_epoch as usize + 1,
+            samples: batch.sample_ids.iter().map(|id| name_of(*id)).collect(),
+        };
+        let margin = self.full_margin.map_or(0.0, |full| full * margin_share);
+        if self.full_margin.is_some() {
+            self.head.set_margin(margin)?;
+        }
+        let count = batch.labels.len();
+        let pass = Pass::Training { seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step) };
+        let embeddings = self.backbone.forward(self.tensor(batch.pixels, count, &self.device), pass);
+        let values = parameters::host_values(embeddings.clone().inner());
+        let features = MatRef::new(&values, count, self.head.dim()).expect("a backbone's output has this shape");
+        let forward = match self.head.forward(features, &batch.labels) {
+            Ok(forward) => forward,
+            Err(
+                error @ (HeadError::NonFiniteFeature { row, .. }
+                | HeadError::NonFiniteLoss { row, .. }
+                | HeadError::NonFiniteFeatureGradient { row, .. }),
+            ) => {
+                let picture = batch.sample_ids.get(row).map(|id| name_of(*id)).unwrap_or_default();
+                return Err(not_finite(format!("the loss (picture {picture}: {error})")));
+            }
+            Err(error @ HeadError::NonFiniteCentreGradient { .. }) => return Err(not_finite(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+
+        let mut gradients = Vec::new();
+        if !self.optimisers.is_empty() {
+            let gradient = TensorData::new(forward.grad_features, [count, self.head.dim()]);
+            let surrogate = (embeddings * Tensor::<2>::from_data(gradient, &self.device)).sum();
+            gradients = parameters::gradients(&self.backbone, &mut surrogate.backward());
+        }
+        let mut all = parameters::parameters(&self.backbone);
+        let mut squares = forward.pending.gradient_norm().powi(2);
+        for (gradient, parameter) in gradients.iter().zip(all.iter().filter(|p| p.role != Role::Buffer)) {
+            let own: f64 = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
+            if !own.is_finite() {
+                return Err(not_finite(format!("the gradient of {}", parameter.name)));
+            }
+            squares += own;
+        }
+        let gradient_norm = squares.sqrt();
+        let factor = if self.clip_norm > 0.0 && gradient_norm > self.clip_norm { self.clip_norm / gradient_norm } else { 1.0 };
+
+        let learnt = all.iter_mut().filter(|p| p.role != Role::Buffer);
+        for ((parameter, gradient), optimiser) in learnt.zip(&gradients).zip(&mut self.optimisers) {
+            optimiser.step(&mut parameter.values, gradient, learning_rate, factor);
+        }
+        self.backbone = parameters::with_parameters(self.backbone.clone(), &all)?;
+        self.head.apply(forward.pending, learning_rate * self.centres_factor, factor)?;
+        Ok(StepOutcome { loss: forward.loss, margin, gradient_norm, diagnostics: forward.diagnostics })
+    }
+
+    /// Embeddings `[samples, dim]` of pictures of the prepared set, not normalised; running statistics, no augmentation.
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
+    pub fn embed(&self, prepared: &Prepared, samples: &[u32]) -> Result<Vec<f32>, Error> {
+        let (backbone, device) = (self.backbone.valid(), self.device.clone().inner());
+        let mut embeddings = Vec::with_capacity(samples.len() * self.head.dim());
+        for batch in evaluation_batches(&prepared.set, samples, EVALUATION_BATCH, &prepared.normalisation) {
+            let batch = batch?;
+            let pictures = self.tensor(batch.pixels, batch.sample_ids.len(), &device);
+            embeddings.extend(parameters::host_values(backbone.forward(pictures, Pass::Inference)));
+        }
+        Ok(embeddings)
+    }
+
+    /// Share of `known` test pictures that the head assigns to their class; `None` if there are none.
+    ///
+    /// # Errors
+    /// If a picture cannot be read or an embedding is not finite.
+    pub fn known_accuracy(&self, prepared: &Prepared) -> Result<Option<f64>, Error> {
+        let known = &prepared.known;
+        if known.samples.is_empty() {
+            return Ok(None);
+        }
+        let embeddings = self.embed(prepared, &known.samples)?;
+        let features = MatRef::new(&embeddings, known.samples.len(), self.head.dim()).expect("as embedded");
+        let predicted = self.head.predict(features)?;
+        let right = predicted.iter().zip(&known.labels).filter(|(a, b)| a == b).count();
+        Ok(Some(right as f64 / predicted.len() as f64))
+    }
+
+    /// Everything as the parts of a checkpoint.
+    pub(crate) fn parts(&self, step: u64, seconds: f64) -> Parts {
+        let all = parameters::parameters(&self.backbone);
+        let model: Tensors = all.iter().map(|p| (p.name.clone(), (p.shape.clone(), p.values.clone()))).collect();
+        let mut memories = Tensors::new();
+        let learnt = all.iter().filter(|p| p.role != Role::Buffer);
+        for (parameter, optimiser) in learnt.zip(&self.optimisers) {
+            for (memory, values) in optimiser.memory() {
+                let name = format!("{}/{memory}", parameter.name);
+                memories.insert(name, (parameter.shape.clone(), values.to_vec()));
+            }
+        }
+        let mut state = self.head.state();
+        let centres = state.tensors.drain(..).map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
+        let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
+        let progress = Progress { step, seconds, head: state, optimiser_steps };
+        let progress = serde_json::to_vec_pretty(&progress).expect("numbers and names always have a JSON form");
+        Parts::from([
+            ("model".to_owned(), tensors::pack(&model)),
+            ("head".to_owned(), tensors::pack(&centres)),
+            ("optimiser".to_owned(), tensors::pack(&memories)),
+            ("progress".to_owned(), progress),
+        ])
+    }
+
+    /// Takes the numbers of a checkpoint of the same configuration; gives its step and the seconds trained so far.
+    ///
+    /// # Errors
+    /// A sentence naming the part and what does not fit.
+    pub(crate) fn load(&mut self, parts: &Parts) -> Result<(u64, f64), String> {
+        let part = |name: &str| parts.get(name).ok_or_else(|| format!("part '{name}' is missing"));
+        let progress: Progress = serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
+
+        let stored = tensors::unpack(part("model")?).map_err(|error| format!("model: {error}"))?;
+        let stored: Vec<parameters::Parameter> = stored
+            .into_iter()
+            .map(|(name, (shape, values))| parameters::Parameter { name, shape, values, role: Role::Weight })
+            .collect();
+        let backbone = parameters::with_parameters(self.backbone.clone(), &stored).map_err(|e| format!("model: {e}"))?;
+
+        let mut memories = tensors::unpack(part("optimiser")?).map_err(|error| format!("optimiser: {error}"))?;
+        let learnt: Vec<_> =
+            parameters::parameters(&backbone).into_iter().filter(|p| p.role != Role::Buffer).collect();
+        if progress.optimiser_steps.len() != learnt.len() {
+            return Err(format!("progress: {} optimisers, wanted {}", progress.optimiser_steps.len(), learnt.len()));
+        }
+        let mut optimisers = Vec::new();
+        for ((parameter, old), steps) in learnt.iter().zip(&self.optimisers).zip(&progress.optimiser_steps) {
+            let take = |memory: &&str| {
+                let name = format!("{}/{memory}", parameter.name);
+                tensors::take(&mut memories, &name, parameter.values.len()).map_err(|e| format!("optimiser: {e}"))
+            };
+            let memory = old.config().memory_names().iter().map(take).collect::<Result<Vec<_>, _>>()?;
+            optimisers.push(Optimiser::restored(old.config(), parameter.values.len(), *steps, memory));
+        }
+
+        let centres = tensors::unpack(part("head")?).map_err(|error| format!("head: {error}"))?;
+        let tensor = |(name, (shape, values)): (String, (Vec<usize>, Vec<f32>))| match *shape {
+            [rows, columns] => Ok(HeadTensor { name, shape: [rows, columns], values }),
+            _ => Err(format!("head: tensor '{name}' has shape {shape:?}, wanted two dimensions")),
+        };
+        let tensors = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
+        let head = Head::from_state(HeadState { tensors, ..progress.head }).map_err(|error| format!("head: {error}"))?;
+        if (head.classes(), head.dim()) != (self.head.classes(), self.head.dim()) {
+            return Err(format!(
+                "head: {} classes of dimension {}, wanted {} of {}",
+                head.classes(),
+                head.dim(),
+                self.head.classes(),
+                self.head.dim()
+            ));
+        }
+        (self.backbone, self.optimisers, self.head) = (backbone, optimisers, head);
+        Ok((progress.step, progress.seconds))
+    }
+}
