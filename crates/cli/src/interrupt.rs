@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// The number of the first signal, 0 before it.
 pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
     let received = Arc::new(AtomicI32::new(0));
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("listening for signals")?;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("listening for signals")?;
     let shared = Arc::clone(&received);
     std::thread::Builder::new()
         .name("signals".to_owned())

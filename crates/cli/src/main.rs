@@ -25,7 +25,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Train an embedding and judge it on classes that it never saw.
-    Train(train::TrainArguments),
+    Train(Box<train::TrainArguments>),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -33,7 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Train(arguments) => train::run(arguments),
+        Command::Train(arguments) => train::run(*arguments),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {

@@ -36,7 +36,9 @@ pub(crate) fn closing_table<'a>(judged: impl Iterator<Item = &'a Judged>) -> Str
     let percent = |value: f64| format!("{:.2} %", 100.0 * value);
     for Judged { judgement: j, .. } in judged {
         let comparison = j.comparison();
-        let figure = |of: &dyn Fn(&crate::judge::Comparison) -> f64| comparison.map_or("-".to_owned(), |c| percent(of(c)));
+        let figure = |of: &dyn Fn(&crate::judge::Comparison) -> f64| {
+            comparison.map_or("-".to_owned(), |c| percent(of(c)))
+        };
         table.row([
             j.objective.clone(),
             j.known.accuracy.map_or("-".to_owned(), percent),
@@ -55,7 +57,11 @@ pub(crate) fn closing_table<'a>(judged: impl Iterator<Item = &'a Judged>) -> Str
 /// What the figures were measured on, in words.
 pub(crate) fn judged_on(judgement: &Judgement) -> String {
     let Some(comparison) = judgement.comparison() else { return "nothing".to_owned() };
-    let kind = if judgement.unseen.is_some() { "classes never trained on" } else { "classes, all of them trained on" };
+    let kind = if judgement.unseen.is_some() {
+        "classes never trained on"
+    } else {
+        "classes, all of them trained on"
+    };
     let classes = comparison.classes.join(", ");
     format!("{} {kind}: {classes} ({} test pictures)", comparison.classes.len(), comparison.pictures)
 }
@@ -113,7 +119,11 @@ fn flat_configuration(config: &Config) -> Vec<(String, String)> {
     rows
 }
 
-fn objective_report(prepared: &Prepared, judged: &Judged, metrics: &[Metrics]) -> anyhow::Result<ObjectiveReport> {
+fn objective_report(
+    prepared: &Prepared,
+    judged: &Judged,
+    metrics: &[Metrics],
+) -> anyhow::Result<ObjectiveReport> {
     let j = &judged.judgement;
     let mut report = ObjectiveReport {
         name: j.objective.clone(),
@@ -161,7 +171,8 @@ fn objective_report(prepared: &Prepared, judged: &Judged, metrics: &[Metrics]) -
 /// Means over equal stretches of steps.
 fn curve(metrics: &[Metrics], of: impl Fn(&Metrics) -> f64) -> Vec<(f64, f64)> {
     let stretch = metrics.len().div_ceil(CURVE_POINTS).max(1);
-    let mean = |part: &[Metrics], of: &dyn Fn(&Metrics) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
+    let mean =
+        |part: &[Metrics], of: &dyn Fn(&Metrics) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
     metrics.chunks(stretch).map(|part| (mean(part, &|m| m.step as f64), mean(part, &of))).collect()
 }
 

@@ -12,7 +12,7 @@ const SHARE: f64 = 0.05;
 /// A bar on the terminal.
 #[derive(Default)]
 pub(crate) struct Bar {
-    bar: Option<ProgressBar>,
+    drawn: Option<ProgressBar>,
     loss: f64,
     accuracy: f64,
     cosine: f64,
@@ -21,18 +21,18 @@ pub(crate) struct Bar {
 
 impl Observer for Bar {
     fn begin(&mut self, name: &str, done: u64, steps: u64) {
-        let style = ProgressStyle::with_template(
-            "{prefix} [{bar:24}] {pos}/{len} {per_sec} {eta} left  {wide_msg}",
-        )
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(steps).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned());
+        let style =
+            ProgressStyle::with_template("{prefix} [{bar:24}] {pos}/{len} {per_sec} {eta} left  {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar =
+            ProgressBar::new(steps).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned());
         bar.set_position(done);
         bar.reset_eta();
-        *self = Self { bar: Some(bar), ..Self::default() };
+        *self = Self { drawn: Some(bar), ..Self::default() };
     }
 
     fn step(&mut self, metrics: &Metrics) {
-        let Some(bar) = &self.bar else { return };
+        let Some(bar) = &self.drawn else { return };
         self.shown += 1;
         let share = SHARE.max(1.0 / self.shown as f64);
         self.loss += share * (metrics.loss - self.loss);
@@ -50,14 +50,14 @@ impl Observer for Bar {
     }
 
     fn message(&mut self, text: &str) {
-        match &self.bar {
+        match &self.drawn {
             Some(bar) if !bar.is_hidden() => bar.println(text),
             _ => eprintln!("{text}"),
         }
     }
 
     fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
+        if let Some(bar) = self.drawn.take() {
             bar.finish_and_clear();
         }
     }

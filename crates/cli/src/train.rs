@@ -99,8 +99,8 @@ impl TrainArguments {
     fn configuration(&self) -> anyhow::Result<Config> {
         let mut config = match &self.config {
             Some(path) => {
-                let text =
-                    std::fs::read_to_string(path).with_context(|| format!("reading the configuration {}", path.display()))?;
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("reading the configuration {}", path.display()))?;
                 Config::from_toml(path, &text)?
             }
             None => Config::default(),
@@ -168,8 +168,11 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
         return one(&config, &prepared, &folder, Start::New, &mut observer, &stop);
     }
-    let configs: Vec<Config> =
-        arguments.compare.iter().map(|name| compared_configuration(&config, name)).collect::<anyhow::Result<_>>()?;
+    let configs: Vec<Config> = arguments
+        .compare
+        .iter()
+        .map(|name| compared_configuration(&config, name))
+        .collect::<anyhow::Result<_>>()?;
     let prepared = prepare(&configs[0], &mut observer)?;
     let folder = arguments.out.unwrap_or_else(|| free_folder(&format!("{}-comparison", prepared.set.name())));
     if folder.exists() {
@@ -202,8 +205,12 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
         if prepared.split.is_closed() {
             format!("{} test pictures of the same classes", prepared.known.samples.len())
         } else {
-            let names: Vec<&str> =
-                prepared.split.unseen().iter().map(|class| set.class_names()[*class as usize].as_str()).collect();
+            let names: Vec<&str> = prepared
+                .split
+                .unseen()
+                .iter()
+                .map(|class| set.class_names()[*class as usize].as_str())
+                .collect();
             format!("{} pictures of unseen {}", prepared.unseen.len(), names.join(", "))
         }
     ));
@@ -215,9 +222,11 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
 
 /// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.
 fn free_folder(name: &str) -> PathBuf {
-    let safe: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    let safe: String =
+        name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
     let numbered = (2..).map(|number| format!("{safe}-{number}"));
-    let mut candidates = std::iter::once(safe.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
+    let mut candidates =
+        std::iter::once(safe.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
     candidates.find(|folder| !folder.exists()).unwrap_or_else(|| Path::new("runs").join(safe))
 }
 

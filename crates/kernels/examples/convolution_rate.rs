@@ -22,7 +22,9 @@ fn median(rounds: usize, mut work: impl FnMut()) -> f64 {
 
 fn main() {
     println!("{:?}, {} threads", detected(), rayon_threads());
-    for (in_channels, out_channels, side) in [(1, 32, 28), (32, 32, 28), (32, 64, 14), (64, 64, 14), (256, 256, 7)] {
+    for (in_channels, out_channels, side) in
+        [(1, 32, 28), (32, 32, 28), (32, 64, 14), (64, 64, 14), (256, 256, 7)]
+    {
         let shape = ConvolutionShape {
             batch: 128,
             in_channels,
@@ -40,10 +42,19 @@ fn main() {
         let mut weight_gradient = vec![0.0; shape.weights_len()];
         let work = 2.0 * (shape.output_len() * in_channels * 9) as f64;
         let forward = median(15, || convolution::forward(&shape, &input, &weights, &mut output));
-        let by_input = median(15, || convolution::input_gradient(&shape, &output, &weights, &mut input_gradient));
-        let by_weights = median(15, || convolution::weight_gradient(&shape, &input, &output, &mut weight_gradient));
-        println!("{in_channels:4} -> {out_channels:4} at {side:2}: ms forward {:.1}, input gradient {:.1}, weight gradient {:.1}; GFLOP/s {:.0}, {:.0}, {:.0}",
-            forward * 1e3, by_input * 1e3, by_weights * 1e3, work / forward / 1e9, work / by_input / 1e9, work / by_weights / 1e9);
+        let by_input =
+            median(15, || convolution::input_gradient(&shape, &output, &weights, &mut input_gradient));
+        let by_weights =
+            median(15, || convolution::weight_gradient(&shape, &input, &output, &mut weight_gradient));
+        println!(
+            "{in_channels:4} -> {out_channels:4} at {side:2}: ms forward {:.1}, input gradient {:.1}, weight gradient {:.1}; GFLOP/s {:.0}, {:.0}, {:.0}",
+            forward * 1e3,
+            by_input * 1e3,
+            by_weights * 1e3,
+            work / forward / 1e9,
+            work / by_input / 1e9,
+            work / by_weights / 1e9
+        );
     }
     for (channels, positions) in [(32, 784), (64, 196)] {
         let shape = batch_norm::NormShape { batch: 128, channels, positions };
@@ -54,8 +65,14 @@ fn main() {
         let inverse = batch_norm::inverse_deviation(&s, 1e-5);
         let statistics = median(15, || drop(batch_norm::statistics(shape, &input)));
         let forward = median(15, || drop(batch_norm::forward(shape, &input, &s.mean, &inverse, &p)));
-        let backward = median(15, || drop(batch_norm::backward(shape, &input, &s.mean, &inverse, &p, &input, true)));
-        println!("norm {channels} x {positions}: ms statistics {:.1}, forward {:.1}, backward {:.1}", statistics * 1e3, forward * 1e3, backward * 1e3);
+        let backward =
+            median(15, || drop(batch_norm::backward(shape, &input, &s.mean, &inverse, &p, &input, true)));
+        println!(
+            "norm {channels} x {positions}: ms statistics {:.1}, forward {:.1}, backward {:.1}",
+            statistics * 1e3,
+            forward * 1e3,
+            backward * 1e3
+        );
         let side = (positions as f64).sqrt() as usize;
         let pool = pooling::PoolShape { planes: 128 * channels, height: side, width: side, size: 2 };
         let (values, chosen) = pooling::maximum(pool, &input);

@@ -80,16 +80,14 @@ pub fn statistics(shape: NormShape, input: &[f32]) -> Statistics {
     if shape.is_empty() {
         return Statistics { mean: vec![0.0; shape.channels], variance: vec![0.0; shape.channels] };
     }
-    let planes: Vec<(f64, f64)> = input
-        .par_chunks(shape.positions)
-        .map(plane::moments)
-        .collect();
+    let planes: Vec<(f64, f64)> = input.par_chunks(shape.positions).map(plane::moments).collect();
     let (mut mean, mut variance) = (Vec::new(), Vec::new());
     for channel in 0..shape.channels {
         let of_channel = || planes.iter().skip(channel).step_by(shape.channels);
         let centre = of_channel().map(|(mean, _)| mean).sum::<f64>() / shape.batch as f64;
-        let squares: f64 =
-            of_channel().map(|(mean, squares)| squares + shape.positions as f64 * (mean - centre).powi(2)).sum();
+        let squares: f64 = of_channel()
+            .map(|(mean, squares)| squares + shape.positions as f64 * (mean - centre).powi(2))
+            .sum();
         mean.push(centre as f32);
         variance.push((squares / (shape.batch * shape.positions) as f64).max(0.0) as f32);
     }
@@ -126,7 +124,11 @@ pub fn forward(
     }
     output.par_chunks_mut(shape.positions).zip(input.par_chunks(shape.positions)).enumerate().for_each(
         |(plane, (output, input))| {
-            plane::forward(channel_line(parameters, mean, inverse_deviation, plane % shape.channels), input, output);
+            plane::forward(
+                channel_line(parameters, mean, inverse_deviation, plane % shape.channels),
+                input,
+                output,
+            );
         },
     );
     output
@@ -167,7 +169,11 @@ pub fn backward(
         .zip(output_gradient.par_chunks(shape.positions))
         .enumerate()
         .map(|(plane, (input, gradient))| {
-            plane::sums(channel_line(parameters, mean, inverse_deviation, plane % shape.channels), input, gradient)
+            plane::sums(
+                channel_line(parameters, mean, inverse_deviation, plane % shape.channels),
+                input,
+                gradient,
+            )
         })
         .collect();
     let count = (shape.batch * shape.positions) as f64;
@@ -244,10 +250,20 @@ mod tests {
         prop::collection::vec(-2.0f32..2.0, count)
     }
 
-    fn case() -> impl Strategy<Value = (NormShape, Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>)> {
+    /// Shape, input, weight, bias, slope, output gradient.
+    type Case = (NormShape, Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>);
+
+    fn case() -> impl Strategy<Value = Case> {
         (1usize..5, 1usize..4, 1usize..40).prop_flat_map(|(batch, channels, positions)| {
             let shape = NormShape { batch, channels, positions };
-            (Just(shape), values(shape.len()), values(channels), values(channels), values(channels), values(shape.len()))
+            (
+                Just(shape),
+                values(shape.len()),
+                values(channels),
+                values(channels),
+                values(channels),
+                values(shape.len()),
+            )
         })
     }
 
@@ -304,7 +320,8 @@ mod tests {
         let shape = NormShape { batch: 2, channels: 1, positions: 3 };
         let got = statistics(shape, &[5.0; 6]);
         assert_eq!(got, Statistics { mean: vec![5.0], variance: vec![0.0] });
-        let y = forward(shape, &[5.0; 6], &got.mean, &inverse_deviation(&got, 1e-5), &NormParameters::default());
+        let y =
+            forward(shape, &[5.0; 6], &got.mean, &inverse_deviation(&got, 1e-5), &NormParameters::default());
         assert_eq!(y, vec![0.0; 6]);
         let none = NormShape { batch: 0, channels: 2, positions: 3 };
         assert_eq!(statistics(none, &[]).mean, vec![0.0; 2]);

@@ -57,7 +57,8 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
         .zip(chosen.par_chunks_mut(shape.output_plane()))
         .zip(input.par_chunks(shape.input_plane()))
         .for_each(|((values, chosen), input)| {
-            let rows = values.chunks_exact_mut(shape.out_width()).zip(chosen.chunks_exact_mut(shape.out_width()));
+            let rows =
+                values.chunks_exact_mut(shape.out_width()).zip(chosen.chunks_exact_mut(shape.out_width()));
             for (row, (values, chosen)) in rows.enumerate() {
                 let input = &input[row * size * width..][..size * width];
                 if size == 2 {
@@ -68,7 +69,8 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
                     }
                 } else {
                     for (column, (value, chosen)) in values.iter_mut().zip(chosen).enumerate() {
-                        let square = (0..size * size).map(|at| input[at / size * width + column * size + at % size]);
+                        let square =
+                            (0..size * size).map(|at| input[at / size * width + column * size + at % size]);
                         (*value, *chosen) = largest(square);
                     }
                 }
@@ -93,7 +95,11 @@ fn largest(square: impl Iterator<Item = f32>) -> (f32, u8) {
 /// # Panics
 /// If a slice has another length than `shape` says.
 pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]) -> Vec<f32> {
-    assert_eq!(output_gradient.len(), shape.planes * shape.output_plane(), "output gradient of a pooling {shape:?}");
+    assert_eq!(
+        output_gradient.len(),
+        shape.planes * shape.output_plane(),
+        "output gradient of a pooling {shape:?}"
+    );
     assert_eq!(chosen.len(), output_gradient.len(), "choices of a pooling {shape:?}");
     let mut gradient = vec![0.0; shape.planes * shape.input_plane()];
     if output_gradient.is_empty() {
@@ -128,7 +134,8 @@ mod tests {
             for row in 0..shape.out_height() {
                 for column in 0..shape.out_width() {
                     let at = |i: usize| {
-                        let (r, c) = (row * shape.size + i / shape.size, column * shape.size + i % shape.size);
+                        let (r, c) =
+                            (row * shape.size + i / shape.size, column * shape.size + i % shape.size);
                         (plane * shape.height + r) * shape.width + c
                     };
                     let squares = (0..shape.size * shape.size).map(|i| input[at(i)]);

@@ -30,10 +30,7 @@ pub fn detected() -> InstructionSet {
             "avx2" => InstructionSet::Avx2,
             _ => InstructionSet::Avx512,
         };
-        *allowed
-            .iter()
-            .rfind(|set| rank(**set) <= rank(ceiling))
-            .unwrap_or(&InstructionSet::Portable)
+        *allowed.iter().rfind(|set| rank(**set) <= rank(ceiling)).unwrap_or(&InstructionSet::Portable)
     })
 }
 
@@ -119,8 +116,9 @@ pub(crate) mod x86 {
     //! The registers of x86-64.
     use super::Lanes;
     use core::arch::x86_64::{
-        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_storeu_ps,
     };
 
     /// A 256-bit register.

@@ -10,10 +10,12 @@ use widemargin_model::{Backbone, BackboneConfig, BackboneName, InputShape, Pass,
 fn main() -> Result<(), widemargin_model::Error> {
     let device = device::by_name("cpu")?.autodiff();
     let input = InputShape { channels: 1, height: 28, width: 28 };
-    let config = BackboneConfig { name: BackboneName::SmallCnn, input, embedding: 128, dropout: 0.0, hidden: vec![] };
+    let config =
+        BackboneConfig { name: BackboneName::SmallCnn, input, embedding: 128, dropout: 0.0, hidden: vec![] };
     let mut backbone = Backbone::new(&config, 1, &device)?;
     let batch = 128;
-    let pixels: Vec<f32> = (0..batch * input.values()).map(|i| ((i * 7919) % 255) as f32 / 127.0 - 1.0).collect();
+    let pixels: Vec<f32> =
+        (0..batch * input.values()).map(|i| ((i * 7919) % 255) as f32 / 127.0 - 1.0).collect();
     let gradient: Vec<f32> = (0..batch * 128).map(|i| ((i * 31) % 17) as f32 / 1000.0).collect();
     let (mut forward, mut backward, mut store) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..40 {

@@ -1,7 +1,7 @@
 //! The layers that the backbones are made of, as Burn modules.
 
-use crate::parameters::host_values;
 use crate::operations::{self, NormalisationParameters};
+use crate::parameters::host_values;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
@@ -35,7 +35,12 @@ fn normal(random: &mut ChaCha8Rng) -> f32 {
     (radius * (std::f64::consts::TAU * random.random::<f64>()).cos()) as f32
 }
 
-fn normal_tensor<const D: usize>(shape: [usize; D], deviation: f32, random: &mut ChaCha8Rng, device: &Device) -> Param<Tensor<D>> {
+fn normal_tensor<const D: usize>(
+    shape: [usize; D],
+    deviation: f32,
+    random: &mut ChaCha8Rng,
+    device: &Device,
+) -> Param<Tensor<D>> {
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| deviation * normal(random)).collect();
     Param::from_data(TensorData::new(values, shape), device)
 }
@@ -51,7 +56,13 @@ pub struct Convolution {
 impl Convolution {
     /// Weights `[out_channels, in_channels, kernel, kernel]`, normal with variance `2 / (in_channels kernel^2)` (He et al., 2015);
     /// padding keeps the size at stride 1.
-    pub fn new(channels: [usize; 2], kernel: usize, stride: usize, random: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub fn new(
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        random: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
         let [in_channels, out_channels] = channels;
         let deviation = (2.0 / (in_channels * kernel * kernel) as f32).sqrt();
         let weight = normal_tensor([out_channels, in_channels, kernel, kernel], deviation, random, device);
@@ -77,7 +88,8 @@ pub struct Normalisation {
 impl Normalisation {
     /// With weight 1 and bias 0 to learn.
     pub fn new(channels: usize, device: &Device) -> Self {
-        let constant = |value: f32| Some(Param::from_data(TensorData::new(vec![value; channels], [channels]), device));
+        let constant =
+            |value: f32| Some(Param::from_data(TensorData::new(vec![value; channels], [channels]), device));
         Self { weight: constant(1.0), bias: constant(0.0), ..Self::plain(channels, device) }
     }
 
@@ -102,8 +114,11 @@ impl Normalisation {
     /// Any `[batch, channels, ...]`, to the same shape.
     pub fn forward<const D: usize>(&self, input: Tensor<D>, pass: Pass) -> Tensor<D> {
         let value = |p: &Option<Param<Tensor<1>>>| p.as_ref().map(Param::val);
-        let parameters =
-            NormalisationParameters { weight: value(&self.weight), bias: value(&self.bias), slope: value(&self.slope) };
+        let parameters = NormalisationParameters {
+            weight: value(&self.weight),
+            bias: value(&self.bias),
+            slope: value(&self.slope),
+        };
         match pass {
             Pass::Training { .. } => {
                 let (mean, variance) = operations::batch_statistics(&input);
@@ -180,8 +195,9 @@ impl Dropout {
         let mut random: ChaCha8Rng = rand::SeedableRng::seed_from_u64(seed);
         let keep = 1.0 / (1.0 - self.rate);
         let dims = input.dims();
-        let mask: Vec<f32> =
-            (0..dims.iter().product()).map(|_| if random.random::<f32>() < self.rate { 0.0 } else { keep }).collect();
+        let mask: Vec<f32> = (0..dims.iter().product())
+            .map(|_| if random.random::<f32>() < self.rate { 0.0 } else { keep })
+            .collect();
         let mask = Tensor::from_data(TensorData::new(mask, dims), &input.device());
         input * mask
     }

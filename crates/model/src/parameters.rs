@@ -113,21 +113,36 @@ impl ModuleVisitor for GradientTaker<'_> {
 /// # Errors
 /// [`Error::BadParameter`] when one is missing, has another shape, or belongs to no field.
 pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, Error> {
-    let wrong = |name: &str, found: String, wanted: String| Error::BadParameter { name: name.to_owned(), found, wanted };
+    let wrong = |name: &str, found: String, wanted: String| Error::BadParameter {
+        name: name.to_owned(),
+        found,
+        wanted,
+    };
     let by_name: BTreeMap<&str, &Parameter> = stored.iter().map(|p| (p.name.as_str(), p)).collect();
     let wanted = parameters(&module);
     for parameter in &wanted {
         match by_name.get(parameter.name.as_str()) {
-            None => return Err(wrong(&parameter.name, "nothing".to_owned(), format!("shape {:?}", parameter.shape))),
+            None => {
+                return Err(wrong(
+                    &parameter.name,
+                    "nothing".to_owned(),
+                    format!("shape {:?}", parameter.shape),
+                ));
+            }
             Some(found) if found.shape != parameter.shape => {
-                let (found, shape) = (format!("shape {:?}", found.shape), format!("shape {:?}", parameter.shape));
+                let (found, shape) =
+                    (format!("shape {:?}", found.shape), format!("shape {:?}", parameter.shape));
                 return Err(wrong(&parameter.name, found, shape));
             }
             Some(_) => {}
         }
     }
     if let Some(extra) = stored.iter().find(|p| wanted.iter().all(|w| w.name != p.name)) {
-        return Err(wrong(&extra.name, format!("shape {:?}", extra.shape), "no such parameter in this backbone".to_owned()));
+        return Err(wrong(
+            &extra.name,
+            format!("shape {:?}", extra.shape),
+            "no such parameter in this backbone".to_owned(),
+        ));
     }
     Ok(module.map(&mut Loader { path: Vec::new(), by_name }))
 }

@@ -9,13 +9,22 @@ use std::time::Instant;
 ///
 /// # Errors
 /// As [`train`](crate::train()).
-pub fn step_seconds(config: &Config, prepared: &Prepared, warm_up: usize, steps: usize) -> Result<Vec<f64>, Error> {
+pub fn step_seconds(
+    config: &Config,
+    prepared: &Prepared,
+    warm_up: usize,
+    steps: usize,
+) -> Result<Vec<f64>, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
     let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch() as usize;
     let mut config = config.clone();
     config.training.epochs = (warm_up + steps).div_ceil(steps_per_epoch.max(1));
-    let schedule =
-        Schedule::new(&config.schedule, config.optimiser.learning_rate, steps_per_epoch, config.training.epochs);
+    let schedule = Schedule::new(
+        &config.schedule,
+        config.optimiser.learning_rate,
+        steps_per_epoch,
+        config.training.epochs,
+    );
     let mut seconds = Vec::with_capacity(steps);
     let mut clock = Instant::now();
     for (step, batch) in prepared.loader(&config, (0, 0))?.take(warm_up + steps).enumerate() {

@@ -4,7 +4,8 @@ use crate::Error;
 use crate::config::{AugmentConfig, Config, SamplerConfig, SamplerName};
 use std::sync::Arc;
 use widemargin_data::{
-    Augment, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet, Sampler, TrainingSamples,
+    Augment, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet, Sampler,
+    TrainingSamples,
 };
 
 /// A data set, split and measured.

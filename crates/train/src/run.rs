@@ -24,6 +24,7 @@ pub enum Start {
 
 /// How a run ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of these a run")]
 pub enum Ending {
     /// All steps are done.
     Finished {
@@ -49,8 +50,10 @@ pub enum Ending {
 /// [`Error::BadFile`] if it cannot be read, and those of [`Config::from_toml`].
 pub fn continue_from(folder: &Path) -> Result<Config, Error> {
     let path = folder.join(CONFIGURATION);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| Error::BadFile { path: path.clone(), reason: format!("cannot be read: {error}; is this a run folder?") })?;
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::BadFile {
+        path: path.clone(),
+        reason: format!("cannot be read: {error}; is this a run folder?"),
+    })?;
     Config::from_toml(&path, &text)
 }
 

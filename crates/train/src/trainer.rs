@@ -8,10 +8,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use widemargin_data::{Batch, PictureShape, evaluation_batches};
-use widemargin_head::{Diagnostics, Head, HeadConfig, HeadError, HeadState, HeadTensor, MatRef, Optimiser, OptimiserConfig};
-use widemargin_objective::Margin;
+use widemargin_head::{
+    Diagnostics, Head, HeadConfig, HeadError, HeadState, HeadTensor, MatRef, Optimiser, OptimiserConfig,
+};
 use widemargin_model::parameters::{self, Role};
 use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
+use widemargin_objective::Margin;
 
 /// Pictures embedded at a time when a model is judged.
 const EVALUATION_BATCH: usize = 256;
@@ -85,8 +87,11 @@ impl Trainer {
             .collect::<Result<Vec<_>, _>>()?;
         let objective = config.objective.build()?;
         // Another stream than the backbone's, so that neither depends on the size of the other.
-        let head_config =
-            HeadConfig { optimiser: optimiser(config, true), seed: seed ^ 0x6865_6164, ..HeadConfig::default() };
+        let head_config = HeadConfig {
+            optimiser: optimiser(config, true),
+            seed: seed ^ 0x6865_6164,
+            ..HeadConfig::default()
+        };
         let head = Head::new(prepared.split.known().len(), m.embedding, objective, head_config)?;
         Ok(Self {
             backbone,
@@ -139,7 +144,8 @@ impl Trainer {
         let pass = Pass::Training { seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step) };
         let embeddings = self.backbone.forward(self.tensor(batch.pixels, count, &self.device), pass);
         let values = parameters::host_values(embeddings.clone().inner());
-        let features = MatRef::new(&values, count, self.head.dim()).expect("a backbone's output has this shape");
+        let features =
+            MatRef::new(&values, count, self.head.dim()).expect("a backbone's output has this shape");
         let forward = match self.head.forward(features, &batch.labels) {
             Ok(forward) => forward,
             Err(
@@ -150,7 +156,9 @@ impl Trainer {
                 let picture = batch.sample_ids.get(row).map(|id| name_of(*id)).unwrap_or_default();
                 return Err(not_finite(format!("the loss (picture {picture}: {error})")));
             }
-            Err(error @ HeadError::NonFiniteCentreGradient { .. }) => return Err(not_finite(error.to_string())),
+            Err(error @ HeadError::NonFiniteCentreGradient { .. }) => {
+                return Err(not_finite(error.to_string()));
+            }
             Err(error) => return Err(error.into()),
         };
 
@@ -170,7 +178,11 @@ impl Trainer {
             squares += own;
         }
         let gradient_norm = squares.sqrt();
-        let factor = if self.clip_norm > 0.0 && gradient_norm > self.clip_norm { self.clip_norm / gradient_norm } else { 1.0 };
+        let factor = if self.clip_norm > 0.0 && gradient_norm > self.clip_norm {
+            self.clip_norm / gradient_norm
+        } else {
+            1.0
+        };
 
         let learnt = all.iter_mut().filter(|p| p.role != Role::Buffer);
         for ((parameter, gradient), optimiser) in learnt.zip(&gradients).zip(&mut self.optimisers) {
@@ -215,7 +227,8 @@ impl Trainer {
     /// Everything as the parts of a checkpoint.
     pub(crate) fn parts(&self, step: u64, seconds: f64) -> Parts {
         let all = parameters::parameters(&self.backbone);
-        let model: Tensors = all.iter().map(|p| (p.name.clone(), (p.shape.clone(), p.values.clone()))).collect();
+        let model: Tensors =
+            all.iter().map(|p| (p.name.clone(), (p.shape.clone(), p.values.clone()))).collect();
         let mut memories = Tensors::new();
         let learnt = all.iter().filter(|p| p.role != Role::Buffer);
         for (parameter, optimiser) in learnt.zip(&self.optimisers) {
@@ -228,7 +241,8 @@ impl Trainer {
         let centres = state.tensors.drain(..).map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
         let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
         let progress = Progress { step, seconds, head: state, optimiser_steps };
-        let progress = serde_json::to_vec_pretty(&progress).expect("numbers and names always have a JSON form");
+        let progress =
+            serde_json::to_vec_pretty(&progress).expect("numbers and names always have a JSON form");
         Parts::from([
             ("model".to_owned(), tensors::pack(&model)),
             ("head".to_owned(), tensors::pack(&centres)),
@@ -243,26 +257,34 @@ impl Trainer {
     /// A sentence naming the part and what does not fit.
     pub(crate) fn load(&mut self, parts: &Parts) -> Result<(u64, f64), String> {
         let part = |name: &str| parts.get(name).ok_or_else(|| format!("part '{name}' is missing"));
-        let progress: Progress = serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
+        let progress: Progress =
+            serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
 
         let stored = tensors::unpack(part("model")?).map_err(|error| format!("model: {error}"))?;
         let stored: Vec<parameters::Parameter> = stored
             .into_iter()
             .map(|(name, (shape, values))| parameters::Parameter { name, shape, values, role: Role::Weight })
             .collect();
-        let backbone = parameters::with_parameters(self.backbone.clone(), &stored).map_err(|e| format!("model: {e}"))?;
+        let backbone =
+            parameters::with_parameters(self.backbone.clone(), &stored).map_err(|e| format!("model: {e}"))?;
 
-        let mut memories = tensors::unpack(part("optimiser")?).map_err(|error| format!("optimiser: {error}"))?;
+        let mut memories =
+            tensors::unpack(part("optimiser")?).map_err(|error| format!("optimiser: {error}"))?;
         let learnt: Vec<_> =
             parameters::parameters(&backbone).into_iter().filter(|p| p.role != Role::Buffer).collect();
         if progress.optimiser_steps.len() != learnt.len() {
-            return Err(format!("progress: {} optimisers, wanted {}", progress.optimiser_steps.len(), learnt.len()));
+            return Err(format!(
+                "progress: {} optimisers, wanted {}",
+                progress.optimiser_steps.len(),
+                learnt.len()
+            ));
         }
         let mut optimisers = Vec::new();
         for ((parameter, old), steps) in learnt.iter().zip(&self.optimisers).zip(&progress.optimiser_steps) {
             let take = |memory: &&str| {
                 let name = format!("{}/{memory}", parameter.name);
-                tensors::take(&mut memories, &name, parameter.values.len()).map_err(|e| format!("optimiser: {e}"))
+                tensors::take(&mut memories, &name, parameter.values.len())
+                    .map_err(|e| format!("optimiser: {e}"))
             };
             let memory = old.config().memory_names().iter().map(take).collect::<Result<Vec<_>, _>>()?;
             optimisers.push(Optimiser::restored(old.config(), parameter.values.len(), *steps, memory));
@@ -274,7 +296,8 @@ impl Trainer {
             _ => Err(format!("head: tensor '{name}' has shape {shape:?}, wanted two dimensions")),
         };
         let tensors = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
-        let head = Head::from_state(HeadState { tensors, ..progress.head }).map_err(|error| format!("head: {error}"))?;
+        let head = Head::from_state(HeadState { tensors, ..progress.head })
+            .map_err(|error| format!("head: {error}"))?;
         if (head.classes(), head.dim()) != (self.head.classes(), self.head.dim()) {
             return Err(format!(
                 "head: {} classes of dimension {}, wanted {} of {}",

@@ -18,7 +18,12 @@ const PARTS: usize = 8;
 ///
 /// # Panics
 /// As [`forward`](super::forward()).
-pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32], input_gradient: &mut [f32]) {
+pub fn input_gradient(
+    shape: &ConvolutionShape,
+    output_gradient: &[f32],
+    weights: &[f32],
+    input_gradient: &mut [f32],
+) {
     input_gradient_with(simd::detected(), shape, output_gradient, weights, input_gradient);
 }
 
@@ -45,11 +50,12 @@ pub(super) fn input_gradient_with(
         return;
     }
     for phase in &phases {
-        let panels = Panels::pack(set, shape.in_channels, phase.layout.offsets.shifts().len(), |channel, tap| {
-            let (i, j) = phase.taps[tap % phase.taps.len()];
-            let out_channel = tap / phase.taps.len();
-            weights[((out_channel * shape.in_channels + channel) * shape.kernel + i) * shape.kernel + j]
-        });
+        let panels =
+            Panels::pack(set, shape.in_channels, phase.layout.offsets.shifts().len(), |channel, tap| {
+                let (i, j) = phase.taps[tap % phase.taps.len()];
+                let out_channel = tap / phase.taps.len();
+                weights[((out_channel * shape.in_channels + channel) * shape.kernel + i) * shape.kernel + j]
+            });
         let product = ShiftedProduct { set, panels: &panels, layout: &phase.layout };
         let pictures = product.pictures_a_task();
         let plane = shape.height * shape.width;
@@ -80,7 +86,12 @@ pub(super) fn input_gradient_with(
 ///
 /// # Panics
 /// As [`forward`](super::forward()).
-pub fn weight_gradient(shape: &ConvolutionShape, input: &[f32], output_gradient: &[f32], weight_gradient: &mut [f32]) {
+pub fn weight_gradient(
+    shape: &ConvolutionShape,
+    input: &[f32],
+    output_gradient: &[f32],
+    weight_gradient: &mut [f32],
+) {
     weight_gradient_with(simd::detected(), shape, input, output_gradient, weight_gradient);
 }
 

@@ -57,7 +57,8 @@ pub(super) fn forward_with(
                     let out = &mut outputs[(index * shape.out_channels + first_channel) * plane..];
                     let channels = product.panels.rows().min(shape.out_channels - first_channel);
                     for (out, sums) in out.chunks_exact_mut(plane).zip(sums.chunks(pitch)).take(channels) {
-                        for (out, sums) in out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch)) {
+                        for (out, sums) in out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch))
+                        {
                             out.copy_from_slice(&sums[..layout.columns]);
                         }
                     }
@@ -118,7 +119,12 @@ impl ShiftedProduct<'_> {
                     }
                 }
                 for panel in first..last {
-                    take(picture, panel * rows, &scratch.sums[(panel - first) * rows * pitch..][..rows * pitch], pitch);
+                    take(
+                        picture,
+                        panel * rows,
+                        &scratch.sums[(panel - first) * rows * pitch..][..rows * pitch],
+                        pitch,
+                    );
                 }
             }
         }

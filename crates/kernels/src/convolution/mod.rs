@@ -84,7 +84,10 @@ impl ConvolutionShape {
     /// # Panics
     /// If the kernel is empty or larger than the padded input, the stride is zero, or the padding is not below the kernel.
     fn check(&self) {
-        assert!(self.kernel > 0 && self.stride > 0, "a convolution needs a kernel and a stride of at least 1: {self:?}");
+        assert!(
+            self.kernel > 0 && self.stride > 0,
+            "a convolution needs a kernel and a stride of at least 1: {self:?}"
+        );
         assert!(self.padding < self.kernel, "padding must be below the kernel size: {self:?}");
         assert!(
             self.height + 2 * self.padding >= self.kernel && self.width + 2 * self.padding >= self.kernel,

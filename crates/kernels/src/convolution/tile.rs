@@ -14,7 +14,12 @@ pub(super) struct Panels {
 
 impl Panels {
     /// Packs `value(row, tap)` for `total` rows; missing rows of the last panel are zero.
-    pub(super) fn pack(set: InstructionSet, total: usize, depth: usize, value: impl Fn(usize, usize) -> f32) -> Self {
+    pub(super) fn pack(
+        set: InstructionSet,
+        total: usize,
+        depth: usize,
+        value: impl Fn(usize, usize) -> f32,
+    ) -> Self {
         let rows = shifted_rows(set);
         let count = total.div_ceil(rows);
         let mut values = vec![0.0; count * depth * rows];
@@ -105,9 +110,13 @@ pub(super) fn shifted(
                 shifted_tile::<Plain, 4, 1>(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch);
             }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => shifted_avx2(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch),
+            InstructionSet::Avx2 => {
+                shifted_avx2(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch);
+            }
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => shifted_avx512(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch),
+            InstructionSet::Avx512 => {
+                shifted_avx512(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch);
+            }
             #[cfg(not(target_arch = "x86_64"))]
             _ => unreachable!("only x86-64 processors report these instruction sets"),
         }
@@ -123,7 +132,13 @@ unsafe fn shifted_avx2(panel: *const f32, offsets: &[usize], image: *const f32, 
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn shifted_avx512(panel: *const f32, offsets: &[usize], image: *const f32, out: *mut f32, pitch: usize) {
+unsafe fn shifted_avx512(
+    panel: *const f32,
+    offsets: &[usize],
+    image: *const f32,
+    out: *mut f32,
+    pitch: usize,
+) {
     // SAFETY: the caller's promise is passed on.
     unsafe { shifted_tile::<crate::simd::x86::Avx512, 8, 3>(panel, offsets, image, out, pitch) }
 }

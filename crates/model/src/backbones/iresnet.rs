@@ -44,7 +44,9 @@ impl Block {
         value = self.second.forward(self.middle_normalisation.forward(value, pass));
         value = self.last_normalisation.forward(value, pass);
         let short = match (&self.short_cut, &self.short_cut_normalisation) {
-            (Some(convolution), Some(normalisation)) => normalisation.forward(convolution.forward(input), pass),
+            (Some(convolution), Some(normalisation)) => {
+                normalisation.forward(convolution.forward(input), pass)
+            }
             _ => input,
         };
         value + short
@@ -64,7 +66,12 @@ pub struct ImprovedResidual {
 }
 
 impl ImprovedResidual {
-    pub(super) fn new(depths: [usize; 4], config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub(super) fn new(
+        depths: [usize; 4],
+        config: &BackboneConfig,
+        random: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
         let stem = Convolution::new([config.input.channels, CHANNELS[0]], 3, 1, random, device);
         let (mut blocks, mut inputs) = (Vec::new(), CHANNELS[0]);
         let (mut height, mut width) = (config.input.height, config.input.width);

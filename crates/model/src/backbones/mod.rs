@@ -34,8 +34,15 @@ pub enum BackboneName {
 
 impl BackboneName {
     /// Every backbone, in the order of the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::SmallCnn, Self::Iresnet18, Self::Iresnet34, Self::Iresnet50, Self::Mlp, Self::Linear, Self::Identity];
+    pub const ALL: [Self; 7] = [
+        Self::SmallCnn,
+        Self::Iresnet18,
+        Self::Iresnet34,
+        Self::Iresnet50,
+        Self::Mlp,
+        Self::Linear,
+        Self::Identity,
+    ];
 
     /// The name used in configurations and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -102,7 +109,7 @@ pub struct BackboneConfig {
 }
 
 impl BackboneConfig {
-    fn wrong(&self, what: &'static str, found: impl ToString, wanted: impl ToString) -> Error {
+    fn wrong(&self, what: &'static str, found: impl std::fmt::Display, wanted: impl std::fmt::Display) -> Error {
         let backbone = self.name.as_str();
         Error::BadConfiguration { backbone, what, found: found.to_string(), wanted: wanted.to_string() }
     }
@@ -134,7 +141,11 @@ impl BackboneConfig {
             return Err(self.wrong("the picture", found, format!("at least {least} x {least}")));
         }
         if self.name == BackboneName::Identity && self.embedding != input.values() {
-            return Err(self.wrong("the embedding dimension", self.embedding, format!("the input's {}", input.values())));
+            return Err(self.wrong(
+                "the embedding dimension",
+                self.embedding,
+                format!("the input's {}", input.values()),
+            ));
         }
         Ok(())
     }
@@ -142,6 +153,7 @@ impl BackboneConfig {
 
 /// A network from a batch of pictures to a batch of embeddings (not normalised).
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a program holds one or two backbones")]
 pub enum Backbone {
     /// See [`BackboneName::SmallCnn`].
     SmallCnn(small_cnn::SmallCnn),

@@ -18,7 +18,12 @@ pub struct Perceptron {
 
 impl Perceptron {
     /// `mlp`: the embedding is normalised over the batch, without affine part, as the other backbones' is.
-    pub(super) fn with_hidden(widths: &[usize], config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub(super) fn with_hidden(
+        widths: &[usize],
+        config: &BackboneConfig,
+        random: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
         let mut inputs = config.input.values();
         let mut hidden = Vec::new();
         for width in widths {

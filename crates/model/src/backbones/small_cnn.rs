@@ -42,7 +42,8 @@ impl SmallCnn {
 
     pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
         let mut value = input;
-        for (at, (convolution, normalisation)) in self.convolution.iter().zip(&self.normalisation).enumerate() {
+        for (at, (convolution, normalisation)) in self.convolution.iter().zip(&self.normalisation).enumerate()
+        {
             value = normalisation.forward(convolution.forward(value), pass);
             if at % 2 == 1 {
                 value = max_pool(value, 2);

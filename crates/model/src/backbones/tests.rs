@@ -35,7 +35,8 @@ fn every_backbone_embeds_trains_and_repeats() {
         let backbone = Backbone::new(&config, 1, &device).expect("a valid configuration");
         let embeddings = backbone.forward(pictures(4, &device), TRAINING);
         assert_eq!(embeddings.dims(), [4, config.embedding], "{name}");
-        let again = Backbone::new(&config, 1, &device).expect("valid").forward(pictures(4, &device), TRAINING);
+        let again =
+            Backbone::new(&config, 1, &device).expect("valid").forward(pictures(4, &device), TRAINING);
         assert_eq!(host(embeddings.clone()), host(again), "{name}: one seed, one result");
         // `identity` has nothing to learn, and so nothing to go back through.
         if name == BackboneName::Identity {
@@ -101,7 +102,8 @@ fn parameters_go_out_and_in() {
     assert_eq!(names.len(), stored.len(), "names are unique");
     let mean = stored.iter().find(|p| p.name.ends_with("running_mean")).expect("there are running means");
     assert!(mean.values.iter().any(|v| *v != 0.0), "training moved the running statistics");
-    let loaded = parameters::with_parameters(Backbone::new(&config, 2, &device).expect("valid"), &stored).expect("fits");
+    let loaded = parameters::with_parameters(Backbone::new(&config, 2, &device).expect("valid"), &stored)
+        .expect("fits");
     assert_eq!(parameters::parameters(&loaded), stored);
     let embed = |b: &Backbone| host(b.valid().forward(pictures(2, &device.clone().inner()), Pass::Inference));
     assert_eq!(embed(&loaded), embed(&trained));

@@ -18,7 +18,9 @@ pub fn convolution(input: Tensor<4>, weights: Tensor<4>, stride: usize, padding:
     assert_eq!(in_channels, weight_channels, "channels of input and weights");
     assert_eq!(kernel, kernel_width, "rows and columns of the kernel");
     let shape = ConvolutionShape { batch, in_channels, height, width, out_channels, kernel, stride, padding };
-    let (Some(cpu_input), Some(cpu_weights)) = (CpuTensor::new(input.clone()), CpuTensor::new(weights.clone())) else {
+    let (Some(cpu_input), Some(cpu_weights)) =
+        (CpuTensor::new(input.clone()), CpuTensor::new(weights.clone()))
+    else {
         let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
         return conv2d(input, weights, None, options);
     };

@@ -66,7 +66,8 @@ pub(super) fn record<const D: usize, const N: usize, S: Saved<N>>(
     if inputs.iter().all(|input| input.tracked.is_none()) {
         return Tensor::from_primitive::<Flex>(output);
     }
-    let inputs = inputs.map(|input| input.tracked.clone().unwrap_or_else(|| TrackedTensor::new(input.values.clone())));
+    let inputs =
+        inputs.map(|input| input.tracked.clone().unwrap_or_else(|| TrackedTensor::new(input.values.clone())));
     let step = Step { saved: std::marker::PhantomData::<S> };
     let nodes = inputs.each_ref().map(TrackedTensor::node);
     let output = match step.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {

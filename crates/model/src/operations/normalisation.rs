@@ -1,7 +1,7 @@
 //! Batch normalisation with an optional PReLU behind it.
 
-use crate::parameters::host_values;
 use super::custom::{self, CpuTensor, Saved, slice};
+use crate::parameters::host_values;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::FlexTensor;
 use std::sync::Arc;
@@ -49,7 +49,8 @@ pub fn normalise<const D: usize>(
     let bias = parameters.bias.clone().unwrap_or_else(|| constant(0.0));
     let slope = parameters.slope.clone().unwrap_or_else(|| constant(1.0));
     let cpu = [CpuTensor::new(weight.clone()), CpuTensor::new(bias.clone()), CpuTensor::new(slope.clone())];
-    let (Some(cpu_input), [Some(weight), Some(bias), Some(slope)]) = (CpuTensor::new(input.clone()), cpu) else {
+    let (Some(cpu_input), [Some(weight), Some(bias), Some(slope)]) = (CpuTensor::new(input.clone()), cpu)
+    else {
         return composed(input, mean, variance, epsilon, parameters, of_batch);
     };
     let statistics = Statistics { mean: mean.to_vec(), variance: variance.to_vec() };
@@ -77,7 +78,10 @@ fn norm_shape<const D: usize>(input: &Tensor<D>) -> NormShape {
 /// `[channels, batch * positions]`.
 fn channels_first<const D: usize>(input: Tensor<D>) -> Tensor<2> {
     let s = norm_shape(&input);
-    input.reshape([s.batch, s.channels, s.positions]).swap_dims(0, 1).reshape([s.channels, s.batch * s.positions])
+    input
+        .reshape([s.batch, s.channels, s.positions])
+        .swap_dims(0, 1)
+        .reshape([s.channels, s.batch * s.positions])
 }
 
 /// The same from Burn's own operations, for devices without kernels of ours.
@@ -129,15 +133,26 @@ struct SavedNorm {
 
 impl SavedNorm {
     fn parameters(&self) -> NormParameters<'_> {
-        NormParameters { weight: Some(slice(&self.weight)), bias: Some(slice(&self.bias)), slope: Some(slice(&self.slope)) }
+        NormParameters {
+            weight: Some(slice(&self.weight)),
+            bias: Some(slice(&self.bias)),
+            slope: Some(slice(&self.slope)),
+        }
     }
 }
 
 impl Saved<4> for SavedNorm {
     fn gradients(&self, output_gradient: &[f32], wanted: [bool; 4]) -> [Option<(Vec<f32>, Vec<usize>)>; 4] {
         let input = slice(&self.input);
-        let found =
-            kernel::backward(self.shape, input, &self.mean, &self.inverse, &self.parameters(), output_gradient, self.of_batch);
+        let found = kernel::backward(
+            self.shape,
+            input,
+            &self.mean,
+            &self.inverse,
+            &self.parameters(),
+            output_gradient,
+            self.of_batch,
+        );
         let channels = vec![self.shape.channels];
         [
             wanted[0].then(|| (found.input, self.dims.clone())),

@@ -1,8 +1,8 @@
 //! Our operations against Burn's own on the same device: values and every gradient.
 
 use super::normalisation::composed;
-use crate::parameters::host_values;
 use super::{NormalisationParameters, batch_statistics, convolution, max_pool, normalise};
+use crate::parameters::host_values;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -12,8 +12,9 @@ const TOLERANCE: f32 = 2e-4;
 
 fn filled<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
     let count = shape.iter().product::<usize>() as u32;
-    let values: Vec<f32> =
-        (0..count).map(|i| ((i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 8) % 2003) as f32 / 1001.0 - 1.0).collect();
+    let values: Vec<f32> = (0..count)
+        .map(|i| ((i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 8) % 2003) as f32 / 1001.0 - 1.0)
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -41,9 +42,12 @@ fn differentiate<const D: usize, const E: usize, const F: usize>(
 #[test]
 fn convolution_equals_burns() {
     let device = Device::flex().autodiff();
-    for (b, c, h, w, o, k, stride, padding) in
-        [(2, 1, 28, 28, 8, 3, 1, 1), (3, 5, 7, 9, 4, 3, 2, 1), (1, 4, 6, 6, 7, 1, 2, 0), (2, 2, 5, 3, 1, 3, 1, 0)]
-    {
+    for (b, c, h, w, o, k, stride, padding) in [
+        (2, 1, 28, 28, 8, 3, 1, 1),
+        (3, 5, 7, 9, 4, 3, 2, 1),
+        (1, 4, 6, 6, 7, 1, 2, 0),
+        (2, 2, 5, 3, 1, 3, 1, 0),
+    ] {
         let x = filled([b, c, h, w], 1, &device);
         let weights = filled([o, c, k, k], 2, &device);
         let ours = differentiate(&x, &weights, |x, w| convolution(x, w, stride, padding));
@@ -76,13 +80,16 @@ fn normalisation_equals_the_composed_one() {
     let x = filled([4, 3, 5, 2], 9, &device);
     let lines = filled([3, 3], 3, &device);
     for of_batch in [true, false] {
-        let (mean, variance) = if of_batch { batch_statistics(&x) } else { (vec![0.1, -0.2, 0.3], vec![0.5, 1.0, 2.0]) };
+        let (mean, variance) =
+            if of_batch { batch_statistics(&x) } else { (vec![0.1, -0.2, 0.3], vec![0.5, 1.0, 2.0]) };
         let parameters = |l: Tensor<2>| {
             let row = |at: usize| Some(l.clone().slice([at..at + 1, 0..3]).reshape([3]));
             NormalisationParameters { weight: row(0), bias: row(1), slope: row(2) }
         };
-        let ours = differentiate(&x, &lines, |x, l| normalise(x, &mean, &variance, 1e-5, &parameters(l), of_batch));
-        let burns = differentiate(&x, &lines, |x, l| composed(x, &mean, &variance, 1e-5, &parameters(l), of_batch));
+        let ours =
+            differentiate(&x, &lines, |x, l| normalise(x, &mean, &variance, 1e-5, &parameters(l), of_batch));
+        let burns =
+            differentiate(&x, &lines, |x, l| composed(x, &mean, &variance, 1e-5, &parameters(l), of_batch));
         assert_close("output", ours.0, burns.0);
         assert_close("input gradient", ours.1, burns.1);
         assert_close("parameter gradients", ours.2, burns.2);

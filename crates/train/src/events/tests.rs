@@ -67,7 +67,7 @@ fn event(bytes: &[u8]) -> Event {
     for field in fields(bytes) {
         match field {
             (1, Field::Bytes(time)) => {
-                event.wall_time = f64::from_le_bytes(time.try_into().expect("8 bytes"))
+                event.wall_time = f64::from_le_bytes(time.try_into().expect("8 bytes"));
             }
             (2, Field::Number(step)) => event.step = step,
             (3, Field::Bytes(text)) => event.file_version = String::from_utf8(text.to_vec()).expect("a text"),

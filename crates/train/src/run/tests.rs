@@ -21,7 +21,14 @@ fn small() -> Config {
     config
 }
 
-fn run(config: &Config, prepared: &Prepared, folder: &Path, start: Start, observer: &mut dyn Observer, stop: &AtomicI32) -> Ending {
+fn run(
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    start: Start,
+    observer: &mut dyn Observer,
+    stop: &AtomicI32,
+) -> Ending {
     train(config, prepared, folder, start, observer, stop).expect("a run")
 }
 
@@ -59,7 +66,10 @@ fn a_run_repeats_to_the_bit_for_any_number_of_loader_threads() {
     let first = whole(&config, &prepared, &parent.path().join("a"));
     for threads in [0, 3] {
         config.training.loader_threads = threads;
-        assert!(first == whole(&config, &prepared, &parent.path().join(format!("{threads}"))), "{threads} threads");
+        assert!(
+            first == whole(&config, &prepared, &parent.path().join(format!("{threads}"))),
+            "{threads} threads"
+        );
     }
     config.training.seed = 2;
     assert!(first != whole(&config, &prepared, &parent.path().join("b")), "another seed is another run");
@@ -106,7 +116,8 @@ fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
     config.schedule.warm_up_epochs = 0.0;
     config.optimiser.clip_norm = 0.0;
     let prepared = Prepared::new(&config).expect("built in");
-    let error = train(&config, &prepared, &folder, Start::New, &mut Silent, &AtomicI32::new(0)).expect_err("diverges");
+    let error = train(&config, &prepared, &folder, Start::New, &mut Silent, &AtomicI32::new(0))
+        .expect_err("diverges");
     let Error::NonFinite { step, samples, .. } = &error else { panic!("{error}") };
     assert!(*step >= 2 && samples.len() == 20, "{error}");
     assert!(error.to_string().contains("train/"), "{error}");
@@ -121,7 +132,12 @@ fn folders_are_neither_overwritten_nor_invented() {
     let go = |folder: &Path, start| train(&config, &prepared, folder, start, &mut Silent, &AtomicI32::new(0));
     assert!(matches!(go(parent.path(), Start::New), Err(Error::RunFolderExists(_))));
     assert!(matches!(go(parent.path(), Start::Resume), Err(Error::NoCheckpoint { .. })));
-    assert!(continue_from(parent.path()).expect_err("no configuration").to_string().contains("is this a run folder?"));
+    assert!(
+        continue_from(parent.path())
+            .expect_err("no configuration")
+            .to_string()
+            .contains("is this a run folder?")
+    );
 }
 
 #[test]
