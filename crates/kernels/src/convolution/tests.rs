@@ -139,11 +139,8 @@ fn same_bits_for_any_number_of_threads() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
         pool.install(|| {
-            let mut results = [
-                vec![0.0; shape.output_len()],
-                vec![0.0; shape.input_len()],
-                vec![0.0; shape.weights_len()],
-            ];
+            let mut results =
+                [vec![0.0; shape.output_len()], vec![0.0; shape.input_len()], vec![0.0; shape.weights_len()]];
             forward(&shape, &input, &weights, &mut results[0]);
             input_gradient(&shape, &gradient, &weights, &mut results[1]);
             weight_gradient(&shape, &input, &gradient, &mut results[2]);

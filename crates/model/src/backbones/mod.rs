@@ -109,7 +109,12 @@ pub struct BackboneConfig {
 }
 
 impl BackboneConfig {
-    fn wrong(&self, what: &'static str, found: impl std::fmt::Display, wanted: impl std::fmt::Display) -> Error {
+    fn wrong(
+        &self,
+        what: &'static str,
+        found: impl std::fmt::Display,
+        wanted: impl std::fmt::Display,
+    ) -> Error {
         let backbone = self.name.as_str();
         Error::BadConfiguration { backbone, what, found: found.to_string(), wanted: wanted.to_string() }
     }
