@@ -1,6 +1,6 @@
 //! The training loop: configuration, schedules, checkpoints, exact resume, logs.
 //!
-//! A run is a pure function of its [`Config`](config::Config) and the data: the same configuration gives the same weights to
+//! A run is a pure function of its [`Config`] and the data: the same configuration gives the same weights to
 //! the bit, whatever the number of loader threads, and however often it was stopped and resumed on the way.
 #![forbid(unsafe_code)]
 
