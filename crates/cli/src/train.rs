@@ -106,7 +106,10 @@ impl TrainArguments {
             None => Config::default(),
         };
         let set = |target: &mut Option<f64>, value: Option<f64>| *target = value.or(*target);
-        config.data.path = self.data.clone().or(config.data.path);
+        if let Some(path) = &self.data {
+            // Whole, so that the run can be continued from any folder.
+            config.data.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        }
         config.data.unseen = self.unseen.unwrap_or(config.data.unseen);
         if !self.unseen_classes.is_empty() {
             config.data.unseen_classes.clone_from(&self.unseen_classes);
@@ -193,6 +196,9 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prepared> {
+    for warning in config.warnings() {
+        observer.message(&format!("warning: {warning}"));
+    }
     let prepared = Prepared::new(config)?;
     let set = &prepared.set;
     observer.message(&format!(

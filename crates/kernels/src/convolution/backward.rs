@@ -1,7 +1,7 @@
 //! The gradients of a convolution.
 
 use super::ConvolutionShape;
-use super::forward::{Scratch, ShiftedProduct};
+use super::forward::{Scratch, ShiftedProduct, TASKS_A_SCRATCH};
 use super::image::{GradientPhase, Layout};
 use super::tile::{self, Panels, Walk};
 use crate::simd::{self, InstructionSet};
@@ -62,6 +62,7 @@ pub(super) fn input_gradient_with(
         input_gradient
             .par_chunks_mut(pictures * picture)
             .zip(output_gradient.par_chunks(pictures * gradient_len))
+            .with_min_len(TASKS_A_SCRATCH)
             .for_each_init(Scratch::default, |scratch, (inputs, gradients)| {
                 product.run(
                     scratch,
@@ -69,9 +70,9 @@ pub(super) fn input_gradient_with(
                     |index, image| {
                         phase.fill_gradient(shape, &gradients[index * gradient_len..][..gradient_len], image);
                     },
-                    |index, first_channel, sums, pitch| {
-                        let channels = panels.rows().min(shape.in_channels - first_channel);
-                        let out = &mut inputs[index * picture + first_channel * plane..][..channels * plane];
+                    |index, panel, sums, pitch| {
+                        let channels = panel.rows.min(shape.in_channels - panel.first);
+                        let out = &mut inputs[index * picture + panel.first * plane..][..channels * plane];
                         phase.scatter(shape, sums, pitch, out);
                     },
                 );

@@ -2,7 +2,7 @@
 
 use super::ConvolutionShape;
 use super::image::Layout;
-use super::tile::{self, Panels};
+use super::tile::{self, Panel, Panels};
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
 
@@ -47,18 +47,19 @@ pub(super) fn forward_with(
     output
         .par_chunks_mut(pictures * shape.out_channels * plane)
         .zip(input.par_chunks(pictures * shape.in_channels * shape.height * shape.width))
+        .with_min_len(TASKS_A_SCRATCH)
         .for_each_init(Scratch::default, |scratch, (outputs, inputs)| {
             let picture = shape.in_channels * shape.height * shape.width;
             product.run(
                 scratch,
                 inputs.len() / picture,
                 |index, image| layout.fill_input(shape, &inputs[index * picture..][..picture], image),
-                |index, first_channel, sums, pitch| {
-                    let out = &mut outputs[(index * shape.out_channels + first_channel) * plane..];
-                    let channels = product.panels.rows().min(shape.out_channels - first_channel);
+                |index, panel, sums, pitch| {
+                    let out = &mut outputs[(index * shape.out_channels + panel.first) * plane..];
+                    let channels = panel.rows.min(shape.out_channels - panel.first);
                     for (out, sums) in out.chunks_exact_mut(plane).zip(sums.chunks(pitch)).take(channels) {
-                        for (out, sums) in out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch))
-                        {
+                        let rows = out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch));
+                        for (out, sums) in rows {
                             out.copy_from_slice(&sums[..layout.columns]);
                         }
                     }
@@ -67,7 +68,11 @@ pub(super) fn forward_with(
         });
 }
 
-/// Buffers of one thread, grown once.
+/// Tasks that share a [`Scratch`] at least: making one costs about as much as a picture.
+pub(super) const TASKS_A_SCRATCH: usize = 4;
+
+/// Buffers of one thread, for one product. The images start as zeros, and only what lies inside a picture is ever
+/// written, so their padding stays zero.
 #[derive(Default)]
 pub(super) struct Scratch {
     images: Vec<f32>,
@@ -84,47 +89,50 @@ pub(super) struct ShiftedProduct<'a> {
 impl ShiftedProduct<'_> {
     /// Few weights: one picture a task. Many weights: several pictures, so that a block of weights is used again.
     pub(super) fn pictures_a_task(&self) -> usize {
-        if self.panels.count() * self.panels.panel_bytes() <= WEIGHTS_BLOCK { 1 } else { PICTURES_A_TASK }
+        let bytes = self.panels.panels().len() * self.panels.panel_bytes();
+        if bytes <= WEIGHTS_BLOCK { 1 } else { PICTURES_A_TASK }
     }
 
-    /// Runs `pictures` pictures: `fill(picture, image)` prepares the padded image, `take(picture, first_row, sums, pitch)`
-    /// receives the sums of one panel of rows.
+    /// Runs `pictures` pictures: `fill(picture, image)` writes the picture into the padded image, `take(picture, panel, sums, pitch)`
+    /// receives the sums of one panel.
     pub(super) fn run(
         &self,
         scratch: &mut Scratch,
         pictures: usize,
         mut fill: impl FnMut(usize, &mut [f32]),
-        mut take: impl FnMut(usize, usize, &[f32], usize),
+        mut take: impl FnMut(usize, Panel, &[f32], usize),
     ) {
         let columns = tile::shifted_columns(self.set);
-        let rows = self.panels.rows();
         let pitch = self.layout.positions().next_multiple_of(columns);
         let image_len = self.layout.image_len(columns);
-        scratch.images.resize(image_len * pictures, 0.0);
-        for (picture, image) in scratch.images.chunks_exact_mut(image_len).enumerate() {
-            let used = image_len - columns;
-            fill(picture, &mut image[..used]);
-            image[used..].fill(0.0);
+        if scratch.images.len() < image_len * pictures {
+            scratch.images.resize(image_len * pictures, 0.0);
         }
-        let block = (WEIGHTS_BLOCK / self.panels.panel_bytes().max(1)).clamp(1, self.panels.count());
-        scratch.sums.resize(block * rows * pitch, 0.0);
-        for first in (0..self.panels.count()).step_by(block) {
-            let last = (first + block).min(self.panels.count());
-            for (picture, image) in scratch.images.chunks_exact(image_len).enumerate() {
+        for (picture, image) in scratch.images.chunks_exact_mut(image_len).take(pictures).enumerate() {
+            fill(picture, &mut image[..image_len - columns]);
+        }
+        let panels = self.panels.panels();
+        let block = (WEIGHTS_BLOCK / self.panels.panel_bytes().max(1)).clamp(1, panels.len());
+        let room = self.panels.tallest() * pitch;
+        scratch.sums.resize(block * room, 0.0);
+        for panels in panels.chunks(block) {
+            for (picture, image) in scratch.images.chunks_exact(image_len).take(pictures).enumerate() {
                 for position in (0..pitch).step_by(columns) {
-                    for panel in first..last {
-                        let sums = &mut scratch.sums[(panel - first) * rows * pitch + position..];
-                        let image = &image[position..];
-                        tile::shifted(self.set, self.panels, panel, &self.layout.offsets, image, sums, pitch);
+                    for (sums, panel) in scratch.sums.chunks_exact_mut(room).zip(panels) {
+                        let (image, sums) = (&image[position..], &mut sums[position..]);
+                        tile::shifted(
+                            self.set,
+                            self.panels,
+                            *panel,
+                            &self.layout.offsets,
+                            image,
+                            sums,
+                            pitch,
+                        );
                     }
                 }
-                for panel in first..last {
-                    take(
-                        picture,
-                        panel * rows,
-                        &scratch.sums[(panel - first) * rows * pitch..][..rows * pitch],
-                        pitch,
-                    );
+                for (sums, panel) in scratch.sums.chunks_exact(room).zip(panels) {
+                    take(picture, *panel, sums, pitch);
                 }
             }
         }

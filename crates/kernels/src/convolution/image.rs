@@ -56,9 +56,9 @@ impl Layout {
         Self { rows, columns, pitch, plane_rows, planes, offsets: Offsets::new(offsets) }
     }
 
-    /// Copies one input picture `[in_channels, height, width]` into the image of [`Layout::of_input`].
+    /// Copies one input picture `[in_channels, height, width]` into the image of [`Layout::of_input`], whose padding is zero
+    /// already and stays so.
     pub(super) fn fill_input(&self, shape: &ConvolutionShape, picture: &[f32], image: &mut [f32]) {
-        image.fill(0.0);
         let (stride, padding) = (shape.stride, shape.padding);
         let phases = stride.min(shape.kernel);
         for phase_row in 0..phases {
@@ -154,9 +154,8 @@ impl GradientPhase {
         phases
     }
 
-    /// Copies one output gradient `[out_channels, out_height, out_width]` behind its zeros.
+    /// Copies one output gradient `[out_channels, out_height, out_width]` behind its zeros, which are there already.
     pub(super) fn fill_gradient(&self, shape: &ConvolutionShape, gradient: &[f32], image: &mut [f32]) {
-        image.fill(0.0);
         let (height, width) = (shape.out_height(), shape.out_width());
         let layout = &self.layout;
         let planes = image.chunks_exact_mut(layout.plane_len());

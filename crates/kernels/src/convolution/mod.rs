@@ -84,6 +84,7 @@ impl ConvolutionShape {
     /// # Panics
     /// If the kernel is empty or larger than the padded input, the stride is zero, or the padding is not below the kernel.
     fn check(&self) {
+        assert!(self.in_channels > 0, "a convolution needs an input channel: {self:?}");
         assert!(
             self.kernel > 0 && self.stride > 0,
             "a convolution needs a kernel and a stride of at least 1: {self:?}"

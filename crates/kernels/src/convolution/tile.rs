@@ -4,12 +4,21 @@
 
 use crate::simd::{InstructionSet, Lanes, Plain};
 
-/// The depth-major left operand of a shifted product, in panels of `rows` output channels: `[panel][tap][row]`.
+/// The depth-major left operand of a shifted product, in panels of a few output channels: `[panel][tap][row]`.
 pub(super) struct Panels {
     values: Vec<f32>,
     depth: usize,
-    rows: usize,
-    count: usize,
+    panels: Vec<Panel>,
+}
+
+/// Some neighbouring rows of the left operand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panel {
+    /// Its first row.
+    pub(super) first: usize,
+    /// Rows of its tile; those beyond the last row of the operand are zero.
+    pub(super) rows: usize,
+    start: usize,
 }
 
 impl Panels {
@@ -20,33 +29,52 @@ impl Panels {
         depth: usize,
         value: impl Fn(usize, usize) -> f32,
     ) -> Self {
-        let rows = shifted_rows(set);
-        let count = total.div_ceil(rows);
-        let mut values = vec![0.0; count * depth * rows];
-        for row in 0..total {
-            let panel = &mut values[(row / rows) * depth * rows..];
-            for tap in 0..depth {
-                panel[tap * rows + row % rows] = value(row, tap);
+        let (mut panels, mut first, mut start) = (Vec::new(), 0, 0);
+        for rows in heights(set, total) {
+            panels.push(Panel { first, rows, start });
+            first += rows;
+            start += rows * depth;
+        }
+        let mut values = vec![0.0; start];
+        for panel in &panels {
+            for row in 0..panel.rows.min(total - panel.first) {
+                for tap in 0..depth {
+                    values[panel.start + tap * panel.rows + row] = value(panel.first + row, tap);
+                }
             }
         }
-        Self { values, depth, rows, count }
+        Self { values, depth, panels }
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// The panels in the order of their rows.
+    pub(super) fn panels(&self) -> &[Panel] {
+        &self.panels
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.rows
+    /// Rows of the tallest panel.
+    pub(super) fn tallest(&self) -> usize {
+        self.panels.iter().map(|panel| panel.rows).max().unwrap_or(0)
     }
 
-    /// Bytes of one panel.
+    /// Bytes of the tallest panel.
     pub(super) fn panel_bytes(&self) -> usize {
-        self.depth * self.rows * size_of::<f32>()
+        self.depth * self.tallest() * size_of::<f32>()
     }
+}
 
-    fn panel(&self, index: usize) -> &[f32] {
-        &self.values[index * self.depth * self.rows..][..self.depth * self.rows]
+/// Cuts `total` rows into the tile heights that an instruction set has. AVX2 has 6, which keeps its registers full, and 4,
+/// taken where that leaves fewer rows empty: 32 channels are four of 6 and two of 4.
+fn heights(set: InstructionSet, total: usize) -> Vec<usize> {
+    let equal = |rows: usize| vec![rows; total.div_ceil(rows)];
+    match set {
+        InstructionSet::Portable => equal(4),
+        InstructionSet::Avx512 => equal(8),
+        InstructionSet::Avx2 => {
+            let cut = |fours: usize| (total.saturating_sub(4 * fours).div_ceil(6), fours);
+            let rows = |(sixes, fours): (usize, usize)| 6 * sixes + 4 * fours;
+            let best = (0..=2).map(cut).min_by_key(|cut| rows(*cut)).unwrap_or_default();
+            [vec![6; best.0], vec![4; best.1]].concat()
+        }
     }
 }
 
@@ -68,15 +96,6 @@ impl Offsets {
     }
 }
 
-/// Output channels of one shifted tile.
-fn shifted_rows(set: InstructionSet) -> usize {
-    match set {
-        InstructionSet::Avx512 => 8,
-        InstructionSet::Avx2 => 6,
-        InstructionSet::Portable => 4,
-    }
-}
-
 /// Positions of one shifted tile.
 pub(super) fn shifted_columns(set: InstructionSet) -> usize {
     match set {
@@ -87,11 +106,11 @@ pub(super) fn shifted_columns(set: InstructionSet) -> usize {
 }
 
 /// `out[row * pitch + column] = sum over taps of panel[tap][row] * image[offsets[tap] + column]`
-/// for the rows of panel `index` and `shifted_columns(set)` columns.
+/// for the rows of `panel` and `shifted_columns(set)` columns.
 pub(super) fn shifted(
     set: InstructionSet,
     panels: &Panels,
-    index: usize,
+    panel: Panel,
     offsets: &Offsets,
     image: &[f32],
     out: &mut [f32],
@@ -99,35 +118,37 @@ pub(super) fn shifted(
 ) {
     let columns = shifted_columns(set);
     let Offsets { shifts: offsets, largest } = offsets;
-    let panel = panels.panel(index);
-    assert_eq!(panel.len(), offsets.len() * panels.rows);
+    assert_eq!(panels.depth, offsets.len());
+    let values = &panels.values[panel.start..][..panel.rows * panels.depth];
     assert!(largest + columns <= image.len(), "the padded image is too short for its taps");
-    assert!((panels.rows - 1) * pitch + columns <= out.len(), "no room for the tile");
+    assert!((panel.rows - 1) * pitch + columns <= out.len(), "no room for the tile");
+    let (p, i, o) = (values.as_ptr(), image.as_ptr(), out.as_mut_ptr());
     // SAFETY: the three assertions above bound every read and write; `set` comes from run-time detection.
     unsafe {
-        match set {
-            InstructionSet::Portable => {
-                shifted_tile::<Plain, 4, 1>(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch);
-            }
+        match (set, panel.rows) {
+            (InstructionSet::Portable, 4) => shifted_tile::<Plain, 4, 1>(p, offsets, i, o, pitch),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => {
-                shifted_avx2(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch);
-            }
+            (InstructionSet::Avx2, 6) => shifted_avx2::<6>(p, offsets, i, o, pitch),
             #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => {
-                shifted_avx512(panel.as_ptr(), offsets, image.as_ptr(), out.as_mut_ptr(), pitch);
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("only x86-64 processors report these instruction sets"),
+            (InstructionSet::Avx2, 4) => shifted_avx2::<4>(p, offsets, i, o, pitch),
+            #[cfg(target_arch = "x86_64")]
+            (InstructionSet::Avx512, 8) => shifted_avx512(p, offsets, i, o, pitch),
+            _ => unreachable!("no other height is cut for {set:?} on this processor"),
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn shifted_avx2(panel: *const f32, offsets: &[usize], image: *const f32, out: *mut f32, pitch: usize) {
+unsafe fn shifted_avx2<const ROWS: usize>(
+    panel: *const f32,
+    offsets: &[usize],
+    image: *const f32,
+    out: *mut f32,
+    pitch: usize,
+) {
     // SAFETY: the caller's promise is passed on.
-    unsafe { shifted_tile::<crate::simd::x86::Avx2, 6, 2>(panel, offsets, image, out, pitch) }
+    unsafe { shifted_tile::<crate::simd::x86::Avx2, ROWS, 2>(panel, offsets, image, out, pitch) }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,352 @@
+//! The whole program, run as a user runs it, in folders of its own.
+#![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
+#![expect(clippy::disallowed_methods, reason = "the tests write bad files on purpose")]
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A run of a second or two.
+const SMALL: &str = r#"
+[data]
+built_in = true
+[model]
+backbone = "mlp"
+hidden = [16]
+embedding = 4
+[sampler]
+batch = 20
+[training]
+epochs = 2
+limit = 420
+"#;
+
+/// The same, far too long to end by itself.
+fn endless() -> String {
+    SMALL.replace("epochs = 2", "epochs = 100000\ncheckpoint_every = 50")
+}
+
+struct Workplace(tempfile::TempDir);
+
+impl Workplace {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        folder.write("small.toml", SMALL.as_bytes());
+        folder.write("endless.toml", endless().as_bytes());
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
+        std::fs::write(path, bytes).expect("written");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_widemargin"));
+        command.current_dir(self.path()).args(arguments).env("NO_COLOR", "1");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program starts")
+    }
+
+    /// Runs the program, which must end with status 2, and gives what it said; `fragments` must be in it.
+    fn refused(&self, arguments: &[&str], fragments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        for fragment in fragments {
+            assert!(said.contains(fragment), "{arguments:?}: wanted '{fragment}' in: {said}");
+        }
+        said
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        self.path().join(name).exists()
+    }
+}
+
+fn success(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).expect("there")).expect("JSON")
+}
+
+/// A picture of 8 x 8 that says which class it is of.
+fn png(class: u8, number: u8) -> Vec<u8> {
+    let pixels: Vec<u8> =
+        (0..64u8).map(|at| (at / 8 * 20).wrapping_mul(class + 1).wrapping_add(number)).collect();
+    let mut bytes = Vec::new();
+    let picture = image::GrayImage::from_raw(8, 8, pixels).expect("64 values");
+    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).expect("encoded");
+    bytes
+}
+
+/// `classes` folders of `count` pictures.
+fn picture_folder(place: &Workplace, name: &str, classes: u8, count: u8) {
+    for class in 0..classes {
+        for number in 0..count {
+            place.write(&format!("{name}/class-{class}/{number:02}.png"), &png(class, number));
+        }
+    }
+}
+
+#[test]
+fn a_run_leaves_a_report_with_every_promised_figure() {
+    let place = Workplace::new();
+    let output = place.run(&["train", "--config", "small.toml", "--out", "run"]);
+    success(&output);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        table.contains("am-softmax") && table.contains("EER") && table.contains("never trained on"),
+        "{table}"
+    );
+    let report = json(&place.path().join("run/report.json"));
+    for pointer in [
+        "/unseen/verification/pairs",
+        "/unseen/verification/auc",
+        "/unseen/verification/eer",
+        "/unseen/verification/eer_threshold",
+        "/unseen/verification/tar_at_far/1e-1",
+        "/unseen/verification/tar_at_far/1e-2",
+        "/unseen/verification/tar_at_far/1e-3",
+        "/unseen/retrieval/recall_at/1",
+        "/unseen/retrieval/recall_at/5",
+        "/unseen/retrieval/recall_at/10",
+        "/unseen/retrieval/map_at_r",
+        "/unseen/retrieval/r_precision",
+        "/known/accuracy",
+        "/seconds",
+        "/samples_per_second",
+        "/seed",
+    ] {
+        let value = report.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is missing"));
+        assert!(value.as_f64().is_some_and(f64::is_finite), "{pointer}: {value}");
+    }
+    assert_eq!(report["device"], "cpu");
+    let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("there");
+    assert!(page.contains("<svg") && page.contains("data:image/png"));
+    for file in ["config.toml", "metrics.jsonl", "checkpoints"] {
+        assert!(place.exists(&format!("run/{file}")), "{file}");
+    }
+    // The same again is the same but for times; and an old run is not overwritten.
+    success(&place.run(&["train", "--config", "run/config.toml", "--out", "again", "--loader-threads", "3"]));
+    let again = json(&place.path().join("again/report.json"));
+    assert_eq!(report["unseen"], again["unseen"]);
+    let before = std::fs::read(place.path().join("run/report.json")).expect("there");
+    place.refused(
+        &["train", "--config", "small.toml", "--out", "run"],
+        &["run", "exists already", "--resume"],
+    );
+    assert_eq!(before, std::fs::read(place.path().join("run/report.json")).expect("there"));
+}
+
+#[test]
+fn a_comparison_has_an_entry_an_objective() {
+    let place = Workplace::new();
+    let names = "softmax,normalized-softmax,am-softmax";
+    let output = place.run(&[
+        "train",
+        "--config",
+        "small.toml",
+        "--compare",
+        names,
+        "--margin",
+        "0.2",
+        "--out",
+        "all",
+    ]);
+    success(&output);
+    let report = json(&place.path().join("all/report.json"));
+    let found: Vec<&str> = report["objectives"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|o| o["objective"].as_str())
+        .collect();
+    assert_eq!(found, ["softmax", "normalized-softmax", "am-softmax"]);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        table.lines().filter(|line| names.split(',').any(|name| line.starts_with(name))).count(),
+        3,
+        "{table}"
+    );
+    let margin = std::fs::read_to_string(place.path().join("all/am-softmax/config.toml")).expect("there");
+    assert!(margin.contains("margin = 0.2"), "{margin}");
+}
+
+#[test]
+fn closed_sets_and_visible_embeddings_are_reported() {
+    let place = Workplace::new();
+    success(&place.run(&[
+        "train",
+        "--config",
+        "small.toml",
+        "--closed-set",
+        "--embedding",
+        "2",
+        "--out",
+        "run",
+    ]));
+    let report = json(&place.path().join("run/report.json"));
+    assert!(report["unseen"].is_null() && report["known"]["verification"]["auc"].is_number());
+    let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("there");
+    assert!(page.contains("circle"), "the features on the circle");
+}
+
+#[test]
+fn pictures_in_folders_train_and_bad_ones_are_told() {
+    let place = Workplace::new();
+    picture_folder(&place, "pictures", 5, 12);
+    let folder = ["--data", "pictures", "--config", "folder.toml", "--unseen", "2"];
+    place.write(
+        "folder.toml",
+        SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1").as_bytes(),
+    );
+    let train = |extra: &[&str]| [&["train"], &folder[..], extra].concat();
+    success(&place.run(&train(&["--out", "run"])));
+
+    let mut truncated = png(0, 0);
+    truncated.truncate(40);
+    place.write("pictures/class-0/99.png", &truncated);
+    place.refused(&train(&["--out", "bad"]), &["99.png"]);
+    assert!(!place.exists("bad"), "nothing is written");
+    let output = place.run(&train(&["--out", "bad", "--max-bad", "5%"]));
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("99.png"), "skipped and listed");
+
+    place.write("pictures/alone/0.png", &png(7, 0));
+    place.refused(&train(&["--out", "alone", "--max-bad", "5%"]), &["alone"]);
+    picture_folder(&place, "single", 1, 5);
+    place.refused(&["train", "--data", "single"], &["single"]);
+    std::fs::create_dir(place.path().join("empty")).expect("a folder");
+    place.refused(&["train", "--data", "empty"], &["empty"]);
+    place.refused(&["train", "--data", "nowhere"], &["nowhere"]);
+}
+
+#[test]
+fn impossible_wishes_are_refused_before_anything_is_written() {
+    let place = Workplace::new();
+    place.write("typo.toml", b"[training]\nepochs = 1\n\n[optimiser]\nlearning_rte = 0.1\n");
+    place.refused(&["train", "--config", "typo.toml"], &["typo.toml", "line 5", "learning_rate"]);
+    place.refused(&["train", "--config", "missing.toml"], &["missing.toml"]);
+    place.refused(&["train", "--margin", "7"], &["margin"]);
+    place.refused(&["train", "--scale", "-1"], &["scale"]);
+    place.refused(&["train", "--objective", "am-sotfmax"], &["am-softmax"]);
+    place.refused(&["train", "--device", "tpu"], &["tpu", "cpu"]);
+    place.refused(&["train", "--backbone", "resnet"], &["resnet", "small-cnn"]);
+    place.refused(&["train", "--built-in", "--unseen-classes", "Trousers,Bag"], &["Trousers", "Trouser"]);
+    place.refused(&["train", "--max-bad", "200%"], &["share"]);
+    place.refused(&["train", "--resume", "nowhere"], &["nowhere", "run folder"]);
+    assert!(!place.exists("runs"), "nothing is written");
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(status.expect("kill is there").success());
+}
+
+/// Starts an endless run and waits until it is behind its first steps.
+#[cfg(unix)]
+fn start_endless(place: &Workplace, out: &str) -> Child {
+    let mut command = place.command(&["train", "--config", "endless.toml", "--out", out]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let (metrics, start) = (place.path().join(out).join("metrics.jsonl"), Instant::now());
+    while std::fs::metadata(&metrics).map_or(0, |file| file.len()) < 2_000 {
+        assert!(start.elapsed() < Duration::from_secs(120), "the run does not get going");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_save_and_end_and_the_run_can_go_on() {
+    let place = Workplace::new();
+    for (name, status) in [("INT", 130), ("TERM", 143)] {
+        let child = start_endless(&place, name);
+        signal(&child, name);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
+        assert!(said.contains("--resume"), "{said}");
+        let checkpoints =
+            || std::fs::read_dir(place.path().join(name).join("checkpoints")).expect("there").count();
+        assert!(checkpoints() >= 1);
+    }
+    // What was saved goes on: to its end, once its configuration is short enough to have one.
+    let config = place.path().join("INT/config.toml");
+    let text = std::fs::read_to_string(&config).expect("there");
+    let lines =
+        std::fs::read_to_string(place.path().join("INT/metrics.jsonl")).expect("there").lines().count();
+    let epochs = lines / 21 + 2;
+    std::fs::write(&config, text.replace("epochs = 100000", &format!("epochs = {epochs}"))).expect("written");
+    let output = place.run(&["train", "--resume", "INT"]);
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("continuing behind step"));
+    assert!(place.exists("INT/report.json"));
+
+    // A flipped bit in the newest checkpoint: the one before is taken, and that is said.
+    let mut steps: Vec<_> = std::fs::read_dir(place.path().join("TERM/checkpoints"))
+        .expect("there")
+        .map(|e| e.expect("read").path())
+        .collect();
+    steps.sort();
+    for (at, folder) in steps.iter().rev().enumerate() {
+        let file = folder.join("model");
+        let mut bytes = std::fs::read(&file).expect("there");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        std::fs::write(&file, bytes).expect("damaged");
+        if at + 1 == steps.len() {
+            place.refused(&["train", "--resume", "TERM"], &["no checkpoint can be loaded", "model"]);
+        }
+    }
+}
+
+/// Every write beyond a size fails, as on a full disk; the checkpoint before stays and nothing else is left.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_an_error_that_loses_nothing() {
+    let place = Workplace::new();
+    success(&place.run(&["train", "--config", "small.toml", "--out", "fits"]));
+    let program = env!("CARGO_BIN_EXE_widemargin");
+    // Blocks of 1,024 bytes: enough for the logs' beginning, too few for a checkpoint of this backbone.
+    let script = format!("trap '' XFSZ; ulimit -f 40; exec {program} train --config small.toml --out full");
+    let output =
+        Command::new("bash").args(["-c", &script]).current_dir(place.path()).output().expect("bash is there");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("full"), "the file is named: {said}");
+    let left: Vec<_> = walk(&place.path().join("full/checkpoints"));
+    assert!(left.is_empty(), "no half checkpoint: {left:?}");
+}
+
+#[cfg(unix)]
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_bench_speaks_json_and_help_is_there() {
+    let place = Workplace::new();
+    let output =
+        place.run(&["bench", "train", "--backbone", "linear", "--batch", "16", "--steps", "3", "--json"]);
+    success(&output);
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
+    assert!(figures["samples_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{figures}");
+    for arguments in [&["--help"][..], &["train", "--help"], &["--version"]] {
+        success(&place.run(arguments));
+    }
+    assert_eq!(place.run(&["trian"]).status.code(), Some(2));
+}
