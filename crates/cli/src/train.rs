@@ -39,10 +39,10 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "NAME")]
     objective: Option<String>,
     /// Scale s on the cosine
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     scale: Option<f64>,
     /// Margin m
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     margin: Option<f64>,
     /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, mlp, linear, identity
     #[arg(long, value_name = "NAME")]
@@ -57,7 +57,7 @@ pub(crate) struct TrainArguments {
     #[arg(long)]
     batch: Option<usize>,
     /// Largest learning rate of the schedule
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// Seed of weights, order, augmentation and dropout
     #[arg(long)]

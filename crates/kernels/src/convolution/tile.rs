@@ -8,7 +8,7 @@ use crate::simd::{InstructionSet, Lanes, Plain};
 pub(super) struct Panels {
     values: Vec<f32>,
     depth: usize,
-    panels: Vec<Panel>,
+    cuts: Vec<Panel>,
 }
 
 /// Some neighbouring rows of the left operand.
@@ -43,17 +43,17 @@ impl Panels {
                 }
             }
         }
-        Self { values, depth, panels }
+        Self { values, depth, cuts: panels }
     }
 
     /// The panels in the order of their rows.
     pub(super) fn panels(&self) -> &[Panel] {
-        &self.panels
+        &self.cuts
     }
 
     /// Rows of the tallest panel.
     pub(super) fn tallest(&self) -> usize {
-        self.panels.iter().map(|panel| panel.rows).max().unwrap_or(0)
+        self.cuts.iter().map(|panel| panel.rows).max().unwrap_or(0)
     }
 
     /// Bytes of the tallest panel.
