@@ -324,7 +324,7 @@ pub struct TrainingConfig {
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
-            epochs: 8,
+            epochs: 3,
             seed: 1,
             loader_threads: 1,
             checkpoint_every: 0,
