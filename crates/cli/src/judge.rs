@@ -28,6 +28,9 @@ pub(crate) struct Judgement {
     pub(crate) seed: u64,
     /// Device of the run.
     pub(crate) device: String,
+    /// Amount of the margin, in the objective's own unit.
+    #[serde(skip)]
+    pub(crate) margin: f64,
 }
 
 /// Comparing pictures with each other.
@@ -93,6 +96,7 @@ pub(crate) fn judge(
             samples_per_second,
             seed,
             device: device.to_owned(),
+            margin: trainer.head().objective().margin().amount(),
         },
         compared,
         embeddings,

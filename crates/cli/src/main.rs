@@ -10,6 +10,7 @@ mod judge;
 mod page;
 mod progress;
 mod train;
+mod verdict;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! What people see of a run: the closing table and `report.html`.
 
 use crate::judge::{Judged, Judgement};
+use crate::verdict::verdict;
 use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
 use widemargin_report::neighbours::{FoundNeighbour, NeighbourRow, Picture};
@@ -73,7 +74,7 @@ pub(crate) fn render(
     runs: &[(Judged, Vec<Metrics>)],
 ) -> anyhow::Result<String> {
     let names: Vec<&str> = runs.iter().map(|(judged, _)| judged.judgement.objective.as_str()).collect();
-    let mut notes: Vec<String> = Vec::new();
+    let mut notes = verdict(runs.iter().map(|(judged, _)| &judged.judgement));
     if !prepared.set.bad().is_empty() {
         let first = &prepared.set.bad()[0];
         notes.push(format!(

@@ -1,6 +1,7 @@
 //! `widemargin train`: the main job.
 
 use crate::judge::{Judged, judge};
+use crate::verdict::verdict;
 use crate::{interrupt, page, progress};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicI32;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_model::BackboneName;
+use widemargin_train::config::PrecisionName;
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
@@ -83,6 +85,12 @@ pub(crate) struct TrainArguments {
     /// Device: cpu, or wgpu in a build with that feature
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    /// full, or mixed: half precision where it is safe, on a device that has it (not the CPU)
+    #[arg(long, value_name = "NAME", value_parser = precision)]
+    precision: Option<PrecisionName>,
+    /// Share of each class of an image folder kept from training to judge by [default: 20%]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    hold_out: Option<f64>,
 }
 
 /// `0.1%` or `0.001`.
@@ -91,6 +99,14 @@ fn share(text: &str) -> Result<f64, String> {
     match number.trim().parse::<f64>() {
         Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
         _ => Err("wanted a share from 0 to 1, or a percentage".to_owned()),
+    }
+}
+
+fn precision(text: &str) -> Result<PrecisionName, String> {
+    match text {
+        "full" => Ok(PrecisionName::Full),
+        "mixed" => Ok(PrecisionName::Mixed),
+        _ => Err("wanted full or mixed".to_owned()),
     }
 }
 
@@ -128,6 +144,8 @@ impl TrainArguments {
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.loader_threads = self.loader_threads.unwrap_or(config.training.loader_threads);
         config.training.device = self.device.clone().unwrap_or(config.training.device);
+        config.training.precision = self.precision.unwrap_or(config.training.precision);
+        config.data.hold_out = self.hold_out.unwrap_or(config.data.hold_out);
         if self.quick {
             config = config.quick();
         }
@@ -293,6 +311,9 @@ fn finish(
     let judged_on = runs.first().map(|(judged, _)| page::judged_on(&judged.judgement)).unwrap_or_default();
     writeln!(out, "Judged on {judged_on}.\n")?;
     writeln!(out, "{}", page::closing_table(runs.iter().map(|(judged, _)| judged)))?;
+    for sentence in verdict(runs.iter().map(|(judged, _)| &judged.judgement)) {
+        writeln!(out, "{sentence}")?;
+    }
     writeln!(out, "Report: {}", folder.join("report.html").display())?;
     Ok(())
 }

@@ -179,6 +179,11 @@ fn a_comparison_has_an_entry_an_objective() {
         3,
         "{table}"
     );
+    for sentence in
+        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "This is one seed"]
+    {
+        assert!(table.contains(sentence), "{table}");
+    }
     let margin = std::fs::read_to_string(place.path().join("all/am-softmax/config.toml")).expect("there");
     assert!(margin.contains("margin = 0.2"), "{margin}");
 }
@@ -245,6 +250,8 @@ fn impossible_wishes_are_refused_before_anything_is_written() {
     place.refused(&["train", "--scale", "-1"], &["scale"]);
     place.refused(&["train", "--objective", "am-sotfmax"], &["am-softmax"]);
     place.refused(&["train", "--device", "tpu"], &["tpu", "cpu"]);
+    place.refused(&["train", "--built-in", "--precision", "mixed"], &["cpu", "half precision", "full"]);
+    place.refused(&["train", "--hold-out", "100%"], &["hold_out", "below 1"]);
     place.refused(&["train", "--backbone", "resnet"], &["resnet", "small-cnn"]);
     place.refused(&["train", "--built-in", "--unseen-classes", "Trousers,Bag"], &["Trousers", "Trouser"]);
     place.refused(&["train", "--max-bad", "200%"], &["share"]);
@@ -314,6 +321,36 @@ fn signals_save_and_end_and_the_run_can_go_on() {
             place.refused(&["train", "--resume", "TERM"], &["no checkpoint can be loaded", "model"]);
         }
     }
+}
+
+/// Both signals wait while the program is held; let go, it meets the second in the middle of a long step.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let place = Workplace::new();
+    let text =
+        SMALL.replace("backbone = \"mlp\"", "backbone = \"iresnet18\"").replace("batch = 20", "batch = 200");
+    place.write("slow.toml", text.as_bytes());
+    let mut child = place
+        .command(&["train", "--config", "slow.toml", "--out", "run"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let config = place.path().join("run/config.toml");
+    let start = Instant::now();
+    while !config.exists() {
+        assert!(start.elapsed() < Duration::from_mins(2), "the run does not get going");
+        assert!(child.try_wait().expect("asked").is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for name in ["STOP", "INT", "TERM", "CONT"] {
+        signal(&child, name);
+    }
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(130 | 143)), "{said}");
+    assert!(said.contains("once more to stop at once"), "{said}");
+    assert!(!said.contains("--resume"), "it took the time to save: {said}");
 }
 
 /// Every write beyond a size fails, as on a full disk; the checkpoint before stays and nothing else is left.

@@ -44,4 +44,10 @@ pub enum Error {
         /// What can be used.
         known: String,
     },
+    /// Mixed precision was asked of a device that computes in `f32` only.
+    #[error("device '{name}' has no fast arithmetic of half precision; wanted precision = \"full\" there")]
+    NoHalfPrecision {
+        /// The device's name.
+        name: String,
+    },
 }

@@ -170,7 +170,9 @@ impl FullyConnected {
     /// `[batch, inputs]` to `[batch, outputs]`.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         let outputs = self.bias.dims()[0];
-        input.matmul(self.weight.val()) + self.bias.val().reshape([1, outputs])
+        let weight = operations::as_input(self.weight.val(), &input);
+        let bias = operations::as_input(self.bias.val(), &input);
+        input.matmul(weight) + bias.reshape([1, outputs])
     }
 }
 
@@ -199,6 +201,7 @@ impl Dropout {
             .map(|_| if random.random::<f32>() < self.rate { 0.0 } else { keep })
             .collect();
         let mask = Tensor::from_data(TensorData::new(mask, dims), &input.device());
+        let mask = operations::as_input(mask, &input);
         input * mask
     }
 }

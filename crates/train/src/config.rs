@@ -60,6 +60,9 @@ pub struct DataConfig {
     pub height: usize,
     /// Columns that pictures of an image folder are resized to, 4 to 1024.
     pub width: usize,
+    /// Share of each class of an image folder that is kept from training to judge by, above 0 and below 1; IDX files say
+    /// themselves which pictures those are.
+    pub hold_out: f64,
     /// Largest share of unreadable pictures before the run refuses to start, 0 to 1.
     pub max_bad: f64,
 }
@@ -76,6 +79,7 @@ impl Default for DataConfig {
             channels: 3,
             height: 112,
             width: 112,
+            hold_out: 0.2,
             max_bad: 0.001,
         }
     }
@@ -300,6 +304,16 @@ impl SamplerConfig {
     }
 }
 
+/// What the backbone computes in while it trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionName {
+    /// `f32` throughout.
+    Full,
+    /// Half precision where it is safe.
+    Mixed,
+}
+
 /// `[training]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -317,6 +331,9 @@ pub struct TrainingConfig {
     pub keep_checkpoints: usize,
     /// `cpu`, or `wgpu` in a build with that feature.
     pub device: String,
+    /// `full`, or `mixed` on a device with arithmetic of half precision (not the CPU): activations and matrix products in
+    /// half precision; parameters, statistics, embeddings, head and loss in `f32`.
+    pub precision: PrecisionName,
     /// Most training pictures that are used, the first of each class in equal shares; 0 for all.
     pub limit: usize,
 }
@@ -330,6 +347,7 @@ impl Default for TrainingConfig {
             checkpoint_every: 0,
             keep_checkpoints: 2,
             device: "cpu".to_owned(),
+            precision: PrecisionName::Full,
             limit: 0,
         }
     }

@@ -38,6 +38,7 @@ impl Prepared {
                     channels: d.channels,
                     height: d.height,
                     width: d.width,
+                    hold_out: d.hold_out,
                     max_bad: d.max_bad,
                     seed: d.split_seed,
                     ..OpenOptions::default()

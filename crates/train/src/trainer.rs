@@ -1,11 +1,11 @@
 //! Everything that training changes, and one step of changing it.
 
 use crate::checkpoint::Parts;
-use crate::config::{Config, OptimiserName};
+use crate::config::{Config, OptimiserName, PrecisionName};
 use crate::tensors::{self, Tensors};
 use crate::{Error, Prepared};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use widemargin_data::{Batch, PictureShape, evaluation_batches};
 use widemargin_head::{
@@ -17,6 +17,11 @@ use widemargin_objective::Margin;
 
 /// Pictures embedded at a time when a model is judged.
 const EVALUATION_BATCH: usize = 256;
+
+/// Gradients of half precision are computed this much larger, so that small ones do not vanish below its range, and divided
+/// again in `f32`. A power of two, so that nothing is rounded; far from the other end of the range, because the
+/// gradient of a mean loss with respect to any activation is well below 1.
+const HALF_PRECISION_LOSS_SCALE: f32 = 1024.0;
 
 /// Backbone, head, and the optimiser's memory of both.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct Trainer {
     seed: u64,
     shape: PictureShape,
     device: Device,
+    /// The type of the backbone's activations in training, if not `f32`.
+    half: Option<FloatDType>,
 }
 
 /// What one step found.
@@ -68,7 +75,12 @@ impl Trainer {
     /// # Errors
     /// For a device that is not there, or a backbone or objective that cannot be built as configured.
     pub fn new(config: &Config, prepared: &Prepared) -> Result<Self, Error> {
-        let device = device::by_name(&config.training.device)?.autodiff();
+        let device = device::by_name(&config.training.device)?;
+        let half = match config.training.precision {
+            PrecisionName::Full => None,
+            PrecisionName::Mixed => Some(device::half_precision(&config.training.device, &device)?),
+        };
+        let device = device.autodiff();
         let shape = prepared.set.shape();
         let input = InputShape { channels: shape.channels, height: shape.height, width: shape.width };
         let m = &config.model;
@@ -103,6 +115,7 @@ impl Trainer {
             seed,
             shape,
             device,
+            half,
         })
     }
 
@@ -142,7 +155,11 @@ impl Trainer {
         }
         let count = batch.labels.len();
         let pass = Pass::Training { seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step) };
-        let embeddings = self.backbone.forward(self.tensor(batch.pixels, count, &self.device), pass);
+        let mut pixels = self.tensor(batch.pixels, count, &self.device);
+        if let Some(half) = self.half {
+            pixels = pixels.cast(half);
+        }
+        let embeddings = self.backbone.forward(pixels, pass);
         let values = parameters::host_values(embeddings.clone().inner());
         let features =
             MatRef::new(&values, count, self.head.dim()).expect("a backbone's output has this shape");
@@ -164,9 +181,14 @@ impl Trainer {
 
         let mut gradients = Vec::new();
         if !self.optimisers.is_empty() {
-            let gradient = TensorData::new(forward.grad_features, [count, self.head.dim()]);
+            let scale = if self.half.is_some() { HALF_PRECISION_LOSS_SCALE } else { 1.0 };
+            let gradient = forward.grad_features.iter().map(|value| value * scale).collect();
+            let gradient = TensorData::new(gradient, [count, self.head.dim()]);
             let surrogate = (embeddings * Tensor::<2>::from_data(gradient, &self.device)).sum();
             gradients = parameters::gradients(&self.backbone, &mut surrogate.backward());
+            if scale != 1.0 {
+                gradients.iter_mut().flatten().for_each(|value| *value /= scale);
+            }
         }
         let mut all = parameters::parameters(&self.backbone);
         let mut squares = forward.pending.gradient_norm().powi(2);
@@ -311,3 +333,6 @@ impl Trainer {
         Ok((progress.step, progress.seconds))
     }
 }
+
+#[cfg(test)]
+mod tests;

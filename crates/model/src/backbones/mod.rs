@@ -6,8 +6,9 @@ mod small_cnn;
 
 use crate::Error;
 use crate::layers::Pass;
+use crate::operations;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -195,13 +196,19 @@ impl Backbone {
         })
     }
 
-    /// `[batch, channels, height, width]` to `[batch, embedding]`.
+    /// `[batch, channels, height, width]` to `[batch, embedding]` in `f32`.
+    ///
+    /// The type of `input` is that of the computation: with pictures of half precision (see
+    /// [`device::half_precision`](crate::device::half_precision)) activations and matrix products are of half precision too,
+    /// while parameters, batch statistics and the embedding stay `f32`: what is called mixed precision (Micikevicius et al.,
+    /// 2018, sections 3.1 and 3.3). Gradients then want a loss scale.
     pub fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
-        match self {
+        let embedding = match self {
             Self::SmallCnn(network) => network.forward(input, pass),
             Self::ImprovedResidual(network) => network.forward(input, pass),
             Self::Perceptron(network) => network.forward(input, pass),
-        }
+        };
+        operations::cast(embedding, FloatDType::F32)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two-dimensional convolution.
 
+use super::as_input;
 use super::custom::{self, CpuTensor, Saved, slice};
 use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
@@ -9,6 +10,8 @@ use widemargin_kernels::convolution::{self as kernel, ConvolutionShape};
 
 /// The convolution of `input` `[batch, in_channels, height, width]` with `weights` `[out_channels, in_channels, kernel, kernel]`,
 /// without bias: `[batch, out_channels, (height + 2 padding - kernel) / stride + 1, ...]`.
+///
+/// Computed in the type of `input`, to which the weights are cast.
 ///
 /// # Panics
 /// If the channels differ, the kernel is not square, `padding` is not below the kernel or `stride` is zero.
@@ -22,7 +25,7 @@ pub fn convolution(input: Tensor<4>, weights: Tensor<4>, stride: usize, padding:
         (CpuTensor::new(input.clone()), CpuTensor::new(weights.clone()))
     else {
         let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
-        return conv2d(input, weights, None, options);
+        return conv2d(input.clone(), as_input(weights, &input), None, options);
     };
     let mut output = vec![0.0; shape.output_len()];
     kernel::forward(&shape, cpu_input.slice(), cpu_weights.slice(), &mut output);

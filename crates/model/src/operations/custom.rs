@@ -1,7 +1,7 @@
 //! How a kernel on slices becomes an operation of Burn's automatic differentiation on the CPU.
 
 use burn::backend::BackendTypes;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
@@ -21,8 +21,11 @@ pub(super) struct CpuTensor {
 }
 
 impl CpuTensor {
-    /// `None` for a tensor of another device.
+    /// `None` for a tensor of another device, or of another type than `f32`.
     pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
+        if tensor.dtype() != DType::F32 {
+            return None;
+        }
         if tensor.is_autodiff() {
             let tracked = tensor.try_into_primitive::<Tracked>().ok()?;
             let values = tracked.primitive().to_contiguous();

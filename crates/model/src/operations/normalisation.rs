@@ -1,8 +1,9 @@
 //! Batch normalisation with an optional PReLU behind it.
 
+use super::cast;
 use super::custom::{self, CpuTensor, Saved, slice};
 use crate::parameters::host_values;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use std::sync::Arc;
 use widemargin_kernels::batch_norm::{self as kernel, NormParameters, NormShape, Statistics};
@@ -24,7 +25,7 @@ pub fn batch_statistics<const D: usize>(input: &Tensor<D>) -> (Vec<f32>, Vec<f32
         let Statistics { mean, variance } = kernel::statistics(norm_shape(input), cpu.slice());
         return (mean, variance);
     }
-    let plain = input.clone().without_autodiff();
+    let plain = cast(input.clone().without_autodiff(), FloatDType::F32);
     let rows = channels_first(plain);
     let mean = rows.clone().mean_dim(1);
     let variance = (rows - mean.clone()).powi_scalar(2).mean_dim(1);
@@ -93,9 +94,10 @@ pub(super) fn composed<const D: usize>(
     parameters: &NormalisationParameters,
     of_batch: bool,
 ) -> Tensor<D> {
-    let (s, dims, device) = (norm_shape(&input), input.dims(), input.device());
+    let (s, dims, device, dtype) =
+        (norm_shape(&input), input.dims(), input.device(), FloatDType::from(input.dtype()));
     let by_channel = |t: Tensor<1>| t.reshape([1, s.channels, 1]);
-    let flat: Tensor<3> = input.reshape([s.batch, s.channels, s.positions]);
+    let flat: Tensor<3> = cast(input, FloatDType::F32).reshape([s.batch, s.channels, s.positions]);
     let (mean, variance) = if of_batch {
         let rows = channels_first(flat.clone());
         let mean = rows.clone().mean_dim(1);
@@ -115,7 +117,7 @@ pub(super) fn composed<const D: usize>(
     if let Some(slope) = parameters.slope.clone() {
         output = output.clone().clamp_min(0.0) + by_channel(slope) * output.clamp_max(0.0);
     }
-    output.reshape(dims)
+    cast(output.reshape(dims), dtype)
 }
 
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use super::{NormalisationParameters, batch_statistics, convolution, max_pool, no
 use crate::parameters::host_values;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 /// Two f32 implementations of sums of a few hundred products.
 const TOLERANCE: f32 = 2e-4;
@@ -93,6 +93,37 @@ fn normalisation_equals_the_composed_one() {
         assert_close("output", ours.0, burns.0);
         assert_close("input gradient", ours.1, burns.1);
         assert_close("parameter gradients", ours.2, burns.2);
+    }
+}
+
+/// The same operations in half precision, which the CPU can do slowly: what a device with fast half precision would run.
+#[test]
+fn half_precision_follows_the_input() {
+    /// Rounding of `f16` is 5e-4; sums of 45 products and a division by a deviation come on top.
+    const HALF_TOLERANCE: f32 = 2e-2;
+    let device = Device::flex().autodiff();
+    let x = filled([2, 5, 7, 9], 1, &device);
+    let weights = filled([4, 5, 3, 3], 2, &device);
+    let network = |x: Tensor<4>, w: Tensor<4>| {
+        let y = convolution(x, w, 1, 1);
+        let (mean, variance) = batch_statistics(&y);
+        max_pool(normalise(y, &mean, &variance, 1e-5, &NormalisationParameters::default(), true), 2)
+    };
+    let full = differentiate(&x, &weights, network);
+    let half = differentiate(&x, &weights, |x, w| {
+        let y = network(x.cast(FloatDType::F16), w);
+        assert_eq!(FloatDType::from(y.dtype()), FloatDType::F16, "the type of the input is kept");
+        super::cast(y, FloatDType::F32)
+    });
+    assert_ne!(host_values(full.0.clone()), host_values(half.0.clone()), "it was another precision");
+    for (what, full, half) in [
+        ("output", host_values(full.0), host_values(half.0)),
+        ("input gradient", host_values(full.1), host_values(half.1)),
+        ("weight gradient", host_values(full.2), host_values(half.2)),
+    ] {
+        let length: f32 = full.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let error: f32 = full.iter().zip(&half).map(|(f, h)| (f - h) * (f - h)).sum::<f32>().sqrt();
+        assert!(error <= HALF_TOLERANCE * length, "{what}: {error} of {length}");
     }
 }
 

@@ -68,6 +68,8 @@ impl Config {
         wants(matches!(d.channels, 1 | 3), "data.channels", &d.channels, "1 or 3")?;
         wants((4..=1024).contains(&d.height), "data.height", &d.height, "4 to 1024")?;
         wants((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
+        let share = d.hold_out > 0.0 && d.hold_out < 1.0;
+        wants(share, "data.hold_out", &d.hold_out, "above 0 and below 1")?;
         wants((0.0..=1.0).contains(&d.max_bad), "data.max_bad", &d.max_bad, "0 to 1")
     }
 
