@@ -9,6 +9,7 @@ mod interrupt;
 mod judge;
 mod page;
 mod progress;
+mod suggest;
 mod train;
 mod verdict;
 
@@ -27,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Train an embedding and judge it on classes that it never saw.
     Train(Box<train::TrainArguments>),
+    /// Recommend scale and margin for a number of classes, with the bounds they come from.
+    Suggest(suggest::SuggestArguments),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -35,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {

@@ -21,9 +21,10 @@ pub(crate) struct Bar {
 
 impl Observer for Bar {
     fn begin(&mut self, name: &str, done: u64, steps: u64) {
-        let style =
-            ProgressStyle::with_template("{prefix} [{bar:24}] {pos}/{len} {per_sec} {eta} left  {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(
+            "{prefix} [{bar:24}] {pos}/{len} steps, {per_sec}, {eta} left\n  {wide_msg}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar =
             ProgressBar::new(steps).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned());
         bar.set_position(done);
@@ -39,7 +40,7 @@ impl Observer for Bar {
         self.accuracy += share * (metrics.accuracy - self.accuracy);
         self.cosine += share * (metrics.target_cosine - self.cosine);
         bar.set_message(format!(
-            "epoch {}  loss {:.3}  rate {:.4}  accuracy {:.1} %  target cosine {:.3}",
+            "epoch {}  loss {:.3}  learning rate {:.4}  accuracy {:.1} %  target cosine {:.3}",
             metrics.epoch,
             self.loss,
             metrics.learning_rate,

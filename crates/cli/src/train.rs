@@ -1,7 +1,7 @@
 //! `widemargin train`: the main job.
 
 use crate::judge::{Judged, judge};
-use crate::verdict::verdict;
+use crate::verdict::{ONE_SEED, verdict};
 use crate::{interrupt, page, progress};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicI32;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_model::BackboneName;
-use widemargin_train::config::PrecisionName;
+use widemargin_train::config::{Amount, PrecisionName};
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
@@ -40,12 +40,12 @@ pub(crate) struct TrainArguments {
     /// Objective: am-softmax, normalized-softmax, softmax, arcface, ...
     #[arg(long, value_name = "NAME")]
     objective: Option<String>,
-    /// Scale s on the cosine
-    #[arg(long, allow_negative_numbers = true)]
-    scale: Option<f64>,
-    /// Margin m
-    #[arg(long, allow_negative_numbers = true)]
-    margin: Option<f64>,
+    /// Scale s on the cosine, or auto: by the number of classes
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    scale: Option<Amount>,
+    /// Margin m, or auto: by the number of classes
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    margin: Option<Amount>,
     /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, mlp, linear, identity
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
@@ -121,7 +121,7 @@ impl TrainArguments {
             }
             None => Config::default(),
         };
-        let set = |target: &mut Option<f64>, value: Option<f64>| *target = value.or(*target);
+        let set = |target: &mut Option<Amount>, value: Option<Amount>| *target = value.or(*target);
         if let Some(path) = &self.data {
             // Whole, so that the run can be continued from any folder.
             config.data.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
@@ -185,6 +185,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     if arguments.compare.is_empty() {
         config.check()?;
         let prepared = prepare(&config, &mut observer)?;
+        let config = resolved(config, &prepared, &mut observer)?;
         let name = format!("{}-{}", prepared.set.name(), config.objective.name);
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
         return one(&config, &prepared, &folder, Start::New, &mut observer, &stop);
@@ -199,6 +200,10 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     if folder.exists() {
         bail!(widemargin_train::Error::RunFolderExists(folder));
     }
+    let configs = configs
+        .into_iter()
+        .map(|config| resolved(config, &prepared, &mut observer))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     create_folders(&folder)?;
     let mut runs = Vec::new();
     for config in &configs {
@@ -211,6 +216,14 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let report = ComparisonReport { objectives: runs.iter().map(|(judged, _)| &judged.judgement).collect() };
     finish(&folder, &report, &config, &prepared, &runs)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// With numbers in the place of "auto".
+fn resolved(mut config: Config, prepared: &Prepared, observer: &mut progress::Bar) -> anyhow::Result<Config> {
+    if let Some(said) = config.objective.resolve(prepared.split.known().len(), config.model.embedding)? {
+        observer.message(&format!("{}: {said}", config.objective.name));
+    }
+    Ok(config)
 }
 
 fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prepared> {
@@ -311,8 +324,12 @@ fn finish(
     let judged_on = runs.first().map(|(judged, _)| page::judged_on(&judged.judgement)).unwrap_or_default();
     writeln!(out, "Judged on {judged_on}.\n")?;
     writeln!(out, "{}", page::closing_table(runs.iter().map(|(judged, _)| judged)))?;
-    for sentence in verdict(runs.iter().map(|(judged, _)| &judged.judgement)) {
+    let sentences = verdict(runs.iter().map(|(judged, _)| &judged.judgement));
+    for sentence in &sentences {
         writeln!(out, "{sentence}")?;
+    }
+    if !sentences.is_empty() {
+        writeln!(out, "{ONE_SEED}\n")?;
     }
     writeln!(out, "Report: {}", folder.join("report.html").display())?;
     Ok(())

@@ -2,6 +2,10 @@
 
 use crate::judge::Judgement;
 
+/// What to keep in mind with any of it.
+pub(crate) const ONE_SEED: &str =
+    "One seed is one sample: differences of the size that another seed makes mean nothing.";
+
 /// What the figures of a comparison can mean, said wherever an objective with a margin did worse than the first.
 const WHY_WORSE: &str = "A margin draws each known class together and keeps only what tells the known classes apart; \
 with few known classes that can cost what would tell unseen ones apart. More known classes, a smaller scale or a smaller margin help.";
@@ -44,10 +48,6 @@ pub(crate) fn verdict<'a>(judgements: impl Iterator<Item = &'a Judgement>) -> Ve
     }
     if margin_lost {
         sentences.push(WHY_WORSE.to_owned());
-    }
-    if !sentences.is_empty() {
-        sentences
-            .push("This is one seed; differences smaller than those between seeds mean nothing.".to_owned());
     }
     sentences
 }

@@ -177,7 +177,7 @@ fn a_comparison_has_an_entry_an_objective() {
     let rows = table.lines().filter(|line| !line.contains(" against "));
     assert_eq!(rows.filter(|line| names.split(',').any(|name| line.starts_with(name))).count(), 3, "{table}");
     for sentence in
-        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "This is one seed"]
+        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "One seed is one sample"]
     {
         assert!(table.contains(sentence), "{table}");
     }
@@ -254,6 +254,38 @@ fn impossible_wishes_are_refused_before_anything_is_written() {
     place.refused(&["train", "--max-bad", "200%"], &["share"]);
     place.refused(&["train", "--resume", "nowhere"], &["nowhere", "run folder"]);
     assert!(!place.exists("runs"), "nothing is written");
+}
+
+#[test]
+fn scale_and_margin_are_suggested_and_taken() {
+    let place = Workplace::new();
+    let output = place.run(&["suggest", "--classes", "7", "--dim", "4", "--json"]);
+    success(&output);
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
+    let output = place.run(&["suggest", "--classes", "7", "--dim", "4"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("least scale, no margin"));
+    place.refused(&["suggest", "--classes", "1", "--dim", "4"], &["classes is 1", "2 or more"]);
+
+    let output = place.run(&[
+        "train",
+        "--config",
+        "small.toml",
+        "--scale",
+        "auto",
+        "--margin",
+        "auto",
+        "--out",
+        "run",
+    ]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("am-softmax: auto: scale "), "{said}");
+    // What was chosen is what the run has written down.
+    let config = std::fs::read_to_string(place.path().join("run/config.toml")).expect("there");
+    let config: toml::Table = config.parse().expect("TOML");
+    assert_eq!(config["objective"]["scale"].as_float(), figures["scale"].as_f64());
+    assert_eq!(config["objective"]["margin"].as_float(), figures["margin"].as_f64());
+    place.refused(&["train", "--objective", "softmax", "--scale", "auto"], &["auto", "softmax"]);
 }
 
 #[cfg(unix)]

@@ -5,13 +5,14 @@
 //! written: `read` finds the line, `check` knows the ranges.
 
 mod check;
+mod objective;
 mod read;
 
-use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use widemargin_model::BackboneName;
-use widemargin_objective::{Objective, ObjectiveError, Parameters};
+
+pub use objective::{Amount, ObjectiveConfig};
 
 /// Everything that fixes a run: together with the data it determines the result to the bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,49 +103,6 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self { backbone: BackboneName::SmallCnn, embedding: 128, dropout: 0.0, hidden: vec![512] }
-    }
-}
-
-/// `[objective]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ObjectiveConfig {
-    /// Name of the objective, for example `am-softmax`, `normalized-softmax`, `softmax`.
-    pub name: String,
-    /// Scale `s` on the cosine; the objective's own default where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scale: Option<f64>,
-    /// Margin `m`; the objective's own default where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub margin: Option<f64>,
-    /// Temperature; the objective's own default where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temperature: Option<f64>,
-}
-
-impl Default for ObjectiveConfig {
-    fn default() -> Self {
-        Self { name: "am-softmax".to_owned(), scale: None, margin: None, temperature: None }
-    }
-}
-
-impl ObjectiveConfig {
-    /// The objective itself.
-    ///
-    /// # Errors
-    /// [`Error::BadValue`] for an unknown name (with the nearest known one) or a parameter out of its range.
-    pub fn build(&self) -> Result<Objective, Error> {
-        let parameters = Parameters { scale: self.scale, margin: self.margin, temperature: self.temperature };
-        Objective::from_name(&self.name, &parameters).map_err(|error| {
-            let key = match &error {
-                ObjectiveError::UnusedParameter { parameter, .. } => parameter,
-                // "temperature of the pool" is `temperature` here.
-                ObjectiveError::OutOfRange { setting, .. } => setting.split(' ').next().unwrap_or(setting),
-                // An unknown name, or whatever else is wrong with what it stands for.
-                _ => "name",
-            };
-            Error::BadValue { key: format!("objective.{key}"), message: error.to_string() }
-        })
     }
 }
 

@@ -91,6 +91,12 @@ pub struct Curves {
     pub accuracy: Vec<(f64, f64)>,
     /// Mean cosine between an embedding and the centre of its class.
     pub target_cosine: Vec<(f64, f64)>,
+    /// Mean push `1 - p_y` of a sample.
+    pub push: Vec<(f64, f64)>,
+    /// Among how many competitors the push is shared.
+    pub effective_competitors: Vec<(f64, f64)>,
+    /// Share of samples in [0, 1] that meet the margin.
+    pub margin_met: Vec<(f64, f64)>,
 }
 
 /// Cosines of pairs in equal bins.

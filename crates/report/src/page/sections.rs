@@ -248,6 +248,29 @@ pub(super) fn training(input: &ReportInput) -> Option<Section> {
             |curves| &curves.target_cosine,
         ),
         chart(
+            "Push",
+            "mean push of a sample",
+            ValueScale::FromZero,
+            "How much a sample still moves features and centres: one minus the probability of its class under the margin. \
+             Near 0, nothing is left to learn from; stuck at 1, the margin asks for too much.",
+            |curves| &curves.push,
+        ),
+        chart(
+            "Competitors",
+            "classes that share the push",
+            ValueScale::FromZero,
+            "Among how many other classes the push of a sample is shared, as the exponential of the entropy: 1 is a \
+             single rival, a large scale tends to it.",
+            |curves| &curves.effective_competitors,
+        ),
+        chart(
+            "Margin met",
+            "share that leads by the margin",
+            ValueScale::FromZero,
+            "The share of training samples whose own class leads every other by at least the margin.",
+            |curves| &curves.margin_met,
+        ),
+        chart(
             "Learning rate",
             "learning rate",
             ValueScale::FromZero,

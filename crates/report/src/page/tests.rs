@@ -33,7 +33,10 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             loss: curve.clone(),
             learning_rate: curve.clone(),
             accuracy: curve.clone(),
-            target_cosine: curve,
+            target_cosine: curve.clone(),
+            push: curve.clone(),
+            effective_competitors: curve.clone(),
+            margin_met: curve,
         },
         histograms: Some(Histograms {
             low: -1.0,

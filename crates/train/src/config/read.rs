@@ -71,7 +71,7 @@ mod tests {
         let mut config = Config::default();
         config.data.unseen_classes = vec!["Bag".to_owned(), "Coat".to_owned()];
         config.data.path = Some("pictures/of \"things\"".into());
-        config.objective.margin = Some(0.1 + 0.2);
+        config.objective.margin = Some(crate::config::Amount::Value(0.1 + 0.2));
         config.model.dropout = 0.1;
         config.training.seed = u64::MAX;
         assert_eq!(parse(&config.to_toml()).expect("our own text"), config);

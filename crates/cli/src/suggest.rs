@@ -1,0 +1,80 @@
+//! `widemargin suggest`: scale and margin for a number of classes, with the bounds they come from.
+
+use anyhow::Context;
+use clap::Args;
+use std::io::Write;
+use std::process::ExitCode;
+use widemargin_objective::{Suggestion, suggest};
+use widemargin_report::table::{Column, Table};
+
+#[derive(Args)]
+pub(crate) struct SuggestArguments {
+    /// How many classes are trained on
+    #[arg(long)]
+    classes: usize,
+    /// Numbers in an embedding
+    #[arg(long)]
+    dim: usize,
+    /// Probability of its own class that a sample is to be able to reach
+    #[arg(long, default_value_t = 0.99)]
+    probability: f64,
+    /// Print one JSON object (the default is a table for people)
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &SuggestArguments) -> anyhow::Result<ExitCode> {
+    let found = suggest(arguments.classes, arguments.dim, arguments.probability)?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&found).context("writing the figures")?)?;
+    } else {
+        write!(out, "{}", in_words(&found))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_words(s: &Suggestion) -> String {
+    let mut table = Table::new([Column::left("for"), Column::right("value"), Column::left("why")]);
+    let mut row = |name: &str, value: String, why: &str| {
+        table.row([name.to_owned(), value, why.to_owned()]);
+    };
+    row("scale", format!("{:.1}", s.scale), "recommended: train --scale");
+    row("margin in cosine", format!("{:.3}", s.margin), "recommended for am-softmax: train --margin");
+    row("margin in angle", format!("{:.3}", s.angle_margin), "radians, for arcface");
+    row(
+        "least scale, no margin",
+        format!("{:.2}", s.scale_without_margin),
+        "below it the wanted probability is out of reach even with ideal centres",
+    );
+    row(
+        "least scale, margin",
+        s.scale_with_margin.map_or("none".to_owned(), |scale| format!("{scale:.2}")),
+        "the same with the recommended margin",
+    );
+    row("AdaCos's fixed scale", format!("{:.2}", s.adacos_scale), "sqrt(2) ln(C - 1), for comparison");
+    row(
+        "largest margin",
+        format!("{:.4}", s.margin_bound.largest),
+        if s.margin_bound.attained {
+            "some arrangement of the centres meets it"
+        } else {
+            "strictly below it: more classes than a simplex has room for"
+        },
+    );
+    row("least possible loss", format!("{:.3e}", s.loss_floor), "at the recommended scale and margin");
+    let mut text = format!(
+        "{} classes in {} dimensions; a sample is to reach a probability of {} of its class\n\n{}",
+        s.classes,
+        s.dim,
+        s.target_probability,
+        table.render()
+    );
+    if !s.reaches_target {
+        text.push_str("\nThe recommended scale and margin cannot reach that probability: take more dimensions or a smaller margin.\n");
+    }
+    text.push_str(
+        "\nFrom scratch a full margin at once can diverge: warm it up (schedule.margin_warm_up_epochs).\n",
+    );
+    text
+}

@@ -1,0 +1,213 @@
+//! `[objective]`: what is optimised, and scale and margin that are chosen by the number of classes.
+
+use crate::Error;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use widemargin_objective::{Margin, Objective, ObjectiveError, Parameters, suggest};
+
+/// The probability of its own class that a sample is to be able to reach with a scale of `"auto"`.
+const TARGET_PROBABILITY: f64 = 0.99;
+
+/// A number, or `"auto"`: what [`suggest`](fn@widemargin_objective::suggest) recommends for the number of known classes and
+/// the embedding dimension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    /// Chosen once the classes are known.
+    Auto,
+    /// As given.
+    Value(f64),
+}
+
+impl Amount {
+    fn value(self) -> Option<f64> {
+        match self {
+            Self::Auto => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
+impl std::str::FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => number.parse().map(Self::Value).map_err(|_| "wanted a number or auto".to_owned()),
+        }
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Value(value) => serializer.serialize_f64(*value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrAuto;
+        impl Visitor<'_> for NumberOrAuto {
+            type Value = Amount;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number or \"auto\"")
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Amount, E> {
+                Ok(Amount::Value(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Amount, E> {
+                Ok(Amount::Value(value as f64))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Amount, E> {
+                Ok(Amount::Value(value as f64))
+            }
+            fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Amount, E> {
+                match value {
+                    "auto" => Ok(Amount::Auto),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(value), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(NumberOrAuto)
+    }
+}
+
+/// `[objective]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// Name of the objective, for example `am-softmax`, `normalized-softmax`, `softmax`.
+    pub name: String,
+    /// Scale `s` on the cosine, or `"auto"`; the objective's own default where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Amount>,
+    /// Margin `m`, or `"auto"`; the objective's own default where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Amount>,
+    /// Temperature; the objective's own default where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self { name: "am-softmax".to_owned(), scale: None, margin: None, temperature: None }
+    }
+}
+
+impl ObjectiveConfig {
+    /// The objective itself; what is still `"auto"` has the objective's own default.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for an unknown name (with the nearest known one), a parameter out of its range, or an `"auto"` that
+    /// the objective has no use for.
+    pub fn build(&self) -> Result<Objective, Error> {
+        let parameters = Parameters {
+            scale: self.scale.and_then(Amount::value),
+            margin: self.margin.and_then(Amount::value),
+            temperature: self.temperature,
+        };
+        let bad = |key: &str, message: String| Error::BadValue { key: format!("objective.{key}"), message };
+        let objective = Objective::from_name(&self.name, &parameters).map_err(|error| {
+            let key = match &error {
+                ObjectiveError::UnusedParameter { parameter, .. } => parameter,
+                // "temperature of the pool" is `temperature` here.
+                ObjectiveError::OutOfRange { setting, .. } => setting.split(' ').next().unwrap_or(setting),
+                // An unknown name, or whatever else is wrong with what it stands for.
+                _ => "name",
+            };
+            bad(key, error.to_string())
+        })?;
+        let useless = |what: &str| format!("`auto` is for {what}; `{}` has none", self.name);
+        if self.scale == Some(Amount::Auto) && !objective.score().is_cosine() {
+            return Err(bad("scale", useless("a scale on the cosine")));
+        }
+        let margin = matches!(objective.margin(), Margin::AdditiveCosine(_) | Margin::AdditiveAngle { .. });
+        if self.margin == Some(Amount::Auto) && !margin {
+            return Err(bad("margin", useless("a margin in cosine or angle")));
+        }
+        Ok(objective)
+    }
+
+    /// Puts numbers in the place of `"auto"`, for `classes` known classes and embeddings of dimension `dim`; gives a sentence
+    /// that says which, or nothing if there was none.
+    ///
+    /// # Errors
+    /// Those of [`ObjectiveConfig::build`], and [`Error::BadValue`] with fewer than two classes.
+    pub fn resolve(&mut self, classes: usize, dim: usize) -> Result<Option<String>, Error> {
+        let objective = self.build()?;
+        if self.scale != Some(Amount::Auto) && self.margin != Some(Amount::Auto) {
+            return Ok(None);
+        }
+        let found = suggest(classes, dim, TARGET_PROBABILITY).map_err(|error| Error::BadValue {
+            key: "objective.scale".to_owned(),
+            message: error.to_string(),
+        })?;
+        let mut chosen = Vec::new();
+        if self.scale == Some(Amount::Auto) {
+            self.scale = Some(Amount::Value(found.scale));
+            chosen.push(format!("scale {}", found.scale));
+        }
+        if self.margin == Some(Amount::Auto) {
+            let angle = matches!(objective.margin(), Margin::AdditiveAngle { .. });
+            let margin = if angle { found.angle_margin } else { found.margin };
+            self.margin = Some(Amount::Value(margin));
+            chosen.push(format!("margin {margin}{}", if angle { " rad" } else { "" }));
+        }
+        Ok(Some(format!("auto: {} for {classes} classes in {dim} dimensions", chosen.join(", "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auto(name: &str) -> ObjectiveConfig {
+        let name = name.to_owned();
+        ObjectiveConfig { name, scale: Some(Amount::Auto), margin: Some(Amount::Auto), temperature: None }
+    }
+
+    #[test]
+    fn auto_becomes_what_is_suggested() {
+        let mut config = auto("am-softmax");
+        let said = config.resolve(20_000, 512).expect("enough classes").expect("something was auto");
+        let wanted = suggest(20_000, 512, TARGET_PROBABILITY).expect("in range");
+        assert_eq!(config.scale, Some(Amount::Value(wanted.scale)));
+        assert_eq!(config.margin, Some(Amount::Value(wanted.margin)));
+        assert!(said.contains("20000 classes in 512 dimensions"), "{said}");
+        assert!(said.contains(&wanted.scale.to_string()), "{said}");
+        assert_eq!(config.resolve(20_000, 512).expect("numbers now"), None);
+
+        let mut angle = auto("arcface");
+        angle.resolve(10, 2).expect("enough classes");
+        let wanted = suggest(10, 2, TARGET_PROBABILITY).expect("in range");
+        assert_eq!(angle.margin, Some(Amount::Value(wanted.angle_margin)));
+    }
+
+    #[test]
+    fn auto_is_refused_where_it_means_nothing() {
+        let error = auto("softmax").build().expect_err("no scale").to_string();
+        assert!(error.contains("objective.scale") && error.contains("softmax"), "{error}");
+        let mut marginless = auto("normalized-softmax");
+        marginless.scale = None;
+        assert!(marginless.build().expect_err("no margin").to_string().contains("objective.margin"));
+        assert!(auto("am-softmax").resolve(1, 8).is_err());
+    }
+
+    #[test]
+    fn amounts_are_read_as_numbers_or_auto() {
+        let read = |text: &str| toml::from_str::<ObjectiveConfig>(text).map(|config| config.scale);
+        assert_eq!(read("scale = \"auto\""), Ok(Some(Amount::Auto)));
+        assert_eq!(read("scale = 30"), Ok(Some(Amount::Value(30.0))));
+        assert_eq!(read("scale = 30.5"), Ok(Some(Amount::Value(30.5))));
+        let error = read("scale = \"automatic\"").expect_err("neither").to_string();
+        assert!(error.contains("a number or \"auto\""), "{error}");
+        assert_eq!("auto".parse(), Ok(Amount::Auto));
+        assert_eq!("0.35".parse(), Ok(Amount::Value(0.35)));
+        assert!("much".parse::<Amount>().is_err());
+    }
+}
