@@ -8,7 +8,7 @@ pub(crate) const ONE_SEED: &str =
 
 /// What the figures of a comparison can mean, said wherever an objective with a margin did worse than the first.
 const WHY_WORSE: &str = "A margin draws each known class together and keeps only what tells the known classes apart; \
-with few known classes that can cost what would tell unseen ones apart. More known classes, a smaller scale or a smaller margin help.";
+with few known classes that can cost what would tell unseen ones apart. A smaller margin, none, or more known classes are worth a try.";
 
 /// The figures that are compared: name, the figure itself, whether more is better.
 type Figure = (&'static str, fn(&Judgement) -> Option<f64>, bool);

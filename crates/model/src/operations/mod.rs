@@ -10,10 +10,12 @@ use burn::tensor::{FloatDType, Tensor};
 
 mod convolution;
 mod custom;
+mod loss;
 mod normalisation;
 mod pooling;
 
 pub use convolution::convolution;
+pub(crate) use loss::{LossOfValues, loss};
 pub use normalisation::{NormalisationParameters, batch_statistics, normalise};
 pub use pooling::max_pool;
 
