@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::NORM_FLOOR;
-use crate::{Diagnostics, DiagnosticsSum, MatRef, Objective, ObjectiveError, Real, norm, normalise, project};
+use crate::class::ClassEvaluation;
+use crate::{ClassObjective, Diagnostics, MatRef, Objective, ObjectiveError, Real};
 
 /// How the losses of the samples become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,148 +78,8 @@ impl Objective {
         labels: &[u32],
         options: &EvaluateOptions<'_>,
     ) -> Result<Evaluation<T>, ObjectiveError> {
-        let (batch, classes, dim) = (features.rows(), centres.rows(), features.cols());
-        check_inputs(features, centres, labels)?;
-        let factors = sample_factors(batch, options)?;
-
-        let units = Rows::new(features, self.score.is_cosine());
-        let centre_units = Rows::new(centres, self.score.is_cosine());
-        let mut losses = Vec::with_capacity(batch);
-        let mut grad_features = Vec::with_capacity(batch * dim);
-        let mut grad_centres = vec![0.0_f64; classes * dim];
-        let mut diagnostics = DiagnosticsSum::default();
-        let mut loss = 0.0;
-        let mut row = vec![T::zero(); classes];
-        for (sample, &label) in labels.iter().enumerate() {
-            let unit = units.row(sample);
-            for (class, similarity) in row.iter_mut().enumerate() {
-                *similarity = T::from_f64(dot(unit, centre_units.row(class)));
-            }
-            let outcome = self.row(&mut row, label as usize);
-            if !outcome.loss.is_finite() {
-                return Err(ObjectiveError::NonFiniteLoss { row: sample });
-            }
-            let cosine = if self.score.is_cosine() {
-                outcome.target_similarity.into()
-            } else {
-                let (x, w) = (norm(unit), norm(centre_units.row(label as usize)));
-                outcome.target_similarity.into() / x.max(NORM_FLOOR) / w.max(NORM_FLOOR)
-            };
-            diagnostics.add(&outcome, cosine);
-
-            let factor = factors[sample];
-            let mut grad = vec![0.0_f64; dim];
-            for (class, &slope) in row.iter().enumerate() {
-                let slope = slope.into() * factor;
-                let centre = centre_units.row(class);
-                let grad_centre = &mut grad_centres[class * dim..(class + 1) * dim];
-                for at in 0..dim {
-                    grad[at] += slope * centre[at].into();
-                    grad_centre[at] += slope * unit[at].into();
-                }
-            }
-            units.finish_gradient(sample, &mut grad);
-            grad_features.extend(grad.into_iter().map(T::from_f64));
-            loss += factor * outcome.loss.into();
-            losses.push(outcome.loss);
-        }
-        for class in 0..classes {
-            centre_units.finish_gradient(class, &mut grad_centres[class * dim..(class + 1) * dim]);
-        }
-        Ok(Evaluation {
-            loss: T::from_f64(loss),
-            losses,
-            grad_features,
-            grad_centres: grad_centres.into_iter().map(T::from_f64).collect(),
-            diagnostics: diagnostics.finish(),
-        })
+        let of_class = ClassObjective::from(*self).evaluate(features, centres, labels, options)?;
+        let ClassEvaluation { loss, losses, grad_features, grad_centres, diagnostics, .. } = of_class;
+        Ok(Evaluation { loss, losses, grad_features, grad_centres, diagnostics })
     }
-}
-
-/// The rows that are scored: as given for dot products, of length one for cosines.
-struct Rows<T> {
-    data: Vec<T>,
-    cols: usize,
-    /// For cosines what `normalise` returned for each row.
-    norms: Option<Vec<f64>>,
-}
-
-impl<T: Real> Rows<T> {
-    fn new(matrix: MatRef<'_, T>, unit: bool) -> Self {
-        let (mut data, cols) = (matrix.data().to_vec(), matrix.cols());
-        let norms = unit
-            .then(|| (0..matrix.rows()).map(|at| normalise(&mut data[at * cols..(at + 1) * cols])).collect());
-        Self { data, cols, norms }
-    }
-
-    fn row(&self, at: usize) -> &[T] {
-        &self.data[at * self.cols..(at + 1) * self.cols]
-    }
-
-    /// From the gradient of the scored row to that of the row as it was given.
-    fn finish_gradient(&self, at: usize, gradient: &mut [f64]) {
-        if let Some(norms) = &self.norms {
-            let unit: Vec<f64> = self.row(at).iter().map(|&value| value.into()).collect();
-            project(gradient, &unit, norms[at]);
-        }
-    }
-}
-
-fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
-    a.iter().zip(b).map(|(&x, &w)| x.into() * w.into()).sum()
-}
-
-fn check_inputs<T: Real>(
-    features: MatRef<'_, T>,
-    centres: MatRef<'_, T>,
-    labels: &[u32],
-) -> Result<(), ObjectiveError> {
-    if features.cols() != centres.cols() {
-        return Err(ObjectiveError::Dimension { features: features.cols(), centres: centres.cols() });
-    }
-    if labels.len() != features.rows() {
-        return Err(ObjectiveError::Count { what: "labels", found: labels.len(), wanted: features.rows() });
-    }
-    let classes = centres.rows();
-    if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
-        return Err(ObjectiveError::Label { row, found: labels[row], classes });
-    }
-    for (what, matrix) in [("features", features), ("class centres", centres)] {
-        if let Some(at) = matrix.data().iter().position(|value| !value.is_finite()) {
-            return Err(ObjectiveError::NonFiniteInput {
-                what,
-                row: at / matrix.cols(),
-                column: at % matrix.cols(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// What each sample's loss is multiplied by in the reduced loss.
-fn sample_factors(batch: usize, options: &EvaluateOptions<'_>) -> Result<Vec<f64>, ObjectiveError> {
-    let mut factors = match options.sample_weights {
-        None => vec![1.0; batch],
-        Some(weights) if weights.len() != batch => {
-            return Err(ObjectiveError::Count {
-                what: "sample weights",
-                found: weights.len(),
-                wanted: batch,
-            });
-        }
-        Some(weights) => weights.to_vec(),
-    };
-    if let Some(row) = factors.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-        return Err(ObjectiveError::SampleWeight { row, found: factors[row] });
-    }
-    if options.reduction == Reduction::Mean && batch > 0 {
-        let total: f64 = factors.iter().sum();
-        if total == 0.0 {
-            return Err(ObjectiveError::ZeroWeights);
-        }
-        for factor in &mut factors {
-            *factor /= total;
-        }
-    }
-    Ok(factors)
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ObjectiveBuilder, ObjectiveError};
+use crate::{Competitors, Margin, ObjectiveBuilder, ObjectiveError};
 
 /// How well a feature vector `x` and a class centre `w` go together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,11 @@ pub enum Score {
     /// that floor, so that a zero vector has cosine 0 with everything.
     Cosine {
         /// Factor on the cosine, the inverse of a temperature; finite and above 0.
+        scale: f64,
+    },
+    /// `scale * |x| cos(w, x)`: centres of length one, features as they are (SphereFace: Liu et al., 2017, section 3.1).
+    Projection {
+        /// Factor on the projection, finite and above 0.
         scale: f64,
     },
 }
@@ -47,72 +52,18 @@ impl Score {
     /// The factor on the dot product or cosine.
     pub const fn scale(self) -> f64 {
         match self {
-            Self::Dot { scale } | Self::Cosine { scale } => scale,
+            Self::Dot { scale } | Self::Cosine { scale } | Self::Projection { scale } => scale,
         }
+    }
+
+    /// Whether class centres are divided by their norm.
+    pub const fn normalises_centres(self) -> bool {
+        !matches!(self, Self::Dot { .. })
     }
 
     /// Whether scores are cosines, so that neither the norm of a feature nor that of a centre matters.
     pub const fn is_cosine(self) -> bool {
         matches!(self, Self::Cosine { .. })
-    }
-}
-
-/// The lead that the target score is asked to have over its competitors.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Margin {
-    /// No explicit margin.
-    None,
-    /// `score_y - m`, in units of the score; with dot-product scores only. Scaling all features makes any such `m`
-    /// negligible, which is why the cosine margins exist.
-    Additive(f64),
-    /// `scale * (cos_y - m)`; with cosine scores only (AM-Softmax: Wang et al., 2018, eq. 5; CosFace: Wang et al.,
-    /// 2018, eq. 4). In `[0, 2]`.
-    AdditiveCosine(f64),
-    /// `scale * cos(theta_y + m)`; with cosine scores only (ArcFace: Deng et al., 2019, eq. 3).
-    ///
-    /// Past `theta_y > pi - m`, where `cos(theta_y + m)` would rise again, the target is `cos_y - m sin m`; with
-    /// `easy_margin` it is instead left at `cos_y` wherever `cos_y <= 0`. The gradient is the true one,
-    /// `sin(theta_y + m) / sin(theta_y)`, with `sin^2` kept above 1e-9.
-    AdditiveAngle {
-        /// Margin in radians, in `[0, pi/2]`.
-        margin: f64,
-        /// Ask for a margin only where the target is already within a right angle.
-        #[serde(default)]
-        easy_margin: bool,
-    },
-}
-
-impl Margin {
-    /// No explicit margin.
-    pub const fn none() -> Self {
-        Self::None
-    }
-
-    /// A margin in units of a dot-product score.
-    pub const fn additive(margin: f64) -> Self {
-        Self::Additive(margin)
-    }
-
-    /// A margin in cosine, as in AM-Softmax.
-    pub const fn additive_cosine(margin: f64) -> Self {
-        Self::AdditiveCosine(margin)
-    }
-
-    /// A margin in angle, in radians, as in ArcFace, with the linear continuation past `pi - margin`.
-    pub const fn additive_angle(margin: f64) -> Self {
-        Self::AdditiveAngle { margin, easy_margin: false }
-    }
-
-    /// The amount of the margin, in its own unit; 0 without one.
-    pub const fn amount(self) -> f64 {
-        match self {
-            Self::None => 0.0,
-            Self::Additive(margin) | Self::AdditiveCosine(margin) | Self::AdditiveAngle { margin, .. } => {
-                margin
-            }
-        }
     }
 }
 
@@ -188,7 +139,7 @@ impl Link {
     }
 }
 
-/// One point of the family `loss = link( pool_{i != y}( score_i ) - ( score_y - margin ) )`.
+/// One point of the family, by its score, margin, competitors, pool and link: `loss = link( pool_{i != y}( score_i ) - ( score_y - margin ) )`.
 ///
 /// Always valid: made by [`Objective::family`], by a preset ([`Objective::am_softmax`], [`Objective::from_name`], ...) or
 /// read by serde, which checks the same rules. Two objectives are equal when all four choices are.
@@ -197,8 +148,10 @@ impl Link {
 pub struct Objective {
     pub(crate) score: Score,
     pub(crate) margin: Margin,
+    pub(crate) competitors: Competitors,
     pub(crate) pool: Pool,
     pub(crate) link: Link,
+    pub(crate) smoothing: f64,
 }
 
 impl Objective {
@@ -217,6 +170,16 @@ impl Objective {
         self.margin
     }
 
+    /// The rule for competitors.
+    pub const fn competitors(&self) -> Competitors {
+        self.competitors
+    }
+
+    /// The share of each label that is spread over all classes.
+    pub const fn label_smoothing(&self) -> f64 {
+        self.smoothing
+    }
+
     /// The pool axis.
     pub const fn pool(&self) -> Pool {
         self.pool
@@ -227,7 +190,7 @@ impl Objective {
         self.link
     }
 
-    /// The same objective with another amount of the same kind of margin; what a margin warm-up calls at each step.
+    /// The same objective with another amount of the same kind of margin (see [`Margin::amount`]).
     ///
     /// # Errors
     /// If the amount is out of the margin's range, or not 0 where the objective has no margin.
@@ -243,11 +206,46 @@ impl Objective {
             }
             Margin::Additive(_) => Margin::Additive(amount),
             Margin::AdditiveCosine(_) => Margin::AdditiveCosine(amount),
-            Margin::AdditiveAngle { easy_margin, .. } => {
-                Margin::AdditiveAngle { margin: amount, easy_margin }
+            Margin::AdditiveAngle { easy_margin, detach_margin, .. } => {
+                Margin::AdditiveAngle { margin: amount, easy_margin, detach_margin }
+            }
+            Margin::Combined { multiplier, cosine, detach_margin, .. } => {
+                Margin::Combined { multiplier, angle: amount, cosine, detach_margin }
+            }
+            Margin::Turned { angle, .. } => Margin::Turned { angle, cosine: amount },
+            Margin::MultiplicativeAngle { weight, .. } => {
+                if amount.fract() != 0.0 || !(1.0..=8.0).contains(&amount) {
+                    return Err(ObjectiveError::OutOfRange {
+                        setting: "margin",
+                        found: amount,
+                        wanted: "a whole multiple of the angle from 1 to 8",
+                    });
+                }
+                Margin::MultiplicativeAngle { multiplier: amount as u32, weight }
             }
         };
         ObjectiveBuilder::from(*self).margin(margin).build()
+    }
+
+    /// The same objective with `share` of its margin in force, from none at 0 to all at 1 (a share outside is taken to the
+    /// nearer end); what a margin warm-up calls at each step.
+    #[must_use]
+    pub fn with_margin_share(&self, share: f64) -> Self {
+        let share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
+        Self { margin: self.margin.with_share(share), ..*self }
+    }
+
+    /// The same objective with another scale.
+    ///
+    /// # Errors
+    /// If the scale is out of its range.
+    pub fn with_scale(&self, scale: f64) -> Result<Self, ObjectiveError> {
+        let score = match self.score {
+            Score::Dot { .. } => Score::Dot { scale },
+            Score::Cosine { .. } => Score::Cosine { scale },
+            Score::Projection { .. } => Score::Projection { scale },
+        };
+        ObjectiveBuilder::from(*self).score(score).build()
     }
 }
 
@@ -257,20 +255,7 @@ impl fmt::Display for Score {
             Self::Dot { scale } if *scale == 1.0 => f.write_str("dot product"),
             Self::Dot { scale } => write!(f, "dot product x {scale}"),
             Self::Cosine { scale } => write!(f, "cosine x {scale}"),
-        }
-    }
-}
-
-impl fmt::Display for Margin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("no margin"),
-            Self::Additive(margin) => write!(f, "margin {margin} in score"),
-            Self::AdditiveCosine(margin) => write!(f, "margin {margin} in cosine"),
-            Self::AdditiveAngle { margin, easy_margin: false } => write!(f, "margin {margin} rad in angle"),
-            Self::AdditiveAngle { margin, easy_margin: true } => {
-                write!(f, "easy margin {margin} rad in angle")
-            }
+            Self::Projection { scale } => write!(f, "projection x {scale}"),
         }
     }
 }
@@ -301,6 +286,11 @@ impl fmt::Display for Objective {
         if let Some(name) = self.name() {
             write!(f, "{name}: ")?;
         }
-        write!(f, "{}, {}, {}, {}", self.score, self.margin, self.pool, self.link)
+        write!(f, "{}, {}, ", self.score, self.margin)?;
+        if self.competitors != Competitors::Unchanged {
+            write!(f, "{}, ", self.competitors)?;
+        }
+        write!(f, "{}, {}", self.pool, self.link)?;
+        if self.smoothing > 0.0 { write!(f, ", labels smoothed by {}", self.smoothing) } else { Ok(()) }
     }
 }

@@ -40,10 +40,14 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod class;
+mod competitors;
 mod diagnostics;
 mod error;
 mod evaluate;
 mod family;
+mod margin;
+mod nearest;
 mod presets;
 mod real;
 mod row;
@@ -53,10 +57,16 @@ mod tests;
 mod unit;
 
 pub use builder::ObjectiveBuilder;
+pub use class::{
+    BatchFacts, BatchPoints, Binary, BinaryPass, ClassEvaluation, ClassObjective, ClassParameters,
+    ClassState, NormTerm, Point, PointOutcome, PointPass, TargetMargin,
+};
+pub use competitors::Competitors;
 pub use diagnostics::{Diagnostics, DiagnosticsSum};
 pub use error::ObjectiveError;
 pub use evaluate::{EvaluateOptions, Evaluation, Reduction};
-pub use family::{Link, Margin, Objective, Pool, Score};
+pub use family::{Link, Objective, Pool, Score};
+pub use margin::Margin;
 pub use presets::Parameters;
 pub use real::Real;
 pub use row::{RowOutcome, RowPass};

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::builder::positive;
-use crate::{Link, Margin, Objective, ObjectiveError, Pool, Score};
+use crate::{Competitors, Link, Margin, Objective, ObjectiveError, Pool, Score};
 
 /// Names of all presets, in the order of the derivation.
 const NAMES: &[&str] = &[
@@ -46,9 +46,20 @@ pub struct Parameters {
 }
 
 impl Objective {
+    const fn plain(pool: Pool, link: Link) -> Self {
+        Self {
+            score: Score::dot(),
+            margin: Margin::None,
+            competitors: Competitors::Unchanged,
+            pool,
+            link,
+            smoothing: 0.0,
+        }
+    }
+
     /// `sum_{i != y} max(z_i - z_y, 0)` on dot products: stops once the target leads.
     pub fn hinge_sum() -> Self {
-        Self { score: Score::dot(), margin: Margin::None, pool: Pool::HingeSum, link: Link::Hinge }
+        Self::plain(Pool::HingeSum, Link::Hinge)
     }
 
     /// `sum_{i != y} max(z_i - z_y + m, 0)` on dot products.
@@ -61,17 +72,17 @@ impl Objective {
 
     /// `max(max_{i != y} z_i - z_y, 0)` on dot products: only the hardest competitor pushes.
     pub fn hinge_max() -> Self {
-        Self { score: Score::dot(), margin: Margin::None, pool: Pool::Max, link: Link::Hinge }
+        Self::plain(Pool::Max, Link::Hinge)
     }
 
     /// `max(LSE_{i != y} z_i - z_y, 0)` on dot products: the inner maximum smoothed.
     pub fn lse_hinge() -> Self {
-        Self { score: Score::dot(), margin: Margin::None, pool: Pool::log_sum_exp(), link: Link::Hinge }
+        Self::plain(Pool::log_sum_exp(), Link::Hinge)
     }
 
     /// `softplus(LSE_{i != y} z_i - z_y) = -log softmax_y(z)` on dot products: softmax cross-entropy.
     pub fn softmax() -> Self {
-        Self { score: Score::dot(), margin: Margin::None, pool: Pool::log_sum_exp(), link: Link::softplus() }
+        Self::plain(Pool::log_sum_exp(), Link::softplus())
     }
 
     /// `T softplus(LSE_{i != y}(z_i / T) - z_y / T)` on dot products; `T -> 0` is [`Objective::hinge_max`].
@@ -130,7 +141,7 @@ impl Objective {
     /// [`ObjectiveError::UnknownName`] with the nearest name, [`ObjectiveError::UnusedParameter`], or the range errors of
     /// [`ObjectiveBuilder::build`](crate::ObjectiveBuilder::build).
     pub fn from_name(name: &str, parameters: &Parameters) -> Result<Self, ObjectiveError> {
-        let name = known_name(name)?;
+        let name = known_name(name, NAMES, &[])?;
         let Parameters { scale, margin, temperature } = *parameters;
         let takes: &[&str] = match name {
             "softmax" | "tempered-softmax" => &["temperature"],
@@ -166,6 +177,9 @@ impl Objective {
 
     /// The name of this point of the family, whatever its scale, margin and temperature; `None` if it has none.
     pub fn name(&self) -> Option<&'static str> {
+        if self.competitors != Competitors::Unchanged || matches!(self.score, Score::Projection { .. }) {
+            return None;
+        }
         let cosine_softmax =
             self.score.is_cosine() && self.pool == Pool::log_sum_exp() && self.link == Link::softplus();
         if cosine_softmax {
@@ -173,10 +187,13 @@ impl Objective {
                 Margin::None => Some("normalized-softmax"),
                 Margin::AdditiveCosine(_) => Some("am-softmax"),
                 Margin::AdditiveAngle { .. } => Some("arcface"),
-                Margin::Additive(_) => None,
+                Margin::Additive(_)
+                | Margin::Combined { .. }
+                | Margin::Turned { .. }
+                | Margin::MultiplicativeAngle { .. } => None,
             };
         }
-        if self.score.is_cosine() {
+        if self.score.is_cosine() || matches!(self.margin, Margin::MultiplicativeAngle { .. }) {
             return None;
         }
         let with_margin = self.margin != Margin::None;
@@ -197,9 +214,14 @@ impl Objective {
     }
 }
 
-fn known_name(found: &str) -> Result<&'static str, ObjectiveError> {
+/// The name itself, another spelling's name (the family's spellings and `aliases`), or an error with the nearest name.
+pub(crate) fn known_name(
+    found: &str,
+    names: &'static [&'static str],
+    aliases: &[(&'static str, &'static str)],
+) -> Result<&'static str, ObjectiveError> {
     let spelt = found.trim().to_ascii_lowercase().replace('_', "-");
-    let all = || NAMES.iter().map(|name| (*name, *name)).chain(ALIASES.iter().copied());
+    let all = || names.iter().map(|name| (*name, *name)).chain(ALIASES.iter().chain(aliases).copied());
     if let Some((_, name)) = all().find(|(spelling, _)| *spelling == spelt) {
         return Ok(name);
     }
@@ -208,7 +230,7 @@ fn known_name(found: &str) -> Result<&'static str, ObjectiveError> {
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
         .map(|(_, name)| name);
-    Err(ObjectiveError::UnknownName { found: found.to_owned(), suggestion, known: NAMES })
+    Err(ObjectiveError::UnknownName { found: found.to_owned(), suggestion, known: names })
 }
 
 #[cfg(test)]

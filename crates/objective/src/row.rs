@@ -11,27 +11,33 @@
 //! cancels, and with the largest lead subtracted no exponential overflows. The loss is `log1p(sum_i e^{d_i})`, never
 //! `-log p_y`: at large scales its floor lies far below the epsilon of `f32`.
 
-use crate::{Link, Margin, Objective, Pool, Real};
-
-/// `1 - cos^2` is kept above this in the derivative of an angle, which is infinite at `cos = +-1`.
-const SINE_SQUARED_FLOOR: f64 = 1e-9;
+use crate::nearest::{Nearest, NearestOf};
+use crate::{Competitors, Link, Margin, Objective, Pool, Real};
 
 /// The first pass over the classes for one sample.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RowPass<T> {
     leads: Leads<T>,
     pool: Pool,
     link: Link,
+    smoothing: f64,
     finite: bool,
     outranked: bool,
+    /// Largest lead, after what the rule for competitors makes of them, and its class.
     hardest: T,
     hardest_class: usize,
+    /// Largest lead of a plain similarity.
+    hardest_plain: T,
     /// Log-sum-exp: `sum e^{a_i}` and `sum a_i e^{a_i}` with `a_i = (d_i - hardest) / T`.
     exponentials: f64,
     moment: f64,
     /// Sum of hinges: `sum max(d_i, 0)` and how many are above 0.
     hinges: f64,
     violators: usize,
+    /// For label smoothing: the sum of all leads and how many there are.
+    lead_sum: f64,
+    observed: usize,
+    nearest: Option<Nearest<T>>,
 }
 
 /// What one sample's row comes to; also what the second pass needs.
@@ -41,7 +47,7 @@ pub struct RowOutcome<T> {
     pub loss: T,
     /// `pool_{i != y}(score_i) - (score_y - margin)`, before the link; minus infinity with a single class.
     pub pooled_lead: T,
-    /// `-d loss / d score_y`, which is the sum of all `d loss / d score_i`; `1 - p_y` for a softmax.
+    /// `-d loss / d score_y`, which is the sum of all `d loss / d score_i`; `1 - p_y` for a softmax without label smoothing.
     pub push: T,
     /// `exp` of the entropy of the competitors' shares of the push; 0 if there is no competitor.
     pub effective_competitors: T,
@@ -51,11 +57,20 @@ pub struct RowOutcome<T> {
     pub margin_met: bool,
     /// Whether the target has the largest plain similarity; of equals the lowest class wins.
     pub correct: bool,
+    /// `d loss / d scale` of a scale that multiplies every score, for objectives that learn it; with a log-sum-exp pool.
+    pub scale_slope: T,
+    /// `d loss / d length` of the target's score at a fixed direction, beyond what goes through its similarity; 0 unless a
+    /// margin in angle meets scores that have a length (see [`Objective::row_pass_at`]).
+    pub length_slope: T,
     leads: Leads<T>,
     pool: Pool,
     hardest: T,
     hardest_class: usize,
     exponentials: f64,
+    /// What the competitors share of the push by their exponentials, and what label smoothing takes from each again.
+    shared: T,
+    smoothed: T,
+    nearest: Option<NearestOf<T>>,
 }
 
 /// Everything that turns a similarity into a lead over the target.
@@ -68,40 +83,78 @@ struct Leads<T> {
     /// The target's similarity under a margin in cosine or angle, and its derivative by the plain one.
     target: T,
     slope: T,
+    /// `d target / d length` at a fixed direction, less what goes through the similarity.
+    radial: T,
     /// A margin in score.
     offset: T,
+    competitors: Competitors,
 }
 
 impl<T: Real> Leads<T> {
-    fn of(&self, similarity: T) -> T {
+    fn plain_of(&self, similarity: T) -> T {
         self.scale * (similarity - self.target) + self.offset
+    }
+
+    /// The lead after the rule for competitors, and the derivative of the similarity in it; `None` for one that is out.
+    fn of(&self, similarity: T) -> Option<(T, T)> {
+        if self.competitors == Competitors::Unchanged {
+            return Some((self.plain_of(similarity), T::one()));
+        }
+        let (value, slope) = self.competitors.of(similarity.into(), self.target.into())?;
+        Some((self.plain_of(T::from_f64(value)), T::from_f64(slope)))
     }
 }
 
 impl Objective {
     /// Starts the first pass for a sample of class `label` whose similarity with its own class centre is known.
     pub fn row_pass<T: Real>(&self, label: usize, target_similarity: T) -> RowPass<T> {
-        let (target, slope) = target_under_margin(self.margin, target_similarity);
+        self.row_pass_at(label, target_similarity, T::one())
+    }
+
+    /// As [`Objective::row_pass`] where similarities have a length: `target_similarity = length * cos`, with `length`
+    /// `|x|` for projections ([`Score::Projection`](crate::Score::Projection)), `|x| |w_y|` for dot products and 1 for
+    /// cosines. A margin in angle works on the cosine and keeps the length. A length of 0 counts as a cosine of 0.
+    pub fn row_pass_at<T: Real>(&self, label: usize, target_similarity: T, length: T) -> RowPass<T> {
+        let plain: f64 = target_similarity.into();
+        let length: f64 = length.into();
+        let cosine = if length > 0.0 { plain / length } else { 0.0 };
+        let under = self.margin.of_cosine(cosine);
+        let (target, radial) = match self.margin {
+            Margin::None | Margin::Additive(_) => (plain, 0.0),
+            _ if length == 1.0 => (under.value, 0.0),
+            _ => (length * under.value, under.value - under.slope * cosine),
+        };
         let offset = if let Margin::Additive(margin) = self.margin { margin } else { 0.0 };
+        let nearest = match self.competitors {
+            Competitors::TopK { count, .. } => Some(Nearest::new(count)),
+            _ => None,
+        };
         RowPass {
             leads: Leads {
                 label,
                 scale: T::from_f64(self.score.scale()),
                 plain: target_similarity,
-                target,
-                slope,
+                target: T::from_f64(target),
+                slope: T::from_f64(under.slope),
+                radial: T::from_f64(radial),
                 offset: T::from_f64(offset),
+                competitors: self.competitors,
             },
             pool: self.pool,
             link: self.link,
+            smoothing: self.smoothing,
             finite: target_similarity.is_finite(),
             outranked: false,
             hardest: T::neg_infinity(),
             hardest_class: usize::MAX,
+            hardest_plain: T::neg_infinity(),
             exponentials: 0.0,
             moment: 0.0,
             hinges: 0.0,
             violators: 0,
+            lead_sum: 0.0,
+            observed: 0,
+            nearest,
         }
     }
 
@@ -113,34 +166,19 @@ impl Objective {
     /// # Panics
     /// If `label >= similarities.len()`.
     pub fn row<T: Real>(&self, similarities: &mut [T], label: usize) -> RowOutcome<T> {
-        let mut pass = self.row_pass(label, similarities[label]);
+        self.row_at(similarities, label, T::one())
+    }
+
+    /// As [`Objective::row`], for similarities with a length (see [`Objective::row_pass_at`]).
+    ///
+    /// # Panics
+    /// If `label >= similarities.len()`.
+    pub fn row_at<T: Real>(&self, similarities: &mut [T], label: usize, length: T) -> RowOutcome<T> {
+        let mut pass = self.row_pass_at(label, similarities[label], length);
         pass.observe(0, similarities);
         let outcome = pass.finish();
         outcome.gradient(0, similarities);
         outcome
-    }
-}
-
-/// The target's similarity under the margin and the derivative of that by the plain similarity.
-fn target_under_margin<T: Real>(margin: Margin, similarity: T) -> (T, T) {
-    let (one, zero) = (T::one(), T::zero());
-    match margin {
-        Margin::None | Margin::Additive(_) => (similarity, one),
-        Margin::AdditiveCosine(margin) => (similarity - T::from_f64(margin), one),
-        Margin::AdditiveAngle { margin, easy_margin } => {
-            let (sin_m, cos_m) = (T::from_f64(margin.sin()), T::from_f64(margin.cos()));
-            let cosine = similarity.max(-one).min(one);
-            if easy_margin && cosine <= zero {
-                return (similarity, one);
-            }
-            // theta > pi - m
-            if !easy_margin && cosine < -cos_m {
-                return (similarity - T::from_f64(margin) * sin_m, one);
-            }
-            let sine_squared = (one - cosine) * (one + cosine);
-            let sine = sine_squared.max(T::from_f64(SINE_SQUARED_FLOOR)).sqrt();
-            (cosine * cos_m - sine_squared.sqrt() * sin_m, cos_m + cosine * sin_m / sine)
-        }
     }
 }
 
@@ -162,9 +200,10 @@ impl<T: Real> RowPass<T> {
         let leads = self.leads;
         let mut hardest = self.hardest;
         for (at, &similarity) in similarities.iter().enumerate() {
-            let lead = leads.of(similarity);
-            self.finite &= lead.is_finite();
-            if lead > hardest {
+            let plain = leads.plain_of(similarity);
+            self.finite &= plain.is_finite();
+            self.hardest_plain = self.hardest_plain.max(plain);
+            if let Some((lead, _)) = leads.of(similarity).filter(|(lead, _)| *lead > hardest) {
                 hardest = lead;
                 self.hardest_class = first_class + at;
             }
@@ -173,10 +212,18 @@ impl<T: Real> RowPass<T> {
                 if first_class < leads.label { similarity >= leads.plain } else { similarity > leads.plain };
             self.outranked |= outranked;
         }
+        self.observed += similarities.len();
+        if self.smoothing > 0.0 {
+            self.lead_sum +=
+                similarities.iter().map(|&similarity| leads.plain_of(similarity).into()).sum::<f64>();
+        }
+        if let Some(nearest) = &mut self.nearest {
+            nearest.observe(first_class, similarities);
+        }
         match self.pool {
             Pool::Max => {}
             Pool::HingeSum => {
-                for lead in similarities.iter().map(|&similarity| leads.of(similarity)) {
+                for lead in similarities.iter().map(|&similarity| leads.plain_of(similarity)) {
                     if lead > T::zero() {
                         self.hinges += lead.into();
                         self.violators += 1;
@@ -187,16 +234,10 @@ impl<T: Real> RowPass<T> {
                 let temperature = T::from_f64(temperature);
                 if hardest > self.hardest && self.exponentials > 0.0 {
                     let shift: f64 = ((self.hardest - hardest) / temperature).into();
-                    let factor = shift.exp();
-                    if factor > 0.0 {
-                        self.moment = (self.moment + shift * self.exponentials) * factor;
-                        self.exponentials *= factor;
-                    } else {
-                        (self.moment, self.exponentials) = (0.0, 0.0);
-                    }
+                    self.shift(shift);
                 }
-                for &similarity in similarities {
-                    let exponent = (leads.of(similarity) - hardest) / temperature;
+                for (lead, _) in similarities.iter().filter_map(|&similarity| leads.of(similarity)) {
+                    let exponent = (lead - hardest) / temperature;
                     let exponential: f64 = exponent.exp().into();
                     if exponential > 0.0 {
                         self.exponentials += exponential;
@@ -208,24 +249,78 @@ impl<T: Real> RowPass<T> {
         self.hardest = hardest;
     }
 
+    /// Adds `shift`, at most 0, to every exponent.
+    fn shift(&mut self, shift: f64) {
+        let factor = shift.exp();
+        if factor > 0.0 {
+            self.moment = (self.moment + shift * self.exponentials) * factor;
+            self.exponentials *= factor;
+        } else {
+            (self.moment, self.exponentials) = (0.0, 0.0);
+        }
+    }
+
+    /// Raises the nearest competitors by their margin, now that all are known.
+    fn raise_nearest(&mut self, temperature: f64) -> Option<NearestOf<T>> {
+        let (Competitors::TopK { margin, .. }, Some(nearest)) = (self.leads.competitors, self.nearest.take())
+        else {
+            return None;
+        };
+        let raised = nearest.of(T::from_f64(margin))?;
+        let (mut own, mut own_moment) = (0.0, 0.0);
+        for similarity in nearest.similarities() {
+            let exponent: f64 = (self.leads.plain_of(similarity) - self.hardest).into() / temperature;
+            own += exponent.exp();
+            own_moment += exponent * exponent.exp();
+        }
+        // The hardest is among them; seen from where it then is, they stay and the others fall behind.
+        let rise = self.leads.scale.into() * margin;
+        self.exponentials = (self.exponentials - own).max(0.0);
+        self.moment = (self.moment - own_moment).min(0.0);
+        self.shift(-rise / temperature);
+        self.exponentials += own;
+        self.moment += own_moment;
+        self.hardest = self.hardest + T::from_f64(rise);
+        Some(raised)
+    }
+
     /// Loss, push and diagnostics, once every class has been observed.
-    pub fn finish(self) -> RowOutcome<T> {
-        let (pooled_lead, competitors) = match self.pool {
-            Pool::HingeSum => (self.hinges, self.violators as f64),
-            Pool::Max => (self.hardest.into(), if self.hardest_class == usize::MAX { 0.0 } else { 1.0 }),
-            Pool::LogSumExp { .. } if self.exponentials == 0.0 => (f64::NEG_INFINITY, 0.0),
+    pub fn finish(mut self) -> RowOutcome<T> {
+        let nearest = match self.pool {
+            Pool::LogSumExp { temperature } => self.raise_nearest(temperature),
+            _ => None,
+        };
+        let (pooled_lead, competitors, mean_lead) = match self.pool {
+            Pool::HingeSum => (self.hinges, self.violators as f64, 0.0),
+            Pool::Max => (
+                self.hardest.into(),
+                if self.hardest_class == usize::MAX { 0.0 } else { 1.0 },
+                self.hardest.into(),
+            ),
+            Pool::LogSumExp { .. } if self.exponentials == 0.0 => (f64::NEG_INFINITY, 0.0, 0.0),
             Pool::LogSumExp { temperature } => {
                 let log_sum = self.exponentials.ln();
-                let entropy = log_sum - self.moment / self.exponentials;
-                (self.hardest.into() + temperature * log_sum, entropy.exp())
+                let mean = self.moment / self.exponentials;
+                let hardest: f64 = self.hardest.into();
+                (hardest + temperature * log_sum, (log_sum - mean).exp(), hardest + temperature * mean)
             }
         };
-        let (loss, slope) = match self.link {
+        let (mut loss, slope) = match self.link {
             Link::Hinge => (pooled_lead.max(0.0), f64::from(u8::from(pooled_lead > 0.0))),
             Link::Softplus { temperature } => softplus(pooled_lead, temperature),
         };
         // A sum of hinges has the slope of the link times the number of its terms above zero.
-        let push = if self.pool == Pool::HingeSum { slope * competitors } else { slope };
+        let mut push = if self.pool == Pool::HingeSum { slope * competitors } else { slope };
+        let shared = slope;
+        let mut scaled_slope = slope * mean_lead;
+        let mut smoothed = 0.0;
+        if self.smoothing > 0.0 {
+            smoothed = self.smoothing / (self.observed + 1) as f64;
+            loss -= smoothed * self.lead_sum;
+            push -= smoothed * self.observed as f64;
+            scaled_slope -= smoothed * self.lead_sum;
+        }
+        let scale: f64 = self.leads.scale.into();
         let loss = T::from_f64(loss);
         RowOutcome {
             loss: if self.finite && loss.is_finite() { loss } else { T::nan() },
@@ -233,13 +328,18 @@ impl<T: Real> RowPass<T> {
             push: T::from_f64(push),
             effective_competitors: T::from_f64(competitors),
             target_similarity: self.leads.plain,
-            margin_met: self.hardest <= T::zero(),
+            margin_met: self.hardest_plain <= T::zero(),
             correct: !self.outranked,
+            scale_slope: T::from_f64(scaled_slope / scale),
+            length_slope: T::from_f64(-push * scale * self.leads.radial.into()),
             leads: self.leads,
             pool: self.pool,
             hardest: self.hardest,
             hardest_class: self.hardest_class,
             exponentials: self.exponentials,
+            shared: T::from_f64(shared),
+            smoothed: T::from_f64(smoothed),
+            nearest,
         }
     }
 }
@@ -269,7 +369,7 @@ impl<T: Real> RowOutcome<T> {
         match self.pool {
             Pool::HingeSum => {
                 for value in similarities.iter_mut() {
-                    *value = if self.leads.of(*value) > T::zero() { scale } else { T::zero() };
+                    *value = if self.leads.plain_of(*value) > T::zero() { scale } else { T::zero() };
                 }
             }
             Pool::Max => {
@@ -281,10 +381,19 @@ impl<T: Real> RowOutcome<T> {
             }
             Pool::LogSumExp { temperature } => {
                 let temperature = T::from_f64(temperature);
+                let smoothed = self.smoothed * scale;
+                // what the competitors share is the push before label smoothing took its part
+                let competitors = self.shared * scale;
                 // at least 1, the hardest competitor's own; with a single class there is none, and the push is 0
-                let share = push * T::from_f64(1.0 / self.exponentials.max(1.0));
-                for value in similarities.iter_mut() {
-                    *value = share * ((self.leads.of(*value) - self.hardest) / temperature).exp();
+                let share = competitors * T::from_f64(1.0 / self.exponentials.max(1.0));
+                for (at, value) in similarities.iter_mut().enumerate() {
+                    let raised = self
+                        .nearest
+                        .as_ref()
+                        .map_or(T::zero(), |nearest| nearest.rise(first_class + at, *value) * scale);
+                    *value = self.leads.of(*value).map_or(T::zero(), |(lead, slope)| {
+                        share * slope * ((lead + raised - self.hardest) / temperature).exp()
+                    }) - smoothed;
                 }
             }
         }

@@ -63,7 +63,7 @@ pub(crate) fn points() -> Vec<Objective> {
     ];
     let cosine = Objective::family().score(Score::cosine(8.0));
     let composed = [
-        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true }),
+        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true, detach_margin: false }),
         cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
         cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::max()).link(Link::softplus_at(0.5)),
         cosine.pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.25)),

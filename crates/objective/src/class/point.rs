@@ -1,0 +1,248 @@
+//! What a sample is trained by once everything that changes from batch to batch is settled.
+
+use crate::row::softplus;
+use crate::{Objective, Real, RowOutcome, RowPass};
+
+/// One sample's objective against all classes: a point of the family, or a sum of binary classifications.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Point {
+    /// `link(pool(competitors) - (target - margin))`.
+    Family(Objective),
+    /// One binary classification a class.
+    Binary(Binary),
+}
+
+/// SphereFace2's loss of one sample (Wen et al., 2022, section 3):
+///
+/// ```text
+/// lambda / r softplus(-(r (g(cos_y) - m) + b)) + (1 - lambda) / r sum_{i != y} softplus(r (g(cos_i) + m) + b)
+/// g(c) = 2 ((c + 1) / 2)^t - 1
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Binary {
+    /// `lambda`, the weight of the target against all others, in `(0, 1)`.
+    pub balance: f64,
+    /// `r`, finite and above 0.
+    pub scale: f64,
+    /// `m` in cosine, asked for on both sides.
+    pub margin: f64,
+    /// `t`, at least 1: how much the upper cosines are spread out.
+    pub exponent: f64,
+    /// `b`, learnt, shared by all classes.
+    pub bias: f64,
+}
+
+impl Binary {
+    fn spread(&self, cosine: f64) -> (f64, f64) {
+        let half = (cosine.clamp(-1.0, 1.0) + 1.0) / 2.0;
+        (2.0 * half.powf(self.exponent) - 1.0, self.exponent * half.powf(self.exponent - 1.0))
+    }
+
+    /// Loss of the target's classification, its derivative by the cosine and by the bias.
+    fn target(&self, cosine: f64) -> [f64; 3] {
+        let (spread, slope) = self.spread(cosine);
+        let (loss, push) = softplus(-(self.scale * (spread - self.margin) + self.bias), 1.0);
+        [self.balance / self.scale * loss, -self.balance * push * slope, -self.balance / self.scale * push]
+    }
+
+    /// The same of another class's.
+    fn other(&self, cosine: f64) -> [f64; 3] {
+        let (spread, slope) = self.spread(cosine);
+        let (loss, push) = softplus(self.scale * (spread + self.margin) + self.bias, 1.0);
+        let weight = 1.0 - self.balance;
+        [weight / self.scale * loss, weight * push * slope, weight / self.scale * push]
+    }
+}
+
+/// The first pass over the classes for one sample; see [`RowPass`].
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a batch is all of one kind")]
+pub enum PointPass<T> {
+    /// Of the family.
+    Family(RowPass<T>),
+    /// Of binary classifications.
+    Binary(BinaryPass<T>),
+}
+
+/// Binary classifications while they are being added up.
+#[derive(Clone, Copy, Debug)]
+pub struct BinaryPass<T> {
+    binary: Binary,
+    label: usize,
+    target: T,
+    outcome: PointOutcome<T>,
+    loss: f64,
+    bias_slope: f64,
+    /// Sum of the others' derivatives by their cosines, and of `g ln g` for their entropy.
+    pull: f64,
+    pull_log: f64,
+    finite: bool,
+}
+
+/// What one sample comes to; the figures of [`RowOutcome`] for any point.
+#[derive(Clone, Copy, Debug)]
+pub struct PointOutcome<T> {
+    /// The loss; `NaN` if any similarity was not finite or the scores exceed the range of numbers.
+    pub loss: T,
+    /// `-d loss / d score_y`, where a score is the scale times a similarity.
+    pub push: T,
+    /// `exp` of the entropy of the competitors' shares.
+    pub effective_competitors: T,
+    /// The target's similarity, without scale and margin.
+    pub target_similarity: T,
+    /// Whether the target leads every competitor by the margin.
+    pub margin_met: bool,
+    /// Whether the target has the largest plain similarity.
+    pub correct: bool,
+    /// `d loss / d learnt`: of the scale for points of the family, of the bias for binary classifications.
+    pub learnt_slope: T,
+    /// See [`RowOutcome::length_slope`].
+    pub length_slope: T,
+    kind: OutcomeKind<T>,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a batch is all of one kind")]
+enum OutcomeKind<T> {
+    Family(RowOutcome<T>),
+    Binary(Binary, usize),
+}
+
+impl Point {
+    /// The factor on similarities that makes scores of them.
+    pub fn scale(&self) -> f64 {
+        match self {
+            Self::Family(objective) => objective.score().scale(),
+            Self::Binary(binary) => binary.scale,
+        }
+    }
+
+    /// Starts the first pass; see [`Objective::row_pass_at`].
+    pub fn row_pass_at<T: Real>(&self, label: usize, target_similarity: T, length: T) -> PointPass<T> {
+        match self {
+            Self::Family(objective) => {
+                PointPass::Family(objective.row_pass_at(label, target_similarity, length))
+            }
+            Self::Binary(binary) => {
+                let [loss, slope, bias_slope] = binary.target(target_similarity.into());
+                let outcome = PointOutcome {
+                    loss: T::zero(),
+                    push: T::from_f64(-slope / binary.scale),
+                    effective_competitors: T::zero(),
+                    target_similarity,
+                    margin_met: true,
+                    correct: true,
+                    learnt_slope: T::zero(),
+                    length_slope: T::zero(),
+                    kind: OutcomeKind::Binary(*binary, label),
+                };
+                PointPass::Binary(BinaryPass {
+                    binary: *binary,
+                    label,
+                    target: target_similarity,
+                    outcome,
+                    loss,
+                    bias_slope,
+                    pull: 0.0,
+                    pull_log: 0.0,
+                    finite: target_similarity.is_finite(),
+                })
+            }
+        }
+    }
+}
+
+impl<T: Real> BinaryPass<T> {
+    fn observe(&mut self, first_class: usize, similarities: &[T]) {
+        for (at, &similarity) in similarities.iter().enumerate() {
+            let class = first_class + at;
+            if class == self.label {
+                continue;
+            }
+            self.finite &= similarity.is_finite();
+            let [loss, slope, bias_slope] = self.binary.other(similarity.into());
+            self.loss += loss;
+            self.bias_slope += bias_slope;
+            self.pull += slope;
+            if slope > 0.0 {
+                self.pull_log += slope * slope.ln();
+            }
+            let outranked =
+                if class < self.label { similarity >= self.target } else { similarity > self.target };
+            self.outcome.correct &= !outranked;
+            let lead: f64 = self.target.into() - similarity.into();
+            self.outcome.margin_met &= lead >= self.binary.margin;
+        }
+    }
+
+    fn finish(mut self) -> PointOutcome<T> {
+        if self.pull > 0.0 {
+            let entropy = self.pull.ln() - self.pull_log / self.pull;
+            self.outcome.effective_competitors = T::from_f64(entropy.exp());
+        }
+        self.outcome.learnt_slope = T::from_f64(self.bias_slope);
+        self.outcome.loss =
+            if self.finite && self.loss.is_finite() { T::from_f64(self.loss) } else { T::nan() };
+        self.outcome
+    }
+}
+
+impl<T: Real> PointPass<T> {
+    /// See [`RowPass::observe`].
+    pub fn observe(&mut self, first_class: usize, similarities: &[T]) {
+        match self {
+            Self::Family(pass) => pass.observe(first_class, similarities),
+            Self::Binary(pass) => pass.observe(first_class, similarities),
+        }
+    }
+
+    /// See [`RowPass::finish`].
+    pub fn finish(self) -> PointOutcome<T> {
+        match self {
+            Self::Binary(pass) => pass.finish(),
+            Self::Family(pass) => {
+                let row = pass.finish();
+                PointOutcome {
+                    loss: row.loss,
+                    push: row.push,
+                    effective_competitors: row.effective_competitors,
+                    target_similarity: row.target_similarity,
+                    margin_met: row.margin_met,
+                    correct: row.correct,
+                    learnt_slope: row.scale_slope,
+                    length_slope: row.length_slope,
+                    kind: OutcomeKind::Family(row),
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> PointOutcome<T> {
+    /// `log sum_{i != y} e^{score_i}` less the target's score under the margin; minus infinity with a single class, and for
+    /// binary classifications.
+    pub fn pooled_lead(&self) -> T {
+        match &self.kind {
+            OutcomeKind::Family(row) => row.pooled_lead,
+            OutcomeKind::Binary(..) => T::neg_infinity(),
+        }
+    }
+
+    /// The second pass; see [`RowOutcome::gradient`].
+    pub fn gradient(&self, first_class: usize, similarities: &mut [T]) {
+        match &self.kind {
+            OutcomeKind::Family(row) => row.gradient(first_class, similarities),
+            OutcomeKind::Binary(binary, label) => {
+                for (at, value) in similarities.iter_mut().enumerate() {
+                    let of = if first_class + at == *label {
+                        binary.target((*value).into())
+                    } else {
+                        binary.other((*value).into())
+                    };
+                    *value = T::from_f64(of[1]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! From a batch to one point a sample.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::{Binary, ClassObjective, ClassState, Point, Rule};
+use crate::{Competitors, Margin, Objective, ObjectiveError};
+
+/// What has to be known of a batch before its scores are pooled; one entry a sample each, ignored samples left out.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchFacts<'a> {
+    /// Labels.
+    pub labels: &'a [u32],
+    /// Norms of the features as they came.
+    pub feature_norms: &'a [f64],
+    /// Cosines with the own class centre, without a margin.
+    pub target_cosines: &'a [f64],
+    /// `log sum_{i != y} e^{s cos_i}` at the scale of [`ClassObjective::wants_partitions`]; only if that asked for it.
+    pub log_partitions: Option<&'a [f64]>,
+}
+
+/// One point a sample, and what follows from the batch.
+#[derive(Clone, Debug)]
+pub struct BatchPoints {
+    uniform: Option<Point>,
+    points: Vec<Point>,
+    norm_terms: Vec<NormTerm>,
+    next_state: ClassState,
+}
+
+/// What the norm of one feature adds, for objectives where it is learnt from (MagFace).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NormTerm {
+    /// Added to the sample's loss.
+    pub loss: f64,
+    /// Its derivative by the norm.
+    pub slope: f64,
+    /// `d margin / d norm`, with `margin_slope` the derivative of the target's cosine under the margin by that margin.
+    pub margin_by_norm: f64,
+    /// See `margin_by_norm`.
+    pub margin_slope: f64,
+}
+
+impl NormTerm {
+    /// `d loss / d norm` of the sample, `push` and `scale` being those of its point.
+    pub fn norm_slope(&self, push: f64, scale: f64) -> f64 {
+        self.slope - push * scale * self.margin_slope * self.margin_by_norm
+    }
+}
+
+impl BatchPoints {
+    /// The point of a sample.
+    pub fn point(&self, sample: usize) -> &Point {
+        self.uniform.as_ref().unwrap_or_else(|| &self.points[sample])
+    }
+
+    /// What the norm of a sample's feature adds; nothing for most objectives.
+    pub fn norm_term(&self, sample: usize) -> Option<&NormTerm> {
+        self.norm_terms.get(sample)
+    }
+
+    /// The state behind this batch, for [`ClassObjective::commit`].
+    pub fn next_state(&self) -> ClassState {
+        self.next_state
+    }
+}
+
+impl ClassObjective {
+    /// The scale at which [`BatchFacts::log_partitions`] is wanted, if it is.
+    pub fn wants_partitions(&self) -> Option<f64> {
+        (self.rule == Rule::DynamicScale).then_some(self.state.scale)
+    }
+
+    /// One point a sample for a batch.
+    ///
+    /// # Errors
+    /// If what a batch comes to leaves the range of a setting, such as a dynamic scale that is not finite.
+    pub fn points(&self, facts: &BatchFacts<'_>) -> Result<BatchPoints, ObjectiveError> {
+        let base = self.base.with_margin_share(self.margin_share);
+        let mut next = ClassState { step: self.state.step + 1, ..self.state };
+        let mut points = Vec::new();
+        let mut norm_terms = Vec::new();
+        let uniform = match self.rule {
+            Rule::Fixed => Some(Point::Family(base)),
+            Rule::Curricular { momentum } => {
+                if !facts.target_cosines.is_empty() {
+                    let mean = mean(facts.target_cosines).clamp(-1.0, 1.0);
+                    next.running_target += momentum * (mean - next.running_target);
+                }
+                let competitors = Competitors::Curricular { running_target: next.running_target };
+                Some(Point::Family(Objective { competitors, ..base }))
+            }
+            Rule::AdaFace { margin, concentration, momentum } => {
+                // as the authors' code, which keeps norms within these bounds
+                let norms: Vec<f64> =
+                    facts.feature_norms.iter().map(|norm| norm.clamp(1e-3, 100.0)).collect();
+                if norms.len() > 1 {
+                    next.norm_mean += momentum * (mean(&norms) - next.norm_mean);
+                    next.norm_deviation += momentum * (deviation(&norms) - next.norm_deviation);
+                }
+                let margin = margin * self.margin_share;
+                points = norms
+                    .iter()
+                    .map(|norm| {
+                        let quality = concentration * (norm - next.norm_mean) / (next.norm_deviation + 1e-3);
+                        let quality = quality.clamp(-1.0, 1.0);
+                        let turned =
+                            Margin::Turned { angle: -margin * quality, cosine: margin + margin * quality };
+                        Point::Family(Objective { margin: turned, ..base })
+                    })
+                    .collect();
+                None
+            }
+            Rule::MagFace { norms: [low, high], margins: [least, most], weight } => {
+                for (&norm, &cosine) in facts.feature_norms.iter().zip(facts.target_cosines) {
+                    let length = norm.clamp(low, high);
+                    let inside = if (low..=high).contains(&norm) { 1.0 } else { 0.0 };
+                    let by_norm = self.margin_share * (most - least) / (high - low);
+                    let margin = self.margin_share * least + by_norm * (length - low);
+                    norm_terms.push(NormTerm {
+                        loss: weight * (length / (high * high) + 1.0 / length),
+                        slope: inside * weight * (1.0 / (high * high) - 1.0 / (length * length)),
+                        margin_by_norm: inside * by_norm,
+                        margin_slope: angle_margin_slope(margin, cosine),
+                    });
+                    points.push(Point::Family(Objective { margin: Margin::additive_angle(margin), ..base }));
+                }
+                None
+            }
+            Rule::Elastic { deviation, seed } => {
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
+                random.set_stream(self.state.step);
+                let (amount, most) = match base.margin {
+                    Margin::AdditiveCosine(margin) => (margin, 2.0),
+                    other => (other.amount(), std::f64::consts::FRAC_PI_2),
+                };
+                points = facts
+                    .labels
+                    .iter()
+                    .map(|_| {
+                        let drawn =
+                            (amount + self.margin_share * deviation * normal(&mut random)).clamp(0.0, most);
+                        let margin = match base.margin {
+                            Margin::AdditiveCosine(_) => Margin::AdditiveCosine(drawn),
+                            _ => Margin::additive_angle(drawn),
+                        };
+                        Point::Family(Objective { margin, ..base })
+                    })
+                    .collect();
+                None
+            }
+            Rule::DynamicScale => {
+                if let Some(partitions) = facts.log_partitions.filter(|partitions| !partitions.is_empty()) {
+                    next.scale = dynamic_scale(partitions, facts.target_cosines);
+                    next.validate()?;
+                }
+                Some(Point::Family(base.with_scale(next.scale)?))
+            }
+            Rule::LearntScale => Some(Point::Family(base.with_scale(self.state.scale)?)),
+            Rule::Binary { balance, exponent } => Some(Point::Binary(Binary {
+                balance,
+                scale: base.score.scale(),
+                margin: base.margin.amount(),
+                exponent,
+                bias: self.state.bias,
+            })),
+        };
+        if let (Some(margins), Some(Point::Family(base))) = (&self.class_margins, &uniform) {
+            points = facts
+                .labels
+                .iter()
+                .map(|&label| {
+                    let margin = margins.get(label as usize).copied().ok_or(ObjectiveError::Count {
+                        what: "class margins",
+                        found: margins.len(),
+                        wanted: label as usize + 1,
+                    })?;
+                    Ok(Point::Family(base.with_margin(margin * self.margin_share)?))
+                })
+                .collect::<Result<_, ObjectiveError>>()?;
+            return Ok(BatchPoints { uniform: None, points, norm_terms, next_state: next });
+        }
+        Ok(BatchPoints { uniform, points, norm_terms, next_state: next })
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// With one less than the count, as `torch.std`.
+fn deviation(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (values.len() - 1) as f64).sqrt()
+}
+
+/// `d value / d margin` of [`Margin::AdditiveAngle`].
+fn angle_margin_slope(margin: f64, cosine: f64) -> f64 {
+    let cosine = cosine.clamp(-1.0, 1.0);
+    if cosine < -margin.cos() {
+        return -(margin.sin() + margin * margin.cos());
+    }
+    -(cosine * margin.sin() + (1.0 - cosine * cosine).max(0.0).sqrt() * margin.cos())
+}
+
+/// AdaCos's rule ([`adacos_dynamic_scale`](crate::suggest::adacos_dynamic_scale)), the batch's average taken without overflow; the lower median, as `torch.median`.
+fn dynamic_scale(log_partitions: &[f64], target_cosines: &[f64]) -> f64 {
+    let largest = log_partitions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = log_partitions.iter().map(|value| (value - largest).exp()).sum();
+    let log_average = largest + (sum / log_partitions.len() as f64).ln();
+    let mut angles: Vec<f64> = target_cosines.iter().map(|cosine| cosine.clamp(-1.0, 1.0).acos()).collect();
+    angles.sort_by(f64::total_cmp);
+    let median = angles[(angles.len() - 1) / 2];
+    log_average / median.min(std::f64::consts::FRAC_PI_4).cos()
+}
+
+/// Box and Muller's method on numbers that are the same everywhere.
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    let mut uniform = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * uniform()).cos()
+}

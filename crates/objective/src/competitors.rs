@@ -1,0 +1,69 @@
+//! What becomes of the competitors' similarities before they are pooled.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A rule for the non-targets, with cosine scores and a log-sum-exp pool. A competitor is *ahead* where its cosine is above
+/// the target's cosine under the margin: the sample is misclassified for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Competitors {
+    /// As they are.
+    #[default]
+    Unchanged,
+    /// Those ahead become `cos_i (t + cos_i)` (CurricularFace: Huang et al., 2020, section 3.2).
+    Curricular {
+        /// `t`, the running mean of the target cosines, in `[-1, 1]`: near 0 early, when hard samples are made easier.
+        running_target: f64,
+    },
+    /// Those ahead become `(1 + v) cos_i + v` (MV-Softmax: Wang et al., 2020, section 3.2).
+    Emphasised {
+        /// `v`, in `[0, 10]`.
+        emphasis: f64,
+    },
+    /// The `count` largest become `cos_i + m'` (inter-top-k: Zhao et al., 2022, section 3).
+    TopK {
+        /// How many, 1 to 1000; all, where there are fewer. Of equals the lowest class counts first.
+        count: usize,
+        /// `m'`, in `[0, 2]`.
+        margin: f64,
+    },
+    /// Those above the bound leave the sum, as likely wrong labels of the same thing.
+    Filtered {
+        /// The bound, in `[-1, 1]`.
+        bound: f64,
+    },
+}
+
+impl Competitors {
+    /// The similarity that takes part, and its derivative by the plain one; `None` for one that leaves the sum.
+    /// [`Competitors::TopK`] needs the whole row and changes nothing here.
+    pub(crate) fn of(self, similarity: f64, target: f64) -> Option<(f64, f64)> {
+        match self {
+            Self::Curricular { running_target } if similarity > target => {
+                Some((similarity * (running_target + similarity), running_target + 2.0 * similarity))
+            }
+            Self::Emphasised { emphasis } if similarity > target => {
+                Some(((1.0 + emphasis) * similarity + emphasis, 1.0 + emphasis))
+            }
+            Self::Filtered { bound } if similarity > bound => None,
+            _ => Some((similarity, 1.0)),
+        }
+    }
+}
+
+impl fmt::Display for Competitors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unchanged => f.write_str("all competitors alike"),
+            Self::Curricular { running_target } => {
+                write!(f, "competitors ahead weighed by {running_target} + cosine")
+            }
+            Self::Emphasised { emphasis } => write!(f, "competitors ahead raised by {emphasis}"),
+            Self::TopK { count, margin } => write!(f, "the {count} nearest competitors raised by {margin}"),
+            Self::Filtered { bound } => write!(f, "competitors above {bound} left out"),
+        }
+    }
+}
