@@ -44,6 +44,7 @@ mod diagnostics;
 mod error;
 mod evaluate;
 mod family;
+pub mod pairs;
 mod presets;
 mod real;
 mod row;
