@@ -56,7 +56,8 @@ impl FastAp {
     /// The bins that a squared distance falls into: index, height and slope of each; two at most.
     fn bins(&self, square: f64) -> impl Iterator<Item = (usize, f64, f64)> {
         let (count, width) = (self.num_bins, LARGEST / self.num_bins as f64);
-        let place = (square / width).clamp(0.0, count as f64);
+        let square = square.clamp(0.0, LARGEST);
+        let place = square / width;
         let first = (place.floor() as usize).min(count.saturating_sub(1));
         (first..=first + 1).filter_map(move |bin| {
             let offset = square - bin as f64 * width;
@@ -68,43 +69,43 @@ impl FastAp {
 
     fn anchor(&self, row: &Row<'_>, slopes: &mut [f64], weight: f64) -> Sums {
         let edges = self.num_bins + 1;
-        let (mut plus, mut all) = (vec![0.0; edges], vec![0.0; edges]);
-        for entry in row.positives {
-            self.bins(row.values[entry.at]).for_each(|(bin, height, _)| plus[bin] += height);
+        let (mut plus, mut minus) = (vec![0.0; edges], vec![0.0; edges]);
+        for (entries, histogram) in [(row.positives, &mut plus), (row.negatives, &mut minus)] {
+            for entry in entries {
+                self.bins(row.values[entry.at]).for_each(|(bin, height, _)| histogram[bin] += height);
+            }
         }
-        all.copy_from_slice(&plus);
-        for entry in row.negatives {
-            self.bins(row.values[entry.at]).for_each(|(bin, height, _)| all[bin] += height);
-        }
-        // of each bin: the derivative by its own count of positives, and by the running totals H and T up to it
-        let (mut own, mut by_h, mut by_t) = (vec![0.0; edges], vec![0.0; edges], vec![0.0; edges]);
-        let (mut h_total, mut t_total, mut precision) = (0.0, 0.0, 0.0);
+        // The heights of all positives sum to their number, so one minus the precision is sum_k h_k (T_k - H_k) / T_k over
+        // that number: nothing cancels, and without negatives it is exactly 0. Of each bin: the derivative by its own
+        // count of positives, and by the running totals of positives and of negatives up to it.
+        let (mut own, mut by_plus, mut by_minus) = (vec![0.0; edges], vec![0.0; edges], vec![0.0; edges]);
+        let (mut positives, mut negatives, mut loss) = (0.0, 0.0, 0.0);
         for bin in 0..edges {
-            h_total += plus[bin];
-            t_total += all[bin];
-            if plus[bin] * h_total > 0.0 && t_total > 0.0 {
-                precision += plus[bin] * h_total / t_total;
-                own[bin] = h_total / t_total;
-                by_h[bin] = plus[bin] / t_total;
-                by_t[bin] = -plus[bin] * h_total / (t_total * t_total);
+            positives += plus[bin];
+            negatives += minus[bin];
+            if plus[bin] > 0.0 {
+                let total = positives + negatives;
+                loss += plus[bin] * negatives / total;
+                own[bin] = negatives / total;
+                by_plus[bin] = -plus[bin] * negatives / (total * total);
+                by_minus[bin] = plus[bin] * positives / (total * total);
             }
         }
         for bin in (1..edges).rev() {
-            by_h[bin - 1] += by_h[bin];
-            by_t[bin - 1] += by_t[bin];
+            by_plus[bin - 1] += by_plus[bin];
+            by_minus[bin - 1] += by_minus[bin];
         }
-        let count = row.positives.len() as f64;
-        let factor = -weight / count;
+        let factor = weight / row.positives.len() as f64;
         for entry in row.positives {
             for (bin, _, slope) in self.bins(row.values[entry.at]) {
-                slopes[entry.at] += factor * slope * (own[bin] + by_h[bin] + by_t[bin]);
+                slopes[entry.at] += factor * slope * (own[bin] + by_plus[bin]);
             }
         }
         for entry in row.negatives {
             for (bin, _, slope) in self.bins(row.values[entry.at]) {
-                slopes[entry.at] += factor * slope * by_t[bin];
+                slopes[entry.at] += factor * slope * by_minus[bin];
             }
         }
-        Sums::one(weight * (1.0 - precision / count))
+        Sums::one(factor * loss)
     }
 }

@@ -43,7 +43,7 @@ fn parameters(params: &serde_json::Map<String, serde_json::Value>) -> PairParame
 }
 
 /// Largest error of a tensor relative to its largest entry.
-pub(crate) fn relative_error<T: Real>(found: &[T], wanted: &[f64]) -> f64 {
+fn relative_error<T: Real>(found: &[T], wanted: &[f64]) -> f64 {
     assert_eq!(found.len(), wanted.len());
     let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let error = found
