@@ -46,13 +46,13 @@ pub(crate) struct AngularOutcome<T> {
 }
 
 impl Angular {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
         check("alpha", self.alpha, 1e-3..=89.0, "an angle from 0.001 to 89 degrees")
     }
 
     /// `pairing` says which positive pairs there are; `labels` and `other` which rows are negatives.
     pub(crate) fn evaluate<T: Real>(
-        &self,
+        self,
         queries: Units<T>,
         references: Option<Units<T>>,
         pairing: &Pairing<'_>,

@@ -68,7 +68,9 @@ impl Contrastive {
     pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let sum = |entries: &[Entry], term: &dyn Fn(f64) -> f64, values: &[f64]| {
             let mut sums = Sums::default();
-            entries.iter().for_each(|entry| sums.add(term(values[entry.at]).max(0.0), entry.times));
+            for entry in entries {
+                sums.add(term(values[entry.at]).max(0.0), entry.times);
+            }
             sums
         };
         let (plus, minus) = (|d: f64| d - self.pos_margin, |d: f64| self.neg_margin - d);

@@ -79,6 +79,7 @@ impl<T: Real> Matrix<T> {
         self.queries.rows
     }
 
+    #[expect(clippy::misnamed_getters, reason = "a column of the matrix is a row of the references")]
     pub(crate) fn cols(&self) -> usize {
         self.other().rows
     }

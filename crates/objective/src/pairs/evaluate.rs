@@ -210,7 +210,7 @@ impl PairObjective {
         };
         // FastAP ranks the whole batch; tuples are weights to it
         let weights = match (self, tuples) {
-            (Self::FastAp(_), Some(tuples)) => Some(tuples.weights(labels.len())),
+            (Self::FastAp(_), Some(tuples)) => Some(tuples.weights(labels.len(), false)),
             _ => None,
         };
         let pairing = match tuples {
@@ -271,7 +271,7 @@ impl PairObjective {
         if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
             return Err(PairError::Label { row, found: labels[row], classes });
         }
-        let weights = tuples.map(|tuples| tuples.weights(labels.len()));
+        let weights = tuples.map(|tuples| tuples.weights(labels.len(), matches!(self, Self::ProxyNca(_))));
         let weights = weights.as_deref();
         let of_proxies: Vec<u32> = (0..rows).map(|row| (row / per_class) as u32).collect();
         let pairing = Pairing::labels(labels, &of_proxies, Own::Nowhere);
@@ -286,27 +286,24 @@ impl PairObjective {
             });
         }
         let (queries, references) = (Units::new(embeddings, false), Units::new(proxies, false));
-        let (pass, grad_embeddings, grad_proxies): (Pass<T>, _, _) = match self {
-            Self::ProxyAnchor(of) => {
-                // the proxies are the anchors: they stand in the rows
-                let pairing = Pairing::labels(&of_proxies, labels, Own::Nowhere);
-                let present = labels.iter().collect::<std::collections::HashSet<_>>().len();
-                let matrix = Matrix::new(Measure::Cosine, references, Some(queries));
-                let mut pass = of.pass(&matrix, &pairing, weights, present);
-                let slopes = std::mem::take(&mut pass.slopes);
-                let (grad_proxies, grad_embeddings) = matrix.backward(slopes, pass.scale, true);
-                (pass, grad_embeddings.unwrap_or_default(), grad_proxies)
-            }
-            _ => {
-                let matrix = Matrix::new(self.measure(), queries, Some(references));
-                let mut pass = match self {
-                    Self::SoftTriple(of) => of.pass(&matrix, &pairing, labels, weights),
-                    _ => self.pass(&matrix, &pairing, weights),
-                };
-                let slopes = std::mem::take(&mut pass.slopes);
-                let (grad_embeddings, grad_proxies) = matrix.backward(slopes, pass.scale, true);
-                (pass, grad_embeddings, grad_proxies.unwrap_or_default())
-            }
+        let (pass, grad_embeddings, grad_proxies): (Pass<T>, _, _) = if let Self::ProxyAnchor(of) = self {
+            // the proxies are the anchors: they stand in the rows
+            let pairing = Pairing::labels(&of_proxies, labels, Own::Nowhere);
+            let present = labels.iter().collect::<std::collections::HashSet<_>>().len();
+            let matrix = Matrix::new(Measure::Cosine, references, Some(queries));
+            let mut pass = of.pass(&matrix, &pairing, weights, present);
+            let slopes = std::mem::take(&mut pass.slopes);
+            let (grad_proxies, grad_embeddings) = matrix.backward(slopes, pass.scale, true);
+            (pass, grad_embeddings.unwrap_or_default(), grad_proxies)
+        } else {
+            let matrix = Matrix::new(self.measure(), queries, Some(references));
+            let mut pass = match self {
+                Self::SoftTriple(of) => of.pass(&matrix, &pairing, labels, weights),
+                _ => self.pass(&matrix, &pairing, weights),
+            };
+            let slopes = std::mem::take(&mut pass.slopes);
+            let (grad_embeddings, grad_proxies) = matrix.backward(slopes, pass.scale, true);
+            (pass, grad_embeddings, grad_proxies.unwrap_or_default())
         };
         (counts.terms, counts.active) = (pass.terms, pass.active);
         Ok(PairEvaluation {

@@ -33,13 +33,13 @@ impl Default for FastAp {
 }
 
 impl FastAp {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
         check("num_bins", self.num_bins as f64, 1.0..=1e4, "a number from 1 to 10000")
     }
 
     /// `weights`: one for each anchor.
     pub(crate) fn pass<T: Real>(
-        &self,
+        self,
         matrix: &Matrix<T>,
         pairing: &Pairing<'_>,
         weights: Option<&[f64]>,
@@ -54,7 +54,7 @@ impl FastAp {
     }
 
     /// The bins that a squared distance falls into: index, height and slope of each; two at most.
-    fn bins(&self, square: f64) -> impl Iterator<Item = (usize, f64, f64)> {
+    fn bins(self, square: f64) -> impl Iterator<Item = (usize, f64, f64)> {
         let (count, width) = (self.num_bins, LARGEST / self.num_bins as f64);
         let square = square.clamp(0.0, LARGEST);
         let place = square / width;
@@ -67,7 +67,7 @@ impl FastAp {
         })
     }
 
-    fn anchor(&self, row: &Row<'_>, slopes: &mut [f64], weight: f64) -> Sums {
+    fn anchor(self, row: &Row<'_>, slopes: &mut [f64], weight: f64) -> Sums {
         let edges = self.num_bins + 1;
         let (mut plus, mut minus) = (vec![0.0; edges], vec![0.0; edges]);
         for (entries, histogram) in [(row.positives, &mut plus), (row.negatives, &mut minus)] {

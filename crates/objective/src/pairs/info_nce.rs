@@ -52,13 +52,13 @@ impl Default for SupCon {
 }
 
 impl NtXent {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
         check_temperature(self.temperature)
     }
 
     /// The value of a positive pair is `softplus(LSE_n(s_an / T) - s_ap / T)`, and the negatives' log-sum-exp is the same
     /// for every positive of an anchor.
-    pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
+    pub(crate) fn pass<T: Real>(self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let factor = self.temperature.recip();
         let (sums, slopes) = sweep(matrix, pairing, |row, slopes| {
             let mut sums = Sums::default();
@@ -85,11 +85,11 @@ impl NtXent {
 }
 
 impl SupCon {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
         check_temperature(self.temperature)
     }
 
-    pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
+    pub(crate) fn pass<T: Real>(self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let factor = self.temperature.recip();
         let (sums, slopes) = sweep(matrix, pairing, |row, slopes| {
             if row.positives.is_empty() {

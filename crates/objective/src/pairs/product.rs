@@ -98,6 +98,7 @@ fn sums<T: Real>(
 
 type Operands<'a> = (&'a mut Vec<f32>, &'a Vec<f32>, &'a Vec<f32>);
 
+#[expect(clippy::ptr_arg, reason = "a downcast needs a type of known size")]
 fn as_f32<'a, T: Real>(out: &'a mut Vec<T>, a: &'a Vec<T>, b: &'a Vec<T>) -> Option<Operands<'a>> {
     let out = (out as &mut dyn Any).downcast_mut::<Vec<f32>>()?;
     let a = (a as &dyn Any).downcast_ref::<Vec<f32>>()?;

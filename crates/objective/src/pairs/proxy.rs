@@ -13,8 +13,8 @@ use crate::Real;
 /// the proxy of class `c`.
 ///
 /// Proxies: `[classes, dim]`. The target's proxy is in the sum, as in `ProxyNCALoss` of pytorch-metric-learning; so this is
-/// softmax cross-entropy on `2 s cos`. Tuples, if given, only weigh the samples: by how often a row occurs in them,
-/// relative to the most frequent one. Source: Movshovitz-Attias et al., *No Fuss Distance Metric Learning using Proxies*,
+/// softmax cross-entropy on `2 s cos`. Tuples, if given, only weigh the samples: by how often a row is an anchor in
+/// them, relative to the most frequent one. Source: Movshovitz-Attias et al., *No Fuss Distance Metric Learning using Proxies*,
 /// 2017, eq. 4.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,8 +26,8 @@ pub struct ProxyNca {
 /// `1/|C+| sum_{c in C+} ln(1 + sum_{x of c} e^(-alpha (s - margin))) + 1/|C| sum_c ln(1 + sum_{x not of c} e^(alpha (s +
 /// margin)))`, `s` the cosine of sample and proxy, `C+` the classes that occur in the batch.
 ///
-/// Proxies: `[classes, dim]`. Tuples, if given, only weigh the samples: the weight less one (see [`ProxyNca`]) is added in
-/// the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric Learning*, 2020, eq. 4; defaults as in
+/// Proxies: `[classes, dim]`. Tuples, if given, only weigh the samples: by how often a row occurs in
+/// them, relative to the most frequent one; that weight less one is added in the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric Learning*, 2020, eq. 4; defaults as in
 /// `ProxyAnchorLoss` of pytorch-metric-learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -51,13 +51,13 @@ impl Default for ProxyAnchor {
 }
 
 impl ProxyNca {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
         check_scale("softmax_scale", self.softmax_scale)
     }
 
     /// Rows are samples, columns proxies, compared by squared distances; each row has one positive.
     pub(crate) fn pass<T: Real>(
-        &self,
+        self,
         matrix: &Matrix<T>,
         pairing: &Pairing<'_>,
         weights: Option<&[f64]>,

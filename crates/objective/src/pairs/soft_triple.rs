@@ -13,7 +13,7 @@ use crate::Real;
 /// `K` centres of class `c` by `q = softmax_k(s_ck / gamma)`; the mean over the batch.
 ///
 /// Proxies: `[classes * centers_per_class, dim]`, the centres of a class one after the other (the transpose of `fc` in
-/// pytorch-metric-learning). Tuples, if given, only weigh the samples, as in [`ProxyNca`](super::ProxyNca). The paper's
+/// pytorch-metric-learning). Tuples, if given, only weigh the samples, by how often a row occurs in them. The paper's
 /// regulariser, which merges centres of a class, is not part of it. Source: Qian et al., *SoftTriple Loss: Deep Metric
 /// Learning Without Triplet Sampling*, 2019, eq. 8; defaults as in `SoftTripleLoss` of pytorch-metric-learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,9 @@ impl SoftTriple {
             let (loss, slope) = softplus(pooled - self.la * own);
             others[target] = -1.0;
             for (slopes, share) in slopes.chunks_mut(per_class).zip(&others) {
-                slopes.iter_mut().for_each(|value| *value *= weight * slope * self.la * share);
+                for value in slopes {
+                    *value *= weight * slope * self.la * share;
+                }
             }
             Sums::one(weight * loss)
         });

@@ -192,7 +192,9 @@ impl TripletMargin {
             }
             pairing.fill(anchor, &mut positives, &mut negatives);
             for p in &positives {
-                negatives.iter().for_each(|n| triplet(anchor, p.at, n.at, p.times * n.times));
+                for n in &negatives {
+                    triplet(anchor, p.at, n.at, p.times * n.times);
+                }
             }
         }
         Pass::mean_of_active(sums, slopes.into_iter().map(T::from_f64).collect())

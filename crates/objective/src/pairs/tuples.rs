@@ -52,15 +52,21 @@ impl Tuples {
         }
     }
 
-    /// How often each row of the batch is named, divided by the largest count; 1 for all where there is nothing.
-    pub(crate) fn weights(&self, rows: usize) -> Vec<f64> {
+    /// How often each row of the batch is named (as an anchor, where `anchors_only`), divided by the largest count; 1 for
+    /// all where there is nothing.
+    pub(crate) fn weights(&self, rows: usize, anchors_only: bool) -> Vec<f64> {
         let mut counts = vec![0.0_f64; rows];
-        let mut add = |at: usize| counts[at] += 1.0;
+        let mut add = |named: &[usize]| {
+            let named = if anchors_only { &named[..1] } else { named };
+            for &at in named {
+                counts[at] += 1.0;
+            }
+        };
         match self {
             Self::Pairs { positives, negatives } => {
-                positives.iter().chain(negatives).flatten().for_each(|&at| add(at));
+                positives.iter().chain(negatives).for_each(|pair| add(pair));
             }
-            Self::Triplets(triplets) => triplets.iter().flatten().for_each(|&at| add(at)),
+            Self::Triplets(triplets) => triplets.iter().for_each(|triplet| add(triplet)),
         }
         let largest = counts.iter().copied().fold(0.0, f64::max);
         if largest == 0.0 {
@@ -158,8 +164,12 @@ impl<'a> Pairing<'a> {
         let mut by_anchor = None;
         match tuples {
             Tuples::Pairs { positives: plus, negatives: minus } => {
-                plus.iter().for_each(|&[anchor, at]| positives[anchor].push(at));
-                minus.iter().for_each(|&[anchor, at]| negatives[anchor].push(at));
+                for &[anchor, at] in plus {
+                    positives[anchor].push(at);
+                }
+                for &[anchor, at] in minus {
+                    negatives[anchor].push(at);
+                }
             }
             Tuples::Triplets(triplets) => {
                 let mut lists = vec![Vec::new(); rows];
@@ -283,8 +293,9 @@ mod tests {
             Pairing::Labels { .. } => 0.0,
         };
         assert_eq!((times(false), times(true)), (3.0, 1.0));
-        assert_eq!(tuples.weights(4), [1.0, 1.0, 2.0 / 3.0, 1.0 / 3.0]);
-        assert_eq!(Tuples::Triplets(Vec::new()).weights(2), [1.0, 1.0]);
+        assert_eq!(tuples.weights(4, true), [1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(tuples.weights(4, false), [1.0, 1.0, 2.0 / 3.0, 1.0 / 3.0]);
+        assert_eq!(Tuples::Triplets(Vec::new()).weights(2, false), [1.0, 1.0]);
     }
 
     #[test]

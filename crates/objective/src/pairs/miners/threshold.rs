@@ -96,11 +96,11 @@ impl Default for MultiSimilarityMiner {
 }
 
 impl MultiSimilarityMiner {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
         check_margin("epsilon", self.epsilon)
     }
 
-    pub(crate) fn mine<T: Real>(&self, view: &View<'_, T>) -> Tuples {
+    pub(crate) fn mine<T: Real>(self, view: &View<'_, T>) -> Tuples {
         let (mut positives, mut negatives) = (Vec::new(), Vec::new());
         view.anchors(|anchor, plus, minus| {
             let value = |at: &usize| view.value(anchor, *at);
