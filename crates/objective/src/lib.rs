@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod catalogue;
 mod class;
 mod competitors;
 mod diagnostics;
@@ -48,8 +49,10 @@ mod evaluate;
 mod family;
 mod margin;
 mod nearest;
+pub mod pairs;
 mod presets;
 mod real;
+pub mod reference;
 mod row;
 pub mod suggest;
 #[cfg(test)]
@@ -57,6 +60,7 @@ mod tests;
 mod unit;
 
 pub use builder::ObjectiveBuilder;
+pub use catalogue::{AnyEvaluation, AnyObjective, CatalogueError};
 pub use class::{
     BatchFacts, BatchPoints, Binary, BinaryPass, ClassEvaluation, ClassObjective, ClassParameters,
     ClassState, NormTerm, Point, PointOutcome, PointPass, TargetMargin,

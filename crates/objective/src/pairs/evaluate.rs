@@ -1,0 +1,442 @@
+//! From embeddings to a loss and its gradients: checks, pairs, matrix, objective, and the way back.
+
+use super::distance::{Matrix, Measure};
+use super::rows::Pass;
+use super::tuples::{Own, Pairing, Tuples};
+use super::units::Units;
+use super::{Contrastive, Miner, PairError, PairObjective};
+use crate::{MatRef, Real};
+
+/// What the batch is compared with in place of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct PairReference<'a, T> {
+    /// `[references, dim]`; constants: no gradient is taken of them.
+    pub embeddings: MatRef<'a, T>,
+    /// One label a reference.
+    pub labels: &'a [u32],
+    /// Where the rows of the batch stand among the references, one place a row, if they do: no row is a positive of
+    /// itself.
+    pub own_rows: Option<&'a [usize]>,
+}
+
+/// What [`PairObjective::evaluate`] can be told beside the inputs. By default all pairs of the batch are compared.
+#[derive(Clone, Copy, Debug)]
+pub struct PairOptions<'a, T> {
+    /// These pairs or triplets and no others.
+    pub tuples: Option<&'a Tuples>,
+    /// Or those that a miner finds.
+    pub miner: Option<&'a Miner>,
+    /// The number of the step, for miners that draw at random: the same seed and number give the same tuples.
+    pub draw: u64,
+    /// What the batch is compared with in place of itself.
+    pub reference: Option<PairReference<'a, T>>,
+}
+
+impl<T> Default for PairOptions<'_, T> {
+    fn default() -> Self {
+        Self { tuples: None, miner: None, draw: 0, reference: None }
+    }
+}
+
+/// How much of a batch took part.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PairCounts {
+    /// Positive pairs; for proxies, samples with their own class's proxies.
+    pub positive_pairs: u64,
+    /// Negative pairs.
+    pub negative_pairs: u64,
+    /// Triplets that these pairs make.
+    pub triplets: u64,
+    /// Terms of the objective: pairs, triplets, anchors or proxies, as its formula has them.
+    pub terms: f64,
+    /// Terms above zero: those that still push. Some means are over these alone.
+    pub active: f64,
+}
+
+impl PairCounts {
+    /// Share of the terms that still push; 0 without terms.
+    pub fn active_share(&self) -> f64 {
+        if self.terms > 0.0 { self.active / self.terms } else { 0.0 }
+    }
+}
+
+/// Why a batch taught nothing. The loss is then 0 by definition, and so are all gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PairWarning {
+    /// There was nothing to compare: no pairs, or (as in pytorch-metric-learning) at most one of each kind.
+    NoPairs,
+    /// No positive pair: every sample was the only one of its class. Put several samples of a class into a batch.
+    NoPositives,
+    /// No negative pair: all samples were of one class. Put several classes into a batch.
+    NoNegatives,
+    /// No anchor had both a positive and a negative.
+    NoTriplets,
+}
+
+impl std::fmt::Display for PairWarning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoPairs => "the batch has no pairs to compare; its loss is 0",
+            Self::NoPositives => {
+                "the batch has no positive pair, so its loss is 0; put several samples of a class into a batch"
+            }
+            Self::NoNegatives => {
+                "the batch has no negative pair, so its loss is 0; put several classes into a batch"
+            }
+            Self::NoTriplets => {
+                "no sample of the batch has both a positive and a negative, so its loss is 0; put several classes, and \
+                 several samples of each, into a batch"
+            }
+        })
+    }
+}
+
+/// Loss, gradients and counts of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairEvaluation<T> {
+    /// The loss, reduced as the objective's formula says.
+    pub loss: T,
+    /// Gradient with respect to the embeddings: `[batch, dim]`, row-major.
+    pub grad_embeddings: Vec<T>,
+    /// Gradient with respect to the proxies, shaped like them; `None` for objectives without.
+    pub grad_proxies: Option<Vec<T>>,
+    /// How much of the batch took part.
+    pub counts: PairCounts,
+    /// Set where the batch had nothing that the objective could use.
+    pub warning: Option<PairWarning>,
+}
+
+impl PairObjective {
+    /// Loss and gradients of a batch.
+    ///
+    /// Shapes: `embeddings` `[batch, dim]`; `proxies` `[classes * proxies_per_class, dim]` for objectives that have them
+    /// (see [`PairObjective::proxies_per_class`]), else `None`; one label a row. Labels are names of classes: any number
+    /// will do, except with proxies, where each must be below `classes`.
+    ///
+    /// All objectives normalise embeddings (and proxies) first; the gradient is that of the vectors as given. A vector whose
+    /// norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) gets a zero gradient. A batch without the pairs that the objective
+    /// needs, an empty one too, has loss 0, zero gradients, and a [`PairWarning`] that says what was missing. The result
+    /// does not depend on the number of threads.
+    ///
+    /// # Errors
+    /// Settings out of range, shapes and labels that do not fit, `NaN` or infinity in an input (row and column named),
+    /// tuples that contradict the labels, options that the objective does not take, or a result beyond the range of `T`.
+    pub fn evaluate<T: Real>(
+        &self,
+        embeddings: MatRef<'_, T>,
+        proxies: Option<MatRef<'_, T>>,
+        labels: &[u32],
+        options: &PairOptions<'_, T>,
+    ) -> Result<PairEvaluation<T>, PairError> {
+        self.validate()?;
+        check_rows("embeddings", "labels", embeddings, labels)?;
+        self.check_options(proxies.is_some(), options)?;
+        if let Some(reference) = &options.reference {
+            check_reference(embeddings, labels, reference)?;
+        }
+        let mined;
+        let tuples = match (options.tuples, options.miner) {
+            (Some(tuples), _) => {
+                let (other, itself) = options.reference.map_or((labels, true), |r| (r.labels, false));
+                tuples.check(labels, other, itself)?;
+                Some(tuples)
+            }
+            (None, Some(miner)) => {
+                mined = miner.mine_with(embeddings, labels, options.reference.as_ref(), options.draw)?;
+                Some(&mined)
+            }
+            (None, None) => None,
+        };
+        let evaluation = match proxies {
+            Some(proxies) => self.with_proxies(embeddings, proxies, labels, tuples)?,
+            None => self.with_pairs(embeddings, labels, tuples, options.reference.as_ref()),
+        };
+        for (what, values) in [
+            ("loss", std::slice::from_ref(&evaluation.loss)),
+            ("gradient of the embeddings", &evaluation.grad_embeddings),
+            ("gradient of the proxies", evaluation.grad_proxies.as_deref().unwrap_or(&[])),
+        ] {
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(PairError::NonFiniteResult { what });
+            }
+        }
+        Ok(evaluation)
+    }
+
+    fn check_options<T>(&self, proxies: bool, options: &PairOptions<'_, T>) -> Result<(), PairError> {
+        let objective = self.name();
+        let refuse = |what, reason| Err(PairError::Unsupported { objective, what, reason });
+        match (self.proxies_per_class().is_some(), proxies) {
+            (true, false) => {
+                let problem = "compares embeddings with proxies; give it a matrix of proxies";
+                return Err(PairError::Proxies { objective, problem });
+            }
+            (false, true) => {
+                let problem = "has no proxies; leave them out";
+                return Err(PairError::Proxies { objective, problem });
+            }
+            _ => {}
+        }
+        let tuples = options.tuples.is_some() || options.miner.is_some();
+        if tuples && !self.takes_tuples() {
+            return refuse("tuples or a miner", "it weighs all pairs of the batch by itself");
+        }
+        if options.tuples.is_some() && options.miner.is_some() {
+            return refuse("tuples and a miner at once", "either the one or the other says what is compared");
+        }
+        if options.reference.is_some() {
+            if !self.takes_references() {
+                return refuse("references", "it is defined on the batch and its proxies alone");
+            }
+            if matches!(self, Self::TripletMargin(of) if of.swap) {
+                return refuse("references with `swap`", "the distance of two references is not at hand");
+            }
+        }
+        Ok(())
+    }
+
+    fn with_pairs<T: Real>(
+        &self,
+        embeddings: MatRef<'_, T>,
+        labels: &[u32],
+        tuples: Option<&Tuples>,
+        reference: Option<&PairReference<'_, T>>,
+    ) -> PairEvaluation<T> {
+        let other = reference.map_or(labels, |reference| reference.labels);
+        let own = match reference {
+            None => Own::Same,
+            Some(reference) => reference.own_rows.map_or(Own::Nowhere, Own::At),
+        };
+        // FastAP ranks the whole batch; tuples are weights to it
+        let weights = match (self, tuples) {
+            (Self::FastAp(_), Some(tuples)) => Some(tuples.weights(labels.len(), false)),
+            _ => None,
+        };
+        let pairing = match tuples {
+            Some(tuples) if weights.is_none() => Pairing::listed(tuples, labels.len(), self.counts_once()),
+            _ => Pairing::labels(labels, other, own),
+        };
+        let mut counts = count(&pairing);
+        if let Some(warning) = self.missing(&pairing) {
+            return PairEvaluation {
+                loss: T::zero(),
+                grad_embeddings: vec![T::zero(); embeddings.data().len()],
+                grad_proxies: None,
+                counts,
+                warning: Some(warning),
+            };
+        }
+        let measure = self.measure();
+        let centre = measure == Measure::SignalToNoise;
+        let queries = Units::new(embeddings, centre);
+        let references = reference.map(|reference| Units::new(reference.embeddings, centre));
+        let (loss, gradient, terms, active) = if let Self::Angular(of) = self {
+            let outcome = of.evaluate(queries, references, &pairing, labels, other);
+            (outcome.loss, outcome.gradient, outcome.terms, outcome.active)
+        } else {
+            let matrix = Matrix::new(measure, queries, references);
+            let pass = self.pass(&matrix, &pairing, weights.as_deref());
+            let (gradient, _) = matrix.backward(pass.slopes, pass.scale, false);
+            (pass.loss, gradient, pass.terms, pass.active)
+        };
+        (counts.terms, counts.active) = (terms, active);
+        PairEvaluation {
+            loss: T::from_f64(loss),
+            grad_embeddings: gradient,
+            grad_proxies: None,
+            counts,
+            warning: None,
+        }
+    }
+
+    fn with_proxies<T: Real>(
+        &self,
+        embeddings: MatRef<'_, T>,
+        proxies: MatRef<'_, T>,
+        labels: &[u32],
+        tuples: Option<&Tuples>,
+    ) -> Result<PairEvaluation<T>, PairError> {
+        let per_class = self.proxies_per_class().unwrap_or(1);
+        let rows = proxies.rows();
+        if rows % per_class != 0 {
+            return Err(PairError::CentresPerClass { rows, per_class });
+        }
+        let classes = rows / per_class;
+        check_finite("proxies", proxies)?;
+        if proxies.cols() != embeddings.cols() {
+            let (embeddings, found) = (embeddings.cols(), proxies.cols());
+            return Err(PairError::Dimension { what: "proxies", embeddings, found });
+        }
+        if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
+            return Err(PairError::Label { row, found: labels[row], classes });
+        }
+        let weights = tuples.map(|tuples| tuples.weights(labels.len(), matches!(self, Self::ProxyNca(_))));
+        let weights = weights.as_deref();
+        let of_proxies: Vec<u32> = (0..rows).map(|row| (row / per_class) as u32).collect();
+        let pairing = Pairing::labels(labels, &of_proxies, Own::Nowhere);
+        let mut counts = count(&pairing);
+        if labels.is_empty() {
+            return Ok(PairEvaluation {
+                loss: T::zero(),
+                grad_embeddings: Vec::new(),
+                grad_proxies: Some(vec![T::zero(); proxies.data().len()]),
+                counts,
+                warning: Some(PairWarning::NoPairs),
+            });
+        }
+        let (queries, references) = (Units::new(embeddings, false), Units::new(proxies, false));
+        let (pass, grad_embeddings, grad_proxies): (Pass<T>, _, _) = if let Self::ProxyAnchor(of) = self {
+            // the proxies are the anchors: they stand in the rows
+            let pairing = Pairing::labels(&of_proxies, labels, Own::Nowhere);
+            let present = labels.iter().collect::<std::collections::HashSet<_>>().len();
+            let matrix = Matrix::new(Measure::Cosine, references, Some(queries));
+            let mut pass = of.pass(&matrix, &pairing, weights, present);
+            let slopes = std::mem::take(&mut pass.slopes);
+            let (grad_proxies, grad_embeddings) = matrix.backward(slopes, pass.scale, true);
+            (pass, grad_embeddings.unwrap_or_default(), grad_proxies)
+        } else {
+            let matrix = Matrix::new(self.measure(), queries, Some(references));
+            let mut pass = match self {
+                Self::SoftTriple(of) => of.pass(&matrix, &pairing, labels, weights),
+                _ => self.pass(&matrix, &pairing, weights),
+            };
+            let slopes = std::mem::take(&mut pass.slopes);
+            let (grad_embeddings, grad_proxies) = matrix.backward(slopes, pass.scale, true);
+            (pass, grad_embeddings, grad_proxies.unwrap_or_default())
+        };
+        (counts.terms, counts.active) = (pass.terms, pass.active);
+        Ok(PairEvaluation {
+            loss: T::from_f64(pass.loss),
+            grad_embeddings,
+            grad_proxies: Some(grad_proxies),
+            counts,
+            warning: None,
+        })
+    }
+
+    fn measure(&self) -> Measure {
+        match self {
+            Self::Contrastive(_)
+            | Self::TripletMargin(_)
+            | Self::LiftedStructure(_)
+            | Self::RankedList(_) => Measure::Euclidean,
+            Self::FastAp(_) | Self::ProxyNca(_) => Measure::SquaredEuclidean,
+            Self::SignalToNoiseRatioContrastive(_) => Measure::SignalToNoise,
+            _ => Measure::Cosine,
+        }
+    }
+
+    /// Objectives on all pairs of an anchor at once only ask whether a pair is there.
+    fn counts_once(&self) -> bool {
+        matches!(
+            self,
+            Self::Circle(_) | Self::MultiSimilarity(_) | Self::SupCon(_) | Self::LiftedStructure(_)
+        )
+    }
+
+    fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>, weights: Option<&[f64]>) -> Pass<T> {
+        match self {
+            Self::Contrastive(of) => of.pass(matrix, pairing),
+            Self::SignalToNoiseRatioContrastive(of) => Contrastive::from(*of).pass(matrix, pairing),
+            Self::TripletMargin(of) => of.pass(matrix, pairing),
+            Self::Circle(of) => of.pass(matrix, pairing),
+            Self::MultiSimilarity(of) => of.pass(matrix, pairing),
+            Self::NtXent(of) => of.pass(matrix, pairing),
+            Self::SupCon(of) => of.pass(matrix, pairing),
+            Self::LiftedStructure(of) => of.pass(matrix, pairing),
+            Self::TupletMargin(of) => of.pass(matrix, pairing),
+            Self::IntraPairVariance(of) => of.pass(matrix, pairing),
+            Self::FastAp(of) => of.pass(matrix, pairing, weights),
+            Self::RankedList(of) => of.pass(matrix, pairing),
+            Self::ProxyNca(of) => of.pass(matrix, pairing, weights),
+            Self::Angular(_) | Self::ProxyAnchor(_) | Self::SoftTriple(_) => {
+                unreachable!("these are evaluated by the callers, which have what they need beside a matrix")
+            }
+        }
+    }
+
+    /// What the objective would need and the batch has not.
+    fn missing(&self, pairing: &Pairing<'_>) -> Option<PairWarning> {
+        let [positives, negatives, triplets, _] = pairing.counts();
+        let either = match self {
+            Self::FastAp(_) => positives > 0,
+            // pytorch-metric-learning takes lists of one pair each for empty
+            Self::TripletMargin(_) | Self::Angular(_) | Self::RankedList(_) => positives + negatives > 0,
+            _ => positives > 1 || negatives > 1,
+        };
+        if !either {
+            let alone = matches!(self, Self::FastAp(_)) && negatives > 0;
+            return Some(if alone { PairWarning::NoPositives } else { PairWarning::NoPairs });
+        }
+        let both = matches!(
+            self,
+            Self::TripletMargin(_)
+                | Self::Circle(_)
+                | Self::NtXent(_)
+                | Self::SupCon(_)
+                | Self::Angular(_)
+                | Self::TupletMargin(_)
+        );
+        if !both {
+            return None;
+        }
+        match (positives, negatives, triplets) {
+            (0, ..) => Some(PairWarning::NoPositives),
+            (_, 0, _) => Some(PairWarning::NoNegatives),
+            (_, _, 0) if matches!(self, Self::TripletMargin(_) | Self::Circle(_)) => {
+                Some(PairWarning::NoTriplets)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn count(pairing: &Pairing<'_>) -> PairCounts {
+    let [positive_pairs, negative_pairs, triplets, _] = pairing.counts();
+    PairCounts { positive_pairs, negative_pairs, triplets, ..PairCounts::default() }
+}
+
+/// One label a row, and every value finite.
+pub(crate) fn check_rows<T: Real>(
+    what: &'static str,
+    labels_of: &'static str,
+    matrix: MatRef<'_, T>,
+    labels: &[u32],
+) -> Result<(), PairError> {
+    if labels.len() != matrix.rows() {
+        return Err(PairError::Count { what: labels_of, found: labels.len(), wanted: matrix.rows() });
+    }
+    check_finite(what, matrix)
+}
+
+fn check_finite<T: Real>(what: &'static str, matrix: MatRef<'_, T>) -> Result<(), PairError> {
+    match matrix.data().iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            Err(PairError::NonFiniteInput { what, row: at / matrix.cols(), column: at % matrix.cols() })
+        }
+    }
+}
+
+/// References that fit the batch.
+pub(crate) fn check_reference<T: Real>(
+    embeddings: MatRef<'_, T>,
+    labels: &[u32],
+    reference: &PairReference<'_, T>,
+) -> Result<(), PairError> {
+    check_rows("references", "labels of references", reference.embeddings, reference.labels)?;
+    if reference.embeddings.cols() != embeddings.cols() {
+        let (embeddings, found) = (embeddings.cols(), reference.embeddings.cols());
+        return Err(PairError::Dimension { what: "references", embeddings, found });
+    }
+    let Some(own) = reference.own_rows else { return Ok(()) };
+    if own.len() != labels.len() {
+        return Err(PairError::Count { what: "own rows", found: own.len(), wanted: labels.len() });
+    }
+    let rows = reference.labels.len();
+    match own.iter().position(|&place| place >= rows) {
+        None => Ok(()),
+        Some(tuple) => Err(PairError::TupleRow { tuple, what: "references", found: own[tuple], rows }),
+    }
+}

@@ -1,0 +1,170 @@
+//! Cross-batch memory: the last embeddings seen, as further rows to compare with.
+//!
+//! Embeddings drift slowly once training is under way, so those of the last few steps are nearly as good as fresh ones
+//! and cost nothing. A batch is first stored and then compared with everything in the memory, itself included; no row is
+//! its own positive. Stored rows are constants. Source: Wang et al., *Cross-Batch Memory for Embedding Learning*, 2020,
+//! section 3.2; `CrossBatchMemory` of pytorch-metric-learning.
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::check_rows;
+use super::{Miner, PairError, PairEvaluation, PairObjective, PairOptions, PairReference};
+use crate::{MatRef, Real};
+
+/// A ring of embeddings and labels; the oldest make room for the newest.
+///
+/// Its state is saved with a checkpoint through `serde` and checked when it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "State<T>", into = "State<T>")]
+#[serde(bound(serialize = "T: Serialize + Clone", deserialize = "T: Deserialize<'de>"))]
+pub struct CrossBatchMemory<T> {
+    embeddings: Vec<T>,
+    labels: Vec<u32>,
+    capacity: usize,
+    dim: usize,
+    /// Where the next row goes.
+    next: usize,
+}
+
+/// What is saved.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State<T> {
+    embeddings: Vec<T>,
+    labels: Vec<u32>,
+    capacity: usize,
+    dim: usize,
+    next: usize,
+}
+
+impl<T> From<CrossBatchMemory<T>> for State<T> {
+    fn from(memory: CrossBatchMemory<T>) -> Self {
+        let CrossBatchMemory { embeddings, labels, capacity, dim, next } = memory;
+        Self { embeddings, labels, capacity, dim, next }
+    }
+}
+
+impl<T> TryFrom<State<T>> for CrossBatchMemory<T> {
+    type Error = PairError;
+
+    fn try_from(state: State<T>) -> Result<Self, PairError> {
+        let State { embeddings, labels, capacity, dim, next } = state;
+        let refuse = |reason| Err(PairError::MemoryState { reason });
+        if labels.len().checked_mul(dim) != Some(embeddings.len()) {
+            return refuse("the number of embeddings is not that of labels");
+        }
+        if capacity == 0 || labels.len() > capacity {
+            return refuse("it holds more rows than its capacity");
+        }
+        let expected = if labels.len() < capacity { next == labels.len() } else { next < capacity };
+        if !expected {
+            return refuse("the place of the next row is not inside it");
+        }
+        Ok(Self { embeddings, labels, capacity, dim, next })
+    }
+}
+
+impl<T: Real> CrossBatchMemory<T> {
+    /// An empty memory for `capacity` embeddings of `dim` values each. pytorch-metric-learning's default capacity is 1024.
+    ///
+    /// # Errors
+    /// If the capacity is 0.
+    pub fn new(capacity: usize, dim: usize) -> Result<Self, PairError> {
+        if capacity == 0 {
+            return Err(PairError::OutOfRange { setting: "capacity", found: 0.0, wanted: "1 or more" });
+        }
+        Ok(Self { embeddings: Vec::new(), labels: Vec::new(), capacity, dim, next: 0 })
+    }
+
+    /// Rows stored.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether nothing is stored yet.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Rows there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The stored labels, in the order of the ring.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.embeddings.clear();
+        self.labels.clear();
+        self.next = 0;
+    }
+
+    /// Stores a batch over the oldest rows; returns the place of each row.
+    ///
+    /// # Errors
+    /// A batch larger than the memory, of another dimension, with labels that are not one a row, or with `NaN` or infinity;
+    /// nothing is stored then.
+    pub fn push(&mut self, embeddings: MatRef<'_, T>, labels: &[u32]) -> Result<Vec<usize>, PairError> {
+        check_rows("embeddings", "labels", embeddings, labels)?;
+        let batch = labels.len();
+        if batch > self.capacity {
+            return Err(PairError::MemoryTooSmall { batch, capacity: self.capacity });
+        }
+        if embeddings.cols() != self.dim {
+            let (embeddings, found) = (embeddings.cols(), self.dim);
+            return Err(PairError::Dimension { what: "memory", embeddings, found });
+        }
+        let mut places = Vec::with_capacity(batch);
+        for (row, &label) in labels.iter().enumerate() {
+            if self.next == self.labels.len() {
+                self.labels.push(label);
+                self.embeddings.extend_from_slice(embeddings.row(row));
+            } else {
+                self.labels[self.next] = label;
+                self.embeddings[self.next * self.dim..(self.next + 1) * self.dim]
+                    .copy_from_slice(embeddings.row(row));
+            }
+            places.push(self.next);
+            self.next = (self.next + 1) % self.capacity;
+        }
+        Ok(places)
+    }
+
+    /// Stores a batch and compares it with all that is stored.
+    ///
+    /// The miner, if there is one, looks at the whole memory; `draw` is the number of the step for miners that draw at
+    /// random. The gradient is that of the batch as anchors: stored rows, its own copies too, are constants.
+    ///
+    /// # Errors
+    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`PairError::Unsupported`] for objectives that
+    /// take no references ([`PairObjective::takes_references`]), before anything is stored.
+    pub fn evaluate(
+        &mut self,
+        objective: &PairObjective,
+        embeddings: MatRef<'_, T>,
+        labels: &[u32],
+        miner: Option<&Miner>,
+        draw: u64,
+    ) -> Result<PairEvaluation<T>, PairError> {
+        if !objective.takes_references() {
+            return Err(PairError::Unsupported {
+                objective: objective.name(),
+                what: "a cross-batch memory",
+                reason: "it is defined on the batch and its proxies alone",
+            });
+        }
+        objective.validate()?;
+        let places = self.push(embeddings, labels)?;
+        let reference = PairReference {
+            embeddings: MatRef::new(&self.embeddings, self.labels.len(), self.dim)?,
+            labels: &self.labels,
+            own_rows: Some(&places),
+        };
+        let options = PairOptions { miner, draw, reference: Some(reference), ..PairOptions::default() };
+        objective.evaluate(embeddings, None, labels, &options)
+    }
+}

@@ -1,0 +1,158 @@
+//! One positive and one negative an anchor, chosen by distance.
+
+use serde::{Deserialize, Serialize};
+
+use super::View;
+use crate::Real;
+use crate::pairs::{PairError, Tuples};
+
+/// Which positives or negatives of an anchor are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MiningStrategy {
+    /// The farthest positive, or the nearest negative.
+    Hard,
+    /// The hardest on the right side of the other one: the farthest positive that is nearer than the chosen negative, or
+    /// the nearest negative that is farther than the chosen positive.
+    #[serde(alias = "semi-hard")]
+    Semihard,
+    /// The nearest positive, or the farthest negative.
+    Easy,
+    /// All.
+    All,
+}
+
+/// Positives and negatives by strategy, in Euclidean distance of unit vectors. Source: Xuan, Stylianou and Pless, *Improved
+/// Embeddings with Easy Positive Triplet Mining*, 2020, section 3; `BatchEasyHardMiner` of pytorch-metric-learning.
+///
+/// An anchor for which one of the two chosen does not exist is left out, unless the other kind is taken whole. Of equal
+/// distances the first is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchEasyHard {
+    /// Which positives. Default easy.
+    pub pos_strategy: MiningStrategy,
+    /// Which negatives. Default semi-hard.
+    pub neg_strategy: MiningStrategy,
+    /// Positives nearer or farther than these two distances are not taken. Default none.
+    pub allowed_pos_range: Option<[f64; 2]>,
+    /// Negatives nearer or farther than these two distances are not taken. Default none.
+    pub allowed_neg_range: Option<[f64; 2]>,
+}
+
+impl Default for BatchEasyHard {
+    fn default() -> Self {
+        Self {
+            pos_strategy: MiningStrategy::Easy,
+            neg_strategy: MiningStrategy::Semihard,
+            allowed_pos_range: None,
+            allowed_neg_range: None,
+        }
+    }
+}
+
+/// What is chosen of the positives or negatives of an anchor.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Nearest,
+    Farthest,
+}
+
+impl BatchEasyHard {
+    pub(crate) fn validate(&self) -> Result<(), PairError> {
+        let strategies = [self.pos_strategy, self.neg_strategy];
+        let refuse =
+            |reason: &str| Err(PairError::Parameter { name: "batch-easy-hard", reason: reason.to_owned() });
+        if strategies == [MiningStrategy::Semihard; 2] {
+            return refuse("pos_strategy and neg_strategy cannot both be semihard: one must come first");
+        }
+        if strategies.contains(&MiningStrategy::Semihard) && strategies.contains(&MiningStrategy::All) {
+            return refuse("semihard does not go with all: there is no one distance to compare with");
+        }
+        for (setting, range) in
+            [("allowed_pos_range", self.allowed_pos_range), ("allowed_neg_range", self.allowed_neg_range)]
+        {
+            if let Some([low, high]) = range
+                && (low.is_nan() || high.is_nan() || low > high)
+            {
+                return Err(PairError::OutOfRange { setting, found: low, wanted: "two rising distances" });
+            }
+        }
+        Ok(())
+    }
+
+    /// As triplets (where both kinds are one an anchor) and as pairs.
+    pub(crate) fn mine<T: Real>(&self, view: &View<'_, T>) -> (Vec<[usize; 3]>, Tuples) {
+        use MiningStrategy::{All, Easy, Semihard};
+        let positive_end = if self.pos_strategy == Easy { End::Nearest } else { End::Farthest };
+        let negative_end = if self.neg_strategy == Easy { End::Farthest } else { End::Nearest };
+        let mut triplets = Vec::new();
+        let (mut positives, mut negatives) = (Vec::new(), Vec::new());
+        view.anchors(|anchor, plus, minus| {
+            let value = |at: usize| view.value(anchor, at);
+            let positive = |before: Option<usize>| {
+                choose(plus, positive_end, value, self.allowed_pos_range, |d| {
+                    before.is_none_or(|n| d < value(n))
+                })
+            };
+            let negative = |after: Option<usize>| {
+                choose(minus, negative_end, value, self.allowed_neg_range, |d| {
+                    after.is_none_or(|p| d > value(p))
+                })
+            };
+            let (chosen_positive, chosen_negative) = if self.pos_strategy == Semihard {
+                let negative = negative(None);
+                (negative.and_then(|at| positive(Some(at))), negative)
+            } else if self.neg_strategy == Semihard {
+                let positive = positive(None);
+                (positive, positive.and_then(|at| negative(Some(at))))
+            } else {
+                (positive(None), negative(None))
+            };
+            match (self.pos_strategy, self.neg_strategy) {
+                (All, All) => {
+                    positives.extend(plus.iter().map(|&at| [anchor, at]));
+                    negatives.extend(minus.iter().map(|&at| [anchor, at]));
+                }
+                (All, _) => {
+                    positives.extend(plus.iter().map(|&at| [anchor, at]));
+                    negatives.extend(chosen_negative.map(|at| [anchor, at]));
+                }
+                (_, All) => {
+                    positives.extend(chosen_positive.map(|at| [anchor, at]));
+                    negatives.extend(minus.iter().map(|&at| [anchor, at]));
+                }
+                _ => {
+                    if let (Some(positive), Some(negative)) = (chosen_positive, chosen_negative) {
+                        positives.push([anchor, positive]);
+                        negatives.push([anchor, negative]);
+                        triplets.push([anchor, positive, negative]);
+                    }
+                }
+            }
+        });
+        (triplets, Tuples::Pairs { positives, negatives })
+    }
+}
+
+fn choose(
+    among: &[usize],
+    end: End,
+    value: impl Fn(usize) -> f64,
+    range: Option<[f64; 2]>,
+    allowed: impl Fn(f64) -> bool,
+) -> Option<usize> {
+    let mut best: Option<(usize, f64)> = None;
+    for &at in among {
+        let distance = value(at);
+        let inside = range.is_none_or(|[low, high]| (low..=high).contains(&distance));
+        let better = best.is_none_or(|(_, so_far)| match end {
+            End::Nearest => distance < so_far,
+            End::Farthest => distance > so_far,
+        });
+        if inside && better && allowed(distance) {
+            best = Some((at, distance));
+        }
+    }
+    best.map(|(at, _)| at)
+}

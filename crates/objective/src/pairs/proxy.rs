@@ -1,0 +1,118 @@
+//! Proxy losses: each class has one learnt vector, and samples are compared with those instead of with each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::PairError;
+use super::distance::Matrix;
+use super::error::{check_margin, check_scale};
+use super::rows::{Pass, Sums, log_sum_exp, softplus, sweep};
+use super::tuples::Pairing;
+use crate::Real;
+
+/// `mean_x -ln( e^(-s d_y^2) / sum_c e^(-s d_c^2) )`, `d_c` the Euclidean distance of the unit vectors of a sample and of
+/// the proxy of class `c`.
+///
+/// Proxies: `[classes, dim]`. The target's proxy is in the sum, as in `ProxyNCALoss` of pytorch-metric-learning; so this is
+/// softmax cross-entropy on `2 s cos`. Tuples, if given, only weigh the samples: by how often a row is an anchor in
+/// them, relative to the most frequent one. Source: Movshovitz-Attias et al., *No Fuss Distance Metric Learning using Proxies*,
+/// 2017, eq. 4.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyNca {
+    /// Factor `s` on the squared distance. Default 1.
+    pub softmax_scale: f64,
+}
+
+/// `1/|C+| sum_{c in C+} ln(1 + sum_{x of c} e^(-alpha (s - margin))) + 1/|C| sum_c ln(1 + sum_{x not of c} e^(alpha (s +
+/// margin)))`, `s` the cosine of sample and proxy, `C+` the classes that occur in the batch.
+///
+/// Proxies: `[classes, dim]`. Tuples, if given, only weigh the samples: by how often a row occurs in
+/// them, relative to the most frequent one; that weight less one is added in the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric Learning*, 2020, eq. 4; defaults as in
+/// `ProxyAnchorLoss` of pytorch-metric-learning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyAnchor {
+    /// Margin in cosine. Default 0.1.
+    pub margin: f64,
+    /// Scale. Default 32.
+    pub alpha: f64,
+}
+
+impl Default for ProxyNca {
+    fn default() -> Self {
+        Self { softmax_scale: 1.0 }
+    }
+}
+
+impl Default for ProxyAnchor {
+    fn default() -> Self {
+        Self { margin: 0.1, alpha: 32.0 }
+    }
+}
+
+impl ProxyNca {
+    pub(crate) fn validate(self) -> Result<(), PairError> {
+        check_scale("softmax_scale", self.softmax_scale)
+    }
+
+    /// Rows are samples, columns proxies, compared by squared distances; each row has one positive.
+    pub(crate) fn pass<T: Real>(
+        self,
+        matrix: &Matrix<T>,
+        pairing: &Pairing<'_>,
+        weights: Option<&[f64]>,
+    ) -> Pass<T> {
+        let scale = self.softmax_scale;
+        let (sums, slopes) = sweep(matrix, pairing, |row, slopes| {
+            if row.negatives.is_empty() {
+                return Sums::one(0.0);
+            }
+            let weight = weights.map_or(1.0, |weights| weights[row.anchor]);
+            let mut list: Vec<f64> = row.negatives.iter().map(|n| -scale * row.values[n.at]).collect();
+            let pooled = log_sum_exp(&mut list, |_| 1.0, false);
+            let mut sums = Sums::default();
+            for p in row.positives {
+                let (loss, slope) = softplus(pooled + scale * row.values[p.at]);
+                sums = Sums::one(weight * loss);
+                let push = weight * slope * scale;
+                slopes[p.at] += push;
+                row.negatives.iter().zip(&list).for_each(|(n, share)| slopes[n.at] -= push * share);
+            }
+            sums
+        });
+        Pass::mean(sums, slopes)
+    }
+}
+
+impl ProxyAnchor {
+    pub(crate) fn validate(&self) -> Result<(), PairError> {
+        check_margin("margin", self.margin)?;
+        check_scale("alpha", self.alpha)
+    }
+
+    /// Rows are proxies, columns samples: here the proxy is the anchor.
+    pub(crate) fn pass<T: Real>(
+        &self,
+        matrix: &Matrix<T>,
+        pairing: &Pairing<'_>,
+        weights: Option<&[f64]>,
+        classes_present: usize,
+    ) -> Pass<T> {
+        let shares = [1.0 / classes_present.max(1) as f64, 1.0 / matrix.rows().max(1) as f64];
+        let extra = |at: usize| weights.map_or(0.0, |weights| weights[at] - 1.0);
+        let (sums, slopes) = sweep(matrix, pairing, |row, slopes| {
+            let mut loss = 0.0;
+            let sides = [(row.positives, -1.0, shares[0]), (row.negatives, 1.0, shares[1])];
+            for (entries, sign, share) in sides {
+                let exponent = |at: usize| self.alpha * (sign * row.values[at] + self.margin) + extra(at);
+                let mut list: Vec<f64> = entries.iter().map(|entry| exponent(entry.at)).collect();
+                loss += share * log_sum_exp(&mut list, |_| 1.0, true);
+                for (entry, weight) in entries.iter().zip(&list) {
+                    slopes[entry.at] += sign * share * self.alpha * weight;
+                }
+            }
+            Sums::one(loss)
+        });
+        Pass { loss: sums.loss, slopes, scale: 1.0, terms: sums.terms, active: sums.active }
+    }
+}
