@@ -35,7 +35,7 @@ pub struct Binary {
 
 impl Binary {
     fn spread(&self, cosine: f64) -> (f64, f64) {
-        let half = (cosine.clamp(-1.0, 1.0) + 1.0) / 2.0;
+        let half = 0.5 + 0.5 * cosine.clamp(-1.0, 1.0);
         (2.0 * half.powf(self.exponent) - 1.0, self.exponent * half.powf(self.exponent - 1.0))
     }
 
@@ -57,7 +57,6 @@ impl Binary {
 
 /// The first pass over the classes for one sample; see [`RowPass`].
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a batch is all of one kind")]
 pub enum PointPass<T> {
     /// Of the family.
     Family(RowPass<T>),
@@ -103,7 +102,6 @@ pub struct PointOutcome<T> {
 }
 
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a batch is all of one kind")]
 enum OutcomeKind<T> {
     Family(RowOutcome<T>),
     Binary(Binary, usize),
@@ -115,6 +113,14 @@ impl Point {
         match self {
             Self::Family(objective) => objective.score().scale(),
             Self::Binary(binary) => binary.scale,
+        }
+    }
+
+    /// The amount of the margin; see [`Margin::amount`](crate::Margin::amount).
+    pub fn margin(&self) -> f64 {
+        match self {
+            Self::Family(objective) => objective.margin().amount(),
+            Self::Binary(binary) => binary.margin,
         }
     }
 

@@ -5,6 +5,7 @@ mod edges;
 mod facts;
 mod golden;
 mod gradients;
+mod variants;
 
 use crate::{Link, Margin, MatRef, Objective, Parameters, Pool, Score};
 
