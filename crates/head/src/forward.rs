@@ -11,7 +11,8 @@
 use rayon::prelude::*;
 use widemargin_kernels::matrix::{Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
 use widemargin_objective::{
-    Diagnostics, DiagnosticsSum, MatRef, NORM_FLOOR, Objective, RowOutcome, RowPass, norm, normalise, project,
+    BatchFacts, BatchPoints, ClassObjective, ClassState, Diagnostics, DiagnosticsSum, MatRef, NORM_FLOOR,
+    Objective, PointOutcome, PointPass, RowPass, Score, norm, normalise, project,
 };
 
 use crate::HeadError;
@@ -51,12 +52,21 @@ pub struct PendingUpdate {
     pub(crate) gradient: Vec<f32>,
     pub(crate) norm: f64,
     pub(crate) step: u64,
+    /// Gradient of what the objective learns beside the centres.
+    pub(crate) learnt: Option<f32>,
+    /// What the objective remembers behind this batch.
+    pub(crate) next_state: ClassState,
 }
 
 impl PendingUpdate {
     /// Gradient of the mean loss with respect to the class centres: `[classes, dim]`, row-major, finite.
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
+    }
+
+    /// Gradient of the mean loss with respect to what the objective learns beside the centres, if anything.
+    pub fn learnt_gradient(&self) -> Option<f32> {
+        self.learnt
     }
 
     /// Euclidean norm of the whole gradient, for clipping.
@@ -68,24 +78,61 @@ impl PendingUpdate {
 /// The class centres and how they are to be scored.
 #[derive(Clone, Copy)]
 pub(crate) struct Centres<'a> {
+    /// `[classes * each, dim]`.
     pub(crate) values: MatRef<'a>,
-    pub(crate) cosine: bool,
+    pub(crate) score: Score,
+    /// Centres of a class.
+    pub(crate) each: usize,
     pub(crate) tile_classes: usize,
 }
 
-/// Some class centres, ready to be multiplied.
+/// Some classes, their centres ready to be multiplied.
 struct Tile {
     first_class: usize,
-    /// Of length one for cosines, as they are otherwise: `[classes of the tile, dim]`.
-    units: Vec<f32>,
-    /// What `normalise` returned for each, for cosines.
-    norms: Vec<f64>,
     classes: usize,
+    each: usize,
+    /// Of length one where the score wants it, as they are otherwise: `[classes * each, dim]`.
+    units: Vec<f32>,
+    /// What `normalise` returned for each, where it was called.
+    norms: Vec<f64>,
 }
 
 impl Tile {
+    fn rows(&self) -> usize {
+        self.classes * self.each
+    }
+
     fn view(&self, dim: usize) -> MatRef<'_> {
-        MatRef::new(&self.units, self.classes, dim).expect("a tile is cut in whole rows")
+        MatRef::new(&self.units, self.rows(), dim).expect("a tile is cut in whole rows")
+    }
+
+    /// Similarities of a batch with the classes, `[batch, classes]`, and with several centres a class which one was the nearest.
+    fn score(&self, batch: &Batch, similarities: &mut Vec<f32>, nearest: &mut Vec<u16>) {
+        similarities.resize(batch.rows * self.rows(), 0.0);
+        matmul_transposed_b(similarities, batch.view(), self.view(batch.dim), Write::Replace, Threads::Rayon);
+        nearest.clear();
+        if self.each > 1 {
+            let of_class = |all: &[f32]| {
+                let better = |best: (f32, u16), (at, &value): (usize, &f32)| {
+                    if value > best.0 { (value, at as u16) } else { best }
+                };
+                all.iter().enumerate().fold((f32::NEG_INFINITY, 0), better)
+            };
+            let (largest, places): (Vec<f32>, Vec<u16>) =
+                similarities.par_chunks(self.each).map(of_class).unzip();
+            (*similarities, *nearest) = (largest, places);
+        }
+    }
+
+    /// Derivatives by the classes' similarities, `[batch, classes]`, as derivatives by those of the centres.
+    fn of_centres(&self, slopes: Vec<f32>, nearest: &[u16]) -> Vec<f32> {
+        if self.each == 1 {
+            return slopes;
+        }
+        let mut all = vec![0.0; slopes.len() * self.each];
+        let classes = all.par_chunks_mut(self.each).zip(slopes).zip(nearest);
+        classes.for_each(|((all, slope), &at)| all[usize::from(at)] = slope);
+        all
     }
 }
 
@@ -98,8 +145,8 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(features: MatRef<'_>, cosine: bool) -> Self {
-        let (units, norms) = rows_to_score(features, cosine);
+    fn new(features: MatRef<'_>, score: Score) -> Self {
+        let (units, norms) = rows_to_score(features, score.is_cosine());
         Self { units, norms, rows: features.rows(), dim: features.cols() }
     }
 
@@ -115,164 +162,334 @@ fn rows_to_score(rows: MatRef<'_>, cosine: bool) -> (Vec<f32>, Vec<f64>) {
     (units, norms)
 }
 
-/// What the first pass leaves for the second.
-struct FirstPass {
-    outcomes: Vec<RowOutcome<f32>>,
-    /// `[batch, classes]`, where one tile holds all classes.
-    similarities: Option<Vec<f32>>,
+/// A batch without its ignored samples.
+struct Active {
+    rows: Vec<usize>,
+    values: Vec<f32>,
+    labels: Vec<u32>,
+    dim: usize,
+    batch: usize,
 }
 
-impl<'a> Centres<'a> {
-    fn tiles(&self) -> impl Iterator<Item = Tile> + 'a {
-        let Self { values, cosine, tile_classes } = *self;
-        (0..values.rows()).step_by(tile_classes).map(move |first_class| {
-            let rows =
-                values.slice_rows(first_class..values.rows().min(first_class.saturating_add(tile_classes)));
-            let (units, norms) = rows_to_score(rows, cosine);
-            Tile { first_class, units, norms, classes: rows.rows() }
+impl Active {
+    /// `None` where no sample is ignored.
+    fn of(features: MatRef<'_>, labels: &[u32], ignore: Option<u32>) -> Option<Self> {
+        let ignore = ignore.filter(|ignore| labels.contains(ignore))?;
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != ignore).collect();
+        Some(Self {
+            values: rows.iter().flat_map(|&row| features.row(row).iter().copied()).collect(),
+            labels: rows.iter().map(|&row| labels[row]).collect(),
+            dim: features.cols(),
+            batch: labels.len(),
+            rows,
         })
     }
 
-    /// Similarity of each sample with its own class centre.
-    fn targets(&self, batch: &Batch, labels: &[u32]) -> Vec<f32> {
-        let target = |(unit, &label): (&[f32], &u32)| {
-            let mut centre = self.values.row(label as usize).to_vec();
-            if self.cosine {
-                normalise(&mut centre);
+    fn features(&self) -> Result<MatRef<'_>, HeadError> {
+        Ok(MatRef::new(&self.values, self.rows.len(), self.dim)
+            .map_err(widemargin_objective::ObjectiveError::from)?)
+    }
+
+    /// Rows of the active samples in their places, zeros in those of the ignored ones.
+    fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
+        let mut all = vec![0.0; self.batch * cols];
+        for (values, &row) in values.chunks(cols).zip(&self.rows) {
+            all[row * cols..(row + 1) * cols].copy_from_slice(values);
+        }
+        all
+    }
+}
+
+/// What the first pass leaves for the second.
+struct FirstPass {
+    outcomes: Vec<PointOutcome<f32>>,
+    points: BatchPoints,
+    targets: Targets,
+    /// `[batch, classes]` and the nearest centres, where one tile holds all classes.
+    scored: Option<(Vec<f32>, Vec<u16>)>,
+}
+
+/// What each sample and its own class centre have to do with each other.
+struct Targets {
+    similarities: Vec<f32>,
+    cosines: Vec<f64>,
+    /// What a similarity is the cosine times of: 1 for cosines.
+    lengths: Vec<f32>,
+    /// Norms of the features as they came.
+    feature_norms: Vec<f64>,
+    /// Row of the own centre among all.
+    rows: Vec<usize>,
+}
+
+impl<'a> Centres<'a> {
+    fn classes(&self) -> usize {
+        self.values.rows() / self.each
+    }
+
+    fn tiles(&self) -> impl Iterator<Item = Tile> + 'a {
+        let Self { values, score, each, tile_classes } = *self;
+        let classes = self.classes();
+        (0..classes).step_by(tile_classes).map(move |first_class| {
+            let end = classes.min(first_class.saturating_add(tile_classes));
+            let rows = values.slice_rows(first_class * each..end * each);
+            let (units, norms) = rows_to_score(rows, score.normalises_centres());
+            Tile { first_class, classes: end - first_class, each, units, norms }
+        })
+    }
+
+    /// Similarity of each sample with its own class: one product a sample and centre of the class.
+    fn targets(&self, batch: &Batch, features: MatRef<'_>, labels: &[u32]) -> Targets {
+        let own = |(at, (unit, &label)): (usize, (&[f32], &u32))| {
+            let mut best = (f32::NEG_INFINITY, 0, 0.0);
+            for row in label as usize * self.each..(label as usize + 1) * self.each {
+                let mut centre = self.values.row(row).to_vec();
+                if self.score.normalises_centres() {
+                    normalise(&mut centre);
+                }
+                let similarity =
+                    unit.iter().zip(&centre).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum::<f64>() as f32;
+                if similarity > best.0 {
+                    let centre_length = if self.score.normalises_centres() { 1.0 } else { norm(&centre) };
+                    best = (similarity, row, centre_length);
+                }
             }
-            unit.iter().zip(&centre).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum::<f64>() as f32
+            let feature_norm = norm(features.row(at));
+            let length = if self.score.is_cosine() { 1.0 } else { feature_norm * best.2 };
+            let cosine = f64::from(best.0)
+                / if self.score.is_cosine() {
+                    1.0
+                } else {
+                    feature_norm.max(NORM_FLOOR) * best.2.max(NORM_FLOOR)
+                };
+            (best.0, cosine, length as f32, feature_norm, best.1)
         };
-        batch.units.par_chunks(batch.dim).zip(labels.par_iter()).map(target).collect()
+        let all: Vec<_> =
+            batch.units.par_chunks(batch.dim).zip(labels.par_iter()).enumerate().map(own).collect();
+        Targets {
+            similarities: all.iter().map(|own| own.0).collect(),
+            cosines: all.iter().map(|own| own.1).collect(),
+            lengths: all.iter().map(|own| own.2).collect(),
+            feature_norms: all.iter().map(|own| own.3).collect(),
+            rows: all.iter().map(|own| own.4).collect(),
+        }
+    }
+
+    /// `log sum_{i != y} e^{s cos_i}` of each sample.
+    fn log_partitions(
+        &self,
+        softmax: &Objective,
+        batch: &Batch,
+        labels: &[u32],
+        targets: &[f32],
+    ) -> Vec<f64> {
+        let mut rows: Vec<RowPass<f32>> = labels
+            .iter()
+            .zip(targets)
+            .map(|(&label, &target)| softmax.row_pass(label as usize, target))
+            .collect();
+        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
+        for tile in self.tiles() {
+            tile.score(batch, &mut similarities, &mut nearest);
+            rows.par_iter_mut()
+                .zip(similarities.par_chunks(tile.classes))
+                .for_each(|(row, similarities)| row.observe(tile.first_class, similarities));
+        }
+        let scale = softmax.score().scale();
+        let partition = |(row, &target): (RowPass<f32>, &f32)| {
+            f64::from(row.finish().pooled_lead) + scale * f64::from(target)
+        };
+        rows.into_iter().zip(targets).map(partition).collect()
     }
 
     /// Loss and diagnostics of each sample, from every tile in turn.
     fn first_pass(
         &self,
-        objective: &Objective,
+        objective: &ClassObjective,
         batch: &Batch,
+        features: MatRef<'_>,
         labels: &[u32],
     ) -> Result<FirstPass, HeadError> {
-        let targets = self.targets(batch, labels);
-        let mut rows: Vec<RowPass<f32>> = labels
+        let targets = self.targets(batch, features, labels);
+        let partitions = match objective.wants_partitions() {
+            Some(scale) => {
+                let softmax = Objective::normalized_softmax(scale)?;
+                Some(self.log_partitions(&softmax, batch, labels, &targets.similarities))
+            }
+            None => None,
+        };
+        let points = objective.points(&BatchFacts {
+            labels,
+            feature_norms: &targets.feature_norms,
+            target_cosines: &targets.cosines,
+            log_partitions: partitions.as_deref(),
+        })?;
+        let mut rows: Vec<PointPass<f32>> = labels
             .iter()
-            .zip(targets)
-            .map(|(&label, target)| objective.row_pass(label as usize, target))
+            .enumerate()
+            .map(|(at, &label)| {
+                points.point(at).row_pass_at(label as usize, targets.similarities[at], targets.lengths[at])
+            })
             .collect();
-        let mut similarities = Vec::new();
+        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
         for tile in self.tiles() {
-            similarities.resize(batch.rows * tile.classes, 0.0);
-            matmul_transposed_b(
-                &mut similarities,
-                batch.view(),
-                tile.view(batch.dim),
-                Write::Replace,
-                Threads::Rayon,
-            );
+            tile.score(batch, &mut similarities, &mut nearest);
             rows.par_iter_mut()
                 .zip(similarities.par_chunks(tile.classes))
                 .for_each(|(row, similarities)| row.observe(tile.first_class, similarities));
         }
-        let outcomes: Vec<RowOutcome<f32>> = rows.into_iter().map(RowPass::finish).collect();
+        let mut outcomes: Vec<PointOutcome<f32>> = rows.into_iter().map(PointPass::finish).collect();
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
+            if let Some(term) = points.norm_term(at) {
+                outcome.loss += term.loss as f32;
+            }
+        }
         if let Some(row) = outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
             return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
         }
-        let one_tile = self.values.rows() <= self.tile_classes;
-        Ok(FirstPass { outcomes, similarities: one_tile.then_some(similarities) })
+        let one_tile = self.classes() <= self.tile_classes;
+        Ok(FirstPass { outcomes, points, targets, scored: one_tile.then_some((similarities, nearest)) })
     }
 
-    fn summary(&self, outcomes: &[RowOutcome<f32>], features: MatRef<'_>, labels: &[u32]) -> HeadEvaluation {
+    fn summary(outcomes: &[PointOutcome<f32>], targets: &Targets) -> HeadEvaluation {
         let mut diagnostics = DiagnosticsSum::default();
-        for (row, (outcome, &label)) in outcomes.iter().zip(labels).enumerate() {
-            let similarity = f64::from(outcome.target_similarity);
-            let cosine = if self.cosine {
-                similarity
-            } else {
-                let length = |vector| norm(vector).max(NORM_FLOOR);
-                similarity / length(features.row(row)) / length(self.values.row(label as usize))
-            };
-            diagnostics.add(outcome, cosine);
+        for (outcome, &cosine) in outcomes.iter().zip(&targets.cosines) {
+            diagnostics.add_point(outcome, cosine);
         }
         let losses: Vec<f32> = outcomes.iter().map(|outcome| outcome.loss).collect();
         let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
         HeadEvaluation { loss: sum / losses.len().max(1) as f64, losses, diagnostics: diagnostics.finish() }
     }
 
-    /// Loss and diagnostics alone.
+    /// Loss and diagnostics alone; ignored samples have loss 0 and do not count.
     pub(crate) fn evaluate(
         &self,
-        objective: &Objective,
+        objective: &ClassObjective,
         features: MatRef<'_>,
         labels: &[u32],
     ) -> Result<HeadEvaluation, HeadError> {
-        self.check(features, labels)?;
-        let batch = Batch::new(features, self.cosine);
-        let FirstPass { outcomes, .. } = self.first_pass(objective, &batch, labels)?;
-        Ok(self.summary(&outcomes, features, labels))
+        self.check(features, labels, objective.ignore_label())?;
+        if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
+            let mut found = self.evaluate(objective, active.features()?, &active.labels)?;
+            found.losses = active.spread(&found.losses, 1);
+            return Ok(found);
+        }
+        let batch = Batch::new(features, self.score);
+        let FirstPass { outcomes, targets, .. } = self.first_pass(objective, &batch, features, labels)?;
+        Ok(Self::summary(&outcomes, &targets))
     }
 
     /// Loss, diagnostics and both gradients.
     pub(crate) fn forward(
         &self,
-        objective: &Objective,
+        objective: &ClassObjective,
         features: MatRef<'_>,
         labels: &[u32],
         step: u64,
     ) -> Result<HeadForward, HeadError> {
-        self.check(features, labels)?;
-        let batch = Batch::new(features, self.cosine);
-        let FirstPass { outcomes, similarities: kept } = self.first_pass(objective, &batch, labels)?;
-        let HeadEvaluation { loss, losses, diagnostics } = self.summary(&outcomes, features, labels);
+        self.check(features, labels, objective.ignore_label())?;
+        if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
+            let mut found = self.forward(objective, active.features()?, &active.labels, step)?;
+            found.losses = active.spread(&found.losses, 1);
+            found.grad_features = active.spread(&found.grad_features, features.cols());
+            return Ok(found);
+        }
+        let batch = Batch::new(features, self.score);
+        let FirstPass { outcomes, points, targets, mut scored } =
+            self.first_pass(objective, &batch, features, labels)?;
+        let HeadEvaluation { loss, losses, diagnostics } = Self::summary(&outcomes, &targets);
 
         let dim = batch.dim;
         let share = 1.0 / batch.rows.max(1) as f32;
         let mut grad_features = vec![0.0; batch.rows * dim];
         let mut grad_centres = vec![0.0; self.values.data().len()];
-        let scored = kept.is_some();
-        let mut slopes = kept.unwrap_or_default();
         for tile in self.tiles() {
-            if !scored {
-                slopes.resize(batch.rows * tile.classes, 0.0);
-                matmul_transposed_b(
-                    &mut slopes,
-                    batch.view(),
-                    tile.view(dim),
-                    Write::Replace,
-                    Threads::Rayon,
-                );
-            }
+            let (mut slopes, nearest) = scored.take().unwrap_or_else(|| {
+                let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
+                tile.score(&batch, &mut similarities, &mut nearest);
+                (similarities, nearest)
+            });
             outcomes.par_iter().zip(slopes.par_chunks_mut(tile.classes)).for_each(|(outcome, slopes)| {
                 outcome.gradient(tile.first_class, slopes);
                 for slope in slopes {
                     *slope *= share;
                 }
             });
-            let slopes = MatRef::new(&slopes, batch.rows, tile.classes).expect("sized for this tile above");
+            let slopes = tile.of_centres(slopes, &nearest);
+            let slopes = MatRef::new(&slopes, batch.rows, tile.rows()).expect("sized for this tile above");
             matmul(&mut grad_features, slopes, tile.view(dim), Write::Add, Threads::Rayon);
-            let range = tile.first_class * dim..(tile.first_class + tile.classes) * dim;
+            let range =
+                tile.first_class * self.each * dim..(tile.first_class + tile.classes) * self.each * dim;
             let grad_tile = &mut grad_centres[range];
             matmul_transposed_a(grad_tile, slopes, batch.view(), Write::Replace, Threads::Rayon);
             project_rows(grad_tile, &tile.units, &tile.norms, dim);
         }
+        self.along_lengths(&outcomes, &targets, &batch, share, &mut grad_features, &mut grad_centres);
         project_rows(&mut grad_features, &batch.units, &batch.norms, dim);
+        for (row, outcome) in outcomes.iter().enumerate() {
+            if let Some(term) = points.norm_term(row) {
+                let scale = points.point(row).scale();
+                let slope = term.norm_slope(f64::from(outcome.push), scale) * f64::from(share);
+                let by_norm = (slope / targets.feature_norms[row].max(NORM_FLOOR)) as f32;
+                let gradient = grad_features[row * dim..].iter_mut();
+                gradient.zip(features.row(row)).for_each(|(gradient, x)| *gradient += by_norm * x);
+            }
+        }
 
         if let Some(at) = grad_features.iter().position(|value| !value.is_finite()) {
             return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
         }
         if let Some(at) = grad_centres.iter().position(|value| !value.is_finite()) {
-            return Err(HeadError::NonFiniteCentreGradient { class: at / dim });
+            return Err(HeadError::NonFiniteCentreGradient { class: at / dim / self.each });
         }
-        let pending = PendingUpdate { norm: norm(&grad_centres), gradient: grad_centres, step };
+        let learnt = objective.learnt().map(|_| {
+            outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope)).sum::<f64>() as f32 * share
+        });
+        let pending = PendingUpdate {
+            norm: norm(&grad_centres),
+            gradient: grad_centres,
+            step,
+            learnt,
+            next_state: points.next_state(),
+        };
         Ok(HeadForward { loss, losses, grad_features, diagnostics, pending })
+    }
+
+    /// Where a margin in angle meets scores that have a length: what goes through the lengths of feature and own centre.
+    fn along_lengths(
+        &self,
+        outcomes: &[PointOutcome<f32>],
+        targets: &Targets,
+        batch: &Batch,
+        share: f32,
+        grad_features: &mut [f32],
+        grad_centres: &mut [f32],
+    ) {
+        let dim = batch.dim;
+        for (row, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome.length_slope != 0.0) {
+            let slope = f64::from(outcome.length_slope * share);
+            let x_norm = targets.feature_norms[row].max(NORM_FLOOR);
+            let own = targets.rows[row];
+            let centre = self.values.row(own);
+            let normalised = self.score.normalises_centres();
+            let w_norm = if normalised { 1.0 } else { norm(centre).max(NORM_FLOOR) };
+            let unit = &batch.units[row * dim..(row + 1) * dim];
+            for at in 0..dim {
+                grad_features[row * dim + at] += (slope * w_norm / x_norm) as f32 * unit[at];
+                if !normalised {
+                    grad_centres[own * dim + at] += (slope * x_norm / w_norm) as f32 * centre[at];
+                }
+            }
+        }
     }
 
     /// All plain similarities, `[batch, classes]`.
     pub(crate) fn similarities(&self, features: MatRef<'_>) -> Result<Vec<f32>, HeadError> {
         self.check_features(features)?;
-        let batch = Batch::new(features, self.cosine);
-        let whole = Self { tile_classes: self.values.rows(), ..*self };
-        let mut out = vec![0.0; batch.rows * self.values.rows()];
+        let batch = Batch::new(features, self.score);
+        let whole = Self { tile_classes: self.classes(), ..*self };
+        let (mut out, mut nearest) = (Vec::new(), Vec::new());
         for tile in whole.tiles() {
-            matmul_transposed_b(&mut out, batch.view(), tile.view(batch.dim), Write::Replace, Threads::Rayon);
+            tile.score(&batch, &mut out, &mut nearest);
         }
         Ok(out)
     }
@@ -280,18 +497,11 @@ impl<'a> Centres<'a> {
     /// The class of the largest similarity of each sample, the lowest of equals.
     pub(crate) fn nearest(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
         self.check_features(features)?;
-        let batch = Batch::new(features, self.cosine);
+        let batch = Batch::new(features, self.score);
         let mut best = vec![(f32::NEG_INFINITY, 0_u32); batch.rows];
-        let mut similarities = Vec::new();
+        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
         for tile in self.tiles() {
-            similarities.resize(batch.rows * tile.classes, 0.0);
-            matmul_transposed_b(
-                &mut similarities,
-                batch.view(),
-                tile.view(batch.dim),
-                Write::Replace,
-                Threads::Rayon,
-            );
+            tile.score(&batch, &mut similarities, &mut nearest);
             best.par_iter_mut().zip(similarities.par_chunks(tile.classes)).for_each(
                 |(best, similarities)| {
                     for (at, &similarity) in similarities.iter().enumerate() {
@@ -320,13 +530,13 @@ impl<'a> Centres<'a> {
         Ok(())
     }
 
-    fn check(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+    fn check(&self, features: MatRef<'_>, labels: &[u32], ignore: Option<u32>) -> Result<(), HeadError> {
         self.check_features(features)?;
         if labels.len() != features.rows() {
             return Err(HeadError::LabelCount { found: labels.len(), wanted: features.rows() });
         }
-        let classes = self.values.rows();
-        match labels.iter().position(|&label| label as usize >= classes) {
+        let classes = self.classes();
+        match labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore) {
             Some(row) => Err(HeadError::Label { row, found: labels[row], classes }),
             None => Ok(()),
         }

@@ -2,11 +2,11 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use widemargin_objective::{Diagnostics, MatRef, Objective, normalise};
+use widemargin_objective::{ClassObjective, Diagnostics, MatRef, normalise};
 
 use crate::error::within;
 use crate::forward::Centres;
-use crate::{HeadConfig, HeadError, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
+use crate::{HeadConfig, HeadError, HeadEvaluation, HeadForward, Optimiser, OptimiserConfig, PendingUpdate};
 
 /// Class centres that are trained with an objective.
 ///
@@ -16,10 +16,12 @@ use crate::{HeadConfig, HeadError, HeadEvaluation, HeadForward, Optimiser, Pendi
 pub struct Head {
     pub(crate) classes: usize,
     pub(crate) dim: usize,
-    pub(crate) objective: Objective,
+    pub(crate) objective: ClassObjective,
     pub(crate) config: HeadConfig,
     pub(crate) centres: Vec<f32>,
     pub(crate) optimiser: Optimiser,
+    /// Of what the objective learns beside the centres; of no values where it learns nothing.
+    pub(crate) learnt_optimiser: Optimiser,
 }
 
 /// What [`Head::step`] returns.
@@ -45,13 +47,14 @@ impl Head {
     pub fn new(
         classes: usize,
         dim: usize,
-        objective: Objective,
+        objective: impl Into<ClassObjective>,
         config: HeadConfig,
     ) -> Result<Self, HeadError> {
-        let len = check_size(classes, dim)?;
+        let objective = objective.into();
+        let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
         let mut centres = normal_values(len, (dim as f64).sqrt().recip(), config.seed);
-        if objective.score().is_cosine() {
+        if objective.score().normalises_centres() {
             for centre in centres.chunks_mut(dim) {
                 normalise(centre);
             }
@@ -59,6 +62,10 @@ impl Head {
         Ok(Self {
             classes,
             dim,
+            learnt_optimiser: Optimiser::new(
+                undecayed(config.optimiser),
+                usize::from(objective.learnt().is_some()),
+            )?,
             objective,
             config,
             centres,
@@ -77,7 +84,7 @@ impl Head {
     }
 
     /// The objective, with the margin that is in force now.
-    pub fn objective(&self) -> &Objective {
+    pub fn objective(&self) -> &ClassObjective {
         &self.objective
     }
 
@@ -91,18 +98,21 @@ impl Head {
         self.optimiser.steps()
     }
 
-    /// The class centres as they are kept, `[classes, dim]`; not of length one, also for cosine objectives.
-    pub fn centres(&self) -> MatRef<'_> {
-        MatRef::new(&self.centres, self.classes, self.dim).expect("sized by new and from_state")
+    /// Class centres of each class.
+    pub fn sub_centres(&self) -> usize {
+        self.objective.sub_centres()
     }
 
-    /// Sets the amount of the objective's margin; what a margin warm-up calls before each step.
-    ///
-    /// # Errors
-    /// If the amount is out of the margin's range, or not 0 for an objective without margin.
-    pub fn set_margin(&mut self, amount: f64) -> Result<(), HeadError> {
-        self.objective = self.objective.with_margin(amount)?;
-        Ok(())
+    /// The class centres as they are kept, `[classes * sub_centres, dim]`, those of a class one after the other; not of length
+    /// one, also for cosine objectives.
+    pub fn centres(&self) -> MatRef<'_> {
+        MatRef::new(&self.centres, self.classes * self.sub_centres(), self.dim)
+            .expect("sized by new and from_state")
+    }
+
+    /// Puts a share of the objective's margin in force, 0 to 1; what a margin warm-up calls before each step.
+    pub fn set_margin_share(&mut self, share: f64) {
+        self.objective.set_margin_share(share);
     }
 
     /// Loss and gradients of a batch; the head does not change.
@@ -132,7 +142,7 @@ impl Head {
         let finite = 0.0..=f64::from(f32::MAX);
         within(finite.clone(), "learning rate", learning_rate, "a finite number, 0 or above")?;
         within(finite, "clip factor", clip_factor, "a finite number, 0 or above")?;
-        let PendingUpdate { gradient, step, .. } = pending;
+        let PendingUpdate { gradient, step, learnt, next_state, .. } = pending;
         if step != self.steps() || gradient.len() != self.centres.len() {
             return Err(HeadError::StaleUpdate {
                 found: step,
@@ -140,6 +150,12 @@ impl Head {
                 found_values: gradient.len(),
                 wanted_values: self.centres.len(),
             });
+        }
+        self.objective.commit(next_state)?;
+        if let (Some(gradient), Some((_, value))) = (learnt, self.objective.learnt()) {
+            let mut values = [value as f32];
+            self.learnt_optimiser.step(&mut values, &[gradient], learning_rate, clip_factor);
+            self.objective.set_learnt(values[0].into())?;
         }
         self.optimiser.step(&mut self.centres, &gradient, learning_rate, clip_factor);
         Ok(())
@@ -190,17 +206,28 @@ impl Head {
     fn scored(&self) -> Centres<'_> {
         Centres {
             values: self.centres(),
-            cosine: self.objective.score().is_cosine(),
+            score: self.objective.score(),
+            each: self.objective.sub_centres(),
             tile_classes: self.config.tile_classes,
         }
     }
 }
 
-/// Number of values in the class centres, if a head can have that many classes and dimensions.
-pub(crate) fn check_size(classes: usize, dim: usize) -> Result<usize, HeadError> {
+/// The same rule without weight decay: a learnt scale or bias is no weight.
+pub(crate) fn undecayed(config: OptimiserConfig) -> OptimiserConfig {
+    match config {
+        OptimiserConfig::Sgd { momentum, .. } => OptimiserConfig::Sgd { momentum, weight_decay: 0.0 },
+        OptimiserConfig::AdamW { beta1, beta2, epsilon, .. } => {
+            OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay: 0.0 }
+        }
+    }
+}
+
+/// Number of values in the class centres, if a head can have that many classes, centres a class and dimensions.
+pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usize, HeadError> {
     within(1.0..=f64::from(u32::MAX), "number of classes", classes as f64, "1 to 2^32 - 1")?;
     within(1.0..=f64::from(u32::MAX), "dimension", dim as f64, "1 to 2^32 - 1")?;
-    classes.checked_mul(dim).ok_or(HeadError::OutOfRange {
+    classes.checked_mul(dim).and_then(|len| len.checked_mul(each)).ok_or(HeadError::OutOfRange {
         setting: "number of classes",
         found: classes as f64,
         wanted: "few enough for all class centres to be addressed",

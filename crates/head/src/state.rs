@@ -3,9 +3,9 @@
 //! The state is plain data: whoever keeps checkpoints writes the tensors in their format and the rest beside them.
 
 use serde::{Deserialize, Serialize};
-use widemargin_objective::Objective;
+use widemargin_objective::ClassObjective;
 
-use crate::head::check_size;
+use crate::head::{check_size, undecayed};
 use crate::{Head, HeadConfig, HeadError, Optimiser};
 
 /// Name of the tensor of the class centres.
@@ -19,8 +19,10 @@ pub struct HeadState {
     pub classes: usize,
     /// Dimensions of the class centres.
     pub dim: usize,
-    /// The objective, with the margin in force when the state was taken.
-    pub objective: Objective,
+    /// The objective with what it remembers and learns, and the share of its margin that was in force.
+    pub objective: ClassObjective,
+    /// What the optimiser remembers of the number that the objective learns, a value a memory; empty where it learns nothing.
+    pub learnt_memory: Vec<f32>,
     /// The settings.
     pub config: HeadConfig,
     /// Updates applied so far.
@@ -44,13 +46,14 @@ pub struct HeadTensor {
 impl Head {
     /// A copy of the whole state.
     pub fn state(&self) -> HeadState {
-        let shape = [self.classes, self.dim];
+        let shape = [self.classes * self.sub_centres(), self.dim];
         let tensor =
             |(name, values): (&str, &[f32])| HeadTensor { name: name.into(), shape, values: values.to_vec() };
         HeadState {
             classes: self.classes,
             dim: self.dim,
-            objective: self.objective,
+            objective: self.objective.clone(),
+            learnt_memory: self.learnt_optimiser.memory().flat_map(|(_, values)| values.to_vec()).collect(),
             config: self.config,
             steps: self.steps(),
             tensors: std::iter::once((CENTRES, self.centres.as_slice()))
@@ -65,17 +68,19 @@ impl Head {
     /// # Errors
     /// Settings out of range; a tensor that is missing, not known, of another shape than the head, or not finite.
     pub fn from_state(state: HeadState) -> Result<Self, HeadError> {
-        let HeadState { classes, dim, objective, config, steps, mut tensors } = state;
-        let len = check_size(classes, dim)?;
+        let HeadState { classes, dim, objective, learnt_memory, config, steps, mut tensors } = state;
+        let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
+        objective.state().validate()?;
+        let shape = [classes * objective.sub_centres(), dim];
         let mut take = |name: &'static str| {
             let at = tensors
                 .iter()
                 .position(|tensor| tensor.name == name)
                 .ok_or(HeadError::MissingTensor { name })?;
             let HeadTensor { name, shape: found, values } = tensors.swap_remove(at);
-            if found != [classes, dim] || values.len() != len {
-                let wanted = [classes, dim];
+            if found != shape || values.len() != len {
+                let wanted = shape;
                 return Err(HeadError::TensorShape { name, found, values: values.len(), wanted });
             }
             match values.iter().position(|value| !value.is_finite()) {
@@ -90,6 +95,22 @@ impl Head {
             return Err(HeadError::UnexpectedTensor { name: tensor.name });
         }
         let optimiser = Optimiser::restored(config.optimiser, len, steps, memory);
-        Ok(Self { classes, dim, objective, config, centres, optimiser })
+        let learns = usize::from(objective.learnt().is_some());
+        let wanted = learns * config.optimiser.memory_names().len();
+        if learnt_memory.len() != wanted || learnt_memory.iter().any(|value| !value.is_finite()) {
+            let (name, found) = ("learnt_memory".to_owned(), [1, learnt_memory.len()]);
+            return Err(HeadError::TensorShape {
+                name,
+                found,
+                values: learnt_memory.len(),
+                wanted: [1, wanted],
+            });
+        }
+        let learnt_memory = match learns {
+            0 => config.optimiser.memory_names().iter().map(|_| Vec::new()).collect(),
+            _ => learnt_memory.iter().map(|value| vec![*value]).collect(),
+        };
+        let learnt_optimiser = Optimiser::restored(undecayed(config.optimiser), learns, steps, learnt_memory);
+        Ok(Self { classes, dim, objective, config, centres, optimiser, learnt_optimiser })
     }
 }

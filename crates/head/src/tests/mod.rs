@@ -4,7 +4,7 @@ mod promises;
 mod reference;
 
 use crate::{MatRef, Objective};
-use widemargin_objective::{Link, Margin, Parameters, Pool, Score};
+use widemargin_objective::{ClassObjective, ClassParameters, Link, Margin, Parameters, Pool, Score};
 
 /// Every tolerance of these tests, with its reason.
 pub(crate) mod tolerance {
@@ -51,8 +51,27 @@ pub(crate) fn points() -> Vec<Objective> {
         Objective::family().margin(Margin::additive(0.5)).pool(Pool::max()).link(Link::hinge()),
         cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
         cosine.pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.5)),
-        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true }),
+        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true, detach_margin: false }),
     ];
     let composed = composed.into_iter().map(|builder| builder.build().expect("in range"));
     Objective::names().iter().map(named).chain(composed).collect()
+}
+
+/// Every named objective against class centres, and what their defaults leave out.
+pub(crate) fn class_objectives(classes: usize) -> Vec<ClassObjective> {
+    let default = ClassParameters::default;
+    let with = |name: &str, parameters: ClassParameters| {
+        ClassObjective::from_name(name, &parameters, classes).expect("in range")
+    };
+    let margins = (0..classes).map(|class| 0.1 + 0.3 * class as f64 / classes as f64).collect();
+    let mut all: Vec<ClassObjective> =
+        ClassObjective::names().iter().map(|name| with(name, default())).collect();
+    all.extend([
+        with("am-softmax", ClassParameters { class_margins: Some(margins), ..default() }),
+        with("softmax", ClassParameters { sub_centres: Some(2), label_smoothing: Some(0.1), ..default() }),
+        with("magface", ClassParameters { norms: Some([0.5, 3.0]), ..default() }),
+        with("sphereface2", ClassParameters { sub_centres: Some(2), ..default() }),
+        with("inter-top-k", ClassParameters { count: Some(2), ..default() }),
+    ]);
+    all
 }

@@ -1,7 +1,8 @@
 //! Threads, state, clipping, and everything that is refused.
 
-use super::{labels, points, values, view};
+use super::{class_objectives, labels, points, values, view};
 use crate::{Head, HeadConfig, HeadError, HeadState, Objective, OptimiserConfig};
+use widemargin_objective::{ClassObjective, ClassParameters};
 
 fn am_softmax() -> Objective {
     Objective::am_softmax(30.0, 0.35).expect("in range")
@@ -54,12 +55,12 @@ fn a_restored_head_goes_on_to_the_same_bits() {
         for _ in 0..3 {
             step(&mut head);
         }
-        head.set_margin(0.2).expect("in range");
+        head.set_margin_share(0.5);
         let text = serde_json::to_string(&head.state()).expect("plain data");
         let state: HeadState = serde_json::from_str(&text).expect("just written");
         let mut restored = Head::from_state(state).expect("a good state");
         assert_eq!(restored.steps(), 3);
-        assert_eq!(restored.objective().margin().amount(), 0.2);
+        assert_eq!(restored.objective().margin_in_force(), 0.5 * 0.35);
         for _ in 0..3 {
             assert_eq!(step(&mut head), step(&mut restored), "{optimiser:?}");
         }
@@ -180,13 +181,13 @@ fn a_margin_warms_up() {
     let features = values(8, 1);
     let mut head = Head::new(3, 4, am_softmax(), HeadConfig::default()).expect("in range");
     let mut before = 0.0;
-    for margin in [0.0, 0.1, 0.35] {
-        head.set_margin(margin).expect("in range");
+    for share in [0.0, 0.3, 1.0] {
+        head.set_margin_share(share);
         let loss = head.evaluate(view(&features, 2, 4), &[0, 2]).expect("finite inputs").loss;
         assert!(loss > before, "a wider margin asks for more");
         before = loss;
     }
-    assert!(matches!(head.set_margin(3.0), Err(HeadError::Objective(_))));
+    assert_eq!(head.objective().margin_in_force(), 0.35);
 }
 
 #[test]
@@ -230,4 +231,52 @@ fn what_does_not_fit_is_refused_by_row() {
     let large = [0.0, 0.0, 1e30, 1e30];
     let error = softmax.forward(view(&large, 2, 2), &[0, 2]).expect_err("1e60 is beyond f32");
     assert_eq!(error, HeadError::NonFiniteLoss { row: 1, label: 2 });
+}
+
+/// Statistics, drawn margins and learnt numbers are state: a head restored from them goes on as if it had never stopped, and an
+/// update that is dropped leaves no trace.
+#[test]
+fn objectives_with_a_state_are_restored_and_dropped_updates_leave_none() {
+    let (batch, classes, dim) = (6, 5, 4);
+    let labels = [0, 3, 1, 1, 2, 4];
+    for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
+        for objective in class_objectives(classes) {
+            let config = HeadConfig { optimiser, ..HeadConfig::default() };
+            let mut head = Head::new(classes, dim, objective.clone(), config).expect("in range");
+            let step = |head: &mut Head, seed: u64| {
+                let features = values(batch * dim, seed);
+                head.step(view(&features, batch, dim), &labels, 0.1).expect("finite inputs")
+            };
+            step(&mut head, 1);
+            let text = serde_json::to_string(&head.state()).expect("plain data");
+            let mut restored =
+                Head::from_state(serde_json::from_str(&text).expect("just written")).expect("a good state");
+            let features = values(batch * dim, 9);
+            let dropped = head.forward(view(&features, batch, dim), &labels).expect("finite inputs");
+            drop(dropped);
+            for seed in 2..5 {
+                assert_eq!(step(&mut head, seed), step(&mut restored, seed), "{objective}, {optimiser:?}");
+            }
+            assert_eq!(head.state(), restored.state());
+            if objective.learnt().is_some() {
+                assert_ne!(head.objective().learnt(), objective.learnt(), "{objective} learns");
+            }
+        }
+    }
+}
+
+#[test]
+fn ignored_samples_take_no_part() {
+    let parameters = ClassParameters { ignore_label: Some(9), ..ClassParameters::default() };
+    let objective = ClassObjective::from_name("am-softmax", &parameters, 3).expect("in range");
+    let head = Head::new(3, 2, objective, HeadConfig::default()).expect("in range");
+    let features = values(8, 3);
+    let all = head.forward(view(&features, 4, 2), &[9, 1, 9, 0]).expect("finite inputs");
+    let kept = [&features[2..4], &features[6..8]].concat();
+    let some = head.forward(view(&kept, 2, 2), &[1, 0]).expect("finite inputs");
+    assert_eq!((all.loss, all.pending.gradient()), (some.loss, some.pending.gradient()));
+    assert_eq!(all.losses[1..], [some.losses[0], 0.0, some.losses[1]]);
+    assert_eq!(all.grad_features[..2], [0.0, 0.0]);
+    assert_eq!(all.grad_features[2..4], some.grad_features[..2]);
+    assert!(head.forward(view(&features, 4, 2), &[9, 1, 8, 0]).is_err(), "8 is no class and not ignored");
 }

@@ -1,8 +1,9 @@
 //! Losses, gradients and steps against the plain reference in f64.
 
 use super::tolerance::{F32, HUNDRED_STEPS};
-use super::{labels, points, values, view, wide};
+use super::{class_objectives, labels, points, values, view, wide};
 use crate::{Head, HeadConfig, Objective, OptimiserConfig};
+use widemargin_objective::{ClassObjective, EvaluateOptions};
 
 fn assert_close(found: &[f32], wanted: &[f64], what: &str) {
     assert_eq!(found.len(), wanted.len(), "{what}");
@@ -13,18 +14,33 @@ fn assert_close(found: &[f32], wanted: &[f64], what: &str) {
     }
 }
 
-fn check(objective: Objective, batch: usize, classes: usize, dim: usize, tile_classes: usize) {
+fn check(
+    objective: impl Into<ClassObjective>,
+    batch: usize,
+    classes: usize,
+    dim: usize,
+    tile_classes: usize,
+) {
+    let objective: ClassObjective = objective.into();
     let what =
         format!("{objective}; batch {batch}, {classes} classes, {dim} dimensions, tiles of {tile_classes}");
     let config = HeadConfig { tile_classes, ..HeadConfig::default() };
-    let head = Head::new(classes, dim, objective, config).expect("in range");
+    let head = Head::new(classes, dim, objective.clone(), config).expect("in range");
     let features = values(batch * dim, 11);
     let labels = labels(batch, classes, 12);
     let found = head.forward(view(&features, batch, dim), &labels).expect("finite inputs");
     let (wide_features, wide_centres) = (wide(&features), wide(head.centres().data()));
     let wanted = objective
-        .evaluate(view(&wide_features, batch, dim), view(&wide_centres, classes, dim), &labels)
+        .evaluate(
+            view(&wide_features, batch, dim),
+            view(&wide_centres, classes * objective.sub_centres(), dim),
+            &labels,
+            &EvaluateOptions::default(),
+        )
         .expect("finite inputs");
+    if let (Some(found), Some((_, wanted))) = (found.pending.learnt_gradient(), wanted.grad_learnt) {
+        assert!((f64::from(found) - wanted).abs() <= F32 * wanted.abs().max(1.0), "{what}: {found} {wanted}");
+    }
     assert!(
         (found.loss - wanted.loss).abs() <= F32 * wanted.loss.max(1e-3),
         "{what}: {} {}",
@@ -51,6 +67,17 @@ fn check(objective: Objective, batch: usize, classes: usize, dim: usize, tile_cl
         (found.loss, found.losses, d),
         "{what}"
     );
+}
+
+#[test]
+fn objectives_that_choose_by_the_batch_equal_the_reference() {
+    for classes in [2, 3, 9] {
+        for objective in class_objectives(classes) {
+            for tile in [1, 4, 1024] {
+                check(objective.clone(), 5, classes, 6, tile);
+            }
+        }
+    }
 }
 
 #[test]

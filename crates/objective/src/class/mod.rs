@@ -27,7 +27,9 @@ mod resolve;
 mod state;
 
 use std::fmt;
-use std::sync::Arc;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use evaluate::ClassEvaluation;
 pub use parameters::{ClassParameters, TargetMargin};
@@ -39,21 +41,41 @@ use crate::builder::within;
 use crate::{Margin, Objective, ObjectiveError, Score};
 
 /// An objective against class centres, with what it remembers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassObjective {
-    name: &'static str,
+    name: Name,
     base: Objective,
     rule: Rule,
     classes: usize,
     sub_centres: usize,
     ignore_label: Option<u32>,
-    class_margins: Option<Arc<[f64]>>,
+    class_margins: Option<Vec<f64>>,
     margin_share: f64,
     state: ClassState,
 }
 
+/// One of this crate's names, also when it was read from a file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Name(&'static str);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = String::deserialize(deserializer)?;
+        let known = ClassObjective::names().iter().chain([&COMPOSED]).find(|name| **name == found);
+        let known = known
+            .copied()
+            .ok_or_else(|| D::Error::custom(format_args!("no objective is called `{found}`")))?;
+        Ok(Self(known))
+    }
+}
+
+/// The name of a point of the family that has none.
+const COMPOSED: &str = "composed";
+
 /// What chooses a sample's point; see the [page of formulas](ClassObjective::from_name).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Rule {
     /// The same for every sample of every batch.
     Fixed,
@@ -86,7 +108,7 @@ impl From<Objective> for ClassObjective {
     /// A point of the family that stays what it is, for any number of classes.
     fn from(base: Objective) -> Self {
         Self {
-            name: base.name().unwrap_or("composed"),
+            name: Name(base.name().unwrap_or(COMPOSED)),
             base,
             rule: Rule::Fixed,
             classes: usize::MAX,
@@ -102,7 +124,7 @@ impl From<Objective> for ClassObjective {
 impl ClassObjective {
     /// The name it was asked for by, or that of its point of the family.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.name.0
     }
 
     /// The point of the family that everything else is a variation of, without what the batch decides.
@@ -224,7 +246,7 @@ impl ClassObjective {
         for &margin in margins {
             self.base.with_margin(margin)?;
         }
-        self.class_margins = Some(margins.into());
+        self.class_margins = Some(margins.to_vec());
         Ok(self)
     }
 
@@ -239,8 +261,8 @@ impl ClassObjective {
 impl fmt::Display for ClassObjective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = self.base.to_string();
-        if !base.starts_with(self.name) {
-            write!(f, "{}: ", self.name)?;
+        if !base.starts_with(self.name()) {
+            write!(f, "{}: ", self.name())?;
         }
         f.write_str(&base)?;
         match self.rule {

@@ -1,6 +1,6 @@
 //! The objectives against class centres that have names.
 
-use super::{ClassObjective, ClassParameters, ClassState, Rule, TargetMargin};
+use super::{ClassObjective, ClassParameters, ClassState, Name, Rule, TargetMargin};
 use crate::builder::{positive, within};
 use crate::presets::known_name;
 use crate::suggest::adacos_fixed_scale;
@@ -132,7 +132,7 @@ impl ClassObjective {
         }
         let sub_centres = p.sub_centres.unwrap_or(if name == "sub-centre" { 3 } else { 1 });
         let objective = Self {
-            name,
+            name: Name(name),
             base,
             rule,
             classes,
