@@ -7,6 +7,7 @@
 mod bench;
 mod interrupt;
 mod judge;
+mod loss;
 mod page;
 mod progress;
 mod suggest;
@@ -30,6 +31,8 @@ enum Command {
     Train(Box<train::TrainArguments>),
     /// Recommend scale and margin for a number of classes, with the bounds they come from.
     Suggest(suggest::SuggestArguments),
+    /// Value and gradients of an objective on given numbers, or a check against reference values.
+    Loss(loss::LossArguments),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Suggest(arguments) => suggest::run(&arguments),
+        Command::Loss(arguments) => loss::run(&arguments),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {
