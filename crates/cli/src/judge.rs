@@ -74,7 +74,7 @@ pub(crate) fn judge(
     let compared = if closed { prepared.known.samples.clone() } else { prepared.unseen.clone() };
     let labels: Vec<u32> = compared.iter().map(|sample| prepared.set.labels()[*sample as usize]).collect();
     let values = trainer.embed(prepared, &compared)?;
-    let dim = trainer.head().dim();
+    let dim = trainer.criterion().dim();
     let embeddings = Embeddings::new(&values, compared.len(), dim, &labels)?;
     let classes = if closed { prepared.split.known() } else { prepared.split.unseen() };
     let comparison = Comparison {
@@ -89,19 +89,23 @@ pub(crate) fn judge(
     Ok(Judged {
         judgement: Judgement {
             objective: objective.to_owned(),
-            formula: trainer.head().objective().to_string(),
+            formula: trainer.criterion().formula(),
             unseen,
             known: Known { accuracy, comparison: known },
             seconds,
             samples_per_second,
             seed,
             device: device.to_owned(),
-            margin: trainer.head().objective().margin().amount(),
+            margin: trainer.criterion().margin_in_force(),
         },
         compared,
         embeddings,
         known_embeddings,
-        centres: trainer.head().centres().data().to_vec(),
+        centres: trainer.criterion().head().map_or_else(Vec::new, |head| {
+            // the first of each class
+            let each = head.sub_centres();
+            (0..head.classes()).flat_map(|class| head.centres().row(class * each).to_vec()).collect()
+        }),
         dim,
     })
 }

@@ -117,7 +117,11 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                 Ok(errors) => {
                     // a NaN is never within
                     let within = errors.largest() <= tolerance;
-                    if within { passed += 1 } else { outside += 1 }
+                    if within {
+                        passed += 1
+                    } else {
+                        outside += 1
+                    }
                     writeln!(
                         out,
                         "{}  {name}: loss {:.1e}, features {:.1e}, weights {:.1e}",

@@ -158,7 +158,7 @@ fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config>
     let mut config = config.clone();
     name.clone_into(&mut config.objective.name);
     for drop_margin in [false, true] {
-        if config.objective.build().is_ok() {
+        if config.objective.build(None).is_ok() {
             break;
         }
         if drop_margin { config.objective.scale = None } else { config.objective.margin = None }

@@ -33,6 +33,9 @@ pub enum Error {
     /// The head.
     #[error(transparent)]
     Head(#[from] widemargin_head::HeadError),
+    /// An objective on pairs.
+    #[error(transparent)]
+    Pairs(#[from] widemargin_objective::pairs::PairError),
     /// A file could not be written or read.
     #[error(transparent)]
     Durable(#[from] widemargin_durable::DurableError),

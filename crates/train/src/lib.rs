@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod config;
+mod criterion;
 mod error;
 mod events;
 pub mod log;
@@ -18,6 +19,7 @@ pub mod tensors;
 mod trainer;
 
 pub use config::Config;
+pub use criterion::{Criterion, PairCriterion};
 pub use error::Error;
 pub use measure::step_seconds;
 pub use prepare::Prepared;

@@ -2,21 +2,24 @@
 
 use crate::checkpoint::Parts;
 use crate::config::{Config, OptimiserName, PrecisionName};
+use crate::criterion::{Criterion, CriterionState};
 use crate::tensors::{self, Tensors};
 use crate::{Error, Prepared};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use widemargin_data::{Batch, PictureShape, evaluation_batches};
-use widemargin_head::{
-    Diagnostics, Head, HeadConfig, HeadError, HeadState, HeadTensor, MatRef, Optimiser, OptimiserConfig,
-};
+use widemargin_head::{Diagnostics, HeadConfig, HeadError, HeadTensor, MatRef, Optimiser, OptimiserConfig};
 use widemargin_model::parameters::{self, Role};
 use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
-use widemargin_objective::Margin;
+use widemargin_objective::normalise;
+use widemargin_objective::pairs::PairError;
 
 /// Pictures embedded at a time when a model is judged.
 const EVALUATION_BATCH: usize = 256;
+
+/// Training pictures of a class that its mean is taken of.
+const SAMPLES_OF_A_MEAN: usize = 50;
 
 /// Gradients of half precision are computed this much larger, so that small ones do not vanish below its range, and divided
 /// again in `f32`. A power of two, so that nothing is rounded; far from the other end of the range, because the
@@ -27,10 +30,9 @@ const HALF_PRECISION_LOSS_SCALE: f32 = 1024.0;
 #[derive(Debug)]
 pub struct Trainer {
     backbone: Backbone,
-    head: Head,
+    criterion: Criterion,
     /// One for each learnt parameter of the backbone, in the order of [`parameters::parameters`].
     optimisers: Vec<Optimiser>,
-    full_margin: Option<f64>,
     centres_factor: f64,
     clip_norm: f64,
     seed: u64,
@@ -41,12 +43,14 @@ pub struct Trainer {
 }
 
 /// What one step found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct StepOutcome {
     pub(crate) loss: f64,
     pub(crate) margin: f64,
     pub(crate) gradient_norm: f64,
     pub(crate) diagnostics: Diagnostics,
+    /// Why the batch taught nothing, if so.
+    pub(crate) warning: Option<String>,
 }
 
 /// The part of a checkpoint that is not tensors.
@@ -54,7 +58,7 @@ pub(crate) struct StepOutcome {
 struct Progress {
     step: u64,
     seconds: f64,
-    head: HeadState,
+    criterion: CriterionState,
     optimiser_steps: Vec<u64>,
 }
 
@@ -97,19 +101,20 @@ impl Trainer {
         let optimisers = learnt
             .map(|p| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
             .collect::<Result<Vec<_>, _>>()?;
-        let objective = config.objective.build()?;
+        let classes = prepared.split.known().len();
+        let objective = config.objective.build(Some(classes))?;
         // Another stream than the backbone's, so that neither depends on the size of the other.
         let head_config = HeadConfig {
             optimiser: optimiser(config, true),
             seed: seed ^ 0x6865_6164,
             ..HeadConfig::default()
         };
-        let head = Head::new(prepared.split.known().len(), m.embedding, objective, head_config)?;
+        let mined = (config.objective.build_miner()?, config.objective.memory);
+        let criterion = Criterion::new(objective, mined, (classes, m.embedding), head_config)?;
         Ok(Self {
             backbone,
-            head,
+            criterion,
             optimisers,
-            full_margin: (objective.margin() != Margin::None).then(|| objective.margin().amount()),
             centres_factor: config.optimiser.centres_factor,
             clip_norm: config.optimiser.clip_norm,
             seed,
@@ -119,9 +124,9 @@ impl Trainer {
         })
     }
 
-    /// The head with its class centres.
-    pub fn head(&self) -> &Head {
-        &self.head
+    /// What the embeddings are trained by.
+    pub fn criterion(&self) -> &Criterion {
+        &self.criterion
     }
 
     /// Numbers that training changes in the backbone.
@@ -149,10 +154,7 @@ impl Trainer {
             batch: batch.step_in_epoch as usize + 1,
             samples: batch.sample_ids.iter().map(|id| name_of(*id)).collect(),
         };
-        let margin = self.full_margin.map_or(0.0, |full| full * margin_share);
-        if self.full_margin.is_some() {
-            self.head.set_margin(margin)?;
-        }
+        self.criterion.set_margin_share(margin_share);
         let count = batch.labels.len();
         let pass = Pass::Training { seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(step) };
         let mut pixels = self.tensor(batch.pixels, count, &self.device);
@@ -162,28 +164,33 @@ impl Trainer {
         let embeddings = self.backbone.forward(pixels, pass);
         let values = parameters::host_values(embeddings.clone().inner());
         let features =
-            MatRef::new(&values, count, self.head.dim()).expect("a backbone's output has this shape");
-        let forward = match self.head.forward(features, &batch.labels) {
+            MatRef::new(&values, count, self.criterion.dim()).expect("a backbone's output has this shape");
+        let forward = match self.criterion.forward(features, &batch.labels, step) {
             Ok(forward) => forward,
-            Err(
-                error @ (HeadError::NonFiniteFeature { row, .. }
-                | HeadError::NonFiniteLoss { row, .. }
-                | HeadError::NonFiniteFeatureGradient { row, .. }),
-            ) => {
-                let picture = batch.sample_ids.get(row).map(|id| name_of(*id)).unwrap_or_default();
-                return Err(not_finite(format!("the loss (picture {picture}: {error})")));
+            Err(error) => {
+                let row = match &error {
+                    Error::Head(
+                        HeadError::NonFiniteFeature { row, .. }
+                        | HeadError::NonFiniteLoss { row, .. }
+                        | HeadError::NonFiniteFeatureGradient { row, .. },
+                    )
+                    | Error::Pairs(PairError::NonFiniteInput { row, .. }) => Some(*row),
+                    Error::Head(HeadError::NonFiniteCentreGradient { .. })
+                    | Error::Pairs(PairError::NonFiniteResult { .. }) => None,
+                    _ => return Err(error),
+                };
+                return Err(not_finite(match row.and_then(|row| batch.sample_ids.get(row)) {
+                    Some(id) => format!("the loss (picture {}: {error})", name_of(*id)),
+                    None => error.to_string(),
+                }));
             }
-            Err(error @ HeadError::NonFiniteCentreGradient { .. }) => {
-                return Err(not_finite(error.to_string()));
-            }
-            Err(error) => return Err(error.into()),
         };
 
         let mut gradients = Vec::new();
         if !self.optimisers.is_empty() {
             let scale = if self.half.is_some() { HALF_PRECISION_LOSS_SCALE } else { 1.0 };
             let gradient = forward.grad_features.iter().map(|value| value * scale).collect();
-            let gradient = TensorData::new(gradient, [count, self.head.dim()]);
+            let gradient = TensorData::new(gradient, [count, self.criterion.dim()]);
             let surrogate = (embeddings * Tensor::<2>::from_data(gradient, &self.device)).sum();
             gradients = parameters::gradients(&self.backbone, &mut surrogate.backward());
             if scale != 1.0 {
@@ -211,8 +218,14 @@ impl Trainer {
             optimiser.step(&mut parameter.values, gradient, learning_rate, factor);
         }
         self.backbone = parameters::with_parameters(self.backbone.clone(), &all)?;
-        self.head.apply(forward.pending, learning_rate * self.centres_factor, factor)?;
-        Ok(StepOutcome { loss: forward.loss, margin, gradient_norm, diagnostics: forward.diagnostics })
+        self.criterion.apply(forward.pending, learning_rate * self.centres_factor, factor)?;
+        Ok(StepOutcome {
+            loss: forward.loss,
+            margin: self.criterion.margin_in_force(),
+            gradient_norm,
+            diagnostics: forward.diagnostics,
+            warning: forward.warning,
+        })
     }
 
     /// Embeddings `[samples, dim]` of pictures of the prepared set, not normalised; running statistics, no augmentation.
@@ -221,7 +234,7 @@ impl Trainer {
     /// If a picture cannot be read.
     pub fn embed(&self, prepared: &Prepared, samples: &[u32]) -> Result<Vec<f32>, Error> {
         let (backbone, device) = (self.backbone.valid(), self.device.clone().inner());
-        let mut embeddings = Vec::with_capacity(samples.len() * self.head.dim());
+        let mut embeddings = Vec::with_capacity(samples.len() * self.criterion.dim());
         for batch in evaluation_batches(&prepared.set, samples, EVALUATION_BATCH, &prepared.normalisation) {
             let batch = batch?;
             let pictures = self.tensor(batch.pixels, batch.sample_ids.len(), &device);
@@ -230,7 +243,32 @@ impl Trainer {
         Ok(embeddings)
     }
 
-    /// Share of `known` test pictures that the head assigns to their class; `None` if there are none.
+    /// Mean direction of each known class over some of its training pictures, `[classes, dim]`: what stands for class centres
+    /// where training had none.
+    fn class_means(&self, prepared: &Prepared) -> Result<Vec<f32>, Error> {
+        let (classes, dim) = (self.criterion.classes(), self.criterion.dim());
+        let mut counts = vec![0; classes];
+        let all = prepared.training.samples.iter().zip(&prepared.training.labels);
+        let some: Vec<(u32, u32)> = all
+            .filter(|(_, label)| {
+                counts[**label as usize] += 1;
+                counts[**label as usize] <= SAMPLES_OF_A_MEAN
+            })
+            .map(|(sample, label)| (*sample, *label))
+            .collect();
+        let samples: Vec<u32> = some.iter().map(|(sample, _)| *sample).collect();
+        let mut embeddings = self.embed(prepared, &samples)?;
+        let mut means = vec![0.0; classes * dim];
+        for (embedding, (_, label)) in embeddings.chunks_mut(dim).zip(&some) {
+            normalise(embedding);
+            let mean = &mut means[*label as usize * dim..(*label as usize + 1) * dim];
+            mean.iter_mut().zip(embedding).for_each(|(mean, value)| *mean += *value);
+        }
+        Ok(means)
+    }
+
+    /// Share of `known` test pictures that are assigned to their class, by the class centres or, where training had none, by the
+    /// nearest mean of training pictures; `None` if there are none.
     ///
     /// # Errors
     /// If a picture cannot be read or an embedding is not finite.
@@ -240,8 +278,13 @@ impl Trainer {
             return Ok(None);
         }
         let embeddings = self.embed(prepared, &known.samples)?;
-        let features = MatRef::new(&embeddings, known.samples.len(), self.head.dim()).expect("as embedded");
-        let predicted = self.head.predict(features)?;
+        let features =
+            MatRef::new(&embeddings, known.samples.len(), self.criterion.dim()).expect("as embedded");
+        let means = match self.criterion {
+            Criterion::Classes(_) => Vec::new(),
+            Criterion::Pairs(_) => self.class_means(prepared)?,
+        };
+        let predicted = self.criterion.predict(features, &means)?;
         let right = predicted.iter().zip(&known.labels).filter(|(a, b)| a == b).count();
         Ok(Some(right as f64 / predicted.len() as f64))
     }
@@ -259,10 +302,10 @@ impl Trainer {
                 memories.insert(name, (parameter.shape.clone(), values.to_vec()));
             }
         }
-        let mut state = self.head.state();
-        let centres = state.tensors.drain(..).map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
+        let (criterion, tensors) = self.criterion.state();
+        let centres = tensors.into_iter().map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
         let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
-        let progress = Progress { step, seconds, head: state, optimiser_steps };
+        let progress = Progress { step, seconds, criterion, optimiser_steps };
         let progress =
             serde_json::to_vec_pretty(&progress).expect("numbers and names always have a JSON form");
         Parts::from([
@@ -318,18 +361,8 @@ impl Trainer {
             _ => Err(format!("head: tensor '{name}' has shape {shape:?}, wanted two dimensions")),
         };
         let tensors = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
-        let head = Head::from_state(HeadState { tensors, ..progress.head })
-            .map_err(|error| format!("head: {error}"))?;
-        if (head.classes(), head.dim()) != (self.head.classes(), self.head.dim()) {
-            return Err(format!(
-                "head: {} classes of dimension {}, wanted {} of {}",
-                head.classes(),
-                head.dim(),
-                self.head.classes(),
-                self.head.dim()
-            ));
-        }
-        (self.backbone, self.optimisers, self.head) = (backbone, optimisers, head);
+        self.criterion.restore(progress.criterion, tensors).map_err(|error| format!("head: {error}"))?;
+        (self.backbone, self.optimisers) = (backbone, optimisers);
         Ok((progress.step, progress.seconds))
     }
 }

@@ -4,7 +4,7 @@ use super::{Config, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName};
 use crate::Error;
 use std::fmt::Display;
 use widemargin_model::BackboneName;
-use widemargin_objective::Margin;
+use widemargin_objective::AnyObjective;
 
 /// Largest batch: more would be a mistyped number.
 const LARGEST_BATCH: usize = 65_536;
@@ -30,7 +30,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         self.check_data()?;
         self.check_model()?;
-        self.objective.build()?;
+        self.objective.build(None)?;
         self.check_optimiser()?;
         check_schedule(&self.schedule)?;
         let a = &self.augment;
@@ -129,7 +129,19 @@ impl Config {
                 s.margin_warm_up_epochs
             ),
         );
-        let marginless = self.objective.build().is_ok_and(|objective| objective.margin() == Margin::None);
+        let objective = self.objective.build(None).ok();
+        let pairs = matches!(objective, Some(AnyObjective::Pairs(_)));
+        let marginless = match &objective {
+            Some(AnyObjective::Classes(objective)) => !objective.has_margin(),
+            _ => pairs,
+        };
+        warn(
+            pairs && self.sampler.name == SamplerName::Shuffled,
+            format!(
+                "sampler.name: `{}` wants several samples of a class in a batch; take `class-balanced`",
+                self.objective.name
+            ),
+        );
         warn(
             marginless && s.margin_warm_up_epochs > 0.0,
             format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),

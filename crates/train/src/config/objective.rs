@@ -3,7 +3,12 @@
 use crate::Error;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use widemargin_objective::{Margin, Objective, ObjectiveError, Parameters, suggest};
+use serde_json::{Map, Value};
+use widemargin_objective::pairs::{Miner, PairParameters};
+use widemargin_objective::{AnyObjective, CatalogueError, Margin, ObjectiveError, suggest};
+
+/// Classes that a configuration is checked with before the data is known.
+const SOME_CLASSES: usize = 10;
 
 /// The probability of its own class that a sample is to be able to reach with a scale of `"auto"`.
 const TARGET_PROBABILITY: f64 = 0.99;
@@ -91,46 +96,136 @@ pub struct ObjectiveConfig {
     /// Temperature; the objective's own default where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// Name of the miner that chooses pairs or triplets, for objectives on pairs; all of the batch where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub miner: Option<String>,
+    /// Embeddings of past batches that an objective on pairs compares with too; 0 for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub memory: usize,
+    /// Further parameters of the objective, by their names in `widemargin loss`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub parameters: Map<String, Value>,
+    /// Parameters of the miner.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub miner_parameters: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 impl Default for ObjectiveConfig {
     fn default() -> Self {
-        Self { name: "am-softmax".to_owned(), scale: None, margin: None, temperature: None }
+        Self {
+            name: "am-softmax".to_owned(),
+            scale: None,
+            margin: None,
+            temperature: None,
+            miner: None,
+            memory: 0,
+            parameters: Map::new(),
+            miner_parameters: Map::new(),
+        }
     }
 }
 
 impl ObjectiveConfig {
-    /// The objective itself; what is still `"auto"` has the objective's own default.
+    /// The objective itself; what is still `"auto"` has the objective's own default. `None` classes are those of a check
+    /// before the data is known.
     ///
     /// # Errors
     /// [`Error::BadValue`] for an unknown name (with the nearest known one), a parameter out of its range, or an `"auto"` that
     /// the objective has no use for.
-    pub fn build(&self) -> Result<Objective, Error> {
-        let parameters = Parameters {
-            scale: self.scale.and_then(Amount::value),
-            margin: self.margin.and_then(Amount::value),
-            temperature: self.temperature,
-        };
+    pub fn build(&self, classes: Option<usize>) -> Result<AnyObjective, Error> {
         let bad = |key: &str, message: String| Error::BadValue { key: format!("objective.{key}"), message };
-        let objective = Objective::from_name(&self.name, &parameters).map_err(|error| {
+        let mut parameters = self.parameters.clone();
+        let own = [
+            ("scale", self.scale.and_then(Amount::value)),
+            ("margin", self.margin.and_then(Amount::value)),
+            ("temperature", self.temperature),
+        ];
+        for (key, value) in own {
+            let Some(value) = value else { continue };
+            let number = serde_json::Number::from_f64(value);
+            let number =
+                number.ok_or_else(|| bad(key, format!("{key} is {value}; wanted a finite number")))?;
+            if parameters.insert(key.to_owned(), Value::Number(number)).is_some() {
+                return Err(bad(key, "given here and among the parameters; leave one out".to_owned()));
+            }
+        }
+        let given = parameters.get("class_margins").and_then(Value::as_array).map(Vec::len);
+        let classes = classes.or(given).unwrap_or(SOME_CLASSES);
+        let objective = AnyObjective::from_name(&self.name, &parameters, classes).map_err(|error| {
             let key = match &error {
-                ObjectiveError::UnusedParameter { parameter, .. } => parameter,
+                CatalogueError::Classes(ObjectiveError::UnusedParameter { parameter, .. }) => parameter,
                 // "temperature of the pool" is `temperature` here.
-                ObjectiveError::OutOfRange { setting, .. } => setting.split(' ').next().unwrap_or(setting),
+                CatalogueError::Classes(ObjectiveError::OutOfRange { setting, .. }) => {
+                    setting.split(' ').next().unwrap_or(setting)
+                }
+                CatalogueError::Parameters { .. } if !self.parameters.is_empty() => "parameters",
                 // An unknown name, or whatever else is wrong with what it stands for.
                 _ => "name",
             };
             bad(key, error.to_string())
         })?;
-        let useless = |what: &str| format!("`auto` is for {what}; `{}` has none", self.name);
-        if self.scale == Some(Amount::Auto) && !objective.score().is_cosine() {
-            return Err(bad("scale", useless("a scale on the cosine")));
+        self.check_auto(&objective)?;
+        if let AnyObjective::Classes(_) = objective {
+            let useless =
+                |what: &str| format!("{what} is for objectives on pairs; `{}` has class centres", self.name);
+            if self.miner.is_some() {
+                return Err(bad("miner", useless("a miner")));
+            }
+            if self.memory > 0 {
+                return Err(bad("memory", useless("a memory of past batches")));
+            }
         }
-        let margin = matches!(objective.margin(), Margin::AdditiveCosine(_) | Margin::AdditiveAngle { .. });
-        if self.margin == Some(Amount::Auto) && !margin {
-            return Err(bad("margin", useless("a margin in cosine or angle")));
+        if let AnyObjective::Pairs(pairs) = &objective {
+            let miner = self.build_miner()?;
+            if miner.is_some() && !pairs.takes_tuples() {
+                return Err(bad(
+                    "miner",
+                    format!("`{}` weighs all pairs by itself and takes no miner", self.name),
+                ));
+            }
+            if self.memory > 0 && !pairs.takes_references() {
+                return Err(bad("memory", format!("`{}` is defined on the batch alone", self.name)));
+            }
         }
         Ok(objective)
+    }
+
+    /// The miner, if one is asked for.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for an unknown name or parameters that it does not take.
+    pub fn build_miner(&self) -> Result<Option<Miner>, Error> {
+        let Some(name) = &self.miner else { return Ok(None) };
+        let bad = |message: String| Error::BadValue { key: "objective.miner".to_owned(), message };
+        let parameters: PairParameters = serde_json::from_value(Value::Object(self.miner_parameters.clone()))
+            .map_err(|error| bad(error.to_string()))?;
+        Miner::from_name(name, &parameters).map(Some).map_err(|error| bad(error.to_string()))
+    }
+
+    fn check_auto(&self, objective: &AnyObjective) -> Result<(), Error> {
+        let useless = |key: &str, what: &str| {
+            let message = format!("`auto` is for {what}; `{}` has none", self.name);
+            Err(Error::BadValue { key: format!("objective.{key}"), message })
+        };
+        let (scale, margin) = match objective {
+            AnyObjective::Classes(objective) => (
+                objective.score().is_cosine(),
+                matches!(objective.base().margin(), Margin::AdditiveCosine(_) | Margin::AdditiveAngle { .. }),
+            ),
+            AnyObjective::Pairs(_) => (false, false),
+        };
+        if self.scale == Some(Amount::Auto) && !scale {
+            return useless("scale", "a scale on the cosine");
+        }
+        if self.margin == Some(Amount::Auto) && !margin {
+            return useless("margin", "a margin in cosine or angle");
+        }
+        Ok(())
     }
 
     /// Puts numbers in the place of `"auto"`, for `classes` known classes and embeddings of dimension `dim`; gives a sentence
@@ -139,7 +234,7 @@ impl ObjectiveConfig {
     /// # Errors
     /// Those of [`ObjectiveConfig::build`], and [`Error::BadValue`] with fewer than two classes.
     pub fn resolve(&mut self, classes: usize, dim: usize) -> Result<Option<String>, Error> {
-        let objective = self.build()?;
+        let objective = self.build(Some(classes))?;
         if self.scale != Some(Amount::Auto) && self.margin != Some(Amount::Auto) {
             return Ok(None);
         }
@@ -153,7 +248,10 @@ impl ObjectiveConfig {
             chosen.push(format!("scale {}", found.scale));
         }
         if self.margin == Some(Amount::Auto) {
-            let angle = matches!(objective.margin(), Margin::AdditiveAngle { .. });
+            let angle = matches!(
+                &objective,
+                AnyObjective::Classes(o) if matches!(o.base().margin(), Margin::AdditiveAngle { .. })
+            );
             let margin = if angle { found.angle_margin } else { found.margin };
             self.margin = Some(Amount::Value(margin));
             chosen.push(format!("margin {margin}{}", if angle { " rad" } else { "" }));
@@ -168,7 +266,8 @@ mod tests {
 
     fn auto(name: &str) -> ObjectiveConfig {
         let name = name.to_owned();
-        ObjectiveConfig { name, scale: Some(Amount::Auto), margin: Some(Amount::Auto), temperature: None }
+        let auto = Some(Amount::Auto);
+        ObjectiveConfig { name, scale: auto, margin: auto, ..ObjectiveConfig::default() }
     }
 
     #[test]
@@ -190,12 +289,33 @@ mod tests {
 
     #[test]
     fn auto_is_refused_where_it_means_nothing() {
-        let error = auto("softmax").build().expect_err("no scale").to_string();
+        let error = auto("softmax").build(None).expect_err("no scale").to_string();
         assert!(error.contains("objective.scale") && error.contains("softmax"), "{error}");
         let mut marginless = auto("normalized-softmax");
         marginless.scale = None;
-        assert!(marginless.build().expect_err("no margin").to_string().contains("objective.margin"));
+        assert!(marginless.build(None).expect_err("no margin").to_string().contains("objective.margin"));
         assert!(auto("am-softmax").resolve(1, 8).is_err());
+    }
+
+    #[test]
+    fn parameters_miner_and_memory_are_checked_by_name() {
+        let read = |text: &str| toml::from_str::<ObjectiveConfig>(text).expect("TOML");
+        let config = read("name = \"adaface\"\nmargin = 0.3\n[parameters]\nconcentration = 0.5");
+        assert!(config.build(None).is_ok());
+        let mined = read("name = \"triplet-margin\"\nminer = \"batch-hard\"\nmemory = 256");
+        assert!(mined.build(None).is_ok() && mined.build_miner().is_ok_and(|miner| miner.is_some()));
+        for (text, wanted) in [
+            ("name = \"adaface\"\n[parameters]\nconcentrate = 0.5", "objective.parameters"),
+            ("name = \"adaface\"\nmargin = 0.3\n[parameters]\nmargin = 0.5", "leave one out"),
+            ("name = \"triplet-margin\"\nminer = \"batch-hrd\"", "batch-hard"),
+            ("name = \"am-softmax\"\nminer = \"batch-hard\"", "objective.miner"),
+            ("name = \"am-softmax\"\nmemory = 5", "objective.memory"),
+            ("name = \"proxy-nca\"\nmemory = 5", "objective.memory"),
+            ("name = \"triplet-margn\"", "triplet-margin"),
+        ] {
+            let error = read(text).build(None).expect_err(text).to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
     }
 
     #[test]
