@@ -2,6 +2,8 @@
 //!
 //! Silent when standard error is not a terminal, but for messages.
 
+use std::fmt::Write;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use widemargin_train::log::Metrics;
 use widemargin_train::progress::Observer;
@@ -39,14 +41,20 @@ impl Observer for Bar {
         self.loss += share * (metrics.loss - self.loss);
         self.accuracy += share * (metrics.accuracy - self.accuracy);
         self.cosine += share * (metrics.target_cosine - self.cosine);
-        bar.set_message(format!(
-            "epoch {}  loss {:.3}  learning rate {:.4}  accuracy {:.1} %  target cosine {:.3}",
-            metrics.epoch,
-            self.loss,
-            metrics.learning_rate,
-            100.0 * self.accuracy,
-            self.cosine
-        ));
+        let mut message = format!(
+            "epoch {}  loss {:.3}  learning rate {:.4}",
+            metrics.epoch, self.loss, metrics.learning_rate
+        );
+        // Objectives on pairs have no class centres to tell these by.
+        if self.accuracy.is_finite() {
+            let _ = write!(
+                message,
+                "  accuracy {:.1} %  target cosine {:.3}",
+                100.0 * self.accuracy,
+                self.cosine
+            );
+        }
+        bar.set_message(message);
         bar.set_position(metrics.step);
     }
 

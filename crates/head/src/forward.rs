@@ -69,10 +69,47 @@ impl PendingUpdate {
         self.learnt
     }
 
+    /// What the objective remembers behind this batch.
+    pub fn next_state(&self) -> ClassState {
+        self.next_state
+    }
+
+    /// The gradient itself.
+    pub fn into_gradient(self) -> Vec<f32> {
+        self.gradient
+    }
+
     /// Euclidean norm of the whole gradient, for clipping.
     pub fn gradient_norm(&self) -> f64 {
         self.norm
     }
+}
+
+/// Loss and gradients of a batch against centres that somebody else keeps: [`Head::forward`](crate::Head::forward) without
+/// the head. The step of the pending update is 0.
+///
+/// Shapes: `centres` `[classes * sub_centres, dim]`, `features` `[batch, dim]`, one label a sample.
+///
+/// # Errors
+/// Those of [`Head::forward`](crate::Head::forward), and centres that are not finite or not whole classes.
+pub fn class_loss(
+    objective: &ClassObjective,
+    centres: MatRef<'_>,
+    features: MatRef<'_>,
+    labels: &[u32],
+) -> Result<HeadForward, HeadError> {
+    let each = objective.sub_centres();
+    if centres.rows() == 0 || centres.rows() % each != 0 {
+        let (found, wanted) = (centres.rows(), each * (centres.rows() / each).max(1));
+        let error = widemargin_objective::ObjectiveError::Count { what: "class centres", found, wanted };
+        return Err(error.into());
+    }
+    if let Some(at) = centres.data().iter().position(|value| !value.is_finite()) {
+        return Err(HeadError::NonFiniteTensor { name: "centres".to_owned(), row: at / centres.cols() });
+    }
+    let tile_classes = crate::HeadConfig::default().tile_classes;
+    let centres = Centres { values: centres, score: objective.score(), each, tile_classes };
+    centres.forward(objective, features, labels, 0)
 }
 
 /// The class centres and how they are to be scored.

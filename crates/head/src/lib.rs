@@ -36,7 +36,7 @@ mod tests;
 
 pub use config::HeadConfig;
 pub use error::HeadError;
-pub use forward::{HeadEvaluation, HeadForward, PendingUpdate};
+pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, class_loss};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
 pub use state::{HeadState, HeadTensor};

@@ -50,4 +50,13 @@ pub enum Error {
         /// The device's name.
         name: String,
     },
+    /// The objective.
+    #[error(transparent)]
+    Objective(#[from] widemargin_objective::ObjectiveError),
+    /// The objective on pairs.
+    #[error(transparent)]
+    Pairs(#[from] widemargin_objective::pairs::PairError),
+    /// The class centres.
+    #[error(transparent)]
+    Head(#[from] widemargin_head::HeadError),
 }

@@ -12,6 +12,7 @@ mod backbones;
 pub mod device;
 mod error;
 pub mod layers;
+pub mod objectives;
 pub mod operations;
 pub mod parameters;
 

@@ -115,6 +115,7 @@ pub fn train(
     }
 
     observer.begin(&config.objective.name, step, total);
+    let mut told: Vec<String> = Vec::new();
     let mut clock = Instant::now();
     for batch in prepared.loader(config, (step / steps_per_epoch, step % steps_per_epoch))? {
         let signal = stop.load(Ordering::Relaxed);
@@ -133,6 +134,10 @@ pub fn train(
         let elapsed = clock.elapsed().as_secs_f64();
         clock = Instant::now();
         seconds += elapsed;
+        if let Some(warning) = outcome.warning.filter(|warning| !told.contains(warning)) {
+            observer.message(&format!("warning: step {step}: {warning}"));
+            told.push(warning);
+        }
         let d = outcome.diagnostics;
         let metrics = Metrics {
             step,

@@ -91,7 +91,7 @@ fn the_page_is_whole_and_fetches_nothing() {
         assert!(!without_namespace.contains(forbidden), "{forbidden}");
     }
     // Histograms, ROC, DET, bars, four curves, circle: all objectives share each figure.
-    assert_eq!(html.matches("role=\"img\"").count(), 9);
+    assert_eq!(html.matches("role=\"img\"").count(), 12);
     // Each link of the page leads somewhere, and no two places share a name.
     let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     for (nth, id) in ids.iter().enumerate() {
