@@ -118,9 +118,9 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                     // a NaN is never within
                     let within = errors.largest() <= tolerance;
                     if within {
-                        passed += 1
+                        passed += 1;
                     } else {
-                        outside += 1
+                        outside += 1;
                     }
                     writeln!(
                         out,

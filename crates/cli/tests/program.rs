@@ -288,6 +288,87 @@ fn scale_and_margin_are_suggested_and_taken() {
     place.refused(&["train", "--objective", "softmax", "--scale", "auto"], &["auto", "softmax"]);
 }
 
+#[test]
+fn losses_are_told_and_checked_against_references() {
+    let place = Workplace::new();
+    let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/../objective/fixtures/small.json");
+    let output = place.run(&["loss", "check", reference]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("ok       triplet_margin") && said.contains("41 within 1e-9, 0 out, 0 unknown"),
+        "{said}"
+    );
+    success(&place.run(&["loss", "check", reference, "--precision", "f32"]));
+    assert_eq!(place.run(&["loss", "check", reference, "--tolerance", "0"]).status.code(), Some(1));
+    let text = std::fs::read_to_string(reference).expect("there").replace("fast_ap", "slow_ap");
+    place.write("unknown.json", text.as_bytes());
+    let output = place.run(&["loss", "check", "unknown.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("unknown  slow_ap"));
+    place.write("broken.json", b"{\"features\": [[1, 2], [3]], \"labels\": [0, 1], \"cases\": []}");
+    place.refused(
+        &["loss", "check", "broken.json"],
+        &["broken.json", "row 1 of features", "found 1, wanted 2"],
+    );
+
+    place.write(
+        "two.json",
+        br#"{"features": [[1, 0], [0.6, 0.8]], "weights": [[1, 0], [0, 1], [-1, 0]], "labels": [0, 1]}"#,
+    );
+    let output = place.run(&["loss", "two.json", "--parameters", r#"{"scale": 10, "margin": 0.2}"#]);
+    success(&output);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
+    // by hand: leads of -8 and -18 for the first sample, 0 and -12 for the second
+    let wanted = [(1.0 + (-8f64).exp() + (-18f64).exp()).ln(), (2.0 + (-12f64).exp()).ln()];
+    for (at, wanted) in wanted.iter().enumerate() {
+        assert!((found["losses"][at].as_f64().expect("a number") - wanted).abs() < 1e-12, "{found}");
+    }
+    let output = place.run(&["loss", "two.json", "--objective", "contrastive"]);
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("its loss is 0"), "said and defined");
+    place.refused(&["loss", "two.json", "--objective", "contrastiv"], &["did you mean `contrastive`"]);
+    place.refused(&["loss", "two.json", "--parameters", r#"{"margn": 1}"#], &["margn", "am-softmax"]);
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n";
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
+    npy.extend(header.as_bytes());
+    npy.extend([1.0f32, 0.0, 0.6, 0.8].iter().flat_map(|value| value.to_le_bytes()));
+    place.write("x.npy", &npy);
+    let labels = "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n";
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend(u16::try_from(labels.len()).expect("short").to_le_bytes());
+    npy.extend(labels.as_bytes());
+    npy.extend([5i64, 5].iter().flat_map(|value| value.to_le_bytes()));
+    place.write("y.npy", &npy);
+    let output =
+        place.run(&["loss", "--objective", "contrastive", "--features", "x.npy", "--labels", "y.npy"]);
+    success(&output);
+    place.refused(&["loss", "--features", "y.npy", "--labels", "y.npy"], &["y.npy"]);
+}
+
+#[test]
+fn objectives_on_pairs_train_and_are_reported() {
+    let place = Workplace::new();
+    let text = SMALL
+        .replace("batch = 20", "name = \"class-balanced\"\nclasses_per_batch = 5\nsamples_per_class = 4");
+    let text = text + "[objective]\nname = \"triplet-margin\"\nminer = \"batch-hard\"\nmargin = 0.2\n";
+    place.write("pairs.toml", text.as_bytes());
+    let output = place.run(&["train", "--config", "pairs.toml", "--embedding", "2", "--out", "run"]);
+    success(&output);
+    let report = json(&place.path().join("run/report.json"));
+    assert!(report["known"]["accuracy"].as_f64().is_some_and(|accuracy| accuracy > 0.2), "{report}");
+    assert!(report["formula"].as_str().is_some_and(|formula| formula.contains("triplet-margin")));
+    let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("there");
+    assert!(page.contains("circle") && !page.contains("NaN"));
+    let output = place.run(&["train", "--config", "small.toml", "--objective", "supcon", "--out", "warned"]);
+    success(&output);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("class-balanced"),
+        "a sampler that fits is named"
+    );
+}
+
 #[cfg(unix)]
 fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();

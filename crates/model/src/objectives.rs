@@ -238,12 +238,11 @@ impl PairLoss {
         }
         loss([embeddings], |[embeddings]| {
             let embeddings = view(embeddings, rows, dim)?;
-            let found = match &mut state.memory {
-                Some(memory) => memory.evaluate(&state.objective, embeddings, labels, miner, draw)?,
-                None => {
-                    let options = PairOptions { miner, draw, ..PairOptions::default() };
-                    state.objective.evaluate(embeddings, None, labels, &options)?
-                }
+            let found = if let Some(memory) = &mut state.memory {
+                memory.evaluate(&state.objective, embeddings, labels, miner, draw)?
+            } else {
+                let options = PairOptions { miner, draw, ..PairOptions::default() };
+                state.objective.evaluate(embeddings, None, labels, &options)?
             };
             Ok(LossOfValues { value: found.loss, gradients: [found.grad_embeddings] })
         })

@@ -60,7 +60,7 @@ pub(crate) enum Pending {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CriterionState {
-    Classes(HeadState),
+    Classes(Box<HeadState>),
     Pairs { steps: u64, memory: Option<CrossBatchMemory<f32>> },
 }
 
@@ -89,14 +89,13 @@ impl Criterion {
             }
             AnyObjective::Pairs(objective) => {
                 let each = objective.proxies_per_class().unwrap_or(0);
-                let proxies = match each {
-                    0 => Vec::new(),
+                let proxies = if each == 0 {
+                    Vec::new()
+                } else {
                     // the same random directions as class centres begin with
-                    _ => {
-                        let start = widemargin_objective::Objective::normalized_softmax(1.0)
-                            .map_err(HeadError::from)?;
-                        Head::new(classes * each, dim, start, config)?.centres().data().to_vec()
-                    }
+                    let start =
+                        widemargin_objective::Objective::normalized_softmax(1.0).map_err(HeadError::from)?;
+                    Head::new(classes * each, dim, start, config)?.centres().data().to_vec()
                 };
                 Ok(Self::Pairs(Box::new(PairCriterion {
                     optimiser: Optimiser::new(config.optimiser, proxies.len())?,
@@ -216,7 +215,7 @@ impl Criterion {
             Self::Classes(head) => {
                 let mut state = head.state();
                 let tensors = std::mem::take(&mut state.tensors);
-                (CriterionState::Classes(state), tensors)
+                (CriterionState::Classes(Box::new(state)), tensors)
             }
             Self::Pairs(pairs) => {
                 let shape = [pairs.proxies.len() / pairs.dim, pairs.dim];
@@ -247,7 +246,7 @@ impl Criterion {
         let wanted = (self.classes(), self.dim());
         match (self, state) {
             (Self::Classes(head), CriterionState::Classes(state)) => {
-                let found = Head::from_state(HeadState { tensors, ..state }).map_err(|e| e.to_string())?;
+                let found = Head::from_state(HeadState { tensors, ..*state }).map_err(|e| e.to_string())?;
                 if (found.classes(), found.dim()) != wanted {
                     let (classes, dim) = wanted;
                     return Err(format!(
@@ -294,15 +293,13 @@ impl PairCriterion {
         step: u64,
     ) -> Result<CriterionForward, Error> {
         let miner = self.miner.as_ref();
-        let found = match &mut self.memory {
-            Some(memory) => memory.evaluate(&self.objective, features, labels, miner, step)?,
-            None => {
-                let proxies = MatRef::new(&self.proxies, self.proxies.len() / self.dim, self.dim);
-                let proxies =
-                    (!self.proxies.is_empty()).then(|| proxies.expect("whole rows from the beginning"));
-                let options = PairOptions { miner, draw: step, ..PairOptions::default() };
-                self.objective.evaluate(features, proxies, labels, &options)?
-            }
+        let found = if let Some(memory) = &mut self.memory {
+            memory.evaluate(&self.objective, features, labels, miner, step)?
+        } else {
+            let proxies = MatRef::new(&self.proxies, self.proxies.len() / self.dim, self.dim);
+            let proxies = (!self.proxies.is_empty()).then(|| proxies.expect("whole rows from the beginning"));
+            let options = PairOptions { miner, draw: step, ..PairOptions::default() };
+            self.objective.evaluate(features, proxies, labels, &options)?
         };
         // There are no class centres to say more by.
         let diagnostics = Diagnostics {

@@ -74,12 +74,14 @@ fn check(
     }
 }
 
+/// A loss of features and weights in Burn's own operations.
+type Composed<'a> = Box<dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + 'a>;
+
 #[test]
 fn losses_on_class_centres_equal_the_composed_ones() {
     let device = Device::flex().autodiff();
     let features = filled(5, 3, 1, &device);
     let cosines = |x: Tensor<2>, w: Tensor<2>| units(x).matmul(units(w).transpose());
-    type Composed<'a> = Box<dyn Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + 'a>;
     let own = one_hot(4, &device);
     let margin = own.clone() * 0.35;
     let cases: Vec<(&str, Composed<'_>)> = vec![

@@ -296,10 +296,8 @@ fn the_ends_of_the_cosine_two_classes_and_one_class_are_finite() {
     for scale in [1.0, 256.0] {
         for name in ClassObjective::names() {
             let plain = with(name, &json!({}), 2);
-            let objective = match plain.score().is_cosine() {
-                true => with(name, &json!({"scale": scale}), 2),
-                false => plain,
-            };
+            let cosine = plain.score().is_cosine();
+            let objective = if cosine { with(name, &json!({"scale": scale}), 2) } else { plain };
             // targets at cos = +-1 within 1e-12, all samples of one class, equal rows
             let features = [1.0, 1e-12, -1.0, 1e-12, 1.0, 0.0, -1.0, 0.0];
             let each = objective.sub_centres();

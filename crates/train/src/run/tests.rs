@@ -149,3 +149,55 @@ fn too_large_a_batch_is_refused() {
     config.sampler.batch = 4000;
     assert!(Prepared::new(&config).expect_err("too large").to_string().contains("choose a smaller batch"));
 }
+
+/// Also resumed in the middle, so that statistics, memories and proxies are in the checkpoint.
+#[test]
+fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let base = {
+        let mut config = small();
+        config.model.hidden = vec![8];
+        config.training.epochs = 1;
+        config.training.limit = 140;
+        config.training.checkpoint_every = 2;
+        config.sampler.name = crate::config::SamplerName::ClassBalanced;
+        config.sampler.classes_per_batch = 4;
+        config.sampler.samples_per_class = 4;
+        config.optimiser.learning_rate = 0.01;
+        config
+    };
+    let prepared = Prepared::new(&base).expect("built in");
+    let mut configs: Vec<Config> = Vec::new();
+    for name in widemargin_objective::AnyObjective::names() {
+        let mut config = base.clone();
+        config.objective.name = name.to_owned();
+        configs.push(config);
+    }
+    let mut mined = base.clone();
+    mined.objective.name = "triplet-margin".to_owned();
+    mined.objective.miner = Some("distance-weighted".to_owned());
+    configs.push(mined);
+    let mut remembered = base.clone();
+    remembered.objective.name = "contrastive".to_owned();
+    remembered.objective.memory = 40;
+    configs.push(remembered);
+    for (at, config) in configs.iter().enumerate() {
+        let name = &config.objective.name;
+        let straight = parent.path().join(format!("{at}"));
+        let wanted = whole(config, &prepared, &straight);
+        let folder = parent.path().join(format!("{at}-cut"));
+        let stop = AtomicI32::new(0);
+        let ending = run(config, &prepared, &folder, Start::New, &mut StopAt(3, &stop), &stop);
+        assert!(matches!(ending, Ending::Stopped { step: 3, .. }), "{name}: {ending:?}");
+        let Ending::Finished { trainer, .. } =
+            run(config, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0))
+        else {
+            panic!("{name} did not finish");
+        };
+        assert!(weights(&folder) == wanted, "{name}");
+        let accuracy = trainer.known_accuracy(&prepared).expect("read").expect("known pictures");
+        assert!((0.0..=1.0).contains(&accuracy), "{name}: {accuracy}");
+        let losses: Vec<f64> = log::history(&folder).expect("a log").iter().map(|m| m.loss).collect();
+        assert!(losses.iter().all(|loss| loss.is_finite()), "{name}: {losses:?}");
+    }
+}
