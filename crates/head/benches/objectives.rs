@@ -1,0 +1,70 @@
+//! Value and gradients of every objective at the size of a real batch.
+//!
+//! `cargo bench -p widemargin-head --bench objectives [-- NAME]`; `benches/peers/compare_objectives.sh` runs it beside
+//! pytorch-metric-learning. Class objectives: batch 512, dimension 512, 10,000 class centres. Pair objectives: batch 512,
+//! dimension 512, 128 classes with four samples each. Proxies: one (soft-triple: two) for each of 10,000 classes.
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use widemargin_head::class_loss;
+use widemargin_objective::pairs::{PairObjective, PairOptions, PairParameters};
+use widemargin_objective::{ClassObjective, ClassParameters, MatRef};
+
+const BATCH: usize = 512;
+const DIM: usize = 512;
+const CLASSES: usize = 10_000;
+const SAMPLES_PER_CLASS: usize = 4;
+
+/// About normal: the sum of four uniform numbers.
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || random.next_u32() as f32 / u32::MAX as f32 - 0.5;
+    (0..count).map(|_| uniform() + uniform() + uniform() + uniform()).collect()
+}
+
+fn class_objectives(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("classes");
+    group.sample_size(10);
+    let features = values(BATCH * DIM, 1);
+    let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
+    let labels: Vec<u32> = (0..BATCH).map(|sample| (sample * 7919 % CLASSES) as u32).collect();
+    for name in ClassObjective::names() {
+        let objective = ClassObjective::from_name(name, &ClassParameters::default(), CLASSES).expect("defaults");
+        let rows = CLASSES * objective.sub_centres();
+        let centres = values(rows * DIM, 2);
+        let centres = MatRef::new(&centres, rows, DIM).expect("sized so");
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| class_loss(&objective, centres, features, &labels).expect("finite"));
+        });
+    }
+    group.finish();
+}
+
+fn pair_objectives(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("pairs");
+    group.sample_size(10);
+    let features = values(BATCH * DIM, 1);
+    let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
+    for name in PairObjective::names() {
+        let parameters = match *name {
+            "soft-triple" => PairParameters::from([("centers_per_class".to_owned(), 2.0.into())]),
+            _ => PairParameters::new(),
+        };
+        let objective = PairObjective::from_name(name, &parameters).expect("in range");
+        let rows = objective.proxies_per_class().map_or(0, |each| each * CLASSES);
+        let proxies = values(rows * DIM, 2);
+        let proxies = (rows > 0).then(|| MatRef::new(&proxies, rows, DIM).expect("sized so"));
+        let label = |sample: usize| if rows > 0 { sample * 7919 % CLASSES } else { sample / SAMPLES_PER_CLASS };
+        let labels: Vec<u32> = (0..BATCH).map(|sample| label(sample) as u32).collect();
+        let options = PairOptions::default();
+        group.bench_function(*name, |bencher| {
+            bencher.iter(|| objective.evaluate(features, proxies, &labels, &options).expect("finite"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, class_objectives, pair_objectives);
+criterion_main!(benches);
