@@ -31,7 +31,8 @@ fn class_objectives(criterion: &mut Criterion) {
     let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
     let labels: Vec<u32> = (0..BATCH).map(|sample| (sample * 7919 % CLASSES) as u32).collect();
     for name in ClassObjective::names() {
-        let objective = ClassObjective::from_name(name, &ClassParameters::default(), CLASSES).expect("defaults");
+        let objective =
+            ClassObjective::from_name(name, &ClassParameters::default(), CLASSES).expect("defaults");
         let rows = CLASSES * objective.sub_centres();
         let centres = values(rows * DIM, 2);
         let centres = MatRef::new(&centres, rows, DIM).expect("sized so");
@@ -56,7 +57,8 @@ fn pair_objectives(criterion: &mut Criterion) {
         let rows = objective.proxies_per_class().map_or(0, |each| each * CLASSES);
         let proxies = values(rows * DIM, 2);
         let proxies = (rows > 0).then(|| MatRef::new(&proxies, rows, DIM).expect("sized so"));
-        let label = |sample: usize| if rows > 0 { sample * 7919 % CLASSES } else { sample / SAMPLES_PER_CLASS };
+        let label =
+            |sample: usize| if rows > 0 { sample * 7919 % CLASSES } else { sample / SAMPLES_PER_CLASS };
         let labels: Vec<u32> = (0..BATCH).map(|sample| label(sample) as u32).collect();
         let options = PairOptions::default();
         group.bench_function(*name, |bencher| {

@@ -48,6 +48,7 @@ mod error;
 mod evaluate;
 mod family;
 mod margin;
+mod names;
 mod nearest;
 pub mod pairs;
 mod presets;

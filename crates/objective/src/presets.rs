@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::builder::positive;
+use crate::names;
 use crate::{Competitors, Link, Margin, Objective, ObjectiveError, Pool, Score};
 
 /// Names of all presets, in the order of the derivation.
@@ -220,17 +221,9 @@ pub(crate) fn known_name(
     names: &'static [&'static str],
     aliases: &[(&'static str, &'static str)],
 ) -> Result<&'static str, ObjectiveError> {
-    let spelt = found.trim().to_ascii_lowercase().replace('_', "-");
-    let all = || names.iter().map(|name| (*name, *name)).chain(ALIASES.iter().chain(aliases).copied());
-    if let Some((_, name)) = all().find(|(spelling, _)| *spelling == spelt) {
-        return Ok(name);
-    }
-    let suggestion = all()
-        .map(|(spelling, name)| (strsim::damerau_levenshtein(&spelt, spelling), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
-        .map(|(_, name)| name);
-    Err(ObjectiveError::UnknownName { found: found.to_owned(), suggestion, known: names })
+    names::find(found, names, ALIASES.iter().chain(aliases).copied()).map_err(|suggestion| {
+        ObjectiveError::UnknownName { found: found.to_owned(), suggestion, known: names }
+    })
 }
 
 #[cfg(test)]

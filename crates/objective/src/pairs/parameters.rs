@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Vi
 use serde::{Deserialize, Serialize};
 
 use super::PairError;
+use crate::names;
 
 /// Parameters by name, such as `margin` or `temperature`; what is absent takes its default.
 pub type PairParameters = BTreeMap<String, PairParameter>;
@@ -134,17 +135,12 @@ pub(crate) fn known_name(
     kind: &'static str,
     found: &str,
     names: &'static [&'static str],
-    aliases: &[(&str, &'static str)],
+    aliases: &[(&'static str, &'static str)],
 ) -> Result<&'static str, PairError> {
-    let spelt = found.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-    let all = || names.iter().map(|name| (*name, *name)).chain(aliases.iter().copied());
-    if let Some((_, name)) = all().find(|(spelling, _)| *spelling == spelt) {
-        return Ok(name);
-    }
-    let suggestion = all()
-        .map(|(spelling, name)| (strsim::damerau_levenshtein(&spelt, spelling), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
-        .map(|(_, name)| name);
-    Err(PairError::UnknownName { kind, found: found.to_owned(), suggestion, known: names })
+    names::find(found, names, aliases.iter().copied()).map_err(|suggestion| PairError::UnknownName {
+        kind,
+        found: found.to_owned(),
+        suggestion,
+        known: names,
+    })
 }

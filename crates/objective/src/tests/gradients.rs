@@ -1,36 +1,8 @@
 //! Gradients against central differences in f64, for every point of the family.
 
 use super::tolerance::DIFFERENCES;
-use super::{points, values, view};
+use super::{assert_close, differences, points, values, view};
 use crate::{EvaluateOptions, Objective, Reduction};
-
-const STEP: f64 = 1e-6;
-
-pub(super) fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
-    let mut input = input.to_vec();
-    (0..input.len())
-        .map(|at| {
-            let here = input[at];
-            input[at] = here + STEP;
-            let above = loss(&input);
-            input[at] = here - STEP;
-            let below = loss(&input);
-            input[at] = here;
-            (above - below) / (2.0 * STEP)
-        })
-        .collect()
-}
-
-/// `steep` times the tolerance, for scales above those that it was made for.
-pub(super) fn assert_close(found: &[f64], wanted: &[f64], steep: f64, what: &str) {
-    let largest = wanted.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
-    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        assert!(
-            (found - wanted).abs() <= steep * DIFFERENCES * largest,
-            "{what}, entry {at}: {found} against {wanted}"
-        );
-    }
-}
 
 fn check(objective: &Objective, seed: u64, options: &EvaluateOptions<'_>) {
     let (batch, classes, dim) = (5, 4, 3);
@@ -44,9 +16,9 @@ fn check(objective: &Objective, seed: u64, options: &EvaluateOptions<'_>) {
     };
     let out = run(&features, &centres);
     let wanted = differences(&features, |features| run(features, &centres).loss);
-    assert_close(&out.grad_features, &wanted, 1.0, &format!("{objective}: features"));
+    assert_close(&out.grad_features, &wanted, DIFFERENCES, &format!("{objective}: features"));
     let wanted = differences(&centres, |centres| run(&features, centres).loss);
-    assert_close(&out.grad_centres, &wanted, 1.0, &format!("{objective}: centres"));
+    assert_close(&out.grad_centres, &wanted, DIFFERENCES, &format!("{objective}: centres"));
 }
 
 #[test]

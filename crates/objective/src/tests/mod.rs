@@ -24,6 +24,32 @@ pub(crate) mod tolerance {
     pub(crate) const DIFFERENCES: f64 = 2e-6;
 }
 
+/// Central differences of a loss with a step of 1e-6.
+pub(crate) fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
+    const STEP: f64 = 1e-6;
+    let mut input = input.to_vec();
+    (0..input.len())
+        .map(|at| {
+            let here = input[at];
+            input[at] = here + STEP;
+            let above = loss(&input);
+            input[at] = here - STEP;
+            let below = loss(&input);
+            input[at] = here;
+            (above - below) / (2.0 * STEP)
+        })
+        .collect()
+}
+
+/// Entries within `tolerance` relative to the largest, or to 1 where that is more.
+pub(crate) fn assert_close(found: &[f64], wanted: &[f64], tolerance: f64, what: &str) {
+    let largest = wanted.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let error = (found - wanted).abs();
+        assert!(error <= tolerance * largest, "{what}, entry {at}: {found} against {wanted}");
+    }
+}
+
 /// Numbers that look random; the same in every run.
 pub(crate) fn values(count: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0xD1B5_4A32_D192_ED03);

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::gradients::{assert_close, differences};
-use super::tolerance::ROUNDING;
-use super::{values, view};
+use super::tolerance::{DIFFERENCES, ROUNDING};
+use super::{assert_close, differences, values, view};
 use crate::reference::ReferenceFile;
 use crate::{
     BatchFacts, ClassObjective, ClassParameters, ClassState, EvaluateOptions, MatRef, ObjectiveError, Real,
@@ -64,7 +63,7 @@ fn gradients_are_those_of_the_loss() {
             };
             let out = run(&features, &centres);
             // 64 cubed in the third derivative, against the 30 cubed that the tolerance is made for
-            let steep = (objective.score().scale() / 30.0).powi(3).max(1.0);
+            let steep = DIFFERENCES * (objective.score().scale() / 30.0).powi(3).max(1.0);
             let wanted = differences(&features, |features| run(features, &centres).loss);
             assert_close(&out.grad_features, &wanted, steep, &format!("{objective}: features"));
             let wanted = differences(&centres, |centres| run(&features, centres).loss);
@@ -80,7 +79,12 @@ fn gradients_are_those_of_the_loss() {
                         .expect("finite")
                         .loss
                 };
-                assert_close(&[found], &differences(&[value], of), 1.0, &format!("{objective}: {name}"));
+                assert_close(
+                    &[found],
+                    &differences(&[value], of),
+                    DIFFERENCES,
+                    &format!("{objective}: {name}"),
+                );
             }
         }
     }
@@ -117,7 +121,7 @@ fn gradients_with_frozen_statistics_are_those_of_the_loss() {
             losses.sum::<f64>() / batch as f64
         };
         assert!((held(&features) - out.loss).abs() < ROUNDING * 100.0, "{name}");
-        assert_close(&out.grad_features, &differences(&features, held), 1.0, name);
+        assert_close(&out.grad_features, &differences(&features, held), DIFFERENCES, name);
     }
 }
 
@@ -161,6 +165,11 @@ fn facts(objective: &ClassObjective, features: &[f64], centres: MatRef<'_, f64>,
             rows.iter().zip(labels).map(|(row, &label)| others(row, label)).collect()
         }),
     }
+}
+
+#[test]
+fn the_family_comes_first_among_the_names() {
+    assert!(ClassObjective::names().starts_with(crate::Objective::names()));
 }
 
 #[test]

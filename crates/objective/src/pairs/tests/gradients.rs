@@ -2,37 +2,13 @@
 
 use super::{all, objective};
 use crate::pairs::{Miner, PairObjective, PairOptions, PairParameters, PairReference};
-use crate::tests::{values, view};
+use crate::tests::{assert_close, differences, values, view};
 
-const STEP: f64 = 1e-6;
 /// Rounding of the loss (1e-16 times scales of up to 80) over the step.
 const TOLERANCE: f64 = 1e-6;
 const DIM: usize = 5;
 const LABELS: [u32; 9] = [0, 1, 2, 0, 1, 2, 0, 1, 0];
 const REFERENCE_LABELS: [u32; 6] = [2, 0, 1, 1, 3, 0];
-
-fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
-    let mut input = input.to_vec();
-    (0..input.len())
-        .map(|at| {
-            let here = input[at];
-            input[at] = here + STEP;
-            let above = loss(&input);
-            input[at] = here - STEP;
-            let below = loss(&input);
-            input[at] = here;
-            (above - below) / (2.0 * STEP)
-        })
-        .collect()
-}
-
-fn assert_close(found: &[f64], wanted: &[f64], what: &str) {
-    let largest = wanted.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
-    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let error = (found - wanted).abs();
-        assert!(error <= TOLERANCE * largest, "{what}, entry {at}: {found} against {wanted}");
-    }
-}
 
 /// Circle loss holds its weights constant, so its gradient is not a slope of its value; it is tested on its own.
 fn differentiable() -> impl Iterator<Item = PairObjective> {
@@ -52,10 +28,10 @@ fn check(objective: &PairObjective, seed: u64, options: &PairOptions<'_, f64>) {
     let out = run(&features, &proxies);
     assert!(out.loss > 0.0, "{objective:?}: a test of nothing");
     let wanted = differences(&features, |features| run(features, &proxies).loss);
-    assert_close(&out.grad_embeddings, &wanted, &format!("{objective:?}: embeddings"));
+    assert_close(&out.grad_embeddings, &wanted, TOLERANCE, &format!("{objective:?}: embeddings"));
     if let Some(found) = &out.grad_proxies {
         let wanted = differences(&proxies, |proxies| run(&features, proxies).loss);
-        assert_close(found, &wanted, &format!("{objective:?}: proxies"));
+        assert_close(found, &wanted, TOLERANCE, &format!("{objective:?}: proxies"));
     }
 }
 
@@ -136,5 +112,5 @@ fn circle_follows_its_formula_with_constant_weights() {
         total / count as f64
     };
     assert!((out.loss - plain(&features, &features)).abs() < 1e-12);
-    assert_close(&out.grad_embeddings, &differences(&features, |x| plain(&features, x)), "circle");
+    assert_close(&out.grad_embeddings, &differences(&features, |x| plain(&features, x)), TOLERANCE, "circle");
 }
