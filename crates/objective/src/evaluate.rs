@@ -51,8 +51,8 @@ impl Objective {
     /// Mean loss, its gradients and diagnostics.
     ///
     /// Shapes: `features` `[batch, dim]`, `centres` `[classes, dim]`, one label a sample, each below `classes`.
-    /// Cosine objectives normalise both themselves; a vector whose norm is below [`NORM_FLOOR`] has a cosine near 0 with
-    /// everything and gets a zero gradient (see [`project`]). An empty batch has loss 0; a single class has loss 0.
+    /// Cosine objectives normalise both themselves; a vector whose norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) has a cosine near 0 with
+    /// everything and gets a zero gradient (see [`project`](crate::project)). An empty batch has loss 0; a single class has loss 0.
     ///
     /// # Errors
     /// Shapes or labels that do not fit, `NaN` or infinity in an input, or scores beyond the range of `T`; see
