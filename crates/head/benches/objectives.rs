@@ -5,7 +5,10 @@
 //! dimension 512, 128 classes with four samples each. Proxies: one (soft-triple: two) for each of 10,000 classes.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use widemargin_head::class_loss;
@@ -24,9 +27,18 @@ fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| uniform() + uniform() + uniform() + uniform()).collect()
 }
 
+/// Ten samples of a run each: a run is long enough by itself.
+fn settle(group: &mut BenchmarkGroup<'_, WallTime>) {
+    group
+        .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+}
+
 fn class_objectives(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("classes");
-    group.sample_size(10);
+    settle(&mut group);
     let features = values(BATCH * DIM, 1);
     let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
     let labels: Vec<u32> = (0..BATCH).map(|sample| (sample * 7919 % CLASSES) as u32).collect();
@@ -45,7 +57,7 @@ fn class_objectives(criterion: &mut Criterion) {
 
 fn pair_objectives(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pairs");
-    group.sample_size(10);
+    settle(&mut group);
     let features = values(BATCH * DIM, 1);
     let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
     for name in PairObjective::names() {

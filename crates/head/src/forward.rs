@@ -85,6 +85,9 @@ impl PendingUpdate {
     }
 }
 
+/// Scores that [`class_loss`] holds at once rather than compute twice: 64 MiB of them.
+const SCORES_KEPT: usize = 1 << 24;
+
 /// Loss and gradients of a batch against centres that somebody else keeps: [`Head::forward`](crate::Head::forward) without
 /// the head. The step of the pending update is 0.
 ///
@@ -107,7 +110,9 @@ pub fn class_loss(
     if let Some(at) = centres.data().iter().position(|value| !value.is_finite()) {
         return Err(HeadError::NonFiniteTensor { name: "centres".to_owned(), row: at / centres.cols() });
     }
-    let tile_classes = crate::HeadConfig::default().tile_classes;
+    // Scores that are kept need not be computed again for the gradients: a product less of four.
+    let tile_classes =
+        (SCORES_KEPT / (features.rows() * each).max(1)).max(crate::HeadConfig::default().tile_classes);
     let centres = Centres { values: centres, score: objective.score(), each, tile_classes };
     centres.forward(objective, features, labels, 0)
 }
