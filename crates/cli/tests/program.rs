@@ -324,7 +324,7 @@ fn losses_are_told_and_checked_against_references() {
     for (at, wanted) in wanted.iter().enumerate() {
         assert!((found["losses"][at].as_f64().expect("a number") - wanted).abs() < 1e-12, "{found}");
     }
-    let output = place.run(&["loss", "two.json", "--objective", "contrastive"]);
+    let output = place.run(&["loss", "two.json", "--objective", "triplet-margin"]);
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("its loss is 0"), "said and defined");
     place.refused(&["loss", "two.json", "--objective", "contrastiv"], &["did you mean `contrastive`"]);
