@@ -316,6 +316,25 @@ impl<'a> Centres<'a> {
         }
     }
 
+    /// Shows each sample its similarities with every class, a tile after the other: `observe(sample, first_class,
+    /// similarities)`. Gives back the last tile's scores.
+    fn sweep<R: Send>(
+        &self,
+        batch: &Batch,
+        samples: &mut [R],
+        observe: impl Fn(&mut R, usize, &[f32]) + Sync,
+    ) -> (Vec<f32>, Vec<u16>) {
+        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
+        for tile in self.tiles() {
+            tile.score(batch, &mut similarities, &mut nearest);
+            samples
+                .par_iter_mut()
+                .zip(similarities.par_chunks(tile.classes))
+                .for_each(|(sample, similarities)| observe(sample, tile.first_class, similarities));
+        }
+        (similarities, nearest)
+    }
+
     /// `log sum_{i != y} e^{s cos_i}` of each sample.
     fn log_partitions(
         &self,
@@ -329,13 +348,7 @@ impl<'a> Centres<'a> {
             .zip(targets)
             .map(|(&label, &target)| softmax.row_pass(label as usize, target))
             .collect();
-        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
-        for tile in self.tiles() {
-            tile.score(batch, &mut similarities, &mut nearest);
-            rows.par_iter_mut()
-                .zip(similarities.par_chunks(tile.classes))
-                .for_each(|(row, similarities)| row.observe(tile.first_class, similarities));
-        }
+        self.sweep(batch, &mut rows, RowPass::observe);
         let scale = softmax.score().scale();
         let partition = |(row, &target): (RowPass<f32>, &f32)| {
             f64::from(row.finish().pooled_lead) + scale * f64::from(target)
@@ -372,13 +385,7 @@ impl<'a> Centres<'a> {
                 points.point(at).row_pass_at(label as usize, targets.similarities[at], targets.lengths[at])
             })
             .collect();
-        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
-        for tile in self.tiles() {
-            tile.score(batch, &mut similarities, &mut nearest);
-            rows.par_iter_mut()
-                .zip(similarities.par_chunks(tile.classes))
-                .for_each(|(row, similarities)| row.observe(tile.first_class, similarities));
-        }
+        let (similarities, nearest) = self.sweep(batch, &mut rows, PointPass::observe);
         let mut outcomes: Vec<PointOutcome<f32>> = rows.into_iter().map(PointPass::finish).collect();
         for (at, outcome) in outcomes.iter_mut().enumerate() {
             if let Some(term) = points.norm_term(at) {
@@ -395,7 +402,7 @@ impl<'a> Centres<'a> {
     fn summary(outcomes: &[PointOutcome<f32>], targets: &Targets) -> HeadEvaluation {
         let mut diagnostics = DiagnosticsSum::default();
         for (outcome, &cosine) in outcomes.iter().zip(&targets.cosines) {
-            diagnostics.add_point(outcome, cosine);
+            diagnostics.add(outcome, cosine);
         }
         let losses: Vec<f32> = outcomes.iter().map(|outcome| outcome.loss).collect();
         let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
@@ -541,19 +548,13 @@ impl<'a> Centres<'a> {
         self.check_features(features)?;
         let batch = Batch::new(features, self.score);
         let mut best = vec![(f32::NEG_INFINITY, 0_u32); batch.rows];
-        let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
-        for tile in self.tiles() {
-            tile.score(&batch, &mut similarities, &mut nearest);
-            best.par_iter_mut().zip(similarities.par_chunks(tile.classes)).for_each(
-                |(best, similarities)| {
-                    for (at, &similarity) in similarities.iter().enumerate() {
-                        if similarity > best.0 {
-                            *best = (similarity, (tile.first_class + at) as u32);
-                        }
-                    }
-                },
-            );
-        }
+        self.sweep(&batch, &mut best, |best, first_class, similarities| {
+            for (at, &similarity) in similarities.iter().enumerate() {
+                if similarity > best.0 {
+                    *best = (similarity, (first_class + at) as u32);
+                }
+            }
+        });
         Ok(best.into_iter().map(|(_, class)| class).collect())
     }
 

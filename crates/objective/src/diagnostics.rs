@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PointOutcome, Real, RowOutcome};
+use crate::{PointOutcome, Real};
 
 /// Figures of a batch, each a plain mean over its samples, without sample weights. All 0 for an empty batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,23 +31,13 @@ pub struct DiagnosticsSum {
 
 impl DiagnosticsSum {
     /// Adds one sample and the cosine between its feature and its class centre.
-    pub fn add<T: Real>(&mut self, row: &RowOutcome<T>, target_cosine: f64) {
-        self.add_figures(row.push.into(), row.effective_competitors.into(), row.margin_met, row.correct);
-        self.sum.mean_target_cosine += target_cosine;
-    }
-
-    /// The same of any point.
-    pub fn add_point<T: Real>(&mut self, row: &PointOutcome<T>, target_cosine: f64) {
-        self.add_figures(row.push.into(), row.effective_competitors.into(), row.margin_met, row.correct);
-        self.sum.mean_target_cosine += target_cosine;
-    }
-
-    fn add_figures(&mut self, push: f64, competitors: f64, margin_met: bool, correct: bool) {
+    pub fn add<T: Real>(&mut self, row: &PointOutcome<T>, target_cosine: f64) {
         self.sum.samples += 1;
-        self.sum.mean_push += push;
-        self.sum.effective_competitors += competitors;
-        self.sum.margin_met += f64::from(u8::from(margin_met));
-        self.sum.accuracy += f64::from(u8::from(correct));
+        self.sum.mean_push += row.push.into();
+        self.sum.effective_competitors += row.effective_competitors.into();
+        self.sum.mean_target_cosine += target_cosine;
+        self.sum.margin_met += f64::from(u8::from(row.margin_met));
+        self.sum.accuracy += f64::from(u8::from(row.correct));
     }
 
     /// The means.

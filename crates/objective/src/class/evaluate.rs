@@ -123,7 +123,7 @@ impl ClassObjective {
             if !sample_loss.is_finite() {
                 return Err(ObjectiveError::NonFiniteLoss { row: sample });
             }
-            diagnostics.add_point(&outcome, target_cosines[at]);
+            diagnostics.add(&outcome, target_cosines[at]);
 
             let factor = factors[sample];
             let mut grad = vec![0.0_f64; dim];
