@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use widemargin_kernels::matrix::{Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
 use widemargin_objective::{
     BatchFacts, BatchPoints, ClassObjective, ClassState, Diagnostics, DiagnosticsSum, MatRef, NORM_FLOOR,
-    Objective, PointOutcome, PointPass, RowPass, Score, norm, normalise, project,
+    Objective, PointOutcome, PointPass, RowPass, Score, dot, norm, normalise, project,
 };
 
 use crate::HeadError;
@@ -107,7 +107,7 @@ pub fn class_loss(
         let error = widemargin_objective::ObjectiveError::Count { what: "class centres", found, wanted };
         return Err(error.into());
     }
-    if let Some(at) = centres.data().iter().position(|value| !value.is_finite()) {
+    if let Some(at) = first_not_finite(centres.data()) {
         return Err(HeadError::NonFiniteTensor { name: "centres".to_owned(), row: at / centres.cols() });
     }
     // Scores that are kept need not be computed again for the gradients: a product less of four.
@@ -288,8 +288,7 @@ impl<'a> Centres<'a> {
                 if self.score.normalises_centres() {
                     normalise(&mut centre);
                 }
-                let similarity =
-                    unit.iter().zip(&centre).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum::<f64>() as f32;
+                let similarity = dot(unit, &centre) as f32;
                 if similarity > best.0 {
                     let centre_length = if self.score.normalises_centres() { 1.0 } else { norm(&centre) };
                     best = (similarity, row, centre_length);
@@ -484,17 +483,17 @@ impl<'a> Centres<'a> {
             }
         }
 
-        if let Some(at) = grad_features.iter().position(|value| !value.is_finite()) {
+        if let Some(at) = first_not_finite(&grad_features) {
             return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
         }
-        if let Some(at) = grad_centres.iter().position(|value| !value.is_finite()) {
+        if let Some(at) = first_not_finite(&grad_centres) {
             return Err(HeadError::NonFiniteCentreGradient { class: at / dim / self.each });
         }
         let learnt = objective.learnt().map(|_| {
             outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope)).sum::<f64>() as f32 * share
         });
         let pending = PendingUpdate {
-            norm: norm(&grad_centres),
+            norm: norm_of_rows(&grad_centres, dim),
             gradient: grad_centres,
             step,
             learnt,
@@ -563,7 +562,7 @@ impl<'a> Centres<'a> {
         if features.cols() != dim {
             return Err(HeadError::Dimension { found: features.cols(), wanted: dim });
         }
-        if let Some(at) = features.data().iter().position(|value| !value.is_finite()) {
+        if let Some(at) = first_not_finite(features.data()) {
             return Err(HeadError::NonFiniteFeature {
                 row: at / dim,
                 column: at % dim,
@@ -590,4 +589,23 @@ impl<'a> Centres<'a> {
 fn project_rows(gradients: &mut [f32], units: &[f32], norms: &[f64], dim: usize) {
     let rows = gradients.par_chunks_mut(dim).zip(units.par_chunks(dim)).zip(norms.par_iter());
     rows.for_each(|((gradient, unit), &norm)| project(gradient, unit, norm));
+}
+
+/// The place of the first value that is not finite.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    const CHUNK: usize = 1 << 14;
+    let found = |(_, chunk): &(usize, &[f32])| !all_finite(chunk);
+    let (at, chunk) = values.par_chunks(CHUNK).enumerate().find_first(found)?;
+    chunk.iter().position(|value| !value.is_finite()).map(|place| at * CHUNK + place)
+}
+
+/// Without an early end, which would keep the loop from being vectorised.
+fn all_finite(values: &[f32]) -> bool {
+    let exponent = f32::INFINITY.to_bits();
+    !values.iter().fold(false, |found, value| found | (value.to_bits() & exponent == exponent))
+}
+
+/// Euclidean norm of a matrix, from those of its rows; the same for any number of threads.
+fn norm_of_rows(values: &[f32], dim: usize) -> f64 {
+    norm(&values.par_chunks(dim).map(norm).collect::<Vec<f64>>())
 }

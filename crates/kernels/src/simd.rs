@@ -75,6 +75,16 @@ pub(crate) trait Lanes: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `self * by + plus`.
     unsafe fn multiply_add(self, by: Self, plus: Self) -> Self;
+    /// `self - other`.
+    unsafe fn minus(self, other: Self) -> Self;
+    /// The larger of each pair; `other` where one of them is `NaN`.
+    unsafe fn largest(self, other: Self) -> Self;
+    /// The smaller of each pair; `other` where one of them is `NaN`.
+    unsafe fn smallest(self, other: Self) -> Self;
+    /// `self` where `value > bound`, 0 elsewhere.
+    unsafe fn where_above(self, value: Self, bound: Self) -> Self;
+    /// `self * 2^n`, `self` and the result being ordinary numbers; `power` is `n + 1.5 * 2^23`, whose lowest bits are `n`.
+    unsafe fn times_power_of_two(self, power: Self) -> Self;
 }
 
 /// Eight plain floats: what the compiler makes of them is its affair.
@@ -109,6 +119,38 @@ impl Lanes for Plain {
         }
         Self(out)
     }
+    #[inline(always)]
+    unsafe fn minus(self, other: Self) -> Self {
+        self.with(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn largest(self, other: Self) -> Self {
+        self.with(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn smallest(self, other: Self) -> Self {
+        self.with(other, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn where_above(self, value: Self, bound: Self) -> Self {
+        let above = value.with(bound, |a, b| if a > b { 1.0 } else { 0.0 });
+        self.with(above, |a, above| if above > 0.0 { a } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn times_power_of_two(self, power: Self) -> Self {
+        self.with(power, |a, power| f32::from_bits(a.to_bits().wrapping_add(power.to_bits() << 23)))
+    }
+}
+
+impl Plain {
+    #[inline(always)]
+    fn with(self, other: Self, each: impl Fn(f32, f32) -> f32) -> Self {
+        let mut out = self.0;
+        for (out, b) in out.iter_mut().zip(other.0) {
+            *out = each(*out, b);
+        }
+        Self(out)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -116,9 +158,12 @@ pub(crate) mod x86 {
     //! The registers of x86-64.
     use super::Lanes;
     use core::arch::x86_64::{
-        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
-        _mm512_storeu_ps,
+        __m256, __m512, _CMP_GT_OQ, _mm256_add_epi32, _mm256_and_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+        _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32,
+        _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_loadu_ps,
+        _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     /// A 256-bit register.
@@ -130,7 +175,8 @@ pub(crate) mod x86 {
     pub(crate) struct Avx512(__m512);
 
     macro_rules! lanes {
-        ($name:ident, $count:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident) => {
+        ($name:ident, $count:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident,
+         $sub:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $above:expr) => {
             impl Lanes for $name {
                 const COUNT: usize = $count;
                 #[inline(always)]
@@ -158,9 +204,54 @@ pub(crate) mod x86 {
                     // SAFETY: as above.
                     Self(unsafe { $fma(self.0, by.0, plus.0) })
                 }
+                #[inline(always)]
+                unsafe fn minus(self, other: Self) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $sub(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn largest(self, other: Self) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $max(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn smallest(self, other: Self) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $min(self.0, other.0) })
+                }
+                #[inline(always)]
+                unsafe fn where_above(self, value: Self, bound: Self) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $above(self.0, value.0, bound.0) })
+                }
+                #[inline(always)]
+                unsafe fn times_power_of_two(self, power: Self) -> Self {
+                    // SAFETY: as above.
+                    Self(unsafe { $floats($add($bits(self.0), $shift::<23>($bits(power.0)))) })
+                }
             }
         };
     }
-    lanes!(Avx2, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
-    lanes!(Avx512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
+    #[inline(always)]
+    unsafe fn above_avx2(of: __m256, value: __m256, bound: __m256) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_and_ps(of, _mm256_cmp_ps::<_CMP_GT_OQ>(value, bound)) }
+    }
+
+    #[inline(always)]
+    unsafe fn above_avx512(of: __m512, value: __m512, bound: __m512) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, bound), of) }
+    }
+
+    lanes!(
+        Avx2, 8, _mm256_setzero_ps, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps,
+        _mm256_sub_ps, _mm256_max_ps, _mm256_min_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+        _mm256_slli_epi32, _mm256_add_epi32, above_avx2
+    );
+    lanes!(
+        Avx512, 16, _mm512_setzero_ps, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps,
+        _mm512_sub_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_castsi512_ps,
+        _mm512_slli_epi32, _mm512_add_epi32, above_avx512
+    );
 }

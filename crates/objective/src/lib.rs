@@ -76,5 +76,5 @@ pub use presets::Parameters;
 pub use real::Real;
 pub use row::{RowOutcome, RowPass};
 pub use suggest::{Suggestion, suggest};
-pub use unit::{NORM_FLOOR, norm, normalise, project};
+pub use unit::{NORM_FLOOR, dot, norm, normalise, project};
 pub use widemargin_kernels::matrix::{MatRef, ShapeError};

@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 
 use num_traits::Float;
+use widemargin_kernels::exponential::{self, Line};
 
 /// A real number: `f32` or `f64`.
 ///
 /// Values are kept in the type itself; sums over many classes or samples are accumulated in `f64`.
-pub trait Real: Float + Into<f64> + Debug + Default + Send + Sync + 'static {
+pub trait Real: Float + Into<f64> + Debug + Default + Send + Sync + rows::Rows + 'static {
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
 }
@@ -21,5 +22,58 @@ impl Real for f32 {
 impl Real for f64 {
     fn from_f64(value: f64) -> Self {
         value
+    }
+}
+
+/// What is done to whole rows of scores: by the vector kernels for `f32`, by plain loops for `f64`, the precision of
+/// references and gradient checks.
+pub(crate) mod rows {
+    use super::{Line, exponential};
+
+    /// Known to this crate alone, which seals [`Real`](crate::Real). Exponents are `slope (x - centre)`.
+    pub trait Rows: Sized {
+        /// The largest value, and whether all are finite.
+        fn largest(values: &[Self]) -> (Self, bool);
+        /// `sum e^a` and `sum a e^a`.
+        fn exponential_sums(values: &[Self], slope: Self, centre: Self) -> (f64, f64);
+        /// Each value becomes `factor e^a`.
+        fn weigh(values: &mut [Self], slope: Self, centre: Self, factor: Self);
+    }
+
+    impl Rows for f32 {
+        fn largest(values: &[Self]) -> (Self, bool) {
+            exponential::largest(values)
+        }
+
+        fn exponential_sums(values: &[Self], slope: Self, centre: Self) -> (f64, f64) {
+            let sums = exponential::sums(values, Line { slope, centre });
+            (sums.sum, sums.moment)
+        }
+
+        fn weigh(values: &mut [Self], slope: Self, centre: Self, factor: Self) {
+            exponential::weights(values, Line { slope, centre }, factor);
+        }
+    }
+
+    impl Rows for f64 {
+        fn largest(values: &[Self]) -> (Self, bool) {
+            let finite = values.iter().all(|value| value.is_finite());
+            (values.iter().copied().fold(Self::NEG_INFINITY, Self::max), finite)
+        }
+
+        fn exponential_sums(values: &[Self], slope: Self, centre: Self) -> (f64, f64) {
+            values.iter().fold((0.0, 0.0), |(sum, moment), value| {
+                let exponent = slope * (value - centre);
+                let exponential = exponent.exp();
+                // 0 times minus infinity is not a number
+                (sum + exponential, if exponential > 0.0 { moment + exponent * exponential } else { moment })
+            })
+        }
+
+        fn weigh(values: &mut [Self], slope: Self, centre: Self, factor: Self) {
+            for value in values {
+                *value = factor * (slope * (*value - centre)).exp();
+            }
+        }
     }
 }

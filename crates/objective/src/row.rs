@@ -26,8 +26,9 @@ pub struct RowPass<T> {
     /// Largest lead, after what the rule for competitors makes of them, and its class.
     hardest: T,
     hardest_class: usize,
-    /// Largest lead of a plain similarity.
+    /// Largest lead of a plain similarity, and that similarity.
     hardest_plain: T,
+    nearest_similarity: T,
     /// Log-sum-exp: `sum e^{a_i}` and `sum a_i e^{a_i}` with `a_i = (d_i - hardest) / T`.
     exponentials: f64,
     moment: f64,
@@ -66,6 +67,7 @@ pub struct RowOutcome<T> {
     pool: Pool,
     hardest: T,
     hardest_class: usize,
+    nearest_similarity: T,
     exponentials: f64,
     /// What the competitors share of the push by their exponentials, and what label smoothing takes from each again.
     shared: T,
@@ -95,9 +97,14 @@ impl<T: Real> Leads<T> {
         self.scale * (similarity - self.target) + self.offset
     }
 
+    /// Whether competitors count as they are.
+    fn is_softmax(&self) -> bool {
+        self.competitors == Competitors::Unchanged
+    }
+
     /// The lead after the rule for competitors, and the derivative of the similarity in it; `None` for one that is out.
     fn of(&self, similarity: T) -> Option<(T, T)> {
-        if self.competitors == Competitors::Unchanged {
+        if self.is_softmax() {
             return Some((self.plain_of(similarity), T::one()));
         }
         let (value, slope) = self.competitors.of(similarity.into(), self.target.into())?;
@@ -148,6 +155,7 @@ impl Objective {
             hardest: T::neg_infinity(),
             hardest_class: usize::MAX,
             hardest_plain: T::neg_infinity(),
+            nearest_similarity: T::neg_infinity(),
             exponentials: 0.0,
             moment: 0.0,
             hinges: 0.0,
@@ -197,6 +205,41 @@ impl<T: Real> RowPass<T> {
     }
 
     fn competitors(&mut self, first_class: usize, similarities: &[T]) {
+        match self.pool {
+            Pool::LogSumExp { temperature } if self.leads.is_softmax() && self.smoothing == 0.0 => {
+                self.softmax(first_class, similarities, self.leads.scale / T::from_f64(temperature));
+            }
+            _ => self.any_competitors(first_class, similarities),
+        }
+    }
+
+    /// The plain softmax, for which every lead is a line through the similarity: exponents are taken from the largest
+    /// similarity, `slope (similarity - largest)`, a whole row at a time.
+    fn softmax(&mut self, first_class: usize, similarities: &[T], slope: T) {
+        let leads = self.leads;
+        let (largest, finite) = T::largest(similarities);
+        if similarities.is_empty() {
+            return;
+        }
+        let lead = leads.plain_of(largest);
+        self.finite &= finite && lead.is_finite();
+        // of equals the lowest class is the answer
+        self.outranked |= if first_class < leads.label { largest >= leads.plain } else { largest > leads.plain };
+        self.observed += similarities.len();
+        if largest > self.nearest_similarity {
+            if self.exponentials > 0.0 {
+                self.shift((slope * (self.nearest_similarity - largest)).into());
+            }
+            let at = similarities.iter().position(|&similarity| similarity == largest);
+            self.hardest_class = first_class + at.unwrap_or_default();
+            (self.nearest_similarity, self.hardest, self.hardest_plain) = (largest, lead, lead);
+        }
+        let (sum, moment) = T::exponential_sums(similarities, slope, self.nearest_similarity);
+        self.exponentials += sum;
+        self.moment += moment;
+    }
+
+    fn any_competitors(&mut self, first_class: usize, similarities: &[T]) {
         let leads = self.leads;
         let mut hardest = self.hardest;
         for (at, &similarity) in similarities.iter().enumerate() {
@@ -336,6 +379,7 @@ impl<T: Real> RowPass<T> {
             pool: self.pool,
             hardest: self.hardest,
             hardest_class: self.hardest_class,
+            nearest_similarity: self.nearest_similarity,
             exponentials: self.exponentials,
             shared: T::from_f64(shared),
             smoothed: T::from_f64(smoothed),
@@ -386,6 +430,13 @@ impl<T: Real> RowOutcome<T> {
                 let competitors = self.shared * scale;
                 // at least 1, the hardest competitor's own; with a single class there is none, and the push is 0
                 let share = competitors * T::from_f64(1.0 / self.exponentials.max(1.0));
+                if self.leads.is_softmax() && smoothed == T::zero() {
+                    T::weigh(similarities, scale / temperature, self.nearest_similarity, share);
+                    if let Some(value) = similarities.get_mut(label.wrapping_sub(first_class)) {
+                        *value = -push * slope;
+                    }
+                    return;
+                }
                 for (at, value) in similarities.iter_mut().enumerate() {
                     let raised = self
                         .nearest

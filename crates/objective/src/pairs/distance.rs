@@ -18,9 +18,10 @@
 
 use rayon::prelude::*;
 
-use super::product::{dots, squared_distance, weighted, weighted_transposed};
+use super::product::{dots, weighted, weighted_transposed};
 use super::units::Units;
 use crate::Real;
+use crate::unit::squared_distance;
 
 /// How two embeddings are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

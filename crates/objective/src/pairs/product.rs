@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
 
 use crate::Real;
+use crate::unit::dot;
 
 /// `a x b^T`: `[m, k]` with `[n, k]` to `[m, n]`.
 pub(crate) fn dots<T: Real>(a: &Vec<T>, b: &Vec<T>, [m, n, k]: [usize; 3]) -> Vec<T> {
@@ -48,30 +49,6 @@ pub(crate) fn weighted_transposed<T: Real>(w: &Vec<T>, b: &Vec<T>, [m, n, k]: [u
         sums(&mut out, n, b, |row, at| w[at * m + row], k);
     }
     out
-}
-
-/// Dot product in `f64`, in a fixed order that vectorises: eight partial sums.
-pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
-    fold(a, b, |x, y| x * y)
-}
-
-/// Squared Euclidean distance in `f64`, exact to rounding however close the two are.
-pub(crate) fn squared_distance<T: Real>(a: &[T], b: &[T]) -> f64 {
-    fold(a, b, |x, y| (x - y) * (x - y))
-}
-
-fn fold<T: Real>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
-    const LANES: usize = 8;
-    let mut partial = [0.0; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
-    let rest: f64 = rest.map(|(&x, &y)| term(x.into(), y.into())).sum();
-    for (x, y) in a_chunks.zip(b_chunks) {
-        for lane in 0..LANES {
-            partial[lane] += term(x[lane].into(), y[lane].into());
-        }
-    }
-    partial.iter().sum::<f64>() + rest
 }
 
 fn sums<T: Real>(

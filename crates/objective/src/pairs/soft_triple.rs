@@ -56,27 +56,21 @@ impl SoftTriple {
             let weight = weights.map_or(1.0, |weights| weights[row.anchor]);
             let per_class = self.centers_per_class;
             // slopes first hold the derivative of each class similarity by its cosines
-            let mut similarities = Vec::with_capacity(row.values.len() / per_class);
-            for (cosines, slopes) in row.values.chunks(per_class).zip(slopes.chunks_mut(per_class)) {
-                for (share, cosine) in slopes.iter_mut().zip(cosines) {
-                    *share = cosine / self.gamma;
-                }
-                log_sum_exp(slopes, |_| 1.0, false);
-                let mean: f64 = slopes.iter().zip(cosines).map(|(share, cosine)| share * cosine).sum();
-                for (share, cosine) in slopes.iter_mut().zip(cosines) {
-                    *share *= 1.0 + (cosine - mean) / self.gamma;
-                }
-                similarities.push(mean);
-            }
-            let own = similarities[target] - self.margin;
-            similarities[target] = f64::NEG_INFINITY;
-            let mut others: Vec<f64> = similarities.iter().map(|similarity| self.la * similarity).collect();
+            let sharpness = self.gamma.recip();
+            let mut others: Vec<f64> = row
+                .values
+                .chunks(per_class)
+                .zip(slopes.chunks_mut(per_class))
+                .map(|(cosines, slopes)| self.la * class_similarity(cosines, slopes, sharpness))
+                .collect();
+            let own = others[target] - self.la * self.margin;
+            others[target] = f64::NEG_INFINITY;
             if others.len() == 1 {
                 slopes.fill(0.0);
                 return Sums::one(0.0);
             }
             let pooled = log_sum_exp(&mut others, |_| 1.0, false);
-            let (loss, slope) = softplus(pooled - self.la * own);
+            let (loss, slope) = softplus(pooled - own);
             others[target] = -1.0;
             for (slopes, share) in slopes.chunks_mut(per_class).zip(&others) {
                 for value in slopes {
@@ -87,4 +81,21 @@ impl SoftTriple {
         });
         Pass::mean(sums, slopes)
     }
+}
+
+/// `S = sum_k q_k s_k` of one class; `slopes` becomes `dS / ds_k`.
+fn class_similarity(cosines: &[f64], slopes: &mut [f64], sharpness: f64) -> f64 {
+    let nearest = cosines.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (mut total, mut weighted) = (0.0, 0.0);
+    for (share, cosine) in slopes.iter_mut().zip(cosines) {
+        // the nearest centre's own needs no exponential; with few centres a class that is a large part of them
+        *share = if *cosine == nearest { 1.0 } else { (sharpness * (cosine - nearest)).exp() };
+        total += *share;
+        weighted += *share * cosine;
+    }
+    let (part, mean) = (total.recip(), weighted / total);
+    for (share, cosine) in slopes.iter_mut().zip(cosines) {
+        *share *= part * (1.0 + sharpness * (cosine - mean));
+    }
+    mean
 }

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::product::dot;
+use crate::unit::dot;
 use crate::{MatRef, Real, normalise, project};
 
 /// A matrix whose rows have length one; rows shorter than [`NORM_FLOOR`](crate::NORM_FLOOR) stay near zero.

@@ -1,0 +1,35 @@
+//! Billions of operations a second of the three matrix products of a head, for a look at what a machine can do.
+//!
+//! `cargo run --release -p widemargin-kernels --example matrix_rate [-- BATCH CLASSES DIM]`
+
+use std::time::Instant;
+
+use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
+
+fn main() {
+    let sizes: Vec<usize> = std::env::args().skip(1).map(|size| size.parse().expect("a size")).collect();
+    let [batch, classes, dim] = if let [batch, classes, dim] = sizes[..] { [batch, classes, dim] } else { [512, 10_000, 512] };
+    let values = |count: usize| (0..count).map(|at| (at % 251) as f32 / 251.0 - 0.5).collect::<Vec<f32>>();
+    let (features, centres, mut scores) = (values(batch * dim), values(classes * dim), vec![0.0; batch * classes]);
+    let (mut grad_features, mut grad_centres) = (vec![0.0; batch * dim], vec![0.0; classes * dim]);
+    let x = MatRef::new(&features, batch, dim).expect("sized so");
+    let w = MatRef::new(&centres, classes, dim).expect("sized so");
+    let operations = 2.0 * (batch * classes * dim) as f64;
+    let rate = |name: &str, run: &mut dyn FnMut()| {
+        run();
+        let mut seconds: Vec<f64> = (0..7)
+            .map(|_| {
+                let start = Instant::now();
+                run();
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        println!("{name:16} {:8.2} ms {:8.1} GFLOP/s", seconds[3] * 1e3, operations / seconds[3] / 1e9);
+    };
+    rate("scores", &mut || matmul_transposed_b(&mut scores, x, w, Write::Replace, Threads::Rayon));
+    let s = values(batch * classes);
+    let s = MatRef::new(&s, batch, classes).expect("sized so");
+    rate("grad features", &mut || matmul(&mut grad_features, s, w, Write::Replace, Threads::Rayon));
+    rate("grad centres", &mut || matmul_transposed_a(&mut grad_centres, s, x, Write::Replace, Threads::Rayon));
+}
