@@ -116,13 +116,13 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                 }
                 Ok(errors) => {
                     // a NaN is never within
-                    let within = errors.largest() <= tolerance;
+                    let within = errors.largest() <= tolerance.max(case.reference_error());
                     if within {
                         passed += 1;
                     } else {
                         outside += 1;
                     }
-                    writeln!(
+                    write!(
                         out,
                         "{}  {name}: loss {:.1e}, features {:.1e}, weights {:.1e}",
                         if within { "ok     " } else { "OUT    " },
@@ -130,6 +130,13 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                         errors.grad_features,
                         errors.grad_weights.max(errors.grad_learnt),
                     )?;
+                    if within && errors.largest() > tolerance {
+                        write!(out, " (the reference is good for {:.1e})", case.reference_error())?;
+                    }
+                    if errors.undefined > 0 {
+                        write!(out, " ({} values of the reference are no numbers)", errors.undefined)?;
+                    }
+                    writeln!(out)?;
                 }
             }
         }

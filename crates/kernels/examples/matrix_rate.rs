@@ -8,9 +8,11 @@ use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transpos
 
 fn main() {
     let sizes: Vec<usize> = std::env::args().skip(1).map(|size| size.parse().expect("a size")).collect();
-    let [batch, classes, dim] = if let [batch, classes, dim] = sizes[..] { [batch, classes, dim] } else { [512, 10_000, 512] };
+    let [batch, classes, dim] =
+        if let [batch, classes, dim] = sizes[..] { [batch, classes, dim] } else { [512, 10_000, 512] };
     let values = |count: usize| (0..count).map(|at| (at % 251) as f32 / 251.0 - 0.5).collect::<Vec<f32>>();
-    let (features, centres, mut scores) = (values(batch * dim), values(classes * dim), vec![0.0; batch * classes]);
+    let (features, centres, mut scores) =
+        (values(batch * dim), values(classes * dim), vec![0.0; batch * classes]);
     let (mut grad_features, mut grad_centres) = (vec![0.0; batch * dim], vec![0.0; classes * dim]);
     let x = MatRef::new(&features, batch, dim).expect("sized so");
     let w = MatRef::new(&centres, classes, dim).expect("sized so");
@@ -31,5 +33,7 @@ fn main() {
     let s = values(batch * classes);
     let s = MatRef::new(&s, batch, classes).expect("sized so");
     rate("grad features", &mut || matmul(&mut grad_features, s, w, Write::Replace, Threads::Rayon));
-    rate("grad centres", &mut || matmul_transposed_a(&mut grad_centres, s, x, Write::Replace, Threads::Rayon));
+    rate("grad centres", &mut || {
+        matmul_transposed_a(&mut grad_centres, s, x, Write::Replace, Threads::Rayon)
+    });
 }

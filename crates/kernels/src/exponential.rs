@@ -244,7 +244,12 @@ mod tests {
         (0..count).map(|at| ((at * 7919 + 13) % 2003) as f32 / 1001.5 - 1.0).collect()
     }
 
-    fn of<T>(set: InstructionSet, portable: impl Fn() -> T, avx2: impl Fn() -> T, avx512: impl Fn() -> T) -> T {
+    fn of<T>(
+        set: InstructionSet,
+        portable: impl Fn() -> T,
+        avx2: impl Fn() -> T,
+        avx512: impl Fn() -> T,
+    ) -> T {
         match set {
             InstructionSet::Portable => portable(),
             InstructionSet::Avx2 => avx2(),
@@ -317,7 +322,10 @@ mod tests {
                     let mut values = row(33);
                     values[at] = bad;
                     let values = &values;
-                    assert!(!on!(set, largest_lanes, largest_avx2, largest_avx512, values).1, "{set:?} {bad} at {at}");
+                    assert!(
+                        !on!(set, largest_lanes, largest_avx2, largest_avx512, values).1,
+                        "{set:?} {bad} at {at}"
+                    );
                 }
             }
         }

@@ -9,6 +9,12 @@ use serde_json::{Map, Value};
 
 use crate::{AnyObjective, CatalogueError, MatRef, Real, Reduction};
 
+/// `torch.nn.functional.softplus` is its argument itself above 20, which leaves out `e^-20` of a loss and of a slope of 1.
+const TORCH_SOFTPLUS: f64 = 2.2e-9;
+
+/// Parameters that multiply a difference of two rounded numbers of size 1.
+const SCALES: [&str; 6] = ["scale", "alpha", "beta", "gamma", "softmax_scale", "la"];
+
 /// Parameters of a case that are remarks.
 const REMARKS: [&str; 3] = ["score", "note", "reducer"];
 
@@ -28,10 +34,10 @@ pub struct ReferenceCase {
     name: String,
     #[serde(default)]
     params: Map<String, Value>,
-    loss: f64,
-    grad_features: Vec<Vec<f64>>,
+    loss: Option<f64>,
+    grad_features: Vec<Vec<Option<f64>>>,
     #[serde(default)]
-    grad_weights: Option<Vec<Vec<f64>>>,
+    grad_weights: Option<Vec<Vec<Option<f64>>>>,
     #[serde(default)]
     weights: Option<Vec<Vec<f64>>>,
     #[serde(default)]
@@ -49,6 +55,9 @@ pub struct ReferenceErrors {
     pub grad_weights: f64,
     /// Of the gradient with respect to what else is learnt; 0 where nothing is.
     pub grad_learnt: f64,
+    /// Values of the reference that are not numbers, which are compared with nothing: other frameworks divide by zero where
+    /// two vectors coincide.
+    pub undefined: usize,
 }
 
 impl ReferenceErrors {
@@ -82,11 +91,13 @@ pub enum ReferenceError {
 impl ReferenceFile {
     /// Reads a file's text.
     ///
+    /// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not know, are values that are missing.
+    ///
     /// # Errors
     /// [`ReferenceError`] for text of another form, rows of different lengths, or a count of labels that is not that of the
     /// features.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let file: Self = serde_json::from_str(text)?;
+        let file: Self = serde_json::from_str(&without_undefined(text))?;
         let dim = file.features.first().map_or(0, Vec::len);
         let all = file.features.iter().enumerate().map(|(row, values)| ("features", row, values));
         let weights = file.weights.iter().enumerate().map(|(row, values)| ("weights", row, values));
@@ -138,21 +149,27 @@ impl ReferenceFile {
             &self.labels,
             Reduction::Mean,
         )?;
+        let rounding = case.steepness() * 4.0 * T::epsilon().into();
+        let relative = |found: &[T], wanted: &[Option<f64>]| {
+            let found: Vec<f64> = found.iter().map(|&value| value.into()).collect();
+            relative(&found, wanted, rounding)
+        };
         let learnt = out.grad_learnt.map_or(0.0, |(name, found)| {
             let wanted = case.grad_learnt.get(name).and_then(Value::as_f64);
-            wanted.map_or(f64::NAN, |wanted| relative::<T>(&[found], &[wanted]))
+            wanted.map_or(f64::NAN, |wanted| relative(&[T::from_f64(found)], &[Some(wanted)]))
         });
         Ok(ReferenceErrors {
-            loss: relative::<T>(&[out.loss.into()], &[case.loss]),
-            grad_features: relative_to(&out.grad_features, &case.grad_features),
+            loss: relative(&[out.loss], &[case.loss]),
+            grad_features: relative(&out.grad_features, &case.grad_features.concat()),
             grad_weights: match (&out.grad_weights, &case.grad_weights) {
-                (Some(found), Some(wanted)) => relative_to(found, wanted),
+                (Some(found), Some(wanted)) => relative(found, &wanted.concat()),
                 // weights that another framework found to take no part
-                (Some(found), None) => relative_to(found, &[vec![0.0; found.len()]]),
+                (Some(found), None) => relative(found, &vec![Some(0.0); found.len()]),
                 (None, Some(_)) => f64::NAN,
                 (None, None) => 0.0,
             },
             grad_learnt: learnt,
+            undefined: case.undefined(),
         })
     }
 }
@@ -161,6 +178,22 @@ impl ReferenceCase {
     /// The objective's name, as the file has it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The error that the reference itself is known to have; a tolerance below it asks for too much.
+    pub fn reference_error(&self) -> f64 {
+        if self.name.replace('_', "-") == "softplus-lse" { TORCH_SOFTPLUS } else { 0.0 }
+    }
+
+    /// What rounding is multiplied by on its way into the loss: the largest of the scales, at least 1.
+    fn steepness(&self) -> f64 {
+        let given = SCALES.iter().filter_map(|name| self.params.get(*name).and_then(Value::as_f64));
+        given.fold(1.0, f64::max)
+    }
+
+    fn undefined(&self) -> usize {
+        let gradients = self.grad_features.iter().chain(self.grad_weights.iter().flatten()).flatten();
+        gradients.chain([&self.loss]).filter(|value| value.is_none()).count()
     }
 
     /// The parameters in this crate's words: without remarks, with margins of class objectives in radians, and only those that are
@@ -177,19 +210,48 @@ impl ReferenceCase {
     }
 }
 
-fn relative_to<T: Real>(found: &[T], wanted: &[Vec<f64>]) -> f64 {
-    let found: Vec<f64> = found.iter().map(|&value| value.into()).collect();
-    relative::<T>(&found, &wanted.concat())
-}
-
-/// Largest error relative to the largest entry, less what rounding terms of size 1 in `T` amounts to: a gradient that is 0
-/// by cancellation has no size that an error could be relative to. `NaN` for another number of entries.
-fn relative<T: Real>(found: &[f64], wanted: &[f64]) -> f64 {
+/// Largest error relative to the largest entry, less what `rounding` amounts to: a gradient that is 0 by cancellation has
+/// no size that an error could be relative to. `NaN` for another number of entries.
+fn relative(found: &[f64], wanted: &[Option<f64>], rounding: f64) -> f64 {
     if found.len() != wanted.len() || found.iter().any(|value| value.is_nan()) {
         return f64::NAN;
     }
-    let rounding = 4.0 * T::epsilon().into();
-    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let error = found.iter().zip(wanted).fold(0.0_f64, |error, (f, w)| error.max((f - w).abs()));
+    let largest = wanted.iter().flatten().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let defined = found.iter().zip(wanted).filter_map(|(found, wanted)| Some((found, (*wanted)?)));
+    let error = defined.fold(0.0_f64, |error, (found, wanted)| error.max((found - wanted).abs()));
     if error <= rounding { 0.0 } else { error / largest }
+}
+
+/// The text with `null` for the words that are no JSON numbers, outside of strings.
+fn without_undefined(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains("NaN") && !text.contains("Infinity") {
+        return text.into();
+    }
+    // every second piece is inside of quotes; the names in these files contain none
+    let pieces = text.split('"').enumerate().map(|(at, piece)| {
+        if at % 2 == 1 {
+            return piece.to_owned();
+        }
+        piece.replace("NaN", "null").replace("-Infinity", "null").replace("Infinity", "null")
+    });
+    pieces.collect::<Vec<String>>().join("\"").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"{"torch": "NaN", "features": [[1.0, 0.0]], "weights": [[1.0, 0.5], [0.0, 1.0]], "labels": [0],
+        "cases": [{"name": "softmax", "params": {}, "loss": NaN, "grad_features": [[-Infinity, 5.0]],
+                   "grad_weights": [[NaN, NaN], [NaN, NaN]]}]}"#;
+
+    #[test]
+    fn values_that_are_no_numbers_are_counted_and_the_others_compared() {
+        let file = ReferenceFile::parse(FILE).expect("read as missing");
+        let errors = file.compare::<f64>(&file.cases()[0]).expect("a known name");
+        assert_eq!(errors.undefined, 6);
+        assert_eq!((errors.loss, errors.grad_weights), (0.0, 0.0));
+        assert!(errors.grad_features > 0.5, "5.0 is a number and wrong: {errors:?}");
+        assert!(ReferenceFile::parse("{\"features\": NaN}").is_err());
+    }
 }

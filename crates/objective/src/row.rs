@@ -224,7 +224,8 @@ impl<T: Real> RowPass<T> {
         let lead = leads.plain_of(largest);
         self.finite &= finite && lead.is_finite();
         // of equals the lowest class is the answer
-        self.outranked |= if first_class < leads.label { largest >= leads.plain } else { largest > leads.plain };
+        self.outranked |=
+            if first_class < leads.label { largest >= leads.plain } else { largest > leads.plain };
         self.observed += similarities.len();
         if largest > self.nearest_similarity {
             if self.exponentials > 0.0 {

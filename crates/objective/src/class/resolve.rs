@@ -28,6 +28,10 @@ pub struct BatchPoints {
     next_state: ClassState,
 }
 
+/// Bounds of a dynamic scale. Cosines differ by 2 at most, so below 1 even a sample that is exactly right keeps a loss of
+/// `ln(1 + e^-2)`; above 1000 nothing but the hardest competitor is left in `f32`.
+const DYNAMIC_SCALES: [f64; 2] = [1.0, 1000.0];
+
 /// What the norm of one feature adds, for objectives where it is learnt from (MagFace).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NormTerm {
@@ -204,7 +208,9 @@ fn angle_margin_slope(margin: f64, cosine: f64) -> f64 {
     -(cosine * margin.sin() + (1.0 - cosine * cosine).max(0.0).sqrt() * margin.cos())
 }
 
-/// AdaCos's rule ([`adacos_dynamic_scale`](crate::suggest::adacos_dynamic_scale)), the batch's average taken without overflow; the lower median, as `torch.median`.
+/// AdaCos's rule ([`adacos_dynamic_scale`](crate::suggest::adacos_dynamic_scale)), the batch's average taken without
+/// overflow; the lower median, as `torch.median`. With few classes that are all far away the average can be below 1 and
+/// its logarithm negative: the scale stays within [`DYNAMIC_SCALES`].
 fn dynamic_scale(log_partitions: &[f64], target_cosines: &[f64]) -> f64 {
     let largest = log_partitions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = log_partitions.iter().map(|value| (value - largest).exp()).sum();
@@ -212,7 +218,8 @@ fn dynamic_scale(log_partitions: &[f64], target_cosines: &[f64]) -> f64 {
     let mut angles: Vec<f64> = target_cosines.iter().map(|cosine| cosine.clamp(-1.0, 1.0).acos()).collect();
     angles.sort_by(f64::total_cmp);
     let median = angles[(angles.len() - 1) / 2];
-    log_average / median.min(std::f64::consts::FRAC_PI_4).cos()
+    let scale = log_average / median.min(std::f64::consts::FRAC_PI_4).cos();
+    scale.clamp(DYNAMIC_SCALES[0], DYNAMIC_SCALES[1])
 }
 
 /// Box and Muller's method on numbers that are the same everywhere.
