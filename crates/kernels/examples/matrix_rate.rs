@@ -1,10 +1,13 @@
 //! Billions of operations a second of the three matrix products of a head, for a look at what a machine can do.
 //!
 //! `cargo run --release -p widemargin-kernels --example matrix_rate [-- BATCH CLASSES DIM]`
+#![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::time::Instant;
 
+use rayon::prelude::*;
 use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
+use widemargin_kernels::screening::{PANEL, Panels, Probes};
 
 fn main() {
     let sizes: Vec<usize> = std::env::args().skip(1).map(|size| size.parse().expect("a size")).collect();
@@ -33,6 +36,18 @@ fn main() {
     let s = values(batch * classes);
     let s = MatRef::new(&s, batch, classes).expect("sized so");
     rate("grad features", &mut || matmul(&mut grad_features, s, w, Write::Replace, Threads::Rayon));
+    let mut panels = Panels::zeros(classes, dim);
+    for (mut panel, rows) in panels.iter_mut().zip(centres.chunks(PANEL * dim)) {
+        rows.chunks(dim).enumerate().for_each(|(place, row)| panel.set(place, row));
+    }
+    let probes = Probes::new(&features, dim);
+    rate("scores, 7 bits", &mut || {
+        (0..panels.count()).into_par_iter().step_by(32).for_each(|first| {
+            let range = first..panels.count().min(first + 32);
+            let mut out = vec![0; range.len() * PANEL * batch.next_multiple_of(4)];
+            panels.score(range, &probes, &mut out);
+        });
+    });
     rate("grad centres", &mut || {
         matmul_transposed_a(&mut grad_centres, s, x, Write::Replace, Threads::Rayon)
     });

@@ -1,8 +1,8 @@
-//! The fast loops all share: matrix products, exponentials, convolution, batch normalisation, pooling.
+//! The fast loops all share: matrix products in `f32` and in bytes, exponentials, convolution, batch normalisation, pooling.
 //!
 //! Everything here works on plain slices of `f32` in row-major order and knows nothing of tensors, gradients'
 //! bookkeeping or training. This is the only crate of the workspace in which `unsafe` is allowed; it stays inside
-//! [`convolution`]'s register tiles, [`exponential`] and `simd`, each behind a safe function that has checked the sizes first.
+//! [`convolution`]'s register tiles, [`exponential`], [`screening`] and `simd`, each behind a safe function that has checked the sizes first.
 //!
 //! Two rules hold for every function:
 //! - the instruction set is chosen at run time (AVX-512, AVX2 with FMA, or portable code), never at compile time;
@@ -15,6 +15,7 @@ pub mod exponential;
 pub mod matrix;
 mod plane;
 pub mod pooling;
+pub mod screening;
 mod simd;
 
 pub use simd::{InstructionSet, detected};
