@@ -148,10 +148,19 @@ unsafe fn largest_lanes<L: Lanes>(values: &[f32]) -> (f32, bool) {
 #[inline(always)]
 unsafe fn exponential<L: Lanes>(x: L, slope: L, centre: L) -> (L, L) {
     // SAFETY: the caller promises the instruction set.
+    unsafe { of_exponent(x.minus(centre).multiply_add(slope, L::zero())) }
+}
+
+/// The exponent, kept within bounds, and its exponential.
+///
+/// # Safety
+/// The instruction set of `L` must be available.
+#[inline(always)]
+pub(crate) unsafe fn of_exponent<L: Lanes>(exponent: L) -> (L, L) {
+    // SAFETY: the caller promises the instruction set.
     unsafe {
         let magic = L::splat(12_582_912.0); // 1.5 * 2^23: adding it rounds to an integer
         let lowest = L::splat(LOWEST);
-        let exponent = x.minus(centre).multiply_add(slope, L::zero());
         let exponent = exponent.smallest(L::splat(HIGHEST)).largest(lowest);
         let power = exponent.multiply_add(L::splat(std::f32::consts::LOG2_E), magic);
         let whole = power.minus(magic);

@@ -83,6 +83,12 @@ pub(crate) trait Lanes: Copy {
     unsafe fn smallest(self, other: Self) -> Self;
     /// `self` where `value > bound`, 0 elsewhere.
     unsafe fn where_above(self, value: Self, bound: Self) -> Self;
+    /// `COUNT` integers from `from`, as floats.
+    unsafe fn from_integers(from: *const i32) -> Self;
+    /// Whether any lane is above the other's.
+    unsafe fn any_above(self, other: Self) -> bool;
+    /// The sum of all lanes.
+    unsafe fn sum(self) -> f32;
     /// `self * 2^n`, `self` and the result being ordinary numbers; `power` is `n + 1.5 * 2^23`, whose lowest bits are `n`.
     unsafe fn times_power_of_two(self, power: Self) -> Self;
 }
@@ -137,6 +143,20 @@ impl Lanes for Plain {
         self.with(above, |a, above| if above > 0.0 { a } else { 0.0 })
     }
     #[inline(always)]
+    unsafe fn from_integers(from: *const i32) -> Self {
+        // SAFETY: the caller promises eight readable values.
+        Self(unsafe { from.cast::<[i32; 8]>().read_unaligned() }.map(|value| value as f32))
+    }
+    #[inline(always)]
+    unsafe fn any_above(self, other: Self) -> bool {
+        self.0.iter().zip(&other.0).fold(false, |any, (a, b)| any | (a > b))
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
     unsafe fn times_power_of_two(self, power: Self) -> Self {
         self.with(power, |a, power| f32::from_bits(a.to_bits().wrapping_add(power.to_bits() << 23)))
     }
@@ -158,12 +178,15 @@ pub(crate) mod x86 {
     //! The registers of x86-64.
     use super::Lanes;
     use core::arch::x86_64::{
-        __m256, __m512, _CMP_GT_OQ, _mm256_add_epi32, _mm256_and_ps, _mm256_castps_si256,
-        _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-        _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
-        _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
-        _mm512_loadu_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps,
-        _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+        __m256, __m512, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps,
+        _mm256_add_epi32, _mm256_and_ps, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
+        _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+        _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32,
+        _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps,
+        _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+        _mm512_sub_ps,
     };
 
     /// A 256-bit register.
@@ -176,7 +199,7 @@ pub(crate) mod x86 {
 
     macro_rules! lanes {
         ($name:ident, $count:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident,
-         $sub:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $above:expr) => {
+         $sub:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $above:ident, $integers:ident, $any:ident, $sum:ident) => {
             impl Lanes for $name {
                 const COUNT: usize = $count;
                 #[inline(always)]
@@ -225,6 +248,21 @@ pub(crate) mod x86 {
                     Self(unsafe { $above(self.0, value.0, bound.0) })
                 }
                 #[inline(always)]
+                unsafe fn from_integers(from: *const i32) -> Self {
+                    // SAFETY: as above; the caller promises that many readable values.
+                    Self(unsafe { $integers(from) })
+                }
+                #[inline(always)]
+                unsafe fn any_above(self, other: Self) -> bool {
+                    // SAFETY: as above.
+                    unsafe { $any(self.0, other.0) }
+                }
+                #[inline(always)]
+                unsafe fn sum(self) -> f32 {
+                    // SAFETY: as above.
+                    unsafe { $sum(self.0) }
+                }
+                #[inline(always)]
                 unsafe fn times_power_of_two(self, power: Self) -> Self {
                     // SAFETY: as above.
                     Self(unsafe { $floats($add($bits(self.0), $shift::<23>($bits(power.0)))) })
@@ -244,6 +282,46 @@ pub(crate) mod x86 {
         unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, bound), of) }
     }
 
+    #[inline(always)]
+    unsafe fn integers_avx2(from: *const i32) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_cvtepi32_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn integers_avx512(from: *const i32) -> __m512 {
+        // SAFETY: as above.
+        unsafe { _mm512_cvtepi32_ps(_mm512_loadu_si512(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn any_avx2(a: __m256, b: __m256) -> bool {
+        // SAFETY: as above.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn any_avx512(a: __m512, b: __m512) -> bool {
+        // SAFETY: as above.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_avx2(of: __m256) -> f32 {
+        // SAFETY: as above.
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(of), _mm256_extractf128_ps::<1>(of));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum_avx512(of: __m512) -> f32 {
+        // SAFETY: as above.
+        unsafe { _mm512_reduce_add_ps(of) }
+    }
+
     lanes!(
         Avx2,
         8,
@@ -259,7 +337,10 @@ pub(crate) mod x86 {
         _mm256_castsi256_ps,
         _mm256_slli_epi32,
         _mm256_add_epi32,
-        above_avx2
+        above_avx2,
+        integers_avx2,
+        any_avx2,
+        sum_avx2
     );
     lanes!(
         Avx512,
@@ -276,6 +357,9 @@ pub(crate) mod x86 {
         _mm512_castsi512_ps,
         _mm512_slli_epi32,
         _mm512_add_epi32,
-        above_avx512
+        above_avx512,
+        integers_avx512,
+        any_avx512,
+        sum_avx512
     );
 }

@@ -74,7 +74,7 @@ pub use family::{Link, Objective, Pool, Score};
 pub use margin::Margin;
 pub use presets::Parameters;
 pub use real::Real;
-pub use row::{RowOutcome, RowPass};
+pub use row::{RowOutcome, RowPass, SummedCompetitors};
 pub use suggest::{Suggestion, suggest};
 pub use unit::{NORM_FLOOR, dot, norm, normalise, project};
 pub use widemargin_kernels::matrix::{MatRef, ShapeError};

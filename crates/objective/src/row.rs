@@ -41,6 +41,23 @@ pub struct RowPass<T> {
     nearest: Option<Nearest<T>>,
 }
 
+/// Competitors of one sample that somebody else has added up, for [`RowPass::observe_summed`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SummedCompetitors<T> {
+    /// The largest similarity and its class.
+    pub largest: T,
+    /// See `largest`.
+    pub largest_class: usize,
+    /// What was subtracted from similarities: exponents are `a_i = scale / temperature (similarity_i - centre)`.
+    pub centre: T,
+    /// `sum e^{a_i}`.
+    pub sum: f64,
+    /// `sum a_i e^{a_i}`.
+    pub moment: f64,
+    /// How many there are.
+    pub count: usize,
+}
+
 /// What one sample's row comes to; also what the second pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RowOutcome<T> {
@@ -113,6 +130,22 @@ impl<T: Real> Leads<T> {
 }
 
 impl Objective {
+    /// Whether competitors enter as they are into a log-sum-exp, without label smoothing: a softmax, whatever the margin on
+    /// the target. Such an objective can be finished from sums over the competitors ([`RowPass::observe_summed`]).
+    pub fn is_softmax(&self) -> bool {
+        matches!(self.pool, Pool::LogSumExp { .. })
+            && self.competitors == Competitors::Unchanged
+            && self.smoothing == 0.0
+    }
+
+    /// The factor on similarities in the exponents of the pool, `scale / temperature`; `None` without exponents.
+    pub fn sharpness(&self) -> Option<f64> {
+        match self.pool {
+            Pool::LogSumExp { temperature } => Some(self.score.scale() / temperature),
+            _ => None,
+        }
+    }
+
     /// Starts the first pass for a sample of class `label` whose similarity with its own class centre is known.
     pub fn row_pass<T: Real>(&self, label: usize, target_similarity: T) -> RowPass<T> {
         self.row_pass_at(label, target_similarity, T::one())
@@ -201,6 +234,35 @@ impl<T: Real> RowPass<T> {
             self.competitors(first_class + at + 1, &similarities[at + 1..]);
         } else {
             self.competitors(first_class, similarities);
+        }
+    }
+
+    /// Takes in competitors as sums; the target must not be among them, and no other call may observe any.
+    ///
+    /// # Panics
+    /// If the objective is not a softmax ([`Objective::is_softmax`]): other rules need every similarity.
+    pub fn observe_summed(&mut self, summed: &SummedCompetitors<T>) {
+        let Pool::LogSumExp { temperature } = self.pool else {
+            panic!("sums are for a log-sum-exp pool");
+        };
+        assert!(
+            self.leads.is_softmax() && self.smoothing == 0.0,
+            "sums are for competitors that count as they are"
+        );
+        let slope = self.leads.scale / T::from_f64(temperature);
+        let lead = self.leads.plain_of(summed.largest);
+        self.finite &= summed.sum.is_finite() && lead.is_finite();
+        self.outranked |= if summed.largest_class < self.leads.label {
+            summed.largest >= self.leads.plain
+        } else {
+            summed.largest > self.leads.plain
+        };
+        self.observed += summed.count;
+        if summed.count > 0 {
+            (self.nearest_similarity, self.hardest, self.hardest_plain) = (summed.largest, lead, lead);
+            self.hardest_class = summed.largest_class;
+            (self.exponentials, self.moment) = (summed.sum, summed.moment);
+            self.shift((slope * (summed.centre - summed.largest)).into());
         }
     }
 
@@ -293,7 +355,7 @@ impl<T: Real> RowPass<T> {
         self.hardest = hardest;
     }
 
-    /// Adds `shift`, at most 0, to every exponent.
+    /// Adds `shift` to every exponent.
     fn shift(&mut self, shift: f64) {
         let factor = shift.exp();
         if factor > 0.0 {
@@ -401,6 +463,23 @@ impl<T: Real> RowOutcome<T> {
     /// The class whose score is the largest among the competitors; `None` with a single class.
     pub fn hardest_competitor(&self) -> Option<usize> {
         (self.hardest_class != usize::MAX).then_some(self.hardest_class)
+    }
+
+    /// `d loss / d similarity_y`, scale included.
+    pub fn target_slope(&self) -> T {
+        -self.push * self.leads.scale * self.leads.slope
+    }
+
+    /// What a competitor's exponential is multiplied by to give `d loss / d similarity`, with exponents taken from the
+    /// similarity `centre`: `push scale / sum_i e^{a_i}`. Without label smoothing.
+    pub fn competitor_share(&self, centre: T) -> T {
+        let Pool::LogSumExp { temperature } = self.pool else { return T::zero() };
+        if self.exponentials == 0.0 {
+            return T::zero();
+        }
+        let slope: f64 = self.leads.scale.into() / temperature;
+        let shift = slope * (centre - self.nearest_similarity).into();
+        T::from_f64(self.shared.into() * self.leads.scale.into() * shift.exp() / self.exponentials)
     }
 
     /// The second pass: `similarities` with classes `first_class`, `first_class + 1`, ... become

@@ -1,7 +1,7 @@
 //! What a sample is trained by once everything that changes from batch to batch is settled.
 
 use crate::row::softplus;
-use crate::{Objective, Real, RowOutcome, RowPass};
+use crate::{Objective, Real, RowOutcome, RowPass, SummedCompetitors};
 
 /// One sample's objective against all classes: a point of the family, or a sum of binary classifications.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,6 +108,15 @@ enum OutcomeKind<T> {
 }
 
 impl Point {
+    /// The factor on similarities in the exponents of a softmax over unchanged competitors, the only points that can be
+    /// finished from sums ([`PointPass::observe_summed`]); `None` for all others.
+    pub fn softmax_sharpness(&self) -> Option<f64> {
+        match self {
+            Self::Family(objective) if objective.is_softmax() => objective.sharpness(),
+            _ => None,
+        }
+    }
+
     /// The factor on similarities that makes scores of them.
     pub fn scale(&self) -> f64 {
         match self {
@@ -203,6 +212,17 @@ impl<T: Real> PointPass<T> {
         }
     }
 
+    /// See [`RowPass::observe_summed`].
+    ///
+    /// # Panics
+    /// If the point is no softmax.
+    pub fn observe_summed(&mut self, summed: &SummedCompetitors<T>) {
+        match self {
+            Self::Family(pass) => pass.observe_summed(summed),
+            Self::Binary(_) => panic!("binary classifications need every similarity"),
+        }
+    }
+
     /// See [`RowPass::finish`].
     pub fn finish(self) -> PointOutcome<T> {
         match self {
@@ -232,6 +252,22 @@ impl<T: Real> PointOutcome<T> {
         match &self.kind {
             OutcomeKind::Family(row) => row.pooled_lead,
             OutcomeKind::Binary(..) => T::neg_infinity(),
+        }
+    }
+
+    /// See [`RowOutcome::target_slope`]; `None` for binary classifications.
+    pub fn target_slope(&self) -> Option<T> {
+        match &self.kind {
+            OutcomeKind::Family(row) => Some(row.target_slope()),
+            OutcomeKind::Binary(..) => None,
+        }
+    }
+
+    /// See [`RowOutcome::competitor_share`]; `None` for binary classifications.
+    pub fn competitor_share(&self, centre: T) -> Option<T> {
+        match &self.kind {
+            OutcomeKind::Family(row) => Some(row.competitor_share(centre)),
+            OutcomeKind::Binary(..) => None,
         }
     }
 
