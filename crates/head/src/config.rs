@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use widemargin_objective::ClassObjective;
+
 use crate::error::within;
+use crate::screened::{self, DEFAULT_THRESHOLD};
 use crate::{HeadError, OptimiserConfig};
 
 /// How a head starts, moves and works.
@@ -11,23 +14,83 @@ use crate::{HeadError, OptimiserConfig};
 pub struct HeadConfig {
     /// What moves the class centres.
     pub optimiser: OptimiserConfig,
-    /// Seed of the first class centres.
+    /// How many of the classes a step touches.
+    pub mode: HeadMode,
+    /// Seed of the first class centres, and of what is drawn at random on the way.
     pub seed: u64,
     /// Classes that are scored at once, 1 or more. More is quicker up to a point and needs `4 * batch * tile_classes`
     /// bytes; the results differ in rounding only. 1024 suits batches from 64 to 1024.
     pub tile_classes: usize,
 }
 
+/// How many of the classes a step scores exactly and moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum HeadMode {
+    /// Screened from [`AUTO_CLASSES`] classes on where the objective allows it, dense otherwise.
+    #[default]
+    Auto,
+    /// All of them: exact.
+    Dense,
+    /// All are scored in 7-bit integers, and those that matter exactly; the gradients are right on average.
+    Screened {
+        /// Share of the competitors' sum of exponentials from which a class is kept for certain, and about every which one
+        /// of the others is: from 0 (dense) to below 1. 2^-11 by default.
+        #[serde(default = "default_threshold")]
+        threshold: f64,
+    },
+}
+
+/// Classes from which [`HeadMode::Auto`] is screened.
+pub const AUTO_CLASSES: usize = 20_000;
+
+fn default_threshold() -> f64 {
+    DEFAULT_THRESHOLD
+}
+
+impl HeadMode {
+    /// Screened with the default threshold.
+    pub const fn screened() -> Self {
+        Self::Screened { threshold: DEFAULT_THRESHOLD }
+    }
+
+    fn check(self) -> Result<(), HeadError> {
+        match self {
+            Self::Screened { threshold } => within(0.0..1.0, "threshold", threshold, "from 0 to below 1"),
+            Self::Auto | Self::Dense => Ok(()),
+        }
+    }
+
+    /// The threshold of a head that is to be screened.
+    pub(crate) fn threshold(
+        self,
+        objective: &ClassObjective,
+        classes: usize,
+    ) -> Result<Option<f64>, HeadError> {
+        match self {
+            Self::Screened { threshold } if threshold > 0.0 => {
+                screened::check_objective(objective).map(|()| Some(threshold))
+            }
+            Self::Auto if classes >= AUTO_CLASSES => {
+                Ok(screened::check_objective(objective).is_ok().then_some(DEFAULT_THRESHOLD))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
 impl Default for HeadConfig {
-    /// SGD with momentum 0.9 and weight decay 5e-4, seed 0, tiles of 1024 classes.
+    /// SGD with momentum 0.9 and weight decay 5e-4, the mode by the number of classes, seed 0, tiles of 1024 classes.
     fn default() -> Self {
-        Self { optimiser: OptimiserConfig::default(), seed: 0, tile_classes: 1024 }
+        Self { mode: HeadMode::Auto, optimiser: OptimiserConfig::default(), seed: 0, tile_classes: 1024 }
     }
 }
 
 impl HeadConfig {
     pub(crate) fn check(&self) -> Result<(), HeadError> {
         within(1.0.., "tile_classes", self.tile_classes as f64, "1 or more")?;
+        self.mode.check()?;
         self.optimiser.check()
     }
 }

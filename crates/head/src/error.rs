@@ -88,6 +88,15 @@ pub enum HeadError {
         class: usize,
     },
 
+    /// An objective for which classes cannot be screened.
+    #[error("a screened head cannot train {objective}: it needs {why}; use the dense mode")]
+    NotScreenable {
+        /// The objective's name.
+        objective: &'static str,
+        /// What is missing.
+        why: &'static str,
+    },
+
     /// A pending update of another head, or one computed before the last update of this one.
     #[error(
         "the pending update was computed at step {found} of a head of {found_values} values; this head is at step {wanted} with {wanted_values}"

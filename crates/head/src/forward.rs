@@ -15,7 +15,9 @@ use widemargin_objective::{
     Objective, PointOutcome, PointPass, RowPass, Score, dot, norm, normalise, project,
 };
 
-use crate::HeadError;
+use crate::lazy::Lazy;
+use crate::screened::RowGradient;
+use crate::{HeadError, Optimiser};
 
 /// What [`Head::forward`](crate::Head::forward) returns.
 #[derive(Clone, Debug)]
@@ -28,8 +30,20 @@ pub struct HeadForward {
     pub grad_features: Vec<f32>,
     /// What else the batch says.
     pub diagnostics: Diagnostics,
+    /// What a screened head kept.
+    pub screening: Option<Screening>,
     /// The gradient of the class centres, to be given to [`Head::apply`](crate::Head::apply) or dropped.
     pub pending: PendingUpdate,
+}
+
+/// What a screened head scored exactly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Screening {
+    /// Share of all pairs of a sample and a class that were kept, 0 to 1.
+    pub kept: f64,
+    /// Share of the competitors' sum that is known from 7-bit scores alone, 0 to 1, the mean over the batch. It is in the
+    /// loss, and on average over the sampling in both gradients.
+    pub left_out: f64,
 }
 
 /// The loss of a batch without gradients.
@@ -49,8 +63,7 @@ pub struct HeadEvaluation {
 #[derive(Clone, Debug)]
 #[must_use = "nothing moves until the update is applied"]
 pub struct PendingUpdate {
-    pub(crate) gradient: Vec<f32>,
-    pub(crate) norm: f64,
+    pub(crate) gradient: CentreGradient,
     pub(crate) step: u64,
     /// Gradient of what the objective learns beside the centres.
     pub(crate) learnt: Option<f32>,
@@ -59,9 +72,13 @@ pub struct PendingUpdate {
 }
 
 impl PendingUpdate {
-    /// Gradient of the mean loss with respect to the class centres: `[classes, dim]`, row-major, finite.
-    pub fn gradient(&self) -> &[f32] {
-        &self.gradient
+    /// Gradient of the mean loss with respect to the class centres: `[classes, dim]`, row-major, finite; `None` where the
+    /// head holds it by its entries, being screened (see [`Head::gradient`](crate::Head::gradient)).
+    pub fn gradient(&self) -> Option<&[f32]> {
+        match &self.gradient {
+            CentreGradient::Whole { values, .. } => Some(values),
+            CentreGradient::Rows(_) => None,
+        }
     }
 
     /// Gradient of the mean loss with respect to what the objective learns beside the centres, if anything.
@@ -74,15 +91,30 @@ impl PendingUpdate {
         self.next_state
     }
 
-    /// The gradient itself.
-    pub fn into_gradient(self) -> Vec<f32> {
-        self.gradient
+    /// The gradient itself; `None` where the head holds it by its entries.
+    pub fn into_gradient(self) -> Option<Vec<f32>> {
+        match self.gradient {
+            CentreGradient::Whole { values, .. } => Some(values),
+            CentreGradient::Rows(_) => None,
+        }
     }
 
-    /// Euclidean norm of the whole gradient, for clipping.
+    /// Euclidean norm of the whole gradient, for clipping. A screened head's is worked out by this call.
     pub fn gradient_norm(&self) -> f64 {
-        self.norm
+        match &self.gradient {
+            CentreGradient::Whole { norm, .. } => *norm,
+            CentreGradient::Rows(rows) => rows.norm(),
+        }
     }
+}
+
+/// The gradient of the class centres, whole or by what was kept.
+#[derive(Clone, Debug)]
+pub(crate) enum CentreGradient {
+    /// `[classes * sub_centres, dim]`, and its norm.
+    Whole { values: Vec<f32>, norm: f64 },
+    /// Of a screened head.
+    Rows(Box<RowGradient>),
 }
 
 /// Scores that [`class_loss`] holds at once rather than compute twice: 64 MiB of them.
@@ -113,7 +145,7 @@ pub fn class_loss(
     // Scores that are kept need not be computed again for the gradients: a product less of four.
     let tile_classes =
         (SCORES_KEPT / (features.rows() * each).max(1)).max(crate::HeadConfig::default().tile_classes);
-    let centres = Centres { values: centres, score: objective.score(), each, tile_classes };
+    let centres = Centres { values: centres, score: objective.score(), each, tile_classes, behind: None };
     centres.forward(objective, features, labels, 0)
 }
 
@@ -126,6 +158,8 @@ pub(crate) struct Centres<'a> {
     /// Centres of a class.
     pub(crate) each: usize,
     pub(crate) tile_classes: usize,
+    /// Rows that are behind, and what the optimiser remembers of them.
+    pub(crate) behind: Option<(&'a Lazy, &'a Optimiser)>,
 }
 
 /// Some classes, their centres ready to be multiplied.
@@ -179,15 +213,15 @@ impl Tile {
 }
 
 /// The features of a batch, ready to be multiplied.
-struct Batch {
-    units: Vec<f32>,
-    norms: Vec<f64>,
-    rows: usize,
-    dim: usize,
+pub(crate) struct Batch {
+    pub(crate) units: Vec<f32>,
+    pub(crate) norms: Vec<f64>,
+    pub(crate) rows: usize,
+    pub(crate) dim: usize,
 }
 
 impl Batch {
-    fn new(features: MatRef<'_>, score: Score) -> Self {
+    pub(crate) fn new(features: MatRef<'_>, score: Score) -> Self {
         let (units, norms) = rows_to_score(features, score.is_cosine());
         Self { units, norms, rows: features.rows(), dim: features.cols() }
     }
@@ -205,17 +239,17 @@ fn rows_to_score(rows: MatRef<'_>, cosine: bool) -> (Vec<f32>, Vec<f64>) {
 }
 
 /// A batch without its ignored samples.
-struct Active {
+pub(crate) struct Active {
     rows: Vec<usize>,
     values: Vec<f32>,
-    labels: Vec<u32>,
+    pub(crate) labels: Vec<u32>,
     dim: usize,
     batch: usize,
 }
 
 impl Active {
     /// `None` where no sample is ignored.
-    fn of(features: MatRef<'_>, labels: &[u32], ignore: Option<u32>) -> Option<Self> {
+    pub(crate) fn of(features: MatRef<'_>, labels: &[u32], ignore: Option<u32>) -> Option<Self> {
         let ignore = ignore.filter(|ignore| labels.contains(ignore))?;
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != ignore).collect();
         Some(Self {
@@ -227,13 +261,13 @@ impl Active {
         })
     }
 
-    fn features(&self) -> Result<MatRef<'_>, HeadError> {
+    pub(crate) fn features(&self) -> Result<MatRef<'_>, HeadError> {
         Ok(MatRef::new(&self.values, self.rows.len(), self.dim)
             .map_err(widemargin_objective::ObjectiveError::from)?)
     }
 
     /// Rows of the active samples in their places, zeros in those of the ignored ones.
-    fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
+    pub(crate) fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
         let mut all = vec![0.0; self.batch * cols];
         for (values, &row) in values.chunks(cols).zip(&self.rows) {
             all[row * cols..(row + 1) * cols].copy_from_slice(values);
@@ -252,13 +286,15 @@ struct FirstPass {
 }
 
 /// What each sample and its own class centre have to do with each other.
-struct Targets {
-    similarities: Vec<f32>,
-    cosines: Vec<f64>,
+pub(crate) struct Targets {
+    pub(crate) similarities: Vec<f32>,
+    pub(crate) cosines: Vec<f64>,
     /// What a similarity is the cosine times of: 1 for cosines.
     lengths: Vec<f32>,
     /// Norms of the features as they came.
-    feature_norms: Vec<f64>,
+    pub(crate) feature_norms: Vec<f64>,
+    /// Norms of the own centres, as `normalise` gives them; 1 where centres are not normalised.
+    pub(crate) centre_norms: Vec<f64>,
     /// Row of the own centre among all.
     rows: Vec<usize>,
 }
@@ -268,30 +304,54 @@ impl<'a> Centres<'a> {
         self.values.rows() / self.each
     }
 
+    /// Writes a row at its true place, of length one where the score wants it; what `normalise` returned, or 1.
+    pub(crate) fn unit(&self, row: usize, out: &mut [f32]) -> f64 {
+        match self.behind.and_then(|(lazy, optimiser)| Some((lazy.motion(row)?, optimiser))) {
+            None => out.copy_from_slice(self.values.row(row)),
+            Some((motion, optimiser)) => {
+                let dim = out.len();
+                let memory: Vec<&[f32]> =
+                    optimiser.memory().map(|(_, values)| &values[row * dim..(row + 1) * dim]).collect();
+                motion.values(self.values.row(row), &memory, out);
+            }
+        }
+        if self.score.normalises_centres() { normalise(out) } else { 1.0 }
+    }
+
+    /// Rows from `first` on, ready to be multiplied, and the norms that they were divided by.
+    fn rows_to_score(&self, rows: MatRef<'_>, first: usize) -> (Vec<f32>, Vec<f64>) {
+        if self.behind.is_none() {
+            return rows_to_score(rows, self.score.normalises_centres());
+        }
+        let mut units = vec![0.0; rows.data().len()];
+        let all = units.par_chunks_mut(rows.cols()).enumerate();
+        let norms = all.map(|(at, unit)| self.unit(first + at, unit)).collect();
+        (units, norms)
+    }
+
     fn tiles(&self) -> impl Iterator<Item = Tile> + 'a {
-        let Self { values, score, each, tile_classes } = *self;
+        let this = *self;
+        let Self { values, each, tile_classes, .. } = this;
         let classes = self.classes();
         (0..classes).step_by(tile_classes).map(move |first_class| {
             let end = classes.min(first_class.saturating_add(tile_classes));
             let rows = values.slice_rows(first_class * each..end * each);
-            let (units, norms) = rows_to_score(rows, score.normalises_centres());
+            let (units, norms) = this.rows_to_score(rows, first_class * each);
             Tile { first_class, classes: end - first_class, each, units, norms }
         })
     }
 
     /// Similarity of each sample with its own class: one product a sample and centre of the class.
-    fn targets(&self, batch: &Batch, features: MatRef<'_>, labels: &[u32]) -> Targets {
+    pub(crate) fn targets(&self, batch: &Batch, features: MatRef<'_>, labels: &[u32]) -> Targets {
         let own = |(at, (unit, &label)): (usize, (&[f32], &u32))| {
-            let mut best = (f32::NEG_INFINITY, 0, 0.0);
+            let mut best = (f32::NEG_INFINITY, 0, 0.0, 0.0);
+            let mut centre = vec![0.0; batch.dim];
             for row in label as usize * self.each..(label as usize + 1) * self.each {
-                let mut centre = self.values.row(row).to_vec();
-                if self.score.normalises_centres() {
-                    normalise(&mut centre);
-                }
+                let centre_norm = self.unit(row, &mut centre);
                 let similarity = dot(unit, &centre) as f32;
                 if similarity > best.0 {
                     let centre_length = if self.score.normalises_centres() { 1.0 } else { norm(&centre) };
-                    best = (similarity, row, centre_length);
+                    best = (similarity, row, centre_length, centre_norm);
                 }
             }
             let feature_norm = norm(features.row(at));
@@ -302,7 +362,7 @@ impl<'a> Centres<'a> {
                 } else {
                     feature_norm.max(NORM_FLOOR) * best.2.max(NORM_FLOOR)
                 };
-            (best.0, cosine, length as f32, feature_norm, best.1)
+            (best.0, cosine, length as f32, feature_norm, best.1, best.3)
         };
         let all: Vec<_> =
             batch.units.par_chunks(batch.dim).zip(labels.par_iter()).enumerate().map(own).collect();
@@ -312,6 +372,7 @@ impl<'a> Centres<'a> {
             lengths: all.iter().map(|own| own.2).collect(),
             feature_norms: all.iter().map(|own| own.3).collect(),
             rows: all.iter().map(|own| own.4).collect(),
+            centre_norms: all.iter().map(|own| own.5).collect(),
         }
     }
 
@@ -398,7 +459,7 @@ impl<'a> Centres<'a> {
         Ok(FirstPass { outcomes, points, targets, scored: one_tile.then_some((similarities, nearest)) })
     }
 
-    fn summary(outcomes: &[PointOutcome<f32>], targets: &Targets) -> HeadEvaluation {
+    pub(crate) fn summary(outcomes: &[PointOutcome<f32>], targets: &Targets) -> HeadEvaluation {
         let mut diagnostics = DiagnosticsSum::default();
         for (outcome, &cosine) in outcomes.iter().zip(&targets.cosines) {
             diagnostics.add(outcome, cosine);
@@ -473,16 +534,7 @@ impl<'a> Centres<'a> {
         }
         self.along_lengths(&outcomes, &targets, &batch, share, &mut grad_features, &mut grad_centres);
         project_rows(&mut grad_features, &batch.units, &batch.norms, dim);
-        for (row, outcome) in outcomes.iter().enumerate() {
-            if let Some(term) = points.norm_term(row) {
-                let scale = points.point(row).scale();
-                let slope = term.norm_slope(f64::from(outcome.push), scale) * f64::from(share);
-                let by_norm = (slope / targets.feature_norms[row].max(NORM_FLOOR)) as f32;
-                let gradient = grad_features[row * dim..].iter_mut();
-                gradient.zip(features.row(row)).for_each(|(gradient, x)| *gradient += by_norm * x);
-            }
-        }
-
+        add_norm_terms(&points, &outcomes, &targets.feature_norms, features, &mut grad_features);
         if let Some(at) = first_not_finite(&grad_features) {
             return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
         }
@@ -493,13 +545,12 @@ impl<'a> Centres<'a> {
             outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope)).sum::<f64>() as f32 * share
         });
         let pending = PendingUpdate {
-            norm: norm_of_rows(&grad_centres, dim),
-            gradient: grad_centres,
+            gradient: CentreGradient::Whole { norm: norm_of_rows(&grad_centres, dim), values: grad_centres },
             step,
             learnt,
             next_state: points.next_state(),
         };
-        Ok(HeadForward { loss, losses, grad_features, diagnostics, pending })
+        Ok(HeadForward { loss, losses, grad_features, diagnostics, screening: None, pending })
     }
 
     /// Where a margin in angle meets scores that have a length: what goes through the lengths of feature and own centre.
@@ -572,7 +623,12 @@ impl<'a> Centres<'a> {
         Ok(())
     }
 
-    fn check(&self, features: MatRef<'_>, labels: &[u32], ignore: Option<u32>) -> Result<(), HeadError> {
+    pub(crate) fn check(
+        &self,
+        features: MatRef<'_>,
+        labels: &[u32],
+        ignore: Option<u32>,
+    ) -> Result<(), HeadError> {
         self.check_features(features)?;
         if labels.len() != features.rows() {
             return Err(HeadError::LabelCount { found: labels.len(), wanted: features.rows() });
@@ -585,14 +641,33 @@ impl<'a> Centres<'a> {
     }
 }
 
+/// What the norms of the features add to their gradient, for objectives where norms are learnt from.
+pub(crate) fn add_norm_terms(
+    points: &BatchPoints,
+    outcomes: &[PointOutcome<f32>],
+    feature_norms: &[f64],
+    features: MatRef<'_>,
+    grad_features: &mut [f32],
+) {
+    for (row, outcome) in outcomes.iter().enumerate() {
+        if let Some(term) = points.norm_term(row) {
+            let scale = points.point(row).scale();
+            let slope = term.norm_slope(f64::from(outcome.push), scale) / outcomes.len() as f64;
+            let by_norm = (slope / feature_norms[row].max(NORM_FLOOR)) as f32;
+            let gradient = grad_features[row * features.cols()..].iter_mut();
+            gradient.zip(features.row(row)).for_each(|(gradient, x)| *gradient += by_norm * x);
+        }
+    }
+}
+
 /// Takes each row's gradient through the division by its norm; nothing to do for dot products, which have no norms.
-fn project_rows(gradients: &mut [f32], units: &[f32], norms: &[f64], dim: usize) {
+pub(crate) fn project_rows(gradients: &mut [f32], units: &[f32], norms: &[f64], dim: usize) {
     let rows = gradients.par_chunks_mut(dim).zip(units.par_chunks(dim)).zip(norms.par_iter());
     rows.for_each(|((gradient, unit), &norm)| project(gradient, unit, norm));
 }
 
 /// The place of the first value that is not finite.
-fn first_not_finite(values: &[f32]) -> Option<usize> {
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     const CHUNK: usize = 1 << 14;
     let found = |(_, chunk): &(usize, &[f32])| !all_finite(chunk);
     let (at, chunk) = values.par_chunks(CHUNK).enumerate().find_first(found)?;

@@ -2,10 +2,12 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
 use widemargin_objective::{ClassObjective, Diagnostics, MatRef, normalise};
 
 use crate::error::within;
-use crate::forward::Centres;
+use crate::forward::{CentreGradient, Centres};
+use crate::screened::{Screen, Screened};
 use crate::{HeadConfig, HeadError, HeadEvaluation, HeadForward, Optimiser, OptimiserConfig, PendingUpdate};
 
 /// Class centres that are trained with an objective.
@@ -22,6 +24,8 @@ pub struct Head {
     pub(crate) optimiser: Optimiser,
     /// Of what the objective learns beside the centres; of no values where it learns nothing.
     pub(crate) learnt_optimiser: Optimiser,
+    /// What a screened head has beside all this.
+    pub(crate) screen: Option<Screen>,
 }
 
 /// What [`Head::step`] returns.
@@ -59,6 +63,10 @@ impl Head {
                 normalise(centre);
             }
         }
+        let screen = config
+            .mode
+            .threshold(&objective, classes)?
+            .map(|threshold| Screen::fresh(&centres, dim, threshold, config.optimiser));
         Ok(Self {
             classes,
             dim,
@@ -70,6 +78,7 @@ impl Head {
             config,
             centres,
             optimiser: Optimiser::new(config.optimiser, len)?,
+            screen,
         })
     }
 
@@ -104,10 +113,52 @@ impl Head {
     }
 
     /// The class centres as they are kept, `[classes * sub_centres, dim]`, those of a class one after the other; not of length
-    /// one, also for cosine objectives.
+    /// one, also for cosine objectives. Those of a screened head may be some steps behind: see [`Head::settled_centres`].
     pub fn centres(&self) -> MatRef<'_> {
         MatRef::new(&self.centres, self.classes * self.sub_centres(), self.dim)
             .expect("sized by new and from_state")
+    }
+
+    /// A copy of the class centres where each row is at its true place: what [`Head::centres`] are for a head that is not
+    /// screened.
+    pub fn settled_centres(&self) -> Vec<f32> {
+        let mut out = self.centres.clone();
+        if let Some(screen) = &self.screen {
+            out.par_chunks_mut(self.dim).enumerate().for_each(|(row, out)| {
+                if let Some(motion) = screen.lazy.motion(row) {
+                    let range = row * self.dim..(row + 1) * self.dim;
+                    let memory: Vec<&[f32]> =
+                        self.optimiser.memory().map(|(_, values)| &values[range.clone()]).collect();
+                    motion.values(&self.centres[range.clone()], &memory, out);
+                }
+            });
+        }
+        out
+    }
+
+    /// Whether classes are screened, be it by [`HeadMode::Auto`](crate::HeadMode::Auto).
+    pub fn is_screened(&self) -> bool {
+        self.screen.is_some()
+    }
+
+    /// The gradient of a pending update as a matrix, `[classes * sub_centres, dim]`, also where the head holds it by its
+    /// entries; zero in rows without any.
+    ///
+    /// # Errors
+    /// [`HeadError::StaleUpdate`] for an update of another step of the head.
+    pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, HeadError> {
+        self.check_pending(pending)?;
+        Ok(match &pending.gradient {
+            CentreGradient::Whole { values, .. } => values.clone(),
+            CentreGradient::Rows(rows) => {
+                let centres = self.scored();
+                rows.whole(|row| {
+                    let mut unit = vec![0.0; self.dim];
+                    centres.unit(row, &mut unit);
+                    unit
+                })
+            }
+        })
     }
 
     /// Puts a share of the objective's margin in force, 0 to 1; what a margin warm-up calls before each step.
@@ -123,7 +174,15 @@ impl Head {
     /// Shapes or labels that do not fit; features, a loss or a gradient that is not finite, naming the row of the batch
     /// (or, for the centres' gradient, the class).
     pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
-        self.scored().forward(&self.objective, features, labels, self.steps())
+        let centres = self.scored();
+        match &self.screen {
+            None => centres.forward(&self.objective, features, labels, self.steps()),
+            Some(screen) => {
+                // another number for each step, far from those of other seeds
+                let seed = self.config.seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(self.steps());
+                Screened { centres, screen, seed }.forward(&self.objective, features, labels, self.steps())
+            }
+        }
     }
 
     /// Moves the class centres by a pending update: the optimiser sees `clip_factor` times its gradient.
@@ -142,23 +201,43 @@ impl Head {
         let finite = 0.0..=f64::from(f32::MAX);
         within(finite.clone(), "learning rate", learning_rate, "a finite number, 0 or above")?;
         within(finite, "clip factor", clip_factor, "a finite number, 0 or above")?;
-        let PendingUpdate { gradient, step, learnt, next_state, .. } = pending;
-        if step != self.steps() || gradient.len() != self.centres.len() {
-            return Err(HeadError::StaleUpdate {
-                found: step,
-                wanted: self.steps(),
-                found_values: gradient.len(),
-                wanted_values: self.centres.len(),
-            });
-        }
+        self.check_pending(&pending)?;
+        let PendingUpdate { gradient, learnt, next_state, .. } = pending;
         self.objective.commit(next_state)?;
         if let (Some(gradient), Some((_, value))) = (learnt, self.objective.learnt()) {
             let mut values = [value as f32];
             self.learnt_optimiser.step(&mut values, &[gradient], learning_rate, clip_factor);
             self.objective.set_learnt(values[0].into())?;
         }
-        self.optimiser.step(&mut self.centres, &gradient, learning_rate, clip_factor);
+        match (gradient, &mut self.screen) {
+            (CentreGradient::Whole { values, .. }, None) => {
+                self.optimiser.step(&mut self.centres, &values, learning_rate, clip_factor);
+            }
+            (CentreGradient::Rows(rows), Some(screen)) => {
+                let sharpness = self.objective.score().scale();
+                let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
+                screen.step(optimiser, centres, &rows, learning_rate, clip_factor, sharpness);
+            }
+            _ => unreachable!("check_pending compares the kinds"),
+        }
         Ok(())
+    }
+
+    /// Whether a pending update is one of this head at its present step.
+    fn check_pending(&self, pending: &PendingUpdate) -> Result<(), HeadError> {
+        let (values, rows) = match &pending.gradient {
+            CentreGradient::Whole { values, .. } => (values.len(), false),
+            CentreGradient::Rows(rows) => (rows.classes * rows.dim, true),
+        };
+        if pending.step == self.steps() && values == self.centres.len() && rows == self.is_screened() {
+            return Ok(());
+        }
+        Err(HeadError::StaleUpdate {
+            found: pending.step,
+            wanted: self.steps(),
+            found_values: values,
+            wanted_values: self.centres.len(),
+        })
     }
 
     /// [`Head::forward`] and [`Head::apply`] in one, without clipping.
@@ -209,6 +288,7 @@ impl Head {
             score: self.objective.score(),
             each: self.objective.sub_centres(),
             tile_classes: self.config.tile_classes,
+            behind: self.screen.as_ref().map(|screen| (&screen.lazy, &self.optimiser)),
         }
     }
 }

@@ -29,14 +29,16 @@ mod config;
 mod error;
 mod forward;
 mod head;
+mod lazy;
 mod optimiser;
+mod screened;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use config::HeadConfig;
+pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
 pub use error::HeadError;
-pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, class_loss};
+pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
 pub use state::{HeadState, HeadTensor};

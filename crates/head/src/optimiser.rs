@@ -167,48 +167,93 @@ impl Optimiser {
     pub fn step(&mut self, values: &mut [f32], gradients: &[f32], learning_rate: f64, gradient_factor: f64) {
         assert_eq!(values.len(), self.len, "an optimiser of {} values", self.len);
         assert_eq!(gradients.len(), self.len, "an optimiser of {} values", self.len);
+        let rule = self.next_rule(learning_rate, gradient_factor);
         self.steps += 1;
+        let chunks = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK));
+        match self.memory.as_mut_slice() {
+            [] => chunks.for_each(|(values, gradients)| rule.apply(values, gradients, &mut [])),
+            [one] => chunks
+                .zip(one.par_chunks_mut(CHUNK))
+                .for_each(|((values, gradients), one)| rule.apply(values, gradients, &mut [one])),
+            [one, two, ..] => chunks
+                .zip(one.par_chunks_mut(CHUNK).zip(two.par_chunks_mut(CHUNK)))
+                .for_each(|((values, gradients), (one, two))| rule.apply(values, gradients, &mut [one, two])),
+        }
+    }
+
+    /// The next step as a rule for any part of the values; [`Optimiser::count_step`] is to be called once it has been
+    /// applied where it should.
+    pub(crate) fn next_rule(&self, learning_rate: f64, gradient_factor: f64) -> Rule {
+        Rule::new(self.config, self.steps + 1, learning_rate, gradient_factor)
+    }
+
+    /// Counts a step whose rule has been applied by hand.
+    pub(crate) fn count_step(&mut self) {
+        self.steps += 1;
+    }
+
+    /// What is remembered, to be changed row by row.
+    pub(crate) fn memory_mut(&mut self) -> &mut [Vec<f32>] {
+        &mut self.memory
+    }
+}
+
+/// One step of an optimiser, its settings worked out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rule {
+    Sgd { factor: f32, rate: f32, momentum: f32, decay: f32 },
+    AdamW { factor: f32, rate: f32, root: f32, keep: f32, beta: [f32; 2], new: [f32; 2], epsilon: f32 },
+}
+
+impl Rule {
+    fn new(config: OptimiserConfig, step: u64, learning_rate: f64, gradient_factor: f64) -> Self {
         let factor = gradient_factor as f32;
-        match self.config {
-            OptimiserConfig::Sgd { momentum, weight_decay } => {
-                let (momentum, decay, rate) = (momentum as f32, weight_decay as f32, learning_rate as f32);
-                let pairs = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK));
-                if let Some(velocity) = self.memory.first_mut() {
-                    pairs.zip(velocity.par_chunks_mut(CHUNK)).for_each(|((values, gradients), velocity)| {
-                        for ((w, &g), v) in values.iter_mut().zip(gradients).zip(velocity) {
-                            *v = momentum * *v + (factor * g + decay * *w);
-                            *w -= rate * *v;
-                        }
-                    });
-                } else {
-                    pairs.for_each(|(values, gradients)| {
-                        for (w, &g) in values.iter_mut().zip(gradients) {
-                            *w -= rate * (factor * g + decay * *w);
-                        }
-                    });
+        match config {
+            OptimiserConfig::Sgd { momentum, weight_decay } => Self::Sgd {
+                factor,
+                rate: learning_rate as f32,
+                momentum: momentum as f32,
+                decay: weight_decay as f32,
+            },
+            OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
+                let power = i32::try_from(step).unwrap_or(i32::MAX);
+                Self::AdamW {
+                    factor,
+                    rate: (learning_rate / (1.0 - beta1.powi(power))) as f32,
+                    root: (1.0 / (1.0 - beta2.powi(power)).sqrt()) as f32,
+                    keep: (1.0 - learning_rate * weight_decay) as f32,
+                    beta: [beta1 as f32, beta2 as f32],
+                    new: [(1.0 - beta1) as f32, (1.0 - beta2) as f32],
+                    epsilon: epsilon as f32,
                 }
             }
-            OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
-                let [mean, square] = self.memory.as_mut_slice() else {
-                    unreachable!("AdamW remembers two values for each; see memory_names");
-                };
-                let power = i32::try_from(self.steps).unwrap_or(i32::MAX);
-                let rate = (learning_rate / (1.0 - beta1.powi(power))) as f32;
-                let root = (1.0 / (1.0 - beta2.powi(power)).sqrt()) as f32;
-                let keep = (1.0 - learning_rate * weight_decay) as f32;
-                let (new1, new2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
-                let (beta1, beta2, epsilon) = (beta1 as f32, beta2 as f32, epsilon as f32);
-                let memory = mean.par_chunks_mut(CHUNK).zip(square.par_chunks_mut(CHUNK));
-                let chunks = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK)).zip(memory);
-                chunks.for_each(|((values, gradients), (mean, square))| {
-                    for (((w, &g), m), s) in values.iter_mut().zip(gradients).zip(mean).zip(square) {
-                        let g = factor * g;
-                        *m = beta1 * *m + new1 * g;
-                        *s = beta2 * *s + new2 * g * g;
-                        *w = keep * *w - rate * *m / (s.sqrt() * root + epsilon);
-                    }
-                });
+        }
+    }
+
+    /// Moves some values; `memory` is theirs, in the order of [`OptimiserConfig::memory_names`].
+    pub(crate) fn apply(self, values: &mut [f32], gradients: &[f32], memory: &mut [&mut [f32]]) {
+        let pairs = values.iter_mut().zip(gradients);
+        match (self, memory) {
+            (Self::Sgd { factor, rate, momentum, decay }, [velocity, ..]) => {
+                for ((w, &g), v) in pairs.zip(velocity.iter_mut()) {
+                    *v = momentum * *v + (factor * g + decay * *w);
+                    *w -= rate * *v;
+                }
             }
+            (Self::Sgd { factor, rate, decay, .. }, []) => {
+                for (w, &g) in pairs {
+                    *w -= rate * (factor * g + decay * *w);
+                }
+            }
+            (Self::AdamW { factor, rate, root, keep, beta, new, epsilon }, [mean, square, ..]) => {
+                for ((w, &g), (m, s)) in pairs.zip(mean.iter_mut().zip(square.iter_mut())) {
+                    let g = factor * g;
+                    *m = beta[0] * *m + new[0] * g;
+                    *s = beta[1] * *s + new[1] * g * g;
+                    *w = keep * *w - rate * *m / (s.sqrt() * root + epsilon);
+                }
+            }
+            (Self::AdamW { .. }, _) => unreachable!("AdamW remembers two values for each; see memory_names"),
         }
     }
 }

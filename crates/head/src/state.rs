@@ -6,10 +6,18 @@ use serde::{Deserialize, Serialize};
 use widemargin_objective::ClassObjective;
 
 use crate::head::{check_size, undecayed};
+use crate::lazy::{Lazy, LazyState, OLDEST};
+use crate::screened::Screen;
 use crate::{Head, HeadConfig, HeadError, Optimiser};
 
 /// Name of the tensor of the class centres.
 const CENTRES: &str = "centres";
+
+/// Name of the tensor that says of each row of a screened head how many steps it is behind, and whether it is active.
+const BEHIND: &str = "behind";
+
+/// Name of the tensor of a screened head's last learning rates, each as two numbers that add up to it.
+const RATES: &str = "rates";
 
 /// The whole state of a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +67,7 @@ impl Head {
             tensors: std::iter::once((CENTRES, self.centres.as_slice()))
                 .chain(self.optimiser.memory())
                 .map(tensor)
+                .chain(self.screen.iter().flat_map(|screen| lazy_tensors(&screen.lazy.state())))
                 .collect(),
         }
     }
@@ -91,6 +100,10 @@ impl Head {
         let centres = take(CENTRES)?;
         let memory =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
+        let lazy = match config.mode.threshold(&objective, classes)? {
+            Some(_) => Some(take_lazy(&mut tensors, classes)?),
+            None => None,
+        };
         if let Some(tensor) = tensors.pop() {
             return Err(HeadError::UnexpectedTensor { name: tensor.name });
         }
@@ -111,6 +124,56 @@ impl Head {
             _ => learnt_memory.iter().map(|value| vec![*value]).collect(),
         };
         let learnt_optimiser = Optimiser::restored(undecayed(config.optimiser), learns, steps, learnt_memory);
-        Ok(Self { classes, dim, objective, config, centres, optimiser, learnt_optimiser })
+        let screen = match (config.mode.threshold(&objective, classes)?, lazy) {
+            (Some(threshold), Some(lazy)) => {
+                Some(Screen::new(&centres, dim, threshold, Lazy::restored(config.optimiser, steps, lazy)))
+            }
+            _ => None,
+        };
+        Ok(Self { classes, dim, objective, config, centres, optimiser, learnt_optimiser, screen })
     }
+}
+
+/// Small whole numbers, which `f32` holds exactly; a rate as its nearest `f32` and what is left of it.
+fn lazy_tensors(state: &LazyState) -> [HeadTensor; 2] {
+    let behind = state.ages.iter().zip(&state.active);
+    let behind: Vec<f32> =
+        behind.flat_map(|(&age, &active)| [age as f32, f32::from(u8::from(active))]).collect();
+    let split = |rate: &f64| [*rate as f32, (rate - f64::from(*rate as f32)) as f32];
+    let rates: Vec<f32> = state.rates.iter().flat_map(split).collect();
+    [
+        HeadTensor { name: BEHIND.to_owned(), shape: [behind.len() / 2, 2], values: behind },
+        HeadTensor { name: RATES.to_owned(), shape: [rates.len() / 2, 2], values: rates },
+    ]
+}
+
+fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize) -> Result<LazyState, HeadError> {
+    let mut take = |name: &'static str, rows: Option<usize>| {
+        let at =
+            tensors.iter().position(|tensor| tensor.name == name).ok_or(HeadError::MissingTensor { name })?;
+        let tensor = tensors.swap_remove(at);
+        let wanted = [rows.unwrap_or(tensor.shape[0]), 2];
+        if tensor.shape != wanted || tensor.values.len() != 2 * wanted[0] {
+            let (found, values) = (tensor.shape, tensor.values.len());
+            return Err(HeadError::TensorShape { name: tensor.name, found, values, wanted });
+        }
+        match tensor.values.iter().position(|value| !(value.is_finite() && value.abs() <= 1e30)) {
+            Some(at) => Err(HeadError::NonFiniteTensor { name: tensor.name, row: at / 2 }),
+            None => Ok(tensor.values),
+        }
+    };
+    let (behind, rates) = (take(BEHIND, Some(rows))?, take(RATES, None)?);
+    let oldest = (rates.len() / 2).min(OLDEST as usize) as f32;
+    if let Some(row) = behind.chunks(2).position(|row| !(0.0..=oldest).contains(&row[0])) {
+        return Err(HeadError::OutOfRange {
+            setting: "steps that a row of the state is behind",
+            found: behind[2 * row].into(),
+            wanted: "0 to the number of learning rates kept",
+        });
+    }
+    Ok(LazyState {
+        ages: behind.chunks(2).map(|row| row[0] as u32).collect(),
+        active: behind.chunks(2).map(|row| row[1] > 0.0).collect(),
+        rates: rates.chunks(2).map(|rate| f64::from(rate[0]) + f64::from(rate[1])).collect(),
+    })
 }

@@ -125,7 +125,8 @@ impl ClassLoss {
             let value = loss([features, centres], |[features, centres]| {
                 let found = compute(&objective, features, centres)?;
                 next = found.pending.next_state();
-                let gradients = [found.grad_features, found.pending.into_gradient()];
+                let gradients =
+                    [found.grad_features, found.pending.into_gradient().expect("class_loss is dense")];
                 Ok::<_, Error>(LossOfValues { value: found.loss as f32, gradients })
             })?;
             objective.commit(next)?;
@@ -138,7 +139,11 @@ impl ClassLoss {
             let found = compute(&with_learnt, features, centres)?;
             next = Some(found.pending.next_state());
             let slope = found.pending.learnt_gradient().unwrap_or(0.0);
-            let gradients = [found.grad_features, found.pending.into_gradient(), vec![slope]];
+            let gradients = [
+                found.grad_features,
+                found.pending.into_gradient().expect("class_loss is dense"),
+                vec![slope],
+            ];
             Ok::<_, Error>(LossOfValues { value: found.loss as f32, gradients })
         })?;
         if let Some(next) = next {

@@ -249,6 +249,9 @@ impl<T: Real> RowPass<T> {
             self.leads.is_softmax() && self.smoothing == 0.0,
             "sums are for competitors that count as they are"
         );
+        if summed.count == 0 {
+            return;
+        }
         let slope = self.leads.scale / T::from_f64(temperature);
         let lead = self.leads.plain_of(summed.largest);
         self.finite &= summed.sum.is_finite() && lead.is_finite();
@@ -258,12 +261,10 @@ impl<T: Real> RowPass<T> {
             summed.largest > self.leads.plain
         };
         self.observed += summed.count;
-        if summed.count > 0 {
-            (self.nearest_similarity, self.hardest, self.hardest_plain) = (summed.largest, lead, lead);
-            self.hardest_class = summed.largest_class;
-            (self.exponentials, self.moment) = (summed.sum, summed.moment);
-            self.shift((slope * (summed.centre - summed.largest)).into());
-        }
+        (self.nearest_similarity, self.hardest, self.hardest_plain) = (summed.largest, lead, lead);
+        self.hardest_class = summed.largest_class;
+        (self.exponentials, self.moment) = (summed.sum, summed.moment);
+        self.shift((slope * (summed.centre - summed.largest)).into());
     }
 
     fn competitors(&mut self, first_class: usize, similarities: &[T]) {

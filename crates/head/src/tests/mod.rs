@@ -2,6 +2,7 @@
 
 mod promises;
 mod reference;
+mod screened;
 
 use crate::{MatRef, Objective};
 use widemargin_objective::{ClassObjective, ClassParameters, Link, Margin, Parameters, Pool, Score};

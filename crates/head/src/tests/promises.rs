@@ -127,7 +127,7 @@ fn a_clip_factor_scales_the_gradient_and_not_the_decay() {
     let mut head = Head::new(3, 4, am_softmax(), config).expect("in range");
     let start = head.centres().data().to_vec();
     let pending = head.forward(view(&features, 2, 4), &[0, 2]).expect("finite inputs").pending;
-    let gradient = pending.gradient().to_vec();
+    let gradient = pending.gradient().expect("dense").to_vec();
     head.apply(pending, 0.1, 0.25).expect("fresh");
     for ((w, start), g) in head.centres().data().iter().zip(&start).zip(&gradient) {
         assert!((w - (start - 0.1 * (0.25 * g + 0.5 * start))).abs() < 1e-6);

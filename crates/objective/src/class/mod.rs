@@ -197,6 +197,11 @@ impl ClassObjective {
         self.margin_share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
     }
 
+    /// Whether every sample's loss is a softmax over competitors that enter as they are ([`Objective::is_softmax`]).
+    pub fn is_softmax(&self) -> bool {
+        self.base.is_softmax() && !matches!(self.rule, Rule::Curricular { .. } | Rule::Binary { .. })
+    }
+
     /// Whether there is a margin that could be warmed up.
     pub fn has_margin(&self) -> bool {
         self.base.margin() != Margin::None || self.class_margins.is_some()

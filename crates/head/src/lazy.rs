@@ -1,0 +1,281 @@
+//! Rows that are stepped when they are touched, and caught up in closed form.
+//!
+//! A step of a plain optimiser moves every row: also one without a gradient goes on under its momentum and shrinks under
+//! weight decay. Visiting a million rows for that costs more than the rest of the step. Without a gradient a step is linear
+//! in what is known of the row, so any number of them is one small table entry:
+//!
+//! - SGD, `v' = momentum v + decay w`, `w' = w - rate v'`: a matrix of two by two a step, and their product over `k` steps;
+//! - AdamW, `m' = beta1 m`, `s' = beta2 s`, `w' = keep w - rate_t m' / sqrt(s')`: where `epsilon` is small beside the root, as
+//!   it is where a row moves at all, every step moves `w` along the same `m / sqrt(s)`, and a sum of `k` factors is enough.
+//!
+//! A row that is left alone is behind its true place only by what it will be caught up with. Rows whose remaining movement
+//! would change a score by more than [`NOTICEABLE`] are *active* and stepped until it does not. Every row is caught up at
+//! least each [`OLDEST`] steps, so the table has an end.
+
+use std::collections::VecDeque;
+
+use crate::OptimiserConfig;
+
+/// Steps after which a row is caught up in any case.
+pub(crate) const OLDEST: u32 = 1024;
+
+/// Change of an exponent that is worth a visit: a hundredth changes a probability by one part in a hundred, less than what
+/// screening's seven bits do to it.
+pub(crate) const NOTICEABLE: f64 = 0.01;
+
+/// `k` steps without a gradient, all at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Motion {
+    /// `[w; v]` is multiplied by this.
+    Sgd([[f64; 2]; 2]),
+    /// `w = keep w - along m / (sqrt(s) + epsilon)`, `m = decays[0] m`, `s = decays[1] s`.
+    AdamW { keep: f64, along: f64, decays: [f64; 2], epsilon: f64 },
+}
+
+/// When each row was last at its true place, and how the ones behind get there.
+#[derive(Clone, Debug)]
+pub(crate) struct Lazy {
+    config: OptimiserConfig,
+    /// Steps that each row is behind.
+    ages: Vec<u32>,
+    /// Rows that still move noticeably.
+    active: Vec<bool>,
+    /// Learning rates of the last steps, the newest first.
+    rates: VecDeque<f64>,
+    /// `motions[k]` is the last `k` steps.
+    motions: Vec<Motion>,
+}
+
+/// What a state says of lazy rows.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct LazyState {
+    pub(crate) ages: Vec<u32>,
+    pub(crate) active: Vec<bool>,
+    pub(crate) rates: Vec<f64>,
+}
+
+impl Lazy {
+    pub(crate) fn new(config: OptimiserConfig, rows: usize) -> Self {
+        let (ages, active) = (vec![0; rows], vec![false; rows]);
+        Self { config, ages, active, rates: VecDeque::new(), motions: vec![identity(config)] }
+    }
+
+    /// As it was; `steps` is the number of steps that the optimiser has made.
+    pub(crate) fn restored(config: OptimiserConfig, steps: u64, state: LazyState) -> Self {
+        let mut lazy = Self {
+            config,
+            ages: state.ages,
+            active: state.active,
+            rates: VecDeque::new(),
+            motions: vec![identity(config)],
+        };
+        let first = steps.saturating_sub(state.rates.len() as u64);
+        for (at, &rate) in state.rates.iter().rev().enumerate() {
+            lazy.push_rate(first + at as u64 + 1, rate);
+        }
+        lazy
+    }
+
+    pub(crate) fn state(&self) -> LazyState {
+        LazyState {
+            ages: self.ages.clone(),
+            active: self.active.clone(),
+            rates: self.rates.iter().copied().collect(),
+        }
+    }
+
+    /// Steps that a row is behind.
+    pub(crate) fn age(&self, row: usize) -> usize {
+        self.ages[row] as usize
+    }
+
+    /// What brings a row to its true place.
+    pub(crate) fn motion(&self, row: usize) -> Option<Motion> {
+        let age = self.age(row);
+        (age > 0).then(|| self.motions[age])
+    }
+
+    /// The motions, and ages and marks of the rows to be changed chunk by chunk.
+    pub(crate) fn split(&mut self) -> (&[Motion], &mut [u32], &mut [bool]) {
+        (&self.motions, &mut self.ages, &mut self.active)
+    }
+
+    /// A step has been made, by the rows that it visited: all others are one more behind.
+    pub(crate) fn push_rate(&mut self, step: u64, rate: f64) {
+        let newest = single(self.config, step, rate);
+        let mut motions = vec![identity(self.config)];
+        motions.extend(self.motions.iter().take(OLDEST as usize).map(|&older| after(older, newest)));
+        self.motions = motions;
+        self.rates.push_front(rate);
+        self.rates.truncate(OLDEST as usize);
+    }
+}
+
+fn identity(config: OptimiserConfig) -> Motion {
+    match config {
+        OptimiserConfig::Sgd { .. } => Motion::Sgd([[1.0, 0.0], [0.0, 1.0]]),
+        OptimiserConfig::AdamW { epsilon, .. } => {
+            Motion::AdamW { keep: 1.0, along: 0.0, decays: [1.0, 1.0], epsilon }
+        }
+    }
+}
+
+/// One step without a gradient.
+fn single(config: OptimiserConfig, step: u64, rate: f64) -> Motion {
+    match config {
+        OptimiserConfig::Sgd { momentum, weight_decay } => {
+            Motion::Sgd([[1.0 - rate * weight_decay, -rate * momentum], [weight_decay, momentum]])
+        }
+        OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
+            let power = i32::try_from(step).unwrap_or(i32::MAX);
+            let rate_now = rate / (1.0 - beta1.powi(power));
+            let root = (1.0 - beta2.powi(power)).sqrt();
+            Motion::AdamW {
+                keep: 1.0 - rate * weight_decay,
+                along: rate_now * root * beta1 / beta2.sqrt(),
+                decays: [beta1, beta2],
+                epsilon,
+            }
+        }
+    }
+}
+
+/// First the older, then the newer.
+fn after(older: Motion, newer: Motion) -> Motion {
+    match (older, newer) {
+        (Motion::Sgd(a), Motion::Sgd(b)) => {
+            let entry = |row: usize, col: usize| b[row][0] * a[0][col] + b[row][1] * a[1][col];
+            Motion::Sgd([[entry(0, 0), entry(0, 1)], [entry(1, 0), entry(1, 1)]])
+        }
+        (
+            Motion::AdamW { keep, along, decays, epsilon },
+            Motion::AdamW { keep: keep_new, along: along_new, decays: new, .. },
+        ) => Motion::AdamW {
+            keep: keep * keep_new,
+            // the newer step's direction is the older one's, shrunk by what `m / sqrt(s)` has shrunk since
+            along: along * keep_new + along_new * decays[0] / decays[1].sqrt(),
+            decays: [decays[0] * new[0], decays[1] * new[1]],
+            epsilon,
+        },
+        _ => unreachable!("one optimiser makes motions of one kind"),
+    }
+}
+
+impl Motion {
+    /// Brings the values of a row, and what the optimiser remembers of them, to their true place.
+    pub(crate) fn apply(self, values: &mut [f32], memory: &mut [&mut [f32]]) {
+        match (self, memory) {
+            (Self::Sgd([[a, b], [c, d]]), [velocity, ..]) => {
+                let [a, b, c, d] = [a, b, c, d].map(|factor| factor as f32);
+                for (w, v) in values.iter_mut().zip(velocity.iter_mut()) {
+                    (*w, *v) = (a * *w + b * *v, c * *w + d * *v);
+                }
+            }
+            (Self::Sgd([[a, _], _]), []) => values.iter_mut().for_each(|w| *w *= a as f32),
+            (Self::AdamW { keep, along, decays, epsilon }, [mean, square, ..]) => {
+                let [keep, along, epsilon] = [keep, along, epsilon].map(|factor| factor as f32);
+                let [first, second] = decays.map(|factor| factor as f32);
+                for (w, (m, s)) in values.iter_mut().zip(mean.iter_mut().zip(square.iter_mut())) {
+                    *w = keep * *w - along * *m / (s.sqrt() + epsilon);
+                    (*m, *s) = (first * *m, second * *s);
+                }
+            }
+            (Self::AdamW { .. }, _) => unreachable!("AdamW remembers two values for each"),
+        }
+    }
+
+    /// The values alone, into a row of their own.
+    pub(crate) fn values(self, values: &[f32], memory: &[&[f32]], out: &mut [f32]) {
+        match (self, memory) {
+            (Self::Sgd([[a, b], _]), [velocity, ..]) => {
+                let (a, b) = (a as f32, b as f32);
+                for ((out, w), v) in out.iter_mut().zip(values).zip(velocity.iter()) {
+                    *out = a * w + b * v;
+                }
+            }
+            (Self::Sgd([[a, _], _]), []) => {
+                out.iter_mut().zip(values).for_each(|(out, w)| *out = a as f32 * w);
+            }
+            (Self::AdamW { keep, along, epsilon, .. }, [mean, square, ..]) => {
+                let [keep, along, epsilon] = [keep, along, epsilon].map(|factor| factor as f32);
+                for ((out, w), (m, s)) in out.iter_mut().zip(values).zip(mean.iter().zip(square.iter())) {
+                    *out = keep * w - along * m / (s.sqrt() + epsilon);
+                }
+            }
+            (Self::AdamW { .. }, _) => unreachable!("AdamW remembers two values for each"),
+        }
+    }
+}
+
+/// How far a row has still to go, all its momentum spent: a bound on the sum of its later movements at this rate.
+pub(crate) fn remaining(config: OptimiserConfig, rate: f64, memory: &[&[f32]]) -> f64 {
+    let size = |values: &[f32]| f64::from(widemargin_kernels::vector::dot(values, values)).sqrt();
+    match (config, memory) {
+        (OptimiserConfig::Sgd { momentum, .. }, [velocity, ..]) => {
+            rate * momentum / (1.0 - momentum) * size(velocity)
+        }
+        (OptimiserConfig::AdamW { beta1, beta2, epsilon, .. }, [mean, square, ..]) => {
+            let shrink = beta1 / beta2.sqrt();
+            let steps = if shrink < 1.0 { shrink / (1.0 - shrink) } else { f64::from(OLDEST) };
+            let along = mean.iter().zip(square.iter()).map(|(m, s)| {
+                let step = f64::from(*m) / (f64::from(*s).sqrt() + epsilon);
+                step * step
+            });
+            rate * steps * along.sum::<f64>().sqrt()
+        }
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Optimiser;
+    use crate::tests::values;
+
+    /// One touch, then steps without a gradient at rates that change: the closed form against the optimiser itself.
+    #[test]
+    fn catching_up_equals_stepping_without_a_gradient() {
+        let dim = 8;
+        let configs = [
+            (OptimiserConfig::sgd(0.9, 5e-4), 1e-5),
+            (OptimiserConfig::sgd(0.99, 0.1), 1e-5),
+            (OptimiserConfig::sgd(0.0, 0.01), 1e-5),
+            // epsilon is taken once, not at every step: it is 1e-8 beside roots of 1e-2
+            (OptimiserConfig::adam_w(0.01), 1e-4),
+        ];
+        for (config, tolerance) in configs {
+            let mut w = values(dim, 1);
+            let mut optimiser = Optimiser::new(config, dim).expect("in range");
+            for step in 0..3 {
+                optimiser.step(&mut w, &values(dim, 2 + step), 0.1, 1.0);
+            }
+            let (start, memory) = (w.clone(), optimiser.memory_mut().to_vec());
+            let mut lazy = Lazy::new(config, 1);
+            for step in 0..200_u32 {
+                let rate = 0.1 / (1.0 + f64::from(step) / 50.0);
+                optimiser.step(&mut w, &vec![0.0; dim], rate, 1.0);
+                lazy.push_rate(optimiser.steps(), rate);
+                lazy.split().1[0] += 1;
+                let motion = lazy.motion(0).expect("behind");
+                let rows: Vec<&[f32]> = memory.iter().map(Vec::as_slice).collect();
+                let mut found = vec![0.0; dim];
+                motion.values(&start, &rows, &mut found);
+                let (mut moved, mut remembered) = (start.clone(), memory.clone());
+                let mut rows: Vec<&mut [f32]> = remembered.iter_mut().map(Vec::as_mut_slice).collect();
+                motion.apply(&mut moved, &mut rows);
+                assert_eq!(moved, found, "{config:?}: the same values either way");
+                for (found, wanted) in found.iter().zip(&w) {
+                    assert!((found - wanted).abs() <= tolerance, "{config:?} step {step}: {found} {wanted}");
+                }
+                for (found, wanted) in
+                    remembered.iter().flatten().zip(optimiser.memory_mut().iter().flatten())
+                {
+                    assert!((found - wanted).abs() <= tolerance, "{config:?} step {step}: {found} {wanted}");
+                }
+            }
+            let restored = Lazy::restored(config, optimiser.steps(), lazy.state());
+            assert_eq!(restored.motions, lazy.motions, "{config:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The step of the optimiser on the rows that a batch touched.
+
+use rayon::prelude::*;
+use widemargin_kernels::screening::PanelMut;
+use widemargin_objective::normalise;
+
+use super::entries::project;
+use super::{CHUNK, CHUNK_PANELS, RowGradient, Screen};
+use crate::Optimiser;
+use crate::lazy::{NOTICEABLE, OLDEST, remaining};
+
+/// One chunk of everything that a step changes.
+struct Chunk<'a, 'b> {
+    centres: &'a mut [f32],
+    memory: Vec<&'a mut [f32]>,
+    panels: &'a mut [PanelMut<'b>],
+    ages: &'a mut [u32],
+    active: &'a mut [bool],
+}
+
+impl Screen {
+    /// One step of the optimiser: the rows with a gradient, the active ones and the oldest are moved and quantised anew, all
+    /// others are one more step behind.
+    ///
+    /// `sharpness` is the largest factor on a cosine in an exponent.
+    pub(crate) fn step(
+        &mut self,
+        optimiser: &mut Optimiser,
+        centres: &mut [f32],
+        gradient: &RowGradient,
+        learning_rate: f64,
+        clip_factor: f64,
+        sharpness: f64,
+    ) {
+        let dim = gradient.dim;
+        let rule = optimiser.next_rule(learning_rate, clip_factor);
+        let config = optimiser.config();
+        let (motions, ages, active) = self.lazy.split();
+        let mut panels: Vec<PanelMut<'_>> = self.panels.iter_mut().collect();
+        let mut memories: Vec<_> =
+            optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(CHUNK * dim)).collect();
+        let chunks: Vec<Chunk<'_, '_>> = centres
+            .chunks_mut(CHUNK * dim)
+            .zip(panels.chunks_mut(CHUNK_PANELS))
+            .zip(ages.chunks_mut(CHUNK).zip(active.chunks_mut(CHUNK)))
+            .map(|((centres, panels), (ages, active))| Chunk {
+                centres,
+                memory: memories.iter_mut().filter_map(Iterator::next).collect(),
+                panels,
+                ages,
+                active,
+            })
+            .collect();
+        chunks.into_par_iter().enumerate().for_each(|(index, mut chunk)| {
+            let (mut sum, mut unit) = (vec![0.0; dim], vec![0.0; dim]);
+            let parts = gradient.rows(index);
+            let mut parts = parts.iter().peekable();
+            for place in 0..chunk.ages.len() {
+                let row = index * CHUNK + place;
+                let found = parts.next_if(|parts| parts.row == row);
+                let due = chunk.active[place] || chunk.ages[place] + 1 >= OLDEST;
+                if found.is_none() && !due {
+                    chunk.ages[place] += 1;
+                    continue;
+                }
+                let range = place * dim..(place + 1) * dim;
+                let values = &mut chunk.centres[range.clone()];
+                let mut memory: Vec<&mut [f32]> =
+                    chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
+                if chunk.ages[place] > 0 {
+                    motions[chunk.ages[place] as usize].apply(values, &mut memory);
+                    chunk.ages[place] = 0;
+                }
+                match found {
+                    Some(parts) => {
+                        unit.copy_from_slice(values);
+                        normalise(&mut unit);
+                        let along = gradient.add_up(index, parts, &mut sum);
+                        project(&mut sum, along, &unit, parts.norm);
+                    }
+                    None => sum.fill(0.0),
+                }
+                rule.apply(values, &sum, &mut memory);
+                unit.copy_from_slice(values);
+                let norm = normalise(&mut unit);
+                chunk.panels[place / super::PANEL].set(place % super::PANEL, &unit);
+                let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
+                let ahead = remaining(config, learning_rate, &memory);
+                chunk.active[place] = norm > 0.0 && sharpness * ahead > NOTICEABLE * norm;
+            }
+        });
+        optimiser.count_step();
+        self.lazy.push_rate(optimiser.steps(), learning_rate);
+    }
+}

@@ -1,0 +1,249 @@
+//! The screened mode against the dense one: the same loss and gradients up to what sampling and seven bits explain, right on
+//! average, the same bits whatever the threads and across a restart.
+
+use widemargin_objective::{ClassObjective, ClassParameters};
+
+use super::{labels, values, view};
+use crate::{Head, HeadConfig, HeadError, HeadMode, Optimiser, OptimiserConfig};
+
+fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
+    let parameters = ClassParameters { scale: Some(24.0), margin: Some(0.2), ..Default::default() };
+    let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
+    Head::new(classes, dim, objective, HeadConfig { mode, optimiser, seed: 5, ..Default::default() })
+        .expect("in range")
+}
+
+/// Features with something in common, so that what the tail pulls at has a direction.
+fn features(batch: usize, dim: usize, seed: u64) -> Vec<f32> {
+    let mut features = values(batch * dim, seed);
+    features.iter_mut().for_each(|value| *value += 0.4);
+    features
+}
+
+fn relative_error(found: &[f32], wanted: &[f32]) -> f64 {
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let difference = square(&mut found.iter().zip(wanted).map(|(a, b)| f64::from(a - b)));
+    (difference / square(&mut wanted.iter().map(|&value| f64::from(value)))).sqrt()
+}
+
+#[test]
+fn with_every_class_kept_it_is_the_dense_head() {
+    let (classes, dim, batch) = (3000, 32, 20);
+    let sgd = OptimiserConfig::sgd(0.9, 5e-4);
+    let mut dense = head(classes, dim, HeadMode::Dense, sgd);
+    let mut screened = head(classes, dim, HeadMode::Screened { threshold: 1e-12 }, sgd);
+    for step in 0..20 {
+        let (x, y) = (features(batch, dim, step), labels(batch, classes, 100 + step));
+        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
+        // rounding of f32 through a scale of 24, and what earlier steps of it have added up to
+        assert!((found.loss / wanted.loss - 1.0).abs() < 1e-5, "{step}: {} {}", found.loss, wanted.loss);
+        let error = relative_error(&found.grad_features, &wanted.grad_features);
+        assert!(error < 1e-4, "{step}: features {error}");
+        let rows = screened.gradient(&found.pending).expect("of this step");
+        let error = relative_error(&rows, wanted.pending.gradient().expect("dense"));
+        assert!(error < 1e-4, "{step}: centres {error}");
+        let norms = (found.pending.gradient_norm(), wanted.pending.gradient_norm());
+        assert!((norms.0 / norms.1 - 1.0).abs() < 1e-4, "{norms:?}");
+        let (a, b) = (&found.diagnostics, &wanted.diagnostics);
+        assert!((a.mean_push - b.mean_push).abs() < 1e-4, "{a:?} {b:?}");
+        assert!((a.effective_competitors / b.effective_competitors - 1.0).abs() < 1e-3, "{a:?} {b:?}");
+        assert_eq!((a.accuracy, a.margin_met), (b.accuracy, b.margin_met));
+        assert!(found.screening.expect("screened").left_out < 1e-6);
+        dense.apply(wanted.pending, 0.5, 0.7).expect("in range");
+        screened.apply(found.pending, 0.5, 0.7).expect("in range");
+    }
+    let error = relative_error(&screened.settled_centres(), dense.centres().data());
+    assert!(error < 1e-5, "{error}");
+}
+
+/// Most of the mass lies below the threshold here. The mean over many steps' phases must approach the exact gradient as one
+/// over the root of their number: a bias would stay.
+#[test]
+fn on_average_the_gradients_are_exact() {
+    let (classes, dim, batch) = (20_000, 96, 12);
+    let plain = OptimiserConfig::sgd(0.0, 0.0);
+    let dense = head(classes, dim, HeadMode::Dense, plain);
+    let (x, y) = (features(batch, dim, 1), labels(batch, classes, 2));
+    let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+    let mut screened = head(classes, dim, HeadMode::Screened { threshold: 1.0 / 256.0 }, plain);
+    let rounds = 200;
+    let (mut features_mean, mut centres_mean) = (vec![0.0; x.len()], vec![0.0; classes * dim]);
+    let (mut single, mut loss) = ([0.0; 2], 0.0);
+    for _ in 0..rounds {
+        let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
+        let screening = found.screening.expect("screened");
+        assert!(screening.left_out > 0.4, "{screening:?}: this test is about the tail");
+        let rows = screened.gradient(&found.pending).expect("of this step");
+        let exact = wanted.pending.gradient().expect("dense");
+        single[0] += relative_error(&found.grad_features, &wanted.grad_features) / f64::from(rounds);
+        single[1] += relative_error(&rows, exact) / f64::from(rounds);
+        loss += found.loss / f64::from(rounds);
+        for (mean, found) in [(&mut features_mean, &found.grad_features), (&mut centres_mean, &rows)] {
+            mean.iter_mut().zip(found).for_each(|(mean, value)| *mean += value / rounds as f32);
+        }
+        // a rate of 0: only the step, and with it the phases, move on
+        screened.apply(found.pending, 0.0, 1.0).expect("in range");
+    }
+    let mean = [
+        relative_error(&features_mean, &wanted.grad_features),
+        relative_error(&centres_mean, wanted.pending.gradient().expect("dense")),
+    ];
+    for (mean, single) in mean.iter().zip(single) {
+        // twice what independent errors leave of themselves
+        assert!(*mean < 2.0 * single / f64::from(rounds).sqrt(), "of one step {single}, of the mean {mean}");
+    }
+    assert!((loss / wanted.loss - 1.0).abs() < 1e-4, "{loss} {}", wanted.loss);
+}
+
+#[test]
+fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
+    // early: random features; trained: features about their own centres
+    for share in [0.0, 0.7] {
+        let (classes, dim, batch) = (30_000, 128, 32);
+        let parameters = ClassParameters { scale: Some(64.0), margin: Some(0.35), ..Default::default() };
+        let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
+        let make = |mode| {
+            let config = HeadConfig { mode, ..Default::default() };
+            Head::new(classes, dim, objective.clone(), config).expect("in range")
+        };
+        let (dense, screened) = (make(HeadMode::Dense), make(HeadMode::screened()));
+        let y = labels(batch, classes, 4);
+        let mut x = values(batch * dim, 3);
+        for (x, &label) in x.chunks_mut(dim).zip(&y) {
+            let norm = x.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let rest = (1.0 - share * share as f32).sqrt();
+            let centre = dense.centres().row(label as usize);
+            x.iter_mut().zip(centre).for_each(|(x, w)| *x = share * w + rest * *x / norm);
+        }
+        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
+        let rows = screened.gradient(&found.pending).expect("of this step");
+        let errors = [
+            relative_error(&found.grad_features, &wanted.grad_features),
+            relative_error(&rows, wanted.pending.gradient().expect("dense")),
+        ];
+        assert!(errors.iter().all(|&error| error < 0.02), "target cosine {share}: {errors:?}");
+    }
+}
+
+/// Scales at which the probed panels say little of the nearest class, and classes that fill no panel.
+#[test]
+fn odd_sizes_and_steep_scales_agree_with_dense() {
+    for (classes, scale) in [(1, 30.0), (2, 30.0), (17, 64.0), (2500, 1.0), (2500, 256.0), (2500, 1000.0)] {
+        let (dim, batch) = (10, 7);
+        let parameters = ClassParameters { scale: Some(scale), margin: Some(0.1), ..Default::default() };
+        let objective = ClassObjective::from_name("cosface", &parameters, classes).expect("in range");
+        let make = |mode| {
+            let config = HeadConfig { mode, ..Default::default() };
+            Head::new(classes, dim, objective.clone(), config).expect("in range")
+        };
+        let (dense, screened) = (make(HeadMode::Dense), make(HeadMode::Screened { threshold: 1e-12 }));
+        let (x, y) = (values(batch * dim, 8), labels(batch, classes, 9));
+        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
+        // a rounding of 1e-7 in a cosine, times the scale
+        let bound = 1e-6 * scale.max(10.0);
+        assert!((found.loss - wanted.loss).abs() <= bound * wanted.loss.max(1e-3), "{classes} {scale}");
+        let rows = screened.gradient(&found.pending).expect("of this step");
+        if classes > 1 {
+            let error = relative_error(&rows, wanted.pending.gradient().expect("dense"));
+            assert!(error < 10.0 * bound, "{classes} {scale}: {error}");
+        } else {
+            assert!(rows.iter().all(|&value| value == 0.0), "one class pulls nowhere");
+        }
+    }
+}
+
+#[test]
+fn the_bits_do_not_depend_on_threads_or_a_restart() {
+    let (classes, dim, batch) = (5000, 16, 9);
+    for optimiser in [OptimiserConfig::sgd(0.9, 1e-3), OptimiserConfig::adam_w(0.01)] {
+        let run = |threads: usize, restart: Option<u64>| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            pool.install(|| {
+                let mut head = head(classes, dim, HeadMode::screened(), optimiser);
+                for step in 0..12 {
+                    if restart == Some(step) {
+                        let text = serde_json::to_string(&head.state()).expect("serialisable");
+                        head = Head::from_state(serde_json::from_str(&text).expect("its own text"))
+                            .expect("its own state");
+                    }
+                    let (x, y) = (features(batch, dim, step), labels(batch, classes, 50 + step));
+                    head.step(view(&x, batch, dim), &y, 0.1 / (1.0 + step as f64)).expect("finite");
+                }
+                head.settled_centres().iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+            })
+        };
+        let wanted = run(1, None);
+        assert_eq!(wanted, run(3, None), "{optimiser:?}: three threads");
+        assert_eq!(wanted, run(2, Some(7)), "{optimiser:?}: cut at step 7");
+    }
+}
+
+/// Rows that are left alone still move: a head whose samples come from few classes against one that visits every row.
+#[test]
+fn rows_without_a_gradient_follow_their_momentum() {
+    let (classes, dim, batch) = (3000, 12, 6);
+    let sgd = OptimiserConfig::sgd(0.9, 0.05);
+    let mut screened = head(classes, dim, HeadMode::Screened { threshold: 0.02 }, sgd);
+    let mut plain = screened.centres().data().to_vec();
+    let mut optimiser = Optimiser::new(sgd, plain.len()).expect("in range");
+    for step in 0..60 {
+        let (x, y) = (features(batch, dim, step), labels(batch, 5, 50 + step));
+        let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
+        let gradient = screened.gradient(&found.pending).expect("of this step");
+        let untouched = gradient.chunks(dim).filter(|row| row.iter().all(|&value| value == 0.0)).count();
+        assert!(untouched > classes / 2, "{untouched}: this test is about rows left alone");
+        optimiser.step(&mut plain, &gradient, 0.2, 1.0);
+        screened.apply(found.pending, 0.2, 1.0).expect("in range");
+    }
+    let error = relative_error(&screened.settled_centres(), &plain);
+    assert!(error < 1e-5, "{error}");
+    assert!(relative_error(screened.centres().data(), &plain) > 1e-3, "some rows are behind");
+}
+
+#[test]
+fn objectives_that_need_every_class_are_refused_by_name() {
+    for name in ["hinge-max", "softmax", "curricularface", "sphereface2", "adacos-dynamic", "inter-top-k"] {
+        let objective = ClassObjective::from_name(name, &ClassParameters::default(), 100).expect("defaults");
+        let config = |mode| HeadConfig { mode, ..Default::default() };
+        let error = Head::new(100, 4, objective.clone(), config(HeadMode::screened())).expect_err("refused");
+        assert!(matches!(error, HeadError::NotScreenable { .. }), "{name}: {error}");
+        assert!(error.to_string().contains(name), "{error}");
+        let many = ClassObjective::from_name(name, &ClassParameters::default(), 30_000).expect("defaults");
+        assert!(!Head::new(30_000, 2, many, config(HeadMode::Auto)).expect("dense").is_screened());
+    }
+    for threshold in [-0.1, 1.0, f64::NAN] {
+        let config = HeadConfig { mode: HeadMode::Screened { threshold }, ..Default::default() };
+        let objective = widemargin_objective::Objective::am_softmax(30.0, 0.35).expect("in range");
+        assert!(matches!(Head::new(10, 4, objective, config), Err(HeadError::OutOfRange { .. })));
+    }
+    let zero = head(100, 4, HeadMode::Screened { threshold: 0.0 }, OptimiserConfig::default());
+    assert!(!zero.is_screened(), "a threshold of 0 is the dense head");
+}
+
+/// All that is trained with margins on cosines, as far as it is a softmax: the screened head agrees with the dense one.
+#[test]
+fn every_softmax_over_cosines_can_be_screened() {
+    let (classes, dim, batch) = (1200, 16, 8);
+    let mut screenable = 0;
+    for objective in super::class_objectives(classes) {
+        let config = |mode| HeadConfig { mode, ..Default::default() };
+        let mode = HeadMode::Screened { threshold: 1e-12 };
+        let Ok(screened) = Head::new(classes, dim, objective.clone(), config(mode)) else { continue };
+        screenable += 1;
+        let dense = Head::new(classes, dim, objective.clone(), config(HeadMode::Dense)).expect("in range");
+        let (x, y) = (features(batch, dim, 3), labels(batch, classes, 4));
+        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
+        assert!((found.loss / wanted.loss - 1.0).abs() < 1e-4, "{objective}: {} {}", found.loss, wanted.loss);
+        let error = relative_error(&found.grad_features, &wanted.grad_features);
+        assert!(error < 1e-3, "{objective}: {error}");
+        let learnt = (found.pending.learnt_gradient(), wanted.pending.learnt_gradient());
+        if let (Some(found), Some(wanted)) = learnt {
+            assert!((found / wanted - 1.0).abs() < 1e-3, "{objective}: {found} {wanted}");
+        }
+    }
+    assert!(screenable >= 8, "{screenable}");
+}
