@@ -1,21 +1,36 @@
 //! Rates.
 #![allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
-use std::time::Instant;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use std::time::Instant;
 use widemargin_head::*;
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let (c, b, d): (usize, usize, usize) = (a[1].parse().unwrap(), a[2].parse().unwrap(), 512);
-    let mode = match a[3].as_str() { "dense" => HeadMode::Dense, t => HeadMode::Screened { threshold: t.parse().unwrap() } };
+    let mode = match a[3].as_str() {
+        "dense" => HeadMode::Dense,
+        t => HeadMode::Screened { threshold: t.parse().unwrap() },
+    };
     let trained = a[4] == "trained";
     let scale: f64 = a.get(5).map_or(64.0, |s| s.parse().unwrap());
     let objective = Objective::am_softmax(scale, 0.35).unwrap();
     let start = Instant::now();
-    let mut head = Head::new(c, d, objective, HeadConfig { mode, optimiser: OptimiserConfig::sgd(0.9, 5e-4), ..Default::default() }).unwrap();
+    let mut head = Head::new(
+        c,
+        d,
+        objective,
+        HeadConfig { mode, optimiser: OptimiserConfig::sgd(0.9, 5e-4), ..Default::default() },
+    )
+    .unwrap();
     eprintln!("made in {:.2}", start.elapsed().as_secs_f64());
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let mut normal = move || { let mut s = 0.0f32; for _ in 0..4 { s += rng.next_u32() as f32 / u32::MAX as f32 - 0.5; } s * 1.732 };
+    let mut normal = move || {
+        let mut s = 0.0f32;
+        for _ in 0..4 {
+            s += rng.next_u32() as f32 / u32::MAX as f32 - 0.5;
+        }
+        s * 1.732
+    };
     let mut rng2 = ChaCha8Rng::seed_from_u64(8);
     let mut times = Vec::new();
     for step in 0..9 {
@@ -32,7 +47,9 @@ fn main() {
         let t = Instant::now();
         let f = head.forward(MatRef::new(&x, b, d).unwrap(), &labels).unwrap();
         let t1 = t.elapsed().as_secs_f64();
-        if step == 8 { eprintln!("loss {} push {} screening {:?}", f.loss, f.diagnostics.mean_push, f.screening); }
+        if step == 8 {
+            eprintln!("loss {} push {} screening {:?}", f.loss, f.diagnostics.mean_push, f.screening);
+        }
         head.apply(f.pending, 0.1, 1.0).unwrap();
         times.push((t.elapsed().as_secs_f64(), t1));
     }

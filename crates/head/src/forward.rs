@@ -306,6 +306,12 @@ impl<'a> Centres<'a> {
 
     /// Writes a row at its true place, of length one where the score wants it; what `normalise` returned, or 1.
     pub(crate) fn unit(&self, row: usize, out: &mut [f32]) -> f64 {
+        self.row(row, out);
+        if self.score.normalises_centres() { normalise(out) } else { 1.0 }
+    }
+
+    /// Writes a row at its true place.
+    pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
         match self.behind.and_then(|(lazy, optimiser)| Some((lazy.motion(row)?, optimiser))) {
             None => out.copy_from_slice(self.values.row(row)),
             Some((motion, optimiser)) => {
@@ -315,7 +321,6 @@ impl<'a> Centres<'a> {
                 motion.values(self.values.row(row), &memory, out);
             }
         }
-        if self.score.normalises_centres() { normalise(out) } else { 1.0 }
     }
 
     /// Rows from `first` on, ready to be multiplied, and the norms that they were divided by.

@@ -153,9 +153,9 @@ impl Head {
             CentreGradient::Rows(rows) => {
                 let centres = self.scored();
                 rows.whole(|row| {
-                    let mut unit = vec![0.0; self.dim];
-                    centres.unit(row, &mut unit);
-                    unit
+                    let mut values = vec![0.0; self.dim];
+                    centres.row(row, &mut values);
+                    values
                 })
             }
         })

@@ -38,7 +38,7 @@ fn main() {
     rate("grad features", &mut || matmul(&mut grad_features, s, w, Write::Replace, Threads::Rayon));
     let mut panels = Panels::zeros(classes, dim);
     for (mut panel, rows) in panels.iter_mut().zip(centres.chunks(PANEL * dim)) {
-        rows.chunks(dim).enumerate().for_each(|(place, row)| panel.set(place, row));
+        rows.chunks(dim).enumerate().for_each(|(place, row)| panel.set(place, row, 1.0));
     }
     let probes = Probes::new(&features, dim);
     rate("scores, 7 bits", &mut || {

@@ -28,17 +28,32 @@ fn padded(dim: usize) -> usize {
     dim.next_multiple_of(STEP)
 }
 
-/// The quantised numbers of a row go to `put(place, number)`; the step between neighbours is returned.
-fn quantise(row: &[f32], mut put: impl FnMut(usize, i8)) -> f32 {
-    let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    if largest == 0.0 {
-        (0..row.len()).for_each(|at| put(at, 0));
-        return 0.0;
+/// The quantised numbers of a row go to `put(group, four numbers)`, the last group filled up with 0; the step between
+/// neighbours is returned.
+fn quantise(row: &[f32], mut put: impl FnMut(usize, [i8; 4])) -> f32 {
+    // eight maxima, so that the loop vectorises
+    let mut lanes = [0.0_f32; 8];
+    let chunks = row.chunks_exact(8);
+    let rest = chunks.remainder().iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if value.abs() > *lane { value.abs() } else { *lane };
+        }
     }
-    let factor = LARGEST / largest;
-    for (at, value) in row.iter().enumerate() {
-        // within -63..=63, so the cast is exact
-        put(at, (value * factor).round_ties_even() as i8);
+    let largest = lanes.iter().copied().fold(rest, f32::max);
+    let factor = if largest > 0.0 { LARGEST / largest } else { 0.0 };
+    // adding 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the lowest bits; it is within -63..=63
+    let number = |value: f32| (value * factor + 12_582_912.0).to_bits() as i8;
+    let groups = row.chunks_exact(4);
+    let rest = groups.remainder();
+    let whole = groups.len();
+    for (at, group) in groups.enumerate() {
+        put(at, [number(group[0]), number(group[1]), number(group[2]), number(group[3])]);
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        last.iter_mut().zip(rest).for_each(|(last, &value)| *last = number(value));
+        put(whole, last);
     }
     largest / LARGEST
 }
@@ -68,8 +83,9 @@ impl Probes {
             .enumerate()
             .map(|(row, values)| {
                 let block = &mut out[row / BLOCK * size..][..size];
-                quantise(values, |at, number| {
-                    block[(at / 4 * BLOCK + row % BLOCK) * 4 + at % 4] = (i32::from(number) + RAISE) as u8;
+                quantise(values, |group, numbers| {
+                    let raised = numbers.map(|number| (i32::from(number) + RAISE) as u8);
+                    block[(group * BLOCK + row % BLOCK) * 4..][..4].copy_from_slice(&raised);
                 })
             })
             .collect();
@@ -136,15 +152,15 @@ impl Panels {
         self.values.len() + self.steps.len() * (size_of::<f32>() + size_of::<i32>())
     }
 
-    /// Quantises one class anew.
+    /// Quantises one class anew: the row divided by its `norm`, above 0, or nothing for a norm of 0.
     ///
     /// # Panics
-    /// If there is no such class or `unit` has another dimension.
-    pub fn set(&mut self, row: usize, unit: &[f32]) {
+    /// If there is no such class or it has another dimension.
+    pub fn set(&mut self, row: usize, values: &[f32], norm: f32) {
         assert!(row < self.rows, "class {row} of {}", self.rows);
         let panel = row / PANEL;
         let mut one = self.iter_mut().nth(panel).expect("as many panels as the classes fill");
-        one.set(row % PANEL, unit);
+        one.set(row % PANEL, values, norm);
     }
 
     /// The panels, to be written in parallel.
@@ -206,19 +222,21 @@ pub struct PanelMut<'a> {
 }
 
 impl PanelMut<'_> {
-    /// Quantises the class at a place of the panel.
+    /// Quantises the class at a place of the panel: the row divided by its `norm`, above 0, or nothing for a norm of 0.
     ///
     /// # Panics
-    /// If `place` is [`PANEL`] or more, or `unit` has another dimension.
-    pub fn set(&mut self, place: usize, unit: &[f32]) {
+    /// If `place` is [`PANEL`] or more, or the row has another dimension.
+    pub fn set(&mut self, place: usize, row: &[f32], norm: f32) {
         assert!(place < PANEL, "place {place} of {PANEL}");
-        assert_eq!(unit.len(), self.dim, "a class of dimension {}", self.dim);
+        assert_eq!(row.len(), self.dim, "a class of dimension {}", self.dim);
         let mut sum = 0;
         let values = &mut *self.values;
-        self.steps[place] = quantise(unit, |at, number| {
-            values[(at / 4 * PANEL + place) * 4 + at % 4] = number;
-            sum += i32::from(number);
+        let step = quantise(row, |group, numbers| {
+            values[(group * PANEL + place) * 4..][..4].copy_from_slice(&numbers);
+            sum += numbers.iter().map(|&number| i32::from(number)).sum::<i32>();
         });
+        // a row that is too short to have a direction scores 0
+        self.steps[place] = if norm > 0.0 { step / norm } else { 0.0 };
         self.sums[place] = RAISE * sum;
     }
 }
@@ -369,7 +387,7 @@ mod tests {
     fn panels(values: &[f32], dim: usize) -> Panels {
         let mut panels = Panels::zeros(values.len() / dim, dim);
         for (row, values) in values.chunks_exact(dim).enumerate() {
-            panels.set(row, values);
+            panels.set(row, values, 1.0);
         }
         panels
     }
@@ -378,7 +396,9 @@ mod tests {
     fn twin(x: &[f32], w: &[f32]) -> i32 {
         let numbers = |row: &[f32]| {
             let mut out = vec![0_i8; row.len()];
-            quantise(row, |at, number| out[at] = number);
+            quantise(row, |group, numbers| {
+                out[4 * group..].iter_mut().zip(numbers).for_each(|(out, number)| *out = number);
+            });
             out
         };
         numbers(x).iter().zip(numbers(w)).map(|(&a, b)| i32::from(a) * i32::from(b)).sum()
@@ -463,7 +483,7 @@ mod tests {
     #[test]
     fn a_zero_row_scores_zero() {
         let mut panels = Panels::zeros(1, 3);
-        panels.set(0, &[0.0; 3]);
+        panels.set(0, &[0.0; 3], 0.0);
         let mut out = vec![7; 4 * 16];
         panels.score(0..1, &Probes::new(&[1.0, 2.0, 3.0], 3), &mut out);
         assert_eq!(out[0], 0);

@@ -138,27 +138,27 @@ impl RowGradient {
     }
 
     /// The gradient as a matrix, `[classes, dim]`; `centres` are the rows that it belongs to, at their true places.
-    pub(crate) fn whole(&self, units: impl Fn(usize) -> Vec<f32> + Sync) -> Vec<f32> {
+    pub(crate) fn whole(&self, row: impl Fn(usize) -> Vec<f32> + Sync) -> Vec<f32> {
         let mut out = vec![0.0; self.classes * self.dim];
         out.par_chunks_mut(CHUNK * self.dim).enumerate().for_each(|(chunk, out)| {
             for parts in self.rows(chunk) {
                 let at = (parts.row - chunk * CHUNK) * self.dim;
                 let gradient = &mut out[at..at + self.dim];
                 let along = self.add_up(chunk, &parts, gradient);
-                project(gradient, along, &units(parts.row), parts.norm);
+                project(gradient, along, &row(parts.row), parts.norm);
             }
         });
         out
     }
 }
 
-/// Takes a row's gradient through the division by its norm, the part along the unit vector being known.
-pub(crate) fn project(gradient: &mut [f32], along: f32, unit: &[f32], norm: f32) {
+/// Takes a row's gradient through the division by its norm, the part along its direction being known.
+pub(crate) fn project(gradient: &mut [f32], along: f32, row: &[f32], norm: f32) {
     if norm == 0.0 {
         gradient.fill(0.0);
         return;
     }
-    add_scaled(gradient, -along, unit);
     let factor = norm.recip();
+    add_scaled(gradient, -along * factor, row);
     gradient.iter_mut().for_each(|value| *value *= factor);
 }

@@ -5,7 +5,8 @@
 //! 2. Of each sample's competitors a few are kept ([`widemargin_kernels::sieve`]): all whose share of the competitors' sum is
 //!    above the threshold `tau`, and of the others one about every `tau` of the sum, which then stands for `tau`. The tail
 //!    is not dropped: each of its entries is tiny, but all pull the same way, and a head trained without them lets its
-//!    centres drift towards the mean feature.
+//!    centres drift towards the mean feature. While the sum is not known a guess from a few panels does, too low rather than
+//!    too high; what was kept in excess is thinned out when it is.
 //! 3. What is kept is scored exactly. A sampled entry stands for `tau` times what its exact exponential is to the screened
 //!    one, so the mean over all samples drawn is the exact gradient, and the same quotient corrects the sum.
 //! 4. Gradient and optimiser touch the rows that were kept. The others are caught up later ([`crate::lazy`]).
@@ -20,8 +21,9 @@ mod update;
 pub(crate) use entries::RowGradient;
 pub(crate) use screen::Screened;
 
+use rayon::prelude::*;
 use widemargin_kernels::screening::{PANEL, Panels};
-use widemargin_objective::{ClassObjective, normalise};
+use widemargin_objective::{ClassObjective, NORM_FLOOR, norm};
 
 use crate::lazy::Lazy;
 use crate::{HeadError, OptimiserConfig};
@@ -47,14 +49,12 @@ impl Screen {
     /// Quantises the class centres as they are kept.
     pub(crate) fn new(centres: &[f32], dim: usize, threshold: f64, lazy: Lazy) -> Self {
         let mut panels = Panels::zeros(centres.len() / dim, dim);
-        let mut unit = vec![0.0; dim];
-        for (mut panel, rows) in panels.iter_mut().zip(centres.chunks(PANEL * dim)) {
+        let parts: Vec<_> = panels.iter_mut().zip(centres.chunks(PANEL * dim)).collect();
+        parts.into_par_iter().for_each(|(mut panel, rows)| {
             for (place, row) in rows.chunks_exact(dim).enumerate() {
-                unit.copy_from_slice(row);
-                normalise(&mut unit);
-                panel.set(place, &unit);
+                panel.set(place, row, length(row));
             }
-        }
+        });
         Self { panels, lazy, threshold }
     }
 
@@ -62,6 +62,12 @@ impl Screen {
     pub(crate) fn fresh(centres: &[f32], dim: usize, threshold: f64, optimiser: OptimiserConfig) -> Self {
         Self::new(centres, dim, threshold, Lazy::new(optimiser, centres.len() / dim))
     }
+}
+
+/// Length of a class centre; 0 where it is too short to have a direction.
+pub(crate) fn length(row: &[f32]) -> f32 {
+    let norm = norm(row);
+    if norm < NORM_FLOOR { 0.0 } else { norm as f32 }
 }
 
 /// Whether an objective can be screened: a softmax over cosines, whatever the margin on the target, with one centre a class.

@@ -19,7 +19,7 @@ use crate::{HeadError, HeadEvaluation, HeadForward, PendingUpdate, Screening};
 /// added in the same order on every machine.
 const GROUPS: usize = 16;
 
-/// Panels from which a sample's sum is guessed before the pass.
+/// Panels from which a sample's sum is guessed before the pass; or one in as many, if that is more.
 const PROBED_PANELS: usize = 64;
 
 /// Exponents that leave room for a sum in `f32`.
@@ -52,7 +52,7 @@ struct Frame {
     /// Exponents are `sharpness (cosine - centre)`.
     sharpness: f64,
     centre: f64,
-    /// Exponential from which a class is kept for certain.
+    /// Exponential from which a class is kept for certain: a guess at the threshold times the sum, then that.
     step: f64,
     own: u32,
 }
@@ -60,16 +60,16 @@ struct Frame {
 /// A sample's competitors, added up.
 #[derive(Clone, Copy, Debug)]
 struct Sums {
-    /// Screened exponentials below the step.
-    tail: f64,
-    /// Exact exponentials of what was above it.
-    certain: f64,
-    /// What the exact exponentials of sampled entries change in the tail.
-    correction: f64,
+    /// Screened exponentials of all competitors.
+    screened_sum: f64,
+    /// What the exact exponentials of what was kept change in it.
+    change: f64,
     /// `sum a e^a`, from what was kept.
     moment: f64,
-    /// Screened exponentials of what was sampled: the part of the tail that is known exactly.
+    /// Screened exponentials of what was kept: the part of the sum that is known exactly.
     seen: f64,
+    /// Classes that were kept for certain.
+    certain: u32,
     /// The largest exact cosine and its class.
     nearest: (f32, u32),
     /// The largest screened cosine and its class.
@@ -80,11 +80,11 @@ impl Default for Sums {
     fn default() -> Self {
         let none = (f32::NEG_INFINITY, u32::MAX);
         Self {
-            tail: 0.0,
-            certain: 0.0,
-            correction: 0.0,
+            screened_sum: 0.0,
+            change: 0.0,
             moment: 0.0,
             seen: 0.0,
+            certain: 0,
             nearest: none,
             screened: none,
         }
@@ -93,11 +93,11 @@ impl Default for Sums {
 
 impl Sums {
     fn add(&mut self, other: &Self) {
-        self.tail += other.tail;
-        self.certain += other.certain;
-        self.correction += other.correction;
+        self.screened_sum += other.screened_sum;
+        self.change += other.change;
         self.moment += other.moment;
         self.seen += other.seen;
+        self.certain += other.certain;
         for (mine, theirs) in [(&mut self.nearest, other.nearest), (&mut self.screened, other.screened)] {
             if theirs.0 > mine.0 {
                 *mine = theirs;
@@ -106,14 +106,20 @@ impl Sums {
     }
 
     fn partition(&self) -> f64 {
-        (self.tail + self.certain + self.correction).max(0.0)
+        (self.screened_sum + self.change).max(0.0)
     }
 
     /// The largest competitor: exact where the screened scores' first is among what was kept, screened where no class
     /// stands out enough to be kept for certain.
     fn largest(&self) -> (f32, u32) {
-        if self.certain > 0.0 { self.nearest } else { self.screened }
+        if self.certain > 0 { self.nearest } else { self.screened }
     }
+}
+
+/// What was kept of a group of chunks by their screened scores.
+struct Sifted {
+    chunks: Vec<Vec<Kept>>,
+    sums: Vec<Sums>,
 }
 
 /// What a group of chunks adds.
@@ -195,14 +201,17 @@ impl Screened<'_> {
         })?;
         let probes = Probes::new(&batch.units, batch.dim);
         let mut frames = self.frames(&points, &probes, labels)?;
-        let (mut groups, mut sums) = self.groups(batch, &probes, &frames);
+        let (mut sifted, mut sums) = self.sift(&probes, &frames);
         // a class far nearer than all that were probed: take the exponents from it and go again
-        while let Some(far) = raised(&mut frames, &sums) {
-            if !far.is_finite() {
-                let row = sums.iter().position(|sums| !sums.partition().is_finite()).unwrap_or_default();
-                return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
-            }
-            (groups, sums) = self.groups(batch, &probes, &frames);
+        while raised(&mut frames, &sums) {
+            (sifted, sums) = self.sift(&probes, &frames);
+        }
+        for (frame, sums) in frames.iter_mut().zip(&sums) {
+            frame.step = frame.step.max(self.screen.threshold * sums.screened_sum);
+        }
+        let groups = self.rescore(batch, &frames, sifted);
+        for group in &groups {
+            sums.iter_mut().zip(&group.sums).for_each(|(sums, group)| sums.add(group));
         }
 
         let mut outcomes: Vec<PointOutcome<f32>> = (0..labels.len())
@@ -274,8 +283,8 @@ impl Screened<'_> {
             .collect();
         own.sort_by_key(|own| own.class);
         let left_out = sums.iter().map(|sums| {
-            let all = sums.tail + sums.certain;
-            if all > 0.0 { (sums.tail - sums.seen).max(0.0) / all } else { 0.0 }
+            let all = sums.screened_sum;
+            if all > 0.0 { (all - sums.seen).max(0.0) / all } else { 0.0 }
         });
         let left_out = left_out.sum::<f64>() * f64::from(mean);
         let rows = RowGradient {
@@ -292,7 +301,7 @@ impl Screened<'_> {
     /// From a few panels spread over all classes: where each sample's exponents are taken from, and its step.
     fn frames(&self, points: &BatchPoints, probes: &Probes, labels: &[u32]) -> Result<Vec<Frame>, HeadError> {
         let panels = self.panels();
-        let count = PROBED_PANELS.min(panels.count());
+        let count = PROBED_PANELS.max(panels.count() / PROBED_PANELS).min(panels.count());
         let samples = probes.rows().next_multiple_of(BLOCK);
         let mut scores = vec![0; count * samples * PANEL];
         let chosen: Vec<usize> = (0..count).map(|at| at * panels.count() / count).collect();
@@ -323,9 +332,8 @@ impl Screened<'_> {
                 let exponentials =
                     || cosines.iter().map(|&cosine| (sharpness * (f64::from(cosine) - centre)).exp());
                 let sum: f64 = exponentials().sum();
-                // a few that stand out say nothing of the classes that were not probed
-                let common: f64 = exponentials().filter(|exponential| *exponential <= sum / 64.0).sum();
-                let usual = if common > 0.0 { common } else { sum };
+                // a few that stand out say little of the classes that were not probed
+                let usual: f64 = exponentials().map(|exponential| exponential.min(sum / 8.0)).sum();
                 let all = usual * (panels.rows() as f64 / cosines.len().max(1) as f64);
                 let step = self.screen.threshold * all.max(sum).max(f64::from(f32::MIN_POSITIVE));
                 Ok(Frame { sharpness, centre, step, own })
@@ -333,44 +341,49 @@ impl Screened<'_> {
             .collect()
     }
 
-    /// The pass over all classes.
-    fn groups(&self, batch: &Batch, probes: &Probes, frames: &[Frame]) -> (Vec<Group>, Vec<Sums>) {
+    /// Every class by its screened score.
+    fn sift(&self, probes: &Probes, frames: &[Frame]) -> (Vec<Sifted>, Vec<Sums>) {
         let chunks = self.panels().count().div_ceil(CHUNK_PANELS);
         let each = chunks.div_ceil(GROUPS).max(1);
         let starts: Vec<usize> = (0..chunks).step_by(each).collect();
-        let groups: Vec<Group> = starts
+        let sifted: Vec<Sifted> = starts
             .into_par_iter()
-            .map(|start| self.group(start..chunks.min(start + each), batch, probes, frames))
+            .map(|start| {
+                let mut scores = vec![0; probes.rows().next_multiple_of(BLOCK) * PANEL];
+                let mut sums = vec![Sums::default(); frames.len()];
+                let chunks = (start..chunks.min(start + each))
+                    .map(|chunk| self.sift_chunk(chunk, probes, frames, &mut scores, &mut sums))
+                    .collect();
+                Sifted { chunks, sums }
+            })
             .collect();
         let mut sums = vec![Sums::default(); frames.len()];
-        for group in &groups {
+        for group in &sifted {
             sums.iter_mut().zip(&group.sums).for_each(|(sums, group)| sums.add(group));
         }
-        (groups, sums)
+        (sifted, sums)
     }
 
-    fn group(
-        &self,
-        chunks: std::ops::Range<usize>,
-        batch: &Batch,
-        probes: &Probes,
-        frames: &[Frame],
-    ) -> Group {
-        let samples = probes.rows().next_multiple_of(BLOCK);
-        let mut group = Group {
-            chunks: Vec::with_capacity(chunks.len()),
-            sums: vec![Sums::default(); frames.len()],
-            pulls: vec![0.0; batch.units.len()],
+    /// What was kept, thinned out and scored exactly.
+    fn rescore(&self, batch: &Batch, frames: &[Frame], sifted: Vec<Sifted>) -> Vec<Group> {
+        let starts: Vec<usize> = sifted
+            .iter()
+            .scan(0, |next, sifted| {
+                *next += sifted.chunks.len();
+                Some(*next - sifted.chunks.len())
+            })
+            .collect();
+        let each = |(sifted, start): (Sifted, usize)| {
+            let mut sums = vec![Sums::default(); frames.len()];
+            let mut pulls = vec![0.0; batch.units.len()];
+            let chunks = sifted.chunks.into_iter().enumerate().map(|(at, mut kept)| {
+                thin(&mut kept, frames, self.seed, start + at);
+                self.rescore_chunk(start + at, batch, frames, &kept, &mut sums, &mut pulls)
+            });
+            let chunks = chunks.collect();
+            Group { chunks, sums, pulls }
         };
-        let mut scores = vec![0; samples * PANEL];
-        let mut kept = Vec::new();
-        for chunk in chunks {
-            kept.clear();
-            self.sift_chunk(chunk, probes, frames, &mut scores, &mut kept, &mut group.sums);
-            let entries = self.rescore(chunk, batch, frames, &kept, &mut group.sums, &mut group.pulls);
-            group.chunks.push(entries);
-        }
-        group
+        sifted.into_par_iter().zip(starts).map(each).collect()
     }
 
     fn sift_chunk(
@@ -379,10 +392,10 @@ impl Screened<'_> {
         probes: &Probes,
         frames: &[Frame],
         scores: &mut [i32],
-        kept: &mut Vec<Kept>,
         sums: &mut [Sums],
-    ) {
+    ) -> Vec<Kept> {
         let panels = self.panels();
+        let mut kept = Vec::new();
         let mut sieves: Vec<Sieve> = frames
             .iter()
             .enumerate()
@@ -390,7 +403,7 @@ impl Screened<'_> {
                 factor: (frame.sharpness * f64::from(probes.step(sample))) as f32,
                 shift: (frame.sharpness * frame.centre) as f32,
                 step: frame.step as f32,
-                phase: phase(self.seed, chunk, sample),
+                phase: phase(self.seed, chunk, sample, 0),
                 own: frame.own,
                 total: 0.0,
                 best: 0.0,
@@ -401,10 +414,13 @@ impl Screened<'_> {
             panels.score(panel..panel + 1, probes, scores);
             let steps = panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
             let count = PANEL.min(panels.rows() - panel * PANEL);
-            sift(scores, steps, (panel * PANEL) as u32, count, &mut sieves, kept);
+            sift(scores, steps, (panel * PANEL) as u32, count, &mut sieves, &mut kept);
+        }
+        for kept in kept.iter().filter(|kept| kept.stands_for == kept.exponential) {
+            sums[kept.sample as usize].screened_sum += f64::from(kept.exponential);
         }
         for ((sieve, sums), frame) in sieves.iter().zip(sums).zip(frames) {
-            sums.tail += sieve.total;
+            sums.screened_sum += sieve.total;
             if sieve.best_class != u32::MAX {
                 let cosine = (frame.centre + f64::from(sieve.best).ln() / frame.sharpness) as f32;
                 if cosine > sums.screened.0 || sums.screened.1 == u32::MAX {
@@ -412,10 +428,11 @@ impl Screened<'_> {
                 }
             }
         }
+        kept
     }
 
     /// Scores exactly what was kept of a chunk, a class after the other.
-    fn rescore(
+    fn rescore_chunk(
         &self,
         chunk: usize,
         batch: &Batch,
@@ -450,12 +467,9 @@ impl Screened<'_> {
                 let cosine = dot(&unit, &batch.units[at..at + dim]);
                 let exponent = frame.sharpness * (f64::from(cosine) - frame.centre);
                 let weight = f64::from(stands_for) * (exponent.exp() / f64::from(exponential));
-                if stands_for > exponential || f64::from(exponential) <= frame.step {
-                    sums.correction += weight - f64::from(stands_for);
-                    sums.seen += f64::from(exponential);
-                } else {
-                    sums.certain += weight;
-                }
+                sums.change += weight - f64::from(stands_for);
+                sums.seen += f64::from(exponential);
+                sums.certain += u32::from(stands_for == exponential);
                 sums.moment += weight * exponent;
                 if cosine > sums.nearest.0 {
                     sums.nearest = (cosine, row as u32);
@@ -469,28 +483,44 @@ impl Screened<'_> {
     }
 }
 
-/// Moves the frames of samples whose exponentials grew too large to the nearest class found; how far the farthest went, or
-/// `None` where all is well.
-fn raised(frames: &mut [Frame], sums: &[Sums]) -> Option<f64> {
-    let mut farthest: Option<f64> = None;
-    for (frame, sums) in frames.iter_mut().zip(sums) {
-        let above = frame.sharpness * (f64::from(sums.screened.0) - frame.centre);
-        let fits = sums.partition().is_finite() && sums.partition() < f64::from(f32::MAX) / 1e6;
-        if sums.screened.1 == u32::MAX || (above <= SAFE_EXPONENT && fits) {
-            continue;
+/// Thins out what was kept below the step: an entry stays with probability `stands_for / step` and then stands for the step.
+fn thin(kept: &mut Vec<Kept>, frames: &[Frame], seed: u64, chunk: usize) {
+    let mut phases: Vec<f32> = (0..frames.len()).map(|sample| phase(seed, chunk, sample, 1)).collect();
+    kept.retain_mut(|kept| {
+        let (step, phase) = (frames[kept.sample as usize].step as f32, &mut phases[kept.sample as usize]);
+        if kept.stands_for >= step {
+            return true;
         }
-        // exponents stop at 88, so the true one may lie higher still
-        let rise = if above > 0.0 { above } else { f64::INFINITY };
-        frame.centre += rise / frame.sharpness;
-        frame.step = (frame.step * (-rise).exp()).max(f64::from(f32::MIN_POSITIVE)).max(1e-4);
-        farthest = Some(farthest.map_or(rise, |farthest| farthest.max(rise)));
-    }
-    farthest
+        *phase += kept.stands_for / step;
+        let stays = *phase >= 1.0;
+        if stays {
+            *phase -= 1.0;
+            kept.stands_for = step;
+        }
+        stays
+    });
 }
 
-/// A random number in `[0, 1)` for each step, chunk and sample.
-fn phase(seed: u64, chunk: usize, sample: usize) -> f32 {
-    let mut state = seed ^ (chunk as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+/// Moves the frames of samples whose exponentials grew too large to the nearest class found; whether there were any.
+fn raised(frames: &mut [Frame], sums: &[Sums]) -> bool {
+    let mut any = false;
+    for (frame, sums) in frames.iter_mut().zip(sums) {
+        let above = frame.sharpness * (f64::from(sums.screened.0) - frame.centre);
+        if sums.screened.1 == u32::MAX || above <= SAFE_EXPONENT {
+            continue;
+        }
+        // exponentials end at e^88: the nearest may lie higher still, and is found in the next round
+        frame.centre += above / frame.sharpness;
+        frame.step *= (-above).exp();
+        frame.step = frame.step.max(f64::from(f32::MIN_POSITIVE));
+        any = true;
+    }
+    any
+}
+
+/// A random number in `[0, 1)` for each step, chunk, sample and purpose.
+fn phase(seed: u64, chunk: usize, sample: usize, purpose: u64) -> f32 {
+    let mut state = seed.rotate_left(1) ^ purpose ^ (chunk as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     state ^= (sample as u64).wrapping_mul(0xD1B5_4A32_D192_ED03);
     // SplitMix64 (Steele, Lea and Flood, 2014)
     for _ in 0..2 {

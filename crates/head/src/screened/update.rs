@@ -2,10 +2,9 @@
 
 use rayon::prelude::*;
 use widemargin_kernels::screening::PanelMut;
-use widemargin_objective::normalise;
 
 use super::entries::project;
-use super::{CHUNK, CHUNK_PANELS, RowGradient, Screen};
+use super::{CHUNK, CHUNK_PANELS, RowGradient, Screen, length};
 use crate::Optimiser;
 use crate::lazy::{NOTICEABLE, OLDEST, remaining};
 
@@ -52,7 +51,7 @@ impl Screen {
             })
             .collect();
         chunks.into_par_iter().enumerate().for_each(|(index, mut chunk)| {
-            let (mut sum, mut unit) = (vec![0.0; dim], vec![0.0; dim]);
+            let mut sum = vec![0.0; dim];
             let parts = gradient.rows(index);
             let mut parts = parts.iter().peekable();
             for place in 0..chunk.ages.len() {
@@ -73,20 +72,17 @@ impl Screen {
                 }
                 match found {
                     Some(parts) => {
-                        unit.copy_from_slice(values);
-                        normalise(&mut unit);
                         let along = gradient.add_up(index, parts, &mut sum);
-                        project(&mut sum, along, &unit, parts.norm);
+                        project(&mut sum, along, values, parts.norm);
                     }
                     None => sum.fill(0.0),
                 }
                 rule.apply(values, &sum, &mut memory);
-                unit.copy_from_slice(values);
-                let norm = normalise(&mut unit);
-                chunk.panels[place / super::PANEL].set(place % super::PANEL, &unit);
+                let norm = length(values);
+                chunk.panels[place / super::PANEL].set(place % super::PANEL, values, norm);
                 let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
                 let ahead = remaining(config, learning_rate, &memory);
-                chunk.active[place] = norm > 0.0 && sharpness * ahead > NOTICEABLE * norm;
+                chunk.active[place] = norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm);
             }
         });
         optimiser.count_step();
