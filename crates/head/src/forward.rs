@@ -3,8 +3,8 @@
 //! No `batch x classes` matrix is held unless the classes fit in one tile. The target's similarity is computed first, so
 //! every objective of the family can be finished in two passes over the class tiles
 //! ([`widemargin_objective::RowPass`]): the first adds up each sample's row, the second scores the tile again, turns
-//! the scores into derivatives and multiplies them out. With one tile the scores are kept and the second pass starts from
-//! them.
+//! the scores into derivatives and multiplies them out. The scores of the first tiles are kept, up to 256 MiB of them, so
+//! that with up to 100,000 classes at a batch of 512 none is computed twice.
 //!
 //! Products and rows are parallel inside a tile and tiles follow one another, so every sum has a fixed order.
 
@@ -117,8 +117,11 @@ pub(crate) enum CentreGradient {
     Rows(Box<RowGradient>),
 }
 
-/// Scores that [`class_loss`] holds at once rather than compute twice: 64 MiB of them.
-const SCORES_KEPT: usize = 1 << 24;
+/// Scores that are held rather than computed twice: 256 MiB of them, whatever the number of classes.
+const SCORES_KEPT: usize = 1 << 26;
+
+/// Scores of a tile of [`class_loss`]: 64 MiB. A larger tile keeps the products long; a head works in smaller ones.
+const SCORES_OF_TILE: usize = 1 << 24;
 
 /// Loss and gradients of a batch against centres that somebody else keeps: [`Head::forward`](crate::Head::forward) without
 /// the head. The step of the pending update is 0.
@@ -144,7 +147,7 @@ pub fn class_loss(
     }
     // Scores that are kept need not be computed again for the gradients: a product less of four.
     let tile_classes =
-        (SCORES_KEPT / (features.rows() * each).max(1)).max(crate::HeadConfig::default().tile_classes);
+        (SCORES_OF_TILE / (features.rows() * each).max(1)).max(crate::HeadConfig::default().tile_classes);
     let centres = Centres { values: centres, score: objective.score(), each, tile_classes, behind: None };
     centres.forward(objective, features, labels, 0)
 }
@@ -276,13 +279,16 @@ impl Active {
     }
 }
 
+/// Similarities of a batch with a tile's classes, `[batch, classes]`, and the nearest centres of each.
+type Scored = (Vec<f32>, Vec<u16>);
+
 /// What the first pass leaves for the second.
 struct FirstPass {
     outcomes: Vec<PointOutcome<f32>>,
     points: BatchPoints,
     targets: Targets,
-    /// `[batch, classes]` and the nearest centres, where one tile holds all classes.
-    scored: Option<(Vec<f32>, Vec<u16>)>,
+    /// Those of the first tiles, as many as may be held.
+    scored: Vec<Scored>,
 }
 
 /// What each sample and its own class centre have to do with each other.
@@ -382,22 +388,30 @@ impl<'a> Centres<'a> {
     }
 
     /// Shows each sample its similarities with every class, a tile after the other: `observe(sample, first_class,
-    /// similarities)`. Gives back the last tile's scores.
+    /// similarities)`. Gives back the scores of the first tiles, up to `keep` of them.
     fn sweep<R: Send>(
         &self,
         batch: &Batch,
         samples: &mut [R],
+        keep: usize,
         observe: impl Fn(&mut R, usize, &[f32]) + Sync,
-    ) -> (Vec<f32>, Vec<u16>) {
+    ) -> Vec<Scored> {
         let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
+        let (mut kept, mut room) = (Vec::new(), keep);
         for tile in self.tiles() {
             tile.score(batch, &mut similarities, &mut nearest);
             samples
                 .par_iter_mut()
                 .zip(similarities.par_chunks(tile.classes))
                 .for_each(|(sample, similarities)| observe(sample, tile.first_class, similarities));
+            if room >= similarities.len() && !similarities.is_empty() {
+                room -= similarities.len();
+                kept.push((std::mem::take(&mut similarities), std::mem::take(&mut nearest)));
+            } else {
+                room = 0;
+            }
         }
-        (similarities, nearest)
+        kept
     }
 
     /// `log sum_{i != y} e^{s cos_i}` of each sample.
@@ -413,7 +427,7 @@ impl<'a> Centres<'a> {
             .zip(targets)
             .map(|(&label, &target)| softmax.row_pass(label as usize, target))
             .collect();
-        self.sweep(batch, &mut rows, RowPass::observe);
+        self.sweep(batch, &mut rows, 0, RowPass::observe);
         let scale = softmax.score().scale();
         let partition = |(row, &target): (RowPass<f32>, &f32)| {
             f64::from(row.finish().pooled_lead) + scale * f64::from(target)
@@ -428,6 +442,7 @@ impl<'a> Centres<'a> {
         batch: &Batch,
         features: MatRef<'_>,
         labels: &[u32],
+        keep: usize,
     ) -> Result<FirstPass, HeadError> {
         let targets = self.targets(batch, features, labels);
         let partitions = match objective.wants_partitions() {
@@ -450,7 +465,7 @@ impl<'a> Centres<'a> {
                 points.point(at).row_pass_at(label as usize, targets.similarities[at], targets.lengths[at])
             })
             .collect();
-        let (similarities, nearest) = self.sweep(batch, &mut rows, PointPass::observe);
+        let scored = self.sweep(batch, &mut rows, keep, PointPass::observe);
         let mut outcomes: Vec<PointOutcome<f32>> = rows.into_iter().map(PointPass::finish).collect();
         for (at, outcome) in outcomes.iter_mut().enumerate() {
             if let Some(term) = points.norm_term(at) {
@@ -460,8 +475,7 @@ impl<'a> Centres<'a> {
         if let Some(row) = outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
             return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
         }
-        let one_tile = self.classes() <= self.tile_classes;
-        Ok(FirstPass { outcomes, points, targets, scored: one_tile.then_some((similarities, nearest)) })
+        Ok(FirstPass { outcomes, points, targets, scored })
     }
 
     pub(crate) fn summary(outcomes: &[PointOutcome<f32>], targets: &Targets) -> HeadEvaluation {
@@ -488,7 +502,7 @@ impl<'a> Centres<'a> {
             return Ok(found);
         }
         let batch = Batch::new(features, self.score);
-        let FirstPass { outcomes, targets, .. } = self.first_pass(objective, &batch, features, labels)?;
+        let FirstPass { outcomes, targets, .. } = self.first_pass(objective, &batch, features, labels, 0)?;
         Ok(Self::summary(&outcomes, &targets))
     }
 
@@ -508,8 +522,9 @@ impl<'a> Centres<'a> {
             return Ok(found);
         }
         let batch = Batch::new(features, self.score);
-        let FirstPass { outcomes, points, targets, mut scored } =
-            self.first_pass(objective, &batch, features, labels)?;
+        let FirstPass { outcomes, points, targets, scored } =
+            self.first_pass(objective, &batch, features, labels, SCORES_KEPT)?;
+        let mut scored = scored.into_iter();
         let HeadEvaluation { loss, losses, diagnostics } = Self::summary(&outcomes, &targets);
 
         let dim = batch.dim;
@@ -517,7 +532,7 @@ impl<'a> Centres<'a> {
         let mut grad_features = vec![0.0; batch.rows * dim];
         let mut grad_centres = vec![0.0; self.values.data().len()];
         for tile in self.tiles() {
-            let (mut slopes, nearest) = scored.take().unwrap_or_else(|| {
+            let (mut slopes, nearest) = scored.next().unwrap_or_else(|| {
                 let (mut similarities, mut nearest) = (Vec::new(), Vec::new());
                 tile.score(&batch, &mut similarities, &mut nearest);
                 (similarities, nearest)
@@ -603,7 +618,7 @@ impl<'a> Centres<'a> {
         self.check_features(features)?;
         let batch = Batch::new(features, self.score);
         let mut best = vec![(f32::NEG_INFINITY, 0_u32); batch.rows];
-        self.sweep(&batch, &mut best, |best, first_class, similarities| {
+        self.sweep(&batch, &mut best, 0, |best, first_class, similarities| {
             for (at, &similarity) in similarities.iter().enumerate() {
                 if similarity > best.0 {
                     *best = (similarity, (first_class + at) as u32);
