@@ -1,5 +1,7 @@
 //! `widemargin bench`: how long things take on this machine, as JSON.
 
+mod head;
+
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::io::Write;
@@ -11,6 +13,8 @@ use widemargin_train::{Config, Prepared, step_seconds};
 pub(crate) enum BenchCommand {
     /// Whole training steps: pictures, forward, head, backward, update.
     Train(BenchTrain),
+    /// Steps of the class-centre head alone: features in, their gradient out, centres moved.
+    Head(head::BenchHead),
 }
 
 #[derive(Args)]
@@ -33,7 +37,10 @@ pub(crate) struct BenchTrain {
 }
 
 pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
-    let BenchCommand::Train(arguments) = command;
+    let arguments = match command {
+        BenchCommand::Train(arguments) => arguments,
+        BenchCommand::Head(arguments) => return head::run(arguments),
+    };
     anyhow::ensure!(arguments.steps > 0, "--steps: found 0, wanted at least 1");
     let mut config = Config::default();
     config.data.built_in = true;

@@ -104,7 +104,8 @@ pub(crate) fn judge(
         centres: trainer.criterion().head().map_or_else(Vec::new, |head| {
             // the first of each class
             let each = head.sub_centres();
-            (0..head.classes()).flat_map(|class| head.centres().row(class * each).to_vec()).collect()
+            let (centres, dim) = (head.settled_centres(), head.dim());
+            centres.chunks(dim).step_by(each).flatten().copied().collect()
         }),
         dim,
     })

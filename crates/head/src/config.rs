@@ -33,6 +33,11 @@ pub enum HeadMode {
     Auto,
     /// All of them: exact.
     Dense,
+    /// The batch's own and others drawn at random, up to a share of all: Partial FC. A rate of 1 is the dense head.
+    Sampled {
+        /// Share of the classes that a step scores and moves, above 0 and at most 1.
+        rate: f64,
+    },
     /// All are scored in 7-bit integers, and those that matter exactly; the gradients are right on average.
     Screened {
         /// Share of the competitors' sum of exponentials from which a class is kept for certain, and about every which one
@@ -57,6 +62,7 @@ impl HeadMode {
 
     fn check(self) -> Result<(), HeadError> {
         match self {
+            Self::Sampled { rate } => within(f64::MIN_POSITIVE..=1.0, "rate", rate, "above 0 and at most 1"),
             Self::Screened { threshold } => within(0.0..1.0, "threshold", threshold, "from 0 to below 1"),
             Self::Auto | Self::Dense => Ok(()),
         }

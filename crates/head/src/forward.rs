@@ -16,6 +16,7 @@ use widemargin_objective::{
 };
 
 use crate::lazy::Lazy;
+use crate::sampled::DrawnGradient;
 use crate::screened::RowGradient;
 use crate::{HeadError, Optimiser};
 
@@ -73,11 +74,11 @@ pub struct PendingUpdate {
 
 impl PendingUpdate {
     /// Gradient of the mean loss with respect to the class centres: `[classes, dim]`, row-major, finite; `None` where the
-    /// head holds it by its entries, being screened (see [`Head::gradient`](crate::Head::gradient)).
+    /// head holds it by its rows, being screened or sampled (see [`Head::gradient`](crate::Head::gradient)).
     pub fn gradient(&self) -> Option<&[f32]> {
         match &self.gradient {
             CentreGradient::Whole { values, .. } => Some(values),
-            CentreGradient::Rows(_) => None,
+            CentreGradient::Rows(_) | CentreGradient::Drawn(_) => None,
         }
     }
 
@@ -91,11 +92,11 @@ impl PendingUpdate {
         self.next_state
     }
 
-    /// The gradient itself; `None` where the head holds it by its entries.
+    /// The gradient itself; `None` where the head holds it by its rows.
     pub fn into_gradient(self) -> Option<Vec<f32>> {
         match self.gradient {
             CentreGradient::Whole { values, .. } => Some(values),
-            CentreGradient::Rows(_) => None,
+            CentreGradient::Rows(_) | CentreGradient::Drawn(_) => None,
         }
     }
 
@@ -104,6 +105,7 @@ impl PendingUpdate {
         match &self.gradient {
             CentreGradient::Whole { norm, .. } => *norm,
             CentreGradient::Rows(rows) => rows.norm(),
+            CentreGradient::Drawn(drawn) => drawn.norm,
         }
     }
 }
@@ -115,6 +117,8 @@ pub(crate) enum CentreGradient {
     Whole { values: Vec<f32>, norm: f64 },
     /// Of a screened head.
     Rows(Box<RowGradient>),
+    /// Of a sampled head.
+    Drawn(Box<DrawnGradient>),
 }
 
 /// Scores that are held rather than computed twice: 256 MiB of them, whatever the number of classes.
@@ -191,15 +195,22 @@ impl Tile {
         matmul_transposed_b(similarities, batch.view(), self.view(batch.dim), Write::Replace, Threads::Rayon);
         nearest.clear();
         if self.each > 1 {
-            let of_class = |all: &[f32]| {
-                let better = |best: (f32, u16), (at, &value): (usize, &f32)| {
-                    if value > best.0 { (value, at as u16) } else { best }
-                };
-                all.iter().enumerate().fold((f32::NEG_INFINITY, 0), better)
-            };
-            let (largest, places): (Vec<f32>, Vec<u16>) =
-                similarities.par_chunks(self.each).map(of_class).unzip();
-            (*similarities, *nearest) = (largest, places);
+            nearest.resize(batch.rows * self.classes, 0);
+            let mut largest = vec![f32::NEG_INFINITY; nearest.len()];
+            let rows = similarities.par_chunks(self.rows().max(1));
+            let out = largest.par_chunks_mut(self.classes).zip(nearest.par_chunks_mut(self.classes));
+            rows.zip(out).for_each(|(all, (largest, nearest))| {
+                for (all, (largest, nearest)) in
+                    all.chunks_exact(self.each).zip(largest.iter_mut().zip(nearest))
+                {
+                    for (at, &value) in all.iter().enumerate() {
+                        if value > *largest {
+                            (*largest, *nearest) = (value, at as u16);
+                        }
+                    }
+                }
+            });
+            *similarities = largest;
         }
     }
 
@@ -209,8 +220,12 @@ impl Tile {
             return slopes;
         }
         let mut all = vec![0.0; slopes.len() * self.each];
-        let classes = all.par_chunks_mut(self.each).zip(slopes).zip(nearest);
-        classes.for_each(|((all, slope), &at)| all[usize::from(at)] = slope);
+        let rows = all.par_chunks_mut(self.rows().max(1)).zip(slopes.par_chunks(self.classes));
+        rows.zip(nearest.par_chunks(self.classes)).for_each(|((all, slopes), nearest)| {
+            for ((all, slope), &at) in all.chunks_exact_mut(self.each).zip(slopes).zip(nearest) {
+                all[usize::from(at)] = *slope;
+            }
+        });
         all
     }
 }
@@ -306,7 +321,7 @@ pub(crate) struct Targets {
 }
 
 impl<'a> Centres<'a> {
-    fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.values.rows() / self.each
     }
 

@@ -7,8 +7,11 @@ use widemargin_objective::{ClassObjective, Diagnostics, MatRef, normalise};
 
 use crate::error::within;
 use crate::forward::{CentreGradient, Centres};
+use crate::sampled;
 use crate::screened::{Screen, Screened};
-use crate::{HeadConfig, HeadError, HeadEvaluation, HeadForward, Optimiser, OptimiserConfig, PendingUpdate};
+use crate::{
+    HeadConfig, HeadError, HeadEvaluation, HeadForward, HeadMode, Optimiser, OptimiserConfig, PendingUpdate,
+};
 
 /// Class centres that are trained with an objective.
 ///
@@ -57,6 +60,9 @@ impl Head {
         let objective = objective.into();
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
+        if matches!(config.mode, HeadMode::Sampled { .. }) && objective.has_class_margins() {
+            return Err(HeadError::ClassMarginsWhenSampled);
+        }
         let mut centres = normal_values(len, (dim as f64).sqrt().recip(), config.seed);
         if objective.score().normalises_centres() {
             for centre in centres.chunks_mut(dim) {
@@ -150,6 +156,13 @@ impl Head {
         self.check_pending(pending)?;
         Ok(match &pending.gradient {
             CentreGradient::Whole { values, .. } => values.clone(),
+            CentreGradient::Drawn(drawn) => {
+                let mut out = vec![0.0; self.centres.len()];
+                for (&row, values) in drawn.rows.iter().zip(drawn.values.chunks(self.dim)) {
+                    out[row as usize * self.dim..][..self.dim].copy_from_slice(values);
+                }
+                out
+            }
             CentreGradient::Rows(rows) => {
                 let centres = self.scored();
                 rows.whole(|row| {
@@ -175,13 +188,17 @@ impl Head {
     /// (or, for the centres' gradient, the class).
     pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
         let centres = self.scored();
-        match &self.screen {
-            None => centres.forward(&self.objective, features, labels, self.steps()),
-            Some(screen) => {
-                // another number for each step, far from those of other seeds
-                let seed = self.config.seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(self.steps());
-                Screened { centres, screen, seed }.forward(&self.objective, features, labels, self.steps())
+        let step = self.steps();
+        // another number for each step, far from those of other seeds
+        let seed = self.config.seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(step);
+        match (&self.screen, self.config.mode) {
+            (Some(screen), _) => {
+                Screened { centres, screen, seed }.forward(&self.objective, features, labels, step)
             }
+            (None, HeadMode::Sampled { rate }) if rate < 1.0 => {
+                sampled::forward(&centres, &self.objective, rate, features, labels, seed, step)
+            }
+            _ => centres.forward(&self.objective, features, labels, step),
         }
     }
 
@@ -213,6 +230,9 @@ impl Head {
             (CentreGradient::Whole { values, .. }, None) => {
                 self.optimiser.step(&mut self.centres, &values, learning_rate, clip_factor);
             }
+            (CentreGradient::Drawn(drawn), None) => {
+                sampled::step(&mut self.optimiser, &mut self.centres, &drawn, learning_rate, clip_factor);
+            }
             (CentreGradient::Rows(rows), Some(screen)) => {
                 let sharpness = self.objective.score().scale();
                 let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
@@ -228,6 +248,7 @@ impl Head {
         let (values, rows) = match &pending.gradient {
             CentreGradient::Whole { values, .. } => (values.len(), false),
             CentreGradient::Rows(rows) => (rows.classes * rows.dim, true),
+            CentreGradient::Drawn(drawn) => (drawn.all_values, false),
         };
         if pending.step == self.steps() && values == self.centres.len() && rows == self.is_screened() {
             return Ok(());

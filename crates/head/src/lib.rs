@@ -31,6 +31,7 @@ mod forward;
 mod head;
 mod lazy;
 mod optimiser;
+mod sampled;
 mod screened;
 mod state;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod promises;
 mod reference;
+mod sampled;
 mod screened;
 
 use crate::{MatRef, Objective};

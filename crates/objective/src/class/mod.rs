@@ -197,6 +197,11 @@ impl ClassObjective {
         self.margin_share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
     }
 
+    /// Whether each class has a margin of its own.
+    pub fn has_class_margins(&self) -> bool {
+        self.class_margins.is_some()
+    }
+
     /// Whether every sample's loss is a softmax over competitors that enter as they are ([`Objective::is_softmax`]).
     pub fn is_softmax(&self) -> bool {
         self.base.is_softmax() && !matches!(self.rule, Rule::Curricular { .. } | Rule::Binary { .. })

@@ -1,0 +1,230 @@
+//! `widemargin bench head`: the class-centre head by itself, at any number of classes.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use widemargin_head::{Head, HeadConfig, HeadMode, MatRef, Objective, OptimiserConfig};
+use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
+
+#[derive(Args)]
+pub(crate) struct BenchHead {
+    /// Number of classes.
+    #[arg(long, default_value_t = 100_000)]
+    classes: usize,
+    /// Samples in a batch.
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Dimensions of features and class centres.
+    #[arg(long, default_value_t = 512)]
+    dim: usize,
+    /// How many of the classes a step touches.
+    #[arg(long, value_enum, default_value_t = Mode::Screened)]
+    mode: Mode,
+    /// Share of the competitors' sum from which the screened mode keeps a class for certain.
+    #[arg(long, default_value_t = 1.0 / 2048.0)]
+    threshold: f64,
+    /// Share of the classes that the sampled mode scores.
+    #[arg(long, default_value_t = 0.1)]
+    rate: f64,
+    /// Random features, as at the start of training, or features at a cosine of 0.7 to their own class centre.
+    #[arg(long, value_enum, default_value_t = Regime::Random)]
+    regime: Regime,
+    /// Scale of AM-Softmax.
+    #[arg(long, default_value_t = 64.0)]
+    scale: f64,
+    /// Margin of AM-Softmax.
+    #[arg(long, default_value_t = 0.35)]
+    margin: f64,
+    /// Measured steps, after two that are not.
+    #[arg(long, default_value_t = 7)]
+    steps: usize,
+    /// Compare both gradients of the last batch with a dense f64 computation on some samples and classes.
+    #[arg(long)]
+    check: bool,
+    /// Print one JSON object (the default is a few lines for people).
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Mode {
+    Dense,
+    Sampled,
+    Screened,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Regime {
+    Random,
+    Trained,
+}
+
+/// Cosine of a feature with its own class centre in the trained regime.
+const TRAINED_COSINE: f32 = 0.7;
+
+/// Samples whose gradients are computed again in `f64`.
+const CHECKED_SAMPLES: usize = 8;
+
+pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
+    ensure!(arguments.steps > 0, "--steps: found 0, wanted at least 1");
+    ensure!(arguments.batch > 0, "--batch: found 0, wanted at least 1");
+    let mode = match arguments.mode {
+        Mode::Dense => HeadMode::Dense,
+        Mode::Sampled => HeadMode::Sampled { rate: arguments.rate },
+        Mode::Screened => HeadMode::Screened { threshold: arguments.threshold },
+    };
+    let objective = Objective::am_softmax(arguments.scale, arguments.margin)?;
+    let optimiser = OptimiserConfig::sgd(0.9, 5e-4);
+    let config = HeadConfig { mode, optimiser, ..HeadConfig::default() };
+    let (batch, dim) = (arguments.batch, arguments.dim);
+    let mut head = Head::new(arguments.classes, dim, objective, config)?;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let (mut seconds, mut kept, mut left_out) = (Vec::new(), 0.0, 0.0);
+    let mut errors = None;
+    for step in 0..arguments.steps + 2 {
+        let labels: Vec<u32> =
+            (0..batch).map(|_| (random.next_u64() % arguments.classes as u64) as u32).collect();
+        let features = features(&head, &labels, arguments.regime, &mut random);
+        let features = MatRef::new(&features, batch, dim)?;
+        if arguments.check && step == arguments.steps + 1 {
+            errors = Some(gradient_errors(&head, &objective, features, &labels)?);
+        }
+        let start = Instant::now();
+        let found = head.forward(features, &labels)?;
+        let screening = found.screening;
+        head.apply(found.pending, 0.1, 1.0)?;
+        if step >= 2 {
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        if let Some(screening) = screening {
+            (kept, left_out) = (screening.kept, screening.left_out);
+        }
+    }
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds[seconds.len() / 2];
+    let peak = super::peak_memory().unwrap_or(f64::NAN) * 1024.0 * 1024.0;
+    let rate = matrix_rate(batch, dim);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let figures = serde_json::json!({
+            "seconds": median,
+            "fastest": seconds[0],
+            "slowest": seconds[seconds.len() - 1],
+            "peak_bytes": peak,
+            "kept": kept,
+            "left_out": left_out,
+            "features_error": errors.map(|errors| errors[0]),
+            "centres_error": errors.map(|errors| errors[1]),
+            "matrix_gflops": rate,
+            "mode": format!("{:?}", arguments.mode).to_lowercase(),
+            "regime": format!("{:?}", arguments.regime).to_lowercase(),
+            "classes": arguments.classes,
+            "batch": batch,
+            "dim": dim,
+            "threads": rayon::current_num_threads(),
+            "instruction_set": format!("{:?}", widemargin_kernels::detected()),
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        writeln!(out, "{figures}").context("writing the figures")?;
+    } else {
+        writeln!(
+            out,
+            "{} classes, batch {batch}, dimension {dim}: {:.4} s a step ({:.4} to {:.4}), {:.0} MiB at most",
+            arguments.classes,
+            median,
+            seconds[0],
+            seconds[seconds.len() - 1],
+            peak / 1024.0 / 1024.0
+        )?;
+        if arguments.mode == Mode::Screened {
+            writeln!(
+                out,
+                "kept {:.3} % of all scores, {:.1} % of the sum known from 7 bits alone",
+                100.0 * kept,
+                100.0 * left_out
+            )?;
+        }
+        if let Some([of_features, of_centres]) = errors {
+            writeln!(
+                out,
+                "relative error of the gradients: features {:.2} %, centres {:.2} %",
+                100.0 * of_features,
+                100.0 * of_centres
+            )?;
+        }
+        writeln!(out, "matrix products of f32 here: {rate:.0} GFLOP/s")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A batch of unit features: random directions, or such at a cosine of 0.7 to their own class centres.
+fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut ChaCha8Rng) -> Vec<f32> {
+    let dim = head.dim();
+    let mut uniform = || random.next_u32() as f32 / u32::MAX as f32 - 0.5;
+    let mut out = Vec::with_capacity(labels.len() * dim);
+    for &label in labels {
+        // about normal: the sum of four uniform numbers
+        let mut row: Vec<f32> = (0..dim).map(|_| uniform() + uniform() + uniform() + uniform()).collect();
+        let length = widemargin_objective::normalise(&mut row);
+        debug_assert!(length > 0.0);
+        if regime == Regime::Trained {
+            let mut centre = head.centres().row(label as usize).to_vec();
+            widemargin_objective::normalise(&mut centre);
+            let rest = (1.0 - TRAINED_COSINE * TRAINED_COSINE).sqrt();
+            row.iter_mut().zip(&centre).for_each(|(x, w)| *x = TRAINED_COSINE * w + rest * *x);
+        }
+        out.extend(row);
+    }
+    out
+}
+
+/// Relative errors in norm of the gradients of features and centres, against `f64`, on a few samples by themselves.
+fn gradient_errors(
+    head: &Head,
+    objective: &Objective,
+    features: MatRef<'_>,
+    labels: &[u32],
+) -> anyhow::Result<[f64; 2]> {
+    let count = CHECKED_SAMPLES.min(labels.len());
+    let (features, labels) = (features.slice_rows(0..count), &labels[..count]);
+    let found = head.forward(features, labels)?;
+    let (dim, classes) = (head.dim(), head.classes());
+    let centres: Vec<f64> = head.settled_centres().iter().map(|&value| f64::from(value)).collect();
+    let wide: Vec<f64> = features.data().iter().map(|&value| f64::from(value)).collect();
+    let wanted = objective.evaluate(
+        MatRef::new(&wide, count, dim)?,
+        MatRef::new(&centres, classes, dim)?,
+        labels,
+        widemargin_objective::Reduction::Mean,
+    )?;
+    let error = |found: &[f32], wanted: &[f64]| {
+        let (mut difference, mut size) = (0.0, 0.0);
+        for (found, wanted) in found.iter().zip(wanted) {
+            difference += (f64::from(*found) - wanted).powi(2);
+            size += wanted * wanted;
+        }
+        (difference / size).sqrt()
+    };
+    let rows = head.gradient(&found.pending)?;
+    Ok([error(&found.grad_features, &wanted.grad_features), error(&rows, &wanted.grad_centres)])
+}
+
+/// Billions of operations a second of a product of `f32` here and now: the batch with 8192 classes.
+fn matrix_rate(batch: usize, dim: usize) -> f64 {
+    const CLASSES: usize = 8192;
+    let row = |count: usize| (0..count).map(|at| (at % 251) as f32 / 251.0 - 0.5).collect::<Vec<f32>>();
+    let (x, w, mut out) = (row(batch * dim), row(CLASSES * dim), vec![0.0; batch * CLASSES]);
+    let view = |values, rows| MatRef::new(values, rows, dim).expect("sized so");
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let start = Instant::now();
+        matmul_transposed_b(&mut out, view(&x, batch), view(&w, CLASSES), Put::Replace, Threads::Rayon);
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * (batch * dim * CLASSES) as f64 / best / 1e9
+}

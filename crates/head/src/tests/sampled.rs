@@ -1,0 +1,74 @@
+//! The sampled mode: the dense head over the drawn classes, and rows that are not drawn stay.
+
+use widemargin_objective::Objective;
+
+use super::{labels, values, view};
+use crate::{Head, HeadConfig, HeadError, HeadMode, OptimiserConfig};
+
+fn head(classes: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
+    let objective = Objective::am_softmax(20.0, 0.2).expect("in range");
+    Head::new(classes, 8, objective, HeadConfig { mode, optimiser, ..Default::default() }).expect("in range")
+}
+
+#[test]
+fn a_rate_of_one_is_the_dense_head() {
+    let sgd = OptimiserConfig::sgd(0.9, 5e-4);
+    let (mut dense, mut sampled) =
+        (head(50, HeadMode::Dense, sgd), head(50, HeadMode::Sampled { rate: 1.0 }, sgd));
+    for step in 0..10 {
+        let (x, y) = (values(12 * 8, step), labels(12, 50, step));
+        let wanted = dense.step(view(&x, 12, 8), &y, 0.1).expect("finite");
+        assert_eq!(sampled.step(view(&x, 12, 8), &y, 0.1).expect("finite"), wanted);
+    }
+    assert_eq!(dense.centres(), sampled.centres());
+}
+
+#[test]
+fn only_drawn_rows_move_and_they_move_as_in_a_head_of_the_drawn_classes() {
+    for optimiser in [OptimiserConfig::sgd(0.9, 0.01), OptimiserConfig::adam_w(0.1)] {
+        let mut sampled = head(400, HeadMode::Sampled { rate: 0.1 }, optimiser);
+        for step in 0..5 {
+            let (x, y) = (values(6 * 8, step), labels(6, 400, step));
+            let before = sampled.centres().data().to_vec();
+            let found = sampled.forward(view(&x, 6, 8), &y).expect("finite");
+            let gradient = sampled.gradient(&found.pending).expect("of this step");
+            let norm = gradient.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            assert!((norm / found.pending.gradient_norm() - 1.0).abs() < 1e-5);
+            sampled.apply(found.pending, 0.1, 1.0).expect("in range");
+            let moved: Vec<usize> = (0..400)
+                .filter(|&row| sampled.centres().row(row) != &before[row * 8..(row + 1) * 8])
+                .collect();
+            assert_eq!(moved.len(), 40, "a tenth of 400 classes");
+            assert!(y.iter().all(|&label| moved.contains(&(label as usize))));
+            for row in (0..400).filter(|row| !moved.contains(row)) {
+                assert!(gradient[row * 8..(row + 1) * 8].iter().all(|&value| value == 0.0));
+            }
+        }
+        let state = sampled.state();
+        let mut again = Head::from_state(state).expect("its own state");
+        let (x, y) = (values(6 * 8, 9), labels(6, 400, 9));
+        let wanted = sampled.step(view(&x, 6, 8), &y, 0.1).expect("finite");
+        assert_eq!(
+            again.step(view(&x, 6, 8), &y, 0.1).expect("finite"),
+            wanted,
+            "the same draw after a restart"
+        );
+    }
+}
+
+#[test]
+fn rates_out_of_range_and_class_margins_are_refused() {
+    for rate in [0.0, -0.5, 1.5, f64::NAN] {
+        let config = HeadConfig { mode: HeadMode::Sampled { rate }, ..Default::default() };
+        let error = Head::new(10, 4, Objective::am_softmax(30.0, 0.35).expect("in range"), config);
+        assert!(matches!(error, Err(HeadError::OutOfRange { setting: "rate", .. })), "{rate}");
+    }
+    let objective =
+        widemargin_objective::ClassObjective::from(Objective::am_softmax(30.0, 0.35).expect("in range"));
+    let margins = objective.with_class_margins(&[0.1, 0.2]).expect("two margins");
+    let config = HeadConfig { mode: HeadMode::Sampled { rate: 0.5 }, ..Default::default() };
+    assert!(matches!(Head::new(2, 4, margins, config), Err(HeadError::ClassMarginsWhenSampled)));
+    let mut sampled = head(10, HeadMode::Sampled { rate: 0.5 }, OptimiserConfig::default());
+    let x = values(2 * 8, 1);
+    assert!(matches!(sampled.step(view(&x, 2, 8), &[3, 10], 0.1), Err(HeadError::Label { row: 1, .. })));
+}
