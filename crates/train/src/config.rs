@@ -10,6 +10,7 @@ mod read;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use widemargin_head::HeadMode;
 use widemargin_model::BackboneName;
 
 pub use objective::{Amount, ObjectiveConfig};
@@ -26,6 +27,8 @@ pub struct Config {
     pub objective: ObjectiveConfig,
     /// How the parameters move.
     pub optimiser: OptimiserSection,
+    /// The class centres.
+    pub head: HeadSection,
     /// How learning rate and margin change over the run.
     pub schedule: ScheduleConfig,
     /// How training pictures are varied.
@@ -114,6 +117,50 @@ pub enum OptimiserName {
     Sgd,
     /// Adam with decoupled weight decay.
     AdamW,
+}
+
+/// `[head]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeadSection {
+    /// `auto`, `dense`, `sampled` or `screened`: how many of the classes a step touches.
+    pub mode: HeadModeName,
+    /// Share of the classes that `sampled` scores, above 0 and at most 1.
+    pub rate: f64,
+    /// Share of the competitors' sum from which `screened` keeps a class for certain, at least 0 and below 1.
+    pub threshold: f64,
+}
+
+impl Default for HeadSection {
+    fn default() -> Self {
+        Self { mode: HeadModeName::Auto, rate: 0.1, threshold: 1.0 / 2048.0 }
+    }
+}
+
+/// How many of the classes a step touches; see [`HeadMode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadModeName {
+    /// Screened where classes are many and the objective allows it, dense otherwise.
+    Auto,
+    /// All.
+    Dense,
+    /// The batch's own and some drawn at random.
+    Sampled,
+    /// All by rough scores, few exactly.
+    Screened,
+}
+
+impl HeadSection {
+    /// The mode with its parameter.
+    pub(crate) fn head_mode(&self) -> HeadMode {
+        match self.mode {
+            HeadModeName::Auto => HeadMode::Auto,
+            HeadModeName::Dense => HeadMode::Dense,
+            HeadModeName::Sampled => HeadMode::Sampled { rate: self.rate },
+            HeadModeName::Screened => HeadMode::Screened { threshold: self.threshold },
+        }
+    }
 }
 
 /// `[optimiser]`

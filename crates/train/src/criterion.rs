@@ -8,7 +8,8 @@
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use widemargin_head::{
-    Diagnostics, Head, HeadConfig, HeadError, HeadState, HeadTensor, MatRef, Optimiser, PendingUpdate,
+    Diagnostics, Head, HeadConfig, HeadError, HeadMode, HeadState, HeadTensor, MatRef, Optimiser,
+    PendingUpdate,
 };
 use widemargin_objective::pairs::{CrossBatchMemory, Miner, PairObjective, PairOptions};
 use widemargin_objective::{AnyObjective, normalise};
@@ -95,6 +96,7 @@ impl Criterion {
                     // the same random directions as class centres begin with
                     let start =
                         widemargin_objective::Objective::normalized_softmax(1.0).map_err(HeadError::from)?;
+                    let config = HeadConfig { mode: HeadMode::Dense, ..config };
                     Head::new(classes * each, dim, start, config)?.centres().data().to_vec()
                 };
                 Ok(Self::Pairs(Box::new(PairCriterion {

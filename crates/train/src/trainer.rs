@@ -106,6 +106,7 @@ impl Trainer {
         // Another stream than the backbone's, so that neither depends on the size of the other.
         let head_config = HeadConfig {
             optimiser: optimiser(config, true),
+            mode: config.head.head_mode(),
             seed: seed ^ 0x6865_6164,
             ..HeadConfig::default()
         };

@@ -196,12 +196,8 @@ fn gradient_errors(
     let (dim, classes) = (head.dim(), head.classes());
     let centres: Vec<f64> = head.settled_centres().iter().map(|&value| f64::from(value)).collect();
     let wide: Vec<f64> = features.data().iter().map(|&value| f64::from(value)).collect();
-    let wanted = objective.evaluate(
-        MatRef::new(&wide, count, dim)?,
-        MatRef::new(&centres, classes, dim)?,
-        labels,
-        widemargin_objective::Reduction::Mean,
-    )?;
+    let wanted =
+        objective.evaluate(MatRef::new(&wide, count, dim)?, MatRef::new(&centres, classes, dim)?, labels)?;
     let error = |found: &[f32], wanted: &[f64]| {
         let (mut difference, mut size) = (0.0, 0.0);
         for (found, wanted) in found.iter().zip(wanted) {

@@ -32,6 +32,7 @@ impl Config {
         self.check_model()?;
         self.objective.build(None)?;
         self.check_optimiser()?;
+        self.check_head()?;
         check_schedule(&self.schedule)?;
         let a = &self.augment;
         wants(a.pad_and_crop <= 64, "augment.pad_and_crop", &a.pad_and_crop, "0 to 64")?;
@@ -79,6 +80,13 @@ impl Config {
         wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
         let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
         wants(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")
+    }
+
+    fn check_head(&self) -> Result<(), Error> {
+        let h = &self.head;
+        let rate = h.rate > 0.0 && h.rate <= 1.0;
+        wants(rate, "head.rate", &h.rate, "above 0 and at most 1")?;
+        wants((0.0..1.0).contains(&h.threshold), "head.threshold", &h.threshold, "at least 0 and below 1")
     }
 
     fn check_optimiser(&self) -> Result<(), Error> {
