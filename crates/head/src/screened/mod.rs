@@ -23,6 +23,7 @@ pub(crate) use screen::Screened;
 
 use rayon::prelude::*;
 use widemargin_kernels::screening::{PANEL, Panels};
+use widemargin_kernels::vector::dot;
 use widemargin_objective::{ClassObjective, NORM_FLOOR, norm};
 
 use crate::lazy::Lazy;
@@ -66,6 +67,11 @@ impl Screen {
 
 /// Length of a class centre; 0 where it is too short to have a direction.
 pub(crate) fn length(row: &[f32]) -> f32 {
+    let square = dot(row, row);
+    // far from where a square of f32 loses digits
+    if square > 1e-20 && square < 1e20 {
+        return square.sqrt();
+    }
     let norm = norm(row);
     if norm < NORM_FLOOR { 0.0 } else { norm as f32 }
 }

@@ -305,39 +305,41 @@ impl Screened<'_> {
         let samples = probes.rows().next_multiple_of(BLOCK);
         let mut scores = vec![0; count * samples * PANEL];
         let chosen: Vec<usize> = (0..count).map(|at| at * panels.count() / count).collect();
-        for (&panel, scores) in chosen.iter().zip(scores.chunks_mut((samples * PANEL).max(1))) {
-            panels.score(panel..panel + 1, probes, scores);
-        }
-        let mut cosines = Vec::with_capacity(count * PANEL);
+        let parts = chosen.par_iter().zip(scores.par_chunks_mut((samples * PANEL).max(1)));
+        parts.for_each(|(&panel, scores)| panels.score(panel..panel + 1, probes, scores));
         labels
-            .iter()
+            .par_iter()
             .enumerate()
-            .map(|(sample, &own)| {
-                let sharpness = points.point(sample).softmax_sharpness().ok_or(HeadError::NotScreenable {
-                    objective: "this objective",
-                    why: "a softmax for every sample",
-                })?;
-                cosines.clear();
-                for (&panel, scores) in chosen.iter().zip(scores.chunks((samples * PANEL).max(1))) {
-                    let scores = &scores[sample * PANEL..(sample + 1) * PANEL];
-                    for (place, (score, step)) in scores.iter().zip(panels.steps(panel)).enumerate() {
-                        let class = panel * PANEL + place;
-                        if class < panels.rows() && class != own as usize {
-                            cosines.push(*score as f32 * step * probes.step(sample));
+            .map_init(
+                || Vec::with_capacity(count * PANEL),
+                |cosines, (sample, &own)| {
+                    let sharpness =
+                        points.point(sample).softmax_sharpness().ok_or(HeadError::NotScreenable {
+                            objective: "this objective",
+                            why: "a softmax for every sample",
+                        })?;
+                    cosines.clear();
+                    for (&panel, scores) in chosen.iter().zip(scores.chunks((samples * PANEL).max(1))) {
+                        let scores = &scores[sample * PANEL..(sample + 1) * PANEL];
+                        for (place, (score, step)) in scores.iter().zip(panels.steps(panel)).enumerate() {
+                            let class = panel * PANEL + place;
+                            if class < panels.rows() && class != own as usize {
+                                cosines.push(*score as f32 * step * probes.step(sample));
+                            }
                         }
                     }
-                }
-                let centre = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let centre = if centre.is_finite() { f64::from(centre) } else { 0.0 };
-                let exponentials =
-                    || cosines.iter().map(|&cosine| (sharpness * (f64::from(cosine) - centre)).exp());
-                let sum: f64 = exponentials().sum();
-                // a few that stand out say little of the classes that were not probed
-                let usual: f64 = exponentials().map(|exponential| exponential.min(sum / 8.0)).sum();
-                let all = usual * (panels.rows() as f64 / cosines.len().max(1) as f64);
-                let step = self.screen.threshold * all.max(sum).max(f64::from(f32::MIN_POSITIVE));
-                Ok(Frame { sharpness, centre, step, own })
-            })
+                    let centre = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let centre = if centre.is_finite() { f64::from(centre) } else { 0.0 };
+                    let exponentials =
+                        || cosines.iter().map(|&cosine| (sharpness * (f64::from(cosine) - centre)).exp());
+                    let sum: f64 = exponentials().sum();
+                    // a few that stand out say little of the classes that were not probed
+                    let usual: f64 = exponentials().map(|exponential| exponential.min(sum / 8.0)).sum();
+                    let all = usual * (panels.rows() as f64 / cosines.len().max(1) as f64);
+                    let step = self.screen.threshold * all.max(sum).max(f64::from(f32::MIN_POSITIVE));
+                    Ok(Frame { sharpness, centre, step, own })
+                },
+            )
             .collect()
     }
 
