@@ -34,6 +34,7 @@ mod error;
 mod similarity;
 
 pub mod retrieval;
+pub mod templates;
 pub mod verification;
 
 pub use embeddings::Embeddings;

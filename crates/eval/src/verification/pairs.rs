@@ -93,7 +93,13 @@ impl Kind {
 
 /// Compares all pairs if there are at most `max_pairs`, else samples as described at
 /// [`VerificationOptions`](super::VerificationOptions).
-pub(super) fn compare(embeddings: &Embeddings, max_pairs: u64, seed: u64) -> Result<PairScores> {
+/// With `balanced`, both kinds get the same number of pairs: as many as the rarer kind has or the limit allows.
+pub(super) fn compare(
+    embeddings: &Embeddings,
+    max_pairs: u64,
+    seed: u64,
+    balanced: bool,
+) -> Result<PairScores> {
     if max_pairs < 2 {
         return Err(Error::MaxPairs { max_pairs });
     }
@@ -115,7 +121,12 @@ pub(super) fn compare(embeddings: &Embeddings, max_pairs: u64, seed: u64) -> Res
     if genuine.count() == 0 {
         return Err(Error::NoGenuinePairs { classes });
     }
-    let (wanted_genuine, wanted_impostor) = share(genuine.count(), impostor.count(), max_pairs);
+    let (wanted_genuine, wanted_impostor) = if balanced {
+        let each = genuine.count().min(impostor.count()).min(max_pairs / 2);
+        (each, each)
+    } else {
+        share(genuine.count(), impostor.count(), max_pairs)
+    };
     Ok(PairScores {
         genuine: genuine.scores(&embeddings, wanted_genuine, seed, 0),
         impostor: impostor.scores(&embeddings, wanted_impostor, seed, 1),
