@@ -122,22 +122,19 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
             (now.hessian[2] * now.gradient[0] - now.hessian[1] * now.gradient[1]) / determinant,
             (now.hessian[0] * now.gradient[1] - now.hessian[1] * now.gradient[0]) / determinant,
         ];
-        // Half steps until the loss does not rise; near the end rounding decides, and the step is tiny anyway.
+        // Half steps until the loss does not rise by more than rounding, below which it cannot tell steps apart.
+        let allowed = now.loss * (1.0 + 1e-12);
         let mut part = 1.0;
-        let next = loop {
-            let next = problem.at(slope - part * step[0], height - part * step[1]);
-            if next.loss <= now.loss || part < 1e-6 {
-                break next;
-            }
+        let mut next = problem.at(slope - step[0], height - step[1]);
+        while next.loss > allowed && part > 1e-6 {
             part /= 2.0;
-        };
-        if next.loss > now.loss {
-            break;
+            next = problem.at(slope - part * step[0], height - part * step[1]);
         }
         slope -= part * step[0];
         height -= part * step[1];
         now = next;
-        if step[0].abs() <= 1e-13 * slope.abs() && step[1].abs() <= 1e-13 * (1.0 + height.abs()) {
+        // Each step squares the error, so after one this small nothing is left to gain.
+        if step[0].abs() <= 1e-10 * slope.abs() && step[1].abs() <= 1e-10 * (1.0 + height.abs()) {
             break;
         }
     }

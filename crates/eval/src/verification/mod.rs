@@ -37,6 +37,8 @@ pub use sets::{Pair, enrol_probe, pair_list, pair_scores};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use scores::SortedScores;
+pub(crate) use scores::accepts_within;
+pub(crate) use sets::known_probes;
 
 /// Points of [`Verification::roc`] at most.
 pub const ROC_POINTS: usize = 512;
@@ -285,5 +287,7 @@ pub fn from_cosines(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verificatio
     Ok(Verification::new(SortedScores::new(genuine, impostor), all_genuine, all_impostor))
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

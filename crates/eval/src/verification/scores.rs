@@ -142,15 +142,7 @@ impl SortedScores {
     /// The point with the largest TAR among those whose FAR is at most `far`, which is in [0, 1].
     pub(super) fn at_far(&self, far: f64) -> OperatingPoint {
         let impostors = self.impostor.len();
-        let rate = |accepted: usize| accepted as f64 / impostors as f64;
-        // Rounding of the product may be one off; the comparison of rates decides.
-        let mut allowed = ((far * impostors as f64) as usize).min(impostors);
-        while allowed < impostors && rate(allowed + 1) <= far {
-            allowed += 1;
-        }
-        while allowed > 0 && rate(allowed) > far {
-            allowed -= 1;
-        }
+        let allowed = accepts_within(far, impostors);
         let Some(refused) = self.impostor.get(allowed) else {
             return self.at_threshold(self.range().0);
         };
@@ -216,4 +208,18 @@ impl SortedScores {
             .map(|accepted| self.rates(accepted))
             .collect()
     }
+}
+
+/// The largest number out of `count` (at least 1) whose share is at most `rate`, which is in [0, 1].
+pub(crate) fn accepts_within(rate: f64, count: usize) -> usize {
+    let share = |accepted: usize| accepted as f64 / count as f64;
+    // Rounding of the product may be one off; the comparison of shares decides.
+    let mut allowed = ((rate * count as f64) as usize).min(count);
+    while allowed < count && share(allowed + 1) <= rate {
+        allowed += 1;
+    }
+    while allowed > 0 && share(allowed) > rate {
+        allowed -= 1;
+    }
+    allowed
 }

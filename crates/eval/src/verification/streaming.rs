@@ -65,7 +65,7 @@ pub fn all_pairs(
     let end_of_class = |row: usize| ends[ends.partition_point(|&end| end <= row)];
     let total = rows as u64 * (rows as u64 - 1) / 2;
     // Partners of row `a` are the rows after it: genuine up to the end of its class, impostors from there.
-    stream(&sorted, &sorted, options, total, progress, |a| {
+    stream(&sorted, &sorted, *options, total, progress, |a| {
         let end = end_of_class(a);
         (a + 1..rows, a + 1..end)
     })
@@ -86,7 +86,7 @@ pub fn enrol_probe(
     let probe = probe.sorted_by_label();
     let labels = probe.labels();
     let total = enrol.rows() as u64 * probe.rows() as u64;
-    stream(enrol, &probe, options, total, progress, |a| {
+    stream(enrol, &probe, *options, total, progress, |a| {
         let label = enrol.labels()[a];
         let start = labels.partition_point(|&other| other < label);
         (0..labels.len(), start..labels.partition_point(|&other| other <= label))
@@ -104,7 +104,7 @@ struct Counts {
 fn stream(
     left: &Embeddings,
     right: &Embeddings,
-    options: &StreamingOptions,
+    options: StreamingOptions,
     total: u64,
     progress: Progress<'_>,
     partners: impl Fn(usize) -> (Range<usize>, Range<usize>) + Sync,
