@@ -33,6 +33,7 @@ mod embeddings;
 mod error;
 mod similarity;
 
+pub mod clustering;
 pub mod retrieval;
 pub mod templates;
 pub mod verification;

@@ -155,9 +155,12 @@ fn pytorch_metric_learning_agrees() {
     }
 }
 
+/// Whether a gallery row counts for a query.
+type Counts<'a> = Box<dyn Fn(usize, usize) -> bool + 'a>;
+
 /// The definitions of [`Ranking`] from a list of all gallery rows, sorted.
 fn slow_ranking(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Option<Ranking> {
-    let (set, counts): (&Embeddings, Box<dyn Fn(usize, usize) -> bool>) = match gallery {
+    let (set, counts): (&Embeddings, Counts<'_>) = match gallery {
         Gallery::Others => (queries, Box::new(|query, row| query != row)),
         Gallery::Separate(set) => (set, Box::new(|_, _| true)),
         Gallery::Cameras { gallery, query_cameras, gallery_cameras } => (

@@ -154,10 +154,12 @@ mod tests {
     #[test]
     fn bins_answer_like_a_list_of_their_edges() {
         // Scores that are edges of 16 bins lose nothing by being binned.
-        let eighths = [7, 7, 3, 3, 3, 0, -1, -8, -8];
+        let eighths: [i32; 9] = [7, 7, 3, 3, 3, 0, -1, -8, -8];
         let scores: Vec<f32> = eighths.iter().map(|&e| e as f32 / 8.0).collect();
         let mut counts = vec![0; 16];
-        eighths.iter().for_each(|&e: &i32| counts[(e + 8) as usize] += 1);
+        for eighth in eighths {
+            counts[(eighth + 8) as usize] += 1;
+        }
         let (sorted, binned) = (ScoreList::sorted(scores), ScoreList::binned(counts));
         assert_eq!(sorted.len(), binned.len());
         for rank in 0..12 {
