@@ -34,6 +34,7 @@ mod error;
 mod similarity;
 
 pub mod clustering;
+pub mod geometry;
 pub mod retrieval;
 pub mod templates;
 pub mod verification;

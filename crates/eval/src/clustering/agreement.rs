@@ -126,7 +126,9 @@ impl Table {
         // Equal sizes give equal terms.
         let sizes = |counts: &BTreeMap<u32, u64>| {
             let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
-            counts.values().for_each(|&size| *sizes.entry(size).or_default() += 1);
+            for &size in counts.values() {
+                *sizes.entry(size).or_default() += 1;
+            }
             sizes.into_iter().collect::<Vec<_>>()
         };
         let (of_classes, of_clusters) = (sizes(&self.classes), sizes(&self.clusters));

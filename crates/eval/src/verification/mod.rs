@@ -36,6 +36,7 @@ pub use sets::{Pair, enrol_probe, pair_list, pair_scores};
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+pub(crate) use pairs::compare as compare_pairs;
 use scores::SortedScores;
 pub(crate) use scores::accepts_within;
 pub(crate) use sets::known_probes;
@@ -263,6 +264,11 @@ pub fn from_scores(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verification
     found.genuine_histogram = histogram(found.scores.genuine());
     found.impostor_histogram = histogram(found.scores.impostor());
     Ok(found)
+}
+
+/// Counts cosines in 100 bins over [-1, 1].
+pub(crate) fn histogram_of_cosines(cosines: &[f32]) -> Histogram {
+    Histogram::of_cosines(&list::ScoreList::sorted(cosines.to_vec()))
 }
 
 fn require_both(genuine: usize, impostor: usize) -> Result<()> {

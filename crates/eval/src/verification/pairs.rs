@@ -18,11 +18,11 @@ use crate::similarity;
 const DRAWS_PER_STREAM: u64 = 1 << 16;
 
 /// The cosines of the pairs compared, in no particular order, and how many pairs there are in all.
-pub(super) struct PairScores {
-    pub(super) genuine: Vec<f32>,
-    pub(super) impostor: Vec<f32>,
-    pub(super) all_genuine: u64,
-    pub(super) all_impostor: u64,
+pub(crate) struct PairScores {
+    pub(crate) genuine: Vec<f32>,
+    pub(crate) impostor: Vec<f32>,
+    pub(crate) all_genuine: u64,
+    pub(crate) all_impostor: u64,
 }
 
 /// One kind of pair (genuine or impostor): for each row, the range of its partners.
@@ -94,7 +94,7 @@ impl Kind {
 /// Compares all pairs if there are at most `max_pairs`, else samples as described at
 /// [`VerificationOptions`](super::VerificationOptions).
 /// With `balanced`, both kinds get the same number of pairs: as many as the rarer kind has or the limit allows.
-pub(super) fn compare(
+pub(crate) fn compare(
     embeddings: &Embeddings,
     max_pairs: u64,
     seed: u64,
