@@ -42,7 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "streaming" => {
             let set = labelled(table, second)?;
             let start = Instant::now();
-            let found = verification::streaming::all_pairs(&set, &Default::default(), &|_, _| ())?;
+            let found = verification::streaming::all_pairs(
+                &set,
+                &verification::streaming::StreamingOptions::default(),
+                &|_, _| (),
+            )?;
             (start.elapsed(), vec![found.auc, found.eer, found.tar_at_far(1e-3)])
         }
         "scores" => {

@@ -14,7 +14,7 @@
 //! and each reported number is the mean over queries (not over classes). They are what pytorch-metric-learning's
 //! `AccuracyCalculator` gives with the query set as its own reference.
 //!
-//! [`rank`] does the same for separate galleries and for cameras, over the whole ranking (mAP, nDCG, CMC); [`search`] finds
+//! [`rank`] does the same for separate galleries and for cameras, over the whole ranking (mAP, nDCG, CMC); [`search()`] finds
 //! neighbours, [`identify`] names probes that may be unknown. All are exact and hold tiles of cosines only, never the matrix.
 
 use std::collections::{BTreeMap, HashMap};

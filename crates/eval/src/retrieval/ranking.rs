@@ -10,7 +10,7 @@
 //! - R-precision and AP@R as in [`retrieval`](super).
 //!
 //! Neighbours are ordered by falling cosine, ties by rising row. Ranks are counted, not sorted: each gallery row is only
-//! compared with the cosines of the rows sought, in tiles, by the screening of [`search`](super::search).
+//! compared with the cosines of the rows sought, in tiles, by the screening of [`search()`](super::search()).
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! Cosines are computed in tiles by blocked matrix products and counted at once in narrow bins over [-1, 1]; no score is
 //! kept. All scores of a bin then count as equal to its lower edge, so a threshold is known to one bin width (the
 //! `resolution` of the result) and every rate lies between the exact rates at the two edges. Memory besides the embeddings
-//! is 16 bytes a bin and a tile of 1 MiB for each thread, whatever the number of pairs. Counts are whole numbers, so the
+//! is 24 bytes a bin, a tile of 256 KiB and its rows for each thread, whatever the number of pairs. Counts are whole numbers, so the
 //! result does not depend on how tiles are shared among threads. Matrix products round in another order than
 //! [`all_pairs`](super::all_pairs), so a cosine may differ from its value there by about 1e-6.
 
@@ -20,12 +20,14 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 
 /// Rows of either side of a tile.
-const TILE: usize = 512;
+const TILE: usize = 256;
+/// Pairs after which a thread's small counters, half the size and so the quicker, are added to the large ones.
+const FLUSH: u64 = 1 << 31;
 
 /// How narrowly scores are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamingOptions {
-    /// The number of bins is 2 to this power, between 8 and 22. Default 20: bins of width 1.9e-6, 16 MiB a thread.
+    /// The number of bins is 2 to this power, between 8 and 22. Default 20: bins of width 1.9e-6, 24 MiB a thread.
     pub bins_log2: u32,
 }
 
@@ -95,8 +97,38 @@ pub fn enrol_probe(
 
 /// Counts of one thread.
 struct Counts {
-    genuine: Vec<u64>,
-    impostor: Vec<u64>,
+    genuine: Counter,
+    impostor: Counter,
+}
+
+/// Scores counted in bins.
+struct Counter {
+    recent: Vec<u32>,
+    before: Vec<u64>,
+}
+
+impl Counter {
+    fn new(bins: usize) -> Self {
+        Self { recent: vec![0; bins], before: vec![0; bins] }
+    }
+
+    fn flush(&mut self) {
+        for (sum, count) in self.before.iter_mut().zip(&mut self.recent) {
+            *sum += u64::from(std::mem::take(count));
+        }
+    }
+
+    /// Adds each cosine to its bin. Exact: the scale is a power of two, and the rest are whole numbers.
+    fn count(&mut self, cosines: &[f32]) {
+        let half = (self.recent.len() / 2) as i32;
+        let (scale, last) = (half as f32, self.recent.len() as i32 - 1);
+        for &cosine in cosines {
+            let scaled = cosine * scale;
+            let toward_zero = scaled as i32;
+            let floor = toward_zero - i32::from(toward_zero as f32 > scaled);
+            self.recent[(floor + half).clamp(0, last) as usize] += 1;
+        }
+    }
 }
 
 /// Counts all pairs of a row `a` of `left` with the rows `partners(a).0` of `right`, of which those in `partners(a).1` are
@@ -124,11 +156,14 @@ fn stream(
         padded.resize(TILE * dim, 0.0);
     };
     let work = |_| {
-        let mut counts = Counts { genuine: vec![0; bins], impostor: vec![0; bins] };
+        let mut counts = Counts { genuine: Counter::new(bins), impostor: Counter::new(bins) };
+        let mut since = 0;
         let (mut a, mut b, mut tile) = (Vec::new(), Vec::new(), vec![0.0; TILE * TILE]);
         loop {
             let row_tile = next.fetch_add(1, Ordering::Relaxed);
             if row_tile >= left_tiles {
+                counts.genuine.flush();
+                counts.impostor.flush();
                 return counts;
             }
             let rows = row_tile * TILE..((row_tile + 1) * TILE).min(left.rows());
@@ -151,10 +186,16 @@ fn stream(
                     let (start, end) = (inside(all.start), inside(all.end));
                     let (from, to) =
                         (inside(genuine.start).clamp(start, end), inside(genuine.end).clamp(start, end));
-                    count(&cosines[start..from], &mut counts.impostor);
-                    count(&cosines[from..to.max(from)], &mut counts.genuine);
-                    count(&cosines[to.max(from)..end], &mut counts.impostor);
+                    counts.impostor.count(&cosines[start..from]);
+                    counts.genuine.count(&cosines[from..to.max(from)]);
+                    counts.impostor.count(&cosines[to.max(from)..end]);
                     compared += (end - start) as u64;
+                }
+                since += compared;
+                if since > FLUSH {
+                    counts.genuine.flush();
+                    counts.impostor.flush();
+                    since = 0;
                 }
                 progress(done.fetch_add(compared, Ordering::Relaxed) + compared, total);
             }
@@ -162,30 +203,22 @@ fn stream(
     };
     let threads = rayon::current_num_threads().min(left_tiles);
     let all: Vec<Counts> = (0..threads).into_par_iter().map(work).collect();
-    let mut sums = Counts { genuine: vec![0; bins], impostor: vec![0; bins] };
+    let (mut genuine, mut impostor) = (vec![0; bins], vec![0; bins]);
     for counts in all {
-        sums.genuine.iter_mut().zip(counts.genuine).for_each(|(sum, count)| *sum += count);
-        sums.impostor.iter_mut().zip(counts.impostor).for_each(|(sum, count)| *sum += count);
+        for (sum, count) in genuine.iter_mut().zip(counts.genuine.before) {
+            *sum += count;
+        }
+        for (sum, count) in impostor.iter_mut().zip(counts.impostor.before) {
+            *sum += count;
+        }
     }
-    let (genuine, impostor) = (ScoreList::binned(sums.genuine), ScoreList::binned(sums.impostor));
+    let (genuine, impostor) = (ScoreList::binned(genuine), ScoreList::binned(impostor));
     let lengths = (genuine.len(), impostor.len());
     require_both(lengths.0, lengths.1)?;
     let scores = SortedScores::of_lists(genuine, impostor);
     let mut found = Verification::new(scores, lengths.0 as u64, lengths.1 as u64);
     found.resolution = Some(2.0 / bins as f64);
     Ok(found)
-}
-
-/// Adds each cosine to its bin. Exact: the scale is a power of two, and the rest are whole numbers.
-fn count(cosines: &[f32], counts: &mut [u64]) {
-    let half = (counts.len() / 2) as i32;
-    let (scale, last) = (half as f32, counts.len() as i32 - 1);
-    for &cosine in cosines {
-        let scaled = cosine * scale;
-        let toward_zero = scaled as i32;
-        let floor = toward_zero - i32::from(toward_zero as f32 > scaled);
-        counts[(floor + half).clamp(0, last) as usize] += 1;
-    }
 }
 
 #[cfg(test)]
@@ -264,9 +297,11 @@ mod tests {
             (1.0, 7),
             (1.000_001, 7),
         ] {
-            let mut counts = vec![0; 8];
-            count(&[cosine], &mut counts);
-            assert_eq!(counts.iter().position(|&c| c == 1), Some(bin), "{cosine}");
+            let mut counter = Counter::new(8);
+            counter.count(&[cosine]);
+            assert_eq!(counter.recent.iter().position(|&c| c == 1), Some(bin), "{cosine}");
+            counter.flush();
+            assert_eq!((counter.recent[bin], counter.before[bin]), (0, 1));
         }
     }
 
