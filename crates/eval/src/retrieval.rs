@@ -25,12 +25,14 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
 
+mod confusion;
 mod identification;
 mod ranking;
 mod search;
 
+pub use confusion::{Confusion, Confusions, confusions, nearest_rows};
 pub use identification::{DirAtFar, Identification, TABLE_FAR, identify};
-pub use ranking::{Gallery, Ranking, rank};
+pub use ranking::{Gallery, Progress, RECALL_STEPS, Ranking, rank, rank_with_progress};
 pub use search::{Neighbours, search, search_within};
 
 /// How well neighbours agree in class.

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
-    #[source]
+    /// What is wrong with it. Not a source: the message has it already.
     pub problem: FileProblem,
 }
 
@@ -133,11 +132,10 @@ pub enum FileProblem {
         known: String,
     },
     /// The embeddings themselves cannot be used.
-    #[error("{source}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]
+    #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]
     Embeddings {
         /// What is wrong with them.
-        #[source]
-        source: crate::Error,
+        problem: crate::Error,
         /// The id of the row, if rows have ids and a row is to blame.
         id: Option<String>,
     },

@@ -117,13 +117,13 @@ impl EmbeddingTable {
     }
 
     fn with_labels(&self, labels: &[u32]) -> FileResult<Embeddings> {
-        Embeddings::new(&self.data, self.rows, self.dim, labels).map_err(|source| {
-            let row = match source {
+        Embeddings::new(&self.data, self.rows, self.dim, labels).map_err(|problem| {
+            let row = match problem {
                 Error::NonFinite { row, .. } | Error::ZeroRow { row } => Some(row),
                 _ => None,
             };
             let id = row.and_then(|row| self.ids.as_ref()?.get(row).cloned());
-            FileProblem::Embeddings { source, id }.at(&self.path)
+            FileProblem::Embeddings { problem, id }.at(&self.path)
         })
     }
 

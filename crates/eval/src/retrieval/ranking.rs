@@ -7,12 +7,15 @@
 //! - average precision: `sum over j of j / r_j, over R` (Zheng et al., *Scalable Person Re-identification*, 2015, section 5);
 //! - nDCG: `sum over j of 1 / log2(1 + r_j)`, over the same sum for ranks `1..=R`; nDCG at k keeps the ranks up to k in both
 //!   sums (Järvelin and Kekäläinen 2002, with gains 0 and 1);
+//! - precision at recall `x`: `max over j with j / R >= x of j / r_j`, the interpolated precision of Manning, Raghavan and
+//!   Schütze, *Introduction to Information Retrieval* (2008), section 8.4;
 //! - R-precision and AP@R as in [`retrieval`](super).
 //!
 //! Neighbours are ordered by falling cosine, ties by rising row. Ranks are counted, not sorted: each gallery row is only
 //! compared with the cosines of the rows sought, in tiles, by the screening of [`search()`](super::search()).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -22,6 +25,12 @@ use super::search::{GALLERY_TILE, QUERY_TILE, check_k, doubt, screen};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
+
+/// The recalls of [`Ranking::precision_at_recall`] are 0, 1/20, ... 1.
+pub const RECALL_STEPS: usize = 20;
+
+/// Told how far a long search has come: queries done and queries in all. Called from any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// What queries search, and what does not count.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +72,8 @@ pub struct Ranking {
     pub ndcg: f64,
     /// For each `k`, nDCG at k.
     pub ndcg_at: BTreeMap<usize, f64>,
+    /// (recall, precision) at each twentieth of recall, averaged over queries.
+    pub precision_at_recall: Vec<(f64, f64)>,
 }
 
 /// Ranks the gallery for each query.
@@ -74,6 +85,20 @@ pub struct Ranking {
 /// [`Error::Dimensions`]; [`Error::Length`] for camera numbers that are not one a row; [`Error::ZeroK`] and
 /// [`Error::KTooLarge`]; [`Error::NoAnswers`] if no query has anything right to find.
 pub fn rank(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Result<Ranking> {
+    rank_with_progress(queries, gallery, ks, &|_, _| ())
+}
+
+/// [`rank`], saying how far it has come.
+///
+/// # Errors
+/// As [`rank`].
+pub fn rank_with_progress(
+    queries: &Embeddings,
+    gallery: Gallery<'_>,
+    ks: &[usize],
+    progress: Progress<'_>,
+) -> Result<Ranking> {
+    let done = AtomicU64::new(0);
     let set = match gallery {
         Gallery::Others => queries,
         Gallery::Separate(gallery) | Gallery::Cameras { gallery, .. } => gallery,
@@ -124,6 +149,8 @@ pub fn rank(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Result<
                     sought.pass(cosines, labels, label, start, doubt(dim), exact);
                 }
             }
+            let finished = rows.len() as u64;
+            progress(done.fetch_add(finished, Ordering::Relaxed) + finished, queries.rows() as u64);
             sought.into_iter().map(Sought::ranks).collect()
         })
         .collect();
@@ -147,6 +174,9 @@ pub fn rank(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Result<
         mean_average_precision: mean(&|ranks| average_precision(ranks, usize::MAX)),
         ndcg: mean(&|ranks| ndcg(ranks, usize::MAX)),
         ndcg_at: ks.iter().map(|&k| (k, mean(&|ranks| ndcg(ranks, k)))).collect(),
+        precision_at_recall: (0..=RECALL_STEPS)
+            .map(|step| (step as f64 / RECALL_STEPS as f64, mean(&|ranks| precision_at_recall(ranks, step))))
+            .collect(),
     })
 }
 
@@ -161,6 +191,14 @@ fn ndcg(ranks: &[usize], limit: usize) -> f64 {
     let found: f64 = ranks.iter().take_while(|&&rank| rank <= limit).map(|&rank| gain(rank)).sum();
     let ideal: f64 = (1..=ranks.len().min(limit)).map(gain).sum();
     found / ideal
+}
+
+/// The best precision at a recall of `step` twentieths or more.
+fn precision_at_recall(ranks: &[usize], step: usize) -> f64 {
+    // The first `j` with `j / R >= step / 20`, in whole numbers.
+    let first = (step * ranks.len()).div_ceil(RECALL_STEPS).max(1);
+    let precisions = (first..).zip(&ranks[first - 1..]).map(|(nth, &rank)| nth as f64 / rank as f64);
+    precisions.fold(0.0, f64::max)
 }
 
 /// The rows that one query should find, and how many wrong ones come before each.

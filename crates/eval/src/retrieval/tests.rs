@@ -210,6 +210,16 @@ fn slow_ranking(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Opt
         mean_average_precision: mean(&|hits| average(hits, usize::MAX)),
         ndcg: mean(&|hits| ndcg(hits, usize::MAX)),
         ndcg_at: ks.iter().map(|&k| (k, mean(&|hits| ndcg(hits, k)))).collect(),
+        precision_at_recall: (0..=20)
+            .map(|step| {
+                let best = |hits: &[f64]| {
+                    let deep =
+                        |&k: &usize| 20.0 * hits[..k].iter().sum::<f64>() >= (step * right(hits)) as f64;
+                    (1..=hits.len()).filter(deep).map(|k| precision(hits, k)).fold(0.0, f64::max)
+                };
+                (step as f64 / 20.0, mean(&best))
+            })
+            .collect(),
     })
 }
 
@@ -219,6 +229,7 @@ fn near_ranking(found: &Ranking, wanted: &Ranking) {
     let numbers = |r: &Ranking| {
         let mut all = vec![r.r_precision, r.map_at_r, r.mean_average_precision, r.ndcg];
         all.extend(r.ndcg_at.values());
+        all.extend(r.precision_at_recall.iter().flat_map(|&(recall, precision)| [recall, precision]));
         all
     };
     for (a, b) in numbers(found).iter().zip(numbers(wanted)) {

@@ -17,9 +17,26 @@ const STEPS: usize = 200;
 
 /// A line from scores to log-likelihood ratios.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Line")]
 pub struct LogisticCalibration {
     slope: f64,
     offset: f64,
+}
+
+/// What a file says before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    slope: f64,
+    offset: f64,
+}
+
+impl TryFrom<Line> for LogisticCalibration {
+    type Error = Error;
+
+    fn try_from(line: Line) -> Result<Self> {
+        Self::new(line.slope, line.offset)
+    }
 }
 
 /// How [`fit`] weighs the pairs.
@@ -247,5 +264,10 @@ mod tests {
         }
         let json = serde_json::to_string(&calibration).unwrap();
         assert_eq!(serde_json::from_str::<LogisticCalibration>(&json).unwrap(), calibration);
+        for bad in
+            [r#"{"slope": -1, "offset": 0}"#, r#"{"slope": 1}"#, r#"{"slope": 1, "offset": 0, "x": 1}"#]
+        {
+            assert!(serde_json::from_str::<LogisticCalibration>(bad).is_err(), "{bad}");
+        }
     }
 }

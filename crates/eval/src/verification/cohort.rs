@@ -16,8 +16,9 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::sets::scores_between;
-use super::{Verification, VerificationOptions, from_scores};
+use super::folds::ScoredPair;
+use super::sets::{pair_scores, scores_between};
+use super::{Pair, Verification, VerificationOptions, from_scores};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity::{self, QUERIES};
@@ -103,6 +104,63 @@ pub fn statistics(
     Ok(blocks.concat())
 }
 
+/// The statistics that a normalisation asks for.
+struct Normaliser {
+    of_enrol: Option<Vec<CohortStatistics>>,
+    of_probe: Option<Vec<CohortStatistics>>,
+}
+
+impl Normaliser {
+    fn new(
+        enrol: &Embeddings,
+        probe: &Embeddings,
+        cohort: &Embeddings,
+        normalisation: Normalisation,
+    ) -> Result<Self> {
+        let top = match normalisation {
+            Normalisation::AdaptiveS { top } => Some(top),
+            _ => None,
+        };
+        let wanted = |side: bool, embeddings, name| {
+            if side { statistics(embeddings, cohort, top, name).map(Some) } else { Ok(None) }
+        };
+        Ok(Self {
+            of_enrol: wanted(normalisation != Normalisation::T, enrol, "enrol")?,
+            of_probe: wanted(normalisation != Normalisation::Z, probe, "probe")?,
+        })
+    }
+
+    /// The normalised score of an enrol row and a probe row.
+    fn score(&self, cosine: f32, enrol: usize, probe: usize) -> f32 {
+        let cosine = f64::from(cosine);
+        let z = self.of_enrol.as_ref().map(|statistics| statistics[enrol].apply(cosine));
+        let t = self.of_probe.as_ref().map(|statistics| statistics[probe].apply(cosine));
+        match (z, t) {
+            (Some(z), Some(t)) => f64::midpoint(z, t) as f32,
+            (Some(one), None) | (None, Some(one)) => one as f32,
+            (None, None) => cosine as f32,
+        }
+    }
+}
+
+/// [`pair_scores`] normalised by a cohort; of each pair, `a` counts as enrolled and `b` as the probe.
+///
+/// # Errors
+/// Those of [`statistics`] and of [`pair_scores`].
+pub fn normalised_pairs(
+    embeddings: &Embeddings,
+    pairs: &[Pair],
+    cohort: &Embeddings,
+    normalisation: Normalisation,
+) -> Result<Vec<ScoredPair>> {
+    let mut scored = pair_scores(embeddings, pairs)?;
+    let normaliser = Normaliser::new(embeddings, embeddings, cohort, normalisation)?;
+    for (scored, pair) in scored.iter_mut().zip(pairs) {
+        scored.score = normaliser.score(scored.score, pair.a, pair.b);
+    }
+    Ok(scored)
+}
+
 /// [`enrol_probe`](super::enrol_probe) with scores normalised by a cohort.
 ///
 /// # Errors
@@ -114,25 +172,8 @@ pub fn normalised(
     normalisation: Normalisation,
     options: &VerificationOptions,
 ) -> Result<Verification> {
-    let top = match normalisation {
-        Normalisation::AdaptiveS { top } => Some(top),
-        _ => None,
-    };
-    let wanted = |side: bool, embeddings, name| {
-        if side { statistics(embeddings, cohort, top, name).map(Some) } else { Ok(None) }
-    };
-    let of_enrol = wanted(normalisation != Normalisation::T, enrol, "enrol")?;
-    let of_probe = wanted(normalisation != Normalisation::Z, probe, "probe")?;
-    let score = |cosine: f32, a: usize, b: usize| {
-        let cosine = f64::from(cosine);
-        let z = of_enrol.as_ref().map(|statistics| statistics[a].apply(cosine));
-        let t = of_probe.as_ref().map(|statistics| statistics[b].apply(cosine));
-        match (z, t) {
-            (Some(z), Some(t)) => f64::midpoint(z, t) as f32,
-            (Some(one), None) | (None, Some(one)) => one as f32,
-            (None, None) => cosine as f32,
-        }
-    };
+    let normaliser = Normaliser::new(enrol, probe, cohort, normalisation)?;
+    let score = |cosine: f32, a: usize, b: usize| normaliser.score(cosine, a, b);
     let (genuine, impostor) = scores_between(enrol, probe, options.max_pairs, score)?;
     from_scores(genuine, impostor)
 }
@@ -183,6 +224,21 @@ mod tests {
                     list.at(0)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_pair_of_a_list_scores_as_between_sets() {
+        let all = wheel(&[0.1, 1.3, 0.4], &[1, 2, 1]);
+        let (enrol, probe) = (wheel(&[0.1, 1.3], &[1, 2]), wheel(&[0.4], &[1]));
+        let cohort = wheel(&[2.0, 2.5, 0.7], &[0; 3]);
+        let pairs = [Pair { a: 0, b: 2, same: true }, Pair { a: 1, b: 2, same: false }];
+        for normalisation in [Normalisation::Z, Normalisation::T, Normalisation::AdaptiveS { top: 2 }] {
+            let list = normalised_pairs(&all, &pairs, &cohort, normalisation).unwrap();
+            let sets = normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default());
+            let sets = sets.unwrap().scores;
+            assert_eq!([list[0].score, list[1].score], [sets.genuine().at(0), sets.impostor().at(0)]);
+            assert_eq!([list[0].same, list[1].same], [true, false]);
         }
     }
 

@@ -16,10 +16,28 @@ use crate::error::{Error, Result};
 
 /// A prior and the two prices of error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Prices")]
 pub struct Costs {
     prior: f64,
     miss: f64,
     false_accept: f64,
+}
+
+/// What a file says before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prices {
+    prior: f64,
+    miss: f64,
+    false_accept: f64,
+}
+
+impl TryFrom<Prices> for Costs {
+    type Error = Error;
+
+    fn try_from(prices: Prices) -> Result<Self> {
+        Self::new(prices.prior, prices.miss, prices.false_accept)
+    }
 }
 
 /// The cost of deciding by one threshold.
@@ -62,6 +80,16 @@ impl Costs {
     /// The share of genuine pairs.
     pub fn prior(&self) -> f64 {
         self.prior
+    }
+
+    /// The price of refusing a genuine pair.
+    pub fn miss(&self) -> f64 {
+        self.miss
+    }
+
+    /// The price of accepting an impostor.
+    pub fn false_accept(&self) -> f64 {
+        self.false_accept
     }
 
     /// The log-likelihood ratio from which on accepting is the cheaper decision:
@@ -211,6 +239,8 @@ mod tests {
             (0.5, 0.0, 1.0, "miss"),
             (0.5, 1.0, f64::INFINITY, "false_accept"),
         ] {
+            let json = serde_json::json!({ "prior": prior, "miss": miss, "false_accept": accept });
+            assert!(serde_json::from_value::<Costs>(json).is_err());
             let error = Costs::new(prior, miss, accept).unwrap_err().to_string();
             assert!(error.starts_with(name), "{error}");
         }

@@ -154,6 +154,11 @@ impl Verification {
         (0.0..=1.0).contains(&far).then(|| self.scores.at_far(far))
     }
 
+    /// A line of [`Verification::tar_table`] at another rate, or `None` if `far` is not in [0, 1].
+    pub fn tar_line_at(&self, far: f64) -> Option<TarAtFar> {
+        (0.0..=1.0).contains(&far).then(|| Self::tar_line(&self.scores, far))
+    }
+
     fn tar_line(scores: &SortedScores, far: f64) -> TarAtFar {
         let impostors = scores.impostor().len() as u64;
         let point = scores.at_far(far);
@@ -264,6 +269,15 @@ pub fn from_scores(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verification
     found.genuine_histogram = histogram(found.scores.genuine());
     found.impostor_histogram = histogram(found.scores.impostor());
     Ok(found)
+}
+
+/// Judges scored pairs, for instance those of [`normalised_pairs`](cohort::normalised_pairs).
+///
+/// # Errors
+/// As [`from_scores`].
+pub fn from_pairs(pairs: &[folds::ScoredPair]) -> Result<Verification> {
+    let of_kind = |same| pairs.iter().filter(|pair| pair.same == same).map(|pair| pair.score).collect();
+    from_scores(of_kind(true), of_kind(false))
 }
 
 /// Counts cosines in 100 bins over [-1, 1].
