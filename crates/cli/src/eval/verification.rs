@@ -135,6 +135,10 @@ fn cross_validation(
     let pairs = list.scored.len();
     let (numbers, count): (Vec<usize>, usize) = match (arguments.folds, &list.folds) {
         (Some(count), _) => {
+            ensure!(
+                (2..=pairs).contains(&count),
+                "--folds: found {count}, wanted 2 to {pairs}, the number of pairs"
+            );
             let ends: Vec<usize> = (1..=count).map(|fold| fold * pairs / count).collect();
             ((0..pairs).map(|at| ends.partition_point(|&end| end <= at)).collect(), count)
         }

@@ -280,6 +280,8 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         set("pairs.csv", text);
         refused(&["verification", "set.csv", "--pairs", "pairs.csv"], fragments);
     }
+    let folds = ["verification", "set.csv", "--pairs", "pairs.csv", "--folds", "3"];
+    refused(&folds, &["--folds", "found 3", "2 to 2"]);
     refused(&["verification", "set.csv", "--probe", "three.csv"], &["set.csv and three.csv", "dimension 2"]);
     refused(&["verification", "set.csv", "--far", "1.5"], &["--far", "1.5", "between 0 and 1"]);
     refused(&["verification", "set.csv", "--costs", "0.5,1"], &["--costs", "three numbers"]);
