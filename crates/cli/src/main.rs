@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod eval;
 mod interrupt;
 mod judge;
 mod loss;
@@ -29,6 +30,9 @@ struct Arguments {
 enum Command {
     /// Train an embedding and judge it on classes that it never saw.
     Train(Box<train::TrainArguments>),
+    /// Judge embeddings that any program computed.
+    #[command(subcommand)]
+    Eval(eval::EvalCommand),
     /// Recommend scale and margin for a number of classes, with the bounds they come from.
     Suggest(suggest::SuggestArguments),
     /// Value and gradients of an objective on given numbers, or a check against reference values.
@@ -41,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Loss(arguments) => loss::run(&arguments),
         Command::Bench(command) => bench::run(&command),

@@ -1,15 +1,48 @@
-//! The progress bar: rate, time left, loss, learning rate, accuracy without the margin, mean target cosine.
+//! The progress bar: rate, time left, loss, learning rate, accuracy without the margin, mean target cosine; and plain bars
+//! for long comparisons.
 //!
 //! Silent when standard error is not a terminal, but for messages.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use widemargin_train::log::Metrics;
 use widemargin_train::progress::Observer;
 
 /// How much of the newest step goes into the figures that are shown.
 const SHARE: f64 = 0.05;
+
+/// A bar for so many of `what`; it goes away when it is dropped.
+pub(crate) fn counted(what: &str, count: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("[{bar:24}] {percent} % of {len} {msg}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count)
+        .with_style(style.progress_chars("=> "))
+        .with_message(what.to_owned())
+        .with_finish(ProgressFinish::AndClear)
+}
+
+/// Moves a bar, from any thread: done, and in all.
+pub(crate) fn advancing(bar: &ProgressBar) -> impl Fn(u64, u64) + Sync + '_ {
+    |done, all| {
+        bar.set_length(all);
+        // Threads may report out of order.
+        bar.update(|state| state.set_pos(state.pos().max(done)));
+    }
+}
+
+/// A sign of life for work whose length is not known; it goes away when it is dropped.
+pub(crate) fn waiting(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner()
+        .with_style(style)
+        .with_message(what.to_owned())
+        .with_finish(ProgressFinish::AndClear);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
 
 /// A bar on the terminal.
 #[derive(Default)]

@@ -2,6 +2,9 @@
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "the tests write bad files on purpose")]
 
+#[path = "program/evaluation.rs"]
+mod evaluation;
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@
 //! Everything in this crate compares by cosine, so the rows are normalised once, here, and every later step is a plain
 //! dot product. The check is here too: after [`Embeddings::new`] no cosine can be NaN.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Error, Result};
 use crate::similarity;
 
@@ -89,6 +91,28 @@ impl Embeddings {
             unit_rows.extend_from_slice(&self.unit_rows[row * self.dim..(row + 1) * self.dim]);
         }
         Self { unit_rows, dim: self.dim, labels: order.iter().map(|&row| self.labels[row]).collect() }
+    }
+
+    /// The row, which must exist.
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.unit_rows[row * self.dim..(row + 1) * self.dim]
+    }
+
+    /// Rows of each class in rising order, classes in rising order of label.
+    pub(crate) fn classes(&self) -> BTreeMap<u32, Vec<usize>> {
+        let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (row, &label) in self.labels.iter().enumerate() {
+            classes.entry(label).or_default().push(row);
+        }
+        classes
+    }
+
+    /// Refuses two sets of different dimensions.
+    pub(crate) fn require_same_dim(&self, other: &Self) -> Result<()> {
+        if self.dim != other.dim {
+            return Err(Error::Dimensions { left: self.dim, right: other.dim });
+        }
+        Ok(())
     }
 
     /// Refuses a set in which all rows have one label.

@@ -106,4 +106,132 @@ pub enum Error {
         /// Rows of the matrix.
         rows: usize,
     },
+    /// A row number of a pair list or of another argument is past the end.
+    #[error("{what} {position} names row {row}, but there are only {rows} embeddings")]
+    RowOutOfRange {
+        /// What names it, such as `"pair"`.
+        what: &'static str,
+        /// Position in that list, from zero.
+        position: usize,
+        /// The row named.
+        row: usize,
+        /// Rows of the matrix.
+        rows: usize,
+    },
+    /// A list that goes along with the rows has another length.
+    #[error("{wanted} {what} are needed, one a row, but {found} were given")]
+    Length {
+        /// What was counted, such as `"camera numbers"`.
+        what: &'static str,
+        /// How many there should be.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// Two sets cannot be compared because their embeddings have different dimensions.
+    #[error("embeddings of dimension {left} cannot be compared with embeddings of dimension {right}")]
+    Dimensions {
+        /// Dimension of the first set.
+        left: usize,
+        /// Dimension of the second set.
+        right: usize,
+    },
+    /// More pairs than may be held in memory.
+    #[error("there are {pairs} pairs, more than max_pairs = {max_pairs}; compare them by streaming instead")]
+    TooManyPairs {
+        /// Pairs that exist.
+        pairs: u64,
+        /// The limit given.
+        max_pairs: u64,
+    },
+    /// A score is NaN or infinite.
+    #[error("the {kind} score number {index} is {value}; every score must be finite")]
+    NonFiniteScore {
+        /// `"genuine"`, `"impostor"` or what else the score is.
+        kind: &'static str,
+        /// Position in the list.
+        index: usize,
+        /// The score found.
+        value: f32,
+    },
+    /// An option is outside its range.
+    #[error("{name} is {value}; it must be {wanted}")]
+    Option {
+        /// Name of the option.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// What is allowed, in words.
+        wanted: &'static str,
+    },
+    /// A fold of a cross-validation cannot be used.
+    #[error("fold {fold} {problem}")]
+    Fold {
+        /// Number of the fold.
+        fold: usize,
+        /// What is wrong with it, in words.
+        problem: &'static str,
+    },
+    /// The scores of a row with the cohort are all equal, so they have no scale.
+    #[error("all scores of {side} row {row} with the cohort are equal; they give no scale to normalise by")]
+    FlatCohort {
+        /// `"enrol"` or `"probe"`.
+        side: &'static str,
+        /// The row.
+        row: usize,
+    },
+    /// The embeddings of one class cancel out, so their mean has no direction.
+    #[error("the mean of the {rows} embeddings of class {class} is zero and has no direction")]
+    ZeroMean {
+        /// The class.
+        class: u32,
+        /// How many embeddings it has.
+        rows: usize,
+    },
+    /// Higher scores do not mean that a pair is more likely genuine, so no rising calibration exists.
+    #[error("the fitted slope is {slope}; a calibration needs genuine scores to lie above impostor scores")]
+    NoCalibration {
+        /// The slope found, or that of the last step before the search failed.
+        slope: f64,
+    },
+    /// A neighbourhood larger than what can be searched.
+    #[error("k = {k} neighbours were asked for, but the gallery has only {gallery} rows to find")]
+    KTooLarge {
+        /// The `k` given.
+        k: usize,
+        /// Rows that can be found.
+        gallery: usize,
+    },
+    /// No query has anything right to find.
+    #[error("none of the {queries} queries has an embedding of its class to find in the gallery")]
+    NoAnswers {
+        /// Queries given.
+        queries: usize,
+    },
+    /// An open-set measure needs probes of both kinds.
+    #[error(
+        "{known} probes of enrolled identities and {unknown} of unknown ones were given; at least one of each is needed"
+    )]
+    MissingProbes {
+        /// Probes whose identity is enrolled.
+        known: usize,
+        /// Probes whose identity is not.
+        unknown: usize,
+    },
+    /// Two labellings of different lengths, or empty ones.
+    #[error("{left} and {right} labels cannot be compared; both lists must be of one length and not empty")]
+    Labellings {
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+    },
+    /// More clusters than embeddings, or none.
+    #[error("{clusters} clusters of {rows} embeddings were asked for; between 1 and {rows} are possible")]
+    Clusters {
+        /// Clusters asked for.
+        clusters: usize,
+        /// Rows of the matrix.
+        rows: usize,
+    },
 }

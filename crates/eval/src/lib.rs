@@ -1,16 +1,19 @@
 //! Verification and retrieval on plain matrices of embeddings.
 //!
-//! Metric learning is judged by what its embeddings can do with classes that training never saw. This crate asks the
-//! two questions that matter and nothing else:
+//! Metric learning is judged by what its embeddings can do with classes that training never saw. This crate asks two
+//! questions first and three more around them:
 //!
 //! - [`verification`]: given two pictures, are they of the same class? (ROC, AUC, EER, TAR at FAR.)
 //! - [`retrieval`]: given one picture, are its nearest neighbours of the same class? (recall at k, R-precision, MAP@R.)
+//! - [`clustering`]: do the embeddings fall into groups by themselves, and are these the classes?
+//! - [`geometry`]: how tight and how far apart are the classes, and how much of the space do they use?
+//! - [`verification::calibration`]: what does a cosine mean, and which threshold is worth using?
 //!
-//! It knows embeddings and labels, and nothing of networks, training or files: a row-major `f32` slice goes in, numbers
-//! come out, so that embeddings computed by any other program can be judged in the same way. Every comparison is by
+//! It knows embeddings and labels, and nothing of networks or training: a row-major `f32` slice goes in, numbers come out,
+//! so that embeddings computed by any other program can be judged in the same way; [`files`] reads what they saved. Every comparison is by
 //! cosine; [`Embeddings::new`] normalises the rows itself.
 //!
-//! Results are exact (no binning of scores) and do not depend on the number of threads.
+//! Results are exact (no binning of scores, but for [`verification::streaming`]) and do not depend on the number of threads.
 //!
 //! ```
 //! use widemargin_eval::{Embeddings, retrieval, verification};
@@ -33,7 +36,11 @@ mod embeddings;
 mod error;
 mod similarity;
 
+pub mod clustering;
+pub mod files;
+pub mod geometry;
 pub mod retrieval;
+pub mod templates;
 pub mod verification;
 
 pub use embeddings::Embeddings;

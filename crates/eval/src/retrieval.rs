@@ -13,15 +13,27 @@
 //!
 //! and each reported number is the mean over queries (not over classes). They are what pytorch-metric-learning's
 //! `AccuracyCalculator` gives with the query set as its own reference.
+//!
+//! [`rank`] does the same for separate galleries and for cameras, over the whole ranking (mAP, nDCG, CMC); [`search()`] finds
+//! neighbours, [`identify`] names probes that may be unknown. All are exact and hold tiles of cosines only, never the matrix.
 
 use std::collections::{BTreeMap, HashMap};
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::similarity::{self, QUERIES};
+use crate::similarity;
+
+mod confusion;
+mod identification;
+mod ranking;
+mod search;
+
+pub use confusion::{Confusion, Confusions, confusions, nearest_rows};
+pub use identification::{DirAtFar, Identification, TABLE_FAR, identify};
+pub use ranking::{Gallery, Progress, RECALL_STEPS, Ranking, rank, rank_with_progress};
+pub use search::{Neighbours, search, search_within};
 
 /// How well neighbours agree in class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,35 +89,17 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     }
     let rows = embeddings.rows();
     let furthest = ks.iter().copied().max().unwrap_or(1).min(rows - 1);
-    let per_block: Vec<Vec<QueryScore>> = (0..rows.div_ceil(QUERIES))
-        .into_par_iter()
-        .map_init(Scratch::default, |scratch, nth| {
-            let queries = nth * QUERIES..((nth + 1) * QUERIES).min(rows);
-            similarity::block(
-                embeddings.unit_rows(),
-                embeddings.dim(),
-                queries.clone(),
-                0..rows,
-                &mut scratch.cosines,
-            );
-            let cosines = scratch.cosines.chunks_exact(rows);
-            queries
-                .zip(cosines)
-                .filter_map(|(query, cosines)| {
-                    let others = class_sizes[&labels[query]] - 1;
-                    if others == 0 {
-                        return None;
-                    }
-                    order_neighbours(cosines, query, others.max(furthest), &mut scratch.keys);
-                    let hit = |key: &u64| labels[index_of(*key)] == labels[query];
-                    Some(score_query(scratch.keys.iter().map(hit), others))
-                })
-                .collect()
+    let others = |query: usize| class_sizes[&labels[query]] - 1;
+    let wanted = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
+    // In the order of the rows, so that threads change nothing.
+    let scores: Vec<QueryScore> =
+        search::nearest_of_each(embeddings, embeddings, true, wanted, |query, found| {
+            let hits = found.iter().map(|neighbour| labels[neighbour.index] == labels[query]);
+            (others(query) > 0).then(|| score_query(hits, others(query)))
         })
+        .into_iter()
+        .flatten()
         .collect();
-
-    // Summed in the order of the rows, so that threads change nothing.
-    let scores: Vec<QueryScore> = per_block.into_iter().flatten().collect();
     if scores.is_empty() {
         return Err(Error::NoGenuinePairs { classes: class_sizes.len() });
     }

@@ -54,8 +54,20 @@ pub(crate) fn block(
     gallery: Range<usize>,
     out: &mut Vec<f32>,
 ) {
+    let gallery = &unit_rows[gallery.start * dim..gallery.end * dim];
+    between(unit_rows, queries, gallery, dim, out);
+}
+
+/// Cosines of the rows `queries` (at most [`QUERIES`]) of one matrix with all rows of another.
+pub(crate) fn between(
+    unit_rows: &[f32],
+    queries: Range<usize>,
+    gallery: &[f32],
+    dim: usize,
+    out: &mut Vec<f32>,
+) {
     debug_assert!(queries.len() <= QUERIES && !queries.is_empty());
-    let width = gallery.len();
+    let width = gallery.len() / dim;
     out.clear();
     out.resize(queries.len() * width, 0.0);
     // A short last block repeats its last row; the repeated results are dropped.
@@ -63,7 +75,7 @@ pub(crate) fn block(
         let row = (queries.start + nth).min(queries.end - 1);
         &unit_rows[row * dim..(row + 1) * dim]
     });
-    for (column, row) in unit_rows[gallery.start * dim..gallery.end * dim].chunks_exact(dim).enumerate() {
+    for (column, row) in gallery.chunks_exact(dim).enumerate() {
         let scores = cosines(rows, row);
         for (nth, &score) in scores.iter().enumerate().take(queries.len()) {
             out[nth * width + column] = score;

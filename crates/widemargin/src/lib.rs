@@ -7,7 +7,7 @@
 //! | [`data`] | labelled pictures, splits, samplers, augmentation, loading |
 //! | [`model`] | backbones as Burn modules |
 //! | [`train`] | the training loop with checkpoints and exact resume |
-//! | [`eval`] | verification and retrieval on embeddings |
+//! | [`eval`] | verification, retrieval, clustering, calibration and geometry on embeddings |
 //! | [`report`] | figures and pages |
 #![forbid(unsafe_code)]
 

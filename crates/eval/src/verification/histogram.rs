@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::list::ScoreList;
+
 /// Bins over [-1, 1].
 const BINS: usize = 100;
 
@@ -18,13 +20,15 @@ pub struct Histogram {
 
 impl Histogram {
     /// Counts cosines, all of which lie in [-1, 1].
-    pub(super) fn of_cosines(scores: &[f32]) -> Self {
-        let mut counts = vec![0; BINS];
-        for &score in scores {
-            let bin = (f64::from(score) + 1.0) * (BINS as f64 / 2.0);
-            counts[(bin as usize).min(BINS - 1)] += 1;
-        }
-        Self { low: -1.0, high: 1.0, counts }
+    pub(super) fn of_cosines(scores: &ScoreList) -> Self {
+        Self::between(scores, -1.0, 1.0)
+    }
+
+    /// Counts scores, all of which lie in [low, high].
+    pub(super) fn between(scores: &ScoreList, low: f64, high: f64) -> Self {
+        // Scores that are all equal get a range around them, as it must have a width.
+        let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
+        Self { low, high, counts: scores.histogram(low, high, BINS) }
     }
 }
 
@@ -34,12 +38,15 @@ mod tests {
 
     #[test]
     fn edges_go_where_the_words_say() {
-        let histogram = Histogram::of_cosines(&[-1.0, -0.999, 0.0, 0.01, 0.5, 0.999, 1.0]);
+        let histogram =
+            Histogram::of_cosines(&ScoreList::sorted(vec![-1.0, -0.999, 0.0, 0.01, 0.5, 0.999, 1.0]));
         assert_eq!(histogram.counts.len(), 100);
         assert_eq!(histogram.counts.iter().sum::<u64>(), 7);
         assert_eq!(histogram.counts[0], 2);
         assert_eq!(histogram.counts[50], 2);
         assert_eq!(histogram.counts[75], 1);
         assert_eq!(histogram.counts[99], 2);
+        let flat = Histogram::between(&ScoreList::sorted(vec![3.0; 4]), 3.0, 3.0);
+        assert_eq!((flat.low, flat.high, flat.counts[50]), (2.5, 3.5, 4));
     }
 }

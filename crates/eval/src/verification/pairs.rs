@@ -18,11 +18,11 @@ use crate::similarity;
 const DRAWS_PER_STREAM: u64 = 1 << 16;
 
 /// The cosines of the pairs compared, in no particular order, and how many pairs there are in all.
-pub(super) struct PairScores {
-    pub(super) genuine: Vec<f32>,
-    pub(super) impostor: Vec<f32>,
-    pub(super) all_genuine: u64,
-    pub(super) all_impostor: u64,
+pub(crate) struct PairScores {
+    pub(crate) genuine: Vec<f32>,
+    pub(crate) impostor: Vec<f32>,
+    pub(crate) all_genuine: u64,
+    pub(crate) all_impostor: u64,
 }
 
 /// One kind of pair (genuine or impostor): for each row, the range of its partners.
@@ -93,7 +93,13 @@ impl Kind {
 
 /// Compares all pairs if there are at most `max_pairs`, else samples as described at
 /// [`VerificationOptions`](super::VerificationOptions).
-pub(super) fn compare(embeddings: &Embeddings, max_pairs: u64, seed: u64) -> Result<PairScores> {
+/// With `balanced`, both kinds get the same number of pairs: as many as the rarer kind has or the limit allows.
+pub(crate) fn compare(
+    embeddings: &Embeddings,
+    max_pairs: u64,
+    seed: u64,
+    balanced: bool,
+) -> Result<PairScores> {
     if max_pairs < 2 {
         return Err(Error::MaxPairs { max_pairs });
     }
@@ -115,7 +121,12 @@ pub(super) fn compare(embeddings: &Embeddings, max_pairs: u64, seed: u64) -> Res
     if genuine.count() == 0 {
         return Err(Error::NoGenuinePairs { classes });
     }
-    let (wanted_genuine, wanted_impostor) = share(genuine.count(), impostor.count(), max_pairs);
+    let (wanted_genuine, wanted_impostor) = if balanced {
+        let each = genuine.count().min(impostor.count()).min(max_pairs / 2);
+        (each, each)
+    } else {
+        share(genuine.count(), impostor.count(), max_pairs)
+    };
     Ok(PairScores {
         genuine: genuine.scores(&embeddings, wanted_genuine, seed, 0),
         impostor: impostor.scores(&embeddings, wanted_impostor, seed, 1),

@@ -4,20 +4,21 @@
 //! and how many impostor scores lie at or above a threshold, and only thresholds that are observed scores matter (plus one
 //! that accepts nothing). With both lists sorted, each such count is a binary search, and the whole curve is one merge.
 
-use rayon::prelude::*;
 use serde::Serialize;
+
+use super::list::ScoreList;
 
 /// Both kinds of scores, each in descending order; neither list is empty and no score is NaN.
 #[derive(Debug, Clone)]
 pub(super) struct SortedScores {
-    genuine: Vec<f32>,
-    impostor: Vec<f32>,
+    genuine: ScoreList,
+    impostor: ScoreList,
 }
 
 /// What a threshold does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OperatingPoint {
-    /// A pair is accepted as being of one class when its cosine is at least this.
+    /// A pair is accepted as being of one class when its score is at least this.
     pub threshold: f64,
     /// False accept rate: the share of impostor pairs accepted, in [0, 1].
     pub far: f64,
@@ -36,30 +37,35 @@ pub struct BestAccuracy {
 
 /// Numbers of accepted pairs at one threshold.
 #[derive(Debug, Clone, Copy)]
-struct Accepted {
-    threshold: f32,
-    genuine: usize,
-    impostor: usize,
+pub(super) struct Accepted {
+    pub(super) threshold: f32,
+    pub(super) genuine: usize,
+    pub(super) impostor: usize,
 }
 
 impl SortedScores {
-    pub(super) fn new(mut genuine: Vec<f32>, mut impostor: Vec<f32>) -> Self {
-        for scores in [&mut genuine, &mut impostor] {
-            scores.par_iter_mut().for_each(|score| *score += 0.0);
-            scores.par_sort_unstable_by(|a, b| b.total_cmp(a));
-        }
+    pub(super) fn new(genuine: Vec<f32>, impostor: Vec<f32>) -> Self {
+        Self { genuine: ScoreList::sorted(genuine), impostor: ScoreList::sorted(impostor) }
+    }
+
+    pub(super) fn of_lists(genuine: ScoreList, impostor: ScoreList) -> Self {
         Self { genuine, impostor }
     }
 
-    pub(super) fn genuine(&self) -> &[f32] {
+    pub(super) fn genuine(&self) -> &ScoreList {
         &self.genuine
     }
 
-    pub(super) fn impostor(&self) -> &[f32] {
+    pub(super) fn impostor(&self) -> &ScoreList {
         &self.impostor
     }
 
-    fn rates(&self, accepted: Accepted) -> OperatingPoint {
+    /// The lowest and the highest score of either kind.
+    pub(super) fn range(&self) -> (f32, f32) {
+        (self.genuine.lowest().min(self.impostor.lowest()), self.genuine.at(0).max(self.impostor.at(0)))
+    }
+
+    pub(super) fn rates(&self, accepted: Accepted) -> OperatingPoint {
         OperatingPoint {
             threshold: f64::from(accepted.threshold),
             far: accepted.impostor as f64 / self.impostor.len() as f64,
@@ -68,13 +74,16 @@ impl SortedScores {
     }
 
     /// The largest observed score moved up by one step: the smallest `f32` threshold that accepts nothing.
-    fn accept_nothing(&self) -> Accepted {
-        Accepted { threshold: self.genuine[0].max(self.impostor[0]).next_up(), genuine: 0, impostor: 0 }
+    pub(super) fn accept_nothing(&self) -> Accepted {
+        Accepted { threshold: self.range().1.next_up(), genuine: 0, impostor: 0 }
     }
 
-    fn accepted_at(&self, threshold: f32) -> Accepted {
-        let count = |scores: &[f32]| scores.partition_point(|&score| score >= threshold);
-        Accepted { threshold, genuine: count(&self.genuine), impostor: count(&self.impostor) }
+    pub(super) fn accepted_at(&self, threshold: f32) -> Accepted {
+        Accepted {
+            threshold,
+            genuine: self.genuine.count_at_least(threshold),
+            impostor: self.impostor.count_at_least(threshold),
+        }
     }
 
     /// The rates of one threshold.
@@ -83,16 +92,17 @@ impl SortedScores {
     }
 
     /// All steps of the curve: accept nothing, then each distinct score as threshold, descending.
-    fn steps(&self) -> impl Iterator<Item = Accepted> + '_ {
+    pub(super) fn steps(&self) -> impl Iterator<Item = Accepted> + '_ {
         let mut now = self.accept_nothing();
         let distinct = std::iter::from_fn(move || {
             let next = [self.genuine.get(now.genuine), self.impostor.get(now.impostor)];
-            now.threshold = next.into_iter().flatten().copied().reduce(f32::max)?;
-            let run = |scores: &[f32]| scores.iter().take_while(|&&score| score == now.threshold).count();
-            let (genuine, impostor) =
-                (run(&self.genuine[now.genuine..]), run(&self.impostor[now.impostor..]));
-            now.genuine += genuine;
-            now.impostor += impostor;
+            now.threshold = next.into_iter().flatten().reduce(f32::max)?;
+            if next[0] == Some(now.threshold) {
+                now.genuine += self.genuine.run(now.genuine);
+            }
+            if next[1] == Some(now.threshold) {
+                now.impostor += self.impostor.run(now.impostor);
+            }
             Some(now)
         });
         std::iter::once(self.accept_nothing()).chain(distinct)
@@ -132,24 +142,15 @@ impl SortedScores {
     /// The point with the largest TAR among those whose FAR is at most `far`, which is in [0, 1].
     pub(super) fn at_far(&self, far: f64) -> OperatingPoint {
         let impostors = self.impostor.len();
-        let rate = |accepted: usize| accepted as f64 / impostors as f64;
-        // Rounding of the product may be one off; the comparison of rates decides.
-        let mut allowed = ((far * impostors as f64) as usize).min(impostors);
-        while allowed < impostors && rate(allowed + 1) <= far {
-            allowed += 1;
-        }
-        while allowed > 0 && rate(allowed) > far {
-            allowed -= 1;
-        }
-        let Some(&refused) = self.impostor.get(allowed) else {
-            let lowest = self.genuine[self.genuine.len() - 1].min(self.impostor[impostors - 1]);
-            return self.at_threshold(lowest);
+        let allowed = accepts_within(far, impostors);
+        let Some(refused) = self.impostor.get(allowed) else {
+            return self.at_threshold(self.range().0);
         };
         // All scores above the first impostor that must be refused, with ties refused too.
         let above = self.accepted_at(refused.next_up());
-        let lowest_accepted = [above.genuine.checked_sub(1).map(|last| self.genuine[last])]
+        let lowest_accepted = [above.genuine.checked_sub(1).map(|last| self.genuine.at(last))]
             .into_iter()
-            .chain([above.impostor.checked_sub(1).map(|last| self.impostor[last])])
+            .chain([above.impostor.checked_sub(1).map(|last| self.impostor.at(last))])
             .flatten()
             .reduce(f32::min);
         self.rates(Accepted { threshold: lowest_accepted.unwrap_or(above.threshold), ..above })
@@ -192,14 +193,14 @@ impl SortedScores {
         let mut thresholds = Vec::with_capacity(4 * share + 1);
         for nth in 0..share {
             thresholds.extend([
-                genuine[even(nth, genuine.len())],
-                impostor[even(nth, impostor.len())],
+                genuine.at(even(nth, genuine.len())),
+                impostor.at(even(nth, impostor.len())),
                 // Few false accepts are few impostors from the top, few false rejects few genuine from the bottom.
-                impostor[logarithmic(nth, impostor.len())],
-                genuine[genuine.len() - 1 - logarithmic(nth, genuine.len())],
+                impostor.at(logarithmic(nth, impostor.len())),
+                genuine.at(genuine.len() - 1 - logarithmic(nth, genuine.len())),
             ]);
         }
-        thresholds.push(self.genuine[self.genuine.len() - 1].min(self.impostor[self.impostor.len() - 1]));
+        thresholds.push(self.range().0);
         thresholds.sort_unstable_by(|a, b| b.total_cmp(a));
         thresholds.dedup();
         std::iter::once(self.accept_nothing())
@@ -207,4 +208,18 @@ impl SortedScores {
             .map(|accepted| self.rates(accepted))
             .collect()
     }
+}
+
+/// The largest number out of `count` (at least 1) whose share is at most `rate`, which is in [0, 1].
+pub(crate) fn accepts_within(rate: f64, count: usize) -> usize {
+    let share = |accepted: usize| accepted as f64 / count as f64;
+    // Rounding of the product may be one off; the comparison of shares decides.
+    let mut allowed = ((rate * count as f64) as usize).min(count);
+    while allowed < count && share(allowed + 1) <= rate {
+        allowed += 1;
+    }
+    while allowed > 0 && share(allowed) > rate {
+        allowed -= 1;
+    }
+    allowed
 }

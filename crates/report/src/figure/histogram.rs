@@ -31,6 +31,8 @@ pub struct HistogramPair {
     pub description: String,
     /// What stands at the threshold line in the legend, for example `threshold at EER`.
     pub threshold_label: String,
+    /// What is counted; `cosine of the pair` if empty.
+    pub score_label: String,
     /// One panel an objective, stacked over one axis.
     pub panels: Vec<HistogramPanel>,
 }
@@ -98,7 +100,8 @@ pub fn histogram_pair(figure: &HistogramPair) -> String {
         if nth > 0 {
             canvas.top += 10.0;
         }
-        let rect = canvas.axes(height, &x, &y, if last { "cosine of the pair" } else { "" }, label);
+        let score = if figure.score_label.is_empty() { "cosine of the pair" } else { &figure.score_label };
+        let rect = canvas.axes(height, &x, &y, if last { score } else { "" }, label);
         canvas.open(rect);
         // Impostors first, genuine pairs over them.
         for (kind, shares) in both.iter().enumerate().rev() {

@@ -10,6 +10,7 @@
 mod axis;
 mod bars;
 mod canvas;
+mod confusion;
 mod features;
 mod histogram;
 mod lines;
@@ -17,6 +18,7 @@ mod rates;
 mod style;
 
 pub use bars::{BarSeries, Bars, bars};
+pub use confusion::{CONFUSION_CLASSES, ConfusionMatrix, confusion};
 pub use features::{ClassFeatures, FeatureFigure, FeaturePanel, feature_circle, feature_sphere};
 pub use histogram::{HistogramPair, HistogramPanel, histogram_pair};
 pub use lines::{LineChart, Series, ValueScale, line_chart};

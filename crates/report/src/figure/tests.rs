@@ -167,6 +167,12 @@ fn without_data_a_figure_says_so() {
         bars(&Bars::default()),
         histogram_pair(&HistogramPair::default()),
         histogram_pair(&HistogramPair { panels: vec![unusable], ..HistogramPair::default() }),
+        confusion(&ConfusionMatrix::default()),
+        confusion(&ConfusionMatrix {
+            classes: vec!["a".into()],
+            totals: vec![0],
+            ..ConfusionMatrix::default()
+        }),
         feature_sphere(&features),
     ] {
         check(&svg);
@@ -293,6 +299,36 @@ fn the_far_half_of_the_sphere_is_faded() {
     };
     assert_eq!((opacity(0).as_str(), opacity(1).as_str()), ("0.6", "0.16"));
     assert!(svg.contains(">near</text>") && svg.contains(">far</text>"));
+}
+
+#[test]
+fn a_confusion_is_shaded_by_its_share_of_the_row() {
+    let figure = ConfusionMatrix {
+        title: "t".into(),
+        description: "d".into(),
+        classes: ["bag", "boot", "<b>"].map(str::to_owned).to_vec(),
+        // A short row and a row of a class that nobody looked for.
+        counts: vec![vec![3, 1], vec![0, 999, 1]],
+        totals: vec![4, 1000, 0],
+    };
+    let svg = confusion(&figure);
+    check(&svg);
+    labels_are_apart(&svg);
+    for text in [">75</text>", ">25</text>", ">100</text>", ">&lt;1</text>", ">3 &lt;b&gt;</text>"] {
+        assert!(svg.contains(text), "{text} is missing in {svg}");
+    }
+    // Right: 75 % and 99.9 % of the row, and the legend.
+    assert_eq!(svg.matches("fill-opacity=\"0.7\" class=\"wm-f-2\"").count(), 1);
+    assert_eq!(svg.matches("class=\"wm-f-2\"").count(), 3);
+    let many = ConfusionMatrix {
+        classes: (0..30).map(|nth| format!("a class with a long name, number {nth}")).collect(),
+        counts: (0..30).map(|row| (0..30).map(|column| u64::from(row == column)).collect()).collect(),
+        totals: vec![1; 30],
+        ..figure
+    };
+    let svg = confusion(&many);
+    labels_are_apart(&svg);
+    assert_eq!(svg.matches("class=\"wm-f-2\"").count(), 1 + CONFUSION_CLASSES);
 }
 
 #[test]

@@ -4,14 +4,18 @@
 //! sentence that says how to read it, and the page ends with the words explained. With one objective it is the report of
 //! a run; with several, trained from one seed, it is their comparison, with all of them in every figure.
 //!
+//! [`evaluation`] is the page of an evaluation of embeddings: numbers and figures, without a run behind them.
+//!
 //! The page needs neither script nor network, follows the reader's light or dark setting, fits a phone and prints.
 
+mod evaluation;
 mod input;
 mod markup;
 mod sections;
 mod style;
 mod summary;
 
+pub use evaluation::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 pub use input::{
     Curves, Features, Histograms, ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers,
 };
@@ -38,7 +42,12 @@ pub fn render(input: &ReportInput) -> String {
     .flatten()
     .collect();
 
-    let title = escape(&input.title);
+    document(&input.title, &input.lead, &sections)
+}
+
+/// A whole page of sections.
+fn document(title: &str, lead: &str, sections: &[Section]) -> String {
+    let title = escape(title);
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -47,15 +56,15 @@ pub fn render(input: &ReportInput) -> String {
         style::STYLE,
         neighbours::STYLE
     );
-    if !input.lead.is_empty() {
-        add(&mut html, format_args!("<p class=\"lead\">{}</p>\n", escape(&input.lead)));
+    if !lead.is_empty() {
+        add(&mut html, format_args!("<p class=\"lead\">{}</p>\n", escape(lead)));
     }
     html.push_str("<nav aria-label=\"Sections\">");
-    for section in &sections {
+    for section in sections {
         add(&mut html, format_args!("<a href=\"#{}\">{}</a> ", section.id, section.heading));
     }
     html.push_str("</nav>\n</header>\n<main>\n");
-    for section in &sections {
+    for section in sections {
         add(
             &mut html,
             format_args!(

@@ -43,6 +43,7 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
                 title: "Cosines of genuine and impostor pairs".to_owned(),
                 description,
                 threshold_label: "threshold at EER".to_owned(),
+                score_label: String::new(),
                 panels,
             }),
             "The less the two hills overlap, the better. Genuine pairs left of the dashed line are missed, impostors \

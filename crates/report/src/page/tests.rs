@@ -181,6 +181,28 @@ fn everything_from_outside_is_escaped() {
 }
 
 #[test]
+fn an_evaluation_shows_its_numbers_and_figures_escaped() {
+    let evil = "<script>alert(1)</script>".to_owned();
+    let page = evaluation(&EvaluationInput {
+        title: evil.clone(),
+        lead: evil.clone(),
+        notes: vec![evil.clone()],
+        tables: vec![EvaluationTable {
+            heading: evil.clone(),
+            columns: vec![evil.clone(), "AUC".into()],
+            rows: vec![vec![evil.clone(), "0.9".into()]],
+        }],
+        figures: vec![EvaluationFigure { svg: "<svg></svg>".into(), caption: evil }],
+    });
+    crate::figure::tests::elements(&page);
+    assert!(!page.contains("<script"));
+    assert_eq!(page.matches("&lt;script&gt;").count(), 8);
+    assert!(page.contains("<td>0.9</td>") && page.contains("<svg></svg>"));
+    let empty = evaluation(&EvaluationInput::default());
+    assert!(!empty.contains("id=\"numbers\"") && !empty.contains("id=\"figures\""));
+}
+
+#[test]
 fn what_is_missing_is_left_out() {
     let empty = shown(&ReportInput::default());
     assert!(empty.contains("id=\"words\"") && !empty.contains("id=\"result\""));

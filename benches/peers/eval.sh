@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The same evaluation by widemargin and by faiss, pytorch-metric-learning and scikit-learn, in turn, on this machine.
+#
+#   benches/peers/eval.sh [ROWS] [DIM] [SCORES]      default 100000 512 100000000
+#
+# Prints one line a tool: its seconds, its peak memory, and figures by which the tools can be seen to agree. Everything
+# uses THREADS threads (default 2) and one process after the other.
+#
+# Environment:
+#   PEERS_PYTHON   a Python with the versions that eval_peers.py names
+#   TIMINGS        the program to measure; otherwise `cargo build --release` of the example `timings`
+#   ONLY           a word such as `search`: only tools whose line contains it
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+rows=${1:-100000}
+dim=${2:-512}
+scores=${3:-100000000}
+export THREADS=${THREADS:-2}
+export RAYON_NUM_THREADS=$THREADS OMP_NUM_THREADS=$THREADS
+python=${PEERS_PYTHON:-python3}
+timings=${TIMINGS:-}
+if [ -z "$timings" ]; then
+    (cd "$root" && cargo build --release --locked -p widemargin-eval --example timings >&2)
+    timings=${CARGO_TARGET_DIR:-$root/target}/release/examples/timings
+fi
+data=$(mktemp -d)
+trap 'rm -rf "$data"' EXIT
+"$python" "$here/eval_peers.py" make "$data" "$rows" "$dim" "$scores"
+
+run() {
+    local name=$1
+    shift
+    case $name in *"${ONLY:-}"*) ;; *) return ;; esac
+    printf '%-32s %s\n' "$name" "$("$@")"
+}
+peer() { "$python" "$here/eval_peers.py" "$@"; }
+
+run 'search widemargin' "$timings" search "$data/rows.npy" 10
+run 'search faiss-cpu IndexFlatIP' peer faiss "$data/rows.npy" 10
+run 'retrieval widemargin' "$timings" retrieval "$data/rows.npy" "$data/labels.npy"
+run 'retrieval AccuracyCalculator' peer calculator "$data/rows.npy" "$data/labels.npy"
+run 'scores widemargin' "$timings" scores "$data/genuine.npy" "$data/impostor.npy"
+run 'scores scikit-learn' peer sklearn "$data/genuine.npy" "$data/impostor.npy"
+run 'streaming widemargin' "$timings" streaming "$data/rows.npy" "$data/labels.npy"

@@ -1,0 +1,130 @@
+//! `eval clustering`: do the embeddings fall into groups that are the classes?
+
+use super::input::{self, SetArguments, explained};
+use super::output::{Findings, OutputArguments, number, table};
+use crate::progress;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use widemargin_eval::clustering::{self, KMeansOptions, Linkage};
+use widemargin_eval::files::ClassNames;
+
+#[derive(Args)]
+pub(crate) struct ClusteringArguments {
+    #[command(flatten)]
+    set: SetArguments,
+    /// How clusters are found
+    #[arg(long, value_enum, default_value_t = Method::KMeans)]
+    method: Method,
+    /// k-means: number of clusters [default: the number of classes]
+    #[arg(long, value_name = "NUMBER")]
+    clusters: Option<usize>,
+    /// k-means: searches from different starts, of which the best is kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    starts: usize,
+    /// k-means: steps of each search at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
+    steps: usize,
+    /// k-means: seed of the starts
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// dbscan: the cosine from which on two embeddings are neighbours; agglomerative: the one down to which clusters merge
+    #[arg(long, value_name = "COSINE", required_if_eq_any = [("method", "dbscan"), ("method", "agglomerative")], allow_negative_numbers = true)]
+    cosine: Option<f64>,
+    /// dbscan: neighbours, itself included, that make an embedding a core
+    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    least: usize,
+    /// agglomerative: the distance of two clusters
+    #[arg(long, value_enum, default_value_t = LinkageName::Average)]
+    linkage: LinkageName,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// On the sphere, for a known number of clusters
+    KMeans,
+    /// By density; the rest is noise
+    Dbscan,
+    /// The nearest two become one, until none are near enough
+    Agglomerative,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LinkageName {
+    /// That of their nearest rows
+    Single,
+    /// That of their farthest rows
+    Complete,
+    /// The mean over their rows
+    Average,
+}
+
+pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
+    let mut classes = ClassNames::new();
+    let set = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    input::require_two_classes(&[&set], &classes)?;
+    let embeddings = &set.embeddings;
+    let blame = |error| explained(error, &classes, &set.path.display());
+    let cosine = arguments.cosine.unwrap_or_default();
+    let waiting = progress::waiting("clustering");
+    let mut warnings = Vec::new();
+    let mut noise = None;
+    let (how, clusters) = match arguments.method {
+        Method::KMeans => {
+            let clusters = arguments.clusters.unwrap_or(classes.names().len());
+            let options =
+                KMeansOptions { steps: arguments.steps, starts: arguments.starts, seed: arguments.seed };
+            let found = clustering::k_means(embeddings, clusters, &options).map_err(blame)?;
+            if !found.converged {
+                warnings.push(format!("k-means had not settled after {} steps.", found.steps));
+            }
+            (
+                format!("k-means on the sphere, mean cosine with the centre {:.4}", found.mean_cosine),
+                found.clusters,
+            )
+        }
+        Method::Dbscan => {
+            let found = clustering::dbscan(embeddings, cosine as f32, arguments.least).map_err(blame)?;
+            noise = Some(found.iter().filter(|cluster| cluster.is_none()).count());
+            // Noise is a group of its own, as scikit-learn's scores take it.
+            let clusters = found.into_iter().map(|cluster| cluster.map_or(0, |number| number + 1)).collect();
+            (format!("DBSCAN at cosine {cosine}, {} neighbours", arguments.least), clusters)
+        }
+        Method::Agglomerative => {
+            let (linkage, name) = match arguments.linkage {
+                LinkageName::Single => (Linkage::Single, "single"),
+                LinkageName::Complete => (Linkage::Complete, "complete"),
+                LinkageName::Average => (Linkage::Average, "average"),
+            };
+            let clusters = clustering::agglomerative(embeddings, linkage, cosine).map_err(blame)?;
+            (format!("agglomerative, {name} linkage down to cosine {cosine}"), clusters)
+        }
+    };
+    let agreement = clustering::agreement(embeddings.labels(), &clusters).map_err(blame)?;
+    drop(waiting);
+    let without_noise = agreement.clusters - usize::from(noise.is_some_and(|rows| rows > 0));
+    let mut rows = vec![
+        ["classes".to_owned(), agreement.classes.to_string()],
+        ["clusters".to_owned(), without_noise.to_string()],
+    ];
+    if let Some(noise) = noise {
+        rows.push(["noise, one group in the scores".to_owned(), noise.to_string()]);
+    }
+    for (name, value) in
+        [("NMI", agreement.nmi), ("AMI", agreement.ami), ("ARI", agreement.ari), ("purity", agreement.purity)]
+    {
+        rows.push([name.to_owned(), number(value)]);
+    }
+    let lead = format!("{}; {how}.", set.in_words());
+    let json = json!({
+        "compared": lead,
+        "clusters": without_noise,
+        "noise": noise,
+        "agreement": agreement,
+        "warnings": warnings,
+    });
+    let tables = vec![table("", ["measure", "value"], rows)];
+    Findings { title: "Clustering", lead, tables, warnings, figures: Vec::new(), json }
+        .show(&arguments.output)
+}

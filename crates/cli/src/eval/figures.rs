@@ -1,0 +1,178 @@
+//! What the report crate draws of each kind of finding.
+
+use super::output::Figure;
+use widemargin_eval::files::ClassNames;
+use widemargin_eval::geometry::Geometry;
+use widemargin_eval::retrieval::{Confusions, Ranking};
+use widemargin_eval::verification::{Histogram, Verification};
+use widemargin_report::figure::{
+    CONFUSION_CLASSES, ConfusionMatrix, HistogramPair, HistogramPanel, LineChart, RateCurve, RateFigure,
+    RatePoint, Series, ValueScale, confusion, det, histogram_pair, line_chart, roc,
+};
+
+/// ROC, DET, and the histograms of scores with the threshold at EER.
+pub(super) fn verification(found: &Verification, score: &str) -> Vec<Figure> {
+    let curve = || RateCurve {
+        name: String::new(),
+        points: found.roc.iter().map(|point| RatePoint { far: point.far, tar: point.tar }).collect(),
+    };
+    let rates = |title: &str, description: String| RateFigure {
+        title: title.to_owned(),
+        description,
+        curves: vec![curve()],
+    };
+    let auc = format!("True accept rate over false accept rate; the area below is {:.4}.", found.auc);
+    let eer =
+        format!("False reject rate over false accept rate; they are equal at {:.2} %.", 100.0 * found.eer);
+    vec![
+        Figure {
+            name: "roc",
+            svg: roc(&rates("ROC: genuine pairs accepted", auc)),
+            caption: "Choose how many impostors may be let through (across), read how many genuine pairs are then \
+                      accepted (up). The dotted line is guessing.",
+        },
+        Figure {
+            name: "det",
+            svg: det(&rates("DET: both errors", eer)),
+            caption: "The same trade with both errors on stretched axes; the curve meets the dotted diagonal at the \
+                      equal error rate.",
+        },
+        histograms(found, score, found.eer_threshold, "threshold at EER"),
+    ]
+}
+
+/// The histograms of scores with a chosen threshold.
+pub(super) fn calibration(found: &Verification, score: &str, threshold: f64) -> Vec<Figure> {
+    vec![histograms(found, score, threshold, "chosen threshold")]
+}
+
+fn histograms(found: &Verification, score: &str, threshold: f64, label: &str) -> Figure {
+    let (genuine, impostor) = (&found.genuine_histogram, &found.impostor_histogram);
+    let svg = histogram_pair(&HistogramPair {
+        title: "Scores of genuine and impostor pairs".to_owned(),
+        description: format!(
+            "Histograms of the {score} of genuine and impostor pairs; {label} {threshold:.4}."
+        ),
+        threshold_label: label.to_owned(),
+        score_label: format!("{score} of the pair"),
+        panels: vec![panel(genuine, impostor, Some(threshold))],
+    });
+    Figure {
+        name: "scores",
+        svg,
+        caption: "The less the two hills overlap, the better. Genuine pairs left of the dashed line are missed, \
+                  impostors right of it let through.",
+    }
+}
+
+fn panel(genuine: &Histogram, impostor: &Histogram, threshold: Option<f64>) -> HistogramPanel {
+    HistogramPanel {
+        name: String::new(),
+        low: genuine.low,
+        high: genuine.high,
+        genuine: genuine.counts.clone(),
+        impostor: impostor.counts.clone(),
+        threshold,
+    }
+}
+
+/// CMC and precision at recall.
+pub(super) fn ranking(found: &Ranking) -> Vec<Figure> {
+    let chart = |title: &str, description: String, x_label: &str, y_label: &str, points| {
+        line_chart(&LineChart {
+            title: title.to_owned(),
+            description,
+            x_label: x_label.to_owned(),
+            y_label: y_label.to_owned(),
+            scale: ValueScale::FromZero,
+            series: vec![Series { name: String::new(), points }],
+        })
+    };
+    // Once all queries have a hit, the rest is flat.
+    let all = found.recall_at.iter().find(|&(_, &recall)| recall >= 1.0).map_or(usize::MAX, |(&k, _)| k);
+    let cmc: Vec<(f64, f64)> =
+        found.recall_at.range(..=all.max(10)).map(|(&k, &recall)| (k as f64, recall)).collect();
+    let first =
+        format!("The share of queries with a hit among the k nearest; {:.4} at 1.", found.precision_at_1);
+    let mean = format!(
+        "Interpolated precision over recall, averaged over queries; mean average precision {:.4}.",
+        found.mean_average_precision
+    );
+    vec![
+        Figure {
+            name: "cmc",
+            svg: chart("CMC: hits among the nearest", first, "neighbours looked at (k)", "recall at k", cmc),
+            caption: "How many neighbours must be looked at until most queries have found one of their class.",
+        },
+        Figure {
+            name: "precision-at-recall",
+            svg: chart(
+                "Precision at recall",
+                mean,
+                "share of the right ones found (recall)",
+                "share of the found ones right (precision)",
+                found.precision_at_recall.clone(),
+            ),
+            caption: "How many wrong ones come along when more and more of the right ones are asked for.",
+        },
+    ]
+}
+
+/// The confusion of nearest neighbours, of the classes that err most.
+pub(super) fn confusions(found: &Confusions, classes: &ClassNames) -> Figure {
+    let known = classes.names().len();
+    let (mut totals, mut wrong) = (vec![0; known], vec![0; known]);
+    for entry in &found.entries {
+        totals[entry.class as usize] += entry.queries;
+        if entry.class != entry.found {
+            wrong[entry.class as usize] += entry.queries;
+            wrong[entry.found as usize] += entry.queries;
+        }
+    }
+    let mut shown: Vec<usize> = (0..known).collect();
+    shown.sort_by_key(|&class| std::cmp::Reverse(wrong[class]));
+    shown.truncate(CONFUSION_CLASSES);
+    shown.sort_unstable();
+    let mut counts = vec![vec![0; shown.len()]; shown.len()];
+    for entry in &found.entries {
+        let place = |class: u32| shown.binary_search(&(class as usize)).ok();
+        if let (Some(row), Some(column)) = (place(entry.class), place(entry.found)) {
+            counts[row][column] = entry.queries;
+        }
+    }
+    let svg = confusion(&ConfusionMatrix {
+        title: "Confusion of nearest neighbours".to_owned(),
+        description: format!(
+            "The class of the nearest neighbour for each class of query; {} of {known} classes, those most often confused.",
+            shown.len()
+        ),
+        classes: shown.iter().map(|&class| classes.names()[class].clone()).collect(),
+        counts,
+        totals: shown.iter().map(|&class| totals[class]).collect(),
+    });
+    Figure {
+        name: "confusion",
+        svg,
+        caption: "Each row is a class of queries. Orange cells are classes taken for another: the darker, the more often.",
+    }
+}
+
+/// Cosines within and between classes.
+pub(super) fn geometry(found: &Geometry) -> Figure {
+    let (within, between) = (&found.within.histogram, &found.between.histogram);
+    let svg = histogram_pair(&HistogramPair {
+        title: "Cosines within and between classes".to_owned(),
+        description: format!(
+            "Histograms of cosines: within classes around {:.3}, between classes around {:.3}.",
+            found.within.mean, found.between.mean
+        ),
+        panels: vec![panel(within, between, None)],
+        ..HistogramPair::default()
+    });
+    Figure {
+        name: "cosines",
+        svg,
+        caption: "Genuine pairs are within a class, impostor pairs between two. Tight classes lie far right, classes \
+                  far apart around or left of zero.",
+    }
+}

@@ -1,0 +1,79 @@
+//! `eval geometry`: how tight and how far apart are the classes, and how much of the space is used?
+
+use super::figures;
+use super::input::{self, SetArguments, explained};
+use super::output::{Findings, OutputArguments, number, table};
+use crate::progress;
+use clap::Args;
+use serde_json::json;
+use widemargin_eval::files::ClassNames;
+use widemargin_eval::geometry::{self, CosineDistribution, GeometryOptions};
+
+#[derive(Args)]
+pub(crate) struct GeometryArguments {
+    #[command(flatten)]
+    set: SetArguments,
+    /// Compare at most this many pairs, drawn by --seed
+    #[arg(long, value_name = "PAIRS", default_value_t = 10_000_000)]
+    sampled: u64,
+    /// Seed of the sample
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
+    let mut classes = ClassNames::new();
+    let set = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let options = GeometryOptions { max_pairs: arguments.sampled, seed: arguments.seed };
+    let waiting = progress::waiting("comparing pairs");
+    let found = geometry::geometry(&set.embeddings, &options)
+        .map_err(|error| explained(error, &classes, &set.path.display()))?;
+    drop(waiting);
+    let cosines = |name: &str, d: &CosineDistribution| {
+        let pairs = if d.pairs < d.pairs_in_all {
+            format!("{} of {}", d.pairs, d.pairs_in_all)
+        } else {
+            d.pairs.to_string()
+        };
+        [name.to_owned(), number(d.mean), number(d.standard_deviation), pairs]
+    };
+    let centres = &found.centres;
+    let degrees = |angle: f64| format!("{angle:.2} degrees");
+    let tables = vec![
+        table(
+            "Cosines",
+            ["", "mean", "standard deviation", "pairs"],
+            vec![cosines("within classes", &found.within), cosines("between classes", &found.between)],
+        ),
+        table(
+            "Angles between the centres of classes",
+            ["", "angle"],
+            vec![
+                ["smallest".to_owned(), degrees(centres.smallest)],
+                ["largest possible smallest".to_owned(), degrees(centres.bound)],
+                ["mean to the nearest".to_owned(), degrees(centres.mean_nearest)],
+                ["mean".to_owned(), degrees(centres.mean)],
+                ["largest".to_owned(), degrees(centres.largest)],
+            ],
+        ),
+        table(
+            "Use of the space",
+            ["measure", "value"],
+            vec![
+                ["alignment".to_owned(), number(found.alignment)],
+                ["uniformity".to_owned(), number(found.uniformity)],
+                [
+                    "effective rank".to_owned(),
+                    format!("{:.1} of {}", found.effective_rank, set.embeddings.dim()),
+                ],
+            ],
+        ),
+    ];
+    let lead = format!("{}.", set.in_words());
+    let json = json!({ "compared": lead, "geometry": found });
+    let drawn = if arguments.output.draws() { vec![figures::geometry(&found)] } else { Vec::new() };
+    Findings { title: "Geometry", lead, tables, warnings: Vec::new(), figures: drawn, json }
+        .show(&arguments.output)
+}

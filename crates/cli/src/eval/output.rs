@@ -1,0 +1,131 @@
+//! What a subcommand found, on its way out: a table for people or JSON for machines, and figures as files.
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::Value;
+use std::io::Write;
+use std::path::PathBuf;
+use widemargin_report::page::{self, EvaluationFigure, EvaluationInput, EvaluationTable};
+use widemargin_report::table::{Column, Table};
+
+#[derive(Args)]
+pub(crate) struct OutputArguments {
+    /// Print one JSON object (the default is tables for people)
+    #[arg(long)]
+    json: bool,
+    /// Write figures as SVG, and all of them as evaluation.html, into this folder
+    #[arg(long, value_name = "FOLDER")]
+    figures: Option<PathBuf>,
+}
+
+impl OutputArguments {
+    /// Whether figures are wanted.
+    pub(crate) fn draws(&self) -> bool {
+        self.figures.is_some()
+    }
+}
+
+/// A figure with the name of its file.
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) svg: String,
+    pub(crate) caption: &'static str,
+}
+
+/// Everything that a subcommand found.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// Heading of the page of figures.
+    pub(crate) title: &'static str,
+    /// What was compared.
+    pub(crate) lead: String,
+    pub(crate) tables: Vec<EvaluationTable>,
+    /// What must be kept in mind, whole sentences.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) figures: Vec<Figure>,
+    /// All numbers.
+    pub(crate) json: Value,
+}
+
+/// A table whose first column names its rows.
+pub(crate) fn table<const N: usize>(
+    heading: &str,
+    columns: [&str; N],
+    rows: Vec<[String; N]>,
+) -> EvaluationTable {
+    EvaluationTable {
+        heading: heading.to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: rows.into_iter().map(|row| row.to_vec()).collect(),
+    }
+}
+
+/// A share in [0, 1] as percent.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// A score or another plain number.
+pub(crate) fn number(value: f64) -> String {
+    format!("{value:.4}")
+}
+
+impl Findings {
+    /// Prints, warns and draws as asked.
+    pub(crate) fn show(self, arguments: &OutputArguments) -> anyhow::Result<()> {
+        for warning in &self.warnings {
+            eprintln!("warning: {warning}");
+        }
+        let mut out = std::io::stdout().lock();
+        if arguments.json {
+            writeln!(out, "{}", self.json)?;
+        } else {
+            writeln!(out, "{}", self.lead)?;
+            for table in &self.tables {
+                writeln!(out)?;
+                if !table.heading.is_empty() {
+                    writeln!(out, "{}", table.heading)?;
+                }
+                write!(out, "{}", rendered(table))?;
+            }
+        }
+        drop(out);
+        match &arguments.figures {
+            Some(folder) => self.draw(folder),
+            None => Ok(()),
+        }
+    }
+
+    fn draw(self, folder: &std::path::Path) -> anyhow::Result<()> {
+        let writing = || format!("--figures {}", folder.display());
+        widemargin_durable::create_folders(folder).with_context(writing)?;
+        let mut figures = Vec::new();
+        for Figure { name, svg, caption } in self.figures {
+            let file = folder.join(format!("{name}.svg"));
+            widemargin_durable::write_atomic(file, svg.as_bytes()).with_context(writing)?;
+            figures.push(EvaluationFigure { svg, caption: caption.to_owned() });
+        }
+        let page = page::evaluation(&EvaluationInput {
+            title: self.title.to_owned(),
+            lead: self.lead,
+            notes: self.warnings,
+            tables: self.tables,
+            figures,
+        });
+        let file = folder.join("evaluation.html");
+        widemargin_durable::write_atomic(&file, page.as_bytes()).with_context(writing)?;
+        eprintln!("figures: {}", file.display());
+        Ok(())
+    }
+}
+
+fn rendered(table: &EvaluationTable) -> String {
+    let column = |(nth, heading): (usize, &String)| {
+        if nth == 0 { Column::left(heading.as_str()) } else { Column::right(heading.as_str()) }
+    };
+    let mut text = Table::new(table.columns.iter().enumerate().map(column));
+    for row in &table.rows {
+        text.row(row.iter().map(String::as_str));
+    }
+    text.render()
+}

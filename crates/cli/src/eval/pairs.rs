@@ -1,0 +1,261 @@
+//! Which pairs are compared, and by what score: the part that `eval verification` and `eval calibrate` share.
+
+use super::input::{self, Labelled, SetArguments, Templates, both, explained};
+use crate::progress;
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+use widemargin_eval::Embeddings;
+use widemargin_eval::files::{ClassNames, read_pairs};
+use widemargin_eval::verification::cohort::{self, Normalisation};
+use widemargin_eval::verification::folds::ScoredPair;
+use widemargin_eval::verification::streaming::{self, StreamingOptions};
+use widemargin_eval::verification::{self, Verification, VerificationOptions};
+
+#[derive(Args)]
+pub(crate) struct PairArguments {
+    #[command(flatten)]
+    set: SetArguments,
+    /// Compare these pairs: .csv with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced"])]
+    pub(crate) pairs: Option<PathBuf>,
+    /// Compare each row of EMBEDDINGS, the enrolled ones, with each row of this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sampled", "balanced"])]
+    probe: Option<PathBuf>,
+    /// Labels of the probes, if they are not inside
+    #[arg(long, value_name = "FILE", requires = "probe")]
+    probe_labels: Option<PathBuf>,
+    /// Enrol one template a class instead of every embedding
+    #[arg(long, value_enum, requires = "probe")]
+    templates: Option<Templates>,
+    /// Compare at most this many pairs, drawn by --seed
+    #[arg(long, value_name = "PAIRS")]
+    sampled: Option<u64>,
+    /// Compare as many impostor pairs as genuine ones, drawn by --seed
+    #[arg(long)]
+    balanced: bool,
+    /// Seed of whatever is drawn
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// More pairs than this are not kept (4 bytes each) but counted in bins of width 2e-6
+    #[arg(long, value_name = "PAIRS", default_value_t = 50_000_000)]
+    exact_up_to: u64,
+    /// Embeddings of strangers to normalise scores by, with --pairs or --probe
+    #[arg(long, value_name = "FILE", requires = "normalisation")]
+    cohort: Option<PathBuf>,
+    /// How scores are normalised by the cohort
+    #[arg(long, value_enum, requires = "cohort")]
+    normalisation: Option<NormalisationName>,
+    /// For adaptive-s: how many of the highest cohort scores count
+    #[arg(long, value_name = "SCORES", default_value_t = 300)]
+    top: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NormalisationName {
+    /// By the scores of the enrolled side
+    Z,
+    /// By the scores of the probe
+    T,
+    /// The mean of both
+    S,
+    /// The same from the highest scores alone
+    AdaptiveS,
+}
+
+impl NormalisationName {
+    fn with(self, top: usize) -> Normalisation {
+        match self {
+            Self::Z => Normalisation::Z,
+            Self::T => Normalisation::T,
+            Self::S => Normalisation::S,
+            Self::AdaptiveS => Normalisation::AdaptiveS { top },
+        }
+    }
+}
+
+/// Pairs of a list, in its order.
+pub(crate) struct List {
+    pub(crate) scored: Vec<ScoredPair>,
+    /// Fold numbers, if the file has them.
+    pub(crate) folds: Option<Vec<usize>>,
+}
+
+/// Compared pairs.
+pub(crate) struct Compared {
+    pub(crate) verification: Verification,
+    pub(crate) list: Option<List>,
+    /// The set, if all its pairs were compared exactly.
+    pub(crate) all_of: Option<Embeddings>,
+    /// What was compared, a sentence.
+    pub(crate) lead: String,
+    /// What a score is: `cosine` or a normalised score.
+    pub(crate) score: &'static str,
+    /// The file to blame for what is wrong with the pairs.
+    pub(crate) place: String,
+}
+
+struct Cohort<'a> {
+    embeddings: Embeddings,
+    path: &'a Path,
+    normalisation: Normalisation,
+}
+
+/// Compares the pairs asked for.
+pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
+    let cohort = match (&arguments.cohort, arguments.normalisation) {
+        (Some(path), Some(name)) => {
+            ensure!(
+                arguments.pairs.is_some() || arguments.probe.is_some(),
+                "--cohort: normalising needs to know which side is enrolled; give --pairs or --probe"
+            );
+            let embeddings = input::unlabelled(path)?;
+            Some(Cohort { embeddings, path, normalisation: name.with(arguments.top) })
+        }
+        _ => None,
+    };
+    match (&arguments.pairs, &arguments.probe) {
+        (Some(pairs), _) => of_list(arguments, pairs, cohort.as_ref()),
+        (None, Some(probe)) => between_sets(arguments, probe, cohort.as_ref()),
+        (None, None) => within_set(arguments),
+    }
+}
+
+fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> anyhow::Result<Compared> {
+    let table = input::table(&arguments.set.embeddings, None)?;
+    let embeddings = table.unlabelled()?;
+    let file = read_pairs(path, &table)?;
+    let place = path.display().to_string();
+    let blame = |error| explained(error, &ClassNames::new(), &place);
+    let (scored, verification) = if let Some(cohort) = cohort {
+        let normalised =
+            cohort::normalised_pairs(&embeddings, &file.pairs, &cohort.embeddings, cohort.normalisation);
+        let scored = normalised.map_err(|error| {
+            let files = both(&arguments.set.embeddings, cohort.path);
+            explained(error, &ClassNames::new(), &files)
+        })?;
+        let found = verification::from_pairs(&scored).map_err(blame)?;
+        (scored, found)
+    } else {
+        let scored = verification::pair_scores(&embeddings, &file.pairs).map_err(blame)?;
+        let of_kind = |same| scored.iter().filter(|pair| pair.same == same).map(|pair| pair.score).collect();
+        let found = verification::from_cosines(of_kind(true), of_kind(false)).map_err(blame)?;
+        (scored, found)
+    };
+    let (pairs, rows, dim) = (scored.len(), embeddings.rows(), embeddings.dim());
+    let of = arguments.set.embeddings.display();
+    Ok(Compared {
+        verification,
+        list: Some(List { scored, folds: file.folds }),
+        all_of: None,
+        lead: format!("{pairs} pairs of {place}, of {of}: {rows} embeddings, dimension {dim}."),
+        score: score_name(cohort),
+        place,
+    })
+}
+
+fn between_sets(
+    arguments: &PairArguments,
+    probe: &Path,
+    cohort: Option<&Cohort>,
+) -> anyhow::Result<Compared> {
+    let mut classes = ClassNames::new();
+    let labels = arguments.set.labels.as_deref();
+    let enrol = input::enrolled(&arguments.set.embeddings, labels, &mut classes, arguments.templates)?;
+    let probe = input::labelled(probe, arguments.probe_labels.as_deref(), &mut classes)?;
+    let place = both(&enrol.path, &probe.path);
+    let blame = |error| explained(error, &classes, &place);
+    let (a, b) = (&enrol.embeddings, &probe.embeddings);
+    let pairs = a.rows() as u64 * b.rows() as u64;
+    let options = VerificationOptions { max_pairs: arguments.exact_up_to, seed: arguments.seed };
+    let found = if let Some(cohort) = cohort {
+        ensure!(
+            pairs <= arguments.exact_up_to,
+            "--exact-up-to: {pairs} pairs are to be normalised, which are kept in memory (4 bytes each); found {}",
+            arguments.exact_up_to
+        );
+        let normalised = cohort::normalised(a, b, &cohort.embeddings, cohort.normalisation, &options);
+        normalised.map_err(|error| {
+            explained(error, &classes, &format!("{place}, normalised by {}", cohort.path.display()))
+        })?
+    } else if pairs <= arguments.exact_up_to {
+        verification::enrol_probe(a, b, &options).map_err(blame)?
+    } else {
+        let bar = progress::counted("pairs", pairs);
+        let advance = progress::advancing(&bar);
+        streaming::enrol_probe(a, b, &StreamingOptions::default(), &advance).map_err(blame)?
+    };
+    let lead = format!("{} enrolled; {} probes.", enrol.in_words(), probe.in_words());
+    Ok(Compared { verification: found, list: None, all_of: None, lead, score: score_name(cohort), place })
+}
+
+fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
+    let mut classes = ClassNames::new();
+    let Labelled { path, embeddings, cameras } =
+        input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let place = path.display().to_string();
+    let blame = |error| explained(error, &classes, &place);
+    let rows = embeddings.rows() as u64;
+    let pairs = rows * (rows - 1) / 2;
+    let options = VerificationOptions {
+        max_pairs: arguments.sampled.unwrap_or(arguments.exact_up_to),
+        seed: arguments.seed,
+    };
+    if let Some(sampled) = arguments.sampled {
+        ensure!(
+            sampled >= 2,
+            "--sampled: found {sampled}, wanted at least 2: a genuine pair and an impostor"
+        );
+    }
+    let waiting = progress::waiting("comparing pairs");
+    let (found, kind) = if arguments.balanced {
+        let found = verification::balanced_pairs(&embeddings, &options).map_err(blame)?;
+        (found, "as many impostor pairs as genuine ones")
+    } else if arguments.sampled.is_some() || pairs <= arguments.exact_up_to {
+        let found = verification::all_pairs(&embeddings, &options).map_err(blame)?;
+        let kind = if found.pairs < found.pairs_in_all { "a sample of the pairs" } else { "all pairs" };
+        (found, kind)
+    } else {
+        waiting.finish_and_clear();
+        let bar = progress::counted("pairs", pairs);
+        let advance = progress::advancing(&bar);
+        let options = StreamingOptions::default();
+        let found = streaming::all_pairs(&embeddings, &options, &advance).map_err(blame)?;
+        (found, "all pairs, counted in bins")
+    };
+    drop(waiting);
+    let set = Labelled { path, embeddings, cameras };
+    let lead = format!("{}; {kind}.", set.in_words());
+    let exact = kind == "all pairs";
+    let all_of = exact.then_some(set.embeddings);
+    Ok(Compared { verification: found, list: None, all_of, lead, score: "cosine", place })
+}
+
+fn score_name(cohort: Option<&Cohort>) -> &'static str {
+    match cohort.map(|cohort| cohort.normalisation) {
+        None => "cosine",
+        Some(Normalisation::Z) => "Z-normalised score",
+        Some(Normalisation::T) => "T-normalised score",
+        Some(Normalisation::S) => "S-normalised score",
+        Some(Normalisation::AdaptiveS { .. }) => "adaptively S-normalised score",
+    }
+}
+
+/// A price list `PRIOR,MISS,FALSE_ACCEPT`.
+pub(crate) fn costs(text: &str) -> anyhow::Result<verification::costs::Costs> {
+    let numbers: Vec<f64> = text
+        .split(',')
+        .map(|part| part.trim().parse().with_context(|| format!("{part:?} is no number")))
+        .collect::<anyhow::Result<_>>()?;
+    let &[prior, miss, accept] = numbers.as_slice() else {
+        anyhow::bail!("wanted three numbers, PRIOR,MISS,FALSE_ACCEPT");
+    };
+    Ok(verification::costs::Costs::new(prior, miss, accept)?)
+}
+
+/// A rate of false accepts or false alarms.
+pub(crate) fn rate(text: &str) -> anyhow::Result<f64> {
+    let rate: f64 = text.trim().parse().with_context(|| format!("{text:?} is no number"))?;
+    ensure!((0.0..=1.0).contains(&rate), "a rate lies between 0 and 1");
+    Ok(rate)
+}

@@ -1,0 +1,167 @@
+//! `eval retrieval`: are the nearest neighbours of the same class?
+
+use super::figures;
+use super::input::{self, Labelled, SetArguments, both, explained};
+use super::output::{Findings, OutputArguments, percent, table};
+use crate::progress;
+use clap::Args;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use widemargin_eval::Error;
+use widemargin_eval::files::ClassNames;
+use widemargin_eval::retrieval::{self, Confusions, Gallery, Ranking};
+use widemargin_report::page::EvaluationTable;
+
+/// The k of recall at k, unless told otherwise.
+const RECALL_AT: [usize; 3] = [1, 5, 10];
+/// Ranks of the CMC curve.
+const CMC: [usize; 14] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100];
+/// Confusions listed in JSON.
+const LISTED: usize = 100;
+
+#[derive(Args)]
+pub(crate) struct RetrievalArguments {
+    #[command(flatten)]
+    set: SetArguments,
+    /// Search this file; without it each embedding searches all the others
+    #[arg(long, value_name = "FILE")]
+    gallery: Option<PathBuf>,
+    /// Labels of the gallery, if they are not inside
+    #[arg(long, value_name = "FILE", requires = "gallery")]
+    gallery_labels: Option<PathBuf>,
+    /// Pass over rows of the query's class that its own camera took, as re-identification does; cameras are inside the
+    /// files (a column `camera`) or named by --cameras
+    #[arg(long)]
+    exclude_same_camera: bool,
+    /// Cameras of the queries, one a row
+    #[arg(long, value_name = "FILE", requires = "exclude_same_camera")]
+    cameras: Option<PathBuf>,
+    /// Cameras of the gallery, one a row
+    #[arg(long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
+    gallery_cameras: Option<PathBuf>,
+    /// Numbers of neighbours for recall and nDCG [default: 1,5,10, as far as the gallery goes]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    k: Vec<usize>,
+    /// List this many of the most frequent confusions of nearest neighbours
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    confusions: usize,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
+    let mut classes = ClassNames::new();
+    let queries = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let gallery = match &arguments.gallery {
+        Some(path) => Some(input::labelled(path, arguments.gallery_labels.as_deref(), &mut classes)?),
+        None => None,
+    };
+    let sets: Vec<&Labelled> = std::iter::once(&queries).chain(&gallery).collect();
+    input::require_two_classes(&sets, &classes)?;
+    let searched = gallery.as_ref().unwrap_or(&queries);
+    let cameras = if arguments.exclude_same_camera {
+        let of_queries = input::cameras(&queries, arguments.cameras.as_deref(), "--cameras")?;
+        let of_gallery = match &gallery {
+            Some(set) => input::cameras(set, arguments.gallery_cameras.as_deref(), "--gallery-cameras")?,
+            None => of_queries.clone(),
+        };
+        Some((of_queries, of_gallery))
+    } else {
+        None
+    };
+    let view = match (&cameras, &gallery) {
+        (Some((query_cameras, gallery_cameras)), _) => {
+            Gallery::Cameras { gallery: &searched.embeddings, query_cameras, gallery_cameras }
+        }
+        (None, Some(set)) => Gallery::Separate(&set.embeddings),
+        (None, None) => Gallery::Others,
+    };
+    let place = match &gallery {
+        Some(set) => both(&queries.path, &set.path),
+        None => queries.path.display().to_string(),
+    };
+    let blame = |error: Error| match error {
+        Error::ZeroK | Error::KTooLarge { .. } => explained(error, &classes, &format!("--k: {place}")),
+        error => explained(error, &classes, &place),
+    };
+
+    let findable = searched.embeddings.rows() - usize::from(matches!(view, Gallery::Others));
+    let within = |ks: &[usize]| -> Vec<usize> { ks.iter().copied().filter(|&k| k <= findable).collect() };
+    let asked = if arguments.k.is_empty() { within(&RECALL_AT) } else { arguments.k.clone() };
+    let mut ks: BTreeSet<usize> = asked.iter().copied().collect();
+    ks.extend(within(&CMC));
+    let ks: Vec<usize> = ks.into_iter().collect();
+    let bar = progress::counted("queries", queries.embeddings.rows() as u64);
+    let advance = progress::advancing(&bar);
+    let found = retrieval::rank_with_progress(&queries.embeddings, view, &ks, &advance).map_err(blame)?;
+    bar.finish_and_clear();
+    let confusions = if arguments.output.draws() || arguments.confusions > 0 {
+        let _waiting = progress::waiting("nearest neighbours");
+        Some(retrieval::confusions(&queries.embeddings, view).map_err(blame)?)
+    } else {
+        None
+    };
+
+    let mut lead = queries.in_words();
+    if let Some(set) = &gallery {
+        lead = format!("{lead}; searching {}", set.in_words());
+    }
+    lead.push_str(if cameras.is_some() { "; the same class by the same camera passed over." } else { "." });
+    let mut warnings = Vec::new();
+    if found.excluded_queries > 0 {
+        warnings.push(format!(
+            "{} embeddings have no other of their class to find and are no queries.",
+            found.excluded_queries
+        ));
+    }
+    let json = json!({
+        "compared": lead,
+        "k": asked,
+        "retrieval": found,
+        "confusions": confusions.as_ref().map(|found| listed(found, &classes, LISTED.max(arguments.confusions))),
+        "warnings": warnings,
+    });
+    let mut tables = vec![main_table(&found, &asked)];
+    if let Some(found) = confusions.as_ref().filter(|_| arguments.confusions > 0) {
+        tables.push(confusion_table(found, &classes, arguments.confusions));
+    }
+    let mut drawn = Vec::new();
+    if arguments.output.draws() {
+        drawn = figures::ranking(&found);
+        drawn.extend(confusions.as_ref().map(|found| figures::confusions(found, &classes)));
+    }
+    Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json }.show(&arguments.output)
+}
+
+fn main_table(found: &Ranking, ks: &[usize]) -> EvaluationTable {
+    let mut rows = vec![["queries".to_owned(), found.queries.to_string()]];
+    let mut row = |name: String, value: f64| rows.push([name, percent(value)]);
+    let ks: BTreeSet<usize> = ks.iter().copied().collect();
+    for k in &ks {
+        row(format!("recall at {k}"), found.recall_at[k]);
+    }
+    row("precision at 1".to_owned(), found.precision_at_1);
+    row("R-precision".to_owned(), found.r_precision);
+    row("MAP@R".to_owned(), found.map_at_r);
+    row("mAP".to_owned(), found.mean_average_precision);
+    row("nDCG".to_owned(), found.ndcg);
+    for k in &ks {
+        row(format!("nDCG at {k}"), found.ndcg_at[k]);
+    }
+    table("", ["measure", "mean over queries"], rows)
+}
+
+fn listed(found: &Confusions, classes: &ClassNames, most: usize) -> Vec<serde_json::Value> {
+    let name = |class: u32| &classes.names()[class as usize];
+    let entry = |entry: &retrieval::Confusion| json!({ "class": name(entry.class), "found": name(entry.found), "queries": entry.queries });
+    found.wrong().iter().take(most).map(entry).collect()
+}
+
+fn confusion_table(found: &Confusions, classes: &ClassNames, most: usize) -> EvaluationTable {
+    let name = |class: u32| classes.names()[class as usize].clone();
+    let row =
+        |entry: &retrieval::Confusion| [name(entry.class), name(entry.found), entry.queries.to_string()];
+    let rows = found.wrong().iter().take(most).map(row).collect();
+    table("Most frequent confusions", ["class", "nearest neighbour", "queries"], rows)
+}

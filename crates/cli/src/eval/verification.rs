@@ -1,0 +1,263 @@
+//! `eval verification`: are these two of one class?
+
+use super::calibrate::{self, SavedCalibration};
+use super::figures;
+use super::output::{Findings, OutputArguments, number, percent, table};
+use super::pairs::{self, Compared, PairArguments};
+use crate::progress;
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use widemargin_eval::verification::TarAtFar;
+use widemargin_eval::verification::bootstrap::{self, BootstrapOptions, Interval, Intervals};
+use widemargin_eval::verification::costs::Costs;
+use widemargin_eval::verification::folds::{self, CrossValidation};
+use widemargin_report::page::EvaluationTable;
+
+#[derive(Args)]
+pub(crate) struct VerificationArguments {
+    #[command(flatten)]
+    pairs: PairArguments,
+    /// False accept rates to report the true accept rate at [default: 1e-1 to 1e-6]
+    #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
+    far: Vec<f64>,
+    /// Cross-validate the threshold over this many folds of consecutive pairs (the protocol of LFW has 10); pairs with a
+    /// column `fold` need no number
+    #[arg(long, value_name = "FOLDS", requires = "pairs")]
+    folds: Option<usize>,
+    /// Confidence intervals from so many draws: of classes where all pairs are compared, else of pairs
+    #[arg(long, value_name = "DRAWS")]
+    bootstrap: Option<usize>,
+    /// Share of draws inside the intervals
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    confidence: f64,
+    /// Minimum detection cost for a share of genuine pairs and two prices, such as 0.01,10,1; may be given several times
+    #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
+    costs: Vec<Costs>,
+    /// Judge the threshold and the probabilities of a file written by `eval calibrate`
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
+    let saved = arguments.calibration.as_deref().map(calibrate::read).transpose()?;
+    let compared = pairs::compare(&arguments.pairs)?;
+    if let Some(saved) = &saved {
+        ensure!(
+            saved.score == compared.score,
+            "--calibration: the file is for {}s, the pairs have {}s",
+            saved.score,
+            compared.score
+        );
+    }
+    let found = &compared.verification;
+    let intervals = arguments.bootstrap.map(|draws| intervals(arguments, &compared, draws)).transpose()?;
+    let folds = cross_validation(arguments, &compared)?;
+    let lines: Vec<TarAtFar> = if arguments.far.is_empty() {
+        found.tar_table.clone()
+    } else {
+        arguments.far.iter().filter_map(|&far| found.tar_line_at(far)).collect()
+    };
+    let minimum_cllr = found.minimum_cllr();
+
+    let mut tables = vec![
+        main_table(&compared, minimum_cllr, intervals.as_ref().map(|(_, intervals)| intervals)),
+        tar_table(&lines),
+    ];
+    let mut json = json!({
+        "compared": compared.lead,
+        "score": compared.score,
+        "verification": found,
+        "tar_at_far": lines,
+        "minimum_cllr": minimum_cllr,
+    });
+    if let Some((drawn, intervals)) = &intervals {
+        json["bootstrap"] = json!({ "drawn": drawn, "intervals": intervals });
+    }
+    if let Some(folds) = &folds {
+        json["cross_validation"] = json!(folds);
+        tables.push(folds_table(folds));
+    }
+    if !arguments.costs.is_empty() {
+        let (table, value) = costs_table(&compared, &arguments.costs, saved.as_ref());
+        tables.push(table);
+        json["costs"] = value;
+    }
+    if let Some(saved) = &saved {
+        let (table, value) = calibration_table(&compared, saved);
+        tables.push(table);
+        json["calibration"] = value;
+    }
+    // The lines asked for have warnings of their own; of the table's, the summary says enough.
+    let mut warnings = found.warnings.clone();
+    if !arguments.far.is_empty() {
+        warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
+        warnings.extend(lines.iter().filter_map(|line| line.warning.clone()));
+    }
+    if let Some(width) = found.resolution {
+        warnings
+            .push(format!("Scores were counted in bins of width {width:.1e}: thresholds are known to that."));
+    }
+    json["warnings"] = json!(warnings);
+    let figures =
+        if arguments.output.draws() { figures::verification(found, compared.score) } else { Vec::new() };
+    Findings { title: "Verification", lead: compared.lead, tables, warnings, figures, json }
+        .show(&arguments.output)
+}
+
+fn intervals(
+    arguments: &VerificationArguments,
+    compared: &Compared,
+    draws: usize,
+) -> anyhow::Result<(&'static str, Intervals)> {
+    let options = BootstrapOptions {
+        resamples: draws,
+        confidence: arguments.confidence,
+        seed: arguments.pairs.seed,
+        ..BootstrapOptions::default()
+    };
+    let _waiting = progress::waiting("drawing again");
+    let drawn = match &compared.all_of {
+        Some(embeddings) => bootstrap::classes(embeddings, &options).map(|found| ("classes", found)),
+        None => bootstrap::pairs(&compared.verification, &options).map(|found| ("pairs", found)),
+    };
+    drawn.with_context(|| format!("--bootstrap: {}", compared.place))
+}
+
+fn cross_validation(
+    arguments: &VerificationArguments,
+    compared: &Compared,
+) -> anyhow::Result<Option<CrossValidation>> {
+    let Some(list) = &compared.list else { return Ok(None) };
+    let pairs = list.scored.len();
+    let (numbers, count): (Vec<usize>, usize) = match (arguments.folds, &list.folds) {
+        (Some(count), _) => {
+            ensure!(
+                (2..=pairs).contains(&count),
+                "--folds: found {count}, wanted 2 to {pairs}, the number of pairs"
+            );
+            let ends: Vec<usize> = (1..=count).map(|fold| fold * pairs / count).collect();
+            ((0..pairs).map(|at| ends.partition_point(|&end| end <= at)).collect(), count)
+        }
+        (None, Some(folds)) => {
+            // Files count their folds from 0, from 1, or with gaps.
+            let mut names = folds.clone();
+            names.sort_unstable();
+            names.dedup();
+            let numbers = folds.iter().map(|fold| names.partition_point(|name| name < fold)).collect();
+            (numbers, names.len())
+        }
+        (None, None) => return Ok(None),
+    };
+    let found = folds::cross_validate(&list.scored, &numbers, count);
+    found.map(Some).with_context(|| format!("folds of {}", compared.place))
+}
+
+fn main_table(compared: &Compared, minimum_cllr: f64, intervals: Option<&Intervals>) -> EvaluationTable {
+    let found = &compared.verification;
+    let within = |of: &dyn Fn(&Intervals) -> Interval, shown: &dyn Fn(f64) -> String| {
+        intervals.map_or_else(String::new, |intervals| {
+            let Interval { low, high } = of(intervals);
+            format!("{} to {}", shown(low), shown(high))
+        })
+    };
+    let pairs = |compared: u64| compared.to_string();
+    let rows = vec![
+        ["genuine pairs".to_owned(), pairs(found.genuine), String::new(), String::new()],
+        ["impostor pairs".to_owned(), pairs(found.impostor), String::new(), String::new()],
+        [
+            "AUC".to_owned(),
+            format!("{:.6}", found.auc),
+            String::new(),
+            within(&|i| i.auc, &|v| format!("{v:.6}")),
+        ],
+        ["EER".to_owned(), percent(found.eer), number(found.eer_threshold), within(&|i| i.eer, &percent)],
+        [
+            "best accuracy".to_owned(),
+            percent(found.best_accuracy.accuracy),
+            number(found.best_accuracy.threshold),
+            String::new(),
+        ],
+        [
+            "best balanced accuracy".to_owned(),
+            percent(found.best_balanced_accuracy.accuracy),
+            number(found.best_balanced_accuracy.threshold),
+            within(&|i| i.best_balanced_accuracy, &percent),
+        ],
+        ["minimum Cllr, bits".to_owned(), number(minimum_cllr), String::new(), String::new()],
+    ];
+    if let Some(intervals) = intervals {
+        let heading = format!("{:.0} % interval", 100.0 * intervals.confidence);
+        table("", ["measure", "value", "at threshold", heading.as_str()], rows)
+    } else {
+        let rows = rows.into_iter().map(|[name, value, threshold, _]| [name, value, threshold]).collect();
+        table("", ["measure", "value", "at threshold"], rows)
+    }
+}
+
+fn tar_table(lines: &[TarAtFar]) -> EvaluationTable {
+    let row = |line: &TarAtFar| {
+        let few = if line.warning.is_some() { "  too few" } else { "" };
+        [
+            format!("{:e}", line.far),
+            percent(line.tar),
+            number(line.threshold),
+            format!("{} of {}{few}", line.false_accepts, line.impostors),
+        ]
+    };
+    let columns = ["FAR", "TAR", "at threshold", "false accepts"];
+    table("True accept rate at a false accept rate", columns, lines.iter().map(row).collect())
+}
+
+fn folds_table(found: &CrossValidation) -> EvaluationTable {
+    let mut rows: Vec<[String; 4]> = found
+        .folds
+        .iter()
+        .map(|fold| {
+            let (name, pairs) = (format!("fold {}", fold.fold), fold.pairs.to_string());
+            [name, pairs, number(fold.threshold), percent(fold.accuracy)]
+        })
+        .collect();
+    let mean = format!("{} +- {}", percent(found.accuracy), percent(found.standard_error));
+    rows.push(["mean and its standard error".to_owned(), String::new(), String::new(), mean]);
+    let columns = ["", "pairs", "threshold of the others", "accuracy"];
+    table("Accuracy under thresholds chosen on the other folds", columns, rows)
+}
+
+fn costs_table(
+    compared: &Compared,
+    costs: &[Costs],
+    saved: Option<&SavedCalibration>,
+) -> (EvaluationTable, Value) {
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    for costs in costs {
+        let minimum = compared.verification.min_dcf(costs);
+        let actual = saved.map(|saved| compared.verification.actual_dcf(costs, &saved.calibration));
+        rows.push([
+            format!("{}, {}, {}", costs.prior(), costs.miss(), costs.false_accept()),
+            number(minimum.normalised),
+            number(minimum.threshold),
+            actual.map_or_else(|| "-".to_owned(), |actual| number(actual.normalised)),
+        ]);
+        values.push(json!({ "costs": costs, "minimum": minimum, "actual": actual }));
+    }
+    let columns = ["prior, miss, false accept", "minimum", "at threshold", "actual"];
+    (table("Normalised detection costs", columns, rows), json!(values))
+}
+
+fn calibration_table(compared: &Compared, saved: &SavedCalibration) -> (EvaluationTable, Value) {
+    let found = &compared.verification;
+    let point = found.operating_point_at_threshold(saved.threshold as f32);
+    let cllr = found.cllr(&saved.calibration);
+    let rows = vec![
+        ["threshold".to_owned(), number(saved.threshold)],
+        ["FAR".to_owned(), format!("{:.3e}", point.far)],
+        ["TAR".to_owned(), percent(point.tar)],
+        ["Cllr, bits".to_owned(), number(cllr)],
+    ];
+    let value = json!({ "at_threshold": point, "cllr": cllr, "file": saved });
+    (table("The calibration on these pairs", ["measure", "value"], rows), value)
+}

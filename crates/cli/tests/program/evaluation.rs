@@ -1,0 +1,316 @@
+//! `widemargin eval` on small files whose figures can be worked out by hand, and on files that are wrong in every way.
+
+use super::{Workplace, success};
+use serde_json::Value;
+
+/// Directions in the plane, by angle in degrees, with a class each.
+fn csv(rows: &[(&str, &str, f64)]) -> String {
+    let line = |(id, label, angle): &(&str, &str, f64)| {
+        let (y, x) = angle.to_radians().sin_cos();
+        format!("{id},{label},{x},{y}\n")
+    };
+    std::iter::once("id,label,x,y\n".to_owned()).chain(rows.iter().map(line)).collect()
+}
+
+/// Two tight classes and one that lies between them and is taken for both.
+const ROWS: [(&str, &str, f64); 7] = [
+    ("a1", "bag", 0.0),
+    ("a2", "bag", 4.0),
+    ("a3", "bag", 9.0),
+    ("b1", "boot", 80.0),
+    ("b2", "boot", 90.0),
+    ("c1", "coat", 12.0),
+    ("c2", "coat", 77.0),
+];
+
+fn place() -> Workplace {
+    let place = Workplace::new();
+    place.write("set.csv", csv(&ROWS).as_bytes());
+    place
+}
+
+/// Runs `eval` with `--json` and gives the object.
+fn found(place: &Workplace, arguments: &[&str]) -> Value {
+    let output = place.run(&[&["eval"], arguments, &["--json"]].concat());
+    success(&output);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error} in {}", String::from_utf8_lossy(&output.stdout));
+    })
+}
+
+fn near(value: &Value, wanted: f64) {
+    let found = value.as_f64().unwrap_or(f64::NAN);
+    assert!((found - wanted).abs() < 1e-6, "found {value}, wanted {wanted}");
+}
+
+/// A matrix of numpy's, version 1.
+fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+#[test]
+fn verification_of_all_pairs_is_right_by_hand() {
+    let place = place();
+    let found = found(&place, &["verification", "set.csv", "--far", "0,0.25"]);
+    // Genuine angles: 4, 5, 9, 10, 65. Impostors below 65: 3 (a3 c1), 3 (b1 c2), 8, 12, 13.
+    near(&found["verification"]["genuine"], 5.0);
+    near(&found["verification"]["impostor"], 16.0);
+    let wins = [14.0, 14.0, 13.0, 13.0, 11.0];
+    near(&found["verification"]["auc"], wins.iter().sum::<f64>() / 80.0);
+    near(&found["tar_at_far"][0]["tar"], 0.0);
+    near(&found["tar_at_far"][1]["tar"], 0.8);
+    assert!(found["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()));
+    let output = place.run(&["eval", "verification", "set.csv", "--figures", "figures"]);
+    success(&output);
+    let table = String::from_utf8_lossy(&output.stdout);
+    for words in ["7 embeddings of 3 classes, dimension 2", "AUC", "EER", "1e-3", "minimum Cllr"] {
+        assert!(table.contains(words), "{words} is missing in {table}");
+    }
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only 5 genuine pairs"));
+    for file in ["roc.svg", "det.svg", "scores.svg", "evaluation.html"] {
+        let text = std::fs::read_to_string(place.path().join("figures").join(file)).expect("there");
+        assert!(text.contains("<svg") && !text.contains("NaN"), "{file}");
+    }
+}
+
+#[test]
+fn labels_lie_beside_and_streaming_agrees_with_keeping() {
+    let place = place();
+    let data: Vec<u8> = ROWS
+        .iter()
+        .flat_map(|row| [row.2.to_radians().cos(), row.2.to_radians().sin()])
+        .flat_map(|value| (value as f32).to_le_bytes())
+        .collect();
+    place.write("set.npy", &npy("<f4", "7, 2", &data));
+    let names: Vec<&str> = ROWS.iter().map(|row| row.1).collect();
+    place.write("labels.txt", names.join("\n").as_bytes());
+    let set = ["verification", "set.npy", "--labels", "labels.txt"];
+    let exact = found(&place, &set);
+    let streamed = found(&place, &[&set[..], &["--exact-up-to", "20"]].concat());
+    assert!(exact["verification"]["resolution"].is_null() && streamed["verification"]["resolution"].is_f64());
+    for measure in ["auc", "genuine", "impostor"] {
+        near(&streamed["verification"][measure], exact["verification"][measure].as_f64().expect("a number"));
+    }
+    let sampled = found(&place, &[&set[..], &["--sampled", "10", "--seed", "3"]].concat());
+    near(&sampled["verification"]["pairs"], 10.0);
+    let balanced = found(&place, &[&set[..], &["--balanced"]].concat());
+    assert_eq!(balanced["verification"]["genuine"], balanced["verification"]["impostor"]);
+}
+
+#[test]
+fn pairs_are_named_by_id_and_folds_choose_blindly() {
+    let place = place();
+    let pairs = "a,b,same,fold\na1,a2,1,1\na1,b1,0,1\nb1,b2,yes,2\na2,b2,no,2\na2,a3,true,5\na3,b1,false,5\n";
+    place.write("pairs.csv", pairs.as_bytes());
+    let list = ["verification", "set.csv", "--pairs", "pairs.csv"];
+    let judged = found(
+        &place,
+        &[&list[..], &["--costs", "0.5,1,1", "--costs", "0.01,10,1", "--bootstrap", "50"]].concat(),
+    );
+    near(&judged["verification"]["auc"], 1.0);
+    // The others of fold 2 choose the cosine of 5 degrees, which refuses its genuine pair of 10.
+    near(&judged["cross_validation"]["accuracy"], 5.0 / 6.0);
+    assert_eq!(judged["cross_validation"]["folds"].as_array().map(Vec::len), Some(3));
+    assert_eq!(judged["bootstrap"]["drawn"], "pairs");
+    near(&judged["bootstrap"]["intervals"]["auc"]["low"], 1.0);
+    near(&judged["costs"][1]["minimum"]["normalised"], 0.0);
+    let two = found(&place, &[&list[..], &["--folds", "2"]].concat());
+    assert_eq!(two["cross_validation"]["folds"].as_array().map(Vec::len), Some(2));
+    let classes = found(&place, &["verification", "set.csv", "--bootstrap", "50"]);
+    assert_eq!(classes["bootstrap"]["drawn"], "classes");
+}
+
+#[test]
+fn probes_meet_templates_and_a_cohort() {
+    let place = place();
+    place.write("probe.csv", csv(&[("p1", "bag", 5.0), ("p2", "boot", 84.0)]).as_bytes());
+    let strangers: Vec<String> = (0..8).map(|nth| format!("{}", 17 * nth)).collect();
+    let strangers: Vec<(&str, &str, f64)> =
+        strangers.iter().enumerate().map(|(nth, id)| (id.as_str(), "x", 150.0 + 9.0 * nth as f64)).collect();
+    place.write("cohort.csv", csv(&strangers).as_bytes());
+    let sets = ["verification", "set.csv", "--probe", "probe.csv"];
+    near(&found(&place, &sets)["verification"]["pairs"], 14.0);
+    let templates = found(&place, &[&sets[..], &["--templates", "mean-direction"]].concat());
+    near(&templates["verification"]["pairs"], 6.0);
+    near(&templates["verification"]["genuine"], 2.0);
+    for (name, score) in [("z", "Z-normalised score"), ("adaptive-s", "adaptively S-normalised score")] {
+        let cohort = ["--cohort", "cohort.csv", "--normalisation", name, "--top", "4"];
+        let normalised = found(&place, &[&sets[..], &cohort].concat());
+        assert_eq!(normalised["score"], score);
+        near(&normalised["verification"]["pairs"], 14.0);
+    }
+    place.write("pairs.csv", b"a,b,same\na1,a2,1\na1,b1,0\n");
+    let cohort = ["--cohort", "cohort.csv", "--normalisation", "s"];
+    let list = found(&place, &[&["verification", "set.csv", "--pairs", "pairs.csv"], &cohort[..]].concat());
+    near(&list["verification"]["pairs"], 2.0);
+    place.refused(&[&["eval", "verification", "set.csv"], &cohort[..]].concat(), &["--cohort", "--probe"]);
+}
+
+#[test]
+fn a_calibration_is_saved_and_judged_on_other_pairs() {
+    let place = place();
+    let made = found(&place, &["calibrate", "set.csv", "--far", "0.2", "-o", "calibration.json"]);
+    let saved: Value =
+        serde_json::from_slice(&std::fs::read(place.path().join("calibration.json")).expect("there"))
+            .expect("JSON");
+    assert_eq!(made["saved"], saved);
+    assert_eq!((&saved["version"], &saved["score"]), (&1.into(), &"cosine".into()));
+    assert!(saved["calibration"]["slope"].as_f64().is_some_and(|slope| slope > 0.0));
+    assert!(made["cllr"].as_f64() >= made["minimum_cllr"].as_f64());
+    let judged = found(
+        &place,
+        &["verification", "set.csv", "--calibration", "calibration.json", "--costs", "0.5,1,1"],
+    );
+    assert_eq!(judged["calibration"]["at_threshold"], made["at_threshold"]);
+    near(&judged["calibration"]["cllr"], made["cllr"].as_f64().expect("a number"));
+    assert!(judged["costs"][0]["actual"]["cost"].as_f64() >= judged["costs"][0]["minimum"]["cost"].as_f64());
+    let by_cost = found(&place, &["calibrate", "set.csv", "--costs", "0.5,1,1"]);
+    near(&by_cost["saved"]["chosen_for"]["costs"]["prior"], 0.5);
+
+    let text = saved.to_string();
+    for (bad, fragment) in [
+        (text.replace("\"version\":1", "\"version\":2"), "version 2"),
+        (text.replace("\"slope\":", "\"slope\":-"), "slope"),
+        (text.replace("\"cosine\"", "\"other score\""), "other score"),
+        (text.replace("\"impostor\"", "\"imposter\""), "imposter"),
+        ("{}".to_owned(), "missing field"),
+    ] {
+        place.write("bad.json", bad.as_bytes());
+        place.refused(&["eval", "verification", "set.csv", "--calibration", "bad.json"], &[fragment]);
+    }
+}
+
+#[test]
+fn retrieval_finds_what_can_be_counted() {
+    let place = place();
+    let within = found(&place, &["retrieval", "set.csv", "--k", "1,6"]);
+    // a1 finds a2, a2 a1, a3 c1 (wrong), b1 c2 (wrong), b2 b1, c1 a3 (wrong), c2 b1 (wrong).
+    near(&within["retrieval"]["precision_at_1"], 3.0 / 7.0);
+    near(&within["retrieval"]["recall_at"]["6"], 1.0);
+    let output = place.run(&["eval", "retrieval", "set.csv", "--confusions", "2", "--figures", "figures"]);
+    success(&output);
+    let table = String::from_utf8_lossy(&output.stdout);
+    for words in ["recall at 5", "MAP@R", "mAP", "nDCG", "Most frequent confusions", "coat"] {
+        assert!(table.contains(words), "{words} is missing in {table}");
+    }
+    for file in ["cmc.svg", "precision-at-recall.svg", "confusion.svg", "evaluation.html"] {
+        assert!(place.exists(&format!("figures/{file}")), "{file}");
+    }
+    place.write("query.csv", b"label,camera,x,y\nbag,1,1,0\nboot,2,0,1\n");
+    place.write("gallery.csv", b"label,camera,x,y\nbag,1,1,0.01\nboot,1,1,0.1\nbag,2,0.5,1\nboot,1,0,1\n");
+    let sets = ["retrieval", "query.csv", "--gallery", "gallery.csv"];
+    near(&found(&place, &sets)["retrieval"]["precision_at_1"], 1.0);
+    let cameras = found(&place, &[&sets[..], &["--exclude-same-camera"]].concat());
+    near(&cameras["retrieval"]["precision_at_1"], 0.5);
+    place.write("cameras.txt", b"7\n7\n");
+    let beside = ["--exclude-same-camera", "--cameras", "cameras.txt"];
+    near(&found(&place, &[&sets[..], &beside].concat())["retrieval"]["precision_at_1"], 1.0);
+}
+
+#[test]
+fn identification_clustering_and_geometry_answer() {
+    let place = place();
+    place.write("gallery.csv", csv(&ROWS[..5]).as_bytes());
+    let open = found(&place, &["identification", "set.csv", "--gallery", "gallery.csv", "--far", "0.5,1"]);
+    near(&open["identification"]["known"], 5.0);
+    near(&open["identification"]["rank_1"], 1.0);
+    near(&open["dir_at_far"][1]["dir"], 1.0);
+    let two = found(&place, &["clustering", "gallery.csv"]);
+    near(&two["agreement"]["ari"], 1.0);
+    near(&two["clusters"], 2.0);
+    let dense = found(
+        &place,
+        &["clustering", "gallery.csv", "--method", "dbscan", "--cosine", "0.99", "--least", "2"],
+    );
+    assert_eq!((&dense["noise"], &dense["clusters"]), (&2.into(), &1.into()));
+    let tree = found(&place, &["clustering", "gallery.csv", "--method", "agglomerative", "--cosine", "0.9"]);
+    near(&tree["agreement"]["nmi"], 1.0);
+    let shape = found(&place, &["geometry", "gallery.csv"]);
+    near(&shape["geometry"]["centres"]["bound"], 180.0);
+    assert!(shape["geometry"]["effective_rank"].as_f64().is_some_and(|rank| (1.0..=2.0).contains(&rank)));
+    for task in ["identification", "clustering", "geometry"] {
+        let gallery: &[&str] = if task == "identification" { &["--gallery", "gallery.csv"] } else { &[] };
+        success(&place.run(&[&["eval", task, "set.csv", "--figures", task], gallery].concat()));
+        assert!(place.exists(&format!("{task}/evaluation.html")));
+    }
+}
+
+#[test]
+fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
+    let place = place();
+    let set = |name: &str, text: &str| place.write(name, text.as_bytes());
+    set("nan.csv", "id,label,x,y\np,a,1,0\nq,b,NaN,1\n");
+    set("zero.csv", "label,x,y\na,1,0\nb,0,0\n");
+    set("one.csv", "label,x,y\na,1,0\na,0,1\n");
+    set("singles.csv", "label,x,y\na,1,0\nb,0,1\n");
+    set("bare.csv", "x,y\n1,0\n0,1\n");
+    set("empty.csv", "label,x,y\n");
+    set("three.csv", "label,x,y,z\na,1,0,0\nb,0,1,0\nb,0,1,1\n");
+    set("two-labels.txt", "a\nb\n");
+    place.write("no-rows.npy", &npy("<f4", "0, 2", &[]));
+    let refused = |arguments: &[&str], fragments: &[&str]| {
+        place.refused(&[&["eval"], arguments].concat(), fragments);
+    };
+    for task in ["verification", "retrieval", "clustering", "geometry", "calibrate"] {
+        refused(&[task, "nan.csv"], &["nan.csv", "row 1", "column 0", "NaN", "\"q\""]);
+        refused(&[task, "zero.csv"], &["zero.csv", "row 1", "zeros"]);
+        refused(&[task, "one.csv"], &["one.csv", "class \"a\"", "two classes"]);
+        refused(&[task, "bare.csv"], &["bare.csv", "no labels"]);
+        refused(&[task, "empty.csv"], &["empty.csv", "no rows"]);
+        refused(&[task, "missing.csv"], &["missing.csv"]);
+        refused(&[task, "set.csv", "--labels", "two-labels.txt"], &["two-labels.txt", "2 labels for 7 rows"]);
+        refused(&[task, "no-rows.npy", "--labels", "two-labels.txt"], &["two-labels.txt", "0 rows"]);
+    }
+    refused(&["verification", "singles.csv"], &["singles.csv", "none of the 2 classes has two samples"]);
+    refused(&["retrieval", "singles.csv"], &["singles.csv", "none of the 2 queries"]);
+    // Pairs.
+    for (text, fragments) in [
+        ("a,b,same\na1,zz,1\n", &["pairs.csv", "line 2", "zz", "set.csv"][..]),
+        ("a,b,same\na1,a2,perhaps\n", &["pairs.csv", "line 2", "same", "perhaps"]),
+        ("a,b\na1,a2\n", &["pairs.csv", "same"]),
+        ("a,b,same\n", &["pairs.csv", "no rows"]),
+        ("a,b,same\na1,a2,1\n", &["pairs.csv", "1 genuine and 0 impostor"]),
+        ("a,b,same,fold\na1,a2,1,1\na1,b1,0,2\n", &["folds of pairs.csv", "fold 0"]),
+    ] {
+        set("pairs.csv", text);
+        refused(&["verification", "set.csv", "--pairs", "pairs.csv"], fragments);
+    }
+    let folds = ["verification", "set.csv", "--pairs", "pairs.csv", "--folds", "3"];
+    refused(&folds, &["--folds", "found 3", "2 to 2"]);
+    refused(&["verification", "set.csv", "--probe", "three.csv"], &["set.csv and three.csv", "dimension 2"]);
+    refused(&["verification", "set.csv", "--far", "1.5"], &["--far", "1.5", "between 0 and 1"]);
+    refused(&["verification", "set.csv", "--costs", "0.5,1"], &["--costs", "three numbers"]);
+    refused(&["verification", "set.csv", "--costs", "2,1,1"], &["--costs", "prior"]);
+    refused(&["verification", "set.csv", "--sampled", "1"], &["--sampled", "at least 2"]);
+    refused(&["verification", "set.csv", "--bootstrap", "3"], &["--bootstrap", "at least 20"]);
+    refused(&["calibrate", "set.csv", "--prior", "1"], &["prior", "between 0 and 1"]);
+    // Retrieval.
+    refused(&["retrieval", "set.csv", "--k", "7"], &["--k", "set.csv", "k = 7", "only 6 rows"]);
+    refused(&["retrieval", "set.csv", "--k", "0"], &["--k", "at least 1"]);
+    refused(&["retrieval", "set.csv", "--gallery", "empty.csv"], &["empty.csv", "no rows"]);
+    refused(
+        &["retrieval", "set.csv", "--gallery", "no-rows.npy", "--gallery-labels", "empty.txt"],
+        &["empty.txt"],
+    );
+    set("empty.txt", "");
+    refused(
+        &["retrieval", "set.csv", "--gallery", "no-rows.npy", "--gallery-labels", "empty.txt"],
+        &["no-rows.npy", "empty", "0 rows"],
+    );
+    refused(&["retrieval", "set.csv", "--exclude-same-camera"], &["set.csv", "no cameras", "--cameras"]);
+    let cameras = ["retrieval", "set.csv", "--exclude-same-camera", "--cameras", "two-labels.txt"];
+    refused(&cameras, &["two-labels.txt", "row 0", "\"a\""]);
+    // Identification and clustering.
+    refused(
+        &["identification", "set.csv", "--gallery", "set.csv"],
+        &["set.csv and set.csv", "7 probes of enrolled identities and 0 of unknown"],
+    );
+    refused(&["clustering", "set.csv", "--clusters", "8"], &["set.csv", "8 clusters of 7"]);
+    refused(&["clustering", "set.csv", "--method", "dbscan"], &["--cosine"]);
+    refused(&["clustering", "set.csv", "--method", "dbscan", "--cosine", "3"], &["set.csv", "cosine", "3"]);
+}

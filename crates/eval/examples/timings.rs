@@ -1,0 +1,81 @@
+//! Times of the heavy parts, on files that other tools read too; `benches/peers/eval.sh` calls it.
+//!
+//!     timings retrieval ROWS.npy LABELS.npy      precision at 1, R-precision, MAP@R of a set against itself
+//!     timings search ROWS.npy K                  the K nearest of each row
+//!     timings streaming ROWS.npy LABELS.npy      all pairs by streaming histograms
+//!     timings scores GENUINE.npy IMPOSTOR.npy    AUC and TAR at FAR of matrices with one column of scores
+//!
+//! Prints one JSON object: the seconds of the work without reading files, the peak memory of the whole process, and figures
+//! by which the tools can be seen to agree. Threads: `RAYON_NUM_THREADS`.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+use widemargin_eval::files::{ClassNames, EmbeddingTable, read_embeddings, read_labels};
+use widemargin_eval::{Embeddings, retrieval, verification};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [task, first, second] = arguments.as_slice() else {
+        return Err("wanted: timings retrieval|search|streaming|scores FILE FILE-or-K".into());
+    };
+    let table = read_embeddings(Path::new(first))?;
+    let (seconds, figures) = match task.as_str() {
+        "retrieval" => {
+            let set = labelled(table, second)?;
+            let start = Instant::now();
+            let found = retrieval::evaluate(&set, &[1])?;
+            (start.elapsed(), vec![found.precision_at_1, found.r_precision, found.map_at_r])
+        }
+        "search" => {
+            let set = table.unlabelled()?;
+            let start = Instant::now();
+            let found = retrieval::search(&set, &set, second.parse()?)?;
+            let seconds = start.elapsed();
+            let sum: f64 = (0..found.queries())
+                .filter_map(|query| found.of(query)?.last())
+                .map(|n| f64::from(n.cosine))
+                .sum();
+            (seconds, vec![sum / found.queries() as f64])
+        }
+        "streaming" => {
+            let set = labelled(table, second)?;
+            let start = Instant::now();
+            let found = verification::streaming::all_pairs(
+                &set,
+                &verification::streaming::StreamingOptions::default(),
+                &|_, _| (),
+            )?;
+            (start.elapsed(), vec![found.auc, found.eer, found.tar_at_far(1e-3)])
+        }
+        "scores" => {
+            let impostor = read_embeddings(Path::new(second))?.data;
+            let start = Instant::now();
+            let found = verification::from_cosines(table.data, impostor)?;
+            (start.elapsed(), vec![found.auc, found.tar_at_far(1e-3), found.tar_at_far(1e-6)])
+        }
+        other => return Err(format!("{other:?} is no task").into()),
+    };
+    let figures = serde_json::to_string(&figures)?;
+    let line = format!(
+        "{{\"seconds\": {:.3}, \"peak_rss_mib\": {}, \"figures\": {figures}}}\n",
+        seconds.as_secs_f64(),
+        peak_mib().map_or("null".to_owned(), |mib| mib.to_string()),
+    );
+    std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes())?;
+    Ok(())
+}
+
+fn labelled(mut table: EmbeddingTable, labels: &str) -> Result<Embeddings, Box<dyn Error>> {
+    let path = Path::new(labels);
+    table.set_labels(read_labels(path)?, path)?;
+    Ok(table.embeddings(&mut ClassNames::new())?)
+}
+
+/// The most memory this process ever held, where the system tells.
+fn peak_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}

@@ -1,0 +1,313 @@
+//! K-means on the sphere: centres are directions, and a row belongs to the centre of highest cosine.
+//!
+//! Lloyd's two steps in turn: each row joins its nearest centre (of equally near ones the first), each centre becomes the
+//! normalised sum of its rows. Neither can lower the mean cosine of rows with their centres, so the search ends (Dhillon
+//! and Modha, *Concept decompositions for large sparse text data*, 2001, section 3). Centres start at rows drawn one by one
+//! with chance proportional to `1 - cosine` with the nearest centre drawn so far (k-means++, Arthur and Vassilvitskii 2007,
+//! for which `1 - cosine` is half the squared distance), and the best of several starts is kept.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::Serialize;
+use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
+
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::similarity;
+
+/// Rows whose cosines with all centres are computed together.
+const TILE: usize = 256;
+
+/// How to search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KMeansOptions {
+    /// Steps of each search at most; at least 1. Default 300.
+    pub steps: usize,
+    /// Searches from different starts, of which the best is kept; at least 1. Default 5.
+    pub starts: usize,
+    /// Seed of the starts. Default 0.
+    pub seed: u64,
+}
+
+impl Default for KMeansOptions {
+    fn default() -> Self {
+        Self { steps: 300, starts: 5, seed: 0 }
+    }
+}
+
+/// A clustering by nearest centre.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KMeans {
+    /// The cluster of each row, less than the number of clusters.
+    pub clusters: Vec<u32>,
+    /// Unit centres, row-major `[clusters, dim]`.
+    pub centres: Vec<f32>,
+    /// Mean cosine of a row with its centre, in [-1, 1]; what the search raises.
+    pub mean_cosine: f64,
+    /// Steps of the search that was kept.
+    pub steps: usize,
+    /// Whether its last step moved no row.
+    pub converged: bool,
+}
+
+/// Finds `clusters` clusters.
+///
+/// # Errors
+/// [`Error::Clusters`] unless `1 <= clusters <= rows`, [`Error::Option`] for no steps or no starts.
+pub fn k_means(embeddings: &Embeddings, clusters: usize, options: &KMeansOptions) -> Result<KMeans> {
+    let rows = embeddings.rows();
+    if clusters == 0 || clusters > rows {
+        return Err(Error::Clusters { clusters, rows });
+    }
+    for (name, value) in [("steps", options.steps), ("starts", options.starts)] {
+        if value == 0 {
+            return Err(Error::Option { name, value: 0.0, wanted: "at least 1" });
+        }
+    }
+    let mut best: Option<KMeans> = None;
+    for start in 0..options.starts {
+        let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+        random.set_stream(start as u64);
+        let found = refine(embeddings, draw_centres(embeddings, clusters, &mut random), options.steps);
+        if best.as_ref().is_none_or(|best| found.mean_cosine > best.mean_cosine) {
+            best = Some(found);
+        }
+    }
+    Ok(best.expect("there is at least one start"))
+}
+
+/// Searches from given rows as first centres, for instance to repeat another program's search.
+///
+/// # Errors
+/// [`Error::Clusters`] for no rows or more than there are, [`Error::RowOutOfRange`], [`Error::Option`] for no steps.
+pub fn k_means_from(embeddings: &Embeddings, first_rows: &[usize], steps: usize) -> Result<KMeans> {
+    let rows = embeddings.rows();
+    if first_rows.is_empty() || first_rows.len() > rows {
+        return Err(Error::Clusters { clusters: first_rows.len(), rows });
+    }
+    if steps == 0 {
+        return Err(Error::Option { name: "steps", value: 0.0, wanted: "at least 1" });
+    }
+    if let Some(position) = first_rows.iter().position(|&row| row >= rows) {
+        return Err(Error::RowOutOfRange { what: "first centre", position, row: first_rows[position], rows });
+    }
+    let centres = first_rows.iter().flat_map(|&row| embeddings.row(row).to_vec()).collect();
+    Ok(refine(embeddings, centres, steps))
+}
+
+/// K-means++.
+fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
+    let (rows, dim) = (embeddings.rows(), embeddings.dim());
+    let mut centres = Vec::with_capacity(clusters * dim);
+    let mut far = vec![f64::INFINITY; rows];
+    let mut next = random.random_range(0..rows);
+    loop {
+        let centre = embeddings.row(next);
+        centres.extend_from_slice(centre);
+        if centres.len() == clusters * dim {
+            return centres;
+        }
+        far.par_iter_mut().enumerate().for_each(|(row, far)| {
+            // The rounding of a cosine with itself must not make a centre drawable twice.
+            let distance = 1.0 - f64::from(similarity::cosine(embeddings.row(row), centre));
+            *far = far.min(if distance < 1e-6 { 0.0 } else { distance });
+        });
+        let total: f64 = far.iter().sum();
+        if total > 0.0 {
+            let mut left = random.random::<f64>() * total;
+            let drawn = far.iter().position(|&weight| {
+                left -= weight;
+                left < 0.0 && weight > 0.0
+            });
+            // Rounding may leave a crumb at the end: then it is the last row that can be drawn.
+            next = drawn.or_else(|| far.iter().rposition(|&weight| weight > 0.0)).unwrap_or(0);
+        } else {
+            // Fewer distinct rows than clusters.
+            next = random.random_range(0..rows);
+        }
+    }
+}
+
+fn refine(embeddings: &Embeddings, mut centres: Vec<f32>, limit: usize) -> KMeans {
+    let dim = embeddings.dim();
+    let clusters = centres.len() / dim;
+    let mut nearest = assign(embeddings, &centres);
+    let (mut steps, mut converged) = (0, false);
+    while steps < limit && !converged {
+        centres = move_centres(embeddings, &nearest, &centres, clusters);
+        let next = assign(embeddings, &centres);
+        converged = next.iter().zip(&nearest).all(|(a, b)| a.0 == b.0);
+        nearest = next;
+        steps += 1;
+    }
+    let mean_cosine =
+        nearest.iter().map(|&(_, cosine)| f64::from(cosine)).sum::<f64>() / nearest.len() as f64;
+    KMeans {
+        clusters: nearest.into_iter().map(|(cluster, _)| cluster).collect(),
+        centres,
+        mean_cosine,
+        steps,
+        converged,
+    }
+}
+
+/// The nearest centre of each row, and its cosine.
+fn assign(embeddings: &Embeddings, centres: &[f32]) -> Vec<(u32, f32)> {
+    let dim = embeddings.dim();
+    let clusters = centres.len() / dim;
+    let blocks: Vec<Vec<(u32, f32)>> = embeddings
+        .unit_rows()
+        .par_chunks(TILE * dim)
+        .map_init(Vec::new, |tile, rows| {
+            let count = rows.len() / dim;
+            tile.resize(count * clusters, 0.0_f32);
+            matrix::matmul_transposed_b(
+                tile,
+                MatRef::new(rows, count, dim).expect("whole rows of a matrix"),
+                MatRef::new(centres, clusters, dim).expect("whole rows of a matrix"),
+                Write::Replace,
+                Threads::Serial,
+            );
+            let nearest = |cosines: &[f32]| {
+                let mut best = (0, cosines[0]);
+                for (cluster, &cosine) in cosines.iter().enumerate() {
+                    if cosine > best.1 {
+                        best = (cluster as u32, cosine);
+                    }
+                }
+                best
+            };
+            tile.chunks_exact(clusters).map(nearest).collect()
+        })
+        .collect();
+    blocks.concat()
+}
+
+/// The normalised sum of the rows of each cluster. A cluster without rows takes the row that fits its own centre worst; a
+/// sum of zero leaves its centre where it was.
+fn move_centres(
+    embeddings: &Embeddings,
+    nearest: &[(u32, f32)],
+    before: &[f32],
+    clusters: usize,
+) -> Vec<f32> {
+    let dim = embeddings.dim();
+    let mut sums = vec![0.0_f64; clusters * dim];
+    let mut sizes = vec![0_usize; clusters];
+    for (values, &(cluster, _)) in embeddings.unit_rows().chunks_exact(dim).zip(nearest) {
+        let cluster = cluster as usize;
+        sizes[cluster] += 1;
+        sums[cluster * dim..(cluster + 1) * dim]
+            .iter_mut()
+            .zip(values)
+            .for_each(|(sum, &v)| *sum += f64::from(v));
+    }
+    let mut worst: Vec<usize> = Vec::new();
+    if sizes.contains(&0) {
+        worst = (0..nearest.len()).collect();
+        worst.sort_by(|&a, &b| nearest[b].1.total_cmp(&nearest[a].1).then(b.cmp(&a)));
+    }
+    let mut centres = Vec::with_capacity(clusters * dim);
+    for (cluster, sum) in sums.chunks_exact(dim).enumerate() {
+        let norm = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if let (0, Some(row)) = (sizes[cluster], worst.pop()) {
+            centres.extend_from_slice(embeddings.row(row));
+        } else if norm > 1e-9 {
+            centres.extend(sum.iter().map(|v| (v / norm) as f32));
+        } else {
+            centres.extend_from_slice(&before[cluster * dim..(cluster + 1) * dim]);
+        }
+    }
+    centres
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::agreement;
+    use super::*;
+
+    fn planted(classes: usize, each: usize, noise: f32) -> Embeddings {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let dim = 8;
+        let mut value = || random.random::<f32>() - 0.5;
+        let centres: Vec<f32> = (0..classes * dim).map(|_| value()).collect();
+        let labels: Vec<u32> = (0..classes * each).map(|row| (row % classes) as u32).collect();
+        let data: Vec<f32> = (0..classes * each * dim)
+            .map(|at| centres[labels[at / dim] as usize * dim + at % dim] + noise * value())
+            .collect();
+        Embeddings::new(&data, classes * each, dim, &labels).unwrap()
+    }
+
+    #[test]
+    fn planted_clusters_are_found_again() {
+        let set = planted(6, 50, 0.3);
+        let found = k_means(&set, 6, &KMeansOptions::default()).unwrap();
+        assert_eq!(agreement(set.labels(), &found.clusters).unwrap().ari, 1.0);
+        assert!(found.converged && found.mean_cosine > 0.9);
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(|| k_means(&set, 6, &KMeansOptions::default()).unwrap()), found);
+        }
+    }
+
+    #[test]
+    fn every_step_raises_the_mean_cosine() {
+        let set = planted(5, 60, 2.0);
+        let first = [0, 1, 2, 3, 4, 5, 6, 7];
+        let mut before = -1.0;
+        for steps in 1..12 {
+            let found = k_means_from(&set, &first, steps).unwrap();
+            assert!(found.mean_cosine >= before - 1e-7, "step {steps}: {} after {before}", found.mean_cosine);
+            before = found.mean_cosine;
+        }
+        let more = KMeansOptions { starts: 8, ..KMeansOptions::default() };
+        let less = KMeansOptions { starts: 1, ..more };
+        assert!(k_means(&set, 8, &more).unwrap().mean_cosine >= k_means(&set, 8, &less).unwrap().mean_cosine);
+    }
+
+    #[test]
+    fn numpy_agrees_from_the_same_start() {
+        let reference: serde_json::Value =
+            serde_json::from_str(include_str!("../../fixtures/clustering.json")).unwrap();
+        let case = &reference["k_means"];
+        let numbers = |key: &str| -> Vec<f64> {
+            case[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+        };
+        let data: Vec<f32> = numbers("data").iter().map(|&v| v as f32).collect();
+        let rows = data.len() / 6;
+        let set = Embeddings::new(&data, rows, 6, &vec![0; rows]).unwrap();
+        let first: Vec<usize> = numbers("first_rows").iter().map(|&v| v as usize).collect();
+        let found = k_means_from(&set, &first, 300).unwrap();
+        let wanted: Vec<u32> = numbers("clusters").iter().map(|&v| v as u32).collect();
+        assert_eq!(found.clusters, wanted);
+        assert!((found.mean_cosine - case["mean_cosine"].as_f64().unwrap()).abs() < 1e-6);
+        assert!(found.converged);
+    }
+
+    #[test]
+    fn extremes_work() {
+        // One cluster; as many clusters as rows; fewer distinct rows than clusters; opposites that cancel.
+        let set = planted(3, 4, 0.1);
+        assert_eq!(k_means(&set, 1, &KMeansOptions::default()).unwrap().clusters, [0; 12]);
+        let each = k_means(&set, 12, &KMeansOptions::default()).unwrap();
+        assert!((each.mean_cosine - 1.0).abs() < 1e-6);
+        let same = Embeddings::new(&[1.0; 10], 5, 2, &[0; 5]).unwrap();
+        assert!((k_means(&same, 3, &KMeansOptions::default()).unwrap().mean_cosine - 1.0).abs() < 1e-6);
+        let opposite = Embeddings::new(&[1.0, -1.0], 2, 1, &[0, 1]).unwrap();
+        assert_eq!(k_means(&opposite, 1, &KMeansOptions::default()).unwrap().mean_cosine, 0.0);
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_error() {
+        let set = planted(2, 2, 0.1);
+        let options = KMeansOptions::default();
+        for clusters in [0, 5] {
+            assert_eq!(k_means(&set, clusters, &options).unwrap_err(), Error::Clusters { clusters, rows: 4 });
+        }
+        let none = KMeansOptions { starts: 0, ..options };
+        assert!(matches!(k_means(&set, 2, &none), Err(Error::Option { name: "starts", .. })));
+        let error = k_means_from(&set, &[0, 4], 3).unwrap_err();
+        assert_eq!(error, Error::RowOutOfRange { what: "first centre", position: 1, row: 4, rows: 4 });
+    }
+}

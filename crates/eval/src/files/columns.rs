@@ -1,0 +1,225 @@
+//! `.parquet`: the columns of a `.csv`, or a column `embedding` of lists. Built with the feature `parquet` alone.
+//!
+//! Rows are read one by one, so memory is one row group and the matrix. Pages may be uncompressed or compressed by snappy,
+//! gzip or LZ4; other codecs are refused with an error that names them.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, List, Row};
+
+use super::pairs::{PairFile, Rows, truth};
+use super::{EmbeddingTable, FileError, FileProblem, FileResult};
+use crate::verification::Pair;
+
+fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
+    let file = File::open(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    SerializedFileReader::new(file).map_err(|error| broken(&error, path))
+}
+
+fn broken(error: &ParquetError, path: &Path) -> FileError {
+    FileProblem::Malformed { format: ".parquet", reason: error.to_string() }.at(path)
+}
+
+fn column_names(reader: &SerializedFileReader<File>) -> Vec<String> {
+    let root = reader.metadata().file_metadata().schema();
+    root.get_fields().iter().map(|field| field.name().to_owned()).collect()
+}
+
+/// A value that is not what its column should hold.
+struct Wrong<'a> {
+    path: &'a Path,
+    row: usize,
+}
+
+impl Wrong<'_> {
+    fn cell(&self, column: &str, found: &Field, wanted: &str) -> FileError {
+        let (column, found) = (column.to_owned(), found.to_string());
+        FileProblem::Cell { row: self.row, column, found, wanted: wanted.to_owned() }.at(self.path)
+    }
+}
+
+pub(super) fn embeddings(path: &Path) -> FileResult<EmbeddingTable> {
+    let reader = open(path)?;
+    let names = column_names(&reader);
+    let column = |name: &str| position(&names, name);
+    let (label, id, camera, list) = (column("label"), column("id"), column("camera"), column("embedding"));
+    let values: Vec<usize> = match list {
+        Some(at) => vec![at],
+        None => (0..names.len()).filter(|&at| ![label, id, camera].contains(&Some(at))).collect(),
+    };
+    if values.is_empty() {
+        return Err(FileProblem::NoEmbeddingColumns.at(path));
+    }
+    let (mut data, mut rows, mut dim) = (Vec::new(), 0, 0);
+    let (mut labels, mut ids, mut cameras) = (Vec::new(), Vec::new(), Vec::new());
+    for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
+        let record = record.map_err(|error| broken(&error, path))?;
+        let fields = fields(&record);
+        let wrong = Wrong { path, row: rows };
+        let before = data.len();
+        for &at in &values {
+            match fields[at] {
+                Field::ListInternal(found) if list == Some(at) => {
+                    append(found, &names[at], &wrong, &mut data)?;
+                }
+                field => {
+                    let number = float(field).ok_or_else(|| wrong.cell(&names[at], field, "a number"))?;
+                    data.push(number);
+                }
+            }
+        }
+        let found = data.len() - before;
+        if rows == 0 {
+            dim = found;
+        }
+        if found != dim || dim == 0 {
+            let (column, found) = (names[values[0]].clone(), format!("{found} numbers"));
+            let wanted = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
+            return Err(FileProblem::Cell { row: rows, column, found, wanted }.at(path));
+        }
+        if let Some(at) = label {
+            labels.push(name(fields[at]).ok_or_else(|| wrong.cell("label", fields[at], "a name"))?);
+        }
+        if let Some(at) = id {
+            ids.push(name(fields[at]).ok_or_else(|| wrong.cell("id", fields[at], "a name"))?);
+        }
+        if let Some(at) = camera {
+            let number = name(fields[at]).and_then(|name| name.parse().ok());
+            cameras.push(number.ok_or_else(|| wrong.cell("camera", fields[at], "a whole number"))?);
+        }
+        rows += 1;
+    }
+    if rows == 0 {
+        return Err(FileProblem::Empty.at(path));
+    }
+    Ok(EmbeddingTable {
+        path: path.to_owned(),
+        data,
+        rows,
+        dim,
+        labels: label.map(|_| labels),
+        ids: id.map(|_| ids),
+        cameras: camera.map(|_| cameras),
+    })
+}
+
+pub(super) fn pairs(path: &Path, rows: &Rows<'_>) -> FileResult<PairFile> {
+    let reader = open(path)?;
+    let names = column_names(&reader);
+    let column = |name| {
+        position(&names, name)
+            .ok_or_else(|| FileProblem::NoColumn { column: name, found: names.join(", ") }.at(path))
+    };
+    let (a, b, same, fold) = (column("a")?, column("b")?, column("same")?, position(&names, "fold"));
+    let (mut pairs, mut folds) = (Vec::new(), Vec::new());
+    for (row, record) in reader.get_row_iter(None).map_err(|error| broken(&error, path))?.enumerate() {
+        let record = record.map_err(|error| broken(&error, path))?;
+        let fields = fields(&record);
+        let wrong = Wrong { path, row };
+        let find = |at: usize, column| {
+            let id = name(fields[at]).ok_or_else(|| wrong.cell(column, fields[at], "a name"))?;
+            // As if the header were line 1.
+            rows.find(&id, row as u64 + 2, path)
+        };
+        let said = name(fields[same]).and_then(|word| truth(&word));
+        let same = said.ok_or_else(|| wrong.cell("same", fields[same], "1 or 0, or true or false"))?;
+        pairs.push(Pair { a: find(a, "a")?, b: find(b, "b")?, same });
+        if let Some(at) = fold {
+            let number = name(fields[at]).and_then(|name| name.parse().ok());
+            folds.push(number.ok_or_else(|| wrong.cell("fold", fields[at], "a whole number"))?);
+        }
+    }
+    if pairs.is_empty() {
+        return Err(FileProblem::Empty.at(path));
+    }
+    Ok(PairFile { pairs, folds: fold.map(|_| folds) })
+}
+
+fn position(names: &[String], name: &str) -> Option<usize> {
+    names.iter().position(|found| found.eq_ignore_ascii_case(name))
+}
+
+fn fields(row: &Row) -> Vec<&Field> {
+    row.get_column_iter().map(|(_, field)| field).collect()
+}
+
+fn append(list: &List, column: &str, wrong: &Wrong<'_>, data: &mut Vec<f32>) -> FileResult<()> {
+    for field in list.elements() {
+        data.push(float(field).ok_or_else(|| wrong.cell(column, field, "a number"))?);
+    }
+    Ok(())
+}
+
+fn float(field: &Field) -> Option<f32> {
+    match field {
+        Field::Float(value) => Some(*value),
+        Field::Double(value) => Some(*value as f32),
+        Field::Float16(value) => Some(value.to_f32()),
+        Field::Byte(value) => Some(f32::from(*value)),
+        Field::Short(value) => Some(f32::from(*value)),
+        Field::Int(value) => Some(*value as f32),
+        Field::Long(value) => Some(*value as f32),
+        _ => None,
+    }
+}
+
+/// Text, or a whole number or truth as text.
+fn name(field: &Field) -> Option<String> {
+    match field {
+        Field::Str(text) => Some(text.clone()),
+        Field::Bool(value) => Some(value.to_string()),
+        Field::Byte(value) => Some(value.to_string()),
+        Field::Short(value) => Some(value.to_string()),
+        Field::Int(value) => Some(value.to_string()),
+        Field::Long(value) => Some(value.to_string()),
+        Field::UByte(value) => Some(value.to_string()),
+        Field::UShort(value) => Some(value.to_string()),
+        Field::UInt(value) => Some(value.to_string()),
+        Field::ULong(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{read_embeddings, read_pairs};
+
+    fn fixture(name: &str) -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/files").join(name)
+    }
+
+    #[test]
+    fn lists_and_columns_are_read() {
+        let wanted: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
+        for name in ["list.parquet", "columns.parquet"] {
+            let table = read_embeddings(&fixture(name)).unwrap();
+            assert_eq!((table.rows, table.dim, &table.data), (3, 4, &wanted), "{name}");
+            assert_eq!(table.labels.as_ref().unwrap(), &["Ada", "Ada", "Zoë"]);
+            assert_eq!(table.ids.as_ref().unwrap(), &["100", "101", "102"]);
+        }
+        assert_eq!(read_embeddings(&fixture("list.parquet")).unwrap().cameras, Some(vec![0, 1, 0]));
+        let error = read_embeddings(&fixture("ragged.parquet")).unwrap_err().to_string();
+        assert!(
+            error.contains("row 1 of column `embedding` holds 3 numbers; 4 as in row 0 is needed"),
+            "{error}"
+        );
+        let error = read_embeddings(&fixture("missing.parquet")).unwrap_err().to_string();
+        assert!(error.contains("row 2 of column `x1` holds null"), "{error}");
+    }
+
+    #[test]
+    fn pairs_are_read() {
+        let table = read_embeddings(&fixture("list.parquet")).unwrap();
+        let found = read_pairs(&fixture("pairs.parquet"), &table).unwrap();
+        assert_eq!(
+            found.pairs.iter().map(|p| (p.a, p.b, p.same)).collect::<Vec<_>>(),
+            [(0, 1, true), (1, 2, false)]
+        );
+        assert_eq!(found.folds, Some(vec![0, 1]));
+        let error = read_pairs(&fixture("list.parquet"), &table).unwrap_err().to_string();
+        assert!(error.contains("no column `a`"), "{error}");
+    }
+}

@@ -1,0 +1,149 @@
+//! What can be wrong with a file.
+
+use std::path::{Path, PathBuf};
+
+/// A problem and the file that has it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {problem}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it. Not a source: the message has it already.
+    pub problem: FileProblem,
+}
+
+/// Why a file could not be used. Rows count from zero, as everywhere; lines of text files from one, as editors do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// The system could not read it.
+    #[error("cannot be read: {0}")]
+    Read(String),
+    /// The ending of its name is not known.
+    #[error("the ending {found:?} is not known; .npy, .safetensors, .csv and .parquet can be read")]
+    Ending {
+        /// The ending found.
+        found: String,
+    },
+    /// This program was built without the feature `parquet`.
+    #[error("this program was built without support for .parquet (the feature `parquet`)")]
+    NoParquet,
+    /// Its bytes are not what the format prescribes.
+    #[error("is not a valid {format} file: {reason}")]
+    Malformed {
+        /// The format.
+        format: &'static str,
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// It holds numbers of another kind.
+    #[error("{what} has numbers of type {found}; {wanted} are needed")]
+    NumberType {
+        /// What was read.
+        what: String,
+        /// The type found.
+        found: String,
+        /// What can be read, in words.
+        wanted: &'static str,
+    },
+    /// It holds an array of another shape.
+    #[error("{what} has the shape {found:?}; {wanted} is needed")]
+    Shape {
+        /// What was read.
+        what: String,
+        /// The shape found.
+        found: Vec<usize>,
+        /// What is needed, in words.
+        wanted: &'static str,
+    },
+    /// A matrix was looked for among several, or among none.
+    #[error("has no tensor named `embeddings` and not exactly one matrix of floats; its tensors are {found}")]
+    WhichTensor {
+        /// Names of its tensors.
+        found: String,
+    },
+    /// A column is missing.
+    #[error("has no column `{column}`; its columns are {found}")]
+    NoColumn {
+        /// The column.
+        column: &'static str,
+        /// The columns there are.
+        found: String,
+    },
+    /// No column holds embeddings.
+    #[error("has no columns of numbers beside `label`, `id` and `camera`")]
+    NoEmbeddingColumns,
+    /// A field does not hold what it should.
+    #[error("line {line}, column `{column}` holds {found:?}; {wanted} is needed")]
+    Field {
+        /// The line, from one.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The text found.
+        found: String,
+        /// What is needed, in words.
+        wanted: &'static str,
+    },
+    /// A row of a table of values is missing or of another length.
+    #[error("row {row} of column `{column}` holds {found}; {wanted} is needed")]
+    Cell {
+        /// The row, from zero.
+        row: usize,
+        /// The column.
+        column: String,
+        /// What was found, in words.
+        found: String,
+        /// What is needed, in words.
+        wanted: String,
+    },
+    /// It has no rows.
+    #[error("has no rows")]
+    Empty,
+    /// There is not exactly one label a row.
+    #[error("holds {found} labels for {rows} rows of embeddings")]
+    LabelCount {
+        /// Rows of the matrix.
+        rows: usize,
+        /// Labels found.
+        found: usize,
+    },
+    /// Labels are needed and were neither inside nor beside.
+    #[error("has no labels, and none were given beside it")]
+    NoLabels,
+    /// Two rows have one id.
+    #[error("rows {first} and {second} have the same id {id:?}")]
+    RepeatedId {
+        /// The id.
+        id: String,
+        /// The earlier row.
+        first: usize,
+        /// The later row.
+        second: usize,
+    },
+    /// A pair names an id that no row has.
+    #[error("line {line} names {id:?}, which is not {known}")]
+    UnknownId {
+        /// The line, from one.
+        line: u64,
+        /// The id named.
+        id: String,
+        /// What would have been known, in words.
+        known: String,
+    },
+    /// The embeddings themselves cannot be used.
+    #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]
+    Embeddings {
+        /// What is wrong with them.
+        problem: crate::Error,
+        /// The id of the row, if rows have ids and a row is to blame.
+        id: Option<String>,
+    },
+}
+
+impl FileProblem {
+    /// The problem with the file that has it.
+    pub(super) fn at(self, path: &Path) -> FileError {
+        FileError { path: path.to_owned(), problem: self }
+    }
+}

@@ -1,0 +1,160 @@
+//! numpy's `.npy`: a magic word, a header that is a Python dictionary in text, and the numbers.
+//!
+//! The format is that of numpy's `numpy.lib.format`, versions 1 to 3. Arrays of Python objects are refused: they are
+//! pickles, which can run code.
+
+use std::path::Path;
+
+use super::numbers::{Kind, floats, integers};
+use super::{EmbeddingTable, FileProblem, FileResult};
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// What the header says, and the bytes after it.
+struct Array<'a> {
+    /// The type as numpy writes it, such as `<f4`.
+    kind: String,
+    columns_first: bool,
+    shape: Vec<usize>,
+    data: &'a [u8],
+}
+
+pub(super) fn embeddings(bytes: &[u8], path: &Path) -> FileResult<EmbeddingTable> {
+    let array = parse(bytes).map_err(|problem| problem.at(path))?;
+    let what = || "the array".to_owned();
+    let &[rows, dim] = array.shape.as_slice() else {
+        let wanted = "a matrix [rows, dimension]";
+        return Err(FileProblem::Shape { what: what(), found: array.shape, wanted }.at(path));
+    };
+    let wrong = || FileProblem::NumberType {
+        what: what(),
+        found: array.kind.clone(),
+        wanted: "floats of 2, 4 or 8 bytes",
+    };
+    let kind = number_kind(&array.kind).ok_or_else(|| wrong().at(path))?;
+    check_length(&array, kind.bytes()).map_err(|problem| problem.at(path))?;
+    let mut data = floats(array.data, kind, array.kind.starts_with('>')).ok_or_else(|| wrong().at(path))?;
+    if array.columns_first {
+        data = (0..rows * dim).map(|at| data[at % dim * rows + at / dim]).collect();
+    }
+    Ok(EmbeddingTable { path: path.to_owned(), data, rows, dim, labels: None, ids: None, cameras: None })
+}
+
+pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
+    let array = parse(bytes).map_err(|problem| problem.at(path))?;
+    let what = || "the array of labels".to_owned();
+    // A single row or column is as good as a list.
+    if array.shape.iter().filter(|&&side| side != 1).count() > 1 {
+        let found = array.shape.clone();
+        return Err(FileProblem::Shape { what: what(), found, wanted: "one label a row" }.at(path));
+    }
+    let wrong = || FileProblem::NumberType {
+        what: what(),
+        found: array.kind.clone(),
+        wanted: "whole numbers or text",
+    };
+    let big = array.kind.starts_with('>');
+    if let Some(letters) = array.kind.get(1..).and_then(|kind| kind.strip_prefix('U')) {
+        let letters: usize = letters.parse().map_err(|_| wrong().at(path))?;
+        let bytes = letters.checked_mul(4).ok_or_else(|| wrong().at(path))?;
+        check_length(&array, bytes).map_err(|problem| problem.at(path))?;
+        if bytes == 0 {
+            return Ok(vec![String::new(); array.shape.iter().product()]);
+        }
+        let points = integers(array.data, Kind::Unsigned(4), big).expect("whole numbers were asked for");
+        let text = |points: &[i128]| -> Option<String> {
+            let used = points.iter().rposition(|&point| point != 0).map_or(0, |last| last + 1);
+            points[..used].iter().map(|&point| char::from_u32(u32::try_from(point).ok()?)).collect()
+        };
+        let all: Option<Vec<String>> = points.chunks_exact(letters).map(text).collect();
+        return all.ok_or_else(|| malformed("a text holds what is no character").at(path));
+    }
+    let kind = number_kind(&array.kind).ok_or_else(|| wrong().at(path))?;
+    check_length(&array, kind.bytes()).map_err(|problem| problem.at(path))?;
+    let numbers = integers(array.data, kind, big).ok_or_else(|| wrong().at(path))?;
+    Ok(numbers.iter().map(ToString::to_string).collect())
+}
+
+fn malformed(reason: impl Into<String>) -> FileProblem {
+    FileProblem::Malformed { format: ".npy", reason: reason.into() }
+}
+
+/// The kind of number that a type such as `<f4` or `|u1` names.
+fn number_kind(text: &str) -> Option<Kind> {
+    let (order, rest) = text.split_at_checked(1)?;
+    if !["<", ">", "|", "="].contains(&order) {
+        return None;
+    }
+    match rest {
+        "f2" => Some(Kind::Half),
+        "f4" => Some(Kind::Single),
+        "f8" => Some(Kind::Double),
+        "i1" | "i2" | "i4" | "i8" => Some(Kind::Signed(rest[1..].parse().ok()?)),
+        "u1" | "u2" | "u4" | "u8" => Some(Kind::Unsigned(rest[1..].parse().ok()?)),
+        _ => None,
+    }
+}
+
+fn check_length(array: &Array<'_>, bytes: usize) -> Result<(), FileProblem> {
+    let count = array.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+    if count.and_then(|count| count.checked_mul(bytes)) == Some(array.data.len()) {
+        return Ok(());
+    }
+    let (shape, found) = (&array.shape, array.data.len());
+    Err(malformed(format!(
+        "the shape {shape:?} of {bytes}-byte values does not fit the {found} bytes of data"
+    )))
+}
+
+fn parse(bytes: &[u8]) -> Result<Array<'_>, FileProblem> {
+    let rest =
+        bytes.strip_prefix(MAGIC).ok_or_else(|| malformed("it does not start with numpy's magic word"))?;
+    let cut = || malformed("it ends within its header");
+    let (version, rest) = rest.split_at_checked(2).ok_or_else(cut)?;
+    let (length, rest) = match version[0] {
+        1 => {
+            let (length, rest) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
+            (usize::from(u16::from_le_bytes(*length)), rest)
+        }
+        2 | 3 => {
+            let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+            (u32::from_le_bytes(*length) as usize, rest)
+        }
+        other => return Err(malformed(format!("its version is {other}; 1, 2 and 3 are known"))),
+    };
+    let (header, data) = rest.split_at_checked(length).ok_or_else(cut)?;
+    let header = std::str::from_utf8(header).map_err(|_| malformed("its header is not text"))?;
+    let kind = value(header, "descr")?;
+    let kind = quoted(kind).ok_or_else(|| malformed("records of several fields are not supported"))?;
+    if kind.ends_with('O') {
+        return Err(malformed("it holds Python objects, which would have to be unpickled"));
+    }
+    let columns_first = match value(header, "fortran_order")? {
+        text if text.starts_with("True") => true,
+        text if text.starts_with("False") => false,
+        _ => return Err(malformed("fortran_order is neither True nor False")),
+    };
+    let shape = value(header, "shape")?;
+    let inside = shape.strip_prefix('(').and_then(|shape| shape.split_once(')')).map(|(inside, _)| inside);
+    let inside = inside.ok_or_else(|| malformed("its shape is not a tuple"))?;
+    let sides = inside.split(',').map(str::trim).filter(|side| !side.is_empty());
+    let shape: Result<Vec<usize>, _> = sides.map(str::parse).collect();
+    let shape = shape.map_err(|_| malformed(format!("its shape ({inside}) is not made of whole numbers")))?;
+    Ok(Array { kind: kind.to_owned(), columns_first, shape, data })
+}
+
+/// What follows a key of the header.
+fn value<'a>(header: &'a str, key: &str) -> Result<&'a str, FileProblem> {
+    ['\'', '"']
+        .into_iter()
+        .find_map(|quote| header.split_once(&format!("{quote}{key}{quote}")))
+        .and_then(|(_, after)| after.trim_start().strip_prefix(':'))
+        .map(str::trim_start)
+        .ok_or_else(|| malformed(format!("its header has no {key}")))
+}
+
+/// The text between the quotes that `text` starts with.
+fn quoted(text: &str) -> Option<&str> {
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    text[1..].split_once(quote).map(|(inside, _)| inside)
+}

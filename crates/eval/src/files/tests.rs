@@ -1,0 +1,232 @@
+//! Files made by numpy and by hand, good and bad.
+
+use std::path::Path;
+
+use super::*;
+use crate::verification::Pair;
+
+/// A folder of files for one test.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn problem(&self, name: &str, bytes: impl AsRef<[u8]>) -> FileProblem {
+        let path = self.file(name, bytes);
+        let error = read_embeddings(&path).unwrap_err();
+        assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+        error.problem
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/files").join(name)
+}
+
+/// The matrix that the script wrote in each format: `row * 10 + column + 0.5`.
+fn assert_matrix(table: &EmbeddingTable, name: &str) {
+    assert_eq!((table.rows, table.dim), (3, 4), "{name}");
+    let wanted: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
+    assert_eq!(table.data, wanted, "{name}");
+}
+
+#[test]
+fn files_of_numpy_are_read_in_every_order_and_width() {
+    for name in ["f2.npy", "f4.npy", "f8.npy", "f4_big.npy", "f8_columns.npy", "f4_version_2.npy"] {
+        assert_matrix(&read_embeddings(&fixture(name)).unwrap(), name);
+    }
+    for name in ["labels_i8.npy", "labels_u1.npy", "labels_i4_big.npy", "labels_column.npy"] {
+        assert_eq!(read_labels(&fixture(name)).unwrap(), ["7", "7", "9"], "{name}");
+    }
+    assert_eq!(read_labels(&fixture("labels_text.npy")).unwrap(), ["Ada", "Ada", "Zoë ☂"]);
+    for (name, wanted) in [("objects.npy", "pickle"), ("one_dimension.npy", "[12]"), ("i4.npy", "<i4")] {
+        let error = read_embeddings(&fixture(name)).unwrap_err().to_string();
+        assert!(error.contains(wanted) && error.contains(name), "{error}");
+    }
+    assert!(read_labels(&fixture("f4.npy")).unwrap_err().to_string().contains("[3, 4]"));
+}
+
+#[test]
+fn broken_files_of_numpy_are_refused_wherever_they_end() {
+    let folder = Folder::new();
+    let whole = std::fs::read(fixture("f4.npy")).unwrap();
+    for length in [0, 5, 6, 7, 9, 20, 127, whole.len() - 1] {
+        let problem = folder.problem("cut.npy", &whole[..length]);
+        assert!(matches!(problem, FileProblem::Malformed { format: ".npy", .. }), "{length}: {problem}");
+    }
+    let with = |from: &str, to: &str| {
+        let text = String::from_utf8_lossy(&whole[10..128]).replace(from, to);
+        let mut bytes = whole[..8].to_vec();
+        bytes.extend((text.len() as u16).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes.extend(&whole[128..]);
+        folder.problem("changed.npy", bytes)
+    };
+    for (from, to, wanted) in [
+        ("(3, 4)", "(3, 5)", "does not fit"),
+        ("(3, 4)", "(99999999999999999, 99999999999999999)", "does not fit"),
+        ("(3, 4)", "(-3, 4)", "whole numbers"),
+        ("(3, 4)", "3", "tuple"),
+        ("False", "Maybe", "fortran_order"),
+        ("'descr'", "'kind'", "no descr"),
+        ("'<f4'", "[('a', '<f4')]", "several fields"),
+    ] {
+        let problem = with(from, to).to_string();
+        assert!(problem.contains(wanted), "{problem}");
+    }
+    assert!(matches!(with("<f4", "<c8"), FileProblem::NumberType { .. }));
+}
+
+#[test]
+fn tables_of_text_keep_labels_ids_and_cameras() {
+    let folder = Folder::new();
+    let path =
+        folder.file("a.csv", "id, x0 ,label,x1,camera\nfirst,1.5,\"Smith, J.\",2,0\nsecond,-1e-3,cat,3,7\n");
+    let table = read_embeddings(&path).unwrap();
+    assert_eq!((table.rows, table.dim, table.data.as_slice()), (2, 2, &[1.5, 2.0, -1e-3, 3.0][..]));
+    assert_eq!(table.labels.as_ref().unwrap(), &["Smith, J.", "cat"]);
+    assert_eq!(table.ids.as_ref().unwrap(), &["first", "second"]);
+    assert_eq!(table.cameras.as_ref().unwrap(), &[0, 7]);
+    let mut classes = ClassNames::new();
+    assert_eq!(classes.number("cat"), 0);
+    assert_eq!(table.embeddings(&mut classes).unwrap().labels(), [1, 0]);
+    assert_eq!(classes.names(), ["cat", "Smith, J."]);
+
+    for (text, wanted) in [
+        ("x,y\n1,2\n1,two\n", "line 3, column `y` holds \"two\""),
+        ("x,label\n1,\n", "line 2, column `label`"),
+        ("x,camera\n1,-1\n", "line 2, column `camera`"),
+        ("x,y\n1,2,3\n", "not a valid .csv"),
+        ("x,y\n", "no rows"),
+        ("id,label\na,b\n", "no columns of numbers"),
+        ("id,x\na,1\nb,2\na,3\n", "rows 0 and 2 have the same id \"a\""),
+    ] {
+        let problem = folder.problem("bad.csv", text).to_string();
+        assert!(problem.contains(wanted), "{problem}");
+    }
+}
+
+#[test]
+fn labels_beside_must_fit() {
+    let folder = Folder::new();
+    let mut table = read_embeddings(&fixture("f4.npy")).unwrap();
+    assert_eq!(table.embeddings(&mut ClassNames::new()).unwrap_err().problem, FileProblem::NoLabels);
+    let text = folder.file("labels.txt", "a\n b \r\na\n");
+    assert_eq!(read_labels(&text).unwrap(), ["a", "b", "a"]);
+    let with_column = folder.file("labels.csv", "n,label\n0,x\n1,y\n");
+    let two = read_labels(&with_column).unwrap();
+    let error = table.set_labels(two, &with_column).unwrap_err();
+    assert_eq!(error.problem, FileProblem::LabelCount { rows: 3, found: 2 });
+    assert!(error.to_string().contains("labels.csv"));
+    table.set_labels(read_labels(&text).unwrap(), &text).unwrap();
+    assert_eq!(table.embeddings(&mut ClassNames::new()).unwrap().labels(), [0, 1, 0]);
+    let without = folder.file("other.csv", "n,m\n0,x\n");
+    assert!(
+        read_labels(&without).unwrap_err().to_string().contains("no column `label`; its columns are n, m")
+    );
+}
+
+#[test]
+fn bad_rows_are_named_with_file_and_id() {
+    let folder = Folder::new();
+    for (text, wanted) in [
+        (
+            "id,x,y\nfine,1,2\nnought,0,0\n",
+            "row 1 is all zeros; the cosine with it is undefined (the row's id is \"nought\")",
+        ),
+        ("id,x,y\nfine,1,2\nodd,0,NaN\n", "row 1 has NaN in column 1"),
+    ] {
+        let path = folder.file("rows.csv", text);
+        let error = read_embeddings(&path).unwrap().unlabelled().unwrap_err().to_string();
+        assert!(error.contains(wanted) && error.contains("rows.csv"), "{error}");
+    }
+}
+
+#[test]
+fn safetensors_are_read_by_name_or_alone() {
+    use ::safetensors::Dtype;
+    use ::safetensors::tensor::{TensorView, serialize};
+    let folder = Folder::new();
+    let numbers: Vec<u8> =
+        (0..12).flat_map(|at| ((at / 4 * 10 + at % 4) as f32 + 0.5).to_le_bytes()).collect();
+    let labels: Vec<u8> = [7_i64, 7, 9].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let cameras: Vec<u8> = [0_i32, -1, 2].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let matrix = || TensorView::new(Dtype::F32, vec![3, 4], &numbers).unwrap();
+    let list = || TensorView::new(Dtype::I64, vec![3], &labels).unwrap();
+    let write = |name: &str, tensors: Vec<(&str, TensorView<'_>)>| {
+        let path = folder.file(name, serialize(tensors, None).unwrap());
+        read_embeddings(&path)
+    };
+    let alone = write("alone.safetensors", vec![("features", matrix()), ("labels", list()), ("ids", list())]);
+    assert!(matches!(alone.unwrap_err().problem, FileProblem::RepeatedId { first: 0, second: 1, .. }));
+    let table = write("alone.safetensors", vec![("features", matrix()), ("labels", list())]).unwrap();
+    assert_matrix(&table, "alone");
+    assert_eq!(table.labels.unwrap(), ["7", "7", "9"]);
+    let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
+    assert_matrix(&named, "named");
+    for (name, tensors, wanted) in [
+        ("two", vec![("a", matrix()), ("b", matrix())], "its tensors are a, b"),
+        ("none", vec![("labels", list())], "its tensors are labels"),
+        ("list", vec![("embeddings", list())], "the shape [3]"),
+        ("labels", vec![("embeddings", matrix()), ("labels", matrix())], "`labels` has the shape [3, 4]"),
+        (
+            "camera",
+            vec![("x", matrix()), ("cameras", TensorView::new(Dtype::I32, vec![3], &cameras).unwrap())],
+            "row 1 of column `cameras` holds -1",
+        ),
+        (
+            "float",
+            vec![("x", matrix()), ("labels", TensorView::new(Dtype::F32, vec![3], &numbers[..12]).unwrap())],
+            "whole numbers are needed",
+        ),
+    ] {
+        let error = write(&format!("{name}.safetensors"), tensors).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+    let cut = folder.problem("cut.safetensors", b"\x10\0\0\0\0\0\0\0{}");
+    assert!(matches!(cut, FileProblem::Malformed { format: ".safetensors", .. }));
+}
+
+#[test]
+fn pairs_are_found_by_id_or_by_row() {
+    let folder = Folder::new();
+    let with_ids = read_embeddings(&folder.file("a.csv", "id,x\np,1\nq,2\nr,3\n")).unwrap();
+    let without = read_embeddings(&folder.file("b.csv", "x\n1\n2\n3\n")).unwrap();
+    let by_id = folder.file("pairs.csv", "a,b,same,fold\np,r,yes,0\nq,r,0,1\n");
+    let found = read_pairs(&by_id, &with_ids).unwrap();
+    assert_eq!(found.pairs, [Pair { a: 0, b: 2, same: true }, Pair { a: 1, b: 2, same: false }]);
+    assert_eq!(found.folds, Some(vec![0, 1]));
+    let by_row = folder.file("rows.csv", "same,a,b\nTrue,0,2\nFALSE,1,2\n");
+    let rows = read_pairs(&by_row, &without).unwrap();
+    assert_eq!((rows.pairs, rows.folds), (found.pairs, None));
+    for (text, table, wanted) in [
+        ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3 names \"x\", which is not an id of"),
+        ("a,b,same\n0,3,1\n", &without, "line 2 names \"3\", which is not a row from 0 to 2"),
+        ("a,b\n0,1\n", &without, "no column `same`"),
+        ("a,b,same\n0,1,perhaps\n", &without, "line 2, column `same` holds \"perhaps\""),
+        ("a,b,same,fold\n0,1,1,x\n", &without, "column `fold`"),
+        ("a,b,same\n", &without, "no rows"),
+    ] {
+        let error = read_pairs(&folder.file("bad.csv", text), table).unwrap_err().to_string();
+        assert!(error.contains(wanted) && error.contains("bad.csv"), "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_so() {
+    let missing = read_embeddings(Path::new("no/such/file.npy")).unwrap_err();
+    assert!(matches!(missing.problem, FileProblem::Read(_)));
+    let ending = read_embeddings(Path::new("faces.PKL")).unwrap_err();
+    assert_eq!(ending.problem, FileProblem::Ending { found: "pkl".to_owned() });
+    #[cfg(not(feature = "parquet"))]
+    assert_eq!(read_embeddings(Path::new("faces.parquet")).unwrap_err().problem, FileProblem::NoParquet);
+}

@@ -1,0 +1,98 @@
+//! `.csv` tables with a header, and labels one a line.
+
+use std::path::Path;
+
+use super::{EmbeddingTable, FileError, FileProblem, FileResult};
+
+/// A reader of a table whose first line names the columns.
+pub(super) fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes)
+}
+
+/// What the csv crate found wrong: fields missing or too many, or bytes that are no text.
+pub(super) fn broken(error: &csv::Error, path: &Path) -> FileError {
+    FileProblem::Malformed { format: ".csv", reason: error.to_string() }.at(path)
+}
+
+pub(super) fn headers(reader: &mut csv::Reader<&[u8]>, path: &Path) -> FileResult<Vec<String>> {
+    let headers = reader.headers().map_err(|error| broken(&error, path))?;
+    Ok(headers.iter().map(str::to_owned).collect())
+}
+
+/// The line of a record, from one.
+pub(super) fn line(record: &csv::StringRecord) -> u64 {
+    record.position().map_or(0, csv::Position::line)
+}
+
+pub(super) fn embeddings(bytes: &[u8], path: &Path) -> FileResult<EmbeddingTable> {
+    let mut reader = reader(bytes);
+    let headers = headers(&mut reader, path)?;
+    let column = |name: &str| headers.iter().position(|header| header.eq_ignore_ascii_case(name));
+    let (label, id, camera) = (column("label"), column("id"), column("camera"));
+    let values: Vec<usize> =
+        (0..headers.len()).filter(|&at| ![label, id, camera].contains(&Some(at))).collect();
+    if values.is_empty() {
+        return Err(FileProblem::NoEmbeddingColumns.at(path));
+    }
+    let mut data = Vec::new();
+    let (mut labels, mut ids, mut cameras) = (Vec::new(), Vec::new(), Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(|error| broken(&error, path))?;
+        let wrong = |at: usize, wanted| {
+            let found = record.get(at).unwrap_or_default().to_owned();
+            FileProblem::Field { line: line(&record), column: headers[at].clone(), found, wanted }.at(path)
+        };
+        for &at in &values {
+            let number = record.get(at).and_then(|field| field.parse::<f32>().ok());
+            data.push(number.ok_or_else(|| wrong(at, "a number"))?);
+        }
+        let text =
+            |at: usize| record.get(at).filter(|text| !text.is_empty()).ok_or_else(|| wrong(at, "a name"));
+        if let Some(at) = label {
+            labels.push(text(at)?.to_owned());
+        }
+        if let Some(at) = id {
+            ids.push(text(at)?.to_owned());
+        }
+        if let Some(at) = camera {
+            let number = record.get(at).and_then(|field| field.parse::<u32>().ok());
+            cameras.push(number.ok_or_else(|| wrong(at, "a whole number"))?);
+        }
+    }
+    let dim = values.len();
+    let rows = data.len() / dim;
+    if rows == 0 {
+        return Err(FileProblem::Empty.at(path));
+    }
+    Ok(EmbeddingTable {
+        path: path.to_owned(),
+        data,
+        rows,
+        dim,
+        labels: label.map(|_| labels),
+        ids: id.map(|_| ids),
+        cameras: camera.map(|_| cameras),
+    })
+}
+
+/// The column `label` of a table.
+pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
+    let mut reader = reader(bytes);
+    let headers = headers(&mut reader, path)?;
+    let at = headers.iter().position(|header| header.eq_ignore_ascii_case("label"));
+    let at =
+        at.ok_or_else(|| FileProblem::NoColumn { column: "label", found: headers.join(", ") }.at(path))?;
+    let mut labels = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| broken(&error, path))?;
+        labels.push(record.get(at).unwrap_or_default().to_owned());
+    }
+    Ok(labels)
+}
+
+/// One label a line; spaces around it and an empty last line do not count.
+pub(super) fn lines(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| FileProblem::Malformed { format: "text", reason: error.to_string() }.at(path))?;
+    Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+}

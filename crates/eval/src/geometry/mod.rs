@@ -1,0 +1,174 @@
+//! The shape of a set of embeddings: how tight classes are, how far apart, and how much of the space they use.
+//!
+//! Verification and retrieval say how well embeddings work; this says why. With unit rows `x`:
+//!
+//! - cosines within and between classes, over all pairs or a sample of each kind;
+//! - centres of classes (normalised means of their unit rows) and the angles between them, against the widest that is
+//!   possible: `C` directions in `d` dimensions cannot all be farther apart than `arccos(-1 / (C - 1))`, the regular simplex,
+//!   which needs `C <= d + 1`; more directions than that cannot all be farther apart than 90 degrees (Rankin, *The closest
+//!   packing of spherical caps in n dimensions*, 1955);
+//! - alignment, `mean |x - y|^2` over pairs of a class, and uniformity, `ln mean exp(-2 |x - y|^2)` over all pairs (Wang and
+//!   Isola, *Understanding contrastive representation learning through alignment and uniformity on the hypersphere*, 2020,
+//!   section 4.1, with alpha 2 and t 2);
+//! - effective rank, `exp(-sum p ln p)` with `p` the singular values of the matrix of rows over their sum (Roy and Vetterli,
+//!   *The effective rank*, 2007, definition 1).
+
+mod centres;
+mod spectrum;
+
+use serde::Serialize;
+
+pub use centres::{CentreAngles, simplex_bound};
+pub use spectrum::effective_rank;
+
+use crate::embeddings::Embeddings;
+use crate::error::Result;
+use crate::verification::{Histogram, compare_pairs, histogram_of_cosines};
+
+/// Which pairs are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GeometryOptions {
+    /// Pairs compared at most, shared between the kinds as by
+    /// [`VerificationOptions`](crate::verification::VerificationOptions). Default: 10 million.
+    pub max_pairs: u64,
+    /// Seed of the sample if there are more pairs. Default: 0.
+    pub seed: u64,
+}
+
+impl Default for GeometryOptions {
+    fn default() -> Self {
+        Self { max_pairs: 10_000_000, seed: 0 }
+    }
+}
+
+/// The distribution of the cosines of one kind of pair.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CosineDistribution {
+    /// Pairs compared.
+    pub pairs: u64,
+    /// Pairs that exist.
+    pub pairs_in_all: u64,
+    /// Mean cosine.
+    pub mean: f64,
+    /// Standard deviation of the cosines, dividing by their number.
+    pub standard_deviation: f64,
+    /// 100 bins over [-1, 1].
+    pub histogram: Histogram,
+}
+
+/// What [`geometry`] finds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Geometry {
+    /// Cosines of pairs of one class.
+    pub within: CosineDistribution,
+    /// Cosines of pairs of two classes.
+    pub between: CosineDistribution,
+    /// Angles between the centres of the classes.
+    pub centres: CentreAngles,
+    /// Mean squared distance within classes, in [0, 4]; less is tighter.
+    pub alignment: f64,
+    /// Logarithm of the mean of `exp(-2 |x - y|^2)` over all pairs, in [-8, 0]; less is more evenly spread.
+    pub uniformity: f64,
+    /// Between 1 and the smaller of rows and dimension; less means that fewer directions are used.
+    pub effective_rank: f64,
+}
+
+/// Measures the shape of labelled embeddings.
+///
+/// Where pairs are sampled, within-class and between-class pairs are weighted back to their true numbers for uniformity.
+///
+/// # Errors
+/// [`Error::MaxPairs`](crate::Error::MaxPairs), [`Error::OneClass`](crate::Error::OneClass) and
+/// [`Error::NoGenuinePairs`](crate::Error::NoGenuinePairs) as in verification;
+/// [`Error::ZeroMean`](crate::Error::ZeroMean) for a class whose rows cancel out.
+pub fn geometry(embeddings: &Embeddings, options: &GeometryOptions) -> Result<Geometry> {
+    let scores = compare_pairs(embeddings, options.max_pairs, options.seed, false)?;
+    let squared = |cosine: f32| 2.0 - 2.0 * f64::from(cosine);
+    let mean = |cosines: &[f32], of: &dyn Fn(f32) -> f64| {
+        cosines.iter().map(|&cosine| of(cosine)).sum::<f64>() / cosines.len() as f64
+    };
+    let distribution = |cosines: &[f32], pairs_in_all| {
+        let centre = mean(cosines, &f64::from);
+        CosineDistribution {
+            pairs: cosines.len() as u64,
+            pairs_in_all,
+            mean: centre,
+            standard_deviation: mean(cosines, &|cosine| (f64::from(cosine) - centre).powi(2)).sqrt(),
+            histogram: histogram_of_cosines(cosines),
+        }
+    };
+    let closeness = |cosine: f32| (-2.0 * squared(cosine)).exp();
+    let (genuine, impostor) = (scores.all_genuine as f64, scores.all_impostor as f64);
+    let close = genuine * mean(&scores.genuine, &closeness) + impostor * mean(&scores.impostor, &closeness);
+    Ok(Geometry {
+        alignment: mean(&scores.genuine, &squared),
+        uniformity: (close / (genuine + impostor)).ln(),
+        within: distribution(&scores.genuine, scores.all_genuine),
+        between: distribution(&scores.impostor, scores.all_impostor),
+        centres: centres::angles(embeddings)?,
+        effective_rank: effective_rank(embeddings),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn numpy_agrees() {
+        let reference: serde_json::Value =
+            serde_json::from_str(include_str!("../../fixtures/geometry.json")).unwrap();
+        let cases = reference["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 2);
+        for case in cases {
+            let list = |key: &str| -> Vec<i64> {
+                case[key].as_array().unwrap().iter().map(|v| v.as_i64().unwrap()).collect()
+            };
+            let data: Vec<f32> = list("data").iter().map(|&v| v as f32).collect();
+            let labels: Vec<u32> = list("labels").iter().map(|&v| v as u32).collect();
+            let dim = data.len() / labels.len();
+            let set = Embeddings::new(&data, labels.len(), dim, &labels).unwrap();
+            let found = geometry(&set, &GeometryOptions::default()).unwrap();
+            for (key, value) in [
+                ("within_mean", found.within.mean),
+                ("within_deviation", found.within.standard_deviation),
+                ("between_mean", found.between.mean),
+                ("between_deviation", found.between.standard_deviation),
+                ("alignment", found.alignment),
+                ("uniformity", found.uniformity),
+                ("effective_rank", found.effective_rank),
+                ("smallest_angle", found.centres.smallest),
+                ("mean_angle", found.centres.mean),
+                ("mean_nearest_angle", found.centres.mean_nearest),
+                ("largest_angle", found.centres.largest),
+            ] {
+                let wanted = case[key].as_f64().unwrap();
+                assert!((value - wanted).abs() < 1e-9, "{key}: {value} {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sample_is_near_the_whole() {
+        let (rows, dim) = (300, 4);
+        let data: Vec<f32> =
+            (0..rows * dim).map(|at| ((at * at) as f32 * 0.37).sin() + (at / dim % 3) as f32).collect();
+        let labels: Vec<u32> = (0..rows as u32).map(|row| row % 3).collect();
+        let set = Embeddings::new(&data, rows, dim, &labels).unwrap();
+        let whole = geometry(&set, &GeometryOptions::default()).unwrap();
+        let sample = geometry(&set, &GeometryOptions { max_pairs: 8000, seed: 3 }).unwrap();
+        assert_eq!((sample.within.pairs, sample.between.pairs), (4000, 4000));
+        assert_eq!(sample.within.pairs_in_all, whole.within.pairs);
+        for (a, b) in [(sample.uniformity, whole.uniformity), (sample.alignment, whole.alignment)] {
+            assert!((a - b).abs() < 0.05, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn classes_that_cancel_out_are_named() {
+        let set = Embeddings::new(&[1.0, 0.0, -1.0, 0.0, 0.0, 1.0], 3, 2, &[4, 4, 5]).unwrap();
+        let error = geometry(&set, &GeometryOptions::default()).unwrap_err();
+        assert_eq!(error, Error::ZeroMean { class: 4, rows: 2 });
+    }
+}

@@ -1,0 +1,265 @@
+//! The whole ranking: mean average precision, nDCG and cumulative matching, with or without cameras.
+//!
+//! All these follow from the ranks, from 1, at which a query finds the gallery rows of its class. With `R` of them at
+//! ranks `r_1 < ... < r_R`:
+//!
+//! - recall at k, or CMC rank-k: 1 if `r_1 <= k`;
+//! - average precision: `sum over j of j / r_j, over R` (Zheng et al., *Scalable Person Re-identification*, 2015, section 5);
+//! - nDCG: `sum over j of 1 / log2(1 + r_j)`, over the same sum for ranks `1..=R`; nDCG at k keeps the ranks up to k in both
+//!   sums (Järvelin and Kekäläinen 2002, with gains 0 and 1);
+//! - precision at recall `x`: `max over j with j / R >= x of j / r_j`, the interpolated precision of Manning, Raghavan and
+//!   Schütze, *Introduction to Information Retrieval* (2008), section 8.4;
+//! - R-precision and AP@R as in [`retrieval`](super).
+//!
+//! Neighbours are ordered by falling cosine, ties by rising row. Ranks are counted, not sorted: each gallery row is only
+//! compared with the cosines of the rows sought, in tiles, by the screening of [`search()`](super::search()).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::key;
+use super::search::{GALLERY_TILE, QUERY_TILE, check_k, doubt, screen};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::similarity;
+
+/// The recalls of [`Ranking::precision_at_recall`] are 0, 1/20, ... 1.
+pub const RECALL_STEPS: usize = 20;
+
+/// Told how far a long search has come: queries done and queries in all. Called from any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// What queries search, and what does not count.
+#[derive(Debug, Clone, Copy)]
+pub enum Gallery<'a> {
+    /// The queries themselves, each searching all the others.
+    Others,
+    /// Another set.
+    Separate(&'a Embeddings),
+    /// Another set, seen by numbered cameras: gallery rows of the query's class *and* camera are passed over, as if they
+    /// were not there, since finding them is no achievement.
+    Cameras {
+        /// The set to search.
+        gallery: &'a Embeddings,
+        /// The camera of each query.
+        query_cameras: &'a [u32],
+        /// The camera of each gallery row.
+        gallery_cameras: &'a [u32],
+    },
+}
+
+/// How well whole rankings agree with classes: means over queries, each in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ranking {
+    /// Queries that counted: those with something right to find.
+    pub queries: usize,
+    /// Queries without, which do not count.
+    pub excluded_queries: usize,
+    /// For each `k`, the share of queries with a hit among the `k` nearest (CMC rank-k).
+    pub recall_at: BTreeMap<usize, f64>,
+    /// Share of queries whose nearest is a hit.
+    pub precision_at_1: f64,
+    /// R-precision.
+    pub r_precision: f64,
+    /// Average precision cut at R.
+    pub map_at_r: f64,
+    /// Average precision over the whole gallery (mAP).
+    pub mean_average_precision: f64,
+    /// nDCG over the whole gallery.
+    pub ndcg: f64,
+    /// For each `k`, nDCG at k.
+    pub ndcg_at: BTreeMap<usize, f64>,
+    /// (recall, precision) at each twentieth of recall, averaged over queries.
+    pub precision_at_recall: Vec<(f64, f64)>,
+}
+
+/// Ranks the gallery for each query.
+///
+/// `ks` are the sizes for recall and nDCG. Memory is a tile of cosines for each thread and 20 bytes for each right answer of
+/// the queries of a tile.
+///
+/// # Errors
+/// [`Error::Dimensions`]; [`Error::Length`] for camera numbers that are not one a row; [`Error::ZeroK`] and
+/// [`Error::KTooLarge`]; [`Error::NoAnswers`] if no query has anything right to find.
+pub fn rank(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Result<Ranking> {
+    rank_with_progress(queries, gallery, ks, &|_, _| ())
+}
+
+/// [`rank`], saying how far it has come.
+///
+/// # Errors
+/// As [`rank`].
+pub fn rank_with_progress(
+    queries: &Embeddings,
+    gallery: Gallery<'_>,
+    ks: &[usize],
+    progress: Progress<'_>,
+) -> Result<Ranking> {
+    let done = AtomicU64::new(0);
+    let set = match gallery {
+        Gallery::Others => queries,
+        Gallery::Separate(gallery) | Gallery::Cameras { gallery, .. } => gallery,
+    };
+    queries.require_same_dim(set)?;
+    if let Gallery::Cameras { query_cameras, gallery_cameras, .. } = gallery {
+        for (what, wanted, found) in [
+            ("query cameras", queries.rows(), query_cameras.len()),
+            ("gallery cameras", set.rows(), gallery_cameras.len()),
+        ] {
+            if wanted != found {
+                return Err(Error::Length { what, wanted, found });
+            }
+        }
+    }
+    let findable = set.rows() - usize::from(matches!(gallery, Gallery::Others));
+    ks.iter().try_for_each(|&k| check_k(k, findable))?;
+    let counts = |query: usize, row: usize| match gallery {
+        Gallery::Others => row != query,
+        Gallery::Separate(_) => true,
+        Gallery::Cameras { query_cameras, gallery_cameras, .. } => {
+            query_cameras[query] != gallery_cameras[row]
+        }
+    };
+    let classes = set.classes();
+    let blocks: Vec<Vec<Vec<usize>>> = (0..queries.rows().div_ceil(QUERY_TILE))
+        .into_par_iter()
+        .map_init(Vec::new, |tile, nth| {
+            let rows = nth * QUERY_TILE..((nth + 1) * QUERY_TILE).min(queries.rows());
+            let mut sought: Vec<Sought> = rows
+                .clone()
+                .map(|query| {
+                    let members = classes.get(&queries.labels()[query]).map_or(&[][..], Vec::as_slice);
+                    let right = members.iter().copied().filter(|&row| counts(query, row));
+                    Sought::new(right, |row| similarity::cosine(queries.row(query), set.row(row)))
+                })
+                .collect();
+            let dim = set.dim();
+            let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
+            for (column_tile, part) in set.unit_rows().chunks(GALLERY_TILE * dim).enumerate() {
+                let start = column_tile * GALLERY_TILE;
+                for ((query, sought), cosines) in
+                    rows.clone().zip(&mut sought).zip(screen(block, part, dim, tile))
+                {
+                    let label = queries.labels()[query];
+                    let labels = &set.labels()[start..start + cosines.len()];
+                    let exact = |row| similarity::cosine(queries.row(query), set.row(row));
+                    sought.pass(cosines, labels, label, start, doubt(dim), exact);
+                }
+            }
+            let finished = rows.len() as u64;
+            progress(done.fetch_add(finished, Ordering::Relaxed) + finished, queries.rows() as u64);
+            sought.into_iter().map(Sought::ranks).collect()
+        })
+        .collect();
+    let ranks: Vec<Vec<usize>> = blocks.into_iter().flatten().filter(|ranks| !ranks.is_empty()).collect();
+    if ranks.is_empty() {
+        return Err(Error::NoAnswers { queries: queries.rows() });
+    }
+    // Summed in the order of the queries, so that threads change nothing.
+    let mean =
+        |of: &dyn Fn(&[usize]) -> f64| ranks.iter().map(|ranks| of(ranks)).sum::<f64>() / ranks.len() as f64;
+    let recall = |k: usize| mean(&|ranks| f64::from(u8::from(ranks[0] <= k)));
+    Ok(Ranking {
+        queries: ranks.len(),
+        excluded_queries: queries.rows() - ranks.len(),
+        recall_at: ks.iter().map(|&k| (k, recall(k))).collect(),
+        precision_at_1: recall(1),
+        r_precision: mean(&|ranks| {
+            ranks.partition_point(|&rank| rank <= ranks.len()) as f64 / ranks.len() as f64
+        }),
+        map_at_r: mean(&|ranks| average_precision(ranks, ranks.len())),
+        mean_average_precision: mean(&|ranks| average_precision(ranks, usize::MAX)),
+        ndcg: mean(&|ranks| ndcg(ranks, usize::MAX)),
+        ndcg_at: ks.iter().map(|&k| (k, mean(&|ranks| ndcg(ranks, k)))).collect(),
+        precision_at_recall: (0..=RECALL_STEPS)
+            .map(|step| (step as f64 / RECALL_STEPS as f64, mean(&|ranks| precision_at_recall(ranks, step))))
+            .collect(),
+    })
+}
+
+/// `sum of j / r_j` over ranks up to `limit`, over R.
+fn average_precision(ranks: &[usize], limit: usize) -> f64 {
+    let within = ranks.iter().enumerate().take_while(|&(_, &rank)| rank <= limit);
+    within.map(|(nth, &rank)| (nth + 1) as f64 / rank as f64).sum::<f64>() / ranks.len() as f64
+}
+
+fn ndcg(ranks: &[usize], limit: usize) -> f64 {
+    let gain = |rank: usize| 1.0 / (rank as f64 + 1.0).log2();
+    let found: f64 = ranks.iter().take_while(|&&rank| rank <= limit).map(|&rank| gain(rank)).sum();
+    let ideal: f64 = (1..=ranks.len().min(limit)).map(gain).sum();
+    found / ideal
+}
+
+/// The best precision at a recall of `step` twentieths or more.
+fn precision_at_recall(ranks: &[usize], step: usize) -> f64 {
+    // The first `j` with `j / R >= step / 20`, in whole numbers.
+    let first = (step * ranks.len()).div_ceil(RECALL_STEPS).max(1);
+    let precisions = (first..).zip(&ranks[first - 1..]).map(|(nth, &rank)| nth as f64 / rank as f64);
+    precisions.fold(0.0, f64::max)
+}
+
+/// The rows that one query should find, and how many wrong ones come before each.
+struct Sought {
+    /// In order of nearness: their keys, and their cosines.
+    keys: Vec<u64>,
+    cosines: Vec<f32>,
+    /// `before[j]` wrong rows come after `j` right ones and before the next.
+    before: Vec<usize>,
+}
+
+impl Sought {
+    fn new(rows: impl Iterator<Item = usize>, exact: impl Fn(usize) -> f32) -> Self {
+        let mut found: Vec<(u64, f32)> =
+            rows.map(|row| (exact(row), row)).map(|(c, row)| (key(c, row), c)).collect();
+        found.sort_unstable_by_key(|&(key, _)| key);
+        let (keys, cosines): (Vec<u64>, Vec<f32>) = found.into_iter().unzip();
+        Self { before: vec![0; keys.len()], keys, cosines }
+    }
+
+    /// Places the wrong rows of a tile among the right ones. Rows of the query's class are right or passed over.
+    fn pass(
+        &mut self,
+        cosines: &[f32],
+        labels: &[u32],
+        label: u32,
+        start: usize,
+        doubt: f32,
+        exact: impl Fn(usize) -> f32,
+    ) {
+        let Some(&farthest) = self.cosines.last() else { return };
+        let least = farthest - doubt;
+        for (nth, (&cosine, &of)) in cosines.iter().zip(labels).enumerate() {
+            if cosine < least || of == label {
+                continue;
+            }
+            let surely_ahead = self.cosines.partition_point(|&right| right > cosine + doubt);
+            let perhaps_ahead =
+                self.cosines[surely_ahead..].partition_point(|&right| right >= cosine - doubt);
+            let ahead = if perhaps_ahead == 0 {
+                surely_ahead
+            } else {
+                let row = start + nth;
+                let own = key(exact(row), row);
+                self.keys.partition_point(|&right| right < own)
+            };
+            if let Some(count) = self.before.get_mut(ahead) {
+                *count += 1;
+            }
+        }
+    }
+
+    fn ranks(self) -> Vec<usize> {
+        let mut wrong = 0;
+        self.before
+            .iter()
+            .enumerate()
+            .map(|(nth, count)| {
+                wrong += count;
+                nth + 1 + wrong
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,359 @@
+//! Confidence intervals by drawing again what was drawn once.
+//!
+//! The figures of a verification would come out a little different on other pictures. The bootstrap (Efron and
+//! Tibshirani 1993, chapter 13) imitates that by drawing from what there is, with replacement, many times, and reports
+//! the middle share of the results (the percentile interval). What is drawn decides what the interval means:
+//!
+//! - [`pairs`] draws genuine and impostor scores one by one. Pairs that share a picture are not independent, so with all
+//!   pairs of a set these intervals are too narrow; they suit lists of disjoint pairs.
+//! - [`classes`] draws classes: a class drawn `m` times counts `m` times in each genuine pair and `m * n` times in impostor
+//!   pairs with a class drawn `n` times. This is how far the figures hold for other people or other products.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::list::ScoreList;
+use super::{TABULATED_FAR, Verification};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::similarity;
+
+/// How to draw.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BootstrapOptions {
+    /// Number of draws, at least 20. Default 1000.
+    pub resamples: usize,
+    /// Share of results inside the interval, in (0, 1). Default 0.95.
+    pub confidence: f64,
+    /// Seed of the draws. Default 0.
+    pub seed: u64,
+    /// Most scores that may be drawn from at once; each thread holds 4 bytes for each. Default: 50 million.
+    pub max_pairs: u64,
+}
+
+impl Default for BootstrapOptions {
+    fn default() -> Self {
+        Self { resamples: 1000, confidence: 0.95, seed: 0, max_pairs: 50_000_000 }
+    }
+}
+
+/// The middle share of a figure's bootstrap results.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Intervals of the main figures of a [`Verification`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Intervals {
+    /// Share of results inside each interval.
+    pub confidence: f64,
+    /// Draws that were used. Draws of classes without both kinds of pair are left out.
+    pub resamples: usize,
+    /// Area under the ROC curve.
+    pub auc: Interval,
+    /// Equal error rate.
+    pub eer: Interval,
+    /// Best balanced accuracy.
+    pub best_balanced_accuracy: Interval,
+    /// TAR at the rates of [`TABULATED_FAR`], in their order.
+    pub tar_at_far: [Interval; TABULATED_FAR.len()],
+}
+
+/// The figures of one draw: AUC, EER, balanced accuracy, and TAR at each tabulated FAR.
+type Figures = [f64; 3 + TABULATED_FAR.len()];
+
+/// A distinct score with where its pairs end in both lists.
+struct Step {
+    genuine: usize,
+    impostor: usize,
+}
+
+/// Intervals from drawing scores, of each kind as many as there are.
+///
+/// # Errors
+/// [`Error::Option`] for options outside their range or a verification that was binned by
+/// [`streaming`](super::streaming); [`Error::TooManyPairs`] beyond `max_pairs`.
+pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<Intervals> {
+    check(options, verification.pairs)?;
+    if let Some(resolution) = verification.resolution {
+        return Err(Error::Option {
+            name: "resolution",
+            value: resolution,
+            wanted: "absent: binned scores cannot be drawn",
+        });
+    }
+    let (genuine, impostor) = (verification.scores.genuine(), verification.scores.impostor());
+    let steps: Vec<Step> = verification
+        .scores
+        .steps()
+        .skip(1)
+        .map(|step| Step { genuine: step.genuine, impostor: step.impostor })
+        .collect();
+    let draw = |random: &mut ChaCha8Rng, list: &ScoreList| {
+        let mut weights = vec![0_u64; list.len()];
+        for _ in 0..list.len() {
+            weights[random.random_range(0..list.len())] += 1;
+        }
+        weights
+    };
+    resample(options, |random| {
+        let weights = (draw(random, genuine), draw(random, impostor));
+        Some(figures(&steps, &weights.0, &weights.1))
+    })
+}
+
+/// Intervals from drawing classes, with all pairs of the embeddings.
+///
+/// # Errors
+/// [`Error::OneClass`] and [`Error::NoGenuinePairs`] as [`all_pairs`](super::all_pairs); [`Error::Option`] for options
+/// outside their range; [`Error::TooManyPairs`] beyond `max_pairs`, which count 12 bytes each besides those of the threads.
+pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<Intervals> {
+    let rows = embeddings.rows() as u64;
+    check(options, rows * (rows - 1) / 2)?;
+    embeddings.require_two_classes()?;
+    let members = embeddings.classes();
+    let class_of_label: std::collections::HashMap<u32, u32> =
+        members.keys().enumerate().map(|(class, &label)| (label, class as u32)).collect();
+    let sorted = embeddings.sorted_by_label();
+    let class: Vec<u32> = sorted.labels().iter().map(|label| class_of_label[label]).collect();
+    let scored: Vec<Vec<(f32, u32, u32)>> = (0..sorted.rows())
+        .into_par_iter()
+        .map(|a| {
+            let pair = |b| (similarity::cosine(sorted.row(a), sorted.row(b)), class[a], class[b]);
+            (a + 1..sorted.rows()).map(pair).collect()
+        })
+        .collect();
+    let (mut genuine, mut impostor): (Vec<_>, Vec<_>) =
+        scored.into_iter().flatten().partition(|p| p.1 == p.2);
+    if genuine.is_empty() {
+        return Err(Error::NoGenuinePairs { classes: members.len() });
+    }
+    for list in [&mut genuine, &mut impostor] {
+        list.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    }
+    let mut steps = Vec::new();
+    let (mut g, mut i) = (0, 0);
+    while g < genuine.len() || i < impostor.len() {
+        let score =
+            [genuine.get(g), impostor.get(i)].into_iter().flatten().map(|p| p.0).fold(f32::MIN, f32::max);
+        g += genuine[g..].iter().take_while(|p| p.0 == score).count();
+        i += impostor[i..].iter().take_while(|p| p.0 == score).count();
+        steps.push(Step { genuine: g, impostor: i });
+    }
+    resample(options, |random| {
+        let mut times = vec![0_u64; members.len()];
+        for _ in 0..members.len() {
+            times[random.random_range(0..members.len())] += 1;
+        }
+        let weights_g: Vec<u64> = genuine.iter().map(|p| times[p.1 as usize]).collect();
+        let weights_i: Vec<u64> =
+            impostor.iter().map(|p| times[p.1 as usize] * times[p.2 as usize]).collect();
+        let both = weights_g.iter().any(|&w| w > 0) && weights_i.iter().any(|&w| w > 0);
+        both.then(|| figures(&steps, &weights_g, &weights_i))
+    })
+}
+
+fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
+    if options.resamples < 20 {
+        return Err(Error::Option {
+            name: "resamples",
+            value: options.resamples as f64,
+            wanted: "at least 20",
+        });
+    }
+    if !(options.confidence > 0.0 && options.confidence < 1.0) {
+        let value = options.confidence;
+        return Err(Error::Option { name: "confidence", value, wanted: "between 0 and 1, both excluded" });
+    }
+    if pairs > options.max_pairs {
+        return Err(Error::TooManyPairs { pairs, max_pairs: options.max_pairs });
+    }
+    Ok(())
+}
+
+/// Each draw has a random stream of its own, so that threads change nothing.
+fn resample(
+    options: &BootstrapOptions,
+    draw: impl Fn(&mut ChaCha8Rng) -> Option<Figures> + Sync,
+) -> Result<Intervals> {
+    let results: Vec<Figures> = (0..options.resamples)
+        .into_par_iter()
+        .filter_map(|nth| {
+            let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+            random.set_stream(nth as u64);
+            draw(&mut random)
+        })
+        .collect();
+    if results.is_empty() {
+        let value = options.resamples as f64;
+        return Err(Error::Option {
+            name: "resamples",
+            value,
+            wanted: "large enough for a draw with both kinds of pair",
+        });
+    }
+    let interval = |figure: usize| {
+        let mut values: Vec<f64> = results.iter().map(|result| result[figure]).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        let tail = (1.0 - options.confidence) / 2.0;
+        Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
+    };
+    Ok(Intervals {
+        confidence: options.confidence,
+        resamples: results.len(),
+        auc: interval(0),
+        eer: interval(1),
+        best_balanced_accuracy: interval(2),
+        tar_at_far: std::array::from_fn(|at| interval(3 + at)),
+    })
+}
+
+/// Linear between the order statistics, as numpy's default.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let place = part * (sorted.len() - 1) as f64;
+    let below = (place as usize).min(sorted.len() - 1);
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+}
+
+/// The figures of weighted scores, by the definitions of [`Verification`].
+fn figures(steps: &[Step], genuine: &[u64], impostor: &[u64]) -> Figures {
+    let all_genuine = genuine.iter().sum::<u64>() as f64;
+    let all_impostor = impostor.iter().sum::<u64>() as f64;
+    let mut result: Figures = [0.0; 3 + TABULATED_FAR.len()];
+    let (mut from, mut before, mut won) = ((0, 0), (0.0, 0.0), 0.0);
+    let (mut eer, mut best) = (None, 0.5_f64);
+    for step in steps {
+        let more = |weights: &[u64], from: usize, to: usize| weights[from..to].iter().sum::<u64>() as f64;
+        let won_g = more(genuine, from.0, step.genuine);
+        let won_i = more(impostor, from.1, step.impostor);
+        from = (step.genuine, step.impostor);
+        won += won_i * (before.0 + won_g / 2.0);
+        let (g, i) = (before.0 + won_g, before.1 + won_i);
+        let (tar, far) = (g / all_genuine, i / all_impostor);
+        let (tar_before, far_before) = (before.0 / all_genuine, before.1 / all_impostor);
+        let (gap, gap_before) = (1.0 - tar - far, 1.0 - tar_before - far_before);
+        if eer.is_none() && gap <= 0.0 {
+            eer = Some(far_before + gap_before / (gap_before - gap) * (far - far_before));
+        }
+        best = best.max(f64::midpoint(tar, 1.0 - far));
+        for (at, (_, allowed)) in TABULATED_FAR.iter().enumerate() {
+            if far <= *allowed {
+                result[3 + at] = tar;
+            }
+        }
+        before = (g, i);
+    }
+    result[0] = won / (all_genuine * all_impostor);
+    result[1] = eer.unwrap_or(1.0);
+    result[2] = best;
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{VerificationOptions, all_pairs, from_cosines};
+    use super::*;
+
+    fn normal(random: &mut ChaCha8Rng) -> f32 {
+        (0..12).map(|_| random.random::<f32>()).sum::<f32>() - 6.0
+    }
+
+    fn pairs_of(seed: u64, count: usize) -> Verification {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut list =
+            |mean: f32| (0..count).map(|_| (mean + 0.1 * normal(&mut random)).clamp(-1.0, 1.0)).collect();
+        let genuine = list(0.3);
+        from_cosines(genuine, list(0.1)).unwrap()
+    }
+
+    #[test]
+    fn weights_of_one_give_the_figures_themselves() {
+        let found = pairs_of(1, 150);
+        let steps: Vec<Step> =
+            found.scores.steps().skip(1).map(|s| Step { genuine: s.genuine, impostor: s.impostor }).collect();
+        let same = figures(&steps, &[1; 150], &[1; 150]);
+        let wanted = [found.auc, found.eer, found.best_balanced_accuracy.accuracy];
+        for (a, b) in
+            same.iter().zip(wanted.iter().chain(TABULATED_FAR.map(|(_, far)| found.tar_at_far(far)).iter()))
+        {
+            assert!((a - b).abs() < 1e-12, "{same:?} {wanted:?}");
+        }
+        // Doubling every weight changes nothing.
+        let double = figures(&steps, &[2; 150], &[2; 150]);
+        assert!(same.iter().zip(double).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn intervals_of_pairs_cover_the_truth_about_as_often_as_promised() {
+        // Two normals two deviations apart: AUC is Phi(sqrt 2).
+        let truth = 0.921_35;
+        let options = BootstrapOptions { resamples: 200, confidence: 0.9, ..BootstrapOptions::default() };
+        let inside = (0..60)
+            .filter(|&seed| {
+                let found = pairs(&pairs_of(seed, 200), &options).unwrap();
+                found.auc.low <= truth && truth <= found.auc.high
+            })
+            .count();
+        // 54 are expected with a deviation of 2.3.
+        assert!((46..=60).contains(&inside), "{inside} of 60");
+    }
+
+    #[test]
+    fn classes_are_repeatable_and_wider_than_pairs() {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let (rows, dim) = (60, 6);
+        let labels: Vec<u32> = (0..rows).map(|row| row as u32 / 6).collect();
+        let centres: Vec<f32> = (0..10 * dim).map(|_| normal(&mut random)).collect();
+        let data: Vec<f32> = (0..rows * dim)
+            .map(|at| centres[at / dim / 6 * dim + at % dim] + 1.2 * normal(&mut random))
+            .collect();
+        let set = Embeddings::new(&data, rows, dim, &labels).unwrap();
+        let options = BootstrapOptions { resamples: 300, ..BootstrapOptions::default() };
+        let by_class = classes(&set, &options).unwrap();
+        let whole = all_pairs(&set, &VerificationOptions::default()).unwrap();
+        let by_pair = pairs(&whole, &options).unwrap();
+        let width = |interval: Interval| interval.high - interval.low;
+        assert!(width(by_class.auc) > width(by_pair.auc), "{by_class:?} {by_pair:?}");
+        assert!(by_class.auc.low < whole.auc && whole.auc < by_class.auc.high);
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(|| classes(&set, &options).unwrap()), by_class);
+        }
+        assert_ne!(classes(&set, &BootstrapOptions { seed: 1, ..options }).unwrap(), by_class);
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_error() {
+        let found = pairs_of(1, 30);
+        let options = BootstrapOptions::default();
+        let error = |options| pairs(&found, &options).unwrap_err();
+        assert!(matches!(
+            error(BootstrapOptions { resamples: 19, ..options }),
+            Error::Option { name: "resamples", .. }
+        ));
+        assert!(matches!(
+            error(BootstrapOptions { confidence: 1.0, ..options }),
+            Error::Option { name: "confidence", .. }
+        ));
+        assert!(matches!(
+            error(BootstrapOptions { max_pairs: 59, ..options }),
+            Error::TooManyPairs { pairs: 60, .. }
+        ));
+        let lone = Embeddings::new(&[1.0, 0.0, 0.0, 1.0], 2, 2, &[1, 2]).unwrap();
+        assert_eq!(classes(&lone, &options).unwrap_err(), Error::NoGenuinePairs { classes: 2 });
+    }
+
+    #[test]
+    fn quantiles_are_linear_between_values() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.25), 1.5);
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 1.0), 4.0);
+        assert_eq!(quantile(&[3.0], 0.3), 3.0);
+    }
+}

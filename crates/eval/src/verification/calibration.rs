@@ -1,0 +1,273 @@
+//! From a score to a probability, and to a threshold worth using.
+//!
+//! A cosine of 0.4 means nothing by itself; how much more often genuine pairs reach it than impostors does. Logistic
+//! calibration takes the log-likelihood ratio to be a straight line in the score, `l(s) = slope * s + offset`, and finds
+//! the line that predicts the pairs of a development set best (Platt 1999; Brümmer and du Preez 2006, section 5). The
+//! same `l` then serves every prior and every cost. The object is small and serialisable: save it with a model.
+
+use serde::{Deserialize, Serialize};
+
+use super::Verification;
+use super::costs::softplus;
+use super::scores::SortedScores;
+use crate::error::{Error, Result};
+
+/// Steps of Newton's method at most; it needs about ten.
+const STEPS: usize = 200;
+
+/// A line from scores to log-likelihood ratios.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Line")]
+pub struct LogisticCalibration {
+    slope: f64,
+    offset: f64,
+}
+
+/// What a file says before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    slope: f64,
+    offset: f64,
+}
+
+impl TryFrom<Line> for LogisticCalibration {
+    type Error = Error;
+
+    fn try_from(line: Line) -> Result<Self> {
+        Self::new(line.slope, line.offset)
+    }
+}
+
+/// How [`fit`] weighs the pairs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CalibrationOptions {
+    /// The share of genuine pairs that the fit is to serve, in (0, 1): all genuine pairs together weigh `prior`, all
+    /// impostors `1 - prior`. Default 0.5.
+    pub prior: f64,
+    /// Weight of `slope^2 / 2` beside the mean loss in nats; at least 0. It keeps the slope finite where a threshold
+    /// separates the kinds completely. Default 1e-6.
+    pub ridge: f64,
+}
+
+impl Default for CalibrationOptions {
+    fn default() -> Self {
+        Self { prior: 0.5, ridge: 1e-6 }
+    }
+}
+
+impl LogisticCalibration {
+    /// The line `l(s) = slope * s + offset`, for instance of a calibration made elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if `slope` is not positive and finite or `offset` is not finite.
+    pub fn new(slope: f64, offset: f64) -> Result<Self> {
+        if !(slope > 0.0 && slope.is_finite()) {
+            return Err(Error::Option { name: "slope", value: slope, wanted: "positive and finite" });
+        }
+        if !offset.is_finite() {
+            return Err(Error::Option { name: "offset", value: offset, wanted: "finite" });
+        }
+        Ok(Self { slope, offset })
+    }
+
+    /// For scores that are log-likelihood ratios already: `l(s) = s`.
+    pub fn identity() -> Self {
+        Self { slope: 1.0, offset: 0.0 }
+    }
+
+    /// The slope, in nats a unit of score.
+    pub fn slope(&self) -> f64 {
+        self.slope
+    }
+
+    /// The log-likelihood ratio, in nats, of a score of 0.
+    pub fn offset(&self) -> f64 {
+        self.offset
+    }
+
+    /// The natural logarithm of how many times likelier a genuine pair has this score than an impostor.
+    pub fn log_likelihood_ratio(&self, score: f64) -> f64 {
+        self.slope * score + self.offset
+    }
+
+    /// The probability that a pair with this score is genuine, where a share `prior` (in (0, 1)) of all pairs is.
+    pub fn probability(&self, score: f64, prior: f64) -> f64 {
+        let log_odds = self.log_likelihood_ratio(score) + (prior / (1.0 - prior)).ln();
+        1.0 / (1.0 + (-log_odds).exp())
+    }
+
+    /// The lowest `f32` score whose log-likelihood ratio is at least the given one.
+    pub fn threshold(&self, log_likelihood_ratio: f64) -> f32 {
+        let exact = (log_likelihood_ratio - self.offset) / self.slope;
+        let near = exact as f32;
+        if f64::from(near) < exact { near.next_up() } else { near }
+    }
+}
+
+/// Fits a calibration to the scores of a verification.
+///
+/// Minimises `prior * mean over genuine of ln(1 + e^-z) + (1 - prior) * mean over impostors of ln(1 + e^z) +
+/// ridge * slope^2 / 2` with `z = l(s) + ln(prior / (1 - prior))`, by Newton's method in `f64`. Use pairs of classes that
+/// neither training nor the later judgement sees.
+///
+/// # Errors
+/// [`Error::Option`] for options outside their range, [`Error::NoCalibration`] if the best slope is not positive: the
+/// scores of genuine pairs are then not above those of impostors.
+pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<LogisticCalibration> {
+    let CalibrationOptions { prior, ridge } = *options;
+    if !(prior > 0.0 && prior < 1.0) {
+        return Err(Error::Option { name: "prior", value: prior, wanted: "between 0 and 1, both excluded" });
+    }
+    if !(ridge >= 0.0 && ridge.is_finite()) {
+        return Err(Error::Option { name: "ridge", value: ridge, wanted: "finite and at least 0" });
+    }
+    let scores = &verification.scores;
+    let log_odds = (prior / (1.0 - prior)).ln();
+    // The mean score becomes the origin while searching, which keeps the two unknowns apart.
+    let (low, high) = scores.range();
+    let origin = f64::midpoint(f64::from(low), f64::from(high));
+    let problem = Problem { scores, prior, ridge, origin };
+    let (mut slope, mut height) = (0.0, 0.0);
+    let mut now = problem.at(slope, height);
+    for _ in 0..STEPS {
+        let determinant = now.hessian[0] * now.hessian[2] - now.hessian[1] * now.hessian[1];
+        if !(determinant > 0.0 && determinant.is_finite()) {
+            break;
+        }
+        let step = [
+            (now.hessian[2] * now.gradient[0] - now.hessian[1] * now.gradient[1]) / determinant,
+            (now.hessian[0] * now.gradient[1] - now.hessian[1] * now.gradient[0]) / determinant,
+        ];
+        // Half steps until the loss does not rise by more than rounding, below which it cannot tell steps apart.
+        let allowed = now.loss * (1.0 + 1e-12);
+        let mut part = 1.0;
+        let mut next = problem.at(slope - step[0], height - step[1]);
+        while next.loss > allowed && part > 1e-6 {
+            part /= 2.0;
+            next = problem.at(slope - part * step[0], height - part * step[1]);
+        }
+        slope -= part * step[0];
+        height -= part * step[1];
+        now = next;
+        // Each step squares the error, so after one this small nothing is left to gain.
+        if step[0].abs() <= 1e-10 * slope.abs() && step[1].abs() <= 1e-10 * (1.0 + height.abs()) {
+            break;
+        }
+    }
+    if !(slope > 0.0 && slope.is_finite()) {
+        return Err(Error::NoCalibration { slope });
+    }
+    Ok(LogisticCalibration { slope, offset: height - slope * origin - log_odds })
+}
+
+/// The loss as a function of the line `z = slope * (s - origin) + height`.
+struct Problem<'a> {
+    scores: &'a SortedScores,
+    prior: f64,
+    ridge: f64,
+    origin: f64,
+}
+
+struct Value {
+    loss: f64,
+    gradient: [f64; 2],
+    /// Second derivatives: slope-slope, slope-height, height-height.
+    hessian: [f64; 3],
+}
+
+impl Problem<'_> {
+    fn at(&self, slope: f64, height: f64) -> Value {
+        // `sign` is 1 for impostors, whose loss is softplus(z), and -1 for genuine pairs.
+        let kind = |sign: f64| {
+            move |score: f64| {
+                let x = score - self.origin;
+                let z = sign * (slope * x + height);
+                let probability = 1.0 / (1.0 + (-z).exp());
+                let curvature = probability * (1.0 - probability);
+                let first = sign * probability;
+                [softplus(z), first * x, first, curvature * x * x, curvature * x, curvature]
+            }
+        };
+        let genuine = self.scores.genuine().sum(kind(-1.0));
+        let impostor = self.scores.impostor().sum(kind(1.0));
+        let weights = [
+            self.prior / self.scores.genuine().len() as f64,
+            (1.0 - self.prior) / self.scores.impostor().len() as f64,
+        ];
+        let mean: [f64; 6] = std::array::from_fn(|at| weights[0] * genuine[at] + weights[1] * impostor[at]);
+        Value {
+            loss: mean[0] + self.ridge * slope * slope / 2.0,
+            gradient: [mean[1] + self.ridge * slope, mean[2]],
+            hessian: [mean[3] + self.ridge, mean[4], mean[5]],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::from_scores;
+    use super::*;
+
+    #[test]
+    fn a_known_line_is_found_again() {
+        // Two symmetric scores: genuine pairs are three times as often high, so l = ln 3 at 1 and -ln 3 at -1.
+        let found = from_scores(vec![1.0, 1.0, 1.0, -1.0], vec![-1.0, -1.0, -1.0, 1.0]).unwrap();
+        let calibration = fit(&found, &CalibrationOptions { prior: 0.5, ridge: 0.0 }).unwrap();
+        assert!((calibration.slope() - 3.0_f64.ln()).abs() < 1e-12 && calibration.offset().abs() < 1e-12);
+        assert!((calibration.probability(1.0, 0.5) - 0.75).abs() < 1e-12);
+        assert!((calibration.probability(1.0, 0.25) - 0.5).abs() < 1e-12);
+        // What the fit minimises at even odds is the cost that Cllr measures.
+        for slope in [0.9, 1.3] {
+            let other = LogisticCalibration::new(slope, 0.0).unwrap();
+            assert!(found.cllr(&other) > found.cllr(&calibration));
+        }
+        assert!(found.cllr(&calibration) >= found.minimum_cllr() - 1e-12);
+    }
+
+    #[test]
+    fn the_prior_of_the_fit_does_not_shift_a_true_line() {
+        let found = from_scores(vec![1.0, 1.0, 1.0, -1.0], vec![-1.0, -1.0, -1.0, 1.0]).unwrap();
+        for prior in [0.01, 0.3, 0.9] {
+            let calibration = fit(&found, &CalibrationOptions { prior, ridge: 0.0 }).unwrap();
+            assert!((calibration.slope() - 3.0_f64.ln()).abs() < 1e-9 && calibration.offset().abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn separated_scores_stay_finite_and_hopeless_ones_are_refused() {
+        let apart = from_scores(vec![0.8, 0.9], vec![0.1, 0.2, 0.3]).unwrap();
+        let calibration = fit(&apart, &CalibrationOptions::default()).unwrap();
+        assert!(calibration.slope() > 10.0 && calibration.slope() < 1e4, "{calibration:?}");
+        assert!(calibration.probability(0.85, 0.5) > 0.99 && calibration.probability(0.2, 0.5) < 0.01);
+        for (genuine, impostor) in [(vec![0.1, 0.2], vec![0.8, 0.9]), (vec![0.5; 3], vec![0.5; 2])] {
+            let hopeless = from_scores(genuine, impostor).unwrap();
+            let error = fit(&hopeless, &CalibrationOptions::default()).unwrap_err();
+            assert!(matches!(error, Error::NoCalibration { .. }), "{error}");
+        }
+        let bad = CalibrationOptions { prior: 1.0, ridge: 0.0 };
+        assert!(matches!(fit(&apart, &bad), Err(Error::Option { name: "prior", .. })));
+        let bad = CalibrationOptions { prior: 0.5, ridge: -1.0 };
+        assert!(matches!(fit(&apart, &bad), Err(Error::Option { name: "ridge", .. })));
+        assert!(
+            LogisticCalibration::new(-1.0, 0.0).is_err() && LogisticCalibration::new(1.0, f64::NAN).is_err()
+        );
+    }
+
+    #[test]
+    fn thresholds_and_files_round_trip() {
+        let calibration = LogisticCalibration::new(7.3, -2.1).unwrap();
+        for wanted in [-5.0, 0.0, 0.1, 4.6] {
+            let threshold = calibration.threshold(wanted);
+            assert!(calibration.log_likelihood_ratio(f64::from(threshold)) >= wanted - 1e-12);
+            assert!(calibration.log_likelihood_ratio(f64::from(threshold.next_down())) < wanted);
+        }
+        let json = serde_json::to_string(&calibration).unwrap();
+        assert_eq!(serde_json::from_str::<LogisticCalibration>(&json).unwrap(), calibration);
+        for bad in
+            [r#"{"slope": -1, "offset": 0}"#, r#"{"slope": 1}"#, r#"{"slope": 1, "offset": 0, "x": 1}"#]
+        {
+            assert!(serde_json::from_str::<LogisticCalibration>(bad).is_err(), "{bad}");
+        }
+    }
+}

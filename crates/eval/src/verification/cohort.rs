@@ -1,0 +1,259 @@
+//! Score normalisation: a cosine judged by what the same embedding scores with strangers.
+//!
+//! Some embeddings lie near everything and accept impostors at a threshold that suits others. Against a cohort of
+//! embeddings of other people, each enrolled and each probe embedding has a mean `m` and a standard deviation `d` of
+//! scores, and a score `s` is replaced by
+//!
+//! - Z-norm: `(s - m_enrol) / d_enrol` (Li and Porter 1988; Reynolds 1997);
+//! - T-norm: `(s - m_probe) / d_probe` (Auckenthaler, Carey and Lloyd-Thomas 2000);
+//! - S-norm: the mean of both (Kenny 2010);
+//! - adaptive S-norm: S-norm with the statistics of the `top` highest cohort scores of each side alone (Matějka et al.
+//!   2017, section 2, the variant in which each side selects its own cohort).
+//!
+//! Standard deviations divide by the number of scores. The cohort's labels are not used, but no identity judged should be
+//! in it.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::folds::ScoredPair;
+use super::sets::{pair_scores, scores_between};
+use super::{Pair, Verification, VerificationOptions, from_scores};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::similarity::{self, QUERIES};
+
+/// Which statistics normalise a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Normalisation {
+    /// Those of the enrolled embedding.
+    Z,
+    /// Those of the probe.
+    T,
+    /// Both, averaged.
+    S,
+    /// Both, averaged, each from its `top` most similar cohort embeddings.
+    AdaptiveS {
+        /// How many cohort scores count; between 2 and the size of the cohort. Usually 200 to 500.
+        top: usize,
+    },
+}
+
+/// Mean and standard deviation of an embedding's scores with a cohort.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CohortStatistics {
+    /// Mean cosine.
+    pub mean: f64,
+    /// Standard deviation, dividing by the number of scores; positive.
+    pub deviation: f64,
+}
+
+impl CohortStatistics {
+    fn apply(self, score: f64) -> f64 {
+        (score - self.mean) / self.deviation
+    }
+}
+
+/// Statistics of each row of `embeddings` with the cohort, from all scores or from the `top` highest.
+///
+/// `side` names the rows in errors.
+///
+/// # Errors
+/// [`Error::Dimensions`], [`Error::Option`] for a `top` outside `2..=cohort.rows()` (or a cohort of one), and
+/// [`Error::FlatCohort`] for a row whose scores are all equal.
+pub fn statistics(
+    embeddings: &Embeddings,
+    cohort: &Embeddings,
+    top: Option<usize>,
+    side: &'static str,
+) -> Result<Vec<CohortStatistics>> {
+    embeddings.require_same_dim(cohort)?;
+    let used = top.unwrap_or(cohort.rows());
+    if used < 2 || used > cohort.rows() {
+        return Err(Error::Option {
+            name: "the number of cohort scores",
+            value: used as f64,
+            wanted: "at least 2 and at most the size of the cohort",
+        });
+    }
+    let (rows, dim) = (embeddings.rows(), embeddings.dim());
+    let blocks: Vec<Vec<CohortStatistics>> = (0..rows.div_ceil(QUERIES))
+        .into_par_iter()
+        .map_init(Vec::new, |scratch, nth| {
+            let queries = nth * QUERIES..((nth + 1) * QUERIES).min(rows);
+            similarity::between(embeddings.unit_rows(), queries.clone(), cohort.unit_rows(), dim, scratch);
+            queries
+                .zip(scratch.chunks_exact_mut(cohort.rows()))
+                .map(|(row, scores)| {
+                    if used < scores.len() {
+                        scores.select_nth_unstable_by(used - 1, |a, b| b.total_cmp(a));
+                    }
+                    let scores = &mut scores[..used];
+                    // Sorted, so that the order of the cohort changes no bit of the sums.
+                    scores.sort_unstable_by(|a, b| b.total_cmp(a));
+                    let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / used as f64;
+                    let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2)).sum::<f64>();
+                    if scores[0] == scores[used - 1] {
+                        return Err(Error::FlatCohort { side, row });
+                    }
+                    Ok(CohortStatistics { mean, deviation: (squares / used as f64).sqrt() })
+                })
+                .collect::<Result<Vec<_>>>()
+        })
+        .collect::<Result<_>>()?;
+    Ok(blocks.concat())
+}
+
+/// The statistics that a normalisation asks for.
+struct Normaliser {
+    of_enrol: Option<Vec<CohortStatistics>>,
+    of_probe: Option<Vec<CohortStatistics>>,
+}
+
+impl Normaliser {
+    fn new(
+        enrol: &Embeddings,
+        probe: &Embeddings,
+        cohort: &Embeddings,
+        normalisation: Normalisation,
+    ) -> Result<Self> {
+        let top = match normalisation {
+            Normalisation::AdaptiveS { top } => Some(top),
+            _ => None,
+        };
+        let wanted = |side: bool, embeddings, name| {
+            if side { statistics(embeddings, cohort, top, name).map(Some) } else { Ok(None) }
+        };
+        Ok(Self {
+            of_enrol: wanted(normalisation != Normalisation::T, enrol, "enrol")?,
+            of_probe: wanted(normalisation != Normalisation::Z, probe, "probe")?,
+        })
+    }
+
+    /// The normalised score of an enrol row and a probe row.
+    fn score(&self, cosine: f32, enrol: usize, probe: usize) -> f32 {
+        let cosine = f64::from(cosine);
+        let z = self.of_enrol.as_ref().map(|statistics| statistics[enrol].apply(cosine));
+        let t = self.of_probe.as_ref().map(|statistics| statistics[probe].apply(cosine));
+        match (z, t) {
+            (Some(z), Some(t)) => f64::midpoint(z, t) as f32,
+            (Some(one), None) | (None, Some(one)) => one as f32,
+            (None, None) => cosine as f32,
+        }
+    }
+}
+
+/// [`pair_scores`] normalised by a cohort; of each pair, `a` counts as enrolled and `b` as the probe.
+///
+/// # Errors
+/// Those of [`statistics`] and of [`pair_scores`].
+pub fn normalised_pairs(
+    embeddings: &Embeddings,
+    pairs: &[Pair],
+    cohort: &Embeddings,
+    normalisation: Normalisation,
+) -> Result<Vec<ScoredPair>> {
+    let mut scored = pair_scores(embeddings, pairs)?;
+    let normaliser = Normaliser::new(embeddings, embeddings, cohort, normalisation)?;
+    for (scored, pair) in scored.iter_mut().zip(pairs) {
+        scored.score = normaliser.score(scored.score, pair.a, pair.b);
+    }
+    Ok(scored)
+}
+
+/// [`enrol_probe`](super::enrol_probe) with scores normalised by a cohort.
+///
+/// # Errors
+/// Those of [`statistics`] and of [`enrol_probe`](super::enrol_probe).
+pub fn normalised(
+    enrol: &Embeddings,
+    probe: &Embeddings,
+    cohort: &Embeddings,
+    normalisation: Normalisation,
+    options: &VerificationOptions,
+) -> Result<Verification> {
+    let normaliser = Normaliser::new(enrol, probe, cohort, normalisation)?;
+    let score = |cosine: f32, a: usize, b: usize| normaliser.score(cosine, a, b);
+    let (genuine, impostor) = scores_between(enrol, probe, options.max_pairs, score)?;
+    from_scores(genuine, impostor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wheel(angles: &[f64], labels: &[u32]) -> Embeddings {
+        let data: Vec<f32> =
+            angles.iter().flat_map(|angle| [angle.cos() as f32, angle.sin() as f32]).collect();
+        Embeddings::new(&data, labels.len(), 2, labels).unwrap()
+    }
+
+    #[test]
+    fn each_normalisation_follows_its_formula() {
+        let enrol = wheel(&[0.1, 1.3], &[1, 2]);
+        let probe = wheel(&[0.4], &[1]);
+        let strangers = [2.0_f64, 2.5, 0.7, -0.6];
+        let cohort = wheel(&strangers, &[0, 0, 0, 0]);
+        let statistics = |angle: f64, top: usize| {
+            let mut scores: Vec<f64> = strangers.iter().map(|other| (angle - other).cos()).collect();
+            scores.sort_by(|a, b| b.partial_cmp(a).unwrap());
+            scores.truncate(top);
+            let mean = scores.iter().sum::<f64>() / top as f64;
+            (mean, (scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / top as f64).sqrt())
+        };
+        let apply = |score: f64, (mean, deviation): (f64, f64)| (score - mean) / deviation;
+        for (normalisation, sides, top) in [
+            (Normalisation::Z, (true, false), 4),
+            (Normalisation::T, (false, true), 4),
+            (Normalisation::S, (true, true), 4),
+            (Normalisation::AdaptiveS { top: 2 }, (true, true), 2),
+        ] {
+            let found =
+                normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default()).unwrap();
+            for (list, angle) in [(found.scores.genuine(), 0.1), (found.scores.impostor(), 1.3)] {
+                let cosine = (angle - 0.4_f64).cos();
+                let (z, t) = (apply(cosine, statistics(angle, top)), apply(cosine, statistics(0.4, top)));
+                let wanted = match sides {
+                    (true, true) => f64::midpoint(z, t),
+                    (true, false) => z,
+                    _ => t,
+                };
+                assert!(
+                    (f64::from(list.at(0)) - wanted).abs() < 1e-5,
+                    "{normalisation:?}: {} {wanted}",
+                    list.at(0)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_of_a_list_scores_as_between_sets() {
+        let all = wheel(&[0.1, 1.3, 0.4], &[1, 2, 1]);
+        let (enrol, probe) = (wheel(&[0.1, 1.3], &[1, 2]), wheel(&[0.4], &[1]));
+        let cohort = wheel(&[2.0, 2.5, 0.7], &[0; 3]);
+        let pairs = [Pair { a: 0, b: 2, same: true }, Pair { a: 1, b: 2, same: false }];
+        for normalisation in [Normalisation::Z, Normalisation::T, Normalisation::AdaptiveS { top: 2 }] {
+            let list = normalised_pairs(&all, &pairs, &cohort, normalisation).unwrap();
+            let sets = normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default());
+            let sets = sets.unwrap().scores;
+            assert_eq!([list[0].score, list[1].score], [sets.genuine().at(0), sets.impostor().at(0)]);
+            assert_eq!([list[0].same, list[1].same], [true, false]);
+        }
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_error() {
+        let (enrol, probe) = (wheel(&[0.1, 1.3], &[1, 2]), wheel(&[0.4, 0.0], &[1, 1]));
+        let flat = wheel(&[1.0, -1.0], &[0, 0]);
+        let run = |cohort: &Embeddings, normalisation| {
+            normalised(&enrol, &probe, cohort, normalisation, &VerificationOptions::default()).unwrap_err()
+        };
+        assert_eq!(run(&flat, Normalisation::T), Error::FlatCohort { side: "probe", row: 1 });
+        for top in [0, 1, 3] {
+            assert!(matches!(run(&flat, Normalisation::AdaptiveS { top }), Error::Option { .. }), "{top}");
+        }
+        let line = Embeddings::new(&[1.0, 2.0], 2, 1, &[0, 0]).unwrap();
+        assert_eq!(run(&line, Normalisation::Z), Error::Dimensions { left: 2, right: 1 });
+    }
+}

@@ -1,0 +1,179 @@
+//! One kind's scores in falling order: exactly, or counted in narrow bins.
+//!
+//! Everything in [`scores`](super::scores) asks four questions only: how many there are, which is the `r`-th highest,
+//! how many lie at or above a threshold, and how many are equal. A sorted list answers them exactly with 4 bytes a score.
+//! Bins over [-1, 1] answer them with 8 bytes a bin for any number of scores; all scores of a bin then count as equal to
+//! its lower edge. The number of bins is a power of two, so that every edge is an exact `f32`.
+
+use rayon::prelude::*;
+
+/// Scores summed together by one thread; part of the order of summation, so not to be tuned.
+const CHUNK: usize = 1 << 16;
+
+/// Scores of one kind of pair; never empty.
+#[derive(Debug, Clone)]
+pub(super) enum ScoreList {
+    /// All scores, falling.
+    Sorted(Vec<f32>),
+    /// For each bin over [-1, 1] how many scores lie in it or above; one entry more than bins, the last being 0.
+    Binned(Vec<u64>),
+}
+
+impl ScoreList {
+    pub(super) fn sorted(mut scores: Vec<f32>) -> Self {
+        // Adding zero turns -0 into 0, so that equal scores have equal bits.
+        scores.par_iter_mut().for_each(|score| *score += 0.0);
+        scores.par_sort_unstable_by(|a, b| b.total_cmp(a));
+        Self::Sorted(scores)
+    }
+
+    /// From one count a bin.
+    pub(super) fn binned(mut counts: Vec<u64>) -> Self {
+        let mut sum = 0;
+        for count in counts.iter_mut().rev() {
+            sum += *count;
+            *count = sum;
+        }
+        counts.push(0);
+        Self::Binned(counts)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Sorted(scores) => scores.len(),
+            Self::Binned(at_least) => at_least[0] as usize,
+        }
+    }
+
+    /// The `rank`-th highest score, counted from 0.
+    pub(super) fn get(&self, rank: usize) -> Option<f32> {
+        match self {
+            Self::Sorted(scores) => scores.get(rank).copied(),
+            Self::Binned(at_least) => Some(edge(bin_of_rank(at_least, rank)?, at_least.len() - 1)),
+        }
+    }
+
+    /// The `rank`-th highest score of a rank that is known to exist.
+    pub(super) fn at(&self, rank: usize) -> f32 {
+        self.get(rank).expect("a list of scores is not empty and ranks are taken from its length")
+    }
+
+    pub(super) fn lowest(&self) -> f32 {
+        self.at(self.len() - 1)
+    }
+
+    /// How many scores lie at or above `threshold`; none do if it is NaN.
+    pub(super) fn count_at_least(&self, threshold: f32) -> usize {
+        match self {
+            Self::Sorted(scores) => scores.partition_point(|&score| score >= threshold),
+            Self::Binned(at_least) => {
+                let bins = at_least.len() - 1;
+                if threshold.is_nan() {
+                    return 0;
+                }
+                let first = ((f64::from(threshold) + 1.0) * (bins as f64 / 2.0)).ceil();
+                at_least[(first.max(0.0) as usize).min(bins)] as usize
+            }
+        }
+    }
+
+    /// How many scores equal the `rank`-th, from `rank` on; 0 past the end.
+    pub(super) fn run(&self, rank: usize) -> usize {
+        match self {
+            Self::Sorted(scores) => {
+                let rest = &scores[rank.min(scores.len())..];
+                rest.iter().take_while(|&&score| score == rest[0]).count()
+            }
+            Self::Binned(at_least) => {
+                bin_of_rank(at_least, rank).map_or(0, |bin| at_least[bin] as usize - rank)
+            }
+        }
+    }
+
+    /// Sums `N` numbers of each score in an order that does not depend on threads. A binned score counts as the middle
+    /// of its bin.
+    pub(super) fn sum<const N: usize>(&self, of: impl Fn(f64) -> [f64; N] + Sync) -> [f64; N] {
+        let add = |mut a: [f64; N], b: [f64; N]| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            a
+        };
+        match self {
+            Self::Sorted(scores) => {
+                let chunk =
+                    |scores: &[f32]| scores.iter().map(|&score| of(f64::from(score))).fold([0.0; N], &add);
+                let sums: Vec<[f64; N]> = scores.par_chunks(CHUNK).map(chunk).collect();
+                sums.into_iter().fold([0.0; N], add)
+            }
+            Self::Binned(at_least) => {
+                let bins = at_least.len() - 1;
+                let mut total = [0.0; N];
+                for bin in 0..bins {
+                    let count = at_least[bin] - at_least[bin + 1];
+                    if count > 0 {
+                        let middle = (bin as f64 + 0.5) * 2.0 / bins as f64 - 1.0;
+                        total = add(total, of(middle).map(|value| value * count as f64));
+                    }
+                }
+                total
+            }
+        }
+    }
+
+    /// Counts scores in equal bins over [low, high]; the last bin holds its upper edge too.
+    pub(super) fn histogram(&self, low: f64, high: f64, bins: usize) -> Vec<u64> {
+        let mut counts = vec![0; bins];
+        let mut count = |score: f64, number: u64| {
+            let bin = (score - low) * (bins as f64 / (high - low));
+            counts[(bin as usize).min(bins - 1)] += number;
+        };
+        match self {
+            Self::Sorted(scores) => scores.iter().for_each(|&score| count(f64::from(score), 1)),
+            Self::Binned(at_least) => {
+                for (bin, two) in at_least.windows(2).enumerate() {
+                    count(f64::from(edge(bin, at_least.len() - 1)), two[0] - two[1]);
+                }
+            }
+        }
+        counts
+    }
+}
+
+/// Lower edge of a bin; exact because `bins` is a power of two.
+fn edge(bin: usize, bins: usize) -> f32 {
+    (bin as f64 * 2.0 / bins as f64 - 1.0) as f32
+}
+
+fn bin_of_rank(at_least: &[u64], rank: usize) -> Option<usize> {
+    at_least.partition_point(|&count| count > rank as u64).checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_answer_like_a_list_of_their_edges() {
+        // Scores that are edges of 16 bins lose nothing by being binned.
+        let eighths: [i32; 9] = [7, 7, 3, 3, 3, 0, -1, -8, -8];
+        let scores: Vec<f32> = eighths.iter().map(|&e| e as f32 / 8.0).collect();
+        let mut counts = vec![0; 16];
+        for eighth in eighths {
+            counts[(eighth + 8) as usize] += 1;
+        }
+        let (sorted, binned) = (ScoreList::sorted(scores), ScoreList::binned(counts));
+        assert_eq!(sorted.len(), binned.len());
+        for rank in 0..12 {
+            assert_eq!(sorted.get(rank), binned.get(rank), "rank {rank}");
+            assert_eq!(sorted.run(rank), binned.run(rank), "run at {rank}");
+        }
+        for threshold in [-2.0, -1.0, -0.99, -0.125, 0.0, 0.1, 0.375, 0.376, 0.875, 0.9, 1.0, 7.0, f32::NAN] {
+            assert_eq!(sorted.count_at_least(threshold), binned.count_at_least(threshold), "{threshold}");
+        }
+        assert_eq!(sorted.histogram(-1.0, 1.0, 4), binned.histogram(-1.0, 1.0, 4));
+        assert_eq!(sorted.lowest(), -1.0);
+        let sums = [&sorted, &binned].map(|list| list.sum(|score| [score, 1.0]));
+        assert_eq!((sums[0][1], sums[1][1]), (9.0, 9.0));
+        // Each binned score counts as the middle of its bin, 1/16 above its edge.
+        assert!((sums[1][0] - sums[0][0] - 9.0 / 16.0).abs() < 1e-12);
+    }
+}

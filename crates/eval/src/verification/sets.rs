@@ -1,0 +1,190 @@
+//! Pairs from a list, and all pairs between two sets.
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::folds::ScoredPair;
+use super::scores::SortedScores;
+use super::{Verification, VerificationOptions, require_both};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::similarity::{self, QUERIES};
+
+/// Two rows to compare and the truth about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// One row of the matrix.
+    pub a: usize,
+    /// The other row.
+    pub b: usize,
+    /// Whether both show the same; the labels of the matrix are not asked.
+    pub same: bool,
+}
+
+/// The cosine of each listed pair, in order.
+///
+/// # Errors
+/// [`Error::RowOutOfRange`] naming the first pair with a row that does not exist.
+pub fn pair_scores(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<ScoredPair>> {
+    let rows = embeddings.rows();
+    for (position, pair) in pairs.iter().enumerate() {
+        if let Some(row) = [pair.a, pair.b].into_iter().find(|&row| row >= rows) {
+            return Err(Error::RowOutOfRange { what: "pair", position, row, rows });
+        }
+    }
+    let scored = |pair: &Pair| ScoredPair {
+        score: similarity::cosine(embeddings.row(pair.a), embeddings.row(pair.b)),
+        same: pair.same,
+    };
+    Ok(pairs.par_iter().map(scored).collect())
+}
+
+/// Judges embeddings by a list of pairs.
+///
+/// A pair that is listed twice counts twice. For thresholds chosen without looking at the pairs judged, give
+/// [`pair_scores`] to [`folds`](super::folds) instead.
+///
+/// # Errors
+/// As [`pair_scores`], and [`Error::MissingScores`] unless the list has pairs of both kinds.
+pub fn pair_list(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Verification> {
+    let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
+    for pair in pair_scores(embeddings, pairs)? {
+        if pair.same { &mut genuine } else { &mut impostor }.push(pair.score);
+    }
+    require_both(genuine.len(), impostor.len())?;
+    let counts = (genuine.len() as u64, impostor.len() as u64);
+    Ok(Verification::new(SortedScores::new(genuine, impostor), counts.0, counts.1))
+}
+
+/// Judges all pairs of one row of `enrol` and one row of `probe`; those with equal labels are genuine.
+///
+/// # Errors
+/// [`Error::Dimensions`] if the sets do not fit together, [`Error::TooManyPairs`] if there are more than `max_pairs`
+/// (they are not sampled: see [`streaming::enrol_probe`](super::streaming::enrol_probe)), [`Error::MissingScores`] if one
+/// kind of pair does not exist.
+pub fn enrol_probe(
+    enrol: &Embeddings,
+    probe: &Embeddings,
+    options: &VerificationOptions,
+) -> Result<Verification> {
+    let (genuine, impostor) = scores_between(enrol, probe, options.max_pairs, |cosine, _, _| cosine)?;
+    let counts = (genuine.len() as u64, impostor.len() as u64);
+    Ok(Verification::new(SortedScores::new(genuine, impostor), counts.0, counts.1))
+}
+
+/// Scores of all pairs between two sets, genuine and impostor. `score` turns cosine, enrol row and probe row into a score.
+pub(super) fn scores_between(
+    enrol: &Embeddings,
+    probe: &Embeddings,
+    max_pairs: u64,
+    score: impl Fn(f32, usize, usize) -> f32 + Sync,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    enrol.require_same_dim(probe)?;
+    let pairs = enrol.rows() as u64 * probe.rows() as u64;
+    if pairs > max_pairs {
+        return Err(Error::TooManyPairs { pairs, max_pairs });
+    }
+    let blocks: Vec<(Vec<f32>, Vec<f32>)> = (0..enrol.rows().div_ceil(QUERIES))
+        .into_par_iter()
+        .map_init(Vec::new, |scratch, nth| {
+            let queries = nth * QUERIES..((nth + 1) * QUERIES).min(enrol.rows());
+            similarity::between(enrol.unit_rows(), queries.clone(), probe.unit_rows(), enrol.dim(), scratch);
+            let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
+            for (query, cosines) in queries.zip(scratch.chunks_exact(probe.rows())) {
+                let label = enrol.labels()[query];
+                for (other, (&cosine, &of)) in cosines.iter().zip(probe.labels()).enumerate() {
+                    let kind = if of == label { &mut genuine } else { &mut impostor };
+                    kind.push(score(cosine, query, other));
+                }
+            }
+            (genuine, impostor)
+        })
+        .collect();
+    let mut all = (Vec::new(), Vec::new());
+    for (genuine, impostor) in blocks {
+        all.0.extend(genuine);
+        all.1.extend(impostor);
+    }
+    require_both(all.0.len(), all.1.len())?;
+    Ok(all)
+}
+
+/// How many labels of `probe` occur in `enrol`.
+pub(crate) fn known_probes(enrol: &Embeddings, probe: &Embeddings) -> usize {
+    let enrolled: HashSet<u32> = enrol.labels().iter().copied().collect();
+    probe.labels().iter().filter(|label| enrolled.contains(label)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{all_pairs, balanced_pairs};
+    use super::*;
+
+    fn wheel(angles: &[f32], labels: &[u32]) -> Embeddings {
+        let data: Vec<f32> = angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect();
+        Embeddings::new(&data, labels.len(), 2, labels).unwrap()
+    }
+
+    #[test]
+    fn a_list_of_all_pairs_is_all_pairs() {
+        let set = wheel(&[0.0, 0.3, 0.5, 0.9, 1.4, 2.0], &[1, 1, 2, 1, 2, 3]);
+        let labels = set.labels();
+        let pairs: Vec<Pair> = (0..6)
+            .flat_map(|a| (a + 1..6).map(move |b| (a, b)))
+            .map(|(a, b)| Pair { a, b, same: labels[a] == labels[b] })
+            .collect();
+        let (listed, all) =
+            (pair_list(&set, &pairs).unwrap(), all_pairs(&set, &VerificationOptions::default()).unwrap());
+        assert_eq!((listed.roc, listed.auc, listed.eer), (all.roc, all.auc, all.eer));
+        let bad = [Pair { a: 0, b: 1, same: true }, Pair { a: 2, b: 6, same: false }];
+        let error = pair_list(&set, &bad).unwrap_err();
+        assert_eq!(error, Error::RowOutOfRange { what: "pair", position: 1, row: 6, rows: 6 });
+        assert_eq!(pair_list(&set, &bad[..1]).unwrap_err(), Error::MissingScores { genuine: 1, impostor: 0 });
+    }
+
+    #[test]
+    fn enrol_and_probe_make_every_cross_pair_once() {
+        let (enrol, probe) =
+            (wheel(&[0.0, 1.5, 0.1], &[1, 2, 1]), wheel(&[0.2, 1.4, 0.8, 2.9, 0.4], &[1, 2, 2, 9, 1]));
+        let found = enrol_probe(&enrol, &probe, &VerificationOptions::default()).unwrap();
+        assert_eq!((found.genuine, found.impostor), (2 * 2 + 2, 15 - 6));
+        // Lowest genuine: 1.5 against 0.8, apart by 0.7; 0.1 against 0.8 is an impostor pair exactly as far.
+        assert!((found.scores.genuine().lowest() - 0.7_f32.cos()).abs() < 1e-6);
+        let few = VerificationOptions { max_pairs: 14, seed: 0 };
+        assert_eq!(
+            enrol_probe(&enrol, &probe, &few).unwrap_err(),
+            Error::TooManyPairs { pairs: 15, max_pairs: 14 }
+        );
+        let strangers = wheel(&[0.0], &[7]);
+        let none = enrol_probe(&enrol, &strangers, &VerificationOptions::default()).unwrap_err();
+        assert_eq!(none, Error::MissingScores { genuine: 0, impostor: 3 });
+        let line = Embeddings::new(&[1.0], 1, 1, &[1]).unwrap();
+        assert_eq!(
+            enrol_probe(&enrol, &line, &VerificationOptions::default()).unwrap_err(),
+            Error::Dimensions { left: 2, right: 1 }
+        );
+    }
+
+    #[test]
+    fn balanced_pairs_are_equally_many() {
+        let angles: Vec<f32> = (0..30).map(|at| at as f32 * 0.1).collect();
+        let labels: Vec<u32> = (0..30).map(|at| at / 5).collect();
+        let set = wheel(&angles, &labels);
+        let options = VerificationOptions { seed: 4, ..VerificationOptions::default() };
+        let found = balanced_pairs(&set, &options).unwrap();
+        assert_eq!((found.genuine, found.impostor, found.pairs_in_all), (60, 60, 435));
+        // Equally many pairs of each kind: the two accuracies are one.
+        assert_eq!(found.best_accuracy, found.best_balanced_accuracy);
+        let few = balanced_pairs(&set, &VerificationOptions { max_pairs: 21, seed: 4 }).unwrap();
+        assert_eq!((few.genuine, few.impostor), (10, 10));
+        assert_eq!(found.roc, balanced_pairs(&set, &options).unwrap().roc);
+    }
+
+    #[test]
+    fn known_probes_are_counted() {
+        let (enrol, probe) = (wheel(&[0.0, 1.0], &[1, 2]), wheel(&[0.0, 1.0, 2.0], &[2, 3, 2]));
+        assert_eq!(known_probes(&enrol, &probe), 2);
+    }
+}

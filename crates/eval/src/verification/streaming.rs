@@ -1,0 +1,326 @@
+//! Verification of more pairs than memory holds: 10^10 and beyond.
+//!
+//! Cosines are computed in tiles by blocked matrix products and counted at once in narrow bins over [-1, 1]; no score is
+//! kept. All scores of a bin then count as equal to its lower edge, so a threshold is known to one bin width (the
+//! `resolution` of the result) and every rate lies between the exact rates at the two edges. Memory besides the embeddings
+//! is 24 bytes a bin, a tile of 256 KiB and its rows for each thread, whatever the number of pairs. Counts are whole numbers, so the
+//! result does not depend on how tiles are shared among threads. Matrix products round in another order than
+//! [`all_pairs`](super::all_pairs), so a cosine may differ from its value there by about 1e-6.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
+
+use super::list::ScoreList;
+use super::scores::SortedScores;
+use super::{Verification, require_both};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+
+/// Rows of either side of a tile.
+const TILE: usize = 256;
+/// Pairs after which a thread's small counters, half the size and so the quicker, are added to the large ones.
+const FLUSH: u64 = 1 << 31;
+
+/// How narrowly scores are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamingOptions {
+    /// The number of bins is 2 to this power, between 8 and 22. Default 20: bins of width 1.9e-6, 24 MiB a thread.
+    pub bins_log2: u32,
+}
+
+impl Default for StreamingOptions {
+    fn default() -> Self {
+        Self { bins_log2: 20 }
+    }
+}
+
+/// Told how far a long comparison has come: pairs compared and pairs in all. Called from any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// [`all_pairs`](super::all_pairs) without keeping scores.
+///
+/// # Errors
+/// [`Error::Option`] for bins outside their range, [`Error::OneClass`] and [`Error::NoGenuinePairs`].
+pub fn all_pairs(
+    embeddings: &Embeddings,
+    options: &StreamingOptions,
+    progress: Progress<'_>,
+) -> Result<Verification> {
+    embeddings.require_two_classes()?;
+    let sorted = embeddings.sorted_by_label();
+    let labels = sorted.labels();
+    let rows = sorted.rows();
+    let classes: Vec<usize> = labels.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
+    if classes.iter().all(|&size| size == 1) {
+        return Err(Error::NoGenuinePairs { classes: classes.len() });
+    }
+    let ends: Vec<usize> = classes
+        .iter()
+        .scan(0, |sum, size| {
+            *sum += size;
+            Some(*sum)
+        })
+        .collect();
+    let end_of_class = |row: usize| ends[ends.partition_point(|&end| end <= row)];
+    let total = rows as u64 * (rows as u64 - 1) / 2;
+    // Partners of row `a` are the rows after it: genuine up to the end of its class, impostors from there.
+    stream(&sorted, &sorted, *options, total, progress, |a| {
+        let end = end_of_class(a);
+        (a + 1..rows, a + 1..end)
+    })
+}
+
+/// [`enrol_probe`](super::enrol_probe) without keeping scores.
+///
+/// # Errors
+/// [`Error::Option`] for bins outside their range, [`Error::Dimensions`], [`Error::MissingScores`] if one kind of pair
+/// does not exist.
+pub fn enrol_probe(
+    enrol: &Embeddings,
+    probe: &Embeddings,
+    options: &StreamingOptions,
+    progress: Progress<'_>,
+) -> Result<Verification> {
+    enrol.require_same_dim(probe)?;
+    let probe = probe.sorted_by_label();
+    let labels = probe.labels();
+    let total = enrol.rows() as u64 * probe.rows() as u64;
+    stream(enrol, &probe, *options, total, progress, |a| {
+        let label = enrol.labels()[a];
+        let start = labels.partition_point(|&other| other < label);
+        (0..labels.len(), start..labels.partition_point(|&other| other <= label))
+    })
+}
+
+/// Counts of one thread.
+struct Counts {
+    genuine: Counter,
+    impostor: Counter,
+}
+
+/// Scores counted in bins.
+struct Counter {
+    recent: Vec<u32>,
+    before: Vec<u64>,
+}
+
+impl Counter {
+    fn new(bins: usize) -> Self {
+        Self { recent: vec![0; bins], before: vec![0; bins] }
+    }
+
+    fn flush(&mut self) {
+        for (sum, count) in self.before.iter_mut().zip(&mut self.recent) {
+            *sum += u64::from(std::mem::take(count));
+        }
+    }
+
+    /// Adds each cosine to its bin. Exact: the scale is a power of two, and the rest are whole numbers.
+    fn count(&mut self, cosines: &[f32]) {
+        let half = (self.recent.len() / 2) as i32;
+        let (scale, last) = (half as f32, self.recent.len() as i32 - 1);
+        for &cosine in cosines {
+            let scaled = cosine * scale;
+            let toward_zero = scaled as i32;
+            let floor = toward_zero - i32::from(toward_zero as f32 > scaled);
+            self.recent[(floor + half).clamp(0, last) as usize] += 1;
+        }
+    }
+}
+
+/// Counts all pairs of a row `a` of `left` with the rows `partners(a).0` of `right`, of which those in `partners(a).1` are
+/// genuine.
+fn stream(
+    left: &Embeddings,
+    right: &Embeddings,
+    options: StreamingOptions,
+    total: u64,
+    progress: Progress<'_>,
+    partners: impl Fn(usize) -> (Range<usize>, Range<usize>) + Sync,
+) -> Result<Verification> {
+    if !(8..=22).contains(&options.bins_log2) {
+        let value = f64::from(options.bins_log2);
+        return Err(Error::Option { name: "bins_log2", value, wanted: "between 8 and 22" });
+    }
+    let bins = 1_usize << options.bins_log2;
+    let dim = left.dim();
+    let (left_tiles, right_tiles) = (left.rows().div_ceil(TILE), right.rows().div_ceil(TILE));
+    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let view = |set: &Embeddings, rows: Range<usize>, padded: &mut Vec<f32>| {
+        // Every tile has the same size, so that each cosine is computed in the same way.
+        padded.clear();
+        padded.extend_from_slice(&set.unit_rows()[rows.start * dim..rows.end * dim]);
+        padded.resize(TILE * dim, 0.0);
+    };
+    let work = |_| {
+        let mut counts = Counts { genuine: Counter::new(bins), impostor: Counter::new(bins) };
+        let mut since = 0;
+        let (mut a, mut b, mut tile) = (Vec::new(), Vec::new(), vec![0.0; TILE * TILE]);
+        loop {
+            let row_tile = next.fetch_add(1, Ordering::Relaxed);
+            if row_tile >= left_tiles {
+                counts.genuine.flush();
+                counts.impostor.flush();
+                return counts;
+            }
+            let rows = row_tile * TILE..((row_tile + 1) * TILE).min(left.rows());
+            let ranges: Vec<_> = rows.clone().map(&partners).collect();
+            view(left, rows.clone(), &mut a);
+            for column_tile in 0..right_tiles {
+                let columns = column_tile * TILE..((column_tile + 1) * TILE).min(right.rows());
+                if ranges.iter().all(|(all, _)| all.end <= columns.start || all.start >= columns.end) {
+                    continue;
+                }
+                view(right, columns.clone(), &mut b);
+                let (a, b) = (
+                    MatRef::new(&a, TILE, dim).expect("padded to a whole tile"),
+                    MatRef::new(&b, TILE, dim).expect("padded to a whole tile"),
+                );
+                matrix::matmul_transposed_b(&mut tile, a, b, Write::Replace, Threads::Serial);
+                let mut compared = 0;
+                for ((all, genuine), cosines) in ranges.iter().zip(tile.chunks_exact(TILE)) {
+                    let inside = |at: usize| at.clamp(columns.start, columns.end) - columns.start;
+                    let (start, end) = (inside(all.start), inside(all.end));
+                    let (from, to) =
+                        (inside(genuine.start).clamp(start, end), inside(genuine.end).clamp(start, end));
+                    counts.impostor.count(&cosines[start..from]);
+                    counts.genuine.count(&cosines[from..to.max(from)]);
+                    counts.impostor.count(&cosines[to.max(from)..end]);
+                    compared += (end - start) as u64;
+                }
+                since += compared;
+                if since > FLUSH {
+                    counts.genuine.flush();
+                    counts.impostor.flush();
+                    since = 0;
+                }
+                progress(done.fetch_add(compared, Ordering::Relaxed) + compared, total);
+            }
+        }
+    };
+    let threads = rayon::current_num_threads().min(left_tiles);
+    let all: Vec<Counts> = (0..threads).into_par_iter().map(work).collect();
+    let (mut genuine, mut impostor) = (vec![0; bins], vec![0; bins]);
+    for counts in all {
+        for (sum, count) in genuine.iter_mut().zip(counts.genuine.before) {
+            *sum += count;
+        }
+        for (sum, count) in impostor.iter_mut().zip(counts.impostor.before) {
+            *sum += count;
+        }
+    }
+    let (genuine, impostor) = (ScoreList::binned(genuine), ScoreList::binned(impostor));
+    let lengths = (genuine.len(), impostor.len());
+    require_both(lengths.0, lengths.1)?;
+    let scores = SortedScores::of_lists(genuine, impostor);
+    let mut found = Verification::new(scores, lengths.0 as u64, lengths.1 as u64);
+    found.resolution = Some(2.0 / bins as f64);
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{VerificationOptions, all_pairs as exactly, enrol_probe as exactly_between};
+    use super::*;
+
+    fn set(rows: usize, classes: u32, seed: u32) -> Embeddings {
+        let dim = 5;
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 16_777_216.0 - 0.5
+        };
+        let labels: Vec<u32> = (0..rows as u32).map(|row| row * 7 % classes).collect();
+        let data: Vec<f32> = (0..rows * dim)
+            .map(|at| ((labels[at / dim] * 3 + (at % dim) as u32) as f32).sin() + 2.0 * next())
+            .collect();
+        Embeddings::new(&data, rows, dim, &labels).unwrap()
+    }
+
+    fn near(binned: &Verification, exact: &Verification) {
+        assert_eq!((binned.genuine, binned.impostor), (exact.genuine, exact.impostor));
+        let width = binned.resolution.unwrap();
+        // What the binned rate may be off by: the pairs within two bins of the threshold.
+        for far in [0.001, 0.01, 0.1, 0.5] {
+            let point = binned.operating_point_at_far(far).unwrap();
+            let [low, high] = [-2.0, 2.0]
+                .map(|bins| exact.operating_point_at_threshold((point.threshold + bins * width) as f32));
+            assert!(high.tar <= point.tar && point.tar <= low.tar, "{point:?} {low:?} {high:?}");
+            assert!(high.far <= point.far && point.far <= low.far, "{point:?} {low:?} {high:?}");
+        }
+        assert!((binned.auc - exact.auc).abs() < 10.0 * width, "{} {}", binned.auc, exact.auc);
+        assert!((binned.eer - exact.eer).abs() < 0.002, "{} {}", binned.eer, exact.eer);
+    }
+
+    #[test]
+    fn streamed_rates_are_the_exact_ones_within_the_resolution() {
+        let last = AtomicU64::new(0);
+        let progress = |done: u64, total: u64| {
+            assert!(done <= total);
+            last.fetch_max(done, Ordering::Relaxed);
+        };
+        // Less than one tile, and several with a ragged end.
+        for rows in [90, 1100] {
+            let embeddings = set(rows, 6, 3);
+            let exact = exactly(&embeddings, &VerificationOptions::default()).unwrap();
+            last.store(0, Ordering::Relaxed);
+            let binned = all_pairs(&embeddings, &StreamingOptions { bins_log2: 16 }, &progress).unwrap();
+            assert_eq!(last.load(Ordering::Relaxed), exact.pairs);
+            near(&binned, &exact);
+            for threads in [1, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let again = pool.install(|| {
+                    all_pairs(&embeddings, &StreamingOptions { bins_log2: 16 }, &progress).unwrap()
+                });
+                assert_eq!((&again.roc, again.auc, again.eer), (&binned.roc, binned.auc, binned.eer));
+            }
+        }
+        let (enrol, probe) = (set(70, 5, 1), set(620, 8, 2));
+        let exact = exactly_between(&enrol, &probe, &VerificationOptions::default()).unwrap();
+        near(&enrol_probe(&enrol, &probe, &StreamingOptions::default(), &|_, _| ()).unwrap(), &exact);
+    }
+
+    #[test]
+    fn every_cosine_falls_into_the_bin_that_holds_it() {
+        for (cosine, bin) in [
+            (-1.0, 0),
+            (-1.000_001, 0),
+            (-0.76, 0),
+            (-0.75, 1),
+            (-1e-30, 3),
+            (0.0, 4),
+            (0.249, 4),
+            (0.25, 5),
+            (1.0, 7),
+            (1.000_001, 7),
+        ] {
+            let mut counter = Counter::new(8);
+            counter.count(&[cosine]);
+            assert_eq!(counter.recent.iter().position(|&c| c == 1), Some(bin), "{cosine}");
+            counter.flush();
+            assert_eq!((counter.recent[bin], counter.before[bin]), (0, 1));
+        }
+    }
+
+    #[test]
+    fn each_way_to_be_wrong_has_its_error() {
+        let embeddings = set(20, 4, 1);
+        for bins_log2 in [7, 23] {
+            let error = all_pairs(&embeddings, &StreamingOptions { bins_log2 }, &|_, _| ()).unwrap_err();
+            assert!(matches!(error, Error::Option { name: "bins_log2", .. }));
+        }
+        let options = StreamingOptions::default();
+        let error = |labels: &[u32]| {
+            let set = Embeddings::new(&[1.0, 2.0, 3.0], 3, 1, labels).unwrap();
+            all_pairs(&set, &options, &|_, _| ()).unwrap_err()
+        };
+        assert_eq!(error(&[1, 1, 1]), Error::OneClass { class: 1, rows: 3 });
+        assert_eq!(error(&[1, 2, 3]), Error::NoGenuinePairs { classes: 3 });
+        let strangers = Embeddings::new(&[1.0; 5], 1, 5, &[99]).unwrap();
+        let error = enrol_probe(&embeddings, &strangers, &options, &|_, _| ()).unwrap_err();
+        assert_eq!(error, Error::MissingScores { genuine: 0, impostor: 20 });
+    }
+}
