@@ -149,7 +149,7 @@ impl Lanes for Plain {
     }
     #[inline(always)]
     unsafe fn any_above(self, other: Self) -> bool {
-        self.0.iter().zip(&other.0).fold(false, |any, (a, b)| any | (a > b))
+        self.0.iter().zip(&other.0).any(|(a, b)| a > b)
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {

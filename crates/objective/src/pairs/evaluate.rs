@@ -299,6 +299,7 @@ impl PairObjective {
             let matrix = Matrix::new(self.measure(), queries, Some(references));
             let mut pass = match self {
                 Self::SoftTriple(of) => of.pass(&matrix, &pairing, labels, weights),
+                Self::ProxyNca(of) => of.pass(&matrix, labels, weights),
                 _ => self.pass(&matrix, &pairing, weights),
             };
             let slopes = std::mem::take(&mut pass.slopes);
@@ -349,8 +350,7 @@ impl PairObjective {
             Self::IntraPairVariance(of) => of.pass(matrix, pairing),
             Self::FastAp(of) => of.pass(matrix, pairing, weights),
             Self::RankedList(of) => of.pass(matrix, pairing),
-            Self::ProxyNca(of) => of.pass(matrix, pairing, weights),
-            Self::Angular(_) | Self::ProxyAnchor(_) | Self::SoftTriple(_) => {
+            Self::Angular(_) | Self::ProxyNca(_) | Self::ProxyAnchor(_) | Self::SoftTriple(_) => {
                 unreachable!("these are evaluated by the callers, which have what they need beside a matrix")
             }
         }

@@ -1,5 +1,6 @@
 //! Proxy losses: each class has one learnt vector, and samples are compared with those instead of with each other.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::PairError;
@@ -55,32 +56,40 @@ impl ProxyNca {
         check_scale("softmax_scale", self.softmax_scale)
     }
 
-    /// Rows are samples, columns proxies, compared by squared distances; each row has one positive.
+    /// Rows are samples, columns proxies, compared by squared distances; the positive is the proxy of the sample's label. As
+    /// every row needs every proxy, rows are worked on as they are and not through the tuples.
     pub(crate) fn pass<T: Real>(
         self,
         matrix: &Matrix<T>,
-        pairing: &Pairing<'_>,
+        labels: &[u32],
         weights: Option<&[f64]>,
     ) -> Pass<T> {
-        let scale = self.softmax_scale;
-        let (sums, slopes) = sweep(matrix, pairing, |row, slopes| {
-            if row.negatives.is_empty() {
+        let (cols, scale) = (matrix.cols(), self.softmax_scale);
+        let mut slopes = vec![T::zero(); matrix.rows() * cols];
+        let row = |(row, out): (usize, &mut [T])| {
+            let target = labels[row] as usize;
+            out.copy_from_slice(matrix.row(row));
+            let own = std::mem::replace(&mut out[target], T::infinity());
+            let nearest = out.iter().copied().fold(T::infinity(), T::min);
+            if nearest == T::infinity() {
+                // the only proxy is the sample's own
+                out[target] = T::zero();
                 return Sums::one(0.0);
             }
-            let weight = weights.map_or(1.0, |weights| weights[row.anchor]);
-            let mut list: Vec<f64> = row.negatives.iter().map(|n| -scale * row.values[n.at]).collect();
-            let pooled = log_sum_exp(&mut list, |_| 1.0, false);
-            let mut sums = Sums::default();
-            for p in row.positives {
-                let (loss, slope) = softplus(pooled + scale * row.values[p.at]);
-                sums = Sums::one(weight * loss);
-                let push = weight * slope * scale;
-                slopes[p.at] += push;
-                row.negatives.iter().zip(&list).for_each(|(n, share)| slopes[n.at] -= push * share);
-            }
-            sums
-        });
-        Pass::mean(sums, slopes)
+            let weight = weights.map_or(1.0, |weights| weights[row]);
+            let (sum, _) = T::exponential_sums(out, T::from_f64(-scale), nearest);
+            let pooled = sum.ln() - scale * nearest.into();
+            let (loss, slope) = softplus(pooled + scale * own.into());
+            let push = weight * slope * scale;
+            T::weigh(out, T::from_f64(-scale), nearest, T::from_f64(-push / sum));
+            out[target] = T::from_f64(push);
+            Sums::one(weight * loss)
+        };
+        let sums: Vec<Sums> = match cols {
+            0 => Vec::new(),
+            _ => slopes.par_chunks_mut(cols).enumerate().map(row).collect(),
+        };
+        Pass::mean(Sums::total(&sums), slopes)
     }
 }
 

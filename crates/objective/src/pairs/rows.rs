@@ -32,6 +32,15 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    /// All of them, added in their order.
+    pub(crate) fn total(all: &[Self]) -> Self {
+        all.iter().fold(Self::default(), |total, sums| Self {
+            loss: total.loss + sums.loss,
+            terms: total.terms + sums.terms,
+            active: total.active + sums.active,
+        })
+    }
+
     /// One term.
     pub(crate) fn one(loss: f64) -> Self {
         Self { loss, terms: 1.0, active: f64::from(u8::from(loss > 0.0)) }
@@ -98,12 +107,7 @@ pub(crate) fn sweep<T: Real>(
             },
         )
         .collect();
-    let total = sums.iter().fold(Sums::default(), |total, sums| Sums {
-        loss: total.loss + sums.loss,
-        terms: total.terms + sums.terms,
-        active: total.active + sums.active,
-    });
-    (total, slopes)
+    (Sums::total(&sums), slopes)
 }
 
 /// What every anchor says, in their order; for objectives that need a sum over the batch before the slopes.
