@@ -49,6 +49,6 @@ fn main() {
         });
     });
     rate("grad centres", &mut || {
-        matmul_transposed_a(&mut grad_centres, s, x, Write::Replace, Threads::Rayon)
+        matmul_transposed_a(&mut grad_centres, s, x, Write::Replace, Threads::Rayon);
     });
 }

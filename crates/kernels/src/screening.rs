@@ -458,7 +458,9 @@ mod tests {
         let unit = |mut values: Vec<f32>| {
             for row in values.chunks_exact_mut(dim) {
                 let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-                row.iter_mut().for_each(|value| *value /= norm);
+                for value in row.iter_mut() {
+                    *value /= norm;
+                }
             }
             values
         };

@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     };
     let objective = Objective::am_softmax(arguments.scale, arguments.margin)?;
     let optimiser = OptimiserConfig::sgd(0.9, 5e-4);
-    let config = HeadConfig { mode, optimiser, ..HeadConfig::default() };
+    let config = HeadConfig { optimiser, mode, ..HeadConfig::default() };
     let (batch, dim) = (arguments.batch, arguments.dim);
     let mut head = Head::new(arguments.classes, dim, objective, config)?;
     let mut random = ChaCha8Rng::seed_from_u64(1);

@@ -160,5 +160,7 @@ pub(crate) fn project(gradient: &mut [f32], along: f32, row: &[f32], norm: f32) 
     }
     let factor = norm.recip();
     add_scaled(gradient, -along * factor, row);
-    gradient.iter_mut().for_each(|value| *value *= factor);
+    for value in gradient.iter_mut() {
+        *value *= factor;
+    }
 }

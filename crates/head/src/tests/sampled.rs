@@ -7,7 +7,7 @@ use crate::{Head, HeadConfig, HeadError, HeadMode, OptimiserConfig};
 
 fn head(classes: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
     let objective = Objective::am_softmax(20.0, 0.2).expect("in range");
-    Head::new(classes, 8, objective, HeadConfig { mode, optimiser, ..Default::default() }).expect("in range")
+    Head::new(classes, 8, objective, HeadConfig { optimiser, mode, ..Default::default() }).expect("in range")
 }
 
 #[test]

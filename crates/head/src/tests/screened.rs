@@ -16,7 +16,9 @@ fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) 
 /// Features with something in common, so that what the tail pulls at has a direction.
 fn features(batch: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut features = values(batch * dim, seed);
-    features.iter_mut().for_each(|value| *value += 0.4);
+    for value in &mut features {
+        *value += 0.4;
+    }
     features
 }
 
@@ -99,7 +101,7 @@ fn on_average_the_gradients_are_exact() {
 #[test]
 fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
     // early: random features; trained: features about their own centres
-    for share in [0.0, 0.7] {
+    for share in [0.0_f32, 0.7] {
         let (classes, dim, batch) = (30_000, 128, 32);
         let parameters = ClassParameters { scale: Some(64.0), margin: Some(0.35), ..Default::default() };
         let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
@@ -112,7 +114,7 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
         let mut x = values(batch * dim, 3);
         for (x, &label) in x.chunks_mut(dim).zip(&y) {
             let norm = x.iter().map(|value| value * value).sum::<f32>().sqrt();
-            let rest = (1.0 - share * share as f32).sqrt();
+            let rest = (1.0 - share * share).sqrt();
             let centre = dense.centres().row(label as usize);
             x.iter_mut().zip(centre).for_each(|(x, w)| *x = share * w + rest * *x / norm);
         }
