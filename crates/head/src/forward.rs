@@ -284,8 +284,17 @@ impl Active {
             .map_err(widemargin_objective::ObjectiveError::from)?)
     }
 
+    /// What came of the active samples, with zeros in the places of the ignored ones.
+    pub(crate) fn with_ignored(&self, found: HeadForward) -> HeadForward {
+        HeadForward {
+            losses: self.spread(&found.losses, 1),
+            grad_features: self.spread(&found.grad_features, self.dim),
+            ..found
+        }
+    }
+
     /// Rows of the active samples in their places, zeros in those of the ignored ones.
-    pub(crate) fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
+    fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
         let mut all = vec![0.0; self.batch * cols];
         for (values, &row) in values.chunks(cols).zip(&self.rows) {
             all[row * cols..(row + 1) * cols].copy_from_slice(values);
@@ -531,10 +540,8 @@ impl<'a> Centres<'a> {
     ) -> Result<HeadForward, HeadError> {
         self.check(features, labels, objective.ignore_label())?;
         if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
-            let mut found = self.forward(objective, active.features()?, &active.labels, step)?;
-            found.losses = active.spread(&found.losses, 1);
-            found.grad_features = active.spread(&found.grad_features, features.cols());
-            return Ok(found);
+            let found = self.forward(objective, active.features()?, &active.labels, step)?;
+            return Ok(active.with_ignored(found));
         }
         let batch = Batch::new(features, self.score);
         let FirstPass { outcomes, points, targets, scored } =

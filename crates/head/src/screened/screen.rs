@@ -141,10 +141,8 @@ impl Screened<'_> {
     ) -> Result<HeadForward, HeadError> {
         self.centres.check(features, labels, objective.ignore_label())?;
         if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
-            let mut found = self.forward(objective, active.features()?, &active.labels, step)?;
-            found.losses = active.spread(&found.losses, 1);
-            found.grad_features = active.spread(&found.grad_features, features.cols());
-            return Ok(found);
+            let found = self.forward(objective, active.features()?, &active.labels, step)?;
+            return Ok(active.with_ignored(found));
         }
         let batch = Batch::new(features, objective.score());
         let pass = self.pass(objective, &batch, features, labels)?;
