@@ -88,6 +88,21 @@ pub enum HeadError {
         class: usize,
     },
 
+    /// Classes added to or dropped from a head whose objective has a margin for each.
+    #[error(
+        "the objective has a margin for each class; make a new objective with other margins and a head of it"
+    )]
+    ClassMarginsFixed,
+
+    /// A new class without an embedding, or with embeddings whose mean has no direction.
+    #[error(
+        "new class {class} has no embedding, or embeddings that cancel; wanted at least one with a direction"
+    )]
+    EmptyClass {
+        /// Its number among the new ones.
+        class: usize,
+    },
+
     /// Margins by class in a sampled head, whose classes have other numbers in each step.
     #[error("a sampled head knows no margins by class; use the dense or the screened mode")]
     ClassMarginsWhenSampled,

@@ -336,7 +336,7 @@ pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usiz
 }
 
 /// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
-fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
+pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     let mut values = Vec::with_capacity(count + 1);

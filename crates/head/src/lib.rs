@@ -25,6 +25,7 @@
 //! Results do not depend on the number of threads. [`Head::state`] and [`Head::from_state`] restore a head to the bit.
 #![forbid(unsafe_code)]
 
+mod classes;
 mod config;
 mod error;
 mod forward;
@@ -37,6 +38,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use classes::NewClasses;
 pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
 pub use error::HeadError;
 pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};

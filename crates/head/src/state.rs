@@ -11,13 +11,13 @@ use crate::screened::Screen;
 use crate::{Head, HeadConfig, HeadError, Optimiser};
 
 /// Name of the tensor of the class centres.
-const CENTRES: &str = "centres";
+pub(crate) const CENTRES: &str = "centres";
 
 /// Name of the tensor that says of each row of a screened head how many steps it is behind, and whether it is active.
 const BEHIND: &str = "behind";
 
 /// Name of the tensor of a screened head's last learning rates, each as two numbers that add up to it.
-const RATES: &str = "rates";
+pub(crate) const RATES: &str = "rates";
 
 /// The whole state of a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The head against the plain reference in f64, and the promises it makes about threads, state and refusals.
 
+mod classes;
 mod promises;
 mod reference;
 mod sampled;

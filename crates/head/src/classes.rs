@@ -1,0 +1,167 @@
+//! Classes that come and go: a trained head with more or fewer of them.
+
+use widemargin_objective::{MatRef, NORM_FLOOR, norm, normalise};
+
+use crate::head::normal_values;
+use crate::state::{CENTRES, RATES};
+use crate::{Head, HeadError, HeadState};
+
+/// Where the centres of new classes come from.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum NewClasses<'a> {
+    /// This many, in random directions.
+    Random {
+        /// Number of classes.
+        count: usize,
+        /// Seed of the directions.
+        seed: u64,
+    },
+    /// The mean of the unit embeddings of each: `labels` number the new classes from 0, one a row of `embeddings`, and every
+    /// class up to the largest label has a row.
+    MeansOf {
+        /// `[samples, dim]`.
+        embeddings: MatRef<'a>,
+        /// One a sample.
+        labels: &'a [u32],
+        /// Seed of the directions of what a mean cannot give: all but the first of several centres a class.
+        seed: u64,
+    },
+}
+
+impl Head {
+    /// Adds classes behind the last; returns the number of the first new one.
+    ///
+    /// New centres are as long as the others are on average, and what the optimiser remembers of them is nothing. The scale of an
+    /// objective that follows from the number of classes (AdaCos) stays what it was.
+    ///
+    /// # Errors
+    /// [`HeadError::ClassMarginsFixed`] with margins by class; embeddings of another dimension, not finite, or with a label count
+    /// that is not theirs; [`HeadError::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than
+    /// labels can name. The head is unchanged then.
+    pub fn add_classes(&mut self, new: NewClasses<'_>) -> Result<u32, HeadError> {
+        self.check_margins()?;
+        let (dim, each) = (self.dim(), self.sub_centres());
+        let (count, seed) = match new {
+            NewClasses::Random { count, seed } => (count, seed),
+            NewClasses::MeansOf { labels, seed, .. } => {
+                (labels.iter().max().map_or(0, |label| *label as usize + 1), seed)
+            }
+        };
+        crate::head::check_size(self.classes() + count, each, dim)?;
+        let mut centres = normal_values(count * each * dim, 1.0, seed);
+        centres.chunks_mut(dim).for_each(|row| {
+            normalise(row);
+        });
+        if let NewClasses::MeansOf { embeddings, labels, .. } = new {
+            self.check_embeddings(embeddings, labels)?;
+            for (class, mean) in means(embeddings, labels, count).into_iter().enumerate() {
+                let mean = mean.ok_or(HeadError::EmptyClass { class })?;
+                centres[class * each * dim..][..dim].copy_from_slice(&mean);
+            }
+        }
+        let length = self.mean_length();
+        centres.iter_mut().for_each(|value| *value *= length);
+
+        let first = self.classes() as u32;
+        let mut state = self.state();
+        state.classes += count;
+        for tensor in state.tensors.iter_mut().filter(|tensor| tensor.name != RATES) {
+            if tensor.name == CENTRES {
+                tensor.values.extend_from_slice(&centres);
+            } else {
+                let added = tensor.shape[1] * count * each;
+                tensor.values.resize(tensor.values.len() + added, 0.0);
+            }
+            tensor.shape[0] += count * each;
+        }
+        *self = Self::from_state(state)?;
+        Ok(first)
+    }
+
+    /// Drops classes; the others move up. Returns the new number of each old class, `None` for a dropped one.
+    ///
+    /// # Errors
+    /// [`HeadError::ClassMarginsFixed`] with margins by class; [`HeadError::Label`] for a class that there is not, its row being
+    /// the place in `classes`; [`HeadError::OutOfRange`] if none would be left. The head is unchanged then.
+    pub fn drop_classes(&mut self, classes: &[u32]) -> Result<Vec<Option<u32>>, HeadError> {
+        self.check_margins()?;
+        let mut stays = vec![true; self.classes()];
+        for (row, &class) in classes.iter().enumerate() {
+            let stays = stays.get_mut(class as usize);
+            *stays.ok_or(HeadError::Label { row, found: class, classes: self.classes() })? = false;
+        }
+        let mut next = 0;
+        let numbers: Vec<Option<u32>> = stays
+            .iter()
+            .map(|&stays| {
+                next += u32::from(stays);
+                stays.then(|| next - 1)
+            })
+            .collect();
+        if next == 0 {
+            let wanted = "at least one class that stays";
+            return Err(HeadError::OutOfRange {
+                setting: "classes to drop",
+                found: classes.len() as f64,
+                wanted,
+            });
+        }
+        let each = self.sub_centres();
+        let mut state = HeadState { classes: next as usize, ..self.state() };
+        for tensor in state.tensors.iter_mut().filter(|tensor| tensor.name != RATES) {
+            let cols = tensor.shape[1];
+            let kept = tensor.values.chunks(cols * each).zip(&stays).filter(|(_, stays)| **stays);
+            tensor.values = kept.flat_map(|(rows, _)| rows.to_vec()).collect();
+            tensor.shape[0] = next as usize * each;
+        }
+        *self = Self::from_state(state)?;
+        Ok(numbers)
+    }
+
+    fn check_margins(&self) -> Result<(), HeadError> {
+        if self.objective().has_class_margins() { Err(HeadError::ClassMarginsFixed) } else { Ok(()) }
+    }
+
+    fn check_embeddings(&self, embeddings: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+        if embeddings.cols() != self.dim() {
+            return Err(HeadError::Dimension { found: embeddings.cols(), wanted: self.dim() });
+        }
+        if labels.len() != embeddings.rows() {
+            return Err(HeadError::LabelCount { found: labels.len(), wanted: embeddings.rows() });
+        }
+        match embeddings.data().iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(at) => Err(HeadError::NonFiniteFeature {
+                row: at / self.dim(),
+                column: at % self.dim(),
+                found: embeddings.data()[at],
+            }),
+        }
+    }
+
+    /// Mean length of the class centres; 1 where all are zero.
+    fn mean_length(&self) -> f32 {
+        let rows = self.classes() * self.sub_centres();
+        let sum: f64 = self.centres().data().chunks(self.dim()).map(norm).sum();
+        if sum > 0.0 { (sum / rows as f64) as f32 } else { 1.0 }
+    }
+}
+
+/// Unit means of the unit embeddings of each class; `None` without any, or where they cancel.
+fn means(embeddings: MatRef<'_>, labels: &[u32], count: usize) -> Vec<Option<Vec<f32>>> {
+    let mut sums = vec![vec![0.0_f64; embeddings.cols()]; count];
+    for (row, &label) in labels.iter().enumerate() {
+        let mut unit = embeddings.row(row).to_vec();
+        normalise(&mut unit);
+        sums[label as usize].iter_mut().zip(&unit).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    let unit = |mut sum: Vec<f64>| {
+        if norm(&sum) < NORM_FLOOR {
+            return None;
+        }
+        normalise(&mut sum);
+        Some(sum.iter().map(|&value| value as f32).collect())
+    };
+    sums.into_iter().map(unit).collect()
+}

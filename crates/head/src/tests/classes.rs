@@ -1,0 +1,88 @@
+//! Classes added to and dropped from heads of every mode.
+
+use widemargin_objective::{ClassObjective, ClassParameters};
+
+use super::{labels, values, view};
+use crate::{Head, HeadConfig, HeadError, HeadMode, NewClasses, OptimiserConfig};
+
+fn trained(mode: HeadMode, optimiser: OptimiserConfig, sub_centres: usize) -> Head {
+    let parameters = ClassParameters { sub_centres: Some(sub_centres), ..Default::default() };
+    let objective = ClassObjective::from_name("am-softmax", &parameters, 60).expect("in range");
+    let config = HeadConfig { optimiser, mode, ..Default::default() };
+    let mut head = Head::new(60, 8, objective, config).expect("in range");
+    for step in 0..5 {
+        let (x, y) = (values(9 * 8, step), labels(9, 60, step));
+        head.step(view(&x, 9, 8), &y, 0.1).expect("finite");
+    }
+    head
+}
+
+fn heads() -> Vec<Head> {
+    vec![
+        trained(HeadMode::Dense, OptimiserConfig::sgd(0.9, 1e-3), 1),
+        trained(HeadMode::Dense, OptimiserConfig::adam_w(0.01), 3),
+        trained(HeadMode::Sampled { rate: 0.5 }, OptimiserConfig::sgd(0.9, 1e-3), 2),
+        trained(HeadMode::Screened { threshold: 0.05 }, OptimiserConfig::sgd(0.9, 1e-3), 1),
+        trained(HeadMode::Screened { threshold: 0.05 }, OptimiserConfig::adam_w(0.01), 1),
+    ]
+}
+
+#[test]
+fn added_classes_stand_at_their_means_and_the_others_stay() {
+    for mut head in heads() {
+        let each = head.sub_centres();
+        let before = head.settled_centres();
+        let x =
+            [3.0_f32, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let embeddings = view(&x[..16], 2, 8);
+        let first =
+            head.add_classes(NewClasses::MeansOf { embeddings, labels: &[1, 0], seed: 3 }).expect("two");
+        assert_eq!((first, head.classes()), (60, 62));
+        assert_eq!(head.settled_centres()[..before.len()], before[..], "the others stay where they are");
+        // the class centres' own mean directions are found again
+        let predicted = head.predict(embeddings).expect("finite");
+        assert_eq!(predicted, [61, 60], "{each} centres a class");
+        assert_eq!(head.add_classes(NewClasses::Random { count: 3, seed: 1 }).expect("three"), 62);
+        let (x, y) = (values(9 * 8, 7), [64, 63, 62, 61, 60, 0, 1, 2, 3]);
+        let found = head.step(view(&x, 9, 8), &y, 0.1).expect("it goes on");
+        assert!(found.loss.is_finite());
+    }
+}
+
+#[test]
+fn dropped_classes_leave_the_others_as_they_were() {
+    for mut head in heads() {
+        let (each, before) = (head.sub_centres(), head.settled_centres());
+        let numbers = head.drop_classes(&[0, 59, 7, 7]).expect("they are there");
+        assert_eq!(head.classes(), 57);
+        assert_eq!((numbers[0], numbers[1], numbers[7], numbers[8]), (None, Some(0), None, Some(6)));
+        let after = head.settled_centres();
+        for (old, new) in numbers.iter().enumerate().filter_map(|(old, new)| Some((old, (*new)? as usize))) {
+            let size = each * 8;
+            assert_eq!(after[new * size..][..size], before[old * size..][..size]);
+        }
+        let (x, y) = (values(9 * 8, 7), labels(9, 57, 7));
+        assert!(head.step(view(&x, 9, 8), &y, 0.1).expect("it goes on").loss.is_finite());
+    }
+}
+
+#[test]
+fn what_cannot_be_added_or_dropped_is_named_and_changes_nothing() {
+    let mut head = trained(HeadMode::Dense, OptimiserConfig::default(), 1);
+    let state = head.state();
+    let x = values(4 * 8, 1);
+    let means = |labels| NewClasses::MeansOf { embeddings: view(&x, 4, 8), labels, seed: 0 };
+    assert!(matches!(head.add_classes(means(&[0, 0, 2, 2])), Err(HeadError::EmptyClass { class: 1 })));
+    assert!(matches!(head.add_classes(means(&[0])), Err(HeadError::LabelCount { found: 1, wanted: 4 })));
+    let narrow = NewClasses::MeansOf { embeddings: view(&x, 8, 4), labels: &[0; 8], seed: 0 };
+    assert!(matches!(head.add_classes(narrow), Err(HeadError::Dimension { found: 4, wanted: 8 })));
+    assert!(matches!(head.drop_classes(&[1, 60]), Err(HeadError::Label { row: 1, found: 60, .. })));
+    let all: Vec<u32> = (0..60).collect();
+    assert!(matches!(head.drop_classes(&all), Err(HeadError::OutOfRange { .. })));
+    assert_eq!(head.state(), state);
+    let objective =
+        ClassObjective::from_name("am-softmax", &ClassParameters::default(), 2).expect("defaults");
+    let objective = objective.with_class_margins(&[0.1, 0.2]).expect("two");
+    let mut fixed = Head::new(2, 4, objective, HeadConfig::default()).expect("in range");
+    assert!(matches!(fixed.drop_classes(&[0]), Err(HeadError::ClassMarginsFixed)));
+}
