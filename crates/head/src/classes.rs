@@ -61,7 +61,9 @@ impl Head {
             }
         }
         let length = self.mean_length();
-        centres.iter_mut().for_each(|value| *value *= length);
+        for value in &mut centres {
+            *value *= length;
+        }
 
         let first = self.classes() as u32;
         let mut state = self.state();
