@@ -19,7 +19,7 @@ pub struct HeadConfig {
     /// Seed of the first class centres, and of what is drawn at random on the way.
     pub seed: u64,
     /// Classes that are scored at once, 1 or more. More is quicker up to a point and needs `4 * batch * tile_classes`
-    /// bytes; the results differ in rounding only. 8192 suits batches from 64 to 1024: long products, 16 MiB of scores at 512.
+    /// bytes; the results differ in rounding only. 1024 suits batches from 64 to 1024.
     pub tile_classes: usize,
 }
 
@@ -87,9 +87,9 @@ impl HeadMode {
 }
 
 impl Default for HeadConfig {
-    /// SGD with momentum 0.9 and weight decay 5e-4, the mode by the number of classes, seed 0, tiles of 8192 classes.
+    /// SGD with momentum 0.9 and weight decay 5e-4, the mode by the number of classes, seed 0, tiles of 1024 classes.
     fn default() -> Self {
-        Self { mode: HeadMode::Auto, optimiser: OptimiserConfig::default(), seed: 0, tile_classes: 8192 }
+        Self { mode: HeadMode::Auto, optimiser: OptimiserConfig::default(), seed: 0, tile_classes: 1024 }
     }
 }
 
