@@ -72,3 +72,25 @@ fn rates_out_of_range_and_class_margins_are_refused() {
     let x = values(2 * 8, 1);
     assert!(matches!(sampled.step(view(&x, 2, 8), &[3, 10], 0.1), Err(HeadError::Label { row: 1, .. })));
 }
+
+/// The label to ignore is the number of a class, and may be the number that another class has among the drawn ones.
+#[test]
+fn ignored_samples_do_not_count_whatever_their_label_is_among_the_drawn() {
+    let (x, y) = (values(12 * 8, 1), labels(12, 400, 1));
+    for ignored in [0, 1, 2, 3, 399, u32::MAX] {
+        let objective = Objective::am_softmax(20.0, 0.2).expect("in range");
+        let objective = widemargin_objective::ClassObjective::from(objective);
+        let config = HeadConfig { mode: HeadMode::Sampled { rate: 0.02 }, ..Default::default() };
+        let all = Head::new(400, 8, objective.clone(), config).expect("in range");
+        let some = Head::new(400, 8, objective.with_ignore_label(Some(ignored)), config).expect("in range");
+        let mut with_ignored = y.clone();
+        with_ignored.push(ignored);
+        let longer = [x.clone(), vec![0.5; 8]].concat();
+        let wanted = all.forward(view(&x, 12, 8), &y).expect("finite");
+        let found = some.forward(view(&longer, 13, 8), &with_ignored).expect("finite");
+        assert!(!y.contains(&ignored), "{ignored}: the samples that count have other labels");
+        assert_eq!((found.loss, &found.losses[..12]), (wanted.loss, &wanted.losses[..]), "{ignored}");
+        assert_eq!(found.grad_features[..96], wanted.grad_features[..], "{ignored}");
+        assert!(found.grad_features[96..].iter().all(|&value| value == 0.0), "{ignored}");
+    }
+}
