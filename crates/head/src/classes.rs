@@ -126,20 +126,11 @@ impl Head {
     }
 
     fn check_embeddings(&self, embeddings: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
-        if embeddings.cols() != self.dim() {
-            return Err(HeadError::Dimension { found: embeddings.cols(), wanted: self.dim() });
-        }
+        self.scored().check_features(embeddings)?;
         if labels.len() != embeddings.rows() {
             return Err(HeadError::LabelCount { found: labels.len(), wanted: embeddings.rows() });
         }
-        match embeddings.data().iter().position(|value| !value.is_finite()) {
-            None => Ok(()),
-            Some(at) => Err(HeadError::NonFiniteFeature {
-                row: at / self.dim(),
-                column: at % self.dim(),
-                found: embeddings.data()[at],
-            }),
-        }
+        Ok(())
     }
 
     /// Mean length of the class centres; 1 where all are zero.

@@ -650,7 +650,7 @@ impl<'a> Centres<'a> {
         Ok(best.into_iter().map(|(_, class)| class).collect())
     }
 
-    fn check_features(&self, features: MatRef<'_>) -> Result<(), HeadError> {
+    pub(crate) fn check_features(&self, features: MatRef<'_>) -> Result<(), HeadError> {
         let dim = self.values.cols();
         if features.cols() != dim {
             return Err(HeadError::Dimension { found: features.cols(), wanted: dim });

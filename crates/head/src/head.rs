@@ -129,15 +129,9 @@ impl Head {
     /// screened.
     pub fn settled_centres(&self) -> Vec<f32> {
         let mut out = self.centres.clone();
-        if let Some(screen) = &self.screen {
-            out.par_chunks_mut(self.dim).enumerate().for_each(|(row, out)| {
-                if let Some(motion) = screen.lazy.motion(row) {
-                    let range = row * self.dim..(row + 1) * self.dim;
-                    let memory: Vec<&[f32]> =
-                        self.optimiser.memory().map(|(_, values)| &values[range.clone()]).collect();
-                    motion.values(&self.centres[range.clone()], &memory, out);
-                }
-            });
+        if self.is_screened() {
+            let centres = self.scored();
+            out.par_chunks_mut(self.dim).enumerate().for_each(|(row, out)| centres.row(row, out));
         }
         out
     }
@@ -303,7 +297,7 @@ impl Head {
         self.scored().nearest(features)
     }
 
-    fn scored(&self) -> Centres<'_> {
+    pub(crate) fn scored(&self) -> Centres<'_> {
         Centres {
             values: self.centres(),
             score: self.objective.score(),

@@ -100,8 +100,8 @@ impl Head {
         let centres = take(CENTRES)?;
         let memory =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
-        let lazy = match config.mode.threshold(&objective, classes)? {
-            Some(_) => Some(take_lazy(&mut tensors, classes)?),
+        let screened = match config.mode.threshold(&objective, classes)? {
+            Some(threshold) => Some((threshold, take_lazy(&mut tensors, classes)?)),
             None => None,
         };
         if let Some(tensor) = tensors.pop() {
@@ -124,12 +124,9 @@ impl Head {
             _ => learnt_memory.iter().map(|value| vec![*value]).collect(),
         };
         let learnt_optimiser = Optimiser::restored(undecayed(config.optimiser), learns, steps, learnt_memory);
-        let screen = match (config.mode.threshold(&objective, classes)?, lazy) {
-            (Some(threshold), Some(lazy)) => {
-                Some(Screen::new(&centres, dim, threshold, Lazy::restored(config.optimiser, steps, lazy)))
-            }
-            _ => None,
-        };
+        let screen = screened.map(|(threshold, lazy)| {
+            Screen::new(&centres, dim, threshold, Lazy::restored(config.optimiser, steps, lazy))
+        });
         Ok(Self { classes, dim, objective, config, centres, optimiser, learnt_optimiser, screen })
     }
 }
