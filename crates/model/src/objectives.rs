@@ -255,4 +255,6 @@ impl PairLoss {
 }
 
 #[cfg(test)]
+mod composed;
+#[cfg(test)]
 mod tests;

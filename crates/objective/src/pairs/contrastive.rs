@@ -30,7 +30,8 @@ pub struct Contrastive {
 /// The contrastive loss on `d_ab = var(a - b) / var(a)`, the variance over the coordinates of unit vectors: how much of the
 /// anchor's signal is noise when `b` is taken for it. Not symmetric in `a` and `b`.
 ///
-/// An anchor whose coordinates are all equal carries no signal: its distances are defined as 0, with no gradient. Source:
+/// An anchor whose coordinates are all equal (with a single one: any) carries no signal; its distances are not defined and
+/// its pairs cost nothing, as in pytorch-metric-learning. Source:
 /// Yuan et al., *Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning*, 2019, section 3.3.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -33,7 +33,7 @@ pub(crate) enum Measure {
 }
 
 /// An anchor whose variance (times the number of coordinates less one) is below this carries no signal: its row of
-/// signal-to-noise distances is defined as zero, with zero gradient.
+/// signal-to-noise distances is `NaN`, on either side of no margin, with zero gradient.
 const SIGNAL_FLOOR: f64 = 1e-12;
 
 /// Below this distance of two unit vectors `sqrt(2 - 2 u . v)` would have lost half of the digits or more.
@@ -259,7 +259,7 @@ fn distance<T: Real>(
         Measure::Euclidean => square.sqrt(),
         Measure::SquaredEuclidean => square,
         Measure::SignalToNoise if queries.squares[at] >= SIGNAL_FLOOR => square / queries.squares[at],
-        Measure::SignalToNoise => 0.0,
+        Measure::SignalToNoise => f64::NAN,
     }
 }
 

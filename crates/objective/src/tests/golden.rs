@@ -6,10 +6,13 @@ use crate::Real;
 use crate::reference::ReferenceFile;
 
 /// Name, text and number of cases.
-const FILES: [(&str, &str, usize); 4] = [
+const FILES: [(&str, &str, usize); 7] = [
     ("small", include_str!("../../fixtures/small.json"), 41),
     ("batch", include_str!("../../fixtures/batch.json"), 41),
     ("two-classes", include_str!("../../fixtures/two-classes.json"), 41),
+    ("one-sample", include_str!("../../fixtures/one-sample.json"), 41),
+    ("one-dimension", include_str!("../../fixtures/one-dimension.json"), 41),
+    ("repeated", include_str!("../../fixtures/repeated.json"), 41),
     ("variants", include_str!("../../fixtures/variants.json"), 24),
 ];
 
