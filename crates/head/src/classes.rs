@@ -136,7 +136,7 @@ impl Head {
     /// Mean length of the class centres; 1 where all are zero.
     fn mean_length(&self) -> f32 {
         let rows = self.classes() * self.sub_centres();
-        let sum: f64 = self.centres().data().chunks(self.dim()).map(norm).sum();
+        let sum: f64 = self.centres().chunks(self.dim()).map(norm).sum();
         if sum > 0.0 { (sum / rows as f64) as f32 } else { 1.0 }
     }
 }

@@ -6,7 +6,7 @@ use widemargin_objective::ClassObjective;
 
 use crate::error::within;
 use crate::screened::{self, DEFAULT_THRESHOLD};
-use crate::{HeadError, OptimiserConfig};
+use crate::{CentrePrecision, HeadError, OptimiserConfig};
 
 /// How a head starts, moves and works.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,9 +18,11 @@ pub struct HeadConfig {
     pub mode: HeadMode,
     /// Seed of the first class centres, and of what is drawn at random on the way.
     pub seed: u64,
-    /// Classes that are scored at once, 1 or more. More is quicker up to a point and needs `4 * batch * tile_classes`
-    /// bytes; the results differ in rounding only. 1024 suits batches from 64 to 1024.
+    /// Classes that a thread scores at once, 1 or more: at most so many, and fewer where there would not be work for 16
+    /// threads. Takes `4 * (batch + dim) * tile_classes` bytes a thread; the results differ in rounding only.
     pub tile_classes: usize,
+    /// In what numbers the class centres are kept.
+    pub centres: CentrePrecision,
 }
 
 /// How many of the classes a step scores exactly and moves.
@@ -87,9 +89,16 @@ impl HeadMode {
 }
 
 impl Default for HeadConfig {
-    /// SGD with momentum 0.9 and weight decay 5e-4, the mode by the number of classes, seed 0, tiles of 1024 classes.
+    /// SGD with momentum 0.9 and weight decay 5e-4, the mode by the number of classes, seed 0, tiles of 512 classes, centres in
+    /// `f32`.
     fn default() -> Self {
-        Self { mode: HeadMode::Auto, optimiser: OptimiserConfig::default(), seed: 0, tile_classes: 1024 }
+        Self {
+            mode: HeadMode::Auto,
+            optimiser: OptimiserConfig::default(),
+            seed: 0,
+            tile_classes: 512,
+            centres: CentrePrecision::F32,
+        }
     }
 }
 

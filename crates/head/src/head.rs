@@ -1,34 +1,40 @@
 //! The head itself: class centres, their objective and their optimiser.
 
+use std::borrow::Cow;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
-use widemargin_objective::{ClassObjective, Diagnostics, MatRef, normalise};
+use widemargin_objective::{ClassObjective, Diagnostics, MatRef, norm, normalise};
 
 use crate::error::within;
-use crate::forward::{CentreGradient, Centres};
-use crate::sampled;
+use crate::forward::CentreGradient;
 use crate::screened::{Screen, Screened};
+use crate::storage::{Storage, mixed};
+use crate::tile::{Centres, Spare};
 use crate::{
     HeadConfig, HeadError, HeadEvaluation, HeadForward, HeadMode, Optimiser, OptimiserConfig, PendingUpdate,
 };
+use crate::{dense, sampled};
 
 /// Class centres that are trained with an objective.
 ///
-/// Dense: every class is scored exactly in every step. Memory beside the centres: one gradient and the optimiser's memory
-/// of their size, and `batch * min(classes, tile_classes)` scores.
+/// Dense: every class is scored exactly in every step. Memory beside the centres: the optimiser's, of their size, and at most
+/// 256 MiB of scores.
 #[derive(Clone, Debug)]
 pub struct Head {
     pub(crate) classes: usize,
     pub(crate) dim: usize,
     pub(crate) objective: ClassObjective,
     pub(crate) config: HeadConfig,
-    pub(crate) centres: Vec<f32>,
+    pub(crate) centres: Storage,
     pub(crate) optimiser: Optimiser,
     /// Of what the objective learns beside the centres; of no values where it learns nothing.
     pub(crate) learnt_optimiser: Optimiser,
     /// What a screened head has beside all this.
     pub(crate) screen: Option<Screen>,
+    /// Buffers for the next step.
+    pub(crate) spare: Spare,
 }
 
 /// What [`Head::step`] returns.
@@ -65,14 +71,15 @@ impl Head {
         }
         let mut centres = normal_values(len, (dim as f64).sqrt().recip(), config.seed);
         if objective.score().normalises_centres() {
-            for centre in centres.chunks_mut(dim) {
+            centres.par_chunks_mut(dim).for_each(|centre| {
                 normalise(centre);
-            }
+            });
         }
+        let centres = Storage::new(centres, config.centres);
         let screen = config
             .mode
             .threshold(&objective, classes)?
-            .map(|threshold| Screen::fresh(&centres, dim, threshold, config.optimiser));
+            .map(|threshold| Screen::fresh(centres.view(), dim, threshold, config.optimiser));
         Ok(Self {
             classes,
             dim,
@@ -85,6 +92,7 @@ impl Head {
             centres,
             optimiser: Optimiser::new(config.optimiser, len)?,
             screen,
+            spare: Spare::default(),
         })
     }
 
@@ -118,17 +126,27 @@ impl Head {
         self.objective.sub_centres()
     }
 
-    /// The class centres as they are kept, `[classes * sub_centres, dim]`, those of a class one after the other; not of length
-    /// one, also for cosine objectives. Those of a screened head may be some steps behind: see [`Head::settled_centres`].
-    pub fn centres(&self) -> MatRef<'_> {
-        MatRef::new(&self.centres, self.classes * self.sub_centres(), self.dim)
-            .expect("sized by new and from_state")
+    /// The class centres as they are kept, `[classes * sub_centres, dim]`, row-major, those of a class one after the other; not of
+    /// length one, also for cosine objectives. Those of a screened head may be some steps behind: see
+    /// [`Head::settled_centres`]. A copy where they are not kept as `f32`.
+    pub fn centres(&self) -> Cow<'_, [f32]> {
+        self.centres.view().wide()
+    }
+
+    /// A row of the class centres at its true place, as long as it is kept.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn centre(&self, row: usize) -> Vec<f32> {
+        let mut out = vec![0.0; self.dim];
+        self.scored().row(row, &mut out);
+        out
     }
 
     /// A copy of the class centres where each row is at its true place: what [`Head::centres`] are for a head that is not
     /// screened.
     pub fn settled_centres(&self) -> Vec<f32> {
-        let mut out = self.centres.clone();
+        let mut out = self.centres().into_owned();
         if self.is_screened() {
             let centres = self.scored();
             out.par_chunks_mut(self.dim).enumerate().for_each(|(row, out)| centres.row(row, out));
@@ -149,7 +167,7 @@ impl Head {
     pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, HeadError> {
         self.check_pending(pending)?;
         Ok(match &pending.gradient {
-            CentreGradient::Whole { values, .. } => values.clone(),
+            CentreGradient::Dense(gradient) => gradient.whole(&self.scored()),
             CentreGradient::Drawn(drawn) => {
                 let mut out = vec![0.0; self.centres.len()];
                 for (&row, values) in drawn.rows.iter().zip(drawn.values.chunks(self.dim)) {
@@ -165,6 +183,20 @@ impl Head {
                     values
                 })
             }
+        })
+    }
+
+    /// Euclidean norm of the whole gradient of a pending update, for clipping. It is worked out by this call, which costs about a third
+    /// of a step.
+    ///
+    /// # Errors
+    /// [`HeadError::StaleUpdate`] for an update of another step of the head.
+    pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, HeadError> {
+        self.check_pending(pending)?;
+        Ok(match &pending.gradient {
+            CentreGradient::Dense(gradient) => gradient.norm(&self.scored()),
+            CentreGradient::Rows(rows) => rows.norm(),
+            CentreGradient::Drawn(drawn) => norm(&drawn.values),
         })
     }
 
@@ -209,6 +241,16 @@ impl Head {
         learning_rate: f64,
         clip_factor: f64,
     ) -> Result<(), HeadError> {
+        self.apply_and_measure(pending, learning_rate, clip_factor).map(|_| ())
+    }
+
+    /// [`Head::apply`], and the gradient's norm where it costs nothing to know.
+    fn apply_and_measure(
+        &mut self,
+        pending: PendingUpdate,
+        learning_rate: f64,
+        clip_factor: f64,
+    ) -> Result<Option<f64>, HeadError> {
         let finite = 0.0..=f64::from(f32::MAX);
         within(finite.clone(), "learning rate", learning_rate, "a finite number, 0 or above")?;
         within(finite, "clip factor", clip_factor, "a finite number, 0 or above")?;
@@ -220,27 +262,31 @@ impl Head {
             self.learnt_optimiser.step(&mut values, &[gradient], learning_rate, clip_factor);
             self.objective.set_learnt(values[0].into())?;
         }
+        let noise = mixed(self.config.seed ^ mixed(self.steps()));
+        let (shape, rates) = (self.scored().into(), [learning_rate, clip_factor]);
+        let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
         match (gradient, &mut self.screen) {
-            (CentreGradient::Whole { values, .. }, None) => {
-                self.optimiser.step(&mut self.centres, &values, learning_rate, clip_factor);
+            (CentreGradient::Dense(gradient), None) => {
+                let norm = dense::step(&gradient, shape, centres, optimiser, rates, noise);
+                self.spare.put(gradient.into_buffers());
+                return Ok(Some(norm));
             }
             (CentreGradient::Drawn(drawn), None) => {
-                sampled::step(&mut self.optimiser, &mut self.centres, &drawn, learning_rate, clip_factor);
+                sampled::step(optimiser, centres, &drawn, rates, noise);
             }
             (CentreGradient::Rows(rows), Some(screen)) => {
                 let sharpness = self.objective.score().scale();
-                let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
-                screen.step(optimiser, centres, &rows, learning_rate, clip_factor, sharpness);
+                screen.step(optimiser, centres, &rows, rates, sharpness, noise);
             }
             _ => unreachable!("check_pending compares the kinds"),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Whether a pending update is one of this head at its present step.
     fn check_pending(&self, pending: &PendingUpdate) -> Result<(), HeadError> {
         let (values, rows) = match &pending.gradient {
-            CentreGradient::Whole { values, .. } => (values.len(), false),
+            CentreGradient::Dense(gradient) => (gradient.values, false),
             CentreGradient::Rows(rows) => (rows.classes * rows.dim, true),
             CentreGradient::Drawn(drawn) => (drawn.all_values, false),
         };
@@ -266,8 +312,11 @@ impl Head {
         learning_rate: f64,
     ) -> Result<HeadStep, HeadError> {
         let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
-        let centre_gradient_norm = pending.gradient_norm();
-        self.apply(pending, learning_rate, 1.0)?;
+        let known = match &pending.gradient {
+            CentreGradient::Dense(_) => 0.0,
+            _ => self.gradient_norm(&pending)?,
+        };
+        let centre_gradient_norm = self.apply_and_measure(pending, learning_rate, 1.0)?.unwrap_or(known);
         Ok(HeadStep { loss, grad_features, diagnostics, centre_gradient_norm })
     }
 
@@ -299,10 +348,12 @@ impl Head {
 
     pub(crate) fn scored(&self) -> Centres<'_> {
         Centres {
-            values: self.centres(),
+            values: self.centres.view(),
+            dim: self.dim,
             score: self.objective.score(),
             each: self.objective.sub_centres(),
             tile_classes: self.config.tile_classes,
+            spare: &self.spare,
             behind: self.screen.as_ref().map(|screen| (&screen.lazy, &self.optimiser)),
         }
     }
@@ -331,16 +382,20 @@ pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usiz
 
 /// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
 pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    let mut values = Vec::with_capacity(count + 1);
-    while values.len() < count {
-        // 1 - u is never 0
-        let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        let (sine, cosine) = (std::f64::consts::TAU * uniform()).sin_cos();
-        values.push((radius * cosine) as f32);
-        values.push((radius * sine) as f32);
-    }
-    values.truncate(count);
+    /// Values of a task, an even number; two values take two numbers of 64 bits, which are four words of the generator.
+    const CHUNK: usize = 1 << 14;
+    let mut values = vec![0.0; count];
+    values.par_chunks_mut(CHUNK).enumerate().for_each(|(at, values)| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_word_pos(2 * (at * CHUNK) as u128);
+        let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        for pair in values.chunks_mut(2) {
+            // 1 - u is never 0
+            let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
+            let (sine, cosine) = (std::f64::consts::TAU * uniform()).sin_cos();
+            let drawn = [(radius * cosine) as f32, (radius * sine) as f32];
+            pair.iter_mut().zip(drawn).for_each(|(value, drawn)| *value = drawn);
+        }
+    });
     values
 }

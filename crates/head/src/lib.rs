@@ -25,8 +25,10 @@
 //! Results do not depend on the number of threads. [`Head::state`] and [`Head::from_state`] restore a head to the bit.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod classes;
 mod config;
+mod dense;
 mod error;
 mod forward;
 mod head;
@@ -35,14 +37,17 @@ mod optimiser;
 mod sampled;
 mod screened;
 mod state;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use classes::NewClasses;
 pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
 pub use error::HeadError;
-pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};
+pub use forward::{ClassLoss, HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
 pub use state::{HeadState, HeadTensor};
+pub use storage::CentrePrecision;
 pub use widemargin_objective::{Diagnostics, MatRef, Objective, ShapeError};

@@ -10,7 +10,10 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use widemargin_objective::{ClassObjective, MatRef};
 
-use crate::forward::{Active, CentreGradient, Centres};
+use crate::batch::Active;
+use crate::forward::CentreGradient;
+use crate::storage::{Storage, Values};
+use crate::tile::Centres;
 use crate::{HeadError, HeadForward, Optimiser};
 
 /// The gradient of the classes that were drawn.
@@ -20,7 +23,6 @@ pub(crate) struct DrawnGradient {
     pub(crate) rows: Vec<u32>,
     /// `[rows, dim]`.
     pub(crate) values: Vec<f32>,
-    pub(crate) norm: f64,
     /// Values in all centres of the head.
     pub(crate) all_values: usize,
 }
@@ -51,19 +53,14 @@ pub(crate) fn forward(
         .flat_map(|class| (0..centres.each as u32).map(move |at| class * centres.each as u32 + at))
         .collect();
     let mut values = vec![0.0; rows.len() * dim];
-    values
-        .par_chunks_mut(dim)
-        .zip(rows.par_iter())
-        .for_each(|(out, &row)| out.copy_from_slice(centres.values.row(row as usize)));
+    values.par_chunks_mut(dim).zip(rows.par_iter()).for_each(|(out, &row)| centres.row(row as usize, out));
     let place = |label: &u32| drawn.partition_point(|class| class < label) as u32;
     let renamed: Vec<u32> = labels.iter().map(place).collect();
-    let values = MatRef::new(&values, rows.len(), dim).map_err(widemargin_objective::ObjectiveError::from)?;
-    let part = Centres { values, ..*centres };
+    let part = Centres { values: Values::F32(&values), ..*centres };
     let mut found = part.forward(&objective, features, &renamed, step)?;
-    if let CentreGradient::Whole { values, norm } = found.pending.gradient {
-        let all_values = centres.values.data().len();
-        found.pending.gradient =
-            CentreGradient::Drawn(Box::new(DrawnGradient { rows, values, norm, all_values }));
+    if let CentreGradient::Dense(gradient) = found.pending.gradient {
+        let (values, all_values) = (gradient.whole(&part), centres.values.len());
+        found.pending.gradient = CentreGradient::Drawn(Box::new(DrawnGradient { rows, values, all_values }));
     }
     Ok(found)
 }
@@ -97,10 +94,10 @@ fn draw(classes: usize, rate: f64, labels: &[u32], seed: u64) -> Vec<u32> {
 /// One step of the optimiser on the drawn rows alone.
 pub(crate) fn step(
     optimiser: &mut Optimiser,
-    centres: &mut [f32],
+    centres: &mut Storage,
     gradient: &DrawnGradient,
-    learning_rate: f64,
-    clip_factor: f64,
+    [learning_rate, clip_factor]: [f64; 2],
+    noise: u64,
 ) {
     let dim = gradient.values.len() / gradient.rows.len().max(1);
     let rule = optimiser.next_rule(learning_rate, clip_factor);
@@ -109,7 +106,7 @@ pub(crate) fn step(
             optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(dim)).collect();
         let mut next = 0;
         let mut parts = Vec::with_capacity(gradient.rows.len());
-        for (row, values) in centres.chunks_mut(dim).enumerate() {
+        for (row, values) in centres.chunks_mut(dim).into_iter().enumerate() {
             let memory: Vec<&mut [f32]> = memories.iter_mut().filter_map(Iterator::next).collect();
             if gradient.rows.get(next).is_some_and(|&drawn| drawn as usize == row) {
                 parts.push((values, memory));
@@ -119,7 +116,11 @@ pub(crate) fn step(
         parts
             .into_par_iter()
             .zip(gradient.values.par_chunks(dim))
-            .for_each(|((values, mut memory), gradient)| rule.apply(values, gradient, &mut memory));
+            .zip(gradient.rows.par_iter())
+            .for_each_init(Vec::new, |scratch, (((mut values, mut memory), gradient), &row)| {
+                let change = |values: &mut [f32]| rule.apply(values, gradient, &mut memory);
+                values.change(0..dim, noise ^ u64::from(row), scratch, change);
+            });
     }
     optimiser.count_step();
 }

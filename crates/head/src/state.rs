@@ -8,6 +8,8 @@ use widemargin_objective::ClassObjective;
 use crate::head::{check_size, undecayed};
 use crate::lazy::{Lazy, LazyState, OLDEST};
 use crate::screened::Screen;
+use crate::storage::Storage;
+use crate::tile::Spare;
 use crate::{Head, HeadConfig, HeadError, Optimiser};
 
 /// Name of the tensor of the class centres.
@@ -64,7 +66,7 @@ impl Head {
             learnt_memory: self.learnt_optimiser.memory().flat_map(|(_, values)| values.to_vec()).collect(),
             config: self.config,
             steps: self.steps(),
-            tensors: std::iter::once((CENTRES, self.centres.as_slice()))
+            tensors: std::iter::once((CENTRES, &*self.centres()))
                 .chain(self.optimiser.memory())
                 .map(tensor)
                 .chain(self.screen.iter().flat_map(|screen| lazy_tensors(&screen.lazy.state())))
@@ -97,7 +99,7 @@ impl Head {
                 None => Ok(values),
             }
         };
-        let centres = take(CENTRES)?;
+        let centres = Storage::new(take(CENTRES)?, config.centres);
         let memory =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
         let screened = match config.mode.threshold(&objective, classes)? {
@@ -125,9 +127,19 @@ impl Head {
         };
         let learnt_optimiser = Optimiser::restored(undecayed(config.optimiser), learns, steps, learnt_memory);
         let screen = screened.map(|(threshold, lazy)| {
-            Screen::new(&centres, dim, threshold, Lazy::restored(config.optimiser, steps, lazy))
+            Screen::new(centres.view(), dim, threshold, Lazy::restored(config.optimiser, steps, lazy))
         });
-        Ok(Self { classes, dim, objective, config, centres, optimiser, learnt_optimiser, screen })
+        Ok(Self {
+            classes,
+            dim,
+            objective,
+            config,
+            centres,
+            optimiser,
+            learnt_optimiser,
+            screen,
+            spare: Spare::default(),
+        })
     }
 }
 

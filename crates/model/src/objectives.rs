@@ -103,7 +103,7 @@ impl ClassLoss {
         let config = HeadConfig { seed, ..HeadConfig::default() };
         let head = Head::new(classes, dim, objective.clone(), config)?;
         let learnt = objective.learnt().map(|(_, value)| parameter(&[value as f32], 1, device));
-        let centres = parameter(head.centres().data(), head.centres().rows(), device);
+        let centres = parameter(&head.centres(), classes * head.sub_centres(), device);
         Ok(Self { centres, learnt, objective: Shared::new(objective) })
     }
 
@@ -124,9 +124,8 @@ impl ClassLoss {
             let mut next = *objective.state();
             let value = loss([features, centres], |[features, centres]| {
                 let found = compute(&objective, features, centres)?;
-                next = found.pending.next_state();
-                let gradients =
-                    [found.grad_features, found.pending.into_gradient().expect("class_loss is dense")];
+                next = found.next_state;
+                let gradients = [found.grad_features, found.grad_centres];
                 Ok::<_, Error>(LossOfValues { value: found.loss as f32, gradients })
             })?;
             objective.commit(next)?;
@@ -137,13 +136,9 @@ impl ClassLoss {
             let mut with_learnt = objective.clone();
             with_learnt.set_learnt(f64::from(learnt[0]))?;
             let found = compute(&with_learnt, features, centres)?;
-            next = Some(found.pending.next_state());
-            let slope = found.pending.learnt_gradient().unwrap_or(0.0);
-            let gradients = [
-                found.grad_features,
-                found.pending.into_gradient().expect("class_loss is dense"),
-                vec![slope],
-            ];
+            next = Some(found.next_state);
+            let slope = found.grad_learnt.unwrap_or(0.0);
+            let gradients = [found.grad_features, found.grad_centres, vec![slope]];
             Ok::<_, Error>(LossOfValues { value: found.loss as f32, gradients })
         })?;
         if let Some(next) = next {
@@ -195,7 +190,7 @@ impl PairLoss {
                 let config = HeadConfig { seed, ..HeadConfig::default() };
                 let start = Objective::normalized_softmax(1.0)?;
                 let head = Head::new(classes * each, dim, start, config)?;
-                Some(parameter(head.centres().data(), classes * each, device))
+                Some(parameter(&head.centres(), classes * each, device))
             }
         };
         Ok(Self { proxies, state: Shared::new(PairState { objective, miner: None, memory: None, steps: 0 }) })

@@ -36,6 +36,13 @@ impl<T: Real> Nearest<T> {
         }
     }
 
+    /// Takes in what another has found among later classes.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        for &(similarity, class) in &later.found {
+            self.observe(class, &[similarity]);
+        }
+    }
+
     /// The similarities, largest first.
     pub(crate) fn similarities(&self) -> impl Iterator<Item = T> + '_ {
         self.found.iter().map(|(similarity, _)| *similarity)
@@ -67,6 +74,11 @@ mod tests {
             nearest.observe(0, &row[..cut]);
             nearest.observe(cut, &row[cut..]);
             assert_eq!(nearest.similarities().collect::<Vec<f64>>(), [0.9, 0.9, 0.9, 0.5]);
+            let [mut merged, mut later] = [(); 2].map(|()| Nearest::new(4));
+            merged.observe(0, &row[..cut]);
+            later.observe(cut, &row[cut..]);
+            merged.merge(&later);
+            assert_eq!(merged.found, nearest.found);
             let rule = nearest.of(1.0).expect("some");
             let raised: Vec<usize> = (0..8).filter(|&class| rule.rise(class, row[class]) > 0.0).collect();
             assert_eq!(raised, [1, 3, 4, 5], "of the two 0.5 the first");

@@ -267,6 +267,47 @@ impl<T: Real> RowPass<T> {
         self.shift((slope * (summed.centre - summed.largest)).into());
     }
 
+    /// Takes in what a copy of this pass, made before it observed anything, has observed of later classes: how parts of the
+    /// classes are worked through at the same time.
+    pub fn merge(&mut self, later: Self) {
+        self.finite &= later.finite;
+        self.outranked |= later.outranked;
+        self.observed += later.observed;
+        self.lead_sum += later.lead_sum;
+        self.hinges += later.hinges;
+        self.violators += later.violators;
+        self.hardest_plain = self.hardest_plain.max(later.hardest_plain);
+        if let (Some(nearest), Some(others)) = (&mut self.nearest, &later.nearest) {
+            nearest.merge(others);
+        }
+        // exponents are seen from the hardest; for a softmax the difference of similarities has more digits
+        let apart: f64 = match self.pool {
+            _ if later.hardest_class == usize::MAX || self.hardest_class == usize::MAX => 0.0,
+            Pool::LogSumExp { temperature } if self.leads.is_softmax() && self.smoothing == 0.0 => {
+                let slope = self.leads.scale / T::from_f64(temperature);
+                (slope * (later.nearest_similarity - self.nearest_similarity)).into()
+            }
+            Pool::LogSumExp { temperature } => {
+                let apart: f64 = (later.hardest - self.hardest).into();
+                apart / temperature
+            }
+            Pool::HingeSum | Pool::Max => 0.0,
+        };
+        if later.hardest > self.hardest {
+            self.shift(-apart);
+            self.exponentials += later.exponentials;
+            self.moment += later.moment;
+            (self.hardest, self.hardest_class) = (later.hardest, later.hardest_class);
+            self.nearest_similarity = later.nearest_similarity;
+        } else {
+            let (exponentials, moment) = (self.exponentials, self.moment);
+            (self.exponentials, self.moment) = (later.exponentials, later.moment);
+            self.shift(apart);
+            self.exponentials += exponentials;
+            self.moment += moment;
+        }
+    }
+
     fn competitors(&mut self, first_class: usize, similarities: &[T]) {
         match self.pool {
             Pool::LogSumExp { temperature } if self.leads.is_softmax() && self.smoothing == 0.0 => {

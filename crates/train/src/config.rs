@@ -10,7 +10,7 @@ mod read;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use widemargin_head::HeadMode;
+use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
 
 pub use objective::{Amount, ObjectiveConfig};
@@ -129,11 +129,13 @@ pub struct HeadSection {
     pub rate: f64,
     /// Share of the competitors' sum from which `screened` keeps a class for certain, at least 0 and below 1.
     pub threshold: f64,
+    /// `f32`, or `bf16` for half the memory: in what numbers the class centres are kept.
+    pub centres: CentrePrecision,
 }
 
 impl Default for HeadSection {
     fn default() -> Self {
-        Self { mode: HeadModeName::Auto, rate: 0.1, threshold: 1.0 / 2048.0 }
+        Self { mode: HeadModeName::Auto, rate: 0.1, threshold: 1.0 / 2048.0, centres: CentrePrecision::F32 }
     }
 }
 

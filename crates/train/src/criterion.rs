@@ -65,17 +65,6 @@ pub(crate) enum CriterionState {
     Pairs { steps: u64, memory: Option<CrossBatchMemory<f32>> },
 }
 
-impl Pending {
-    pub(crate) fn gradient_norm(&self) -> f64 {
-        match self {
-            Self::Classes(pending) => pending.gradient_norm(),
-            Self::Pairs(gradient) => {
-                gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
-            }
-        }
-    }
-}
-
 impl Criterion {
     /// A criterion of fresh centres or proxies.
     pub(crate) fn new(
@@ -97,7 +86,7 @@ impl Criterion {
                     let start =
                         widemargin_objective::Objective::normalized_softmax(1.0).map_err(HeadError::from)?;
                     let config = HeadConfig { mode: HeadMode::Dense, ..config };
-                    Head::new(classes * each, dim, start, config)?.centres().data().to_vec()
+                    Head::new(classes * each, dim, start, config)?.centres().into_owned()
                 };
                 Ok(Self::Pairs(Box::new(PairCriterion {
                     optimiser: Optimiser::new(config.optimiser, proxies.len())?,
@@ -176,6 +165,17 @@ impl Criterion {
                 })
             }
             Self::Pairs(pairs) => pairs.forward(features, labels, step),
+        }
+    }
+
+    /// Euclidean norm of the gradient of the centres or proxies.
+    pub(crate) fn gradient_norm(&self, pending: &Pending) -> Result<f64, Error> {
+        match (self, pending) {
+            (Self::Classes(head), Pending::Classes(pending)) => Ok(head.gradient_norm(pending)?),
+            (_, Pending::Pairs(gradient)) => {
+                Ok(gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt())
+            }
+            _ => unreachable!("a pending update comes from its own criterion"),
         }
     }
 

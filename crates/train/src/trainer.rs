@@ -107,6 +107,7 @@ impl Trainer {
         let head_config = HeadConfig {
             optimiser: optimiser(config, true),
             mode: config.head.head_mode(),
+            centres: config.head.centres,
             seed: seed ^ 0x6865_6164,
             ..HeadConfig::default()
         };
@@ -199,7 +200,7 @@ impl Trainer {
             }
         }
         let mut all = parameters::parameters(&self.backbone);
-        let mut squares = forward.pending.gradient_norm().powi(2);
+        let mut squares = self.criterion.gradient_norm(&forward.pending)?.powi(2);
         for (gradient, parameter) in gradients.iter().zip(all.iter().filter(|p| p.role != Role::Buffer)) {
             let own: f64 = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
             if !own.is_finite() {

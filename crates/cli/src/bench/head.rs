@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use widemargin_head::{Head, HeadConfig, HeadMode, MatRef, Objective, OptimiserConfig};
+use widemargin_head::{CentrePrecision, Head, HeadConfig, HeadMode, MatRef, Objective, OptimiserConfig};
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
 
 #[derive(Args)]
@@ -31,6 +31,9 @@ pub(crate) struct BenchHead {
     /// Share of the classes that the sampled mode scores.
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
+    /// In what numbers the class centres are kept.
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    centres: Precision,
     /// Random features, as at the start of training, or features at a cosine of 0.7 to their own class centre.
     #[arg(long, value_enum, default_value_t = Regime::Random)]
     regime: Regime,
@@ -59,6 +62,12 @@ enum Mode {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Precision {
+    F32,
+    Bf16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Regime {
     Random,
     Trained,
@@ -80,7 +89,11 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     };
     let objective = Objective::am_softmax(arguments.scale, arguments.margin)?;
     let optimiser = OptimiserConfig::sgd(0.9, 5e-4);
-    let config = HeadConfig { optimiser, mode, ..HeadConfig::default() };
+    let centres = match arguments.centres {
+        Precision::F32 => CentrePrecision::F32,
+        Precision::Bf16 => CentrePrecision::Bf16,
+    };
+    let config = HeadConfig { optimiser, mode, centres, ..HeadConfig::default() };
     let (batch, dim) = (arguments.batch, arguments.dim);
     let mut head = Head::new(arguments.classes, dim, objective, config)?;
     let mut random = ChaCha8Rng::seed_from_u64(1);
@@ -124,6 +137,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
             "mode": format!("{:?}", arguments.mode).to_lowercase(),
             "regime": format!("{:?}", arguments.regime).to_lowercase(),
             "classes": arguments.classes,
+            "centres": format!("{:?}", arguments.centres).to_lowercase(),
             "batch": batch,
             "dim": dim,
             "threads": rayon::current_num_threads(),
@@ -173,7 +187,7 @@ fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut ChaCha8Rng
         let length = widemargin_objective::normalise(&mut row);
         debug_assert!(length > 0.0);
         if regime == Regime::Trained {
-            let mut centre = head.centres().row(label as usize).to_vec();
+            let mut centre = head.centre(label as usize);
             widemargin_objective::normalise(&mut centre);
             let rest = (1.0 - TRAINED_COSINE * TRAINED_COSINE).sqrt();
             row.iter_mut().zip(&centre).for_each(|(x, w)| *x = TRAINED_COSINE * w + rest * *x);

@@ -27,6 +27,7 @@ use widemargin_kernels::vector::dot;
 use widemargin_objective::{ClassObjective, NORM_FLOOR, norm};
 
 use crate::lazy::Lazy;
+use crate::storage::Values;
 use crate::{HeadError, OptimiserConfig};
 
 /// Panels of a chunk: 1024 classes.
@@ -48,10 +49,11 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Quantises the class centres as they are kept.
-    pub(crate) fn new(centres: &[f32], dim: usize, threshold: f64, lazy: Lazy) -> Self {
+    pub(crate) fn new(centres: Values<'_>, dim: usize, threshold: f64, lazy: Lazy) -> Self {
         let mut panels = Panels::zeros(centres.len() / dim, dim);
-        let parts: Vec<_> = panels.iter_mut().zip(centres.chunks(PANEL * dim)).collect();
-        parts.into_par_iter().for_each(|(mut panel, rows)| {
+        let parts: Vec<_> = panels.iter_mut().enumerate().collect();
+        parts.into_par_iter().for_each(|(at, mut panel)| {
+            let rows = centres.slice(at * PANEL * dim..centres.len().min((at + 1) * PANEL * dim)).wide();
             for (place, row) in rows.chunks_exact(dim).enumerate() {
                 panel.set(place, row, length(row));
             }
@@ -60,7 +62,7 @@ impl Screen {
     }
 
     /// A screen of a head that has made no step.
-    pub(crate) fn fresh(centres: &[f32], dim: usize, threshold: f64, optimiser: OptimiserConfig) -> Self {
+    pub(crate) fn fresh(centres: Values<'_>, dim: usize, threshold: f64, optimiser: OptimiserConfig) -> Self {
         Self::new(centres, dim, threshold, Lazy::new(optimiser, centres.len() / dim))
     }
 }

@@ -10,14 +10,10 @@ use widemargin_objective::{
 
 use super::entries::{ChunkEntries, Entry, Own, RowGradient, Touched};
 use super::{CHUNK, CHUNK_PANELS, Screen};
-use crate::forward::{
-    Active, Batch, CentreGradient, Centres, Targets, add_norm_terms, first_not_finite, project_rows,
-};
+use crate::batch::{Active, Batch, Targets};
+use crate::forward::{CentreGradient, add_norm_terms, first_not_finite, project_rows};
+use crate::tile::{Centres, GROUPS};
 use crate::{HeadError, HeadEvaluation, HeadForward, PendingUpdate, Screening};
-
-/// Parts that the chunks are worked through in at once. A number of its own and not that of the threads, so that sums are
-/// added in the same order on every machine.
-const GROUPS: usize = 16;
 
 /// Panels from which a sample's sum is guessed before the pass; or one in as many, if that is more.
 const PROBED_PANELS: usize = 64;

@@ -7,10 +7,11 @@ use super::entries::project;
 use super::{CHUNK, CHUNK_PANELS, RowGradient, Screen, length};
 use crate::Optimiser;
 use crate::lazy::{NOTICEABLE, OLDEST, remaining};
+use crate::storage::{Storage, ValuesMut};
 
 /// One chunk of everything that a step changes.
 struct Chunk<'a, 'b> {
-    centres: &'a mut [f32],
+    centres: ValuesMut<'a>,
     memory: Vec<&'a mut [f32]>,
     panels: &'a mut [PanelMut<'b>],
     ages: &'a mut [u32],
@@ -21,15 +22,15 @@ impl Screen {
     /// One step of the optimiser: the rows with a gradient, the active ones and the oldest are moved and quantised anew, all
     /// others are one more step behind.
     ///
-    /// `sharpness` is the largest factor on a cosine in an exponent.
+    /// `sharpness` is the largest factor on a cosine in an exponent; `noise` is what centres are rounded by, where they are.
     pub(crate) fn step(
         &mut self,
         optimiser: &mut Optimiser,
-        centres: &mut [f32],
+        centres: &mut Storage,
         gradient: &RowGradient,
-        learning_rate: f64,
-        clip_factor: f64,
+        [learning_rate, clip_factor]: [f64; 2],
         sharpness: f64,
+        noise: u64,
     ) {
         let dim = gradient.dim;
         let rule = optimiser.next_rule(learning_rate, clip_factor);
@@ -40,6 +41,7 @@ impl Screen {
             optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(CHUNK * dim)).collect();
         let chunks: Vec<Chunk<'_, '_>> = centres
             .chunks_mut(CHUNK * dim)
+            .into_iter()
             .zip(panels.chunks_mut(CHUNK_PANELS))
             .zip(ages.chunks_mut(CHUNK).zip(active.chunks_mut(CHUNK)))
             .map(|((centres, panels), (ages, active))| Chunk {
@@ -51,7 +53,7 @@ impl Screen {
             })
             .collect();
         chunks.into_par_iter().enumerate().for_each(|(index, mut chunk)| {
-            let mut sum = vec![0.0; dim];
+            let (mut sum, mut wide) = (vec![0.0; dim], Vec::new());
             let parts = gradient.rows(index);
             let mut parts = parts.iter().peekable();
             for place in 0..chunk.ages.len() {
@@ -63,23 +65,29 @@ impl Screen {
                     continue;
                 }
                 let range = place * dim..(place + 1) * dim;
-                let values = &mut chunk.centres[range.clone()];
                 let mut memory: Vec<&mut [f32]> =
                     chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
-                if chunk.ages[place] > 0 {
-                    motions[chunk.ages[place] as usize].apply(values, &mut memory);
-                    chunk.ages[place] = 0;
-                }
-                match found {
-                    Some(parts) => {
-                        let along = gradient.add_up(index, parts, &mut sum);
-                        project(&mut sum, along, values, parts.norm);
+                let (age, panels) = (&mut chunk.ages[place], &mut chunk.panels);
+                chunk.centres.change(range.clone(), noise ^ row as u64, &mut wide, |values| {
+                    if *age > 0 {
+                        motions[*age as usize].apply(values, &mut memory);
+                        *age = 0;
                     }
-                    None => sum.fill(0.0),
-                }
-                rule.apply(values, &sum, &mut memory);
-                let norm = length(values);
-                chunk.panels[place / super::PANEL].set(place % super::PANEL, values, norm);
+                    match found {
+                        Some(parts) => {
+                            let along = gradient.add_up(index, parts, &mut sum);
+                            project(&mut sum, along, values, parts.norm);
+                        }
+                        None => sum.fill(0.0),
+                    }
+                    rule.apply(values, &sum, &mut memory);
+                });
+                // as it is kept, which is what a restored head sees
+                let norm = chunk.centres.look(range, &mut wide, |values| {
+                    let norm = length(values);
+                    panels[place / super::PANEL].set(place % super::PANEL, values, norm);
+                    norm
+                });
                 let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
                 let ahead = remaining(config, learning_rate, &memory);
                 chunk.active[place] = norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm);

@@ -1,7 +1,7 @@
 //! Threads, state, clipping, and everything that is refused.
 
 use super::{class_objectives, labels, points, values, view};
-use crate::{Head, HeadConfig, HeadError, HeadState, Objective, OptimiserConfig};
+use crate::{CentrePrecision, Head, HeadConfig, HeadError, HeadMode, HeadState, Objective, OptimiserConfig};
 use widemargin_objective::{ClassObjective, ClassParameters};
 
 fn am_softmax() -> Objective {
@@ -17,11 +17,13 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     let (batch, classes, dim) = (70, 300, 33);
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);
-    for tile_classes in [128, 1024] {
+    for (tile_classes, centres) in
+        [(128, CentrePrecision::F32), (1024, CentrePrecision::F32), (32, CentrePrecision::Bf16)]
+    {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
             pool.install(|| {
-                let config = HeadConfig { tile_classes, seed: 3, ..HeadConfig::default() };
+                let config = HeadConfig { tile_classes, centres, seed: 3, ..HeadConfig::default() };
                 let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
                 let steps: Vec<_> = (0..3)
                     .map(|_| {
@@ -30,7 +32,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
                         (step.loss.to_bits(), bits(&step.grad_features), step.centre_gradient_norm.to_bits())
                     })
                     .collect();
-                (steps, bits(head.centres().data()))
+                (steps, bits(&head.centres()))
             })
         };
         let one = run(1);
@@ -45,10 +47,13 @@ fn a_restored_head_goes_on_to_the_same_bits() {
     let (batch, classes, dim) = (6, 5, 4);
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);
-    for optimiser in
-        [OptimiserConfig::sgd(0.9, 1e-3), OptimiserConfig::sgd(0.0, 0.0), OptimiserConfig::adam_w(0.01)]
-    {
-        let config = HeadConfig { optimiser, ..HeadConfig::default() };
+    for (optimiser, centres) in [
+        (OptimiserConfig::sgd(0.9, 1e-3), CentrePrecision::F32),
+        (OptimiserConfig::sgd(0.0, 0.0), CentrePrecision::F32),
+        (OptimiserConfig::adam_w(0.01), CentrePrecision::F32),
+        (OptimiserConfig::sgd(0.9, 1e-3), CentrePrecision::Bf16),
+    ] {
+        let config = HeadConfig { optimiser, centres, ..HeadConfig::default() };
         let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
         let step =
             |head: &mut Head| head.step(view(&features, batch, dim), &labels, 0.1).expect("finite inputs");
@@ -125,11 +130,11 @@ fn a_clip_factor_scales_the_gradient_and_not_the_decay() {
     let features = values(8, 1);
     let config = HeadConfig { optimiser: OptimiserConfig::sgd(0.0, 0.5), ..HeadConfig::default() };
     let mut head = Head::new(3, 4, am_softmax(), config).expect("in range");
-    let start = head.centres().data().to_vec();
+    let start = head.centres().to_vec();
     let pending = head.forward(view(&features, 2, 4), &[0, 2]).expect("finite inputs").pending;
-    let gradient = pending.gradient().expect("dense").to_vec();
+    let gradient = head.gradient(&pending).expect("of this step");
     head.apply(pending, 0.1, 0.25).expect("fresh");
-    for ((w, start), g) in head.centres().data().iter().zip(&start).zip(&gradient) {
+    for ((w, start), g) in head.centres().iter().zip(&start).zip(&gradient) {
         assert!((w - (start - 0.1 * (0.25 * g + 0.5 * start))).abs() < 1e-6);
     }
 }
@@ -138,7 +143,7 @@ fn a_clip_factor_scales_the_gradient_and_not_the_decay() {
 fn first_centres_come_from_the_seed() {
     let centres = |objective, seed| {
         let config = HeadConfig { seed, ..HeadConfig::default() };
-        Head::new(2000, 16, objective, config).expect("in range").centres().data().to_vec()
+        Head::new(2000, 16, objective, config).expect("in range").centres().to_vec()
     };
     assert_eq!(centres(am_softmax(), 1), centres(am_softmax(), 1));
     assert_ne!(centres(am_softmax(), 1), centres(am_softmax(), 2));
@@ -195,7 +200,10 @@ fn an_empty_batch_and_zero_features_are_no_trouble() {
     for objective in points() {
         let head = Head::new(3, 2, objective, HeadConfig::default()).expect("in range");
         let empty = head.forward(view(&[], 0, 2), &[]).expect("no samples");
-        assert_eq!((empty.loss, empty.diagnostics.samples, empty.pending.gradient_norm()), (0.0, 0, 0.0));
+        assert_eq!(
+            (empty.loss, empty.diagnostics.samples, head.gradient_norm(&empty.pending)),
+            (0.0, 0, Ok(0.0))
+        );
         assert_eq!(head.predict(view(&[], 0, 2)), Ok(Vec::new()));
         let zero = head.forward(view(&[0.0; 2], 1, 2), &[1]).expect("finite inputs");
         assert!(zero.loss.is_finite(), "{objective}");
@@ -274,9 +282,38 @@ fn ignored_samples_take_no_part() {
     let all = head.forward(view(&features, 4, 2), &[9, 1, 9, 0]).expect("finite inputs");
     let kept = [&features[2..4], &features[6..8]].concat();
     let some = head.forward(view(&kept, 2, 2), &[1, 0]).expect("finite inputs");
-    assert_eq!((all.loss, all.pending.gradient()), (some.loss, some.pending.gradient()));
+    assert_eq!((all.loss, head.gradient(&all.pending)), (some.loss, head.gradient(&some.pending)));
     assert_eq!(all.losses[1..], [some.losses[0], 0.0, some.losses[1]]);
     assert_eq!(all.grad_features[..2], [0.0, 0.0]);
     assert_eq!(all.grad_features[2..4], some.grad_features[..2]);
     assert!(head.forward(view(&features, 4, 2), &[9, 1, 8, 0]).is_err(), "8 is no class and not ignored");
+}
+
+/// Half the digits of the centres, and the same training: in every mode the losses of a hundred steps on a task that is learnt
+/// stay within a few hundredths of those of `f32`.
+#[test]
+fn centres_of_half_the_memory_learn_as_well() {
+    let (batch, classes, dim) = (64, 40, 16);
+    let features = values(batch * dim, 1);
+    let labels = labels(batch, classes, 2);
+    let modes = [HeadMode::Dense, HeadMode::Screened { threshold: 0.01 }, HeadMode::Sampled { rate: 0.99 }];
+    for mode in modes {
+        let train = |centres| {
+            let config = HeadConfig { mode, centres, seed: 5, ..HeadConfig::default() };
+            let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
+            // a rate at which most steps of a value are below its last digit
+            let losses: Vec<f64> = (0..100)
+                .map(|_| head.step(view(&features, batch, dim), &labels, 0.02).expect("finite inputs").loss)
+                .collect();
+            (losses[0], losses[99], head.centres().into_owned())
+        };
+        let (start, wide, _) = train(CentrePrecision::F32);
+        let (_, half, centres) = train(CentrePrecision::Bf16);
+        assert!(wide < 0.5 * start, "{mode:?}: a task that is learnt, {start} {wide}");
+        assert!((half - wide).abs() < 0.03 * wide, "{mode:?}: {half} {wide}");
+        assert!(
+            centres.iter().all(|value| value.to_bits().trailing_zeros() >= 16),
+            "{mode:?}: 16 bits a value"
+        );
+    }
 }

@@ -43,9 +43,12 @@ fn with_every_class_kept_it_is_the_dense_head() {
         let error = relative_error(&found.grad_features, &wanted.grad_features);
         assert!(error < 1e-4, "{step}: features {error}");
         let rows = screened.gradient(&found.pending).expect("of this step");
-        let error = relative_error(&rows, wanted.pending.gradient().expect("dense"));
+        let error = relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step"));
         assert!(error < 1e-4, "{step}: centres {error}");
-        let norms = (found.pending.gradient_norm(), wanted.pending.gradient_norm());
+        let norms = (
+            screened.gradient_norm(&found.pending).expect("of this step"),
+            dense.gradient_norm(&wanted.pending).expect("of this step"),
+        );
         assert!((norms.0 / norms.1 - 1.0).abs() < 1e-4, "{norms:?}");
         let (a, b) = (&found.diagnostics, &wanted.diagnostics);
         assert!((a.mean_push - b.mean_push).abs() < 1e-4, "{a:?} {b:?}");
@@ -55,7 +58,7 @@ fn with_every_class_kept_it_is_the_dense_head() {
         dense.apply(wanted.pending, 0.5, 0.7).expect("in range");
         screened.apply(found.pending, 0.5, 0.7).expect("in range");
     }
-    let error = relative_error(&screened.settled_centres(), dense.centres().data());
+    let error = relative_error(&screened.settled_centres(), &dense.centres());
     assert!(error < 1e-5, "{error}");
 }
 
@@ -77,7 +80,7 @@ fn on_average_the_gradients_are_exact() {
         let screening = found.screening.expect("screened");
         assert!(screening.left_out > 0.4, "{screening:?}: this test is about the tail");
         let rows = screened.gradient(&found.pending).expect("of this step");
-        let exact = wanted.pending.gradient().expect("dense");
+        let exact = &dense.gradient(&wanted.pending).expect("of this step");
         single[0] += relative_error(&found.grad_features, &wanted.grad_features) / f64::from(rounds);
         single[1] += relative_error(&rows, exact) / f64::from(rounds);
         loss += found.loss / f64::from(rounds);
@@ -89,7 +92,7 @@ fn on_average_the_gradients_are_exact() {
     }
     let mean = [
         relative_error(&features_mean, &wanted.grad_features),
-        relative_error(&centres_mean, wanted.pending.gradient().expect("dense")),
+        relative_error(&centres_mean, &dense.gradient(&wanted.pending).expect("of this step")),
     ];
     for (mean, single) in mean.iter().zip(single) {
         // twice what independent errors leave of themselves
@@ -115,7 +118,8 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
         for (x, &label) in x.chunks_mut(dim).zip(&y) {
             let norm = x.iter().map(|value| value * value).sum::<f32>().sqrt();
             let rest = (1.0 - share * share).sqrt();
-            let centre = dense.centres().row(label as usize);
+            let all = dense.centres();
+            let centre = &all[label as usize * dim..(label as usize + 1) * dim];
             x.iter_mut().zip(centre).for_each(|(x, w)| *x = share * w + rest * *x / norm);
         }
         let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
@@ -123,7 +127,7 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
         let rows = screened.gradient(&found.pending).expect("of this step");
         let errors = [
             relative_error(&found.grad_features, &wanted.grad_features),
-            relative_error(&rows, wanted.pending.gradient().expect("dense")),
+            relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step")),
         ];
         assert!(errors.iter().all(|&error| error < 0.02), "target cosine {share}: {errors:?}");
     }
@@ -149,7 +153,7 @@ fn odd_sizes_and_steep_scales_agree_with_dense() {
         assert!((found.loss - wanted.loss).abs() <= bound * wanted.loss.max(1e-3), "{classes} {scale}");
         let rows = screened.gradient(&found.pending).expect("of this step");
         if classes > 1 {
-            let error = relative_error(&rows, wanted.pending.gradient().expect("dense"));
+            let error = relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step"));
             assert!(error < 10.0 * bound, "{classes} {scale}: {error}");
         } else {
             assert!(rows.iter().all(|&value| value == 0.0), "one class pulls nowhere");
@@ -189,7 +193,7 @@ fn rows_without_a_gradient_follow_their_momentum() {
     let (classes, dim, batch) = (3000, 12, 6);
     let sgd = OptimiserConfig::sgd(0.9, 0.05);
     let mut screened = head(classes, dim, HeadMode::Screened { threshold: 0.02 }, sgd);
-    let mut plain = screened.centres().data().to_vec();
+    let mut plain = screened.centres().into_owned();
     let mut optimiser = Optimiser::new(sgd, plain.len()).expect("in range");
     for step in 0..60 {
         let (x, y) = (features(batch, dim, step), labels(batch, 5, 50 + step));
@@ -202,7 +206,7 @@ fn rows_without_a_gradient_follow_their_momentum() {
     }
     let error = relative_error(&screened.settled_centres(), &plain);
     assert!(error < 1e-5, "{error}");
-    assert!(relative_error(screened.centres().data(), &plain) > 1e-3, "some rows are behind");
+    assert!(relative_error(&screened.centres(), &plain) > 1e-3, "some rows are behind");
 }
 
 #[test]

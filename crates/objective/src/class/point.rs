@@ -191,6 +191,18 @@ impl<T: Real> BinaryPass<T> {
         }
     }
 
+    fn merge(&mut self, later: Self) {
+        self.finite &= later.finite;
+        // both began with the target's own classification
+        let [loss, _, bias_slope] = self.binary.target(self.target.into());
+        self.loss += later.loss - loss;
+        self.bias_slope += later.bias_slope - bias_slope;
+        self.pull += later.pull;
+        self.pull_log += later.pull_log;
+        self.outcome.correct &= later.outcome.correct;
+        self.outcome.margin_met &= later.outcome.margin_met;
+    }
+
     fn finish(mut self) -> PointOutcome<T> {
         if self.pull > 0.0 {
             let entropy = self.pull.ln() - self.pull_log / self.pull;
@@ -209,6 +221,18 @@ impl<T: Real> PointPass<T> {
         match self {
             Self::Family(pass) => pass.observe(first_class, similarities),
             Self::Binary(pass) => pass.observe(first_class, similarities),
+        }
+    }
+
+    /// See [`RowPass::merge`].
+    ///
+    /// # Panics
+    /// If the two are not copies of one pass.
+    pub fn merge(&mut self, later: Self) {
+        match (self, later) {
+            (Self::Family(pass), Self::Family(later)) => pass.merge(later),
+            (Self::Binary(pass), Self::Binary(later)) => pass.merge(later),
+            _ => panic!("parts of different passes"),
         }
     }
 
