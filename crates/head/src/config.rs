@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use widemargin_objective::ClassObjective;
 
 use crate::error::within;
-use crate::screened::{self, DEFAULT_THRESHOLD};
+use crate::screened::{self, Threshold};
 use crate::{CentrePrecision, HeadError, OptimiserConfig};
 
 /// How a head starts, moves and works.
@@ -43,45 +43,45 @@ pub enum HeadMode {
     /// All are scored in 7-bit integers, and those that matter exactly; the gradients are right on average.
     Screened {
         /// Share of the competitors' sum of exponentials from which a class is kept for certain, and about every which one
-        /// of the others is: from 0 (dense) to below 1. 2^-11 by default.
-        #[serde(default = "default_threshold")]
-        threshold: f64,
+        /// of the others is: from 0 (dense) to below 1. Without one it is chosen for each sample and step so that the
+        /// gradients are expected within 2 % of exact, in norm.
+        #[serde(default)]
+        threshold: Option<f64>,
     },
 }
 
 /// Classes from which [`HeadMode::Auto`] is screened.
 pub const AUTO_CLASSES: usize = 20_000;
 
-fn default_threshold() -> f64 {
-    DEFAULT_THRESHOLD
-}
-
 impl HeadMode {
-    /// Screened with the default threshold.
+    /// Screened, with a threshold chosen for each sample.
     pub const fn screened() -> Self {
-        Self::Screened { threshold: DEFAULT_THRESHOLD }
+        Self::Screened { threshold: None }
     }
 
     fn check(self) -> Result<(), HeadError> {
         match self {
             Self::Sampled { rate } => within(f64::MIN_POSITIVE..=1.0, "rate", rate, "above 0 and at most 1"),
-            Self::Screened { threshold } => within(0.0..1.0, "threshold", threshold, "from 0 to below 1"),
-            Self::Auto | Self::Dense => Ok(()),
+            Self::Screened { threshold: Some(threshold) } => {
+                within(0.0..1.0, "threshold", threshold, "from 0 to below 1")
+            }
+            Self::Screened { threshold: None } | Self::Auto | Self::Dense => Ok(()),
         }
     }
 
-    /// The threshold of a head that is to be screened.
+    /// The threshold of a head that is to be screened; `None` for one that is not.
     pub(crate) fn threshold(
         self,
         objective: &ClassObjective,
         classes: usize,
-    ) -> Result<Option<f64>, HeadError> {
+    ) -> Result<Option<Threshold>, HeadError> {
         match self {
-            Self::Screened { threshold } if threshold > 0.0 => {
-                screened::check_objective(objective).map(|()| Some(threshold))
+            Self::Screened { threshold: Some(0.0) } => Ok(None),
+            Self::Screened { threshold } => {
+                screened::check_objective(objective).map(|()| Some(threshold.into()))
             }
             Self::Auto if classes >= AUTO_CLASSES => {
-                Ok(screened::check_objective(objective).is_ok().then_some(DEFAULT_THRESHOLD))
+                Ok(screened::check_objective(objective).is_ok().then_some(Threshold::BySample))
             }
             _ => Ok(None),
         }

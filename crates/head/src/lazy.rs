@@ -21,7 +21,7 @@ pub(crate) const OLDEST: u32 = 1024;
 
 /// Change of an exponent that is worth a visit: a hundredth changes a probability by one part in a hundred, less than what
 /// screening's seven bits do to it.
-pub(crate) const NOTICEABLE: f64 = 0.01;
+pub(crate) const NOTICEABLE: f64 = 0.03;
 
 /// `k` steps without a gradient, all at once.
 #[derive(Clone, Copy, Debug, PartialEq)]

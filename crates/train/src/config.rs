@@ -127,15 +127,17 @@ pub struct HeadSection {
     pub mode: HeadModeName,
     /// Share of the classes that `sampled` scores, above 0 and at most 1.
     pub rate: f64,
-    /// Share of the competitors' sum from which `screened` keeps a class for certain, at least 0 and below 1.
-    pub threshold: f64,
+    /// Share of the competitors' sum from which `screened` keeps a class for certain, at least 0 and below 1; chosen for each
+    /// sample where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// `f32`, or `bf16` for half the memory: in what numbers the class centres are kept.
     pub centres: CentrePrecision,
 }
 
 impl Default for HeadSection {
     fn default() -> Self {
-        Self { mode: HeadModeName::Auto, rate: 0.1, threshold: 1.0 / 2048.0, centres: CentrePrecision::F32 }
+        Self { mode: HeadModeName::Auto, rate: 0.1, threshold: None, centres: CentrePrecision::F32 }
     }
 }
 

@@ -25,9 +25,9 @@ pub(crate) struct BenchHead {
     /// How many of the classes a step touches.
     #[arg(long, value_enum, default_value_t = Mode::Screened)]
     mode: Mode,
-    /// Share of the competitors' sum from which the screened mode keeps a class for certain.
-    #[arg(long, default_value_t = 1.0 / 2048.0)]
-    threshold: f64,
+    /// Share of the competitors' sum from which the screened mode keeps a class for certain; chosen for each sample if not given.
+    #[arg(long)]
+    threshold: Option<f64>,
     /// Share of the classes that the sampled mode scores.
     #[arg(long, default_value_t = 0.1)]
     rate: f64,

@@ -35,21 +35,66 @@ pub(crate) const CHUNK_PANELS: usize = 64;
 /// Classes of a chunk.
 pub(crate) const CHUNK: usize = CHUNK_PANELS * PANEL;
 
-/// Share of the competitors' sum from which a class is kept for certain: 2^-11. Measured in `docs/` to keep both gradients
-/// within 2 % of exact.
-pub(crate) const DEFAULT_THRESHOLD: f64 = 1.0 / 2048.0;
+/// Share of the competitors' sum from which a class is kept for certain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Threshold {
+    /// The same for all.
+    Fixed(f64),
+    /// As large as the wanted error of the gradient allows; see [`threshold_of`].
+    BySample,
+}
+
+impl From<Option<f64>> for Threshold {
+    fn from(threshold: Option<f64>) -> Self {
+        threshold.map_or(Self::BySample, Self::Fixed)
+    }
+}
+
+/// Error that both gradients are expected to have, relative to their norm. What is promised is 2 %, and the sum that it is
+/// reckoned from is guessed from a few classes.
+const WANTED_ERROR: f64 = 0.017;
+
+/// Thresholds that are chosen: at most `2^14` classes of a sample are kept, and no entry stands for more than `2^-7` of a sum.
+const THRESHOLDS: [i32; 2] = [-14, -7];
+
+/// The largest threshold, a power of the root of 2, at which what is sampled has the wanted error.
+///
+/// A class with a share `q` of the sum below `tau` is kept with the probability `q / tau` and then stands for `tau`: its
+/// variance is `q (tau - q)`. Unit centres other than the own one are about at right angles, so the gradient of the
+/// feature, in units of the push, is off by the root of the sum of these; its own length is at least the sine of the angle to the
+/// own centre. The gradient of the centres has the same two parts.
+///
+/// `exponentials` are some classes' and `times` is how many classes each stands for; `sum` is that of all.
+fn threshold_of(exponentials: &[f64], times: f64, sum: f64, target_cosine: f64) -> f64 {
+    let sine_square = (1.0 - target_cosine * target_cosine).max(0.05);
+    let wanted = WANTED_ERROR * WANTED_ERROR * sine_square;
+    let variance = |tau: f64| {
+        let of = |exponential: &f64| {
+            let share = exponential / sum;
+            share * (tau - share).max(0.0)
+        };
+        times * exponentials.iter().map(of).sum::<f64>()
+    };
+    let tau = |half_steps: i32| 2.0_f64.powf(f64::from(half_steps) / 2.0);
+    let (mut low, mut high) = (2 * THRESHOLDS[0], 2 * THRESHOLDS[1]);
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        if variance(tau(middle)) <= wanted { low = middle } else { high = middle - 1 }
+    }
+    tau(low)
+}
 
 /// What a screened head has beside its centres.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     pub(crate) panels: Panels,
     pub(crate) lazy: Lazy,
-    pub(crate) threshold: f64,
+    pub(crate) threshold: Threshold,
 }
 
 impl Screen {
     /// Quantises the class centres as they are kept.
-    pub(crate) fn new(centres: Values<'_>, dim: usize, threshold: f64, lazy: Lazy) -> Self {
+    pub(crate) fn new(centres: Values<'_>, dim: usize, threshold: Threshold, lazy: Lazy) -> Self {
         let mut panels = Panels::zeros(centres.len() / dim, dim);
         let parts: Vec<_> = panels.iter_mut().enumerate().collect();
         parts.into_par_iter().for_each(|(at, mut panel)| {
@@ -62,7 +107,12 @@ impl Screen {
     }
 
     /// A screen of a head that has made no step.
-    pub(crate) fn fresh(centres: Values<'_>, dim: usize, threshold: f64, optimiser: OptimiserConfig) -> Self {
+    pub(crate) fn fresh(
+        centres: Values<'_>,
+        dim: usize,
+        threshold: Threshold,
+        optimiser: OptimiserConfig,
+    ) -> Self {
         Self::new(centres, dim, threshold, Lazy::new(optimiser, centres.len() / dim))
     }
 }

@@ -9,7 +9,7 @@ use widemargin_objective::{
 };
 
 use super::entries::{ChunkEntries, Entry, Own, RowGradient, Touched};
-use super::{CHUNK, CHUNK_PANELS, Screen};
+use super::{CHUNK, CHUNK_PANELS, Screen, Threshold, threshold_of};
 use crate::batch::{Active, Batch, Targets};
 use crate::forward::{CentreGradient, add_norm_terms, first_not_finite, project_rows};
 use crate::tile::{Centres, GROUPS};
@@ -48,6 +48,8 @@ struct Frame {
     /// Exponents are `sharpness (cosine - centre)`.
     sharpness: f64,
     centre: f64,
+    /// Share of the competitors' sum from which a class is kept for certain.
+    threshold: f64,
     /// Exponential from which a class is kept for certain: a guess at the threshold times the sum, then that.
     step: f64,
     own: u32,
@@ -194,14 +196,14 @@ impl Screened<'_> {
             log_partitions: None,
         })?;
         let probes = Probes::new(&batch.units, batch.dim);
-        let mut frames = self.frames(&points, &probes, labels)?;
+        let mut frames = self.frames(&points, &probes, labels, &targets.cosines)?;
         let (mut sifted, mut sums) = self.sift(&probes, &frames);
         // a class far nearer than all that were probed: take the exponents from it and go again
         while raised(&mut frames, &sums) {
             (sifted, sums) = self.sift(&probes, &frames);
         }
         for (frame, sums) in frames.iter_mut().zip(&sums) {
-            frame.step = frame.step.max(self.screen.threshold * sums.screened_sum);
+            frame.step = frame.step.max(frame.threshold * sums.screened_sum);
         }
         let groups = self.rescore(batch, &frames, sifted);
         for group in &groups {
@@ -293,7 +295,13 @@ impl Screened<'_> {
     }
 
     /// From a few panels spread over all classes: where each sample's exponents are taken from, and its step.
-    fn frames(&self, points: &BatchPoints, probes: &Probes, labels: &[u32]) -> Result<Vec<Frame>, HeadError> {
+    fn frames(
+        &self,
+        points: &BatchPoints,
+        probes: &Probes,
+        labels: &[u32],
+        target_cosines: &[f64],
+    ) -> Result<Vec<Frame>, HeadError> {
         let panels = self.panels();
         let count = PROBED_PANELS.max(panels.count() / PROBED_PANELS).min(panels.count());
         let samples = probes.rows().next_multiple_of(BLOCK);
@@ -324,14 +332,20 @@ impl Screened<'_> {
                     }
                     let centre = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     let centre = if centre.is_finite() { f64::from(centre) } else { 0.0 };
-                    let exponentials =
-                        || cosines.iter().map(|&cosine| (sharpness * (f64::from(cosine) - centre)).exp());
-                    let sum: f64 = exponentials().sum();
+                    let of = |&cosine: &f32| (sharpness * (f64::from(cosine) - centre)).exp();
+                    let exponentials: Vec<f64> = cosines.iter().map(of).collect();
+                    let sum: f64 = exponentials.iter().sum();
                     // a few that stand out say little of the classes that were not probed
-                    let usual: f64 = exponentials().map(|exponential| exponential.min(sum / 8.0)).sum();
-                    let all = usual * (panels.rows() as f64 / cosines.len().max(1) as f64);
-                    let step = self.screen.threshold * all.max(sum).max(f64::from(f32::MIN_POSITIVE));
-                    Ok(Frame { sharpness, centre, step, own })
+                    let usual: f64 = exponentials.iter().map(|exponential| exponential.min(sum / 8.0)).sum();
+                    let times = panels.rows() as f64 / cosines.len().max(1) as f64;
+                    let all = (usual * times).max(sum).max(f64::from(f32::MIN_POSITIVE));
+                    let threshold = match self.screen.threshold {
+                        Threshold::Fixed(threshold) => threshold,
+                        Threshold::BySample => {
+                            threshold_of(&exponentials, times, all, target_cosines[sample])
+                        }
+                    };
+                    Ok(Frame { sharpness, centre, threshold, step: threshold * all, own })
                 },
             )
             .collect()

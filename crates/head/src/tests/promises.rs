@@ -296,7 +296,8 @@ fn centres_of_half_the_memory_learn_as_well() {
     let (batch, classes, dim) = (64, 40, 16);
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);
-    let modes = [HeadMode::Dense, HeadMode::Screened { threshold: 0.01 }, HeadMode::Sampled { rate: 0.99 }];
+    let modes =
+        [HeadMode::Dense, HeadMode::Screened { threshold: Some(0.01) }, HeadMode::Sampled { rate: 0.99 }];
     for mode in modes {
         let train = |centres| {
             let config = HeadConfig { mode, centres, seed: 5, ..HeadConfig::default() };

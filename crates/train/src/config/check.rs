@@ -86,7 +86,12 @@ impl Config {
         let h = &self.head;
         let rate = h.rate > 0.0 && h.rate <= 1.0;
         wants(rate, "head.rate", &h.rate, "above 0 and at most 1")?;
-        wants((0.0..1.0).contains(&h.threshold), "head.threshold", &h.threshold, "at least 0 and below 1")
+        wants(
+            h.threshold.is_none_or(|threshold| (0.0..1.0).contains(&threshold)),
+            "head.threshold",
+            &h.threshold.unwrap_or_default(),
+            "at least 0 and below 1",
+        )
     }
 
     fn check_optimiser(&self) -> Result<(), Error> {
