@@ -122,7 +122,7 @@ pub(crate) enum CentreGradient {
 }
 
 /// Scores that are held rather than computed twice: 256 MiB of them, whatever the number of classes.
-const SCORES_KEPT: usize = 1 << 26;
+pub(crate) const SCORES_KEPT: usize = 1 << 26;
 
 /// Scores of a tile of [`class_loss`]: 64 MiB. A larger tile keeps the products long; a head works in smaller ones.
 const SCORES_OF_TILE: usize = 1 << 24;
@@ -170,27 +170,27 @@ pub(crate) struct Centres<'a> {
 }
 
 /// Some classes, their centres ready to be multiplied.
-struct Tile {
-    first_class: usize,
-    classes: usize,
+pub(crate) struct Tile {
+    pub(crate) first_class: usize,
+    pub(crate) classes: usize,
     each: usize,
     /// Of length one where the score wants it, as they are otherwise: `[classes * each, dim]`.
-    units: Vec<f32>,
+    pub(crate) units: Vec<f32>,
     /// What `normalise` returned for each, where it was called.
-    norms: Vec<f64>,
+    pub(crate) norms: Vec<f64>,
 }
 
 impl Tile {
-    fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.classes * self.each
     }
 
-    fn view(&self, dim: usize) -> MatRef<'_> {
+    pub(crate) fn view(&self, dim: usize) -> MatRef<'_> {
         MatRef::new(&self.units, self.rows(), dim).expect("a tile is cut in whole rows")
     }
 
     /// Similarities of a batch with the classes, `[batch, classes]`, and with several centres a class which one was the nearest.
-    fn score(&self, batch: &Batch, similarities: &mut Vec<f32>, nearest: &mut Vec<u16>) {
+    pub(crate) fn score(&self, batch: &Batch, similarities: &mut Vec<f32>, nearest: &mut Vec<u16>) {
         similarities.resize(batch.rows * self.rows(), 0.0);
         matmul_transposed_b(similarities, batch.view(), self.view(batch.dim), Write::Replace, Threads::Rayon);
         nearest.clear();
@@ -215,7 +215,7 @@ impl Tile {
     }
 
     /// Derivatives by the classes' similarities, `[batch, classes]`, as derivatives by those of the centres.
-    fn of_centres(&self, slopes: Vec<f32>, nearest: &[u16]) -> Vec<f32> {
+    pub(crate) fn of_centres(&self, slopes: Vec<f32>, nearest: &[u16]) -> Vec<f32> {
         if self.each == 1 {
             return slopes;
         }
@@ -244,7 +244,7 @@ impl Batch {
         Self { units, norms, rows: features.rows(), dim: features.cols() }
     }
 
-    fn view(&self) -> MatRef<'_> {
+    pub(crate) fn view(&self) -> MatRef<'_> {
         MatRef::new(&self.units, self.rows, self.dim).expect("as many values as the features have")
     }
 }
@@ -294,7 +294,7 @@ impl Active {
     }
 
     /// Rows of the active samples in their places, zeros in those of the ignored ones.
-    fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
+    pub(crate) fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
         let mut all = vec![0.0; self.batch * cols];
         for (values, &row) in values.chunks(cols).zip(&self.rows) {
             all[row * cols..(row + 1) * cols].copy_from_slice(values);
@@ -304,7 +304,7 @@ impl Active {
 }
 
 /// Similarities of a batch with a tile's classes, `[batch, classes]`, and the nearest centres of each.
-type Scored = (Vec<f32>, Vec<u16>);
+pub(crate) type Scored = (Vec<f32>, Vec<u16>);
 
 /// What the first pass leaves for the second.
 struct FirstPass {
@@ -320,13 +320,13 @@ pub(crate) struct Targets {
     pub(crate) similarities: Vec<f32>,
     pub(crate) cosines: Vec<f64>,
     /// What a similarity is the cosine times of: 1 for cosines.
-    lengths: Vec<f32>,
+    pub(crate) lengths: Vec<f32>,
     /// Norms of the features as they came.
     pub(crate) feature_norms: Vec<f64>,
     /// Norms of the own centres, as `normalise` gives them; 1 where centres are not normalised.
     pub(crate) centre_norms: Vec<f64>,
     /// Row of the own centre among all.
-    rows: Vec<usize>,
+    pub(crate) rows: Vec<usize>,
 }
 
 impl<'a> Centres<'a> {
@@ -364,7 +364,7 @@ impl<'a> Centres<'a> {
         (units, norms)
     }
 
-    fn tiles(&self) -> impl Iterator<Item = Tile> + 'a {
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = Tile> + 'a {
         let this = *self;
         let Self { values, each, tile_classes, .. } = this;
         let classes = self.classes();
@@ -413,7 +413,7 @@ impl<'a> Centres<'a> {
 
     /// Shows each sample its similarities with every class, a tile after the other: `observe(sample, first_class,
     /// similarities)`. Gives back the scores of the first tiles, up to `keep` of them.
-    fn sweep<R: Send>(
+    pub(crate) fn sweep<R: Send>(
         &self,
         batch: &Batch,
         samples: &mut [R],
@@ -596,7 +596,7 @@ impl<'a> Centres<'a> {
     }
 
     /// Where a margin in angle meets scores that have a length: what goes through the lengths of feature and own centre.
-    fn along_lengths(
+    pub(crate) fn along_lengths(
         &self,
         outcomes: &[PointOutcome<f32>],
         targets: &Targets,
@@ -723,6 +723,6 @@ fn all_finite(values: &[f32]) -> bool {
 }
 
 /// Euclidean norm of a matrix, from those of its rows; the same for any number of threads.
-fn norm_of_rows(values: &[f32], dim: usize) -> f64 {
+pub(crate) fn norm_of_rows(values: &[f32], dim: usize) -> f64 {
     norm(&values.par_chunks(dim).map(norm).collect::<Vec<f64>>())
 }

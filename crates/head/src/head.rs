@@ -331,7 +331,16 @@ pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usiz
 
 /// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
 pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
+    normal_values_from(0, count, deviation, seed)
+}
+
+/// `count` of the values of [`normal_values`] from place `first` on, without working out those before.
+pub(crate) fn normal_values_from(first: usize, count: usize, deviation: f64, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // two values take two numbers of 64 bits, each two of the generator's words
+    rng.set_word_pos(4 * (first as u128 / 2));
+    let skipped = first % 2;
+    let count = count + skipped;
     let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     let mut values = Vec::with_capacity(count + 1);
     while values.len() < count {
@@ -342,5 +351,6 @@ pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32>
         values.push((radius * sine) as f32);
     }
     values.truncate(count);
+    values.drain(..skipped);
     values
 }

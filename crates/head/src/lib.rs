@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod classes;
+mod communicator;
 mod config;
 mod error;
 mod forward;
@@ -34,15 +35,20 @@ mod lazy;
 mod optimiser;
 mod sampled;
 mod screened;
+mod sharded;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use classes::NewClasses;
+pub use communicator::{Communicator, CommunicatorError, Solo, ThreadGroup, ThreadRank};
 pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
 pub use error::HeadError;
 pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
+pub use sharded::{
+    ShardFileError, ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards,
+};
 pub use state::{HeadState, HeadTensor};
 pub use widemargin_objective::{Diagnostics, MatRef, Objective, ShapeError};

@@ -124,7 +124,8 @@ mod tests {
             target_cosines: &[0.3, -0.2],
             log_partitions: Some(&[2.0, 3.0]),
         };
-        let composed = crate::tests::points().into_iter().map(|point| (format!("{point}"), Point::Family(point)));
+        let composed =
+            crate::tests::points().into_iter().map(|point| (format!("{point}"), Point::Family(point)));
         let smoothed = ClassParameters { label_smoothing: Some(0.1), ..ClassParameters::default() };
         let few = ClassParameters { count: Some(2), ..ClassParameters::default() };
         let named = ClassObjective::names().iter().map(|name| (*name, ClassParameters::default()));
