@@ -22,6 +22,9 @@
 //! [`Head::forward`] changes nothing and returns a [`PendingUpdate`]; [`Head::apply`] carries it out. [`Head::step`] is one
 //! after the other.
 //!
+//! Classes that one machine or one process is not to hold alone go into a [`ShardedHead`], whose ranks talk to each other through a
+//! [`Communicator`].
+//!
 //! Results do not depend on the number of threads. [`Head::state`] and [`Head::from_state`] restore a head to the bit.
 #![forbid(unsafe_code)]
 

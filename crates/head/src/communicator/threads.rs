@@ -26,7 +26,8 @@ impl ThreadGroup {
         Self { timeout: Some(timeout) }
     }
 
-    /// The ranks of a group of `size`, in their order; each is to be moved to a thread of its own. None for a size of 0.
+    /// The ranks of a group of `size`, in their order; none for a size of 0. Each is to be moved to a thread of its own, not to a
+    /// task of a thread pool: they wait for each other.
     ///
     /// ```
     /// use widemargin_head::{Communicator, ThreadGroup};
@@ -121,13 +122,12 @@ impl ThreadRank {
 
     /// Gives something and gets what all gave, in the order of the ranks.
     fn exchange(&self, call: Call, values: Values) -> Result<Arc<Vec<Given>>, CommunicatorError> {
-        let given = Given { call, values };
         let mut round = self.lock();
         if round.gone[self.rank] {
             return Err(CommunicatorError::RankGone { rank: self.rank });
         }
         let number = round.number;
-        round.given[self.rank] = Some(given.clone());
+        round.given[self.rank] = Some(Given { call, values });
         if round.given.iter().all(Option::is_some) {
             round.last = Arc::new(round.given.iter_mut().filter_map(Option::take).collect());
             round.number += 1;
@@ -157,12 +157,13 @@ impl ThreadRank {
         }
         let all = Arc::clone(&round.last);
         drop(round);
-        match all.iter().position(|theirs| !theirs.is_in_step_with(&given)) {
+        let own = &all[self.rank];
+        match all.iter().position(|theirs| !theirs.is_in_step_with(own)) {
             Some(rank) => Err(CommunicatorError::OutOfStep {
                 rank,
                 found: all[rank].describe(),
                 own: self.rank,
-                wanted: given.describe(),
+                wanted: own.describe(),
             }),
             None => Ok(all),
         }

@@ -1,6 +1,7 @@
 //! The head against the plain reference in f64, and the promises it makes about threads, state and refusals.
 
 mod classes;
+mod communicator;
 mod promises;
 mod reference;
 mod sampled;

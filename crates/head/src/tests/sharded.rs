@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
+use super::communicator::on_ranks;
 use super::tolerance::SHARDS;
 use super::{class_objectives, labels, points, values, view};
 use crate::{
@@ -12,16 +12,6 @@ use crate::{
     ThreadRank, join_shards, load_shard, load_shards, save_shard, split_shards,
 };
 use widemargin_objective::{ClassObjective, ClassParameters, Link, Pool, Score};
-
-/// Runs every rank of a group on a thread of its own; what they return, in their order. A group that hangs fails.
-fn on_ranks<T: Send>(size: usize, run: impl Fn(ThreadRank) -> T + Sync) -> Vec<T> {
-    std::thread::scope(|scope| {
-        let run = &run;
-        let ranks = ThreadGroup::with_timeout(Duration::from_secs(60)).ranks(size);
-        let threads: Vec<_> = ranks.into_iter().map(|rank| scope.spawn(move || run(rank))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("the test's own code")).collect()
-    })
-}
 
 fn am_softmax() -> Objective {
     Objective::am_softmax(30.0, 0.35).expect("in range")
@@ -313,11 +303,14 @@ fn margins_warm_up_on_all_ranks_or_none() {
     }
 }
 
+/// What makes a good batch a bad one.
+type Change = dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync;
+
 #[test]
 fn what_one_rank_alone_is_given_is_refused_by_all() {
     let task = Task::new(am_softmax(), 6);
     let (features, labels) = task.batch_of(0);
-    let run = |change: &(dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync)| {
+    let run = |change: &Change| {
         on_ranks(3, |rank| {
             let (mut features, mut labels) = (features.clone(), labels.clone());
             if rank.rank() == 1 {
@@ -326,13 +319,18 @@ fn what_one_rank_alone_is_given_is_refused_by_all() {
             let head = ShardedHead::new(rank, 6, task.dim, am_softmax(), task.config).expect("in range");
             let rows = features.len() / task.dim;
             let found = head.forward(view(&features, rows, task.dim), &labels).map(|found| found.loss);
+            if !matches!(found, Err(HeadError::RanksDiffer { .. })) {
+                // and where each rank takes a part of the batch alike
+                let part = head.forward_part(view(&features, rows, task.dim), &labels);
+                assert_eq!(part.map(|part| part.loss), found);
+            }
             // the group is still in step: a good batch goes through
             let (features, labels) = task.batch_of(1);
             head.forward(view(&features, task.batch, task.dim), &labels).expect("a good batch");
             found
         })
     };
-    let bad: [(&(dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync), HeadError); 4] = [
+    let bad: [(&Change, HeadError); 4] = [
         (&|_, labels| labels[4] = 6, HeadError::Label { row: 4, found: 6, classes: 6 }),
         (&|_, labels| labels.truncate(6), HeadError::LabelCount { found: 6, wanted: 7 }),
         (
@@ -717,66 +715,21 @@ fn the_state_of_the_objective_survives_its_file() {
     }
 }
 
+/// Restored from the plain head's state, which says `auto`.
 #[test]
-fn collectives_give_every_rank_the_same_bits() {
-    for size in [1, 2, 5] {
-        let found = on_ranks(size, |rank| {
-            let own = rank.rank();
-            let mut sums = Vec::new();
-            for round in 0..50 {
-                let mut narrow = values(3, (round * 10 + own) as u64);
-                let mut wide = [0.1 * own as f64, f64::NEG_INFINITY];
-                rank.all_reduce_sum_f32(&mut narrow).expect("all live");
-                rank.all_reduce_sum_f64(&mut wide).expect("all live");
-                let gathered = rank.all_gather_f32(&vec![own as f32; own]).expect("all live");
-                assert_eq!(gathered.len(), size);
-                assert!(gathered.iter().enumerate().all(|(at, row)| *row == vec![at as f32; at]));
-                let gathered = rank.all_gather_f64(&[own as f64, f64::NAN]).expect("all live");
-                assert!(gathered.iter().enumerate().all(|(at, row)| row[0] == at as f64 && row[1].is_nan()));
-                sums.push((
-                    narrow.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
-                    wide[0].to_bits(),
-                ));
-                assert_eq!(wide[1], f64::NEG_INFINITY);
-            }
-            sums
-        });
-        for (round, (narrow, _)) in found[0].iter().enumerate() {
-            let own =
-                |at: usize| (0..size).map(|rank| values(3, (round * 10 + rank) as u64)[at]).sum::<f32>();
-            assert_eq!(*narrow, [own(0), own(1), own(2)].map(f32::to_bits));
-        }
-        assert!(found.iter().all(|rank| *rank == found[0]));
-    }
-}
-
-#[test]
-fn a_rank_that_ends_or_panics_is_an_error_for_the_others() {
-    let end: [fn(); 2] = [|| (), || std::panic::resume_unwind(Box::new("a rank fails"))];
-    for end in end {
-        let ranks = ThreadGroup::new().ranks(3);
-        let found: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = ranks
-                .into_iter()
-                .map(|rank| {
-                    scope.spawn(move || {
-                        let mut values = [1.0_f32];
-                        rank.all_reduce_sum_f32(&mut values).expect("all live");
-                        if rank.rank() == 1 {
-                            end();
-                            return Ok(());
-                        }
-                        let first = rank.all_reduce_sum_f32(&mut values);
-                        assert_eq!(rank.all_gather_f64(&[1.0]).map(|_| ()), first, "and stays so");
-                        first
-                    })
-                })
-                .collect();
-            threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
-        });
-        let errors = found.iter().filter(|found| **found == Err(CommunicatorError::RankGone { rank: 1 }));
-        assert_eq!(errors.count(), 2, "{found:?}");
-    }
+fn the_state_of_a_trained_head_becomes_shards() {
+    let mut head = Head::new(9, 4, am_softmax(), HeadConfig::default()).expect("in range");
+    head.step(view(&values(8, 1), 2, 4), &[1, 8], 0.1).expect("finite");
+    let state: HeadState = head.state();
+    let states = split_shards(&state, 2).expect("dense in fact");
+    let found = on_ranks(2, |rank| {
+        let state = states[rank.rank()].clone();
+        let mut head = ShardedHead::from_state(rank, state).expect("a good state");
+        head.step(view(&values(8, 2), 2, 4), &[0, 7], 0.1).expect("finite");
+        head.centres().data().to_vec()
+    });
+    head.step(view(&values(8, 2), 2, 4), &[0, 7], 0.1).expect("finite");
+    assert_close(&found.concat(), head.centres().data(), "centres");
 }
 
 #[test]
@@ -806,28 +759,6 @@ fn a_panic_in_the_middle_of_training_ends_all_ranks() {
     });
     let gone = Err(HeadError::Communicator(CommunicatorError::RankGone { rank: 2 }));
     assert_eq!(found, [gone.clone(), gone]);
-}
-
-#[test]
-fn ranks_out_of_step_are_told_apart_from_ranks_that_do_not_come() {
-    let found = on_ranks(2, |rank| match rank.rank() {
-        0 => rank.all_gather_f32(&[1.0]).map(|_| ()),
-        _ => rank.all_reduce_sum_f64(&mut [1.0, 2.0]),
-    });
-    let (gather, sum) = ("all_gather_f32".to_owned(), "all_reduce_sum_f64 of 2 values".to_owned());
-    let wanted = |rank, found: &String, own, wanted: &String| {
-        Err(CommunicatorError::OutOfStep { rank, found: found.clone(), own, wanted: wanted.clone() })
-    };
-    assert_eq!(found, [wanted(1, &sum, 0, &gather), wanted(0, &gather, 1, &sum)]);
-    let found = on_ranks(2, |rank| rank.all_reduce_sum_f32(&mut vec![1.0; 2 + rank.rank()]));
-    assert!(found.iter().all(|found| matches!(found, Err(CommunicatorError::OutOfStep { .. }))), "{found:?}");
-
-    let mut ranks = ThreadGroup::with_timeout(Duration::from_millis(20)).ranks(2);
-    let late = ranks.remove(1);
-    let found = ranks[0].all_gather_f64(&[1.0]).map(|_| ());
-    assert_eq!(found, Err(CommunicatorError::TimedOut { rank: 1, seconds: 0.02 }));
-    // whoever has given up is gone for the one that comes late
-    assert_eq!(late.all_gather_f64(&[1.0]).map(|_| ()), Err(CommunicatorError::RankGone { rank: 0 }));
 }
 
 /// What an implementation outside this crate is: its errors come through as they are.
@@ -864,21 +795,4 @@ impl Communicator for Unplugged {
 fn the_error_of_a_transport_comes_through() {
     let found = ShardedHead::new(&Unplugged, 4, 3, am_softmax(), HeadConfig::default());
     assert_eq!(found.expect_err("no cable").to_string(), "no cable");
-}
-
-/// Restored from the plain head's state, which says `auto`.
-#[test]
-fn the_state_of_a_trained_head_becomes_shards() {
-    let mut head = Head::new(9, 4, am_softmax(), HeadConfig::default()).expect("in range");
-    head.step(view(&values(8, 1), 2, 4), &[1, 8], 0.1).expect("finite");
-    let state: HeadState = head.state();
-    let states = split_shards(&state, 2).expect("dense in fact");
-    let found = on_ranks(2, |rank| {
-        let state = states[rank.rank()].clone();
-        let mut head = ShardedHead::from_state(rank, state).expect("a good state");
-        head.step(view(&values(8, 2), 2, 4), &[0, 7], 0.1).expect("finite");
-        head.centres().data().to_vec()
-    });
-    head.step(view(&values(8, 2), 2, 4), &[0, 7], 0.1).expect("finite");
-    assert_close(&found.concat(), head.centres().data(), "centres");
 }
