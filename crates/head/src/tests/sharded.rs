@@ -225,6 +225,25 @@ fn a_shard_without_positives_and_one_without_more_than_a_class() {
 }
 
 #[test]
+fn larger_sizes_equal_one_head() {
+    for objective in
+        [Objective::am_softmax(64.0, 0.35), Ok(Objective::softmax()), Objective::arcface(64.0, 0.5)]
+    {
+        let task = Task::new(objective.expect("in range"), 1003);
+        let task = Task {
+            config: HeadConfig { tile_classes: 128, ..task.config },
+            batch: 33,
+            dim: 64,
+            steps: 3,
+            ..task
+        };
+        for shards in [2, 3, 4] {
+            task.check(shards);
+        }
+    }
+}
+
+#[test]
 fn one_shard_is_the_head_to_the_bit() {
     for objective in [ClassObjective::from(am_softmax()), Objective::softmax().into()] {
         let task = Task { steps: 3, ..Task::new(objective, 11) };
