@@ -156,6 +156,8 @@ impl<C: Communicator> ShardedHead<C> {
     /// The shard of this rank of the head whose shards are in a folder, however many there are: with as many as ranks each reads
     /// its own, otherwise each reads all of them and keeps its part. Collective, two gathers.
     ///
+    /// Every rank must see all files. Where each sees its own only, take [`load_shard`] and [`ShardedHead::from_state`].
+    ///
     /// # Errors
     /// Those of [`load_shards`]; [`ShardFileError::Shards`] for files that are not of one head at one step; those of
     /// [`ShardedHead::from_state`], among them [`HeadError::RankFailed`] if another rank could not read.
@@ -171,15 +173,15 @@ impl<C: Communicator> ShardedHead<C> {
 
     fn load_part(communicator: &C, folder: &Path) -> Result<ShardState, ShardFileError> {
         let (rank, size) = (communicator.rank(), communicator.size());
+        let missing = HeadError::MissingShard { shard: rank, shards: size };
         let paths = paths(folder)?;
         if paths.len() == size {
-            return load_shard(&paths[rank]);
+            return paths.get(rank).map_or(Err(missing.into()), load_shard);
         }
         let states = paths.iter().map(load_shard).collect::<Result<Vec<_>, _>>()?;
         let shards = |source| ShardFileError::Shards { folder: folder.to_path_buf(), source };
         let whole = join_shards(states).map_err(shards)?;
-        // fails for more ranks than classes only, and there is one for each rank otherwise
-        Ok(split_shards(&whole, size)?.swap_remove(rank))
+        Ok(split_shards(&whole, size)?.into_iter().nth(rank).ok_or(missing)?)
     }
 }
 

@@ -242,6 +242,7 @@ fn fresh(
     let each = objective.sub_centres();
     check_size(classes, each, dim)?;
     check_shards(shards, classes)?;
+    within(0.0..shards as f64, "rank", shard as f64, "below the number of ranks")?;
     config.check()?;
     let config = dense(config)?;
     let own = classes_of(shard, shards, classes);

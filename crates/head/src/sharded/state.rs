@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::{check_shards, classes_of, dense};
+use crate::error::within;
 use crate::head::check_size;
 use crate::{Head, HeadError, HeadState, HeadTensor};
 
@@ -33,6 +34,7 @@ impl ShardState {
             return Err(HeadError::OtherShard { shard, shards, rank, size });
         }
         self.check_range()?;
+        check_tensors(&self.part)?;
         let own = self.first_class..self.first_class + self.part.classes;
         let config = dense(self.part.config)?;
         Ok((own, self.all_classes, Head::from_state(HeadState { config, ..self.part })?))
@@ -197,7 +199,9 @@ pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>,
 
 /// Whether every tensor has a row for each centre; what else there is to check is up to who takes the state.
 fn check_tensors(state: &HeadState) -> Result<(), HeadError> {
-    let wanted = [state.classes * state.objective.sub_centres(), state.dim];
+    let each = state.objective.sub_centres();
+    within(1.0..=1000.0, "sub-centres", each as f64, "1 to 1000 centres a class")?;
+    let wanted = [state.classes * each, state.dim];
     for tensor in &state.tensors {
         let values = tensor.values.len();
         if tensor.shape != wanted || values != wanted[0] * wanted[1] {

@@ -52,7 +52,7 @@ fn collectives_give_every_rank_the_same_bits() {
 fn a_rank_that_ends_or_panics_is_an_error_for_the_others() {
     let end: [fn(); 2] = [|| (), || std::panic::resume_unwind(Box::new("a rank fails"))];
     for end in end {
-        let ranks = ThreadGroup::new().ranks(3);
+        let ranks = ThreadGroup::with_timeout(Duration::from_mins(1)).ranks(3);
         let found: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = ranks
                 .into_iter()

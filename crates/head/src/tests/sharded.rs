@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::communicator::on_ranks;
 use super::tolerance::SHARDS;
@@ -756,7 +757,7 @@ fn a_panic_in_the_middle_of_training_ends_all_ranks() {
     let task = Task::new(am_softmax(), 6);
     let found: Vec<_> = std::thread::scope(|scope| {
         let task = &task;
-        let threads: Vec<_> = ThreadGroup::new()
+        let threads: Vec<_> = ThreadGroup::with_timeout(Duration::from_mins(1))
             .ranks(3)
             .into_iter()
             .map(|rank| {
