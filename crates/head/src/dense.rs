@@ -27,7 +27,7 @@ use crate::tile::{Centres, Scored, Tile};
 use crate::{HeadError, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
 
 /// Scores that are held rather than computed twice: 256 MiB of them, whatever the number of classes.
-const SCORES_KEPT: usize = 1 << 26;
+pub(crate) const SCORES_KEPT: usize = 1 << 26;
 
 /// Above this a gradient is looked at before anything moves, as it may leave the range of `f32`.
 const LARGE: f64 = 1e30;
@@ -44,14 +44,16 @@ struct FirstPass {
 /// The gradient of the class centres as what it is the product of.
 #[derive(Clone, Debug)]
 pub(crate) struct DenseGradient {
-    batch: Batch,
-    outcomes: Vec<PointOutcome<f32>>,
+    pub(crate) batch: Batch,
+    pub(crate) outcomes: Vec<PointOutcome<f32>>,
     /// What each derivative is multiplied by: one over the batch.
     share: f32,
     /// Derivatives by the products with the first tiles, as many as may be held.
     slopes: Vec<Scored>,
     /// Rows that are pulled along themselves, and how much: through their lengths.
     along: Vec<(usize, f32)>,
+    /// The class that the first tile begins with.
+    first_class: usize,
     /// Values in all centres.
     pub(crate) values: usize,
 }
@@ -177,17 +179,8 @@ impl Centres<'_> {
         let HeadEvaluation { loss, losses, diagnostics } = Self::summary(&outcomes, &targets);
 
         let dim = batch.dim;
-        let share = 1.0 / batch.rows.max(1) as f32;
-        let mut gradient = DenseGradient {
-            batch,
-            outcomes,
-            share,
-            slopes: scored,
-            along: Vec::new(),
-            values: self.values.len(),
-        };
-        let mut grad_features = gradient.second_pass(self);
-        gradient.along_lengths(self, &targets, &mut grad_features);
+        let (mut gradient, mut grad_features) = DenseGradient::new(self, batch, outcomes, scored, 0);
+        gradient.along_lengths(self, &targets, &mut grad_features, |_| true);
         let DenseGradient { batch, outcomes, .. } = &gradient;
         project_rows(&mut grad_features, &batch.units, &batch.norms, dim);
         add_norm_terms(&points, outcomes, &targets.feature_norms, features, &mut grad_features);
@@ -195,10 +188,7 @@ impl Centres<'_> {
             return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
         }
         gradient.check(self)?;
-        let learnt = objective.learnt().map(|_| {
-            let slopes = gradient.outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope));
-            slopes.sum::<f64>() as f32 * share
-        });
+        let learnt = objective.learnt().map(|_| gradient.learnt_slope());
         let pending = PendingUpdate {
             gradient: CentreGradient::Dense(Box::new(gradient)),
             step,
@@ -227,6 +217,11 @@ impl Centres<'_> {
     pub(crate) fn nearest(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
         self.check_features(features)?;
         let batch = Batch::new(features, self.score);
+        Ok(self.largest(&batch).into_iter().map(|(_, class)| class).collect())
+    }
+
+    /// The largest similarity of each sample and its class, the lowest of equals.
+    pub(crate) fn largest(&self, batch: &Batch) -> Vec<(f32, u32)> {
         let observe = |best: &mut (f32, u32), first_class: usize, similarities: &[f32]| {
             for (at, &similarity) in similarities.iter().enumerate() {
                 if similarity > best.0 {
@@ -240,13 +235,26 @@ impl Centres<'_> {
             }
         };
         let none = vec![(f32::NEG_INFINITY, 0_u32); batch.rows];
-        let (best, _) = self.sweep(&batch, &none, 0, observe, merge);
-        Ok(best.into_iter().map(|(_, class)| class).collect())
+        self.sweep(batch, &none, 0, observe, merge).0
     }
 }
 
 impl DenseGradient {
-    /// Turns the scores that were kept into derivatives, and returns the gradient of the features as they are scored.
+    /// The second pass: turns the scores that were kept into derivatives, and gives back the gradient of the features as they are
+    /// scored too. `first_class` is the number that the objective knows the first of the centres' classes by.
+    pub(crate) fn new(
+        centres: &Centres<'_>,
+        batch: Batch,
+        outcomes: Vec<PointOutcome<f32>>,
+        slopes: Vec<Scored>,
+        first_class: usize,
+    ) -> (Self, Vec<f32>) {
+        let (share, values) = (1.0 / batch.rows.max(1) as f32, centres.values.len());
+        let mut gradient = Self { batch, outcomes, share, slopes, along: Vec::new(), first_class, values };
+        let grad_features = gradient.second_pass(centres);
+        (gradient, grad_features)
+    }
+
     fn second_pass(&mut self, centres: &Centres<'_>) -> Vec<f32> {
         let dim = self.batch.dim;
         let mut kept = std::mem::take(&mut self.slopes);
@@ -291,17 +299,27 @@ impl DenseGradient {
     fn differentiate(&self, tile: &Tile<'_>, scored: &mut Scored) {
         let rows = scored.similarities.chunks_exact_mut(tile.classes);
         for (outcome, row) in self.outcomes.iter().zip(rows) {
-            outcome.gradient(tile.first_class, row);
+            outcome.gradient(self.first_class + tile.first_class, row);
         }
         tile.through_lengths(&mut scored.similarities, self.share);
     }
 
     /// Where a margin in angle meets scores that have a length: what goes through the lengths of feature and own centre.
-    fn along_lengths(&mut self, centres: &Centres<'_>, targets: &Targets, grad_features: &mut [f32]) {
+    /// Only for samples whose own centre is among these.
+    pub(crate) fn along_lengths(
+        &mut self,
+        centres: &Centres<'_>,
+        targets: &Targets,
+        grad_features: &mut [f32],
+        is_here: impl Fn(usize) -> bool,
+    ) {
         let dim = self.batch.dim;
         let mut centre = vec![0.0; dim];
-        for (row, outcome) in
-            self.outcomes.iter().enumerate().filter(|(_, outcome)| outcome.length_slope != 0.0)
+        for (row, outcome) in self
+            .outcomes
+            .iter()
+            .enumerate()
+            .filter(|(row, outcome)| outcome.length_slope != 0.0 && is_here(*row))
         {
             let slope = f64::from(outcome.length_slope * self.share);
             let x_norm = targets.feature_norms[row].max(NORM_FLOOR);
@@ -320,7 +338,7 @@ impl DenseGradient {
 
     /// Refuses a gradient of the centres that is not finite. Cosines cannot have one; others are worked out to see where numbers are
     /// large.
-    fn check(&self, centres: &Centres<'_>) -> Result<(), HeadError> {
+    pub(crate) fn check(&self, centres: &Centres<'_>) -> Result<(), HeadError> {
         if centres.score.is_cosine() {
             return Ok(());
         }
@@ -336,7 +354,9 @@ impl DenseGradient {
             return Ok(());
         }
         let row = self.whole(centres).chunks(self.batch.dim).position(|row| first_not_finite(row).is_some());
-        row.map_or(Ok(()), |row| Err(HeadError::NonFiniteCentreGradient { class: row / centres.each }))
+        row.map_or(Ok(()), |row| {
+            Err(HeadError::NonFiniteCentreGradient { class: self.first_class + row / centres.each })
+        })
     }
 
     /// The gradient of a tile's rows.
@@ -359,6 +379,12 @@ impl DenseGradient {
                 add_scaled(&mut out[place * dim..(place + 1) * dim], factor, tile.row(place));
             }
         }
+    }
+
+    /// Gradient of what the objective learns beside the centres.
+    pub(crate) fn learnt_slope(&self) -> f32 {
+        let slopes = self.outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope));
+        slopes.sum::<f64>() as f32 * self.share
     }
 
     /// Its buffers, for the next step.

@@ -2,6 +2,8 @@
 
 use widemargin_objective::ObjectiveError;
 
+use crate::CommunicatorError;
+
 /// Anything that keeps a head from being built, computed, moved or restored. Nothing has changed when one is returned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -165,6 +167,77 @@ pub enum HeadError {
         name: String,
         /// The class whose row it is.
         row: usize,
+    },
+
+    /// A mode in which classes are not sharded.
+    #[error("a sharded head cannot be {mode}; use the dense mode")]
+    NotShardable {
+        /// The mode, in words.
+        mode: &'static str,
+    },
+
+    /// The group of a sharded head cannot communicate.
+    #[error(transparent)]
+    Communicator(#[from] CommunicatorError),
+
+    /// Another rank of a sharded head has refused what it was given.
+    #[error("rank {rank} of the sharded head has refused what it was given; its own error says why")]
+    RankFailed {
+        /// The first rank that has.
+        rank: usize,
+    },
+
+    /// Ranks of a sharded head that were not given the same.
+    #[error("rank {rank} of the sharded head has another {what} than rank {own}; all must have the same")]
+    RanksDiffer {
+        /// What they have to have in common.
+        what: &'static str,
+        /// A rank that differs.
+        rank: usize,
+        /// The rank that tells.
+        own: usize,
+    },
+
+    /// A state of a shard that is not that of this rank.
+    #[error("the state is that of shard {shard} of {shards}; wanted shard {rank} of {size}")]
+    OtherShard {
+        /// Shard in the state.
+        shard: usize,
+        /// Shards in the state.
+        shards: usize,
+        /// Rank of the head.
+        rank: usize,
+        /// Ranks in its group.
+        size: usize,
+    },
+
+    /// A shard without a state.
+    #[error("the state of shard {shard} of {shards} is missing")]
+    MissingShard {
+        /// The shard.
+        shard: usize,
+        /// How many there are.
+        shards: usize,
+    },
+
+    /// A shard with two states.
+    #[error("there are two states of shard {shard}")]
+    DuplicateShard {
+        /// The shard.
+        shard: usize,
+    },
+
+    /// States of shards that are not of one head at one moment.
+    #[error("shard {shard} has {what} {found}; wanted {wanted}")]
+    ShardsDiffer {
+        /// The shard.
+        shard: usize,
+        /// What differs.
+        what: &'static str,
+        /// What that shard has.
+        found: String,
+        /// What the first shard has, or what follows from it.
+        wanted: String,
     },
 }
 

@@ -245,7 +245,7 @@ impl Head {
     }
 
     /// [`Head::apply`], and the gradient's norm where it costs nothing to know.
-    fn apply_and_measure(
+    pub(crate) fn apply_and_measure(
         &mut self,
         pending: PendingUpdate,
         learning_rate: f64,
@@ -382,12 +382,19 @@ pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usiz
 
 /// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
 pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
-    /// Values of a task, an even number; two values take two numbers of 64 bits, which are four words of the generator.
+    normal_values_from(0, count, deviation, seed)
+}
+
+/// `count` of the values of [`normal_values`] from place `first` on, without working out those before.
+pub(crate) fn normal_values_from(first: usize, count: usize, deviation: f64, seed: u64) -> Vec<f32> {
+    /// Values of a task, an even number.
     const CHUNK: usize = 1 << 14;
-    let mut values = vec![0.0; count];
+    let skipped = first % 2;
+    let mut values = vec![0.0; count + skipped];
     values.par_chunks_mut(CHUNK).enumerate().for_each(|(at, values)| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_word_pos(2 * (at * CHUNK) as u128);
+        // two values take two numbers of 64 bits, each two of the generator's words
+        rng.set_word_pos(2 * (first - skipped + at * CHUNK) as u128);
         let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         for pair in values.chunks_mut(2) {
             // 1 - u is never 0
@@ -397,5 +404,6 @@ pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32>
             pair.iter_mut().zip(drawn).for_each(|(value, drawn)| *value = drawn);
         }
     });
+    values.drain(..skipped);
     values
 }

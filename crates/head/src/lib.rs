@@ -22,11 +22,15 @@
 //! [`Head::forward`] changes nothing and returns a [`PendingUpdate`]; [`Head::apply`] carries it out. [`Head::step`] is one
 //! after the other.
 //!
+//! Classes that one machine or one process is not to hold alone go into a [`ShardedHead`], whose ranks talk to each other through a
+//! [`Communicator`].
+//!
 //! Results do not depend on the number of threads. [`Head::state`] and [`Head::from_state`] restore a head to the bit.
 #![forbid(unsafe_code)]
 
 mod batch;
 mod classes;
+mod communicator;
 mod config;
 mod dense;
 mod error;
@@ -36,6 +40,7 @@ mod lazy;
 mod optimiser;
 mod sampled;
 mod screened;
+mod sharded;
 mod state;
 mod storage;
 #[cfg(test)]
@@ -43,11 +48,15 @@ mod tests;
 mod tile;
 
 pub use classes::NewClasses;
+pub use communicator::{Communicator, CommunicatorError, Solo, ThreadGroup, ThreadRank};
 pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
 pub use error::HeadError;
 pub use forward::{ClassLoss, HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
+pub use sharded::{
+    ShardFileError, ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards,
+};
 pub use state::{HeadState, HeadTensor};
 pub use storage::CentrePrecision;
 pub use widemargin_objective::{Diagnostics, MatRef, Objective, ShapeError};

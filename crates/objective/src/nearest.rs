@@ -43,6 +43,16 @@ impl<T: Real> Nearest<T> {
         }
     }
 
+    /// How many are kept at most.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Those kept, each with its class, in their order.
+    pub(crate) fn found(&self) -> &[(T, usize)] {
+        &self.found
+    }
+
     /// The similarities, largest first.
     pub(crate) fn similarities(&self) -> impl Iterator<Item = T> + '_ {
         self.found.iter().map(|(similarity, _)| *similarity)

@@ -11,6 +11,8 @@
 //! cancels, and with the largest lead subtracted no exponential overflows. The loss is `log1p(sum_i e^{d_i})`, never
 //! `-log p_y`: at large scales its floor lies far below the epsilon of `f32`.
 
+mod part;
+
 use crate::nearest::{Nearest, NearestOf};
 use crate::{Competitors, Link, Margin, Objective, Pool, Real};
 
@@ -399,13 +401,7 @@ impl<T: Real> RowPass<T> {
 
     /// Adds `shift` to every exponent.
     fn shift(&mut self, shift: f64) {
-        let factor = shift.exp();
-        if factor > 0.0 {
-            self.moment = (self.moment + shift * self.exponentials) * factor;
-            self.exponentials *= factor;
-        } else {
-            (self.moment, self.exponentials) = (0.0, 0.0);
-        }
+        (self.exponentials, self.moment) = shifted(self.exponentials, self.moment, shift);
     }
 
     /// Raises the nearest competitors by their margin, now that all are known.
@@ -491,6 +487,12 @@ impl<T: Real> RowPass<T> {
             nearest,
         }
     }
+}
+
+/// `sum e^a` and `sum a e^a` with `shift` added to every exponent.
+fn shifted(sum: f64, moment: f64, shift: f64) -> (f64, f64) {
+    let factor = shift.exp();
+    if factor > 0.0 { (sum * factor, (moment + shift * sum) * factor) } else { (0.0, 0.0) }
 }
 
 /// `T log(1 + e^{u / T})` and its derivative, without overflow on either side.

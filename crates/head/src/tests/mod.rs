@@ -1,10 +1,12 @@
 //! The head against the plain reference in f64, and the promises it makes about threads, state and refusals.
 
 mod classes;
+mod communicator;
 mod promises;
 mod reference;
 mod sampled;
 mod screened;
+mod sharded;
 
 use crate::{MatRef, Objective};
 use widemargin_objective::{ClassObjective, ClassParameters, Link, Margin, Parameters, Pool, Score};
@@ -16,6 +18,9 @@ pub(crate) mod tolerance {
     pub(crate) const F32: f64 = 1e-4;
     /// A hundred optimiser steps in f32 against f64, relative to the largest value: at most 100 roundings of 6e-8.
     pub(crate) const HUNDRED_STEPS: f64 = 1e-5;
+    /// Several shards against one head, both in f32, relative to the largest entry: what another order of the same sums
+    /// changes, some roundings of 6e-8.
+    pub(crate) const SHARDS: f64 = 1e-6;
 }
 
 /// Numbers in `[-1, 1)` that look random; the same in every run.

@@ -79,6 +79,9 @@ pub struct BinaryPass<T> {
     finite: bool,
 }
 
+/// Numbers of a part of binary classifications.
+const BINARY_PART: usize = 7;
+
 /// What one sample comes to; the figures of [`RowOutcome`] for any point.
 #[derive(Clone, Copy, Debug)]
 pub struct PointOutcome<T> {
@@ -191,16 +194,31 @@ impl<T: Real> BinaryPass<T> {
         }
     }
 
-    fn merge(&mut self, later: Self) {
-        self.finite &= later.finite;
-        // both began with the target's own classification
+    fn merge(&mut self, later: &Self) {
+        let mut part = Vec::with_capacity(BINARY_PART);
+        later.write_part(&mut part);
+        self.observe_part(&part);
+    }
+
+    /// What the other classes come to, without the target's own classification.
+    fn write_part(&self, out: &mut Vec<f64>) {
         let [loss, _, bias_slope] = self.binary.target(self.target.into());
-        self.loss += later.loss - loss;
-        self.bias_slope += later.bias_slope - bias_slope;
-        self.pull += later.pull;
-        self.pull_log += later.pull_log;
-        self.outcome.correct &= later.outcome.correct;
-        self.outcome.margin_met &= later.outcome.margin_met;
+        let flags = [self.finite, self.outcome.correct, self.outcome.margin_met];
+        out.extend(flags.map(|flag| f64::from(u8::from(flag))));
+        out.extend([self.loss - loss, self.bias_slope - bias_slope, self.pull, self.pull_log]);
+    }
+
+    fn observe_part(&mut self, part: &[f64]) {
+        let [finite, correct, margin_met, loss, bias_slope, pull, pull_log] = *part else {
+            panic!("a part of binary classifications has {BINARY_PART} numbers, not {}", part.len());
+        };
+        self.finite &= finite == 1.0;
+        self.outcome.correct &= correct == 1.0;
+        self.outcome.margin_met &= margin_met == 1.0;
+        self.loss += loss;
+        self.bias_slope += bias_slope;
+        self.pull += pull;
+        self.pull_log += pull_log;
     }
 
     fn finish(mut self) -> PointOutcome<T> {
@@ -231,7 +249,7 @@ impl<T: Real> PointPass<T> {
     pub fn merge(&mut self, later: Self) {
         match (self, later) {
             (Self::Family(pass), Self::Family(later)) => pass.merge(later),
-            (Self::Binary(pass), Self::Binary(later)) => pass.merge(later),
+            (Self::Binary(pass), Self::Binary(later)) => pass.merge(&later),
             _ => panic!("parts of different passes"),
         }
     }
@@ -244,6 +262,33 @@ impl<T: Real> PointPass<T> {
         match self {
             Self::Family(pass) => pass.observe_summed(summed),
             Self::Binary(_) => panic!("binary classifications need every similarity"),
+        }
+    }
+
+    /// See [`RowPass::part_len`].
+    pub fn part_len(&self) -> usize {
+        match self {
+            Self::Family(pass) => pass.part_len(),
+            Self::Binary(_) => BINARY_PART,
+        }
+    }
+
+    /// See [`RowPass::write_part`].
+    pub fn write_part(&self, out: &mut Vec<f64>) {
+        match self {
+            Self::Family(pass) => pass.write_part(out),
+            Self::Binary(pass) => pass.write_part(out),
+        }
+    }
+
+    /// See [`RowPass::observe_part`].
+    ///
+    /// # Panics
+    /// If the part does not have [`PointPass::part_len`] numbers.
+    pub fn observe_part(&mut self, part: &[f64]) {
+        match self {
+            Self::Family(pass) => pass.observe_part(part),
+            Self::Binary(pass) => pass.observe_part(part),
         }
     }
 

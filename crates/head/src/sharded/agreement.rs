@@ -1,0 +1,79 @@
+//! What the ranks of a sharded head have to have in common, and that they find out when they do not.
+//!
+//! Ranks that see the same numbers choose alike. Where one alone can fail (its batch is bad, its gradient is not finite, its
+//! file is damaged) it tells the others, so that all return an error from the same call and none waits in the next.
+
+use widemargin_objective::MatRef;
+
+use crate::{Communicator, HeadError};
+
+/// A number that stands for something of which every rank has a copy.
+pub(super) type Fact = (&'static str, u64);
+
+/// Collective, one gather: fails on every rank if one has failed or has another fact.
+///
+/// Each rank must bring as many facts in the same order. A rank that has failed may bring any values: the failure counts.
+pub(super) fn agree<T>(
+    communicator: &impl Communicator,
+    own: Result<T, HeadError>,
+    facts: &[Fact],
+) -> Result<T, HeadError> {
+    // halves of a word are numbers that `f64` holds exactly
+    let halves = |value: u64| [(value >> 32) as f64, (value & 0xFFFF_FFFF) as f64];
+    let mut message = vec![f64::from(u8::from(own.is_ok()))];
+    message.extend(facts.iter().flat_map(|(_, value)| halves(*value)));
+    let all = communicator.all_gather_f64(&message)?;
+    let own = own?;
+    let differ = |rank: usize, what| HeadError::RanksDiffer { what, rank, own: communicator.rank() };
+    for (rank, theirs) in all.iter().enumerate() {
+        if theirs.first() == Some(&0.0) {
+            return Err(HeadError::RankFailed { rank });
+        }
+        if theirs.len() != message.len() {
+            return Err(differ(rank, "place in the program"));
+        }
+        let same = theirs[1..].chunks(2).zip(message[1..].chunks(2)).map(|(theirs, mine)| theirs == mine);
+        if let Some((_, (what, _))) = same.zip(facts).find(|(same, _)| !same) {
+            return Err(differ(rank, what));
+        }
+    }
+    Ok(own)
+}
+
+/// A number that other values hardly ever share: FNV-1a, a word at a time.
+pub(super) fn fingerprint(words: impl Iterator<Item = u64>) -> u64 {
+    words.fold(0xCBF2_9CE4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01B3))
+}
+
+/// The fingerprint of a text.
+pub(super) fn of_text(text: &str) -> u64 {
+    fingerprint(text.bytes().map(u64::from))
+}
+
+/// The fingerprint of a batch.
+pub(super) fn of_batch(features: MatRef<'_>, labels: &[u32]) -> u64 {
+    let sizes = [features.rows() as u64, features.cols() as u64];
+    let values = features.data().iter().map(|value| u64::from(value.to_bits()));
+    fingerprint(sizes.into_iter().chain(labels.iter().map(|label| u64::from(*label))).chain(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_and_its_place_count() {
+        let print =
+            |data: &[f32], labels: &[u32]| of_batch(MatRef::new(data, 2, 2).expect("four values"), labels);
+        let first = print(&[1.0, 2.0, 3.0, 4.0], &[0, 1]);
+        assert_eq!(first, print(&[1.0, 2.0, 3.0, 4.0], &[0, 1]));
+        for (data, labels) in [
+            ([1.0, 2.0, 3.0, 5.0], [0, 1]),
+            ([2.0, 1.0, 3.0, 4.0], [0, 1]),
+            ([1.0, 2.0, 3.0, 4.0], [1, 0]),
+            ([-1.0, 2.0, 3.0, 4.0], [0, 1]),
+        ] {
+            assert_ne!(first, print(&data, &labels), "{data:?} {labels:?}");
+        }
+    }
+}

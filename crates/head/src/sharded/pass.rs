@@ -1,0 +1,319 @@
+//! The forward pass of a shard.
+//!
+//! What it communicates, in this order: one gather in which the ranks agree on the batch; a sum of three numbers a sample, what
+//! the own classes are to the samples; for a scale that follows the batch, a gather of the parts of its partitions; a gather of
+//! the parts of the loss, 12 numbers a sample and rank (7 for binary classifications, more for the rules of the nearest
+//! competitors); a sum of the features' gradient; and a gather of a number for the soundness of the centres' gradient.
+
+use widemargin_objective::{
+    BatchFacts, BatchPoints, MatRef, Objective, ObjectiveError, Point, PointOutcome, PointPass, norm,
+};
+
+use super::ShardedHead;
+use super::agreement::{agree, fingerprint, of_batch};
+use crate::batch::{Active, Batch, Targets};
+use crate::dense::{DenseGradient, SCORES_KEPT};
+use crate::forward::{CentreGradient, add_norm_terms, first_not_finite, project_rows};
+use crate::tile::{Centres, Scored};
+use crate::{Communicator, HeadError, HeadEvaluation, HeadForward, PendingUpdate};
+
+/// What the first pass leaves for the second.
+struct FirstPass {
+    outcomes: Vec<PointOutcome<f32>>,
+    points: BatchPoints,
+    targets: Targets,
+    /// Whether a sample's class is one of this rank.
+    own: Vec<bool>,
+    scored: Vec<Scored>,
+}
+
+impl<C: Communicator> ShardedHead<C> {
+    /// Loss and gradients of a batch that every rank has; the head does not change. Collective: three gathers and two sums,
+    /// and a gather more for a scale that follows the batch.
+    ///
+    /// As [`Head::forward`](crate::Head::forward), and the same on every rank, but for the pending update: its gradient is that
+    /// of the own classes, `[own classes * sub_centres, dim]`.
+    ///
+    /// # Errors
+    /// As for [`Head::forward`](crate::Head::forward); [`HeadError::RanksDiffer`] if the ranks have other batches, steps or
+    /// margins; [`HeadError::RankFailed`] if another rank refused its batch; [`HeadError::Communicator`].
+    pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+        self.agree_on_batch(features, labels)?;
+        match Active::of(features, labels, self.objective().ignore_label()) {
+            Some(active) => Ok(active.with_ignored(self.gradients(active.features()?, &active.labels)?)),
+            None => self.gradients(features, labels),
+        }
+    }
+
+    /// Loss and gradients of a batch of which every rank has a part, as where the backbone is replicated and each rank takes
+    /// other samples through it: the parts are gathered, in the order of the ranks, and the whole goes through
+    /// [`ShardedHead::forward`]. Parts may differ in size and be empty. Collective: three gathers more.
+    ///
+    /// `losses` and `grad_features` are those of the own samples; the loss is the mean over the whole batch, and gradients are
+    /// those of this mean.
+    ///
+    /// # Errors
+    /// As for [`ShardedHead::forward`]; rows in them count from the first of the own part as long as that alone is at fault, and
+    /// from the first of the whole batch otherwise.
+    pub fn forward_part(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+        agree(&self.communicator, self.check(features, labels), &[])?;
+        let all_features = self.communicator.all_gather_f32(features.data())?;
+        let wide: Vec<f64> = labels.iter().map(|&label| f64::from(label)).collect();
+        let all_labels = self.communicator.all_gather_f64(&wide)?;
+        let before: usize = all_labels.iter().take(self.communicator.rank()).map(Vec::len).sum();
+        let all_labels: Vec<u32> = all_labels.concat().into_iter().map(|label| label as u32).collect();
+        let all_features = all_features.concat();
+        let whole = MatRef::new(&all_features, all_labels.len(), features.cols());
+        let found = self.forward(whole.map_err(ObjectiveError::from)?, &all_labels)?;
+        let (own, dim) = (before..before + labels.len(), features.cols());
+        Ok(HeadForward {
+            losses: found.losses[own.clone()].to_vec(),
+            grad_features: found.grad_features[own.start * dim..own.end * dim].to_vec(),
+            ..found
+        })
+    }
+
+    /// Loss and diagnostics of a batch that every rank has, without gradients; the head does not change. Collective: two
+    /// gathers and a sum, and a gather more for a scale that follows the batch.
+    ///
+    /// # Errors
+    /// As for [`ShardedHead::forward`].
+    pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, HeadError> {
+        self.agree_on_batch(features, labels)?;
+        let summary = |features, labels: &[u32]| {
+            let batch = Batch::new(features, self.objective().score());
+            let FirstPass { outcomes, targets, .. } = self.first_pass(&batch, features, labels, 0)?;
+            Ok(Centres::summary(&outcomes, &targets))
+        };
+        match Active::of(features, labels, self.objective().ignore_label()) {
+            None => summary(features, labels),
+            Some(active) => {
+                let mut found = summary(active.features()?, &active.labels)?;
+                found.losses = active.spread(&found.losses, 1);
+                Ok(found)
+            }
+        }
+    }
+
+    /// The class with the largest score for each sample of a batch that every rank has; the lowest of equals. Collective: two
+    /// gathers.
+    ///
+    /// # Errors
+    /// Features of another dimension, or not finite; [`HeadError::RanksDiffer`], [`HeadError::RankFailed`],
+    /// [`HeadError::Communicator`].
+    pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
+        let centres = self.local.scored();
+        let facts = [("batch", of_batch(features, &[])), ("number of steps", self.steps())];
+        agree(&self.communicator, centres.check_features(features), &facts)?;
+        let batch = Batch::new(features, self.objective().score());
+        let own_first = self.own.start;
+        let best: Vec<f64> = centres
+            .largest(&batch)
+            .into_iter()
+            .flat_map(|(similarity, class)| [f64::from(similarity), (own_first + class as usize) as f64])
+            .collect();
+        let all = self.gathered(&best)?;
+        let largest = |sample: usize| {
+            let each = all.iter().map(|best| (best[2 * sample], best[2 * sample + 1] as u32));
+            // strictly: the classes of the ranks before are lower
+            each.reduce(|best, next| if next.0 > best.0 { next } else { best }).map_or(0, |best| best.1)
+        };
+        Ok((0..batch.rows).map(largest).collect())
+    }
+
+    /// A batch that no rank refuses, the same for all.
+    fn agree_on_batch(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+        let objective = self.objective();
+        let state = objective.state();
+        let numbers = [state.running_target, state.norm_mean, state.norm_deviation, state.scale, state.bias];
+        let facts = [
+            ("batch", of_batch(features, labels)),
+            ("number of steps", self.steps()),
+            ("margin", objective.margin_in_force().to_bits()),
+            ("state of the objective", fingerprint(numbers.into_iter().map(f64::to_bits))),
+        ];
+        agree(&self.communicator, self.check(features, labels), &facts)
+    }
+
+    fn check(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+        self.local.scored().check_features(features)?;
+        if labels.len() != features.rows() {
+            return Err(HeadError::LabelCount { found: labels.len(), wanted: features.rows() });
+        }
+        let (classes, ignore) = (self.classes, self.objective().ignore_label());
+        match labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore) {
+            Some(row) => Err(HeadError::Label { row, found: labels[row], classes }),
+            None => Ok(()),
+        }
+    }
+
+    /// As many numbers from every rank.
+    fn gathered(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, HeadError> {
+        let all = self.communicator.all_gather_f64(values)?;
+        match all.iter().position(|theirs| theirs.len() != values.len()) {
+            Some(rank) => {
+                let (what, own) = ("place in the program", self.communicator.rank());
+                Err(HeadError::RanksDiffer { what, rank, own })
+            }
+            None => Ok(all),
+        }
+    }
+
+    /// What each sample and its own class centre have to do with each other, from the rank that holds the class; and whether
+    /// that is this one.
+    fn targets(
+        &self,
+        centres: &Centres<'_>,
+        features: MatRef<'_>,
+        labels: &[u32],
+    ) -> Result<(Targets, Vec<bool>), HeadError> {
+        let own: Vec<bool> = labels.iter().map(|&label| self.own.contains(&(label as usize))).collect();
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| own[row]).collect();
+        let values: Vec<f32> = rows.iter().flat_map(|&row| features.row(row).iter().copied()).collect();
+        let own_labels: Vec<u32> = rows.iter().map(|&row| labels[row] - self.own.start as u32).collect();
+        let own_features = MatRef::new(&values, rows.len(), features.cols()).map_err(ObjectiveError::from)?;
+        let found = centres.targets(&Batch::new(own_features, centres.score), own_features, &own_labels);
+
+        let mut shared = vec![0.0; 3 * labels.len()];
+        let mut targets = Targets {
+            similarities: Vec::new(),
+            cosines: Vec::new(),
+            lengths: Vec::new(),
+            feature_norms: (0..labels.len()).map(|row| norm(features.row(row))).collect(),
+            centre_norms: vec![1.0; labels.len()],
+            rows: vec![0; labels.len()],
+        };
+        for (at, &row) in rows.iter().enumerate() {
+            let [similarity, length] = [found.similarities[at], found.lengths[at]].map(f64::from);
+            shared[3 * row..3 * row + 3].copy_from_slice(&[similarity, found.cosines[at], length]);
+            (targets.centre_norms[row], targets.rows[row]) = (found.centre_norms[at], found.rows[at]);
+        }
+        // all but one give zeros
+        self.communicator.all_reduce_sum_f64(&mut shared)?;
+        targets.similarities = shared.chunks(3).map(|shared| shared[0] as f32).collect();
+        targets.cosines = shared.chunks(3).map(|shared| shared[1]).collect();
+        targets.lengths = shared.chunks(3).map(|shared| shared[2] as f32).collect();
+        Ok((targets, own))
+    }
+
+    /// Takes the own classes through the passes, and puts together what those of all ranks come to.
+    fn outcomes(
+        &self,
+        centres: &Centres<'_>,
+        batch: &Batch,
+        fresh: Vec<PointPass<f32>>,
+        keep: usize,
+    ) -> Result<(Vec<PointOutcome<f32>>, Vec<Scored>), HeadError> {
+        let own_first = self.own.start;
+        let observe = |pass: &mut PointPass<f32>, first_class: usize, similarities: &[f32]| {
+            pass.observe(own_first + first_class, similarities);
+        };
+        let (passes, scored) = centres.sweep(batch, &fresh, keep, observe, PointPass::merge);
+        let mut parts = Vec::new();
+        for pass in &passes {
+            pass.write_part(&mut parts);
+        }
+        let all = self.gathered(&parts)?;
+        let finished = |(sample, mut pass): (usize, PointPass<f32>)| {
+            let len = pass.part_len();
+            for parts in &all {
+                pass.observe_part(&parts[sample * len..(sample + 1) * len]);
+            }
+            pass.finish()
+        };
+        Ok((fresh.into_iter().enumerate().map(finished).collect(), scored))
+    }
+
+    /// Loss and diagnostics of each sample.
+    fn first_pass(
+        &self,
+        batch: &Batch,
+        features: MatRef<'_>,
+        labels: &[u32],
+        keep: usize,
+    ) -> Result<FirstPass, HeadError> {
+        let (centres, objective) = (self.local.scored(), self.objective());
+        let (targets, own) = self.targets(&centres, features, labels)?;
+        let start = |point: &Point, at: usize| {
+            point.row_pass_at(labels[at] as usize, targets.similarities[at], targets.lengths[at])
+        };
+        let partitions = match objective.wants_partitions() {
+            Some(scale) => {
+                let softmax = Point::Family(Objective::normalized_softmax(scale)?);
+                let passes = (0..labels.len()).map(|at| start(&softmax, at)).collect();
+                let (outcomes, _) = self.outcomes(&centres, batch, passes, 0)?;
+                let partition = |(outcome, &target): (&PointOutcome<f32>, &f32)| {
+                    f64::from(outcome.pooled_lead()) + scale * f64::from(target)
+                };
+                Some(outcomes.iter().zip(&targets.similarities).map(partition).collect::<Vec<f64>>())
+            }
+            None => None,
+        };
+        let points = objective.points(&BatchFacts {
+            labels,
+            feature_norms: &targets.feature_norms,
+            target_cosines: &targets.cosines,
+            log_partitions: partitions.as_deref(),
+        })?;
+        let passes = (0..labels.len()).map(|at| start(points.point(at), at)).collect();
+        let (mut outcomes, scored) = self.outcomes(&centres, batch, passes, keep)?;
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
+            outcome.loss += points.norm_term(at).map_or(0.0, |term| term.loss as f32);
+        }
+        if let Some(row) = outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
+            return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
+        }
+        Ok(FirstPass { outcomes, points, targets, own, scored })
+    }
+
+    /// Loss, diagnostics and both gradients of a batch without ignored samples.
+    fn gradients(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+        let centres = self.local.scored();
+        let batch = Batch::new(features, centres.score);
+        let FirstPass { outcomes, points, targets, own, scored } =
+            self.first_pass(&batch, features, labels, SCORES_KEPT)?;
+        let HeadEvaluation { loss, losses, diagnostics } = Centres::summary(&outcomes, &targets);
+
+        let dim = batch.dim;
+        let (mut gradient, mut grad_features) =
+            DenseGradient::new(&centres, batch, outcomes, scored, self.own.start);
+        // what goes through a centre's length is for the rank that holds it
+        gradient.along_lengths(&centres, &targets, &mut grad_features, |row| own[row]);
+        self.communicator.all_reduce_sum_f32(&mut grad_features)?;
+        let DenseGradient { batch, outcomes, .. } = &gradient;
+        project_rows(&mut grad_features, &batch.units, &batch.norms, dim);
+        add_norm_terms(&points, outcomes, &targets.feature_norms, features, &mut grad_features);
+        self.agree_on_soundness(gradient.check(&centres))?;
+        if let Some(at) = first_not_finite(&grad_features) {
+            return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
+        }
+        let learnt = self.objective().learnt().map(|_| gradient.learnt_slope());
+        let pending = PendingUpdate {
+            gradient: CentreGradient::Dense(Box::new(gradient)),
+            step: self.steps(),
+            learnt,
+            next_state: points.next_state(),
+        };
+        Ok(HeadForward { loss, losses, grad_features, diagnostics, screening: None, pending })
+    }
+
+    /// On every rank an error if the gradient of the centres is not finite on one.
+    fn agree_on_soundness(&self, found: Result<(), HeadError>) -> Result<(), HeadError> {
+        /// Stands for no class.
+        const NONE: f64 = -1.0;
+        let wrong = match found {
+            Ok(()) => NONE,
+            Err(HeadError::NonFiniteCentreGradient { class }) => class as f64,
+            Err(other) => return Err(other),
+        };
+        match self.gathered(&[wrong])?.iter().find(|found| found[0] != NONE) {
+            Some(found) => Err(HeadError::NonFiniteCentreGradient { class: found[0] as usize }),
+            None => Ok(()),
+        }
+    }
+
+    /// Euclidean norm of the gradient of all centres, from that of the own.
+    pub(super) fn norm_of_all(&self, own: f64) -> Result<f64, HeadError> {
+        Ok(norm(&self.gathered(&[own])?.concat()))
+    }
+}

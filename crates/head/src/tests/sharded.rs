@@ -1,0 +1,838 @@
+//! Several shards against one head: loss, gradients and steps; what is refused, and by whom; states and files.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::communicator::on_ranks;
+use super::tolerance::SHARDS;
+use super::{class_objectives, labels, points, values, view};
+use crate::{
+    Communicator, CommunicatorError, Head, HeadConfig, HeadError, HeadForward, HeadMode, HeadState,
+    NewClasses, Objective, OptimiserConfig, PendingUpdate, ShardFileError, ShardState, ShardedHead, Solo,
+    ThreadGroup, ThreadRank, join_shards, load_shard, load_shards, save_shard, split_shards,
+};
+use widemargin_objective::{ClassObjective, ClassParameters, Link, Pool, Score};
+
+fn am_softmax() -> Objective {
+    Objective::am_softmax(30.0, 0.35).expect("in range")
+}
+
+fn config(optimiser: OptimiserConfig) -> HeadConfig {
+    HeadConfig { optimiser, mode: HeadMode::Dense, tile_classes: 4, seed: 5, ..HeadConfig::default() }
+}
+
+fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(*value).abs()));
+    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let error = (f64::from(*found) - f64::from(*wanted)).abs();
+        assert!(
+            error <= SHARDS * largest,
+            "{what}, entry {at}: {found} against {wanted}, {:e} of the largest",
+            error / largest
+        );
+    }
+}
+
+fn assert_near(found: f64, wanted: f64, what: &str) {
+    assert!((found - wanted).abs() <= SHARDS * wanted.abs(), "{what}: {found} against {wanted}");
+}
+
+/// What one step leaves to be compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Step {
+    loss: f64,
+    losses: Vec<f32>,
+    grad_features: Vec<f32>,
+    /// Of all ranks, one after the other.
+    grad_centres: Vec<f32>,
+    norm: f64,
+    learnt: Option<f32>,
+    figures: [f64; 5],
+    centres: Vec<f32>,
+    predicted: Vec<u32>,
+}
+
+/// A head or a shard of one, as far as the gradient of its centres goes.
+trait Pull {
+    fn pull(&self, pending: &PendingUpdate) -> (Vec<f32>, f64);
+}
+
+impl Pull for Head {
+    fn pull(&self, pending: &PendingUpdate) -> (Vec<f32>, f64) {
+        let norm = self.gradient_norm(pending).expect("of this step");
+        (self.gradient(pending).expect("of this step"), norm)
+    }
+}
+
+impl<C: Communicator> Pull for ShardedHead<C> {
+    fn pull(&self, pending: &PendingUpdate) -> (Vec<f32>, f64) {
+        let norm = self.gradient_norm(pending).expect("of this step");
+        (self.gradient(pending).expect("of this step"), norm)
+    }
+}
+
+impl Step {
+    fn of(head: &impl Pull, found: &HeadForward) -> Self {
+        let (grad_centres, norm) = head.pull(&found.pending);
+        let d = found.diagnostics;
+        Self {
+            loss: found.loss,
+            losses: found.losses.clone(),
+            grad_features: found.grad_features.clone(),
+            grad_centres,
+            norm,
+            learnt: found.pending.learnt_gradient(),
+            figures: [d.mean_push, d.effective_competitors, d.mean_target_cosine, d.margin_met, d.accuracy],
+            ..Self::default()
+        }
+    }
+
+    /// What all ranks say must be the same bits; what each holds is put together.
+    fn joined(ranks: Vec<Self>) -> Self {
+        let mut ranks = ranks.into_iter();
+        let mut all = ranks.next().expect("a rank");
+        for rank in ranks {
+            all.grad_centres.extend(&rank.grad_centres);
+            all.centres.extend(&rank.centres);
+            let shared =
+                Self { grad_centres: all.grad_centres.clone(), centres: all.centres.clone(), ..rank };
+            assert_eq!(all, shared, "every rank says the same");
+        }
+        all
+    }
+
+    fn assert_close(&self, wanted: &Self, what: &str) {
+        assert_near(self.loss, wanted.loss, &format!("{what}: loss"));
+        assert_close(&self.losses, &wanted.losses, &format!("{what}: losses"));
+        assert_close(
+            &self.grad_features,
+            &wanted.grad_features,
+            &format!("{what}: gradient of the features"),
+        );
+        assert_close(&self.grad_centres, &wanted.grad_centres, &format!("{what}: gradient of the centres"));
+        assert_near(self.norm, wanted.norm, &format!("{what}: norm"));
+        assert_eq!(self.learnt.is_some(), wanted.learnt.is_some(), "{what}");
+        if let (Some(found), Some(wanted)) = (self.learnt, wanted.learnt) {
+            assert!((found - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3), "{what}: {found} {wanted}");
+        }
+        for (found, wanted) in self.figures.iter().zip(wanted.figures) {
+            assert!((found - wanted).abs() <= SHARDS * wanted.abs().max(1.0), "{what}: {found} {wanted}");
+        }
+        assert_close(&self.centres, &wanted.centres, &format!("{what}: centres"));
+        assert_eq!(self.predicted, wanted.predicted, "{what}");
+    }
+}
+
+/// A task: some steps on batches that change.
+#[derive(Clone, Debug)]
+struct Task {
+    objective: ClassObjective,
+    config: HeadConfig,
+    batch: usize,
+    classes: usize,
+    dim: usize,
+    /// Labels are taken from the first so many classes.
+    labelled: usize,
+    steps: u64,
+}
+
+impl Task {
+    fn new(objective: impl Into<ClassObjective>, classes: usize) -> Self {
+        let objective = objective.into();
+        let config = config(OptimiserConfig::sgd(0.9, 5e-4));
+        Self { objective, config, batch: 7, classes, dim: 6, labelled: classes, steps: 1 }
+    }
+
+    fn batch_of(&self, step: u64) -> (Vec<f32>, Vec<u32>) {
+        let labels = labels(self.batch, self.labelled, 100 + step);
+        (values(self.batch * self.dim, 200 + step), labels)
+    }
+
+    fn one_head(&self) -> Vec<Step> {
+        let mut head =
+            Head::new(self.classes, self.dim, self.objective.clone(), self.config).expect("in range");
+        (0..self.steps)
+            .map(|step| {
+                let (features, labels) = self.batch_of(step);
+                let features = view(&features, self.batch, self.dim);
+                let predicted = head.predict(features).expect("finite");
+                let found = head.forward(features, &labels).expect("finite");
+                let mut out = Step { predicted, ..Step::of(&head, &found) };
+                head.apply(found.pending, 0.05, 0.5).expect("fresh");
+                out.centres = head.centres().to_vec();
+                out
+            })
+            .collect()
+    }
+
+    fn sharded(&self, shards: usize) -> Vec<Step> {
+        let ranks = on_ranks(shards, |rank| {
+            let head = ShardedHead::new(rank, self.classes, self.dim, self.objective.clone(), self.config);
+            self.go_on(&mut head.expect("in range"), 0)
+        });
+        let steps = 0..self.steps as usize;
+        steps.map(|step| Step::joined(ranks.iter().map(|rank| rank[step].clone()).collect())).collect()
+    }
+
+    fn go_on<C: Communicator>(&self, head: &mut ShardedHead<C>, first: u64) -> Vec<Step> {
+        (first..self.steps)
+            .map(|step| {
+                let (features, labels) = self.batch_of(step);
+                let features = view(&features, self.batch, self.dim);
+                let predicted = head.predict(features).expect("finite");
+                let found = head.forward(features, &labels).expect("finite");
+                let evaluated = head.evaluate(features, &labels).expect("finite");
+                assert_eq!((evaluated.loss, &evaluated.losses), (found.loss, &found.losses));
+                assert_eq!(evaluated.diagnostics, found.diagnostics);
+                let mut out = Step { predicted, ..Step::of(head, &found) };
+                head.apply(found.pending, 0.05, 0.5).expect("fresh");
+                out.centres = head.centres().to_vec();
+                out
+            })
+            .collect()
+    }
+
+    fn check(&self, shards: usize) {
+        for (step, (found, wanted)) in self.sharded(shards).iter().zip(self.one_head()).enumerate() {
+            let what =
+                format!("{}; {} classes on {shards} shards, step {step}", self.objective, self.classes);
+            found.assert_close(&wanted, &what);
+        }
+    }
+}
+
+#[test]
+fn every_objective_equals_one_head_on_any_number_of_shards() {
+    for classes in [4, 11] {
+        let all = points().into_iter().map(ClassObjective::from).chain(class_objectives(classes));
+        for objective in all {
+            for shards in [1, 2, 3, 4] {
+                Task::new(objective.clone(), classes).check(shards);
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_of_both_optimisers_equal_one_head() {
+    for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
+        let names = ["am-softmax", "normface", "adaface", "magface", "curricularface", "adacos-dynamic"];
+        for name in names {
+            let default = ClassParameters::default();
+            let objective = ClassObjective::from_name(name, &default, 10).expect("in range");
+            for shards in [2, 3, 4] {
+                let task = Task::new(objective.clone(), 10);
+                Task { config: config(optimiser), steps: 6, ..task }.check(shards);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_shard_without_positives_and_one_without_more_than_a_class() {
+    for shards in [2, 3, 4] {
+        // all labels are of the first rank's classes
+        Task { labelled: 2, steps: 3, ..Task::new(am_softmax(), 11) }.check(shards);
+        // as many classes as shards: the most there may be
+        Task { steps: 3, ..Task::new(am_softmax(), shards) }.check(shards);
+        // a batch larger than the classes
+        Task { batch: 40, ..Task::new(am_softmax(), 5) }.check(shards);
+    }
+    // one class has loss 0 and nothing to compare with
+    let one = Task::new(am_softmax(), 1);
+    assert_eq!(one.sharded(1)[0].loss, 0.0);
+}
+
+#[test]
+fn larger_sizes_equal_one_head() {
+    for objective in
+        [Objective::am_softmax(64.0, 0.35), Ok(Objective::softmax()), Objective::arcface(64.0, 0.5)]
+    {
+        let task = Task::new(objective.expect("in range"), 1003);
+        let task = Task {
+            config: HeadConfig { tile_classes: 128, ..task.config },
+            batch: 33,
+            dim: 64,
+            steps: 3,
+            ..task
+        };
+        for shards in [2, 3, 4] {
+            task.check(shards);
+        }
+    }
+}
+
+#[test]
+fn one_shard_is_the_head_to_the_bit() {
+    for objective in [ClassObjective::from(am_softmax()), Objective::softmax().into()] {
+        let task = Task { steps: 3, ..Task::new(objective, 11) };
+        assert_eq!(task.sharded(1), task.one_head());
+        let mut head = ShardedHead::new(Solo, 11, 6, task.objective.clone(), task.config).expect("in range");
+        assert_eq!(task.go_on(&mut head, 0), task.one_head());
+    }
+}
+
+#[test]
+fn zero_vectors_empty_batches_and_ignored_labels_are_those_of_one_head() {
+    let (classes, dim) = (7, 4);
+    let objective = ClassObjective::from(am_softmax()).with_ignore_label(Some(99));
+    let head =
+        Head::new(classes, dim, objective.clone(), config(OptimiserConfig::default())).expect("in range");
+    let mut features = values(5 * dim, 1);
+    features[dim..2 * dim].fill(0.0);
+    for labels in [vec![6, 0, 99, 3, 99], vec![99; 5], vec![]] {
+        let features = view(&features[..labels.len() * dim], labels.len(), dim);
+        let wanted = head.forward(features, &labels).expect("finite");
+        let found = on_ranks(3, |rank| {
+            let config = config(OptimiserConfig::default());
+            let head = ShardedHead::new(rank, classes, dim, objective.clone(), config).expect("in range");
+            Step::of(&head, &head.forward(features, &labels).expect("finite"))
+        });
+        let (found, wanted) = (Step::joined(found), Step::of(&head, &wanted));
+        found.assert_close(&wanted, &format!("{labels:?}"));
+        if labels.len() > 2 {
+            assert!(found.grad_features[2 * dim..3 * dim].iter().all(|&value| value == 0.0), "ignored");
+            assert!(found.grad_features[dim..2 * dim].iter().all(|&value| value == 0.0), "no direction");
+        }
+    }
+}
+
+#[test]
+fn parts_of_a_batch_come_to_the_whole() {
+    let task = Task::new(am_softmax(), 11);
+    let (features, labels) = task.batch_of(0);
+    let wanted = &task.one_head()[0];
+    // ranks with 3, none and 4 samples
+    let starts = [0, 3, 3, 7];
+    let found = on_ranks(3, |rank| {
+        let (start, end) = (starts[rank.rank()], starts[rank.rank() + 1]);
+        let head = ShardedHead::new(rank, 11, task.dim, am_softmax(), task.config).expect("in range");
+        let part = view(&features[start * task.dim..end * task.dim], end - start, task.dim);
+        Step::of(&head, &head.forward_part(part, &labels[start..end]).expect("finite"))
+    });
+    let concat =
+        |of: fn(&Step) -> &Vec<f32>| found.iter().flat_map(|step| of(step).clone()).collect::<Vec<_>>();
+    assert_close(&concat(|step| &step.losses), &wanted.losses, "losses");
+    assert_close(&concat(|step| &step.grad_features), &wanted.grad_features, "gradient of the features");
+    assert_close(&concat(|step| &step.grad_centres), &wanted.grad_centres, "gradient of the centres");
+    for step in &found {
+        assert_near(step.loss, wanted.loss, "the loss of the whole batch");
+    }
+}
+
+#[test]
+fn margins_warm_up_on_all_ranks_or_none() {
+    let task = Task::new(am_softmax(), 5);
+    let (features, labels) = task.batch_of(0);
+    let run = |shares: [f64; 2]| {
+        on_ranks(2, |rank| {
+            let share = shares[rank.rank()];
+            let mut head = ShardedHead::new(rank, 5, task.dim, am_softmax(), task.config).expect("in range");
+            head.set_margin_share(share);
+            head.forward(view(&features, task.batch, task.dim), &labels).map(|found| found.loss)
+        })
+    };
+    let mut head = Head::new(5, task.dim, am_softmax(), task.config).expect("in range");
+    head.set_margin_share(0.5);
+    let wanted = head.forward(view(&features, task.batch, task.dim), &labels).expect("finite").loss;
+    assert_near(run([0.5, 0.5]).remove(0).expect("the same"), wanted, "half the margin");
+    for (own, found) in run([0.5, 0.6]).into_iter().enumerate() {
+        assert_eq!(found, Err(HeadError::RanksDiffer { what: "margin", rank: 1 - own, own }));
+    }
+}
+
+/// What makes a good batch a bad one.
+type Change = dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync;
+
+#[test]
+fn what_one_rank_alone_is_given_is_refused_by_all() {
+    let task = Task::new(am_softmax(), 6);
+    let (features, labels) = task.batch_of(0);
+    let run = |change: &Change| {
+        on_ranks(3, |rank| {
+            let (mut features, mut labels) = (features.clone(), labels.clone());
+            if rank.rank() == 1 {
+                change(&mut features, &mut labels);
+            }
+            let head = ShardedHead::new(rank, 6, task.dim, am_softmax(), task.config).expect("in range");
+            let rows = features.len() / task.dim;
+            let found = head.forward(view(&features, rows, task.dim), &labels).map(|found| found.loss);
+            if !matches!(found, Err(HeadError::RanksDiffer { .. })) {
+                // and where each rank takes a part of the batch alike
+                let part = head.forward_part(view(&features, rows, task.dim), &labels);
+                assert_eq!(part.map(|part| part.loss), found);
+            }
+            // the group is still in step: a good batch goes through
+            let (features, labels) = task.batch_of(1);
+            head.forward(view(&features, task.batch, task.dim), &labels).expect("a good batch");
+            found
+        })
+    };
+    let bad: [(&Change, HeadError); 4] = [
+        (&|_, labels| labels[4] = 6, HeadError::Label { row: 4, found: 6, classes: 6 }),
+        (&|_, labels| labels.truncate(6), HeadError::LabelCount { found: 6, wanted: 7 }),
+        (
+            &|features, _| features[8] = f32::INFINITY,
+            HeadError::NonFiniteFeature { row: 1, column: 2, found: f32::INFINITY },
+        ),
+        (&|features, _| features[8] += 0.5, HeadError::RanksDiffer { what: "batch", rank: 0, own: 1 }),
+    ];
+    for (change, wanted) in bad {
+        let found = run(change);
+        assert_eq!(found[1].as_ref(), Err(&wanted));
+        for own in [0, 2] {
+            let others = match wanted {
+                HeadError::RanksDiffer { what, .. } => HeadError::RanksDiffer { what, rank: 1, own },
+                _ => HeadError::RankFailed { rank: 1 },
+            };
+            assert_eq!(found[own], Err(others), "{wanted}");
+        }
+    }
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_on_one_rank_is_an_error_on_all() {
+    // the last class is pulled at by both samples with 60 times their length; the others share the push among them
+    let (classes, dim) = (4, 3);
+    let objective = Objective::family()
+        .score(Score::scaled_dot(60.0))
+        .pool(Pool::log_sum_exp())
+        .link(Link::softplus())
+        .build()
+        .expect("in range");
+    let head = Head::new(classes, dim, objective, config(OptimiserConfig::sgd(0.0, 0.0))).expect("in range");
+    let mut state = head.state();
+    state.tensors[0].values.fill(0.0);
+    state.tensors[0].values[3 * dim..].fill(-1e-37);
+    let features = [1e37_f32; 6];
+    let states = split_shards(&state, 2).expect("a good state");
+    let found = on_ranks(2, |rank| {
+        let state = states[rank.rank()].clone();
+        let head = ShardedHead::from_state(rank, state).expect("finite");
+        head.forward(view(&features, 2, dim), &[3, 3]).map(|found| found.loss)
+    });
+    let wanted = Err(HeadError::NonFiniteCentreGradient { class: 3 });
+    assert_eq!(found, [wanted.clone(), wanted.clone()]);
+    let one = Head::from_state(state).expect("finite").forward(view(&features, 2, dim), &[3, 3]);
+    assert_eq!(one.map(|found| found.loss), wanted);
+
+    // dot products that large: the loss itself
+    let head = |rank| ShardedHead::new(rank, classes, dim, Objective::softmax(), HeadConfig::default());
+    let features = [3e38_f32; 6];
+    let found = on_ranks(2, |rank| {
+        head(rank).expect("in range").forward(view(&features, 2, dim), &[0, 3]).map(|found| found.loss)
+    });
+    assert!(matches!(found[0], Err(HeadError::NonFiniteLoss { .. })), "{found:?}");
+    assert_eq!(found[0], found[1]);
+}
+
+#[test]
+fn heads_that_do_not_fit_are_refused() {
+    let new = |shards, classes, config: HeadConfig| {
+        let found = on_ranks(shards, |rank| {
+            ShardedHead::new(rank, classes, 3, am_softmax(), config).map(|head| head.own_classes())
+        });
+        assert!(found.iter().all(|other| other.is_err() == found[0].is_err()), "{found:?}");
+        found
+    };
+    let dense = config(OptimiserConfig::default());
+    assert_eq!(new(3, 8, dense), [Ok(0..3), Ok(3..6), Ok(6..8)]);
+    let out_of_range = |result: &Result<std::ops::Range<usize>, HeadError>, name: &str| matches!(result, Err(HeadError::OutOfRange { setting, .. }) if *setting == name);
+    assert!(out_of_range(&new(4, 3, dense)[2], "number of shards"));
+    assert!(out_of_range(&new(2, 0, dense)[0], "number of classes"));
+    assert!(out_of_range(&new(2, 4, HeadConfig { tile_classes: 0, ..dense })[0], "tile_classes"));
+    for (mode, name) in [(HeadMode::screened(), "screened"), (HeadMode::Sampled { rate: 0.5 }, "sampled")] {
+        let found = new(2, 4, HeadConfig { mode, ..dense });
+        assert_eq!(
+            found,
+            [const { Err(()) }; 2].map(|_: Result<(), ()>| Err(HeadError::NotShardable { mode: name }))
+        );
+    }
+    // `auto` of many classes would be screened; shards are dense
+    let auto = HeadConfig { mode: HeadMode::Auto, ..dense };
+    let head = ShardedHead::new(Solo, crate::AUTO_CLASSES, 1, am_softmax(), auto).expect("in range");
+    assert_eq!(head.config().mode, HeadMode::Dense);
+    // ranks of different heads
+    let found = on_ranks(2, |rank| {
+        let dim = 3 + rank.rank();
+        ShardedHead::new(rank, 4, dim, am_softmax(), dense).map(|head| head.dim())
+    });
+    assert_eq!(found[0], Err(HeadError::RanksDiffer { what: "dimension", rank: 1, own: 0 }));
+    assert_eq!(found[1], Err(HeadError::RanksDiffer { what: "dimension", rank: 0, own: 1 }));
+}
+
+#[test]
+fn a_pending_update_is_for_one_step() {
+    let task = Task::new(am_softmax(), 5);
+    let (features, labels) = task.batch_of(0);
+    on_ranks(2, |rank| {
+        let mut head = ShardedHead::new(rank, 5, task.dim, am_softmax(), task.config).expect("in range");
+        let forward = |head: &ShardedHead<ThreadRank>| {
+            head.forward(view(&features, task.batch, task.dim), &labels).expect("finite").pending
+        };
+        let (first, second) = (forward(&head), forward(&head));
+        head.apply(first, 0.1, 1.0).expect("fresh");
+        assert!(matches!(
+            head.apply(second, 0.1, 1.0),
+            Err(HeadError::StaleUpdate { found: 0, wanted: 1, .. })
+        ));
+        let before = head.centres().to_vec();
+        let pending = forward(&head);
+        assert!(matches!(head.apply(pending, f64::NAN, 1.0), Err(HeadError::OutOfRange { .. })));
+        assert_eq!(head.centres(), before);
+    });
+}
+
+/// Steps on three shards, then on two: the same as six steps on one.
+#[test]
+fn saved_by_three_loaded_by_two_goes_on_to_the_same() {
+    for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
+        for name in ["am-softmax", "normface", "adaface", "sub-centre"] {
+            let default = ClassParameters::default();
+            let objective = ClassObjective::from_name(name, &default, 11).expect("in range");
+            let task = Task { config: config(optimiser), steps: 6, ..Task::new(objective, 11) };
+            let folder = tempfile::tempdir().expect("a folder");
+            on_ranks(3, |rank| {
+                let head = ShardedHead::new(rank, 11, task.dim, task.objective.clone(), task.config);
+                let mut head = head.expect("in range");
+                Task { steps: 3, ..task.clone() }.go_on(&mut head, 0);
+                let path = head.save(folder.path()).expect("room on the disk");
+                assert_eq!(load_shard(path).expect("just written"), head.state(), "to the bit");
+            });
+            for shards in [1, 2, 3, 4] {
+                let ranks = on_ranks(shards, |rank| {
+                    let mut head = ShardedHead::load(rank, folder.path()).expect("just written");
+                    assert_eq!(head.steps(), 3);
+                    task.go_on(&mut head, 3)
+                });
+                for (step, wanted) in task.one_head()[3..].iter().enumerate() {
+                    let found = Step::joined(ranks.iter().map(|rank| rank[step].clone()).collect());
+                    found.assert_close(wanted, &format!("{name} on {shards} shards, {step} steps after"));
+                }
+            }
+        }
+    }
+}
+
+fn states_of(shards: usize) -> (Task, Vec<ShardState>) {
+    let task = Task { steps: 2, ..Task::new(am_softmax(), 8) };
+    let states = on_ranks(shards, |rank| {
+        let mut head = ShardedHead::new(rank, 8, task.dim, am_softmax(), task.config).expect("in range");
+        task.go_on(&mut head, 0);
+        head.state()
+    });
+    (task, states)
+}
+
+#[test]
+fn states_join_and_split_to_the_bit() {
+    let (task, states) = states_of(3);
+    let mut shuffled = states.clone();
+    shuffled.rotate_left(1);
+    let whole = join_shards(shuffled).expect("all three");
+    assert_eq!(split_shards(&whole, 3).expect("a good state"), states);
+    let head = Head::from_state(whole.clone()).expect("a good state");
+    assert_close(&head.centres(), &task.one_head()[1].centres, "centres");
+    for shards in 1..=8 {
+        assert_eq!(join_shards(split_shards(&whole, shards).expect("in range")).expect("all"), whole);
+    }
+    let text = serde_json::to_string(&states[1]).expect("plain data");
+    assert_eq!(serde_json::from_str::<ShardState>(&text).expect("just written"), states[1]);
+    assert!(matches!(
+        split_shards(&whole, 9),
+        Err(HeadError::OutOfRange { setting: "number of shards", .. })
+    ));
+    assert!(matches!(
+        split_shards(&whole, 0),
+        Err(HeadError::OutOfRange { setting: "number of shards", .. })
+    ));
+    let screened = HeadConfig { mode: HeadMode::screened(), ..task.config };
+    let screened = Head::new(8, task.dim, am_softmax(), screened).expect("in range").state();
+    assert_eq!(split_shards(&screened, 2), Err(HeadError::NotShardable { mode: "screened" }));
+}
+
+#[test]
+fn classes_come_and_go_by_way_of_the_joined_state() {
+    let (task, states) = states_of(3);
+    let mut head = Head::from_state(join_shards(states).expect("all three")).expect("a good state");
+    head.add_classes(NewClasses::Random { count: 2, seed: 1 }).expect("in range");
+    head.drop_classes(&[0, 5]).expect("there");
+    let states = split_shards(&head.state(), 3).expect("dense");
+    let (features, _) = task.batch_of(7);
+    let features = view(&features, task.batch, task.dim);
+    let labels = [0, 1, 2, 7, 6, 5, 4];
+    let wanted = Step::of(&head, &head.forward(features, &labels).expect("finite"));
+    let found = on_ranks(3, |rank| {
+        let state = states[rank.rank()].clone();
+        let head = ShardedHead::from_state(rank, state).expect("a good state");
+        Step::of(&head, &head.forward(features, &labels).expect("finite"))
+    });
+    Step::joined(found).assert_close(&wanted, "after classes came and went");
+}
+
+#[test]
+fn states_that_do_not_fit_together_are_refused_and_named() {
+    let (_, states) = states_of(3);
+    let join = |change: &dyn Fn(&mut Vec<ShardState>)| {
+        let mut states = states.clone();
+        change(&mut states);
+        join_shards(states).expect_err("changed")
+    };
+    assert_eq!(join(&Vec::clear), HeadError::MissingShard { shard: 0, shards: 1 });
+    for shard in 0..3 {
+        let found = join(&|states| drop(states.remove(shard)));
+        assert_eq!(found, HeadError::MissingShard { shard, shards: 3 });
+    }
+    assert_eq!(join(&|states| states.push(states[1].clone())), HeadError::DuplicateShard { shard: 1 });
+    let differs = |what, change: &dyn Fn(&mut ShardState)| {
+        let found = join(&|states| change(&mut states[1]));
+        assert!(
+            matches!(found, HeadError::ShardsDiffer { shard: 1, what: found, .. } if found == what),
+            "{what}: {found}"
+        );
+        found.to_string()
+    };
+    differs("number of shards", &|state| state.shards = 4);
+    differs("number of all classes", &|state| state.all_classes = 9);
+    let overlap = differs("classes", &|state| state.first_class = 2);
+    assert_eq!(overlap, "shard 1 has classes 2..5; wanted 3..6");
+    differs("dimension", &|state| state.part.dim = 7);
+    assert_eq!(
+        differs("number of steps", &|state| state.part.steps = 9),
+        "shard 1 has number of steps 9; wanted 2"
+    );
+    differs("configuration", &|state| state.part.config.seed = 9);
+    differs("objective", &|state| state.part.objective.set_margin_share(0.5));
+    differs("memory of what is learnt", &|state| state.part.learnt_memory.push(1.0));
+    differs("tensors", &|state| drop(state.part.tensors.pop()));
+    let short = join(&|states| states[1].part.tensors[0].values.truncate(17));
+    assert!(matches!(short, HeadError::TensorShape { values: 17, wanted: [3, 6], .. }), "{short}");
+    // a number beyond that of the shards
+    let outside = join(&|states| states[2].shard = 3);
+    assert!(matches!(outside, HeadError::ShardsDiffer { shard: 3, what: "number", .. }), "{outside}");
+
+    let from = |rank: usize, change: &(dyn Fn(&mut ShardState) + Sync)| {
+        let found = on_ranks(3, |own| {
+            let mut state = states[own.rank()].clone();
+            if own.rank() == rank {
+                change(&mut state);
+            }
+            ShardedHead::from_state(own, state).map(|head| head.steps())
+        });
+        assert!(found.iter().all(Result::is_err), "{found:?}");
+        found
+    };
+    let other = from(2, &|state| *state = states[0].clone());
+    assert_eq!(other[2], Err(HeadError::OtherShard { shard: 0, shards: 3, rank: 2, size: 3 }));
+    assert_eq!(other[0], Err(HeadError::RankFailed { rank: 2 }));
+    let behind = from(1, &|state| state.part.steps = 1);
+    assert_eq!(behind[0], Err(HeadError::RanksDiffer { what: "number of steps", rank: 1, own: 0 }));
+    let broken = from(0, &|state| state.part.tensors[0].values[0] = f32::NAN);
+    assert!(matches!(&broken[0], Err(HeadError::NonFiniteTensor { row: 0, .. })), "{broken:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file is damaged on purpose")]
+fn overwrite(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("a folder of the test");
+}
+
+#[test]
+fn files_that_are_missing_or_damaged_are_refused_and_named() {
+    let (_, states) = states_of(3);
+    let fresh = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        for state in &states {
+            save_shard(folder.path(), state).expect("room on the disk");
+        }
+        overwrite(&folder.path().join("notes.txt"), b"other files do not matter");
+        folder
+    };
+    let folder = fresh();
+    assert_eq!(load_shards(folder.path()).expect("just written"), states);
+    let path = |shard: usize| folder.path().join(format!("head-{shard}-of-3"));
+    let good = fs::read(path(1)).expect("just written");
+
+    // every kind of damage, and that it is named
+    let mut flipped = good.clone();
+    flipped[good.len() - 5] ^= 8;
+    for (bytes, wanted) in [
+        (&flipped[..], "damaged"),
+        (&good[..good.len() - 1], "truncated"),
+        (&good[..20], "truncated"),
+        (&b""[..], "truncated"),
+        (&b"PK\x03\x04 not ours"[..], "not a file of this program"),
+        (&widemargin_durable::seal("checkpoint", 1, b"{}"), "holds a \"checkpoint\""),
+        (&widemargin_durable::seal("head-shard", 2, b"{}"), "version 2"),
+        (&widemargin_durable::seal("head-shard", 1, b"{}"), "not safetensors"),
+    ] {
+        overwrite(&path(1), bytes);
+        let error = load_shards(folder.path()).expect_err(wanted).to_string();
+        assert!(error.contains(wanted) && error.contains("head-1-of-3"), "{error}");
+    }
+    overwrite(&path(1), &good);
+    assert_eq!(load_shards(folder.path()).expect("whole again"), states);
+
+    // a file under another's name, one that is missing, heads cut differently, a folder without any
+    overwrite(&path(2), &good);
+    let error = load_shards(folder.path()).expect_err("renamed");
+    assert!(matches!(error, ShardFileError::Renamed { shard: 1, shards: 3, .. }), "{error}");
+    fs::remove_file(path(2)).expect("there");
+    let error = load_shards(folder.path()).expect_err("missing");
+    assert!(matches!(&error, ShardFileError::Missing { path: found } if *found == path(2)), "{error}");
+    let folder = fresh();
+    save_shard(
+        folder.path(),
+        &split_shards(&join_shards(states.clone()).expect("all"), 2).expect("in range")[0],
+    )
+    .expect("room");
+    let error = load_shards(folder.path()).expect_err("two heads");
+    assert!(matches!(&error, ShardFileError::SeveralHeads { found, .. } if *found == [2, 3]), "{error}");
+    let empty = tempfile::tempdir().expect("a folder");
+    assert!(matches!(load_shards(empty.path()), Err(ShardFileError::NoShards { .. })));
+    assert!(matches!(load_shards(empty.path().join("none")), Err(ShardFileError::Folder { .. })));
+    assert!(matches!(save_shard(empty.path().join("none"), &states[0]), Err(ShardFileError::File(_))));
+    let mut wrong = states[0].clone();
+    wrong.part.tensors[0].values.pop();
+    assert!(matches!(save_shard(empty.path(), &wrong), Err(ShardFileError::Content { .. })));
+}
+
+#[test]
+fn a_rank_that_cannot_load_is_an_error_on_all() {
+    let (_, states) = states_of(3);
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths: Vec<_> =
+        states.iter().map(|state| save_shard(folder.path(), state).expect("room on the disk")).collect();
+    let mut bytes = fs::read(&paths[1]).expect("just written");
+    bytes[100] ^= 1;
+    overwrite(&paths[1], &bytes);
+    let load =
+        |shards| on_ranks(shards, |rank| ShardedHead::load(rank, folder.path()).map(|head| head.steps()));
+    // each reads its own
+    let found = load(3);
+    assert!(matches!(&found[1], Err(ShardFileError::File(_))), "{found:?}");
+    for rank in [0, 2] {
+        assert!(
+            matches!(&found[rank], Err(ShardFileError::Head(HeadError::RankFailed { rank: 1 }))),
+            "{found:?}"
+        );
+    }
+    // each reads all
+    assert!(load(2).iter().all(|found| matches!(found, Err(ShardFileError::File(_)))));
+    // one of another step: with as many ranks each sees its own only, and they compare
+    let mut late = states[1].clone();
+    late.part.steps += 1;
+    save_shard(folder.path(), &late).expect("room on the disk");
+    let found = load(3);
+    let differs = |rank, own| HeadError::RanksDiffer { what: "number of steps", rank, own };
+    assert!(matches!(&found[0], Err(ShardFileError::Head(error)) if *error == differs(1, 0)), "{found:?}");
+    assert!(
+        matches!(&load(2)[0], Err(ShardFileError::Shards { source, .. }) if source.to_string().contains("shard 1"))
+    );
+    // more ranks than classes
+    save_shard(folder.path(), &states[1]).expect("room on the disk");
+    assert!(load(9).iter().all(|found| matches!(
+        found,
+        Err(ShardFileError::Head(HeadError::OutOfRange { setting: "number of shards", .. }))
+    )));
+}
+
+/// A head's statistics are no short decimals: the text that holds them must give back each bit.
+#[test]
+fn the_state_of_the_objective_survives_its_file() {
+    let objective = ClassObjective::from_name("adaface", &ClassParameters::default(), 4).expect("in range");
+    let mut head =
+        ShardedHead::new(Solo, 4, 5, objective, config(OptimiserConfig::default())).expect("in range");
+    let folder = tempfile::tempdir().expect("a folder");
+    for step in 0..200 {
+        head.step(view(&values(3 * 5, step), 3, 5), &labels(3, 4, step), 0.1).expect("finite");
+        let restored = ShardedHead::load(Solo, {
+            head.save(folder.path()).expect("room on the disk");
+            folder.path()
+        });
+        assert_eq!(restored.expect("just written").objective(), head.objective(), "step {step}");
+    }
+}
+
+/// Restored from the plain head's state, which says `auto`.
+#[test]
+fn the_state_of_a_trained_head_becomes_shards() {
+    let mut head = Head::new(9, 4, am_softmax(), HeadConfig::default()).expect("in range");
+    head.step(view(&values(8, 1), 2, 4), &[1, 8], 0.1).expect("finite");
+    let state: HeadState = head.state();
+    let states = split_shards(&state, 2).expect("dense in fact");
+    let found = on_ranks(2, |rank| {
+        let state = states[rank.rank()].clone();
+        let mut head = ShardedHead::from_state(rank, state).expect("a good state");
+        head.step(view(&values(8, 2), 2, 4), &[0, 7], 0.1).expect("finite");
+        head.centres().to_vec()
+    });
+    head.step(view(&values(8, 2), 2, 4), &[0, 7], 0.1).expect("finite");
+    assert_close(&found.concat(), &head.centres(), "centres");
+}
+
+#[test]
+fn a_panic_in_the_middle_of_training_ends_all_ranks() {
+    let task = Task::new(am_softmax(), 6);
+    let found: Vec<_> = std::thread::scope(|scope| {
+        let task = &task;
+        let threads: Vec<_> = ThreadGroup::with_timeout(Duration::from_mins(1))
+            .ranks(3)
+            .into_iter()
+            .map(|rank| {
+                scope.spawn(move || {
+                    let own = rank.rank();
+                    let mut head = ShardedHead::new(rank, 6, task.dim, am_softmax(), task.config)?;
+                    for step in 0..5 {
+                        if (own, step) == (2, 3) {
+                            std::panic::resume_unwind(Box::new("a rank fails"));
+                        }
+                        let (features, labels) = task.batch_of(step);
+                        head.step(view(&features, task.batch, task.dim), &labels, 0.1)?;
+                    }
+                    Ok(head.steps())
+                })
+            })
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let gone = Err(HeadError::Communicator(CommunicatorError::RankGone { rank: 2 }));
+    assert_eq!(found, [gone.clone(), gone]);
+}
+
+/// What an implementation outside this crate is: its errors come through as they are.
+#[derive(Debug)]
+struct Unplugged;
+
+impl Communicator for Unplugged {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn size(&self) -> usize {
+        2
+    }
+
+    fn all_reduce_sum_f32(&self, _: &mut [f32]) -> Result<(), CommunicatorError> {
+        Err(CommunicatorError::Transport("no cable".to_owned()))
+    }
+
+    fn all_reduce_sum_f64(&self, _: &mut [f64]) -> Result<(), CommunicatorError> {
+        Err(CommunicatorError::Transport("no cable".to_owned()))
+    }
+
+    fn all_gather_f32(&self, _: &[f32]) -> Result<Vec<Vec<f32>>, CommunicatorError> {
+        Err(CommunicatorError::Transport("no cable".to_owned()))
+    }
+
+    fn all_gather_f64(&self, _: &[f64]) -> Result<Vec<Vec<f64>>, CommunicatorError> {
+        Err(CommunicatorError::Transport("no cable".to_owned()))
+    }
+}
+
+#[test]
+fn the_error_of_a_transport_comes_through() {
+    let found = ShardedHead::new(&Unplugged, 4, 3, am_softmax(), HeadConfig::default());
+    assert_eq!(found.expect_err("no cable").to_string(), "no cable");
+}
