@@ -2,9 +2,8 @@
 //! multiply signed by signed.
 
 use core::arch::aarch64::{
-    int8x16_t, int32x4_t, vdupq_laneq_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmlal_s8,
-    vmull_high_s8, vmull_s8, vnegq_s32, vpadalq_s16, vpaddq_s16, vreinterpretq_s8_s32, vreinterpretq_s32_s8,
-    vst1q_s32,
+    int8x16_t, int32x4_t, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmlal_s8,
+    vmull_high_s8, vmull_s8, vnegq_s32, vpadalq_s16, vpaddq_s16, vreinterpretq_s8_s32, vst1q_s32,
 };
 use core::arch::asm;
 
@@ -17,52 +16,43 @@ const QUADS: usize = PANEL / 4;
 const CLASSES: usize = 4 * PANEL;
 const SAMPLES: usize = 4 * BLOCK;
 
-/// The sums under way: sixteen registers, of the thirty-two that there are.
-type Totals = [[int32x4_t; QUADS]; BLOCK];
-
 /// Products of bytes in 16 bits, two added to each, then neighbours, then widened: `2 * 2 * 127 * 63` is within 16 bits.
 ///
-/// For processors without `sdot`, the Cortex-A53 and A72 among them.
+/// For processors without `sdot`, the Cortex-A53 and A72 among them. Two samples at a time, because the products of all
+/// four and their sums are more than there are registers.
 pub(super) fn widening(Tile { values, block, sums, out }: Tile<'_>) {
     check(values, block, sums, out);
-    // SAFETY: NEON belongs to every aarch64; the chunks have the bytes that are loaded, the rest is checked.
-    unsafe {
-        let mut totals = lowered(sums);
-        for (w, x) in values.chunks_exact(2 * CLASSES).zip(block.chunks_exact(2 * SAMPLES)) {
-            let x = [spread(x.as_ptr()), spread(x.as_ptr().add(SAMPLES))];
-            for quad in 0..QUADS {
-                let at = w.as_ptr().add(16 * quad);
-                let w = [vld1q_s8(at), vld1q_s8(at.add(CLASSES))];
-                for sample in 0..BLOCK {
-                    let (first, second) = (x[0][sample], x[1][sample]);
-                    let near = vmull_s8(vget_low_s8(first), vget_low_s8(w[0]));
-                    let near = vmlal_s8(near, vget_low_s8(second), vget_low_s8(w[1]));
-                    let far = vmlal_high_s8(vmull_high_s8(first, w[0]), second, w[1]);
-                    let total = &mut totals[sample][quad];
-                    *total = vpadalq_s16(*total, vpaddq_s16(near, far));
+    for pair in (0..BLOCK).step_by(2) {
+        // SAFETY: NEON belongs to every aarch64; the chunks have the bytes that are read, the rest is checked.
+        unsafe {
+            let mut totals = [lowered(sums); 2];
+            for (w, x) in values.chunks_exact(2 * CLASSES).zip(block.chunks_exact(2 * SAMPLES)) {
+                let x = x.as_ptr().add(4 * pair);
+                let x = [[spread(x), spread(x.add(SAMPLES))], [spread(x.add(4)), spread(x.add(SAMPLES + 4))]];
+                for quad in 0..QUADS {
+                    let w = w.as_ptr().add(16 * quad);
+                    let w = [vld1q_s8(w), vld1q_s8(w.add(CLASSES))];
+                    for (totals, x) in totals.iter_mut().zip(x) {
+                        let near = vmull_s8(vget_low_s8(x[0]), vget_low_s8(w[0]));
+                        let near = vmlal_s8(near, vget_low_s8(x[1]), vget_low_s8(w[1]));
+                        let far = vmlal_high_s8(vmull_high_s8(x[0], w[0]), x[1], w[1]);
+                        totals[quad] = vpadalq_s16(totals[quad], vpaddq_s16(near, far));
+                    }
                 }
             }
+            store(&totals, &mut out[pair * PANEL..][..2 * PANEL]);
         }
-        store(&totals, out);
     }
 }
 
-/// Four numbers of each sample in a register of their own, four times over.
+/// Four numbers of one sample, four times over.
 ///
 /// # Safety
-/// [`SAMPLES`] bytes must be readable at `at`.
+/// Four bytes must be readable at `at`.
 #[inline(always)]
-unsafe fn spread(at: *const u8) -> [int8x16_t; BLOCK] {
+unsafe fn spread(at: *const u8) -> int8x16_t {
     // SAFETY: as the caller promises; no alignment is needed.
-    unsafe {
-        let all = vreinterpretq_s32_s8(vld1q_s8(at.cast()));
-        [
-            vreinterpretq_s8_s32(vdupq_laneq_s32::<0>(all)),
-            vreinterpretq_s8_s32(vdupq_laneq_s32::<1>(all)),
-            vreinterpretq_s8_s32(vdupq_laneq_s32::<2>(all)),
-            vreinterpretq_s8_s32(vdupq_laneq_s32::<3>(all)),
-        ]
-    }
+    unsafe { vreinterpretq_s8_s32(vdupq_n_s32(at.cast::<i32>().read_unaligned())) }
 }
 
 /// One `sdot` multiplies the numbers of four classes by those of one sample and adds them up.
@@ -71,7 +61,8 @@ pub(super) fn dot_product(Tile { values, block, sums, out }: Tile<'_>) {
     check(values, block, sums, out);
     // SAFETY: the features are those of the function; the chunks have the bytes that are loaded, the rest is checked.
     unsafe {
-        let mut totals = lowered(sums);
+        // sixteen registers of sums, and every product added to them at once
+        let mut totals = [lowered(sums); BLOCK];
         for (w, x) in values.chunks_exact(CLASSES).zip(block.chunks_exact(SAMPLES)) {
             let x = vld1q_s8(x.as_ptr().cast());
             for quad in 0..QUADS {
@@ -111,23 +102,23 @@ fn check(values: &[i8], block: &[u8], sums: &[i32], out: &[i32]) {
     assert!(sums.len() == PANEL && out.len() == BLOCK * PANEL);
 }
 
-/// Every sample's sums, before any product.
+/// A sample's sums before any product.
 ///
 /// # Safety
 /// There must be [`PANEL`] values of `sums`.
 #[inline(always)]
-unsafe fn lowered(sums: &[i32]) -> Totals {
+unsafe fn lowered(sums: &[i32]) -> [int32x4_t; QUADS] {
     // SAFETY: as the caller promises.
     unsafe {
         let quad = |quad: usize| vnegq_s32(vld1q_s32(sums.as_ptr().add(4 * quad)));
-        [[quad(0), quad(1), quad(2), quad(3)]; BLOCK]
+        [quad(0), quad(1), quad(2), quad(3)]
     }
 }
 
 /// # Safety
-/// There must be room for [`BLOCK`] times [`PANEL`] values.
+/// There must be room for [`PANEL`] values a sample.
 #[inline(always)]
-unsafe fn store(totals: &Totals, out: &mut [i32]) {
+unsafe fn store(totals: &[[int32x4_t; QUADS]], out: &mut [i32]) {
     for (sample, totals) in totals.iter().enumerate() {
         for (quad, total) in totals.iter().enumerate() {
             // SAFETY: as the caller promises.
