@@ -5,6 +5,8 @@
 //! on `|r| <= ln 2 / 2` (the coefficients of Cephes' `expf`), within [`RELATIVE_ERROR`] of the exact value; below `-87`,
 //! where `f32` runs out of ordinary numbers, it is 0.
 
+#[cfg(target_arch = "aarch64")]
+use crate::simd::aarch64::Neon;
 use crate::simd::{InstructionSet, Lanes, Plain, detected};
 
 /// Largest relative error of an exponential here, exponents themselves taken as exact.
@@ -39,42 +41,54 @@ pub struct ExponentialSums {
 ///
 /// If one is not finite the value means nothing.
 pub fn largest(values: &[f32]) -> (f32, bool) {
-    // SAFETY: `detected` names only instruction sets that this processor has.
-    match detected() {
-        InstructionSet::Portable => unsafe { largest_lanes::<Plain>(values) },
+    largest_with(detected(), values)
+}
+
+fn largest_with(set: InstructionSet, values: &[f32]) -> (f32, bool) {
+    // SAFETY: `set` is one that this processor has: the detected one, or in the tests an available one.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { largest_lanes::<Neon>(values) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => unsafe { x86::largest_avx2(values) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512 => unsafe { x86::largest_avx512(values) },
-        #[cfg(not(target_arch = "x86_64"))]
         _ => unsafe { largest_lanes::<Plain>(values) },
     }
 }
 
 /// Sums of the exponentials of a row; values that are not finite are not looked for ([`largest`] does).
 pub fn sums(values: &[f32], line: Line) -> ExponentialSums {
-    // SAFETY: as in `largest`.
-    match detected() {
-        InstructionSet::Portable => unsafe { sums_lanes::<Plain>(values, line) },
+    sums_with(detected(), values, line)
+}
+
+fn sums_with(set: InstructionSet, values: &[f32], line: Line) -> ExponentialSums {
+    // SAFETY: as in `largest_with`.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { sums_lanes::<Neon>(values, line) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => unsafe { x86::sums_avx2(values, line) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512 => unsafe { x86::sums_avx512(values, line) },
-        #[cfg(not(target_arch = "x86_64"))]
         _ => unsafe { sums_lanes::<Plain>(values, line) },
     }
 }
 
 /// Each value becomes `factor` times its exponential.
 pub fn weights(values: &mut [f32], line: Line, factor: f32) {
-    // SAFETY: as in `largest`.
-    match detected() {
-        InstructionSet::Portable => unsafe { weights_lanes::<Plain>(values, line, factor) },
+    weights_with(detected(), values, line, factor);
+}
+
+fn weights_with(set: InstructionSet, values: &mut [f32], line: Line, factor: f32) {
+    // SAFETY: as in `largest_with`.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { weights_lanes::<Neon>(values, line, factor) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => unsafe { x86::weights_avx2(values, line, factor) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512 => unsafe { x86::weights_avx512(values, line, factor) },
-        #[cfg(not(target_arch = "x86_64"))]
         _ => unsafe { weights_lanes::<Plain>(values, line, factor) },
     }
 }
@@ -253,40 +267,14 @@ mod tests {
         (0..count).map(|at| ((at * 7919 + 13) % 2003) as f32 / 1001.5 - 1.0).collect()
     }
 
-    fn of<T>(
-        set: InstructionSet,
-        portable: impl Fn() -> T,
-        avx2: impl Fn() -> T,
-        avx512: impl Fn() -> T,
-    ) -> T {
-        match set {
-            InstructionSet::Portable => portable(),
-            InstructionSet::Avx2 => avx2(),
-            InstructionSet::Avx512 => avx512(),
-        }
-    }
-
-    /// The same function of one instruction set that this processor has.
-    macro_rules! on {
-        ($set:expr, $lanes:ident, $avx2:ident, $avx512:ident, $($argument:expr),*) => {{
-            // SAFETY: the tests go through `available` only.
-            #[cfg(target_arch = "x86_64")]
-            let found = of($set, || unsafe { $lanes::<Plain>($($argument),*) }, || unsafe { x86::$avx2($($argument),*) },
-                || unsafe { x86::$avx512($($argument),*) });
-            #[cfg(not(target_arch = "x86_64"))]
-            let found = of($set, || unsafe { $lanes::<Plain>($($argument),*) }, || unreachable!(), || unreachable!());
-            found
-        }};
-    }
-
     #[test]
     fn every_exponential_is_within_its_bound() {
         for set in available() {
             let exponents: Vec<f32> = (-90_000..=88_000).map(|at| at as f32 / 1000.0).collect();
             let line = Line { slope: 1.0, centre: 0.0 };
-            let found = std::cell::RefCell::new(exponents.clone());
-            on!(set, weights_lanes, weights_avx2, weights_avx512, &mut found.borrow_mut(), line, 1.0);
-            for (&exponent, &found) in exponents.iter().zip(found.borrow().iter()) {
+            let mut found = exponents.clone();
+            weights_with(set, &mut found, line, 1.0);
+            for (&exponent, &found) in exponents.iter().zip(&found) {
                 let wanted = if exponent <= LOWEST { 0.0 } else { f64::from(exponent).exp() };
                 let error = (f64::from(found) - wanted).abs();
                 assert!(error <= RELATIVE_ERROR * wanted, "{set:?} e^{exponent}: {found}, {wanted}");
@@ -305,18 +293,18 @@ mod tests {
                 let exponents = || values.iter().map(|&x| f64::from(line.slope * (x - line.centre)));
                 let sum: f64 = exponents().map(f64::exp).sum();
                 let moment: f64 = exponents().map(|exponent| exponent * exponent.exp()).sum();
-                let found = on!(set, sums_lanes, sums_avx2, sums_avx512, values, line);
+                let found = sums_with(set, values, line);
                 // the exponents are rounded to f32: up to 22 in size, half a unit of 2e-6
                 assert!((found.sum - sum).abs() <= 4e-6 * sum, "{set:?} {length}: {found:?} {sum}");
                 let size: f64 = exponents().map(|exponent| exponent.abs() * exponent.exp()).sum();
                 assert!((found.moment - moment).abs() <= 4e-6 * size, "{set:?} {length}: {found:?} {moment}");
-                let weighted = std::cell::RefCell::new(values.to_vec());
-                on!(set, weights_lanes, weights_avx2, weights_avx512, &mut weighted.borrow_mut(), line, 0.5);
-                for (found, exponent) in weighted.borrow().iter().zip(exponents()) {
+                let mut weighted = values.to_vec();
+                weights_with(set, &mut weighted, line, 0.5);
+                for (found, exponent) in weighted.iter().zip(exponents()) {
                     let wanted = 0.5 * exponent.exp();
                     assert!((f64::from(*found) - wanted).abs() <= 4e-6 * wanted, "{set:?} {length}");
                 }
-                let (top, finite) = on!(set, largest_lanes, largest_avx2, largest_avx512, values);
+                let (top, finite) = largest_with(set, values);
                 assert_eq!(top, values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
                 assert!(finite);
             }
@@ -330,11 +318,7 @@ mod tests {
                 for at in [0, 5, 16, 30, 32] {
                     let mut values = row(33);
                     values[at] = bad;
-                    let values = &values;
-                    assert!(
-                        !on!(set, largest_lanes, largest_avx2, largest_avx512, values).1,
-                        "{set:?} {bad} at {at}"
-                    );
+                    assert!(!largest_with(set, &values).1, "{set:?} {bad} at {at}");
                 }
             }
         }

@@ -5,7 +5,8 @@
 //! [`convolution`]'s register tiles, [`exponential`], [`screening`], [`sieve`], [`vector`] and `simd`, each behind a safe function that has checked the sizes first.
 //!
 //! Two rules hold for every function:
-//! - the instruction set is chosen at run time (AVX-512, AVX2 with FMA, or portable code), never at compile time;
+//! - the instruction set is chosen at run time, never at compile time: AVX-512, AVX2 with FMA, NEON, or portable code, and
+//!   for products of bytes VNNI or `sdot` beside them;
 //! - the result does not depend on the number of threads: work is cut by the shape of the input, and partial sums
 //!   are added in a fixed order.
 

@@ -1,8 +1,9 @@
 //! The loops of batch normalisation over one plane (the values of one channel in one sample).
 //!
 //! Plain Rust with fixed-width blocks, compiled once for each instruction set: the compiler vectorises it as well as hand-written
-//! registers would, and it is bound by memory anyway.
+//! registers would, and it is bound by memory anyway. On aarch64 the baseline has NEON, and there is nothing to choose.
 
+#[cfg(target_arch = "x86_64")]
 use crate::simd::{InstructionSet, detected};
 
 /// `affine = scale * value + offset`, and `slope * affine` where that is not positive; `centre` is the channel's mean.
@@ -37,7 +38,7 @@ macro_rules! for_each_instruction_set {
                 match detected() {
                     InstructionSet::Avx2 => return unsafe { avx2($($argument),*) },
                     InstructionSet::Avx512 => return unsafe { avx512($($argument),*) },
-                    InstructionSet::Portable => {}
+                    InstructionSet::Portable | InstructionSet::Neon => {}
                 }
             }
             $body($($argument),*)

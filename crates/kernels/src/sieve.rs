@@ -7,6 +7,8 @@
 
 use crate::exponential::of_exponent;
 use crate::screening::PANEL;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::aarch64::Neon;
 use crate::simd::{InstructionSet, Lanes, Plain, detected};
 
 /// One sample on its way through the classes.
@@ -58,15 +60,22 @@ pub fn sift(
     sieves: &mut [Sieve],
     kept: &mut Vec<Kept>,
 ) {
-    assert!(scores.len() >= sieves.len() * PANEL && count <= PANEL, "a panel of scores for each sample");
-    let panel = Panel { scores, steps, first_class, count };
-    // SAFETY: `detected` names only instruction sets that this processor has; the assertion holds for the reads.
-    match detected() {
+    assert!(count <= PANEL, "{count} classes in a panel of {PANEL}");
+    sift_with(detected(), &Panel { scores, steps, first_class, count }, sieves, kept);
+}
+
+fn sift_with(set: InstructionSet, panel: &Panel<'_>, sieves: &mut [Sieve], kept: &mut Vec<Kept>) {
+    assert!(panel.scores.len() >= sieves.len() * PANEL, "a panel of scores for each sample");
+    // SAFETY: `set` is one that this processor has: the detected one, or in the tests an available one; the assertion
+    // holds for the reads.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { lanes::<Neon>(panel, sieves, kept) },
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => unsafe { x86::avx2(&panel, sieves, kept) },
+        InstructionSet::Avx2 => unsafe { x86::avx2(panel, sieves, kept) },
         #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => unsafe { x86::avx512(&panel, sieves, kept) },
-        _ => unsafe { lanes::<Plain>(&panel, sieves, kept) },
+        InstructionSet::Avx512 => unsafe { x86::avx512(panel, sieves, kept) },
+        _ => unsafe { lanes::<Plain>(panel, sieves, kept) },
     }
 }
 
@@ -84,7 +93,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn avx2(panel: &Panel<'_>, sieves: &mut [Sieve], kept: &mut Vec<Kept>) {
-        // SAFETY: the features are those of the registers; `sift` has checked the lengths.
+        // SAFETY: the features are those of the registers; `sift_with` has checked the lengths.
         unsafe { lanes::<Avx2>(panel, sieves, kept) }
     }
 
@@ -212,16 +221,7 @@ mod tests {
                     first_class: (at * PANEL) as u32,
                     count: PANEL.min(classes - at * PANEL),
                 };
-                // SAFETY: `available` names only what this processor has; the scores are a panel for each sample.
-                match set {
-                    InstructionSet::Portable => unsafe { lanes::<Plain>(&panel, &mut sieves, &mut kept) },
-                    #[cfg(target_arch = "x86_64")]
-                    InstructionSet::Avx2 => unsafe { x86::avx2(&panel, &mut sieves, &mut kept) },
-                    #[cfg(target_arch = "x86_64")]
-                    InstructionSet::Avx512 => unsafe { x86::avx512(&panel, &mut sieves, &mut kept) },
-                    #[cfg(not(target_arch = "x86_64"))]
-                    _ => unreachable!("named by `available`"),
-                }
+                sift_with(set, &panel, &mut sieves, &mut kept);
             }
             for (sample, (sieve, start)) in sieves.iter().zip(starts).enumerate() {
                 let own_scores: Vec<i32> = all

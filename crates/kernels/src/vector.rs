@@ -1,5 +1,7 @@
 //! The two loops over one row that sparse gradients are made of: a dot product and a scaled sum.
 
+#[cfg(target_arch = "aarch64")]
+use crate::simd::aarch64::Neon;
 use crate::simd::{InstructionSet, Lanes, Plain, detected};
 
 /// Sums under way at once in a dot product, to hide the latency of an addition.
@@ -10,9 +12,15 @@ const SUMS: usize = 4;
 /// # Panics
 /// If the lengths differ.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    dot_with(detected(), a, b)
+}
+
+fn dot_with(set: InstructionSet, a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len(), "a dot product of rows of one length");
-    // SAFETY: `detected` names only instruction sets that this processor has; the lengths are equal.
-    match detected() {
+    // SAFETY: `set` is one that this processor has: the detected one, or in the tests an available one; the lengths are equal.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { dot_lanes::<Neon>(a, b) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => unsafe { x86::dot_avx2(a, b) },
         #[cfg(target_arch = "x86_64")]
@@ -26,9 +34,15 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// # Panics
 /// If the lengths differ.
 pub fn add_scaled(out: &mut [f32], factor: f32, x: &[f32]) {
+    add_scaled_with(detected(), out, factor, x);
+}
+
+fn add_scaled_with(set: InstructionSet, out: &mut [f32], factor: f32, x: &[f32]) {
     assert_eq!(out.len(), x.len(), "a sum of rows of one length");
-    // SAFETY: as in `dot`.
-    match detected() {
+    // SAFETY: as in `dot_with`.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { add_scaled_lanes::<Neon>(out, factor, x) },
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => unsafe { x86::add_scaled_avx2(out, factor, x) },
         #[cfg(target_arch = "x86_64")]
@@ -123,26 +137,9 @@ mod tests {
             let mut sums = vec![b.to_vec()];
             add_scaled(&mut sums[0], 0.5, a);
             for set in available() {
+                found.push(dot_with(set, a, b));
                 let mut sum = b.to_vec();
-                // SAFETY: `available` names only what this processor has.
-                match set {
-                    InstructionSet::Portable => {
-                        found.push(unsafe { dot_lanes::<Plain>(a, b) });
-                        unsafe { add_scaled_lanes::<Plain>(&mut sum, 0.5, a) };
-                    }
-                    #[cfg(target_arch = "x86_64")]
-                    InstructionSet::Avx2 => {
-                        found.push(unsafe { x86::dot_avx2(a, b) });
-                        unsafe { x86::add_scaled_avx2(&mut sum, 0.5, a) };
-                    }
-                    #[cfg(target_arch = "x86_64")]
-                    InstructionSet::Avx512 => {
-                        found.push(unsafe { x86::dot_avx512(a, b) });
-                        unsafe { x86::add_scaled_avx512(&mut sum, 0.5, a) };
-                    }
-                    #[cfg(not(target_arch = "x86_64"))]
-                    _ => unreachable!("named by `available`"),
-                }
+                add_scaled_with(set, &mut sum, 0.5, a);
                 sums.push(sum);
             }
             for found in found {

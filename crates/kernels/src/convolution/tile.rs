@@ -2,6 +2,8 @@
 //!
 //! Both tiles keep a block of sums in registers over the whole depth of the product, so that each sum is written once.
 
+#[cfg(target_arch = "aarch64")]
+use crate::simd::aarch64::Neon;
 use crate::simd::{InstructionSet, Lanes, Plain};
 
 /// The depth-major left operand of a shifted product, in panels of a few output channels: `[panel][tap][row]`.
@@ -68,7 +70,7 @@ fn heights(set: InstructionSet, total: usize) -> Vec<usize> {
     let equal = |rows: usize| vec![rows; total.div_ceil(rows)];
     match set {
         InstructionSet::Portable => equal(4),
-        InstructionSet::Avx512 => equal(8),
+        InstructionSet::Neon | InstructionSet::Avx512 => equal(8),
         InstructionSet::Avx2 => {
             let cut = |fours: usize| (total.saturating_sub(4 * fours).div_ceil(6), fours);
             let rows = |(sixes, fours): (usize, usize)| 6 * sixes + 4 * fours;
@@ -100,6 +102,7 @@ impl Offsets {
 pub(super) fn shifted_columns(set: InstructionSet) -> usize {
     match set {
         InstructionSet::Portable => 8,
+        InstructionSet::Neon => 12,
         InstructionSet::Avx2 => 16,
         InstructionSet::Avx512 => 48,
     }
@@ -127,6 +130,9 @@ pub(super) fn shifted(
     unsafe {
         match (set, panel.rows) {
             (InstructionSet::Portable, 4) => shifted_tile::<Plain, 4, 1>(p, offsets, i, o, pitch),
+            // 24 sums, 3 values and a weight: 28 of 32 registers
+            #[cfg(target_arch = "aarch64")]
+            (InstructionSet::Neon, 8) => shifted_tile::<Neon, 8, 3>(p, offsets, i, o, pitch),
             #[cfg(target_arch = "x86_64")]
             (InstructionSet::Avx2, 6) => shifted_avx2::<6>(p, offsets, i, o, pitch),
             #[cfg(target_arch = "x86_64")]
@@ -204,7 +210,7 @@ unsafe fn shifted_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
 pub(super) fn correlation_taps(set: InstructionSet) -> usize {
     match set {
         InstructionSet::Portable => 4,
-        InstructionSet::Avx2 => 6,
+        InstructionSet::Neon | InstructionSet::Avx2 => 6,
         InstructionSet::Avx512 => 12,
     }
 }
@@ -213,7 +219,7 @@ pub(super) fn correlation_taps(set: InstructionSet) -> usize {
 pub(super) fn correlation_channels(set: InstructionSet) -> usize {
     match set {
         InstructionSet::Portable => 8,
-        InstructionSet::Avx2 => 16,
+        InstructionSet::Neon | InstructionSet::Avx2 => 16,
         InstructionSet::Avx512 => 32,
     }
 }
@@ -252,12 +258,14 @@ pub(super) fn correlate(
     unsafe {
         match set {
             InstructionSet::Portable => correlation_tile::<Plain, 4, 1>(o, i, walk, g, w, pitch),
+            // 24 sums, 4 values and a pixel: 29 of 32 registers
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => correlation_tile::<Neon, 6, 4>(o, i, walk, g, w, pitch),
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx2 => correlate_avx2(o, i, walk, g, w, pitch),
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512 => correlate_avx512(o, i, walk, g, w, pitch),
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!("only x86-64 processors report these instruction sets"),
+            _ => unreachable!("{set:?} is of another architecture"),
         }
     }
 }

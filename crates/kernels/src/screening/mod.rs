@@ -1,0 +1,246 @@
+//! Integer scores of many classes: a matrix product of 7-bit numbers, several times as fast as one of `f32`.
+//!
+//! Rows of either side are unit vectors, each quantised with a scale of its own: `q = round(63 x / max |x|)`, so that
+//! `x` is about `q * step` with `step = max |x| / 63`. Seven bits and not eight, because the widest product of pairs of bytes
+//! that AVX2 has adds in 16 bits and saturates: `2 * 2 * 127 * 63` is the most that stays exact. Every kernel gives the
+//! same integers: portable code, AVX2, AVX-512 with VNNI, NEON, and NEON with the dot products of bytes (`sdot`).
+//!
+//! [`Probes`] are the features of a batch: raised by 64 to be unsigned, four of them side by side. [`Panels`] are the classes:
+//! sixteen side by side, with the sum of each class's numbers, from which the raise is taken back.
+//!
+//! For unit vectors of dimension `D` the error of a cosine is about normal with standard deviation
+//! `step / sqrt(12) * sqrt(2)`, 0.001 for random directions at `D = 512`.
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(test)]
+mod tests;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use tile::{Kernel, Tile};
+
+/// Classes side by side in a panel.
+pub const PANEL: usize = 16;
+/// Samples side by side in a block of probes.
+pub const BLOCK: usize = 4;
+/// Largest quantised magnitude.
+const LARGEST: f32 = 63.0;
+/// What makes the numbers of the probes unsigned.
+const RAISE: i32 = 64;
+/// Numbers of a row are taken eight at a time.
+const STEP: usize = 8;
+
+fn padded(dim: usize) -> usize {
+    dim.next_multiple_of(STEP)
+}
+
+/// The quantised numbers of a row go to `put(group, four numbers)`, the last group filled up with 0; the step between
+/// neighbours is returned.
+fn quantise(row: &[f32], mut put: impl FnMut(usize, [i8; 4])) -> f32 {
+    // eight maxima, so that the loop vectorises
+    let mut lanes = [0.0_f32; 8];
+    let chunks = row.chunks_exact(8);
+    let rest = chunks.remainder().iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if value.abs() > *lane { value.abs() } else { *lane };
+        }
+    }
+    let largest = lanes.iter().copied().fold(rest, f32::max);
+    let factor = if largest > 0.0 { LARGEST / largest } else { 0.0 };
+    // adding 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the lowest bits; it is within -63..=63
+    let number = |value: f32| (value * factor + 12_582_912.0).to_bits() as i8;
+    let groups = row.chunks_exact(4);
+    let rest = groups.remainder();
+    let whole = groups.len();
+    for (at, group) in groups.enumerate() {
+        put(at, [number(group[0]), number(group[1]), number(group[2]), number(group[3])]);
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        last.iter_mut().zip(rest).for_each(|(last, &value)| *last = number(value));
+        put(whole, last);
+    }
+    largest / LARGEST
+}
+
+/// Features of a batch, quantised.
+#[derive(Clone, Debug)]
+pub struct Probes {
+    rows: usize,
+    dim: usize,
+    /// `[block][group of four numbers][sample of the block][four numbers]`.
+    values: Vec<u8>,
+    steps: Vec<f32>,
+}
+
+impl Probes {
+    /// Quantises `values`, rows of `dim` numbers each.
+    ///
+    /// # Panics
+    /// If `dim` is 0 or `values` are not whole rows.
+    pub fn new(values: &[f32], dim: usize) -> Self {
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "{} values in rows of {dim}", values.len());
+        let rows = values.len() / dim;
+        let size = BLOCK * padded(dim);
+        let mut out = vec![RAISE as u8; rows.div_ceil(BLOCK) * size];
+        let steps = values
+            .chunks_exact(dim)
+            .enumerate()
+            .map(|(row, values)| {
+                let block = &mut out[row / BLOCK * size..][..size];
+                quantise(values, |group, numbers| {
+                    let raised = numbers.map(|number| (i32::from(number) + RAISE) as u8);
+                    block[(group * BLOCK + row % BLOCK) * 4..][..4].copy_from_slice(&raised);
+                })
+            })
+            .collect();
+        Self { rows, dim, values: out, steps }
+    }
+
+    /// Samples.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What a number of a sample is multiplied by.
+    pub fn step(&self, row: usize) -> f32 {
+        self.steps[row]
+    }
+}
+
+/// Unit class centres, quantised: one byte a value and eight a class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panels {
+    rows: usize,
+    dim: usize,
+    /// `[panel][group of four numbers][class of the panel][four numbers]`.
+    values: Vec<i8>,
+    steps: Vec<f32>,
+    /// `RAISE` times the sum of each class's numbers.
+    sums: Vec<i32>,
+}
+
+impl Panels {
+    /// Room for `rows` classes of dimension `dim`, all zero.
+    ///
+    /// # Panics
+    /// If `dim` is 0.
+    pub fn zeros(rows: usize, dim: usize) -> Self {
+        assert!(dim > 0, "classes of no dimension");
+        let panels = rows.div_ceil(PANEL);
+        Self {
+            rows,
+            dim,
+            values: vec![0; panels * PANEL * padded(dim)],
+            steps: vec![0.0; panels * PANEL],
+            sums: vec![0; panels * PANEL],
+        }
+    }
+
+    /// Classes.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Panels of [`PANEL`] classes; the last may have empty places, whose scores are 0.
+    pub fn count(&self) -> usize {
+        self.steps.len() / PANEL
+    }
+
+    /// What a number of each class of a panel is multiplied by; 0 in empty places.
+    pub fn steps(&self, panel: usize) -> &[f32] {
+        &self.steps[panel * PANEL..(panel + 1) * PANEL]
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.values.len() + self.steps.len() * (size_of::<f32>() + size_of::<i32>())
+    }
+
+    /// Quantises one class anew: the row divided by its `norm`, above 0, or nothing for a norm of 0.
+    ///
+    /// # Panics
+    /// If there is no such class or it has another dimension.
+    pub fn set(&mut self, row: usize, values: &[f32], norm: f32) {
+        assert!(row < self.rows, "class {row} of {}", self.rows);
+        let panel = row / PANEL;
+        let mut one = self.iter_mut().nth(panel).expect("as many panels as the classes fill");
+        one.set(row % PANEL, values, norm);
+    }
+
+    /// The panels, to be written in parallel.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = PanelMut<'_>> {
+        let size = PANEL * padded(self.dim);
+        let dim = self.dim;
+        let parts = self.values.chunks_exact_mut(size).zip(self.steps.chunks_exact_mut(PANEL));
+        parts.zip(self.sums.chunks_exact_mut(PANEL)).map(move |((values, steps), sums)| PanelMut {
+            dim,
+            values,
+            steps,
+            sums,
+        })
+    }
+
+    /// Integer scores of every sample with the classes of some panels: `out` becomes
+    /// `[panel][sample, filled up to whole blocks][class of the panel]`.
+    ///
+    /// # Panics
+    /// If dimensions differ, there are not that many panels, or `out` has another length.
+    pub fn score(&self, panels: std::ops::Range<usize>, probes: &Probes, out: &mut [i32]) {
+        self.score_with(Kernel::detected(), panels, probes, out);
+    }
+
+    fn score_with(&self, kernel: Kernel, panels: std::ops::Range<usize>, probes: &Probes, out: &mut [i32]) {
+        assert!(kernel.is_available(), "{kernel:?} on a processor that lacks it");
+        assert_eq!(self.dim, probes.dim, "classes and samples of one dimension");
+        assert!(panels.start <= panels.end && panels.end <= self.count(), "panels {panels:?}");
+        let samples = probes.rows.next_multiple_of(BLOCK);
+        assert_eq!(out.len(), panels.len() * samples * PANEL, "a score for each sample and class");
+        if samples == 0 {
+            return;
+        }
+        let depth = padded(self.dim);
+        let size = PANEL * depth;
+        for (panel, out) in panels.zip(out.chunks_exact_mut(samples * PANEL)) {
+            let values = &self.values[panel * size..(panel + 1) * size];
+            let sums = &self.sums[panel * PANEL..(panel + 1) * PANEL];
+            let blocks = probes.values.chunks_exact(BLOCK * depth).zip(out.chunks_exact_mut(BLOCK * PANEL));
+            for (block, out) in blocks {
+                // SAFETY: the kernel is available, as asserted.
+                unsafe { kernel.score(Tile { values, block, sums, out }) };
+            }
+        }
+    }
+}
+
+/// One panel of classes, to be quantised.
+#[derive(Debug)]
+pub struct PanelMut<'a> {
+    dim: usize,
+    values: &'a mut [i8],
+    steps: &'a mut [f32],
+    sums: &'a mut [i32],
+}
+
+impl PanelMut<'_> {
+    /// Quantises the class at a place of the panel: the row divided by its `norm`, above 0, or nothing for a norm of 0.
+    ///
+    /// # Panics
+    /// If `place` is [`PANEL`] or more, or the row has another dimension.
+    pub fn set(&mut self, place: usize, row: &[f32], norm: f32) {
+        assert!(place < PANEL, "place {place} of {PANEL}");
+        assert_eq!(row.len(), self.dim, "a class of dimension {}", self.dim);
+        let mut sum = 0;
+        let values = &mut *self.values;
+        let step = quantise(row, |group, numbers| {
+            values[(group * PANEL + place) * 4..][..4].copy_from_slice(&numbers);
+            sum += numbers.iter().map(|&number| i32::from(number)).sum::<i32>();
+        });
+        // a row that is too short to have a direction scores 0
+        self.steps[place] = if norm > 0.0 { step / norm } else { 0.0 };
+        self.sums[place] = RAISE * sum;
+    }
+}

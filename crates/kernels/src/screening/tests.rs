@@ -1,0 +1,147 @@
+use super::*;
+
+fn rows(count: usize, dim: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count * dim).map(|_| next()).collect()
+}
+
+fn panels(values: &[f32], dim: usize) -> Panels {
+    let mut panels = Panels::zeros(values.len() / dim, dim);
+    for (row, values) in values.chunks_exact(dim).enumerate() {
+        panels.set(row, values, 1.0);
+    }
+    panels
+}
+
+/// Every kernel that this processor has.
+fn available() -> impl Iterator<Item = Kernel> {
+    Kernel::ALL.into_iter().filter(|kernel| kernel.is_available())
+}
+
+/// The plain twin: quantised numbers multiplied one by one.
+fn twin(x: &[f32], w: &[f32]) -> i32 {
+    let numbers = |row: &[f32]| {
+        let mut out = vec![0_i8; row.len()];
+        quantise(row, |group, numbers| {
+            out[4 * group..].iter_mut().zip(numbers).for_each(|(out, number)| *out = number);
+        });
+        out
+    };
+    numbers(x).iter().zip(numbers(w)).map(|(&a, b)| i32::from(a) * i32::from(b)).sum()
+}
+
+#[test]
+fn every_kernel_gives_the_integers_of_the_plain_twin() {
+    for (batch, classes, dim) in [(1, 1, 1), (3, 17, 7), (4, 16, 8), (5, 33, 20), (9, 40, 65), (2, 5, 512)] {
+        let (x, w) = (rows(batch, dim, 1), rows(classes, dim, 2));
+        let (probes, panels) = (Probes::new(&x, dim), panels(&w, dim));
+        let samples = batch.next_multiple_of(BLOCK);
+        for kernel in available() {
+            let mut out = vec![7; panels.count() * samples * PANEL];
+            panels.score_with(kernel, 0..panels.count(), &probes, &mut out);
+            for class in 0..panels.count() * PANEL {
+                for sample in 0..batch {
+                    let found = out[(class / PANEL * samples + sample) * PANEL + class % PANEL];
+                    let wanted = if class < classes {
+                        twin(&x[sample * dim..(sample + 1) * dim], &w[class * dim..(class + 1) * dim])
+                    } else {
+                        0
+                    };
+                    assert_eq!(found, wanted, "{kernel:?} {batch} {classes} {dim}: {sample} {class}");
+                }
+            }
+        }
+    }
+}
+
+/// Tiles that start at any address, of any bytes that can occur, filled-up places included.
+#[test]
+fn every_kernel_equals_the_portable_one_on_unaligned_tiles() {
+    for depth in [0, 8, 16, 24, 40, 512] {
+        for offset in 0..4 {
+            let mut state = 12_345_u32;
+            let mut next = |count: usize| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as usize % count
+            };
+            let values: Vec<i8> = (0..offset + PANEL * depth).map(|_| next(127) as i8 - 63).collect();
+            let block: Vec<u8> = (0..offset + BLOCK * depth).map(|_| 1 + next(127) as u8).collect();
+            let sums: Vec<i32> = (0..offset + PANEL).map(|_| next(1 << 20) as i32 - (1 << 19)).collect();
+            let score = |kernel: Kernel| {
+                let mut out = vec![7; offset + BLOCK * PANEL];
+                let (values, block, sums) = (&values[offset..], &block[offset..], &sums[offset..]);
+                // SAFETY: the portable kernel and those of `available` are available.
+                unsafe { kernel.score(Tile { values, block, sums, out: &mut out[offset..] }) };
+                out
+            };
+            let wanted = score(Kernel::Portable);
+            for kernel in available() {
+                assert_eq!(score(kernel), wanted, "{kernel:?}, depth {depth}, offset {offset}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_detected_kernel_is_available() {
+    assert!(Kernel::detected().is_available());
+}
+
+/// Every number at its largest: the sums of 16 bits must not saturate.
+#[test]
+fn the_largest_numbers_stay_exact() {
+    let dim = 512;
+    for (sign_x, sign_w) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
+        let (x, w) = (vec![sign_x; 4 * dim], vec![sign_w; 16 * dim]);
+        let wanted = (sign_x * sign_w) as i32 * 63 * 63 * 512;
+        for kernel in available() {
+            let mut out = vec![0; 4 * 16];
+            panels(&w, dim).score_with(kernel, 0..1, &Probes::new(&x, dim), &mut out);
+            assert!(out.iter().all(|&score| score == wanted), "{kernel:?}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn a_score_times_the_steps_is_about_the_dot_product() {
+    let (batch, classes, dim) = (8, 64, 128);
+    let unit = |mut values: Vec<f32>| {
+        for row in values.chunks_exact_mut(dim) {
+            let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
+            for value in row.iter_mut() {
+                *value /= norm;
+            }
+        }
+        values
+    };
+    let (x, w) = (unit(rows(batch, dim, 3)), unit(rows(classes, dim, 4)));
+    let (probes, panels) = (Probes::new(&x, dim), panels(&w, dim));
+    let mut out = vec![0; panels.count() * batch * PANEL];
+    panels.score(0..panels.count(), &probes, &mut out);
+    for class in 0..classes {
+        for sample in 0..batch {
+            let (x, w) = (&x[sample * dim..][..dim], &w[class * dim..][..dim]);
+            let wanted: f32 = x.iter().zip(w).map(|(a, b)| a * b).sum();
+            let score = out[(class / PANEL * batch + sample) * PANEL + class % PANEL] as f32;
+            let found = score * probes.step(sample) * panels.steps(class / PANEL)[class % PANEL];
+            // five standard deviations of the errors of both sides
+            let (a, b) = (probes.step(sample), panels.steps(class / PANEL)[class % PANEL]);
+            let deviation = ((a * a + b * b) / 12.0).sqrt();
+            assert!((found - wanted).abs() < 5.0 * deviation, "{found} {wanted} {deviation}");
+        }
+    }
+}
+
+#[test]
+fn a_zero_row_scores_zero() {
+    let mut panels = Panels::zeros(1, 3);
+    panels.set(0, &[0.0; 3], 0.0);
+    let mut out = vec![7; 4 * 16];
+    panels.score(0..1, &Probes::new(&[1.0, 2.0, 3.0], 3), &mut out);
+    assert_eq!(out[0], 0);
+    assert_eq!(panels.steps(0)[0], 0.0);
+}

@@ -1,0 +1,106 @@
+//! The scores of one panel of classes with one block of samples: what the kernels share, the choice among them, and the
+//! portable one.
+
+#[cfg(target_arch = "aarch64")]
+use super::neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use super::{BLOCK, PANEL};
+use crate::simd::{InstructionSet, detected};
+
+/// One panel of classes and one block of samples.
+pub(super) struct Tile<'a> {
+    /// `[depth / 4][PANEL][4]`.
+    pub(super) values: &'a [i8],
+    /// `[depth / 4][BLOCK][4]`.
+    pub(super) block: &'a [u8],
+    /// What is subtracted from the scores of each class, for the raise of the samples.
+    pub(super) sums: &'a [i32],
+    /// `[BLOCK][PANEL]`.
+    pub(super) out: &'a mut [i32],
+}
+
+/// The ways to compute a tile, finer than [`InstructionSet`]: products of bytes came later than those of floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kernel {
+    Portable,
+    Neon,
+    /// NEON with `sdot`.
+    NeonDotProduct,
+    Avx2,
+    /// AVX-512 with VNNI.
+    Vnni,
+}
+
+impl Kernel {
+    /// Worst first.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Portable, Self::Neon, Self::NeonDotProduct, Self::Avx2, Self::Vnni];
+
+    /// The best kernel of this processor that needs no more than the instruction set in use.
+    pub(super) fn detected() -> Self {
+        let ceiling = detected();
+        let allowed = |kernel: &Self| kernel.set() <= ceiling && kernel.is_available();
+        Self::ALL.into_iter().rfind(allowed).unwrap_or(Self::Portable)
+    }
+
+    /// The instruction set that it extends.
+    fn set(self) -> InstructionSet {
+        match self {
+            Self::Portable => InstructionSet::Portable,
+            Self::Neon | Self::NeonDotProduct => InstructionSet::Neon,
+            Self::Avx2 => InstructionSet::Avx2,
+            Self::Vnni => InstructionSet::Avx512,
+        }
+    }
+
+    /// Whether this processor has what it needs.
+    pub(super) fn is_available(self) -> bool {
+        let extension = match self {
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotProduct => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => is_x86_feature_detected!("avx512vnni"),
+            _ => true,
+        };
+        extension && self.set().is_available()
+    }
+
+    /// Computes the tile.
+    ///
+    /// # Safety
+    /// The kernel must be available.
+    ///
+    /// # Panics
+    /// If the parts of the tile do not belong together.
+    pub(super) unsafe fn score(self, tile: Tile<'_>) {
+        // SAFETY: the caller promises the instructions; each kernel checks the lengths.
+        match self {
+            Self::Portable => portable(tile),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => neon::widening(tile),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotProduct => unsafe { neon::dot_product(tile) },
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86::avx2(tile) },
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni => unsafe { x86::vnni(tile) },
+            _ => unreachable!("{self:?} is of another architecture"),
+        }
+    }
+}
+
+fn portable(Tile { values, block, sums, out }: Tile<'_>) {
+    for out in out.chunks_exact_mut(PANEL) {
+        for (score, sum) in out.iter_mut().zip(sums) {
+            *score = -sum;
+        }
+    }
+    for (values, block) in values.chunks_exact(PANEL * 4).zip(block.chunks_exact(BLOCK * 4)) {
+        for (out, x) in out.chunks_exact_mut(PANEL).zip(block.chunks_exact(4)) {
+            for (score, w) in out.iter_mut().zip(values.chunks_exact(4)) {
+                *score += (0..4).map(|at| i32::from(x[at]) * i32::from(w[at])).sum::<i32>();
+            }
+        }
+    }
+}
