@@ -131,7 +131,14 @@ impl Optimiser {
     /// [`HeadError::OutOfRange`] for a setting out of its range.
     pub fn new(config: OptimiserConfig, len: usize) -> Result<Self, HeadError> {
         config.check()?;
-        let memory = config.memory_names().iter().map(|_| vec![0.0; len]).collect();
+        // Written, so that the pages are there: the first steps are as quick as all others, and if memory is short it is so now and
+        // not in the middle of a run.
+        let zeros = || {
+            let mut values = vec![0.0_f32; len];
+            values.par_chunks_mut(CHUNK).for_each(|values| values.fill(0.0));
+            values
+        };
+        let memory = config.memory_names().iter().map(|_| zeros()).collect();
         Ok(Self { config, len, steps: 0, memory })
     }
 
