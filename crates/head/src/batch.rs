@@ -152,13 +152,22 @@ impl Centres<'_> {
         ignore: Option<u32>,
     ) -> Result<(), HeadError> {
         self.check_features(features)?;
-        if labels.len() != features.rows() {
-            return Err(HeadError::LabelCount { found: labels.len(), wanted: features.rows() });
-        }
-        let classes = self.classes();
-        match labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore) {
-            Some(row) => Err(HeadError::Label { row, found: labels[row], classes }),
-            None => Ok(()),
-        }
+        check_labels(labels, features.rows(), self.classes(), ignore)
+    }
+}
+
+/// Whether there is a label for each of `samples`, and each names one of `classes` or is the one to ignore.
+pub(crate) fn check_labels(
+    labels: &[u32],
+    samples: usize,
+    classes: usize,
+    ignore: Option<u32>,
+) -> Result<(), HeadError> {
+    if labels.len() != samples {
+        return Err(HeadError::LabelCount { found: labels.len(), wanted: samples });
+    }
+    match labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore) {
+        Some(row) => Err(HeadError::Label { row, found: labels[row], classes }),
+        None => Ok(()),
     }
 }

@@ -15,12 +15,12 @@ use rayon::prelude::*;
 use widemargin_kernels::matrix::{Threads, Write, matmul, matmul_transposed_a};
 use widemargin_kernels::vector::add_scaled;
 use widemargin_objective::{
-    BatchFacts, BatchPoints, ClassObjective, DiagnosticsSum, MatRef, NORM_FLOOR, Objective, PointOutcome,
-    PointPass, RowPass, Score, dot, norm,
+    BatchFacts, BatchPoints, ClassObjective, DiagnosticsSum, MatRef, NORM_FLOOR, Objective, Point,
+    PointOutcome, PointPass, Score, dot, norm,
 };
 
 use crate::batch::{Active, Batch, Targets};
-use crate::forward::{CentreGradient, add_norm_terms, first_not_finite, project_rows};
+use crate::forward::{CentreGradient, add_norm_losses, by_features, first_not_finite};
 use crate::optimiser::Rule;
 use crate::storage::{Storage, ValuesMut};
 use crate::tile::{Centres, Scored, Tile};
@@ -33,12 +33,50 @@ pub(crate) const SCORES_KEPT: usize = 1 << 26;
 const LARGE: f64 = 1e30;
 
 /// What the first pass leaves for the second.
-struct FirstPass {
-    outcomes: Vec<PointOutcome<f32>>,
-    points: BatchPoints,
-    targets: Targets,
+pub(crate) struct FirstPass {
+    pub(crate) outcomes: Vec<PointOutcome<f32>>,
+    pub(crate) points: BatchPoints,
+    pub(crate) targets: Targets,
     /// Those of the first tiles, as many as may be held.
-    scored: Vec<Scored>,
+    pub(crate) scored: Vec<Scored>,
+}
+
+impl FirstPass {
+    /// `over_all` takes fresh passes, one a sample, over all classes, wherever those are, and gives back the scores of the first
+    /// tiles too, up to as many as it is told.
+    pub(crate) fn new(
+        objective: &ClassObjective,
+        labels: &[u32],
+        targets: Targets,
+        keep: usize,
+        over_all: impl Fn(Vec<PointPass<f32>>, usize) -> Result<(Vec<PointOutcome<f32>>, Vec<Scored>), HeadError>,
+    ) -> Result<Self, HeadError> {
+        let start = |point: &Point, at: usize| {
+            point.row_pass_at(labels[at] as usize, targets.similarities[at], targets.lengths[at])
+        };
+        // `log sum_{i != y} e^{s cos_i}` of each sample, for a scale that follows the batch
+        let partitions = match objective.wants_partitions() {
+            Some(scale) => {
+                let softmax = Point::Family(Objective::normalized_softmax(scale)?);
+                let (outcomes, _) = over_all((0..labels.len()).map(|at| start(&softmax, at)).collect(), 0)?;
+                let partition = |(outcome, &target): (&PointOutcome<f32>, &f32)| {
+                    f64::from(outcome.pooled_lead()) + scale * f64::from(target)
+                };
+                Some(outcomes.iter().zip(&targets.similarities).map(partition).collect::<Vec<f64>>())
+            }
+            None => None,
+        };
+        let points = objective.points(&BatchFacts {
+            labels,
+            feature_norms: &targets.feature_norms,
+            target_cosines: &targets.cosines,
+            log_partitions: partitions.as_deref(),
+        })?;
+        let fresh = (0..labels.len()).map(|at| start(points.point(at), at)).collect();
+        let (mut outcomes, scored) = over_all(fresh, keep)?;
+        add_norm_losses(&mut outcomes, &points, labels)?;
+        Ok(Self { outcomes, points, targets, scored })
+    }
 }
 
 /// The gradient of the class centres as what it is the product of.
@@ -67,27 +105,6 @@ struct Scratch {
 }
 
 impl Centres<'_> {
-    /// `log sum_{i != y} e^{s cos_i}` of each sample.
-    fn log_partitions(
-        &self,
-        softmax: &Objective,
-        batch: &Batch,
-        labels: &[u32],
-        targets: &[f32],
-    ) -> Vec<f64> {
-        let rows: Vec<RowPass<f32>> = labels
-            .iter()
-            .zip(targets)
-            .map(|(&label, &target)| softmax.row_pass(label as usize, target))
-            .collect();
-        let (rows, _) = self.sweep(batch, &rows, 0, RowPass::observe, RowPass::merge);
-        let scale = softmax.score().scale();
-        let partition = |(row, &target): (RowPass<f32>, &f32)| {
-            f64::from(row.finish().pooled_lead) + scale * f64::from(target)
-        };
-        rows.into_iter().zip(targets).map(partition).collect()
-    }
-
     /// Loss and diagnostics of each sample, from every tile in turn.
     fn first_pass(
         &self,
@@ -98,37 +115,10 @@ impl Centres<'_> {
         keep: usize,
     ) -> Result<FirstPass, HeadError> {
         let targets = self.targets(batch, features, labels);
-        let partitions = match objective.wants_partitions() {
-            Some(scale) => {
-                let softmax = Objective::normalized_softmax(scale)?;
-                Some(self.log_partitions(&softmax, batch, labels, &targets.similarities))
-            }
-            None => None,
-        };
-        let points = objective.points(&BatchFacts {
-            labels,
-            feature_norms: &targets.feature_norms,
-            target_cosines: &targets.cosines,
-            log_partitions: partitions.as_deref(),
-        })?;
-        let rows: Vec<PointPass<f32>> = labels
-            .iter()
-            .enumerate()
-            .map(|(at, &label)| {
-                points.point(at).row_pass_at(label as usize, targets.similarities[at], targets.lengths[at])
-            })
-            .collect();
-        let (rows, scored) = self.sweep(batch, &rows, keep, PointPass::observe, PointPass::merge);
-        let mut outcomes: Vec<PointOutcome<f32>> = rows.into_iter().map(PointPass::finish).collect();
-        for (at, outcome) in outcomes.iter_mut().enumerate() {
-            if let Some(term) = points.norm_term(at) {
-                outcome.loss += term.loss as f32;
-            }
-        }
-        if let Some(row) = outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
-            return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
-        }
-        Ok(FirstPass { outcomes, points, targets, scored })
+        FirstPass::new(objective, labels, targets, keep, |fresh, keep| {
+            let (passes, scored) = self.sweep(batch, &fresh, keep, PointPass::observe, PointPass::merge);
+            Ok((passes.into_iter().map(PointPass::finish).collect(), scored))
+        })
     }
 
     pub(crate) fn summary(outcomes: &[PointOutcome<f32>], targets: &Targets) -> HeadEvaluation {
@@ -141,7 +131,6 @@ impl Centres<'_> {
         HeadEvaluation { loss: sum / losses.len().max(1) as f64, losses, diagnostics: diagnostics.finish() }
     }
 
-    /// Loss and diagnostics alone; ignored samples have loss 0 and do not count.
     /// Loss and diagnostics alone; ignored samples have loss 0 and do not count.
     pub(crate) fn evaluate(
         &self,
@@ -178,15 +167,10 @@ impl Centres<'_> {
             self.first_pass(objective, &batch, features, labels, SCORES_KEPT)?;
         let HeadEvaluation { loss, losses, diagnostics } = Self::summary(&outcomes, &targets);
 
-        let dim = batch.dim;
         let (mut gradient, mut grad_features) = DenseGradient::new(self, batch, outcomes, scored, 0);
         gradient.along_lengths(self, &targets, &mut grad_features, |_| true);
         let DenseGradient { batch, outcomes, .. } = &gradient;
-        project_rows(&mut grad_features, &batch.units, &batch.norms, dim);
-        add_norm_terms(&points, outcomes, &targets.feature_norms, features, &mut grad_features);
-        if let Some(at) = first_not_finite(&grad_features) {
-            return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
-        }
+        by_features(&mut grad_features, batch, &targets, &points, outcomes, features, labels)?;
         gradient.check(self)?;
         let learnt = objective.learnt().map(|_| gradient.learnt_slope());
         let pending = PendingUpdate {
@@ -255,6 +239,7 @@ impl DenseGradient {
         (gradient, grad_features)
     }
 
+    /// See [`DenseGradient::new`].
     fn second_pass(&mut self, centres: &Centres<'_>) -> Vec<f32> {
         let dim = self.batch.dim;
         let mut kept = std::mem::take(&mut self.slopes);
@@ -416,7 +401,7 @@ impl DenseGradient {
 
 /// One step of the optimiser on all class centres; the gradient's norm.
 ///
-/// `centres` says how the values in `storage` are scored; `noise` is what they are rounded by, where they are.
+/// `shape` says how the values in `storage` are scored; `noise` is what they are rounded by, where they are.
 pub(crate) fn step(
     gradient: &DenseGradient,
     shape: Shape,
@@ -431,7 +416,6 @@ pub(crate) fn step(
         optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(size)).collect();
     let parts: Vec<_> = storage
         .chunks_mut(size)
-        .into_iter()
         .map(|values| (values, memories.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()))
         .collect();
     let move_tile =

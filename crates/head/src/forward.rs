@@ -6,6 +6,7 @@ use widemargin_objective::{
 };
 
 use crate::HeadError;
+use crate::batch::{Batch, Targets};
 use crate::dense::DenseGradient;
 use crate::sampled::DrawnGradient;
 use crate::screened::RowGradient;
@@ -141,29 +142,49 @@ pub fn class_loss(
     })
 }
 
-/// What the norms of the features add to their gradient, for objectives where norms are learnt from.
-pub(crate) fn add_norm_terms(
+/// Adds to the losses what the norms of the features do, for objectives where norms are learnt from, and refuses a loss that is
+/// not finite.
+pub(crate) fn add_norm_losses(
+    outcomes: &mut [PointOutcome<f32>],
+    points: &BatchPoints,
+    labels: &[u32],
+) -> Result<(), HeadError> {
+    for (row, outcome) in outcomes.iter_mut().enumerate() {
+        outcome.loss += points.norm_term(row).map_or(0.0, |term| term.loss as f32);
+    }
+    match outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
+        Some(row) => Err(HeadError::NonFiniteLoss { row, label: labels[row] }),
+        None => Ok(()),
+    }
+}
+
+/// Makes gradients by the features as they are scored such by the features as they came: through the division by their norms, with
+/// what those add where norms are learnt from. Refuses a gradient that is not finite.
+pub(crate) fn by_features(
+    gradients: &mut [f32],
+    batch: &Batch,
+    targets: &Targets,
     points: &BatchPoints,
     outcomes: &[PointOutcome<f32>],
-    feature_norms: &[f64],
     features: MatRef<'_>,
-    grad_features: &mut [f32],
-) {
+    labels: &[u32],
+) -> Result<(), HeadError> {
+    let dim = batch.dim;
+    let rows = gradients.par_chunks_mut(dim).zip(batch.units.par_chunks(dim)).zip(batch.norms.par_iter());
+    rows.for_each(|((gradient, unit), &norm)| project(gradient, unit, norm));
     for (row, outcome) in outcomes.iter().enumerate() {
         if let Some(term) = points.norm_term(row) {
             let scale = points.point(row).scale();
             let slope = term.norm_slope(f64::from(outcome.push), scale) / outcomes.len() as f64;
-            let by_norm = (slope / feature_norms[row].max(NORM_FLOOR)) as f32;
-            let gradient = grad_features[row * features.cols()..].iter_mut();
+            let by_norm = (slope / targets.feature_norms[row].max(NORM_FLOOR)) as f32;
+            let gradient = gradients[row * dim..].iter_mut();
             gradient.zip(features.row(row)).for_each(|(gradient, x)| *gradient += by_norm * x);
         }
     }
-}
-
-/// Takes each row's gradient through the division by its norm; nothing to do for dot products, which have no norms.
-pub(crate) fn project_rows(gradients: &mut [f32], units: &[f32], norms: &[f64], dim: usize) {
-    let rows = gradients.par_chunks_mut(dim).zip(units.par_chunks(dim)).zip(norms.par_iter());
-    rows.for_each(|((gradient, unit), &norm)| project(gradient, unit, norm));
+    match first_not_finite(gradients) {
+        Some(at) => Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] }),
+        None => Ok(()),
+    }
 }
 
 /// The place of the first value that is not finite.

@@ -69,13 +69,7 @@ impl Head {
         if matches!(config.mode, HeadMode::Sampled { .. }) && objective.has_class_margins() {
             return Err(HeadError::ClassMarginsWhenSampled);
         }
-        let mut centres = normal_values(len, (dim as f64).sqrt().recip(), config.seed);
-        if objective.score().normalises_centres() {
-            centres.par_chunks_mut(dim).for_each(|centre| {
-                normalise(centre);
-            });
-        }
-        let centres = Storage::new(centres, config.centres);
+        let centres = Storage::new(first_centres(0, len, dim, &objective, config.seed), config.centres);
         let screen = config
             .mode
             .threshold(&objective, classes)?
@@ -241,11 +235,29 @@ impl Head {
         learning_rate: f64,
         clip_factor: f64,
     ) -> Result<(), HeadError> {
-        self.apply_and_measure(pending, learning_rate, clip_factor).map(|_| ())
+        self.apply_to_centres(pending, learning_rate, clip_factor).map(|_| ())
+    }
+
+    /// [`Head::apply`] without clipping, and the norm of the gradient ([`Head::gradient_norm`]): for a dense head, which multiplies
+    /// its gradient out on the way, at no cost.
+    ///
+    /// # Errors
+    /// Those of [`Head::apply`]. Nothing has moved then.
+    pub fn apply_and_measure(
+        &mut self,
+        pending: PendingUpdate,
+        learning_rate: f64,
+    ) -> Result<f64, HeadError> {
+        let known = match &pending.gradient {
+            CentreGradient::Dense(_) => None,
+            CentreGradient::Rows(_) | CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
+        };
+        let found = self.apply_to_centres(pending, learning_rate, 1.0)?;
+        Ok(known.or(found).unwrap_or_default())
     }
 
     /// [`Head::apply`], and the gradient's norm where it costs nothing to know.
-    pub(crate) fn apply_and_measure(
+    fn apply_to_centres(
         &mut self,
         pending: PendingUpdate,
         learning_rate: f64,
@@ -312,11 +324,7 @@ impl Head {
         learning_rate: f64,
     ) -> Result<HeadStep, HeadError> {
         let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
-        let known = match &pending.gradient {
-            CentreGradient::Dense(_) => 0.0,
-            _ => self.gradient_norm(&pending)?,
-        };
-        let centre_gradient_norm = self.apply_and_measure(pending, learning_rate, 1.0)?.unwrap_or(known);
+        let centre_gradient_norm = self.apply_and_measure(pending, learning_rate)?;
         Ok(HeadStep { loss, grad_features, diagnostics, centre_gradient_norm })
     }
 
@@ -373,11 +381,31 @@ pub(crate) fn undecayed(config: OptimiserConfig) -> OptimiserConfig {
 pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usize, HeadError> {
     within(1.0..=f64::from(u32::MAX), "number of classes", classes as f64, "1 to 2^32 - 1")?;
     within(1.0..=f64::from(u32::MAX), "dimension", dim as f64, "1 to 2^32 - 1")?;
+    // an edited state can hold what no constructor makes
+    within(1.0..=1000.0, "sub-centres", each as f64, "1 to 1000 centres a class")?;
     classes.checked_mul(dim).and_then(|len| len.checked_mul(each)).ok_or(HeadError::OutOfRange {
         setting: "number of classes",
         found: classes as f64,
         wanted: "few enough for all class centres to be addressed",
     })
+}
+
+/// Values of fresh class centres, from place `first` on, the start of a row: random unit directions, or normal values where the
+/// score does not normalise them.
+pub(crate) fn first_centres(
+    first: usize,
+    count: usize,
+    dim: usize,
+    objective: &ClassObjective,
+    seed: u64,
+) -> Vec<f32> {
+    let mut centres = normal_values_from(first, count, (dim as f64).sqrt().recip(), seed);
+    if objective.score().normalises_centres() {
+        centres.par_chunks_mut(dim).for_each(|centre| {
+            normalise(centre);
+        });
+    }
+    centres
 }
 
 /// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
@@ -386,7 +414,7 @@ pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32>
 }
 
 /// `count` of the values of [`normal_values`] from place `first` on, without working out those before.
-pub(crate) fn normal_values_from(first: usize, count: usize, deviation: f64, seed: u64) -> Vec<f32> {
+fn normal_values_from(first: usize, count: usize, deviation: f64, seed: u64) -> Vec<f32> {
     /// Values of a task, an even number.
     const CHUNK: usize = 1 << 14;
     let skipped = first % 2;

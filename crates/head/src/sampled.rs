@@ -60,6 +60,7 @@ pub(crate) fn forward(
     let mut found = part.forward(&objective, features, &renamed, step)?;
     if let CentreGradient::Dense(gradient) = found.pending.gradient {
         let (values, all_values) = (gradient.whole(&part), centres.values.len());
+        centres.spare.put(gradient.into_buffers());
         found.pending.gradient = CentreGradient::Drawn(Box::new(DrawnGradient { rows, values, all_values }));
     }
     Ok(found)
@@ -106,7 +107,7 @@ pub(crate) fn step(
             optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(dim)).collect();
         let mut next = 0;
         let mut parts = Vec::with_capacity(gradient.rows.len());
-        for (row, values) in centres.chunks_mut(dim).into_iter().enumerate() {
+        for (row, values) in centres.chunks_mut(dim).enumerate() {
             let memory: Vec<&mut [f32]> = memories.iter_mut().filter_map(Iterator::next).collect();
             if gradient.rows.get(next).is_some_and(|&drawn| drawn as usize == row) {
                 parts.push((values, memory));

@@ -63,7 +63,7 @@ impl Head {
             classes: self.classes,
             dim: self.dim,
             objective: self.objective.clone(),
-            learnt_memory: self.learnt_optimiser.memory().flat_map(|(_, values)| values.to_vec()).collect(),
+            learnt_memory: self.learnt_memory(),
             config: self.config,
             steps: self.steps(),
             tensors: std::iter::once((CENTRES, &*self.centres()))
@@ -72,6 +72,11 @@ impl Head {
                 .chain(self.screen.iter().flat_map(|screen| lazy_tensors(&screen.lazy.state())))
                 .collect(),
         }
+    }
+
+    /// What is remembered of the number that the objective learns.
+    pub(crate) fn learnt_memory(&self) -> Vec<f32> {
+        self.learnt_optimiser.memory().flat_map(|(_, values)| values.to_vec()).collect()
     }
 
     /// The head that a state was taken from, to the bit.

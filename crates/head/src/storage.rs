@@ -64,10 +64,10 @@ impl Storage {
     }
 
     /// All values, cut in pieces of `size`.
-    pub(crate) fn chunks_mut(&mut self, size: usize) -> Vec<ValuesMut<'_>> {
+    pub(crate) fn chunks_mut(&mut self, size: usize) -> Box<dyn Iterator<Item = ValuesMut<'_>> + '_> {
         match self {
-            Self::F32(values) => values.chunks_mut(size).map(ValuesMut::F32).collect(),
-            Self::Bf16(values) => values.chunks_mut(size).map(ValuesMut::Bf16).collect(),
+            Self::F32(values) => Box::new(values.chunks_mut(size).map(ValuesMut::F32)),
+            Self::Bf16(values) => Box::new(values.chunks_mut(size).map(ValuesMut::Bf16)),
         }
     }
 }
@@ -215,7 +215,7 @@ mod tests {
         let mut scratch = Vec::new();
         // a hundred steps of 1e-4, each a fortieth of the distance to the next bfloat16
         for step in 0..100 {
-            for part in &mut storage.chunks_mut(1000) {
+            for mut part in storage.chunks_mut(1000) {
                 part.change(0..1000, step, &mut scratch, |values| {
                     for value in values {
                         *value += 1e-4;

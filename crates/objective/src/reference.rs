@@ -175,9 +175,7 @@ impl ReferenceFile {
             undefined: case.undefined(),
         })
     }
-}
 
-impl ReferenceFile {
     /// What the reference itself is off by where it takes angles of samples that coincide: the tuplet margin loss turns each
     /// positive pair's angle by its margin, so an angle that is not 0 moves the score by `sin m` of it.
     fn angle_error(&self, case: &ReferenceCase) -> f64 {

@@ -295,19 +295,16 @@ impl<T: Real> RowPass<T> {
             }
             Pool::HingeSum | Pool::Max => 0.0,
         };
+        let mut theirs = (later.exponentials, later.moment);
         if later.hardest > self.hardest {
             self.shift(-apart);
-            self.exponentials += later.exponentials;
-            self.moment += later.moment;
             (self.hardest, self.hardest_class) = (later.hardest, later.hardest_class);
             self.nearest_similarity = later.nearest_similarity;
         } else {
-            let (exponentials, moment) = (self.exponentials, self.moment);
-            (self.exponentials, self.moment) = (later.exponentials, later.moment);
-            self.shift(apart);
-            self.exponentials += exponentials;
-            self.moment += moment;
+            theirs = shifted(theirs.0, theirs.1, apart);
         }
+        self.exponentials += theirs.0;
+        self.moment += theirs.1;
     }
 
     fn competitors(&mut self, first_class: usize, similarities: &[T]) {

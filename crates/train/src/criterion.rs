@@ -179,6 +179,18 @@ impl Criterion {
         }
     }
 
+    /// [`Criterion::apply`] without clipping, and [`Criterion::gradient_norm`], which a head may know at no cost once it has moved.
+    pub(crate) fn apply_and_measure(&mut self, pending: Pending, rate: f64) -> Result<f64, Error> {
+        match (self, pending) {
+            (Self::Classes(head), Pending::Classes(pending)) => Ok(head.apply_and_measure(pending, rate)?),
+            (other, pending) => {
+                let norm = other.gradient_norm(&pending)?;
+                other.apply(pending, rate, 1.0)?;
+                Ok(norm)
+            }
+        }
+    }
+
     pub(crate) fn apply(&mut self, pending: Pending, rate: f64, clip_factor: f64) -> Result<(), Error> {
         match (self, pending) {
             (Self::Classes(head), Pending::Classes(pending)) => Ok(head.apply(pending, rate, clip_factor)?),

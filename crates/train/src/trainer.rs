@@ -200,19 +200,24 @@ impl Trainer {
             }
         }
         let mut all = parameters::parameters(&self.backbone);
-        let mut squares = self.criterion.gradient_norm(&forward.pending)?.powi(2);
+        let mut squares = Vec::new();
         for (gradient, parameter) in gradients.iter().zip(all.iter().filter(|p| p.role != Role::Buffer)) {
             let own: f64 = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
             if !own.is_finite() {
                 return Err(not_finite(format!("the gradient of {}", parameter.name)));
             }
-            squares += own;
+            squares.push(own);
         }
-        let gradient_norm = squares.sqrt();
-        let factor = if self.clip_norm > 0.0 && gradient_norm > self.clip_norm {
-            self.clip_norm / gradient_norm
+        let total = |of_centres: f64| squares.iter().fold(of_centres.powi(2), |sum, own| sum + own).sqrt();
+        // without clipping the norm is known for nothing once the centres have moved
+        let norm_before = if self.clip_norm > 0.0 {
+            Some(total(self.criterion.gradient_norm(&forward.pending)?))
         } else {
-            1.0
+            None
+        };
+        let factor = match norm_before {
+            Some(norm) if norm > self.clip_norm => self.clip_norm / norm,
+            _ => 1.0,
         };
 
         let learnt = all.iter_mut().filter(|p| p.role != Role::Buffer);
@@ -220,7 +225,14 @@ impl Trainer {
             optimiser.step(&mut parameter.values, gradient, learning_rate, factor);
         }
         self.backbone = parameters::with_parameters(self.backbone.clone(), &all)?;
-        self.criterion.apply(forward.pending, learning_rate * self.centres_factor, factor)?;
+        let centres_rate = learning_rate * self.centres_factor;
+        let gradient_norm = match norm_before {
+            Some(norm) => {
+                self.criterion.apply(forward.pending, centres_rate, factor)?;
+                norm
+            }
+            None => total(self.criterion.apply_and_measure(forward.pending, centres_rate)?),
+        };
         Ok(StepOutcome {
             loss: forward.loss,
             margin: self.criterion.margin_in_force(),

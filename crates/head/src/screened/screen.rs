@@ -11,7 +11,8 @@ use widemargin_objective::{
 use super::entries::{ChunkEntries, Entry, Own, RowGradient, Touched};
 use super::{CHUNK, CHUNK_PANELS, Screen, Threshold, threshold_of};
 use crate::batch::{Active, Batch, Targets};
-use crate::forward::{CentreGradient, add_norm_terms, first_not_finite, project_rows};
+use crate::forward::{CentreGradient, add_norm_losses, by_features};
+use crate::storage::mixed;
 use crate::tile::{Centres, GROUPS};
 use crate::{HeadError, HeadEvaluation, HeadForward, PendingUpdate, Screening};
 
@@ -143,21 +144,11 @@ impl Screened<'_> {
             return Ok(active.with_ignored(found));
         }
         let batch = Batch::new(features, objective.score());
-        let pass = self.pass(objective, &batch, features, labels)?;
+        let mut pass = self.pass(objective, &batch, features, labels)?;
         let HeadEvaluation { loss, losses, diagnostics } = Centres::summary(&pass.outcomes, &pass.targets);
-        let mut grad_features = pass.grad_units;
-        project_rows(&mut grad_features, &batch.units, &batch.norms, batch.dim);
-        add_norm_terms(
-            &pass.points,
-            &pass.outcomes,
-            &pass.targets.feature_norms,
-            features,
-            &mut grad_features,
-        );
-        if let Some(at) = first_not_finite(&grad_features) {
-            let row = at / batch.dim;
-            return Err(HeadError::NonFiniteFeatureGradient { row, label: labels[row] });
-        }
+        let mut grad_features = std::mem::take(&mut pass.grad_units);
+        let ScreenedPass { targets, points, outcomes, .. } = &pass;
+        by_features(&mut grad_features, &batch, targets, points, outcomes, features, labels)?;
         let learnt = objective.learnt().map(|_| {
             let sum: f64 = pass.outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope)).sum();
             (sum / labels.len().max(1) as f64) as f32
@@ -228,12 +219,7 @@ impl Screened<'_> {
                 pass.finish()
             })
             .collect();
-        for (sample, outcome) in outcomes.iter_mut().enumerate() {
-            outcome.loss += points.norm_term(sample).map_or(0.0, |term| term.loss as f32);
-        }
-        if let Some(row) = outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
-            return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
-        }
+        add_norm_losses(&mut outcomes, &points, labels)?;
         Ok(self.finish(batch, labels, outcomes, points, targets, &frames, &sums, groups))
     }
 
@@ -532,12 +518,5 @@ fn raised(frames: &mut [Frame], sums: &[Sums]) -> bool {
 fn phase(seed: u64, chunk: usize, sample: usize, purpose: u64) -> f32 {
     let mut state = seed.rotate_left(1) ^ purpose ^ (chunk as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     state ^= (sample as u64).wrapping_mul(0xD1B5_4A32_D192_ED03);
-    // SplitMix64 (Steele, Lea and Flood, 2014)
-    for _ in 0..2 {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        state ^= state >> 31;
-    }
-    (state >> 40) as f32 / (1_u64 << 24) as f32
+    (mixed(mixed(state)) >> 40) as f32 / (1_u64 << 24) as f32
 }

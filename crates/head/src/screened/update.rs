@@ -41,7 +41,6 @@ impl Screen {
             optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(CHUNK * dim)).collect();
         let chunks: Vec<Chunk<'_, '_>> = centres
             .chunks_mut(CHUNK * dim)
-            .into_iter()
             .zip(panels.chunks_mut(CHUNK_PANELS))
             .zip(ages.chunks_mut(CHUNK).zip(active.chunks_mut(CHUNK)))
             .map(|((centres, panels), (ages, active))| Chunk {

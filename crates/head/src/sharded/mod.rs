@@ -17,10 +17,10 @@ mod state;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use widemargin_objective::{ClassObjective, MatRef, normalise};
+use widemargin_objective::{ClassObjective, MatRef};
 
 use crate::error::within;
-use crate::head::{check_size, normal_values_from};
+use crate::head::{check_size, first_centres};
 use crate::state::CENTRES;
 use crate::{
     Communicator, Head, HeadConfig, HeadError, HeadForward, HeadMode, HeadState, HeadStep, HeadTensor,
@@ -118,7 +118,7 @@ impl<C: Communicator> ShardedHead<C> {
                     ("objective", of_text(&format!("{:?}", local.objective()))),
                     ("configuration", of_text(&format!("{state:?}"))),
                     ("number of steps", local.steps()),
-                    ("memory of what is learnt", of_text(&format!("{:?}", state::learnt_memory(local)))),
+                    ("memory of what is learnt", of_text(&format!("{:?}", local.learnt_memory()))),
                 ]
             }
         };
@@ -220,7 +220,7 @@ impl<C: Communicator> ShardedHead<C> {
         learning_rate: f64,
     ) -> Result<HeadStep, HeadError> {
         let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
-        let own_norm = self.local.apply_and_measure(pending, learning_rate, 1.0)?.unwrap_or_default();
+        let own_norm = self.local.apply_and_measure(pending, learning_rate)?;
         let centre_gradient_norm = self.norm_of_all(own_norm)?;
         Ok(HeadStep { loss, grad_features, diagnostics, centre_gradient_norm })
     }
@@ -268,13 +268,7 @@ fn fresh(
     let own = classes_of(shard, shards, classes);
     let shape = [own.len() * each, dim];
     let count = shape[0] * dim;
-    let mut centres =
-        normal_values_from(own.start * each * dim, count, (dim as f64).sqrt().recip(), config.seed);
-    if objective.score().normalises_centres() {
-        for centre in centres.chunks_mut(dim) {
-            normalise(centre);
-        }
-    }
+    let centres = first_centres(own.start * each * dim, count, dim, &objective, config.seed);
     let names = config.optimiser.memory_names();
     let memory =
         names.iter().map(|&name| HeadTensor { name: name.to_owned(), shape, values: vec![0.0; count] });

@@ -5,27 +5,15 @@
 //! the parts of the loss, 12 numbers a sample and rank (7 for binary classifications, more for the rules of the nearest
 //! competitors); a sum of the features' gradient; and a gather of a number for the soundness of the centres' gradient.
 
-use widemargin_objective::{
-    BatchFacts, BatchPoints, MatRef, Objective, ObjectiveError, Point, PointOutcome, PointPass, norm,
-};
+use widemargin_objective::{MatRef, ObjectiveError, PointOutcome, PointPass, norm};
 
 use super::ShardedHead;
 use super::agreement::{agree, fingerprint, of_batch};
-use crate::batch::{Active, Batch, Targets};
-use crate::dense::{DenseGradient, SCORES_KEPT};
-use crate::forward::{CentreGradient, add_norm_terms, first_not_finite, project_rows};
+use crate::batch::{Active, Batch, Targets, check_labels};
+use crate::dense::{DenseGradient, FirstPass, SCORES_KEPT};
+use crate::forward::{CentreGradient, by_features};
 use crate::tile::{Centres, Scored};
 use crate::{Communicator, HeadError, HeadEvaluation, HeadForward, PendingUpdate};
-
-/// What the first pass leaves for the second.
-struct FirstPass {
-    outcomes: Vec<PointOutcome<f32>>,
-    points: BatchPoints,
-    targets: Targets,
-    /// Whether a sample's class is one of this rank.
-    own: Vec<bool>,
-    scored: Vec<Scored>,
-}
 
 impl<C: Communicator> ShardedHead<C> {
     /// Loss and gradients of a batch that every rank has; the head does not change. Collective: three gathers and two sums,
@@ -82,7 +70,7 @@ impl<C: Communicator> ShardedHead<C> {
         self.agree_on_batch(features, labels)?;
         let summary = |features, labels: &[u32]| {
             let batch = Batch::new(features, self.objective().score());
-            let FirstPass { outcomes, targets, .. } = self.first_pass(&batch, features, labels, 0)?;
+            let (FirstPass { outcomes, targets, .. }, _) = self.first_pass(&batch, features, labels, 0)?;
             Ok(Centres::summary(&outcomes, &targets))
         };
         match Active::of(features, labels, self.objective().ignore_label()) {
@@ -137,14 +125,7 @@ impl<C: Communicator> ShardedHead<C> {
 
     fn check(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
         self.local.scored().check_features(features)?;
-        if labels.len() != features.rows() {
-            return Err(HeadError::LabelCount { found: labels.len(), wanted: features.rows() });
-        }
-        let (classes, ignore) = (self.classes, self.objective().ignore_label());
-        match labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore) {
-            Some(row) => Err(HeadError::Label { row, found: labels[row], classes }),
-            None => Ok(()),
-        }
+        check_labels(labels, features.rows(), self.classes, self.objective().ignore_label())
     }
 
     /// As many numbers from every rank.
@@ -224,69 +205,36 @@ impl<C: Communicator> ShardedHead<C> {
         Ok((fresh.into_iter().enumerate().map(finished).collect(), scored))
     }
 
-    /// Loss and diagnostics of each sample.
+    /// Loss and diagnostics of each sample; and whether its class is one of this rank.
     fn first_pass(
         &self,
         batch: &Batch,
         features: MatRef<'_>,
         labels: &[u32],
         keep: usize,
-    ) -> Result<FirstPass, HeadError> {
-        let (centres, objective) = (self.local.scored(), self.objective());
+    ) -> Result<(FirstPass, Vec<bool>), HeadError> {
+        let centres = self.local.scored();
         let (targets, own) = self.targets(&centres, features, labels)?;
-        let start = |point: &Point, at: usize| {
-            point.row_pass_at(labels[at] as usize, targets.similarities[at], targets.lengths[at])
-        };
-        let partitions = match objective.wants_partitions() {
-            Some(scale) => {
-                let softmax = Point::Family(Objective::normalized_softmax(scale)?);
-                let passes = (0..labels.len()).map(|at| start(&softmax, at)).collect();
-                let (outcomes, _) = self.outcomes(&centres, batch, passes, 0)?;
-                let partition = |(outcome, &target): (&PointOutcome<f32>, &f32)| {
-                    f64::from(outcome.pooled_lead()) + scale * f64::from(target)
-                };
-                Some(outcomes.iter().zip(&targets.similarities).map(partition).collect::<Vec<f64>>())
-            }
-            None => None,
-        };
-        let points = objective.points(&BatchFacts {
-            labels,
-            feature_norms: &targets.feature_norms,
-            target_cosines: &targets.cosines,
-            log_partitions: partitions.as_deref(),
-        })?;
-        let passes = (0..labels.len()).map(|at| start(points.point(at), at)).collect();
-        let (mut outcomes, scored) = self.outcomes(&centres, batch, passes, keep)?;
-        for (at, outcome) in outcomes.iter_mut().enumerate() {
-            outcome.loss += points.norm_term(at).map_or(0.0, |term| term.loss as f32);
-        }
-        if let Some(row) = outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
-            return Err(HeadError::NonFiniteLoss { row, label: labels[row] });
-        }
-        Ok(FirstPass { outcomes, points, targets, own, scored })
+        let over_all = |fresh, keep| self.outcomes(&centres, batch, fresh, keep);
+        Ok((FirstPass::new(self.objective(), labels, targets, keep, over_all)?, own))
     }
 
     /// Loss, diagnostics and both gradients of a batch without ignored samples.
     fn gradients(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
         let centres = self.local.scored();
         let batch = Batch::new(features, centres.score);
-        let FirstPass { outcomes, points, targets, own, scored } =
+        let (FirstPass { outcomes, points, targets, scored }, own) =
             self.first_pass(&batch, features, labels, SCORES_KEPT)?;
         let HeadEvaluation { loss, losses, diagnostics } = Centres::summary(&outcomes, &targets);
 
-        let dim = batch.dim;
         let (mut gradient, mut grad_features) =
             DenseGradient::new(&centres, batch, outcomes, scored, self.own.start);
         // what goes through a centre's length is for the rank that holds it
         gradient.along_lengths(&centres, &targets, &mut grad_features, |row| own[row]);
         self.communicator.all_reduce_sum_f32(&mut grad_features)?;
-        let DenseGradient { batch, outcomes, .. } = &gradient;
-        project_rows(&mut grad_features, &batch.units, &batch.norms, dim);
-        add_norm_terms(&points, outcomes, &targets.feature_norms, features, &mut grad_features);
         self.agree_on_soundness(gradient.check(&centres))?;
-        if let Some(at) = first_not_finite(&grad_features) {
-            return Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] });
-        }
+        let DenseGradient { batch, outcomes, .. } = &gradient;
+        by_features(&mut grad_features, batch, &targets, &points, outcomes, features, labels)?;
         let learnt = self.objective().learnt().map(|_| gradient.learnt_slope());
         let pending = PendingUpdate {
             gradient: CentreGradient::Dense(Box::new(gradient)),

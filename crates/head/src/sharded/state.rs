@@ -5,7 +5,6 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::{check_shards, classes_of, dense};
-use crate::error::within;
 use crate::head::check_size;
 use crate::{Head, HeadError, HeadState, HeadTensor};
 
@@ -107,11 +106,6 @@ impl<C: crate::Communicator> super::ShardedHead<C> {
     }
 }
 
-/// What is remembered of the number that the objective learns.
-pub(super) fn learnt_memory(head: &Head) -> Vec<f32> {
-    head.learnt_optimiser.memory().flat_map(|(_, values)| values.to_vec()).collect()
-}
-
 /// The state of the whole head from those of all its shards, in any order: that of a dense [`Head`], for
 /// [`Head::from_state`] or [`split_shards`].
 ///
@@ -200,7 +194,6 @@ pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>,
 /// Whether every tensor has a row for each centre; what else there is to check is up to who takes the state.
 fn check_tensors(state: &HeadState) -> Result<(), HeadError> {
     let each = state.objective.sub_centres();
-    within(1.0..=1000.0, "sub-centres", each as f64, "1 to 1000 centres a class")?;
     let wanted = [state.classes * each, state.dim];
     for tensor in &state.tensors {
         let values = tensor.values.len();

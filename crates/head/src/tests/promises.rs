@@ -102,6 +102,10 @@ fn a_state_that_does_not_fit_is_refused() {
         HeadError::NonFiniteTensor { row: 2, .. }
     ));
     assert!(matches!(refuse(&|state| state.config.tile_classes = 0), HeadError::OutOfRange { .. }));
+    let mut edited = serde_json::to_value(&good).expect("plain data");
+    edited["objective"]["sub_centres"] = 0.into();
+    let edited: HeadState = serde_json::from_value(edited).expect("a state without a centre");
+    assert!(matches!(Head::from_state(edited), Err(HeadError::OutOfRange { setting: "sub-centres", .. })));
 }
 
 #[test]
