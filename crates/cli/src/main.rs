@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod data;
 mod eval;
 mod interrupt;
 mod judge;
@@ -37,6 +38,9 @@ enum Command {
     Suggest(suggest::SuggestArguments),
     /// Value and gradients of an objective on given numbers, or a check against reference values.
     Loss(loss::LossArguments),
+    /// Make data sets.
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// Measure how long things take on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Loss(arguments) => loss::run(&arguments),
+        Command::Data(command) => data::run(&command),
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {

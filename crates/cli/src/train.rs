@@ -17,6 +17,9 @@ use widemargin_train::log::{self, Metrics};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
 
+/// How many unseen classes are named before training.
+const NAMED_UNSEEN: usize = 20;
+
 #[derive(Args)]
 pub(crate) struct TrainArguments {
     /// Folder of IDX files, or of pictures with one folder a class [default: Fashion-MNIST]
@@ -242,13 +245,17 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
         if prepared.split.is_closed() {
             format!("{} test pictures of the same classes", prepared.known.samples.len())
         } else {
-            let names: Vec<&str> = prepared
-                .split
-                .unseen()
+            let classes = prepared.split.unseen();
+            let names: Vec<&str> = classes
                 .iter()
+                .take(NAMED_UNSEEN)
                 .map(|class| set.class_names()[*class as usize].as_str())
                 .collect();
-            format!("{} pictures of unseen {}", prepared.unseen.len(), names.join(", "))
+            let more = match classes.len().saturating_sub(NAMED_UNSEEN) {
+                0 => String::new(),
+                more => format!(" and {more} more classes"),
+            };
+            format!("{} pictures of unseen {}{more}", prepared.unseen.len(), names.join(", "))
         }
     ));
     for bad in set.bad() {

@@ -1,7 +1,8 @@
 //! IDX, the format of MNIST: two zero bytes, a type, the number of dimensions, the lengths of these (big-endian), data.
 //!
-//! Only bytes (type 8) are read. The header says how long the rest must be, so nothing longer is ever held in memory,
-//! whatever a compressed file expands to.
+//! Pictures are bytes (type 8); labels are bytes, or where there are more classes than a byte can count, signed numbers
+//! of two or four bytes (types 11 and 12). The header says how long the rest must be, so nothing longer is ever held in
+//! memory, whatever a compressed file expands to.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -14,6 +15,8 @@ use crate::{DataError, PictureShape, Result};
 /// The bytes of an IDX file and the lengths of its `N` dimensions.
 pub(crate) struct Idx<const N: usize> {
     pub(crate) lengths: [usize; N],
+    /// Bytes of a value: 1; in one dimension also 2 and 4, big-endian.
+    pub(crate) width: usize,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -50,7 +53,12 @@ fn parse_plain<const N: usize>(
 
     let wanted = [0, 0, 8, N as u8];
     let magic = header.first_chunk::<4>().copied().unwrap_or_default();
-    if header.len() >= 4 && magic != wanted {
+    let width = match magic {
+        [0, 0, 11, 1] if N == 1 => 2,
+        [0, 0, 12, 1] if N == 1 => 4,
+        _ => 1,
+    };
+    if header.len() >= 4 && magic != wanted && width == 1 {
         return Err(DataError::WrongMagic {
             path: path.to_path_buf(),
             found: magic,
@@ -65,7 +73,7 @@ fn parse_plain<const N: usize>(
     for (length, bytes) in lengths.iter_mut().zip(header[4..].chunks_exact(4)) {
         *length = bytes.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
     }
-    let data_bytes = lengths.iter().try_fold(1u64, |product, length| product.checked_mul(*length as u64));
+    let data_bytes = lengths.iter().try_fold(width as u64, |product, length| product.checked_mul(*length as u64));
     let data_bytes = match data_bytes {
         Some(bytes) if bytes <= limit => bytes,
         other => {
@@ -81,7 +89,7 @@ fn parse_plain<const N: usize>(
         std::cmp::Ordering::Greater => {
             Err(DataError::TooLong { path: path.to_path_buf(), wanted: header_bytes + data_bytes })
         }
-        std::cmp::Ordering::Equal => Ok(Idx { lengths, bytes }),
+        std::cmp::Ordering::Equal => Ok(Idx { lengths, width, bytes }),
     }
 }
 
@@ -102,7 +110,7 @@ fn read_at_most(
 pub(crate) struct IdxPart {
     pub(crate) shape: PictureShape,
     pub(crate) pixels: Vec<u8>,
-    pub(crate) labels: Vec<u8>,
+    pub(crate) labels: Vec<u32>,
     pub(crate) label_path: PathBuf,
 }
 
@@ -124,7 +132,10 @@ pub(crate) fn part(
         });
     }
     let shape = PictureShape { channels: 1, height, width };
-    Ok(IdxPart { shape, pixels: images.bytes, labels: labels.bytes, label_path: label_path.to_path_buf() })
+    // A number below 0 becomes one that no class has.
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum: u32, byte| sum << 8 | u32::from(*byte));
+    let labels = labels.bytes.chunks_exact(labels.width).map(number).collect();
+    Ok(IdxPart { shape, pixels: images.bytes, labels, label_path: label_path.to_path_buf() })
 }
 
 /// The four files of a data set in a folder: training pictures and labels, test pictures and labels.
@@ -215,6 +226,32 @@ mod tests {
         let mut bytes = idx_bytes(&[2, 3, 4], &[]);
         bytes.resize(64 << 20, 0);
         assert!(matches!(parsed::<3>(&gzip(&bytes)), Err(DataError::TooLong { .. })));
+    }
+
+    #[test]
+    fn labels_may_be_wider_than_a_byte() {
+        let images = || parsed::<3>(&idx_bytes(&[2, 1, 1], &[1, 2])).unwrap();
+        for (kind, data, wanted) in [
+            (8, vec![7, 255], [7, 255]),
+            (11, vec![1, 0, 0, 3], [256, 3]),
+            (12, vec![0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff], [65_536, u32::MAX]),
+        ] {
+            let mut bytes = idx_bytes(&[2], &data);
+            bytes[2] = kind;
+            let labels = parsed::<1>(&bytes).unwrap();
+            let part = part((Path::new("images"), images()), (Path::new("labels"), labels)).unwrap();
+            assert_eq!(part.labels, wanted);
+            assert!(matches!(parsed::<1>(&bytes[..bytes.len() - 1]), Err(DataError::Truncated { .. })));
+        }
+        // Not pictures, and no other types.
+        for kind in [9, 11, 12, 13, 14] {
+            let mut bytes = idx_bytes(&[2, 1, 1], &[1, 2]);
+            bytes[2] = kind;
+            assert!(matches!(parsed::<3>(&bytes), Err(DataError::WrongMagic { .. })), "{kind}");
+        }
+        let mut bytes = idx_bytes(&[1], &[1, 2]);
+        bytes[2] = 9;
+        assert!(matches!(parsed::<1>(&bytes), Err(DataError::WrongMagic { .. })));
     }
 
     #[test]

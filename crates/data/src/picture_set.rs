@@ -16,6 +16,8 @@ use crate::parallel::map_positions;
 use crate::random::{Purpose, generator, shuffle};
 use crate::{DataError, Part, PictureShape, Result, decode};
 
+/// Classes of IDX files that are named by their numbers, at most.
+const MAX_NUMBERED: u32 = 1 << 24;
 /// How many bad pictures an error names.
 const NAMED_BAD: usize = 5;
 /// File with one class name a line, beside IDX files.
@@ -199,7 +201,11 @@ impl PictureSet {
                 return Err(DataError::read(&class_file, error));
             }
             Err(_) if embedded::is_fashion_mnist(&train) => fashion_classes(),
-            Err(_) => (0..=u8::MAX).map(|label| label.to_string()).collect(),
+            Err(_) => {
+                let labels = || train.labels.iter().chain(&test.labels).copied();
+                let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
+                (0..=largest).map(|label| label.to_string()).collect()
+            }
         };
         Self::from_idx(&folder_name(folder), folder, [train, test], &names)
     }
@@ -208,18 +214,17 @@ impl PictureSet {
         let mut used = vec![false; names.len()];
         for part in &parts {
             for (sample, label) in part.labels.iter().enumerate() {
-                let found = u32::from(*label);
-                let slot = used.get_mut(usize::from(*label)).ok_or_else(|| DataError::LabelOutOfRange {
+                let slot = used.get_mut(*label as usize).ok_or_else(|| DataError::LabelOutOfRange {
                     path: part.label_path.clone(),
                     sample,
-                    found,
+                    found: *label,
                     classes: names.len(),
                 })?;
                 *slot = true;
             }
         }
         let present: Vec<usize> = (0..names.len()).filter(|class| used[*class]).collect();
-        let class_of = |label: u8| present.partition_point(|class| *class < usize::from(label)) as u32;
+        let class_of = |label: u32| present.partition_point(|class| *class < label as usize) as u32;
         let [train, test] = parts;
         let labels: Vec<u32> =
             train.labels.iter().chain(&test.labels).map(|label| class_of(*label)).collect();

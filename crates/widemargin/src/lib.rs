@@ -5,6 +5,7 @@
 //! | [`objective`] | what is optimised: the family from the hinge to AM-Softmax |
 //! | [`head`] | class centres and their optimiser |
 //! | [`data`] | labelled pictures, splits, samplers, augmentation, loading |
+//! | [`glyphs`] | characters drawn with installed fonts: many real classes |
 //! | [`model`] | backbones as Burn modules |
 //! | [`train`] | the training loop with checkpoints and exact resume |
 //! | [`eval`] | verification, retrieval, clustering, calibration and geometry on embeddings |
@@ -13,6 +14,7 @@
 
 pub use widemargin_data as data;
 pub use widemargin_eval as eval;
+pub use widemargin_glyphs as glyphs;
 pub use widemargin_head as head;
 pub use widemargin_model as model;
 pub use widemargin_objective as objective;

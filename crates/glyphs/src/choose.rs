@@ -1,0 +1,150 @@
+//! Which characters become classes, and which faces' drawings of them are kept.
+//!
+//! Characters are gone through by falling number of faces that have them. Installed fonts are full of copies: the
+//! same face under two names, a family for each country of which most characters are the same. So each character is
+//! drawn plainly by every face that has it, and only what differs counts.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rayon::prelude::*;
+
+use crate::chance::{Purpose, generator, shuffle};
+use crate::fonts::{Fonts, each_face};
+use crate::outline::OpenFace;
+use crate::settings::GlyphSettings;
+use crate::{GlyphError, Result};
+
+/// Characters that are drawn at a time; bounds the memory for their plain drawings to about 200 MB.
+const CHUNK: usize = 1024;
+/// Two drawings are the same if their pixels differ by less than one part in so many of the ink. The same outline in
+/// other units differs by rounding, about one part in a thousand; neighbouring weights of a family by more than 30.
+const SAME: u64 = 50;
+
+/// A character that becomes a class.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Chosen {
+    pub(crate) character: char,
+    /// Number of different drawings that the faces have of it.
+    pub(crate) drawings: usize,
+    /// Positions of the faces whose drawings are taken, ascending.
+    pub(crate) faces: Vec<usize>,
+}
+
+/// The drawings of one character.
+struct Candidate {
+    character: char,
+    /// Plain drawings that differ, their ink, and the faces they are from.
+    distinct: Vec<(usize, u64, Vec<u8>)>,
+    /// Face and hash of every drawing.
+    hashes: Vec<(usize, u64)>,
+}
+
+impl Candidate {
+    fn take(&mut self, position: usize, face: &OpenFace<'_>) {
+        let Some((_, plain)) = face.outline(self.character) else { return };
+        let mut hasher = DefaultHasher::new();
+        plain.hash(&mut hasher);
+        self.hashes.push((position, hasher.finish()));
+        let ink = plain.iter().map(|value| u64::from(*value)).sum();
+        if !self.distinct.iter().any(|(_, other_ink, other)| same((&plain, ink), (other, *other_ink))) {
+            self.distinct.push((position, ink, plain));
+        }
+    }
+}
+
+/// Whether two drawings are the same but for rounding.
+fn same((one, ink): (&[u8], u64), (other, other_ink): (&[u8], u64)) -> bool {
+    let most = ink.max(other_ink) / SAME;
+    // The difference of the sums bounds the sum of the differences from below, and spares most comparisons.
+    ink.abs_diff(other_ink) <= most
+        && one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum::<u32>() as u64 <= most
+}
+
+/// The first `settings.classes` characters that have enough different drawings and look like none before them.
+pub(crate) fn choose(
+    settings: &GlyphSettings,
+    fonts: &Fonts,
+    advance: &dyn Fn(u64, u64),
+) -> Result<Vec<Chosen>> {
+    let covered = fonts.covered.iter().filter(|(_, faces)| *faces >= settings.least);
+    let candidates: Vec<char> = covered.map(|(character, _)| *character).collect();
+    let faces = fonts.faces.len();
+    let mut chosen = Vec::new();
+    let mut drawn_as: HashMap<(usize, u64), usize> = HashMap::new();
+    for (round, characters) in candidates.chunks(CHUNK).enumerate() {
+        let mut drawn: Vec<Candidate> = characters
+            .iter()
+            .map(|character| Candidate {
+                character: *character,
+                distinct: Vec::new(),
+                hashes: Vec::new(),
+            })
+            .collect();
+        each_face(&fonts.faces, |position, face| {
+            drawn.par_iter_mut().for_each(|candidate| candidate.take(position, face));
+            let rounds = settings.classes.div_ceil(CHUNK).max(round + 1);
+            advance((round * faces + position + 1) as u64, (rounds * faces) as u64);
+        })?;
+        for candidate in drawn {
+            if candidate.distinct.len() < settings.least || looks_like_another(&candidate, &drawn_as) {
+                continue;
+            }
+            for key in &candidate.hashes {
+                drawn_as.entry(*key).or_insert(chosen.len());
+            }
+            let drawings = candidate.distinct.len();
+            let mut taken: Vec<usize> = candidate.distinct.into_iter().map(|(face, ..)| face).collect();
+            if taken.len() > settings.most {
+                let code = u64::from(u32::from(candidate.character));
+                shuffle(&mut generator(settings.seed, Purpose::Selection, code, 0), &mut taken);
+                taken.truncate(settings.most);
+                taken.sort_unstable();
+            }
+            chosen.push(Chosen { character: candidate.character, drawings, faces: taken });
+            if chosen.len() == settings.classes {
+                chosen.sort_unstable_by_key(|chosen| chosen.character);
+                return Ok(chosen);
+            }
+        }
+    }
+    Err(GlyphError::TooFewCharacters {
+        found: chosen.len(),
+        wanted: settings.classes,
+        least: settings.least,
+        faces,
+    })
+}
+
+/// Whether most faces draw the candidate exactly as they draw one character that was chosen before.
+fn looks_like_another(candidate: &Candidate, drawn_as: &HashMap<(usize, u64), usize>) -> bool {
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for key in &candidate.hashes {
+        if let Some(class) = drawn_as.get(key) {
+            *counts.entry(*class).or_default() += 1;
+        }
+    }
+    counts.values().any(|count| 2 * count > candidate.hashes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_no_difference_and_a_stroke_is() {
+        let drawing: Vec<u8> = (0..1024).map(|i| if i % 32 < 8 { 255 } else { 0 }).collect();
+        let compared = |other: &[u8]| {
+            let ink = |pixels: &[u8]| pixels.iter().map(|value| u64::from(*value)).sum();
+            same((&drawing, ink(&drawing)), (other, ink(other)))
+        };
+        assert!(compared(&drawing));
+        let rounded: Vec<u8> = drawing.iter().map(|value| value.saturating_sub(1)).collect();
+        assert!(compared(&rounded));
+        let moved: Vec<u8> = (0..1024).map(|i| if (1..9).contains(&(i % 32)) { 255 } else { 0 }).collect();
+        assert!(!compared(&moved));
+        let mut stroke = drawing.clone();
+        stroke[20 * 32 + 10..20 * 32 + 24].fill(255);
+        assert!(!compared(&stroke));
+    }
+}

@@ -1,0 +1,212 @@
+//! A set of drawn characters: its classes, split into known and unseen, and its samples, split into parts.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::chance::{Purpose, generator, shuffle};
+use crate::characters::class_name;
+use crate::choose::{Chosen, choose};
+use crate::fonts::{Face, SkippedFont, each_face, find};
+use crate::outline::OpenFace;
+use crate::picture::{Distortion, draw, plain};
+use crate::{GlyphSettings, Result};
+
+/// What a set is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// To learn from.
+    Train,
+    /// To judge by.
+    Test,
+}
+
+/// What is being done, for a sign of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading font files.
+    Fonts,
+    /// Drawing characters plainly, a face at a time, to choose among them.
+    Choosing,
+    /// Drawing the samples, a face at a time.
+    Drawing,
+    /// Writing samples.
+    Writing,
+}
+
+/// A character.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GlyphClass {
+    /// Its name: `U+4E00`.
+    pub name: String,
+    /// The character.
+    pub character: char,
+    /// Whether it is kept from training.
+    pub unseen: bool,
+    /// Number of different drawings that the fonts have of it.
+    pub drawings: usize,
+    /// Samples in the training part.
+    pub train: usize,
+    /// Samples in the test part.
+    pub test: usize,
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GlyphSample {
+    /// Position of its class.
+    pub class: usize,
+    /// Position of the face that it was drawn with.
+    pub face: usize,
+    /// Which of the distortions of that drawing, from 0.
+    pub copy: usize,
+    /// Its part: all samples of unseen classes are test, and all samples of one drawing are in one part.
+    pub part: Part,
+    /// What was done to it.
+    pub distortion: Distortion,
+    /// `size` x `size` bytes, row by row: 255 is ink.
+    pub pixels: Vec<u8>,
+}
+
+/// Characters, drawn.
+#[derive(Debug)]
+pub struct GlyphSet {
+    pub(crate) settings: GlyphSettings,
+    pub(crate) faces: Vec<Face>,
+    pub(crate) skipped: Vec<SkippedFont>,
+    pub(crate) classes: Vec<GlyphClass>,
+    pub(crate) samples: Vec<GlyphSample>,
+}
+
+impl GlyphSet {
+    /// Finds fonts, chooses characters and draws them. `progress` is told the stage, what is done and what there is
+    /// to do, from any thread.
+    ///
+    /// The whole set is kept in memory: a byte a pixel, 82 MB for the 80,000 samples of the default at most.
+    ///
+    /// # Errors
+    /// [`GlyphError`](crate::GlyphError) has a variant for each way in which there can be no set.
+    pub fn draw(settings: &GlyphSettings, progress: &(dyn Fn(Stage, u64, u64) + Sync)) -> Result<Self> {
+        settings.validate()?;
+        let wanted = |character| settings.characters.contains(character);
+        let fonts = find(&settings.fonts, wanted, &|done, all| progress(Stage::Fonts, done, all))?;
+        let chosen = choose(settings, &fonts, &|done, all| progress(Stage::Choosing, done, all))?;
+        let unseen = unseen_classes(settings, chosen.len());
+        let mut classes: Vec<GlyphClass> = chosen
+            .iter()
+            .zip(&unseen)
+            .map(|(chosen, unseen)| GlyphClass {
+                name: class_name(chosen.character),
+                character: chosen.character,
+                unseen: *unseen,
+                drawings: chosen.drawings,
+                train: 0,
+                test: 0,
+            })
+            .collect();
+
+        let mut tasks: Vec<Vec<(usize, Part)>> = vec![Vec::new(); fonts.faces.len()];
+        for (class, (chosen, unseen)) in chosen.iter().zip(&unseen).enumerate() {
+            for (face, part) in parts(settings, chosen, *unseen) {
+                tasks[face].push((class, part));
+            }
+        }
+        let mut samples = Vec::new();
+        each_face(&fonts.faces, |position, face| {
+            let key = fonts.faces[position].key();
+            let drawn = tasks[position].par_iter().flat_map_iter(|&(class, part)| {
+                let character = classes[class].character;
+                samples_of(settings, face, (character, key)).map(move |(copy, distortion, pixels)| {
+                    GlyphSample { class, face: position, copy, part, distortion, pixels }
+                })
+            });
+            samples.par_extend(drawn);
+            progress(Stage::Drawing, position as u64 + 1, fonts.faces.len() as u64);
+        })?;
+        samples.sort_unstable_by_key(|sample| (sample.class, sample.face, sample.copy));
+        for sample in &samples {
+            let class = &mut classes[sample.class];
+            match sample.part {
+                Part::Train => class.train += 1,
+                Part::Test => class.test += 1,
+            }
+        }
+        let (faces, skipped) = (fonts.faces, fonts.skipped);
+        Ok(Self { settings: settings.clone(), faces, skipped, classes, samples })
+    }
+
+    /// What was asked for.
+    pub fn settings(&self) -> &GlyphSettings {
+        &self.settings
+    }
+
+    /// Every face that was found, in order of file name, content and place in the file.
+    pub fn faces(&self) -> &[Face] {
+        &self.faces
+    }
+
+    /// Number of faces that at least one sample is drawn with.
+    pub fn faces_in_use(&self) -> usize {
+        let mut used = vec![false; self.faces.len()];
+        self.samples.iter().for_each(|sample| used[sample.face] = true);
+        used.into_iter().filter(|used| *used).count()
+    }
+
+    /// Font files that could not be used.
+    pub fn skipped(&self) -> &[SkippedFont] {
+        &self.skipped
+    }
+
+    /// The classes, by rising code point.
+    pub fn classes(&self) -> &[GlyphClass] {
+        &self.classes
+    }
+
+    /// The samples, by class, face and copy.
+    pub fn samples(&self) -> &[GlyphSample] {
+        &self.samples
+    }
+}
+
+/// Draws lots: true for each class that is kept from training.
+fn unseen_classes(settings: &GlyphSettings, classes: usize) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..classes).collect();
+    shuffle(&mut generator(settings.seed, Purpose::Unseen, 0, 0), &mut order);
+    let mut unseen = vec![false; classes];
+    order.iter().take(settings.unseen).for_each(|class| unseen[*class] = true);
+    unseen
+}
+
+/// The part of each drawing of a class.
+fn parts(settings: &GlyphSettings, chosen: &Chosen, unseen: bool) -> Vec<(usize, Part)> {
+    if unseen {
+        return chosen.faces.iter().map(|face| (*face, Part::Test)).collect();
+    }
+    let mut faces = chosen.faces.clone();
+    let code = u64::from(u32::from(chosen.character));
+    shuffle(&mut generator(settings.seed, Purpose::HoldOut, code, 0), &mut faces);
+    let test = (faces.len() as f64 * settings.hold_out).round() as usize;
+    let test = test.clamp(1, faces.len() - 1);
+    let part = |position| if position < test { Part::Test } else { Part::Train };
+    faces.into_iter().enumerate().map(|(position, face)| (face, part(position))).collect()
+}
+
+/// The samples of a character in a face: number, distortion and pixels.
+fn samples_of(
+    settings: &GlyphSettings,
+    face: &OpenFace<'_>,
+    (character, key): (char, u64),
+) -> impl Iterator<Item = (usize, Distortion, Vec<u8>)> {
+    let outline = face.outline(character).map(|(outline, _)| outline);
+    let (seed, size, distortions) = (settings.seed, settings.size, settings.distortions);
+    outline.into_iter().flat_map(move |outline| {
+        (0..distortions.max(1)).map(move |copy| {
+            if distortions == 0 {
+                return (copy, Distortion::NONE, plain(&outline, size));
+            }
+            let code = u64::from(u32::from(character)) | (copy as u64) << 32;
+            let distortion = Distortion::drawn(&mut generator(seed, Purpose::Distortion, code, key));
+            (copy, distortion, draw(&outline, size, &distortion))
+        })
+    })
+}

@@ -1,0 +1,224 @@
+//! A set as a folder that training reads, with what there is to know about it.
+//!
+//! ```text
+//! train/U+4E00/017-0.png         a folder a class: face and copy; or, as IDX,
+//! test/U+4E00/021-0.png
+//! train-images-idx3-ubyte ...    the four files and classes.txt
+//!
+//! glyphs.toml                    the configuration to train with: size, and which classes are unseen
+//! manifest.json                  program, settings, fonts, classes: whether another set is the same
+//! samples.csv                    one line a sample: class, part, face, copy and what was done to it
+//! ```
+//!
+//! The folder appears whole or not at all.
+
+use std::fmt::Write as _;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ExtendedColorType, ImageFormat};
+use rayon::prelude::*;
+use serde::Serialize;
+use widemargin_durable::FolderWriter;
+
+use crate::picture::{DistortionRanges, RANGES};
+use crate::set::{GlyphClass, GlyphSample, GlyphSet, Part, Stage};
+use crate::{Face, GlyphError, GlyphSettings, Result, SkippedFont};
+
+/// Version of the manifest.
+const MANIFEST_VERSION: u32 = 1;
+/// Samples that are encoded at a time.
+const CHUNK: usize = 4096;
+
+/// How pictures are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// PNG files, one folder a class.
+    Folders,
+    /// IDX files, as those of MNIST, with labels of four bytes.
+    Idx,
+}
+
+/// `manifest.json`.
+#[derive(Serialize)]
+struct Manifest<'a> {
+    version: u32,
+    program: &'static str,
+    format: Format,
+    settings: &'a GlyphSettings,
+    distortion: Option<DistortionRanges>,
+    known: usize,
+    unseen: usize,
+    train: usize,
+    test: usize,
+    classes: &'a [GlyphClass],
+    faces: &'a [Face],
+    skipped: &'a [SkippedFont],
+}
+
+impl GlyphSet {
+    /// Refuses a place that a set cannot be written to, which is better known before it is drawn.
+    ///
+    /// # Errors
+    /// [`GlyphError::Taken`], unless there is nothing at `folder`, or an empty folder.
+    pub fn check_place(folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        let Ok(metadata) = std::fs::symlink_metadata(folder) else { return Ok(()) };
+        let empty =
+            metadata.is_dir() && std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        if empty { Ok(()) } else { Err(GlyphError::Taken { path: folder.to_path_buf() }) }
+    }
+
+    /// Writes the set as a folder, which must not exist or be empty.
+    ///
+    /// # Errors
+    /// [`GlyphError::Taken`], [`GlyphError::Write`]; nothing is left of the folder then.
+    pub fn write(
+        &self,
+        folder: impl AsRef<Path>,
+        format: Format,
+        progress: &(dyn Fn(Stage, u64, u64) + Sync),
+    ) -> Result<()> {
+        let folder = folder.as_ref();
+        Self::check_place(folder)?;
+        if folder.exists() {
+            let failed = |source| GlyphError::Read { path: folder.to_path_buf(), source };
+            std::fs::remove_dir(folder).map_err(failed)?;
+        }
+        let writer = FolderWriter::create(folder)?;
+        let progress = |done: usize| progress(Stage::Writing, done as u64, self.samples.len() as u64);
+        match format {
+            Format::Folders => self.write_folders(&writer, &progress)?,
+            Format::Idx => self.write_idx(&writer)?,
+        }
+        writer.write("glyphs.toml", self.configuration().as_bytes())?;
+        writer.write("manifest.json", self.manifest(format).as_bytes())?;
+        writer.write("samples.csv", self.table().as_bytes())?;
+        writer.commit()?;
+        Ok(())
+    }
+
+    fn write_folders(&self, writer: &FolderWriter, progress: &dyn Fn(usize)) -> Result<()> {
+        for (number, samples) in self.samples.chunks(CHUNK).enumerate() {
+            let encoded: Vec<Vec<u8>> =
+                samples.par_iter().map(|sample| self.png(sample)).collect::<Result<_>>()?;
+            for (sample, bytes) in samples.iter().zip(encoded) {
+                writer.write_below(&self.file(sample), &bytes)?;
+            }
+            progress(number * CHUNK + samples.len());
+        }
+        Ok(())
+    }
+
+    /// Path of a sample in the folder.
+    fn file(&self, sample: &GlyphSample) -> String {
+        let part = match sample.part {
+            Part::Train => "train",
+            Part::Test => "test",
+        };
+        let class = &self.classes[sample.class].name;
+        format!("{part}/{class}/{:03}-{}.png", sample.face, sample.copy)
+    }
+
+    fn png(&self, sample: &GlyphSample) -> Result<Vec<u8>> {
+        let size = self.settings.size;
+        let mut bytes = Cursor::new(Vec::new());
+        image::write_buffer_with_format(
+            &mut bytes,
+            &sample.pixels,
+            size as u32,
+            size as u32,
+            ExtendedColorType::L8,
+            ImageFormat::Png,
+        )
+        .map_err(|source| GlyphError::Encode { size, source })?;
+        Ok(bytes.into_inner())
+    }
+
+    fn write_idx(&self, writer: &FolderWriter) -> Result<()> {
+        for (part, prefix) in [(Part::Train, "train"), (Part::Test, "t10k")] {
+            let samples = || self.samples.iter().filter(|sample| sample.part == part);
+            let (count, size) = (samples().count() as u32, self.settings.size as u32);
+            let mut images = vec![0, 0, 8, 3];
+            images.extend([count, size, size].iter().flat_map(|length| length.to_be_bytes()));
+            samples().for_each(|sample| images.extend(&sample.pixels));
+            // Type 12 is a signed number of four bytes: more classes than a byte can count.
+            let mut labels = vec![0, 0, 12, 1];
+            labels.extend(count.to_be_bytes());
+            labels.extend(samples().flat_map(|sample| (sample.class as u32).to_be_bytes()));
+            writer.write(&format!("{prefix}-images-idx3-ubyte"), &images)?;
+            writer.write(&format!("{prefix}-labels-idx1-ubyte"), &labels)?;
+        }
+        let names: String = self.classes.iter().map(|class| format!("{}\n", class.name)).collect();
+        writer.write("classes.txt", names.as_bytes())?;
+        Ok(())
+    }
+
+    /// `glyphs.toml`.
+    fn configuration(&self) -> String {
+        let size = self.settings.size;
+        let mut text = format!(
+            "# How to train on the characters in this folder:\n\
+             #   widemargin train --data FOLDER --config FOLDER/glyphs.toml\n\
+             # A letter in a mirror is another letter: no flips.\n\n\
+             [augment]\nflip = false\npad_and_crop = 2\n\n\
+             [schedule]\nmargin_warm_up_epochs = 2\n\n\
+             [training]\nepochs = 8\n\n\
+             [data]\nchannels = 1\nheight = {size}\nwidth = {size}\n"
+        );
+        let unseen: Vec<&GlyphClass> = self.classes.iter().filter(|class| class.unseen).collect();
+        if unseen.is_empty() {
+            text.push_str("closed_set = true\n");
+            return text;
+        }
+        text.push_str("unseen_classes = [\n");
+        for line in unseen.chunks(10) {
+            let names: Vec<String> = line.iter().map(|class| format!("{:?}", class.name)).collect();
+            let _ = writeln!(text, "  {},", names.join(", "));
+        }
+        text.push_str("]\n");
+        text
+    }
+
+    fn manifest(&self, format: Format) -> String {
+        let count = |part| self.samples.iter().filter(|sample| sample.part == part).count();
+        let unseen = self.classes.iter().filter(|class| class.unseen).count();
+        let manifest = Manifest {
+            version: MANIFEST_VERSION,
+            program: concat!("widemargin ", env!("CARGO_PKG_VERSION")),
+            format,
+            settings: &self.settings,
+            distortion: (self.settings.distortions > 0).then_some(RANGES),
+            known: self.classes.len() - unseen,
+            unseen,
+            train: count(Part::Train),
+            test: count(Part::Test),
+            classes: &self.classes,
+            faces: &self.faces,
+            skipped: &self.skipped,
+        };
+        let mut text = serde_json::to_string_pretty(&manifest).expect("plain numbers and strings");
+        text.push('\n');
+        text
+    }
+
+    /// `samples.csv`. No field needs quotes: names of classes are code points.
+    fn table(&self) -> String {
+        let mut text =
+            String::from("class,part,face,copy,right,down,scale,half_turn,shear,weight\n");
+        for sample in &self.samples {
+            let GlyphSample { class, face, copy, part, distortion: d, .. } = sample;
+            let part = match part {
+                Part::Train => "train",
+                Part::Test => "test",
+            };
+            let _ = writeln!(
+                text,
+                "{},{part},{face},{copy},{},{},{},{},{},{}",
+                self.classes[*class].name, d.right, d.down, d.scale, d.half_turn, d.shear, d.weight
+            );
+        }
+        text
+    }
+}
