@@ -73,7 +73,8 @@ fn parse_plain<const N: usize>(
     for (length, bytes) in lengths.iter_mut().zip(header[4..].chunks_exact(4)) {
         *length = bytes.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
     }
-    let data_bytes = lengths.iter().try_fold(width as u64, |product, length| product.checked_mul(*length as u64));
+    let data_bytes =
+        lengths.iter().try_fold(width as u64, |product, length| product.checked_mul(*length as u64));
     let data_bytes = match data_bytes {
         Some(bytes) if bytes <= limit => bytes,
         other => {

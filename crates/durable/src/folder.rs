@@ -231,7 +231,9 @@ mod tests {
         folder.write_below("test/cat/1.png", b"333").unwrap();
         folder.write_below("loose.txt", b"4").unwrap();
         let error = folder.write_below("train/cat/1.png", b"5").unwrap_err();
-        assert!(matches!(&error, DurableError::Exists { path } if path.ends_with("pictures/train/cat/1.png")));
+        assert!(
+            matches!(&error, DurableError::Exists { path } if path.ends_with("pictures/train/cat/1.png"))
+        );
         folder.commit().unwrap();
         assert_eq!(fs::read(target.join("train/cat/1.png")).unwrap(), b"1");
         assert_eq!(fs::read(target.join("test/cat/1.png")).unwrap(), b"333");

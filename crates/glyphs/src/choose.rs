@@ -58,7 +58,8 @@ fn same((one, ink): (&[u8], u64), (other, other_ink): (&[u8], u64)) -> bool {
     let most = ink.max(other_ink) / SAME;
     // The difference of the sums bounds the sum of the differences from below, and spares most comparisons.
     ink.abs_diff(other_ink) <= most
-        && one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum::<u32>() as u64 <= most
+        && one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum::<u32>() as u64
+            <= most
 }
 
 /// The first `settings.classes` characters that have enough different drawings and look like none before them.
@@ -75,11 +76,7 @@ pub(crate) fn choose(
     for (round, characters) in candidates.chunks(CHUNK).enumerate() {
         let mut drawn: Vec<Candidate> = characters
             .iter()
-            .map(|character| Candidate {
-                character: *character,
-                distinct: Vec::new(),
-                hashes: Vec::new(),
-            })
+            .map(|character| Candidate { character: *character, distinct: Vec::new(), hashes: Vec::new() })
             .collect();
         each_face(&fonts.faces, |position, face| {
             drawn.par_iter_mut().for_each(|candidate| candidate.take(position, face));

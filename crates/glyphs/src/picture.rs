@@ -93,7 +93,8 @@ pub(crate) fn draw(outline: &Outline, size: usize, distortion: &Distortion) -> V
     let reach = turned.map(|[x, y]| x.abs() * extent[0] + y.abs() * extent[1]);
     let room = side - distortion.weight.max(0.0) * side;
     let scale = (side * fitting * distortion.scale).min(room / reach[0].max(reach[1]));
-    let free = reach.map(|reach| (room - scale * reach) / 2.0);
+    // Where nothing is free, rounding may say less than nothing.
+    let free = reach.map(|reach| ((room - scale * reach) / 2.0).max(0.0));
     let middle = [
         side / 2.0 + (distortion.right * side).clamp(-free[0], free[0]),
         side / 2.0 + (distortion.down * side).clamp(-free[1], free[1]),
@@ -126,8 +127,38 @@ pub(crate) fn draw(outline: &Outline, size: usize, distortion: &Distortion) -> V
             .size(size as u32, size as u32)
             .render_into(&mut edge, None);
         for (ink, edge) in ink.iter_mut().zip(edge) {
-            *ink = if weight > 0.0 { (*ink).max(edge) } else { ink.saturating_sub(edge) };
+            // Half of the ink stays, or nothing would be left of strokes thinner than a pixel.
+            *ink = if weight > 0.0 { (*ink).max(edge) } else { ink.saturating_sub(edge).max(*ink / 2) };
         }
     }
     ink
+}
+
+#[cfg(test)]
+mod tests {
+    use zeno::Command;
+
+    use super::*;
+    use crate::chance::{Purpose, generator};
+
+    #[test]
+    fn shapes_of_any_proportion_stay_inside() {
+        let mut random = generator(1, Purpose::Distortion, 0, 0);
+        for _ in 0..3000 {
+            let [width, height] = [0, 1].map(|_| 10_f32.powf(between(&mut random, -4.0, 1.5)));
+            let corners = [[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]];
+            let mut commands: Vec<Command> = corners.map(|[x, y]| Command::LineTo([x, y].into())).to_vec();
+            commands[0] = Command::MoveTo(corners[0].into());
+            commands.push(Command::Close);
+            let outline = Outline { commands, low: corners[0], high: corners[2] };
+            let distortion = Distortion::drawn(&mut random);
+            let ink = draw(&outline, 16, &distortion);
+            // What lies outside the picture would have no ink, so a shape that is wide enough leaves some.
+            let thinnest = 16.0 * EM * width.min(height) / width.max(height).max(1.0);
+            assert!(
+                thinnest < 2.0 || ink.iter().any(|value| *value > 0),
+                "{width} x {height}, {distortion:?}"
+            );
+        }
+    }
 }

@@ -69,7 +69,11 @@ impl GlyphSettings {
             return Err(GlyphError::setting("least", self.least, "at least 2: one sample makes no pair"));
         }
         if self.most < self.least {
-            return Err(GlyphError::setting("most", self.most, format!("at least {}, the least", self.least)));
+            return Err(GlyphError::setting(
+                "most",
+                self.most,
+                format!("at least {}, the least", self.least),
+            ));
         }
         if self.distortions > 1000 {
             return Err(GlyphError::setting("distortions", self.distortions, "0 to 1000"));

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use rand_chacha::rand_core::RngCore;
 use widemargin_data::{OpenOptions, PictureSet};
+
+use crate::chance::{Purpose, generator};
 
 use super::*;
 
@@ -49,7 +52,9 @@ fn collections_and_instances_are_faces() {
     let faces: Vec<String> = set
         .faces()
         .iter()
-        .map(|face| format!("{} {} {:?} {} {}", face.file, face.index, face.instance, face.family, face.style))
+        .map(|face| {
+            format!("{} {} {:?} {} {}", face.file, face.index, face.instance, face.family, face.style)
+        })
         .collect();
     assert_eq!(
         faces,
@@ -89,7 +94,8 @@ fn what_a_face_lacks_gives_no_sample_and_no_box() {
     // Q is empty, R has no glyph, S is drawn as the box of missing characters, the Greek A is the Latin one.
     let characters: String = set.classes().iter().map(|class| class.character).collect();
     assert_eq!(characters, "ABCDEFGHIJKLMNOP");
-    let drawings = |character| set.classes().iter().find(|class| class.character == character).unwrap().drawings;
+    let drawings =
+        |character| set.classes().iter().find(|class| class.character == character).unwrap().drawings;
     assert_eq!((drawings('O'), drawings('P')), (6, 5), "round.otf lacks P");
 
     let error = GlyphSet::draw(&GlyphSettings { classes: 17, ..letters }, &|_, _, _| {}).unwrap_err();
@@ -118,7 +124,8 @@ fn known_and_unseen_parts_and_counts_hold() {
         assert_eq!((class.train, class.test), (15, 3), "{class:?}");
         // Copies of one drawing are never on both sides.
         for sample in set.samples().iter().filter(|sample| sample.class == number) {
-            let mut twins = set.samples().iter().filter(|other| other.class == number && other.face == sample.face);
+            let mut twins =
+                set.samples().iter().filter(|other| other.class == number && other.face == sample.face);
             assert!(twins.all(|other| other.part == sample.part));
         }
     }
@@ -141,7 +148,9 @@ fn distortions_differ_are_recorded_and_keep_the_ink_inside() {
     let plain = drawn(&GlyphSettings { distortions: 0, ..settings() });
     assert!(plain.samples().iter().all(|sample| sample.distortion == Distortion::NONE && sample.copy == 0));
     // The border is empty: no drawing is cut off.
-    let edge = |pixels: &[u8]| (0..32).any(|i| [i, 31 * 32 + i, 32 * i, 32 * i + 31].iter().any(|at| pixels[*at] > 0));
+    let edge = |pixels: &[u8]| {
+        (0..32).any(|i| [i, 31 * 32 + i, 32 * i, 32 * i + 31].iter().any(|at| pixels[*at] > 0))
+    };
     assert!(!plain.samples().iter().any(|sample| edge(&sample.pixels)));
 }
 
@@ -263,6 +272,29 @@ fn fonts_that_are_none_are_told() {
 }
 
 #[test]
+fn damaged_fonts_are_drawn_with_or_left_out() {
+    let fonts = ["plain.ttf", "round.otf", "twins.ttc", "variable.ttf"]
+        .map(|name| std::fs::read(fixture(name)).unwrap());
+    for round in 0..6 {
+        let place = tempfile::tempdir().unwrap();
+        for (number, whole) in fonts.iter().enumerate() {
+            for copy in 0..40 {
+                let mut random = generator(round, Purpose::Distortion, number as u64, copy);
+                let mut bytes = whole.clone();
+                for _ in 0..=random.next_u32() % 8 {
+                    let at = random.next_u64() as usize % bytes.len();
+                    bytes[at] = random.next_u32() as u8;
+                }
+                #[expect(clippy::disallowed_methods, reason = "a damaged font, on purpose")]
+                std::fs::write(place.path().join(format!("{number}-{copy}.ttf")), bytes).unwrap();
+            }
+        }
+        let settings = GlyphSettings { fonts: vec![place.path().into(), FIXTURES.into()], ..settings() };
+        assert_eq!(drawn(&settings).classes().len(), 12);
+    }
+}
+
+#[test]
 fn a_taken_place_is_refused_and_an_empty_one_is_not() {
     let place = tempfile::tempdir().unwrap();
     let set = drawn(&settings());
@@ -288,7 +320,10 @@ fn impossible_wishes_are_refused() {
         GlyphSettings { distortions: 1001, ..settings() },
     ];
     for settings in bad {
-        assert!(matches!(GlyphSet::draw(&settings, &|_, _, _| {}), Err(GlyphError::Setting { .. })), "{settings:?}");
+        assert!(
+            matches!(GlyphSet::draw(&settings, &|_, _, _| {}), Err(GlyphError::Setting { .. })),
+            "{settings:?}"
+        );
     }
     let set = drawn(&GlyphSettings { unseen: 0, ..settings() });
     assert!(set.classes().iter().all(|class| !class.unseen && class.train > 0));
@@ -298,7 +333,7 @@ fn impossible_wishes_are_refused() {
 fn progress_reaches_the_end_of_each_stage() {
     let place = tempfile::tempdir().unwrap();
     let last = Mutex::new(Vec::<(Stage, u64, u64)>::new());
-    let progress = |stage, done, all| {
+    let progress = |stage: Stage, done: u64, all: u64| {
         let mut last = last.lock().unwrap();
         match last.iter_mut().find(|(known, ..)| *known == stage) {
             Some(entry) => *entry = (stage, done.max(entry.1), all),
@@ -310,6 +345,11 @@ fn progress_reaches_the_end_of_each_stage() {
     let samples = set.samples().len() as u64;
     assert_eq!(
         *last.lock().unwrap(),
-        [(Stage::Fonts, 5, 5), (Stage::Choosing, 7, 7), (Stage::Drawing, 7, 7), (Stage::Writing, samples, samples)]
+        [
+            (Stage::Fonts, 5, 5),
+            (Stage::Choosing, 7, 7),
+            (Stage::Drawing, 7, 7),
+            (Stage::Writing, samples, samples)
+        ]
     );
 }

@@ -150,7 +150,7 @@ impl GlyphSet {
             writer.write(&format!("{prefix}-images-idx3-ubyte"), &images)?;
             writer.write(&format!("{prefix}-labels-idx1-ubyte"), &labels)?;
         }
-        let names: String = self.classes.iter().map(|class| format!("{}\n", class.name)).collect();
+        let names: String = self.classes.iter().flat_map(|class| [class.name.as_str(), "\n"]).collect();
         writer.write("classes.txt", names.as_bytes())?;
         Ok(())
     }
@@ -205,8 +205,7 @@ impl GlyphSet {
 
     /// `samples.csv`. No field needs quotes: names of classes are code points.
     fn table(&self) -> String {
-        let mut text =
-            String::from("class,part,face,copy,right,down,scale,half_turn,shear,weight\n");
+        let mut text = String::from("class,part,face,copy,right,down,scale,half_turn,shear,weight\n");
         for sample in &self.samples {
             let GlyphSample { class, face, copy, part, distortion: d, .. } = sample;
             let part = match part {

@@ -299,7 +299,7 @@ impl Head {
     fn check_pending(&self, pending: &PendingUpdate) -> Result<(), HeadError> {
         let (values, rows) = match &pending.gradient {
             CentreGradient::Dense(gradient) => (gradient.values, false),
-            CentreGradient::Rows(rows) => (rows.classes * rows.dim, true),
+            CentreGradient::Rows(rows) => (rows.total * rows.dim, true),
             CentreGradient::Drawn(drawn) => (drawn.all_values, false),
         };
         if pending.step == self.steps() && values == self.centres.len() && rows == self.is_screened() {

@@ -108,7 +108,7 @@ impl Head {
         let memory =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
         let screened = match config.mode.threshold(&objective, classes)? {
-            Some(threshold) => Some((threshold, take_lazy(&mut tensors, classes)?)),
+            Some(threshold) => Some((threshold, take_lazy(&mut tensors, shape[0])?)),
             None => None,
         };
         if let Some(tensor) = tensors.pop() {

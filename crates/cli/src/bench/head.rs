@@ -8,8 +8,9 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use widemargin_head::{CentrePrecision, Head, HeadConfig, HeadMode, MatRef, Objective, OptimiserConfig};
+use widemargin_head::{CentrePrecision, Head, HeadConfig, HeadMode, MatRef, OptimiserConfig};
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
+use widemargin_objective::{ClassObjective, ClassParameters, EvaluateOptions};
 
 #[derive(Args)]
 pub(crate) struct BenchHead {
@@ -31,6 +32,9 @@ pub(crate) struct BenchHead {
     /// Share of the classes that the sampled mode scores.
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
+    /// Centres of each class, of which the nearest counts.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    sub_centres: usize,
     /// In what numbers the class centres are kept.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     centres: Precision,
@@ -87,7 +91,13 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
         Mode::Sampled => HeadMode::Sampled { rate: arguments.rate },
         Mode::Screened => HeadMode::Screened { threshold: arguments.threshold },
     };
-    let objective = Objective::am_softmax(arguments.scale, arguments.margin)?;
+    let parameters = ClassParameters {
+        scale: Some(arguments.scale),
+        margin: Some(arguments.margin),
+        sub_centres: Some(arguments.sub_centres),
+        ..ClassParameters::default()
+    };
+    let objective = ClassObjective::from_name("am-softmax", &parameters, arguments.classes)?;
     let optimiser = OptimiserConfig::sgd(0.9, 5e-4);
     let centres = match arguments.centres {
         Precision::F32 => CentrePrecision::F32,
@@ -95,7 +105,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     };
     let config = HeadConfig { optimiser, mode, centres, ..HeadConfig::default() };
     let (batch, dim) = (arguments.batch, arguments.dim);
-    let mut head = Head::new(arguments.classes, dim, objective, config)?;
+    let mut head = Head::new(arguments.classes, dim, objective.clone(), config)?;
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let (mut seconds, mut kept, mut left_out) = (Vec::new(), 0.0, 0.0);
     let mut errors = None;
@@ -137,6 +147,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
             "mode": format!("{:?}", arguments.mode).to_lowercase(),
             "regime": format!("{:?}", arguments.regime).to_lowercase(),
             "classes": arguments.classes,
+            "sub_centres": arguments.sub_centres,
             "centres": format!("{:?}", arguments.centres).to_lowercase(),
             "batch": batch,
             "dim": dim,
@@ -187,7 +198,7 @@ fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut ChaCha8Rng
         let length = widemargin_objective::normalise(&mut row);
         debug_assert!(length > 0.0);
         if regime == Regime::Trained {
-            let mut centre = head.centre(label as usize);
+            let mut centre = head.centre(label as usize * head.sub_centres());
             widemargin_objective::normalise(&mut centre);
             let rest = (1.0 - TRAINED_COSINE * TRAINED_COSINE).sqrt();
             row.iter_mut().zip(&centre).for_each(|(x, w)| *x = TRAINED_COSINE * w + rest * *x);
@@ -200,18 +211,18 @@ fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut ChaCha8Rng
 /// Relative errors in norm of the gradients of features and centres, against `f64`, on a few samples by themselves.
 fn gradient_errors(
     head: &Head,
-    objective: &Objective,
+    objective: &ClassObjective,
     features: MatRef<'_>,
     labels: &[u32],
 ) -> anyhow::Result<[f64; 2]> {
     let count = CHECKED_SAMPLES.min(labels.len());
     let (features, labels) = (features.slice_rows(0..count), &labels[..count]);
     let found = head.forward(features, labels)?;
-    let (dim, classes) = (head.dim(), head.classes());
+    let (dim, rows) = (head.dim(), head.classes() * head.sub_centres());
     let centres: Vec<f64> = head.settled_centres().iter().map(|&value| f64::from(value)).collect();
     let wide: Vec<f64> = features.data().iter().map(|&value| f64::from(value)).collect();
-    let wanted =
-        objective.evaluate(MatRef::new(&wide, count, dim)?, MatRef::new(&centres, classes, dim)?, labels)?;
+    let (wide, centres) = (MatRef::new(&wide, count, dim)?, MatRef::new(&centres, rows, dim)?);
+    let wanted = objective.evaluate(wide, centres, labels, &EvaluateOptions::default())?;
     let error = |found: &[f32], wanted: &[f64]| {
         let (mut difference, mut size) = (0.0, 0.0);
         for (found, wanted) in found.iter().zip(wanted) {

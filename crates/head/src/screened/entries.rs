@@ -5,8 +5,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 use widemargin_kernels::vector::{add_scaled, dot};
 
-use super::CHUNK;
-
 /// One sample's pull at one class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entry {
@@ -16,7 +14,7 @@ pub(crate) struct Entry {
     pub(crate) cosine: f32,
 }
 
-/// A class with entries.
+/// A row with entries.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Touched {
     /// Its row.
@@ -34,10 +32,10 @@ pub(crate) struct ChunkEntries {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// One sample's own class.
+/// One sample's own class, or the nearest of its centres.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Own {
-    pub(crate) class: u32,
+    pub(crate) row: u32,
     pub(crate) sample: u32,
     /// `d loss / d cosine`, the mean over the batch included.
     pub(crate) slope: f32,
@@ -48,13 +46,16 @@ pub(crate) struct Own {
 /// The gradient of the class centres by its entries.
 #[derive(Clone, Debug)]
 pub(crate) struct RowGradient {
-    pub(crate) classes: usize,
+    /// Rows of the centres.
+    pub(crate) total: usize,
+    /// Rows of a chunk.
+    pub(crate) chunk: usize,
     pub(crate) dim: usize,
     /// Features of length one, `[batch, dim]`.
     pub(crate) units: Vec<f32>,
     /// What each sample's weights are multiplied by, the mean over the batch included.
     pub(crate) shares: Vec<f32>,
-    /// By class.
+    /// By row.
     pub(crate) own: Vec<Own>,
     /// One for each chunk of classes.
     pub(crate) chunks: Vec<ChunkEntries>,
@@ -76,15 +77,15 @@ impl RowGradient {
 
     /// The rows of a chunk that have a gradient, in their order.
     pub(crate) fn rows(&self, chunk: usize) -> Vec<RowParts> {
-        let (first, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
-        let mut own = self.own.partition_point(|own| (own.class as usize) < first);
-        let own_end = self.own.partition_point(|own| (own.class as usize) < end);
+        let (first, end) = (chunk * self.chunk, (chunk + 1) * self.chunk);
+        let mut own = self.own.partition_point(|own| (own.row as usize) < first);
+        let own_end = self.own.partition_point(|own| (own.row as usize) < end);
         let touched = &self.chunks[chunk].rows;
         let mut parts = Vec::with_capacity(touched.len() + own_end - own);
         let mut start = 0;
         let mut touched = touched.iter().peekable();
         loop {
-            let next_own = (own < own_end).then(|| self.own[own].class);
+            let next_own = (own < own_end).then(|| self.own[own].row);
             let row = match (touched.peek().map(|touched| touched.row), next_own) {
                 (None, None) => return parts,
                 (a, b) => a.unwrap_or(u32::MAX).min(b.unwrap_or(u32::MAX)),
@@ -95,7 +96,7 @@ impl RowGradient {
                 start = entries.end;
                 norm = found.norm;
             }
-            while own < own_end && self.own[own].class == row {
+            while own < own_end && self.own[own].row == row {
                 norm = self.own[own].norm;
                 own += 1;
             }
@@ -137,12 +138,12 @@ impl RowGradient {
         (0..self.chunks.len()).into_par_iter().map(squares).collect::<Vec<f64>>().iter().sum::<f64>().sqrt()
     }
 
-    /// The gradient as a matrix, `[classes, dim]`; `centres` are the rows that it belongs to, at their true places.
+    /// The gradient as a matrix, `[total, dim]`; `row` gives the rows that it belongs to, at their true places.
     pub(crate) fn whole(&self, row: impl Fn(usize) -> Vec<f32> + Sync) -> Vec<f32> {
-        let mut out = vec![0.0; self.classes * self.dim];
-        out.par_chunks_mut(CHUNK * self.dim).enumerate().for_each(|(chunk, out)| {
+        let mut out = vec![0.0; self.total * self.dim];
+        out.par_chunks_mut(self.chunk * self.dim).enumerate().for_each(|(chunk, out)| {
             for parts in self.rows(chunk) {
-                let at = (parts.row - chunk * CHUNK) * self.dim;
+                let at = (parts.row - chunk * self.chunk) * self.dim;
                 let gradient = &mut out[at..at + self.dim];
                 let along = self.add_up(chunk, &parts, gradient);
                 project(gradient, along, &row(parts.row), parts.norm);

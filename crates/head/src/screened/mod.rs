@@ -11,11 +11,15 @@
 //!    one, so the mean over all samples drawn is the exact gradient, and the same quotient corrects the sum.
 //! 4. Gradient and optimiser touch the rows that were kept. The others are caught up later ([`crate::lazy`]).
 //!
+//! With several centres a class the nearest counts ([`several`]): by the screened scores where a class is summed up, by the exact
+//! ones where it is kept.
+//!
 //! Classes are worked through in chunks, each with a random phase of its own, so that they are independent: the result
 //! does not depend on the number of threads.
 
 mod entries;
 mod screen;
+mod several;
 mod update;
 
 pub(crate) use entries::RowGradient;
@@ -30,10 +34,8 @@ use crate::lazy::Lazy;
 use crate::storage::Values;
 use crate::{HeadError, OptimiserConfig};
 
-/// Panels of a chunk: 1024 classes.
+/// Panels of a chunk: 1024 rows, or nearly so where classes have several.
 pub(crate) const CHUNK_PANELS: usize = 64;
-/// Classes of a chunk.
-pub(crate) const CHUNK: usize = CHUNK_PANELS * PANEL;
 
 /// Share of the competitors' sum from which a class is kept for certain.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,12 +130,12 @@ pub(crate) fn length(row: &[f32]) -> f32 {
     if norm < NORM_FLOOR { 0.0 } else { norm as f32 }
 }
 
-/// Whether an objective can be screened: a softmax over cosines, whatever the margin on the target, with one centre a class.
+/// Whether an objective can be screened: a softmax over cosines, whatever the margin on the target.
 pub(crate) fn check_objective(objective: &ClassObjective) -> Result<(), HeadError> {
     let why = if !(objective.score().is_cosine() && objective.score().normalises_centres()) {
         "cosines, so that every class centre has length one"
-    } else if objective.sub_centres() > 1 {
-        "one centre a class"
+    } else if objective.sub_centres() > several::MOST {
+        "at most 64 centres a class"
     } else if objective.wants_partitions().is_some() {
         "a scale that does not follow from the sum over all classes"
     } else if !objective.is_softmax() {

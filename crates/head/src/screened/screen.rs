@@ -9,7 +9,8 @@ use widemargin_objective::{
 };
 
 use super::entries::{ChunkEntries, Entry, Own, RowGradient, Touched};
-use super::{CHUNK, CHUNK_PANELS, Screen, Threshold, threshold_of};
+use super::several::{counts, keep_nearest, live_step, panels_of_chunk};
+use super::{Screen, Threshold, threshold_of};
 use crate::batch::{Active, Batch, Targets};
 use crate::forward::{CentreGradient, add_norm_losses, by_features};
 use crate::storage::mixed;
@@ -153,7 +154,7 @@ impl Screened<'_> {
             let sum: f64 = pass.outcomes.iter().map(|outcome| f64::from(outcome.learnt_slope)).sum();
             (sum / labels.len().max(1) as f64) as f32
         });
-        let entries = labels.len() as f64 * self.panels().rows() as f64;
+        let entries = labels.len() as f64 * self.centres.classes() as f64;
         let screening = Screening {
             kept: if entries > 0.0 { pass.rows.kept() as f64 / entries } else { 0.0 },
             left_out: pass.left_out,
@@ -214,7 +215,7 @@ impl Screened<'_> {
                     centre: frame.centre as f32,
                     sum: sums.partition(),
                     moment: sums.moment,
-                    count: if class == u32::MAX { 0 } else { self.panels().rows() - 1 },
+                    count: if class == u32::MAX { 0 } else { self.centres.classes() - 1 },
                 });
                 pass.finish()
             })
@@ -251,26 +252,27 @@ impl Screened<'_> {
                 add_scaled(gradient, shares[sample], &group.pulls[sample * dim..(sample + 1) * dim]);
             }
             let mut unit = vec![0.0; dim];
-            self.centres.unit(labels[sample] as usize, &mut unit);
+            self.centres.unit(targets.rows[sample], &mut unit);
             add_scaled(gradient, slopes[sample], &unit);
         });
         let mut own: Vec<Own> = (0..labels.len())
             .map(|sample| Own {
-                class: labels[sample],
+                row: targets.rows[sample] as u32,
                 sample: sample as u32,
                 slope: slopes[sample],
                 cosine: targets.similarities[sample],
                 norm: targets.centre_norms[sample] as f32,
             })
             .collect();
-        own.sort_by_key(|own| own.class);
+        own.sort_by_key(|own| own.row);
         let left_out = sums.iter().map(|sums| {
             let all = sums.screened_sum;
             if all > 0.0 { (all - sums.seen).max(0.0) / all } else { 0.0 }
         });
         let left_out = left_out.sum::<f64>() * f64::from(mean);
         let rows = RowGradient {
-            classes: self.panels().rows(),
+            total: self.panels().rows(),
+            chunk: panels_of_chunk(self.centres.each) * PANEL,
             dim,
             units: batch.units.clone(),
             shares,
@@ -288,13 +290,17 @@ impl Screened<'_> {
         labels: &[u32],
         target_cosines: &[f64],
     ) -> Result<Vec<Frame>, HeadError> {
-        let panels = self.panels();
-        let count = PROBED_PANELS.max(panels.count() / PROBED_PANELS).min(panels.count());
+        let (panels, each) = (self.panels(), self.centres.each);
+        let groups = panels.count().div_ceil(each);
+        let count = PROBED_PANELS.div_ceil(each).max(groups / PROBED_PANELS).min(groups);
         let samples = probes.rows().next_multiple_of(BLOCK);
-        let mut scores = vec![0; count * samples * PANEL];
-        let chosen: Vec<usize> = (0..count).map(|at| at * panels.count() / count).collect();
-        let parts = chosen.par_iter().zip(scores.par_chunks_mut((samples * PANEL).max(1)));
-        parts.for_each(|(&panel, scores)| panels.score(panel..panel + 1, probes, scores));
+        let size = (samples * PANEL).max(1);
+        let mut scores = vec![0; count * each * size];
+        let chosen: Vec<usize> = (0..count).map(|at| at * groups / count * each).collect();
+        let parts = chosen.par_iter().zip(scores.par_chunks_mut(each * size));
+        parts.for_each(|(&first, scores)| {
+            self.score(first, probes, scores, labels.iter().copied());
+        });
         labels
             .par_iter()
             .enumerate()
@@ -307,12 +313,14 @@ impl Screened<'_> {
                             why: "a softmax for every sample",
                         })?;
                     cosines.clear();
-                    for (&panel, scores) in chosen.iter().zip(scores.chunks((samples * PANEL).max(1))) {
-                        let scores = &scores[sample * PANEL..(sample + 1) * PANEL];
-                        for (place, (score, step)) in scores.iter().zip(panels.steps(panel)).enumerate() {
-                            let class = panel * PANEL + place;
-                            if class < panels.rows() && class != own as usize {
-                                cosines.push(*score as f32 * step * probes.step(sample));
+                    for (&first, scores) in chosen.iter().zip(scores.chunks(each * size)) {
+                        for (panel, scores) in self.together(first).zip(scores.chunks(size)) {
+                            let scores = &scores[sample * PANEL..(sample + 1) * PANEL];
+                            for (place, (score, step)) in scores.iter().zip(panels.steps(panel)).enumerate() {
+                                let row = panel * PANEL + place;
+                                if row < panels.rows() && row / each != own as usize && counts(*score) {
+                                    cosines.push(*score as f32 * step * probes.step(sample));
+                                }
                             }
                         }
                     }
@@ -323,7 +331,7 @@ impl Screened<'_> {
                     let sum: f64 = exponentials.iter().sum();
                     // a few that stand out say little of the classes that were not probed
                     let usual: f64 = exponentials.iter().map(|exponential| exponential.min(sum / 8.0)).sum();
-                    let times = panels.rows() as f64 / cosines.len().max(1) as f64;
+                    let times = self.centres.classes() as f64 / cosines.len().max(1) as f64;
                     let all = (usual * times).max(sum).max(f64::from(f32::MIN_POSITIVE));
                     let threshold = match self.screen.threshold {
                         Threshold::Fixed(threshold) => threshold,
@@ -339,13 +347,14 @@ impl Screened<'_> {
 
     /// Every class by its screened score.
     fn sift(&self, probes: &Probes, frames: &[Frame]) -> (Vec<Sifted>, Vec<Sums>) {
-        let chunks = self.panels().count().div_ceil(CHUNK_PANELS);
+        let chunks = self.panels().count().div_ceil(panels_of_chunk(self.centres.each));
         let each = chunks.div_ceil(GROUPS).max(1);
         let starts: Vec<usize> = (0..chunks).step_by(each).collect();
         let sifted: Vec<Sifted> = starts
             .into_par_iter()
             .map(|start| {
-                let mut scores = vec![0; probes.rows().next_multiple_of(BLOCK) * PANEL];
+                let samples = probes.rows().next_multiple_of(BLOCK);
+                let mut scores = vec![0; self.centres.each * samples * PANEL];
                 let mut sums = vec![Sums::default(); frames.len()];
                 let chunks = (start..chunks.min(start + each))
                     .map(|chunk| self.sift_chunk(chunk, probes, frames, &mut scores, &mut sums))
@@ -390,27 +399,35 @@ impl Screened<'_> {
         scores: &mut [i32],
         sums: &mut [Sums],
     ) -> Vec<Kept> {
-        let panels = self.panels();
+        let (panels, each) = (self.panels(), self.centres.each);
         let mut kept = Vec::new();
         let mut sieves: Vec<Sieve> = frames
             .iter()
             .enumerate()
             .map(|(sample, frame)| Sieve {
-                factor: (frame.sharpness * f64::from(probes.step(sample))) as f32,
+                factor: (frame.sharpness * f64::from(live_step(probes.step(sample)))) as f32,
                 shift: (frame.sharpness * frame.centre) as f32,
                 step: frame.step as f32,
                 phase: phase(self.seed, chunk, sample, 0),
-                own: frame.own,
+                // with several centres a class it has no score
+                own: if each == 1 { frame.own } else { u32::MAX },
                 total: 0.0,
                 best: 0.0,
                 best_class: u32::MAX,
             })
             .collect();
-        for panel in chunk * CHUNK_PANELS..panels.count().min((chunk + 1) * CHUNK_PANELS) {
-            panels.score(panel..panel + 1, probes, scores);
-            let steps = panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
-            let count = PANEL.min(panels.rows() - panel * PANEL);
-            sift(scores, steps, (panel * PANEL) as u32, count, &mut sieves, &mut kept);
+        let of_chunk = panels_of_chunk(each);
+        let size = scores.len() / each;
+        for first in (chunk * of_chunk..panels.count().min((chunk + 1) * of_chunk)).step_by(each) {
+            self.score(first, probes, scores, frames.iter().map(|frame| frame.own));
+            for (panel, scores) in self.together(first).zip(scores.chunks_exact(size.max(1))) {
+                let mut steps = *panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
+                if each > 1 {
+                    steps = steps.map(live_step);
+                }
+                let count = PANEL.min(panels.rows() - panel * PANEL);
+                sift(scores, &steps, (panel * PANEL) as u32, count, &mut sieves, &mut kept);
+            }
         }
         for kept in kept.iter().filter(|kept| kept.stands_for == kept.exponential) {
             sums[kept.sample as usize].screened_sum += f64::from(kept.exponential);
@@ -420,11 +437,37 @@ impl Screened<'_> {
             if sieve.best_class != u32::MAX {
                 let cosine = (frame.centre + f64::from(sieve.best).ln() / frame.sharpness) as f32;
                 if cosine > sums.screened.0 || sums.screened.1 == u32::MAX {
-                    sums.screened = (cosine.max(-1.0), sieve.best_class);
+                    sums.screened = (cosine.max(-1.0), sieve.best_class / each as u32);
                 }
             }
         }
         kept
+    }
+
+    /// The panels that are scored together: one, or with several centres a class as many as hold sixteen classes.
+    fn together(&self, first: usize) -> std::ops::Range<usize> {
+        first..self.panels().count().min(first + self.centres.each)
+    }
+
+    /// Scores of the panels from `first` on that are scored together; with several centres a class only the nearest counts, and those of
+    /// a sample's own class do not.
+    fn score(
+        &self,
+        first: usize,
+        probes: &Probes,
+        scores: &mut [i32],
+        own: impl ExactSizeIterator<Item = u32>,
+    ) {
+        let (panels, each) = (self.panels(), self.centres.each);
+        let together = self.together(first);
+        let scores = &mut scores[..together.len() * probes.rows().next_multiple_of(BLOCK) * PANEL];
+        panels.score(together.clone(), probes, scores);
+        if each > 1 {
+            let first_class = first * PANEL / each;
+            let classes = PANEL.min(self.centres.classes() - first_class);
+            let steps: Vec<f32> = together.flat_map(|panel| panels.steps(panel)).copied().collect();
+            keep_nearest(scores, &steps, first_class, classes, each, own);
+        }
     }
 
     /// Scores exactly what was kept of a chunk, a class after the other.
@@ -437,30 +480,42 @@ impl Screened<'_> {
         sums: &mut [Sums],
         pulls: &mut [f32],
     ) -> ChunkEntries {
-        let dim = batch.dim;
-        let first = chunk * CHUNK;
-        let mut ends = [0_u32; CHUNK + 1];
+        let (dim, each) = (batch.dim, self.centres.each);
+        let classes = panels_of_chunk(each) * PANEL / each;
+        let first = chunk * classes;
+        let place_of = |kept: &Kept| kept.class as usize / each - first;
+        let mut ends = vec![0_u32; classes + 1];
         for kept in kept {
-            ends[kept.class as usize - first + 1] += 1;
+            ends[place_of(kept) + 1] += 1;
         }
-        (0..CHUNK).for_each(|at| ends[at + 1] += ends[at]);
-        let mut places: Vec<u32> = ends[..CHUNK].to_vec();
+        (0..classes).for_each(|at| ends[at + 1] += ends[at]);
+        let mut places: Vec<u32> = ends[..classes].to_vec();
         let mut order = vec![0_u32; kept.len()];
         for (at, kept) in kept.iter().enumerate() {
-            let place = &mut places[kept.class as usize - first];
+            let place = &mut places[place_of(kept)];
             order[*place as usize] = at as u32;
             *place += 1;
         }
         let mut out = ChunkEntries { rows: Vec::new(), entries: Vec::with_capacity(kept.len()) };
-        let mut unit = vec![0.0; dim];
-        for at in (0..CHUNK).filter(|&at| ends[at] < ends[at + 1]) {
-            let row = first + at;
-            let norm = self.centres.unit(row, &mut unit) as f32;
+        let (mut units, mut norms) = (vec![0.0; each * dim], vec![0.0; each]);
+        // The entries of each of a class's rows.
+        let mut of_rows = vec![Vec::new(); each];
+        for at in (0..classes).filter(|&at| ends[at] < ends[at + 1]) {
+            let class = first + at;
+            for (number, unit) in units.chunks_exact_mut(dim).enumerate() {
+                norms[number] = self.centres.unit(class * each + number, unit) as f32;
+            }
             for &place in &order[ends[at] as usize..ends[at + 1] as usize] {
                 let Kept { sample, exponential, stands_for, .. } = kept[place as usize];
                 let (frame, sums) = (&frames[sample as usize], &mut sums[sample as usize]);
                 let at = sample as usize * dim;
-                let cosine = dot(&unit, &batch.units[at..at + dim]);
+                let (mut cosine, mut nearest) = (f32::NEG_INFINITY, 0);
+                for (number, unit) in units.chunks_exact(dim).enumerate() {
+                    let here = dot(unit, &batch.units[at..at + dim]);
+                    if here > cosine {
+                        (cosine, nearest) = (here, number);
+                    }
+                }
                 let exponent = frame.sharpness * (f64::from(cosine) - frame.centre);
                 let weight = f64::from(stands_for) * (exponent.exp() / f64::from(exponential));
                 sums.change += weight - f64::from(stands_for);
@@ -468,12 +523,18 @@ impl Screened<'_> {
                 sums.certain += u32::from(stands_for == exponential);
                 sums.moment += weight * exponent;
                 if cosine > sums.nearest.0 {
-                    sums.nearest = (cosine, row as u32);
+                    sums.nearest = (cosine, class as u32);
                 }
-                add_scaled(&mut pulls[at..at + dim], weight as f32, &unit);
-                out.entries.push(Entry { sample, weight: weight as f32, cosine });
+                let unit = &units[nearest * dim..(nearest + 1) * dim];
+                add_scaled(&mut pulls[at..at + dim], weight as f32, unit);
+                of_rows[nearest].push(Entry { sample, weight: weight as f32, cosine });
             }
-            out.rows.push(Touched { row: row as u32, norm, end: ends[at + 1] });
+            for (number, entries) in of_rows.iter_mut().enumerate().filter(|(_, entries)| !entries.is_empty())
+            {
+                out.entries.append(entries);
+                let (row, end) = ((class * each + number) as u32, out.entries.len() as u32);
+                out.rows.push(Touched { row, norm: norms[number], end });
+            }
         }
         out
     }

@@ -1,10 +1,10 @@
 //! The step of the optimiser on the rows that a batch touched.
 
 use rayon::prelude::*;
-use widemargin_kernels::screening::PanelMut;
+use widemargin_kernels::screening::{PANEL, PanelMut};
 
 use super::entries::project;
-use super::{CHUNK, CHUNK_PANELS, RowGradient, Screen, length};
+use super::{RowGradient, Screen, length};
 use crate::Optimiser;
 use crate::lazy::{NOTICEABLE, OLDEST, remaining};
 use crate::storage::{Storage, ValuesMut};
@@ -32,17 +32,17 @@ impl Screen {
         sharpness: f64,
         noise: u64,
     ) {
-        let dim = gradient.dim;
+        let (dim, rows) = (gradient.dim, gradient.chunk);
         let rule = optimiser.next_rule(learning_rate, clip_factor);
         let config = optimiser.config();
         let (motions, ages, active) = self.lazy.split();
         let mut panels: Vec<PanelMut<'_>> = self.panels.iter_mut().collect();
         let mut memories: Vec<_> =
-            optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(CHUNK * dim)).collect();
+            optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(rows * dim)).collect();
         let chunks: Vec<Chunk<'_, '_>> = centres
-            .chunks_mut(CHUNK * dim)
-            .zip(panels.chunks_mut(CHUNK_PANELS))
-            .zip(ages.chunks_mut(CHUNK).zip(active.chunks_mut(CHUNK)))
+            .chunks_mut(rows * dim)
+            .zip(panels.chunks_mut(rows / PANEL))
+            .zip(ages.chunks_mut(rows).zip(active.chunks_mut(rows)))
             .map(|((centres, panels), (ages, active))| Chunk {
                 centres,
                 memory: memories.iter_mut().filter_map(Iterator::next).collect(),
@@ -56,7 +56,7 @@ impl Screen {
             let parts = gradient.rows(index);
             let mut parts = parts.iter().peekable();
             for place in 0..chunk.ages.len() {
-                let row = index * CHUNK + place;
+                let row = index * rows + place;
                 let found = parts.next_if(|parts| parts.row == row);
                 let due = chunk.active[place] || chunk.ages[place] + 1 >= OLDEST;
                 if found.is_none() && !due {
@@ -84,7 +84,7 @@ impl Screen {
                 // as it is kept, which is what a restored head sees
                 let norm = chunk.centres.look(range, &mut wide, |values| {
                     let norm = length(values);
-                    panels[place / super::PANEL].set(place % super::PANEL, values, norm);
+                    panels[place / PANEL].set(place % PANEL, values, norm);
                     norm
                 });
                 let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();

@@ -24,6 +24,7 @@ fn heads() -> Vec<Head> {
         trained(HeadMode::Sampled { rate: 0.5 }, OptimiserConfig::sgd(0.9, 1e-3), 2),
         trained(HeadMode::Screened { threshold: Some(0.05) }, OptimiserConfig::sgd(0.9, 1e-3), 1),
         trained(HeadMode::Screened { threshold: Some(0.05) }, OptimiserConfig::adam_w(0.01), 1),
+        trained(HeadMode::Screened { threshold: Some(0.05) }, OptimiserConfig::sgd(0.9, 1e-3), 3),
     ]
 }
 

@@ -7,7 +7,17 @@ use super::{labels, values, view};
 use crate::{Head, HeadConfig, HeadError, HeadMode, Optimiser, OptimiserConfig};
 
 fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
-    let parameters = ClassParameters { scale: Some(24.0), margin: Some(0.2), ..Default::default() };
+    head_with(1, classes, dim, mode, optimiser)
+}
+
+/// A head with several centres a class.
+fn head_with(each: usize, classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
+    let parameters = ClassParameters {
+        scale: Some(24.0),
+        margin: Some(0.2),
+        sub_centres: Some(each),
+        ..Default::default()
+    };
     let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
     Head::new(classes, dim, objective, HeadConfig { mode, optimiser, seed: 5, ..Default::default() })
         .expect("in range")
@@ -30,21 +40,34 @@ fn relative_error(found: &[f32], wanted: &[f32]) -> f64 {
 
 #[test]
 fn with_every_class_kept_it_is_the_dense_head() {
-    let (classes, dim, batch) = (3000, 32, 20);
+    for (each, classes) in [(1, 3000), (2, 1000), (3, 1100), (5, 701), (64, 40)] {
+        check_with_every_class_kept(each, classes);
+    }
+}
+
+fn check_with_every_class_kept(each: usize, classes: usize) {
+    let (dim, batch) = (32, 20);
     let sgd = OptimiserConfig::sgd(0.9, 5e-4);
-    let mut dense = head(classes, dim, HeadMode::Dense, sgd);
-    let mut screened = head(classes, dim, HeadMode::Screened { threshold: Some(1e-12) }, sgd);
+    let mut dense = head_with(each, classes, dim, HeadMode::Dense, sgd);
+    let mode = HeadMode::Screened { threshold: Some(1e-12) };
+    let mut screened = head_with(each, classes, dim, mode, sgd);
+    assert!(screened.is_screened());
     for step in 0..20 {
         let (x, y) = (features(batch, dim, step), labels(batch, classes, 100 + step));
         let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
         // rounding of f32 through a scale of 24, and what earlier steps of it have added up to
-        assert!((found.loss / wanted.loss - 1.0).abs() < 1e-5, "{step}: {} {}", found.loss, wanted.loss);
+        assert!(
+            (found.loss / wanted.loss - 1.0).abs() < 1e-5,
+            "{each}, {step}: {} {}",
+            found.loss,
+            wanted.loss
+        );
         let error = relative_error(&found.grad_features, &wanted.grad_features);
-        assert!(error < 1e-4, "{step}: features {error}");
+        assert!(error < 1e-4, "{each}, {step}: features {error}");
         let rows = screened.gradient(&found.pending).expect("of this step");
         let error = relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step"));
-        assert!(error < 1e-4, "{step}: centres {error}");
+        assert!(error < 1e-4, "{each}, {step}: centres {error}");
         let norms = (
             screened.gradient_norm(&found.pending).expect("of this step"),
             dense.gradient_norm(&wanted.pending).expect("of this step"),
@@ -66,14 +89,21 @@ fn with_every_class_kept_it_is_the_dense_head() {
 /// over the root of their number: a bias would stay.
 #[test]
 fn on_average_the_gradients_are_exact() {
-    let (classes, dim, batch) = (20_000, 96, 12);
+    for (each, classes, dim, threshold) in [(1, 20_000, 96, 1.0 / 256.0), (3, 6000, 48, 1.0 / 64.0)] {
+        check_the_average(each, classes, dim, threshold);
+    }
+}
+
+fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
+    let batch = 12;
     let plain = OptimiserConfig::sgd(0.0, 0.0);
-    let dense = head(classes, dim, HeadMode::Dense, plain);
+    let dense = head_with(each, classes, dim, HeadMode::Dense, plain);
     let (x, y) = (features(batch, dim, 1), labels(batch, classes, 2));
     let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
-    let mut screened = head(classes, dim, HeadMode::Screened { threshold: Some(1.0 / 256.0) }, plain);
+    let mode = HeadMode::Screened { threshold: Some(threshold) };
+    let mut screened = head_with(each, classes, dim, mode, plain);
     let rounds = 200;
-    let (mut features_mean, mut centres_mean) = (vec![0.0; x.len()], vec![0.0; classes * dim]);
+    let (mut features_mean, mut centres_mean) = (vec![0.0; x.len()], vec![0.0; classes * each * dim]);
     let (mut single, mut loss) = ([0.0; 2], 0.0);
     for _ in 0..rounds {
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
@@ -105,9 +135,16 @@ fn on_average_the_gradients_are_exact() {
 fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
     // early: random features; trained: features about their own centres. At a scale of 30 nearly all of the sum lies below the
     // threshold.
-    for (share, scale) in [(0.0_f32, 64.0), (0.7, 64.0), (0.0, 30.0), (0.7, 30.0)] {
-        let (classes, dim, batch) = (30_000, 128, 32);
-        let parameters = ClassParameters { scale: Some(scale), margin: Some(0.35), ..Default::default() };
+    let one =
+        [(0.0_f32, 64.0), (0.7, 64.0), (0.0, 30.0), (0.7, 30.0)].map(|(share, scale)| (share, scale, 1));
+    for (share, scale, each) in one.into_iter().chain([(0.0, 64.0, 3), (0.7, 30.0, 3)]) {
+        let (classes, dim, batch) = (30_000 / each, 128, 32);
+        let parameters = ClassParameters {
+            scale: Some(scale),
+            margin: Some(0.35),
+            sub_centres: Some(each),
+            ..Default::default()
+        };
         let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
         let make = |mode| {
             let config = HeadConfig { mode, ..Default::default() };
@@ -120,7 +157,7 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
             let norm = x.iter().map(|value| value * value).sum::<f32>().sqrt();
             let rest = (1.0 - share * share).sqrt();
             let all = dense.centres();
-            let centre = &all[label as usize * dim..(label as usize + 1) * dim];
+            let centre = &all[label as usize * each * dim..][..dim];
             x.iter_mut().zip(centre).for_each(|(x, w)| *x = share * w + rest * *x / norm);
         }
         let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
@@ -130,7 +167,10 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
             relative_error(&found.grad_features, &wanted.grad_features),
             relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step")),
         ];
-        assert!(errors.iter().all(|&error| error < 0.02), "target cosine {share}, scale {scale}: {errors:?}");
+        assert!(
+            errors.iter().all(|&error| error < 0.02),
+            "{each} a class, target cosine {share}, scale {scale}: {errors:?}"
+        );
     }
 }
 
@@ -165,11 +205,12 @@ fn odd_sizes_and_steep_scales_agree_with_dense() {
 #[test]
 fn the_bits_do_not_depend_on_threads_or_a_restart() {
     let (classes, dim, batch) = (5000, 16, 9);
-    for optimiser in [OptimiserConfig::sgd(0.9, 1e-3), OptimiserConfig::adam_w(0.01)] {
+    let sgd = OptimiserConfig::sgd(0.9, 1e-3);
+    for (each, optimiser) in [(1, sgd), (1, OptimiserConfig::adam_w(0.01)), (3, sgd)] {
         let run = |threads: usize, restart: Option<u64>| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
             pool.install(|| {
-                let mut head = head(classes, dim, HeadMode::screened(), optimiser);
+                let mut head = head_with(each, classes, dim, HeadMode::screened(), optimiser);
                 for step in 0..12 {
                     if restart == Some(step) {
                         let text = serde_json::to_string(&head.state()).expect("serialisable");
@@ -191,9 +232,15 @@ fn the_bits_do_not_depend_on_threads_or_a_restart() {
 /// Rows that are left alone still move: a head whose samples come from few classes against one that visits every row.
 #[test]
 fn rows_without_a_gradient_follow_their_momentum() {
-    let (classes, dim, batch) = (3000, 12, 6);
+    check_rows_left_alone(1, 3000);
+    check_rows_left_alone(3, 1000);
+}
+
+fn check_rows_left_alone(each: usize, classes: usize) {
+    let (dim, batch) = (12, 6);
     let sgd = OptimiserConfig::sgd(0.9, 0.05);
-    let mut screened = head(classes, dim, HeadMode::Screened { threshold: Some(0.02) }, sgd);
+    let mode = HeadMode::Screened { threshold: Some(0.02) };
+    let mut screened = head_with(each, classes, dim, mode, sgd);
     let mut plain = screened.centres().into_owned();
     let mut optimiser = Optimiser::new(sgd, plain.len()).expect("in range");
     for step in 0..60 {
@@ -201,7 +248,7 @@ fn rows_without_a_gradient_follow_their_momentum() {
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
         let gradient = screened.gradient(&found.pending).expect("of this step");
         let untouched = gradient.chunks(dim).filter(|row| row.iter().all(|&value| value == 0.0)).count();
-        assert!(untouched > classes / 2, "{untouched}: this test is about rows left alone");
+        assert!(untouched > classes * each / 2, "{untouched}: this test is about rows left alone");
         optimiser.step(&mut plain, &gradient, 0.2, 1.0);
         screened.apply(found.pending, 0.2, 1.0).expect("in range");
     }
@@ -221,6 +268,11 @@ fn objectives_that_need_every_class_are_refused_by_name() {
         let many = ClassObjective::from_name(name, &ClassParameters::default(), 30_000).expect("defaults");
         assert!(!Head::new(30_000, 2, many, config(HeadMode::Auto)).expect("dense").is_screened());
     }
+    let parameters = ClassParameters { sub_centres: Some(65), ..Default::default() };
+    let objective = ClassObjective::from_name("am-softmax", &parameters, 100).expect("in range");
+    let config = HeadConfig { mode: HeadMode::screened(), ..Default::default() };
+    let error = Head::new(100, 4, objective, config).expect_err("refused").to_string();
+    assert!(error.contains("at most 64 centres a class"), "{error}");
     for threshold in [-0.1, 1.0, f64::NAN] {
         let config =
             HeadConfig { mode: HeadMode::Screened { threshold: Some(threshold) }, ..Default::default() };
@@ -253,5 +305,5 @@ fn every_softmax_over_cosines_can_be_screened() {
             assert!((found / wanted - 1.0).abs() < 1e-3, "{objective}: {found} {wanted}");
         }
     }
-    assert!(screenable >= 8, "{screenable}");
+    assert!(screenable >= 9, "{screenable}");
 }
