@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod calibration;
+mod compare;
 mod data;
 mod eval;
 mod interrupt;
@@ -31,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Train an embedding and judge it on classes that it never saw.
     Train(Box<train::TrainArguments>),
+    /// Are these two the same? Similarity, probability and answer of a trained model; exit status 0 same, 1 different.
+    Compare(compare::CompareArguments),
     /// Judge embeddings that any program computed.
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -49,6 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Loss(arguments) => loss::run(&arguments),

@@ -1,5 +1,6 @@
 //! `widemargin train`: the main job.
 
+use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::judge::{Judged, judge};
 use crate::verdict::{ONE_SEED, verdict};
 use crate::{interrupt, page, progress};
@@ -309,7 +310,20 @@ fn trained(
         Ending::Finished { trainer, seconds, samples_per_second } => {
             let run = (config.objective.name.as_str(), config.training.seed, config.training.device.as_str());
             let judged = judge(&trainer, prepared, run, (seconds, samples_per_second))?;
+            calibrate(&judged, folder, observer)?;
             Ok(Ok((judged, log::history(folder)?)))
+        }
+    }
+}
+
+/// Writes the calibration that `compare` answers by, made from the pairs that the run is judged on.
+fn calibrate(judged: &Judged, folder: &Path, observer: &mut progress::Bar) -> anyhow::Result<()> {
+    let Some(comparison) = judged.judgement.comparison() else { return Ok(()) };
+    match SavedCalibration::of_cosines(&comparison.verification) {
+        Ok(saved) => saved.write(&folder.join(CALIBRATION_FILE)),
+        Err(error) => {
+            observer.message(&format!("warning: no {CALIBRATION_FILE}: {error:#}"));
+            Ok(())
         }
     }
 }

@@ -137,13 +137,18 @@ fn a_run_leaves_a_report_with_every_promised_figure() {
     assert_eq!(report["device"], "cpu");
     let page = std::fs::read_to_string(place.path().join("run/report.html")).expect("there");
     assert!(page.contains("<svg") && page.contains("data:image/png"));
-    for file in ["config.toml", "metrics.jsonl", "checkpoints"] {
+    for file in ["config.toml", "metrics.jsonl", "checkpoints", "model.safetensors", "calibration.json"] {
         assert!(place.exists(&format!("run/{file}")), "{file}");
     }
     // The same again is the same but for times; and an old run is not overwritten.
     success(&place.run(&["train", "--config", "run/config.toml", "--out", "again", "--loader-threads", "3"]));
     let again = json(&place.path().join("again/report.json"));
     assert_eq!(report["unseen"], again["unseen"]);
+    for file in ["model.safetensors", "calibration.json"] {
+        let bytes =
+            ["run", "again"].map(|run| std::fs::read(place.path().join(run).join(file)).expect("there"));
+        assert!(bytes[0] == bytes[1], "{file}");
+    }
     let before = std::fs::read(place.path().join("run/report.json")).expect("there");
     place.refused(
         &["train", "--config", "small.toml", "--out", "run"],
@@ -238,6 +243,79 @@ fn pictures_in_folders_train_and_bad_ones_are_told() {
     std::fs::create_dir(place.path().join("empty")).expect("a folder");
     place.refused(&["train", "--data", "empty"], &["empty"]);
     place.refused(&["train", "--data", "nowhere"], &["nowhere"]);
+}
+
+#[test]
+fn a_finished_run_compares_pictures() {
+    let place = Workplace::new();
+    picture_folder(&place, "pictures", 6, 12);
+    place.write(
+        "folder.toml",
+        SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1").as_bytes(),
+    );
+    success(&place.run(&[
+        "train",
+        "--data",
+        "pictures",
+        "--config",
+        "folder.toml",
+        "--unseen",
+        "3",
+        "--out",
+        "run",
+    ]));
+    assert!(place.exists("run/model.safetensors"));
+    let saved = json(&place.path().join("run/calibration.json"));
+    let threshold = saved["threshold"].as_f64().expect("a number");
+
+    let ask = |a: &str, b: &str, extra: &[&str]| {
+        let output = place.run(&[&["compare", "--model", "run", "--json", a, b], extra].concat());
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), answer)
+    };
+    let (one, other) = ("pictures/class-0/00.png", "pictures/class-3/05.png");
+    let (code, itself) = ask(one, one, &[]);
+    assert_eq!((code, itself["same"].as_bool()), (Some(0), Some(true)));
+    assert!((itself["similarity"].as_f64().expect("a number") - 1.0).abs() < 1e-6, "{itself}");
+    let (code, answer) = ask(one, other, &[]);
+    let similarity = answer["similarity"].as_f64().expect("a number");
+    assert_eq!(answer["threshold"].as_f64(), Some(threshold));
+    assert_eq!(code == Some(0), similarity >= threshold, "{answer}");
+    let odds = |answer: &serde_json::Value| {
+        let probability = answer["probability"].as_f64().expect("a number");
+        (probability / (1.0 - probability)).ln()
+    };
+    let line = saved["calibration"]["slope"].as_f64().expect("a number") * similarity
+        + saved["calibration"]["offset"].as_f64().expect("a number");
+    assert!((odds(&answer) - line).abs() < 1e-6 * line.abs().max(1.0), "{answer} {saved}");
+    // One in ten instead of one in two: the odds are nine times lower.
+    let rarer = ask(one, other, &["--prior", "0.1"]).1;
+    assert!((odds(&answer) - odds(&rarer) - 9.0_f64.ln()).abs() < 1e-6, "{rarer}");
+
+    // Folders by the mean of their pictures; a threshold in the place of the calibration.
+    let (code, sets) = ask("pictures/class-0", "pictures/class-3", &["--threshold", "1"]);
+    assert_eq!((code, sets["pictures"].clone()), (Some(1), serde_json::json!([12, 12])));
+    assert!(sets["probability"].is_null());
+    assert_eq!(ask("pictures/class-0", "pictures/class-3", &["--threshold=-1"]).0, Some(0));
+    let output = place.run(&["compare", "--model", "run/model.safetensors", one, one]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("same: similarity 1.0000"));
+
+    place.refused(&["compare", "--model", "run", one, "none.png"], &["none.png"]);
+    place.refused(&["compare", "--model", "pictures", one, other], &["model.safetensors", "cannot be read"]);
+    place.refused(&["compare", "--model", "folder.toml", one, other], &["folder.toml", "not a safetensors"]);
+    place.refused(&["compare", "--model", "run", one, other, "--prior", "1"], &["--prior"]);
+    place.refused(&["compare", "--model", "run", one, other, "--threshold", "2"], &["--threshold"]);
+    place.refused(&["compare", "--model", "run", one, "pictures"], &["pictures", "no pictures"]);
+    place.write(
+        "other.json",
+        serde_json::to_string(&saved).expect("JSON").replace("cosine", "z-norm").as_bytes(),
+    );
+    place.refused(
+        &["compare", "--model", "run", one, other, "--calibration", "other.json"],
+        &["other.json", "z-norm", "cosine"],
+    );
+    std::fs::remove_file(place.path().join("run/calibration.json")).expect("there");
+    place.refused(&["compare", "--model", "run", one, other], &["calibration.json", "--threshold"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::PictureShape;
 use crate::resize::resize;
+use crate::{DataError, PictureShape};
 
 /// Longest side of a picture file, in pixels.
 pub(crate) const MAX_SIDE: u32 = 20_000;
@@ -27,6 +27,16 @@ pub(crate) fn decode_file(path: &Path, shape: PictureShape) -> Result<Vec<u8>, S
     let bytes = read_file(path)?;
     catch_unwind(AssertUnwindSafe(|| decode(&bytes, shape)))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+}
+
+/// One picture file as bytes of the wanted shape, `[channels, height, width]`, as an image folder's are read: PNG, JPEG or WebP, turned
+/// as its metadata says, without its transparency, stretched to the shape.
+///
+/// # Errors
+/// [`DataError::BadPicture`] with the reason.
+pub fn read_picture(path: impl AsRef<Path>, shape: PictureShape) -> crate::Result<Vec<u8>> {
+    let path = path.as_ref();
+    decode_file(path, shape).map_err(|reason| DataError::BadPicture { path: path.to_path_buf(), reason })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {

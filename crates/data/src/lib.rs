@@ -50,6 +50,7 @@ mod split;
 mod testing;
 
 pub use augment::Augment;
+pub use decode::read_picture;
 pub use embedded::{FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 pub use error::DataError;
 pub use loader::{Batch, EvaluationBatch, Loader, LoaderSettings, TrainingSamples, evaluation_batches};

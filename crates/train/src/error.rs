@@ -39,6 +39,9 @@ pub enum Error {
     /// A file could not be written or read.
     #[error(transparent)]
     Durable(#[from] widemargin_durable::DurableError),
+    /// The model's own file.
+    #[error(transparent)]
+    Embedder(#[from] widemargin_embedder::Error),
     /// NaN or infinity; nothing was updated.
     #[error("step {step}: {what} is not finite; nothing was updated, the last checkpoint stays. Batch {batch} of the epoch, samples: {}", samples.join(", "))]
     NonFinite {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 use widemargin_durable::{create_folders, write_atomic};
+use widemargin_embedder::MODEL_FILE;
 
 /// The file of a run folder that holds its resolved configuration.
 const CONFIGURATION: &str = "config.toml";
@@ -160,6 +161,7 @@ pub fn train(
         }
     }
     observer.end();
+    trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
     let samples = (step * config.sampler.batch_size() as u64) as f64;
     Ok(Ending::Finished { trainer, seconds, samples_per_second: samples / seconds.max(1e-9) })
 }

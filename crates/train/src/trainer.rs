@@ -8,7 +8,9 @@ use crate::{Error, Prepared};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use widemargin_data::{Batch, PictureShape, evaluation_batches};
+use widemargin_embedder::{Description, Model};
 use widemargin_head::{Diagnostics, HeadConfig, HeadError, HeadTensor, MatRef, Optimiser, OptimiserConfig};
 use widemargin_model::parameters::{self, Role};
 use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
@@ -37,6 +39,7 @@ pub struct Trainer {
     clip_norm: f64,
     seed: u64,
     shape: PictureShape,
+    model: BackboneConfig,
     device: Device,
     /// The type of the backbone's activations in training, if not `f32`.
     half: Option<FloatDType>,
@@ -121,6 +124,7 @@ impl Trainer {
             clip_norm: config.optimiser.clip_norm,
             seed,
             shape,
+            model,
             device,
             half,
         })
@@ -301,6 +305,19 @@ impl Trainer {
         let predicted = self.criterion.predict(features, &means)?;
         let right = predicted.iter().zip(&known.labels).filter(|(a, b)| a == b).count();
         Ok(Some(right as f64 / predicted.len() as f64))
+    }
+
+    /// Writes the backbone with its preprocessing as a file of its own, for [`widemargin_embedder::Model::load`].
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_model(&self, prepared: &Prepared, path: &Path) -> Result<(), Error> {
+        let description = Description {
+            backbone: self.model.clone(),
+            normalisation: prepared.normalisation.clone(),
+            objective: self.criterion.formula(),
+        };
+        Ok(Model::write(path, &description, &parameters::parameters(&self.backbone))?)
     }
 
     /// Everything as the parts of a checkpoint.

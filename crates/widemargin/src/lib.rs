@@ -7,12 +7,14 @@
 //! | [`data`] | labelled pictures, splits, samplers, augmentation, loading |
 //! | [`glyphs`] | characters drawn with installed fonts: many real classes |
 //! | [`model`] | backbones as Burn modules |
+//! | [`embedder`] | a trained model in use: pictures to embeddings |
 //! | [`train`] | the training loop with checkpoints and exact resume |
 //! | [`eval`] | verification, retrieval, clustering, calibration and geometry on embeddings |
 //! | [`report`] | figures and pages |
 #![forbid(unsafe_code)]
 
 pub use widemargin_data as data;
+pub use widemargin_embedder as embedder;
 pub use widemargin_eval as eval;
 pub use widemargin_glyphs as glyphs;
 pub use widemargin_head as head;

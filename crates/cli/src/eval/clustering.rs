@@ -1,10 +1,12 @@
 //! `eval clustering`: do the embeddings fall into groups that are the classes?
 
-use super::input::{self, SetArguments, explained};
+use super::input::{self, Labelled, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
 use crate::progress;
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use widemargin_eval::clustering::{self, KMeansOptions, Linkage};
 use widemargin_eval::files::ClassNames;
 
@@ -36,6 +38,9 @@ pub(crate) struct ClusteringArguments {
     /// agglomerative: the distance of two clusters
     #[arg(long, value_enum, default_value_t = LinkageName::Average)]
     linkage: LinkageName,
+    /// Write the cluster of each embedding here, as CSV: row, id if there are any, label, cluster (empty for noise)
+    #[arg(long, value_name = "FILE")]
+    assignments: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -116,6 +121,9 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     {
         rows.push([name.to_owned(), number(value)]);
     }
+    if let Some(path) = &arguments.assignments {
+        write_assignments(path, &set, &classes, &clusters, noise.is_some())?;
+    }
     let lead = format!("{}; {how}.", set.in_words());
     let json = json!({
         "compared": lead,
@@ -127,4 +135,29 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let tables = vec![table("", ["measure", "value"], rows)];
     Findings { title: "Clustering", lead, tables, warnings, figures: Vec::new(), json }
         .show(&arguments.output)
+}
+
+/// `row,id,label,cluster`; clusters are numbered from 0. With `noise` the group 0 is no cluster.
+fn write_assignments(
+    path: &Path,
+    set: &Labelled,
+    classes: &ClassNames,
+    clusters: &[u32],
+    noise: bool,
+) -> anyhow::Result<()> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let ids = set.ids.as_deref();
+    table.write_record(["row"].into_iter().chain(ids.map(|_| "id")).chain(["label", "cluster"]))?;
+    for (row, (&label, &cluster)) in set.embeddings.labels().iter().zip(clusters).enumerate() {
+        let cluster = match cluster.checked_sub(u32::from(noise)) {
+            Some(number) => number.to_string(),
+            None => String::new(),
+        };
+        let id = ids.map(|ids| ids[row].clone());
+        let label = classes.names()[label as usize].clone();
+        table.write_record([row.to_string()].into_iter().chain(id).chain([label, cluster]))?;
+    }
+    let bytes = table.into_inner().context("writing the assignments")?;
+    widemargin_durable::write_atomic(path, &bytes)
+        .with_context(|| format!("--assignments {}", path.display()))
 }

@@ -3,11 +3,11 @@
 use super::output::Figure;
 use widemargin_eval::files::ClassNames;
 use widemargin_eval::geometry::Geometry;
-use widemargin_eval::retrieval::{Confusions, Ranking};
+use widemargin_eval::retrieval::{Confusions, Identification, Ranking};
 use widemargin_eval::verification::{Histogram, Verification};
 use widemargin_report::figure::{
     CONFUSION_CLASSES, ConfusionMatrix, HistogramPair, HistogramPanel, LineChart, RateCurve, RateFigure,
-    RatePoint, Series, ValueScale, confusion, det, histogram_pair, line_chart, roc,
+    RatePoint, Series, ValueScale, confusion, det, histogram_pair, identification, line_chart, roc,
 };
 
 /// ROC, DET, and the histograms of scores with the threshold at EER.
@@ -39,6 +39,25 @@ pub(super) fn verification(found: &Verification, score: &str) -> Vec<Figure> {
         },
         histograms(found, score, found.eer_threshold, "threshold at EER"),
     ]
+}
+
+/// Detection and identification over false alarms.
+pub(super) fn identified(found: &Identification) -> Figure {
+    let points = found.curve().iter().map(|line| RatePoint { far: line.far, tar: line.dir }).collect();
+    let svg = identification(&RateFigure {
+        title: "Open set: probes found and named rightly".to_owned(),
+        description: format!(
+            "Detection and identification rate over the rate of false alarms; without a threshold it is {:.4}.",
+            found.rank_1
+        ),
+        curves: vec![RateCurve { name: String::new(), points }],
+    });
+    Figure {
+        name: "identification",
+        svg,
+        caption: "Choose how many strangers may be taken for somebody (across), read how many enrolled ones are then found \
+                  and named rightly (up). The curve ends at rank-1.",
+    }
 }
 
 /// The histograms of scores with a chosen threshold.

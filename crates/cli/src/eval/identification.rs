@@ -1,5 +1,6 @@
 //! `eval identification`: who is it, if anyone enrolled?
 
+use super::figures;
 use super::input::{self, SetArguments, Templates, both, explained};
 use super::output::{Findings, OutputArguments, number, percent, table};
 use super::pairs;
@@ -87,6 +88,6 @@ pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
         "dir_at_far": lines,
         "warnings": warnings,
     });
-    Findings { title: "Identification", lead, tables, warnings, figures: Vec::new(), json }
-        .show(&arguments.output)
+    let figures = if arguments.output.draws() { vec![figures::identified(&found)] } else { Vec::new() };
+    Findings { title: "Identification", lead, tables, warnings, figures, json }.show(&arguments.output)
 }

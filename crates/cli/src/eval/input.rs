@@ -32,6 +32,7 @@ pub(crate) struct Labelled {
     pub(crate) path: PathBuf,
     pub(crate) embeddings: Embeddings,
     pub(crate) cameras: Option<Vec<u32>>,
+    pub(crate) ids: Option<Vec<String>>,
 }
 
 impl Labelled {
@@ -63,7 +64,7 @@ pub(crate) fn labelled(
 ) -> anyhow::Result<Labelled> {
     let table = table(path, labels)?;
     let embeddings = table.embeddings(classes).map_err(|error| without_labels(error, labels))?;
-    Ok(Labelled { path: path.to_owned(), embeddings, cameras: table.cameras })
+    Ok(Labelled { path: path.to_owned(), embeddings, cameras: table.cameras, ids: table.ids })
 }
 
 /// As [`labelled`], with one template a class instead of its embeddings.
@@ -83,7 +84,7 @@ pub(crate) fn enrolled(
     let rows = table.embeddings(classes).map_err(|error| without_labels(error, labels))?;
     let embeddings = templates::build(&table.data, table.rows, table.dim, rows.labels(), mean)
         .map_err(|error| explained(error, classes, &path.display()))?;
-    Ok(Labelled { path: path.to_owned(), embeddings, cameras: None })
+    Ok(Labelled { path: path.to_owned(), embeddings, cameras: None, ids: None })
 }
 
 /// Embeddings whose labels do not matter.

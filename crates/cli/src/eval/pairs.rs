@@ -191,7 +191,7 @@ fn between_sets(
 
 fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     let mut classes = ClassNames::new();
-    let Labelled { path, embeddings, cameras } =
+    let Labelled { path, embeddings, cameras, ids } =
         input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
     let place = path.display().to_string();
     let blame = |error| explained(error, &classes, &place);
@@ -224,7 +224,7 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
         (found, "all pairs, counted in bins")
     };
     drop(waiting);
-    let set = Labelled { path, embeddings, cameras };
+    let set = Labelled { path, embeddings, cameras, ids };
     let lead = format!("{}; {kind}.", set.in_words());
     let exact = kind == "all pairs";
     let all_of = exact.then_some(set.embeddings);

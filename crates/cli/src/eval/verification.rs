@@ -1,9 +1,9 @@
 //! `eval verification`: are these two of one class?
 
-use super::calibrate::{self, SavedCalibration};
 use super::figures;
 use super::output::{Findings, OutputArguments, number, percent, table};
 use super::pairs::{self, Compared, PairArguments};
+use crate::calibration::SavedCalibration;
 use crate::progress;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -43,7 +43,7 @@ pub(crate) struct VerificationArguments {
 }
 
 pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
-    let saved = arguments.calibration.as_deref().map(calibrate::read).transpose()?;
+    let saved = arguments.calibration.as_deref().map(SavedCalibration::read).transpose()?;
     let compared = pairs::compare(&arguments.pairs)?;
     if let Some(saved) = &saved {
         ensure!(

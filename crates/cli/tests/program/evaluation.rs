@@ -228,6 +228,18 @@ fn identification_clustering_and_geometry_answer() {
         &["clustering", "gallery.csv", "--method", "dbscan", "--cosine", "0.99", "--least", "2"],
     );
     assert_eq!((&dense["noise"], &dense["clusters"]), (&2.into(), &1.into()));
+    let lines = |arguments: &[&str]| {
+        let cluster = ["clustering", "gallery.csv", "--assignments", "clusters.csv"];
+        found(&place, &[&cluster[..], arguments].concat());
+        std::fs::read_to_string(place.path().join("clusters.csv")).expect("there")
+    };
+    let text = lines(&["--method", "dbscan", "--cosine", "0.99", "--least", "2"]);
+    // The boots are too far from each other.
+    assert_eq!(text, "row,id,label,cluster\n0,a1,bag,0\n1,a2,bag,0\n2,a3,bag,0\n3,b1,boot,\n4,b2,boot,\n");
+    let text = lines(&[]);
+    let cluster =
+        |row: usize| text.lines().nth(row + 1).and_then(|line| line.rsplit(',').next()).expect("a row");
+    assert!(cluster(0) == cluster(2) && cluster(3) == cluster(4) && cluster(0) != cluster(3), "{text}");
     let tree = found(&place, &["clustering", "gallery.csv", "--method", "agglomerative", "--cosine", "0.9"]);
     near(&tree["agreement"]["nmi"], 1.0);
     let shape = found(&place, &["geometry", "gallery.csv"]);
@@ -238,6 +250,7 @@ fn identification_clustering_and_geometry_answer() {
         success(&place.run(&[&["eval", task, "set.csv", "--figures", task], gallery].concat()));
         assert!(place.exists(&format!("{task}/evaluation.html")));
     }
+    assert!(place.exists("identification/identification.svg"));
 }
 
 #[test]

@@ -70,6 +70,25 @@ impl Identification {
     }
 }
 
+impl Identification {
+    /// Points of a curve, from no false alarm to all: each with the rate of false alarms that there are, not one allowed. At most
+    /// about 200, denser where alarms are few.
+    pub fn curve(&self) -> Vec<DirAtFar> {
+        let all = self.alarms.len();
+        // A tenth more each time, as a logarithmic axis shows them.
+        let counts = std::iter::successors(Some(0), |&count: &usize| {
+            (count < all).then(|| all.min(count + 1 + count / 10))
+        });
+        let point = |count: usize| {
+            let line = self.dir_at_far(count as f64 / all as f64)?;
+            Some(DirAtFar { far: line.false_alarms as f64 / all as f64, ..line })
+        };
+        let mut points: Vec<DirAtFar> = counts.filter_map(point).collect();
+        points.dedup_by(|a, b| a.false_alarms == b.false_alarms);
+        points
+    }
+}
+
 /// Identifies each probe by its nearest row of `gallery` (of equally near ones the first).
 ///
 /// # Errors
@@ -125,6 +144,15 @@ mod tests {
         assert_eq!((at(1.0).dir, at(1.0).false_alarms), (0.75, 3));
         assert!(at(0.34).threshold > 0.4_f64.cos() - 1e-6 && at(0.34).threshold <= 0.3_f64.cos());
         assert_eq!(found.table.len(), 4);
+        // The two alarms at 0.4 are ties but for rounding.
+        let curve: Vec<(usize, f64)> =
+            found.curve().iter().map(|line| (line.false_alarms, line.dir)).collect();
+        assert_eq!(
+            (curve[0], curve[1], curve[curve.len() - 1]),
+            ((0, 0.5), (1, 0.75), (3, 0.75)),
+            "{curve:?}"
+        );
+        assert!(found.curve().iter().all(|line| line.far == line.false_alarms as f64 / 3.0));
         assert!(found.dir_at_far(1.1).is_none() && found.dir_at_far(f64::NAN).is_none());
     }
 

@@ -22,7 +22,7 @@ pub use confusion::{CONFUSION_CLASSES, ConfusionMatrix, confusion};
 pub use features::{ClassFeatures, FeatureFigure, FeaturePanel, feature_circle, feature_sphere};
 pub use histogram::{HistogramPair, HistogramPanel, histogram_pair};
 pub use lines::{LineChart, Series, ValueScale, line_chart};
-pub use rates::{RateCurve, RateFigure, RatePoint, det, roc};
+pub use rates::{RateCurve, RateFigure, RatePoint, det, identification, roc};
 
 #[cfg(test)]
 pub(crate) mod tests;

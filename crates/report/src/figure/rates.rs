@@ -65,6 +65,17 @@ fn valid(curve: &RateCurve) -> impl Iterator<Item = RatePoint> + '_ {
 ///
 /// Points without a false accept have no logarithm: the highest of them is drawn on the left edge.
 pub fn roc(figure: &RateFigure) -> String {
+    curves(figure, ["false accept rate (FAR), logarithmic", "true accept rate (TAR)"], true)
+}
+
+/// Draws the detection and identification rate, given as `tar`, over the logarithm of the rate of false alarms; otherwise as [`roc`], but
+/// without guessing, which depends on how many are enrolled.
+pub fn identification(figure: &RateFigure) -> String {
+    let labels = ["false alarm rate (FAR), logarithmic", "detection and identification rate (DIR)"];
+    curves(figure, labels, false)
+}
+
+fn curves(figure: &RateFigure, [x_label, y_label]: [&str; 2], with_guessing: bool) -> String {
     let mut canvas = figure.canvas();
     let Some((low, _)) = axis::range(figure.points().map(|point| point.far).filter(|&far| far > 0.0)) else {
         canvas.no_data();
@@ -72,12 +83,13 @@ pub fn roc(figure: &RateFigure) -> String {
     };
     let x = Axis::log((low.clamp(SMALLEST_RATE, 0.1), 1.0), Room::Across(WIDTH - 6.0 * TEXT_SIZE));
     let y = Axis::linear((0.0, 1.0), true, Room::Up(PLOT_HEIGHT));
-    let rect =
-        canvas.axes(PLOT_HEIGHT, &x, &y, "false accept rate (FAR), logarithmic", "true accept rate (TAR)");
+    let rect = canvas.axes(PLOT_HEIGHT, &x, &y, x_label, y_label);
     canvas.open(rect);
-    let guessing: Vec<(f64, f64)> =
-        (0..=60).map(|nth| x.low().powf(1.0 - f64::from(nth) / 60.0)).map(|far| (far, far)).collect();
-    draw_guessing(&mut canvas, &guessing, &x, &y, rect);
+    if with_guessing {
+        let guessing: Vec<(f64, f64)> =
+            (0..=60).map(|nth| x.low().powf(1.0 - f64::from(nth) / 60.0)).map(|far| (far, far)).collect();
+        draw_guessing(&mut canvas, &guessing, &x, &y, rect);
+    }
     for (nth, curve) in figure.curves.iter().enumerate() {
         let (off_axis, mut line): (Vec<_>, Vec<_>) =
             valid(curve).map(|point| (point.far, point.tar)).partition(|point| point.0 < x.low());

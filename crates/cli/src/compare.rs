@@ -1,0 +1,164 @@
+//! `widemargin compare`: are these two the same?
+
+use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use widemargin_embedder::Model;
+use widemargin_objective::{dot, normalise};
+
+/// Endings of the files of a folder that count as pictures.
+const PICTURES: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+#[derive(Args)]
+pub(crate) struct CompareArguments {
+    /// Folder of a finished run, or a model's file
+    #[arg(long, value_name = "RUN")]
+    model: PathBuf,
+    /// A picture, or a folder of pictures of one thing
+    a: PathBuf,
+    /// Another
+    b: PathBuf,
+    /// Calibration to answer by [default: that of the run]
+    #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
+    calibration: Option<PathBuf>,
+    /// Answer by this similarity instead, without a probability
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    threshold: Option<f64>,
+    /// The share of pairs that are the same, where this is used
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    prior: f64,
+    /// Print one JSON object (the default is a few lines for people)
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    a: PathBuf,
+    b: PathBuf,
+    /// Pictures of either side.
+    pictures: [usize; 2],
+    /// Cosine, -1 to 1.
+    similarity: f64,
+    threshold: f64,
+    same: bool,
+    /// Where there is a calibration.
+    probability: Option<f64>,
+    prior: f64,
+}
+
+pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
+    let prior = arguments.prior;
+    ensure!(prior > 0.0 && prior < 1.0, "--prior: found {prior}, wanted a share above 0 and below 1");
+    if let Some(threshold) = arguments.threshold {
+        ensure!(
+            (-1.0..=1.0).contains(&threshold),
+            "--threshold: found {threshold}, wanted a cosine, -1 to 1"
+        );
+    }
+    let model = Model::load(&arguments.model)?;
+    let saved = calibration(arguments)?;
+    let sides = [pictures(&arguments.a)?, pictures(&arguments.b)?];
+    let [a, b] = [template(&model, &sides[0])?, template(&model, &sides[1])?];
+    let similarity = dot(&a, &b).clamp(-1.0, 1.0);
+    let threshold = match (&saved, arguments.threshold) {
+        (_, Some(threshold)) => threshold,
+        (Some(saved), None) => saved.threshold,
+        (None, None) => bail!(
+            "{}: no {CALIBRATION_FILE} beside the model; wanted --calibration FILE (of `eval calibrate`) or --threshold COSINE",
+            arguments.model.display()
+        ),
+    };
+    let answer = Answer {
+        a: arguments.a.clone(),
+        b: arguments.b.clone(),
+        pictures: [sides[0].len(), sides[1].len()],
+        similarity,
+        threshold,
+        same: similarity >= threshold,
+        probability: saved.as_ref().map(|saved| saved.calibration.probability(similarity, prior)),
+        prior,
+    };
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
+    } else {
+        let said = if answer.same { "same" } else { "different" };
+        let chosen = saved.as_ref().map(|saved| format!(", chosen for {}", saved.chosen_for));
+        writeln!(
+            out,
+            "{said}: similarity {similarity:.4}, threshold {threshold:.4}{}",
+            chosen.unwrap_or_default()
+        )?;
+        if let Some(probability) = answer.probability {
+            let percent = 100.0 * prior;
+            writeln!(
+                out,
+                "probability {:.2} % where {percent} % of pairs are the same",
+                100.0 * probability
+            )?;
+        }
+    }
+    Ok(if answer.same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The one that was named, or the run's, if it has one; none where a threshold is given.
+fn calibration(arguments: &CompareArguments) -> anyhow::Result<Option<SavedCalibration>> {
+    if arguments.threshold.is_some() {
+        return Ok(None);
+    }
+    let beside = if arguments.model.is_dir() {
+        arguments.model.join(CALIBRATION_FILE)
+    } else {
+        arguments.model.with_file_name(CALIBRATION_FILE)
+    };
+    let path = match &arguments.calibration {
+        Some(path) => path,
+        None if beside.exists() => &beside,
+        None => return Ok(None),
+    };
+    let saved = SavedCalibration::read(path)?;
+    ensure!(saved.score == "cosine", "{}: is of scores '{}', wanted cosine", path.display(), saved.score);
+    Ok(Some(saved))
+}
+
+/// A picture, or those of a folder in the order of their names.
+fn pictures(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
+        let file = entry.with_context(|| format!("reading {}", path.display()))?.path();
+        let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        if ending.is_some_and(|ending| PICTURES.contains(&ending.as_str())) {
+            found.push(file);
+        }
+    }
+    found.sort();
+    ensure!(
+        !found.is_empty(),
+        "{}: no pictures; wanted files that end in {}",
+        path.display(),
+        PICTURES.join(", ")
+    );
+    Ok(found)
+}
+
+/// The mean of the pictures' unit embeddings, at length one.
+fn template(model: &Model, pictures: &[PathBuf]) -> anyhow::Result<Vec<f32>> {
+    let embeddings = model.embed(pictures)?;
+    let mut mean = vec![0.0; model.dim()];
+    for embedding in embeddings.chunks(model.dim()) {
+        mean.iter_mut().zip(embedding).for_each(|(mean, value)| *mean += value / pictures.len() as f32);
+    }
+    let length = normalise(&mut mean);
+    let folder = pictures[0].parent().unwrap_or(Path::new(".")).display();
+    ensure!(length > 1e-6, "{folder}: its pictures' embeddings cancel, so they have no mean direction");
+    Ok(mean)
+}

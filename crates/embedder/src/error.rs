@@ -1,0 +1,42 @@
+//! What can go wrong with a model in use.
+
+use std::path::PathBuf;
+
+use widemargin_data::PictureShape;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that is no model.
+    #[error("{}: {reason}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What was found and wanted.
+        reason: String,
+    },
+    /// A picture.
+    #[error(transparent)]
+    Data(#[from] widemargin_data::DataError),
+    /// The backbone.
+    #[error(transparent)]
+    Model(#[from] widemargin_model::Error),
+    /// The file could not be written.
+    #[error(transparent)]
+    Durable(#[from] widemargin_durable::DurableError),
+    /// Bytes that are no whole number of pictures.
+    #[error("{found} bytes; wanted a whole number of pictures of {shape}")]
+    Pixels {
+        /// How many bytes there are.
+        found: usize,
+        /// What a picture has.
+        shape: PictureShape,
+    },
+    /// An embedding without a direction, which no cosine can be taken with.
+    #[error("{picture}: its embedding is zero or not finite, so it has no direction to compare")]
+    NoDirection {
+        /// The picture: its file, or its place.
+        picture: String,
+    },
+}

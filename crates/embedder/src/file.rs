@@ -1,0 +1,133 @@
+//! The file of a model: safetensors, with a description in its metadata.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use widemargin_model::BackboneName;
+use widemargin_model::parameters::{Parameter, Role};
+
+use crate::{Description, Error, Model, Result};
+
+/// Name of a model's file in a run folder.
+pub const MODEL_FILE: &str = "model.safetensors";
+
+/// The one key of the metadata, so that the same model gives the same bytes.
+const KEY: &str = "widemargin";
+
+/// The version that is written, and the newest that is read.
+const VERSION: u32 = 1;
+
+/// Most values that a backbone without numbers of its own may take.
+const MOST_VALUES: usize = 1 << 24;
+
+/// The metadata.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    version: u32,
+    #[serde(flatten)]
+    description: Description,
+}
+
+impl Model {
+    /// Writes a model's file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Durable`] if it cannot be written.
+    pub fn write(path: impl AsRef<Path>, description: &Description, numbers: &[Parameter]) -> Result<()> {
+        let header = Header { version: VERSION, description: description.clone() };
+        let header = serde_json::to_string(&header).expect("numbers and names always have a JSON form");
+        let bytes: Vec<Vec<u8>> =
+            numbers.iter().map(|p| p.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+        let views = numbers.iter().zip(&bytes).map(|(parameter, bytes)| {
+            let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes)
+                .expect("a parameter has as many values as its shape says");
+            (parameter.name.as_str(), view)
+        });
+        let metadata = HashMap::from([(KEY.to_owned(), header)]);
+        let bytes = safetensors::serialize(views, Some(metadata)).expect("names and shapes always serialise");
+        Ok(widemargin_durable::write_atomic(path, &bytes)?)
+    }
+
+    /// Reads a model from its file, or from the folder of the run that made it.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] for a file that is missing, damaged, of a newer version or no model; [`Error::Model`] for numbers that do
+    /// not fit.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let given = path.as_ref();
+        let path: PathBuf = if given.is_dir() { given.join(MODEL_FILE) } else { given.to_path_buf() };
+        let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
+        let bytes = std::fs::read(&path).map_err(|error| {
+            let hint = if given.is_dir() { "; a run leaves its model there when it is finished" } else { "" };
+            bad(format!("cannot be read: {error}{hint}"))
+        })?;
+        let (header, numbers) = parse(&bytes).map_err(bad)?;
+        check_size(&header.description, &numbers).map_err(bad)?;
+        Self::new(header.description, &numbers).map_err(|error| match error {
+            Error::Model(error) => bad(error.to_string()),
+            Error::Data(error) => bad(error.to_string()),
+            error => error,
+        })
+    }
+}
+
+fn parse(bytes: &[u8]) -> std::result::Result<(Header, Vec<Parameter>), String> {
+    let damaged = |error| format!("not a safetensors file, or a damaged one: {error}");
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let header = header.ok_or_else(|| format!("no metadata '{KEY}': not a model of this program"))?;
+    let version: Version =
+        serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+    if version.version != VERSION {
+        return Err(format!("found version {}, wanted {VERSION}", version.version));
+    }
+    let header =
+        serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let numbers = tensors.iter().map(|(name, view)| {
+        if view.dtype() != Dtype::F32 {
+            return Err(format!("tensor '{name}' is {:?}, wanted F32", view.dtype()));
+        }
+        let (values, _) = view.data().as_chunks::<4>();
+        let values: Vec<f32> = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(at) => {
+                Err(format!("tensor '{name}', value {at}: found {}, wanted a finite number", values[at]))
+            }
+            None => Ok(Parameter {
+                name: name.to_owned(),
+                shape: view.shape().to_vec(),
+                values,
+                role: Role::Weight,
+            }),
+        }
+    });
+    Ok((header, numbers.collect::<std::result::Result<_, _>>()?))
+}
+
+/// What a header of any version has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// Refuses a description that asks for far more numbers than the file has, before memory is taken for them.
+fn check_size(description: &Description, numbers: &[Parameter]) -> std::result::Result<(), String> {
+    let config = &description.backbone;
+    let there: usize = numbers.iter().map(|parameter| parameter.values.len()).sum();
+    let input = config.input;
+    let values = input.channels.checked_mul(input.height).and_then(|all| all.checked_mul(input.width));
+    let most = if config.name == BackboneName::Identity { MOST_VALUES } else { there.saturating_mul(4) };
+    let widths = config.hidden.iter().chain([&config.embedding]);
+    match values {
+        Some(values) if values <= most && widths.clone().all(|width| *width <= most) => Ok(()),
+        _ => Err(format!(
+            "found {there} numbers, too few for pictures of {} and embeddings of {}",
+            description.shape(),
+            config.embedding
+        )),
+    }
+}

@@ -1,0 +1,156 @@
+//! A trained model in use: pictures to embeddings of length one.
+//!
+//! ```no_run
+//! use widemargin_embedder::Model;
+//!
+//! let model = Model::load("runs/fashion")?;
+//! let embeddings = model.embed(&["a.png", "b.png"])?;
+//! let similarity = model.compare("a.png", "b.png")?;
+//! # Ok::<(), widemargin_embedder::Error>(())
+//! ```
+//!
+//! A model is one safetensors file, `model.safetensors`, which a training run leaves in its folder: the backbone's numbers by
+//! name, and in its metadata what must be known beside them ([`Description`]).
+#![forbid(unsafe_code)]
+
+mod error;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use widemargin_data::{Normalisation, PictureShape, read_picture};
+use widemargin_model::parameters::{self, Parameter};
+use widemargin_model::{Backbone, BackboneConfig, Pass};
+use widemargin_objective::normalise;
+
+pub use error::Error;
+pub use file::MODEL_FILE;
+
+/// What this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Pictures that are in memory at a time.
+const BATCH: usize = 64;
+
+/// What must be known of a model beside its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// The backbone, and the shape of the pictures that it takes.
+    pub backbone: BackboneConfig,
+    /// What is done to the bytes of a picture, as in training.
+    pub normalisation: Normalisation,
+    /// What it was trained by, in words.
+    pub objective: String,
+}
+
+impl Description {
+    /// The shape that pictures are brought to.
+    pub fn shape(&self) -> PictureShape {
+        let input = self.backbone.input;
+        PictureShape { channels: input.channels, height: input.height, width: input.width }
+    }
+}
+
+/// A backbone with its numbers and its preprocessing.
+#[derive(Debug)]
+pub struct Model {
+    description: Description,
+    backbone: Backbone,
+    device: Device,
+}
+
+impl Model {
+    /// A model of a backbone's numbers, to be used on the processor.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for numbers that do not fit the backbone, [`Error::Data`] for a normalisation that does not fit its
+    /// pictures.
+    pub fn new(description: Description, numbers: &[Parameter]) -> Result<Self> {
+        description.normalisation.validate(description.backbone.input.channels)?;
+        let device = widemargin_model::device::by_name("cpu")?;
+        let backbone = Backbone::new(&description.backbone, 0, &device)?;
+        let backbone = parameters::with_parameters(backbone, numbers)?;
+        Ok(Self { description, backbone, device })
+    }
+
+    /// What the model takes and how it was trained.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Numbers in an embedding.
+    pub fn dim(&self) -> usize {
+        self.description.backbone.embedding
+    }
+
+    /// Embeddings of picture files, `[pictures, dim]`, row-major, each of length one.
+    ///
+    /// PNG, JPEG and WebP of any size are read as for training: turned as their metadata says, stretched to the model's shape,
+    /// grey or colour as it wants them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming the file that cannot be read as a picture; [`Error::NoDirection`] for a picture whose embedding is
+    /// zero or not finite.
+    pub fn embed(&self, pictures: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
+        let shape = self.description.shape();
+        let mut embeddings = Vec::with_capacity(pictures.len() * self.dim());
+        for pictures in pictures.chunks(BATCH) {
+            let pixels = pictures.par_iter().map(|picture| Ok(read_picture(picture, shape)?));
+            let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_>>()?;
+            let found = self.embed_pixels(&pixels.concat()).map_err(|error| match error {
+                Error::NoDirection { picture } => Error::NoDirection {
+                    picture: pictures[picture.parse::<usize>().unwrap_or(0)].as_ref().display().to_string(),
+                },
+                error => error,
+            })?;
+            embeddings.extend(found);
+        }
+        Ok(embeddings)
+    }
+
+    /// Embeddings of pictures that are in memory: bytes, `[pictures, channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`Error::Pixels`] if that is not a whole number of pictures; [`Error::NoDirection`] with the picture's place, from 0.
+    pub fn embed_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>> {
+        let shape = self.description.shape();
+        if !pixels.len().is_multiple_of(shape.values()) {
+            return Err(Error::Pixels { found: pixels.len(), shape });
+        }
+        let mut embeddings = Vec::with_capacity(pixels.len() / shape.values() * self.dim());
+        for pixels in pixels.chunks(BATCH * shape.values()) {
+            let mut values = vec![0.0; pixels.len()];
+            let pictures = pixels.chunks(shape.values()).zip(values.chunks_mut(shape.values()));
+            for (pixels, values) in pictures {
+                self.description.normalisation.apply(pixels, shape, values)?;
+            }
+            let size = [pixels.len() / shape.values(), shape.channels, shape.height, shape.width];
+            let input = Tensor::from_data(TensorData::new(values, size), &self.device);
+            let found = parameters::host_values(self.backbone.forward(input, Pass::Inference));
+            embeddings.extend(found);
+        }
+        for (picture, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
+            let length = normalise(embedding);
+            if !(length.is_finite() && embedding.iter().any(|value| *value != 0.0)) {
+                return Err(Error::NoDirection { picture: picture.to_string() });
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// Cosine of the embeddings of two pictures, -1 to 1.
+    ///
+    /// # Errors
+    /// As [`Model::embed`].
+    pub fn compare(&self, a: impl AsRef<Path>, b: impl AsRef<Path>) -> Result<f32> {
+        let embeddings = self.embed(&[a.as_ref(), b.as_ref()])?;
+        let (a, b) = embeddings.split_at(self.dim());
+        Ok(widemargin_objective::dot(a, b) as f32)
+    }
+}

@@ -1,0 +1,156 @@
+//! Models that are written, read, used and spoilt.
+
+use std::path::PathBuf;
+
+use widemargin_model::{BackboneName, InputShape};
+
+use super::*;
+
+fn description(name: BackboneName) -> Description {
+    let input = InputShape { channels: 1, height: 8, width: 8 };
+    let embedding = if name == BackboneName::Identity { 64 } else { 6 };
+    Description {
+        backbone: BackboneConfig { name, input, embedding, dropout: 0.1, hidden: vec![12] },
+        normalisation: Normalisation { mean: vec![0.4], deviation: vec![0.3] },
+        objective: "am-softmax".to_owned(),
+    }
+}
+
+fn numbers(description: &Description) -> Vec<Parameter> {
+    let device = widemargin_model::device::by_name("cpu").unwrap();
+    parameters::parameters(&Backbone::new(&description.backbone, 5, &device).unwrap())
+}
+
+fn pixels(count: usize, channels: usize) -> Vec<u8> {
+    (0..count * channels * 64).map(|at| (at * at % 251) as u8).collect()
+}
+
+/// A grey picture file.
+fn picture(folder: &tempfile::TempDir, name: &str, pixels: &[u8]) -> PathBuf {
+    let path = folder.path().join(name);
+    image::GrayImage::from_raw(8, 8, pixels.to_vec()).unwrap().save(&path).unwrap();
+    path
+}
+
+#[test]
+fn every_backbone_comes_back_with_the_same_embeddings() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in BackboneName::ALL {
+        let mut description = description(name);
+        if name.as_str().starts_with("iresnet") {
+            description.backbone.input = InputShape { channels: 1, height: 16, width: 16 };
+        }
+        let numbers = numbers(&description);
+        let path = folder.path().join(name.as_str());
+        Model::write(&path, &description, &numbers).unwrap();
+        let (made, read) = (Model::new(description.clone(), &numbers).unwrap(), Model::load(&path).unwrap());
+        assert_eq!(read.description(), &description);
+        let pixels: Vec<u8> = (0..3 * description.shape().values()).map(|at| (at * at % 251) as u8).collect();
+        let (wanted, found) = (made.embed_pixels(&pixels).unwrap(), read.embed_pixels(&pixels).unwrap());
+        assert_eq!(found, wanted, "{name}");
+        assert_eq!(found.len(), 3 * read.dim());
+        for embedding in found.chunks(read.dim()) {
+            let length: f64 = embedding.iter().map(|value| f64::from(*value).powi(2)).sum();
+            assert!((length - 1.0).abs() < 1e-6, "{name}: {length}");
+        }
+    }
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let description = description(BackboneName::SmallCnn);
+    let bytes = ["a", "b"].map(|name| {
+        Model::write(folder.path().join(name), &description, &numbers(&description)).unwrap();
+        std::fs::read(folder.path().join(name)).unwrap()
+    });
+    assert!(bytes[0] == bytes[1]);
+}
+
+#[test]
+fn files_and_memory_agree_and_more_than_a_batch_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let description = description(BackboneName::Mlp);
+    let model = Model::new(description.clone(), &numbers(&description)).unwrap();
+    let count = BATCH + 3;
+    let pixels = pixels(count, 1);
+    let files: Vec<PathBuf> = pixels
+        .chunks(64)
+        .enumerate()
+        .map(|(at, pixels)| picture(&folder, &format!("{at}.png"), pixels))
+        .collect();
+    let embeddings = model.embed(&files).unwrap();
+    assert_eq!(embeddings, model.embed_pixels(&pixels).unwrap());
+    assert!((model.compare(&files[0], &files[0]).unwrap() - 1.0).abs() < 1e-6);
+    let wanted: f64 = (0..model.dim())
+        .map(|at| f64::from(embeddings[at]) * f64::from(embeddings[(count - 1) * model.dim() + at]))
+        .sum();
+    assert!((f64::from(model.compare(&files[0], &files[count - 1]).unwrap()) - wanted).abs() < 1e-6);
+}
+
+#[test]
+fn what_cannot_be_embedded_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Description {
+        normalisation: Normalisation { mean: vec![0.0], deviation: vec![1.0] },
+        ..description(BackboneName::Identity)
+    };
+    let model = Model::new(identity, &[]).unwrap();
+    let (good, black) = (picture(&folder, "a.png", &[9; 64]), picture(&folder, "black.png", &[0; 64]));
+    let error = model.embed(&[good, black]).unwrap_err().to_string();
+    assert!(error.contains("black.png") && error.contains("no direction"), "{error}");
+    let error = model.embed(&[folder.path().join("none.png")]).unwrap_err().to_string();
+    assert!(error.contains("none.png"), "{error}");
+    assert!(matches!(model.embed_pixels(&[0; 63]), Err(Error::Pixels { found: 63, .. })));
+    assert!(model.embed_pixels(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn spoilt_files_are_refused_with_their_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let description = description(BackboneName::SmallCnn);
+    let good = numbers(&description);
+    let path = folder.path().join(MODEL_FILE);
+    let refused = |what: &str| {
+        let error = Model::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(MODEL_FILE) && error.contains(what), "wanted {what}: {error}");
+    };
+    refused("cannot be read");
+    #[expect(clippy::disallowed_methods, reason = "a damaged file, on purpose")]
+    let put = |bytes: &[u8]| std::fs::write(&path, bytes).unwrap();
+    put(b"no model");
+    refused("not a safetensors file");
+    put(&safetensors::serialize(Vec::<(String, TensorOf)>::new(), None).unwrap());
+    refused("not a model of this program");
+
+    Model::write(&path, &description, &good[1..]).unwrap();
+    refused(&good[0].name);
+    let mut spoilt = good.clone();
+    spoilt[0].values[3] = f32::NAN;
+    Model::write(&path, &description, &spoilt).unwrap();
+    refused("value 3: found NaN");
+    let mut large = description.clone();
+    large.backbone.embedding = usize::MAX / 2;
+    Model::write(&path, &large, &good).unwrap();
+    refused("too few for");
+    let mut colour = description.clone();
+    colour.normalisation = Normalisation::half(3);
+    Model::write(&path, &colour, &good).unwrap();
+    refused("means");
+
+    // Cut anywhere, and any byte of the header changed: an error or a model, never a panic.
+    Model::write(&path, &description, &good).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(977) {
+        put(&whole[..length]);
+        assert!(Model::load(&path).is_err(), "{length}");
+    }
+    for at in 0..1500 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        put(&bytes);
+        let _ = Model::load(&path);
+    }
+}
+
+type TensorOf = safetensors::tensor::TensorView<'static>;
