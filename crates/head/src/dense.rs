@@ -4,8 +4,8 @@
 //! classes ([`widemargin_objective::RowPass`]): the first adds up each sample's row, the second turns the scores into
 //! derivatives and multiplies them with the rows for the gradient of the features. The gradient of the centres is never
 //! held: the derivatives are, and a third pass multiplies a tile of it out and hands it to the optimiser while it is in the
-//! cache. Scores and derivatives of the first tiles are kept, up to 256 MiB of them, so that with up to 100,000 classes at a
-//! batch of 512 none is computed twice.
+//! cache. Scores and derivatives of the first tiles are kept, up to 256 MiB of them or a quarter of what the centres take, so that with
+//! up to 100,000 classes at a batch of 512, or any number at a quarter of the dimensions, none is computed twice.
 //!
 //! Tiles are worked through in groups, each by one thread, and the groups' sums are put together in their order.
 
@@ -26,8 +26,11 @@ use crate::storage::{Storage, ValuesMut};
 use crate::tile::{Centres, Scored, Tile};
 use crate::{HeadError, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
 
-/// Scores that are held rather than computed twice: 256 MiB of them, whatever the number of classes.
-pub(crate) const SCORES_KEPT: usize = 1 << 26;
+/// Scores that are held rather than computed twice, whatever the number of classes: 256 MiB of them.
+const SCORES_KEPT: usize = 1 << 26;
+/// Values of the centres for which one score more may be held: as much memory as a screened head takes for its bytes. A batch of a
+/// quarter of the dimensions is then never computed twice, and the time of a step stays linear in the number of classes.
+const VALUES_A_SCORE: usize = 4;
 
 /// Above this a gradient is looked at before anything moves, as it may leave the range of `f32`.
 const LARGE: f64 = 1e30;
@@ -105,6 +108,11 @@ struct Scratch {
 }
 
 impl Centres<'_> {
+    /// How many scores may be held.
+    pub(crate) fn scores_kept(&self) -> usize {
+        SCORES_KEPT.max(self.values.len() / VALUES_A_SCORE)
+    }
+
     /// Loss and diagnostics of each sample, from every tile in turn.
     fn first_pass(
         &self,
@@ -164,7 +172,7 @@ impl Centres<'_> {
         }
         let batch = Batch::new(features, self.score);
         let FirstPass { outcomes, points, targets, scored } =
-            self.first_pass(objective, &batch, features, labels, SCORES_KEPT)?;
+            self.first_pass(objective, &batch, features, labels, self.scores_kept())?;
         let HeadEvaluation { loss, losses, diagnostics } = Self::summary(&outcomes, &targets);
 
         let (mut gradient, mut grad_features) = DenseGradient::new(self, batch, outcomes, scored, 0);

@@ -19,8 +19,8 @@ use crate::{dense, sampled};
 
 /// Class centres that are trained with an objective.
 ///
-/// Dense: every class is scored exactly in every step. Memory beside the centres: the optimiser's, of their size, and at most
-/// 256 MiB of scores.
+/// Dense: every class is scored exactly in every step. Memory beside the centres: the optimiser's, of their size, and scores: at most
+/// 256 MiB, or a quarter of what the centres take in `f32` where that is more.
 #[derive(Clone, Debug)]
 pub struct Head {
     pub(crate) classes: usize,

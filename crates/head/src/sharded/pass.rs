@@ -10,7 +10,7 @@ use widemargin_objective::{MatRef, ObjectiveError, PointOutcome, PointPass, norm
 use super::ShardedHead;
 use super::agreement::{agree, fingerprint, of_batch};
 use crate::batch::{Active, Batch, Targets, check_labels};
-use crate::dense::{DenseGradient, FirstPass, SCORES_KEPT};
+use crate::dense::{DenseGradient, FirstPass};
 use crate::forward::{CentreGradient, by_features};
 use crate::tile::{Centres, Scored};
 use crate::{Communicator, HeadError, HeadEvaluation, HeadForward, PendingUpdate};
@@ -224,7 +224,7 @@ impl<C: Communicator> ShardedHead<C> {
         let centres = self.local.scored();
         let batch = Batch::new(features, centres.score);
         let (FirstPass { outcomes, points, targets, scored }, own) =
-            self.first_pass(&batch, features, labels, SCORES_KEPT)?;
+            self.first_pass(&batch, features, labels, centres.scores_kept())?;
         let HeadEvaluation { loss, losses, diagnostics } = Centres::summary(&outcomes, &targets);
 
         let (mut gradient, mut grad_features) =
