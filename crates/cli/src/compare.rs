@@ -1,14 +1,15 @@
 //! `widemargin compare`: are these two the same?
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_embedder::Model;
-use widemargin_objective::{dot, normalise};
+use widemargin_eval::Error;
+use widemargin_eval::templates::{self, TemplateMean};
 
 /// Endings of the files of a folder that count as pictures.
 const PICTURES: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
@@ -64,8 +65,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let model = Model::load(&arguments.model)?;
     let saved = calibration(arguments)?;
     let sides = [pictures(&arguments.a)?, pictures(&arguments.b)?];
-    let [a, b] = [template(&model, &sides[0])?, template(&model, &sides[1])?];
-    let similarity = dot(&a, &b).clamp(-1.0, 1.0);
+    let similarity = similarity(&model, &sides)?;
     let threshold = match (&saved, arguments.threshold) {
         (_, Some(threshold)) => threshold,
         (Some(saved), None) => saved.threshold,
@@ -150,15 +150,22 @@ fn pictures(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The mean of the pictures' unit embeddings, at length one.
-fn template(model: &Model, pictures: &[PathBuf]) -> anyhow::Result<Vec<f32>> {
-    let embeddings = model.embed(pictures)?;
-    let mut mean = vec![0.0; model.dim()];
-    for embedding in embeddings.chunks(model.dim()) {
-        mean.iter_mut().zip(embedding).for_each(|(mean, value)| *mean += value / pictures.len() as f32);
-    }
-    let length = normalise(&mut mean);
-    let folder = pictures[0].parent().unwrap_or(Path::new(".")).display();
-    ensure!(length > 1e-6, "{folder}: its pictures' embeddings cancel, so they have no mean direction");
-    Ok(mean)
+/// Cosine of the two sides' mean directions.
+fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2]) -> anyhow::Result<f64> {
+    let embeddings = model.embed(&sides.concat())?;
+    let labels: Vec<u32> =
+        (0..).zip(sides).flat_map(|(label, side)| side.iter().map(move |_| label)).collect();
+    let mean = TemplateMean::AfterNormalising;
+    let found =
+        templates::build(&embeddings, labels.len(), model.dim(), &labels, mean).map_err(
+            |error| match error {
+                Error::ZeroMean { class, .. } => {
+                    let folder = sides[class as usize][0].parent().unwrap_or(Path::new(".")).display();
+                    anyhow!("{folder}: its pictures' embeddings cancel, so they have no mean direction")
+                }
+                error => error.into(),
+            },
+        )?;
+    let cosine = found.cosine(0, 1).context("two sides make two templates")?;
+    Ok(f64::from(cosine).clamp(-1.0, 1.0))
 }

@@ -1,11 +1,7 @@
-//! Chance that is looked up, not consumed: a generator for each (seed, purpose, two counters).
-//!
-//! The four numbers are the 256-bit key of a ChaCha8 stream, so different ones give unrelated streams and equal ones
-//! the same stream, on every platform and in every release. The few functions on top are written out here because
-//! those of general libraries may change their values between versions.
+//! What chance decides here; the chance itself is [`widemargin_chance`]'s.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+pub(crate) use widemargin_chance::{below, shuffle, unit};
 
 /// What randomness is used for, so that equal counters do not meet.
 #[derive(Debug, Clone, Copy)]
@@ -18,33 +14,13 @@ pub(crate) enum Purpose {
 
 /// The generator of (`seed`, `purpose`, `first`, `second`).
 pub(crate) fn generator(seed: u64, purpose: Purpose, first: u64, second: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose as u64, first, second]) {
-        bytes.copy_from_slice(&number.to_le_bytes());
-    }
-    ChaCha8Rng::from_seed(key)
-}
-
-/// A number in `0..count`, evenly but for one part in 2^64 / `count`. `count` must not be 0.
-pub(crate) fn below(generator: &mut ChaCha8Rng, count: usize) -> usize {
-    ((u128::from(generator.next_u64()) * count as u128) >> 64) as usize
-}
-
-/// A number in `[0, 1)` in steps of 2^-24.
-pub(crate) fn unit(generator: &mut ChaCha8Rng) -> f32 {
-    (generator.next_u32() >> 8) as f32 / (1u32 << 24) as f32
-}
-
-/// Fisher and Yates' shuffle.
-pub(crate) fn shuffle<T>(generator: &mut ChaCha8Rng, values: &mut [T]) {
-    for last in (1..values.len()).rev() {
-        values.swap(last, below(generator, last + 1));
-    }
+    widemargin_chance::generator(seed, purpose as u64, first, second)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::rand_core::RngCore;
 
     #[test]
     fn values_are_stable() {

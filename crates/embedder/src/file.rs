@@ -1,12 +1,12 @@
 //! The file of a model: safetensors, with a description in its metadata.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use widemargin_model::BackboneName;
-use widemargin_model::parameters::{Parameter, Role};
+use widemargin_model::parameters::Parameter;
+use widemargin_model::tensors;
 
 use crate::{Description, Error, Model, Result};
 
@@ -39,15 +39,7 @@ impl Model {
     pub fn write(path: impl AsRef<Path>, description: &Description, numbers: &[Parameter]) -> Result<()> {
         let header = Header { version: VERSION, description: description.clone() };
         let header = serde_json::to_string(&header).expect("numbers and names always have a JSON form");
-        let bytes: Vec<Vec<u8>> =
-            numbers.iter().map(|p| p.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-        let views = numbers.iter().zip(&bytes).map(|(parameter, bytes)| {
-            let view = TensorView::new(Dtype::F32, parameter.shape.clone(), bytes)
-                .expect("a parameter has as many values as its shape says");
-            (parameter.name.as_str(), view)
-        });
-        let metadata = HashMap::from([(KEY.to_owned(), header)]);
-        let bytes = safetensors::serialize(views, Some(metadata)).expect("names and shapes always serialise");
+        let bytes = tensors::pack_with(&tensors::of_parameters(numbers), Some((KEY, header)));
         Ok(widemargin_durable::write_atomic(path, &bytes)?)
     }
 
@@ -86,26 +78,13 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Header, Vec<Parameter>), String> 
     }
     let header =
         serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let numbers = tensors.iter().map(|(name, view)| {
-        if view.dtype() != Dtype::F32 {
-            return Err(format!("tensor '{name}' is {:?}, wanted F32", view.dtype()));
+    let tensors = tensors::unpack(bytes)?;
+    for (name, (_, values)) in &tensors {
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(format!("tensor '{name}', value {at}: found {}, wanted a finite number", values[at]));
         }
-        let (values, _) = view.data().as_chunks::<4>();
-        let values: Vec<f32> = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => {
-                Err(format!("tensor '{name}', value {at}: found {}, wanted a finite number", values[at]))
-            }
-            None => Ok(Parameter {
-                name: name.to_owned(),
-                shape: view.shape().to_vec(),
-                values,
-                role: Role::Weight,
-            }),
-        }
-    });
-    Ok((header, numbers.collect::<std::result::Result<_, _>>()?))
+    }
+    Ok((header, tensors::into_parameters(tensors)))
 }
 
 /// What a header of any version has.

@@ -103,13 +103,8 @@ impl Model {
         for pictures in pictures.chunks(BATCH) {
             let pixels = pictures.par_iter().map(|picture| Ok(read_picture(picture, shape)?));
             let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_>>()?;
-            let found = self.embed_pixels(&pixels.concat()).map_err(|error| match error {
-                Error::NoDirection { picture } => Error::NoDirection {
-                    picture: pictures[picture.parse::<usize>().unwrap_or(0)].as_ref().display().to_string(),
-                },
-                error => error,
-            })?;
-            embeddings.extend(found);
+            let name = |at: usize| pictures[at].as_ref().display().to_string();
+            embeddings.extend(self.embed_named(&pixels.concat(), name)?);
         }
         Ok(embeddings)
     }
@@ -123,6 +118,12 @@ impl Model {
         if !pixels.len().is_multiple_of(shape.values()) {
             return Err(Error::Pixels { found: pixels.len(), shape });
         }
+        self.embed_named(pixels, |at| at.to_string())
+    }
+
+    /// Whole pictures; `name` says what one is called.
+    fn embed_named(&self, pixels: &[u8], name: impl Fn(usize) -> String) -> Result<Vec<f32>> {
+        let shape = self.description.shape();
         let mut embeddings = Vec::with_capacity(pixels.len() / shape.values() * self.dim());
         for pixels in pixels.chunks(BATCH * shape.values()) {
             let mut values = vec![0.0; pixels.len()];
@@ -138,7 +139,7 @@ impl Model {
         for (picture, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
             let length = normalise(embedding);
             if !(length.is_finite() && embedding.iter().any(|value| *value != 0.0)) {
-                return Err(Error::NoDirection { picture: picture.to_string() });
+                return Err(Error::NoDirection { picture: name(picture) });
             }
         }
         Ok(embeddings)

@@ -1,10 +1,11 @@
-//! Chance that is looked up, not consumed: a generator for each (seed, purpose, two numbers).
+//! What chance decides of a set; the chance itself is [`widemargin_chance`]'s.
 //!
 //! A drawing's distortion depends on the seed, its character and its font alone. Another font on the machine adds
 //! samples; it changes none.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+pub(crate) use widemargin_chance::shuffle;
+use widemargin_chance::unit;
 
 /// What chance decides.
 #[derive(Debug, Clone, Copy)]
@@ -15,26 +16,14 @@ pub(crate) enum Purpose {
     Unseen = 4,
 }
 
-/// The generator of (`seed`, `purpose`, `first`, `second`): a ChaCha8 stream with these as its key.
+/// The generator of (`seed`, `purpose`, `first`, `second`).
 pub(crate) fn generator(seed: u64, purpose: Purpose, first: u64, second: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose as u64, first, second]) {
-        bytes.copy_from_slice(&number.to_le_bytes());
-    }
-    ChaCha8Rng::from_seed(key)
+    widemargin_chance::generator(seed, purpose as u64, first, second)
 }
 
 /// A number in `[low, high)`.
 pub(crate) fn between(generator: &mut ChaCha8Rng, low: f32, high: f32) -> f32 {
-    low + (high - low) * ((generator.next_u32() >> 8) as f32 / (1u32 << 24) as f32)
-}
-
-/// Fisher and Yates' shuffle.
-pub(crate) fn shuffle<T>(generator: &mut ChaCha8Rng, values: &mut [T]) {
-    for last in (1..values.len()).rev() {
-        let other = (u128::from(generator.next_u64()) * (last as u128 + 1)) >> 64;
-        values.swap(last, other as usize);
-    }
+    low + (high - low) * unit(generator)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod layers;
 pub mod objectives;
 pub mod operations;
 pub mod parameters;
+pub mod tensors;
 
 pub use backbones::{Backbone, BackboneConfig, BackboneName, InputShape};
 pub use error::Error;

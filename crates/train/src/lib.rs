@@ -15,7 +15,6 @@ mod prepare;
 pub mod progress;
 mod run;
 mod schedule;
-pub mod tensors;
 mod trainer;
 
 pub use config::Config;

@@ -3,16 +3,16 @@
 use crate::checkpoint::Parts;
 use crate::config::{Config, OptimiserName, PrecisionName};
 use crate::criterion::{Criterion, CriterionState};
-use crate::tensors::{self, Tensors};
 use crate::{Error, Prepared};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use widemargin_data::{Batch, PictureShape, evaluation_batches};
+use widemargin_data::{Batch, evaluation_batches};
 use widemargin_embedder::{Description, Model};
 use widemargin_head::{Diagnostics, HeadConfig, HeadError, HeadTensor, MatRef, Optimiser, OptimiserConfig};
 use widemargin_model::parameters::{self, Role};
+use widemargin_model::tensors::{self, Tensors};
 use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
 use widemargin_objective::normalise;
 use widemargin_objective::pairs::PairError;
@@ -38,7 +38,6 @@ pub struct Trainer {
     centres_factor: f64,
     clip_norm: f64,
     seed: u64,
-    shape: PictureShape,
     model: BackboneConfig,
     device: Device,
     /// The type of the backbone's activations in training, if not `f32`.
@@ -123,7 +122,6 @@ impl Trainer {
             centres_factor: config.optimiser.centres_factor,
             clip_norm: config.optimiser.clip_norm,
             seed,
-            shape,
             model,
             device,
             half,
@@ -141,7 +139,7 @@ impl Trainer {
     }
 
     fn tensor(&self, pixels: Vec<f32>, batch: usize, device: &Device) -> Tensor<4> {
-        let s = self.shape;
+        let s = self.model.input;
         Tensor::from_data(TensorData::new(pixels, [batch, s.channels, s.height, s.width]), device)
     }
 
@@ -323,8 +321,7 @@ impl Trainer {
     /// Everything as the parts of a checkpoint.
     pub(crate) fn parts(&self, step: u64, seconds: f64) -> Parts {
         let all = parameters::parameters(&self.backbone);
-        let model: Tensors =
-            all.iter().map(|p| (p.name.clone(), (p.shape.clone(), p.values.clone()))).collect();
+        let model = tensors::of_parameters(&all);
         let mut memories = Tensors::new();
         let learnt = all.iter().filter(|p| p.role != Role::Buffer);
         for (parameter, optimiser) in learnt.zip(&self.optimisers) {
@@ -357,10 +354,7 @@ impl Trainer {
             serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
 
         let stored = tensors::unpack(part("model")?).map_err(|error| format!("model: {error}"))?;
-        let stored: Vec<parameters::Parameter> = stored
-            .into_iter()
-            .map(|(name, (shape, values))| parameters::Parameter { name, shape, values, role: Role::Weight })
-            .collect();
+        let stored = tensors::into_parameters(stored);
         let backbone =
             parameters::with_parameters(self.backbone.clone(), &stored).map_err(|e| format!("model: {e}"))?;
 

@@ -68,9 +68,7 @@ impl Identification {
             false_alarms: reach(&self.alarms),
         })
     }
-}
 
-impl Identification {
     /// Points of a curve, from no false alarm to all: each with the rate of false alarms that there are, not one allowed. At most
     /// about 200, denser where alarms are few.
     pub fn curve(&self) -> Vec<DirAtFar> {

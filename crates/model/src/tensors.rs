@@ -1,9 +1,11 @@
-//! Named tensors as safetensors bytes and back: the payload of every file of a checkpoint that holds numbers.
+//! Named tensors as safetensors bytes and back: the payload of every file of a checkpoint that holds numbers, and the file of a model.
 //!
 //! The order of the names is fixed by the format, so the same tensors give the same bytes.
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::parameters::{Parameter, Role};
 
 /// Named tensors of `f32`.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -13,6 +15,15 @@ pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// # Panics
 /// If a tensor has not as many values as its shape says.
 pub fn pack(tensors: &Tensors) -> Vec<u8> {
+    pack_with(tensors, None)
+}
+
+/// [`pack`] with one entry of metadata, key and value; more of them would be written in any order.
+///
+/// # Panics
+/// As [`pack`].
+pub fn pack_with(tensors: &Tensors, entry: Option<(&str, String)>) -> Vec<u8> {
+    let metadata = entry.map(|(key, value)| HashMap::from([(key.to_owned(), value)]));
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
@@ -22,7 +33,7 @@ pub fn pack(tensors: &Tensors) -> Vec<u8> {
             .expect("shape and length agree in this program");
         (name.as_str(), view)
     });
-    safetensors::serialize(views, None).expect("names and shapes always serialise")
+    safetensors::serialize(views, metadata).expect("names and shapes always serialise")
 }
 
 /// Unpacks what [`pack`] made.
@@ -41,6 +52,17 @@ pub fn unpack(bytes: &[u8]) -> Result<Tensors, String> {
         tensors.insert(name, (view.shape().to_vec(), values));
     }
     Ok(tensors)
+}
+
+/// The numbers of a backbone by name.
+pub fn of_parameters(parameters: &[Parameter]) -> Tensors {
+    parameters.iter().map(|p| (p.name.clone(), (p.shape.clone(), p.values.clone()))).collect()
+}
+
+/// The same back. Roles are not stored: whoever takes these in ([`crate::parameters::with_parameters`]) knows them by name.
+pub fn into_parameters(tensors: Tensors) -> Vec<Parameter> {
+    let parameter = |(name, (shape, values))| Parameter { name, shape, values, role: Role::Weight };
+    tensors.into_iter().map(parameter).collect()
 }
 
 /// Takes one tensor out, checking its length.
