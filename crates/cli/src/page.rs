@@ -14,6 +14,8 @@ use widemargin_train::{Config, Prepared};
 
 /// Points of a training curve on the page.
 const CURVE_POINTS: usize = 200;
+/// Classes that are named in a sentence.
+const NAMED_CLASSES: usize = 20;
 /// Query pictures of each compared class.
 const QUERIES_A_CLASS: usize = 2;
 /// Neighbours of each query.
@@ -32,7 +34,7 @@ pub(crate) fn closing_table<'a>(judged: impl Iterator<Item = &'a Judged>) -> Str
         Column::right("recall at 1"),
         Column::right("MAP@R"),
         Column::right("seconds"),
-        Column::right("pictures/s"),
+        Column::right("samples/s"),
     ]);
     let percent = |value: f64| format!("{:.2} %", 100.0 * value);
     for Judged { judgement: j, .. } in judged {
@@ -63,8 +65,12 @@ pub(crate) fn judged_on(judgement: &Judgement) -> String {
     } else {
         "classes, all of them trained on"
     };
-    let classes = comparison.classes.join(", ");
-    format!("{} {kind}: {classes} ({} test pictures)", comparison.classes.len(), comparison.pictures)
+    let named = comparison.classes.iter().take(NAMED_CLASSES);
+    let mut classes = named.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = comparison.classes.len().saturating_sub(NAMED_CLASSES) {
+        classes += &format!(" and {more} more");
+    }
+    format!("{} {kind}: {classes} ({} test samples)", comparison.classes.len(), comparison.pictures)
 }
 
 /// The page of one or several runs on the same pictures.
@@ -87,10 +93,11 @@ pub(crate) fn render(
     let input = ReportInput {
         title: format!("{} on {}", names.join(", "), prepared.set.name()),
         lead: format!(
-            "Backbone {}, embedding dimension {}, {} training pictures of {} known classes, {} epochs, seed {}.",
+            "Backbone {}, embedding dimension {}, {} training {} of {} known classes, {} epochs, seed {}.",
             config.model.backbone,
             config.model.embedding,
             prepared.training.samples.len(),
+            prepared.set.kind(),
             prepared.split.known().len(),
             config.training.epochs,
             config.training.seed
@@ -181,7 +188,9 @@ fn curve(metrics: &[Metrics], of: impl Fn(&Metrics) -> f64) -> Vec<(f64, f64)> {
 }
 
 fn neighbours(prepared: &Prepared, judged: &Judged) -> anyhow::Result<Vec<NeighbourRow>> {
-    let (set, labels) = (&prepared.set, judged.embeddings.labels());
+    let (Some(set), labels) = (prepared.set.pictures(), judged.embeddings.labels()) else {
+        return Ok(Vec::new());
+    };
     let shape = set.shape();
     let picture = |row: usize| -> anyhow::Result<Picture> {
         let pixels = set.read(judged.compared[row] as usize)?;

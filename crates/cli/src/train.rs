@@ -23,9 +23,13 @@ const NAMED_UNSEEN: usize = 20;
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
-    /// Folder of IDX files, or of pictures with one folder a class [default: Fashion-MNIST]
+    /// Folder of IDX files, or of pictures with one folder a class; or a table of embeddings: .npy, .safetensors, .csv, .parquet
+    /// [default: Fashion-MNIST]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    labels: Option<PathBuf>,
     /// TOML file with the configuration; the flags below take precedence
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     config: Option<PathBuf>,
@@ -50,7 +54,7 @@ pub(crate) struct TrainArguments {
     /// Margin m, or auto: by the number of classes
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     margin: Option<Amount>,
-    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, mlp, linear, identity
+    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, mlp, linear, identity [default: small-cnn; linear for a table]
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
     /// Numbers in an embedding; 2 and 3 can be looked at
@@ -126,9 +130,16 @@ impl TrainArguments {
             None => Config::default(),
         };
         let set = |target: &mut Option<Amount>, value: Option<Amount>| *target = value.or(*target);
+        // Whole, so that the run can be continued from any folder.
+        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         if let Some(path) = &self.data {
-            // Whole, so that the run can be continued from any folder.
-            config.data.path = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+            config.data.path = Some(whole(path));
+        }
+        if let Some(path) = &self.labels {
+            config.data.labels = Some(whole(path));
+        }
+        if self.config.is_none() && config.data.is_table() {
+            config.model.backbone = BackboneName::Linear;
         }
         config.data.unseen = self.unseen.unwrap_or(config.data.unseen);
         if !self.unseen_classes.is_empty() {
@@ -236,15 +247,16 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
     }
     let prepared = Prepared::new(config)?;
     let set = &prepared.set;
+    let (kind, shape) = (set.kind(), set.shape());
     observer.message(&format!(
-        "{}: {} pictures of {}, training on {} of {} known classes, judging on {}",
+        "{}: {} {kind} of {}, training on {} of {} known classes, judging on {}",
         set.name(),
         set.len(),
-        set.shape(),
+        if set.pictures().is_some() { shape.to_string() } else { format!("{} numbers", shape.values()) },
         prepared.training.samples.len(),
         prepared.split.known().len(),
         if prepared.split.is_closed() {
-            format!("{} test pictures of the same classes", prepared.known.samples.len())
+            format!("{} test {kind} of the same classes", prepared.known.samples.len())
         } else {
             let classes = prepared.split.unseen();
             let names: Vec<&str> = classes
@@ -256,7 +268,7 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
                 0 => String::new(),
                 more => format!(" and {more} more classes"),
             };
-            format!("{} pictures of unseen {}{more}", prepared.unseen.len(), names.join(", "))
+            format!("{} {kind} of unseen {}{more}", prepared.unseen.len(), names.join(", "))
         }
     ));
     for bad in set.bad() {

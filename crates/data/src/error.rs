@@ -57,6 +57,9 @@ pub enum DataError {
         /// The class.
         class: String,
     },
+    /// A table of embeddings or its labels.
+    #[error(transparent)]
+    Table(#[from] widemargin_tables::FileError),
     /// The operating system refused to read.
     #[error("{path}: cannot be read")]
     Read {

@@ -1,8 +1,9 @@
-//! Labelled pictures in: IDX files, image folders, splits, samplers, augmentation, loading.
+//! Labelled pictures and vectors in: IDX files, image folders, tables of embeddings, splits, samplers, augmentation, loading.
 //!
 //! What training and evaluation need from data, in the order of its path:
 //!
-//! 1. a [`PictureSet`]: pictures of one shape as bytes, a class and a [`Part`] for each (embedded, IDX or folders);
+//! 1. a [`SampleSet`]: a [`PictureSet`] (pictures of one shape as bytes; embedded, IDX or folders) or a [`VectorSet`] (rows of a
+//!    table), with a class and a [`Part`] for each;
 //! 2. an [`OpenSetSplit`]: which classes are *known* (trained on) and which are *unseen* (judged on);
 //! 3. a [`Sampler`]: which samples stand in which batch of an epoch;
 //! 4. an [`Augment`]: what is done to a training picture by chance, and a [`Normalisation`] that makes numbers of bytes;
@@ -36,6 +37,7 @@ mod decode;
 mod embedded;
 mod error;
 mod folder;
+mod hold_out;
 mod idx;
 mod loader;
 mod normalise;
@@ -43,11 +45,13 @@ mod parallel;
 mod picture_set;
 mod random;
 mod resize;
+mod sample_set;
 mod sampler;
 mod shape;
 mod split;
 #[cfg(test)]
 mod testing;
+mod vector_set;
 
 pub use augment::Augment;
 pub use decode::read_picture;
@@ -56,9 +60,11 @@ pub use error::DataError;
 pub use loader::{Batch, EvaluationBatch, Loader, LoaderSettings, TrainingSamples, evaluation_batches};
 pub use normalise::Normalisation;
 pub use picture_set::{BadPicture, OpenOptions, PictureSet};
+pub use sample_set::{Labelled, SampleSet};
 pub use sampler::Sampler;
 pub use shape::{Part, PictureShape};
 pub use split::OpenSetSplit;
+pub use vector_set::{VectorOptions, VectorSet};
 
 /// What this crate returns.
 pub type Result<T> = std::result::Result<T, DataError>;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::normalise::apply_tables;
-use crate::{Augment, DataError, Normalisation, PictureSet, Result, Sampler};
+use crate::sample_set::Reader;
+use crate::{Augment, DataError, Labelled, Normalisation, Result, SampleSet, Sampler};
 
 /// The samples to train on, each with the label that the model is to learn for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ pub struct TrainingSamples {
 
 impl TrainingSamples {
     /// The samples of known classes in `samples` with their dense labels; others are left out.
-    pub fn known(set: &PictureSet, split: &crate::OpenSetSplit, samples: &[u32]) -> Self {
+    pub fn known(set: &impl Labelled, split: &crate::OpenSetSplit, samples: &[u32]) -> Self {
         let labelled = |sample: &u32| {
             let class = *set.labels().get(*sample as usize)?;
             Some((*sample, split.known_label(class)?))
@@ -39,7 +39,7 @@ impl TrainingSamples {
 pub struct LoaderSettings {
     /// Which samples stand in which batch.
     pub sampler: Sampler,
-    /// What is done to pictures by chance.
+    /// What is done to pictures by chance; nothing to vectors.
     pub augment: Augment,
     /// What makes numbers of bytes.
     pub normalisation: Normalisation,
@@ -64,14 +64,14 @@ impl LoaderSettings {
     }
 }
 
-/// Pictures ready for the model.
+/// Pictures or vectors ready for the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Epoch, from 0.
     pub epoch: u64,
     /// Batch in the epoch, from 0.
     pub step_in_epoch: u64,
-    /// Normalised pictures, `[batch, channels, height, width]`.
+    /// Normalised pictures, `[batch, channels, height, width]`, or vectors, `[batch, 1, 1, numbers]`.
     pub pixels: Vec<f32>,
     /// One label a picture, from [`TrainingSamples::labels`].
     pub labels: Vec<u32>,
@@ -94,7 +94,8 @@ impl Loader {
     /// [`DataError::Length`] unless samples and labels are as many, [`DataError::NoSuchSample`],
     /// [`DataError::Setting`] (a start beyond the last step of an epoch, `ahead` of 0, augmentation, batch),
     /// [`DataError::NoSamples`], [`DataError::Read`] if a thread cannot be started.
-    pub fn new(set: Arc<PictureSet>, data: TrainingSamples, settings: LoaderSettings) -> Result<Self> {
+    pub fn new(set: impl Into<SampleSet>, data: TrainingSamples, settings: LoaderSettings) -> Result<Self> {
+        let set = set.into();
         if data.samples.len() != data.labels.len() {
             let (found, wanted) = (data.labels.len(), data.samples.len());
             return Err(DataError::Length { what: "labels (one a sample)", found, wanted });
@@ -106,7 +107,7 @@ impl Loader {
             return Err(DataError::setting("batches ahead", &0, "at least 1"));
         }
         settings.augment.validate(set.shape())?;
-        settings.normalisation.validate(set.shape().channels)?;
+        let reader = set.reader(&settings.normalisation)?;
         let (epoch, step) = settings.start;
         let plan = Arc::new(settings.sampler.epoch_batches(&data.labels, settings.seed, epoch)?);
         let steps = plan.len() as u64;
@@ -125,8 +126,7 @@ impl Loader {
             changed: Condvar::new(),
             stopped: AtomicBool::new(false),
         });
-        let tables = settings.normalisation.tables();
-        let maker = Arc::new(Maker { set, data, settings, tables });
+        let maker = Arc::new(Maker { reader, data, settings });
         let mut loader = Self { maker, shelf, workers: Vec::with_capacity(threads) };
         for number in 0..threads {
             let (maker, shelf) = (Arc::clone(&loader.maker), Arc::clone(&loader.shelf));
@@ -293,10 +293,9 @@ fn work(maker: &Maker, shelf: &Shelf) {
 /// What it takes to make a batch.
 #[derive(Debug)]
 struct Maker {
-    set: Arc<PictureSet>,
+    reader: Reader,
     data: TrainingSamples,
     settings: LoaderSettings,
-    tables: Vec<[f32; 256]>,
 }
 
 impl Maker {
@@ -309,60 +308,60 @@ impl Maker {
     fn make(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
         let Claim { epoch, step, .. } = *claim;
         let positions = &claim.plan[step as usize];
-        let (shape, settings) = (self.set.shape(), &self.settings);
+        let settings = &self.settings;
         // Where this batch starts in the epoch; all batches but the last are equally long.
         let start = step * claim.plan.first().map_or(0, Vec::len) as u64;
         let pick =
             |from: &[u32]| positions.iter().map(|position| from[*position as usize]).collect::<Vec<u32>>();
         let (sample_ids, labels) = (pick(&self.data.samples), pick(&self.data.labels));
 
-        let values = shape.values();
-        let mut bytes = vec![0; values];
+        let values = self.reader.set.shape().values();
+        let mut bytes = Vec::new();
         let mut pixels = vec![0.0; positions.len() * values];
         for ((sample, place), out) in sample_ids.iter().zip(start..).zip(pixels.chunks_exact_mut(values)) {
             if stopped.load(Ordering::Relaxed) {
                 break; // Nobody will look at this batch.
             }
-            self.set.read_into(*sample as usize, &mut bytes).map_err(|source| DataError::Sample {
-                epoch,
-                step,
-                id: self.set.sample_id(*sample as usize),
-                source: Box::new(source),
-            })?;
-            settings.augment.apply_valid(&mut bytes, shape, settings.seed, epoch, place);
-            apply_tables(&self.tables, &bytes, out);
+            let variation = (&settings.augment, settings.seed, epoch, place);
+            self.reader
+                .read(*sample as usize, Some(variation), &mut bytes, out)
+                .map_err(|source| self.reader.failed(epoch, step, *sample, source))?;
         }
         Ok(Batch { epoch, step_in_epoch: step, pixels, labels, sample_ids })
     }
 }
 
-/// Pictures to be embedded, in the order they were asked for.
+/// Samples to be embedded, in the order they were asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationBatch {
     /// Sample numbers in the set.
     pub sample_ids: Vec<u32>,
-    /// Normalised pictures, `[batch, channels, height, width]`.
+    /// Normalised pictures or vectors, `[batch, channels, height, width]`.
     pub pixels: Vec<f32>,
 }
 
 /// The given samples in order, in batches of `batch` (the last may be smaller), normalised and not augmented.
 ///
 /// Read in the thread that asks. An error ends the iteration; `batch` of 0 counts as 1.
+///
+/// # Errors
+/// As [`Normalisation::validate`].
 pub fn evaluation_batches<'a>(
-    set: &'a PictureSet,
+    set: &SampleSet,
     samples: &'a [u32],
     batch: usize,
-    normalisation: &'a Normalisation,
-) -> impl Iterator<Item = Result<EvaluationBatch>> + 'a {
+    normalisation: &Normalisation,
+) -> Result<impl Iterator<Item = Result<EvaluationBatch>> + use<'a>> {
+    let reader = set.reader(normalisation)?;
     let mut rest: VecDeque<&[u32]> = samples.chunks(batch.max(1)).collect();
-    std::iter::from_fn(move || {
+    Ok(std::iter::from_fn(move || {
         let ids = rest.pop_front()?;
-        let pixels = set.read_batch(ids, normalisation);
+        let pixels = reader.read_all(ids);
         if pixels.is_err() {
             rest.clear();
         }
         Some(pixels.map(|pixels| EvaluationBatch { sample_ids: ids.to_vec(), pixels }))
-    })
+    }))
 }
 
 #[cfg(test)]

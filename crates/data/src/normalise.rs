@@ -6,6 +6,8 @@ use crate::{DataError, PictureShape, Result};
 
 /// Mean and standard deviation of each channel, of values scaled to 0..1.
 ///
+/// Of vectors, which have one channel and are not scaled to 0..1, see [`VectorSet::scale`](crate::VectorSet::scale).
+///
 /// They belong to a trained model as much as its weights do: pictures it is shown later must be normalised alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +91,13 @@ impl Normalisation {
         }
         apply_tables(&self.tables(), pixels, out);
         Ok(())
+    }
+
+    /// Normalises vectors in place: `(x - mean) / deviation` with those of the only channel, and no division by 255.
+    pub fn apply_to_numbers(&self, values: &mut [f32]) {
+        if let ([mean], [deviation]) = (self.mean.as_slice(), self.deviation.as_slice()) {
+            values.iter_mut().for_each(|value| *value = (*value - mean) / deviation);
+        }
     }
 }
 

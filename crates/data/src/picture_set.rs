@@ -11,10 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::folder::{self, FoundFile};
 use crate::idx::{self, IdxPart};
-use crate::normalise::{Normalisation, apply_tables};
+use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
-use crate::random::{Purpose, generator, shuffle};
-use crate::{DataError, Part, PictureShape, Result, decode};
+use crate::{DataError, Part, PictureShape, Result, decode, hold_out};
 
 /// Classes of IDX files that are named by their numbers, at most.
 const MAX_NUMBERED: u32 = 1 << 24;
@@ -310,18 +309,7 @@ impl PictureSet {
 
     /// Makes a share of each class the test part, and puts it behind the training part.
     fn with_held_out(self, options: &OpenOptions) -> Self {
-        let mut by_class = vec![Vec::new(); self.class_names.len()];
-        for (sample, label) in self.labels.iter().enumerate() {
-            by_class[*label as usize].push(sample);
-        }
-        let mut test = vec![false; self.labels.len()];
-        for (class, samples) in by_class.iter_mut().enumerate() {
-            let count = (samples.len() as f64 * options.hold_out).round() as usize;
-            shuffle(&mut generator(options.seed, Purpose::HoldOut, class as u64, 0), samples);
-            for sample in &samples[..count.clamp(1, samples.len() - 1)] {
-                test[*sample] = true;
-            }
-        }
+        let test = hold_out::by_class(&self.labels, self.class_names.len(), options.hold_out, options.seed);
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         order.sort_by_key(|sample| test[*sample]);
         let part = |sample: &usize| if test[*sample] { Part::Test } else { Part::Train };
@@ -450,22 +438,6 @@ impl PictureSet {
         Ok(())
     }
 
-    /// Normalised pictures, `[samples, channels, height, width]`, without augmentation.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read) and [`Normalisation::validate`].
-    pub fn read_batch(&self, samples: &[u32], normalisation: &Normalisation) -> Result<Vec<f32>> {
-        normalisation.validate(self.shape.channels)?;
-        let (tables, values) = (normalisation.tables(), self.shape.values());
-        let mut pixels = vec![0; values];
-        let mut out = vec![0.0; samples.len() * values];
-        for (sample, out) in samples.iter().zip(out.chunks_exact_mut(values)) {
-            self.read_into(*sample as usize, &mut pixels)?;
-            apply_tables(&tables, &pixels, out);
-        }
-        Ok(out)
-    }
-
     /// Mean and standard deviation of each channel over `samples`, of values scaled to 0..1.
     ///
     /// Counted in whole numbers: the same bits in any order and on any number of threads.
@@ -487,7 +459,7 @@ impl PictureSet {
                     }
                 }
             }
-            Ok(counts)
+            Ok::<_, DataError>(counts)
         };
         let groups: Vec<&[u32]> = samples.chunks(64).collect();
         let mut total = vec![[0u64; 256]; self.shape.channels];

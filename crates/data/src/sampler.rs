@@ -23,6 +23,19 @@ pub enum Sampler {
         /// Whether a last batch that is not full is left out.
         drop_last: bool,
     },
+    /// Every sample once, in random order within a reach: the samples are cut into blocks of neighbours, the blocks come in random order,
+    /// and the samples of `blocks_together` blocks at a time are shuffled. For tables in files: what is read at a time lies in
+    /// few places. With no more blocks than are taken together it is a shuffle of all.
+    ShuffledBlocks {
+        /// Samples in a batch.
+        batch: usize,
+        /// Whether a last batch that is not full is left out.
+        drop_last: bool,
+        /// Samples in a block; the last may be smaller.
+        block: usize,
+        /// Blocks whose samples are shuffled together.
+        blocks_together: usize,
+    },
     /// P x K: `classes_per_batch` different classes, `samples_per_class` samples of each, class by class.
     ///
     /// Classes come round in random order, each once before any comes again (no class twice in a batch). So do the
@@ -38,11 +51,17 @@ pub enum Sampler {
     },
 }
 
+/// Fewer samples than a batch, where a batch that is not full is left out.
+const UNFILLED: DataError =
+    DataError::NoSamples { purpose: "fill a single batch, and unfilled ones are dropped" };
+
 impl Sampler {
     /// Samples in a full batch.
     pub fn batch_size(&self) -> usize {
         match *self {
-            Self::Sequential { batch } | Self::Shuffled { batch, .. } => batch,
+            Self::Sequential { batch }
+            | Self::Shuffled { batch, .. }
+            | Self::ShuffledBlocks { batch, .. } => batch,
             Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
                 classes_per_batch.saturating_mul(samples_per_class)
             }
@@ -54,8 +73,12 @@ impl Sampler {
     pub fn batches_per_epoch(&self, samples: usize) -> usize {
         let size = self.batch_size().max(1);
         match *self {
-            Self::Shuffled { drop_last: true, .. } => samples / size,
-            Self::Sequential { .. } | Self::Shuffled { .. } => samples.div_ceil(size),
+            Self::Shuffled { drop_last: true, .. } | Self::ShuffledBlocks { drop_last: true, .. } => {
+                samples / size
+            }
+            Self::Sequential { .. } | Self::Shuffled { .. } | Self::ShuffledBlocks { .. } => {
+                samples.div_ceil(size)
+            }
             Self::ClassBalanced { batches: 0, .. } => (samples / size).max(1),
             Self::ClassBalanced { batches, .. } => batches,
         }
@@ -84,12 +107,30 @@ impl Sampler {
             }
             Self::Shuffled { batch, .. } => {
                 if count == 0 {
-                    return Err(DataError::NoSamples {
-                        purpose: "fill a single batch, and unfilled ones are dropped",
-                    });
+                    return Err(UNFILLED);
                 }
                 let mut order: Vec<u32> = (0..labels.len() as u32).collect();
                 shuffle(&mut random, &mut order);
+                Ok(order.chunks(batch).take(count).map(<[u32]>::to_vec).collect())
+            }
+            Self::ShuffledBlocks { batch, block, blocks_together, .. } => {
+                for (name, found) in [("block", block), ("blocks-together", blocks_together)] {
+                    if found == 0 {
+                        return Err(DataError::setting(name, &0, "at least 1"));
+                    }
+                }
+                if count == 0 {
+                    return Err(UNFILLED);
+                }
+                let all: Vec<u32> = (0..labels.len() as u32).collect();
+                let mut blocks: Vec<&[u32]> = all.chunks(block).collect();
+                shuffle(&mut random, &mut blocks);
+                let mut order = Vec::with_capacity(all.len());
+                for together in blocks.chunks(blocks_together) {
+                    let mut together = together.concat();
+                    shuffle(&mut random, &mut together);
+                    order.extend(together);
+                }
                 Ok(order.chunks(batch).take(count).map(<[u32]>::to_vec).collect())
             }
             Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
@@ -174,6 +215,39 @@ mod tests {
         assert!(matches!(balanced(3, 2, 1).epoch_batches(&[1, 1, 2], 0, 0), Err(DataError::Setting { .. })));
         assert!(matches!(balanced(0, 2, 1).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
         assert!(matches!(balanced(1, 0, 1).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
+    }
+
+    #[test]
+    fn blocks_are_shuffled_within_reach_and_every_sample_comes_once() {
+        let sampler = |block, blocks_together| Sampler::ShuffledBlocks {
+            batch: 7,
+            drop_last: false,
+            block,
+            blocks_together,
+        };
+        let order = |sampler: Sampler, epoch| sampler.epoch_batches(&[0; 100], 3, epoch).unwrap().concat();
+        for (block, together) in [(10, 2), (7, 3), (100, 1), (1, 1000), (30, 2)] {
+            let order = order(sampler(block, together), 0);
+            assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 100);
+            // every stretch of blocks taken together holds whole blocks
+            let blocks = |stretch: &[u32]| {
+                stretch.iter().map(|at| *at as usize / block).collect::<BTreeSet<_>>().len()
+            };
+            if 100 % block == 0 {
+                assert!(order.chunks(block * together).all(|stretch| blocks(stretch) <= together));
+            }
+        }
+        assert_ne!(order(sampler(10, 2), 0), order(sampler(10, 2), 1));
+        assert_ne!(
+            order(sampler(10, 1), 0)[..10],
+            (0..10).collect::<Vec<u32>>(),
+            "shuffled within a block too"
+        );
+        for bad in [sampler(0, 1), sampler(1, 0)] {
+            assert!(matches!(bad.epoch_batches(&[0; 9], 0, 0), Err(DataError::Setting { .. })));
+        }
+        let few = Sampler::ShuffledBlocks { batch: 10, drop_last: true, block: 2, blocks_together: 1 };
+        assert!(matches!(few.epoch_batches(&[0; 9], 0, 0), Err(DataError::NoSamples { .. })));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::random::{Purpose, generator, shuffle};
-use crate::{DataError, Part, PictureSet, Result};
+use crate::{DataError, Labelled, Part, Result};
 
 /// Least number of classes on a side of a split.
 const LEAST: usize = 2;
@@ -91,17 +91,17 @@ impl OpenSetSplit {
     }
 
     /// Samples of known classes in one part of a set, ascending.
-    pub fn known_samples(&self, set: &PictureSet, part: Part) -> Vec<u32> {
+    pub fn known_samples(&self, set: &impl Labelled, part: Part) -> Vec<u32> {
         samples(set, part, &self.known)
     }
 
     /// Samples of unseen classes in one part of a set, ascending.
-    pub fn unseen_samples(&self, set: &PictureSet, part: Part) -> Vec<u32> {
+    pub fn unseen_samples(&self, set: &impl Labelled, part: Part) -> Vec<u32> {
         samples(set, part, &self.unseen)
     }
 }
 
-fn samples(set: &PictureSet, part: Part, classes: &[u32]) -> Vec<u32> {
+fn samples(set: &impl Labelled, part: Part, classes: &[u32]) -> Vec<u32> {
     let wanted = |(sample, label): (usize, &u32)| {
         (set.part(sample) == part && classes.binary_search(label).is_ok()).then_some(sample as u32)
     };

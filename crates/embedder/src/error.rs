@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use widemargin_data::PictureShape;
 
+use crate::Takes;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,9 +36,26 @@ pub enum Error {
         shape: PictureShape,
     },
     /// An embedding without a direction, which no cosine can be taken with.
-    #[error("{picture}: its embedding is zero or not finite, so it has no direction to compare")]
+    #[error("{sample}: its embedding is zero or not finite, so it has no direction to compare")]
     NoDirection {
-        /// The picture: its file, or its place.
-        picture: String,
+        /// The picture or vector: its file, or its place.
+        sample: String,
+    },
+    /// Numbers that are no whole number of vectors.
+    #[error("{found} numbers; wanted a whole number of vectors of {dim}")]
+    Numbers {
+        /// How many numbers there are.
+        found: usize,
+        /// What a vector has.
+        dim: usize,
+    },
+    /// A model that takes something else.
+    #[error("the model takes {}", match takes {
+        Takes::Pictures => "pictures, not vectors",
+        Takes::Vectors => "vectors (it was trained on a table of embeddings), not pictures",
+    })]
+    Takes {
+        /// What it takes.
+        takes: Takes,
     },
 }

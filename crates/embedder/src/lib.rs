@@ -1,4 +1,4 @@
-//! A trained model in use: pictures to embeddings of length one.
+//! A trained model in use: pictures, or ready-made vectors, to embeddings of length one.
 //!
 //! ```no_run
 //! use widemargin_embedder::Model;
@@ -37,13 +37,38 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Pictures that are in memory at a time.
 const BATCH: usize = 64;
 
+/// Vectors that go through the backbone at a time.
+const VECTORS: usize = 1024;
+
+/// What a model makes embeddings of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takes {
+    /// Pictures, as files or bytes.
+    #[default]
+    Pictures,
+    /// Ready-made embeddings, as rows of numbers.
+    Vectors,
+}
+
+impl Takes {
+    /// Pictures are what is not said.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+    fn is_pictures(&self) -> bool {
+        *self == Self::Pictures
+    }
+}
+
 /// What must be known of a model beside its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// The backbone, and the shape of the pictures that it takes.
     pub backbone: BackboneConfig,
-    /// What is done to the bytes of a picture, as in training.
+    /// Whether it takes pictures or vectors.
+    #[serde(default, skip_serializing_if = "Takes::is_pictures")]
+    pub takes: Takes,
+    /// What is done to the bytes of a picture, or the numbers of a vector, as in training.
     pub normalisation: Normalisation,
     /// What it was trained by, in words.
     pub objective: String,
@@ -95,9 +120,10 @@ impl Model {
     /// grey or colour as it wants them.
     ///
     /// # Errors
-    /// [`Error::Data`] naming the file that cannot be read as a picture; [`Error::NoDirection`] for a picture whose embedding is
+    /// [`Error::Takes`] for a model of vectors; [`Error::Data`] naming the file that cannot be read as a picture; [`Error::NoDirection`] for a picture whose embedding is
     /// zero or not finite.
     pub fn embed(&self, pictures: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
+        self.require(Takes::Pictures)?;
         let shape = self.description.shape();
         let mut embeddings = Vec::with_capacity(pictures.len() * self.dim());
         for pictures in pictures.chunks(BATCH) {
@@ -114,11 +140,56 @@ impl Model {
     /// # Errors
     /// [`Error::Pixels`] if that is not a whole number of pictures; [`Error::NoDirection`] with the picture's place, from 0.
     pub fn embed_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>> {
+        self.require(Takes::Pictures)?;
         let shape = self.description.shape();
         if !pixels.len().is_multiple_of(shape.values()) {
             return Err(Error::Pixels { found: pixels.len(), shape });
         }
         self.embed_named(pixels, |at| at.to_string())
+    }
+
+    /// Embeddings of vectors such as the model was trained on: `[rows, numbers]`, row-major, as they are in a table.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for a model of pictures; [`Error::Numbers`] if that is not a whole number of rows; [`Error::NoDirection`] with
+    /// the row's place, from 0.
+    pub fn embed_vectors(&self, numbers: &[f32]) -> Result<Vec<f32>> {
+        self.require(Takes::Vectors)?;
+        let dim = self.description.shape().values();
+        if !numbers.len().is_multiple_of(dim) {
+            return Err(Error::Numbers { found: numbers.len(), dim });
+        }
+        let mut embeddings = Vec::with_capacity(numbers.len() / dim * self.dim());
+        for rows in numbers.chunks(VECTORS * dim) {
+            let mut rows = rows.to_vec();
+            self.description.normalisation.apply_to_numbers(&mut rows);
+            embeddings.extend(self.forward(rows));
+        }
+        self.directions(embeddings, |at| format!("row {at}"))
+    }
+
+    fn require(&self, wanted: Takes) -> Result<()> {
+        let takes = self.description.takes;
+        if takes == wanted { Ok(()) } else { Err(Error::Takes { takes }) }
+    }
+
+    /// What the backbone makes of normalised samples.
+    fn forward(&self, values: Vec<f32>) -> Vec<f32> {
+        let shape = self.description.shape();
+        let size = [values.len() / shape.values(), shape.channels, shape.height, shape.width];
+        let input = Tensor::from_data(TensorData::new(values, size), &self.device);
+        parameters::host_values(self.backbone.forward(input, Pass::Inference))
+    }
+
+    /// Embeddings with length one; `name` says what a sample is called.
+    fn directions(&self, mut embeddings: Vec<f32>, name: impl Fn(usize) -> String) -> Result<Vec<f32>> {
+        for (sample, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
+            let length = normalise(embedding);
+            if !(length.is_finite() && embedding.iter().any(|value| *value != 0.0)) {
+                return Err(Error::NoDirection { sample: name(sample) });
+            }
+        }
+        Ok(embeddings)
     }
 
     /// Whole pictures; `name` says what one is called.
@@ -131,18 +202,9 @@ impl Model {
             for (pixels, values) in pictures {
                 self.description.normalisation.apply(pixels, shape, values)?;
             }
-            let size = [pixels.len() / shape.values(), shape.channels, shape.height, shape.width];
-            let input = Tensor::from_data(TensorData::new(values, size), &self.device);
-            let found = parameters::host_values(self.backbone.forward(input, Pass::Inference));
-            embeddings.extend(found);
+            embeddings.extend(self.forward(values));
         }
-        for (picture, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
-            let length = normalise(embedding);
-            if !(length.is_finite() && embedding.iter().any(|value| *value != 0.0)) {
-                return Err(Error::NoDirection { picture: name(picture) });
-            }
-        }
-        Ok(embeddings)
+        self.directions(embeddings, name)
     }
 
     /// Cosine of the embeddings of two pictures, -1 to 1.

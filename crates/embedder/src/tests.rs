@@ -11,6 +11,7 @@ fn description(name: BackboneName) -> Description {
     let embedding = if name == BackboneName::Identity { 64 } else { 6 };
     Description {
         backbone: BackboneConfig { name, input, embedding, dropout: 0.1, hidden: vec![12] },
+        takes: Takes::Pictures,
         normalisation: Normalisation { mean: vec![0.4], deviation: vec![0.3] },
         objective: "am-softmax".to_owned(),
     }
@@ -54,6 +55,44 @@ fn every_backbone_comes_back_with_the_same_embeddings() {
             assert!((length - 1.0).abs() < 1e-6, "{name}: {length}");
         }
     }
+}
+
+#[test]
+fn a_model_of_vectors_takes_vectors_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vectors");
+    let description = Description {
+        backbone: BackboneConfig {
+            input: InputShape { channels: 1, height: 1, width: 4 },
+            embedding: 3,
+            ..description(BackboneName::Linear).backbone
+        },
+        takes: Takes::Vectors,
+        normalisation: Normalisation { mean: vec![0.0], deviation: vec![2.0] },
+        ..description(BackboneName::Linear)
+    };
+    Model::write(&path, &description, &numbers(&description)).unwrap();
+    let model = Model::load(&path).unwrap();
+    assert_eq!(model.description(), &description);
+    let rows: Vec<f32> = (0..1500 * 4).map(|at| (at * at % 251) as f32 - 100.0).collect();
+    let found = model.embed_vectors(&rows).unwrap();
+    assert_eq!(found.len(), 1500 * 3);
+    let last = model.embed_vectors(&rows[1499 * 4..]).unwrap();
+    assert!(
+        found[1499 * 3..].iter().zip(&last).all(|(a, b)| (a - b).abs() < 1e-6),
+        "whatever stands beside it"
+    );
+    assert!(matches!(model.embed_vectors(&rows[..6]), Err(Error::Numbers { found: 6, dim: 4 })));
+    let zero = model.embed_vectors(&[1.0, 2.0, 3.0, 4.0, f32::NAN, 0.0, 0.0, 0.0]).unwrap_err().to_string();
+    assert!(zero.starts_with("row 1: "), "{zero}");
+    let error = model.embed_pixels(&[0; 4]).unwrap_err().to_string();
+    assert!(error.contains("vectors") && error.contains("not pictures"), "{error}");
+    assert!(matches!(model.embed(&["a.png"]), Err(Error::Takes { .. })));
+    let pictures = Model::new(
+        self::description(BackboneName::Linear),
+        &numbers(&self::description(BackboneName::Linear)),
+    );
+    assert!(matches!(pictures.unwrap().embed_vectors(&[0.0; 64]), Err(Error::Takes { .. })));
 }
 
 #[test]

@@ -12,15 +12,16 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use widemargin_eval::files::{ClassNames, EmbeddingTable, read_embeddings, read_labels};
+use widemargin_eval::files;
 use widemargin_eval::{Embeddings, retrieval, verification};
+use widemargin_tables::{ClassNames, OpenTable, open, read_embeddings, read_labels};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [task, first, second] = arguments.as_slice() else {
         return Err("wanted: timings retrieval|search|streaming|scores FILE FILE-or-K".into());
     };
-    let table = read_embeddings(Path::new(first))?;
+    let table = open(Path::new(first))?;
     let (seconds, figures) = match task.as_str() {
         "retrieval" => {
             let set = labelled(table, second)?;
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             (start.elapsed(), vec![found.precision_at_1, found.r_precision, found.map_at_r])
         }
         "search" => {
-            let set = table.unlabelled()?;
+            let set = files::unlabelled(&table.read()?)?;
             let start = Instant::now();
             let found = retrieval::search(&set, &set, second.parse()?)?;
             let seconds = start.elapsed();
@@ -52,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "scores" => {
             let impostor = read_embeddings(Path::new(second))?.data;
             let start = Instant::now();
-            let found = verification::from_cosines(table.data, impostor)?;
+            let found = verification::from_cosines(table.rows.into_data()?, impostor)?;
             (start.elapsed(), vec![found.auc, found.tar_at_far(1e-3), found.tar_at_far(1e-6)])
         }
         other => return Err(format!("{other:?} is no task").into()),
@@ -67,10 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn labelled(mut table: EmbeddingTable, labels: &str) -> Result<Embeddings, Box<dyn Error>> {
+fn labelled(mut table: OpenTable, labels: &str) -> Result<Embeddings, Box<dyn Error>> {
     let path = Path::new(labels);
     table.set_labels(read_labels(path)?, path)?;
-    Ok(table.embeddings(&mut ClassNames::new())?)
+    Ok(files::labelled(&table.read()?, &mut ClassNames::new())?)
 }
 
 /// The most memory this process ever held, where the system tells.

@@ -43,10 +43,14 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Folder of IDX files or of pictures, one folder a class. Without it, Fashion-MNIST: the whole set where
+    /// Folder of IDX files or of pictures, one folder a class; or a table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`,
+    /// `.parquet`). Without it, Fashion-MNIST: the whole set where
     /// Debian's package `dataset-fashion-mnist` is installed, else the part that is built in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Labels of a table, one a row, if they are not inside: `.npy`, `.csv` with a column `label`, or text with one a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
     /// Take the built-in part even where the whole set is installed.
     pub built_in: bool,
     /// How many classes are kept from training, chosen by `split_seed`; at least 2, unless `closed_set`.
@@ -64,8 +68,8 @@ pub struct DataConfig {
     pub height: usize,
     /// Columns that pictures of an image folder are resized to, 4 to 1024.
     pub width: usize,
-    /// Share of each class of an image folder that is kept from training to judge by, above 0 and below 1; IDX files say
-    /// themselves which pictures those are.
+    /// Share of each class of an image folder or table (or of the groups of a table that has them) that is kept from training to judge
+    /// by, above 0 and below 1; IDX files, and tables with a column `split`, say themselves which those are.
     pub hold_out: f64,
     /// Largest share of unreadable pictures before the run refuses to start, 0 to 1.
     pub max_bad: f64,
@@ -75,6 +79,7 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             path: None,
+            labels: None,
             built_in: false,
             unseen: 3,
             unseen_classes: Vec::new(),
@@ -86,6 +91,13 @@ impl Default for DataConfig {
             hold_out: 0.2,
             max_bad: 0.001,
         }
+    }
+}
+
+impl DataConfig {
+    /// Whether ready-made embeddings are trained on, by the ending of the file's name.
+    pub fn is_table(&self) -> bool {
+        self.path.as_deref().is_some_and(|path| widemargin_tables::is_table(path) && !path.is_dir())
     }
 }
 
@@ -365,13 +377,15 @@ impl Default for TrainingConfig {
 impl Config {
     /// The whole configuration as TOML; [`Config::from_toml`] reads it back to the bit.
     ///
-    /// A `data.path` that is not Unicode has no TOML form. [`Config::check`] refuses it; here its odd bytes become
+    /// A path that is not Unicode has no TOML form. [`Config::check`] refuses it; here its odd bytes become
     /// U+FFFD, a path that is then not found rather than other data.
     pub fn to_toml(&self) -> String {
         let text = |config: &Self| toml::to_string(config);
         text(self).unwrap_or_else(|_| {
             let mut rest = self.clone();
-            rest.data.path = self.data.path.as_ref().map(|path| path.to_string_lossy().as_ref().into());
+            for path in [&mut rest.data.path, &mut rest.data.labels].into_iter().flatten() {
+                *path = path.to_string_lossy().into_owned().into();
+            }
             text(&rest).expect("numbers, Unicode texts and lists of them always have a TOML form")
         })
     }

@@ -8,8 +8,8 @@ use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use widemargin_data::{Batch, evaluation_batches};
-use widemargin_embedder::{Description, Model};
+use widemargin_data::{Batch, SampleSet, evaluation_batches};
+use widemargin_embedder::{Description, Model, Takes};
 use widemargin_head::{Diagnostics, HeadConfig, HeadError, HeadTensor, MatRef, Optimiser, OptimiserConfig};
 use widemargin_model::parameters::{self, Role};
 use widemargin_model::tensors::{self, Tensors};
@@ -184,7 +184,7 @@ impl Trainer {
                     _ => return Err(error),
                 };
                 return Err(not_finite(match row.and_then(|row| batch.sample_ids.get(row)) {
-                    Some(id) => format!("the loss (picture {}: {error})", name_of(*id)),
+                    Some(id) => format!("the loss (sample {}: {error})", name_of(*id)),
                     None => error.to_string(),
                 }));
             }
@@ -251,7 +251,7 @@ impl Trainer {
     pub fn embed(&self, prepared: &Prepared, samples: &[u32]) -> Result<Vec<f32>, Error> {
         let (backbone, device) = (self.backbone.valid(), self.device.clone().inner());
         let mut embeddings = Vec::with_capacity(samples.len() * self.criterion.dim());
-        for batch in evaluation_batches(&prepared.set, samples, EVALUATION_BATCH, &prepared.normalisation) {
+        for batch in evaluation_batches(&prepared.set, samples, EVALUATION_BATCH, &prepared.normalisation)? {
             let batch = batch?;
             let pictures = self.tensor(batch.pixels, batch.sample_ids.len(), &device);
             embeddings.extend(parameters::host_values(backbone.forward(pictures, Pass::Inference)));
@@ -312,6 +312,10 @@ impl Trainer {
     pub fn write_model(&self, prepared: &Prepared, path: &Path) -> Result<(), Error> {
         let description = Description {
             backbone: self.model.clone(),
+            takes: match prepared.set {
+                SampleSet::Pictures(_) => Takes::Pictures,
+                SampleSet::Vectors(_) => Takes::Vectors,
+            },
             normalisation: prepared.normalisation.clone(),
             objective: self.criterion.formula(),
         };

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use widemargin_eval::clustering::{self, KMeansOptions, Linkage};
-use widemargin_eval::files::ClassNames;
+use widemargin_tables::ClassNames;
 
 #[derive(Args)]
 pub(crate) struct ClusteringArguments {

@@ -1,7 +1,6 @@
 //! What the report crate draws of each kind of finding.
 
 use super::output::Figure;
-use widemargin_eval::files::ClassNames;
 use widemargin_eval::geometry::Geometry;
 use widemargin_eval::retrieval::{Confusions, Identification, Ranking};
 use widemargin_eval::verification::{Histogram, Verification};
@@ -9,6 +8,7 @@ use widemargin_report::figure::{
     CONFUSION_CLASSES, ConfusionMatrix, HistogramPair, HistogramPanel, LineChart, RateCurve, RateFigure,
     RatePoint, Series, ValueScale, confusion, det, histogram_pair, identification, line_chart, roc,
 };
+use widemargin_tables::ClassNames;
 
 /// ROC, DET, and the histograms of scores with the threshold at EER.
 pub(super) fn verification(found: &Verification, score: &str) -> Vec<Figure> {

@@ -6,8 +6,8 @@ use super::output::{Findings, OutputArguments, number, table};
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use widemargin_eval::files::ClassNames;
 use widemargin_eval::geometry::{self, CosineDistribution, GeometryOptions};
+use widemargin_tables::ClassNames;
 
 #[derive(Args)]
 pub(crate) struct GeometryArguments {

@@ -8,8 +8,8 @@ use crate::progress;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use widemargin_eval::files::ClassNames;
 use widemargin_eval::retrieval::{self, DirAtFar};
+use widemargin_tables::ClassNames;
 
 #[derive(Args)]
 pub(crate) struct IdentificationArguments {

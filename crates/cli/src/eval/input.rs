@@ -3,9 +3,12 @@
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-use widemargin_eval::files::{ClassNames, EmbeddingTable, read_embeddings, read_labels};
+use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
+use widemargin_tables::{
+    ClassNames, EmbeddingTable, FileError, FileProblem, open, read_embeddings, read_labels,
+};
 
 /// The set that a subcommand judges.
 #[derive(Args)]
@@ -49,11 +52,11 @@ impl Labelled {
 
 /// A file of embeddings with the labels beside it, if any.
 pub(crate) fn table(path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
-    let mut table = read_embeddings(path)?;
+    let mut table = open(path)?;
     if let Some(beside) = labels {
         table.set_labels(read_labels(beside)?, beside)?;
     }
-    Ok(table)
+    Ok(table.read()?)
 }
 
 /// Labelled embeddings; classes of several files share one numbering.
@@ -63,8 +66,8 @@ pub(crate) fn labelled(
     classes: &mut ClassNames,
 ) -> anyhow::Result<Labelled> {
     let table = table(path, labels)?;
-    let embeddings = table.embeddings(classes).map_err(|error| without_labels(error, labels))?;
-    Ok(Labelled { path: path.to_owned(), embeddings, cameras: table.cameras, ids: table.ids })
+    let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
+    Ok(Labelled { path: path.to_owned(), embeddings, cameras: table.about.cameras, ids: table.about.ids })
 }
 
 /// As [`labelled`], with one template a class instead of its embeddings.
@@ -81,7 +84,7 @@ pub(crate) fn enrolled(
     };
     let table = table(path, labels)?;
     // Also finds what is wrong with the file, by row and id.
-    let rows = table.embeddings(classes).map_err(|error| without_labels(error, labels))?;
+    let rows = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
     let embeddings = templates::build(&table.data, table.rows, table.dim, rows.labels(), mean)
         .map_err(|error| explained(error, classes, &path.display()))?;
     Ok(Labelled { path: path.to_owned(), embeddings, cameras: None, ids: None })
@@ -89,11 +92,11 @@ pub(crate) fn enrolled(
 
 /// Embeddings whose labels do not matter.
 pub(crate) fn unlabelled(path: &Path) -> anyhow::Result<Embeddings> {
-    Ok(read_embeddings(path)?.unlabelled()?)
+    Ok(files::unlabelled(&read_embeddings(path)?)?)
 }
 
-fn without_labels(error: widemargin_eval::files::FileError, labels: Option<&Path>) -> anyhow::Error {
-    let missing = matches!(error.problem, widemargin_eval::files::FileProblem::NoLabels);
+fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
+    let missing = matches!(error.problem, FileProblem::NoLabels);
     if missing && labels.is_none() { anyhow!("{error}; name a file of labels") } else { error.into() }
 }
 

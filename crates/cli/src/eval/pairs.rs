@@ -5,12 +5,12 @@ use crate::progress;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-use widemargin_eval::Embeddings;
-use widemargin_eval::files::{ClassNames, read_pairs};
 use widemargin_eval::verification::cohort::{self, Normalisation};
 use widemargin_eval::verification::folds::ScoredPair;
 use widemargin_eval::verification::streaming::{self, StreamingOptions};
 use widemargin_eval::verification::{self, Verification, VerificationOptions};
+use widemargin_eval::{Embeddings, files};
+use widemargin_tables::{ClassNames, read_pairs};
 
 #[derive(Args)]
 pub(crate) struct PairArguments {
@@ -123,7 +123,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
 
 fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> anyhow::Result<Compared> {
     let table = input::table(&arguments.set.embeddings, None)?;
-    let embeddings = table.unlabelled()?;
+    let embeddings = files::unlabelled(&table)?;
     let file = read_pairs(path, &table)?;
     let place = path.display().to_string();
     let blame = |error| explained(error, &ClassNames::new(), &place);

@@ -9,9 +9,9 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use widemargin_eval::Error;
-use widemargin_eval::files::ClassNames;
 use widemargin_eval::retrieval::{self, Confusions, Gallery, Ranking};
 use widemargin_report::page::EvaluationTable;
+use widemargin_tables::ClassNames;
 
 /// The k of recall at k, unless told otherwise.
 const RECALL_AT: [usize; 3] = [1, 5, 10];

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{embedded, picture, put};
-use crate::{OpenOptions, OpenSetSplit, Part};
+use crate::{OpenOptions, OpenSetSplit, Part, PictureSet};
 
 const AUGMENT: Augment = Augment { flip: true, pad_and_crop: 2, erase: 0.3 };
 
@@ -62,7 +62,7 @@ fn a_later_start_is_a_tail_of_the_whole() {
 
 #[test]
 fn batches_hold_what_they_say() {
-    let (set, data) = (embedded(), data(100));
+    let (set, data) = (SampleSet::from(embedded()), data(100));
     let plain = LoaderSettings { augment: Augment::NONE, ..settings(samplers()[0], 2) };
     let mut seen = Vec::new();
     for batch in loaded(plain.clone()) {
@@ -174,13 +174,13 @@ fn bad_settings_are_refused() {
 
 #[test]
 fn evaluation_is_in_order_and_stops_at_an_error() {
-    let (set, normalisation) = (embedded(), Normalisation::half(1));
+    let (set, normalisation) = (SampleSet::from(embedded()), Normalisation::half(1));
     let samples = [5, 3, 3, 16_000, 1];
     let batches: Vec<EvaluationBatch> =
-        evaluation_batches(&set, &samples, 2, &normalisation).collect::<Result<_>>().unwrap();
+        evaluation_batches(&set, &samples, 2, &normalisation).unwrap().collect::<Result<_>>().unwrap();
     assert_eq!(batches.iter().map(|batch| batch.sample_ids.len()).collect::<Vec<_>>(), [2, 2, 1]);
     let joined: Vec<f32> = batches.iter().flat_map(|batch| batch.pixels.clone()).collect();
     assert_eq!(joined, set.read_batch(&samples, &normalisation).unwrap());
-    let broken: Vec<_> = evaluation_batches(&set, &[1, 99_999, 2], 1, &normalisation).collect();
+    let broken: Vec<_> = evaluation_batches(&set, &[1, 99_999, 2], 1, &normalisation).unwrap().collect();
     assert!(matches!(broken.as_slice(), [Ok(_), Err(DataError::NoSuchSample { .. })]));
 }

@@ -227,11 +227,11 @@ fn settings_out_of_range() {
 #[test]
 fn a_batch_is_its_pictures_normalised() {
     let set = embedded();
-    let normalisation = Normalisation::half(1);
-    let batch = set.read_batch(&[3, 0], &normalisation).unwrap();
+    let (batches, normalisation) = (crate::SampleSet::from(embedded()), Normalisation::half(1));
+    let batch = batches.read_batch(&[3, 0], &normalisation).unwrap();
     let mut one = vec![0.0; 784];
     normalisation.apply(&set.read(0).unwrap(), set.shape(), &mut one).unwrap();
     assert_eq!(batch[784..], one);
-    assert!(matches!(set.read_batch(&[0], &Normalisation::half(3)), Err(DataError::Length { .. })));
-    assert!(matches!(set.read_batch(&[17_500], &normalisation), Err(DataError::NoSuchSample { .. })));
+    assert!(matches!(batches.read_batch(&[0], &Normalisation::half(3)), Err(DataError::Length { .. })));
+    assert!(matches!(batches.read_batch(&[17_500], &normalisation), Err(DataError::NoSuchSample { .. })));
 }

@@ -32,7 +32,8 @@ use serde::Serialize;
 
 pub use histogram::Histogram;
 pub use scores::{BestAccuracy, OperatingPoint};
-pub use sets::{Pair, enrol_probe, pair_list, pair_scores};
+pub use sets::{enrol_probe, pair_list, pair_scores};
+pub use widemargin_tables::Pair;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};

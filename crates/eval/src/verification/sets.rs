@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use widemargin_tables::Pair;
 
 use super::folds::ScoredPair;
 use super::scores::SortedScores;
@@ -11,17 +11,6 @@ use super::{Verification, VerificationOptions, require_both};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity::{self, QUERIES};
-
-/// Two rows to compare and the truth about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pair {
-    /// One row of the matrix.
-    pub a: usize,
-    /// The other row.
-    pub b: usize,
-    /// Whether both show the same; the labels of the matrix are not asked.
-    pub same: bool,
-}
 
 /// The cosine of each listed pair, in order.
 ///

@@ -46,9 +46,15 @@ impl Config {
 
     fn check_data(&self) -> Result<(), Error> {
         let d = &self.data;
-        if let Some(path) = &d.path {
-            // The run folder's own configuration names it, and TOML is Unicode.
-            wants(path.to_str().is_some(), "data.path", &path.display(), "a path in Unicode")?;
+        for (key, path) in [("data.path", &d.path), ("data.labels", &d.labels)] {
+            if let Some(path) = path {
+                // The run folder's own configuration names it, and TOML is Unicode.
+                wants(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
+            }
+        }
+        if let Some(labels) = &d.labels {
+            let wanted = "a table of embeddings as data.path, or no labels";
+            wants(self.data.is_table(), "data.labels", &labels.display(), wanted)?;
         }
         let (open, names) = (!d.closed_set, &d.unseen_classes);
         if names.is_empty() {
@@ -76,6 +82,9 @@ impl Config {
 
     fn check_model(&self) -> Result<(), Error> {
         let m = &self.model;
+        let flat = matches!(m.backbone, BackboneName::Mlp | BackboneName::Linear | BackboneName::Identity);
+        let wanted = "mlp, linear or identity for a table of embeddings";
+        wants(flat || !self.data.is_table(), "model.backbone", &m.backbone, wanted)?;
         wants((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
         wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
         let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
@@ -199,12 +208,14 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 24] = [
+        let changes: [(&str, Change); 26] = [
             ("data.unseen", |c| c.data.unseen = 1),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
                 c.data.unseen_classes = vec!["Bag".into(), "Coat".into(), "Bag".into()];
             }),
+            ("data.labels", |c| c.data.labels = Some("labels.npy".into())),
+            ("model.backbone", |c| c.data.path = Some("vectors.npy".into())),
             ("data.channels", |c| c.data.channels = 2),
             ("data.height", |c| c.data.height = 3),
             ("data.max_bad", |c| c.data.max_bad = f64::NAN),

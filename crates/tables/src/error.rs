@@ -71,7 +71,7 @@ pub enum FileProblem {
         found: String,
     },
     /// No column holds embeddings.
-    #[error("has no columns of numbers beside `label`, `id` and `camera`")]
+    #[error("has no columns of numbers beside `label`, `id`, `camera`, `split` and `group`")]
     NoEmbeddingColumns,
     /// A field does not hold what it should.
     #[error("line {line}, column `{column}` holds {found:?}; {wanted} is needed")]
@@ -134,8 +134,8 @@ pub enum FileProblem {
     /// The embeddings themselves cannot be used.
     #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]
     Embeddings {
-        /// What is wrong with them.
-        problem: crate::Error,
+        /// What is wrong with them, in words.
+        problem: String,
         /// The id of the row, if rows have ids and a row is to blame.
         id: Option<String>,
     },
@@ -143,7 +143,7 @@ pub enum FileProblem {
 
 impl FileProblem {
     /// The problem with the file that has it.
-    pub(super) fn at(self, path: &Path) -> FileError {
+    pub fn at(self, path: &Path) -> FileError {
         FileError { path: path.to_owned(), problem: self }
     }
 }

@@ -7,9 +7,21 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::text::{broken, headers, line, reader};
 use super::{EmbeddingTable, FileError, FileProblem, FileResult};
-use crate::verification::Pair;
+
+/// Two rows to compare and the truth about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// One row of the matrix.
+    pub a: usize,
+    /// The other row.
+    pub b: usize,
+    /// Whether both show the same; the labels of the matrix are not asked.
+    pub same: bool,
+}
 
 /// The pairs of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +38,7 @@ pub struct PairFile {
 /// [`FileError`] with the path and the [`FileProblem`]: among others a missing column, an id that `table` does not have
 /// (with its line), a word that says neither same nor different.
 pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> FileResult<PairFile> {
-    let rows = Rows::new(table);
+    let rows = Named::new(table);
     #[cfg(feature = "parquet")]
     if super::ending(path) == "parquet" {
         return super::columns::pairs(path, &rows);
@@ -74,16 +86,16 @@ pub(super) fn truth(word: &str) -> Option<bool> {
 }
 
 /// How rows are named in a list of pairs.
-pub(super) struct Rows<'a> {
+pub(super) struct Named<'a> {
     table: &'a EmbeddingTable,
     by_id: Option<HashMap<&'a str, usize>>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> Named<'a> {
     fn new(table: &'a EmbeddingTable) -> Self {
         let by_id =
             |ids: &'a Vec<String>| ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect();
-        Self { table, by_id: table.ids.as_ref().map(by_id) }
+        Self { table, by_id: table.about.ids.as_ref().map(by_id) }
     }
 
     pub(super) fn find(&self, name: &str, line: u64, path: &Path) -> Result<usize, FileError> {

@@ -10,9 +10,9 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, List, Row};
 
-use super::pairs::{PairFile, Rows, truth};
-use super::{EmbeddingTable, FileError, FileProblem, FileResult};
-use crate::verification::Pair;
+use super::about::Columns;
+use super::pairs::{Named, PairFile, truth};
+use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory};
 
 fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
     let file = File::open(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
@@ -41,20 +41,16 @@ impl Wrong<'_> {
     }
 }
 
-pub(super) fn embeddings(path: &Path) -> FileResult<EmbeddingTable> {
+pub(super) fn rows(path: &Path) -> FileResult<(InMemory, About)> {
     let reader = open(path)?;
     let names = column_names(&reader);
-    let column = |name: &str| position(&names, name);
-    let (label, id, camera, list) = (column("label"), column("id"), column("camera"), column("embedding"));
-    let values: Vec<usize> = match list {
-        Some(at) => vec![at],
-        None => (0..names.len()).filter(|&at| ![label, id, camera].contains(&Some(at))).collect(),
-    };
+    let (columns, list) = (Columns::find(&names), position(&names, "embedding"));
+    let values = list.map_or_else(|| columns.numbers(names.len()), |at| vec![at]);
     if values.is_empty() {
         return Err(FileProblem::NoEmbeddingColumns.at(path));
     }
     let (mut data, mut rows, mut dim) = (Vec::new(), 0, 0);
-    let (mut labels, mut ids, mut cameras) = (Vec::new(), Vec::new(), Vec::new());
+    let mut about = columns.about();
     for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
         let record = record.map_err(|error| broken(&error, path))?;
         let fields = fields(&record);
@@ -80,33 +76,20 @@ pub(super) fn embeddings(path: &Path) -> FileResult<EmbeddingTable> {
             let wanted = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
             return Err(FileProblem::Cell { row: rows, column, found, wanted }.at(path));
         }
-        if let Some(at) = label {
-            labels.push(name(fields[at]).ok_or_else(|| wrong.cell("label", fields[at], "a name"))?);
-        }
-        if let Some(at) = id {
-            ids.push(name(fields[at]).ok_or_else(|| wrong.cell("id", fields[at], "a name"))?);
-        }
-        if let Some(at) = camera {
-            let number = name(fields[at]).and_then(|name| name.parse().ok());
-            cameras.push(number.ok_or_else(|| wrong.cell("camera", fields[at], "a whole number"))?);
-        }
+        columns.add(
+            &mut about,
+            |at| name(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a name")),
+            |at| wrong.cell(&names[at], fields[at], "a whole number"),
+        )?;
         rows += 1;
     }
     if rows == 0 {
         return Err(FileProblem::Empty.at(path));
     }
-    Ok(EmbeddingTable {
-        path: path.to_owned(),
-        data,
-        rows,
-        dim,
-        labels: label.map(|_| labels),
-        ids: id.map(|_| ids),
-        cameras: camera.map(|_| cameras),
-    })
+    Ok((InMemory::in_memory(path, rows, dim, data), about))
 }
 
-pub(super) fn pairs(path: &Path, rows: &Rows<'_>) -> FileResult<PairFile> {
+pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
     let reader = open(path)?;
     let names = column_names(&reader);
     let column = |name| {
@@ -197,10 +180,10 @@ mod tests {
         for name in ["list.parquet", "columns.parquet"] {
             let table = read_embeddings(&fixture(name)).unwrap();
             assert_eq!((table.rows, table.dim, &table.data), (3, 4, &wanted), "{name}");
-            assert_eq!(table.labels.as_ref().unwrap(), &["Ada", "Ada", "Zoë"]);
-            assert_eq!(table.ids.as_ref().unwrap(), &["100", "101", "102"]);
+            assert_eq!(table.about.labels.as_ref().unwrap(), &["Ada", "Ada", "Zoë"]);
+            assert_eq!(table.about.ids.as_ref().unwrap(), &["100", "101", "102"]);
         }
-        assert_eq!(read_embeddings(&fixture("list.parquet")).unwrap().cameras, Some(vec![0, 1, 0]));
+        assert_eq!(read_embeddings(&fixture("list.parquet")).unwrap().about.cameras, Some(vec![0, 1, 0]));
         let error = read_embeddings(&fixture("ragged.parquet")).unwrap_err().to_string();
         assert!(
             error.contains("row 1 of column `embedding` holds 3 numbers; 4 as in row 0 is needed"),

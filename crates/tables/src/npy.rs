@@ -3,10 +3,12 @@
 //! The format is that of numpy's `numpy.lib.format`, versions 1 to 3. Arrays of Python objects are refused: they are
 //! pickles, which can run code.
 
+use std::fs::File;
 use std::path::Path;
 
-use super::numbers::{Kind, floats, integers};
-use super::{EmbeddingTable, FileProblem, FileResult};
+use super::numbers::{Kind, integers};
+use super::rows::{Layout, Rows, read_exact_at};
+use super::{FileProblem, FileResult};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -19,25 +21,36 @@ struct Array<'a> {
     data: &'a [u8],
 }
 
-pub(super) fn embeddings(bytes: &[u8], path: &Path) -> FileResult<EmbeddingTable> {
-    let array = parse(bytes).map_err(|problem| problem.at(path))?;
+/// Most bytes of a header; those of numpy have some hundred.
+const MOST_HEADER: u64 = 1 << 20;
+
+/// The rows, which stay in the file unless it holds column after column.
+pub(super) fn rows(file: File, path: &Path) -> FileResult<Rows> {
+    let unreadable = |error: std::io::Error| FileProblem::Read(error.to_string()).at(path);
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut start = vec![0; length.min(MOST_HEADER) as usize];
+    read_exact_at(&file, &mut start, 0).map_err(unreadable)?;
+    let array = parse(&start).map_err(|problem| problem.at(path))?;
     let what = || "the array".to_owned();
     let &[rows, dim] = array.shape.as_slice() else {
         let wanted = "a matrix [rows, dimension]";
         return Err(FileProblem::Shape { what: what(), found: array.shape, wanted }.at(path));
     };
-    let wrong = || FileProblem::NumberType {
-        what: what(),
-        found: array.kind.clone(),
-        wanted: "floats of 2, 4 or 8 bytes",
-    };
-    let kind = number_kind(&array.kind).ok_or_else(|| wrong().at(path))?;
-    check_length(&array, kind.bytes()).map_err(|problem| problem.at(path))?;
-    let mut data = floats(array.data, kind, array.kind.starts_with('>')).ok_or_else(|| wrong().at(path))?;
-    if array.columns_first {
-        data = (0..rows * dim).map(|at| data[at % dim * rows + at / dim]).collect();
+    let kind = number_kind(&array.kind).filter(|kind| kind.is_float()).ok_or_else(|| {
+        let wanted = "floats of 2, 4 or 8 bytes";
+        FileProblem::NumberType { what: what(), found: array.kind.clone(), wanted }.at(path)
+    })?;
+    let offset = (start.len() - array.data.len()) as u64;
+    check_length(&array.shape, kind.bytes(), length - offset).map_err(|problem| problem.at(path))?;
+    let layout = Layout { offset, kind, big: array.kind.starts_with('>'), rows, dim };
+    let columns_first = array.columns_first;
+    let found = Rows::in_file(path, file, layout);
+    if !columns_first {
+        return Ok(found);
     }
-    Ok(EmbeddingTable { path: path.to_owned(), data, rows, dim, labels: None, ids: None, cameras: None })
+    let data = found.into_data()?;
+    let data = (0..rows * dim).map(|at| data[at % dim * rows + at / dim]).collect();
+    Ok(Rows::in_memory(path, rows, dim, data))
 }
 
 pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
@@ -57,7 +70,7 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
     if let Some(letters) = array.kind.get(1..).and_then(|kind| kind.strip_prefix('U')) {
         let letters: usize = letters.parse().map_err(|_| wrong().at(path))?;
         let bytes = letters.checked_mul(4).ok_or_else(|| wrong().at(path))?;
-        check_length(&array, bytes).map_err(|problem| problem.at(path))?;
+        check_length(&array.shape, bytes, array.data.len() as u64).map_err(|problem| problem.at(path))?;
         if bytes == 0 {
             return Ok(vec![String::new(); array.shape.iter().product()]);
         }
@@ -70,7 +83,7 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
         return all.ok_or_else(|| malformed("a text holds what is no character").at(path));
     }
     let kind = number_kind(&array.kind).ok_or_else(|| wrong().at(path))?;
-    check_length(&array, kind.bytes()).map_err(|problem| problem.at(path))?;
+    check_length(&array.shape, kind.bytes(), array.data.len() as u64).map_err(|problem| problem.at(path))?;
     let numbers = integers(array.data, kind, big).ok_or_else(|| wrong().at(path))?;
     Ok(numbers.iter().map(ToString::to_string).collect())
 }
@@ -95,12 +108,11 @@ fn number_kind(text: &str) -> Option<Kind> {
     }
 }
 
-fn check_length(array: &Array<'_>, bytes: usize) -> Result<(), FileProblem> {
-    let count = array.shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
-    if count.and_then(|count| count.checked_mul(bytes)) == Some(array.data.len()) {
+fn check_length(shape: &[usize], bytes: usize, found: u64) -> Result<(), FileProblem> {
+    let count = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+    if count.and_then(|count| count.checked_mul(bytes)).map(|bytes| bytes as u64) == Some(found) {
         return Ok(());
     }
-    let (shape, found) = (&array.shape, array.data.len());
     Err(malformed(format!(
         "the shape {shape:?} of {bytes}-byte values does not fit the {found} bytes of data"
     )))

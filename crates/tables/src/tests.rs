@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::*;
-use crate::verification::Pair;
 
 /// A folder of files for one test.
 struct Folder(tempfile::TempDir);
@@ -93,12 +92,11 @@ fn tables_of_text_keep_labels_ids_and_cameras() {
         folder.file("a.csv", "id, x0 ,label,x1,camera\nfirst,1.5,\"Smith, J.\",2,0\nsecond,-1e-3,cat,3,7\n");
     let table = read_embeddings(&path).unwrap();
     assert_eq!((table.rows, table.dim, table.data.as_slice()), (2, 2, &[1.5, 2.0, -1e-3, 3.0][..]));
-    assert_eq!(table.labels.as_ref().unwrap(), &["Smith, J.", "cat"]);
-    assert_eq!(table.ids.as_ref().unwrap(), &["first", "second"]);
-    assert_eq!(table.cameras.as_ref().unwrap(), &[0, 7]);
+    assert_eq!(table.about.labels.as_ref().unwrap(), &["Smith, J.", "cat"]);
+    assert_eq!(table.about.ids.as_ref().unwrap(), &["first", "second"]);
+    assert_eq!(table.about.cameras.as_ref().unwrap(), &[0, 7]);
     let mut classes = ClassNames::new();
-    assert_eq!(classes.number("cat"), 0);
-    assert_eq!(table.embeddings(&mut classes).unwrap().labels(), [1, 0]);
+    assert_eq!(["cat", "Smith, J.", "cat"].map(|name| classes.number(name)), [0, 1, 0]);
     assert_eq!(classes.names(), ["cat", "Smith, J."]);
 
     for (text, wanted) in [
@@ -118,8 +116,7 @@ fn tables_of_text_keep_labels_ids_and_cameras() {
 #[test]
 fn labels_beside_must_fit() {
     let folder = Folder::new();
-    let mut table = read_embeddings(&fixture("f4.npy")).unwrap();
-    assert_eq!(table.embeddings(&mut ClassNames::new()).unwrap_err().problem, FileProblem::NoLabels);
+    let mut table = open(&fixture("f4.npy")).unwrap();
     let text = folder.file("labels.txt", "a\n b \r\na\n");
     assert_eq!(read_labels(&text).unwrap(), ["a", "b", "a"]);
     let with_column = folder.file("labels.csv", "n,label\n0,x\n1,y\n");
@@ -128,7 +125,7 @@ fn labels_beside_must_fit() {
     assert_eq!(error.problem, FileProblem::LabelCount { rows: 3, found: 2 });
     assert!(error.to_string().contains("labels.csv"));
     table.set_labels(read_labels(&text).unwrap(), &text).unwrap();
-    assert_eq!(table.embeddings(&mut ClassNames::new()).unwrap().labels(), [0, 1, 0]);
+    assert_eq!(table.read().unwrap().about.labels.unwrap(), ["a", "b", "a"]);
     let without = folder.file("other.csv", "n,m\n0,x\n");
     assert!(
         read_labels(&without).unwrap_err().to_string().contains("no column `label`; its columns are n, m")
@@ -136,19 +133,31 @@ fn labels_beside_must_fit() {
 }
 
 #[test]
-fn bad_rows_are_named_with_file_and_id() {
+fn rows_are_read_where_they_are_asked() {
     let folder = Folder::new();
-    for (text, wanted) in [
-        (
-            "id,x,y\nfine,1,2\nnought,0,0\n",
-            "row 1 is all zeros; the cosine with it is undefined (the row's id is \"nought\")",
-        ),
-        ("id,x,y\nfine,1,2\nodd,0,NaN\n", "row 1 has NaN in column 1"),
-    ] {
-        let path = folder.file("rows.csv", text);
-        let error = read_embeddings(&path).unwrap().unlabelled().unwrap_err().to_string();
-        assert!(error.contains(wanted) && error.contains("rows.csv"), "{error}");
+    for name in ["f2.npy", "f4_big.npy", "f8_columns.npy"] {
+        let table = open(&fixture(name)).unwrap();
+        assert_eq!(table.rows.is_in_file(), name != "f8_columns.npy");
+        let mut two = [0.0; 8];
+        table.rows.read_into(1, &mut two).unwrap();
+        assert_eq!(two, [10.5, 11.5, 12.5, 13.5, 20.5, 21.5, 22.5, 23.5], "{name}");
     }
+    let path = folder.file("shrinks.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    let table = open(&path).unwrap();
+    folder.file("shrinks.npy", b"");
+    let error = table.rows.read_into(0, &mut [0.0; 4]).unwrap_err();
+    assert!(matches!(error.problem, FileProblem::Read(_)) && error.path == path, "{error}");
+}
+
+#[test]
+fn splits_and_groups_come_along() {
+    let folder = Folder::new();
+    let path = folder.file("a.csv", "Split,x,group,label\ntrain,1,g1,a\ntest,2,g2,b\n");
+    let table = read_embeddings(&path).unwrap();
+    assert_eq!((table.dim, table.data.as_slice()), (1, &[1.0, 2.0][..]));
+    assert_eq!(table.about.splits.unwrap(), ["train", "test"]);
+    assert_eq!(table.about.groups.unwrap(), ["g1", "g2"]);
+    assert!(folder.problem("a.csv", "split,x\n,1\n").to_string().contains("line 2, column `split`"));
 }
 
 #[test]
@@ -170,7 +179,7 @@ fn safetensors_are_read_by_name_or_alone() {
     assert!(matches!(alone.unwrap_err().problem, FileProblem::RepeatedId { first: 0, second: 1, .. }));
     let table = write("alone.safetensors", vec![("features", matrix()), ("labels", list())]).unwrap();
     assert_matrix(&table, "alone");
-    assert_eq!(table.labels.unwrap(), ["7", "7", "9"]);
+    assert_eq!(table.about.labels.unwrap(), ["7", "7", "9"]);
     let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
     assert_matrix(&named, "named");
     for (name, tensors, wanted) in [
@@ -191,6 +200,28 @@ fn safetensors_are_read_by_name_or_alone() {
     ] {
         let error = write(&format!("{name}.safetensors"), tensors).unwrap_err().to_string();
         assert!(error.contains(wanted), "{error}");
+    }
+    let cut = folder.problem("cut.safetensors", b"\x10\0\0\0\0\0\0\0{}");
+    assert!(matches!(cut, FileProblem::Malformed { format: ".safetensors", .. }));
+    let whole = serialize(vec![("x", matrix()), ("labels", list())], None).unwrap();
+    for length in 0..whole.len() {
+        let problem = folder.problem("cut.safetensors", &whole[..length]);
+        assert!(matches!(problem, FileProblem::Malformed { .. }), "{length}: {problem}");
+    }
+    let longer = folder.problem("long.safetensors", [&whole[..], b"x"].concat());
+    assert!(longer.to_string().contains("where its tensors end"), "{longer}");
+    let text = |shape: &str, offsets: &str| {
+        let header = format!(r#"{{"x":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#);
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 48]].concat();
+        folder.problem("header.safetensors", bytes).to_string()
+    };
+    for (shape, offsets) in [
+        ("[3,5]", "[0,48]"),
+        ("[18446744073709551615,4]", "[0,48]"),
+        ("[3,4]", "[48,0]"),
+        ("[2,4]", "[16,48]"),
+    ] {
+        assert!(text(shape, offsets).contains("its header: "), "{shape} {offsets}: {}", text(shape, offsets));
     }
     let cut = folder.problem("cut.safetensors", b"\x10\0\0\0\0\0\0\0{}");
     assert!(matches!(cut, FileProblem::Malformed { format: ".safetensors", .. }));

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{EmbeddingTable, FileError, FileProblem, FileResult};
+use super::about::Columns;
+use super::{About, FileError, FileProblem, FileResult, Rows};
 
 /// A reader of a table whose first line names the columns.
 pub(super) fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
@@ -24,18 +25,15 @@ pub(super) fn line(record: &csv::StringRecord) -> u64 {
     record.position().map_or(0, csv::Position::line)
 }
 
-pub(super) fn embeddings(bytes: &[u8], path: &Path) -> FileResult<EmbeddingTable> {
+pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
     let mut reader = reader(bytes);
     let headers = headers(&mut reader, path)?;
-    let column = |name: &str| headers.iter().position(|header| header.eq_ignore_ascii_case(name));
-    let (label, id, camera) = (column("label"), column("id"), column("camera"));
-    let values: Vec<usize> =
-        (0..headers.len()).filter(|&at| ![label, id, camera].contains(&Some(at))).collect();
+    let columns = Columns::find(&headers);
+    let values = columns.numbers(headers.len());
     if values.is_empty() {
         return Err(FileProblem::NoEmbeddingColumns.at(path));
     }
-    let mut data = Vec::new();
-    let (mut labels, mut ids, mut cameras) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut data, mut about) = (Vec::new(), columns.about());
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error, path))?;
         let wrong = |at: usize, wanted| {
@@ -46,33 +44,17 @@ pub(super) fn embeddings(bytes: &[u8], path: &Path) -> FileResult<EmbeddingTable
             let number = record.get(at).and_then(|field| field.parse::<f32>().ok());
             data.push(number.ok_or_else(|| wrong(at, "a number"))?);
         }
-        let text =
-            |at: usize| record.get(at).filter(|text| !text.is_empty()).ok_or_else(|| wrong(at, "a name"));
-        if let Some(at) = label {
-            labels.push(text(at)?.to_owned());
-        }
-        if let Some(at) = id {
-            ids.push(text(at)?.to_owned());
-        }
-        if let Some(at) = camera {
-            let number = record.get(at).and_then(|field| field.parse::<u32>().ok());
-            cameras.push(number.ok_or_else(|| wrong(at, "a whole number"))?);
-        }
+        let text = |at: usize| {
+            let text = record.get(at).filter(|text| !text.is_empty());
+            text.map(str::to_owned).ok_or_else(|| wrong(at, "a name"))
+        };
+        columns.add(&mut about, text, |at| wrong(at, "a whole number"))?;
     }
-    let dim = values.len();
-    let rows = data.len() / dim;
+    let (rows, dim) = (data.len() / values.len(), values.len());
     if rows == 0 {
         return Err(FileProblem::Empty.at(path));
     }
-    Ok(EmbeddingTable {
-        path: path.to_owned(),
-        data,
-        rows,
-        dim,
-        labels: label.map(|_| labels),
-        ids: id.map(|_| ids),
-        cameras: camera.map(|_| cameras),
-    })
+    Ok((Rows::in_memory(path, rows, dim, data), about))
 }
 
 /// The column `label` of a table.

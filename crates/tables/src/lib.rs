@@ -1,38 +1,59 @@
 //! Embeddings, labels and pairs from files.
 //!
-//! | file | embeddings | labels, ids, cameras inside |
+//! | file | embeddings | labels, ids, cameras, splits, groups inside |
 //! |---|---|---|
 //! | `.npy` | a matrix `[rows, dim]` of 2, 4 or 8 byte floats | none |
-//! | `.safetensors` | the tensor `embeddings`, or the only matrix of floats | whole-number tensors `labels`, `ids`, `cameras` |
-//! | `.csv` | every other column, in order | the columns `label`, `id`, `camera` |
+//! | `.safetensors` | the tensor `embeddings`, or the only matrix of floats | whole-number tensors `labels`, `ids`, `cameras`, `groups` |
+//! | `.csv` | every other column, in order | the columns `label`, `id`, `camera`, `split`, `group` |
 //! | `.parquet` (feature `parquet`) | a column `embedding` of lists, or every other column | as `.csv` |
 //!
 //! Labels may instead lie beside, in a `.npy` of whole numbers or text, a `.csv` with a column `label`, or a text file with
 //! one label a line ([`read_labels`]). Labels are kept as text and numbered by [`ClassNames`], so that several files can
-//! share one numbering. Every error names the file, and the row where there is one. Files are read whole: memory is the
-//! file and the matrix.
+//! share one numbering. Every error names the file, and the row where there is one.
+//!
+//! [`open`] leaves the numbers of `.npy` and `.safetensors` in the file, to be read row by row; the others are read whole.
+//! [`read_embeddings`] reads everything: memory is the matrix.
+#![forbid(unsafe_code)]
 
+mod about;
 #[cfg(feature = "parquet")]
 mod columns;
 mod error;
 mod npy;
 mod numbers;
 mod pairs;
+mod rows;
 mod tensors;
 mod text;
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+pub use about::About;
 pub use error::{FileError, FileProblem};
-pub use pairs::{PairFile, read_pairs};
-
-use crate::embeddings::Embeddings;
-use crate::error::Error;
+pub use pairs::{Pair, PairFile, read_pairs};
+pub use rows::Rows;
 
 /// A result whose error is a [`FileError`].
 pub type FileResult<T> = Result<T, FileError>;
+
+/// Endings of files of embeddings, in small letters.
+pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
+
+/// Whether a file's name ends as those of embeddings do.
+pub fn is_table(path: &Path) -> bool {
+    ENDINGS.contains(&ending(path).as_str())
+}
+
+/// A matrix whose rows can be read, with what came along.
+#[derive(Debug)]
+pub struct OpenTable {
+    /// The numbers, as they are in the file (rounded to `f32`).
+    pub rows: Rows,
+    /// Labels, ids and more, where the file has them.
+    pub about: About,
+}
 
 /// A matrix read from a file, with what came along.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,12 +66,8 @@ pub struct EmbeddingTable {
     pub rows: usize,
     /// Numbers of a row.
     pub dim: usize,
-    /// One label a row, if the file has labels.
-    pub labels: Option<Vec<String>>,
-    /// One id a row, if the file has ids. They are different from each other.
-    pub ids: Option<Vec<String>>,
-    /// One camera a row, if the file has cameras.
-    pub cameras: Option<Vec<u32>>,
+    /// Labels, ids and more, where the file has them.
+    pub about: About,
 }
 
 /// Numbers for names of classes, in order of first appearance. One of these serves all files of a comparison.
@@ -83,79 +100,68 @@ impl ClassNames {
     }
 }
 
-impl EmbeddingTable {
+impl OpenTable {
     /// Takes labels from elsewhere, one a row.
     ///
     /// # Errors
     /// [`FileProblem::LabelCount`] if there are more or fewer than rows; `beside` is where they came from.
     pub fn set_labels(&mut self, labels: Vec<String>, beside: &Path) -> FileResult<()> {
-        if labels.len() != self.rows {
-            let problem = FileProblem::LabelCount { rows: self.rows, found: labels.len() };
+        if labels.len() != self.rows.rows() {
+            let problem = FileProblem::LabelCount { rows: self.rows.rows(), found: labels.len() };
             return Err(problem.at(beside));
         }
-        self.labels = Some(labels);
+        self.about.labels = Some(labels);
         Ok(())
-    }
-
-    /// The rows as unit rows with numbered labels.
-    ///
-    /// # Errors
-    /// [`FileProblem::NoLabels`] if there are none; [`FileProblem::Embeddings`] with what
-    /// [`Embeddings::new`](crate::Embeddings::new) found, and the id of the row if rows have ids.
-    pub fn embeddings(&self, classes: &mut ClassNames) -> FileResult<Embeddings> {
-        let labels = self.labels.as_ref().ok_or_else(|| FileProblem::NoLabels.at(&self.path))?;
-        let numbers: Vec<u32> = labels.iter().map(|label| classes.number(label)).collect();
-        self.with_labels(&numbers)
-    }
-
-    /// The rows as unit rows, all of class 0, for uses that need no labels such as a cohort or a list of pairs.
-    ///
-    /// # Errors
-    /// [`FileProblem::Embeddings`].
-    pub fn unlabelled(&self) -> FileResult<Embeddings> {
-        self.with_labels(&vec![0; self.rows])
-    }
-
-    fn with_labels(&self, labels: &[u32]) -> FileResult<Embeddings> {
-        Embeddings::new(&self.data, self.rows, self.dim, labels).map_err(|problem| {
-            let row = match problem {
-                Error::NonFinite { row, .. } | Error::ZeroRow { row } => Some(row),
-                _ => None,
-            };
-            let id = row.and_then(|row| self.ids.as_ref()?.get(row).cloned());
-            FileProblem::Embeddings { problem, id }.at(&self.path)
-        })
     }
 
     /// Refuses ids that occur twice.
     fn checked(self) -> FileResult<Self> {
         let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (row, id) in self.ids.iter().flatten().enumerate() {
+        for (row, id) in self.about.ids.iter().flatten().enumerate() {
             if let Some(first) = seen.insert(id, row) {
-                return Err(FileProblem::RepeatedId { id: id.clone(), first, second: row }.at(&self.path));
+                let problem = FileProblem::RepeatedId { id: id.clone(), first, second: row };
+                return Err(problem.at(self.rows.path()));
             }
         }
         Ok(self)
     }
+
+    /// Everything in memory.
+    ///
+    /// # Errors
+    /// [`FileProblem::Read`].
+    pub fn read(self) -> FileResult<EmbeddingTable> {
+        let (path, rows, dim) = (self.rows.path().to_owned(), self.rows.rows(), self.rows.dim());
+        Ok(EmbeddingTable { path, data: self.rows.into_data()?, rows, dim, about: self.about })
+    }
+}
+
+/// Opens a file of embeddings; the ending of its name says how it is read.
+///
+/// # Errors
+/// [`FileError`] with the path and the [`FileProblem`].
+pub fn open(path: &Path) -> FileResult<OpenTable> {
+    let unreadable = |source: std::io::Error| FileProblem::Read(source.to_string()).at(path);
+    let file = || File::open(path).map_err(unreadable);
+    let (rows, about) = match ending(path).as_str() {
+        "npy" => (npy::rows(file()?, path)?, About::default()),
+        "safetensors" => tensors::rows(file()?, path)?,
+        "csv" => text::rows(&fs::read(path).map_err(unreadable)?, path)?,
+        #[cfg(feature = "parquet")]
+        "parquet" => columns::rows(path)?,
+        #[cfg(not(feature = "parquet"))]
+        "parquet" => return Err(FileProblem::NoParquet.at(path)),
+        other => return Err(FileProblem::Ending { found: other.to_owned() }.at(path)),
+    };
+    OpenTable { rows, about }.checked()
 }
 
 /// Reads embeddings; the ending of the name says how.
 ///
 /// # Errors
-/// [`FileError`] with the path and the [`FileProblem`].
+/// As [`open`].
 pub fn read_embeddings(path: &Path) -> FileResult<EmbeddingTable> {
-    let bytes = || fs::read(path).map_err(|source| FileProblem::Read(source.to_string()).at(path));
-    match ending(path).as_str() {
-        "npy" => npy::embeddings(&bytes()?, path),
-        "safetensors" => tensors::embeddings(&bytes()?, path),
-        "csv" => text::embeddings(&bytes()?, path),
-        #[cfg(feature = "parquet")]
-        "parquet" => columns::embeddings(path),
-        #[cfg(not(feature = "parquet"))]
-        "parquet" => Err(FileProblem::NoParquet.at(path)),
-        other => Err(FileProblem::Ending { found: other.to_owned() }.at(path)),
-    }?
-    .checked()
+    open(path)?.read()
 }
 
 /// Reads labels that lie beside: `.npy` (whole numbers or text), `.csv` (the column `label`), or any other name as text

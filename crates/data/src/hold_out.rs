@@ -1,0 +1,72 @@
+//! Which samples are kept from training where the data does not say it itself.
+
+use crate::random::{Purpose, generator, shuffle};
+
+/// A share of each class, at least one sample and not all; none of a class with a single sample.
+pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) -> Vec<bool> {
+    let mut by_class = vec![Vec::new(); classes];
+    for (sample, label) in labels.iter().enumerate() {
+        by_class[*label as usize].push(sample);
+    }
+    let mut test = vec![false; labels.len()];
+    for (class, samples) in by_class.iter_mut().enumerate().filter(|(_, samples)| samples.len() > 1) {
+        let count = (samples.len() as f64 * share).round() as usize;
+        shuffle(&mut generator(seed, Purpose::HoldOut, class as u64, 0), samples);
+        for sample in &samples[..count.clamp(1, samples.len() - 1)] {
+            test[*sample] = true;
+        }
+    }
+    test
+}
+
+/// Whole groups, drawn until they have a share of the samples: at least one group and not all. No group is on both sides.
+pub(crate) fn by_group(groups: &[String], share: f64, seed: u64) -> Vec<bool> {
+    let mut sizes = std::collections::BTreeMap::<&str, usize>::new();
+    for group in groups {
+        *sizes.entry(group).or_default() += 1;
+    }
+    let mut order: Vec<&str> = sizes.keys().copied().collect();
+    shuffle(&mut generator(seed, Purpose::HoldOut, 0, 1), &mut order);
+    let wanted = groups.len() as f64 * share;
+    let (mut held, mut count) = (std::collections::BTreeSet::new(), 0);
+    for group in order.iter().take(order.len().saturating_sub(1)) {
+        if !held.is_empty() && (count as f64) >= wanted {
+            break;
+        }
+        held.insert(*group);
+        count += sizes[group];
+    }
+    groups.iter().map(|group| held.contains(group.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_class_keeps_samples_on_both_sides(sizes in prop::collection::vec(1usize..9, 1..9), share in 0.01f64..0.99, seed: u64) {
+            let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(class, size)| vec![class as u32; *size]).collect();
+            let test = by_class(&labels, sizes.len(), share, seed);
+            for (class, size) in sizes.iter().enumerate() {
+                let held = labels.iter().zip(&test).filter(|(label, test)| **label as usize == class && **test).count();
+                let wanted = (*size as f64 * share).round() as usize;
+                prop_assert_eq!(held, if *size == 1 { 0 } else { wanted.clamp(1, size - 1) });
+            }
+        }
+
+        #[test]
+        fn no_group_is_parted(sizes in prop::collection::vec(1usize..9, 2..9), share in 0.01f64..0.99, seed: u64) {
+            let groups: Vec<String> = sizes.iter().enumerate().flat_map(|(group, size)| vec![group.to_string(); *size]).collect();
+            let test = by_group(&groups, share, seed);
+            for (one, held) in groups.iter().zip(&test) {
+                prop_assert!(groups.iter().zip(&test).all(|(other, side)| one != other || held == side));
+            }
+            let held = test.iter().filter(|test| **test).count();
+            prop_assert!(held >= 1 && held < groups.len());
+            // the last group drawn may go beyond the share, the others do not
+            prop_assert!((held as f64) < groups.len() as f64 * share + 9.0);
+        }
+    }
+}

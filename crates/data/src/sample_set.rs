@@ -1,0 +1,231 @@
+//! What a run learns from: pictures or ready-made vectors.
+
+use std::sync::Arc;
+
+use crate::normalise::apply_tables;
+use crate::{
+    Augment, BadPicture, DataError, Normalisation, Part, PictureSet, PictureShape, Result, VectorSet,
+};
+
+/// Samples with a class and a part each; all that a split needs to know of a set.
+pub trait Labelled {
+    /// The class of each sample.
+    fn labels(&self) -> &[u32];
+
+    /// The part a sample belongs to.
+    ///
+    /// # Panics
+    /// If there is no such sample.
+    fn part(&self, sample: usize) -> Part;
+}
+
+impl Labelled for PictureSet {
+    fn labels(&self) -> &[u32] {
+        self.labels()
+    }
+
+    fn part(&self, sample: usize) -> Part {
+        self.part(sample)
+    }
+}
+
+impl<Set: Labelled> Labelled for Arc<Set> {
+    fn labels(&self) -> &[u32] {
+        Set::labels(self)
+    }
+
+    fn part(&self, sample: usize) -> Part {
+        Set::part(self, sample)
+    }
+}
+
+/// A set of pictures or of vectors.
+#[derive(Debug, Clone)]
+pub enum SampleSet {
+    /// Pictures, as bytes.
+    Pictures(Arc<PictureSet>),
+    /// Vectors: rows of a table.
+    Vectors(Arc<VectorSet>),
+}
+
+impl From<Arc<PictureSet>> for SampleSet {
+    fn from(set: Arc<PictureSet>) -> Self {
+        Self::Pictures(set)
+    }
+}
+
+impl From<Arc<VectorSet>> for SampleSet {
+    fn from(set: Arc<VectorSet>) -> Self {
+        Self::Vectors(set)
+    }
+}
+
+impl Labelled for SampleSet {
+    fn labels(&self) -> &[u32] {
+        match self {
+            Self::Pictures(set) => set.labels(),
+            Self::Vectors(set) => set.labels(),
+        }
+    }
+
+    fn part(&self, sample: usize) -> Part {
+        match self {
+            Self::Pictures(set) => set.part(sample),
+            Self::Vectors(set) => set.part(sample),
+        }
+    }
+}
+
+impl SampleSet {
+    /// Name of the set.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Pictures(set) => set.name(),
+            Self::Vectors(set) => set.name(),
+        }
+    }
+
+    /// The class of each sample.
+    pub fn labels(&self) -> &[u32] {
+        Labelled::labels(self)
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels().len()
+    }
+
+    /// Whether there are no samples; a set that was opened has some.
+    pub fn is_empty(&self) -> bool {
+        self.labels().is_empty()
+    }
+
+    /// Names of the classes.
+    pub fn class_names(&self) -> &[String] {
+        match self {
+            Self::Pictures(set) => set.class_names(),
+            Self::Vectors(set) => set.class_names(),
+        }
+    }
+
+    /// What to call a sample in a message.
+    pub fn sample_id(&self, sample: usize) -> String {
+        match self {
+            Self::Pictures(set) => set.sample_id(sample),
+            Self::Vectors(set) => set.sample_id(sample),
+        }
+    }
+
+    /// Shape of a sample; `1 x 1 x n` for vectors of n numbers.
+    pub fn shape(&self) -> PictureShape {
+        match self {
+            Self::Pictures(set) => set.shape(),
+            Self::Vectors(set) => set.shape(),
+        }
+    }
+
+    /// What a sample is, for messages: `pictures` or `vectors`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Pictures(_) => "pictures",
+            Self::Vectors(_) => "vectors",
+        }
+    }
+
+    /// The pictures, if it is a set of pictures.
+    pub fn pictures(&self) -> Option<&PictureSet> {
+        match self {
+            Self::Pictures(set) => Some(set),
+            Self::Vectors(_) => None,
+        }
+    }
+
+    /// Files that were left out; none for vectors, of which each must be sound.
+    pub fn bad(&self) -> &[BadPicture] {
+        self.pictures().map_or(&[], PictureSet::bad)
+    }
+
+    /// What brings `samples` to a size that networks train well with: mean and deviation of each channel of pictures, the root mean
+    /// square of vectors.
+    ///
+    /// # Errors
+    /// As [`PictureSet::mean_and_deviation`] and [`VectorSet::scale`].
+    pub fn normalisation(&self, samples: &[u32]) -> Result<Normalisation> {
+        match self {
+            Self::Pictures(set) => set.mean_and_deviation(samples),
+            Self::Vectors(set) => set.scale(samples),
+        }
+    }
+
+    /// Normalised samples, `[samples, channels, height, width]`, without augmentation.
+    ///
+    /// # Errors
+    /// As [`Normalisation::validate`], [`PictureSet::read`] and [`VectorSet::read_into`].
+    pub fn read_batch(&self, samples: &[u32], normalisation: &Normalisation) -> Result<Vec<f32>> {
+        self.reader(normalisation)?.read_all(samples)
+    }
+
+    /// A way to read samples with one normalisation.
+    pub(crate) fn reader(&self, normalisation: &Normalisation) -> Result<Reader> {
+        normalisation.validate(self.shape().channels)?;
+        let tables = match self {
+            Self::Pictures(_) => normalisation.tables(),
+            Self::Vectors(_) => Vec::new(),
+        };
+        Ok(Reader { set: self.clone(), tables, normalisation: normalisation.clone() })
+    }
+}
+
+/// Reads normalised samples.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) set: SampleSet,
+    normalisation: Normalisation,
+    /// The number that each byte becomes, a table a channel; none for vectors.
+    tables: Vec<[f32; 256]>,
+}
+
+/// Chance that varies a training picture: what is done, seed, epoch and place in it.
+pub(crate) type Variation<'a> = (&'a Augment, u64, u64, u64);
+
+impl Reader {
+    /// A sample into `out`, which has the length of one; pictures are varied first. `bytes` is room to work in.
+    pub(crate) fn read(
+        &self,
+        sample: usize,
+        variation: Option<Variation<'_>>,
+        bytes: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        match &self.set {
+            SampleSet::Pictures(set) => {
+                bytes.resize(set.shape().values(), 0);
+                set.read_into(sample, bytes)?;
+                if let Some((augment, seed, epoch, place)) = variation {
+                    augment.apply_valid(bytes, set.shape(), seed, epoch, place);
+                }
+                apply_tables(&self.tables, bytes, out);
+            }
+            SampleSet::Vectors(set) => {
+                set.read_into(sample, out)?;
+                self.normalisation.apply_to_numbers(out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Several samples, one after another, none varied.
+    pub(crate) fn read_all(&self, samples: &[u32]) -> Result<Vec<f32>> {
+        let values = self.set.shape().values();
+        let (mut bytes, mut out) = (Vec::new(), vec![0.0; samples.len() * values]);
+        for (sample, out) in samples.iter().zip(out.chunks_exact_mut(values)) {
+            self.read(*sample as usize, None, &mut bytes, out)?;
+        }
+        Ok(out)
+    }
+
+    /// What to call a sample; see [`DataError::Sample`].
+    pub(crate) fn failed(&self, epoch: u64, step: u64, sample: u32, source: DataError) -> DataError {
+        DataError::Sample { epoch, step, id: self.set.sample_id(sample as usize), source: Box::new(source) }
+    }
+}

@@ -1,0 +1,320 @@
+//! A set of labelled vectors: embeddings that are ready made.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use widemargin_tables::{About, FileProblem, OpenTable, Rows, read_labels};
+
+use crate::parallel::map_positions;
+use crate::{DataError, Normalisation, Part, PictureShape, Result, hold_out};
+
+/// Rows that a thread reads at a time when a table is checked.
+const CHECKED_AT_ONCE: usize = 1024;
+
+/// How a table is split where it has no column `split`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VectorOptions {
+    /// Share held out as test, above 0 and below 1: of each class, or of the groups where the table has a column `group`.
+    pub hold_out: f64,
+    /// Decides which.
+    pub seed: u64,
+}
+
+/// Labelled vectors `[rows, dim]`, in memory or in their file.
+///
+/// Samples are the rows of the table, in its order.
+#[derive(Debug)]
+pub struct VectorSet {
+    name: String,
+    rows: Rows,
+    class_names: Vec<String>,
+    labels: Vec<u32>,
+    parts: Vec<Part>,
+    parts_given: bool,
+    ids: Option<Vec<String>>,
+    /// Mean square of the numbers of each row.
+    squares: Vec<f32>,
+}
+
+impl VectorSet {
+    /// Opens a table of embeddings, with labels inside or in the file `labels` beside it.
+    ///
+    /// The numbers of `.npy` and `.safetensors` stay in the file; memory is some bytes a row. Every row is read once to be checked.
+    /// Classes are sorted: by number if all labels are whole numbers, else by name. A class with one row is only ever trained on.
+    ///
+    /// # Errors
+    /// [`DataError::Table`] with the file and, where there is one, the row: a file that cannot be read, no labels or too few, a row
+    /// that is all zeros or not finite, a word in the column `split` that is neither part; [`DataError::OnlyOneClass`];
+    /// [`DataError::Setting`] for a share out of range.
+    pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
+        let path = path.as_ref();
+        if !(options.hold_out > 0.0 && options.hold_out < 1.0) {
+            return Err(DataError::setting("hold-out", &options.hold_out, "a share above 0 and below 1"));
+        }
+        let mut table = widemargin_tables::open(path)?;
+        if let Some(beside) = labels {
+            table.set_labels(read_labels(beside)?, beside)?;
+        }
+        Self::from_table(table, options)
+    }
+
+    fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {
+        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = table;
+        let path = rows.path().to_owned();
+        let labels = labels.ok_or_else(|| FileProblem::NoLabels.at(&path))?;
+        let unusable = |problem: String| FileProblem::Embeddings { problem, id: None }.at(&path);
+        if rows.rows() == 0 || rows.dim() == 0 {
+            return Err(FileProblem::Empty.at(&path).into());
+        }
+        if u32::try_from(rows.rows()).is_err() {
+            return Err(unusable(format!("{} rows; at most {} can be used", rows.rows(), u32::MAX)).into());
+        }
+        let class_names = sorted_names(&labels);
+        if let [class] = class_names.as_slice() {
+            return Err(DataError::OnlyOneClass { path, class: class.clone() });
+        }
+        let numbers: std::collections::HashMap<&str, u32> =
+            (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
+        let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
+        let parts = match (&splits, &groups) {
+            (Some(splits), _) => parts(splits, &path)?,
+            (None, groups) => {
+                let test = match groups {
+                    Some(groups) => hold_out::by_group(groups, options.hold_out, options.seed),
+                    None => hold_out::by_class(&labels, class_names.len(), options.hold_out, options.seed),
+                };
+                test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect()
+            }
+        };
+        let parts_given = splits.is_some() || groups.is_some();
+        let squares = checked(&rows, ids.as_deref())?;
+        let name =
+            path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Self { name, rows, class_names, labels, parts, parts_given, ids, squares })
+    }
+
+    /// Name of the set: that of its file without the ending.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Numbers of a row.
+    pub fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    /// A row as the backbones see it: `1 x 1 x dim`.
+    pub fn shape(&self) -> PictureShape {
+        PictureShape { channels: 1, height: 1, width: self.rows.dim() }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no samples; a set that was opened has some.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The class of each sample, a number less than that of [`class_names`](Self::class_names).
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Names of the classes.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// The part a sample belongs to.
+    ///
+    /// # Panics
+    /// If `sample` is not less than [`len`](Self::len).
+    pub fn part(&self, sample: usize) -> Part {
+        self.parts[sample]
+    }
+
+    /// Whether the table says itself what is test, or what belongs together. If not, nothing of a class that is not trained on has
+    /// been seen, whatever its part.
+    pub fn parts_are_given(&self) -> bool {
+        self.parts_given
+    }
+
+    /// What to call a sample in a message: its id, or its row.
+    pub fn sample_id(&self, sample: usize) -> String {
+        let id = self.ids.as_ref().and_then(|ids| ids.get(sample));
+        id.map_or_else(|| format!("row {sample}"), Clone::clone)
+    }
+
+    /// Whether reading a sample takes no file access.
+    pub fn is_in_memory(&self) -> bool {
+        !self.rows.is_in_file()
+    }
+
+    /// The numbers of a sample as they are in the table, `[dim]`.
+    ///
+    /// # Errors
+    /// [`DataError::NoSuchSample`]; [`DataError::Length`] if `out` does not have the length of a row; [`DataError::Table`] if the
+    /// file cannot be read any more.
+    pub fn read_into(&self, sample: usize, out: &mut [f32]) -> Result<()> {
+        if out.len() != self.dim() {
+            return Err(DataError::Length { what: "numbers of a row", found: out.len(), wanted: self.dim() });
+        }
+        if sample >= self.len() {
+            return Err(DataError::NoSuchSample { sample, count: self.len() });
+        }
+        Ok(self.rows.read_into(sample, out)?)
+    }
+
+    /// What brings the numbers of `samples` to a root mean square of one: a mean of 0, so that directions stay what they are, and
+    /// the root mean square as deviation.
+    ///
+    /// # Errors
+    /// [`DataError::NoSamples`], [`DataError::NoSuchSample`].
+    pub fn scale(&self, samples: &[u32]) -> Result<Normalisation> {
+        if samples.is_empty() {
+            return Err(DataError::NoSamples { purpose: "take the mean of" });
+        }
+        let mut sum = 0.0;
+        for sample in samples {
+            let sample = *sample as usize;
+            let square = self.squares.get(sample);
+            sum += f64::from(*square.ok_or(DataError::NoSuchSample { sample, count: self.len() })?);
+        }
+        let deviation = (sum / samples.len() as f64).sqrt() as f32;
+        Ok(Normalisation { mean: vec![0.0], deviation: vec![deviation.max(f32::MIN_POSITIVE)] })
+    }
+
+    /// The set behind an [`Arc`], as the loader wants it.
+    pub fn shared(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+}
+
+fn sorted_names(labels: &[String]) -> Vec<String> {
+    let names: BTreeSet<&str> = labels.iter().map(String::as_str).collect();
+    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    if let Ok(numbers) =
+        names.iter().map(|name| name.parse::<i128>()).collect::<std::result::Result<Vec<_>, _>>()
+    {
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|at| numbers[*at]);
+        names = order.into_iter().map(|at| std::mem::take(&mut names[at])).collect();
+    }
+    names
+}
+
+/// The parts that a column `split` names.
+fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
+    let part = |(row, word): (usize, &String)| match word.to_lowercase().as_str() {
+        "train" | "training" => Ok(Part::Train),
+        "test" | "val" | "valid" | "validation" | "dev" => Ok(Part::Test),
+        _ => {
+            let (column, found) = ("split".to_owned(), format!("{word:?}"));
+            Err(FileProblem::Cell { row, column, found, wanted: "train or test (or val)".to_owned() }
+                .at(path))
+        }
+    };
+    let parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
+    for (wanted, name) in [(Part::Train, "train"), (Part::Test, "test")] {
+        if !parts.contains(&wanted) {
+            let problem = format!("its column `split` has no row of `{name}`");
+            return Err(FileProblem::Embeddings { problem, id: None }.at(path).into());
+        }
+    }
+    Ok(parts)
+}
+
+/// The mean square of each row, none of which may be zero or not finite.
+fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
+    let bad = |row: usize, problem: String| {
+        let id = ids.and_then(|ids| ids.get(row).cloned());
+        DataError::from(FileProblem::Embeddings { problem, id }.at(rows.path()))
+    };
+    let part = |part: usize| {
+        let first = part * CHECKED_AT_ONCE;
+        let count = CHECKED_AT_ONCE.min(rows.rows() - first);
+        let mut values = vec![0.0; count * rows.dim()];
+        rows.read_into(first, &mut values)?;
+        let mut squares = Vec::with_capacity(count);
+        for (row, values) in (first..).zip(values.chunks_exact(rows.dim())) {
+            if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+                return Err(bad(row, format!("row {row} has {} in column {column}", values[column])));
+            }
+            let square =
+                values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / rows.dim() as f64;
+            if square == 0.0 {
+                return Err(bad(row, format!("row {row} is all zeros; it has no direction")));
+            }
+            squares.push(square as f32);
+        }
+        Ok(squares)
+    };
+    let parts = map_positions(0, rows.rows().div_ceil(CHECKED_AT_ONCE), part);
+    Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1 };
+
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
+    fn open(text: &str) -> Result<VectorSet> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors.csv");
+        std::fs::write(&path, text).unwrap();
+        VectorSet::open(&path, None, OPTIONS)
+    }
+
+    #[test]
+    fn classes_are_sorted_and_rows_keep_their_order() {
+        let set = open("id,label,x,y\na,10,3,4\nb,9,1,0\nc,10,0,2\nd,9,5,5\ne,8,1,1\n").unwrap();
+        assert_eq!(set.class_names(), ["8", "9", "10"]);
+        assert_eq!(set.labels(), [2, 1, 2, 1, 0]);
+        assert_eq!((set.len(), set.dim(), set.name()), (5, 2, "vectors"));
+        assert_eq!((set.sample_id(3), set.sample_id(9)), ("d".to_owned(), "row 9".to_owned()));
+        assert_eq!(set.part(4), Part::Train, "a class of one row is trained on");
+        assert_eq!((0..5).filter(|row| set.part(*row) == Part::Test).count(), 2);
+        let mut row = [0.0; 2];
+        set.read_into(0, &mut row).unwrap();
+        assert_eq!(row, [3.0, 4.0]);
+        let scale = set.scale(&[0, 1]).unwrap();
+        assert_eq!((scale.mean, scale.deviation), (vec![0.0], vec![(26.0_f32 / 4.0).sqrt()]));
+        assert!(matches!(set.read_into(5, &mut row), Err(DataError::NoSuchSample { .. })));
+        assert!(matches!(set.read_into(0, &mut []), Err(DataError::Length { .. })));
+        assert!(matches!(set.scale(&[]), Err(DataError::NoSamples { .. })));
+        let names = open("label,x\nb,1\nB,2\n9,3\n10,4\n").unwrap();
+        assert_eq!(names.class_names(), ["10", "9", "B", "b"], "by name where one is no number");
+    }
+
+    #[test]
+    fn a_column_says_what_is_test_or_what_belongs_together() {
+        let set = open("split,label,x\nTrain,a,1\nval,a,2\ntest,b,3\n").unwrap();
+        assert_eq!([0, 1, 2].map(|row| set.part(row)), [Part::Train, Part::Test, Part::Test]);
+        let set = open("group,label,x\ng,a,1\ng,b,2\nh,a,3\nh,b,4\n").unwrap();
+        let parts = [0, 1, 2, 3].map(|row| set.part(row));
+        assert!(parts[0] == parts[1] && parts[2] == parts[3] && parts[0] != parts[2], "{parts:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, wanted) in [
+            ("x,y\n1,2\n", "has no labels"),
+            ("x,label\n1,a\n2,a\n", "only one class (a)"),
+            ("x,label\n1,a\n0,b\n", "row 1 is all zeros"),
+            ("id,x,label\np,1,a\nq,inf,b\n", "row 1 has inf in column 0 (the row's id is \"q\")"),
+            ("x,label,split\n1,a,train\n2,b,both\n", "row 1 of column `split` holds \"both\""),
+            ("x,label,split\n1,a,train\n2,b,train\n", "no row of `test`"),
+        ] {
+            let error = open(text).unwrap_err().to_string();
+            assert!(error.contains(wanted) && error.contains("vectors.csv"), "{error}");
+        }
+        let options = VectorOptions { hold_out: 1.0, seed: 0 };
+        assert!(matches!(VectorSet::open("x.csv", None, options), Err(DataError::Setting { .. })));
+    }
+}

@@ -1,0 +1,121 @@
+//! Numbers from bytes: the floats and whole numbers that array files hold.
+
+/// Numbers of `N` bytes, turned around first if they are stored big end first.
+fn each<const N: usize, T>(bytes: &[u8], big: bool, of: impl Fn([u8; N]) -> T) -> impl Iterator<Item = T> {
+    bytes.as_chunks::<N>().0.iter().map(move |chunk| {
+        let mut bytes = *chunk;
+        if big {
+            bytes.reverse();
+        }
+        of(bytes)
+    })
+}
+
+/// A kind of number in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Half,
+    Brain,
+    Single,
+    Double,
+    Signed(usize),
+    Unsigned(usize),
+}
+
+impl Kind {
+    /// Whether such numbers are floats.
+    pub(super) fn is_float(self) -> bool {
+        !matches!(self, Self::Signed(_) | Self::Unsigned(_))
+    }
+
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::Half | Self::Brain => 2,
+            Self::Single => 4,
+            Self::Double => 8,
+            Self::Signed(bytes) | Self::Unsigned(bytes) => bytes,
+        }
+    }
+}
+
+/// Floats of any kind as `f32`, as many as `out` takes; whole numbers are read as such.
+pub(super) fn floats_into(bytes: &[u8], kind: Kind, big: bool, out: &mut [f32]) {
+    fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+    }
+    match kind {
+        Kind::Half => fill(out, each(bytes, big, |b| half(u16::from_le_bytes(b)))),
+        Kind::Brain => {
+            fill(out, each(bytes, big, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)))
+        }
+        Kind::Single => fill(out, each(bytes, big, f32::from_le_bytes)),
+        Kind::Double => fill(out, each(bytes, big, |b| f64::from_le_bytes(b) as f32)),
+        Kind::Signed(_) | Kind::Unsigned(_) => {
+            fill(out, integers(bytes, kind, big).into_iter().flatten().map(|value| value as f32));
+        }
+    }
+}
+
+/// Whole numbers of any width; `None` if they are floats.
+pub(super) fn integers(bytes: &[u8], kind: Kind, big: bool) -> Option<Vec<i128>> {
+    Some(match kind {
+        Kind::Signed(1) => each(bytes, big, |b| i128::from(i8::from_le_bytes(b))).collect(),
+        Kind::Signed(2) => each(bytes, big, |b| i128::from(i16::from_le_bytes(b))).collect(),
+        Kind::Signed(4) => each(bytes, big, |b| i128::from(i32::from_le_bytes(b))).collect(),
+        Kind::Signed(8) => each(bytes, big, |b| i128::from(i64::from_le_bytes(b))).collect(),
+        Kind::Unsigned(1) => each(bytes, big, |b| i128::from(u8::from_le_bytes(b))).collect(),
+        Kind::Unsigned(2) => each(bytes, big, |b| i128::from(u16::from_le_bytes(b))).collect(),
+        Kind::Unsigned(4) => each(bytes, big, |b| i128::from(u32::from_le_bytes(b))).collect(),
+        Kind::Unsigned(8) => each(bytes, big, |b| i128::from(u64::from_le_bytes(b))).collect(),
+        _ => return None,
+    })
+}
+
+/// An IEEE half: one sign bit, five of exponent, ten of fraction.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let fraction = f32::from(bits & 0x3ff);
+    match (bits >> 10) & 0x1f {
+        0 => sign * fraction * 2.0_f32.powi(-24),
+        31 if fraction == 0.0 => sign * f32::INFINITY,
+        31 => f32::NAN,
+        exponent => sign * (1.0 + fraction / 1024.0) * 2.0_f32.powi(i32::from(exponent) - 15),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_those_of_the_standard() {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x0400, 6.103_515_6e-5),
+            (0x8000, 0.0),
+            (0xfc00, f32::NEG_INFINITY),
+        ] {
+            assert_eq!(half(bits), value, "{bits:x}");
+        }
+        assert!(half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn big_ends_are_turned() {
+        let one = |bytes: &[u8], kind, big| {
+            let mut out = [0.0];
+            floats_into(bytes, kind, big, &mut out);
+            out[0]
+        };
+        assert_eq!(one(&[0x3f, 0x80, 0, 0], Kind::Single, true), 1.0);
+        assert_eq!(one(&[0x80, 0x3f], Kind::Brain, false), 1.0);
+        assert_eq!(one(&[0xff, 0xfe], Kind::Signed(2), true), -2.0);
+        assert_eq!(integers(&[0xff, 0xfe], Kind::Signed(2), true), Some(vec![-2]));
+        assert_eq!(integers(&[0xff; 8], Kind::Unsigned(8), false), Some(vec![i128::from(u64::MAX)]));
+        assert_eq!(integers(&[0; 4], Kind::Single, false), None);
+    }
+}

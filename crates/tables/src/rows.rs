@@ -1,0 +1,123 @@
+//! Rows of numbers, in memory or in a file that is read where it is asked.
+//!
+//! A file is read by position instead of being mapped into memory: the pages that the system keeps of it are the same, but a file that
+//! is cut short while it is in use gives an error, where a mapping would end the process.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::numbers::{Kind, floats_into};
+use super::{FileProblem, FileResult};
+
+/// Where the numbers are in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The first byte of the first row.
+    pub(super) offset: u64,
+    pub(super) kind: Kind,
+    pub(super) big: bool,
+    pub(super) rows: usize,
+    pub(super) dim: usize,
+}
+
+/// A matrix `[rows, dim]` of which any rows can be read.
+#[derive(Debug)]
+pub struct Rows {
+    path: PathBuf,
+    rows: usize,
+    dim: usize,
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Vec<f32>),
+    File(File, Layout),
+}
+
+impl Rows {
+    pub(super) fn in_memory(path: &Path, rows: usize, dim: usize, data: Vec<f32>) -> Self {
+        Self { path: path.to_owned(), rows, dim, store: Store::Memory(data) }
+    }
+
+    pub(super) fn in_file(path: &Path, file: File, layout: Layout) -> Self {
+        let (rows, dim) = (layout.rows, layout.dim);
+        Self { path: path.to_owned(), rows, dim, store: Store::File(file, layout) }
+    }
+
+    /// The file that they came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Numbers of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Whether the numbers stay in the file until they are read.
+    pub fn is_in_file(&self) -> bool {
+        matches!(self.store, Store::File(..))
+    }
+
+    /// Fills `out`, a whole number of rows, from row `first` on.
+    ///
+    /// # Errors
+    /// [`FileProblem::Read`] if the file has become shorter or cannot be read any more.
+    ///
+    /// # Panics
+    /// If `out` is no whole number of rows or goes beyond the last.
+    pub fn read_into(&self, first: usize, out: &mut [f32]) -> FileResult<()> {
+        let count = out.len() / self.dim.max(1);
+        assert!(count * self.dim == out.len() && first + count <= self.rows, "whole rows of the matrix");
+        match &self.store {
+            Store::Memory(data) => out.copy_from_slice(&data[first * self.dim..][..out.len()]),
+            Store::File(file, layout) => {
+                let mut bytes = vec![0; out.len() * layout.kind.bytes()];
+                let place = layout.offset + (first * self.dim * layout.kind.bytes()) as u64;
+                read_exact_at(file, &mut bytes, place)
+                    .map_err(|error| FileProblem::Read(error.to_string()).at(&self.path))?;
+                floats_into(&bytes, layout.kind, layout.big, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// All numbers, row-major.
+    ///
+    /// # Errors
+    /// As [`Rows::read_into`].
+    pub fn into_data(self) -> FileResult<Vec<f32>> {
+        if let Store::Memory(data) = self.store {
+            return Ok(data);
+        }
+        /// Rows that are read at a time, so that their bytes are not held beside all numbers.
+        const AT_ONCE: usize = 4096;
+        let mut data = vec![0.0; self.rows * self.dim];
+        for (part, out) in data.chunks_mut((AT_ONCE * self.dim).max(1)).enumerate() {
+            self.read_into(part * AT_ONCE, out)?;
+        }
+        Ok(data)
+    }
+}
+
+#[cfg(unix)]
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], place: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, place)
+}
+
+#[cfg(windows)]
+pub(super) fn read_exact_at(file: &File, mut bytes: &mut [u8], mut place: u64) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, place)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => (bytes, place) = (&mut bytes[read..], place + read as u64),
+        }
+    }
+    Ok(())
+}
