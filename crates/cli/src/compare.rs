@@ -1,6 +1,7 @@
 //! `widemargin compare`: are these two the same?
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use crate::pictures::{Depth, pictures};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -10,9 +11,6 @@ use std::process::ExitCode;
 use widemargin_embedder::Model;
 use widemargin_eval::Error;
 use widemargin_eval::templates::{self, TemplateMean};
-
-/// Endings of the files of a folder that count as pictures.
-const PICTURES: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 #[derive(Args)]
 pub(crate) struct CompareArguments {
@@ -64,7 +62,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     }
     let model = Model::load(&arguments.model)?;
     let saved = calibration(arguments)?;
-    let sides = [pictures(&arguments.a)?, pictures(&arguments.b)?];
+    let sides = [pictures(&arguments.a, Depth::Flat)?, pictures(&arguments.b, Depth::Flat)?];
     let similarity = similarity(&model, &sides)?;
     let threshold = match (&saved, arguments.threshold) {
         (_, Some(threshold)) => threshold,
@@ -125,29 +123,6 @@ fn calibration(arguments: &CompareArguments) -> anyhow::Result<Option<SavedCalib
     let saved = SavedCalibration::read(path)?;
     ensure!(saved.score == "cosine", "{}: is of scores '{}', wanted cosine", path.display(), saved.score);
     Ok(Some(saved))
-}
-
-/// A picture, or those of a folder in the order of their names.
-fn pictures(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
-        let file = entry.with_context(|| format!("reading {}", path.display()))?.path();
-        let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        if ending.is_some_and(|ending| PICTURES.contains(&ending.as_str())) {
-            found.push(file);
-        }
-    }
-    found.sort();
-    ensure!(
-        !found.is_empty(),
-        "{}: no pictures; wanted files that end in {}",
-        path.display(),
-        PICTURES.join(", ")
-    );
-    Ok(found)
 }
 
 /// Cosine of the two sides' mean directions.

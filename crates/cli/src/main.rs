@@ -8,11 +8,13 @@ mod bench;
 mod calibration;
 mod compare;
 mod data;
+mod embed;
 mod eval;
 mod interrupt;
 mod judge;
 mod loss;
 mod page;
+mod pictures;
 mod progress;
 mod suggest;
 mod train;
@@ -33,6 +35,8 @@ struct Arguments {
 enum Command {
     /// Train an embedding and judge it on classes that it never saw.
     Train(Box<train::TrainArguments>),
+    /// Embeddings of pictures or of a table by a trained model, as one file; goes on where it was stopped.
+    Embed(embed::EmbedArguments),
     /// Are these two the same? Similarity, probability and answer of a trained model; exit status 0 same, 1 different.
     Compare(compare::CompareArguments),
     /// Judge embeddings that any program computed.
@@ -53,6 +57,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Embed(arguments) => embed::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),

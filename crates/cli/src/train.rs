@@ -197,9 +197,11 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         return one(&config, &prepared, folder, Start::Resume, &mut observer, &stop);
     }
     let config = arguments.configuration()?;
+    let said = arguments.config.is_some() || arguments.embedding.is_some();
     if arguments.compare.is_empty() {
         config.check()?;
         let prepared = prepare(&config, &mut observer)?;
+        let config = if said { config } else { with_own_dimension(config, &prepared) };
         let config = resolved(config, &prepared, &mut observer)?;
         let name = format!("{}-{}", prepared.set.name(), config.objective.name);
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
@@ -217,6 +219,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let configs = configs
         .into_iter()
+        .map(|config| if said { config } else { with_own_dimension(config, &prepared) })
         .map(|config| resolved(config, &prepared, &mut observer))
         .collect::<anyhow::Result<Vec<_>>>()?;
     create_folders(&folder)?;
@@ -231,6 +234,14 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let report = ComparisonReport { objectives: runs.iter().map(|(judged, _)| &judged.judgement).collect() };
     finish(&folder, &report, &config, &prepared, &runs)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `identity` can have no other embedding than its input, so there is nothing to ask.
+fn with_own_dimension(mut config: Config, prepared: &Prepared) -> Config {
+    if config.model.backbone == BackboneName::Identity {
+        config.model.embedding = prepared.set.shape().values();
+    }
+    config
 }
 
 /// With numbers in the place of "auto".

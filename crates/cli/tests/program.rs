@@ -4,6 +4,8 @@
 
 #[path = "program/evaluation.rs"]
 mod evaluation;
+#[path = "program/vectors.rs"]
+mod vectors;
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

@@ -82,6 +82,17 @@ impl AppendFile {
         self.file.sync_all().map_err(|error| DurableError::writing("sync it", &self.path, error))
     }
 
+    /// Gives the log, now that it is whole, another name, in the place of what had that name.
+    ///
+    /// # Errors
+    /// [`DurableError::DiskFull`], [`DurableError::Io`]; the log is then left under its old name.
+    pub fn finish(self, path: impl AsRef<Path>) -> Result<()> {
+        self.sync()?;
+        let path = path.as_ref();
+        let failed = |error| DurableError::writing("rename it to its last name", path, error);
+        std::fs::rename(&self.path, path).and_then(|()| sync_folder(folder_of(path))).map_err(failed)
+    }
+
     /// Length of the log in bytes: what to note at a checkpoint for [`truncate_to`].
     pub fn length(&self) -> u64 {
         self.length
@@ -149,6 +160,22 @@ mod tests {
         assert!(matches!(truncate_to(&path, 11), Err(DurableError::Truncated { found: 10, wanted: 11, .. })));
         assert_eq!(fs::read(&path).unwrap().len(), 10);
         assert!(matches!(truncate_to(folder.path().join("none"), 0), Err(DurableError::Io { .. })));
+    }
+
+    #[test]
+    fn a_finished_log_takes_the_place_of_an_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, last) = (folder.path().join("out.partial"), folder.path().join("out"));
+        for text in ["one", "two"] {
+            let mut log = AppendFile::open(&path).unwrap();
+            log.append(text.as_bytes()).unwrap();
+            log.finish(&last).unwrap();
+            assert!(!path.exists());
+            assert_eq!(fs::read(&last).unwrap(), text.as_bytes());
+        }
+        let log = AppendFile::open(&path).unwrap();
+        assert!(matches!(log.finish(folder.path().join("no/folder")), Err(DurableError::Io { .. })));
+        assert!(path.exists(), "kept where the name cannot be given");
     }
 
     #[cfg(target_os = "linux")]

@@ -100,7 +100,9 @@ fn check_size(description: &Description, numbers: &[Parameter]) -> std::result::
     let input = config.input;
     let values = input.channels.checked_mul(input.height).and_then(|all| all.checked_mul(input.width));
     let most = if config.name == BackboneName::Identity { MOST_VALUES } else { there.saturating_mul(4) };
-    let widths = config.hidden.iter().chain([&config.embedding]);
+    // the other backbones have no use for hidden widths, whatever the configuration said
+    let hidden = if config.name == BackboneName::Mlp { config.hidden.as_slice() } else { &[] };
+    let widths = hidden.iter().chain([&config.embedding]);
     match values {
         Some(values) if values <= most && widths.clone().all(|width| *width <= most) => Ok(()),
         _ => Err(format!(

@@ -185,7 +185,8 @@ impl Model {
     fn directions(&self, mut embeddings: Vec<f32>, name: impl Fn(usize) -> String) -> Result<Vec<f32>> {
         for (sample, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
             let length = normalise(embedding);
-            if !(length.is_finite() && embedding.iter().any(|value| *value != 0.0)) {
+            let finite = length.is_finite() && embedding.iter().all(|value| value.is_finite());
+            if !(finite && embedding.iter().any(|value| *value != 0.0)) {
                 return Err(Error::NoDirection { sample: name(sample) });
             }
         }

@@ -65,6 +65,7 @@ fn a_model_of_vectors_takes_vectors_alone() {
         backbone: BackboneConfig {
             input: InputShape { channels: 1, height: 1, width: 4 },
             embedding: 3,
+            hidden: vec![512],
             ..description(BackboneName::Linear).backbone
         },
         takes: Takes::Vectors,

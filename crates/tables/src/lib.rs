@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 
 pub use about::About;
 pub use error::{FileError, FileProblem};
+pub use npy::npy_header;
 pub use pairs::{Pair, PairFile, read_pairs};
 pub use rows::Rows;
 

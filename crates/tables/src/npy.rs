@@ -21,6 +21,16 @@ struct Array<'a> {
     data: &'a [u8],
 }
 
+/// The start of a file of `[rows, dim]` numbers of 4 bytes, little end first; the numbers follow, row after row.
+pub fn npy_header(rows: usize, dim: usize) -> Vec<u8> {
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
+    // numpy wants the numbers to start at a multiple of 64.
+    let length = (MAGIC.len() + 4 + text.len() + 1).next_multiple_of(64) - MAGIC.len() - 4;
+    let mut header = [MAGIC, &[1, 0], &(length as u16).to_le_bytes()].concat();
+    header.extend(format!("{text:<width$}\n", width = length - 1).bytes());
+    header
+}
+
 /// Most bytes of a header; those of numpy have some hundred.
 const MOST_HEADER: u64 = 1 << 20;
 

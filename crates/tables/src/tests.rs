@@ -150,6 +150,19 @@ fn rows_are_read_where_they_are_asked() {
 }
 
 #[test]
+fn the_header_that_is_written_is_read() {
+    let folder = Folder::new();
+    for (rows, dim) in [(1, 1), (3, 4), (0, 5), (123_456, 1)] {
+        let header = npy_header(rows, dim);
+        assert_eq!((header.len() % 64, header.last()), (0, Some(&b'\n')));
+        let numbers: Vec<u8> = (0..rows * dim).flat_map(|at| (at as f32).to_le_bytes()).collect();
+        let table = read_embeddings(&folder.file("a.npy", [header, numbers].concat())).unwrap();
+        assert_eq!((table.rows, table.dim), (rows, dim));
+        assert!((0..rows * dim).all(|at| table.data[at] == at as f32));
+    }
+}
+
+#[test]
 fn splits_and_groups_come_along() {
     let folder = Folder::new();
     let path = folder.file("a.csv", "Split,x,group,label\ntrain,1,g1,a\ntest,2,g2,b\n");

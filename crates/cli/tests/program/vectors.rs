@@ -1,0 +1,137 @@
+//! Training on a table of ready-made embeddings.
+
+use super::{Workplace, json, picture_folder, png, success};
+use std::fmt::Write;
+
+/// Classes in the first two columns, and two columns of far larger numbers that say nothing.
+fn table(rows: usize) -> String {
+    let mut text = String::from("id,label,a,b,c,d\n");
+    for row in 0..rows {
+        let (class, turn) = (row % 12, row as f64 * 2.399_963);
+        let angle = class as f64 / 12.0 * std::f64::consts::TAU + 0.04 * (row as f64 * 1.7).sin();
+        let (a, b, c, d) = (angle.cos(), angle.sin(), 9.0 * turn.cos(), 9.0 * turn.sin());
+        writeln!(text, "r{row},class {class},{a},{b},{c},{d}").expect("a text");
+    }
+    text
+}
+
+#[test]
+fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
+    let place = Workplace::new();
+    place.write("vectors.csv", table(1200).as_bytes());
+    let arguments =
+        ["train", "--data", "vectors.csv", "--unseen", "4", "--embedding", "2", "--epochs", "200"];
+    let more = ["--batch", "60", "--learning-rate", "0.5", "--scale", "8", "--out", "run"];
+    let output = place.run(&[&arguments[..], &more].concat());
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("1200 vectors of 4 numbers") && said.contains("judging on 400 vectors"), "{said}");
+    let raw = place.run(&["eval", "retrieval", "vectors.csv", "--json"]);
+    success(&raw);
+    let raw: serde_json::Value = serde_json::from_slice(&raw.stdout).expect("JSON");
+    let trained = json(&place.path().join("run/report.json"));
+    let (before, after) = (&raw["retrieval"]["map_at_r"], &trained["unseen"]["retrieval"]["map_at_r"]);
+    let (before, after) = (before.as_f64().expect("a number"), after.as_f64().expect("a number"));
+    assert!(before < 0.2 && after > 0.9, "MAP@R {before} before, {after} after");
+    let html = std::fs::read_to_string(place.path().join("run/report.html")).expect("a page");
+    assert!(html.contains("960 training vectors") || html.contains("training vectors of 8 known classes"));
+    let model = std::fs::read(place.path().join("run/model.safetensors")).expect("a model");
+    assert!(String::from_utf8_lossy(&model).contains(r#"\"takes\":\"vectors\""#));
+
+    // the projection applied to the table gives what the run was judged on
+    success(&place.run(&["embed", "--model", "run", "vectors.csv", "--out", "out.npy"]));
+    let projected = place.run(&["eval", "retrieval", "out.npy", "--labels", "out.names.csv", "--json"]);
+    success(&projected);
+    let projected: serde_json::Value = serde_json::from_slice(&projected.stdout).expect("JSON");
+    let all = projected["retrieval"]["map_at_r"].as_f64().expect("a number");
+    assert!(all > 0.8, "MAP@R {all} over all classes");
+    assert_eq!(std::fs::read(place.path().join("out.npy")).expect("there").len(), 128 + 1200 * 2 * 4);
+    assert!(!place.exists("out.npy.partial") && !place.exists("out.npy.partial.json"));
+    place.refused(
+        &["embed", "--model", "run", "vectors.csv", "--out", "out.npy"],
+        &["out.npy", "exists already"],
+    );
+    place.refused(&["embed", "--model", "run", "vectors.csv", "--out", "out.csv"], &["--out", ".npy"]);
+    place.write("wide.csv", b"label,x,y\na,1,2\n");
+    place.refused(
+        &["embed", "--model", "run", "wide.csv", "--out", "no.npy"],
+        &["rows of 2 numbers, wanted 4"],
+    );
+
+    // the centres alone, which leave the vectors as they are
+    let output = place.run(&[
+        "train",
+        "--data",
+        "vectors.csv",
+        "--backbone",
+        "identity",
+        "--unseen",
+        "4",
+        "--out",
+        "same",
+    ]);
+    success(&output);
+    let config = std::fs::read_to_string(place.path().join("same/config.toml")).expect("there");
+    assert!(config.contains("embedding = 4"), "{config}");
+}
+
+#[test]
+fn tables_that_cannot_be_trained_on_are_refused_by_name() {
+    let place = Workplace::new();
+    place.write("vectors.csv", table(240).as_bytes());
+    place.write("unlabelled.csv", b"x,y\n1,2\n3,4\n");
+    place.write("few.txt", b"a\nb\nc\n");
+    place.write("zero.csv", b"label,x,y\na,1,2\nb,0,0\n");
+    place.write("short.npy", b"\x93NUMPY\x01\0");
+    let train = |data, more: &[&str], fragments: &[&str]| {
+        place.refused(&[&["train", "--out", "no", "--data", data], more].concat(), fragments);
+        assert!(!place.exists("no"), "nothing is written");
+    };
+    train("vectors.csv", &["--backbone", "small-cnn"], &["model.backbone", "mlp, linear or identity"]);
+    train("vectors.csv", &["--labels", "few.txt"], &["few.txt", "3 labels for 240 rows"]);
+    train("unlabelled.csv", &[], &["unlabelled.csv", "no labels"]);
+    train("zero.csv", &[], &["zero.csv", "row 1 is all zeros"]);
+    train("short.npy", &[], &["short.npy", "not a valid .npy"]);
+    train("missing.npy", &[], &["missing.npy", "cannot be read"]);
+    train("folder", &["--labels", "few.txt"], &["data.labels", "a table of embeddings"]);
+}
+
+#[test]
+fn embedding_goes_on_where_it_was_stopped() {
+    let place = Workplace::new();
+    picture_folder(&place, "pictures", 4, 255);
+    place.write("pictures/class-0/deep/more.png", &png(0, 3));
+    for number in 0..20 {
+        place.write(&format!("pictures/last/{number:02}.png"), &png(9, number));
+    }
+    let tiny = "[data]\npath = \"pictures\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n";
+    place.write("tiny.toml", format!("{tiny}[training]\nepochs = 1\n[sampler]\nbatch = 32\n").as_bytes());
+    success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
+    let embed = |out: &str| place.run(&["embed", "--model", "run", "pictures", "--out", out]);
+    let read = |name: &str| std::fs::read(place.path().join(name)).expect("there");
+    success(&embed("whole.npy"));
+    let names = String::from_utf8(read("whole.names.csv")).expect("text");
+    assert!(names.contains("class-0/deep/more.png,class-0") && names.lines().count() == 1042, "{names}");
+
+    let good = read("pictures/last/19.png");
+    place.write("pictures/last/19.png", &good[..40]);
+    let failed = embed("out.npy");
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(failed.status.code() == Some(2) && said.contains("19.png"), "{said}");
+    assert!(!place.exists("out.npy") && place.exists("out.npy.partial"), "what is done is kept");
+    // a write that was cut in the middle of a row
+    let cut = [read("out.npy.partial"), vec![1; 7]].concat();
+    place.write("out.npy.partial", &cut);
+    place.write("pictures/last/19.png", &good);
+    let resumed = embed("out.npy");
+    success(&resumed);
+    let said = String::from_utf8_lossy(&resumed.stderr).into_owned();
+    assert!(said.contains("going on behind row 1024 of 1041"), "{said}");
+    assert!(read("out.npy") == read("whole.npy"), "the same bytes");
+
+    // what is left of another input is not gone on with
+    place.write("other.npy.partial", &cut);
+    place.write("other.npy.partial.json", b"{}");
+    success(&embed("other.npy"));
+    assert!(read("other.npy") == read("whole.npy"));
+}
