@@ -66,11 +66,12 @@ pub(crate) fn judged_on(judgement: &Judgement) -> String {
         "classes, all of them trained on"
     };
     let named = comparison.classes.iter().take(NAMED_CLASSES);
-    let mut classes = named.map(String::as_str).collect::<Vec<_>>().join(", ");
-    if let more @ 1.. = comparison.classes.len().saturating_sub(NAMED_CLASSES) {
-        classes += &format!(" and {more} more");
-    }
-    format!("{} {kind}: {classes} ({} test samples)", comparison.classes.len(), comparison.pictures)
+    let classes = named.map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = match comparison.classes.len().saturating_sub(NAMED_CLASSES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {kind}: {classes}{more} ({} test samples)", comparison.classes.len(), comparison.pictures)
 }
 
 /// The page of one or several runs on the same pictures.

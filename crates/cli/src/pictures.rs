@@ -19,9 +19,9 @@ pub(crate) enum Depth {
 pub(crate) fn pictures(path: &Path, depth: Depth) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     if path.is_dir() {
-        add(path, depth, &mut found)?
+        add(path, depth, &mut found)?;
     } else {
-        found.push(path.to_path_buf())
+        found.push(path.to_path_buf());
     }
     found.sort();
     ensure!(

@@ -96,7 +96,9 @@ impl Normalisation {
     /// Normalises vectors in place: `(x - mean) / deviation` with those of the only channel, and no division by 255.
     pub fn apply_to_numbers(&self, values: &mut [f32]) {
         if let ([mean], [deviation]) = (self.mean.as_slice(), self.deviation.as_slice()) {
-            values.iter_mut().for_each(|value| *value = (*value - mean) / deviation);
+            for value in values {
+                *value = (*value - mean) / deviation;
+            }
         }
     }
 }

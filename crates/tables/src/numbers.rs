@@ -46,7 +46,7 @@ pub(super) fn floats_into(bytes: &[u8], kind: Kind, big: bool, out: &mut [f32]) 
     match kind {
         Kind::Half => fill(out, each(bytes, big, |b| half(u16::from_le_bytes(b)))),
         Kind::Brain => {
-            fill(out, each(bytes, big, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)))
+            fill(out, each(bytes, big, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)));
         }
         Kind::Single => fill(out, each(bytes, big, f32::from_le_bytes)),
         Kind::Double => fill(out, each(bytes, big, |b| f64::from_le_bytes(b) as f32)),

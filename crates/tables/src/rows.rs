@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use super::numbers::{Kind, floats_into};
 use super::{FileProblem, FileResult};
 
+/// Rows that are read at a time, so that their bytes are not held beside all numbers.
+const AT_ONCE: usize = 4096;
+
 /// Where the numbers are in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -24,7 +27,7 @@ pub(super) struct Layout {
 #[derive(Debug)]
 pub struct Rows {
     path: PathBuf,
-    rows: usize,
+    count: usize,
     dim: usize,
     store: Store,
 }
@@ -37,12 +40,12 @@ enum Store {
 
 impl Rows {
     pub(super) fn in_memory(path: &Path, rows: usize, dim: usize, data: Vec<f32>) -> Self {
-        Self { path: path.to_owned(), rows, dim, store: Store::Memory(data) }
+        Self { path: path.to_owned(), count: rows, dim, store: Store::Memory(data) }
     }
 
     pub(super) fn in_file(path: &Path, file: File, layout: Layout) -> Self {
-        let (rows, dim) = (layout.rows, layout.dim);
-        Self { path: path.to_owned(), rows, dim, store: Store::File(file, layout) }
+        let (count, dim) = (layout.rows, layout.dim);
+        Self { path: path.to_owned(), count, dim, store: Store::File(file, layout) }
     }
 
     /// The file that they came from.
@@ -52,7 +55,7 @@ impl Rows {
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.count
     }
 
     /// Numbers of a row.
@@ -74,7 +77,7 @@ impl Rows {
     /// If `out` is no whole number of rows or goes beyond the last.
     pub fn read_into(&self, first: usize, out: &mut [f32]) -> FileResult<()> {
         let count = out.len() / self.dim.max(1);
-        assert!(count * self.dim == out.len() && first + count <= self.rows, "whole rows of the matrix");
+        assert!(count * self.dim == out.len() && first + count <= self.count, "whole rows of the matrix");
         match &self.store {
             Store::Memory(data) => out.copy_from_slice(&data[first * self.dim..][..out.len()]),
             Store::File(file, layout) => {
@@ -96,9 +99,7 @@ impl Rows {
         if let Store::Memory(data) = self.store {
             return Ok(data);
         }
-        /// Rows that are read at a time, so that their bytes are not held beside all numbers.
-        const AT_ONCE: usize = 4096;
-        let mut data = vec![0.0; self.rows * self.dim];
+        let mut data = vec![0.0; self.count * self.dim];
         for (part, out) in data.chunks_mut((AT_ONCE * self.dim).max(1)).enumerate() {
             self.read_into(part * AT_ONCE, out)?;
         }
