@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
-use widemargin_embedder::{MODEL_FILE, Model, Takes};
+use widemargin_embedder::{Model, Takes};
 use widemargin_tables::{OpenTable, is_table, npy_header, open};
 
 /// Samples that are embedded between two writes.
@@ -61,16 +61,17 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let made = made(arguments, &model, &input)?;
 
     let (partial, about) = (beside(out, ".partial"), beside(out, ".partial.json"));
-    let mut file = AppendFile::open(&partial)?;
     let header = npy_header(rows, model.dim());
     let row_bytes = 4 * model.dim() as u64;
     let known = std::fs::read(&about).ok().and_then(|bytes| serde_json::from_slice::<Made>(&bytes).ok());
-    let whole = file.length().saturating_sub(header.len() as u64) / row_bytes;
+    let length = std::fs::metadata(&partial).map_or(0, |metadata| metadata.len());
+    let whole = length.saturating_sub(header.len() as u64) / row_bytes;
     let done = if known.as_ref() == Some(&made) { whole.min(rows as u64) as usize } else { 0 };
     let keep = if done > 0 { header.len() as u64 + done as u64 * row_bytes } else { 0 };
-    drop(file);
-    truncate_to(&partial, keep)?;
-    file = AppendFile::open(&partial)?;
+    if length > 0 {
+        truncate_to(&partial, keep)?;
+    }
+    let mut file = AppendFile::open(&partial)?;
     if done > 0 {
         eprintln!("going on behind row {done} of {rows}");
     } else {
@@ -122,7 +123,7 @@ fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
             );
             Ok(Input::Table(Box::new(table)))
         }
-        Takes::Pictures if is_table(path) && !path.is_dir() => {
+        Takes::Pictures if is_table(path) => {
             bail!("{}: a table of vectors, and the model takes pictures", path.display())
         }
         Takes::Pictures => Ok(Input::Pictures(pictures(path, Depth::Deep)?)),
@@ -130,8 +131,7 @@ fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
 }
 
 fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Result<Made> {
-    let path = &arguments.model;
-    let path = if path.is_dir() { path.join(MODEL_FILE) } else { path.clone() };
+    let path = Model::file(&arguments.model);
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let samples = match input {
         Input::Pictures(files) => {

@@ -1,6 +1,7 @@
 //! What a trained model is worth: accuracy on known classes, verification and retrieval on unseen ones.
 
 use serde::Serialize;
+use widemargin_data::Labelled;
 use widemargin_eval::Embeddings;
 use widemargin_eval::retrieval::{self, Retrieval};
 use widemargin_eval::verification::{self, Verification, VerificationOptions};

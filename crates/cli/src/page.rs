@@ -2,6 +2,7 @@
 
 use crate::judge::{Judged, Judgement};
 use crate::verdict::verdict;
+use widemargin_data::Labelled;
 use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
 use widemargin_report::neighbours::{FoundNeighbour, NeighbourRow, Picture};
@@ -65,13 +66,15 @@ pub(crate) fn judged_on(judgement: &Judgement) -> String {
     } else {
         "classes, all of them trained on"
     };
-    let named = comparison.classes.iter().take(NAMED_CLASSES);
-    let classes = named.map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = match comparison.classes.len().saturating_sub(NAMED_CLASSES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{} {kind}: {classes}{more} ({} test samples)", comparison.classes.len(), comparison.pictures)
+    let classes = first_names(comparison.classes.iter(), "more");
+    format!("{} {kind}: {classes} ({} test samples)", comparison.classes.len(), comparison.pictures)
+}
+
+/// The first names, and how many `more` there are: `a, b, c and 7 more`.
+pub(crate) fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a String>, more: &str) -> String {
+    let rest = names.len().saturating_sub(NAMED_CLASSES);
+    let named = names.take(NAMED_CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if rest == 0 { named } else { format!("{named} and {rest} {more}") }
 }
 
 /// The page of one or several runs on the same pictures.

@@ -2,9 +2,7 @@
 
 use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
-
-/// Endings of the files of a folder that count as pictures.
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+use widemargin_data::{PICTURE_ENDINGS, is_picture};
 
 /// Whether pictures in the folders of a folder count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub(crate) fn pictures(path: &Path, depth: Depth) -> anyhow::Result<Vec<PathBuf>
         !found.is_empty(),
         "{}: no pictures; wanted files that end in {}",
         path.display(),
-        ENDINGS.join(", ")
+        PICTURE_ENDINGS.join(", ")
     );
     Ok(found)
 }
@@ -38,12 +36,11 @@ fn add(folder: &Path, depth: Depth, found: &mut Vec<PathBuf>) -> anyhow::Result<
     for entry in std::fs::read_dir(folder).with_context(reading)? {
         let entry = entry.with_context(reading)?;
         let (file, kind) = (entry.path(), entry.file_type().with_context(reading)?);
-        let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         if kind.is_dir() {
             if depth == Depth::Deep {
                 add(&file, depth, found)?;
             }
-        } else if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) && file.is_file() {
+        } else if is_picture(&file) && file.is_file() {
             found.push(file);
         }
     }

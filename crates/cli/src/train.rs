@@ -11,15 +11,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicI32;
+use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_model::BackboneName;
 use widemargin_train::config::{Amount, PrecisionName};
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
-
-/// How many unseen classes are named before training.
-const NAMED_UNSEEN: usize = 20;
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
@@ -197,12 +195,12 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         return one(&config, &prepared, folder, Start::Resume, &mut observer, &stop);
     }
     let config = arguments.configuration()?;
-    let said = arguments.config.is_some() || arguments.embedding.is_some();
+    // Whether the number of numbers in an embedding is anybody's wish.
+    let wished = arguments.config.is_some() || arguments.embedding.is_some();
     if arguments.compare.is_empty() {
         config.check()?;
         let prepared = prepare(&config, &mut observer)?;
-        let config = if said { config } else { with_own_dimension(config, &prepared) };
-        let config = resolved(config, &prepared, &mut observer)?;
+        let config = resolved(config, wished, &prepared, &mut observer)?;
         let name = format!("{}-{}", prepared.set.name(), config.objective.name);
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
         return one(&config, &prepared, &folder, Start::New, &mut observer, &stop);
@@ -219,8 +217,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let configs = configs
         .into_iter()
-        .map(|config| if said { config } else { with_own_dimension(config, &prepared) })
-        .map(|config| resolved(config, &prepared, &mut observer))
+        .map(|config| resolved(config, wished, &prepared, &mut observer))
         .collect::<anyhow::Result<Vec<_>>>()?;
     create_folders(&folder)?;
     let mut runs = Vec::new();
@@ -236,16 +233,16 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `identity` can have no other embedding than its input, so there is nothing to ask.
-fn with_own_dimension(mut config: Config, prepared: &Prepared) -> Config {
-    if config.model.backbone == BackboneName::Identity {
+/// With numbers in the place of "auto", and the only embedding that `identity` can have where no other is wished.
+fn resolved(
+    mut config: Config,
+    wished: bool,
+    prepared: &Prepared,
+    observer: &mut progress::Bar,
+) -> anyhow::Result<Config> {
+    if config.model.backbone == BackboneName::Identity && !wished {
         config.model.embedding = prepared.set.shape().values();
     }
-    config
-}
-
-/// With numbers in the place of "auto".
-fn resolved(mut config: Config, prepared: &Prepared, observer: &mut progress::Bar) -> anyhow::Result<Config> {
     if let Some(said) = config.objective.resolve(prepared.split.known().len(), config.model.embedding)? {
         observer.message(&format!("{}: {said}", config.objective.name));
     }
@@ -269,17 +266,9 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
         if prepared.split.is_closed() {
             format!("{} test {kind} of the same classes", prepared.known.samples.len())
         } else {
-            let classes = prepared.split.unseen();
-            let names: Vec<&str> = classes
-                .iter()
-                .take(NAMED_UNSEEN)
-                .map(|class| set.class_names()[*class as usize].as_str())
-                .collect();
-            let more = match classes.len().saturating_sub(NAMED_UNSEEN) {
-                0 => String::new(),
-                more => format!(" and {more} more classes"),
-            };
-            format!("{} {kind} of unseen {}{more}", prepared.unseen.len(), names.join(", "))
+            let names = prepared.split.unseen().iter().map(|class| &set.class_names()[*class as usize]);
+            let unseen = page::first_names(names, "more classes");
+            format!("{} {kind} of unseen {unseen}", prepared.unseen.len())
         }
     ));
     for bad in set.bad() {

@@ -14,7 +14,7 @@
 //! step without a saved generator.
 //!
 //! ```
-//! use widemargin_data::{Augment, Loader, LoaderSettings, OpenSetSplit, Part, PictureSet, Sampler, TrainingSamples};
+//! use widemargin_data::{Augment, Labelled, Loader, LoaderSettings, OpenSetSplit, Part, PictureSet, Sampler, TrainingSamples};
 //!
 //! let set = PictureSet::embedded().shared();
 //! let split = OpenSetSplit::by_seed(set.class_names(), 3, 0)?;
@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod augment;
+mod catalogue;
 mod decode;
 mod embedded;
 mod error;
@@ -54,13 +55,15 @@ mod testing;
 mod vector_set;
 
 pub use augment::Augment;
+pub use catalogue::{Catalogue, Labelled};
 pub use decode::read_picture;
 pub use embedded::{FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 pub use error::DataError;
+pub use folder::{PICTURE_ENDINGS, is_picture};
 pub use loader::{Batch, EvaluationBatch, Loader, LoaderSettings, TrainingSamples, evaluation_batches};
 pub use normalise::Normalisation;
 pub use picture_set::{BadPicture, OpenOptions, PictureSet};
-pub use sample_set::{Labelled, SampleSet};
+pub use sample_set::SampleSet;
 pub use sampler::Sampler;
 pub use shape::{Part, PictureShape};
 pub use split::OpenSetSplit;

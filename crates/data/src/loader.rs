@@ -323,9 +323,14 @@ impl Maker {
                 break; // Nobody will look at this batch.
             }
             let variation = (&settings.augment, settings.seed, epoch, place);
-            self.reader
-                .read(*sample as usize, Some(variation), &mut bytes, out)
-                .map_err(|source| self.reader.failed(epoch, step, *sample, source))?;
+            self.reader.read(*sample as usize, Some(variation), &mut bytes, out).map_err(|source| {
+                DataError::Sample {
+                    epoch,
+                    step,
+                    id: self.reader.set.sample_id(*sample as usize),
+                    source: Box::new(source),
+                }
+            })?;
         }
         Ok(Batch { epoch, step_in_epoch: step, pixels, labels, sample_ids })
     }

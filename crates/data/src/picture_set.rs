@@ -13,7 +13,7 @@ use crate::folder::{self, FoundFile};
 use crate::idx::{self, IdxPart};
 use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
-use crate::{DataError, Part, PictureShape, Result, decode, hold_out};
+use crate::{Catalogue, DataError, Labelled, Part, PictureShape, Result, decode, hold_out};
 
 /// Classes of IDX files that are named by their numbers, at most.
 const MAX_NUMBERED: u32 = 1 << 24;
@@ -117,17 +117,20 @@ enum Store {
 /// at least two classes.
 #[derive(Debug)]
 pub struct PictureSet {
-    name: String,
+    catalogue: Catalogue,
     shape: PictureShape,
-    class_names: Vec<String>,
-    labels: Vec<u32>,
-    parts: Vec<Part>,
     store: Store,
     /// The folder and the files of an image folder, one a sample; else empty.
     root: PathBuf,
     files: Vec<PathBuf>,
     bad: Vec<BadPicture>,
     ignored: usize,
+}
+
+impl Labelled for PictureSet {
+    fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
 }
 
 impl PictureSet {
@@ -232,11 +235,13 @@ impl PictureSet {
         let mut pixels = train.pixels;
         pixels.extend(test.pixels);
         let set = Self {
-            name: name.to_owned(),
+            catalogue: Catalogue {
+                name: name.to_owned(),
+                class_names: present.into_iter().map(|class| names[class].clone()).collect(),
+                labels,
+                parts: part_of,
+            },
             shape: train.shape,
-            class_names: present.into_iter().map(|class| names[class].clone()).collect(),
-            labels,
-            parts: part_of,
             store: Store::Block(pixels),
             root: PathBuf::new(),
             files: Vec::new(),
@@ -274,11 +279,13 @@ impl PictureSet {
             return Err(too_many_bad(root, &bad, files, options.max_bad));
         }
         let set = Self {
-            name: folder_name(root),
+            catalogue: Catalogue {
+                name: folder_name(root),
+                class_names: found.class_names,
+                labels: good.iter().map(|file| file.class).collect(),
+                parts: good.iter().map(|file| file.part).collect(),
+            },
             shape,
-            class_names: found.class_names,
-            labels: good.iter().map(|file| file.class).collect(),
-            parts: good.iter().map(|file| file.part).collect(),
             store: if keep { Store::Decoded(pictures) } else { Store::Files },
             root: root.to_path_buf(),
             files: good.into_iter().map(|FoundFile { path, .. }| path).collect(),
@@ -291,16 +298,16 @@ impl PictureSet {
 
     /// Refuses sets with too few classes or samples.
     fn checked(self, path: &Path) -> Result<Self> {
-        if let [class] = self.class_names.as_slice() {
+        if let [class] = self.class_names() {
             return Err(DataError::OnlyOneClass { path: path.to_path_buf(), class: class.clone() });
         }
-        let mut counts = vec![0usize; self.class_names.len()];
-        for label in &self.labels {
+        let mut counts = vec![0usize; self.class_names().len()];
+        for label in self.labels() {
             counts[*label as usize] += 1;
         }
         match counts.iter().position(|count| *count < 2) {
             Some(class) => {
-                let class = self.class_names[class].clone();
+                let class = self.class_names()[class].clone();
                 Err(DataError::SingleSample { path: path.to_path_buf(), class })
             }
             None => Ok(self),
@@ -309,8 +316,9 @@ impl PictureSet {
 
     /// Makes a share of each class the test part, and puts it behind the training part.
     fn with_held_out(self, options: &OpenOptions) -> Self {
-        let test = hold_out::by_class(&self.labels, self.class_names.len(), options.hold_out, options.seed);
-        let mut order: Vec<usize> = (0..self.labels.len()).collect();
+        let classes = self.class_names().len();
+        let test = hold_out::by_class(self.labels(), classes, options.hold_out, options.seed);
+        let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_key(|sample| test[*sample]);
         let part = |sample: &usize| if test[*sample] { Part::Test } else { Part::Train };
         let mut files: Vec<Option<PathBuf>> = self.files.into_iter().map(Some).collect();
@@ -321,18 +329,13 @@ impl PictureSet {
             }
             other => other,
         };
+        let labels = order.iter().map(|sample| self.catalogue.labels[*sample]).collect();
         Self {
-            labels: order.iter().map(|sample| self.labels[*sample]).collect(),
-            parts: order.iter().map(part).collect(),
+            catalogue: Catalogue { labels, parts: order.iter().map(part).collect(), ..self.catalogue },
             files: order.iter().filter_map(|sample| files[*sample].take()).collect(),
             store,
             ..self
         }
-    }
-
-    /// Name of the set: that of its folder.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Shape of every picture.
@@ -340,37 +343,9 @@ impl PictureSet {
         self.shape
     }
 
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are no samples; a set that was opened has some.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The class of each sample, a number less than that of [`class_names`](Self::class_names).
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
-    }
-
-    /// Names of the classes; those of image folders are sorted.
-    pub fn class_names(&self) -> &[String] {
-        &self.class_names
-    }
-
-    /// The part a sample belongs to.
-    ///
-    /// # Panics
-    /// If `sample` is not less than [`len`](Self::len).
-    pub fn part(&self, sample: usize) -> Part {
-        self.parts[sample]
-    }
-
     /// The samples of a part, ascending.
     pub fn samples(&self, part: Part) -> Vec<u32> {
-        (0..self.len()).filter(|sample| self.parts[*sample] == part).map(|sample| sample as u32).collect()
+        (0..self.len()).filter(|sample| self.part(*sample) == part).map(|sample| sample as u32).collect()
     }
 
     /// What to call a sample in a message: its file, relative to the data folder, or part and position in the IDX file
@@ -379,8 +354,9 @@ impl PictureSet {
         if let Some(file) = self.files.get(sample) {
             return file.strip_prefix(&self.root).unwrap_or(file).display().to_string();
         }
-        let train = self.parts.partition_point(|part| *part == Part::Train);
-        match self.parts.get(sample) {
+        let parts = &self.catalogue.parts;
+        let train = parts.partition_point(|part| *part == Part::Train);
+        match parts.get(sample) {
             Some(Part::Train) => format!("train/{sample}"),
             Some(Part::Test) => format!("test/{}", sample - train),
             None => format!("no sample {sample}"),

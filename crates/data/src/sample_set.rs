@@ -4,40 +4,8 @@ use std::sync::Arc;
 
 use crate::normalise::apply_tables;
 use crate::{
-    Augment, BadPicture, DataError, Normalisation, Part, PictureSet, PictureShape, Result, VectorSet,
+    Augment, BadPicture, Catalogue, Labelled, Normalisation, PictureSet, PictureShape, Result, VectorSet,
 };
-
-/// Samples with a class and a part each; all that a split needs to know of a set.
-pub trait Labelled {
-    /// The class of each sample.
-    fn labels(&self) -> &[u32];
-
-    /// The part a sample belongs to.
-    ///
-    /// # Panics
-    /// If there is no such sample.
-    fn part(&self, sample: usize) -> Part;
-}
-
-impl Labelled for PictureSet {
-    fn labels(&self) -> &[u32] {
-        self.labels()
-    }
-
-    fn part(&self, sample: usize) -> Part {
-        self.part(sample)
-    }
-}
-
-impl<Set: Labelled> Labelled for Arc<Set> {
-    fn labels(&self) -> &[u32] {
-        Set::labels(self)
-    }
-
-    fn part(&self, sample: usize) -> Part {
-        Set::part(self, sample)
-    }
-}
 
 /// A set of pictures or of vectors.
 #[derive(Debug, Clone)]
@@ -61,53 +29,15 @@ impl From<Arc<VectorSet>> for SampleSet {
 }
 
 impl Labelled for SampleSet {
-    fn labels(&self) -> &[u32] {
+    fn catalogue(&self) -> &Catalogue {
         match self {
-            Self::Pictures(set) => set.labels(),
-            Self::Vectors(set) => set.labels(),
-        }
-    }
-
-    fn part(&self, sample: usize) -> Part {
-        match self {
-            Self::Pictures(set) => set.part(sample),
-            Self::Vectors(set) => set.part(sample),
+            Self::Pictures(set) => set.catalogue(),
+            Self::Vectors(set) => set.catalogue(),
         }
     }
 }
 
 impl SampleSet {
-    /// Name of the set.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Pictures(set) => set.name(),
-            Self::Vectors(set) => set.name(),
-        }
-    }
-
-    /// The class of each sample.
-    pub fn labels(&self) -> &[u32] {
-        Labelled::labels(self)
-    }
-
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.labels().len()
-    }
-
-    /// Whether there are no samples; a set that was opened has some.
-    pub fn is_empty(&self) -> bool {
-        self.labels().is_empty()
-    }
-
-    /// Names of the classes.
-    pub fn class_names(&self) -> &[String] {
-        match self {
-            Self::Pictures(set) => set.class_names(),
-            Self::Vectors(set) => set.class_names(),
-        }
-    }
-
     /// What to call a sample in a message.
     pub fn sample_id(&self, sample: usize) -> String {
         match self {
@@ -222,10 +152,5 @@ impl Reader {
             self.read(*sample as usize, None, &mut bytes, out)?;
         }
         Ok(out)
-    }
-
-    /// What to call a sample; see [`DataError::Sample`].
-    pub(crate) fn failed(&self, epoch: u64, step: u64, sample: u32, source: DataError) -> DataError {
-        DataError::Sample { epoch, step, id: self.set.sample_id(sample as usize), source: Box::new(source) }
     }
 }

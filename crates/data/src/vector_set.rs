@@ -7,7 +7,7 @@ use std::sync::Arc;
 use widemargin_tables::{About, FileProblem, OpenTable, Rows, read_labels};
 
 use crate::parallel::map_positions;
-use crate::{DataError, Normalisation, Part, PictureShape, Result, hold_out};
+use crate::{Catalogue, DataError, Labelled, Normalisation, Part, PictureShape, Result, hold_out};
 
 /// Rows that a thread reads at a time when a table is checked.
 const CHECKED_AT_ONCE: usize = 1024;
@@ -26,15 +26,18 @@ pub struct VectorOptions {
 /// Samples are the rows of the table, in its order.
 #[derive(Debug)]
 pub struct VectorSet {
-    name: String,
+    catalogue: Catalogue,
     rows: Rows,
-    class_names: Vec<String>,
-    labels: Vec<u32>,
-    parts: Vec<Part>,
     parts_given: bool,
     ids: Option<Vec<String>>,
     /// Mean square of the numbers of each row.
     squares: Vec<f32>,
+}
+
+impl Labelled for VectorSet {
+    fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
 }
 
 impl VectorSet {
@@ -91,12 +94,8 @@ impl VectorSet {
         let squares = checked(&rows, ids.as_deref())?;
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Self { name, rows, class_names, labels, parts, parts_given, ids, squares })
-    }
-
-    /// Name of the set: that of its file without the ending.
-    pub fn name(&self) -> &str {
-        &self.name
+        let catalogue = Catalogue { name, class_names, labels, parts };
+        Ok(Self { catalogue, rows, parts_given, ids, squares })
     }
 
     /// Numbers of a row.
@@ -107,34 +106,6 @@ impl VectorSet {
     /// A row as the backbones see it: `1 x 1 x dim`.
     pub fn shape(&self) -> PictureShape {
         PictureShape { channels: 1, height: 1, width: self.rows.dim() }
-    }
-
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are no samples; a set that was opened has some.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The class of each sample, a number less than that of [`class_names`](Self::class_names).
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
-    }
-
-    /// Names of the classes.
-    pub fn class_names(&self) -> &[String] {
-        &self.class_names
-    }
-
-    /// The part a sample belongs to.
-    ///
-    /// # Panics
-    /// If `sample` is not less than [`len`](Self::len).
-    pub fn part(&self, sample: usize) -> Part {
-        self.parts[sample]
     }
 
     /// Whether the table says itself what is test, or what belongs together. If not, nothing of a class that is not trained on has

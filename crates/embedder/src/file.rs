@@ -43,6 +43,11 @@ impl Model {
         Ok(widemargin_durable::write_atomic(path, &bytes)?)
     }
 
+    /// The file of a model: the one given, or that of the run whose folder is given.
+    pub fn file(path: &Path) -> PathBuf {
+        if path.is_dir() { path.join(MODEL_FILE) } else { path.to_path_buf() }
+    }
+
     /// Reads a model from its file, or from the folder of the run that made it.
     ///
     /// # Errors
@@ -50,7 +55,7 @@ impl Model {
     /// not fit.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let given = path.as_ref();
-        let path: PathBuf = if given.is_dir() { given.join(MODEL_FILE) } else { given.to_path_buf() };
+        let path = Self::file(given);
         let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
         let bytes = std::fs::read(&path).map_err(|error| {
             let hint = if given.is_dir() { "; a run leaves its model there when it is finished" } else { "" };

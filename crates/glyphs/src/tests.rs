@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rand_chacha::rand_core::RngCore;
-use widemargin_data::{OpenOptions, PictureSet};
+use widemargin_data::{Labelled, OpenOptions, PictureSet};
 
 use crate::chance::{Purpose, generator};
 

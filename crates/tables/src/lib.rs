@@ -42,9 +42,9 @@ pub type FileResult<T> = Result<T, FileError>;
 /// Endings of files of embeddings, in small letters.
 pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
 
-/// Whether a file's name ends as those of embeddings do.
+/// Whether a path is named as files of embeddings are, and is no folder.
 pub fn is_table(path: &Path) -> bool {
-    ENDINGS.contains(&ending(path).as_str())
+    ENDINGS.contains(&ending(path).as_str()) && !path.is_dir()
 }
 
 /// A matrix whose rows can be read, with what came along.

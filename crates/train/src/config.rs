@@ -97,7 +97,7 @@ impl Default for DataConfig {
 impl DataConfig {
     /// Whether ready-made embeddings are trained on, by the ending of the file's name.
     pub fn is_table(&self) -> bool {
-        self.path.as_deref().is_some_and(|path| widemargin_tables::is_table(path) && !path.is_dir())
+        self.path.as_deref().is_some_and(widemargin_tables::is_table)
     }
 }
 

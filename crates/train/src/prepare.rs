@@ -3,8 +3,8 @@
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use widemargin_data::{
-    Augment, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet, SampleSet,
-    Sampler, TrainingSamples, VectorOptions, VectorSet,
+    Augment, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet,
+    SampleSet, Sampler, TrainingSamples, VectorOptions, VectorSet,
 };
 
 /// A data set, split and measured.

@@ -1,0 +1,59 @@
+//! What every set of samples has, whatever the samples are: a name, classes, and a class and a part for each sample.
+
+use std::sync::Arc;
+
+use crate::Part;
+
+/// Names of a set and its classes, and the class and part of each sample.
+#[derive(Debug)]
+pub struct Catalogue {
+    pub(crate) name: String,
+    pub(crate) class_names: Vec<String>,
+    pub(crate) labels: Vec<u32>,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A set of samples with a class and a part each.
+pub trait Labelled {
+    /// What the rest is read from.
+    fn catalogue(&self) -> &Catalogue;
+
+    /// Name of the set: that of its folder, or of its file without the ending.
+    fn name(&self) -> &str {
+        &self.catalogue().name
+    }
+
+    /// Number of samples.
+    fn len(&self) -> usize {
+        self.labels().len()
+    }
+
+    /// Whether there are no samples; a set that was opened has some.
+    fn is_empty(&self) -> bool {
+        self.labels().is_empty()
+    }
+
+    /// The class of each sample, a number less than that of [`class_names`](Self::class_names).
+    fn labels(&self) -> &[u32] {
+        &self.catalogue().labels
+    }
+
+    /// Names of the classes; those of image folders and tables are sorted.
+    fn class_names(&self) -> &[String] {
+        &self.catalogue().class_names
+    }
+
+    /// The part a sample belongs to.
+    ///
+    /// # Panics
+    /// If `sample` is not less than [`len`](Self::len).
+    fn part(&self, sample: usize) -> Part {
+        self.catalogue().parts[sample]
+    }
+}
+
+impl<Set: Labelled> Labelled for Arc<Set> {
+    fn catalogue(&self) -> &Catalogue {
+        Set::catalogue(self)
+    }
+}
