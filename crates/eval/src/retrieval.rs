@@ -25,6 +25,7 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
 
+mod bytes;
 mod confusion;
 mod identification;
 mod ranking;

@@ -42,10 +42,10 @@ fn main() {
     }
     let probes = Probes::new(&features, dim);
     rate("scores, 7 bits", &mut || {
-        (0..panels.count()).into_par_iter().step_by(32).for_each(|first| {
+        (0..panels.count()).into_par_iter().step_by(32).for_each_init(Vec::new, |out, first| {
             let range = first..panels.count().min(first + 32);
-            let mut out = vec![0; range.len() * PANEL * batch.next_multiple_of(4)];
-            panels.score(range, &probes, &mut out);
+            out.resize(range.len() * PANEL * batch.next_multiple_of(4), 0);
+            panels.score(range, &probes, out);
         });
     });
     rate("grad centres", &mut || {

@@ -1,18 +1,24 @@
 //! Exact nearest neighbours in tiles, with bounded memory.
 //!
-//! A blocked matrix product computes cosines tens of times faster than one dot product after the other, but rounds in an
-//! order of its own. So it only *screens*: its values are known to be within [`doubt`] of those of
-//! [`similarity::cosine`], the one definition of a cosine in this crate, and whatever could belong to the `k` nearest by
-//! that margin is compared again by the definition. The result is exact to the bit, with ties in order of index, and does
-//! not depend on tiles, threads or processor.
+//! Cosines are computed in three ways, each for what the cheaper one before it could not rule out:
 //!
-//! Each thread holds one tile of [`QUERY_TILE`] x [`GALLERY_TILE`] cosines and at most `4 k + 1024` candidates for each
-//! query of the tile, whatever the size of the gallery.
+//! 1. in seven bits, by the instructions that multiply bytes ([`super::bytes`]): how far such a cosine can be off is known for every
+//!    pair of rows, and rows that are surely farther than the `k` nearest so far are passed over;
+//! 2. in `f32`, in whatever order is fast: within [`doubt`] of the definition. The first tile of the gallery, small galleries and
+//!    searches that want a good part of all rows begin here, with a blocked matrix product;
+//! 3. by [`similarity::cosine`], the one definition of a cosine in this crate, where it could still matter.
+//!
+//! The result is exact to the bit, with ties in order of index, and does not depend on tiles, threads or processor.
+//!
+//! Beside the gallery in bytes, a quarter of its size, each thread holds one tile of [`QUERY_TILE`] x [`GALLERY_TILE`] scores and at most
+//! `4 k + 256` candidates for each query of the tile.
 
 use rayon::prelude::*;
 use serde::Serialize;
 use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
+use widemargin_kernels::vector::dot;
 
+use super::bytes::{ByteGallery, ByteQueries};
 use super::{Neighbour, key};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -24,6 +30,13 @@ pub(super) const QUERY_TILE: usize = 256;
 pub(super) const GALLERY_TILE: usize = 1024;
 /// Cosines that are looked at together before any is looked at alone.
 const LANES: usize = 16;
+/// Bytes pay while no more than one in so many pairs has to be looked at again: one such look costs as much as a good dozen of
+/// cosines of a matrix product.
+const MOST_FOUND: usize = 24;
+/// Tiles by products of `f32` after bytes did not pay; by then the nearest so far are nearer.
+const FLOAT_TILES: usize = 8;
+/// Candidates beyond four times the wanted ones. Few, so that the bar is raised often.
+const SPARE: usize = 256;
 
 /// The nearest gallery rows of each query, nearest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -117,28 +130,47 @@ pub(super) fn nearest_of_each<T: Send>(
     finish: impl Fn(usize, Vec<Neighbour>) -> T + Sync,
 ) -> Vec<T> {
     let dim = queries.dim();
+    let bytes = ByteGallery::worthwhile(gallery).then(|| ByteGallery::new(gallery));
     let blocks: Vec<Vec<T>> = (0..queries.rows().div_ceil(QUERY_TILE))
         .into_par_iter()
-        .map_init(Vec::new, |tile, nth| {
+        .map_init(<(Vec<f32>, Vec<i32>)>::default, |(tile, scores), nth| {
             let rows = nth * QUERY_TILE..((nth + 1) * QUERY_TILE).min(queries.rows());
             let mut candidates: Vec<Candidates> =
                 rows.clone().map(|row| Candidates::new(wanted(row), dim)).collect();
             let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
+            let exact = |query: usize, row: usize| similarity::cosine(queries.row(query), gallery.row(row));
+            let own = |query: usize| within.then_some(query);
+            let byte_queries = bytes.as_ref().map(|_| ByteQueries::new(block, dim));
+            // Tiles by products of `f32` before bytes are tried (again): one, to have something to be nearer than.
+            let mut floats = 1;
             for (column_tile, part) in gallery.unit_rows().chunks(GALLERY_TILE * dim).enumerate() {
                 let start = column_tile * GALLERY_TILE;
+                if let (0, Some(bytes), Some(byte_queries)) = (floats, &bytes, &byte_queries) {
+                    let least: Vec<f32> = candidates.iter().map(|candidates| candidates.least).collect();
+                    let mut found = 0;
+                    bytes.reach(byte_queries, column_tile, &least, scores, |query, row| {
+                        found += 1;
+                        let cosine = dot(&block[query * dim..(query + 1) * dim], gallery.row(row));
+                        let (candidates, query) = (&mut candidates[query], rows.start + query);
+                        candidates.offer_one(cosine, row, own(query), |row| exact(query, row));
+                    });
+                    if found * MOST_FOUND > rows.len() * part.len() / dim {
+                        floats = FLOAT_TILES;
+                    }
+                    continue;
+                }
+                floats = floats.saturating_sub(1);
                 let cosines = screen(block, part, dim, tile);
                 for ((query, candidates), cosines) in rows.clone().zip(&mut candidates).zip(cosines) {
-                    let own = within.then_some(query);
-                    candidates.offer(cosines, start, own, |row| {
-                        similarity::cosine(queries.row(query), gallery.row(row))
-                    });
+                    candidates.offer(cosines, start, own(query), |row| exact(query, row));
+                }
+                // what bytes compare with should be as near as can be
+                for (query, candidates) in rows.clone().zip(&mut candidates).filter(|_| floats == 0) {
+                    candidates.prune_if_enough(|row| exact(query, row));
                 }
             }
             rows.zip(candidates)
-                .map(|(query, candidates)| {
-                    let exact = |row| similarity::cosine(queries.row(query), gallery.row(row));
-                    finish(query, candidates.finish(exact))
-                })
+                .map(|(query, candidates)| finish(query, candidates.finish(|row| exact(query, row))))
                 .collect()
         })
         .collect();
@@ -181,9 +213,27 @@ impl Candidates {
                     self.kept.push((cosine, row as u32));
                 }
             }
-            if self.kept.len() >= 4 * self.wanted + 1024 - LANES {
+            if self.kept.len() >= 4 * self.wanted + SPARE - LANES {
                 self.prune(exact);
             }
+        }
+    }
+
+    /// Takes in one row by its cosine in `f32`.
+    fn offer_one(&mut self, cosine: f32, row: usize, own: Option<usize>, exact: impl Fn(usize) -> f32) {
+        if self.wanted == 0 || cosine < self.least || own == Some(row) {
+            return;
+        }
+        self.kept.push((cosine, row as u32));
+        if self.kept.len() >= 4 * self.wanted + SPARE - LANES {
+            self.prune(exact);
+        }
+    }
+
+    /// Raises the bar where there are more candidates than wanted.
+    fn prune_if_enough(&mut self, exact: impl Fn(usize) -> f32) {
+        if self.wanted > 0 && self.kept.len() > self.wanted {
+            self.prune(exact);
         }
     }
 
@@ -194,7 +244,7 @@ impl Candidates {
         // At least `wanted` rows are at `last - doubt` or nearer; a row screened below `last - 2 doubt` is farther.
         self.least = self.least.max(last - 2.0 * self.doubt);
         self.kept.retain(|&(cosine, _)| cosine >= self.least);
-        if self.kept.len() > 2 * self.wanted + 512 {
+        if self.kept.len() > 2 * self.wanted + SPARE / 2 {
             self.compare_again(exact);
             let (last, _) = self.kept[self.wanted - 1];
             // These are cosines by the definition. A later row of the same cosine comes after them.
@@ -282,6 +332,39 @@ mod tests {
         }
     }
 
+    /// Galleries that are kept in bytes: spread rows, rows that tie by the thousand, rows in heaps (where one residual is far from
+    /// another), and a part of all wanted that bytes do not pay for.
+    #[test]
+    fn bytes_miss_nothing() {
+        let heaps = |rows: usize, dim: usize, seed: u32| {
+            let set = set(rows, dim, 4000, seed);
+            let mut data = set.unit_rows().to_vec();
+            for (row, values) in data.chunks_exact_mut(dim).enumerate() {
+                values[row % 5] += [0.0, 0.5, 3.0, 40.0][row % 4];
+            }
+            Embeddings::new(&data, rows, dim, set.labels()).unwrap()
+        };
+        let sets = [
+            (set(300, 64, 60_000, 1), set(6000, 64, 60_000, 2)),
+            (set(70, 33, 2, 3), set(4200, 33, 2, 4)),
+            (heaps(70, 48, 5), heaps(9001, 48, 6)),
+        ];
+        for (queries, gallery) in &sets {
+            assert!(ByteGallery::worthwhile(gallery));
+            for k in [1, 10, 900, 4100] {
+                let found = search(queries, gallery, k).unwrap();
+                for query in [0, 17, 69] {
+                    let wanted = slow(queries, gallery, query, None, k);
+                    assert_eq!(found.of(query).unwrap(), wanted, "{} rows, k {k}", gallery.rows());
+                }
+            }
+        }
+        let within = search_within(&sets[2].1, 5).unwrap();
+        for query in [0, 4321, 9000] {
+            assert_eq!(within.of(query).unwrap(), slow(&sets[2].1, &sets[2].1, query, Some(query), 5));
+        }
+    }
+
     #[test]
     fn a_row_is_not_its_own_neighbour() {
         let gallery = set(700, 3, 4, 5);
@@ -295,7 +378,7 @@ mod tests {
 
     #[test]
     fn threads_change_nothing() {
-        let gallery = set(900, 8, 50_000, 5);
+        let gallery = set(4300, 32, 50_000, 5);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| search_within(&gallery, 7).unwrap())

@@ -3,7 +3,7 @@
 //! Rows of either side are unit vectors, each quantised with a scale of its own: `q = round(63 x / max |x|)`, so that
 //! `x` is about `q * step` with `step = max |x| / 63`. Seven bits and not eight, because the widest product of pairs of bytes
 //! that AVX2 has adds in 16 bits and saturates: `2 * 2 * 127 * 63` is the most that stays exact. Every kernel gives the
-//! same integers: portable code, AVX2, AVX-512 with VNNI, NEON, and NEON with the dot products of bytes (`sdot`).
+//! same integers: portable code, AVX2, AVX-512 with VNNI, AMX, NEON, and NEON with the dot products of bytes (`sdot`).
 //!
 //! [`Probes`] are the features of a batch: raised by 64 to be unsigned, four of them side by side. [`Panels`] are the classes:
 //! sixteen side by side, with the sum of each class's numbers, from which the raise is taken back.
@@ -11,14 +11,18 @@
 //! For unit vectors of dimension `D` the error of a cosine is about normal with standard deviation
 //! `step / sqrt(12) * sqrt(2)`, 0.001 for random directions at `D = 512`.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use reach::{Bar, reach};
 use tile::{Kernel, Tile};
 
 /// Classes side by side in a panel.
@@ -66,6 +70,17 @@ fn quantise(row: &[f32], mut put: impl FnMut(usize, [i8; 4])) -> f32 {
     largest / LARGEST
 }
 
+/// Length of what a row loses when it is quantised: that of `row - step * numbers`, rounded up; at most `step / 2` times the root of its
+/// dimension, and about 0.02 for unit rows of random direction in 512 dimensions.
+pub fn residual(row: &[f32]) -> f32 {
+    let (largest, mut numbers) = (f64::from(LARGEST), vec![[0_i8; 4]; row.len().div_ceil(4)]);
+    let step = f64::from(quantise(row, |group, four| numbers[group] = four));
+    debug_assert!(numbers.iter().flatten().all(|number| f64::from(*number).abs() <= largest));
+    let lost = row.iter().zip(numbers.iter().flatten());
+    let square = lost.map(|(value, number)| (f64::from(*value) - step * f64::from(*number)).powi(2));
+    (square.sum::<f64>().sqrt() * (1.0 + 1e-6)) as f32
+}
+
 /// Features of a batch, quantised.
 #[derive(Clone, Debug)]
 pub struct Probes {
@@ -73,6 +88,8 @@ pub struct Probes {
     dim: usize,
     /// `[block][group of four numbers][sample of the block][four numbers]`.
     values: Vec<u8>,
+    /// The first samples again, `[sample][number]`, where a kernel wants them so; else none.
+    plain: Vec<u8>,
     steps: Vec<f32>,
 }
 
@@ -86,23 +103,34 @@ impl Probes {
         let rows = values.len() / dim;
         let size = BLOCK * padded(dim);
         let mut out = vec![RAISE as u8; rows.div_ceil(BLOCK) * size];
+        let mut plain = vec![0; plain_rows(rows, dim) * dim];
+        let mut plain_rows = plain.chunks_exact_mut(dim);
         let steps = values
             .chunks_exact(dim)
             .enumerate()
             .map(|(row, values)| {
                 let block = &mut out[row / BLOCK * size..][..size];
+                let mut plain = plain_rows.next();
                 quantise(values, |group, numbers| {
                     let raised = numbers.map(|number| (i32::from(number) + RAISE) as u8);
                     block[(group * BLOCK + row % BLOCK) * 4..][..4].copy_from_slice(&raised);
+                    if let Some(plain) = &mut plain {
+                        plain[group * 4..][..4].copy_from_slice(&raised);
+                    }
                 })
             })
             .collect();
-        Self { rows, dim, values: out, steps }
+        Self { rows, dim, values: out, plain, steps }
     }
 
     /// Samples.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Samples, filled up to whole blocks: those that a panel of scores has room for.
+    pub fn padded_rows(&self) -> usize {
+        self.rows.next_multiple_of(BLOCK)
     }
 
     /// What a number of a sample is multiplied by.
@@ -204,15 +232,53 @@ impl Panels {
         }
         let depth = padded(self.dim);
         let size = PANEL * depth;
+        let done = self.score_plain(kernel, panels.clone(), probes, out);
         for (panel, out) in panels.zip(out.chunks_exact_mut(samples * PANEL)) {
             let values = &self.values[panel * size..(panel + 1) * size];
             let sums = &self.sums[panel * PANEL..(panel + 1) * PANEL];
             let blocks = probes.values.chunks_exact(BLOCK * depth).zip(out.chunks_exact_mut(BLOCK * PANEL));
-            for (block, out) in blocks {
+            for (block, out) in blocks.skip(done / BLOCK) {
                 // SAFETY: the kernel is available, as asserted.
                 unsafe { kernel.score(Tile { values, block, sums, out }) };
             }
         }
+    }
+}
+
+/// Samples that are kept as plain rows too.
+fn plain_rows(rows: usize, dim: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if dim.is_multiple_of(amx::DEPTH) && Kernel::Amx.is_available() {
+        return rows / amx::ROWS * amx::ROWS;
+    }
+    let _ = (rows, dim);
+    0
+}
+
+impl Panels {
+    /// Scores the samples that a kernel takes as plain rows, if it is of that kind; returns how many there were.
+    fn score_plain(
+        &self,
+        kernel: Kernel,
+        panels: std::ops::Range<usize>,
+        probes: &Probes,
+        out: &mut [i32],
+    ) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if kernel == Kernel::Amx && !probes.plain.is_empty() {
+            let of = |each: usize| panels.start * each..panels.end * each;
+            amx::score(amx::Tiles {
+                values: &self.values[of(PANEL * self.dim)],
+                sums: &self.sums[of(PANEL)],
+                samples: &probes.plain,
+                depth: self.dim,
+                out,
+                stride: probes.rows.next_multiple_of(BLOCK),
+            });
+            return probes.plain.len() / self.dim;
+        }
+        let _ = (kernel, panels, probes, out);
+        0
     }
 }
 

@@ -36,7 +36,10 @@ fn twin(x: &[f32], w: &[f32]) -> i32 {
 
 #[test]
 fn every_kernel_gives_the_integers_of_the_plain_twin() {
-    for (batch, classes, dim) in [(1, 1, 1), (3, 17, 7), (4, 16, 8), (5, 33, 20), (9, 40, 65), (2, 5, 512)] {
+    // the last six fill whole tiles of 16 and 32, with and without a rest of samples and panels
+    let sizes = [(1, 1, 1), (3, 17, 7), (4, 16, 8), (5, 33, 20), (9, 40, 65), (2, 5, 512)];
+    let whole_tiles = [(16, 16, 64), (17, 33, 64), (32, 32, 128), (35, 65, 64), (50, 17, 192), (64, 96, 512)];
+    for (batch, classes, dim) in sizes.into_iter().chain(whole_tiles) {
         let (x, w) = (rows(batch, dim, 1), rows(classes, dim, 2));
         let (probes, panels) = (Probes::new(&x, dim), panels(&w, dim));
         let samples = batch.next_multiple_of(BLOCK);
@@ -96,10 +99,10 @@ fn the_detected_kernel_is_available() {
 fn the_largest_numbers_stay_exact() {
     let dim = 512;
     for (sign_x, sign_w) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
-        let (x, w) = (vec![sign_x; 4 * dim], vec![sign_w; 16 * dim]);
+        let (x, w) = (vec![sign_x; 16 * dim], vec![sign_w; 16 * dim]);
         let wanted = (sign_x * sign_w) as i32 * 63 * 63 * 512;
         for kernel in available() {
-            let mut out = vec![0; 4 * 16];
+            let mut out = vec![0; 16 * 16];
             panels(&w, dim).score_with(kernel, 0..1, &Probes::new(&x, dim), &mut out);
             assert!(out.iter().all(|&score| score == wanted), "{kernel:?}: {out:?}");
         }
@@ -144,4 +147,26 @@ fn a_zero_row_scores_zero() {
     panels.score(0..1, &Probes::new(&[1.0, 2.0, 3.0], 3), &mut out);
     assert_eq!(out[0], 0);
     assert_eq!(panels.steps(0)[0], 0.0);
+}
+
+#[test]
+fn a_residual_is_what_quantising_loses() {
+    for dim in [1, 3, 8, 65, 512] {
+        for row in rows(5, dim, 9).chunks_exact(dim) {
+            let probes = Probes::new(row, dim);
+            let step = f64::from(probes.step(0));
+            let lost = row.iter().map(|value| {
+                let number = (f64::from(*value) / step).round();
+                (f64::from(*value) - step * number).powi(2)
+            });
+            let wanted = lost.sum::<f64>().sqrt();
+            let found = f64::from(residual(row));
+            // up to ties between two numbers at the same distance
+            assert!(
+                found >= wanted * (1.0 - 1e-6) && found <= wanted * (1.0 + 1e-4) + 1e-9,
+                "{dim}: {found} {wanted}"
+            );
+        }
+    }
+    assert_eq!(residual(&[0.0; 4]), 0.0);
 }

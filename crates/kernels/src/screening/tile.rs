@@ -3,9 +3,9 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-#[cfg(target_arch = "x86_64")]
-use super::x86;
 use super::{BLOCK, PANEL};
+#[cfg(target_arch = "x86_64")]
+use super::{amx, x86};
 use crate::simd::{InstructionSet, detected};
 
 /// One panel of classes and one block of samples.
@@ -30,12 +30,14 @@ pub(super) enum Kernel {
     Avx2,
     /// AVX-512 with VNNI.
     Vnni,
+    /// AMX for many samples at once, VNNI for the rest.
+    Amx,
 }
 
 impl Kernel {
     /// Worst first.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Portable, Self::Neon, Self::NeonDotProduct, Self::Avx2, Self::Vnni];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Portable, Self::Neon, Self::NeonDotProduct, Self::Avx2, Self::Vnni, Self::Amx];
 
     /// The best kernel of this processor that needs no more than the instruction set in use.
     pub(super) fn detected() -> Self {
@@ -50,7 +52,7 @@ impl Kernel {
             Self::Portable => InstructionSet::Portable,
             Self::Neon | Self::NeonDotProduct => InstructionSet::Neon,
             Self::Avx2 => InstructionSet::Avx2,
-            Self::Vnni => InstructionSet::Avx512,
+            Self::Vnni | Self::Amx => InstructionSet::Avx512,
         }
     }
 
@@ -61,6 +63,8 @@ impl Kernel {
             Self::NeonDotProduct => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[cfg(target_arch = "x86_64")]
             Self::Vnni => is_x86_feature_detected!("avx512vnni"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => amx::is_available(),
             _ => true,
         };
         extension && self.set().is_available()
@@ -84,7 +88,7 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => unsafe { x86::avx2(tile) },
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => unsafe { x86::vnni(tile) },
+            Self::Vnni | Self::Amx => unsafe { x86::vnni(tile) },
             _ => unreachable!("{self:?} is of another architecture"),
         }
     }

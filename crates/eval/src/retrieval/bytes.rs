@@ -1,0 +1,102 @@
+//! Cosines in seven bits, to pass over what is surely too far.
+//!
+//! Rows of length one are kept a byte a number, each with a step of its own ([`widemargin_kernels::screening`]), which a processor multiplies two
+//! to ten times as fast as `f32`. What a row loses by it is a vector whose length is known: with `a` and `b` lost, a cosine
+//! is off by at most `a + (1 + a) b`, about 0.04 in 512 dimensions. That is far more than the usual error, 0.001, but nothing can be
+//! missed by it, and of rows at nearly right angles to the query, as most are, few come so near to the nearest.
+
+use rayon::prelude::*;
+use widemargin_kernels::screening::{Bar, PANEL, Panels, Probes, reach, residual};
+
+use super::search::{GALLERY_TILE, doubt};
+use crate::embeddings::Embeddings;
+
+/// Panels of a tile.
+const TILE_PANELS: usize = GALLERY_TILE / PANEL;
+
+/// Room for the rounding of unit rows, whose length is 1 to about `1e-6`, and of the products of steps and residuals.
+const ROUNDING: f32 = 1.0 + 1e-4;
+
+/// A gallery in bytes: a quarter of its size, and twelve bytes a row.
+pub(super) struct ByteGallery {
+    panels: Panels,
+    /// What each row loses; minus infinity in the empty places of the last panel.
+    residuals: Vec<f32>,
+}
+
+/// The queries of a tile in bytes.
+pub(super) struct ByteQueries {
+    probes: Probes,
+    residuals: Vec<f32>,
+    doubt: f32,
+}
+
+impl ByteGallery {
+    /// Whether a gallery is large enough for bytes to pay.
+    pub(super) fn worthwhile(gallery: &Embeddings) -> bool {
+        gallery.rows() >= 4 * GALLERY_TILE && gallery.dim() >= 32
+    }
+
+    pub(super) fn new(gallery: &Embeddings) -> Self {
+        let dim = gallery.dim();
+        let mut panels = Panels::zeros(gallery.rows(), dim);
+        let mut residuals = vec![f32::NEG_INFINITY; panels.count() * PANEL];
+        let parts: Vec<_> = panels
+            .iter_mut()
+            .zip(residuals.chunks_exact_mut(PANEL))
+            .zip(gallery.unit_rows().chunks(PANEL * dim))
+            .collect();
+        parts.into_par_iter().for_each(|((mut panel, residuals), rows)| {
+            for (place, row) in rows.chunks_exact(dim).enumerate() {
+                panel.set(place, row, 1.0);
+                residuals[place] = residual(row);
+            }
+        });
+        Self { panels, residuals }
+    }
+
+    /// Calls `found` with every query and row of a tile of the gallery whose cosine in `f32` may be `least[query]` or more. `scores` is room
+    /// to work in.
+    pub(super) fn reach(
+        &self,
+        queries: &ByteQueries,
+        tile: usize,
+        least: &[f32],
+        scores: &mut Vec<i32>,
+        mut found: impl FnMut(usize, usize),
+    ) {
+        let panels = tile * TILE_PANELS..self.panels.count().min((tile + 1) * TILE_PANELS);
+        let stride = queries.probes.padded_rows() * PANEL;
+        scores.resize(panels.len() * stride, 0);
+        self.panels.score(panels.clone(), &queries.probes, scores);
+        let bars: Vec<Bar> = queries.bars(least);
+        let mut reached = Vec::new();
+        for (panel, scores) in panels.zip(scores.chunks_exact(stride)) {
+            let steps = self.panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
+            let residuals = self.residuals[panel * PANEL..].first_chunk().expect("as many residuals");
+            reached.clear();
+            reach(scores, steps, residuals, &bars, &mut reached);
+            for &(query, place) in &reached {
+                found(query as usize, panel * PANEL + place as usize);
+            }
+        }
+    }
+}
+
+impl ByteQueries {
+    pub(super) fn new(unit_rows: &[f32], dim: usize) -> Self {
+        let residuals = unit_rows.chunks_exact(dim).map(residual).collect();
+        Self { probes: Probes::new(unit_rows, dim), residuals, doubt: doubt(dim) }
+    }
+
+    fn bars(&self, least: &[f32]) -> Vec<Bar> {
+        let each = self.residuals.iter().zip(least).enumerate();
+        each.map(|(query, (residual, least))| Bar {
+            factor: self.probes.step(query),
+            slack: (1.0 + residual) * ROUNDING,
+            // a cosine in f32 is within the doubt of the true one, and the rest is for roundings of this sum
+            least: least - residual * ROUNDING - 2.0 * self.doubt - 1e-6,
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,208 @@
+//! Scores by the tile registers of AMX: thirty-two samples with thirty-two classes at a time.
+//!
+//! Intel's servers since 2023 multiply sixteen rows of sixty-four bytes by as many columns in one instruction, `tdpbusd`, with the same
+//! unsigned and signed bytes and sums of 32 bits as VNNI. The panels of classes already lie as the instruction wants its second
+//! factor; of the samples it wants plain rows, which [`Probes`](super::Probes) keep beside their blocks where there is AMX.
+//!
+//! Rust has no stable names for these instructions, so they are written as assembly, in one block: the compiler knows
+//! nothing of tile registers and must not come between them. A process has to ask Linux for their use once; where it is refused, and for rows
+//! that are not whole tiles, the other kernels serve.
+
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+use std::sync::OnceLock;
+
+use super::PANEL;
+
+/// Numbers of a row that one instruction takes.
+pub(super) const DEPTH: usize = 64;
+/// Samples of one tile register.
+pub(super) const ROWS: usize = 16;
+/// Samples that are scored together.
+const SAMPLES: usize = 2 * ROWS;
+/// Bytes of a row of a tile of scores, and of classes.
+const STRIDE: usize = PANEL * 4;
+
+/// Whether the processor has the instructions and the system lets this process use them; asked once.
+pub(super) fn is_available() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        cfg!(target_os = "linux") && is_x86_feature_detected!("avx512vnni") && has_tiles() && permitted()
+    })
+}
+
+/// Leaf 7 of `cpuid` for tiles and their products of bytes, and the system's mark that it saves the registers.
+fn has_tiles() -> bool {
+    const TILES_AND_BYTES: u32 = 1 << 24 | 1 << 25;
+    const TILE_STATES: u64 = 1 << 17 | 1 << 18;
+    if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & TILES_AND_BYTES != TILES_AND_BYTES {
+        return false;
+    }
+    // SAFETY: a processor with AVX-512, which is_available has seen, has `xgetbv`, and the system has enabled it.
+    let enabled = unsafe { saved_states() };
+    enabled & TILE_STATES == TILE_STATES
+}
+
+/// # Safety
+/// The processor must have `xsave`, enabled by the system.
+#[target_feature(enable = "xsave")]
+unsafe fn saved_states() -> u64 {
+    // SAFETY: as the caller promises.
+    unsafe { _xgetbv(0) }
+}
+
+/// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: 0 where the process may use the tile registers.
+fn permitted() -> bool {
+    let result: isize;
+    // SAFETY: a call of the system by number, which reads no memory of ours and keeps the registers that it is said to keep.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") 158_isize => result,
+            in("rdi") 0x1023,
+            in("rsi") 18,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
+}
+
+/// What `ldtilecfg` reads: the shapes of eight registers.
+#[repr(C, align(64))]
+struct Shapes([u8; 64]);
+
+impl Shapes {
+    /// All eight of sixteen rows of sixty-four bytes.
+    fn full() -> Self {
+        let mut bytes = [0; 64];
+        bytes[0] = 1;
+        for register in 0..8 {
+            bytes[16 + 2 * register] = STRIDE as u8;
+            bytes[48 + register] = ROWS as u8;
+        }
+        Self(bytes)
+    }
+}
+
+/// Sums of [`Tiles`] and what they are made of.
+pub(super) struct Tiles<'a> {
+    /// `[panel][depth / 4][PANEL][4]`.
+    pub(super) values: &'a [i8],
+    /// `[panel][PANEL]`: what is subtracted from the scores of each class.
+    pub(super) sums: &'a [i32],
+    /// `[sample][depth]`, a whole number of [`ROWS`].
+    pub(super) samples: &'a [u8],
+    /// Numbers of a row, a multiple of [`DEPTH`].
+    pub(super) depth: usize,
+    /// `[panel][as many samples as `stride`][PANEL]`.
+    pub(super) out: &'a mut [i32],
+    /// Samples that `out` has room for in a panel; at least those of `samples`.
+    pub(super) stride: usize,
+}
+
+/// Scores every sample with every class.
+///
+/// # Panics
+/// If there is no AMX, or the parts do not belong together.
+pub(super) fn score(tiles: Tiles<'_>) {
+    let Tiles { values, sums, samples, depth, out, stride } = tiles;
+    assert!(is_available(), "a processor with AMX");
+    assert!(depth > 0 && depth.is_multiple_of(DEPTH), "rows of {depth}");
+    let (panels, rows) = (sums.len() / PANEL, samples.len() / depth);
+    assert!(sums.len() == panels * PANEL && values.len() == panels * PANEL * depth, "{panels} panels");
+    assert!(samples.len() == rows * depth && rows.is_multiple_of(ROWS) && rows <= stride, "{rows} samples");
+    assert_eq!(out.len(), panels * stride * PANEL, "room for every score");
+    let shapes = Shapes::full();
+    // SAFETY: there is AMX, and `shapes` is a valid configuration of 64 bytes.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack)) };
+    let mut spare = [0_i32; 2 * SAMPLES * PANEL];
+    for panel in (0..panels).step_by(2) {
+        // the last of an odd number stands for two, and so do the last samples
+        let pair = [panel, (panel + 1).min(panels - 1)];
+        let mut start = [0_i32; 2 * PANEL];
+        for (start, panel) in start.chunks_exact_mut(PANEL).zip(pair) {
+            start.iter_mut().zip(&sums[panel * PANEL..][..PANEL]).for_each(|(start, sum)| *start = -sum);
+        }
+        let classes = pair.map(|panel| &values[panel * PANEL * depth..][..PANEL * depth]);
+        for first in (0..rows).step_by(SAMPLES) {
+            let blocks =
+                [first, (first + ROWS).min(rows - ROWS)].map(|row| &samples[row * depth..][..ROWS * depth]);
+            let whole = pair[0] != pair[1] && first + SAMPLES <= rows;
+            if whole {
+                let (near, far) = out[panel * stride * PANEL..].split_at_mut(stride * PANEL);
+                let near = &mut near[first * PANEL..][..SAMPLES * PANEL];
+                four(&start, classes, blocks, depth, [near, &mut far[first * PANEL..][..SAMPLES * PANEL]]);
+                continue;
+            }
+            let (near, far) = spare.split_at_mut(SAMPLES * PANEL);
+            four(&start, classes, blocks, depth, [near, far]);
+            let count = SAMPLES.min(rows - first) * PANEL;
+            for (panel, scores) in pair.into_iter().zip(spare.chunks_exact(SAMPLES * PANEL)) {
+                out[(panel * stride + first) * PANEL..][..count].copy_from_slice(&scores[..count]);
+            }
+        }
+    }
+    // SAFETY: there is AMX; the registers go back to the state that costs nothing to save.
+    unsafe { asm!("tilerelease", options(nostack, nomem)) };
+}
+
+/// Two blocks of samples with two panels: four registers of scores, each `start` and the products added to it.
+fn four(
+    start: &[i32; 2 * PANEL],
+    classes: [&[i8]; 2],
+    blocks: [&[u8]; 2],
+    depth: usize,
+    out: [&mut [i32]; 2],
+) {
+    let turns = depth / DEPTH;
+    assert!(turns > 0 && classes.iter().all(|panel| panel.len() == turns * DEPTH * PANEL));
+    assert!(blocks.iter().all(|block| block.len() == ROWS * depth));
+    assert!(out.iter().all(|out| out.len() == SAMPLES * PANEL));
+    let [near, far] = out;
+    // SAFETY: each turn reads ROWS rows of DEPTH bytes of each block, `depth` apart, and DEPTH * PANEL bytes of each panel, and
+    // `turns` of them are all there is, as asserted; the registers are written to SAMPLES rows of STRIDE bytes of each
+    // out. Tiles are configured by `score`, the only caller, and no other code knows of them.
+    unsafe {
+        asm!(
+            // a step of 0 from row to row: the same start for every sample
+            "xor {step:e}, {step:e}",
+            "tileloadd tmm0, [{start} + {step}*1]",
+            "tileloadd tmm1, [{start} + {step}*1 + 64]",
+            "tileloadd tmm2, [{start} + {step}*1]",
+            "tileloadd tmm3, [{start} + {step}*1 + 64]",
+            "mov {step:e}, 64",
+            "2:",
+            "tileloadd tmm4, [{x0} + {depth}*1]",
+            "tileloadd tmm6, [{w0} + {step}*1]",
+            "tileloadd tmm7, [{w1} + {step}*1]",
+            "tileloadd tmm5, [{x1} + {depth}*1]",
+            "tdpbusd tmm0, tmm4, tmm6",
+            "tdpbusd tmm1, tmm4, tmm7",
+            "tdpbusd tmm2, tmm5, tmm6",
+            "tdpbusd tmm3, tmm5, tmm7",
+            "add {x0}, 64",
+            "add {x1}, 64",
+            "add {w0}, 1024",
+            "add {w1}, 1024",
+            "dec {turns}",
+            "jnz 2b",
+            "tilestored [{near} + {step}*1], tmm0",
+            "tilestored [{far} + {step}*1], tmm1",
+            "tilestored [{near} + {step}*1 + 1024], tmm2",
+            "tilestored [{far} + {step}*1 + 1024], tmm3",
+            start = in(reg) start.as_ptr(),
+            step = out(reg) _,
+            depth = in(reg) depth,
+            x0 = inout(reg) blocks[0].as_ptr() => _,
+            x1 = inout(reg) blocks[1].as_ptr() => _,
+            w0 = inout(reg) classes[0].as_ptr() => _,
+            w1 = inout(reg) classes[1].as_ptr() => _,
+            turns = inout(reg) turns => _,
+            near = in(reg) near.as_mut_ptr(),
+            far = in(reg) far.as_mut_ptr(),
+            options(nostack),
+        );
+    }
+}
