@@ -6,7 +6,7 @@
 //!
 //! Two rules hold for every function:
 //! - the instruction set is chosen at run time, never at compile time: AVX-512, AVX2 with FMA, NEON, or portable code, and
-//!   for products of bytes VNNI or `sdot` beside them;
+//!   for products of bytes VNNI, AMX or `sdot` beside them;
 //! - the result does not depend on the number of threads: work is cut by the shape of the input, and partial sums
 //!   are added in a fixed order.
 

@@ -16,7 +16,7 @@ use widemargin_tables::{ClassNames, read_pairs};
 pub(crate) struct PairArguments {
     #[command(flatten)]
     set: SetArguments,
-    /// Compare these pairs: .csv with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds
+    /// Compare these pairs: .csv or .parquet with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced"])]
     pub(crate) pairs: Option<PathBuf>,
     /// Compare each row of EMBEDDINGS, the enrolled ones, with each row of this file

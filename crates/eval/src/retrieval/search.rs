@@ -32,9 +32,9 @@ pub(super) const GALLERY_TILE: usize = 1024;
 const LANES: usize = 16;
 /// Bytes pay while no more than one in so many pairs has to be looked at again: one such look costs as much as a good dozen of
 /// cosines of a matrix product.
-const MOST_FOUND: usize = 24;
+const MOST_FOUND: usize = 16;
 /// Tiles by products of `f32` after bytes did not pay; by then the nearest so far are nearer.
-const FLOAT_TILES: usize = 8;
+const FLOAT_TILES: usize = 2;
 /// Candidates beyond four times the wanted ones. Few, so that the bar is raised often.
 const SPARE: usize = 256;
 
