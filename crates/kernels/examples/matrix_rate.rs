@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
-use widemargin_kernels::screening::{PANEL, Panels, Probes};
+use widemargin_kernels::screening::{PANEL, Panels, Precision, Probes};
 
 fn main() {
     let sizes: Vec<usize> = std::env::args().skip(1).map(|size| size.parse().expect("a size")).collect();
@@ -36,11 +36,11 @@ fn main() {
     let s = values(batch * classes);
     let s = MatRef::new(&s, batch, classes).expect("sized so");
     rate("grad features", &mut || matmul(&mut grad_features, s, w, Write::Replace, Threads::Rayon));
-    let mut panels = Panels::zeros(classes, dim);
+    let mut panels = Panels::zeros(classes, dim, Precision::Seven);
     for (mut panel, rows) in panels.iter_mut().zip(centres.chunks(PANEL * dim)) {
         rows.chunks(dim).enumerate().for_each(|(place, row)| panel.set(place, row, 1.0));
     }
-    let probes = Probes::new(&features, dim);
+    let probes = Probes::new(&features, dim, Precision::Seven);
     rate("scores, 7 bits", &mut || {
         (0..panels.count()).into_par_iter().step_by(32).for_each_init(Vec::new, |out, first| {
             let range = first..panels.count().min(first + 32);

@@ -1,18 +1,22 @@
-//! Cosines in seven bits, to pass over what is surely too far.
+//! Cosines in seven or eight bits, to pass over what is surely too far.
 //!
 //! Rows of length one are kept a byte a number, each with a step of its own ([`widemargin_kernels::screening`]), which a processor multiplies two
 //! to ten times as fast as `f32`. What a row loses by it is a vector whose length is known: with `a` and `b` lost, a cosine
-//! is off by at most `a + (1 + a) b`, about 0.04 in 512 dimensions. That is far more than the usual error, 0.001, but nothing can be
+//! is off by at most `a + (1 + a) b`, about 0.04 in 512 dimensions and seven bits, 0.02 in eight. That is far more than the usual error, 0.001, but nothing can be
 //! missed by it, and of rows at nearly right angles to the query, as most are, few come so near to the nearest.
 
 use rayon::prelude::*;
-use widemargin_kernels::screening::{Bar, PANEL, Panels, Probes, reach, residual};
+use widemargin_kernels::screening::{Bar, PANEL, Panels, Precision, Probes, reach, residual};
 
 use super::search::{GALLERY_TILE, doubt};
 use crate::embeddings::Embeddings;
 
 /// Panels of a tile.
 const TILE_PANELS: usize = GALLERY_TILE / PANEL;
+
+/// Panels that are scored before any score is looked at: few enough for the scores, and the rows of those that are found, to stay near the
+/// processor.
+const TOGETHER: usize = 8;
 
 /// Room for the rounding of unit rows, whose length is 1 to about `1e-6`, and of the products of steps and residuals.
 const ROUNDING: f32 = 1.0 + 1e-4;
@@ -22,6 +26,7 @@ pub(super) struct ByteGallery {
     panels: Panels,
     /// What each row loses; minus infinity in the empty places of the last panel.
     residuals: Vec<f32>,
+    precision: Precision,
 }
 
 /// The queries of a tile in bytes.
@@ -38,8 +43,8 @@ impl ByteGallery {
     }
 
     pub(super) fn new(gallery: &Embeddings) -> Self {
-        let dim = gallery.dim();
-        let mut panels = Panels::zeros(gallery.rows(), dim);
+        let (dim, precision) = (gallery.dim(), Precision::finest());
+        let mut panels = Panels::zeros(gallery.rows(), dim, precision);
         let mut residuals = vec![f32::NEG_INFINITY; panels.count() * PANEL];
         let parts: Vec<_> = panels
             .iter_mut()
@@ -49,10 +54,17 @@ impl ByteGallery {
         parts.into_par_iter().for_each(|((mut panel, residuals), rows)| {
             for (place, row) in rows.chunks_exact(dim).enumerate() {
                 panel.set(place, row, 1.0);
-                residuals[place] = residual(row);
+                residuals[place] = residual(row, precision);
             }
         });
-        Self { panels, residuals }
+        Self { panels, residuals, precision }
+    }
+
+    /// Queries to search it with.
+    pub(super) fn queries(&self, unit_rows: &[f32]) -> ByteQueries {
+        let (dim, precision) = (self.panels.dim(), self.precision);
+        let residuals = unit_rows.chunks_exact(dim).map(|row| residual(row, precision)).collect();
+        ByteQueries { probes: Probes::new(unit_rows, dim, precision), residuals, doubt: doubt(dim) }
     }
 
     /// Calls `found` with every query and row of a tile of the gallery whose cosine in `f32` may be `least[query]` or more. `scores` is room
@@ -65,30 +77,29 @@ impl ByteGallery {
         scores: &mut Vec<i32>,
         mut found: impl FnMut(usize, usize),
     ) {
-        let panels = tile * TILE_PANELS..self.panels.count().min((tile + 1) * TILE_PANELS);
+        let end = self.panels.count().min((tile + 1) * TILE_PANELS);
         let stride = queries.probes.padded_rows() * PANEL;
-        scores.resize(panels.len() * stride, 0);
-        self.panels.score(panels.clone(), &queries.probes, scores);
+        scores.resize(TOGETHER * stride, 0);
         let bars: Vec<Bar> = queries.bars(least);
         let mut reached = Vec::new();
-        for (panel, scores) in panels.zip(scores.chunks_exact(stride)) {
-            let steps = self.panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
-            let residuals = self.residuals[panel * PANEL..].first_chunk().expect("as many residuals");
-            reached.clear();
-            reach(scores, steps, residuals, &bars, &mut reached);
-            for &(query, place) in &reached {
-                found(query as usize, panel * PANEL + place as usize);
+        for first in (tile * TILE_PANELS..end).step_by(TOGETHER) {
+            let panels = first..end.min(first + TOGETHER);
+            let scores = &mut scores[..panels.len() * stride];
+            self.panels.score(panels.clone(), &queries.probes, scores);
+            for (panel, scores) in panels.zip(scores.chunks_exact(stride)) {
+                let steps = self.panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
+                let residuals = self.residuals[panel * PANEL..].first_chunk().expect("as many residuals");
+                reached.clear();
+                reach(scores, steps, residuals, &bars, &mut reached);
+                for &(query, place) in &reached {
+                    found(query as usize, panel * PANEL + place as usize);
+                }
             }
         }
     }
 }
 
 impl ByteQueries {
-    pub(super) fn new(unit_rows: &[f32], dim: usize) -> Self {
-        let residuals = unit_rows.chunks_exact(dim).map(residual).collect();
-        Self { probes: Probes::new(unit_rows, dim), residuals, doubt: doubt(dim) }
-    }
-
     fn bars(&self, least: &[f32]) -> Vec<Bar> {
         let each = self.residuals.iter().zip(least).enumerate();
         each.map(|(query, (residual, least))| Bar {

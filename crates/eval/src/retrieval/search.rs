@@ -2,7 +2,7 @@
 //!
 //! Cosines are computed in three ways, each for what the cheaper one before it could not rule out:
 //!
-//! 1. in seven bits, by the instructions that multiply bytes ([`super::bytes`]): how far such a cosine can be off is known for every
+//! 1. in seven or eight bits, by the instructions that multiply bytes ([`super::bytes`]): how far such a cosine can be off is known for every
 //!    pair of rows, and rows that are surely farther than the `k` nearest so far are passed over;
 //! 2. in `f32`, in whatever order is fast: within [`doubt`] of the definition. The first tile of the gallery, small galleries and
 //!    searches that want a good part of all rows begin here, with a blocked matrix product;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
 use widemargin_kernels::vector::dot;
 
-use super::bytes::{ByteGallery, ByteQueries};
+use super::bytes::ByteGallery;
 use super::{Neighbour, key};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -140,7 +140,7 @@ pub(super) fn nearest_of_each<T: Send>(
             let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
             let exact = |query: usize, row: usize| similarity::cosine(queries.row(query), gallery.row(row));
             let own = |query: usize| within.then_some(query);
-            let byte_queries = bytes.as_ref().map(|_| ByteQueries::new(block, dim));
+            let byte_queries = bytes.as_ref().map(|bytes| bytes.queries(block));
             // Tiles by products of `f32` before bytes are tried (again): one, to have something to be nearer than.
             let mut floats = 1;
             for (column_tile, part) in gallery.unit_rows().chunks(GALLERY_TILE * dim).enumerate() {

@@ -26,7 +26,7 @@ pub(crate) use entries::RowGradient;
 pub(crate) use screen::Screened;
 
 use rayon::prelude::*;
-use widemargin_kernels::screening::{PANEL, Panels};
+use widemargin_kernels::screening::{PANEL, Panels, Precision};
 use widemargin_kernels::vector::dot;
 use widemargin_objective::{ClassObjective, NORM_FLOOR, norm};
 
@@ -97,7 +97,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Quantises the class centres as they are kept.
     pub(crate) fn new(centres: Values<'_>, dim: usize, threshold: Threshold, lazy: Lazy) -> Self {
-        let mut panels = Panels::zeros(centres.len() / dim, dim);
+        let mut panels = Panels::zeros(centres.len() / dim, dim, Precision::Seven);
         let parts: Vec<_> = panels.iter_mut().enumerate().collect();
         parts.into_par_iter().for_each(|(at, mut panel)| {
             let rows = centres.slice(at * PANEL * dim..centres.len().min((at + 1) * PANEL * dim)).wide();

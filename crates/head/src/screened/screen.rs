@@ -1,7 +1,7 @@
 //! The forward pass: score all classes roughly, keep a few, score those exactly.
 
 use rayon::prelude::*;
-use widemargin_kernels::screening::{BLOCK, PANEL, Panels, Probes};
+use widemargin_kernels::screening::{BLOCK, PANEL, Panels, Precision, Probes};
 use widemargin_kernels::sieve::{Kept, Sieve, sift};
 use widemargin_kernels::vector::{add_scaled, dot};
 use widemargin_objective::{
@@ -187,7 +187,7 @@ impl Screened<'_> {
             target_cosines: &targets.cosines,
             log_partitions: None,
         })?;
-        let probes = Probes::new(&batch.units, batch.dim);
+        let probes = Probes::new(&batch.units, batch.dim, Precision::Seven);
         let mut frames = self.frames(&points, &probes, labels, &targets.cosines)?;
         let (mut sifted, mut sums) = self.sift(&probes, &frames);
         // a class far nearer than all that were probed: take the exponents from it and go again

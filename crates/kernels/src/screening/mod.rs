@@ -1,11 +1,12 @@
-//! Integer scores of many classes: a matrix product of 7-bit numbers, several times as fast as one of `f32`.
+//! Integer scores of many classes: a matrix product of numbers of a byte, several times as fast as one of `f32`.
 //!
 //! Rows of either side are unit vectors, each quantised with a scale of its own: `q = round(63 x / max |x|)`, so that
 //! `x` is about `q * step` with `step = max |x| / 63`. Seven bits and not eight, because the widest product of pairs of bytes
-//! that AVX2 has adds in 16 bits and saturates: `2 * 2 * 127 * 63` is the most that stays exact. Every kernel gives the
+//! that AVX2 has adds in 16 bits and saturates: `2 * 2 * 127 * 63` is the most that stays exact. Where results need not be the same on every
+//! processor, [`Precision::finest`] takes eight bits of those that can. Every kernel gives the
 //! same integers: portable code, AVX2, AVX-512 with VNNI, AMX, NEON, and NEON with the dot products of bytes (`sdot`).
 //!
-//! [`Probes`] are the features of a batch: raised by 64 to be unsigned, four of them side by side. [`Panels`] are the classes:
+//! [`Probes`] are the features of a batch: raised by 64 (or 128) to be unsigned, four of them side by side. [`Panels`] are the classes:
 //! sixteen side by side, with the sum of each class's numbers, from which the raise is taken back.
 //!
 //! For unit vectors of dimension `D` the error of a cosine is about normal with standard deviation
@@ -29,10 +30,39 @@ use tile::{Kernel, Tile};
 pub const PANEL: usize = 16;
 /// Samples side by side in a block of probes.
 pub const BLOCK: usize = 4;
-/// Largest quantised magnitude.
-const LARGEST: f32 = 63.0;
-/// What makes the numbers of the probes unsigned.
-const RAISE: i32 = 64;
+/// How finely numbers are quantised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// -63 to 63: the same integers on every processor.
+    #[default]
+    Seven,
+    /// -127 to 127: half the error, for processors whose products of bytes do not saturate. AVX2 has none.
+    Eight,
+}
+
+impl Precision {
+    /// The finest that this processor multiplies exactly.
+    pub fn finest() -> Self {
+        if Kernel::detected().multiplies(Self::Eight) { Self::Eight } else { Self::Seven }
+    }
+
+    /// Largest quantised magnitude.
+    fn largest(self) -> f32 {
+        match self {
+            Self::Seven => 63.0,
+            Self::Eight => 127.0,
+        }
+    }
+
+    /// What makes the numbers of the probes unsigned.
+    fn raise(self) -> i32 {
+        match self {
+            Self::Seven => 64,
+            Self::Eight => 128,
+        }
+    }
+}
+
 /// Numbers that are quantised at once.
 const STRETCH: usize = 64;
 /// Numbers of a row are taken eight at a time.
@@ -44,7 +74,7 @@ fn padded(dim: usize) -> usize {
 
 /// The quantised numbers of a row go to `put(group, four numbers)`, the last group filled up with 0; the step between
 /// neighbours is returned.
-fn quantise(row: &[f32], mut put: impl FnMut(usize, [i8; 4])) -> f32 {
+fn quantise(row: &[f32], precision: Precision, mut put: impl FnMut(usize, [i8; 4])) -> f32 {
     // eight maxima, so that the loop vectorises
     let mut lanes = [0.0_f32; 8];
     let chunks = row.chunks_exact(8);
@@ -55,8 +85,8 @@ fn quantise(row: &[f32], mut put: impl FnMut(usize, [i8; 4])) -> f32 {
         }
     }
     let largest = lanes.iter().copied().fold(rest, f32::max);
-    let factor = if largest > 0.0 { LARGEST / largest } else { 0.0 };
-    // adding 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the lowest bits; it is within -63..=63
+    let factor = if largest > 0.0 { precision.largest() / largest } else { 0.0 };
+    // adding 1.5 * 2^23 rounds to an integer, ties to even, and leaves it in the lowest bits; it is within -127..=127
     let number = |value: f32| (value * factor + 12_582_912.0).to_bits() as i8;
     // a stretch at a time, so that rounding is vectorised and only the putting is not
     for (stretch, row) in row.chunks(STRETCH).enumerate() {
@@ -67,15 +97,14 @@ fn quantise(row: &[f32], mut put: impl FnMut(usize, [i8; 4])) -> f32 {
             put(stretch * (STRETCH / 4) + at, *group);
         }
     }
-    largest / LARGEST
+    largest / precision.largest()
 }
 
 /// Length of what a row loses when it is quantised: that of `row - step * numbers`, rounded up; at most `step / 2` times the root of its
-/// dimension, and about 0.02 for unit rows of random direction in 512 dimensions.
-pub fn residual(row: &[f32]) -> f32 {
-    let (largest, mut numbers) = (f64::from(LARGEST), vec![[0_i8; 4]; row.len().div_ceil(4)]);
-    let step = f64::from(quantise(row, |group, four| numbers[group] = four));
-    debug_assert!(numbers.iter().flatten().all(|number| f64::from(*number).abs() <= largest));
+/// dimension, and about 0.02 in seven bits for unit rows of random direction in 512 dimensions.
+pub fn residual(row: &[f32], precision: Precision) -> f32 {
+    let mut numbers = vec![[0_i8; 4]; row.len().div_ceil(4)];
+    let step = f64::from(quantise(row, precision, |group, four| numbers[group] = four));
     let lost = row.iter().zip(numbers.iter().flatten());
     let square = lost.map(|(value, number)| (f64::from(*value) - step * f64::from(*number)).powi(2));
     (square.sum::<f64>().sqrt() * (1.0 + 1e-6)) as f32
@@ -86,6 +115,7 @@ pub fn residual(row: &[f32]) -> f32 {
 pub struct Probes {
     rows: usize,
     dim: usize,
+    precision: Precision,
     /// `[block][group of four numbers][sample of the block][four numbers]`.
     values: Vec<u8>,
     /// The first samples again, `[sample][number]`, where a kernel wants them so; else none.
@@ -98,11 +128,12 @@ impl Probes {
     ///
     /// # Panics
     /// If `dim` is 0 or `values` are not whole rows.
-    pub fn new(values: &[f32], dim: usize) -> Self {
+    pub fn new(values: &[f32], dim: usize, precision: Precision) -> Self {
         assert!(dim > 0 && values.len().is_multiple_of(dim), "{} values in rows of {dim}", values.len());
         let rows = values.len() / dim;
         let size = BLOCK * padded(dim);
-        let mut out = vec![RAISE as u8; rows.div_ceil(BLOCK) * size];
+        let raise = precision.raise();
+        let mut out = vec![raise as u8; rows.div_ceil(BLOCK) * size];
         let mut plain = vec![0; plain_rows(rows, dim) * dim];
         let mut plain_rows = plain.chunks_exact_mut(dim);
         let steps = values
@@ -111,8 +142,8 @@ impl Probes {
             .map(|(row, values)| {
                 let block = &mut out[row / BLOCK * size..][..size];
                 let mut plain = plain_rows.next();
-                quantise(values, |group, numbers| {
-                    let raised = numbers.map(|number| (i32::from(number) + RAISE) as u8);
+                quantise(values, precision, |group, numbers| {
+                    let raised = numbers.map(|number| (i32::from(number) + raise) as u8);
                     block[(group * BLOCK + row % BLOCK) * 4..][..4].copy_from_slice(&raised);
                     if let Some(plain) = &mut plain {
                         plain[group * 4..][..4].copy_from_slice(&raised);
@@ -120,7 +151,7 @@ impl Probes {
                 })
             })
             .collect();
-        Self { rows, dim, values: out, plain, steps }
+        Self { rows, dim, precision, values: out, plain, steps }
     }
 
     /// Samples.
@@ -144,10 +175,11 @@ impl Probes {
 pub struct Panels {
     rows: usize,
     dim: usize,
+    precision: Precision,
     /// `[panel][group of four numbers][class of the panel][four numbers]`.
     values: Vec<i8>,
     steps: Vec<f32>,
-    /// `RAISE` times the sum of each class's numbers.
+    /// What the probes are raised by times the sum of each class's numbers.
     sums: Vec<i32>,
 }
 
@@ -156,12 +188,13 @@ impl Panels {
     ///
     /// # Panics
     /// If `dim` is 0.
-    pub fn zeros(rows: usize, dim: usize) -> Self {
+    pub fn zeros(rows: usize, dim: usize, precision: Precision) -> Self {
         assert!(dim > 0, "classes of no dimension");
         let panels = rows.div_ceil(PANEL);
         Self {
             rows,
             dim,
+            precision,
             values: vec![0; panels * PANEL * padded(dim)],
             steps: vec![0.0; panels * PANEL],
             sums: vec![0; panels * PANEL],
@@ -171,6 +204,11 @@ impl Panels {
     /// Classes.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Numbers of a class.
+    pub fn dim(&self) -> usize {
+        self.dim
     }
 
     /// Panels of [`PANEL`] classes; the last may have empty places, whose scores are 0.
@@ -202,10 +240,11 @@ impl Panels {
     /// The panels, to be written in parallel.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = PanelMut<'_>> {
         let size = PANEL * padded(self.dim);
-        let dim = self.dim;
+        let (dim, precision) = (self.dim, self.precision);
         let parts = self.values.chunks_exact_mut(size).zip(self.steps.chunks_exact_mut(PANEL));
         parts.zip(self.sums.chunks_exact_mut(PANEL)).map(move |((values, steps), sums)| PanelMut {
             dim,
+            precision,
             values,
             steps,
             sums,
@@ -216,7 +255,8 @@ impl Panels {
     /// `[panel][sample, filled up to whole blocks][class of the panel]`.
     ///
     /// # Panics
-    /// If dimensions differ, there are not that many panels, or `out` has another length.
+    /// If dimensions or precisions differ, the processor does not multiply this precision, there are not that many panels, or `out` has another
+    /// length.
     pub fn score(&self, panels: std::ops::Range<usize>, probes: &Probes, out: &mut [i32]) {
         self.score_with(Kernel::detected(), panels, probes, out);
     }
@@ -224,6 +264,8 @@ impl Panels {
     fn score_with(&self, kernel: Kernel, panels: std::ops::Range<usize>, probes: &Probes, out: &mut [i32]) {
         assert!(kernel.is_available(), "{kernel:?} on a processor that lacks it");
         assert_eq!(self.dim, probes.dim, "classes and samples of one dimension");
+        assert_eq!(self.precision, probes.precision, "classes and samples of one precision");
+        assert!(kernel.multiplies(self.precision), "{kernel:?} with {:?} bits", self.precision);
         assert!(panels.start <= panels.end && panels.end <= self.count(), "panels {panels:?}");
         let samples = probes.rows.next_multiple_of(BLOCK);
         assert_eq!(out.len(), panels.len() * samples * PANEL, "a score for each sample and class");
@@ -286,6 +328,7 @@ impl Panels {
 #[derive(Debug)]
 pub struct PanelMut<'a> {
     dim: usize,
+    precision: Precision,
     values: &'a mut [i8],
     steps: &'a mut [f32],
     sums: &'a mut [i32],
@@ -301,13 +344,13 @@ impl PanelMut<'_> {
         assert_eq!(row.len(), self.dim, "a class of dimension {}", self.dim);
         let mut sum = 0;
         let values = &mut *self.values;
-        let step = quantise(row, |group, numbers| {
+        let step = quantise(row, self.precision, |group, numbers| {
             values[(group * PANEL + place) * 4..][..4].copy_from_slice(&numbers);
             let [a, b, c, d] = numbers.map(i32::from);
             sum += (a + b) + (c + d);
         });
         // a row that is too short to have a direction scores 0
         self.steps[place] = if norm > 0.0 { step / norm } else { 0.0 };
-        self.sums[place] = RAISE * sum;
+        self.sums[place] = self.precision.raise() * sum;
     }
 }

@@ -9,8 +9,8 @@ fn rows(count: usize, dim: usize, seed: u32) -> Vec<f32> {
     (0..count * dim).map(|_| next()).collect()
 }
 
-fn panels(values: &[f32], dim: usize) -> Panels {
-    let mut panels = Panels::zeros(values.len() / dim, dim);
+fn panels(values: &[f32], dim: usize, precision: Precision) -> Panels {
+    let mut panels = Panels::zeros(values.len() / dim, dim, precision);
     for (row, values) in values.chunks_exact(dim).enumerate() {
         panels.set(row, values, 1.0);
     }
@@ -22,11 +22,17 @@ fn available() -> impl Iterator<Item = Kernel> {
     Kernel::ALL.into_iter().filter(|kernel| kernel.is_available())
 }
 
+/// Every kernel with every precision that it multiplies.
+fn exact() -> impl Iterator<Item = (Kernel, Precision)> {
+    let each = |kernel| [Precision::Seven, Precision::Eight].map(|precision| (kernel, precision));
+    available().flat_map(each).filter(|(kernel, precision)| kernel.multiplies(*precision))
+}
+
 /// The plain twin: quantised numbers multiplied one by one.
-fn twin(x: &[f32], w: &[f32]) -> i32 {
+fn twin(x: &[f32], w: &[f32], precision: Precision) -> i32 {
     let numbers = |row: &[f32]| {
         let mut out = vec![0_i8; row.len()];
-        quantise(row, |group, numbers| {
+        quantise(row, precision, |group, numbers| {
             out[4 * group..].iter_mut().zip(numbers).for_each(|(out, number)| *out = number);
         });
         out
@@ -41,20 +47,23 @@ fn every_kernel_gives_the_integers_of_the_plain_twin() {
     let whole_tiles = [(16, 16, 64), (17, 33, 64), (32, 32, 128), (35, 65, 64), (50, 17, 192), (64, 96, 512)];
     for (batch, classes, dim) in sizes.into_iter().chain(whole_tiles) {
         let (x, w) = (rows(batch, dim, 1), rows(classes, dim, 2));
-        let (probes, panels) = (Probes::new(&x, dim), panels(&w, dim));
         let samples = batch.next_multiple_of(BLOCK);
-        for kernel in available() {
+        for (kernel, precision) in exact() {
+            let (probes, panels) = (Probes::new(&x, dim, precision), panels(&w, dim, precision));
             let mut out = vec![7; panels.count() * samples * PANEL];
             panels.score_with(kernel, 0..panels.count(), &probes, &mut out);
             for class in 0..panels.count() * PANEL {
                 for sample in 0..batch {
                     let found = out[(class / PANEL * samples + sample) * PANEL + class % PANEL];
                     let wanted = if class < classes {
-                        twin(&x[sample * dim..(sample + 1) * dim], &w[class * dim..(class + 1) * dim])
+                        twin(&x[sample * dim..][..dim], &w[class * dim..][..dim], precision)
                     } else {
                         0
                     };
-                    assert_eq!(found, wanted, "{kernel:?} {batch} {classes} {dim}: {sample} {class}");
+                    assert_eq!(
+                        found, wanted,
+                        "{kernel:?} {precision:?} {batch} {classes} {dim}: {sample} {class}"
+                    );
                 }
             }
         }
@@ -100,10 +109,11 @@ fn the_largest_numbers_stay_exact() {
     let dim = 512;
     for (sign_x, sign_w) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
         let (x, w) = (vec![sign_x; 16 * dim], vec![sign_w; 16 * dim]);
-        let wanted = (sign_x * sign_w) as i32 * 63 * 63 * 512;
-        for kernel in available() {
+        for (kernel, precision) in exact() {
+            let wanted = (sign_x * sign_w * precision.largest().powi(2)) as i32 * 512;
             let mut out = vec![0; 16 * 16];
-            panels(&w, dim).score_with(kernel, 0..1, &Probes::new(&x, dim), &mut out);
+            let probes = Probes::new(&x, dim, precision);
+            panels(&w, dim, precision).score_with(kernel, 0..1, &probes, &mut out);
             assert!(out.iter().all(|&score| score == wanted), "{kernel:?}: {out:?}");
         }
     }
@@ -122,7 +132,7 @@ fn a_score_times_the_steps_is_about_the_dot_product() {
         values
     };
     let (x, w) = (unit(rows(batch, dim, 3)), unit(rows(classes, dim, 4)));
-    let (probes, panels) = (Probes::new(&x, dim), panels(&w, dim));
+    let (probes, panels) = (Probes::new(&x, dim, Precision::Seven), panels(&w, dim, Precision::Seven));
     let mut out = vec![0; panels.count() * batch * PANEL];
     panels.score(0..panels.count(), &probes, &mut out);
     for class in 0..classes {
@@ -141,32 +151,38 @@ fn a_score_times_the_steps_is_about_the_dot_product() {
 
 #[test]
 fn a_zero_row_scores_zero() {
-    let mut panels = Panels::zeros(1, 3);
+    let mut panels = Panels::zeros(1, 3, Precision::Seven);
     panels.set(0, &[0.0; 3], 0.0);
     let mut out = vec![7; 4 * 16];
-    panels.score(0..1, &Probes::new(&[1.0, 2.0, 3.0], 3), &mut out);
+    panels.score(0..1, &Probes::new(&[1.0, 2.0, 3.0], 3, Precision::Seven), &mut out);
     assert_eq!(out[0], 0);
     assert_eq!(panels.steps(0)[0], 0.0);
 }
 
 #[test]
 fn a_residual_is_what_quantising_loses() {
-    for dim in [1, 3, 8, 65, 512] {
+    for (dim, precision) in
+        [1, 3, 8, 65, 512].into_iter().flat_map(|dim| [(dim, Precision::Seven), (dim, Precision::Eight)])
+    {
         for row in rows(5, dim, 9).chunks_exact(dim) {
-            let probes = Probes::new(row, dim);
-            let step = f64::from(probes.step(0));
+            let step = f64::from(Probes::new(row, dim, precision).step(0));
             let lost = row.iter().map(|value| {
                 let number = (f64::from(*value) / step).round();
                 (f64::from(*value) - step * number).powi(2)
             });
             let wanted = lost.sum::<f64>().sqrt();
-            let found = f64::from(residual(row));
+            let found = f64::from(residual(row, precision));
             // up to ties between two numbers at the same distance
-            assert!(
-                found >= wanted * (1.0 - 1e-6) && found <= wanted * (1.0 + 1e-4) + 1e-9,
-                "{dim}: {found} {wanted}"
-            );
+            let allowed = wanted * (1.0 - 1e-6)..=wanted * (1.0 + 1e-4) + 1e-9;
+            assert!(allowed.contains(&found), "{dim} {precision:?}: {found} {wanted}");
         }
     }
-    assert_eq!(residual(&[0.0; 4]), 0.0);
+    assert_eq!(residual(&[0.0; 4], Precision::Eight), 0.0);
+}
+
+#[test]
+#[should_panic(expected = "one precision")]
+fn rows_of_two_precisions_are_not_multiplied() {
+    let (x, w) = (Probes::new(&[1.0; 8], 8, Precision::Seven), panels(&[1.0; 8], 8, Precision::Eight));
+    w.score_with(Kernel::Portable, 0..1, &x, &mut [0; 64]);
 }

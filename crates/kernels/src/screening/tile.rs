@@ -3,7 +3,7 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::{BLOCK, PANEL};
+use super::{BLOCK, PANEL, Precision};
 #[cfg(target_arch = "x86_64")]
 use super::{amx, x86};
 use crate::simd::{InstructionSet, detected};
@@ -68,6 +68,11 @@ impl Kernel {
             _ => true,
         };
         extension && self.set().is_available()
+    }
+
+    /// Whether its sums cannot saturate, with numbers of this many bits.
+    pub(super) fn multiplies(self, precision: Precision) -> bool {
+        precision == Precision::Seven || matches!(self, Self::Portable | Self::Vnni | Self::Amx)
     }
 
     /// Computes the tile.
