@@ -29,6 +29,19 @@ fn dot_with(set: InstructionSet, a: &[f32], b: &[f32]) -> f32 {
     }
 }
 
+/// Asks for a row that is soon to be read to come into the second cache, where the processor can be asked. Rows that are read here and there come from memory ten times as
+/// slowly as they are multiplied, unless they were asked for a few rows ahead.
+pub fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(16) {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing; every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
 /// `out_i += factor x_i`.
 ///
 /// # Panics

@@ -18,6 +18,9 @@ const TILE_PANELS: usize = GALLERY_TILE / PANEL;
 /// processor.
 const TOGETHER: usize = 8;
 
+/// Rows between the one that is asked for and the one that is compared.
+const AHEAD: usize = 6;
+
 /// Room for the rounding of unit rows, whose length is 1 to about `1e-6`, and of the products of steps and residuals.
 const ROUNDING: f32 = 1.0 + 1e-4;
 
@@ -67,33 +70,40 @@ impl ByteGallery {
         ByteQueries { probes: Probes::new(unit_rows, dim, precision), residuals, doubt: doubt(dim) }
     }
 
-    /// Calls `found` with every query and row of a tile of the gallery whose cosine in `f32` may be `least[query]` or more. `scores` is room
-    /// to work in.
+    /// Calls `found` with every query and row of a tile of the gallery whose cosine in `f32` may be `least[query]` or more, having called `soon`
+    /// with the row a little before. `scores` is room to work in.
     pub(super) fn reach(
         &self,
         queries: &ByteQueries,
         tile: usize,
         least: &[f32],
         scores: &mut Vec<i32>,
+        soon: impl Fn(usize),
         mut found: impl FnMut(usize, usize),
     ) {
         let end = self.panels.count().min((tile + 1) * TILE_PANELS);
         let stride = queries.probes.padded_rows() * PANEL;
         scores.resize(TOGETHER * stride, 0);
         let bars: Vec<Bar> = queries.bars(least);
-        let mut reached = Vec::new();
+        let (mut reached, mut pairs) = (Vec::new(), Vec::new());
         for first in (tile * TILE_PANELS..end).step_by(TOGETHER) {
             let panels = first..end.min(first + TOGETHER);
             let scores = &mut scores[..panels.len() * stride];
             self.panels.score(panels.clone(), &queries.probes, scores);
+            pairs.clear();
             for (panel, scores) in panels.zip(scores.chunks_exact(stride)) {
                 let steps = self.panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
                 let residuals = self.residuals[panel * PANEL..].first_chunk().expect("as many residuals");
                 reached.clear();
                 reach(scores, steps, residuals, &bars, &mut reached);
-                for &(query, place) in &reached {
-                    found(query as usize, panel * PANEL + place as usize);
+                let pair = |&(query, place): &(u32, u32)| (query as usize, panel * PANEL + place as usize);
+                pairs.extend(reached.iter().map(pair));
+            }
+            for (at, &(query, row)) in pairs.iter().enumerate() {
+                if let Some(&(_, row)) = pairs.get(at + AHEAD) {
+                    soon(row);
                 }
+                found(query, row);
             }
         }
     }

@@ -10,13 +10,13 @@
 //!
 //! The result is exact to the bit, with ties in order of index, and does not depend on tiles, threads or processor.
 //!
-//! Beside the gallery in bytes, a quarter of its size, each thread holds one tile of [`QUERY_TILE`] x [`GALLERY_TILE`] scores and at most
+//! Beside the gallery in bytes, a quarter of its size, each thread holds one tile of at most 1024 x [`GALLERY_TILE`] scores and at most
 //! `4 k + 256` candidates for each query of the tile.
 
 use rayon::prelude::*;
 use serde::Serialize;
 use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
-use widemargin_kernels::vector::dot;
+use widemargin_kernels::vector::{dot, prefetch};
 
 use super::bytes::ByteGallery;
 use super::{Neighbour, key};
@@ -26,6 +26,8 @@ use crate::similarity;
 
 /// Queries of a tile.
 pub(super) const QUERY_TILE: usize = 256;
+/// Queries of a tile where the gallery is in bytes.
+const BYTE_QUERY_TILE: usize = 1024;
 /// Gallery rows of a tile.
 pub(super) const GALLERY_TILE: usize = 1024;
 /// Cosines that are looked at together before any is looked at alone.
@@ -131,10 +133,13 @@ pub(super) fn nearest_of_each<T: Send>(
 ) -> Vec<T> {
     let dim = queries.dim();
     let bytes = ByteGallery::worthwhile(gallery).then(|| ByteGallery::new(gallery));
-    let blocks: Vec<Vec<T>> = (0..queries.rows().div_ceil(QUERY_TILE))
+    // Enough work for every thread, and otherwise as many queries as can share what is read of the gallery.
+    let most = if bytes.is_some() { BYTE_QUERY_TILE } else { QUERY_TILE };
+    let size = queries.rows().div_ceil(2 * rayon::current_num_threads()).clamp(QUERY_TILE, most);
+    let blocks: Vec<Vec<T>> = (0..queries.rows().div_ceil(size))
         .into_par_iter()
         .map_init(<(Vec<f32>, Vec<i32>)>::default, |(tile, scores), nth| {
-            let rows = nth * QUERY_TILE..((nth + 1) * QUERY_TILE).min(queries.rows());
+            let rows = nth * size..((nth + 1) * size).min(queries.rows());
             let mut candidates: Vec<Candidates> =
                 rows.clone().map(|row| Candidates::new(wanted(row), dim)).collect();
             let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
@@ -148,7 +153,8 @@ pub(super) fn nearest_of_each<T: Send>(
                 if let (0, Some(bytes), Some(byte_queries)) = (floats, &bytes, &byte_queries) {
                     let least: Vec<f32> = candidates.iter().map(|candidates| candidates.least).collect();
                     let mut found = 0;
-                    bytes.reach(byte_queries, column_tile, &least, scores, |query, row| {
+                    let soon = |row| prefetch(gallery.row(row));
+                    bytes.reach(byte_queries, column_tile, &least, scores, soon, |query, row| {
                         found += 1;
                         let cosine = dot(&block[query * dim..(query + 1) * dim], gallery.row(row));
                         let (candidates, query) = (&mut candidates[query], rows.start + query);

@@ -20,6 +20,9 @@ use crate::{HeadError, HeadEvaluation, HeadForward, PendingUpdate, Screening};
 /// Panels from which a sample's sum is guessed before the pass; or one in as many, if that is more.
 const PROBED_PANELS: usize = 64;
 
+/// Panels that are scored at once where a class has one centre.
+const PANELS_TOGETHER: usize = 8;
+
 /// Exponents that leave room for a sum in `f32`.
 const SAFE_EXPONENT: f64 = 60.0;
 
@@ -354,7 +357,7 @@ impl Screened<'_> {
             .into_par_iter()
             .map(|start| {
                 let samples = probes.rows().next_multiple_of(BLOCK);
-                let mut scores = vec![0; self.centres.each * samples * PANEL];
+                let mut scores = vec![0; self.scored_together() * samples * PANEL];
                 let mut sums = vec![Sums::default(); frames.len()];
                 let chunks = (start..chunks.min(start + each))
                     .map(|chunk| self.sift_chunk(chunk, probes, frames, &mut scores, &mut sums))
@@ -417,10 +420,17 @@ impl Screened<'_> {
             })
             .collect();
         let of_chunk = panels_of_chunk(each);
-        let size = scores.len() / each;
-        for first in (chunk * of_chunk..panels.count().min((chunk + 1) * of_chunk)).step_by(each) {
-            self.score(first, probes, scores, frames.iter().map(|frame| frame.own));
-            for (panel, scores) in self.together(first).zip(scores.chunks_exact(size.max(1))) {
+        let together = self.scored_together();
+        let size = scores.len() / together;
+        let end = panels.count().min((chunk + 1) * of_chunk);
+        for first in (chunk * of_chunk..end).step_by(together) {
+            if each == 1 {
+                let range = first..end.min(first + together);
+                panels.score(range.clone(), probes, &mut scores[..range.len() * size]);
+            } else {
+                self.score(first, probes, scores, frames.iter().map(|frame| frame.own));
+            }
+            for (panel, scores) in (first..end.min(first + together)).zip(scores.chunks_exact(size.max(1))) {
                 let mut steps = *panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
                 if each > 1 {
                     steps = steps.map(live_step);
@@ -444,7 +454,13 @@ impl Screened<'_> {
         kept
     }
 
-    /// The panels that are scored together: one, or with several centres a class as many as hold sixteen classes.
+    /// Panels that are scored before any score is looked at. With one centre a class several, so that the kernels can keep samples where they
+    /// are; their scores stay in the second cache.
+    fn scored_together(&self) -> usize {
+        if self.centres.each == 1 { PANELS_TOGETHER } else { self.centres.each }
+    }
+
+    /// The panels that are looked at together: one, or with several centres a class as many as hold sixteen classes.
     fn together(&self, first: usize) -> std::ops::Range<usize> {
         first..self.panels().count().min(first + self.centres.each)
     }

@@ -2,7 +2,9 @@
 //!
 //! Intel's servers since 2023 multiply sixteen rows of sixty-four bytes by as many columns in one instruction, `tdpbusd`, with the same
 //! unsigned and signed bytes and sums of 32 bits as VNNI. The panels of classes already lie as the instruction wants its second
-//! factor; of the samples it wants plain rows, which [`Probes`](super::Probes) keep beside their blocks where there is AMX.
+//! factor. Of the samples it wants sixty-four bytes of sixteen rows at a time, which [`Probes`](super::Probes) keep as such tiles beside their blocks
+//! where there is AMX: read from plain rows, so many bytes apart, they came from the second cache half as fast as they are multiplied. Thirty-two
+//! samples stay in the first cache while all panels pass by.
 //!
 //! Rust has no stable names for these instructions, so they are written as assembly, in one block: the compiler knows
 //! nothing of tile registers and must not come between them. A process has to ask Linux for their use once; where it is refused, and for rows
@@ -12,12 +14,8 @@ use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::sync::OnceLock;
 
-use super::PANEL;
+use super::{PANEL, TILE_DEPTH as DEPTH, TILE_ROWS as ROWS};
 
-/// Numbers of a row that one instruction takes.
-pub(super) const DEPTH: usize = 64;
-/// Samples of one tile register.
-pub(super) const ROWS: usize = 16;
 /// Samples that are scored together.
 const SAMPLES: usize = 2 * ROWS;
 /// Bytes of a row of a tile of scores, and of classes.
@@ -92,7 +90,7 @@ pub(super) struct Tiles<'a> {
     pub(super) values: &'a [i8],
     /// `[panel][PANEL]`: what is subtracted from the scores of each class.
     pub(super) sums: &'a [i32],
-    /// `[sample][depth]`, a whole number of [`ROWS`].
+    /// `[block of ROWS samples][depth / DEPTH][ROWS][DEPTH]`.
     pub(super) samples: &'a [u8],
     /// Numbers of a row, a multiple of [`DEPTH`].
     pub(super) depth: usize,
@@ -117,27 +115,26 @@ pub(super) fn score(tiles: Tiles<'_>) {
     let shapes = Shapes::full();
     // SAFETY: there is AMX, and `shapes` is a valid configuration of 64 bytes.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack)) };
+    // What every register of scores starts from; before the loop, since tiles are loaded ten times as slowly from what was written a moment ago.
+    let last = &sums[(panels.max(1) - 1) * PANEL..];
+    let starts: Vec<i32> = sums.iter().chain(last).map(|sum| -sum).collect();
     let mut spare = [0_i32; 2 * SAMPLES * PANEL];
-    for panel in (0..panels).step_by(2) {
-        // the last of an odd number stands for two, and so do the last samples
-        let pair = [panel, (panel + 1).min(panels - 1)];
-        let mut start = [0_i32; 2 * PANEL];
-        for (start, panel) in start.chunks_exact_mut(PANEL).zip(pair) {
-            start.iter_mut().zip(&sums[panel * PANEL..][..PANEL]).for_each(|(start, sum)| *start = -sum);
-        }
-        let classes = pair.map(|panel| &values[panel * PANEL * depth..][..PANEL * depth]);
-        for first in (0..rows).step_by(SAMPLES) {
-            let blocks =
-                [first, (first + ROWS).min(rows - ROWS)].map(|row| &samples[row * depth..][..ROWS * depth]);
-            let whole = pair[0] != pair[1] && first + SAMPLES <= rows;
-            if whole {
+    for first in (0..rows).step_by(SAMPLES) {
+        // the last of an odd number stands for two, and so does the last panel
+        let blocks =
+            [first, (first + ROWS).min(rows - ROWS)].map(|row| &samples[row * depth..][..ROWS * depth]);
+        for panel in (0..panels).step_by(2) {
+            let pair = [panel, (panel + 1).min(panels - 1)];
+            let start = starts[panel * PANEL..].first_chunk().expect("the last panel stands there twice");
+            let classes = pair.map(|panel| &values[panel * PANEL * depth..][..PANEL * depth]);
+            if pair[0] != pair[1] && first + SAMPLES <= rows {
                 let (near, far) = out[panel * stride * PANEL..].split_at_mut(stride * PANEL);
                 let near = &mut near[first * PANEL..][..SAMPLES * PANEL];
-                four(&start, classes, blocks, depth, [near, &mut far[first * PANEL..][..SAMPLES * PANEL]]);
+                four(start, classes, blocks, depth, [near, &mut far[first * PANEL..][..SAMPLES * PANEL]]);
                 continue;
             }
             let (near, far) = spare.split_at_mut(SAMPLES * PANEL);
-            four(&start, classes, blocks, depth, [near, far]);
+            four(start, classes, blocks, depth, [near, far]);
             let count = SAMPLES.min(rows - first) * PANEL;
             for (panel, scores) in pair.into_iter().zip(spare.chunks_exact(SAMPLES * PANEL)) {
                 out[(panel * stride + first) * PANEL..][..count].copy_from_slice(&scores[..count]);
@@ -146,6 +143,18 @@ pub(super) fn score(tiles: Tiles<'_>) {
     }
     // SAFETY: there is AMX; the registers go back to the state that costs nothing to save.
     unsafe { asm!("tilerelease", options(nostack, nomem)) };
+}
+
+/// Asks for the sixteen rows of a tile of classes two turns ahead, which come from the second cache. Beyond the end that is a hint too many.
+macro_rules! ahead {
+    ($panel:literal) => {
+        concat!(
+            ahead!(@ $panel, 0 64 128 192 256 320 384 448 512 576 640 704 768 832 896 960)
+        )
+    };
+    (@ $panel:literal, $($offset:literal)*) => {
+        concat!($("prefetcht0 [{", $panel, "} + 2048 + ", $offset, "]\n"),*)
+    };
 }
 
 /// Two blocks of samples with two panels: four registers of scores, each `start` and the products added to it.
@@ -161,7 +170,7 @@ fn four(
     assert!(blocks.iter().all(|block| block.len() == ROWS * depth));
     assert!(out.iter().all(|out| out.len() == SAMPLES * PANEL));
     let [near, far] = out;
-    // SAFETY: each turn reads ROWS rows of DEPTH bytes of each block, `depth` apart, and DEPTH * PANEL bytes of each panel, and
+    // SAFETY: each turn reads ROWS * DEPTH bytes of each block and DEPTH * PANEL of each panel, which are 1024 both, and
     // `turns` of them are all there is, as asserted; the registers are written to SAMPLES rows of STRIDE bytes of each
     // out. Tiles are configured by `score`, the only caller, and no other code knows of them.
     unsafe {
@@ -174,16 +183,18 @@ fn four(
             "tileloadd tmm3, [{start} + {step}*1 + 64]",
             "mov {step:e}, 64",
             "2:",
-            "tileloadd tmm4, [{x0} + {depth}*1]",
+            "tileloadd tmm4, [{x0} + {step}*1]",
             "tileloadd tmm6, [{w0} + {step}*1]",
             "tileloadd tmm7, [{w1} + {step}*1]",
-            "tileloadd tmm5, [{x1} + {depth}*1]",
+            "tileloadd tmm5, [{x1} + {step}*1]",
+            ahead!("w0"),
             "tdpbusd tmm0, tmm4, tmm6",
             "tdpbusd tmm1, tmm4, tmm7",
+            ahead!("w1"),
             "tdpbusd tmm2, tmm5, tmm6",
             "tdpbusd tmm3, tmm5, tmm7",
-            "add {x0}, 64",
-            "add {x1}, 64",
+            "add {x0}, 1024",
+            "add {x1}, 1024",
             "add {w0}, 1024",
             "add {w1}, 1024",
             "dec {turns}",
@@ -194,7 +205,6 @@ fn four(
             "tilestored [{far} + {step}*1 + 1024], tmm3",
             start = in(reg) start.as_ptr(),
             step = out(reg) _,
-            depth = in(reg) depth,
             x0 = inout(reg) blocks[0].as_ptr() => _,
             x1 = inout(reg) blocks[1].as_ptr() => _,
             w0 = inout(reg) classes[0].as_ptr() => _,

@@ -65,6 +65,9 @@ impl Precision {
 
 /// Numbers that are quantised at once.
 const STRETCH: usize = 64;
+/// Samples of a tile, and their numbers.
+const TILE_ROWS: usize = 16;
+const TILE_DEPTH: usize = 64;
 /// Numbers of a row are taken eight at a time.
 const STEP: usize = 8;
 
@@ -118,8 +121,8 @@ pub struct Probes {
     precision: Precision,
     /// `[block][group of four numbers][sample of the block][four numbers]`.
     values: Vec<u8>,
-    /// The first samples again, `[sample][number]`, where a kernel wants them so; else none.
-    plain: Vec<u8>,
+    /// The first samples again, as the tiles of [`amx`] where there is such a kernel; else none.
+    tiles: Vec<u8>,
     steps: Vec<f32>,
 }
 
@@ -134,24 +137,26 @@ impl Probes {
         let size = BLOCK * padded(dim);
         let raise = precision.raise();
         let mut out = vec![raise as u8; rows.div_ceil(BLOCK) * size];
-        let mut plain = vec![0; plain_rows(rows, dim) * dim];
-        let mut plain_rows = plain.chunks_exact_mut(dim);
+        let tiled = tiled_rows(rows, dim);
+        let mut tiles = vec![0; tiled * dim];
         let steps = values
             .chunks_exact(dim)
             .enumerate()
             .map(|(row, values)| {
                 let block = &mut out[row / BLOCK * size..][..size];
-                let mut plain = plain_rows.next();
                 quantise(values, precision, |group, numbers| {
                     let raised = numbers.map(|number| (i32::from(number) + raise) as u8);
                     block[(group * BLOCK + row % BLOCK) * 4..][..4].copy_from_slice(&raised);
-                    if let Some(plain) = &mut plain {
-                        plain[group * 4..][..4].copy_from_slice(&raised);
+                    if row < tiled {
+                        let tile = row / TILE_ROWS * (dim / TILE_DEPTH) + group * 4 / TILE_DEPTH;
+                        let place =
+                            (tile * TILE_ROWS + row % TILE_ROWS) * TILE_DEPTH + group * 4 % TILE_DEPTH;
+                        tiles[place..place + 4].copy_from_slice(&raised);
                     }
                 })
             })
             .collect();
-        Self { rows, dim, precision, values: out, plain, steps }
+        Self { rows, dim, precision, values: out, tiles, steps }
     }
 
     /// Samples.
@@ -274,7 +279,7 @@ impl Panels {
         }
         let depth = padded(self.dim);
         let size = PANEL * depth;
-        let done = self.score_plain(kernel, panels.clone(), probes, out);
+        let done = self.score_tiles(kernel, panels.clone(), probes, out);
         for (panel, out) in panels.zip(out.chunks_exact_mut(samples * PANEL)) {
             let values = &self.values[panel * size..(panel + 1) * size];
             let sums = &self.sums[panel * PANEL..(panel + 1) * PANEL];
@@ -287,19 +292,15 @@ impl Panels {
     }
 }
 
-/// Samples that are kept as plain rows too.
-fn plain_rows(rows: usize, dim: usize) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if dim.is_multiple_of(amx::DEPTH) && Kernel::Amx.is_available() {
-        return rows / amx::ROWS * amx::ROWS;
-    }
-    let _ = (rows, dim);
-    0
+/// Samples that are kept as tiles too.
+fn tiled_rows(rows: usize, dim: usize) -> usize {
+    let wanted = dim.is_multiple_of(TILE_DEPTH) && Kernel::Amx.is_available();
+    if wanted { rows / TILE_ROWS * TILE_ROWS } else { 0 }
 }
 
 impl Panels {
-    /// Scores the samples that a kernel takes as plain rows, if it is of that kind; returns how many there were.
-    fn score_plain(
+    /// Scores the samples that are kept as tiles, if the kernel takes them; returns how many there were.
+    fn score_tiles(
         &self,
         kernel: Kernel,
         panels: std::ops::Range<usize>,
@@ -307,17 +308,17 @@ impl Panels {
         out: &mut [i32],
     ) -> usize {
         #[cfg(target_arch = "x86_64")]
-        if kernel == Kernel::Amx && !probes.plain.is_empty() {
+        if kernel == Kernel::Amx && !probes.tiles.is_empty() {
             let of = |each: usize| panels.start * each..panels.end * each;
             amx::score(amx::Tiles {
                 values: &self.values[of(PANEL * self.dim)],
                 sums: &self.sums[of(PANEL)],
-                samples: &probes.plain,
+                samples: &probes.tiles,
                 depth: self.dim,
                 out,
                 stride: probes.rows.next_multiple_of(BLOCK),
             });
-            return probes.plain.len() / self.dim;
+            return probes.tiles.len() / self.dim;
         }
         let _ = (kernel, panels, probes, out);
         0

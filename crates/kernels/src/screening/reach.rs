@@ -99,14 +99,20 @@ unsafe fn lanes<L: Lanes>(panel: &Panel<'_>, bars: &[Bar], found: &mut Vec<(u32,
     }
 }
 
-/// One class after the other, where at least one reaches the bar or comes within a rounding of it.
+/// Which classes these are, where at least one reaches the bar or comes within a rounding of it.
+#[inline(always)]
 fn walk(sample: usize, bar: &Bar, panel: &Panel<'_>, found: &mut Vec<(u32, u32)>) {
-    let scores = &panel.scores[sample * PANEL..(sample + 1) * PANEL];
-    for (place, score) in scores.iter().enumerate() {
-        let cosine = *score as f32 * (panel.steps[place] * bar.factor);
-        if cosine + panel.residuals[place] * bar.slack > bar.least {
-            found.push((sample as u32, place as u32));
-        }
+    let scores: &[i32; PANEL] = panel.scores[sample * PANEL..].first_chunk().expect("PANEL scores a sample");
+    let mut reached = [0_u8; PANEL];
+    for (place, reached) in reached.iter_mut().enumerate() {
+        let cosine = scores[place] as f32 * (panel.steps[place] * bar.factor);
+        *reached = u8::from(cosine + panel.residuals[place] * bar.slack > bar.least);
+    }
+    // one bit a byte
+    let mut left = u128::from_le_bytes(reached);
+    while left != 0 {
+        found.push((sample as u32, left.trailing_zeros() / 8));
+        left &= left - 1;
     }
 }
 
