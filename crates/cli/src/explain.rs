@@ -18,7 +18,7 @@ use widemargin_train::{Ending, Prepared, Start, Trainer, train};
 /// Test pictures of each class in the figure.
 const POINTS_A_CLASS: usize = 70;
 /// Training pictures and passes over them of each run.
-const PICTURES: usize = 7000;
+const PICTURES: usize = 4200;
 const EPOCHS: usize = 4;
 /// Scale of the objectives on cosines.
 const SCALE: f64 = 30.0;

@@ -33,11 +33,11 @@ export function written(value, digits = 4) {
   if (value === -Infinity) return "−∞";
   const size = Math.abs(value);
   let text;
-  if (size === 0) text = "0";
+  if (Number.isInteger(value) && size < 1e6) text = String(value);
   else if (size < 1e-3 || size >= 1e6) {
     const [mantissa, exponent] = value.toExponential(2).split("e");
     const raised = String(Number(exponent)).replace(/./g, (sign) => RAISED[sign]);
-    text = `${mantissa} · 10${raised}`;
+    text = `${mantissa} × 10${raised}`;
   } else text = value.toFixed(clamp(digits - 1 - Math.floor(Math.log10(size)), 0, digits));
   return text.replace(/^-/, "−");
 }
@@ -120,7 +120,9 @@ export class Figure {
   }
 
   /** A native slider. With `log`, steps are even in the logarithm; `show` writes the value for people. */
-  slider(id, { label, min, max, step, value, log = false, whole = false, show = (v) => written(v, 3) }) {
+  slider(id, { label, min, max, step, value, log = false, whole = false, show }) {
+    const digits = log ? 0 : (String(step).split(".")[1] ?? "").length;
+    show ??= (v) => (log ? written(v, 3) : v.toFixed(digits).replace(/^-/, "−"));
     const name = unique(id);
     const input = element("input", { type: "range", id: name, "data-control": id });
     const steps = log ? 200 : Math.round((max - min) / step);
@@ -273,8 +275,9 @@ export class Figure {
 
 /** A drawing with two axes (or none), 400 units wide, that scales with its column. */
 export class Panel {
-  constructor(figure, { title, width = 400, height = 300, x, y, edges = {}, canvas = false, alt }) {
+  constructor(figure, { title, width = 400, height = 300, x, y, edges = {}, canvas = false, grid = true, alt }) {
     this.figure = figure;
+    this.grid = grid;
     this.width = width;
     this.height = height;
     const { left = 50, right = 14, top = 12, bottom = 46 } = edges;
@@ -315,13 +318,14 @@ export class Panel {
     let marks = "";
     for (const tick of y.ticks ?? ticks(y)) {
       const at = this.y(tick);
-      marks += `<path class="grid" d="M${left} ${r(at)}H${right}"/><text class="tick" x="${left - 7}" y="${r(at + 4.5)}" text-anchor="end">${escaped(label(y, tick))}</text>`;
+      if (this.grid) marks += `<path class="grid" d="M${left} ${r(at)}H${right}"/>`;
+      marks += `<text class="tick" x="${left - 7}" y="${r(at + 4.5)}" text-anchor="end">${escaped(label(y, tick))}</text>`;
     }
     for (const tick of x.ticks ?? ticks(x)) {
       const at = this.x(tick);
       marks += `<path class="axis" d="M${r(at)} ${bottom}v5"/><text class="tick" x="${r(at)}" y="${bottom + 19}" text-anchor="middle">${escaped(label(x, tick))}</text>`;
     }
-    marks += `<path class="axis" d="M${left} ${bottom}H${right}"/>`;
+    if (x.ticks?.length !== 0) marks += `<path class="axis" d="M${left} ${bottom}H${right}"/>`;
     if (x.label) {
       marks += `<text class="axis-name" x="${(left + right) / 2}" y="${this.height - 6}" text-anchor="middle">${escaped(x.label)}</text>`;
     }
@@ -376,7 +380,7 @@ export class Panel {
   /** A frame to cut marks at. */
   cut(marks) {
     const { left, right, top, bottom } = this.plot;
-    return `<svg x="${left}" y="${top - 1}" width="${right - left}" height="${bottom - top + 2}" viewBox="${left} ${top - 1} ${right - left} ${bottom - top + 2}">${marks}</svg>`;
+    return `<svg x="${left}" y="${top - 3}" width="${right - left}" height="${bottom - top + 6}" viewBox="${left} ${top - 3} ${right - left} ${bottom - top + 6}">${marks}</svg>`;
   }
 
   /**

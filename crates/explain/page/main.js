@@ -18,8 +18,8 @@ import { temperature } from "./figures/temperature.js";
 const BUILDERS = { plane, explode, descent, smooth, push, temperature, growth, scale, curves, circle, ranking, features, choose };
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const words = read("words");
-const data = read("features");
+const words = read("page-words");
+const data = read("page-features");
 
 /** The words below a prefix. */
 const below = (prefix) =>

@@ -3,7 +3,6 @@
 //! Everything is written into one file: style, script, words and data. A page in one language links to the file of the other,
 //! which needs neither a network nor a script.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::formula::{Place, mathml};
@@ -128,10 +127,10 @@ pub fn render(language: Language, written: &[Language], features: &Features) -> 
     }
     add(format_args!("{}</main>\n<footer>\n{}</footer>\n", family(&texts)?, texts.paragraphs("page.foot")?));
     add(format_args!(
-        "<script type=\"application/json\" id=\"words\">{}</script>\n",
+        "<script type=\"application/json\" id=\"page-words\">{}</script>\n",
         json(&texts.below("live"))
     ));
-    add(format_args!("<script type=\"application/json\" id=\"features\">{}</script>\n", json(features)));
+    add(format_args!("<script type=\"application/json\" id=\"page-features\">{}</script>\n", json(features)));
     add(format_args!("<script type=\"module\">\n{}</script>\n</body>\n</html>\n", script::whole(SCRIPT_FILES)?));
     Ok(html)
 }
@@ -245,10 +244,4 @@ fn family(texts: &Texts) -> Result<String, ExplainError> {
     }
     html.push_str("</tbody></table></div>\n</section>\n");
     Ok(html)
-}
-
-/// Keys of texts that the page has a place for; a test holds the files to it.
-#[cfg(test)]
-pub(crate) fn chapters() -> BTreeMap<&'static str, &'static [&'static str]> {
-    CHAPTERS.iter().map(|chapter| (chapter.id, chapter.figures)).collect()
 }

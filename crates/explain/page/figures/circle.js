@@ -4,7 +4,7 @@
 // the regions lies no man's land.
 
 import { marginBound, objective, row } from "../objectives.js";
-import { arrow, clamp, degrees, legend, r, written } from "../kit.js";
+import { arrow, clamp, degrees, filled, legend, r, written } from "../kit.js";
 import { ofBatch, ofSuggestion } from "./asked.js";
 
 const TURN = 2 * Math.PI;
@@ -122,10 +122,11 @@ export function circle(figure) {
     figure.show("gap", gap, `${gap.toFixed(1)}°`);
     figure.show("bound", largest);
     figure.say(
-      (over ? words.none : asked === 0 ? words.touching : words.some)
-        .replace("{margin}", written(asked, 3))
-        .replace("{bound}", written(largest, 3))
-        .replace("{gap}", gap.toFixed(1)),
+      filled(over ? words.none : asked === 0 ? words.touching : words.some, {
+        margin: written(asked, 3),
+        bound: written(largest, 3),
+        gap: gap.toFixed(1),
+      }),
     );
   };
   figure.requests = () => {

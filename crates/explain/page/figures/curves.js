@@ -1,7 +1,7 @@
 // What each margin makes of the target: its score over the angle to its own centre, and what the loss makes of that.
 
 import { objective, row, underMargin } from "../objectives.js";
-import { legend, r } from "../kit.js";
+import { filled, legend, r } from "../kit.js";
 import { ofCosines } from "./asked.js";
 
 const LOOKS = [5, 3, 0, 2, 4];
@@ -27,7 +27,7 @@ export function curves(figure) {
   const keys = members().map(([name], n) => [`s${LOOKS[n]} d${n}`, common[name]]);
   legend(target, keys);
   legend(loss, keys);
-  members().forEach(([name], n) => figure.number(`loss${n}`, `${common.loss}: ${common[name]}`, { key: LOOKS[n] }));
+  members().forEach(([name], n) => figure.number(`loss${n}`, filled(common.of, { what: common.loss, which: common[name] }), { key: LOOKS[n] }));
 
   figure.draw = () => {
     const x = { min: 0, max: 180, degrees: true, label: words.angle, ticks: [0, 45, 90, 135, 180] };

@@ -3,7 +3,7 @@
 // The same start, the same features, the same step size. What differs is who is moved by how much.
 
 import { evaluate, norm, objective, unit } from "../objectives.js";
-import { chance, legend, percent, r, written } from "../kit.js";
+import { chance, filled, legend, percent, r, written } from "../kit.js";
 import { ofBatch } from "./asked.js";
 import { Run } from "./run.js";
 
@@ -48,8 +48,8 @@ export function descent(figure) {
   legend(right, MEMBERS.map(([name], n) => [`s${LOOKS[n]} d${n}`, common[name]]));
   legend(size, MEMBERS.map(([name], n) => [`s${LOOKS[n]} d${n}`, common[name]]));
   MEMBERS.forEach(([name], n) => {
-    figure.number(`loss${n}`, `${common.loss}: ${common[name]}`, { key: LOOKS[n] });
-    figure.number(`right${n}`, `${words.rightShort}: ${common[name]}`, { key: LOOKS[n] });
+    figure.number(`loss${n}`, filled(common.of, { what: common.loss, which: common[name] }), { key: LOOKS[n] });
+    figure.number(`right${n}`, filled(common.of, { what: words.rightShort, which: common[name] }), { key: LOOKS[n] });
   });
 
   const begin = () => {
@@ -74,15 +74,15 @@ export function descent(figure) {
     const now = states[states.length - 1];
     let [lines, sizes] = ["", ""];
     const lengths = states.flatMap((state) => state.each.map((one) => one.length)).filter((value) => value > 0);
-    const [low, high] = [Math.min(...lengths, 0.1), Math.max(...lengths, 1)];
+    const high = Math.max(...lengths, 1);
     size.axes(
       { min: 0, max: STEPS, label: words.steps, ticks: [0, 20, 40, 60] },
-      { min: 10 ** Math.max(-4, Math.floor(Math.log10(low))), max: 10 ** Math.ceil(Math.log10(high)), log: true },
+      { min: 0.001, max: 10 ** Math.ceil(Math.log10(high)), log: true },
     );
     MEMBERS.forEach((_, n) => {
       const look = `s${LOOKS[n]} d${n}`;
       lines += `<path class="line ${look}" d="${right.line(states.map((state, t) => [t, state.each[n].out.accuracy]))}"/>`;
-      sizes += `<path class="line ${look}" d="${size.line(states.map((state, t) => [t, Math.max(state.each[n].length, size.yAxis.min)]))}"/>`;
+      sizes += `<path class="line ${look}" d="${size.line(states.map((state, t) => [t, state.each[n].length || NaN]))}"/>`;
       const last = states.length - 1;
       lines += `<circle class="f${LOOKS[n]} spot" cx="${r(right.x(last))}" cy="${r(right.y(now.each[n].out.accuracy))}" r="5"/>`;
       figure.show(`loss${n}`, now.each[n].out.loss);
@@ -92,7 +92,7 @@ export function descent(figure) {
     size.show(size.cut(sizes));
     const first = states[0].each.map((one) => one.length);
     figure.say(
-      words.first.replace("{sum}", written(first[0], 3)).replace("{soft}", written(first[2], 3)).replace("{times}", written(first[0] / first[2], 3)),
+      filled(words.first, { sum: written(first[0], 3), soft: written(first[2], 3), times: written(first[0] / first[2], 3) }),
     );
   };
   figure.requests = () => {

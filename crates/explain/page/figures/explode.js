@@ -60,7 +60,7 @@ export function explode(figure) {
     who.axes({ min: -1, max: 1, label: words.competitor, ticks: [-1, -0.5, 0, 0.5, 1] }, { min: 0, max: 3, ticks: [] });
     marks = "";
     rows.forEach((out, n) => {
-      const base = 62 + n * 92;
+      const base = who.plot.bottom - (2 - n) * 88;
       const pushes = out.gradient.slice(1);
       const bins = new Array(count).fill(0);
       pushes.forEach((push, i) => {
@@ -73,11 +73,11 @@ export function explode(figure) {
         const height = Math.max(push > 0 ? 0.6 : 0, (44 * push) / largest);
         const wide = Math.max(1.5, Math.min(room * 0.72, 40));
         const x = who.plot.left + room * (i + 0.5) - wide / 2;
-        marks += `<rect class="f${LOOKS[n]}" x="${r(x)}" y="${r(base + 14 - height)}" width="${r(wide)}" height="${r(height)}"/>`;
+        marks += `<rect class="f${LOOKS[n]}" x="${r(x)}" y="${r(base - height)}" width="${r(wide)}" height="${r(height)}"/>`;
       });
-      marks += `<path class="grid" d="M${who.plot.left} ${base + 14}H${who.plot.right}"/>`;
+      marks += `<path class="grid" d="M${who.plot.left} ${base}H${who.plot.right}"/>`;
       const each = written(Math.max(...pushes), 3);
-      marks += `<text class="name" x="${who.plot.left}" y="${base - 42}">${common[MEMBERS[n]]}</text><text class="tick" x="${who.plot.right}" y="${base - 42}" text-anchor="end">${words.each} ${each}</text>`;
+      marks += `<text class="name" x="${who.plot.left}" y="${base - 54}">${common[MEMBERS[n]]}</text><text class="tick" x="${who.plot.right}" y="${base - 54}" text-anchor="end">${words.each} ${each}</text>`;
     });
     who.show(marks);
   };

@@ -5,7 +5,8 @@ import { arrow, clamp, colour, element, filled, percent, r, written } from "../k
 import { ofBatch } from "./asked.js";
 
 const LOOKS = 7;
-const RADIUS = 150;
+const RADIUS = 145;
+const MIDDLE = 170;
 
 export function features(figure) {
   const { words, common, data } = figure;
@@ -16,14 +17,15 @@ export function features(figure) {
     options: [["known", words.known], ["unseen", words.unseen], ["both", words.both]],
     value: "known",
   });
-  const circle = figure.panel({ title: words.circle, alt: words.circleAlt, height: 400, edges: { left: 0, right: 0, top: 0, bottom: 0 } });
-  const sphere = figure.panel({ title: words.sphere, alt: words.sphereAlt, height: 400, canvas: [800, 800], edges: { left: 0, right: 0, top: 0, bottom: 0 } });
+  const circle = figure.panel({ title: words.circle, alt: words.circleAlt, height: 340, edges: { left: 0, right: 0, top: 0, bottom: 0 } });
+  const sphere = figure.panel({ title: words.sphere, alt: words.sphereAlt, height: 340, canvas: [800, 680], edges: { left: 0, right: 0, top: 0, bottom: 0 } });
   const turn = figure.slider("turn", { label: words.turn, min: -180, max: 180, step: 1, value: 30, show: (v) => `${v}°` });
   const tilt = figure.slider("tilt", { label: words.tilt, min: -90, max: 90, step: 1, value: 20, show: (v) => `${v}°` });
   const scale = figure.slider("scale", { label: words.scale, min: 1, max: 64, step: 1, value: 30 });
   const margin = figure.slider("margin", { label: words.margin, min: 0, max: 1, step: 0.05, value: 0.35 });
-  for (const dim of [2, 3]) {
-    for (const key of ["accuracy", "within", "between", "known", "unseen", "loss"]) {
+  figure.list.classList.add("pairs");
+  for (const key of ["accuracy", "within", "between", "known", "unseen", "loss"]) {
+    for (const dim of [2, 3]) {
       figure.number(`${key}${dim}`, filled(words[`${key}Number`], { dim: String(dim) }));
     }
   }
@@ -161,19 +163,19 @@ function ranked(groups) {
 }
 
 function onCircle(run, visible) {
-  let marks = `<circle class="grid hollow" cx="200" cy="200" r="${RADIUS}"/>`;
+  let marks = `<circle class="grid hollow" cx="200" cy="${MIDDLE}" r="${RADIUS}"/>`;
   run.points.forEach((points, i) => {
     if (!visible(i)) return;
     let path = "";
     points.forEach(([x, y], n) => {
       // a little in or out, so that equal directions do not hide each other
       const out = RADIUS * (1 + 0.13 * (((n * 0.61803398875) % 1) - 0.5));
-      path += `M${r(200 + out * x)} ${r(200 - out * y)}h0.01`;
+      path += `M${r(200 + out * x)} ${r(MIDDLE - out * y)}h0.01`;
     });
     marks += `<path class="cloud s${i % LOOKS}${i >= LOOKS ? " late" : ""}" d="${path}"/>`;
   });
   run.centres.forEach(([x, y], i) => {
-    if (visible(i)) marks += arrow([200, 200], [200 + (RADIUS - 16) * x, 200 - (RADIUS - 16) * y], `c${i % LOOKS}`, 11);
+    if (visible(i)) marks += arrow([200, MIDDLE], [200 + (RADIUS - 16) * x, MIDDLE - (RADIUS - 16) * y], `c${i % LOOKS}`, 11);
   });
   return marks;
 }
@@ -181,7 +183,7 @@ function onCircle(run, visible) {
 /** The sphere from far away: what is behind is faint. */
 function paint(canvas, run, visible, turn, tilt) {
   const context = canvas.getContext("2d");
-  const half = canvas.width / 2;
+  const [across, down] = [canvas.width / 2, canvas.height / 2];
   const size = 2 * RADIUS;
   const tones = Array.from({ length: LOOKS }, (_, i) => `rgb(${colour(i).join(" ")})`);
   const grid = `rgb(${colour("muted").join(" ")})`;
@@ -191,18 +193,25 @@ function paint(canvas, run, visible, turn, tilt) {
     return [a, y * cp - b * sp, y * sp + b * cp];
   };
   context.clearRect(0, 0, canvas.width, canvas.height);
+  const to = ([x, y, z], pen, front) => {
+    if (z >= 0 !== front) return false;
+    if (pen) context.lineTo(across + size * x, down - size * y);
+    else context.moveTo(across + size * x, down - size * y);
+    return true;
+  };
   const globe = (front) => {
     context.strokeStyle = grid;
     context.lineWidth = 1.2;
     context.globalAlpha = front ? 0.5 : 0.2;
     context.beginPath();
+    if (front) context.arc(across, down, size, 0, 2 * Math.PI);
     for (let n = 0; n < 6; n += 1) {
       let pen = false;
       for (let k = 0; k <= 60; k += 1) {
         const a = (2 * Math.PI * k) / 60;
         const b = (Math.PI * n) / 6;
         const meridian = seen([Math.cos(a) * Math.cos(b), Math.sin(a), Math.cos(a) * Math.sin(b)]);
-        pen = to(context, meridian, pen, front, half, size);
+        pen = to(meridian, pen, front);
       }
     }
     context.stroke();
@@ -219,7 +228,7 @@ function paint(canvas, run, visible, turn, tilt) {
         const [x, y, z] = seen(point);
         if (z >= 0 !== front) continue;
         context.beginPath();
-        context.arc(half + size * x, half - size * y, front ? 5.5 : 4.5, 0, 2 * Math.PI);
+        context.arc(across + size * x, down - size * y, front ? 5.5 : 4.5, 0, 2 * Math.PI);
         if (i >= LOOKS) context.stroke();
         else context.fill();
       }
@@ -231,26 +240,20 @@ function paint(canvas, run, visible, turn, tilt) {
       context.strokeStyle = tones[i % LOOKS];
       context.lineWidth = 5;
       context.beginPath();
-      context.moveTo(half, half);
-      context.lineTo(half + size * x, half - size * y);
+      context.moveTo(across, down);
+      context.lineTo(across + size * x, down - size * y);
       context.stroke();
     });
   }
   context.globalAlpha = 1;
 }
 
-function to(context, [x, y, z], pen, front, half, size) {
-  if (z >= 0 !== front) return false;
-  if (pen) context.lineTo(half + size * x, half - size * y);
-  else context.moveTo(half + size * x, half - size * y);
-  return true;
-}
-
 function legendOf(data, words) {
   const list = element("ul", { class: "legend classes" });
   data.classes.forEach((one, i) => {
     const key = element("i", { class: `key f${i % LOOKS}${i >= LOOKS ? " late" : ""}` });
-    list.append(element("li", {}, key, element("span", {}, one.unseen ? `${words[`class.${one.name}`] ?? one.name} (${words.unseenShort})` : words[`class.${one.name}`] ?? one.name)));
+    const name = words[`class.${one.name}`] ?? one.name;
+    list.append(element("li", {}, key, element("span", {}, one.unseen ? filled(words.unseenName, { name }) : name)));
   });
   return list;
 }

@@ -2,7 +2,7 @@
 // normalised ones only turn.
 
 import { evaluate, norm, objective, unit } from "../objectives.js";
-import { chance, legend, r, written } from "../kit.js";
+import { chance, filled, legend, r, written } from "../kit.js";
 import { ofBatch } from "./asked.js";
 import { Run } from "./run.js";
 
@@ -36,10 +36,10 @@ export function growth(figure) {
   const keys = [["s3 d0", words.dot], ["s0 d1", words.cosine]];
   legend(lengths, keys);
   legend(sharp, keys);
-  figure.number("loss", `${common.loss}: ${words.dot}`, { key: 3 });
+  figure.number("loss", filled(common.of, { what: common.loss, which: words.dot }), { key: 3 });
   figure.number("length", words.lengthNow, { key: 3 });
   figure.number("effect", words.effectNow, { key: 3 });
-  figure.number("normalised", `${common.loss}: ${words.cosine}`, { key: 0 });
+  figure.number("normalised", filled(common.of, { what: common.loss, which: words.cosine }), { key: 0 });
 
   const { features, labels, centres } = problem();
   const begin = () => {
@@ -79,7 +79,7 @@ export function growth(figure) {
     figure.show("length", now.length);
     figure.show("effect", t.value / now.length);
     figure.show("normalised", now.cosine.out.loss);
-    figure.say(words.told.replace("{first}", written(t.value / states[0].length, 3)).replace("{now}", written(t.value / now.length, 3)));
+    figure.say(filled(words.told, { first: written(t.value / states[0].length, 3), now: written(t.value / now.length, 3) }));
   };
   figure.requests = () => {
     const states = run.shown();

@@ -37,8 +37,8 @@ export function plane(figure) {
   const lead = figure.slider("lead", { label: words.lead, min: 0, max: 1, step: 0.05, value: 0.35 });
   const temperature = figure.slider("temperature", { label: common.temperature, min: 0.1, max: 4, value: 0.5, log: true });
   const scale = figure.slider("scale", { label: common.scale, min: 1, max: 64, step: 1, value: 10 });
-  const panel = figure.panel({ canvas: [CELLS, CELLS], height: 390, edges: { left: 52, right: 16, top: 10, bottom: 50 }, alt: words.alt });
-  const bars = figure.panel({ title: words.pushes, height: 250, edges: { left: 50, right: 20, top: 26, bottom: 40 }, alt: words.pushes });
+  const panel = figure.panel({ canvas: [CELLS, CELLS], grid: false, height: 390, edges: { left: 52, right: 16, top: 10, bottom: 50 }, alt: words.alt });
+  const bars = figure.panel({ title: words.pushes, height: 340, edges: { left: 44, right: 20, top: 12, bottom: 40 }, alt: words.pushes });
   figure.number("loss", common.loss);
   figure.number("push", common.pushTarget);
   figure.number("first", words.pushFirst);
@@ -150,9 +150,9 @@ export function plane(figure) {
     const unit = chosen.score.scale;
     figure.show("loss", here.loss);
     figure.show("push", here.push);
-    figure.show("first", here.gradient[1] / unit);
+    figure.show("first", -here.gradient[1] / unit);
     figure.numbers.second.row.toggleAttribute("hidden", !three);
-    figure.show("second", three ? here.gradient[2] / unit : 0);
+    figure.show("second", three ? -here.gradient[2] / unit : 0);
     drawPushes(bars, here, unit, words, three);
     figure.say(here.push === 0 ? words.rest : here.correct ? words.leads : words.trails);
   };
@@ -166,7 +166,7 @@ function drawPushes(panel, here, unit, words, three) {
   const names = [words.target, words.one, ...(three ? [words.two] : [])];
   const values = names.map((_, i) => -here.gradient[i] / unit);
   const end = Math.max(1, Math.ceil(Math.max(...values.map(Math.abs))));
-  panel.axes({ min: -0.5, max: names.length - 0.5, ticks: [] }, { min: -end, max: end, ticks: [-end, 0, end], label: "" });
+  panel.axes({ min: -0.5, max: names.length - 0.5, ticks: [] }, { min: -1.2 * end, max: 1.2 * end, ticks: [-end, 0, end] });
   let marks = "";
   values.forEach((value, i) => {
     const [x, zero, y] = [panel.x(i), panel.y(0), panel.y(value)];

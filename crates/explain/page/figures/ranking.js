@@ -2,14 +2,15 @@
 // and what becomes of them when they follow the gradient of AM-Softmax.
 
 import { evaluate, objective } from "../objectives.js";
-import { chance, degrees, legend, percent, r } from "../kit.js";
+import { chance, degrees, filled, legend, percent, r } from "../kit.js";
 import { ofBatch } from "./asked.js";
 
 const CLASSES = 6;
 const EACH = 9;
 const TURN = 2 * Math.PI;
 const STEPS = 40;
-const RADIUS = 150;
+const RADIUS = 140;
+const MIDDLE = 165;
 const BINS = 36;
 
 const centreAt = (i) => Math.PI / 2 + (TURN * i) / CLASSES;
@@ -69,15 +70,16 @@ export function ranking(figure) {
   const margin = figure.slider("margin", { label: common.margin, min: 0, max: 0.5, step: 0.05, value: 0.35 });
   const scale = figure.slider("scale", { label: common.scale, min: 5, max: 64, step: 1, value: 30 });
   const rounds = ["before", "after"].map((key) =>
-    figure.panel({ title: words[key], alt: words[key], height: 400, edges: { left: 0, right: 0, top: 0, bottom: 0 } }),
+    figure.panel({ title: words[key], alt: words[key], height: 330, edges: { left: 0, right: 0, top: 0, bottom: 0 } }),
   );
   const pairs = ["pairsBefore", "pairsAfter"].map((key) =>
     figure.panel({ title: words[key], alt: words[key], height: 220, edges: { left: 24, right: 24, top: 10, bottom: 46 } }),
   );
   pairs.forEach((panel) => legend(panel, [["f2", words.within], ["f3", words.between]]));
+  figure.list.classList.add("pairs");
   for (const key of ["accuracy", "widest", "closest", "wrong", "loss"]) {
-    figure.number(`${key}Before`, `${words[key]}, ${words.beforeShort}`);
-    figure.number(`${key}After`, `${words[key]}, ${words.afterShort}`);
+    figure.number(`${key}Before`, filled(common.at, { what: words[key], when: words.beforeShort }));
+    figure.number(`${key}After`, filled(common.at, { what: words[key], when: words.afterShort }));
   }
 
   const look = () => {
@@ -93,14 +95,14 @@ export function ranking(figure) {
   figure.draw = () => {
     look().forEach((side, n) => {
       const name = ["Before", "After"][n];
-      let marks = `<circle class="grid hollow" cx="200" cy="200" r="${RADIUS}"/>`;
+      let marks = `<circle class="grid hollow" cx="200" cy="${MIDDLE}" r="${RADIUS}"/>`;
       for (let i = 0; i < CLASSES; i += 1) {
         const edge = onCircle(centreAt(i) + TURN / CLASSES / 2);
-        marks += `<path class="rule" d="M200 200L${r(200 + 176 * edge[0])} ${r(200 - 176 * edge[1])}"/>`;
+        marks += `<path class="rule" d="M200 ${MIDDLE}L${r(200 + 162 * edge[0])} ${r(MIDDLE - 162 * edge[1])}"/>`;
       }
       side.angles.forEach((angle, k) => {
         const [x, y] = onCircle(angle);
-        marks += `<circle class="f${LABELS[k]} spot" cx="${r(200 + RADIUS * x)}" cy="${r(200 - RADIUS * y)}" r="5.5"/>`;
+        marks += `<circle class="f${LABELS[k]} spot" cx="${r(200 + RADIUS * x)}" cy="${r(MIDDLE - RADIUS * y)}" r="5.5"/>`;
       });
       rounds[n].show(marks);
 

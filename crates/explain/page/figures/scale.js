@@ -1,7 +1,7 @@
 // The lower bound of the loss against the scale, and the scale from which on a probability can be had at all.
 
 import { adacosScale, lossFloor, scaleForLead, simplexLead } from "../objectives.js";
-import { legend, percent, r, written } from "../kit.js";
+import { filled, legend, percent, r, written } from "../kit.js";
 import { ofSimplex, ofSuggestion } from "./asked.js";
 
 const COUNTS = [10, 1000, 100000, 1000000];
@@ -39,7 +39,7 @@ export function scale(figure) {
     });
     const now = lossFloor(classes.value, s.value, m);
     const least = scaleForLead(classes.value, wanted.value, simplexLead(classes.value) - m);
-    left += `<path class="rule" d="M${r(floor.x(s.value))} ${floor.plot.top}V${floor.plot.bottom}"/><circle class="fink spot" cx="${r(floor.x(s.value))}" cy="${r(floor.y(Math.max(now, 1e-9)))}" r="6"/>`;
+    left += `<path class="rule" d="M${r(floor.x(s.value))} ${floor.plot.top}V${floor.plot.bottom}"/><circle class="fink spot" cx="${r(floor.x(s.value))}" cy="${r(floor.y(Math.max(now, 1e-8)))}" r="6"/>`;
     floor.show(floor.cut(left));
     right += `<path class="rule" d="M${chances.plot.left} ${r(chances.y(wanted.value))}H${r(chances.x(least ?? 80))}V${chances.plot.bottom}"/><circle class="fink spot" cx="${r(chances.x(s.value))}" cy="${r(chances.y(Math.exp(-now)))}" r="6"/>`;
     chances.show(chances.cut(right));
@@ -47,7 +47,7 @@ export function scale(figure) {
     figure.show("own", Math.exp(-now), percent(Math.exp(-now)));
     figure.show("least", least);
     figure.show("adacos", adacosScale(classes.value));
-    figure.say(s.value < least ? words.tooSmall.replace("{least}", written(least, 3)) : words.enough);
+    figure.say(s.value < least ? filled(words.tooSmall, { least: written(least, 3) }) : words.enough);
   };
   figure.requests = () => {
     const asked = [ofSuggestion(classes.value, 512, wanted.value, { adacos_scale: "adacos", ...(margin.value === 0 ? { scale_without_margin: "least" } : {}) })];

@@ -1,7 +1,7 @@
 // Log-sum-exp beside the maximum that it stands in for: the gap, its bound, and the margin that nobody chose.
 
 import { logSumExp, maximum } from "../objectives.js";
-import { legend, r, written } from "../kit.js";
+import { filled, legend, r, written } from "../kit.js";
 import { ofScores } from "./asked.js";
 
 /** Competitors from 0 down to -spread, evenly. */
@@ -57,7 +57,7 @@ export function smooth(figure) {
     figure.show("bound", t * Math.log(count.value));
     figure.show("hard", Math.max(max - max, 0));
     figure.show("loss", Math.max(soft - max, 0));
-    figure.say(words.told.replace("{gap}", written(soft - max, 3)));
+    figure.say(filled(words.told, { gap: written(soft - max, 3) }));
   };
   // the target stands level with the largest; at another temperature the scores are divided by it and the loss multiplied
   figure.requests = () => {

@@ -44,7 +44,7 @@ export function temperature(figure) {
       marks += `<text class="name" x="${r(x)}" y="${shares.plot.bottom + 18}" text-anchor="middle">${i === 0 ? words.targetShort : `${words.competitorShort} ${i}`}</text>`;
       marks += `<text class="tick" x="${r(x)}" y="${shares.plot.bottom + 36}" text-anchor="middle">${written(scores[i], 3)}</text>`;
     });
-    shares.show(marks);
+    shares.show(`${marks}<path class="axis" d="M${shares.plot.left} ${shares.plot.bottom}H${shares.plot.right}"/>`);
     figure.show("loss", out.loss);
     figure.show("effect", t.value / k.value);
     figure.show("own", chances[0]);
