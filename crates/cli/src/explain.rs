@@ -150,10 +150,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
 /// Known classes in the order of their labels, then the unseen ones.
 fn classes(prepared: &Prepared) -> Vec<FeatureClass> {
     let class = |unseen| {
-        move |class: &u32| FeatureClass {
-            name: prepared.set.class_names()[*class as usize].clone(),
-            unseen,
-        }
+        move |class: &u32| FeatureClass { name: prepared.set.class_names()[*class as usize].clone(), unseen }
     };
     let known = prepared.split.known().iter().map(class(false));
     known.chain(prepared.split.unseen().iter().map(class(true))).collect()
@@ -172,8 +169,7 @@ fn kept(
     for (classes, unseen) in [(prepared.split.known(), false), (prepared.split.unseen(), true)] {
         for class in classes {
             let of_class = |sample: &&u32| prepared.set.labels()[**sample as usize] == *class;
-            let samples: Vec<u32> =
-                test.clone().filter(of_class).take(POINTS_A_CLASS).copied().collect();
+            let samples: Vec<u32> = test.clone().filter(of_class).take(POINTS_A_CLASS).copied().collect();
             let values = trainer.embed(prepared, &samples)?;
             if !unseen {
                 norms.extend(values.chunks_exact(dim).map(norm));

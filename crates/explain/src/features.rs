@@ -154,10 +154,7 @@ impl FeatureRun {
 
     /// Stored directions as numbers again.
     pub fn rows<const DIM: usize>(values: &[i16]) -> Vec<[f64; DIM]> {
-        values
-            .chunks_exact(DIM)
-            .map(|row| std::array::from_fn(|axis| f64::from(row[axis]) / UNITS))
-            .collect()
+        values.chunks_exact(DIM).map(|row| std::array::from_fn(|axis| f64::from(row[axis]) / UNITS)).collect()
     }
 }
 
@@ -209,8 +206,8 @@ mod tests {
             assert!(error.contains(fragment), "wanted '{fragment}' in: {error}");
         };
         wrong(&|f| f.runs[0].dim = 4, "wanted 2 or 3 dimensions");
-        wrong(&|f| drop(f.runs[0].centres.pop()), "numbers of centres");
-        wrong(&|f| drop(f.runs[1].points.pop()), "points of 9 classes, wanted 10");
+        wrong(&|f| f.runs[0].centres.truncate(3), "numbers of centres");
+        wrong(&|f| f.runs[1].points.truncate(9), "points of 9 classes, wanted 10");
         wrong(&|f| f.runs[2].points[3].clear(), "class 3 has 0 numbers");
         wrong(&|f| f.classes[0].unseen = true, "known classes");
         assert!(Features::parse("{}").is_err());

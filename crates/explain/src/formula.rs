@@ -35,8 +35,15 @@ const FUNCTIONS: &[(&str, bool)] = &[
 ];
 
 /// Letters that have names.
-const LETTERS: &[(&str, &str)] =
-    &[("theta", "θ"), ("pi", "π"), ("varphi", "φ"), ("lambda", "λ"), ("infty", "∞"), ("partial", "∂"), ("R", "ℝ")];
+const LETTERS: &[(&str, &str)] = &[
+    ("theta", "θ"),
+    ("pi", "π"),
+    ("varphi", "φ"),
+    ("lambda", "λ"),
+    ("infty", "∞"),
+    ("partial", "∂"),
+    ("R", "ℝ"),
+];
 
 /// Signs that have names.
 const SIGNS: &[(&str, &str)] = &[
@@ -230,7 +237,10 @@ mod tests {
             inline("\\frac{C}{C - 1}"),
             "<math><mrow><mfrac><mrow><mi>C</mi></mrow><mrow><mi>C</mi><mo>−</mo><mn>1</mn></mrow></mfrac></mrow></math>"
         );
-        assert!(inline("\\cos \\theta_y < 0.5").contains("<mi>cos</mi><msub><mi>θ</mi><mi>y</mi></msub><mo>&lt;</mo><mn>0.5</mn>"));
+        assert!(
+            inline("\\cos \\theta_y < 0.5")
+                .contains("<mi>cos</mi><msub><mi>θ</mi><mi>y</mi></msub><mo>&lt;</mo><mn>0.5</mn>")
+        );
         assert!(inline("x_i^2").contains("<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>"));
     }
 

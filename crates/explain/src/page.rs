@@ -66,7 +66,9 @@ const CHAPTERS: &[Chapter] = &[
     },
     Chapter {
         id: "temperature",
-        formulas: &["L_T = T \\, \\softplus \\left( \\LSE_{i \\ne y} \\frac{z_i}{T} - \\frac{z_y}{T} \\right)"],
+        formulas: &[
+            "L_T = T \\, \\softplus \\left( \\LSE_{i \\ne y} \\frac{z_i}{T} - \\frac{z_y}{T} \\right)",
+        ],
         axes: Some((["dot", "lseT", "none", "softplusT"], 1)),
         figures: &["temperature", "growth"],
         wrong: true,
@@ -85,7 +87,7 @@ const CHAPTERS: &[Chapter] = &[
         id: "am-softmax",
         formulas: &[
             "L = -\\log \\frac{e^{s (\\cos \\theta_y - m)}}{e^{s (\\cos \\theta_y - m)} + \\sum_{i \\ne y} e^{s \\cos \\theta_i}}",
-            "0 \\le \\frac{L}{s} - \\max \\left( \\max_{i \\ne y} \\cos \\theta_i - \\cos \\theta_y + m, \\, 0 \\right) \\le \\frac{\\log C}{s}",
+            "h \\le \\frac{L}{s} \\le h + \\frac{\\log C}{s} , \\quad h = \\max \\left( \\max_{i \\ne y} \\cos \\theta_i - \\cos \\theta_y + m, \\, 0 \\right)",
         ],
         axes: Some((["cosine", "lse", "cosineMargin", "softplus"], 2)),
         figures: &["curves", "circle"],
@@ -131,7 +133,10 @@ pub fn render(language: Language, written: &[Language], features: &Features) -> 
         json(&texts.below("live"))
     ));
     add(format_args!("<script type=\"application/json\" id=\"page-features\">{}</script>\n", json(features)));
-    add(format_args!("<script type=\"module\">\n{}</script>\n</body>\n</html>\n", script::whole(SCRIPT_FILES)?));
+    add(format_args!(
+        "<script type=\"module\">\n{}</script>\n</body>\n</html>\n",
+        script::whole(SCRIPT_FILES)?
+    ));
     Ok(html)
 }
 
@@ -146,16 +151,25 @@ fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<Strin
     for other in written.iter().filter(|other| **other != language) {
         let name = escape(Texts::of(*other)?.raw("page.language")?);
         let (file, tag) = (other.file_name(), other.tag());
-        html.push_str(&format!("<a href=\"{file}\" data-language=\"{file}\" hreflang=\"{tag}\" lang=\"{tag}\">{name}</a>"));
+        html.push_str(&format!(
+            "<a href=\"{file}\" data-language=\"{file}\" hreflang=\"{tag}\" lang=\"{tag}\">{name}</a>"
+        ));
     }
     html.push_str(&format!(
         "<button type=\"button\" class=\"button\" id=\"shade\" data-dark=\"{}\" data-light=\"{}\" hidden></button></span></div>\n",
         texts.plain("page.dark")?,
         texts.plain("page.light")?
     ));
-    html.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", texts.line("page.heading")?, texts.line("page.lead")?));
+    html.push_str(&format!(
+        "<h1>{}</h1>\n<p class=\"lead\">{}</p>\n",
+        texts.line("page.heading")?,
+        texts.line("page.lead")?
+    ));
     html.push_str(&texts.paragraphs("page.start")?);
-    html.push_str(&format!("<nav aria-label=\"{}\"><ol class=\"contents\">\n", texts.plain("page.contents")?));
+    html.push_str(&format!(
+        "<nav aria-label=\"{}\"><ol class=\"contents\">\n",
+        texts.plain("page.contents")?
+    ));
     for (nth, chapter) in CHAPTERS.iter().enumerate() {
         let title = texts.line(&format!("chapter.{}.title", chapter.id))?;
         html.push_str(&format!("<li><a href=\"#{}\">{}. {title}</a></li>\n", chapter.id, nth + 1));
@@ -164,7 +178,12 @@ fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<Strin
     Ok(html)
 }
 
-fn section(texts: &Texts, number: usize, chapter: &Chapter, features: &Features) -> Result<String, ExplainError> {
+fn section(
+    texts: &Texts,
+    number: usize,
+    chapter: &Chapter,
+    features: &Features,
+) -> Result<String, ExplainError> {
     let Chapter { id, formulas, axes, figures, wrong } = chapter;
     let key = |part: &str| format!("chapter.{id}.{part}");
     let step = texts.plain("page.step")?.replace("{n}", &number.to_string());
@@ -178,7 +197,9 @@ fn section(texts: &Texts, number: usize, chapter: &Chapter, features: &Features)
         texts.paragraphs(&key("aim"))?
     ));
     for formula in *formulas {
-        html.push_str(&format!("<div class=\"formula\">{}</div>\n", mathml(formula, Place::Display)?));
+        // parts that may go to a line of their own where there is no room
+        let parts = formula.split(" , \\quad ").map(|part| mathml(part, Place::Display));
+        html.push_str(&format!("<div class=\"formula\">{}</div>\n", parts.collect::<Result<String, _>>()?));
     }
     if let Some((axes, new)) = axes {
         html.push_str("<dl class=\"axes\">");
@@ -226,7 +247,10 @@ fn family(texts: &Texts) -> Result<String, ExplainError> {
         "<section id=\"family\" aria-labelledby=\"family-title\">\n<h2 id=\"family-title\">{}</h2>\n{}<div class=\"formula\">{}</div>\n",
         texts.line("family.title")?,
         texts.paragraphs("family.text")?,
-        mathml("L = \\link \\left( \\pool_{i \\ne y} (\\score_i) - (\\score_y - \\margin) \\right)", Place::Display)?
+        mathml(
+            "L = \\link \\left( \\pool_{i \\ne y} (\\score_i) - (\\score_y - \\margin) \\right)",
+            Place::Display
+        )?
     );
     html.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"family-title\"><table>\n<thead><tr>");
     for heading in ["family.step", "axes.score", "axes.pool", "axes.margin", "axes.link"] {

@@ -43,9 +43,7 @@ fn built(builder: widemargin_objective::ObjectiveBuilder) -> Objective {
 }
 
 fn tempered(temperature: f64) -> Objective {
-    built(
-        Objective::family().pool(Pool::log_sum_exp_at(temperature)).link(Link::softplus_at(temperature)),
-    )
+    built(Objective::family().pool(Pool::log_sum_exp_at(temperature)).link(Link::softplus_at(temperature)))
 }
 
 fn lead(pool: Pool) -> Objective {
@@ -104,9 +102,7 @@ fn untrained(classes: usize) -> Vec<f64> {
 }
 
 fn explode(texts: &Texts) -> Drawn {
-    let half = |pool, link| {
-        built(Objective::family().margin(Margin::additive(0.5)).pool(pool).link(link))
-    };
+    let half = |pool, link| built(Objective::family().margin(Margin::additive(0.5)).pool(pool).link(link));
     let members = [
         ("hinge-sum-margin", half(Pool::hinge_sum(), Link::hinge())),
         ("hinge-max", half(Pool::max(), Link::hinge())),
@@ -161,7 +157,10 @@ fn push(texts: &Texts) -> Drawn {
         description: text("plain.push.description")?,
         value_label: text("plain.push.x")?,
         categories: std::iter::once(text("live.push.target")?).chain(named).collect(),
-        series: vec![BarSeries { name: String::new(), values: gradient.iter().map(|slope| -slope).collect() }],
+        series: vec![BarSeries {
+            name: String::new(),
+            values: gradient.iter().map(|slope| -slope).collect(),
+        }],
         percent: false,
     })])
 }
@@ -186,9 +185,10 @@ fn growth(texts: &Texts) -> Drawn {
 }
 
 fn scale(texts: &Texts) -> Drawn {
-    let series = [(10, "10"), (1_000, "10³"), (100_000, "10⁵"), (1_000_000, "10⁶")].map(|(classes, written)| {
-        (format!("C = {written}"), curve(0.0, 60.0, 120, |scale| loss_floor(classes, scale, 0.0)))
-    });
+    let series =
+        [(10, "10"), (1_000, "10³"), (100_000, "10⁵"), (1_000_000, "10⁶")].map(|(classes, written)| {
+            (format!("C = {written}"), curve(0.0, 60.0, 120, |scale| loss_floor(classes, scale, 0.0)))
+        });
     chart(texts, "scale", ValueScale::Log, series.into())
 }
 
@@ -223,9 +223,8 @@ fn circle(texts: &Texts) -> Drawn {
     let named = texts.raw("plain.circle.class")?;
     let panels = [2, 3].into_iter().flat_map(|classes| [0.0, 0.35].map(|margin| (classes, margin)));
     let panels = panels.map(|(classes, margin)| {
-        let member = built(
-            Objective::family().score(Score::cosine(10.0)).margin(Margin::additive_cosine(margin)),
-        );
+        let member =
+            built(Objective::family().score(Score::cosine(10.0)).margin(Margin::additive_cosine(margin)));
         let centre = even(classes);
         let met = |class: usize, angle: f64| {
             let mut cosines: Vec<f64> = (0..classes).map(|other| (angle - centre(other)).cos()).collect();
@@ -240,7 +239,10 @@ fn circle(texts: &Texts) -> Drawn {
                 .collect(),
             centre: Some(unit(centre(class))),
         };
-        FeaturePanel { name: format!("C = {classes}, m = {margin}"), classes: (0..classes).map(of_class).collect() }
+        FeaturePanel {
+            name: format!("C = {classes}, m = {margin}"),
+            classes: (0..classes).map(of_class).collect(),
+        }
     });
     let regions = feature_circle(&FeatureFigure {
         title: text("title")?,
@@ -274,7 +276,7 @@ fn ranking(texts: &Texts) -> Drawn {
             member.row(&mut slopes, at / EACH);
             let turn: f64 =
                 slopes.iter().enumerate().map(|(class, slope)| -slope * (*angle - centre(class)).sin()).sum();
-            *angle -= 0.06 * turn / 30.0;
+            *angle -= 0.02 * turn / 30.0;
         }
     }
     let class = text("class")?;
@@ -297,13 +299,24 @@ fn ranking(texts: &Texts) -> Drawn {
 
 fn real(texts: &Texts, features: &Features) -> Drawn {
     let text = |part: &str| texts.raw(&format!("plain.features.{part}")).map(str::to_owned);
-    let figure = FeatureFigure { title: text("circle")?, description: text("description")?, panels: panels::<2>(texts, features)? };
+    let figure = FeatureFigure {
+        title: text("circle")?,
+        description: text("description")?,
+        panels: panels::<2>(texts, features)?,
+    };
     let circles = feature_circle(&figure);
-    let figure = FeatureFigure { title: text("sphere")?, description: text("description")?, panels: panels::<3>(texts, features)? };
+    let figure = FeatureFigure {
+        title: text("sphere")?,
+        description: text("description")?,
+        panels: panels::<3>(texts, features)?,
+    };
     Ok(vec![circles, feature_sphere(&figure)])
 }
 
-fn panels<const DIM: usize>(texts: &Texts, features: &Features) -> Result<Vec<FeaturePanel<DIM>>, ExplainError> {
+fn panels<const DIM: usize>(
+    texts: &Texts,
+    features: &Features,
+) -> Result<Vec<FeaturePanel<DIM>>, ExplainError> {
     let of_run = |run: &FeatureRun| {
         let objective = name(texts, &run.objective)?;
         let centres = FeatureRun::rows::<DIM>(&run.centres);

@@ -47,7 +47,9 @@ pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("import ") {
                 if !rest.ends_with(';') || !rest.contains(" from \"./") && !rest.contains(" from \"../") {
-                    return Err(wrong(&format!("found 'import {rest}', wanted one line from a file of the page")));
+                    return Err(wrong(&format!(
+                        "found 'import {rest}', wanted one line from a file of the page"
+                    )));
                 }
                 continue;
             }
@@ -66,7 +68,9 @@ pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
         if exported.is_empty() {
             script.push_str(&format!("// ---- {name}\n{{\n{body}}}\n"));
         } else {
-            script.push_str(&format!("// ---- {name}\nconst {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"));
+            script.push_str(&format!(
+                "// ---- {name}\nconst {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
+            ));
         }
     }
     Ok(script)
@@ -79,7 +83,10 @@ mod tests {
     #[test]
     fn files_become_one_module() {
         let files: &[ScriptFile] = &[
-            ("a.js", "const hidden = 1;\nexport function one() {\n  return hidden;\n}\nexport const two = 2;\n"),
+            (
+                "a.js",
+                "const hidden = 1;\nexport function one() {\n  return hidden;\n}\nexport const two = 2;\n",
+            ),
             ("b.js", "import { one } from \"./a.js\";\none();\n"),
         ];
         let script = whole(files).expect("good");

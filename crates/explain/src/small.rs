@@ -100,7 +100,8 @@ impl Iterator for Descent<'_> {
     fn next(&mut self) -> Option<Step> {
         let dim = self.problem.dim;
         let features = matrix(&self.problem.features, dim);
-        let found = self.objective.evaluate(features, matrix(&self.centres, dim), &self.problem.labels).ok()?;
+        let found =
+            self.objective.evaluate(features, matrix(&self.centres, dim), &self.problem.labels).ok()?;
         let count = self.centres.len() / dim;
         let centre_norm = self.centres.chunks_exact(dim).map(norm).sum::<f64>() / count as f64;
         for (centre, slope) in self.centres.iter_mut().zip(&found.grad_centres) {

@@ -55,7 +55,8 @@ pub(crate) struct Texts {
 impl Texts {
     pub(crate) fn of(language: Language) -> Result<Self, ExplainError> {
         let failed = |reason| ExplainError::Texts { language: language.tag(), reason };
-        let table: toml::Table = language.source().parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
+        let table: toml::Table =
+            language.source().parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
         let mut by_key = BTreeMap::new();
         flatten("", &toml::Value::Table(table), &mut by_key).map_err(failed)?;
         Ok(Self { language, by_key })
@@ -194,8 +195,12 @@ mod tests {
         for (key, text) in &english.by_key {
             let marks = |text: &str| {
                 let mut found: Vec<String> = text.split('$').skip(1).step_by(2).map(str::to_owned).collect();
-                found.extend(text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned));
-                found.extend(text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(str::to_owned));
+                found.extend(
+                    text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned),
+                );
+                found.extend(
+                    text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(str::to_owned),
+                );
                 found.sort();
                 found.dedup();
                 found
@@ -208,7 +213,9 @@ mod tests {
     fn every_text_is_good_markup() {
         for language in Language::ALL {
             let texts = Texts::of(language).expect("a good file");
-            for key in texts.by_key.keys().filter(|key| !key.starts_with("live.") && !key.starts_with("plain.")) {
+            for key in
+                texts.by_key.keys().filter(|key| !key.starts_with("live.") && !key.starts_with("plain."))
+            {
                 texts.paragraphs(key).unwrap_or_else(|error| panic!("{key}: {error}"));
             }
         }
@@ -218,7 +225,10 @@ mod tests {
     fn markup_becomes_html_and_nothing_else_does() {
         let html = inline("a < *b $z_y$* `c*d` [e](#f) & g").expect("good");
         let formula = mathml("z_y", Place::Inline).expect("good");
-        assert_eq!(html, format!("a &lt; <em>b {formula}</em> <code>c*d</code> <a href=\"#f\">e</a> &amp; g"));
+        assert_eq!(
+            html,
+            format!("a &lt; <em>b {formula}</em> <code>c*d</code> <a href=\"#f\">e</a> &amp; g")
+        );
         for wrong in ["a *b", "$z", "[a]", "[a](b"] {
             assert!(inline(wrong).is_err(), "{wrong}");
         }

@@ -15,7 +15,8 @@ fn the_book_has_the_pages_that_the_program_writes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/explain");
     for language in Language::ALL {
         let path = folder.join(language.file_name());
-        let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let found =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert!(
             found == rendered(language),
             "{} is not what the program writes; run: cargo run -- explain -o docs/src/explain",
@@ -34,7 +35,9 @@ fn pages_need_nothing_from_outside() {
         }
         for part in html.split("href=\"").skip(1) {
             let target = part.split('"').next().unwrap_or_default();
-            let inside = target.starts_with('#') || target == "data:," || Language::ALL.iter().any(|l| l.file_name() == target);
+            let inside = target.starts_with('#')
+                || target == "data:,"
+                || Language::ALL.iter().any(|l| l.file_name() == target);
             assert!(inside, "{target}");
             if let Some(id) = target.strip_prefix('#') {
                 assert!(html.contains(&format!("id=\"{id}\"")), "no place for #{id}");
@@ -54,6 +57,7 @@ fn every_live_figure_has_a_plain_one_and_a_page_alone_has_no_link() {
     assert_eq!(live, 13);
     assert_eq!(html.matches("<div class=\"plain\">\n<svg").count(), live);
     let features = Features::shipped().expect("the shipped features are good");
-    let alone = page::render(Language::Chinese, &[Language::Chinese], &features).expect("the page can be written");
+    let alone =
+        page::render(Language::Chinese, &[Language::Chinese], &features).expect("the page can be written");
     assert!(alone.contains("<html lang=\"zh-Hans\">") && !alone.contains("data-language=\"index"));
 }

@@ -33,7 +33,18 @@ fn what_cannot_be_is_refused() {
 #[test]
 fn the_features_of_the_page_can_be_trained_anew() {
     let place = Workplace::new();
-    success(&place.run(&["explain", "-o", "page", "--lang", "en", "--train", "--pictures", "150", "--epochs", "1"]));
+    success(&place.run(&[
+        "explain",
+        "-o",
+        "page",
+        "--lang",
+        "en",
+        "--train",
+        "--pictures",
+        "150",
+        "--epochs",
+        "1",
+    ]));
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).expect(name);
     let features: serde_json::Value = serde_json::from_str(&read("page/features.json")).expect("JSON");
     let runs = features["runs"].as_array().expect("a list");

@@ -38,7 +38,7 @@ function descend(angles, chosen, scale) {
     now = now.map((angle, n) => {
       const [gx, gy] = out.gradFeatures[n];
       const turn = gx * -Math.sin(angle) + gy * Math.cos(angle);
-      return angle - (0.06 * LABELS.length * turn) / scale;
+      return angle - (0.02 * LABELS.length * turn) / scale;
     });
   }
   return now;
