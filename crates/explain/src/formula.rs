@@ -82,19 +82,32 @@ struct Parser<'a> {
     place: Place,
 }
 
-/// One element and whether marks go below and above it.
+/// One element, whether marks go below and above it, and whether it names a function.
 struct Atom {
     markup: String,
     limits: bool,
+    function: bool,
 }
 
 impl Atom {
     fn plain(markup: String) -> Self {
-        Self { markup, limits: false }
+        Self { markup, limits: false, function: false }
     }
 }
 
 impl Parser<'_> {
+    /// A little space behind the name of a function, unless a fence follows.
+    fn behind_function(&mut self) -> &'static str {
+        while self.rest.next_if(|next| next.is_whitespace()).is_some() {}
+        let mut ahead = self.rest.clone();
+        let fenced = match ahead.next() {
+            None | Some('(' | ')' | ',' | '}') => true,
+            Some('\\') => ahead.take(4).eq("left".chars()),
+            Some(_) => false,
+        };
+        if fenced { "" } else { "<mspace width=\"0.17em\"/>" }
+    }
+
     /// Elements up to `end`, or to the end of the formula.
     fn row(&mut self, end: Option<char>) -> Result<String, String> {
         let mut row = String::new();
@@ -110,7 +123,11 @@ impl Parser<'_> {
                 Some('}') => return Err("a closing brace has no opening one".to_owned()),
                 Some(_) => {
                     let atom = self.atom()?;
+                    let function = atom.function;
                     row.push_str(&self.marked(atom)?);
+                    if function {
+                        row.push_str(self.behind_function());
+                    }
                 }
             }
         }
@@ -165,7 +182,8 @@ impl Parser<'_> {
             '<' => operator("&lt;"),
             '>' => operator("&gt;"),
             '+' | '=' | ',' | '/' | ':' => operator(&first.to_string()),
-            '(' | ')' | '[' | ']' | '|' => Atom::plain(format!("<mo stretchy=\"false\">{first}</mo>")),
+            '|' => Atom::plain("<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">|</mo>".to_owned()),
+            '(' | ')' | '[' | ']' => Atom::plain(format!("<mo stretchy=\"false\">{first}</mo>")),
             other => return Err(format!("found '{other}', wanted a letter, a number or a sign")),
         })
     }
@@ -194,11 +212,11 @@ impl Parser<'_> {
                 let form = if name == "left" { "prefix" } else { "postfix" };
                 return Ok(Atom::plain(format!("<mo form=\"{form}\" stretchy=\"true\">{fence}</mo>")));
             }
-            "sum" => return Ok(Atom { markup: "<mo>∑</mo>".to_owned(), limits: true }),
+            "sum" => return Ok(Atom { markup: "<mo>∑</mo>".to_owned(), limits: true, function: false }),
             _ => {}
         }
         if let Some((name, limits)) = FUNCTIONS.iter().find(|(known, _)| *known == name) {
-            return Ok(Atom { markup: format!("<mi>{name}</mi>"), limits: *limits });
+            return Ok(Atom { markup: format!("<mi>{name}</mi>"), limits: *limits, function: true });
         }
         if let Some((_, letter)) = LETTERS.iter().find(|(known, _)| *known == name) {
             return Ok(Atom::plain(format!("<mi>{letter}</mi>")));
@@ -237,10 +255,9 @@ mod tests {
             inline("\\frac{C}{C - 1}"),
             "<math><mrow><mfrac><mrow><mi>C</mi></mrow><mrow><mi>C</mi><mo>−</mo><mn>1</mn></mrow></mfrac></mrow></math>"
         );
-        assert!(
-            inline("\\cos \\theta_y < 0.5")
-                .contains("<mi>cos</mi><msub><mi>θ</mi><mi>y</mi></msub><mo>&lt;</mo><mn>0.5</mn>")
-        );
+        assert!(inline("\\cos \\theta_y < 0.5").contains(
+            "<mi>cos</mi><mspace width=\"0.17em\"/><msub><mi>θ</mi><mi>y</mi></msub><mo>&lt;</mo><mn>0.5</mn>"
+        ));
         assert!(inline("x_i^2").contains("<msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup>"));
     }
 
@@ -249,6 +266,8 @@ mod tests {
         let formula = "\\max_{i \\ne y} z_i";
         assert!(mathml(formula, Place::Display).expect("good").contains("<munder><mi>max</mi>"));
         assert!(inline(formula).contains("<msub><mi>max</mi>"));
+        let (bare, fenced) = (inline(formula), inline("\\max \\left( a \\right)"));
+        assert!(bare.contains("<mspace") && !fenced.contains("<mspace"));
     }
 
     #[test]

@@ -3,11 +3,9 @@
 //! Everything is written into one file: style, script, words and data. A page in one language links to the file of the other,
 //! which needs neither a network nor a script.
 
-use std::fmt::Write;
-
 use crate::formula::{Place, mathml};
 use crate::script::SCRIPT_FILES;
-use crate::texts::{Language, Texts, escape};
+use crate::texts::{Language, Texts, add, escape};
 use crate::{ExplainError, Features, plain, script};
 
 const STYLE: &str = include_str!("../page/style.css");
@@ -111,32 +109,44 @@ const CHAPTERS: &[Chapter] = &[
 pub fn render(language: Language, written: &[Language], features: &Features) -> Result<String, ExplainError> {
     let texts = Texts::of(language)?;
     let mut html = String::with_capacity(1 << 20);
-    let mut add = |part: std::fmt::Arguments<'_>| {
-        html.write_fmt(part).expect("writing to a string cannot fail");
-    };
     let (title, description) = (texts.plain("page.title")?, texts.plain("page.description")?);
-    add(format_args!(
-        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+    add(
+        &mut html,
+        format_args!(
+            "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<meta name=\"description\" content=\"{description}\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<style>\n{STYLE}</style>\n\
          <script>document.documentElement.classList.add(\"scripted\");</script>\n</head>\n<body>\n",
-        language.tag()
-    ));
-    add(format_args!("{}", head(&texts, language, written)?));
+            language.tag()
+        ),
+    );
+    add(&mut html, format_args!("{}", head(&texts, language, written)?));
     for (nth, chapter) in CHAPTERS.iter().enumerate() {
-        add(format_args!("{}", section(&texts, nth + 1, chapter, features)?));
+        add(&mut html, format_args!("{}", section(&texts, nth + 1, chapter, features)?));
     }
-    add(format_args!("{}</main>\n<footer>\n{}</footer>\n", family(&texts)?, texts.paragraphs("page.foot")?));
-    add(format_args!(
-        "<script type=\"application/json\" id=\"page-words\">{}</script>\n",
-        json(&texts.below("live"))
-    ));
-    add(format_args!("<script type=\"application/json\" id=\"page-features\">{}</script>\n", json(features)));
-    add(format_args!(
-        "<script type=\"module\">\n{}</script>\n</body>\n</html>\n",
-        script::whole(SCRIPT_FILES)?
-    ));
+    add(
+        &mut html,
+        format_args!("{}</main>\n<footer>\n{}</footer>\n", family(&texts)?, texts.paragraphs("page.foot")?),
+    );
+    add(
+        &mut html,
+        format_args!(
+            "<script type=\"application/json\" id=\"page-words\">{}</script>\n",
+            json(&texts.below("live"))
+        ),
+    );
+    add(
+        &mut html,
+        format_args!("<script type=\"application/json\" id=\"page-features\">{}</script>\n", json(features)),
+    );
+    add(
+        &mut html,
+        format_args!(
+            "<script type=\"module\">\n{}</script>\n</body>\n</html>\n",
+            script::whole(SCRIPT_FILES)?
+        ),
+    );
     Ok(html)
 }
 
@@ -151,28 +161,37 @@ fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<Strin
     for other in written.iter().filter(|other| **other != language) {
         let name = escape(Texts::of(*other)?.raw("page.language")?);
         let (file, tag) = (other.file_name(), other.tag());
-        html.push_str(&format!(
-            "<a href=\"{file}\" data-language=\"{file}\" hreflang=\"{tag}\" lang=\"{tag}\">{name}</a>"
-        ));
+        add(
+            &mut html,
+            format_args!(
+                "<a href=\"{file}\" data-language=\"{file}\" hreflang=\"{tag}\" lang=\"{tag}\">{name}</a>"
+            ),
+        );
     }
-    html.push_str(&format!(
-        "<button type=\"button\" class=\"button\" id=\"shade\" data-dark=\"{}\" data-light=\"{}\" hidden></button></span></div>\n",
-        texts.plain("page.dark")?,
-        texts.plain("page.light")?
-    ));
-    html.push_str(&format!(
-        "<h1>{}</h1>\n<p class=\"lead\">{}</p>\n",
-        texts.line("page.heading")?,
-        texts.line("page.lead")?
-    ));
+    add(
+        &mut html,
+        format_args!(
+            "<button type=\"button\" class=\"button\" id=\"shade\" data-dark=\"{}\" data-light=\"{}\" hidden></button></span></div>\n",
+            texts.plain("page.dark")?,
+            texts.plain("page.light")?
+        ),
+    );
+    add(
+        &mut html,
+        format_args!(
+            "<h1>{}</h1>\n<p class=\"lead\">{}</p>\n",
+            texts.line("page.heading")?,
+            texts.line("page.lead")?
+        ),
+    );
     html.push_str(&texts.paragraphs("page.start")?);
-    html.push_str(&format!(
-        "<nav aria-label=\"{}\"><ol class=\"contents\">\n",
-        texts.plain("page.contents")?
-    ));
+    add(
+        &mut html,
+        format_args!("<nav aria-label=\"{}\"><ol class=\"contents\">\n", texts.plain("page.contents")?),
+    );
     for (nth, chapter) in CHAPTERS.iter().enumerate() {
         let title = texts.line(&format!("chapter.{}.title", chapter.id))?;
-        html.push_str(&format!("<li><a href=\"#{}\">{}. {title}</a></li>\n", chapter.id, nth + 1));
+        add(&mut html, format_args!("<li><a href=\"#{}\">{}. {title}</a></li>\n", chapter.id, nth + 1));
     }
     html.push_str("</ol></nav>\n</header>\n<main id=\"main\">\n");
     Ok(html)
@@ -191,25 +210,34 @@ fn section(
         "<section id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\"><span class=\"step\">{step}</span>{}</h2>\n",
         texts.line(&key("title"))?
     );
-    html.push_str(&format!(
-        "<div class=\"aim\"><h3>{}</h3>\n{}</div>\n",
-        texts.plain("page.aim")?,
-        texts.paragraphs(&key("aim"))?
-    ));
+    add(
+        &mut html,
+        format_args!(
+            "<div class=\"aim\"><h3>{}</h3>\n{}</div>\n",
+            texts.plain("page.aim")?,
+            texts.paragraphs(&key("aim"))?
+        ),
+    );
     for formula in *formulas {
         // parts that may go to a line of their own where there is no room
         let parts = formula.split(" , \\quad ").map(|part| mathml(part, Place::Display));
-        html.push_str(&format!("<div class=\"formula\">{}</div>\n", parts.collect::<Result<String, _>>()?));
+        add(
+            &mut html,
+            format_args!("<div class=\"formula\">{}</div>\n", parts.collect::<Result<String, _>>()?),
+        );
     }
     if let Some((axes, new)) = axes {
         html.push_str("<dl class=\"axes\">");
         for (nth, (axis, choice)) in ["score", "pool", "margin", "link"].iter().zip(axes).enumerate() {
             let class = if nth == *new { " class=\"new\"" } else { "" };
-            html.push_str(&format!(
-                "<dt>{}</dt><dd{class}>{}</dd>",
-                texts.plain(&format!("axes.{axis}"))?,
-                texts.plain(&format!("axes.{choice}"))?
-            ));
+            add(
+                &mut html,
+                format_args!(
+                    "<dt>{}</dt><dd{class}>{}</dd>",
+                    texts.plain(&format!("axes.{axis}"))?,
+                    texts.plain(&format!("axes.{choice}"))?
+                ),
+            );
         }
         html.push_str("</dl>\n");
     }
@@ -218,11 +246,14 @@ fn section(
         html.push_str(&figure(texts, name, features)?);
     }
     if *wrong {
-        html.push_str(&format!(
-            "<div class=\"wrong\"><h3>{}</h3>\n{}</div>\n",
-            texts.plain("page.wrong")?,
-            texts.paragraphs(&key("wrong"))?
-        ));
+        add(
+            &mut html,
+            format_args!(
+                "<div class=\"wrong\"><h3>{}</h3>\n{}</div>\n",
+                texts.plain("page.wrong")?,
+                texts.paragraphs(&key("wrong"))?
+            ),
+        );
     }
     html.push_str("</section>\n");
     Ok(html)
@@ -254,15 +285,15 @@ fn family(texts: &Texts) -> Result<String, ExplainError> {
     );
     html.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"family-title\"><table>\n<thead><tr>");
     for heading in ["family.step", "axes.score", "axes.pool", "axes.margin", "axes.link"] {
-        html.push_str(&format!("<th scope=\"col\">{}</th>", texts.plain(heading)?));
+        add(&mut html, format_args!("<th scope=\"col\">{}</th>", texts.plain(heading)?));
     }
     html.push_str("</tr></thead>\n<tbody>\n");
     for chapter in CHAPTERS {
         let Some((axes, _)) = &chapter.axes else { continue };
         let title = texts.line(&format!("chapter.{}.title", chapter.id))?;
-        html.push_str(&format!("<tr><th scope=\"row\"><a href=\"#{}\">{title}</a></th>", chapter.id));
+        add(&mut html, format_args!("<tr><th scope=\"row\"><a href=\"#{}\">{title}</a></th>", chapter.id));
         for choice in axes {
-            html.push_str(&format!("<td>{}</td>", texts.plain(&format!("axes.{choice}"))?));
+            add(&mut html, format_args!("<td>{}</td>", texts.plain(&format!("axes.{choice}"))?));
         }
         html.push_str("</tr>\n");
     }

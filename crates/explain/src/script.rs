@@ -4,6 +4,7 @@
 //! name becomes the names of one module. Two files must not use one name at their top; the browser would refuse the page.
 
 use crate::ExplainError;
+use crate::texts::add;
 
 /// A file of the page's script and its text.
 pub(crate) type ScriptFile = (&'static str, &'static str);
@@ -66,11 +67,14 @@ pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
         }
         let names = exported.join(", ");
         if exported.is_empty() {
-            script.push_str(&format!("// ---- {name}\n{{\n{body}}}\n"));
+            add(&mut script, format_args!("// ---- {name}\n{{\n{body}}}\n"));
         } else {
-            script.push_str(&format!(
-                "// ---- {name}\nconst {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
-            ));
+            add(
+                &mut script,
+                format_args!(
+                    "// ---- {name}\nconst {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
+                ),
+            );
         }
     }
     Ok(script)

@@ -112,6 +112,11 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String
     }
 }
 
+/// Appends formatted text.
+pub(crate) fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+    std::fmt::Write::write_fmt(text, more).expect("writing to a string cannot fail");
+}
+
 /// Escapes text for element content and attributes in quotes.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
