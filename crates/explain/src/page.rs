@@ -283,7 +283,13 @@ fn family(texts: &Texts) -> Result<String, ExplainError> {
             Place::Display
         )?
     );
-    html.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"family-title\"><table>\n<thead><tr>");
+    add(
+        &mut html,
+        format_args!(
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>\n<thead><tr>",
+            texts.plain("family.table")?
+        ),
+    );
     for heading in ["family.step", "axes.score", "axes.pool", "axes.margin", "axes.link"] {
         add(&mut html, format_args!("<th scope=\"col\">{}</th>", texts.plain(heading)?));
     }
