@@ -63,7 +63,7 @@ const settle = `async (name) => {
 const look = `(name) => {
   const root = document.querySelector('[data-figure="' + name + '"]');
   const canvases = [...root.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
-  return [...root.querySelectorAll(".stage svg")].map((svg) => svg.innerHTML).join() + canvases.join();
+  return [...root.querySelectorAll(".stage > svg")].map((svg) => svg.innerHTML).join() + canvases.join();
 }`;
 
 const inventory = `() => Object.entries(window.widemargin.figures).map(([name, figure]) => ({
@@ -96,7 +96,7 @@ const shown = `(name) => {
 
 const drawn = `() => Object.keys(window.widemargin.figures).map((name) => {
   const root = document.querySelector('[data-figure="' + name + '"]');
-  const panels = [...root.querySelectorAll(".stage svg")].map((svg) => {
+  const panels = [...root.querySelectorAll(".stage > svg")].map((svg) => {
     const marks = svg.querySelectorAll("path, rect, circle, text").length;
     const box = svg.getBoundingClientRect();
     const bad = /NaN|undefined|Infinity/.test(svg.innerHTML);

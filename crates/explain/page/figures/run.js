@@ -1,7 +1,7 @@
 // A descent that is computed as it is looked at: whole when the page opens, a few milliseconds a frame after a slider has
 // moved, so that no frame waits for it; and played again, a step a frame, by its button.
 
-const BUDGET = 7;
+const BUDGET = 5;
 
 export class Run {
   /** `begin` gives `{ first, next }`: the first state, and the state after another. */
