@@ -53,7 +53,7 @@ export function choose(figure) {
     figure.show("adacos", found.adacosScale);
     figure.show("bound", lead);
     figure.show("floor", found.lossFloor);
-    figure.say(found.reachesTarget ? words.reaches : words.fails);
+    figure.say(`${found.reachesTarget ? words.reaches : words.fails} ${found.bound.attained ? words.attained : words.below}`);
   };
   figure.requests = () => [
     ofSuggestion(classes.value, dim.value, wanted.value, {
