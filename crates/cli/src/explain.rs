@@ -22,9 +22,6 @@ const PICTURES: usize = 4200;
 const EPOCHS: usize = 4;
 /// Scale of the objectives on cosines.
 const SCALE: f64 = 30.0;
-/// Largest learning rate, the same for all. In two or three dimensions a scale of 30 makes gradients that are too long for the
-/// usual rate: the centres leap at first, grow, and then hardly turn any more.
-const LEARNING_RATE: f64 = 0.02;
 /// Epochs over which a margin rises to its full value.
 const MARGIN_WARM_UP: f64 = 1.0;
 /// The runs: objective and margin.
@@ -99,7 +96,6 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
     config.data.built_in = true;
     config.training.limit = arguments.pictures;
     config.training.epochs = arguments.epochs;
-    config.optimiser.learning_rate = LEARNING_RATE;
     config.schedule.margin_warm_up_epochs = MARGIN_WARM_UP;
     let prepared = Prepared::new(&config)?;
     let mut features = Features {
@@ -107,12 +103,11 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
         version: env!("CARGO_PKG_VERSION").to_owned(),
         data: prepared.set.name().to_owned(),
         training: format!(
-            "{}, {} pictures, {} epochs, batch {}, learning rate {}, seed {}",
+            "{}, {} pictures, {} epochs, batch {}, seed {}",
             config.model.backbone,
             prepared.training.samples.len(),
             config.training.epochs,
             config.sampler.batch,
-            config.optimiser.learning_rate,
             config.training.seed
         ),
         classes: classes(&prepared),

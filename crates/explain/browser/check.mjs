@@ -397,6 +397,8 @@ async function speed(browser) {
   // sliders of every figure, moved as a hand moves them
   for (const { name, controls } of await page.run(inventory)) {
     if (!chosen(name)) continue;
+    // the last of each choice has the most sliders and the most to draw
+    for (const { id, slider, options } of controls) if (!slider) await page.run(setChoice, name, id, options.at(-1));
     const result = await page.run(
       `async (name, ids) => {
         const figure = window.widemargin.figures[name];

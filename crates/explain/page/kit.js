@@ -331,7 +331,7 @@ export class Panel {
     }
     if (y.label) {
       const at = (top + bottom) / 2;
-      marks += `<text class="axis-name" transform="translate(13 ${at}) rotate(-90)" text-anchor="middle">${escaped(y.label)}</text>`;
+      marks += `<text class="axis-name" transform="translate(16 ${at}) rotate(-90)" text-anchor="middle">${escaped(y.label)}</text>`;
     }
     this.back.innerHTML = marks;
   }

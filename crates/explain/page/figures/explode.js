@@ -25,7 +25,7 @@ export function explode(figure) {
     alt: words.growth,
     x: { min: 2, max: 10000, log: true, label: common.classes, ticks: [2, 10, 100, 1000, 10000] },
     y: { min: 0.3, max: 10000, log: true, ticks: [1, 10, 100, 1000, 10000], label: common.pushTarget },
-    edges: { left: 64, right: 22, top: 12, bottom: 46 },
+    edges: { left: 70, right: 22, top: 12, bottom: 46 },
   });
   const who = figure.panel({ title: words.who, alt: words.who, height: 300, edges: { left: 20, right: 20, top: 10, bottom: 46 } });
   legend(growth, MEMBERS.map((name, n) => [`s${LOOKS[n]} d${n}`, common[name]]));
