@@ -33,6 +33,15 @@ peers ROUNDS='3':
 book:
     mdbook build docs
 
+# The page of `widemargin explain` in the book, written anew after a change to its words, script or figures
+explain:
+    cargo run --release -- explain -o docs/src/explain
+
+# That page in a real browser, with pictures of it under target/; needs Node.js, Chromium and `npm ci` in crates/explain/browser
+browser:
+    cargo run --release -- explain -o target/explain
+    node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --pictures target/explain/pictures
+
 # The documentation of the crates
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -10,6 +10,7 @@ mod compare;
 mod data;
 mod embed;
 mod eval;
+mod explain;
 mod interrupt;
 mod judge;
 mod loss;
@@ -46,6 +47,8 @@ enum Command {
     Suggest(suggest::SuggestArguments),
     /// Value and gradients of an objective on given numbers, or a check against reference values.
     Loss(loss::LossArguments),
+    /// Write the derivation from the hinge to AM-Softmax as a page with live figures.
+    Explain(explain::ExplainArguments),
     /// Make data sets.
     #[command(subcommand)]
     Data(data::DataCommand),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Loss(arguments) => loss::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Data(command) => data::run(&command),
         Command::Bench(command) => bench::run(&command),
     };

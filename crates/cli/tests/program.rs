@@ -4,6 +4,8 @@
 
 #[path = "program/evaluation.rs"]
 mod evaluation;
+#[path = "program/explain.rs"]
+mod explain;
 #[path = "program/vectors.rs"]
 mod vectors;
 

@@ -1,0 +1,198 @@
+//! `widemargin explain`: the derivation from the hinge to AM-Softmax as a page with live figures, in two languages.
+//!
+//! The trained features of its last figure come with the program; `--train` makes them anew from the built-in pictures.
+
+use crate::{interrupt, progress};
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use widemargin_data::Labelled;
+use widemargin_durable::{create_folders, write_atomic};
+use widemargin_explain::{FeatureClass, FeatureRun, Features, Language, page};
+use widemargin_train::config::{Amount, Config};
+use widemargin_train::progress::Observer;
+use widemargin_train::{Ending, Prepared, Start, Trainer, train};
+
+/// Test pictures of each class in the figure.
+const POINTS_A_CLASS: usize = 70;
+/// Training pictures and passes over them of each run.
+const PICTURES: usize = 4200;
+const EPOCHS: usize = 4;
+/// Scale of the objectives on cosines.
+const SCALE: f64 = 30.0;
+/// Epochs over which a margin rises to its full value.
+const MARGIN_WARM_UP: f64 = 1.0;
+/// The runs: objective and margin.
+const RUNS: [(&str, Option<f64>); 5] = [
+    ("softmax", None),
+    ("normalized-softmax", None),
+    ("am-softmax", Some(0.2)),
+    ("am-softmax", Some(0.35)),
+    ("am-softmax", Some(0.5)),
+];
+
+#[derive(Args)]
+pub(crate) struct ExplainArguments {
+    /// Folder for the page; made if it is not there, and what is in it with the same names is replaced
+    #[arg(short, long, value_name = "DIR", default_value = "explain")]
+    output: PathBuf,
+    /// One language only: en writes index.html, zh writes index.zh.html [default: both, each with a link to the other]
+    #[arg(long, value_name = "TAG")]
+    lang: Option<Tag>,
+    /// Train the features of the last figure anew on the built-in pictures (ten small runs, some minutes), and write them as
+    /// features.json beside the page
+    #[arg(long)]
+    train: bool,
+    /// For --train: training pictures of each run
+    #[arg(long, value_name = "COUNT", default_value_t = PICTURES, requires = "train")]
+    pictures: usize,
+    /// For --train: passes over them
+    #[arg(long, value_name = "COUNT", default_value_t = EPOCHS, requires = "train")]
+    epochs: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Tag {
+    En,
+    Zh,
+}
+
+pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
+    let folder = &arguments.output;
+    ensure!(!folder.is_file(), "--output: {} is a file, wanted a folder", folder.display());
+    create_folders(folder)?;
+    let features = if arguments.train {
+        match trained(arguments)? {
+            Ok(features) => {
+                write_atomic(folder.join("features.json"), features.to_json().as_bytes())?;
+                features
+            }
+            Err(code) => return Ok(code),
+        }
+    } else {
+        Features::shipped()?
+    };
+    let languages = match arguments.lang {
+        None => vec![Language::English, Language::Chinese],
+        Some(Tag::En) => vec![Language::English],
+        Some(Tag::Zh) => vec![Language::Chinese],
+    };
+    let mut out = std::io::stdout().lock();
+    for language in &languages {
+        let path = folder.join(language.file_name());
+        write_atomic(&path, page::render(*language, &languages, &features)?.as_bytes())?;
+        writeln!(out, "{}", path.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All runs, or the exit status of a signal.
+fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, ExitCode>> {
+    let stop = interrupt::listen()?;
+    let mut observer = progress::Bar::default();
+    let mut config = Config::default();
+    config.data.built_in = true;
+    config.training.limit = arguments.pictures;
+    config.training.epochs = arguments.epochs;
+    config.schedule.margin_warm_up_epochs = MARGIN_WARM_UP;
+    let prepared = Prepared::new(&config)?;
+    let mut features = Features {
+        command: "widemargin explain --train".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        data: prepared.set.name().to_owned(),
+        training: format!(
+            "{}, {} pictures, {} epochs, batch {}, seed {}",
+            config.model.backbone,
+            prepared.training.samples.len(),
+            config.training.epochs,
+            config.sampler.batch,
+            config.training.seed
+        ),
+        classes: classes(&prepared),
+        runs: Vec::new(),
+    };
+    let folder = arguments.output.join("training");
+    for dim in [2, 3] {
+        for (objective, margin) in RUNS {
+            config.model.embedding = dim;
+            objective.clone_into(&mut config.objective.name);
+            let scale = (objective != "softmax").then_some(SCALE);
+            config.objective.scale = scale.map(Amount::Value);
+            config.objective.margin = margin.map(Amount::Value);
+            config.check()?;
+            let name = margin.map_or(format!("{dim}d-{objective}"), |m| format!("{dim}d-{objective}-{m}"));
+            let folder = folder.join(&name);
+            if folder.exists() {
+                bail!(
+                    "--train: the run folder {} is there already; remove it or choose another --output",
+                    folder.display()
+                );
+            }
+            create_folders(folder.parent().unwrap_or(Path::new(".")))?;
+            observer.message(&format!("training {name}"));
+            match train(&config, &prepared, &folder, Start::New, &mut observer, &stop)? {
+                Ending::Stopped { signal, .. } => {
+                    eprintln!("stopped; runs that are done lie in {}", arguments.output.display());
+                    return Ok(Err(ExitCode::from((128 + signal) as u8)));
+                }
+                Ending::Finished { trainer, .. } => {
+                    let run = kept(&trainer, &prepared, (objective, scale, margin));
+                    features.runs.push(run.with_context(|| name)?);
+                }
+            }
+        }
+    }
+    Ok(Ok(features))
+}
+
+/// Known classes in the order of their labels, then the unseen ones.
+fn classes(prepared: &Prepared) -> Vec<FeatureClass> {
+    let class = |unseen| {
+        move |class: &u32| FeatureClass { name: prepared.set.class_names()[*class as usize].clone(), unseen }
+    };
+    let known = prepared.split.known().iter().map(class(false));
+    known.chain(prepared.split.unseen().iter().map(class(true))).collect()
+}
+
+/// What the page keeps of a run: the first test pictures of each class, and the centres.
+fn kept(
+    trainer: &Trainer,
+    prepared: &Prepared,
+    (objective, scale, margin): (&str, Option<f64>, Option<f64>),
+) -> anyhow::Result<FeatureRun> {
+    let dim = trainer.criterion().dim();
+    let test = prepared.known.samples.iter().chain(&prepared.unseen);
+    let mut points = Vec::new();
+    let mut norms = Vec::new();
+    for (classes, unseen) in [(prepared.split.known(), false), (prepared.split.unseen(), true)] {
+        for class in classes {
+            let of_class = |sample: &&u32| prepared.set.labels()[**sample as usize] == *class;
+            let samples: Vec<u32> = test.clone().filter(of_class).take(POINTS_A_CLASS).copied().collect();
+            let values = trainer.embed(prepared, &samples)?;
+            if !unseen {
+                norms.extend(values.chunks_exact(dim).map(norm));
+            }
+            points.push(FeatureRun::directions(dim, &values));
+        }
+    }
+    let centres = trainer.criterion().head().map(widemargin_head::Head::settled_centres).unwrap_or_default();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let rounded = |value: f64| (value * 1e4).round() / 1e4;
+    Ok(FeatureRun {
+        dim,
+        objective: objective.to_owned(),
+        scale,
+        margin,
+        accuracy: rounded(trainer.known_accuracy(prepared)?.unwrap_or(0.0)),
+        feature_norm: rounded(mean(&norms)),
+        centre_norm: rounded(mean(&centres.chunks_exact(dim).map(norm).collect::<Vec<_>>())),
+        points,
+        centres: FeatureRun::directions(dim, &centres),
+    })
+}
+
+fn norm(row: &[f32]) -> f64 {
+    row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
+}

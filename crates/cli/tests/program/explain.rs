@@ -1,0 +1,66 @@
+//! `widemargin explain`: what it writes, and that it trains the features of the page.
+
+use crate::{Workplace, success};
+
+#[test]
+fn the_page_is_written_in_both_languages_or_one() {
+    let place = Workplace::new();
+    let output = place.run(&["explain", "-o", "new/page"]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stdout).replace('\\', "/");
+    assert_eq!(said, "new/page/index.html\nnew/page/index.zh.html\n");
+    let read = |name: &str| std::fs::read_to_string(place.path().join(name)).expect(name);
+    let (english, chinese) = (read("new/page/index.html"), read("new/page/index.zh.html"));
+    assert!(english.contains("<html lang=\"en\">") && english.contains("href=\"index.zh.html\""));
+    assert!(chinese.contains("<html lang=\"zh-Hans\">") && chinese.contains("href=\"index.html\""));
+
+    success(&place.run(&["explain", "-o", "one", "--lang", "zh"]));
+    assert!(place.exists("one/index.zh.html") && !place.exists("one/index.html"));
+    assert!(!read("one/index.zh.html").contains("href=\"index.html\""), "no link to what was not written");
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let place = Workplace::new();
+    place.write("taken", b"");
+    place.refused(&["explain", "-o", "taken"], &["taken is a file, wanted a folder"]);
+    place.refused(&["explain", "--lang", "fr"], &["'fr'", "en", "zh"]);
+    place.refused(&["explain", "--epochs", "2"], &["--train"]);
+    std::fs::create_dir_all(place.path().join("old/training/2d-softmax")).expect("a folder");
+    place.refused(&["explain", "-o", "old", "--train"], &["2d-softmax is there already"]);
+}
+
+#[test]
+fn the_features_of_the_page_can_be_trained_anew() {
+    let place = Workplace::new();
+    success(&place.run(&[
+        "explain",
+        "-o",
+        "page",
+        "--lang",
+        "en",
+        "--train",
+        "--pictures",
+        "150",
+        "--epochs",
+        "1",
+    ]));
+    let read = |name: &str| std::fs::read_to_string(place.path().join(name)).expect(name);
+    let features: serde_json::Value = serde_json::from_str(&read("page/features.json")).expect("JSON");
+    let runs = features["runs"].as_array().expect("a list");
+    assert_eq!(runs.len(), 10);
+    for run in runs {
+        let dim = run["dim"].as_u64().expect("a number") as usize;
+        let points = run["points"].as_array().expect("a list");
+        assert_eq!(points.len(), 10);
+        for class in points {
+            let class = class.as_array().expect("a list");
+            assert_eq!(class.len() % dim, 0);
+            let first: f64 = class[..dim].iter().map(|v| v.as_f64().expect("a number").powi(2)).sum();
+            assert!((first.sqrt() - 1000.0).abs() < 2.0, "a unit vector in thousandths: {first}");
+        }
+        assert_eq!(run["centres"].as_array().expect("a list").len(), 7 * dim);
+    }
+    let made = features["training"].as_str().expect("a text");
+    assert!(made.contains("1 epochs") && read("page/index.html").contains(made), "{made}");
+}

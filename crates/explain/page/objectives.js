@@ -1,0 +1,404 @@
+// The mathematics of the page: scores, margins, pools, links, their gradients, and the bounds for scale and margin.
+//
+// Every number and every line on the page comes from here. This is the family of the crate widemargin-objective said again in
+// plain JavaScript, with no page in it:
+//
+//     loss = link( pool over i != y of score_i, less (score_y - margin) )
+//
+// and a test of that crate's numbers against these, at thousands of random points, keeps the two the same. Everything is
+// written on the leads d_i = scale (similarity_i - target) + margin in score: differences come first, the largest is taken
+// out of every exponential, and the loss is log1p of a sum, because at large scales it lies far below the spacing of
+// floating-point numbers next to 1.
+
+const SINE_SQUARED_FLOOR = 1e-9;
+const NORM_FLOOR = 1e-12;
+
+// ---- smooth stand-ins for the maximum -------------------------------------------------------------------------------
+
+/** T log(1 + e^(u/T)): max(u, 0) with its kink smoothed. */
+export function softplus(u, temperature = 1) {
+  const v = u / temperature;
+  return temperature * (v > 0 ? v + Math.log1p(Math.exp(-v)) : Math.log1p(Math.exp(v)));
+}
+
+/** Its derivative. */
+export function logistic(u, temperature = 1) {
+  const v = u / temperature;
+  if (v >= 0) return 1 / (1 + Math.exp(-v));
+  const e = Math.exp(v);
+  return e / (1 + e);
+}
+
+/** T log sum e^(a/T): max with its kinks smoothed. Minus infinity of nothing. */
+export function logSumExp(values, temperature = 1) {
+  const largest = maximum(values);
+  if (largest === -Infinity) return largest;
+  let sum = 0;
+  for (const value of values) sum += Math.exp((value - largest) / temperature);
+  return largest + temperature * Math.log(sum);
+}
+
+export function maximum(values) {
+  let largest = -Infinity;
+  for (const value of values) if (value > largest) largest = value;
+  return largest;
+}
+
+/** e^(z_i/T) over their sum. */
+export function softmax(scores, temperature = 1) {
+  const largest = maximum(scores);
+  const powers = Array.from(scores, (score) => Math.exp((score - largest) / temperature));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+// ---- margins --------------------------------------------------------------------------------------------------------
+
+/** cos(M t) as a polynomial of cos t, and its derivative by cos t. */
+function chebyshev(multiplier, cosine) {
+  let [before, beforeSlope, now, nowSlope] = [1, 0, cosine, 1];
+  for (let n = 1; n < multiplier; n += 1) {
+    const next = 2 * cosine * now - before;
+    const nextSlope = 2 * now + 2 * cosine * nowSlope - beforeSlope;
+    [before, beforeSlope, now, nowSlope] = [now, nowSlope, next, nextSlope];
+  }
+  return [now, nowSlope];
+}
+
+function underAngle(similarity, cosine, angle) {
+  // past t = pi - m, where cos(t + m) would rise again
+  if (cosine < -Math.cos(angle)) return { value: similarity - angle * Math.sin(angle), slope: 1 };
+  const sineSquared = (1 - cosine) * (1 + cosine);
+  const sine = Math.sqrt(Math.max(sineSquared, SINE_SQUARED_FLOOR));
+  return {
+    value: cosine * Math.cos(angle) - Math.sqrt(sineSquared) * Math.sin(angle),
+    slope: Math.cos(angle) + (cosine * Math.sin(angle)) / sine,
+  };
+}
+
+/** What a margin makes of the target's cosine: the value, and its derivative by the cosine. */
+export function underMargin(margin, similarity) {
+  const cosine = Math.min(1, Math.max(-1, similarity));
+  switch (margin.kind) {
+    case "cosine":
+      return { value: similarity - margin.amount, slope: 1 };
+    case "angle":
+      if (margin.easy && cosine <= 0) return { value: similarity, slope: 1 };
+      if (margin.easy) {
+        const sineSquared = (1 - cosine) * (1 + cosine);
+        const sine = Math.sqrt(Math.max(sineSquared, SINE_SQUARED_FLOOR));
+        return {
+          value: cosine * Math.cos(margin.amount) - Math.sqrt(sineSquared) * Math.sin(margin.amount),
+          slope: Math.cos(margin.amount) + (cosine * Math.sin(margin.amount)) / sine,
+        };
+      }
+      return underAngle(similarity, cosine, margin.amount);
+    case "combined": {
+      if (margin.multiplier === 1) {
+        const under = underAngle(similarity, cosine, margin.angle);
+        return { value: under.value - margin.cosine, slope: under.slope };
+      }
+      const turned = margin.multiplier * Math.acos(cosine) + margin.angle;
+      if (turned > Math.PI) {
+        const atPi = Math.cos((Math.PI - margin.angle) / margin.multiplier);
+        return { value: similarity - atPi - 1 - margin.cosine, slope: 1 };
+      }
+      const sine = Math.sqrt(Math.max((1 - cosine) * (1 + cosine), SINE_SQUARED_FLOOR));
+      return {
+        value: Math.cos(turned) - margin.cosine,
+        slope: (margin.multiplier * Math.sin(turned)) / sine,
+      };
+    }
+    case "multiple": {
+      const { multiplier, weight } = margin;
+      const steps = Math.min(Math.floor((multiplier * Math.acos(cosine)) / Math.PI), multiplier - 1);
+      const sign = steps % 2 === 0 ? 1 : -1;
+      const [multiple, derivative] = chebyshev(multiplier, cosine);
+      return {
+        value: (1 - weight) * cosine + weight * (sign * multiple - 2 * steps),
+        slope: 1 - weight + weight * sign * derivative,
+      };
+    }
+    default:
+      return { value: similarity, slope: 1 };
+  }
+}
+
+// ---- the family and its named points --------------------------------------------------------------------------------
+
+const plain = (pool, link, margin = 0) => ({
+  score: { kind: "dot", scale: 1 },
+  margin: margin > 0 ? { kind: "score", amount: margin } : { kind: "none" },
+  pool,
+  link,
+});
+const onCosines = (scale, margin) => ({
+  score: { kind: "cosine", scale },
+  margin,
+  pool: { kind: "log-sum-exp", temperature: 1 },
+  link: { kind: "softplus", temperature: 1 },
+});
+const HINGES = { kind: "hinge-sum" };
+const HARDEST = { kind: "max" };
+const SMOOTH = { kind: "log-sum-exp", temperature: 1 };
+const HINGE = { kind: "hinge" };
+const SOFTPLUS = { kind: "softplus", temperature: 1 };
+
+const PRESETS = {
+  "hinge-sum": ({ margin = 0 }) => plain(HINGES, HINGE, margin),
+  "hinge-sum-margin": ({ margin = 1 }) => plain(HINGES, HINGE, margin),
+  "hinge-max": ({ margin = 0 }) => plain(HARDEST, HINGE, margin),
+  "lse-hinge": ({ margin = 0 }) => plain(SMOOTH, HINGE, margin),
+  "softplus-lse": ({ margin = 0 }) => plain(SMOOTH, SOFTPLUS, margin),
+  softmax: ({ temperature = 1 }) => ({
+    ...plain(SMOOTH, SOFTPLUS),
+    score: { kind: "dot", scale: 1 / temperature },
+  }),
+  "tempered-softmax": ({ temperature = 1 }) =>
+    plain({ kind: "log-sum-exp", temperature }, { kind: "softplus", temperature }),
+  "normalized-softmax": ({ scale = 30 }) => onCosines(scale, { kind: "none" }),
+  "am-softmax": ({ scale = 30, margin = 0.35 }) => onCosines(scale, { kind: "cosine", amount: margin }),
+  cosface: ({ scale = 64, margin = 0.35 }) => onCosines(scale, { kind: "cosine", amount: margin }),
+  arcface: ({ scale = 64, margin = 0.5, easy_margin: easy = false }) =>
+    onCosines(scale, { kind: "angle", amount: margin, easy }),
+  "combined-margin": ({ scale = 64, angle_multiplier = 1, angle_margin = 0.3, cosine_margin = 0.2 }) =>
+    onCosines(scale, {
+      kind: "combined",
+      multiplier: angle_multiplier,
+      angle: angle_margin,
+      cosine: cosine_margin,
+    }),
+  sphereface: ({ scale = 1, margin = 4, lambda = 0 }) => ({
+    ...onCosines(scale, { kind: "multiple", multiplier: margin, weight: 1 / (1 + lambda) }),
+    score: { kind: "projection", scale },
+  }),
+};
+
+/** Names that `objective` knows; the program's own. */
+export const NAMES = Object.keys(PRESETS);
+
+/** A named point of the family, with the parameters that `widemargin loss --parameters` takes. */
+export function objective(name, parameters = {}) {
+  const preset = PRESETS[name];
+  if (!preset) throw new Error(`unknown objective ${name}`);
+  return preset(parameters);
+}
+
+// ---- one sample -----------------------------------------------------------------------------------------------------
+
+/**
+ * One sample against all classes. `similarities[i]` is the plain dot product or cosine with class i; `length` is |x| for
+ * projections. Gives the loss, the lead before the link, the push -d loss / d score_y, the number of competitors among which
+ * it is shared, and `gradient`, the derivatives by the similarities.
+ */
+export function row(objective, similarities, label, length = 1) {
+  const { score, margin, pool, link } = objective;
+  const count = similarities.length;
+  const own = similarities[label];
+  let target = own;
+  let slope = 1;
+  let radial = 0;
+  let offset = 0;
+  if (margin.kind === "score") {
+    offset = margin.amount;
+  } else if (margin.kind !== "none") {
+    const cosine = length > 0 ? own / length : 0;
+    const under = underMargin(margin, cosine);
+    target = length * under.value;
+    slope = under.slope;
+    if (length !== 1) radial = under.value - under.slope * cosine;
+  }
+  const lead = (i) => score.scale * (similarities[i] - target) + offset;
+
+  let hardest = -Infinity;
+  let hardestClass = -1;
+  let correct = true;
+  for (let i = 0; i < count; i += 1) {
+    if (i === label) continue;
+    const d = lead(i);
+    if (d > hardest) [hardest, hardestClass] = [d, i];
+    if (i < label ? similarities[i] >= own : similarities[i] > own) correct = false;
+  }
+  const gradient = new Array(count).fill(0);
+  if (hardestClass < 0) {
+    return { loss: 0, pooledLead: -Infinity, push: 0, effective: 0, marginMet: true, correct, gradient, lengthSlope: 0 };
+  }
+
+  // the pooled lead, and each competitor's share of its derivative
+  let pooled;
+  let effective;
+  if (pool.kind === "max") {
+    [pooled, effective] = [hardest, 1];
+    gradient[hardestClass] = 1;
+  } else if (pool.kind === "hinge-sum") {
+    [pooled, effective] = [0, 0];
+    for (let i = 0; i < count; i += 1) {
+      if (i === label) continue;
+      const d = lead(i);
+      if (d > 0) {
+        pooled += d;
+        effective += 1;
+        gradient[i] = 1;
+      }
+    }
+  } else {
+    let [sum, moment] = [0, 0];
+    for (let i = 0; i < count; i += 1) {
+      if (i === label) continue;
+      const exponent = (lead(i) - hardest) / pool.temperature;
+      const power = Math.exp(exponent);
+      gradient[i] = power;
+      sum += power;
+      if (power > 0) moment += power * exponent;
+    }
+    for (let i = 0; i < count; i += 1) gradient[i] /= sum;
+    pooled = hardest + pool.temperature * Math.log(sum);
+    effective = Math.exp(Math.log(sum) - moment / sum);
+  }
+
+  let loss;
+  let linkSlope;
+  if (link.kind === "hinge") {
+    [loss, linkSlope] = pooled > 0 ? [pooled, 1] : [0, 0];
+  } else {
+    loss = softplus(pooled, link.temperature);
+    linkSlope = logistic(pooled, link.temperature);
+  }
+  const push = linkSlope * (pool.kind === "hinge-sum" ? effective : 1);
+  for (let i = 0; i < count; i += 1) gradient[i] *= score.scale * linkSlope;
+  gradient[label] = -score.scale * push * slope;
+  return {
+    loss,
+    pooledLead: pooled,
+    push,
+    effective,
+    marginMet: hardest <= 0,
+    correct,
+    gradient,
+    lengthSlope: radial === 0 ? 0 : -score.scale * push * radial,
+  };
+}
+
+// ---- whole batches --------------------------------------------------------------------------------------------------
+
+export function dot(a, b) {
+  let sum = 0;
+  for (let i = 0; i < a.length; i += 1) sum += a[i] * b[i];
+  return sum;
+}
+
+export function norm(vector) {
+  return Math.sqrt(dot(vector, vector));
+}
+
+export function unit(vector) {
+  const length = Math.max(norm(vector), NORM_FLOOR);
+  return vector.map((value) => value / length);
+}
+
+/**
+ * An objective on features `[batch][dim]`, class centres `[classes][dim]` and labels: what `widemargin loss` prints. The loss is
+ * the mean; gradients are those of the mean.
+ */
+export function evaluate(objective, features, weights, labels) {
+  const kind = objective.score.kind;
+  const onUnitCentres = kind !== "dot";
+  const dim = weights[0].length;
+  const lengths = weights.map((w) => (onUnitCentres ? Math.max(norm(w), NORM_FLOOR) : 1));
+  const centres = onUnitCentres ? weights.map((w, i) => w.map((value) => value / lengths[i])) : weights;
+  const gradFeatures = features.map(() => new Array(dim).fill(0));
+  const gradWeights = weights.map(() => new Array(dim).fill(0));
+  const losses = [];
+  const means = { push: 0, effective: 0, targetCosine: 0, marginMet: 0, accuracy: 0 };
+  const share = 1 / Math.max(features.length, 1);
+  features.forEach((feature, n) => {
+    const length = Math.max(norm(feature), NORM_FLOOR);
+    const x = kind === "cosine" ? feature.map((value) => value / length) : feature;
+    const similarities = centres.map((w) => dot(w, x));
+    const label = labels[n];
+    const out = row(objective, similarities, label, kind === "projection" ? length : 1);
+    losses.push(out.loss);
+    means.push += out.push * share;
+    means.effective += out.effective * share;
+    means.targetCosine += (dot(unit(feature), unit(weights[label])) * share);
+    means.marginMet += out.marginMet ? share : 0;
+    means.accuracy += out.correct ? share : 0;
+    for (let i = 0; i < centres.length; i += 1) {
+      const g = out.gradient[i] * share;
+      if (g === 0) continue;
+      for (let a = 0; a < dim; a += 1) {
+        // a cosine does not change along its own vectors
+        const alongX = kind === "cosine" ? similarities[i] * x[a] : 0;
+        const alongW = onUnitCentres ? similarities[i] * centres[i][a] : 0;
+        gradFeatures[n][a] += (g * (centres[i][a] - alongX)) / (kind === "cosine" ? length : 1);
+        gradWeights[i][a] += (g * (x[a] - alongW)) / lengths[i];
+      }
+    }
+    if (out.lengthSlope !== 0) {
+      for (let a = 0; a < dim; a += 1) {
+        gradFeatures[n][a] += (out.lengthSlope * share * feature[a]) / length;
+      }
+    }
+  });
+  return { loss: losses.reduce((a, b) => a + b, 0) * share, losses, gradFeatures, gradWeights, ...means };
+}
+
+// ---- choosing scale and margin --------------------------------------------------------------------------------------
+
+/** The lead in cosine of the target over each competitor when the centres form a regular simplex. */
+export function simplexLead(classes) {
+  return classes <= 1 ? Infinity : classes / (classes - 1);
+}
+
+/** No loss below this is possible: log(1 + (C - 1) e^(-s (C / (C - 1) - m))). */
+export function lossFloor(classes, scale, margin = 0) {
+  return classes <= 1 ? 0 : softplus(Math.log(classes - 1) - scale * (simplexLead(classes) - margin));
+}
+
+/** The scale from which on the target can have `probability` when it leads by `lead`; null if no scale will do. */
+export function scaleForLead(classes, probability, lead) {
+  if (classes <= 1) return 0;
+  if (lead <= 0) return null;
+  return Math.max(0, Math.log(((classes - 1) * probability) / (1 - probability)) / lead);
+}
+
+/** AdaCos's fixed scale. */
+export function adacosScale(classes) {
+  return classes <= 2 ? 0 : Math.SQRT2 * Math.log(classes - 1);
+}
+
+/** The largest margin in cosine that features on their own centres can meet, and whether it can be met at all. */
+export function marginBound(classes, dim) {
+  if (classes <= 1) return { largest: 2, attained: true };
+  if (dim === 1) return { largest: classes === 2 ? 2 : 0, attained: true };
+  if (dim === 2) return { largest: 1 - Math.cos((2 * Math.PI) / classes), attained: true };
+  return { largest: simplexLead(classes), attained: classes - 1 <= dim };
+}
+
+/** Scale and margin for AM-Softmax, with the bounds they come from: what `widemargin suggest` prints. */
+export function suggest(classes, dim, probability) {
+  const bound = marginBound(classes, dim);
+  const [usualScale, usualMargin, usualAngle] = classes < 10000 ? [30, 0.35, 0.5] : [64, 0.35, 0.5];
+  const margin = Math.min(usualMargin, 0.5 * bound.largest);
+  const scaleWithMargin = scaleForLead(classes, probability, bound.largest - margin);
+  const scale = Math.min(Math.max(usualScale, Math.ceil(scaleWithMargin ?? 0)), 128);
+  return {
+    scale,
+    margin,
+    angleMargin: (usualAngle * margin) / usualMargin,
+    bound,
+    scaleWithoutMargin: scaleForLead(classes, probability, simplexLead(classes)),
+    scaleWithMargin,
+    adacosScale: adacosScale(classes),
+    lossFloor: lossFloor(classes, scale, margin),
+    reachesTarget: scaleWithMargin !== null && scaleWithMargin <= scale,
+  };
+}
+
+/** Centres of a regular simplex: C unit vectors in C dimensions, any two at the cosine -1 / (C - 1). */
+export function simplex(classes) {
+  const share = 1 / classes;
+  return Array.from({ length: classes }, (_, i) =>
+    unit(Array.from({ length: classes }, (_, j) => (i === j ? 1 - share : -share))),
+  );
+}

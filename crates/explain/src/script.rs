@@ -1,0 +1,115 @@
+//! The scripts of the page as one: plain modules that import each other by name, written one after the other.
+//!
+//! A page that opens from a disk may not load modules from files beside it, so their `import` and `export` go and what they
+//! name becomes the names of one module. Two files must not use one name at their top; the browser would refuse the page.
+
+use crate::ExplainError;
+use crate::texts::add;
+
+/// A file of the page's script and its text.
+pub(crate) type ScriptFile = (&'static str, &'static str);
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../page/", $name)))),*] };
+}
+
+/// All files, each behind those that it imports.
+pub(crate) const SCRIPT_FILES: &[ScriptFile] = files![
+    "objectives.js",
+    "kit.js",
+    "figures/asked.js",
+    "figures/run.js",
+    "figures/plane.js",
+    "figures/explode.js",
+    "figures/descent.js",
+    "figures/smooth.js",
+    "figures/push.js",
+    "figures/temperature.js",
+    "figures/growth.js",
+    "figures/scale.js",
+    "figures/curves.js",
+    "figures/circle.js",
+    "figures/ranking.js",
+    "figures/features.js",
+    "figures/choose.js",
+    "main.js",
+];
+
+/// One module of all files: each in a scope of its own, handing on what it exports.
+pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
+    let mut script = String::new();
+    for (name, text) in files {
+        let wrong = |what: &str| ExplainError::Template(format!("{name}: {what}"));
+        if text.contains("</script") {
+            return Err(wrong("found '</script', which would end the script"));
+        }
+        let mut body = String::new();
+        let mut exported = Vec::new();
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("import ") {
+                if !rest.ends_with(';') || !rest.contains(" from \"./") && !rest.contains(" from \"../") {
+                    return Err(wrong(&format!(
+                        "found 'import {rest}', wanted one line from a file of the page"
+                    )));
+                }
+                continue;
+            }
+            let line = if let Some(rest) = line.strip_prefix("export ") {
+                let mut words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+                let name = words.nth(1).filter(|name| !name.is_empty());
+                exported.push(name.ok_or_else(|| wrong(&format!("found 'export {rest}', wanted a name")))?);
+                rest
+            } else {
+                line
+            };
+            body.push_str(line);
+            body.push('\n');
+        }
+        let names = exported.join(", ");
+        if exported.is_empty() {
+            add(&mut script, format_args!("// ---- {name}\n{{\n{body}}}\n"));
+        } else {
+            add(
+                &mut script,
+                format_args!(
+                    "// ---- {name}\nconst {{ {names} }} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
+                ),
+            );
+        }
+    }
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_become_one_module() {
+        let files: &[ScriptFile] = &[
+            (
+                "a.js",
+                "const hidden = 1;\nexport function one() {\n  return hidden;\n}\nexport const two = 2;\n",
+            ),
+            ("b.js", "import { one } from \"./a.js\";\none();\n"),
+        ];
+        let script = whole(files).expect("good");
+        assert_eq!(
+            script,
+            "// ---- a.js\nconst { one, two } = (() => {\nconst hidden = 1;\nfunction one() {\n  return hidden;\n}\nconst two = 2;\nreturn { one, two };\n})();\n// ---- b.js\n{\none();\n}\n"
+        );
+    }
+
+    #[test]
+    fn what_would_break_the_page_is_refused() {
+        for (text, fragment) in [
+            ("import { a } from \"https://example.org/a.js\";", "wanted one line"),
+            ("import {", "wanted one line"),
+            ("const a = \"</script>\";", "would end the script"),
+            ("export { a };", "wanted a name"),
+        ] {
+            let error = whole(&[("a.js", text)]).expect_err(text).to_string();
+            assert!(error.contains(fragment), "{text}: wanted '{fragment}' in: {error}");
+        }
+    }
+}
