@@ -4,6 +4,8 @@
 
 #[path = "program/evaluation.rs"]
 mod evaluation;
+#[path = "program/models.rs"]
+mod models;
 #[path = "program/vectors.rs"]
 mod vectors;
 

@@ -23,7 +23,6 @@ impl Values {
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Operation {
     /// A convolution without bias.
     Convolution {

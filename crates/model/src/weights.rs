@@ -141,7 +141,8 @@ impl Weights {
                 Some(_) => {}
             }
         }
-        let fixed = self.tensors.get(FIXED).filter(|_| transposed && !names.iter().any(|name| name == FIXED));
+        let beside_fixed = names.iter().any(|name| name == "features.bias");
+        let fixed = self.tensors.get(FIXED).filter(|_| beside_fixed);
         let unexpected: Vec<String> = self
             .tensors
             .keys()
