@@ -71,6 +71,23 @@ impl SavedCalibration {
         Self::new(found, "cosine", chosen, &CalibrationOptions::default())
     }
 
+    /// That of the cosines of a model: the file that is named, or the one beside the model, if there is one.
+    pub(crate) fn of_model(model: &Path, named: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let beside = if model.is_dir() {
+            model.join(CALIBRATION_FILE)
+        } else {
+            model.with_file_name(CALIBRATION_FILE)
+        };
+        let path = match named {
+            Some(path) => path,
+            None if beside.exists() => &beside,
+            None => return Ok(None),
+        };
+        let saved = Self::read(path)?;
+        ensure!(saved.score == "cosine", "{}: is of scores '{}', wanted cosine", path.display(), saved.score);
+        Ok(Some(saved))
+    }
+
     /// Reads and checks a file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;

@@ -110,19 +110,7 @@ fn calibration(arguments: &CompareArguments) -> anyhow::Result<Option<SavedCalib
     if arguments.threshold.is_some() {
         return Ok(None);
     }
-    let beside = if arguments.model.is_dir() {
-        arguments.model.join(CALIBRATION_FILE)
-    } else {
-        arguments.model.with_file_name(CALIBRATION_FILE)
-    };
-    let path = match &arguments.calibration {
-        Some(path) => path,
-        None if beside.exists() => &beside,
-        None => return Ok(None),
-    };
-    let saved = SavedCalibration::read(path)?;
-    ensure!(saved.score == "cosine", "{}: is of scores '{}', wanted cosine", path.display(), saved.score);
-    Ok(Some(saved))
+    SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())
 }
 
 /// Cosine of the two sides' mean directions.

@@ -131,8 +131,6 @@ fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
 }
 
 fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Result<Made> {
-    let path = Model::file(&arguments.model);
-    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let samples = match input {
         Input::Pictures(files) => {
             let each =
@@ -146,7 +144,7 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
         }
     };
     let input_path = std::path::absolute(&arguments.input).unwrap_or_else(|_| arguments.input.clone());
-    let model_file = (bytes.len(), crc32fast::hash(&bytes));
+    let model_file = model.fingerprint().map_or((0, 0), |file| (file.bytes, file.checksum));
     Ok(Made { model: model_file, input: input_path, rows: input.rows(), dim: model.dim(), samples })
 }
 

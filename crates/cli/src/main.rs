@@ -11,6 +11,7 @@ mod data;
 mod embed;
 mod eval;
 mod explain;
+mod export;
 mod interrupt;
 mod judge;
 mod loss;
@@ -40,6 +41,8 @@ enum Command {
     Embed(embed::EmbedArguments),
     /// Are these two the same? Similarity, probability and answer of a trained model; exit status 0 same, 1 different.
     Compare(compare::CompareArguments),
+    /// A trained model as an ONNX file, for other programs and languages.
+    Export(export::ExportArguments),
     /// Judge embeddings that any program computed.
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(*arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Loss(arguments) => loss::run(&arguments),

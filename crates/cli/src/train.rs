@@ -52,9 +52,22 @@ pub(crate) struct TrainArguments {
     /// Margin m, or auto: by the number of classes
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     margin: Option<Amount>,
-    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, mlp, linear, identity [default: small-cnn; linear for a table]
+    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, resnet18, resnet34, resnet50, mlp, linear, identity [default: small-cnn;
+    /// linear for a table]
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
+    /// Begin with these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    weights: Option<PathBuf>,
+    /// Parts of the backbone that are not trained, by the beginning of their parameters' names: conv1,bn1,layer1
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "resume")]
+    freeze: Vec<String>,
+    /// Factor on the learning rate of the backbone
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, conflicts_with = "resume")]
+    backbone_factor: Option<f64>,
+    /// Factors on the learning rate of parts of the backbone: layer4=0.5,fc=1
+    #[arg(long, value_name = "NAME=FACTOR", value_delimiter = ',', value_parser = factor, conflicts_with = "resume")]
+    factors: Vec<(String, f64)>,
     /// Numbers in an embedding; 2 and 3 can be looked at
     #[arg(long, value_name = "DIM")]
     embedding: Option<usize>,
@@ -108,6 +121,12 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `layer4=0.5`.
+fn factor(text: &str) -> Result<(String, f64), String> {
+    let parts = text.split_once('=').and_then(|(name, factor)| Some((name.to_owned(), factor.parse().ok()?)));
+    parts.ok_or_else(|| "wanted the beginning of a parameter's name, = and a number".to_owned())
+}
+
 fn precision(text: &str) -> Result<PrecisionName, String> {
     match text {
         "full" => Ok(PrecisionName::Full),
@@ -147,6 +166,14 @@ impl TrainArguments {
         config.data.built_in |= self.built_in;
         config.data.max_bad = self.max_bad.unwrap_or(config.data.max_bad);
         config.model.backbone = self.backbone.unwrap_or(config.model.backbone);
+        if let Some(path) = &self.weights {
+            config.model.weights = Some(whole(path));
+        }
+        if !self.freeze.is_empty() {
+            config.model.freeze.clone_from(&self.freeze);
+        }
+        config.optimiser.backbone_factor = self.backbone_factor.unwrap_or(config.optimiser.backbone_factor);
+        config.optimiser.factors.extend(self.factors.iter().cloned());
         config.model.embedding = self.embedding.unwrap_or(config.model.embedding);
         config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
         set(&mut config.objective.scale, self.scale);
@@ -194,7 +221,10 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         let prepared = prepare(&config, &mut observer)?;
         return one(&config, &prepared, folder, Start::Resume, &mut observer, &stop);
     }
-    let config = arguments.configuration()?;
+    let mut config = arguments.configuration()?;
+    if let Some(said) = config.resolve_weights()? {
+        observer.message(&said);
+    }
     // Whether the number of numbers in an embedding is anybody's wish.
     let wished = arguments.config.is_some() || arguments.embedding.is_some();
     if arguments.compare.is_empty() {

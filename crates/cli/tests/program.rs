@@ -6,6 +6,8 @@
 mod evaluation;
 #[path = "program/explain.rs"]
 mod explain;
+#[path = "program/models.rs"]
+mod models;
 #[path = "program/vectors.rs"]
 mod vectors;
 

@@ -8,13 +8,13 @@ use widemargin_model::BackboneName;
 use widemargin_model::parameters::Parameter;
 use widemargin_model::tensors;
 
-use crate::{Description, Error, Model, Result};
+use crate::{Description, Error, Fingerprint, Model, Result};
 
 /// Name of a model's file in a run folder.
 pub const MODEL_FILE: &str = "model.safetensors";
 
 /// The one key of the metadata, so that the same model gives the same bytes.
-const KEY: &str = "widemargin";
+const KEY: &str = tensors::METADATA_KEY;
 
 /// The version that is written, and the newest that is read.
 const VERSION: u32 = 1;
@@ -63,15 +63,30 @@ impl Model {
         })?;
         let (header, numbers) = parse(&bytes).map_err(bad)?;
         check_size(&header.description, &numbers).map_err(bad)?;
-        Self::new(header.description, &numbers).map_err(|error| match error {
+        let fingerprint = Fingerprint { bytes: bytes.len(), checksum: crc32fast::hash(&bytes) };
+        let model = Self::new(header.description, &numbers).map_err(|error| match error {
             Error::Model(error) => bad(error.to_string()),
             Error::Data(error) => bad(error.to_string()),
             error => error,
-        })
+        })?;
+        Ok(Self { fingerprint: Some(fingerprint), ..model })
     }
 }
 
-fn parse(bytes: &[u8]) -> std::result::Result<(Header, Vec<Parameter>), String> {
+impl Description {
+    /// Reads the description of a model's file alone.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] for a file that cannot be read or is no model.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bad = |reason: String| Error::BadFile { path: path.to_owned(), reason };
+        let bytes = std::fs::read(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        Ok(header(&bytes).map_err(bad)?.description)
+    }
+}
+
+fn header(bytes: &[u8]) -> std::result::Result<Header, String> {
     let damaged = |error| format!("not a safetensors file, or a damaged one: {error}");
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
@@ -81,8 +96,11 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Header, Vec<Parameter>), String> 
     if version.version != VERSION {
         return Err(format!("found version {}, wanted {VERSION}", version.version));
     }
-    let header =
-        serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))?;
+    serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))
+}
+
+fn parse(bytes: &[u8]) -> std::result::Result<(Header, Vec<Parameter>), String> {
+    let header = header(bytes)?;
     let tensors = tensors::unpack(bytes)?;
     for (name, (_, values)) in &tensors {
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {

@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use widemargin_data::{Normalisation, PictureShape, read_picture};
 use widemargin_model::parameters::{self, Parameter};
+use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, BackboneConfig, Pass};
 use widemargin_objective::normalise;
 
@@ -88,6 +89,16 @@ pub struct Model {
     description: Description,
     backbone: Backbone,
     device: Device,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// What tells one model's file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Its length.
+    pub bytes: usize,
+    /// Its CRC-32.
+    pub checksum: u32,
 }
 
 impl Model {
@@ -101,12 +112,22 @@ impl Model {
         let device = widemargin_model::device::by_name("cpu")?;
         let backbone = Backbone::new(&description.backbone, 0, &device)?;
         let backbone = parameters::with_parameters(backbone, numbers)?;
-        Ok(Self { description, backbone, device })
+        Ok(Self { description, backbone, device, fingerprint: None })
     }
 
     /// What the model takes and how it was trained.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// That of the file that it was loaded from.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
+    /// What the backbone does with normalised samples, step by step with all numbers; see [`Backbone::steps`].
+    pub fn steps(&self) -> Vec<Step> {
+        self.backbone.steps()
     }
 
     /// Numbers in an embedding.

@@ -37,8 +37,12 @@ fn picture(folder: &tempfile::TempDir, name: &str, pixels: &[u8]) -> PathBuf {
 fn every_backbone_comes_back_with_the_same_embeddings() {
     let folder = tempfile::tempdir().unwrap();
     for name in BackboneName::ALL {
+        // the deeper ones are the same code with more blocks
+        if matches!(name, BackboneName::Iresnet34 | BackboneName::Iresnet50 | BackboneName::Resnet34) {
+            continue;
+        }
         let mut description = description(name);
-        if name.as_str().starts_with("iresnet") {
+        if name.as_str().contains("resnet") {
             description.backbone.input = InputShape { channels: 1, height: 16, width: 16 };
         }
         let numbers = numbers(&description);
@@ -46,6 +50,10 @@ fn every_backbone_comes_back_with_the_same_embeddings() {
         Model::write(&path, &description, &numbers).unwrap();
         let (made, read) = (Model::new(description.clone(), &numbers).unwrap(), Model::load(&path).unwrap());
         assert_eq!(read.description(), &description);
+        assert_eq!(Description::read(&path).unwrap(), description);
+        let bytes = std::fs::read(&path).unwrap();
+        let fingerprint = Fingerprint { bytes: bytes.len(), checksum: crc32fast::hash(&bytes) };
+        assert_eq!((read.fingerprint(), made.fingerprint()), (Some(fingerprint), None));
         let pixels: Vec<u8> = (0..3 * description.shape().values()).map(|at| (at * at % 251) as u8).collect();
         let (wanted, found) = (made.embed_pixels(&pixels).unwrap(), read.embed_pixels(&pixels).unwrap());
         assert_eq!(found, wanted, "{name}");

@@ -1,11 +1,12 @@
-//! Prints the rate of the convolution kernels at the shapes of `small-cnn`, in GFLOP/s, medians of several rounds.
+//! Prints the rate of the convolution kernels at the shapes of `small-cnn` and of the stem of `resnet*`, in GFLOP/s, medians of several rounds.
 //!
 //! `cargo run --release -p widemargin-kernels --example convolution_rate`
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::time::Instant;
 use widemargin_kernels::convolution::{self, ConvolutionShape};
-use widemargin_kernels::{batch_norm, detected, pooling};
+use widemargin_kernels::pooling::{self, PoolShape};
+use widemargin_kernels::{batch_norm, detected};
 
 fn median(rounds: usize, mut work: impl FnMut()) -> f64 {
     work();
@@ -22,32 +23,38 @@ fn median(rounds: usize, mut work: impl FnMut()) -> f64 {
 
 fn main() {
     println!("{:?}, {} threads", detected(), rayon_threads());
-    for (in_channels, out_channels, side) in
-        [(1, 32, 28), (32, 32, 28), (32, 64, 14), (64, 64, 14), (256, 256, 7)]
-    {
+    for (batch, in_channels, out_channels, side, kernel, stride) in [
+        (128, 1, 32, 28, 3, 1),
+        (128, 32, 32, 28, 3, 1),
+        (128, 32, 64, 14, 3, 1),
+        (128, 64, 64, 14, 3, 1),
+        (128, 256, 256, 7, 3, 1),
+        (32, 3, 64, 112, 7, 2),
+        (32, 64, 256, 28, 1, 1),
+    ] {
         let shape = ConvolutionShape {
-            batch: 128,
+            batch,
             in_channels,
             height: side,
             width: side,
             out_channels,
-            kernel: 3,
-            stride: 1,
-            padding: 1,
+            kernel,
+            stride,
+            padding: kernel / 2,
         };
         let input = vec![0.5; shape.input_len()];
         let weights = vec![0.25; shape.weights_len()];
         let mut output = vec![0.0; shape.output_len()];
         let mut input_gradient = vec![0.0; shape.input_len()];
         let mut weight_gradient = vec![0.0; shape.weights_len()];
-        let work = 2.0 * (shape.output_len() * in_channels * 9) as f64;
+        let work = 2.0 * (shape.output_len() * in_channels * kernel * kernel) as f64;
         let forward = median(15, || convolution::forward(&shape, &input, &weights, &mut output));
         let by_input =
             median(15, || convolution::input_gradient(&shape, &output, &weights, &mut input_gradient));
         let by_weights =
             median(15, || convolution::weight_gradient(&shape, &input, &output, &mut weight_gradient));
         println!(
-            "{in_channels:4} -> {out_channels:4} at {side:2}: ms forward {:.1}, input gradient {:.1}, weight gradient {:.1}; GFLOP/s {:.0}, {:.0}, {:.0}",
+            "{kernel} x {kernel} / {stride}, {in_channels:4} -> {out_channels:4} at {side:3}: ms forward {:.1}, input gradient {:.1}, weight gradient {:.1}; GFLOP/s {:.0}, {:.0}, {:.0}",
             forward * 1e3,
             by_input * 1e3,
             by_weights * 1e3,
@@ -74,12 +81,26 @@ fn main() {
             backward * 1e3
         );
         let side = (positions as f64).sqrt() as usize;
-        let pool = pooling::PoolShape { planes: 128 * channels, height: side, width: side, size: 2 };
-        let (values, chosen) = pooling::maximum(pool, &input);
-        let forward = median(15, || drop(pooling::maximum(pool, &input)));
-        let backward = median(15, || drop(pooling::maximum_gradient(pool, &values, &chosen)));
-        println!("pool: ms forward {:.1}, backward {:.1}", forward * 1e3, backward * 1e3);
+        let planes = 128 * channels;
+        pool(PoolShape { planes, height: side, width: side, size: 2, stride: 2, padding: 0 }, &input);
     }
+    let stem = PoolShape { planes: 32 * 64, height: 56, width: 56, size: 3, stride: 2, padding: 1 };
+    let input: Vec<f32> = (0..stem.planes * 56 * 56).map(|at| (at * 7919 % 101) as f32).collect();
+    pool(stem, &input);
+}
+
+fn pool(shape: PoolShape, input: &[f32]) {
+    let (values, chosen) = pooling::maximum(shape, input);
+    let forward = median(15, || drop(pooling::maximum(shape, input)));
+    let backward = median(15, || drop(pooling::maximum_gradient(shape, &values, &chosen)));
+    println!(
+        "pool {} / {} at {}: ms forward {:.1}, backward {:.1}",
+        shape.size,
+        shape.stride,
+        shape.height,
+        forward * 1e3,
+        backward * 1e3
+    );
 }
 
 fn rayon_threads() -> usize {

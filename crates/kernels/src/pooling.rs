@@ -1,10 +1,11 @@
-//! Maximum pooling over squares that do not overlap.
+//! Maximum pooling over squares, side by side or overlapping, with or without a border.
 
 use rayon::prelude::*;
 
 /// Planes (batch times channels) of `height` rows and `width` columns, pooled in squares of `size`.
 ///
-/// Rows and columns that do not fill a square at the lower and right edge are left out, as PyTorch's `MaxPool2d(size)` does.
+/// Squares begin `stride` apart, the first `padding` before the edge. What lies outside the plane is never the largest. Rows and columns
+/// that do not fill a square at the lower and right edge are left out, as PyTorch's `MaxPool2d(size, stride, padding)` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {
     /// Batch times channels.
@@ -15,17 +16,25 @@ pub struct PoolShape {
     pub width: usize,
     /// Rows and columns of a square, 1 to 15.
     pub size: usize,
+    /// Rows and columns from one square to the next, at least 1.
+    pub stride: usize,
+    /// Rows and columns of the border, at most half of `size`, so that no square lies in it altogether.
+    pub padding: usize,
 }
 
 impl PoolShape {
     /// Rows of the output.
     pub fn out_height(&self) -> usize {
-        self.height / self.size
+        self.squares(self.height)
     }
 
     /// Columns of the output.
     pub fn out_width(&self) -> usize {
-        self.width / self.size
+        self.squares(self.width)
+    }
+
+    fn squares(&self, side: usize) -> usize {
+        (side + 2 * self.padding).checked_sub(self.size).map_or(0, |rest| rest / self.stride + 1)
     }
 
     fn input_plane(&self) -> usize {
@@ -35,6 +44,19 @@ impl PoolShape {
     fn output_plane(&self) -> usize {
         self.out_height() * self.out_width()
     }
+
+    /// Places of a side of length `side` that square `at` covers, and how many of its own come before the first.
+    fn covered(&self, at: usize, side: usize) -> (std::ops::Range<usize>, usize) {
+        let begin = at * self.stride;
+        let first = begin.saturating_sub(self.padding);
+        (first..(begin + self.size - self.padding).min(side), first + self.padding - begin)
+    }
+
+    fn check(&self) {
+        assert!((1..=15).contains(&self.size), "a pooling square has 1 to 15 rows: {self:?}");
+        assert!(self.stride > 0, "pooling squares are at least 1 apart: {self:?}");
+        assert!(self.padding * 2 <= self.size, "a border of at most half a pooling square: {self:?}");
+    }
 }
 
 /// The largest value of each square, and which it was (`row * size + column` within the square, the first of equals).
@@ -42,16 +64,17 @@ impl PoolShape {
 /// A square with a NaN gives that NaN, so that a fault upstream is not hidden.
 ///
 /// # Panics
-/// If `input` has another length than `shape` says or the size is outside 1 to 15.
+/// If `input` has another length than `shape` says, or size, stride or padding are out of their range.
 pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
-    assert!((1..=15).contains(&shape.size), "a pooling square has 1 to 15 rows: {shape:?}");
+    shape.check();
     assert_eq!(input.len(), shape.planes * shape.input_plane(), "input of a pooling {shape:?}");
     let mut values = vec![0.0; shape.planes * shape.output_plane()];
     let mut chosen = vec![0u8; values.len()];
     if values.is_empty() {
         return (values, chosen);
     }
-    let (size, width) = (shape.size, shape.width);
+    let width = shape.width;
+    let pairs = (shape.size, shape.stride, shape.padding) == (2, 2, 0);
     values
         .par_chunks_mut(shape.output_plane())
         .zip(chosen.par_chunks_mut(shape.output_plane()))
@@ -60,23 +83,36 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
             let rows =
                 values.chunks_exact_mut(shape.out_width()).zip(chosen.chunks_exact_mut(shape.out_width()));
             for (row, (values, chosen)) in rows.enumerate() {
-                let input = &input[row * size * width..][..size * width];
-                if size == 2 {
-                    let (upper, lower) = input.split_at(width);
+                if pairs {
+                    let (upper, lower) = input[row * 2 * width..][..2 * width].split_at(width);
                     let squares = upper.chunks_exact(2).zip(lower.chunks_exact(2));
                     for ((value, chosen), (upper, lower)) in values.iter_mut().zip(chosen).zip(squares) {
                         (*value, *chosen) = largest([upper[0], upper[1], lower[0], lower[1]].into_iter());
                     }
                 } else {
-                    for (column, (value, chosen)) in values.iter_mut().zip(chosen).enumerate() {
-                        let square =
-                            (0..size * size).map(|at| input[at / size * width + column * size + at % size]);
-                        (*value, *chosen) = largest(square);
-                    }
+                    pool_row(shape, row, input, values, chosen);
                 }
             }
         });
     (values, chosen)
+}
+
+/// One row of squares of any size.
+fn pool_row(shape: PoolShape, row: usize, input: &[f32], values: &mut [f32], chosen: &mut [u8]) {
+    let (rows, rows_before) = shape.covered(row, shape.height);
+    for (column, (value, chosen)) in values.iter_mut().zip(chosen).enumerate() {
+        let (columns, columns_before) = shape.covered(column, shape.width);
+        let mut best = (f32::NEG_INFINITY, rows_before * shape.size + columns_before);
+        for (row, at) in rows.clone().zip(rows_before..) {
+            let line = &input[row * shape.width..][columns.clone()];
+            for (found, at) in line.iter().zip(at * shape.size + columns_before..) {
+                if *found > best.0 || found.is_nan() {
+                    best = (*found, at);
+                }
+            }
+        }
+        (*value, *chosen) = (best.0, best.1 as u8);
+    }
 }
 
 #[inline(always)]
@@ -90,11 +126,13 @@ fn largest(square: impl Iterator<Item = f32>) -> (f32, u8) {
     best
 }
 
-/// The gradient of [`maximum`]: each output gradient goes to the value that was chosen, the others get zero.
+/// The gradient of [`maximum`]: each output gradient goes to the value that was chosen, where squares overlap their sum; the others get
+/// zero.
 ///
 /// # Panics
 /// If a slice has another length than `shape` says.
 pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]) -> Vec<f32> {
+    shape.check();
     assert_eq!(
         output_gradient.len(),
         shape.planes * shape.output_plane(),
@@ -105,7 +143,7 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
     if output_gradient.is_empty() {
         return gradient;
     }
-    let (size, width) = (shape.size, shape.width);
+    let (size, stride, padding, width) = (shape.size, shape.stride, shape.padding, shape.width);
     gradient
         .par_chunks_mut(shape.input_plane())
         .zip(output_gradient.par_chunks(shape.output_plane()))
@@ -114,7 +152,9 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
             for (at, (output, chosen)) in output.iter().zip(chosen).enumerate() {
                 let (row, column) = (at / shape.out_width(), at % shape.out_width());
                 let chosen = usize::from(*chosen);
-                gradient[(row * size + chosen / size) * width + column * size + chosen % size] = *output;
+                let row = row * stride + chosen / size - padding;
+                let column = column * stride + chosen % size - padding;
+                gradient[row * width + column] += *output;
             }
         });
     gradient
@@ -124,42 +164,59 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
 mod tests {
     use super::*;
 
+    /// Against a search of every place of every square, one after the other.
     fn check(shape: PoolShape) {
         let input: Vec<f32> =
             (0..shape.planes * shape.input_plane()).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
         let (values, chosen) = maximum(shape, &input);
-        let gradient = maximum_gradient(shape, &values, &chosen);
-        let mut covered = 0;
-        for plane in 0..shape.planes {
-            for row in 0..shape.out_height() {
-                for column in 0..shape.out_width() {
-                    let at = |i: usize| {
-                        let (r, c) =
-                            (row * shape.size + i / shape.size, column * shape.size + i % shape.size);
-                        (plane * shape.height + r) * shape.width + c
-                    };
-                    let squares = (0..shape.size * shape.size).map(|i| input[at(i)]);
-                    let wanted = squares.fold(f32::MIN, f32::max);
-                    let out = (plane * shape.out_height() + row) * shape.out_width() + column;
-                    assert_eq!(values[out], wanted, "{shape:?}");
-                    assert_eq!(gradient[at(usize::from(chosen[out]))], wanted);
-                    covered += usize::from(wanted != 0.0);
+        let output_gradient: Vec<f32> = (0..values.len()).map(|at| (at % 17) as f32 - 8.0).collect();
+        let gradient = maximum_gradient(shape, &output_gradient, &chosen);
+        let mut wanted_gradient = vec![0.0; input.len()];
+        let inside = |at: usize, within: usize, side: usize| {
+            (at * shape.stride + within).checked_sub(shape.padding).filter(|place| *place < side)
+        };
+        for (out, value) in values.iter().enumerate() {
+            let (plane, place) = (out / shape.output_plane(), out % shape.output_plane());
+            let (row, column) = (place / shape.out_width(), place % shape.out_width());
+            let mut best: Option<usize> = None;
+            for within in 0..shape.size * shape.size {
+                let row = inside(row, within / shape.size, shape.height);
+                let column = inside(column, within % shape.size, shape.width);
+                let (Some(row), Some(column)) = (row, column) else { continue };
+                let at = (plane * shape.height + row) * shape.width + column;
+                if best.is_none_or(|best| input[at] > input[best]) {
+                    best = Some(at);
                 }
             }
+            let best = best.expect("no square lies outside");
+            assert_eq!(*value, input[best], "{shape:?}");
+            wanted_gradient[best] += output_gradient[out];
         }
-        assert_eq!(gradient.iter().filter(|v| **v != 0.0).count(), covered, "nothing else has a gradient");
+        assert_eq!(gradient, wanted_gradient, "{shape:?}");
     }
 
     #[test]
     fn every_square_gives_its_largest() {
         for (height, width, size) in [(4, 4, 2), (5, 7, 2), (1, 1, 1), (9, 6, 3), (3, 3, 4), (14, 14, 2)] {
-            check(PoolShape { planes: 3, height, width, size });
+            check(PoolShape { planes: 3, height, width, size, stride: size, padding: 0 });
+        }
+    }
+
+    #[test]
+    fn squares_may_overlap_and_hang_over_the_edge() {
+        for (height, width) in [(1, 1), (2, 3), (7, 4), (8, 9), (14, 14)] {
+            for (size, stride, padding) in [(3, 2, 1), (3, 1, 1), (2, 1, 0), (2, 3, 1), (5, 2, 2)] {
+                check(PoolShape { planes: 2, height, width, size, stride, padding });
+            }
         }
     }
 
     #[test]
     fn nan_is_not_hidden() {
-        let shape = PoolShape { planes: 1, height: 2, width: 2, size: 2 };
+        let shape = PoolShape { planes: 1, height: 2, width: 2, size: 2, stride: 2, padding: 0 };
+        assert!(maximum(shape, &[1.0, f32::NAN, 0.0, -1.0]).0[0].is_nan());
+        assert_eq!(maximum(shape, &[f32::NEG_INFINITY; 4]).0[0], f32::NEG_INFINITY);
+        let shape = PoolShape { size: 3, padding: 1, ..shape };
         assert!(maximum(shape, &[1.0, f32::NAN, 0.0, -1.0]).0[0].is_nan());
         assert_eq!(maximum(shape, &[f32::NEG_INFINITY; 4]).0[0], f32::NEG_INFINITY);
     }

@@ -34,6 +34,14 @@ pub enum Error {
         /// What the backbone needs.
         wanted: String,
     },
+    /// A file of weights that cannot be read or does not fit the backbone.
+    #[error("{}: {reason}", path.display())]
+    BadWeights {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What was found and wanted.
+        reason: String,
+    },
     /// The named device is not there.
     #[error("device '{name}' {reason}; this program can use: {known}")]
     UnknownDevice {

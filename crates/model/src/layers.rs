@@ -2,7 +2,7 @@
 
 use crate::operations::{self, NormalisationParameters};
 use crate::parameters::host_values;
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -24,7 +24,7 @@ pub enum Pass {
 const MOMENTUM: f32 = 0.1;
 
 /// Added to the variance, as PyTorch's default.
-const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 /// First slope of a PReLU (He et al., 2015).
 const FIRST_SLOPE: f32 = 0.25;
@@ -48,9 +48,9 @@ fn normal_tensor<const D: usize>(
 /// A convolution without bias: one always stands before or behind a normalisation.
 #[derive(Module, Debug)]
 pub struct Convolution {
-    weight: Param<Tensor<4>>,
-    stride: usize,
-    padding: usize,
+    pub(crate) weight: Param<Tensor<4>>,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
 }
 
 impl Convolution {
@@ -75,28 +75,42 @@ impl Convolution {
     }
 }
 
-/// Batch normalisation, with or without an affine part, with or without a PReLU behind it.
+/// Batch normalisation, with or without an affine part, with or without a PReLU or a rectifier behind it.
 #[derive(Module, Debug)]
 pub struct Normalisation {
-    weight: Option<Param<Tensor<1>>>,
-    bias: Option<Param<Tensor<1>>>,
-    slope: Option<Param<Tensor<1>>>,
-    running_mean: RunningState<Tensor<1>>,
-    running_variance: RunningState<Tensor<1>>,
+    pub(crate) weight: Option<Param<Tensor<1>>>,
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+    pub(crate) slope: Option<Param<Tensor<1>>>,
+    pub(crate) running_mean: RunningState<Tensor<1>>,
+    pub(crate) running_variance: RunningState<Tensor<1>>,
+    /// A slope of 0 that is not learnt.
+    pub(crate) rectified: bool,
+    /// Whether training normalises by the running statistics too, and leaves them as they are.
+    frozen: Param<Flag>,
 }
 
 impl Normalisation {
     /// With weight 1 and bias 0 to learn.
     pub fn new(channels: usize, device: &Device) -> Self {
-        let constant =
-            |value: f32| Some(Param::from_data(TensorData::new(vec![value; channels], [channels]), device));
-        Self { weight: constant(1.0), bias: constant(0.0), ..Self::plain(channels, device) }
+        let weight = Param::from_data(TensorData::new(vec![1.0f32; channels], [channels]), device);
+        Self { weight: Some(weight), ..Self::shifted(channels, device) }
     }
 
     /// With weight and bias, and a PReLU of one slope a channel.
     pub fn with_prelu(channels: usize, device: &Device) -> Self {
         let slope = Param::from_data(TensorData::new(vec![FIRST_SLOPE; channels], [channels]), device);
         Self { slope: Some(slope), ..Self::new(channels, device) }
+    }
+
+    /// With weight and bias, and `max(x, 0)`.
+    pub fn rectified(channels: usize, device: &Device) -> Self {
+        Self { rectified: true, ..Self::new(channels, device) }
+    }
+
+    /// With bias 0 to learn, and no weight.
+    pub fn shifted(channels: usize, device: &Device) -> Self {
+        let bias = Param::from_data(TensorData::new(vec![0.0f32; channels], [channels]), device);
+        Self { bias: Some(bias), ..Self::plain(channels, device) }
     }
 
     /// Nothing to learn.
@@ -108,6 +122,8 @@ impl Normalisation {
             slope: None,
             running_mean: RunningState::new(Tensor::zeros([channels], &inner)),
             running_variance: RunningState::new(Tensor::ones([channels], &inner)),
+            rectified: false,
+            frozen: Param::from_bool(false),
         }
     }
 
@@ -117,10 +133,14 @@ impl Normalisation {
         let parameters = NormalisationParameters {
             weight: value(&self.weight),
             bias: value(&self.bias),
-            slope: value(&self.slope),
+            slope: if self.rectified {
+                Some(Tensor::zeros(self.running_mean.value().dims(), &input.device()))
+            } else {
+                value(&self.slope)
+            },
         };
         match pass {
-            Pass::Training { .. } => {
+            Pass::Training { .. } if !self.frozen.val().is_enabled() => {
                 let (mean, variance) = operations::batch_statistics(&input);
                 let dims = input.dims();
                 let count = (dims.iter().product::<usize>() / dims[1].max(1)) as f32;
@@ -130,7 +150,7 @@ impl Normalisation {
                 follow(&self.running_variance, &variance, unbiased);
                 operations::normalise(input, &mean, &variance, EPSILON, &parameters, true)
             }
-            Pass::Inference => {
+            Pass::Training { .. } | Pass::Inference => {
                 let (mean, variance) =
                     (host_values(self.running_mean.value()), host_values(self.running_variance.value()));
                 operations::normalise(input, &mean, &variance, EPSILON, &parameters, false)
@@ -156,8 +176,8 @@ fn follow(running: &RunningState<Tensor<1>>, batch: &[f32], factor: f32) {
 /// `input * weight + bias`, weight `[inputs, outputs]`.
 #[derive(Module, Debug)]
 pub struct FullyConnected {
-    weight: Param<Tensor<2>>,
-    bias: Param<Tensor<1>>,
+    pub(crate) weight: Param<Tensor<2>>,
+    pub(crate) bias: Param<Tensor<1>>,
 }
 
 impl FullyConnected {

@@ -15,7 +15,10 @@ pub mod layers;
 pub mod objectives;
 pub mod operations;
 pub mod parameters;
+pub mod steps;
 pub mod tensors;
+mod walk;
+pub mod weights;
 
 pub use backbones::{Backbone, BackboneConfig, BackboneName, InputShape};
 pub use error::Error;

@@ -1,7 +1,7 @@
 //! A module's numbers as plain named vectors: out, in, and their gradients.
 
 use crate::Error;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use std::collections::BTreeMap;
 
@@ -156,12 +156,51 @@ impl ModuleMapper for Loader<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.join(".");
         let Some(stored) = self.by_name.get(name.as_str()) else { return param };
-        let learnt = role(&name, D) != Role::Buffer;
         param.map(|old| {
             let data = TensorData::new(stored.values.clone(), stored.shape.clone());
             let new = Tensor::from_data(data, &old.device());
-            if learnt && new.is_autodiff() { new.require_grad() } else { new }
+            // neither buffers nor what is frozen have a gradient
+            if old.is_require_grad() { new.require_grad() } else { new }
         })
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
+
+/// `module` with those parameters frozen whose name `frozen` is true of: they get no gradient, and a normalisation whose running mean is
+/// frozen normalises by its running statistics in training too and leaves them as they are. What lies in front of the first
+/// parameter that is learnt is then left out of the backward pass.
+pub fn freeze<M: Module>(module: M, frozen: &dyn Fn(&str) -> bool) -> M {
+    module.map(&mut Freezer { path: Vec::new(), frozen })
+}
+
+struct Freezer<'a> {
+    path: Vec<String>,
+    frozen: &'a dyn Fn(&str) -> bool,
+}
+
+impl ModuleMapper for Freezer<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        if role(&name, D) != Role::Buffer && (self.frozen)(&name) {
+            param.set_require_grad(false)
+        } else {
+            param
+        }
+    }
+
+    /// The flag of a normalisation, which stands beside its running statistics.
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        let Some((_, above)) = self.path.split_last() else { return flag };
+        let beside = [above, &["running_mean".to_owned()]].concat().join(".");
+        let value = (self.frozen)(&beside);
+        flag.with_value(value)
     }
 
     fn enter_module(&mut self, name: &str, _container: &str) {

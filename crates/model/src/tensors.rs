@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::parameters::{Parameter, Role};
 
+/// The key of safetensors metadata that says that this program wrote the file of a model.
+pub const METADATA_KEY: &str = "widemargin";
+
 /// Named tensors of `f32`.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 

@@ -9,6 +9,7 @@ mod objective;
 mod read;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
@@ -105,7 +106,7 @@ impl DataConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// `small-cnn`, `iresnet18`, `iresnet34`, `iresnet50`, `mlp`, `linear` or `identity`.
+    /// `small-cnn`, `iresnet18`, `iresnet34`, `iresnet50`, `resnet18`, `resnet34`, `resnet50`, `mlp`, `linear` or `identity`.
     pub backbone: BackboneName,
     /// Numbers in an embedding, 1 to 65536; 2 and 3 give the figure on the circle or sphere.
     pub embedding: usize,
@@ -113,11 +114,35 @@ pub struct ModelConfig {
     pub dropout: f32,
     /// Widths of the hidden layers of `mlp`.
     pub hidden: Vec<usize>,
+    /// Weights to begin with: a safetensors file of PyTorch weights, or a model of this program. Read when a run starts, not when it is
+    /// resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// Beginnings of the names of parameters that are not trained, this program's names or PyTorch's; normalisations among them keep
+    /// their running statistics and normalise by them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
+    /// What pixels are normalised by, one mean a channel; without it what `weights` were trained with, and without these the mean of
+    /// the training pictures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mean: Vec<f32>,
+    /// The deviations that belong to `mean`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deviation: Vec<f32>,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { backbone: BackboneName::SmallCnn, embedding: 128, dropout: 0.0, hidden: vec![512] }
+        Self {
+            backbone: BackboneName::SmallCnn,
+            embedding: 128,
+            dropout: 0.0,
+            hidden: vec![512],
+            weights: None,
+            freeze: Vec::new(),
+            mean: Vec::new(),
+            deviation: Vec::new(),
+        }
     }
 }
 
@@ -189,6 +214,8 @@ pub struct OptimiserSection {
     pub learning_rate: f64,
     /// Factor on the learning rate of the class centres, above 0.
     pub centres_factor: f64,
+    /// Factor on the learning rate of the backbone, above 0.
+    pub backbone_factor: f64,
     /// Momentum of `sgd`, at least 0 and below 1.
     pub momentum: f64,
     /// Decay of the first moment of `adamw`, at least 0 and below 1.
@@ -201,6 +228,10 @@ pub struct OptimiserSection {
     pub weight_decay: f64,
     /// Longest allowed gradient (norm over all parameters and centres); 0 for no clipping.
     pub clip_norm: f64,
+    /// Factors on the learning rate of parts of the backbone, each above 0, by the beginning of their parameters' names; the longest
+    /// beginning counts, in the place of `backbone_factor`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub factors: BTreeMap<String, f64>,
 }
 
 impl Default for OptimiserSection {
@@ -209,12 +240,14 @@ impl Default for OptimiserSection {
             name: OptimiserName::Sgd,
             learning_rate: 0.1,
             centres_factor: 1.0,
+            backbone_factor: 1.0,
             momentum: 0.9,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
             weight_decay: 5e-4,
             clip_norm: 0.0,
+            factors: BTreeMap::new(),
         }
     }
 }
@@ -383,7 +416,9 @@ impl Config {
         let text = |config: &Self| toml::to_string(config);
         text(self).unwrap_or_else(|_| {
             let mut rest = self.clone();
-            for path in [&mut rest.data.path, &mut rest.data.labels].into_iter().flatten() {
+            for path in
+                [&mut rest.data.path, &mut rest.data.labels, &mut rest.model.weights].into_iter().flatten()
+            {
                 *path = path.to_string_lossy().into_owned().into();
             }
             text(&rest).expect("numbers, Unicode texts and lists of them always have a TOML form")

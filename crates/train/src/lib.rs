@@ -9,6 +9,7 @@ pub mod config;
 mod criterion;
 mod error;
 mod events;
+mod fine_tuning;
 pub mod log;
 mod measure;
 mod prepare;

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
+use crate::fine_tuning;
 use widemargin_data::{
     Augment, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet,
     SampleSet, Sampler, TrainingSamples, VectorOptions, VectorSet,
@@ -66,7 +67,16 @@ impl Prepared {
             unseen.extend(split.unseen_samples(&set, Part::Train));
             unseen.sort_unstable();
         }
-        let normalisation = set.normalisation(&training.samples)?;
+        let normalisation = match fine_tuning::normalisation(config)? {
+            Some(chosen) => {
+                chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {
+                    key: "model.mean".to_owned(),
+                    message: format!("{error}, as the data has them"),
+                })?;
+                chosen
+            }
+            None => set.normalisation(&training.samples)?,
+        };
         Ok(Self { set, split, training, known, unseen, normalisation })
     }
 

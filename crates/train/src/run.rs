@@ -81,6 +81,9 @@ pub fn train(
             if folder.exists() {
                 return Err(Error::RunFolderExists(folder.to_owned()));
             }
+            for said in trainer.take_weights(config)? {
+                observer.message(&said);
+            }
             create_folders(folder)?;
             write_atomic(folder.join(CONFIGURATION), config.to_toml().as_bytes())?;
             RunLog::create(folder)?

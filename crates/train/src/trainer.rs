@@ -3,7 +3,7 @@
 use crate::checkpoint::Parts;
 use crate::config::{Config, OptimiserName, PrecisionName};
 use crate::criterion::{Criterion, CriterionState};
-use crate::{Error, Prepared};
+use crate::{Error, Prepared, fine_tuning};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::path::Path;
 use widemargin_data::{Batch, SampleSet, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_head::{Diagnostics, HeadConfig, HeadError, HeadTensor, MatRef, Optimiser, OptimiserConfig};
-use widemargin_model::parameters::{self, Role};
+use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::tensors::{self, Tensors};
 use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
 use widemargin_objective::normalise;
@@ -33,7 +33,9 @@ const HALF_PRECISION_LOSS_SCALE: f32 = 1024.0;
 pub struct Trainer {
     backbone: Backbone,
     criterion: Criterion,
-    /// One for each learnt parameter of the backbone, in the order of [`parameters::parameters`].
+    /// Factors on the learning rate, one for each of [`parameters::parameters`]; `None` for what is not trained.
+    factors: Vec<Option<f64>>,
+    /// One for each parameter that is trained, in the same order.
     optimisers: Vec<Optimiser>,
     centres_factor: f64,
     clip_norm: f64,
@@ -75,6 +77,14 @@ fn optimiser(config: &Config, decayed: bool) -> OptimiserConfig {
     }
 }
 
+/// Those of `all` that are trained, with their factors.
+fn trained<'a>(
+    all: &'a [Parameter],
+    factors: &'a [Option<f64>],
+) -> impl Iterator<Item = (&'a Parameter, f64)> {
+    all.iter().zip(factors).filter_map(|(parameter, factor)| factor.map(|factor| (parameter, factor)))
+}
+
 impl Trainer {
     /// A backbone and a head with their first weights, for pictures like those of `prepared`.
     ///
@@ -99,9 +109,11 @@ impl Trainer {
         };
         let seed = config.training.seed;
         let backbone = Backbone::new(&model, seed, &device)?;
-        let learnt = parameters::parameters(&backbone).into_iter().filter(|p| p.role != Role::Buffer);
-        let optimisers = learnt
-            .map(|p| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
+        let backbone = parameters::freeze(backbone, &|name| fine_tuning::is_frozen(config, name));
+        let all = parameters::parameters(&backbone);
+        let factors = fine_tuning::factors(config, &all)?;
+        let optimisers = trained(&all, &factors)
+            .map(|(p, _)| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
             .collect::<Result<Vec<_>, _>>()?;
         let classes = prepared.split.known().len();
         let objective = config.objective.build(Some(classes))?;
@@ -118,6 +130,7 @@ impl Trainer {
         Ok(Self {
             backbone,
             criterion,
+            factors,
             optimisers,
             centres_factor: config.optimiser.centres_factor,
             clip_norm: config.optimiser.clip_norm,
@@ -126,6 +139,16 @@ impl Trainer {
             device,
             half,
         })
+    }
+
+    /// Takes the configured weights into the backbone, if there are any; gives what is to be said about them.
+    ///
+    /// # Errors
+    /// If they cannot be read or do not fit.
+    pub fn take_weights(&mut self, config: &Config) -> Result<Vec<String>, Error> {
+        let (backbone, said) = fine_tuning::weights_in(config, self.backbone.clone())?;
+        self.backbone = backbone;
+        Ok(said)
     }
 
     /// What the embeddings are trained by.
@@ -190,6 +213,7 @@ impl Trainer {
             }
         };
 
+        let mut all = parameters::parameters(&self.backbone);
         let mut gradients = Vec::new();
         if !self.optimisers.is_empty() {
             let scale = if self.half.is_some() { HALF_PRECISION_LOSS_SCALE } else { 1.0 };
@@ -197,13 +221,15 @@ impl Trainer {
             let gradient = TensorData::new(gradient, [count, self.criterion.dim()]);
             let surrogate = (embeddings * Tensor::<2>::from_data(gradient, &self.device)).sum();
             gradients = parameters::gradients(&self.backbone, &mut surrogate.backward());
+            let of_learnt = all.iter().zip(&self.factors).filter(|(p, _)| p.role != Role::Buffer);
+            let mut kept = of_learnt.map(|(_, factor)| factor.is_some());
+            gradients.retain(|_| kept.next().unwrap_or(true));
             if scale != 1.0 {
                 gradients.iter_mut().flatten().for_each(|value| *value /= scale);
             }
         }
-        let mut all = parameters::parameters(&self.backbone);
         let mut squares = Vec::new();
-        for (gradient, parameter) in gradients.iter().zip(all.iter().filter(|p| p.role != Role::Buffer)) {
+        for (gradient, (parameter, _)) in gradients.iter().zip(trained(&all, &self.factors)) {
             let own: f64 = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
             if !own.is_finite() {
                 return Err(not_finite(format!("the gradient of {}", parameter.name)));
@@ -222,9 +248,10 @@ impl Trainer {
             _ => 1.0,
         };
 
-        let learnt = all.iter_mut().filter(|p| p.role != Role::Buffer);
-        for ((parameter, gradient), optimiser) in learnt.zip(&gradients).zip(&mut self.optimisers) {
-            optimiser.step(&mut parameter.values, gradient, learning_rate, factor);
+        let moved =
+            all.iter_mut().zip(&self.factors).filter_map(|(p, factor)| factor.map(|factor| (p, factor)));
+        for (((parameter, own), gradient), optimiser) in moved.zip(&gradients).zip(&mut self.optimisers) {
+            optimiser.step(&mut parameter.values, gradient, learning_rate * own, factor);
         }
         self.backbone = parameters::with_parameters(self.backbone.clone(), &all)?;
         let centres_rate = learning_rate * self.centres_factor;
@@ -327,8 +354,7 @@ impl Trainer {
         let all = parameters::parameters(&self.backbone);
         let model = tensors::of_parameters(&all);
         let mut memories = Tensors::new();
-        let learnt = all.iter().filter(|p| p.role != Role::Buffer);
-        for (parameter, optimiser) in learnt.zip(&self.optimisers) {
+        for ((parameter, _), optimiser) in trained(&all, &self.factors).zip(&self.optimisers) {
             for (memory, values) in optimiser.memory() {
                 let name = format!("{}/{memory}", parameter.name);
                 memories.insert(name, (parameter.shape.clone(), values.to_vec()));
@@ -364,8 +390,8 @@ impl Trainer {
 
         let mut memories =
             tensors::unpack(part("optimiser")?).map_err(|error| format!("optimiser: {error}"))?;
-        let learnt: Vec<_> =
-            parameters::parameters(&backbone).into_iter().filter(|p| p.role != Role::Buffer).collect();
+        let all = parameters::parameters(&backbone);
+        let learnt: Vec<&Parameter> = trained(&all, &self.factors).map(|(parameter, _)| parameter).collect();
         if progress.optimiser_steps.len() != learnt.len() {
             return Err(format!(
                 "progress: {} optimisers, wanted {}",

@@ -8,6 +8,7 @@
 //! | [`glyphs`] | characters drawn with installed fonts: many real classes |
 //! | [`model`] | backbones as Burn modules |
 //! | [`embedder`] | a trained model in use: pictures to embeddings |
+//! | [`onnx`] | a trained model as an ONNX file |
 //! | [`train`] | the training loop with checkpoints and exact resume |
 //! | [`eval`] | verification, retrieval, clustering, calibration and geometry on embeddings |
 //! | [`report`] | figures and pages |
@@ -20,5 +21,6 @@ pub use widemargin_glyphs as glyphs;
 pub use widemargin_head as head;
 pub use widemargin_model as model;
 pub use widemargin_objective as objective;
+pub use widemargin_onnx as onnx;
 pub use widemargin_report as report;
 pub use widemargin_train as train;

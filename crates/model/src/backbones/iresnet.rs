@@ -2,12 +2,14 @@
 //!
 //! Blocks are BN - conv - BN - PReLU - conv - BN with an identity or a projected short cut (Duta et al., Improved Residual Networks,
 //! 2020, section 3; in the arrangement that ArcFace's authors train: Deng et al., 2019, section 3.1); no pooling at the
-//! end, but BN - dropout - fully connected - BN without affine part.
+//! end, but BN - dropout - fully connected - BN with a bias and no weight. It is the network of insightface's `iresnet.py`, layer for layer,
+//! and takes its weights ([`crate::weights`]).
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation, Pass};
+use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation};
+use crate::walk::Walk;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 
 /// Channels of the four stages; each begins with a stride of 2.
@@ -39,17 +41,20 @@ impl Block {
         }
     }
 
-    fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<4> {
-        let mut value = self.first.forward(self.first_normalisation.forward(input.clone(), pass));
-        value = self.second.forward(self.middle_normalisation.forward(value, pass));
-        value = self.last_normalisation.forward(value, pass);
+    fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<4> {
+        let mut value = walk.normalisation(&self.first_normalisation, input.clone());
+        value = walk.convolution(&self.first, value);
+        value = walk.normalisation(&self.middle_normalisation, value);
+        value = walk.convolution(&self.second, value);
+        value = walk.normalisation(&self.last_normalisation, value);
         let short = match (&self.short_cut, &self.short_cut_normalisation) {
             (Some(convolution), Some(normalisation)) => {
-                normalisation.forward(convolution.forward(input), pass)
+                let projected = walk.convolution(convolution, input);
+                walk.normalisation(normalisation, projected)
             }
             _ => input,
         };
-        value + short
+        walk.add(value, short)
     }
 }
 
@@ -89,16 +94,20 @@ impl ImprovedResidual {
             last_normalisation: Normalisation::new(inputs, device),
             dropout: Dropout::new(config.dropout),
             embedding: FullyConnected::new(inputs * height * width, config.embedding, random, device),
-            embedding_normalisation: Normalisation::plain(config.embedding, device),
+            embedding_normalisation: Normalisation::shifted(config.embedding, device),
         }
     }
 
-    pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
-        let mut value = self.stem_normalisation.forward(self.stem.forward(input), pass);
+    pub(super) fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
+        let mut value = walk.convolution(&self.stem, input);
+        value = walk.normalisation(&self.stem_normalisation, value);
         for block in &self.blocks {
-            value = block.forward(value, pass);
+            value = block.walk(walk, value);
         }
-        let flat = self.dropout.forward(self.last_normalisation.forward(value, pass), pass).flatten(1, 3);
-        self.embedding_normalisation.forward(self.embedding.forward(flat), pass)
+        value = walk.normalisation(&self.last_normalisation, value);
+        value = walk.dropout(&self.dropout, value);
+        let flat = walk.flatten(value);
+        let embedding = walk.fully_connected(&self.embedding, flat);
+        walk.normalisation(&self.embedding_normalisation, embedding)
     }
 }

@@ -2,15 +2,19 @@
 
 mod iresnet;
 mod perceptron;
+mod resnet;
 mod small_cnn;
 
 use crate::Error;
 use crate::layers::Pass;
 use crate::operations;
+use crate::steps::{Recorder, Step};
+use crate::walk::{Forward, Walk};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use resnet::BlockKind;
 use serde::{Deserialize, Serialize};
 
 /// The backbones that can be asked for.
@@ -25,6 +29,12 @@ pub enum BackboneName {
     Iresnet34,
     /// Improved residual network of 50 layers.
     Iresnet50,
+    /// Residual network of 18 layers.
+    Resnet18,
+    /// Residual network of 34 layers.
+    Resnet34,
+    /// Residual network of 50 layers.
+    Resnet50,
     /// Fully connected layers with batch normalisation and PReLU.
     Mlp,
     /// One matrix.
@@ -35,11 +45,14 @@ pub enum BackboneName {
 
 impl BackboneName {
     /// Every backbone, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::SmallCnn,
         Self::Iresnet18,
         Self::Iresnet34,
         Self::Iresnet50,
+        Self::Resnet18,
+        Self::Resnet34,
+        Self::Resnet50,
         Self::Mlp,
         Self::Linear,
         Self::Identity,
@@ -52,10 +65,28 @@ impl BackboneName {
             Self::Iresnet18 => "iresnet18",
             Self::Iresnet34 => "iresnet34",
             Self::Iresnet50 => "iresnet50",
+            Self::Resnet18 => "resnet18",
+            Self::Resnet34 => "resnet34",
+            Self::Resnet50 => "resnet50",
             Self::Mlp => "mlp",
             Self::Linear => "linear",
             Self::Identity => "identity",
         }
+    }
+
+    /// Blocks of each of the four stages of a residual network; `None` for the others.
+    pub fn depths(self) -> Option<[usize; 4]> {
+        match self {
+            Self::Iresnet18 | Self::Resnet18 => Some([2, 2, 2, 2]),
+            Self::Iresnet34 | Self::Resnet34 | Self::Resnet50 => Some([3, 4, 6, 3]),
+            Self::Iresnet50 => Some([3, 4, 14, 3]),
+            Self::SmallCnn | Self::Mlp | Self::Linear | Self::Identity => None,
+        }
+    }
+
+    /// Whether it takes a vector as well as a picture.
+    pub fn is_flat(self) -> bool {
+        matches!(self, Self::Mlp | Self::Linear | Self::Identity)
     }
 }
 
@@ -165,6 +196,8 @@ pub enum Backbone {
     SmallCnn(small_cnn::SmallCnn),
     /// See [`BackboneName::Iresnet18`].
     ImprovedResidual(iresnet::ImprovedResidual),
+    /// See [`BackboneName::Resnet18`].
+    Residual(resnet::Residual),
     /// See [`BackboneName::Mlp`], [`BackboneName::Linear`] and [`BackboneName::Identity`].
     Perceptron(perceptron::Perceptron),
 }
@@ -179,14 +212,17 @@ impl Backbone {
         let random = &mut ChaCha8Rng::seed_from_u64(seed);
         Ok(match config.name {
             BackboneName::SmallCnn => Self::SmallCnn(small_cnn::SmallCnn::new(config, random, device)),
-            BackboneName::Iresnet18 => {
-                Self::ImprovedResidual(iresnet::ImprovedResidual::new([2, 2, 2, 2], config, random, device))
+            BackboneName::Iresnet18 | BackboneName::Iresnet34 | BackboneName::Iresnet50 => {
+                let depths = config.name.depths().expect("a residual network");
+                Self::ImprovedResidual(iresnet::ImprovedResidual::new(depths, config, random, device))
             }
-            BackboneName::Iresnet34 => {
-                Self::ImprovedResidual(iresnet::ImprovedResidual::new([3, 4, 6, 3], config, random, device))
-            }
-            BackboneName::Iresnet50 => {
-                Self::ImprovedResidual(iresnet::ImprovedResidual::new([3, 4, 14, 3], config, random, device))
+            BackboneName::Resnet18 | BackboneName::Resnet34 | BackboneName::Resnet50 => {
+                let depths = config.name.depths().expect("a residual network");
+                let kind = match config.name {
+                    BackboneName::Resnet50 => BlockKind::Bottleneck,
+                    _ => BlockKind::Basic,
+                };
+                Self::Residual(resnet::Residual::new((kind, depths), config, random, device))
             }
             BackboneName::Mlp => {
                 Self::Perceptron(perceptron::Perceptron::with_hidden(&config.hidden, config, random, device))
@@ -203,12 +239,23 @@ impl Backbone {
     /// while parameters, batch statistics and the embedding stay `f32`: what is called mixed precision (Micikevicius et al.,
     /// 2018, sections 3.1 and 3.3). Gradients then want a loss scale.
     pub fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
-        let embedding = match self {
-            Self::SmallCnn(network) => network.forward(input, pass),
-            Self::ImprovedResidual(network) => network.forward(input, pass),
-            Self::Perceptron(network) => network.forward(input, pass),
-        };
-        operations::cast(embedding, FloatDType::F32)
+        operations::cast(self.walk(&mut Forward { pass }, input), FloatDType::F32)
+    }
+
+    /// What [`forward`](Self::forward) does in inference, step by step with all numbers; the last step gives the embedding.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut recorder = Recorder::default();
+        self.walk(&mut recorder, 0);
+        recorder.steps
+    }
+
+    fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
+        match self {
+            Self::SmallCnn(network) => network.walk(walk, input),
+            Self::ImprovedResidual(network) => network.walk(walk, input),
+            Self::Residual(network) => network.walk(walk, input),
+            Self::Perceptron(network) => network.walk(walk, input),
+        }
     }
 }
 

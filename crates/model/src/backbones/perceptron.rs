@@ -1,9 +1,10 @@
 //! `mlp`, `linear` and `identity`: the backbones without convolutions.
 
 use super::BackboneConfig;
-use crate::layers::{Dropout, FullyConnected, Normalisation, Pass};
+use crate::layers::{Dropout, FullyConnected, Normalisation};
+use crate::walk::Walk;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 
 /// Any number of hidden layers (matrix, batch normalisation, PReLU), then one matrix; or nothing at all.
@@ -56,15 +57,17 @@ impl Perceptron {
         }
     }
 
-    pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
-        let mut value: Tensor<2> = input.flatten(1, 3);
+    pub(super) fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
+        let mut value = walk.flatten(input);
         for (layer, normalisation) in self.hidden.iter().zip(&self.normalisation) {
-            value = normalisation.forward(layer.forward(value), pass);
+            value = walk.fully_connected(layer, value);
+            value = walk.normalisation(normalisation, value);
         }
         let Some(embedding) = &self.embedding else { return value };
-        value = embedding.forward(self.dropout.forward(value, pass));
+        value = walk.dropout(&self.dropout, value);
+        value = walk.fully_connected(embedding, value);
         match &self.embedding_normalisation {
-            Some(normalisation) => normalisation.forward(value, pass),
+            Some(normalisation) => walk.normalisation(normalisation, value),
             None => value,
         }
     }

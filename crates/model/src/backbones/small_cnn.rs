@@ -1,10 +1,11 @@
 //! `small-cnn`: four convolutions in two stages, for pictures of about 28 x 28.
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, FullyConnected, Normalisation, Pass};
-use crate::operations::max_pool;
+use crate::layers::{Convolution, FullyConnected, Normalisation};
+use crate::operations::Squares;
+use crate::walk::Walk;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 
 /// Channels of the two stages.
@@ -40,16 +41,18 @@ impl SmallCnn {
         }
     }
 
-    pub(super) fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
+    pub(super) fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
         let mut value = input;
         for (at, (convolution, normalisation)) in self.convolution.iter().zip(&self.normalisation).enumerate()
         {
-            value = normalisation.forward(convolution.forward(value), pass);
+            value = walk.convolution(convolution, value);
+            value = walk.normalisation(normalisation, value);
             if at % 2 == 1 {
-                value = max_pool(value, 2);
+                value = walk.max_pool(Squares::side_by_side(2), value);
             }
         }
-        let flat = value.flatten(1, 3);
-        self.embedding_normalisation.forward(self.embedding.forward(flat), pass)
+        let flat = walk.flatten(value);
+        let embedding = walk.fully_connected(&self.embedding, flat);
+        walk.normalisation(&self.embedding_normalisation, embedding)
     }
 }

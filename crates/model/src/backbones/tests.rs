@@ -27,8 +27,8 @@ fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 fn every_backbone_embeds_trains_and_repeats() {
     let device = Device::flex().autodiff();
     for name in BackboneName::ALL {
-        // The two deeper ones are the same code with more blocks.
-        if matches!(name, BackboneName::Iresnet34 | BackboneName::Iresnet50) {
+        // The deeper ones are the same code with more blocks.
+        if matches!(name, BackboneName::Iresnet34 | BackboneName::Iresnet50 | BackboneName::Resnet34) {
             continue;
         }
         let config = config(name);
@@ -115,6 +115,34 @@ fn parameters_go_out_and_in() {
     let mut wrong = stored;
     wrong[0].shape.push(1);
     assert!(parameters::with_parameters(loaded, &wrong).is_err());
+}
+
+#[test]
+fn what_is_frozen_has_no_gradient_and_normalises_by_its_running_statistics() {
+    let device = Device::flex().autodiff();
+    for name in [BackboneName::SmallCnn, BackboneName::Resnet18, BackboneName::Mlp] {
+        let config = BackboneConfig { dropout: 0.0, ..config(name) };
+        let trained = Backbone::new(&config, 1, &device).expect("valid");
+        trained.forward(pictures(4, &device), TRAINING);
+        let before = parameters::parameters(&trained);
+        let last = |name: &str| name.contains(".embedding.");
+        let frozen = parameters::freeze(trained.clone(), &|name| !last(name));
+        let embeddings = frozen.forward(pictures(4, &device), TRAINING);
+        let inference = trained.valid().forward(pictures(4, &device.clone().inner()), Pass::Inference);
+        assert_eq!(host(embeddings.clone()), host(inference), "{name}: as in inference");
+        assert_eq!(parameters::parameters(&frozen), before, "{name}: running statistics stay");
+        let mut gradients = (embeddings.clone() * embeddings).sum().backward();
+        let found = parameters::gradients(&frozen, &mut gradients);
+        let learnt = before.iter().filter(|p| p.role != Role::Buffer);
+        for (gradient, parameter) in found.iter().zip(learnt) {
+            let zero = gradient.iter().all(|value| *value == 0.0);
+            assert_eq!(zero, !last(&parameter.name), "{name}: {}", parameter.name);
+        }
+        // Other numbers do not thaw it.
+        let again = parameters::with_parameters(frozen, &before).expect("fits");
+        again.forward(pictures(4, &device), TRAINING);
+        assert_eq!(parameters::parameters(&again), before, "{name}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod pooling;
 pub use convolution::convolution;
 pub(crate) use loss::{LossOfValues, loss};
 pub use normalisation::{NormalisationParameters, batch_statistics, normalise};
-pub use pooling::max_pool;
+pub use pooling::{Squares, max_pool};
 
 /// `parameter` in the type of `input`.
 pub(crate) fn as_input<const D: usize, const E: usize>(parameter: Tensor<D>, input: &Tensor<E>) -> Tensor<D> {

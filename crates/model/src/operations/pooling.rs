@@ -7,14 +7,34 @@ use burn::tensor::ops::MaxPoolOptions;
 use std::sync::Arc;
 use widemargin_kernels::pooling::{PoolShape, maximum, maximum_gradient};
 
-/// The largest value of each `size` x `size` square of `[batch, channels, height, width]`; squares do not overlap, incomplete
-/// ones at the lower and right edge are left out.
-pub fn max_pool(input: Tensor<4>, size: usize) -> Tensor<4> {
+/// How squares of a pooling lie; see [`PoolShape`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Squares {
+    /// Rows and columns of a square, 1 to 15.
+    pub size: usize,
+    /// Rows and columns from one square to the next, at least 1.
+    pub stride: usize,
+    /// Rows and columns of the border, which is never the largest; at most half of `size`.
+    pub padding: usize,
+}
+
+impl Squares {
+    /// Squares that stand side by side.
+    pub const fn side_by_side(size: usize) -> Self {
+        Self { size, stride: size, padding: 0 }
+    }
+}
+
+/// The largest value of each square of `[batch, channels, height, width]`; incomplete squares at the lower and right edge are left
+/// out.
+pub fn max_pool(input: Tensor<4>, squares: Squares) -> Tensor<4> {
+    let Squares { size, stride, padding } = squares;
     let [batch, channels, height, width] = input.dims();
     let Some(cpu) = CpuTensor::new(input.clone()) else {
-        return max_pool2d(input, MaxPoolOptions::new([size, size]).with_stride([size, size]));
+        let options = MaxPoolOptions::new([size, size]).with_stride([stride, stride]);
+        return max_pool2d(input, options.with_padding([padding, padding]));
     };
-    let shape = PoolShape { planes: batch * channels, height, width, size };
+    let shape = PoolShape { planes: batch * channels, height, width, size, stride, padding };
     let (output, chosen) = maximum(shape, cpu.slice());
     let saved = SavedPool { shape, chosen: chosen.into(), dims: [batch, channels, height, width] };
     custom::record([&cpu], output, [batch, channels, shape.out_height(), shape.out_width()], saved)

@@ -1,7 +1,7 @@
 //! Our operations against Burn's own on the same device: values and every gradient.
 
 use super::normalisation::composed;
-use super::{NormalisationParameters, batch_statistics, convolution, max_pool, normalise};
+use super::{NormalisationParameters, Squares, batch_statistics, convolution, max_pool, normalise};
 use crate::parameters::host_values;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
@@ -47,6 +47,8 @@ fn convolution_equals_burns() {
         (3, 5, 7, 9, 4, 3, 2, 1),
         (1, 4, 6, 6, 7, 1, 2, 0),
         (2, 2, 5, 3, 1, 3, 1, 0),
+        (2, 3, 33, 20, 6, 7, 2, 3),
+        (1, 2, 2, 1, 3, 7, 2, 3),
     ] {
         let x = filled([b, c, h, w], 1, &device);
         let weights = filled([o, c, k, k], 2, &device);
@@ -66,12 +68,16 @@ fn pooling_equals_burns() {
     let device = Device::flex().autodiff();
     let x = filled([2, 3, 9, 8], 5, &device);
     let none = filled([1], 1, &device);
-    let ours = differentiate(&x, &none, |x, n| max_pool(x, 2) * n.reshape([1, 1, 1, 1]));
-    let burns = differentiate(&x, &none, |x, n| {
-        max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2])) * n.reshape([1, 1, 1, 1])
-    });
-    assert_close("output", ours.0, burns.0);
-    assert_close("gradient", ours.1, burns.1);
+    for squares in [Squares::side_by_side(2), Squares { size: 3, stride: 2, padding: 1 }] {
+        let Squares { size, stride, padding } = squares;
+        let ours = differentiate(&x, &none, |x, n| max_pool(x, squares) * n.reshape([1, 1, 1, 1]));
+        let burns = differentiate(&x, &none, |x, n| {
+            let options = MaxPoolOptions::new([size, size]).with_stride([stride, stride]);
+            max_pool2d(x, options.with_padding([padding, padding])) * n.reshape([1, 1, 1, 1])
+        });
+        assert_close("output", ours.0, burns.0);
+        assert_close("gradient", ours.1, burns.1);
+    }
 }
 
 #[test]
@@ -107,7 +113,10 @@ fn half_precision_follows_the_input() {
     let network = |x: Tensor<4>, w: Tensor<4>| {
         let y = convolution(x, w, 1, 1);
         let (mean, variance) = batch_statistics(&y);
-        max_pool(normalise(y, &mean, &variance, 1e-5, &NormalisationParameters::default(), true), 2)
+        max_pool(
+            normalise(y, &mean, &variance, 1e-5, &NormalisationParameters::default(), true),
+            Squares::side_by_side(2),
+        )
     };
     let full = differentiate(&x, &weights, network);
     let half = differentiate(&x, &weights, |x, w| {
@@ -132,5 +141,5 @@ fn untracked_tensors_stay_untracked() {
     let device = Device::flex();
     let y = convolution(filled([1, 1, 4, 4], 1, &device), filled([1, 1, 3, 3], 2, &device), 1, 1);
     assert!(!y.is_autodiff());
-    assert!(!max_pool(y, 2).is_autodiff());
+    assert!(!max_pool(y, Squares::side_by_side(2)).is_autodiff());
 }

@@ -46,7 +46,9 @@ impl Config {
 
     fn check_data(&self) -> Result<(), Error> {
         let d = &self.data;
-        for (key, path) in [("data.path", &d.path), ("data.labels", &d.labels)] {
+        for (key, path) in
+            [("data.path", &d.path), ("data.labels", &d.labels), ("model.weights", &self.model.weights)]
+        {
             if let Some(path) = path {
                 // The run folder's own configuration names it, and TOML is Unicode.
                 wants(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
@@ -82,13 +84,18 @@ impl Config {
 
     fn check_model(&self) -> Result<(), Error> {
         let m = &self.model;
-        let flat = matches!(m.backbone, BackboneName::Mlp | BackboneName::Linear | BackboneName::Identity);
         let wanted = "mlp, linear or identity for a table of embeddings";
-        wants(flat || !self.data.is_table(), "model.backbone", &m.backbone, wanted)?;
+        wants(m.backbone.is_flat() || !self.data.is_table(), "model.backbone", &m.backbone, wanted)?;
         wants((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
         wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
         let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
-        wants(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")
+        wants(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")?;
+        let finite = m.mean.iter().all(|mean| mean.is_finite());
+        wants(finite, "model.mean", &format!("{:?}", m.mean), "finite numbers")?;
+        let above = m.deviation.iter().all(|deviation| positive(f64::from(*deviation)));
+        let paired = m.deviation.len() == m.mean.len();
+        let wanted = "numbers above 0, as many as model.mean has";
+        wants(above && paired, "model.deviation", &format!("{:?}", m.deviation), wanted)
     }
 
     fn check_head(&self) -> Result<(), Error> {
@@ -108,6 +115,11 @@ impl Config {
         let share = |value: f64| (0.0..1.0).contains(&value);
         wants(positive(o.learning_rate), "optimiser.learning_rate", &o.learning_rate, "above 0")?;
         wants(positive(o.centres_factor), "optimiser.centres_factor", &o.centres_factor, "above 0")?;
+        wants(positive(o.backbone_factor), "optimiser.backbone_factor", &o.backbone_factor, "above 0")?;
+        for (part, factor) in &o.factors {
+            let wanted = "above 0; to keep a part as it is, name it in model.freeze";
+            wants(positive(*factor), "optimiser.factors", &format!("{part} = {factor}"), wanted)?;
+        }
         wants(share(o.momentum), "optimiser.momentum", &o.momentum, "at least 0 and below 1")?;
         wants(share(o.beta_1), "optimiser.beta_1", &o.beta_1, "at least 0 and below 1")?;
         wants(share(o.beta_2), "optimiser.beta_2", &o.beta_2, "at least 0 and below 1")?;
@@ -168,8 +180,10 @@ impl Config {
             marginless && s.margin_warm_up_epochs > 0.0,
             format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),
         );
-        let dropless =
-            matches!(m.backbone, BackboneName::SmallCnn | BackboneName::Linear | BackboneName::Identity);
+        let dropless = !matches!(
+            m.backbone,
+            BackboneName::Iresnet18 | BackboneName::Iresnet34 | BackboneName::Iresnet50 | BackboneName::Mlp
+        );
         warn(dropless && m.dropout > 0.0, format!("model.dropout: `{}` has none", m.backbone));
         warn(
             d.closed_set && !d.unseen_classes.is_empty(),
@@ -208,7 +222,7 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 26] = [
+        let changes: [(&str, Change); 30] = [
             ("data.unseen", |c| c.data.unseen = 1),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
@@ -222,6 +236,10 @@ mod tests {
             ("model.embedding", |c| c.model.embedding = 0),
             ("model.dropout", |c| c.model.dropout = 1.0),
             ("model.hidden", |c| c.model.hidden = vec![16, 0]),
+            ("model.mean", |c| c.model.mean = vec![f32::NAN]),
+            ("model.deviation", |c| c.model.mean = vec![0.5]),
+            ("optimiser.backbone_factor", |c| c.optimiser.backbone_factor = 0.0),
+            ("optimiser.factors", |c| c.optimiser.factors = [("fc".into(), -1.0)].into()),
             ("objective.margin", |c| c.objective.margin = Some(crate::config::Amount::Value(2.5))),
             ("objective.scale", |c| c.objective.scale = Some(crate::config::Amount::Value(0.0))),
             ("objective.temperature", |c| c.objective.temperature = Some(1.0)),
@@ -275,6 +293,7 @@ mod tests {
         assert!(
             config.check().expect_err("not Unicode").to_string().starts_with("data.path: found pictures-")
         );
+        config.model.weights = config.data.path.clone();
         assert!(config.to_toml().contains("path = \"pictures-\u{fffd}\""), "and never a panic");
     }
 
@@ -282,7 +301,7 @@ mod tests {
     fn what_has_no_effect_is_told() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 8] = [
+        let changes: [(&str, Change); 9] = [
             ("[8.0, 9.0] are never reached", |c| {
                 c.schedule.name = ScheduleName::Step;
                 c.schedule.milestones = vec![3.0, 8.0, 9.0];
@@ -296,6 +315,10 @@ mod tests {
                 c.schedule.margin_warm_up_epochs = 1.0;
             }),
             ("model.dropout", |c| c.model.dropout = 0.4),
+            ("`resnet18` has none", |c| {
+                c.model.backbone = BackboneName::Resnet18;
+                c.model.dropout = 0.4;
+            }),
             ("data.unseen_classes", |c| {
                 c.data.closed_set = true;
                 c.data.unseen_classes = vec!["Bag".into()];

@@ -201,3 +201,67 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
         assert!(losses.iter().all(|loss| loss.is_finite()), "{name}: {losses:?}");
     }
 }
+
+/// Fine-tuning: weights in, some frozen, others slow; stopped, and resumed when the file of the weights is gone.
+#[test]
+fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let first = small();
+    let prepared = Prepared::new(&first).expect("built in");
+    let pretrained = parent.path().join("pretrained");
+    whole(&first, &prepared, &pretrained);
+    let begun = numbers_of(&pretrained);
+
+    let mut config = small();
+    config.model.weights = Some(pretrained.join(MODEL_FILE));
+    config.model.freeze = vec!["hidden".to_owned()];
+    config.model.embedding = 5;
+    config.optimiser.backbone_factor = 0.25;
+    config.optimiser.factors = [("embedding".to_owned(), 2.0)].into();
+    config.training.seed = 3;
+    let said = config.resolve_weights().expect("readable").expect("something to say");
+    assert!(said.contains("as the weights were trained"), "{said}");
+    assert_eq!(config.model.mean, prepared.normalisation.mean);
+    let prepared = Prepared::new(&config).expect("built in");
+    let wanted = whole(&config, &prepared, &parent.path().join("straight"));
+
+    let folder = parent.path().join("stopped");
+    let stop = AtomicI32::new(0);
+    let mut messages = Messages(Vec::new(), &stop);
+    run(&config, &prepared, &folder, Start::New, &mut messages, &stop);
+    assert!(messages.0[0].contains("embedding.weight is [24, 8], wanted [24, 5]"), "{:?}", messages.0);
+    std::fs::remove_dir_all(&pretrained).expect("gone");
+    let resumed = continue_from(&folder).expect("its configuration");
+    assert_eq!(resumed, config);
+    let prepared = Prepared::new(&resumed).expect("built in");
+    run(&resumed, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0));
+    assert!(weights(&folder) == wanted);
+
+    let trained = numbers_of(&folder);
+    for (name, pretrained) in &begun {
+        let kept = name.contains("hidden");
+        assert_eq!(trained[name] == *pretrained, kept, "{name}");
+    }
+}
+
+/// The backbone's numbers in the newest checkpoint.
+fn numbers_of(folder: &Path) -> widemargin_model::tensors::Tensors {
+    let found = checkpoint::newest(folder).expect("a checkpoint");
+    widemargin_model::tensors::unpack(&found.parts["model"]).expect("tensors")
+}
+
+/// Keeps what it is told, and stops behind step 7.
+struct Messages<'a>(Vec<String>, &'a AtomicI32);
+
+impl Observer for Messages<'_> {
+    fn begin(&mut self, _: &str, _: u64, _: u64) {}
+    fn step(&mut self, metrics: &Metrics) {
+        if metrics.step == 7 {
+            self.1.store(15, Ordering::Relaxed);
+        }
+    }
+    fn message(&mut self, text: &str) {
+        self.0.push(text.to_owned());
+    }
+    fn end(&mut self) {}
+}

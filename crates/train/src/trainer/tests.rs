@@ -50,3 +50,78 @@ fn mixed_precision_is_refused_on_the_cpu() {
     let error = Trainer::new(&config, &prepared).expect_err("the CPU computes in f32").to_string();
     assert!(error.contains("cpu") && error.contains("precision"), "{error}");
 }
+
+/// Parameters by name before and after one step of plain SGD.
+fn stepped(config: &Config) -> (Vec<Parameter>, Vec<Parameter>) {
+    let prepared = Prepared::new(config).expect("built in");
+    let mut trainer = Trainer::new(config, &prepared).expect("a valid configuration");
+    let before = parameters::parameters(&trainer.backbone);
+    let batch = prepared.loader(config, (0, 0)).expect("batches").next().expect("a first one").expect("read");
+    let outcome = trainer.step(batch, 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
+    assert!(outcome.gradient_norm > 0.0);
+    (before, parameters::parameters(&trainer.backbone))
+}
+
+fn bits(parameter: &Parameter) -> Vec<u32> {
+    parameter.values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn what_is_frozen_keeps_its_bits_and_the_rest_moves() {
+    let mut config = small();
+    for freeze in [
+        vec!["convolution.0", "normalisation.0", "normalisation.2.slope"],
+        vec!["convolution", "normalisation"],
+        vec!["convolution", "normalisation", "embedding", "embedding_normalisation"],
+    ] {
+        config.model.freeze = freeze.iter().map(|name| (*name).to_owned()).collect();
+        let (before, after) = stepped(&config);
+        let mut counts = [0, 0];
+        for (before, after) in before.iter().zip(&after) {
+            let frozen = fine_tuning::is_frozen(&config, &before.name);
+            counts[usize::from(frozen)] += 1;
+            assert_eq!(bits(before) == bits(after), frozen, "{}", before.name);
+        }
+        assert!(counts[1] >= freeze.len(), "{counts:?}");
+    }
+    // a part of a name is none
+    config.model.freeze = vec!["convo".to_owned()];
+    let prepared = Prepared::new(&config).expect("built in");
+    let error = Trainer::new(&config, &prepared).expect_err("no such parameter").to_string();
+    assert!(error.starts_with("model.freeze: found \"convo\"") && error.contains("convolution, "), "{error}");
+}
+
+#[test]
+fn parts_move_by_their_factor() {
+    let mut config = small();
+    config.optimiser.momentum = 0.0;
+    let (start, plain) = stepped(&config);
+    config.optimiser.backbone_factor = 0.5;
+    let factors = [("convolution", 2.0), ("convolution.3", 0.125), ("embedding", 4.0)];
+    config.optimiser.factors = factors.iter().map(|(name, factor)| ((*name).to_owned(), *factor)).collect();
+    let (_, scaled) = stepped(&config);
+    let mut seen = std::collections::BTreeSet::new();
+    for ((start, plain), scaled) in start.iter().zip(&plain).zip(&scaled) {
+        if start.role == Role::Buffer {
+            assert_eq!(plain, scaled);
+            continue;
+        }
+        let name = start.name.strip_prefix("SmallCnn.").expect("of this backbone");
+        let factor = match (name.split('.').next(), name) {
+            (_, "convolution.3.weight") => 0.125,
+            (Some("convolution"), _) => 2.0,
+            (Some("embedding"), _) => 4.0,
+            _ => 0.5,
+        };
+        seen.insert(factor.to_string());
+        for ((start, plain), scaled) in start.values.iter().zip(&plain.values).zip(&scaled.values) {
+            let (wanted, found) =
+                (factor * (f64::from(*plain) - f64::from(*start)), f64::from(scaled - start));
+            // The two numbers that were stored, and the two steps, are rounded once each.
+            let stored = f64::from(plain.abs()) * factor + f64::from(scaled.abs());
+            let rounding = f64::from(f32::EPSILON) * (stored + 2.0 * wanted.abs());
+            assert!((wanted - found).abs() <= rounding + 1e-12, "{name}: {found}, wanted {wanted}");
+        }
+    }
+    assert_eq!(seen.len(), 4);
+}

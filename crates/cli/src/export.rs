@@ -1,0 +1,72 @@
+//! `widemargin export`: a trained model as an ONNX file.
+
+use crate::calibration::SavedCalibration;
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use widemargin_embedder::Model;
+use widemargin_onnx::{Calibration, Input, Metadata};
+
+#[derive(Args)]
+pub(crate) struct ExportArguments {
+    /// Folder of a finished run, or a model's file
+    #[arg(long, value_name = "RUN")]
+    model: PathBuf,
+    /// The file to write, a .onnx
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    /// Calibration to write into it [default: that of the run, if it has one]
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Print one JSON object (the default is a few lines for people)
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was written.
+#[derive(Serialize)]
+struct Written {
+    file: PathBuf,
+    bytes: usize,
+    metadata: Metadata,
+}
+
+pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
+    let file = &arguments.out;
+    let ending = file.extension().is_some_and(|ending| ending == "onnx");
+    ensure!(ending, "--out: found {}, wanted a name that ends in .onnx", file.display());
+    ensure!(!file.exists(), "{}: exists already", file.display());
+    let model = Model::load(&arguments.model)?;
+    let saved = SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())?;
+    let calibration = saved.map(|saved| Calibration {
+        threshold: saved.threshold,
+        slope: saved.calibration.slope(),
+        offset: saved.calibration.offset(),
+    });
+    let bytes = widemargin_onnx::write(file, &model, calibration)?;
+    let metadata = widemargin_onnx::metadata(&model, calibration);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let written = Written { file: file.clone(), bytes, metadata };
+        writeln!(out, "{}", serde_json::to_string(&written).context("writing what was written")?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{}: {}, {:.1} MB", file.display(), metadata.backbone, bytes as f64 / 1e6)?;
+    match &metadata.input {
+        Input::Pictures { name, channels, height, width, colour, .. } => writeln!(
+            out,
+            "takes {name}, [batch, {channels}, {height}, {width}], {colour} of 0 to 255, stretched to this size"
+        )?,
+        Input::Vectors { name, numbers } => writeln!(out, "takes {name}, [batch, {numbers}], as they are")?,
+    }
+    let output = &metadata.output;
+    writeln!(out, "gives {}, [batch, {}], each of length one", output.name, output.numbers)?;
+    match calibration {
+        Some(found) => writeln!(out, "the same from a cosine of {:.4} on", found.threshold)?,
+        None => writeln!(out, "no calibration.json beside the model: no threshold is in the file")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

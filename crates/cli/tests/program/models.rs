@@ -1,0 +1,97 @@
+//! Models out and in: `export`, and `train` with weights, frozen parts and factors.
+
+use super::{SMALL, Workplace, json, success};
+
+fn trained(place: &Workplace, out: &str, extra: &[&str]) {
+    success(&place.run(&[&["train", "--config", "small.toml", "--out", out], extra].concat()));
+}
+
+fn said(output: &std::process::Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_run_is_exported_with_what_must_be_known() {
+    let place = Workplace::new();
+    trained(&place, "run", &["--epochs", "1"]);
+    let output = place.run(&["export", "--model", "run", "-o", "model.onnx"]);
+    success(&output);
+    let (told, _) = said(&output);
+    for part in [
+        "model.onnx: mlp, 0.1 MB",
+        "takes pictures, [batch, 1, 28, 28], grey of 0 to 255",
+        "gives embeddings, [batch, 4], each of length one",
+        "the same from a cosine of ",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    place.refused(&["export", "--model", "run", "-o", "model.onnx"], &["model.onnx: exists already"]);
+    place.refused(&["export", "--model", "run", "-o", "model.bin"], &["--out: found model.bin", ".onnx"]);
+    place.refused(&["export", "--model", "none", "-o", "a.onnx"], &["none", "cannot be read"]);
+
+    let output = place.run(&["export", "--model", "run/model.safetensors", "-o", "again.onnx", "--json"]);
+    success(&output);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let bytes = std::fs::read(place.path().join("again.onnx")).expect("written");
+    assert_eq!(answer["bytes"].as_u64(), Some(bytes.len() as u64));
+    assert!(bytes == std::fs::read(place.path().join("model.onnx")).expect("written"), "the same bytes");
+    let (metadata, saved) = (&answer["metadata"], json(&place.path().join("run/calibration.json")));
+    assert_eq!(metadata["calibration"]["threshold"], saved["threshold"]);
+    assert_eq!(metadata["calibration"]["slope"], saved["calibration"]["slope"]);
+    assert_eq!((&metadata["backbone"], &metadata["input"]["takes"]), (&"mlp".into(), &"pictures".into()));
+    // It stands in the file word for word.
+    let text = serde_json::to_string(&metadata["output"]).expect("JSON");
+    assert!(bytes.windows(11).any(|window| window == b"\"length\":\"o"), "{text}");
+
+    std::fs::remove_file(place.path().join("run/calibration.json")).expect("there");
+    let output = place.run(&["export", "--model", "run", "-o", "plain.onnx"]);
+    success(&output);
+    assert!(said(&output).0.contains("no threshold is in the file"));
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another() {
+    let place = Workplace::new();
+    trained(&place, "first", &[]);
+    let weights = "first/model.safetensors";
+    let fine = ["--weights", weights, "--freeze", "hidden", "--factors", "embedding=0.5,normalisation=0.25"];
+    let output = place.run(&[&["train", "--config", "small.toml", "--out", "second"], &fine[..]].concat());
+    success(&output);
+    let told = said(&output).1;
+    assert!(told.contains("pixels are normalised as the weights were trained"), "{told}");
+    let config = std::fs::read_to_string(place.path().join("second/config.toml")).expect("written");
+    for part in ["freeze = [\"hidden\"]", "embedding = 0.5", "normalisation = 0.25", "mean = [", "weights = "]
+    {
+        assert!(config.contains(part), "{part}: {config}");
+    }
+
+    // Another embedding: the last layer starts anew, and that is said.
+    let mut other = vec!["train", "--config", "small.toml", "--out", "third", "--weights", weights];
+    other.extend(["--embedding", "6", "--epochs", "1", "--backbone-factor", "0.1"]);
+    let output = place.run(&other);
+    success(&output);
+    let told = said(&output).1;
+    assert!(told.contains("starts anew: Perceptron.embedding.weight is [16, 4], wanted [16, 6]"), "{told}");
+
+    let refused = |extra: &[&str], fragments: &[&str]| {
+        place.refused(&[&["train", "--config", "small.toml", "--out", "bad"], extra].concat(), fragments);
+        assert!(!place.exists("bad"), "{extra:?}");
+    };
+    refused(&["--weights", "none.safetensors"], &["none.safetensors", "cannot be read"]);
+    refused(&["--weights", "small.toml"], &["small.toml", "not a safetensors file"]);
+    refused(&["--freeze", "layer1"], &["model.freeze", "\"layer1\"", "hidden, normalisation"]);
+    refused(&["--factors", "embedding=0"], &["optimiser.factors", "embedding = 0"]);
+    refused(&["--factors", "embedding"], &["--factors", "wanted the beginning"]);
+    refused(
+        &["--weights", weights, "--backbone", "linear"],
+        &["does not fit linear", "unexpected Perceptron.embedding_normalisation.running_mean, "],
+    );
+    place.write("pickle.pth", b"PK\x03\x04 and so on");
+    refused(&["--weights", "pickle.pth"], &["pickle.pth", "never read", "save_file"]);
+    place.write("wide.toml", SMALL.replace("[16]", "[17]").as_bytes());
+    place.refused(
+        &["train", "--config", "wide.toml", "--out", "bad", "--weights", weights],
+        &["of another shape Perceptron.hidden.0.weight is [784, 16], wanted [784, 17]"],
+    );
+}

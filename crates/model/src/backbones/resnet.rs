@@ -1,0 +1,141 @@
+//! `resnet18`, `resnet34`, `resnet50`: residual networks (He et al., 2016, table 1).
+//!
+//! A 7 x 7 convolution of stride 2 and a 3 x 3 maximum of stride 2, four stages of blocks, the mean over what is left of the picture, and
+//! one matrix to the embedding. `resnet50` has the stride of a block in its 3 x 3 convolution. It is the network of torchvision's
+//! `resnet.py`, layer for layer, and takes its weights ([`crate::weights`]).
+
+use super::BackboneConfig;
+use crate::layers::{Convolution, FullyConnected, Normalisation};
+use crate::operations::Squares;
+use crate::walk::Walk;
+use burn::module::Module;
+use burn::tensor::Device;
+use rand_chacha::ChaCha8Rng;
+
+/// Channels of the four stages; all but the first begin with a stride of 2.
+const CHANNELS: [usize; 4] = [64, 128, 256, 512];
+
+/// How many times its inner channels a block of three convolutions gives.
+const EXPANSION: usize = 4;
+
+/// The maximum behind the stem.
+const STEM_SQUARES: Squares = Squares { size: 3, stride: 2, padding: 1 };
+
+/// How blocks are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlockKind {
+    /// Two convolutions of 3 x 3.
+    Basic,
+    /// 1 x 1 to fewer channels, 3 x 3, 1 x 1 to four times as many.
+    Bottleneck,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    convolution: Vec<Convolution>,
+    normalisation: Vec<Normalisation>,
+    short_cut: Option<Convolution>,
+    short_cut_normalisation: Option<Normalisation>,
+}
+
+impl Block {
+    /// `channels`: of its input, inside, of its output.
+    fn new(
+        kind: BlockKind,
+        channels: [usize; 3],
+        stride: usize,
+        random: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let [inputs, inner, outputs] = channels;
+        // Channels, kernel and stride of each convolution.
+        let layers = match kind {
+            BlockKind::Basic => vec![([inputs, inner], 3, stride), ([inner, outputs], 3, 1)],
+            BlockKind::Bottleneck => {
+                vec![([inputs, inner], 1, 1), ([inner, inner], 3, stride), ([inner, outputs], 1, 1)]
+            }
+        };
+        let last = layers.len() - 1;
+        let normalisation = layers.iter().enumerate().map(|(at, ([_, channels], ..))| {
+            if at == last {
+                Normalisation::new(*channels, device)
+            } else {
+                Normalisation::rectified(*channels, device)
+            }
+        });
+        let normalisation = normalisation.collect();
+        let projected = stride != 1 || inputs != outputs;
+        Self {
+            convolution: layers
+                .into_iter()
+                .map(|(channels, kernel, stride)| Convolution::new(channels, kernel, stride, random, device))
+                .collect(),
+            normalisation,
+            short_cut: projected.then(|| Convolution::new([inputs, outputs], 1, stride, random, device)),
+            short_cut_normalisation: projected.then(|| Normalisation::new(outputs, device)),
+        }
+    }
+
+    fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<4> {
+        let mut value = input.clone();
+        for (convolution, normalisation) in self.convolution.iter().zip(&self.normalisation) {
+            value = walk.convolution(convolution, value);
+            value = walk.normalisation(normalisation, value);
+        }
+        let short = match (&self.short_cut, &self.short_cut_normalisation) {
+            (Some(convolution), Some(normalisation)) => {
+                let projected = walk.convolution(convolution, input);
+                walk.normalisation(normalisation, projected)
+            }
+            _ => input,
+        };
+        let sum = walk.add(value, short);
+        walk.rectify(sum)
+    }
+}
+
+/// A residual network.
+#[derive(Module, Debug)]
+pub struct Residual {
+    stem: Convolution,
+    stem_normalisation: Normalisation,
+    blocks: Vec<Block>,
+    embedding: FullyConnected,
+}
+
+impl Residual {
+    pub(super) fn new(
+        (kind, depths): (BlockKind, [usize; 4]),
+        config: &BackboneConfig,
+        random: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 7, 2, random, device);
+        let (mut blocks, mut inputs) = (Vec::new(), CHANNELS[0]);
+        for (stage, (depth, inner)) in depths.into_iter().zip(CHANNELS).enumerate() {
+            let outputs = if kind == BlockKind::Bottleneck { EXPANSION * inner } else { inner };
+            for index in 0..depth {
+                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+                blocks.push(Block::new(kind, [inputs, inner, outputs], stride, random, device));
+                inputs = outputs;
+            }
+        }
+        Self {
+            stem,
+            stem_normalisation: Normalisation::rectified(CHANNELS[0], device),
+            blocks,
+            embedding: FullyConnected::new(inputs, config.embedding, random, device),
+        }
+    }
+
+    pub(super) fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
+        let mut value = walk.convolution(&self.stem, input);
+        value = walk.normalisation(&self.stem_normalisation, value);
+        value = walk.max_pool(STEM_SQUARES, value);
+        for block in &self.blocks {
+            value = block.walk(walk, value);
+        }
+        let means = walk.mean_of_positions(value);
+        walk.fully_connected(&self.embedding, means)
+    }
+}

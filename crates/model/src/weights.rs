@@ -1,0 +1,297 @@
+//! Weights that were trained elsewhere: a safetensors file with PyTorch's names, or a model of this program.
+//!
+//! The networks `iresnet*` and `resnet*` are those of insightface and torchvision, so a `state_dict()` of these, saved with
+//! `safetensors.torch.save_file`, fits name by name. The one difference is a layout: PyTorch keeps the matrix of a fully connected layer
+//! as `[outputs, inputs]`. What fits no name, is missing or has another shape is an error that lists the first of each
+//! kind; only the last layer, which belongs to the task and not to the backbone, may have another size, and is then left out and said so.
+//!
+//! Pickles are never read: they may run code.
+
+use crate::parameters::{self, Parameter};
+use crate::tensors::METADATA_KEY;
+use crate::{Backbone, BackboneName, Error};
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// How many names of a kind an error lists.
+const FIRST: usize = 4;
+
+/// Beginnings of the names of the last layer.
+const LAST_LAYER: [&str; 2] = ["embedding", "embedding_normalisation"];
+
+/// PyTorch's count of batches beside every running mean; it has no influence on the result.
+const COUNT: &str = "num_batches_tracked";
+
+/// The weight that insightface keeps at 1 in front of the embedding.
+const FIXED: &str = "features.weight";
+
+/// Whose names the tensors of a file have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// This program's, as in `model.safetensors`.
+    Own,
+    /// Those of the PyTorch network; see [`usual_name`].
+    Usual,
+}
+
+/// The numbers of a file, by the file's names.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    path: PathBuf,
+    names: Names,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+impl Weights {
+    /// Reads a safetensors file of `F32`, `F16`, `BF16` or `F64`.
+    ///
+    /// # Errors
+    /// [`Error::BadWeights`] for a file that cannot be read, is no safetensors file (a pickle is named as one), holds another type or a
+    /// number that is not finite.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let bad = |reason: String| Error::BadWeights { path: path.to_owned(), reason };
+        let bytes = std::fs::read(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        Self::parse(path, &bytes).map_err(bad)
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02]) {
+            let how =
+                "safetensors.torch.save_file(model.state_dict(), FILE) in PyTorch makes a file that can be";
+            return Err(format!("a pickle of PyTorch, which is never read; {how}"));
+        }
+        let broken = |error| format!("not a safetensors file, or a damaged one: {error}");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+        let own = header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY));
+        let mut tensors = BTreeMap::new();
+        for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.tensors() {
+            if name.rsplit('.').next() == Some(COUNT) {
+                continue;
+            }
+            let values = floats(&view).ok_or_else(|| {
+                format!("tensor '{name}' is {:?}, wanted F32, F16, BF16 or F64", view.dtype())
+            })?;
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                let found = values[at];
+                return Err(format!("tensor '{name}', value {at}: found {found}, wanted a finite number"));
+            }
+            tensors.insert(name, (view.shape().to_vec(), values));
+        }
+        let names = if own { Names::Own } else { Names::Usual };
+        Ok(Self { path: path.to_owned(), names, tensors })
+    }
+
+    /// Whose names it has.
+    pub fn names(&self) -> Names {
+        self.names
+    }
+
+    /// `backbone`, which is a `name`, with these weights; and what was left out, in words, if the last layer has another size.
+    ///
+    /// # Errors
+    /// [`Error::BadWeights`] with the first names that are missing, unexpected or of another shape.
+    pub fn into_backbone(
+        self,
+        name: BackboneName,
+        backbone: Backbone,
+    ) -> Result<(Backbone, Option<String>), Error> {
+        let path = self.path.clone();
+        let bad = |reason: String| Error::BadWeights { path: path.clone(), reason };
+        let (stored, left_out) = self.fit(name, &backbone).map_err(bad)?;
+        let backbone = parameters::with_parameters(backbone, &stored)?;
+        Ok((backbone, left_out))
+    }
+
+    /// Every parameter of `backbone` with the file's numbers, or its own where the last layer is left out.
+    fn fit(
+        mut self,
+        name: BackboneName,
+        backbone: &Backbone,
+    ) -> Result<(Vec<Parameter>, Option<String>), String> {
+        let theirs = |own: &str| match self.names {
+            Names::Own => Some(own.to_owned()),
+            Names::Usual => usual_name(name, own),
+        };
+        let mut wanted = parameters::parameters(backbone);
+        let names: Vec<Option<String>> = wanted.iter().map(|parameter| theirs(&parameter.name)).collect();
+        if names.iter().any(Option::is_none) || names.is_empty() {
+            return Err(match self.names {
+                Names::Own => format!("a backbone {name} has no weights to take in"),
+                Names::Usual => format!(
+                    "there are no usual names for the weights of {name}, only for those of iresnet* and resnet*; wanted a model.safetensors of this program"
+                ),
+            });
+        }
+        let names: Vec<String> = names.into_iter().flatten().collect();
+        let transposed = self.names == Names::Usual;
+        let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
+        let mut last: Vec<String> = Vec::new();
+        for (parameter, name) in wanted.iter().zip(&names) {
+            let shape = file_shape(&parameter.shape, transposed);
+            match self.tensors.get(name) {
+                None => missing.push(name.clone()),
+                Some((found, _)) if *found != shape => {
+                    let said = format!("{name} is {found:?}, wanted {shape:?}");
+                    if is_last(&parameter.name) { last.push(said) } else { misshapen.push(said) }
+                }
+                Some(_) => {}
+            }
+        }
+        let beside_fixed = names.iter().any(|name| name == "features.bias");
+        let fixed = self.tensors.get(FIXED).filter(|_| beside_fixed);
+        let unexpected: Vec<String> = self
+            .tensors
+            .keys()
+            .filter(|found| !names.contains(found) && (fixed.is_none() || *found != FIXED))
+            .cloned()
+            .collect();
+        let kinds = [("without", missing), ("unexpected", unexpected), ("of another shape", misshapen)];
+        let complaints: Vec<String> = kinds
+            .into_iter()
+            .filter(|(_, found)| !found.is_empty())
+            .map(|(kind, found)| format!("{kind} {}", first(&found)))
+            .collect();
+        if !complaints.is_empty() {
+            return Err(format!("does not fit {name}: {}", complaints.join("; ")));
+        }
+        if let Some(at) = fixed
+            .and_then(|(_, values)| values.iter().position(|value| *value != 1.0))
+            .filter(|_| last.is_empty())
+        {
+            return Err(format!(
+                "{FIXED}, value {at}: found another than 1, which insightface never changes"
+            ));
+        }
+        let whole = last.len() < names.len() && !wanted.iter().all(|parameter| is_last(&parameter.name));
+        if !last.is_empty() && !whole {
+            return Err(format!("does not fit {name}: of another shape {}", first(&last)));
+        }
+        for (parameter, name) in wanted.iter_mut().zip(&names) {
+            if !last.is_empty() && is_last(&parameter.name) {
+                continue;
+            }
+            let Some((_, values)) = self.tensors.remove(name) else { continue };
+            parameter.values = match *parameter.shape {
+                [rows, columns] if transposed => turned(&values, rows, columns),
+                _ => values,
+            };
+        }
+        let said = format!("the last layer is left out and starts anew: {}", first(&last));
+        Ok((wanted, (!last.is_empty()).then_some(said)))
+    }
+}
+
+/// A parameter's name behind that of the kind of network, which begins it: `stem.weight` of `Residual.stem.weight`.
+pub fn within_network(own: &str) -> &str {
+    match own.split_once('.') {
+        Some((kind, rest)) if kind.starts_with(|letter: char| letter.is_ascii_uppercase()) => rest,
+        _ => own,
+    }
+}
+
+fn is_last(own: &str) -> bool {
+    let first = within_network(own).split('.').next().unwrap_or(own);
+    LAST_LAYER.contains(&first)
+}
+
+/// The shape that a file has for a parameter of `shape`.
+fn file_shape(shape: &[usize], transposed: bool) -> Vec<usize> {
+    match *shape {
+        [rows, columns] if transposed => vec![columns, rows],
+        _ => shape.to_vec(),
+    }
+}
+
+/// `[columns, rows]` as `[rows, columns]`.
+fn turned(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    (0..rows).flat_map(|row| (0..columns).map(move |column| values[column * rows + row])).collect()
+}
+
+/// The first few, and how many more there are.
+fn first(found: &[String]) -> String {
+    let mut text = found.iter().take(FIRST).cloned().collect::<Vec<_>>().join(", ");
+    if found.len() > FIRST {
+        let _ = write!(text, " and {} more", found.len() - FIRST);
+    }
+    text
+}
+
+fn floats(view: &TensorView) -> Option<Vec<f32>> {
+    let data = view.data();
+    Some(match view.dtype() {
+        Dtype::F32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        Dtype::F64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes) as f32).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect(),
+        Dtype::BF16 => data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes).to_f32()).collect(),
+        _ => return None,
+    })
+}
+
+/// The name that a parameter or buffer of this program has in PyTorch: in insightface's `iresnet.py` for `iresnet*`, in torchvision's
+/// `resnet.py` for `resnet*`; `None` for other backbones.
+///
+/// ```
+/// use widemargin_model::{BackboneName, weights::usual_name};
+///
+/// let usual = usual_name(BackboneName::Iresnet50, "ImprovedResidual.blocks.3.middle_normalisation.slope");
+/// assert_eq!(usual.as_deref(), Some("layer2.0.prelu.weight"));
+/// ```
+pub fn usual_name(backbone: BackboneName, own: &str) -> Option<String> {
+    let depths = backbone.depths()?;
+    let parts: Vec<&str> = within_network(own).split('.').collect();
+    let (place, rest) = match parts.as_slice() {
+        ["blocks", block, rest @ ..] => {
+            let (mut index, mut stage) = (block.parse::<usize>().ok()?, 0);
+            while index >= *depths.get(stage)? {
+                index -= depths[stage];
+                stage += 1;
+            }
+            (format!("layer{}.{index}.", stage + 1), rest)
+        }
+        rest => (String::new(), rest),
+    };
+    let (layer, field) = match *rest {
+        [layer, field] => (layer.to_owned(), field),
+        [layer, index, field] => (format!("{layer}.{index}"), field),
+        _ => return None,
+    };
+    // The slope of a PReLU is a layer of its own there.
+    if field == "slope" {
+        return Some(format!("{place}prelu.weight"));
+    }
+    let inside = !place.is_empty();
+    let layer = match layer.as_str() {
+        "stem" | "first" | "convolution.0" => "conv1",
+        "second" | "convolution.1" => "conv2",
+        "convolution.2" => "conv3",
+        "stem_normalisation" | "first_normalisation" | "normalisation.0" => "bn1",
+        "middle_normalisation" | "normalisation.1" => "bn2",
+        "last_normalisation" if !inside => "bn2",
+        "last_normalisation" | "normalisation.2" => "bn3",
+        "short_cut" => "downsample.0",
+        "short_cut_normalisation" => "downsample.1",
+        "embedding" => "fc",
+        "embedding_normalisation" => "features",
+        _ => return None,
+    };
+    let field = if field == "running_variance" { "running_var" } else { field };
+    Some(format!("{place}{layer}.{field}"))
+}
+
+/// Whether `beginning` is the beginning of a parameter's name, in this program's words or the usual ones: whole words between dots, so
+/// that `layer1` begins `layer1.0.conv1.weight` but not `layer10`.
+pub fn begins(beginning: &str, backbone: BackboneName, own: &str) -> bool {
+    let begins = |name: &str| {
+        name.strip_prefix(beginning).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    begins(own)
+        || begins(within_network(own))
+        || usual_name(backbone, own).is_some_and(|usual| begins(&usual))
+}
+
+#[cfg(test)]
+mod tests;

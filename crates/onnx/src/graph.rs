@@ -1,0 +1,161 @@
+//! From the steps of a backbone to the nodes of a graph.
+//!
+//! ```text
+//! input -> Div 255 -> Sub mean -> Div deviation -> the backbone's steps -> ReduceL2 -> Max 1e-12 -> Div -> embeddings
+//! ```
+//!
+//! Division by 255 is for pictures alone. An embedding of zeros has no direction and stays zeros.
+
+use crate::messages::{
+    Attribute, Dimension, Extent, FLOAT, Graph, Node, Shape, Tensor, TensorType, Type, ValueInfo,
+};
+use widemargin_embedder::{Description, Takes};
+use widemargin_model::steps::{Operation, Step, Values};
+
+/// Name of the length of the first dimension, which is chosen when the graph is run.
+const BATCH: &str = "batch";
+
+/// The norm that an embedding is divided by at least.
+const LEAST_NORM: f32 = 1e-12;
+
+/// What is being put together.
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<Node>,
+    tensors: Vec<Tensor>,
+}
+
+impl Builder {
+    /// A node with one result, whose name is given back; its constants are named after it.
+    fn node(
+        &mut self,
+        kind: &str,
+        inputs: &[&str],
+        constants: Vec<(&str, Values)>,
+        attributes: Vec<Attribute>,
+    ) -> String {
+        let name = format!("{kind}_{}", self.nodes.len());
+        let mut input: Vec<String> = inputs.iter().map(|&name| name.to_owned()).collect();
+        for (what, values) in constants {
+            let name = format!("{name}.{what}");
+            self.tensors.push(tensor(&name, &values));
+            input.push(name);
+        }
+        let (op_type, output) = (kind.to_owned(), vec![name.clone()]);
+        self.nodes.push(Node { input, output, name: name.clone(), op_type, attribute: attributes });
+        name
+    }
+
+    fn step(&mut self, operation: &Operation, inputs: &[&str]) -> String {
+        match operation {
+            Operation::Convolution { weight, stride, padding } => {
+                let (rows, columns) = (weight.shape[2], weight.shape[3]);
+                let attributes = vec![
+                    Attribute::ints("kernel_shape", [rows, columns]),
+                    Attribute::ints("strides", [*stride; 2]),
+                    Attribute::ints("pads", [*padding; 4]),
+                ];
+                self.node("Conv", inputs, vec![("weight", weight.clone())], attributes)
+            }
+            Operation::Normalisation { mean, variance, weight, bias, epsilon } => {
+                let constant =
+                    |value: f32| Values { shape: mean.shape.clone(), values: vec![value; mean.values.len()] };
+                let constants = vec![
+                    ("weight", weight.clone().unwrap_or_else(|| constant(1.0))),
+                    ("bias", bias.clone().unwrap_or_else(|| constant(0.0))),
+                    ("mean", mean.clone()),
+                    ("variance", variance.clone()),
+                ];
+                let epsilon = Attribute::float("epsilon", *epsilon);
+                self.node("BatchNormalization", inputs, constants, vec![epsilon])
+            }
+            Operation::Prelu { slope, rank } => {
+                // one a channel, with a dimension of 1 for each that comes behind
+                let mut slope = slope.clone();
+                slope.shape.extend(vec![1; rank - 2]);
+                self.node("PRelu", inputs, vec![("slope", slope)], vec![])
+            }
+            Operation::Rectifier => self.node("Relu", inputs, vec![], vec![]),
+            Operation::MaxPool(squares) => {
+                let attributes = vec![
+                    Attribute::ints("kernel_shape", [squares.size; 2]),
+                    Attribute::ints("strides", [squares.stride; 2]),
+                    Attribute::ints("pads", [squares.padding; 4]),
+                ];
+                self.node("MaxPool", inputs, vec![], attributes)
+            }
+            Operation::Add => self.node("Add", inputs, vec![], vec![]),
+            Operation::MeanOfPositions => {
+                let means = self.node("GlobalAveragePool", inputs, vec![], vec![]);
+                self.node("Flatten", &[&means], vec![], vec![Attribute::int("axis", 1)])
+            }
+            Operation::Flatten => self.node("Flatten", inputs, vec![], vec![Attribute::int("axis", 1)]),
+            Operation::FullyConnected { weight, bias } => {
+                self.node("Gemm", inputs, vec![("weight", weight.clone()), ("bias", bias.clone())], vec![])
+            }
+        }
+    }
+}
+
+fn tensor(name: &str, values: &Values) -> Tensor {
+    Tensor {
+        dims: values.shape.iter().map(|length| *length as i64).collect(),
+        data_type: FLOAT,
+        name: name.to_owned(),
+        raw_data: values.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}
+
+fn value_info(name: &str, shape: &[usize]) -> ValueInfo {
+    let fixed = shape.iter().map(|length| Extent::Fixed(*length as i64));
+    let dims = std::iter::once(Extent::Named(BATCH.to_owned())).chain(fixed);
+    let dim = dims.map(|extent| Dimension { extent: Some(extent) }).collect();
+    let tensor_type = TensorType { elem_type: FLOAT, shape: Some(Shape { dim }) };
+    ValueInfo { name: name.to_owned(), kind: Some(Type { tensor_type: Some(tensor_type) }) }
+}
+
+/// The graph of a model: `input` and `output` are the names that its ends are to have.
+pub(crate) fn build(description: &Description, steps: &[Step], input: &str, output: &str) -> Graph {
+    let mut builder = Builder::default();
+    let shape = description.shape();
+    let pictures = description.takes == Takes::Pictures;
+    let scalar = |value: f32| Values { shape: vec![1], values: vec![value] };
+    // pictures have one mean a channel, vectors one for all
+    let by_channel = |values: &[f32]| Values {
+        shape: if pictures { vec![1, values.len(), 1, 1] } else { vec![values.len()] },
+        values: values.to_vec(),
+    };
+    let mut value = input.to_owned();
+    if pictures {
+        value = builder.node("Div", &[&value], vec![("most", scalar(255.0))], vec![]);
+    }
+    let normalisation = &description.normalisation;
+    value = builder.node("Sub", &[&value], vec![("mean", by_channel(&normalisation.mean))], vec![]);
+    let deviation = by_channel(&normalisation.deviation);
+    value = builder.node("Div", &[&value], vec![("deviation", deviation)], vec![]);
+
+    let mut values = vec![value];
+    for step in steps {
+        let inputs: Vec<String> = step.inputs.iter().map(|at| values[*at].clone()).collect();
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        values.push(builder.step(&step.operation, &inputs));
+    }
+
+    let embedding = values.pop().unwrap_or_default();
+    let attributes = vec![Attribute::ints("axes", [1]), Attribute::int("keepdims", 1)];
+    let norm = builder.node("ReduceL2", &[&embedding], vec![], attributes);
+    let norm = builder.node("Max", &[&norm], vec![("least", scalar(LEAST_NORM))], vec![]);
+    builder.node("Div", &[&embedding, &norm], vec![], vec![]);
+    if let Some(last) = builder.nodes.last_mut() {
+        last.output = vec![output.to_owned()];
+    }
+
+    let sides = if pictures { vec![shape.channels, shape.height, shape.width] } else { vec![shape.values()] };
+    Graph {
+        node: builder.nodes,
+        name: description.backbone.name.to_string(),
+        initializer: builder.tensors,
+        input: vec![value_info(input, &sides)],
+        output: vec![value_info(output, &[description.backbone.embedding])],
+    }
+}

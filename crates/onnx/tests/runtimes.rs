@@ -1,0 +1,156 @@
+//! Every backbone as ONNX, run by two programs that are not ours: tract, and ONNX Runtime by Python.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::Command;
+
+use tract_onnx::prelude::*;
+use widemargin_data::Normalisation;
+use widemargin_embedder::{Description, Model, Takes};
+use widemargin_model::parameters::{self, Parameter};
+use widemargin_model::{Backbone, BackboneConfig, BackboneName, InputShape, device};
+use widemargin_onnx::{Calibration, Input, Metadata, encode, metadata};
+
+/// What two runtimes may differ by in a number of an embedding of length one.
+const TOLERANCE: f32 = 1e-5;
+
+const SAMPLES: usize = 3;
+
+const CALIBRATION: Calibration = Calibration { threshold: 0.25, slope: 9.5, offset: -3.0 };
+
+/// A model with numbers as training might leave them: nothing at its first value.
+fn model(name: BackboneName, takes: Takes) -> Model {
+    let (channels, height, width) = match takes {
+        Takes::Pictures => (if name == BackboneName::SmallCnn { 1 } else { 3 }, 24, 17),
+        Takes::Vectors => (1, 1, 19),
+    };
+    let input = InputShape { channels, height, width };
+    let embedding = if name == BackboneName::Identity { input.values() } else { 12 };
+    let config = BackboneConfig { name, input, embedding, dropout: 0.1, hidden: vec![23, 9] };
+    let normalisation = Normalisation {
+        mean: [0.45, 0.5, 0.41][..channels].to_vec(),
+        deviation: [0.22, 0.31, 0.27][..channels].to_vec(),
+    };
+    let description =
+        Description { backbone: config, takes, normalisation, objective: "am-softmax".to_owned() };
+    let backbone = Backbone::new(&description.backbone, 7, &device::by_name("cpu").unwrap()).unwrap();
+    let numbers: Vec<Parameter> = parameters::parameters(&backbone).into_iter().map(trained).collect();
+    Model::new(description, &numbers).unwrap()
+}
+
+fn trained(mut parameter: Parameter) -> Parameter {
+    let variance = parameter.name.ends_with("running_variance");
+    if parameter.shape.len() == 1 {
+        for (at, value) in parameter.values.iter_mut().enumerate() {
+            let noise = ((at * 7919 + parameter.name.len() * 31) % 101) as f32 / 101.0 - 0.5;
+            *value = if variance { *value + 0.8 * noise } else { *value + 0.2 * noise };
+        }
+    }
+    parameter
+}
+
+/// Every backbone with pictures, and those that take vectors with vectors too.
+fn models() -> Vec<(String, Model)> {
+    let flat = BackboneName::ALL.into_iter().filter(|name| name.is_flat());
+    let vectors = flat.map(|name| (format!("{name}-vectors"), model(name, Takes::Vectors)));
+    let pictures = BackboneName::ALL.into_iter().map(|name| (name.to_string(), model(name, Takes::Pictures)));
+    pictures.chain(vectors).collect()
+}
+
+/// Numbers for the graph, and what the model makes of them.
+fn samples(model: &Model) -> (Vec<usize>, Vec<f32>, Vec<f32>) {
+    let shape = model.description().shape();
+    let count = SAMPLES * shape.values();
+    if model.description().takes == Takes::Vectors {
+        let numbers: Vec<f32> = (0..count).map(|at| (at * at % 251) as f32 / 40.0 - 2.5).collect();
+        let wanted = model.embed_vectors(&numbers).unwrap();
+        return (vec![SAMPLES, shape.values()], numbers, wanted);
+    }
+    let pixels: Vec<u8> = (0..count).map(|at| (at * at % 251) as u8).collect();
+    let wanted = model.embed_pixels(&pixels).unwrap();
+    let numbers = pixels.iter().map(|pixel| f32::from(*pixel)).collect();
+    (vec![SAMPLES, shape.channels, shape.height, shape.width], numbers, wanted)
+}
+
+/// tract, with the batch left open until it is run.
+fn by_tract(bytes: &[u8], shape: &[usize], numbers: &[f32]) -> TractResult<Vec<f32>> {
+    let model = tract_onnx::onnx().model_for_read(&mut &bytes[..])?.into_optimized()?.into_runnable()?;
+    let found = model.run(tvec!(Tensor::from_shape(shape, numbers)?.into()))?;
+    Ok(found[0].to_plain_array_view::<f32>()?.iter().copied().collect())
+}
+
+#[test]
+fn tract_gives_the_embeddings_of_every_backbone() {
+    let mut checked = 0;
+    for (name, model) in models() {
+        let (shape, numbers, wanted) = samples(&model);
+        let bytes = encode(&model, None).unwrap();
+        let found = by_tract(&bytes, &shape, &numbers).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        assert_eq!(found.len(), wanted.len(), "{name}");
+        let error = found.iter().zip(&wanted).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(error <= TOLERANCE, "{name}: differs by {error}");
+        // another number of samples by the same file
+        let one =
+            by_tract(&bytes, &[&[1], &shape[1..]].concat(), &numbers[..numbers.len() / SAMPLES]).unwrap();
+        assert!(one.iter().zip(&wanted).all(|(a, b)| (a - b).abs() <= TOLERANCE), "{name}: one alone");
+        checked += 1;
+    }
+    assert_eq!(checked, BackboneName::ALL.len() + 3);
+}
+
+#[test]
+fn metadata_tells_what_the_graph_does_not_do() {
+    let model = model(BackboneName::Resnet18, Takes::Pictures);
+    let bytes = encode(&model, Some(CALIBRATION)).unwrap();
+    assert_eq!(bytes, encode(&model, Some(CALIBRATION)).unwrap(), "the same bytes");
+    let file = tract_onnx::onnx().proto_model_for_read(&mut bytes.as_slice()).unwrap();
+    assert_eq!(file.metadata_props.len(), 1);
+    assert_eq!(file.metadata_props[0].key, widemargin_onnx::METADATA_KEY);
+    let read: Metadata = serde_json::from_str(&file.metadata_props[0].value).unwrap();
+    assert_eq!(read, metadata(&model, Some(CALIBRATION)));
+    assert_eq!(read.calibration, Some(CALIBRATION));
+    assert!(
+        matches!(&read.input, Input::Pictures { channels: 3, height: 24, width: 17, colour, .. } if colour == "RGB"),
+        "{read:?}"
+    );
+    assert_eq!((read.output.numbers, read.objective.as_str()), (12, "am-softmax"));
+}
+
+#[test]
+fn a_model_of_vectors_with_a_backbone_for_pictures_is_refused() {
+    let error = encode(&model(BackboneName::Resnet18, Takes::Vectors), None).unwrap_err().to_string();
+    assert!(error.contains("resnet18") && error.contains("wanted mlp"), "{error}");
+}
+
+#[test]
+#[ignore = "wants Python with onnx and onnxruntime, named by WIDEMARGIN_PYTHON; .ci/run runs it"]
+fn onnx_runtime_gives_the_embeddings_of_every_backbone() {
+    let python =
+        std::env::var_os("WIDEMARGIN_PYTHON").expect("WIDEMARGIN_PYTHON names a Python with onnxruntime");
+    let folder = tempfile::tempdir().unwrap();
+    let models = models();
+    for (name, model) in &models {
+        let (shape, numbers, wanted) = samples(model);
+        let path = folder.path().join(format!("{name}.onnx"));
+        widemargin_onnx::write(&path, model, Some(CALIBRATION)).unwrap();
+        array(&path.with_extension("input.npy"), &shape, &numbers);
+        array(&path.with_extension("embeddings.npy"), &[SAMPLES, wanted.len() / SAMPLES], &wanted);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check_onnx.py");
+    let said = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
+    let (out, errors) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(said.status.success(), "{out}\n{errors}");
+    assert_eq!(out.lines().filter(|line| line.ends_with(": ok")).count(), models.len(), "{out}");
+}
+
+/// A file that numpy reads.
+fn array(path: &Path, shape: &[usize], numbers: &[f32]) {
+    use npyz::WriterBuilder;
+    let mut bytes = Vec::new();
+    let shape: Vec<u64> = shape.iter().map(|length| *length as u64).collect();
+    let mut writer =
+        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd().unwrap();
+    writer.extend(numbers.iter().copied()).unwrap();
+    writer.finish().unwrap();
+    widemargin_durable::write_atomic(path, &bytes).unwrap();
+}

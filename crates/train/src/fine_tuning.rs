@@ -1,0 +1,105 @@
+//! Beginning with weights that were trained before: what pixels they want, which parameters move, and how fast.
+//!
+//! Parts are named by the beginnings of parameters' names, in PyTorch's words or this program's ([`widemargin_model::weights::begins`]).
+
+use crate::Error;
+use crate::config::Config;
+use std::collections::BTreeSet;
+use widemargin_data::Normalisation;
+use widemargin_embedder::Description;
+use widemargin_model::parameters::{Parameter, Role};
+use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
+use widemargin_model::{Backbone, BackboneName};
+
+/// Mean and deviation of the pictures of ImageNet, which torchvision's weights are trained with.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+/// What the configured weights want pixels to be normalised by: as `[model]` says, else as they were trained. `None` without weights.
+///
+/// # Errors
+/// If the weights cannot be read.
+pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Error> {
+    let m = &config.model;
+    if !m.mean.is_empty() {
+        return Ok(Some(Normalisation { mean: m.mean.clone(), deviation: m.deviation.clone() }));
+    }
+    let Some(path) = &m.weights else { return Ok(None) };
+    if Weights::read(path)?.names() == Names::Own {
+        return Ok(Some(Description::read(path)?.normalisation));
+    }
+    let (mean, deviation) = match m.backbone {
+        BackboneName::Resnet18 | BackboneName::Resnet34 | BackboneName::Resnet50 => IMAGENET,
+        _ => ([0.5; 3], [0.5; 3]),
+    };
+    Ok(Some(Normalisation { mean: mean.to_vec(), deviation: deviation.to_vec() }))
+}
+
+impl Config {
+    /// Writes down what the configured weights want pixels to be normalised by, where neither file nor flags say it, so that a resumed
+    /// run does not need the weights; gives what that is in words, if it did.
+    ///
+    /// # Errors
+    /// If the weights cannot be read.
+    pub fn resolve_weights(&mut self) -> Result<Option<String>, Error> {
+        if !self.model.mean.is_empty() {
+            return Ok(None);
+        }
+        let Some(found) = normalisation(self)? else { return Ok(None) };
+        let said = format!(
+            "pixels are normalised as the weights were trained: mean {:?}, deviation {:?}",
+            found.mean, found.deviation
+        );
+        (self.model.mean, self.model.deviation) = (found.mean, found.deviation);
+        Ok(Some(said))
+    }
+}
+
+/// `backbone` with the configured weights, and what is to be said about them.
+///
+/// # Errors
+/// If they cannot be read or do not fit.
+pub(crate) fn weights_in(config: &Config, backbone: Backbone) -> Result<(Backbone, Vec<String>), Error> {
+    let Some(path) = &config.model.weights else { return Ok((backbone, Vec::new())) };
+    let (backbone, left_out) = Weights::read(path)?.into_backbone(config.model.backbone, backbone)?;
+    let said = left_out.map(|left_out| format!("{}: {left_out}", path.display()));
+    Ok((backbone, said.into_iter().collect()))
+}
+
+/// The factor on the learning rate of each of `parameters`; `None` for what is not trained: running statistics and what is frozen.
+///
+/// # Errors
+/// [`Error::BadValue`] for a beginning that no parameter's name has.
+pub(crate) fn factors(config: &Config, parameters: &[Parameter]) -> Result<Vec<Option<f64>>, Error> {
+    let name = config.model.backbone;
+    let o = &config.optimiser;
+    let beginnings = config.model.freeze.iter().map(|beginning| ("model.freeze", beginning));
+    for (key, beginning) in beginnings.chain(o.factors.keys().map(|part| ("optimiser.factors", part))) {
+        if !parameters.iter().any(|parameter| begins(beginning, name, &parameter.name)) {
+            let known: BTreeSet<String> = parameters.iter().map(|p| first_word(name, &p.name)).collect();
+            let known: Vec<String> = known.into_iter().collect();
+            let message = format!(
+                "found {beginning:?}, wanted the beginning of a parameter's name: {}",
+                known.join(", ")
+            );
+            return Err(Error::BadValue { key: key.to_owned(), message });
+        }
+    }
+    let factor = |parameter: &Parameter| {
+        let parts = o.factors.iter().filter(|(part, _)| begins(part, name, &parameter.name));
+        parts.max_by_key(|(part, _)| part.len()).map_or(o.backbone_factor, |(_, factor)| *factor)
+    };
+    let learnt =
+        |parameter: &Parameter| parameter.role != Role::Buffer && !is_frozen(config, &parameter.name);
+    Ok(parameters.iter().map(|parameter| learnt(parameter).then(|| factor(parameter))).collect())
+}
+
+/// The first word of a name, the usual one where there is one.
+fn first_word(backbone: BackboneName, own: &str) -> String {
+    let name = usual_name(backbone, own).unwrap_or_else(|| within_network(own).to_owned());
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Whether the parameter or running statistic of this name is frozen.
+pub(crate) fn is_frozen(config: &Config, name: &str) -> bool {
+    config.model.freeze.iter().any(|beginning| begins(beginning, config.model.backbone, name))
+}
