@@ -4,6 +4,8 @@
 
 #[path = "program/evaluation.rs"]
 mod evaluation;
+#[path = "program/training.rs"]
+mod training;
 #[path = "program/vectors.rs"]
 mod vectors;
 
