@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
@@ -45,7 +45,7 @@ pub(crate) struct NearestArguments {
 /// The JSON object.
 #[derive(Serialize)]
 struct Answer<'a> {
-    embeddings: &'a PathBuf,
+    embeddings: &'a Path,
     rows: usize,
     k: usize,
     queries: Vec<Found>,
@@ -117,7 +117,7 @@ fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
 /// Neighbours of what the model makes of the queries.
 fn by_model(
     arguments: &NearestArguments,
-    path: &PathBuf,
+    path: &Path,
     gallery: &EmbeddingTable,
     searched: &Embeddings,
 ) -> anyhow::Result<Vec<Found>> {

@@ -67,7 +67,7 @@ pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &
 }
 
 /// Gives each block with the number of its first row.
-pub(super) fn blocks(rows: &Rows, mut take: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+fn blocks(rows: &Rows, mut take: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
     let mut numbers = Vec::new();
     for first in (0..rows.rows()).step_by(BLOCK) {
         numbers.resize(BLOCK.min(rows.rows() - first) * rows.dim(), 0.0);

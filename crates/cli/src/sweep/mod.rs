@@ -176,6 +176,11 @@ pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
     let candidates = plan.candidates()?;
     let mut observer = progress::Bar::default();
     let prepared = Prepared::new(&plan.base)?;
+    if arguments.resume.is_none() {
+        create_folders(folder.join(RUNS))?;
+        let text = toml::to_string(&plan).context("the plan as TOML")?;
+        write_atomic(folder.join(PLAN_FILE), text.as_bytes())?;
+    }
     observer.message(&format!(
         "{} runs of {}, in {}",
         candidates.len(),
@@ -232,7 +237,6 @@ fn begun(arguments: &SweepArguments) -> anyhow::Result<(PathBuf, Plan)> {
     }
     let plan = arguments.plan()?;
     plan.base.check()?;
-    plan.candidates()?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
         None => train::free_folder(&format!("sweep-{}", plan.base.objective.name)),
@@ -242,9 +246,6 @@ fn begun(arguments: &SweepArguments) -> anyhow::Result<(PathBuf, Plan)> {
         "{}: exists already; go on with --resume, or choose another with --out",
         folder.display()
     );
-    create_folders(folder.join(RUNS))?;
-    let text = toml::to_string(&plan).context("the plan as TOML")?;
-    write_atomic(folder.join(PLAN_FILE), text.as_bytes())?;
     Ok((folder, plan))
 }
 

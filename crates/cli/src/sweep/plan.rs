@@ -112,7 +112,8 @@ impl Plan {
         let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
         for (at, Axis { key, values }) in self.grid.iter().enumerate() {
             ensure!(!values.is_empty(), "{key}: the list is empty");
-            ensure!(!key.starts_with("data."), "{key}: all runs of a sweep have the same data");
+            let of_data = key.starts_with("data.") || key == "training.limit";
+            ensure!(!of_data, "{key}: all runs of a sweep have the same data");
             ensure!(self.grid[..at].iter().all(|other| other.key != *key), "{key}: given twice");
             ensure!(
                 self.halving.is_none() || key != "training.epochs",
