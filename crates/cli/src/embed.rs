@@ -1,12 +1,17 @@
 //! `widemargin embed`: a trained model's embeddings of many pictures, or of a table, as one file.
 //!
-//! The numbers go to `OUT.partial` as they are computed, and the file takes its name when it is whole. Beside it lies what it is made of
-//! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew.
+//! The numbers go to `OUT.partial` as they are computed, as those of a `.npy` whatever the format, and beside it lies what it is made of
+//! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew. When it is whole the
+//! file takes its name or, in another format, is written from it (`output.rs`).
+
+mod output;
 
 use crate::pictures::{Depth, pictures};
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use output::MadeBy;
+pub(crate) use output::{identity, made_by, names_beside};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
-use widemargin_tables::{OpenTable, is_table, npy_header, open};
+use widemargin_tables::{About, Format, OpenTable, is_table, npy_header, open};
 
 /// Samples that are embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -26,7 +31,7 @@ pub(crate) struct EmbedArguments {
     model: PathBuf,
     /// Folder of pictures of any depth, or one picture; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
     input: PathBuf,
-    /// The file to write, a .npy; names and labels go beside it, as .names.csv
+    /// The file to write: .parquet and .csv hold ids and labels; those of .npy and .safetensors go beside it, as .names.csv
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
@@ -51,8 +56,8 @@ enum Input {
 
 pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let out = &arguments.out;
-    let ending = out.extension().is_some_and(|ending| ending == "npy");
-    ensure!(ending, "--out: found {}, wanted a name that ends in .npy", out.display());
+    let format =
+        Format::of(out).context("--out: wanted a name that ends in .npy, .safetensors, .csv or .parquet")?;
     ensure!(!out.exists(), "{}: exists already", out.display());
     let stop = interrupt::listen()?;
     let model = Model::load(&arguments.model)?;
@@ -95,19 +100,14 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         at += count;
         bar.set_position(at as u64);
     }
-    let names = out.with_extension("names.csv");
-    write_atomic(&names, &input.names(&arguments.input)?)?;
-    file.finish(out)?;
+    let by = MadeBy { model: made.model, input: made.input, rows, dim: made.dim };
+    let names = output::finish(file, out, format, &input.about(&arguments.input), &by)?;
     // What is left of it has no more use, and no harm if it stays.
     let _ = std::fs::remove_file(&about);
     let mut said = std::io::stdout().lock();
-    writeln!(
-        said,
-        "{}: {rows} embeddings of {} numbers; names in {}",
-        out.display(),
-        model.dim(),
-        names.display()
-    )?;
+    let place =
+        names.map_or_else(|| "names inside".to_owned(), |names| format!("names in {}", names.display()));
+    writeln!(said, "{}: {rows} embeddings of {} numbers; {place}", out.display(), model.dim())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,7 +144,7 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
         }
     };
     let input_path = std::path::absolute(&arguments.input).unwrap_or_else(|_| arguments.input.clone());
-    let model_file = model.fingerprint().map_or((0, 0), |file| (file.bytes, file.checksum));
+    let model_file = output::identity(model);
     Ok(Made { model: model_file, input: input_path, rows: input.rows(), dim: model.dim(), samples })
 }
 
@@ -178,31 +178,26 @@ impl Input {
         }
     }
 
-    /// A table of one line a row: `id`, and `label` where there is one. The label of a picture is the folder below the input that it
-    /// lies in.
-    fn names(&self, input: &Path) -> anyhow::Result<Vec<u8>> {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        match self {
+    /// Ids, and labels where there are any. The id of a picture is its path below the input, its label the first folder of that.
+    fn about(&self, input: &Path) -> About {
+        let (ids, labels): (Vec<String>, Option<Vec<String>>) = match self {
             Self::Pictures(files) => {
-                table.write_record(["id", "label"])?;
-                for file in files {
+                let named = files.iter().map(|file| {
                     let inside = file.strip_prefix(input).unwrap_or(file);
                     let folder = inside.components().next().filter(|_| inside.components().count() > 1);
                     let label = folder
                         .map_or_else(String::new, |folder| folder.as_os_str().to_string_lossy().into_owned());
-                    table.write_record([inside.to_string_lossy().as_ref(), &label])?;
-                }
+                    (inside.to_string_lossy().into_owned(), label)
+                });
+                let (ids, labels) = named.unzip();
+                (ids, Some(labels))
             }
-            Self::Table(rows) => {
-                let (ids, labels) = (&rows.about.ids, &rows.about.labels);
-                table.write_record(["id"].into_iter().chain(labels.as_ref().map(|_| "label")))?;
-                for row in 0..rows.rows.rows() {
-                    let id = ids.as_ref().map_or_else(|| row.to_string(), |ids| ids[row].clone());
-                    table.write_record([id].iter().chain(labels.as_ref().map(|labels| &labels[row])))?;
-                }
+            Self::Table(table) => {
+                let numbers = || (0..table.rows.rows()).map(|row| row.to_string()).collect();
+                (table.about.ids.clone().unwrap_or_else(numbers), table.about.labels.clone())
             }
-        }
-        table.into_inner().context("writing the names")
+        };
+        About { ids: Some(ids), labels, ..About::default() }
     }
 }
 

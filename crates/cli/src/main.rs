@@ -15,10 +15,12 @@ mod export;
 mod interrupt;
 mod judge;
 mod loss;
+mod nearest;
 mod page;
 mod pictures;
 mod progress;
 mod suggest;
+mod sweep;
 mod train;
 mod verdict;
 
@@ -37,12 +39,16 @@ struct Arguments {
 enum Command {
     /// Train an embedding and judge it on classes that it never saw.
     Train(Box<train::TrainArguments>),
+    /// Train with many settings, over a grid or by successive halving, and rank them; goes on where it was stopped.
+    Sweep(Box<sweep::SweepArguments>),
     /// Embeddings of pictures or of a table by a trained model, as one file; goes on where it was stopped.
     Embed(embed::EmbedArguments),
     /// Are these two the same? Similarity, probability and answer of a trained model; exit status 0 same, 1 different.
     Compare(compare::CompareArguments),
     /// A trained model as an ONNX file, for other programs and languages.
     Export(export::ExportArguments),
+    /// What lies nearest to a picture in a file of embeddings.
+    Nearest(nearest::NearestArguments),
     /// Judge embeddings that any program computed.
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -63,9 +69,11 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Nearest(arguments) => nearest::run(&arguments),
         Command::Eval(command) => eval::run(&command),
         Command::Suggest(arguments) => suggest::run(&arguments),
         Command::Loss(arguments) => loss::run(&arguments),

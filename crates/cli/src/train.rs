@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicI32;
 use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_model::BackboneName;
-use widemargin_train::config::{Amount, PrecisionName};
+use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
@@ -52,6 +52,21 @@ pub(crate) struct TrainArguments {
     /// Margin m, or auto: by the number of classes
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     margin: Option<Amount>,
+    /// A margin for each class by its number of samples, n^-POWER of the rarest's: long tails [default without a number: 0.25]
+    #[arg(long, value_name = "POWER", num_args = 0..=1, default_missing_value = "0.25", allow_negative_numbers = true)]
+    margin_by_count: Option<f64>,
+    /// How batches are drawn: shuffled, class-balanced (P x K), by-frequency (classes by a power of their size)
+    #[arg(long, value_name = "NAME", value_parser = sampler)]
+    sampler: Option<SamplerName>,
+    /// P of class-balanced: classes in a batch
+    #[arg(long, value_name = "P")]
+    classes_per_batch: Option<usize>,
+    /// K of class-balanced: samples of each
+    #[arg(long, value_name = "K")]
+    samples_per_class: Option<usize>,
+    /// Power of by-frequency: 1 as they are, 0.5 square root, 0 all classes alike
+    #[arg(long, value_name = "POWER")]
+    sampling_power: Option<f64>,
     /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, resnet18, resnet34, resnet50, mlp, linear, identity [default: small-cnn;
     /// linear for a table]
     #[arg(long, value_name = "NAME")]
@@ -127,6 +142,15 @@ fn factor(text: &str) -> Result<(String, f64), String> {
     parts.ok_or_else(|| "wanted the beginning of a parameter's name, = and a number".to_owned())
 }
 
+fn sampler(text: &str) -> Result<SamplerName, String> {
+    match text {
+        "shuffled" => Ok(SamplerName::Shuffled),
+        "class-balanced" => Ok(SamplerName::ClassBalanced),
+        "by-frequency" => Ok(SamplerName::ByFrequency),
+        _ => Err("wanted shuffled, class-balanced or by-frequency".to_owned()),
+    }
+}
+
 fn precision(text: &str) -> Result<PrecisionName, String> {
     match text {
         "full" => Ok(PrecisionName::Full),
@@ -179,6 +203,12 @@ impl TrainArguments {
         set(&mut config.objective.scale, self.scale);
         set(&mut config.objective.margin, self.margin);
         config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
+        config.objective.margin_by_count = self.margin_by_count.or(config.objective.margin_by_count);
+        let s = &mut config.sampler;
+        s.name = self.sampler.unwrap_or(s.name);
+        s.classes_per_batch = self.classes_per_batch.unwrap_or(s.classes_per_batch);
+        s.samples_per_class = self.samples_per_class.unwrap_or(s.samples_per_class);
+        s.power = self.sampling_power.unwrap_or(s.power);
         config.sampler.batch = self.batch.unwrap_or(config.sampler.batch);
         config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
         config.training.seed = self.seed.unwrap_or(config.training.seed);
@@ -197,11 +227,13 @@ impl TrainArguments {
 fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config> {
     let mut config = config.clone();
     name.clone_into(&mut config.objective.name);
-    for drop_margin in [false, true] {
+    let drops: [fn(&mut ObjectiveConfig); 3] =
+        [|o| o.margin_by_count = None, |o| o.margin = None, |o| o.scale = None];
+    for drop in drops {
         if config.objective.build(None).is_ok() {
             break;
         }
-        if drop_margin { config.objective.scale = None } else { config.objective.margin = None }
+        drop(&mut config.objective);
     }
     config.check()?;
     Ok(config)
@@ -308,7 +340,7 @@ fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prep
 }
 
 /// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.
-fn free_folder(name: &str) -> PathBuf {
+pub(crate) fn free_folder(name: &str) -> PathBuf {
     let safe: String =
         name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
     let numbered = (2..).map(|number| format!("{safe}-{number}"));
@@ -349,7 +381,8 @@ fn trained(
             eprintln!("stopped behind step {step}; continue with --resume {}", folder.display());
             Ok(Err(ExitCode::from((128 + signal) as u8)))
         }
-        Ending::Finished { trainer, seconds, samples_per_second } => {
+        Ending::Finished { trainer, seconds, samples_per_second }
+        | Ending::Paused { trainer, seconds, samples_per_second } => {
             let run = (config.objective.name.as_str(), config.training.seed, config.training.device.as_str());
             let judged = judge(&trainer, prepared, run, (seconds, samples_per_second))?;
             calibrate(&judged, folder, observer)?;
@@ -359,7 +392,7 @@ fn trained(
 }
 
 /// Writes the calibration that `compare` answers by, made from the pairs that the run is judged on.
-fn calibrate(judged: &Judged, folder: &Path, observer: &mut progress::Bar) -> anyhow::Result<()> {
+pub(crate) fn calibrate(judged: &Judged, folder: &Path, observer: &mut progress::Bar) -> anyhow::Result<()> {
     let Some(comparison) = judged.judgement.comparison() else { return Ok(()) };
     match SavedCalibration::of_cosines(&comparison.verification) {
         Ok(saved) => saved.write(&folder.join(CALIBRATION_FILE)),
@@ -370,8 +403,8 @@ fn calibrate(judged: &Judged, folder: &Path, observer: &mut progress::Bar) -> an
     }
 }
 
-/// Writes report.json and report.html and prints the closing table.
-fn finish(
+/// Writes report.json and report.html.
+pub(crate) fn write_reports(
     folder: &Path,
     report: &impl Serialize,
     config: &Config,
@@ -382,7 +415,18 @@ fn finish(
     json.push('\n');
     write_atomic(folder.join("report.json"), json.as_bytes())?;
     let html = page::render(config, prepared, runs)?;
-    write_atomic(folder.join("report.html"), html.as_bytes())?;
+    Ok(write_atomic(folder.join("report.html"), html.as_bytes())?)
+}
+
+/// Writes the reports and prints the closing table.
+fn finish(
+    folder: &Path,
+    report: &impl Serialize,
+    config: &Config,
+    prepared: &Prepared,
+    runs: &[(Judged, Vec<Metrics>)],
+) -> anyhow::Result<()> {
+    write_reports(folder, report, config, prepared, runs)?;
     let mut out = std::io::stdout().lock();
     let judged_on = runs.first().map(|(judged, _)| page::judged_on(&judged.judgement)).unwrap_or_default();
     writeln!(out, "Judged on {judged_on}.\n")?;

@@ -8,6 +8,8 @@ mod evaluation;
 mod explain;
 #[path = "program/models.rs"]
 mod models;
+#[path = "program/training.rs"]
+mod training;
 #[path = "program/vectors.rs"]
 mod vectors;
 

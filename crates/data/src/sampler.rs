@@ -2,13 +2,14 @@
 //!
 //! Nothing is remembered between epochs, so a run resumes from the numbers of epoch and batch alone.
 
+use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::random::{Purpose, below, generator, shuffle};
 use crate::{DataError, Result};
 
 /// How the samples of an epoch are put into batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields, tag = "name")]
 pub enum Sampler {
     /// Every sample once, in order: for evaluation.
@@ -49,6 +50,18 @@ pub enum Sampler {
         /// Batches in an epoch; 0 for as many full ones as there are samples, at least one.
         batches: usize,
     },
+    /// Full batches of samples whose classes are drawn with a chance in proportion to `n^power`, `n` their number of samples: 1 as they
+    /// are, 0.5 by the square root (Mahajan et al., *Exploring the Limits of Weakly Supervised Pretraining*, 2018, section 2.2), 0 all
+    /// classes alike, which is a sample by the inverse of its class's frequency.
+    ///
+    /// An epoch has as many batches as fit its samples, at least one. The samples of a class come round in random order, each once
+    /// before any comes again.
+    ByFrequency {
+        /// Samples in a batch.
+        batch: usize,
+        /// In `[0, 1]`.
+        power: f64,
+    },
 }
 
 /// Fewer samples than a batch, where a batch that is not full is left out.
@@ -61,7 +74,8 @@ impl Sampler {
         match *self {
             Self::Sequential { batch }
             | Self::Shuffled { batch, .. }
-            | Self::ShuffledBlocks { batch, .. } => batch,
+            | Self::ShuffledBlocks { batch, .. }
+            | Self::ByFrequency { batch, .. } => batch,
             Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
                 classes_per_batch.saturating_mul(samples_per_class)
             }
@@ -79,7 +93,7 @@ impl Sampler {
             Self::Sequential { .. } | Self::Shuffled { .. } | Self::ShuffledBlocks { .. } => {
                 samples.div_ceil(size)
             }
-            Self::ClassBalanced { batches: 0, .. } => (samples / size).max(1),
+            Self::ClassBalanced { batches: 0, .. } | Self::ByFrequency { .. } => (samples / size).max(1),
             Self::ClassBalanced { batches, .. } => batches,
         }
     }
@@ -148,6 +162,26 @@ impl Sampler {
                     samples.collect::<Vec<_>>().concat()
                 };
                 Ok((0..count).map(|_| batch()).collect())
+            }
+            Self::ByFrequency { batch, power } => {
+                if !(0.0..=1.0).contains(&power) {
+                    return Err(DataError::setting("power", &power, "0 to 1"));
+                }
+                let mut classes = classes_of(labels);
+                let ends: Vec<f64> = classes
+                    .iter()
+                    .scan(0.0, |end, class| {
+                        *end += (class.cards.len() as f64).powf(power);
+                        Some(*end)
+                    })
+                    .collect();
+                let all = ends[ends.len() - 1];
+                let mut sample = || {
+                    let place = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 * all;
+                    let class = ends.partition_point(|end| *end <= place).min(ends.len() - 1);
+                    classes[class].draw(1, &mut random)[0]
+                };
+                Ok((0..count).map(|_| (0..batch).map(|_| sample()).collect()).collect())
             }
         }
     }
@@ -248,6 +282,49 @@ mod tests {
         }
         let few = Sampler::ShuffledBlocks { batch: 10, drop_last: true, block: 2, blocks_together: 1 };
         assert!(matches!(few.epoch_batches(&[0; 9], 0, 0), Err(DataError::NoSamples { .. })));
+    }
+
+    #[test]
+    fn classes_come_by_the_power_of_their_frequency() {
+        // 16 samples of class 0 to one of class 1: drawn 16 : 1, 4 : 1 and 1 : 1
+        let labels: Vec<u32> = (0..170).map(|position| u32::from(position % 17 == 16)).collect();
+        for (power, wanted) in [(1.0, 1.0 / 17.0), (0.5, 1.0 / 5.0), (0.0, 0.5)] {
+            let sampler = Sampler::ByFrequency { batch: 10, power };
+            let (mut rare, mut all) = (0, 0);
+            let mut seen = BTreeSet::new();
+            for epoch in 0..40 {
+                let batches = sampler.epoch_batches(&labels, 3, epoch).unwrap();
+                assert_eq!(batches.len(), sampler.batches_per_epoch(labels.len()));
+                assert!(batches.iter().all(|batch| batch.len() == 10));
+                for position in batches.concat() {
+                    rare += usize::from(labels[position as usize] == 1);
+                    all += 1;
+                    seen.insert(position);
+                }
+            }
+            let share = rare as f64 / all as f64;
+            // five standard errors of 6,800 draws
+            assert!(
+                (share - wanted).abs() < 5.0 * (wanted * (1.0 - wanted) / 6800.0_f64).sqrt(),
+                "{power}: {share}"
+            );
+            assert_eq!(seen.len(), labels.len(), "every sample has its turn");
+            assert_eq!(
+                sampler.epoch_batches(&labels, 3, 7).unwrap(),
+                sampler.epoch_batches(&labels, 3, 7).unwrap()
+            );
+            assert_ne!(
+                sampler.epoch_batches(&labels, 3, 7).unwrap(),
+                sampler.epoch_batches(&labels, 3, 8).unwrap()
+            );
+        }
+        for bad in [-0.5, 1.5, f64::NAN] {
+            let sampler = Sampler::ByFrequency { batch: 1, power: bad };
+            assert!(matches!(sampler.epoch_batches(&labels, 0, 0), Err(DataError::Setting { .. })));
+        }
+        // fewer samples than a batch still make one
+        let sampler = Sampler::ByFrequency { batch: 8, power: 0.5 };
+        assert_eq!(sampler.epoch_batches(&[4, 4, 9], 0, 0).unwrap()[0].len(), 8);
     }
 
     #[test]

@@ -194,6 +194,14 @@ pub enum Error {
         /// The slope found, or that of the last step before the search failed.
         slope: f64,
     },
+    /// A sample of a class that has no centre.
+    #[error("row {row} is of class {class}, which has no centre")]
+    UnknownClass {
+        /// The sample.
+        row: usize,
+        /// Its class.
+        class: u32,
+    },
     /// A neighbourhood larger than what can be searched.
     #[error("k = {k} neighbours were asked for, but the gallery has only {gallery} rows to find")]
     KTooLarge {

@@ -40,6 +40,7 @@ pub mod clustering;
 pub mod files;
 pub mod geometry;
 pub mod retrieval;
+pub mod suspects;
 pub mod templates;
 pub mod verification;
 

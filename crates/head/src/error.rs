@@ -105,10 +105,6 @@ pub enum HeadError {
         class: usize,
     },
 
-    /// Margins by class in a sampled head, whose classes have other numbers in each step.
-    #[error("a sampled head knows no margins by class; use the dense or the screened mode")]
-    ClassMarginsWhenSampled,
-
     /// An objective for which classes cannot be screened.
     #[error("a screened head cannot train {objective}: it needs {why}; use the dense mode")]
     NotScreenable {

@@ -66,9 +66,6 @@ impl Head {
         let objective = objective.into();
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
-        if matches!(config.mode, HeadMode::Sampled { .. }) && objective.has_class_margins() {
-            return Err(HeadError::ClassMarginsWhenSampled);
-        }
         let centres = Storage::new(first_centres(0, len, dim, &objective, config.seed), config.centres);
         let screen = config
             .mode

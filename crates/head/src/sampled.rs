@@ -45,9 +45,9 @@ pub(crate) fn forward(
         let found = forward(centres, &objective, rate, features, labels, seed, step)?;
         return Ok(active.with_ignored(found));
     }
-    let objective = objective.clone().with_ignore_label(None);
     let (classes, dim) = (centres.classes(), features.cols());
     let drawn = draw(classes, rate, labels, seed);
+    let objective = objective.of_classes(&drawn)?.with_ignore_label(None);
     let rows: Vec<u32> = drawn
         .iter()
         .flat_map(|class| (0..centres.each as u32).map(move |at| class * centres.each as u32 + at))

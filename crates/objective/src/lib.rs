@@ -64,7 +64,7 @@ pub use builder::ObjectiveBuilder;
 pub use catalogue::{AnyEvaluation, AnyObjective, CatalogueError};
 pub use class::{
     BatchFacts, BatchPoints, Binary, BinaryPass, ClassEvaluation, ClassObjective, ClassParameters,
-    ClassState, NormTerm, Point, PointOutcome, PointPass, TargetMargin,
+    ClassState, FOURTH_ROOT, NormTerm, Point, PointOutcome, PointPass, TargetMargin, margins_by_count,
 };
 pub use competitors::Competitors;
 pub use diagnostics::{Diagnostics, DiagnosticsSum};

@@ -5,10 +5,16 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
 use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::record::{Field, List, Row};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
 
 use super::about::Columns;
 use super::pairs::{Named, PairFile, truth};
@@ -119,6 +125,49 @@ pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
         return Err(FileProblem::Empty.at(path));
     }
     Ok(PairFile { pairs, folds: fold.map(|_| folds) })
+}
+
+/// Writes ids, labels and rows, a row group a block.
+pub(super) fn write(
+    out: impl std::io::Write + Send,
+    rows: &InMemory,
+    about: &About,
+    block: usize,
+) -> std::io::Result<()> {
+    let failed = std::io::Error::other::<ParquetError>;
+    let names = [("id", &about.ids), ("label", &about.labels)];
+    let names: Vec<_> = names.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
+    let texts: String = names.iter().map(|(name, _)| format!("required binary {name} (UTF8); ")).collect();
+    let list = "required group embedding (LIST) { repeated group list { required float element; } }";
+    let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
+    let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());
+    // embeddings hardly repeat: neither a dictionary nor a codec makes them shorter
+    let properties = WriterProperties::builder().set_column_dictionary_enabled(numbers, false).build();
+    let mut writer =
+        SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
+    let mut values = Vec::new();
+    for first in (0..rows.rows()).step_by(block) {
+        let count = block.min(rows.rows() - first);
+        values.resize(count * rows.dim(), 0.0);
+        rows.read_into(first, &mut values).map_err(std::io::Error::other)?;
+        let mut group = writer.next_row_group().map_err(failed)?;
+        for (_, list) in &names {
+            let texts: Vec<ByteArray> =
+                list[first..first + count].iter().map(|text| ByteArray::from(text.as_str())).collect();
+            let mut column = group.next_column().map_err(failed)?.expect("a column a list of names");
+            column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(failed)?;
+            column.close().map_err(failed)?;
+        }
+        // 0 where a list begins, 1 where it goes on
+        let repeated: Vec<i16> = (0..values.len()).map(|at| i16::from(at % rows.dim() != 0)).collect();
+        let defined = vec![1; values.len()];
+        let mut column = group.next_column().map_err(failed)?.expect("the column of embeddings");
+        let typed = column.typed::<FloatType>();
+        typed.write_batch(&values, Some(&defined), Some(&repeated)).map_err(failed)?;
+        column.close().map_err(failed)?;
+        group.close().map_err(failed)?;
+    }
+    writer.close().map(|_| ()).map_err(failed)
 }
 
 fn position(names: &[String], name: &str) -> Option<usize> {

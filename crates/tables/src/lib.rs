@@ -11,6 +11,8 @@
 //! one label a line ([`read_labels`]). Labels are kept as text and numbered by [`ClassNames`], so that several files can
 //! share one numbering. Every error names the file, and the row where there is one.
 //!
+//! [`write_table`] writes any of them, a block of rows at a time.
+//!
 //! [`open`] leaves the numbers of `.npy` and `.safetensors` in the file, to be read row by row; the others are read whole.
 //! [`read_embeddings`] reads everything: memory is the matrix.
 #![forbid(unsafe_code)]
@@ -25,6 +27,7 @@ mod pairs;
 mod rows;
 mod tensors;
 mod text;
+mod write;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -35,6 +38,7 @@ pub use error::{FileError, FileProblem};
 pub use npy::npy_header;
 pub use pairs::{Pair, PairFile, read_pairs};
 pub use rows::Rows;
+pub use write::{Format, write_table};
 
 /// A result whose error is a [`FileError`].
 pub type FileResult<T> = Result<T, FileError>;
@@ -155,6 +159,15 @@ pub fn open(path: &Path) -> FileResult<OpenTable> {
         other => return Err(FileProblem::Ending { found: other.to_owned() }.at(path)),
     };
     OpenTable { rows, about }.checked()
+}
+
+/// The rows of a `.npy`, whatever its name; they stay in the file.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_npy(path: &Path) -> FileResult<Rows> {
+    let file = File::open(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    npy::rows(file, path)
 }
 
 /// Reads embeddings; the ending of the name says how.

@@ -274,3 +274,45 @@ fn what_cannot_be_read_says_so() {
     #[cfg(not(feature = "parquet"))]
     assert_eq!(read_embeddings(Path::new("faces.parquet")).unwrap_err().problem, FileProblem::NoParquet);
 }
+
+/// What is written in each format is read again as it was, names where the format has room for them.
+#[test]
+fn every_format_is_read_again_as_it_was_written() {
+    let folder = Folder::new();
+    // more rows than a block, and numbers that are hard to write as text
+    let (rows, dim) = (4100, 3);
+    let hard = [0.1_f32, -1.0e-30, 3.402_823e38, 1.0 / 3.0, 0.0, 16_777_217.0];
+    let data: Vec<f32> =
+        (0..rows * dim).map(|at| hard[at % 6] * if at % 7 == 0 { -1.0 } else { 1.0 }).collect();
+    let mut bytes = npy_header(rows, dim);
+    bytes.extend(data.iter().flat_map(|value| value.to_le_bytes()));
+    let source = folder.file("source.partial", bytes);
+    let names = |prefix: &str| -> Vec<String> { (0..rows).map(|row| format!("{prefix}{row}")).collect() };
+    let labels: Vec<String> =
+        (0..rows).map(|row| ["Ada", "Zoë, \"the second\"", "7"][row % 3].to_owned()).collect();
+    let named = About { ids: Some(names("a b/")), labels: Some(labels), ..About::default() };
+    let numbered = About {
+        ids: Some(names("")),
+        labels: Some((0..rows).map(|row| (row % 5).to_string()).collect()),
+        ..About::default()
+    };
+    let mut endings = vec!["npy", "safetensors", "csv"];
+    endings.extend(cfg!(feature = "parquet").then_some("parquet"));
+    for ending in endings {
+        for (what, about) in [("named", &named), ("numbered", &numbered), ("bare", &About::default())] {
+            let name = format!("{what}.{ending}");
+            let format = Format::of(Path::new(&name)).unwrap();
+            let mut out = Vec::new();
+            write_table(format, &mut out, &open_npy(&source).unwrap(), about).unwrap();
+            let path = folder.file(&name, out);
+            let table = read_embeddings(&path).unwrap();
+            assert_eq!((table.rows, table.dim), (rows, dim), "{ending}");
+            assert!(table.data == data, "{ending}: the same bits");
+            let inside = format.holds_names() || (format == Format::Safetensors && what == "numbered");
+            let wanted = if inside { about.clone() } else { About::default() };
+            assert_eq!(table.about, wanted, "{what}.{ending}");
+        }
+    }
+    let error = Format::of(Path::new("out.txt")).unwrap_err().to_string();
+    assert!(error.contains("\"txt\" is not known"), "{error}");
+}

@@ -326,25 +326,36 @@ pub enum SamplerName {
     Shuffled,
     /// P classes with K samples each.
     ClassBalanced,
+    /// Classes drawn by a power of their number of samples, which evens out a long tail.
+    ByFrequency,
 }
 
 /// `[sampler]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplerConfig {
-    /// `shuffled` or `class-balanced`.
+    /// `shuffled`, `class-balanced` or `by-frequency`.
     pub name: SamplerName,
-    /// Pictures in a batch of `shuffled`, 2 to 65536. Unused by `class-balanced`, where P and K say it.
+    /// Pictures in a batch of `shuffled` and `by-frequency`, 2 to 65536. Unused by `class-balanced`, where P and K say it.
     pub batch: usize,
     /// P: classes in a batch of `class-balanced`, at least 2; P times K at most 65536.
     pub classes_per_batch: usize,
     /// K: samples of each class in a batch of `class-balanced`, at least 1.
     pub samples_per_class: usize,
+    /// Power of the number of samples that `by-frequency` draws classes by, 0 to 1: 1 as they are, 0.5 by the square root, 0 all alike
+    /// (a sample by the inverse of its class's frequency).
+    pub power: f64,
 }
 
 impl Default for SamplerConfig {
     fn default() -> Self {
-        Self { name: SamplerName::Shuffled, batch: 128, classes_per_batch: 7, samples_per_class: 16 }
+        Self {
+            name: SamplerName::Shuffled,
+            batch: 128,
+            classes_per_batch: 7,
+            samples_per_class: 16,
+            power: 0.5,
+        }
     }
 }
 
@@ -352,7 +363,7 @@ impl SamplerConfig {
     /// Pictures in one batch.
     pub fn batch_size(&self) -> usize {
         match self.name {
-            SamplerName::Shuffled => self.batch,
+            SamplerName::Shuffled | SamplerName::ByFrequency => self.batch,
             SamplerName::ClassBalanced => self.classes_per_batch.saturating_mul(self.samples_per_class),
         }
     }

@@ -80,6 +80,14 @@ impl Prepared {
         Ok(Self { set, split, training, known, unseen, normalisation })
     }
 
+    /// The set that `[data]` of a configuration names, as it is: nothing of it is split or measured.
+    ///
+    /// # Errors
+    /// Those of the data.
+    pub fn open(data: &DataConfig) -> Result<SampleSet, Error> {
+        open(data)
+    }
+
     /// The batches of a run from `start` (epoch, step in it) on.
     pub(crate) fn loader(&self, config: &Config, start: (u64, u64)) -> Result<Loader, Error> {
         let vectors = matches!(self.set, SampleSet::Vectors(_));
@@ -137,6 +145,7 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
         },
         // A last batch of a few pictures would make batch statistics of a few values.
         SamplerName::Shuffled => Sampler::Shuffled { batch: config.batch, drop_last: true },
+        SamplerName::ByFrequency => Sampler::ByFrequency { batch: config.batch, power: config.power },
         SamplerName::ClassBalanced => Sampler::ClassBalanced {
             classes_per_batch: config.classes_per_batch,
             samples_per_class: config.samples_per_class,

@@ -36,6 +36,15 @@ pub enum Ending {
         /// Training pictures a second, over the same time.
         samples_per_second: f64,
     },
+    /// It is as far as it was to go for now; a checkpoint was saved.
+    Paused {
+        /// The model as it is.
+        trainer: Trainer,
+        /// Seconds spent in steps so far, over all parts of the run.
+        seconds: f64,
+        /// Training pictures a second, over the same time.
+        samples_per_second: f64,
+    },
     /// It was asked to stop; a checkpoint was saved.
     Stopped {
         /// Steps done.
@@ -74,6 +83,22 @@ pub fn train(
     observer: &mut dyn Observer,
     stop: &AtomicI32,
 ) -> Result<Ending, Error> {
+    train_until(config, prepared, folder, (start, config.training.epochs), observer, stop)
+}
+
+/// [`train`], but no further than the end of so many epochs, on the schedule of the whole run: continued with [`Start::Resume`] it comes to
+/// the same bits. The run has ended once all its epochs are done, and [`Ending::Paused`] before.
+///
+/// # Errors
+/// Those of [`train`].
+pub fn train_until(
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    (start, epochs): (Start, usize),
+    observer: &mut dyn Observer,
+    stop: &AtomicI32,
+) -> Result<Ending, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
     let (mut step, mut seconds) = (0, 0.0);
     let mut log = match start {
@@ -102,7 +127,8 @@ pub fn train(
     };
 
     let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch();
-    let total = steps_per_epoch * config.training.epochs as u64;
+    let whole = steps_per_epoch * config.training.epochs as u64;
+    let total = whole.min(steps_per_epoch * epochs as u64);
     let rate = config.optimiser.learning_rate;
     let schedule = Schedule::new(&config.schedule, rate, steps_per_epoch as usize, config.training.epochs);
     let every = match config.training.checkpoint_every as u64 {
@@ -121,7 +147,10 @@ pub fn train(
     observer.begin(&config.objective.name, step, total);
     let mut told: Vec<String> = Vec::new();
     let mut clock = Instant::now();
-    for batch in prepared.loader(config, (step / steps_per_epoch, step % steps_per_epoch))? {
+    let mut batches = prepared.loader(config, (step / steps_per_epoch, step % steps_per_epoch))?;
+    while step < total
+        && let Some(batch) = batches.next()
+    {
         let signal = stop.load(Ordering::Relaxed);
         if signal != 0 {
             observer.end();
@@ -164,9 +193,42 @@ pub fn train(
         }
     }
     observer.end();
-    trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
     let samples = (step * config.sampler.batch_size() as u64) as f64;
-    Ok(Ending::Finished { trainer, seconds, samples_per_second: samples / seconds.max(1e-9) })
+    let samples_per_second = samples / seconds.max(1e-9);
+    if step < whole {
+        return Ok(Ending::Paused { trainer, seconds, samples_per_second });
+    }
+    trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
+    Ok(Ending::Finished { trainer, seconds, samples_per_second })
+}
+
+/// A run that is over or was stopped, with everything that its newest checkpoint holds.
+#[derive(Debug)]
+pub struct Reopened {
+    /// Its configuration.
+    pub config: Config,
+    /// Its data, split and measured as it was.
+    pub prepared: Prepared,
+    /// Backbone and centres.
+    pub trainer: Trainer,
+    /// Steps done.
+    pub step: u64,
+    /// Newer checkpoints that were passed over, and why.
+    pub warnings: Vec<String>,
+}
+
+/// Opens the run in `folder` to be looked into.
+///
+/// # Errors
+/// Those of [`continue_from`] and [`Prepared::new`], [`Error::NoCheckpoint`], and [`Error::BadFile`] for a checkpoint that does not fit.
+pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
+    let config = continue_from(folder)?;
+    let prepared = Prepared::new(&config)?;
+    let mut trainer = Trainer::new(&config, &prepared)?;
+    let found = checkpoint::newest(folder)?;
+    let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
+    let (step, _) = trainer.load(&found.parts).map_err(bad)?;
+    Ok(Reopened { config, prepared, trainer, step, warnings: found.warnings })
 }
 
 #[cfg(test)]

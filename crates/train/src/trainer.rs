@@ -116,7 +116,9 @@ impl Trainer {
             .map(|(p, _)| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
             .collect::<Result<Vec<_>, _>>()?;
         let classes = prepared.split.known().len();
-        let objective = config.objective.build(Some(classes))?;
+        let mut counts = vec![0; classes];
+        prepared.training.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        let objective = config.objective.by_count(config.objective.build(Some(classes))?, &counts)?;
         // Another stream than the backbone's, so that neither depends on the size of the other.
         let head_config = HeadConfig {
             optimiser: optimiser(config, true),

@@ -51,7 +51,7 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
         &["embed", "--model", "run", "vectors.csv", "--out", "out.npy"],
         &["out.npy", "exists already"],
     );
-    place.refused(&["embed", "--model", "run", "vectors.csv", "--out", "out.csv"], &["--out", ".npy"]);
+    place.refused(&["embed", "--model", "run", "vectors.csv", "--out", "out.txt"], &["--out", ".npy"]);
     place.write("wide.csv", b"label,x,y\na,1,2\n");
     place.refused(
         &["embed", "--model", "run", "wide.csv", "--out", "no.npy"],

@@ -57,17 +57,12 @@ fn only_drawn_rows_move_and_they_move_as_in_a_head_of_the_drawn_classes() {
 }
 
 #[test]
-fn rates_out_of_range_and_class_margins_are_refused() {
+fn rates_out_of_range_are_refused() {
     for rate in [0.0, -0.5, 1.5, f64::NAN] {
         let config = HeadConfig { mode: HeadMode::Sampled { rate }, ..Default::default() };
         let error = Head::new(10, 4, Objective::am_softmax(30.0, 0.35).expect("in range"), config);
         assert!(matches!(error, Err(HeadError::OutOfRange { setting: "rate", .. })), "{rate}");
     }
-    let objective =
-        widemargin_objective::ClassObjective::from(Objective::am_softmax(30.0, 0.35).expect("in range"));
-    let margins = objective.with_class_margins(&[0.1, 0.2]).expect("two margins");
-    let config = HeadConfig { mode: HeadMode::Sampled { rate: 0.5 }, ..Default::default() };
-    assert!(matches!(Head::new(2, 4, margins, config), Err(HeadError::ClassMarginsWhenSampled)));
     let mut sampled = head(10, HeadMode::Sampled { rate: 0.5 }, OptimiserConfig::default());
     let x = values(2 * 8, 1);
     assert!(matches!(sampled.step(view(&x, 2, 8), &[3, 10], 0.1), Err(HeadError::Label { row: 1, .. })));
@@ -92,5 +87,67 @@ fn ignored_samples_do_not_count_whatever_their_label_is_among_the_drawn() {
         assert_eq!((found.loss, &found.losses[..12]), (wanted.loss, &wanted.losses[..]), "{ignored}");
         assert_eq!(found.grad_features[..96], wanted.grad_features[..], "{ignored}");
         assert!(found.grad_features[96..].iter().all(|&value| value == 0.0), "{ignored}");
+    }
+}
+
+/// Margins by class in every mode: each sample has that of its own class, whatever number the class has among the drawn.
+#[test]
+fn margins_by_count_are_those_of_the_classes_in_every_mode() {
+    let (classes, batch, dim) = (400, 12, 8);
+    let (x, y) = (values(batch * dim, 1), labels(batch, classes, 1));
+    let counts: Vec<u64> = (0..classes as u64).map(|class| 1 + class * class % 97).collect();
+    for name in ["am-softmax", "arcface", "sub-centre"] {
+        let parameters = widemargin_objective::ClassParameters { scale: Some(16.0), ..Default::default() };
+        let objective = widemargin_objective::ClassObjective::from_name(name, &parameters, classes);
+        let objective = objective.expect("in range").with_margins_by_count(&counts, 0.25).expect("plain");
+        let of = |mode| {
+            let config = HeadConfig { mode, ..Default::default() };
+            Head::new(classes, dim, objective.clone(), config).expect("in range")
+        };
+        let dense = of(HeadMode::Dense).forward(view(&x, batch, dim), &y).expect("finite");
+        // with all classes drawn, and with all kept, the modes are one
+        for mode in [HeadMode::Sampled { rate: 1.0 }, HeadMode::Screened { threshold: Some(1e-9) }] {
+            let found = of(mode).forward(view(&x, batch, dim), &y).expect("finite");
+            assert!(
+                (found.loss - dense.loss).abs() < 1e-4 * dense.loss,
+                "{name} {mode:?}: {} {}",
+                found.loss,
+                dense.loss
+            );
+        }
+        // with some drawn, the loss is that of a head of these classes alone, in f64
+        let sampled = of(HeadMode::Sampled { rate: 0.05 });
+        let found = sampled.forward(view(&x, batch, dim), &y).expect("finite");
+        let crate::forward::CentreGradient::Drawn(drawn) = &found.pending.gradient else { panic!("drawn") };
+        let each = objective.sub_centres();
+        let own: Vec<u32> = drawn.rows.iter().step_by(each).map(|row| row / each as u32).collect();
+        let all = sampled.centres();
+        let centres: Vec<f64> = drawn
+            .rows
+            .iter()
+            .flat_map(|row| all[*row as usize * dim..][..dim].iter().map(|v| f64::from(*v)))
+            .collect();
+        let renamed: Vec<u32> =
+            y.iter().map(|label| own.partition_point(|class| class < label) as u32).collect();
+        let wide = super::wide(&x);
+        let wanted = objective.of_classes(&own).expect("there").evaluate(
+            view(&wide, batch, dim),
+            view(&centres, own.len() * each, dim),
+            &renamed,
+            &widemargin_objective::EvaluateOptions::default(),
+        );
+        let wanted = wanted.expect("finite");
+        assert!(
+            (found.loss - wanted.loss).abs() < 1e-4 * wanted.loss,
+            "{name}: {} {}",
+            found.loss,
+            wanted.loss
+        );
+        for (found, wanted) in found.grad_features.iter().zip(&wanted.grad_features) {
+            assert!(
+                (f64::from(*found) - wanted).abs() < 1e-4 * wanted.abs().max(1e-2),
+                "{name}: {found} {wanted}"
+            );
+        }
     }
 }

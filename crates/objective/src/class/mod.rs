@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod by_count;
 mod evaluate;
 mod parameters;
 mod point;
@@ -31,6 +32,7 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use by_count::{FOURTH_ROOT, margins_by_count};
 pub use evaluate::ClassEvaluation;
 pub use parameters::{ClassParameters, TargetMargin};
 pub use point::{Binary, BinaryPass, Point, PointOutcome, PointPass};
@@ -229,7 +231,8 @@ impl ClassObjective {
 
     /// The same with a margin of its own for each class, in the unit of the objective's margin.
     ///
-    /// For long-tailed data: a larger margin for classes with few samples (Cao et al., *LDAM*, 2019, section 3).
+    /// For long-tailed data: a larger margin for classes with few samples ([`ClassObjective::with_margins_by_count`]). ElasticFace draws
+    /// around the margin of the sample's class.
     ///
     /// # Errors
     /// If there is not one a class, if one is out of range, or if the objective's margin is not one amount in cosine, angle or
@@ -239,7 +242,7 @@ impl ClassObjective {
             self.base.margin(),
             Margin::Additive(_) | Margin::AdditiveCosine(_) | Margin::AdditiveAngle { .. }
         );
-        if !simple || !matches!(self.rule, Rule::Fixed | Rule::Curricular { .. }) {
+        if !simple || !matches!(self.rule, Rule::Fixed | Rule::Curricular { .. } | Rule::Elastic { .. }) {
             return Err(ObjectiveError::Incompatible {
                 first: "a margin for each class",
                 second: "an objective without one plain margin",

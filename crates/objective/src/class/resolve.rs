@@ -3,6 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::by_count::margin_of;
 use super::{Binary, ClassObjective, ClassState, Point, Rule};
 use crate::{Competitors, Margin, Objective, ObjectiveError};
 
@@ -141,16 +142,20 @@ impl ClassObjective {
                 points = facts
                     .labels
                     .iter()
-                    .map(|_| {
+                    .map(|&label| {
+                        let amount = match &self.class_margins {
+                            Some(margins) => self.margin_share * margin_of(margins, label)?,
+                            None => amount,
+                        };
                         let drawn =
                             (amount + self.margin_share * deviation * normal(&mut random)).clamp(0.0, most);
                         let margin = match base.margin {
                             Margin::AdditiveCosine(_) => Margin::AdditiveCosine(drawn),
                             _ => Margin::additive_angle(drawn),
                         };
-                        Point::Family(Objective { margin, ..base })
+                        Ok(Point::Family(Objective { margin, ..base }))
                     })
-                    .collect();
+                    .collect::<Result<_, ObjectiveError>>()?;
                 None
             }
             Rule::DynamicScale => {
@@ -174,11 +179,7 @@ impl ClassObjective {
                 .labels
                 .iter()
                 .map(|&label| {
-                    let margin = margins.get(label as usize).copied().ok_or(ObjectiveError::Count {
-                        what: "class margins",
-                        found: margins.len(),
-                        wanted: label as usize + 1,
-                    })?;
+                    let margin = margin_of(margins, label)?;
                     Ok(Point::Family(base.with_margin(margin * self.margin_share)?))
                 })
                 .collect::<Result<_, ObjectiveError>>()?;

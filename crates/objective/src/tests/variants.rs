@@ -22,6 +22,8 @@ fn all(classes: usize) -> Vec<ClassObjective> {
     all.extend([
         with("am-softmax", &json!({"class_margins": margins}), classes),
         with("arcface", &json!({"class_margins": margins, "sub_centres": 2}), classes),
+        with("elasticface-cos", &json!({"class_margins": margins, "scale": 8.0}), classes),
+        with("mv-softmax", &json!({"class_margins": margins, "scale": 8.0}), classes),
         with("am-softmax", &json!({"label_smoothing": 0.1}), classes),
         with("softmax", &json!({"label_smoothing": 0.1, "sub_centres": 2}), classes),
         with("combined-margin", &json!({"angle_multiplier": 1.35}), classes),

@@ -4,7 +4,8 @@
 //! sentence that says how to read it, and the page ends with the words explained. With one objective it is the report of
 //! a run; with several, trained from one seed, it is their comparison, with all of them in every figure.
 //!
-//! [`evaluation`] is the page of an evaluation of embeddings: numbers and figures, without a run behind them.
+//! [`evaluation`] is the page of an evaluation of embeddings: numbers and figures, without a run behind them; [`suspects()`] that of likely
+//! wrong labels.
 //!
 //! The page needs neither script nor network, follows the reader's light or dark setting, fits a phone and prints.
 
@@ -14,11 +15,13 @@ mod markup;
 mod sections;
 mod style;
 mod summary;
+mod suspects;
 
 pub use evaluation::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 pub use input::{
     Curves, Features, Histograms, ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers,
 };
+pub use suspects::{SuspectRow, SuspectsInput, suspects};
 
 use crate::neighbours;
 use crate::text::{add, escape};

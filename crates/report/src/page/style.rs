@@ -33,6 +33,7 @@ tbody th{font-weight:500;vertical-align:top;white-space:nowrap}
 dl{margin:0;display:grid;grid-template-columns:minmax(9rem,14rem) 1fr;gap:.5rem 1.2rem}
 dt{font-weight:600}
 dd{margin:0;max-width:44rem}
+.thumb{display:block;width:4.5rem;height:4.5rem;object-fit:contain;image-rendering:pixelated;background:#000;border-radius:6px}
 .no-data{color:var(--wm-muted)}
 @media (max-width:40rem){body{padding:1rem .6rem 2rem}section{padding:1rem .8rem}dl{display:block}dd{margin:0 0 .7rem}figcaption{margin-left:.2rem;margin-right:.2rem}}
 ";

@@ -170,7 +170,7 @@ impl Config {
             _ => pairs,
         };
         warn(
-            pairs && self.sampler.name == SamplerName::Shuffled,
+            pairs && self.sampler.name != SamplerName::ClassBalanced,
             format!(
                 "sampler.name: `{}` wants several samples of a class in a batch; take `class-balanced`",
                 self.objective.name
@@ -210,7 +210,8 @@ fn check_sampler(p: &SamplerConfig) -> Result<(), Error> {
     let (classes, samples) = (p.classes_per_batch, p.samples_per_class);
     wants((2..=LARGEST_BATCH).contains(&classes), "sampler.classes_per_batch", &classes, "2 to 65536")?;
     wants((1..=LARGEST_BATCH).contains(&samples), "sampler.samples_per_class", &samples, "1 to 65536")?;
-    let fits = p.name == SamplerName::Shuffled || p.batch_size() <= LARGEST_BATCH;
+    wants((0.0..=1.0).contains(&p.power), "sampler.power", &p.power, "0 to 1")?;
+    let fits = p.name != SamplerName::ClassBalanced || p.batch_size() <= LARGEST_BATCH;
     let found = format!("{samples} of each of {classes} classes, a batch of {}", p.batch_size());
     wants(fits, "sampler.samples_per_class", &found, "a batch of at most 65536")
 }
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 30] = [
+        let changes: [(&str, Change); 32] = [
             ("data.unseen", |c| c.data.unseen = 1),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
@@ -253,6 +254,8 @@ mod tests {
             ("augment.erase", |c| c.augment.erase = -0.1),
             ("sampler.batch", |c| c.sampler.batch = 1),
             ("sampler.classes_per_batch", |c| c.sampler.classes_per_batch = usize::MAX),
+            ("sampler.power", |c| c.sampler.power = 1.5),
+            ("objective.margin_by_count", |c| c.objective.margin_by_count = Some(-1.0)),
             ("training.epochs", |c| c.training.epochs = usize::MAX),
             ("training.keep_checkpoints", |c| c.training.keep_checkpoints = 0),
         ];
@@ -272,6 +275,7 @@ mod tests {
             batch: 2,
             classes_per_batch: 300,
             samples_per_class: 300,
+            ..SamplerConfig::default()
         };
         let mut config = Config { sampler, ..Config::default() };
         let message = config.check().expect_err("90,000 pictures").to_string();

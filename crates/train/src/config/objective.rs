@@ -96,6 +96,10 @@ pub struct ObjectiveConfig {
     /// Temperature; the objective's own default where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// Power `p` of a margin for each class by its number of training samples: `m (n_min / n_y)^p`, so that `margin` is that of the rarest
+    /// class; 0 to 1, 0.25 after Cao et al. (LDAM). One margin for all classes where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin_by_count: Option<f64>,
     /// Name of the miner that chooses pairs or triplets, for objectives on pairs; all of the batch where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub miner: Option<String>,
@@ -122,6 +126,7 @@ impl Default for ObjectiveConfig {
             scale: None,
             margin: None,
             temperature: None,
+            margin_by_count: None,
             miner: None,
             memory: 0,
             parameters: Map::new(),
@@ -170,6 +175,9 @@ impl ObjectiveConfig {
             bad(key, error.to_string())
         })?;
         self.check_auto(&objective)?;
+        if self.margin_by_count.is_some() {
+            self.by_count(objective.clone(), &vec![1; classes])?;
+        }
         if let AnyObjective::Classes(_) = objective {
             let useless =
                 |what: &str| format!("{what} is for objectives on pairs; `{}` has class centres", self.name);
@@ -193,6 +201,26 @@ impl ObjectiveConfig {
             }
         }
         Ok(objective)
+    }
+
+    /// The objective with a margin for each class by `counts`, its numbers of training samples, where that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for a power out of its range, or an objective without one plain margin.
+    pub(crate) fn by_count(&self, objective: AnyObjective, counts: &[u64]) -> Result<AnyObjective, Error> {
+        let Some(power) = self.margin_by_count else { return Ok(objective) };
+        let bad = |message: String| Error::BadValue { key: "objective.margin_by_count".to_owned(), message };
+        if self.parameters.contains_key("class_margins") {
+            return Err(bad("the parameters have class_margins too; leave one out".to_owned()));
+        }
+        match objective {
+            AnyObjective::Classes(objective) => {
+                let found =
+                    objective.with_margins_by_count(counts, power).map_err(|error| bad(error.to_string()))?;
+                Ok(AnyObjective::Classes(Box::new(found)))
+            }
+            AnyObjective::Pairs(_) => Err(bad(format!("`{}` has no margin for a class", self.name))),
+        }
     }
 
     /// The miner, if one is asked for.
@@ -312,6 +340,9 @@ mod tests {
             ("name = \"am-softmax\"\nmemory = 5", "objective.memory"),
             ("name = \"proxy-nca\"\nmemory = 5", "objective.memory"),
             ("name = \"triplet-margn\"", "triplet-margin"),
+            ("name = \"triplet-margin\"\nmargin_by_count = 0.25", "objective.margin_by_count"),
+            ("name = \"softmax\"\nmargin_by_count = 0.25", "objective.margin_by_count"),
+            ("name = \"am-softmax\"\nmargin_by_count = 1.5", "a power from 0 to 1"),
         ] {
             let error = read(text).build(None).expect_err(text).to_string();
             assert!(error.contains(wanted), "{text}: {error}");

@@ -144,6 +144,37 @@ fn folders_are_neither_overwritten_nor_invented() {
 }
 
 #[test]
+fn a_run_in_parts_comes_to_the_bits_of_one_in_one_go_and_can_be_reopened() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let mut config = small();
+    config.training.epochs = 3;
+    let prepared = Prepared::new(&config).expect("built in");
+    let wanted = whole(&config, &prepared, &parent.path().join("whole"));
+    let folder = parent.path().join("parts");
+    let part = |start, epochs| {
+        train_until(&config, &prepared, &folder, (start, epochs), &mut Silent, &AtomicI32::new(0))
+            .expect("a part")
+    };
+    assert!(matches!(part(Start::New, 1), Ending::Paused { .. }));
+    assert!(!folder.join(MODEL_FILE).exists(), "no model before the end");
+    let steps = log::history(&folder).expect("a log").len();
+    assert!(matches!(part(Start::Resume, 1), Ending::Paused { .. }), "done already");
+    assert_eq!(log::history(&folder).expect("a log").len(), steps);
+    let reopened = reopen(&folder).expect("a checkpoint");
+    assert_eq!(reopened.step as usize, steps);
+    assert_eq!(reopened.config, config);
+    assert!(matches!(part(Start::Resume, 2), Ending::Paused { .. }));
+    let Ending::Finished { trainer, .. } = part(Start::Resume, 9) else { panic!("all epochs are done") };
+    assert!(weights(&folder) == wanted && folder.join(MODEL_FILE).exists());
+    let again = reopen(&folder).expect("a checkpoint").trainer;
+    let samples = &prepared.unseen[..5];
+    assert_eq!(
+        again.embed(&prepared, samples).expect("read"),
+        trainer.embed(&prepared, samples).expect("read")
+    );
+}
+
+#[test]
 fn too_large_a_batch_is_refused() {
     let mut config = small();
     config.sampler.batch = 4000;
@@ -181,6 +212,11 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
     remembered.objective.name = "contrastive".to_owned();
     remembered.objective.memory = 40;
     configs.push(remembered);
+    let mut by_count = base.clone();
+    by_count.objective.margin_by_count = Some(0.25);
+    by_count.sampler.name = crate::config::SamplerName::ByFrequency;
+    by_count.sampler.batch = 16;
+    configs.push(by_count);
     for (at, config) in configs.iter().enumerate() {
         let name = &config.objective.name;
         let straight = parent.path().join(format!("{at}"));

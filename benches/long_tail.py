@@ -1,0 +1,96 @@
+"""What margins by count and samplers do for a long tail: training pictures of a glyph set are taken away so that class number r of C keeps
+16^(1 - r/(C-1)) of them (1 to 16), and runs are judged on the test pictures of all known classes alike.
+
+    widemargin data glyphs -o glyphs --classes 300 --unseen 100 --most 20 --format idx
+    python3 benches/long_tail.py glyphs [--seeds 1 2 3] [--epochs 24]
+
+Prints a table as Markdown, mean and standard deviation over the seeds. Needs Python's standard library.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import struct
+import subprocess
+import tempfile
+
+PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
+SETTINGS = [
+    ("as it is", []),
+    ("margins by count", ["--margin-by-count"]),
+    ("classes by the square root", ["--sampler", "by-frequency", "--sampling-power", "0.5"]),
+    ("all classes alike", ["--sampler", "by-frequency", "--sampling-power", "0"]),
+    ("margins by count, square root", ["--margin-by-count", "--sampler", "by-frequency", "--sampling-power", "0.5"]),
+]
+FIGURES = [
+    ("accuracy on known", lambda report: report["known"]["accuracy"]),
+    ("recall at 1, unseen", lambda report: report["unseen"]["retrieval"]["recall_at"]["1"]),
+    ("MAP@R, unseen", lambda report: report["unseen"]["retrieval"]["map_at_r"]),
+    ("EER, unseen", lambda report: report["unseen"]["verification"]["eer"]),
+]
+
+
+def tail(data, out):
+    """A copy of an IDX set with a long tail; how many pictures are left."""
+    os.makedirs(out)
+    for name in os.listdir(data):
+        if os.path.isfile(os.path.join(data, name)):
+            shutil.copy(os.path.join(data, name), out)
+    with open(os.path.join(data, "train-labels-idx1-ubyte"), "rb") as file:
+        labels = file.read()[8:]
+    labels = struct.unpack(f">{len(labels) // 4}i", labels)
+    classes = sorted(set(labels))
+    random.Random(1).shuffle(classes)
+    left = {c: max(1, round(16 ** (1 - r / (len(classes) - 1)))) for r, c in enumerate(classes)}
+    kept = []
+    for at, label in enumerate(labels):
+        if left[label] > 0:
+            left[label] -= 1
+            kept.append(at)
+    with open(os.path.join(data, "train-images-idx3-ubyte"), "rb") as file:
+        pixels = file.read()
+    height, width = struct.unpack(">2I", pixels[8:16])
+    size = height * width
+    with open(os.path.join(out, "train-images-idx3-ubyte"), "wb") as file:
+        file.write(pixels[:4] + struct.pack(">3I", len(kept), height, width))
+        for at in kept:
+            file.write(pixels[16 + at * size : 16 + (at + 1) * size])
+    with open(os.path.join(out, "train-labels-idx1-ubyte"), "wb") as file:
+        file.write(bytes([0, 0, 12, 1]) + struct.pack(f">I{len(kept)}i", len(kept), *(labels[at] for at in kept)))
+    return len(kept), len(labels), len(classes)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="folder made by `widemargin data glyphs --format idx`")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, default=24)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = os.path.join(folder, "tail")
+        kept, all_, classes = tail(chosen.data, data)
+        print(f"{kept} of {all_} training pictures of {classes} classes\n")
+        print("| | " + " | ".join(name for name, _ in FIGURES) + " |")
+        print("|---|" + "--:|" * len(FIGURES))
+        for number, (name, flags) in enumerate(SETTINGS):
+            reports = []
+            for seed in chosen.seeds:
+                run = os.path.join(folder, f"{number}-{seed}")
+                train = [PROGRAM, "train", "--data", data, "--config", os.path.join(data, "glyphs.toml"), "--seed", str(seed),
+                         "--epochs", str(chosen.epochs), "--out", run, *flags]
+                subprocess.run(train, check=True, capture_output=True)
+                with open(os.path.join(run, "report.json"), encoding="utf-8") as file:
+                    reports.append(json.load(file))
+            cells = []
+            for _, figure in FIGURES:
+                values = [100 * figure(report) for report in reports]
+                spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+                cells.append(f"{statistics.mean(values):.2f}{spread} %")
+            print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+"""What is learnt and how fast, beside PyTorch: six objectives on characters drawn with fonts, judged on characters never trained on.
+
+    widemargin data glyphs -o glyphs --most 20 --format idx
+    python3 benches/peers/glyphs.py glyphs --results glyphs.jsonl [--objectives arcface triplet] [--sides widemargin pytorch]
+                                           [--seeds 1 2 3] [--epochs 4] [--work DIR] [--tuned | --as-installed]
+    python3 benches/peers/glyphs.py --table --results glyphs.jsonl
+    python3 benches/peers/glyphs.py --quick          under a minute: a set of its own of 60 characters, nothing kept
+
+Trains each objective with `widemargin train` and, with the same recipe, in PyTorch with pytorch-metric-learning. Both sides' embeddings of the
+unseen characters go through the same program, `widemargin eval`. Each result is one line appended to --results as soon as it is there,
+and what is there already is not trained again, so that the whole may be run in pieces and stopped at any time.
+
+Environment: WIDEMARGIN (default target/release/widemargin). PyTorch is wanted by its own side only: requirements.txt.
+PyTorch is tuned unless --as-installed: pictures channels-last; jemalloc where the caller has preloaded it, as in
+
+    LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1 python3 benches/peers/glyphs.py ...
+
+The same on both sides: pictures, and their mean and deviation; network, and the distributions of its first weights; objective, scale, margin and its
+warm-up over two epochs; class centres of length one at first; SGD with momentum 0.9, weight decay 5e-4 on matrices, kernels and centres;
+learning rate 0.1 with half an epoch of warm-up and a cosine to 0; 128 pictures a batch, a last batch that is not full left out, shifts by up to
+two pixels; for triplets 32 classes with 4 pictures each. Not the same: the random numbers themselves, and so first weights, order and shifts.
+Seconds are those of the loop over all steps: reading, shifting, forward, backward, update; without start and judgement.
+"""
+
+import argparse
+import gzip
+import json
+import math
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+# name: what configures `widemargin train`; the PyTorch side is in `criterion`.
+OBJECTIVES = {
+    "softmax": '[objective]\nname = "softmax"\n',
+    "normalised softmax": '[objective]\nname = "normalized-softmax"\nscale = 30.0\n',
+    "AM-Softmax": '[objective]\nname = "am-softmax"\nscale = 30.0\nmargin = 0.35\n',
+    "ArcFace": '[objective]\nname = "arcface"\nscale = 64.0\nmargin = 0.5\n',
+    "sub-centre ArcFace": '[objective]\nname = "sub-centre"\nscale = 64.0\nmargin = 0.5\n[objective.parameters]\nsub_centres = 3\n',
+    "triplet": '[objective]\nname = "triplet-margin"\nmargin = 0.2\n[sampler]\nname = "class-balanced"\n'
+    "classes_per_batch = 32\nsamples_per_class = 4\n",
+}
+SHORT = {name.lower().replace(" ", "-"): name for name in OBJECTIVES} | {"sub-centre": "sub-centre ArcFace"}
+SIDES = ["widemargin", "pytorch"]
+BATCH, CLASSES_A_BATCH, SAMPLES_A_CLASS = 128, 32, 4
+EMBEDDING, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
+WARM_UP_EPOCHS, MARGIN_WARM_UP_EPOCHS = 0.5, 2.0
+SHIFT = 2
+PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
+
+
+def program(*arguments):
+    """Standard output of `widemargin`."""
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{PROGRAM} {' '.join(map(str, arguments))}\n{done.stderr}")
+    return done.stdout
+
+
+def idx(folder, name):
+    """Shape and bytes of an IDX file; numbers of four bytes as integers."""
+    path = os.path.join(folder, name)
+    opened = open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz", "rb")
+    with opened as file:
+        data = file.read()
+    kind, dimensions = data[2], data[3]
+    shape = struct.unpack(f">{dimensions}I", data[4 : 4 + 4 * dimensions])
+    values = data[4 + 4 * dimensions :]
+    return shape, values if kind == 8 else struct.unpack(f">{len(values) // 4}i", values)
+
+
+def unseen_classes(data):
+    """Names of the classes that glyphs.toml keeps from training."""
+    import tomllib
+
+    with open(os.path.join(data, "glyphs.toml"), "rb") as file:
+        return tomllib.load(file)["data"]["unseen_classes"]
+
+
+def png(pixels, height, width):
+    """A PNG of one channel."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    rows = b"".join(b"\0" + pixels[at * width : (at + 1) * width] for at in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
+
+
+def write_unseen(data, folder):
+    """The unseen test pictures as files, a folder a class, for `widemargin embed`."""
+    with open(os.path.join(data, "classes.txt"), encoding="utf-8") as file:
+        names = file.read().split("\n")
+    unseen = set(unseen_classes(data))
+    (count, height, width), pixels = idx(data, "t10k-images-idx3-ubyte")
+    _, labels = idx(data, "t10k-labels-idx1-ubyte")
+    for at in range(count):
+        name = names[labels[at]]
+        if name in unseen:
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+            picture = png(pixels[at * height * width : (at + 1) * height * width], height, width)
+            with open(os.path.join(folder, name, f"{at:06}.png"), "wb") as file:
+                file.write(picture)
+
+
+def judged(embeddings, labels):
+    """Figures of `widemargin eval` on a file of embeddings."""
+    found = json.loads(program("eval", "retrieval", embeddings, "--labels", labels, "--json"))["retrieval"]
+    pairs = json.loads(program("eval", "verification", embeddings, "--labels", labels, "--far", "1e-3", "--json"))
+    return {
+        "recall_at_1": found["recall_at"]["1"],
+        "map_at_r": found["map_at_r"],
+        "tar_at_far_1e-3": pairs["tar_at_far"][0]["tar"],
+        "eer": pairs["verification"]["eer"],
+    }
+
+
+def train_widemargin(name, chosen, seed, work):
+    run = os.path.join(work, f"{name}-{seed}")
+    config = run + ".toml"
+    with open(os.path.join(chosen.data, "glyphs.toml"), encoding="utf-8") as file:
+        text = file.read()
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(text + "\n" + OBJECTIVES[name])
+    if not os.path.exists(os.path.join(run, "report.json")):
+        program("train", "--data", chosen.data, "--config", config, "--seed", seed, "--epochs", chosen.epochs, "--out", run)
+    with open(os.path.join(run, "report.json"), encoding="utf-8") as file:
+        report = json.load(file)
+    files = os.path.join(work, "unseen")
+    if not os.path.isdir(files):
+        write_unseen(chosen.data, files + ".new")
+        os.rename(files + ".new", files)
+    with tempfile.TemporaryDirectory(dir=work) as temporary:
+        out = os.path.join(temporary, "unseen.npy")
+        program("embed", "--model", run, files, "-o", out)
+        figures = judged(out, os.path.join(temporary, "unseen.names.csv"))
+    version = program("--version").split()[-1]
+    return {"seconds": report["seconds"], "version": f"widemargin {version}", **figures}
+
+
+def backbone(torch, size):
+    """`small-cnn`, as in train_step.py, with the distributions of widemargin's first weights."""
+    nn = torch.nn
+
+    def block(inputs, outputs):
+        kernel = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        nn.init.normal_(kernel.weight, std=math.sqrt(2.0 / (9 * inputs)))
+        return [kernel, nn.BatchNorm2d(outputs), nn.PReLU(outputs)]
+
+    features = 64 * (size // 4) * (size // 4)
+    last = nn.Linear(features, EMBEDDING)
+    nn.init.normal_(last.weight, std=math.sqrt(1.0 / features))
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(
+        *block(1, 32), *block(32, 32), nn.MaxPool2d(2), *block(32, 64), *block(64, 64), nn.MaxPool2d(2),
+        nn.Flatten(), last, nn.BatchNorm1d(EMBEDDING, affine=False),
+    )  # fmt: skip
+
+
+def criterion(torch, name, classes):
+    """The loss as a module, and its full margin, if it has one that warms up."""
+    from pytorch_metric_learning import losses
+
+    sizes = {"num_classes": classes, "embedding_size": EMBEDDING}
+    if name == "softmax":
+
+        class Softmax(torch.nn.Module):
+            """Dot products with the centres: pytorch-metric-learning has no plain softmax."""
+
+            def __init__(self):
+                super().__init__()
+                self.W = torch.nn.Parameter(torch.randn(EMBEDDING, classes) / math.sqrt(EMBEDDING))
+
+            def forward(self, embeddings, labels):
+                return torch.nn.functional.cross_entropy(embeddings @ self.W, labels)
+
+        return Softmax(), None
+    if name == "triplet":
+        return losses.TripletMarginLoss(margin=0.2), None
+    margin = None
+    if name == "normalised softmax":
+        loss = losses.NormalizedSoftmaxLoss(temperature=1 / 30, **sizes)
+    elif name == "AM-Softmax":
+        loss, margin = losses.CosFaceLoss(margin=0.35, scale=30, **sizes), 0.35
+    elif name == "ArcFace":
+        loss, margin = losses.ArcFaceLoss(margin=math.degrees(0.5), scale=64, **sizes), 0.5
+    else:
+        loss, margin = losses.SubCenterArcFaceLoss(margin=math.degrees(0.5), scale=64, sub_centers=3, **sizes), 0.5
+    with torch.no_grad():
+        loss.W.copy_(torch.nn.functional.normalize(torch.randn(loss.W.shape), dim=0))
+    return loss, margin
+
+
+def batches(torch, name, labels, generator):
+    """The batches of one epoch, as positions: shuffled, or P x K with classes and their samples coming round in random order."""
+    if name != "triplet":
+        order = torch.randperm(len(labels), generator=generator)
+        return [order[at : at + BATCH] for at in range(0, len(labels) - BATCH + 1, BATCH)]
+    of_class = {}
+    for at, label in enumerate(labels.tolist()):
+        of_class.setdefault(label, []).append(at)
+    decks, classes, found = {}, [], []
+
+    def shuffled(values):
+        return [values[at] for at in torch.randperm(len(values), generator=generator).tolist()]
+
+    for _ in range(max(len(labels) // BATCH, 1)):
+        batch, taken = [], set()
+        while len(taken) < min(CLASSES_A_BATCH, len(of_class)):
+            if not classes:
+                fresh = shuffled(list(of_class))
+                classes = [c for c in fresh if c in taken] + [c for c in fresh if c not in taken]
+            label = classes.pop()
+            taken.add(label)
+            for _ in range(SAMPLES_A_CLASS):
+                if not decks.get(label):
+                    decks[label] = shuffled(of_class[label])
+                batch.append(decks[label].pop())
+        found.append(torch.tensor(batch))
+    return found
+
+
+def train_pytorch(name, chosen, seed, work):
+    os.environ.setdefault("OMP_NUM_THREADS", str(chosen.threads))
+    import numpy
+    import torch
+
+    torch.set_num_threads(chosen.threads)
+    torch.manual_seed(seed)
+    with open(os.path.join(chosen.data, "classes.txt"), encoding="utf-8") as file:
+        names = file.read().split("\n")
+    unseen = set(unseen_classes(chosen.data))
+    known = {at: number for number, at in enumerate(at for at, n in enumerate(names) if n and n not in unseen)}
+    (_, height, width), pixels = idx(chosen.data, "train-images-idx3-ubyte")
+    _, labels = idx(chosen.data, "train-labels-idx1-ubyte")
+    pixels = torch.from_numpy(numpy.frombuffer(pixels, numpy.uint8).reshape(-1, 1, height, width).copy())
+    labels = torch.tensor([known[label] for label in labels])
+    mean, deviation = pixels.float().div(255).mean(), pixels.float().div(255).std(unbiased=False)
+    padded = torch.nn.functional.pad(pixels, [SHIFT] * 4)
+    network = backbone(torch, height)
+    layout = torch.contiguous_format if chosen.as_installed else torch.channels_last
+    network = network.to(memory_format=layout).train()
+    loss, margin = criterion(torch, name, len(known))
+    parameters = [*network.parameters(), *loss.parameters()]
+    optimiser = torch.optim.SGD(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": DECAY},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=RATE,
+        momentum=MOMENTUM,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    steps = len(batches(torch, name, labels, torch.Generator())) * chosen.epochs
+    each, step, start = steps / chosen.epochs, 0, time.perf_counter()
+    rows, columns = torch.arange(height)[None, :, None], torch.arange(width)[None, None, :]
+    for _ in range(chosen.epochs):
+        for chosen_rows in batches(torch, name, labels, generator):
+            warm_up = min(WARM_UP_EPOCHS * each, steps)
+            if step < math.floor(warm_up):
+                rate = RATE * (step + 1) / warm_up
+            else:
+                rate = RATE * 0.5 * (1 + math.cos(math.pi * min((step - warm_up) / max(steps - warm_up, 1), 1)))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            if margin is not None:
+                loss.margin = margin * min(step / (MARGIN_WARM_UP_EPOCHS * each), 1)
+            down, right = torch.randint(0, 2 * SHIFT + 1, (2, len(chosen_rows), 1, 1), generator=generator)
+            picture = padded[chosen_rows[:, None, None], 0, rows + down, columns + right]
+            batch = ((picture.float() / 255 - mean) / deviation)[:, None].contiguous(memory_format=layout)
+            optimiser.zero_grad()
+            value = loss(network(batch), labels[chosen_rows])
+            value.backward()
+            optimiser.step()
+            if not math.isfinite(value.item()):
+                sys.exit(f"{name}: the loss of step {step + 1} is {value.item()}")
+            step += 1
+    seconds = time.perf_counter() - start
+    (_, height, width), pixels = idx(chosen.data, "t10k-images-idx3-ubyte")
+    _, labels = idx(chosen.data, "t10k-labels-idx1-ubyte")
+    pixels = torch.from_numpy(numpy.frombuffer(pixels, numpy.uint8).reshape(-1, 1, height, width).copy())
+    kept = [at for at, label in enumerate(labels) if label not in known]
+    network.eval()
+    with torch.no_grad():
+        found = [network((pixels[kept[at : at + 512]].float() / 255 - mean) / deviation) for at in range(0, len(kept), 512)]
+    with tempfile.TemporaryDirectory(dir=work) as temporary:
+        files = [os.path.join(temporary, "unseen.npy"), os.path.join(temporary, "labels.npy")]
+        numpy.save(files[0], torch.cat(found).numpy())
+        numpy.save(files[1], numpy.array([labels[at] for at in kept], numpy.int64))
+        figures = judged(*files)
+    import pytorch_metric_learning
+
+    tuned = "as installed" if chosen.as_installed else "channels-last"
+    tuned += f", {os.path.basename(os.environ['LD_PRELOAD'])}" if os.environ.get("LD_PRELOAD") else ""
+    version = f"PyTorch {torch.__version__.split('+')[0]} ({tuned}), pytorch-metric-learning {pytorch_metric_learning.__version__}"
+    return {"seconds": seconds, "version": version, **figures}
+
+
+def results(path):
+    """The lines that are there; one that was cut short is passed over."""
+    found = []
+    if path and os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                try:
+                    found.append(json.loads(line))
+                except json.JSONDecodeError:
+                    print(f"{path}: passed over a line that was cut short", file=sys.stderr)
+    return found
+
+
+def table(found):
+    """Markdown, an objective and side a line; mean and deviation over the seeds."""
+    figures = [("recall_at_1", "recall at 1"), ("tar_at_far_1e-3", "TAR at FAR 1e-3"), ("map_at_r", "MAP@R"), ("eer", "EER")]
+    print("| objective | | " + " | ".join(title for _, title in figures) + " | seconds |")
+    print("|---|---|" + "--:|" * (len(figures) + 1))
+    for name in OBJECTIVES:
+        for side in SIDES:
+            lines = [line for line in found if (line["objective"], line["side"]) == (name, side)]
+            if not lines:
+                continue
+            cells = []
+            for key, _ in figures:
+                values = [100 * line[key] for line in lines]
+                spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+                cells.append(f"{statistics.mean(values):.2f}{spread} %")
+            cells.append(f"{statistics.mean(line['seconds'] for line in lines):.0f}")
+            print(f"| {name} | {side} | " + " | ".join(cells) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", help="folder made by `widemargin data glyphs --format idx`")
+    parser.add_argument("--results", metavar="FILE", help="JSON lines that results are appended to")
+    parser.add_argument("--objectives", nargs="+", choices=SHORT, default=[name.lower().replace(" ", "-") for name in OBJECTIVES])
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2, help="threads PyTorch may use")
+    parser.add_argument("--work", metavar="DIR", help="folder for runs and pictures [default: a temporary one]")
+    tuning = parser.add_mutually_exclusive_group()
+    tuning.add_argument("--tuned", action="store_true", help="channels-last; the default")
+    tuning.add_argument("--as-installed", action="store_true")
+    parser.add_argument("--table", action="store_true", help="only print what is in --results")
+    parser.add_argument("--quick", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.table:
+        if not chosen.results:
+            parser.error("--table wants --results")
+        return table(results(chosen.results))
+    if not chosen.quick and not (chosen.data and chosen.results):
+        parser.error("a folder of glyphs and --results are wanted, or --quick")
+    with tempfile.TemporaryDirectory() as temporary:
+        work = chosen.work or temporary
+        os.makedirs(work, exist_ok=True)
+        if chosen.quick:
+            chosen.data, chosen.seeds, chosen.epochs = os.path.join(temporary, "glyphs"), chosen.seeds[:1], 3
+            chosen.results = os.path.join(temporary, "results.jsonl")
+            small = ["--classes", 60, "--unseen", 20, "--least", 4, "--most", 20]
+            program("data", "glyphs", "-o", chosen.data, "--format", "idx", *small)
+        for seed in chosen.seeds:
+            for short in chosen.objectives:
+                name = SHORT[short]
+                for side in chosen.sides:
+                    key = {"objective": name, "side": side, "seed": seed, "epochs": chosen.epochs}
+                    if any(all(line.get(k) == v for k, v in key.items()) for line in results(chosen.results)):
+                        continue
+                    train = train_widemargin if side == "widemargin" else train_pytorch
+                    line = {**key, **train(name, chosen, seed, work)}
+                    print(json.dumps(line), file=sys.stderr)
+                    with open(chosen.results, "a", encoding="utf-8") as file:
+                        file.write(json.dumps(line) + "\n")
+        table(results(chosen.results))
+
+
+if __name__ == "__main__":
+    main()

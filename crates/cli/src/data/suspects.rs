@@ -1,0 +1,265 @@
+//! `widemargin data suspects`: which labels are likely wrong, by a trained run.
+//!
+//! Every sample of the known classes, those that were trained on and those that were kept back, is compared with all class centres
+//! ([`widemargin_eval::suspects`]). A run with an objective on pairs has no centres: the mean directions of the classes stand for them.
+
+use crate::progress;
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use widemargin_data::{Labelled, Part, SampleSet};
+use widemargin_durable::{create_folders, write_atomic};
+use widemargin_eval::Embeddings;
+use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
+use widemargin_eval::templates::{self, TemplateMean};
+use widemargin_report::neighbours::Picture;
+use widemargin_report::page::{self, SuspectRow, SuspectsInput};
+use widemargin_report::table::{Column, Table};
+use widemargin_train::{Prepared, Trainer, reopen};
+
+/// Rows of the table on the terminal.
+const PRINTED: usize = 20;
+
+#[derive(Args)]
+pub(crate) struct SuspectsArguments {
+    /// Folder of a run; its newest checkpoint is taken
+    #[arg(long, value_name = "RUN")]
+    run: PathBuf,
+    /// Look at these data instead of the run's own; classes are matched by name
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Folder for suspects.json and the page suspects.html [default: the run's]
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How many are reported, most suspect first
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    count: usize,
+    /// Print the JSON object (the default is a table of the first 20)
+    #[arg(long)]
+    json: bool,
+}
+
+/// `suspects.json`.
+#[derive(Serialize)]
+struct Report {
+    run: PathBuf,
+    data: String,
+    step: u64,
+    /// Samples that were compared.
+    samples: usize,
+    /// Those nearer to another class than to their own.
+    nearer_to_another: usize,
+    suspects: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    rank: usize,
+    sample: String,
+    /// `train` or `test`.
+    part: &'static str,
+    label: String,
+    own_cosine: f32,
+    looks_like: String,
+    other_cosine: f32,
+    /// How much nearer the other class is, in cosine.
+    lead: f32,
+}
+
+pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
+    ensure!(arguments.count >= 1, "--count: found 0, wanted at least 1");
+    let found = reopen(&arguments.run)?;
+    for warning in &found.warnings {
+        eprintln!("warning: a newer checkpoint was passed over: {warning}");
+    }
+    let (set, samples, labels, left_out) = samples(arguments, &found.config, &found.prepared)?;
+    if left_out > 0 {
+        eprintln!("left out {left_out} samples of classes that the run was not trained on");
+    }
+    let bar = progress::waiting("comparing samples with class centres");
+    let looked_at = Prepared { set, ..found.prepared.clone() };
+    let values = found.trainer.embed(&looked_at, &samples)?;
+    let dim = found.trainer.criterion().dim();
+    let embeddings = Embeddings::new(&values, samples.len(), dim, &labels)?;
+    let all = suspects(&embeddings, &centres(&found.trainer, &embeddings)?)?;
+    bar.finish_and_clear();
+
+    let nearer = all.iter().filter(|suspect| suspect.lead() > 0.0).count();
+    let shown = &all[..arguments.count.min(all.len())];
+    let names = Names { set: &looked_at.set, run: &found.prepared, samples: &samples };
+    let report = Report {
+        run: arguments.run.clone(),
+        data: looked_at.set.name().to_owned(),
+        step: found.step,
+        samples: samples.len(),
+        nearer_to_another: nearer,
+        suspects: shown.iter().zip(1..).map(|(suspect, rank)| names.line(suspect, rank)).collect(),
+    };
+    let mut json = serde_json::to_string_pretty(&report).context("writing the suspects")?;
+    json.push('\n');
+    let folder = arguments.out.as_ref().unwrap_or(&arguments.run);
+    create_folders(folder)?;
+    write_atomic(folder.join("suspects.json"), json.as_bytes())?;
+    let html = page::suspects(&names.page(&report, shown, &all)?);
+    write_atomic(folder.join("suspects.html"), html.as_bytes())?;
+
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        write!(out, "{json}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{} samples, {nearer} of them nearer to another class than to their own\n", samples.len())?;
+    write!(out, "{}", table(&report))?;
+    let more = shown.len().saturating_sub(PRINTED);
+    let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
+    writeln!(out, "\nWith pictures: {}{more}", folder.join("suspects.html").display())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The samples to look at with the numbers of their classes in the run, and how many were left out.
+fn samples(
+    arguments: &SuspectsArguments,
+    config: &widemargin_train::Config,
+    prepared: &Prepared,
+) -> anyhow::Result<(SampleSet, Vec<u32>, Vec<u32>, usize)> {
+    let names = prepared.set.class_names();
+    let set = match &arguments.data {
+        None => prepared.set.clone(),
+        Some(path) => {
+            let mut data = config.data.clone();
+            (data.path, data.labels, data.built_in) = (Some(path.clone()), None, false);
+            let set = Prepared::open(&data)?;
+            let (found, wanted) = (set.shape(), prepared.set.shape());
+            ensure!(
+                found == wanted,
+                "{}: samples of {found}, wanted {wanted} as the run has",
+                path.display()
+            );
+            set
+        }
+    };
+    let known: HashMap<&str, u32> = (0..)
+        .zip(prepared.split.known())
+        .map(|(number, class)| (names[*class as usize].as_str(), number))
+        .collect();
+    let numbers: Vec<Option<u32>> =
+        set.class_names().iter().map(|name| known.get(name.as_str()).copied()).collect();
+    let of = |sample: usize| numbers[set.labels()[sample] as usize];
+    let (mut samples, mut labels) = (Vec::new(), Vec::new());
+    for (sample, label) in (0..set.len()).filter_map(|sample| Some((sample, of(sample)?))) {
+        samples.push(sample as u32);
+        labels.push(label);
+    }
+    // of the run's own data the unseen classes are left out by design
+    let left_out = if arguments.data.is_some() { set.len() - samples.len() } else { 0 };
+    ensure!(!samples.is_empty(), "{}: no sample of a class that the run was trained on", set.name());
+    Ok((set, samples, labels, left_out))
+}
+
+/// One centre a class: the trained one, the dominant of several, or the mean direction where the run has none.
+fn centres(trainer: &Trainer, embeddings: &Embeddings) -> anyhow::Result<Embeddings> {
+    let dim = embeddings.dim();
+    let Some(head) = trainer.criterion().head() else {
+        let rows = embeddings.unit_rows();
+        let mean = TemplateMean::AfterNormalising;
+        return Ok(templates::build(rows, embeddings.rows(), dim, embeddings.labels(), mean)?);
+    };
+    let chosen = dominant_centres(embeddings, &head.settled_centres(), head.sub_centres())?;
+    let labels: Vec<u32> = (0..head.classes() as u32).collect();
+    Ok(Embeddings::new(&chosen, labels.len(), dim, &labels)?)
+}
+
+fn table(report: &Report) -> String {
+    let mut table = Table::new([
+        Column::right("rank"),
+        Column::left("sample"),
+        Column::left("labelled"),
+        Column::right("cosine"),
+        Column::left("looks like"),
+        Column::right("cosine"),
+    ]);
+    for line in report.suspects.iter().take(PRINTED) {
+        table.row([
+            line.rank.to_string(),
+            line.sample.clone(),
+            line.label.clone(),
+            format!("{:.3}", line.own_cosine),
+            line.looks_like.clone(),
+            format!("{:.3}", line.other_cosine),
+        ]);
+    }
+    table.render()
+}
+
+/// What samples and classes are called, and what they look like.
+struct Names<'a> {
+    set: &'a SampleSet,
+    run: &'a Prepared,
+    samples: &'a [u32],
+}
+
+impl Names<'_> {
+    fn class(&self, number: u32) -> String {
+        self.run.set.class_names()[self.run.split.known()[number as usize] as usize].clone()
+    }
+
+    fn line(&self, suspect: &Suspect, rank: usize) -> Line {
+        let sample = self.samples[suspect.row] as usize;
+        Line {
+            rank,
+            sample: self.set.sample_id(sample),
+            part: if self.set.part(sample) == Part::Train { "train" } else { "test" },
+            label: self.class(suspect.label),
+            own_cosine: suspect.own_cosine,
+            looks_like: self.class(suspect.other),
+            other_cosine: suspect.other_cosine,
+            lead: suspect.lead(),
+        }
+    }
+
+    fn picture(&self, row: usize) -> anyhow::Result<Option<Picture>> {
+        let Some(set) = self.set.pictures() else { return Ok(None) };
+        let shape = set.shape();
+        let pixels = set.read(self.samples[row] as usize)?;
+        Ok(Some(Picture::new(shape.channels, shape.height, shape.width, &pixels)?))
+    }
+
+    fn page(&self, report: &Report, shown: &[Suspect], all: &[Suspect]) -> anyhow::Result<SuspectsInput> {
+        // the sample of each class that lies nearest to its centre
+        let mut typical: HashMap<u32, (f32, usize)> = HashMap::new();
+        for suspect in all {
+            let best = typical.entry(suspect.label).or_insert((f32::NEG_INFINITY, suspect.row));
+            if suspect.own_cosine > best.0 {
+                *best = (suspect.own_cosine, suspect.row);
+            }
+        }
+        let side = |class: u32, cosine: f32| -> anyhow::Result<(String, Option<Picture>, f64)> {
+            let picture = typical.get(&class).map(|(_, row)| self.picture(*row)).transpose()?.flatten();
+            Ok((self.class(class), picture, f64::from(cosine)))
+        };
+        let rows = shown.iter().zip(&report.suspects).map(|(suspect, line)| {
+            Ok(SuspectRow {
+                name: line.sample.clone(),
+                picture: self.picture(suspect.row)?,
+                label: side(suspect.label, suspect.own_cosine)?,
+                other: side(suspect.other, suspect.other_cosine)?,
+            })
+        });
+        Ok(SuspectsInput {
+            title: format!("Suspect labels in {}", report.data),
+            lead: format!("By the run {}, step {}.", report.run.display(), report.step),
+            counts: [report.samples, report.nearer_to_another, shown.len()].map(|count| count as u64),
+            notes: vec![
+                "A small picture beside a name is the one of that class nearest to its centre.".to_owned(),
+                "The longer a run trains, the more wrong labels it learns by heart: a run of few epochs, or one with several centres a class, \
+                 finds more."
+                    .to_owned(),
+            ],
+            rows: rows.collect::<anyhow::Result<_>>()?,
+        })
+    }
+}

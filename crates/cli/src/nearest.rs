@@ -1,0 +1,231 @@
+//! `widemargin nearest`: what lies nearest to a picture in a file of embeddings.
+//!
+//! A query is a picture or the row of a table, by the model that made the file, or a row of the file itself. The search is exact
+//! ([`retrieval::search`]).
+
+use crate::embed::{self, made_by, names_beside};
+use crate::pictures::{Depth, pictures};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use widemargin_embedder::{Model, Takes};
+use widemargin_eval::retrieval::{self, Neighbour};
+use widemargin_eval::{Embeddings, files};
+use widemargin_report::table::{Column, Table};
+use widemargin_tables::{EmbeddingTable, is_table, open, read_labels};
+
+#[derive(Args)]
+pub(crate) struct NearestArguments {
+    /// Folder of a finished run, or a model's file: the one that made the embeddings
+    #[arg(long, value_name = "RUN", required_unless_present = "row")]
+    model: Option<PathBuf>,
+    /// File of embeddings to search: .npy, .safetensors, .csv, .parquet; ids and labels inside or in NAME.names.csv beside it
+    #[arg(long, value_name = "FILE")]
+    embeddings: PathBuf,
+    /// Labels of the file, one a row, if they are elsewhere
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// How many neighbours
+    #[arg(short, value_name = "COUNT", default_value_t = 10)]
+    k: usize,
+    /// Search for the neighbours of this row of the file, by its id, or by its number where rows have no ids; may be given several times
+    #[arg(long, value_name = "ID", conflicts_with_all = ["model", "queries"])]
+    row: Vec<String>,
+    /// Pictures, or folders of pictures; or, for a model of vectors, tables, of which each row is a query
+    #[arg(value_name = "PICTURE", required_unless_present = "row")]
+    queries: Vec<PathBuf>,
+    /// Print one JSON object (the default is a table a query)
+    #[arg(long)]
+    json: bool,
+}
+
+/// The JSON object.
+#[derive(Serialize)]
+struct Answer<'a> {
+    embeddings: &'a Path,
+    rows: usize,
+    k: usize,
+    queries: Vec<Found>,
+}
+
+/// A query and its neighbours, nearest first.
+#[derive(Serialize)]
+struct Found {
+    query: String,
+    neighbours: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    rank: usize,
+    row: usize,
+    id: Option<String>,
+    label: Option<String>,
+    cosine: f32,
+}
+
+pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
+    let gallery = gallery(arguments)?;
+    let others = gallery.rows.saturating_sub(usize::from(!arguments.row.is_empty()));
+    let k = arguments.k;
+    ensure!(k >= 1, "-k: found 0, wanted at least 1");
+    ensure!(
+        k <= others,
+        "-k: found {k}, wanted at most {others}, the {}rows of {}",
+        if others < gallery.rows { "other " } else { "" },
+        arguments.embeddings.display()
+    );
+    let searched = files::unlabelled(&gallery)?;
+    let found = match &arguments.model {
+        Some(model) => by_model(arguments, model, &gallery, &searched)?,
+        None => of_rows(arguments, &gallery, &searched)?,
+    };
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let answer = Answer { embeddings: &arguments.embeddings, rows: gallery.rows, k, queries: found };
+        writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (at, found) in found.iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}", found.query)?;
+        write!(out, "{}", found.table())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file that is searched, with names from inside, from beside, or from `--labels`.
+fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
+    let mut table = open(&arguments.embeddings)?;
+    if table.about.ids.is_none()
+        && table.about.labels.is_none()
+        && let Some(about) = names_beside(&arguments.embeddings, table.rows.rows())?
+    {
+        table.about = about;
+    }
+    if let Some(beside) = &arguments.labels {
+        table.set_labels(read_labels(beside)?, beside)?;
+    }
+    Ok(table.read()?)
+}
+
+/// Neighbours of what the model makes of the queries.
+fn by_model(
+    arguments: &NearestArguments,
+    path: &Path,
+    gallery: &EmbeddingTable,
+    searched: &Embeddings,
+) -> anyhow::Result<Vec<Found>> {
+    let model = Model::load(path)?;
+    ensure!(
+        model.dim() == gallery.dim,
+        "{}: rows of {} numbers, and embeddings of {} have {}",
+        arguments.embeddings.display(),
+        gallery.dim,
+        path.display(),
+        model.dim()
+    );
+    if let Some(made) = made_by(&arguments.embeddings)? {
+        ensure!(
+            made.model == embed::identity(&model),
+            "{}: made by another model than {}; embeddings of two models cannot be compared",
+            arguments.embeddings.display(),
+            path.display()
+        );
+    }
+    let (mut names, mut values) = (Vec::new(), Vec::new());
+    for query in &arguments.queries {
+        match model.description().takes {
+            Takes::Pictures if is_table(query) => {
+                bail!("{}: a table of vectors, and the model takes pictures", query.display())
+            }
+            Takes::Pictures => {
+                let found = pictures(query, Depth::Deep)?;
+                values.extend(model.embed(&found)?);
+                names.extend(found.iter().map(|picture| picture.display().to_string()));
+            }
+            Takes::Vectors => {
+                let table = open(query)?.read()?;
+                let (found, wanted) = (table.dim, model.description().shape().values());
+                ensure!(
+                    found == wanted,
+                    "{}: rows of {found} numbers, wanted {wanted} as the model takes",
+                    query.display()
+                );
+                values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
+                names.extend((0..table.rows).map(|row| {
+                    let id =
+                        table.about.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
+                    format!("{} {id}", query.display())
+                }));
+            }
+        }
+    }
+    let labels = vec![0; names.len()];
+    let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
+    let found = retrieval::search(&queries, searched, arguments.k)?;
+    let rows = (0..).map(|query| found.of(query).unwrap_or_default());
+    Ok(names.into_iter().zip(rows).map(|(query, found)| Found::new(query, found.iter(), gallery)).collect())
+}
+
+/// Neighbours of rows of the file itself, which are not among their own.
+fn of_rows(
+    arguments: &NearestArguments,
+    gallery: &EmbeddingTable,
+    searched: &Embeddings,
+) -> anyhow::Result<Vec<Found>> {
+    let ids = gallery.about.ids.as_ref();
+    arguments
+        .row
+        .iter()
+        .map(|name| {
+            let row = match ids {
+                Some(ids) => ids.iter().position(|id| id == name),
+                None => name.parse().ok().filter(|row| *row < gallery.rows),
+            };
+            let row = row.with_context(|| {
+                let wanted = if ids.is_some() { "an id of" } else { "the number of a row of" };
+                format!("--row: found {name:?}, wanted {wanted} {}", arguments.embeddings.display())
+            })?;
+            let found = retrieval::nearest(searched, row, arguments.k)?;
+            Ok(Found::new(name.clone(), found.iter(), gallery))
+        })
+        .collect()
+}
+
+impl Found {
+    fn new<'a>(query: String, found: impl Iterator<Item = &'a Neighbour>, gallery: &EmbeddingTable) -> Self {
+        let name = |list: &Option<Vec<String>>, row: usize| list.as_ref().map(|list| list[row].clone());
+        let neighbours = found.zip(1..).map(|(neighbour, rank)| Row {
+            rank,
+            row: neighbour.index,
+            id: name(&gallery.about.ids, neighbour.index),
+            label: name(&gallery.about.labels, neighbour.index),
+            cosine: neighbour.cosine,
+        });
+        Self { query, neighbours: neighbours.collect() }
+    }
+
+    fn table(&self) -> String {
+        let mut columns = vec![Column::right("rank"), Column::right("cosine"), Column::right("row")];
+        let (ids, labels) = (
+            self.neighbours.iter().any(|row| row.id.is_some()),
+            self.neighbours.iter().any(|row| row.label.is_some()),
+        );
+        columns.extend(ids.then(|| Column::left("id")));
+        columns.extend(labels.then(|| Column::left("label")));
+        let mut table = Table::new(columns);
+        for row in &self.neighbours {
+            let mut cells = vec![row.rank.to_string(), format!("{:.4}", row.cosine), row.row.to_string()];
+            cells.extend(ids.then(|| row.id.clone().unwrap_or_default()));
+            cells.extend(labels.then(|| row.label.clone().unwrap_or_default()));
+            table.row(cells);
+        }
+        table.render()
+    }
+}

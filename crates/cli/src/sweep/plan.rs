@@ -1,0 +1,288 @@
+//! What a sweep is to do, fixed at its beginning and kept in `sweep.toml`: the configuration that all runs share, the lists of values, and how
+//! many epochs each round has.
+//!
+//! From the plan everything follows: the runs in their order, their names and configurations, and the rounds of successive halving. So a sweep that
+//! was stopped knows what is left by looking at what is there.
+
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use toml::{Table, Value};
+use widemargin_train::Config;
+
+/// Most runs of a sweep: more would be a mistyped list.
+const MOST_RUNS: usize = 10_000;
+
+/// The figure that runs are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum By {
+    /// Share of pictures whose nearest neighbour is of their class
+    #[value(name = "recall-at-1")]
+    #[serde(rename = "recall-at-1")]
+    RecallAt1,
+    /// Mean average precision at R
+    MapAtR,
+    /// TAR at FAR 1e-3
+    Tar,
+    /// Equal error rate, the smaller the better
+    Eer,
+    /// Accuracy on test pictures of the known classes
+    Accuracy,
+}
+
+/// A key of the configuration and its values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Axis {
+    /// `section.key`.
+    pub(crate) key: String,
+    pub(crate) values: Vec<Value>,
+}
+
+/// Successive halving (Jamieson and Talwalkar, 2016): after each round the better runs go on, with more epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Halving {
+    /// One in so many goes on; the epochs grow by the same factor.
+    pub(crate) keep_one_in: usize,
+    /// Epochs of the first round.
+    pub(crate) first_epochs: usize,
+}
+
+/// The whole plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    pub(crate) by: By,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) halving: Option<Halving>,
+    pub(crate) grid: Vec<Axis>,
+    /// What all runs share.
+    pub(crate) base: Config,
+}
+
+/// One run of the grid.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Candidate {
+    /// `01-margin-0.2-scale-16`: the name of its folder.
+    pub(crate) name: String,
+    /// The values of the axes, in their order.
+    pub(crate) values: Vec<Value>,
+    pub(crate) config: Config,
+}
+
+/// The lists of a grid file: `section.key = [values]`, or the same as tables.
+pub(crate) fn read_grid(path: &Path) -> anyhow::Result<Vec<Axis>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let table: Table = toml::from_str(&text).with_context(|| format!("{}: is no TOML", path.display()))?;
+    let mut axes = Vec::new();
+    flatten(&table, "", &mut axes).with_context(|| path.display().to_string())?;
+    Ok(axes)
+}
+
+fn flatten(table: &Table, above: &str, axes: &mut Vec<Axis>) -> anyhow::Result<()> {
+    for (key, value) in table {
+        let key = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+        match value {
+            Value::Table(inner) => flatten(inner, &key, axes)?,
+            Value::Array(values) => axes.push(Axis { key, values: values.clone() }),
+            other => bail!("{key}: found {other}, wanted a list of values"),
+        }
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// Checks the plan and gives its runs: every combination of the values, the last axis changing fastest.
+    pub(crate) fn candidates(&self) -> anyhow::Result<Vec<Candidate>> {
+        ensure!(
+            !self.grid.is_empty(),
+            "nothing to sweep: wanted --margin, --scale, --learning-rate or --grid"
+        );
+        if let Some(Halving { keep_one_in, first_epochs }) = self.halving {
+            ensure!(keep_one_in >= 2, "--halving: found {keep_one_in}, wanted at least 2");
+            let epochs = self.base.training.epochs;
+            ensure!(
+                (1..=epochs).contains(&first_epochs),
+                "--first-epochs: found {first_epochs}, wanted 1 to the {epochs} of the whole run"
+            );
+        }
+        let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
+        for (at, Axis { key, values }) in self.grid.iter().enumerate() {
+            ensure!(!values.is_empty(), "{key}: the list is empty");
+            let of_data = key.starts_with("data.") || key == "training.limit";
+            ensure!(!of_data, "{key}: all runs of a sweep have the same data");
+            ensure!(self.grid[..at].iter().all(|other| other.key != *key), "{key}: given twice");
+            ensure!(
+                self.halving.is_none() || key != "training.epochs",
+                "{key}: successive halving chooses the epochs"
+            );
+            combinations = combinations
+                .iter()
+                .flat_map(|before| {
+                    values.iter().map(|value| [&before[..], std::slice::from_ref(value)].concat())
+                })
+                .collect();
+            ensure!(combinations.len() <= MOST_RUNS, "the grid has more than {MOST_RUNS} runs");
+        }
+        let width = combinations.len().to_string().len().max(2);
+        combinations
+            .into_iter()
+            .zip(1..)
+            .map(|(values, number)| {
+                let config = self.config(&values)?;
+                let parts: Vec<String> = self
+                    .grid
+                    .iter()
+                    .zip(&values)
+                    .map(|(axis, value)| safe(&format!("{}-{}", axis.short(), plain(value))))
+                    .collect();
+                Ok(Candidate { name: format!("{number:0width$}-{}", parts.join("-")), values, config })
+            })
+            .collect()
+    }
+
+    fn config(&self, values: &[Value]) -> anyhow::Result<Config> {
+        let mut table: Table = toml::from_str(&self.base.to_toml()).context("the configuration as TOML")?;
+        for (Axis { key, .. }, value) in self.grid.iter().zip(values) {
+            let mut place = &mut table;
+            let mut parts = key.split('.').peekable();
+            while let Some(part) = parts.next() {
+                if parts.peek().is_none() {
+                    place.insert(part.to_owned(), value.clone());
+                    break;
+                }
+                let inner = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
+                place = inner.as_table_mut().with_context(|| format!("{key}: {part} is no section"))?;
+            }
+        }
+        let text = toml::to_string(&table).context("a run's configuration as TOML")?;
+        let settings: Vec<String> =
+            self.grid.iter().zip(values).map(|(axis, value)| format!("{} = {value}", axis.key)).collect();
+        let config: Config = toml::from_str(&text)
+            .map_err(|error| anyhow::anyhow!("{}: {}", settings.join(", "), error.message()))?;
+        config.check().with_context(|| settings.join(", "))?;
+        Ok(config)
+    }
+
+    /// Epochs at the end of each round, rising to those of the whole run; one round without halving, where each run has its own.
+    pub(crate) fn rounds(&self) -> Vec<usize> {
+        let whole = self.base.training.epochs;
+        let Some(Halving { keep_one_in, first_epochs }) = self.halving else { return vec![usize::MAX] };
+        let rising =
+            std::iter::successors(Some(first_epochs), |epochs| Some(epochs.saturating_mul(keep_one_in)));
+        rising.take_while(|epochs| *epochs < whole).chain([whole]).collect()
+    }
+
+    /// How many of `runs` go on to the next round.
+    pub(crate) fn go_on(&self, runs: usize) -> usize {
+        self.halving.map_or(runs, |halving| runs.div_ceil(halving.keep_one_in).max(1))
+    }
+}
+
+impl Axis {
+    /// The key without its section.
+    pub(crate) fn short(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or(&self.key)
+    }
+}
+
+/// A value as a person writes it.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(grid: Vec<Axis>, halving: Option<Halving>) -> Plan {
+        let mut base = Config::default();
+        base.training.epochs = 8;
+        Plan { by: By::MapAtR, halving, grid, base }
+    }
+
+    fn axis(key: &str, values: &[f64]) -> Axis {
+        Axis { key: key.to_owned(), values: values.iter().copied().map(Value::Float).collect() }
+    }
+
+    #[test]
+    fn every_combination_is_a_run_with_its_own_configuration() {
+        let grid = vec![axis("objective.margin", &[0.2, 0.35]), axis("objective.scale", &[16.0, 30.0, 64.0])];
+        let plan = plan(grid, None);
+        let found = plan.candidates().expect("in range");
+        let names: Vec<&str> = found.iter().map(|run| run.name.as_str()).collect();
+        assert_eq!(names[0], "01-margin-0.2-scale-16.0");
+        assert_eq!((names.len(), names[5]), (6, "06-margin-0.35-scale-64.0"));
+        assert_eq!(found[4].config.objective.margin, Some(widemargin_train::config::Amount::Value(0.35)));
+        assert_eq!(found[4].config.objective.scale, Some(widemargin_train::config::Amount::Value(30.0)));
+        assert_eq!(found[4].config.training, plan.base.training);
+        // the plan is the same when it is read again
+        let text = toml::to_string(&plan).expect("TOML");
+        assert_eq!(toml::from_str::<Plan>(&text).expect("its own"), plan);
+    }
+
+    #[test]
+    fn rounds_rise_to_the_whole_and_fewer_go_on() {
+        let halving = |keep_one_in, first_epochs| Some(Halving { keep_one_in, first_epochs });
+        let of = |halving| plan(vec![axis("objective.margin", &[0.1])], halving);
+        assert_eq!(of(halving(2, 1)).rounds(), [1, 2, 4, 8]);
+        assert_eq!(of(halving(3, 1)).rounds(), [1, 3, 8]);
+        assert_eq!(of(halving(2, 8)).rounds(), [8]);
+        assert_eq!([1, 2, 3, 9].map(|runs| of(halving(2, 1)).go_on(runs)), [1, 1, 2, 5]);
+        assert_eq!(of(None).go_on(9), 9);
+    }
+
+    #[test]
+    fn plans_that_mean_nothing_are_refused() {
+        for (grid, halving, wanted) in [
+            (vec![], None, "nothing to sweep"),
+            (vec![axis("objective.margin", &[])], None, "the list is empty"),
+            (vec![axis("data.unseen", &[3.0])], None, "the same data"),
+            (vec![axis("objective.margin", &[0.1]), axis("objective.margin", &[0.2])], None, "given twice"),
+            (vec![axis("objective.margin", &[0.1, 7.0])], None, "objective.margin = 7"),
+            (vec![axis("objective.margn", &[0.1])], None, "unknown field `margn`"),
+            (vec![axis("training.epochs.x", &[1.0])], None, "epochs is no section"),
+            (
+                vec![axis("objective.margin", &[0.1])],
+                Some(Halving { keep_one_in: 1, first_epochs: 1 }),
+                "--halving",
+            ),
+            (
+                vec![axis("objective.margin", &[0.1])],
+                Some(Halving { keep_one_in: 2, first_epochs: 9 }),
+                "--first-epochs",
+            ),
+            (
+                vec![axis("training.epochs", &[1.0])],
+                Some(Halving { keep_one_in: 2, first_epochs: 1 }),
+                "chooses the epochs",
+            ),
+        ] {
+            let error = format!("{:#}", plan(grid, halving).candidates().expect_err(wanted));
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
+    }
+
+    #[test]
+    fn grid_files_name_keys_in_either_way() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("grid.toml");
+        widemargin_durable::write_atomic(&path, b"objective.margin = [0.2, 0.35]\n[optimiser]\nlearning_rate = [0.1]\nname = [\"sgd\", \"adamw\"]\n")
+            .expect("written");
+        let keys: Vec<String> = read_grid(&path).expect("lists").into_iter().map(|axis| axis.key).collect();
+        assert_eq!(keys, ["objective.margin", "optimiser.learning_rate", "optimiser.name"]);
+        widemargin_durable::write_atomic(&path, b"objective.margin = 0.2\n").expect("written");
+        let error = format!("{:#}", read_grid(&path).expect_err("no list"));
+        assert!(error.contains("objective.margin: found 0.2, wanted a list"), "{error}");
+    }
+}

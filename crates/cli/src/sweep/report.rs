@@ -1,0 +1,202 @@
+//! What a sweep found: a table, `sweep.json`, and `sweep.html` with figures.
+
+use super::plan::{By, Plan, plain};
+use super::{Judged, Run};
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::io::Write;
+use std::path::Path;
+use widemargin_durable::write_atomic;
+use widemargin_report::figure::{LineChart, Series, line_chart};
+use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
+use widemargin_report::table::{Column, Table};
+
+/// What anybody must know who reads the figures.
+const CHOSEN_BY: &str = "The best of many runs is in part the luckiest: its figures are those that it was chosen by. Judge it once more \
+on classes or pictures that no run of the sweep was judged on.";
+
+/// Lines of a figure that can still be told apart.
+const MOST_LINES: usize = 8;
+
+/// `sweep.json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    by: By,
+    /// Best first: those of the last round, then those that did not get so far.
+    runs: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    rank: usize,
+    run: &'a str,
+    settings: Map<String, Value>,
+    /// After each round that it had.
+    judged: &'a [Judged],
+}
+
+/// Writes and prints everything.
+pub(super) fn write(
+    folder: &Path,
+    plan: &Plan,
+    runs: &[Run],
+    closed: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let mut ranked: Vec<&Run> = runs.iter().collect();
+    let key = |run: &Run| {
+        run.judged.last().map_or((0, f64::NEG_INFINITY), |j| (run.judged.len(), j.worth(plan.by)))
+    };
+    ranked.sort_by(|a, b| {
+        let (a, b) = (key(a), key(b));
+        b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+    });
+    let lines = ranked.iter().zip(1..).map(|(run, rank)| {
+        let settings = plan.grid.iter().zip(&run.candidate.values);
+        let settings = settings.map(|(axis, value)| Ok((axis.key.clone(), serde_json::to_value(value)?)));
+        let settings = settings.collect::<Result<_, serde_json::Error>>().context("writing the settings")?;
+        Ok(Line { rank, run: &run.candidate.name, settings, judged: &run.judged })
+    });
+    let report = Report { by: plan.by, runs: lines.collect::<anyhow::Result<_>>()? };
+    let mut text = serde_json::to_string_pretty(&report).context("writing sweep.json")?;
+    text.push('\n');
+    write_atomic(folder.join("sweep.json"), text.as_bytes())?;
+
+    let kind = if closed { "test pictures of the known classes" } else { "classes never trained on" };
+    let (columns, rows) =
+        (columns(plan), ranked.iter().zip(1..).map(|(run, rank)| cells(run, rank)).collect::<Vec<_>>());
+    let input = EvaluationInput {
+        title: format!("Sweep of {}", plan.base.objective.name),
+        lead: format!("{} runs, judged on {kind}, ranked by {}.", runs.len(), name(plan.by)),
+        notes: vec![CHOSEN_BY.to_owned()],
+        tables: vec![EvaluationTable {
+            heading: String::new(),
+            columns: columns.clone(),
+            rows: rows.clone(),
+        }],
+        figures: figures(plan, runs, &ranked),
+    };
+    write_atomic(folder.join("sweep.html"), evaluation(&input).as_bytes())?;
+
+    let mut out = std::io::stdout().lock();
+    if json {
+        write!(out, "{text}")?;
+        return Ok(());
+    }
+    let mut table = Table::new(columns.into_iter().map(Column::right));
+    rows.into_iter().for_each(|row| {
+        table.row(row);
+    });
+    writeln!(out, "{}Judged on {kind}, ranked by {}. {CHOSEN_BY}", table.render(), name(plan.by))?;
+    writeln!(out, "\nReport: {}", folder.join("sweep.html").display())?;
+    Ok(())
+}
+
+fn columns(plan: &Plan) -> Vec<String> {
+    let figures = ["epochs", "recall at 1", "MAP@R", "TAR at FAR 1e-3", "EER", "known accuracy", "seconds"];
+    let axes = plan.grid.iter().map(|axis| axis.short().replace('_', " "));
+    std::iter::once("rank".to_owned()).chain(axes).chain(figures.map(str::to_owned)).collect()
+}
+
+fn cells(run: &Run, rank: usize) -> Vec<String> {
+    let mut cells = vec![rank.to_string()];
+    cells.extend(run.candidate.values.iter().map(plain));
+    let Some(judged) = run.judged.last() else { return cells };
+    cells.push(judged.epochs.to_string());
+    if judged.failed.is_some() {
+        cells.push("diverged".to_owned());
+        return cells;
+    }
+    let figures = [judged.recall_at_1, judged.map_at_r, judged.tar_at_far_1e3, judged.eer, judged.accuracy];
+    let percent = |value: f64| format!("{:.2} %", 100.0 * value);
+    cells.extend(figures.map(|figure| figure.map_or("-".to_owned(), percent)));
+    cells.push(format!("{:.1}", judged.seconds));
+    cells
+}
+
+fn name(by: By) -> &'static str {
+    match by {
+        By::RecallAt1 => "recall at 1",
+        By::MapAtR => "MAP@R",
+        By::Tar => "TAR at FAR 1e-3",
+        By::Eer => "EER",
+        By::Accuracy => "accuracy on known classes",
+    }
+}
+
+/// The figure itself, as a share.
+fn share(judged: &Judged, by: By) -> f64 {
+    let worth = judged.worth(by);
+    if !worth.is_finite() {
+        f64::NAN
+    } else if by == By::Eer {
+        -worth
+    } else {
+        worth
+    }
+}
+
+/// The figure against each axis of numbers, all runs after the first round, which all had; and with several rounds, against epochs.
+fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> {
+    let mut figures = Vec::new();
+    let of = name(plan.by);
+    let first = |run: &Run| run.judged.first().map_or(f64::NAN, |judged| share(judged, plan.by));
+    for (at, axis) in plan.grid.iter().enumerate() {
+        let number =
+            |value: &toml::Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+        if axis.values.len() < 2 || axis.values.iter().any(|value| number(value).is_none()) {
+            continue;
+        }
+        // a line a combination of the others
+        let mut series: Vec<Series> = Vec::new();
+        for run in runs {
+            let others =
+                plan.grid.iter().zip(&run.candidate.values).enumerate().filter(|(other, _)| *other != at);
+            let others: Vec<String> = others
+                .map(|(_, (axis, value))| format!("{} {}", axis.short().replace('_', " "), plain(value)))
+                .collect();
+            let point = (number(&run.candidate.values[at]).unwrap_or(f64::NAN), first(run));
+            let others = others.join(", ");
+            match series.iter_mut().find(|series| series.name == others) {
+                Some(series) => series.points.push(point),
+                None => series.push(Series { name: others, points: vec![point] }),
+            }
+        }
+        series.truncate(MOST_LINES);
+        series.iter_mut().for_each(|series| series.points.sort_by(|a, b| a.0.total_cmp(&b.0)));
+        let label = axis.short().replace('_', " ");
+        let rounds = if plan.halving.is_some() { ", after the first round" } else { "" };
+        let chart = LineChart {
+            title: format!("{of} against {label}"),
+            description: format!("{of} of each run against its {label}{rounds}."),
+            x_label: label.clone(),
+            y_label: of.to_owned(),
+            series,
+            ..LineChart::default()
+        };
+        let caption =
+            format!("{of} against {label}{rounds}, a line for each combination of the other settings.");
+        figures.push(EvaluationFigure { svg: line_chart(&chart), caption });
+    }
+    if plan.halving.is_some() {
+        let series = ranked.iter().take(MOST_LINES).map(|run| Series {
+            name: run.candidate.name.clone(),
+            points: run.judged.iter().map(|judged| (judged.epochs as f64, share(judged, plan.by))).collect(),
+        });
+        let chart = LineChart {
+            title: format!("{of} round by round"),
+            description: format!("{of} of the best runs after each round of successive halving."),
+            x_label: "epochs".to_owned(),
+            y_label: of.to_owned(),
+            series: series.collect(),
+            ..LineChart::default()
+        };
+        let caption = format!(
+            "{of} after each round, of the {} best runs. Lines that end were left behind there.",
+            ranked.len().min(MOST_LINES)
+        );
+        figures.push(EvaluationFigure { svg: line_chart(&chart), caption });
+    }
+    figures
+}

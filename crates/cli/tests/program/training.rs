@@ -1,0 +1,319 @@
+//! What surrounds training: files of embeddings in every format, neighbours in them, suspect labels, sweeps, long tails.
+
+use super::{Workplace, json, picture_folder, png, success};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A linear model of small pictures, of a run of a second.
+const TINY: &str = "[data]\npath = \"pictures\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\n\
+embedding = 4\n[augment]\nflip = false\npad_and_crop = 0\n[sampler]\nbatch = 16\n";
+
+fn tiny_run(place: &Workplace) {
+    picture_folder(place, "pictures", 5, 20);
+    place.write("tiny.toml", format!("{TINY}[training]\nepochs = 4\n").as_bytes());
+    success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
+}
+
+fn said(place: &Workplace, arguments: &[&str]) -> Value {
+    let output = place.run(arguments);
+    success(&output);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn embeddings_in_every_format_are_the_same_and_are_searched() {
+    let place = Workplace::new();
+    tiny_run(&place);
+    let embed = |out: &str| place.run(&["embed", "--model", "run", "pictures", "-o", out]);
+    let read = |name: &str| std::fs::read(place.path().join(name)).expect("there");
+    for out in ["e.npy", "e.safetensors", "e.csv", "e.parquet"] {
+        success(&embed(out));
+        for rest in [".partial", ".partial.json", ".writing"] {
+            assert!(!place.exists(&format!("{out}{rest}")), "{out}{rest} is left");
+        }
+        assert!(place.exists(&format!("{out}.about.json")));
+        assert!(place.exists("e.names.csv"));
+        // inside for two of them, beside for the others
+        let beside = ["--labels", "e.names.csv"];
+        let labels = if out.ends_with("npy") || out.ends_with("safetensors") { &beside[..] } else { &[] };
+        let found = said(&place, &[&["eval", "retrieval", out, "--json"], labels].concat());
+        let wanted = said(&place, &["eval", "retrieval", "e.npy", "--labels", "e.names.csv", "--json"]);
+        assert_eq!(found["retrieval"], wanted["retrieval"], "{out}");
+        let query = "pictures/class-3/07.png";
+        let ask = ["nearest", "--model", "run", "--embeddings", out, "-k", "3", query];
+        let found = said(&place, &[&ask[..], &["--json"]].concat());
+        let first = &found["queries"][0]["neighbours"][0];
+        assert_eq!((found["queries"][0]["query"].as_str(), found["rows"].as_u64()), (Some(query), Some(100)));
+        assert_eq!(first["id"].as_str(), Some("class-3/07.png"), "{out}: itself is nearest: {found}");
+        assert_eq!(first["label"].as_str(), Some("class-3"), "{out}");
+        assert!((first["cosine"].as_f64().expect("a number") - 1.0).abs() < 1e-5);
+        let table = String::from_utf8(place.run(&ask).stdout).expect("text");
+        assert!(
+            table.starts_with(query) && table.contains("1.0000") && table.lines().count() == 6,
+            "{table}"
+        );
+    }
+    // a row of the file is not its own neighbour
+    let of_row = said(
+        &place,
+        &["nearest", "--embeddings", "e.parquet", "--row", "class-3/07.png", "-k", "99", "--json"],
+    );
+    let ids = of_row["queries"][0]["neighbours"].as_array().expect("a list");
+    assert!(ids.len() == 99 && ids.iter().all(|row| row["id"] != "class-3/07.png"));
+
+    // stopped while the last format was written: what is computed is not computed again
+    std::fs::remove_file(place.path().join("e.csv")).expect("there");
+    let whole = read("e.npy");
+    let good = read("pictures/class-4/19.png");
+    place.write("pictures/class-4/19.png", &good[..30]);
+    assert_eq!(embed("e.csv").status.code(), Some(2), "a picture that cannot be read");
+    place.write("pictures/class-4/19.png", &good);
+    success(&embed("e.csv"));
+    std::fs::remove_file(place.path().join("e.csv")).expect("there");
+    place.write("e.csv.writing", b"half of a fi");
+    success(&embed("e.csv"));
+    assert!(read("e.npy") == whole && !place.exists("e.csv.writing"));
+
+    let nearest = |more: &[&str], fragments: &[&str]| {
+        place.refused(&[&["nearest", "--embeddings", "e.npy"], more].concat(), fragments);
+    };
+    let picture = "pictures/class-0/00.png";
+    nearest(&["--model", "run", picture, "-k", "101"], &["-k: found 101, wanted at most 100", "e.npy"]);
+    nearest(&["--model", "run", picture, "-k", "0"], &["-k: found 0"]);
+    nearest(&["--row", "nobody"], &["--row: found \"nobody\"", "an id of e.npy"]);
+    nearest(&["--model", "run", "nowhere.png"], &["nowhere.png"]);
+    place.refused(&["embed", "--model", "run", "pictures", "-o", "e.txt"], &["--out", ".parquet", "\"txt\""]);
+    // another model, with the same and with another dimension
+    success(&place.run(&["train", "--config", "tiny.toml", "--seed", "9", "--out", "other"]));
+    nearest(&["--model", "other", picture], &["e.npy", "made by another model than other"]);
+    success(&place.run(&["train", "--config", "tiny.toml", "--embedding", "3", "--out", "flat"]));
+    nearest(&["--model", "flat", picture], &["e.npy: rows of 4 numbers", "flat have 3"]);
+}
+
+/// 200 pictures of 5 classes, of which every twentieth is in the folder of another class.
+fn flipped(place: &Workplace) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for class in 0..5u8 {
+        for number in 0..40u8 {
+            let flip = (number + 3 * class) % 20 == 7;
+            let folder = if flip { (class + 2) % 5 } else { class };
+            let name = format!("class-{folder}/{class}-{number:02}.png");
+            place.write(&format!("pictures/{name}"), &png(class, number / 4));
+            wrong.extend(flip.then_some(name));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn flipped_labels_are_found_near_the_top() {
+    let place = Workplace::new();
+    let wrong = flipped(&place);
+    assert_eq!(wrong.len(), 10);
+    let known = TINY.replace("unseen = 2", "closed_set = true");
+    place.write("tiny.toml", format!("{known}[training]\nepochs = 6\n").as_bytes());
+    for (objective, more) in [
+        ("am-softmax", ""),
+        ("sub-centre", ""),
+        ("triplet-margin", "name = \"class-balanced\"\nclasses_per_batch = 4\nsamples_per_class = 4\n"),
+    ] {
+        let run = format!("run-{objective}");
+        let text = format!("{known}{more}[training]\nepochs = 6\n[objective]\nname = \"{objective}\"\n");
+        place.write("other.toml", text.as_bytes());
+        success(&place.run(&["train", "--config", "other.toml", "--out", &run]));
+        let found = said(&place, &["data", "suspects", "--run", &run, "--count", "30", "--json"]);
+        assert_eq!(
+            (found["samples"].as_u64(), found["suspects"].as_array().map(Vec::len)),
+            (Some(200), Some(30))
+        );
+        let list = found["suspects"].as_array().expect("a list");
+        let is_wrong = |line: &&Value| {
+            wrong.iter().any(|name| line["sample"].as_str().is_some_and(|s| s.ends_with(name.as_str())))
+        };
+        let hits = list[..10].iter().filter(is_wrong).count();
+        // by chance one in twenty
+        assert!(hits >= 7, "{objective}: {hits} of 10: {list:#?}");
+        let leads: Vec<f64> = list.iter().map(|line| line["lead"].as_f64().expect("a number")).collect();
+        assert!(leads.windows(2).all(|pair| pair[0] >= pair[1]), "{leads:?}");
+        // the class that it looks like is the one that it is of
+        let right = list[..10].iter().filter(is_wrong).filter(|line| {
+            let file = Path::new(line["sample"].as_str().expect("a name")).file_name().expect("a file");
+            line["looks_like"] == format!("class-{}", &file.to_string_lossy()[..1])
+        });
+        assert!(right.count() >= 6, "{objective}: {list:#?}");
+        assert_eq!(json(&place.path().join(&run).join("suspects.json")), found);
+        let html = std::fs::read_to_string(place.path().join(&run).join("suspects.html")).expect("a page");
+        assert_eq!(html.matches("class=\"thumb\"").count(), 90, "three pictures a suspect");
+        assert!(html.contains("200 samples") && !html.contains("<script"));
+    }
+    // other data, by the names of the classes; one of them the run does not know
+    for number in 0..6u8 {
+        place.write(&format!("more/class-1/{number}.png"), &png(1, number));
+        place.write(&format!("more/class-2/{number}.png"), &png(if number == 0 { 4 } else { 2 }, number));
+        place.write(&format!("more/unknown/{number}.png"), &png(9, number));
+    }
+    let output = place.run(&[
+        "data",
+        "suspects",
+        "--run",
+        "run-am-softmax",
+        "--data",
+        "more",
+        "-o",
+        "there",
+        "--count",
+        "3",
+    ]);
+    success(&output);
+    let (table, messages) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(messages.contains("left out 6 samples"), "{messages}");
+    let first = table.lines().find(|line| line.trim_start().starts_with("1 ")).expect("a first row");
+    assert!(first.contains("class-2/0.png") && first.contains("class-4"), "{table}");
+    assert!(place.exists("there/suspects.html"));
+    place.refused(&["data", "suspects", "--run", "nowhere"], &["nowhere", "is this a run folder?"]);
+    place.write("strange/x/1.png", &png(1, 1));
+    place.write("strange/x/2.png", &png(1, 2));
+    place.write("strange/y/1.png", &png(1, 1));
+    place.write("strange/y/2.png", &png(1, 2));
+    place.refused(
+        &["data", "suspects", "--run", "run-am-softmax", "--data", "strange"],
+        &["no sample of a class that the run was trained on"],
+    );
+}
+
+/// `sweep.json` without what no two machines have the same.
+fn figures(folder: &Path) -> Value {
+    let mut found = json(&folder.join("sweep.json"));
+    for run in found["runs"].as_array_mut().expect("runs") {
+        for judged in run["judged"].as_array_mut().expect("a list") {
+            judged["seconds"] = Value::Null;
+        }
+    }
+    found
+}
+
+#[test]
+fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
+    let place = Workplace::new();
+    picture_folder(&place, "pictures", 5, 40);
+    let text = format!("{TINY}[training]\nepochs = 40\ncheckpoint_every = 3\n");
+    place.write("tiny.toml", text.as_bytes());
+    place.write("grid.toml", b"optimiser.learning_rate = [0.05, 0.2]\n");
+    let sweep = [
+        "sweep",
+        "--config",
+        "tiny.toml",
+        "--margin",
+        "0.1,0.3",
+        "--scale",
+        "8,16",
+        "--grid",
+        "grid.toml",
+        "--halving",
+        "--first-epochs",
+        "10",
+    ];
+    let output = place.run(&[&sweep[..], &["--out", "whole"]].concat());
+    success(&output);
+    let table = String::from_utf8(output.stdout).expect("text");
+    assert!(table.contains("MAP@R") && table.contains("learning rate"), "{table}");
+    let wanted = figures(&place.path().join("whole"));
+    let runs = wanted["runs"].as_array().expect("runs");
+    let rounds: Vec<usize> = runs.iter().map(|run| run["judged"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(rounds, [3, 3, 2, 2, 1, 1, 1, 1], "eight, four, and two to the end");
+    let worth = |run: &Value, round: usize| run["judged"][round]["map_at_r"].as_f64().expect("a number");
+    assert!(worth(&runs[0], 2) >= worth(&runs[1], 2));
+    let least = runs[..4].iter().map(|run| worth(run, 0)).fold(f64::INFINITY, f64::min);
+    assert!(runs[4..].iter().all(|run| worth(run, 0) <= least), "the better half goes on");
+    let html = std::fs::read_to_string(place.path().join("whole/sweep.html")).expect("a page");
+    assert_eq!(html.matches("<svg").count(), 4, "three axes and the rounds");
+    let best = runs[0]["run"].as_str().expect("a name");
+    for file in ["model.safetensors", "report.html", "calibration.json"] {
+        assert!(place.exists(&format!("whole/runs/{best}/{file}")), "the best is a whole run: {file}");
+    }
+
+    // killed in one of the runs, wherever that was, twice
+    let mut child =
+        place.command(&[&sweep[..], &["--out", "cut"]].concat()).spawn().expect("the program starts");
+    wait_for(&place, "cut/runs/03-margin-0.1-scale-16.0-learning_rate-0.05/checkpoints");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(!place.exists("cut/sweep.json"));
+    let mut child = place.command(&["sweep", "--resume", "cut"]).spawn().expect("the program starts");
+    wait_for(&place, "cut/runs/06-margin-0.3-scale-8.0-learning_rate-0.2/checkpoints");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    success(&place.run(&["sweep", "--resume", "cut", "--json"]));
+    assert_eq!(figures(&place.path().join("cut")), wanted);
+    let model = |sweep: &str| {
+        std::fs::read(place.path().join(format!("{sweep}/runs/{best}/model.safetensors"))).expect("there")
+    };
+    assert!(model("cut") == model("whole"), "the same bits");
+
+    place.refused(&[&sweep[..], &["--out", "whole"]].concat(), &["whole", "exists already"]);
+    place.refused(&["sweep", "--config", "tiny.toml", "--out", "no"], &["nothing to sweep"]);
+    place.refused(&["sweep", "--margin", "0.1,9", "--out", "no"], &["objective.margin = 9", "wanted"]);
+    place.refused(&["sweep", "--resume", "nowhere"], &["nowhere", "is this the folder of a sweep?"]);
+    assert!(!place.exists("no"), "nothing is written");
+}
+
+fn wait_for(place: &Workplace, name: &str) {
+    let start = Instant::now();
+    while !place.exists(name) {
+        assert!(start.elapsed() < Duration::from_secs(120), "{name} never came");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_run_that_goes_to_infinity_does_not_end_its_sweep() {
+    let place = Workplace::new();
+    picture_folder(&place, "pictures", 5, 20);
+    place.write(
+        "tiny.toml",
+        format!("{TINY}[training]\nepochs = 2\n[objective]\nname = \"softmax\"\n").as_bytes(),
+    );
+    let sweep = ["sweep", "--config", "tiny.toml", "--learning-rate", "1e30,0.05", "--out", "swept"];
+    let output = place.run(&sweep);
+    success(&output);
+    let found = json(&place.path().join("swept/sweep.json"));
+    assert_eq!(found["runs"][0]["settings"]["optimiser.learning_rate"], 0.05);
+    let failed = found["runs"][1]["judged"][0]["failed"].as_str().expect("a reason");
+    assert!(failed.contains("is not finite"), "{failed}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("diverged"));
+}
+
+#[test]
+fn long_tails_are_set_by_flags() {
+    let place = Workplace::new();
+    for class in 0..5u8 {
+        for number in 0..(8 * (class + 1)) {
+            place.write(&format!("pictures/class-{class}/{number:02}.png"), &png(class, number));
+        }
+    }
+    place.write("tiny.toml", format!("{TINY}[training]\nepochs = 2\n").as_bytes());
+    let train = ["train", "--config", "tiny.toml", "--out"];
+    let more = ["tail", "--margin-by-count", "--sampler", "by-frequency", "--sampling-power", "0"];
+    success(&place.run(&[&train[..], &more].concat()));
+    let config = std::fs::read_to_string(place.path().join("tail/config.toml")).expect("there");
+    for line in ["margin_by_count = 0.25", "name = \"by-frequency\"", "power = 0.0"] {
+        assert!(config.contains(line), "{config}");
+    }
+    let formula =
+        json(&place.path().join("tail/report.json"))["formula"].as_str().expect("a formula").to_owned();
+    assert!(formula.contains("a margin for each class"), "{formula}");
+    let balanced =
+        ["balanced", "--sampler", "class-balanced", "--classes-per-batch", "3", "--samples-per-class", "4"];
+    success(&place.run(&[&train[..], &balanced].concat()));
+    place.refused(
+        &[&train[..], &["no", "--margin-by-count", "2"]].concat(),
+        &["objective.margin_by_count", "0 to 1"],
+    );
+    place.refused(
+        &[&train[..], &["no", "--objective", "softmax", "--margin-by-count"]].concat(),
+        &["objective.margin_by_count"],
+    );
+    place.refused(&[&train[..], &["no", "--sampler", "by-chance"]].concat(), &["by-frequency"]);
+}

@@ -1,0 +1,110 @@
+//! The page of likely wrong labels: each picture beside one that is typical of its label and one of the class that it looks like.
+
+use super::document;
+use super::markup::{self, Section};
+use crate::neighbours::Picture;
+use crate::text::{add, count, escape, fixed};
+
+/// Everything on the page.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SuspectsInput {
+    /// Heading of the page.
+    pub title: String,
+    /// A sentence or two below the heading.
+    pub lead: String,
+    /// How many samples were looked at, how many lie nearer to another class, and how many are shown.
+    pub counts: [u64; 3],
+    /// What the reader must know to trust the list, whole sentences.
+    pub notes: Vec<String>,
+    /// The samples, most suspect first.
+    pub rows: Vec<SuspectRow>,
+}
+
+/// A sample with what speaks against its label; pictures are absent for samples that are none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SuspectRow {
+    /// What the sample is called.
+    pub name: String,
+    /// The sample.
+    pub picture: Option<Picture>,
+    /// The class that it is said to be of, a picture typical of it, and the cosine with its centre.
+    pub label: (String, Option<Picture>, f64),
+    /// The same of the nearest other class.
+    pub other: (String, Option<Picture>, f64),
+}
+
+/// The whole page.
+pub fn suspects(input: &SuspectsInput) -> String {
+    let [all, nearer, shown] = input.counts;
+    let mut body = markup::paragraph(&format!(
+        "{} samples were compared with the centres of all classes; {} lie nearer to another class than to their own. The {} of which the other \
+         class is nearer by most are below. Not all are mistakes: look.",
+        count(all),
+        count(nearer),
+        count(shown)
+    ));
+    body.push_str(&markup::notes(&input.notes));
+    if input.rows.is_empty() {
+        body.push_str("<p class=\"no-data\">no data</p>\n");
+    } else {
+        body.push_str(
+            "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">rank</th><th scope=\"col\">sample</th>\
+             <th scope=\"col\">labelled</th><th scope=\"col\">looks like</th><th scope=\"col\">nearer by</th></tr></thead>\n<tbody>\n",
+        );
+        for (at, row) in input.rows.iter().enumerate() {
+            add(&mut body, format_args!("<tr><th scope=\"row\">{}</th><td>", at + 1));
+            thumb(&mut body, row.picture.as_ref(), &row.name);
+            add(&mut body, format_args!("{}</td>", escape(&row.name)));
+            for (name, picture, cosine) in [&row.label, &row.other] {
+                body.push_str("<td>");
+                thumb(&mut body, picture.as_ref(), &format!("typical of {name}"));
+                add(&mut body, format_args!("{}<br>cosine {}</td>", escape(name), fixed(*cosine, 3)));
+            }
+            add(&mut body, format_args!("<td>{}</td></tr>\n", fixed(row.other.2 - row.label.2, 3)));
+        }
+        body.push_str("</tbody></table></div>\n");
+    }
+    document(&input.title, &input.lead, &[Section { id: "suspects", heading: "Likely wrong labels", body }])
+}
+
+fn thumb(html: &mut String, picture: Option<&Picture>, name: &str) {
+    if let Some(picture) = picture {
+        add(
+            html,
+            format_args!("<img class=\"thumb\" src=\"{}\" alt=\"{}\">", picture.data_uri(), escape(name)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_numbered_shown_and_escaped() {
+        let picture = Picture::new(1, 1, 1, &[9]).unwrap();
+        let row = SuspectRow {
+            name: "<script>alert(1)</script>.png".to_owned(),
+            picture: Some(picture.clone()),
+            label: ("bag".to_owned(), Some(picture), 0.12),
+            other: ("\" onload=\"x".to_owned(), None, 0.9),
+        };
+        let input = SuspectsInput {
+            title: "Suspects".to_owned(),
+            counts: [70_000, 12, 1],
+            notes: vec!["One & two.".to_owned()],
+            rows: vec![row],
+            ..SuspectsInput::default()
+        };
+        let html = suspects(&input);
+        assert!(!html.contains("<script") && !html.contains("\" onload=\"x"));
+        assert_eq!(html.matches("class=\"thumb\"").count(), 2, "none where there is no picture");
+        assert!(html.contains("70\u{202f}000 samples") && html.contains("12 lie nearer"));
+        assert!(
+            html.contains("cosine 0.120")
+                && html.contains("<td>0.780</td>")
+                && html.contains("One &amp; two.")
+        );
+        assert!(suspects(&SuspectsInput::default()).contains("no data"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Writing a table: the numbers of one that lies in a file, with names, as any of the formats that are read.
+//!
+//! Rows are taken a block at a time, so memory is one block whatever the table's size. Where the bytes go is the caller's affair.
+
+use std::io::{Error, Result, Write};
+use std::path::Path;
+
+use super::npy::npy_header;
+use super::{About, FileProblem, FileResult, Rows, ending};
+
+/// Rows that are in memory at a time, and the row group of a `.parquet`.
+const BLOCK: usize = 4096;
+
+/// A format that tables are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Numbers alone; names lie beside.
+    Npy,
+    /// Numbers, and labels and ids where they are whole numbers; other names lie beside.
+    Safetensors,
+    /// Columns `id`, `label`, and a column a number.
+    Csv,
+    /// Columns `id`, `label`, and a column `embedding` of lists.
+    Parquet,
+}
+
+impl Format {
+    /// The format that a file's name says.
+    ///
+    /// # Errors
+    /// [`FileProblem::Ending`] for another ending, [`FileProblem::NoParquet`] where that is not built in.
+    pub fn of(path: &Path) -> FileResult<Self> {
+        match ending(path).as_str() {
+            "npy" => Ok(Self::Npy),
+            "safetensors" => Ok(Self::Safetensors),
+            "csv" => Ok(Self::Csv),
+            "parquet" if cfg!(feature = "parquet") => Ok(Self::Parquet),
+            "parquet" => Err(FileProblem::NoParquet.at(path)),
+            other => Err(FileProblem::Ending { found: other.to_owned() }.at(path)),
+        }
+    }
+
+    /// Whether ids and labels of any kind are inside the file.
+    pub fn holds_names(self) -> bool {
+        matches!(self, Self::Csv | Self::Parquet)
+    }
+}
+
+/// Writes `rows` with the ids and labels of `about`, if there are any, one a row.
+///
+/// # Errors
+/// What `out` gives, and [`FileProblem::Read`] as [`Error::other`] for rows that cannot be read any more.
+pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &About) -> Result<()> {
+    match format {
+        Format::Npy => {
+            let mut out = out;
+            out.write_all(&npy_header(rows.rows(), rows.dim()))?;
+            blocks(rows, |_, numbers| out.write_all(&bytes(numbers)))
+        }
+        Format::Safetensors => safetensors(out, rows, about),
+        Format::Csv => csv(out, rows, about),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => super::columns::write(out, rows, about, BLOCK),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(Error::other(FileProblem::NoParquet)),
+    }
+}
+
+/// Gives each block with the number of its first row.
+fn blocks(rows: &Rows, mut take: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+    let mut numbers = Vec::new();
+    for first in (0..rows.rows()).step_by(BLOCK) {
+        numbers.resize(BLOCK.min(rows.rows() - first) * rows.dim(), 0.0);
+        rows.read_into(first, &mut numbers).map_err(Error::other)?;
+        take(first, &numbers)?;
+    }
+    Ok(())
+}
+
+fn bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// The names as whole numbers, if each is one and written as such.
+fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
+    let number = |name: &String| name.parse().ok().filter(|number: &i64| number.to_string() == *name);
+    names?.iter().map(number).collect()
+}
+
+fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> Result<()> {
+    let lists = [("labels", whole(about.labels.as_ref())), ("ids", whole(about.ids.as_ref()))];
+    let mut end = 4 * rows.rows() * rows.dim();
+    let mut header = serde_json::json!({
+        "embeddings": {"dtype": "F32", "shape": [rows.rows(), rows.dim()], "data_offsets": [0, end]}
+    });
+    for (name, list) in &lists {
+        if let Some(list) = list {
+            let offsets = [end, end + 8 * list.len()];
+            header[*name] =
+                serde_json::json!({"dtype": "I64", "shape": [list.len()], "data_offsets": offsets});
+            end = offsets[1];
+        }
+    }
+    let mut header = header.to_string();
+    // the format wants the numbers to start at a multiple of 8
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    blocks(rows, |_, numbers| out.write_all(&bytes(numbers)))?;
+    for list in lists.iter().filter_map(|(_, list)| list.as_ref()) {
+        out.write_all(&list.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())?;
+    }
+    Ok(())
+}
+
+fn csv(out: impl Write, rows: &Rows, about: &About) -> Result<()> {
+    let mut table = csv::Writer::from_writer(out);
+    let columns = (0..rows.dim()).map(|at| format!("x{at}"));
+    let names = [("id", &about.ids), ("label", &about.labels)];
+    let names: Vec<_> = names.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
+    table.write_record(names.iter().map(|(name, _)| (*name).to_owned()).chain(columns))?;
+    blocks(rows, |first, numbers| {
+        for (at, row) in numbers.chunks(rows.dim()).enumerate() {
+            for (_, list) in &names {
+                table.write_field(&list[first + at])?;
+            }
+            for value in row {
+                table.write_field(value.to_string())?;
+            }
+            table.write_record(None::<&[u8]>)?;
+        }
+        Ok(())
+    })?;
+    table.flush()
+}
