@@ -122,6 +122,10 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// Signs that stand close before a formula and behind one.
+const OPENING: [char; 2] = ['(', '（'];
+const CLOSING: [char; 12] = ['.', ',', ';', ':', ')', '?', '，', '。', '；', '：', '、', '）'];
+
 /// HTML of a text with its little markup.
 pub(crate) fn inline(text: &str) -> Result<String, ExplainError> {
     let mut html = String::new();
@@ -137,7 +141,22 @@ pub(crate) fn inline(text: &str) -> Result<String, ExplainError> {
         let end = inside.find(if mark == "[" { "]" } else { mark }).ok_or_else(unclosed)?;
         let (inner, mut after) = (&inside[..end], &inside[end + 1..]);
         match mark {
-            "$" => html.push_str(&mathml(inner, Place::Inline)?),
+            "$" => {
+                // a line does not end between a formula and the sign that belongs to it
+                let signs = after.len() - after.trim_start_matches(CLOSING).len();
+                let opened = html.ends_with(OPENING).then(|| html.pop()).flatten();
+                let formula = mathml(inner, Place::Inline)?;
+                if signs == 0 && opened.is_none() {
+                    html.push_str(&formula);
+                } else {
+                    html.push_str("<span class=\"whole\">");
+                    html.extend(opened);
+                    html.push_str(&formula);
+                    html.push_str(&after[..signs]);
+                    html.push_str("</span>");
+                    after = &after[signs..];
+                }
+            }
             "*" => {
                 html.push_str("<em>");
                 html.push_str(&inline(inner)?);
@@ -234,6 +253,8 @@ mod tests {
             html,
             format!("a &lt; <em>b {formula}</em> <code>c*d</code> <a href=\"#f\">e</a> &amp; g")
         );
+        let whole = inline("（$z_y$），a").expect("good");
+        assert_eq!(whole, format!("<span class=\"whole\">（{formula}），</span>a"));
         for wrong in ["a *b", "$z", "[a]", "[a](b"] {
             assert!(inline(wrong).is_err(), "{wrong}");
         }

@@ -51,9 +51,9 @@ impl Builder {
             Operation::Convolution { weight, stride, padding } => {
                 let (rows, columns) = (weight.shape[2], weight.shape[3]);
                 let attributes = vec![
-                    Attribute::ints("kernel_shape", [rows, columns]),
-                    Attribute::ints("strides", [*stride; 2]),
-                    Attribute::ints("pads", [*padding; 4]),
+                    Attribute::of_ints("kernel_shape", [rows, columns]),
+                    Attribute::of_ints("strides", [*stride; 2]),
+                    Attribute::of_ints("pads", [*padding; 4]),
                 ];
                 self.node("Conv", inputs, vec![("weight", weight.clone())], attributes)
             }
@@ -66,7 +66,7 @@ impl Builder {
                     ("mean", mean.clone()),
                     ("variance", variance.clone()),
                 ];
-                let epsilon = Attribute::float("epsilon", *epsilon);
+                let epsilon = Attribute::of_float("epsilon", *epsilon);
                 self.node("BatchNormalization", inputs, constants, vec![epsilon])
             }
             Operation::Prelu { slope, rank } => {
@@ -78,18 +78,18 @@ impl Builder {
             Operation::Rectifier => self.node("Relu", inputs, vec![], vec![]),
             Operation::MaxPool(squares) => {
                 let attributes = vec![
-                    Attribute::ints("kernel_shape", [squares.size; 2]),
-                    Attribute::ints("strides", [squares.stride; 2]),
-                    Attribute::ints("pads", [squares.padding; 4]),
+                    Attribute::of_ints("kernel_shape", [squares.size; 2]),
+                    Attribute::of_ints("strides", [squares.stride; 2]),
+                    Attribute::of_ints("pads", [squares.padding; 4]),
                 ];
                 self.node("MaxPool", inputs, vec![], attributes)
             }
             Operation::Add => self.node("Add", inputs, vec![], vec![]),
             Operation::MeanOfPositions => {
                 let means = self.node("GlobalAveragePool", inputs, vec![], vec![]);
-                self.node("Flatten", &[&means], vec![], vec![Attribute::int("axis", 1)])
+                self.node("Flatten", &[&means], vec![], vec![Attribute::of_int("axis", 1)])
             }
-            Operation::Flatten => self.node("Flatten", inputs, vec![], vec![Attribute::int("axis", 1)]),
+            Operation::Flatten => self.node("Flatten", inputs, vec![], vec![Attribute::of_int("axis", 1)]),
             Operation::FullyConnected { weight, bias } => {
                 self.node("Gemm", inputs, vec![("weight", weight.clone()), ("bias", bias.clone())], vec![])
             }
@@ -142,7 +142,7 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
     }
 
     let embedding = values.pop().unwrap_or_default();
-    let attributes = vec![Attribute::ints("axes", [1]), Attribute::int("keepdims", 1)];
+    let attributes = vec![Attribute::of_ints("axes", [1]), Attribute::of_int("keepdims", 1)];
     let norm = builder.node("ReduceL2", &[&embedding], vec![], attributes);
     let norm = builder.node("Max", &[&norm], vec![("least", scalar(LEAST_NORM))], vec![]);
     builder.node("Div", &[&embedding, &norm], vec![], vec![]);

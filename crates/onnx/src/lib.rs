@@ -31,8 +31,8 @@ pub const METADATA_KEY: &str = "widemargin";
 /// Version of the metadata.
 const VERSION: u32 = 1;
 
-/// How the crate `image`, which decodes pictures for training, makes colours grey.
-const GREY: [u32; 3] = [2126, 7152, 722];
+/// How the crate `image`, which decodes pictures for training, makes colours grey: the luminance of sRGB.
+const GREY: [f32; 3] = [0.21265, 0.71518, 0.07217];
 
 /// Bytes of a protobuf message at most: what readers take.
 const MOST_BYTES: usize = i32::MAX as usize;
@@ -94,9 +94,9 @@ pub enum Input {
         width: usize,
         /// `grey` or `RGB`.
         colour: String,
-        /// For grey: the weights of red, green and blue; their sum is divided by that of the weights and rounded down.
+        /// For grey: the weights of red, green and blue; their sum is rounded.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        grey: Option<[u32; 3]>,
+        grey: Option<[f32; 3]>,
         /// How pictures are brought to this size: `stretch`, without regard to their proportions.
         resize: String,
         /// By which filter: `bilinear`, as wide as the pixels it takes together (Pillow's `BILINEAR`).

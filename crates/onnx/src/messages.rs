@@ -93,15 +93,15 @@ pub(crate) struct Attribute {
 }
 
 impl Attribute {
-    pub(crate) fn float(name: &str, value: f32) -> Self {
+    pub(crate) fn of_float(name: &str, value: f32) -> Self {
         Self { name: name.to_owned(), float: Some(value), kind: 1, ..Self::default() }
     }
 
-    pub(crate) fn int(name: &str, value: usize) -> Self {
+    pub(crate) fn of_int(name: &str, value: usize) -> Self {
         Self { name: name.to_owned(), int: Some(value as i64), kind: 2, ..Self::default() }
     }
 
-    pub(crate) fn ints<const N: usize>(name: &str, values: [usize; N]) -> Self {
+    pub(crate) fn of_ints<const N: usize>(name: &str, values: [usize; N]) -> Self {
         let ints = values.map(|value| value as i64).to_vec();
         Self { name: name.to_owned(), ints, kind: 7, ..Self::default() }
     }

@@ -24,7 +24,7 @@ class Embedder:
         picture = ImageOps.exif_transpose(Image.open(path))
         picture = picture.convert("RGB")
         if "grey" in wanted:  # not by Pillow's "L", which weighs the colours otherwise
-            grey = np.asarray(picture, np.int64) @ wanted["grey"] // sum(wanted["grey"])
+            grey = np.floor(np.asarray(picture, np.float64) @ wanted["grey"] + 0.5)
             picture = Image.fromarray(grey.astype(np.uint8))
         picture = picture.resize((wanted["width"], wanted["height"]), Image.BILINEAR)
         return np.asarray(picture, np.float32).reshape(wanted["height"], wanted["width"], -1).transpose(2, 0, 1)
