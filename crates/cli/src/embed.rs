@@ -3,18 +3,19 @@
 //! The numbers go to `OUT.partial` as they are computed, and the file takes its name when it is whole. Beside it lies what it is made of
 //! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew.
 
-use crate::pictures::{Depth, pictures};
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use widemargin_data::{ClassFolder, Labelled, Listing, OpenOptions, PictureSet, Source, recognise};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
-use widemargin_tables::{OpenTable, is_table, npy_header, open};
+use widemargin_tables::{OpenTable, npy_header, open};
 
 /// Samples that are embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -24,8 +25,12 @@ pub(crate) struct EmbedArguments {
     /// Folder of a finished run, or a model's file
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// Folder of pictures of any depth, or one picture; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
+    /// Folder of pictures of any depth, or one picture; a manifest (.csv or .parquet with a column `path`); .tar shards (a file, a
+    /// pattern, a folder); IDX files; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
     input: PathBuf,
+    /// Which folder of a deeper tree is the label: top, or deepest
+    #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, default_value = "top")]
+    class_folder: ClassFolder,
     /// The file to write, a .npy; names and labels go beside it, as .names.csv
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -45,7 +50,8 @@ struct Made {
 
 /// What is to be embedded, in order.
 enum Input {
-    Pictures(Vec<PathBuf>),
+    Pictures(Box<Listing>),
+    Idx(Box<PictureSet>),
     Table(Box<OpenTable>),
 }
 
@@ -56,7 +62,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     ensure!(!out.exists(), "{}: exists already", out.display());
     let stop = interrupt::listen()?;
     let model = Model::load(&arguments.model)?;
-    let input = input(&model, &arguments.input)?;
+    let input = input(&model, arguments)?;
     let rows = input.rows();
     let made = made(arguments, &model, &input)?;
 
@@ -96,7 +102,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         bar.set_position(at as u64);
     }
     let names = out.with_extension("names.csv");
-    write_atomic(&names, &input.names(&arguments.input)?)?;
+    write_atomic(&names, &input.names()?)?;
     file.finish(out)?;
     // What is left of it has no more use, and no harm if it stays.
     let _ = std::fs::remove_file(&about);
@@ -111,7 +117,8 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
+fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
+    let path = arguments.input.as_path();
     match model.description().takes {
         Takes::Vectors => {
             let table = open(path)?;
@@ -123,10 +130,23 @@ fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
             );
             Ok(Input::Table(Box::new(table)))
         }
-        Takes::Pictures if is_table(path) => {
-            bail!("{}: a table of vectors, and the model takes pictures", path.display())
-        }
-        Takes::Pictures => Ok(Input::Pictures(pictures(path, Depth::Deep)?)),
+        Takes::Pictures => match recognise(path)? {
+            Source::Table => bail!("{}: a table of vectors, and the model takes pictures", path.display()),
+            Source::Idx => {
+                let set = PictureSet::open(path, &OpenOptions::default())?;
+                let (found, wanted) = (set.shape(), model.description().shape());
+                ensure!(found == wanted, "{}: pictures of {found}, wanted {wanted} as the model takes", path.display());
+                Ok(Input::Idx(Box::new(set)))
+            }
+            Source::Folder | Source::Manifest | Source::Shards | Source::Picture => {
+                let listing = Listing::open(path, arguments.class_folder)?;
+                if let Some(bad) = listing.bad().first() {
+                    bail!("{}: {}", bad.path.display(), bad.reason);
+                }
+                ensure!(!listing.is_empty(), widemargin_data::DataError::NoPictures { path: path.to_path_buf() });
+                Ok(Input::Pictures(Box::new(listing)))
+            }
+        },
     }
 }
 
@@ -134,11 +154,15 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
     let path = Model::file(&arguments.model);
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let samples = match input {
-        Input::Pictures(files) => {
-            let each =
-                files.iter().flat_map(|file| file.as_os_str().as_encoded_bytes().iter().copied().chain([0]));
-            crc32fast::hash(&each.collect::<Vec<u8>>())
+        Input::Pictures(listing) => {
+            let mut names = crc32fast::Hasher::new();
+            for picture in 0..listing.len() {
+                names.update(listing.path(picture).as_os_str().as_encoded_bytes());
+                names.update(&[0]);
+            }
+            names.finalize()
         }
+        Input::Idx(set) => crc32fast::hash(format!("{} {}", set.len(), set.shape()).as_bytes()),
         Input::Table(table) => {
             let path = table.rows.path();
             let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
@@ -153,14 +177,15 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
 impl Input {
     fn rows(&self) -> usize {
         match self {
-            Self::Pictures(files) => files.len(),
+            Self::Pictures(listing) => listing.len(),
+            Self::Idx(set) => set.len(),
             Self::Table(table) => table.rows.rows(),
         }
     }
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Pictures(_) => "pictures",
+            Self::Pictures(_) | Self::Idx(_) => "pictures",
             Self::Table(_) => "rows",
         }
     }
@@ -168,7 +193,20 @@ impl Input {
     /// Embeddings of `count` samples from `first` on.
     fn embed(&self, model: &Model, first: usize, count: usize) -> anyhow::Result<Vec<f32>> {
         match self {
-            Self::Pictures(files) => Ok(model.embed(&files[first..first + count])?),
+            Self::Pictures(listing) => {
+                let shape = model.description().shape();
+                let pixels = (first..first + count).into_par_iter().map(|picture| listing.decode(picture, shape));
+                let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
+                model.embed_pixels(&pixels.concat()).with_context(|| {
+                    let last = listing.id(first + count - 1);
+                    format!("pictures {} to {last}, counted from the first", listing.id(first))
+                })
+            }
+            Self::Idx(set) => {
+                let pixels = (first..first + count).map(|sample| set.read(sample));
+                let pixels = pixels.collect::<Result<Vec<_>, _>>()?.concat();
+                model.embed_pixels(&pixels).with_context(|| format!("counted from {}", set.sample_id(first)))
+            }
             Self::Table(table) => {
                 let mut rows = vec![0.0; count * table.rows.dim()];
                 table.rows.read_into(first, &mut rows)?;
@@ -180,19 +218,23 @@ impl Input {
         }
     }
 
-    /// A table of one line a row: `id`, and `label` where there is one. The label of a picture is the folder below the input that it
-    /// lies in.
-    fn names(&self, input: &Path) -> anyhow::Result<Vec<u8>> {
+    /// A table of one line a row: `id`, and `label` where there is one; of pictures also what else is known of them: part, group, other
+    /// columns of a manifest or of the JSON of shards.
+    fn names(&self) -> anyhow::Result<Vec<u8>> {
         let mut table = csv::Writer::from_writer(Vec::new());
         match self {
-            Self::Pictures(files) => {
+            Self::Pictures(listing) => {
+                table.write_record(["id", "label"].into_iter().chain(listing.extra_columns()))?;
+                for picture in 0..listing.len() {
+                    let own = [listing.id(picture), listing.label(picture).unwrap_or("")];
+                    table.write_record(own.into_iter().chain(listing.extra_fields(picture)))?;
+                }
+            }
+            Self::Idx(set) => {
                 table.write_record(["id", "label"])?;
-                for file in files {
-                    let inside = file.strip_prefix(input).unwrap_or(file);
-                    let folder = inside.components().next().filter(|_| inside.components().count() > 1);
-                    let label = folder
-                        .map_or_else(String::new, |folder| folder.as_os_str().to_string_lossy().into_owned());
-                    table.write_record([inside.to_string_lossy().as_ref(), &label])?;
+                for sample in 0..set.len() {
+                    let class = &set.class_names()[set.labels()[sample] as usize];
+                    table.write_record([&set.sample_id(sample), class])?;
                 }
             }
             Self::Table(rows) => {

@@ -14,7 +14,6 @@ mod interrupt;
 mod judge;
 mod loss;
 mod page;
-mod pictures;
 mod progress;
 mod suggest;
 mod train;
@@ -46,7 +45,7 @@ enum Command {
     Suggest(suggest::SuggestArguments),
     /// Value and gradients of an objective on given numbers, or a check against reference values.
     Loss(loss::LossArguments),
-    /// Make data sets.
+    /// Make data sets, look into them, divide them.
     #[command(subcommand)]
     Data(data::DataCommand),
     /// Measure how long things take on this machine.

@@ -4,6 +4,8 @@
 
 #[path = "program/evaluation.rs"]
 mod evaluation;
+#[path = "program/inputs.rs"]
+mod inputs;
 #[path = "program/vectors.rs"]
 mod vectors;
 

@@ -12,7 +12,7 @@ use parquet::record::{Field, List, Row};
 
 use super::about::Columns;
 use super::pairs::{Named, PairFile, truth};
-use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory};
+use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory, TextTable};
 
 fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
     let file = File::open(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
@@ -87,6 +87,35 @@ pub(super) fn rows(path: &Path) -> FileResult<(InMemory, About)> {
         return Err(FileProblem::Empty.at(path));
     }
     Ok((InMemory::in_memory(path, rows, dim, data), about))
+}
+
+/// The names of the columns.
+pub(super) fn names(path: &Path) -> FileResult<Vec<String>> {
+    Ok(column_names(&open(path)?))
+}
+
+/// The columns whose values have a form as text.
+pub(super) fn texts(path: &Path) -> FileResult<TextTable> {
+    let reader = open(path)?;
+    let schema = reader.metadata().file_metadata().schema();
+    let kept: Vec<usize> =
+        (0..schema.get_fields().len()).filter(|&at| schema.get_fields()[at].is_primitive()).collect();
+    let all = column_names(&reader);
+    let columns = kept.iter().map(|&at| all[at].clone()).collect();
+    let mut rows = Vec::new();
+    for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
+        let record = record.map_err(|error| broken(&error, path))?;
+        let fields = fields(&record);
+        let wrong = Wrong { path, row: rows.len() };
+        let text = |&at: &usize| match fields[at] {
+            Field::Null => Ok(String::new()),
+            Field::Float(value) => Ok(value.to_string()),
+            Field::Double(value) => Ok(value.to_string()),
+            field => name(field).ok_or_else(|| wrong.cell(&all[at], field, "text or a number")),
+        };
+        rows.push(kept.iter().map(text).collect::<FileResult<Vec<String>>>()?);
+    }
+    Ok(TextTable { columns, rows, lines: None })
 }
 
 pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {

@@ -12,7 +12,7 @@
 //! share one numbering. Every error names the file, and the row where there is one.
 //!
 //! [`open`] leaves the numbers of `.npy` and `.safetensors` in the file, to be read row by row; the others are read whole.
-//! [`read_embeddings`] reads everything: memory is the matrix.
+//! [`read_embeddings`] reads everything: memory is the matrix. [`read_texts`] reads tables of another kind, all of whose fields are text.
 #![forbid(unsafe_code)]
 
 mod about;
@@ -25,6 +25,7 @@ mod pairs;
 mod rows;
 mod tensors;
 mod text;
+mod texts;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -35,6 +36,7 @@ pub use error::{FileError, FileProblem};
 pub use npy::npy_header;
 pub use pairs::{Pair, PairFile, read_pairs};
 pub use rows::Rows;
+pub use texts::{TextTable, is_manifest, read_texts};
 
 /// A result whose error is a [`FileError`].
 pub type FileResult<T> = Result<T, FileError>;

@@ -1,18 +1,36 @@
-//! `widemargin data`: data sets made and looked into.
+//! `widemargin data`: data sets made, looked into and divided.
 
 mod glyphs;
+mod info;
+mod split;
 
 use clap::Subcommand;
 use std::process::ExitCode;
+use widemargin_data::ClassFolder;
 
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
     /// Draw characters with the installed fonts: thousands of real classes, few samples each.
     Glyphs(glyphs::GlyphsArguments),
+    /// Describe a set before training: classes, sizes, corrupt files, duplicates.
+    Info(info::InfoArguments),
+    /// Divide a set into what is trained on and what judges, without leaks, as a file for `train --split`.
+    Split(split::SplitArguments),
 }
 
 pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
     match command {
         DataCommand::Glyphs(arguments) => glyphs::run(arguments),
+        DataCommand::Info(arguments) => info::run(arguments),
+        DataCommand::Split(arguments) => split::run(arguments),
+    }
+}
+
+/// `top` or `deepest`.
+pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
+    match text {
+        "top" => Ok(ClassFolder::Top),
+        "deepest" => Ok(ClassFolder::Deepest),
+        _ => Err("wanted top or deepest".to_owned()),
     }
 }
