@@ -31,6 +31,10 @@ pub(crate) struct EmbedArguments {
     /// Which folder of a deeper tree is the label: top, or deepest
     #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, default_value = "top")]
     class_folder: ClassFolder,
+    /// Leave out pictures that cannot be read, up to this share such as 0.1%; all are decoded to find them first [default: stop at the
+    /// first]
+    #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
+    max_bad: Option<f64>,
     /// The file to write, a .npy; names and labels go beside it, as .names.csv
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -135,15 +139,26 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             Source::Idx => {
                 let set = PictureSet::open(path, &OpenOptions::default())?;
                 let (found, wanted) = (set.shape(), model.description().shape());
-                ensure!(found == wanted, "{}: pictures of {found}, wanted {wanted} as the model takes", path.display());
+                ensure!(
+                    found == wanted,
+                    "{}: pictures of {found}, wanted {wanted} as the model takes",
+                    path.display()
+                );
                 Ok(Input::Idx(Box::new(set)))
             }
             Source::Folder | Source::Manifest | Source::Shards | Source::Picture => {
-                let listing = Listing::open(path, arguments.class_folder)?;
-                if let Some(bad) = listing.bad().first() {
+                let mut listing = Listing::open(path, arguments.class_folder)?;
+                if let Some(most) = arguments.max_bad {
+                    for bad in listing.leave_out_bad(most)? {
+                        eprintln!("left out {}: {}", bad.path.display(), bad.reason);
+                    }
+                } else if let Some(bad) = listing.bad().first() {
                     bail!("{}: {}", bad.path.display(), bad.reason);
                 }
-                ensure!(!listing.is_empty(), widemargin_data::DataError::NoPictures { path: path.to_path_buf() });
+                ensure!(
+                    !listing.is_empty(),
+                    widemargin_data::DataError::NoPictures { path: path.to_path_buf() }
+                );
                 Ok(Input::Pictures(Box::new(listing)))
             }
         },
@@ -195,7 +210,8 @@ impl Input {
         match self {
             Self::Pictures(listing) => {
                 let shape = model.description().shape();
-                let pixels = (first..first + count).into_par_iter().map(|picture| listing.decode(picture, shape));
+                let pixels =
+                    (first..first + count).into_par_iter().map(|picture| listing.decode(picture, shape));
                 let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
                 model.embed_pixels(&pixels.concat()).with_context(|| {
                     let last = listing.id(first + count - 1);

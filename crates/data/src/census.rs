@@ -15,7 +15,9 @@ use crate::listing::{Listing, Place, name_of};
 use crate::parallel::map_positions;
 use crate::source::{Source, recognise};
 use crate::walk::text_of;
-use crate::{BadPicture, ClassFolder, DataError, Labelled, OpenOptions, Part, PictureSet, PictureShape, Result};
+use crate::{
+    BadPicture, ClassFolder, DataError, Labelled, OpenOptions, Part, PictureSet, PictureShape, Result,
+};
 
 /// Rows of a table that are read at a time.
 const ROWS: usize = 1024;
@@ -88,7 +90,8 @@ impl Census {
         let all = listing.len() as u64;
         let done = AtomicU64::new(0);
         let examined = map_positions(0, listing.len(), |picture| {
-            let outcome = listing.read_found(&listing.found[picture]).and_then(|bytes| decode::examine(&bytes));
+            let outcome =
+                listing.read_found(&listing.found[picture]).and_then(|bytes| decode::examine(&bytes));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
             outcome
         });
@@ -116,7 +119,19 @@ impl Census {
             samples.push(Counted { id, class, part, group, file, content, look: Some(look) });
         }
         let files = files.names;
-        Ok(Self { source, name, path, class_names, samples, files, shape: None, bad, broken, left_alone, ignored })
+        Ok(Self {
+            source,
+            name,
+            path,
+            class_names,
+            samples,
+            files,
+            shape: None,
+            bad,
+            broken,
+            left_alone,
+            ignored,
+        })
     }
 
     fn of_idx(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
@@ -173,7 +188,10 @@ impl Census {
                 let wrong = if let Some(column) = values.iter().position(|value| !value.is_finite()) {
                     Some(format!("has {} in column {column}", values[column]))
                 } else {
-                    values.iter().all(|value| *value == 0.0).then(|| "is all zeros; it has no direction".to_owned())
+                    values
+                        .iter()
+                        .all(|value| *value == 0.0)
+                        .then(|| "is all zeros; it has no direction".to_owned())
                 };
                 if let Some(reason) = wrong {
                     bad.push(BadPicture { path: path.join(id), reason });

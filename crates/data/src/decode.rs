@@ -44,6 +44,12 @@ pub fn read_picture(path: impl AsRef<Path>, shape: PictureShape) -> crate::Resul
     decode_file(path, shape).map_err(|reason| DataError::BadPicture { path: path.to_path_buf(), reason })
 }
 
+/// Decodes a picture and keeps nothing of it.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| decode_limited(bytes).map(drop)))
+        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+}
+
 /// What a picture file is, and a digest of what it shows.
 ///
 /// The digest is of the pixels as 8-bit colour behind turning: the same picture in another format without loss, or with other metadata,
@@ -73,7 +79,8 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
         let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
         Ok((look, Content::of(&[&sides, picture.into_rgb8().as_raw()])))
     };
-    catch_unwind(AssertUnwindSafe(examined)).unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+    catch_unwind(AssertUnwindSafe(examined))
+        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
 /// What a picture file is.
@@ -156,6 +163,9 @@ fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let format = reader.format().ok_or("not a PNG, JPEG or WebP file")?;
+    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP) {
+        return Err(format!("not a PNG, JPEG or WebP file but {format:?}"));
+    }
     if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
         return Err("truncated JPEG: no end-of-image marker".to_owned());
     }

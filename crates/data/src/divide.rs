@@ -72,7 +72,11 @@ pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
     census.require_sound()?;
     let parts = match by {
         DivideBy::Class => by_class(census, share, hold_out, seed)?,
-        DivideBy::Sample => by_sample(census, share, seed, &vec![true; census.class_names.len()]),
+        DivideBy::Sample => {
+            let mut parts = vec![SplitPart::Train; census.samples.len()];
+            draw_samples(census, share, seed, &mut parts);
+            parts
+        }
         DivideBy::Group | DivideBy::File => whole(census, by, share, seed)?,
     };
     let about = format!(
@@ -93,17 +97,9 @@ fn by_class(census: &Census, share: f64, hold_out: f64, seed: u64) -> Result<Vec
     for class in split.unseen() {
         known[*class as usize] = false;
     }
-    let mut parts = if hold_out > 0.0 {
-        by_sample(census, hold_out, seed, &known)
-    } else {
-        vec![SplitPart::Train; census.samples.len()]
-    };
     let is_known = |sample: u32| census.samples[sample as usize].class.is_some_and(|class| known[class as usize]);
-    for sample in 0..census.samples.len() as u32 {
-        if !is_known(sample) {
-            parts[sample as usize] = SplitPart::Test;
-        }
-    }
+    let side = |sample: u32| if is_known(sample) { SplitPart::Train } else { SplitPart::Test };
+    let mut parts: Vec<SplitPart> = (0..census.samples.len() as u32).map(side).collect();
     for twins in same_content(census) {
         if twins.iter().any(|twin| !is_known(*twin)) {
             for twin in twins.into_iter().filter(|twin| is_known(*twin)) {
@@ -111,26 +107,30 @@ fn by_class(census: &Census, share: f64, hold_out: f64, seed: u64) -> Result<Vec
             }
         }
     }
+    if hold_out > 0.0 {
+        draw_samples(census, hold_out, seed, &mut parts);
+    }
     Ok(parts)
 }
 
-/// A share of the samples of each class that `drawn` names, twins together.
-fn by_sample(census: &Census, share: f64, seed: u64, drawn: &[bool]) -> Vec<SplitPart> {
-    let mut parts = vec![SplitPart::Train; census.samples.len()];
+/// Of what each class has to train on, makes a share judge instead; twins together.
+fn draw_samples(census: &Census, share: f64, seed: u64, parts: &mut [SplitPart]) {
     // A sample stands for its twins; twins of several classes count for that of the first.
     let mut leader: Vec<u32> = (0..census.samples.len() as u32).collect();
     let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for twins in same_content(census) {
+    for mut twins in same_content(census) {
+        twins.retain(|twin| parts[*twin as usize] == SplitPart::Train);
         for twin in &twins {
             leader[*twin as usize] = twins[0];
         }
-        members.insert(twins[0], twins);
+        if let Some(first) = twins.first().copied() {
+            members.insert(first, twins);
+        }
     }
     let mut by_class = vec![Vec::new(); census.class_names.len()];
     for (number, sample) in (0..).zip(&census.samples) {
-        if let Some(class) = sample.class.filter(|class| drawn[*class as usize])
-            && leader[number as usize] == number
-        {
+        let drawable = parts[number as usize] == SplitPart::Train && leader[number as usize] == number;
+        if let Some(class) = sample.class.filter(|_| drawable) {
             by_class[class as usize].push(number);
         }
     }
@@ -151,7 +151,6 @@ fn by_sample(census: &Census, share: f64, seed: u64, drawn: &[bool]) -> Vec<Spli
             }
         }
     }
-    parts
 }
 
 /// Whole groups or files, those with twins in one another together.
@@ -162,7 +161,8 @@ fn whole(census: &Census, by: DivideBy, share: f64, seed: u64) -> Result<Vec<Spl
         let name = match by {
             DivideBy::File => census.files[sample.file as usize].as_str(),
             _ => sample.group.as_deref().ok_or_else(|| {
-                let wanted = "data with groups (a column `group`, or `group` in the JSON of shards), or another --by";
+                let wanted =
+                    "data with groups (a column `group`, or `group` in the JSON of shards), or another --by";
                 DataError::setting("by", &"group", wanted)
             })?,
         };

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::Part;
 use crate::census::Census;
 use crate::decode::Content;
-use crate::Part;
 
 /// Samples of one content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

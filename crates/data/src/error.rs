@@ -43,7 +43,9 @@ pub enum DataError {
         path: PathBuf,
     },
     /// IDX files or a table, where the files of pictures are wanted.
-    #[error("{path}: wanted picture files: a folder of them, a manifest (.csv or .parquet with a column `path`), .tar shards, or one picture")]
+    #[error(
+        "{path}: wanted picture files: a folder of them, a manifest (.csv or .parquet with a column `path`), .tar shards, or one picture"
+    )]
     NotPictures {
         /// What was given.
         path: PathBuf,

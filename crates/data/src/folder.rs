@@ -156,7 +156,11 @@ mod tests {
         };
         let part = |part: Option<Part>| part.map_or("-".to_owned(), |part| format!("{part:?}"));
         let names = found.class_names();
-        found.found.iter().map(|file| format!("{} {} {}", part(file.part), class(file, names), file.id)).collect()
+        found
+            .found
+            .iter()
+            .map(|file| format!("{} {} {}", part(file.part), class(file, names), file.id))
+            .collect()
     }
 
     #[test]
@@ -190,7 +194,11 @@ mod tests {
         assert_eq!(result.ignored, 1);
         let root = folder(&["train/b/1.png", "train/a/1.png"]);
         let result = list(root.path(), ClassFolder::Top).unwrap();
-        assert_eq!(described(&result), ["- a train/a/1.png", "- b train/b/1.png"], "a test part is yet to be drawn");
+        assert_eq!(
+            described(&result),
+            ["- a train/a/1.png", "- b train/b/1.png"],
+            "a test part is yet to be drawn"
+        );
     }
 
     #[test]

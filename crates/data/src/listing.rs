@@ -11,6 +11,8 @@ use widemargin_tables::ClassNames;
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, MAX_BYTES};
+use crate::parallel::map_positions;
+use crate::picture_set::too_many_bad;
 use crate::{BadPicture, ClassFolder, DataError, Part, PictureShape, Result, folder, manifest, shards};
 
 /// What a listing was made from.
@@ -130,7 +132,8 @@ impl Listing {
     }
 
     fn of_one(path: &Path) -> Self {
-        let id = path.file_name().map_or_else(|| "picture".to_owned(), |name| crate::walk::text_of(name.as_ref()));
+        let id =
+            path.file_name().map_or_else(|| "picture".to_owned(), |name| crate::walk::text_of(name.as_ref()));
         let place = Place::File(path.to_path_buf());
         let found = vec![Found { id, place, class: None, part: None, group: None }];
         Self::new(path, ListingKind::Picture, found, Labels::default())
@@ -164,6 +167,32 @@ impl Listing {
     /// Puts pictures of the test part last and, within a part, those of a class together. Only for listings without extras.
     pub(crate) fn sort_by_class(&mut self) {
         self.found.sort_by_key(|found| (found.part == Some(Part::Test), found.class.is_none(), found.class));
+    }
+
+    /// Decodes every picture and leaves out those that cannot be; they are returned with the reason.
+    ///
+    /// # Errors
+    /// [`DataError::TooManyBad`] if they are more than the share `max_bad` of all.
+    pub fn leave_out_bad(&mut self, max_bad: f64) -> Result<Vec<BadPicture>> {
+        let all = self.len() + self.bad.len();
+        let outcomes = map_positions(0, self.len(), |picture| {
+            self.read_found(&self.found[picture]).and_then(|bytes| decode::check(&bytes))
+        });
+        let mut bad = self.bad.clone();
+        for (found, outcome) in self.found.iter().zip(&outcomes) {
+            if let Err(reason) = outcome {
+                bad.push(BadPicture { path: self.path_of(found), reason: reason.clone() });
+            }
+        }
+        if bad.len() as f64 > max_bad * all as f64 {
+            return Err(too_many_bad(&self.path, &bad, all, max_bad));
+        }
+        let mut sound = outcomes.iter().map(std::result::Result::is_ok);
+        self.found.retain(|_| sound.next().unwrap_or(true));
+        let mut sound = outcomes.iter().map(std::result::Result::is_ok);
+        self.extras.rows.retain(|_| sound.next().unwrap_or(true));
+        self.bad.clear();
+        Ok(bad)
     }
 
     /// What it was made from.

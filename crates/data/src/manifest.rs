@@ -27,9 +27,9 @@ const RESERVED: [&str; 4] = ["label", "split", "group", "id"];
 pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut table = read_texts(path)?;
     let wrong = |problem: FileProblem| DataError::from(problem.at(path));
-    let at_path = table.column("path").ok_or_else(|| {
-        wrong(FileProblem::NoColumn { column: "path", found: table.columns.join(", ") })
-    })?;
+    let at_path = table
+        .column("path")
+        .ok_or_else(|| wrong(FileProblem::NoColumn { column: "path", found: table.columns.join(", ") }))?;
     if table.rows.is_empty() {
         return Err(wrong(FileProblem::Empty));
     }
@@ -38,10 +38,16 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let (mut found, mut labels) = (Vec::with_capacity(table.rows.len()), Labels::default());
     for (row, fields) in table.rows.iter().enumerate() {
         let filled = |at: usize, wanted: &'static str| {
-            if fields[at].is_empty() { Err(wrong(table.wrong(row, at, wanted))) } else { Ok(fields[at].as_str()) }
+            if fields[at].is_empty() {
+                Err(wrong(table.wrong(row, at, wanted)))
+            } else {
+                Ok(fields[at].as_str())
+            }
         };
         let place = Place::File(folder.join(filled(at_path, "the path of a picture")?));
-        let class = label.map(|at| Ok::<_, DataError>(labels.number(filled(at, "the name of a class")?))).transpose()?;
+        let class = label
+            .map(|at| Ok::<_, DataError>(labels.number(filled(at, "the name of a class")?)))
+            .transpose()?;
         let part = |at: usize| {
             const WANTED: &str = "train or test (or val)";
             part_named(filled(at, WANTED)?).ok_or_else(|| wrong(table.wrong(row, at, WANTED)))
@@ -85,7 +91,8 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_and_the_others_kept() {
-        let listing = listed("shop,Label,path,split,group\nx,10,a/1.png,train,s1\n,9,\"b,2.jpg\",VAL,s2\n").unwrap();
+        let listing =
+            listed("shop,Label,path,split,group\nx,10,a/1.png,train,s1\n,9,\"b,2.jpg\",VAL,s2\n").unwrap();
         assert_eq!(listing.class_names(), ["9", "10"], "by number");
         assert_eq!((listing.id(1), listing.label(0), listing.label(1)), ("b,2.jpg", Some("10"), Some("9")));
         assert_eq!(listing.found[1].part, Some(Part::Test));

@@ -15,7 +15,8 @@ use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
 use crate::source::{Source, recognise};
 use crate::{
-    Catalogue, ClassFolder, DataError, Labelled, Listing, ListingKind, Part, PictureShape, Result, decode, hold_out,
+    Catalogue, ClassFolder, DataError, Labelled, Listing, ListingKind, Part, PictureShape, Result, decode,
+    hold_out,
 };
 
 /// Classes of IDX files that are named by their numbers, at most.
@@ -299,8 +300,7 @@ impl PictureSet {
         if bad.len() as f64 > options.max_bad * files as f64 {
             return Err(too_many_bad(&root, &bad, files, options.max_bad));
         }
-        let labels: Vec<u32> =
-            good.iter().filter_map(|(picture, _)| listing.found[*picture].class).collect();
+        let labels: Vec<u32> = good.iter().filter_map(|(picture, _)| listing.found[*picture].class).collect();
         let (parts, parts_given) = parts(&listing, &labels, &good, options)?;
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
@@ -502,7 +502,7 @@ fn parts(
     Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), grouped))
 }
 
-fn too_many_bad(root: &Path, bad: &[BadPicture], files: usize, allowed: f64) -> DataError {
+pub(crate) fn too_many_bad(root: &Path, bad: &[BadPicture], files: usize, allowed: f64) -> DataError {
     let first: Vec<String> = bad
         .iter()
         .take(NAMED_BAD)

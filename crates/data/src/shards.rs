@@ -41,14 +41,19 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     }
     let mut seen = BTreeSet::new();
     if let Some(found) = reading.found.iter().find(|found| !seen.insert(found.id.as_str())) {
-        let reason = format!("a second sample has the key {:?}; keys must differ within a shard, and shards in name", found.id);
+        let reason = format!(
+            "a second sample has the key {:?}; keys must differ within a shard, and shards in name",
+            found.id
+        );
         return Err(DataError::BadShard { path: path.to_path_buf(), reason });
     }
     drop(seen);
     give_parts_by_name(&mut reading.found, &shards);
     let names: BTreeSet<String> = reading.extras.iter().flat_map(|row| row.keys().cloned()).collect();
     let names: Vec<String> = names.into_iter().collect();
-    let row = |mut row: BTreeMap<String, String>| names.iter().map(|name| row.remove(name).unwrap_or_default()).collect();
+    let row = |mut row: BTreeMap<String, String>| {
+        names.iter().map(|name| row.remove(name).unwrap_or_default()).collect()
+    };
     let rows = if names.is_empty() { Vec::new() } else { reading.extras.into_iter().map(row).collect() };
     let mut listing = Listing::new(path, ListingKind::Shards, reading.found, reading.labels);
     listing.extras = Extras { names, rows };
@@ -106,7 +111,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
             found.insert(file.map_err(|error| DataError::read(&error.path().to_path_buf(), error.into()))?);
         }
     }
-    if found.is_empty() { Err(failed("no file fits this pattern".to_owned())) } else { Ok(found.into_iter().collect()) }
+    if found.is_empty() {
+        Err(failed("no file fits this pattern".to_owned()))
+    } else {
+        Ok(found.into_iter().collect())
+    }
 }
 
 /// What the braces of a pattern stand for: `{000..012}` for numbers of that width, `{a,b}` for words. They do not nest.
@@ -116,11 +125,14 @@ fn braces(text: &str) -> std::result::Result<Vec<String>, String> {
     let words: Vec<String> = match inside.split_once("..") {
         Some((first, last)) => {
             let number = |text: &str| {
-                text.parse::<u64>().map_err(|_| format!("{{{inside}}}: wanted two whole numbers, as in {{000..012}}"))
+                text.parse::<u64>()
+                    .map_err(|_| format!("{{{inside}}}: wanted two whole numbers, as in {{000..012}}"))
             };
             let (from, to, width) = (number(first)?, number(last)?, first.len());
             if from > to || to - from >= MOST_NAMES as u64 {
-                return Err(format!("{{{inside}}}: wanted the smaller number first, and at most {MOST_NAMES} of them"));
+                return Err(format!(
+                    "{{{inside}}}: wanted the smaller number first, and at most {MOST_NAMES} of them"
+                ));
             }
             (from..=to).map(|number| format!("{number:0width$}")).collect()
         }
@@ -171,12 +183,16 @@ impl Reading {
             return Err(format!("{} bytes: not a tar file", metadata.len()));
         }
         if start == [0x1f, 0x8b] {
-            return Err("compressed with gzip, and its samples could not be read one by one; unpack it with gunzip".to_owned());
+            return Err(
+                "compressed with gzip, and its samples could not be read one by one; unpack it with gunzip"
+                    .to_owned(),
+            );
         }
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let shard = path.file_stem().map(|name| text_of(name.as_ref())).unwrap_or_default();
         let mut sample = Sample::default();
-        let read = self.entries(&mut tar::Archive::new(file), metadata.len(), (number, path, &shard), &mut sample);
+        let read =
+            self.entries(&mut tar::Archive::new(file), metadata.len(), (number, path, &shard), &mut sample);
         self.end(sample, (number, path, &shard));
         read
     }
@@ -222,7 +238,8 @@ impl Reading {
                 }
             } else if ["cls", "txt", "json"].contains(&ending.as_str()) {
                 if size > MOST_TEXT {
-                    sample.wrong = Some((name, format!("{size} bytes of text; at most {MOST_TEXT} are read")));
+                    sample.wrong =
+                        Some((name, format!("{size} bytes of text; at most {MOST_TEXT} are read")));
                     continue;
                 }
                 let mut bytes = Vec::new();
@@ -245,12 +262,17 @@ impl Reading {
             return;
         }
         let Some((name, offset, length)) = picture else {
-            self.ignored += usize::from(class.is_some()) + usize::from(text.is_some()) + usize::from(json.is_some());
+            self.ignored +=
+                usize::from(class.is_some()) + usize::from(text.is_some()) + usize::from(json.is_some());
             return;
         };
         let mut columns: BTreeMap<String, String> = BTreeMap::new();
         let (mut part, mut group, mut from_json) = (None, None, None);
-        for (key, value) in json.into_iter().flatten() {
+        let mut json = json.unwrap_or_default();
+        if let Some(key) = ["label", "class", "cls"].iter().find(|key| json.get(**key).and_then(plain).is_some()) {
+            from_json = json.remove(*key).as_ref().and_then(plain);
+        }
+        for (key, value) in json {
             let Some(value) = plain(&value) else { continue };
             match key.as_str() {
                 "split" if part_named(&value).is_some() => part = part_named(&value),
@@ -260,7 +282,6 @@ impl Reading {
                     return;
                 }
                 "group" => group = Some(value.into_boxed_str()),
-                "label" | "class" | "cls" if from_json.is_none() || key == "label" => from_json = Some(value),
                 _ => drop(columns.insert(key, value)),
             }
         }
@@ -334,7 +355,9 @@ mod tests {
     use crate::testing::{put, tar_of};
 
     fn described(listing: &Listing) -> Vec<String> {
-        (0..listing.len()).map(|at| format!("{} {}", listing.id(at), listing.label(at).unwrap_or("-"))).collect()
+        (0..listing.len())
+            .map(|at| format!("{} {}", listing.id(at), listing.label(at).unwrap_or("-")))
+            .collect()
     }
 
     #[test]
@@ -344,7 +367,10 @@ mod tests {
         let files: [(&str, &[u8]); 16] = [
             ("./a/1.jpg", b"one"),
             ("./a/1.cls", b"10\n"),
-            ("a/2.json", br#"{"label": 9, "class": "x", "split": "val", "group": "g", "size": 4, "more": [1]}"#),
+            (
+                "a/2.json",
+                br#"{"label": 9, "class": "x", "split": "val", "group": "g", "size": 4, "more": [1]}"#,
+            ),
             ("a/2.PNG", b"two"),
             ("a/2.txt", b"a caption"),
             ("3.webp", b"three"),
@@ -384,7 +410,10 @@ mod tests {
         assert_eq!(ids("t*-0?.tar").len(), 3);
         assert_eq!(ids("{test,train}-00.tar"), ["test-00/1 c", "train-00/1 c"]);
         let all = list(folder.path()).unwrap();
-        assert_eq!(all.found.iter().map(|found| found.part.unwrap()).collect::<Vec<_>>(), [Part::Test, Part::Train, Part::Train]);
+        assert_eq!(
+            all.found.iter().map(|found| found.part.unwrap()).collect::<Vec<_>>(),
+            [Part::Test, Part::Train, Part::Train]
+        );
         assert!(!list(&folder.path().join("train-*.tar")).unwrap().has_parts());
         for (pattern, wanted) in [
             ("none-*.tar", "no file fits"),
@@ -396,7 +425,11 @@ mod tests {
             let said = list(&folder.path().join(pattern)).unwrap_err().to_string();
             assert!(said.contains(wanted), "{said}");
         }
-        assert_eq!(list(&folder.path().join("train-{0..3}.tar")).unwrap().broken.len(), 4, "names in braces must be there");
+        assert_eq!(
+            list(&folder.path().join("train-{0..3}.tar")).unwrap().broken.len(),
+            4,
+            "names in braces must be there"
+        );
     }
 
     #[test]
@@ -410,7 +443,11 @@ mod tests {
             (listing.len(), listing.broken.first().map(|bad| bad.reason.clone()))
         };
         assert_eq!(broken(&whole), (2, None));
-        assert_eq!(broken(&whole[..whole.len() - 1024]), (2, None), "the empty blocks at the end may be missing");
+        assert_eq!(
+            broken(&whole[..whole.len() - 1024]),
+            (2, None),
+            "the empty blocks at the end may be missing"
+        );
         let (count, reason) = broken(&whole[..512 + 1024 + 1024 + 512 + 100]);
         assert_eq!((count, reason.unwrap()), (1, "ends within 2.png, which has 700 bytes".to_owned()));
         let mut flipped = whole.clone();

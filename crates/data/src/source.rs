@@ -16,7 +16,9 @@ use std::path::Path;
 use widemargin_tables::{is_manifest, is_table};
 
 use crate::walk::is_hidden;
-use crate::{DataError, OpenOptions, PictureSet, Result, SampleSet, VectorOptions, VectorSet, idx, is_picture};
+use crate::{
+    DataError, OpenOptions, PictureSet, Result, SampleSet, VectorOptions, VectorSet, idx, is_picture,
+};
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +64,11 @@ pub fn recognise(path: &Path) -> Result<Source> {
     if has_ending(path, "tar") {
         return Ok(Source::Shards);
     }
-    if is_picture(path) { Ok(Source::Picture) } else { Err(DataError::NotAFolder { path: path.to_path_buf() }) }
+    if is_picture(path) {
+        Ok(Source::Picture)
+    } else {
+        Err(DataError::NotAFolder { path: path.to_path_buf() })
+    }
 }
 
 /// Opens whatever `path` names as samples to train on; see [`Source`]. `labels` are those of a table, if they lie beside it.

@@ -21,7 +21,7 @@ use widemargin_durable::write_atomic_with;
 use widemargin_tables::{FileProblem, read_texts};
 
 use crate::catalogue::part_named;
-use crate::{BadPicture, DataError, Labelled, OpenSetSplit, Part, Result, SampleSet};
+use crate::{DataError, Labelled, OpenSetSplit, Part, Result, SampleSet};
 
 /// The first line of what is written.
 const HEADING: &str = "widemargin split";
@@ -140,8 +140,8 @@ impl SplitFile {
     /// The part of each sample of `set`, in its order.
     ///
     /// # Errors
-    /// [`DataError::SplitMisfit`] if the set has a sample that the file does not name, or the file names one that the set neither has nor
-    /// left out as bad; `path` is where the file came from.
+    /// [`DataError::SplitMisfit`] if the set has a sample that the file does not name, or the file names more that the set does not have
+    /// than it left out as bad; `path` is where the file came from.
     pub fn parts_of(&self, set: &SampleSet, path: &Path) -> Result<Vec<SplitPart>> {
         let mut parts: HashMap<&str, SplitPart> =
             self.samples.iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
@@ -157,10 +157,10 @@ impl SplitFile {
             let count = found.iter().filter(|part| part.is_none()).count();
             return Err(misfit("does not name samples that the data has", count, set.sample_id(first)));
         }
-        let is_bad = |sample: &str| set.bad().iter().any(|BadPicture { path, .. }| path.ends_with(sample));
-        let mut more: Vec<&str> = parts.into_keys().filter(|sample| !is_bad(sample)).collect();
+        let mut more: Vec<&str> = parts.into_keys().collect();
         more.sort_unstable();
-        if let Some(first) = more.first() {
+        // Pictures that have gone bad since are named and are not there.
+        if let Some(first) = more.first().filter(|_| more.len() > set.bad().len()) {
             return Err(misfit("names samples that the data does not have", more.len(), (*first).to_owned()));
         }
         Ok(found.into_iter().flatten().collect())
@@ -221,7 +221,8 @@ mod tests {
     fn what_is_written_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("split.csv");
-        let samples = [("a,\"b\".png", SplitPart::Train), ("#x\ny.png", SplitPart::Test), ("z", SplitPart::Out)];
+        let samples =
+            [("a,\"b\".png", SplitPart::Train), ("#x\ny.png", SplitPart::Test), ("z", SplitPart::Out)];
         let split = SplitFile::new("a set\nof pictures", samples.map(|(name, part)| (name.to_owned(), part)));
         split.write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -233,7 +234,10 @@ mod tests {
     #[test]
     fn files_of_others_are_read_and_bad_ones_named() {
         let split = read("part,sample,note\nVAL,a,x\nTrain,b,\nout,c,\n").unwrap();
-        assert_eq!(split.samples().iter().map(|(_, part)| part.name()).collect::<Vec<_>>(), ["test", "train", "out"]);
+        assert_eq!(
+            split.samples().iter().map(|(_, part)| part.name()).collect::<Vec<_>>(),
+            ["test", "train", "out"]
+        );
         for (text, wanted) in [
             ("sample\na\n", "no column `part`"),
             ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; train, test or out"),

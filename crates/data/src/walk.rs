@@ -102,7 +102,9 @@ mod tests {
     fn hidden_files_are_left_alone_and_the_rest_is_sorted() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        for file in ["b/2.PNG", "b/1.webp", "a.jpeg", "notes.txt", ".git/x.png", "b/.y.png", "b/dir.png/z.jpg"] {
+        for file in
+            ["b/2.PNG", "b/1.webp", "a.jpeg", "notes.txt", ".git/x.png", "b/.y.png", "b/dir.png/z.jpg"]
+        {
             put(root.join(file), b"");
         }
         let deep = walk(root, Depth::Deep).unwrap();

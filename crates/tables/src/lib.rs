@@ -22,6 +22,8 @@ mod error;
 mod npy;
 mod numbers;
 mod pairs;
+#[cfg(feature = "parquet")]
+mod plausible;
 mod rows;
 mod tensors;
 mod text;

@@ -115,7 +115,10 @@ mod tests {
         let table = read_texts(&path).unwrap();
         assert_eq!(table.columns, ["Path", "label"]);
         assert_eq!(table.rows, [["a\nb.png", "x"], ["c.png", ""]]);
-        assert_eq!((table.column("path"), table.column("LABEL"), table.column("x")), (Some(0), Some(1), None));
+        assert_eq!(
+            (table.column("path"), table.column("LABEL"), table.column("x")),
+            (Some(0), Some(1), None)
+        );
         let said = table.wrong(1, 1, "a name").at(&path).to_string();
         assert!(said.contains("line 6, column `label` holds \"\"; a name is needed"), "{said}");
         assert!(is_manifest(&path));
@@ -132,7 +135,9 @@ mod tests {
             let said = read_texts(&path).unwrap_err().to_string();
             assert!(said.contains(name), "{said}");
         }
-        for (name, bytes) in [("e.csv", &b"path,embedding\n"[..]), ("v.csv", b"label,x\n"), ("p.txt", b"path\n")] {
+        for (name, bytes) in
+            [("e.csv", &b"path,embedding\n"[..]), ("v.csv", b"label,x\n"), ("p.txt", b"path\n")]
+        {
             let (_folder, path) = file(name, bytes);
             assert!(!is_manifest(&path), "{name}");
         }

@@ -393,7 +393,9 @@ impl Config {
         let text = |config: &Self| toml::to_string(config);
         text(self).unwrap_or_else(|_| {
             let mut rest = self.clone();
-            for path in [&mut rest.data.path, &mut rest.data.labels, &mut rest.data.split].into_iter().flatten() {
+            for path in
+                [&mut rest.data.path, &mut rest.data.labels, &mut rest.data.split].into_iter().flatten()
+            {
                 *path = path.to_string_lossy().into_owned().into();
             }
             text(&rest).expect("numbers, Unicode texts and lists of them always have a TOML form")

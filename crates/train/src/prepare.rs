@@ -70,7 +70,8 @@ impl Prepared {
 
     /// What each sample is used for, as a file to be kept with the run.
     pub fn split_file(&self) -> SplitFile {
-        let named = (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
+        let named =
+            (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
         SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
     }
 

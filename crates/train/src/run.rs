@@ -15,7 +15,7 @@ use widemargin_embedder::MODEL_FILE;
 const CONFIGURATION: &str = "config.toml";
 
 /// The file of a run folder that says what each sample was used for.
-pub const SPLIT_FILE: &str = "split.csv";
+pub(crate) const SPLIT_FILE: &str = "split.csv";
 
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use peak_alloc::PeakAlloc;
 use rand_chacha::ChaCha8Rng;
 use widemargin::data::{
-    Census, ClassFolder, Listing, OpenOptions, PictureSet, PictureShape, SplitFile, VectorOptions, VectorSet, read_picture,
+    Census, ClassFolder, Listing, OpenOptions, PictureSet, PictureShape, SplitFile, VectorOptions, VectorSet,
+    read_picture,
 };
 use widemargin::embedder::{Description, Model, Takes};
 use widemargin::head::{Head, HeadConfig, load_shard, save_shard, split_shards};
@@ -102,7 +103,13 @@ impl Reader {
                 largest = largest.max((memory, file));
                 let slow = full.is_some() && time > LONGEST;
                 if panicked || slow || memory > self.most {
-                    let what = if panicked { "panicked" } else if slow { "slow" } else { "too much memory" };
+                    let what = if panicked {
+                        "panicked"
+                    } else if slow {
+                        "slow"
+                    } else {
+                        "too much memory"
+                    };
                     failures.push(format!("file {file} ({name}): {what}, {time:?}, {memory} bytes"));
                 }
                 // A file of another name must not be left over for the next.
@@ -120,12 +127,19 @@ impl Reader {
             largest.0 as f64 / f64::from(1 << 20),
             largest.1
         );
-        assert!(failures.is_empty(), "{}, seed {SEED}: {} failed, the first: {}", self.name, failures.len(), failures[0]);
+        assert!(
+            failures.is_empty(),
+            "{}, seed {SEED}: {} failed, the first: {}",
+            self.name,
+            failures.len(),
+            failures[0]
+        );
     }
 
     /// The name and the bytes of a mutated file.
     fn mutated(&self, file: u64) -> (&'static str, Vec<u8>) {
-        let purpose = self.name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let purpose =
+            self.name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let mut random = generator(SEED, purpose, file, 0);
         let (name, good) = &self.files[below(&mut random, self.files.len())];
         let (_, other) = &self.files[below(&mut random, self.files.len())];
@@ -162,7 +176,22 @@ const NUMBERS: [u64; 14] = [
 
 /// The same in texts.
 const TEXTS: [&str; 16] = [
-    "", "-1", "0", "99999999999999999999999", "4294967296", "1e999", "NaN", "\"", ",", "\n", "\r", "\0", "[[[[[[[[", "{", "\u{202e}é", "../..",
+    "",
+    "-1",
+    "0",
+    "99999999999999999999999",
+    "4294967296",
+    "1e999",
+    "NaN",
+    "\"",
+    ",",
+    "\n",
+    "\r",
+    "\0",
+    "[[[[[[[[",
+    "{",
+    "\u{202e}é",
+    "../..",
 ];
 
 /// One change.
@@ -215,7 +244,10 @@ fn mend_png(bytes: &mut Vec<u8>) {
     let mut at = 8;
     while at + 12 <= bytes.len() {
         let length = u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
-        let Some(end) = at.checked_add(8).and_then(|start| start.checked_add(length)).filter(|end| end + 4 <= bytes.len())
+        let Some(end) = at
+            .checked_add(8)
+            .and_then(|start| start.checked_add(length))
+            .filter(|end| end + 4 <= bytes.len())
         else {
             return;
         };
@@ -291,7 +323,14 @@ fn shape() -> PictureShape {
 }
 
 fn small() -> OpenOptions {
-    OpenOptions { height: 8, width: 8, max_bad: 1.0, memory_limit: 1 << 20, threads: 1, ..OpenOptions::default() }
+    OpenOptions {
+        height: 8,
+        width: 8,
+        max_bad: 1.0,
+        memory_limit: 1 << 20,
+        threads: 1,
+        ..OpenOptions::default()
+    }
 }
 
 /// Takes a census, as `data info` does.
@@ -441,7 +480,12 @@ fn model_files() {
         let device = widemargin::model::device::by_name("cpu").expect("a processor");
         let numbers = parameters::parameters(&Backbone::new(&backbone, 1, &device).expect("a backbone"));
         let normalisation = widemargin::data::Normalisation { mean: vec![0.5], deviation: vec![0.5] };
-        let description = Description { backbone, takes: Takes::Pictures, normalisation, objective: "am-softmax".to_owned() };
+        let description = Description {
+            backbone,
+            takes: Takes::Pictures,
+            normalisation,
+            objective: "am-softmax".to_owned(),
+        };
         let file = path.join("model.safetensors");
         Model::write(&file, &description, &numbers).expect("room on the disk");
         std::fs::read(file).expect("just written")

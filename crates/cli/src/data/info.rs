@@ -119,7 +119,11 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Looks at every sample, with a bar.
-pub(super) fn census(path: &Path, labels: Option<&Path>, class_folder: ClassFolder) -> anyhow::Result<Census> {
+pub(super) fn census(
+    path: &Path,
+    labels: Option<&Path>,
+    class_folder: ClassFolder,
+) -> anyhow::Result<Census> {
     let bar = progress::counted("samples", 0);
     let advance = progress::advancing(&bar);
     Ok(Census::take(path, labels, class_folder, &advance)?)
@@ -131,6 +135,11 @@ impl Spread {
         values.sort_unstable();
         let (min, max) = (*values.first()?, *values.last()?);
         Some(Self { min, median: values[values.len() / 2], max })
+    }
+
+    fn in_words(self) -> String {
+        let Self { min, median, max } = self;
+        if min == max { min.to_string() } else { format!("{min} to {max} (median {median})") }
     }
 }
 
@@ -152,12 +161,13 @@ impl Info {
                 counts[2] += usize::from(part_of(sample, Part::Test));
             }
         }
-        let per_class = counts.iter().zip(&census.class_names).map(|([all, train, test], class)| ClassCount {
-            class: class.clone(),
-            samples: *all,
-            train: with_parts.then_some(*train),
-            test: with_parts.then_some(*test),
-        });
+        let per_class =
+            counts.iter().zip(&census.class_names).map(|([all, train, test], class)| ClassCount {
+                class: class.clone(),
+                samples: *all,
+                train: with_parts.then_some(*train),
+                test: with_parts.then_some(*test),
+            });
         let mut groups: Vec<&str> = samples.iter().filter_map(|sample| sample.group.as_deref()).collect();
         groups.sort_unstable();
         groups.dedup();
@@ -251,8 +261,7 @@ fn in_words(info: &Info) -> String {
         line(format!("{} {} have no class", info.without_class, info.unit()));
     }
     if let (Some(width), Some(height)) = (info.width, info.height) {
-        let side = |side: Spread| format!("{} to {} (median {})", side.min, side.max, side.median);
-        line(format!("size: {} wide, {} high", side(width), side(height)));
+        line(format!("size: {} wide, {} high", width.in_words(), height.in_words()));
         let counted = |of: &BTreeMap<&str, usize>| {
             of.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
         };
@@ -293,9 +302,7 @@ fn summary(info: &Info) -> String {
         sides => format!(" of {}", sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")),
     });
     let classes = match info.samples_per_class {
-        Some(Spread { min, median, max }) => {
-            format!(" of {} classes, {min} to {max} a class (median {median})", info.classes)
-        }
+        Some(spread) => format!(" of {} classes, {} a class", info.classes, spread.in_words()),
         None => ", without classes".to_owned(),
     };
     format!("{}, {} {}{shape}{classes}", info.kind, info.samples, info.unit())
@@ -307,37 +314,32 @@ fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
     let named = |bad: &Vec<BadPicture>| {
         bad.iter().map(|bad| format!("{}: {}", bad.path.display(), bad.reason)).collect::<Vec<_>>()
     };
+    let links = info.links_left_alone.iter().map(|link| link.path.display().to_string()).collect();
     let d = &info.duplicates;
     let twins = |wanted: &dyn Fn(&widemargin_data::DuplicateGroup) -> bool| -> Vec<String> {
         d.groups.iter().filter(|group| wanted(group)).map(|group| group.samples.join(" = ")).collect()
     };
     let conflicts = d.groups.iter().filter(|group| group.conflicting);
-    let conflicts = conflicts.map(|group| format!("{} ({})", group.samples.join(" = "), group.classes.join(", ")));
+    let conflicts =
+        conflicts.map(|group| format!("{} ({})", group.samples.join(" = "), group.classes.join(", ")));
+    let one = if unit == "rows" { "Rows" } else { "Pictures" };
+    let singles = info.per_class.iter().filter(|class| class.samples == 1).map(|class| class.class.clone());
     let mut found = vec![
-        (format!("{} shards cannot be read to their end; training refuses them:", info.broken_shards.len()), named(&info.broken_shards)),
-        (format!("{} {unit} cannot be used:", info.bad.len()), named(&info.bad)),
-        (format!("{} links lead in circles and are left alone:", info.links_left_alone.len()), named(&info.links_left_alone)),
+        ("Shards that cannot be read to their end, which training refuses".to_owned(), named(&info.broken_shards)),
+        (format!("{one} that cannot be used"), named(&info.bad)),
+        ("Links that lead in a circle and are left alone".to_owned(), links),
         (
-            format!("{} {unit} occur in both parts: what judges was learnt from; `data split` draws parts without them:", d.across_parts),
+            format!("Equal {unit} in both parts, so that what judges was learnt from (`data split` draws parts without)"),
             twins(&|group| group.across_parts),
         ),
-        (format!("{} {unit} occur with different classes; one at least is wrong:", d.conflicting), conflicts.collect()),
-        (
-            format!("{} copies of other {unit} (by content):", d.copies),
-            twins(&|group| !group.across_parts && !group.conflicting),
-        ),
+        (format!("Equal {unit} of different classes, of which one at least is wrong"), conflicts.collect()),
+        (format!("Equal {unit} otherwise"), twins(&|group| !group.across_parts && !group.conflicting)),
+        ("Classes of a single sample, which makes no pair".to_owned(), singles.collect()),
     ];
-    if d.copies > 0 && found[5].1.is_empty() {
-        found.pop();
-    }
-    if info.classes_of_one_sample > 0 {
-        let single = info.per_class.iter().filter(|class| class.samples == 1).map(|class| class.class.clone());
-        found.push((
-            format!("{} classes have a single sample, which makes no pair:", info.classes_of_one_sample),
-            single.collect(),
-        ));
-    }
     found.retain(|(_, lines)| !lines.is_empty());
+    for (heading, lines) in &mut found {
+        let _ = write!(heading, " ({}):", lines.len());
+    }
     found
 }
 
@@ -359,9 +361,14 @@ fn page(info: &Info) -> String {
     let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<String>>();
     let mut tables = Vec::new();
     for (heading, counts) in [("File formats", &info.formats), ("Channels", &info.modes)] {
-        let rows: Vec<Vec<String>> = counts.iter().map(|(what, count)| row(&[what, &count.to_string()])).collect();
+        let rows: Vec<Vec<String>> =
+            counts.iter().map(|(what, count)| row(&[what, &count.to_string()])).collect();
         if !rows.is_empty() {
-            tables.push(EvaluationTable { heading: heading.to_owned(), columns: row(&["", "pictures"]), rows });
+            tables.push(EvaluationTable {
+                heading: heading.to_owned(),
+                columns: row(&["", "pictures"]),
+                rows,
+            });
         }
     }
     let sides = [("width", info.width), ("height", info.height), ("samples a class", info.samples_per_class)];
@@ -383,8 +390,16 @@ fn page(info: &Info) -> String {
         if info.parts.is_some() {
             columns.extend(row(&["train", "test"]));
         }
-        let heading = if listed < classes.len() { format!("The {listed} largest classes") } else { "Classes".to_owned() };
-        tables.push(EvaluationTable { heading, columns, rows: classes[..listed].iter().map(cells).collect() });
+        let heading = if listed < classes.len() {
+            format!("The {listed} largest classes")
+        } else {
+            "Classes".to_owned()
+        };
+        tables.push(EvaluationTable {
+            heading,
+            columns,
+            rows: classes[..listed].iter().map(cells).collect(),
+        });
     }
     let notes = findings(info).into_iter().flat_map(|(heading, lines)| {
         let more = lines.len().saturating_sub(100);

@@ -97,7 +97,11 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         test: split.count(SplitPart::Test),
         out: split.count(SplitPart::Out),
         known_classes: trained.iter().filter(|trained| **trained).count(),
-        unseen_classes: trained.iter().zip(&judges).filter(|(trained, judges)| !**trained && **judges).count(),
+        unseen_classes: trained
+            .iter()
+            .zip(&judges)
+            .filter(|(trained, judges)| !**trained && **judges)
+            .count(),
         bad: census.bad.len(),
         copies: Duplicates::find(&census).copies,
     };
@@ -113,7 +117,11 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         arguments.out.display()
     )?;
     if copies > 0 {
-        let left = if twins > 0 { format!("; {twins} of them are twins of what judges and left out") } else { String::new() };
+        let left = if twins > 0 {
+            format!("; {twins} of them are twins of what judges and left out")
+        } else {
+            String::new()
+        };
         writeln!(out, "{copies} copies of other samples stay on the side of their originals{left}")?;
     }
     Ok(ExitCode::SUCCESS)

@@ -19,14 +19,21 @@ fn place() -> Workplace {
     let mut shards = [tar::Builder::new(Vec::new()), tar::Builder::new(Vec::new())];
     for class in 0..CLASSES {
         for number in 0..EACH {
-            writeln!(manifest, "pictures/class-{class}/{number:02}.png,{class},g{},\"north, {number}\"", number / 2).expect("a text");
+            writeln!(
+                manifest,
+                "pictures/class-{class}/{number:02}.png,{class},g{},\"north, {number}\"",
+                number / 2
+            )
+            .expect("a text");
             let builder = &mut shards[usize::from(number % 2)];
             let key = format!("{:05}", usize::from(class) * 100 + usize::from(number));
             for (ending, bytes) in [("png", png(class, number)), ("cls", class.to_string().into_bytes())] {
                 let mut header = tar::Header::new_gnu();
                 header.set_size(bytes.len() as u64);
                 header.set_mode(0o644);
-                builder.append_data(&mut header, format!("{key}.{ending}"), bytes.as_slice()).expect("in memory");
+                builder
+                    .append_data(&mut header, format!("{key}.{ending}"), bytes.as_slice())
+                    .expect("in memory");
             }
         }
     }
@@ -69,7 +76,8 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
             }
             _ => assert_eq!(first, ["id,label", "part-0/00000,0"]),
         }
-        let judged = place.run(&["eval", "retrieval", &file, "--labels", &format!("{out}.names.csv"), "--json"]);
+        let judged =
+            place.run(&["eval", "retrieval", &file, "--labels", &format!("{out}.names.csv"), "--json"]);
         assert_eq!(parsed(&judged)["retrieval"]["queries"], 48);
     }
     // The same pictures in the same order have the same embeddings.
@@ -78,13 +86,33 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
 
     success(&place.run(&["embed", "--model", "run-0", "pictures/class-0/00.png", "--out", "one.npy"]));
     assert_eq!(text(&place, "one.names.csv"), "id,label\n00.png,\n");
+    place.write(
+        "some.csv",
+        b"path,note\npictures/class-0/00.png,x\nnowhere.png,y\npictures/class-0/01.png,z\n",
+    );
+    let some = ["embed", "--model", "run-0", "some.csv", "--out", "some.npy"];
+    place.refused(&some, &["nowhere.png", "cannot be read"]);
+    place.refused(
+        &[&some[..], &["--max-bad", "10%"]].concat(),
+        &["1 of 3 pictures cannot be used", "nowhere.png"],
+    );
+    let left_out = place.run(&[&some[..], &["--max-bad", "40%"]].concat());
+    success(&left_out);
+    assert!(String::from_utf8_lossy(&left_out.stderr).contains("left out nowhere.png: cannot be read"));
+    assert_eq!(
+        text(&place, "some.names.csv"),
+        "id,label,note\npictures/class-0/00.png,,x\npictures/class-0/01.png,,z\n"
+    );
     place.write("vectors.csv", b"label,x\na,1\n");
     place.refused(&["embed", "--model", "run-0", "vectors.csv", "--out", "no.npy"], &["a table of vectors"]);
     place.refused(&["embed", "--model", "run-0", "nothing-*.tar", "--out", "no.npy"], &["no file fits"]);
     place.refused(&["embed", "--model", "run-0", "tiny.toml", "--out", "no.npy"], &["nor a file of data"]);
     place.write("unlabelled.csv", b"path\npictures/class-0/00.png\n");
     let train = |data| ["train", "--config", "tiny.toml", "--data", data, "--out", "no"];
-    place.refused(&train("unlabelled.csv"), &["unlabelled.csv", "1 of 1 pictures have no class", "column `label`"]);
+    place.refused(
+        &train("unlabelled.csv"),
+        &["unlabelled.csv", "1 of 1 pictures have no class", "column `label`"],
+    );
     place.refused(&train("nowhere"), &["nowhere", "no such file or folder"]);
     let shard = bytes("shards/part-0.tar");
     place.write("cut.tar", &shard[..shard.len() / 2]);
@@ -101,19 +129,22 @@ fn a_set_is_described_before_it_is_trained_on() {
     success(&said);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     for fragment in [
-        "pictures: image folder, 49 pictures of 6 classes, 8 to 9 a class (median 8)",
-        "size: 8 to 8 (median 8) wide",
+        "pictures: image folder, 49 pictures of 6 classes, 8 to 9 (median 8) a class",
+        "size: 8 wide, 8 high",
         "49 PNG; 49 grey",
         "8 to 15",
-        "1 pictures cannot be used:",
+        "Pictures that cannot be used (1):",
         "class-0/broken.png: ",
-        "1 pictures occur with different classes",
+        "Equal pictures of different classes, of which one at least is wrong (1):",
         "class-0/03.png = class-1/copy.png (class-0, class-1)",
     ] {
         assert!(said.contains(fragment), "wanted '{fragment}' in: {said}");
     }
     let info = parsed(&place.run(&["data", "info", "pictures", "--json", "-o", "info.html"]));
-    assert_eq!((&info["kind"], &info["samples"], &info["bad"][0]["path"]), (&"image folder".into(), &49.into(), &"pictures/class-0/broken.png".into()));
+    assert_eq!(
+        (&info["kind"], &info["samples"], &info["bad"][0]["path"]),
+        (&"image folder".into(), &49.into(), &"pictures/class-0/broken.png".into())
+    );
     assert_eq!(info["samples_per_class"], serde_json::json!({"min": 8, "median": 8, "max": 9}));
     assert_eq!(info["duplicates"]["conflicting"], 1);
     let page = text(&place, "info.html");
@@ -121,7 +152,10 @@ fn a_set_is_described_before_it_is_trained_on() {
     success(&place.run(&["data", "info", "shards", "-o", "info.svg"]));
     assert!(text(&place, "info.svg").starts_with("<svg"));
     let list = parsed(&place.run(&["data", "info", "list.csv", "--json"]));
-    assert_eq!((&list["kind"], &list["groups"], &list["classes"]), (&"manifest".into(), &4.into(), &6.into()));
+    assert_eq!(
+        (&list["kind"], &list["groups"], &list["classes"]),
+        (&"manifest".into(), &4.into(), &6.into())
+    );
     place.write("vectors.csv", b"label,split,x,y\na,train,1,0\na,test,1,0\nb,train,0,1\nb,test,0,0\n");
     let table = parsed(&place.run(&["data", "info", "vectors.csv", "--json"]));
     assert_eq!((&table["shape"], &table["duplicates"]["across_parts"]), (&serde_json::json!([2]), &1.into()));
@@ -138,13 +172,19 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
         parsed(&place.run(&[&arguments[..], more].concat()))
     };
     let groups = split("group", &["--share", "25%"]);
-    assert_eq!((&groups["train"], &groups["test"], &groups["unseen_classes"]), (&36.into(), &12.into(), &0.into()));
+    assert_eq!(
+        (&groups["train"], &groups["test"], &groups["unseen_classes"]),
+        (&36.into(), &12.into(), &0.into())
+    );
     let classes = split("class", &["--share", "0.34", "--hold-out", "25%"]);
     assert_eq!((&classes["known_classes"], &classes["unseen_classes"]), (&4.into(), &2.into()));
     assert_eq!((&classes["train"], &classes["test"]), (&24.into(), &24.into()));
     let again = ["data", "split", "list.csv", "--by", "class", "-o", "class.csv"];
     place.refused(&again, &["class.csv", "exists already"]);
-    place.refused(&["data", "split", "pictures", "--by", "group", "-o", "no.csv"], &["by is group", "data with groups"]);
+    place.refused(
+        &["data", "split", "pictures", "--by", "group", "-o", "no.csv"],
+        &["by is group", "data with groups"],
+    );
 
     let train = |split: &str, out: &str| {
         place.run(&["train", "--config", "tiny.toml", "--data", "list.csv", "--split", split, "--out", out])
@@ -152,7 +192,12 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     success(&train("class.csv", "open"));
     let report = json(&place.path().join("open/report.json"));
     assert_eq!(report["unseen"]["pictures"], 16);
-    let unseen: Vec<&str> = report["unseen"]["classes"].as_array().expect("a list").iter().filter_map(|name| name.as_str()).collect();
+    let unseen: Vec<&str> = report["unseen"]["classes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|name| name.as_str())
+        .collect();
     // What the file says is what was used, and is kept.
     let given = text(&place, "class.csv");
     let kept = text(&place, "open/split.csv");
@@ -182,10 +227,32 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
 #[test]
 fn a_run_goes_on_with_the_split_it_began_with() {
     let place = place();
-    success(&place.run(&["data", "split", "pictures", "--by", "class", "--share", "0.34", "-o", "split.csv"]));
+    success(&place.run(&[
+        "data",
+        "split",
+        "pictures",
+        "--by",
+        "class",
+        "--share",
+        "0.34",
+        "-o",
+        "split.csv",
+    ]));
     let long = TINY.replace("epochs = 1", "epochs = 3");
     place.write("long.toml", long.as_bytes());
-    let run = |out: &str| place.run(&["train", "--config", "long.toml", "--data", "pictures", "--split", "split.csv", "--out", out]);
+    let run = |out: &str| {
+        place.run(&[
+            "train",
+            "--config",
+            "long.toml",
+            "--data",
+            "pictures",
+            "--split",
+            "split.csv",
+            "--out",
+            out,
+        ])
+    };
     success(&run("whole"));
     success(&run("again"));
     // As if it had been stopped behind the second epoch, and the file had changed since.
@@ -212,14 +279,34 @@ fn deeper_trees_have_the_top_folder_or_the_deepest_as_class() {
     }
     let classes = |which: &str| {
         let info = parsed(&place.run(&["data", "info", "tree", "--class-folder", which, "--json"]));
-        let names = info["per_class"].as_array().expect("a list").iter().filter_map(|class| class["class"].as_str());
+        let names =
+            info["per_class"].as_array().expect("a list").iter().filter_map(|class| class["class"].as_str());
         names.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(classes("top"), ["bird", "cat", "fish"]);
     assert_eq!(classes("deepest"), ["bird/duck", "bird/owl", "cat", "fish/carp", "fish/eel"]);
-    success(&place.run(&["train", "--config", "tiny.toml", "--data", "tree", "--class-folder", "deepest", "--out", "run"]));
+    success(&place.run(&[
+        "train",
+        "--config",
+        "tiny.toml",
+        "--data",
+        "tree",
+        "--class-folder",
+        "deepest",
+        "--out",
+        "run",
+    ]));
     assert!(text(&place, "run/config.toml").contains("class_folder = \"deepest\""));
-    success(&place.run(&["embed", "--model", "run", "tree", "--class-folder", "deepest", "--out", "tree.npy"]));
+    success(&place.run(&[
+        "embed",
+        "--model",
+        "run",
+        "tree",
+        "--class-folder",
+        "deepest",
+        "--out",
+        "tree.npy",
+    ]));
     assert!(text(&place, "tree.names.csv").contains("bird/duck/0.png,bird/duck\n"));
     place.refused(&["data", "info", "tree", "--class-folder", "last"], &["top or deepest"]);
 }

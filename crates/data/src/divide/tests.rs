@@ -135,7 +135,10 @@ fn what_cannot_be_divided_is_refused() {
     ungrouped.samples[2].class = None;
     assert!(refused(&ungrouped, DivideBy::File).contains("1 of 9 pictures have no class, the first is s2"));
     let few: Vec<(u32, u32, u32, u32)> = (0..9).map(|sample| (sample % 3, 0, 0, sample)).collect();
-    assert!(matches!(divide(&census(&few), &options(DivideBy::Class, 0)), Err(DataError::TooFewClasses { .. })));
+    assert!(matches!(
+        divide(&census(&few), &options(DivideBy::Class, 0)),
+        Err(DataError::TooFewClasses { .. })
+    ));
     for (share, hold_out) in [(0.0, 0.2), (1.0, 0.2), (f64::NAN, 0.2), (0.2, 1.0), (0.2, -0.1)] {
         let options = DivideOptions { share, hold_out, ..options(DivideBy::Sample, 0) };
         assert!(matches!(divide(&census(&few), &options), Err(DataError::Setting { .. })));

@@ -57,7 +57,8 @@ impl Config {
             wants(self.data.is_table(), "data.labels", &labels.display(), wanted)?;
         }
         if let Some(split) = &d.split {
-            let wanted = "no split file, or no unseen_classes and closed_set: the file says which classes are unseen";
+            let wanted =
+                "no split file, or no unseen_classes and closed_set: the file says which classes are unseen";
             wants(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), wanted)?;
         }
         let (open, names) = (!d.closed_set, &d.unseen_classes);
