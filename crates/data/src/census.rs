@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{About, OpenTable, read_labels};
+use widemargin_tables::{About, FileProblem, OpenTable, read_labels};
 
 use crate::catalogue::{part_named, sorted_names};
 use crate::decode::{self, Content, Look};
@@ -177,13 +177,17 @@ impl Census {
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(number, name)| (name.as_str(), number)).collect();
         let (count, dim) = (rows.rows(), rows.dim());
+        // A header can claim any number of rows without numbers.
+        if count == 0 || dim == 0 {
+            return Err(FileProblem::Empty.at(path).into());
+        }
         let (mut samples, mut bad) = (Vec::with_capacity(count), Vec::new());
         let mut values = vec![0.0; ROWS.min(count) * dim];
         for first in (0..count).step_by(ROWS) {
             let here = ROWS.min(count - first);
             let values = &mut values[..here * dim];
             rows.read_into(first, values)?;
-            for (row, values) in (first..).zip(values.chunks_exact(dim.max(1))) {
+            for (row, values) in (first..).zip(values.chunks_exact(dim)) {
                 let id = ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
                 let wrong = if let Some(column) = values.iter().position(|value| !value.is_finite()) {
                     Some(format!("has {} in column {column}", values[column]))

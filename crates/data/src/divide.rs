@@ -97,7 +97,8 @@ fn by_class(census: &Census, share: f64, hold_out: f64, seed: u64) -> Result<Vec
     for class in split.unseen() {
         known[*class as usize] = false;
     }
-    let is_known = |sample: u32| census.samples[sample as usize].class.is_some_and(|class| known[class as usize]);
+    let is_known =
+        |sample: u32| census.samples[sample as usize].class.is_some_and(|class| known[class as usize]);
     let side = |sample: u32| if is_known(sample) { SplitPart::Train } else { SplitPart::Test };
     let mut parts: Vec<SplitPart> = (0..census.samples.len() as u32).map(side).collect();
     for twins in same_content(census) {

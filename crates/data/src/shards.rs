@@ -269,7 +269,9 @@ impl Reading {
         let mut columns: BTreeMap<String, String> = BTreeMap::new();
         let (mut part, mut group, mut from_json) = (None, None, None);
         let mut json = json.unwrap_or_default();
-        if let Some(key) = ["label", "class", "cls"].iter().find(|key| json.get(**key).and_then(plain).is_some()) {
+        if let Some(key) =
+            ["label", "class", "cls"].iter().find(|key| json.get(**key).and_then(plain).is_some())
+        {
             from_json = json.remove(*key).as_ref().and_then(plain);
         }
         for (key, value) in json {

