@@ -5,6 +5,7 @@
 //! - A link that leads nowhere is a file that cannot be read, not nothing.
 //! - Everything is sorted by name, byte by byte, so that the order does not depend on the file system.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -83,7 +84,8 @@ pub(crate) fn text_of(path: &Path) -> String {
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            // Writing to a text cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text

@@ -46,7 +46,7 @@ const MOST_PICTURE: usize = 1600 << 20;
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// What mends a file after it was mutated.
-type Mend = fn(&mut Vec<u8>);
+type Mend = fn(&mut [u8]);
 
 struct Reader {
     name: &'static str,
@@ -240,7 +240,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut ChaCha8Rng) {
 }
 
 /// The checksums of the chunks of a PNG.
-fn mend_png(bytes: &mut Vec<u8>) {
+fn mend_png(bytes: &mut [u8]) {
     let mut at = 8;
     while at + 12 <= bytes.len() {
         let length = u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
@@ -258,7 +258,7 @@ fn mend_png(bytes: &mut Vec<u8>) {
 }
 
 /// The checksums of headers in a tar file, at every block: what is no header does not mind.
-fn mend_tar(bytes: &mut Vec<u8>) {
+fn mend_tar(bytes: &mut [u8]) {
     for block in bytes.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar") {
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
@@ -267,7 +267,7 @@ fn mend_tar(bytes: &mut Vec<u8>) {
 }
 
 /// Length and both checksums of a container.
-fn mend_container(bytes: &mut Vec<u8>) {
+fn mend_container(bytes: &mut [u8]) {
     if bytes.len() < 48 {
         return;
     }
@@ -280,7 +280,7 @@ fn mend_container(bytes: &mut Vec<u8>) {
 }
 
 /// The length of the header of a safetensors file, so that JSON which became longer is read.
-fn mend_safetensors(bytes: &mut Vec<u8>) {
+fn mend_safetensors(bytes: &mut [u8]) {
     let Some(end) = bytes.iter().rposition(|byte| *byte == b'}').filter(|end| *end >= 8) else { return };
     let length = (end - 7) as u64;
     bytes[..8].copy_from_slice(&length.to_le_bytes());
