@@ -34,16 +34,9 @@ pub enum ClassFolder {
 
 /// Lists the pictures of an image folder. Those that lie in no class folder have no class.
 pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
-    let mut ignored = 0;
-    let parts = match parts(root)? {
-        Some((parts, others)) => {
-            ignored += others;
-            parts
-        }
-        None => vec![(None, root.to_path_buf())],
-    };
+    let Parts { folders, others: mut ignored } = parts(root)?;
     let (mut files, mut left_alone, mut labels) = (Vec::new(), Vec::new(), Labels::default());
-    for (part, folder) in parts {
+    for (part, folder) in folders {
         let walked = walk(&folder, Depth::Deep)?;
         ignored += walked.others + folders_without_pictures(&folder, &walked.pictures)?;
         let reason = "a link that leads back into a folder that is being walked".to_owned();
@@ -85,20 +78,29 @@ fn class_of(inside: &Path, class_folder: ClassFolder) -> Option<String> {
     }
 }
 
-/// The folders of the parts, and how much else lies beside them; none if the folder does not have parts first.
-#[expect(clippy::type_complexity, reason = "a part and its folder, a few times")]
-fn parts(root: &Path) -> Result<Option<(Vec<(Option<Part>, PathBuf)>, usize)>> {
+/// The folders of the parts.
+struct Parts {
+    folders: Vec<(Option<Part>, PathBuf)>,
+    /// How much else lies beside them.
+    others: usize,
+}
+
+/// The parts of a folder that has them first, else the folder as a whole.
+fn parts(root: &Path) -> Result<Parts> {
+    let whole = || Ok(Parts { folders: vec![(None, root.to_path_buf())], others: 0 });
     let (folders, files) = children(root)?;
     let named =
         |name: &str| folders.iter().find(|path| path.file_name().is_some_and(|found| found == name)).cloned();
-    let Some(train) = named("train") else { return Ok(None) };
+    let Some(train) = named("train") else { return whole() };
     if children(&train)?.0.is_empty() {
-        return Ok(None);
+        return whole();
     }
-    let Some(test) = named("test").or_else(|| named("val")) else {
-        return Ok(Some((vec![(None, train)], files + folders.len() - 1)));
+    let found = match named("test").or_else(|| named("val")) {
+        Some(test) => vec![(Some(Part::Train), train), (Some(Part::Test), test)],
+        // A test part is yet to be drawn.
+        None => vec![(None, train)],
     };
-    Ok(Some((vec![(Some(Part::Train), train), (Some(Part::Test), test)], files + folders.len() - 2)))
+    Ok(Parts { others: files + folders.len() - found.len(), folders: found })
 }
 
 /// Sub-folders of a folder, sorted, and how much else is in it; hidden folders count as files.

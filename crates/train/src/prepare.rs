@@ -64,6 +64,13 @@ impl Prepared {
         }
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
+        let judges = if split.is_closed() { known.samples.len() } else { unseen.len() };
+        if judges < 2 {
+            return Err(Error::TooFew(format!(
+                "data: {judges} {} to judge the result by, wanted at least 2: of the part `test`, or of classes that are not trained on",
+                set.kind()
+            )));
+        }
         let normalisation = set.normalisation(&training.samples)?;
         Ok(Self { set, split, parts, training, known, unseen, normalisation })
     }

@@ -202,7 +202,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     // What the file says is what was used, and is kept.
     let given = text(&place, "class.csv");
     let kept = text(&place, "open/split.csv");
-    let mut rows = |text: &str| {
+    let rows = |text: &str| {
         let mut rows: Vec<String> = text.lines().skip(2).map(str::to_owned).collect();
         rows.sort();
         rows
@@ -221,6 +221,10 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     let said = train("short.csv", "no");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.contains("short.csv: does not name samples that the data has: 31 of them"), "{said}");
+    let all = given.replace(",test", ",train").replace(",out", ",train");
+    place.write("all.csv", all.as_bytes());
+    let said = train("all.csv", "no");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("0 pictures to judge the result by") && !place.exists("no"));
     let both = ["train", "--data", "list.csv", "--split", "class.csv", "--unseen", "2"];
     place.refused(&both, &["--split", "--unseen"]);
 }
