@@ -224,7 +224,10 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     let all = given.replace(",test", ",train").replace(",out", ",train");
     place.write("all.csv", all.as_bytes());
     let said = train("all.csv", "no");
-    assert!(String::from_utf8_lossy(&said.stderr).contains("0 pictures to judge the result by") && !place.exists("no"));
+    assert!(
+        String::from_utf8_lossy(&said.stderr).contains("0 pictures to judge the result by")
+            && !place.exists("no")
+    );
     let both = ["train", "--data", "list.csv", "--split", "class.csv", "--unseen", "2"];
     place.refused(&both, &["--split", "--unseen"]);
 }
