@@ -1,13 +1,13 @@
 //! `widemargin compare`: are these two the same?
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
-use crate::pictures::{Depth, pictures};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use widemargin_data::{Depth, pictures};
 use widemargin_embedder::Model;
 use widemargin_eval::Error;
 use widemargin_eval::templates::{self, TemplateMean};

@@ -6,20 +6,21 @@
 
 mod output;
 
-use crate::pictures::{Depth, pictures};
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::MadeBy;
 pub(crate) use output::{identity, made_by, names_beside};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use widemargin_data::{ClassFolder, Labelled, Listing, OpenOptions, PictureSet, Source, recognise};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
-use widemargin_tables::{About, Format, OpenTable, is_table, npy_header, open};
+use widemargin_tables::{About, Format, OpenTable, npy_header, open};
 
 /// Samples that are embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -29,9 +30,18 @@ pub(crate) struct EmbedArguments {
     /// Folder of a finished run, or a model's file
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// Folder of pictures of any depth, or one picture; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
+    /// Folder of pictures of any depth, or one picture; a manifest (.csv or .parquet with a column `path`); .tar shards (a file, a
+    /// pattern, a folder); IDX files; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
     input: PathBuf,
-    /// The file to write: .parquet and .csv hold ids and labels; those of .npy and .safetensors go beside it, as .names.csv
+    /// Which folder of a deeper tree is the label: top, or deepest
+    #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, default_value = "top")]
+    class_folder: ClassFolder,
+    /// Leave out pictures that cannot be read, up to this share such as 0.1%; all are decoded to find them first [default: stop at the
+    /// first]
+    #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
+    max_bad: Option<f64>,
+    /// The file to write: .parquet and .csv hold ids and labels; those of .npy and .safetensors go beside it, as .names.csv, and so does
+    /// whatever else came with pictures
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
@@ -50,7 +60,8 @@ struct Made {
 
 /// What is to be embedded, in order.
 enum Input {
-    Pictures(Vec<PathBuf>),
+    Pictures(Box<Listing>),
+    Idx(Box<PictureSet>),
     Table(Box<OpenTable>),
 }
 
@@ -61,7 +72,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     ensure!(!out.exists(), "{}: exists already", out.display());
     let stop = interrupt::listen()?;
     let model = Model::load(&arguments.model)?;
-    let input = input(&model, &arguments.input)?;
+    let input = input(&model, arguments)?;
     let rows = input.rows();
     let made = made(arguments, &model, &input)?;
 
@@ -101,7 +112,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         bar.set_position(at as u64);
     }
     let by = MadeBy { model: made.model, input: made.input, rows, dim: made.dim };
-    let names = output::finish(file, out, format, &input.about(&arguments.input), &by)?;
+    let names = output::finish(file, out, format, &input.about(), &input.extra_columns(), &by)?;
     // What is left of it has no more use, and no harm if it stays.
     let _ = std::fs::remove_file(&about);
     let mut said = std::io::stdout().lock();
@@ -111,7 +122,8 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
+fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
+    let path = arguments.input.as_path();
     match model.description().takes {
         Takes::Vectors => {
             let table = open(path)?;
@@ -123,20 +135,48 @@ fn input(model: &Model, path: &Path) -> anyhow::Result<Input> {
             );
             Ok(Input::Table(Box::new(table)))
         }
-        Takes::Pictures if is_table(path) => {
-            bail!("{}: a table of vectors, and the model takes pictures", path.display())
-        }
-        Takes::Pictures => Ok(Input::Pictures(pictures(path, Depth::Deep)?)),
+        Takes::Pictures => match recognise(path)? {
+            Source::Table => bail!("{}: a table of vectors, and the model takes pictures", path.display()),
+            Source::Idx => {
+                let set = PictureSet::open(path, &OpenOptions::default())?;
+                let (found, wanted) = (set.shape(), model.description().shape());
+                ensure!(
+                    found == wanted,
+                    "{}: pictures of {found}, wanted {wanted} as the model takes",
+                    path.display()
+                );
+                Ok(Input::Idx(Box::new(set)))
+            }
+            Source::Folder | Source::Manifest | Source::Shards | Source::Picture => {
+                let mut listing = Listing::open(path, arguments.class_folder)?;
+                if let Some(most) = arguments.max_bad {
+                    for bad in listing.leave_out_bad(most)? {
+                        eprintln!("left out {}: {}", bad.path.display(), bad.reason);
+                    }
+                } else if let Some(bad) = listing.bad().first() {
+                    bail!("{}: {}", bad.path.display(), bad.reason);
+                }
+                ensure!(
+                    !listing.is_empty(),
+                    widemargin_data::DataError::NoPictures { path: path.to_path_buf() }
+                );
+                Ok(Input::Pictures(Box::new(listing)))
+            }
+        },
     }
 }
 
 fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Result<Made> {
     let samples = match input {
-        Input::Pictures(files) => {
-            let each =
-                files.iter().flat_map(|file| file.as_os_str().as_encoded_bytes().iter().copied().chain([0]));
-            crc32fast::hash(&each.collect::<Vec<u8>>())
+        Input::Pictures(listing) => {
+            let mut names = crc32fast::Hasher::new();
+            for picture in 0..listing.len() {
+                names.update(listing.path(picture).as_os_str().as_encoded_bytes());
+                names.update(&[0]);
+            }
+            names.finalize()
         }
+        Input::Idx(set) => crc32fast::hash(format!("{} {}", set.len(), set.shape()).as_bytes()),
         Input::Table(table) => {
             let path = table.rows.path();
             let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
@@ -151,14 +191,15 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
 impl Input {
     fn rows(&self) -> usize {
         match self {
-            Self::Pictures(files) => files.len(),
+            Self::Pictures(listing) => listing.len(),
+            Self::Idx(set) => set.len(),
             Self::Table(table) => table.rows.rows(),
         }
     }
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Pictures(_) => "pictures",
+            Self::Pictures(_) | Self::Idx(_) => "pictures",
             Self::Table(_) => "rows",
         }
     }
@@ -166,7 +207,21 @@ impl Input {
     /// Embeddings of `count` samples from `first` on.
     fn embed(&self, model: &Model, first: usize, count: usize) -> anyhow::Result<Vec<f32>> {
         match self {
-            Self::Pictures(files) => Ok(model.embed(&files[first..first + count])?),
+            Self::Pictures(listing) => {
+                let shape = model.description().shape();
+                let pixels =
+                    (first..first + count).into_par_iter().map(|picture| listing.decode(picture, shape));
+                let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
+                model.embed_pixels(&pixels.concat()).with_context(|| {
+                    let last = listing.id(first + count - 1);
+                    format!("pictures {} to {last}, counted from the first", listing.id(first))
+                })
+            }
+            Self::Idx(set) => {
+                let pixels = (first..first + count).map(|sample| set.read(sample));
+                let pixels = pixels.collect::<Result<Vec<_>, _>>()?.concat();
+                model.embed_pixels(&pixels).with_context(|| format!("counted from {}", set.sample_id(first)))
+            }
             Self::Table(table) => {
                 let mut rows = vec![0.0; count * table.rows.dim()];
                 table.rows.read_into(first, &mut rows)?;
@@ -178,19 +233,18 @@ impl Input {
         }
     }
 
-    /// Ids, and labels where there are any. The id of a picture is its path below the input, its label the first folder of that.
-    fn about(&self, input: &Path) -> About {
-        let (ids, labels): (Vec<String>, Option<Vec<String>>) = match self {
-            Self::Pictures(files) => {
-                let named = files.iter().map(|file| {
-                    let inside = file.strip_prefix(input).unwrap_or(file);
-                    let folder = inside.components().next().filter(|_| inside.components().count() > 1);
-                    let label = folder
-                        .map_or_else(String::new, |folder| folder.as_os_str().to_string_lossy().into_owned());
-                    (inside.to_string_lossy().into_owned(), label)
-                });
-                let (ids, labels) = named.unzip();
-                (ids, Some(labels))
+    /// Ids, and labels where there are any.
+    fn about(&self) -> About {
+        let (ids, labels) = match self {
+            Self::Pictures(listing) => {
+                let all = 0..listing.len();
+                let label = |picture| listing.label(picture).unwrap_or("").to_owned();
+                (all.clone().map(|picture| listing.id(picture).to_owned()).collect(), Some(all.map(label).collect()))
+            }
+            Self::Idx(set) => {
+                let label = |label: &u32| set.class_names()[*label as usize].clone();
+                let ids = (0..set.len()).map(|sample| set.sample_id(sample)).collect();
+                (ids, Some(set.labels().iter().map(label).collect()))
             }
             Self::Table(table) => {
                 let numbers = || (0..table.rows.rows()).map(|row| row.to_string()).collect();
@@ -198,6 +252,18 @@ impl Input {
             }
         };
         About { ids: Some(ids), labels, ..About::default() }
+    }
+
+    /// What else is known of the samples, column by column: of pictures their part, group, other columns of a manifest or of the JSON of
+    /// shards.
+    fn extra_columns(&self) -> Vec<(&str, Vec<&str>)> {
+        let Self::Pictures(listing) = self else { return Vec::new() };
+        let mut columns: Vec<_> =
+            listing.extra_columns().into_iter().map(|name| (name, Vec::with_capacity(listing.len()))).collect();
+        for picture in 0..listing.len() {
+            columns.iter_mut().zip(listing.extra_fields(picture)).for_each(|(column, field)| column.1.push(field));
+        }
+        columns
     }
 }
 

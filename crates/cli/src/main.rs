@@ -17,7 +17,6 @@ mod judge;
 mod loss;
 mod nearest;
 mod page;
-mod pictures;
 mod progress;
 mod suggest;
 mod sweep;
@@ -58,7 +57,7 @@ enum Command {
     Loss(loss::LossArguments),
     /// Write the derivation from the hinge to AM-Softmax as a page with live figures.
     Explain(explain::ExplainArguments),
-    /// Make data sets.
+    /// Make data sets, look into them, divide them.
     #[command(subcommand)]
     Data(data::DataCommand),
     /// Measure how long things take on this machine.

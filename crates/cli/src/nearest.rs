@@ -4,13 +4,13 @@
 //! ([`retrieval::search`]).
 
 use crate::embed::{self, made_by, names_beside};
-use crate::pictures::{Depth, pictures};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use widemargin_data::{Depth, pictures};
 use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Embeddings, files};

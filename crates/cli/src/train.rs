@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicI32;
-use widemargin_data::Labelled;
+use widemargin_data::{ClassFolder, Labelled};
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_model::BackboneName;
 use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
@@ -21,13 +21,19 @@ use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
-    /// Folder of IDX files, or of pictures with one folder a class; or a table of embeddings: .npy, .safetensors, .csv, .parquet
-    /// [default: Fashion-MNIST]
+    /// Folder of IDX files, or of pictures with one folder a class; a manifest (.csv or .parquet with a column `path`); .tar shards (a
+    /// file, a pattern, a folder); or a table of embeddings: .npy, .safetensors, .csv, .parquet [default: Fashion-MNIST]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     labels: Option<PathBuf>,
+    /// Which samples are trained on and which judge: a file of `data split`. Classes without a sample to train on are unseen
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "unseen", "unseen_classes", "closed_set", "hold_out"])]
+    split: Option<PathBuf>,
+    /// Which folder of a deeper tree is the class: top (the default), or deepest
+    #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, conflicts_with = "resume")]
+    class_folder: Option<ClassFolder>,
     /// TOML file with the configuration; the flags below take precedence
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     config: Option<PathBuf>,
@@ -122,13 +128,14 @@ pub(crate) struct TrainArguments {
     /// full, or mixed: half precision where it is safe, on a device that has it (not the CPU)
     #[arg(long, value_name = "NAME", value_parser = precision)]
     precision: Option<PrecisionName>,
-    /// Share of each class of an image folder kept from training to judge by [default: 20%]
+    /// Share of each class (of the groups, where the data has them) kept from training to judge by, where the data has no parts
+    /// [default: 20%]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     hold_out: Option<f64>,
 }
 
 /// `0.1%` or `0.001`.
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
     match number.trim().parse::<f64>() {
         Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
@@ -179,6 +186,10 @@ impl TrainArguments {
         if let Some(path) = &self.labels {
             config.data.labels = Some(whole(path));
         }
+        if let Some(path) = &self.split {
+            config.data.split = Some(whole(path));
+        }
+        config.data.class_folder = self.class_folder.unwrap_or(config.data.class_folder);
         if self.config.is_none() && config.data.is_table() {
             config.model.backbone = BackboneName::Linear;
         }

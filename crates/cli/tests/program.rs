@@ -10,6 +10,8 @@ mod explain;
 mod models;
 #[path = "program/training.rs"]
 mod training;
+#[path = "program/inputs.rs"]
+mod inputs;
 #[path = "program/vectors.rs"]
 mod vectors;
 

@@ -1,5 +1,6 @@
 //! What every set of samples has, whatever the samples are: a name, classes, and a class and a part for each sample.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::Part;
@@ -49,6 +50,28 @@ pub trait Labelled {
     /// If `sample` is not less than [`len`](Self::len).
     fn part(&self, sample: usize) -> Part {
         self.catalogue().parts[sample]
+    }
+}
+
+/// The names that occur, each once: by number if that is wanted and all are whole numbers, else by name.
+pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<String> {
+    let names: BTreeSet<&str> = labels.iter().map(AsRef::as_ref).collect();
+    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let numbers: Option<Vec<i128>> = names.iter().map(|name| name.parse().ok()).collect();
+    if let (true, Some(numbers)) = (by_number, numbers) {
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|at| numbers[*at]);
+        names = order.into_iter().map(|at| std::mem::take(&mut names[at])).collect();
+    }
+    names
+}
+
+/// The part that a word names, in letters of any size.
+pub(crate) fn part_named(word: &str) -> Option<Part> {
+    match word.to_lowercase().as_str() {
+        "train" | "training" => Some(Part::Train),
+        "test" | "val" | "valid" | "validation" | "dev" => Some(Part::Test),
+        _ => None,
     }
 }
 

@@ -4,13 +4,14 @@
 //! JPEG decoders fill what is missing of a cut file with grey and say nothing, so the end of a JPEG is looked for
 //! here. A panic of a decoder counts as a bad picture.
 
-use std::fs::{self, File};
-use std::io::{Cursor, Read};
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use sha2::{Digest, Sha256};
 
+use crate::listing::{Place, read_place};
 use crate::resize::resize;
 use crate::{DataError, PictureShape};
 
@@ -24,8 +25,12 @@ pub(crate) const MAX_BYTES: u64 = 512 << 20;
 /// Transparency is dropped, not blended; other proportions are stretched; the filter is bilinear over the area of a
 /// target pixel. The error is the reason, without the path.
 pub(crate) fn decode_file(path: &Path, shape: PictureShape) -> Result<Vec<u8>, String> {
-    let bytes = read_file(path)?;
-    catch_unwind(AssertUnwindSafe(|| decode(&bytes, shape)))
+    decode_bytes(&read_place(&Place::File(path.to_path_buf()), &[])?, shape)
+}
+
+/// As [`decode_file`], of what was in the file.
+pub(crate) fn decode_bytes(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
+    catch_unwind(AssertUnwindSafe(|| decode(bytes, shape)))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
@@ -39,15 +44,106 @@ pub fn read_picture(path: impl AsRef<Path>, shape: PictureShape) -> crate::Resul
     decode_file(path, shape).map_err(|reason| DataError::BadPicture { path: path.to_path_buf(), reason })
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("cannot be read: {error}");
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > MAX_BYTES {
-        return Err(format!("{length} bytes; at most {MAX_BYTES} are read"));
+/// Decodes a picture and keeps nothing of it.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| decode_limited(bytes).map(drop)))
+        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+}
+
+/// What a picture file is, and a digest of what it shows.
+///
+/// The digest is of the pixels as 8-bit colour behind turning: the same picture in another format without loss, or with other metadata,
+/// has the same.
+pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
+    let examined = || {
+        let picture = decode_limited(bytes)?;
+        let mode = match (picture.color(), jpeg_channels(bytes)) {
+            (_, Some(4)) => "CMYK",
+            (ColorType::L8, _) => "grey",
+            (ColorType::La8, _) => "grey and alpha",
+            (ColorType::Rgb8, _) => "RGB",
+            (ColorType::Rgba8, _) => "RGB and alpha",
+            (ColorType::L16, _) => "grey of 16 bits",
+            (ColorType::La16, _) => "grey and alpha of 16 bits",
+            (ColorType::Rgb16, _) => "RGB of 16 bits",
+            (ColorType::Rgba16, _) => "RGB and alpha of 16 bits",
+            _ => "other",
+        };
+        let format = match image::guess_format(bytes) {
+            Ok(ImageFormat::Png) => "PNG",
+            Ok(ImageFormat::Jpeg) => "JPEG",
+            _ => "WebP",
+        };
+        let (width, height) = (picture.width(), picture.height());
+        let look = Look { format, mode, animated: is_animated(bytes), width, height };
+        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
+        Ok((look, Content::of(&[&sides, picture.into_rgb8().as_raw()])))
+    };
+    catch_unwind(AssertUnwindSafe(examined))
+        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+}
+
+/// What a picture file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// `PNG`, `JPEG` or `WebP`.
+    pub format: &'static str,
+    /// Its channels, in words.
+    pub mode: &'static str,
+    /// Whether it has several frames, of which the first is taken.
+    pub animated: bool,
+    /// Columns of pixels, as it is shown.
+    pub width: u32,
+    /// Rows of pixels, as it is shown.
+    pub height: u32,
+}
+
+/// A digest by which equal content is found: the first half of SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Content([u8; 16]);
+
+impl Content {
+    /// The digest of several pieces, one behind another.
+    pub(crate) fn of(pieces: &[&[u8]]) -> Self {
+        let mut digest = Sha256::new();
+        for piece in pieces {
+            digest.update(piece);
+        }
+        let whole: [u8; 32] = digest.finalize().into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&whole[..16]);
+        Self(half)
     }
-    let mut bytes = Vec::with_capacity(length as usize);
-    File::open(path).map_err(failed)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+}
+
+/// Whether a PNG has frames (`acTL` before its pixels), or a WebP the flag of animation.
+fn is_animated(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"RIFF") {
+        return bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0);
+    }
+    let mut at = 8_usize;
+    while let Some(&[a, b, c, d, ref kind @ ..]) = bytes.get(at..at.saturating_add(8)) {
+        match kind {
+            b"acTL" => return true,
+            b"IDAT" => return false,
+            _ => at = at.saturating_add(12).saturating_add(u32::from_be_bytes([a, b, c, d]) as usize),
+        }
+    }
+    false
+}
+
+/// Channels that the frame header of a JPEG names.
+fn jpeg_channels(bytes: &[u8]) -> Option<u8> {
+    let mut at = 2_usize;
+    while bytes.starts_with(b"\xff\xd8") {
+        let &[0xff, marker, high, low] = bytes.get(at..at + 4)? else { return None };
+        // The frame headers; c4, c8 and cc are tables.
+        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+            return bytes.get(at + 9).copied();
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    None
 }
 
 fn decode(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
@@ -67,6 +163,9 @@ fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
     let format = reader.format().ok_or("not a PNG, JPEG or WebP file")?;
+    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP) {
+        return Err(format!("not a PNG, JPEG or WebP file but {format:?}"));
+    }
     if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
         return Err("truncated JPEG: no end-of-image marker".to_owned());
     }

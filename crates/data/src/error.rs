@@ -9,14 +9,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The data folder does not exist.
-    #[error("{path}: no such folder")]
+    /// The data does not exist.
+    #[error("{path}: no such file or folder")]
     MissingFolder {
-        /// The folder that was given.
+        /// The path that was given.
         path: PathBuf,
     },
-    /// A file was given where a folder is wanted.
-    #[error("{path}: not a folder; wanted a folder of IDX files or one with a sub-folder for each class")]
+    /// A file of a kind that holds no data.
+    #[error(
+        "{path}: not a folder, nor a file of data; wanted a folder of IDX files or one with a sub-folder for each class, a manifest \
+         (.csv or .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .safetensors, .csv, .parquet)"
+    )]
     NotAFolder {
         /// What was given.
         path: PathBuf,
@@ -32,6 +35,48 @@ pub enum DataError {
         path: PathBuf,
         /// Pictures that lie in it without a class.
         loose: usize,
+    },
+    /// A folder without pictures, where any would do.
+    #[error("{path}: no pictures; wanted files that end in {}", crate::PICTURE_ENDINGS.join(", "))]
+    NoPictures {
+        /// The folder that was given.
+        path: PathBuf,
+    },
+    /// IDX files or a table, where the files of pictures are wanted.
+    #[error(
+        "{path}: wanted picture files: a folder of them, a manifest (.csv or .parquet with a column `path`), .tar shards, or one picture"
+    )]
+    NotPictures {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A tar file, or a pattern of them, that cannot be used.
+    #[error("{path}: {reason}")]
+    BadShard {
+        /// The shard.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Pictures of unknown classes cannot be trained on.
+    #[error("{path}: {count} of {of} pictures have no class, the first is {first}; wanted {wanted}")]
+    NoLabels {
+        /// The data.
+        path: PathBuf,
+        /// Pictures without a class.
+        count: usize,
+        /// Pictures in all.
+        of: usize,
+        /// Name of the first.
+        first: String,
+        /// Where the class of such data is said.
+        wanted: &'static str,
+    },
+    /// Data that says the part of its samples, and says `test` of all.
+    #[error("{path}: all its samples are of the part `test`; wanted some of `train`")]
+    NothingToTrainOn {
+        /// The data.
+        path: PathBuf,
     },
     /// Some of the four IDX files are there, but not this one.
     #[error("{folder}: {name} is missing (also with .gz), though other IDX files are there")]
@@ -216,6 +261,41 @@ pub enum DataError {
         /// Of which unseen.
         unseen: usize,
     },
+    /// A set that cannot be divided because all of it hangs together.
+    #[error(
+        "{path}: by {by} it cannot be divided: there is one {by} only, or copies of the same content join all; wanted at least 2"
+    )]
+    Undividable {
+        /// The data.
+        path: PathBuf,
+        /// What it was to be divided by.
+        by: &'static str,
+    },
+    /// A split file of a later version of the format.
+    #[error("{path}: a split file of version {found}; this program reads up to {newest}")]
+    NewerSplit {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that is known.
+        newest: u32,
+    },
+    /// A split file that was made for other data.
+    #[error("{path}: {problem}: {count} of them, the first is {first:?}; was it made for this data?")]
+    SplitMisfit {
+        /// The split file.
+        path: PathBuf,
+        /// What does not fit, in words.
+        problem: &'static str,
+        /// How many samples.
+        count: usize,
+        /// Name of the first.
+        first: String,
+    },
+    /// A file that could not be written.
+    #[error(transparent)]
+    Write(#[from] widemargin_durable::DurableError),
     /// A list of samples that is empty where one is needed.
     #[error("no samples to {purpose}")]
     NoSamples {

@@ -8,125 +8,122 @@
 //! data/test/cat/7.png     the test part is `test`, or `val` if there is no `test`; without both it is held out
 //! ```
 //!
-//! Everything is sorted by name, so that the order does not depend on the file system.
+//! In deeper trees the class is the top folder (`dog`) unless the folder that holds the file is asked for (`dog/a`). Which files are
+//! looked at is said in [`walk`].
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use walkdir::WalkDir;
+use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Part, Result};
+use crate::listing::{Found, Labels, Listing, ListingKind, Place};
+use crate::walk::{self, Depth, is_hidden, text_of, walk};
+use crate::{BadPicture, DataError, Part, Result};
 
-/// A picture file that was found, not yet looked into.
-#[derive(Debug)]
-pub(crate) struct FoundFile {
-    pub(crate) path: PathBuf,
-    pub(crate) class: u32,
-    pub(crate) part: Part,
+/// Which folder of a deeper tree is the class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassFolder {
+    /// The first below the data folder (or below `train` and `test`): `bird` for `bird/duck/1.png`.
+    #[default]
+    Top,
+    /// The one that holds the file, with those above it: `bird/duck` for `bird/duck/1.png`.
+    Deepest,
 }
 
-/// What a folder holds.
-#[derive(Debug)]
-pub(crate) struct FoundFolder {
-    pub(crate) files: Vec<FoundFile>,
-    pub(crate) class_names: Vec<String>,
-    /// Whether the folder says what is test; else all is training so far.
-    pub(crate) has_test: bool,
-    /// Files and folders that are no pictures and no classes.
-    pub(crate) ignored: usize,
+/// Lists the pictures of an image folder. Those that lie in no class folder have no class.
+pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
+    let Parts { folders, others: mut ignored } = parts(root)?;
+    let (mut files, mut left_alone, mut labels) = (Vec::new(), Vec::new(), Labels::default());
+    for (part, folder) in folders {
+        let walked = walk(&folder, Depth::Deep)?;
+        ignored += walked.others + folders_without_pictures(&folder, &walked.pictures)?;
+        let reason = "a link that leads back into a folder that is being walked".to_owned();
+        left_alone.extend(walked.loops.into_iter().map(|path| BadPicture { path, reason: reason.clone() }));
+        for path in walked.pictures {
+            let inside = path.strip_prefix(&folder).unwrap_or(&path);
+            let class = class_of(inside, class_folder).map(|class| labels.number(&class));
+            let id = text_of(path.strip_prefix(root).unwrap_or(&path));
+            files.push(Found { id, place: Place::File(path), class, part, group: None });
+        }
+    }
+    let mut listing = Listing::new(root, ListingKind::Folder, files, labels);
+    listing.sort_by_class();
+    (listing.ignored, listing.left_alone) = (ignored, left_alone);
+    Ok(listing)
 }
 
-/// Lists the pictures of an image folder.
-pub(crate) fn find(root: &Path) -> Result<FoundFolder> {
-    let (folders, loose) = children(root)?;
+/// The pictures directly in a folder, or at any depth; or the one picture that is given.
+///
+/// # Errors
+/// [`DataError::Read`] for a folder that cannot be listed; [`DataError::NoPictures`] where there are none.
+pub fn pictures(path: &Path, depth: Depth) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let found = walk::walk(path, depth)?.pictures;
+    if found.is_empty() { Err(DataError::NoPictures { path: path.to_path_buf() }) } else { Ok(found) }
+}
+
+/// The class of a file by its place in a part.
+fn class_of(inside: &Path, class_folder: ClassFolder) -> Option<String> {
+    let folder = inside.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    match class_folder {
+        ClassFolder::Deepest => Some(text_of(folder)),
+        ClassFolder::Top => folder.components().find_map(|component| match component {
+            Component::Normal(name) => Some(text_of(Path::new(name))),
+            _ => None,
+        }),
+    }
+}
+
+/// The folders of the parts.
+struct Parts {
+    folders: Vec<(Option<Part>, PathBuf)>,
+    /// How much else lies beside them.
+    others: usize,
+}
+
+/// The parts of a folder that has them first, else the folder as a whole.
+fn parts(root: &Path) -> Result<Parts> {
+    let whole = || Ok(Parts { folders: vec![(None, root.to_path_buf())], others: 0 });
+    let (folders, files) = children(root)?;
     let named =
         |name: &str| folders.iter().find(|path| path.file_name().is_some_and(|found| found == name)).cloned();
-    let train = match named("train") {
-        Some(train) if !children(&train)?.0.is_empty() => Some(train),
-        _ => None,
-    };
-    let mut ignored = loose.len();
-    let parts = match train {
-        Some(train) => {
-            let test = named("test").or_else(|| named("val"));
-            ignored += folders.len() - 1 - usize::from(test.is_some());
-            let mut parts = vec![(Part::Train, train)];
-            parts.extend(test.map(|test| (Part::Test, test)));
-            parts
-        }
-        None => vec![(Part::Train, root.to_path_buf())],
-    };
-    let has_test = parts.len() == 2;
-
-    let mut by_class: BTreeMap<String, Vec<(Part, PathBuf)>> = BTreeMap::new();
-    for (part, folder) in parts {
-        let (classes, loose_here) = children(&folder)?;
-        if folder != root {
-            ignored += loose_here.len();
-        }
-        for class in classes {
-            let (pictures, others) = pictures_below(&class)?;
-            ignored += others;
-            if pictures.is_empty() {
-                ignored += 1;
-                continue;
-            }
-            let name = class.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            by_class.entry(name).or_default().extend(pictures.into_iter().map(|path| (part, path)));
-        }
+    let Some(train) = named("train") else { return whole() };
+    if children(&train)?.0.is_empty() {
+        return whole();
     }
-    if by_class.is_empty() {
-        let loose = loose.iter().filter(|path| is_picture(path)).count();
-        return Err(DataError::EmptyFolder { path: root.to_path_buf(), loose });
-    }
-    let class_names: Vec<String> = by_class.keys().cloned().collect();
-    let mut files: Vec<FoundFile> = by_class
-        .into_values()
-        .enumerate()
-        .flat_map(|(class, files)| {
-            files.into_iter().map(move |(part, path)| FoundFile { path, class: class as u32, part })
-        })
-        .collect();
-    // Training samples first; within a part by class and path, as they were found.
-    files.sort_by_key(|file| file.part == Part::Test);
-    Ok(FoundFolder { files, class_names, has_test, ignored })
+    let found = match named("test").or_else(|| named("val")) {
+        Some(test) => vec![(Some(Part::Train), train), (Some(Part::Test), test)],
+        // A test part is yet to be drawn.
+        None => vec![(None, train)],
+    };
+    Ok(Parts { others: files + folders.len() - found.len(), folders: found })
 }
 
-/// Sub-folders and files of a folder, sorted; hidden folders count as files.
-fn children(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+/// Sub-folders of a folder, sorted, and how much else is in it; hidden folders count as files.
+fn children(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     let failed = |error| DataError::read(folder, error);
-    let mut paths = Vec::new();
+    let (mut folders, mut files) = (Vec::new(), 0);
     for entry in fs::read_dir(folder).map_err(failed)? {
-        paths.push(entry.map_err(failed)?.path());
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() && !is_hidden(&path) { folders.push(path) } else { files += 1 }
     }
-    paths.sort();
-    Ok(paths.into_iter().partition(|path| path.is_dir() && !is_hidden(path)))
+    folders.sort();
+    Ok((folders, files))
 }
 
-/// Picture files at any depth below a folder, sorted, and the number of other files.
-fn pictures_below(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
-    let mut pictures = Vec::new();
-    let mut others = 0;
-    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).to_path_buf();
-            DataError::read(&path, error.into())
-        })?;
-        if entry.file_type().is_dir() {
-            continue;
-        }
-        if is_picture(entry.path()) && !is_hidden(entry.path()) {
-            pictures.push(entry.into_path());
-        } else {
-            others += 1;
-        }
-    }
-    Ok((pictures, others))
-}
-
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+/// How many sub-folders have no picture in them at any depth: no classes.
+fn folders_without_pictures(folder: &Path, pictures: &[PathBuf]) -> Result<usize> {
+    let first = |path: &Path| {
+        let inside = path.strip_prefix(folder).ok()?;
+        inside.components().next().map(|name| name.as_os_str().to_owned())
+    };
+    let with: BTreeSet<_> = pictures.iter().filter_map(|path| first(path)).collect();
+    let all = children(folder)?.0;
+    Ok(all.iter().filter(|path| path.file_name().is_some_and(|name| !with.contains(name))).count())
 }
 
 /// Endings of the names of picture files, in small letters.
@@ -134,9 +131,12 @@ pub const PICTURE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// Whether a file's name ends as those of pictures do.
 pub fn is_picture(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| PICTURE_ENDINGS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(is_picture_ending)
+}
+
+/// Whether an ending is one of [`PICTURE_ENDINGS`], in letters of any size.
+pub(crate) fn is_picture_ending(ending: &str) -> bool {
+    PICTURE_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -144,26 +144,30 @@ mod tests {
     use super::*;
     use crate::testing::put;
 
-    fn found(files: &[&str]) -> (tempfile::TempDir, Result<FoundFolder>) {
+    fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             put(folder.path().join(file), b"");
         }
-        let found = find(folder.path());
-        (folder, found)
+        folder
     }
 
-    fn described(root: &Path, found: &FoundFolder) -> Vec<String> {
-        let described = |file: &FoundFile| {
-            let path = file.path.strip_prefix(root).unwrap().display().to_string();
-            format!("{:?} {} {path}", file.part, found.class_names[file.class as usize])
+    fn described(found: &Listing) -> Vec<String> {
+        let class = |found: &Found, names: &[String]| {
+            found.class.map_or("-".to_owned(), |class| names[class as usize].clone())
         };
-        found.files.iter().map(described).collect()
+        let part = |part: Option<Part>| part.map_or("-".to_owned(), |part| format!("{part:?}"));
+        let names = found.class_names();
+        found
+            .found
+            .iter()
+            .map(|file| format!("{} {} {}", part(file.part), class(file, names), file.id))
+            .collect()
     }
 
     #[test]
     fn one_folder_a_class_sorted_with_the_rest_counted() {
-        let (root, result) = found(&[
+        let root = folder(&[
             "b/2.PNG",
             "b/deep/1.webp",
             "a/z.jpeg",
@@ -173,50 +177,58 @@ mod tests {
             ".git/x.png",
             "a/.x.png",
         ]);
-        let result = result.unwrap();
-        assert_eq!(
-            described(root.path(), &result),
-            ["Train a a/z.jpeg", "Train b b/2.PNG", "Train b b/deep/1.webp"]
-        );
-        assert!(!result.has_test);
+        let result = list(root.path(), ClassFolder::Top).unwrap();
+        assert_eq!(described(&result), ["- a a/z.jpeg", "- b b/2.PNG", "- b b/deep/1.webp"]);
         // notes.txt, README.md, x.pdf and its folder, .git, .x.png
         assert_eq!(result.ignored, 6);
+        let deepest = list(root.path(), ClassFolder::Deepest).unwrap();
+        assert_eq!(described(&deepest), ["- a a/z.jpeg", "- b b/2.PNG", "- b/deep b/deep/1.webp"]);
     }
 
     #[test]
     fn parts_first() {
-        let (root, result) =
-            found(&["train/b/1.png", "train/a/1.png", "test/b/9.png", "test/c/1.png", "other/1.png"]);
-        let result = result.unwrap();
+        let root = folder(&["train/b/1.png", "train/a/1.png", "test/b/9.png", "test/c/1.png", "other/1.png"]);
+        let result = list(root.path(), ClassFolder::Top).unwrap();
         assert_eq!(
-            described(root.path(), &result),
+            described(&result),
             ["Train a train/a/1.png", "Train b train/b/1.png", "Test b test/b/9.png", "Test c test/c/1.png"]
         );
-        assert!(result.has_test);
         assert_eq!(result.ignored, 1);
+        let root = folder(&["train/b/1.png", "train/a/1.png"]);
+        let result = list(root.path(), ClassFolder::Top).unwrap();
+        assert_eq!(
+            described(&result),
+            ["- a train/a/1.png", "- b train/b/1.png"],
+            "a test part is yet to be drawn"
+        );
     }
 
     #[test]
     fn a_class_may_be_called_train() {
-        let (root, result) = found(&["train/1.png", "car/1.png"]);
-        assert_eq!(
-            described(root.path(), &result.unwrap()),
-            ["Train car car/1.png", "Train train train/1.png"]
-        );
+        let root = folder(&["train/1.png", "car/1.png"]);
+        let result = list(root.path(), ClassFolder::Top).unwrap();
+        assert_eq!(described(&result), ["- car car/1.png", "- train train/1.png"]);
     }
 
     #[test]
-    fn loose_pictures_are_no_data() {
-        let (_root, result) = found(&["1.png", "2.jpg", "x.txt", "empty/x.txt"]);
-        assert!(matches!(result, Err(DataError::EmptyFolder { loose: 2, .. })));
+    fn loose_pictures_have_no_class() {
+        let root = folder(&["1.png", "2.jpg", "x.txt", "empty/x.txt"]);
+        let result = list(root.path(), ClassFolder::Top).unwrap();
+        assert_eq!(described(&result), ["- - 1.png", "- - 2.jpg"]);
+        assert_eq!(pictures(root.path(), Depth::Flat).unwrap().len(), 2);
+        let none = pictures(&root.path().join("empty"), Depth::Deep);
+        assert!(matches!(none, Err(DataError::NoPictures { .. })));
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_loop_of_links_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        put(folder.path().join("a/1.png"), b"");
-        std::os::unix::fs::symlink(folder.path(), folder.path().join("a/loop")).unwrap();
-        assert!(matches!(find(folder.path()), Err(DataError::Read { .. })));
+    fn a_loop_of_links_is_left_alone_and_named() {
+        let root = folder(&["a/1.png", "b/1.png"]);
+        std::os::unix::fs::symlink(root.path(), root.path().join("a/loop")).unwrap();
+        std::os::unix::fs::symlink(root.path(), root.path().join("whole")).unwrap();
+        let result = list(root.path(), ClassFolder::Top).unwrap();
+        assert_eq!(described(&result), ["- a a/1.png", "- b b/1.png"]);
+        assert_eq!(result.left_alone.len(), 2);
+        assert!(result.left_alone[0].path.ends_with("a/loop"));
     }
 }

@@ -1,13 +1,16 @@
-//! Labelled pictures and vectors in: IDX files, image folders, tables of embeddings, splits, samplers, augmentation, loading.
+//! Labelled pictures and vectors in: IDX files, image folders, manifests, tar shards, tables of embeddings; what is in them and wrong
+//! with them; splits, samplers, augmentation, loading.
 //!
 //! What training and evaluation need from data, in the order of its path:
 //!
-//! 1. a [`SampleSet`]: a [`PictureSet`] (pictures of one shape as bytes; embedded, IDX or folders) or a [`VectorSet`] (rows of a
-//!    table), with a class and a [`Part`] for each;
+//! 1. a [`SampleSet`], from whatever a path names ([`open_samples`]): a [`PictureSet`] (pictures of one shape as bytes) or a
+//!    [`VectorSet`] (rows of a table), with a class and a [`Part`] for each;
 //! 2. an [`OpenSetSplit`]: which classes are *known* (trained on) and which are *unseen* (judged on);
 //! 3. a [`Sampler`]: which samples stand in which batch of an epoch;
 //! 4. an [`Augment`]: what is done to a training picture by chance, and a [`Normalisation`] that makes numbers of bytes;
 //! 5. a [`Loader`]: threads that do the last three ahead of the model.
+//!
+//! Before that, a [`Census`] looks at every sample once: [`Duplicates`] and [`divide`] work on it, and [`SplitFile`] keeps what came of it.
 //!
 //! Everything random follows from a seed, the epoch and the position in it, never from the thread that does the
 //! work or from what was drawn before: the same batches come at any number of threads, and a run can go on at any
@@ -34,13 +37,18 @@
 
 mod augment;
 mod catalogue;
+mod census;
 mod decode;
+mod divide;
+mod duplicates;
 mod embedded;
 mod error;
 mod folder;
 mod hold_out;
 mod idx;
+mod listing;
 mod loader;
+mod manifest;
 mod normalise;
 mod parallel;
 mod picture_set;
@@ -49,25 +57,36 @@ mod resize;
 mod sample_set;
 mod sampler;
 mod shape;
+mod shards;
+mod source;
 mod split;
+mod split_file;
 #[cfg(test)]
 mod testing;
 mod vector_set;
+mod walk;
 
 pub use augment::Augment;
 pub use catalogue::{Catalogue, Labelled};
-pub use decode::read_picture;
+pub use census::{Census, Counted};
+pub use decode::{Content, Look, read_picture};
+pub use divide::{DivideBy, DivideOptions, divide};
+pub use duplicates::{DuplicateGroup, Duplicates};
 pub use embedded::{FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 pub use error::DataError;
-pub use folder::{PICTURE_ENDINGS, is_picture};
+pub use folder::{ClassFolder, PICTURE_ENDINGS, is_picture, pictures};
+pub use listing::{Listing, ListingKind};
 pub use loader::{Batch, EvaluationBatch, Loader, LoaderSettings, TrainingSamples, evaluation_batches};
 pub use normalise::Normalisation;
 pub use picture_set::{BadPicture, OpenOptions, PictureSet};
 pub use sample_set::SampleSet;
 pub use sampler::Sampler;
 pub use shape::{Part, PictureShape};
+pub use source::{Source, open_samples, recognise};
 pub use split::OpenSetSplit;
+pub use split_file::{SplitFile, SplitPart};
 pub use vector_set::{VectorOptions, VectorSet};
+pub use walk::Depth;
 
 /// What this crate returns.
 pub type Result<T> = std::result::Result<T, DataError>;

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
-use crate::folder::{self, FoundFile};
 use crate::idx::{self, IdxPart};
+use crate::listing::{Place, name_of, read_place};
 use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
-use crate::{Catalogue, DataError, Labelled, Part, PictureShape, Result, decode, hold_out};
+use crate::source::{Source, recognise};
+use crate::{
+    Catalogue, ClassFolder, DataError, Labelled, Listing, ListingKind, Part, PictureShape, Result, decode,
+    hold_out,
+};
 
 /// Classes of IDX files that are named by their numbers, at most.
 const MAX_NUMBERED: u32 = 1 << 24;
@@ -22,8 +26,7 @@ const NAMED_BAD: usize = 5;
 /// File with one class name a line, beside IDX files.
 const CLASS_FILE: &str = "classes.txt";
 
-/// How a data folder is read. Channels, size, `max_bad`, `hold_out` and `seed` matter to image folders only: IDX files
-/// come as they are.
+/// How pictures are read. All but `memory_limit` matters to image folders, manifests and shards only: IDX files come as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct OpenOptions {
@@ -35,8 +38,8 @@ pub struct OpenOptions {
     pub width: usize,
     /// Largest share of unreadable pictures, 0 to 1, before this is an error. Default 0.001.
     pub max_bad: f64,
-    /// Share of each class, above 0 and below 1, held out as test if the folder does not say what is test; at least
-    /// one sample and not all. Default 0.2.
+    /// Share of each class (or of the groups, where the data has them), above 0 and below 1, held out as test if the data does not say
+    /// what is test; at least one sample and not all. Default 0.2.
     pub hold_out: f64,
     /// Decides which samples are held out. Default 0.
     pub seed: u64,
@@ -45,6 +48,8 @@ pub struct OpenOptions {
     pub memory_limit: u64,
     /// Threads that decode; 0, the default, for as many as the processor has.
     pub threads: usize,
+    /// Which folder of a deeper tree is the class. Default: the top one.
+    pub class_folder: ClassFolder,
 }
 
 impl Default for OpenOptions {
@@ -58,6 +63,7 @@ impl Default for OpenOptions {
             seed: 0,
             memory_limit: 2 << 30,
             threads: 0,
+            class_folder: ClassFolder::Top,
         }
     }
 }
@@ -91,7 +97,7 @@ impl OpenOptions {
     }
 }
 
-/// A picture file that was left out, and why.
+/// A picture file that was left out, and why. One inside a tar file is named as if that were a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadPicture {
     /// The file.
@@ -120,9 +126,11 @@ pub struct PictureSet {
     catalogue: Catalogue,
     shape: PictureShape,
     store: Store,
-    /// The folder and the files of an image folder, one a sample; else empty.
-    root: PathBuf,
-    files: Vec<PathBuf>,
+    /// Whether the data says itself what is test or what belongs together.
+    parts_given: bool,
+    /// Name and place of each sample, and the shards that places are in; empty for IDX files.
+    files: Vec<(String, Place)>,
+    shards: Vec<PathBuf>,
     bad: Vec<BadPicture>,
     ignored: usize,
 }
@@ -153,33 +161,31 @@ impl PictureSet {
         folder.is_dir().then(|| Self::open(folder, &OpenOptions::default()))
     }
 
-    /// Opens a folder: IDX files (compressed or not, named as those of MNIST) or an image folder.
+    /// Opens IDX files (compressed or not, named as those of MNIST), an image folder, a manifest, or WebDataset shards; see
+    /// [`recognise`].
     ///
-    /// An image folder has a sub-folder for each class with PNG, JPEG or WebP files, or `train` and `test` (or `val`)
-    /// with such sub-folders. Pictures are turned as their metadata says, converted to the wanted channels and
-    /// stretched to the wanted size. Those that cannot be decoded are left out and listed by [`bad`](Self::bad).
+    /// Pictures are PNG, JPEG or WebP, turned as their metadata says, converted to the wanted channels and stretched to the wanted size.
+    /// Each is decoded once, to find those that cannot be, which are left out and listed by [`bad`](Self::bad). The pixels are kept if
+    /// all fit into `memory_limit`; else each is decoded again whenever it is read, and memory is some hundred bytes a picture.
     ///
     /// Classes of IDX files are named by a file `classes.txt` (one name a line) beside them, by the known names if the
     /// pictures are Fashion-MNIST's, and else by their numbers; classes without samples are left out.
     ///
     /// # Errors
-    /// [`DataError`] has a variant for each way in which a folder can be bad.
+    /// [`DataError`] has a variant for each way in which data can be bad.
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self> {
         let path = path.as_ref();
         options.validate()?;
-        match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(DataError::MissingFolder { path: path.to_path_buf() });
+        match recognise(path)? {
+            Source::Idx => {
+                let missing = || DataError::MissingFolder { path: path.to_path_buf() };
+                Self::open_idx(path, &idx::find(path)?.ok_or_else(missing)?, options.memory_limit)
             }
-            Err(error) => return Err(DataError::read(path, error)),
-            Ok(metadata) if !metadata.is_dir() => {
-                return Err(DataError::NotAFolder { path: path.to_path_buf() });
+            Source::Table => Err(DataError::NotPictures { path: path.to_path_buf() }),
+            Source::Picture => Err(DataError::NotAFolder { path: path.to_path_buf() }),
+            Source::Folder | Source::Manifest | Source::Shards => {
+                Self::from_listing(Listing::open(path, options.class_folder)?, options)
             }
-            Ok(_) => {}
-        }
-        match idx::find(path)? {
-            Some(files) => Self::open_idx(path, &files, options.memory_limit),
-            None => Self::open_folder(path, options),
         }
     }
 
@@ -209,7 +215,7 @@ impl PictureSet {
                 (0..=largest).map(|label| label.to_string()).collect()
             }
         };
-        Self::from_idx(&folder_name(folder), folder, [train, test], &names)
+        Self::from_idx(&name_of(folder), folder, [train, test], &names)
     }
 
     fn from_idx(name: &str, origin: &Path, parts: [IdxPart; 2], names: &[String]) -> Result<Self> {
@@ -243,57 +249,86 @@ impl PictureSet {
             },
             shape: train.shape,
             store: Store::Block(pixels),
-            root: PathBuf::new(),
+            parts_given: true,
             files: Vec::new(),
+            shards: Vec::new(),
             bad: Vec::new(),
             ignored: 0,
         };
         set.checked(origin)
     }
 
-    fn open_folder(root: &Path, options: &OpenOptions) -> Result<Self> {
-        let found = folder::find(root)?;
-        if let [class] = found.class_names.as_slice() {
-            return Err(DataError::OnlyOneClass { path: root.to_path_buf(), class: class.clone() });
+    fn from_listing(mut listing: Listing, options: &OpenOptions) -> Result<Self> {
+        let root = listing.path.clone();
+        let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
+        if unlabelled == listing.len() && listing.kind() == ListingKind::Folder {
+            return Err(DataError::EmptyFolder { path: root, loose: unlabelled });
+        }
+        if listing.kind() == ListingKind::Folder {
+            // What lies beside the class folders is no sample.
+            listing.found.retain(|found| found.class.is_some());
+            listing.ignored += unlabelled;
+        } else if let Some(first) = listing.found.iter().find(|found| found.class.is_none()) {
+            let (first, of) = (first.id.clone(), listing.len());
+            let wanted = match listing.kind() {
+                ListingKind::Manifest => "a column `label`",
+                _ => "a .cls, a .json with a label, or a .txt beside each picture",
+            };
+            return Err(DataError::NoLabels { path: root, count: unlabelled, of, first, wanted });
+        } else if listing.is_empty() {
+            return Err(DataError::NoPictures { path: root });
+        }
+        if let [class] = listing.class_names() {
+            return Err(DataError::OnlyOneClass { path: root, class: class.clone() });
         }
         let shape = options.shape();
-        let total = (found.files.len() as u64).saturating_mul(shape.values() as u64);
+        let files = listing.len() + listing.bad.len();
+        let total = (listing.len() as u64).saturating_mul(shape.values() as u64);
         let keep = total <= options.memory_limit;
-        let decoded = map_positions(options.threads, found.files.len(), |position| {
-            let pixels = decode::decode_file(&found.files[position].path, shape)?;
+        let decoded = map_positions(options.threads, listing.len(), |picture| {
+            let bytes = listing.read_found(&listing.found[picture])?;
+            let pixels = decode::decode_bytes(&bytes, shape)?;
             Ok::<_, String>(keep.then(|| pixels.into_boxed_slice()))
         });
-
-        let files = found.files.len();
-        let (mut good, mut pictures, mut bad) = (Vec::with_capacity(files), Vec::new(), Vec::new());
-        for (file, outcome) in found.files.into_iter().zip(decoded) {
+        let (mut good, mut bad) = (Vec::with_capacity(files), std::mem::take(&mut listing.bad));
+        for (picture, outcome) in decoded.into_iter().enumerate() {
             match outcome {
-                Ok(pixels) => {
-                    good.push(file);
-                    pictures.extend(pixels);
-                }
-                Err(reason) => bad.push(BadPicture { path: file.path, reason }),
+                Ok(pixels) => good.push((picture, pixels)),
+                Err(reason) => bad.push(BadPicture { path: listing.path(picture), reason }),
             }
         }
         if bad.len() as f64 > options.max_bad * files as f64 {
-            return Err(too_many_bad(root, &bad, files, options.max_bad));
+            return Err(too_many_bad(&root, &bad, files, options.max_bad));
+        }
+        let labels: Vec<u32> = good.iter().filter_map(|(picture, _)| listing.found[*picture].class).collect();
+        let (parts, parts_given) = parts(&listing, &labels, &good, options)?;
+        // Training samples first.
+        let mut order: Vec<usize> = (0..good.len()).collect();
+        order.sort_by_key(|at| parts[*at] == Part::Test);
+        let (mut places, mut pictures) = (Vec::with_capacity(good.len()), Vec::new());
+        for at in &order {
+            let (picture, pixels) = &mut good[*at];
+            let found = &mut listing.found[*picture];
+            let nothing = Place::File(PathBuf::new());
+            places.push((std::mem::take(&mut found.id), std::mem::replace(&mut found.place, nothing)));
+            pictures.extend(pixels.take());
         }
         let set = Self {
             catalogue: Catalogue {
-                name: folder_name(root),
-                class_names: found.class_names,
-                labels: good.iter().map(|file| file.class).collect(),
-                parts: good.iter().map(|file| file.part).collect(),
+                name: listing.name.clone(),
+                class_names: listing.class_names().to_vec(),
+                labels: order.iter().map(|at| labels[*at]).collect(),
+                parts: order.iter().map(|at| parts[*at]).collect(),
             },
             shape,
             store: if keep { Store::Decoded(pictures) } else { Store::Files },
-            root: root.to_path_buf(),
-            files: good.into_iter().map(|FoundFile { path, .. }| path).collect(),
+            parts_given,
+            files: places,
+            shards: listing.shards,
             bad,
-            ignored: found.ignored,
+            ignored: listing.ignored,
         };
-        let set = set.checked(root)?;
-        Ok(if found.has_test { set } else { set.with_held_out(options) })
+        set.checked(&root)
     }
 
     /// Refuses sets with too few classes or samples.
@@ -314,28 +349,10 @@ impl PictureSet {
         }
     }
 
-    /// Makes a share of each class the test part, and puts it behind the training part.
-    fn with_held_out(self, options: &OpenOptions) -> Self {
-        let classes = self.class_names().len();
-        let test = hold_out::by_class(self.labels(), classes, options.hold_out, options.seed);
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by_key(|sample| test[*sample]);
-        let part = |sample: &usize| if test[*sample] { Part::Test } else { Part::Train };
-        let mut files: Vec<Option<PathBuf>> = self.files.into_iter().map(Some).collect();
-        let store = match self.store {
-            Store::Decoded(pictures) => {
-                let mut pictures: Vec<_> = pictures.into_iter().map(Some).collect();
-                Store::Decoded(order.iter().filter_map(|sample| pictures[*sample].take()).collect())
-            }
-            other => other,
-        };
-        let labels = order.iter().map(|sample| self.catalogue.labels[*sample]).collect();
-        Self {
-            catalogue: Catalogue { labels, parts: order.iter().map(part).collect(), ..self.catalogue },
-            files: order.iter().filter_map(|sample| files[*sample].take()).collect(),
-            store,
-            ..self
-        }
+    /// Whether the data says itself what is test, or what belongs together. If not, nothing of a class that is not trained on has been
+    /// seen, whatever its part.
+    pub fn parts_are_given(&self) -> bool {
+        self.parts_given
     }
 
     /// Shape of every picture.
@@ -348,11 +365,11 @@ impl PictureSet {
         (0..self.len()).filter(|sample| self.part(*sample) == part).map(|sample| sample as u32).collect()
     }
 
-    /// What to call a sample in a message: its file, relative to the data folder, or part and position in the IDX file
-    /// as in `test/123`. A number beyond the end is named as such.
+    /// What to call a sample in a message, different for all: its path in the data folder or the manifest, shard and key, or part and
+    /// position in the IDX file as in `test/123`. A number beyond the end is named as such.
     pub fn sample_id(&self, sample: usize) -> String {
-        if let Some(file) = self.files.get(sample) {
-            return file.strip_prefix(&self.root).unwrap_or(file).display().to_string();
+        if let Some((id, _)) = self.files.get(sample) {
+            return id.clone();
         }
         let parts = &self.catalogue.parts;
         let train = parts.partition_point(|part| *part == Part::Train);
@@ -405,9 +422,10 @@ impl PictureSet {
             Store::Block(block) => pixels.copy_from_slice(&block[sample * values..][..values]),
             Store::Decoded(pictures) => pixels.copy_from_slice(&pictures[sample]),
             Store::Files => {
-                let path = &self.files[sample];
-                let decoded = decode::decode_file(path, self.shape)
-                    .map_err(|reason| DataError::BadPicture { path: path.clone(), reason })?;
+                let (_, place) = &self.files[sample];
+                let decoded = read_place(place, &self.shards)
+                    .and_then(|bytes| decode::decode_bytes(&bytes, self.shape))
+                    .map_err(|reason| DataError::BadPicture { path: place.path(&self.shards), reason })?;
                 pixels.copy_from_slice(&decoded);
             }
         }
@@ -457,15 +475,34 @@ fn fashion_classes() -> Vec<String> {
     FASHION_MNIST_CLASSES.map(str::to_owned).to_vec()
 }
 
-/// The last component of a folder, also of `.` and `..`.
-fn folder_name(folder: &Path) -> String {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name(folder)
-        .or_else(|| std::fs::canonicalize(folder).ok().as_deref().and_then(name))
-        .unwrap_or_else(|| "data".to_owned())
+/// The part of each good picture, and whether the data says it or says what belongs together.
+fn parts(
+    listing: &Listing,
+    labels: &[u32],
+    good: &[(usize, Option<Box<[u8]>>)],
+    options: &OpenOptions,
+) -> Result<(Vec<Part>, bool)> {
+    let found = || good.iter().map(|(picture, _)| &listing.found[*picture]);
+    if found().any(|found| found.part == Some(Part::Test)) {
+        if found().all(|found| found.part == Some(Part::Test)) {
+            return Err(DataError::NothingToTrainOn { path: listing.path.clone() });
+        }
+        // Who says `test` of some says `train` of the others.
+        return Ok((found().map(|found| found.part.unwrap_or(Part::Train)).collect(), true));
+    }
+    let grouped = listing.has_groups();
+    let test = if grouped {
+        // A picture without a group is one of its own.
+        let groups: Vec<String> =
+            found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
+        hold_out::by_group(&groups, options.hold_out, options.seed)
+    } else {
+        hold_out::by_class(labels, listing.class_names().len(), options.hold_out, options.seed)
+    };
+    Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), grouped))
 }
 
-fn too_many_bad(root: &Path, bad: &[BadPicture], files: usize, allowed: f64) -> DataError {
+pub(crate) fn too_many_bad(root: &Path, bad: &[BadPicture], files: usize, allowed: f64) -> DataError {
     let first: Vec<String> = bad
         .iter()
         .take(NAMED_BAD)
@@ -480,5 +517,7 @@ fn too_many_bad(root: &Path, bad: &[BadPicture], files: usize, allowed: f64) -> 
     }
 }
 
+#[cfg(test)]
+mod bad_files;
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,15 @@ impl SampleSet {
         }
     }
 
+    /// Whether the data says itself what is test, or what belongs together. If not, the parts were drawn, and nothing of a class that is
+    /// not trained on has been seen, whatever its part.
+    pub fn parts_are_given(&self) -> bool {
+        match self {
+            Self::Pictures(set) => set.parts_are_given(),
+            Self::Vectors(set) => set.parts_are_given(),
+        }
+    }
+
     /// Files that were left out; none for vectors, of which each must be sound.
     pub fn bad(&self) -> &[BadPicture] {
         self.pictures().map_or(&[], PictureSet::bad)
@@ -137,7 +146,7 @@ impl Reader {
                 apply_tables(&self.tables, bytes, out);
             }
             SampleSet::Vectors(set) => {
-                set.read_into(sample, out)?;
+                set.read_with(sample, bytes, out)?;
                 self.normalisation.apply_to_numbers(out);
             }
         }

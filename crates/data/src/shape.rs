@@ -42,3 +42,13 @@ pub enum Part {
     /// For judging.
     Test,
 }
+
+impl Part {
+    /// `train` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}

@@ -60,6 +60,15 @@ impl OpenSetSplit {
         Ok(Self { known: (0..classes as u32).collect(), unseen: Vec::new() })
     }
 
+    /// A split whose sides were found; closed if fewer than two classes are unseen.
+    pub(crate) fn of_classes(classes: usize, known: Vec<u32>, unseen: Vec<u32>) -> Result<Self> {
+        if known.len() < LEAST {
+            return Err(DataError::TooFewClasses { classes, known: known.len(), unseen: unseen.len() });
+        }
+        let unseen = if unseen.len() < LEAST { Vec::new() } else { unseen };
+        Ok(Self { known, unseen })
+    }
+
     fn open(classes: usize, unseen_count: usize, mut unseen: Vec<u32>) -> Result<Self> {
         let known_count = classes.saturating_sub(unseen_count);
         if unseen_count < LEAST || known_count < LEAST {

@@ -1,11 +1,11 @@
 //! A set of labelled vectors: embeddings that are ready made.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use widemargin_tables::{About, FileProblem, OpenTable, Rows, read_labels};
 
+use crate::catalogue::{part_named, sorted_names};
 use crate::parallel::map_positions;
 use crate::{Catalogue, DataError, Labelled, Normalisation, Part, PictureShape, Result, hold_out};
 
@@ -73,7 +73,7 @@ impl VectorSet {
         if u32::try_from(rows.rows()).is_err() {
             return Err(unusable(format!("{} rows; at most {} can be used", rows.rows(), u32::MAX)).into());
         }
-        let class_names = sorted_names(&labels);
+        let class_names = sorted_names(&labels, true);
         if let [class] = class_names.as_slice() {
             return Err(DataError::OnlyOneClass { path, class: class.clone() });
         }
@@ -131,13 +131,21 @@ impl VectorSet {
     /// [`DataError::NoSuchSample`]; [`DataError::Length`] if `out` does not have the length of a row; [`DataError::Table`] if the
     /// file cannot be read any more.
     pub fn read_into(&self, sample: usize, out: &mut [f32]) -> Result<()> {
+        self.read_with(sample, &mut Vec::new(), out)
+    }
+
+    /// As [`read_into`](Self::read_into); `bytes` is room to work in, which the samples of a batch share.
+    ///
+    /// # Errors
+    /// As [`read_into`](Self::read_into).
+    pub fn read_with(&self, sample: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> Result<()> {
         if out.len() != self.dim() {
             return Err(DataError::Length { what: "numbers of a row", found: out.len(), wanted: self.dim() });
         }
         if sample >= self.len() {
             return Err(DataError::NoSuchSample { sample, count: self.len() });
         }
-        Ok(self.rows.read_into(sample, out)?)
+        Ok(self.rows.read_with(sample, bytes, out)?)
     }
 
     /// What brings the numbers of `samples` to a root mean square of one: a mean of 0, so that directions stay what they are, and
@@ -165,29 +173,13 @@ impl VectorSet {
     }
 }
 
-fn sorted_names(labels: &[String]) -> Vec<String> {
-    let names: BTreeSet<&str> = labels.iter().map(String::as_str).collect();
-    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    if let Ok(numbers) =
-        names.iter().map(|name| name.parse::<i128>()).collect::<std::result::Result<Vec<_>, _>>()
-    {
-        let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by_key(|at| numbers[*at]);
-        names = order.into_iter().map(|at| std::mem::take(&mut names[at])).collect();
-    }
-    names
-}
-
 /// The parts that a column `split` names.
 fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
-    let part = |(row, word): (usize, &String)| match word.to_lowercase().as_str() {
-        "train" | "training" => Ok(Part::Train),
-        "test" | "val" | "valid" | "validation" | "dev" => Ok(Part::Test),
-        _ => {
+    let part = |(row, word): (usize, &String)| {
+        part_named(word).ok_or_else(|| {
             let (column, found) = ("split".to_owned(), format!("{word:?}"));
-            Err(FileProblem::Cell { row, column, found, wanted: "train or test (or val)".to_owned() }
-                .at(path))
-        }
+            FileProblem::Cell { row, column, found, wanted: "train or test (or val)".to_owned() }.at(path)
+        })
     };
     let parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
     for (wanted, name) in [(Part::Train, "train"), (Part::Test, "test")] {

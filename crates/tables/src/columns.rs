@@ -1,9 +1,10 @@
 //! `.parquet`: the columns of a `.csv`, or a column `embedding` of lists. Built with the feature `parquet` alone.
 //!
-//! Rows are read one by one, so memory is one row group and the matrix. Pages may be uncompressed or compressed by snappy,
+//! Rows are read one by one, so memory is one row group and the matrix; sizes that a file claims are checked first ([`plausible`]). Pages may be uncompressed or compressed by snappy,
 //! gzip or LZ4; other codecs are refused with an error that names them.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,11 +19,65 @@ use parquet::schema::types::ColumnPath;
 
 use super::about::Columns;
 use super::pairs::{Named, PairFile, truth};
-use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory};
+use super::plausible;
+use super::rows::read_exact_at;
+use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory, TextTable};
 
+/// Longest footer that is read.
+const MOST_FOOTER: u64 = 1 << 28;
+
+/// Opens a file whose schema is [`plausible`].
 fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
-    let file = File::open(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
-    SerializedFileReader::new(file).map_err(|error| broken(&error, path))
+    let unreadable = |source: std::io::Error| FileProblem::Read(source.to_string()).at(path);
+    let implausible = |reason| FileProblem::Malformed { format: ".parquet", reason }.at(path);
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    if length >= 12 {
+        let end = part(&file, path, length - 8, 4)?;
+        let footer = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
+        if footer <= (length - 8).min(MOST_FOOTER) {
+            plausible::schema(&part(&file, path, length - 8 - footer, footer)?).map_err(implausible)?;
+        }
+    }
+    guarded(path, || SerializedFileReader::new(file).map_err(|error| broken(&error, path)))
+}
+
+/// As [`open`], for a file whose values are to be read: its pages are [`plausible`] too.
+fn open_whole(path: &Path) -> FileResult<SerializedFileReader<File>> {
+    let unreadable = |source: std::io::Error| FileProblem::Read(source.to_string()).at(path);
+    let implausible = |reason| FileProblem::Malformed { format: ".parquet", reason }.at(path);
+    let reader = open(path)?;
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    for group in reader.metadata().row_groups() {
+        for column in group.columns() {
+            let (start, count) = guarded(path, || Ok(column.byte_range()))?;
+            if start.checked_add(count).is_none_or(|end| end > length) {
+                return Err(implausible(format!(
+                    "a column of {count} bytes at {start} in a file of {length}"
+                )));
+            }
+            plausible::pages(&part(&file, path, start, count)?).map_err(implausible)?;
+        }
+    }
+    Ok(reader)
+}
+
+/// Some bytes of a file that has them.
+fn part(file: &File, path: &Path, start: u64, count: u64) -> FileResult<Vec<u8>> {
+    let mut bytes = vec![0; count as usize];
+    let read = read_exact_at(file, &mut bytes, start);
+    read.map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    Ok(bytes)
+}
+
+/// Does what the crate might panic at on a bad file.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> FileResult<T>) -> FileResult<T> {
+    let panicked = |_| {
+        let reason = "its reader panicked on this file".to_owned();
+        Err(FileProblem::Malformed { format: ".parquet", reason }.at(path))
+    };
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
 fn broken(error: &ParquetError, path: &Path) -> FileError {
@@ -48,7 +103,11 @@ impl Wrong<'_> {
 }
 
 pub(super) fn rows(path: &Path) -> FileResult<(InMemory, About)> {
-    let reader = open(path)?;
+    guarded(path, || rows_of(path))
+}
+
+fn rows_of(path: &Path) -> FileResult<(InMemory, About)> {
+    let reader = open_whole(path)?;
     let names = column_names(&reader);
     let (columns, list) = (Columns::find(&names), position(&names, "embedding"));
     let values = list.map_or_else(|| columns.numbers(names.len()), |at| vec![at]);
@@ -95,8 +154,45 @@ pub(super) fn rows(path: &Path) -> FileResult<(InMemory, About)> {
     Ok((InMemory::in_memory(path, rows, dim, data), about))
 }
 
+/// The names of the columns.
+pub(super) fn names(path: &Path) -> FileResult<Vec<String>> {
+    Ok(column_names(&open(path)?))
+}
+
+/// The columns whose values have a form as text.
+pub(super) fn texts(path: &Path) -> FileResult<TextTable> {
+    guarded(path, || texts_of(path))
+}
+
+fn texts_of(path: &Path) -> FileResult<TextTable> {
+    let reader = open_whole(path)?;
+    let schema = reader.metadata().file_metadata().schema();
+    let kept: Vec<usize> =
+        (0..schema.get_fields().len()).filter(|&at| schema.get_fields()[at].is_primitive()).collect();
+    let all = column_names(&reader);
+    let columns = kept.iter().map(|&at| all[at].clone()).collect();
+    let mut rows = Vec::new();
+    for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
+        let record = record.map_err(|error| broken(&error, path))?;
+        let fields = fields(&record);
+        let wrong = Wrong { path, row: rows.len() };
+        let text = |&at: &usize| match fields[at] {
+            Field::Null => Ok(String::new()),
+            Field::Float(value) => Ok(value.to_string()),
+            Field::Double(value) => Ok(value.to_string()),
+            field => name(field).ok_or_else(|| wrong.cell(&all[at], field, "text or a number")),
+        };
+        rows.push(kept.iter().map(text).collect::<FileResult<Vec<String>>>()?);
+    }
+    Ok(TextTable { columns, rows, lines: None })
+}
+
 pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
-    let reader = open(path)?;
+    guarded(path, || pairs_of(path, rows))
+}
+
+fn pairs_of(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
+    let reader = open_whole(path)?;
     let names = column_names(&reader);
     let column = |name| {
         position(&names, name)
@@ -240,6 +336,18 @@ mod tests {
         );
         let error = read_embeddings(&fixture("missing.parquet")).unwrap_err().to_string();
         assert!(error.contains("row 2 of column `x1` holds null"), "{error}");
+    }
+
+    #[test]
+    fn columns_of_texts_are_read_and_lists_left_out() {
+        let (path, vectors) = (fixture("manifest.parquet"), fixture("list.parquet"));
+        let table = crate::read_texts(&path).unwrap();
+        assert_eq!(table.columns, ["path", "label", "weight"]);
+        assert_eq!(table.rows, [["a/1.png", "7", "0.5"], ["b/2.png", "9", ""], ["b/3.png", "9", "2"]]);
+        let said = table.wrong(1, 2, "a number").at(&path).to_string();
+        assert!(said.contains("row 1 of column `weight` holds \"\"; a number is needed"), "{said}");
+        assert!(crate::is_manifest(&path) && !crate::is_manifest(&vectors));
+        assert_eq!(crate::read_texts(&vectors).unwrap().columns, ["camera", "label", "id"]);
     }
 
     #[test]

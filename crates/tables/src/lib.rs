@@ -14,7 +14,7 @@
 //! [`write_table`] writes any of them, a block of rows at a time.
 //!
 //! [`open`] leaves the numbers of `.npy` and `.safetensors` in the file, to be read row by row; the others are read whole.
-//! [`read_embeddings`] reads everything: memory is the matrix.
+//! [`read_embeddings`] reads everything: memory is the matrix. [`read_texts`] reads tables of another kind, all of whose fields are text.
 #![forbid(unsafe_code)]
 
 mod about;
@@ -24,9 +24,12 @@ mod error;
 mod npy;
 mod numbers;
 mod pairs;
+#[cfg(feature = "parquet")]
+mod plausible;
 mod rows;
 mod tensors;
 mod text;
+mod texts;
 mod write;
 
 use std::collections::HashMap;
@@ -38,6 +41,7 @@ pub use error::{FileError, FileProblem};
 pub use npy::npy_header;
 pub use pairs::{Pair, PairFile, read_pairs};
 pub use rows::Rows;
+pub use texts::{TextTable, is_manifest, read_texts};
 pub use write::{Format, write_table};
 
 /// A result whose error is a [`FileError`].

@@ -44,7 +44,7 @@ pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> FileResult<PairFile> {
         return super::columns::pairs(path, &rows);
     }
     let bytes = fs::read(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
-    let mut reader = reader(&bytes);
+    let mut reader = reader(&bytes, None);
     let headers = headers(&mut reader, path)?;
     let optional = |name: &str| headers.iter().position(|header| header.eq_ignore_ascii_case(name));
     let column = |name| {

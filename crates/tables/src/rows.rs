@@ -76,16 +76,27 @@ impl Rows {
     /// # Panics
     /// If `out` is no whole number of rows or goes beyond the last.
     pub fn read_into(&self, first: usize, out: &mut [f32]) -> FileResult<()> {
+        self.read_with(first, &mut Vec::new(), out)
+    }
+
+    /// As [`Rows::read_into`]; `bytes` is room for what is read from a file, which several calls can share.
+    ///
+    /// # Errors
+    /// As [`Rows::read_into`].
+    ///
+    /// # Panics
+    /// As [`Rows::read_into`].
+    pub fn read_with(&self, first: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> FileResult<()> {
         let count = out.len() / self.dim.max(1);
         assert!(count * self.dim == out.len() && first + count <= self.count, "whole rows of the matrix");
         match &self.store {
             Store::Memory(data) => out.copy_from_slice(&data[first * self.dim..][..out.len()]),
             Store::File(file, layout) => {
-                let mut bytes = vec![0; out.len() * layout.kind.bytes()];
+                bytes.resize(out.len() * layout.kind.bytes(), 0);
                 let place = layout.offset + (first * self.dim * layout.kind.bytes()) as u64;
-                read_exact_at(file, &mut bytes, place)
+                read_exact_at(file, bytes, place)
                     .map_err(|error| FileProblem::Read(error.to_string()).at(&self.path))?;
-                floats_into(&bytes, layout.kind, layout.big, out);
+                floats_into(bytes, layout.kind, layout.big, out);
             }
         }
         Ok(())

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::about::Columns;
 use super::{About, FileError, FileProblem, FileResult, Rows};
 
-/// A reader of a table whose first line names the columns.
-pub(super) fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes)
+/// A reader of a table whose first line names the columns; lines that begin with `comment` are passed over.
+pub(super) fn reader(bytes: &[u8], comment: Option<u8>) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().trim(csv::Trim::All).comment(comment).from_reader(bytes)
 }
 
 /// What the csv crate found wrong: fields missing or too many, or bytes that are no text.
@@ -26,7 +26,7 @@ pub(super) fn line(record: &csv::StringRecord) -> u64 {
 }
 
 pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
-    let mut reader = reader(bytes);
+    let mut reader = reader(bytes, None);
     let headers = headers(&mut reader, path)?;
     let columns = Columns::find(&headers);
     let values = columns.numbers(headers.len());
@@ -59,7 +59,7 @@ pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
 
 /// The column `label` of a table.
 pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
-    let mut reader = reader(bytes);
+    let mut reader = reader(bytes, None);
     let headers = headers(&mut reader, path)?;
     let at = headers.iter().position(|header| header.eq_ignore_ascii_case("label"));
     let at =

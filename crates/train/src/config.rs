@@ -10,7 +10,8 @@ mod read;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use widemargin_data::ClassFolder;
 use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
 
@@ -44,14 +45,20 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Folder of IDX files or of pictures, one folder a class; or a table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`,
-    /// `.parquet`). Without it, Fashion-MNIST: the whole set where
+    /// Folder of IDX files or of pictures, one folder a class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
+    /// table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`, `.parquet`). Without it, Fashion-MNIST: the whole set where
     /// Debian's package `dataset-fashion-mnist` is installed, else the part that is built in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Labels of a table, one a row, if they are not inside: `.npy`, `.csv` with a column `label`, or text with one a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
+    /// A file of `data split`, which says what each sample is used for; takes precedence over `unseen` and `hold_out`. The run keeps a
+    /// copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<PathBuf>,
+    /// Which folder of a deeper tree is the class: `top` or `deepest`.
+    pub class_folder: ClassFolder,
     /// Take the built-in part even where the whole set is installed.
     pub built_in: bool,
     /// How many classes are kept from training, chosen by `split_seed`; at least 2, unless `closed_set`.
@@ -81,6 +88,8 @@ impl Default for DataConfig {
         Self {
             path: None,
             labels: None,
+            split: None,
+            class_folder: ClassFolder::Top,
             built_in: false,
             unseen: 3,
             unseen_classes: Vec::new(),
@@ -96,9 +105,10 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// Whether ready-made embeddings are trained on, by the ending of the file's name.
+    /// Whether ready-made embeddings are trained on, by the ending of the file's name and, of a table, whether it is one of paths.
     pub fn is_table(&self) -> bool {
-        self.path.as_deref().is_some_and(widemargin_tables::is_table)
+        let table = |path: &Path| widemargin_tables::is_table(path) && !widemargin_tables::is_manifest(path);
+        self.path.as_deref().is_some_and(table)
     }
 }
 
@@ -428,7 +438,9 @@ impl Config {
         text(self).unwrap_or_else(|_| {
             let mut rest = self.clone();
             for path in
-                [&mut rest.data.path, &mut rest.data.labels, &mut rest.model.weights].into_iter().flatten()
+                [&mut rest.data.path, &mut rest.data.labels, &mut rest.data.split, &mut rest.model.weights]
+                    .into_iter()
+                    .flatten()
             {
                 *path = path.to_string_lossy().into_owned().into();
             }

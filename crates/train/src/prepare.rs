@@ -5,7 +5,7 @@ use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerNam
 use crate::fine_tuning;
 use widemargin_data::{
     Augment, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet,
-    SampleSet, Sampler, TrainingSamples, VectorOptions, VectorSet,
+    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, open_samples,
 };
 
 /// A data set, split and measured.
@@ -15,12 +15,14 @@ pub struct Prepared {
     pub set: SampleSet,
     /// Known and unseen classes.
     pub split: OpenSetSplit,
+    /// What each sample is used for.
+    pub parts: Vec<SplitPart>,
     /// Training samples of known classes with their dense labels.
     pub training: TrainingSamples,
     /// Test samples of known classes with their dense labels.
     pub known: TrainingSamples,
-    /// Samples of unseen classes to judge by; empty for a closed set. Those of the test part, or all rows of a table that has no parts of
-    /// its own.
+    /// Samples of unseen classes to judge by; empty for a closed set. All of them, or those of the test part where the data or a split file
+    /// says what that is.
     pub unseen: Vec<u32>,
     /// What the training samples are normalised by.
     pub normalisation: Normalisation,
@@ -34,18 +36,18 @@ impl Prepared {
     pub fn new(config: &Config) -> Result<Self, Error> {
         let d = &config.data;
         let set = open(d)?;
-        let names = set.class_names();
-        let split = if d.closed_set {
-            OpenSetSplit::closed(names)?
-        } else if d.unseen_classes.is_empty() {
-            OpenSetSplit::by_seed(names, d.unseen, d.split_seed)?
-        } else {
-            OpenSetSplit::by_names(names, &d.unseen_classes)?
+        let (split, parts) = divided(&set, d)?;
+        let of = |part: SplitPart, known: bool| -> Vec<u32> {
+            let labels = set.labels().iter().zip(&parts);
+            let wanted = labels.enumerate().filter(|(_, (class, found))| {
+                **found == part && split.known_label(**class).is_some() == known
+            });
+            wanted.map(|(sample, _)| sample as u32).collect()
         };
-        let mut samples = split.known_samples(&set, Part::Train);
+        let mut samples = of(SplitPart::Train, true);
         if config.training.limit > 0 {
             let share = config.training.limit.div_ceil(split.known().len());
-            let mut left = vec![share; names.len()];
+            let mut left = vec![share; set.class_names().len()];
             samples.retain(|sample| {
                 let left = &mut left[set.labels()[*sample as usize] as usize];
                 *left = left.saturating_sub(1);
@@ -61,11 +63,14 @@ impl Prepared {
                 set.kind()
             )));
         }
-        let known = TrainingSamples::known(&set, &split, &split.known_samples(&set, Part::Test));
-        let mut unseen = split.unseen_samples(&set, Part::Test);
-        if matches!(&set, SampleSet::Vectors(set) if !set.parts_are_given()) {
-            unseen.extend(split.unseen_samples(&set, Part::Train));
-            unseen.sort_unstable();
+        let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
+        let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
+        let judges = if split.is_closed() { known.samples.len() } else { unseen.len() };
+        if judges < 2 {
+            return Err(Error::TooFew(format!(
+                "data: {judges} {} to judge the result by, wanted at least 2: of the part `test`, or of classes that are not trained on",
+                set.kind()
+            )));
         }
         let normalisation = match fine_tuning::normalisation(config)? {
             Some(chosen) => {
@@ -77,7 +82,14 @@ impl Prepared {
             }
             None => set.normalisation(&training.samples)?,
         };
-        Ok(Self { set, split, training, known, unseen, normalisation })
+        Ok(Self { set, split, parts, training, known, unseen, normalisation })
+    }
+
+    /// What each sample is used for, as a file to be kept with the run.
+    pub fn split_file(&self) -> SplitFile {
+        let named =
+            (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
+        SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
     }
 
     /// The set that `[data]` of a configuration names, as it is: nothing of it is split or measured.
@@ -105,29 +117,47 @@ impl Prepared {
 
 /// The set that `[data]` names.
 fn open(d: &DataConfig) -> Result<SampleSet, Error> {
-    if d.is_table()
-        && let Some(path) = &d.path
-    {
-        let options = VectorOptions { hold_out: d.hold_out, seed: d.split_seed };
-        return Ok(VectorSet::open(path, d.labels.as_deref(), options)?.shared().into());
-    }
+    let options = OpenOptions {
+        channels: d.channels,
+        height: d.height,
+        width: d.width,
+        hold_out: d.hold_out,
+        max_bad: d.max_bad,
+        seed: d.split_seed,
+        class_folder: d.class_folder,
+        ..OpenOptions::default()
+    };
     let set = match &d.path {
-        Some(path) => {
-            let options = OpenOptions {
-                channels: d.channels,
-                height: d.height,
-                width: d.width,
-                hold_out: d.hold_out,
-                max_bad: d.max_bad,
-                seed: d.split_seed,
-                ..OpenOptions::default()
-            };
-            PictureSet::open(path, &options)?
-        }
+        Some(path) => return Ok(open_samples(path, d.labels.as_deref(), &options)?),
         None if d.built_in => PictureSet::embedded(),
         None => PictureSet::fashion_mnist_installed().unwrap_or_else(|| Ok(PictureSet::embedded()))?,
     };
     Ok(set.shared().into())
+}
+
+/// Known and unseen classes, and what each sample is used for.
+///
+/// Parts that the data says are kept. Where they were drawn here, every sample of an unseen class judges: none of them was seen.
+fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPart>), Error> {
+    if let Some(path) = &d.split {
+        let parts = SplitFile::read(path)?.parts_of(set, path)?;
+        return Ok((OpenSetSplit::by_parts(set, &parts)?, parts));
+    }
+    let names = set.class_names();
+    let split = if d.closed_set {
+        OpenSetSplit::closed(names)?
+    } else if d.unseen_classes.is_empty() {
+        OpenSetSplit::by_seed(names, d.unseen, d.split_seed)?
+    } else {
+        OpenSetSplit::by_names(names, &d.unseen_classes)?
+    };
+    let part = |(sample, class): (usize, &u32)| match (split.known_label(*class), set.part(sample)) {
+        (Some(_), part) => part.into(),
+        (None, Part::Train) if set.parts_are_given() => SplitPart::Out,
+        (None, _) => SplitPart::Test,
+    };
+    let parts = set.labels().iter().enumerate().map(part).collect();
+    Ok((split, parts))
 }
 
 /// Neighbouring rows of a table that stay together in an epoch's order, and how many such blocks are shuffled as one: a table of up to

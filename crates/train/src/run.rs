@@ -14,6 +14,9 @@ use widemargin_embedder::MODEL_FILE;
 /// The file of a run folder that holds its resolved configuration.
 const CONFIGURATION: &str = "config.toml";
 
+/// The file of a run folder that says what each sample was used for.
+pub(crate) const SPLIT_FILE: &str = "split.csv";
+
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -64,7 +67,12 @@ pub fn continue_from(folder: &Path) -> Result<Config, Error> {
         path: path.clone(),
         reason: format!("cannot be read: {error}; is this a run folder?"),
     })?;
-    Config::from_toml(&path, &text)
+    let mut config = Config::from_toml(&path, &text)?;
+    if config.data.split.is_some() {
+        // As it was when the run began, whatever has become of the file that was given.
+        config.data.split = Some(folder.join(SPLIT_FILE));
+    }
+    Ok(config)
 }
 
 /// Trains as `config` says on `prepared` pictures, in the run folder `folder`.
@@ -111,6 +119,7 @@ pub fn train_until(
             }
             create_folders(folder)?;
             write_atomic(folder.join(CONFIGURATION), config.to_toml().as_bytes())?;
+            prepared.split_file().write(folder.join(SPLIT_FILE))?;
             RunLog::create(folder)?
         }
         Start::Resume => {

@@ -1,10 +1,13 @@
-//! `widemargin data`: data sets made and looked into.
+//! `widemargin data`: data sets made, looked into and divided.
 
 mod glyphs;
+mod info;
+mod split;
 mod suspects;
 
 use clap::Subcommand;
 use std::process::ExitCode;
+use widemargin_data::ClassFolder;
 
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
@@ -12,11 +15,26 @@ pub(crate) enum DataCommand {
     Glyphs(glyphs::GlyphsArguments),
     /// Which labels are likely wrong: samples nearer to another class than to their own, by a trained run, with pictures.
     Suspects(suspects::SuspectsArguments),
+    /// Describe a set before training: classes, sizes, corrupt files, duplicates.
+    Info(info::InfoArguments),
+    /// Divide a set into what is trained on and what judges, without leaks, as a file for `train --split`.
+    Split(split::SplitArguments),
 }
 
 pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
     match command {
         DataCommand::Glyphs(arguments) => glyphs::run(arguments),
         DataCommand::Suspects(arguments) => suspects::run(arguments),
+        DataCommand::Info(arguments) => info::run(arguments),
+        DataCommand::Split(arguments) => split::run(arguments),
+    }
+}
+
+/// `top` or `deepest`.
+pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
+    match text {
+        "top" => Ok(ClassFolder::Top),
+        "deepest" => Ok(ClassFolder::Deepest),
+        _ => Err("wanted top or deepest".to_owned()),
     }
 }

@@ -68,11 +68,13 @@ pub(super) fn finish(
     out: &Path,
     format: Format,
     about: &About,
+    extra: &[(&str, Vec<&str>)],
     by: &MadeBy,
 ) -> anyhow::Result<Option<PathBuf>> {
-    let names = (!format.holds_names()).then(|| names_path(out));
+    // a reader would take other columns of a table of embeddings for numbers, so those lie beside it in any format
+    let names = (!format.holds_names() || !extra.is_empty()).then(|| names_path(out));
     if let Some(path) = &names {
-        write_atomic(path, &names_file(about)?)?;
+        write_atomic(path, &names_file(about, extra)?)?;
     }
     let made_by = serde_json::to_vec_pretty(by).context("writing what the file was made by")?;
     write_atomic(beside(out, ".about.json"), &made_by)?;
@@ -104,15 +106,16 @@ pub(super) fn finish(
     Ok(names)
 }
 
-/// A table of one line a row: `id`, and `label` where there is one.
-fn names_file(about: &About) -> anyhow::Result<Vec<u8>> {
+/// A table of one line a row: `id`, `label` where there is one, and the extra columns.
+fn names_file(about: &About, extra: &[(&str, Vec<&str>)]) -> anyhow::Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let columns = [("id", &about.ids), ("label", &about.labels)];
     let columns: Vec<_> =
         columns.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
-    table.write_record(columns.iter().map(|(name, _)| name))?;
+    table.write_record(columns.iter().map(|(name, _)| *name).chain(extra.iter().map(|(name, _)| *name)))?;
     for row in 0..about.ids.as_ref().map_or(0, Vec::len) {
-        table.write_record(columns.iter().map(|(_, list)| &list[row]))?;
+        let own = columns.iter().map(|(_, list)| list[row].as_str());
+        table.write_record(own.chain(extra.iter().map(|(_, fields)| fields[row])))?;
     }
     table.into_inner().context("writing the names")
 }

@@ -2,7 +2,7 @@
 
 use super::input::{self, Labelled, SetArguments, Templates, both, explained};
 use crate::progress;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use widemargin_eval::verification::cohort::{self, Normalisation};
@@ -114,6 +114,13 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
         }
         _ => None,
     };
+    if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
+        bail!(
+            "--labels: found {} beside --pairs {}, which says itself what is the same; wanted one of the two",
+            labels.display(),
+            pairs.display()
+        );
+    }
     match (&arguments.pairs, &arguments.probe) {
         (Some(pairs), _) => of_list(arguments, pairs, cohort.as_ref()),
         (None, Some(probe)) => between_sets(arguments, probe, cohort.as_ref()),

@@ -302,6 +302,13 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     refused(&["verification", "set.csv", "--sampled", "1"], &["--sampled", "at least 2"]);
     refused(&["verification", "set.csv", "--bootstrap", "3"], &["--bootstrap", "at least 20"]);
     refused(&["calibrate", "set.csv", "--prior", "1"], &["prior", "between 0 and 1"]);
+    set("given.csv", "a,b,same\na1,a2,1\na1,b1,0\n");
+    for command in ["verification", "calibrate"] {
+        refused(
+            &[command, "set.csv", "--pairs", "given.csv", "--labels", "empty.txt"],
+            &["--labels", "empty.txt", "--pairs"],
+        );
+    }
     // Retrieval.
     refused(&["retrieval", "set.csv", "--k", "7"], &["--k", "set.csv", "k = 7", "only 6 rows"]);
     refused(&["retrieval", "set.csv", "--k", "0"], &["--k", "at least 1"]);

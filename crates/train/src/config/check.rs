@@ -46,9 +46,13 @@ impl Config {
 
     fn check_data(&self) -> Result<(), Error> {
         let d = &self.data;
-        for (key, path) in
-            [("data.path", &d.path), ("data.labels", &d.labels), ("model.weights", &self.model.weights)]
-        {
+        let paths = [
+            ("data.path", &d.path),
+            ("data.labels", &d.labels),
+            ("data.split", &d.split),
+            ("model.weights", &self.model.weights),
+        ];
+        for (key, path) in paths {
             if let Some(path) = path {
                 // The run folder's own configuration names it, and TOML is Unicode.
                 wants(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
@@ -57,6 +61,11 @@ impl Config {
         if let Some(labels) = &d.labels {
             let wanted = "a table of embeddings as data.path, or no labels";
             wants(self.data.is_table(), "data.labels", &labels.display(), wanted)?;
+        }
+        if let Some(split) = &d.split {
+            let wanted =
+                "no split file, or no unseen_classes and closed_set: the file says which classes are unseen";
+            wants(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), wanted)?;
         }
         let (open, names) = (!d.closed_set, &d.unseen_classes);
         if names.is_empty() {

@@ -1,0 +1,124 @@
+//! Manifests: a `.csv` or `.parquet` with a line for each picture.
+//!
+//! | column | meaning |
+//! |---|---|
+//! | `path` | the picture's file, relative to the folder of the manifest, or absolute |
+//! | `label` | its class |
+//! | `split` | its part, `train` or `test` (or `val`) |
+//! | `group` | what it belongs together with, such as the shots of one session, and is not parted from by a split |
+//! | `id` | what to call it, instead of its path |
+//! | others | kept, and written along with embeddings |
+//!
+//! Only `path` must be there; to train, `label` too. Where `label`, `split` or `group` is there, no line may leave it empty.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use widemargin_tables::{FileProblem, read_texts};
+
+use crate::catalogue::part_named;
+use crate::listing::{Extras, Found, Labels, Listing, ListingKind, Place};
+use crate::{DataError, Result};
+
+/// Columns that are not kept as extras.
+const RESERVED: [&str; 4] = ["label", "split", "group", "id"];
+
+/// Lists the pictures of a manifest, in its order. Whether the files are there is found out when they are read.
+pub(crate) fn list(path: &Path) -> Result<Listing> {
+    let mut table = read_texts(path)?;
+    let wrong = |problem: FileProblem| DataError::from(problem.at(path));
+    let at_path = table
+        .column("path")
+        .ok_or_else(|| wrong(FileProblem::NoColumn { column: "path", found: table.columns.join(", ") }))?;
+    if table.rows.is_empty() {
+        return Err(wrong(FileProblem::Empty));
+    }
+    let [label, split, group, id] = RESERVED.map(|name| table.column(name));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let (mut found, mut labels) = (Vec::with_capacity(table.rows.len()), Labels::default());
+    for (row, fields) in table.rows.iter().enumerate() {
+        let filled = |at: usize, wanted: &'static str| {
+            if fields[at].is_empty() {
+                Err(wrong(table.wrong(row, at, wanted)))
+            } else {
+                Ok(fields[at].as_str())
+            }
+        };
+        let place = Place::File(folder.join(filled(at_path, "the path of a picture")?));
+        let class = label
+            .map(|at| Ok::<_, DataError>(labels.number(filled(at, "the name of a class")?)))
+            .transpose()?;
+        let part = |at: usize| {
+            const WANTED: &str = "train or test (or val)";
+            part_named(filled(at, WANTED)?).ok_or_else(|| wrong(table.wrong(row, at, WANTED)))
+        };
+        let part = split.map(part).transpose()?;
+        let group = group.map(|at| filled(at, "the name of a group").map(Box::from)).transpose()?;
+        let id = filled(id.unwrap_or(at_path), "a name")?.to_owned();
+        found.push(Found { id, place, class, part, group });
+    }
+    let mut seen = HashMap::new();
+    for (second, found) in found.iter().enumerate() {
+        if let Some(first) = seen.insert(found.id.as_str(), second) {
+            return Err(wrong(FileProblem::RepeatedId { id: found.id.clone(), first, second }));
+        }
+    }
+    let is_extra = |at: usize| {
+        let reserved = [label, split, group, id].contains(&Some(at));
+        !(reserved || (at == at_path && id.is_none()))
+    };
+    let kept: Vec<usize> = (0..table.columns.len()).filter(|at| is_extra(*at)).collect();
+    let names: Vec<String> = kept.iter().map(|at| std::mem::take(&mut table.columns[*at])).collect();
+    let mut take = |row: &mut Vec<String>| kept.iter().map(|at| std::mem::take(&mut row[*at])).collect();
+    let rows = if names.is_empty() { Vec::new() } else { table.rows.iter_mut().map(&mut take).collect() };
+    let mut listing = Listing::new(path, ListingKind::Manifest, found, labels);
+    listing.extras = Extras { names, rows };
+    Ok(listing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Part;
+    use crate::testing::put;
+
+    fn listed(text: &str) -> Result<Listing> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.csv");
+        put(&path, text.as_bytes());
+        list(&path)
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_the_others_kept() {
+        let listing =
+            listed("shop,Label,path,split,group\nx,10,a/1.png,train,s1\n,9,\"b,2.jpg\",VAL,s2\n").unwrap();
+        assert_eq!(listing.class_names(), ["9", "10"], "by number");
+        assert_eq!((listing.id(1), listing.label(0), listing.label(1)), ("b,2.jpg", Some("10"), Some("9")));
+        assert_eq!(listing.found[1].part, Some(Part::Test));
+        assert_eq!(listing.extra_columns(), ["split", "group", "shop"]);
+        assert_eq!(listing.extra_fields(0), ["train", "s1", "x"]);
+        assert_eq!(listing.extra_fields(1), ["test", "s2", ""]);
+        assert!(listing.path(0).ends_with("a/1.png") && listing.name() == "list");
+        let named = listed("id,path\nfirst,/x/1.png\n").unwrap();
+        assert_eq!((named.id(0), named.path(0)), ("first", "/x/1.png".into()));
+        assert_eq!((named.extra_columns(), named.extra_fields(0)), (vec!["path"], vec!["/x/1.png"]));
+        assert!(!named.has_labels());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, wanted) in [
+            ("file,label\na,b\n", "no column `path`"),
+            ("path,label\n", "has no rows"),
+            ("path,label\na.png,\n", "line 2, column `label` holds \"\""),
+            ("path,label\n,a\n", "column `path` holds \"\""),
+            ("path,split\na.png,both\n", "holds \"both\"; train or test"),
+            ("path\na.png\nb.png\na.png\n", "rows 0 and 2 have the same id \"a.png\""),
+            ("path,label\na.png\n", "not a valid .csv file"),
+        ] {
+            let said = listed(text).unwrap_err().to_string();
+            assert!(said.contains(wanted) && said.contains("list.csv"), "{said}");
+        }
+    }
+}

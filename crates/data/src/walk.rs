@@ -1,0 +1,143 @@
+//! The files below a folder, by one rule for every command.
+//!
+//! - What is hidden (its name begins with a dot) is left alone, folders with all that is in them.
+//! - Links are followed, to files and to folders. A link that leads back into a folder that is being walked is left alone and listed.
+//! - A link that leads nowhere is a file that cannot be read, not nothing.
+//! - Everything is sorted by name, byte by byte, so that the order does not depend on the file system.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use crate::{DataError, Result, is_picture};
+
+/// Whether folders in a folder count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Files directly in it.
+    Flat,
+    /// Files at any depth.
+    Deep,
+}
+
+/// What lies below a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Walked {
+    /// Files that are named as pictures, sorted.
+    pub(crate) pictures: Vec<PathBuf>,
+    /// Other files, and what is hidden.
+    pub(crate) others: usize,
+    /// Links that lead back into a folder that is being walked.
+    pub(crate) loops: Vec<PathBuf>,
+}
+
+/// The picture files of a folder.
+///
+/// # Errors
+/// [`DataError::Read`] for a folder that cannot be listed: it could be a whole class.
+pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
+    let mut walked = Walked::default();
+    let most = if depth == Depth::Flat { 1 } else { usize::MAX };
+    let walk = WalkDir::new(root).follow_links(true).min_depth(1).max_depth(most).sort_by_file_name();
+    let mut entries = walk.into_iter();
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) if is_hidden(entry.path()) => {
+                walked.others += 1;
+                if entry.file_type().is_dir() && depth == Depth::Deep {
+                    entries.skip_current_dir();
+                }
+            }
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => walked.add(DirEntry::into_path(entry)),
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_path_buf();
+                let link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+                if error.loop_ancestor().is_some() {
+                    walked.loops.push(path);
+                } else if link {
+                    walked.add(path);
+                } else {
+                    return Err(DataError::read(&path, error.into()));
+                }
+            }
+        }
+    }
+    Ok(walked)
+}
+
+impl Walked {
+    fn add(&mut self, path: PathBuf) {
+        if is_picture(&path) && !is_hidden(&path) { self.pictures.push(path) } else { self.others += 1 }
+    }
+}
+
+/// Whether a name begins with a dot.
+pub(crate) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// A path as text that differs for different paths: bytes that are no UTF-8 are written as `\xff`.
+pub(crate) fn text_of(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::put;
+
+    fn names(root: &Path, paths: &[PathBuf]) -> Vec<String> {
+        paths.iter().map(|path| text_of(path.strip_prefix(root).unwrap())).collect()
+    }
+
+    #[test]
+    fn hidden_files_are_left_alone_and_the_rest_is_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for file in
+            ["b/2.PNG", "b/1.webp", "a.jpeg", "notes.txt", ".git/x.png", "b/.y.png", "b/dir.png/z.jpg"]
+        {
+            put(root.join(file), b"");
+        }
+        let deep = walk(root, Depth::Deep).unwrap();
+        assert_eq!(names(root, &deep.pictures), ["a.jpeg", "b/1.webp", "b/2.PNG", "b/dir.png/z.jpg"]);
+        assert_eq!((deep.others, deep.loops.len()), (3, 0), "notes.txt, .git, .y.png");
+        let flat = walk(root, Depth::Flat).unwrap();
+        assert_eq!((names(root, &flat.pictures), flat.others), (vec!["a.jpeg".to_owned()], 2));
+        assert!(matches!(walk(&root.join("none"), Depth::Deep), Err(DataError::Read { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        use std::os::unix::{ffi::OsStrExt, fs::symlink};
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = folder.path();
+        put(root.join("a/1.png"), b"");
+        put(other.path().join("2.png"), b"");
+        put(root.join("a").join(std::ffi::OsStr::from_bytes(b"n\xff.png")), b"");
+        symlink(root, root.join("a/loop")).unwrap();
+        symlink(root.join("a"), root.join("a/deeper.png")).unwrap();
+        symlink(other.path(), root.join("b")).unwrap();
+        symlink(root.join("none"), root.join("dangling.png")).unwrap();
+        symlink(root.join("none"), root.join("dangling")).unwrap();
+        symlink(root.join("itself.png"), root.join("itself.png")).unwrap();
+        let found = walk(root, Depth::Deep).unwrap();
+        assert_eq!(
+            names(root, &found.pictures),
+            ["a/1.png", "a/n\\xff.png", "b/2.png", "dangling.png", "itself.png"]
+        );
+        assert_eq!(names(root, &found.loops), ["a/deeper.png", "a/loop"]);
+        assert_eq!(found.others, 1);
+    }
+}

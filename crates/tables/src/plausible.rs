@@ -1,0 +1,211 @@
+//! Sizes that a `.parquet` file claims, checked before memory is taken for them.
+//!
+//! The `parquet` crate takes memory for as many children of a schema element, and for as large a page, as the file says. Both are
+//! written in Thrift's compact protocol, which this walks over: fields of a struct with the distance of their numbers and their type in
+//! a byte, whole numbers in groups of seven bits. What cannot be walked over is left for the crate to refuse.
+
+/// Most that a compressed byte stands for: deflate reaches 1,032, the others far less.
+const MOST_RATIO: u64 = 1100;
+/// Bytes of a page that need no reason.
+const SMALL_PAGE: u64 = 1 << 16;
+/// Structs in structs; those of parquet are a few deep.
+const DEEPEST: usize = 32;
+
+/// Whether no element of the schema claims more children than there are elements. `footer` is what lies before the last 8 bytes.
+pub(super) fn schema(footer: &[u8]) -> Result<(), String> {
+    let mut elements = 0_u64;
+    let mut most = 0_i64;
+    let mut walk = Walk { bytes: footer, at: 0 };
+    // Field 2 of the metadata is the list of elements, field 5 of an element the number of its children.
+    let walked = walk.fields(0, &mut |walk, id, kind| {
+        if (id, kind) != (2, LIST) {
+            return walk.skip(kind, 1);
+        }
+        let (count, kind) = walk.list()?;
+        for _ in 0..count {
+            if kind != STRUCT {
+                return None;
+            }
+            elements += 1;
+            walk.fields(1, &mut |walk, id, kind| match (id, kind) {
+                (5, I32) => {
+                    most = most.max(walk.zigzag()?);
+                    Some(())
+                }
+                _ => walk.skip(kind, 2),
+            })?;
+        }
+        Some(())
+    });
+    match walked {
+        Some(()) if u64::try_from(most).is_ok_and(|most| most > elements) => {
+            Err(format!("an element of its schema claims {most} parts, and there are {elements} elements"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether no page of a column chunk claims to be larger than its bytes can be unpacked to.
+pub(super) fn pages(chunk: &[u8]) -> Result<(), String> {
+    let mut walk = Walk { bytes: chunk, at: 0 };
+    while walk.at < chunk.len() {
+        let (mut unpacked, mut packed) = (0, 0);
+        // Fields 2 and 3 of the header: the sizes of the page, unpacked and in the file.
+        let walked = walk.fields(0, &mut |walk, id, kind| match (id, kind) {
+            (2, I32) => walk.zigzag().map(|size| unpacked = size),
+            (3, I32) => walk.zigzag().map(|size| packed = size),
+            _ => walk.skip(kind, 1),
+        });
+        let (Some(()), Ok(unpacked), Ok(packed)) = (walked, u64::try_from(unpacked), u64::try_from(packed))
+        else {
+            return Ok(());
+        };
+        let here = packed.min((chunk.len() - walk.at) as u64);
+        if unpacked > SMALL_PAGE.max(here.saturating_mul(MOST_RATIO)) {
+            return Err(format!("a page of {here} bytes claims to hold {unpacked}"));
+        }
+        walk.at = walk.at.saturating_add(packed as usize);
+    }
+    Ok(())
+}
+
+const I32: u8 = 5;
+const LIST: u8 = 9;
+const STRUCT: u8 = 12;
+
+/// A place in bytes of Thrift's compact protocol.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Walk<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn zigzag(&mut self) -> Option<i64> {
+        let value = self.varint()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    /// Length and type of a list, of which the elements follow.
+    fn list(&mut self) -> Option<(u64, u8)> {
+        let head = self.byte()?;
+        let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
+        Some((count, head & 15))
+    }
+
+    /// Calls `visit` with number and type of each field of a struct; it must step over the value.
+    fn fields(
+        &mut self,
+        depth: usize,
+        visit: &mut dyn FnMut(&mut Self, i64, u8) -> Option<()>,
+    ) -> Option<()> {
+        if depth > DEEPEST {
+            return None;
+        }
+        let mut id = 0_i64;
+        loop {
+            let head = self.byte()?;
+            if head == 0 {
+                return Some(());
+            }
+            id = match head >> 4 {
+                0 => self.zigzag()?,
+                distance => id.checked_add(i64::from(distance))?,
+            };
+            visit(self, id, head & 15)?;
+        }
+    }
+
+    /// Steps over a value; truths as fields have none.
+    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+        match kind {
+            1 | 2 => Some(()),
+            3 => self.byte().map(drop),
+            4..=6 => self.varint().map(drop),
+            7 => self.step(8),
+            8 => self.varint().and_then(|length| self.step(length)),
+            LIST | 10 => {
+                let (count, kind) = self.list()?;
+                for _ in 0..count {
+                    // Truths in lists have a byte each.
+                    if kind <= 2 { self.step(1)? } else { self.skip(kind, depth + 1)? }
+                }
+                Some(())
+            }
+            STRUCT => self.fields(depth, &mut |walk, _, kind| walk.skip(kind, depth + 1)),
+            _ => None,
+        }
+    }
+
+    fn step(&mut self, length: u64) -> Option<()> {
+        let end = self.at.checked_add(usize::try_from(length).ok()?)?;
+        self.at = end;
+        (end <= self.bytes.len()).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(value: i64) -> Vec<u8> {
+        let mut value = ((value << 1) ^ (value >> 63)) as u64;
+        let mut bytes = Vec::new();
+        while value > 127 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    }
+
+    #[test]
+    fn children_beyond_the_elements_are_refused() {
+        // Version (field 1), then a list of two elements: a name (field 4) and its children (field 5).
+        let footer = |children: i64| {
+            let element = |children: &[u8]| [&[0x48, 1, b'x'][..], children, &[0]].concat();
+            let children = [&[0x15][..], &number(children)].concat();
+            [&[0x15, 2, 0x19, 0x2c][..], &element(&children), &element(&[]), &[0]].concat()
+        };
+        assert!(schema(&footer(1)).is_ok() && schema(&footer(2)).is_ok());
+        assert!(schema(&footer(3)).unwrap_err().contains("claims 3 parts, and there are 2 elements"));
+        assert!(schema(&footer(i64::from(i32::MAX))).is_err());
+        let whole = footer(9);
+        for length in 0..whole.len() {
+            assert!(schema(&whole[..length]).is_ok(), "what ends early is for the crate to refuse");
+        }
+    }
+
+    #[test]
+    fn pages_beyond_what_can_be_packed_are_refused() {
+        let page = |unpacked: i64, packed: i64, bytes: usize| {
+            [&[0x15, 0, 0x15][..], &number(unpacked), &[0x15], &number(packed), &[0], &vec![7; bytes]]
+                .concat()
+        };
+        assert!(pages(&[page(400, 10, 10), page(65_536, 3, 3)].concat()).is_ok());
+        let second = [page(400, 10, 10), page(1 << 30, 10, 10)].concat();
+        assert!(pages(&second).unwrap_err().contains("a page of 10 bytes claims to hold 1073741824"));
+        assert!(
+            pages(&page(1 << 30, 1 << 30, 10)).is_err(),
+            "what the chunk has counts, not what the page says"
+        );
+        assert!(pages(&page(-5, 10, 10)).is_ok() && pages(b"\xff\xff\xff").is_ok() && pages(b"").is_ok());
+    }
+}

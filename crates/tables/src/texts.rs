@@ -1,0 +1,146 @@
+//! Tables of texts: every field as it is written, by the names of the columns. Lists of files with what is known of them are such.
+//!
+//! | file | columns |
+//! |---|---|
+//! | `.csv` | those that the first line names |
+//! | `.parquet` (feature `parquet`) | texts, whole numbers, truths and floats; an empty field for null; other columns are left out |
+//!
+//! Memory is all fields, as text.
+
+use std::fs;
+use std::path::Path;
+
+use super::text::{broken, headers, line, reader};
+use super::{FileProblem, FileResult, ending};
+
+/// Columns of texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextTable {
+    /// Names of the columns, in order.
+    pub columns: Vec<String>,
+    /// One field a column, in each row.
+    pub rows: Vec<Vec<String>>,
+    /// The line of each row in a `.csv`, from one; that of the first comment before it, if there is one.
+    pub(super) lines: Option<Vec<u64>>,
+}
+
+impl TextTable {
+    /// The place of a column; its name may be written in large or small letters.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+    }
+
+    /// What to say of a field that does not hold what it should.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    pub fn wrong(&self, row: usize, column: usize, wanted: &'static str) -> FileProblem {
+        let (column, found) = (self.columns[column].clone(), self.rows[row][column].clone());
+        match &self.lines {
+            Some(lines) => FileProblem::Field { line: lines[row], column, found, wanted },
+            None => FileProblem::Cell { row, column, found: format!("{found:?}"), wanted: wanted.to_owned() },
+        }
+    }
+}
+
+/// Reads a table of texts: `.parquet` by the ending of its name, anything else as `.csv`. Lines of a `.csv` that begin with `#` are
+/// comments.
+///
+/// # Errors
+/// [`FileError`](super::FileError) with the path and the [`FileProblem`]; not for a table without rows.
+pub fn read_texts(path: &Path) -> FileResult<TextTable> {
+    if ending(path) == "parquet" {
+        #[cfg(feature = "parquet")]
+        return super::columns::texts(path);
+        #[cfg(not(feature = "parquet"))]
+        return Err(FileProblem::NoParquet.at(path));
+    }
+    let bytes = fs::read(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    let mut reader = reader(&bytes, Some(b'#'));
+    let columns = headers(&mut reader, path)?;
+    let (mut rows, mut lines) = (Vec::new(), Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(|error| broken(&error, path))?;
+        lines.push(line(&record));
+        rows.push(record.iter().map(str::to_owned).collect());
+    }
+    Ok(TextTable { columns, rows, lines: Some(lines) })
+}
+
+/// Whether a file is a list of files: a `.csv` or `.parquet` with a column `path` and no column `embedding`. A file that cannot be read
+/// is none.
+pub fn is_manifest(path: &Path) -> bool {
+    let columns = match ending(path).as_str() {
+        "csv" => first_line(path),
+        #[cfg(feature = "parquet")]
+        "parquet" => super::columns::names(path).unwrap_or_default(),
+        _ => return false,
+    };
+    let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    has("path") && !has("embedding")
+}
+
+/// Longest first line that is looked at.
+const MOST_HEADER: u64 = 1 << 20;
+
+/// The names of the columns of a `.csv`.
+fn first_line(path: &Path) -> Vec<String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let Ok(file) = fs::File::open(path) else { return Vec::new() };
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Vec::new();
+    }
+    if file.take(MOST_HEADER).read_to_end(&mut bytes).is_err() {
+        return Vec::new();
+    }
+    headers(&mut reader(&bytes, Some(b'#')), path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
+    fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn fields_are_kept_as_text_with_their_lines() {
+        let (_folder, path) = file("m.csv", b"# a comment\nPath,label\n\"a\nb.png\", x \nc.png,\n");
+        let table = read_texts(&path).unwrap();
+        assert_eq!(table.columns, ["Path", "label"]);
+        assert_eq!(table.rows, [["a\nb.png", "x"], ["c.png", ""]]);
+        assert_eq!(
+            (table.column("path"), table.column("LABEL"), table.column("x")),
+            (Some(0), Some(1), None)
+        );
+        let said = table.wrong(1, 1, "a name").at(&path).to_string();
+        assert!(said.contains("line 5, column `label` holds \"\"; a name is needed"), "{said}");
+        assert!(is_manifest(&path));
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused_and_no_manifest() {
+        for (name, bytes) in [
+            ("short.csv", &b"path,label\na\n"[..]),
+            ("bytes.csv", b"path,label\n\xff,b\n"),
+            ("none.parquet", b"PAR1"),
+        ] {
+            let (_folder, path) = file(name, bytes);
+            let said = read_texts(&path).unwrap_err().to_string();
+            assert!(said.contains(name), "{said}");
+        }
+        for (name, bytes) in
+            [("e.csv", &b"path,embedding\n"[..]), ("v.csv", b"label,x\n"), ("p.txt", b"path\n")]
+        {
+            let (_folder, path) = file(name, bytes);
+            assert!(!is_manifest(&path), "{name}");
+        }
+        assert!(!is_manifest(Path::new("no/such.csv")) && !is_manifest(Path::new("no/such.parquet")));
+    }
+}
