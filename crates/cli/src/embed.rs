@@ -239,7 +239,10 @@ impl Input {
             Self::Pictures(listing) => {
                 let all = 0..listing.len();
                 let label = |picture| listing.label(picture).unwrap_or("").to_owned();
-                (all.clone().map(|picture| listing.id(picture).to_owned()).collect(), Some(all.map(label).collect()))
+                (
+                    all.clone().map(|picture| listing.id(picture).to_owned()).collect(),
+                    Some(all.map(label).collect()),
+                )
             }
             Self::Idx(set) => {
                 let label = |label: &u32| set.class_names()[*label as usize].clone();
@@ -258,10 +261,16 @@ impl Input {
     /// shards.
     fn extra_columns(&self) -> Vec<(&str, Vec<&str>)> {
         let Self::Pictures(listing) = self else { return Vec::new() };
-        let mut columns: Vec<_> =
-            listing.extra_columns().into_iter().map(|name| (name, Vec::with_capacity(listing.len()))).collect();
+        let mut columns: Vec<_> = listing
+            .extra_columns()
+            .into_iter()
+            .map(|name| (name, Vec::with_capacity(listing.len())))
+            .collect();
         for picture in 0..listing.len() {
-            columns.iter_mut().zip(listing.extra_fields(picture)).for_each(|(column, field)| column.1.push(field));
+            columns
+                .iter_mut()
+                .zip(listing.extra_fields(picture))
+                .for_each(|(column, field)| column.1.push(field));
         }
         columns
     }

@@ -6,12 +6,12 @@
 mod evaluation;
 #[path = "program/explain.rs"]
 mod explain;
+#[path = "program/inputs.rs"]
+mod inputs;
 #[path = "program/models.rs"]
 mod models;
 #[path = "program/training.rs"]
 mod training;
-#[path = "program/inputs.rs"]
-mod inputs;
 #[path = "program/vectors.rs"]
 mod vectors;
 
