@@ -255,9 +255,6 @@ impl Names<'_> {
             counts: [report.samples, report.nearer_to_another, shown.len()].map(|count| count as u64),
             notes: vec![
                 "A small picture beside a name is the one of that class nearest to its centre.".to_owned(),
-                "The longer a run trains, the more wrong labels it learns by heart: a run of few epochs, or one with several centres a class, \
-                 finds more."
-                    .to_owned(),
             ],
             rows: rows.collect::<anyhow::Result<_>>()?,
         })
