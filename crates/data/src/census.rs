@@ -82,11 +82,11 @@ impl Census {
         match recognise(path)? {
             Source::Table => Self::of_table(path, labels, progress),
             Source::Idx => Self::of_idx(path, progress),
-            source => Self::of_listing(source, Listing::open_damaged(path, class_folder)?, progress),
+            source => Ok(Self::of_listing(source, Listing::open_damaged(path, class_folder)?, progress)),
         }
     }
 
-    fn of_listing(source: Source, listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
+    fn of_listing(source: Source, listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Self {
         let all = listing.len() as u64;
         let done = AtomicU64::new(0);
         let examined = map_positions(0, listing.len(), |picture| {
@@ -119,7 +119,7 @@ impl Census {
             samples.push(Counted { id, class, part, group, file, content, look: Some(look) });
         }
         let files = files.names;
-        Ok(Self {
+        Self {
             source,
             name,
             path,
@@ -131,7 +131,7 @@ impl Census {
             broken,
             left_alone,
             ignored,
-        })
+        }
     }
 
     fn of_idx(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {

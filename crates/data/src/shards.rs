@@ -108,7 +108,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
         let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         let matches = glob::glob_with(&name, options).map_err(|error| failed(error.to_string()))?;
         for file in matches {
-            found.insert(file.map_err(|error| DataError::read(&error.path().to_path_buf(), error.into()))?);
+            found.insert(file.map_err(unlisted)?);
         }
     }
     if found.is_empty() {
@@ -116,6 +116,12 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     } else {
         Ok(found.into_iter().collect())
     }
+}
+
+/// A folder that a pattern leads into and that cannot be listed.
+fn unlisted(error: glob::GlobError) -> DataError {
+    let path = error.path().to_path_buf();
+    DataError::read(&path, error.into())
 }
 
 /// What the braces of a pattern stand for: `{000..012}` for numbers of that width, `{a,b}` for words. They do not nest.
