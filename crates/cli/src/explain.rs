@@ -137,7 +137,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
                     eprintln!("stopped; runs that are done lie in {}", arguments.output.display());
                     return Ok(Err(ExitCode::from((128 + signal) as u8)));
                 }
-                Ending::Finished { trainer, .. } => {
+                Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {
                     let run = kept(&trainer, &prepared, (objective, scale, margin));
                     features.runs.push(run.with_context(|| name)?);
                 }

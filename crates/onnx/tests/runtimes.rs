@@ -75,7 +75,7 @@ fn samples(model: &Model) -> (Vec<usize>, Vec<f32>, Vec<f32>) {
 /// tract's embeddings of all samples and, by the same runnable since the batch is open, of the first alone.
 fn by_tract(bytes: &[u8], shape: &[usize], numbers: &[f32]) -> TractResult<[Vec<f32>; 2]> {
     let model = tract_onnx::onnx().model_for_read(&mut &bytes[..])?.into_optimized()?.into_runnable()?;
-    let run = |count: usize| {
+    let run = |count: usize| -> TractResult<Vec<f32>> {
         let shape = [&[count], &shape[1..]].concat();
         let numbers = &numbers[..shape.iter().product()];
         let found = model.run(tvec!(Tensor::from_shape(&shape, numbers)?.into()))?;
