@@ -55,11 +55,11 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct Found {
     query: String,
-    neighbours: Vec<Row>,
+    neighbours: Vec<Near>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct Near {
     rank: usize,
     row: usize,
     id: Option<String>,
@@ -201,7 +201,7 @@ fn of_rows(
 impl Found {
     fn new<'a>(query: String, found: impl Iterator<Item = &'a Neighbour>, gallery: &EmbeddingTable) -> Self {
         let name = |list: &Option<Vec<String>>, row: usize| list.as_ref().map(|list| list[row].clone());
-        let neighbours = found.zip(1..).map(|(neighbour, rank)| Row {
+        let neighbours = found.zip(1..).map(|(neighbour, rank)| Near {
             rank,
             row: neighbour.index,
             id: name(&gallery.about.ids, neighbour.index),

@@ -233,7 +233,9 @@ pub(super) fn write(
     let failed = std::io::Error::other::<ParquetError>;
     let names = [("id", &about.ids), ("label", &about.labels)];
     let names: Vec<_> = names.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
-    let texts: String = names.iter().map(|(name, _)| format!("required binary {name} (UTF8); ")).collect();
+    let texts: Vec<String> =
+        names.iter().map(|(name, _)| format!("required binary {name} (UTF8); ")).collect();
+    let texts = texts.concat();
     let list = "required group embedding (LIST) { repeated group list { required float element; } }";
     let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());

@@ -28,7 +28,6 @@ pub enum Start {
 
 /// How a run ended.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of these a run")]
 pub enum Ending {
     /// All steps are done.
     Finished {

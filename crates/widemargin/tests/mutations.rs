@@ -36,7 +36,7 @@ const SEED: u64 = 6;
 /// No file may take longer than this in a full run.
 const LONGEST: Duration = Duration::from_secs(1);
 /// Ends the process: something hangs.
-const HANG: Duration = Duration::from_secs(120);
+const HANG: Duration = Duration::from_mins(2);
 /// Bytes that a reader of these small files may take, and one of pictures, which may be as large as they say up to the limit of 512 MiB
 /// of pixels, and are held once more in 8-bit colour and once more while they are turned.
 const MOST: usize = 64 << 20;

@@ -85,9 +85,9 @@ pub(super) fn write(
         return Ok(());
     }
     let mut table = Table::new(columns.into_iter().map(Column::right));
-    rows.into_iter().for_each(|row| {
+    for row in rows {
         table.row(row);
-    });
+    }
     writeln!(out, "{}Judged on {kind}, ranked by {}. {CHOSEN_BY}", table.render(), name(plan.by))?;
     writeln!(out, "\nReport: {}", folder.join("sweep.html").display())?;
     Ok(())
@@ -164,7 +164,9 @@ fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> 
             }
         }
         series.truncate(MOST_LINES);
-        series.iter_mut().for_each(|series| series.points.sort_by(|a, b| a.0.total_cmp(&b.0)));
+        for series in &mut series {
+            series.points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
         let label = axis.short().replace('_', " ");
         let rounds = if plan.halving.is_some() { ", after the first round" } else { "" };
         let chart = LineChart {

@@ -266,7 +266,7 @@ fn a_run_goes_on_with_the_split_it_began_with() {
     // As if it had been stopped behind the second epoch, and the file had changed since.
     for entry in std::fs::read_dir(place.path().join("again/checkpoints")).expect("there") {
         let path = entry.expect("there").path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("9")) {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with('9')) {
             std::fs::remove_dir_all(path).expect("removed");
         }
     }

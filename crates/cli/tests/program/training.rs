@@ -43,11 +43,15 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
         let query = "pictures/class-3/07.png";
         let ask = ["nearest", "--model", "run", "--embeddings", out, "-k", "3", query];
         let found = said(&place, &[&ask[..], &["--json"]].concat());
-        let first = &found["queries"][0]["neighbours"][0];
+        let neighbours = found["queries"][0]["neighbours"].as_array().expect("a list");
+        let itself = neighbours.iter().find(|found| found["id"].as_str() == Some("class-3/07.png"));
+        let itself = itself.unwrap_or_else(|| panic!("{out}: itself is among the nearest: {found}"));
         assert_eq!((found["queries"][0]["query"].as_str(), found["rows"].as_u64()), (Some(query), Some(100)));
-        assert_eq!(first["id"].as_str(), Some("class-3/07.png"), "{out}: itself is nearest: {found}");
-        assert_eq!(first["label"].as_str(), Some("class-3"), "{out}");
-        assert!((first["cosine"].as_f64().expect("a number") - 1.0).abs() < 1e-5);
+        assert_eq!(itself["label"].as_str(), Some("class-3"), "{out}");
+        let cosine = |found: &Value| found["cosine"].as_f64().expect("a number");
+        // pictures of a class are so alike that others may round to the same cosine; none is nearer
+        assert!((cosine(itself) - 1.0).abs() < 1e-5, "{out}: {found}");
+        assert!(cosine(&neighbours[0]) <= cosine(itself) + 1e-6, "{out}: {found}");
         let table = String::from_utf8(place.run(&ask).stdout).expect("text");
         assert!(
             table.starts_with(query) && table.contains("1.0000") && table.lines().count() == 6,
@@ -228,7 +232,7 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     let least = runs[..4].iter().map(|run| worth(run, 0)).fold(f64::INFINITY, f64::min);
     assert!(runs[4..].iter().all(|run| worth(run, 0) <= least), "the better half goes on");
     let html = std::fs::read_to_string(place.path().join("whole/sweep.html")).expect("a page");
-    assert_eq!(html.matches("<svg").count(), 4, "three axes and the rounds");
+    assert_eq!(html.matches("<svg xmlns").count(), 4, "three axes and the rounds");
     let best = runs[0]["run"].as_str().expect("a name");
     for file in ["model.safetensors", "report.html", "calibration.json"] {
         assert!(place.exists(&format!("whole/runs/{best}/{file}")), "the best is a whole run: {file}");
@@ -262,7 +266,7 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
 fn wait_for(place: &Workplace, name: &str) {
     let start = Instant::now();
     while !place.exists(name) {
-        assert!(start.elapsed() < Duration::from_secs(120), "{name} never came");
+        assert!(start.elapsed() < Duration::from_mins(2), "{name} never came");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

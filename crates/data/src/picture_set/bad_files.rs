@@ -32,11 +32,11 @@ fn turned() -> Vec<u8> {
     [&b"II*\0\x08\0\0\0\x01\0"[..], &[0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0], &[0; 4]].concat()
 }
 
-fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
-    crc.update(kind);
+    crc.update(&kind);
     crc.update(data);
-    [&(data.len() as u32).to_be_bytes()[..], kind, data, &crc.sum().to_be_bytes()].concat()
+    [&(data.len() as u32).to_be_bytes()[..], &kind, data, &crc.sum().to_be_bytes()].concat()
 }
 
 /// The chunks of a PNG, with kind and data.
@@ -51,7 +51,7 @@ fn png_chunks(bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
 }
 
 fn png_of(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
-    let chunks = chunks.iter().flat_map(|(kind, data)| png_chunk(kind, data));
+    let chunks = chunks.iter().flat_map(|(kind, data)| png_chunk(*kind, data));
     b"\x89PNG\r\n\x1a\n".iter().copied().chain(chunks).collect()
 }
 
@@ -84,14 +84,14 @@ fn animated_png() -> Vec<u8> {
     png_of(&chunks)
 }
 
-fn riff_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn riff_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let padding = vec![0; data.len() % 2];
     [&kind[..], &(data.len() as u32).to_le_bytes(), data, &padding].concat()
 }
 
 fn webp_of(flags: u8, chunks: &[u8]) -> Vec<u8> {
     // 6 wide and 4 high, each less one.
-    let header = riff_chunk(b"VP8X", &[flags, 0, 0, 0, 5, 0, 0, 3, 0, 0]);
+    let header = riff_chunk(*b"VP8X", &[flags, 0, 0, 0, 5, 0, 0, 3, 0, 0]);
     let body = [&b"WEBP"[..], &header, chunks].concat();
     [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
 }
@@ -100,9 +100,12 @@ fn webp_of(flags: u8, chunks: &[u8]) -> Vec<u8> {
 fn animated_webp() -> Vec<u8> {
     let frame = |colour| {
         let still = encoded(&plain(colour), ImageFormat::WebP);
-        riff_chunk(b"ANMF", &[&[0, 0, 0, 0, 0, 0, 5, 0, 0, 3, 0, 0, 100, 0, 0, 0][..], &still[12..]].concat())
+        riff_chunk(
+            *b"ANMF",
+            &[&[0, 0, 0, 0, 0, 0, 5, 0, 0, 3, 0, 0, 100, 0, 0, 0][..], &still[12..]].concat(),
+        )
     };
-    let background = riff_chunk(b"ANIM", &[0; 6]);
+    let background = riff_chunk(*b"ANIM", &[0; 6]);
     webp_of(2, &[background, frame(RED), frame(BLUE)].concat())
 }
 
@@ -136,8 +139,8 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
         [&jpeg[..2], &[0xff, 0xe1], &((exif.len() + 2) as u16).to_be_bytes(), &exif, &jpeg[2..]].concat();
     let png = encoded(&halves(), ImageFormat::Png);
     let still = encoded(&halves(), ImageFormat::WebP);
-    let exif_webp = webp_of(8, &[still[12..].to_vec(), riff_chunk(b"EXIF", &turned())].concat());
-    let deep = image::ImageBuffer::from_pixel(6, 4, Rgb([200_u16 << 8 | 77, 40 << 8, 10 << 8]));
+    let exif_webp = webp_of(8, &[still[12..].to_vec(), riff_chunk(*b"EXIF", &turned())].concat());
+    let deep = image::ImageBuffer::from_pixel(6, 4, Rgb([200_u16 * 256 + 77, 40 << 8, 10 << 8]));
     let grey = halves().to_luma8();
     let level = grey.get_pixel(0, 0).0[0];
     let mut alpha = plain(RED).to_rgba8();

@@ -177,7 +177,7 @@ fn a_last_layer_of_another_size_is_left_out_and_said() {
         let left_out = left_out.expect("said");
         assert!(left_out.contains("starts anew") && left_out.contains(said), "{left_out}");
         let (whole, _) = fitted(&usual_file(&config), &config).expect("fits");
-        let parts = [&found, &whole, &backbone(&config)].map(|backbone| parameters::parameters(backbone));
+        let parts = [&found, &whole, &backbone(&config)].map(parameters::parameters);
         for (at, parameter) in parts[0].iter().enumerate() {
             let wanted = if is_last(&parameter.name) { &parts[2][at] } else { &parts[1][at] };
             assert_eq!(parameter, wanted);
