@@ -121,7 +121,8 @@ pub struct Probes {
     precision: Precision,
     /// `[block][group of four numbers][sample of the block][four numbers]`.
     values: Vec<u8>,
-    /// The first samples again, as the tiles of [`amx`] where there is such a kernel; else none.
+    /// The first samples again, as the tiles of AMX where there is such a kernel; else none.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AMX takes samples as tiles"))]
     tiles: Vec<u8>,
     steps: Vec<f32>,
 }
@@ -279,7 +280,10 @@ impl Panels {
         }
         let depth = padded(self.dim);
         let size = PANEL * depth;
+        #[cfg(target_arch = "x86_64")]
         let done = self.score_tiles(kernel, panels.clone(), probes, out);
+        #[cfg(not(target_arch = "x86_64"))]
+        let done = 0;
         for (panel, out) in panels.zip(out.chunks_exact_mut(samples * PANEL)) {
             let values = &self.values[panel * size..(panel + 1) * size];
             let sums = &self.sums[panel * PANEL..(panel + 1) * PANEL];
@@ -298,6 +302,7 @@ fn tiled_rows(rows: usize, dim: usize) -> usize {
     if wanted { rows / TILE_ROWS * TILE_ROWS } else { 0 }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Panels {
     /// Scores the samples that are kept as tiles, if the kernel takes them; returns how many there were.
     fn score_tiles(
@@ -307,21 +312,19 @@ impl Panels {
         probes: &Probes,
         out: &mut [i32],
     ) -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if kernel == Kernel::Amx && !probes.tiles.is_empty() {
-            let of = |each: usize| panels.start * each..panels.end * each;
-            amx::score(amx::Tiles {
-                values: &self.values[of(PANEL * self.dim)],
-                sums: &self.sums[of(PANEL)],
-                samples: &probes.tiles,
-                depth: self.dim,
-                out,
-                stride: probes.rows.next_multiple_of(BLOCK),
-            });
-            return probes.tiles.len() / self.dim;
+        if kernel != Kernel::Amx || probes.tiles.is_empty() {
+            return 0;
         }
-        let _ = (kernel, panels, probes, out);
-        0
+        let of = |each: usize| panels.start * each..panels.end * each;
+        amx::score(amx::Tiles {
+            values: &self.values[of(PANEL * self.dim)],
+            sums: &self.sums[of(PANEL)],
+            samples: &probes.tiles,
+            depth: self.dim,
+            out,
+            stride: probes.rows.next_multiple_of(BLOCK),
+        });
+        probes.tiles.len() / self.dim
     }
 }
 
