@@ -40,9 +40,9 @@ pub(super) struct ByteQueries {
 }
 
 impl ByteGallery {
-    /// Whether a gallery is large enough for bytes to pay.
-    pub(super) fn worthwhile(gallery: &Embeddings) -> bool {
-        gallery.rows() >= 4 * GALLERY_TILE && gallery.dim() >= 32
+    /// Whether bytes pay: to make them costs as much as some hundred cosines of every gallery row, so there must be more queries than that.
+    pub(super) fn worthwhile(queries: &Embeddings, gallery: &Embeddings) -> bool {
+        queries.rows() >= 1024 && gallery.rows() >= 4 * GALLERY_TILE && gallery.dim() >= 32
     }
 
     pub(super) fn new(gallery: &Embeddings) -> Self {

@@ -132,7 +132,7 @@ pub(super) fn nearest_of_each<T: Send>(
     finish: impl Fn(usize, Vec<Neighbour>) -> T + Sync,
 ) -> Vec<T> {
     let dim = queries.dim();
-    let bytes = ByteGallery::worthwhile(gallery).then(|| ByteGallery::new(gallery));
+    let bytes = ByteGallery::worthwhile(queries, gallery).then(|| ByteGallery::new(gallery));
     // Enough work for every thread, and otherwise as many queries as can share what is read of the gallery.
     let most = if bytes.is_some() { BYTE_QUERY_TILE } else { QUERY_TILE };
     let size = queries.rows().div_ceil(2 * rayon::current_num_threads()).clamp(QUERY_TILE, most);
@@ -195,7 +195,9 @@ struct Candidates {
 
 impl Candidates {
     fn new(wanted: usize, dim: usize) -> Self {
-        Self { wanted, doubt: doubt(dim), least: f32::NEG_INFINITY, kept: Vec::new() }
+        // a query that wants none is not to be reached by any row
+        let least = if wanted == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
+        Self { wanted, doubt: doubt(dim), least, kept: Vec::new() }
     }
 
     /// Takes in the screened cosines of the rows from `start` on, except the row `own`.
@@ -351,12 +353,12 @@ mod tests {
             Embeddings::new(&data, rows, dim, set.labels()).unwrap()
         };
         let sets = [
-            (set(300, 64, 60_000, 1), set(6000, 64, 60_000, 2)),
-            (set(70, 33, 2, 3), set(4200, 33, 2, 4)),
-            (heaps(70, 48, 5), heaps(9001, 48, 6)),
+            (set(1500, 64, 60_000, 1), set(6000, 64, 60_000, 2)),
+            (set(1024, 33, 2, 3), set(4200, 33, 2, 4)),
+            (heaps(1100, 48, 5), heaps(9001, 48, 6)),
         ];
         for (queries, gallery) in &sets {
-            assert!(ByteGallery::worthwhile(gallery));
+            assert!(ByteGallery::worthwhile(queries, gallery));
             for k in [1, 10, 900, 4100] {
                 let found = search(queries, gallery, k).unwrap();
                 for query in [0, 17, 69] {
