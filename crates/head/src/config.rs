@@ -23,7 +23,19 @@ pub struct HeadConfig {
     pub tile_classes: usize,
     /// In what numbers the class centres are kept.
     pub centres: CentrePrecision,
+    /// MiB of scores that a dense step may keep from its first pass over the classes for the later ones. With 0 nothing as large as batch
+    /// times classes is ever held, every score is computed three times, and a step takes half as long again. Without a number:
+    /// 256, or a quarter of what the class centres take in `f32` if that is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_scores_mib: Option<usize>,
 }
+
+/// MiB of scores that may be kept whatever the number of classes.
+const KEPT_SCORES_MIB: usize = 256;
+
+/// Values of the centres for which one score more may be kept: as much memory as a screened head takes for its bytes. A batch of a
+/// quarter of the dimensions is then never computed twice, and the time of a step stays linear in the number of classes.
+const VALUES_A_KEPT_SCORE: usize = 4;
 
 /// How many of the classes a step scores exactly and moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -98,11 +110,18 @@ impl Default for HeadConfig {
             seed: 0,
             tile_classes: 512,
             centres: CentrePrecision::F32,
+            kept_scores_mib: None,
         }
     }
 }
 
 impl HeadConfig {
+    /// How many scores may be kept beside centres of so many values.
+    pub(crate) fn kept_scores(&self, values: usize) -> usize {
+        let of = |mib: usize| mib.saturating_mul(1 << 20) / size_of::<f32>();
+        self.kept_scores_mib.map_or_else(|| of(KEPT_SCORES_MIB).max(values / VALUES_A_KEPT_SCORE), of)
+    }
+
     pub(crate) fn check(&self) -> Result<(), HeadError> {
         within(1.0.., "tile_classes", self.tile_classes as f64, "1 or more")?;
         self.mode.check()?;

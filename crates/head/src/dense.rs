@@ -26,12 +26,6 @@ use crate::storage::{Storage, ValuesMut};
 use crate::tile::{Centres, Scored, Tile};
 use crate::{HeadError, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
 
-/// Scores that are held rather than computed twice, whatever the number of classes: 256 MiB of them.
-const SCORES_KEPT: usize = 1 << 26;
-/// Values of the centres for which one score more may be held: as much memory as a screened head takes for its bytes. A batch of a
-/// quarter of the dimensions is then never computed twice, and the time of a step stays linear in the number of classes.
-const VALUES_A_SCORE: usize = 4;
-
 /// Above this a gradient is looked at before anything moves, as it may leave the range of `f32`.
 const LARGE: f64 = 1e30;
 
@@ -108,11 +102,6 @@ struct Scratch {
 }
 
 impl Centres<'_> {
-    /// How many scores may be held.
-    pub(crate) fn scores_kept(&self) -> usize {
-        SCORES_KEPT.max(self.values.len() / VALUES_A_SCORE)
-    }
-
     /// Loss and diagnostics of each sample, from every tile in turn.
     fn first_pass(
         &self,
@@ -172,7 +161,7 @@ impl Centres<'_> {
         }
         let batch = Batch::new(features, self.score);
         let FirstPass { outcomes, points, targets, scored } =
-            self.first_pass(objective, &batch, features, labels, self.scores_kept())?;
+            self.first_pass(objective, &batch, features, labels, self.kept_scores)?;
         let HeadEvaluation { loss, losses, diagnostics } = Self::summary(&outcomes, &targets);
 
         let (mut gradient, mut grad_features) = DenseGradient::new(self, batch, outcomes, scored, 0);

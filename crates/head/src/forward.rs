@@ -125,10 +125,12 @@ pub fn class_loss(
     if let Some(at) = first_not_finite(centres.data()) {
         return Err(HeadError::NonFiniteTensor { name: "centres".to_owned(), row: at / centres.cols() });
     }
-    let tile_classes = crate::HeadConfig::default().tile_classes;
+    let config = crate::HeadConfig::default();
+    let (tile_classes, kept_scores) = (config.tile_classes, config.kept_scores(centres.data().len()));
     let (values, dim) = (Values::F32(centres.data()), centres.cols());
     let (score, spare) = (objective.score(), Spare::default());
-    let centres = Centres { values, dim, score, each, tile_classes, behind: None, spare: &spare };
+    let centres =
+        Centres { values, dim, score, each, tile_classes, kept_scores, behind: None, spare: &spare };
     let HeadForward { loss, grad_features, pending, .. } = centres.forward(objective, features, labels, 0)?;
     let CentreGradient::Dense(gradient) = pending.gradient else {
         unreachable!("centres that are no head's are worked through densely")

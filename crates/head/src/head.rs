@@ -358,6 +358,7 @@ impl Head {
             score: self.objective.score(),
             each: self.objective.sub_centres(),
             tile_classes: self.config.tile_classes,
+            kept_scores: self.config.kept_scores(self.centres.len()),
             spare: &self.spare,
             behind: self.screen.as_ref().map(|screen| (&screen.lazy, &self.optimiser)),
         }

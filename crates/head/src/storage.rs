@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use widemargin_kernels::vector::prefetch;
 
 /// In what numbers a head keeps its class centres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,14 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Asks for values that are soon to be read.
+    pub(crate) fn prefetch(self) {
+        match self {
+            Self::F32(values) => prefetch(values),
+            Self::Bf16(values) => prefetch(values),
+        }
+    }
+
     /// As `f32`: themselves, or a copy.
     pub(crate) fn wide(self) -> Cow<'a, [f32]> {
         match self {
@@ -111,6 +120,14 @@ impl ValuesMut<'_> {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// Asks for some values that are soon to be changed.
+    pub(crate) fn prefetch(&self, range: Range<usize>) {
+        match self {
+            Self::F32(values) => prefetch(&values[range]),
+            Self::Bf16(values) => prefetch(&values[range]),
         }
     }
 

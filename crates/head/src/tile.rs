@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 use widemargin_kernels::matrix::{Threads, Write, matmul_transposed_b};
-use widemargin_kernels::vector::{add_scaled, dot};
+use widemargin_kernels::vector::{add_scaled, dot, prefetch};
 use widemargin_objective::{MatRef, Score, normalise};
 
 use crate::Optimiser;
@@ -38,6 +38,8 @@ pub(crate) struct Centres<'a> {
     pub(crate) each: usize,
     /// At most so many classes in a tile.
     pub(crate) tile_classes: usize,
+    /// At most so many scores are held between two passes.
+    pub(crate) kept_scores: usize,
     /// Rows that are behind, and what the optimiser remembers of them.
     pub(crate) behind: Option<(&'a Lazy, &'a Optimiser)>,
     pub(crate) spare: &'a Spare,
@@ -120,10 +122,22 @@ impl<'a> Centres<'a> {
         match self.behind.and_then(|(lazy, optimiser)| Some((lazy.motion(row)?, optimiser))) {
             None => self.values.slice(range).write(out),
             Some((motion, optimiser)) => {
-                let memory: Vec<&[f32]> =
-                    optimiser.memory().map(|(_, values)| &values[range.clone()]).collect();
-                motion.values(&self.values.slice(range.clone()).wide(), &memory, out);
+                let (mut memory, mut count) = ([&[][..]; 2], 0);
+                for ((_, values), row) in optimiser.memory().zip(&mut memory) {
+                    *row = &values[range.clone()];
+                    count += 1;
+                }
+                motion.values(&self.values.slice(range.clone()).wide(), &memory[..count], out);
             }
+        }
+    }
+
+    /// Asks for a row that is soon to be written out.
+    pub(crate) fn prefetch(&self, row: usize) {
+        let range = row * self.dim..(row + 1) * self.dim;
+        self.values.slice(range.clone()).prefetch();
+        if let Some((_, optimiser)) = self.behind.filter(|(lazy, _)| lazy.age(row) > 0) {
+            optimiser.memory().for_each(|(_, values)| prefetch(&values[range.clone()]));
         }
     }
 

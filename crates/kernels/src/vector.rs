@@ -1,4 +1,4 @@
-//! The two loops over one row that sparse gradients are made of: a dot product and a scaled sum.
+//! The loops over one row that sparse gradients and lazy rows are made of: products, scaled sums, and a step of SGD.
 
 #[cfg(target_arch = "aarch64")]
 use crate::simd::aarch64::Neon;
@@ -31,9 +31,9 @@ fn dot_with(set: InstructionSet, a: &[f32], b: &[f32]) -> f32 {
 
 /// Asks for a row that is soon to be read to come into the second cache, where the processor can be asked. Rows that are read here and there come from memory ten times as
 /// slowly as they are multiplied, unless they were asked for a few rows ahead.
-pub fn prefetch(row: &[f32]) {
+pub fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
+    for line in row.chunks((64 / size_of::<T>().max(1)).max(1)) {
         use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint, which reads nothing; every x86-64 has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
@@ -64,13 +64,116 @@ fn add_scaled_with(set: InstructionSet, out: &mut [f32], factor: f32, x: &[f32])
     }
 }
 
+/// `[x . x, x . y, y . y]`, in a fixed order.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn products(x: &[f32], y: &[f32]) -> [f32; 3] {
+    products_with(detected(), x, y)
+}
+
+fn products_with(set: InstructionSet, x: &[f32], y: &[f32]) -> [f32; 3] {
+    assert_eq!(x.len(), y.len(), "products of rows of one length");
+    // SAFETY: as in `dot_with`.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { products_lanes::<Neon>(x, y) },
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => unsafe { x86::products_avx2(x, y) },
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512 => unsafe { x86::products_avx512(x, y) },
+        _ => unsafe { products_lanes::<Plain>(x, y) },
+    }
+}
+
+/// `out_i = a x_i + b y_i`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn combine(out: &mut [f32], [a, b]: [f32; 2], x: &[f32], y: &[f32]) {
+    combine_with(detected(), out, [a, b], x, y);
+}
+
+fn combine_with(set: InstructionSet, out: &mut [f32], factors: [f32; 2], x: &[f32], y: &[f32]) {
+    assert!(out.len() == x.len() && x.len() == y.len(), "a combination of rows of one length");
+    // SAFETY: as in `dot_with`.
+    match set {
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => unsafe { combine_lanes::<Neon>(out, factors, x, y) },
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => unsafe { x86::combine_avx2(out, factors, x, y) },
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512 => unsafe { x86::combine_avx512(out, factors, x, y) },
+        _ => unsafe { combine_lanes::<Plain>(out, factors, x, y) },
+    }
+}
+
+/// A step of SGD with momentum on one row that may be some steps behind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MomentumStep {
+    /// `[[a, b], [c, d]]`, which brings `[w; v]` to its true place before the step.
+    pub motion: [[f32; 2]; 2],
+    /// Factor on the sum that the gradient is made of.
+    pub pull: f32,
+    /// Factor on the values in the gradient: what weight decay adds, and what a division by the length takes away.
+    pub own: f32,
+    /// Share of its velocity that the row keeps.
+    pub momentum: f32,
+    /// Learning rate.
+    pub rate: f32,
+}
+
+impl MomentumStep {
+    /// `[w; v] = motion [w; v]`, then `v = momentum v + (pull sum + own w)` and `w = w - rate v`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn apply(self, values: &mut [f32], velocity: &mut [f32], sum: &[f32]) {
+        self.apply_with(detected(), values, velocity, sum);
+    }
+
+    fn apply_with(self, set: InstructionSet, values: &mut [f32], velocity: &mut [f32], sum: &[f32]) {
+        assert!(values.len() == velocity.len() && values.len() == sum.len(), "a step of rows of one length");
+        // SAFETY: as in `dot_with`.
+        match set {
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon => unsafe { momentum_lanes::<Neon>(self, values, velocity, sum) },
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => unsafe { x86::momentum_avx2(self, values, velocity, sum) },
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => unsafe { x86::momentum_avx512(self, values, velocity, sum) },
+            _ => unsafe { momentum_lanes::<Plain>(self, values, velocity, sum) },
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{add_scaled_lanes, dot_lanes};
+    use super::{MomentumStep, add_scaled_lanes, combine_lanes, dot_lanes, momentum_lanes, products_lanes};
     use crate::simd::x86::{Avx2, Avx512};
 
     macro_rules! instances {
-        ($lanes:ident, $features:literal, $dot:ident, $add_scaled:ident) => {
+        ($lanes:ident, $features:literal, $dot:ident, $add_scaled:ident, $products:ident, $combine:ident, $momentum:ident) => {
+            #[target_feature(enable = $features)]
+            pub(super) fn $products(x: &[f32], y: &[f32]) -> [f32; 3] {
+                // SAFETY: as below.
+                unsafe { products_lanes::<$lanes>(x, y) }
+            }
+            #[target_feature(enable = $features)]
+            pub(super) fn $combine(out: &mut [f32], factors: [f32; 2], x: &[f32], y: &[f32]) {
+                // SAFETY: as below.
+                unsafe { combine_lanes::<$lanes>(out, factors, x, y) }
+            }
+            #[target_feature(enable = $features)]
+            pub(super) fn $momentum(
+                step: MomentumStep,
+                values: &mut [f32],
+                velocity: &mut [f32],
+                sum: &[f32],
+            ) {
+                // SAFETY: as below.
+                unsafe { momentum_lanes::<$lanes>(step, values, velocity, sum) }
+            }
             #[target_feature(enable = $features)]
             pub(super) fn $dot(a: &[f32], b: &[f32]) -> f32 {
                 // SAFETY: the features are those of the registers; the caller has compared the lengths.
@@ -83,8 +186,16 @@ mod x86 {
             }
         };
     }
-    instances!(Avx2, "avx2,fma", dot_avx2, add_scaled_avx2);
-    instances!(Avx512, "avx512f", dot_avx512, add_scaled_avx512);
+    instances!(Avx2, "avx2,fma", dot_avx2, add_scaled_avx2, products_avx2, combine_avx2, momentum_avx2);
+    instances!(
+        Avx512,
+        "avx512f",
+        dot_avx512,
+        add_scaled_avx512,
+        products_avx512,
+        combine_avx512,
+        momentum_avx512
+    );
 }
 
 /// # Safety
@@ -130,6 +241,81 @@ unsafe fn add_scaled_lanes<L: Lanes>(out: &mut [f32], factor: f32, x: &[f32]) {
     }
 }
 
+/// # Safety
+/// The instruction set of `L` must be available and the lengths equal.
+#[inline(always)]
+unsafe fn products_lanes<L: Lanes>(x: &[f32], y: &[f32]) -> [f32; 3] {
+    let whole = x.len() / L::COUNT * L::COUNT;
+    // SAFETY: every load starts `COUNT` values or more before `whole`, which is within both slices.
+    let mut found = unsafe {
+        let mut sums = [L::zero(); 3];
+        for place in (0..whole).step_by(L::COUNT) {
+            let (x, y) = (L::load(x.as_ptr().add(place)), L::load(y.as_ptr().add(place)));
+            sums = [x.multiply_add(x, sums[0]), x.multiply_add(y, sums[1]), y.multiply_add(y, sums[2])];
+        }
+        [sums[0].sum(), sums[1].sum(), sums[2].sum()]
+    };
+    for (&x, &y) in x[whole..].iter().zip(&y[whole..]) {
+        found = [found[0] + x * x, found[1] + x * y, found[2] + y * y];
+    }
+    found
+}
+
+/// # Safety
+/// The instruction set of `L` must be available and the lengths equal.
+#[inline(always)]
+unsafe fn combine_lanes<L: Lanes>(out: &mut [f32], [a, b]: [f32; 2], x: &[f32], y: &[f32]) {
+    let whole = x.len() / L::COUNT * L::COUNT;
+    // SAFETY: every load and store starts `COUNT` values or more before `whole`, which is within all slices.
+    unsafe {
+        let (first, second, zero) = (L::splat(a), L::splat(b), L::zero());
+        for place in (0..whole).step_by(L::COUNT) {
+            let (x, y) = (L::load(x.as_ptr().add(place)), L::load(y.as_ptr().add(place)));
+            x.multiply_add(first, y.multiply_add(second, zero)).store(out.as_mut_ptr().add(place));
+        }
+    }
+    for ((out, x), y) in out[whole..].iter_mut().zip(&x[whole..]).zip(&y[whole..]) {
+        *out = a * x + b * y;
+    }
+}
+
+/// # Safety
+/// The instruction set of `L` must be available and the lengths equal.
+#[inline(always)]
+unsafe fn momentum_lanes<L: Lanes>(
+    step: MomentumStep,
+    values: &mut [f32],
+    velocity: &mut [f32],
+    sum: &[f32],
+) {
+    let MomentumStep { motion: [[a, b], [c, d]], pull, own, momentum, rate } = step;
+    let whole = values.len() / L::COUNT * L::COUNT;
+    // SAFETY: every load and store starts `COUNT` values or more before `whole`, which is within all slices.
+    unsafe {
+        let zero = L::zero();
+        let (to_w, to_v) = ([L::splat(a), L::splat(b)], [L::splat(c), L::splat(d)]);
+        let (pulls, owns) = (L::splat(pull), L::splat(own));
+        let (keeps, rates) = (L::splat(momentum), L::splat(-rate));
+        for place in (0..whole).step_by(L::COUNT) {
+            let (w_at, v_at) = (values.as_mut_ptr().add(place), velocity.as_mut_ptr().add(place));
+            let (w, v) = (L::load(w_at), L::load(v_at));
+            let true_w = w.multiply_add(to_w[0], v.multiply_add(to_w[1], zero));
+            let true_v = w.multiply_add(to_v[0], v.multiply_add(to_v[1], zero));
+            let sum = L::load(sum.as_ptr().add(place));
+            let gradient = sum.multiply_add(pulls, true_w.multiply_add(owns, zero));
+            let v = true_v.multiply_add(keeps, gradient);
+            v.store(v_at);
+            v.multiply_add(rates, true_w).store(w_at);
+        }
+    }
+    let rest = values[whole..].iter_mut().zip(&mut velocity[whole..]).zip(&sum[whole..]);
+    for ((w, v), sum) in rest {
+        let (true_w, true_v) = (a * *w + b * *v, c * *w + d * *v);
+        *v = momentum * true_v + (pull * sum + own * true_w);
+        *w = true_w - rate * *v;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +348,54 @@ mod tests {
             for sum in sums {
                 for ((sum, a), b) in sum.iter().zip(a).zip(b) {
                     assert!((sum - (b + 0.5 * a)).abs() <= f32::EPSILON * 2.0, "{length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_of_momentum_equals_its_formula_at_every_length_and_instruction_set() {
+        let step = MomentumStep {
+            motion: [[0.99, -0.3], [0.02, 0.8]],
+            pull: 0.7,
+            own: -0.2,
+            momentum: 0.9,
+            rate: 0.1,
+        };
+        for length in [0, 1, 7, 8, 15, 16, 31, 33, 512, 515] {
+            let row = |seed: usize| -> Vec<f32> {
+                (0..=length).map(|at| ((at * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
+            };
+            let (w, v, sum) = (row(1), row(2), row(3));
+            for set in available() {
+                // one value in, so that nothing is aligned
+                let (mut new_w, mut new_v) = (w.clone(), v.clone());
+                step.apply_with(set, &mut new_w[1..], &mut new_v[1..], &sum[1..]);
+                let mut combined = vec![0.0; length + 1];
+                combine_with(set, &mut combined[1..], step.motion[0], &w[1..], &v[1..]);
+                let mut wanted_products = [0.0_f64; 3];
+                for at in 1..=length {
+                    let [w, v, sum] = [&w, &v, &sum].map(|row| f64::from(row[at]));
+                    let (true_w, true_v) = (0.99 * w - 0.3 * v, 0.02 * w + 0.8 * v);
+                    let wanted_v = 0.9 * true_v + (0.7 * sum - 0.2 * true_w);
+                    let found = [new_v[at], new_w[at], combined[at]].map(f64::from);
+                    for (found, wanted) in found.into_iter().zip([wanted_v, true_w - 0.1 * wanted_v, true_w])
+                    {
+                        // five roundings of numbers below 2
+                        let bound = 10.0 * f64::from(f32::EPSILON);
+                        assert!((found - wanted).abs() <= bound, "{set:?} {length}: {found} {wanted}");
+                    }
+                    wanted_products[0] += w * w;
+                    wanted_products[1] += w * v;
+                    wanted_products[2] += v * v;
+                }
+                assert_eq!((new_w[0], new_v[0], combined[0]), (w[0], v[0], 0.0), "{set:?}: outside");
+                let bound = (length as f64 + 2.0) * f64::from(f32::EPSILON) * (length as f64).max(1.0);
+                for (found, wanted) in products_with(set, &w[1..], &v[1..]).iter().zip(wanted_products) {
+                    assert!(
+                        (f64::from(*found) - wanted).abs() <= bound,
+                        "{set:?} {length}: {found} {wanted}"
+                    );
                 }
             }
         }

@@ -116,7 +116,8 @@ impl DataConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// `small-cnn`, `iresnet18`, `iresnet34`, `iresnet50`, `resnet18`, `resnet34`, `resnet50`, `mlp`, `linear` or `identity`.
+    /// `small-cnn`, `iresnet18`, `iresnet34`, `iresnet50`, `iresnet100`, `iresnet200`, `resnet18`, `resnet34`, `resnet50`, `resnet101`,
+    /// `resnet152`, `mlp`, `linear` or `identity`.
     pub backbone: BackboneName,
     /// Numbers in an embedding, 1 to 65536; 2 and 3 give the figure on the circle or sphere.
     pub embedding: usize,
@@ -180,11 +181,20 @@ pub struct HeadSection {
     pub threshold: Option<f64>,
     /// `f32`, or `bf16` for half the memory: in what numbers the class centres are kept.
     pub centres: CentrePrecision,
+    /// MiB of scores that a `dense` step keeps rather than compute them again; see [`widemargin_head::HeadConfig::kept_scores_mib`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_scores_mib: Option<usize>,
 }
 
 impl Default for HeadSection {
     fn default() -> Self {
-        Self { mode: HeadModeName::Auto, rate: 0.1, threshold: None, centres: CentrePrecision::F32 }
+        Self {
+            mode: HeadModeName::Auto,
+            rate: 0.1,
+            threshold: None,
+            centres: CentrePrecision::F32,
+            kept_scores_mib: None,
+        }
     }
 }
 

@@ -124,6 +124,7 @@ impl Trainer {
             optimiser: optimiser(config, true),
             mode: config.head.head_mode(),
             centres: config.head.centres,
+            kept_scores_mib: config.head.kept_scores_mib,
             seed: seed ^ 0x6865_6164,
             ..HeadConfig::default()
         };

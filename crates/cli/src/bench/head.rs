@@ -38,6 +38,9 @@ pub(crate) struct BenchHead {
     /// In what numbers the class centres are kept.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     centres: Precision,
+    /// MiB of scores that the dense mode may keep between its passes [default: 256, or a quarter of the centres].
+    #[arg(long, value_name = "MIB")]
+    kept_scores_mib: Option<usize>,
     /// Random features, as at the start of training, or features at a cosine of 0.7 to their own class centre.
     #[arg(long, value_enum, default_value_t = Regime::Random)]
     regime: Regime,
@@ -103,7 +106,13 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
         Precision::F32 => CentrePrecision::F32,
         Precision::Bf16 => CentrePrecision::Bf16,
     };
-    let config = HeadConfig { optimiser, mode, centres, ..HeadConfig::default() };
+    let config = HeadConfig {
+        optimiser,
+        mode,
+        centres,
+        kept_scores_mib: arguments.kept_scores_mib,
+        ..HeadConfig::default()
+    };
     let (batch, dim) = (arguments.batch, arguments.dim);
     let mut head = Head::new(arguments.classes, dim, objective.clone(), config)?;
     let mut random = ChaCha8Rng::seed_from_u64(1);

@@ -37,6 +37,9 @@ use crate::{HeadError, OptimiserConfig};
 /// Panels of a chunk: 1024 rows, or nearly so where classes have several.
 pub(crate) const CHUNK_PANELS: usize = 64;
 
+/// Rows that are asked for before they are needed: they lie here and there, and memory takes longer to answer than a row to be worked on.
+const ROWS_AHEAD: usize = 2;
+
 /// Share of the competitors' sum from which a class is kept for certain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Threshold {
@@ -66,16 +69,26 @@ const THRESHOLDS: [i32; 2] = [-14, -7];
 /// feature, in units of the push, is off by the root of the sum of these; its own length is at least the sine of the angle to the
 /// own centre. The gradient of the centres has the same two parts.
 ///
-/// `exponentials` are some classes' and `times` is how many classes each stands for; `sum` is that of all.
-fn threshold_of(exponentials: &[f64], times: f64, sum: f64, target_cosine: f64) -> f64 {
+/// `exponentials` are some classes' and `times` is how many classes each stands for; `sum` is that of all. They are left as their
+/// shares of it.
+fn threshold_of(exponentials: &mut [f32], times: f64, sum: f64, target_cosine: f64) -> f64 {
     let sine_square = (1.0 - target_cosine * target_cosine).max(0.05);
     let wanted = WANTED_ERROR * WANTED_ERROR * sine_square;
+    let factor = (1.0 / sum) as f32;
+    for exponential in exponentials.iter_mut() {
+        *exponential *= factor;
+    }
+    let shares = &*exponentials;
     let variance = |tau: f64| {
-        let of = |exponential: &f64| {
-            let share = exponential / sum;
-            share * (tau - share).max(0.0)
-        };
-        times * exponentials.iter().map(of).sum::<f64>()
+        let tau = tau as f32;
+        // eight sums at once, so that the loop vectorises
+        let mut sums = [0.0_f32; 8];
+        for shares in shares.chunks(sums.len()) {
+            for (sum, share) in sums.iter_mut().zip(shares) {
+                *sum += share * (tau - share).max(0.0);
+            }
+        }
+        times * sums.iter().map(|&sum| f64::from(sum)).sum::<f64>()
     };
     let tau = |half_steps: i32| 2.0_f64.powf(f64::from(half_steps) / 2.0);
     let (mut low, mut high) = (2 * THRESHOLDS[0], 2 * THRESHOLDS[1]);

@@ -1,6 +1,7 @@
 //! The forward pass: score all classes roughly, keep a few, score those exactly.
 
 use rayon::prelude::*;
+use widemargin_kernels::exponential::{Line, weights};
 use widemargin_kernels::screening::{BLOCK, PANEL, Panels, Precision, Probes};
 use widemargin_kernels::sieve::{Kept, Sieve, sift};
 use widemargin_kernels::vector::{add_scaled, dot};
@@ -10,7 +11,7 @@ use widemargin_objective::{
 
 use super::entries::{ChunkEntries, Entry, Own, RowGradient, Touched};
 use super::several::{counts, keep_nearest, live_step, panels_of_chunk};
-use super::{Screen, Threshold, threshold_of};
+use super::{ROWS_AHEAD, Screen, Threshold, length, threshold_of};
 use crate::batch::{Active, Batch, Targets};
 use crate::forward::{CentreGradient, add_norm_losses, by_features};
 use crate::storage::mixed;
@@ -329,18 +330,17 @@ impl Screened<'_> {
                     }
                     let centre = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     let centre = if centre.is_finite() { f64::from(centre) } else { 0.0 };
-                    let of = |&cosine: &f32| (sharpness * (f64::from(cosine) - centre)).exp();
-                    let exponentials: Vec<f64> = cosines.iter().map(of).collect();
-                    let sum: f64 = exponentials.iter().sum();
-                    // a few that stand out say little of the classes that were not probed
-                    let usual: f64 = exponentials.iter().map(|exponential| exponential.min(sum / 8.0)).sum();
                     let times = self.centres.classes() as f64 / cosines.len().max(1) as f64;
+                    weights(cosines, Line { slope: sharpness as f32, centre: centre as f32 }, 1.0);
+                    let exponentials = cosines;
+                    let sum: f64 = exponentials.iter().map(|&exponential| f64::from(exponential)).sum();
+                    // a few that stand out say little of the classes that were not probed
+                    let bound = (sum / 8.0) as f32;
+                    let usual: f64 = exponentials.iter().map(|&one| f64::from(one.min(bound))).sum();
                     let all = (usual * times).max(sum).max(f64::from(f32::MIN_POSITIVE));
                     let threshold = match self.screen.threshold {
                         Threshold::Fixed(threshold) => threshold,
-                        Threshold::BySample => {
-                            threshold_of(&exponentials, times, all, target_cosines[sample])
-                        }
+                        Threshold::BySample => threshold_of(exponentials, times, all, target_cosines[sample]),
                     };
                     Ok(Frame { sharpness, centre, threshold, step: threshold * all, own })
                 },
@@ -513,21 +513,28 @@ impl Screened<'_> {
             *place += 1;
         }
         let mut out = ChunkEntries { rows: Vec::new(), entries: Vec::with_capacity(kept.len()) };
-        let (mut units, mut norms) = (vec![0.0; each * dim], vec![0.0; each]);
+        // A class's rows as they are kept, their lengths, and what makes unit vectors of them.
+        let (mut rows, mut norms, mut inverses) = (vec![0.0; each * dim], vec![0.0; each], vec![0.0; each]);
         // The entries of each of a class's rows.
         let mut of_rows = vec![Vec::new(); each];
-        for at in (0..classes).filter(|&at| ends[at] < ends[at + 1]) {
+        let touched: Vec<usize> = (0..classes).filter(|&at| ends[at] < ends[at + 1]).collect();
+        for (turn, &at) in touched.iter().enumerate() {
+            if let Some(&soon) = touched.get(turn + ROWS_AHEAD) {
+                (0..each).for_each(|number| self.centres.prefetch((first + soon) * each + number));
+            }
             let class = first + at;
-            for (number, unit) in units.chunks_exact_mut(dim).enumerate() {
-                norms[number] = self.centres.unit(class * each + number, unit) as f32;
+            for (number, row) in rows.chunks_exact_mut(dim).enumerate() {
+                self.centres.row(class * each + number, row);
+                norms[number] = length(row);
+                inverses[number] = if norms[number] > 0.0 { norms[number].recip() } else { 0.0 };
             }
             for &place in &order[ends[at] as usize..ends[at + 1] as usize] {
                 let Kept { sample, exponential, stands_for, .. } = kept[place as usize];
                 let (frame, sums) = (&frames[sample as usize], &mut sums[sample as usize]);
                 let at = sample as usize * dim;
                 let (mut cosine, mut nearest) = (f32::NEG_INFINITY, 0);
-                for (number, unit) in units.chunks_exact(dim).enumerate() {
-                    let here = dot(unit, &batch.units[at..at + dim]);
+                for (number, row) in rows.chunks_exact(dim).enumerate() {
+                    let here = dot(row, &batch.units[at..at + dim]) * inverses[number];
                     if here > cosine {
                         (cosine, nearest) = (here, number);
                     }
@@ -541,8 +548,8 @@ impl Screened<'_> {
                 if cosine > sums.nearest.0 {
                     sums.nearest = (cosine, class as u32);
                 }
-                let unit = &units[nearest * dim..(nearest + 1) * dim];
-                add_scaled(&mut pulls[at..at + dim], weight as f32, unit);
+                let row = &rows[nearest * dim..(nearest + 1) * dim];
+                add_scaled(&mut pulls[at..at + dim], weight as f32 * inverses[nearest], row);
                 of_rows[nearest].push(Entry { sample, weight: weight as f32, cosine });
             }
             for (number, entries) in of_rows.iter_mut().enumerate().filter(|(_, entries)| !entries.is_empty())

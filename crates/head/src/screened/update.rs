@@ -1,12 +1,16 @@
 //! The step of the optimiser on the rows that a batch touched.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use widemargin_kernels::screening::{PANEL, PanelMut};
+use widemargin_kernels::vector::{MomentumStep, prefetch};
 
-use super::entries::project;
-use super::{RowGradient, Screen, length};
+use super::entries::{RowParts, project};
+use super::{ROWS_AHEAD, RowGradient, Screen, length};
 use crate::Optimiser;
-use crate::lazy::{NOTICEABLE, OLDEST, remaining};
+use crate::lazy::{Motion, NOTICEABLE, OLDEST, remaining};
+use crate::optimiser::Rule;
 use crate::storage::{Storage, ValuesMut};
 
 /// One chunk of everything that a step changes.
@@ -16,6 +20,70 @@ struct Chunk<'a, 'b> {
     panels: &'a mut [PanelMut<'b>],
     ages: &'a mut [u32],
     active: &'a mut [bool],
+}
+
+impl Chunk<'_, '_> {
+    /// The places that a step visits, with what pulls at them; all others are one more step behind. `first` is the row at the first place.
+    fn moved<'c>(&mut self, first: usize, parts: &'c [RowParts]) -> Vec<(usize, Option<&'c RowParts>)> {
+        let mut parts = parts.iter().peekable();
+        let mut moved = Vec::with_capacity(self.ages.len());
+        for (place, (age, active)) in self.ages.iter_mut().zip(&*self.active).enumerate() {
+            let found = parts.next_if(|parts| parts.row == first + place);
+            if found.is_some() || *active || *age + 1 >= OLDEST {
+                moved.push((place, found));
+            } else {
+                *age += 1;
+            }
+        }
+        moved
+    }
+
+    /// Asks for a row that is soon to be moved.
+    fn prefetch(&self, range: Range<usize>) {
+        self.centres.prefetch(range.clone());
+        self.memory.iter().for_each(|values| prefetch(&values[range.clone()]));
+    }
+}
+
+/// What there is to know of a row's gradient beside the sum of what pulls at it.
+#[derive(Clone, Copy)]
+struct Pull {
+    /// The sum's component along the row's direction.
+    along: f32,
+    /// Length of the row at its true place.
+    norm: f32,
+}
+
+/// Brings a row to its true place and makes a step from there. Without a pull the sum means nothing.
+fn step_row(
+    rule: Rule,
+    motion: Motion,
+    pull: Option<Pull>,
+    values: &mut [f32],
+    sum: &mut [f32],
+    memory: &mut [&mut [f32]],
+) {
+    let pull = pull.filter(|pull| pull.norm > 0.0);
+    if pull.is_none() {
+        sum.fill(0.0);
+    }
+    if let (Rule::Sgd { factor, rate, momentum, decay }, Motion::Sgd(motion), [velocity]) =
+        (rule, motion, &mut *memory)
+    {
+        // the gradient is linear in the sum and in the row itself, and so is all the rest
+        let (pull, own) = pull.map_or((0.0, 0.0), |Pull { along, norm }| {
+            let inverse = norm.recip();
+            (factor * inverse, -factor * along * inverse * inverse)
+        });
+        let motion = motion.map(|row| row.map(|entry| entry as f32));
+        MomentumStep { motion, pull, own: own + decay, momentum, rate }.apply(values, velocity, sum);
+        return;
+    }
+    motion.apply(values, memory);
+    if let Some(Pull { along, norm }) = pull {
+        project(sum, along, values, norm);
+    }
+    rule.apply(values, sum, memory);
 }
 
 impl Screen {
@@ -54,42 +122,33 @@ impl Screen {
         chunks.into_par_iter().enumerate().for_each(|(index, mut chunk)| {
             let (mut sum, mut wide) = (vec![0.0; dim], Vec::new());
             let parts = gradient.rows(index);
-            let mut parts = parts.iter().peekable();
-            for place in 0..chunk.ages.len() {
-                let row = index * rows + place;
-                let found = parts.next_if(|parts| parts.row == row);
-                let due = chunk.active[place] || chunk.ages[place] + 1 >= OLDEST;
-                if found.is_none() && !due {
-                    chunk.ages[place] += 1;
-                    continue;
+            let moved = chunk.moved(index * rows, &parts);
+            for (turn, &(place, found)) in moved.iter().enumerate() {
+                if let Some(&(soon, _)) = moved.get(turn + ROWS_AHEAD) {
+                    chunk.prefetch(soon * dim..(soon + 1) * dim);
+                    if turn == 0 || soon / PANEL > moved[turn + ROWS_AHEAD - 1].0 / PANEL {
+                        chunk.panels[soon / PANEL].prefetch();
+                    }
                 }
                 let range = place * dim..(place + 1) * dim;
                 let mut memory: Vec<&mut [f32]> =
                     chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
-                let (age, panels) = (&mut chunk.ages[place], &mut chunk.panels);
-                chunk.centres.change(range.clone(), noise ^ row as u64, &mut wide, |values| {
-                    if *age > 0 {
-                        motions[*age as usize].apply(values, &mut memory);
-                        *age = 0;
-                    }
-                    match found {
-                        Some(parts) => {
-                            let along = gradient.add_up(index, parts, &mut sum);
-                            project(&mut sum, along, values, parts.norm);
-                        }
-                        None => sum.fill(0.0),
-                    }
-                    rule.apply(values, &sum, &mut memory);
-                });
-                // as it is kept, which is what a restored head sees
-                let norm = chunk.centres.look(range, &mut wide, |values| {
-                    let norm = length(values);
-                    panels[place / PANEL].set(place % PANEL, values, norm);
-                    norm
+                let along = found.map(|parts| gradient.add_up(index, parts, &mut sum));
+                let pull = found.zip(along).map(|(parts, along)| Pull { along, norm: parts.norm });
+                let motion = motions[std::mem::take(&mut chunk.ages[place]) as usize];
+                let noise = noise ^ (index * rows + place) as u64;
+                chunk.centres.change(range.clone(), noise, &mut wide, |values| {
+                    step_row(rule, motion, pull, values, &mut sum, &mut memory);
                 });
                 let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
-                let ahead = remaining(config, learning_rate, &memory);
-                chunk.active[place] = norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm);
+                // as it is kept, which is what a restored head sees
+                let panel = &mut chunk.panels[place / PANEL];
+                chunk.active[place] = chunk.centres.look(range, &mut wide, |values| {
+                    let norm = length(values);
+                    panel.set(place % PANEL, values, norm);
+                    let ahead = remaining(config, learning_rate, values, &memory);
+                    norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm)
+                });
             }
         });
         optimiser.count_step();

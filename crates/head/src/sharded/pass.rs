@@ -224,7 +224,7 @@ impl<C: Communicator> ShardedHead<C> {
         let centres = self.local.scored();
         let batch = Batch::new(features, centres.score);
         let (FirstPass { outcomes, points, targets, scored }, own) =
-            self.first_pass(&batch, features, labels, centres.scores_kept())?;
+            self.first_pass(&batch, features, labels, centres.kept_scores)?;
         let HeadEvaluation { loss, losses, diagnostics } = Centres::summary(&outcomes, &targets);
 
         let (mut gradient, mut grad_features) =

@@ -42,6 +42,27 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     }
 }
 
+/// Scores that are computed again are the same scores: only time and memory depend on how many are kept.
+#[test]
+fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
+    let (batch, classes, dim) = (512, 2000, 17);
+    let features = values(batch * dim, 1);
+    let labels = labels(batch, classes, 2);
+    for objective in class_objectives(classes).into_iter().take(6) {
+        let run = |kept_scores_mib| {
+            let config = HeadConfig { mode: HeadMode::Dense, kept_scores_mib, ..HeadConfig::default() };
+            let mut head = Head::new(classes, dim, objective.clone(), config).expect("in range");
+            let step = head.step(view(&features, batch, dim), &labels, 0.1).expect("finite inputs");
+            (step.loss.to_bits(), bits(&step.grad_features), bits(&head.centres()))
+        };
+        let all = run(None);
+        // none, and of the four MiB of scores one
+        for kept in [0, 1] {
+            assert!(run(Some(kept)) == all, "{objective}: {kept} MiB");
+        }
+    }
+}
+
 #[test]
 fn a_restored_head_goes_on_to_the_same_bits() {
     let (batch, classes, dim) = (6, 5, 4);

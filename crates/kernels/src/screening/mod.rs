@@ -26,6 +26,10 @@ mod x86;
 pub use reach::{Bar, reach};
 use tile::{Kernel, Tile};
 
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{InstructionSet, detected};
+use crate::vector::prefetch;
+
 /// Classes side by side in a panel.
 pub const PANEL: usize = 16;
 /// Samples side by side in a block of probes.
@@ -77,7 +81,24 @@ fn padded(dim: usize) -> usize {
 
 /// The quantised numbers of a row go to `put(group, four numbers)`, the last group filled up with 0; the step between
 /// neighbours is returned.
-fn quantise(row: &[f32], precision: Precision, mut put: impl FnMut(usize, [i8; 4])) -> f32 {
+fn quantise(row: &[f32], precision: Precision, put: impl FnMut(usize, [i8; 4])) -> f32 {
+    #[cfg(target_arch = "x86_64")]
+    if detected() >= InstructionSet::Avx2 {
+        // SAFETY: this processor has it.
+        return unsafe { quantise_avx2(row, precision, put) };
+    }
+    quantise_here(row, precision, put)
+}
+
+/// The same integers, eight values at a time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn quantise_avx2(row: &[f32], precision: Precision, put: impl FnMut(usize, [i8; 4])) -> f32 {
+    quantise_here(row, precision, put)
+}
+
+#[inline(always)]
+fn quantise_here(row: &[f32], precision: Precision, mut put: impl FnMut(usize, [i8; 4])) -> f32 {
     // eight maxima, so that the loop vectorises
     let mut lanes = [0.0_f32; 8];
     let chunks = row.chunks_exact(8);
@@ -339,6 +360,11 @@ pub struct PanelMut<'a> {
 }
 
 impl PanelMut<'_> {
+    /// Asks for a panel of which a class is soon to be quantised.
+    pub fn prefetch(&self) {
+        prefetch(self.values);
+    }
+
     /// Quantises the class at a place of the panel: the row divided by its `norm`, above 0, or nothing for a norm of 0.
     ///
     /// # Panics

@@ -41,6 +41,22 @@ fn twin(x: &[f32], w: &[f32], precision: Precision) -> i32 {
 }
 
 #[test]
+fn rows_are_quantised_alike_whatever_the_processor() {
+    for dim in [1, 3, 7, 8, 63, 64, 65, 512, 515] {
+        for precision in [Precision::Seven, Precision::Eight] {
+            let row = &rows(1, dim + 1, dim as u32)[1..];
+            let (mut found, mut wanted) = (Vec::new(), Vec::new());
+            let steps = [
+                quantise(row, precision, |group, numbers| found.push((group, numbers))),
+                quantise_here(row, precision, |group, numbers| wanted.push((group, numbers))),
+            ];
+            assert_eq!(steps[0].to_bits(), steps[1].to_bits(), "{dim}");
+            assert_eq!(found, wanted, "{dim}");
+        }
+    }
+}
+
+#[test]
 fn every_kernel_gives_the_integers_of_the_plain_twin() {
     // the last six fill whole tiles of 16 and 32, with and without a rest of samples and panels
     let sizes = [(1, 1, 1), (3, 17, 7), (4, 16, 8), (5, 33, 20), (9, 40, 65), (2, 5, 512)];
