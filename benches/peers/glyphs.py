@@ -56,8 +56,9 @@ PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 
 
 def program(*arguments):
-    """Standard output of `widemargin`."""
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False)
+    """Standard output of `widemargin`, which runs without what is preloaded for PyTorch."""
+    own = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "MALLOC_CONF")}
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, env=own)
     if done.returncode != 0:
         sys.exit(f"{PROGRAM} {' '.join(map(str, arguments))}\n{done.stderr}")
     return done.stdout

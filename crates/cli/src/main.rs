@@ -66,6 +66,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    widemargin_kernels::pages::keep_freed_pages();
     let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),

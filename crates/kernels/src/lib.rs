@@ -2,7 +2,7 @@
 //!
 //! Everything here works on plain slices of `f32` in row-major order and knows nothing of tensors, gradients'
 //! bookkeeping or training. This is the only crate of the workspace in which `unsafe` is allowed; it stays inside
-//! [`convolution`]'s register tiles, [`exponential`], [`screening`], [`sieve`], [`vector`] and `simd`, each behind a safe function that has checked the sizes first.
+//! [`convolution`]'s register tiles, [`exponential`], [`screening`], [`sieve`], [`vector`], [`pages`] and `simd`, each behind a safe function that has checked the sizes first.
 //!
 //! Two rules hold for every function:
 //! - the instruction set is chosen at run time, never at compile time: AVX-512, AVX2 with FMA, NEON, or portable code, and
@@ -14,6 +14,7 @@ pub mod batch_norm;
 pub mod convolution;
 pub mod exponential;
 pub mod matrix;
+pub mod pages;
 mod plane;
 pub mod pooling;
 pub mod screening;
