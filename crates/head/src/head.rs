@@ -235,8 +235,8 @@ impl Head {
         self.apply_to_centres(pending, learning_rate, clip_factor).map(|_| ())
     }
 
-    /// [`Head::apply`] without clipping, and the norm of the gradient ([`Head::gradient_norm`]): for a dense head, which multiplies
-    /// its gradient out on the way, at no cost.
+    /// [`Head::apply`] without clipping, and the norm of the gradient ([`Head::gradient_norm`]): at no cost for a dense or screened head,
+    /// whose step meets it on its way.
     ///
     /// # Errors
     /// Those of [`Head::apply`]. Nothing has moved then.
@@ -246,14 +246,14 @@ impl Head {
         learning_rate: f64,
     ) -> Result<f64, HeadError> {
         let known = match &pending.gradient {
-            CentreGradient::Dense(_) => None,
-            CentreGradient::Rows(_) | CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
+            CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
+            CentreGradient::Dense(_) | CentreGradient::Rows(_) => None,
         };
-        let found = self.apply_to_centres(pending, learning_rate, 1.0)?;
-        Ok(known.or(found).unwrap_or_default())
+        let met = self.apply_to_centres(pending, learning_rate, 1.0)?;
+        Ok(known.or(met).unwrap_or_default())
     }
 
-    /// [`Head::apply`], and the gradient's norm where it costs nothing to know.
+    /// [`Head::apply`], and the gradient's norm where the step meets it.
     fn apply_to_centres(
         &mut self,
         pending: PendingUpdate,
@@ -274,22 +274,23 @@ impl Head {
         let noise = mixed(self.config.seed ^ mixed(self.steps()));
         let (shape, rates) = (self.scored().into(), [learning_rate, clip_factor]);
         let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
-        match (gradient, &mut self.screen) {
+        let met = match (gradient, &mut self.screen) {
             (CentreGradient::Dense(gradient), None) => {
                 let norm = dense::step(&gradient, shape, centres, optimiser, rates, noise);
                 self.spare.put(gradient.into_buffers());
-                return Ok(Some(norm));
+                Some(norm)
             }
             (CentreGradient::Drawn(drawn), None) => {
                 sampled::step(optimiser, centres, &drawn, rates, noise);
+                None
             }
             (CentreGradient::Rows(rows), Some(screen)) => {
                 let sharpness = self.objective.score().scale();
-                screen.step(optimiser, centres, &rows, rates, sharpness, noise);
+                Some(screen.step(optimiser, centres, &rows, rates, sharpness, noise))
             }
             _ => unreachable!("check_pending compares the kinds"),
-        }
-        Ok(None)
+        };
+        Ok(met)
     }
 
     /// Whether a pending update is one of this head at its present step.

@@ -127,11 +127,8 @@ impl RowGradient {
         let squares = |chunk: usize| {
             let mut sum = vec![0.0; self.dim];
             let of_row = |parts: &RowParts| {
-                let along = f64::from(self.add_up(chunk, parts, &mut sum));
-                let norm = f64::from(parts.norm);
-                // what is left when the part along the row is taken away
-                let square = (f64::from(dot(&sum, &sum)) - along * along).max(0.0);
-                if norm > 0.0 { square / (norm * norm) } else { 0.0 }
+                let along = self.add_up(chunk, parts, &mut sum);
+                square(&sum, along, parts.norm)
             };
             self.rows(chunk).iter().map(of_row).sum::<f64>()
         };
@@ -151,6 +148,13 @@ impl RowGradient {
         });
         out
     }
+}
+
+/// Square of the length of a row's gradient: of what is left of the sum when the part along the row is taken away.
+pub(crate) fn square(sum: &[f32], along: f32, norm: f32) -> f64 {
+    let [along, norm] = [along, norm].map(f64::from);
+    let across = (f64::from(dot(sum, sum)) - along * along).max(0.0);
+    if norm > 0.0 { across / (norm * norm) } else { 0.0 }
 }
 
 /// Takes a row's gradient through the division by its norm, the part along its direction being known.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use widemargin_kernels::screening::{PANEL, PanelMut};
 use widemargin_kernels::vector::{MomentumStep, prefetch};
 
-use super::entries::{RowParts, project};
+use super::entries::{RowParts, project, square};
 use super::{ROWS_AHEAD, RowGradient, Screen, length};
 use crate::Optimiser;
 use crate::lazy::{Motion, NOTICEABLE, OLDEST, remaining};
@@ -90,7 +90,8 @@ impl Screen {
     /// One step of the optimiser: the rows with a gradient, the active ones and the oldest are moved and quantised anew, all
     /// others are one more step behind.
     ///
-    /// `sharpness` is the largest factor on a cosine in an exponent; `noise` is what centres are rounded by, where they are.
+    /// `sharpness` is the largest factor on a cosine in an exponent; `noise` is what centres are rounded by, where they are. Returns the
+    /// norm of the gradient.
     pub(crate) fn step(
         &mut self,
         optimiser: &mut Optimiser,
@@ -99,7 +100,7 @@ impl Screen {
         [learning_rate, clip_factor]: [f64; 2],
         sharpness: f64,
         noise: u64,
-    ) {
+    ) -> f64 {
         let (dim, rows) = (gradient.dim, gradient.chunk);
         let rule = optimiser.next_rule(learning_rate, clip_factor);
         let config = optimiser.config();
@@ -119,8 +120,8 @@ impl Screen {
                 active,
             })
             .collect();
-        chunks.into_par_iter().enumerate().for_each(|(index, mut chunk)| {
-            let (mut sum, mut wide) = (vec![0.0; dim], Vec::new());
+        let move_chunk = |(index, mut chunk): (usize, Chunk<'_, '_>)| {
+            let (mut sum, mut wide, mut squares) = (vec![0.0; dim], Vec::new(), 0.0);
             let parts = gradient.rows(index);
             let moved = chunk.moved(index * rows, &parts);
             for (turn, &(place, found)) in moved.iter().enumerate() {
@@ -135,6 +136,7 @@ impl Screen {
                     chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
                 let along = found.map(|parts| gradient.add_up(index, parts, &mut sum));
                 let pull = found.zip(along).map(|(parts, along)| Pull { along, norm: parts.norm });
+                squares += pull.map_or(0.0, |Pull { along, norm }| square(&sum, along, norm));
                 let motion = motions[std::mem::take(&mut chunk.ages[place]) as usize];
                 let noise = noise ^ (index * rows + place) as u64;
                 chunk.centres.change(range.clone(), noise, &mut wide, |values| {
@@ -150,8 +152,11 @@ impl Screen {
                     norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm)
                 });
             }
-        });
+            squares
+        };
+        let squares: Vec<f64> = chunks.into_par_iter().enumerate().map(move_chunk).collect();
         optimiser.count_step();
         self.lazy.push_rate(optimiser.steps(), learning_rate);
+        squares.iter().sum::<f64>().sqrt()
     }
 }

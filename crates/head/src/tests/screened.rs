@@ -78,8 +78,14 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
         assert!((a.effective_competitors / b.effective_competitors - 1.0).abs() < 1e-3, "{a:?} {b:?}");
         assert_eq!((a.accuracy, a.margin_met), (b.accuracy, b.margin_met));
         assert!(found.screening.expect("screened").left_out < 1e-6);
-        dense.apply(wanted.pending, 0.5, 0.7).expect("in range");
-        screened.apply(found.pending, 0.5, 0.7).expect("in range");
+        if step % 2 == 0 {
+            dense.apply(wanted.pending, 0.5, 0.7).expect("in range");
+            screened.apply(found.pending, 0.5, 0.7).expect("in range");
+        } else {
+            let met = screened.apply_and_measure(found.pending, 0.5).expect("in range");
+            assert!((met / norms.0 - 1.0).abs() < 1e-6, "met on the way {met}, worked out before {}", norms.0);
+            dense.apply(wanted.pending, 0.5, 1.0).expect("in range");
+        }
     }
     let error = relative_error(&screened.settled_centres(), &dense.centres());
     assert!(error < 1e-5, "{error}");
