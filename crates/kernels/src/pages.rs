@@ -32,6 +32,11 @@ mod tests {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn a_freed_block_costs_no_new_pages() {
         keep_freed_pages();
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        if ["vgpreload", "jemalloc", "mimalloc"].iter().any(|other| maps.contains(other)) {
+            // the promise is about glibc's allocator, and another one has been put before it
+            return;
+        }
         let faults = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux has it");
             // the name in brackets may hold anything; minor faults are the eighth number behind it
