@@ -130,7 +130,9 @@ def train_widemargin(name, chosen, seed, work):
         text = file.read()
     with open(config, "w", encoding="utf-8") as file:
         file.write(text + "\n" + OBJECTIVES[name])
-    if not os.path.exists(os.path.join(run, "report.json")):
+    if os.path.exists(run) and not os.path.exists(os.path.join(run, "report.json")):
+        program("train", "--resume", run)
+    elif not os.path.exists(run):
         program("train", "--data", chosen.data, "--config", config, "--seed", seed, "--epochs", chosen.epochs, "--out", run)
     with open(os.path.join(run, "report.json"), encoding="utf-8") as file:
         report = json.load(file)

@@ -24,12 +24,11 @@ pub fn keep_freed_pages() {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn a_freed_block_costs_no_new_pages() {
         keep_freed_pages();
         let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
