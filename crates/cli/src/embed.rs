@@ -1,26 +1,28 @@
 //! `widemargin embed`: a trained model's embeddings of many pictures, or of a table, as one file.
 //!
 //! The numbers go to `OUT.partial` as they are computed, as those of a `.npy` whatever the format, and beside it lies what it is made of
-//! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew. When it is whole the
-//! file takes its name or, in another format, is written from it (`output.rs`).
+//! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew (`unfinished.rs`). When
+//! it is whole the file takes its name or, in another format, is written from it (`output.rs`).
 
 mod output;
+mod unfinished;
 
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use output::MadeBy;
+use output::{Known, MadeBy};
 pub(crate) use output::{identity, made_by, names_beside};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+use unfinished::{Claim, Made, Unfinished, changed_since};
 use widemargin_data::{ClassFolder, Labelled, Listing, OpenOptions, PictureSet, Source, recognise};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
-use widemargin_tables::{About, Format, OpenTable, npy_header, open};
+use widemargin_tables::{About, Format, OpenTable, npy_header, open, read_labels};
 
 /// Samples that are embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -33,6 +35,9 @@ pub(crate) struct EmbedArguments {
     /// Folder of pictures of any depth, or one picture; a manifest (.csv or .parquet with a column `path`); .tar shards (a file, a
     /// pattern, a folder); IDX files; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
     input: PathBuf,
+    /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// Which folder of a deeper tree is the label: top, or deepest
     #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, default_value = "top")]
     class_folder: ClassFolder,
@@ -40,22 +45,10 @@ pub(crate) struct EmbedArguments {
     /// first]
     #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
     max_bad: Option<f64>,
-    /// The file to write: .parquet and .csv hold ids and labels; those of .npy and .safetensors go beside it, as .names.csv, and so does
-    /// whatever else came with pictures
+    /// The file to write: .parquet and .csv hold ids, labels, cameras, parts and groups; those of .npy and .safetensors go beside it, as
+    /// NAME.names.csv, and so does whatever else came with pictures
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-}
-
-/// What an unfinished file is made of.
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
-struct Made {
-    /// Bytes and checksum of the model's file.
-    model: (usize, u32),
-    input: PathBuf,
-    rows: usize,
-    dim: usize,
-    /// Checksum of the names of all pictures; of a table, of its length and the time of its last change.
-    samples: u32,
 }
 
 /// What is to be embedded, in order.
@@ -71,20 +64,22 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         Format::of(out).context("--out: wanted a name that ends in .npy, .safetensors, .csv or .parquet")?;
     ensure!(!out.exists(), "{}: exists already", out.display());
     let stop = interrupt::listen()?;
+    let _claim = Claim::take(out)?;
+    let unfinished = Unfinished::find(out);
+    if !unfinished.is_known() {
+        output::require_room_for_names(out, format)?;
+    }
     let model = Model::load(&arguments.model)?;
     let input = input(&model, arguments)?;
     let rows = input.rows();
+    input.known().require_room(out, format, unfinished.is_known())?;
     let made = made(arguments, &model, &input)?;
 
     let (partial, about) = (beside(out, ".partial"), beside(out, ".partial.json"));
     let header = npy_header(rows, model.dim());
-    let row_bytes = 4 * model.dim() as u64;
-    let known = std::fs::read(&about).ok().and_then(|bytes| serde_json::from_slice::<Made>(&bytes).ok());
-    let length = std::fs::metadata(&partial).map_or(0, |metadata| metadata.len());
-    let whole = length.saturating_sub(header.len() as u64) / row_bytes;
-    let done = if known.as_ref() == Some(&made) { whole.min(rows as u64) as usize } else { 0 };
-    let keep = if done > 0 { header.len() as u64 + done as u64 * row_bytes } else { 0 };
-    if length > 0 {
+    let done = unfinished.rows(&made, &header, |done, began| input.changed(arguments, done, began))?;
+    let keep = if done > 0 { (header.len() + 4 * done * model.dim()) as u64 } else { 0 };
+    if unfinished.length > 0 {
         truncate_to(&partial, keep)?;
     }
     let mut file = AppendFile::open(&partial)?;
@@ -112,7 +107,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         bar.set_position(at as u64);
     }
     let by = MadeBy { model: made.model, input: made.input, rows, dim: made.dim };
-    let names = output::finish(file, out, format, &input.about(), &input.extra_columns(), &by)?;
+    let names = output::finish(file, out, format, &input.known(), &by)?;
     // What is left of it has no more use, and no harm if it stays.
     let _ = std::fs::remove_file(&about);
     let mut said = std::io::stdout().lock();
@@ -124,20 +119,31 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
 
 fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     let path = arguments.input.as_path();
+    let labels = arguments.labels.as_deref();
     match model.description().takes {
         Takes::Vectors => {
-            let table = open(path)?;
+            let mut table = open(path)?;
             let (found, wanted) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == wanted,
                 "{}: rows of {found} numbers, wanted {wanted} as the model takes",
                 path.display()
             );
+            if let Some(beside) = labels {
+                require_no_labels(path, &table, beside)?;
+                table.set_labels(read_labels(beside)?, beside)?;
+            }
             Ok(Input::Table(Box::new(table)))
         }
-        Takes::Pictures => match recognise(path)? {
-            Source::Table => bail!("{}: a table of vectors, and the model takes pictures", path.display()),
-            Source::Idx => {
+        Takes::Pictures => match (recognise(path)?, labels) {
+            (Source::Table, _) => {
+                bail!("{}: a table of vectors, and the model takes pictures", path.display())
+            }
+            (_, Some(labels)) => bail!(
+                "--labels: found {}, wanted none: only a table of embeddings has its labels beside it",
+                labels.display()
+            ),
+            (Source::Idx, None) => {
                 let set = PictureSet::open(path, &OpenOptions::default())?;
                 let (found, wanted) = (set.shape(), model.description().shape());
                 ensure!(
@@ -147,7 +153,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 );
                 Ok(Input::Idx(Box::new(set)))
             }
-            Source::Folder | Source::Manifest | Source::Shards | Source::Picture => {
+            (Source::Folder | Source::Manifest | Source::Shards | Source::Picture, None) => {
                 let mut listing = Listing::open(path, arguments.class_folder)?;
                 if let Some(most) = arguments.max_bad {
                     for bad in listing.leave_out_bad(most)? {
@@ -155,6 +161,9 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                     }
                 } else if let Some(bad) = listing.bad().first() {
                     bail!("{}: {}", bad.path.display(), bad.reason);
+                }
+                for (column, what) in listing.columns_left_out() {
+                    eprintln!("left out the column `{column}` of {}: it holds {what}", path.display());
                 }
                 ensure!(
                     !listing.is_empty(),
@@ -164,6 +173,17 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             }
         },
     }
+}
+
+/// Refuses labels beside a table that has labels of its own.
+pub(crate) fn require_no_labels(path: &Path, table: &OpenTable, beside: &Path) -> anyhow::Result<()> {
+    ensure!(
+        table.about.labels.is_none(),
+        "--labels: found {}, wanted none: {} has labels of its own",
+        beside.display(),
+        path.display()
+    );
+    Ok(())
 }
 
 fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Result<Made> {
@@ -233,46 +253,83 @@ impl Input {
         }
     }
 
-    /// Ids, and labels where there are any.
-    fn about(&self) -> About {
-        let (ids, labels) = match self {
+    /// The first file of the first `done` samples that was changed at a time or later.
+    fn changed(
+        &self,
+        arguments: &EmbedArguments,
+        done: usize,
+        time: SystemTime,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        let first = |files: Vec<&Path>| -> anyhow::Result<Option<PathBuf>> {
+            let changed = files.par_iter().map(|file| changed_since(file, time));
+            let changed = changed.collect::<anyhow::Result<Vec<bool>>>()?;
+            let mut found = files.iter().zip(changed).filter(|(_, changed)| *changed);
+            Ok(found.next().map(|(file, _)| file.to_path_buf()))
+        };
+        match self {
+            Self::Pictures(listing) => {
+                let mut files: Vec<&Path> = (0..done).map(|picture| listing.file(picture)).collect();
+                // Pictures of a shard follow one another.
+                files.dedup();
+                first(files)
+            }
+            Self::Idx(_) => {
+                let folder = &arguments.input;
+                let reading = || format!("reading {}", folder.display());
+                let mut files = Vec::new();
+                for entry in std::fs::read_dir(folder).with_context(reading)? {
+                    let path = entry.with_context(reading)?.path();
+                    let is_pictures = |name: &str| {
+                        name.contains("images") && name.contains("idx3") && name.contains("ubyte")
+                    };
+                    if path.file_name().and_then(|name| name.to_str()).is_some_and(is_pictures) {
+                        files.push(path);
+                    }
+                }
+                files.sort();
+                first(files.iter().map(PathBuf::as_path).collect())
+            }
+            // The time of its last change is part of what the rows are made of.
+            Self::Table(_) => Ok(None),
+        }
+    }
+
+    /// Ids, labels where any sample has one, and what else came along: split, group, camera, and other columns of a manifest or of the JSON
+    /// of shards.
+    fn known(&self) -> Known<'_> {
+        match self {
             Self::Pictures(listing) => {
                 let all = 0..listing.len();
+                let labelled = all.clone().any(|picture| listing.label(picture).is_some());
                 let label = |picture| listing.label(picture).unwrap_or("").to_owned();
-                (
-                    all.clone().map(|picture| listing.id(picture).to_owned()).collect(),
-                    Some(all.map(label).collect()),
-                )
+                let about = About {
+                    ids: Some(all.clone().map(|picture| listing.id(picture).to_owned()).collect()),
+                    labels: labelled.then(|| all.clone().map(label).collect()),
+                    ..About::default()
+                };
+                let mut extra: Vec<_> = listing
+                    .extra_columns()
+                    .into_iter()
+                    .map(|name| (name, Vec::with_capacity(listing.len())))
+                    .collect();
+                for picture in all {
+                    let fields = listing.extra_fields(picture);
+                    extra.iter_mut().zip(fields).for_each(|(column, field)| column.1.push(field));
+                }
+                Known::new(about, extra)
             }
             Self::Idx(set) => {
                 let label = |label: &u32| set.class_names()[*label as usize].clone();
-                let ids = (0..set.len()).map(|sample| set.sample_id(sample)).collect();
-                (ids, Some(set.labels().iter().map(label).collect()))
+                let ids = Some((0..set.len()).map(|sample| set.sample_id(sample)).collect());
+                let labels = Some(set.labels().iter().map(label).collect());
+                Known::new(About { ids, labels, ..About::default() }, Vec::new())
             }
             Self::Table(table) => {
-                let numbers = || (0..table.rows.rows()).map(|row| row.to_string()).collect();
-                (table.about.ids.clone().unwrap_or_else(numbers), table.about.labels.clone())
+                let mut about = table.about.clone();
+                about.ids.get_or_insert_with(|| (0..table.rows.rows()).map(|row| row.to_string()).collect());
+                Known::new(about, Vec::new())
             }
-        };
-        About { ids: Some(ids), labels, ..About::default() }
-    }
-
-    /// What else is known of the samples, column by column: of pictures their part, group, other columns of a manifest or of the JSON of
-    /// shards.
-    fn extra_columns(&self) -> Vec<(&str, Vec<&str>)> {
-        let Self::Pictures(listing) = self else { return Vec::new() };
-        let mut columns: Vec<_> = listing
-            .extra_columns()
-            .into_iter()
-            .map(|name| (name, Vec::with_capacity(listing.len())))
-            .collect();
-        for picture in 0..listing.len() {
-            columns
-                .iter_mut()
-                .zip(listing.extra_fields(picture))
-                .for_each(|(column, field)| column.1.push(field));
         }
-        columns
     }
 }
 
@@ -281,4 +338,34 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(what);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
+    fn of_idx_files_those_with_the_pictures_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = EmbedArguments {
+            model: "run".into(),
+            input: folder.path().to_path_buf(),
+            labels: None,
+            class_folder: ClassFolder::default(),
+            max_bad: None,
+            out: "out.npy".into(),
+        };
+        let input = Input::Idx(Box::new(PictureSet::embedded()));
+        std::fs::write(folder.path().join("classes.txt"), "a").unwrap();
+        std::fs::write(folder.path().join("out.npy.partial"), "b").unwrap();
+        let begin = SystemTime::UNIX_EPOCH;
+        assert_eq!(input.changed(&arguments, 7, begin).unwrap(), None);
+        let pictures = folder.path().join("t10k-images.idx3-ubyte.gz");
+        std::fs::write(&pictures, "c").unwrap();
+        let late = SystemTime::now() + Duration::from_hours(1);
+        assert_eq!(input.changed(&arguments, 7, late).unwrap(), None);
+        assert_eq!(input.changed(&arguments, 7, begin).unwrap(), Some(pictures));
+    }
 }

@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "the tests write bad files on purpose")]
 
+#[path = "program/embedding.rs"]
+mod embedding;
 #[path = "program/evaluation.rs"]
 mod evaluation;
 #[path = "program/explain.rs"]
@@ -246,8 +248,13 @@ fn pictures_in_folders_train_and_bad_ones_are_told() {
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("99.png"), "skipped and listed");
 
+    // A class of which no picture can be read is none; with one it is trained on.
+    place.write("pictures/broken/0.png", &truncated);
     place.write("pictures/alone/0.png", &png(7, 0));
-    place.refused(&train(&["--out", "alone", "--max-bad", "5%"]), &["alone"]);
+    let output =
+        place.run(&train(&["--out", "alone", "--max-bad", "5%", "--unseen-classes", "class-1,class-4"]));
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("of 4 known classes"), "of six");
     picture_folder(&place, "single", 1, 5);
     place.refused(&["train", "--data", "single"], &["single"]);
     std::fs::create_dir(place.path().join("empty")).expect("a folder");

@@ -1,23 +1,25 @@
 //! `.parquet`: the columns of a `.csv`, or a column `embedding` of lists. Built with the feature `parquet` alone.
 //!
 //! Rows are read one by one, so memory is one row group and the matrix; sizes that a file claims are checked first ([`plausible`]). Pages may be uncompressed or compressed by snappy,
-//! gzip or LZ4; other codecs are refused with an error that names them.
+//! gzip, LZ4 or zstd; other codecs are refused with an error that names them.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit};
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::record::{Field, List, Row};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::{ColumnPath, Type};
 
-use super::about::Columns;
+use super::about::{Columns, Fields};
+use super::moments;
 use super::pairs::{Named, PairFile, truth};
 use super::plausible;
 use super::rows::read_exact_at;
@@ -25,6 +27,9 @@ use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory, T
 
 /// Longest footer that is read.
 const MOST_FOOTER: u64 = 1 << 28;
+
+/// The codecs that are built in, in words.
+const CODECS: &str = "snappy, gzip, LZ4 and zstd";
 
 /// Opens a file whose schema is [`plausible`].
 fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
@@ -51,13 +56,20 @@ fn open_whole(path: &Path) -> FileResult<SerializedFileReader<File>> {
     let length = file.metadata().map_err(unreadable)?.len();
     for group in reader.metadata().row_groups() {
         for column in group.columns() {
+            let codec = column.compression();
+            if let Compression::BROTLI(_) | Compression::LZO = codec {
+                let found = if codec == Compression::LZO { "LZO" } else { "brotli" }.to_owned();
+                let column = column.column_path().string();
+                return Err(FileProblem::Codec { column, found, known: CODECS }.at(path));
+            }
             let (start, count) = guarded(path, || Ok(column.byte_range()))?;
             if start.checked_add(count).is_none_or(|end| end > length) {
                 return Err(implausible(format!(
                     "a column of {count} bytes at {start} in a file of {length}"
                 )));
             }
-            plausible::pages(&part(&file, path, start, count)?).map_err(implausible)?;
+            let ratio = plausible::most_ratio(codec);
+            plausible::pages(&part(&file, path, start, count)?, ratio).map_err(implausible)?;
         }
     }
     Ok(reader)
@@ -148,6 +160,7 @@ fn rows_of(path: &Path) -> FileResult<(InMemory, About)> {
         )?;
         rows += 1;
     }
+    columns.finish(&mut about);
     if rows == 0 {
         return Err(FileProblem::Empty.at(path));
     }
@@ -167,24 +180,74 @@ pub(super) fn texts(path: &Path) -> FileResult<TextTable> {
 fn texts_of(path: &Path) -> FileResult<TextTable> {
     let reader = open_whole(path)?;
     let schema = reader.metadata().file_metadata().schema();
-    let kept: Vec<usize> =
-        (0..schema.get_fields().len()).filter(|&at| schema.get_fields()[at].is_primitive()).collect();
-    let all = column_names(&reader);
-    let columns = kept.iter().map(|&at| all[at].clone()).collect();
-    let mut rows = Vec::new();
-    for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
-        let record = record.map_err(|error| broken(&error, path))?;
-        let fields = fields(&record);
-        let wrong = Wrong { path, row: rows.len() };
-        let text = |&at: &usize| match fields[at] {
-            Field::Null => Ok(String::new()),
-            Field::Float(value) => Ok(value.to_string()),
-            Field::Double(value) => Ok(value.to_string()),
-            field => name(field).ok_or_else(|| wrong.cell(&all[at], field, "text or a number")),
-        };
-        rows.push(kept.iter().map(text).collect::<FileResult<Vec<String>>>()?);
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    for field in schema.get_fields() {
+        match without_text(field) {
+            None => kept.push(field.clone()),
+            Some(why) => left_out.push((field.name().to_owned(), why)),
+        }
     }
-    Ok(TextTable { columns, rows, lines: None })
+    if kept.is_empty() {
+        return Ok(TextTable { columns: Vec::new(), rows: Vec::new(), lines: None, left_out });
+    }
+    let in_billionths: Vec<bool> = kept.iter().map(|field| counts_billionths(field)).collect();
+    let mut columns: Vec<String> = kept.iter().map(|field| field.name().to_owned()).collect();
+    let failed = |error| broken(&error, path);
+    // What is left out is not read at all: lists may be long, and some types make the crate panic.
+    let projection = Type::group_type_builder(schema.name()).with_fields(kept).build().map_err(failed)?;
+    let (mut rows, mut not_texts) = (Vec::new(), vec![false; columns.len()]);
+    for record in reader.get_row_iter(Some(projection)).map_err(failed)? {
+        let record = record.map_err(failed)?;
+        let written = |(at, field): (usize, &Field)| {
+            text(field, in_billionths[at]).unwrap_or_else(|| {
+                not_texts[at] = true;
+                String::new()
+            })
+        };
+        rows.push(fields(&record).into_iter().enumerate().map(written).collect::<Vec<String>>());
+    }
+    for at in (0..columns.len()).rev().filter(|at| not_texts[*at]) {
+        left_out.push((columns.remove(at), "bytes that are no text"));
+        for row in rows.iter_mut() {
+            row.remove(at);
+        }
+    }
+    Ok(TextTable { columns, rows, lines: None, left_out })
+}
+
+/// What a column holds, in words, if that has no form as text.
+fn without_text(field: &Type) -> Option<&'static str> {
+    let info = field.get_basic_info();
+    if !field.is_primitive() || info.repetition() == Repetition::REPEATED {
+        return Some("lists or groups");
+    }
+    (info.converted_type() == ConvertedType::INTERVAL).then_some("intervals")
+}
+
+/// Whether whole numbers of a column are moments in billionths of a second, for which the crate has no kind of field.
+fn counts_billionths(field: &Type) -> bool {
+    let logical = field.get_basic_info().logical_type_ref();
+    matches!(logical, Some(LogicalType::Timestamp(stamp)) if matches!(stamp.unit, TimeUnit::NANOS))
+}
+
+/// A value as text, nothing for null; none if it has no such form.
+fn text(field: &Field, in_billionths: bool) -> Option<String> {
+    Some(match field {
+        Field::Null => String::new(),
+        Field::Float16(value) => value.to_string(),
+        Field::Float(value) => value.to_string(),
+        Field::Double(value) => value.to_string(),
+        // The crate ends one without places with a point.
+        Field::Decimal(_) => field.to_string().trim_end_matches('.').to_owned(),
+        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).ok()?.to_owned(),
+        Field::Date(days) => moments::day(i64::from(*days)),
+        Field::TimeMillis(value) => moments::time(i64::from(*value), 3),
+        Field::TimeMicros(value) => moments::time(*value, 6),
+        Field::TimestampMillis(value) => moments::moment(*value, 3),
+        Field::TimestampMicros(value) => moments::moment(*value, 6),
+        Field::Long(value) if in_billionths => moments::moment(*value, 9),
+        field => return name(field),
+    })
 }
 
 pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
@@ -223,7 +286,7 @@ fn pairs_of(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
     Ok(PairFile { pairs, folds: fold.map(|_| folds) })
 }
 
-/// Writes ids, labels and rows, a row group a block.
+/// Writes what is known of the rows, and the rows, a row group a block.
 pub(super) fn write(
     out: impl std::io::Write + Send,
     rows: &InMemory,
@@ -231,11 +294,12 @@ pub(super) fn write(
     block: usize,
 ) -> std::io::Result<()> {
     let failed = std::io::Error::other::<ParquetError>;
-    let names = [("id", &about.ids), ("label", &about.labels)];
-    let names: Vec<_> = names.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
-    let texts: Vec<String> =
-        names.iter().map(|(name, _)| format!("required binary {name} (UTF8); ")).collect();
-    let texts = texts.concat();
+    let columns = about.columns();
+    let texts = columns.iter().map(|column| match column.fields {
+        Fields::Texts(_) => format!("required binary {} (UTF8); ", column.name),
+        Fields::Numbers(_) => format!("required int64 {}; ", column.name),
+    });
+    let texts: String = texts.collect();
     let list = "required group embedding (LIST) { repeated group list { required float element; } }";
     let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());
@@ -249,11 +313,20 @@ pub(super) fn write(
         values.resize(count * rows.dim(), 0.0);
         rows.read_into(first, &mut values).map_err(std::io::Error::other)?;
         let mut group = writer.next_row_group().map_err(failed)?;
-        for (_, list) in &names {
-            let texts: Vec<ByteArray> =
-                list[first..first + count].iter().map(|text| ByteArray::from(text.as_str())).collect();
-            let mut column = group.next_column().map_err(failed)?.expect("a column a list of names");
-            column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(failed)?;
+        for known in &columns {
+            let mut column = group.next_column().map_err(failed)?.expect("a column of what is known");
+            match known.fields {
+                Fields::Texts(list) => {
+                    let texts = list[first..first + count].iter().map(|text| ByteArray::from(text.as_str()));
+                    let texts: Vec<ByteArray> = texts.collect();
+                    column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(failed)?;
+                }
+                Fields::Numbers(list) => {
+                    let numbers: Vec<i64> =
+                        list[first..first + count].iter().map(|n| i64::from(*n)).collect();
+                    column.typed::<Int64Type>().write_batch(&numbers, None, None).map_err(failed)?;
+                }
+            }
             column.close().map_err(failed)?;
         }
         // 0 where a list begins, 1 where it goes on
@@ -350,6 +423,51 @@ mod tests {
         assert!(said.contains("row 1 of column `weight` holds \"\"; a number is needed"), "{said}");
         assert!(crate::is_manifest(&path) && !crate::is_manifest(&vectors));
         assert_eq!(crate::read_texts(&vectors).unwrap().columns, ["camera", "label", "id"]);
+    }
+
+    #[test]
+    fn every_codec_is_read_or_named() {
+        let wanted: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
+        let table = read_embeddings(&fixture("zstd.parquet")).unwrap();
+        assert_eq!((table.rows, table.dim, table.data), (3, 4, wanted));
+        assert_eq!(table.about.labels.unwrap(), ["Ada", "Ada", "Zoë"]);
+        // of an index of pandas
+        assert_eq!(table.about.ids.unwrap(), ["100", "101", "102"]);
+        let said = read_embeddings(&fixture("brotli.parquet")).unwrap_err().to_string();
+        assert!(said.contains("its column `x0` is compressed by brotli, which is not built in"), "{said}");
+        assert!(said.contains("snappy, gzip, LZ4 and zstd are"), "{said}");
+    }
+
+    #[test]
+    fn columns_of_many_kinds_are_texts() {
+        let table = crate::read_texts(&fixture("kinds.parquet")).unwrap();
+        let rows: Vec<[&str; 2]> = (0..table.columns.len())
+            .map(|at| [table.rows[0][at].as_str(), table.rows[1][at].as_str()])
+            .collect();
+        let found: Vec<(&str, [&str; 2])> = table.columns.iter().map(String::as_str).zip(rows).collect();
+        assert_eq!(
+            found,
+            [
+                ("path", ["a.png", "b.png"]),
+                ("thousandths", ["2026-11-25 10:00:00.250", ""]),
+                ("millionths", ["2026-11-25 10:00:00.000001", "1969-12-31 23:59:59"]),
+                ("billionths", ["2026-11-25 10:00:00.000000001", "1970-01-01 00:00:00"]),
+                ("naive", ["2026-11-25 10:00:00", ""]),
+                ("day", ["2026-11-25", "1900-03-01"]),
+                ("time", ["07:30:00", "23:59:59.999999"]),
+                ("price", ["12.50", "-0.05"]),
+                ("count", ["12345678901234567890", ""]),
+                ("words", ["Zoë", ""]),
+                ("half", ["0.5", "-2"]),
+                ("small", ["200", "0"]),
+                ("yes", ["true", "false"]),
+            ]
+        );
+        let mut left_out = table.left_out().to_vec();
+        left_out.sort();
+        let wanted =
+            [("bytes", "bytes that are no text"), ("list", "lists or groups"), ("pair", "lists or groups")];
+        assert_eq!(left_out, wanted.map(|(name, why)| (name.to_owned(), why)));
     }
 
     #[test]

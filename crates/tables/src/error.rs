@@ -73,6 +73,32 @@ pub enum FileProblem {
     /// No column holds embeddings.
     #[error("has no columns of numbers beside `label`, `id`, `camera`, `split` and `group`")]
     NoEmbeddingColumns,
+    /// The first line of a table of text is a row of numbers, where the names of the columns should be.
+    #[error("its first line is a row of numbers ({found}, ...); a line that names the columns is needed")]
+    NoHeading {
+        /// Its first numbers.
+        found: String,
+    },
+    /// A column that must be text holds what has no form as text.
+    #[error("its column `{column}` holds {found}; texts or numbers are needed")]
+    NoTexts {
+        /// The column.
+        column: String,
+        /// What it holds, in words.
+        found: &'static str,
+    },
+    /// Its pages are compressed in a way that this program cannot undo.
+    #[error(
+        "its column `{column}` is compressed by {found}, which is not built in; {known} are: write it with one of them"
+    )]
+    Codec {
+        /// The column.
+        column: String,
+        /// The codec.
+        found: String,
+        /// Those that can be read, in words.
+        known: &'static str,
+    },
     /// A field does not hold what it should.
     #[error("line {line}, column `{column}` holds {found:?}; {wanted} is needed")]
     Field {

@@ -11,6 +11,9 @@
 //! one label a line ([`read_labels`]). Labels are kept as text and numbered by [`ClassNames`], so that several files can
 //! share one numbering. Every error names the file, and the row where there is one.
 //!
+//! What pandas makes of the names of its rows, an unnamed first column, is no number: it is taken for ids where there are none and its
+//! entries differ.
+//!
 //! [`write_table`] writes any of them, a block of rows at a time.
 //!
 //! [`open`] leaves the numbers of `.npy` and `.safetensors` in the file, to be read row by row; the others are read whole.
@@ -21,6 +24,8 @@ mod about;
 #[cfg(feature = "parquet")]
 mod columns;
 mod error;
+#[cfg(feature = "parquet")]
+mod moments;
 mod npy;
 mod numbers;
 mod pairs;
@@ -36,7 +41,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-pub use about::About;
+pub use about::{About, AboutColumn};
 pub use error::{FileError, FileProblem};
 pub use npy::npy_header;
 pub use pairs::{Pair, PairFile, read_pairs};

@@ -4,8 +4,12 @@
 //! written in Thrift's compact protocol, which this walks over: fields of a struct with the distance of their numbers and their type in
 //! a byte, whole numbers in groups of seven bits. What cannot be walked over is left for the crate to refuse.
 
-/// Most that a compressed byte stands for: deflate reaches 1,032, the others far less.
+use parquet::basic::Compression;
+
+/// Most that a compressed byte stands for: deflate reaches 1,032, snappy and LZ4 far less.
 const MOST_RATIO: u64 = 1100;
+/// The same of zstd, whose shortest block is 4 bytes that stand for 128 KiB.
+const MOST_RATIO_ZSTD: u64 = 1 << 15;
 /// Bytes of a page that need no reason.
 const SMALL_PAGE: u64 = 1 << 16;
 /// Structs in structs; those of parquet are a few deep.
@@ -45,8 +49,13 @@ pub(super) fn schema(footer: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Whether no page of a column chunk claims to be larger than its bytes can be unpacked to.
-pub(super) fn pages(chunk: &[u8]) -> Result<(), String> {
+/// Most that a byte stands for that was compressed so.
+pub(super) fn most_ratio(codec: Compression) -> u64 {
+    if matches!(codec, Compression::ZSTD(_)) { MOST_RATIO_ZSTD } else { MOST_RATIO }
+}
+
+/// Whether no page of a column chunk claims to be larger than its bytes can be unpacked to, at most `ratio` a byte.
+pub(super) fn pages(chunk: &[u8], ratio: u64) -> Result<(), String> {
     let mut walk = Walk { bytes: chunk, at: 0 };
     while walk.at < chunk.len() {
         let (mut unpacked, mut packed) = (0, 0);
@@ -61,7 +70,7 @@ pub(super) fn pages(chunk: &[u8]) -> Result<(), String> {
             return Ok(());
         };
         let here = packed.min((chunk.len() - walk.at) as u64);
-        if unpacked > SMALL_PAGE.max(here.saturating_mul(MOST_RATIO)) {
+        if unpacked > SMALL_PAGE.max(here.saturating_mul(ratio)) {
             return Err(format!("a page of {here} bytes claims to hold {unpacked}"));
         }
         walk.at = walk.at.saturating_add(packed as usize);
@@ -199,13 +208,19 @@ mod tests {
             [&[0x15, 0, 0x15][..], &number(unpacked), &[0x15], &number(packed), &[0], &vec![7; bytes]]
                 .concat()
         };
-        assert!(pages(&[page(400, 10, 10), page(65_536, 3, 3)].concat()).is_ok());
+        let plain = |chunk: &[u8]| pages(chunk, most_ratio(Compression::SNAPPY));
+        assert!(plain(&[page(400, 10, 10), page(65_536, 3, 3)].concat()).is_ok());
         let second = [page(400, 10, 10), page(1 << 30, 10, 10)].concat();
-        assert!(pages(&second).unwrap_err().contains("a page of 10 bytes claims to hold 1073741824"));
+        assert!(plain(&second).unwrap_err().contains("a page of 10 bytes claims to hold 1073741824"));
         assert!(
-            pages(&page(1 << 30, 1 << 30, 10)).is_err(),
+            plain(&page(1 << 30, 1 << 30, 10)).is_err(),
             "what the chunk has counts, not what the page says"
         );
-        assert!(pages(&page(-5, 10, 10)).is_ok() && pages(b"\xff\xff\xff").is_ok() && pages(b"").is_ok());
+        assert!(plain(&page(-5, 10, 10)).is_ok() && plain(b"\xff\xff\xff").is_ok() && plain(b"").is_ok());
+        // a MiB of one value is some 50 bytes by zstd, which no other codec here can do
+        let zstd = most_ratio(Compression::ZSTD(parquet::basic::ZstdLevel::default()));
+        let mebibyte = page(1 << 20, 50, 50);
+        assert!(pages(&mebibyte, zstd).is_ok() && plain(&mebibyte).is_err());
+        assert!(pages(&page(1 << 30, 50, 50), zstd).is_err());
     }
 }

@@ -296,10 +296,18 @@ fn every_format_is_read_again_as_it_was_written() {
         labels: Some((0..rows).map(|row| (row % 5).to_string()).collect()),
         ..About::default()
     };
+    let full = About {
+        cameras: Some((0..rows).map(|row| [0, u32::MAX][row % 2]).collect()),
+        splits: Some((0..rows).map(|row| ["train", "test"][row % 2].to_owned()).collect()),
+        groups: Some(names("")),
+        ..named.clone()
+    };
+    let without_names = About { ids: None, labels: None, splits: None, ..full.clone() };
     let mut endings = vec!["npy", "safetensors", "csv"];
     endings.extend(cfg!(feature = "parquet").then_some("parquet"));
     for ending in endings {
-        for (what, about) in [("named", &named), ("numbered", &numbered), ("bare", &About::default())] {
+        let bare = About::default();
+        for (what, about) in [("named", &named), ("numbered", &numbered), ("full", &full), ("bare", &bare)] {
             let name = format!("{what}.{ending}");
             let format = Format::of(Path::new(&name)).unwrap();
             let mut out = Vec::new();
@@ -308,11 +316,67 @@ fn every_format_is_read_again_as_it_was_written() {
             let table = read_embeddings(&path).unwrap();
             assert_eq!((table.rows, table.dim), (rows, dim), "{ending}");
             assert!(table.data == data, "{ending}: the same bits");
-            let inside = format.holds_names() || (format == Format::Safetensors && what == "numbered");
-            let wanted = if inside { about.clone() } else { About::default() };
+            let wanted = match (format, what) {
+                (Format::Csv | Format::Parquet, _) | (Format::Safetensors, "numbered") => about.clone(),
+                (Format::Safetensors, "full") => without_names.clone(),
+                _ => About::default(),
+            };
             assert_eq!(table.about, wanted, "{what}.{ending}");
         }
     }
     let error = Format::of(Path::new("out.txt")).unwrap_err().to_string();
     assert!(error.contains("\"txt\" is not known"), "{error}");
+}
+
+/// Pictures of no class leave gaps; a table of text with an empty field could not be read again.
+#[test]
+fn a_column_with_gaps_is_left_out_of_tables_of_text() {
+    let folder = Folder::new();
+    let numbers: Vec<u8> = [1.0_f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let source = folder.file("source.partial", [npy_header(2, 1), numbers].concat());
+    let texts = |texts: [&str; 2]| Some(texts.map(str::to_owned).to_vec());
+    let about = About { ids: texts(["a", "b"]), labels: texts(["x", ""]), ..About::default() };
+    let held = |format: Format| about.columns().into_iter().map(|c| format.holds(&c)).collect::<Vec<_>>();
+    assert_eq!((held(Format::Csv), held(Format::Parquet)), (vec![true, false], vec![true, true]));
+    let mut out = Vec::new();
+    write_table(Format::Csv, &mut out, &open_npy(&source).unwrap(), &about).unwrap();
+    let table = read_embeddings(&folder.file("gaps.csv", out)).unwrap();
+    assert_eq!((table.about.labels, table.about.ids), (None, about.ids));
+}
+
+#[test]
+fn the_index_of_pandas_is_no_number() {
+    let folder = Folder::new();
+    let read = |text: &str| read_embeddings(&folder.file("a.csv", text)).unwrap();
+    for heading in ["", "Unnamed: 0", "\"\""] {
+        let table = read(&format!("{heading},x,label,y\n7,1,a,2\n9,3,b,4\n"));
+        assert_eq!((table.dim, table.data.as_slice()), (2, &[1.0, 2.0, 3.0, 4.0][..]), "{heading}");
+        assert_eq!(table.about.ids.unwrap(), ["7", "9"], "{heading}");
+    }
+    // written twice, and beside ids that are called so
+    let table = read(",Unnamed: 0,id,0,1\n0,5,p,1,2\n1,6,q,3,4\n");
+    assert_eq!((table.dim, table.about.ids.unwrap()), (2, vec!["p".to_owned(), "q".to_owned()]));
+    // tables that were put together have indices that begin again, and some rows have none: no ids, and no mistake
+    for text in [",x\n0,1\n1,2\n0,3\n", ",x\na,1\n,2\n"] {
+        let table = read(text);
+        assert_eq!((table.dim, table.about.ids), (1, None), "{text}");
+    }
+    // a name is needed for what is a number elsewhere
+    let problem = folder.problem("a.csv", "x,\n1,a\n");
+    assert!(problem.to_string().contains("column `` holds \"a\""), "{problem}");
+}
+
+#[test]
+fn a_table_of_text_without_a_heading_is_refused() {
+    let folder = Folder::new();
+    for text in ["0.5,1.5,2.5,3\n1,2,3,4\n", "1,2,4\n1,2,3\n", "-1e-3,nan\n1,2\n"] {
+        let problem = folder.problem("a.csv", text);
+        assert!(matches!(problem, FileProblem::NoHeading { .. }), "{text}: {problem}");
+        let first = text.split(',').next().unwrap();
+        assert!(problem.to_string().contains(&format!("a row of numbers ({first},")), "{problem}");
+    }
+    // pandas names columns so
+    for text in ["0,1,2\n5,6,7\n", "1,2\n5,6\n", "label,0.5\na,1\n"] {
+        assert_eq!(read_embeddings(&folder.file("a.csv", text)).unwrap().rows, 1, "{text}");
+    }
 }

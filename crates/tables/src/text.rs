@@ -28,6 +28,10 @@ pub(super) fn line(record: &csv::StringRecord) -> u64 {
 pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
     let mut reader = reader(bytes, None);
     let headers = headers(&mut reader, path)?;
+    if is_row(&headers) {
+        let first: Vec<&str> = headers.iter().take(3).map(String::as_str).collect();
+        return Err(FileProblem::NoHeading { found: first.join(",") }.at(path));
+    }
     let columns = Columns::find(&headers);
     let values = columns.numbers(headers.len());
     if values.is_empty() {
@@ -50,11 +54,19 @@ pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
         };
         columns.add(&mut about, text, |at| wrong(at, "a whole number"))?;
     }
+    columns.finish(&mut about);
     let (rows, dim) = (data.len() / values.len(), values.len());
     if rows == 0 {
         return Err(FileProblem::Empty.at(path));
     }
     Ok((Rows::in_memory(path, rows, dim, data), about))
+}
+
+/// Whether what should name the columns is a row of numbers. Those that count from 0 or 1 are names, as pandas gives them.
+fn is_row(headers: &[String]) -> bool {
+    let numbers: Option<Vec<f64>> = headers.iter().map(|header| header.parse().ok()).collect();
+    let counts = |numbers: &[f64], first: f64| (0..).zip(numbers).all(|(at, n)| *n == first + f64::from(at));
+    numbers.is_some_and(|n| !n.is_empty() && !counts(&n, 0.0) && !counts(&n, 1.0))
 }
 
 /// The column `label` of a table.

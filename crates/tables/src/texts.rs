@@ -3,7 +3,7 @@
 //! | file | columns |
 //! |---|---|
 //! | `.csv` | those that the first line names |
-//! | `.parquet` (feature `parquet`) | texts, whole numbers, truths and floats; an empty field for null; other columns are left out |
+//! | `.parquet` (feature `parquet`) | texts, numbers, truths, days and times, and bytes that are text; an empty field for null; other columns are left out, and named |
 //!
 //! Memory is all fields, as text.
 
@@ -22,12 +22,18 @@ pub struct TextTable {
     pub rows: Vec<Vec<String>>,
     /// The line of each row in a `.csv`, from one; that of the first comment before it, if there is one.
     pub(super) lines: Option<Vec<u64>>,
+    pub(super) left_out: Vec<(String, &'static str)>,
 }
 
 impl TextTable {
     /// The place of a column; its name may be written in large or small letters.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+    }
+
+    /// Columns that have no form as text and are not there, with what they hold, in words.
+    pub fn left_out(&self) -> &[(String, &'static str)] {
+        &self.left_out
     }
 
     /// What to say of a field that does not hold what it should.
@@ -64,7 +70,7 @@ pub fn read_texts(path: &Path) -> FileResult<TextTable> {
         lines.push(line(&record));
         rows.push(record.iter().map(str::to_owned).collect());
     }
-    Ok(TextTable { columns, rows, lines: Some(lines) })
+    Ok(TextTable { columns, rows, lines: Some(lines), left_out: Vec::new() })
 }
 
 /// Whether a file is a list of files: a `.csv` or `.parquet` with a column `path` and no column `embedding`. A file that cannot be read

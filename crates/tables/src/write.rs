@@ -6,7 +6,7 @@ use std::io::{Error, Result, Write};
 use std::path::Path;
 
 use super::npy::npy_header;
-use super::{About, FileProblem, FileResult, Rows, ending};
+use super::{About, AboutColumn, FileProblem, FileResult, Rows, ending};
 
 /// Rows that are in memory at a time, and the row group of a `.parquet`.
 const BLOCK: usize = 4096;
@@ -16,11 +16,11 @@ const BLOCK: usize = 4096;
 pub enum Format {
     /// Numbers alone; names lie beside.
     Npy,
-    /// Numbers, and labels and ids where they are whole numbers; other names lie beside.
+    /// Numbers, cameras, and labels, ids and groups where they are whole numbers; other names lie beside.
     Safetensors,
-    /// Columns `id`, `label`, and a column a number.
+    /// Columns `id`, `label`, `camera`, `split`, `group`, and a column a number.
     Csv,
-    /// Columns `id`, `label`, and a column `embedding` of lists.
+    /// Columns as those of a `.csv`, and a column `embedding` of lists.
     Parquet,
 }
 
@@ -44,9 +44,19 @@ impl Format {
     pub fn holds_names(self) -> bool {
         matches!(self, Self::Csv | Self::Parquet)
     }
+
+    /// Whether a column is inside the file, whatever names it holds. One with gaps is not inside a `.csv`, whose reader takes an empty field
+    /// for a mistake.
+    pub fn holds(self, column: &AboutColumn<'_>) -> bool {
+        match self {
+            Self::Npy | Self::Safetensors => false,
+            Self::Csv => !column.has_gaps(),
+            Self::Parquet => true,
+        }
+    }
 }
 
-/// Writes `rows` with the ids and labels of `about`, if there are any, one a row.
+/// Writes `rows` with what is known of them, as far as the format has room.
 ///
 /// # Errors
 /// What `out` gives, and [`FileProblem::Read`] as [`Error::other`] for rows that cannot be read any more.
@@ -88,7 +98,13 @@ fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
 }
 
 fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> Result<()> {
-    let lists = [("labels", whole(about.labels.as_ref())), ("ids", whole(about.ids.as_ref()))];
+    let cameras = about.cameras.as_ref().map(|cameras| cameras.iter().map(|n| i64::from(*n)).collect());
+    let lists: [(&str, Option<Vec<i64>>); 4] = [
+        ("labels", whole(about.labels.as_ref())),
+        ("ids", whole(about.ids.as_ref())),
+        ("cameras", cameras),
+        ("groups", whole(about.groups.as_ref())),
+    ];
     let mut end = 4 * rows.rows() * rows.dim();
     let mut header = serde_json::json!({
         "embeddings": {"dtype": "F32", "shape": [rows.rows(), rows.dim()], "data_offsets": [0, end]}
@@ -116,13 +132,13 @@ fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> Result<()> {
 fn csv(out: impl Write, rows: &Rows, about: &About) -> Result<()> {
     let mut table = csv::Writer::from_writer(out);
     let columns = (0..rows.dim()).map(|at| format!("x{at}"));
-    let names = [("id", &about.ids), ("label", &about.labels)];
-    let names: Vec<_> = names.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
-    table.write_record(names.iter().map(|(name, _)| (*name).to_owned()).chain(columns))?;
+    let known: Vec<AboutColumn<'_>> =
+        about.columns().into_iter().filter(|column| Format::Csv.holds(column)).collect();
+    table.write_record(known.iter().map(|column| column.name.to_owned()).chain(columns))?;
     blocks(rows, |first, numbers| {
         for (at, row) in numbers.chunks(rows.dim()).enumerate() {
-            for (_, list) in &names {
-                table.write_field(&list[first + at])?;
+            for column in &known {
+                table.write_field(column.text(first + at).as_ref())?;
             }
             for value in row {
                 table.write_field(value.to_string())?;

@@ -3,6 +3,7 @@
 //! Every sample of the known classes, those that were trained on and those that were kept back, is compared with all class centres
 //! ([`widemargin_eval::suspects`]). A run with an objective on pairs has no centres: the mean directions of the classes stand for them.
 
+use crate::embed::require_no_labels;
 use crate::progress;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{Labelled, Part, SampleSet};
+use widemargin_data::{Labelled, Part, SampleSet, Source, recognise};
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
@@ -19,6 +20,7 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_report::neighbours::Picture;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
+use widemargin_tables::open;
 use widemargin_train::{Prepared, Trainer, reopen};
 
 /// Rows of the table on the terminal.
@@ -32,6 +34,9 @@ pub(crate) struct SuspectsArguments {
     /// Look at these data instead of the run's own; classes are matched by name
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    /// Labels of a table that --data names, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
+    #[arg(long, value_name = "FILE", requires = "data")]
+    labels: Option<PathBuf>,
     /// Folder for suspects.json and the page suspects.html [default: the run's]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -130,8 +135,16 @@ fn samples(
     let set = match &arguments.data {
         None => prepared.set.clone(),
         Some(path) => {
+            if let Some(labels) = &arguments.labels {
+                ensure!(
+                    recognise(path)? == Source::Table,
+                    "--labels: found {}, wanted none: only a table of embeddings has its labels beside it",
+                    labels.display()
+                );
+                require_no_labels(path, &open(path)?, labels)?;
+            }
             let mut data = config.data.clone();
-            (data.path, data.labels, data.built_in) = (Some(path.clone()), None, false);
+            (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
             let set = Prepared::open(&data)?;
             let (found, wanted) = (set.shape(), prepared.set.shape());
             ensure!(

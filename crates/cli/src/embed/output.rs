@@ -45,7 +45,7 @@ fn names_path(out: &Path) -> PathBuf {
     out.with_extension("names.csv")
 }
 
-/// Ids and labels that `embed` left beside a file of so many rows.
+/// What `embed` left beside a file of so many rows: the columns with a meaning.
 pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Option<About>> {
     let path = names_path(embeddings);
     if !path.exists() {
@@ -54,12 +54,107 @@ pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Opt
     let reading = || format!("reading {}", path.display());
     let mut table = csv::Reader::from_path(&path).with_context(reading)?;
     let headings = table.headers().with_context(reading)?.clone();
-    let column = |name: &str| headings.iter().position(|heading| heading == name);
-    let (id, label) = (column("id"), column("label"));
     let records = table.records().collect::<Result<Vec<_>, _>>().with_context(reading)?;
     ensure!(records.len() == rows, "{}: names {} rows, wanted {rows}", path.display(), records.len());
-    let list = |at: Option<usize>| at.map(|at| records.iter().map(|record| record[at].to_owned()).collect());
-    Ok(Some(About { ids: list(id), labels: list(label), ..About::default() }))
+    let fields = |name: &str| {
+        let at = headings.iter().position(|heading| heading.eq_ignore_ascii_case(name))?;
+        Some(records.iter().map(move |record| &record[at]))
+    };
+    let texts = |name: &str| Some(fields(name)?.map(str::to_owned).collect());
+    // Cameras by name are a column as any other: nothing here compares by them.
+    let cameras = fields("camera").and_then(|mut names| names.try_fold(Vec::new(), with_number));
+    Ok(Some(About {
+        labels: texts("label"),
+        ids: texts("id"),
+        cameras,
+        splits: texts("split"),
+        groups: texts("group"),
+    }))
+}
+
+fn with_number(mut numbers: Vec<u32>, text: &str) -> Option<Vec<u32>> {
+    numbers.push(text.parse().ok()?);
+    Some(numbers)
+}
+
+/// Columns of texts that are written along, a text a row.
+pub(super) type Extra<'a> = Vec<(&'a str, Vec<&'a str>)>;
+
+/// What is known of the rows: columns with a meaning, and others.
+pub(super) struct Known<'a> {
+    pub(super) about: About,
+    pub(super) extra: Extra<'a>,
+}
+
+impl<'a> Known<'a> {
+    /// Sorts columns that came along: those with a meaning, of which each row has an entry, count as such.
+    pub(super) fn new(mut about: About, mut extra: Extra<'a>) -> Self {
+        let find = |extra: &Extra<'_>, name: &str| {
+            let whole = |fields: &[&str]| fields.iter().all(|field| !field.trim().is_empty());
+            extra.iter().position(|(found, fields)| found.eq_ignore_ascii_case(name) && whole(fields))
+        };
+        let mut texts = |name: &str| {
+            let fields = extra.remove(find(&extra, name)?).1;
+            Some(fields.into_iter().map(str::to_owned).collect())
+        };
+        about.splits = about.splits.or_else(|| texts("split"));
+        about.groups = about.groups.or_else(|| texts("group"));
+        if about.cameras.is_none()
+            && let Some(at) = find(&extra, "camera")
+            && let Some(cameras) = extra[at].1.iter().copied().try_fold(Vec::new(), with_number)
+        {
+            about.cameras = Some(cameras);
+            extra.remove(at);
+        }
+        Self { about, extra }
+    }
+
+    /// Where names lie beside a file in this format, if they do. A reader would take other columns of a table of embeddings for numbers,
+    /// so those lie beside it in any format.
+    pub(super) fn names(&self, out: &Path, format: Format) -> Option<PathBuf> {
+        let inside = self.about.columns().iter().all(|column| format.holds(column));
+        (!inside || !self.extra.is_empty()).then(|| names_path(out))
+    }
+
+    /// A table of one line a row: `id`, what else has a meaning, and the extra columns.
+    fn file(&self) -> anyhow::Result<Vec<u8>> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let columns = self.about.columns();
+        let names = columns.iter().map(|column| column.name);
+        table.write_record(names.chain(self.extra.iter().map(|(name, _)| *name)))?;
+        for row in 0..self.about.ids.as_ref().map_or(0, Vec::len) {
+            for column in &columns {
+                table.write_field(column.text(row).as_ref())?;
+            }
+            table.write_record(self.extra.iter().map(|(_, fields)| fields[row]))?;
+        }
+        table.into_inner().context("writing the names")
+    }
+
+    /// Refuses to write names where a file lies that an `embed` to this very file, stopped at its end, did not leave.
+    pub(super) fn require_room(&self, out: &Path, format: Format, unfinished: bool) -> anyhow::Result<()> {
+        let Some(path) = self.names(out, format).filter(|path| path.exists()) else { return Ok(()) };
+        let left = || -> anyhow::Result<bool> {
+            let found = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            Ok(found == self.file()?)
+        };
+        ensure!(unfinished && left()?, "{}", taken(&path, out));
+        Ok(())
+    }
+}
+
+/// Refuses a format whose names lie beside it where they have no room, before anything is known of them.
+pub(super) fn require_room_for_names(out: &Path, format: Format) -> anyhow::Result<()> {
+    let path = names_path(out);
+    ensure!(format.holds_names() || !path.exists(), "{}", taken(&path, out));
+    Ok(())
+}
+
+fn taken(names: &Path, out: &Path) -> String {
+    let (names, out) = (names.display(), out.display());
+    format!(
+        "{names}: exists already, and the names of {out} would be written there; name another file with -o, or move this one away"
+    )
 }
 
 /// Makes the file of the computed numbers; where its names are, if not inside.
@@ -67,14 +162,14 @@ pub(super) fn finish(
     numbers: AppendFile,
     out: &Path,
     format: Format,
-    about: &About,
-    extra: &[(&str, Vec<&str>)],
+    known: &Known<'_>,
     by: &MadeBy,
 ) -> anyhow::Result<Option<PathBuf>> {
-    // a reader would take other columns of a table of embeddings for numbers, so those lie beside it in any format
-    let names = (!format.holds_names() || !extra.is_empty()).then(|| names_path(out));
+    // Somebody may have put a file there while the numbers were computed; they are kept then.
+    known.require_room(out, format, true)?;
+    let names = known.names(out, format);
     if let Some(path) = &names {
-        write_atomic(path, &names_file(about, extra)?)?;
+        write_atomic(path, &known.file()?)?;
     }
     let made_by = serde_json::to_vec_pretty(by).context("writing what the file was made by")?;
     write_atomic(beside(out, ".about.json"), &made_by)?;
@@ -96,7 +191,7 @@ pub(super) fn finish(
     };
     let mut file = Growing(AppendFile::open(&place)?);
     let mut buffered = BufWriter::with_capacity(1 << 20, &mut file);
-    write_table(format, &mut buffered, &rows, about).map_err(failed)?;
+    write_table(format, &mut buffered, &rows, &known.about).map_err(failed)?;
     buffered.flush().map_err(failed)?;
     drop(buffered);
     file.0.finish(out)?;
@@ -104,20 +199,6 @@ pub(super) fn finish(
     // The file is there; what it was written from is no loss if it stays.
     let _ = std::fs::remove_file(&computed);
     Ok(names)
-}
-
-/// A table of one line a row: `id`, `label` where there is one, and the extra columns.
-fn names_file(about: &About, extra: &[(&str, Vec<&str>)]) -> anyhow::Result<Vec<u8>> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let columns = [("id", &about.ids), ("label", &about.labels)];
-    let columns: Vec<_> =
-        columns.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?))).collect();
-    table.write_record(columns.iter().map(|(name, _)| *name).chain(extra.iter().map(|(name, _)| *name)))?;
-    for row in 0..about.ids.as_ref().map_or(0, Vec::len) {
-        let own = columns.iter().map(|(_, list)| list[row].as_str());
-        table.write_record(own.chain(extra.iter().map(|(_, fields)| fields[row])))?;
-    }
-    table.into_inner().context("writing the names")
 }
 
 /// A log as what a writer writes to.
