@@ -1,4 +1,6 @@
-//! `widemargin train`: the main job.
+//! `widemargin train`: the main job. How a run begins is in `opening.rs`, which `sweep` begins by too.
+
+mod opening;
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::judge::{Judged, judge};
@@ -6,12 +8,13 @@ use crate::verdict::{ONE_SEED, verdict};
 use crate::{interrupt, page, progress};
 use anyhow::{Context, bail};
 use clap::Args;
+pub(crate) use opening::{Opening, free_folder, one_of, prepare, resolved, settle_weights, share, whole};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicI32;
-use widemargin_data::{ClassFolder, Labelled};
+use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_model::BackboneName;
 use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
@@ -21,37 +24,17 @@ use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
-    /// Folder of IDX files, or of pictures with one folder a class; a manifest (.csv or .parquet with a column `path`); .tar shards (a
-    /// file, a pattern, a folder); or a table of embeddings: .npy, .safetensors, .csv, .parquet [default: Fashion-MNIST]
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    labels: Option<PathBuf>,
-    /// Which samples are trained on and which judge: a file of `data split`. Classes without a sample to train on are unseen
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "unseen", "unseen_classes", "closed_set", "hold_out"])]
-    split: Option<PathBuf>,
-    /// Which folder of a deeper tree is the class: top (the default), or deepest
-    #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, conflicts_with = "resume")]
-    class_folder: Option<ClassFolder>,
-    /// TOML file with the configuration; the flags below take precedence
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    opening: Opening,
     /// Run folder; must not exist [default: runs/ and a name made of data and objective]
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
-    out: Option<PathBuf>,
-    /// Continue the run in this folder from its newest checkpoint, with its own configuration
     #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Continue the run in this folder from its newest checkpoint, with its own configuration; takes no other flags
+    #[arg(long, value_name = "DIR", exclusive = true)]
     resume: Option<PathBuf>,
-    /// A small, quick run: the built-in pictures, two epochs on about 2,100 of them
-    #[arg(long)]
-    quick: bool,
     /// Train once with each of these objectives from the same seed and compare them
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["resume", "objective"])]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
     compare: Vec<String>,
-    /// Objective: am-softmax, normalized-softmax, softmax, arcface, ...
-    #[arg(long, value_name = "NAME")]
-    objective: Option<String>,
     /// Scale s on the cosine, or auto: by the number of classes
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     scale: Option<Amount>,
@@ -62,7 +45,7 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "POWER", num_args = 0..=1, default_missing_value = "0.25", allow_negative_numbers = true)]
     margin_by_count: Option<f64>,
     /// How batches are drawn: shuffled, class-balanced (P x K), by-frequency (classes by a power of their size)
-    #[arg(long, value_name = "NAME", value_parser = sampler)]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<SamplerName>)]
     sampler: Option<SamplerName>,
     /// P of class-balanced: classes in a batch
     #[arg(long, value_name = "P")]
@@ -73,49 +56,37 @@ pub(crate) struct TrainArguments {
     /// Power of by-frequency: 1 as they are, 0.5 square root, 0 all classes alike
     #[arg(long, value_name = "POWER")]
     sampling_power: Option<f64>,
-    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, resnet18, resnet34, resnet50, mlp, linear, identity [default: small-cnn;
-    /// linear for a table]
+    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, iresnet100, iresnet200, resnet18, resnet34, resnet50, resnet101, resnet152,
+    /// mlp, linear, identity [default: small-cnn; linear for a table]
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
     /// Begin with these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Parts of the backbone that are not trained, by the beginning of their parameters' names: conv1,bn1,layer1
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "resume")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     freeze: Vec<String>,
     /// Factor on the learning rate of the backbone
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, conflicts_with = "resume")]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     backbone_factor: Option<f64>,
     /// Factors on the learning rate of parts of the backbone: layer4=0.5,fc=1
-    #[arg(long, value_name = "NAME=FACTOR", value_delimiter = ',', value_parser = factor, conflicts_with = "resume")]
+    #[arg(long, value_name = "NAME=FACTOR", value_delimiter = ',', value_parser = factor)]
     factors: Vec<(String, f64)>,
     /// Numbers in an embedding; 2 and 3 can be looked at
     #[arg(long, value_name = "DIM")]
     embedding: Option<usize>,
-    /// Passes over the training pictures
-    #[arg(long)]
-    epochs: Option<usize>,
     /// Pictures in a batch
     #[arg(long)]
     batch: Option<usize>,
     /// Largest learning rate of the schedule
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
-    /// Seed of weights, order, augmentation and dropout
-    #[arg(long)]
-    seed: Option<u64>,
-    /// How many classes are kept from training and judged on
-    #[arg(long, value_name = "COUNT")]
-    unseen: Option<usize>,
     /// Which classes are kept from training, by name
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "split")]
     unseen_classes: Vec<String>,
     /// Train on every class
-    #[arg(long)]
+    #[arg(long, conflicts_with = "split")]
     closed_set: bool,
-    /// Use the built-in part of Fashion-MNIST even where the whole set is installed
-    #[arg(long)]
-    built_in: bool,
     /// Largest share of unreadable pictures, such as 0.1% or 0.001
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_bad: Option<f64>,
@@ -126,21 +97,12 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
     /// full, or mixed: half precision where it is safe, on a device that has it (not the CPU)
-    #[arg(long, value_name = "NAME", value_parser = precision)]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
     precision: Option<PrecisionName>,
     /// Share of each class (of the groups, where the data has them) kept from training to judge by, where the data has no parts
     /// [default: 20%]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "split")]
     hold_out: Option<f64>,
-}
-
-/// `0.1%` or `0.001`.
-pub(crate) fn share(text: &str) -> Result<f64, String> {
-    let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
-    match number.trim().parse::<f64>() {
-        Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
-        _ => Err("wanted a share from 0 to 1, or a percentage".to_owned()),
-    }
 }
 
 /// `layer4=0.5`.
@@ -149,56 +111,15 @@ fn factor(text: &str) -> Result<(String, f64), String> {
     parts.ok_or_else(|| "wanted the beginning of a parameter's name, = and a number".to_owned())
 }
 
-fn sampler(text: &str) -> Result<SamplerName, String> {
-    match text {
-        "shuffled" => Ok(SamplerName::Shuffled),
-        "class-balanced" => Ok(SamplerName::ClassBalanced),
-        "by-frequency" => Ok(SamplerName::ByFrequency),
-        _ => Err("wanted shuffled, class-balanced or by-frequency".to_owned()),
-    }
-}
-
-fn precision(text: &str) -> Result<PrecisionName, String> {
-    match text {
-        "full" => Ok(PrecisionName::Full),
-        "mixed" => Ok(PrecisionName::Mixed),
-        _ => Err("wanted full or mixed".to_owned()),
-    }
-}
-
 impl TrainArguments {
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
-                Config::from_toml(path, &text)?
-            }
-            None => Config::default(),
-        };
+        let mut config = self.opening.configuration()?;
         let set = |target: &mut Option<Amount>, value: Option<Amount>| *target = value.or(*target);
-        // Whole, so that the run can be continued from any folder.
-        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        if let Some(path) = &self.data {
-            config.data.path = Some(whole(path));
-        }
-        if let Some(path) = &self.labels {
-            config.data.labels = Some(whole(path));
-        }
-        if let Some(path) = &self.split {
-            config.data.split = Some(whole(path));
-        }
-        config.data.class_folder = self.class_folder.unwrap_or(config.data.class_folder);
-        if self.config.is_none() && config.data.is_table() {
-            config.model.backbone = BackboneName::Linear;
-        }
-        config.data.unseen = self.unseen.unwrap_or(config.data.unseen);
         if !self.unseen_classes.is_empty() {
             config.data.unseen_classes.clone_from(&self.unseen_classes);
         }
         config.data.closed_set |= self.closed_set;
-        config.data.built_in |= self.built_in;
         config.data.max_bad = self.max_bad.unwrap_or(config.data.max_bad);
         config.model.backbone = self.backbone.unwrap_or(config.model.backbone);
         if let Some(path) = &self.weights {
@@ -210,7 +131,6 @@ impl TrainArguments {
         config.optimiser.backbone_factor = self.backbone_factor.unwrap_or(config.optimiser.backbone_factor);
         config.optimiser.factors.extend(self.factors.iter().cloned());
         config.model.embedding = self.embedding.unwrap_or(config.model.embedding);
-        config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
         set(&mut config.objective.scale, self.scale);
         set(&mut config.objective.margin, self.margin);
         config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
@@ -221,16 +141,11 @@ impl TrainArguments {
         s.samples_per_class = self.samples_per_class.unwrap_or(s.samples_per_class);
         s.power = self.sampling_power.unwrap_or(s.power);
         config.sampler.batch = self.batch.unwrap_or(config.sampler.batch);
-        config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
-        config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.loader_threads = self.loader_threads.unwrap_or(config.training.loader_threads);
         config.training.device = self.device.clone().unwrap_or(config.training.device);
         config.training.precision = self.precision.unwrap_or(config.training.precision);
         config.data.hold_out = self.hold_out.unwrap_or(config.data.hold_out);
-        if self.quick {
-            config = config.quick();
-        }
-        Ok(config)
+        Ok(self.opening.shortened(config))
     }
 }
 
@@ -265,15 +180,13 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         return one(&config, &prepared, folder, Start::Resume, &mut observer, &stop);
     }
     let mut config = arguments.configuration()?;
-    if let Some(said) = config.resolve_weights()? {
-        observer.message(&said);
-    }
+    settle_weights(&mut config, &mut observer)?;
     // Whether the number of numbers in an embedding is anybody's wish.
-    let wished = arguments.config.is_some() || arguments.embedding.is_some();
+    let wished = arguments.opening.has_file() || arguments.embedding.is_some();
     if arguments.compare.is_empty() {
         config.check()?;
         let prepared = prepare(&config, &mut observer)?;
-        let config = resolved(config, wished, &prepared, &mut observer)?;
+        let config = settled(config, wished, &prepared, &mut observer)?;
         let name = format!("{}-{}", prepared.set.name(), config.objective.name);
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
         return one(&config, &prepared, &folder, Start::New, &mut observer, &stop);
@@ -290,7 +203,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let configs = configs
         .into_iter()
-        .map(|config| resolved(config, wished, &prepared, &mut observer))
+        .map(|config| settled(config, wished, &prepared, &mut observer))
         .collect::<anyhow::Result<Vec<_>>>()?;
     create_folders(&folder)?;
     let mut runs = Vec::new();
@@ -306,58 +219,18 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// With numbers in the place of "auto", and the only embedding that `identity` can have where no other is wished.
-fn resolved(
-    mut config: Config,
+/// As [`resolved`], and says so.
+fn settled(
+    config: Config,
     wished: bool,
     prepared: &Prepared,
     observer: &mut progress::Bar,
 ) -> anyhow::Result<Config> {
-    if config.model.backbone == BackboneName::Identity && !wished {
-        config.model.embedding = prepared.set.shape().values();
-    }
-    if let Some(said) = config.objective.resolve(prepared.split.known().len(), config.model.embedding)? {
-        observer.message(&format!("{}: {said}", config.objective.name));
+    let (config, said) = resolved(config, wished, prepared)?;
+    if let Some(said) = said {
+        observer.message(&said);
     }
     Ok(config)
-}
-
-fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::Result<Prepared> {
-    for warning in config.warnings() {
-        observer.message(&format!("warning: {warning}"));
-    }
-    let prepared = Prepared::new(config)?;
-    let set = &prepared.set;
-    let (kind, shape) = (set.kind(), set.shape());
-    observer.message(&format!(
-        "{}: {} {kind} of {}, training on {} of {} known classes, judging on {}",
-        set.name(),
-        set.len(),
-        if set.pictures().is_some() { shape.to_string() } else { format!("{} numbers", shape.values()) },
-        prepared.training.samples.len(),
-        prepared.split.known().len(),
-        if prepared.split.is_closed() {
-            format!("{} test {kind} of the same classes", prepared.known.samples.len())
-        } else {
-            let names = prepared.split.unseen().iter().map(|class| &set.class_names()[*class as usize]);
-            let unseen = page::first_names(names, "more classes");
-            format!("{} {kind} of unseen {unseen}", prepared.unseen.len())
-        }
-    ));
-    for bad in set.bad() {
-        observer.message(&format!("left out {}: {}", bad.path.display(), bad.reason));
-    }
-    Ok(prepared)
-}
-
-/// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.
-pub(crate) fn free_folder(name: &str) -> PathBuf {
-    let safe: String =
-        name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
-    let numbered = (2..).map(|number| format!("{safe}-{number}"));
-    let mut candidates =
-        std::iter::once(safe.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
-    candidates.find(|folder| !folder.exists()).unwrap_or_else(|| Path::new("runs").join(safe))
 }
 
 fn one(

@@ -66,12 +66,20 @@ pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<S
     names
 }
 
+/// Words for the part that is trained on, the usual one first.
+pub(crate) const TRAIN_WORDS: [&str; 2] = ["train", "training"];
+/// Words for the part that judges, in the order in which folders of these names are looked for.
+pub(crate) const TEST_WORDS: [&str; 5] = ["test", "val", "valid", "validation", "dev"];
+
 /// The part that a word names, in letters of any size.
 pub(crate) fn part_named(word: &str) -> Option<Part> {
-    match word.to_lowercase().as_str() {
-        "train" | "training" => Some(Part::Train),
-        "test" | "val" | "valid" | "validation" | "dev" => Some(Part::Test),
-        _ => None,
+    let is_of = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    if is_of(&TRAIN_WORDS) {
+        Some(Part::Train)
+    } else if is_of(&TEST_WORDS) {
+        Some(Part::Test)
+    } else {
+        None
     }
 }
 

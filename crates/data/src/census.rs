@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{About, FileProblem, OpenTable, read_labels};
+use widemargin_tables::{About, FileProblem, OpenTable};
 
 use crate::catalogue::{part_named, sorted_names};
 use crate::decode::{self, Content, Look};
 use crate::listing::{Listing, Place, name_of};
 use crate::parallel::map_positions;
-use crate::source::{Source, recognise};
+use crate::source::{Source, open_table, recognise};
 use crate::walk::text_of;
 use crate::{
     BadPicture, ClassFolder, DataError, Labelled, OpenOptions, Part, PictureSet, PictureShape, Result,
@@ -62,7 +62,9 @@ pub struct Census {
     pub bad: Vec<BadPicture>,
     /// Shards that end early or are damaged.
     pub broken: Vec<BadPicture>,
-    /// Links that were not followed.
+    /// Shards without the empty blocks that end an archive: whole, or cut between two files.
+    pub unended: Vec<PathBuf>,
+    /// Links that were not followed, and folders with the name of a part whose place another has.
     pub left_alone: Vec<BadPicture>,
     /// Files and folders that are neither pictures nor classes.
     pub ignored: usize,
@@ -72,14 +74,27 @@ impl Census {
     /// Looks at every sample; `progress` hears how many are done, of how many. `labels` are those of a table, if they lie beside it.
     ///
     /// # Errors
-    /// [`DataError`] for data that is not there or is no data; bad pictures, rows and shards are no error but counted.
+    /// [`DataError`] for data that is not there or is no data, and for shards that are not there; bad pictures, rows and shards are no
+    /// error but counted. [`DataError::Setting`] for labels beside anything but a table, and the deepest folder as class of anything but
+    /// an image folder.
     pub fn take(
         path: &Path,
         labels: Option<&Path>,
         class_folder: ClassFolder,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
-        match recognise(path)? {
+        let source = recognise(path)?;
+        if let Some(labels) = labels.filter(|_| source != Source::Table) {
+            return Err(DataError::labels_beside(labels));
+        }
+        if class_folder == ClassFolder::Deepest && source != Source::Folder {
+            return Err(DataError::setting(
+                "class-folder",
+                &"deepest",
+                "top: only an image folder has folders of classes",
+            ));
+        }
+        match source {
             Source::Table => Self::of_table(path, labels, progress),
             Source::Idx => Self::of_idx(path, progress),
             source => Ok(Self::of_listing(source, Listing::open_damaged(path, class_folder)?, progress)),
@@ -96,7 +111,8 @@ impl Census {
             outcome
         });
         let class_names = listing.class_names().to_vec();
-        let Listing { name, path, found, shards, mut bad, broken, left_alone, mut ignored, .. } = listing;
+        let Listing { name, path, found, shards, mut bad, broken, unended, left_alone, mut ignored, .. } =
+            listing;
         let (mut samples, mut files) = (Vec::with_capacity(found.len()), Files::default());
         for (found, examined) in found.into_iter().zip(examined) {
             // As in training: what lies beside the class folders is no sample, unless nothing lies in one.
@@ -129,6 +145,7 @@ impl Census {
             shape: None,
             bad,
             broken,
+            unended,
             left_alone,
             ignored,
         }
@@ -162,17 +179,14 @@ impl Census {
             shape: Some(set.shape()),
             bad: Vec::new(),
             broken: Vec::new(),
+            unended: Vec::new(),
             left_alone: Vec::new(),
             ignored: 0,
         })
     }
 
     fn of_table(path: &Path, labels: Option<&Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
-        let mut table = widemargin_tables::open(path)?;
-        if let Some(beside) = labels {
-            table.set_labels(read_labels(beside)?, beside)?;
-        }
-        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = table;
+        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = open_table(path, labels)?;
         let class_names = labels.as_deref().map_or_else(Vec::new, |labels| sorted_names(labels, true));
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(number, name)| (name.as_str(), number)).collect();
@@ -224,15 +238,32 @@ impl Census {
             shape: Some(PictureShape { channels: 1, height: 1, width: dim }),
             bad,
             broken: Vec::new(),
+            unended: Vec::new(),
             left_alone: Vec::new(),
             ignored: 0,
+        })
+    }
+
+    /// That nothing of it can be used, if so; `None` where a sample can.
+    pub fn nothing_usable(&self) -> Option<DataError> {
+        if !self.samples.is_empty() {
+            return None;
+        }
+        let path = self.path.clone();
+        let bad = self.bad.first().or_else(|| self.broken.first());
+        Some(match bad {
+            Some(BadPicture { path: first, reason }) => {
+                let first = format!("{}: {reason}", first.display());
+                DataError::NothingUsable { path, count: self.bad.len() + self.broken.len(), first }
+            }
+            None => DataError::NoPictures { path },
         })
     }
 
     /// Refuses a set of which some shard could not be read to its end, or some sample has no class.
     ///
     /// # Errors
-    /// [`DataError::BadShard`], [`DataError::NoLabels`], [`DataError::NoSamples`].
+    /// [`DataError::BadShard`], [`DataError::NoLabels`], those of [`nothing_usable`](Self::nothing_usable).
     pub fn require_sound(&self) -> Result<()> {
         if let Some(BadPicture { path, reason }) = self.broken.first() {
             return Err(DataError::BadShard { path: path.clone(), reason: reason.clone() });
@@ -242,7 +273,7 @@ impl Census {
             let (path, first, of) = (self.path.clone(), first.id.clone(), self.samples.len());
             return Err(DataError::NoLabels { path, count, of, first, wanted: "a class for each" });
         }
-        if self.samples.is_empty() { Err(DataError::NoSamples { purpose: "split" }) } else { Ok(()) }
+        self.nothing_usable().map_or(Ok(()), Err)
     }
 }
 

@@ -11,8 +11,9 @@ use serde::Serialize;
 use crate::census::Census;
 use crate::duplicates::same_content;
 use crate::random::{Purpose, generator, shuffle};
+use crate::split::require_comparable;
 use crate::split_file::{SplitFile, SplitPart};
-use crate::{DataError, Result};
+use crate::{DataError, OpenSetSplit, Result};
 
 /// What a split is drawn by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,7 +46,7 @@ impl DivideBy {
 pub struct DivideOptions {
     /// What it is drawn by.
     pub by: DivideBy,
-    /// Share of the classes, or of the samples of each class, of the groups or of the files, that judge; above 0 and below 1.
+    /// Share that judges, above 0 and below 1: of the classes, of the samples of each class, or of all samples in whole groups or files.
     pub share: f64,
     /// By class: share of the samples of each class that is trained on that judge too; at least 0 and below 1.
     pub hold_out: f64,
@@ -55,12 +56,14 @@ pub struct DivideOptions {
 
 /// Divides a set.
 ///
-/// Shares are of samples; what is drawn whole (a group, twins) may go beyond them by its own size. Nothing that can be trained on is left
-/// without a class: a class, group or file is never drawn if it is the last.
+/// Shares are of samples, but by class; what is drawn whole (a group, a file, twins) comes as near to them as it can. Nothing that can be
+/// trained on is left without a class: a class, group or file is never drawn if it is the last. The single sample of a class is trained
+/// on, unless its class, group or file is drawn.
 ///
 /// # Errors
-/// [`DataError::Setting`] for a share out of range, or by group where the data has none; [`DataError::TooFewClasses`]; those of
-/// [`Census::require_sound`]; [`DataError::Undividable`] where all hangs together.
+/// [`DataError::Setting`] for a share out of range, or by group where the data has none; [`DataError::TooFewClasses`] and
+/// [`DataError::NothingToCompare`] where no run could be trained and judged with the split; those of [`Census::require_sound`];
+/// [`DataError::Undividable`] where all hangs together.
 pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
     let DivideOptions { by, share, hold_out, seed } = *options;
     if !(share > 0.0 && share < 1.0) {
@@ -79,6 +82,7 @@ pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
         }
         DivideBy::Group | DivideBy::File => whole(census, by, share, seed)?,
     };
+    require_of_use(census, &parts)?;
     let about = format!(
         "{}: by {}, share {share}{}, seed {seed}",
         census.name,
@@ -88,14 +92,28 @@ pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
     Ok(SplitFile::new(about, census.samples.iter().map(|sample| sample.id.clone()).zip(parts)))
 }
 
-/// Some classes whole, and of the others some samples.
+/// Refuses a split that no run would take.
+fn require_of_use(census: &Census, parts: &[SplitPart]) -> Result<()> {
+    // None is without a class: the census is sound.
+    let labels: Vec<u32> = census.samples.iter().filter_map(|sample| sample.class).collect();
+    let samples = || labels.iter().zip(parts);
+    let split = OpenSetSplit::of_parts(census.class_names.len(), samples())?;
+    let judges = samples().filter(|(class, part)| **part == SplitPart::Test && split.judges(**class));
+    require_comparable(judges.map(|(class, _)| *class))
+}
+
+/// Some classes whole, and of the others some samples. A class of which no sample can be used is none.
 fn by_class(census: &Census, share: f64, hold_out: f64, seed: u64) -> Result<Vec<SplitPart>> {
-    let classes = census.class_names.len();
-    let count = ((classes as f64 * share).round() as usize).max(2);
-    let split = crate::OpenSetSplit::by_seed(&census.class_names, count, seed)?;
-    let mut known = vec![true; classes];
+    let mut present: Vec<u32> = census.samples.iter().filter_map(|sample| sample.class).collect();
+    present.sort_unstable();
+    present.dedup();
+    let names: Vec<String> =
+        present.iter().map(|class| census.class_names[*class as usize].clone()).collect();
+    let count = ((names.len() as f64 * share).round() as usize).max(2);
+    let split = OpenSetSplit::by_seed(&names, count, seed)?;
+    let mut known = vec![true; census.class_names.len()];
     for class in split.unseen() {
-        known[*class as usize] = false;
+        known[present[*class as usize] as usize] = false;
     }
     let is_known =
         |sample: u32| census.samples[sample as usize].class.is_some_and(|class| known[class as usize]);

@@ -94,17 +94,46 @@ pub enum DataError {
         /// The class.
         class: String,
     },
-    /// A class with one sample has no pair of its own.
-    #[error("{path}: class {class:?} has a single sample; wanted at least 2, or remove the class")]
-    SingleSample {
-        /// The data folder.
+    /// Data of which no sample is of use.
+    #[error(
+        "{path}: nothing in it can be used; of {count} bad pictures, rows or shards the first is {first}"
+    )]
+    NothingUsable {
+        /// The data.
         path: PathBuf,
-        /// The class.
-        class: String,
+        /// How many are bad.
+        count: usize,
+        /// The first, with what is wrong with it.
+        first: String,
+    },
+    /// Samples to judge by of which no two can be compared as being of one class, or of two.
+    #[error(
+        "to judge by there are {samples} samples of {classes} classes; wanted two classes at least, and two samples of one of them: let \
+         other samples judge, or more of them"
+    )]
+    NothingToCompare {
+        /// Samples that judge.
+        samples: usize,
+        /// Their classes.
+        classes: usize,
     },
     /// A table of embeddings or its labels.
     #[error(transparent)]
     Table(#[from] widemargin_tables::FileError),
+    /// A table that is hardly one of embeddings but a list of pictures in other words.
+    #[error(
+        "{path}: has no column `path`; its columns are {columns}. {hint}. As a table of embeddings it cannot be read: {problem}"
+    )]
+    NotAManifest {
+        /// The file.
+        path: PathBuf,
+        /// Names of its columns.
+        columns: String,
+        /// What is to be done if pictures are meant.
+        hint: String,
+        /// Why it is no table of embeddings.
+        problem: widemargin_tables::FileProblem,
+    },
     /// The operating system refused to read.
     #[error("{path}: cannot be read")]
     Read {
@@ -346,6 +375,15 @@ impl DataError {
     /// An error of reading `path`.
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_path_buf(), source }
+    }
+
+    /// Labels that were given for data which says its classes itself.
+    pub(crate) fn labels_beside(labels: &Path) -> Self {
+        Self::setting(
+            "labels",
+            &labels.display(),
+            "none: only a table of embeddings has its labels beside it",
+        )
     }
 
     /// A setting out of its range.

@@ -4,9 +4,11 @@
 //! data/cat/1.png          one sub-folder a class: a part of each class is held out as test
 //! data/dog/a/2.jpg        files may lie deeper
 //!
-//! data/train/cat/1.png    or parts first, if there is a folder `train` with sub-folders in it;
-//! data/test/cat/7.png     the test part is `test`, or `val` if there is no `test`; without both it is held out
+//! data/train/cat/1.png    or parts first, if there is a folder `train` (or `training`) with sub-folders in it;
+//! data/test/cat/7.png     the test part is the first there is of `test`, `val`, `valid`, `validation`, `dev`; without any it is held out
 //! ```
+//!
+//! The names of parts are those of manifests and shards, in letters of any size. A second test part is left alone and named.
 //!
 //! In deeper trees the class is the top folder (`dog`) unless the folder that holds the file is asked for (`dog/a`). Which files are
 //! looked at is said in [`walk`].
@@ -17,6 +19,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::{TEST_WORDS, TRAIN_WORDS, part_named};
 use crate::listing::{Found, Labels, Listing, ListingKind, Place};
 use crate::walk::{self, Depth, is_hidden, text_of, walk};
 use crate::{BadPicture, DataError, Part, Result};
@@ -34,8 +37,8 @@ pub enum ClassFolder {
 
 /// Lists the pictures of an image folder. Those that lie in no class folder have no class.
 pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
-    let Parts { folders, others: mut ignored } = parts(root)?;
-    let (mut files, mut left_alone, mut labels) = (Vec::new(), Vec::new(), Labels::default());
+    let Parts { folders, others: mut ignored, mut left_alone } = parts(root)?;
+    let (mut files, mut labels) = (Vec::new(), Labels::default());
     for (part, folder) in folders {
         let walked = walk(&folder, Depth::Deep)?;
         ignored += walked.others + folders_without_pictures(&folder, &walked.pictures)?;
@@ -83,24 +86,51 @@ struct Parts {
     folders: Vec<(Option<Part>, PathBuf)>,
     /// How much else lies beside them.
     others: usize,
+    /// Folders with the name of a part whose place another one has.
+    left_alone: Vec<BadPicture>,
 }
 
 /// The parts of a folder that has them first, else the folder as a whole.
 fn parts(root: &Path) -> Result<Parts> {
-    let whole = || Ok(Parts { folders: vec![(None, root.to_path_buf())], others: 0 });
+    let whole = || Ok(Parts { folders: vec![(None, root.to_path_buf())], others: 0, left_alone: Vec::new() });
     let (folders, files) = children(root)?;
-    let named =
-        |name: &str| folders.iter().find(|path| path.file_name().is_some_and(|found| found == name)).cloned();
-    let Some(train) = named("train") else { return whole() };
-    if children(&train)?.0.is_empty() {
+    let Some(train) = named(&TRAIN_WORDS, &folders) else { return whole() };
+    if children(train)?.0.is_empty() {
         return whole();
     }
-    let found = match named("test").or_else(|| named("val")) {
-        Some(test) => vec![(Some(Part::Train), train), (Some(Part::Test), test)],
+    let test = named(&TEST_WORDS, &folders);
+    let named_as_part = |path: &&PathBuf| part_named(&name(path)).is_some();
+    let left_alone: Vec<BadPicture> = folders
+        .iter()
+        .filter(named_as_part)
+        .filter(|path| *path != train && Some(*path) != test)
+        .map(|path| {
+            let reason = match (part_named(&name(path)), test) {
+                (Some(Part::Test), Some(test)) => format!("`{}` is the part that judges", name(test)),
+                _ => format!("`{}` is the part that is trained on", name(train)),
+            };
+            BadPicture { path: path.clone(), reason }
+        })
+        .collect();
+    let found = match test {
+        Some(test) => vec![(Some(Part::Train), train.clone()), (Some(Part::Test), test.clone())],
         // A test part is yet to be drawn.
-        None => vec![(None, train)],
+        None => vec![(None, train.clone())],
     };
-    Ok(Parts { others: files + folders.len() - found.len(), folders: found })
+    Ok(Parts { others: files + folders.len() - found.len() - left_alone.len(), folders: found, left_alone })
+}
+
+/// The folder of a part: the first by the order of `words`; of names that differ in case alone, that in small letters.
+fn named<'a>(words: &[&str], folders: &'a [PathBuf]) -> Option<&'a PathBuf> {
+    words.iter().find_map(|word| {
+        let fits = folders.iter().filter(|path| name(path).eq_ignore_ascii_case(word));
+        fits.min_by_key(|path| name(path) != *word)
+    })
+}
+
+/// The name of a folder, as text.
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| text_of(name.as_ref())).unwrap_or_default()
 }
 
 /// Sub-folders of a folder, sorted, and how much else is in it; hidden folders count as files.
@@ -201,6 +231,40 @@ mod tests {
             ["- a train/a/1.png", "- b train/b/1.png"],
             "a test part is yet to be drawn"
         );
+    }
+
+    #[test]
+    fn parts_have_the_names_that_manifests_and_shards_know_in_letters_of_any_size() {
+        for (train, test) in [
+            ("train", "validation"),
+            ("Train", "Test"),
+            ("TRAINING", "valid"),
+            ("train", "dev"),
+            ("Training", "Val"),
+        ] {
+            let root = folder(&[&format!("{train}/a/1.png"), &format!("{test}/a/2.png")]);
+            let result = list(root.path(), ClassFolder::Top).unwrap();
+            let wanted = [format!("Train a {train}/a/1.png"), format!("Test a {test}/a/2.png")];
+            assert_eq!(described(&result), wanted);
+            assert!(result.left_alone.is_empty() && result.ignored == 0);
+        }
+    }
+
+    #[test]
+    fn a_second_part_that_judges_is_left_alone_and_named() {
+        let root = folder(&["train/a/1.png", "val/a/2.png", "test/a/3.png", "training/a/4.png"]);
+        let result = list(root.path(), ClassFolder::Top).unwrap();
+        assert_eq!(described(&result), ["Train a train/a/1.png", "Test a test/a/3.png"]);
+        let left_alone: Vec<(&str, &str)> = result
+            .left_alone
+            .iter()
+            .map(|left| (left.path.file_name().unwrap().to_str().unwrap(), left.reason.as_str()))
+            .collect();
+        let wanted = [
+            ("training", "`train` is the part that is trained on"),
+            ("val", "`test` is the part that judges"),
+        ];
+        assert_eq!(left_alone, wanted);
     }
 
     #[test]

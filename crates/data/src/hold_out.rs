@@ -19,22 +19,39 @@ pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) ->
     test
 }
 
-/// Whole groups, drawn until they have a share of the samples: at least one group and not all. No group is on both sides.
+/// Whole groups that come near to a share of the samples: at least one group and not all. No group is on both sides.
+///
+/// In a random order, each is held that does not lead beyond the share; then one more, if the share is nearer with it.
 pub(crate) fn by_group(groups: &[String], share: f64, seed: u64) -> Vec<bool> {
+    if share > 0.5 {
+        // The smaller side is the one that can be met.
+        return by_group(groups, 1.0 - share, seed).into_iter().map(|test| !test).collect();
+    }
     let mut sizes = std::collections::BTreeMap::<&str, usize>::new();
     for group in groups {
         *sizes.entry(group).or_default() += 1;
+    }
+    if sizes.len() < 2 {
+        return vec![false; groups.len()];
     }
     let mut order: Vec<&str> = sizes.keys().copied().collect();
     shuffle(&mut generator(seed, Purpose::HoldOut, 0, 1), &mut order);
     let wanted = groups.len() as f64 * share;
     let (mut held, mut count) = (std::collections::BTreeSet::new(), 0);
-    for group in order.iter().take(order.len().saturating_sub(1)) {
-        if !held.is_empty() && (count as f64) >= wanted {
-            break;
+    for group in &order {
+        if (count + sizes[group]) as f64 <= wanted && held.len() + 1 < order.len() {
+            held.insert(*group);
+            count += sizes[group];
         }
-        held.insert(*group);
-        count += sizes[group];
+    }
+    let distance = |count: usize| (count as f64 - wanted).abs();
+    let rest = order.iter().filter(|group| !held.contains(*group));
+    let nearest =
+        rest.min_by(|a, b| distance(count + sizes[*a]).total_cmp(&distance(count + sizes[*b]))).copied();
+    if let Some(group) = nearest.filter(|_| held.len() + 1 < order.len())
+        && (held.is_empty() || distance(count + sizes[group]) < distance(count))
+    {
+        held.insert(group);
     }
     groups.iter().map(|group| held.contains(group.as_str())).collect()
 }
@@ -65,8 +82,25 @@ mod tests {
             }
             let held = test.iter().filter(|test| **test).count();
             prop_assert!(held >= 1 && held < groups.len());
-            // the last group drawn may go beyond the share, the others do not
-            prop_assert!((held as f64) < groups.len() as f64 * share + 9.0);
+            // what is missing or too much is less than a group, and these have up to 8 samples
+            prop_assert!((held as f64 - groups.len() as f64 * share).abs() <= 8.0);
+        }
+    }
+
+    #[test]
+    fn the_share_is_met_as_nearly_as_whole_groups_can() {
+        let groups = |sizes: &[usize]| -> Vec<String> {
+            sizes.iter().enumerate().flat_map(|(group, size)| vec![group.to_string(); *size]).collect()
+        };
+        let held = |sizes: &[usize], share: f64, seed: u64| {
+            by_group(&groups(sizes), share, seed).into_iter().filter(|test| *test).count()
+        };
+        for seed in 0..20 {
+            // A part of 72 and one of 24, as those of IDX files.
+            assert_eq!([0.2, 0.4, 0.6, 0.8].map(|share| held(&[72, 24], share, seed)), [24, 24, 72, 72]);
+            assert_eq!(held(&[90, 1, 2, 3, 4], 0.1, seed), 10, "all but the large one");
+            assert_eq!(held(&[1; 10], 0.3, seed), 3);
+            assert_eq!(held(&[5], 0.3, seed), 0, "the only one stays");
         }
     }
 }

@@ -83,7 +83,7 @@ pub use sample_set::SampleSet;
 pub use sampler::Sampler;
 pub use shape::{Part, PictureShape};
 pub use source::{Source, open_samples, recognise};
-pub use split::OpenSetSplit;
+pub use split::{OpenSetSplit, require_comparable};
 pub use split_file::{SplitFile, SplitPart};
 pub use vector_set::{VectorOptions, VectorSet};
 pub use walk::Depth;

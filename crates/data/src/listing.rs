@@ -77,6 +77,8 @@ pub(crate) struct Extras {
     pub(crate) names: Vec<String>,
     /// One field a name, for each picture; no rows where there are no names.
     pub(crate) rows: Vec<Vec<String>>,
+    /// Columns of a manifest that have no form as text, with what they hold.
+    pub(crate) left_out: Vec<(String, &'static str)>,
 }
 
 /// Names of classes in the order in which they are met.
@@ -96,7 +98,9 @@ pub struct Listing {
     pub(crate) bad: Vec<BadPicture>,
     /// Shards that cannot be read to their end.
     pub(crate) broken: Vec<BadPicture>,
-    /// Links that were not followed.
+    /// Shards without the empty blocks that end an archive.
+    pub(crate) unended: Vec<PathBuf>,
+    /// Links that were not followed, and folders of a part whose place another has.
     pub(crate) left_alone: Vec<BadPicture>,
     /// Files and folders that are neither pictures nor classes.
     pub(crate) ignored: usize,
@@ -159,6 +163,7 @@ impl Listing {
             shards: Vec::new(),
             bad: Vec::new(),
             broken: Vec::new(),
+            unended: Vec::new(),
             left_alone: Vec::new(),
             ignored: 0,
         }
@@ -259,6 +264,11 @@ impl Listing {
         split.into_iter().chain(group).chain(others).collect()
     }
 
+    /// Columns of a manifest that could not be kept, with what they hold, in words: nothing that has a form as text.
+    pub fn columns_left_out(&self) -> &[(String, &'static str)] {
+        &self.extras.left_out
+    }
+
     pub(crate) fn has_parts(&self) -> bool {
         self.found.iter().any(|found| found.part.is_some())
     }
@@ -270,6 +280,14 @@ impl Listing {
     /// The file of a picture, or its place in a tar file as if that were a folder.
     pub fn path(&self, picture: usize) -> PathBuf {
         self.path_of(&self.found[picture])
+    }
+
+    /// The file that the bytes of a picture are in: its own, or the shard.
+    pub fn file(&self, picture: usize) -> &Path {
+        match &self.found[picture].place {
+            Place::File(path) => path,
+            Place::Inside { shard, .. } => &self.shards[*shard],
+        }
     }
 
     pub(crate) fn path_of(&self, found: &Found) -> PathBuf {

@@ -5,9 +5,9 @@
 //! | `path` | the picture's file, relative to the folder of the manifest, or absolute |
 //! | `label` | its class |
 //! | `split` | its part, `train` or `test` (or `val`) |
-//! | `group` | what it belongs together with, such as the shots of one session, and is not parted from by a split |
+//! | `group` | what it belongs together with, such as the shots of one session: held out whole where there is no `split` |
 //! | `id` | what to call it, instead of its path |
-//! | others | kept, and written along with embeddings |
+//! | others | kept as text, and written along with embeddings; what has no form as text (lists, bytes) is left out, and named |
 //!
 //! Only `path` must be there; to train, `label` too. Where `label`, `split` or `group` is there, no line may leave it empty.
 
@@ -27,6 +27,11 @@ const RESERVED: [&str; 4] = ["label", "split", "group", "id"];
 pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut table = read_texts(path)?;
     let wrong = |problem: FileProblem| DataError::from(problem.at(path));
+    let has_meaning =
+        |name: &str| ["path"].iter().chain(&RESERVED).any(|known| name.eq_ignore_ascii_case(known));
+    if let Some((column, found)) = table.left_out().iter().find(|(name, _)| has_meaning(name)) {
+        return Err(wrong(FileProblem::NoTexts { column: column.clone(), found: *found }));
+    }
     let at_path = table
         .column("path")
         .ok_or_else(|| wrong(FileProblem::NoColumn { column: "path", found: table.columns.join(", ") }))?;
@@ -72,7 +77,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut take = |row: &mut Vec<String>| kept.iter().map(|at| std::mem::take(&mut row[*at])).collect();
     let rows = if names.is_empty() { Vec::new() } else { table.rows.iter_mut().map(&mut take).collect() };
     let mut listing = Listing::new(path, ListingKind::Manifest, found, labels);
-    listing.extras = Extras { names, rows };
+    listing.extras = Extras { names, rows, left_out: table.left_out().to_vec() };
     Ok(listing)
 }
 

@@ -119,8 +119,8 @@ enum Store {
 
 /// Labelled pictures as bytes, `[channels, height, width]` each.
 ///
-/// Samples are numbered from 0, those of the training part first. Every class has at least two samples and there are
-/// at least two classes.
+/// Samples are numbered from 0, those of the training part first. Every class has at least one sample and there are
+/// at least two classes. Where parts are drawn, the single sample of a class is of the training part.
 #[derive(Debug)]
 pub struct PictureSet {
     catalogue: Catalogue,
@@ -300,8 +300,14 @@ impl PictureSet {
         if bad.len() as f64 > options.max_bad * files as f64 {
             return Err(too_many_bad(&root, &bad, files, options.max_bad));
         }
-        let labels: Vec<u32> = good.iter().filter_map(|(picture, _)| listing.found[*picture].class).collect();
-        let (parts, parts_given) = parts(&listing, &labels, &good, options)?;
+        if let (true, Some(BadPicture { path, reason })) = (good.is_empty(), bad.first()) {
+            let first = format!("{}: {reason}", path.display());
+            return Err(DataError::NothingUsable { path: root, count: bad.len(), first });
+        }
+        let mut labels: Vec<u32> =
+            good.iter().filter_map(|(picture, _)| listing.found[*picture].class).collect();
+        let class_names = with_samples(listing.class_names(), &mut labels);
+        let (parts, parts_given) = parts(&listing, (&labels, class_names.len()), &good, options)?;
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
         order.sort_by_key(|at| parts[*at] == Part::Test);
@@ -316,7 +322,7 @@ impl PictureSet {
         let set = Self {
             catalogue: Catalogue {
                 name: listing.name.clone(),
-                class_names: listing.class_names().to_vec(),
+                class_names,
                 labels: order.iter().map(|at| labels[*at]).collect(),
                 parts: order.iter().map(|at| parts[*at]).collect(),
             },
@@ -331,21 +337,11 @@ impl PictureSet {
         set.checked(&root)
     }
 
-    /// Refuses sets with too few classes or samples.
+    /// Refuses sets with a single class.
     fn checked(self, path: &Path) -> Result<Self> {
-        if let [class] = self.class_names() {
-            return Err(DataError::OnlyOneClass { path: path.to_path_buf(), class: class.clone() });
-        }
-        let mut counts = vec![0usize; self.class_names().len()];
-        for label in self.labels() {
-            counts[*label as usize] += 1;
-        }
-        match counts.iter().position(|count| *count < 2) {
-            Some(class) => {
-                let class = self.class_names()[class].clone();
-                Err(DataError::SingleSample { path: path.to_path_buf(), class })
-            }
-            None => Ok(self),
+        match self.class_names() {
+            [class] => Err(DataError::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
+            _ => Ok(self),
         }
     }
 
@@ -475,10 +471,23 @@ fn fashion_classes() -> Vec<String> {
     FASHION_MNIST_CLASSES.map(str::to_owned).to_vec()
 }
 
+/// The names of the classes that occur in `labels`, which become numbers among these: a class whose pictures are all bad is none.
+fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
+    let mut used = vec![false; names.len()];
+    for label in labels.iter() {
+        used[*label as usize] = true;
+    }
+    let present: Vec<u32> = (0..names.len() as u32).filter(|class| used[*class as usize]).collect();
+    for label in labels {
+        *label = present.partition_point(|class| class < label) as u32;
+    }
+    present.into_iter().map(|class| names[class as usize].clone()).collect()
+}
+
 /// The part of each good picture, and whether the data says it or says what belongs together.
 fn parts(
     listing: &Listing,
-    labels: &[u32],
+    (labels, classes): (&[u32], usize),
     good: &[(usize, Option<Box<[u8]>>)],
     options: &OpenOptions,
 ) -> Result<(Vec<Part>, bool)> {
@@ -497,7 +506,7 @@ fn parts(
             found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
         hold_out::by_group(&groups, options.hold_out, options.seed)
     } else {
-        hold_out::by_class(labels, listing.class_names().len(), options.hold_out, options.seed)
+        hold_out::by_class(labels, classes, options.hold_out, options.seed)
     };
     Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), grouped))
 }

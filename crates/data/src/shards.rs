@@ -25,14 +25,23 @@ use crate::{BadPicture, DataError, Part, Result};
 
 /// Longest `.cls`, `.txt` or `.json`.
 const MOST_TEXT: u64 = 1 << 20;
+/// Bytes of a block: headers are one, and what is in files is filled up to whole ones.
+const BLOCK: u64 = 512;
+/// Empty blocks at the end of an archive.
+const END_BLOCKS: u64 = 2;
 /// Most names that braces stand for.
 const MOST_NAMES: usize = 1 << 20;
 
 /// Lists the pictures of a shard, of a pattern of shards or of a folder of them, in the order of names and of places in them.
 ///
-/// What can be read of a damaged shard is kept; the shard is listed as broken.
+/// What can be read of a damaged shard is kept; the shard is listed as broken. One that is not there at all is an error.
 pub(crate) fn list(path: &Path) -> Result<Listing> {
     let shards = files(path)?;
+    let missing: Vec<&PathBuf> = shards.iter().filter(|shard| !shard.exists()).collect();
+    if let Some(first) = missing.first() {
+        let reason = format!("no such file; {} of {} shards are missing", missing.len(), shards.len());
+        return Err(DataError::BadShard { path: (*first).clone(), reason });
+    }
     let mut reading = Reading::default();
     for (number, shard) in shards.iter().enumerate() {
         if let Err(reason) = reading.shard(number, shard) {
@@ -56,8 +65,9 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     };
     let rows = if names.is_empty() { Vec::new() } else { reading.extras.into_iter().map(row).collect() };
     let mut listing = Listing::new(path, ListingKind::Shards, reading.found, reading.labels);
-    listing.extras = Extras { names, rows };
+    listing.extras = Extras { names, rows, left_out: Vec::new() };
     (listing.bad, listing.broken, listing.ignored) = (reading.bad, reading.broken, reading.ignored);
+    listing.unended = reading.unended;
     listing.shards = shards;
     Ok(listing)
 }
@@ -160,6 +170,7 @@ struct Reading {
     extras: Vec<BTreeMap<String, String>>,
     bad: Vec<BadPicture>,
     broken: Vec<BadPicture>,
+    unended: Vec<PathBuf>,
     ignored: usize,
 }
 
@@ -214,7 +225,7 @@ impl Reading {
             let after = if last.is_empty() { String::new() } else { format!(" behind {last}") };
             format!("damaged{after}: {error}")
         };
-        let mut last = String::new();
+        let (mut last, mut end) = (String::new(), 0);
         for entry in archive.entries_with_seek().map_err(|error| damaged("", error))? {
             let mut entry = entry.map_err(|error| damaged(&last, error))?;
             let name = text_of(path_of_bytes(&entry.path_bytes()).as_ref());
@@ -223,6 +234,7 @@ impl Reading {
             if offset.checked_add(size).is_none_or(|end| end > length) {
                 return Err(format!("ends within {name}, which has {size} bytes"));
             }
+            end = (offset + size).next_multiple_of(BLOCK);
             last.clone_from(&name);
             let kind = entry.header().entry_type();
             if kind.is_dir() {
@@ -256,6 +268,10 @@ impl Reading {
             } else {
                 self.ignored += 1;
             }
+        }
+        // Some writers leave them out, so that this is no error; but a file that was cut between two entries looks the same.
+        if length < end.saturating_add(END_BLOCKS * BLOCK) {
+            self.unended.push(place.1.to_path_buf());
         }
         Ok(())
     }
@@ -433,11 +449,8 @@ mod tests {
             let said = list(&folder.path().join(pattern)).unwrap_err().to_string();
             assert!(said.contains(wanted), "{said}");
         }
-        assert_eq!(
-            list(&folder.path().join("train-{0..3}.tar")).unwrap().broken.len(),
-            4,
-            "names in braces must be there"
-        );
+        let said = list(&folder.path().join("train-{00..03}.tar")).unwrap_err().to_string();
+        assert!(said.contains("train-02.tar: no such file; 2 of 4 shards are missing"), "{said}");
     }
 
     #[test]
@@ -448,19 +461,23 @@ mod tests {
         let broken = |bytes: &[u8]| {
             put(&path, bytes);
             let listing = list(&path).unwrap();
-            (listing.len(), listing.broken.first().map(|bad| bad.reason.clone()))
+            let ended = listing.unended.is_empty();
+            assert!(ended || listing.unended == [path.clone()]);
+            (listing.len(), listing.broken.first().map(|bad| bad.reason.clone()), ended)
         };
-        assert_eq!(broken(&whole), (2, None));
-        assert_eq!(
-            broken(&whole[..whole.len() - 1024]),
-            (2, None),
-            "the empty blocks at the end may be missing"
-        );
-        let (count, reason) = broken(&whole[..512 + 1024 + 1024 + 512 + 100]);
+        assert_eq!(broken(&whole), (2, None, true));
+        for cut in [1, 512, 1024] {
+            let (count, reason, ended) = broken(&whole[..whole.len() - cut]);
+            assert_eq!((count, reason), (2, None), "the empty blocks at the end may be missing");
+            assert!(!ended, "and this is told");
+        }
+        let (count, reason, ended) = broken(&whole[..512 + 1024 + 1024]);
+        assert_eq!((count, reason, ended), (1, None, false), "cut between two samples");
+        let (count, reason, _) = broken(&whole[..512 + 1024 + 1024 + 512 + 100]);
         assert_eq!((count, reason.unwrap()), (1, "ends within 2.png, which has 700 bytes".to_owned()));
         let mut flipped = whole.clone();
         flipped[512 + 1024 + 1024 + 3] ^= 1;
-        let (count, reason) = broken(&flipped);
+        let (count, reason, _) = broken(&flipped);
         assert!(count == 1 && reason.unwrap().starts_with("damaged behind 1.cls"));
         assert!(broken(b"\x1f\x8b\x08").1.unwrap().contains("gzip"));
         assert!(broken(b"").1.unwrap().contains("0 bytes"));

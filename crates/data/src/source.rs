@@ -10,10 +10,11 @@
 //! | another `.csv`, `.parquet`, a `.npy`, a `.safetensors` | a table of embeddings |
 //! | a `.png`, `.jpg`, `.jpeg`, `.webp` | one picture |
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
-use widemargin_tables::{is_manifest, is_table};
+use widemargin_tables::{FileError, FileProblem, OpenTable, is_manifest, is_table, read_labels};
 
 use crate::walk::is_hidden;
 use crate::{
@@ -82,10 +83,81 @@ pub fn open_samples(path: &Path, labels: Option<&Path>, options: &OpenOptions) -
         return Ok(VectorSet::open(path, labels, options)?.shared().into());
     }
     if let Some(labels) = labels {
-        let wanted = "labels beside a table of embeddings only";
-        return Err(DataError::setting("labels", &labels.display(), wanted));
+        return Err(DataError::labels_beside(labels));
     }
     Ok(PictureSet::open(path, options)?.shared().into())
+}
+
+/// Opens a table of embeddings, with the labels that lie beside it if there are any.
+pub(crate) fn open_table(path: &Path, labels: Option<&Path>) -> Result<OpenTable> {
+    let mut table = widemargin_tables::open(path).map_err(|error| no_table(path, error))?;
+    if let Some(beside) = labels {
+        table.set_labels(read_labels(beside)?, beside)?;
+    }
+    Ok(table)
+}
+
+/// What lists of pictures call the column of their files, where that is not `path`.
+const NEARLY_PATH: [&str; 16] = [
+    "file",
+    "files",
+    "filename",
+    "file_name",
+    "filepath",
+    "file_path",
+    "image",
+    "images",
+    "image_path",
+    "image_file",
+    "img",
+    "img_path",
+    "img_file",
+    "picture",
+    "paths",
+    "photo",
+];
+/// What separates the columns of tables that are not separated by commas.
+const SEPARATORS: [(char, &str); 3] = [(';', "`;`"), ('\t', "tabs"), ('|', "`|`")];
+/// Longest first line that is looked at.
+const MOST_HEADER: u64 = 1 << 20;
+
+/// Why a table cannot be opened. One with texts where numbers should be may be a list of pictures that was not recognised as such.
+fn no_table(path: &Path, error: FileError) -> DataError {
+    let column = match &error.problem {
+        FileProblem::Field { column, wanted, .. } if *wanted == "a number" => column,
+        FileProblem::Cell { column, wanted, .. } if wanted == "a number" => column,
+        _ => return error.into(),
+    };
+    let mut columns = columns_of(path);
+    if columns.is_empty() {
+        columns.push(column.clone());
+    }
+    let separator = SEPARATORS.iter().find(|(separator, _)| column.contains(*separator));
+    let file =
+        columns.iter().find(|column| NEARLY_PATH.iter().any(|nearly| column.eq_ignore_ascii_case(nearly)));
+    let hint = match (separator, file) {
+        (Some((_, separator)), _) => {
+            format!("They seem to be separated by {separator}; wanted commas")
+        }
+        (None, Some(file)) => format!("If it lists pictures, call the column `{file}` `path`"),
+        (None, None) => return error.into(),
+    };
+    DataError::NotAManifest {
+        path: path.to_path_buf(),
+        columns: columns.join(", "),
+        hint,
+        problem: error.problem,
+    }
+}
+
+/// The columns of a `.csv`; none where they cannot be told.
+fn columns_of(path: &Path) -> Vec<String> {
+    let Some(file) = File::open(path).ok().filter(|_| has_ending(path, "csv")) else { return Vec::new() };
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(file.take(MOST_HEADER));
+    reader.headers().map_or_else(|_| Vec::new(), |names| names.iter().map(str::to_owned).collect())
 }
 
 /// Whether the last part of a path has letters of a pattern in it.
@@ -111,4 +183,39 @@ fn is_folder_of_shards(folder: &Path) -> Result<bool> {
         tars |= has_ending(&path, "tar");
     }
     Ok(tars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::put;
+
+    #[test]
+    fn a_list_of_pictures_in_other_words_is_told_from_a_table() {
+        for (text, wanted) in [
+            (
+                "filename,label\na.png,x\n",
+                "has no column `path`; its columns are filename, label. If it lists pictures, call the column `filename` `path`. As a \
+                 table of embeddings it cannot be read: line 2, column `filename` holds \"a.png\"",
+            ),
+            ("label,width,IMG\nx,3,a.png\n", "call the column `IMG` `path`"),
+            (
+                "size,file\nlarge,a.png\n",
+                "call the column `file` `path`. As a table of embeddings it cannot be read: line 2, column `size`",
+            ),
+            (
+                "path;label\na.png;x\n",
+                "its columns are path;label. They seem to be separated by `;`; wanted commas",
+            ),
+            ("label\tpath\nx\ta.png\n", "separated by tabs"),
+            ("label,x\na,one\n", "vectors.csv: line 2, column `x` holds \"one\"; a number is needed"),
+            ("image,label\n1,\n", "column `label` holds \"\"; a name is needed"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("vectors.csv");
+            put(&path, text.as_bytes());
+            let said = open_table(&path, None).unwrap_err().to_string();
+            assert!(said.contains(wanted) && said.contains("vectors.csv"), "{said}");
+        }
+    }
 }

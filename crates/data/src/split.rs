@@ -99,6 +99,12 @@ impl OpenSetSplit {
         self.known.binary_search(&class).ok().map(|position| position as u32)
     }
 
+    /// Whether the test samples of a class judge: those of unseen classes, or in a closed set those of known ones.
+    pub fn judges(&self, class: u32) -> bool {
+        let side = if self.is_closed() { &self.known } else { &self.unseen };
+        side.binary_search(&class).is_ok()
+    }
+
     /// Samples of known classes in one part of a set, ascending.
     pub fn known_samples(&self, set: &impl Labelled, part: Part) -> Vec<u32> {
         samples(set, part, &self.known)
@@ -108,6 +114,22 @@ impl OpenSetSplit {
     pub fn unseen_samples(&self, set: &impl Labelled, part: Part) -> Vec<u32> {
         samples(set, part, &self.unseen)
     }
+}
+
+/// Refuses samples to judge by, given by their classes, among which there is nothing to compare: no two of one class, or none of two
+/// classes. A class of a single sample is no hindrance where another has two: it can be found in error.
+///
+/// # Errors
+/// [`DataError::NothingToCompare`].
+pub fn require_comparable(classes: impl IntoIterator<Item = u32>) -> Result<()> {
+    let mut counts = std::collections::BTreeMap::<u32, usize>::new();
+    for class in classes {
+        *counts.entry(class).or_default() += 1;
+    }
+    if counts.len() >= 2 && counts.values().any(|count| *count >= 2) {
+        return Ok(());
+    }
+    Err(DataError::NothingToCompare { samples: counts.values().sum(), classes: counts.len() })
 }
 
 fn samples(set: &impl Labelled, part: Part, classes: &[u32]) -> Vec<u32> {
@@ -180,6 +202,29 @@ mod tests {
         }
         assert!(OpenSetSplit::closed(&names(1)).is_err());
         assert!(OpenSetSplit::closed(&names(2)).unwrap().is_closed());
+    }
+
+    #[test]
+    fn judging_needs_a_pair_of_one_class_and_one_of_two() {
+        require_comparable([3, 1, 3, 2]).unwrap();
+        for (classes, counts) in
+            [(&[][..], (0, 0)), (&[5], (1, 1)), (&[5, 5, 5], (3, 1)), (&[1, 2, 3], (3, 3))]
+        {
+            match require_comparable(classes.iter().copied()) {
+                Err(DataError::NothingToCompare { samples, classes }) => {
+                    assert_eq!((samples, classes), counts)
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_unseen_judge_or_in_a_closed_set_the_known() {
+        let judges = |split: &OpenSetSplit| (0..4).filter(|class| split.judges(*class)).collect::<Vec<_>>();
+        assert_eq!(judges(&OpenSetSplit::closed(&names(4)).unwrap()), [0, 1, 2, 3]);
+        let open = OpenSetSplit::by_names(&names(4), &["class 1".into(), "class 2".into()]).unwrap();
+        assert_eq!(judges(&open), [1, 2]);
     }
 
     #[test]

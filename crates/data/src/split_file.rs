@@ -190,9 +190,16 @@ impl OpenSetSplit {
     /// # Errors
     /// [`DataError::TooFewClasses`] with fewer than two known classes.
     pub fn by_parts(set: &impl Labelled, parts: &[SplitPart]) -> Result<Self> {
-        let classes = set.class_names().len();
+        Self::of_parts(set.class_names().len(), set.labels().iter().zip(parts))
+    }
+
+    /// As [`by_parts`](Self::by_parts), of the class and part of each sample.
+    pub(crate) fn of_parts<'a>(
+        classes: usize,
+        samples: impl IntoIterator<Item = (&'a u32, &'a SplitPart)>,
+    ) -> Result<Self> {
         let (mut trained, mut judges) = (vec![false; classes], vec![false; classes]);
-        for (class, part) in set.labels().iter().zip(parts) {
+        for (class, part) in samples {
             trained[*class as usize] |= *part == SplitPart::Train;
             judges[*class as usize] |= *part == SplitPart::Test;
         }

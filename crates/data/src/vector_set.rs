@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::{About, FileProblem, OpenTable, Rows, read_labels};
+use widemargin_tables::{About, FileProblem, OpenTable, Rows};
 
 use crate::catalogue::{part_named, sorted_names};
 use crate::parallel::map_positions;
+use crate::source::open_table;
 use crate::{Catalogue, DataError, Labelled, Normalisation, Part, PictureShape, Result, hold_out};
 
 /// Rows that a thread reads at a time when a table is checked.
@@ -55,11 +56,7 @@ impl VectorSet {
         if !(options.hold_out > 0.0 && options.hold_out < 1.0) {
             return Err(DataError::setting("hold-out", &options.hold_out, "a share above 0 and below 1"));
         }
-        let mut table = widemargin_tables::open(path)?;
-        if let Some(beside) = labels {
-            table.set_labels(read_labels(beside)?, beside)?;
-        }
-        Self::from_table(table, options)
+        Self::from_table(open_table(path, labels)?, options)
     }
 
     fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {

@@ -57,6 +57,14 @@ impl Characters {
         Ok(Self::Listed(listed))
     }
 
+    /// How many characters may become classes, whatever fonts there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Alphanumeric => ('\0'..=char::MAX).filter(|character| self.contains(*character)).count(),
+            Self::Listed(listed) => listed.len(),
+        }
+    }
+
     /// Whether a character may become a class.
     pub fn contains(&self, character: char) -> bool {
         match self {
@@ -120,6 +128,14 @@ mod tests {
         std::fs::write(&path, "\u{FEFF}一 二\nA一").unwrap();
         let read = Characters::read(path.to_str().unwrap()).unwrap();
         assert_eq!(read, Characters::Listed(vec!['A', '一', '二']));
+    }
+
+    #[test]
+    fn characters_that_may_be_chosen_are_counted() {
+        assert_eq!(Characters::read("U+4E00-U+4E0F,U+41,U+41").unwrap().count(), 17);
+        // A number of Unicode's, which grows with its versions: ideographs alone are more than 90,000, and all of it has 1,114,112 places.
+        let all = Characters::default().count();
+        assert!((100_000..300_000).contains(&all), "{all}");
     }
 
     #[test]

@@ -71,6 +71,11 @@ pub(crate) fn choose(
     let covered = fonts.covered.iter().filter(|(_, faces)| *faces >= settings.least);
     let candidates: Vec<char> = covered.map(|(character, _)| *character).collect();
     let faces = fonts.faces.len();
+    // What cannot be is found out before the first of them is drawn.
+    if candidates.len() < settings.classes {
+        let (covered, wanted, least) = (candidates.len(), settings.classes, settings.least);
+        return Err(GlyphError::TooFewCovered { covered, wanted, least, faces });
+    }
     let mut chosen = Vec::new();
     let mut drawn_as: HashMap<(usize, u64), usize> = HashMap::new();
     for (round, characters) in candidates.chunks(CHUNK).enumerate() {
@@ -127,6 +132,19 @@ fn looks_like_another(candidate: &Candidate, drawn_as: &HashMap<(usize, u64), us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_alike_is_no_class_of_its_own() {
+        // The Greek capital alpha, and how three faces drew the Latin letter (class 0) and another (class 1).
+        let drawn_as = HashMap::from([((0, 70), 0), ((1, 71), 0), ((2, 72), 1)]);
+        let alike = |hashes: &[(usize, u64)]| {
+            let candidate = Candidate { character: '\u{391}', distinct: Vec::new(), hashes: hashes.to_vec() };
+            looks_like_another(&candidate, &drawn_as)
+        };
+        assert!(alike(&[(0, 70), (1, 71), (2, 50)]), "two faces of three draw it as the Latin letter");
+        assert!(!alike(&[(0, 70), (1, 51)]), "one of two");
+        assert!(!alike(&[(0, 70), (2, 72)]), "as two classes, each once");
+    }
 
     #[test]
     fn rounding_is_no_difference_and_a_stroke_is() {

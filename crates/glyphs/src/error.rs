@@ -45,6 +45,21 @@ pub enum GlyphError {
         /// Faces that were looked into.
         faces: usize,
     },
+    /// The fonts do not even have enough of the characters, whatever they look like.
+    #[error(
+        "{covered} characters are in at least {least} of {faces} fonts, wanted {wanted}: install more fonts, or ask for fewer classes or \
+         fewer samples a class"
+    )]
+    TooFewCovered {
+        /// Characters that so many faces have.
+        covered: usize,
+        /// Classes asked for.
+        wanted: usize,
+        /// Faces that must have each.
+        least: usize,
+        /// Faces that were looked into.
+        faces: usize,
+    },
     /// A list of characters that is none.
     #[error(
         "characters: found {found:?}, wanted a file of characters, or ranges such as U+4E00-U+9FFF,U+3041 (hexadecimal, \

@@ -17,7 +17,7 @@ pub struct GlyphSettings {
     /// Which characters may be chosen. Default: letters, ideographs and digits, without blocks of other forms of
     /// characters that are elsewhere.
     pub characters: Characters,
-    /// Number of characters, at least 4: those that most fonts cover. Default 2,500.
+    /// Number of characters, at least 4 and no more than may be chosen: those that most fonts cover. Default 2,500.
     pub classes: usize,
     /// How many of them are kept from training: 0, or at least 2, with 2 left. Default 500.
     pub unseen: usize,
@@ -60,6 +60,11 @@ impl GlyphSettings {
     pub fn validate(&self) -> Result<()> {
         if self.classes < 4 {
             return Err(GlyphError::setting("classes", self.classes, "at least 4"));
+        }
+        let most = self.characters.count();
+        if self.classes > most {
+            let wanted = format!("at most {most}, the number of characters that may be chosen");
+            return Err(GlyphError::setting("classes", self.classes, wanted));
         }
         if self.unseen != 0 && !(2..=self.classes - 2).contains(&self.unseen) {
             let wanted = format!("0, or 2 to {}, so that two classes stay on either side", self.classes - 2);

@@ -100,18 +100,39 @@ fn what_a_face_lacks_gives_no_sample_and_no_box() {
 
     let error = GlyphSet::draw(&GlyphSettings { classes: 17, ..letters }, &|_, _, _| {}).unwrap_err();
     assert!(
-        matches!(error, GlyphError::TooFewCharacters { found: 16, wanted: 17, least: 2, faces: 7 }),
+        matches!(error, GlyphError::TooFewCovered { covered: 16, wanted: 17, least: 2, faces: 7 }),
+        "{error}"
+    );
+    // Three faces have each letter, of which two draw it alike.
+    let few = GlyphSettings { least: 3, ..only(&["plain.ttf", "twins.ttc"]) };
+    let error = GlyphSet::draw(&few, &|_, _, _| {}).unwrap_err();
+    assert!(
+        matches!(error, GlyphError::TooFewCharacters { found: 0, wanted: 12, least: 3, faces: 3 }),
         "{error}"
     );
 }
 
 #[test]
-fn a_look_alike_is_no_class_of_its_own() {
-    // With one face alone the Greek A is as frequent as the Latin one.
-    let characters = Characters::Listed("ABCDΑ".chars().collect());
-    let settings = GlyphSettings { characters, classes: 5, unseen: 2, ..only(&["plain.ttf", "bold.ttf"]) };
-    let error = GlyphSet::draw(&settings, &|_, _, _| {}).unwrap_err();
-    assert!(matches!(error, GlyphError::TooFewCharacters { found: 4, .. }), "{error}");
+fn more_classes_than_there_can_be_are_refused_before_anything_is_drawn() {
+    let drawing = Mutex::new(false);
+    let refused = |settings: &GlyphSettings| {
+        let progress = |stage, _, _| *drawing.lock().unwrap() |= stage != Stage::Fonts;
+        let error = GlyphSet::draw(settings, &progress).unwrap_err();
+        assert!(!*drawing.lock().unwrap(), "{error}");
+        error
+    };
+    let listed = Characters::Listed(('A'..='P').collect());
+    let error = refused(&GlyphSettings { characters: listed, classes: 17, ..settings() });
+    let wanted = "classes: found 17, wanted at most 16, the number of characters that may be chosen";
+    assert_eq!(error.to_string(), wanted);
+    let error = refused(&GlyphSettings { classes: 1_000_000, ..settings() });
+    assert!(matches!(error, GlyphError::Setting { name: "classes", .. }), "{error}");
+    // So many may be chosen, and the fonts of the tests do not have them.
+    let error = refused(&GlyphSettings { classes: 1000, ..settings() });
+    assert!(
+        matches!(error, GlyphError::TooFewCovered { covered: 16..100, wanted: 1000, least: 2, faces: 7 }),
+        "{error}"
+    );
 }
 
 #[test]

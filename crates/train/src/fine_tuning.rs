@@ -27,10 +27,7 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
     if Weights::read(path)?.names() == Names::Own {
         return Ok(Some(Description::read(path)?.normalisation));
     }
-    let (mean, deviation) = match m.backbone {
-        BackboneName::Resnet18 | BackboneName::Resnet34 | BackboneName::Resnet50 => IMAGENET,
-        _ => ([0.5; 3], [0.5; 3]),
-    };
+    let (mean, deviation) = if m.backbone.is_resnet() { IMAGENET } else { ([0.5; 3], [0.5; 3]) };
     Ok(Some(Normalisation { mean: mean.to_vec(), deviation: deviation.to_vec() }))
 }
 

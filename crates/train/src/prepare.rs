@@ -5,7 +5,7 @@ use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerNam
 use crate::fine_tuning;
 use widemargin_data::{
     Augment, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet,
-    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, open_samples,
+    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, open_samples, require_comparable,
 };
 
 /// A data set, split and measured.
@@ -32,7 +32,7 @@ impl Prepared {
     /// Opens and splits what `config` asks for.
     ///
     /// # Errors
-    /// Those of the data, and [`Error::TooFew`] where there are fewer training pictures than a batch.
+    /// Those of the data, and [`Error::TooFew`] where there are fewer training pictures than a batch, or nothing to judge by.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let d = &config.data;
         let set = open(d)?;
@@ -72,6 +72,8 @@ impl Prepared {
                 set.kind()
             )));
         }
+        let judging = if split.is_closed() { &known.samples } else { &unseen };
+        require_comparable(judging.iter().map(|sample| set.labels()[*sample as usize]))?;
         let normalisation = match fine_tuning::normalisation(config)? {
             Some(chosen) => {
                 chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {

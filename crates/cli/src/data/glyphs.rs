@@ -27,9 +27,9 @@ pub(crate) struct GlyphsArguments {
     /// How many characters: those that most fonts have
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().classes)]
     classes: usize,
-    /// How many of them are kept from training and judged on
-    #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().unseen)]
-    unseen: usize,
+    /// How many of them are kept from training and judged on [default: a fifth of them]
+    #[arg(long, value_name = "COUNT")]
+    unseen: Option<usize>,
     /// Different drawings that a character must have
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().least)]
     least: usize,
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
         fonts: arguments.fonts.clone(),
         characters: arguments.characters.as_deref().map_or(Ok(Characters::default()), Characters::read)?,
         classes: arguments.classes,
-        unseen: arguments.unseen,
+        unseen: arguments.unseen.unwrap_or_else(|| a_fifth(arguments.classes)),
         least: arguments.least,
         most: arguments.most,
         distortions: arguments.distortions,
@@ -119,6 +119,11 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
         write!(out, "{}", in_words(&summary))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As many unseen classes as the whole set has by default, of any number.
+fn a_fifth(classes: usize) -> usize {
+    (classes / 5).max(2)
 }
 
 fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
@@ -188,6 +193,21 @@ impl Bars {
     fn end(&self) {
         if let Ok(mut shown) = self.0.lock() {
             *shown = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unseen_are_a_fifth_and_leave_two_to_train_on() {
+        let default = GlyphSettings::default();
+        assert_eq!(a_fifth(default.classes), default.unseen);
+        for classes in 4..24 {
+            let settings = GlyphSettings { classes, unseen: a_fifth(classes), ..GlyphSettings::default() };
+            assert!(settings.validate().is_ok(), "{classes}");
         }
     }
 }

@@ -17,6 +17,8 @@ use widemargin_report::table::{Column, Table};
 
 /// How many of a kind are named for people; `--json` names all.
 const NAMED: usize = 10;
+/// Findings of a kind that the page lists.
+const LISTED_FINDINGS: usize = 100;
 /// Classes that the page lists.
 const LISTED_CLASSES: usize = 2000;
 /// Width of the longest bar of the text histogram.
@@ -91,7 +93,8 @@ struct Info {
     animated: usize,
     bad: Vec<BadPicture>,
     broken_shards: Vec<BadPicture>,
-    links_left_alone: Vec<BadPicture>,
+    shards_without_end: Vec<PathBuf>,
+    left_alone: Vec<BadPicture>,
     ignored: usize,
     duplicates: Duplicates,
     per_class: Vec<ClassCount>,
@@ -115,7 +118,13 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     } else {
         write!(out, "{}", in_words(&info))?;
     }
-    Ok(ExitCode::SUCCESS)
+    match census.nothing_usable() {
+        Some(nothing) => {
+            eprintln!("{nothing}");
+            Ok(ExitCode::FAILURE)
+        }
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Looks at every sample, with a bar.
@@ -199,7 +208,8 @@ impl Info {
             animated: looks().filter(|look| look.animated).count(),
             bad: census.bad.clone(),
             broken_shards: census.broken.clone(),
-            links_left_alone: census.left_alone.clone(),
+            shards_without_end: census.unended.clone(),
+            left_alone: census.left_alone.clone(),
             ignored: census.ignored,
             duplicates: Duplicates::find(census),
             per_class: per_class.collect(),
@@ -314,7 +324,7 @@ fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
     let named = |bad: &Vec<BadPicture>| {
         bad.iter().map(|bad| format!("{}: {}", bad.path.display(), bad.reason)).collect::<Vec<_>>()
     };
-    let links = info.links_left_alone.iter().map(|link| link.path.display().to_string()).collect();
+    let shards = info.shards_without_end.iter().map(|shard| shard.display().to_string()).collect();
     let d = &info.duplicates;
     let twins = |wanted: &dyn Fn(&widemargin_data::DuplicateGroup) -> bool| -> Vec<String> {
         d.groups.iter().filter(|group| wanted(group)).map(|group| group.samples.join(" = ")).collect()
@@ -323,14 +333,21 @@ fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
     let conflicts =
         conflicts.map(|group| format!("{} ({})", group.samples.join(" = "), group.classes.join(", ")));
     let one = if unit == "rows" { "Rows" } else { "Pictures" };
-    let singles = info.per_class.iter().filter(|class| class.samples == 1).map(|class| class.class.clone());
+    let of = |samples: usize| {
+        info.per_class.iter().filter(move |class| class.samples == samples).map(|class| class.class.clone())
+    };
+    let (singles, empty) = (of(1), of(0));
     let mut found = vec![
         (
             "Shards that cannot be read to their end, which training refuses".to_owned(),
             named(&info.broken_shards),
         ),
         (format!("{one} that cannot be used"), named(&info.bad)),
-        ("Links that lead in a circle and are left alone".to_owned(), links),
+        (
+            "Shards without the empty blocks that end an archive: whole as some programs write them, or cut between two files".to_owned(),
+            shards,
+        ),
+        ("Folders and links that are left alone".to_owned(), named(&info.left_alone)),
         (
             format!(
                 "Equal {unit} in both parts, so that what judges was learnt from (`data split` draws parts without)"
@@ -339,7 +356,11 @@ fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
         ),
         (format!("Equal {unit} of different classes, of which one at least is wrong"), conflicts.collect()),
         (format!("Equal {unit} otherwise"), twins(&|group| !group.across_parts && !group.conflicting)),
-        ("Classes of a single sample, which makes no pair".to_owned(), singles.collect()),
+        (
+            "Classes of a single sample: it is trained on, or can be mistaken for another where its class is unseen".to_owned(),
+            singles.collect(),
+        ),
+        ("Classes of which no sample can be used, which are none".to_owned(), empty.collect()),
     ];
     found.retain(|(_, lines)| !lines.is_empty());
     for (heading, lines) in &mut found {
@@ -364,7 +385,16 @@ fn figure(info: &Info) -> String {
 
 fn page(info: &Info) -> String {
     let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<String>>();
-    let mut tables = Vec::new();
+    // What is wrong stands first: below the classes nobody would see it.
+    let mut tables: Vec<EvaluationTable> = findings(info)
+        .into_iter()
+        .map(|(heading, lines)| {
+            let more = lines.len().saturating_sub(LISTED_FINDINGS);
+            let more = (more > 0).then(|| format!("and {more} more; --json names all"));
+            let rows = lines.into_iter().take(LISTED_FINDINGS).chain(more).map(|line| vec![line]).collect();
+            EvaluationTable { heading: heading.trim_end_matches(':').to_owned(), columns: Vec::new(), rows }
+        })
+        .collect();
     for (heading, counts) in [("File formats", &info.formats), ("Channels", &info.modes)] {
         let rows: Vec<Vec<String>> =
             counts.iter().map(|(what, count)| row(&[what, &count.to_string()])).collect();
@@ -406,16 +436,10 @@ fn page(info: &Info) -> String {
             rows: classes[..listed].iter().map(cells).collect(),
         });
     }
-    let notes = findings(info).into_iter().flat_map(|(heading, lines)| {
-        let more = lines.len().saturating_sub(100);
-        let more = (more > 0).then(|| format!("and {more} more"));
-        let lines: Vec<String> = lines.into_iter().take(100).chain(more).collect();
-        [format!("{heading} {}", lines.join("; "))]
-    });
     evaluation(&EvaluationInput {
         title: format!("Data: {}", info.path.display()),
         lead: format!("{}.", summary(info)),
-        notes: notes.collect(),
+        notes: Vec::new(),
         tables,
         figures: vec![EvaluationFigure {
             svg: figure(info),

@@ -15,7 +15,7 @@ pub(crate) enum DataCommand {
     Glyphs(glyphs::GlyphsArguments),
     /// Which labels are likely wrong: samples nearer to another class than to their own, by a trained run, with pictures.
     Suspects(suspects::SuspectsArguments),
-    /// Describe a set before training: classes, sizes, corrupt files, duplicates.
+    /// Describe a set before training: classes, sizes, corrupt files, duplicates; exit status 1 where nothing of it can be used.
     Info(info::InfoArguments),
     /// Divide a set into what is trained on and what judges, without leaks, as a file for `train --split`.
     Split(split::SplitArguments),
@@ -32,9 +32,5 @@ pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
 
 /// `top` or `deepest`.
 pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
-    match text {
-        "top" => Ok(ClassFolder::Top),
-        "deepest" => Ok(ClassFolder::Deepest),
-        _ => Err("wanted top or deepest".to_owned()),
-    }
+    crate::train::one_of(text)
 }

@@ -8,7 +8,8 @@ mod plan;
 mod report;
 
 use crate::judge::judge;
-use crate::{interrupt, progress, train};
+use crate::train::{self, Opening};
+use crate::{interrupt, progress};
 use anyhow::{Context, ensure};
 use clap::Args;
 use plan::{Axis, By, Candidate, Halving, Plan};
@@ -19,7 +20,6 @@ use std::sync::atomic::AtomicI32;
 use toml::Value;
 use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
-use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Error, Prepared, Start, checkpoint, continue_from, log, train_until};
 
@@ -30,20 +30,13 @@ const RUNS: &str = "runs";
 
 #[derive(Args)]
 pub(crate) struct SweepArguments {
-    /// Folder of pictures, IDX files, or a table of embeddings, as for `train` [default: Fashion-MNIST]
-    #[arg(long, value_name = "PATH", conflicts_with = "resume")]
-    data: Option<PathBuf>,
-    /// Labels of a table, one a row, if they are not inside
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    labels: Option<PathBuf>,
-    /// TOML file with the configuration that all runs share
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    opening: Opening,
     /// Folder of the sweep; must not exist [default: runs/sweep-OBJECTIVE]
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Go on with the sweep in this folder, by its own plan
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "Opening")]
     resume: Option<PathBuf>,
     /// Margins to try
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with = "resume")]
@@ -61,29 +54,11 @@ pub(crate) struct SweepArguments {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "2", conflicts_with = "resume")]
     halving: Option<usize>,
     /// Epochs of the first round of halving
-    #[arg(long, value_name = "EPOCHS", default_value_t = 1, requires = "halving")]
+    #[arg(long, value_name = "EPOCHS", default_value_t = 1, requires = "halving", conflicts_with = "resume")]
     first_epochs: usize,
     /// The figure that runs are ranked by
-    #[arg(long, value_enum, default_value = "map-at-r")]
+    #[arg(long, value_enum, default_value = "map-at-r", conflicts_with = "resume")]
     by: By,
-    /// Objective of all runs
-    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
-    objective: Option<String>,
-    /// Epochs of a whole run
-    #[arg(long, conflicts_with = "resume")]
-    epochs: Option<usize>,
-    /// Seed of all runs
-    #[arg(long, conflicts_with = "resume")]
-    seed: Option<u64>,
-    /// How many classes are kept from training and judged on
-    #[arg(long, value_name = "COUNT", conflicts_with = "resume")]
-    unseen: Option<usize>,
-    /// Use the built-in part of Fashion-MNIST even where the whole set is installed
-    #[arg(long, conflicts_with = "resume")]
-    built_in: bool,
-    /// Small and quick: as `train --quick`
-    #[arg(long, conflicts_with = "resume")]
-    quick: bool,
     /// Print one JSON object (the default is a table)
     #[arg(long)]
     json: bool,
@@ -126,28 +101,7 @@ pub(crate) struct Run {
 
 impl SweepArguments {
     fn plan(&self) -> anyhow::Result<Plan> {
-        let mut base = match &self.config {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
-                Config::from_toml(path, &text)?
-            }
-            None => Config::default(),
-        };
-        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        base.data.path = self.data.as_ref().map(whole).or(base.data.path);
-        base.data.labels = self.labels.as_ref().map(whole).or(base.data.labels);
-        if self.config.is_none() && base.data.is_table() {
-            base.model.backbone = BackboneName::Linear;
-        }
-        base.data.unseen = self.unseen.unwrap_or(base.data.unseen);
-        base.data.built_in |= self.built_in;
-        base.objective.name = self.objective.clone().unwrap_or(base.objective.name);
-        base.training.epochs = self.epochs.unwrap_or(base.training.epochs);
-        base.training.seed = self.seed.unwrap_or(base.training.seed);
-        if self.quick {
-            base = base.quick();
-        }
+        let base = self.opening.shortened(self.opening.configuration()?);
         let lists = [
             ("objective.margin", &self.margin),
             ("objective.scale", &self.scale),
@@ -172,29 +126,38 @@ impl SweepArguments {
 
 pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
     let stop = interrupt::listen()?;
-    let (folder, plan) = begun(arguments)?;
-    let candidates = plan.candidates()?;
     let mut observer = progress::Bar::default();
-    let prepared = Prepared::new(&plan.base)?;
+    let (folder, mut plan) = begun(arguments, &mut observer)?;
+    // A plan that cannot be is refused before anything is read or written.
+    plan.candidates()?;
+    let prepared = train::prepare(&plan.base, &mut observer)?;
     if arguments.resume.is_none() {
         create_folders(folder.join(RUNS))?;
+        if let Some(split) = &mut plan.base.data.split {
+            *split = own_split(&folder);
+            prepared.split_file().write(split)?;
+        }
         let text = toml::to_string(&plan).context("the plan as TOML")?;
         write_atomic(folder.join(PLAN_FILE), text.as_bytes())?;
     }
+    let candidates = plan.candidates()?;
     observer.message(&format!(
         "{} runs of {}, in {}",
         candidates.len(),
         prepared.set.name(),
         folder.display()
     ));
-    let mut runs: Vec<Run> = candidates
-        .into_iter()
-        .map(|mut candidate| {
-            let (classes, dim) = (prepared.split.known().len(), candidate.config.model.embedding);
-            candidate.config.objective.resolve(classes, dim)?;
-            Ok(Run { candidate, judged: Vec::new() })
-        })
-        .collect::<anyhow::Result<_>>()?;
+    let (mut runs, mut told): (Vec<Run>, Vec<String>) = (Vec::new(), Vec::new());
+    for mut candidate in candidates {
+        let (config, said) = train::resolved(candidate.config, true, &prepared)?;
+        candidate.config = config;
+        runs.push(Run { candidate, judged: Vec::new() });
+        // Most runs share what was chosen for them.
+        if let Some(said) = said.filter(|said| !told.contains(said)) {
+            observer.message(&said);
+            told.push(said);
+        }
+    }
 
     let mut alive: Vec<usize> = (0..runs.len()).collect();
     let rounds = plan.rounds();
@@ -226,16 +189,20 @@ pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The folder and plan of a new sweep or of one to go on with.
-fn begun(arguments: &SweepArguments) -> anyhow::Result<(PathBuf, Plan)> {
+fn begun(arguments: &SweepArguments, observer: &mut progress::Bar) -> anyhow::Result<(PathBuf, Plan)> {
     if let Some(folder) = &arguments.resume {
         let path = folder.join(PLAN_FILE);
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading {}; is this the folder of a sweep?", path.display()))?;
-        let plan =
+        let mut plan: Plan =
             toml::from_str(&text).with_context(|| format!("{}: is no plan of a sweep", path.display()))?;
+        if let Some(split) = &mut plan.base.data.split {
+            *split = own_split(folder);
+        }
         return Ok((folder.clone(), plan));
     }
-    let plan = arguments.plan()?;
+    let mut plan = arguments.plan()?;
+    train::settle_weights(&mut plan.base, observer)?;
     plan.base.check()?;
     let folder = match &arguments.out {
         Some(folder) => folder.clone(),
@@ -247,6 +214,11 @@ fn begun(arguments: &SweepArguments) -> anyhow::Result<(PathBuf, Plan)> {
         folder.display()
     );
     Ok((folder, plan))
+}
+
+/// The sweep's own copy of what each sample is used for: as it was when the sweep began, whatever has become of the file that was given.
+fn own_split(folder: &Path) -> PathBuf {
+    train::whole(&folder.join("split.csv"))
 }
 
 /// What a run is worth after so many epochs: as it was judged before, or after training it so far. The exit status if it was stopped.
@@ -324,7 +296,9 @@ fn start(config: &Config, folder: &Path) -> anyhow::Result<Start> {
     }
     match checkpoint::newest(folder) {
         Ok(_) => {
-            let found = continue_from(folder)?;
+            let mut found = continue_from(folder)?;
+            // The run goes on by a copy of its own.
+            found.data.split.clone_from(&config.data.split);
             ensure!(
                 found == *config,
                 "{}: its configuration is not that of the sweep's plan",

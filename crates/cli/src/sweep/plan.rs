@@ -115,6 +115,13 @@ impl Plan {
             let of_data = key.starts_with("data.") || key == "training.limit";
             ensure!(!of_data, "{key}: all runs of a sweep have the same data");
             ensure!(self.grid[..at].iter().all(|other| other.key != *key), "{key}: given twice");
+            let twice = values
+                .iter()
+                .enumerate()
+                .find(|(at, value)| values[..*at].iter().any(|before| same(before, value)));
+            if let Some((_, value)) = twice {
+                bail!("{key}: {value} is given twice, and the same training twice tells nothing");
+            }
             ensure!(
                 self.halving.is_none() || key != "training.epochs",
                 "{key}: successive halving chooses the epochs"
@@ -189,11 +196,24 @@ impl Axis {
     }
 }
 
+/// Whether two values set the same: 1 and 1.0 do.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Integer(whole), Value::Float(number)) | (Value::Float(number), Value::Integer(whole)) => {
+            *whole as f64 == *number
+        }
+        _ => one == other,
+    }
+}
+
 /// A value as a person writes it.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => {
+            let text = other.to_string();
+            text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+        }
     }
 }
 
@@ -221,8 +241,8 @@ mod tests {
         let plan = plan(grid, None);
         let found = plan.candidates().expect("in range");
         let names: Vec<&str> = found.iter().map(|run| run.name.as_str()).collect();
-        assert_eq!(names[0], "01-margin-0.2-scale-16.0");
-        assert_eq!((names.len(), names[5]), (6, "06-margin-0.35-scale-64.0"));
+        assert_eq!(names[0], "01-margin-0.2-scale-16");
+        assert_eq!((names.len(), names[5]), (6, "06-margin-0.35-scale-64"));
         assert_eq!(found[4].config.objective.margin, Some(widemargin_train::config::Amount::Value(0.35)));
         assert_eq!(found[4].config.objective.scale, Some(widemargin_train::config::Amount::Value(30.0)));
         assert_eq!(found[4].config.training, plan.base.training);
@@ -244,11 +264,15 @@ mod tests {
 
     #[test]
     fn plans_that_mean_nothing_are_refused() {
+        let values = vec![Value::Integer(1), Value::Integer(2), Value::Float(2.0)];
+        let mixed = Axis { key: "training.epochs".to_owned(), values };
         for (grid, halving, wanted) in [
             (vec![], None, "nothing to sweep"),
             (vec![axis("objective.margin", &[])], None, "the list is empty"),
             (vec![axis("data.unseen", &[3.0])], None, "the same data"),
             (vec![axis("objective.margin", &[0.1]), axis("objective.margin", &[0.2])], None, "given twice"),
+            (vec![axis("objective.margin", &[0.1, 0.2, 0.1])], None, "objective.margin: 0.1 is given twice"),
+            (vec![mixed], None, "training.epochs: 2.0 is given twice"),
             (vec![axis("objective.margin", &[0.1, 7.0])], None, "objective.margin = 7"),
             (vec![axis("objective.margn", &[0.1])], None, "unknown field `margn`"),
             (vec![axis("training.epochs.x", &[1.0])], None, "epochs is no section"),

@@ -68,7 +68,7 @@ pub(super) fn write(
         (columns(plan), ranked.iter().zip(1..).map(|(run, rank)| cells(run, rank)).collect::<Vec<_>>());
     let input = EvaluationInput {
         title: format!("Sweep of {}", plan.base.objective.name),
-        lead: format!("{} runs, judged on {kind}, ranked by {}.", runs.len(), name(plan.by)),
+        lead: format!("{} runs, judged on {kind}, ranked by {}.{}", runs.len(), name(plan.by), behind(plan)),
         notes: vec![CHOSEN_BY.to_owned()],
         tables: vec![EvaluationTable {
             heading: String::new(),
@@ -88,9 +88,19 @@ pub(super) fn write(
     for row in rows {
         table.row(row);
     }
-    writeln!(out, "{}Judged on {kind}, ranked by {}. {CHOSEN_BY}", table.render(), name(plan.by))?;
+    let (table, by) = (table.render(), name(plan.by));
+    writeln!(out, "{table}Judged on {kind}, ranked by {by}.{} {CHOSEN_BY}", behind(plan))?;
     writeln!(out, "\nReport: {}", folder.join("sweep.html").display())?;
     Ok(())
+}
+
+/// How runs of different length are ranked, where there are such.
+fn behind(plan: &Plan) -> &'static str {
+    if plan.halving.is_some() {
+        " Below those that went on stand those that were left behind after fewer epochs."
+    } else {
+        ""
+    }
 }
 
 fn columns(plan: &Plan) -> Vec<String> {
@@ -125,9 +135,9 @@ fn name(by: By) -> &'static str {
     }
 }
 
-/// The figure itself, as a share.
-fn share(judged: &Judged, by: By) -> f64 {
-    let worth = judged.worth(by);
+/// The figure itself, in per cent as in the table.
+fn percent(judged: &Judged, by: By) -> f64 {
+    let worth = 100.0 * judged.worth(by);
     if !worth.is_finite() {
         f64::NAN
     } else if by == By::Eer {
@@ -141,7 +151,7 @@ fn share(judged: &Judged, by: By) -> f64 {
 fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> {
     let mut figures = Vec::new();
     let of = name(plan.by);
-    let first = |run: &Run| run.judged.first().map_or(f64::NAN, |judged| share(judged, plan.by));
+    let first = |run: &Run| run.judged.first().map_or(f64::NAN, |judged| percent(judged, plan.by));
     for (at, axis) in plan.grid.iter().enumerate() {
         let number =
             |value: &toml::Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
@@ -173,7 +183,7 @@ fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> 
             title: format!("{of} against {label}"),
             description: format!("{of} of each run against its {label}{rounds}."),
             x_label: label.clone(),
-            y_label: of.to_owned(),
+            y_label: format!("{of} in %"),
             series,
             ..LineChart::default()
         };
@@ -182,21 +192,27 @@ fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> 
         figures.push(EvaluationFigure { svg: line_chart(&chart), caption });
     }
     if plan.halving.is_some() {
-        let series = ranked.iter().take(MOST_LINES).map(|run| Series {
+        // A single point is no line.
+        let went_on = || ranked.iter().filter(|run| run.judged.len() > 1).take(MOST_LINES);
+        let series = went_on().map(|run| Series {
             name: run.candidate.name.clone(),
-            points: run.judged.iter().map(|judged| (judged.epochs as f64, share(judged, plan.by))).collect(),
+            points: run
+                .judged
+                .iter()
+                .map(|judged| (judged.epochs as f64, percent(judged, plan.by)))
+                .collect(),
         });
         let chart = LineChart {
             title: format!("{of} round by round"),
             description: format!("{of} of the best runs after each round of successive halving."),
             x_label: "epochs".to_owned(),
-            y_label: of.to_owned(),
+            y_label: format!("{of} in %"),
             series: series.collect(),
             ..LineChart::default()
         };
         let caption = format!(
-            "{of} after each round, of the {} best runs. Lines that end were left behind there.",
-            ranked.len().min(MOST_LINES)
+            "{of} after each round, of the {} best runs that went on after the first. Lines that end were left behind there.",
+            went_on().count()
         );
         figures.push(EvaluationFigure { svg: line_chart(&chart), caption });
     }

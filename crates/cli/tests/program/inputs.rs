@@ -86,7 +86,7 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
     assert!(bytes("run-0.npy") == bytes("run-1.npy") && bytes("run-2.npy") == bytes("run-4.npy"));
 
     success(&place.run(&["embed", "--model", "run-0", "pictures/class-0/00.png", "--out", "one.npy"]));
-    assert_eq!(text(&place, "one.names.csv"), "id,label\n00.png,\n");
+    assert_eq!(text(&place, "one.names.csv"), "id\n00.png\n");
     place.write(
         "some.csv",
         b"path,note\npictures/class-0/00.png,x\nnowhere.png,y\npictures/class-0/01.png,z\n",
@@ -102,7 +102,7 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
     assert!(String::from_utf8_lossy(&left_out.stderr).contains("left out nowhere.png: cannot be read"));
     assert_eq!(
         text(&place, "some.names.csv"),
-        "id,label,note\npictures/class-0/00.png,,x\npictures/class-0/01.png,,z\n"
+        "id,note\npictures/class-0/00.png,x\npictures/class-0/01.png,z\n"
     );
     place.write("vectors.csv", b"label,x\na,1\n");
     place.refused(&["embed", "--model", "run-0", "vectors.csv", "--out", "no.npy"], &["a table of vectors"]);
@@ -162,6 +162,169 @@ fn a_set_is_described_before_it_is_trained_on() {
     assert_eq!((&table["shape"], &table["duplicates"]["across_parts"]), (&serde_json::json!([2]), &1.into()));
     assert_eq!(table["bad"][0]["reason"], "is all zeros; it has no direction");
     place.refused(&["data", "info", "pictures", "-o", "info.png"], &["--out", ".html or .svg"]);
+}
+
+#[test]
+fn what_cannot_be_described_has_an_exit_status() {
+    let place = place();
+    place.write("lab.txt", b"a\nb\n");
+    place.write("vectors.csv", b"label,x,y\na,1,0\nb,0,1\n");
+    place.write("bad/a/1.png", b"no picture");
+    place.write("bad/b/2.png", b"no picture");
+    std::fs::create_dir(place.path().join("empty")).expect("a folder");
+    for (data, wanted) in [("bad", "nothing in it can be used; of 2 bad"), ("empty", "empty: no pictures")] {
+        let output = place.run(&["data", "info", data]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && said.contains(wanted), "{data}: {said}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("image folder, 0 pictures"));
+        place.refused(&["data", "split", data, "--by", "class", "-o", "no.csv"], &[wanted]);
+    }
+    // Missing shards are an error as for training.
+    for command in [&["data", "info"][..], &["train", "--config", "tiny.toml", "--out", "no", "--data"]] {
+        let missing = [command, &["shards/part-{0..2}.tar"]].concat();
+        place.refused(&missing, &["part-2.tar: no such file; 1 of 3 shards are missing"]);
+    }
+    // A shard that ends between two files is taken as whole, and this is said.
+    let shard = std::fs::read(place.path().join("shards/part-0.tar")).expect("there");
+    place.write("cut.tar", &shard[..10 * 1024]);
+    let output = place.run(&["data", "info", "cut.tar"]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("Shards without the empty blocks that end an archive") && said.contains("  cut.tar"),
+        "{said}"
+    );
+    let whole = place.run(&["data", "info", "shards"]);
+    assert!(!String::from_utf8_lossy(&whole.stdout).contains("empty blocks"));
+
+    // Flags that would have no effect, and tables that are none.
+    let info = |data, more: &[&str], wanted: &[&str]| {
+        place.refused(&[&["data", "info", data], more].concat(), wanted);
+    };
+    info("pictures", &["--labels", "lab.txt"], &["labels is lab.txt", "only a table of embeddings"]);
+    info("vectors.csv", &["--class-folder", "deepest"], &["class-folder is deepest", "only an image folder"]);
+    info("shards", &["--class-folder", "deepest"], &["class-folder is deepest"]);
+    success(&place.run(&["data", "info", "vectors.csv", "--labels", "lab.txt", "--class-folder", "top"]));
+    place.write("names.csv", b"filename,label\npictures/class-0/00.png,0\n");
+    info(
+        "names.csv",
+        &[],
+        &["names.csv: has no column `path`; its columns are filename, label", "call the column"],
+    );
+    place.write("semicolons.csv", b"path;label\npictures/class-0/00.png;0\n");
+    let train = ["train", "--data", "semicolons.csv", "--out", "no"];
+    place.refused(&train, &["semicolons.csv: has no column `path`", "separated by `;`; wanted commas"]);
+    assert!(!place.exists("no"), "nothing is written");
+}
+
+#[test]
+fn a_class_of_a_single_picture_is_trained_on_and_can_only_be_mistaken() {
+    let place = place();
+    for class in 0..3 {
+        place.write(&format!("pictures/alone-{class}/0.png"), &png(10 + class, 0));
+    }
+    let train = |more: &[&str], out: &str| {
+        let arguments = ["train", "--config", "tiny.toml", "--data", "pictures", "--out", out];
+        place.run(&[&arguments[..], more].concat())
+    };
+    let report = |out: &str| json(&place.path().join(out).join("report.json"));
+    success(&train(&["--closed-set"], "closed"));
+    assert_eq!(report("closed")["known"]["pictures"], 12, "two of each of the six");
+    success(&train(&["--unseen-classes", "class-0,class-1,alone-2"], "open"));
+    let (unseen, retrieval) = (&report("open")["unseen"], &report("open")["unseen"]["retrieval"]);
+    assert_eq!(unseen["pictures"], 17);
+    assert_eq!((&retrieval["queries"], &retrieval["excluded_queries"]), (&16.into(), &1.into()));
+    let refused = train(&["--unseen-classes", "alone-0,alone-1,alone-2"], "no");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("3 samples of 3 classes"), "{said}");
+    assert!(!place.exists("no"), "before anything is trained");
+
+    // What `data split` makes of them is taken, also where they are left out.
+    for by in ["class", "sample"] {
+        let file = format!("{by}.csv");
+        success(&place.run(&["data", "split", "pictures", "--by", by, "--seed", "2", "-o", &file]));
+        success(&train(&["--split", &file], by));
+    }
+    let left_out = text(&place, "sample.csv").replace("alone-0/0.png,train", "alone-0/0.png,out");
+    assert!(left_out.contains(",out\n"));
+    place.write("out.csv", left_out.as_bytes());
+    let output = train(&["--split", "out.csv"], "out");
+    success(&output);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("of 8 known classes"));
+    // A split that no run would take is not written.
+    place.write("pairs.csv", b"path,label\npictures/class-0/00.png,a\npictures/class-0/01.png,a\npictures/class-1/00.png,b\npictures/class-1/01.png,b\n");
+    let pairs = ["data", "split", "pairs.csv", "--by", "sample", "-o", "no.csv"];
+    place.refused(&pairs, &["to judge by there are 2 samples of 2 classes"]);
+    assert!(!place.exists("no.csv"));
+}
+
+#[test]
+fn a_split_says_what_it_does_not_keep_to() {
+    let place = place();
+    let split = |data: &str, more: &[&str], out: &str| {
+        let output = place.run(&[&["data", "split", data, "-o", out], more].concat());
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = split("list.csv", &["--by", "sample"], "sample.csv");
+    assert!(
+        said.contains("groups of the column `group` are parted") && said.contains("--by group"),
+        "{said}"
+    );
+    assert!(!said.contains("marks"), "{said}");
+    assert_eq!(split("list.csv", &["--by", "group", "--share", "25%"], "group.csv"), "");
+    let said = split("list.csv", &["--by", "group", "--share", "40%"], "more.csv");
+    assert!(
+        said.contains("50 % of the pictures judge where 40 % were asked for: no group is parted"),
+        "{said}"
+    );
+
+    // Eight of each class are marked: six to train on, two to judge by.
+    let mut list = String::from("path,label,split\n");
+    for class in 0..CLASSES {
+        for number in 0..EACH {
+            let part = if number < 6 { "train" } else { "val" };
+            writeln!(list, "pictures/class-{class}/{number:02}.png,{class},{part}").expect("a text");
+        }
+    }
+    place.write("parts.csv", list.as_bytes());
+    let said = split("parts.csv", &["--by", "sample", "--share", "25%"], "parts-sample.csv");
+    let file = text(&place, "parts-sample.csv");
+    let learnt = file.lines().filter(|line| line.contains("/06.") || line.contains("/07."));
+    let learnt = learnt.filter(|line| line.ends_with(",train")).count();
+    assert!(learnt > 0);
+    let wanted = [
+        format!("{learnt} pictures that the data itself marks `test` are trained on"),
+        format!("{learnt} pictures that the data itself marks `train` judge"),
+    ];
+    assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
+
+    // Flags that would have no effect, and files of another kind.
+    let refused = |more: &[&str], wanted: &[&str]| {
+        place.refused(&[&["data", "split", "pictures"], more].concat(), wanted);
+    };
+    refused(&["--by", "sample", "--hold-out", "10%", "-o", "no.csv"], &["--hold-out", "--by class"]);
+    refused(&["--by", "class", "-o", "no.txt"], &["--out: found no.txt", ".csv"]);
+    refused(&["--by", "class", "--labels", "list.csv", "-o", "no.csv"], &["labels is list.csv"]);
+    assert!(!place.exists("no.csv") && !place.exists("no.txt"));
+}
+
+#[test]
+fn parts_of_folders_have_many_names() {
+    let place = Workplace::new();
+    place.write("tiny.toml", TINY.replace("unseen = 2", "closed_set = true").as_bytes());
+    for (class, number) in (0..4).flat_map(|class| (0..EACH).map(move |number| (class, number))) {
+        let part = if number < 6 { "Train" } else { "validation" };
+        place.write(&format!("parts/{part}/class-{class}/{number}.png"), &png(class, number));
+    }
+    let output = place.run(&["train", "--config", "tiny.toml", "--data", "parts", "--out", "run"]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("training on 24 of 4 known classes, judging on 8 test pictures"), "{said}");
+    place.write("parts/Test/class-0/1.png", &png(0, 1));
+    let info = parsed(&place.run(&["data", "info", "parts", "--json"]));
+    assert_eq!(info["parts"], serde_json::json!({"train": 24, "test": 1}));
+    assert_eq!(info["left_alone"][0]["reason"], "`Test` is the part that judges");
 }
 
 #[test]
@@ -316,5 +479,5 @@ fn deeper_trees_have_the_top_folder_or_the_deepest_as_class() {
         "tree.npy",
     ]));
     assert!(text(&place, "tree.names.csv").contains("bird/duck/0.png,bird/duck\n"));
-    place.refused(&["data", "info", "tree", "--class-folder", "last"], &["top or deepest"]);
+    place.refused(&["data", "info", "tree", "--class-folder", "last"], &["`top` or `deepest`"]);
 }

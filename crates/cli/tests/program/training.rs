@@ -27,15 +27,16 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
     tiny_run(&place);
     let embed = |out: &str| place.run(&["embed", "--model", "run", "pictures", "-o", out]);
     let read = |name: &str| std::fs::read(place.path().join(name)).expect("there");
-    for out in ["e.npy", "e.safetensors", "e.csv", "e.parquet"] {
+    for out in ["e.npy", "f.safetensors", "e.csv", "e.parquet"] {
         success(&embed(out));
-        for rest in [".partial", ".partial.json", ".writing"] {
+        for rest in [".partial", ".partial.json", ".partial.lock", ".writing"] {
             assert!(!place.exists(&format!("{out}{rest}")), "{out}{rest} is left");
         }
         assert!(place.exists(&format!("{out}.about.json")));
-        assert!(place.exists("e.names.csv"));
         // inside for two of them, beside for the others
-        let beside = ["--labels", "e.names.csv"];
+        let names = format!("{}.names.csv", &out[..1]);
+        assert!(place.exists(&names));
+        let beside = ["--labels", &names];
         let labels = if out.ends_with("npy") || out.ends_with("safetensors") { &beside[..] } else { &[] };
         let found = said(&place, &[&["eval", "retrieval", out, "--json"], labels].concat());
         let wanted = said(&place, &["eval", "retrieval", "e.npy", "--labels", "e.names.csv", "--json"]);
@@ -241,12 +242,12 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     // killed in one of the runs, wherever that was, twice
     let mut child =
         place.command(&[&sweep[..], &["--out", "cut"]].concat()).spawn().expect("the program starts");
-    wait_for(&place, "cut/runs/03-margin-0.1-scale-16.0-learning_rate-0.05/checkpoints");
+    wait_for(&place, "cut/runs/03-margin-0.1-scale-16-learning_rate-0.05/checkpoints");
     child.kill().expect("killed");
     child.wait().expect("ended");
     assert!(!place.exists("cut/sweep.json"));
     let mut child = place.command(&["sweep", "--resume", "cut"]).spawn().expect("the program starts");
-    wait_for(&place, "cut/runs/06-margin-0.3-scale-8.0-learning_rate-0.2/checkpoints");
+    wait_for(&place, "cut/runs/06-margin-0.3-scale-8-learning_rate-0.2/checkpoints");
     child.kill().expect("killed");
     child.wait().expect("ended");
     success(&place.run(&["sweep", "--resume", "cut", "--json"]));
@@ -259,8 +260,60 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     place.refused(&[&sweep[..], &["--out", "whole"]].concat(), &["whole", "exists already"]);
     place.refused(&["sweep", "--config", "tiny.toml", "--out", "no"], &["nothing to sweep"]);
     place.refused(&["sweep", "--margin", "0.1,9", "--out", "no"], &["objective.margin = 9", "wanted"]);
+    place.refused(
+        &["sweep", "--margin", "0.1,0.3,0.1", "--out", "no"],
+        &["objective.margin: 0.1 is given twice"],
+    );
+    place.refused(&["sweep", "--resume", "cut", "--by", "eer"], &["--resume", "--by"]);
+    place.refused(&["sweep", "--resume", "cut", "--epochs", "9"], &["--resume", "--epochs"]);
+    place.refused(&["train", "--resume", "cut", "--epochs", "9"], &["--resume"]);
     place.refused(&["sweep", "--resume", "nowhere"], &["nowhere", "is this the folder of a sweep?"]);
     assert!(!place.exists("no"), "nothing is written");
+}
+
+#[test]
+fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
+    let place = Workplace::new();
+    for (class, folder) in (0..6u8).zip(["a/x", "a/y", "a/z", "b/x", "b/y", "b/z"]) {
+        for number in 0..20 {
+            place.write(&format!("pictures/{folder}/{number:02}.png"), &png(class, number));
+        }
+    }
+    place.write("tiny.toml", format!("{TINY}[training]\nepochs = 1\n").as_bytes());
+    let deepest = ["--class-folder", "deepest"];
+    let split = ["data", "split", "pictures", "--by", "class", "--share", "33%", "-o", "split.csv"];
+    success(&place.run(&[&split[..], &deepest].concat()));
+    let sweep =
+        ["sweep", "--config", "tiny.toml", "--split", "split.csv", "--margin", "0.1,0.3", "--out", "swept"];
+    let output = place.run(&[&sweep[..], &deepest].concat());
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("of 4 known classes, judging on 40 pictures of unseen"), "{said}");
+    let rows = |name: &str| {
+        let text = std::fs::read_to_string(place.path().join(name)).expect("there");
+        let mut rows: Vec<String> = text.lines().skip(2).map(str::to_owned).collect();
+        rows.sort();
+        rows
+    };
+    let second = "swept/runs/02-margin-0.3";
+    for copy in ["swept/split.csv", "swept/runs/01-margin-0.1/split.csv", &format!("{second}/split.csv")] {
+        assert_eq!(rows(copy), rows("split.csv"));
+    }
+    // It goes on by its own copy, whatever has become of the file.
+    let wanted = figures(&place.path().join("swept"));
+    place.write("split.csv", b"sample,part\nx,train\n");
+    std::fs::remove_file(place.path().join(second).join("judged-1.json")).expect("there");
+    success(&place.run(&["sweep", "--resume", "swept"]));
+    assert_eq!(figures(&place.path().join("swept")), wanted);
+
+    place.refused(&[&sweep[..], &["--unseen", "2"]].concat(), &["--split", "--unseen"]);
+    place.write("vectors.csv", b"label,x\na,1\nb,2\n");
+    let table = ["sweep", "--data", "vectors.csv", "--margin", "0.1"];
+    place.refused(&[&table[..], &deepest].concat(), &["--class-folder", "only an image folder"]);
+    place.refused(
+        &["train", "--built-in", "--class-folder", "deepest"],
+        &["--class-folder", "only an image folder"],
+    );
 }
 
 fn wait_for(place: &Workplace, name: &str) {

@@ -32,6 +32,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         shape: None,
         bad: Vec::new(),
         broken: Vec::new(),
+        unended: Vec::new(),
         left_alone: Vec::new(),
         ignored: 0,
     }
@@ -65,7 +66,12 @@ proptest! {
         for by in [DivideBy::Class, DivideBy::Sample, DivideBy::Group, DivideBy::File] {
             let split = match divide(&census, &options(by, seed)) {
                 Ok(split) => split,
-                Err(DataError::Undividable { .. }) => continue,
+                // what no run would take, too
+                Err(
+                    DataError::Undividable { .. }
+                    | DataError::TooFewClasses { .. }
+                    | DataError::NothingToCompare { .. },
+                ) => continue,
                 Err(other) => panic!("{other}"),
             };
             prop_assert_eq!(split.samples().len(), samples.len());
@@ -120,6 +126,68 @@ fn a_share_of_each_class_and_never_all() {
         of.filter(|(_, (_, part))| *part == SplitPart::Test).count()
     };
     assert_eq!([0, 1, 2].map(tests), [6, 3, 0]);
+}
+
+#[test]
+fn the_share_is_that_of_what_judges_whatever_it_is_drawn_by() {
+    // Two files of 72 and 24, in which eight groups of twelve and eight classes lie alike.
+    let samples: Vec<(u32, u32, u32, u32)> =
+        (0..96).map(|sample| (sample % 8, sample / 12, u32::from(sample >= 72), sample)).collect();
+    let judges = |by, share, seed| {
+        let options = DivideOptions { by, share, hold_out: 0.0, seed };
+        divide(&census(&samples), &options).unwrap().count(SplitPart::Test)
+    };
+    for seed in 0..20 {
+        for (by, share, wanted) in [
+            (DivideBy::File, 0.2, 24),
+            (DivideBy::File, 0.4, 24),
+            (DivideBy::File, 0.8, 72),
+            (DivideBy::Group, 0.2, 24),
+            (DivideBy::Group, 0.75, 72),
+            (DivideBy::Class, 0.25, 24),
+            (DivideBy::Class, 0.75, 72),
+            (DivideBy::Sample, 0.25, 24),
+            (DivideBy::Sample, 0.75, 72),
+        ] {
+            assert_eq!(judges(by, share, seed), wanted, "{by:?} {share} {seed}");
+        }
+    }
+}
+
+#[test]
+fn single_samples_are_trained_on_and_empty_classes_are_none() {
+    // Four classes of ten, twenty of one, and between them a class that has no sample.
+    let single = |class| (class, class, 0, 1000 + class);
+    let samples: Vec<(u32, u32, u32, u32)> =
+        (0..40).map(|sample| (sample / 10, 0, 0, sample)).chain((5..25).map(single)).collect();
+    let of_single =
+        |split: &SplitFile, part| split.samples()[40..].iter().filter(|(_, found)| *found == part).count();
+    let split = divide(&census(&samples), &options(DivideBy::Sample, 3)).unwrap();
+    assert_eq!(of_single(&split, SplitPart::Train), 20);
+    let known = |seed| {
+        let split = divide(&census(&samples), &options(DivideBy::Class, seed))?;
+        let parts: Vec<SplitPart> = split.samples().iter().map(|(_, part)| *part).collect();
+        let labels: Vec<u32> = samples.iter().map(|sample| sample.0).collect();
+        let split = OpenSetSplit::of_parts(25, labels.iter().zip(&parts)).unwrap();
+        Ok::<_, DataError>((split.known().len(), split.unseen().len()))
+    };
+    // 7 of the 24 classes that there are, if one of them can be told from itself.
+    let drawn: Vec<_> = (0..40).map(known).collect();
+    assert!(drawn.iter().all(|drawn| matches!(drawn, Ok((17, 7)) | Err(DataError::NothingToCompare { .. }))));
+    assert!(drawn.iter().any(Result::is_ok) && drawn.iter().any(Result::is_err));
+}
+
+#[test]
+fn a_split_that_no_run_would_take_is_refused() {
+    // One picture of each class judges.
+    let pairs: Vec<(u32, u32, u32, u32)> = (0..12).map(|sample| (sample / 2, 0, 0, sample)).collect();
+    let error = divide(&census(&pairs), &options(DivideBy::Sample, 0)).unwrap_err();
+    assert!(matches!(error, DataError::NothingToCompare { samples: 6, classes: 6 }), "{error}");
+    // Two folders of two classes: one of them is not enough to train on.
+    let folders: Vec<(u32, u32, u32, u32)> =
+        (0..12).map(|sample| (sample / 6, 0, sample / 6, sample)).collect();
+    let error = divide(&census(&folders), &options(DivideBy::File, 0)).unwrap_err();
+    assert!(matches!(error, DataError::TooFewClasses { known: 1, .. }), "{error}");
 }
 
 #[test]

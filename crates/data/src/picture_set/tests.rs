@@ -106,9 +106,6 @@ fn bad_idx_folders() {
     let swapped =
         idx_folder(|folder| put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[1, 2, 2], &[0; 4])));
     assert!(matches!(opened(&swapped), Err(DataError::WrongMagic { .. })));
-    let single =
-        idx_folder(|folder| put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[4], &[5, 3, 7, 3])));
-    assert!(matches!(opened(&single), Err(DataError::SingleSample { class, .. }) if class == "7"));
     let one = idx_folder(|folder| {
         put(folder.join("train-labels-idx1-ubyte.gz"), &gzip(&idx_bytes(&[6], &[1; 6])));
         put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[4], &[1; 4]));
@@ -191,17 +188,43 @@ fn bad_image_folders() {
     put(empty.path().join("a/1.png"), &picture(Png, 8, 8, [1, 2, 3]));
     put(empty.path().join("a/2.png"), &picture(Png, 8, 8, [1, 2, 3]));
     assert!(matches!(opened(&empty), Err(DataError::OnlyOneClass { class, .. }) if class == "a"));
-    put(empty.path().join("b/1.png"), &picture(Png, 8, 8, [1, 2, 3]));
-    assert!(matches!(opened(&empty), Err(DataError::SingleSample { class, .. }) if class == "b"));
 }
 
 #[test]
-fn a_class_left_without_samples_by_bad_pictures_is_an_error() {
+fn a_class_of_a_single_sample_is_trained_on() {
+    let folder = image_folder(10);
+    put(folder.path().join("alone/1.png"), &picture(Png, 8, 8, [1, 2, 3]));
+    for seed in 0..5 {
+        let set = PictureSet::open(folder.path(), &OpenOptions { seed, ..options() }).unwrap();
+        assert_eq!(set.class_names(), ["a", "alone", "b"]);
+        let alone = set.labels().iter().position(|label| *label == 1).unwrap();
+        assert_eq!((set.sample_id(alone).as_str(), set.part(alone)), ("alone/1.png", Part::Train));
+        assert_eq!(set.samples(Part::Test).len(), 4);
+    }
+    // Where the data says the parts, they are kept to.
+    let single =
+        idx_folder(|folder| put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[4], &[5, 3, 7, 3])));
+    let set = opened(&single).unwrap();
+    assert_eq!((set.class_names().len(), set.labels()[8], set.part(8)), (3, 2, Part::Test));
+}
+
+#[test]
+fn a_class_without_a_picture_that_can_be_read_is_none() {
     let folder = image_folder(2);
-    put(folder.path().join("c/1.png"), b"broken");
-    put(folder.path().join("c/2.png"), b"broken");
-    let result = PictureSet::open(folder.path(), &OpenOptions { max_bad: 1.0, ..options() });
-    assert!(matches!(result, Err(DataError::SingleSample { class, .. }) if class == "c"));
+    put(folder.path().join("aa/1.png"), b"broken");
+    put(folder.path().join("aa/2.png"), b"broken");
+    let lenient = OpenOptions { max_bad: 1.0, ..options() };
+    let set = PictureSet::open(folder.path(), &lenient).unwrap();
+    assert_eq!(set.class_names(), ["a", "b"]);
+    let of_b = (0..set.len()).filter(|sample| set.sample_id(*sample).starts_with('b'));
+    assert!(of_b.into_iter().all(|sample| set.labels()[sample] == 1));
+    assert_eq!(set.bad().len(), 2);
+    for name in ["a/000.png", "a/001.png", "b/000.webp", "b/001.webp"] {
+        put(folder.path().join(name), b"broken");
+    }
+    let error = PictureSet::open(folder.path(), &lenient).unwrap_err();
+    assert!(matches!(error, DataError::NothingUsable { count: 6, .. }), "{error}");
+    assert!(error.to_string().contains("a/000.png: "), "{error}");
 }
 
 #[test]

@@ -189,10 +189,7 @@ impl Config {
             marginless && s.margin_warm_up_epochs > 0.0,
             format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),
         );
-        let dropless = !matches!(
-            m.backbone,
-            BackboneName::Iresnet18 | BackboneName::Iresnet34 | BackboneName::Iresnet50 | BackboneName::Mlp
-        );
+        let dropless = !(m.backbone.is_iresnet() || m.backbone == BackboneName::Mlp);
         warn(dropless && m.dropout > 0.0, format!("model.dropout: `{}` has none", m.backbone));
         warn(
             d.closed_set && !d.unseen_classes.is_empty(),

@@ -4,7 +4,7 @@ use crate::Error;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-use widemargin_objective::pairs::{Miner, PairParameters};
+use widemargin_objective::pairs::{Miner, PairError, PairParameters};
 use widemargin_objective::{AnyObjective, CatalogueError, Margin, ObjectiveError, suggest};
 
 /// Classes that a configuration is checked with before the data is known.
@@ -172,7 +172,7 @@ impl ObjectiveConfig {
                 // An unknown name, or whatever else is wrong with what it stands for.
                 _ => "name",
             };
-            bad(key, error.to_string())
+            bad(key, in_words(&error))
         })?;
         self.check_auto(&objective)?;
         if self.margin_by_count.is_some() {
@@ -288,9 +288,36 @@ impl ObjectiveConfig {
     }
 }
 
+/// What is wrong; an unknown name is told with all that there are, those of objectives on pairs too.
+fn in_words(error: &CatalogueError) -> String {
+    let (found, suggestion) = match error {
+        CatalogueError::Classes(ObjectiveError::UnknownName { found, suggestion, .. })
+        | CatalogueError::Pairs(PairError::UnknownName { found, suggestion, .. }) => (found, suggestion),
+        other => return other.to_string(),
+    };
+    let nearest = suggestion.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+    let known: Vec<&str> = AnyObjective::names().collect();
+    format!("no objective is called `{found}`{nearest}; known: {}", known.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_name_is_told_with_all_there_are() {
+        for (name, nearest) in [("softmx", "softmax"), ("triplet-margn", "triplet-margin")] {
+            let config = ObjectiveConfig { name: name.to_owned(), ..ObjectiveConfig::default() };
+            let error = config.build(None).expect_err("no such name").to_string();
+            let begin = format!(
+                "objective.name: no objective is called `{name}` (did you mean `{nearest}`?); known: "
+            );
+            let (_, known) = error.split_once(&begin).expect(&error);
+            let names: Vec<&str> = known.split(", ").collect();
+            assert_eq!(names, AnyObjective::names().collect::<Vec<_>>());
+            assert!(names.contains(&"am-softmax") && names.contains(&"nt-xent"));
+        }
+    }
 
     fn auto(name: &str) -> ObjectiveConfig {
         let name = name.to_owned();
