@@ -16,6 +16,9 @@ optimiser, the same batch, so that the two numbers answer one question: how long
     SGD: learning rate 0.1, momentum 0.9, weight decay 5e-4 on matrices and kernels only
          (not on biases, norms or PReLU slopes)
 
+With `--backbone` another network: `resnet18` to `resnet152` or `iresnet18` to `iresnet200`, as `crates/model/fixtures/make_embeddings.py` writes
+them out, from [batch, 3, side, side] to an embedding of 128, with the same head and optimiser.
+
 A step is: forward, loss read back, backward, update, gradients cleared. Pixels are random with a fixed seed and
 stay in memory: loading is not measured here. `--tuned` lays tensors out channels-last, which is what PyTorch's own
 guide recommends for convolutions on the CPU; the allocator half of the tuning is set by the caller
@@ -23,7 +26,7 @@ guide recommends for convolutions on the CPU; the allocator half of the tuning i
 
 Prints one JSON object on stdout:
     ms_per_step {median, p10, p90}, samples_per_second (at the median), peak_rss_mib, loss_first, loss_last,
-    torch, threads, batch, steps, tuned, preload
+    torch, backbone, side, threads, batch, steps, tuned, preload
 """
 
 import argparse
@@ -32,10 +35,13 @@ import os
 import resource
 import sys
 import time
+from pathlib import Path
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description="Time one training step of small-cnn in PyTorch.")
+    parser = argparse.ArgumentParser(description="Time one training step in PyTorch.")
+    parser.add_argument("--backbone", default="small-cnn", help="the network (default small-cnn)")
+    parser.add_argument("--side", type=int, default=112, help="rows and columns of a picture, but for small-cnn (default 112)")
     parser.add_argument("--batch", type=int, default=128, help="samples in a step (default 128)")
     parser.add_argument("--steps", type=int, default=60, help="steps that are timed (default 60)")
     parser.add_argument("--warm-up", type=int, default=10, help="steps before the clock starts (default 10)")
@@ -45,6 +51,8 @@ def arguments():
     chosen = parser.parse_args()
     if min(chosen.batch - 1, chosen.steps, chosen.warm_up + 1, chosen.threads) < 1:
         parser.error("--batch must be at least 2 (batch norm), --steps and --threads at least 1, --warm-up at least 0")
+    if chosen.backbone == "small-cnn":
+        chosen.side = 28
     return chosen
 
 
@@ -56,7 +64,7 @@ def percentile(sorted_values, fraction):
     return sorted_values[below] + (sorted_values[above] - sorted_values[below]) * (place - below)
 
 
-def build(torch):
+def build(torch, name, side):
     nn = torch.nn
 
     def block(inputs, outputs):
@@ -81,6 +89,14 @@ def build(torch):
             margins = self.margin * nn.functional.one_hot(labels, cosines.shape[1])
             return nn.functional.cross_entropy(self.scale * (cosines - margins), labels)
 
+    head = AmSoftmax(classes=10, dim=128, scale=30.0, margin=0.35)
+    if name != "small-cnn":
+        sys.path.insert(0, str(Path(__file__).parents[2] / "crates/model/fixtures"))
+        from make_embeddings import NETWORKS
+
+        if name not in NETWORKS:
+            sys.exit(f"--backbone: found {name}, wanted small-cnn, {', '.join(NETWORKS)}")
+        return NETWORKS[name](picture=(3, side, side), embedding=128), head
     backbone = nn.Sequential(
         *block(1, 32),
         *block(32, 32),
@@ -92,7 +108,7 @@ def build(torch):
         nn.Linear(64 * 7 * 7, 128),
         nn.BatchNorm1d(128, affine=False),
     )
-    return backbone, AmSoftmax(classes=10, dim=128, scale=30.0, margin=0.35)
+    return backbone, head
 
 
 def main():
@@ -103,14 +119,14 @@ def main():
 
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
-    backbone, head = build(torch)
-    pixels = torch.rand(chosen.batch, 1, 28, 28)
+    backbone, head = build(torch, chosen.backbone, chosen.side)
+    pixels = torch.rand(chosen.batch, 1 if chosen.backbone == "small-cnn" else 3, chosen.side, chosen.side)
     labels = torch.randint(0, 10, (chosen.batch,))
     if chosen.tuned:
         backbone = backbone.to(memory_format=torch.channels_last)
         pixels = pixels.to(memory_format=torch.channels_last)
 
-    parameters = [*backbone.parameters(), *head.parameters()]
+    parameters = [p for p in [*backbone.parameters(), *head.parameters()] if p.requires_grad]
     optimiser = torch.optim.SGD(
         [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 5e-4},
@@ -152,6 +168,8 @@ def main():
             "loss_first": round(losses[0], 4),
             "loss_last": round(losses[-1], 4),
             "torch": torch.__version__,
+            "backbone": chosen.backbone,
+            "side": chosen.side,
             "threads": torch.get_num_threads(),
             "batch": chosen.batch,
             "steps": chosen.steps,

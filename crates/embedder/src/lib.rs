@@ -13,6 +13,11 @@
 //! name, and in its metadata what must be known beside them ([`Description`]).
 #![forbid(unsafe_code)]
 
+/// The Rust of the README, so that it compiles with the rest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 mod error;
 mod file;
 #[cfg(test)]
@@ -110,7 +115,7 @@ impl Model {
     pub fn new(description: Description, numbers: &[Parameter]) -> Result<Self> {
         description.normalisation.validate(description.backbone.input.channels)?;
         let device = widemargin_model::device::by_name("cpu")?;
-        let backbone = Backbone::new(&description.backbone, 0, &device)?;
+        let backbone = Backbone::empty(&description.backbone, &device)?;
         let backbone = parameters::with_parameters(backbone, numbers)?;
         Ok(Self { description, backbone, device, fingerprint: None })
     }

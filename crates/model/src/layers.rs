@@ -20,6 +20,15 @@ pub enum Pass {
     Inference,
 }
 
+/// What the matrices and kernels of a new layer hold.
+#[derive(Debug)]
+pub enum Start {
+    /// Numbers drawn as the layer says.
+    Drawn(ChaCha8Rng),
+    /// Zeros, where others are put in their place at once: drawing millions takes seconds.
+    Empty,
+}
+
 /// Share of the newest batch in the running statistics, as PyTorch's default.
 const MOMENTUM: f32 = 0.1;
 
@@ -38,10 +47,14 @@ fn normal(random: &mut ChaCha8Rng) -> f32 {
 fn normal_tensor<const D: usize>(
     shape: [usize; D],
     deviation: f32,
-    random: &mut ChaCha8Rng,
+    start: &mut Start,
     device: &Device,
 ) -> Param<Tensor<D>> {
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| deviation * normal(random)).collect();
+    let count = shape.iter().product();
+    let values: Vec<f32> = match start {
+        Start::Drawn(random) => (0..count).map(|_| deviation * normal(random)).collect(),
+        Start::Empty => vec![0.0; count],
+    };
     Param::from_data(TensorData::new(values, shape), device)
 }
 
@@ -60,12 +73,12 @@ impl Convolution {
         channels: [usize; 2],
         kernel: usize,
         stride: usize,
-        random: &mut ChaCha8Rng,
+        start: &mut Start,
         device: &Device,
     ) -> Self {
         let [in_channels, out_channels] = channels;
         let deviation = (2.0 / (in_channels * kernel * kernel) as f32).sqrt();
-        let weight = normal_tensor([out_channels, in_channels, kernel, kernel], deviation, random, device);
+        let weight = normal_tensor([out_channels, in_channels, kernel, kernel], deviation, start, device);
         Self { weight, stride, padding: kernel / 2 }
     }
 
@@ -182,8 +195,8 @@ pub struct FullyConnected {
 
 impl FullyConnected {
     /// Weights normal with variance `1 / inputs`, bias 0.
-    pub fn new(inputs: usize, outputs: usize, random: &mut ChaCha8Rng, device: &Device) -> Self {
-        let weight = normal_tensor([inputs, outputs], (1.0 / inputs as f32).sqrt(), random, device);
+    pub fn new(inputs: usize, outputs: usize, start: &mut Start, device: &Device) -> Self {
+        let weight = normal_tensor([inputs, outputs], (1.0 / inputs as f32).sqrt(), start, device);
         Self { weight, bias: Param::from_data(TensorData::new(vec![0.0f32; outputs], [outputs]), device) }
     }
 

@@ -49,12 +49,16 @@ fn trained(mut parameter: Parameter) -> Parameter {
     parameter
 }
 
-/// Every backbone with pictures, and those that take vectors with vectors too.
-fn models() -> Vec<(String, Model)> {
+/// The same as others with more blocks, and of 43 to 106 million numbers.
+const DEEP: [BackboneName; 4] =
+    [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
+
+/// Every backbone but [`DEEP`] with pictures, and those that take vectors with vectors too.
+fn models() -> impl Iterator<Item = (String, Model)> {
     let flat = BackboneName::ALL.into_iter().filter(|name| name.is_flat());
     let vectors = flat.map(|name| (format!("{name}-vectors"), model(name, Takes::Vectors)));
-    let pictures = BackboneName::ALL.into_iter().map(|name| (name.to_string(), model(name, Takes::Pictures)));
-    pictures.chain(vectors).collect()
+    let shallow = BackboneName::ALL.into_iter().filter(|name| !DEEP.contains(name));
+    shallow.map(|name| (name.to_string(), model(name, Takes::Pictures))).chain(vectors)
 }
 
 /// Numbers for the graph, and what the model makes of them.
@@ -99,7 +103,7 @@ fn tract_gives_the_embeddings_of_every_backbone() {
         }
         checked += 1;
     }
-    assert_eq!(checked, BackboneName::ALL.len() + 3);
+    assert_eq!(checked, BackboneName::ALL.len() - DEEP.len() + 3);
 }
 
 #[test]
@@ -132,19 +136,21 @@ fn onnx_runtime_gives_the_embeddings_of_every_backbone() {
     let python =
         std::env::var_os("WIDEMARGIN_PYTHON").expect("WIDEMARGIN_PYTHON names a Python with onnxruntime");
     let folder = tempfile::tempdir().unwrap();
-    let models = models();
-    for (name, model) in &models {
-        let (shape, numbers, wanted) = samples(model);
+    let deep = DEEP.into_iter().map(|name| (name.to_string(), model(name, Takes::Pictures)));
+    let mut written = 0;
+    for (name, model) in models().chain(deep) {
+        let (shape, numbers, wanted) = samples(&model);
         let path = folder.path().join(format!("{name}.onnx"));
-        widemargin_onnx::write(&path, model, Some(CALIBRATION)).unwrap();
+        widemargin_onnx::write(&path, &model, Some(CALIBRATION)).unwrap();
         array(&path.with_extension("input.npy"), &shape, &numbers);
         array(&path.with_extension("embeddings.npy"), &[SAMPLES, wanted.len() / SAMPLES], &wanted);
+        written += 1;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check_onnx.py");
     let said = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
     let (out, errors) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     assert!(said.status.success(), "{out}\n{errors}");
-    assert_eq!(out.lines().filter(|line| line.ends_with(": ok")).count(), models.len(), "{out}");
+    assert_eq!(out.lines().filter(|line| line.ends_with(": ok")).count(), written, "{out}");
 }
 
 /// A file that numpy reads.

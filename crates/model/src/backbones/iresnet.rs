@@ -1,4 +1,4 @@
-//! `iresnet18`, `iresnet34`, `iresnet50`: the improved residual networks of face recognition.
+//! `iresnet18` to `iresnet200`: the improved residual networks of face recognition.
 //!
 //! Blocks are BN - conv - BN - PReLU - conv - BN with an identity or a projected short cut (Duta et al., Improved Residual Networks,
 //! 2020, section 3; in the arrangement that ArcFace's authors train: Deng et al., 2019, section 3.1); no pooling at the
@@ -6,11 +6,10 @@
 //! and takes its weights ([`crate::weights`]).
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation};
+use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation, Start};
 use crate::walk::Walk;
 use burn::module::Module;
 use burn::tensor::Device;
-use rand_chacha::ChaCha8Rng;
 
 /// Channels of the four stages; each begins with a stride of 2.
 const CHANNELS: [usize; 4] = [64, 128, 256, 512];
@@ -27,16 +26,16 @@ struct Block {
 }
 
 impl Block {
-    fn new(channels: [usize; 2], stride: usize, random: &mut ChaCha8Rng, device: &Device) -> Self {
+    fn new(channels: [usize; 2], stride: usize, start: &mut Start, device: &Device) -> Self {
         let [inputs, outputs] = channels;
         let projected = stride != 1 || inputs != outputs;
         Self {
             first_normalisation: Normalisation::new(inputs, device),
-            first: Convolution::new(channels, 3, 1, random, device),
+            first: Convolution::new(channels, 3, 1, start, device),
             middle_normalisation: Normalisation::with_prelu(outputs, device),
-            second: Convolution::new([outputs, outputs], 3, stride, random, device),
+            second: Convolution::new([outputs, outputs], 3, stride, start, device),
             last_normalisation: Normalisation::new(outputs, device),
-            short_cut: projected.then(|| Convolution::new(channels, 1, stride, random, device)),
+            short_cut: projected.then(|| Convolution::new(channels, 1, stride, start, device)),
             short_cut_normalisation: projected.then(|| Normalisation::new(outputs, device)),
         }
     }
@@ -74,15 +73,15 @@ impl ImprovedResidual {
     pub(super) fn new(
         depths: [usize; 4],
         config: &BackboneConfig,
-        random: &mut ChaCha8Rng,
+        start: &mut Start,
         device: &Device,
     ) -> Self {
-        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 3, 1, random, device);
+        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 3, 1, start, device);
         let (mut blocks, mut inputs) = (Vec::new(), CHANNELS[0]);
         let (mut height, mut width) = (config.input.height, config.input.width);
         for (depth, channels) in depths.into_iter().zip(CHANNELS) {
             for index in 0..depth {
-                blocks.push(Block::new([inputs, channels], if index == 0 { 2 } else { 1 }, random, device));
+                blocks.push(Block::new([inputs, channels], if index == 0 { 2 } else { 1 }, start, device));
                 inputs = channels;
             }
             (height, width) = (height.div_ceil(2), width.div_ceil(2));
@@ -93,7 +92,7 @@ impl ImprovedResidual {
             blocks,
             last_normalisation: Normalisation::new(inputs, device),
             dropout: Dropout::new(config.dropout),
-            embedding: FullyConnected::new(inputs * height * width, config.embedding, random, device),
+            embedding: FullyConnected::new(inputs * height * width, config.embedding, start, device),
             embedding_normalisation: Normalisation::shifted(config.embedding, device),
         }
     }

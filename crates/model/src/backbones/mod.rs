@@ -6,7 +6,7 @@ mod resnet;
 mod small_cnn;
 
 use crate::Error;
-use crate::layers::Pass;
+use crate::layers::{Pass, Start};
 use crate::operations;
 use crate::steps::{Recorder, Step};
 use crate::walk::{Forward, Walk};
@@ -29,12 +29,20 @@ pub enum BackboneName {
     Iresnet34,
     /// Improved residual network of 50 layers.
     Iresnet50,
+    /// Improved residual network of 100 layers; the usual one for faces.
+    Iresnet100,
+    /// Improved residual network of 200 layers.
+    Iresnet200,
     /// Residual network of 18 layers.
     Resnet18,
     /// Residual network of 34 layers.
     Resnet34,
     /// Residual network of 50 layers.
     Resnet50,
+    /// Residual network of 101 layers.
+    Resnet101,
+    /// Residual network of 152 layers.
+    Resnet152,
     /// Fully connected layers with batch normalisation and PReLU.
     Mlp,
     /// One matrix.
@@ -45,14 +53,18 @@ pub enum BackboneName {
 
 impl BackboneName {
     /// Every backbone, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::SmallCnn,
         Self::Iresnet18,
         Self::Iresnet34,
         Self::Iresnet50,
+        Self::Iresnet100,
+        Self::Iresnet200,
         Self::Resnet18,
         Self::Resnet34,
         Self::Resnet50,
+        Self::Resnet101,
+        Self::Resnet152,
         Self::Mlp,
         Self::Linear,
         Self::Identity,
@@ -65,9 +77,13 @@ impl BackboneName {
             Self::Iresnet18 => "iresnet18",
             Self::Iresnet34 => "iresnet34",
             Self::Iresnet50 => "iresnet50",
+            Self::Iresnet100 => "iresnet100",
+            Self::Iresnet200 => "iresnet200",
             Self::Resnet18 => "resnet18",
             Self::Resnet34 => "resnet34",
             Self::Resnet50 => "resnet50",
+            Self::Resnet101 => "resnet101",
+            Self::Resnet152 => "resnet152",
             Self::Mlp => "mlp",
             Self::Linear => "linear",
             Self::Identity => "identity",
@@ -80,8 +96,25 @@ impl BackboneName {
             Self::Iresnet18 | Self::Resnet18 => Some([2, 2, 2, 2]),
             Self::Iresnet34 | Self::Resnet34 | Self::Resnet50 => Some([3, 4, 6, 3]),
             Self::Iresnet50 => Some([3, 4, 14, 3]),
+            Self::Iresnet100 => Some([3, 13, 30, 3]),
+            Self::Iresnet200 => Some([6, 26, 60, 6]),
+            Self::Resnet101 => Some([3, 4, 23, 3]),
+            Self::Resnet152 => Some([3, 8, 36, 3]),
             Self::SmallCnn | Self::Mlp | Self::Linear | Self::Identity => None,
         }
+    }
+
+    /// Whether it is one of insightface's networks.
+    pub fn is_iresnet(self) -> bool {
+        matches!(
+            self,
+            Self::Iresnet18 | Self::Iresnet34 | Self::Iresnet50 | Self::Iresnet100 | Self::Iresnet200
+        )
+    }
+
+    /// Whether it is one of torchvision's networks.
+    pub fn is_resnet(self) -> bool {
+        self.depths().is_some() && !self.is_iresnet()
     }
 
     /// Whether it takes a vector as well as a picture.
@@ -208,26 +241,45 @@ impl Backbone {
     /// # Errors
     /// As [`BackboneConfig::check`].
     pub fn new(config: &BackboneConfig, seed: u64, device: &Device) -> Result<Self, Error> {
+        Self::build(config, &mut Start::Drawn(ChaCha8Rng::seed_from_u64(seed)), device)
+    }
+
+    /// A backbone of zeros, to put numbers into ([`with_parameters`](crate::parameters::with_parameters)).
+    ///
+    /// # Errors
+    /// As [`BackboneConfig::check`].
+    pub fn empty(config: &BackboneConfig, device: &Device) -> Result<Self, Error> {
+        Self::build(config, &mut Start::Empty, device)
+    }
+
+    fn build(config: &BackboneConfig, start: &mut Start, device: &Device) -> Result<Self, Error> {
         config.check()?;
-        let random = &mut ChaCha8Rng::seed_from_u64(seed);
         Ok(match config.name {
-            BackboneName::SmallCnn => Self::SmallCnn(small_cnn::SmallCnn::new(config, random, device)),
-            BackboneName::Iresnet18 | BackboneName::Iresnet34 | BackboneName::Iresnet50 => {
+            BackboneName::SmallCnn => Self::SmallCnn(small_cnn::SmallCnn::new(config, start, device)),
+            BackboneName::Iresnet18
+            | BackboneName::Iresnet34
+            | BackboneName::Iresnet50
+            | BackboneName::Iresnet100
+            | BackboneName::Iresnet200 => {
                 let depths = config.name.depths().expect("a residual network");
-                Self::ImprovedResidual(iresnet::ImprovedResidual::new(depths, config, random, device))
+                Self::ImprovedResidual(iresnet::ImprovedResidual::new(depths, config, start, device))
             }
-            BackboneName::Resnet18 | BackboneName::Resnet34 | BackboneName::Resnet50 => {
+            BackboneName::Resnet18
+            | BackboneName::Resnet34
+            | BackboneName::Resnet50
+            | BackboneName::Resnet101
+            | BackboneName::Resnet152 => {
                 let depths = config.name.depths().expect("a residual network");
                 let kind = match config.name {
-                    BackboneName::Resnet50 => BlockKind::Bottleneck,
-                    _ => BlockKind::Basic,
+                    BackboneName::Resnet18 | BackboneName::Resnet34 => BlockKind::Basic,
+                    _ => BlockKind::Bottleneck,
                 };
-                Self::Residual(resnet::Residual::new((kind, depths), config, random, device))
+                Self::Residual(resnet::Residual::new((kind, depths), config, start, device))
             }
             BackboneName::Mlp => {
-                Self::Perceptron(perceptron::Perceptron::with_hidden(&config.hidden, config, random, device))
+                Self::Perceptron(perceptron::Perceptron::with_hidden(&config.hidden, config, start, device))
             }
-            BackboneName::Linear => Self::Perceptron(perceptron::Perceptron::linear(config, random, device)),
+            BackboneName::Linear => Self::Perceptron(perceptron::Perceptron::linear(config, start, device)),
             BackboneName::Identity => Self::Perceptron(perceptron::Perceptron::identity()),
         })
     }

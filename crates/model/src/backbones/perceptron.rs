@@ -1,11 +1,10 @@
 //! `mlp`, `linear` and `identity`: the backbones without convolutions.
 
 use super::BackboneConfig;
-use crate::layers::{Dropout, FullyConnected, Normalisation};
+use crate::layers::{Dropout, FullyConnected, Normalisation, Start};
 use crate::walk::Walk;
 use burn::module::Module;
 use burn::tensor::Device;
-use rand_chacha::ChaCha8Rng;
 
 /// Any number of hidden layers (matrix, batch normalisation, PReLU), then one matrix; or nothing at all.
 #[derive(Module, Debug)]
@@ -22,27 +21,27 @@ impl Perceptron {
     pub(super) fn with_hidden(
         widths: &[usize],
         config: &BackboneConfig,
-        random: &mut ChaCha8Rng,
+        start: &mut Start,
         device: &Device,
     ) -> Self {
         let mut inputs = config.input.values();
         let mut hidden = Vec::new();
         for width in widths {
-            hidden.push(FullyConnected::new(inputs, *width, random, device));
+            hidden.push(FullyConnected::new(inputs, *width, start, device));
             inputs = *width;
         }
         Self {
             hidden,
             normalisation: widths.iter().map(|width| Normalisation::with_prelu(*width, device)).collect(),
             dropout: Dropout::new(config.dropout),
-            embedding: Some(FullyConnected::new(inputs, config.embedding, random, device)),
+            embedding: Some(FullyConnected::new(inputs, config.embedding, start, device)),
             embedding_normalisation: Some(Normalisation::plain(config.embedding, device)),
         }
     }
 
     /// `linear`: a projection, nothing else.
-    pub(super) fn linear(config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
-        let embedding = FullyConnected::new(config.input.values(), config.embedding, random, device);
+    pub(super) fn linear(config: &BackboneConfig, start: &mut Start, device: &Device) -> Self {
+        let embedding = FullyConnected::new(config.input.values(), config.embedding, start, device);
         Self { embedding: Some(embedding), ..Self::identity() }
     }
 

@@ -1,16 +1,15 @@
-//! `resnet18`, `resnet34`, `resnet50`: residual networks (He et al., 2016, table 1).
+//! `resnet18` to `resnet152`: residual networks (He et al., 2016, table 1).
 //!
 //! A 7 x 7 convolution of stride 2 and a 3 x 3 maximum of stride 2, four stages of blocks, the mean over what is left of the picture, and
-//! one matrix to the embedding. `resnet50` has the stride of a block in its 3 x 3 convolution. It is the network of torchvision's
-//! `resnet.py`, layer for layer, and takes its weights ([`crate::weights`]).
+//! one matrix to the embedding. From `resnet50` on, blocks have three convolutions, and their stride in the 3 x 3 one. It is the network of
+//! torchvision's `resnet.py`, layer for layer, and takes its weights ([`crate::weights`]).
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, FullyConnected, Normalisation};
+use crate::layers::{Convolution, FullyConnected, Normalisation, Start};
 use crate::operations::Squares;
 use crate::walk::Walk;
 use burn::module::Module;
 use burn::tensor::Device;
-use rand_chacha::ChaCha8Rng;
 
 /// Channels of the four stages; all but the first begin with a stride of 2.
 const CHANNELS: [usize; 4] = [64, 128, 256, 512];
@@ -40,13 +39,7 @@ struct Block {
 
 impl Block {
     /// `channels`: of its input, inside, of its output.
-    fn new(
-        kind: BlockKind,
-        channels: [usize; 3],
-        stride: usize,
-        random: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Self {
+    fn new(kind: BlockKind, channels: [usize; 3], stride: usize, start: &mut Start, device: &Device) -> Self {
         let [inputs, inner, outputs] = channels;
         // Channels, kernel and stride of each convolution.
         let layers = match kind {
@@ -68,10 +61,10 @@ impl Block {
         Self {
             convolution: layers
                 .into_iter()
-                .map(|(channels, kernel, stride)| Convolution::new(channels, kernel, stride, random, device))
+                .map(|(channels, kernel, stride)| Convolution::new(channels, kernel, stride, start, device))
                 .collect(),
             normalisation,
-            short_cut: projected.then(|| Convolution::new([inputs, outputs], 1, stride, random, device)),
+            short_cut: projected.then(|| Convolution::new([inputs, outputs], 1, stride, start, device)),
             short_cut_normalisation: projected.then(|| Normalisation::new(outputs, device)),
         }
     }
@@ -107,16 +100,16 @@ impl Residual {
     pub(super) fn new(
         (kind, depths): (BlockKind, [usize; 4]),
         config: &BackboneConfig,
-        random: &mut ChaCha8Rng,
+        start: &mut Start,
         device: &Device,
     ) -> Self {
-        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 7, 2, random, device);
+        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 7, 2, start, device);
         let (mut blocks, mut inputs) = (Vec::new(), CHANNELS[0]);
         for (stage, (depth, inner)) in depths.into_iter().zip(CHANNELS).enumerate() {
             let outputs = if kind == BlockKind::Bottleneck { EXPANSION * inner } else { inner };
             for index in 0..depth {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                blocks.push(Block::new(kind, [inputs, inner, outputs], stride, random, device));
+                blocks.push(Block::new(kind, [inputs, inner, outputs], stride, start, device));
                 inputs = outputs;
             }
         }
@@ -124,7 +117,7 @@ impl Residual {
             stem,
             stem_normalisation: Normalisation::rectified(CHANNELS[0], device),
             blocks,
-            embedding: FullyConnected::new(inputs, config.embedding, random, device),
+            embedding: FullyConnected::new(inputs, config.embedding, start, device),
         }
     }
 

@@ -1,12 +1,11 @@
 //! `small-cnn`: four convolutions in two stages, for pictures of about 28 x 28.
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, FullyConnected, Normalisation};
+use crate::layers::{Convolution, FullyConnected, Normalisation, Start};
 use crate::operations::Squares;
 use crate::walk::Walk;
 use burn::module::Module;
 use burn::tensor::Device;
-use rand_chacha::ChaCha8Rng;
 
 /// Channels of the two stages.
 const CHANNELS: [usize; 2] = [32, 64];
@@ -22,12 +21,12 @@ pub struct SmallCnn {
 }
 
 impl SmallCnn {
-    pub(super) fn new(config: &BackboneConfig, random: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub(super) fn new(config: &BackboneConfig, start: &mut Start, device: &Device) -> Self {
         let mut channels = config.input.channels;
         let (mut convolution, mut normalisation) = (Vec::new(), Vec::new());
         for stage in CHANNELS {
             for _ in 0..2 {
-                convolution.push(Convolution::new([channels, stage], 3, 1, random, device));
+                convolution.push(Convolution::new([channels, stage], 3, 1, start, device));
                 normalisation.push(Normalisation::with_prelu(stage, device));
                 channels = stage;
             }
@@ -36,7 +35,7 @@ impl SmallCnn {
         Self {
             convolution,
             normalisation,
-            embedding: FullyConnected::new(features, config.embedding, random, device),
+            embedding: FullyConnected::new(features, config.embedding, start, device),
             embedding_normalisation: Normalisation::plain(config.embedding, device),
         }
     }

@@ -5,8 +5,11 @@ use crate::{BackboneConfig, InputShape, Pass};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::serialize;
 
-/// What `fixtures/make_embeddings.py` printed: PyTorch's output with the weights and pictures of [`value`].
+/// What `fixtures/make_embeddings.py` printed: PyTorch's output with the weights and pictures of [`values`].
 const FIXTURE: &str = include_str!("../../fixtures/embeddings.csv");
+
+/// What it printed with `--names`: a line a network, `name,tensors,numbers,hash of names and shapes`.
+const NAMES: &str = include_str!("../../fixtures/names.csv");
 
 const NETWORKS: [BackboneName; 6] = [
     BackboneName::Iresnet18,
@@ -17,18 +20,26 @@ const NETWORKS: [BackboneName; 6] = [
     BackboneName::Resnet50,
 ];
 
-/// Two implementations of some fifty layers in `f32`, relative to the largest number.
+/// Of 43 to 106 million numbers each.
+const DEEP: [BackboneName; 4] =
+    [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
+
+/// Two implementations of 18 to 200 layers in `f32`, relative to the largest number.
 const TOLERANCE: f32 = 1e-4;
 
 /// Pictures of the fixture, and numbers in an embedding.
 const SHAPE: [usize; 4] = [2, 3, 40, 33];
 const EMBEDDING: usize = 8;
 
-/// A number in -1..1 that only name and place decide: FNV-1a of the name, then the finaliser of splitmix64.
-fn value(name: &str, at: usize) -> f32 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+/// FNV-1a in 64 bits.
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    })
+}
+
+/// A number in -1..1 that only the name's hash and the place decide, by the finaliser of splitmix64.
+fn value(hash: u64, at: usize) -> f32 {
     let mut z = hash.wrapping_add((at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -37,7 +48,8 @@ fn value(name: &str, at: usize) -> f32 {
 }
 
 fn values(name: &str, count: usize) -> impl Iterator<Item = f32> {
-    (0..count).map(move |at| value(name, at))
+    let hash = fnv(name);
+    (0..count).map(move |at| value(hash, at))
 }
 
 /// The weights of the fixture, by PyTorch's name and shape.
@@ -72,19 +84,25 @@ fn backbone(config: &BackboneConfig) -> Backbone {
 /// Names, shapes and numbers as PyTorch has them.
 type File = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// What PyTorch's `state_dict` has for such a backbone.
-fn usual_file(config: &BackboneConfig) -> File {
-    let mut file = File::new();
-    for parameter in parameters::parameters(&backbone(config)) {
+/// Names and shapes of what PyTorch's `state_dict` has for such a backbone.
+fn usual_shapes(config: &BackboneConfig) -> BTreeMap<String, Vec<usize>> {
+    let mut shapes = BTreeMap::new();
+    let empty = Backbone::empty(config, &Device::flex()).expect("valid");
+    for parameter in parameters::parameters(&empty) {
         let name = usual_name(config.name, &parameter.name).expect("a network with usual names");
         let shape = file_shape(&parameter.shape, true);
-        let numbers = weights(&name, &shape);
-        assert!(file.insert(name, (shape, numbers)).is_none(), "{} has a name of its own", parameter.name);
+        assert!(shapes.insert(name, shape).is_none(), "{} has a name of its own", parameter.name);
     }
-    if config.name.as_str().starts_with("iresnet") {
-        file.insert(FIXED.to_owned(), (vec![config.embedding], vec![1.0; config.embedding]));
+    if config.name.is_iresnet() {
+        shapes.insert(FIXED.to_owned(), vec![config.embedding]);
     }
-    file
+    shapes
+}
+
+/// What PyTorch's `state_dict` has for such a backbone.
+fn usual_file(config: &BackboneConfig) -> File {
+    let shapes = usual_shapes(config).into_iter();
+    shapes.map(|(name, shape)| (name.clone(), (shape.clone(), weights(&name, &shape)))).collect()
 }
 
 fn bytes_of(file: &File, dtype: Dtype) -> Vec<u8> {
@@ -118,10 +136,10 @@ fn embed(backbone: &Backbone) -> Vec<f32> {
     parameters::host_values(backbone.forward(pictures, Pass::Inference))
 }
 
-#[test]
-fn every_network_gives_the_output_of_pytorch() {
+/// Compares each network's embeddings with PyTorch's of the fixture.
+fn compare_with_pytorch(networks: &[BackboneName]) {
     let mut checked = 0;
-    for name in NETWORKS {
+    for &name in networks {
         let config = config(name);
         let (backbone, left_out) = fitted(&usual_file(&config), &config).expect("fits");
         assert_eq!(left_out, None);
@@ -136,7 +154,38 @@ fn every_network_gives_the_output_of_pytorch() {
             checked += 1;
         }
     }
-    assert_eq!(checked, NETWORKS.len() * SHAPE[0] * EMBEDDING);
+    assert_eq!(checked, networks.len() * SHAPE[0] * EMBEDDING);
+}
+
+#[test]
+fn every_network_gives_the_output_of_pytorch() {
+    compare_with_pytorch(&NETWORKS);
+}
+
+#[test]
+#[ignore = "20 seconds and 2 GB; run by hand when a residual network changes"]
+fn deep_networks_give_the_output_of_pytorch() {
+    compare_with_pytorch(&DEEP);
+}
+
+#[test]
+fn every_network_has_the_names_and_shapes_of_pytorch() {
+    let mut checked = 0;
+    for name in NETWORKS.into_iter().chain(DEEP) {
+        let shapes = usual_shapes(&config(name));
+        let numbers: usize = shapes.values().map(|shape| shape.iter().product::<usize>()).sum();
+        let list: String = shapes
+            .iter()
+            .map(|(name, shape)| {
+                let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+                format!("{name} {}\n", shape.join("x"))
+            })
+            .collect();
+        let found = format!("{name},{},{numbers},{:016x}", shapes.len(), fnv(&list));
+        assert!(NAMES.lines().any(|line| line == found), "{found}; wanted as in names.csv, from:\n{list}");
+        checked += 1;
+    }
+    assert_eq!((checked, NAMES.lines().count()), (10, 10));
 }
 
 /// The smallest `f16` with all its bits.

@@ -1,0 +1,36 @@
+//! A model of insightface's weights as they are, without a training run.
+//!
+//! ```sh
+//! cargo run --release -p widemargin-embedder --example model_of_weights -- iresnet100 iresnet100.safetensors faces.safetensors
+//! widemargin compare --model faces.safetensors a.png b.png --threshold 0.3
+//! ```
+//!
+//! The weights are those of 112 x 112 pixels and 512 numbers; faces have to be cut out and turned upright as theirs were.
+
+use widemargin_data::Normalisation;
+use widemargin_embedder::{Description, Model, Takes};
+use widemargin_model::weights::Weights;
+use widemargin_model::{Backbone, BackboneConfig, InputShape, device, parameters};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, weights, file] = arguments.as_slice() else {
+        return Err("wanted BACKBONE WEIGHTS.safetensors MODEL.safetensors".into());
+    };
+    let input = InputShape { channels: 3, height: 112, width: 112 };
+    let backbone =
+        BackboneConfig { name: name.parse()?, input, embedding: 512, dropout: 0.0, hidden: Vec::new() };
+    let empty = Backbone::empty(&backbone, &device::by_name("cpu")?)?;
+    let (trained, left_out) = Weights::read(weights)?.into_backbone(backbone.name, empty)?;
+    if let Some(left_out) = left_out {
+        return Err(format!("{weights}: {left_out}").into());
+    }
+    let description = Description {
+        backbone,
+        takes: Takes::Pictures,
+        normalisation: Normalisation::half(input.channels),
+        objective: "as insightface trained it".to_owned(),
+    };
+    Model::write(file, &description, &parameters::parameters(&trained))?;
+    Ok(())
+}
