@@ -83,7 +83,11 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
             screened.apply(found.pending, 0.5, 0.7).expect("in range");
         } else {
             let met = screened.apply_and_measure(found.pending, 0.5).expect("in range");
-            assert!((met / norms.0 - 1.0).abs() < 1e-6, "met on the way {met}, worked out before {}", norms.0);
+            assert!(
+                (met / norms.0 - 1.0).abs() < 1e-6,
+                "met on the way {met}, worked out before {}",
+                norms.0
+            );
             dense.apply(wanted.pending, 0.5, 1.0).expect("in range");
         }
     }
