@@ -24,7 +24,7 @@ pub enum Pass {
 #[derive(Debug)]
 pub enum Start {
     /// Numbers drawn as the layer says.
-    Drawn(ChaCha8Rng),
+    Drawn(Box<ChaCha8Rng>),
     /// Zeros, where others are put in their place at once: drawing millions takes seconds.
     Empty,
 }

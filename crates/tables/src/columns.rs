@@ -208,7 +208,7 @@ fn texts_of(path: &Path) -> FileResult<TextTable> {
     }
     for at in (0..columns.len()).rev().filter(|at| not_texts[*at]) {
         left_out.push((columns.remove(at), "bytes that are no text"));
-        for row in rows.iter_mut() {
+        for row in &mut rows {
             row.remove(at);
         }
     }

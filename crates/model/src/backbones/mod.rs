@@ -241,7 +241,7 @@ impl Backbone {
     /// # Errors
     /// As [`BackboneConfig::check`].
     pub fn new(config: &BackboneConfig, seed: u64, device: &Device) -> Result<Self, Error> {
-        Self::build(config, &mut Start::Drawn(ChaCha8Rng::seed_from_u64(seed)), device)
+        Self::build(config, &mut Start::Drawn(Box::new(ChaCha8Rng::seed_from_u64(seed))), device)
     }
 
     /// A backbone of zeros, to put numbers into ([`with_parameters`](crate::parameters::with_parameters)).
