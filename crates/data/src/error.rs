@@ -132,7 +132,7 @@ pub enum DataError {
         /// What is to be done if pictures are meant.
         hint: String,
         /// Why it is no table of embeddings.
-        problem: widemargin_tables::FileProblem,
+        problem: Box<widemargin_tables::FileProblem>,
     },
     /// The operating system refused to read.
     #[error("{path}: cannot be read")]

@@ -30,7 +30,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let has_meaning =
         |name: &str| ["path"].iter().chain(&RESERVED).any(|known| name.eq_ignore_ascii_case(known));
     if let Some((column, found)) = table.left_out().iter().find(|(name, _)| has_meaning(name)) {
-        return Err(wrong(FileProblem::NoTexts { column: column.clone(), found: *found }));
+        return Err(wrong(FileProblem::NoTexts { column: column.clone(), found }));
     }
     let at_path = table
         .column("path")

@@ -146,7 +146,7 @@ fn no_table(path: &Path, error: FileError) -> DataError {
         path: path.to_path_buf(),
         columns: columns.join(", "),
         hint,
-        problem: error.problem,
+        problem: Box::new(error.problem),
     }
 }
 

@@ -212,7 +212,7 @@ mod tests {
         {
             match require_comparable(classes.iter().copied()) {
                 Err(DataError::NothingToCompare { samples, classes }) => {
-                    assert_eq!((samples, classes), counts)
+                    assert_eq!((samples, classes), counts);
                 }
                 other => panic!("{other:?}"),
             }

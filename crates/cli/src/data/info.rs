@@ -318,6 +318,12 @@ fn summary(info: &Info) -> String {
     format!("{}, {} {}{shape}{classes}", info.kind, info.samples, info.unit())
 }
 
+/// With a large first letter, as sentences have it.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What is wrong: headings and what belongs below each.
 fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
     let unit = info.unit();
@@ -438,7 +444,7 @@ fn page(info: &Info) -> String {
     }
     evaluation(&EvaluationInput {
         title: format!("Data: {}", info.path.display()),
-        lead: format!("{}.", summary(info)),
+        lead: format!("{}.", capitalised(&summary(info))),
         notes: Vec::new(),
         tables,
         figures: vec![EvaluationFigure {

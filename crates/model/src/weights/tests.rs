@@ -174,13 +174,11 @@ fn every_network_has_the_names_and_shapes_of_pytorch() {
     for name in NETWORKS.into_iter().chain(DEEP) {
         let shapes = usual_shapes(&config(name));
         let numbers: usize = shapes.values().map(|shape| shape.iter().product::<usize>()).sum();
-        let list: String = shapes
-            .iter()
-            .map(|(name, shape)| {
-                let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-                format!("{name} {}\n", shape.join("x"))
-            })
-            .collect();
+        let lines = shapes.iter().map(|(name, shape)| {
+            let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+            format!("{name} {}\n", shape.join("x"))
+        });
+        let list = lines.collect::<Vec<String>>().concat();
         let found = format!("{name},{},{numbers},{:016x}", shapes.len(), fnv(&list));
         assert!(NAMES.lines().any(|line| line == found), "{found}; wanted as in names.csv, from:\n{list}");
         checked += 1;
