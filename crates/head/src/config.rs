@@ -63,7 +63,7 @@ pub enum HeadMode {
 }
 
 /// Classes from which [`HeadMode::Auto`] is screened.
-pub const AUTO_CLASSES: usize = 20_000;
+pub const AUTO_CLASSES: usize = 10_000;
 
 impl HeadMode {
     /// Screened, with a threshold chosen for each sample.

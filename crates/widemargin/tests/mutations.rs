@@ -406,7 +406,14 @@ fn tables_of_embeddings() {
     Reader { mend: Some(mend_safetensors), ..Reader::new("safetensors", files) }.run(&path, read);
     let csv = "id,label,camera,split,x,y\nr0,a,0,train,1.5,-2\n\"r,1\",b,1,test,3e2,4\nr2,a,0,train,1,0\nr3,b,1,test,0,1\n";
     Reader::new("csv", vec![text("t.csv", csv)]).run(&path, read);
-    let parquet = fixtures(&["list.parquet", "columns.parquet", "missing.parquet", "pairs.parquet"]);
+    let parquet = fixtures(&[
+        "list.parquet",
+        "columns.parquet",
+        "missing.parquet",
+        "pairs.parquet",
+        "zstd.parquet",
+        "kinds.parquet",
+    ]);
     Reader::new("parquet", parquet).run(&path, |path| {
         read(path);
         let _ = read_texts(path);
