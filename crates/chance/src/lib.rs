@@ -1,35 +1,233 @@
-//! Chance that is looked up, not consumed: a generator for each (seed, purpose, two numbers).
+//! Random numbers that are looked up, not consumed: one stream per (seed, purpose, two indices).
 //!
-//! The four numbers are the 256-bit key of a ChaCha8 stream, so different ones give unrelated streams and equal ones
-//! the same stream, on every platform and in every release. The few functions on top are written out here because
-//! those of general libraries may change their values between versions.
+//! The four numbers form the 256-bit key of a ChaCha8 stream. Different keys give unrelated streams, and equal keys give the
+//! same stream on every platform and in every release. A result therefore never depends on how many threads ran or on what
+//! was drawn before, and a resumed run needs no saved generator.
+//!
+//! This is the only way to derive random numbers in the project. The functions on top of the stream are written out here,
+//! because those of general libraries may change their values between versions.
+//!
+//! ```
+//! use widemargin_chance::{Purpose, Stream};
+//!
+//! let mut epoch_3 = Stream::new(7, Purpose::Sampler, 3, 0);
+//! let mut order: Vec<u32> = (0..10).collect();
+//! epoch_3.shuffle(&mut order);
+//!
+//! let mut again = Stream::new(7, Purpose::Sampler, 3, 0);
+//! let mut same: Vec<u32> = (0..10).collect();
+//! again.shuffle(&mut same);
+//! assert_eq!(order, same);
+//! ```
 #![forbid(unsafe_code)]
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// The generator of (`seed`, `purpose`, `first`, `second`). Each crate numbers its purposes, so that equal counters do not meet.
-pub fn generator(seed: u64, purpose: u64, first: u64, second: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose, first, second]) {
-        bytes.copy_from_slice(&number.to_le_bytes());
+/// What a stream is used for. Every use in the project has its own purpose, so that equal seeds and indices never share a stream.
+///
+/// The numbers are part of the streams' keys: keep them when adding a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u64)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// Which classes are unseen.
+    Split = 1,
+    /// Which samples of a class are held out.
+    HoldOut = 2,
+    /// The order of samples in an epoch.
+    Sampler = 3,
+    /// Augmentation of one sample.
+    Augment = 4,
+    /// Distortion of one drawn character.
+    GlyphDistortion = 5,
+    /// Which characters a glyph set takes.
+    GlyphSelection = 6,
+    /// Which drawings of a character are held out.
+    GlyphHoldOut = 7,
+    /// Which characters are unseen.
+    GlyphUnseen = 8,
+    /// Initial class centres or proxies.
+    CentreInit = 9,
+    /// Rounding of class centres to half precision.
+    CentreRounding = 10,
+    /// Which classes a sampled head scores.
+    SampledClasses = 11,
+    /// Offsets of the systematic sampling in a screened head.
+    ScreenedTail = 12,
+    /// Initial weights of a backbone.
+    BackboneInit = 13,
+    /// Dropout masks.
+    Dropout = 14,
+    /// Margins that are drawn per sample.
+    MarginDraw = 15,
+    /// Tuples that a miner draws.
+    MinerDraw = 16,
+    /// Pairs drawn for verification.
+    PairSample = 17,
+    /// Bootstrap resamples.
+    Bootstrap = 18,
+    /// Initial clusters.
+    ClusterInit = 19,
+    /// Inputs of benchmarks.
+    Benchmark = 20,
+    /// Inputs of tests and examples.
+    Test = 21,
+}
+
+/// The key's purpose and indices mixed into one 64-bit number: for a single draw on a hot path, where a [`Stream`] costs too much.
+///
+/// Not of the quality of a stream, but equal on every platform.
+#[inline]
+pub fn number(seed: u64, purpose: Purpose, first: u64, second: u64) -> u64 {
+    let keyed = mixed(seed ^ (purpose as u64).wrapping_mul(0xA076_1D64_78BD_642F));
+    mixed(mixed(keyed ^ first) ^ second)
+}
+
+/// One step of the generator SplitMix64 (Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, 2014).
+#[inline]
+pub fn mixed(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    state ^ (state >> 31)
+}
+
+/// A stream of random numbers.
+#[derive(Clone, Debug)]
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// The stream of (`seed`, `purpose`, `first`, `second`). The two indices are whatever tells one use from another, such as
+    /// epoch and sample.
+    pub fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
+        let mut key = [0; 32];
+        for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose as u64, first, second]) {
+            bytes.copy_from_slice(&number.to_le_bytes());
+        }
+        Self(ChaCha8Rng::from_seed(key))
     }
-    ChaCha8Rng::from_seed(key)
+
+    /// The same stream after its first `count` 64-bit numbers, without computing them.
+    #[must_use]
+    pub fn skip(mut self, count: u64) -> Self {
+        self.0.set_word_pos(2 * u128::from(count));
+        self
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// An integer in `0..count`, uniform but for one part in 2^64 / `count`. `count` must not be 0.
+    pub fn below(&mut self, count: usize) -> usize {
+        ((u128::from(self.0.next_u64()) * count as u128) >> 64) as usize
+    }
+
+    /// Fills `bytes` with random ones.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+
+    /// A number in `[0, 1)` in steps of 2^-24.
+    pub fn unit(&mut self) -> f32 {
+        (self.0.next_u32() >> 8) as f32 / (1u32 << 24) as f32
+    }
+
+    /// A number in `[0, 1)` in steps of 2^-53.
+    pub fn unit_f64(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A number in `[low, high)`.
+    pub fn between(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.unit()
+    }
+
+    /// Two independent normal numbers of mean 0 and deviation 1 (Box and Muller, *A note on the generation of random normal
+    /// deviates*, 1958). Uses two 64-bit numbers.
+    pub fn normal_pair(&mut self) -> [f64; 2] {
+        // 1 - u is never 0
+        let radius = (-2.0 * (1.0 - self.unit_f64()).ln()).sqrt();
+        let (sine, cosine) = (std::f64::consts::TAU * self.unit_f64()).sin_cos();
+        [radius * cosine, radius * sine]
+    }
+
+    /// A normal number of mean 0 and deviation 1: the first of [`Stream::normal_pair`].
+    pub fn normal(&mut self) -> f64 {
+        self.normal_pair()[0]
+    }
+
+    /// Shuffles the values (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
+        for last in (1..values.len()).rev() {
+            values.swap(last, self.below(last + 1));
+        }
+    }
 }
 
-/// A number in `0..count`, evenly but for one part in 2^64 / `count`. `count` must not be 0.
-pub fn below(generator: &mut ChaCha8Rng, count: usize) -> usize {
-    ((u128::from(generator.next_u64()) * count as u128) >> 64) as usize
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A number in `[0, 1)` in steps of 2^-24.
-pub fn unit(generator: &mut ChaCha8Rng) -> f32 {
-    (generator.next_u32() >> 8) as f32 / (1u32 << 24) as f32
-}
+    #[test]
+    fn streams_are_stable() {
+        // Saved runs resume, and sets can be drawn again, only as long as this holds.
+        let mut numbers: Vec<u32> = (0..10).collect();
+        Stream::new(1, Purpose::Sampler, 2, 3).shuffle(&mut numbers);
+        assert_eq!(numbers, [5, 8, 6, 0, 7, 2, 9, 1, 4, 3]);
+    }
 
-/// Fisher and Yates' shuffle.
-pub fn shuffle<T>(generator: &mut ChaCha8Rng, values: &mut [T]) {
-    for last in (1..values.len()).rev() {
-        values.swap(last, below(generator, last + 1));
+    #[test]
+    fn seeds_purposes_and_indices_differ() {
+        let first = |seed, purpose, a, b| Stream::new(seed, purpose, a, b).bits();
+        let mut seen = vec![
+            first(1, Purpose::Split, 0, 0),
+            first(1, Purpose::Sampler, 0, 0),
+            first(2, Purpose::Split, 0, 0),
+            first(1, Purpose::Split, 1, 0),
+            first(1, Purpose::Split, 0, 1),
+            number(1, Purpose::Split, 0, 0),
+            number(1, Purpose::Sampler, 0, 0),
+            number(2, Purpose::Split, 0, 0),
+            number(1, Purpose::Split, 1, 0),
+            number(1, Purpose::Split, 0, 1),
+        ];
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 10);
+    }
+
+    #[test]
+    fn draws_stay_in_range_and_fill_it() {
+        let mut stream = Stream::new(5, Purpose::Test, 0, 0);
+        let mut counts = [0; 7];
+        for _ in 0..7000 {
+            counts[stream.below(7)] += 1;
+            assert!((0.0..1.0).contains(&stream.unit()));
+            assert!((0.0..1.0).contains(&stream.unit_f64()));
+            assert!((-2.0..3.0).contains(&stream.between(-2.0, 3.0)));
+        }
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn normal_numbers_have_the_moments_of_the_normal_distribution() {
+        let mut stream = Stream::new(6, Purpose::Test, 0, 0);
+        let values: Vec<f64> = (0..20_000).flat_map(|_| stream.normal_pair()).collect();
+        let moment = |power: i32| values.iter().map(|value| value.powi(power)).sum::<f64>() / 40_000.0;
+        // four standard errors of each moment
+        assert!(moment(1).abs() < 0.02 && (moment(2) - 1.0).abs() < 0.03, "{} {}", moment(1), moment(2));
+        assert!(moment(3).abs() < 0.08 && (moment(4) - 3.0).abs() < 0.2, "{} {}", moment(3), moment(4));
+    }
+
+    #[test]
+    fn a_skipped_stream_continues_where_the_numbers_end() {
+        let mut whole = Stream::new(7, Purpose::Test, 1, 2);
+        for _ in 0..37 {
+            whole.bits();
+        }
+        assert_eq!(Stream::new(7, Purpose::Test, 1, 2).skip(37).bits(), whole.bits());
     }
 }

@@ -84,7 +84,12 @@ impl SavedCalibration {
             None => return Ok(None),
         };
         let saved = Self::read(path)?;
-        ensure!(saved.score == "cosine", "{}: is of scores '{}', wanted cosine", path.display(), saved.score);
+        ensure!(
+            saved.score == "cosine",
+            "{}: is of scores '{}', expected cosine",
+            path.display(),
+            saved.score
+        );
         Ok(Some(saved))
     }
 
@@ -94,7 +99,7 @@ impl SavedCalibration {
         let saved: Self =
             serde_json::from_str(&text).with_context(|| format!("{}: is no calibration", path.display()))?;
         let version = saved.version;
-        ensure!(version == VERSION, "{}: found version {version}, wanted {VERSION}", path.display());
+        ensure!(version == VERSION, "{}: found version {version}, expected {VERSION}", path.display());
         ensure!(saved.threshold.is_finite(), "{}: the threshold is not finite", path.display());
         Ok(saved)
     }

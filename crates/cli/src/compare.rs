@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use widemargin_data::{Depth, pictures};
+use widemargin_data::{Depth, images};
 use widemargin_embedder::Model;
 use widemargin_eval::Error;
 use widemargin_eval::templates::{self, TemplateMean};
@@ -17,7 +17,7 @@ pub(crate) struct CompareArguments {
     /// Folder of a finished run, or a model's file
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// A picture, or a folder of pictures of one thing
+    /// An image, or a folder of images of one thing
     a: PathBuf,
     /// Another
     b: PathBuf,
@@ -40,8 +40,8 @@ pub(crate) struct CompareArguments {
 struct Answer {
     a: PathBuf,
     b: PathBuf,
-    /// Pictures of either side.
-    pictures: [usize; 2],
+    /// Images of either side.
+    images: [usize; 2],
     /// Cosine, -1 to 1.
     similarity: f64,
     threshold: f64,
@@ -53,29 +53,29 @@ struct Answer {
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let prior = arguments.prior;
-    ensure!(prior > 0.0 && prior < 1.0, "--prior: found {prior}, wanted a share above 0 and below 1");
+    ensure!(prior > 0.0 && prior < 1.0, "--prior: found {prior}, expected a share above 0 and below 1");
     if let Some(threshold) = arguments.threshold {
         ensure!(
             (-1.0..=1.0).contains(&threshold),
-            "--threshold: found {threshold}, wanted a cosine, -1 to 1"
+            "--threshold: found {threshold}, expected a cosine, -1 to 1"
         );
     }
     let model = Model::load(&arguments.model)?;
     let saved = calibration(arguments)?;
-    let sides = [pictures(&arguments.a, Depth::Flat)?, pictures(&arguments.b, Depth::Flat)?];
+    let sides = [images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?];
     let similarity = similarity(&model, &sides)?;
     let threshold = match (&saved, arguments.threshold) {
         (_, Some(threshold)) => threshold,
         (Some(saved), None) => saved.threshold,
         (None, None) => bail!(
-            "{}: no {CALIBRATION_FILE} beside the model; wanted --calibration FILE (of `eval calibrate`) or --threshold COSINE",
+            "{}: no {CALIBRATION_FILE} beside the model; expected --calibration FILE (of `eval calibrate`) or --threshold COSINE",
             arguments.model.display()
         ),
     };
     let answer = Answer {
         a: arguments.a.clone(),
         b: arguments.b.clone(),
-        pictures: [sides[0].len(), sides[1].len()],
+        images: [sides[0].len(), sides[1].len()],
         similarity,
         threshold,
         same: similarity >= threshold,
@@ -124,7 +124,7 @@ fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2]) -> anyhow::Result<f64> {
             |error| match error {
                 Error::ZeroMean { class, .. } => {
                     let folder = sides[class as usize][0].parent().unwrap_or(Path::new(".")).display();
-                    anyhow!("{folder}: its pictures' embeddings cancel, so they have no mean direction")
+                    anyhow!("{folder}: its images' embeddings cancel, so they have no mean direction")
                 }
                 error => error.into(),
             },

@@ -1,6 +1,6 @@
 //! `widemargin explain`: the derivation from the hinge to AM-Softmax as a page with live figures, in two languages.
 //!
-//! The trained features of its last figure come with the program; `--train` makes them anew from the built-in pictures.
+//! The trained features of its last figure come with the program; `--train` makes them anew from the built-in images.
 
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
@@ -15,10 +15,10 @@ use widemargin_train::config::{Amount, Config};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Ending, Prepared, Start, Trainer, train};
 
-/// Test pictures of each class in the figure.
+/// Test images of each class in the figure.
 const POINTS_A_CLASS: usize = 70;
-/// Training pictures and passes over them of each run.
-const PICTURES: usize = 4200;
+/// Training images and passes over them of each run.
+const IMAGES: usize = 4200;
 const EPOCHS: usize = 4;
 /// Scale of the objectives on cosines.
 const SCALE: f64 = 30.0;
@@ -41,13 +41,13 @@ pub(crate) struct ExplainArguments {
     /// One language only: en writes index.html, zh writes index.zh.html [default: both, each with a link to the other]
     #[arg(long, value_name = "TAG")]
     lang: Option<Tag>,
-    /// Train the features of the last figure anew on the built-in pictures (ten small runs, some minutes), and write them as
+    /// Train the features of the last figure anew on the built-in images (ten small runs, some minutes), and write them as
     /// features.json beside the page
     #[arg(long)]
     train: bool,
-    /// For --train: training pictures of each run
-    #[arg(long, value_name = "COUNT", default_value_t = PICTURES, requires = "train")]
-    pictures: usize,
+    /// For --train: training images of each run
+    #[arg(long, value_name = "COUNT", default_value_t = IMAGES, requires = "train")]
+    images: usize,
     /// For --train: passes over them
     #[arg(long, value_name = "COUNT", default_value_t = EPOCHS, requires = "train")]
     epochs: usize,
@@ -61,7 +61,7 @@ enum Tag {
 
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let folder = &arguments.output;
-    ensure!(!folder.is_file(), "--output: {} is a file, wanted a folder", folder.display());
+    ensure!(!folder.is_file(), "--output: {} is a file, expected a folder", folder.display());
     create_folders(folder)?;
     let features = if arguments.train {
         match trained(arguments)? {
@@ -94,7 +94,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
     let mut observer = progress::Bar::default();
     let mut config = Config::default();
     config.data.built_in = true;
-    config.training.limit = arguments.pictures;
+    config.training.limit = arguments.images;
     config.training.epochs = arguments.epochs;
     config.schedule.margin_warm_up_epochs = MARGIN_WARM_UP;
     let prepared = Prepared::new(&config)?;
@@ -103,7 +103,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
         version: env!("CARGO_PKG_VERSION").to_owned(),
         data: prepared.set.name().to_owned(),
         training: format!(
-            "{}, {} pictures, {} epochs, batch {}, seed {}",
+            "{}, {} images, {} epochs, batch {}, seed {}",
             config.model.backbone,
             prepared.training.samples.len(),
             config.training.epochs,
@@ -156,7 +156,7 @@ fn classes(prepared: &Prepared) -> Vec<FeatureClass> {
     known.chain(prepared.split.unseen().iter().map(class(true))).collect()
 }
 
-/// What the page keeps of a run: the first test pictures of each class, and the centres.
+/// What the page keeps of a run: the first test images of each class, and the centres.
 fn kept(
     trainer: &Trainer,
     prepared: &Prepared,

@@ -37,7 +37,7 @@ struct Written {
 pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let file = &arguments.out;
     let ending = file.extension().is_some_and(|ending| ending == "onnx");
-    ensure!(ending, "--out: found {}, wanted a name that ends in .onnx", file.display());
+    ensure!(ending, "--out: found {}, expected a name that ends in .onnx", file.display());
     ensure!(!file.exists(), "{}: exists already", file.display());
     let model = Model::load(&arguments.model)?;
     let saved = SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())?;
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     }
     writeln!(out, "{}: {}, {:.1} MB", file.display(), metadata.backbone, bytes as f64 / 1e6)?;
     match &metadata.input {
-        Input::Pictures { name, channels, height, width, colour, .. } => writeln!(
+        Input::Images { name, channels, height, width, colour, .. } => writeln!(
             out,
             "takes {name}, [batch, {channels}, {height}, {width}], {colour} of 0 to 255, stretched to this size"
         )?,

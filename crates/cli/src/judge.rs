@@ -23,7 +23,7 @@ pub(crate) struct Judgement {
     pub(crate) known: Known,
     /// Seconds of training.
     pub(crate) seconds: f64,
-    /// Training pictures a second.
+    /// Training images a second.
     pub(crate) samples_per_second: f64,
     /// Seed of the run.
     pub(crate) seed: u64,
@@ -34,16 +34,16 @@ pub(crate) struct Judgement {
     pub(crate) margin: f64,
 }
 
-/// Comparing pictures with each other.
+/// Comparing images with each other.
 #[derive(Debug, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) classes: Vec<String>,
-    pub(crate) pictures: usize,
+    pub(crate) images: usize,
     pub(crate) verification: Verification,
     pub(crate) retrieval: Retrieval,
 }
 
-/// Classifying test pictures of known classes; and, for a closed set, comparing them.
+/// Classifying test images of known classes; and, for a closed set, comparing them.
 #[derive(Debug, Serialize)]
 pub(crate) struct Known {
     pub(crate) accuracy: Option<f64>,
@@ -54,16 +54,16 @@ pub(crate) struct Known {
 /// A judgement with what the page shows of it.
 pub(crate) struct Judged {
     pub(crate) judgement: Judgement,
-    /// The pictures that were compared, and their embeddings.
+    /// The images that were compared, and their embeddings.
     pub(crate) compared: Vec<u32>,
     pub(crate) embeddings: Embeddings,
-    /// Embeddings of known test pictures, for the figure of dimension 2 or 3.
+    /// Embeddings of known test images, for the figure of dimension 2 or 3.
     pub(crate) known_embeddings: Vec<f32>,
     pub(crate) centres: Vec<f32>,
     pub(crate) dim: usize,
 }
 
-/// Judges `trainer` on the test pictures of `prepared`.
+/// Judges `trainer` on the test images of `prepared`.
 pub(crate) fn judge(
     trainer: &Trainer,
     prepared: &Prepared,
@@ -80,7 +80,7 @@ pub(crate) fn judge(
     let classes = if closed { prepared.split.known() } else { prepared.split.unseen() };
     let comparison = Comparison {
         classes: classes.iter().map(|class| prepared.set.class_names()[*class as usize].clone()).collect(),
-        pictures: compared.len(),
+        images: compared.len(),
         verification: verification::all_pairs(&embeddings, &VerificationOptions::default())?,
         retrieval: retrieval::evaluate(&embeddings, &RECALL_AT)?,
     };

@@ -96,7 +96,7 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         Precision::F32 => TOLERANCE[1],
     };
     let tolerance = arguments.tolerance.unwrap_or(default);
-    ensure!(tolerance >= 0.0, "--tolerance: found {tolerance}, wanted a number, 0 or above");
+    ensure!(tolerance >= 0.0, "--tolerance: found {tolerance}, expected a number, 0 or above");
     let mut out = std::io::stdout().lock();
     let (mut passed, mut outside, mut unknown) = (0, 0, 0);
     for path in &arguments.files {
@@ -170,10 +170,10 @@ fn run_evaluate(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
             weights: arguments.weights.as_deref().map(npy_matrix).transpose()?,
             labels: npy_labels(labels)?,
         },
-        _ => bail!("wanted a JSON file, or --features and --labels"),
+        _ => bail!("expected a JSON file, or --features and --labels"),
     };
     let parameters: Map<String, Value> = serde_json::from_str(&arguments.parameters)
-        .with_context(|| format!("--parameters: wanted a JSON object, found {}", arguments.parameters))?;
+        .with_context(|| format!("--parameters: expected a JSON object, found {}", arguments.parameters))?;
     let reduction = match arguments.reduction {
         Reduce::Mean => Reduction::Mean,
         Reduce::Sum => Reduction::Sum,
@@ -196,7 +196,7 @@ fn evaluate<T: Real>(
     let dim = input.features.first().map_or(0, Vec::len);
     let flat = |what: &str, rows: &[Vec<f64>]| -> anyhow::Result<Vec<T>> {
         if let Some(row) = rows.iter().position(|row| row.len() != dim) {
-            bail!("row {row} of {what} has {} numbers, wanted {dim}", rows[row].len());
+            bail!("row {row} of {what} has {} numbers, expected {dim}", rows[row].len());
         }
         Ok(rows.concat().into_iter().map(T::from_f64).collect())
     };
@@ -249,8 +249,8 @@ fn evaluate<T: Real>(
 fn npy<T: npyz::Deserialize>(path: &Path, what: &str) -> anyhow::Result<Option<(Vec<T>, Vec<u64>)>> {
     let file = std::fs::File::open(path).with_context(|| format!("reading {}", path.display()))?;
     let file = npyz::NpyFile::new(std::io::BufReader::new(file))
-        .with_context(|| format!("{}: wanted an .npy file of {what}", path.display()))?;
-    ensure!(file.order() == npyz::Order::C, "{}: wanted row-major values", path.display());
+        .with_context(|| format!("{}: expected an .npy file of {what}", path.display()))?;
+    ensure!(file.order() == npyz::Order::C, "{}: expected row-major values", path.display());
     let shape = file.shape().to_vec();
     match file.try_data::<T>() {
         Err(_) => Ok(None),
@@ -266,11 +266,11 @@ fn npy_matrix(path: &Path) -> anyhow::Result<Vec<Vec<f64>>> {
         Some(found) => found,
         None => match npy::<f32>(path, "numbers")? {
             Some((values, shape)) => (values.into_iter().map(f64::from).collect(), shape),
-            None => bail!("{}: wanted numbers of 32 or 64 bits", path.display()),
+            None => bail!("{}: expected numbers of 32 or 64 bits", path.display()),
         },
     };
     let &[rows, columns] = shape.as_slice() else {
-        bail!("{}: found shape {shape:?}, wanted two dimensions", path.display());
+        bail!("{}: found shape {shape:?}, expected two dimensions", path.display());
     };
     ensure!(columns > 0, "{}: found {rows} rows of no number", path.display());
     Ok(values.chunks(columns as usize).map(<[f64]>::to_vec).collect())
@@ -283,13 +283,13 @@ fn npy_labels(path: &Path) -> anyhow::Result<Vec<u32>> {
             Some((values, _)) => values.into_iter().map(i64::from).collect(),
             None => match npy::<u32>(path, "labels")? {
                 Some((values, _)) => values.into_iter().map(i64::from).collect(),
-                None => bail!("{}: wanted whole numbers of 32 or 64 bits", path.display()),
+                None => bail!("{}: expected whole numbers of 32 or 64 bits", path.display()),
             },
         },
     };
     let label = |(row, value): (usize, &i64)| {
         u32::try_from(*value).map_err(|_| {
-            anyhow::anyhow!("{}: row {row}: found label {value}, wanted 0 to 2^32 - 1", path.display())
+            anyhow::anyhow!("{}: row {row}: found label {value}, expected 0 to 2^32 - 1", path.display())
         })
     };
     values.iter().enumerate().map(label).collect()

@@ -40,13 +40,13 @@ enum Command {
     Train(Box<train::TrainArguments>),
     /// Train with many settings, over a grid or by successive halving, and rank them; goes on where it was stopped.
     Sweep(Box<sweep::SweepArguments>),
-    /// Embeddings of pictures or of a table by a trained model, as one file; goes on where it was stopped.
+    /// Embeddings of images or of a table by a trained model, as one file; goes on where it was stopped.
     Embed(embed::EmbedArguments),
     /// Are these two the same? Similarity, probability and answer of a trained model; exit status 0 same, 1 different.
     Compare(compare::CompareArguments),
     /// A trained model as an ONNX file, for other programs and languages.
     Export(export::ExportArguments),
-    /// What lies nearest to a picture in a file of embeddings.
+    /// What lies nearest to an image in a file of embeddings.
     Nearest(nearest::NearestArguments),
     /// Judge embeddings that any program computed.
     #[command(subcommand)]

@@ -1,6 +1,6 @@
-//! `widemargin nearest`: what lies nearest to a picture in a file of embeddings.
+//! `widemargin nearest`: what lies nearest to an image in a file of embeddings.
 //!
-//! A query is a picture or the row of a table, by the model that made the file, or a row of the file itself. The search is exact
+//! A query is an image or the row of a table, by the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
 use crate::embed::{self, made_by, names_beside};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use widemargin_data::{Depth, pictures};
+use widemargin_data::{Depth, images};
 use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Embeddings, files};
@@ -34,8 +34,8 @@ pub(crate) struct NearestArguments {
     /// Search for the neighbours of this row of the file, by its id, or by its number where rows have no ids; may be given several times
     #[arg(long, value_name = "ID", conflicts_with_all = ["model", "queries"])]
     row: Vec<String>,
-    /// Pictures, or folders of pictures; or, for a model of vectors, tables, of which each row is a query
-    #[arg(value_name = "PICTURE", required_unless_present = "row")]
+    /// Images, or folders of images; or, for a model of vectors, tables, of which each row is a query
+    #[arg(value_name = "IMAGE", required_unless_present = "row")]
     queries: Vec<PathBuf>,
     /// Print one JSON object (the default is a table a query)
     #[arg(long)]
@@ -71,10 +71,10 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
     let gallery = gallery(arguments)?;
     let others = gallery.rows.saturating_sub(usize::from(!arguments.row.is_empty()));
     let k = arguments.k;
-    ensure!(k >= 1, "-k: found 0, wanted at least 1");
+    ensure!(k >= 1, "-k: found 0, expected at least 1");
     ensure!(
         k <= others,
-        "-k: found {k}, wanted at most {others}, the {}rows of {}",
+        "-k: found {k}, expected at most {others}, the {}rows of {}",
         if others < gallery.rows { "other " } else { "" },
         arguments.embeddings.display()
     );
@@ -141,20 +141,20 @@ fn by_model(
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for query in &arguments.queries {
         match model.description().takes {
-            Takes::Pictures if is_table(query) => {
-                bail!("{}: a table of vectors, and the model takes pictures", query.display())
+            Takes::Images if is_table(query) => {
+                bail!("{}: a table of vectors, and the model takes images", query.display())
             }
-            Takes::Pictures => {
-                let found = pictures(query, Depth::Deep)?;
+            Takes::Images => {
+                let found = images(query, Depth::Deep)?;
                 values.extend(model.embed(&found)?);
-                names.extend(found.iter().map(|picture| picture.display().to_string()));
+                names.extend(found.iter().map(|image| image.display().to_string()));
             }
             Takes::Vectors => {
                 let table = open(query)?.read()?;
-                let (found, wanted) = (table.dim, model.description().shape().values());
+                let (found, expected) = (table.dim, model.description().shape().values());
                 ensure!(
-                    found == wanted,
-                    "{}: rows of {found} numbers, wanted {wanted} as the model takes",
+                    found == expected,
+                    "{}: rows of {found} numbers, expected {expected} as the model takes",
                     query.display()
                 );
                 values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
@@ -189,8 +189,8 @@ fn of_rows(
                 None => name.parse().ok().filter(|row| *row < gallery.rows),
             };
             let row = row.with_context(|| {
-                let wanted = if ids.is_some() { "an id of" } else { "the number of a row of" };
-                format!("--row: found {name:?}, wanted {wanted} {}", arguments.embeddings.display())
+                let expected = if ids.is_some() { "an id of" } else { "the number of a row of" };
+                format!("--row: found {name:?}, expected {expected} {}", arguments.embeddings.display())
             })?;
             let found = retrieval::nearest(searched, row, arguments.k)?;
             Ok(Found::new(name.clone(), found.iter(), gallery))

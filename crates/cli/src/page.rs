@@ -5,7 +5,7 @@ use crate::verdict::verdict;
 use widemargin_data::Labelled;
 use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
-use widemargin_report::neighbours::{FoundNeighbour, NeighbourRow, Picture};
+use widemargin_report::neighbours::{FoundNeighbour, Image, NeighbourRow};
 use widemargin_report::page::{
     self, Curves, Features, Histograms, ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers,
 };
@@ -17,7 +17,7 @@ use widemargin_train::{Config, Prepared};
 const CURVE_POINTS: usize = 200;
 /// Classes that are named in a sentence.
 const NAMED_CLASSES: usize = 20;
-/// Query pictures of each compared class.
+/// Query images of each compared class.
 const QUERIES_A_CLASS: usize = 2;
 /// Neighbours of each query.
 const NEIGHBOURS: usize = 8;
@@ -67,7 +67,7 @@ pub(crate) fn judged_on(judgement: &Judgement) -> String {
         "classes, all of them trained on"
     };
     let classes = first_names(comparison.classes.iter(), "more");
-    format!("{} {kind}: {classes} ({} test samples)", comparison.classes.len(), comparison.pictures)
+    format!("{} {kind}: {classes} ({} test samples)", comparison.classes.len(), comparison.images)
 }
 
 /// The first names, and how many `more` there are: `a, b, c and 7 more`.
@@ -77,7 +77,7 @@ pub(crate) fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a String>, 
     if rest == 0 { named } else { format!("{named} and {rest} {more}") }
 }
 
-/// The page of one or several runs on the same pictures.
+/// The page of one or several runs on the same images.
 pub(crate) fn render(
     config: &Config,
     prepared: &Prepared,
@@ -88,7 +88,7 @@ pub(crate) fn render(
     if !prepared.set.bad().is_empty() {
         let first = &prepared.set.bad()[0];
         notes.push(format!(
-            "{} pictures could not be read and were left out; the first is {} ({}).",
+            "{} images could not be read and were left out; the first is {} ({}).",
             prepared.set.bad().len(),
             first.path.display(),
             first.reason
@@ -192,13 +192,13 @@ fn curve(metrics: &[Metrics], of: impl Fn(&Metrics) -> f64) -> Vec<(f64, f64)> {
 }
 
 fn neighbours(prepared: &Prepared, judged: &Judged) -> anyhow::Result<Vec<NeighbourRow>> {
-    let (Some(set), labels) = (prepared.set.pictures(), judged.embeddings.labels()) else {
+    let (Some(set), labels) = (prepared.set.images(), judged.embeddings.labels()) else {
         return Ok(Vec::new());
     };
     let shape = set.shape();
-    let picture = |row: usize| -> anyhow::Result<Picture> {
+    let image = |row: usize| -> anyhow::Result<Image> {
         let pixels = set.read(judged.compared[row] as usize)?;
-        Ok(Picture::new(shape.channels, shape.height, shape.width, &pixels)?)
+        Ok(Image::new(shape.channels, shape.height, shape.width, &pixels)?)
     };
     let name = |row: usize| set.class_names()[labels[row] as usize].clone();
     let mut classes: Vec<u32> = labels.to_vec();
@@ -211,14 +211,14 @@ fn neighbours(prepared: &Prepared, judged: &Judged) -> anyhow::Result<Vec<Neighb
                 .into_iter()
                 .map(|neighbour| {
                     Ok(FoundNeighbour {
-                        picture: picture(neighbour.index)?,
+                        image: image(neighbour.index)?,
                         class: name(neighbour.index),
                         cosine: f64::from(neighbour.cosine),
                         same_class: labels[neighbour.index] == class,
                     })
                 })
                 .collect::<anyhow::Result<_>>()?;
-            rows.push(NeighbourRow { query: picture(query)?, query_class: name(query), neighbours: found });
+            rows.push(NeighbourRow { query: image(query)?, query_class: name(query), neighbours: found });
         }
     }
     Ok(rows)
@@ -232,7 +232,7 @@ fn features(prepared: &Prepared, judged: &Judged) -> Option<Features> {
     }
 }
 
-/// Directions of known test pictures with their centres, then of the compared unseen ones.
+/// Directions of known test images with their centres, then of the compared unseen ones.
 fn class_features<const D: usize>(prepared: &Prepared, judged: &Judged) -> Vec<ClassFeatures<D>> {
     let unit = |values: &[f32]| -> [f64; D] {
         let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt().max(1e-12);

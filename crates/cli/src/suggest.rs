@@ -45,7 +45,7 @@ fn in_words(s: &Suggestion) -> String {
     row(
         "least scale, no margin",
         format!("{:.2}", s.scale_without_margin),
-        "below it the wanted probability is out of reach even with ideal centres",
+        "below it the expected probability is out of reach even with ideal centres",
     );
     row(
         "least scale, margin",

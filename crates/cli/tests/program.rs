@@ -77,7 +77,7 @@ impl Workplace {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         for fragment in fragments {
-            assert!(said.contains(fragment), "{arguments:?}: wanted '{fragment}' in: {said}");
+            assert!(said.contains(fragment), "{arguments:?}: expected '{fragment}' in: {said}");
         }
         said
     }
@@ -95,18 +95,18 @@ fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).expect("there")).expect("JSON")
 }
 
-/// A picture of 8 x 8 that says which class it is of.
+/// An image of 8 x 8 that says which class it is of.
 fn png(class: u8, number: u8) -> Vec<u8> {
     let pixels: Vec<u8> =
         (0..64u8).map(|at| (at / 8 * 20).wrapping_mul(class + 1).wrapping_add(number)).collect();
     let mut bytes = Vec::new();
-    let picture = image::GrayImage::from_raw(8, 8, pixels).expect("64 values");
-    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).expect("encoded");
+    let image = image::GrayImage::from_raw(8, 8, pixels).expect("64 values");
+    image.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).expect("encoded");
     bytes
 }
 
-/// `classes` folders of `count` pictures.
-fn picture_folder(place: &Workplace, name: &str, classes: u8, count: u8) {
+/// `classes` folders of `count` images.
+fn image_folder(place: &Workplace, name: &str, classes: u8, count: u8) {
     for class in 0..classes {
         for number in 0..count {
             place.write(&format!("{name}/class-{class}/{number:02}.png"), &png(class, number));
@@ -225,14 +225,14 @@ fn closed_sets_and_visible_embeddings_are_reported() {
 }
 
 #[test]
-fn pictures_in_folders_train_and_bad_ones_are_told() {
+fn images_in_folders_train_and_bad_ones_are_told() {
     fn train<'a>(extra: &[&'a str]) -> Vec<&'a str> {
-        let folder = ["train", "--data", "pictures", "--config", "folder.toml", "--unseen", "2"];
+        let folder = ["train", "--data", "images", "--config", "folder.toml", "--unseen", "2"];
         [&folder[..], extra].concat()
     }
 
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 5, 12);
+    image_folder(&place, "images", 5, 12);
     place.write(
         "folder.toml",
         SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1").as_bytes(),
@@ -241,21 +241,21 @@ fn pictures_in_folders_train_and_bad_ones_are_told() {
 
     let mut truncated = png(0, 0);
     truncated.truncate(40);
-    place.write("pictures/class-0/99.png", &truncated);
+    place.write("images/class-0/99.png", &truncated);
     place.refused(&train(&["--out", "bad"]), &["99.png"]);
     assert!(!place.exists("bad"), "nothing is written");
     let output = place.run(&train(&["--out", "bad", "--max-bad", "5%"]));
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("99.png"), "skipped and listed");
 
-    // A class of which no picture can be read is none; with one it is trained on.
-    place.write("pictures/broken/0.png", &truncated);
-    place.write("pictures/alone/0.png", &png(7, 0));
+    // A class of which no image can be read is none; with one it is trained on.
+    place.write("images/broken/0.png", &truncated);
+    place.write("images/alone/0.png", &png(7, 0));
     let output =
         place.run(&train(&["--out", "alone", "--max-bad", "5%", "--unseen-classes", "class-1,class-4"]));
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("of 4 known classes"), "of six");
-    picture_folder(&place, "single", 1, 5);
+    image_folder(&place, "single", 1, 5);
     place.refused(&["train", "--data", "single"], &["single"]);
     std::fs::create_dir(place.path().join("empty")).expect("a folder");
     place.refused(&["train", "--data", "empty"], &["empty"]);
@@ -263,9 +263,9 @@ fn pictures_in_folders_train_and_bad_ones_are_told() {
 }
 
 #[test]
-fn a_finished_run_compares_pictures() {
+fn a_finished_run_compares_images() {
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 6, 12);
+    image_folder(&place, "images", 6, 12);
     place.write(
         "folder.toml",
         SMALL.replace("built_in = true", "height = 8\nwidth = 8\nchannels = 1").as_bytes(),
@@ -273,7 +273,7 @@ fn a_finished_run_compares_pictures() {
     success(&place.run(&[
         "train",
         "--data",
-        "pictures",
+        "images",
         "--config",
         "folder.toml",
         "--unseen",
@@ -290,7 +290,7 @@ fn a_finished_run_compares_pictures() {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         (output.status.code(), answer)
     };
-    let (one, other) = ("pictures/class-0/00.png", "pictures/class-3/05.png");
+    let (one, other) = ("images/class-0/00.png", "images/class-3/05.png");
     let (code, itself) = ask(one, one, &[]);
     assert_eq!((code, itself["same"].as_bool()), (Some(0), Some(true)));
     assert!((itself["similarity"].as_f64().expect("a number") - 1.0).abs() < 1e-6, "{itself}");
@@ -309,20 +309,20 @@ fn a_finished_run_compares_pictures() {
     let rarer = ask(one, other, &["--prior", "0.1"]).1;
     assert!((odds(&answer) - odds(&rarer) - 9.0_f64.ln()).abs() < 1e-6, "{rarer}");
 
-    // Folders by the mean of their pictures; a threshold in the place of the calibration.
-    let (code, sets) = ask("pictures/class-0", "pictures/class-3", &["--threshold", "1"]);
-    assert_eq!((code, sets["pictures"].clone()), (Some(1), serde_json::json!([12, 12])));
+    // Folders by the mean of their images; a threshold in the place of the calibration.
+    let (code, sets) = ask("images/class-0", "images/class-3", &["--threshold", "1"]);
+    assert_eq!((code, sets["images"].clone()), (Some(1), serde_json::json!([12, 12])));
     assert!(sets["probability"].is_null());
-    assert_eq!(ask("pictures/class-0", "pictures/class-3", &["--threshold=-1"]).0, Some(0));
+    assert_eq!(ask("images/class-0", "images/class-3", &["--threshold=-1"]).0, Some(0));
     let output = place.run(&["compare", "--model", "run/model.safetensors", one, one]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("same: similarity 1.0000"));
 
     place.refused(&["compare", "--model", "run", one, "none.png"], &["none.png"]);
-    place.refused(&["compare", "--model", "pictures", one, other], &["model.safetensors", "cannot be read"]);
+    place.refused(&["compare", "--model", "images", one, other], &["model.safetensors", "cannot be read"]);
     place.refused(&["compare", "--model", "folder.toml", one, other], &["folder.toml", "not a safetensors"]);
     place.refused(&["compare", "--model", "run", one, other, "--prior", "1"], &["--prior"]);
     place.refused(&["compare", "--model", "run", one, other, "--threshold", "2"], &["--threshold"]);
-    place.refused(&["compare", "--model", "run", one, "pictures"], &["pictures", "no pictures"]);
+    place.refused(&["compare", "--model", "run", one, "images"], &["images", "no images"]);
     place.write(
         "other.json",
         serde_json::to_string(&saved).expect("JSON").replace("cosine", "z-norm").as_bytes(),
@@ -407,7 +407,7 @@ fn losses_are_told_and_checked_against_references() {
     place.write("broken.json", b"{\"features\": [[1, 2], [3]], \"labels\": [0, 1], \"cases\": []}");
     place.refused(
         &["loss", "check", "broken.json"],
-        &["broken.json", "row 1 of features", "found 1, wanted 2"],
+        &["broken.json", "row 1 of features", "found 1, expected 2"],
     );
 
     place.write(
@@ -418,9 +418,9 @@ fn losses_are_told_and_checked_against_references() {
     success(&output);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
     // by hand: leads of -8 and -18 for the first sample, 0 and -12 for the second
-    let wanted = [(1.0 + (-8f64).exp() + (-18f64).exp()).ln(), (2.0 + (-12f64).exp()).ln()];
-    for (at, wanted) in wanted.iter().enumerate() {
-        assert!((found["losses"][at].as_f64().expect("a number") - wanted).abs() < 1e-12, "{found}");
+    let expected = [(1.0 + (-8f64).exp() + (-18f64).exp()).ln(), (2.0 + (-12f64).exp()).ln()];
+    for (at, expected) in expected.iter().enumerate() {
+        assert!((found["losses"][at].as_f64().expect("a number") - expected).abs() < 1e-12, "{found}");
     }
     let output = place.run(&["loss", "two.json", "--objective", "triplet-margin"]);
     success(&output);

@@ -1,17 +1,15 @@
-//! What is done to a training picture by chance: mirrored, shifted, partly erased.
+//! What is done to a training image by chance: mirrored, shifted, partly erased.
 //!
 //! Works on bytes, before normalisation. The chance of a sample is keyed by seed, epoch and position in the epoch, so
 //! it does not matter which thread gets it, nor where a run was resumed.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
-use crate::random::{Purpose, below, generator, unit};
-use crate::{DataError, PictureShape, Result};
+use crate::{Error, ImageShape, Result};
+use widemargin_chance::{Purpose, Stream};
 
-/// Least and most share of the picture that is erased, and tallest ratio of its sides: Zhong et al., "Random Erasing
-/// Data Augmentation", AAAI 2020, with the upper share halved for small pictures.
+/// Least and most share of the image that is erased, and tallest ratio of its sides: Zhong et al., "Random Erasing
+/// Data Augmentation", AAAI 2020, with the upper share halved for small images.
 const ERASED_AREA: (f32, f32) = (0.02, 0.2);
 const ERASED_RATIO: f32 = 10.0 / 3.0;
 
@@ -37,38 +35,38 @@ impl Augment {
         *self == Self::NONE
     }
 
-    /// Checks the settings against the shape of the pictures.
+    /// Checks the settings against the shape of the images.
     ///
     /// # Errors
-    /// [`DataError::Setting`] with the range.
-    pub fn validate(&self, shape: PictureShape) -> Result<()> {
+    /// [`Error::Setting`] with the range.
+    pub fn validate(&self, shape: ImageShape) -> Result<()> {
         let side = shape.height.min(shape.width);
         if self.pad_and_crop > side {
-            let wanted = format!("at most {side}, the shorter side of the pictures");
-            return Err(DataError::setting("pad-and-crop", &self.pad_and_crop, wanted));
+            let expected = format!("at most {side}, the shorter side of the images");
+            return Err(Error::setting("pad-and-crop", &self.pad_and_crop, expected));
         }
         if !(0.0..=1.0).contains(&self.erase) {
-            return Err(DataError::setting("erase", &self.erase, "a probability from 0 to 1"));
+            return Err(Error::setting("erase", &self.erase, "a probability from 0 to 1"));
         }
         Ok(())
     }
 
-    /// Changes a picture, `[channels, height, width]`, as its place in the run says.
+    /// Changes an image, `[channels, height, width]`, as its place in the run says.
     ///
     /// # Errors
-    /// As [`validate`](Self::validate); [`DataError::Length`] if `pixels` does not have `shape`'s length.
+    /// As [`validate`](Self::validate); [`Error::Length`] if `pixels` does not have `shape`'s length.
     pub fn apply(
         &self,
         pixels: &mut [u8],
-        shape: PictureShape,
+        shape: ImageShape,
         seed: u64,
         epoch: u64,
         position: u64,
     ) -> Result<()> {
         self.validate(shape)?;
         if pixels.len() != shape.values() {
-            let (found, wanted) = (pixels.len(), shape.values());
-            return Err(DataError::Length { what: "values of a picture", found, wanted });
+            let (found, expected) = (pixels.len(), shape.values());
+            return Err(Error::Length { what: "values of an image", found, expected });
         }
         self.apply_valid(pixels, shape, seed, epoch, position);
         Ok(())
@@ -78,7 +76,7 @@ impl Augment {
     pub(crate) fn apply_valid(
         &self,
         pixels: &mut [u8],
-        shape: PictureShape,
+        shape: ImageShape,
         seed: u64,
         epoch: u64,
         position: u64,
@@ -86,21 +84,21 @@ impl Augment {
         if self.is_none() || shape.values() == 0 {
             return;
         }
-        let mut random = generator(seed, Purpose::Augment, epoch, position);
-        if self.flip && unit(&mut random) < 0.5 {
+        let mut random = Stream::new(seed, Purpose::Augment, epoch, position);
+        if self.flip && random.unit() < 0.5 {
             for row in pixels.chunks_exact_mut(shape.width) {
                 row.reverse();
             }
         }
         if self.pad_and_crop > 0 {
             let pad = self.pad_and_crop;
-            let down = below(&mut random, 2 * pad + 1) as isize - pad as isize;
-            let right = below(&mut random, 2 * pad + 1) as isize - pad as isize;
+            let down = random.below(2 * pad + 1) as isize - pad as isize;
+            let right = random.below(2 * pad + 1) as isize - pad as isize;
             for plane in pixels.chunks_exact_mut(shape.plane()) {
                 shift(plane, shape.width, down, right);
             }
         }
-        if self.erase > 0.0 && unit(&mut random) < self.erase {
+        if self.erase > 0.0 && random.unit() < self.erase {
             erase(pixels, shape, &mut random);
         }
     }
@@ -123,18 +121,18 @@ fn shift(plane: &mut [u8], width: usize, down: isize, right: isize) {
 }
 
 /// Puts random bytes into a rectangle of random area, ratio and place.
-fn erase(pixels: &mut [u8], shape: PictureShape, random: &mut ChaCha8Rng) {
+fn erase(pixels: &mut [u8], shape: ImageShape, random: &mut Stream) {
     let (least, most) = ERASED_AREA;
-    let area = (least + (most - least) * unit(random)) * shape.plane() as f32;
+    let area = (least + (most - least) * random.unit()) * shape.plane() as f32;
     // Ratios r and 1/r are equally likely.
-    let ratio = ERASED_RATIO.powf(2.0 * unit(random) - 1.0);
+    let ratio = ERASED_RATIO.powf(2.0 * random.unit() - 1.0);
     let height = ((area * ratio).sqrt().round() as usize).clamp(1, shape.height);
     let width = ((area / ratio).sqrt().round() as usize).clamp(1, shape.width);
-    let top = below(random, shape.height - height + 1);
-    let left = below(random, shape.width - width + 1);
+    let top = random.below(shape.height - height + 1);
+    let left = random.below(shape.width - width + 1);
     for plane in pixels.chunks_exact_mut(shape.plane()) {
         for row in plane.chunks_exact_mut(shape.width).skip(top).take(height) {
-            random.fill_bytes(&mut row[left..left + width]);
+            random.fill(&mut row[left..left + width]);
         }
     }
 }
@@ -144,13 +142,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SHAPE: PictureShape = PictureShape { channels: 2, height: 3, width: 4 };
+    const SHAPE: ImageShape = ImageShape { channels: 2, height: 3, width: 4 };
 
     fn numbered() -> Vec<u8> {
         (1..=24).collect()
     }
 
-    /// What a set of positions makes of the numbered picture.
+    /// What a set of positions makes of the numbered image.
     fn outcomes(augment: Augment) -> Vec<Vec<u8>> {
         let outcome = |position| {
             let mut pixels = numbered();
@@ -173,7 +171,7 @@ mod tests {
 
     #[test]
     fn pad_and_crop_reaches_every_shift_and_is_the_same_in_each_channel() {
-        // The slow twin: a padded picture, cut at (row, column).
+        // The slow twin: a padded image, cut at (row, column).
         let cut = |row: usize, column: usize| -> Vec<u8> {
             let at = |channel: usize, row: usize, column: usize| {
                 let inside = (1..=3).contains(&row) && (1..=4).contains(&column);
@@ -184,15 +182,15 @@ mod tests {
         };
         let found: std::collections::BTreeSet<Vec<u8>> =
             outcomes(Augment { pad_and_crop: 1, ..Augment::NONE }).into_iter().collect();
-        let wanted = (0..3)
+        let expected = (0..3)
             .flat_map(|row| (0..3).map(move |column| (row, column)))
             .map(|(row, column)| cut(row, column));
-        assert_eq!(found, wanted.collect());
+        assert_eq!(found, expected.collect());
     }
 
     #[test]
     fn erase_changes_one_rectangle() {
-        let shape = PictureShape { channels: 1, height: 20, width: 20 };
+        let shape = ImageShape { channels: 1, height: 20, width: 20 };
         let erased = Augment { erase: 1.0, ..Augment::NONE };
         for position in 0..50 {
             let mut pixels = vec![0; 400];
@@ -209,14 +207,14 @@ mod tests {
 
     #[test]
     fn settings_out_of_range() {
-        let refused = |augment: Augment| matches!(augment.validate(SHAPE), Err(DataError::Setting { .. }));
+        let refused = |augment: Augment| matches!(augment.validate(SHAPE), Err(Error::Setting { .. }));
         assert!(refused(Augment { pad_and_crop: 4, ..Augment::NONE }));
         assert!(!refused(Augment { pad_and_crop: 3, ..Augment::NONE }));
         for erase in [-0.1, 1.1, f32::NAN] {
             assert!(refused(Augment { erase, ..Augment::NONE }));
         }
         let short = Augment::NONE.apply(&mut [0; 3], SHAPE, 0, 0, 0);
-        assert!(matches!(short, Err(DataError::Length { .. })));
+        assert!(matches!(short, Err(Error::Length { .. })));
     }
 
     proptest! {
@@ -225,7 +223,7 @@ mod tests {
             height in 1usize..12, width in 1usize..12, channels in 1usize..4,
             flip: bool, pad in 0usize..12, erase in 0.0f32..=1.0, seed: u64, epoch in 0u64..9, position in 0u64..99,
         ) {
-            let shape = PictureShape { channels, height, width };
+            let shape = ImageShape { channels, height, width };
             let augment = Augment { flip, pad_and_crop: pad.min(height).min(width), erase };
             let apply = || {
                 let mut pixels: Vec<u8> = (0..shape.values()).map(|value| value as u8).collect();

@@ -53,7 +53,7 @@ pub trait Labelled {
     }
 }
 
-/// The names that occur, each once: by number if that is wanted and all are whole numbers, else by name.
+/// The names that occur, each once: by number if that is expected and all are whole numbers, else by name.
 pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<String> {
     let names: BTreeSet<&str> = labels.iter().map(AsRef::as_ref).collect();
     let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();

@@ -1,13 +1,13 @@
 //! Every sample of a set looked at once, whatever the set is: what `data info` tells of and `data split` divides.
 //!
-//! Pictures are decoded whole, at their own size, so that what is found bad here is what training leaves out. Kept of each are some
-//! hundred bytes: its name, class, part and group, what kind of file it is, and a digest of its content. A thread holds one picture at a
+//! Images are decoded whole, at their own size, so that what is found bad here is what training leaves out. Kept of each are some
+//! hundred bytes: its name, class, part and group, what kind of file it is, and a digest of its content. A thread holds one image at a
 //! time, at most 512 MiB of pixels and their copy in 8-bit colour.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{About, FileProblem, OpenTable};
+use widemargin_tables::{About, OpenTable, Problem};
 
 use crate::catalogue::{part_named, sorted_names};
 use crate::decode::{self, Content, Look};
@@ -15,9 +15,7 @@ use crate::listing::{Listing, Place, name_of};
 use crate::parallel::map_positions;
 use crate::source::{Source, open_table, recognise};
 use crate::walk::text_of;
-use crate::{
-    BadPicture, ClassFolder, DataError, Labelled, OpenOptions, Part, PictureSet, PictureShape, Result,
-};
+use crate::{BadImage, ClassFolder, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
 
 /// Rows of a table that are read at a time.
 const ROWS: usize = 1024;
@@ -54,19 +52,19 @@ pub struct Census {
     pub class_names: Vec<String>,
     /// Samples that can be used, in order.
     pub samples: Vec<Counted>,
-    /// What samples lie in together: the folders of pictures, the shards, the parts of IDX files, the table.
+    /// What samples lie in together: the folders of images, the shards, the parts of IDX files, the table.
     pub files: Vec<String>,
     /// Shape of the samples where all have one: IDX files, and `1 x 1 x n` for tables.
-    pub shape: Option<PictureShape>,
-    /// Pictures and rows that cannot be used.
-    pub bad: Vec<BadPicture>,
+    pub shape: Option<ImageShape>,
+    /// Images and rows that cannot be used.
+    pub bad: Vec<BadImage>,
     /// Shards that end early or are damaged.
-    pub broken: Vec<BadPicture>,
+    pub broken: Vec<BadImage>,
     /// Shards without the empty blocks that end an archive: whole, or cut between two files.
     pub unended: Vec<PathBuf>,
     /// Links that were not followed, and folders with the name of a part whose place another has.
-    pub left_alone: Vec<BadPicture>,
-    /// Files and folders that are neither pictures nor classes.
+    pub left_alone: Vec<BadImage>,
+    /// Files and folders that are neither images nor classes.
     pub ignored: usize,
 }
 
@@ -74,8 +72,8 @@ impl Census {
     /// Looks at every sample; `progress` hears how many are done, of how many. `labels` are those of a table, if they lie beside it.
     ///
     /// # Errors
-    /// [`DataError`] for data that is not there or is no data, and for shards that are not there; bad pictures, rows and shards are no
-    /// error but counted. [`DataError::Setting`] for labels beside anything but a table, and the deepest folder as class of anything but
+    /// [`Error`] for data that is not there or is no data, and for shards that are not there; bad images, rows and shards are no
+    /// error but counted. [`Error::Setting`] for labels beside anything but a table, and the deepest folder as class of anything but
     /// an image folder.
     pub fn take(
         path: &Path,
@@ -85,10 +83,10 @@ impl Census {
     ) -> Result<Self> {
         let source = recognise(path)?;
         if let Some(labels) = labels.filter(|_| source != Source::Table) {
-            return Err(DataError::labels_beside(labels));
+            return Err(Error::labels_beside(labels));
         }
         if class_folder == ClassFolder::Deepest && source != Source::Folder {
-            return Err(DataError::setting(
+            return Err(Error::setting(
                 "class-folder",
                 &"deepest",
                 "top: only an image folder has folders of classes",
@@ -104,9 +102,8 @@ impl Census {
     fn of_listing(source: Source, listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Self {
         let all = listing.len() as u64;
         let done = AtomicU64::new(0);
-        let examined = map_positions(0, listing.len(), |picture| {
-            let outcome =
-                listing.read_found(&listing.found[picture]).and_then(|bytes| decode::examine(&bytes));
+        let examined = map_positions(0, listing.len(), |image| {
+            let outcome = listing.read_found(&listing.found[image]).and_then(|bytes| decode::examine(&bytes));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
             outcome
         });
@@ -123,7 +120,7 @@ impl Census {
             let (look, content) = match examined {
                 Ok(examined) => examined,
                 Err(reason) => {
-                    bad.push(BadPicture { path: found.place.path(&shards), reason });
+                    bad.push(BadImage { path: found.place.path(&shards), reason });
                     continue;
                 }
             };
@@ -152,7 +149,7 @@ impl Census {
     }
 
     fn of_idx(path: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
-        let set = PictureSet::open(path, &OpenOptions::default())?;
+        let set = ImageSet::open(path, &OpenOptions::default())?;
         let mut pixels = vec![0; set.shape().values()];
         let mut samples = Vec::with_capacity(set.len());
         for sample in 0..set.len() {
@@ -193,7 +190,7 @@ impl Census {
         let (count, dim) = (rows.rows(), rows.dim());
         // A header can claim any number of rows without numbers.
         if count == 0 || dim == 0 {
-            return Err(FileProblem::Empty.at(path).into());
+            return Err(Problem::Empty.at(path).into());
         }
         let (mut samples, mut bad) = (Vec::with_capacity(count), Vec::new());
         let mut values = vec![0.0; ROWS.min(count) * dim];
@@ -212,7 +209,7 @@ impl Census {
                         .then(|| "is all zeros; it has no direction".to_owned())
                 };
                 if let Some(reason) = wrong {
-                    bad.push(BadPicture { path: path.join(id), reason });
+                    bad.push(BadImage { path: path.join(id), reason });
                     continue;
                 }
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -235,7 +232,7 @@ impl Census {
             class_names,
             samples,
             files: vec![text_of(path)],
-            shape: Some(PictureShape { channels: 1, height: 1, width: dim }),
+            shape: Some(ImageShape { channels: 1, height: 1, width: dim }),
             bad,
             broken: Vec::new(),
             unended: Vec::new(),
@@ -245,33 +242,33 @@ impl Census {
     }
 
     /// That nothing of it can be used, if so; `None` where a sample can.
-    pub fn nothing_usable(&self) -> Option<DataError> {
+    pub fn nothing_usable(&self) -> Option<Error> {
         if !self.samples.is_empty() {
             return None;
         }
         let path = self.path.clone();
         let bad = self.bad.first().or_else(|| self.broken.first());
         Some(match bad {
-            Some(BadPicture { path: first, reason }) => {
+            Some(BadImage { path: first, reason }) => {
                 let first = format!("{}: {reason}", first.display());
-                DataError::NothingUsable { path, count: self.bad.len() + self.broken.len(), first }
+                Error::NothingUsable { path, count: self.bad.len() + self.broken.len(), first }
             }
-            None => DataError::NoPictures { path },
+            None => Error::NoImages { path },
         })
     }
 
     /// Refuses a set of which some shard could not be read to its end, or some sample has no class.
     ///
     /// # Errors
-    /// [`DataError::BadShard`], [`DataError::NoLabels`], those of [`nothing_usable`](Self::nothing_usable).
+    /// [`Error::BadShard`], [`Error::NoLabels`], those of [`nothing_usable`](Self::nothing_usable).
     pub fn require_sound(&self) -> Result<()> {
-        if let Some(BadPicture { path, reason }) = self.broken.first() {
-            return Err(DataError::BadShard { path: path.clone(), reason: reason.clone() });
+        if let Some(BadImage { path, reason }) = self.broken.first() {
+            return Err(Error::BadShard { path: path.clone(), reason: reason.clone() });
         }
         let count = self.samples.iter().filter(|sample| sample.class.is_none()).count();
         if let Some(first) = self.samples.iter().find(|sample| sample.class.is_none()) {
             let (path, first, of) = (self.path.clone(), first.id.clone(), self.samples.len());
-            return Err(DataError::NoLabels { path, count, of, first, wanted: "a class for each" });
+            return Err(Error::NoLabels { path, count, of, first, expected: "a class for each" });
         }
         self.nothing_usable().map_or(Ok(()), Err)
     }

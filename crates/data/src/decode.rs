@@ -1,8 +1,8 @@
-//! One picture file to bytes of the wanted shape, and no trust in the file.
+//! One image file to bytes of the expected shape, and no trust in the file.
 //!
 //! A file that claims 20,000 x 20,000 pixels in a few kilobytes is refused by its header, before memory is taken.
 //! JPEG decoders fill what is missing of a cut file with grey and say nothing, so the end of a JPEG is looked for
-//! here. A panic of a decoder counts as a bad picture.
+//! here. A panic of a decoder counts as a bad image.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,51 +13,51 @@ use sha2::{Digest, Sha256};
 
 use crate::listing::{Place, read_place};
 use crate::resize::resize;
-use crate::{DataError, PictureShape};
+use crate::{Error, ImageShape};
 
-/// Longest side of a picture file, in pixels.
+/// Longest side of an image file, in pixels.
 pub(crate) const MAX_SIDE: u32 = 20_000;
-/// Most bytes of a picture file, and of its pixels.
+/// Most bytes of an image file, and of its pixels.
 pub(crate) const MAX_BYTES: u64 = 512 << 20;
 
 /// Decodes a PNG, JPEG or WebP file, turned as its metadata says, to `shape` as `[channels, height, width]`.
 ///
 /// Transparency is dropped, not blended; other proportions are stretched; the filter is bilinear over the area of a
 /// target pixel. The error is the reason, without the path.
-pub(crate) fn decode_file(path: &Path, shape: PictureShape) -> Result<Vec<u8>, String> {
+pub(crate) fn decode_file(path: &Path, shape: ImageShape) -> Result<Vec<u8>, String> {
     decode_bytes(&read_place(&Place::File(path.to_path_buf()), &[])?, shape)
 }
 
 /// As [`decode_file`], of what was in the file.
-pub(crate) fn decode_bytes(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
+pub(crate) fn decode_bytes(bytes: &[u8], shape: ImageShape) -> Result<Vec<u8>, String> {
     catch_unwind(AssertUnwindSafe(|| decode(bytes, shape)))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// One picture file as bytes of the wanted shape, `[channels, height, width]`, as an image folder's are read: PNG, JPEG or WebP, turned
+/// One image file as bytes of the expected shape, `[channels, height, width]`, as an image folder's are read: PNG, JPEG or WebP, turned
 /// as its metadata says, without its transparency, stretched to the shape.
 ///
 /// # Errors
-/// [`DataError::BadPicture`] with the reason.
-pub fn read_picture(path: impl AsRef<Path>, shape: PictureShape) -> crate::Result<Vec<u8>> {
+/// [`Error::BadImage`] with the reason.
+pub fn read_image(path: impl AsRef<Path>, shape: ImageShape) -> crate::Result<Vec<u8>> {
     let path = path.as_ref();
-    decode_file(path, shape).map_err(|reason| DataError::BadPicture { path: path.to_path_buf(), reason })
+    decode_file(path, shape).map_err(|reason| Error::BadImage { path: path.to_path_buf(), reason })
 }
 
-/// Decodes a picture and keeps nothing of it.
+/// Decodes an image and keeps nothing of it.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| decode_limited(bytes).map(drop)))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// What a picture file is, and a digest of what it shows.
+/// What an image file is, and a digest of what it shows.
 ///
-/// The digest is of the pixels as 8-bit colour behind turning: the same picture in another format without loss, or with other metadata,
+/// The digest is of the pixels as 8-bit colour behind turning: the same image in another format without loss, or with other metadata,
 /// has the same.
 pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
     let examined = || {
-        let picture = decode_limited(bytes)?;
-        let mode = match (picture.color(), jpeg_channels(bytes)) {
+        let image = decode_limited(bytes)?;
+        let mode = match (image.color(), jpeg_channels(bytes)) {
             (_, Some(4)) => "CMYK",
             (ColorType::L8, _) => "grey",
             (ColorType::La8, _) => "grey and alpha",
@@ -74,16 +74,16 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
             Ok(ImageFormat::Jpeg) => "JPEG",
             _ => "WebP",
         };
-        let (width, height) = (picture.width(), picture.height());
+        let (width, height) = (image.width(), image.height());
         let look = Look { format, mode, animated: is_animated(bytes), width, height };
         let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
-        Ok((look, Content::of(&[&sides, picture.into_rgb8().as_raw()])))
+        Ok((look, Content::of(&[&sides, image.into_rgb8().as_raw()])))
     };
     catch_unwind(AssertUnwindSafe(examined))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// What a picture file is.
+/// What an image file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// `PNG`, `JPEG` or `WebP`.
@@ -146,11 +146,11 @@ fn jpeg_channels(bytes: &[u8]) -> Option<u8> {
     None
 }
 
-fn decode(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
-    let picture = decode_limited(bytes)?;
-    let (height, width) = (picture.height() as usize, picture.width() as usize);
+fn decode(bytes: &[u8], shape: ImageShape) -> Result<Vec<u8>, String> {
+    let image = decode_limited(bytes)?;
+    let (height, width) = (image.height() as usize, image.width() as usize);
     let pixels =
-        if shape.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() };
+        if shape.channels == 1 { image.into_luma8().into_raw() } else { image.into_rgb8().into_raw() };
     let pixels = if (height, width) == (shape.height, shape.width) {
         pixels
     } else {
@@ -188,9 +188,9 @@ fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
     limits.max_alloc = Some(MAX_BYTES);
     decoder.set_limits(limits).map_err(|error| error.to_string())?;
     let orientation = decoder.orientation().map_err(|error| error.to_string())?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
 
 /// `[height, width, channels]` to `[channels, height, width]`.
@@ -229,13 +229,13 @@ fn jpeg_has_end(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{picture, put};
+    use crate::testing::{image, put};
 
-    const SHAPE: PictureShape = PictureShape { channels: 3, height: 4, width: 6 };
+    const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 6 };
 
-    fn decoded(bytes: &[u8], shape: PictureShape) -> Result<Vec<u8>, String> {
+    fn decoded(bytes: &[u8], shape: ImageShape) -> Result<Vec<u8>, String> {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("picture");
+        let path = folder.path().join("image");
         put(&path, bytes);
         decode_file(&path, shape)
     }
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn colours_and_layout_of_each_format() {
         for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
-            let pixels = decoded(&picture(format, 6, 4, [200, 100, 50]), SHAPE).unwrap();
+            let pixels = decoded(&image(format, 6, 4, [200, 100, 50]), SHAPE).unwrap();
             assert_eq!(pixels.len(), 72);
             let off = if format == ImageFormat::Jpeg { 40 } else { 0 };
             for (channel, colour) in [200u8, 100, 50].into_iter().enumerate() {
@@ -258,18 +258,18 @@ mod tests {
 
     #[test]
     fn grey_and_another_size() {
-        let shape = PictureShape { channels: 1, height: 9, width: 5 };
-        let pixels = decoded(&picture(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
+        let shape = ImageShape { channels: 1, height: 9, width: 5 };
+        let pixels = decoded(&image(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
         assert_eq!(pixels.len(), 45);
         assert!(pixels.chunks(5).all(|row| row[4] == 90 && row[0] < 90), "{pixels:?}");
-        let again = decoded(&picture(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
+        let again = decoded(&image(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
         assert_eq!(pixels, again);
     }
 
     #[test]
-    fn a_cut_picture_is_bad_in_each_format() {
+    fn a_cut_image_is_bad_in_each_format() {
         for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
-            let whole = picture(format, 40, 30, [200, 100, 50]);
+            let whole = image(format, 40, 30, [200, 100, 50]);
             assert!(decoded(&whole, SHAPE).is_ok());
             // Not the last few bytes: the last chunk of a PNG is empty and its loss costs no pixel.
             for length in [0, 1, 2, 3, 8, whole.len() / 3, whole.len() / 2, whole.len() - 20] {
@@ -280,7 +280,7 @@ mod tests {
                 );
             }
         }
-        let whole = picture(ImageFormat::Jpeg, 40, 30, [200, 100, 50]);
+        let whole = image(ImageFormat::Jpeg, 40, 30, [200, 100, 50]);
         assert!(decoded(&whole[..whole.len() - 1], SHAPE).unwrap_err().contains("truncated"));
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn parts() -> Result<[IdxPart; 2]> {
     Ok([read("training", TRAIN_IMAGES, TRAIN_LABELS)?, read("test", TEST_IMAGES, TEST_LABELS)?])
 }
 
-/// Whether a set of IDX files is Fashion-MNIST, told by its first training picture: the embedded part was cut from
+/// Whether a set of IDX files is Fashion-MNIST, told by its first training image: the embedded part was cut from
 /// the start of the whole.
 pub(crate) fn is_fashion_mnist(train: &IdxPart) -> bool {
     const HEADER: usize = 16;

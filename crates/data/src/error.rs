@@ -1,4 +1,4 @@
-//! What can be wrong with data, with the file or sample, what was found and what was wanted.
+//! What can be wrong with data, with the file or sample, what was found and what was expected.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The operating system's own reason, where there is one, is the [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DataError {
+pub enum Error {
     /// The data does not exist.
     #[error("{path}: no such file or folder")]
     MissingFolder {
@@ -17,7 +17,7 @@ pub enum DataError {
     },
     /// A file of a kind that holds no data.
     #[error(
-        "{path}: not a folder, nor a file of data; wanted a folder of IDX files or one with a sub-folder for each class, a manifest \
+        "{path}: not a folder, nor a file of data; expected a folder of IDX files or one with a sub-folder for each class, a manifest \
          (.csv or .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .safetensors, .csv, .parquet)"
     )]
     NotAFolder {
@@ -26,27 +26,27 @@ pub enum DataError {
     },
     /// Nothing that can be read as data.
     #[error(
-        "{path}: no pictures in class folders ({loose} loose pictures); wanted a sub-folder for each class with PNG, \
+        "{path}: no images in class folders ({loose} loose images); expected a sub-folder for each class with PNG, \
          JPEG or WebP files, or IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
          t10k-labels-idx1-ubyte, each also with .gz)"
     )]
     EmptyFolder {
         /// The folder that was given.
         path: PathBuf,
-        /// Pictures that lie in it without a class.
+        /// Images that lie in it without a class.
         loose: usize,
     },
-    /// A folder without pictures, where any would do.
-    #[error("{path}: no pictures; wanted files that end in {}", crate::PICTURE_ENDINGS.join(", "))]
-    NoPictures {
+    /// A folder without images, where any would do.
+    #[error("{path}: no images; expected files that end in {}", crate::IMAGE_ENDINGS.join(", "))]
+    NoImages {
         /// The folder that was given.
         path: PathBuf,
     },
-    /// IDX files or a table, where the files of pictures are wanted.
+    /// IDX files or a table, where the files of images are expected.
     #[error(
-        "{path}: wanted picture files: a folder of them, a manifest (.csv or .parquet with a column `path`), .tar shards, or one picture"
+        "{path}: expected image files: a folder of them, a manifest (.csv or .parquet with a column `path`), .tar shards, or one image"
     )]
-    NotPictures {
+    NotImages {
         /// What was given.
         path: PathBuf,
     },
@@ -58,22 +58,22 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Pictures of unknown classes cannot be trained on.
-    #[error("{path}: {count} of {of} pictures have no class, the first is {first}; wanted {wanted}")]
+    /// Images of unknown classes cannot be trained on.
+    #[error("{path}: {count} of {of} images have no class, the first is {first}; expected {expected}")]
     NoLabels {
         /// The data.
         path: PathBuf,
-        /// Pictures without a class.
+        /// Images without a class.
         count: usize,
-        /// Pictures in all.
+        /// Images in all.
         of: usize,
         /// Name of the first.
         first: String,
         /// Where the class of such data is said.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// Data that says the part of its samples, and says `test` of all.
-    #[error("{path}: all its samples are of the part `test`; wanted some of `train`")]
+    #[error("{path}: all its samples are of the part `test`; expected some of `train`")]
     NothingToTrainOn {
         /// The data.
         path: PathBuf,
@@ -87,7 +87,7 @@ pub enum DataError {
         name: String,
     },
     /// Metric learning compares classes; with one there is nothing to compare.
-    #[error("{path}: only one class ({class}); wanted at least 2")]
+    #[error("{path}: only one class ({class}); expected at least 2")]
     OnlyOneClass {
         /// The data folder.
         path: PathBuf,
@@ -95,9 +95,7 @@ pub enum DataError {
         class: String,
     },
     /// Data of which no sample is of use.
-    #[error(
-        "{path}: nothing in it can be used; of {count} bad pictures, rows or shards the first is {first}"
-    )]
+    #[error("{path}: nothing in it can be used; of {count} bad images, rows or shards the first is {first}")]
     NothingUsable {
         /// The data.
         path: PathBuf,
@@ -108,7 +106,7 @@ pub enum DataError {
     },
     /// Samples to judge by of which no two can be compared as being of one class, or of two.
     #[error(
-        "to judge by there are {samples} samples of {classes} classes; wanted two classes at least, and two samples of one of them: let \
+        "to judge by there are {samples} samples of {classes} classes; expected two classes at least, and two samples of one of them: let \
          other samples judge, or more of them"
     )]
     NothingToCompare {
@@ -119,8 +117,8 @@ pub enum DataError {
     },
     /// A table of embeddings or its labels.
     #[error(transparent)]
-    Table(#[from] widemargin_tables::FileError),
-    /// A table that is hardly one of embeddings but a list of pictures in other words.
+    Table(#[from] widemargin_tables::Error),
+    /// A table that is hardly one of embeddings but a list of images in other words.
     #[error(
         "{path}: has no column `path`; its columns are {columns}. {hint}. As a table of embeddings it cannot be read: {problem}"
     )]
@@ -129,10 +127,10 @@ pub enum DataError {
         path: PathBuf,
         /// Names of its columns.
         columns: String,
-        /// What is to be done if pictures are meant.
+        /// What is to be done if images are meant.
         hint: String,
         /// Why it is no table of embeddings.
-        problem: Box<widemargin_tables::FileProblem>,
+        problem: Box<widemargin_tables::Problem>,
     },
     /// The operating system refused to read.
     #[error("{path}: cannot be read")]
@@ -150,9 +148,9 @@ pub enum DataError {
         /// What the decompressor says.
         source: io::Error,
     },
-    /// Not an IDX file of the wanted type.
+    /// Not an IDX file of the expected type.
     #[error(
-        "{path}: not an IDX file of bytes in {dimensions} dimensions: starts with {found:02x?}, wanted {wanted:02x?}"
+        "{path}: not an IDX file of bytes in {dimensions} dimensions: starts with {found:02x?}, expected {expected:02x?}"
     )]
     WrongMagic {
         /// The file.
@@ -160,27 +158,27 @@ pub enum DataError {
         /// Its first bytes.
         found: [u8; 4],
         /// The bytes it should start with.
-        wanted: [u8; 4],
-        /// Dimensions that were wanted: 3 for pictures, 1 for labels.
+        expected: [u8; 4],
+        /// Dimensions that were expected: 3 for images, 1 for labels.
         dimensions: u8,
     },
     /// An IDX file that ends early.
-    #[error("{path}: truncated: found {found} bytes (uncompressed), wanted {wanted}")]
+    #[error("{path}: truncated: found {found} bytes (uncompressed), expected {expected}")]
     Truncated {
         /// The file.
         path: PathBuf,
         /// Bytes found.
         found: u64,
         /// Bytes that the header promises.
-        wanted: u64,
+        expected: u64,
     },
     /// An IDX file that does not end where its header says.
-    #[error("{path}: more bytes than the {wanted} that its header promises")]
+    #[error("{path}: more bytes than the {expected} that its header promises")]
     TooLong {
         /// The file.
         path: PathBuf,
         /// Bytes that the header promises.
-        wanted: u64,
+        expected: u64,
     },
     /// An IDX file whose header promises more than may be kept in memory.
     #[error("{path}: its header promises {found} bytes; the memory limit is {limit}")]
@@ -192,42 +190,42 @@ pub enum DataError {
         /// The limit that was set.
         limit: u64,
     },
-    /// An IDX file without samples or with pictures without pixels.
-    #[error("{path}: holds {count} pictures of {height} x {width} pixels; wanted at least one of each")]
+    /// An IDX file without samples or with images without pixels.
+    #[error("{path}: holds {count} images of {height} x {width} pixels; expected at least one of each")]
     NoPixels {
         /// The file.
         path: PathBuf,
-        /// Number of pictures.
+        /// Number of images.
         count: usize,
         /// Rows.
         height: usize,
         /// Columns.
         width: usize,
     },
-    /// Pictures and labels do not belong together.
-    #[error("{images}: {image_count} pictures, but {label_count} labels in {labels}")]
+    /// Images and labels do not belong together.
+    #[error("{images}: {image_count} images, but {label_count} labels in {labels}")]
     CountsDiffer {
-        /// File of the pictures.
+        /// File of the images.
         images: PathBuf,
-        /// Number of pictures.
+        /// Number of images.
         image_count: usize,
         /// File of the labels.
         labels: PathBuf,
         /// Number of labels.
         label_count: usize,
     },
-    /// Training and test pictures have different shapes.
-    #[error("{path}: pictures of {found}, wanted {wanted} as in the training part")]
+    /// Training and test images have different shapes.
+    #[error("{path}: images of {found}, expected {expected} as in the training part")]
     ShapesDiffer {
-        /// File of the test pictures.
+        /// File of the test images.
         path: PathBuf,
         /// Their shape.
-        found: crate::PictureShape,
-        /// Shape of the training pictures.
-        wanted: crate::PictureShape,
+        found: crate::ImageShape,
+        /// Shape of the training images.
+        expected: crate::ImageShape,
     },
     /// A label that no class name belongs to.
-    #[error("{path}: sample {sample} has label {found}, wanted less than {classes}, the number of classes")]
+    #[error("{path}: sample {sample} has label {found}, expected less than {classes}, the number of classes")]
     LabelOutOfRange {
         /// File of the labels.
         path: PathBuf,
@@ -238,39 +236,39 @@ pub enum DataError {
         /// Number of class names.
         classes: usize,
     },
-    /// More pictures are unreadable than was allowed.
+    /// More images are unreadable than was allowed.
     #[error(
-        "{path}: {bad} of {files} pictures cannot be used, more than the allowed {allowed_percent} %; the first: {first}"
+        "{path}: {bad} of {files} images cannot be used, more than the allowed {allowed_percent} %; the first: {first}"
     )]
     TooManyBad {
         /// The data folder.
         path: PathBuf,
-        /// Number of bad pictures.
+        /// Number of bad images.
         bad: usize,
-        /// Number of picture files.
+        /// Number of image files.
         files: usize,
         /// The share that was allowed, in per cent.
         allowed_percent: f64,
         /// The first few, each with its reason.
         first: String,
     },
-    /// A picture that cannot be decoded.
+    /// An image that cannot be decoded.
     #[error("{path}: {reason}")]
-    BadPicture {
+    BadImage {
         /// The file.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
     /// A setting out of its range.
-    #[error("{name} is {found}; wanted {wanted}")]
+    #[error("{name} is {found}; expected {expected}")]
     Setting {
         /// Name of the setting.
         name: &'static str,
         /// Its value.
         found: String,
         /// The range.
-        wanted: String,
+        expected: String,
     },
     /// A class name that the data does not have.
     #[error("no class {name:?}{}", .suggestion.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
@@ -281,7 +279,7 @@ pub enum DataError {
         suggestion: Option<String>,
     },
     /// A split that leaves too few classes on one side.
-    #[error("{unseen} of {classes} classes unseen leaves {known} known; wanted at least 2 of each")]
+    #[error("{unseen} of {classes} classes unseen leaves {known} known; expected at least 2 of each")]
     TooFewClasses {
         /// Number of classes.
         classes: usize,
@@ -292,7 +290,7 @@ pub enum DataError {
     },
     /// A set that cannot be divided because all of it hangs together.
     #[error(
-        "{path}: by {by} it cannot be divided: there is one {by} only, or copies of the same content join all; wanted at least 2"
+        "{path}: by {by} it cannot be divided: there is one {by} only, or copies of the same content join all; expected at least 2"
     )]
     Undividable {
         /// The data.
@@ -324,11 +322,11 @@ pub enum DataError {
     },
     /// A file that could not be written.
     #[error(transparent)]
-    Write(#[from] widemargin_durable::DurableError),
+    Write(#[from] widemargin_durable::Error),
     /// A list of samples that is empty where one is needed.
     #[error("no samples to {purpose}")]
     NoSamples {
-        /// What they were wanted for, to be read after "no samples to".
+        /// What they were expected for, to be read after "no samples to".
         purpose: &'static str,
     },
     /// A sample number beyond the end of the set.
@@ -340,14 +338,14 @@ pub enum DataError {
         count: usize,
     },
     /// Two lists that belong together have different lengths, or a buffer does not fit.
-    #[error("{what}: found {found}, wanted {wanted}")]
+    #[error("{what}: found {found}, expected {expected}")]
     Length {
         /// What was counted.
         what: &'static str,
         /// Its length.
         found: usize,
         /// The length it should have.
-        wanted: usize,
+        expected: usize,
     },
     /// Reading a sample of a batch failed.
     #[error("epoch {epoch}, step {step}, sample {id}")]
@@ -359,7 +357,7 @@ pub enum DataError {
         /// Name of the sample.
         id: String,
         /// What went wrong with it.
-        source: Box<DataError>,
+        source: Box<Error>,
     },
     /// A thread of the loader ended with a panic: a bug in this crate.
     #[error("epoch {epoch}, step {step}: a loader thread panicked; please report this")]
@@ -371,7 +369,7 @@ pub enum DataError {
     },
 }
 
-impl DataError {
+impl Error {
     /// An error of reading `path`.
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_path_buf(), source }
@@ -387,7 +385,7 @@ impl DataError {
     }
 
     /// A setting out of its range.
-    pub(crate) fn setting(name: &'static str, found: &dyn ToString, wanted: impl Into<String>) -> Self {
-        Self::Setting { name, found: found.to_string(), wanted: wanted.into() }
+    pub(crate) fn setting(name: &'static str, found: &dyn ToString, expected: impl Into<String>) -> Self {
+        Self::Setting { name, found: found.to_string(), expected: expected.into() }
     }
 }

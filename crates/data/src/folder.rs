@@ -1,4 +1,4 @@
-//! Image folders: which files are pictures of which class and part.
+//! Image folders: which files are images of which class and part.
 //!
 //! ```text
 //! data/cat/1.png          one sub-folder a class: a part of each class is held out as test
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::{TEST_WORDS, TRAIN_WORDS, part_named};
 use crate::listing::{Found, Labels, Listing, ListingKind, Place};
 use crate::walk::{self, Depth, is_hidden, text_of, walk};
-use crate::{BadPicture, DataError, Part, Result};
+use crate::{BadImage, Error, Part, Result};
 
 /// Which folder of a deeper tree is the class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +35,16 @@ pub enum ClassFolder {
     Deepest,
 }
 
-/// Lists the pictures of an image folder. Those that lie in no class folder have no class.
+/// Lists the images of an image folder. Those that lie in no class folder have no class.
 pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
     let Parts { folders, others: mut ignored, mut left_alone } = parts(root)?;
     let (mut files, mut labels) = (Vec::new(), Labels::default());
     for (part, folder) in folders {
         let walked = walk(&folder, Depth::Deep)?;
-        ignored += walked.others + folders_without_pictures(&folder, &walked.pictures)?;
+        ignored += walked.others + folders_without_images(&folder, &walked.images)?;
         let reason = "a link that leads back into a folder that is being walked".to_owned();
-        left_alone.extend(walked.loops.into_iter().map(|path| BadPicture { path, reason: reason.clone() }));
-        for path in walked.pictures {
+        left_alone.extend(walked.loops.into_iter().map(|path| BadImage { path, reason: reason.clone() }));
+        for path in walked.images {
             let inside = path.strip_prefix(&folder).unwrap_or(&path);
             let class = class_of(inside, class_folder).map(|class| labels.number(&class));
             let id = text_of(path.strip_prefix(root).unwrap_or(&path));
@@ -57,16 +57,16 @@ pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
     Ok(listing)
 }
 
-/// The pictures directly in a folder, or at any depth; or the one picture that is given.
+/// The images directly in a folder, or at any depth; or the one image that is given.
 ///
 /// # Errors
-/// [`DataError::Read`] for a folder that cannot be listed; [`DataError::NoPictures`] where there are none.
-pub fn pictures(path: &Path, depth: Depth) -> Result<Vec<PathBuf>> {
+/// [`Error::Read`] for a folder that cannot be listed; [`Error::NoImages`] where there are none.
+pub fn images(path: &Path, depth: Depth) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }
-    let found = walk::walk(path, depth)?.pictures;
-    if found.is_empty() { Err(DataError::NoPictures { path: path.to_path_buf() }) } else { Ok(found) }
+    let found = walk::walk(path, depth)?.images;
+    if found.is_empty() { Err(Error::NoImages { path: path.to_path_buf() }) } else { Ok(found) }
 }
 
 /// The class of a file by its place in a part.
@@ -87,7 +87,7 @@ struct Parts {
     /// How much else lies beside them.
     others: usize,
     /// Folders with the name of a part whose place another one has.
-    left_alone: Vec<BadPicture>,
+    left_alone: Vec<BadImage>,
 }
 
 /// The parts of a folder that has them first, else the folder as a whole.
@@ -100,7 +100,7 @@ fn parts(root: &Path) -> Result<Parts> {
     }
     let test = named(&TEST_WORDS, &folders);
     let named_as_part = |path: &&PathBuf| part_named(&name(path)).is_some();
-    let left_alone: Vec<BadPicture> = folders
+    let left_alone: Vec<BadImage> = folders
         .iter()
         .filter(named_as_part)
         .filter(|path| *path != train && Some(*path) != test)
@@ -109,7 +109,7 @@ fn parts(root: &Path) -> Result<Parts> {
                 (Some(Part::Test), Some(test)) => format!("`{}` is the part that judges", name(test)),
                 _ => format!("`{}` is the part that is trained on", name(train)),
             };
-            BadPicture { path: path.clone(), reason }
+            BadImage { path: path.clone(), reason }
         })
         .collect();
     let found = match test {
@@ -135,7 +135,7 @@ fn name(path: &Path) -> String {
 
 /// Sub-folders of a folder, sorted, and how much else is in it; hidden folders count as files.
 fn children(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
-    let failed = |error| DataError::read(folder, error);
+    let failed = |error| Error::read(folder, error);
     let (mut folders, mut files) = (Vec::new(), 0);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -145,28 +145,28 @@ fn children(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
     Ok((folders, files))
 }
 
-/// How many sub-folders have no picture in them at any depth: no classes.
-fn folders_without_pictures(folder: &Path, pictures: &[PathBuf]) -> Result<usize> {
+/// How many sub-folders have no image in them at any depth: no classes.
+fn folders_without_images(folder: &Path, images: &[PathBuf]) -> Result<usize> {
     let first = |path: &Path| {
         let inside = path.strip_prefix(folder).ok()?;
         inside.components().next().map(|name| name.as_os_str().to_owned())
     };
-    let with: BTreeSet<_> = pictures.iter().filter_map(|path| first(path)).collect();
+    let with: BTreeSet<_> = images.iter().filter_map(|path| first(path)).collect();
     let all = children(folder)?.0;
     Ok(all.iter().filter(|path| path.file_name().is_some_and(|name| !with.contains(name))).count())
 }
 
-/// Endings of the names of picture files, in small letters.
-pub const PICTURE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+/// Endings of the names of image files, in small letters.
+pub const IMAGE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
-/// Whether a file's name ends as those of pictures do.
-pub fn is_picture(path: &Path) -> bool {
-    path.extension().and_then(|extension| extension.to_str()).is_some_and(is_picture_ending)
+/// Whether a file's name ends as those of images do.
+pub fn is_image(path: &Path) -> bool {
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(is_image_ending)
 }
 
-/// Whether an ending is one of [`PICTURE_ENDINGS`], in letters of any size.
-pub(crate) fn is_picture_ending(ending: &str) -> bool {
-    PICTURE_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+/// Whether an ending is one of [`IMAGE_ENDINGS`], in letters of any size.
+pub(crate) fn is_image_ending(ending: &str) -> bool {
+    IMAGE_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -244,8 +244,8 @@ mod tests {
         ] {
             let root = folder(&[&format!("{train}/a/1.png"), &format!("{test}/a/2.png")]);
             let result = list(root.path(), ClassFolder::Top).unwrap();
-            let wanted = [format!("Train a {train}/a/1.png"), format!("Test a {test}/a/2.png")];
-            assert_eq!(described(&result), wanted);
+            let expected = [format!("Train a {train}/a/1.png"), format!("Test a {test}/a/2.png")];
+            assert_eq!(described(&result), expected);
             assert!(result.left_alone.is_empty() && result.ignored == 0);
         }
     }
@@ -260,11 +260,11 @@ mod tests {
             .iter()
             .map(|left| (left.path.file_name().unwrap().to_str().unwrap(), left.reason.as_str()))
             .collect();
-        let wanted = [
+        let expected = [
             ("training", "`train` is the part that is trained on"),
             ("val", "`test` is the part that judges"),
         ];
-        assert_eq!(left_alone, wanted);
+        assert_eq!(left_alone, expected);
     }
 
     #[test]
@@ -275,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn loose_pictures_have_no_class() {
+    fn loose_images_have_no_class() {
         let root = folder(&["1.png", "2.jpg", "x.txt", "empty/x.txt"]);
         let result = list(root.path(), ClassFolder::Top).unwrap();
         assert_eq!(described(&result), ["- - 1.png", "- - 2.jpg"]);
-        assert_eq!(pictures(root.path(), Depth::Flat).unwrap().len(), 2);
-        let none = pictures(&root.path().join("empty"), Depth::Deep);
-        assert!(matches!(none, Err(DataError::NoPictures { .. })));
+        assert_eq!(images(root.path(), Depth::Flat).unwrap().len(), 2);
+        let none = images(&root.path().join("empty"), Depth::Deep);
+        assert!(matches!(none, Err(Error::NoImages { .. })));
     }
 
     #[cfg(unix)]

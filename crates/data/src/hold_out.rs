@@ -1,6 +1,6 @@
 //! Which samples are kept from training where the data does not say it itself.
 
-use crate::random::{Purpose, generator, shuffle};
+use widemargin_chance::{Purpose, Stream};
 
 /// A share of each class, at least one sample and not all; none of a class with a single sample.
 pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) -> Vec<bool> {
@@ -11,7 +11,7 @@ pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) ->
     let mut test = vec![false; labels.len()];
     for (class, samples) in by_class.iter_mut().enumerate().filter(|(_, samples)| samples.len() > 1) {
         let count = (samples.len() as f64 * share).round() as usize;
-        shuffle(&mut generator(seed, Purpose::HoldOut, class as u64, 0), samples);
+        Stream::new(seed, Purpose::HoldOut, class as u64, 0).shuffle(samples);
         for sample in &samples[..count.clamp(1, samples.len() - 1)] {
             test[*sample] = true;
         }
@@ -35,16 +35,16 @@ pub(crate) fn by_group(groups: &[String], share: f64, seed: u64) -> Vec<bool> {
         return vec![false; groups.len()];
     }
     let mut order: Vec<&str> = sizes.keys().copied().collect();
-    shuffle(&mut generator(seed, Purpose::HoldOut, 0, 1), &mut order);
-    let wanted = groups.len() as f64 * share;
+    Stream::new(seed, Purpose::HoldOut, 0, 1).shuffle(&mut order);
+    let expected = groups.len() as f64 * share;
     let (mut held, mut count) = (std::collections::BTreeSet::new(), 0);
     for group in &order {
-        if (count + sizes[group]) as f64 <= wanted && held.len() + 1 < order.len() {
+        if (count + sizes[group]) as f64 <= expected && held.len() + 1 < order.len() {
             held.insert(*group);
             count += sizes[group];
         }
     }
-    let distance = |count: usize| (count as f64 - wanted).abs();
+    let distance = |count: usize| (count as f64 - expected).abs();
     let rest = order.iter().filter(|group| !held.contains(*group));
     let nearest =
         rest.min_by(|a, b| distance(count + sizes[*a]).total_cmp(&distance(count + sizes[*b]))).copied();
@@ -68,8 +68,8 @@ mod tests {
             let test = by_class(&labels, sizes.len(), share, seed);
             for (class, size) in sizes.iter().enumerate() {
                 let held = labels.iter().zip(&test).filter(|(label, test)| **label as usize == class && **test).count();
-                let wanted = (*size as f64 * share).round() as usize;
-                prop_assert_eq!(held, if *size == 1 { 0 } else { wanted.clamp(1, size - 1) });
+                let expected = (*size as f64 * share).round() as usize;
+                prop_assert_eq!(held, if *size == 1 { 0 } else { expected.clamp(1, size - 1) });
             }
         }
 

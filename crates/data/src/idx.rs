@@ -1,6 +1,6 @@
 //! IDX, the format of MNIST: two zero bytes, a type, the number of dimensions, the lengths of these (big-endian), data.
 //!
-//! Pictures are bytes (type 8); labels are bytes, or where there are more classes than a byte can count, signed numbers
+//! Images are bytes (type 8); labels are bytes, or where there are more classes than a byte can count, signed numbers
 //! of two or four bytes (types 11 and 12). The header says how long the rest must be, so nothing longer is ever held in
 //! memory, whatever a compressed file expands to.
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use crate::{DataError, PictureShape, Result};
+use crate::{Error, ImageShape, Result};
 
 /// The bytes of an IDX file and the lengths of its `N` dimensions.
 pub(crate) struct Idx<const N: usize> {
@@ -22,21 +22,21 @@ pub(crate) struct Idx<const N: usize> {
 
 /// Reads an IDX file, compressed with gzip or not, of at most `limit` bytes of data.
 pub(crate) fn read<const N: usize>(path: &Path, limit: u64) -> Result<Idx<N>> {
-    let file = File::open(path).map_err(|error| DataError::read(path, error))?;
+    let file = File::open(path).map_err(|error| Error::read(path, error))?;
     parse(path, BufReader::new(file), limit)
 }
 
 /// As [`read`] from anywhere; `path` is for the errors.
 pub(crate) fn parse<const N: usize>(path: &Path, mut source: impl Read, limit: u64) -> Result<Idx<N>> {
     let mut start = Vec::with_capacity(2);
-    source.by_ref().take(2).read_to_end(&mut start).map_err(|error| DataError::read(path, error))?;
+    source.by_ref().take(2).read_to_end(&mut start).map_err(|error| Error::read(path, error))?;
     let compressed = start == [0x1f, 0x8b];
     let whole = Cursor::new(start).chain(source);
     if compressed {
-        let failed = |source| DataError::Decompress { path: path.to_path_buf(), source };
+        let failed = |source| Error::Decompress { path: path.to_path_buf(), source };
         parse_plain(path, MultiGzDecoder::new(whole), limit, failed)
     } else {
-        parse_plain(path, whole, limit, |error| DataError::read(path, error))
+        parse_plain(path, whole, limit, |error| Error::read(path, error))
     }
 }
 
@@ -44,25 +44,25 @@ fn parse_plain<const N: usize>(
     path: &Path,
     mut source: impl Read,
     limit: u64,
-    failed: impl Fn(io::Error) -> DataError,
+    failed: impl Fn(io::Error) -> Error,
 ) -> Result<Idx<N>> {
     let truncated =
-        |found: u64, wanted: u64| DataError::Truncated { path: path.to_path_buf(), found, wanted };
+        |found: u64, expected: u64| Error::Truncated { path: path.to_path_buf(), found, expected };
     let header_bytes = 4 + 4 * N as u64;
     let header = read_at_most(&mut source, header_bytes, &failed)?;
 
-    let wanted = [0, 0, 8, N as u8];
+    let expected = [0, 0, 8, N as u8];
     let magic = header.first_chunk::<4>().copied().unwrap_or_default();
     let width = match magic {
         [0, 0, 11, 1] if N == 1 => 2,
         [0, 0, 12, 1] if N == 1 => 4,
         _ => 1,
     };
-    if header.len() >= 4 && magic != wanted && width == 1 {
-        return Err(DataError::WrongMagic {
+    if header.len() >= 4 && magic != expected && width == 1 {
+        return Err(Error::WrongMagic {
             path: path.to_path_buf(),
             found: magic,
-            wanted,
+            expected,
             dimensions: N as u8,
         });
     }
@@ -79,7 +79,7 @@ fn parse_plain<const N: usize>(
         Some(bytes) if bytes <= limit => bytes,
         other => {
             let found = other.unwrap_or(u64::MAX);
-            return Err(DataError::TooLarge { path: path.to_path_buf(), found, limit });
+            return Err(Error::TooLarge { path: path.to_path_buf(), found, limit });
         }
     };
     let bytes = read_at_most(&mut source, data_bytes + 1, &failed)?;
@@ -88,18 +88,14 @@ fn parse_plain<const N: usize>(
             Err(truncated(header_bytes + bytes.len() as u64, header_bytes + data_bytes))
         }
         std::cmp::Ordering::Greater => {
-            Err(DataError::TooLong { path: path.to_path_buf(), wanted: header_bytes + data_bytes })
+            Err(Error::TooLong { path: path.to_path_buf(), expected: header_bytes + data_bytes })
         }
         std::cmp::Ordering::Equal => Ok(Idx { lengths, width, bytes }),
     }
 }
 
 /// Up to `count` bytes; a stream that ends early, compressed ones included, gives what it had.
-fn read_at_most(
-    source: &mut impl Read,
-    count: u64,
-    failed: impl Fn(io::Error) -> DataError,
-) -> Result<Vec<u8>> {
+fn read_at_most(source: &mut impl Read, count: u64, failed: impl Fn(io::Error) -> Error) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match source.take(count).read_to_end(&mut bytes) {
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(failed(error)),
@@ -107,39 +103,39 @@ fn read_at_most(
     }
 }
 
-/// Pictures and labels of one part.
+/// Images and labels of one part.
 pub(crate) struct IdxPart {
-    pub(crate) shape: PictureShape,
+    pub(crate) shape: ImageShape,
     pub(crate) pixels: Vec<u8>,
     pub(crate) labels: Vec<u32>,
     pub(crate) label_path: PathBuf,
 }
 
-/// Puts pictures and labels together.
+/// Puts images and labels together.
 pub(crate) fn part(
     (image_path, images): (&Path, Idx<3>),
     (label_path, labels): (&Path, Idx<1>),
 ) -> Result<IdxPart> {
     let [count, height, width] = images.lengths;
     if count == 0 || height == 0 || width == 0 {
-        return Err(DataError::NoPixels { path: image_path.to_path_buf(), count, height, width });
+        return Err(Error::NoPixels { path: image_path.to_path_buf(), count, height, width });
     }
     if labels.lengths[0] != count {
-        return Err(DataError::CountsDiffer {
+        return Err(Error::CountsDiffer {
             images: image_path.to_path_buf(),
             image_count: count,
             labels: label_path.to_path_buf(),
             label_count: labels.lengths[0],
         });
     }
-    let shape = PictureShape { channels: 1, height, width };
+    let shape = ImageShape { channels: 1, height, width };
     // A number below 0 becomes one that no class has.
     let number = |bytes: &[u8]| bytes.iter().fold(0, |sum: u32, byte| sum << 8 | u32::from(*byte));
     let labels = labels.bytes.chunks_exact(labels.width).map(number).collect();
     Ok(IdxPart { shape, pixels: images.bytes, labels, label_path: label_path.to_path_buf() })
 }
 
-/// The four files of a data set in a folder: training pictures and labels, test pictures and labels.
+/// The four files of a data set in a folder: training images and labels, test images and labels.
 ///
 /// None if none of them is there.
 pub(crate) fn find(folder: &Path) -> Result<Option<[PathBuf; 4]>> {
@@ -163,7 +159,7 @@ pub(crate) fn find(folder: &Path) -> Result<Option<[PathBuf; 4]>> {
     let mut paths = [const { PathBuf::new() }; 4];
     for ((slot, path), (name, dimensions)) in paths.iter_mut().zip(found).zip(NAMES) {
         let name = format!("{name}-{dimensions}-ubyte");
-        *slot = path.ok_or_else(|| DataError::MissingFile { folder: folder.to_path_buf(), name })?;
+        *slot = path.ok_or_else(|| Error::MissingFile { folder: folder.to_path_buf(), name })?;
     }
     Ok(Some(paths))
 }
@@ -194,31 +190,31 @@ mod tests {
         let good = idx_bytes(&[2, 3, 4], &[7; 24]);
         assert!(matches!(
             parsed::<1>(&good),
-            Err(DataError::WrongMagic { found: [0, 0, 8, 3], dimensions: 1, .. })
+            Err(Error::WrongMagic { found: [0, 0, 8, 3], dimensions: 1, .. })
         ));
-        assert!(matches!(parsed::<3>(b"\x89PNG\r\n"), Err(DataError::WrongMagic { .. })));
+        assert!(matches!(parsed::<3>(b"\x89PNG\r\n"), Err(Error::WrongMagic { .. })));
         for length in 0..good.len() {
-            let wanted = if length < 16 { 16 } else { 40 };
+            let expected = if length < 16 { 16 } else { 40 };
             let error = parsed::<3>(&good[..length]).err().unwrap();
-            let DataError::Truncated { found, wanted: told, .. } = error else { panic!("{length}: {error}") };
-            assert_eq!((found, told), (length as u64, wanted));
+            let Error::Truncated { found, expected: told, .. } = error else { panic!("{length}: {error}") };
+            assert_eq!((found, told), (length as u64, expected));
         }
         let mut longer = good.clone();
         longer.push(0);
-        assert!(matches!(parsed::<3>(&longer), Err(DataError::TooLong { wanted: 40, .. })));
+        assert!(matches!(parsed::<3>(&longer), Err(Error::TooLong { expected: 40, .. })));
         let huge = idx_bytes(&[u32::MAX, u32::MAX, u32::MAX], &[]);
-        assert!(matches!(parsed::<3>(&huge), Err(DataError::TooLarge { found: u64::MAX, limit: LIMIT, .. })));
+        assert!(matches!(parsed::<3>(&huge), Err(Error::TooLarge { found: u64::MAX, limit: LIMIT, .. })));
     }
 
     #[test]
     fn damaged_and_cut_gzip() {
         let packed =
             gzip(&idx_bytes(&[2, 3, 4], &(0..24u8).map(|value| value.wrapping_mul(37)).collect::<Vec<u8>>()));
-        assert!(matches!(parsed::<3>(&packed[..packed.len() - 12]), Err(DataError::Truncated { .. })));
+        assert!(matches!(parsed::<3>(&packed[..packed.len() - 12]), Err(Error::Truncated { .. })));
         let mut damaged = packed.clone();
         let checksum = damaged.len() - 6;
         damaged[checksum] ^= 1;
-        assert!(matches!(parsed::<3>(&damaged), Err(DataError::Decompress { .. })));
+        assert!(matches!(parsed::<3>(&damaged), Err(Error::Decompress { .. })));
     }
 
     #[test]
@@ -226,13 +222,13 @@ mod tests {
         // 64 MB of zeros behind a header for 24 bytes.
         let mut bytes = idx_bytes(&[2, 3, 4], &[]);
         bytes.resize(64 << 20, 0);
-        assert!(matches!(parsed::<3>(&gzip(&bytes)), Err(DataError::TooLong { .. })));
+        assert!(matches!(parsed::<3>(&gzip(&bytes)), Err(Error::TooLong { .. })));
     }
 
     #[test]
     fn labels_may_be_wider_than_a_byte() {
         let images = || parsed::<3>(&idx_bytes(&[2, 1, 1], &[1, 2])).unwrap();
-        for (kind, data, wanted) in [
+        for (kind, data, expected) in [
             (8, vec![7, 255], [7, 255]),
             (11, vec![1, 0, 0, 3], [256, 3]),
             (12, vec![0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff], [65_536, u32::MAX]),
@@ -241,18 +237,18 @@ mod tests {
             bytes[2] = kind;
             let labels = parsed::<1>(&bytes).unwrap();
             let part = part((Path::new("images"), images()), (Path::new("labels"), labels)).unwrap();
-            assert_eq!(part.labels, wanted);
-            assert!(matches!(parsed::<1>(&bytes[..bytes.len() - 1]), Err(DataError::Truncated { .. })));
+            assert_eq!(part.labels, expected);
+            assert!(matches!(parsed::<1>(&bytes[..bytes.len() - 1]), Err(Error::Truncated { .. })));
         }
-        // Not pictures, and no other types.
+        // Not images, and no other types.
         for kind in [9, 11, 12, 13, 14] {
             let mut bytes = idx_bytes(&[2, 1, 1], &[1, 2]);
             bytes[2] = kind;
-            assert!(matches!(parsed::<3>(&bytes), Err(DataError::WrongMagic { .. })), "{kind}");
+            assert!(matches!(parsed::<3>(&bytes), Err(Error::WrongMagic { .. })), "{kind}");
         }
         let mut bytes = idx_bytes(&[1], &[1, 2]);
         bytes[2] = 9;
-        assert!(matches!(parsed::<1>(&bytes), Err(DataError::WrongMagic { .. })));
+        assert!(matches!(parsed::<1>(&bytes), Err(Error::WrongMagic { .. })));
     }
 
     #[test]
@@ -263,12 +259,9 @@ mod tests {
         assert!(part((image_path, images()), (label_path, labels(2))).is_ok());
         assert!(matches!(
             part((image_path, images()), (label_path, labels(3))),
-            Err(DataError::CountsDiffer { image_count: 2, label_count: 3, .. })
+            Err(Error::CountsDiffer { image_count: 2, label_count: 3, .. })
         ));
         let empty = parsed::<3>(&idx_bytes(&[0, 28, 28], &[])).unwrap();
-        assert!(matches!(
-            part((image_path, empty), (label_path, labels(0))),
-            Err(DataError::NoPixels { .. })
-        ));
+        assert!(matches!(part((image_path, empty), (label_path, labels(0))), Err(Error::NoPixels { .. })));
     }
 }

@@ -1,7 +1,7 @@
-//! Pictures that were found, not yet looked into: where each lies, and what is known of it.
+//! Images that were found, not yet looked into: where each lies, and what is known of it.
 //!
 //! Image folders, manifests and tar shards all become a [`Listing`]; training, embedding, `data info` and `data split` go on from it
-//! and need not know which it was. Memory is some hundred bytes a picture; pictures are read one by one, where they lie.
+//! and need not know which it was. Memory is some hundred bytes an image; images are read one by one, where they lie.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -11,21 +11,21 @@ use widemargin_tables::ClassNames;
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, MAX_BYTES};
+use crate::image_set::too_many_bad;
 use crate::parallel::map_positions;
-use crate::picture_set::too_many_bad;
-use crate::{BadPicture, ClassFolder, DataError, Part, PictureShape, Result, folder, manifest, shards};
+use crate::{BadImage, ClassFolder, Error, ImageShape, Part, Result, folder, manifest, shards};
 
 /// What a listing was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListingKind {
-    /// Folders of picture files.
+    /// Folders of image files.
     Folder,
     /// A table of paths.
     Manifest,
     /// Tar files of samples, as WebDataset has them.
     Shards,
-    /// One picture file.
-    Picture,
+    /// One image file.
+    Image,
 }
 
 impl ListingKind {
@@ -35,12 +35,12 @@ impl ListingKind {
             Self::Folder => "image folder",
             Self::Manifest => "manifest",
             Self::Shards => "tar shards",
-            Self::Picture => "picture",
+            Self::Image => "image",
         }
     }
 }
 
-/// Where a picture's bytes are.
+/// Where an image's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In a file of its own.
@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-/// A picture that was found.
+/// An image that was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     /// What to call it: different for all of a listing.
@@ -75,7 +75,7 @@ pub(crate) struct Found {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extras {
     pub(crate) names: Vec<String>,
-    /// One field a name, for each picture; no rows where there are no names.
+    /// One field a name, for each image; no rows where there are no names.
     pub(crate) rows: Vec<Vec<String>>,
     /// Columns of a manifest that have no form as text, with what they hold.
     pub(crate) left_out: Vec<(String, &'static str)>,
@@ -84,7 +84,7 @@ pub(crate) struct Extras {
 /// Names of classes in the order in which they are met.
 pub(crate) type Labels = ClassNames;
 
-/// All pictures that a path names.
+/// All images that a path names.
 #[derive(Debug)]
 pub struct Listing {
     pub(crate) name: String,
@@ -94,30 +94,30 @@ pub struct Listing {
     class_names: Vec<String>,
     pub(crate) extras: Extras,
     pub(crate) shards: Vec<PathBuf>,
-    /// What could be told to be unusable before a picture was read.
-    pub(crate) bad: Vec<BadPicture>,
+    /// What could be told to be unusable before an image was read.
+    pub(crate) bad: Vec<BadImage>,
     /// Shards that cannot be read to their end.
-    pub(crate) broken: Vec<BadPicture>,
+    pub(crate) broken: Vec<BadImage>,
     /// Shards without the empty blocks that end an archive.
     pub(crate) unended: Vec<PathBuf>,
     /// Links that were not followed, and folders of a part whose place another has.
-    pub(crate) left_alone: Vec<BadPicture>,
-    /// Files and folders that are neither pictures nor classes.
+    pub(crate) left_alone: Vec<BadImage>,
+    /// Files and folders that are neither images nor classes.
     pub(crate) ignored: usize,
 }
 
 impl Listing {
-    /// Finds the pictures that `path` names: an image folder, a manifest (`.csv` or `.parquet` with a column `path`), WebDataset shards
-    /// (a `.tar`, a pattern of them, or a folder of them), or one picture file.
+    /// Finds the images that `path` names: an image folder, a manifest (`.csv` or `.parquet` with a column `path`), WebDataset shards
+    /// (a `.tar`, a pattern of them, or a folder of them), or one image file.
     ///
     /// # Errors
-    /// [`DataError`] naming the file: a path that does not exist or is none of these, a folder that cannot be listed, a manifest that
+    /// [`Error`] naming the file: a path that does not exist or is none of these, a folder that cannot be listed, a manifest that
     /// cannot be read, a shard that is damaged or ends early.
     pub fn open(path: impl AsRef<Path>, class_folder: ClassFolder) -> Result<Self> {
         let listing = Self::open_damaged(path.as_ref(), class_folder)?;
         match listing.broken.first() {
-            Some(BadPicture { path, reason }) => {
-                Err(DataError::BadShard { path: path.clone(), reason: reason.clone() })
+            Some(BadImage { path, reason }) => {
+                Err(Error::BadShard { path: path.clone(), reason: reason.clone() })
             }
             None => Ok(listing),
         }
@@ -130,17 +130,17 @@ impl Listing {
             Source::Folder => folder::list(path, class_folder),
             Source::Manifest => manifest::list(path),
             Source::Shards => shards::list(path),
-            Source::Picture => Ok(Self::of_one(path)),
-            Source::Idx | Source::Table => Err(DataError::NotPictures { path: path.to_path_buf() }),
+            Source::Image => Ok(Self::of_one(path)),
+            Source::Idx | Source::Table => Err(Error::NotImages { path: path.to_path_buf() }),
         }
     }
 
     fn of_one(path: &Path) -> Self {
         let id =
-            path.file_name().map_or_else(|| "picture".to_owned(), |name| crate::walk::text_of(name.as_ref()));
+            path.file_name().map_or_else(|| "image".to_owned(), |name| crate::walk::text_of(name.as_ref()));
         let place = Place::File(path.to_path_buf());
         let found = vec![Found { id, place, class: None, part: None, group: None }];
-        Self::new(path, ListingKind::Picture, found, Labels::default())
+        Self::new(path, ListingKind::Image, found, Labels::default())
     }
 
     /// A listing of what was found, with its classes sorted.
@@ -169,24 +169,24 @@ impl Listing {
         }
     }
 
-    /// Puts pictures of the test part last and, within a part, those of a class together. Only for listings without extras.
+    /// Puts images of the test part last and, within a part, those of a class together. Only for listings without extras.
     pub(crate) fn sort_by_class(&mut self) {
         self.found.sort_by_key(|found| (found.part == Some(Part::Test), found.class.is_none(), found.class));
     }
 
-    /// Decodes every picture and leaves out those that cannot be; they are returned with the reason.
+    /// Decodes every image and leaves out those that cannot be; they are returned with the reason.
     ///
     /// # Errors
-    /// [`DataError::TooManyBad`] if they are more than the share `max_bad` of all.
-    pub fn leave_out_bad(&mut self, max_bad: f64) -> Result<Vec<BadPicture>> {
+    /// [`Error::TooManyBad`] if they are more than the share `max_bad` of all.
+    pub fn leave_out_bad(&mut self, max_bad: f64) -> Result<Vec<BadImage>> {
         let all = self.len() + self.bad.len();
-        let outcomes = map_positions(0, self.len(), |picture| {
-            self.read_found(&self.found[picture]).and_then(|bytes| decode::check(&bytes))
+        let outcomes = map_positions(0, self.len(), |image| {
+            self.read_found(&self.found[image]).and_then(|bytes| decode::check(&bytes))
         });
         let mut bad = self.bad.clone();
         for (found, outcome) in self.found.iter().zip(&outcomes) {
             if let Err(reason) = outcome {
-                bad.push(BadPicture { path: self.path_of(found), reason: reason.clone() });
+                bad.push(BadImage { path: self.path_of(found), reason: reason.clone() });
             }
         }
         if bad.len() as f64 > max_bad * all as f64 {
@@ -210,7 +210,7 @@ impl Listing {
         &self.name
     }
 
-    /// Number of pictures.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.found.len()
     }
@@ -225,25 +225,25 @@ impl Listing {
         &self.class_names
     }
 
-    /// What could be told to be unusable before a picture was read: samples of shards with bad labels.
-    pub fn bad(&self) -> &[BadPicture] {
+    /// What could be told to be unusable before an image was read: samples of shards with bad labels.
+    pub fn bad(&self) -> &[BadImage] {
         &self.bad
     }
 
-    /// What to call a picture: its path in the folder or in the manifest, or shard and key, as in `train-000/00017`.
+    /// What to call an image: its path in the folder or in the manifest, or shard and key, as in `train-000/00017`.
     ///
     /// # Panics
-    /// As all of these, if `picture` is not less than [`len`](Self::len).
-    pub fn id(&self, picture: usize) -> &str {
-        &self.found[picture].id
+    /// As all of these, if `image` is not less than [`len`](Self::len).
+    pub fn id(&self, image: usize) -> &str {
+        &self.found[image].id
     }
 
-    /// The class of a picture, if it has one.
-    pub fn label(&self, picture: usize) -> Option<&str> {
-        self.found[picture].class.map(|class| self.class_names[class as usize].as_str())
+    /// The class of an image, if it has one.
+    pub fn label(&self, image: usize) -> Option<&str> {
+        self.found[image].class.map(|class| self.class_names[class as usize].as_str())
     }
 
-    /// Whether any picture has a class.
+    /// Whether any image has a class.
     pub fn has_labels(&self) -> bool {
         !self.class_names.is_empty()
     }
@@ -255,12 +255,12 @@ impl Listing {
         split.into_iter().chain(group).chain(self.extras.names.iter().map(String::as_str)).collect()
     }
 
-    /// The fields of a picture in [`extra_columns`](Self::extra_columns); empty where nothing is known.
-    pub fn extra_fields(&self, picture: usize) -> Vec<&str> {
-        let found = &self.found[picture];
+    /// The fields of an image in [`extra_columns`](Self::extra_columns); empty where nothing is known.
+    pub fn extra_fields(&self, image: usize) -> Vec<&str> {
+        let found = &self.found[image];
         let split = self.has_parts().then(|| found.part.map_or("", Part::name));
         let group = self.has_groups().then(|| found.group.as_deref().unwrap_or(""));
-        let others = self.extras.rows.get(picture).into_iter().flatten().map(String::as_str);
+        let others = self.extras.rows.get(image).into_iter().flatten().map(String::as_str);
         split.into_iter().chain(group).chain(others).collect()
     }
 
@@ -277,14 +277,14 @@ impl Listing {
         self.found.iter().any(|found| found.group.is_some())
     }
 
-    /// The file of a picture, or its place in a tar file as if that were a folder.
-    pub fn path(&self, picture: usize) -> PathBuf {
-        self.path_of(&self.found[picture])
+    /// The file of an image, or its place in a tar file as if that were a folder.
+    pub fn path(&self, image: usize) -> PathBuf {
+        self.path_of(&self.found[image])
     }
 
-    /// The file that the bytes of a picture are in: its own, or the shard.
-    pub fn file(&self, picture: usize) -> &Path {
-        match &self.found[picture].place {
+    /// The file that the bytes of an image are in: its own, or the shard.
+    pub fn file(&self, image: usize) -> &Path {
+        match &self.found[image].place {
             Place::File(path) => path,
             Place::Inside { shard, .. } => &self.shards[*shard],
         }
@@ -294,27 +294,27 @@ impl Listing {
         found.place.path(&self.shards)
     }
 
-    /// The bytes of a picture's file.
+    /// The bytes of an image's file.
     ///
     /// # Errors
-    /// [`DataError::BadPicture`] for what is no file, cannot be read, or is longer than 512 MiB.
-    pub fn read(&self, picture: usize) -> Result<Vec<u8>> {
-        let found = &self.found[picture];
-        self.read_found(found).map_err(|reason| DataError::BadPicture { path: self.path_of(found), reason })
+    /// [`Error::BadImage`] for what is no file, cannot be read, or is longer than 512 MiB.
+    pub fn read(&self, image: usize) -> Result<Vec<u8>> {
+        let found = &self.found[image];
+        self.read_found(found).map_err(|reason| Error::BadImage { path: self.path_of(found), reason })
     }
 
     pub(crate) fn read_found(&self, found: &Found) -> std::result::Result<Vec<u8>, String> {
         read_place(&found.place, &self.shards)
     }
 
-    /// A picture as bytes of a shape, `[channels, height, width]`, as [`read_picture`](crate::read_picture) gives it.
+    /// An image as bytes of a shape, `[channels, height, width]`, as [`read_image`](crate::read_image) gives it.
     ///
     /// # Errors
-    /// [`DataError::BadPicture`] with the reason.
-    pub fn decode(&self, picture: usize, shape: PictureShape) -> Result<Vec<u8>> {
-        let bytes = self.read(picture)?;
+    /// [`Error::BadImage`] with the reason.
+    pub fn decode(&self, image: usize, shape: ImageShape) -> Result<Vec<u8>> {
+        let bytes = self.read(image)?;
         decode::decode_bytes(&bytes, shape)
-            .map_err(|reason| DataError::BadPicture { path: self.path(picture), reason })
+            .map_err(|reason| Error::BadImage { path: self.path(image), reason })
     }
 }
 

@@ -1,8 +1,8 @@
-//! Manifests: a `.csv` or `.parquet` with a line for each picture.
+//! Manifests: a `.csv` or `.parquet` with a line for each image.
 //!
 //! | column | meaning |
 //! |---|---|
-//! | `path` | the picture's file, relative to the folder of the manifest, or absolute |
+//! | `path` | the image's file, relative to the folder of the manifest, or absolute |
 //! | `label` | its class |
 //! | `split` | its part, `train` or `test` (or `val`) |
 //! | `group` | what it belongs together with, such as the shots of one session: held out whole where there is no `split` |
@@ -14,45 +14,44 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use widemargin_tables::{FileProblem, read_texts};
+use widemargin_tables::{Problem, read_texts};
 
 use crate::catalogue::part_named;
 use crate::listing::{Extras, Found, Labels, Listing, ListingKind, Place};
-use crate::{DataError, Result};
+use crate::{Error, Result};
 
 /// Columns that are not kept as extras.
 const RESERVED: [&str; 4] = ["label", "split", "group", "id"];
 
-/// Lists the pictures of a manifest, in its order. Whether the files are there is found out when they are read.
+/// Lists the images of a manifest, in its order. Whether the files are there is found out when they are read.
 pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut table = read_texts(path)?;
-    let wrong = |problem: FileProblem| DataError::from(problem.at(path));
+    let wrong = |problem: Problem| Error::from(problem.at(path));
     let has_meaning =
         |name: &str| ["path"].iter().chain(&RESERVED).any(|known| name.eq_ignore_ascii_case(known));
     if let Some((column, found)) = table.left_out().iter().find(|(name, _)| has_meaning(name)) {
-        return Err(wrong(FileProblem::NoTexts { column: column.clone(), found }));
+        return Err(wrong(Problem::NoTexts { column: column.clone(), found }));
     }
     let at_path = table
         .column("path")
-        .ok_or_else(|| wrong(FileProblem::NoColumn { column: "path", found: table.columns.join(", ") }))?;
+        .ok_or_else(|| wrong(Problem::NoColumn { column: "path", found: table.columns.join(", ") }))?;
     if table.rows.is_empty() {
-        return Err(wrong(FileProblem::Empty));
+        return Err(wrong(Problem::Empty));
     }
     let [label, split, group, id] = RESERVED.map(|name| table.column(name));
     let folder = path.parent().unwrap_or(Path::new("."));
     let (mut found, mut labels) = (Vec::with_capacity(table.rows.len()), Labels::default());
     for (row, fields) in table.rows.iter().enumerate() {
-        let filled = |at: usize, wanted: &'static str| {
+        let filled = |at: usize, expected: &'static str| {
             if fields[at].is_empty() {
-                Err(wrong(table.wrong(row, at, wanted)))
+                Err(wrong(table.wrong(row, at, expected)))
             } else {
                 Ok(fields[at].as_str())
             }
         };
-        let place = Place::File(folder.join(filled(at_path, "the path of a picture")?));
-        let class = label
-            .map(|at| Ok::<_, DataError>(labels.number(filled(at, "the name of a class")?)))
-            .transpose()?;
+        let place = Place::File(folder.join(filled(at_path, "the path of an image")?));
+        let class =
+            label.map(|at| Ok::<_, Error>(labels.number(filled(at, "the name of a class")?))).transpose()?;
         let part = |at: usize| {
             const WANTED: &str = "train or test (or val)";
             part_named(filled(at, WANTED)?).ok_or_else(|| wrong(table.wrong(row, at, WANTED)))
@@ -65,7 +64,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut seen = HashMap::new();
     for (second, found) in found.iter().enumerate() {
         if let Some(first) = seen.insert(found.id.as_str(), second) {
-            return Err(wrong(FileProblem::RepeatedId { id: found.id.clone(), first, second }));
+            return Err(wrong(Problem::RepeatedId { id: found.id.clone(), first, second }));
         }
     }
     let is_extra = |at: usize| {
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("file,label\na,b\n", "no column `path`"),
             ("path,label\n", "has no rows"),
             ("path,label\na.png,\n", "line 2, column `label` holds \"\""),
@@ -123,7 +122,7 @@ mod tests {
             ("path,label\na.png\n", "not a valid .csv file"),
         ] {
             let said = listed(text).unwrap_err().to_string();
-            assert!(said.contains(wanted) && said.contains("list.csv"), "{said}");
+            assert!(said.contains(expected) && said.contains("list.csv"), "{said}");
         }
     }
 }

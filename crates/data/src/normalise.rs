@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, PictureShape, Result};
+use crate::{Error, ImageShape, Result};
 
 /// Mean and standard deviation of each channel, of values scaled to 0..1.
 ///
 /// Of vectors, which have one channel and are not scaled to 0..1, see [`VectorSet::scale`](crate::VectorSet::scale).
 ///
-/// They belong to a trained model as much as its weights do: pictures it is shown later must be normalised alike.
+/// They belong to a trained model as much as its weights do: images it is shown later must be normalised alike.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalisation {
@@ -44,26 +44,26 @@ impl Normalisation {
         Self { mean, deviation }
     }
 
-    /// Checks that it fits pictures of so many channels and can be computed with.
+    /// Checks that it fits images of so many channels and can be computed with.
     ///
     /// # Errors
-    /// [`DataError::Length`], or [`DataError::Setting`] for a mean that is not finite or a deviation that is not
+    /// [`Error::Length`], or [`Error::Setting`] for a mean that is not finite or a deviation that is not
     /// finite and above 0.
     pub fn validate(&self, channels: usize) -> Result<()> {
         for (what, found) in
             [("means (one a channel)", self.mean.len()), ("deviations (one a channel)", self.deviation.len())]
         {
             if found != channels {
-                return Err(DataError::Length { what, found, wanted: channels });
+                return Err(Error::Length { what, found, expected: channels });
             }
         }
         if let Some(bad) = self.mean.iter().find(|mean| !mean.is_finite()) {
-            return Err(DataError::setting("mean", &bad, "a finite number"));
+            return Err(Error::setting("mean", &bad, "a finite number"));
         }
         if let Some(bad) =
             self.deviation.iter().find(|deviation| !(deviation.is_finite() && **deviation > 0.0))
         {
-            return Err(DataError::setting("deviation", &bad, "a finite number above 0"));
+            return Err(Error::setting("deviation", &bad, "a finite number above 0"));
         }
         Ok(())
     }
@@ -76,17 +76,17 @@ impl Normalisation {
         self.mean.iter().zip(&self.deviation).map(table).collect()
     }
 
-    /// Normalises one picture, `[channels, height, width]`, into `out` of the same length.
+    /// Normalises one image, `[channels, height, width]`, into `out` of the same length.
     ///
     /// # Errors
-    /// As [`validate`](Self::validate); [`DataError::Length`] if `pixels` or `out` do not have `shape`'s length.
-    pub fn apply(&self, pixels: &[u8], shape: PictureShape, out: &mut [f32]) -> Result<()> {
+    /// As [`validate`](Self::validate); [`Error::Length`] if `pixels` or `out` do not have `shape`'s length.
+    pub fn apply(&self, pixels: &[u8], shape: ImageShape, out: &mut [f32]) -> Result<()> {
         self.validate(shape.channels)?;
         for (what, found) in
-            [("values of a picture", pixels.len()), ("values of its normalised form", out.len())]
+            [("values of an image", pixels.len()), ("values of its normalised form", out.len())]
         {
             if found != shape.values() {
-                return Err(DataError::Length { what, found, wanted: shape.values() });
+                return Err(Error::Length { what, found, expected: shape.values() });
             }
         }
         apply_tables(&self.tables(), pixels, out);
@@ -117,7 +117,7 @@ pub(crate) fn apply_tables(tables: &[[f32; 256]], pixels: &[u8], out: &mut [f32]
 mod tests {
     use super::*;
 
-    const SHAPE: PictureShape = PictureShape { channels: 2, height: 1, width: 2 };
+    const SHAPE: ImageShape = ImageShape { channels: 2, height: 1, width: 2 };
 
     #[test]
     fn formula_by_channel() {
@@ -146,14 +146,14 @@ mod tests {
         let mut out = [0.0; 4];
         assert!(matches!(
             good.apply(&[0; 3], SHAPE, &mut out),
-            Err(DataError::Length { found: 3, wanted: 4, .. })
+            Err(Error::Length { found: 3, expected: 4, .. })
         ));
-        assert!(matches!(good.validate(3), Err(DataError::Length { .. })));
+        assert!(matches!(good.validate(3), Err(Error::Length { .. })));
         for (mean, deviation) in
             [(f32::NAN, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, f32::INFINITY), (0.0, f32::NAN)]
         {
             let bad = Normalisation { mean: vec![mean], deviation: vec![deviation] };
-            assert!(matches!(bad.validate(1), Err(DataError::Setting { .. })), "{bad:?}");
+            assert!(matches!(bad.validate(1), Err(Error::Setting { .. })), "{bad:?}");
         }
     }
 }

@@ -47,9 +47,9 @@ mod tests {
     #[test]
     fn results_are_in_order_at_any_number_of_threads() {
         for count in [0, 1, 15, 16, 17, 100] {
-            let wanted: Vec<usize> = (0..count).map(|position| position * position).collect();
+            let expected: Vec<usize> = (0..count).map(|position| position * position).collect();
             for threads in [0, 1, 3, 40] {
-                assert_eq!(map_positions(threads, count, |position| position * position), wanted);
+                assert_eq!(map_positions(threads, count, |position| position * position), expected);
             }
         }
     }

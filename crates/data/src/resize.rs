@@ -2,10 +2,10 @@
 //! pixel), rows first, then columns.
 //!
 //! Plain arithmetic in `f32` in one order: the same bytes on every processor. It is Pillow's `BILINEAR` but for the
-//! rounding between the two passes, so pictures prepared elsewhere look the same. A library for this exists; it
+//! rounding between the two passes, so images prepared elsewhere look the same. A library for this exists; it
 //! compiled to more code than all decoders together.
 
-use crate::PictureShape;
+use crate::ImageShape;
 
 /// The source places that make up a target place: the first, and a weight for it and each that follows.
 struct Taps {
@@ -29,7 +29,7 @@ fn taps(source: usize, target: usize) -> Vec<Taps> {
 }
 
 /// Resizes `[height, width, channels]` bytes to the height and width of `shape`; its channels must be theirs.
-pub(crate) fn resize(pixels: &[u8], height: usize, width: usize, shape: PictureShape) -> Vec<u8> {
+pub(crate) fn resize(pixels: &[u8], height: usize, width: usize, shape: ImageShape) -> Vec<u8> {
     let (channels, row_length) = (shape.channels, width * shape.channels);
     let columns = taps(width, shape.width);
     let mut row = vec![0.0f32; row_length];
@@ -57,23 +57,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn grey(height: usize, width: usize) -> PictureShape {
-        PictureShape { channels: 1, height, width }
+    fn grey(height: usize, width: usize) -> ImageShape {
+        ImageShape { channels: 1, height, width }
     }
 
-    /// From Pillow 13.0: `list(picture.resize((width, height), Image.BILINEAR).tobytes())`, for a picture of 9 x 7 with
-    /// `picture.putdata([(37 * x + 91 * y + 5 * x * y) % 256 for y in range(7) for x in range(9)])`.
+    /// From Pillow 13.0: `list(image.resize((width, height), Image.BILINEAR).tobytes())`, for an image of 9 x 7 with
+    /// `image.putdata([(37 * x + 91 * y + 5 * x * y) % 256 for y in range(7) for x in range(9)])`.
     #[test]
     fn as_pillow_up_to_one_step_of_rounding() {
         let source: Vec<u8> = (0..7 * 9)
             .map(|at| (at / 9, at % 9))
             .map(|(y, x)| ((37 * x + 91 * y + 5 * x * y) % 256) as u8)
             .collect();
-        for (height, width, wanted) in PILLOW {
+        for (height, width, expected) in PILLOW {
             let found = resize(&source, 7, 9, grey(*height, *width));
-            assert_eq!(found.len(), wanted.len());
-            for (found, wanted) in found.iter().zip(*wanted) {
-                assert!(found.abs_diff(*wanted) <= 1, "{height} x {width}: {found} {wanted}");
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(*expected) {
+                assert!(found.abs_diff(*expected) <= 1, "{height} x {width}: {found} {expected}");
             }
         }
     }
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn channels_do_not_mix() {
         let pixels: Vec<u8> = (0..5 * 6).flat_map(|at| [at as u8 * 3, 200, 255 - at as u8]).collect();
-        let shape = PictureShape { channels: 3, height: 3, width: 2 };
+        let shape = ImageShape { channels: 3, height: 3, width: 2 };
         let together = resize(&pixels, 5, 6, shape);
         for channel in 0..3 {
             let plane: Vec<u8> = pixels.iter().skip(channel).step_by(3).copied().collect();

@@ -1,24 +1,22 @@
-//! What a run learns from: pictures or ready-made vectors.
+//! What a run learns from: images or ready-made vectors.
 
 use std::sync::Arc;
 
 use crate::normalise::apply_tables;
-use crate::{
-    Augment, BadPicture, Catalogue, Labelled, Normalisation, PictureSet, PictureShape, Result, VectorSet,
-};
+use crate::{Augment, BadImage, Catalogue, ImageSet, ImageShape, Labelled, Normalisation, Result, VectorSet};
 
-/// A set of pictures or of vectors.
+/// A set of images or of vectors.
 #[derive(Debug, Clone)]
 pub enum SampleSet {
-    /// Pictures, as bytes.
-    Pictures(Arc<PictureSet>),
+    /// Images, as bytes.
+    Images(Arc<ImageSet>),
     /// Vectors: rows of a table.
     Vectors(Arc<VectorSet>),
 }
 
-impl From<Arc<PictureSet>> for SampleSet {
-    fn from(set: Arc<PictureSet>) -> Self {
-        Self::Pictures(set)
+impl From<Arc<ImageSet>> for SampleSet {
+    fn from(set: Arc<ImageSet>) -> Self {
+        Self::Images(set)
     }
 }
 
@@ -31,7 +29,7 @@ impl From<Arc<VectorSet>> for SampleSet {
 impl Labelled for SampleSet {
     fn catalogue(&self) -> &Catalogue {
         match self {
-            Self::Pictures(set) => set.catalogue(),
+            Self::Images(set) => set.catalogue(),
             Self::Vectors(set) => set.catalogue(),
         }
     }
@@ -41,31 +39,31 @@ impl SampleSet {
     /// What to call a sample in a message.
     pub fn sample_id(&self, sample: usize) -> String {
         match self {
-            Self::Pictures(set) => set.sample_id(sample),
+            Self::Images(set) => set.sample_id(sample),
             Self::Vectors(set) => set.sample_id(sample),
         }
     }
 
     /// Shape of a sample; `1 x 1 x n` for vectors of n numbers.
-    pub fn shape(&self) -> PictureShape {
+    pub fn shape(&self) -> ImageShape {
         match self {
-            Self::Pictures(set) => set.shape(),
+            Self::Images(set) => set.shape(),
             Self::Vectors(set) => set.shape(),
         }
     }
 
-    /// What a sample is, for messages: `pictures` or `vectors`.
+    /// What a sample is, for messages: `images` or `vectors`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Pictures(_) => "pictures",
+            Self::Images(_) => "images",
             Self::Vectors(_) => "vectors",
         }
     }
 
-    /// The pictures, if it is a set of pictures.
-    pub fn pictures(&self) -> Option<&PictureSet> {
+    /// The images, if it is a set of images.
+    pub fn images(&self) -> Option<&ImageSet> {
         match self {
-            Self::Pictures(set) => Some(set),
+            Self::Images(set) => Some(set),
             Self::Vectors(_) => None,
         }
     }
@@ -74,24 +72,24 @@ impl SampleSet {
     /// not trained on has been seen, whatever its part.
     pub fn parts_are_given(&self) -> bool {
         match self {
-            Self::Pictures(set) => set.parts_are_given(),
+            Self::Images(set) => set.parts_are_given(),
             Self::Vectors(set) => set.parts_are_given(),
         }
     }
 
     /// Files that were left out; none for vectors, of which each must be sound.
-    pub fn bad(&self) -> &[BadPicture] {
-        self.pictures().map_or(&[], PictureSet::bad)
+    pub fn bad(&self) -> &[BadImage] {
+        self.images().map_or(&[], ImageSet::bad)
     }
 
-    /// What brings `samples` to a size that networks train well with: mean and deviation of each channel of pictures, the root mean
+    /// What brings `samples` to a size that networks train well with: mean and deviation of each channel of images, the root mean
     /// square of vectors.
     ///
     /// # Errors
-    /// As [`PictureSet::mean_and_deviation`] and [`VectorSet::scale`].
+    /// As [`ImageSet::mean_and_deviation`] and [`VectorSet::scale`].
     pub fn normalisation(&self, samples: &[u32]) -> Result<Normalisation> {
         match self {
-            Self::Pictures(set) => set.mean_and_deviation(samples),
+            Self::Images(set) => set.mean_and_deviation(samples),
             Self::Vectors(set) => set.scale(samples),
         }
     }
@@ -99,7 +97,7 @@ impl SampleSet {
     /// Normalised samples, `[samples, channels, height, width]`, without augmentation.
     ///
     /// # Errors
-    /// As [`Normalisation::validate`], [`PictureSet::read`] and [`VectorSet::read_into`].
+    /// As [`Normalisation::validate`], [`ImageSet::read`] and [`VectorSet::read_into`].
     pub fn read_batch(&self, samples: &[u32], normalisation: &Normalisation) -> Result<Vec<f32>> {
         self.reader(normalisation)?.read_all(samples)
     }
@@ -108,7 +106,7 @@ impl SampleSet {
     pub(crate) fn reader(&self, normalisation: &Normalisation) -> Result<Reader> {
         normalisation.validate(self.shape().channels)?;
         let tables = match self {
-            Self::Pictures(_) => normalisation.tables(),
+            Self::Images(_) => normalisation.tables(),
             Self::Vectors(_) => Vec::new(),
         };
         Ok(Reader { set: self.clone(), tables, normalisation: normalisation.clone() })
@@ -124,11 +122,11 @@ pub(crate) struct Reader {
     tables: Vec<[f32; 256]>,
 }
 
-/// Chance that varies a training picture: what is done, seed, epoch and place in it.
+/// Chance that varies a training image: what is done, seed, epoch and place in it.
 pub(crate) type Variation<'a> = (&'a Augment, u64, u64, u64);
 
 impl Reader {
-    /// A sample into `out`, which has the length of one; pictures are varied first. `bytes` is room to work in.
+    /// A sample into `out`, which has the length of one; images are varied first. `bytes` is room to work in.
     pub(crate) fn read(
         &self,
         sample: usize,
@@ -137,7 +135,7 @@ impl Reader {
         out: &mut [f32],
     ) -> Result<()> {
         match &self.set {
-            SampleSet::Pictures(set) => {
+            SampleSet::Images(set) => {
                 bytes.resize(set.shape().values(), 0);
                 set.read_into(sample, bytes)?;
                 if let Some((augment, seed, epoch, place)) = variation {

@@ -2,11 +2,10 @@
 //!
 //! Nothing is remembered between epochs, so a run resumes from the numbers of epoch and batch alone.
 
-use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
-use crate::random::{Purpose, below, generator, shuffle};
-use crate::{DataError, Result};
+use crate::{Error, Result};
+use widemargin_chance::{Purpose, Stream};
 
 /// How the samples of an epoch are put into batches.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -65,8 +64,7 @@ pub enum Sampler {
 }
 
 /// Fewer samples than a batch, where a batch that is not full is left out.
-const UNFILLED: DataError =
-    DataError::NoSamples { purpose: "fill a single batch, and unfilled ones are dropped" };
+const UNFILLED: Error = Error::NoSamples { purpose: "fill a single batch, and unfilled ones are dropped" };
 
 impl Sampler {
     /// Samples in a full batch.
@@ -103,16 +101,16 @@ impl Sampler {
     /// The result depends on nothing but the arguments and stays the same between releases.
     ///
     /// # Errors
-    /// [`DataError::NoSamples`] if `labels` is empty or everything would be dropped as an unfilled batch,
-    /// [`DataError::Setting`] for a batch of 0 or more classes in a batch than there are.
+    /// [`Error::NoSamples`] if `labels` is empty or everything would be dropped as an unfilled batch,
+    /// [`Error::Setting`] for a batch of 0 or more classes in a batch than there are.
     pub fn epoch_batches(&self, labels: &[u32], seed: u64, epoch: u64) -> Result<Vec<Vec<u32>>> {
         if labels.is_empty() {
-            return Err(DataError::NoSamples { purpose: "make batches of" });
+            return Err(Error::NoSamples { purpose: "make batches of" });
         }
         if self.batch_size() == 0 {
-            return Err(DataError::setting("batch size", &0, "at least 1"));
+            return Err(Error::setting("batch size", &0, "at least 1"));
         }
-        let mut random = generator(seed, Purpose::Sampler, epoch, 0);
+        let mut random = Stream::new(seed, Purpose::Sampler, epoch, 0);
         let count = self.batches_per_epoch(labels.len());
         match *self {
             Self::Sequential { batch } => {
@@ -124,13 +122,13 @@ impl Sampler {
                     return Err(UNFILLED);
                 }
                 let mut order: Vec<u32> = (0..labels.len() as u32).collect();
-                shuffle(&mut random, &mut order);
+                random.shuffle(&mut order);
                 Ok(order.chunks(batch).take(count).map(<[u32]>::to_vec).collect())
             }
             Self::ShuffledBlocks { batch, block, blocks_together, .. } => {
                 for (name, found) in [("block", block), ("blocks-together", blocks_together)] {
                     if found == 0 {
-                        return Err(DataError::setting(name, &0, "at least 1"));
+                        return Err(Error::setting(name, &0, "at least 1"));
                     }
                 }
                 if count == 0 {
@@ -138,11 +136,11 @@ impl Sampler {
                 }
                 let all: Vec<u32> = (0..labels.len() as u32).collect();
                 let mut blocks: Vec<&[u32]> = all.chunks(block).collect();
-                shuffle(&mut random, &mut blocks);
+                random.shuffle(&mut blocks);
                 let mut order = Vec::with_capacity(all.len());
                 for together in blocks.chunks(blocks_together) {
                     let mut together = together.concat();
-                    shuffle(&mut random, &mut together);
+                    random.shuffle(&mut together);
                     order.extend(together);
                 }
                 Ok(order.chunks(batch).take(count).map(<[u32]>::to_vec).collect())
@@ -150,8 +148,8 @@ impl Sampler {
             Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
                 let mut classes = classes_of(labels);
                 if classes_per_batch > classes.len() {
-                    let wanted = format!("at most {}, the number of classes", classes.len());
-                    return Err(DataError::setting("classes-per-batch", &classes_per_batch, wanted));
+                    let expected = format!("at most {}, the number of classes", classes.len());
+                    return Err(Error::setting("classes-per-batch", &classes_per_batch, expected));
                 }
                 let mut turns = Deck::new((0..classes.len() as u32).collect());
                 let mut batch = || {
@@ -165,7 +163,7 @@ impl Sampler {
             }
             Self::ByFrequency { batch, power } => {
                 if !(0.0..=1.0).contains(&power) {
-                    return Err(DataError::setting("power", &power, "0 to 1"));
+                    return Err(Error::setting("power", &power, "0 to 1"));
                 }
                 let mut classes = classes_of(labels);
                 let ends: Vec<f64> = classes
@@ -177,7 +175,7 @@ impl Sampler {
                     .collect();
                 let all = ends[ends.len() - 1];
                 let mut sample = || {
-                    let place = (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 * all;
+                    let place = random.unit_f64() * all;
                     let class = ends.partition_point(|end| *end <= place).min(ends.len() - 1);
                     classes[class].draw(1, &mut random)[0]
                 };
@@ -208,21 +206,21 @@ impl Deck {
     }
 
     /// `count` cards, all different as long as there are so many, then each with replacement.
-    fn draw(&mut self, count: usize, random: &mut rand_chacha::ChaCha8Rng) -> Vec<u32> {
+    fn draw(&mut self, count: usize, random: &mut Stream) -> Vec<u32> {
         let distinct = count.min(self.cards.len());
         let mut hand = Vec::with_capacity(count);
         while hand.len() < distinct {
             if self.stack.is_empty() {
                 // A card already in the hand goes to the bottom: it comes up last, after all others.
                 let mut fresh = self.cards.clone();
-                shuffle(random, &mut fresh);
+                random.shuffle(&mut fresh);
                 let (held, free): (Vec<u32>, Vec<u32>) =
                     fresh.into_iter().partition(|card| hand.contains(card));
                 self.stack = [held, free].concat();
             }
             hand.extend(self.stack.pop());
         }
-        hand.extend((distinct..count).map(|_| self.cards[below(random, self.cards.len())]));
+        hand.extend((distinct..count).map(|_| self.cards[random.below(self.cards.len())]));
         hand
     }
 }
@@ -240,15 +238,12 @@ mod tests {
     #[test]
     fn bad_settings_are_refused() {
         let shuffled = |batch, drop_last| Sampler::Shuffled { batch, drop_last };
-        assert!(matches!(shuffled(4, false).epoch_batches(&[], 0, 0), Err(DataError::NoSamples { .. })));
-        assert!(matches!(shuffled(0, false).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
-        assert!(matches!(
-            shuffled(4, true).epoch_batches(&[1, 2, 3], 0, 0),
-            Err(DataError::NoSamples { .. })
-        ));
-        assert!(matches!(balanced(3, 2, 1).epoch_batches(&[1, 1, 2], 0, 0), Err(DataError::Setting { .. })));
-        assert!(matches!(balanced(0, 2, 1).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
-        assert!(matches!(balanced(1, 0, 1).epoch_batches(&[1], 0, 0), Err(DataError::Setting { .. })));
+        assert!(matches!(shuffled(4, false).epoch_batches(&[], 0, 0), Err(Error::NoSamples { .. })));
+        assert!(matches!(shuffled(0, false).epoch_batches(&[1], 0, 0), Err(Error::Setting { .. })));
+        assert!(matches!(shuffled(4, true).epoch_batches(&[1, 2, 3], 0, 0), Err(Error::NoSamples { .. })));
+        assert!(matches!(balanced(3, 2, 1).epoch_batches(&[1, 1, 2], 0, 0), Err(Error::Setting { .. })));
+        assert!(matches!(balanced(0, 2, 1).epoch_batches(&[1], 0, 0), Err(Error::Setting { .. })));
+        assert!(matches!(balanced(1, 0, 1).epoch_batches(&[1], 0, 0), Err(Error::Setting { .. })));
     }
 
     #[test]
@@ -278,17 +273,17 @@ mod tests {
             "shuffled within a block too"
         );
         for bad in [sampler(0, 1), sampler(1, 0)] {
-            assert!(matches!(bad.epoch_batches(&[0; 9], 0, 0), Err(DataError::Setting { .. })));
+            assert!(matches!(bad.epoch_batches(&[0; 9], 0, 0), Err(Error::Setting { .. })));
         }
         let few = Sampler::ShuffledBlocks { batch: 10, drop_last: true, block: 2, blocks_together: 1 };
-        assert!(matches!(few.epoch_batches(&[0; 9], 0, 0), Err(DataError::NoSamples { .. })));
+        assert!(matches!(few.epoch_batches(&[0; 9], 0, 0), Err(Error::NoSamples { .. })));
     }
 
     #[test]
     fn classes_come_by_the_power_of_their_frequency() {
         // 16 samples of class 0 to one of class 1: drawn 16 : 1, 4 : 1 and 1 : 1
         let labels: Vec<u32> = (0..170).map(|position| u32::from(position % 17 == 16)).collect();
-        for (power, wanted) in [(1.0, 1.0 / 17.0), (0.5, 1.0 / 5.0), (0.0, 0.5)] {
+        for (power, expected) in [(1.0, 1.0 / 17.0), (0.5, 1.0 / 5.0), (0.0, 0.5)] {
             let sampler = Sampler::ByFrequency { batch: 10, power };
             let (mut rare, mut all) = (0, 0);
             let mut seen = BTreeSet::new();
@@ -305,7 +300,7 @@ mod tests {
             let share = rare as f64 / all as f64;
             // five standard errors of 6,800 draws
             assert!(
-                (share - wanted).abs() < 5.0 * (wanted * (1.0 - wanted) / 6800.0_f64).sqrt(),
+                (share - expected).abs() < 5.0 * (expected * (1.0 - expected) / 6800.0_f64).sqrt(),
                 "{power}: {share}"
             );
             assert_eq!(seen.len(), labels.len(), "every sample has its turn");
@@ -320,7 +315,7 @@ mod tests {
         }
         for bad in [-0.5, 1.5, f64::NAN] {
             let sampler = Sampler::ByFrequency { batch: 1, power: bad };
-            assert!(matches!(sampler.epoch_batches(&labels, 0, 0), Err(DataError::Setting { .. })));
+            assert!(matches!(sampler.epoch_batches(&labels, 0, 0), Err(Error::Setting { .. })));
         }
         // fewer samples than a batch still make one
         let sampler = Sampler::ByFrequency { batch: 8, power: 0.5 };

@@ -1,11 +1,11 @@
-//! The shape of a picture and the part of the data it belongs to.
+//! The shape of an image and the part of the data it belongs to.
 
 use serde::{Deserialize, Serialize};
 
-/// Channels, height and width of every picture in a set.
+/// Channels, height and width of every image in a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PictureShape {
+pub struct ImageShape {
     /// 1 (grey) or 3 (red, green, blue).
     pub channels: usize,
     /// Rows of pixels.
@@ -14,8 +14,8 @@ pub struct PictureShape {
     pub width: usize,
 }
 
-impl PictureShape {
-    /// Number of values in a picture: channels times height times width.
+impl ImageShape {
+    /// Number of values in an image: channels times height times width.
     pub const fn values(&self) -> usize {
         self.channels * self.height * self.width
     }
@@ -26,7 +26,7 @@ impl PictureShape {
     }
 }
 
-impl std::fmt::Display for PictureShape {
+impl std::fmt::Display for ImageShape {
     /// As in "3 x 112 x 112".
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} x {} x {}", self.channels, self.height, self.width)

@@ -8,8 +8,8 @@
 //!   00017.txt      or text, which is the class where neither of the others says it, and kept as a column where one does
 //! ```
 //!
-//! The headers are read once, stepping over the pictures; a picture is read where it lies when it is wanted. Compressed shards cannot be
-//! read so and are refused. Of a sample with several pictures the first counts.
+//! The headers are read once, stepping over the images; an image is read where it lies when it is expected. Compressed shards cannot be
+//! read so and are refused. Of a sample with several images the first counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,11 +17,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::catalogue::part_named;
-use crate::folder::is_picture_ending;
+use crate::folder::is_image_ending;
 use crate::listing::{Extras, Found, Labels, Listing, ListingKind, Place};
 use crate::source::{has_ending, is_pattern};
 use crate::walk::{is_hidden, text_of};
-use crate::{BadPicture, DataError, Part, Result};
+use crate::{BadImage, Error, Part, Result};
 
 /// Longest `.cls`, `.txt` or `.json`.
 const MOST_TEXT: u64 = 1 << 20;
@@ -32,7 +32,7 @@ const END_BLOCKS: u64 = 2;
 /// Most names that braces stand for.
 const MOST_NAMES: usize = 1 << 20;
 
-/// Lists the pictures of a shard, of a pattern of shards or of a folder of them, in the order of names and of places in them.
+/// Lists the images of a shard, of a pattern of shards or of a folder of them, in the order of names and of places in them.
 ///
 /// What can be read of a damaged shard is kept; the shard is listed as broken. One that is not there at all is an error.
 pub(crate) fn list(path: &Path) -> Result<Listing> {
@@ -40,12 +40,12 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let missing: Vec<&PathBuf> = shards.iter().filter(|shard| !shard.exists()).collect();
     if let Some(first) = missing.first() {
         let reason = format!("no such file; {} of {} shards are missing", missing.len(), shards.len());
-        return Err(DataError::BadShard { path: (*first).clone(), reason });
+        return Err(Error::BadShard { path: (*first).clone(), reason });
     }
     let mut reading = Reading::default();
     for (number, shard) in shards.iter().enumerate() {
         if let Err(reason) = reading.shard(number, shard) {
-            reading.broken.push(BadPicture { path: shard.clone(), reason });
+            reading.broken.push(BadImage { path: shard.clone(), reason });
         }
     }
     let mut seen = BTreeSet::new();
@@ -54,7 +54,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
             "a second sample has the key {:?}; keys must differ within a shard, and shards in name",
             found.id
         );
-        return Err(DataError::BadShard { path: path.to_path_buf(), reason });
+        return Err(Error::BadShard { path: path.to_path_buf(), reason });
     }
     drop(seen);
     give_parts_by_name(&mut reading.found, &shards);
@@ -80,7 +80,7 @@ fn give_parts_by_name(found: &mut [Found], shards: &[PathBuf]) {
         part_named(name.split(|c: char| !c.is_ascii_alphabetic()).next()?)
     };
     let parts: Vec<Option<Part>> = shards.iter().map(part).collect();
-    let both = [Part::Train, Part::Test].iter().all(|wanted| parts.contains(&Some(*wanted)));
+    let both = [Part::Train, Part::Test].iter().all(|expected| parts.contains(&Some(*expected)));
     if !both || parts.contains(&None) || found.iter().any(|found| found.part.is_some()) {
         return;
     }
@@ -93,11 +93,11 @@ fn give_parts_by_name(found: &mut [Found], shards: &[PathBuf]) {
 
 /// The shards that a path names, sorted.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |reason: String| DataError::BadShard { path: path.to_path_buf(), reason };
+    let failed = |reason: String| Error::BadShard { path: path.to_path_buf(), reason };
     if path.is_dir() {
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(path).map_err(|error| DataError::read(path, error))? {
-            let file = entry.map_err(|error| DataError::read(path, error))?.path();
+        for entry in std::fs::read_dir(path).map_err(|error| Error::read(path, error))? {
+            let file = entry.map_err(|error| Error::read(path, error))?.path();
             if has_ending(&file, "tar") && !is_hidden(&file) {
                 found.push(file);
             }
@@ -129,9 +129,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// A folder that a pattern leads into and that cannot be listed.
-fn unlisted(error: glob::GlobError) -> DataError {
+fn unlisted(error: glob::GlobError) -> Error {
     let path = error.path().to_path_buf();
-    DataError::read(&path, error.into())
+    Error::read(&path, error.into())
 }
 
 /// What the braces of a pattern stand for: `{000..012}` for numbers of that width, `{a,b}` for words. They do not nest.
@@ -142,12 +142,12 @@ fn braces(text: &str) -> std::result::Result<Vec<String>, String> {
         Some((first, last)) => {
             let number = |text: &str| {
                 text.parse::<u64>()
-                    .map_err(|_| format!("{{{inside}}}: wanted two whole numbers, as in {{000..012}}"))
+                    .map_err(|_| format!("{{{inside}}}: expected two whole numbers, as in {{000..012}}"))
             };
             let (from, to, width) = (number(first)?, number(last)?, first.len());
             if from > to || to - from >= MOST_NAMES as u64 {
                 return Err(format!(
-                    "{{{inside}}}: wanted the smaller number first, and at most {MOST_NAMES} of them"
+                    "{{{inside}}}: expected the smaller number first, and at most {MOST_NAMES} of them"
                 ));
             }
             (from..=to).map(|number| format!("{number:0width$}")).collect()
@@ -166,10 +166,10 @@ fn braces(text: &str) -> std::result::Result<Vec<String>, String> {
 struct Reading {
     found: Vec<Found>,
     labels: Labels,
-    /// Columns of each picture.
+    /// Columns of each image.
     extras: Vec<BTreeMap<String, String>>,
-    bad: Vec<BadPicture>,
-    broken: Vec<BadPicture>,
+    bad: Vec<BadImage>,
+    broken: Vec<BadImage>,
     unended: Vec<PathBuf>,
     ignored: usize,
 }
@@ -178,7 +178,7 @@ struct Reading {
 #[derive(Default)]
 struct Sample {
     key: String,
-    picture: Option<(String, u64, u64)>,
+    image: Option<(String, u64, u64)>,
     class: Option<String>,
     text: Option<String>,
     json: Option<serde_json::Map<String, serde_json::Value>>,
@@ -248,11 +248,11 @@ impl Reading {
                 let new = Sample { key: key.to_owned(), ..Sample::default() };
                 self.end(std::mem::replace(sample, new), place);
             }
-            if is_picture_ending(&ending) {
-                if sample.picture.is_some() {
+            if is_image_ending(&ending) {
+                if sample.image.is_some() {
                     self.ignored += 1;
                 } else {
-                    sample.picture = Some((name, offset, size));
+                    sample.image = Some((name, offset, size));
                 }
             } else if ["cls", "txt", "json"].contains(&ending.as_str()) {
                 if size > MOST_TEXT {
@@ -278,12 +278,12 @@ impl Reading {
 
     /// Takes a sample whose files have all been met.
     fn end(&mut self, sample: Sample, (number, path, shard): (usize, &Path, &str)) {
-        let Sample { key, picture, class, text, json, wrong } = sample;
+        let Sample { key, image, class, text, json, wrong } = sample;
         if let Some((name, reason)) = wrong {
-            self.bad.push(BadPicture { path: path.join(name), reason });
+            self.bad.push(BadImage { path: path.join(name), reason });
             return;
         }
-        let Some((name, offset, length)) = picture else {
+        let Some((name, offset, length)) = image else {
             self.ignored +=
                 usize::from(class.is_some()) + usize::from(text.is_some()) + usize::from(json.is_some());
             return;
@@ -301,8 +301,8 @@ impl Reading {
             match key.as_str() {
                 "split" if part_named(&value).is_some() => part = part_named(&value),
                 "split" => {
-                    let reason = format!("split is {value:?}; wanted train or test (or val)");
-                    self.bad.push(BadPicture { path: path.join(name), reason });
+                    let reason = format!("split is {value:?}; expected train or test (or val)");
+                    self.bad.push(BadImage { path: path.join(name), reason });
                     return;
                 }
                 "group" => group = Some(value.into_boxed_str()),
@@ -400,7 +400,7 @@ mod tests {
             ("3.webp", b"three"),
             ("3.txt", b" 9 "),
             ("3.seg.png", b"not it"),
-            ("3.jpg", b"a second picture"),
+            ("3.jpg", b"a second image"),
             ("4.cls", b"1"),
             ("5.png", b"five"),
             (".hidden.png", b""),
@@ -439,7 +439,7 @@ mod tests {
             [Part::Test, Part::Train, Part::Train]
         );
         assert!(!list(&folder.path().join("train-*.tar")).unwrap().has_parts());
-        for (pattern, wanted) in [
+        for (pattern, expected) in [
             ("none-*.tar", "no file fits"),
             ("x-{1..}.tar", "two whole numbers"),
             ("x-{2..1}.tar", "smaller number first"),
@@ -447,7 +447,7 @@ mod tests {
             ("{1..999999}{1..999999}.tar", "more than"),
         ] {
             let said = list(&folder.path().join(pattern)).unwrap_err().to_string();
-            assert!(said.contains(wanted), "{said}");
+            assert!(said.contains(expected), "{said}");
         }
         let said = list(&folder.path().join("train-{00..03}.tar")).unwrap_err().to_string();
         assert!(said.contains("train-02.tar: no such file; 2 of 4 shards are missing"), "{said}");

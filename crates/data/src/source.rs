@@ -8,41 +8,39 @@
 //! | a `.tar`, or a pattern of them (`*`, `?`, `{000..012}`, `{a,b}`) | WebDataset shards |
 //! | a `.csv` or `.parquet` with a column `path` | a manifest |
 //! | another `.csv`, `.parquet`, a `.npy`, a `.safetensors` | a table of embeddings |
-//! | a `.png`, `.jpg`, `.jpeg`, `.webp` | one picture |
+//! | a `.png`, `.jpg`, `.jpeg`, `.webp` | one image |
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use widemargin_tables::{FileError, FileProblem, OpenTable, is_manifest, is_table, read_labels};
+use widemargin_tables::{Error as FileError, OpenTable, Problem, is_manifest, is_table, read_labels};
 
 use crate::walk::is_hidden;
-use crate::{
-    DataError, OpenOptions, PictureSet, Result, SampleSet, VectorOptions, VectorSet, idx, is_picture,
-};
+use crate::{Error, ImageSet, OpenOptions, Result, SampleSet, VectorOptions, VectorSet, idx, is_image};
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// A folder of IDX files, as those of MNIST.
     Idx,
-    /// A folder of picture files.
+    /// A folder of image files.
     Folder,
-    /// A table of paths to pictures.
+    /// A table of paths to images.
     Manifest,
-    /// Tar files of pictures, as WebDataset has them.
+    /// Tar files of images, as WebDataset has them.
     Shards,
     /// A table of ready-made embeddings.
     Table,
-    /// One picture file.
-    Picture,
+    /// One image file.
+    Image,
 }
 
 /// Tells what a path names; files are not looked into, but for the columns of a table.
 ///
 /// # Errors
-/// [`DataError::MissingFolder`] if there is nothing, [`DataError::NotAFolder`] for a file of another kind, [`DataError::Read`],
-/// [`DataError::MissingFile`] where some of four IDX files are.
+/// [`Error::MissingFolder`] if there is nothing, [`Error::NotAFolder`] for a file of another kind, [`Error::Read`],
+/// [`Error::MissingFile`] where some of four IDX files are.
 pub fn recognise(path: &Path) -> Result<Source> {
     // A table says itself why it cannot be read.
     if is_table(path) {
@@ -52,9 +50,9 @@ pub fn recognise(path: &Path) -> Result<Source> {
         Ok(metadata) => metadata,
         Err(_) if is_pattern(path) => return Ok(Source::Shards),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(DataError::MissingFolder { path: path.to_path_buf() });
+            return Err(Error::MissingFolder { path: path.to_path_buf() });
         }
-        Err(error) => return Err(DataError::read(path, error)),
+        Err(error) => return Err(Error::read(path, error)),
     };
     if metadata.is_dir() {
         if idx::find(path)?.is_some() {
@@ -65,17 +63,13 @@ pub fn recognise(path: &Path) -> Result<Source> {
     if has_ending(path, "tar") {
         return Ok(Source::Shards);
     }
-    if is_picture(path) {
-        Ok(Source::Picture)
-    } else {
-        Err(DataError::NotAFolder { path: path.to_path_buf() })
-    }
+    if is_image(path) { Ok(Source::Image) } else { Err(Error::NotAFolder { path: path.to_path_buf() }) }
 }
 
 /// Opens whatever `path` names as samples to train on; see [`Source`]. `labels` are those of a table, if they lie beside it.
 ///
 /// # Errors
-/// Those of [`PictureSet::open`] and [`VectorSet::open`]; [`DataError::Setting`] for labels beside anything but a table.
+/// Those of [`ImageSet::open`] and [`VectorSet::open`]; [`Error::Setting`] for labels beside anything but a table.
 pub fn open_samples(path: &Path, labels: Option<&Path>, options: &OpenOptions) -> Result<SampleSet> {
     options.validate()?;
     if recognise(path)? == Source::Table {
@@ -83,9 +77,9 @@ pub fn open_samples(path: &Path, labels: Option<&Path>, options: &OpenOptions) -
         return Ok(VectorSet::open(path, labels, options)?.shared().into());
     }
     if let Some(labels) = labels {
-        return Err(DataError::labels_beside(labels));
+        return Err(Error::labels_beside(labels));
     }
-    Ok(PictureSet::open(path, options)?.shared().into())
+    Ok(ImageSet::open(path, options)?.shared().into())
 }
 
 /// Opens a table of embeddings, with the labels that lie beside it if there are any.
@@ -97,7 +91,7 @@ pub(crate) fn open_table(path: &Path, labels: Option<&Path>) -> Result<OpenTable
     Ok(table)
 }
 
-/// What lists of pictures call the column of their files, where that is not `path`.
+/// What lists of images call the column of their files, where that is not `path`.
 const NEARLY_PATH: [&str; 16] = [
     "file",
     "files",
@@ -112,7 +106,7 @@ const NEARLY_PATH: [&str; 16] = [
     "img",
     "img_path",
     "img_file",
-    "picture",
+    "image",
     "paths",
     "photo",
 ];
@@ -121,11 +115,11 @@ const SEPARATORS: [(char, &str); 3] = [(';', "`;`"), ('\t', "tabs"), ('|', "`|`"
 /// Longest first line that is looked at.
 const MOST_HEADER: u64 = 1 << 20;
 
-/// Why a table cannot be opened. One with texts where numbers should be may be a list of pictures that was not recognised as such.
-fn no_table(path: &Path, error: FileError) -> DataError {
+/// Why a table cannot be opened. One with texts where numbers should be may be a list of images that was not recognised as such.
+fn no_table(path: &Path, error: FileError) -> Error {
     let column = match &error.problem {
-        FileProblem::Field { column, wanted, .. } if *wanted == "a number" => column,
-        FileProblem::Cell { column, wanted, .. } if wanted == "a number" => column,
+        Problem::Field { column, expected, .. } if *expected == "a number" => column,
+        Problem::Cell { column, expected, .. } if expected == "a number" => column,
         _ => return error.into(),
     };
     let mut columns = columns_of(path);
@@ -137,12 +131,12 @@ fn no_table(path: &Path, error: FileError) -> DataError {
         columns.iter().find(|column| NEARLY_PATH.iter().any(|nearly| column.eq_ignore_ascii_case(nearly)));
     let hint = match (separator, file) {
         (Some((_, separator)), _) => {
-            format!("They seem to be separated by {separator}; wanted commas")
+            format!("They seem to be separated by {separator}; expected commas")
         }
-        (None, Some(file)) => format!("If it lists pictures, call the column `{file}` `path`"),
+        (None, Some(file)) => format!("If it lists images, call the column `{file}` `path`"),
         (None, None) => return error.into(),
     };
-    DataError::NotAManifest {
+    Error::NotAManifest {
         path: path.to_path_buf(),
         columns: columns.join(", "),
         hint,
@@ -170,7 +164,7 @@ pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {
 }
 
 fn is_folder_of_shards(folder: &Path) -> Result<bool> {
-    let failed = |error| DataError::read(folder, error);
+    let failed = |error| Error::read(folder, error);
     let mut tars = false;
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -191,11 +185,11 @@ mod tests {
     use crate::testing::put;
 
     #[test]
-    fn a_list_of_pictures_in_other_words_is_told_from_a_table() {
-        for (text, wanted) in [
+    fn a_list_of_images_in_other_words_is_told_from_a_table() {
+        for (text, expected) in [
             (
                 "filename,label\na.png,x\n",
-                "has no column `path`; its columns are filename, label. If it lists pictures, call the column `filename` `path`. As a \
+                "has no column `path`; its columns are filename, label. If it lists images, call the column `filename` `path`. As a \
                  table of embeddings it cannot be read: line 2, column `filename` holds \"a.png\"",
             ),
             ("label,width,IMG\nx,3,a.png\n", "call the column `IMG` `path`"),
@@ -205,7 +199,7 @@ mod tests {
             ),
             (
                 "path;label\na.png;x\n",
-                "its columns are path;label. They seem to be separated by `;`; wanted commas",
+                "its columns are path;label. They seem to be separated by `;`; expected commas",
             ),
             ("label\tpath\nx\ta.png\n", "separated by tabs"),
             ("label,x\na,one\n", "vectors.csv: line 2, column `x` holds \"one\"; a number is needed"),
@@ -215,7 +209,7 @@ mod tests {
             let path = folder.path().join("vectors.csv");
             put(&path, text.as_bytes());
             let said = open_table(&path, None).unwrap_err().to_string();
-            assert!(said.contains(wanted) && said.contains("vectors.csv"), "{said}");
+            assert!(said.contains(expected) && said.contains("vectors.csv"), "{said}");
         }
     }
 }

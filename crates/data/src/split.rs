@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::{Purpose, generator, shuffle};
-use crate::{DataError, Labelled, Part, Result};
+use crate::{Error, Labelled, Part, Result};
+use widemargin_chance::{Purpose, Stream};
 
 /// Least number of classes on a side of a split.
 const LEAST: usize = 2;
@@ -28,10 +28,10 @@ impl OpenSetSplit {
     /// Keeps `unseen_count` classes, drawn with `seed`, out of training.
     ///
     /// # Errors
-    /// [`DataError::TooFewClasses`] unless at least 2 classes are unseen and at least 2 known.
+    /// [`Error::TooFewClasses`] unless at least 2 classes are unseen and at least 2 known.
     pub fn by_seed(class_names: &[String], unseen_count: usize, seed: u64) -> Result<Self> {
         let mut classes: Vec<u32> = (0..class_names.len() as u32).collect();
-        shuffle(&mut generator(seed, Purpose::Split, 0, 0), &mut classes);
+        Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut classes);
         let unseen = classes[..unseen_count.min(classes.len())].to_vec();
         Self::open(class_names.len(), unseen_count, unseen)
     }
@@ -40,7 +40,7 @@ impl OpenSetSplit {
     /// given twice counts once.
     ///
     /// # Errors
-    /// [`DataError::UnknownClass`] with the nearest name, [`DataError::TooFewClasses`].
+    /// [`Error::UnknownClass`] with the nearest name, [`Error::TooFewClasses`].
     pub fn by_names(class_names: &[String], unseen: &[String]) -> Result<Self> {
         let mut classes = unseen.iter().map(|name| find(class_names, name)).collect::<Result<Vec<u32>>>()?;
         classes.sort_unstable();
@@ -51,11 +51,11 @@ impl OpenSetSplit {
     /// Every class is known: the closed-set protocol.
     ///
     /// # Errors
-    /// [`DataError::TooFewClasses`] with fewer than 2 classes.
+    /// [`Error::TooFewClasses`] with fewer than 2 classes.
     pub fn closed(class_names: &[String]) -> Result<Self> {
         let classes = class_names.len();
         if classes < LEAST {
-            return Err(DataError::TooFewClasses { classes, known: classes, unseen: 0 });
+            return Err(Error::TooFewClasses { classes, known: classes, unseen: 0 });
         }
         Ok(Self { known: (0..classes as u32).collect(), unseen: Vec::new() })
     }
@@ -63,7 +63,7 @@ impl OpenSetSplit {
     /// A split whose sides were found; closed if fewer than two classes are unseen.
     pub(crate) fn of_classes(classes: usize, known: Vec<u32>, unseen: Vec<u32>) -> Result<Self> {
         if known.len() < LEAST {
-            return Err(DataError::TooFewClasses { classes, known: known.len(), unseen: unseen.len() });
+            return Err(Error::TooFewClasses { classes, known: known.len(), unseen: unseen.len() });
         }
         let unseen = if unseen.len() < LEAST { Vec::new() } else { unseen };
         Ok(Self { known, unseen })
@@ -72,7 +72,7 @@ impl OpenSetSplit {
     fn open(classes: usize, unseen_count: usize, mut unseen: Vec<u32>) -> Result<Self> {
         let known_count = classes.saturating_sub(unseen_count);
         if unseen_count < LEAST || known_count < LEAST {
-            return Err(DataError::TooFewClasses { classes, known: known_count, unseen: unseen_count });
+            return Err(Error::TooFewClasses { classes, known: known_count, unseen: unseen_count });
         }
         unseen.sort_unstable();
         let known = (0..classes as u32).filter(|class| unseen.binary_search(class).is_err()).collect();
@@ -120,7 +120,7 @@ impl OpenSetSplit {
 /// classes. A class of a single sample is no hindrance where another has two: it can be found in error.
 ///
 /// # Errors
-/// [`DataError::NothingToCompare`].
+/// [`Error::NothingToCompare`].
 pub fn require_comparable(classes: impl IntoIterator<Item = u32>) -> Result<()> {
     let mut counts = std::collections::BTreeMap::<u32, usize>::new();
     for class in classes {
@@ -129,14 +129,14 @@ pub fn require_comparable(classes: impl IntoIterator<Item = u32>) -> Result<()> 
     if counts.len() >= 2 && counts.values().any(|count| *count >= 2) {
         return Ok(());
     }
-    Err(DataError::NothingToCompare { samples: counts.values().sum(), classes: counts.len() })
+    Err(Error::NothingToCompare { samples: counts.values().sum(), classes: counts.len() })
 }
 
 fn samples(set: &impl Labelled, part: Part, classes: &[u32]) -> Vec<u32> {
-    let wanted = |(sample, label): (usize, &u32)| {
+    let expected = |(sample, label): (usize, &u32)| {
         (set.part(sample) == part && classes.binary_search(label).is_ok()).then_some(sample as u32)
     };
-    set.labels().iter().enumerate().filter_map(wanted).collect()
+    set.labels().iter().enumerate().filter_map(expected).collect()
 }
 
 fn find(class_names: &[String], name: &str) -> Result<u32> {
@@ -152,7 +152,7 @@ fn find(class_names: &[String], name: &str) -> Result<u32> {
             .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &lower), known))
             .filter(|(similarity, _)| *similarity >= NEAR)
             .max_by(|one, other| one.0.total_cmp(&other.0));
-        DataError::UnknownClass { name: name.to_owned(), suggestion: nearest.map(|(_, known)| known.clone()) }
+        Error::UnknownClass { name: name.to_owned(), suggestion: nearest.map(|(_, known)| known.clone()) }
     })
 }
 
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(split.unseen(), [8, 9]);
         assert_eq!(split.known().len(), 8);
         let unknown = |name: &str| match OpenSetSplit::by_names(&fashion(), &[name.into()]) {
-            Err(DataError::UnknownClass { suggestion, .. }) => suggestion,
+            Err(Error::UnknownClass { suggestion, .. }) => suggestion,
             other => panic!("{other:?}"),
         };
         assert_eq!(unknown("ancle boots").as_deref(), Some("Ankle boot"));
@@ -198,7 +198,7 @@ mod tests {
     fn too_few_on_a_side() {
         for (classes, unseen) in [(10, 0), (10, 1), (10, 9), (10, 10), (10, 11), (3, 2), (0, 0)] {
             let result = OpenSetSplit::by_seed(&names(classes), unseen, 1);
-            assert!(matches!(result, Err(DataError::TooFewClasses { .. })), "{classes} {unseen}");
+            assert!(matches!(result, Err(Error::TooFewClasses { .. })), "{classes} {unseen}");
         }
         assert!(OpenSetSplit::closed(&names(1)).is_err());
         assert!(OpenSetSplit::closed(&names(2)).unwrap().is_closed());
@@ -211,7 +211,7 @@ mod tests {
             [(&[][..], (0, 0)), (&[5], (1, 1)), (&[5, 5, 5], (3, 1)), (&[1, 2, 3], (3, 3))]
         {
             match require_comparable(classes.iter().copied()) {
-                Err(DataError::NothingToCompare { samples, classes }) => {
+                Err(Error::NothingToCompare { samples, classes }) => {
                     assert_eq!((samples, classes), counts);
                 }
                 other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # widemargin split 1
-//! # pictures: by group, share 0.2, seed 3
+//! # images: by group, share 0.2, seed 3
 //! sample,part
 //! mug/a.jpg,train
 //! mug/b.jpg,test
@@ -18,10 +18,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use widemargin_durable::write_atomic_with;
-use widemargin_tables::{FileProblem, read_texts};
+use widemargin_tables::{Problem, read_texts};
 
 use crate::catalogue::part_named;
-use crate::{DataError, Labelled, OpenSetSplit, Part, Result, SampleSet};
+use crate::{Error, Labelled, OpenSetSplit, Part, Result, SampleSet};
 
 /// The first line of what is written.
 const HEADING: &str = "widemargin split";
@@ -85,7 +85,7 @@ impl SplitFile {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// [`DataError::Write`].
+    /// [`Error::Write`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         write_atomic_with(path, |out| {
             out.write_all(format!("# {HEADING} {VERSION}\n").as_bytes())?;
@@ -104,14 +104,14 @@ impl SplitFile {
     /// `test`.
     ///
     /// # Errors
-    /// [`DataError::Table`] with the file and the line; [`DataError::NewerSplit`].
+    /// [`Error::Table`] with the file and the line; [`Error::NewerSplit`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         check_version(path)?;
         let table = read_texts(path)?;
-        let wrong = |problem: FileProblem| DataError::from(problem.at(path));
+        let wrong = |problem: Problem| Error::from(problem.at(path));
         let column = |column: &'static str| {
-            let found = || wrong(FileProblem::NoColumn { column, found: table.columns.join(", ") });
+            let found = || wrong(Problem::NoColumn { column, found: table.columns.join(", ") });
             table.column(column).ok_or_else(found)
         };
         let (at_sample, at_part) = (column("sample")?, column("part")?);
@@ -126,12 +126,12 @@ impl SplitFile {
             };
             let sample = &fields[at_sample];
             if let Some(first) = seen.insert(sample.as_str(), row) {
-                return Err(wrong(FileProblem::RepeatedId { id: sample.clone(), first, second: row }));
+                return Err(wrong(Problem::RepeatedId { id: sample.clone(), first, second: row }));
             }
             samples.push((sample.clone(), part));
         }
         if samples.is_empty() {
-            return Err(wrong(FileProblem::Empty));
+            return Err(wrong(Problem::Empty));
         }
         let about = path.display().to_string();
         Ok(Self { about, samples })
@@ -140,12 +140,12 @@ impl SplitFile {
     /// The part of each sample of `set`, in its order.
     ///
     /// # Errors
-    /// [`DataError::SplitMisfit`] if the set has a sample that the file does not name, or the file names more that the set does not have
+    /// [`Error::SplitMisfit`] if the set has a sample that the file does not name, or the file names more that the set does not have
     /// than it left out as bad; `path` is where the file came from.
     pub fn parts_of(&self, set: &SampleSet, path: &Path) -> Result<Vec<SplitPart>> {
         let mut parts: HashMap<&str, SplitPart> =
             self.samples.iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
-        let misfit = |problem: &'static str, count: usize, first: String| DataError::SplitMisfit {
+        let misfit = |problem: &'static str, count: usize, first: String| Error::SplitMisfit {
             path: path.to_path_buf(),
             problem,
             count,
@@ -159,7 +159,7 @@ impl SplitFile {
         }
         let mut more: Vec<&str> = parts.into_keys().collect();
         more.sort_unstable();
-        // Pictures that have gone bad since are named and are not there.
+        // Images that have gone bad since are named and are not there.
         if let Some(first) = more.first().filter(|_| more.len() > set.bad().len()) {
             return Err(misfit("names samples that the data does not have", more.len(), (*first).to_owned()));
         }
@@ -177,7 +177,7 @@ fn check_version(path: &Path) -> Result<()> {
     let version = line.strip_prefix("# ").and_then(|line| line.strip_prefix(HEADING)).map(str::trim);
     match version.and_then(|version| version.parse::<u32>().ok()) {
         Some(found) if found > VERSION => {
-            Err(DataError::NewerSplit { path: path.to_path_buf(), found, newest: VERSION })
+            Err(Error::NewerSplit { path: path.to_path_buf(), found, newest: VERSION })
         }
         _ => Ok(()),
     }
@@ -188,7 +188,7 @@ impl OpenSetSplit {
     /// fewer than two classes are unseen all that are trained on make a closed set.
     ///
     /// # Errors
-    /// [`DataError::TooFewClasses`] with fewer than two known classes.
+    /// [`Error::TooFewClasses`] with fewer than two known classes.
     pub fn by_parts(set: &impl Labelled, parts: &[SplitPart]) -> Result<Self> {
         Self::of_parts(set.class_names().len(), set.labels().iter().zip(parts))
     }
@@ -203,8 +203,8 @@ impl OpenSetSplit {
             trained[*class as usize] |= *part == SplitPart::Train;
             judges[*class as usize] |= *part == SplitPart::Test;
         }
-        let with = |wanted: &dyn Fn(usize) -> bool| -> Vec<u32> {
-            (0..classes).filter(|class| wanted(*class)).map(|class| class as u32).collect()
+        let with = |expected: &dyn Fn(usize) -> bool| -> Vec<u32> {
+            (0..classes).filter(|class| expected(*class)).map(|class| class as u32).collect()
         };
         let known = with(&|class| trained[class]);
         let unseen = with(&|class| judges[class] && !trained[class]);
@@ -230,10 +230,10 @@ mod tests {
         let path = folder.path().join("split.csv");
         let samples =
             [("a,\"b\".png", SplitPart::Train), ("#x\ny.png", SplitPart::Test), ("z", SplitPart::Out)];
-        let split = SplitFile::new("a set\nof pictures", samples.map(|(name, part)| (name.to_owned(), part)));
+        let split = SplitFile::new("a set\nof images", samples.map(|(name, part)| (name.to_owned(), part)));
         split.write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# widemargin split 1\n# a set of pictures\nsample,part\n"), "{text}");
+        assert!(text.starts_with("# widemargin split 1\n# a set of images\nsample,part\n"), "{text}");
         assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
         assert_eq!(split.count(SplitPart::Out), 1);
     }
@@ -245,7 +245,7 @@ mod tests {
             split.samples().iter().map(|(_, part)| part.name()).collect::<Vec<_>>(),
             ["test", "train", "out"]
         );
-        for (text, wanted) in [
+        for (text, expected) in [
             ("sample\na\n", "no column `part`"),
             ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; train, test or out"),
             ("sample,part\na,test\na,test\n", "rows 0 and 1 have the same id"),
@@ -254,7 +254,7 @@ mod tests {
             ("sample,part\na\n", "not a valid .csv"),
         ] {
             let said = read(text).unwrap_err().to_string();
-            assert!(said.contains(wanted) && said.contains("split.csv"), "{said}");
+            assert!(said.contains(expected) && said.contains("split.csv"), "{said}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use crate::PictureSet;
+use crate::ImageSet;
 
 /// An IDX file.
 pub(crate) fn idx_bytes(lengths: &[u32], data: &[u8]) -> Vec<u8> {
@@ -43,8 +43,8 @@ pub(crate) fn put(path: impl AsRef<Path>, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// A picture of one colour with a darker column at the left, encoded.
-pub(crate) fn picture(format: image::ImageFormat, width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+/// An image of one colour with a darker column at the left, encoded.
+pub(crate) fn image(format: image::ImageFormat, width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     let pixels = image::RgbImage::from_fn(width, height, |column, _| {
         image::Rgb(if column == 0 { colour.map(|value| value / 2) } else { colour })
     });
@@ -54,7 +54,7 @@ pub(crate) fn picture(format: image::ImageFormat, width: u32, height: u32, colou
 }
 
 /// The embedded set, unpacked once for all tests.
-pub(crate) fn embedded() -> Arc<PictureSet> {
-    static SET: LazyLock<Arc<PictureSet>> = LazyLock::new(|| Arc::new(PictureSet::embedded()));
+pub(crate) fn embedded() -> Arc<ImageSet> {
+    static SET: LazyLock<Arc<ImageSet>> = LazyLock::new(|| Arc::new(ImageSet::embedded()));
     Arc::clone(&SET)
 }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::{About, FileProblem, OpenTable, Rows};
+use widemargin_tables::{About, OpenTable, Problem, Rows};
 
 use crate::catalogue::{part_named, sorted_names};
 use crate::parallel::map_positions;
 use crate::source::open_table;
-use crate::{Catalogue, DataError, Labelled, Normalisation, Part, PictureShape, Result, hold_out};
+use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result, hold_out};
 
 /// Rows that a thread reads at a time when a table is checked.
 const CHECKED_AT_ONCE: usize = 1024;
@@ -48,13 +48,13 @@ impl VectorSet {
     /// Classes are sorted: by number if all labels are whole numbers, else by name. A class with one row is only ever trained on.
     ///
     /// # Errors
-    /// [`DataError::Table`] with the file and, where there is one, the row: a file that cannot be read, no labels or too few, a row
-    /// that is all zeros or not finite, a word in the column `split` that is neither part; [`DataError::OnlyOneClass`];
-    /// [`DataError::Setting`] for a share out of range.
+    /// [`Error::Table`] with the file and, where there is one, the row: a file that cannot be read, no labels or too few, a row
+    /// that is all zeros or not finite, a word in the column `split` that is neither part; [`Error::OnlyOneClass`];
+    /// [`Error::Setting`] for a share out of range.
     pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
         let path = path.as_ref();
         if !(options.hold_out > 0.0 && options.hold_out < 1.0) {
-            return Err(DataError::setting("hold-out", &options.hold_out, "a share above 0 and below 1"));
+            return Err(Error::setting("hold-out", &options.hold_out, "a share above 0 and below 1"));
         }
         Self::from_table(open_table(path, labels)?, options)
     }
@@ -62,17 +62,17 @@ impl VectorSet {
     fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {
         let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = table;
         let path = rows.path().to_owned();
-        let labels = labels.ok_or_else(|| FileProblem::NoLabels.at(&path))?;
-        let unusable = |problem: String| FileProblem::Embeddings { problem, id: None }.at(&path);
+        let labels = labels.ok_or_else(|| Problem::NoLabels.at(&path))?;
+        let unusable = |problem: String| Problem::Embeddings { problem, id: None }.at(&path);
         if rows.rows() == 0 || rows.dim() == 0 {
-            return Err(FileProblem::Empty.at(&path).into());
+            return Err(Problem::Empty.at(&path).into());
         }
         if u32::try_from(rows.rows()).is_err() {
             return Err(unusable(format!("{} rows; at most {} can be used", rows.rows(), u32::MAX)).into());
         }
         let class_names = sorted_names(&labels, true);
         if let [class] = class_names.as_slice() {
-            return Err(DataError::OnlyOneClass { path, class: class.clone() });
+            return Err(Error::OnlyOneClass { path, class: class.clone() });
         }
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
@@ -101,8 +101,8 @@ impl VectorSet {
     }
 
     /// A row as the backbones see it: `1 x 1 x dim`.
-    pub fn shape(&self) -> PictureShape {
-        PictureShape { channels: 1, height: 1, width: self.rows.dim() }
+    pub fn shape(&self) -> ImageShape {
+        ImageShape { channels: 1, height: 1, width: self.rows.dim() }
     }
 
     /// Whether the table says itself what is test, or what belongs together. If not, nothing of a class that is not trained on has
@@ -125,7 +125,7 @@ impl VectorSet {
     /// The numbers of a sample as they are in the table, `[dim]`.
     ///
     /// # Errors
-    /// [`DataError::NoSuchSample`]; [`DataError::Length`] if `out` does not have the length of a row; [`DataError::Table`] if the
+    /// [`Error::NoSuchSample`]; [`Error::Length`] if `out` does not have the length of a row; [`Error::Table`] if the
     /// file cannot be read any more.
     pub fn read_into(&self, sample: usize, out: &mut [f32]) -> Result<()> {
         self.read_with(sample, &mut Vec::new(), out)
@@ -137,10 +137,10 @@ impl VectorSet {
     /// As [`read_into`](Self::read_into).
     pub fn read_with(&self, sample: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> Result<()> {
         if out.len() != self.dim() {
-            return Err(DataError::Length { what: "numbers of a row", found: out.len(), wanted: self.dim() });
+            return Err(Error::Length { what: "numbers of a row", found: out.len(), expected: self.dim() });
         }
         if sample >= self.len() {
-            return Err(DataError::NoSuchSample { sample, count: self.len() });
+            return Err(Error::NoSuchSample { sample, count: self.len() });
         }
         Ok(self.rows.read_with(sample, bytes, out)?)
     }
@@ -149,16 +149,16 @@ impl VectorSet {
     /// the root mean square as deviation.
     ///
     /// # Errors
-    /// [`DataError::NoSamples`], [`DataError::NoSuchSample`].
+    /// [`Error::NoSamples`], [`Error::NoSuchSample`].
     pub fn scale(&self, samples: &[u32]) -> Result<Normalisation> {
         if samples.is_empty() {
-            return Err(DataError::NoSamples { purpose: "take the mean of" });
+            return Err(Error::NoSamples { purpose: "take the mean of" });
         }
         let mut sum = 0.0;
         for sample in samples {
             let sample = *sample as usize;
             let square = self.squares.get(sample);
-            sum += f64::from(*square.ok_or(DataError::NoSuchSample { sample, count: self.len() })?);
+            sum += f64::from(*square.ok_or(Error::NoSuchSample { sample, count: self.len() })?);
         }
         let deviation = (sum / samples.len() as f64).sqrt() as f32;
         Ok(Normalisation { mean: vec![0.0], deviation: vec![deviation.max(f32::MIN_POSITIVE)] })
@@ -175,14 +175,14 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
     let part = |(row, word): (usize, &String)| {
         part_named(word).ok_or_else(|| {
             let (column, found) = ("split".to_owned(), format!("{word:?}"));
-            FileProblem::Cell { row, column, found, wanted: "train or test (or val)".to_owned() }.at(path)
+            Problem::Cell { row, column, found, expected: "train or test (or val)".to_owned() }.at(path)
         })
     };
     let parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
-    for (wanted, name) in [(Part::Train, "train"), (Part::Test, "test")] {
-        if !parts.contains(&wanted) {
+    for (expected, name) in [(Part::Train, "train"), (Part::Test, "test")] {
+        if !parts.contains(&expected) {
             let problem = format!("its column `split` has no row of `{name}`");
-            return Err(FileProblem::Embeddings { problem, id: None }.at(path).into());
+            return Err(Problem::Embeddings { problem, id: None }.at(path).into());
         }
     }
     Ok(parts)
@@ -192,7 +192,7 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
 fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
     let bad = |row: usize, problem: String| {
         let id = ids.and_then(|ids| ids.get(row).cloned());
-        DataError::from(FileProblem::Embeddings { problem, id }.at(rows.path()))
+        Error::from(Problem::Embeddings { problem, id }.at(rows.path()))
     };
     let part = |part: usize| {
         let first = part * CHECKED_AT_ONCE;
@@ -245,9 +245,9 @@ mod tests {
         assert_eq!(row, [3.0, 4.0]);
         let scale = set.scale(&[0, 1]).unwrap();
         assert_eq!((scale.mean, scale.deviation), (vec![0.0], vec![(26.0_f32 / 4.0).sqrt()]));
-        assert!(matches!(set.read_into(5, &mut row), Err(DataError::NoSuchSample { .. })));
-        assert!(matches!(set.read_into(0, &mut []), Err(DataError::Length { .. })));
-        assert!(matches!(set.scale(&[]), Err(DataError::NoSamples { .. })));
+        assert!(matches!(set.read_into(5, &mut row), Err(Error::NoSuchSample { .. })));
+        assert!(matches!(set.read_into(0, &mut []), Err(Error::Length { .. })));
+        assert!(matches!(set.scale(&[]), Err(Error::NoSamples { .. })));
         let names = open("label,x\nb,1\nB,2\n9,3\n10,4\n").unwrap();
         assert_eq!(names.class_names(), ["10", "9", "B", "b"], "by name where one is no number");
     }
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("x,y\n1,2\n", "has no labels"),
             ("x,label\n1,a\n2,a\n", "only one class (a)"),
             ("x,label\n1,a\n0,b\n", "row 1 is all zeros"),
@@ -272,9 +272,9 @@ mod tests {
             ("x,label,split\n1,a,train\n2,b,train\n", "no row of `test`"),
         ] {
             let error = open(text).unwrap_err().to_string();
-            assert!(error.contains(wanted) && error.contains("vectors.csv"), "{error}");
+            assert!(error.contains(expected) && error.contains("vectors.csv"), "{error}");
         }
         let options = VectorOptions { hold_out: 1.0, seed: 0 };
-        assert!(matches!(VectorSet::open("x.csv", None, options), Err(DataError::Setting { .. })));
+        assert!(matches!(VectorSet::open("x.csv", None, options), Err(Error::Setting { .. })));
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::{DataError, Result, is_picture};
+use crate::{Error, Result, is_image};
 
 /// Whether folders in a folder count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +24,18 @@ pub enum Depth {
 /// What lies below a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Walked {
-    /// Files that are named as pictures, sorted.
-    pub(crate) pictures: Vec<PathBuf>,
+    /// Files that are named as images, sorted.
+    pub(crate) images: Vec<PathBuf>,
     /// Other files, and what is hidden.
     pub(crate) others: usize,
     /// Links that lead back into a folder that is being walked.
     pub(crate) loops: Vec<PathBuf>,
 }
 
-/// The picture files of a folder.
+/// The image files of a folder.
 ///
 /// # Errors
-/// [`DataError::Read`] for a folder that cannot be listed: it could be a whole class.
+/// [`Error::Read`] for a folder that cannot be listed: it could be a whole class.
 pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
     let mut walked = Walked::default();
     let most = if depth == Depth::Flat { 1 } else { usize::MAX };
@@ -59,7 +59,7 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
                 } else if link {
                     walked.add(path);
                 } else {
-                    return Err(DataError::read(&path, error.into()));
+                    return Err(Error::read(&path, error.into()));
                 }
             }
         }
@@ -69,7 +69,7 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
 
 impl Walked {
     fn add(&mut self, path: PathBuf) {
-        if is_picture(&path) && !is_hidden(&path) { self.pictures.push(path) } else { self.others += 1 }
+        if is_image(&path) && !is_hidden(&path) { self.images.push(path) } else { self.others += 1 }
     }
 }
 
@@ -110,11 +110,11 @@ mod tests {
             put(root.join(file), b"");
         }
         let deep = walk(root, Depth::Deep).unwrap();
-        assert_eq!(names(root, &deep.pictures), ["a.jpeg", "b/1.webp", "b/2.PNG", "b/dir.png/z.jpg"]);
+        assert_eq!(names(root, &deep.images), ["a.jpeg", "b/1.webp", "b/2.PNG", "b/dir.png/z.jpg"]);
         assert_eq!((deep.others, deep.loops.len()), (3, 0), "notes.txt, .git, .y.png");
         let flat = walk(root, Depth::Flat).unwrap();
-        assert_eq!((names(root, &flat.pictures), flat.others), (vec!["a.jpeg".to_owned()], 2));
-        assert!(matches!(walk(&root.join("none"), Depth::Deep), Err(DataError::Read { .. })));
+        assert_eq!((names(root, &flat.images), flat.others), (vec!["a.jpeg".to_owned()], 2));
+        assert!(matches!(walk(&root.join("none"), Depth::Deep), Err(Error::Read { .. })));
     }
 
     #[cfg(unix)]
@@ -134,7 +134,7 @@ mod tests {
         symlink(root.join("itself.png"), root.join("itself.png")).unwrap();
         let found = walk(root, Depth::Deep).unwrap();
         assert_eq!(
-            names(root, &found.pictures),
+            names(root, &found.images),
             ["a/1.png", "a/n\\xff.png", "b/2.png", "dangling.png", "itself.png"]
         );
         assert_eq!(names(root, &found.loops), ["a/deeper.png", "a/loop"]);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::is_full;
 use crate::scratch::{folder_of, sync_folder};
-use crate::{DurableError, Result};
+use crate::{Error, Result};
 
 /// A file that is only ever appended to (JSON lines, event files).
 #[derive(Debug)]
@@ -23,14 +23,14 @@ impl AppendFile {
     /// Opens a log to go on with it, or starts it if there is none.
     ///
     /// # Errors
-    /// [`DurableError::DiskFull`], [`DurableError::Io`].
+    /// [`Error::DiskFull`], [`Error::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         match Self::create(path) {
-            Err(DurableError::Exists { .. }) => {}
+            Err(Error::Exists { .. }) => {}
             other => return other,
         }
-        let failed = |error| DurableError::writing("open it for appending", path, error);
+        let failed = |error| Error::writing("open it for appending", path, error);
         let file = File::options().append(true).open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         Ok(Self { file, path: path.to_path_buf(), length })
@@ -39,12 +39,12 @@ impl AppendFile {
     /// Starts a new, empty log.
     ///
     /// # Errors
-    /// [`DurableError::Exists`] if there is a file of that name, [`DurableError::DiskFull`], [`DurableError::Io`].
+    /// [`Error::Exists`] if there is a file of that name, [`Error::DiskFull`], [`Error::Io`].
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => DurableError::Exists { path: path.to_path_buf() },
-            _ => DurableError::writing("create it", path, error),
+            std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_path_buf() },
+            _ => Error::writing("create it", path, error),
         };
         let file = File::options().append(true).create_new(true).open(path).map_err(failed)?;
         sync_folder(folder_of(path)).map_err(failed)?;
@@ -54,7 +54,7 @@ impl AppendFile {
     /// Appends `bytes`. They survive a crash of the program at once, and a power cut after [`sync`](Self::sync).
     ///
     /// # Errors
-    /// [`DurableError::DiskFullAppending`], [`DurableError::Io`]; a part that was written is taken off again if the
+    /// [`Error::DiskFullAppending`], [`Error::Io`]; a part that was written is taken off again if the
     /// file system lets us, so that the next append does not follow half a line.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         match self.file.write_all(bytes) {
@@ -66,9 +66,9 @@ impl AppendFile {
                 let _ = self.file.set_len(self.length);
                 let path = self.path.clone();
                 Err(if is_full(&source) {
-                    DurableError::DiskFullAppending { path, wanted: bytes.len(), source }
+                    Error::DiskFullAppending { path, expected: bytes.len(), source }
                 } else {
-                    DurableError::Io { operation: "append to it", path, source }
+                    Error::Io { operation: "append to it", path, source }
                 })
             }
         }
@@ -77,19 +77,19 @@ impl AppendFile {
     /// Waits until everything appended is on the disk.
     ///
     /// # Errors
-    /// [`DurableError::DiskFull`], [`DurableError::Io`].
+    /// [`Error::DiskFull`], [`Error::Io`].
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_all().map_err(|error| DurableError::writing("sync it", &self.path, error))
+        self.file.sync_all().map_err(|error| Error::writing("sync it", &self.path, error))
     }
 
     /// Gives the log, now that it is whole, another name, in the place of what had that name.
     ///
     /// # Errors
-    /// [`DurableError::DiskFull`], [`DurableError::Io`]; the log is then left under its old name.
+    /// [`Error::DiskFull`], [`Error::Io`]; the log is then left under its old name.
     pub fn finish(self, path: impl AsRef<Path>) -> Result<()> {
         self.sync()?;
         let path = path.as_ref();
-        let failed = |error| DurableError::writing("rename it to its last name", path, error);
+        let failed = |error| Error::writing("rename it to its last name", path, error);
         std::fs::rename(&self.path, path).and_then(|()| sync_folder(folder_of(path))).map_err(failed)
     }
 
@@ -107,15 +107,15 @@ impl AppendFile {
 /// Cuts a log back to its first `length` bytes and syncs it.
 ///
 /// # Errors
-/// [`DurableError::Truncated`] if it is shorter than that (then it is left as it is), [`DurableError::Io`] if it does
+/// [`Error::Truncated`] if it is shorter than that (then it is left as it is), [`Error::Io`] if it does
 /// not exist or cannot be cut.
 pub fn truncate_to(path: impl AsRef<Path>, length: u64) -> Result<()> {
     let path = path.as_ref();
-    let failed = |error| DurableError::io("cut it back", path, error);
+    let failed = |error| Error::io("cut it back", path, error);
     let file = File::options().write(true).open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?.len();
     if found < length {
-        return Err(DurableError::Truncated { path: path.to_path_buf(), found, wanted: length });
+        return Err(Error::Truncated { path: path.to_path_buf(), found, expected: length });
     }
     file.set_len(length).and_then(|()| file.sync_all()).map_err(failed)
 }
@@ -145,7 +145,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         AppendFile::create(&path).unwrap().append(b"kept").unwrap();
-        assert!(matches!(AppendFile::create(&path), Err(DurableError::Exists { .. })));
+        assert!(matches!(AppendFile::create(&path), Err(Error::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"kept");
     }
 
@@ -157,9 +157,9 @@ mod tests {
         truncate_to(&path, 8).unwrap();
         AppendFile::open(&path).unwrap().append(b"3\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n3\n");
-        assert!(matches!(truncate_to(&path, 11), Err(DurableError::Truncated { found: 10, wanted: 11, .. })));
+        assert!(matches!(truncate_to(&path, 11), Err(Error::Truncated { found: 10, expected: 11, .. })));
         assert_eq!(fs::read(&path).unwrap().len(), 10);
-        assert!(matches!(truncate_to(folder.path().join("none"), 0), Err(DurableError::Io { .. })));
+        assert!(matches!(truncate_to(folder.path().join("none"), 0), Err(Error::Io { .. })));
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             assert_eq!(fs::read(&last).unwrap(), text.as_bytes());
         }
         let log = AppendFile::open(&path).unwrap();
-        assert!(matches!(log.finish(folder.path().join("no/folder")), Err(DurableError::Io { .. })));
+        assert!(matches!(log.finish(folder.path().join("no/folder")), Err(Error::Io { .. })));
         assert!(path.exists(), "kept where the name cannot be given");
     }
 
@@ -183,7 +183,7 @@ mod tests {
     fn a_full_disk_says_what_is_missing() {
         let mut log = AppendFile::open("/dev/full").unwrap();
         let error = log.append(b"line\n").unwrap_err();
-        assert!(matches!(error, DurableError::DiskFullAppending { wanted: 5, .. }), "{error:?}");
+        assert!(matches!(error, Error::DiskFullAppending { expected: 5, .. }), "{error:?}");
         assert!(error.to_string().contains("disk full"), "{error}");
         assert_eq!(log.length(), 0);
     }

@@ -19,7 +19,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{DurableError, Result, write_atomic};
+use crate::{Error, Result, write_atomic};
 
 const MAGIC: [u8; 8] = *b"\x89WMRG\r\n\x1a";
 const FRAME_VERSION: u32 = 1;
@@ -62,10 +62,10 @@ pub fn seal(kind: &str, version: u32, payload: &[u8]) -> Vec<u8> {
 /// `path` is for the errors only.
 ///
 /// # Errors
-/// In the order of checking: [`DurableError::NotOurs`], [`DurableError::Truncated`], [`DurableError::Damaged`]
-/// (header), [`DurableError::NewerVersion`] of the frame, [`DurableError::OtherKind`],
-/// [`DurableError::NewerVersion`], [`DurableError::Truncated`] or [`DurableError::TrailingBytes`] of the payload,
-/// [`DurableError::Damaged`] (payload).
+/// In the order of checking: [`Error::NotOurs`], [`Error::Truncated`], [`Error::Damaged`]
+/// (header), [`Error::NewerVersion`] of the frame, [`Error::OtherKind`],
+/// [`Error::NewerVersion`], [`Error::Truncated`] or [`Error::TrailingBytes`] of the payload,
+/// [`Error::Damaged`] (payload).
 pub fn open<'a>(
     path: impl AsRef<Path>,
     bytes: &'a [u8],
@@ -75,53 +75,43 @@ pub fn open<'a>(
     let path = path.as_ref().to_path_buf();
     let start = &bytes[..bytes.len().min(MAGIC.len())];
     if !MAGIC.starts_with(start) {
-        return Err(DurableError::NotOurs { path, found: start.to_vec() });
+        return Err(Error::NotOurs { path, found: start.to_vec() });
     }
     let found = bytes.len() as u64;
     let Some((header, payload)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
-        return Err(DurableError::Truncated { path, found, wanted: HEADER_BYTES as u64 });
+        return Err(Error::Truncated { path, found, expected: HEADER_BYTES as u64 });
     };
     let word = |offset: usize| u32::from_le_bytes(field(header, offset));
 
     let header_crc = crc32fast::hash(&header[..CRC_OFFSET]);
     if header_crc != word(CRC_OFFSET) {
-        return Err(DurableError::Damaged {
-            path,
-            part: "header",
-            found: header_crc,
-            wanted: word(CRC_OFFSET),
-        });
+        return Err(Error::Damaged { path, part: "header", found: header_crc, expected: word(CRC_OFFSET) });
     }
     if word(8) > FRAME_VERSION {
         let (kind, newest) = ("container".to_owned(), FRAME_VERSION);
-        return Err(DurableError::NewerVersion { path, kind, found: word(8), newest });
+        return Err(Error::NewerVersion { path, kind, found: word(8), newest });
     }
     let kind_field: [u8; KIND_BYTES] = field(header, 16);
     let found_kind = String::from_utf8_lossy(&kind_field).trim_end_matches('\0').to_owned();
     if found_kind != kind {
-        return Err(DurableError::OtherKind { path, found: found_kind, wanted: kind.to_owned() });
+        return Err(Error::OtherKind { path, found: found_kind, expected: kind.to_owned() });
     }
     let version = word(12);
     if version > newest_version {
-        return Err(DurableError::NewerVersion {
-            path,
-            kind: found_kind,
-            found: version,
-            newest: newest_version,
-        });
+        return Err(Error::NewerVersion { path, kind: found_kind, found: version, newest: newest_version });
     }
     let length = u64::from_le_bytes(field(header, 32));
     let payload_found = payload.len() as u64;
     if payload_found < length {
-        let wanted = length.saturating_add(HEADER_BYTES as u64);
-        return Err(DurableError::Truncated { path, found, wanted });
+        let expected = length.saturating_add(HEADER_BYTES as u64);
+        return Err(Error::Truncated { path, found, expected });
     }
     if payload_found > length {
-        return Err(DurableError::TrailingBytes { path, extra: payload_found - length });
+        return Err(Error::TrailingBytes { path, extra: payload_found - length });
     }
     let payload_crc = crc32fast::hash(payload);
     if payload_crc != word(40) {
-        return Err(DurableError::Damaged { path, part: "payload", found: payload_crc, wanted: word(40) });
+        return Err(Error::Damaged { path, part: "payload", found: payload_crc, expected: word(40) });
     }
     Ok((version, payload))
 }
@@ -147,10 +137,10 @@ pub fn write_sealed(path: impl AsRef<Path>, kind: &str, version: u32, payload: &
 /// Reads a file of [`write_sealed`]: the version of its format and the payload.
 ///
 /// # Errors
-/// [`DurableError::Io`] if it cannot be read, and those of [`open`].
+/// [`Error::Io`] if it cannot be read, and those of [`open`].
 pub fn read_sealed(path: impl AsRef<Path>, kind: &str, newest_version: u32) -> Result<(u32, Vec<u8>)> {
     let path = path.as_ref();
-    let mut bytes = fs::read(path).map_err(|error| DurableError::io("read it", path, error))?;
+    let mut bytes = fs::read(path).map_err(|error| Error::io("read it", path, error))?;
     let (version, _) = open(path, &bytes, kind, newest_version)?;
     bytes.drain(..HEADER_BYTES);
     Ok((version, bytes))
@@ -186,27 +176,27 @@ mod tests {
     #[test]
     fn each_way_to_be_bad_has_its_error() {
         assert!(
-            matches!(reopened(b"PK\x03\x04 something else"), Err(DurableError::NotOurs { found, .. }) if found.len() == 8)
+            matches!(reopened(b"PK\x03\x04 something else"), Err(Error::NotOurs { found, .. }) if found.len() == 8)
         );
-        assert!(matches!(reopened(b""), Err(DurableError::Truncated { found: 0, wanted: 48, .. })));
+        assert!(matches!(reopened(b""), Err(Error::Truncated { found: 0, expected: 48, .. })));
         let other = seal("gallery", 1, b"");
-        assert!(matches!(reopened(&other), Err(DurableError::OtherKind { found, .. }) if found == "gallery"));
+        assert!(matches!(reopened(&other), Err(Error::OtherKind { found, .. }) if found == "gallery"));
         let newer = seal("checkpoint", 4, b"");
-        assert!(matches!(reopened(&newer), Err(DurableError::NewerVersion { found: 4, newest: 3, .. })));
+        assert!(matches!(reopened(&newer), Err(Error::NewerVersion { found: 4, newest: 3, .. })));
         let newer_frame = forged(|bytes| bytes[8] = 2);
         assert!(
-            matches!(reopened(&newer_frame), Err(DurableError::NewerVersion { kind, found: 2, .. }) if kind == "container")
+            matches!(reopened(&newer_frame), Err(Error::NewerVersion { kind, found: 2, .. }) if kind == "container")
         );
         let mut longer = seal("checkpoint", 3, b"payload");
         longer.extend(b"xx");
-        assert!(matches!(reopened(&longer), Err(DurableError::TrailingBytes { extra: 2, .. })));
+        assert!(matches!(reopened(&longer), Err(Error::TrailingBytes { extra: 2, .. })));
         let huge = forged(|bytes| bytes[32..40].fill(0xff));
-        assert!(matches!(reopened(&huge), Err(DurableError::Truncated { wanted: u64::MAX, .. })));
+        assert!(matches!(reopened(&huge), Err(Error::Truncated { expected: u64::MAX, .. })));
         let mut flipped = seal("checkpoint", 3, b"payload");
         flipped[50] ^= 4;
-        assert!(matches!(reopened(&flipped), Err(DurableError::Damaged { part: "payload", .. })));
+        assert!(matches!(reopened(&flipped), Err(Error::Damaged { part: "payload", .. })));
         flipped[13] ^= 4;
-        assert!(matches!(reopened(&flipped), Err(DurableError::Damaged { part: "header", .. })));
+        assert!(matches!(reopened(&flipped), Err(Error::Damaged { part: "header", .. })));
     }
 
     #[test]
@@ -222,7 +212,7 @@ mod tests {
         assert_eq!(read_sealed(&path, "state", 2).unwrap(), (2, b"content".to_vec()));
         let error = read_sealed(&path, "state", 1).unwrap_err();
         assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
-        assert!(matches!(read_sealed(folder.path().join("none"), "state", 1), Err(DurableError::Io { .. })));
+        assert!(matches!(read_sealed(folder.path().join("none"), "state", 1), Err(Error::Io { .. })));
     }
 
     proptest! {
@@ -247,7 +237,7 @@ mod tests {
         fn every_shorter_file_is_truncated(payload in proptest::collection::vec(any::<u8>(), 0..100)) {
             let sealed = seal("checkpoint", 3, &payload);
             for length in 0..sealed.len() {
-                prop_assert!(matches!(reopened(&sealed[..length]), Err(DurableError::Truncated { .. })), "{}", length);
+                prop_assert!(matches!(reopened(&sealed[..length]), Err(Error::Truncated { .. })), "{}", length);
             }
         }
 

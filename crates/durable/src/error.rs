@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DurableError {
+pub enum Error {
     /// The disk, or the user's quota on it, is full. The target is as it was before the call.
     #[error("{path}: disk full: nothing was replaced")]
     DiskFull {
@@ -19,12 +19,12 @@ pub enum DurableError {
         source: io::Error,
     },
     /// The disk filled up while a log grew. What had been appended before is still there.
-    #[error("{path}: disk full while appending: the last {wanted} bytes are not in the file")]
+    #[error("{path}: disk full while appending: the last {expected} bytes are not in the file")]
     DiskFullAppending {
         /// The log.
         path: PathBuf,
         /// Length of the append that failed.
-        wanted: usize,
+        expected: usize,
         /// The operating system's reason.
         source: io::Error,
     },
@@ -67,14 +67,14 @@ pub enum DurableError {
         found: Vec<u8>,
     },
     /// A container of this project, but it holds something else.
-    #[error("{path}: holds a {found:?}, wanted a {wanted:?}")]
+    #[error("{path}: holds a {found:?}, expected a {expected:?}")]
     OtherKind {
         /// The file.
         path: PathBuf,
         /// The kind written in the file.
         found: String,
         /// The kind that was asked for.
-        wanted: String,
+        expected: String,
     },
     /// Written by a later release in a version this one does not know.
     #[error("{path}: {kind} of version {found}, this release reads up to {newest}: use a newer release")]
@@ -89,14 +89,14 @@ pub enum DurableError {
         newest: u32,
     },
     /// The file ends early.
-    #[error("{path}: truncated: found {found} bytes, wanted {wanted}")]
+    #[error("{path}: truncated: found {found} bytes, expected {expected}")]
     Truncated {
         /// The file.
         path: PathBuf,
         /// Its length.
         found: u64,
         /// The length it should have (at least).
-        wanted: u64,
+        expected: u64,
     },
     /// There is more in the file than its header says.
     #[error("{path}: {extra} bytes too many after the end of the content")]
@@ -107,7 +107,7 @@ pub enum DurableError {
         extra: u64,
     },
     /// A checksum does not match: bits have changed since the file was written.
-    #[error("{path}: damaged: checksum of its {part} is {found:08x}, wanted {wanted:08x}")]
+    #[error("{path}: damaged: checksum of its {part} is {found:08x}, expected {expected:08x}")]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -116,11 +116,11 @@ pub enum DurableError {
         /// The checksum of what is in the file.
         found: u32,
         /// The checksum that was written with it.
-        wanted: u32,
+        expected: u32,
     },
 }
 
-impl DurableError {
+impl Error {
     /// An error of replacing or creating `path`, with a full disk told apart.
     pub(crate) fn writing(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();

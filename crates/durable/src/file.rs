@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::scratch::Scratch;
-use crate::{DurableError, Result};
+use crate::{Error, Result};
 
 /// Writes `bytes` as the whole content of `path`, replacing a file of that name if there is one.
 ///
@@ -13,8 +13,8 @@ use crate::{DurableError, Result};
 /// included. A symbolic link is followed, and the permissions of a replaced file are kept. The folder must exist.
 ///
 /// # Errors
-/// [`DurableError::DiskFull`], [`DurableError::NotAFile`] (a folder or device is in the way),
-/// [`DurableError::BadName`], [`DurableError::Io`]; in each case the old file is untouched and no scratch stays.
+/// [`Error::DiskFull`], [`Error::NotAFile`] (a folder or device is in the way),
+/// [`Error::BadName`], [`Error::Io`]; in each case the old file is untouched and no scratch stays.
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     write_atomic_with(path, |file| file.write_all(bytes))
 }
@@ -50,7 +50,7 @@ fn resolved(path: &Path) -> Result<PathBuf> {
         _ => path.to_path_buf(),
     };
     match fs::metadata(&target) {
-        Ok(metadata) if !metadata.is_file() => Err(DurableError::NotAFile { path: path.to_path_buf() }),
+        Ok(metadata) if !metadata.is_file() => Err(Error::NotAFile { path: path.to_path_buf() }),
         _ => Ok(target),
     }
 }
@@ -98,7 +98,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
         let error = write_atomic_with(&path, |_| Err(io::ErrorKind::PermissionDenied.into())).unwrap_err();
-        assert!(matches!(&error, DurableError::Io { path: named, .. } if *named == path), "{error:?}");
+        assert!(matches!(&error, Error::Io { path: named, .. } if *named == path), "{error:?}");
         assert!(names(folder.path()).is_empty());
     }
 
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn a_folder_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(write_atomic(folder.path(), b"x"), Err(DurableError::NotAFile { .. })));
-        assert!(matches!(write_atomic("", b"x"), Err(DurableError::BadName { .. })));
+        assert!(matches!(write_atomic(folder.path(), b"x"), Err(Error::NotAFile { .. })));
+        assert!(matches!(write_atomic("", b"x"), Err(Error::BadName { .. })));
     }
 
     #[cfg(unix)]

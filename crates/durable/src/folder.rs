@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use crate::scratch::{Scratch, folder_of, sync_folder};
-use crate::{DurableError, Result};
+use crate::{Error, Result};
 
 /// Writes a new folder under a scratch name and gives it its own name when everything in it is on the disk.
 ///
@@ -38,8 +38,8 @@ impl FolderWriter {
     /// Starts a folder that will be `target`, creating the folders above it.
     ///
     /// # Errors
-    /// [`DurableError::Exists`] if there is something of that name, [`DurableError::DiskFull`],
-    /// [`DurableError::BadName`], [`DurableError::Io`].
+    /// [`Error::Exists`] if there is something of that name, [`Error::DiskFull`],
+    /// [`Error::BadName`], [`Error::Io`].
     pub fn create(target: impl AsRef<Path>) -> Result<Self> {
         let target = target.as_ref();
         refuse_existing(target)?;
@@ -52,20 +52,20 @@ impl FolderWriter {
     /// `name` is a plain file name, new in this folder.
     ///
     /// # Errors
-    /// [`DurableError::BadName`], [`DurableError::Exists`] (that name was written before),
-    /// [`DurableError::DiskFull`], [`DurableError::Io`].
+    /// [`Error::BadName`], [`Error::Exists`] (that name was written before),
+    /// [`Error::DiskFull`], [`Error::Io`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let target = self.scratch.target();
         let mut components = Path::new(name).components();
         let plain = matches!((components.next(), components.next()), (Some(Component::Normal(_)), None));
         if !plain || name.ends_with(['/', '\\']) {
-            return Err(DurableError::BadName { path: target.to_path_buf(), name: name.to_owned() });
+            return Err(Error::BadName { path: target.to_path_buf(), name: name.to_owned() });
         }
         let path = target.join(name);
-        let failed = |error| DurableError::writing("write it", &path, error);
+        let failed = |error| Error::writing("write it", &path, error);
         let mut file = match File::create_new(self.scratch.path().join(name)) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(DurableError::Exists { path });
+                return Err(Error::Exists { path });
             }
             other => other.map_err(failed)?,
         };
@@ -84,13 +84,13 @@ impl FolderWriter {
         let relative = Path::new(path);
         let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
         let (Some(folder), Some(name), true) = (relative.parent(), relative.file_name(), plain) else {
-            return Err(DurableError::BadName { path: target.to_path_buf(), name: path.to_owned() });
+            return Err(Error::BadName { path: target.to_path_buf(), name: path.to_owned() });
         };
         if path.ends_with(['/', '\\']) {
-            return Err(DurableError::BadName { path: target.to_path_buf(), name: path.to_owned() });
+            return Err(Error::BadName { path: target.to_path_buf(), name: path.to_owned() });
         }
         let path = target.join(relative);
-        let failed = |error| DurableError::writing("write it", &path, error);
+        let failed = |error| Error::writing("write it", &path, error);
         let mut below = self.below.borrow_mut();
         if !below.contains_key(folder) {
             fs::create_dir_all(self.scratch.path().join(folder)).map_err(failed)?;
@@ -100,7 +100,7 @@ impl FolderWriter {
         }
         let mut file = match File::create_new(self.scratch.path().join(relative)) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(DurableError::Exists { path });
+                return Err(Error::Exists { path });
             }
             other => other.map_err(failed)?,
         };
@@ -124,8 +124,8 @@ impl FolderWriter {
     /// Makes the folder appear under its name. After `Ok` it survives a power cut.
     ///
     /// # Errors
-    /// [`DurableError::Exists`] if something took the name meanwhile, [`DurableError::DiskFull`],
-    /// [`DurableError::Io`]; what was written is then removed.
+    /// [`Error::Exists`] if something took the name meanwhile, [`Error::DiskFull`],
+    /// [`Error::Io`]; what was written is then removed.
     pub fn commit(self) -> Result<()> {
         // A rename replaces an empty folder without a word.
         refuse_existing(self.scratch.target())?;
@@ -137,7 +137,7 @@ impl FolderWriter {
 
 fn refuse_existing(target: &Path) -> Result<()> {
     match fs::symlink_metadata(target) {
-        Ok(_) => Err(DurableError::Exists { path: target.to_path_buf() }),
+        Ok(_) => Err(Error::Exists { path: target.to_path_buf() }),
         Err(_) => Ok(()),
     }
 }
@@ -145,7 +145,7 @@ fn refuse_existing(target: &Path) -> Result<()> {
 /// Creates `path` and the folders above it, where they are missing, so that they survive a power cut.
 ///
 /// # Errors
-/// [`DurableError::DiskFull`], [`DurableError::Io`] (a file is in the way, no permission).
+/// [`Error::DiskFull`], [`Error::Io`] (a file is in the way, no permission).
 pub fn create_folders(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     if path.is_dir() || path.as_os_str().is_empty() {
@@ -155,9 +155,9 @@ pub fn create_folders(path: impl AsRef<Path>) -> Result<()> {
     create_folders(parent)?;
     match fs::create_dir(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        other => other.map_err(|error| DurableError::writing("create this folder", path, error))?,
+        other => other.map_err(|error| Error::writing("create this folder", path, error))?,
     }
-    sync_folder(parent).map_err(|error| DurableError::writing("sync the folder that holds it", path, error))
+    sync_folder(parent).map_err(|error| Error::writing("sync the folder that holds it", path, error))
 }
 
 #[cfg(test)]
@@ -198,10 +198,8 @@ mod tests {
         let target = place.path().join("run");
         let folder = FolderWriter::create(&target).unwrap();
         fs::create_dir(&target).unwrap();
-        assert!(
-            matches!(FolderWriter::create(&target), Err(DurableError::Exists { path }) if path == target)
-        );
-        assert!(matches!(folder.commit(), Err(DurableError::Exists { path }) if path == target));
+        assert!(matches!(FolderWriter::create(&target), Err(Error::Exists { path }) if path == target));
+        assert!(matches!(folder.commit(), Err(Error::Exists { path }) if path == target));
         assert_eq!(entries(place.path()), 1);
         assert_eq!(entries(&target), 0);
     }
@@ -211,29 +209,27 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = FolderWriter::create(place.path().join("run")).unwrap();
         for name in ["", ".", "..", "../a", "a/b", "/a", "a/"] {
-            assert!(matches!(folder.write(name, b""), Err(DurableError::BadName { .. })), "{name:?}");
+            assert!(matches!(folder.write(name, b""), Err(Error::BadName { .. })), "{name:?}");
         }
         folder.write("a", b"1").unwrap();
         let error = folder.write("a", b"2").unwrap_err();
-        assert!(matches!(&error, DurableError::Exists { path } if path.ends_with("run/a")), "{error}");
+        assert!(matches!(&error, Error::Exists { path } if path.ends_with("run/a")), "{error}");
     }
 
     #[test]
     fn many_files_lie_in_folders_below() {
         let place = tempfile::tempdir().unwrap();
-        let target = place.path().join("pictures");
+        let target = place.path().join("images");
         let folder = FolderWriter::create(&target).unwrap();
         for path in ["", ".", "../a", "a/../b", "/a", "a/", "./a", "a/b/"] {
-            assert!(matches!(folder.write_below(path, b""), Err(DurableError::BadName { .. })), "{path:?}");
+            assert!(matches!(folder.write_below(path, b""), Err(Error::BadName { .. })), "{path:?}");
         }
         folder.write_below("train/cat/1.png", b"1").unwrap();
         folder.write_below("train/cat/2.png", b"22").unwrap();
         folder.write_below("test/cat/1.png", b"333").unwrap();
         folder.write_below("loose.txt", b"4").unwrap();
         let error = folder.write_below("train/cat/1.png", b"5").unwrap_err();
-        assert!(
-            matches!(&error, DurableError::Exists { path } if path.ends_with("pictures/train/cat/1.png"))
-        );
+        assert!(matches!(&error, Error::Exists { path } if path.ends_with("images/train/cat/1.png")));
         folder.commit().unwrap();
         assert_eq!(fs::read(target.join("train/cat/1.png")).unwrap(), b"1");
         assert_eq!(fs::read(target.join("test/cat/1.png")).unwrap(), b"333");
@@ -246,7 +242,7 @@ mod tests {
         fs::write(place.path().join("file"), b"").unwrap();
         assert!(matches!(
             FolderWriter::create(place.path().join("file/run")),
-            Err(DurableError::Io { .. } | DurableError::Exists { .. })
+            Err(Error::Io { .. } | Error::Exists { .. })
         ));
         assert!(create_folders(place.path().join("file")).is_err());
     }

@@ -27,10 +27,10 @@ mod scratch;
 
 pub use append::{AppendFile, truncate_to};
 pub use container::{open, read_sealed, seal, write_sealed};
-pub use error::DurableError;
+pub use error::Error;
 pub use file::{write_atomic, write_atomic_with};
 pub use folder::{FolderWriter, create_folders};
 pub use scratch::remove_stale_scratch;
 
 /// What this crate returns.
-pub type Result<T> = std::result::Result<T, DurableError>;
+pub type Result<T> = std::result::Result<T, Error>;

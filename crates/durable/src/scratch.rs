@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{DurableError, Result};
+use crate::{Error, Result};
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
@@ -25,10 +25,9 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 
 /// The last component of a target, or an error for `..`, `/` and the empty path.
 fn name_of(target: &Path) -> Result<&OsStr> {
-    target.file_name().ok_or_else(|| DurableError::BadName {
-        path: target.to_path_buf(),
-        name: target.display().to_string(),
-    })
+    target
+        .file_name()
+        .ok_or_else(|| Error::BadName { path: target.to_path_buf(), name: target.display().to_string() })
 }
 
 /// A fresh scratch name beside `target`.
@@ -90,7 +89,7 @@ impl Scratch {
             let handle = match make(&path) {
                 Ok(handle) => handle,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(DurableError::writing("write beside it", target, error)),
+                Err(error) => return Err(Error::writing("write beside it", target, error)),
             };
             let locked = handle.as_ref().is_some_and(|handle| handle.lock().is_ok());
             // Between creation and lock somebody may have taken it for a leftover; they remove it under the lock.
@@ -109,15 +108,15 @@ impl Scratch {
     }
 
     /// An error that names the target.
-    pub(crate) fn error(&self, operation: &'static str, source: io::Error) -> DurableError {
-        DurableError::writing(operation, &self.target, source)
+    pub(crate) fn error(&self, operation: &'static str, source: io::Error) -> Error {
+        Error::writing(operation, &self.target, source)
     }
 
     /// Renames to the target and syncs the folder that holds both. Content must have been synced before.
     pub(crate) fn into_target(mut self) -> Result<()> {
         fs::rename(&self.path, &self.target).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
-                DurableError::Exists { path: self.target.clone() }
+                Error::Exists { path: self.target.clone() }
             }
             _ => self.error("replace it", error),
         })?;
@@ -152,10 +151,10 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 /// no leftovers. On file systems without locks nothing is removed.
 ///
 /// # Errors
-/// [`DurableError::Io`] if the folder cannot be read or a leftover cannot be removed.
+/// [`Error::Io`] if the folder cannot be read or a leftover cannot be removed.
 pub fn remove_stale_scratch(parent: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let parent = parent.as_ref();
-    let failed = |error| DurableError::io("look for leftovers in it", parent, error);
+    let failed = |error| Error::io("look for leftovers in it", parent, error);
     let entries = match fs::read_dir(parent) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -176,7 +175,7 @@ pub fn remove_stale_scratch(parent: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         match remove(&path) {
             Ok(()) => removed.push(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(DurableError::io("remove this leftover", &path, error)),
+            Err(error) => return Err(Error::io("remove this leftover", &path, error)),
         }
     }
     removed.sort();

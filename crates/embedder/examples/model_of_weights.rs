@@ -10,14 +10,14 @@
 use widemargin_data::Normalisation;
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_model::weights::Weights;
-use widemargin_model::{Backbone, BackboneConfig, InputShape, device, parameters};
+use widemargin_model::{Backbone, BackboneConfig, ImageShape, device, parameters};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, weights, file] = arguments.as_slice() else {
-        return Err("wanted BACKBONE WEIGHTS.safetensors MODEL.safetensors".into());
+        return Err("expected BACKBONE WEIGHTS.safetensors MODEL.safetensors".into());
     };
-    let input = InputShape { channels: 3, height: 112, width: 112 };
+    let input = ImageShape { channels: 3, height: 112, width: 112 };
     let backbone =
         BackboneConfig { name: name.parse()?, input, embedding: 512, dropout: 0.0, hidden: Vec::new() };
     let empty = Backbone::empty(&backbone, &device::by_name("cpu")?)?;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let description = Description {
         backbone,
-        takes: Takes::Pictures,
+        takes: Takes::Images,
         normalisation: Normalisation::half(input.channels),
         objective: "as insightface trained it".to_owned(),
     };

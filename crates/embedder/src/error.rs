@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use widemargin_data::PictureShape;
+use widemargin_data::ImageShape;
 
 use crate::Takes;
 
@@ -15,34 +15,34 @@ pub enum Error {
     BadFile {
         /// The file.
         path: PathBuf,
-        /// What was found and wanted.
+        /// What was found and expected.
         reason: String,
     },
-    /// A picture.
+    /// An image.
     #[error(transparent)]
-    Data(#[from] widemargin_data::DataError),
+    Data(#[from] widemargin_data::Error),
     /// The backbone.
     #[error(transparent)]
     Model(#[from] widemargin_model::Error),
     /// The file could not be written.
     #[error(transparent)]
-    Durable(#[from] widemargin_durable::DurableError),
-    /// Bytes that are no whole number of pictures.
-    #[error("{found} bytes; wanted a whole number of pictures of {shape}")]
+    Durable(#[from] widemargin_durable::Error),
+    /// Bytes that are no whole number of images.
+    #[error("{found} bytes; expected a whole number of images of {shape}")]
     Pixels {
         /// How many bytes there are.
         found: usize,
-        /// What a picture has.
-        shape: PictureShape,
+        /// What an image has.
+        shape: ImageShape,
     },
     /// An embedding without a direction, which no cosine can be taken with.
     #[error("{sample}: its embedding is zero or not finite, so it has no direction to compare")]
     NoDirection {
-        /// The picture or vector: its file, or its place.
+        /// The image or vector: its file, or its place.
         sample: String,
     },
     /// Numbers that are no whole number of vectors.
-    #[error("{found} numbers; wanted a whole number of vectors of {dim}")]
+    #[error("{found} numbers; expected a whole number of vectors of {dim}")]
     Numbers {
         /// How many numbers there are.
         found: usize,
@@ -51,8 +51,8 @@ pub enum Error {
     },
     /// A model that takes something else.
     #[error("the model takes {}", match takes {
-        Takes::Pictures => "pictures, not vectors",
-        Takes::Vectors => "vectors (it was trained on a table of embeddings), not pictures",
+        Takes::Images => "images, not vectors",
+        Takes::Vectors => "vectors (it was trained on a table of embeddings), not images",
     })]
     Takes {
         /// What it takes.

@@ -94,7 +94,7 @@ fn header(bytes: &[u8]) -> std::result::Result<Header, String> {
     let version: Version =
         serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))?;
     if version.version != VERSION {
-        return Err(format!("found version {}, wanted {VERSION}", version.version));
+        return Err(format!("found version {}, expected {VERSION}", version.version));
     }
     serde_json::from_str(header).map_err(|error| format!("its metadata cannot be read: {error}"))
 }
@@ -104,7 +104,10 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Header, Vec<Parameter>), String> 
     let tensors = tensors::unpack(bytes)?;
     for (name, (_, values)) in &tensors {
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!("tensor '{name}', value {at}: found {}, wanted a finite number", values[at]));
+            return Err(format!(
+                "tensor '{name}', value {at}: found {}, expected a finite number",
+                values[at]
+            ));
         }
     }
     Ok((header, tensors::into_parameters(tensors)))
@@ -129,7 +132,7 @@ fn check_size(description: &Description, numbers: &[Parameter]) -> std::result::
     match values {
         Some(values) if values <= most && widths.clone().all(|width| *width <= most) => Ok(()),
         _ => Err(format!(
-            "found {there} numbers, too few for pictures of {} and embeddings of {}",
+            "found {there} numbers, too few for images of {} and embeddings of {}",
             description.shape(),
             config.embedding
         )),

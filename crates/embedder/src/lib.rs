@@ -1,4 +1,4 @@
-//! A trained model in use: pictures, or ready-made vectors, to embeddings of length one.
+//! A trained model in use: images, or ready-made vectors, to embeddings of length one.
 //!
 //! ```no_run
 //! use widemargin_embedder::Model;
@@ -28,7 +28,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use widemargin_data::{Normalisation, PictureShape, read_picture};
+use widemargin_data::{ImageShape, Normalisation, read_image};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, BackboneConfig, Pass};
@@ -40,7 +40,7 @@ pub use file::MODEL_FILE;
 /// What this crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Pictures that are in memory at a time.
+/// Images that are in memory at a time.
 const BATCH: usize = 64;
 
 /// Vectors that go through the backbone at a time.
@@ -50,18 +50,18 @@ const VECTORS: usize = 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Takes {
-    /// Pictures, as files or bytes.
+    /// Images, as files or bytes.
     #[default]
-    Pictures,
+    Images,
     /// Ready-made embeddings, as rows of numbers.
     Vectors,
 }
 
 impl Takes {
-    /// Pictures are what is not said.
+    /// Images are what is not said.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
-    fn is_pictures(&self) -> bool {
-        *self == Self::Pictures
+    fn is_images(&self) -> bool {
+        *self == Self::Images
     }
 }
 
@@ -69,22 +69,21 @@ impl Takes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
-    /// The backbone, and the shape of the pictures that it takes.
+    /// The backbone, and the shape of the images that it takes.
     pub backbone: BackboneConfig,
-    /// Whether it takes pictures or vectors.
-    #[serde(default, skip_serializing_if = "Takes::is_pictures")]
+    /// Whether it takes images or vectors.
+    #[serde(default, skip_serializing_if = "Takes::is_images")]
     pub takes: Takes,
-    /// What is done to the bytes of a picture, or the numbers of a vector, as in training.
+    /// What is done to the bytes of an image, or the numbers of a vector, as in training.
     pub normalisation: Normalisation,
     /// What it was trained by, in words.
     pub objective: String,
 }
 
 impl Description {
-    /// The shape that pictures are brought to.
-    pub fn shape(&self) -> PictureShape {
-        let input = self.backbone.input;
-        PictureShape { channels: input.channels, height: input.height, width: input.width }
+    /// The shape that images are brought to.
+    pub fn shape(&self) -> ImageShape {
+        self.backbone.input
     }
 }
 
@@ -111,7 +110,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Model`] for numbers that do not fit the backbone, [`Error::Data`] for a normalisation that does not fit its
-    /// pictures.
+    /// images.
     pub fn new(description: Description, numbers: &[Parameter]) -> Result<Self> {
         description.normalisation.validate(description.backbone.input.channels)?;
         let device = widemargin_model::device::by_name("cpu")?;
@@ -140,33 +139,33 @@ impl Model {
         self.description.backbone.embedding
     }
 
-    /// Embeddings of picture files, `[pictures, dim]`, row-major, each of length one.
+    /// Embeddings of image files, `[images, dim]`, row-major, each of length one.
     ///
     /// PNG, JPEG and WebP of any size are read as for training: turned as their metadata says, stretched to the model's shape,
     /// grey or colour as it wants them.
     ///
     /// # Errors
-    /// [`Error::Takes`] for a model of vectors; [`Error::Data`] naming the file that cannot be read as a picture; [`Error::NoDirection`] for a picture whose embedding is
+    /// [`Error::Takes`] for a model of vectors; [`Error::Data`] naming the file that cannot be read as an image; [`Error::NoDirection`] for an image whose embedding is
     /// zero or not finite.
-    pub fn embed(&self, pictures: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
-        self.require(Takes::Pictures)?;
+    pub fn embed(&self, images: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
+        self.require(Takes::Images)?;
         let shape = self.description.shape();
-        let mut embeddings = Vec::with_capacity(pictures.len() * self.dim());
-        for pictures in pictures.chunks(BATCH) {
-            let pixels = pictures.par_iter().map(|picture| Ok(read_picture(picture, shape)?));
+        let mut embeddings = Vec::with_capacity(images.len() * self.dim());
+        for images in images.chunks(BATCH) {
+            let pixels = images.par_iter().map(|image| Ok(read_image(image, shape)?));
             let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_>>()?;
-            let name = |at: usize| pictures[at].as_ref().display().to_string();
+            let name = |at: usize| images[at].as_ref().display().to_string();
             embeddings.extend(self.embed_named(&pixels.concat(), name)?);
         }
         Ok(embeddings)
     }
 
-    /// Embeddings of pictures that are in memory: bytes, `[pictures, channels, height, width]`.
+    /// Embeddings of images that are in memory: bytes, `[images, channels, height, width]`.
     ///
     /// # Errors
-    /// [`Error::Pixels`] if that is not a whole number of pictures; [`Error::NoDirection`] with the picture's place, from 0.
+    /// [`Error::Pixels`] if that is not a whole number of images; [`Error::NoDirection`] with the image's place, from 0.
     pub fn embed_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>> {
-        self.require(Takes::Pictures)?;
+        self.require(Takes::Images)?;
         let shape = self.description.shape();
         if !pixels.len().is_multiple_of(shape.values()) {
             return Err(Error::Pixels { found: pixels.len(), shape });
@@ -177,7 +176,7 @@ impl Model {
     /// Embeddings of vectors such as the model was trained on: `[rows, numbers]`, row-major, as they are in a table.
     ///
     /// # Errors
-    /// [`Error::Takes`] for a model of pictures; [`Error::Numbers`] if that is not a whole number of rows; [`Error::NoDirection`] with
+    /// [`Error::Takes`] for a model of images; [`Error::Numbers`] if that is not a whole number of rows; [`Error::NoDirection`] with
     /// the row's place, from 0.
     pub fn embed_vectors(&self, numbers: &[f32]) -> Result<Vec<f32>> {
         self.require(Takes::Vectors)?;
@@ -194,9 +193,9 @@ impl Model {
         self.directions(embeddings, |at| format!("row {at}"))
     }
 
-    fn require(&self, wanted: Takes) -> Result<()> {
+    fn require(&self, expected: Takes) -> Result<()> {
         let takes = self.description.takes;
-        if takes == wanted { Ok(()) } else { Err(Error::Takes { takes }) }
+        if takes == expected { Ok(()) } else { Err(Error::Takes { takes }) }
     }
 
     /// What the backbone makes of normalised samples.
@@ -219,14 +218,14 @@ impl Model {
         Ok(embeddings)
     }
 
-    /// Whole pictures; `name` says what one is called.
+    /// Whole images; `name` says what one is called.
     fn embed_named(&self, pixels: &[u8], name: impl Fn(usize) -> String) -> Result<Vec<f32>> {
         let shape = self.description.shape();
         let mut embeddings = Vec::with_capacity(pixels.len() / shape.values() * self.dim());
         for pixels in pixels.chunks(BATCH * shape.values()) {
             let mut values = vec![0.0; pixels.len()];
-            let pictures = pixels.chunks(shape.values()).zip(values.chunks_mut(shape.values()));
-            for (pixels, values) in pictures {
+            let images = pixels.chunks(shape.values()).zip(values.chunks_mut(shape.values()));
+            for (pixels, values) in images {
                 self.description.normalisation.apply(pixels, shape, values)?;
             }
             embeddings.extend(self.forward(values));
@@ -234,7 +233,7 @@ impl Model {
         self.directions(embeddings, name)
     }
 
-    /// Cosine of the embeddings of two pictures, -1 to 1.
+    /// Cosine of the embeddings of two images, -1 to 1.
     ///
     /// # Errors
     /// As [`Model::embed`].

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use widemargin_model::{BackboneName, InputShape};
+use widemargin_model::{BackboneName, ImageShape};
 
 use super::*;
 
 fn description(name: BackboneName) -> Description {
-    let input = InputShape { channels: 1, height: 8, width: 8 };
+    let input = ImageShape { channels: 1, height: 8, width: 8 };
     let embedding = if name == BackboneName::Identity { 64 } else { 6 };
     Description {
         backbone: BackboneConfig { name, input, embedding, dropout: 0.1, hidden: vec![12] },
-        takes: Takes::Pictures,
+        takes: Takes::Images,
         normalisation: Normalisation { mean: vec![0.4], deviation: vec![0.3] },
         objective: "am-softmax".to_owned(),
     }
@@ -26,8 +26,8 @@ fn pixels(count: usize, channels: usize) -> Vec<u8> {
     (0..count * channels * 64).map(|at| (at * at % 251) as u8).collect()
 }
 
-/// A grey picture file.
-fn picture(folder: &tempfile::TempDir, name: &str, pixels: &[u8]) -> PathBuf {
+/// A grey image file.
+fn image(folder: &tempfile::TempDir, name: &str, pixels: &[u8]) -> PathBuf {
     let path = folder.path().join(name);
     image::GrayImage::from_raw(8, 8, pixels.to_vec()).unwrap().save(&path).unwrap();
     path
@@ -44,7 +44,7 @@ fn every_backbone_comes_back_with_the_same_embeddings() {
         }
         let mut description = description(name);
         if name.as_str().contains("resnet") {
-            description.backbone.input = InputShape { channels: 1, height: 16, width: 16 };
+            description.backbone.input = ImageShape { channels: 1, height: 16, width: 16 };
         }
         let numbers = numbers(&description);
         let path = folder.path().join(name.as_str());
@@ -56,8 +56,8 @@ fn every_backbone_comes_back_with_the_same_embeddings() {
         let fingerprint = Fingerprint { bytes: bytes.len(), checksum: crc32fast::hash(&bytes) };
         assert_eq!((read.fingerprint(), made.fingerprint()), (Some(fingerprint), None));
         let pixels: Vec<u8> = (0..3 * description.shape().values()).map(|at| (at * at % 251) as u8).collect();
-        let (wanted, found) = (made.embed_pixels(&pixels).unwrap(), read.embed_pixels(&pixels).unwrap());
-        assert_eq!(found, wanted, "{name}");
+        let (expected, found) = (made.embed_pixels(&pixels).unwrap(), read.embed_pixels(&pixels).unwrap());
+        assert_eq!(found, expected, "{name}");
         assert_eq!(found.len(), 3 * read.dim());
         for embedding in found.chunks(read.dim()) {
             let length: f64 = embedding.iter().map(|value| f64::from(*value).powi(2)).sum();
@@ -72,7 +72,7 @@ fn a_model_of_vectors_takes_vectors_alone() {
     let path = folder.path().join("vectors");
     let description = Description {
         backbone: BackboneConfig {
-            input: InputShape { channels: 1, height: 1, width: 4 },
+            input: ImageShape { channels: 1, height: 1, width: 4 },
             embedding: 3,
             hidden: vec![512],
             ..description(BackboneName::Linear).backbone
@@ -96,13 +96,13 @@ fn a_model_of_vectors_takes_vectors_alone() {
     let zero = model.embed_vectors(&[1.0, 2.0, 3.0, 4.0, f32::NAN, 0.0, 0.0, 0.0]).unwrap_err().to_string();
     assert!(zero.starts_with("row 1: "), "{zero}");
     let error = model.embed_pixels(&[0; 4]).unwrap_err().to_string();
-    assert!(error.contains("vectors") && error.contains("not pictures"), "{error}");
+    assert!(error.contains("vectors") && error.contains("not images"), "{error}");
     assert!(matches!(model.embed(&["a.png"]), Err(Error::Takes { .. })));
-    let pictures = Model::new(
+    let images = Model::new(
         self::description(BackboneName::Linear),
         &numbers(&self::description(BackboneName::Linear)),
     );
-    assert!(matches!(pictures.unwrap().embed_vectors(&[0.0; 64]), Err(Error::Takes { .. })));
+    assert!(matches!(images.unwrap().embed_vectors(&[0.0; 64]), Err(Error::Takes { .. })));
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn files_and_memory_agree_and_more_than_a_batch_is_taken() {
     let files: Vec<PathBuf> = pixels
         .chunks(64)
         .enumerate()
-        .map(|(at, pixels)| picture(&folder, &format!("{at}.png"), pixels))
+        .map(|(at, pixels)| image(&folder, &format!("{at}.png"), pixels))
         .collect();
     let embeddings = model.embed(&files).unwrap();
     assert_eq!(embeddings, model.embed_pixels(&pixels).unwrap());
     assert!((model.compare(&files[0], &files[0]).unwrap() - 1.0).abs() < 1e-6);
-    let wanted: f64 = (0..model.dim())
+    let expected: f64 = (0..model.dim())
         .map(|at| f64::from(embeddings[at]) * f64::from(embeddings[(count - 1) * model.dim() + at]))
         .sum();
-    assert!((f64::from(model.compare(&files[0], &files[count - 1]).unwrap()) - wanted).abs() < 1e-6);
+    assert!((f64::from(model.compare(&files[0], &files[count - 1]).unwrap()) - expected).abs() < 1e-6);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn what_cannot_be_embedded_is_named() {
         ..description(BackboneName::Identity)
     };
     let model = Model::new(identity, &[]).unwrap();
-    let (good, black) = (picture(&folder, "a.png", &[9; 64]), picture(&folder, "black.png", &[0; 64]));
+    let (good, black) = (image(&folder, "a.png", &[9; 64]), image(&folder, "black.png", &[0; 64]));
     let error = model.embed(&[good, black]).unwrap_err().to_string();
     assert!(error.contains("black.png") && error.contains("no direction"), "{error}");
     let error = model.embed(&[folder.path().join("none.png")]).unwrap_err().to_string();
@@ -162,7 +162,7 @@ fn spoilt_files_are_refused_with_their_name() {
     let path = folder.path().join(MODEL_FILE);
     let refused = |what: &str| {
         let error = Model::load(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(MODEL_FILE) && error.contains(what), "wanted {what}: {error}");
+        assert!(error.contains(MODEL_FILE) && error.contains(what), "expected {what}: {error}");
     };
     refused("cannot be read");
     #[expect(clippy::disallowed_methods, reason = "a damaged file, on purpose")]

@@ -19,7 +19,7 @@ use widemargin_tables::{ClassNames, OpenTable, open, read_embeddings, read_label
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [task, first, second] = arguments.as_slice() else {
-        return Err("wanted: timings retrieval|search|streaming|scores FILE FILE-or-K".into());
+        return Err("expected: timings retrieval|search|streaming|scores FILE FILE-or-K".into());
     };
     let table = open(Path::new(first))?;
     let (seconds, figures) = match task.as_str() {

@@ -119,12 +119,12 @@ pub enum Error {
         rows: usize,
     },
     /// A list that goes along with the rows has another length.
-    #[error("{wanted} {what} are needed, one a row, but {found} were given")]
+    #[error("{expected} {what} are needed, one a row, but {found} were given")]
     Length {
         /// What was counted, such as `"camera numbers"`.
         what: &'static str,
         /// How many there should be.
-        wanted: usize,
+        expected: usize,
         /// How many there are.
         found: usize,
     },
@@ -155,14 +155,14 @@ pub enum Error {
         value: f32,
     },
     /// An option is outside its range.
-    #[error("{name} is {value}; it must be {wanted}")]
+    #[error("{name} is {value}; it must be {expected}")]
     Option {
         /// Name of the option.
         name: &'static str,
         /// The value given.
         value: f64,
         /// What is allowed, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// A fold of a cross-validation cannot be used.
     #[error("fold {fold} {problem}")]

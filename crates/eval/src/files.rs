@@ -1,16 +1,16 @@
 //! From tables read by [`widemargin_tables`] to checked embeddings.
 
-use widemargin_tables::{ClassNames, EmbeddingTable, FileProblem, FileResult};
+use widemargin_tables::{ClassNames, EmbeddingTable, Problem, Result};
 
 use crate::{Embeddings, Error};
 
 /// The rows of a table as unit rows with numbered labels.
 ///
 /// # Errors
-/// [`FileProblem::NoLabels`] if there are none; [`FileProblem::Embeddings`] with what [`Embeddings::new`] found, and the id of the row
+/// [`Problem::NoLabels`] if there are none; [`Problem::Embeddings`] with what [`Embeddings::new`] found, and the id of the row
 /// if rows have ids.
-pub fn labelled(table: &EmbeddingTable, classes: &mut ClassNames) -> FileResult<Embeddings> {
-    let labels = table.about.labels.as_ref().ok_or_else(|| FileProblem::NoLabels.at(&table.path))?;
+pub fn labelled(table: &EmbeddingTable, classes: &mut ClassNames) -> Result<Embeddings> {
+    let labels = table.about.labels.as_ref().ok_or_else(|| Problem::NoLabels.at(&table.path))?;
     let numbers: Vec<u32> = labels.iter().map(|label| classes.number(label)).collect();
     with_labels(table, &numbers)
 }
@@ -18,19 +18,19 @@ pub fn labelled(table: &EmbeddingTable, classes: &mut ClassNames) -> FileResult<
 /// The rows of a table as unit rows, all of class 0, for uses that need no labels such as a cohort or a list of pairs.
 ///
 /// # Errors
-/// [`FileProblem::Embeddings`].
-pub fn unlabelled(table: &EmbeddingTable) -> FileResult<Embeddings> {
+/// [`Problem::Embeddings`].
+pub fn unlabelled(table: &EmbeddingTable) -> Result<Embeddings> {
     with_labels(table, &vec![0; table.rows])
 }
 
-fn with_labels(table: &EmbeddingTable, labels: &[u32]) -> FileResult<Embeddings> {
+fn with_labels(table: &EmbeddingTable, labels: &[u32]) -> Result<Embeddings> {
     Embeddings::new(&table.data, table.rows, table.dim, labels).map_err(|problem| {
         let row = match problem {
             Error::NonFinite { row, .. } | Error::ZeroRow { row } => Some(row),
             _ => None,
         };
         let id = row.and_then(|row| table.about.ids.as_ref()?.get(row).cloned());
-        FileProblem::Embeddings { problem: problem.to_string(), id }.at(&table.path)
+        Problem::Embeddings { problem: problem.to_string(), id }.at(&table.path)
     })
 }
 
@@ -51,20 +51,20 @@ mod tests {
         let about = About { labels, ..About::default() };
         assert_eq!(labelled(&table(&[1.0; 4], about), &mut classes).unwrap().labels(), [1, 0]);
         let without = labelled(&table(&[1.0; 4], About::default()), &mut classes).unwrap_err();
-        assert_eq!(without.problem, FileProblem::NoLabels);
+        assert_eq!(without.problem, Problem::NoLabels);
     }
 
     #[test]
     fn bad_rows_are_named_with_file_and_id() {
         let ids = Some(vec!["fine".to_owned(), "odd".to_owned()]);
         let about = About { ids, ..About::default() };
-        for (row, wanted) in [
+        for (row, expected) in [
             ([0.0, 0.0], "row 1 is all zeros; the cosine with it is undefined (the row's id is \"odd\")"),
             ([0.0, f32::NAN], "row 1 has NaN in column 1"),
         ] {
             let data = [1.0, 2.0, row[0], row[1]];
             let error = unlabelled(&table(&data, about.clone())).unwrap_err().to_string();
-            assert!(error.contains(wanted) && error.contains("rows.csv"), "{error}");
+            assert!(error.contains(expected) && error.contains("rows.csv"), "{error}");
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Metric learning is judged by what its embeddings can do with classes that training never saw. This crate asks two
 //! questions first and three more around them:
 //!
-//! - [`verification`]: given two pictures, are they of the same class? (ROC, AUC, EER, TAR at FAR.)
-//! - [`retrieval`]: given one picture, are its nearest neighbours of the same class? (recall at k, R-precision, MAP@R.)
+//! - [`verification`]: given two images, are they of the same class? (ROC, AUC, EER, TAR at FAR.)
+//! - [`retrieval`]: given one image, are its nearest neighbours of the same class? (recall at k, R-precision, MAP@R.)
 //! - [`clustering`]: do the embeddings fall into groups by themselves, and are these the classes?
 //! - [`geometry`]: how tight and how far apart are the classes, and how much of the space do they use?
 //! - [`verification::calibration`]: what does a cosine mean, and which threshold is worth using?

@@ -1,7 +1,7 @@
-//! One embedding for an identity of several pictures.
+//! One embedding for an identity of several images.
 //!
 //! The mean of several embeddings is steadier than any of them. Two means are in use: of the embeddings as the network
-//! gave them, where long ones (usually clear pictures) weigh more, or of their directions, where each counts the same.
+//! gave them, where long ones (usually clear images) weigh more, or of their directions, where each counts the same.
 //! Either way the template is normalised in the end.
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 /// Why the page could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ExplainError {
+pub enum Error {
     /// The trained features cannot be read or do not fit together.
     #[error("trained features: {0}")]
     Features(String),

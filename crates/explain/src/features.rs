@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ExplainError;
+use crate::Error;
 
 /// The runs that come with the crate.
 const SHIPPED: &str = include_str!("../data/features.json");
@@ -70,41 +70,40 @@ impl Features {
     ///
     /// # Errors
     /// Those of [`Features::parse`]; a test holds that the shipped file has none.
-    pub fn shipped() -> Result<Self, ExplainError> {
+    pub fn shipped() -> Result<Self, Error> {
         Self::parse(SHIPPED)
     }
 
     /// Reads and checks what [`Features::to_json`] wrote.
     ///
     /// # Errors
-    /// [`ExplainError::Features`] if it is no JSON of this form or its parts do not fit together.
-    pub fn parse(json: &str) -> Result<Self, ExplainError> {
-        let found: Self =
-            serde_json::from_str(json).map_err(|error| ExplainError::Features(error.to_string()))?;
-        found.check().map_err(ExplainError::Features)?;
+    /// [`Error::Features`] if it is no JSON of this form or its parts do not fit together.
+    pub fn parse(json: &str) -> Result<Self, Error> {
+        let found: Self = serde_json::from_str(json).map_err(|error| Error::Features(error.to_string()))?;
+        found.check().map_err(Error::Features)?;
         Ok(found)
     }
 
     fn check(&self) -> Result<(), String> {
         let known = self.classes.iter().filter(|class| !class.unseen).count();
         if known < 2 || self.classes.iter().take(known).any(|class| class.unseen) {
-            return Err(format!("found {known} known classes, wanted 2 or more, before the unseen ones"));
+            return Err(format!("found {known} known classes, expected 2 or more, before the unseen ones"));
         }
         for run in &self.runs {
             let name = format!("run {} in {} dimensions", run.objective, run.dim);
             if !matches!(run.dim, 2 | 3) {
-                return Err(format!("{name}: wanted 2 or 3 dimensions"));
+                return Err(format!("{name}: expected 2 or 3 dimensions"));
             }
             if run.centres.len() != known * run.dim {
                 return Err(format!(
-                    "{name}: {} numbers of centres, wanted {known} x {}",
+                    "{name}: {} numbers of centres, expected {known} x {}",
                     run.centres.len(),
                     run.dim
                 ));
             }
             if run.points.len() != self.classes.len() {
                 return Err(format!(
-                    "{name}: points of {} classes, wanted {}",
+                    "{name}: points of {} classes, expected {}",
                     run.points.len(),
                     self.classes.len()
                 ));
@@ -173,7 +172,7 @@ mod tests {
         assert_eq!(Features::parse(&shipped.to_json()).expect("reads what it wrote"), shipped);
         let runs: Vec<_> =
             shipped.runs.iter().map(|run| (run.dim, run.objective.as_str(), run.margin)).collect();
-        let wanted: Vec<_> = [2, 3]
+        let expected: Vec<_> = [2, 3]
             .into_iter()
             .flat_map(|dim| {
                 [
@@ -185,7 +184,7 @@ mod tests {
                 ]
             })
             .collect();
-        assert_eq!(runs, wanted);
+        assert_eq!(runs, expected);
         assert_eq!(shipped.command, "widemargin explain --train");
     }
 
@@ -203,11 +202,11 @@ mod tests {
             let mut features = good.clone();
             change(&mut features);
             let error = Features::parse(&features.to_json()).expect_err(fragment).to_string();
-            assert!(error.contains(fragment), "wanted '{fragment}' in: {error}");
+            assert!(error.contains(fragment), "expected '{fragment}' in: {error}");
         };
-        wrong(&|f| f.runs[0].dim = 4, "wanted 2 or 3 dimensions");
+        wrong(&|f| f.runs[0].dim = 4, "expected 2 or 3 dimensions");
         wrong(&|f| f.runs[0].centres.truncate(3), "numbers of centres");
-        wrong(&|f| f.runs[1].points.truncate(9), "points of 9 classes, wanted 10");
+        wrong(&|f| f.runs[1].points.truncate(9), "points of 9 classes, expected 10");
         wrong(&|f| f.runs[2].points[3].clear(), "class 3 has 0 numbers");
         wrong(&|f| f.classes[0].unseen = true, "known classes");
         assert!(Features::parse("{}").is_err());

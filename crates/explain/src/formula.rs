@@ -6,7 +6,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::ExplainError;
+use crate::Error;
 
 /// How a formula stands on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +61,14 @@ const SIGNS: &[(&str, &str)] = &[
 /// MathML of a formula.
 ///
 /// # Errors
-/// [`ExplainError::Formula`] for a command that is not known, a brace without its other, or a mark without what it marks.
-pub(crate) fn mathml(formula: &str, place: Place) -> Result<String, ExplainError> {
+/// [`Error::Formula`] for a command that is not known, a brace without its other, or a mark without what it marks.
+pub(crate) fn mathml(formula: &str, place: Place) -> Result<String, Error> {
     let mut parser = Parser { rest: formula.chars().peekable(), place };
     let parsed = parser.row(None);
-    let failed = |reason| ExplainError::Formula { formula: formula.to_owned(), reason };
+    let failed = |reason| Error::Formula { formula: formula.to_owned(), reason };
     let body = parsed.map_err(failed)?;
     if body.is_empty() {
-        return Err(failed("found nothing, wanted a formula".to_owned()));
+        return Err(failed("found nothing, expected a formula".to_owned()));
     }
     let display = match place {
         Place::Inline => "",
@@ -184,7 +184,7 @@ impl Parser<'_> {
             '+' | '=' | ',' | '/' | ':' => operator(&first.to_string()),
             '|' => Atom::plain("<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">|</mo>".to_owned()),
             '(' | ')' | '[' | ']' => Atom::plain(format!("<mo stretchy=\"false\">{first}</mo>")),
-            other => return Err(format!("found '{other}', wanted a letter, a number or a sign")),
+            other => return Err(format!("found '{other}', expected a letter, a number or a sign")),
         })
     }
 
@@ -284,7 +284,7 @@ mod tests {
             ("\\left a", "without a fence"),
         ] {
             let error = mathml(formula, Place::Inline).expect_err(formula).to_string();
-            assert!(error.contains(fragment), "{formula}: wanted '{fragment}' in: {error}");
+            assert!(error.contains(fragment), "{formula}: expected '{fragment}' in: {error}");
         }
     }
 }

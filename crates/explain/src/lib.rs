@@ -10,7 +10,7 @@
 //!
 //! let html = page::render(Language::English, &Language::ALL, &Features::shipped()?)?;
 //! assert!(html.starts_with("<!DOCTYPE html>") && html.len() < 5_000_000);
-//! # Ok::<(), widemargin_explain::ExplainError>(())
+//! # Ok::<(), widemargin_explain::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,6 @@ mod script;
 mod small;
 mod texts;
 
-pub use error::ExplainError;
+pub use error::Error;
 pub use features::{FeatureClass, FeatureRun, Features};
 pub use texts::Language;

@@ -6,7 +6,7 @@
 use crate::formula::{Place, mathml};
 use crate::script::SCRIPT_FILES;
 use crate::texts::{Language, Texts, add, escape};
-use crate::{ExplainError, Features, plain, script};
+use crate::{Error, Features, plain, script};
 
 const STYLE: &str = include_str!("../page/style.css");
 
@@ -106,7 +106,7 @@ const CHAPTERS: &[Chapter] = &[
 ///
 /// # Errors
 /// If a text, a formula or a plain figure is missing or cannot be read: a fault of this crate that its tests find.
-pub fn render(language: Language, written: &[Language], features: &Features) -> Result<String, ExplainError> {
+pub fn render(language: Language, written: &[Language], features: &Features) -> Result<String, Error> {
     let texts = Texts::of(language)?;
     let mut html = String::with_capacity(1 << 20);
     let (title, description) = (texts.plain("page.title")?, texts.plain("page.description")?);
@@ -155,7 +155,7 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("texts, numbers and lists have a JSON form").replace('<', "\\u003c")
 }
 
-fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<String, ExplainError> {
+fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<String, Error> {
     let mut html = format!("<a class=\"skip\" href=\"#main\">{}</a>\n<header>\n", texts.plain("page.skip")?);
     html.push_str("<div class=\"bar\"><span>widemargin</span><span class=\"tools\">");
     for other in written.iter().filter(|other| **other != language) {
@@ -197,12 +197,7 @@ fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<Strin
     Ok(html)
 }
 
-fn section(
-    texts: &Texts,
-    number: usize,
-    chapter: &Chapter,
-    features: &Features,
-) -> Result<String, ExplainError> {
+fn section(texts: &Texts, number: usize, chapter: &Chapter, features: &Features) -> Result<String, Error> {
     let Chapter { id, formulas, axes, figures, wrong } = chapter;
     let key = |part: &str| format!("chapter.{id}.{part}");
     let step = texts.plain("page.step")?.replace("{n}", &number.to_string());
@@ -259,7 +254,7 @@ fn section(
     Ok(html)
 }
 
-fn figure(texts: &Texts, name: &str, features: &Features) -> Result<String, ExplainError> {
+fn figure(texts: &Texts, name: &str, features: &Features) -> Result<String, Error> {
     let text = |part: &str| texts.line(&format!("figure.{name}.{part}"));
     Ok(format!(
         "<figure id=\"figure-{name}\" aria-labelledby=\"figure-{name}-title\">\n<h3 id=\"figure-{name}-title\">{}</h3>\n\
@@ -273,7 +268,7 @@ fn figure(texts: &Texts, name: &str, features: &Features) -> Result<String, Expl
 }
 
 /// The chain as a table of choices on four axes.
-fn family(texts: &Texts) -> Result<String, ExplainError> {
+fn family(texts: &Texts) -> Result<String, Error> {
     let mut html = format!(
         "<section id=\"family\" aria-labelledby=\"family-title\">\n<h2 id=\"family-title\">{}</h2>\n{}<div class=\"formula\">{}</div>\n",
         texts.line("family.title")?,

@@ -14,9 +14,9 @@ use widemargin_report::figure::{
 
 use crate::small::{Descent, Problem};
 use crate::texts::Texts;
-use crate::{ExplainError, FeatureRun, Features};
+use crate::{Error, FeatureRun, Features};
 
-type Drawn = Result<Vec<String>, ExplainError>;
+type Drawn = Result<Vec<String>, Error>;
 
 /// The plain figures in the place of the live figure `name`.
 pub(crate) fn figures(name: &str, texts: &Texts, features: &Features) -> Drawn {
@@ -34,7 +34,7 @@ pub(crate) fn figures(name: &str, texts: &Texts, features: &Features) -> Drawn {
         "ranking" => ranking(texts),
         "features" => real(texts, features),
         "choose" => choose(texts),
-        _ => Err(ExplainError::Template(format!("no plain figure is called '{name}'"))),
+        _ => Err(Error::Template(format!("no plain figure is called '{name}'"))),
     }
 }
 
@@ -50,7 +50,7 @@ fn lead(pool: Pool) -> Objective {
     built(Objective::family().margin(Margin::additive(1.0)).pool(pool).link(Link::hinge()))
 }
 
-fn name(texts: &Texts, objective: &str) -> Result<String, ExplainError> {
+fn name(texts: &Texts, objective: &str) -> Result<String, Error> {
     texts.raw(&format!("live.common.{objective}")).map(str::to_owned)
 }
 
@@ -91,7 +91,7 @@ fn plane(texts: &Texts) -> Drawn {
     let series = members.into_iter().map(|(objective, member)| {
         Ok((name(texts, objective)?, curve(-3.0, 3.0, 120, |lead| loss_of(&member, &[0.0, lead]))))
     });
-    chart(texts, "plane", ValueScale::FromZero, series.collect::<Result<_, ExplainError>>()?)
+    chart(texts, "plane", ValueScale::FromZero, series.collect::<Result<_, Error>>()?)
 }
 
 /// The target at 0, competitors evenly between -1 and 1: scores before anything is learnt.
@@ -112,7 +112,7 @@ fn explode(texts: &Texts) -> Drawn {
         let push = |classes: f64| push_of(&member, &untrained(classes as usize));
         Ok((name(texts, objective)?, curve(2.0, 1002.0, 50, push)))
     });
-    chart(texts, "explode", ValueScale::Log, series.collect::<Result<_, ExplainError>>()?)
+    chart(texts, "explode", ValueScale::Log, series.collect::<Result<_, Error>>()?)
 }
 
 fn descent(texts: &Texts) -> Drawn {
@@ -127,7 +127,7 @@ fn descent(texts: &Texts) -> Drawn {
         let accuracy = steps.enumerate().map(|(step, at)| (step as f64, 100.0 * at.accuracy));
         Ok((name(texts, objective)?, accuracy.collect()))
     });
-    chart(texts, "descent", ValueScale::FromZero, series.collect::<Result<_, ExplainError>>()?)
+    chart(texts, "descent", ValueScale::FromZero, series.collect::<Result<_, Error>>()?)
 }
 
 fn smooth(texts: &Texts) -> Drawn {
@@ -206,7 +206,7 @@ fn curves(texts: &Texts) -> Drawn {
         let target = |degrees: f64| -member.row(&mut [degrees.to_radians().cos(), 0.0], 0).pooled_lead;
         Ok((name(texts, objective)?, curve(0.0, 180.0, 180, target)))
     });
-    chart(texts, "curves", ValueScale::Fitted, series.collect::<Result<_, ExplainError>>()?)
+    chart(texts, "curves", ValueScale::Fitted, series.collect::<Result<_, Error>>()?)
 }
 
 fn unit(angle: f64) -> [f64; 2] {
@@ -313,10 +313,7 @@ fn real(texts: &Texts, features: &Features) -> Drawn {
     Ok(vec![circles, feature_sphere(&figure)])
 }
 
-fn panels<const DIM: usize>(
-    texts: &Texts,
-    features: &Features,
-) -> Result<Vec<FeaturePanel<DIM>>, ExplainError> {
+fn panels<const DIM: usize>(texts: &Texts, features: &Features) -> Result<Vec<FeaturePanel<DIM>>, Error> {
     let of_run = |run: &FeatureRun| {
         let objective = name(texts, &run.objective)?;
         let centres = FeatureRun::rows::<DIM>(&run.centres);
@@ -330,7 +327,7 @@ fn panels<const DIM: usize>(
         });
         Ok(FeaturePanel {
             name: run.margin.map_or(objective.clone(), |margin| format!("{objective}, m = {margin}")),
-            classes: classes.collect::<Result<_, ExplainError>>()?,
+            classes: classes.collect::<Result<_, Error>>()?,
         })
     };
     features.runs.iter().filter(|run| run.dim == DIM).map(of_run).collect()

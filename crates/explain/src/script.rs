@@ -3,7 +3,7 @@
 //! A page that opens from a disk may not load modules from files beside it, so their `import` and `export` go and what they
 //! name becomes the names of one module. Two files must not use one name at their top; the browser would refuse the page.
 
-use crate::ExplainError;
+use crate::Error;
 use crate::texts::add;
 
 /// A file of the page's script and its text.
@@ -36,10 +36,10 @@ pub(crate) const SCRIPT_FILES: &[ScriptFile] = files![
 ];
 
 /// One module of all files: each in a scope of its own, handing on what it exports.
-pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
+pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, Error> {
     let mut script = String::new();
     for (name, text) in files {
-        let wrong = |what: &str| ExplainError::Template(format!("{name}: {what}"));
+        let wrong = |what: &str| Error::Template(format!("{name}: {what}"));
         if text.contains("</script") {
             return Err(wrong("found '</script', which would end the script"));
         }
@@ -49,7 +49,7 @@ pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
             if let Some(rest) = line.strip_prefix("import ") {
                 if !rest.ends_with(';') || !rest.contains(" from \"./") && !rest.contains(" from \"../") {
                     return Err(wrong(&format!(
-                        "found 'import {rest}', wanted one line from a file of the page"
+                        "found 'import {rest}', expected one line from a file of the page"
                     )));
                 }
                 continue;
@@ -57,7 +57,7 @@ pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, ExplainError> {
             let line = if let Some(rest) = line.strip_prefix("export ") {
                 let mut words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
                 let name = words.nth(1).filter(|name| !name.is_empty());
-                exported.push(name.ok_or_else(|| wrong(&format!("found 'export {rest}', wanted a name")))?);
+                exported.push(name.ok_or_else(|| wrong(&format!("found 'export {rest}', expected a name")))?);
                 rest
             } else {
                 line
@@ -103,13 +103,13 @@ mod tests {
     #[test]
     fn what_would_break_the_page_is_refused() {
         for (text, fragment) in [
-            ("import { a } from \"https://example.org/a.js\";", "wanted one line"),
-            ("import {", "wanted one line"),
+            ("import { a } from \"https://example.org/a.js\";", "expected one line"),
+            ("import {", "expected one line"),
             ("const a = \"</script>\";", "would end the script"),
-            ("export { a };", "wanted a name"),
+            ("export { a };", "expected a name"),
         ] {
             let error = whole(&[("a.js", text)]).expect_err(text).to_string();
-            assert!(error.contains(fragment), "{text}: wanted '{fragment}' in: {error}");
+            assert!(error.contains(fragment), "{text}: expected '{fragment}' in: {error}");
         }
     }
 }

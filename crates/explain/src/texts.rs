@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ExplainError;
+use crate::Error;
 use crate::formula::{Place, mathml};
 
 /// A language of the page.
@@ -53,8 +53,8 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    pub(crate) fn of(language: Language) -> Result<Self, ExplainError> {
-        let failed = |reason| ExplainError::Texts { language: language.tag(), reason };
+    pub(crate) fn of(language: Language) -> Result<Self, Error> {
+        let failed = |reason| Error::Texts { language: language.tag(), reason };
         let table: toml::Table =
             language.source().parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
         let mut by_key = BTreeMap::new();
@@ -63,23 +63,23 @@ impl Texts {
     }
 
     /// The text as it is written.
-    pub(crate) fn raw(&self, key: &str) -> Result<&str, ExplainError> {
-        let missing = || ExplainError::NoText { language: self.language.tag(), key: key.to_owned() };
+    pub(crate) fn raw(&self, key: &str) -> Result<&str, Error> {
+        let missing = || Error::NoText { language: self.language.tag(), key: key.to_owned() };
         self.by_key.get(key).map(String::as_str).ok_or_else(missing)
     }
 
     /// The text as an attribute or where no markup may be.
-    pub(crate) fn plain(&self, key: &str) -> Result<String, ExplainError> {
+    pub(crate) fn plain(&self, key: &str) -> Result<String, Error> {
         self.raw(key).map(escape)
     }
 
     /// The text as one line of HTML.
-    pub(crate) fn line(&self, key: &str) -> Result<String, ExplainError> {
+    pub(crate) fn line(&self, key: &str) -> Result<String, Error> {
         inline(self.raw(key)?)
     }
 
     /// The text as paragraphs of HTML.
-    pub(crate) fn paragraphs(&self, key: &str) -> Result<String, ExplainError> {
+    pub(crate) fn paragraphs(&self, key: &str) -> Result<String, Error> {
         let mut html = String::new();
         for paragraph in self.raw(key)?.split("\n\n").map(str::trim).filter(|text| !text.is_empty()) {
             html.push_str("<p>");
@@ -108,7 +108,7 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String
             let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             flatten(&key, value, into)
         }),
-        other => Err(format!("{prefix}: found {}, wanted a text or a table", other.type_str())),
+        other => Err(format!("{prefix}: found {}, expected a text or a table", other.type_str())),
     }
 }
 
@@ -127,17 +127,15 @@ const OPENING: [char; 2] = ['(', '（'];
 const CLOSING: [char; 12] = ['.', ',', ';', ':', ')', '?', '，', '。', '；', '：', '、', '）'];
 
 /// HTML of a text with its little markup.
-pub(crate) fn inline(text: &str) -> Result<String, ExplainError> {
+pub(crate) fn inline(text: &str) -> Result<String, Error> {
     let mut html = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['$', '*', '`', '[']) {
         html.push_str(&escape(&rest[..at]));
         let mark = &rest[at..=at];
         let inside = &rest[at + 1..];
-        let unclosed = || ExplainError::Formula {
-            formula: text.to_owned(),
-            reason: format!("'{mark}' has no other end"),
-        };
+        let unclosed =
+            || Error::Formula { formula: text.to_owned(), reason: format!("'{mark}' has no other end") };
         let end = inside.find(if mark == "[" { "]" } else { mark }).ok_or_else(unclosed)?;
         let (inner, mut after) = (&inside[..end], &inside[end + 1..]);
         match mark {
@@ -198,9 +196,9 @@ mod tests {
     fn both_languages_are_complete() {
         let [english, chinese] = Language::ALL.map(|language| Texts::of(language).expect("a good file"));
         let keys = |texts: &Texts| texts.by_key.keys().cloned().collect::<Vec<_>>();
-        let (found, wanted) = (keys(&chinese), keys(&english));
-        let missing: Vec<_> = wanted.iter().filter(|key| !found.contains(key)).collect();
-        let extra: Vec<_> = found.iter().filter(|key| !wanted.contains(key)).collect();
+        let (found, expected) = (keys(&chinese), keys(&english));
+        let missing: Vec<_> = expected.iter().filter(|key| !found.contains(key)).collect();
+        let extra: Vec<_> = found.iter().filter(|key| !expected.contains(key)).collect();
         assert!(missing.is_empty() && extra.is_empty(), "zh lacks {missing:?} and has {extra:?} besides");
         for (key, text) in &english.by_key {
             let other = &chinese.by_key[key];

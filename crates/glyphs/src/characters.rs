@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use crate::{GlyphError, Result};
+use crate::{Error, Result};
 
 /// Blocks whose characters are other forms of characters elsewhere: two classes that nobody can tell apart.
 const OTHER_FORMS: [(u32, u32); 10] = [
@@ -37,12 +37,12 @@ impl Characters {
     /// not white space.
     ///
     /// # Errors
-    /// [`GlyphError::Characters`], [`GlyphError::Read`].
+    /// [`Error::Characters`], [`Error::Read`].
     pub fn read(text: &str) -> Result<Self> {
         let path = Path::new(text);
         let listed = if path.is_file() {
             let content = std::fs::read_to_string(path)
-                .map_err(|source| GlyphError::Read { path: path.to_path_buf(), source })?;
+                .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
             // Editors of some systems begin a file with a byte order mark.
             content.chars().filter(|c| !c.is_whitespace() && *c != '\u{FEFF}').collect()
         } else {
@@ -52,7 +52,7 @@ impl Characters {
         listed.sort_unstable();
         listed.dedup();
         if listed.is_empty() {
-            return Err(GlyphError::Characters { found: text.to_owned() });
+            return Err(Error::Characters { found: text.to_owned() });
         }
         Ok(Self::Listed(listed))
     }
@@ -82,7 +82,7 @@ impl Characters {
 fn ranges(text: &str) -> Result<Vec<char>> {
     let mut characters = Vec::new();
     for part in text.split(',') {
-        let bad = || GlyphError::Characters { found: part.to_owned() };
+        let bad = || Error::Characters { found: part.to_owned() };
         let code = |text: &str| {
             let text = text.trim();
             let digits = text.strip_prefix("U+").or_else(|| text.strip_prefix("u+"))?;
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_is_no_list_is_an_error() {
         for text in ["", "A-Z", "U+", "U+44-U+42", "U+110000", "U+D800", "U+41,,U+42", "no/such/file.txt"] {
-            assert!(matches!(Characters::read(text), Err(GlyphError::Characters { .. })), "{text}");
+            assert!(matches!(Characters::read(text), Err(Error::Characters { .. })), "{text}");
         }
     }
 

@@ -9,11 +9,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 
-use crate::chance::{Purpose, generator, shuffle};
 use crate::fonts::{Fonts, each_face};
 use crate::outline::OpenFace;
 use crate::settings::GlyphSettings;
-use crate::{GlyphError, Result};
+use crate::{Error, Result};
+use widemargin_chance::{Purpose, Stream};
 
 /// Characters that are drawn at a time; bounds the memory for their plain drawings to about 200 MB.
 const CHUNK: usize = 1024;
@@ -73,8 +73,8 @@ pub(crate) fn choose(
     let faces = fonts.faces.len();
     // What cannot be is found out before the first of them is drawn.
     if candidates.len() < settings.classes {
-        let (covered, wanted, least) = (candidates.len(), settings.classes, settings.least);
-        return Err(GlyphError::TooFewCovered { covered, wanted, least, faces });
+        let (covered, expected, least) = (candidates.len(), settings.classes, settings.least);
+        return Err(Error::TooFewCovered { covered, expected, least, faces });
     }
     let mut chosen = Vec::new();
     let mut drawn_as: HashMap<(usize, u64), usize> = HashMap::new();
@@ -99,7 +99,7 @@ pub(crate) fn choose(
             let mut taken: Vec<usize> = candidate.distinct.into_iter().map(|(face, ..)| face).collect();
             if taken.len() > settings.most {
                 let code = u64::from(u32::from(candidate.character));
-                shuffle(&mut generator(settings.seed, Purpose::Selection, code, 0), &mut taken);
+                Stream::new(settings.seed, Purpose::GlyphSelection, code, 0).shuffle(&mut taken);
                 taken.truncate(settings.most);
                 taken.sort_unstable();
             }
@@ -110,9 +110,9 @@ pub(crate) fn choose(
             }
         }
     }
-    Err(GlyphError::TooFewCharacters {
+    Err(Error::TooFewCharacters {
         found: chosen.len(),
-        wanted: settings.classes,
+        expected: settings.classes,
         least: settings.least,
         faces,
     })

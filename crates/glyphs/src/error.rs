@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use widemargin_durable::DurableError;
-
-/// A result whose error is [`GlyphError`].
-pub type Result<T> = std::result::Result<T, GlyphError>;
+/// A result whose error is [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why there is no set of glyphs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum GlyphError {
+pub enum Error {
     /// No font could be used.
     #[error(
         "no fonts found in {} ({skipped} files could not be used); on Debian, install some with: apt-get install \
@@ -32,14 +30,14 @@ pub enum GlyphError {
     },
     /// The fonts have not enough of the characters.
     #[error(
-        "found {found} characters with at least {least} different drawings in {faces} fonts, wanted {wanted}: install \
+        "found {found} characters with at least {least} different drawings in {faces} fonts, expected {expected}: install \
          more fonts, or ask for fewer classes or fewer samples a class"
     )]
     TooFewCharacters {
         /// Characters that would do.
         found: usize,
         /// Classes asked for.
-        wanted: usize,
+        expected: usize,
         /// Drawings that each must have.
         least: usize,
         /// Faces that were looked into.
@@ -47,14 +45,14 @@ pub enum GlyphError {
     },
     /// The fonts do not even have enough of the characters, whatever they look like.
     #[error(
-        "{covered} characters are in at least {least} of {faces} fonts, wanted {wanted}: install more fonts, or ask for fewer classes or \
+        "{covered} characters are in at least {least} of {faces} fonts, expected {expected}: install more fonts, or ask for fewer classes or \
          fewer samples a class"
     )]
     TooFewCovered {
         /// Characters that so many faces have.
         covered: usize,
         /// Classes asked for.
-        wanted: usize,
+        expected: usize,
         /// Faces that must have each.
         least: usize,
         /// Faces that were looked into.
@@ -62,7 +60,7 @@ pub enum GlyphError {
     },
     /// A list of characters that is none.
     #[error(
-        "characters: found {found:?}, wanted a file of characters, or ranges such as U+4E00-U+9FFF,U+3041 (hexadecimal, \
+        "characters: found {found:?}, expected a file of characters, or ranges such as U+4E00-U+9FFF,U+3041 (hexadecimal, \
          first not after last)"
     )]
     Characters {
@@ -70,14 +68,14 @@ pub enum GlyphError {
         found: String,
     },
     /// A setting out of its range.
-    #[error("{name}: found {found}, wanted {wanted}")]
+    #[error("{name}: found {found}, expected {expected}")]
     Setting {
         /// Its name.
         name: &'static str,
         /// Its value.
         found: String,
         /// What would do.
-        wanted: String,
+        expected: String,
     },
     /// The place where the set is to go is taken.
     #[error("{path}: is not an empty folder; choose another name or remove it")]
@@ -93,8 +91,8 @@ pub enum GlyphError {
         /// The reason.
         source: std::io::Error,
     },
-    /// A picture could not be encoded.
-    #[error("a picture of {size} x {size} cannot be encoded as PNG")]
+    /// An image could not be encoded.
+    #[error("an image of {size} x {size} cannot be encoded as PNG")]
     Encode {
         /// Its side in pixels.
         size: usize,
@@ -103,12 +101,12 @@ pub enum GlyphError {
     },
     /// The set could not be written.
     #[error("the set cannot be written")]
-    Write(#[from] DurableError),
+    Write(#[from] widemargin_durable::Error),
 }
 
-impl GlyphError {
-    pub(crate) fn setting(name: &'static str, found: impl ToString, wanted: impl Into<String>) -> Self {
-        Self::Setting { name, found: found.to_string(), wanted: wanted.into() }
+impl Error {
+    pub(crate) fn setting(name: &'static str, found: impl ToString, expected: impl Into<String>) -> Self {
+        Self::Setting { name, found: found.to_string(), expected: expected.into() }
     }
 }
 

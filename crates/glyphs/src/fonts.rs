@@ -17,7 +17,7 @@ use skrifa::{FontRef, MetadataProvider};
 use walkdir::WalkDir;
 
 use crate::outline::OpenFace;
-use crate::{GlyphError, Result};
+use crate::{Error, Result};
 
 /// Largest font file that is read. The largest in use are below 100 MB.
 const MAX_BYTES: u64 = 256 << 20;
@@ -100,11 +100,11 @@ fn usual_places() -> Vec<PathBuf> {
 /// A file that lies in several places counts once. `advance` is told files done and files in all.
 pub(crate) fn find(
     places: &[PathBuf],
-    wanted: impl Fn(char) -> bool + Sync,
+    expected: impl Fn(char) -> bool + Sync,
     advance: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Fonts> {
     if let Some(missing) = places.iter().find(|place| !place.exists()) {
-        return Err(GlyphError::MissingFonts { path: missing.clone() });
+        return Err(Error::MissingFonts { path: missing.clone() });
     }
     let looked = if places.is_empty() { usual_places() } else { places.to_vec() };
     let mut paths = Vec::new();
@@ -119,7 +119,7 @@ pub(crate) fn find(
     let scanned: Vec<_> = paths
         .par_iter()
         .map(|path| {
-            let found = scan(path, &wanted);
+            let found = scan(path, &expected);
             advance(1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed), paths.len() as u64);
             found
         })
@@ -152,7 +152,7 @@ pub(crate) fn find(
         }
     }
     if faces.is_empty() {
-        return Err(GlyphError::NoFonts { looked, skipped: skipped.len() });
+        return Err(Error::NoFonts { looked, skipped: skipped.len() });
     }
     let mut covered: Vec<(char, usize)> = counts.into_iter().collect();
     covered.sort_by_key(|(character, count)| (std::cmp::Reverse(*count), *character));
@@ -167,9 +167,8 @@ fn font_files(place: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
         // A file that was named is taken for a font whatever its name; below a folder the name tells.
         if entry.file_type().is_file() && (entry.depth() == 0 || is_font(entry.path())) {
             let path = entry.path();
-            let real = path
-                .canonicalize()
-                .map_err(|source| GlyphError::Read { path: path.to_path_buf(), source })?;
+            let real =
+                path.canonicalize().map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
             paths.push(real);
         }
     }
@@ -194,7 +193,7 @@ struct Scanned {
 }
 
 /// Looks into a file; the error is the reason why it is of no use.
-fn scan(path: &Path, wanted: impl Fn(char) -> bool) -> std::result::Result<Scanned, String> {
+fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Scanned, String> {
     let bytes = read(path)?;
     let digest = Sha256::digest(&bytes);
     let sha256 = digest.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"));
@@ -202,7 +201,7 @@ fn scan(path: &Path, wanted: impl Fn(char) -> bool) -> std::result::Result<Scann
     let mut faces = Vec::new();
     for (index, font) in open(&bytes)?.into_iter().enumerate() {
         let Some(open) = OpenFace::new(&font, Location::default()) else { continue };
-        let characters: Vec<char> = open.characters().filter(|character| wanted(*character)).collect();
+        let characters: Vec<char> = open.characters().filter(|character| expected(*character)).collect();
         if characters.is_empty() {
             continue;
         }
@@ -229,7 +228,7 @@ fn scan(path: &Path, wanted: impl Fn(char) -> bool) -> std::result::Result<Scann
         }
     }
     if faces.is_empty() {
-        return Err("no outlines of the wanted characters".to_owned());
+        return Err("no outlines of the expected characters".to_owned());
     }
     Ok(Scanned { sha256, faces })
 }
@@ -251,12 +250,12 @@ fn open(bytes: &[u8]) -> std::result::Result<Vec<FontRef<'_>>, String> {
 /// Calls `work` for each face in order, with its position, opened. Each file is read once.
 ///
 /// # Errors
-/// [`GlyphError::Read`] if a file that was there is not what it was.
+/// [`Error::Read`] if a file that was there is not what it was.
 pub(crate) fn each_face(faces: &[Face], mut work: impl FnMut(usize, &OpenFace<'_>)) -> Result<()> {
     let mut position = 0;
     for of_a_file in faces.chunk_by(|one, other| one.path == other.path) {
         let path = &of_a_file[0].path;
-        let changed = |reason: String| GlyphError::Read {
+        let changed = |reason: String| Error::Read {
             path: path.clone(),
             source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason),
         };

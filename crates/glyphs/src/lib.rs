@@ -3,7 +3,7 @@
 //! One class a character, one sample a font, weight and small distortion. That gives thousands of classes with few
 //! samples each, the shape of data about faces and products.
 //!
-//! 1. [`GlyphSettings`] say what is wanted;
+//! 1. [`GlyphSettings`] say what is expected;
 //! 2. [`GlyphSet::draw`] finds the [`Face`]s, chooses the characters and draws them;
 //! 3. [`GlyphSet::write`] makes a folder of it that training reads.
 //!
@@ -14,21 +14,20 @@
 //! Equal settings, fonts and program give equal bytes, at any number of threads.
 #![forbid(unsafe_code)]
 
-mod chance;
 mod characters;
 mod choose;
+mod drawing;
 mod error;
 mod fonts;
 mod outline;
-mod picture;
 mod set;
 mod settings;
 mod write;
 
 pub use characters::{Characters, class_name};
-pub use error::{GlyphError, Result};
+pub use drawing::{Distortion, DistortionRanges};
+pub use error::{Error, Result};
 pub use fonts::{Face, SkippedFont};
-pub use picture::{Distortion, DistortionRanges};
 pub use set::{GlyphClass, GlyphSample, GlyphSet, Part, Stage};
 pub use settings::GlyphSettings;
 pub use write::Format;

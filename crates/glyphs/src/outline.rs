@@ -6,8 +6,8 @@ use skrifa::outline::{DrawSettings, OutlineGlyphCollection, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider};
 use zeno::{Command, Point};
 
+use crate::drawing::{self, PLAIN};
 use crate::fonts::units_per_em;
-use crate::picture::{self, PLAIN};
 
 /// Points looked at on a curve to find how far it reaches; enough to centre a character by.
 const POINTS_ON_CURVE: usize = 8;
@@ -44,7 +44,7 @@ impl<'a> OpenFace<'a> {
         }
         let ems = 1.0 / units_per_em(font)?;
         let mut face = Self { charmap, outlines, location, ems, missing: None };
-        face.missing = face.glyph(GlyphId::NOTDEF).map(|outline| picture::plain(&outline, PLAIN));
+        face.missing = face.glyph(GlyphId::NOTDEF).map(|outline| drawing::plain(&outline, PLAIN));
         Some(face)
     }
 
@@ -54,12 +54,12 @@ impl<'a> OpenFace<'a> {
         mapped.filter_map(|(code, _)| char::from_u32(code))
     }
 
-    /// The outline of a character and its plain picture of [`PLAIN`] pixels a side; None if the face lacks it, has an
+    /// The outline of a character and its plain image of [`PLAIN`] pixels a side; None if the face lacks it, has an
     /// empty glyph for it, or draws what it draws for characters that it lacks.
     pub(crate) fn outline(&self, character: char) -> Option<(Outline, Vec<u8>)> {
         let glyph = self.charmap.map(character).filter(|glyph| *glyph != GlyphId::NOTDEF)?;
         let outline = self.glyph(glyph)?;
-        let plain = picture::plain(&outline, PLAIN);
+        let plain = drawing::plain(&outline, PLAIN);
         let inked = plain.iter().any(|value| *value > 0);
         (inked && self.missing.as_ref() != Some(&plain)).then_some((outline, plain))
     }

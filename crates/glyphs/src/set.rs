@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::chance::{Purpose, generator, shuffle};
 use crate::characters::class_name;
 use crate::choose::{Chosen, choose};
+use crate::drawing::{Distortion, draw, plain};
 use crate::fonts::{Face, SkippedFont, each_face, find};
 use crate::outline::OpenFace;
-use crate::picture::{Distortion, draw, plain};
 use crate::{GlyphSettings, Result};
+use widemargin_chance::{Purpose, Stream};
 
 /// What a set is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,7 +51,7 @@ pub struct GlyphClass {
     pub test: usize,
 }
 
-/// A picture.
+/// An image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GlyphSample {
     /// Position of its class.
@@ -85,11 +85,11 @@ impl GlyphSet {
     /// The whole set is kept in memory: a byte a pixel, 82 MB for the 80,000 samples of the default at most.
     ///
     /// # Errors
-    /// [`GlyphError`](crate::GlyphError) has a variant for each way in which there can be no set.
+    /// [`Error`](crate::Error) has a variant for each way in which there can be no set.
     pub fn draw(settings: &GlyphSettings, progress: &(dyn Fn(Stage, u64, u64) + Sync)) -> Result<Self> {
         settings.validate()?;
-        let wanted = |character| settings.characters.contains(character);
-        let fonts = find(&settings.fonts, wanted, &|done, all| progress(Stage::Fonts, done, all))?;
+        let expected = |character| settings.characters.contains(character);
+        let fonts = find(&settings.fonts, expected, &|done, all| progress(Stage::Fonts, done, all))?;
         let chosen = choose(settings, &fonts, &|done, all| progress(Stage::Choosing, done, all))?;
         let unseen = unseen_classes(settings, chosen.len());
         let mut classes: Vec<GlyphClass> = chosen
@@ -171,7 +171,7 @@ impl GlyphSet {
 /// Draws lots: true for each class that is kept from training.
 fn unseen_classes(settings: &GlyphSettings, classes: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..classes).collect();
-    shuffle(&mut generator(settings.seed, Purpose::Unseen, 0, 0), &mut order);
+    Stream::new(settings.seed, Purpose::GlyphUnseen, 0, 0).shuffle(&mut order);
     let mut unseen = vec![false; classes];
     order.iter().take(settings.unseen).for_each(|class| unseen[*class] = true);
     unseen
@@ -184,7 +184,7 @@ fn parts(settings: &GlyphSettings, chosen: &Chosen, unseen: bool) -> Vec<(usize,
     }
     let mut faces = chosen.faces.clone();
     let code = u64::from(u32::from(chosen.character));
-    shuffle(&mut generator(settings.seed, Purpose::HoldOut, code, 0), &mut faces);
+    Stream::new(settings.seed, Purpose::GlyphHoldOut, code, 0).shuffle(&mut faces);
     let test = (faces.len() as f64 * settings.hold_out).round() as usize;
     let test = test.clamp(1, faces.len() - 1);
     let part = |position| if position < test { Part::Test } else { Part::Train };
@@ -205,7 +205,7 @@ fn samples_of(
                 return (copy, Distortion::NONE, plain(&outline, size));
             }
             let code = u64::from(u32::from(character)) | (copy as u64) << 32;
-            let distortion = Distortion::drawn(&mut generator(seed, Purpose::Distortion, code, key));
+            let distortion = Distortion::drawn(&mut Stream::new(seed, Purpose::GlyphDistortion, code, key));
             (copy, distortion, draw(&outline, size, &distortion))
         })
     })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::characters::Characters;
-use crate::{GlyphError, Result};
+use crate::{Error, Result};
 
 /// What is to be drawn: how many characters, with which fonts, how large, how varied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,7 +27,7 @@ pub struct GlyphSettings {
     pub most: usize,
     /// Distorted samples of a drawing; 0: one, as the font has it. Default 1.
     pub distortions: usize,
-    /// Side of the pictures in pixels, 8 to 512. Default 32.
+    /// Side of the images in pixels, 8 to 512. Default 32.
     pub size: usize,
     /// Share of the drawings of a known character that go to the test part, above 0 and below 1. Default 0.2.
     pub hold_out: f64,
@@ -56,38 +56,35 @@ impl GlyphSettings {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`GlyphError::Setting`].
+    /// [`Error::Setting`].
     pub fn validate(&self) -> Result<()> {
         if self.classes < 4 {
-            return Err(GlyphError::setting("classes", self.classes, "at least 4"));
+            return Err(Error::setting("classes", self.classes, "at least 4"));
         }
         let most = self.characters.count();
         if self.classes > most {
-            let wanted = format!("at most {most}, the number of characters that may be chosen");
-            return Err(GlyphError::setting("classes", self.classes, wanted));
+            let expected = format!("at most {most}, the number of characters that may be chosen");
+            return Err(Error::setting("classes", self.classes, expected));
         }
         if self.unseen != 0 && !(2..=self.classes - 2).contains(&self.unseen) {
-            let wanted = format!("0, or 2 to {}, so that two classes stay on either side", self.classes - 2);
-            return Err(GlyphError::setting("unseen", self.unseen, wanted));
+            let expected =
+                format!("0, or 2 to {}, so that two classes stay on either side", self.classes - 2);
+            return Err(Error::setting("unseen", self.unseen, expected));
         }
         if self.least < 2 {
-            return Err(GlyphError::setting("least", self.least, "at least 2: one sample makes no pair"));
+            return Err(Error::setting("least", self.least, "at least 2: one sample makes no pair"));
         }
         if self.most < self.least {
-            return Err(GlyphError::setting(
-                "most",
-                self.most,
-                format!("at least {}, the least", self.least),
-            ));
+            return Err(Error::setting("most", self.most, format!("at least {}, the least", self.least)));
         }
         if self.distortions > 1000 {
-            return Err(GlyphError::setting("distortions", self.distortions, "0 to 1000"));
+            return Err(Error::setting("distortions", self.distortions, "0 to 1000"));
         }
         if !(8..=512).contains(&self.size) {
-            return Err(GlyphError::setting("size", self.size, "8 to 512 pixels"));
+            return Err(Error::setting("size", self.size, "8 to 512 pixels"));
         }
         if !(self.hold_out > 0.0 && self.hold_out < 1.0) {
-            return Err(GlyphError::setting("hold-out", self.hold_out, "a share above 0 and below 1"));
+            return Err(Error::setting("hold-out", self.hold_out, "a share above 0 and below 1"));
         }
         Ok(())
     }

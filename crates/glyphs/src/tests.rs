@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rand_chacha::rand_core::RngCore;
-use widemargin_data::{Labelled, OpenOptions, PictureSet};
+use widemargin_data::{ImageSet, Labelled, OpenOptions};
 
-use crate::chance::{Purpose, generator};
+use widemargin_chance::{Purpose, Stream};
 
 use super::*;
 
@@ -100,14 +99,14 @@ fn what_a_face_lacks_gives_no_sample_and_no_box() {
 
     let error = GlyphSet::draw(&GlyphSettings { classes: 17, ..letters }, &|_, _, _| {}).unwrap_err();
     assert!(
-        matches!(error, GlyphError::TooFewCovered { covered: 16, wanted: 17, least: 2, faces: 7 }),
+        matches!(error, Error::TooFewCovered { covered: 16, expected: 17, least: 2, faces: 7 }),
         "{error}"
     );
     // Three faces have each letter, of which two draw it alike.
     let few = GlyphSettings { least: 3, ..only(&["plain.ttf", "twins.ttc"]) };
     let error = GlyphSet::draw(&few, &|_, _, _| {}).unwrap_err();
     assert!(
-        matches!(error, GlyphError::TooFewCharacters { found: 0, wanted: 12, least: 3, faces: 3 }),
+        matches!(error, Error::TooFewCharacters { found: 0, expected: 12, least: 3, faces: 3 }),
         "{error}"
     );
 }
@@ -123,14 +122,14 @@ fn more_classes_than_there_can_be_are_refused_before_anything_is_drawn() {
     };
     let listed = Characters::Listed(('A'..='P').collect());
     let error = refused(&GlyphSettings { characters: listed, classes: 17, ..settings() });
-    let wanted = "classes: found 17, wanted at most 16, the number of characters that may be chosen";
-    assert_eq!(error.to_string(), wanted);
+    let expected = "classes: found 17, expected at most 16, the number of characters that may be chosen";
+    assert_eq!(error.to_string(), expected);
     let error = refused(&GlyphSettings { classes: 1_000_000, ..settings() });
-    assert!(matches!(error, GlyphError::Setting { name: "classes", .. }), "{error}");
+    assert!(matches!(error, Error::Setting { name: "classes", .. }), "{error}");
     // So many may be chosen, and the fonts of the tests do not have them.
     let error = refused(&GlyphSettings { classes: 1000, ..settings() });
     assert!(
-        matches!(error, GlyphError::TooFewCovered { covered: 16..100, wanted: 1000, least: 2, faces: 7 }),
+        matches!(error, Error::TooFewCovered { covered: 16..100, expected: 1000, least: 2, faces: 7 }),
         "{error}"
     );
 }
@@ -157,11 +156,11 @@ fn known_and_unseen_parts_and_counts_hold() {
 #[test]
 fn distortions_differ_are_recorded_and_keep_the_ink_inside() {
     let set = drawn(&GlyphSettings { distortions: 20, size: 24, ..settings() });
-    let mut pictures: Vec<&[u8]> = set.samples().iter().map(|sample| &sample.pixels[..]).collect();
-    let all = pictures.len();
-    pictures.sort_unstable();
-    pictures.dedup();
-    assert!(pictures.len() > all * 99 / 100, "{} of {all}", pictures.len());
+    let mut images: Vec<&[u8]> = set.samples().iter().map(|sample| &sample.pixels[..]).collect();
+    let all = images.len();
+    images.sort_unstable();
+    images.dedup();
+    assert!(images.len() > all * 99 / 100, "{} of {all}", images.len());
     assert!(set.samples().iter().all(|sample| sample.pixels.len() == 24 * 24));
     assert!(set.samples().iter().all(|sample| sample.pixels.iter().any(|value| *value > 200)));
     assert!(set.samples().iter().all(|sample| sample.distortion != Distortion::NONE));
@@ -233,21 +232,21 @@ fn training_reads_both_formats_alike() {
     for format in [Format::Folders, Format::Idx] {
         let folder = place.path().join(format!("{format:?}"));
         set.write(&folder, format, &|_, _, _| {}).unwrap();
-        let read = PictureSet::open(&folder, &options).unwrap();
+        let read = ImageSet::open(&folder, &options).unwrap();
         assert_eq!(read.len(), set.samples().len());
         let names: Vec<&str> = set.classes().iter().map(|class| class.name.as_str()).collect();
         assert_eq!(read.class_names(), names);
         assert!(read.bad().is_empty());
         for part in [Part::Train, Part::Test] {
-            let wanted = set.samples().iter().filter(|sample| sample.part == part);
+            let expected = set.samples().iter().filter(|sample| sample.part == part);
             let of_part = match part {
                 Part::Train => widemargin_data::Part::Train,
                 Part::Test => widemargin_data::Part::Test,
             };
             let found = read.samples(of_part);
-            for (sample, wanted) in found.iter().zip(wanted) {
-                assert_eq!(read.labels()[*sample as usize] as usize, wanted.class);
-                assert_eq!(read.read(*sample as usize).unwrap(), wanted.pixels);
+            for (sample, expected) in found.iter().zip(expected) {
+                assert_eq!(read.labels()[*sample as usize] as usize, expected.class);
+                assert_eq!(read.read(*sample as usize).unwrap(), expected.pixels);
             }
         }
         let manifest: serde_json::Value =
@@ -266,12 +265,12 @@ fn fonts_that_are_none_are_told() {
     let place = tempfile::tempdir().unwrap();
     let empty = GlyphSettings { fonts: vec![place.path().into()], ..settings() };
     let error = GlyphSet::draw(&empty, &|_, _, _| {}).unwrap_err();
-    assert!(matches!(error, GlyphError::NoFonts { skipped: 0, .. }));
+    assert!(matches!(error, Error::NoFonts { skipped: 0, .. }));
     let text = error.to_string();
     assert!(text.contains(&place.path().display().to_string()) && text.contains("fonts-noto-cjk"), "{text}");
 
     let missing = GlyphSettings { fonts: vec![place.path().join("none")], ..settings() };
-    assert!(matches!(GlyphSet::draw(&missing, &|_, _, _| {}), Err(GlyphError::MissingFonts { .. })));
+    assert!(matches!(GlyphSet::draw(&missing, &|_, _, _| {}), Err(Error::MissingFonts { .. })));
 
     // Damaged in every way: empty, text, cut anywhere.
     let whole = std::fs::read(fixture("plain.ttf")).unwrap();
@@ -300,11 +299,11 @@ fn damaged_fonts_are_drawn_with_or_left_out() {
         let place = tempfile::tempdir().unwrap();
         for (number, whole) in fonts.iter().enumerate() {
             for copy in 0..40 {
-                let mut random = generator(round, Purpose::Distortion, number as u64, copy);
+                let mut random = Stream::new(round, Purpose::GlyphDistortion, number as u64, copy);
                 let mut bytes = whole.clone();
-                for _ in 0..=random.next_u32() % 8 {
-                    let at = random.next_u64() as usize % bytes.len();
-                    bytes[at] = random.next_u32() as u8;
+                for _ in 0..=random.below(8) {
+                    let at = random.below(bytes.len());
+                    bytes[at] = random.bits() as u8;
                 }
                 #[expect(clippy::disallowed_methods, reason = "a damaged font, on purpose")]
                 std::fs::write(place.path().join(format!("{number}-{copy}.ttf")), bytes).unwrap();
@@ -321,9 +320,9 @@ fn a_taken_place_is_refused_and_an_empty_one_is_not() {
     let set = drawn(&settings());
     let write = |folder: &Path| set.write(folder, Format::Idx, &|_, _, _| {});
     write(place.path()).unwrap();
-    assert!(matches!(write(place.path()), Err(GlyphError::Taken { .. })));
+    assert!(matches!(write(place.path()), Err(Error::Taken { .. })));
     let file = place.path().join("manifest.json");
-    assert!(matches!(GlyphSet::check_place(&file), Err(GlyphError::Taken { path }) if path == file));
+    assert!(matches!(GlyphSet::check_place(&file), Err(Error::Taken { path }) if path == file));
 }
 
 #[test]
@@ -342,7 +341,7 @@ fn impossible_wishes_are_refused() {
     ];
     for settings in bad {
         assert!(
-            matches!(GlyphSet::draw(&settings, &|_, _, _| {}), Err(GlyphError::Setting { .. })),
+            matches!(GlyphSet::draw(&settings, &|_, _, _| {}), Err(Error::Setting { .. })),
             "{settings:?}"
         );
     }

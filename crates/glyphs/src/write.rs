@@ -21,16 +21,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 use widemargin_durable::FolderWriter;
 
-use crate::picture::{DistortionRanges, RANGES};
+use crate::drawing::{DistortionRanges, RANGES};
 use crate::set::{GlyphClass, GlyphSample, GlyphSet, Part, Stage};
-use crate::{Face, GlyphError, GlyphSettings, Result, SkippedFont};
+use crate::{Error, Face, GlyphSettings, Result, SkippedFont};
 
 /// Version of the manifest.
 const MANIFEST_VERSION: u32 = 1;
 /// Samples that are encoded at a time.
 const CHUNK: usize = 4096;
 
-/// How pictures are stored.
+/// How images are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -61,19 +61,19 @@ impl GlyphSet {
     /// Refuses a place that a set cannot be written to, which is better known before it is drawn.
     ///
     /// # Errors
-    /// [`GlyphError::Taken`], unless there is nothing at `folder`, or an empty folder.
+    /// [`Error::Taken`], unless there is nothing at `folder`, or an empty folder.
     pub fn check_place(folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let Ok(metadata) = std::fs::symlink_metadata(folder) else { return Ok(()) };
         let empty =
             metadata.is_dir() && std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-        if empty { Ok(()) } else { Err(GlyphError::Taken { path: folder.to_path_buf() }) }
+        if empty { Ok(()) } else { Err(Error::Taken { path: folder.to_path_buf() }) }
     }
 
     /// Writes the set as a folder, which must not exist or be empty.
     ///
     /// # Errors
-    /// [`GlyphError::Taken`], [`GlyphError::Write`]; nothing is left of the folder then.
+    /// [`Error::Taken`], [`Error::Write`]; nothing is left of the folder then.
     pub fn write(
         &self,
         folder: impl AsRef<Path>,
@@ -83,7 +83,7 @@ impl GlyphSet {
         let folder = folder.as_ref();
         Self::check_place(folder)?;
         if folder.exists() {
-            let failed = |source| GlyphError::Read { path: folder.to_path_buf(), source };
+            let failed = |source| Error::Read { path: folder.to_path_buf(), source };
             std::fs::remove_dir(folder).map_err(failed)?;
         }
         let writer = FolderWriter::create(folder)?;
@@ -132,7 +132,7 @@ impl GlyphSet {
             ExtendedColorType::L8,
             ImageFormat::Png,
         )
-        .map_err(|source| GlyphError::Encode { size, source })?;
+        .map_err(|source| Error::Encode { size, source })?;
         Ok(bytes.into_inner())
     }
 

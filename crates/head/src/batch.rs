@@ -5,7 +5,7 @@ use widemargin_objective::{MatRef, NORM_FLOOR, Score, dot, norm, normalise};
 
 use crate::forward::first_not_finite;
 use crate::tile::Centres;
-use crate::{HeadError, HeadForward};
+use crate::{Error, HeadForward};
 
 /// The features of a batch, ready to be multiplied: of length one and with their norms for cosines, as they are and without for dot
 /// products.
@@ -56,7 +56,7 @@ impl Active {
         })
     }
 
-    pub(crate) fn features(&self) -> Result<MatRef<'_>, HeadError> {
+    pub(crate) fn features(&self) -> Result<MatRef<'_>, Error> {
         Ok(MatRef::new(&self.values, self.rows.len(), self.dim)
             .map_err(widemargin_objective::ObjectiveError::from)?)
     }
@@ -130,13 +130,13 @@ impl Centres<'_> {
         }
     }
 
-    pub(crate) fn check_features(&self, features: MatRef<'_>) -> Result<(), HeadError> {
+    pub(crate) fn check_features(&self, features: MatRef<'_>) -> Result<(), Error> {
         let dim = self.dim;
         if features.cols() != dim {
-            return Err(HeadError::Dimension { found: features.cols(), wanted: dim });
+            return Err(Error::Dimension { found: features.cols(), expected: dim });
         }
         if let Some(at) = first_not_finite(features.data()) {
-            return Err(HeadError::NonFiniteFeature {
+            return Err(Error::NonFiniteFeature {
                 row: at / dim,
                 column: at % dim,
                 found: features.data()[at],
@@ -150,7 +150,7 @@ impl Centres<'_> {
         features: MatRef<'_>,
         labels: &[u32],
         ignore: Option<u32>,
-    ) -> Result<(), HeadError> {
+    ) -> Result<(), Error> {
         self.check_features(features)?;
         check_labels(labels, features.rows(), self.classes(), ignore)
     }
@@ -162,12 +162,12 @@ pub(crate) fn check_labels(
     samples: usize,
     classes: usize,
     ignore: Option<u32>,
-) -> Result<(), HeadError> {
+) -> Result<(), Error> {
     if labels.len() != samples {
-        return Err(HeadError::LabelCount { found: labels.len(), wanted: samples });
+        return Err(Error::LabelCount { found: labels.len(), expected: samples });
     }
     match labels.iter().position(|&label| label as usize >= classes && Some(label) != ignore) {
-        Some(row) => Err(HeadError::Label { row, found: labels[row], classes }),
+        Some(row) => Err(Error::Label { row, found: labels[row], classes }),
         None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use widemargin_objective::{MatRef, NORM_FLOOR, norm, normalise};
 
 use crate::head::normal_values;
 use crate::state::{CENTRES, RATES};
-use crate::{Head, HeadError, HeadState};
+use crate::{Error, Head, HeadState};
 
 /// Where the centres of new classes come from.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +36,10 @@ impl Head {
     /// objective that follows from the number of classes (AdaCos) stays what it was.
     ///
     /// # Errors
-    /// [`HeadError::ClassMarginsFixed`] with margins by class; embeddings of another dimension, not finite, or with a label count
-    /// that is not theirs; [`HeadError::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than
+    /// [`Error::ClassMarginsFixed`] with margins by class; embeddings of another dimension, not finite, or with a label count
+    /// that is not theirs; [`Error::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than
     /// labels can name. The head is unchanged then.
-    pub fn add_classes(&mut self, new: NewClasses<'_>) -> Result<u32, HeadError> {
+    pub fn add_classes(&mut self, new: NewClasses<'_>) -> Result<u32, Error> {
         self.check_margins()?;
         let (dim, each) = (self.dim(), self.sub_centres());
         let (count, seed) = match new {
@@ -56,7 +56,7 @@ impl Head {
         if let NewClasses::MeansOf { embeddings, labels, .. } = new {
             self.check_embeddings(embeddings, labels)?;
             for (class, mean) in means(embeddings, labels, count).into_iter().enumerate() {
-                let mean = mean.ok_or(HeadError::EmptyClass { class })?;
+                let mean = mean.ok_or(Error::EmptyClass { class })?;
                 centres[class * each * dim..][..dim].copy_from_slice(&mean);
             }
         }
@@ -84,14 +84,14 @@ impl Head {
     /// Drops classes; the others move up. Returns the new number of each old class, `None` for a dropped one.
     ///
     /// # Errors
-    /// [`HeadError::ClassMarginsFixed`] with margins by class; [`HeadError::Label`] for a class that there is not, its row being
-    /// the place in `classes`; [`HeadError::OutOfRange`] if none would be left. The head is unchanged then.
-    pub fn drop_classes(&mut self, classes: &[u32]) -> Result<Vec<Option<u32>>, HeadError> {
+    /// [`Error::ClassMarginsFixed`] with margins by class; [`Error::Label`] for a class that there is not, its row being
+    /// the place in `classes`; [`Error::OutOfRange`] if none would be left. The head is unchanged then.
+    pub fn drop_classes(&mut self, classes: &[u32]) -> Result<Vec<Option<u32>>, Error> {
         self.check_margins()?;
         let mut stays = vec![true; self.classes()];
         for (row, &class) in classes.iter().enumerate() {
             let stays = stays.get_mut(class as usize);
-            *stays.ok_or(HeadError::Label { row, found: class, classes: self.classes() })? = false;
+            *stays.ok_or(Error::Label { row, found: class, classes: self.classes() })? = false;
         }
         let mut next = 0;
         let numbers: Vec<Option<u32>> = stays
@@ -102,11 +102,11 @@ impl Head {
             })
             .collect();
         if next == 0 {
-            let wanted = "at least one class that stays";
-            return Err(HeadError::OutOfRange {
+            let expected = "at least one class that stays";
+            return Err(Error::OutOfRange {
                 setting: "classes to drop",
                 found: classes.len() as f64,
-                wanted,
+                expected,
             });
         }
         let each = self.sub_centres();
@@ -121,14 +121,14 @@ impl Head {
         Ok(numbers)
     }
 
-    fn check_margins(&self) -> Result<(), HeadError> {
-        if self.objective().has_class_margins() { Err(HeadError::ClassMarginsFixed) } else { Ok(()) }
+    fn check_margins(&self) -> Result<(), Error> {
+        if self.objective().has_class_margins() { Err(Error::ClassMarginsFixed) } else { Ok(()) }
     }
 
-    fn check_embeddings(&self, embeddings: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+    fn check_embeddings(&self, embeddings: MatRef<'_>, labels: &[u32]) -> Result<(), Error> {
         self.scored().check_features(embeddings)?;
         if labels.len() != embeddings.rows() {
-            return Err(HeadError::LabelCount { found: labels.len(), wanted: embeddings.rows() });
+            return Err(Error::LabelCount { found: labels.len(), expected: embeddings.rows() });
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use widemargin_objective::ClassObjective;
 
 use crate::error::within;
 use crate::screened::{self, Threshold};
-use crate::{CentrePrecision, HeadError, OptimiserConfig};
+use crate::{CentrePrecision, Error, OptimiserConfig};
 
 /// How a head starts, moves and works.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl HeadMode {
         Self::Screened { threshold: None }
     }
 
-    fn check(self) -> Result<(), HeadError> {
+    fn check(self) -> Result<(), Error> {
         match self {
             Self::Sampled { rate } => within(f64::MIN_POSITIVE..=1.0, "rate", rate, "above 0 and at most 1"),
             Self::Screened { threshold: Some(threshold) } => {
@@ -86,7 +86,7 @@ impl HeadMode {
         self,
         objective: &ClassObjective,
         classes: usize,
-    ) -> Result<Option<Threshold>, HeadError> {
+    ) -> Result<Option<Threshold>, Error> {
         match self {
             Self::Screened { threshold: Some(0.0) } => Ok(None),
             Self::Screened { threshold } => {
@@ -122,7 +122,7 @@ impl HeadConfig {
         self.kept_scores_mib.map_or_else(|| of(KEPT_SCORES_MIB).max(values / VALUES_A_KEPT_SCORE), of)
     }
 
-    pub(crate) fn check(&self) -> Result<(), HeadError> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         within(1.0.., "tile_classes", self.tile_classes as f64, "1 or more")?;
         self.mode.check()?;
         self.optimiser.check()

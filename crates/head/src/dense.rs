@@ -24,7 +24,7 @@ use crate::forward::{CentreGradient, add_norm_losses, by_features, first_not_fin
 use crate::optimiser::Rule;
 use crate::storage::{Storage, ValuesMut};
 use crate::tile::{Centres, Scored, Tile};
-use crate::{HeadError, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
+use crate::{Error, HeadEvaluation, HeadForward, Optimiser, PendingUpdate};
 
 /// Above this a gradient is looked at before anything moves, as it may leave the range of `f32`.
 const LARGE: f64 = 1e30;
@@ -46,8 +46,8 @@ impl FirstPass {
         labels: &[u32],
         targets: Targets,
         keep: usize,
-        over_all: impl Fn(Vec<PointPass<f32>>, usize) -> Result<(Vec<PointOutcome<f32>>, Vec<Scored>), HeadError>,
-    ) -> Result<Self, HeadError> {
+        over_all: impl Fn(Vec<PointPass<f32>>, usize) -> Result<(Vec<PointOutcome<f32>>, Vec<Scored>), Error>,
+    ) -> Result<Self, Error> {
         let start = |point: &Point, at: usize| {
             point.row_pass_at(labels[at] as usize, targets.similarities[at], targets.lengths[at])
         };
@@ -110,7 +110,7 @@ impl Centres<'_> {
         features: MatRef<'_>,
         labels: &[u32],
         keep: usize,
-    ) -> Result<FirstPass, HeadError> {
+    ) -> Result<FirstPass, Error> {
         let targets = self.targets(batch, features, labels);
         FirstPass::new(objective, labels, targets, keep, |fresh, keep| {
             let (passes, scored) = self.sweep(batch, &fresh, keep, PointPass::observe, PointPass::merge);
@@ -134,7 +134,7 @@ impl Centres<'_> {
         objective: &ClassObjective,
         features: MatRef<'_>,
         labels: &[u32],
-    ) -> Result<HeadEvaluation, HeadError> {
+    ) -> Result<HeadEvaluation, Error> {
         self.check(features, labels, objective.ignore_label())?;
         if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
             let mut found = self.evaluate(objective, active.features()?, &active.labels)?;
@@ -153,7 +153,7 @@ impl Centres<'_> {
         features: MatRef<'_>,
         labels: &[u32],
         step: u64,
-    ) -> Result<HeadForward, HeadError> {
+    ) -> Result<HeadForward, Error> {
         self.check(features, labels, objective.ignore_label())?;
         if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
             let found = self.forward(objective, active.features()?, &active.labels, step)?;
@@ -180,7 +180,7 @@ impl Centres<'_> {
     }
 
     /// All plain similarities, `[batch, classes]`.
-    pub(crate) fn similarities(&self, features: MatRef<'_>) -> Result<Vec<f32>, HeadError> {
+    pub(crate) fn similarities(&self, features: MatRef<'_>) -> Result<Vec<f32>, Error> {
         self.check_features(features)?;
         let batch = Batch::new(features, self.score);
         let (_, tiles) = self.sweep(&batch, &[(); 0], usize::MAX, |(), _, _| {}, |(), ()| {});
@@ -195,7 +195,7 @@ impl Centres<'_> {
     }
 
     /// The class of the largest similarity of each sample, the lowest of equals.
-    pub(crate) fn nearest(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
+    pub(crate) fn nearest(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         self.check_features(features)?;
         let batch = Batch::new(features, self.score);
         Ok(self.largest(&batch).into_iter().map(|(_, class)| class).collect())
@@ -320,7 +320,7 @@ impl DenseGradient {
 
     /// Refuses a gradient of the centres that is not finite. Cosines cannot have one; others are worked out to see where numbers are
     /// large.
-    pub(crate) fn check(&self, centres: &Centres<'_>) -> Result<(), HeadError> {
+    pub(crate) fn check(&self, centres: &Centres<'_>) -> Result<(), Error> {
         if centres.score.is_cosine() {
             return Ok(());
         }
@@ -337,7 +337,7 @@ impl DenseGradient {
         }
         let row = self.whole(centres).chunks(self.batch.dim).position(|row| first_not_finite(row).is_some());
         row.map_or(Ok(()), |row| {
-            Err(HeadError::NonFiniteCentreGradient { class: self.first_class + row / centres.each })
+            Err(Error::NonFiniteCentreGradient { class: self.first_class + row / centres.each })
         })
     }
 

@@ -7,16 +7,16 @@ use crate::CommunicatorError;
 /// Anything that keeps a head from being built, computed, moved or restored. Nothing has changed when one is returned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HeadError {
+pub enum Error {
     /// A setting outside its range.
-    #[error("{setting} of the head is {found}; wanted {wanted}")]
+    #[error("{setting} of the head is {found}; expected {expected}")]
     OutOfRange {
         /// The setting, in the words of the configuration.
         setting: &'static str,
         /// The value given.
         found: f64,
         /// The range, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
 
     /// An objective that cannot have the margin asked for.
@@ -24,21 +24,21 @@ pub enum HeadError {
     Objective(#[from] ObjectiveError),
 
     /// Features of another dimension than the class centres.
-    #[error("features have {found} dimensions; the class centres of this head have {wanted}")]
+    #[error("features have {found} dimensions; the class centres of this head have {expected}")]
     Dimension {
         /// Columns of the features.
         found: usize,
         /// Dimensions of the head.
-        wanted: usize,
+        expected: usize,
     },
 
     /// Not one label a sample.
-    #[error("{found} labels for a batch of {wanted} samples; wanted one each")]
+    #[error("{found} labels for a batch of {expected} samples; expected one each")]
     LabelCount {
         /// Labels found.
         found: usize,
         /// Samples in the batch.
-        wanted: usize,
+        expected: usize,
     },
 
     /// A label that names no class of this head.
@@ -98,7 +98,7 @@ pub enum HeadError {
 
     /// A new class without an embedding, or with embeddings whose mean has no direction.
     #[error(
-        "new class {class} has no embedding, or embeddings that cancel; wanted at least one with a direction"
+        "new class {class} has no embedding, or embeddings that cancel; expected at least one with a direction"
     )]
     EmptyClass {
         /// Its number among the new ones.
@@ -116,17 +116,17 @@ pub enum HeadError {
 
     /// A pending update of another head, or one computed before the last update of this one.
     #[error(
-        "the pending update was computed at step {found} of a head of {found_values} values; this head is at step {wanted} with {wanted_values}"
+        "the pending update was computed at step {found} of a head of {found_values} values; this head is at step {expected} with {expected_values}"
     )]
     StaleUpdate {
         /// Step at which the update was computed.
         found: u64,
         /// Step of the head.
-        wanted: u64,
+        expected: u64,
         /// Values in the update.
         found_values: usize,
         /// Values in the class centres.
-        wanted_values: usize,
+        expected_values: usize,
     },
 
     /// A state without a tensor that its configuration needs.
@@ -144,7 +144,9 @@ pub enum HeadError {
     },
 
     /// A tensor of a state with another shape than the head.
-    #[error("tensor `{name}` of the head's state has shape {found:?} and {values} values; wanted {wanted:?}")]
+    #[error(
+        "tensor `{name}` of the head's state has shape {found:?} and {values} values; expected {expected:?}"
+    )]
     TensorShape {
         /// Name of the tensor.
         name: String,
@@ -152,8 +154,8 @@ pub enum HeadError {
         found: [usize; 2],
         /// Values found.
         values: usize,
-        /// Shape wanted.
-        wanted: [usize; 2],
+        /// Shape expected.
+        expected: [usize; 2],
     },
 
     /// A tensor of a state that contains `NaN` or infinity.
@@ -195,7 +197,7 @@ pub enum HeadError {
     },
 
     /// A state of a shard that is not that of this rank.
-    #[error("the state is that of shard {shard} of {shards}; wanted shard {rank} of {size}")]
+    #[error("the state is that of shard {shard} of {shards}; expected shard {rank} of {size}")]
     OtherShard {
         /// Shard in the state.
         shard: usize,
@@ -224,7 +226,7 @@ pub enum HeadError {
     },
 
     /// States of shards that are not of one head at one moment.
-    #[error("shard {shard} has {what} {found}; wanted {wanted}")]
+    #[error("shard {shard} has {what} {found}; expected {expected}")]
     ShardsDiffer {
         /// The shard.
         shard: usize,
@@ -233,7 +235,7 @@ pub enum HeadError {
         /// What that shard has.
         found: String,
         /// What the first shard has, or what follows from it.
-        wanted: String,
+        expected: String,
     },
 }
 
@@ -242,7 +244,7 @@ pub(crate) fn within(
     range: impl std::ops::RangeBounds<f64>,
     setting: &'static str,
     found: f64,
-    wanted: &'static str,
-) -> Result<(), HeadError> {
-    if range.contains(&found) { Ok(()) } else { Err(HeadError::OutOfRange { setting, found, wanted }) }
+    expected: &'static str,
+) -> Result<(), Error> {
+    if range.contains(&found) { Ok(()) } else { Err(Error::OutOfRange { setting, found, expected }) }
 }

@@ -5,7 +5,7 @@ use widemargin_objective::{
     BatchPoints, ClassObjective, ClassState, Diagnostics, MatRef, NORM_FLOOR, PointOutcome, project,
 };
 
-use crate::HeadError;
+use crate::Error;
 use crate::batch::{Batch, Targets};
 use crate::dense::DenseGradient;
 use crate::sampled::DrawnGradient;
@@ -115,15 +115,15 @@ pub fn class_loss(
     centres: MatRef<'_>,
     features: MatRef<'_>,
     labels: &[u32],
-) -> Result<ClassLoss, HeadError> {
+) -> Result<ClassLoss, Error> {
     let each = objective.sub_centres();
     if centres.rows() == 0 || centres.rows() % each != 0 {
-        let (found, wanted) = (centres.rows(), each * (centres.rows() / each).max(1));
-        let error = widemargin_objective::ObjectiveError::Count { what: "class centres", found, wanted };
+        let (found, expected) = (centres.rows(), each * (centres.rows() / each).max(1));
+        let error = widemargin_objective::ObjectiveError::Count { what: "class centres", found, expected };
         return Err(error.into());
     }
     if let Some(at) = first_not_finite(centres.data()) {
-        return Err(HeadError::NonFiniteTensor { name: "centres".to_owned(), row: at / centres.cols() });
+        return Err(Error::NonFiniteTensor { name: "centres".to_owned(), row: at / centres.cols() });
     }
     let config = crate::HeadConfig::default();
     let (tile_classes, kept_scores) = (config.tile_classes, config.kept_scores(centres.data().len()));
@@ -150,12 +150,12 @@ pub(crate) fn add_norm_losses(
     outcomes: &mut [PointOutcome<f32>],
     points: &BatchPoints,
     labels: &[u32],
-) -> Result<(), HeadError> {
+) -> Result<(), Error> {
     for (row, outcome) in outcomes.iter_mut().enumerate() {
         outcome.loss += points.norm_term(row).map_or(0.0, |term| term.loss as f32);
     }
     match outcomes.iter().position(|outcome| !outcome.loss.is_finite()) {
-        Some(row) => Err(HeadError::NonFiniteLoss { row, label: labels[row] }),
+        Some(row) => Err(Error::NonFiniteLoss { row, label: labels[row] }),
         None => Ok(()),
     }
 }
@@ -170,7 +170,7 @@ pub(crate) fn by_features(
     outcomes: &[PointOutcome<f32>],
     features: MatRef<'_>,
     labels: &[u32],
-) -> Result<(), HeadError> {
+) -> Result<(), Error> {
     let dim = batch.dim;
     let rows = gradients.par_chunks_mut(dim).zip(batch.units.par_chunks(dim)).zip(batch.norms.par_iter());
     rows.for_each(|((gradient, unit), &norm)| project(gradient, unit, norm));
@@ -184,7 +184,7 @@ pub(crate) fn by_features(
         }
     }
     match first_not_finite(gradients) {
-        Some(at) => Err(HeadError::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] }),
+        Some(at) => Err(Error::NonFiniteFeatureGradient { row: at / dim, label: labels[at / dim] }),
         None => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use crate::screened::{Screen, Screened};
 use crate::storage::{Storage, mixed};
 use crate::tile::{Centres, Spare};
 use crate::{
-    HeadConfig, HeadError, HeadEvaluation, HeadForward, HeadMode, Optimiser, OptimiserConfig, PendingUpdate,
+    Error, HeadConfig, HeadEvaluation, HeadForward, HeadMode, Optimiser, OptimiserConfig, PendingUpdate,
 };
 use crate::{dense, sampled};
 
@@ -55,14 +55,14 @@ impl Head {
     /// with standard deviation `1 / sqrt(dim)` for dot products.
     ///
     /// # Errors
-    /// [`HeadError::OutOfRange`] without a class or dimension, with more classes than labels can name (`u32`), or for a
+    /// [`Error::OutOfRange`] without a class or dimension, with more classes than labels can name (`u32`), or for a
     /// setting out of its range.
     pub fn new(
         classes: usize,
         dim: usize,
         objective: impl Into<ClassObjective>,
         config: HeadConfig,
-    ) -> Result<Self, HeadError> {
+    ) -> Result<Self, Error> {
         let objective = objective.into();
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
@@ -154,8 +154,8 @@ impl Head {
     /// entries; zero in rows without any.
     ///
     /// # Errors
-    /// [`HeadError::StaleUpdate`] for an update of another step of the head.
-    pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, HeadError> {
+    /// [`Error::StaleUpdate`] for an update of another step of the head.
+    pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, Error> {
         self.check_pending(pending)?;
         Ok(match &pending.gradient {
             CentreGradient::Dense(gradient) => gradient.whole(&self.scored()),
@@ -181,8 +181,8 @@ impl Head {
     /// of a step.
     ///
     /// # Errors
-    /// [`HeadError::StaleUpdate`] for an update of another step of the head.
-    pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, HeadError> {
+    /// [`Error::StaleUpdate`] for an update of another step of the head.
+    pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, Error> {
         self.check_pending(pending)?;
         Ok(match &pending.gradient {
             CentreGradient::Dense(gradient) => gradient.norm(&self.scored()),
@@ -203,7 +203,7 @@ impl Head {
     /// # Errors
     /// Shapes or labels that do not fit; features, a loss or a gradient that is not finite, naming the row of the batch
     /// (or, for the centres' gradient, the class).
-    pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+    pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         let centres = self.scored();
         let step = self.steps();
         // another number for each step, far from those of other seeds
@@ -224,14 +224,14 @@ impl Head {
     /// A clip factor of 1 clips nothing; a clip to norm `n` is `min(1, n / total norm)`.
     ///
     /// # Errors
-    /// [`HeadError::StaleUpdate`] for an update that was not computed at this head's present step, and
-    /// [`HeadError::OutOfRange`] for a learning rate or clip factor that is negative or not finite. Nothing has moved then.
+    /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step, and
+    /// [`Error::OutOfRange`] for a learning rate or clip factor that is negative or not finite. Nothing has moved then.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
         learning_rate: f64,
         clip_factor: f64,
-    ) -> Result<(), HeadError> {
+    ) -> Result<(), Error> {
         self.apply_to_centres(pending, learning_rate, clip_factor).map(|_| ())
     }
 
@@ -240,11 +240,7 @@ impl Head {
     ///
     /// # Errors
     /// Those of [`Head::apply`]. Nothing has moved then.
-    pub fn apply_and_measure(
-        &mut self,
-        pending: PendingUpdate,
-        learning_rate: f64,
-    ) -> Result<f64, HeadError> {
+    pub fn apply_and_measure(&mut self, pending: PendingUpdate, learning_rate: f64) -> Result<f64, Error> {
         let known = match &pending.gradient {
             CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
             CentreGradient::Dense(_) | CentreGradient::Rows(_) => None,
@@ -259,7 +255,7 @@ impl Head {
         pending: PendingUpdate,
         learning_rate: f64,
         clip_factor: f64,
-    ) -> Result<Option<f64>, HeadError> {
+    ) -> Result<Option<f64>, Error> {
         let finite = 0.0..=f64::from(f32::MAX);
         within(finite.clone(), "learning rate", learning_rate, "a finite number, 0 or above")?;
         within(finite, "clip factor", clip_factor, "a finite number, 0 or above")?;
@@ -294,7 +290,7 @@ impl Head {
     }
 
     /// Whether a pending update is one of this head at its present step.
-    fn check_pending(&self, pending: &PendingUpdate) -> Result<(), HeadError> {
+    fn check_pending(&self, pending: &PendingUpdate) -> Result<(), Error> {
         let (values, rows) = match &pending.gradient {
             CentreGradient::Dense(gradient) => (gradient.values, false),
             CentreGradient::Rows(rows) => (rows.total * rows.dim, true),
@@ -303,11 +299,11 @@ impl Head {
         if pending.step == self.steps() && values == self.centres.len() && rows == self.is_screened() {
             return Ok(());
         }
-        Err(HeadError::StaleUpdate {
+        Err(Error::StaleUpdate {
             found: pending.step,
-            wanted: self.steps(),
+            expected: self.steps(),
             found_values: values,
-            wanted_values: self.centres.len(),
+            expected_values: self.centres.len(),
         })
     }
 
@@ -320,7 +316,7 @@ impl Head {
         features: MatRef<'_>,
         labels: &[u32],
         learning_rate: f64,
-    ) -> Result<HeadStep, HeadError> {
+    ) -> Result<HeadStep, Error> {
         let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
         let centre_gradient_norm = self.apply_and_measure(pending, learning_rate)?;
         Ok(HeadStep { loss, grad_features, diagnostics, centre_gradient_norm })
@@ -330,7 +326,7 @@ impl Head {
     ///
     /// # Errors
     /// As for [`Head::forward`].
-    pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, HeadError> {
+    pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, Error> {
         self.scored().evaluate(&self.objective, features, labels)
     }
 
@@ -340,7 +336,7 @@ impl Head {
     ///
     /// # Errors
     /// Features of another dimension, or not finite.
-    pub fn scores(&self, features: MatRef<'_>) -> Result<Vec<f32>, HeadError> {
+    pub fn scores(&self, features: MatRef<'_>) -> Result<Vec<f32>, Error> {
         self.scored().similarities(features)
     }
 
@@ -348,7 +344,7 @@ impl Head {
     ///
     /// # Errors
     /// Features of another dimension, or not finite.
-    pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
+    pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         self.scored().nearest(features)
     }
 
@@ -377,15 +373,15 @@ pub(crate) fn undecayed(config: OptimiserConfig) -> OptimiserConfig {
 }
 
 /// Number of values in the class centres, if a head can have that many classes, centres a class and dimensions.
-pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usize, HeadError> {
+pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usize, Error> {
     within(1.0..=f64::from(u32::MAX), "number of classes", classes as f64, "1 to 2^32 - 1")?;
     within(1.0..=f64::from(u32::MAX), "dimension", dim as f64, "1 to 2^32 - 1")?;
     // an edited state can hold what no constructor makes
     within(1.0..=1000.0, "sub-centres", each as f64, "1 to 1000 centres a class")?;
-    classes.checked_mul(dim).and_then(|len| len.checked_mul(each)).ok_or(HeadError::OutOfRange {
+    classes.checked_mul(dim).and_then(|len| len.checked_mul(each)).ok_or(Error::OutOfRange {
         setting: "number of classes",
         found: classes as f64,
-        wanted: "few enough for all class centres to be addressed",
+        expected: "few enough for all class centres to be addressed",
     })
 }
 

@@ -263,9 +263,9 @@ mod tests {
             // the root of a rounding of 1e-7 beside a velocity of length 0.3 or so
             assert!(found(&moved) < 1e-2, "{config:?}: {}", found(&moved));
             let both: Vec<f32> = across.iter().zip(&w).map(|(a, w)| a + 0.3 * w).collect();
-            let wanted = times * size;
-            assert!((found(&both) / wanted - 1.0).abs() < 1e-4, "{config:?}: {} {wanted}", found(&both));
-            assert!((found(&across) / wanted - 1.0).abs() < 1e-4, "{config:?}");
+            let expected = times * size;
+            assert!((found(&both) / expected - 1.0).abs() < 1e-4, "{config:?}: {} {expected}", found(&both));
+            assert!((found(&across) / expected - 1.0).abs() < 1e-4, "{config:?}");
         }
         assert_eq!(remaining(sgd, 0.1, &[0.0; 4], &[&[0.0; 4]]), 0.0, "a row without a direction");
     }
@@ -305,13 +305,19 @@ mod tests {
                     // one of them may multiply and add with one rounding
                     assert!((moved - found).abs() <= 1e-6, "{config:?}: {moved} {found} either way");
                 }
-                for (found, wanted) in found.iter().zip(&w) {
-                    assert!((found - wanted).abs() <= tolerance, "{config:?} step {step}: {found} {wanted}");
+                for (found, expected) in found.iter().zip(&w) {
+                    assert!(
+                        (found - expected).abs() <= tolerance,
+                        "{config:?} step {step}: {found} {expected}"
+                    );
                 }
-                for (found, wanted) in
+                for (found, expected) in
                     remembered.iter().flatten().zip(optimiser.memory_mut().iter().flatten())
                 {
-                    assert!((found - wanted).abs() <= tolerance, "{config:?} step {step}: {found} {wanted}");
+                    assert!(
+                        (found - expected).abs() <= tolerance,
+                        "{config:?} step {step}: {found} {expected}"
+                    );
                 }
             }
             let restored = Lazy::restored(config, optimiser.steps(), lazy.state());

@@ -50,7 +50,7 @@ mod tile;
 pub use classes::NewClasses;
 pub use communicator::{Communicator, CommunicatorError, Solo, ThreadGroup, ThreadRank};
 pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
-pub use error::HeadError;
+pub use error::Error;
 pub use forward::{ClassLoss, HeadEvaluation, HeadForward, PendingUpdate, Screening, class_loss};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::HeadError;
+use crate::Error;
 use crate::error::within;
 
 /// Values that one task updates; small enough for the first-level cache.
@@ -87,8 +87,8 @@ impl OptimiserConfig {
     /// Whether every setting is in its range.
     ///
     /// # Errors
-    /// [`HeadError::OutOfRange`] naming the first that is not.
-    pub fn check(&self) -> Result<(), HeadError> {
+    /// [`Error::OutOfRange`] naming the first that is not.
+    pub fn check(&self) -> Result<(), Error> {
         let decay = |found| within(0.0..=1e6, "weight_decay", found, "0 or above");
         match *self {
             Self::Sgd { momentum, weight_decay } => {
@@ -128,8 +128,8 @@ impl Optimiser {
     /// An optimiser of `len` values that has made no step.
     ///
     /// # Errors
-    /// [`HeadError::OutOfRange`] for a setting out of its range.
-    pub fn new(config: OptimiserConfig, len: usize) -> Result<Self, HeadError> {
+    /// [`Error::OutOfRange`] for a setting out of its range.
+    pub fn new(config: OptimiserConfig, len: usize) -> Result<Self, Error> {
         config.check()?;
         // Written, so that the pages are there: the first steps are as quick as all others, and if memory is short it is so now and
         // not in the middle of a run.
@@ -323,11 +323,11 @@ mod tests {
                 for gradient in &gradients {
                     optimiser.step(&mut found, gradient, 0.01, 0.5);
                 }
-                let wanted = twin(config, &start, &wide, 0.01, 0.5);
-                let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-                for (found, wanted) in found.iter().zip(&wanted) {
-                    let error = (f64::from(*found) - wanted).abs() / largest;
-                    assert!(error <= tolerance::HUNDRED_STEPS, "{config:?} {len}: {found} {wanted}");
+                let expected = twin(config, &start, &wide, 0.01, 0.5);
+                let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+                for (found, expected) in found.iter().zip(&expected) {
+                    let error = (f64::from(*found) - expected).abs() / largest;
+                    assert!(error <= tolerance::HUNDRED_STEPS, "{config:?} {len}: {found} {expected}");
                 }
                 assert_eq!(optimiser.steps(), 100);
             }
@@ -344,7 +344,7 @@ mod tests {
             OptimiserConfig::AdamW { beta1: 0.9, beta2: 0.9, epsilon: 0.0, weight_decay: 0.0 },
         ];
         for config in wrong {
-            assert!(matches!(Optimiser::new(config, 1), Err(HeadError::OutOfRange { .. })), "{config:?}");
+            assert!(matches!(Optimiser::new(config, 1), Err(Error::OutOfRange { .. })), "{config:?}");
         }
         let read = |text| serde_json::from_str::<OptimiserConfig>(text);
         assert_eq!(read(r#"{"sgd": {}}"#).expect("defaults"), OptimiserConfig::default());

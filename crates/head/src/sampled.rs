@@ -14,7 +14,7 @@ use crate::batch::Active;
 use crate::forward::CentreGradient;
 use crate::storage::{Storage, Values};
 use crate::tile::Centres;
-use crate::{HeadError, HeadForward, Optimiser};
+use crate::{Error, HeadForward, Optimiser};
 
 /// The gradient of the classes that were drawn.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(crate) fn forward(
     labels: &[u32],
     seed: u64,
     step: u64,
-) -> Result<HeadForward, HeadError> {
+) -> Result<HeadForward, Error> {
     centres.check(features, labels, objective.ignore_label())?;
     if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
         // the drawn classes have other numbers, and one of them may be the label to ignore
@@ -71,11 +71,11 @@ fn draw(classes: usize, rate: f64, labels: &[u32], seed: u64) -> Vec<u32> {
     let mut own = labels.to_vec();
     own.sort_unstable();
     own.dedup();
-    let wanted = ((rate * classes as f64).ceil() as usize).clamp(own.len(), classes);
-    let (mut others, mut open) = (wanted - own.len(), classes - own.len());
+    let expected = ((rate * classes as f64).ceil() as usize).clamp(own.len(), classes);
+    let (mut others, mut open) = (expected - own.len(), classes - own.len());
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut own = own.into_iter().peekable();
-    let mut drawn = Vec::with_capacity(wanted);
+    let mut drawn = Vec::with_capacity(expected);
     for class in 0..classes as u32 {
         if own.next_if_eq(&class).is_some() {
             drawn.push(class);

@@ -10,7 +10,7 @@ use crate::lazy::{Lazy, LazyState, OLDEST};
 use crate::screened::Screen;
 use crate::storage::Storage;
 use crate::tile::Spare;
-use crate::{Head, HeadConfig, HeadError, Optimiser};
+use crate::{Error, Head, HeadConfig, Optimiser};
 
 /// Name of the tensor of the class centres.
 pub(crate) const CENTRES: &str = "centres";
@@ -83,24 +83,22 @@ impl Head {
     ///
     /// # Errors
     /// Settings out of range; a tensor that is missing, not known, of another shape than the head, or not finite.
-    pub fn from_state(state: HeadState) -> Result<Self, HeadError> {
+    pub fn from_state(state: HeadState) -> Result<Self, Error> {
         let HeadState { classes, dim, objective, learnt_memory, config, steps, mut tensors } = state;
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
         objective.state().validate()?;
         let shape = [classes * objective.sub_centres(), dim];
         let mut take = |name: &'static str| {
-            let at = tensors
-                .iter()
-                .position(|tensor| tensor.name == name)
-                .ok_or(HeadError::MissingTensor { name })?;
+            let at =
+                tensors.iter().position(|tensor| tensor.name == name).ok_or(Error::MissingTensor { name })?;
             let HeadTensor { name, shape: found, values } = tensors.swap_remove(at);
             if found != shape || values.len() != len {
-                let wanted = shape;
-                return Err(HeadError::TensorShape { name, found, values: values.len(), wanted });
+                let expected = shape;
+                return Err(Error::TensorShape { name, found, values: values.len(), expected });
             }
             match values.iter().position(|value| !value.is_finite()) {
-                Some(at) => Err(HeadError::NonFiniteTensor { name, row: at / dim }),
+                Some(at) => Err(Error::NonFiniteTensor { name, row: at / dim }),
                 None => Ok(values),
             }
         };
@@ -112,18 +110,18 @@ impl Head {
             None => None,
         };
         if let Some(tensor) = tensors.pop() {
-            return Err(HeadError::UnexpectedTensor { name: tensor.name });
+            return Err(Error::UnexpectedTensor { name: tensor.name });
         }
         let optimiser = Optimiser::restored(config.optimiser, len, steps, memory);
         let learns = usize::from(objective.learnt().is_some());
-        let wanted = learns * config.optimiser.memory_names().len();
-        if learnt_memory.len() != wanted || learnt_memory.iter().any(|value| !value.is_finite()) {
+        let expected = learns * config.optimiser.memory_names().len();
+        if learnt_memory.len() != expected || learnt_memory.iter().any(|value| !value.is_finite()) {
             let (name, found) = ("learnt_memory".to_owned(), [1, learnt_memory.len()]);
-            return Err(HeadError::TensorShape {
+            return Err(Error::TensorShape {
                 name,
                 found,
                 values: learnt_memory.len(),
-                wanted: [1, wanted],
+                expected: [1, expected],
             });
         }
         let learnt_memory = match learns {
@@ -161,28 +159,28 @@ fn lazy_tensors(state: &LazyState) -> [HeadTensor; 2] {
     ]
 }
 
-fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize) -> Result<LazyState, HeadError> {
+fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize) -> Result<LazyState, Error> {
     let mut take = |name: &'static str, rows: Option<usize>| {
         let at =
-            tensors.iter().position(|tensor| tensor.name == name).ok_or(HeadError::MissingTensor { name })?;
+            tensors.iter().position(|tensor| tensor.name == name).ok_or(Error::MissingTensor { name })?;
         let tensor = tensors.swap_remove(at);
-        let wanted = [rows.unwrap_or(tensor.shape[0]), 2];
-        if tensor.shape != wanted || tensor.values.len() != 2 * wanted[0] {
+        let expected = [rows.unwrap_or(tensor.shape[0]), 2];
+        if tensor.shape != expected || tensor.values.len() != 2 * expected[0] {
             let (found, values) = (tensor.shape, tensor.values.len());
-            return Err(HeadError::TensorShape { name: tensor.name, found, values, wanted });
+            return Err(Error::TensorShape { name: tensor.name, found, values, expected });
         }
         match tensor.values.iter().position(|value| !(value.is_finite() && value.abs() <= 1e30)) {
-            Some(at) => Err(HeadError::NonFiniteTensor { name: tensor.name, row: at / 2 }),
+            Some(at) => Err(Error::NonFiniteTensor { name: tensor.name, row: at / 2 }),
             None => Ok(tensor.values),
         }
     };
     let (behind, rates) = (take(BEHIND, Some(rows))?, take(RATES, None)?);
     let oldest = (rates.len() / 2).min(OLDEST as usize) as f32;
     if let Some(row) = behind.chunks(2).position(|row| !(0.0..=oldest).contains(&row[0])) {
-        return Err(HeadError::OutOfRange {
+        return Err(Error::OutOfRange {
             setting: "steps that a row of the state is behind",
             found: behind[2 * row].into(),
-            wanted: "0 to the number of learning rates kept",
+            expected: "0 to the number of learning rates kept",
         });
     }
     Ok(LazyState {

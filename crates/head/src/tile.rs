@@ -100,7 +100,7 @@ impl<'a> Centres<'a> {
         self.values.len() / (self.dim * self.each)
     }
 
-    /// Classes of a tile, the last one's apart: as many as wanted, but with a tile for each group where there are enough.
+    /// Classes of a tile, the last one's apart: as many as expected, but with a tile for each group where there are enough.
     pub(crate) fn classes_of_tile(&self) -> usize {
         let shared = self.classes().div_ceil(GROUPS).next_multiple_of(16).max(LEAST_TILE);
         self.tile_classes.min(shared)

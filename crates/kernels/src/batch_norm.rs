@@ -278,8 +278,8 @@ mod tests {
             let p = NormParameters { weight: Some(&w), bias: Some(&b), slope: Some(&s) };
             let y = forward(shape, &x, &statistics.mean, &inverse, &p);
             let y64 = twin(shape, &wide(&x), &wide(&w), &wide(&b), &wide(&s), f64::from(epsilon));
-            for (got, wanted) in y.iter().zip(&y64) {
-                prop_assert!((f64::from(*got) - wanted).abs() < 1e-4, "{got} {wanted}");
+            for (got, expected) in y.iter().zip(&y64) {
+                prop_assert!((f64::from(*got) - expected).abs() < 1e-4, "{got} {expected}");
             }
             let g = backward(shape, &x, &statistics.mean, &inverse, &p, &dy, true);
             // Finite differences of the twin; a step that crosses the kink of the PReLU says nothing.
@@ -297,9 +297,9 @@ mod tests {
                         v[which][at] += by;
                         loss(&v[0], &v[1], &v[2], &v[3])
                     };
-                    let wanted = (moved(step) - moved(-step)) / (2.0 * step);
+                    let expected = (moved(step) - moved(-step)) / (2.0 * step);
                     let got = f64::from(gradient[at]);
-                    prop_assert!((got - wanted).abs() < 2e-3 * (1.0 + wanted.abs()), "{which} {at}: {got} {wanted}");
+                    prop_assert!((got - expected).abs() < 2e-3 * (1.0 + expected.abs()), "{which} {at}: {got} {expected}");
                 }
             }
         }

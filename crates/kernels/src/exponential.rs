@@ -275,9 +275,9 @@ mod tests {
             let mut found = exponents.clone();
             weights_with(set, &mut found, line, 1.0);
             for (&exponent, &found) in exponents.iter().zip(&found) {
-                let wanted = if exponent <= LOWEST { 0.0 } else { f64::from(exponent).exp() };
-                let error = (f64::from(found) - wanted).abs();
-                assert!(error <= RELATIVE_ERROR * wanted, "{set:?} e^{exponent}: {found}, {wanted}");
+                let expected = if exponent <= LOWEST { 0.0 } else { f64::from(exponent).exp() };
+                let error = (f64::from(found) - expected).abs();
+                assert!(error <= RELATIVE_ERROR * expected, "{set:?} e^{exponent}: {found}, {expected}");
             }
         }
     }
@@ -301,8 +301,8 @@ mod tests {
                 let mut weighted = values.to_vec();
                 weights_with(set, &mut weighted, line, 0.5);
                 for (found, exponent) in weighted.iter().zip(exponents()) {
-                    let wanted = 0.5 * exponent.exp();
-                    assert!((f64::from(*found) - wanted).abs() <= 4e-6 * wanted, "{set:?} {length}");
+                    let expected = 0.5 * exponent.exp();
+                    assert!((f64::from(*found) - expected).abs() <= 4e-6 * expected, "{set:?} {length}");
                 }
                 let (top, finite) = largest_with(set, values);
                 assert_eq!(top, values.iter().copied().fold(f32::NEG_INFINITY, f32::max));

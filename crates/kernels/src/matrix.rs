@@ -39,7 +39,7 @@ impl fmt::Display for ShapeError {
         let Self { found, rows, cols } = self;
         write!(f, "a matrix of {rows} rows and {cols} columns needs ")?;
         match rows.checked_mul(*cols) {
-            Some(wanted) => write!(f, "{wanted} values, found {found}"),
+            Some(expected) => write!(f, "{expected} values, found {found}"),
             None => write!(f, "more values than memory can address, found {found}"),
         }
     }
@@ -269,8 +269,8 @@ mod tests {
         out
     }
 
-    fn check(out: &[f32], start: f64, wanted: &[(f64, f64)], k: usize, what: &str) {
-        for (at, (&found, &(value, size))) in out.iter().zip(wanted).enumerate() {
+    fn check(out: &[f32], start: f64, expected: &[(f64, f64)], k: usize, what: &str) {
+        for (at, (&found, &(value, size))) in out.iter().zip(expected).enumerate() {
             let error = (f64::from(found) - (start + value)).abs();
             assert!(
                 error <= tolerance(k) * (size + start.abs()),
@@ -287,18 +287,18 @@ mod tests {
                     let (a, b) = (values(m * k, 1), values(k * n, 2));
                     let (a_t, b_t) = (transposed(&a, m, k), transposed(&b, k, n));
                     let view = |data, rows, cols| MatRef::new(data, rows, cols).expect("sizes of the test");
-                    let wanted = plain(&a, &b, m, k, n);
+                    let expected = plain(&a, &b, m, k, n);
                     for (write, before, start) in [(Write::Replace, f32::NAN, 0.0), (Write::Add, 0.5, 0.5)] {
                         for threads in [Threads::Serial, Threads::Rayon] {
                             let mut out = vec![before; m * n];
                             matmul(&mut out, view(&a, m, k), view(&b, k, n), write, threads);
-                            check(&out, start, &wanted, k, &format!("matmul {m} {k} {n}"));
+                            check(&out, start, &expected, k, &format!("matmul {m} {k} {n}"));
                             let mut out = vec![before; m * n];
                             matmul_transposed_b(&mut out, view(&a, m, k), view(&b_t, n, k), write, threads);
-                            check(&out, start, &wanted, k, &format!("transposed b {m} {k} {n}"));
+                            check(&out, start, &expected, k, &format!("transposed b {m} {k} {n}"));
                             let mut out = vec![before; m * n];
                             matmul_transposed_a(&mut out, view(&a_t, k, m), view(&b, k, n), write, threads);
-                            check(&out, start, &wanted, k, &format!("transposed a {m} {k} {n}"));
+                            check(&out, start, &expected, k, &format!("transposed a {m} {k} {n}"));
                         }
                     }
                 }
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn a_view_checks_its_length_once_and_for_all() {
         let data = [0.0_f32; 6];
-        let error = MatRef::new(&data, 2, 4).expect_err("8 values wanted");
+        let error = MatRef::new(&data, 2, 4).expect_err("8 values expected");
         assert_eq!(error, ShapeError { found: 6, rows: 2, cols: 4 });
         assert_eq!(error.to_string(), "a matrix of 2 rows and 4 columns needs 8 values, found 6");
         assert!(MatRef::new(&data, usize::MAX, 2).is_err(), "a product that overflows is no match");

@@ -171,7 +171,7 @@ mod tests {
         let (values, chosen) = maximum(shape, &input);
         let output_gradient: Vec<f32> = (0..values.len()).map(|at| (at % 17) as f32 - 8.0).collect();
         let gradient = maximum_gradient(shape, &output_gradient, &chosen);
-        let mut wanted_gradient = vec![0.0; input.len()];
+        let mut expected_gradient = vec![0.0; input.len()];
         let inside = |at: usize, within: usize, side: usize| {
             (at * shape.stride + within).checked_sub(shape.padding).filter(|place| *place < side)
         };
@@ -190,9 +190,9 @@ mod tests {
             }
             let best = best.expect("no square lies outside");
             assert_eq!(*value, input[best], "{shape:?}");
-            wanted_gradient[best] += output_gradient[out];
+            expected_gradient[best] += output_gradient[out];
         }
-        assert_eq!(gradient, wanted_gradient, "{shape:?}");
+        assert_eq!(gradient, expected_gradient, "{shape:?}");
     }
 
     #[test]

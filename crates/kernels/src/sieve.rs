@@ -230,13 +230,13 @@ mod tests {
                     .filter(|(at, _)| at % samples == sample)
                     .flat_map(|(_, scores)| scores.to_vec())
                     .collect();
-                let (total, wanted) = twin(&own_scores, &steps, classes, start);
+                let (total, expected) = twin(&own_scores, &steps, classes, start);
                 let found: Vec<u32> = kept
                     .iter()
                     .filter(|kept| kept.sample as usize == sample)
                     .map(|kept| kept.class)
                     .collect();
-                assert_eq!(found, wanted, "{set:?}, sample {sample}");
+                assert_eq!(found, expected, "{set:?}, sample {sample}");
                 assert!((sieve.total / total - 1.0).abs() < 1e-5, "{set:?}: {} {total}", sieve.total);
                 let largest = (0..classes).filter(|&class| class as u32 != start.own).max_by(|&a, &b| {
                     let of = |at: usize| own_scores[at] as f32 * steps[at];

@@ -45,8 +45,8 @@ impl InstructionSet {
 pub fn detected() -> InstructionSet {
     static FOUND: OnceLock<InstructionSet> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        let wanted = std::env::var("WIDEMARGIN_INSTRUCTION_SET").unwrap_or_default();
-        let ceiling = match wanted.as_str() {
+        let expected = std::env::var("WIDEMARGIN_INSTRUCTION_SET").unwrap_or_default();
+        let ceiling = match expected.as_str() {
             "portable" => InstructionSet::Portable,
             "neon" => InstructionSet::Neon,
             "avx2" => InstructionSet::Avx2,

@@ -330,7 +330,7 @@ mod tests {
             // one value in, so that nothing is aligned
             let (a, b) = (row(1), row(2));
             let (a, b) = (&a[1..], &b[1..]);
-            let wanted: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+            let expected: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
             let size: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a * b).abs()).sum();
             let mut found = vec![dot(a, b)];
             let mut sums = vec![b.to_vec()];
@@ -343,7 +343,7 @@ mod tests {
             }
             for found in found {
                 let bound = (length as f64 + 2.0) * f64::from(f32::EPSILON) * size;
-                assert!((f64::from(found) - wanted).abs() <= bound, "{length}: {found} {wanted}");
+                assert!((f64::from(found) - expected).abs() <= bound, "{length}: {found} {expected}");
             }
             for sum in sums {
                 for ((sum, a), b) in sum.iter().zip(a).zip(b) {
@@ -373,28 +373,29 @@ mod tests {
                 step.apply_with(set, &mut new_w[1..], &mut new_v[1..], &sum[1..]);
                 let mut combined = vec![0.0; length + 1];
                 combine_with(set, &mut combined[1..], step.motion[0], &w[1..], &v[1..]);
-                let mut wanted_products = [0.0_f64; 3];
+                let mut expected_products = [0.0_f64; 3];
                 for at in 1..=length {
                     let [w, v, sum] = [&w, &v, &sum].map(|row| f64::from(row[at]));
                     let (true_w, true_v) = (0.99 * w - 0.3 * v, 0.02 * w + 0.8 * v);
-                    let wanted_v = 0.9 * true_v + (0.7 * sum - 0.2 * true_w);
+                    let expected_v = 0.9 * true_v + (0.7 * sum - 0.2 * true_w);
                     let found = [new_v[at], new_w[at], combined[at]].map(f64::from);
-                    for (found, wanted) in found.into_iter().zip([wanted_v, true_w - 0.1 * wanted_v, true_w])
+                    for (found, expected) in
+                        found.into_iter().zip([expected_v, true_w - 0.1 * expected_v, true_w])
                     {
                         // five roundings of numbers below 2
                         let bound = 10.0 * f64::from(f32::EPSILON);
-                        assert!((found - wanted).abs() <= bound, "{set:?} {length}: {found} {wanted}");
+                        assert!((found - expected).abs() <= bound, "{set:?} {length}: {found} {expected}");
                     }
-                    wanted_products[0] += w * w;
-                    wanted_products[1] += w * v;
-                    wanted_products[2] += v * v;
+                    expected_products[0] += w * w;
+                    expected_products[1] += w * v;
+                    expected_products[2] += v * v;
                 }
                 assert_eq!((new_w[0], new_v[0], combined[0]), (w[0], v[0], 0.0), "{set:?}: outside");
                 let bound = (length as f64 + 2.0) * f64::from(f32::EPSILON) * (length as f64).max(1.0);
-                for (found, wanted) in products_with(set, &w[1..], &v[1..]).iter().zip(wanted_products) {
+                for (found, expected) in products_with(set, &w[1..], &v[1..]).iter().zip(expected_products) {
                     assert!(
-                        (f64::from(*found) - wanted).abs() <= bound,
-                        "{set:?} {length}: {found} {wanted}"
+                        (f64::from(*found) - expected).abs() <= bound,
+                        "{set:?} {length}: {found} {expected}"
                     );
                 }
             }

@@ -1,15 +1,15 @@
-//! Prints milliseconds of one forward and backward pass of `small-cnn` on batches of 128 pictures of 28 x 28.
+//! Prints milliseconds of one forward and backward pass of `small-cnn` on batches of 128 images of 28 x 28.
 //!
 //! `cargo run --release -p widemargin-model --example backbone_rate`
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 use burn::tensor::{Tensor, TensorData};
 use std::time::Instant;
-use widemargin_model::{Backbone, BackboneConfig, BackboneName, InputShape, Pass, device, parameters};
+use widemargin_model::{Backbone, BackboneConfig, BackboneName, ImageShape, Pass, device, parameters};
 
 fn main() -> Result<(), widemargin_model::Error> {
     let device = device::by_name("cpu")?.autodiff();
-    let input = InputShape { channels: 1, height: 28, width: 28 };
+    let input = ImageShape { channels: 1, height: 28, width: 28 };
     let config =
         BackboneConfig { name: BackboneName::SmallCnn, input, embedding: 128, dropout: 0.0, hidden: vec![] };
     let mut backbone = Backbone::new(&config, 1, &device)?;
@@ -20,8 +20,8 @@ fn main() -> Result<(), widemargin_model::Error> {
     let (mut forward, mut backward, mut store) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..40 {
         let start = Instant::now();
-        let pictures = Tensor::<4>::from_data(TensorData::new(pixels.clone(), [batch, 1, 28, 28]), &device);
-        let embeddings = backbone.forward(pictures, Pass::Training { seed: 1 });
+        let images = Tensor::<4>::from_data(TensorData::new(pixels.clone(), [batch, 1, 28, 28]), &device);
+        let embeddings = backbone.forward(images, Pass::Training { seed: 1 });
         forward.push(start.elapsed().as_secs_f64() * 1e3);
         let start = Instant::now();
         let gradient = Tensor::<2>::from_data(TensorData::new(gradient.clone(), [batch, 128]), &device);

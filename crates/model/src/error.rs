@@ -13,7 +13,7 @@ pub enum Error {
         known: String,
     },
     /// A backbone cannot be built as configured.
-    #[error("backbone {backbone}: {what} is {found}, wanted {wanted}")]
+    #[error("backbone {backbone}: {what} is {found}, expected {expected}")]
     BadConfiguration {
         /// The backbone's name.
         backbone: &'static str,
@@ -22,24 +22,24 @@ pub enum Error {
         /// Its value.
         found: String,
         /// What is allowed.
-        wanted: String,
+        expected: String,
     },
     /// A stored parameter does not fit this backbone.
-    #[error("parameter '{name}': found {found}, wanted {wanted}")]
+    #[error("parameter '{name}': found {found}, expected {expected}")]
     BadParameter {
         /// Name of the parameter.
         name: String,
         /// What the file has.
         found: String,
         /// What the backbone needs.
-        wanted: String,
+        expected: String,
     },
     /// A file of weights that cannot be read or does not fit the backbone.
     #[error("{}: {reason}", path.display())]
     BadWeights {
         /// The file.
         path: std::path::PathBuf,
-        /// What was found and wanted.
+        /// What was found and expected.
         reason: String,
     },
     /// The named device is not there.
@@ -53,7 +53,7 @@ pub enum Error {
         known: String,
     },
     /// Mixed precision was asked of a device that computes in `f32` only.
-    #[error("device '{name}' has no fast arithmetic of half precision; wanted precision = \"full\" there")]
+    #[error("device '{name}' has no fast arithmetic of half precision; expected precision = \"full\" there")]
     NoHalfPrecision {
         /// The device's name.
         name: String,
@@ -66,5 +66,5 @@ pub enum Error {
     Pairs(#[from] widemargin_objective::pairs::PairError),
     /// The class centres.
     #[error(transparent)]
-    Head(#[from] widemargin_head::HeadError),
+    Head(#[from] widemargin_head::Error),
 }

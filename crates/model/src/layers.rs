@@ -90,7 +90,7 @@ impl Convolution {
 
 /// Batch normalisation, with or without an affine part, with or without a PReLU or a rectifier behind it.
 #[derive(Module, Debug)]
-pub struct Normalisation {
+pub struct BatchNorm {
     pub(crate) weight: Option<Param<Tensor<1>>>,
     pub(crate) bias: Option<Param<Tensor<1>>>,
     pub(crate) slope: Option<Param<Tensor<1>>>,
@@ -102,7 +102,7 @@ pub struct Normalisation {
     frozen: Param<Flag>,
 }
 
-impl Normalisation {
+impl BatchNorm {
     /// With weight 1 and bias 0 to learn.
     pub fn new(channels: usize, device: &Device) -> Self {
         let weight = Param::from_data(TensorData::new(vec![1.0f32; channels], [channels]), device);

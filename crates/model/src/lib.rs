@@ -1,6 +1,6 @@
 //! Backbones as Burn modules, and the fast operations below them.
 //!
-//! This is where Burn begins: the crates below work on slices. A [`Backbone`] turns a batch of pictures into a batch of
+//! This is where Burn begins: the crates below work on slices. A [`Backbone`] turns a batch of images into a batch of
 //! embeddings; its parameters go out and come in as plain named vectors ([`parameters`]), so that optimisers,
 //! checkpoints and exports need not know Burn.
 //!
@@ -20,6 +20,7 @@ pub mod tensors;
 mod walk;
 pub mod weights;
 
-pub use backbones::{Backbone, BackboneConfig, BackboneName, InputShape};
+pub use backbones::{Backbone, BackboneConfig, BackboneName};
 pub use error::Error;
 pub use layers::Pass;
+pub use widemargin_data::ImageShape;

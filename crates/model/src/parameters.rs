@@ -113,14 +113,14 @@ impl ModuleVisitor for GradientTaker<'_> {
 /// # Errors
 /// [`Error::BadParameter`] when one is missing, has another shape, or belongs to no field.
 pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, Error> {
-    let wrong = |name: &str, found: String, wanted: String| Error::BadParameter {
+    let wrong = |name: &str, found: String, expected: String| Error::BadParameter {
         name: name.to_owned(),
         found,
-        wanted,
+        expected,
     };
     let by_name: BTreeMap<&str, &Parameter> = stored.iter().map(|p| (p.name.as_str(), p)).collect();
-    let wanted = parameters(&module);
-    for parameter in &wanted {
+    let expected = parameters(&module);
+    for parameter in &expected {
         match by_name.get(parameter.name.as_str()) {
             None => {
                 return Err(wrong(
@@ -137,7 +137,7 @@ pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, 
             Some(_) => {}
         }
     }
-    if let Some(extra) = stored.iter().find(|p| wanted.iter().all(|w| w.name != p.name)) {
+    if let Some(extra) = stored.iter().find(|p| expected.iter().all(|w| w.name != p.name)) {
         return Err(wrong(
             &extra.name,
             format!("shape {:?}", extra.shape),

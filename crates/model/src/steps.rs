@@ -1,6 +1,6 @@
 //! A backbone as a list of steps with their numbers, for programs that run it without this one.
 
-use crate::layers::{Convolution, Dropout, EPSILON, FullyConnected, Normalisation};
+use crate::layers::{BatchNorm, Convolution, Dropout, EPSILON, FullyConnected};
 use crate::operations::Squares;
 use crate::parameters::host_values;
 use crate::walk::Walk;
@@ -34,7 +34,7 @@ pub enum Operation {
         padding: usize,
     },
     /// `weight * (x - mean) / sqrt(variance + epsilon) + bias` by channel, of `[batch, channels]` or `[batch, channels, height, width]`.
-    Normalisation {
+    BatchNorm {
         /// One a channel.
         mean: Values,
         /// One a channel.
@@ -103,8 +103,8 @@ impl Walk for Recorder {
         self.add_step(operation, vec![input])
     }
 
-    fn normalisation<const D: usize>(&mut self, layer: &Normalisation, input: usize) -> usize {
-        let operation = Operation::Normalisation {
+    fn normalisation<const D: usize>(&mut self, layer: &BatchNorm, input: usize) -> usize {
+        let operation = Operation::BatchNorm {
             mean: Values::of(layer.running_mean.value()),
             variance: Values::of(layer.running_variance.value()),
             weight: layer.weight.as_ref().map(|weight| Values::of(weight.val())),

@@ -48,7 +48,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Tensors, String> {
     let mut tensors = Tensors::new();
     for (name, view) in file.tensors() {
         if view.dtype() != Dtype::F32 {
-            return Err(format!("tensor '{name}' is {:?}, wanted F32", view.dtype()));
+            return Err(format!("tensor '{name}' is {:?}, expected F32", view.dtype()));
         }
         let (values, _) = view.data().as_chunks::<4>();
         let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
@@ -76,7 +76,7 @@ pub fn take(tensors: &mut Tensors, name: &str, length: usize) -> Result<Vec<f32>
     match tensors.remove(name) {
         None => Err(format!("tensor '{name}' is missing")),
         Some((shape, values)) if values.len() != length => {
-            Err(format!("tensor '{name}' has shape {shape:?}, wanted {length} values"))
+            Err(format!("tensor '{name}' has shape {shape:?}, expected {length} values"))
         }
         Some((_, values)) => Ok(values),
     }

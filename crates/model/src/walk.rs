@@ -1,7 +1,7 @@
 //! A backbone's structure, told once: what walks through it may compute ([`Forward`]) or write down what there is to compute
 //! ([`crate::steps`]), so that an export cannot differ from what was trained.
 
-use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation, Pass};
+use crate::layers::{BatchNorm, Convolution, Dropout, FullyConnected, Pass};
 use crate::operations::{Squares, max_pool};
 use burn::tensor::{Tensor, activation};
 
@@ -11,11 +11,7 @@ pub(crate) trait Walk {
     type Value<const D: usize>: Clone;
 
     fn convolution(&mut self, layer: &Convolution, input: Self::Value<4>) -> Self::Value<4>;
-    fn normalisation<const D: usize>(
-        &mut self,
-        layer: &Normalisation,
-        input: Self::Value<D>,
-    ) -> Self::Value<D>;
+    fn normalisation<const D: usize>(&mut self, layer: &BatchNorm, input: Self::Value<D>) -> Self::Value<D>;
     fn max_pool(&mut self, squares: Squares, input: Self::Value<4>) -> Self::Value<4>;
     fn add(&mut self, one: Self::Value<4>, other: Self::Value<4>) -> Self::Value<4>;
     /// `max(x, 0)`.
@@ -40,7 +36,7 @@ impl Walk for Forward {
         layer.forward(input)
     }
 
-    fn normalisation<const D: usize>(&mut self, layer: &Normalisation, input: Tensor<D>) -> Tensor<D> {
+    fn normalisation<const D: usize>(&mut self, layer: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
         layer.forward(input, self.pass)
     }
 

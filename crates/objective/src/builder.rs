@@ -120,8 +120,8 @@ fn check_margin(margin: Margin) -> Result<(), ObjectiveError> {
             cosine(lead)
         }
         Margin::MultiplicativeAngle { multiplier, weight } => {
-            let wanted = "a whole multiple of the angle from 1 to 8";
-            within(1.0..=8.0, "margin", f64::from(multiplier), wanted)?;
+            let expected = "a whole multiple of the angle from 1 to 8";
+            within(1.0..=8.0, "margin", f64::from(multiplier), expected)?;
             within(0.0..=1.0, "margin weight", weight, "a share from 0 to 1")
         }
     }
@@ -221,10 +221,10 @@ pub(crate) fn within(
     range: std::ops::RangeInclusive<f64>,
     setting: &'static str,
     found: f64,
-    wanted: &'static str,
+    expected: &'static str,
 ) -> Result<(), ObjectiveError> {
     // `contains` is false for NaN.
-    if range.contains(&found) { Ok(()) } else { Err(ObjectiveError::OutOfRange { setting, found, wanted }) }
+    if range.contains(&found) { Ok(()) } else { Err(ObjectiveError::OutOfRange { setting, found, expected }) }
 }
 
 #[cfg(test)]
@@ -232,10 +232,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_out_of_range_are_refused_with_what_was_found_and_wanted() {
+    fn values_out_of_range_are_refused_with_what_was_found_and_expected() {
         for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
             let error = Objective::family().score(Score::cosine(scale)).build().expect_err("scale");
-            assert!(error.to_string().starts_with(&format!("scale is {scale}; wanted")), "{error}");
+            assert!(error.to_string().starts_with(&format!("scale is {scale}; expected")), "{error}");
         }
         let cosine = Objective::family().score(Score::cosine(30.0));
         for margin in [-0.1, 2.1, f64::NAN] {

@@ -1,4 +1,4 @@
-//! What can be wrong with an objective or with what it is given; each variant says what was found and what was wanted.
+//! What can be wrong with an objective or with what it is given; each variant says what was found and what was expected.
 
 use crate::ShapeError;
 
@@ -7,14 +7,14 @@ use crate::ShapeError;
 #[non_exhaustive]
 pub enum ObjectiveError {
     /// A scale, margin, temperature, or other setting outside its range.
-    #[error("{setting} is {found}; wanted {wanted}")]
+    #[error("{setting} is {found}; expected {expected}")]
     OutOfRange {
         /// The setting, in the words of the family.
         setting: &'static str,
         /// The value given.
         found: f64,
         /// The range, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
 
     /// Two choices on different axes that make no sense together.
@@ -53,7 +53,7 @@ pub enum ObjectiveError {
     Shape(#[from] ShapeError),
 
     /// Features and class centres of different dimension.
-    #[error("features have {features} dimensions, class centres {centres}; wanted the same")]
+    #[error("features have {features} dimensions, class centres {centres}; expected the same")]
     Dimension {
         /// Columns of the features.
         features: usize,
@@ -62,18 +62,18 @@ pub enum ObjectiveError {
     },
 
     /// Not one value a sample.
-    #[error("{found} {what} for a batch of {wanted} samples; wanted one each")]
+    #[error("{found} {what} for a batch of {expected} samples; expected one each")]
     Count {
         /// What was counted.
         what: &'static str,
         /// Values found.
         found: usize,
         /// Samples in the batch.
-        wanted: usize,
+        expected: usize,
     },
 
     /// A label that names no class.
-    #[error("row {row} of the batch has label {found}; wanted a class below {classes}")]
+    #[error("row {row} of the batch has label {found}; expected a class below {classes}")]
     Label {
         /// Row of the batch.
         row: usize,
@@ -102,7 +102,7 @@ pub enum ObjectiveError {
     },
 
     /// A sample weight that is negative or not finite.
-    #[error("the weight of row {row} of the batch is {found}; wanted a finite number, zero or above")]
+    #[error("the weight of row {row} of the batch is {found}; expected a finite number, zero or above")]
     SampleWeight {
         /// Row of the batch.
         row: usize,

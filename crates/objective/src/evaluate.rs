@@ -18,7 +18,7 @@ pub enum Reduction {
     Mean,
     /// The sum; with sample weights `sum(weight * loss)`.
     Sum,
-    /// Only the losses of the samples are wanted. [`Evaluation::loss`] and the gradients are those of the sum, as in a
+    /// Only the losses of the samples are expected. [`Evaluation::loss`] and the gradients are those of the sum, as in a
     /// backward pass that starts from ones.
     None,
 }

@@ -201,7 +201,7 @@ impl Objective {
                 return Err(ObjectiveError::OutOfRange {
                     setting: "margin",
                     found: amount,
-                    wanted: "0, because this objective has no margin",
+                    expected: "0, because this objective has no margin",
                 });
             }
             Margin::Additive(_) => Margin::Additive(amount),
@@ -218,7 +218,7 @@ impl Objective {
                     return Err(ObjectiveError::OutOfRange {
                         setting: "margin",
                         found: amount,
-                        wanted: "a whole multiple of the angle from 1 to 8",
+                        expected: "a whole multiple of the angle from 1 to 8",
                     });
                 }
                 Margin::MultiplicativeAngle { multiplier: amount as u32, weight }

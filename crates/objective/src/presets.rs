@@ -235,14 +235,14 @@ mod tests {
         for name in Objective::names() {
             let objective =
                 Objective::from_name(name, &Parameters::default()).expect("defaults are in range");
-            let wanted = match *name {
+            let expected = match *name {
                 "cosface" => "am-softmax",
                 // without a margin, or at temperature 1, these are softmax
                 "softplus-lse" | "tempered-softmax" => "softmax",
                 name => name,
             };
-            assert_eq!(objective.name(), Some(wanted), "{name}");
-            assert!(objective.to_string().starts_with(wanted), "{objective}");
+            assert_eq!(objective.name(), Some(expected), "{name}");
+            assert!(objective.to_string().starts_with(expected), "{objective}");
         }
     }
 

@@ -80,14 +80,14 @@ pub enum ReferenceError {
     #[error("no file of reference values: {0}")]
     Form(#[from] serde_json::Error),
     /// Rows of different lengths, or as many labels as there are not features.
-    #[error("{what}: found {found}, wanted {wanted}")]
+    #[error("{what}: found {found}, expected {expected}")]
     Shape {
         /// Which.
         what: String,
         /// What was found.
         found: usize,
-        /// What was wanted.
-        wanted: usize,
+        /// What was expected.
+        expected: usize,
     },
 }
 
@@ -107,7 +107,7 @@ impl ReferenceFile {
         for (what, row, values) in all.chain(weights) {
             if values.len() != dim {
                 let what = format!("length of row {row} of {what}");
-                return Err(ReferenceError::Shape { what, found: values.len(), wanted: dim });
+                return Err(ReferenceError::Shape { what, found: values.len(), expected: dim });
             }
         }
         if file.labels.len() != file.features.len() {
@@ -115,7 +115,7 @@ impl ReferenceFile {
             return Err(ReferenceError::Shape {
                 what,
                 found: file.labels.len(),
-                wanted: file.features.len(),
+                expected: file.features.len(),
             });
         }
         Ok(file)
@@ -153,19 +153,19 @@ impl ReferenceFile {
             Reduction::Mean,
         )?;
         let rounding = case.steepness() * 4.0 * T::epsilon().into() + self.angle_error(case);
-        let relative = |found: &[T], wanted: &[Option<f64>]| {
+        let relative = |found: &[T], expected: &[Option<f64>]| {
             let found: Vec<f64> = found.iter().map(|&value| value.into()).collect();
-            relative(&found, wanted, rounding)
+            relative(&found, expected, rounding)
         };
         let learnt = out.grad_learnt.map_or(0.0, |(name, found)| {
-            let wanted = case.grad_learnt.get(name).and_then(Value::as_f64);
-            wanted.map_or(f64::NAN, |wanted| relative(&[T::from_f64(found)], &[Some(wanted)]))
+            let expected = case.grad_learnt.get(name).and_then(Value::as_f64);
+            expected.map_or(f64::NAN, |expected| relative(&[T::from_f64(found)], &[Some(expected)]))
         });
         Ok(ReferenceErrors {
             loss: relative(&[out.loss], &[case.loss]),
             grad_features: relative(&out.grad_features, &case.grad_features.concat()),
             grad_weights: match (&out.grad_weights, &case.grad_weights) {
-                (Some(found), Some(wanted)) => relative(found, &wanted.concat()),
+                (Some(found), Some(expected)) => relative(found, &expected.concat()),
                 // weights that another framework found to take no part
                 (Some(found), None) => relative(found, &vec![Some(0.0); found.len()]),
                 (None, Some(_)) => f64::NAN,
@@ -236,13 +236,13 @@ impl ReferenceCase {
 
 /// Largest error relative to the largest entry, less what `rounding` amounts to: a gradient that is 0 by cancellation has
 /// no size that an error could be relative to. `NaN` for another number of entries.
-fn relative(found: &[f64], wanted: &[Option<f64>], rounding: f64) -> f64 {
-    if found.len() != wanted.len() || found.iter().any(|value| value.is_nan()) {
+fn relative(found: &[f64], expected: &[Option<f64>], rounding: f64) -> f64 {
+    if found.len() != expected.len() || found.iter().any(|value| value.is_nan()) {
         return f64::NAN;
     }
-    let largest = wanted.iter().flatten().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let defined = found.iter().zip(wanted).filter_map(|(found, wanted)| Some((found, (*wanted)?)));
-    let error = defined.fold(0.0_f64, |error, (found, wanted)| error.max((found - wanted).abs()));
+    let largest = expected.iter().flatten().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let defined = found.iter().zip(expected).filter_map(|(found, expected)| Some((found, (*expected)?)));
+    let error = defined.fold(0.0_f64, |error, (found, expected)| error.max((found - expected).abs()));
     if error <= rounding { 0.0 } else { error / largest }
 }
 

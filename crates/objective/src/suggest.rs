@@ -1,6 +1,6 @@
 //! Choosing scale and margin, and the bounds that a choice runs into.
 //!
-//! Everything follows from one picture: `C` unit class centres spread as far as they can be, each sample on its own
+//! Everything follows from one image: `C` unit class centres spread as far as they can be, each sample on its own
 //! centre. At best they form a regular simplex, with cosine `-1 / (C - 1)` between any two, which needs `C <= D + 1`
 //! dimensions; then the target leads each competitor by `C / (C - 1)` in cosine. Scale times lead less margin decides how
 //! small the loss can become and how sure the softmax can be.
@@ -158,11 +158,11 @@ pub fn suggest(classes: usize, dim: usize, target_probability: f64) -> Result<Su
         return Err(ObjectiveError::OutOfRange {
             setting: "classes",
             found: classes as f64,
-            wanted: "2 or more",
+            expected: "2 or more",
         });
     }
     if dim == 0 {
-        return Err(ObjectiveError::OutOfRange { setting: "dimension", found: 0.0, wanted: "1 or more" });
+        return Err(ObjectiveError::OutOfRange { setting: "dimension", found: 0.0, expected: "1 or more" });
     }
     check_probability(target_probability)?;
     let bound = margin_bound(classes, dim);
@@ -206,8 +206,8 @@ fn check_probability(probability: f64) -> Result<(), ObjectiveError> {
 mod tests {
     use super::*;
 
-    fn close(found: f64, wanted: f64) {
-        assert!((found - wanted).abs() <= 1e-12 * wanted.abs().max(1.0), "{found} against {wanted}");
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} against {expected}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! A picture's embedding from an exported model, by tract: nothing of this project is needed where it runs.
+//! An image's embedding from an exported model, by tract: nothing of this project is needed where it runs.
 //!
 //! ```sh
 //! widemargin export --model runs/fashion -o fashion.onnx
 //! cargo run -p widemargin-onnx --example embed_with_tract -- fashion.onnx a.png b.png
 //! ```
 //!
-//! Prints one line a picture: its name and the cosine with the first picture.
+//! Prints one line an image: its name and the cosine with the first image.
 #![allow(clippy::print_stdout, reason = "the cosines are the output")]
 
 use image::DynamicImage;
@@ -16,23 +16,23 @@ type Anything = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Anything> {
     let mut arguments = std::env::args().skip(1);
-    let file = arguments.next().ok_or("wanted MODEL.onnx PICTURE...")?;
+    let file = arguments.next().ok_or("expected MODEL.onnx IMAGE...")?;
 
     // What is to be done before the graph stands in the file itself.
     let about = tract_onnx::onnx().proto_model_for_path(&file)?;
     let about = about.metadata_props.iter().find(|entry| entry.key == "widemargin");
     let about: serde_json::Value = serde_json::from_str(&about.ok_or("no metadata of widemargin")?.value)?;
-    let side = |name: &str| about["input"][name].as_u64().ok_or("wanted a model of pictures");
+    let side = |name: &str| about["input"][name].as_u64().ok_or("expected a model of images");
     let (channels, height, width) = (side("channels")?, side("height")?, side("width")?);
 
     let model = tract_onnx::onnx().model_for_path(&file)?.into_optimized()?.into_runnable()?;
     let mut first: Option<Vec<f32>> = None;
     for path in arguments {
-        let picture = image::open(&path)?;
-        let picture: DynamicImage =
-            if channels == 1 { picture.to_luma8().into() } else { picture.to_rgb8().into() };
-        let picture = picture.resize_exact(width as u32, height as u32, FilterType::Triangle);
-        let pixels = picture.into_bytes();
+        let image = image::open(&path)?;
+        let image: DynamicImage =
+            if channels == 1 { image.to_luma8().into() } else { image.to_rgb8().into() };
+        let image = image.resize_exact(width as u32, height as u32, FilterType::Triangle);
+        let pixels = image.into_bytes();
         // [height, width, channels] to [1, channels, height, width], as numbers of 0 to 255
         let [channels, height, width] = [channels, height, width].map(|length| length as usize);
         let input = tract_ndarray::Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {

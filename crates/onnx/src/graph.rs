@@ -4,7 +4,7 @@
 //! input -> Div 255 -> Sub mean -> Div deviation -> the backbone's steps -> ReduceL2 -> Max 1e-12 -> Div -> embeddings
 //! ```
 //!
-//! Division by 255 is for pictures alone. An embedding of zeros has no direction and stays zeros.
+//! Division by 255 is for images alone. An embedding of zeros has no direction and stays zeros.
 
 use crate::messages::{
     Attribute, Dimension, Extent, FLOAT, Graph, Node, Shape, Tensor, TensorType, Type, ValueInfo,
@@ -57,7 +57,7 @@ impl Builder {
                 ];
                 self.node("Conv", inputs, vec![("weight", weight.clone())], attributes)
             }
-            Operation::Normalisation { mean, variance, weight, bias, epsilon } => {
+            Operation::BatchNorm { mean, variance, weight, bias, epsilon } => {
                 let constant =
                     |value: f32| Values { shape: mean.shape.clone(), values: vec![value; mean.values.len()] };
                 let constants = vec![
@@ -118,15 +118,15 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfo {
 pub(crate) fn build(description: &Description, steps: &[Step], input: &str, output: &str) -> Graph {
     let mut builder = Builder::default();
     let shape = description.shape();
-    let pictures = description.takes == Takes::Pictures;
+    let images = description.takes == Takes::Images;
     let scalar = |value: f32| Values { shape: vec![1], values: vec![value] };
-    // pictures have one mean a channel, vectors one for all
+    // images have one mean a channel, vectors one for all
     let by_channel = |values: &[f32]| Values {
-        shape: if pictures { vec![1, values.len(), 1, 1] } else { vec![values.len()] },
+        shape: if images { vec![1, values.len(), 1, 1] } else { vec![values.len()] },
         values: values.to_vec(),
     };
     let mut value = input.to_owned();
-    if pictures {
+    if images {
         value = builder.node("Div", &[&value], vec![("most", scalar(255.0))], vec![]);
     }
     let normalisation = &description.normalisation;
@@ -150,7 +150,7 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
         last.output = vec![output.to_owned()];
     }
 
-    let sides = if pictures { vec![shape.channels, shape.height, shape.width] } else { vec![shape.values()] };
+    let sides = if images { vec![shape.channels, shape.height, shape.width] } else { vec![shape.values()] };
     Graph {
         node: builder.nodes,
         name: description.backbone.name.to_string(),

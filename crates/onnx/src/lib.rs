@@ -1,6 +1,6 @@
 //! A trained model as an [ONNX](https://onnx.ai) file, which other runtimes and languages run without this program.
 //!
-//! The graph holds everything between the bytes of a picture and an embedding of length one: normalisation, backbone, division by the
+//! The graph holds everything between the bytes of an image and an embedding of length one: normalisation, backbone, division by the
 //! length. What is left to the user, decoding and resizing, is written down in the file's metadata ([`Metadata`]). The steps come from the
 //! same description of the network that training runs by ([`widemargin_model::Backbone::steps`]).
 //!
@@ -31,7 +31,7 @@ pub const METADATA_KEY: &str = "widemargin";
 /// Version of the metadata.
 const VERSION: u32 = 1;
 
-/// How the crate `image`, which decodes pictures for training, makes colours grey: the luminance of sRGB.
+/// How the crate `image`, which decodes images for training, makes colours grey: the luminance of sRGB.
 const GREY: [f32; 3] = [0.21265, 0.71518, 0.07217];
 
 /// Bytes of a protobuf message at most: what readers take.
@@ -41,8 +41,8 @@ const MOST_BYTES: usize = i32::MAX as usize;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A model of vectors with a backbone that is for pictures.
-    #[error("the model takes vectors and has the backbone {backbone}; wanted mlp, linear or identity")]
+    /// A model of vectors with a backbone that is for images.
+    #[error("the model takes vectors and has the backbone {backbone}; expected mlp, linear or identity")]
     Backbone {
         /// Its name.
         backbone: String,
@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// The file could not be written.
     #[error(transparent)]
-    Durable(#[from] widemargin_durable::DurableError),
+    Durable(#[from] widemargin_durable::Error),
 }
 
 /// What must be known beside the graph, in the file's metadata as JSON under [`METADATA_KEY`].
@@ -67,8 +67,8 @@ pub struct Metadata {
     pub input: Input,
     /// What it gives.
     pub output: Output,
-    /// `(x / 255 - mean) / deviation` for pictures, `(x - mean) / deviation` for vectors: done in the graph, and told for the record.
-    pub normalisation: Normalisation,
+    /// `(x / 255 - mean) / deviation` for images, `(x - mean) / deviation` for vectors: done in the graph, and told for the record.
+    pub normalisation: InputNormalisation,
     /// The backbone's name.
     pub backbone: String,
     /// What it was trained by, in words.
@@ -78,12 +78,12 @@ pub struct Metadata {
     pub calibration: Option<Calibration>,
 }
 
-/// What a graph takes: `f32`, `[batch, channels, height, width]` of 0 to 255 for pictures, `[batch, numbers]` for vectors.
+/// What a graph takes: `f32`, `[batch, channels, height, width]` of 0 to 255 for images, `[batch, numbers]` for vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "takes", rename_all = "lowercase")]
 pub enum Input {
-    /// Pictures.
-    Pictures {
+    /// Images.
+    Images {
         /// The input's name in the graph.
         name: String,
         /// 1 or 3.
@@ -97,7 +97,7 @@ pub enum Input {
         /// For grey: the weights of red, green and blue; their sum is rounded.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         grey: Option<[f32; 3]>,
-        /// How pictures are brought to this size: `stretch`, without regard to their proportions.
+        /// How images are brought to this size: `stretch`, without regard to their proportions.
         resize: String,
         /// By which filter: `bilinear`, as wide as the pixels it takes together (Pillow's `BILINEAR`).
         filter: String,
@@ -126,7 +126,7 @@ pub struct Output {
 
 /// One number a channel, or one for all numbers of a vector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Normalisation {
+pub struct InputNormalisation {
     /// Means.
     pub mean: Vec<f32>,
     /// Deviations.
@@ -149,8 +149,8 @@ pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
     let description = model.description();
     let shape = description.shape();
     let input = match description.takes {
-        Takes::Pictures => Input::Pictures {
-            name: "pictures".to_owned(),
+        Takes::Images => Input::Images {
+            name: "images".to_owned(),
             channels: shape.channels,
             height: shape.height,
             width: shape.width,
@@ -163,7 +163,7 @@ pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
         Takes::Vectors => Input::Vectors { name: "vectors".to_owned(), numbers: shape.values() },
     };
     let output = Output { name: "embeddings".to_owned(), numbers: model.dim(), length: "one".to_owned() };
-    let normalisation = Normalisation {
+    let normalisation = InputNormalisation {
         mean: description.normalisation.mean.clone(),
         deviation: description.normalisation.deviation.clone(),
     };
@@ -181,7 +181,7 @@ pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
 /// The bytes of the ONNX file of `model`; the same model gives the same bytes.
 ///
 /// # Errors
-/// [`Error::Backbone`] for a model of vectors whose backbone wants pictures; [`Error::TooLarge`] for more than 2 GiB.
+/// [`Error::Backbone`] for a model of vectors whose backbone wants images; [`Error::TooLarge`] for more than 2 GiB.
 pub fn encode(model: &Model, calibration: Option<Calibration>) -> Result<Vec<u8>, Error> {
     let description = model.description();
     let backbone = description.backbone.name;
@@ -189,7 +189,7 @@ pub fn encode(model: &Model, calibration: Option<Calibration>) -> Result<Vec<u8>
         return Err(Error::Backbone { backbone: backbone.to_string() });
     }
     let metadata = metadata(model, calibration);
-    let (Input::Pictures { name, .. } | Input::Vectors { name, .. }) = &metadata.input;
+    let (Input::Images { name, .. } | Input::Vectors { name, .. }) = &metadata.input;
     let graph = graph::build(description, &model.steps(), name, &metadata.output.name);
     let value = serde_json::to_string(&metadata).expect("numbers and names always have a JSON form");
     let file = messages::Model {

@@ -8,7 +8,7 @@ use tract_onnx::prelude::*;
 use widemargin_data::Normalisation;
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_model::parameters::{self, Parameter};
-use widemargin_model::{Backbone, BackboneConfig, BackboneName, InputShape, device};
+use widemargin_model::{Backbone, BackboneConfig, BackboneName, ImageShape, device};
 use widemargin_onnx::{Calibration, Input, Metadata, encode, metadata};
 
 /// What two runtimes may differ by in a number of an embedding of length one.
@@ -21,10 +21,10 @@ const CALIBRATION: Calibration = Calibration { threshold: 0.25, slope: 9.5, offs
 /// A model with numbers as training might leave them: nothing at its first value.
 fn model(name: BackboneName, takes: Takes) -> Model {
     let (channels, height, width) = match takes {
-        Takes::Pictures => (if name == BackboneName::SmallCnn { 1 } else { 3 }, 24, 17),
+        Takes::Images => (if name == BackboneName::SmallCnn { 1 } else { 3 }, 24, 17),
         Takes::Vectors => (1, 1, 19),
     };
-    let input = InputShape { channels, height, width };
+    let input = ImageShape { channels, height, width };
     let embedding = if name == BackboneName::Identity { input.values() } else { 12 };
     let config = BackboneConfig { name, input, embedding, dropout: 0.1, hidden: vec![23, 9] };
     let normalisation = Normalisation {
@@ -53,12 +53,12 @@ fn trained(mut parameter: Parameter) -> Parameter {
 const DEEP: [BackboneName; 4] =
     [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
 
-/// Every backbone but [`DEEP`] with pictures, and those that take vectors with vectors too.
+/// Every backbone but [`DEEP`] with images, and those that take vectors with vectors too.
 fn models() -> impl Iterator<Item = (String, Model)> {
     let flat = BackboneName::ALL.into_iter().filter(|name| name.is_flat());
     let vectors = flat.map(|name| (format!("{name}-vectors"), model(name, Takes::Vectors)));
     let shallow = BackboneName::ALL.into_iter().filter(|name| !DEEP.contains(name));
-    shallow.map(|name| (name.to_string(), model(name, Takes::Pictures))).chain(vectors)
+    shallow.map(|name| (name.to_string(), model(name, Takes::Images))).chain(vectors)
 }
 
 /// Numbers for the graph, and what the model makes of them.
@@ -67,13 +67,13 @@ fn samples(model: &Model) -> (Vec<usize>, Vec<f32>, Vec<f32>) {
     let count = SAMPLES * shape.values();
     if model.description().takes == Takes::Vectors {
         let numbers: Vec<f32> = (0..count).map(|at| (at * at % 251) as f32 / 40.0 - 2.5).collect();
-        let wanted = model.embed_vectors(&numbers).unwrap();
-        return (vec![SAMPLES, shape.values()], numbers, wanted);
+        let expected = model.embed_vectors(&numbers).unwrap();
+        return (vec![SAMPLES, shape.values()], numbers, expected);
     }
     let pixels: Vec<u8> = (0..count).map(|at| (at * at % 251) as u8).collect();
-    let wanted = model.embed_pixels(&pixels).unwrap();
+    let expected = model.embed_pixels(&pixels).unwrap();
     let numbers = pixels.iter().map(|pixel| f32::from(*pixel)).collect();
-    (vec![SAMPLES, shape.channels, shape.height, shape.width], numbers, wanted)
+    (vec![SAMPLES, shape.channels, shape.height, shape.width], numbers, expected)
 }
 
 /// tract's embeddings of all samples and, by the same runnable since the batch is open, of the first alone.
@@ -92,13 +92,13 @@ fn by_tract(bytes: &[u8], shape: &[usize], numbers: &[f32]) -> TractResult<[Vec<
 fn tract_gives_the_embeddings_of_every_backbone() {
     let mut checked = 0;
     for (name, model) in models() {
-        let (shape, numbers, wanted) = samples(&model);
+        let (shape, numbers, expected) = samples(&model);
         let bytes = encode(&model, None).unwrap();
         let [found, one] =
             by_tract(&bytes, &shape, &numbers).unwrap_or_else(|error| panic!("{name}: {error:#}"));
-        assert_eq!((found.len(), one.len()), (wanted.len(), wanted.len() / SAMPLES), "{name}");
+        assert_eq!((found.len(), one.len()), (expected.len(), expected.len() / SAMPLES), "{name}");
         for (found, count) in [(found, "all"), (one, "one alone")] {
-            let error = found.iter().zip(&wanted).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            let error = found.iter().zip(&expected).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
             assert!(error <= TOLERANCE, "{name}, {count}: differs by {error}");
         }
         checked += 1;
@@ -108,7 +108,7 @@ fn tract_gives_the_embeddings_of_every_backbone() {
 
 #[test]
 fn metadata_tells_what_the_graph_does_not_do() {
-    let model = model(BackboneName::Resnet18, Takes::Pictures);
+    let model = model(BackboneName::Resnet18, Takes::Images);
     let bytes = encode(&model, Some(CALIBRATION)).unwrap();
     assert_eq!(bytes, encode(&model, Some(CALIBRATION)).unwrap(), "the same bytes");
     let file = tract_onnx::onnx().proto_model_for_read(&mut bytes.as_slice()).unwrap();
@@ -118,16 +118,16 @@ fn metadata_tells_what_the_graph_does_not_do() {
     assert_eq!(read, metadata(&model, Some(CALIBRATION)));
     assert_eq!(read.calibration, Some(CALIBRATION));
     assert!(
-        matches!(&read.input, Input::Pictures { channels: 3, height: 24, width: 17, colour, .. } if colour == "RGB"),
+        matches!(&read.input, Input::Images { channels: 3, height: 24, width: 17, colour, .. } if colour == "RGB"),
         "{read:?}"
     );
     assert_eq!((read.output.numbers, read.objective.as_str()), (12, "am-softmax"));
 }
 
 #[test]
-fn a_model_of_vectors_with_a_backbone_for_pictures_is_refused() {
+fn a_model_of_vectors_with_a_backbone_for_images_is_refused() {
     let error = encode(&model(BackboneName::Resnet18, Takes::Vectors), None).unwrap_err().to_string();
-    assert!(error.contains("resnet18") && error.contains("wanted mlp"), "{error}");
+    assert!(error.contains("resnet18") && error.contains("expected mlp"), "{error}");
 }
 
 #[test]
@@ -136,14 +136,14 @@ fn onnx_runtime_gives_the_embeddings_of_every_backbone() {
     let python =
         std::env::var_os("WIDEMARGIN_PYTHON").expect("WIDEMARGIN_PYTHON names a Python with onnxruntime");
     let folder = tempfile::tempdir().unwrap();
-    let deep = DEEP.into_iter().map(|name| (name.to_string(), model(name, Takes::Pictures)));
+    let deep = DEEP.into_iter().map(|name| (name.to_string(), model(name, Takes::Images)));
     let mut written = 0;
     for (name, model) in models().chain(deep) {
-        let (shape, numbers, wanted) = samples(&model);
+        let (shape, numbers, expected) = samples(&model);
         let path = folder.path().join(format!("{name}.onnx"));
         widemargin_onnx::write(&path, &model, Some(CALIBRATION)).unwrap();
         array(&path.with_extension("input.npy"), &shape, &numbers);
-        array(&path.with_extension("embeddings.npy"), &[SAMPLES, wanted.len() / SAMPLES], &wanted);
+        array(&path.with_extension("embeddings.npy"), &[SAMPLES, expected.len() / SAMPLES], &expected);
         written += 1;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check_onnx.py");

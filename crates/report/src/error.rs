@@ -1,18 +1,18 @@
-//! What can be wrong with what is to be shown. Only pictures can: numbers and names are always drawable.
+//! What can be wrong with what is to be shown. Only images can: numbers and names are always drawable.
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a picture could not be put on a page.
+/// Why an image could not be put on a page.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes do not fill the announced shape, or the shape is not one of a picture.
+    /// The bytes do not fill the announced shape, or the shape is not one of an image.
     #[error(
-        "a picture of {channels} x {height} x {width} (channels, height, width) cannot be shown from {found} bytes; \
-         wanted 1, 3 or 4 channels, at least one pixel and exactly channels x height x width bytes"
+        "an image of {channels} x {height} x {width} (channels, height, width) cannot be shown from {found} bytes; \
+         expected 1, 3 or 4 channels, at least one pixel and exactly channels x height x width bytes"
     )]
-    PictureShape {
+    ImageShape {
         /// Channels announced.
         channels: usize,
         /// Rows announced.
@@ -22,12 +22,12 @@ pub enum Error {
         /// Bytes given.
         found: usize,
     },
-    /// The picture could not be encoded as PNG.
-    #[error("a picture of {height} x {width} pixels could not be encoded as PNG")]
-    PictureEncoding {
-        /// Rows of the picture.
+    /// The image could not be encoded as PNG.
+    #[error("an image of {height} x {width} pixels could not be encoded as PNG")]
+    ImageEncoding {
+        /// Rows of the image.
         height: usize,
-        /// Columns of the picture.
+        /// Columns of the image.
         width: usize,
         /// What the encoder said.
         #[source]

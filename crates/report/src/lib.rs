@@ -5,7 +5,7 @@
 //! disk in ten years as it does today.
 //!
 //! - [`figure`]: one function a figure, each taking a plain struct and returning a complete SVG document;
-//! - [`neighbours`]: pictures beside their nearest neighbours, as HTML;
+//! - [`neighbours`]: images beside their nearest neighbours, as HTML;
 //! - [`page`]: the report of a run, or of several objectives side by side, as one HTML page;
 //! - [`table`]: the same numbers as aligned text for a terminal.
 //!

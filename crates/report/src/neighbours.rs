@@ -1,7 +1,7 @@
-//! Pictures beside their nearest neighbours: what the numbers of retrieval look like.
+//! Images beside their nearest neighbours: what the numbers of retrieval look like.
 //!
 //! Each row shows a query and what was found for it, nearest first. Right and wrong differ in colour, in the border's
-//! style and in a mark, and pictures are embedded, so that the rows stand in a page without any other file.
+//! style and in a mark, and images are embedded, so that the rows stand in a page without any other file.
 
 use base64::Engine;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
@@ -9,19 +9,19 @@ use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use crate::error::{Error, Result};
 use crate::text::{add, escape, fixed};
 
-/// A picture ready to be shown: checked and encoded as a PNG data URI.
+/// An image ready to be shown: checked and encoded as a PNG data URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct Image {
     data_uri: String,
 }
 
-impl Picture {
+impl Image {
     /// Encodes `pixels`, bytes of shape `[channels, height, width]`, with 1 (grey), 3 (RGB) or 4 (RGBA) channels.
     ///
     /// # Errors
-    /// [`Error::PictureShape`] if the bytes are not of that shape, [`Error::PictureEncoding`] if PNG cannot hold it.
+    /// [`Error::ImageShape`] if the bytes are not of that shape, [`Error::ImageEncoding`] if PNG cannot hold it.
     pub fn new(channels: usize, height: usize, width: usize, pixels: &[u8]) -> Result<Self> {
-        let wrong_shape = || Error::PictureShape { channels, height, width, found: pixels.len() };
+        let wrong_shape = || Error::ImageShape { channels, height, width, found: pixels.len() };
         let colour = match channels {
             1 => ExtendedColorType::L8,
             3 => ExtendedColorType::Rgb8,
@@ -42,12 +42,12 @@ impl Picture {
         let mut png = Vec::new();
         PngEncoder::new(&mut png)
             .write_image(&interleaved, columns, rows, colour)
-            .map_err(|source| Error::PictureEncoding { height, width, source })?;
+            .map_err(|source| Error::ImageEncoding { height, width, source })?;
         let encoded = base64::engine::general_purpose::STANDARD.encode(png);
         Ok(Self { data_uri: format!("data:image/png;base64,{encoded}") })
     }
 
-    /// The picture as a `data:` URI.
+    /// The image as a `data:` URI.
     pub fn data_uri(&self) -> &str {
         &self.data_uri
     }
@@ -57,7 +57,7 @@ impl Picture {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundNeighbour {
     /// What was found.
-    pub picture: Picture,
+    pub image: Image,
     /// Name of its class.
     pub class: String,
     /// Its cosine with the query.
@@ -70,7 +70,7 @@ pub struct FoundNeighbour {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighbourRow {
     /// The query.
-    pub query: Picture,
+    pub query: Image,
     /// Name of its class.
     pub query_class: String,
     /// Its neighbours, nearest first.
@@ -93,7 +93,7 @@ pub fn rows(rows: &[NeighbourRow]) -> String {
                 ("wrong", "✗", "other class")
             };
             let note = format!("{mark} {}", fixed(neighbour.cosine, 3));
-            cell(&mut html, kind, &neighbour.picture, &neighbour.class, &note, verdict);
+            cell(&mut html, kind, &neighbour.image, &neighbour.class, &note, verdict);
         }
         html.push_str("</div>\n");
     }
@@ -101,12 +101,12 @@ pub fn rows(rows: &[NeighbourRow]) -> String {
     html
 }
 
-fn cell(html: &mut String, kind: &str, picture: &Picture, class: &str, note: &str, verdict: &str) {
+fn cell(html: &mut String, kind: &str, image: &Image, class: &str, note: &str, verdict: &str) {
     let class = escape(class);
     let figure = format_args!(
         "<figure class=\"neighbour {kind}\"><img src=\"{}\" alt=\"{class}, {verdict}\"><figcaption><span \
          title=\"{class}\">{class}</span><b>{}</b></figcaption></figure>\n",
-        picture.data_uri,
+        image.data_uri,
         escape(note)
     );
     add(html, figure);
@@ -132,17 +132,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_survives_its_encoding() {
+    fn an_image_survives_its_encoding() {
         // Red, green / blue, white; channel by channel.
         let pixels = [255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255];
-        let picture = Picture::new(3, 2, 2, &pixels).unwrap();
-        let encoded = picture.data_uri().strip_prefix("data:image/png;base64,").unwrap();
+        let image = Image::new(3, 2, 2, &pixels).unwrap();
+        let encoded = image.data_uri().strip_prefix("data:image/png;base64,").unwrap();
         let png = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
         let decoded = image::load_from_memory(&png).unwrap().to_rgb8();
         assert_eq!(decoded.dimensions(), (2, 2));
         assert_eq!(decoded.into_raw(), [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255]);
-        assert!(Picture::new(1, 28, 28, &[7; 784]).is_ok());
-        assert!(Picture::new(4, 1, 1, &[7; 4]).is_ok());
+        assert!(Image::new(1, 28, 28, &[7; 784]).is_ok());
+        assert!(Image::new(4, 1, 1, &[7; 4]).is_ok());
     }
 
     #[test]
@@ -150,22 +150,22 @@ mod tests {
         for (channels, height, width, bytes) in
             [(2, 2, 2, 8), (3, 2, 2, 11), (1, 0, 2, 0), (1, 2, 0, 0), (0, 1, 1, 0), (3, usize::MAX, 2, 6)]
         {
-            let error = Picture::new(channels, height, width, &vec![0; bytes]).unwrap_err();
-            assert!(matches!(error, Error::PictureShape { found, .. } if found == bytes), "{error}");
+            let error = Image::new(channels, height, width, &vec![0; bytes]).unwrap_err();
+            assert!(matches!(error, Error::ImageShape { found, .. } if found == bytes), "{error}");
         }
     }
 
     #[test]
     fn right_and_wrong_are_told_apart_and_names_escaped() {
-        let picture = Picture::new(1, 1, 1, &[9]).unwrap();
+        let image = Image::new(1, 1, 1, &[9]).unwrap();
         let neighbour = |class: &str, cosine, same_class| FoundNeighbour {
-            picture: picture.clone(),
+            image: image.clone(),
             class: class.to_owned(),
             cosine,
             same_class,
         };
         let row = NeighbourRow {
-            query: picture.clone(),
+            query: image.clone(),
             query_class: "<script>alert(1)</script>".to_owned(),
             neighbours: vec![neighbour("bag", 0.91234, true), neighbour("\" onload=\"x", f64::NAN, false)],
         };

@@ -61,7 +61,7 @@ impl<'a> AboutColumn<'a> {
         }
     }
 
-    /// Whether it says nothing in some row, as the labels of a set do that has pictures of no class.
+    /// Whether it says nothing in some row, as the labels of a set do that has images of no class.
     pub fn has_gaps(&self) -> bool {
         match self.fields {
             Fields::Texts(list) => list.iter().any(|text| text.trim().is_empty()),
@@ -79,7 +79,7 @@ pub(super) struct Columns {
 
 impl Columns {
     pub(super) fn find(names: &[String]) -> Self {
-        let find = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+        let find = |expected: &str| names.iter().position(|name| name.eq_ignore_ascii_case(expected));
         // pandas writes an index before the other columns, without a name; read and written again it is `Unnamed: 0`. In `.parquet` it
         // has a name of its own.
         let unnamed = |name: &&String| name.is_empty() || name.starts_with("Unnamed: 0");

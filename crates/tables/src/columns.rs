@@ -23,7 +23,7 @@ use super::moments;
 use super::pairs::{Named, PairFile, truth};
 use super::plausible;
 use super::rows::read_exact_at;
-use super::{About, FileError, FileProblem, FileResult, Pair, Rows as InMemory, TextTable};
+use super::{About, Error, Pair, Problem, Result, Rows as InMemory, TextTable};
 
 /// Longest footer that is read.
 const MOST_FOOTER: u64 = 1 << 28;
@@ -32,9 +32,9 @@ const MOST_FOOTER: u64 = 1 << 28;
 const CODECS: &str = "snappy, gzip, LZ4 and zstd";
 
 /// Opens a file whose schema is [`plausible`].
-fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
-    let unreadable = |source: std::io::Error| FileProblem::Read(source.to_string()).at(path);
-    let implausible = |reason| FileProblem::Malformed { format: ".parquet", reason }.at(path);
+fn open(path: &Path) -> Result<SerializedFileReader<File>> {
+    let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
+    let implausible = |reason| Problem::Malformed { format: ".parquet", reason }.at(path);
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     if length >= 12 {
@@ -48,9 +48,9 @@ fn open(path: &Path) -> FileResult<SerializedFileReader<File>> {
 }
 
 /// As [`open`], for a file whose values are to be read: its pages are [`plausible`] too.
-fn open_whole(path: &Path) -> FileResult<SerializedFileReader<File>> {
-    let unreadable = |source: std::io::Error| FileProblem::Read(source.to_string()).at(path);
-    let implausible = |reason| FileProblem::Malformed { format: ".parquet", reason }.at(path);
+fn open_whole(path: &Path) -> Result<SerializedFileReader<File>> {
+    let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
+    let implausible = |reason| Problem::Malformed { format: ".parquet", reason }.at(path);
     let reader = open(path)?;
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
@@ -60,7 +60,7 @@ fn open_whole(path: &Path) -> FileResult<SerializedFileReader<File>> {
             if let Compression::BROTLI(_) | Compression::LZO = codec {
                 let found = if codec == Compression::LZO { "LZO" } else { "brotli" }.to_owned();
                 let column = column.column_path().string();
-                return Err(FileProblem::Codec { column, found, known: CODECS }.at(path));
+                return Err(Problem::Codec { column, found, known: CODECS }.at(path));
             }
             let (start, count) = guarded(path, || Ok(column.byte_range()))?;
             if start.checked_add(count).is_none_or(|end| end > length) {
@@ -76,24 +76,24 @@ fn open_whole(path: &Path) -> FileResult<SerializedFileReader<File>> {
 }
 
 /// Some bytes of a file that has them.
-fn part(file: &File, path: &Path, start: u64, count: u64) -> FileResult<Vec<u8>> {
+fn part(file: &File, path: &Path, start: u64, count: u64) -> Result<Vec<u8>> {
     let mut bytes = vec![0; count as usize];
     let read = read_exact_at(file, &mut bytes, start);
-    read.map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    read.map_err(|source| Problem::Read(source.to_string()).at(path))?;
     Ok(bytes)
 }
 
 /// Does what the crate might panic at on a bad file.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> FileResult<T>) -> FileResult<T> {
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let panicked = |_| {
         let reason = "its reader panicked on this file".to_owned();
-        Err(FileProblem::Malformed { format: ".parquet", reason }.at(path))
+        Err(Problem::Malformed { format: ".parquet", reason }.at(path))
     };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
-fn broken(error: &ParquetError, path: &Path) -> FileError {
-    FileProblem::Malformed { format: ".parquet", reason: error.to_string() }.at(path)
+fn broken(error: &ParquetError, path: &Path) -> Error {
+    Problem::Malformed { format: ".parquet", reason: error.to_string() }.at(path)
 }
 
 fn column_names(reader: &SerializedFileReader<File>) -> Vec<String> {
@@ -108,23 +108,23 @@ struct Wrong<'a> {
 }
 
 impl Wrong<'_> {
-    fn cell(&self, column: &str, found: &Field, wanted: &str) -> FileError {
+    fn cell(&self, column: &str, found: &Field, expected: &str) -> Error {
         let (column, found) = (column.to_owned(), found.to_string());
-        FileProblem::Cell { row: self.row, column, found, wanted: wanted.to_owned() }.at(self.path)
+        Problem::Cell { row: self.row, column, found, expected: expected.to_owned() }.at(self.path)
     }
 }
 
-pub(super) fn rows(path: &Path) -> FileResult<(InMemory, About)> {
+pub(super) fn rows(path: &Path) -> Result<(InMemory, About)> {
     guarded(path, || rows_of(path))
 }
 
-fn rows_of(path: &Path) -> FileResult<(InMemory, About)> {
+fn rows_of(path: &Path) -> Result<(InMemory, About)> {
     let reader = open_whole(path)?;
     let names = column_names(&reader);
     let (columns, list) = (Columns::find(&names), position(&names, "embedding"));
     let values = list.map_or_else(|| columns.numbers(names.len()), |at| vec![at]);
     if values.is_empty() {
-        return Err(FileProblem::NoEmbeddingColumns.at(path));
+        return Err(Problem::NoEmbeddingColumns.at(path));
     }
     let (mut data, mut rows, mut dim) = (Vec::new(), 0, 0);
     let mut about = columns.about();
@@ -150,8 +150,8 @@ fn rows_of(path: &Path) -> FileResult<(InMemory, About)> {
         }
         if found != dim || dim == 0 {
             let (column, found) = (names[values[0]].clone(), format!("{found} numbers"));
-            let wanted = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
-            return Err(FileProblem::Cell { row: rows, column, found, wanted }.at(path));
+            let expected = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
+            return Err(Problem::Cell { row: rows, column, found, expected }.at(path));
         }
         columns.add(
             &mut about,
@@ -162,22 +162,22 @@ fn rows_of(path: &Path) -> FileResult<(InMemory, About)> {
     }
     columns.finish(&mut about);
     if rows == 0 {
-        return Err(FileProblem::Empty.at(path));
+        return Err(Problem::Empty.at(path));
     }
     Ok((InMemory::in_memory(path, rows, dim, data), about))
 }
 
 /// The names of the columns.
-pub(super) fn names(path: &Path) -> FileResult<Vec<String>> {
+pub(super) fn names(path: &Path) -> Result<Vec<String>> {
     Ok(column_names(&open(path)?))
 }
 
 /// The columns whose values have a form as text.
-pub(super) fn texts(path: &Path) -> FileResult<TextTable> {
+pub(super) fn texts(path: &Path) -> Result<TextTable> {
     guarded(path, || texts_of(path))
 }
 
-fn texts_of(path: &Path) -> FileResult<TextTable> {
+fn texts_of(path: &Path) -> Result<TextTable> {
     let reader = open_whole(path)?;
     let schema = reader.metadata().file_metadata().schema();
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
@@ -250,16 +250,16 @@ fn text(field: &Field, in_billionths: bool) -> Option<String> {
     })
 }
 
-pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
+pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
     guarded(path, || pairs_of(path, rows))
 }
 
-fn pairs_of(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
+fn pairs_of(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
     let reader = open_whole(path)?;
     let names = column_names(&reader);
     let column = |name| {
         position(&names, name)
-            .ok_or_else(|| FileProblem::NoColumn { column: name, found: names.join(", ") }.at(path))
+            .ok_or_else(|| Problem::NoColumn { column: name, found: names.join(", ") }.at(path))
     };
     let (a, b, same, fold) = (column("a")?, column("b")?, column("same")?, position(&names, "fold"));
     let (mut pairs, mut folds) = (Vec::new(), Vec::new());
@@ -281,7 +281,7 @@ fn pairs_of(path: &Path, rows: &Named<'_>) -> FileResult<PairFile> {
         }
     }
     if pairs.is_empty() {
-        return Err(FileProblem::Empty.at(path));
+        return Err(Problem::Empty.at(path));
     }
     Ok(PairFile { pairs, folds: fold.map(|_| folds) })
 }
@@ -349,7 +349,7 @@ fn fields(row: &Row) -> Vec<&Field> {
     row.get_column_iter().map(|(_, field)| field).collect()
 }
 
-fn append(list: &List, column: &str, wrong: &Wrong<'_>, data: &mut Vec<f32>) -> FileResult<()> {
+fn append(list: &List, column: &str, wrong: &Wrong<'_>, data: &mut Vec<f32>) -> Result<()> {
     for field in list.elements() {
         data.push(float(field).ok_or_else(|| wrong.cell(column, field, "a number"))?);
     }
@@ -396,10 +396,10 @@ mod tests {
 
     #[test]
     fn lists_and_columns_are_read() {
-        let wanted: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
+        let expected: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
         for name in ["list.parquet", "columns.parquet"] {
             let table = read_embeddings(&fixture(name)).unwrap();
-            assert_eq!((table.rows, table.dim, &table.data), (3, 4, &wanted), "{name}");
+            assert_eq!((table.rows, table.dim, &table.data), (3, 4, &expected), "{name}");
             assert_eq!(table.about.labels.as_ref().unwrap(), &["Ada", "Ada", "Zoë"]);
             assert_eq!(table.about.ids.as_ref().unwrap(), &["100", "101", "102"]);
         }
@@ -427,9 +427,9 @@ mod tests {
 
     #[test]
     fn every_codec_is_read_or_named() {
-        let wanted: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
+        let expected: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
         let table = read_embeddings(&fixture("zstd.parquet")).unwrap();
-        assert_eq!((table.rows, table.dim, table.data), (3, 4, wanted));
+        assert_eq!((table.rows, table.dim, table.data), (3, 4, expected));
         assert_eq!(table.about.labels.unwrap(), ["Ada", "Ada", "Zoë"]);
         // of an index of pandas
         assert_eq!(table.about.ids.unwrap(), ["100", "101", "102"]);
@@ -465,9 +465,9 @@ mod tests {
         );
         let mut left_out = table.left_out().to_vec();
         left_out.sort();
-        let wanted =
+        let expected =
             [("bytes", "bytes that are no text"), ("list", "lists or groups"), ("pair", "lists or groups")];
-        assert_eq!(left_out, wanted.map(|(name, why)| (name.to_owned(), why)));
+        assert_eq!(left_out, expected.map(|(name, why)| (name.to_owned(), why)));
     }
 
     #[test]

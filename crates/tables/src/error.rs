@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 /// A problem and the file that has it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}: {problem}", path.display())]
-pub struct FileError {
+pub struct Error {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it. Not a source: the message has it already.
-    pub problem: FileProblem,
+    pub problem: Problem,
 }
 
 /// Why a file could not be used. Rows count from zero, as everywhere; lines of text files from one, as editors do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum FileProblem {
+pub enum Problem {
     /// The system could not read it.
     #[error("cannot be read: {0}")]
     Read(String),
@@ -37,24 +37,24 @@ pub enum FileProblem {
         reason: String,
     },
     /// It holds numbers of another kind.
-    #[error("{what} has numbers of type {found}; {wanted} are needed")]
+    #[error("{what} has numbers of type {found}; {expected} are needed")]
     NumberType {
         /// What was read.
         what: String,
         /// The type found.
         found: String,
         /// What can be read, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// It holds an array of another shape.
-    #[error("{what} has the shape {found:?}; {wanted} is needed")]
+    #[error("{what} has the shape {found:?}; {expected} is needed")]
     Shape {
         /// What was read.
         what: String,
         /// The shape found.
         found: Vec<usize>,
         /// What is needed, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// A matrix was looked for among several, or among none.
     #[error("has no tensor named `embeddings` and not exactly one matrix of floats; its tensors are {found}")]
@@ -100,7 +100,7 @@ pub enum FileProblem {
         known: &'static str,
     },
     /// A field does not hold what it should.
-    #[error("line {line}, column `{column}` holds {found:?}; {wanted} is needed")]
+    #[error("line {line}, column `{column}` holds {found:?}; {expected} is needed")]
     Field {
         /// The line, from one.
         line: u64,
@@ -109,10 +109,10 @@ pub enum FileProblem {
         /// The text found.
         found: String,
         /// What is needed, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// A row of a table of values is missing or of another length.
-    #[error("row {row} of column `{column}` holds {found}; {wanted} is needed")]
+    #[error("row {row} of column `{column}` holds {found}; {expected} is needed")]
     Cell {
         /// The row, from zero.
         row: usize,
@@ -121,7 +121,7 @@ pub enum FileProblem {
         /// What was found, in words.
         found: String,
         /// What is needed, in words.
-        wanted: String,
+        expected: String,
     },
     /// It has no rows.
     #[error("has no rows")]
@@ -167,9 +167,9 @@ pub enum FileProblem {
     },
 }
 
-impl FileProblem {
+impl Problem {
     /// The problem with the file that has it.
-    pub fn at(self, path: &Path) -> FileError {
-        FileError { path: path.to_owned(), problem: self }
+    pub fn at(self, path: &Path) -> Error {
+        Error { path: path.to_owned(), problem: self }
     }
 }

@@ -42,15 +42,15 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 pub use about::{About, AboutColumn};
-pub use error::{FileError, FileProblem};
+pub use error::{Error, Problem};
 pub use npy::npy_header;
 pub use pairs::{Pair, PairFile, read_pairs};
 pub use rows::Rows;
 pub use texts::{TextTable, is_manifest, read_texts};
 pub use write::{Format, write_table};
 
-/// A result whose error is a [`FileError`].
-pub type FileResult<T> = Result<T, FileError>;
+/// A result whose error is a [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Endings of files of embeddings, in small letters.
 pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
@@ -118,10 +118,10 @@ impl OpenTable {
     /// Takes labels from elsewhere, one a row.
     ///
     /// # Errors
-    /// [`FileProblem::LabelCount`] if there are more or fewer than rows; `beside` is where they came from.
-    pub fn set_labels(&mut self, labels: Vec<String>, beside: &Path) -> FileResult<()> {
+    /// [`Problem::LabelCount`] if there are more or fewer than rows; `beside` is where they came from.
+    pub fn set_labels(&mut self, labels: Vec<String>, beside: &Path) -> Result<()> {
         if labels.len() != self.rows.rows() {
-            let problem = FileProblem::LabelCount { rows: self.rows.rows(), found: labels.len() };
+            let problem = Problem::LabelCount { rows: self.rows.rows(), found: labels.len() };
             return Err(problem.at(beside));
         }
         self.about.labels = Some(labels);
@@ -129,11 +129,11 @@ impl OpenTable {
     }
 
     /// Refuses ids that occur twice.
-    fn checked(self) -> FileResult<Self> {
+    fn checked(self) -> Result<Self> {
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (row, id) in self.about.ids.iter().flatten().enumerate() {
             if let Some(first) = seen.insert(id, row) {
-                let problem = FileProblem::RepeatedId { id: id.clone(), first, second: row };
+                let problem = Problem::RepeatedId { id: id.clone(), first, second: row };
                 return Err(problem.at(self.rows.path()));
             }
         }
@@ -143,8 +143,8 @@ impl OpenTable {
     /// Everything in memory.
     ///
     /// # Errors
-    /// [`FileProblem::Read`].
-    pub fn read(self) -> FileResult<EmbeddingTable> {
+    /// [`Problem::Read`].
+    pub fn read(self) -> Result<EmbeddingTable> {
         let (path, rows, dim) = (self.rows.path().to_owned(), self.rows.rows(), self.rows.dim());
         Ok(EmbeddingTable { path, data: self.rows.into_data()?, rows, dim, about: self.about })
     }
@@ -153,9 +153,9 @@ impl OpenTable {
 /// Opens a file of embeddings; the ending of its name says how it is read.
 ///
 /// # Errors
-/// [`FileError`] with the path and the [`FileProblem`].
-pub fn open(path: &Path) -> FileResult<OpenTable> {
-    let unreadable = |source: std::io::Error| FileProblem::Read(source.to_string()).at(path);
+/// [`Error`] with the path and the [`Problem`].
+pub fn open(path: &Path) -> Result<OpenTable> {
+    let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
     let file = || File::open(path).map_err(unreadable);
     let (rows, about) = match ending(path).as_str() {
         "npy" => (npy::rows(file()?, path)?, About::default()),
@@ -164,8 +164,8 @@ pub fn open(path: &Path) -> FileResult<OpenTable> {
         #[cfg(feature = "parquet")]
         "parquet" => columns::rows(path)?,
         #[cfg(not(feature = "parquet"))]
-        "parquet" => return Err(FileProblem::NoParquet.at(path)),
-        other => return Err(FileProblem::Ending { found: other.to_owned() }.at(path)),
+        "parquet" => return Err(Problem::NoParquet.at(path)),
+        other => return Err(Problem::Ending { found: other.to_owned() }.at(path)),
     };
     OpenTable { rows, about }.checked()
 }
@@ -174,8 +174,8 @@ pub fn open(path: &Path) -> FileResult<OpenTable> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_npy(path: &Path) -> FileResult<Rows> {
-    let file = File::open(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+pub fn open_npy(path: &Path) -> Result<Rows> {
+    let file = File::open(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
     npy::rows(file, path)
 }
 
@@ -183,7 +183,7 @@ pub fn open_npy(path: &Path) -> FileResult<Rows> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn read_embeddings(path: &Path) -> FileResult<EmbeddingTable> {
+pub fn read_embeddings(path: &Path) -> Result<EmbeddingTable> {
     open(path)?.read()
 }
 
@@ -191,9 +191,9 @@ pub fn read_embeddings(path: &Path) -> FileResult<EmbeddingTable> {
 /// with one label a line.
 ///
 /// # Errors
-/// [`FileError`] with the path and the [`FileProblem`].
-pub fn read_labels(path: &Path) -> FileResult<Vec<String>> {
-    let bytes = fs::read(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+/// [`Error`] with the path and the [`Problem`].
+pub fn read_labels(path: &Path) -> Result<Vec<String>> {
+    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
     match ending(path).as_str() {
         "npy" => npy::labels(&bytes, path),
         "csv" => text::labels(&bytes, path),

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn days_are_those_of_the_calendar() {
-        for (number, wanted) in [
+        for (number, expected) in [
             (0, "1970-01-01"),
             (-1, "1969-12-31"),
             (59, "1970-03-01"),
@@ -48,7 +48,7 @@ mod tests {
             (-25_508, "1900-03-01"),
             (-719_528, "0000-01-01"),
         ] {
-            assert_eq!(day(number), wanted, "{number}");
+            assert_eq!(day(number), expected, "{number}");
         }
         // a day later is another day, over all of 400 years and at both ends of what a number holds
         let days: std::collections::BTreeSet<String> = (0..146_097).map(day).collect();

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
-use super::{FileProblem, FileResult};
+use super::{Problem, Result};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -35,20 +35,20 @@ pub fn npy_header(rows: usize, dim: usize) -> Vec<u8> {
 const MOST_HEADER: u64 = 1 << 20;
 
 /// The rows, which stay in the file unless it holds column after column.
-pub(super) fn rows(file: File, path: &Path) -> FileResult<Rows> {
-    let unreadable = |error: std::io::Error| FileProblem::Read(error.to_string()).at(path);
+pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
+    let unreadable = |error: std::io::Error| Problem::Read(error.to_string()).at(path);
     let length = file.metadata().map_err(unreadable)?.len();
     let mut start = vec![0; length.min(MOST_HEADER) as usize];
     read_exact_at(&file, &mut start, 0).map_err(unreadable)?;
     let array = parse(&start).map_err(|problem| problem.at(path))?;
     let what = || "the array".to_owned();
     let &[rows, dim] = array.shape.as_slice() else {
-        let wanted = "a matrix [rows, dimension]";
-        return Err(FileProblem::Shape { what: what(), found: array.shape, wanted }.at(path));
+        let expected = "a matrix [rows, dimension]";
+        return Err(Problem::Shape { what: what(), found: array.shape, expected }.at(path));
     };
     let kind = number_kind(&array.kind).filter(|kind| kind.is_float()).ok_or_else(|| {
-        let wanted = "floats of 2, 4 or 8 bytes";
-        FileProblem::NumberType { what: what(), found: array.kind.clone(), wanted }.at(path)
+        let expected = "floats of 2, 4 or 8 bytes";
+        Problem::NumberType { what: what(), found: array.kind.clone(), expected }.at(path)
     })?;
     let offset = (start.len() - array.data.len()) as u64;
     check_length(&array.shape, kind.bytes(), length - offset).map_err(|problem| problem.at(path))?;
@@ -63,19 +63,16 @@ pub(super) fn rows(file: File, path: &Path) -> FileResult<Rows> {
     Ok(Rows::in_memory(path, rows, dim, data))
 }
 
-pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
+pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     let array = parse(bytes).map_err(|problem| problem.at(path))?;
     let what = || "the array of labels".to_owned();
     // A single row or column is as good as a list.
     if array.shape.iter().filter(|&&side| side != 1).count() > 1 {
         let found = array.shape.clone();
-        return Err(FileProblem::Shape { what: what(), found, wanted: "one label a row" }.at(path));
+        return Err(Problem::Shape { what: what(), found, expected: "one label a row" }.at(path));
     }
-    let wrong = || FileProblem::NumberType {
-        what: what(),
-        found: array.kind.clone(),
-        wanted: "whole numbers or text",
-    };
+    let wrong =
+        || Problem::NumberType { what: what(), found: array.kind.clone(), expected: "whole numbers or text" };
     let big = array.kind.starts_with('>');
     if let Some(letters) = array.kind.get(1..).and_then(|kind| kind.strip_prefix('U')) {
         let letters: usize = letters.parse().map_err(|_| wrong().at(path))?;
@@ -98,8 +95,8 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
     Ok(numbers.iter().map(ToString::to_string).collect())
 }
 
-fn malformed(reason: impl Into<String>) -> FileProblem {
-    FileProblem::Malformed { format: ".npy", reason: reason.into() }
+fn malformed(reason: impl Into<String>) -> Problem {
+    Problem::Malformed { format: ".npy", reason: reason.into() }
 }
 
 /// The kind of number that a type such as `<f4` or `|u1` names.
@@ -118,7 +115,7 @@ fn number_kind(text: &str) -> Option<Kind> {
     }
 }
 
-fn check_length(shape: &[usize], bytes: usize, found: u64) -> Result<(), FileProblem> {
+fn check_length(shape: &[usize], bytes: usize, found: u64) -> Result<(), Problem> {
     let count = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
     if count.and_then(|count| count.checked_mul(bytes)).map(|bytes| bytes as u64) == Some(found) {
         return Ok(());
@@ -128,7 +125,7 @@ fn check_length(shape: &[usize], bytes: usize, found: u64) -> Result<(), FilePro
     )))
 }
 
-fn parse(bytes: &[u8]) -> Result<Array<'_>, FileProblem> {
+fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let rest =
         bytes.strip_prefix(MAGIC).ok_or_else(|| malformed("it does not start with numpy's magic word"))?;
     let cut = || malformed("it ends within its header");
@@ -166,7 +163,7 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, FileProblem> {
 }
 
 /// What follows a key of the header.
-fn value<'a>(header: &'a str, key: &str) -> Result<&'a str, FileProblem> {
+fn value<'a>(header: &'a str, key: &str) -> Result<&'a str, Problem> {
     ['\'', '"']
         .into_iter()
         .find_map(|quote| header.split_once(&format!("{quote}{key}{quote}")))

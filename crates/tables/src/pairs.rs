@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::text::{broken, headers, line, reader};
-use super::{EmbeddingTable, FileError, FileProblem, FileResult};
+use super::{EmbeddingTable, Error, Problem, Result};
 
 /// Two rows to compare and the truth about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,30 +35,29 @@ pub struct PairFile {
 /// Reads pairs of rows of `table`.
 ///
 /// # Errors
-/// [`FileError`] with the path and the [`FileProblem`]: among others a missing column, an id that `table` does not have
+/// [`Error`] with the path and the [`Problem`]: among others a missing column, an id that `table` does not have
 /// (with its line), a word that says neither same nor different.
-pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> FileResult<PairFile> {
+pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> Result<PairFile> {
     let rows = Named::new(table);
     #[cfg(feature = "parquet")]
     if super::ending(path) == "parquet" {
         return super::columns::pairs(path, &rows);
     }
-    let bytes = fs::read(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
     let mut reader = reader(&bytes, None);
     let headers = headers(&mut reader, path)?;
     let optional = |name: &str| headers.iter().position(|header| header.eq_ignore_ascii_case(name));
     let column = |name| {
-        optional(name)
-            .ok_or_else(|| FileProblem::NoColumn { column: name, found: headers.join(", ") }.at(path))
+        optional(name).ok_or_else(|| Problem::NoColumn { column: name, found: headers.join(", ") }.at(path))
     };
     let (a, b, same, fold) = (column("a")?, column("b")?, column("same")?, optional("fold"));
     let (mut pairs, mut folds) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error, path))?;
         let field = |at: usize| record.get(at).unwrap_or_default();
-        let wrong = |at: usize, wanted| {
+        let wrong = |at: usize, expected| {
             let column = headers[at].clone();
-            FileProblem::Field { line: line(&record), column, found: field(at).to_owned(), wanted }.at(path)
+            Problem::Field { line: line(&record), column, found: field(at).to_owned(), expected }.at(path)
         };
         let row = |at: usize| rows.find(field(at), line(&record), path);
         pairs.push(Pair {
@@ -71,7 +70,7 @@ pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> FileResult<PairFile> {
         }
     }
     if pairs.is_empty() {
-        return Err(FileProblem::Empty.at(path));
+        return Err(Problem::Empty.at(path));
     }
     Ok(PairFile { pairs, folds: fold.map(|_| folds) })
 }
@@ -98,7 +97,7 @@ impl<'a> Named<'a> {
         Self { table, by_id: table.about.ids.as_ref().map(by_id) }
     }
 
-    pub(super) fn find(&self, name: &str, line: u64, path: &Path) -> Result<usize, FileError> {
+    pub(super) fn find(&self, name: &str, line: u64, path: &Path) -> Result<usize, Error> {
         let (row, known) = if let Some(by_id) = &self.by_id {
             (by_id.get(name).copied(), "an id".to_owned())
         } else {
@@ -107,7 +106,7 @@ impl<'a> Named<'a> {
         };
         row.ok_or_else(|| {
             let known = format!("{known} of {}", self.table.path.display());
-            FileProblem::UnknownId { line, id: name.to_owned(), known }.at(path)
+            Problem::UnknownId { line, id: name.to_owned(), known }.at(path)
         })
     }
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::numbers::{Kind, floats_into};
-use super::{FileProblem, FileResult};
+use super::{Problem, Result};
 
 /// Rows that are read at a time, so that their bytes are not held beside all numbers.
 const AT_ONCE: usize = 4096;
@@ -71,11 +71,11 @@ impl Rows {
     /// Fills `out`, a whole number of rows, from row `first` on.
     ///
     /// # Errors
-    /// [`FileProblem::Read`] if the file has become shorter or cannot be read any more.
+    /// [`Problem::Read`] if the file has become shorter or cannot be read any more.
     ///
     /// # Panics
     /// If `out` is no whole number of rows or goes beyond the last.
-    pub fn read_into(&self, first: usize, out: &mut [f32]) -> FileResult<()> {
+    pub fn read_into(&self, first: usize, out: &mut [f32]) -> Result<()> {
         self.read_with(first, &mut Vec::new(), out)
     }
 
@@ -86,7 +86,7 @@ impl Rows {
     ///
     /// # Panics
     /// As [`Rows::read_into`].
-    pub fn read_with(&self, first: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> FileResult<()> {
+    pub fn read_with(&self, first: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> Result<()> {
         let count = out.len() / self.dim.max(1);
         assert!(count * self.dim == out.len() && first + count <= self.count, "whole rows of the matrix");
         match &self.store {
@@ -95,7 +95,7 @@ impl Rows {
                 bytes.resize(out.len() * layout.kind.bytes(), 0);
                 let place = layout.offset + (first * self.dim * layout.kind.bytes()) as u64;
                 read_exact_at(file, bytes, place)
-                    .map_err(|error| FileProblem::Read(error.to_string()).at(&self.path))?;
+                    .map_err(|error| Problem::Read(error.to_string()).at(&self.path))?;
                 floats_into(bytes, layout.kind, layout.big, out);
             }
         }
@@ -106,7 +106,7 @@ impl Rows {
     ///
     /// # Errors
     /// As [`Rows::read_into`].
-    pub fn into_data(self) -> FileResult<Vec<f32>> {
+    pub fn into_data(self) -> Result<Vec<f32>> {
         if let Store::Memory(data) = self.store {
             return Ok(data);
         }

@@ -8,7 +8,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
-use super::{About, FileError, FileProblem, FileResult};
+use super::{About, Error, Problem, Result};
 
 /// Longest header that the format allows.
 const MOST_HEADER: u64 = 100_000_000;
@@ -23,7 +23,7 @@ struct Tensors<'a> {
 }
 
 /// The rows, which stay in the file, and what lies beside them.
-pub(super) fn rows(file: File, path: &Path) -> FileResult<(Rows, About)> {
+pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
     let file = Tensors::open(file, path)?;
     let named = |name: &str| file.metadata.info(name);
     let all = file.metadata.tensors();
@@ -34,16 +34,16 @@ pub(super) fn rows(file: File, path: &Path) -> FileResult<(Rows, About)> {
     else {
         let mut names: Vec<&str> = all.keys().map(String::as_str).collect();
         names.sort_unstable();
-        return Err(FileProblem::WhichTensor { found: names.join(", ") }.at(path));
+        return Err(Problem::WhichTensor { found: names.join(", ") }.at(path));
     };
     let what = || "the tensor of embeddings".to_owned();
     let &[rows, dim] = tensor.shape.as_slice() else {
         let found = tensor.shape.clone();
-        return Err(FileProblem::Shape { what: what(), found, wanted: "a matrix [rows, dimension]" }.at(path));
+        return Err(Problem::Shape { what: what(), found, expected: "a matrix [rows, dimension]" }.at(path));
     };
     let kind = float_kind(tensor.dtype).ok_or_else(|| {
         let found = format!("{:?}", tensor.dtype);
-        FileProblem::NumberType { what: what(), found, wanted: "F16, BF16, F32 or F64" }.at(path)
+        Problem::NumberType { what: what(), found, expected: "F16, BF16, F32 or F64" }.at(path)
     })?;
     let list = |name| named(name).map(|tensor| file.whole_numbers(tensor, name, rows)).transpose();
     let text = |numbers: Vec<i128>| numbers.iter().map(ToString::to_string).collect();
@@ -62,9 +62,9 @@ pub(super) fn rows(file: File, path: &Path) -> FileResult<(Rows, About)> {
 
 impl<'a> Tensors<'a> {
     /// Reads the header, which the format's own reader checks, and refuses a file that does not end with the last tensor.
-    fn open(file: File, path: &'a Path) -> FileResult<Self> {
-        let unreadable = |error: std::io::Error| FileProblem::Read(error.to_string()).at(path);
-        let malformed = |reason: String| FileProblem::Malformed { format: ".safetensors", reason }.at(path);
+    fn open(file: File, path: &'a Path) -> Result<Self> {
+        let unreadable = |error: std::io::Error| Problem::Read(error.to_string()).at(path);
+        let malformed = |reason: String| Problem::Malformed { format: ".safetensors", reason }.at(path);
         let length = file.metadata().map_err(unreadable)?.len();
         let mut count = [0; 8];
         if length < 8 {
@@ -81,26 +81,26 @@ impl<'a> Tensors<'a> {
             serde_json::from_slice(&header).map_err(|error| malformed(format!("its header: {error}")))?;
         let end = metadata.tensors().values().map(|tensor| tensor.data_offsets.1).max().unwrap_or(0);
         if 8 + count + end as u64 != length {
-            let wanted = 8 + count + end as u64;
-            return Err(malformed(format!("{length} bytes where its tensors end at {wanted}")));
+            let expected = 8 + count + end as u64;
+            return Err(malformed(format!("{length} bytes where its tensors end at {expected}")));
         }
         Ok(Self { file, path, start: 8 + count, metadata })
     }
 
-    fn bytes(&self, tensor: &TensorInfo) -> FileResult<Vec<u8>> {
+    fn bytes(&self, tensor: &TensorInfo) -> Result<Vec<u8>> {
         let (from, to) = tensor.data_offsets;
         let mut bytes = vec![0; to - from];
         read_exact_at(&self.file, &mut bytes, self.start + from as u64)
-            .map_err(|error| FileProblem::Read(error.to_string()).at(self.path))?;
+            .map_err(|error| Problem::Read(error.to_string()).at(self.path))?;
         Ok(bytes)
     }
 
-    fn whole_numbers(&self, tensor: &TensorInfo, name: &str, rows: usize) -> FileResult<Vec<i128>> {
+    fn whole_numbers(&self, tensor: &TensorInfo, name: &str, rows: usize) -> Result<Vec<i128>> {
         let (what, path) = (|| format!("the tensor `{name}`"), self.path);
         if tensor.shape != [rows] {
             let found = tensor.shape.clone();
             return Err(
-                FileProblem::Shape { what: what(), found, wanted: "one number a row of embeddings" }.at(path)
+                Problem::Shape { what: what(), found, expected: "one number a row of embeddings" }.at(path)
             );
         }
         let kind = match tensor.dtype {
@@ -116,17 +116,17 @@ impl<'a> Tensors<'a> {
         };
         let kind = kind.ok_or_else(|| {
             let found = format!("{:?}", tensor.dtype);
-            FileProblem::NumberType { what: what(), found, wanted: "whole numbers" }.at(path)
+            Problem::NumberType { what: what(), found, expected: "whole numbers" }.at(path)
         })?;
         Ok(integers(&self.bytes(tensor)?, kind, false).expect("a kind of whole numbers"))
     }
 }
 
-fn cameras(numbers: &[i128], path: &Path) -> Result<Vec<u32>, FileError> {
+fn cameras(numbers: &[i128], path: &Path) -> Result<Vec<u32>, Error> {
     let number = |(row, &number): (usize, &i128)| {
         u32::try_from(number).map_err(|_| {
             let (column, found) = ("cameras".to_owned(), number.to_string());
-            FileProblem::Cell { row, column, found, wanted: "a number from 0 to 4294967295".to_owned() }
+            Problem::Cell { row, column, found, expected: "a number from 0 to 4294967295".to_owned() }
                 .at(path)
         })
     };

@@ -19,7 +19,7 @@ impl Folder {
         path
     }
 
-    fn problem(&self, name: &str, bytes: impl AsRef<[u8]>) -> FileProblem {
+    fn problem(&self, name: &str, bytes: impl AsRef<[u8]>) -> Problem {
         let path = self.file(name, bytes);
         let error = read_embeddings(&path).unwrap_err();
         assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
@@ -34,8 +34,8 @@ fn fixture(name: &str) -> PathBuf {
 /// The matrix that the script wrote in each format: `row * 10 + column + 0.5`.
 fn assert_matrix(table: &EmbeddingTable, name: &str) {
     assert_eq!((table.rows, table.dim), (3, 4), "{name}");
-    let wanted: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
-    assert_eq!(table.data, wanted, "{name}");
+    let expected: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
+    assert_eq!(table.data, expected, "{name}");
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn files_of_numpy_are_read_in_every_order_and_width() {
         assert_eq!(read_labels(&fixture(name)).unwrap(), ["7", "7", "9"], "{name}");
     }
     assert_eq!(read_labels(&fixture("labels_text.npy")).unwrap(), ["Ada", "Ada", "Zoë ☂"]);
-    for (name, wanted) in [("objects.npy", "pickle"), ("one_dimension.npy", "[12]"), ("i4.npy", "<i4")] {
+    for (name, expected) in [("objects.npy", "pickle"), ("one_dimension.npy", "[12]"), ("i4.npy", "<i4")] {
         let error = read_embeddings(&fixture(name)).unwrap_err().to_string();
-        assert!(error.contains(wanted) && error.contains(name), "{error}");
+        assert!(error.contains(expected) && error.contains(name), "{error}");
     }
     assert!(read_labels(&fixture("f4.npy")).unwrap_err().to_string().contains("[3, 4]"));
 }
@@ -60,7 +60,7 @@ fn broken_files_of_numpy_are_refused_wherever_they_end() {
     let whole = std::fs::read(fixture("f4.npy")).unwrap();
     for length in [0, 5, 6, 7, 9, 20, 127, whole.len() - 1] {
         let problem = folder.problem("cut.npy", &whole[..length]);
-        assert!(matches!(problem, FileProblem::Malformed { format: ".npy", .. }), "{length}: {problem}");
+        assert!(matches!(problem, Problem::Malformed { format: ".npy", .. }), "{length}: {problem}");
     }
     let with = |from: &str, to: &str| {
         let text = String::from_utf8_lossy(&whole[10..128]).replace(from, to);
@@ -70,7 +70,7 @@ fn broken_files_of_numpy_are_refused_wherever_they_end() {
         bytes.extend(&whole[128..]);
         folder.problem("changed.npy", bytes)
     };
-    for (from, to, wanted) in [
+    for (from, to, expected) in [
         ("(3, 4)", "(3, 5)", "does not fit"),
         ("(3, 4)", "(99999999999999999, 99999999999999999)", "does not fit"),
         ("(3, 4)", "(-3, 4)", "whole numbers"),
@@ -80,9 +80,9 @@ fn broken_files_of_numpy_are_refused_wherever_they_end() {
         ("'<f4'", "[('a', '<f4')]", "several fields"),
     ] {
         let problem = with(from, to).to_string();
-        assert!(problem.contains(wanted), "{problem}");
+        assert!(problem.contains(expected), "{problem}");
     }
-    assert!(matches!(with("<f4", "<c8"), FileProblem::NumberType { .. }));
+    assert!(matches!(with("<f4", "<c8"), Problem::NumberType { .. }));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn tables_of_text_keep_labels_ids_and_cameras() {
     assert_eq!(["cat", "Smith, J.", "cat"].map(|name| classes.number(name)), [0, 1, 0]);
     assert_eq!(classes.names(), ["cat", "Smith, J."]);
 
-    for (text, wanted) in [
+    for (text, expected) in [
         ("x,y\n1,2\n1,two\n", "line 3, column `y` holds \"two\""),
         ("x,label\n1,\n", "line 2, column `label`"),
         ("x,camera\n1,-1\n", "line 2, column `camera`"),
@@ -109,7 +109,7 @@ fn tables_of_text_keep_labels_ids_and_cameras() {
         ("id,x\na,1\nb,2\na,3\n", "rows 0 and 2 have the same id \"a\""),
     ] {
         let problem = folder.problem("bad.csv", text).to_string();
-        assert!(problem.contains(wanted), "{problem}");
+        assert!(problem.contains(expected), "{problem}");
     }
 }
 
@@ -122,7 +122,7 @@ fn labels_beside_must_fit() {
     let with_column = folder.file("labels.csv", "n,label\n0,x\n1,y\n");
     let two = read_labels(&with_column).unwrap();
     let error = table.set_labels(two, &with_column).unwrap_err();
-    assert_eq!(error.problem, FileProblem::LabelCount { rows: 3, found: 2 });
+    assert_eq!(error.problem, Problem::LabelCount { rows: 3, found: 2 });
     assert!(error.to_string().contains("labels.csv"));
     table.set_labels(read_labels(&text).unwrap(), &text).unwrap();
     assert_eq!(table.read().unwrap().about.labels.unwrap(), ["a", "b", "a"]);
@@ -146,7 +146,7 @@ fn rows_are_read_where_they_are_asked() {
     let table = open(&path).unwrap();
     folder.file("shrinks.npy", b"");
     let error = table.rows.read_into(0, &mut [0.0; 4]).unwrap_err();
-    assert!(matches!(error.problem, FileProblem::Read(_)) && error.path == path, "{error}");
+    assert!(matches!(error.problem, Problem::Read(_)) && error.path == path, "{error}");
 }
 
 #[test]
@@ -189,13 +189,13 @@ fn safetensors_are_read_by_name_or_alone() {
         read_embeddings(&path)
     };
     let alone = write("alone.safetensors", vec![("features", matrix()), ("labels", list()), ("ids", list())]);
-    assert!(matches!(alone.unwrap_err().problem, FileProblem::RepeatedId { first: 0, second: 1, .. }));
+    assert!(matches!(alone.unwrap_err().problem, Problem::RepeatedId { first: 0, second: 1, .. }));
     let table = write("alone.safetensors", vec![("features", matrix()), ("labels", list())]).unwrap();
     assert_matrix(&table, "alone");
     assert_eq!(table.about.labels.unwrap(), ["7", "7", "9"]);
     let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
     assert_matrix(&named, "named");
-    for (name, tensors, wanted) in [
+    for (name, tensors, expected) in [
         ("two", vec![("a", matrix()), ("b", matrix())], "its tensors are a, b"),
         ("none", vec![("labels", list())], "its tensors are labels"),
         ("list", vec![("embeddings", list())], "the shape [3]"),
@@ -212,14 +212,14 @@ fn safetensors_are_read_by_name_or_alone() {
         ),
     ] {
         let error = write(&format!("{name}.safetensors"), tensors).unwrap_err().to_string();
-        assert!(error.contains(wanted), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
     let cut = folder.problem("cut.safetensors", b"\x10\0\0\0\0\0\0\0{}");
-    assert!(matches!(cut, FileProblem::Malformed { format: ".safetensors", .. }));
+    assert!(matches!(cut, Problem::Malformed { format: ".safetensors", .. }));
     let whole = serialize(vec![("x", matrix()), ("labels", list())], None).unwrap();
     for length in 0..whole.len() {
         let problem = folder.problem("cut.safetensors", &whole[..length]);
-        assert!(matches!(problem, FileProblem::Malformed { .. }), "{length}: {problem}");
+        assert!(matches!(problem, Problem::Malformed { .. }), "{length}: {problem}");
     }
     let longer = folder.problem("long.safetensors", [&whole[..], b"x"].concat());
     assert!(longer.to_string().contains("where its tensors end"), "{longer}");
@@ -237,7 +237,7 @@ fn safetensors_are_read_by_name_or_alone() {
         assert!(text(shape, offsets).contains("its header: "), "{shape} {offsets}: {}", text(shape, offsets));
     }
     let cut = folder.problem("cut.safetensors", b"\x10\0\0\0\0\0\0\0{}");
-    assert!(matches!(cut, FileProblem::Malformed { format: ".safetensors", .. }));
+    assert!(matches!(cut, Problem::Malformed { format: ".safetensors", .. }));
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn pairs_are_found_by_id_or_by_row() {
     let by_row = folder.file("rows.csv", "same,a,b\nTrue,0,2\nFALSE,1,2\n");
     let rows = read_pairs(&by_row, &without).unwrap();
     assert_eq!((rows.pairs, rows.folds), (found.pairs, None));
-    for (text, table, wanted) in [
+    for (text, table, expected) in [
         ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3 names \"x\", which is not an id of"),
         ("a,b,same\n0,3,1\n", &without, "line 2 names \"3\", which is not a row from 0 to 2"),
         ("a,b\n0,1\n", &without, "no column `same`"),
@@ -261,18 +261,18 @@ fn pairs_are_found_by_id_or_by_row() {
         ("a,b,same\n", &without, "no rows"),
     ] {
         let error = read_pairs(&folder.file("bad.csv", text), table).unwrap_err().to_string();
-        assert!(error.contains(wanted) && error.contains("bad.csv"), "{error}");
+        assert!(error.contains(expected) && error.contains("bad.csv"), "{error}");
     }
 }
 
 #[test]
 fn what_cannot_be_read_says_so() {
     let missing = read_embeddings(Path::new("no/such/file.npy")).unwrap_err();
-    assert!(matches!(missing.problem, FileProblem::Read(_)));
+    assert!(matches!(missing.problem, Problem::Read(_)));
     let ending = read_embeddings(Path::new("faces.PKL")).unwrap_err();
-    assert_eq!(ending.problem, FileProblem::Ending { found: "pkl".to_owned() });
+    assert_eq!(ending.problem, Problem::Ending { found: "pkl".to_owned() });
     #[cfg(not(feature = "parquet"))]
-    assert_eq!(read_embeddings(Path::new("faces.parquet")).unwrap_err().problem, FileProblem::NoParquet);
+    assert_eq!(read_embeddings(Path::new("faces.parquet")).unwrap_err().problem, Problem::NoParquet);
 }
 
 /// What is written in each format is read again as it was, names where the format has room for them.
@@ -316,19 +316,19 @@ fn every_format_is_read_again_as_it_was_written() {
             let table = read_embeddings(&path).unwrap();
             assert_eq!((table.rows, table.dim), (rows, dim), "{ending}");
             assert!(table.data == data, "{ending}: the same bits");
-            let wanted = match (format, what) {
+            let expected = match (format, what) {
                 (Format::Csv | Format::Parquet, _) | (Format::Safetensors, "numbered") => about.clone(),
                 (Format::Safetensors, "full") => without_names.clone(),
                 _ => About::default(),
             };
-            assert_eq!(table.about, wanted, "{what}.{ending}");
+            assert_eq!(table.about, expected, "{what}.{ending}");
         }
     }
     let error = Format::of(Path::new("out.txt")).unwrap_err().to_string();
     assert!(error.contains("\"txt\" is not known"), "{error}");
 }
 
-/// Pictures of no class leave gaps; a table of text with an empty field could not be read again.
+/// Images of no class leave gaps; a table of text with an empty field could not be read again.
 #[test]
 fn a_column_with_gaps_is_left_out_of_tables_of_text() {
     let folder = Folder::new();
@@ -371,7 +371,7 @@ fn a_table_of_text_without_a_heading_is_refused() {
     let folder = Folder::new();
     for text in ["0.5,1.5,2.5,3\n1,2,3,4\n", "1,2,4\n1,2,3\n", "-1e-3,nan\n1,2\n"] {
         let problem = folder.problem("a.csv", text);
-        assert!(matches!(problem, FileProblem::NoHeading { .. }), "{text}: {problem}");
+        assert!(matches!(problem, Problem::NoHeading { .. }), "{text}: {problem}");
         let first = text.split(',').next().unwrap();
         assert!(problem.to_string().contains(&format!("a row of numbers ({first},")), "{problem}");
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::about::Columns;
-use super::{About, FileError, FileProblem, FileResult, Rows};
+use super::{About, Error, Problem, Result, Rows};
 
 /// A reader of a table whose first line names the columns; lines that begin with `comment` are passed over.
 pub(super) fn reader(bytes: &[u8], comment: Option<u8>) -> csv::Reader<&[u8]> {
@@ -11,11 +11,11 @@ pub(super) fn reader(bytes: &[u8], comment: Option<u8>) -> csv::Reader<&[u8]> {
 }
 
 /// What the csv crate found wrong: fields missing or too many, or bytes that are no text.
-pub(super) fn broken(error: &csv::Error, path: &Path) -> FileError {
-    FileProblem::Malformed { format: ".csv", reason: error.to_string() }.at(path)
+pub(super) fn broken(error: &csv::Error, path: &Path) -> Error {
+    Problem::Malformed { format: ".csv", reason: error.to_string() }.at(path)
 }
 
-pub(super) fn headers(reader: &mut csv::Reader<&[u8]>, path: &Path) -> FileResult<Vec<String>> {
+pub(super) fn headers(reader: &mut csv::Reader<&[u8]>, path: &Path) -> Result<Vec<String>> {
     let headers = reader.headers().map_err(|error| broken(&error, path))?;
     Ok(headers.iter().map(str::to_owned).collect())
 }
@@ -25,24 +25,24 @@ pub(super) fn line(record: &csv::StringRecord) -> u64 {
     record.position().map_or(0, csv::Position::line)
 }
 
-pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
+pub(super) fn rows(bytes: &[u8], path: &Path) -> Result<(Rows, About)> {
     let mut reader = reader(bytes, None);
     let headers = headers(&mut reader, path)?;
     if is_row(&headers) {
         let first: Vec<&str> = headers.iter().take(3).map(String::as_str).collect();
-        return Err(FileProblem::NoHeading { found: first.join(",") }.at(path));
+        return Err(Problem::NoHeading { found: first.join(",") }.at(path));
     }
     let columns = Columns::find(&headers);
     let values = columns.numbers(headers.len());
     if values.is_empty() {
-        return Err(FileProblem::NoEmbeddingColumns.at(path));
+        return Err(Problem::NoEmbeddingColumns.at(path));
     }
     let (mut data, mut about) = (Vec::new(), columns.about());
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error, path))?;
-        let wrong = |at: usize, wanted| {
+        let wrong = |at: usize, expected| {
             let found = record.get(at).unwrap_or_default().to_owned();
-            FileProblem::Field { line: line(&record), column: headers[at].clone(), found, wanted }.at(path)
+            Problem::Field { line: line(&record), column: headers[at].clone(), found, expected }.at(path)
         };
         for &at in &values {
             let number = record.get(at).and_then(|field| field.parse::<f32>().ok());
@@ -57,7 +57,7 @@ pub(super) fn rows(bytes: &[u8], path: &Path) -> FileResult<(Rows, About)> {
     columns.finish(&mut about);
     let (rows, dim) = (data.len() / values.len(), values.len());
     if rows == 0 {
-        return Err(FileProblem::Empty.at(path));
+        return Err(Problem::Empty.at(path));
     }
     Ok((Rows::in_memory(path, rows, dim, data), about))
 }
@@ -70,12 +70,11 @@ fn is_row(headers: &[String]) -> bool {
 }
 
 /// The column `label` of a table.
-pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
+pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     let mut reader = reader(bytes, None);
     let headers = headers(&mut reader, path)?;
     let at = headers.iter().position(|header| header.eq_ignore_ascii_case("label"));
-    let at =
-        at.ok_or_else(|| FileProblem::NoColumn { column: "label", found: headers.join(", ") }.at(path))?;
+    let at = at.ok_or_else(|| Problem::NoColumn { column: "label", found: headers.join(", ") }.at(path))?;
     let mut labels = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error, path))?;
@@ -85,8 +84,8 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
 }
 
 /// One label a line; spaces around it and an empty last line do not count.
-pub(super) fn lines(bytes: &[u8], path: &Path) -> FileResult<Vec<String>> {
+pub(super) fn lines(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     let text = std::str::from_utf8(bytes)
-        .map_err(|error| FileProblem::Malformed { format: "text", reason: error.to_string() }.at(path))?;
+        .map_err(|error| Problem::Malformed { format: "text", reason: error.to_string() }.at(path))?;
     Ok(text.lines().map(|line| line.trim().to_owned()).collect())
 }

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use super::text::{broken, headers, line, reader};
-use super::{FileProblem, FileResult, ending};
+use super::{Problem, Result, ending};
 
 /// Columns of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,11 @@ impl TextTable {
     ///
     /// # Panics
     /// If there is no such row or column.
-    pub fn wrong(&self, row: usize, column: usize, wanted: &'static str) -> FileProblem {
+    pub fn wrong(&self, row: usize, column: usize, expected: &'static str) -> Problem {
         let (column, found) = (self.columns[column].clone(), self.rows[row][column].clone());
         match &self.lines {
-            Some(lines) => FileProblem::Field { line: lines[row], column, found, wanted },
-            None => FileProblem::Cell { row, column, found: format!("{found:?}"), wanted: wanted.to_owned() },
+            Some(lines) => Problem::Field { line: lines[row], column, found, expected },
+            None => Problem::Cell { row, column, found: format!("{found:?}"), expected: expected.to_owned() },
         }
     }
 }
@@ -53,15 +53,15 @@ impl TextTable {
 /// comments.
 ///
 /// # Errors
-/// [`FileError`](super::FileError) with the path and the [`FileProblem`]; not for a table without rows.
-pub fn read_texts(path: &Path) -> FileResult<TextTable> {
+/// [`Error`](super::Error) with the path and the [`Problem`]; not for a table without rows.
+pub fn read_texts(path: &Path) -> Result<TextTable> {
     if ending(path) == "parquet" {
         #[cfg(feature = "parquet")]
         return super::columns::texts(path);
         #[cfg(not(feature = "parquet"))]
-        return Err(FileProblem::NoParquet.at(path));
+        return Err(Problem::NoParquet.at(path));
     }
-    let bytes = fs::read(path).map_err(|source| FileProblem::Read(source.to_string()).at(path))?;
+    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
     let mut reader = reader(&bytes, Some(b'#'));
     let columns = headers(&mut reader, path)?;
     let (mut rows, mut lines) = (Vec::new(), Vec::new());

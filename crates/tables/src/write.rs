@@ -2,11 +2,11 @@
 //!
 //! Rows are taken a block at a time, so memory is one block whatever the table's size. Where the bytes go is the caller's affair.
 
-use std::io::{Error, Result, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::npy::npy_header;
-use super::{About, AboutColumn, FileProblem, FileResult, Rows, ending};
+use super::{About, AboutColumn, Problem, Result, Rows, ending};
 
 /// Rows that are in memory at a time, and the row group of a `.parquet`.
 const BLOCK: usize = 4096;
@@ -28,15 +28,15 @@ impl Format {
     /// The format that a file's name says.
     ///
     /// # Errors
-    /// [`FileProblem::Ending`] for another ending, [`FileProblem::NoParquet`] where that is not built in.
-    pub fn of(path: &Path) -> FileResult<Self> {
+    /// [`Problem::Ending`] for another ending, [`Problem::NoParquet`] where that is not built in.
+    pub fn of(path: &Path) -> Result<Self> {
         match ending(path).as_str() {
             "npy" => Ok(Self::Npy),
             "safetensors" => Ok(Self::Safetensors),
             "csv" => Ok(Self::Csv),
             "parquet" if cfg!(feature = "parquet") => Ok(Self::Parquet),
-            "parquet" => Err(FileProblem::NoParquet.at(path)),
-            other => Err(FileProblem::Ending { found: other.to_owned() }.at(path)),
+            "parquet" => Err(Problem::NoParquet.at(path)),
+            other => Err(Problem::Ending { found: other.to_owned() }.at(path)),
         }
     }
 
@@ -59,8 +59,8 @@ impl Format {
 /// Writes `rows` with what is known of them, as far as the format has room.
 ///
 /// # Errors
-/// What `out` gives, and [`FileProblem::Read`] as [`Error::other`] for rows that cannot be read any more.
-pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &About) -> Result<()> {
+/// What `out` gives, and [`Problem::Read`] as [`io::Error::other`] for rows that cannot be read any more.
+pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &About) -> io::Result<()> {
     match format {
         Format::Npy => {
             let mut out = out;
@@ -72,16 +72,16 @@ pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &
         #[cfg(feature = "parquet")]
         Format::Parquet => super::columns::write(out, rows, about, BLOCK),
         #[cfg(not(feature = "parquet"))]
-        Format::Parquet => Err(Error::other(FileProblem::NoParquet)),
+        Format::Parquet => Err(io::Error::other(Problem::NoParquet)),
     }
 }
 
 /// Gives each block with the number of its first row.
-fn blocks(rows: &Rows, mut take: impl FnMut(usize, &[f32]) -> Result<()>) -> Result<()> {
+fn blocks(rows: &Rows, mut take: impl FnMut(usize, &[f32]) -> io::Result<()>) -> io::Result<()> {
     let mut numbers = Vec::new();
     for first in (0..rows.rows()).step_by(BLOCK) {
         numbers.resize(BLOCK.min(rows.rows() - first) * rows.dim(), 0.0);
-        rows.read_into(first, &mut numbers).map_err(Error::other)?;
+        rows.read_into(first, &mut numbers).map_err(io::Error::other)?;
         take(first, &numbers)?;
     }
     Ok(())
@@ -97,7 +97,7 @@ fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
     names?.iter().map(number).collect()
 }
 
-fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> Result<()> {
+fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
     let cameras = about.cameras.as_ref().map(|cameras| cameras.iter().map(|n| i64::from(*n)).collect());
     let lists: [(&str, Option<Vec<i64>>); 4] = [
         ("labels", whole(about.labels.as_ref())),
@@ -129,7 +129,7 @@ fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> Result<()> {
     Ok(())
 }
 
-fn csv(out: impl Write, rows: &Rows, about: &About) -> Result<()> {
+fn csv(out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     let columns = (0..rows.dim()).map(|at| format!("x{at}"));
     let known: Vec<AboutColumn<'_>> =

@@ -10,7 +10,7 @@ use crate::Error;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use widemargin_durable::{
-    DurableError, FolderWriter, create_folders, read_sealed, remove_stale_scratch, seal,
+    Error as DurableError, FolderWriter, create_folders, read_sealed, remove_stale_scratch, seal,
 };
 
 /// Kind written into every file of a checkpoint.

@@ -8,7 +8,7 @@
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use widemargin_head::{
-    Diagnostics, Head, HeadConfig, HeadError, HeadMode, HeadState, HeadTensor, MatRef, Optimiser,
+    Diagnostics, Error as HeadError, Head, HeadConfig, HeadMode, HeadState, HeadTensor, MatRef, Optimiser,
     PendingUpdate,
 };
 use widemargin_objective::pairs::{CrossBatchMemory, Miner, PairObjective, PairOptions};
@@ -257,14 +257,14 @@ impl Criterion {
         state: CriterionState,
         mut tensors: Vec<HeadTensor>,
     ) -> Result<(), String> {
-        let wanted = (self.classes(), self.dim());
+        let expected = (self.classes(), self.dim());
         match (self, state) {
             (Self::Classes(head), CriterionState::Classes(state)) => {
                 let found = Head::from_state(HeadState { tensors, ..*state }).map_err(|e| e.to_string())?;
-                if (found.classes(), found.dim()) != wanted {
-                    let (classes, dim) = wanted;
+                if (found.classes(), found.dim()) != expected {
+                    let (classes, dim) = expected;
                     return Err(format!(
-                        "{} classes of dimension {}, wanted {classes} of {dim}",
+                        "{} classes of dimension {}, expected {classes} of {dim}",
                         found.classes(),
                         found.dim()
                     ));
@@ -282,7 +282,7 @@ impl Criterion {
                     let tensor = at.map(|at| tensors.swap_remove(at));
                     let tensor = tensor.ok_or_else(|| format!("tensor '{name}' is missing"))?;
                     if tensor.values.len() != len || tensor.values.iter().any(|value| !value.is_finite()) {
-                        return Err(format!("tensor '{name}': wanted {len} finite numbers"));
+                        return Err(format!("tensor '{name}': expected {len} finite numbers"));
                     }
                     Ok(tensor.values)
                 };

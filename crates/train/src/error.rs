@@ -13,7 +13,7 @@ pub enum Error {
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What is wrong: an unknown key with the nearest known one, or `section.key` with what was found and wanted.
+        /// What is wrong: an unknown key with the nearest known one, or `section.key` with what was found and expected.
         message: String,
     },
     /// A value out of its range, in a configuration that was not read from a file.
@@ -21,24 +21,24 @@ pub enum Error {
     BadValue {
         /// `section.key`.
         key: String,
-        /// What was found and what is wanted.
+        /// What was found and what is expected.
         message: String,
     },
     /// The data.
     #[error(transparent)]
-    Data(#[from] widemargin_data::DataError),
+    Data(#[from] widemargin_data::Error),
     /// The model.
     #[error(transparent)]
     Model(#[from] widemargin_model::Error),
     /// The head.
     #[error(transparent)]
-    Head(#[from] widemargin_head::HeadError),
+    Head(#[from] widemargin_head::Error),
     /// An objective on pairs.
     #[error(transparent)]
     Pairs(#[from] widemargin_objective::pairs::PairError),
     /// A file could not be written or read.
     #[error(transparent)]
-    Durable(#[from] widemargin_durable::DurableError),
+    Durable(#[from] widemargin_durable::Error),
     /// The model's own file.
     #[error(transparent)]
     Embedder(#[from] widemargin_embedder::Error),
@@ -51,7 +51,7 @@ pub enum Error {
         step: u64,
         /// Batch within the epoch, from 1.
         batch: usize,
-        /// The batch's pictures.
+        /// The batch's images.
         samples: Vec<String>,
     },
     /// There is nothing to train on, or to judge by.
@@ -73,7 +73,7 @@ pub enum Error {
     BadFile {
         /// The file.
         path: PathBuf,
-        /// What was found and wanted.
+        /// What was found and expected.
         reason: String,
     },
 }

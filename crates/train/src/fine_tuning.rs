@@ -11,7 +11,7 @@ use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
 use widemargin_model::{Backbone, BackboneName};
 
-/// Mean and deviation of the pictures of ImageNet, which torchvision's weights are trained with.
+/// Mean and deviation of the images of ImageNet, which torchvision's weights are trained with.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
 /// What the configured weights want pixels to be normalised by: as `[model]` says, else as they were trained. `None` without weights.
@@ -75,7 +75,7 @@ pub(crate) fn factors(config: &Config, parameters: &[Parameter]) -> Result<Vec<O
             let known: BTreeSet<String> = parameters.iter().map(|p| first_word(name, &p.name)).collect();
             let known: Vec<String> = known.into_iter().collect();
             let message = format!(
-                "found {beginning:?}, wanted the beginning of a parameter's name: {}",
+                "found {beginning:?}, expected the beginning of a parameter's name: {}",
                 known.join(", ")
             );
             return Err(Error::BadValue { key: key.to_owned(), message });

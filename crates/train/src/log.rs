@@ -47,7 +47,7 @@ pub struct Metrics {
     /// Norm of the gradient of all parameters and centres, before clipping.
     #[serde(deserialize_with = "number")]
     pub gradient_norm: f64,
-    /// Pictures a second, this step.
+    /// Images a second, this step.
     #[serde(deserialize_with = "number")]
     pub samples_per_second: f64,
 }
@@ -229,8 +229,8 @@ mod tests {
         let run = tempfile::tempdir().expect("a folder");
         let mut log = RunLog::create(run.path()).expect("new");
         // Values whose shortest decimal has 16 and 17 digits, where a fast parser is off by one bit.
-        let mut wanted: Vec<Metrics> = (1..200).map(metrics).collect();
-        for (at, metrics) in wanted.iter_mut().enumerate() {
+        let mut expected: Vec<Metrics> = (1..200).map(metrics).collect();
+        for (at, metrics) in expected.iter_mut().enumerate() {
             metrics.learning_rate = 0.1 * (0.1 + at as f64).sqrt();
             log.append(metrics).expect("appended");
         }
@@ -238,7 +238,7 @@ mod tests {
         log.append(&odd).expect("appended");
         log.append(&metrics(201)).expect("appended");
         let found = history(run.path()).expect("read");
-        assert_eq!(found[..199], wanted);
+        assert_eq!(found[..199], expected);
         assert!(found[199].push.is_nan() && found[199].gradient_norm.is_nan());
         assert_eq!(found[200], metrics(201), "what follows is not lost");
     }

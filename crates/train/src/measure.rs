@@ -3,7 +3,7 @@
 use crate::{Config, Error, Prepared, Schedule, Trainer};
 use std::time::Instant;
 
-/// Seconds of each of `steps` training steps behind `warm_up` unmeasured ones: waiting for pictures, forward, head, backward, update.
+/// Seconds of each of `steps` training steps behind `warm_up` unmeasured ones: waiting for images, forward, head, backward, update.
 ///
 /// Nothing is written. The data is gone through as often as it takes.
 ///

@@ -4,14 +4,14 @@ use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
 use widemargin_data::{
-    Augment, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part, PictureSet,
+    Augment, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part,
     SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, open_samples, require_comparable,
 };
 
 /// A data set, split and measured.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// All pictures or vectors.
+    /// All images or vectors.
     pub set: SampleSet,
     /// Known and unseen classes.
     pub split: OpenSetSplit,
@@ -32,17 +32,17 @@ impl Prepared {
     /// Opens and splits what `config` asks for.
     ///
     /// # Errors
-    /// Those of the data, and [`Error::TooFew`] where there are fewer training pictures than a batch, or nothing to judge by.
+    /// Those of the data, and [`Error::TooFew`] where there are fewer training images than a batch, or nothing to judge by.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let d = &config.data;
         let set = open(d)?;
         let (split, parts) = divided(&set, d)?;
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
-            let wanted = labels.enumerate().filter(|(_, (class, found))| {
+            let expected = labels.enumerate().filter(|(_, (class, found))| {
                 **found == part && split.known_label(**class).is_some() == known
             });
-            wanted.map(|(sample, _)| sample as u32).collect()
+            expected.map(|(sample, _)| sample as u32).collect()
         };
         let mut samples = of(SplitPart::Train, true);
         if config.training.limit > 0 {
@@ -68,7 +68,7 @@ impl Prepared {
         let judges = if split.is_closed() { known.samples.len() } else { unseen.len() };
         if judges < 2 {
             return Err(Error::TooFew(format!(
-                "data: {judges} {} to judge the result by, wanted at least 2: of the part `test`, or of classes that are not trained on",
+                "data: {judges} {} to judge the result by, expected at least 2: of the part `test`, or of classes that are not trained on",
                 set.kind()
             )));
         }
@@ -131,8 +131,8 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
     };
     let set = match &d.path {
         Some(path) => return Ok(open_samples(path, d.labels.as_deref(), &options)?),
-        None if d.built_in => PictureSet::embedded(),
-        None => PictureSet::fashion_mnist_installed().unwrap_or_else(|| Ok(PictureSet::embedded()))?,
+        None if d.built_in => ImageSet::embedded(),
+        None => ImageSet::fashion_mnist_installed().unwrap_or_else(|| Ok(ImageSet::embedded()))?,
     };
     Ok(set.shared().into())
 }
@@ -175,7 +175,7 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
             block: BLOCK,
             blocks_together: BLOCKS_TOGETHER,
         },
-        // A last batch of a few pictures would make batch statistics of a few values.
+        // A last batch of a few images would make batch statistics of a few values.
         SamplerName::Shuffled => Sampler::Shuffled { batch: config.batch, drop_last: true },
         SamplerName::ByFrequency => Sampler::ByFrequency { batch: config.batch, power: config.power },
         SamplerName::ClassBalanced => Sampler::ClassBalanced {

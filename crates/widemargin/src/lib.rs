@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`objective`] | what is optimised: the family from the hinge to AM-Softmax |
 //! | [`head`] | class centres and their optimiser |
-//! | [`data`] | labelled pictures, splits, samplers, augmentation, loading |
+//! | [`data`] | labelled images, splits, samplers, augmentation, loading |
 //! | [`glyphs`] | characters drawn with installed fonts: many real classes |
 //! | [`model`] | backbones as Burn modules |
-//! | [`embedder`] | a trained model in use: pictures to embeddings |
+//! | [`embedder`] | a trained model in use: images to embeddings |
 //! | [`onnx`] | a trained model as an ONNX file |
 //! | [`train`] | the training loop with checkpoints and exact resume |
 //! | [`eval`] | verification, retrieval, clustering, calibration and geometry on embeddings |

@@ -16,15 +16,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-use rand_chacha::ChaCha8Rng;
 use widemargin::data::{
-    Census, ClassFolder, Listing, OpenOptions, PictureSet, PictureShape, SplitFile, VectorOptions, VectorSet,
-    read_picture,
+    Census, ClassFolder, ImageSet, ImageShape, Listing, OpenOptions, SplitFile, VectorOptions, VectorSet,
+    read_image,
 };
 use widemargin::embedder::{Description, Model, Takes};
 use widemargin::head::{Head, HeadConfig, load_shard, save_shard, split_shards};
-use widemargin::model::{Backbone, BackboneConfig, BackboneName, InputShape, parameters};
-use widemargin_chance::{below, generator};
+use widemargin::model::{Backbone, BackboneConfig, BackboneName, parameters};
+use widemargin_chance::{Purpose, Stream};
 use widemargin_tables::{read_embeddings, read_labels, read_pairs, read_texts};
 
 #[global_allocator]
@@ -37,10 +36,10 @@ const SEED: u64 = 6;
 const LONGEST: Duration = Duration::from_secs(1);
 /// Ends the process: something hangs.
 const HANG: Duration = Duration::from_mins(2);
-/// Bytes that a reader of these small files may take, and one of pictures, which may be as large as they say up to the limit of 512 MiB
+/// Bytes that a reader of these small files may take, and one of images, which may be as large as they say up to the limit of 512 MiB
 /// of pixels, and are held once more in 8-bit colour and once more while they are turned.
 const MOST: usize = 64 << 20;
-const MOST_PICTURE: usize = 1600 << 20;
+const MOST_IMAGE: usize = 1600 << 20;
 
 /// One reader at a time, so that what is counted is its own.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -138,17 +137,17 @@ impl Reader {
 
     /// The name and the bytes of a mutated file.
     fn mutated(&self, file: u64) -> (&'static str, Vec<u8>) {
-        let purpose =
+        let kind =
             self.name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-        let mut random = generator(SEED, purpose, file, 0);
-        let (name, good) = &self.files[below(&mut random, self.files.len())];
-        let (_, other) = &self.files[below(&mut random, self.files.len())];
+        let mut random = Stream::new(SEED, Purpose::Test, kind, file);
+        let (name, good) = &self.files[random.below(self.files.len())];
+        let (_, other) = &self.files[random.below(self.files.len())];
         let mut bytes = good.clone();
-        for _ in 0..=below(&mut random, 4) {
+        for _ in 0..=random.below(4) {
             mutate(&mut bytes, other, &mut random);
         }
         if let Some(mend) = self.mend
-            && below(&mut random, 4) > 0
+            && random.below(4) > 0
         {
             mend(&mut bytes);
         }
@@ -195,45 +194,45 @@ const TEXTS: [&str; 16] = [
 ];
 
 /// One change.
-fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut ChaCha8Rng) {
+fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Stream) {
     if bytes.is_empty() {
         bytes.extend(other);
         return;
     }
-    let at = below(random, bytes.len());
-    let piece = 1 + below(random, (bytes.len() - at).min(64));
-    match below(random, 9) {
-        0 => bytes[at] ^= 1 << below(random, 8),
-        1 => bytes[at] = below(random, 256) as u8,
+    let at = random.below(bytes.len());
+    let piece = 1 + random.below((bytes.len() - at).min(64));
+    match random.below(9) {
+        0 => bytes[at] ^= 1 << random.below(8),
+        1 => bytes[at] = random.below(256) as u8,
         2 => {
-            let width = [1, 2, 4, 8][below(random, 4)].min(bytes.len() - at);
-            let number = NUMBERS[below(random, NUMBERS.len())];
+            let width = [1, 2, 4, 8][random.below(4)].min(bytes.len() - at);
+            let number = NUMBERS[random.below(NUMBERS.len())];
             let little = number.to_le_bytes();
             let big = (number << (64 - 8 * width as u32)).to_be_bytes();
-            let digits = if below(random, 2) == 0 { &little[..width] } else { &big[..width] };
+            let digits = if random.below(2) == 0 { &little[..width] } else { &big[..width] };
             bytes[at..at + width].copy_from_slice(digits);
         }
         3 => bytes.truncate(at),
         4 => drop(bytes.drain(at..at + piece)),
         5 => {
             let copy = bytes[at..at + piece].to_vec();
-            let times = 1 + below(random, 8);
+            let times = 1 + random.below(8);
             bytes.splice(at..at, copy.repeat(times));
         }
         6 => {
-            let from = below(random, other.len().max(1));
+            let from = random.below(other.len().max(1));
             bytes.truncate(at);
             bytes.extend(other.get(from..).unwrap_or_default());
         }
         7 => {
-            let text = TEXTS[below(random, TEXTS.len())];
+            let text = TEXTS[random.below(TEXTS.len())];
             bytes.splice(at..at, text.bytes());
         }
         _ => {
             // A run of digits becomes another number.
             let Some(start) = (at..bytes.len()).find(|at| bytes[*at].is_ascii_digit()) else { return };
             let end = (start..bytes.len()).find(|at| !bytes[*at].is_ascii_digit()).unwrap_or(bytes.len());
-            let text = TEXTS[below(random, TEXTS.len())];
+            let text = TEXTS[random.below(TEXTS.len())];
             bytes.splice(start..end, text.bytes());
         }
     }
@@ -286,12 +285,12 @@ fn mend_safetensors(bytes: &mut [u8]) {
     bytes[..8].copy_from_slice(&length.to_le_bytes());
 }
 
-fn pictures() -> Vec<(&'static str, Vec<u8>)> {
+fn images() -> Vec<(&'static str, Vec<u8>)> {
     let colour = image::RgbImage::from_fn(13, 9, |x, y| image::Rgb([(x * 20) as u8, (y * 25) as u8, 7]));
     let colour = image::DynamicImage::from(colour);
-    let encoded = |picture: &image::DynamicImage, format| {
+    let encoded = |image: &image::DynamicImage, format| {
         let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, format).expect("encoded");
+        image.write_to(&mut bytes, format).expect("encoded");
         bytes.into_inner()
     };
     vec![
@@ -318,8 +317,8 @@ fn text(name: &'static str, text: &str) -> (&'static str, Vec<u8>) {
     (name, text.as_bytes().to_vec())
 }
 
-fn shape() -> PictureShape {
-    PictureShape { channels: 3, height: 8, width: 8 }
+fn shape() -> ImageShape {
+    ImageShape { channels: 3, height: 8, width: 8 }
 }
 
 fn small() -> OpenOptions {
@@ -345,18 +344,18 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn picture_files() {
+fn image_files() {
     let (_folder, path) = folder();
-    let all = pictures();
+    let all = images();
     let png: Vec<_> = all.iter().filter(|(name, _)| name.ends_with("png")).cloned().collect();
     let read = |path: &Path| {
-        let _ = read_picture(path, shape());
+        let _ = read_image(path, shape());
         count(path);
     };
-    Reader { mend: Some(mend_png), most: MOST_PICTURE, ..Reader::new("PNG", png) }.run(&path, read);
+    Reader { mend: Some(mend_png), most: MOST_IMAGE, ..Reader::new("PNG", png) }.run(&path, read);
     for (name, ending) in [("JPEG", "jpg"), ("WebP", "webp")] {
         let files = all.iter().filter(|(name, _)| name.ends_with(ending)).cloned().collect();
-        Reader { most: MOST_PICTURE, ..Reader::new(name, files) }.run(&path, read);
+        Reader { most: MOST_IMAGE, ..Reader::new(name, files) }.run(&path, read);
     }
 }
 
@@ -384,7 +383,7 @@ fn idx_files() {
         std::fs::write(path.join(name), bytes).expect("room on the disk");
     }
     Reader::new("IDX", files).run(&path, |file| {
-        let _ = PictureSet::open(file.parent().expect("a folder"), &small());
+        let _ = ImageSet::open(file.parent().expect("a folder"), &small());
     });
 }
 
@@ -434,12 +433,12 @@ fn lists_of_pairs() {
 #[test]
 fn manifests() {
     let (_folder, path) = folder();
-    for (name, bytes) in pictures() {
+    for (name, bytes) in images() {
         std::fs::write(path.join(name), bytes).expect("room on the disk");
     }
     let manifest = "path,label,split,group,note\nrgb.png,a,train,g,x\nrgb.jpg,b,test,h,\"y,\nz\"\nalpha.png,a,train,g,\nrgb.webp,b,val,h,\n";
     Reader::new("manifest", vec![text("manifest.csv", manifest)]).run(&path, |path| {
-        let _ = PictureSet::open(path, &small());
+        let _ = ImageSet::open(path, &small());
         count(path);
     });
 }
@@ -447,11 +446,11 @@ fn manifests() {
 #[test]
 fn tar_shards() {
     let (_folder, path) = folder();
-    let pictures = pictures();
+    let images = images();
     let long = format!("{}/{}", "a".repeat(90), "b".repeat(90));
     let shard = |gnu: bool| {
         let mut builder = tar::Builder::new(Vec::new());
-        for (number, (name, bytes)) in pictures.iter().enumerate().take(4) {
+        for (number, (name, bytes)) in images.iter().enumerate().take(4) {
             let key = if number == 2 { long.clone() } else { format!("{number:03}") };
             let ending = name.rsplit_once('.').map_or("png", |(_, ending)| ending);
             let json = format!("{{\"label\": {number}, \"split\": \"train\", \"note\": [1]}}").into_bytes();
@@ -465,12 +464,12 @@ fn tar_shards() {
         builder.into_inner().expect("in memory")
     };
     let files = vec![("gnu.tar", shard(true)), ("ustar.tar", shard(false))];
-    let reader = Reader { mend: Some(mend_tar), most: MOST_PICTURE, ..Reader::new("tar", files) };
+    let reader = Reader { mend: Some(mend_tar), most: MOST_IMAGE, ..Reader::new("tar", files) };
     reader.run(&path, |path| {
-        let _ = PictureSet::open(path, &small());
+        let _ = ImageSet::open(path, &small());
         if let Ok(listing) = Listing::open(path, ClassFolder::Top) {
-            for picture in 0..listing.len() {
-                let _ = listing.decode(picture, shape());
+            for image in 0..listing.len() {
+                let _ = listing.decode(image, shape());
             }
         }
         count(path);
@@ -481,18 +480,14 @@ fn tar_shards() {
 fn model_files() {
     let (_folder, path) = folder();
     let model = |name: BackboneName| {
-        let input = InputShape { channels: 1, height: 4, width: 4 };
+        let input = ImageShape { channels: 1, height: 4, width: 4 };
         let embedding = if name == BackboneName::Identity { 16 } else { 3 };
         let backbone = BackboneConfig { name, input, embedding, dropout: 0.0, hidden: vec![5] };
         let device = widemargin::model::device::by_name("cpu").expect("a processor");
         let numbers = parameters::parameters(&Backbone::new(&backbone, 1, &device).expect("a backbone"));
         let normalisation = widemargin::data::Normalisation { mean: vec![0.5], deviation: vec![0.5] };
-        let description = Description {
-            backbone,
-            takes: Takes::Pictures,
-            normalisation,
-            objective: "am-softmax".to_owned(),
-        };
+        let description =
+            Description { backbone, takes: Takes::Images, normalisation, objective: "am-softmax".to_owned() };
         let file = path.join("model.safetensors");
         Model::write(&file, &description, &numbers).expect("room on the disk");
         std::fs::read(file).expect("just written")

@@ -87,8 +87,8 @@ const TRAINED_COSINE: f32 = 0.7;
 const CHECKED_SAMPLES: usize = 8;
 
 pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
-    ensure!(arguments.steps > 0, "--steps: found 0, wanted at least 1");
-    ensure!(arguments.batch > 0, "--batch: found 0, wanted at least 1");
+    ensure!(arguments.steps > 0, "--steps: found 0, expected at least 1");
+    ensure!(arguments.batch > 0, "--batch: found 0, expected at least 1");
     let mode = match arguments.mode {
         Mode::Dense => HeadMode::Dense,
         Mode::Sampled => HeadMode::Sampled { rate: arguments.rate },
@@ -231,17 +231,17 @@ fn gradient_errors(
     let centres: Vec<f64> = head.settled_centres().iter().map(|&value| f64::from(value)).collect();
     let wide: Vec<f64> = features.data().iter().map(|&value| f64::from(value)).collect();
     let (wide, centres) = (MatRef::new(&wide, count, dim)?, MatRef::new(&centres, rows, dim)?);
-    let wanted = objective.evaluate(wide, centres, labels, &EvaluateOptions::default())?;
-    let error = |found: &[f32], wanted: &[f64]| {
+    let expected = objective.evaluate(wide, centres, labels, &EvaluateOptions::default())?;
+    let error = |found: &[f32], expected: &[f64]| {
         let (mut difference, mut size) = (0.0, 0.0);
-        for (found, wanted) in found.iter().zip(wanted) {
-            difference += (f64::from(*found) - wanted).powi(2);
-            size += wanted * wanted;
+        for (found, expected) in found.iter().zip(expected) {
+            difference += (f64::from(*found) - expected).powi(2);
+            size += expected * expected;
         }
         (difference / size).sqrt()
     };
     let rows = head.gradient(&found.pending)?;
-    Ok([error(&found.grad_features, &wanted.grad_features), error(&rows, &wanted.grad_centres)])
+    Ok([error(&found.grad_features, &expected.grad_features), error(&rows, &expected.grad_centres)])
 }
 
 /// Billions of operations a second of a product of `f32` here and now: the batch with 8192 classes.

@@ -39,7 +39,7 @@ pub(crate) struct GlyphsArguments {
     /// Distorted samples of a drawing; 0: one, as the font has it
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().distortions)]
     distortions: usize,
-    /// Side of the pictures in pixels
+    /// Side of the images in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = GlyphSettings::default().size)]
     size: usize,
     /// Share of the drawings of a known character kept from training to judge by
@@ -48,7 +48,7 @@ pub(crate) struct GlyphsArguments {
     /// Seed of distortions, lots and the unseen characters
     #[arg(long, default_value_t = GlyphSettings::default().seed)]
     seed: u64,
-    /// How pictures are stored
+    /// How images are stored
     #[arg(long, value_enum, default_value = "folders")]
     format: FormatName,
     /// Print one JSON object (the default is a few lines for people)
@@ -151,7 +151,7 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
 
 fn in_words(s: &Summary) -> String {
     format!(
-        "{} characters, {} known and {} unseen: {} pictures to train on, {} to judge by, {} to {} a character\n\
+        "{} characters, {} known and {} unseen: {} images to train on, {} to judge by, {} to {} a character\n\
          drawn with {} of {} faces; {} files could not be used\n\n\
          Train with: {}\n",
         s.known + s.unseen,
@@ -178,7 +178,7 @@ impl Bars {
             Stage::Fonts => "font files read",
             Stage::Choosing => "faces compared",
             Stage::Drawing => "faces drawn with",
-            Stage::Writing => "pictures written",
+            Stage::Writing => "images written",
         };
         // A bar is no reason to end, whatever happened to another thread.
         let Ok(mut shown) = self.0.lock() else { return };

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use widemargin_data::{BadPicture, Census, ClassFolder, Counted, Duplicates, Part, Source};
+use widemargin_data::{BadImage, Census, ClassFolder, Counted, Duplicates, Part, Source};
 use widemargin_durable::write_atomic;
 use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
@@ -84,17 +84,17 @@ struct Info {
     samples_per_class: Option<Spread>,
     classes_of_one_sample: usize,
     histogram: Vec<Bin>,
-    /// Numbers of a row, or channels, height and width of IDX pictures.
+    /// Numbers of a row, or channels, height and width of IDX images.
     shape: Option<Vec<usize>>,
     width: Option<Spread>,
     height: Option<Spread>,
     formats: BTreeMap<&'static str, usize>,
     modes: BTreeMap<&'static str, usize>,
     animated: usize,
-    bad: Vec<BadPicture>,
-    broken_shards: Vec<BadPicture>,
+    bad: Vec<BadImage>,
+    broken_shards: Vec<BadImage>,
     shards_without_end: Vec<PathBuf>,
-    left_alone: Vec<BadPicture>,
+    left_alone: Vec<BadImage>,
     ignored: usize,
     duplicates: Duplicates,
     per_class: Vec<ClassCount>,
@@ -103,7 +103,7 @@ struct Info {
 pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     if let Some(out) = &arguments.out {
         let known = out.extension().is_some_and(|ending| ending == "html" || ending == "svg");
-        ensure!(known, "--out: found {}, wanted a name that ends in .html or .svg", out.display());
+        ensure!(known, "--out: found {}, expected a name that ends in .html or .svg", out.display());
     }
     let census = census(&arguments.data, arguments.labels.as_deref(), arguments.class_folder)?;
     let info = Info::of(&census);
@@ -216,9 +216,9 @@ impl Info {
         }
     }
 
-    /// `pictures` or `rows`.
+    /// `images` or `rows`.
     fn unit(&self) -> &'static str {
-        if self.kind == kind(Source::Table) { "rows" } else { "pictures" }
+        if self.kind == kind(Source::Table) { "rows" } else { "images" }
     }
 }
 
@@ -229,7 +229,7 @@ fn kind(source: Source) -> &'static str {
         Source::Manifest => "manifest",
         Source::Shards => "tar shards",
         Source::Table => "table of embeddings",
-        Source::Picture => "picture",
+        Source::Image => "image",
     }
 }
 
@@ -327,18 +327,18 @@ fn capitalised(text: &str) -> String {
 /// What is wrong: headings and what belongs below each.
 fn findings(info: &Info) -> Vec<(String, Vec<String>)> {
     let unit = info.unit();
-    let named = |bad: &Vec<BadPicture>| {
+    let named = |bad: &Vec<BadImage>| {
         bad.iter().map(|bad| format!("{}: {}", bad.path.display(), bad.reason)).collect::<Vec<_>>()
     };
     let shards = info.shards_without_end.iter().map(|shard| shard.display().to_string()).collect();
     let d = &info.duplicates;
-    let twins = |wanted: &dyn Fn(&widemargin_data::DuplicateGroup) -> bool| -> Vec<String> {
-        d.groups.iter().filter(|group| wanted(group)).map(|group| group.samples.join(" = ")).collect()
+    let twins = |expected: &dyn Fn(&widemargin_data::DuplicateGroup) -> bool| -> Vec<String> {
+        d.groups.iter().filter(|group| expected(group)).map(|group| group.samples.join(" = ")).collect()
     };
     let conflicts = d.groups.iter().filter(|group| group.conflicting);
     let conflicts =
         conflicts.map(|group| format!("{} ({})", group.samples.join(" = "), group.classes.join(", ")));
-    let one = if unit == "rows" { "Rows" } else { "Pictures" };
+    let one = if unit == "rows" { "Rows" } else { "Images" };
     let of = |samples: usize| {
         info.per_class.iter().filter(move |class| class.samples == samples).map(|class| class.class.clone())
     };
@@ -405,11 +405,7 @@ fn page(info: &Info) -> String {
         let rows: Vec<Vec<String>> =
             counts.iter().map(|(what, count)| row(&[what, &count.to_string()])).collect();
         if !rows.is_empty() {
-            tables.push(EvaluationTable {
-                heading: heading.to_owned(),
-                columns: row(&["", "pictures"]),
-                rows,
-            });
+            tables.push(EvaluationTable { heading: heading.to_owned(), columns: row(&["", "images"]), rows });
         }
     }
     let sides = [("width", info.width), ("height", info.height), ("samples a class", info.samples_per_class)];
@@ -462,8 +458,8 @@ mod tests {
     fn bins_double_and_none_is_left_out() {
         let bins = histogram([1, 2, 3, 3, 9].into_iter());
         let found: Vec<(String, usize)> = bins.iter().map(|bin| (bin.range(), bin.classes)).collect();
-        let wanted = [("1", 1), ("2 to 3", 3), ("4 to 7", 0), ("8 to 15", 1)];
-        assert_eq!(found, wanted.map(|(range, classes)| (range.to_owned(), classes)));
+        let expected = [("1", 1), ("2 to 3", 3), ("4 to 7", 0), ("8 to 15", 1)];
+        assert_eq!(found, expected.map(|(range, classes)| (range.to_owned(), classes)));
         assert_eq!(histogram([0, 0].into_iter()).len(), 1);
         assert!(histogram([].into_iter()).is_empty());
         assert_eq!(Spread::of([5, 1, 9, 7]), Some(Spread { min: 1, median: 7, max: 9 }));

@@ -13,7 +13,7 @@ use widemargin_data::ClassFolder;
 pub(crate) enum DataCommand {
     /// Draw characters with the installed fonts: thousands of real classes, few samples each.
     Glyphs(glyphs::GlyphsArguments),
-    /// Which labels are likely wrong: samples nearer to another class than to their own, by a trained run, with pictures.
+    /// Which labels are likely wrong: samples nearer to another class than to their own, by a trained run, with images.
     Suspects(suspects::SuspectsArguments),
     /// Describe a set before training: classes, sizes, corrupt files, duplicates; exit status 1 where nothing of it can be used.
     Info(info::InfoArguments),

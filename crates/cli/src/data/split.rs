@@ -56,7 +56,7 @@ enum By {
     Sample,
     /// Whole groups: the column `group` of a manifest or table, or `group` in the JSON of shards
     Group,
-    /// Whole folders of pictures, shards, or parts of IDX files
+    /// Whole folders of images, shards, or parts of IDX files
     File,
 }
 
@@ -78,11 +78,11 @@ struct Summary {
 
 pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     let csv = arguments.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-    ensure!(csv, "--out: found {}, wanted a name that ends in .csv", arguments.out.display());
+    ensure!(csv, "--out: found {}, expected a name that ends in .csv", arguments.out.display());
     ensure!(!arguments.out.exists(), "{}: exists already", arguments.out.display());
     ensure!(
         arguments.hold_out.is_none() || matches!(arguments.by, By::Class),
-        "--hold-out: wanted with --by class alone, where it is a share of the classes that are trained on; otherwise --share says it all"
+        "--hold-out: expected with --by class alone, where it is a share of the classes that are trained on; otherwise --share says it all"
     );
     let census = census(&arguments.data, arguments.labels.as_deref(), arguments.class_folder)?;
     let by = match arguments.by {
@@ -148,7 +148,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
 /// What the data says itself and the split does not keep to, and how far it is from the share that was asked for.
 fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<String> {
     let mut notes = Vec::new();
-    let unit = if census.source == widemargin_data::Source::Table { "rows" } else { "pictures" };
+    let unit = if census.source == widemargin_data::Source::Table { "rows" } else { "images" };
     let samples = || census.samples.iter().zip(split.samples()).map(|(sample, (_, part))| (sample, *part));
     let crossing = |of: Part, to: SplitPart| {
         samples().filter(|(sample, part)| sample.part == Some(of) && *part == to).count()

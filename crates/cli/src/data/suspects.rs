@@ -17,7 +17,7 @@ use widemargin_durable::{create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
 use widemargin_eval::templates::{self, TemplateMean};
-use widemargin_report::neighbours::Picture;
+use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
 use widemargin_tables::open;
@@ -76,7 +76,7 @@ struct Line {
 }
 
 pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
-    ensure!(arguments.count >= 1, "--count: found 0, wanted at least 1");
+    ensure!(arguments.count >= 1, "--count: found 0, expected at least 1");
     let found = reopen(&arguments.run)?;
     for warning in &found.warnings {
         eprintln!("warning: a newer checkpoint was passed over: {warning}");
@@ -121,7 +121,7 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     write!(out, "{}", table(&report))?;
     let more = shown.len().saturating_sub(PRINTED);
     let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
-    writeln!(out, "\nWith pictures: {}{more}", folder.join("suspects.html").display())?;
+    writeln!(out, "\nWith images: {}{more}", folder.join("suspects.html").display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -138,7 +138,7 @@ fn samples(
             if let Some(labels) = &arguments.labels {
                 ensure!(
                     recognise(path)? == Source::Table,
-                    "--labels: found {}, wanted none: only a table of embeddings has its labels beside it",
+                    "--labels: found {}, expected none: only a table of embeddings has its labels beside it",
                     labels.display()
                 );
                 require_no_labels(path, &open(path)?, labels)?;
@@ -146,10 +146,10 @@ fn samples(
             let mut data = config.data.clone();
             (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
             let set = Prepared::open(&data)?;
-            let (found, wanted) = (set.shape(), prepared.set.shape());
+            let (found, expected) = (set.shape(), prepared.set.shape());
             ensure!(
-                found == wanted,
-                "{}: samples of {found}, wanted {wanted} as the run has",
+                found == expected,
+                "{}: samples of {found}, expected {expected} as the run has",
                 path.display()
             );
             set
@@ -234,11 +234,11 @@ impl Names<'_> {
         }
     }
 
-    fn picture(&self, row: usize) -> anyhow::Result<Option<Picture>> {
-        let Some(set) = self.set.pictures() else { return Ok(None) };
+    fn image(&self, row: usize) -> anyhow::Result<Option<Image>> {
+        let Some(set) = self.set.images() else { return Ok(None) };
         let shape = set.shape();
         let pixels = set.read(self.samples[row] as usize)?;
-        Ok(Some(Picture::new(shape.channels, shape.height, shape.width, &pixels)?))
+        Ok(Some(Image::new(shape.channels, shape.height, shape.width, &pixels)?))
     }
 
     fn page(&self, report: &Report, shown: &[Suspect], all: &[Suspect]) -> anyhow::Result<SuspectsInput> {
@@ -250,14 +250,14 @@ impl Names<'_> {
                 *best = (suspect.own_cosine, suspect.row);
             }
         }
-        let side = |class: u32, cosine: f32| -> anyhow::Result<(String, Option<Picture>, f64)> {
-            let picture = typical.get(&class).map(|(_, row)| self.picture(*row)).transpose()?.flatten();
-            Ok((self.class(class), picture, f64::from(cosine)))
+        let side = |class: u32, cosine: f32| -> anyhow::Result<(String, Option<Image>, f64)> {
+            let image = typical.get(&class).map(|(_, row)| self.image(*row)).transpose()?.flatten();
+            Ok((self.class(class), image, f64::from(cosine)))
         };
         let rows = shown.iter().zip(&report.suspects).map(|(suspect, line)| {
             Ok(SuspectRow {
                 name: line.sample.clone(),
-                picture: self.picture(suspect.row)?,
+                image: self.image(suspect.row)?,
                 label: side(suspect.label, suspect.own_cosine)?,
                 other: side(suspect.other, suspect.other_cosine)?,
             })
@@ -267,7 +267,7 @@ impl Names<'_> {
             lead: format!("By the run {}, step {}.", report.run.display(), report.step),
             counts: [report.samples, report.nearer_to_another, shown.len()].map(|count| count as u64),
             notes: vec![
-                "A small picture beside a name is the one of that class nearest to its centre.".to_owned(),
+                "A small image beside a name is the one of that class nearest to its centre.".to_owned(),
             ],
             rows: rows.collect::<anyhow::Result<_>>()?,
         })

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use widemargin_durable::{AppendFile, DurableError, truncate_to, write_atomic};
+use widemargin_durable::{AppendFile, Error as DurableError, truncate_to, write_atomic};
 use widemargin_embedder::Model;
 use widemargin_tables::{About, Format, open_npy, write_table};
 
@@ -55,7 +55,7 @@ pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Opt
     let mut table = csv::Reader::from_path(&path).with_context(reading)?;
     let headings = table.headers().with_context(reading)?.clone();
     let records = table.records().collect::<Result<Vec<_>, _>>().with_context(reading)?;
-    ensure!(records.len() == rows, "{}: names {} rows, wanted {rows}", path.display(), records.len());
+    ensure!(records.len() == rows, "{}: names {} rows, expected {rows}", path.display(), records.len());
     let fields = |name: &str| {
         let at = headings.iter().position(|heading| heading.eq_ignore_ascii_case(name))?;
         Some(records.iter().map(move |record| &record[at]))

@@ -2,7 +2,7 @@
 //!
 //! `OUT.partial` holds the rows, `OUT.partial.json` what they are of; nothing but its beginning is written to either, so the time of the
 //! second is when the work began. Rows are gone on with only where model, input and names are the same, the rows are no more than are
-//! wanted, and no file of those that are done was changed since. Else the work begins anew, and it is said of what the old was.
+//! expected, and no file of those that are done was changed since. Else the work begins anew, and it is said of what the old was.
 //!
 //! `OUT.partial.lock` is locked as long as a program is at work on the file. The system drops the lock with the program, however it ends.
 
@@ -22,7 +22,7 @@ pub(super) struct Made {
     pub(super) input: PathBuf,
     pub(super) rows: usize,
     pub(super) dim: usize,
-    /// Checksum of the names of all pictures; of a table, of its length and the time of its last change.
+    /// Checksum of the names of all images; of a table, of its length and the time of its last change.
     pub(super) samples: u32,
 }
 
@@ -149,13 +149,13 @@ impl Unfinished {
 }
 
 impl Made {
-    /// What is made of other things than `wanted`, in words.
-    fn difference(&self, wanted: &Self) -> String {
+    /// What is made of other things than `expected`, in words.
+    fn difference(&self, expected: &Self) -> String {
         let (rows, input) = (self.rows, self.input.display());
-        if self.input != wanted.input {
-            let model = if self.model == wanted.model { "" } else { ", by another model" };
+        if self.input != expected.input {
+            let model = if self.model == expected.model { "" } else { ", by another model" };
             format!("embeddings of {rows} samples of {input}{model}")
-        } else if self.model != wanted.model {
+        } else if self.model != expected.model {
             format!("embeddings of {rows} samples by another model")
         } else {
             format!("embeddings of {input} as it was before, {rows} samples")

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
     let (chosen_for, threshold) = if let Some(costs) = arguments.costs {
         (ChosenFor::Costs(costs), found.min_dcf(&costs).threshold)
     } else {
-        let line = found.tar_line_at(far).with_context(|| format!("--far: found {far}, wanted 0 to 1"))?;
+        let line = found.tar_line_at(far).with_context(|| format!("--far: found {far}, expected 0 to 1"))?;
         warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
         warnings.extend(line.warning);
         (ChosenFor::Far(far), line.threshold)

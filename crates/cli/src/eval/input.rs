@@ -7,7 +7,7 @@ use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    ClassNames, EmbeddingTable, FileError, FileProblem, open, read_embeddings, read_labels,
+    ClassNames, EmbeddingTable, Error as FileError, Problem, open, read_embeddings, read_labels,
 };
 
 /// The set that a subcommand judges.
@@ -96,7 +96,7 @@ pub(crate) fn unlabelled(path: &Path) -> anyhow::Result<Embeddings> {
 }
 
 fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
-    let missing = matches!(error.problem, FileProblem::NoLabels);
+    let missing = matches!(error.problem, Problem::NoLabels);
     if missing && labels.is_none() { anyhow!("{error}; name a file of labels") } else { error.into() }
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn cameras(set: &Labelled, beside: Option<&Path>, flag: &str) -> anyh
     };
     let number = |(row, text): (usize, &String)| {
         text.parse().map_err(|_| {
-            anyhow!("{}: row {row}: found camera {text:?}, wanted a whole number", path.display())
+            anyhow!("{}: row {row}: found camera {text:?}, expected a whole number", path.display())
         })
     };
     let cameras: Vec<u32> =

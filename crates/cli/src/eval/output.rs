@@ -19,7 +19,7 @@ pub(crate) struct OutputArguments {
 }
 
 impl OutputArguments {
-    /// Whether figures are wanted.
+    /// Whether figures are expected.
     pub(crate) fn draws(&self) -> bool {
         self.figures.is_some()
     }

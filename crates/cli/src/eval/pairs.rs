@@ -5,7 +5,7 @@ use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
-use widemargin_eval::verification::cohort::{self, Normalisation};
+use widemargin_eval::verification::cohort::{self, ScoreNormalisation};
 use widemargin_eval::verification::folds::ScoredPair;
 use widemargin_eval::verification::streaming::{self, StreamingOptions};
 use widemargin_eval::verification::{self, Verification, VerificationOptions};
@@ -64,12 +64,12 @@ enum NormalisationName {
 }
 
 impl NormalisationName {
-    fn with(self, top: usize) -> Normalisation {
+    fn with(self, top: usize) -> ScoreNormalisation {
         match self {
-            Self::Z => Normalisation::Z,
-            Self::T => Normalisation::T,
-            Self::S => Normalisation::S,
-            Self::AdaptiveS => Normalisation::AdaptiveS { top },
+            Self::Z => ScoreNormalisation::Z,
+            Self::T => ScoreNormalisation::T,
+            Self::S => ScoreNormalisation::S,
+            Self::AdaptiveS => ScoreNormalisation::AdaptiveS { top },
         }
     }
 }
@@ -98,7 +98,7 @@ pub(crate) struct Compared {
 struct Cohort<'a> {
     embeddings: Embeddings,
     path: &'a Path,
-    normalisation: Normalisation,
+    normalisation: ScoreNormalisation,
 }
 
 /// Compares the pairs asked for.
@@ -116,7 +116,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
     };
     if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
         bail!(
-            "--labels: found {} beside --pairs {}, which says itself what is the same; wanted one of the two",
+            "--labels: found {} beside --pairs {}, which says itself what is the same; expected one of the two",
             labels.display(),
             pairs.display()
         );
@@ -211,7 +211,7 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     if let Some(sampled) = arguments.sampled {
         ensure!(
             sampled >= 2,
-            "--sampled: found {sampled}, wanted at least 2: a genuine pair and an impostor"
+            "--sampled: found {sampled}, expected at least 2: a genuine pair and an impostor"
         );
     }
     let waiting = progress::waiting("comparing pairs");
@@ -241,10 +241,10 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
 fn score_name(cohort: Option<&Cohort>) -> &'static str {
     match cohort.map(|cohort| cohort.normalisation) {
         None => "cosine",
-        Some(Normalisation::Z) => "Z-normalised score",
-        Some(Normalisation::T) => "T-normalised score",
-        Some(Normalisation::S) => "S-normalised score",
-        Some(Normalisation::AdaptiveS { .. }) => "adaptively S-normalised score",
+        Some(ScoreNormalisation::Z) => "Z-normalised score",
+        Some(ScoreNormalisation::T) => "T-normalised score",
+        Some(ScoreNormalisation::S) => "S-normalised score",
+        Some(ScoreNormalisation::AdaptiveS { .. }) => "adaptively S-normalised score",
     }
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn costs(text: &str) -> anyhow::Result<verification::costs::Costs> {
         .map(|part| part.trim().parse().with_context(|| format!("{part:?} is no number")))
         .collect::<anyhow::Result<_>>()?;
     let &[prior, miss, accept] = numbers.as_slice() else {
-        anyhow::bail!("wanted three numbers, PRIOR,MISS,FALSE_ACCEPT");
+        anyhow::bail!("expected three numbers, PRIOR,MISS,FALSE_ACCEPT");
     };
     Ok(verification::costs::Costs::new(prior, miss, accept)?)
 }

@@ -137,7 +137,7 @@ fn cross_validation(
         (Some(count), _) => {
             ensure!(
                 (2..=pairs).contains(&count),
-                "--folds: found {count}, wanted 2 to {pairs}, the number of pairs"
+                "--folds: found {count}, expected 2 to {pairs}, the number of pairs"
             );
             let ends: Vec<usize> = (1..=count).map(|fold| fold * pairs / count).collect();
             ((0..pairs).map(|at| ends.partition_point(|&end| end <= at)).collect(), count)

@@ -18,7 +18,7 @@ const MOST_RUNS: usize = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum By {
-    /// Share of pictures whose nearest neighbour is of their class
+    /// Share of images whose nearest neighbour is of their class
     #[value(name = "recall-at-1")]
     #[serde(rename = "recall-at-1")]
     RecallAt1,
@@ -28,7 +28,7 @@ pub(crate) enum By {
     Tar,
     /// Equal error rate, the smaller the better
     Eer,
-    /// Accuracy on test pictures of the known classes
+    /// Accuracy on test images of the known classes
     Accuracy,
 }
 
@@ -88,7 +88,7 @@ fn flatten(table: &Table, above: &str, axes: &mut Vec<Axis>) -> anyhow::Result<(
         match value {
             Value::Table(inner) => flatten(inner, &key, axes)?,
             Value::Array(values) => axes.push(Axis { key, values: values.clone() }),
-            other => bail!("{key}: found {other}, wanted a list of values"),
+            other => bail!("{key}: found {other}, expected a list of values"),
         }
     }
     Ok(())
@@ -99,14 +99,14 @@ impl Plan {
     pub(crate) fn candidates(&self) -> anyhow::Result<Vec<Candidate>> {
         ensure!(
             !self.grid.is_empty(),
-            "nothing to sweep: wanted --margin, --scale, --learning-rate or --grid"
+            "nothing to sweep: expected --margin, --scale, --learning-rate or --grid"
         );
         if let Some(Halving { keep_one_in, first_epochs }) = self.halving {
-            ensure!(keep_one_in >= 2, "--halving: found {keep_one_in}, wanted at least 2");
+            ensure!(keep_one_in >= 2, "--halving: found {keep_one_in}, expected at least 2");
             let epochs = self.base.training.epochs;
             ensure!(
                 (1..=epochs).contains(&first_epochs),
-                "--first-epochs: found {first_epochs}, wanted 1 to the {epochs} of the whole run"
+                "--first-epochs: found {first_epochs}, expected 1 to the {epochs} of the whole run"
             );
         }
         let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
@@ -266,7 +266,7 @@ mod tests {
     fn plans_that_mean_nothing_are_refused() {
         let values = vec![Value::Integer(1), Value::Integer(2), Value::Float(2.0)];
         let mixed = Axis { key: "training.epochs".to_owned(), values };
-        for (grid, halving, wanted) in [
+        for (grid, halving, expected) in [
             (vec![], None, "nothing to sweep"),
             (vec![axis("objective.margin", &[])], None, "the list is empty"),
             (vec![axis("data.unseen", &[3.0])], None, "the same data"),
@@ -292,8 +292,8 @@ mod tests {
                 "chooses the epochs",
             ),
         ] {
-            let error = format!("{:#}", plan(grid, halving).candidates().expect_err(wanted));
-            assert!(error.contains(wanted), "{wanted}: {error}");
+            let error = format!("{:#}", plan(grid, halving).candidates().expect_err(expected));
+            assert!(error.contains(expected), "{expected}: {error}");
         }
     }
 
@@ -307,6 +307,6 @@ mod tests {
         assert_eq!(keys, ["objective.margin", "optimiser.learning_rate", "optimiser.name"]);
         widemargin_durable::write_atomic(&path, b"objective.margin = 0.2\n").expect("written");
         let error = format!("{:#}", read_grid(&path).expect_err("no list"));
-        assert!(error.contains("objective.margin: found 0.2, wanted a list"), "{error}");
+        assert!(error.contains("objective.margin: found 0.2, expected a list"), "{error}");
     }
 }

@@ -14,7 +14,7 @@ use widemargin_report::table::{Column, Table};
 
 /// What anybody must know who reads the figures.
 const CHOSEN_BY: &str = "The best of many runs is in part the luckiest: its figures are those that it was chosen by. Judge it once more \
-on classes or pictures that no run of the sweep was judged on.";
+on classes or images that no run of the sweep was judged on.";
 
 /// Lines of a figure that can still be told apart.
 const MOST_LINES: usize = 8;
@@ -63,7 +63,7 @@ pub(super) fn write(
     text.push('\n');
     write_atomic(folder.join("sweep.json"), text.as_bytes())?;
 
-    let kind = if closed { "test pictures of the known classes" } else { "classes never trained on" };
+    let kind = if closed { "test images of the known classes" } else { "classes never trained on" };
     let (columns, rows) =
         (columns(plan), ranked.iter().zip(1..).map(|(run, rank)| cells(run, rank)).collect::<Vec<_>>());
     let input = EvaluationInput {

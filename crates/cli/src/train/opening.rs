@@ -14,7 +14,7 @@ use widemargin_train::{Config, Prepared};
 /// What is learnt from, what is optimised and how long.
 #[derive(Args)]
 pub(crate) struct Opening {
-    /// Folder of IDX files, or of pictures with one folder a class; a manifest (.csv or .parquet with a column `path`); .tar shards (a
+    /// Folder of IDX files, or of images with one folder a class; a manifest (.csv or .parquet with a column `path`); .tar shards (a
     /// file, a pattern, a folder); or a table of embeddings: .npy, .safetensors, .csv, .parquet [default: Fashion-MNIST]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
@@ -39,13 +39,13 @@ pub(crate) struct Opening {
     /// Objective: am-softmax, normalized-softmax, softmax, arcface, ...
     #[arg(long, value_name = "NAME")]
     objective: Option<String>,
-    /// Passes over the training pictures
+    /// Passes over the training images
     #[arg(long)]
     epochs: Option<usize>,
     /// Seed of weights, order, augmentation and dropout
     #[arg(long)]
     seed: Option<u64>,
-    /// Small and quick: the built-in pictures where no others are named, at most two epochs on about 2,100 of them
+    /// Small and quick: the built-in images where no others are named, at most two epochs on about 2,100 of them
     #[arg(long)]
     quick: bool,
 }
@@ -101,7 +101,7 @@ fn require_folders(class_folder: ClassFolder, data: Option<&Path>) -> anyhow::Re
     let folders = data.is_some_and(|path| matches!(recognise(path), Ok(Source::Folder) | Err(_)));
     ensure!(
         class_folder == ClassFolder::Top || folders,
-        "--class-folder: found deepest, wanted top: only an image folder has folders of classes, and {} is none",
+        "--class-folder: found deepest, expected top: only an image folder has folders of classes, and {} is none",
         data.map_or("Fashion-MNIST".into(), Path::to_string_lossy)
     );
     Ok(())
@@ -112,7 +112,7 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
     match number.trim().parse::<f64>() {
         Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
-        _ => Err("wanted a share from 0 to 1, or a percentage".to_owned()),
+        _ => Err("expected a share from 0 to 1, or a percentage".to_owned()),
     }
 }
 
@@ -120,11 +120,11 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String> {
     Name::deserialize(StrDeserializer::<WordError>::new(text)).map_err(|error| {
         let said = error.to_string();
-        said.split_once("expected ").map_or_else(|| said.clone(), |(_, names)| format!("wanted {names}"))
+        said.split_once("expected ").map_or_else(|| said.clone(), |(_, names)| format!("expected {names}"))
     })
 }
 
-/// Writes down what the configured weights want of pictures.
+/// Writes down what the configured weights want of images.
 pub(crate) fn settle_weights(config: &mut Config, observer: &mut progress::Bar) -> anyhow::Result<()> {
     if let Some(said) = config.resolve_weights()? {
         observer.message(&said);
@@ -144,7 +144,7 @@ pub(crate) fn prepare(config: &Config, observer: &mut progress::Bar) -> anyhow::
         "{}: {} {kind} of {}, training on {} of {} known classes, judging on {}",
         set.name(),
         set.len(),
-        if set.pictures().is_some() { shape.to_string() } else { format!("{} numbers", shape.values()) },
+        if set.images().is_some() { shape.to_string() } else { format!("{} numbers", shape.values()) },
         prepared.training.samples.len(),
         prepared.split.known().len(),
         if prepared.split.is_closed() {
@@ -196,8 +196,8 @@ mod tests {
         assert_eq!(one_of("class-balanced"), Ok(SamplerName::ClassBalanced));
         assert_eq!(one_of("mixed"), Ok(PrecisionName::Mixed));
         assert_eq!(one_of("deepest"), Ok(ClassFolder::Deepest));
-        assert_eq!(one_of::<PrecisionName>("half"), Err("wanted `full` or `mixed`".to_owned()));
+        assert_eq!(one_of::<PrecisionName>("half"), Err("expected `full` or `mixed`".to_owned()));
         let said = one_of::<SamplerName>("by-chance").unwrap_err();
-        assert_eq!(said, "wanted one of `shuffled`, `class-balanced`, `by-frequency`");
+        assert_eq!(said, "expected one of `shuffled`, `class-balanced`, `by-frequency`");
     }
 }

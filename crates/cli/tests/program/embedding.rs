@@ -1,12 +1,12 @@
 //! `embed`: what it may go on with, whose files it may write over, and what goes along with the numbers.
 
-use super::{Workplace, picture_folder, png, success};
+use super::{Workplace, image_folder, png, success};
 use std::fmt::Write;
 use std::process::Output;
 use widemargin_tables::{npy_header, read_embeddings};
 
-/// A run of a second on pictures of 8 x 8.
-const TINY: &str = "[data]\npath = \"pictures\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n[training]\nepochs = 1\n[sampler]\nbatch = 8\n";
+/// A run of a second on images of 8 x 8.
+const TINY: &str = "[data]\npath = \"images\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n[training]\nepochs = 1\n[sampler]\nbatch = 8\n";
 
 fn embed(place: &Workplace, input: &str, out: &str) -> Output {
     place.run(&["embed", "--model", "run", input, "-o", out])
@@ -24,23 +24,23 @@ fn text(place: &Workplace, name: &str) -> String {
     String::from_utf8(bytes(place, name)).expect("text")
 }
 
-/// 1,030 pictures, a run on them, and their embeddings in `whole.npy`.
-fn pictures() -> Workplace {
+/// 1,030 images, a run on them, and their embeddings in `whole.npy`.
+fn images() -> Workplace {
     let place = Workplace::new();
     place.write("tiny.toml", TINY.as_bytes());
-    picture_folder(&place, "pictures", 5, 206);
+    image_folder(&place, "images", 5, 206);
     success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
-    success(&embed(&place, "pictures", "whole.npy"));
+    success(&embed(&place, "images", "whole.npy"));
     place
 }
 
-const LAST: &str = "pictures/class-4/99.png";
+const LAST: &str = "images/class-4/99.png";
 
-/// Stops an `embed` behind 1,024 of 1,030 pictures, by one that cannot be read until it is whole again.
+/// Stops an `embed` behind 1,024 of 1,030 images, by one that cannot be read until it is whole again.
 fn stopped(place: &Workplace, out: &str) {
     let good = bytes(place, LAST);
     place.write(LAST, &good[..40]);
-    let failed = embed(place, "pictures", out);
+    let failed = embed(place, "images", out);
     assert!(failed.status.code() == Some(2) && said(&failed).contains("99.png"), "{}", said(&failed));
     place.write(LAST, &good);
     for rest in [".partial", ".partial.json", ".partial.lock"] {
@@ -50,16 +50,16 @@ fn stopped(place: &Workplace, out: &str) {
 
 #[test]
 fn two_at_once_do_not_write_to_one_file() {
-    let place = pictures();
+    let place = images();
     stopped(&place, "out.npy");
     let before = bytes(&place, "out.npy.partial");
     let lock = std::fs::File::open(place.path().join("out.npy.partial.lock")).expect("there");
     lock.try_lock().expect("nobody else has it");
-    let command = ["embed", "--model", "run", "pictures", "-o", "out.npy"];
+    let command = ["embed", "--model", "run", "images", "-o", "out.npy"];
     place.refused(&command, &["out.npy: another `embed` is at work on it"]);
     assert!(bytes(&place, "out.npy.partial") == before && !place.exists("out.npy"));
     drop(lock);
-    let resumed = embed(&place, "pictures", "out.npy");
+    let resumed = embed(&place, "images", "out.npy");
     success(&resumed);
     assert!(said(&resumed).contains("going on behind row 1024 of 1030"), "{}", said(&resumed));
     assert!(bytes(&place, "out.npy") == bytes(&place, "whole.npy"));
@@ -72,12 +72,12 @@ fn two_at_once_do_not_write_to_one_file() {
 
 #[test]
 fn rows_that_cannot_be_trusted_are_not_gone_on_with() {
-    let place = pictures();
+    let place = images();
     // as two programs left it that wrote to one file
     stopped(&place, "long.npy");
     let rows = bytes(&place, "long.npy.partial");
     place.write("long.npy.partial", &[&rows[..], &rows[128..]].concat());
-    let anew = embed(&place, "pictures", "long.npy");
+    let anew = embed(&place, "images", "long.npy");
     success(&anew);
     assert!(said(&anew).contains("more than 1030 rows have; beginning anew"), "{}", said(&anew));
     assert!(bytes(&place, "long.npy") == bytes(&place, "whole.npy"));
@@ -86,28 +86,28 @@ fn rows_that_cannot_be_trusted_are_not_gone_on_with() {
     let mut rows = bytes(&place, "other.npy.partial");
     rows[60] ^= 1;
     place.write("other.npy.partial", &rows);
-    let anew = embed(&place, "pictures", "other.npy");
+    let anew = embed(&place, "images", "other.npy");
     success(&anew);
     assert!(said(&anew).contains("not what `embed` leaves; beginning anew"), "{}", said(&anew));
     assert!(bytes(&place, "other.npy") == bytes(&place, "whole.npy"));
 
     // one of the rows that are done shows something else now; one that is not done may
     stopped(&place, "out.npy");
-    place.write("pictures/class-2/07.png", &png(9, 9));
-    let anew = embed(&place, "pictures", "out.npy");
+    place.write("images/class-2/07.png", &png(9, 9));
+    let anew = embed(&place, "images", "out.npy");
     success(&anew);
     let told = said(&anew);
     assert!(told.contains("07.png was changed since it was begun; beginning anew"), "{told}");
     assert!(!told.contains("going on"), "{told}");
-    success(&embed(&place, "pictures", "now.npy"));
+    success(&embed(&place, "images", "now.npy"));
     assert!(bytes(&place, "out.npy") == bytes(&place, "now.npy"));
     assert!(bytes(&place, "out.npy") != bytes(&place, "whole.npy"));
 }
 
-/// A shard of so many pictures of a class.
-fn shard(class: u8, pictures: &[Vec<u8>]) -> Vec<u8> {
+/// A shard of so many images of a class.
+fn shard(class: u8, images: &[Vec<u8>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    for (number, bytes) in pictures.iter().enumerate() {
+    for (number, bytes) in images.iter().enumerate() {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
@@ -121,11 +121,11 @@ fn shard(class: u8, pictures: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn of_shards_those_that_are_done_must_be_as_they_were() {
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 4, 8);
+    image_folder(&place, "images", 4, 8);
     place.write("tiny.toml", TINY.as_bytes());
     success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
     let first: Vec<Vec<u8>> = (0..1024_u32).map(|at| png((at / 200) as u8, (at % 200) as u8)).collect();
-    let (good, bad) = (vec![png(1, 1), png(2, 2)], vec![png(1, 1), b"no picture".to_vec()]);
+    let (good, bad) = (vec![png(1, 1), png(2, 2)], vec![png(1, 1), b"no image".to_vec()]);
     let fresh = |out: &str| {
         place.write("shards/a.tar", &shard(0, &first));
         place.write("shards/b.tar", &shard(1, &bad));
@@ -146,20 +146,20 @@ fn of_shards_those_that_are_done_must_be_as_they_were() {
 
 #[test]
 fn unfinished_rows_of_something_else_are_told_of() {
-    let place = pictures();
-    picture_folder(&place, "fewer", 2, 3);
+    let place = images();
+    image_folder(&place, "fewer", 2, 3);
     success(&embed(&place, "fewer", "fewer.npy"));
     stopped(&place, "out.npy");
     let anew = embed(&place, "fewer", "out.npy");
     success(&anew);
     let told = said(&anew);
     assert!(told.contains("out.npy.partial: unfinished embeddings of 1030 samples of "), "{told}");
-    assert!(told.contains("pictures; beginning anew"), "{told}");
+    assert!(told.contains("images; beginning anew"), "{told}");
     assert!(bytes(&place, "out.npy") == bytes(&place, "fewer.npy"));
 
     success(&place.run(&["train", "--config", "tiny.toml", "--seed", "9", "--out", "second"]));
     stopped(&place, "by.npy");
-    let anew = place.run(&["embed", "--model", "second", "pictures", "-o", "by.npy"]);
+    let anew = place.run(&["embed", "--model", "second", "images", "-o", "by.npy"]);
     success(&anew);
     assert!(
         said(&anew).contains("unfinished embeddings of 1030 samples by another model"),
@@ -168,14 +168,10 @@ fn unfinished_rows_of_something_else_are_told_of() {
     );
 
     stopped(&place, "more.npy");
-    place.write("pictures/class-0/more.png", &png(0, 1));
-    let anew = embed(&place, "pictures", "more.npy");
+    place.write("images/class-0/more.png", &png(0, 1));
+    let anew = embed(&place, "images", "more.npy");
     success(&anew);
-    assert!(
-        said(&anew).contains("pictures as it was before, 1030 samples; beginning anew"),
-        "{}",
-        said(&anew)
-    );
+    assert!(said(&anew).contains("images as it was before, 1030 samples; beginning anew"), "{}", said(&anew));
 
     place.write("broken.npy.partial", &bytes(&place, "whole.npy")[..9000]);
     place.write("broken.npy.partial.json", b"{}");
@@ -190,8 +186,8 @@ fn unfinished_rows_of_something_else_are_told_of() {
 
 #[test]
 fn names_of_others_are_not_written_over() {
-    let place = pictures();
-    let command = |out| ["embed", "--model", "run", "pictures", "-o", out];
+    let place = images();
+    let command = |out| ["embed", "--model", "run", "images", "-o", out];
     // of another file of the same name, or of somebody's own
     place.refused(&command("whole.safetensors"), &["whole.names.csv: exists already", "whole.safetensors"]);
     place.write("mine.names.csv", b"my own\n");
@@ -199,9 +195,9 @@ fn names_of_others_are_not_written_over() {
     assert_eq!(text(&place, "mine.names.csv"), "my own\n");
     assert!(!place.exists("mine.npy.partial") && !place.exists("mine.npy.partial.lock"), "before any work");
     // a format that holds all names leaves them alone
-    success(&embed(&place, "pictures", "mine.parquet"));
+    success(&embed(&place, "images", "mine.parquet"));
     assert_eq!(text(&place, "mine.names.csv"), "my own\n");
-    place.write("list.csv", b"path,shop\npictures/class-0/00.png,north\n");
+    place.write("list.csv", b"path,shop\nimages/class-0/00.png,north\n");
     let with_more = ["embed", "--model", "run", "list.csv", "-o", "mine.csv"];
     place.refused(&with_more, &["mine.names.csv: exists already"]);
 
@@ -211,7 +207,7 @@ fn names_of_others_are_not_written_over() {
     place.refused(&command("out.safetensors"), &["out.names.csv: exists already"]);
     assert!(place.exists("out.safetensors.partial"), "what is done is kept");
     place.write("out.names.csv", &bytes(&place, "whole.names.csv"));
-    let resumed = embed(&place, "pictures", "out.safetensors");
+    let resumed = embed(&place, "images", "out.safetensors");
     success(&resumed);
     assert!(said(&resumed).contains("going on behind row 1024"), "{}", said(&resumed));
     assert_eq!(text(&place, "out.names.csv"), text(&place, "whole.names.csv"));
@@ -265,18 +261,18 @@ fn found(place: &Workplace, arguments: &[&str]) -> serde_json::Value {
 #[test]
 fn what_is_known_of_the_rows_of_a_table_goes_along() {
     let place = vectors();
-    let wanted = read_embeddings(&place.path().join("full.csv")).expect("a table").about;
+    let expected = read_embeddings(&place.path().join("full.csv")).expect("a table").about;
     for out in ["a.parquet", "b.csv", "c.safetensors", "d.npy"] {
         success(&embed(&place, "full.csv", out));
         let about = read_embeddings(&place.path().join(out)).expect("a table").about;
         let names = format!("{}.names.csv", &out[..1]);
         if out == "a.parquet" || out == "b.csv" {
-            assert_eq!(about, wanted, "{out}");
+            assert_eq!(about, expected, "{out}");
             assert!(!place.exists(&names));
         } else {
             let lines: Vec<String> = text(&place, &names).lines().take(2).map(str::to_owned).collect();
             assert_eq!(lines, ["id,label,camera,split,group", "r0,class 0,0,train,g0"], "{out}");
-            assert_eq!(about.cameras, wanted.cameras.clone().filter(|_| out == "c.safetensors"));
+            assert_eq!(about.cameras, expected.cameras.clone().filter(|_| out == "c.safetensors"));
         }
     }
     let judged = |out: &str, labels: &[&str]| {
@@ -310,33 +306,27 @@ fn labels_may_lie_beside_a_table() {
     assert_eq!(of_bare["suspects"], found(&place, &of_own)["suspects"]);
 
     place.write("few.txt", b"a\nb\n");
-    picture_folder(&place, "pictures", 2, 2);
+    image_folder(&place, "images", 2, 2);
     let embed = |input| ["embed", "--model", "run", input, "-o", "no.npy", "--labels"];
     place.refused(&[&embed("bare.npy")[..], &["few.txt"]].concat(), &["few.txt", "2 labels for 60 rows"]);
     let own = ["--labels: found labels.txt", "vectors.csv has labels of its own"];
     place.refused(&[&embed("vectors.csv")[..], &["labels.txt"]].concat(), &own);
     place.refused(&[&of_own[..], &["--labels", "labels.txt"]].concat(), &own);
-    let of_pictures = ["data", "suspects", "--run", "run", "--data", "pictures", "--labels", "labels.txt"];
-    place.refused(&of_pictures, &["--labels: found labels.txt", "only a table of embeddings"]);
+    let of_images = ["data", "suspects", "--run", "run", "--data", "images", "--labels", "labels.txt"];
+    place.refused(&of_images, &["--labels: found labels.txt", "only a table of embeddings"]);
     place.refused(&["data", "suspects", "--run", "run", "--labels", "labels.txt"], &["--data"]);
 }
 
 #[test]
 fn columns_of_manifests_go_along_as_far_as_they_can() {
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 4, 8);
+    image_folder(&place, "images", 4, 8);
     place.write("tiny.toml", TINY.as_bytes());
     success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
     let mut list = String::from("path,label,camera,group\n");
     for number in 0..8 {
-        writeln!(
-            list,
-            "pictures/class-{}/{number:02}.png,{},{number},g{}",
-            number % 4,
-            number % 4,
-            number / 4
-        )
-        .expect("a text");
+        writeln!(list, "images/class-{}/{number:02}.png,{},{number},g{}", number % 4, number % 4, number / 4)
+            .expect("a text");
     }
     place.write("list.csv", list.as_bytes());
     success(&embed(&place, "list.csv", "list.parquet"));
@@ -344,11 +334,11 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     assert_eq!(about.cameras, Some((0..8).collect()));
     assert_eq!(about.groups.expect("groups")[4], "g1");
     assert!(!place.exists("list.names.csv"), "all is inside");
-    let labels = ["embed", "--model", "run", "pictures", "--labels", "tiny.toml", "-o", "no.npy"];
+    let labels = ["embed", "--model", "run", "images", "--labels", "tiny.toml", "-o", "no.npy"];
     place.refused(&labels, &["--labels: found tiny.toml", "only a table of embeddings"]);
 
-    // cameras by name are a column as any other; pictures of no class have a gap, which a table of text has no room for
-    picture_folder(&place, "some", 1, 1);
+    // cameras by name are a column as any other; images of no class have a gap, which a table of text has no room for
+    image_folder(&place, "some", 1, 1);
     place.write("some/stray.png", &png(1, 1));
     success(&embed(&place, "some", "some.csv"));
     assert_eq!(text(&place, "some.names.csv"), "id,label\nclass-0/00.png,class-0\nstray.png,\n");
@@ -358,11 +348,11 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     success(&embed(&place, "named.csv", "named.npy"));
     assert!(
         text(&place, "named.names.csv")
-            .starts_with("id,label,group,camera\npictures/class-0/00.png,0,g0,north\n")
+            .starts_with("id,label,group,camera\nimages/class-0/00.png,0,g0,north\n")
     );
     found(
         &place,
-        &["nearest", "--embeddings", "named.npy", "--row", "pictures/class-1/01.png", "-k", "1", "--json"],
+        &["nearest", "--embeddings", "named.npy", "--row", "images/class-1/01.png", "-k", "1", "--json"],
     );
 
     // columns of .parquet of every kind

@@ -38,9 +38,9 @@ fn found(place: &Workplace, arguments: &[&str]) -> Value {
     })
 }
 
-fn near(value: &Value, wanted: f64) {
+fn near(value: &Value, expected: f64) {
     let found = value.as_f64().unwrap_or(f64::NAN);
-    assert!((found - wanted).abs() < 1e-6, "found {value}, wanted {wanted}");
+    assert!((found - expected).abs() < 1e-6, "found {value}, expected {expected}");
 }
 
 /// A matrix of numpy's, version 1.

@@ -23,7 +23,7 @@ fn the_page_is_written_in_both_languages_or_one() {
 fn what_cannot_be_is_refused() {
     let place = Workplace::new();
     place.write("taken", b"");
-    place.refused(&["explain", "-o", "taken"], &["taken is a file, wanted a folder"]);
+    place.refused(&["explain", "-o", "taken"], &["taken is a file, expected a folder"]);
     place.refused(&["explain", "--lang", "fr"], &["'fr'", "en", "zh"]);
     place.refused(&["explain", "--epochs", "2"], &["--train"]);
     std::fs::create_dir_all(place.path().join("old/training/2d-softmax")).expect("a folder");
@@ -33,18 +33,9 @@ fn what_cannot_be_is_refused() {
 #[test]
 fn the_features_of_the_page_can_be_trained_anew() {
     let place = Workplace::new();
-    success(&place.run(&[
-        "explain",
-        "-o",
-        "page",
-        "--lang",
-        "en",
-        "--train",
-        "--pictures",
-        "150",
-        "--epochs",
-        "1",
-    ]));
+    success(
+        &place.run(&["explain", "-o", "page", "--lang", "en", "--train", "--images", "150", "--epochs", "1"]),
+    );
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).expect(name);
     let features: serde_json::Value = serde_json::from_str(&read("page/features.json")).expect("JSON");
     let runs = features["runs"].as_array().expect("a list");

@@ -1,27 +1,27 @@
-//! One set of pictures in every form it may come in: looked into, divided, trained on and embedded.
+//! One set of images in every form it may come in: looked into, divided, trained on and embedded.
 
-use super::{Workplace, json, picture_folder, png, success};
+use super::{Workplace, image_folder, json, png, success};
 use std::fmt::Write;
 use std::process::Output;
 
 const CLASSES: u8 = 6;
 const EACH: u8 = 8;
 
-/// A run of a second on pictures of 8 x 8.
+/// A run of a second on images of 8 x 8.
 const TINY: &str = "[data]\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n[training]\nepochs = 1\n[sampler]\nbatch = 8\n";
 
-/// The same pictures as a folder, a manifest and two shards.
+/// The same images as a folder, a manifest and two shards.
 fn place() -> Workplace {
     let place = Workplace::new();
     place.write("tiny.toml", TINY.as_bytes());
-    picture_folder(&place, "pictures", CLASSES, EACH);
+    image_folder(&place, "images", CLASSES, EACH);
     let mut manifest = String::from("path,label,group,shop\n");
     let mut shards = [tar::Builder::new(Vec::new()), tar::Builder::new(Vec::new())];
     for class in 0..CLASSES {
         for number in 0..EACH {
             writeln!(
                 manifest,
-                "pictures/class-{class}/{number:02}.png,{class},g{},\"north, {number}\"",
+                "images/class-{class}/{number:02}.png,{class},g{},\"north, {number}\"",
                 number / 2
             )
             .expect("a text");
@@ -56,14 +56,14 @@ fn text(place: &Workplace, name: &str) -> String {
 #[test]
 fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
     let place = place();
-    let inputs = ["pictures", "list.csv", "shards", "shards/part-{0..1}.tar", "shards/*.tar"];
+    let inputs = ["images", "list.csv", "shards", "shards/part-{0..1}.tar", "shards/*.tar"];
     for (number, data) in inputs.into_iter().enumerate() {
         let out = format!("run-{number}");
         success(&place.run(&["train", "--config", "tiny.toml", "--data", data, "--out", &out]));
         let report = json(&place.path().join(&out).join("report.json"));
-        // The parts were drawn, so every picture of the unseen classes judges; of a set with groups, those of the groups that were drawn.
+        // The parts were drawn, so every image of the unseen classes judges; of a set with groups, those of the groups that were drawn.
         let judges = if data == "list.csv" { EACH / 4 } else { EACH };
-        assert_eq!(report["unseen"]["pictures"], 2 * u64::from(judges), "{data}");
+        assert_eq!(report["unseen"]["images"], 2 * u64::from(judges), "{data}");
         let split = text(&place, &format!("{out}/split.csv"));
         assert!(split.starts_with("# widemargin split 1\n") && split.lines().count() == 3 + 48, "{split}");
         let file = format!("{out}.npy");
@@ -71,9 +71,9 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
         let names = text(&place, &format!("{out}.names.csv"));
         let first: Vec<&str> = names.lines().take(2).collect();
         match data {
-            "pictures" => assert_eq!(first, ["id,label", "class-0/00.png,class-0"]),
+            "images" => assert_eq!(first, ["id,label", "class-0/00.png,class-0"]),
             "list.csv" => {
-                assert_eq!(first, ["id,label,group,shop", "pictures/class-0/00.png,0,g0,\"north, 0\""]);
+                assert_eq!(first, ["id,label,group,shop", "images/class-0/00.png,0,g0,\"north, 0\""]);
             }
             _ => assert_eq!(first, ["id,label", "part-0/00000,0"]),
         }
@@ -81,38 +81,32 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
             place.run(&["eval", "retrieval", &file, "--labels", &format!("{out}.names.csv"), "--json"]);
         assert_eq!(parsed(&judged)["retrieval"]["queries"], 48);
     }
-    // The same pictures in the same order have the same embeddings.
+    // The same images in the same order have the same embeddings.
     let bytes = |name: &str| std::fs::read(place.path().join(name)).expect("there");
     assert!(bytes("run-0.npy") == bytes("run-1.npy") && bytes("run-2.npy") == bytes("run-4.npy"));
 
-    success(&place.run(&["embed", "--model", "run-0", "pictures/class-0/00.png", "--out", "one.npy"]));
+    success(&place.run(&["embed", "--model", "run-0", "images/class-0/00.png", "--out", "one.npy"]));
     assert_eq!(text(&place, "one.names.csv"), "id\n00.png\n");
-    place.write(
-        "some.csv",
-        b"path,note\npictures/class-0/00.png,x\nnowhere.png,y\npictures/class-0/01.png,z\n",
-    );
+    place.write("some.csv", b"path,note\nimages/class-0/00.png,x\nnowhere.png,y\nimages/class-0/01.png,z\n");
     let some = ["embed", "--model", "run-0", "some.csv", "--out", "some.npy"];
     place.refused(&some, &["nowhere.png", "cannot be read"]);
     place.refused(
         &[&some[..], &["--max-bad", "10%"]].concat(),
-        &["1 of 3 pictures cannot be used", "nowhere.png"],
+        &["1 of 3 images cannot be used", "nowhere.png"],
     );
     let left_out = place.run(&[&some[..], &["--max-bad", "40%"]].concat());
     success(&left_out);
     assert!(String::from_utf8_lossy(&left_out.stderr).contains("left out nowhere.png: cannot be read"));
-    assert_eq!(
-        text(&place, "some.names.csv"),
-        "id,note\npictures/class-0/00.png,x\npictures/class-0/01.png,z\n"
-    );
+    assert_eq!(text(&place, "some.names.csv"), "id,note\nimages/class-0/00.png,x\nimages/class-0/01.png,z\n");
     place.write("vectors.csv", b"label,x\na,1\n");
     place.refused(&["embed", "--model", "run-0", "vectors.csv", "--out", "no.npy"], &["a table of vectors"]);
     place.refused(&["embed", "--model", "run-0", "nothing-*.tar", "--out", "no.npy"], &["no file fits"]);
     place.refused(&["embed", "--model", "run-0", "tiny.toml", "--out", "no.npy"], &["nor a file of data"]);
-    place.write("unlabelled.csv", b"path\npictures/class-0/00.png\n");
+    place.write("unlabelled.csv", b"path\nimages/class-0/00.png\n");
     let train = |data| ["train", "--config", "tiny.toml", "--data", data, "--out", "no"];
     place.refused(
         &train("unlabelled.csv"),
-        &["unlabelled.csv", "1 of 1 pictures have no class", "column `label`"],
+        &["unlabelled.csv", "1 of 1 images have no class", "column `label`"],
     );
     place.refused(&train("nowhere"), &["nowhere", "no such file or folder"]);
     let shard = bytes("shards/part-0.tar");
@@ -123,28 +117,28 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
 #[test]
 fn a_set_is_described_before_it_is_trained_on() {
     let place = place();
-    place.write("pictures/class-0/broken.png", b"\x89PNG");
-    place.write("pictures/class-1/copy.png", &png(0, 3));
-    place.write("pictures/notes.txt", b"");
-    let said = place.run(&["data", "info", "pictures"]);
+    place.write("images/class-0/broken.png", b"\x89PNG");
+    place.write("images/class-1/copy.png", &png(0, 3));
+    place.write("images/notes.txt", b"");
+    let said = place.run(&["data", "info", "images"]);
     success(&said);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     for fragment in [
-        "pictures: image folder, 49 pictures of 6 classes, 8 to 9 (median 8) a class",
+        "images: image folder, 49 images of 6 classes, 8 to 9 (median 8) a class",
         "size: 8 wide, 8 high",
         "49 PNG; 49 grey",
         "8 to 15",
-        "Pictures that cannot be used (1):",
+        "Images that cannot be used (1):",
         "class-0/broken.png: ",
-        "Equal pictures of different classes, of which one at least is wrong (1):",
+        "Equal images of different classes, of which one at least is wrong (1):",
         "class-0/03.png = class-1/copy.png (class-0, class-1)",
     ] {
-        assert!(said.contains(fragment), "wanted '{fragment}' in: {said}");
+        assert!(said.contains(fragment), "expected '{fragment}' in: {said}");
     }
-    let info = parsed(&place.run(&["data", "info", "pictures", "--json", "-o", "info.html"]));
+    let info = parsed(&place.run(&["data", "info", "images", "--json", "-o", "info.html"]));
     assert_eq!(
         (&info["kind"], &info["samples"], &info["bad"][0]["path"]),
-        (&"image folder".into(), &49.into(), &"pictures/class-0/broken.png".into())
+        (&"image folder".into(), &49.into(), &"images/class-0/broken.png".into())
     );
     assert_eq!(info["samples_per_class"], serde_json::json!({"min": 8, "median": 8, "max": 9}));
     assert_eq!(info["duplicates"]["conflicting"], 1);
@@ -161,7 +155,7 @@ fn a_set_is_described_before_it_is_trained_on() {
     let table = parsed(&place.run(&["data", "info", "vectors.csv", "--json"]));
     assert_eq!((&table["shape"], &table["duplicates"]["across_parts"]), (&serde_json::json!([2]), &1.into()));
     assert_eq!(table["bad"][0]["reason"], "is all zeros; it has no direction");
-    place.refused(&["data", "info", "pictures", "-o", "info.png"], &["--out", ".html or .svg"]);
+    place.refused(&["data", "info", "images", "-o", "info.png"], &["--out", ".html or .svg"]);
 }
 
 #[test]
@@ -169,15 +163,15 @@ fn what_cannot_be_described_has_an_exit_status() {
     let place = place();
     place.write("lab.txt", b"a\nb\n");
     place.write("vectors.csv", b"label,x,y\na,1,0\nb,0,1\n");
-    place.write("bad/a/1.png", b"no picture");
-    place.write("bad/b/2.png", b"no picture");
+    place.write("bad/a/1.png", b"no image");
+    place.write("bad/b/2.png", b"no image");
     std::fs::create_dir(place.path().join("empty")).expect("a folder");
-    for (data, wanted) in [("bad", "nothing in it can be used; of 2 bad"), ("empty", "empty: no pictures")] {
+    for (data, expected) in [("bad", "nothing in it can be used; of 2 bad"), ("empty", "empty: no images")] {
         let output = place.run(&["data", "info", data]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(1) && said.contains(wanted), "{data}: {said}");
-        assert!(String::from_utf8_lossy(&output.stdout).contains("image folder, 0 pictures"));
-        place.refused(&["data", "split", data, "--by", "class", "-o", "no.csv"], &[wanted]);
+        assert!(output.status.code() == Some(1) && said.contains(expected), "{data}: {said}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("image folder, 0 images"));
+        place.refused(&["data", "split", data, "--by", "class", "-o", "no.csv"], &[expected]);
     }
     // Missing shards are an error as for training.
     for command in [&["data", "info"][..], &["train", "--config", "tiny.toml", "--out", "no", "--data"]] {
@@ -198,41 +192,41 @@ fn what_cannot_be_described_has_an_exit_status() {
     assert!(!String::from_utf8_lossy(&whole.stdout).contains("empty blocks"));
 
     // Flags that would have no effect, and tables that are none.
-    let info = |data, more: &[&str], wanted: &[&str]| {
-        place.refused(&[&["data", "info", data], more].concat(), wanted);
+    let info = |data, more: &[&str], expected: &[&str]| {
+        place.refused(&[&["data", "info", data], more].concat(), expected);
     };
-    info("pictures", &["--labels", "lab.txt"], &["labels is lab.txt", "only a table of embeddings"]);
+    info("images", &["--labels", "lab.txt"], &["labels is lab.txt", "only a table of embeddings"]);
     info("vectors.csv", &["--class-folder", "deepest"], &["class-folder is deepest", "only an image folder"]);
     info("shards", &["--class-folder", "deepest"], &["class-folder is deepest"]);
     success(&place.run(&["data", "info", "vectors.csv", "--labels", "lab.txt", "--class-folder", "top"]));
-    place.write("names.csv", b"filename,label\npictures/class-0/00.png,0\n");
+    place.write("names.csv", b"filename,label\nimages/class-0/00.png,0\n");
     info(
         "names.csv",
         &[],
         &["names.csv: has no column `path`; its columns are filename, label", "call the column"],
     );
-    place.write("semicolons.csv", b"path;label\npictures/class-0/00.png;0\n");
+    place.write("semicolons.csv", b"path;label\nimages/class-0/00.png;0\n");
     let train = ["train", "--data", "semicolons.csv", "--out", "no"];
-    place.refused(&train, &["semicolons.csv: has no column `path`", "separated by `;`; wanted commas"]);
+    place.refused(&train, &["semicolons.csv: has no column `path`", "separated by `;`; expected commas"]);
     assert!(!place.exists("no"), "nothing is written");
 }
 
 #[test]
-fn a_class_of_a_single_picture_is_trained_on_and_can_only_be_mistaken() {
+fn a_class_of_a_single_image_is_trained_on_and_can_only_be_mistaken() {
     let place = place();
     for class in 0..3 {
-        place.write(&format!("pictures/alone-{class}/0.png"), &png(10 + class, 0));
+        place.write(&format!("images/alone-{class}/0.png"), &png(10 + class, 0));
     }
     let train = |more: &[&str], out: &str| {
-        let arguments = ["train", "--config", "tiny.toml", "--data", "pictures", "--out", out];
+        let arguments = ["train", "--config", "tiny.toml", "--data", "images", "--out", out];
         place.run(&[&arguments[..], more].concat())
     };
     let report = |out: &str| json(&place.path().join(out).join("report.json"));
     success(&train(&["--closed-set"], "closed"));
-    assert_eq!(report("closed")["known"]["pictures"], 12, "two of each of the six");
+    assert_eq!(report("closed")["known"]["images"], 12, "two of each of the six");
     success(&train(&["--unseen-classes", "class-0,class-1,alone-2"], "open"));
     let (unseen, retrieval) = (&report("open")["unseen"], &report("open")["unseen"]["retrieval"]);
-    assert_eq!(unseen["pictures"], 17);
+    assert_eq!(unseen["images"], 17);
     assert_eq!((&retrieval["queries"], &retrieval["excluded_queries"]), (&16.into(), &1.into()));
     let refused = train(&["--unseen-classes", "alone-0,alone-1,alone-2"], "no");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -242,7 +236,7 @@ fn a_class_of_a_single_picture_is_trained_on_and_can_only_be_mistaken() {
     // What `data split` makes of them is taken, also where they are left out.
     for by in ["class", "sample"] {
         let file = format!("{by}.csv");
-        success(&place.run(&["data", "split", "pictures", "--by", by, "--seed", "2", "-o", &file]));
+        success(&place.run(&["data", "split", "images", "--by", by, "--seed", "2", "-o", &file]));
         success(&train(&["--split", &file], by));
     }
     let left_out = text(&place, "sample.csv").replace("alone-0/0.png,train", "alone-0/0.png,out");
@@ -252,7 +246,7 @@ fn a_class_of_a_single_picture_is_trained_on_and_can_only_be_mistaken() {
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("of 8 known classes"));
     // A split that no run would take is not written.
-    place.write("pairs.csv", b"path,label\npictures/class-0/00.png,a\npictures/class-0/01.png,a\npictures/class-1/00.png,b\npictures/class-1/01.png,b\n");
+    place.write("pairs.csv", b"path,label\nimages/class-0/00.png,a\nimages/class-0/01.png,a\nimages/class-1/00.png,b\nimages/class-1/01.png,b\n");
     let pairs = ["data", "split", "pairs.csv", "--by", "sample", "-o", "no.csv"];
     place.refused(&pairs, &["to judge by there are 2 samples of 2 classes"]);
     assert!(!place.exists("no.csv"));
@@ -275,7 +269,7 @@ fn a_split_says_what_it_does_not_keep_to() {
     assert_eq!(split("list.csv", &["--by", "group", "--share", "25%"], "group.csv"), "");
     let said = split("list.csv", &["--by", "group", "--share", "40%"], "more.csv");
     assert!(
-        said.contains("50 % of the pictures judge where 40 % were asked for: no group is parted"),
+        said.contains("50 % of the images judge where 40 % were asked for: no group is parted"),
         "{said}"
     );
 
@@ -284,7 +278,7 @@ fn a_split_says_what_it_does_not_keep_to() {
     for class in 0..CLASSES {
         for number in 0..EACH {
             let part = if number < 6 { "train" } else { "val" };
-            writeln!(list, "pictures/class-{class}/{number:02}.png,{class},{part}").expect("a text");
+            writeln!(list, "images/class-{class}/{number:02}.png,{class},{part}").expect("a text");
         }
     }
     place.write("parts.csv", list.as_bytes());
@@ -293,15 +287,15 @@ fn a_split_says_what_it_does_not_keep_to() {
     let learnt = file.lines().filter(|line| line.contains("/06.") || line.contains("/07."));
     let learnt = learnt.filter(|line| line.ends_with(",train")).count();
     assert!(learnt > 0);
-    let wanted = [
-        format!("{learnt} pictures that the data itself marks `test` are trained on"),
-        format!("{learnt} pictures that the data itself marks `train` judge"),
+    let expected = [
+        format!("{learnt} images that the data itself marks `test` are trained on"),
+        format!("{learnt} images that the data itself marks `train` judge"),
     ];
-    assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
+    assert!(expected.iter().all(|expected| said.contains(expected)), "{said}");
 
     // Flags that would have no effect, and files of another kind.
-    let refused = |more: &[&str], wanted: &[&str]| {
-        place.refused(&[&["data", "split", "pictures"], more].concat(), wanted);
+    let refused = |more: &[&str], expected: &[&str]| {
+        place.refused(&[&["data", "split", "images"], more].concat(), expected);
     };
     refused(&["--by", "sample", "--hold-out", "10%", "-o", "no.csv"], &["--hold-out", "--by class"]);
     refused(&["--by", "class", "-o", "no.txt"], &["--out: found no.txt", ".csv"]);
@@ -320,7 +314,7 @@ fn parts_of_folders_have_many_names() {
     let output = place.run(&["train", "--config", "tiny.toml", "--data", "parts", "--out", "run"]);
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("training on 24 of 4 known classes, judging on 8 test pictures"), "{said}");
+    assert!(said.contains("training on 24 of 4 known classes, judging on 8 test images"), "{said}");
     place.write("parts/Test/class-0/1.png", &png(0, 1));
     let info = parsed(&place.run(&["data", "info", "parts", "--json"]));
     assert_eq!(info["parts"], serde_json::json!({"train": 24, "test": 1}));
@@ -346,7 +340,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     let again = ["data", "split", "list.csv", "--by", "class", "-o", "class.csv"];
     place.refused(&again, &["class.csv", "exists already"]);
     place.refused(
-        &["data", "split", "pictures", "--by", "group", "-o", "no.csv"],
+        &["data", "split", "images", "--by", "group", "-o", "no.csv"],
         &["by is group", "data with groups"],
     );
 
@@ -355,7 +349,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     };
     success(&train("class.csv", "open"));
     let report = json(&place.path().join("open/report.json"));
-    assert_eq!(report["unseen"]["pictures"], 16);
+    assert_eq!(report["unseen"]["images"], 16);
     let unseen: Vec<&str> = report["unseen"]["classes"]
         .as_array()
         .expect("a list")
@@ -378,7 +372,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     // A split without unseen classes makes a closed set, judged by its own test part.
     success(&train("group.csv", "closed"));
     let report = json(&place.path().join("closed/report.json"));
-    assert!(report["unseen"].is_null() && report["known"]["pictures"] == 12, "{report}");
+    assert!(report["unseen"].is_null() && report["known"]["images"] == 12, "{report}");
 
     place.write("short.csv", given.lines().take(20).collect::<Vec<_>>().join("\n").as_bytes());
     let said = train("short.csv", "no");
@@ -388,7 +382,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     place.write("all.csv", all.as_bytes());
     let said = train("all.csv", "no");
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains("0 pictures to judge the result by")
+        String::from_utf8_lossy(&said.stderr).contains("0 images to judge the result by")
             && !place.exists("no")
     );
     let both = ["train", "--data", "list.csv", "--split", "class.csv", "--unseen", "2"];
@@ -398,17 +392,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
 #[test]
 fn a_run_goes_on_with_the_split_it_began_with() {
     let place = place();
-    success(&place.run(&[
-        "data",
-        "split",
-        "pictures",
-        "--by",
-        "class",
-        "--share",
-        "0.34",
-        "-o",
-        "split.csv",
-    ]));
+    success(&place.run(&["data", "split", "images", "--by", "class", "--share", "0.34", "-o", "split.csv"]));
     let long = TINY.replace("epochs = 1", "epochs = 3");
     place.write("long.toml", long.as_bytes());
     let run = |out: &str| {
@@ -417,7 +401,7 @@ fn a_run_goes_on_with_the_split_it_began_with() {
             "--config",
             "long.toml",
             "--data",
-            "pictures",
+            "images",
             "--split",
             "split.csv",
             "--out",

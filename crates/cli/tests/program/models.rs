@@ -20,7 +20,7 @@ fn a_run_is_exported_with_what_must_be_known() {
     let (told, _) = said(&output);
     for part in [
         "model.onnx: mlp, 0.1 MB",
-        "takes pictures, [batch, 1, 28, 28], grey of 0 to 255",
+        "takes images, [batch, 1, 28, 28], grey of 0 to 255",
         "gives embeddings, [batch, 4], each of length one",
         "the same from a cosine of ",
     ] {
@@ -39,7 +39,7 @@ fn a_run_is_exported_with_what_must_be_known() {
     let (metadata, saved) = (&answer["metadata"], json(&place.path().join("run/calibration.json")));
     assert_eq!(metadata["calibration"]["threshold"], saved["threshold"]);
     assert_eq!(metadata["calibration"]["slope"], saved["calibration"]["slope"]);
-    assert_eq!((&metadata["backbone"], &metadata["input"]["takes"]), (&"mlp".into(), &"pictures".into()));
+    assert_eq!((&metadata["backbone"], &metadata["input"]["takes"]), (&"mlp".into(), &"images".into()));
     // It stands in the file word for word.
     let text = serde_json::to_string(&metadata["output"]).expect("JSON");
     assert!(bytes.windows(11).any(|window| window == b"\"length\":\"o"), "{text}");
@@ -72,7 +72,7 @@ fn a_run_begins_with_the_weights_of_another() {
     let output = place.run(&other);
     success(&output);
     let told = said(&output).1;
-    assert!(told.contains("starts anew: Perceptron.embedding.weight is [16, 4], wanted [16, 6]"), "{told}");
+    assert!(told.contains("starts anew: Perceptron.embedding.weight is [16, 4], expected [16, 6]"), "{told}");
 
     let refused = |extra: &[&str], fragments: &[&str]| {
         place.refused(&[&["train", "--config", "small.toml", "--out", "bad"], extra].concat(), fragments);
@@ -82,7 +82,7 @@ fn a_run_begins_with_the_weights_of_another() {
     refused(&["--weights", "small.toml"], &["small.toml", "not a safetensors file"]);
     refused(&["--freeze", "layer1"], &["model.freeze", "\"layer1\"", "hidden, normalisation"]);
     refused(&["--factors", "embedding=0"], &["optimiser.factors", "embedding = 0"]);
-    refused(&["--factors", "embedding"], &["--factors", "wanted the beginning"]);
+    refused(&["--factors", "embedding"], &["--factors", "expected the beginning"]);
     refused(
         &["--weights", weights, "--backbone", "linear"],
         &["does not fit linear", "unexpected Perceptron.embedding_normalisation.running_mean, "],
@@ -92,6 +92,6 @@ fn a_run_begins_with_the_weights_of_another() {
     place.write("wide.toml", SMALL.replace("[16]", "[17]").as_bytes());
     place.refused(
         &["train", "--config", "wide.toml", "--out", "bad", "--weights", weights],
-        &["of another shape Perceptron.hidden.0.weight is [784, 16], wanted [784, 17]"],
+        &["of another shape Perceptron.hidden.0.weight is [784, 16], expected [784, 17]"],
     );
 }

@@ -1,16 +1,16 @@
 //! What surrounds training: files of embeddings in every format, neighbours in them, suspect labels, sweeps, long tails.
 
-use super::{Workplace, json, picture_folder, png, success};
+use super::{Workplace, image_folder, json, png, success};
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A linear model of small pictures, of a run of a second.
-const TINY: &str = "[data]\npath = \"pictures\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\n\
+/// A linear model of small images, of a run of a second.
+const TINY: &str = "[data]\npath = \"images\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\n\
 embedding = 4\n[augment]\nflip = false\npad_and_crop = 0\n[sampler]\nbatch = 16\n";
 
 fn tiny_run(place: &Workplace) {
-    picture_folder(place, "pictures", 5, 20);
+    image_folder(place, "images", 5, 20);
     place.write("tiny.toml", format!("{TINY}[training]\nepochs = 4\n").as_bytes());
     success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
 }
@@ -25,7 +25,7 @@ fn said(place: &Workplace, arguments: &[&str]) -> Value {
 fn embeddings_in_every_format_are_the_same_and_are_searched() {
     let place = Workplace::new();
     tiny_run(&place);
-    let embed = |out: &str| place.run(&["embed", "--model", "run", "pictures", "-o", out]);
+    let embed = |out: &str| place.run(&["embed", "--model", "run", "images", "-o", out]);
     let read = |name: &str| std::fs::read(place.path().join(name)).expect("there");
     for out in ["e.npy", "f.safetensors", "e.csv", "e.parquet"] {
         success(&embed(out));
@@ -39,9 +39,9 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
         let beside = ["--labels", &names];
         let labels = if out.ends_with("npy") || out.ends_with("safetensors") { &beside[..] } else { &[] };
         let found = said(&place, &[&["eval", "retrieval", out, "--json"], labels].concat());
-        let wanted = said(&place, &["eval", "retrieval", "e.npy", "--labels", "e.names.csv", "--json"]);
-        assert_eq!(found["retrieval"], wanted["retrieval"], "{out}");
-        let query = "pictures/class-3/07.png";
+        let expected = said(&place, &["eval", "retrieval", "e.npy", "--labels", "e.names.csv", "--json"]);
+        assert_eq!(found["retrieval"], expected["retrieval"], "{out}");
+        let query = "images/class-3/07.png";
         let ask = ["nearest", "--model", "run", "--embeddings", out, "-k", "3", query];
         let found = said(&place, &[&ask[..], &["--json"]].concat());
         let neighbours = found["queries"][0]["neighbours"].as_array().expect("a list");
@@ -50,7 +50,7 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
         assert_eq!((found["queries"][0]["query"].as_str(), found["rows"].as_u64()), (Some(query), Some(100)));
         assert_eq!(itself["label"].as_str(), Some("class-3"), "{out}");
         let cosine = |found: &Value| found["cosine"].as_f64().expect("a number");
-        // pictures of a class are so alike that others may round to the same cosine; none is nearer
+        // images of a class are so alike that others may round to the same cosine; none is nearer
         assert!((cosine(itself) - 1.0).abs() < 1e-5, "{out}: {found}");
         assert!(cosine(&neighbours[0]) <= cosine(itself) + 1e-6, "{out}: {found}");
         let table = String::from_utf8(place.run(&ask).stdout).expect("text");
@@ -70,10 +70,10 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
     // stopped while the last format was written: what is computed is not computed again
     std::fs::remove_file(place.path().join("e.csv")).expect("there");
     let whole = read("e.npy");
-    let good = read("pictures/class-4/19.png");
-    place.write("pictures/class-4/19.png", &good[..30]);
-    assert_eq!(embed("e.csv").status.code(), Some(2), "a picture that cannot be read");
-    place.write("pictures/class-4/19.png", &good);
+    let good = read("images/class-4/19.png");
+    place.write("images/class-4/19.png", &good[..30]);
+    assert_eq!(embed("e.csv").status.code(), Some(2), "an image that cannot be read");
+    place.write("images/class-4/19.png", &good);
     success(&embed("e.csv"));
     std::fs::remove_file(place.path().join("e.csv")).expect("there");
     place.write("e.csv.writing", b"half of a fi");
@@ -83,20 +83,20 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
     let nearest = |more: &[&str], fragments: &[&str]| {
         place.refused(&[&["nearest", "--embeddings", "e.npy"], more].concat(), fragments);
     };
-    let picture = "pictures/class-0/00.png";
-    nearest(&["--model", "run", picture, "-k", "101"], &["-k: found 101, wanted at most 100", "e.npy"]);
-    nearest(&["--model", "run", picture, "-k", "0"], &["-k: found 0"]);
+    let image = "images/class-0/00.png";
+    nearest(&["--model", "run", image, "-k", "101"], &["-k: found 101, expected at most 100", "e.npy"]);
+    nearest(&["--model", "run", image, "-k", "0"], &["-k: found 0"]);
     nearest(&["--row", "nobody"], &["--row: found \"nobody\"", "an id of e.npy"]);
     nearest(&["--model", "run", "nowhere.png"], &["nowhere.png"]);
-    place.refused(&["embed", "--model", "run", "pictures", "-o", "e.txt"], &["--out", ".parquet", "\"txt\""]);
+    place.refused(&["embed", "--model", "run", "images", "-o", "e.txt"], &["--out", ".parquet", "\"txt\""]);
     // another model, with the same and with another dimension
     success(&place.run(&["train", "--config", "tiny.toml", "--seed", "9", "--out", "other"]));
-    nearest(&["--model", "other", picture], &["e.npy", "made by another model than other"]);
+    nearest(&["--model", "other", image], &["e.npy", "made by another model than other"]);
     success(&place.run(&["train", "--config", "tiny.toml", "--embedding", "3", "--out", "flat"]));
-    nearest(&["--model", "flat", picture], &["e.npy: rows of 4 numbers", "flat have 3"]);
+    nearest(&["--model", "flat", image], &["e.npy: rows of 4 numbers", "flat have 3"]);
 }
 
-/// 200 pictures of 5 classes, of which every twentieth is in the folder of another class.
+/// 200 images of 5 classes, of which every twentieth is in the folder of another class.
 fn flipped(place: &Workplace) -> Vec<String> {
     let mut wrong = Vec::new();
     for class in 0..5u8 {
@@ -104,7 +104,7 @@ fn flipped(place: &Workplace) -> Vec<String> {
             let flip = (number + 3 * class) % 20 == 7;
             let folder = if flip { (class + 2) % 5 } else { class };
             let name = format!("class-{folder}/{class}-{number:02}.png");
-            place.write(&format!("pictures/{name}"), &png(class, number / 4));
+            place.write(&format!("images/{name}"), &png(class, number / 4));
             wrong.extend(flip.then_some(name));
         }
     }
@@ -149,7 +149,7 @@ fn flipped_labels_are_found_near_the_top() {
         assert!(right.count() >= 6, "{objective}: {list:#?}");
         assert_eq!(json(&place.path().join(&run).join("suspects.json")), found);
         let html = std::fs::read_to_string(place.path().join(&run).join("suspects.html")).expect("a page");
-        assert_eq!(html.matches("class=\"thumb\"").count(), 90, "three pictures a suspect");
+        assert_eq!(html.matches("class=\"thumb\"").count(), 90, "three images a suspect");
         assert!(html.contains("200 samples") && !html.contains("<script"));
     }
     // other data, by the names of the classes; one of them the run does not know
@@ -202,7 +202,7 @@ fn figures(folder: &Path) -> Value {
 #[test]
 fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 5, 40);
+    image_folder(&place, "images", 5, 40);
     let text = format!("{TINY}[training]\nepochs = 40\ncheckpoint_every = 3\n");
     place.write("tiny.toml", text.as_bytes());
     place.write("grid.toml", b"optimiser.learning_rate = [0.05, 0.2]\n");
@@ -224,8 +224,8 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     success(&output);
     let table = String::from_utf8(output.stdout).expect("text");
     assert!(table.contains("MAP@R") && table.contains("learning rate"), "{table}");
-    let wanted = figures(&place.path().join("whole"));
-    let runs = wanted["runs"].as_array().expect("runs");
+    let expected = figures(&place.path().join("whole"));
+    let runs = expected["runs"].as_array().expect("runs");
     let rounds: Vec<usize> = runs.iter().map(|run| run["judged"].as_array().map_or(0, Vec::len)).collect();
     assert_eq!(rounds, [3, 3, 2, 2, 1, 1, 1, 1], "eight, four, and two to the end");
     let worth = |run: &Value, round: usize| run["judged"][round]["map_at_r"].as_f64().expect("a number");
@@ -251,7 +251,7 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     child.kill().expect("killed");
     child.wait().expect("ended");
     success(&place.run(&["sweep", "--resume", "cut", "--json"]));
-    assert_eq!(figures(&place.path().join("cut")), wanted);
+    assert_eq!(figures(&place.path().join("cut")), expected);
     let model = |sweep: &str| {
         std::fs::read(place.path().join(format!("{sweep}/runs/{best}/model.safetensors"))).expect("there")
     };
@@ -259,7 +259,7 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
 
     place.refused(&[&sweep[..], &["--out", "whole"]].concat(), &["whole", "exists already"]);
     place.refused(&["sweep", "--config", "tiny.toml", "--out", "no"], &["nothing to sweep"]);
-    place.refused(&["sweep", "--margin", "0.1,9", "--out", "no"], &["objective.margin = 9", "wanted"]);
+    place.refused(&["sweep", "--margin", "0.1,9", "--out", "no"], &["objective.margin = 9", "expected"]);
     place.refused(
         &["sweep", "--margin", "0.1,0.3,0.1", "--out", "no"],
         &["objective.margin: 0.1 is given twice"],
@@ -276,19 +276,19 @@ fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
     let place = Workplace::new();
     for (class, folder) in (0..6u8).zip(["a/x", "a/y", "a/z", "b/x", "b/y", "b/z"]) {
         for number in 0..20 {
-            place.write(&format!("pictures/{folder}/{number:02}.png"), &png(class, number));
+            place.write(&format!("images/{folder}/{number:02}.png"), &png(class, number));
         }
     }
     place.write("tiny.toml", format!("{TINY}[training]\nepochs = 1\n").as_bytes());
     let deepest = ["--class-folder", "deepest"];
-    let split = ["data", "split", "pictures", "--by", "class", "--share", "33%", "-o", "split.csv"];
+    let split = ["data", "split", "images", "--by", "class", "--share", "33%", "-o", "split.csv"];
     success(&place.run(&[&split[..], &deepest].concat()));
     let sweep =
         ["sweep", "--config", "tiny.toml", "--split", "split.csv", "--margin", "0.1,0.3", "--out", "swept"];
     let output = place.run(&[&sweep[..], &deepest].concat());
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("of 4 known classes, judging on 40 pictures of unseen"), "{said}");
+    assert!(said.contains("of 4 known classes, judging on 40 images of unseen"), "{said}");
     let rows = |name: &str| {
         let text = std::fs::read_to_string(place.path().join(name)).expect("there");
         let mut rows: Vec<String> = text.lines().skip(2).map(str::to_owned).collect();
@@ -300,11 +300,11 @@ fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
         assert_eq!(rows(copy), rows("split.csv"));
     }
     // It goes on by its own copy, whatever has become of the file.
-    let wanted = figures(&place.path().join("swept"));
+    let expected = figures(&place.path().join("swept"));
     place.write("split.csv", b"sample,part\nx,train\n");
     std::fs::remove_file(place.path().join(second).join("judged-1.json")).expect("there");
     success(&place.run(&["sweep", "--resume", "swept"]));
-    assert_eq!(figures(&place.path().join("swept")), wanted);
+    assert_eq!(figures(&place.path().join("swept")), expected);
 
     place.refused(&[&sweep[..], &["--unseen", "2"]].concat(), &["--split", "--unseen"]);
     place.write("vectors.csv", b"label,x\na,1\nb,2\n");
@@ -327,7 +327,7 @@ fn wait_for(place: &Workplace, name: &str) {
 #[test]
 fn a_run_that_goes_to_infinity_does_not_end_its_sweep() {
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 5, 20);
+    image_folder(&place, "images", 5, 20);
     place.write(
         "tiny.toml",
         format!("{TINY}[training]\nepochs = 2\n[objective]\nname = \"softmax\"\n").as_bytes(),
@@ -347,7 +347,7 @@ fn long_tails_are_set_by_flags() {
     let place = Workplace::new();
     for class in 0..5u8 {
         for number in 0..(8 * (class + 1)) {
-            place.write(&format!("pictures/class-{class}/{number:02}.png"), &png(class, number));
+            place.write(&format!("images/class-{class}/{number:02}.png"), &png(class, number));
         }
     }
     place.write("tiny.toml", format!("{TINY}[training]\nepochs = 2\n").as_bytes());

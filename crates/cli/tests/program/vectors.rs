@@ -1,6 +1,6 @@
 //! Training on a table of ready-made embeddings.
 
-use super::{Workplace, json, picture_folder, png, success};
+use super::{Workplace, image_folder, json, png, success};
 use std::fmt::Write;
 
 /// Classes in the first two columns, and two columns of far larger numbers that say nothing.
@@ -55,7 +55,7 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
     place.write("wide.csv", b"label,x,y\na,1,2\n");
     place.refused(
         &["embed", "--model", "run", "wide.csv", "--out", "no.npy"],
-        &["rows of 2 numbers, wanted 4"],
+        &["rows of 2 numbers, expected 4"],
     );
 
     // the centres alone, which leave the vectors as they are
@@ -99,22 +99,22 @@ fn tables_that_cannot_be_trained_on_are_refused_by_name() {
 #[test]
 fn embedding_goes_on_where_it_was_stopped() {
     let place = Workplace::new();
-    picture_folder(&place, "pictures", 4, 255);
-    place.write("pictures/class-0/deep/more.png", &png(0, 3));
+    image_folder(&place, "images", 4, 255);
+    place.write("images/class-0/deep/more.png", &png(0, 3));
     for number in 0..20 {
-        place.write(&format!("pictures/last/{number:02}.png"), &png(9, number));
+        place.write(&format!("images/last/{number:02}.png"), &png(9, number));
     }
-    let tiny = "[data]\npath = \"pictures\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n";
+    let tiny = "[data]\npath = \"images\"\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n";
     place.write("tiny.toml", format!("{tiny}[training]\nepochs = 1\n[sampler]\nbatch = 32\n").as_bytes());
     success(&place.run(&["train", "--config", "tiny.toml", "--out", "run"]));
-    let embed = |out: &str| place.run(&["embed", "--model", "run", "pictures", "--out", out]);
+    let embed = |out: &str| place.run(&["embed", "--model", "run", "images", "--out", out]);
     let read = |name: &str| std::fs::read(place.path().join(name)).expect("there");
     success(&embed("whole.npy"));
     let names = String::from_utf8(read("whole.names.csv")).expect("text");
     assert!(names.contains("class-0/deep/more.png,class-0") && names.lines().count() == 1042, "{names}");
 
-    let good = read("pictures/last/19.png");
-    place.write("pictures/last/19.png", &good[..40]);
+    let good = read("images/last/19.png");
+    place.write("images/last/19.png", &good[..40]);
     let failed = embed("out.npy");
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
     assert!(failed.status.code() == Some(2) && said.contains("19.png"), "{said}");
@@ -122,7 +122,7 @@ fn embedding_goes_on_where_it_was_stopped() {
     // a write that was cut in the middle of a row
     let cut = [read("out.npy.partial"), vec![1; 7]].concat();
     place.write("out.npy.partial", &cut);
-    place.write("pictures/last/19.png", &good);
+    place.write("images/last/19.png", &good);
     let resumed = embed("out.npy");
     success(&resumed);
     let said = String::from_utf8_lossy(&resumed.stderr).into_owned();

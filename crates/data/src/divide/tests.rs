@@ -44,9 +44,9 @@ fn options(by: DivideBy, seed: u64) -> DivideOptions {
 
 /// Refuses what is on both sides, by a name for each sample.
 fn assert_apart<Name: Ord + std::fmt::Debug>(split: &SplitFile, name: impl Fn(usize) -> Name) {
-    let side = |wanted| -> BTreeSet<Name> {
+    let side = |expected| -> BTreeSet<Name> {
         let parts = split.samples().iter().enumerate();
-        parts.filter(|(_, (_, part))| *part == wanted).map(|(sample, _)| name(sample)).collect()
+        parts.filter(|(_, (_, part))| *part == expected).map(|(sample, _)| name(sample)).collect()
     };
     let (train, test) = (side(SplitPart::Train), side(SplitPart::Test));
     let both: Vec<&Name> = train.intersection(&test).collect();
@@ -68,9 +68,9 @@ proptest! {
                 Ok(split) => split,
                 // what no run would take, too
                 Err(
-                    DataError::Undividable { .. }
-                    | DataError::TooFewClasses { .. }
-                    | DataError::NothingToCompare { .. },
+                    Error::Undividable { .. }
+                    | Error::TooFewClasses { .. }
+                    | Error::NothingToCompare { .. },
                 ) => continue,
                 Err(other) => panic!("{other}"),
             };
@@ -92,7 +92,7 @@ proptest! {
 
 #[test]
 fn classes_are_kept_whole_and_their_twins_left_out() {
-    // Ten classes of ten; the first of each class is the same picture.
+    // Ten classes of ten; the first of each class is the same image.
     let samples: Vec<(u32, u32, u32, u32)> =
         (0..100).map(|sample| (sample / 10, 0, 0, if sample % 10 == 0 { 0 } else { sample })).collect();
     let split = divide(&census(&samples), &options(DivideBy::Class, 1)).unwrap();
@@ -104,7 +104,7 @@ fn classes_are_kept_whole_and_their_twins_left_out() {
     assert_eq!(unseen.len(), 3);
     assert!(unseen.iter().all(|parts| parts["test"] == 10));
     for known in parts.values().filter(|parts| parts.contains_key("train")) {
-        assert_eq!(known["out"], 1, "the twin of a picture that judges: {known:?}");
+        assert_eq!(known["out"], 1, "the twin of an image that judges: {known:?}");
         assert!(known["test"] >= 1, "{known:?}");
     }
     let seeds: BTreeSet<Vec<&str>> = (0..10)
@@ -138,7 +138,7 @@ fn the_share_is_that_of_what_judges_whatever_it_is_drawn_by() {
         divide(&census(&samples), &options).unwrap().count(SplitPart::Test)
     };
     for seed in 0..20 {
-        for (by, share, wanted) in [
+        for (by, share, expected) in [
             (DivideBy::File, 0.2, 24),
             (DivideBy::File, 0.4, 24),
             (DivideBy::File, 0.8, 72),
@@ -149,7 +149,7 @@ fn the_share_is_that_of_what_judges_whatever_it_is_drawn_by() {
             (DivideBy::Sample, 0.25, 24),
             (DivideBy::Sample, 0.75, 72),
         ] {
-            assert_eq!(judges(by, share, seed), wanted, "{by:?} {share} {seed}");
+            assert_eq!(judges(by, share, seed), expected, "{by:?} {share} {seed}");
         }
     }
 }
@@ -169,25 +169,25 @@ fn single_samples_are_trained_on_and_empty_classes_are_none() {
         let parts: Vec<SplitPart> = split.samples().iter().map(|(_, part)| *part).collect();
         let labels: Vec<u32> = samples.iter().map(|sample| sample.0).collect();
         let split = OpenSetSplit::of_parts(25, labels.iter().zip(&parts)).unwrap();
-        Ok::<_, DataError>((split.known().len(), split.unseen().len()))
+        Ok::<_, Error>((split.known().len(), split.unseen().len()))
     };
     // 7 of the 24 classes that there are, if one of them can be told from itself.
     let drawn: Vec<_> = (0..40).map(known).collect();
-    assert!(drawn.iter().all(|drawn| matches!(drawn, Ok((17, 7)) | Err(DataError::NothingToCompare { .. }))));
+    assert!(drawn.iter().all(|drawn| matches!(drawn, Ok((17, 7)) | Err(Error::NothingToCompare { .. }))));
     assert!(drawn.iter().any(Result::is_ok) && drawn.iter().any(Result::is_err));
 }
 
 #[test]
 fn a_split_that_no_run_would_take_is_refused() {
-    // One picture of each class judges.
+    // One image of each class judges.
     let pairs: Vec<(u32, u32, u32, u32)> = (0..12).map(|sample| (sample / 2, 0, 0, sample)).collect();
     let error = divide(&census(&pairs), &options(DivideBy::Sample, 0)).unwrap_err();
-    assert!(matches!(error, DataError::NothingToCompare { samples: 6, classes: 6 }), "{error}");
+    assert!(matches!(error, Error::NothingToCompare { samples: 6, classes: 6 }), "{error}");
     // Two folders of two classes: one of them is not enough to train on.
     let folders: Vec<(u32, u32, u32, u32)> =
         (0..12).map(|sample| (sample / 6, 0, sample / 6, sample)).collect();
     let error = divide(&census(&folders), &options(DivideBy::File, 0)).unwrap_err();
-    assert!(matches!(error, DataError::TooFewClasses { known: 1, .. }), "{error}");
+    assert!(matches!(error, Error::TooFewClasses { known: 1, .. }), "{error}");
 }
 
 #[test]
@@ -201,14 +201,11 @@ fn what_cannot_be_divided_is_refused() {
     ungrouped.samples[4].group = None;
     assert!(refused(&ungrouped, DivideBy::Group).contains("data with groups"));
     ungrouped.samples[2].class = None;
-    assert!(refused(&ungrouped, DivideBy::File).contains("1 of 9 pictures have no class, the first is s2"));
+    assert!(refused(&ungrouped, DivideBy::File).contains("1 of 9 images have no class, the first is s2"));
     let few: Vec<(u32, u32, u32, u32)> = (0..9).map(|sample| (sample % 3, 0, 0, sample)).collect();
-    assert!(matches!(
-        divide(&census(&few), &options(DivideBy::Class, 0)),
-        Err(DataError::TooFewClasses { .. })
-    ));
+    assert!(matches!(divide(&census(&few), &options(DivideBy::Class, 0)), Err(Error::TooFewClasses { .. })));
     for (share, hold_out) in [(0.0, 0.2), (1.0, 0.2), (f64::NAN, 0.2), (0.2, 1.0), (0.2, -0.1)] {
         let options = DivideOptions { share, hold_out, ..options(DivideBy::Sample, 0) };
-        assert!(matches!(divide(&census(&few), &options), Err(DataError::Setting { .. })));
+        assert!(matches!(divide(&census(&few), &options), Err(Error::Setting { .. })));
     }
 }

@@ -1,8 +1,8 @@
 //! The same batches whatever the number of threads, wherever the start; errors in their place; threads that end.
 
 use super::*;
-use crate::testing::{embedded, picture, put};
-use crate::{OpenOptions, OpenSetSplit, Part, PictureSet};
+use crate::testing::{embedded, image, put};
+use crate::{ImageSet, OpenOptions, OpenSetSplit, Part};
 
 const AUGMENT: Augment = Augment { flip: true, pad_and_crop: 2, erase: 0.3 };
 
@@ -86,11 +86,11 @@ fn augmentation_differs_between_epochs_and_places() {
     assert_ne!(batches[0].pixels, batches[1].pixels);
     let same = TrainingSamples { samples: vec![0; 40], labels: vec![0; 40] };
     let one = Loader::new(embedded(), same, settings(Sampler::Sequential { batch: 10 }, 0)).unwrap();
-    let pictures: Vec<Vec<f32>> = one
+    let images: Vec<Vec<f32>> = one
         .take(4)
         .flat_map(|batch| batch.unwrap().pixels.chunks(784).map(<[f32]>::to_vec).collect::<Vec<_>>())
         .collect();
-    let different = pictures.iter().filter(|pixels| **pixels != pictures[0]).count();
+    let different = images.iter().filter(|pixels| **pixels != images[0]).count();
     assert!(different > 30, "{different}");
 }
 
@@ -99,12 +99,12 @@ fn an_unreadable_sample_is_an_error_in_its_place_and_the_end() {
     let folder = tempfile::tempdir().unwrap();
     for class in ["a", "b"] {
         for number in 0..10 {
-            let bytes = picture(image::ImageFormat::Png, 4, 4, [number, 0, 0]);
+            let bytes = image(image::ImageFormat::Png, 4, 4, [number, 0, 0]);
             put(folder.path().join(format!("{class}/{number}.png")), &bytes);
         }
     }
     let options = OpenOptions { channels: 1, height: 4, width: 4, memory_limit: 0, ..OpenOptions::default() };
-    let set = PictureSet::open(folder.path(), &options).unwrap().shared();
+    let set = ImageSet::open(folder.path(), &options).unwrap().shared();
     put(folder.path().join(set.sample_id(7)), b"damaged meanwhile");
     for threads in [0, 1, 3] {
         let data = TrainingSamples { samples: (0..16).collect(), labels: vec![0; 16] };
@@ -117,7 +117,7 @@ fn an_unreadable_sample_is_an_error_in_its_place_and_the_end() {
         assert!(loader.next().unwrap().is_ok() && loader.next().unwrap().is_ok());
         let error = loader.next().unwrap().unwrap_err();
         assert!(
-            matches!(&error, DataError::Sample { epoch: 0, step: 2, id, .. } if *id == set.sample_id(7)),
+            matches!(&error, Error::Sample { epoch: 0, step: 2, id, .. } if *id == set.sample_id(7)),
             "{error}"
         );
         assert!(loader.next().is_none());
@@ -158,18 +158,18 @@ fn bad_settings_are_refused() {
         Loader::new(embedded(), data, settings).err().unwrap()
     };
     let short = TrainingSamples { samples: vec![1, 2], labels: vec![0] };
-    assert!(matches!(refused(short, good.clone()), DataError::Length { found: 1, wanted: 2, .. }));
+    assert!(matches!(refused(short, good.clone()), Error::Length { found: 1, expected: 2, .. }));
     let beyond = TrainingSamples { samples: vec![17_500], labels: vec![0] };
-    assert!(matches!(refused(beyond, good.clone()), DataError::NoSuchSample { sample: 17_500, .. }));
-    assert!(matches!(refused(TrainingSamples::default(), good.clone()), DataError::NoSamples { .. }));
+    assert!(matches!(refused(beyond, good.clone()), Error::NoSuchSample { sample: 17_500, .. }));
+    assert!(matches!(refused(TrainingSamples::default(), good.clone()), Error::NoSamples { .. }));
     let late = LoaderSettings { start: (0, 8), ..good.clone() };
-    assert!(matches!(refused(data(100), late), DataError::Setting { name: "first step", .. }));
+    assert!(matches!(refused(data(100), late), Error::Setting { name: "first step", .. }));
     let none_ahead = LoaderSettings { ahead: 0, ..good.clone() };
-    assert!(matches!(refused(data(100), none_ahead), DataError::Setting { .. }));
+    assert!(matches!(refused(data(100), none_ahead), Error::Setting { .. }));
     let wide = LoaderSettings { augment: Augment { pad_and_crop: 29, ..AUGMENT }, ..good.clone() };
-    assert!(matches!(refused(data(100), wide), DataError::Setting { .. }));
+    assert!(matches!(refused(data(100), wide), Error::Setting { .. }));
     let colour = LoaderSettings { normalisation: Normalisation::half(3), ..good };
-    assert!(matches!(refused(data(100), colour), DataError::Length { .. }));
+    assert!(matches!(refused(data(100), colour), Error::Length { .. }));
 }
 
 #[test]
@@ -182,5 +182,5 @@ fn evaluation_is_in_order_and_stops_at_an_error() {
     let joined: Vec<f32> = batches.iter().flat_map(|batch| batch.pixels.clone()).collect();
     assert_eq!(joined, set.read_batch(&samples, &normalisation).unwrap());
     let broken: Vec<_> = evaluation_batches(&set, &[1, 99_999, 2], 1, &normalisation).unwrap().collect();
-    assert!(matches!(broken.as_slice(), [Ok(_), Err(DataError::NoSuchSample { .. })]));
+    assert!(matches!(broken.as_slice(), [Ok(_), Err(Error::NoSuchSample { .. })]));
 }

@@ -37,7 +37,7 @@ pub enum Linkage {
 /// [`Error::Option`] unless `cosine` is in [-1, 1]; [`Error::TooManyPairs`] for more than [`MAX_ROWS`] rows.
 pub fn agglomerative(embeddings: &Embeddings, linkage: Linkage, cosine: f64) -> Result<Vec<u32>> {
     if !(-1.0..=1.0).contains(&cosine) {
-        return Err(Error::Option { name: "cosine", value: cosine, wanted: "between -1 and 1" });
+        return Err(Error::Option { name: "cosine", value: cosine, expected: "between -1 and 1" });
     }
     let rows = embeddings.rows();
     if rows > MAX_ROWS {
@@ -174,9 +174,9 @@ mod tests {
             };
             let cosine = run["cosine"].as_f64().unwrap();
             let found = agglomerative(&set, linkage, cosine).unwrap();
-            let wanted: Vec<u32> =
+            let expected: Vec<u32> =
                 run["clusters"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect();
-            assert_eq!(found, wanted, "{linkage:?} {cosine}");
+            assert_eq!(found, expected, "{linkage:?} {cosine}");
         }
     }
 

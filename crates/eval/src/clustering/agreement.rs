@@ -204,8 +204,8 @@ mod tests {
             for (key, value) in
                 [("nmi", found.nmi), ("ami", found.ami), ("ari", found.ari), ("purity", found.purity)]
             {
-                let wanted = case[key].as_f64().unwrap();
-                assert!((value - wanted).abs() < 1e-9, "{key}: {value} {wanted}");
+                let expected = case[key].as_f64().unwrap();
+                assert!((value - expected).abs() < 1e-9, "{key}: {value} {expected}");
             }
         }
     }

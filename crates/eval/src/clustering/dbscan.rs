@@ -20,10 +20,10 @@ use crate::similarity::{self, QUERIES};
 /// [`Error::Option`] unless `cosine` is in [-1, 1] and `least` at least 1.
 pub fn dbscan(embeddings: &Embeddings, cosine: f32, least: usize) -> Result<Vec<Option<u32>>> {
     if !(-1.0..=1.0).contains(&cosine) {
-        return Err(Error::Option { name: "cosine", value: f64::from(cosine), wanted: "between -1 and 1" });
+        return Err(Error::Option { name: "cosine", value: f64::from(cosine), expected: "between -1 and 1" });
     }
     if least == 0 {
-        return Err(Error::Option { name: "least", value: 0.0, wanted: "at least 1" });
+        return Err(Error::Option { name: "least", value: 0.0, expected: "at least 1" });
     }
     let neighbours = neighbours(embeddings, cosine);
     let core = |row: usize| neighbours[row].len() >= least;
@@ -88,13 +88,13 @@ mod tests {
         for run in case["dbscan"].as_array().unwrap() {
             let cosine = run["cosine"].as_f64().unwrap() as f32;
             let found = dbscan(&set, cosine, run["least"].as_u64().unwrap() as usize).unwrap();
-            let wanted: Vec<Option<u32>> = run["clusters"]
+            let expected: Vec<Option<u32>> = run["clusters"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|v| u32::try_from(v.as_i64().unwrap()).ok())
                 .collect();
-            assert_eq!(found, wanted, "cosine {cosine}");
+            assert_eq!(found, expected, "cosine {cosine}");
         }
     }
 

@@ -62,7 +62,7 @@ pub fn k_means(embeddings: &Embeddings, clusters: usize, options: &KMeansOptions
     }
     for (name, value) in [("steps", options.steps), ("starts", options.starts)] {
         if value == 0 {
-            return Err(Error::Option { name, value: 0.0, wanted: "at least 1" });
+            return Err(Error::Option { name, value: 0.0, expected: "at least 1" });
         }
     }
     let mut best: Option<KMeans> = None;
@@ -87,7 +87,7 @@ pub fn k_means_from(embeddings: &Embeddings, first_rows: &[usize], steps: usize)
         return Err(Error::Clusters { clusters: first_rows.len(), rows });
     }
     if steps == 0 {
-        return Err(Error::Option { name: "steps", value: 0.0, wanted: "at least 1" });
+        return Err(Error::Option { name: "steps", value: 0.0, expected: "at least 1" });
     }
     if let Some(position) = first_rows.iter().position(|&row| row >= rows) {
         return Err(Error::RowOutOfRange { what: "first centre", position, row: first_rows[position], rows });
@@ -279,8 +279,8 @@ mod tests {
         let set = Embeddings::new(&data, rows, 6, &vec![0; rows]).unwrap();
         let first: Vec<usize> = numbers("first_rows").iter().map(|&v| v as usize).collect();
         let found = k_means_from(&set, &first, 300).unwrap();
-        let wanted: Vec<u32> = numbers("clusters").iter().map(|&v| v as u32).collect();
-        assert_eq!(found.clusters, wanted);
+        let expected: Vec<u32> = numbers("clusters").iter().map(|&v| v as u32).collect();
+        assert_eq!(found.clusters, expected);
         assert!((found.mean_cosine - case["mean_cosine"].as_f64().unwrap()).abs() < 1e-6);
         assert!(found.converged);
     }

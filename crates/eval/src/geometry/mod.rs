@@ -143,8 +143,8 @@ mod tests {
                 ("mean_nearest_angle", found.centres.mean_nearest),
                 ("largest_angle", found.centres.largest),
             ] {
-                let wanted = case[key].as_f64().unwrap();
-                assert!((value - wanted).abs() < 1e-9, "{key}: {value} {wanted}");
+                let expected = case[key].as_f64().unwrap();
+                assert!((value - expected).abs() < 1e-9, "{key}: {value} {expected}");
             }
         }
     }

@@ -145,10 +145,10 @@ mod tests {
 
     #[test]
     fn eigenvalues_of_known_matrices() {
-        let check = |size: usize, data: Vec<f64>, wanted: &[f64]| {
+        let check = |size: usize, data: Vec<f64>, expected: &[f64]| {
             let found = eigenvalues(Symmetric { size, data });
-            for (a, b) in found.iter().zip(wanted) {
-                assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{found:?} {wanted:?}");
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{found:?} {expected:?}");
             }
         };
         check(1, vec![3.0], &[3.0]);
@@ -172,9 +172,9 @@ mod tests {
                 .sum()
         };
         let data = (0..n * n).map(|at| entry(at / n, at % n)).collect();
-        let wanted: Vec<f64> =
+        let expected: Vec<f64> =
             (1..=n).map(|k| 2.0 - 2.0 * (std::f64::consts::PI * k as f64 / 10.0).cos()).collect();
-        check(n, data, &wanted);
+        check(n, data, &expected);
     }
 
     #[test]

@@ -105,12 +105,12 @@ pub fn rank_with_progress(
     };
     queries.require_same_dim(set)?;
     if let Gallery::Cameras { query_cameras, gallery_cameras, .. } = gallery {
-        for (what, wanted, found) in [
+        for (what, expected, found) in [
             ("query cameras", queries.rows(), query_cameras.len()),
             ("gallery cameras", set.rows(), gallery_cameras.len()),
         ] {
-            if wanted != found {
-                return Err(Error::Length { what, wanted, found });
+            if expected != found {
+                return Err(Error::Length { what, expected, found });
             }
         }
     }

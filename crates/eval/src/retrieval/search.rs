@@ -37,7 +37,7 @@ const LANES: usize = 16;
 const MOST_FOUND: usize = 16;
 /// Tiles by products of `f32` after bytes did not pay; by then the nearest so far are nearer.
 const FLOAT_TILES: usize = 2;
-/// Candidates beyond four times the wanted ones. Few, so that the bar is raised often.
+/// Candidates beyond four times the expected ones. Few, so that the bar is raised often.
 const SPARE: usize = 256;
 
 /// The nearest gallery rows of each query, nearest first.
@@ -122,13 +122,13 @@ pub(super) fn screen<'a>(
     tile.chunks_exact(columns)
 }
 
-/// For each query its `wanted(query)` nearest gallery rows (as many as there are), turned into a result by `finish`.
+/// For each query its `expected(query)` nearest gallery rows (as many as there are), turned into a result by `finish`.
 /// Queries that want none get none. With `within`, queries and gallery are one set and a row is not its own neighbour.
 pub(super) fn nearest_of_each<T: Send>(
     queries: &Embeddings,
     gallery: &Embeddings,
     within: bool,
-    wanted: impl Fn(usize) -> usize + Sync,
+    expected: impl Fn(usize) -> usize + Sync,
     finish: impl Fn(usize, Vec<Neighbour>) -> T + Sync,
 ) -> Vec<T> {
     let dim = queries.dim();
@@ -141,7 +141,7 @@ pub(super) fn nearest_of_each<T: Send>(
         .map_init(<(Vec<f32>, Vec<i32>)>::default, |(tile, scores), nth| {
             let rows = nth * size..((nth + 1) * size).min(queries.rows());
             let mut candidates: Vec<Candidates> =
-                rows.clone().map(|row| Candidates::new(wanted(row), dim)).collect();
+                rows.clone().map(|row| Candidates::new(expected(row), dim)).collect();
             let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
             let exact = |query: usize, row: usize| similarity::cosine(queries.row(query), gallery.row(row));
             let own = |query: usize| within.then_some(query);
@@ -185,7 +185,7 @@ pub(super) fn nearest_of_each<T: Send>(
 
 /// Gallery rows that may be among the nearest of one query.
 struct Candidates {
-    wanted: usize,
+    expected: usize,
     doubt: f32,
     /// Screened rows below this are surely not among the nearest.
     least: f32,
@@ -194,10 +194,10 @@ struct Candidates {
 }
 
 impl Candidates {
-    fn new(wanted: usize, dim: usize) -> Self {
+    fn new(expected: usize, dim: usize) -> Self {
         // a query that wants none is not to be reached by any row
-        let least = if wanted == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
-        Self { wanted, doubt: doubt(dim), least, kept: Vec::new() }
+        let least = if expected == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
+        Self { expected, doubt: doubt(dim), least, kept: Vec::new() }
     }
 
     /// Takes in the screened cosines of the rows from `start` on, except the row `own`.
@@ -208,7 +208,7 @@ impl Candidates {
         own: Option<usize>,
         exact: impl Fn(usize) -> f32 + Copy,
     ) {
-        if self.wanted == 0 {
+        if self.expected == 0 {
             return;
         }
         for (nth, part) in cosines.chunks(LANES).enumerate() {
@@ -221,7 +221,7 @@ impl Candidates {
                     self.kept.push((cosine, row as u32));
                 }
             }
-            if self.kept.len() >= 4 * self.wanted + SPARE - LANES {
+            if self.kept.len() >= 4 * self.expected + SPARE - LANES {
                 self.prune(exact);
             }
         }
@@ -229,18 +229,18 @@ impl Candidates {
 
     /// Takes in one row by its cosine in `f32`.
     fn offer_one(&mut self, cosine: f32, row: usize, own: Option<usize>, exact: impl Fn(usize) -> f32) {
-        if self.wanted == 0 || cosine < self.least || own == Some(row) {
+        if self.expected == 0 || cosine < self.least || own == Some(row) {
             return;
         }
         self.kept.push((cosine, row as u32));
-        if self.kept.len() >= 4 * self.wanted + SPARE - LANES {
+        if self.kept.len() >= 4 * self.expected + SPARE - LANES {
             self.prune(exact);
         }
     }
 
-    /// Raises the bar where there are more candidates than wanted.
+    /// Raises the bar where there are more candidates than expected.
     fn prune_if_enough(&mut self, exact: impl Fn(usize) -> f32) {
-        if self.wanted > 0 && self.kept.len() > self.wanted {
+        if self.expected > 0 && self.kept.len() > self.expected {
             self.prune(exact);
         }
     }
@@ -248,13 +248,13 @@ impl Candidates {
     /// Drops what is surely too far; if that is too little, compares again and keeps exactly the nearest.
     fn prune(&mut self, exact: impl Fn(usize) -> f32) {
         let (_, &mut (last, _), _) =
-            self.kept.select_nth_unstable_by(self.wanted - 1, |a, b| b.0.total_cmp(&a.0));
-        // At least `wanted` rows are at `last - doubt` or nearer; a row screened below `last - 2 doubt` is farther.
+            self.kept.select_nth_unstable_by(self.expected - 1, |a, b| b.0.total_cmp(&a.0));
+        // At least `expected` rows are at `last - doubt` or nearer; a row screened below `last - 2 doubt` is farther.
         self.least = self.least.max(last - 2.0 * self.doubt);
         self.kept.retain(|&(cosine, _)| cosine >= self.least);
-        if self.kept.len() > 2 * self.wanted + SPARE / 2 {
+        if self.kept.len() > 2 * self.expected + SPARE / 2 {
             self.compare_again(exact);
-            let (last, _) = self.kept[self.wanted - 1];
+            let (last, _) = self.kept[self.expected - 1];
             // These are cosines by the definition. A later row of the same cosine comes after them.
             self.least = self.least.max(last - self.doubt);
         }
@@ -266,16 +266,16 @@ impl Candidates {
             *cosine = exact(*row as usize);
         }
         self.kept.sort_unstable_by_key(|&(cosine, row)| key(cosine, row as usize));
-        self.kept.truncate(self.wanted);
+        self.kept.truncate(self.expected);
     }
 
     fn finish(mut self, exact: impl Fn(usize) -> f32) -> Vec<Neighbour> {
-        if self.wanted == 0 {
+        if self.expected == 0 {
             return Vec::new();
         }
-        if self.kept.len() > self.wanted {
+        if self.kept.len() > self.expected {
             let (_, &mut (last, _), _) =
-                self.kept.select_nth_unstable_by(self.wanted - 1, |a, b| b.0.total_cmp(&a.0));
+                self.kept.select_nth_unstable_by(self.expected - 1, |a, b| b.0.total_cmp(&a.0));
             let least = last - 2.0 * self.doubt;
             self.kept.retain(|&(cosine, _)| cosine >= least);
         }
@@ -341,7 +341,7 @@ mod tests {
     }
 
     /// Galleries that are kept in bytes: spread rows, rows that tie by the thousand, rows in heaps (where one residual is far from
-    /// another), and a part of all wanted that bytes do not pay for.
+    /// another), and a part of all expected that bytes do not pay for.
     #[test]
     fn bytes_miss_nothing() {
         let heaps = |rows: usize, dim: usize, seed: u32| {
@@ -362,8 +362,8 @@ mod tests {
             for k in [1, 10, 900, 4100] {
                 let found = search(queries, gallery, k).unwrap();
                 for query in [0, 17, 69] {
-                    let wanted = slow(queries, gallery, query, None, k);
-                    assert_eq!(found.of(query).unwrap(), wanted, "{} rows, k {k}", gallery.rows());
+                    let expected = slow(queries, gallery, query, None, k);
+                    assert_eq!(found.of(query).unwrap(), expected, "{} rows, k {k}", gallery.rows());
                 }
             }
         }

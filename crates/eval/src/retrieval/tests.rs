@@ -43,15 +43,15 @@ fn twin(embeddings: &Embeddings, ks: &[usize]) -> Option<Retrieval> {
     })
 }
 
-fn near(found: &Retrieval, wanted: &Retrieval) {
-    assert_eq!((found.queries, found.excluded_queries), (wanted.queries, wanted.excluded_queries));
-    assert_eq!(found.recall_at, wanted.recall_at);
+fn near(found: &Retrieval, expected: &Retrieval) {
+    assert_eq!((found.queries, found.excluded_queries), (expected.queries, expected.excluded_queries));
+    assert_eq!(found.recall_at, expected.recall_at);
     for (a, b) in [
-        (found.precision_at_1, wanted.precision_at_1),
-        (found.r_precision, wanted.r_precision),
-        (found.map_at_r, wanted.map_at_r),
+        (found.precision_at_1, expected.precision_at_1),
+        (found.r_precision, expected.r_precision),
+        (found.map_at_r, expected.map_at_r),
     ] {
-        assert!((a - b).abs() < 1e-12, "{found:?}\n{wanted:?}");
+        assert!((a - b).abs() < 1e-12, "{found:?}\n{expected:?}");
     }
 }
 
@@ -68,19 +68,19 @@ proptest! {
         let embeddings = Embeddings::new(&data, rows, 3, &labels).unwrap();
         let ks = [1, 2, 5, 10, 100];
         match (evaluate(&embeddings, &ks), twin(&embeddings, &ks)) {
-            (Ok(found), Some(wanted)) => near(&found, &wanted),
+            (Ok(found), Some(expected)) => near(&found, &expected),
             (Err(Error::OneClass { .. }), _) => prop_assert!(labels.iter().all(|&label| label == labels[0])),
-            (found, wanted) => {
+            (found, expected) => {
                 let no_pairs = matches!(found, Err(Error::NoGenuinePairs { .. }));
-                prop_assert!(no_pairs && wanted.is_none(), "{:?}", found);
+                prop_assert!(no_pairs && expected.is_none(), "{:?}", found);
             }
         }
     }
 
     #[test]
     fn keys_order_by_falling_cosine_then_rising_index(a in -1.0_f32..=1.0, b in -1.0_f32..=1.0, i in 0_usize..99, j in 0_usize..99) {
-        let wanted = b.partial_cmp(&a).unwrap().then(i.cmp(&j));
-        prop_assert_eq!(key(a, i).cmp(&key(b, j)), wanted);
+        let expected = b.partial_cmp(&a).unwrap().then(i.cmp(&j));
+        prop_assert_eq!(key(a, i).cmp(&key(b, j)), expected);
         prop_assert_eq!(index_of(key(a, i)), i);
     }
 }
@@ -149,8 +149,8 @@ fn pytorch_metric_learning_agrees() {
             ("r_precision", found.r_precision),
             ("map_at_r", found.map_at_r),
         ] {
-            let wanted = case["retrieval"][key].as_f64().unwrap();
-            assert!((value - wanted).abs() < 1e-9, "{key}: {value} {wanted}");
+            let expected = case["retrieval"][key].as_f64().unwrap();
+            assert!((value - expected).abs() < 1e-9, "{key}: {value} {expected}");
         }
     }
 }
@@ -223,17 +223,17 @@ fn slow_ranking(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Opt
     })
 }
 
-fn near_ranking(found: &Ranking, wanted: &Ranking) {
-    assert_eq!((found.queries, found.excluded_queries), (wanted.queries, wanted.excluded_queries));
-    assert_eq!((&found.recall_at, found.precision_at_1), (&wanted.recall_at, wanted.precision_at_1));
+fn near_ranking(found: &Ranking, expected: &Ranking) {
+    assert_eq!((found.queries, found.excluded_queries), (expected.queries, expected.excluded_queries));
+    assert_eq!((&found.recall_at, found.precision_at_1), (&expected.recall_at, expected.precision_at_1));
     let numbers = |r: &Ranking| {
         let mut all = vec![r.r_precision, r.map_at_r, r.mean_average_precision, r.ndcg];
         all.extend(r.ndcg_at.values());
         all.extend(r.precision_at_recall.iter().flat_map(|&(recall, precision)| [recall, precision]));
         all
     };
-    for (a, b) in numbers(found).iter().zip(numbers(wanted)) {
-        assert!((a - b).abs() < 1e-12, "{found:?}\n{wanted:?}");
+    for (a, b) in numbers(found).iter().zip(numbers(expected)) {
+        assert!((a - b).abs() < 1e-12, "{found:?}\n{expected:?}");
     }
 }
 
@@ -260,10 +260,10 @@ proptest! {
             (&asking, by_camera, [1, 3, 5]),
         ] {
             match (rank(set, gallery, &ks), slow_ranking(set, gallery, &ks)) {
-                (Ok(found), Some(wanted)) => near_ranking(&found, &wanted),
-                (found, wanted) => {
+                (Ok(found), Some(expected)) => near_ranking(&found, &expected),
+                (found, expected) => {
                     let no_answers = matches!(found, Err(Error::NoAnswers { .. }));
-                    prop_assert!(no_answers && wanted.is_none(), "{:?}", found);
+                    prop_assert!(no_answers && expected.is_none(), "{:?}", found);
                 }
             }
         }
@@ -294,11 +294,11 @@ fn rankings_name_what_is_wrong() {
         |query_cameras, gallery_cameras| Gallery::Cameras { gallery: &b, query_cameras, gallery_cameras };
     assert_eq!(
         rank(&a, cameras(&[0], &[0, 0, 0]), &[1]),
-        Err(Error::Length { what: "query cameras", wanted: 2, found: 1 })
+        Err(Error::Length { what: "query cameras", expected: 2, found: 1 })
     );
     assert_eq!(
         rank(&a, cameras(&[0, 0], &[0, 0]), &[1]),
-        Err(Error::Length { what: "gallery cameras", wanted: 3, found: 2 })
+        Err(Error::Length { what: "gallery cameras", expected: 3, found: 2 })
     );
     // All right answers were seen by the query's own camera.
     assert_eq!(rank(&a, cameras(&[5, 0], &[5, 5, 0]), &[1]), Err(Error::NoAnswers { queries: 2 }));
@@ -319,8 +319,8 @@ fn pytorch_metric_learning_and_scikit_learn_agree_on_ties_and_duplicates() {
     let gallery = set("gallery", &labels("gallery_labels"));
     let queries = set("queries", &labels("query_labels"));
     let near = |found: f64, case: &str, key: &str| {
-        let wanted = reference["cases"][case][key].as_f64().unwrap();
-        assert!((found - wanted).abs() < 1e-9, "{case} {key}: {found} {wanted}");
+        let expected = reference["cases"][case][key].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{case} {key}: {found} {expected}");
     };
     for (case, set, searched) in
         [("within", &gallery, Gallery::Others), ("separate", &queries, Gallery::Separate(&gallery))]

@@ -1,10 +1,10 @@
 //! Confidence intervals by drawing again what was drawn once.
 //!
-//! The figures of a verification would come out a little different on other pictures. The bootstrap (Efron and
+//! The figures of a verification would come out a little different on other images. The bootstrap (Efron and
 //! Tibshirani 1993, chapter 13) imitates that by drawing from what there is, with replacement, many times, and reports
 //! the middle share of the results (the percentile interval). What is drawn decides what the interval means:
 //!
-//! - [`pairs`] draws genuine and impostor scores one by one. Pairs that share a picture are not independent, so with all
+//! - [`pairs`] draws genuine and impostor scores one by one. Pairs that share an image are not independent, so with all
 //!   pairs of a set these intervals are too narrow; they suit lists of disjoint pairs.
 //! - [`classes`] draws classes: a class drawn `m` times counts `m` times in each genuine pair and `m * n` times in impostor
 //!   pairs with a class drawn `n` times. This is how far the figures hold for other people or other products.
@@ -85,7 +85,7 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         return Err(Error::Option {
             name: "resolution",
             value: resolution,
-            wanted: "absent: binned scores cannot be drawn",
+            expected: "absent: binned scores cannot be drawn",
         });
     }
     let (genuine, impostor) = (verification.scores.genuine(), verification.scores.impostor());
@@ -164,12 +164,12 @@ fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
         return Err(Error::Option {
             name: "resamples",
             value: options.resamples as f64,
-            wanted: "at least 20",
+            expected: "at least 20",
         });
     }
     if !(options.confidence > 0.0 && options.confidence < 1.0) {
         let value = options.confidence;
-        return Err(Error::Option { name: "confidence", value, wanted: "between 0 and 1, both excluded" });
+        return Err(Error::Option { name: "confidence", value, expected: "between 0 and 1, both excluded" });
     }
     if pairs > options.max_pairs {
         return Err(Error::TooManyPairs { pairs, max_pairs: options.max_pairs });
@@ -195,7 +195,7 @@ fn resample(
         return Err(Error::Option {
             name: "resamples",
             value,
-            wanted: "large enough for a draw with both kinds of pair",
+            expected: "large enough for a draw with both kinds of pair",
         });
     }
     let interval = |figure: usize| {
@@ -279,11 +279,11 @@ mod tests {
         let steps: Vec<Step> =
             found.scores.steps().skip(1).map(|s| Step { genuine: s.genuine, impostor: s.impostor }).collect();
         let same = figures(&steps, &[1; 150], &[1; 150]);
-        let wanted = [found.auc, found.eer, found.best_balanced_accuracy.accuracy];
+        let expected = [found.auc, found.eer, found.best_balanced_accuracy.accuracy];
         for (a, b) in
-            same.iter().zip(wanted.iter().chain(TABULATED_FAR.map(|(_, far)| found.tar_at_far(far)).iter()))
+            same.iter().zip(expected.iter().chain(TABULATED_FAR.map(|(_, far)| found.tar_at_far(far)).iter()))
         {
-            assert!((a - b).abs() < 1e-12, "{same:?} {wanted:?}");
+            assert!((a - b).abs() < 1e-12, "{same:?} {expected:?}");
         }
         // Doubling every weight changes nothing.
         let double = figures(&steps, &[2; 150], &[2; 150]);

@@ -63,10 +63,10 @@ impl LogisticCalibration {
     /// [`Error::Option`] if `slope` is not positive and finite or `offset` is not finite.
     pub fn new(slope: f64, offset: f64) -> Result<Self> {
         if !(slope > 0.0 && slope.is_finite()) {
-            return Err(Error::Option { name: "slope", value: slope, wanted: "positive and finite" });
+            return Err(Error::Option { name: "slope", value: slope, expected: "positive and finite" });
         }
         if !offset.is_finite() {
-            return Err(Error::Option { name: "offset", value: offset, wanted: "finite" });
+            return Err(Error::Option { name: "offset", value: offset, expected: "finite" });
         }
         Ok(Self { slope, offset })
     }
@@ -117,10 +117,14 @@ impl LogisticCalibration {
 pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<LogisticCalibration> {
     let CalibrationOptions { prior, ridge } = *options;
     if !(prior > 0.0 && prior < 1.0) {
-        return Err(Error::Option { name: "prior", value: prior, wanted: "between 0 and 1, both excluded" });
+        return Err(Error::Option {
+            name: "prior",
+            value: prior,
+            expected: "between 0 and 1, both excluded",
+        });
     }
     if !(ridge >= 0.0 && ridge.is_finite()) {
-        return Err(Error::Option { name: "ridge", value: ridge, wanted: "finite and at least 0" });
+        return Err(Error::Option { name: "ridge", value: ridge, expected: "finite and at least 0" });
     }
     let scores = &verification.scores;
     let log_odds = (prior / (1.0 - prior)).ln();
@@ -257,10 +261,10 @@ mod tests {
     #[test]
     fn thresholds_and_files_round_trip() {
         let calibration = LogisticCalibration::new(7.3, -2.1).unwrap();
-        for wanted in [-5.0, 0.0, 0.1, 4.6] {
-            let threshold = calibration.threshold(wanted);
-            assert!(calibration.log_likelihood_ratio(f64::from(threshold)) >= wanted - 1e-12);
-            assert!(calibration.log_likelihood_ratio(f64::from(threshold.next_down())) < wanted);
+        for expected in [-5.0, 0.0, 0.1, 4.6] {
+            let threshold = calibration.threshold(expected);
+            assert!(calibration.log_likelihood_ratio(f64::from(threshold)) >= expected - 1e-12);
+            assert!(calibration.log_likelihood_ratio(f64::from(threshold.next_down())) < expected);
         }
         let json = serde_json::to_string(&calibration).unwrap();
         assert_eq!(serde_json::from_str::<LogisticCalibration>(&json).unwrap(), calibration);

@@ -25,7 +25,7 @@ use crate::similarity::{self, QUERIES};
 
 /// Which statistics normalise a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Normalisation {
+pub enum ScoreNormalisation {
     /// Those of the enrolled embedding.
     Z,
     /// Those of the probe.
@@ -73,7 +73,7 @@ pub fn statistics(
         return Err(Error::Option {
             name: "the number of cohort scores",
             value: used as f64,
-            wanted: "at least 2 and at most the size of the cohort",
+            expected: "at least 2 and at most the size of the cohort",
         });
     }
     let (rows, dim) = (embeddings.rows(), embeddings.dim());
@@ -115,18 +115,18 @@ impl Normaliser {
         enrol: &Embeddings,
         probe: &Embeddings,
         cohort: &Embeddings,
-        normalisation: Normalisation,
+        normalisation: ScoreNormalisation,
     ) -> Result<Self> {
         let top = match normalisation {
-            Normalisation::AdaptiveS { top } => Some(top),
+            ScoreNormalisation::AdaptiveS { top } => Some(top),
             _ => None,
         };
-        let wanted = |side: bool, embeddings, name| {
+        let expected = |side: bool, embeddings, name| {
             if side { statistics(embeddings, cohort, top, name).map(Some) } else { Ok(None) }
         };
         Ok(Self {
-            of_enrol: wanted(normalisation != Normalisation::T, enrol, "enrol")?,
-            of_probe: wanted(normalisation != Normalisation::Z, probe, "probe")?,
+            of_enrol: expected(normalisation != ScoreNormalisation::T, enrol, "enrol")?,
+            of_probe: expected(normalisation != ScoreNormalisation::Z, probe, "probe")?,
         })
     }
 
@@ -151,7 +151,7 @@ pub fn normalised_pairs(
     embeddings: &Embeddings,
     pairs: &[Pair],
     cohort: &Embeddings,
-    normalisation: Normalisation,
+    normalisation: ScoreNormalisation,
 ) -> Result<Vec<ScoredPair>> {
     let mut scored = pair_scores(embeddings, pairs)?;
     let normaliser = Normaliser::new(embeddings, embeddings, cohort, normalisation)?;
@@ -169,7 +169,7 @@ pub fn normalised(
     enrol: &Embeddings,
     probe: &Embeddings,
     cohort: &Embeddings,
-    normalisation: Normalisation,
+    normalisation: ScoreNormalisation,
     options: &VerificationOptions,
 ) -> Result<Verification> {
     let normaliser = Normaliser::new(enrol, probe, cohort, normalisation)?;
@@ -203,24 +203,24 @@ mod tests {
         };
         let apply = |score: f64, (mean, deviation): (f64, f64)| (score - mean) / deviation;
         for (normalisation, sides, top) in [
-            (Normalisation::Z, (true, false), 4),
-            (Normalisation::T, (false, true), 4),
-            (Normalisation::S, (true, true), 4),
-            (Normalisation::AdaptiveS { top: 2 }, (true, true), 2),
+            (ScoreNormalisation::Z, (true, false), 4),
+            (ScoreNormalisation::T, (false, true), 4),
+            (ScoreNormalisation::S, (true, true), 4),
+            (ScoreNormalisation::AdaptiveS { top: 2 }, (true, true), 2),
         ] {
             let found =
                 normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default()).unwrap();
             for (list, angle) in [(found.scores.genuine(), 0.1), (found.scores.impostor(), 1.3)] {
                 let cosine = (angle - 0.4_f64).cos();
                 let (z, t) = (apply(cosine, statistics(angle, top)), apply(cosine, statistics(0.4, top)));
-                let wanted = match sides {
+                let expected = match sides {
                     (true, true) => f64::midpoint(z, t),
                     (true, false) => z,
                     _ => t,
                 };
                 assert!(
-                    (f64::from(list.at(0)) - wanted).abs() < 1e-5,
-                    "{normalisation:?}: {} {wanted}",
+                    (f64::from(list.at(0)) - expected).abs() < 1e-5,
+                    "{normalisation:?}: {} {expected}",
                     list.at(0)
                 );
             }
@@ -233,7 +233,9 @@ mod tests {
         let (enrol, probe) = (wheel(&[0.1, 1.3], &[1, 2]), wheel(&[0.4], &[1]));
         let cohort = wheel(&[2.0, 2.5, 0.7], &[0; 3]);
         let pairs = [Pair { a: 0, b: 2, same: true }, Pair { a: 1, b: 2, same: false }];
-        for normalisation in [Normalisation::Z, Normalisation::T, Normalisation::AdaptiveS { top: 2 }] {
+        for normalisation in
+            [ScoreNormalisation::Z, ScoreNormalisation::T, ScoreNormalisation::AdaptiveS { top: 2 }]
+        {
             let list = normalised_pairs(&all, &pairs, &cohort, normalisation).unwrap();
             let sets = normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default());
             let sets = sets.unwrap().scores;
@@ -249,11 +251,14 @@ mod tests {
         let run = |cohort: &Embeddings, normalisation| {
             normalised(&enrol, &probe, cohort, normalisation, &VerificationOptions::default()).unwrap_err()
         };
-        assert_eq!(run(&flat, Normalisation::T), Error::FlatCohort { side: "probe", row: 1 });
+        assert_eq!(run(&flat, ScoreNormalisation::T), Error::FlatCohort { side: "probe", row: 1 });
         for top in [0, 1, 3] {
-            assert!(matches!(run(&flat, Normalisation::AdaptiveS { top }), Error::Option { .. }), "{top}");
+            assert!(
+                matches!(run(&flat, ScoreNormalisation::AdaptiveS { top }), Error::Option { .. }),
+                "{top}"
+            );
         }
         let line = Embeddings::new(&[1.0, 2.0], 2, 1, &[0, 0]).unwrap();
-        assert_eq!(run(&line, Normalisation::Z), Error::Dimensions { left: 2, right: 1 });
+        assert_eq!(run(&line, ScoreNormalisation::Z), Error::Dimensions { left: 2, right: 1 });
     }
 }

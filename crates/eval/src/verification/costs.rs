@@ -66,12 +66,12 @@ impl Costs {
             return Err(Error::Option {
                 name: "prior",
                 value: prior,
-                wanted: "between 0 and 1, both excluded",
+                expected: "between 0 and 1, both excluded",
             });
         }
         for (name, value) in [("miss", miss), ("false_accept", false_accept)] {
             if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::Option { name, value, wanted: "positive and finite" });
+                return Err(Error::Option { name, value, expected: "positive and finite" });
             }
         }
         Ok(Self { prior, miss, false_accept })

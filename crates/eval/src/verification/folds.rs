@@ -63,10 +63,10 @@ pub fn ten_folds(pairs: &[ScoredPair]) -> Result<CrossValidation> {
 /// [`Error::NonFiniteScore`] for a score that is NaN or infinite.
 pub fn cross_validate(pairs: &[ScoredPair], folds: &[usize], count: usize) -> Result<CrossValidation> {
     if folds.len() != pairs.len() {
-        return Err(Error::Length { what: "fold numbers", wanted: pairs.len(), found: folds.len() });
+        return Err(Error::Length { what: "fold numbers", expected: pairs.len(), found: folds.len() });
     }
     if count < 2 {
-        return Err(Error::Option { name: "number of folds", value: count as f64, wanted: "at least 2" });
+        return Err(Error::Option { name: "number of folds", value: count as f64, expected: "at least 2" });
     }
     if let Some(index) = pairs.iter().position(|pair| !pair.score.is_finite()) {
         return Err(Error::NonFiniteScore { kind: "pair", index, value: pairs[index].score });
@@ -146,7 +146,7 @@ mod tests {
     fn each_way_to_be_wrong_has_its_error() {
         let pairs = [pair(0.5, true), pair(0.1, false), pair(0.6, true), pair(0.2, false)];
         let error = |folds: &[usize], count| cross_validate(&pairs, folds, count).unwrap_err();
-        assert_eq!(error(&[0, 1], 2), Error::Length { what: "fold numbers", wanted: 4, found: 2 });
+        assert_eq!(error(&[0, 1], 2), Error::Length { what: "fold numbers", expected: 4, found: 2 });
         assert!(matches!(error(&[0, 0, 1, 1], 1), Error::Option { .. }));
         assert!(matches!(error(&[0, 0, 2, 1], 2), Error::Fold { fold: 2, .. }));
         assert!(matches!(error(&[0, 0, 1, 1], 3), Error::Fold { fold: 2, .. }));

@@ -58,7 +58,7 @@ const ENOUGH_FALSE_ACCEPTS: f64 = 10.0;
 ///
 /// If there are more than `max_pairs` pairs, at most half of `max_pairs` goes to either kind, what one kind cannot use
 /// goes to the other, and a kind with more pairs than its share is sampled: its pairs, in a fixed order, are cut into
-/// as many slices of (almost) equal width as pairs are wanted, and one is drawn evenly from each. No pair is drawn twice
+/// as many slices of (almost) equal width as pairs are expected, and one is drawn evenly from each. No pair is drawn twice
 /// and each is about equally likely, so the rates within each kind are estimated without bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerificationOptions {

@@ -48,16 +48,16 @@ impl Kind {
         *self.before.last().expect("the prefix sums start with a zero")
     }
 
-    /// Cosines of `wanted` pairs of this kind, or of all if there are no more.
-    fn scores(&self, embeddings: &Embeddings, wanted: u64, seed: u64, stream: u64) -> Vec<f32> {
-        if wanted >= self.count() {
+    /// Cosines of `expected` pairs of this kind, or of all if there are no more.
+    fn scores(&self, embeddings: &Embeddings, expected: u64, seed: u64, stream: u64) -> Vec<f32> {
+        if expected >= self.count() {
             let partners = |row: usize| self.partners[row].clone();
             return similarity::with_partners(embeddings.unit_rows(), embeddings.dim(), partners);
         }
-        let parts: Vec<Vec<f32>> = (0..wanted.div_ceil(DRAWS_PER_STREAM))
+        let parts: Vec<Vec<f32>> = (0..expected.div_ceil(DRAWS_PER_STREAM))
             .into_par_iter()
             .map(|part| {
-                let draws = self.draw(part, wanted, seed, stream);
+                let draws = self.draw(part, expected, seed, stream);
                 let cosine = |(a, b)| embeddings.cosine(a, b).expect("pairs are made of rows of the matrix");
                 self.rows_of(draws).map(cosine).collect()
             })
@@ -65,15 +65,15 @@ impl Kind {
         parts.concat()
     }
 
-    /// Pair numbers of one part of the sample: one drawn evenly from each of `wanted` slices of (almost) equal width.
+    /// Pair numbers of one part of the sample: one drawn evenly from each of `expected` slices of (almost) equal width.
     ///
     /// They rise, within a part and from part to part.
-    fn draw(&self, part: u64, wanted: u64, seed: u64, stream: u64) -> impl Iterator<Item = u64> {
+    fn draw(&self, part: u64, expected: u64, seed: u64, stream: u64) -> impl Iterator<Item = u64> {
         let count = u128::from(self.count());
-        let edge = move |slice: u64| (u128::from(slice) * count / u128::from(wanted)) as u64;
+        let edge = move |slice: u64| (u128::from(slice) * count / u128::from(expected)) as u64;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(2 * part + stream);
-        let slices = part * DRAWS_PER_STREAM..((part + 1) * DRAWS_PER_STREAM).min(wanted);
+        let slices = part * DRAWS_PER_STREAM..((part + 1) * DRAWS_PER_STREAM).min(expected);
         slices.map(move |slice| random.random_range(edge(slice)..edge(slice + 1)))
     }
 
@@ -121,15 +121,15 @@ pub(crate) fn compare(
     if genuine.count() == 0 {
         return Err(Error::NoGenuinePairs { classes });
     }
-    let (wanted_genuine, wanted_impostor) = if balanced {
+    let (expected_genuine, expected_impostor) = if balanced {
         let each = genuine.count().min(impostor.count()).min(max_pairs / 2);
         (each, each)
     } else {
         share(genuine.count(), impostor.count(), max_pairs)
     };
     Ok(PairScores {
-        genuine: genuine.scores(&embeddings, wanted_genuine, seed, 0),
-        impostor: impostor.scores(&embeddings, wanted_impostor, seed, 1),
+        genuine: genuine.scores(&embeddings, expected_genuine, seed, 0),
+        impostor: impostor.scores(&embeddings, expected_impostor, seed, 1),
         all_genuine: genuine.count(),
         all_impostor: impostor.count(),
     })
@@ -137,8 +137,8 @@ pub(crate) fn compare(
 
 /// Shares `max_pairs` between the kinds: half each, and what one kind cannot use goes to the other.
 fn share(genuine: u64, impostor: u64, max_pairs: u64) -> (u64, u64) {
-    let wanted_genuine = genuine.min((max_pairs / 2).max(max_pairs.saturating_sub(impostor)));
-    (wanted_genuine, impostor.min(max_pairs - wanted_genuine))
+    let expected_genuine = genuine.min((max_pairs / 2).max(max_pairs.saturating_sub(impostor)));
+    (expected_genuine, impostor.min(max_pairs - expected_genuine))
 }
 
 #[cfg(test)]
@@ -169,18 +169,18 @@ mod tests {
     fn samples_are_different_even_and_repeatable() {
         let partners: Vec<_> = (0..500).map(|row| row + 1..500).collect();
         let kind = Kind::new(partners);
-        let wanted = 100_000;
+        let expected = 100_000;
         let sample = |seed, stream| -> Vec<u64> {
-            (0..2).flat_map(|part| kind.draw(part, wanted, seed, stream)).collect()
+            (0..2).flat_map(|part| kind.draw(part, expected, seed, stream)).collect()
         };
         let pairs = sample(5, 0);
-        assert_eq!(pairs.len() as u64, wanted);
+        assert_eq!(pairs.len() as u64, expected);
         assert!(pairs.windows(2).all(|two| two[0] < two[1]), "drawn twice or out of order");
         assert!(*pairs.last().unwrap() < kind.count());
         assert_eq!(pairs, sample(5, 0));
         assert_ne!(pairs, sample(6, 0));
         assert_ne!(pairs, sample(5, 1));
-        let mean = pairs.iter().sum::<u64>() as f64 / wanted as f64;
+        let mean = pairs.iter().sum::<u64>() as f64 / expected as f64;
         assert!((mean / (kind.count() as f64 / 2.0) - 1.0).abs() < 1e-4, "mean {mean}");
     }
 }

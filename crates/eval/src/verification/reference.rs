@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::calibration::{CalibrationOptions, fit};
-use super::cohort::{Normalisation, normalised};
+use super::cohort::{ScoreNormalisation, normalised};
 use super::costs::Costs;
 use super::folds::{ScoredPair, ten_folds};
 use super::*;
@@ -20,9 +20,9 @@ fn labels(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
 }
 
-fn near(found: f64, wanted: &Value, tolerance: f64, what: &str) {
-    let wanted = wanted.as_f64().unwrap();
-    assert!((found - wanted).abs() <= tolerance * wanted.abs().max(1.0), "{what}: {found} {wanted}");
+fn near(found: f64, expected: &Value, tolerance: f64, what: &str) {
+    let expected = expected.as_f64().unwrap();
+    assert!((found - expected).abs() <= tolerance * expected.abs().max(1.0), "{what}: {found} {expected}");
 }
 
 fn verification(reference: &Value) -> Verification {
@@ -78,7 +78,7 @@ fn adaptive_s_normalisation_agrees() {
         &enrol,
         &probe,
         &cohort,
-        Normalisation::AdaptiveS { top },
+        ScoreNormalisation::AdaptiveS { top },
         &VerificationOptions::default(),
     )
     .unwrap();

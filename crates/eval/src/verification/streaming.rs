@@ -143,7 +143,7 @@ fn stream(
 ) -> Result<Verification> {
     if !(8..=22).contains(&options.bins_log2) {
         let value = f64::from(options.bins_log2);
-        return Err(Error::Option { name: "bins_log2", value, wanted: "between 8 and 22" });
+        return Err(Error::Option { name: "bins_log2", value, expected: "between 8 and 22" });
     }
     let bins = 1_usize << options.bins_log2;
     let dim = left.dim();

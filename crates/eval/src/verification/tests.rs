@@ -264,13 +264,13 @@ fn samples_are_repeatable_and_near_the_whole() {
     let other = all_pairs(&embeddings, &VerificationOptions { seed: 2, ..options }).unwrap();
     assert_ne!(summary(&sample), summary(&other));
     // Four standard errors of a rate over 10,000 pairs are at most 0.02.
-    for (found, wanted) in [
+    for (found, expected) in [
         (sample.auc, whole.auc),
         (sample.eer, whole.eer),
         (sample.tar_at_far(0.1), whole.tar_at_far(0.1)),
         (sample.best_accuracy.accuracy, whole.best_accuracy.accuracy),
     ] {
-        assert!((found - wanted).abs() < 0.02, "{found} {wanted}");
+        assert!((found - expected).abs() < 0.02, "{found} {expected}");
     }
 }
 
@@ -322,16 +322,16 @@ fn warnings_say_which_rates_rest_on_too_little() {
 fn scikit_learn_agrees() {
     let reference: serde_json::Value =
         serde_json::from_str(include_str!("../../fixtures/reference.json")).unwrap();
-    let same = |found: &Verification, wanted: &serde_json::Value, tolerance: f64| {
-        let near = |found: f64, wanted: &serde_json::Value| {
-            let wanted = wanted.as_f64().unwrap();
-            assert!((found - wanted).abs() <= tolerance, "{found} {wanted}");
+    let same = |found: &Verification, expected: &serde_json::Value, tolerance: f64| {
+        let near = |found: f64, expected: &serde_json::Value| {
+            let expected = expected.as_f64().unwrap();
+            assert!((found - expected).abs() <= tolerance, "{found} {expected}");
         };
-        near(found.auc, &wanted["auc"]);
-        near(found.eer, &wanted["eer"]);
-        near(found.best_balanced_accuracy.accuracy, &wanted["best_balanced_accuracy"]);
+        near(found.auc, &expected["auc"]);
+        near(found.eer, &expected["eer"]);
+        near(found.best_balanced_accuracy.accuracy, &expected["best_balanced_accuracy"]);
         for (key, tar) in &found.tar_at_far {
-            near(*tar, &wanted["tar_at_far"][key]);
+            near(*tar, &expected["tar_at_far"][key]);
         }
     };
     for case in reference["embeddings"].as_array().unwrap() {

@@ -93,7 +93,7 @@ pub enum CommunicatorError {
 
     /// Ranks that do not make the same call.
     #[error(
-        "rank {rank} of the group called {found} where rank {own} called {wanted}; all must make the same calls"
+        "rank {rank} of the group called {found} where rank {own} called {expected}; all must make the same calls"
     )]
     OutOfStep {
         /// A rank that made another call.
@@ -103,7 +103,7 @@ pub enum CommunicatorError {
         /// The rank that tells.
         own: usize,
         /// Its own call.
-        wanted: String,
+        expected: String,
     },
 
     /// A rank that lives but did not come.

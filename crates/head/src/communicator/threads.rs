@@ -163,7 +163,7 @@ impl ThreadRank {
                 rank,
                 found: all[rank].describe(),
                 own: self.rank,
-                wanted: own.describe(),
+                expected: own.describe(),
             }),
             None => Ok(all),
         }

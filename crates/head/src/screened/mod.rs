@@ -32,7 +32,7 @@ use widemargin_objective::{ClassObjective, NORM_FLOOR, norm};
 
 use crate::lazy::Lazy;
 use crate::storage::Values;
-use crate::{HeadError, OptimiserConfig};
+use crate::{Error, OptimiserConfig};
 
 /// Panels of a chunk: 1024 rows, or nearly so where classes have several.
 pub(crate) const CHUNK_PANELS: usize = 64;
@@ -45,7 +45,7 @@ const ROWS_AHEAD: usize = 2;
 pub(crate) enum Threshold {
     /// The same for all.
     Fixed(f64),
-    /// As large as the wanted error of the gradient allows; see [`threshold_of`].
+    /// As large as the expected error of the gradient allows; see [`threshold_of`].
     BySample,
 }
 
@@ -62,7 +62,7 @@ const WANTED_ERROR: f64 = 0.017;
 /// Thresholds that are chosen: at most `2^14` classes of a sample are kept, and no entry stands for more than `2^-7` of a sum.
 const THRESHOLDS: [i32; 2] = [-14, -7];
 
-/// The largest threshold, a power of the root of 2, at which what is sampled has the wanted error.
+/// The largest threshold, a power of the root of 2, at which what is sampled has the expected error.
 ///
 /// A class with a share `q` of the sum below `tau` is kept with the probability `q / tau` and then stands for `tau`: its
 /// variance is `q (tau - q)`. Unit centres other than the own one are about at right angles, so the gradient of the
@@ -73,7 +73,7 @@ const THRESHOLDS: [i32; 2] = [-14, -7];
 /// shares of it.
 fn threshold_of(exponentials: &mut [f32], times: f64, sum: f64, target_cosine: f64) -> f64 {
     let sine_square = (1.0 - target_cosine * target_cosine).max(0.05);
-    let wanted = WANTED_ERROR * WANTED_ERROR * sine_square;
+    let expected = WANTED_ERROR * WANTED_ERROR * sine_square;
     let factor = (1.0 / sum) as f32;
     for exponential in exponentials.iter_mut() {
         *exponential *= factor;
@@ -94,7 +94,7 @@ fn threshold_of(exponentials: &mut [f32], times: f64, sum: f64, target_cosine: f
     let (mut low, mut high) = (2 * THRESHOLDS[0], 2 * THRESHOLDS[1]);
     while low < high {
         let middle = low + (high - low + 1) / 2;
-        if variance(tau(middle)) <= wanted { low = middle } else { high = middle - 1 }
+        if variance(tau(middle)) <= expected { low = middle } else { high = middle - 1 }
     }
     tau(low)
 }
@@ -144,7 +144,7 @@ pub(crate) fn length(row: &[f32]) -> f32 {
 }
 
 /// Whether an objective can be screened: a softmax over cosines, whatever the margin on the target.
-pub(crate) fn check_objective(objective: &ClassObjective) -> Result<(), HeadError> {
+pub(crate) fn check_objective(objective: &ClassObjective) -> Result<(), Error> {
     let why = if !(objective.score().is_cosine() && objective.score().normalises_centres()) {
         "cosines, so that every class centre has length one"
     } else if objective.sub_centres() > several::MOST {
@@ -156,5 +156,5 @@ pub(crate) fn check_objective(objective: &ClassObjective) -> Result<(), HeadErro
     } else {
         return Ok(());
     };
-    Err(HeadError::NotScreenable { objective: objective.name(), why })
+    Err(Error::NotScreenable { objective: objective.name(), why })
 }

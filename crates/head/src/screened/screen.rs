@@ -16,7 +16,7 @@ use crate::batch::{Active, Batch, Targets};
 use crate::forward::{CentreGradient, add_norm_losses, by_features};
 use crate::storage::mixed;
 use crate::tile::{Centres, GROUPS};
-use crate::{HeadError, HeadEvaluation, HeadForward, PendingUpdate, Screening};
+use crate::{Error, HeadEvaluation, HeadForward, PendingUpdate, Screening};
 
 /// Panels from which a sample's sum is guessed before the pass; or one in as many, if that is more.
 const PROBED_PANELS: usize = 64;
@@ -142,7 +142,7 @@ impl Screened<'_> {
         features: MatRef<'_>,
         labels: &[u32],
         step: u64,
-    ) -> Result<HeadForward, HeadError> {
+    ) -> Result<HeadForward, Error> {
         self.centres.check(features, labels, objective.ignore_label())?;
         if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
             let found = self.forward(objective, active.features()?, &active.labels, step)?;
@@ -183,7 +183,7 @@ impl Screened<'_> {
         batch: &Batch,
         features: MatRef<'_>,
         labels: &[u32],
-    ) -> Result<ScreenedPass, HeadError> {
+    ) -> Result<ScreenedPass, Error> {
         let targets = self.centres.targets(batch, features, labels);
         let points = objective.points(&BatchFacts {
             labels,
@@ -293,7 +293,7 @@ impl Screened<'_> {
         probes: &Probes,
         labels: &[u32],
         target_cosines: &[f64],
-    ) -> Result<Vec<Frame>, HeadError> {
+    ) -> Result<Vec<Frame>, Error> {
         let (panels, each) = (self.panels(), self.centres.each);
         let groups = panels.count().div_ceil(each);
         let count = PROBED_PANELS.div_ceil(each).max(groups / PROBED_PANELS).min(groups);
@@ -311,11 +311,10 @@ impl Screened<'_> {
             .map_init(
                 || Vec::with_capacity(count * PANEL),
                 |cosines, (sample, &own)| {
-                    let sharpness =
-                        points.point(sample).softmax_sharpness().ok_or(HeadError::NotScreenable {
-                            objective: "this objective",
-                            why: "a softmax for every sample",
-                        })?;
+                    let sharpness = points.point(sample).softmax_sharpness().ok_or(Error::NotScreenable {
+                        objective: "this objective",
+                        why: "a softmax for every sample",
+                    })?;
                     cosines.clear();
                     for (&first, scores) in chosen.iter().zip(scores.chunks(each * size)) {
                         for (panel, scores) in self.together(first).zip(scores.chunks(size)) {

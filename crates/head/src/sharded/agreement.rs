@@ -5,7 +5,7 @@
 
 use widemargin_objective::MatRef;
 
-use crate::{Communicator, HeadError};
+use crate::{Communicator, Error};
 
 /// A number that stands for something of which every rank has a copy.
 pub(super) type Fact = (&'static str, u64);
@@ -15,19 +15,19 @@ pub(super) type Fact = (&'static str, u64);
 /// Each rank must bring as many facts in the same order. A rank that has failed may bring any values: the failure counts.
 pub(super) fn agree<T>(
     communicator: &impl Communicator,
-    own: Result<T, HeadError>,
+    own: Result<T, Error>,
     facts: &[Fact],
-) -> Result<T, HeadError> {
+) -> Result<T, Error> {
     // halves of a word are numbers that `f64` holds exactly
     let halves = |value: u64| [(value >> 32) as f64, (value & 0xFFFF_FFFF) as f64];
     let mut message = vec![f64::from(u8::from(own.is_ok()))];
     message.extend(facts.iter().flat_map(|(_, value)| halves(*value)));
     let all = communicator.all_gather_f64(&message)?;
     let own = own?;
-    let differ = |rank: usize, what| HeadError::RanksDiffer { what, rank, own: communicator.rank() };
+    let differ = |rank: usize, what| Error::RanksDiffer { what, rank, own: communicator.rank() };
     for (rank, theirs) in all.iter().enumerate() {
         if theirs.first() == Some(&0.0) {
-            return Err(HeadError::RankFailed { rank });
+            return Err(Error::RankFailed { rank });
         }
         if theirs.len() != message.len() {
             return Err(differ(rank, "place in the program"));

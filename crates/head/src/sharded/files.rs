@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use widemargin_durable::{DurableError, read_sealed, write_sealed};
+use widemargin_durable::{Error as DurableError, read_sealed, write_sealed};
 
 use super::{ShardState, ShardedHead, agree, join_shards, split_shards};
-use crate::{Communicator, HeadError, HeadTensor};
+use crate::{Communicator, Error, HeadTensor};
 
 /// What the container says is in it.
 const KIND: &str = "head-shard";
@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 /// Where the metadata of the tensors keeps the rest of the state.
 const METADATA: &str = "shard";
 
-/// What keeps shards from being written or read. Beside [`HeadError`], because a reason of the operating system can be neither
+/// What keeps shards from being written or read. Beside [`Error`], because a reason of the operating system can be neither
 /// copied nor compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,14 +63,14 @@ pub enum ShardFileError {
     },
 
     /// A folder without shards.
-    #[error("{folder}: no shards of a head; wanted files named head-0-of-N and on")]
+    #[error("{folder}: no shards of a head; expected files named head-0-of-N and on")]
     NoShards {
         /// The folder.
         folder: PathBuf,
     },
 
     /// A folder with shards of heads that were cut differently.
-    #[error("{folder}: shards of heads of {found:?} shards; wanted those of one, so remove the others")]
+    #[error("{folder}: shards of heads of {found:?} shards; expected those of one, so remove the others")]
     SeveralHeads {
         /// The folder.
         folder: PathBuf,
@@ -91,12 +91,12 @@ pub enum ShardFileError {
         /// The folder.
         folder: PathBuf,
         /// Which, and why.
-        source: HeadError,
+        source: Error,
     },
 
     /// A head that could not be restored from good files, or on another rank.
     #[error(transparent)]
-    Head(#[from] HeadError),
+    Head(#[from] Error),
 }
 
 /// The name of a shard's file.
@@ -160,11 +160,11 @@ impl<C: Communicator> ShardedHead<C> {
     ///
     /// # Errors
     /// Those of [`load_shards`]; [`ShardFileError::Shards`] for files that are not of one head at one step; those of
-    /// [`ShardedHead::from_state`], among them [`HeadError::RankFailed`] if another rank could not read.
+    /// [`ShardedHead::from_state`], among them [`Error::RankFailed`] if another rank could not read.
     pub fn load(communicator: C, folder: impl AsRef<Path>) -> Result<Self, ShardFileError> {
         let found = Self::load_part(&communicator, folder.as_ref());
         // the others must learn of it, and this rank must say why
-        let refused = HeadError::RankFailed { rank: communicator.rank() };
+        let refused = Error::RankFailed { rank: communicator.rank() };
         let agreed = agree(&communicator, found.as_ref().map(|_| ()).map_err(|_| refused), &[]);
         let state = found?;
         agreed?;
@@ -173,7 +173,7 @@ impl<C: Communicator> ShardedHead<C> {
 
     fn load_part(communicator: &C, folder: &Path) -> Result<ShardState, ShardFileError> {
         let (rank, size) = (communicator.rank(), communicator.size());
-        let missing = HeadError::MissingShard { shard: rank, shards: size };
+        let missing = Error::MissingShard { shard: rank, shards: size };
         let paths = paths(folder)?;
         if paths.len() == size {
             return paths.get(rank).map_or(Err(missing.into()), load_shard);
@@ -257,7 +257,9 @@ fn unpack(payload: &[u8]) -> Result<ShardState, String> {
         let view = file.tensor(name).map_err(|error| format!("tensor `{name}`: {error}"))?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
             let (dtype, found) = (view.dtype(), view.shape());
-            return Err(format!("tensor `{name}` is {dtype:?} of shape {found:?}, wanted F32 of {shape:?}"));
+            return Err(format!(
+                "tensor `{name}` is {dtype:?} of shape {found:?}, expected F32 of {shape:?}"
+            ));
         }
         let (bytes, _) = view.data().as_chunks::<4>();
         *values = bytes.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();

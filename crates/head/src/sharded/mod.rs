@@ -23,7 +23,7 @@ use crate::error::within;
 use crate::head::{check_size, first_centres};
 use crate::state::CENTRES;
 use crate::{
-    Communicator, Head, HeadConfig, HeadError, HeadForward, HeadMode, HeadState, HeadStep, HeadTensor,
+    Communicator, Error, Head, HeadConfig, HeadForward, HeadMode, HeadState, HeadStep, HeadTensor,
     PendingUpdate,
 };
 
@@ -40,7 +40,7 @@ use agreement::{Fact, agree, of_text};
 ///
 /// Ranks work in step: a method that is *collective* returns when every rank has called it, and must be called by all with
 /// the same batch, at the same learning rates. What they must have in common is compared in each forward pass
-/// ([`HeadError::RanksDiffer`]); an error that one rank alone meets is an error for all ([`HeadError::RankFailed`]).
+/// ([`Error::RanksDiffer`]); an error that one rank alone meets is an error for all ([`Error::RankFailed`]).
 ///
 /// ```
 /// use widemargin_head::{HeadConfig, MatRef, Objective, ShardedHead, ThreadGroup};
@@ -55,7 +55,7 @@ use agreement::{Fact, agree, of_text};
 ///             let first = head.step(features, &[3, 7], 0.1)?;
 ///             let second = head.step(features, &[3, 7], 0.1)?;
 ///             assert!(second.loss < first.loss);
-///             Ok::<(), widemargin_head::HeadError>(())
+///             Ok::<(), widemargin_head::Error>(())
 ///         });
 ///     }
 /// });
@@ -79,16 +79,16 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`HeadMode::Auto`] is dense.
     ///
     /// # Errors
-    /// Those of [`Head::new`]; [`HeadError::OutOfRange`] with more ranks than classes; [`HeadError::NotShardable`] for a
-    /// screened or sampled mode; [`HeadError::RanksDiffer`] if the ranks were not given the same;
-    /// [`HeadError::Communicator`].
+    /// Those of [`Head::new`]; [`Error::OutOfRange`] with more ranks than classes; [`Error::NotShardable`] for a
+    /// screened or sampled mode; [`Error::RanksDiffer`] if the ranks were not given the same;
+    /// [`Error::Communicator`].
     pub fn new(
         communicator: C,
         classes: usize,
         dim: usize,
         objective: impl Into<ClassObjective>,
         config: HeadConfig,
-    ) -> Result<Self, HeadError> {
+    ) -> Result<Self, Error> {
         let (shard, shards) = (communicator.rank(), communicator.size());
         Self::connected(communicator, fresh(shard, shards, classes, dim, objective.into(), config))
     }
@@ -98,14 +98,14 @@ impl<C: Communicator> ShardedHead<C> {
     /// For another number of ranks go through [`join_shards`] and [`split_shards`], or [`ShardedHead::load`].
     ///
     /// # Errors
-    /// [`HeadError::OtherShard`] for the state of another rank; those of [`Head::from_state`]; [`HeadError::RanksDiffer`] if the
-    /// states are not of one head at one step; [`HeadError::Communicator`].
-    pub fn from_state(communicator: C, state: ShardState) -> Result<Self, HeadError> {
+    /// [`Error::OtherShard`] for the state of another rank; those of [`Head::from_state`]; [`Error::RanksDiffer`] if the
+    /// states are not of one head at one step; [`Error::Communicator`].
+    pub fn from_state(communicator: C, state: ShardState) -> Result<Self, Error> {
         Self::connected(communicator, Ok(state))
     }
 
     /// Agrees with the other ranks on what all have in common.
-    fn connected(communicator: C, state: Result<ShardState, HeadError>) -> Result<Self, HeadError> {
+    fn connected(communicator: C, state: Result<ShardState, Error>) -> Result<Self, Error> {
         let (rank, size) = (communicator.rank(), communicator.size());
         let opened = state.and_then(|state| state.open(rank, size));
         let facts: [Fact; 6] = match &opened {
@@ -170,8 +170,8 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`Head::gradient`].
     ///
     /// # Errors
-    /// [`HeadError::StaleUpdate`] for an update of another step of the head.
-    pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, HeadError> {
+    /// [`Error::StaleUpdate`] for an update of another step of the head.
+    pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, Error> {
         self.local.gradient(pending)
     }
 
@@ -179,8 +179,8 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`Head::gradient_norm`].
     ///
     /// # Errors
-    /// [`HeadError::StaleUpdate`] for an update of another step of the head; [`HeadError::Communicator`].
-    pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, HeadError> {
+    /// [`Error::StaleUpdate`] for an update of another step of the head; [`Error::Communicator`].
+    pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, Error> {
         self.norm_of_all(self.local.gradient_norm(pending)?)
     }
 
@@ -204,7 +204,7 @@ impl<C: Communicator> ShardedHead<C> {
         pending: PendingUpdate,
         learning_rate: f64,
         clip_factor: f64,
-    ) -> Result<(), HeadError> {
+    ) -> Result<(), Error> {
         self.local.apply(pending, learning_rate, clip_factor)
     }
 
@@ -212,13 +212,13 @@ impl<C: Communicator> ShardedHead<C> {
     ///
     /// # Errors
     /// Those of the two; nothing has moved then. If the ranks cannot agree on the gradient's norm in the end, the centres have
-    /// moved, and [`HeadError::Communicator`] says so.
+    /// moved, and [`Error::Communicator`] says so.
     pub fn step(
         &mut self,
         features: MatRef<'_>,
         labels: &[u32],
         learning_rate: f64,
-    ) -> Result<HeadStep, HeadError> {
+    ) -> Result<HeadStep, Error> {
         let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
         let own_norm = self.local.apply_and_measure(pending, learning_rate)?;
         let centre_gradient_norm = self.norm_of_all(own_norm)?;
@@ -234,17 +234,17 @@ fn classes_of(shard: usize, shards: usize, classes: usize) -> Range<usize> {
 }
 
 /// Every shard has a class.
-fn check_shards(shards: usize, classes: usize) -> Result<(), HeadError> {
+fn check_shards(shards: usize, classes: usize) -> Result<(), Error> {
     let most = 1.0..=classes as f64;
     within(most, "number of shards", shards as f64, "from 1 to the number of classes")
 }
 
 /// The configuration of a head that is sharded: dense.
-fn dense(config: HeadConfig) -> Result<HeadConfig, HeadError> {
+fn dense(config: HeadConfig) -> Result<HeadConfig, Error> {
     match config.mode {
-        HeadMode::Sampled { rate } if rate < 1.0 => Err(HeadError::NotShardable { mode: "sampled" }),
+        HeadMode::Sampled { rate } if rate < 1.0 => Err(Error::NotShardable { mode: "sampled" }),
         HeadMode::Screened { threshold } if threshold != Some(0.0) => {
-            Err(HeadError::NotShardable { mode: "screened" })
+            Err(Error::NotShardable { mode: "screened" })
         }
         _ => Ok(HeadConfig { mode: HeadMode::Dense, ..config }),
     }
@@ -258,7 +258,7 @@ fn fresh(
     dim: usize,
     objective: ClassObjective,
     config: HeadConfig,
-) -> Result<ShardState, HeadError> {
+) -> Result<ShardState, Error> {
     let each = objective.sub_centres();
     check_size(classes, each, dim)?;
     check_shards(shards, classes)?;

@@ -13,7 +13,7 @@ use crate::batch::{Active, Batch, Targets, check_labels};
 use crate::dense::{DenseGradient, FirstPass};
 use crate::forward::{CentreGradient, by_features};
 use crate::tile::{Centres, Scored};
-use crate::{Communicator, HeadError, HeadEvaluation, HeadForward, PendingUpdate};
+use crate::{Communicator, Error, HeadEvaluation, HeadForward, PendingUpdate};
 
 impl<C: Communicator> ShardedHead<C> {
     /// Loss and gradients of a batch that every rank has; the head does not change. Collective: three gathers and two sums,
@@ -23,9 +23,9 @@ impl<C: Communicator> ShardedHead<C> {
     /// of the own classes, `[own classes * sub_centres, dim]`.
     ///
     /// # Errors
-    /// As for [`Head::forward`](crate::Head::forward); [`HeadError::RanksDiffer`] if the ranks have other batches, steps or
-    /// margins; [`HeadError::RankFailed`] if another rank refused its batch; [`HeadError::Communicator`].
-    pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+    /// As for [`Head::forward`](crate::Head::forward); [`Error::RanksDiffer`] if the ranks have other batches, steps or
+    /// margins; [`Error::RankFailed`] if another rank refused its batch; [`Error::Communicator`].
+    pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         self.agree_on_batch(features, labels)?;
         match Active::of(features, labels, self.objective().ignore_label()) {
             Some(active) => Ok(active.with_ignored(self.gradients(active.features()?, &active.labels)?)),
@@ -43,7 +43,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// # Errors
     /// As for [`ShardedHead::forward`]; rows in them count from the first of the own part as long as that alone is at fault, and
     /// from the first of the whole batch otherwise.
-    pub fn forward_part(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+    pub fn forward_part(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         agree(&self.communicator, self.check(features, labels), &[])?;
         let all_features = self.communicator.all_gather_f32(features.data())?;
         let wide: Vec<f64> = labels.iter().map(|&label| f64::from(label)).collect();
@@ -66,7 +66,7 @@ impl<C: Communicator> ShardedHead<C> {
     ///
     /// # Errors
     /// As for [`ShardedHead::forward`].
-    pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, HeadError> {
+    pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, Error> {
         self.agree_on_batch(features, labels)?;
         let summary = |features, labels: &[u32]| {
             let batch = Batch::new(features, self.objective().score());
@@ -87,9 +87,9 @@ impl<C: Communicator> ShardedHead<C> {
     /// gathers.
     ///
     /// # Errors
-    /// Features of another dimension, or not finite; [`HeadError::RanksDiffer`], [`HeadError::RankFailed`],
-    /// [`HeadError::Communicator`].
-    pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, HeadError> {
+    /// Features of another dimension, or not finite; [`Error::RanksDiffer`], [`Error::RankFailed`],
+    /// [`Error::Communicator`].
+    pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         let centres = self.local.scored();
         let facts = [("batch", of_batch(features, &[])), ("number of steps", self.steps())];
         agree(&self.communicator, centres.check_features(features), &facts)?;
@@ -110,7 +110,7 @@ impl<C: Communicator> ShardedHead<C> {
     }
 
     /// A batch that no rank refuses, the same for all.
-    fn agree_on_batch(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+    fn agree_on_batch(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), Error> {
         let objective = self.objective();
         let state = objective.state();
         let numbers = [state.running_target, state.norm_mean, state.norm_deviation, state.scale, state.bias];
@@ -123,18 +123,18 @@ impl<C: Communicator> ShardedHead<C> {
         agree(&self.communicator, self.check(features, labels), &facts)
     }
 
-    fn check(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), HeadError> {
+    fn check(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), Error> {
         self.local.scored().check_features(features)?;
         check_labels(labels, features.rows(), self.classes, self.objective().ignore_label())
     }
 
     /// As many numbers from every rank.
-    fn gathered(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, HeadError> {
+    fn gathered(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         let all = self.communicator.all_gather_f64(values)?;
         match all.iter().position(|theirs| theirs.len() != values.len()) {
             Some(rank) => {
                 let (what, own) = ("place in the program", self.communicator.rank());
-                Err(HeadError::RanksDiffer { what, rank, own })
+                Err(Error::RanksDiffer { what, rank, own })
             }
             None => Ok(all),
         }
@@ -147,7 +147,7 @@ impl<C: Communicator> ShardedHead<C> {
         centres: &Centres<'_>,
         features: MatRef<'_>,
         labels: &[u32],
-    ) -> Result<(Targets, Vec<bool>), HeadError> {
+    ) -> Result<(Targets, Vec<bool>), Error> {
         let own: Vec<bool> = labels.iter().map(|&label| self.own.contains(&(label as usize))).collect();
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| own[row]).collect();
         let values: Vec<f32> = rows.iter().flat_map(|&row| features.row(row).iter().copied()).collect();
@@ -184,7 +184,7 @@ impl<C: Communicator> ShardedHead<C> {
         batch: &Batch,
         fresh: Vec<PointPass<f32>>,
         keep: usize,
-    ) -> Result<(Vec<PointOutcome<f32>>, Vec<Scored>), HeadError> {
+    ) -> Result<(Vec<PointOutcome<f32>>, Vec<Scored>), Error> {
         let own_first = self.own.start;
         let observe = |pass: &mut PointPass<f32>, first_class: usize, similarities: &[f32]| {
             pass.observe(own_first + first_class, similarities);
@@ -212,7 +212,7 @@ impl<C: Communicator> ShardedHead<C> {
         features: MatRef<'_>,
         labels: &[u32],
         keep: usize,
-    ) -> Result<(FirstPass, Vec<bool>), HeadError> {
+    ) -> Result<(FirstPass, Vec<bool>), Error> {
         let centres = self.local.scored();
         let (targets, own) = self.targets(&centres, features, labels)?;
         let over_all = |fresh, keep| self.outcomes(&centres, batch, fresh, keep);
@@ -220,7 +220,7 @@ impl<C: Communicator> ShardedHead<C> {
     }
 
     /// Loss, diagnostics and both gradients of a batch without ignored samples.
-    fn gradients(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, HeadError> {
+    fn gradients(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         let centres = self.local.scored();
         let batch = Batch::new(features, centres.score);
         let (FirstPass { outcomes, points, targets, scored }, own) =
@@ -246,22 +246,22 @@ impl<C: Communicator> ShardedHead<C> {
     }
 
     /// On every rank an error if the gradient of the centres is not finite on one.
-    fn agree_on_soundness(&self, found: Result<(), HeadError>) -> Result<(), HeadError> {
+    fn agree_on_soundness(&self, found: Result<(), Error>) -> Result<(), Error> {
         /// Stands for no class.
         const NONE: f64 = -1.0;
         let wrong = match found {
             Ok(()) => NONE,
-            Err(HeadError::NonFiniteCentreGradient { class }) => class as f64,
+            Err(Error::NonFiniteCentreGradient { class }) => class as f64,
             Err(other) => return Err(other),
         };
         match self.gathered(&[wrong])?.iter().find(|found| found[0] != NONE) {
-            Some(found) => Err(HeadError::NonFiniteCentreGradient { class: found[0] as usize }),
+            Some(found) => Err(Error::NonFiniteCentreGradient { class: found[0] as usize }),
             None => Ok(()),
         }
     }
 
     /// Euclidean norm of the gradient of all centres, from that of the own.
-    pub(super) fn norm_of_all(&self, own: f64) -> Result<f64, HeadError> {
+    pub(super) fn norm_of_all(&self, own: f64) -> Result<f64, Error> {
         Ok(norm(&self.gathered(&[own])?.concat()))
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{check_shards, classes_of, dense};
 use crate::head::check_size;
-use crate::{Head, HeadError, HeadState, HeadTensor};
+use crate::{Error, Head, HeadState, HeadTensor};
 
 /// The state of one rank's shard: what the rank holds, and where it belongs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,10 +27,10 @@ pub struct ShardState {
 
 impl ShardState {
     /// Range, number of all classes and head of a rank.
-    pub(super) fn open(self, rank: usize, size: usize) -> Result<(Range<usize>, usize, Head), HeadError> {
+    pub(super) fn open(self, rank: usize, size: usize) -> Result<(Range<usize>, usize, Head), Error> {
         let Self { shard, shards, .. } = self;
         if (shard, shards) != (rank, size) {
-            return Err(HeadError::OtherShard { shard, shards, rank, size });
+            return Err(Error::OtherShard { shard, shards, rank, size });
         }
         self.check_range()?;
         check_tensors(&self.part)?;
@@ -40,54 +40,54 @@ impl ShardState {
     }
 
     /// Whether the classes are those that this shard of so many has.
-    fn check_range(&self) -> Result<(), HeadError> {
+    fn check_range(&self) -> Result<(), Error> {
         check_size(self.all_classes, self.part.objective.sub_centres(), self.part.dim)?;
         check_shards(self.shards, self.all_classes)?;
         if self.shard >= self.shards {
             return Err(self.differs("number", self.shard, format!("a number below {}", self.shards)));
         }
-        let wanted = classes_of(self.shard, self.shards, self.all_classes);
+        let expected = classes_of(self.shard, self.shards, self.all_classes);
         let found = self.first_class..self.first_class.saturating_add(self.part.classes);
-        if found != wanted {
-            return Err(self.differs("classes", format!("{found:?}"), format!("{wanted:?}")));
+        if found != expected {
+            return Err(self.differs("classes", format!("{found:?}"), format!("{expected:?}")));
         }
         Ok(())
     }
 
-    fn differs(&self, what: &'static str, found: impl ToString, wanted: impl ToString) -> HeadError {
-        let (found, wanted) = (found.to_string(), wanted.to_string());
-        HeadError::ShardsDiffer { shard: self.shard, what, found, wanted }
+    fn differs(&self, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
+        let (found, expected) = (found.to_string(), expected.to_string());
+        Error::ShardsDiffer { shard: self.shard, what, found, expected }
     }
 
     /// Whether this is a shard of the same head at the same moment as the first.
-    fn check_same(&self, first: &Self) -> Result<(), HeadError> {
-        let (part, wanted) = (&self.part, &first.part);
+    fn check_same(&self, first: &Self) -> Result<(), Error> {
+        let (part, expected) = (&self.part, &first.part);
         if self.all_classes != first.all_classes {
             return Err(self.differs("number of all classes", self.all_classes, first.all_classes));
         }
-        if part.dim != wanted.dim {
-            return Err(self.differs("dimension", part.dim, wanted.dim));
+        if part.dim != expected.dim {
+            return Err(self.differs("dimension", part.dim, expected.dim));
         }
-        if part.steps != wanted.steps {
-            return Err(self.differs("number of steps", part.steps, wanted.steps));
+        if part.steps != expected.steps {
+            return Err(self.differs("number of steps", part.steps, expected.steps));
         }
-        if part.config != wanted.config {
-            let (found, wanted) = (format!("{:?}", part.config), format!("{:?}", wanted.config));
-            return Err(self.differs("configuration", found, wanted));
+        if part.config != expected.config {
+            let (found, expected) = (format!("{:?}", part.config), format!("{:?}", expected.config));
+            return Err(self.differs("configuration", found, expected));
         }
-        if part.objective != wanted.objective {
-            let (found, wanted) = (format!("{:?}", part.objective), format!("{:?}", wanted.objective));
-            return Err(self.differs("objective", found, wanted));
+        if part.objective != expected.objective {
+            let (found, expected) = (format!("{:?}", part.objective), format!("{:?}", expected.objective));
+            return Err(self.differs("objective", found, expected));
         }
-        if part.learnt_memory != wanted.learnt_memory {
-            let (found, wanted) =
-                (format!("{:?}", part.learnt_memory), format!("{:?}", wanted.learnt_memory));
-            return Err(self.differs("memory of what is learnt", found, wanted));
+        if part.learnt_memory != expected.learnt_memory {
+            let (found, expected) =
+                (format!("{:?}", part.learnt_memory), format!("{:?}", expected.learnt_memory));
+            return Err(self.differs("memory of what is learnt", found, expected));
         }
         let names =
             |part: &HeadState| part.tensors.iter().map(|tensor| tensor.name.clone()).collect::<Vec<_>>();
-        if names(part) != names(wanted) {
-            return Err(self.differs("tensors", names(part).join(", "), names(wanted).join(", ")));
+        if names(part) != names(expected) {
+            return Err(self.differs("tensors", names(part).join(", "), names(expected).join(", ")));
         }
         Ok(())
     }
@@ -110,36 +110,36 @@ impl<C: crate::Communicator> super::ShardedHead<C> {
 /// [`Head::from_state`] or [`split_shards`].
 ///
 /// # Errors
-/// [`HeadError::MissingShard`], [`HeadError::DuplicateShard`]; [`HeadError::ShardsDiffer`] for a shard that says another number
+/// [`Error::MissingShard`], [`Error::DuplicateShard`]; [`Error::ShardsDiffer`] for a shard that says another number
 /// of shards, whose classes are not those that it should have, or that is not of the same head at the same step;
-/// [`HeadError::TensorShape`].
-pub fn join_shards(states: impl IntoIterator<Item = ShardState>) -> Result<HeadState, HeadError> {
+/// [`Error::TensorShape`].
+pub fn join_shards(states: impl IntoIterator<Item = ShardState>) -> Result<HeadState, Error> {
     let mut states: Vec<ShardState> = states.into_iter().collect();
     states.sort_by_key(|state| state.shard);
     let Some(shards) = states.first().map(|state| state.shards) else {
-        return Err(HeadError::MissingShard { shard: 0, shards: 1 });
+        return Err(Error::MissingShard { shard: 0, shards: 1 });
     };
     if let Some(other) = states.iter().find(|state| state.shards != shards) {
         return Err(other.differs("number of shards", other.shards, shards));
     }
     for (at, state) in states.iter().enumerate() {
         if at > 0 && states[at - 1].shard == state.shard {
-            return Err(HeadError::DuplicateShard { shard: state.shard });
+            return Err(Error::DuplicateShard { shard: state.shard });
         }
         if state.shard < shards && state.shard != at {
-            return Err(HeadError::MissingShard { shard: at, shards });
+            return Err(Error::MissingShard { shard: at, shards });
         }
         state.check_same(&states[0])?;
         state.check_range()?;
         check_tensors(&state.part)?;
     }
     if states.len() < shards {
-        return Err(HeadError::MissingShard { shard: states.len(), shards });
+        return Err(Error::MissingShard { shard: states.len(), shards });
     }
 
     let mut parts = states.into_iter().map(|state| (state.all_classes, state.part));
     let Some((classes, mut whole)) = parts.next() else {
-        return Err(HeadError::MissingShard { shard: 0, shards });
+        return Err(Error::MissingShard { shard: 0, shards });
     };
     for (_, part) in parts {
         for (whole, part) in whole.tensors.iter_mut().zip(part.tensors) {
@@ -154,13 +154,13 @@ pub fn join_shards(states: impl IntoIterator<Item = ShardState>) -> Result<HeadS
 /// The states of `shards` shards from that of a whole head, a dense [`Head`] or what [`join_shards`] made; in their order.
 ///
 /// # Errors
-/// [`HeadError::OutOfRange`] without a shard or with more of them than classes; [`HeadError::NotShardable`] for the state of a
-/// screened or sampled head; [`HeadError::TensorShape`].
-pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>, HeadError> {
+/// [`Error::OutOfRange`] without a shard or with more of them than classes; [`Error::NotShardable`] for the state of a
+/// screened or sampled head; [`Error::TensorShape`].
+pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>, Error> {
     check_size(state.classes, state.objective.sub_centres(), state.dim)?;
     check_shards(shards, state.classes)?;
     if state.config.mode.threshold(&state.objective, state.classes)?.is_some() {
-        return Err(HeadError::NotShardable { mode: "screened" });
+        return Err(Error::NotShardable { mode: "screened" });
     }
     let config = dense(state.config)?;
     check_tensors(state)?;
@@ -192,14 +192,14 @@ pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>,
 }
 
 /// Whether every tensor has a row for each centre; what else there is to check is up to who takes the state.
-fn check_tensors(state: &HeadState) -> Result<(), HeadError> {
+fn check_tensors(state: &HeadState) -> Result<(), Error> {
     let each = state.objective.sub_centres();
-    let wanted = [state.classes * each, state.dim];
+    let expected = [state.classes * each, state.dim];
     for tensor in &state.tensors {
         let values = tensor.values.len();
-        if tensor.shape != wanted || values != wanted[0] * wanted[1] {
+        if tensor.shape != expected || values != expected[0] * expected[1] {
             let (name, found) = (tensor.name.clone(), tensor.shape);
-            return Err(HeadError::TensorShape { name, found, values, wanted });
+            return Err(Error::TensorShape { name, found, values, expected });
         }
     }
     Ok(())

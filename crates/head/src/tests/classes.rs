@@ -3,7 +3,7 @@
 use widemargin_objective::{ClassObjective, ClassParameters};
 
 use super::{labels, values, view};
-use crate::{Head, HeadConfig, HeadError, HeadMode, NewClasses, OptimiserConfig};
+use crate::{Error, Head, HeadConfig, HeadMode, NewClasses, OptimiserConfig};
 
 fn trained(mode: HeadMode, optimiser: OptimiserConfig, sub_centres: usize) -> Head {
     let parameters = ClassParameters { sub_centres: Some(sub_centres), ..Default::default() };
@@ -73,17 +73,17 @@ fn what_cannot_be_added_or_dropped_is_named_and_changes_nothing() {
     let state = head.state();
     let x = values(4 * 8, 1);
     let means = |labels| NewClasses::MeansOf { embeddings: view(&x, 4, 8), labels, seed: 0 };
-    assert!(matches!(head.add_classes(means(&[0, 0, 2, 2])), Err(HeadError::EmptyClass { class: 1 })));
-    assert!(matches!(head.add_classes(means(&[0])), Err(HeadError::LabelCount { found: 1, wanted: 4 })));
+    assert!(matches!(head.add_classes(means(&[0, 0, 2, 2])), Err(Error::EmptyClass { class: 1 })));
+    assert!(matches!(head.add_classes(means(&[0])), Err(Error::LabelCount { found: 1, expected: 4 })));
     let narrow = NewClasses::MeansOf { embeddings: view(&x, 8, 4), labels: &[0; 8], seed: 0 };
-    assert!(matches!(head.add_classes(narrow), Err(HeadError::Dimension { found: 4, wanted: 8 })));
-    assert!(matches!(head.drop_classes(&[1, 60]), Err(HeadError::Label { row: 1, found: 60, .. })));
+    assert!(matches!(head.add_classes(narrow), Err(Error::Dimension { found: 4, expected: 8 })));
+    assert!(matches!(head.drop_classes(&[1, 60]), Err(Error::Label { row: 1, found: 60, .. })));
     let all: Vec<u32> = (0..60).collect();
-    assert!(matches!(head.drop_classes(&all), Err(HeadError::OutOfRange { .. })));
+    assert!(matches!(head.drop_classes(&all), Err(Error::OutOfRange { .. })));
     assert_eq!(head.state(), state);
     let objective =
         ClassObjective::from_name("am-softmax", &ClassParameters::default(), 2).expect("defaults");
     let objective = objective.with_class_margins(&[0.1, 0.2]).expect("two");
     let mut fixed = Head::new(2, 4, objective, HeadConfig::default()).expect("in range");
-    assert!(matches!(fixed.drop_classes(&[0]), Err(HeadError::ClassMarginsFixed)));
+    assert!(matches!(fixed.drop_classes(&[0]), Err(Error::ClassMarginsFixed)));
 }

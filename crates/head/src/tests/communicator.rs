@@ -84,10 +84,10 @@ fn ranks_out_of_step_are_told_apart_from_ranks_that_do_not_come() {
         _ => rank.all_reduce_sum_f64(&mut [1.0, 2.0]),
     });
     let (gather, sum) = ("all_gather_f32".to_owned(), "all_reduce_sum_f64 of 2 values".to_owned());
-    let wanted = |rank, found: &String, own, wanted: &String| {
-        Err(CommunicatorError::OutOfStep { rank, found: found.clone(), own, wanted: wanted.clone() })
+    let expected = |rank, found: &String, own, expected: &String| {
+        Err(CommunicatorError::OutOfStep { rank, found: found.clone(), own, expected: expected.clone() })
     };
-    assert_eq!(found, [wanted(1, &sum, 0, &gather), wanted(0, &gather, 1, &sum)]);
+    assert_eq!(found, [expected(1, &sum, 0, &gather), expected(0, &gather, 1, &sum)]);
     let found = on_ranks(2, |rank| rank.all_reduce_sum_f32(&mut vec![1.0; 2 + rank.rank()]));
     assert!(found.iter().all(|found| matches!(found, Err(CommunicatorError::OutOfStep { .. }))), "{found:?}");
 

@@ -1,7 +1,7 @@
 //! Threads, state, clipping, and everything that is refused.
 
 use super::{class_objectives, labels, points, values, view};
-use crate::{CentrePrecision, Head, HeadConfig, HeadError, HeadMode, HeadState, Objective, OptimiserConfig};
+use crate::{CentrePrecision, Error, Head, HeadConfig, HeadMode, HeadState, Objective, OptimiserConfig};
 use widemargin_objective::{ClassObjective, ClassParameters};
 
 fn am_softmax() -> Objective {
@@ -106,27 +106,27 @@ fn a_state_that_does_not_fit_is_refused() {
         change(&mut state);
         Head::from_state(state).expect_err("spoilt")
     };
-    assert_eq!(refuse(&|state| drop(state.tensors.remove(0))), HeadError::MissingTensor { name: "centres" });
-    assert_eq!(refuse(&|state| drop(state.tensors.remove(1))), HeadError::MissingTensor { name: "velocity" });
+    assert_eq!(refuse(&|state| drop(state.tensors.remove(0))), Error::MissingTensor { name: "centres" });
+    assert_eq!(refuse(&|state| drop(state.tensors.remove(1))), Error::MissingTensor { name: "velocity" });
     assert!(matches!(
         refuse(&|state| state.tensors.push(state.tensors[0].clone())),
-        HeadError::UnexpectedTensor { name } if name == "centres"
+        Error::UnexpectedTensor { name } if name == "centres"
     ));
-    assert!(matches!(refuse(&|state| state.tensors[0].shape = [2, 3]), HeadError::TensorShape { .. }));
+    assert!(matches!(refuse(&|state| state.tensors[0].shape = [2, 3]), Error::TensorShape { .. }));
     assert!(matches!(
         refuse(&|state| state.tensors[1].values.truncate(5)),
-        HeadError::TensorShape { values: 5, .. }
+        Error::TensorShape { values: 5, .. }
     ));
-    assert!(matches!(refuse(&|state| state.classes = 4), HeadError::TensorShape { .. }));
+    assert!(matches!(refuse(&|state| state.classes = 4), Error::TensorShape { .. }));
     assert!(matches!(
         refuse(&|state| state.tensors[0].values[4] = f32::NAN),
-        HeadError::NonFiniteTensor { row: 2, .. }
+        Error::NonFiniteTensor { row: 2, .. }
     ));
-    assert!(matches!(refuse(&|state| state.config.tile_classes = 0), HeadError::OutOfRange { .. }));
+    assert!(matches!(refuse(&|state| state.config.tile_classes = 0), Error::OutOfRange { .. }));
     let mut edited = serde_json::to_value(&good).expect("plain data");
     edited["objective"]["sub_centres"] = 0.into();
     let edited: HeadState = serde_json::from_value(edited).expect("a state without a centre");
-    assert!(matches!(Head::from_state(edited), Err(HeadError::OutOfRange { setting: "sub-centres", .. })));
+    assert!(matches!(Head::from_state(edited), Err(Error::OutOfRange { setting: "sub-centres", .. })));
 }
 
 #[test]
@@ -142,10 +142,10 @@ fn forward_changes_nothing_and_apply_takes_each_update_once() {
     let after = head.state();
     assert!(matches!(
         head.apply(twice.clone(), 0.1, 1.0),
-        Err(HeadError::StaleUpdate { found: 0, wanted: 1, .. })
+        Err(Error::StaleUpdate { found: 0, expected: 1, .. })
     ));
     for (rate, factor) in [(f64::NAN, 1.0), (-0.1, 1.0), (0.1, f64::INFINITY), (0.1, -1.0)] {
-        assert!(matches!(head.apply(twice.clone(), rate, factor), Err(HeadError::OutOfRange { .. })));
+        assert!(matches!(head.apply(twice.clone(), rate, factor), Err(Error::OutOfRange { .. })));
     }
     assert_eq!(head.state(), after);
 }
@@ -242,8 +242,8 @@ fn an_empty_batch_and_zero_features_are_no_trouble() {
 #[test]
 fn what_does_not_fit_is_refused_by_row() {
     let new = |classes, dim| Head::new(classes, dim, am_softmax(), HeadConfig::default());
-    assert!(matches!(new(0, 2), Err(HeadError::OutOfRange { setting: "number of classes", .. })));
-    assert!(matches!(new(2, 0), Err(HeadError::OutOfRange { setting: "dimension", .. })));
+    assert!(matches!(new(0, 2), Err(Error::OutOfRange { setting: "number of classes", .. })));
+    assert!(matches!(new(2, 0), Err(Error::OutOfRange { setting: "dimension", .. })));
     let mut head = new(3, 2).expect("in range");
     let features = [1.0_f32, 2.0, 3.0, 4.0];
     let features = view(&features, 2, 2);
@@ -251,19 +251,19 @@ fn what_does_not_fit_is_refused_by_row() {
         head.forward(features, &[0, 3]).expect_err("class 3 of 3").to_string(),
         "row 1 of the batch has label 3; this head has classes 0 to 2"
     );
-    assert!(matches!(head.forward(features, &[0]), Err(HeadError::LabelCount { found: 1, wanted: 2 })));
-    assert!(matches!(head.predict(view(&[1.0; 3], 1, 3)), Err(HeadError::Dimension { found: 3, wanted: 2 })));
+    assert!(matches!(head.forward(features, &[0]), Err(Error::LabelCount { found: 1, expected: 2 })));
+    assert!(matches!(head.predict(view(&[1.0; 3], 1, 3)), Err(Error::Dimension { found: 3, expected: 2 })));
     let before = head.state();
     let spoilt = [1.0, 2.0, 3.0, f32::INFINITY];
     let error = head.step(view(&spoilt, 2, 2), &[0, 1], 0.1).expect_err("infinite");
-    assert_eq!(error, HeadError::NonFiniteFeature { row: 1, column: 1, found: f32::INFINITY });
+    assert_eq!(error, Error::NonFiniteFeature { row: 1, column: 1, found: f32::INFINITY });
     assert_eq!(head.state(), before);
     let mut state = Head::new(3, 2, Objective::softmax(), HeadConfig::default()).expect("in range").state();
     state.tensors[0].values.fill(1e30);
     let softmax = Head::from_state(state).expect("finite, if large");
     let large = [0.0, 0.0, 1e30, 1e30];
     let error = softmax.forward(view(&large, 2, 2), &[0, 2]).expect_err("1e60 is beyond f32");
-    assert_eq!(error, HeadError::NonFiniteLoss { row: 1, label: 2 });
+    assert_eq!(error, Error::NonFiniteLoss { row: 1, label: 2 });
 }
 
 /// Statistics, drawn margins and learnt numbers are state: a head restored from them goes on as if it had never stopped, and an

@@ -5,12 +5,12 @@ use super::{class_objectives, labels, points, values, view, wide};
 use crate::{Head, HeadConfig, HeadMode, Objective, OptimiserConfig};
 use widemargin_objective::{ClassObjective, EvaluateOptions};
 
-fn assert_close(found: &[f32], wanted: &[f64], what: &str) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
-    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    for (at, (&found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let error = (f64::from(found) - wanted).abs();
-        assert!(error <= F32 * largest, "{what}, entry {at}: {found} against {wanted} (largest {largest})");
+fn assert_close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for (at, (&found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs();
+        assert!(error <= F32 * largest, "{what}, entry {at}: {found} against {expected} (largest {largest})");
     }
 }
 
@@ -30,7 +30,7 @@ fn check(
     let labels = labels(batch, classes, 12);
     let found = head.forward(view(&features, batch, dim), &labels).expect("finite inputs");
     let (wide_features, wide_centres) = (wide(&features), wide(&head.centres()));
-    let wanted = objective
+    let expected = objective
         .evaluate(
             view(&wide_features, batch, dim),
             view(&wide_centres, classes * objective.sub_centres(), dim),
@@ -38,26 +38,29 @@ fn check(
             &EvaluateOptions::default(),
         )
         .expect("finite inputs");
-    if let (Some(found), Some((_, wanted))) = (found.pending.learnt_gradient(), wanted.grad_learnt) {
-        assert!((f64::from(found) - wanted).abs() <= F32 * wanted.abs().max(1.0), "{what}: {found} {wanted}");
+    if let (Some(found), Some((_, expected))) = (found.pending.learnt_gradient(), expected.grad_learnt) {
+        assert!(
+            (f64::from(found) - expected).abs() <= F32 * expected.abs().max(1.0),
+            "{what}: {found} {expected}"
+        );
     }
     assert!(
-        (found.loss - wanted.loss).abs() <= F32 * wanted.loss.max(1e-3),
+        (found.loss - expected.loss).abs() <= F32 * expected.loss.max(1e-3),
         "{what}: {} {}",
         found.loss,
-        wanted.loss
+        expected.loss
     );
-    assert_close(&found.losses, &wanted.losses, &format!("{what}: losses"));
-    assert_close(&found.grad_features, &wanted.grad_features, &format!("{what}: gradient of the features"));
+    assert_close(&found.losses, &expected.losses, &format!("{what}: losses"));
+    assert_close(&found.grad_features, &expected.grad_features, &format!("{what}: gradient of the features"));
     assert_close(
         &head.gradient(&found.pending).expect("of this step"),
-        &wanted.grad_centres,
+        &expected.grad_centres,
         &format!("{what}: gradient of the centres"),
     );
-    let squares: f64 = wanted.grad_centres.iter().map(|value| value * value).sum();
+    let squares: f64 = expected.grad_centres.iter().map(|value| value * value).sum();
     let norm = head.gradient_norm(&found.pending).expect("of this step");
     assert!((norm - squares.sqrt()).abs() <= F32 * squares.sqrt(), "{what}: norm");
-    let (d, r) = (found.diagnostics, wanted.diagnostics);
+    let (d, r) = (found.diagnostics, expected.diagnostics);
     assert_eq!((d.samples, d.accuracy, d.margin_met), (r.samples, r.accuracy, r.margin_met), "{what}");
     for (d, r) in [
         (d.mean_push, r.mean_push),
@@ -138,11 +141,11 @@ fn a_hundred_steps_follow_the_reference() {
                     })
                     .collect();
                 let wide_features = wide(&features);
-                let wanted = objective
+                let expected = objective
                     .evaluate(view(&wide_features, batch, dim), view(&centres, classes, dim), &labels)
                     .expect("finite inputs");
                 for at in 0..centres.len() {
-                    let g = wanted.grad_centres[at];
+                    let g = expected.grad_centres[at];
                     match optimiser {
                         OptimiserConfig::Sgd { momentum, weight_decay } => {
                             first[at] = momentum * first[at] + g + weight_decay * centres[at];
@@ -166,10 +169,10 @@ fn a_hundred_steps_follow_the_reference() {
             assert!(losses[99] < 0.8 * losses[0], "{objective}: {} to {}", losses[0], losses[99]);
             let largest = centres.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
             for (head, mode) in heads.iter().zip(&modes) {
-                for (found, wanted) in head.settled_centres().iter().zip(&centres) {
-                    let error = (f64::from(*found) - wanted).abs() / largest;
+                for (found, expected) in head.settled_centres().iter().zip(&centres) {
+                    let error = (f64::from(*found) - expected).abs() / largest;
                     let what = format!("{objective}, {optimiser:?}, {mode:?}");
-                    assert!(error <= HUNDRED_STEPS, "{what}: {found} {wanted} {error:e}");
+                    assert!(error <= HUNDRED_STEPS, "{what}: {found} {expected} {error:e}");
                 }
             }
         }

@@ -3,7 +3,7 @@
 use widemargin_objective::Objective;
 
 use super::{labels, values, view};
-use crate::{Head, HeadConfig, HeadError, HeadMode, OptimiserConfig};
+use crate::{Error, Head, HeadConfig, HeadMode, OptimiserConfig};
 
 fn head(classes: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
     let objective = Objective::am_softmax(20.0, 0.2).expect("in range");
@@ -17,8 +17,8 @@ fn a_rate_of_one_is_the_dense_head() {
         (head(50, HeadMode::Dense, sgd), head(50, HeadMode::Sampled { rate: 1.0 }, sgd));
     for step in 0..10 {
         let (x, y) = (values(12 * 8, step), labels(12, 50, step));
-        let wanted = dense.step(view(&x, 12, 8), &y, 0.1).expect("finite");
-        assert_eq!(sampled.step(view(&x, 12, 8), &y, 0.1).expect("finite"), wanted);
+        let expected = dense.step(view(&x, 12, 8), &y, 0.1).expect("finite");
+        assert_eq!(sampled.step(view(&x, 12, 8), &y, 0.1).expect("finite"), expected);
     }
     assert_eq!(dense.centres(), sampled.centres());
 }
@@ -47,10 +47,10 @@ fn only_drawn_rows_move_and_they_move_as_in_a_head_of_the_drawn_classes() {
         let state = sampled.state();
         let mut again = Head::from_state(state).expect("its own state");
         let (x, y) = (values(6 * 8, 9), labels(6, 400, 9));
-        let wanted = sampled.step(view(&x, 6, 8), &y, 0.1).expect("finite");
+        let expected = sampled.step(view(&x, 6, 8), &y, 0.1).expect("finite");
         assert_eq!(
             again.step(view(&x, 6, 8), &y, 0.1).expect("finite"),
-            wanted,
+            expected,
             "the same draw after a restart"
         );
     }
@@ -61,11 +61,11 @@ fn rates_out_of_range_are_refused() {
     for rate in [0.0, -0.5, 1.5, f64::NAN] {
         let config = HeadConfig { mode: HeadMode::Sampled { rate }, ..Default::default() };
         let error = Head::new(10, 4, Objective::am_softmax(30.0, 0.35).expect("in range"), config);
-        assert!(matches!(error, Err(HeadError::OutOfRange { setting: "rate", .. })), "{rate}");
+        assert!(matches!(error, Err(Error::OutOfRange { setting: "rate", .. })), "{rate}");
     }
     let mut sampled = head(10, HeadMode::Sampled { rate: 0.5 }, OptimiserConfig::default());
     let x = values(2 * 8, 1);
-    assert!(matches!(sampled.step(view(&x, 2, 8), &[3, 10], 0.1), Err(HeadError::Label { row: 1, .. })));
+    assert!(matches!(sampled.step(view(&x, 2, 8), &[3, 10], 0.1), Err(Error::Label { row: 1, .. })));
 }
 
 /// The label to ignore is the number of a class, and may be the number that another class has among the drawn ones.
@@ -81,11 +81,11 @@ fn ignored_samples_do_not_count_whatever_their_label_is_among_the_drawn() {
         let mut with_ignored = y.clone();
         with_ignored.push(ignored);
         let longer = [x.clone(), vec![0.5; 8]].concat();
-        let wanted = all.forward(view(&x, 12, 8), &y).expect("finite");
+        let expected = all.forward(view(&x, 12, 8), &y).expect("finite");
         let found = some.forward(view(&longer, 13, 8), &with_ignored).expect("finite");
         assert!(!y.contains(&ignored), "{ignored}: the samples that count have other labels");
-        assert_eq!((found.loss, &found.losses[..12]), (wanted.loss, &wanted.losses[..]), "{ignored}");
-        assert_eq!(found.grad_features[..96], wanted.grad_features[..], "{ignored}");
+        assert_eq!((found.loss, &found.losses[..12]), (expected.loss, &expected.losses[..]), "{ignored}");
+        assert_eq!(found.grad_features[..96], expected.grad_features[..], "{ignored}");
         assert!(found.grad_features[96..].iter().all(|&value| value == 0.0), "{ignored}");
     }
 }
@@ -130,23 +130,23 @@ fn margins_by_count_are_those_of_the_classes_in_every_mode() {
         let renamed: Vec<u32> =
             y.iter().map(|label| own.partition_point(|class| class < label) as u32).collect();
         let wide = super::wide(&x);
-        let wanted = objective.of_classes(&own).expect("there").evaluate(
+        let expected = objective.of_classes(&own).expect("there").evaluate(
             view(&wide, batch, dim),
             view(&centres, own.len() * each, dim),
             &renamed,
             &widemargin_objective::EvaluateOptions::default(),
         );
-        let wanted = wanted.expect("finite");
+        let expected = expected.expect("finite");
         assert!(
-            (found.loss - wanted.loss).abs() < 1e-4 * wanted.loss,
+            (found.loss - expected.loss).abs() < 1e-4 * expected.loss,
             "{name}: {} {}",
             found.loss,
-            wanted.loss
+            expected.loss
         );
-        for (found, wanted) in found.grad_features.iter().zip(&wanted.grad_features) {
+        for (found, expected) in found.grad_features.iter().zip(&expected.grad_features) {
             assert!(
-                (f64::from(*found) - wanted).abs() < 1e-4 * wanted.abs().max(1e-2),
-                "{name}: {found} {wanted}"
+                (f64::from(*found) - expected).abs() < 1e-4 * expected.abs().max(1e-2),
+                "{name}: {found} {expected}"
             );
         }
     }

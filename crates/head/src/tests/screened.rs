@@ -4,7 +4,7 @@
 use widemargin_objective::{ClassObjective, ClassParameters};
 
 use super::{labels, values, view};
-use crate::{Head, HeadConfig, HeadError, HeadMode, Optimiser, OptimiserConfig};
+use crate::{Error, Head, HeadConfig, HeadMode, Optimiser, OptimiserConfig};
 
 fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
     head_with(1, classes, dim, mode, optimiser)
@@ -32,10 +32,10 @@ fn features(batch: usize, dim: usize, seed: u64) -> Vec<f32> {
     features
 }
 
-fn relative_error(found: &[f32], wanted: &[f32]) -> f64 {
+fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let difference = square(&mut found.iter().zip(wanted).map(|(a, b)| f64::from(a - b)));
-    (difference / square(&mut wanted.iter().map(|&value| f64::from(value)))).sqrt()
+    let difference = square(&mut found.iter().zip(expected).map(|(a, b)| f64::from(a - b)));
+    (difference / square(&mut expected.iter().map(|&value| f64::from(value)))).sqrt()
 }
 
 #[test]
@@ -54,32 +54,32 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
     assert!(screened.is_screened());
     for step in 0..20 {
         let (x, y) = (features(batch, dim, step), labels(batch, classes, 100 + step));
-        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
         // rounding of f32 through a scale of 24, and what earlier steps of it have added up to
         assert!(
-            (found.loss / wanted.loss - 1.0).abs() < 1e-5,
+            (found.loss / expected.loss - 1.0).abs() < 1e-5,
             "{each}, {step}: {} {}",
             found.loss,
-            wanted.loss
+            expected.loss
         );
-        let error = relative_error(&found.grad_features, &wanted.grad_features);
+        let error = relative_error(&found.grad_features, &expected.grad_features);
         assert!(error < 1e-4, "{each}, {step}: features {error}");
         let rows = screened.gradient(&found.pending).expect("of this step");
-        let error = relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step"));
+        let error = relative_error(&rows, &dense.gradient(&expected.pending).expect("of this step"));
         assert!(error < 1e-4, "{each}, {step}: centres {error}");
         let norms = (
             screened.gradient_norm(&found.pending).expect("of this step"),
-            dense.gradient_norm(&wanted.pending).expect("of this step"),
+            dense.gradient_norm(&expected.pending).expect("of this step"),
         );
         assert!((norms.0 / norms.1 - 1.0).abs() < 1e-4, "{norms:?}");
-        let (a, b) = (&found.diagnostics, &wanted.diagnostics);
+        let (a, b) = (&found.diagnostics, &expected.diagnostics);
         assert!((a.mean_push - b.mean_push).abs() < 1e-4, "{a:?} {b:?}");
         assert!((a.effective_competitors / b.effective_competitors - 1.0).abs() < 1e-3, "{a:?} {b:?}");
         assert_eq!((a.accuracy, a.margin_met), (b.accuracy, b.margin_met));
         assert!(found.screening.expect("screened").left_out < 1e-6);
         if step % 2 == 0 {
-            dense.apply(wanted.pending, 0.5, 0.7).expect("in range");
+            dense.apply(expected.pending, 0.5, 0.7).expect("in range");
             screened.apply(found.pending, 0.5, 0.7).expect("in range");
         } else {
             let met = screened.apply_and_measure(found.pending, 0.5).expect("in range");
@@ -88,7 +88,7 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
                 "met on the way {met}, worked out before {}",
                 norms.0
             );
-            dense.apply(wanted.pending, 0.5, 1.0).expect("in range");
+            dense.apply(expected.pending, 0.5, 1.0).expect("in range");
         }
     }
     let error = relative_error(&screened.settled_centres(), &dense.centres());
@@ -109,7 +109,7 @@ fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
     let plain = OptimiserConfig::sgd(0.0, 0.0);
     let dense = head_with(each, classes, dim, HeadMode::Dense, plain);
     let (x, y) = (features(batch, dim, 1), labels(batch, classes, 2));
-    let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+    let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
     let mode = HeadMode::Screened { threshold: Some(threshold) };
     let mut screened = head_with(each, classes, dim, mode, plain);
     let rounds = 200;
@@ -120,8 +120,8 @@ fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
         let screening = found.screening.expect("screened");
         assert!(screening.left_out > 0.4, "{screening:?}: this test is about the tail");
         let rows = screened.gradient(&found.pending).expect("of this step");
-        let exact = &dense.gradient(&wanted.pending).expect("of this step");
-        single[0] += relative_error(&found.grad_features, &wanted.grad_features) / f64::from(rounds);
+        let exact = &dense.gradient(&expected.pending).expect("of this step");
+        single[0] += relative_error(&found.grad_features, &expected.grad_features) / f64::from(rounds);
         single[1] += relative_error(&rows, exact) / f64::from(rounds);
         loss += found.loss / f64::from(rounds);
         for (mean, found) in [(&mut features_mean, &found.grad_features), (&mut centres_mean, &rows)] {
@@ -131,14 +131,14 @@ fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
         screened.apply(found.pending, 0.0, 1.0).expect("in range");
     }
     let mean = [
-        relative_error(&features_mean, &wanted.grad_features),
-        relative_error(&centres_mean, &dense.gradient(&wanted.pending).expect("of this step")),
+        relative_error(&features_mean, &expected.grad_features),
+        relative_error(&centres_mean, &dense.gradient(&expected.pending).expect("of this step")),
     ];
     for (mean, single) in mean.iter().zip(single) {
         // twice what independent errors leave of themselves
         assert!(*mean < 2.0 * single / f64::from(rounds).sqrt(), "of one step {single}, of the mean {mean}");
     }
-    assert!((loss / wanted.loss - 1.0).abs() < 1e-4, "{loss} {}", wanted.loss);
+    assert!((loss / expected.loss - 1.0).abs() < 1e-4, "{loss} {}", expected.loss);
 }
 
 #[test]
@@ -170,12 +170,12 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
             let centre = &all[label as usize * each * dim..][..dim];
             x.iter_mut().zip(centre).for_each(|(x, w)| *x = share * w + rest * *x / norm);
         }
-        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
         let rows = screened.gradient(&found.pending).expect("of this step");
         let errors = [
-            relative_error(&found.grad_features, &wanted.grad_features),
-            relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step")),
+            relative_error(&found.grad_features, &expected.grad_features),
+            relative_error(&rows, &dense.gradient(&expected.pending).expect("of this step")),
         ];
         assert!(
             errors.iter().all(|&error| error < 0.02),
@@ -197,14 +197,14 @@ fn odd_sizes_and_steep_scales_agree_with_dense() {
         };
         let (dense, screened) = (make(HeadMode::Dense), make(HeadMode::Screened { threshold: Some(1e-12) }));
         let (x, y) = (values(batch * dim, 8), labels(batch, classes, 9));
-        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
         // a rounding of 1e-7 in a cosine, times the scale
         let bound = 1e-6 * scale.max(10.0);
-        assert!((found.loss - wanted.loss).abs() <= bound * wanted.loss.max(1e-3), "{classes} {scale}");
+        assert!((found.loss - expected.loss).abs() <= bound * expected.loss.max(1e-3), "{classes} {scale}");
         let rows = screened.gradient(&found.pending).expect("of this step");
         if classes > 1 {
-            let error = relative_error(&rows, &dense.gradient(&wanted.pending).expect("of this step"));
+            let error = relative_error(&rows, &dense.gradient(&expected.pending).expect("of this step"));
             assert!(error < 10.0 * bound, "{classes} {scale}: {error}");
         } else {
             assert!(rows.iter().all(|&value| value == 0.0), "one class pulls nowhere");
@@ -233,9 +233,9 @@ fn the_bits_do_not_depend_on_threads_or_a_restart() {
                 head.settled_centres().iter().map(|value| value.to_bits()).collect::<Vec<_>>()
             })
         };
-        let wanted = run(1, None);
-        assert_eq!(wanted, run(3, None), "{optimiser:?}: three threads");
-        assert_eq!(wanted, run(2, Some(7)), "{optimiser:?}: cut at step 7");
+        let expected = run(1, None);
+        assert_eq!(expected, run(3, None), "{optimiser:?}: three threads");
+        assert_eq!(expected, run(2, Some(7)), "{optimiser:?}: cut at step 7");
     }
 }
 
@@ -273,7 +273,7 @@ fn objectives_that_need_every_class_are_refused_by_name() {
         let objective = ClassObjective::from_name(name, &ClassParameters::default(), 100).expect("defaults");
         let config = |mode| HeadConfig { mode, ..Default::default() };
         let error = Head::new(100, 4, objective.clone(), config(HeadMode::screened())).expect_err("refused");
-        assert!(matches!(error, HeadError::NotScreenable { .. }), "{name}: {error}");
+        assert!(matches!(error, Error::NotScreenable { .. }), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
         let many = ClassObjective::from_name(name, &ClassParameters::default(), 30_000).expect("defaults");
         assert!(!Head::new(30_000, 2, many, config(HeadMode::Auto)).expect("dense").is_screened());
@@ -287,7 +287,7 @@ fn objectives_that_need_every_class_are_refused_by_name() {
         let config =
             HeadConfig { mode: HeadMode::Screened { threshold: Some(threshold) }, ..Default::default() };
         let objective = widemargin_objective::Objective::am_softmax(30.0, 0.35).expect("in range");
-        assert!(matches!(Head::new(10, 4, objective, config), Err(HeadError::OutOfRange { .. })));
+        assert!(matches!(Head::new(10, 4, objective, config), Err(Error::OutOfRange { .. })));
     }
     let zero = head(100, 4, HeadMode::Screened { threshold: Some(0.0) }, OptimiserConfig::default());
     assert!(!zero.is_screened(), "a threshold of 0 is the dense head");
@@ -305,14 +305,19 @@ fn every_softmax_over_cosines_can_be_screened() {
         screenable += 1;
         let dense = Head::new(classes, dim, objective.clone(), config(HeadMode::Dense)).expect("in range");
         let (x, y) = (features(batch, dim, 3), labels(batch, classes, 4));
-        let wanted = dense.forward(view(&x, batch, dim), &y).expect("finite");
+        let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
-        assert!((found.loss / wanted.loss - 1.0).abs() < 1e-4, "{objective}: {} {}", found.loss, wanted.loss);
-        let error = relative_error(&found.grad_features, &wanted.grad_features);
+        assert!(
+            (found.loss / expected.loss - 1.0).abs() < 1e-4,
+            "{objective}: {} {}",
+            found.loss,
+            expected.loss
+        );
+        let error = relative_error(&found.grad_features, &expected.grad_features);
         assert!(error < 1e-3, "{objective}: {error}");
-        let learnt = (found.pending.learnt_gradient(), wanted.pending.learnt_gradient());
-        if let (Some(found), Some(wanted)) = learnt {
-            assert!((found / wanted - 1.0).abs() < 1e-3, "{objective}: {found} {wanted}");
+        let learnt = (found.pending.learnt_gradient(), expected.pending.learnt_gradient());
+        if let (Some(found), Some(expected)) = learnt {
+            assert!((found / expected - 1.0).abs() < 1e-3, "{objective}: {found} {expected}");
         }
     }
     assert!(screenable >= 9, "{screenable}");

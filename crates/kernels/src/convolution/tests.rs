@@ -51,11 +51,11 @@ fn every_product(s: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize
     }
 }
 
-fn assert_close(what: &str, shape: &ConvolutionShape, got: &[f32], wanted: &[f64]) {
-    let largest = wanted.iter().fold(1.0f64, |m, v| m.max(v.abs()));
-    for (index, (got, wanted)) in got.iter().zip(wanted).enumerate() {
-        let error = (f64::from(*got) - wanted).abs() / largest;
-        assert!(error < TOLERANCE, "{what} of {shape:?} at {index}: {got}, wanted {wanted}");
+fn assert_close(what: &str, shape: &ConvolutionShape, got: &[f32], expected: &[f64]) {
+    let largest = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+    for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let error = (f64::from(*got) - expected).abs() / largest;
+        assert!(error < TOLERANCE, "{what} of {shape:?} at {index}: {got}, expected {expected}");
     }
 }
 

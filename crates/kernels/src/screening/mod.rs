@@ -319,8 +319,8 @@ impl Panels {
 
 /// Samples that are kept as tiles too.
 fn tiled_rows(rows: usize, dim: usize) -> usize {
-    let wanted = dim.is_multiple_of(TILE_DEPTH) && Kernel::Amx.is_available();
-    if wanted { rows / TILE_ROWS * TILE_ROWS } else { 0 }
+    let expected = dim.is_multiple_of(TILE_DEPTH) && Kernel::Amx.is_available();
+    if expected { rows / TILE_ROWS * TILE_ROWS } else { 0 }
 }
 
 #[cfg(target_arch = "x86_64")]

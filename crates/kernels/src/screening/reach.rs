@@ -131,7 +131,7 @@ mod tests {
         for least in [f32::NEG_INFINITY, -100.5, 0.25, 300.0, 700.0, f32::INFINITY] {
             let bars: Vec<Bar> =
                 (0..samples).map(|at| Bar { factor: 0.75 + at as f32 / 8.0, slack: 1.5, least }).collect();
-            let wanted: Vec<(u32, u32)> = (0..samples * PANEL)
+            let expected: Vec<(u32, u32)> = (0..samples * PANEL)
                 .filter(|at| {
                     let (sample, place) = (at / PANEL, at % PANEL);
                     let cosine = f64::from(scores[*at]) * f64::from(steps[place] * bars[sample].factor);
@@ -139,12 +139,12 @@ mod tests {
                 })
                 .map(|at| ((at / PANEL) as u32, (at % PANEL) as u32))
                 .collect();
-            assert!(wanted.iter().all(|&(_, place)| place != 3));
+            assert!(expected.iter().all(|&(_, place)| place != 3));
             for set in available() {
                 let mut found = Vec::new();
                 let panel = Panel { scores: &scores, steps: &steps, residuals: &residuals };
                 reach_with(set, &panel, &bars, &mut found);
-                assert_eq!(found, wanted, "{set:?}, least {least}");
+                assert_eq!(found, expected, "{set:?}, least {least}");
             }
         }
     }

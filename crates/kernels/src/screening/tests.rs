@@ -45,13 +45,13 @@ fn rows_are_quantised_alike_whatever_the_processor() {
     for dim in [1, 3, 7, 8, 63, 64, 65, 512, 515] {
         for precision in [Precision::Seven, Precision::Eight] {
             let row = &rows(1, dim + 1, dim as u32)[1..];
-            let (mut found, mut wanted) = (Vec::new(), Vec::new());
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
             let steps = [
                 quantise(row, precision, |group, numbers| found.push((group, numbers))),
-                quantise_here(row, precision, |group, numbers| wanted.push((group, numbers))),
+                quantise_here(row, precision, |group, numbers| expected.push((group, numbers))),
             ];
             assert_eq!(steps[0].to_bits(), steps[1].to_bits(), "{dim}");
-            assert_eq!(found, wanted, "{dim}");
+            assert_eq!(found, expected, "{dim}");
         }
     }
 }
@@ -71,13 +71,13 @@ fn every_kernel_gives_the_integers_of_the_plain_twin() {
             for class in 0..panels.count() * PANEL {
                 for sample in 0..batch {
                     let found = out[(class / PANEL * samples + sample) * PANEL + class % PANEL];
-                    let wanted = if class < classes {
+                    let expected = if class < classes {
                         twin(&x[sample * dim..][..dim], &w[class * dim..][..dim], precision)
                     } else {
                         0
                     };
                     assert_eq!(
-                        found, wanted,
+                        found, expected,
                         "{kernel:?} {precision:?} {batch} {classes} {dim}: {sample} {class}"
                     );
                 }
@@ -106,9 +106,9 @@ fn every_kernel_equals_the_portable_one_on_unaligned_tiles() {
                 unsafe { kernel.score(Tile { values, block, sums, out: &mut out[offset..] }) };
                 out
             };
-            let wanted = score(Kernel::Portable);
+            let expected = score(Kernel::Portable);
             for kernel in available() {
-                assert_eq!(score(kernel), wanted, "{kernel:?}, depth {depth}, offset {offset}");
+                assert_eq!(score(kernel), expected, "{kernel:?}, depth {depth}, offset {offset}");
             }
         }
     }
@@ -126,11 +126,11 @@ fn the_largest_numbers_stay_exact() {
     for (sign_x, sign_w) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
         let (x, w) = (vec![sign_x; 16 * dim], vec![sign_w; 16 * dim]);
         for (kernel, precision) in exact() {
-            let wanted = (sign_x * sign_w * precision.largest().powi(2)) as i32 * 512;
+            let expected = (sign_x * sign_w * precision.largest().powi(2)) as i32 * 512;
             let mut out = vec![0; 16 * 16];
             let probes = Probes::new(&x, dim, precision);
             panels(&w, dim, precision).score_with(kernel, 0..1, &probes, &mut out);
-            assert!(out.iter().all(|&score| score == wanted), "{kernel:?}: {out:?}");
+            assert!(out.iter().all(|&score| score == expected), "{kernel:?}: {out:?}");
         }
     }
 }
@@ -154,13 +154,13 @@ fn a_score_times_the_steps_is_about_the_dot_product() {
     for class in 0..classes {
         for sample in 0..batch {
             let (x, w) = (&x[sample * dim..][..dim], &w[class * dim..][..dim]);
-            let wanted: f32 = x.iter().zip(w).map(|(a, b)| a * b).sum();
+            let expected: f32 = x.iter().zip(w).map(|(a, b)| a * b).sum();
             let score = out[(class / PANEL * batch + sample) * PANEL + class % PANEL] as f32;
             let found = score * probes.step(sample) * panels.steps(class / PANEL)[class % PANEL];
             // five standard deviations of the errors of both sides
             let (a, b) = (probes.step(sample), panels.steps(class / PANEL)[class % PANEL]);
             let deviation = ((a * a + b * b) / 12.0).sqrt();
-            assert!((found - wanted).abs() < 5.0 * deviation, "{found} {wanted} {deviation}");
+            assert!((found - expected).abs() < 5.0 * deviation, "{found} {expected} {deviation}");
         }
     }
 }
@@ -186,11 +186,11 @@ fn a_residual_is_what_quantising_loses() {
                 let number = (f64::from(*value) / step).round();
                 (f64::from(*value) - step * number).powi(2)
             });
-            let wanted = lost.sum::<f64>().sqrt();
+            let expected = lost.sum::<f64>().sqrt();
             let found = f64::from(residual(row, precision));
             // up to ties between two numbers at the same distance
-            let allowed = wanted * (1.0 - 1e-6)..=wanted * (1.0 + 1e-4) + 1e-9;
-            assert!(allowed.contains(&found), "{dim} {precision:?}: {found} {wanted}");
+            let allowed = expected * (1.0 - 1e-6)..=expected * (1.0 + 1e-4) + 1e-9;
+            assert!(allowed.contains(&found), "{dim} {precision:?}: {found} {expected}");
         }
     }
     assert_eq!(residual(&[0.0; 4], Precision::Eight), 0.0);

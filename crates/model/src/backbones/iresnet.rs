@@ -6,7 +6,7 @@
 //! and takes its weights ([`crate::weights`]).
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, Dropout, FullyConnected, Normalisation, Start};
+use crate::layers::{BatchNorm, Convolution, Dropout, FullyConnected, Start};
 use crate::walk::Walk;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -16,13 +16,13 @@ const CHANNELS: [usize; 4] = [64, 128, 256, 512];
 
 #[derive(Module, Debug)]
 struct Block {
-    first_normalisation: Normalisation,
+    first_normalisation: BatchNorm,
     first: Convolution,
-    middle_normalisation: Normalisation,
+    middle_normalisation: BatchNorm,
     second: Convolution,
-    last_normalisation: Normalisation,
+    last_normalisation: BatchNorm,
     short_cut: Option<Convolution>,
-    short_cut_normalisation: Option<Normalisation>,
+    short_cut_normalisation: Option<BatchNorm>,
 }
 
 impl Block {
@@ -30,13 +30,13 @@ impl Block {
         let [inputs, outputs] = channels;
         let projected = stride != 1 || inputs != outputs;
         Self {
-            first_normalisation: Normalisation::new(inputs, device),
+            first_normalisation: BatchNorm::new(inputs, device),
             first: Convolution::new(channels, 3, 1, start, device),
-            middle_normalisation: Normalisation::with_prelu(outputs, device),
+            middle_normalisation: BatchNorm::with_prelu(outputs, device),
             second: Convolution::new([outputs, outputs], 3, stride, start, device),
-            last_normalisation: Normalisation::new(outputs, device),
+            last_normalisation: BatchNorm::new(outputs, device),
             short_cut: projected.then(|| Convolution::new(channels, 1, stride, start, device)),
-            short_cut_normalisation: projected.then(|| Normalisation::new(outputs, device)),
+            short_cut_normalisation: projected.then(|| BatchNorm::new(outputs, device)),
         }
     }
 
@@ -61,12 +61,12 @@ impl Block {
 #[derive(Module, Debug)]
 pub struct ImprovedResidual {
     stem: Convolution,
-    stem_normalisation: Normalisation,
+    stem_normalisation: BatchNorm,
     blocks: Vec<Block>,
-    last_normalisation: Normalisation,
+    last_normalisation: BatchNorm,
     dropout: Dropout,
     embedding: FullyConnected,
-    embedding_normalisation: Normalisation,
+    embedding_normalisation: BatchNorm,
 }
 
 impl ImprovedResidual {
@@ -88,12 +88,12 @@ impl ImprovedResidual {
         }
         Self {
             stem,
-            stem_normalisation: Normalisation::with_prelu(CHANNELS[0], device),
+            stem_normalisation: BatchNorm::with_prelu(CHANNELS[0], device),
             blocks,
-            last_normalisation: Normalisation::new(inputs, device),
+            last_normalisation: BatchNorm::new(inputs, device),
             dropout: Dropout::new(config.dropout),
             embedding: FullyConnected::new(inputs * height * width, config.embedding, start, device),
-            embedding_normalisation: Normalisation::shifted(config.embedding, device),
+            embedding_normalisation: BatchNorm::shifted(config.embedding, device),
         }
     }
 

@@ -16,12 +16,13 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use resnet::BlockKind;
 use serde::{Deserialize, Serialize};
+use widemargin_data::ImageShape;
 
 /// The backbones that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneName {
-    /// Four 3 x 3 convolutions with batch normalisation and PReLU in two stages; for small pictures.
+    /// Four 3 x 3 convolutions with batch normalisation and PReLU in two stages; for small images.
     SmallCnn,
     /// Improved residual network of 18 layers.
     Iresnet18,
@@ -117,7 +118,7 @@ impl BackboneName {
         self.depths().is_some() && !self.is_iresnet()
     }
 
-    /// Whether it takes a vector as well as a picture.
+    /// Whether it takes a vector as well as an image.
     pub fn is_flat(self) -> bool {
         matches!(self, Self::Mlp | Self::Linear | Self::Identity)
     }
@@ -140,31 +141,13 @@ impl std::str::FromStr for BackboneName {
     }
 }
 
-/// Channels, rows and columns of one input picture; a ready-made embedding of `n` numbers is `1 x 1 x n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InputShape {
-    /// Colour channels.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-}
-
-impl InputShape {
-    /// Values in one input.
-    pub fn values(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-}
-
 /// Everything that fixes a backbone but its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BackboneConfig {
     /// Which backbone.
     pub name: BackboneName,
     /// Shape of one input.
-    pub input: InputShape,
+    pub input: ImageShape,
     /// Numbers in an embedding, at least 1; for `identity` it must be the number of input values.
     pub embedding: usize,
     /// Share of values set to zero before the last layer in training, in `0..1`; used by `iresnet*` and `mlp`.
@@ -178,16 +161,16 @@ impl BackboneConfig {
         &self,
         what: &'static str,
         found: impl std::fmt::Display,
-        wanted: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
     ) -> Error {
         let backbone = self.name.as_str();
-        Error::BadConfiguration { backbone, what, found: found.to_string(), wanted: wanted.to_string() }
+        Error::BadConfiguration { backbone, what, found: found.to_string(), expected: expected.to_string() }
     }
 
     /// Whether such a backbone can be built.
     ///
     /// # Errors
-    /// [`Error::BadConfiguration`] naming the setting, what was found and what is wanted.
+    /// [`Error::BadConfiguration`] naming the setting, what was found and what is expected.
     pub fn check(&self) -> Result<(), Error> {
         let input = self.input;
         if input.values() == 0 {
@@ -208,7 +191,7 @@ impl BackboneConfig {
         };
         if input.height.min(input.width) < least {
             let found = format!("{} x {}", input.height, input.width);
-            return Err(self.wrong("the picture", found, format!("at least {least} x {least}")));
+            return Err(self.wrong("the image", found, format!("at least {least} x {least}")));
         }
         if self.name == BackboneName::Identity && self.embedding != input.values() {
             return Err(self.wrong(
@@ -221,7 +204,7 @@ impl BackboneConfig {
     }
 }
 
-/// A network from a batch of pictures to a batch of embeddings (not normalised).
+/// A network from a batch of images to a batch of embeddings (not normalised).
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a program holds one or two backbones")]
 pub enum Backbone {
@@ -286,7 +269,7 @@ impl Backbone {
 
     /// `[batch, channels, height, width]` to `[batch, embedding]` in `f32`.
     ///
-    /// The type of `input` is that of the computation: with pictures of half precision (see
+    /// The type of `input` is that of the computation: with images of half precision (see
     /// [`device::half_precision`](crate::device::half_precision)) activations and matrix products are of half precision too,
     /// while parameters, batch statistics and the embedding stay `f32`: what is called mixed precision (Micikevicius et al.,
     /// 2018, sections 3.1 and 3.3). Gradients then want a loss scale.

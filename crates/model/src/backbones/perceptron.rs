@@ -1,7 +1,7 @@
 //! `mlp`, `linear` and `identity`: the backbones without convolutions.
 
 use super::BackboneConfig;
-use crate::layers::{Dropout, FullyConnected, Normalisation, Start};
+use crate::layers::{BatchNorm, Dropout, FullyConnected, Start};
 use crate::walk::Walk;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -10,10 +10,10 @@ use burn::tensor::Device;
 #[derive(Module, Debug)]
 pub struct Perceptron {
     hidden: Vec<FullyConnected>,
-    normalisation: Vec<Normalisation>,
+    normalisation: Vec<BatchNorm>,
     dropout: Dropout,
     embedding: Option<FullyConnected>,
-    embedding_normalisation: Option<Normalisation>,
+    embedding_normalisation: Option<BatchNorm>,
 }
 
 impl Perceptron {
@@ -32,10 +32,10 @@ impl Perceptron {
         }
         Self {
             hidden,
-            normalisation: widths.iter().map(|width| Normalisation::with_prelu(*width, device)).collect(),
+            normalisation: widths.iter().map(|width| BatchNorm::with_prelu(*width, device)).collect(),
             dropout: Dropout::new(config.dropout),
             embedding: Some(FullyConnected::new(inputs, config.embedding, start, device)),
-            embedding_normalisation: Some(Normalisation::plain(config.embedding, device)),
+            embedding_normalisation: Some(BatchNorm::plain(config.embedding, device)),
         }
     }
 

@@ -1,11 +1,11 @@
 //! `resnet18` to `resnet152`: residual networks (He et al., 2016, table 1).
 //!
-//! A 7 x 7 convolution of stride 2 and a 3 x 3 maximum of stride 2, four stages of blocks, the mean over what is left of the picture, and
+//! A 7 x 7 convolution of stride 2 and a 3 x 3 maximum of stride 2, four stages of blocks, the mean over what is left of the image, and
 //! one matrix to the embedding. From `resnet50` on, blocks have three convolutions, and their stride in the 3 x 3 one. It is the network of
 //! torchvision's `resnet.py`, layer for layer, and takes its weights ([`crate::weights`]).
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, FullyConnected, Normalisation, Start};
+use crate::layers::{BatchNorm, Convolution, FullyConnected, Start};
 use crate::operations::Squares;
 use crate::walk::Walk;
 use burn::module::Module;
@@ -32,9 +32,9 @@ pub(super) enum BlockKind {
 #[derive(Module, Debug)]
 struct Block {
     convolution: Vec<Convolution>,
-    normalisation: Vec<Normalisation>,
+    normalisation: Vec<BatchNorm>,
     short_cut: Option<Convolution>,
-    short_cut_normalisation: Option<Normalisation>,
+    short_cut_normalisation: Option<BatchNorm>,
 }
 
 impl Block {
@@ -51,9 +51,9 @@ impl Block {
         let last = layers.len() - 1;
         let normalisation = layers.iter().enumerate().map(|(at, ([_, channels], ..))| {
             if at == last {
-                Normalisation::new(*channels, device)
+                BatchNorm::new(*channels, device)
             } else {
-                Normalisation::rectified(*channels, device)
+                BatchNorm::rectified(*channels, device)
             }
         });
         let normalisation = normalisation.collect();
@@ -65,7 +65,7 @@ impl Block {
                 .collect(),
             normalisation,
             short_cut: projected.then(|| Convolution::new([inputs, outputs], 1, stride, start, device)),
-            short_cut_normalisation: projected.then(|| Normalisation::new(outputs, device)),
+            short_cut_normalisation: projected.then(|| BatchNorm::new(outputs, device)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Block {
 #[derive(Module, Debug)]
 pub struct Residual {
     stem: Convolution,
-    stem_normalisation: Normalisation,
+    stem_normalisation: BatchNorm,
     blocks: Vec<Block>,
     embedding: FullyConnected,
 }
@@ -115,7 +115,7 @@ impl Residual {
         }
         Self {
             stem,
-            stem_normalisation: Normalisation::rectified(CHANNELS[0], device),
+            stem_normalisation: BatchNorm::rectified(CHANNELS[0], device),
             blocks,
             embedding: FullyConnected::new(inputs, config.embedding, start, device),
         }

@@ -1,7 +1,7 @@
-//! `small-cnn`: four convolutions in two stages, for pictures of about 28 x 28.
+//! `small-cnn`: four convolutions in two stages, for images of about 28 x 28.
 
 use super::BackboneConfig;
-use crate::layers::{Convolution, FullyConnected, Normalisation, Start};
+use crate::layers::{BatchNorm, Convolution, FullyConnected, Start};
 use crate::operations::Squares;
 use crate::walk::Walk;
 use burn::module::Module;
@@ -15,9 +15,9 @@ const CHANNELS: [usize; 2] = [32, 64];
 #[derive(Module, Debug)]
 pub struct SmallCnn {
     convolution: Vec<Convolution>,
-    normalisation: Vec<Normalisation>,
+    normalisation: Vec<BatchNorm>,
     embedding: FullyConnected,
-    embedding_normalisation: Normalisation,
+    embedding_normalisation: BatchNorm,
 }
 
 impl SmallCnn {
@@ -27,7 +27,7 @@ impl SmallCnn {
         for stage in CHANNELS {
             for _ in 0..2 {
                 convolution.push(Convolution::new([channels, stage], 3, 1, start, device));
-                normalisation.push(Normalisation::with_prelu(stage, device));
+                normalisation.push(BatchNorm::with_prelu(stage, device));
                 channels = stage;
             }
         }
@@ -36,7 +36,7 @@ impl SmallCnn {
             convolution,
             normalisation,
             embedding: FullyConnected::new(features, config.embedding, start, device),
-            embedding_normalisation: Normalisation::plain(config.embedding, device),
+            embedding_normalisation: BatchNorm::plain(config.embedding, device),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every backbone: shapes, seeds, gradients against finite differences, parameters out and in.
 
-use super::{Backbone, BackboneConfig, BackboneName, InputShape};
+use super::{Backbone, BackboneConfig, BackboneName, ImageShape};
 use crate::parameters::{self, Role};
 use crate::{Error, Pass};
 use burn::module::Module;
@@ -9,12 +9,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 const TRAINING: Pass = Pass::Training { seed: 3 };
 
 fn config(name: BackboneName) -> BackboneConfig {
-    let input = InputShape { channels: 2, height: 9, width: 8 };
+    let input = ImageShape { channels: 2, height: 9, width: 8 };
     let embedding = if name == BackboneName::Identity { input.values() } else { 5 };
     BackboneConfig { name, input, embedding, dropout: 0.2, hidden: vec![11, 7] }
 }
 
-fn pictures(batch: usize, device: &Device) -> Tensor<4> {
+fn images(batch: usize, device: &Device) -> Tensor<4> {
     let values: Vec<f32> = (0..batch * 2 * 9 * 8).map(|i| ((i * 7919) % 199) as f32 / 99.0 - 1.0).collect();
     Tensor::from_data(TensorData::new(values, [batch, 2, 9, 8]), device)
 }
@@ -39,10 +39,9 @@ fn every_backbone_embeds_trains_and_repeats() {
         }
         let config = config(name);
         let backbone = Backbone::new(&config, 1, &device).expect("a valid configuration");
-        let embeddings = backbone.forward(pictures(4, &device), TRAINING);
+        let embeddings = backbone.forward(images(4, &device), TRAINING);
         assert_eq!(embeddings.dims(), [4, config.embedding], "{name}");
-        let again =
-            Backbone::new(&config, 1, &device).expect("valid").forward(pictures(4, &device), TRAINING);
+        let again = Backbone::new(&config, 1, &device).expect("valid").forward(images(4, &device), TRAINING);
         assert_eq!(host(embeddings.clone()), host(again), "{name}: one seed, one result");
         // `identity` has nothing to learn, and so nothing to go back through.
         if name == BackboneName::Identity {
@@ -58,8 +57,8 @@ fn every_backbone_embeds_trains_and_repeats() {
         for (gradient, parameter) in found.iter().zip(&learnt) {
             assert_eq!(gradient.len(), parameter.values.len(), "{}", parameter.name);
         }
-        let inference = backbone.valid().forward(pictures(1, &device.clone().inner()), Pass::Inference);
-        assert!(host(inference).iter().all(|v| v.is_finite()), "{name}: a single picture embeds");
+        let inference = backbone.valid().forward(images(1, &device.clone().inner()), Pass::Inference);
+        assert!(host(inference).iter().all(|v| v.is_finite()), "{name}: a single image embeds");
     }
 }
 
@@ -69,7 +68,7 @@ fn gradients_of_small_cnn_match_finite_differences() {
     let backbone = Backbone::new(&config(BackboneName::SmallCnn), 5, &device).expect("valid");
     let weights: Vec<f32> = (0..6 * 5).map(|i| ((i * 31) % 17) as f32 / 8.0 - 1.0).collect();
     let weights = Tensor::<2>::from_data(TensorData::new(weights, [6, 5]), &device);
-    let loss = |b: &Backbone| (b.forward(pictures(6, &device), TRAINING) * weights.clone()).sum();
+    let loss = |b: &Backbone| (b.forward(images(6, &device), TRAINING) * weights.clone()).sum();
     let mut gradients = loss(&backbone).backward();
     let found = parameters::gradients(&backbone, &mut gradients);
     let all = parameters::parameters(&backbone);
@@ -102,7 +101,7 @@ fn parameters_go_out_and_in() {
     let device = Device::flex().autodiff();
     let config = config(BackboneName::Iresnet18);
     let trained = Backbone::new(&config, 1, &device).expect("valid");
-    trained.forward(pictures(4, &device), TRAINING);
+    trained.forward(images(4, &device), TRAINING);
     let stored = parameters::parameters(&trained);
     let names: std::collections::BTreeSet<_> = stored.iter().map(|p| p.name.clone()).collect();
     assert_eq!(names.len(), stored.len(), "names are unique");
@@ -114,7 +113,7 @@ fn parameters_go_out_and_in() {
     let empty = Backbone::empty(&config, &device).expect("valid");
     let filled = parameters::with_parameters(empty, &stored).expect("fits");
     assert_eq!(parameters::parameters(&filled), stored);
-    let embed = |b: &Backbone| host(b.valid().forward(pictures(2, &device.clone().inner()), Pass::Inference));
+    let embed = |b: &Backbone| host(b.valid().forward(images(2, &device.clone().inner()), Pass::Inference));
     assert_eq!(embed(&loaded), embed(&trained));
 
     let mut short = stored.clone();
@@ -132,12 +131,12 @@ fn what_is_frozen_has_no_gradient_and_normalises_by_its_running_statistics() {
     for name in [BackboneName::SmallCnn, BackboneName::Resnet18, BackboneName::Mlp] {
         let config = BackboneConfig { dropout: 0.0, ..config(name) };
         let trained = Backbone::new(&config, 1, &device).expect("valid");
-        trained.forward(pictures(4, &device), TRAINING);
+        trained.forward(images(4, &device), TRAINING);
         let before = parameters::parameters(&trained);
         let last = |name: &str| name.contains(".embedding.");
         let frozen = parameters::freeze(trained.clone(), &|name| !last(name));
-        let embeddings = frozen.forward(pictures(4, &device), TRAINING);
-        let inference = trained.valid().forward(pictures(4, &device.clone().inner()), Pass::Inference);
+        let embeddings = frozen.forward(images(4, &device), TRAINING);
+        let inference = trained.valid().forward(images(4, &device.clone().inner()), Pass::Inference);
         assert_eq!(host(embeddings.clone()), host(inference), "{name}: as in inference");
         assert_eq!(parameters::parameters(&frozen), before, "{name}: running statistics stay");
         let mut gradients = (embeddings.clone() * embeddings).sum().backward();
@@ -149,7 +148,7 @@ fn what_is_frozen_has_no_gradient_and_normalises_by_its_running_statistics() {
         }
         // Other numbers do not thaw it.
         let again = parameters::with_parameters(frozen, &before).expect("fits");
-        again.forward(pictures(4, &device), TRAINING);
+        again.forward(images(4, &device), TRAINING);
         assert_eq!(parameters::parameters(&again), before, "{name}");
     }
 }
@@ -165,7 +164,7 @@ fn impossible_configurations_are_refused() {
     assert!(build(|c| c.embedding = 0).contains("embedding dimension is 0"));
     assert!(build(|c| c.dropout = 1.0).contains("below 1"));
     assert!(build(|c| c.input.height = 3).contains("at least 4 x 4"));
-    assert!(build(|c| c.name = BackboneName::Identity).contains("wanted the input's 144"));
+    assert!(build(|c| c.name = BackboneName::Identity).contains("expected the input's 144"));
     assert!(matches!("resnet".parse::<BackboneName>(), Err(Error::UnknownBackbone { .. })));
     for name in BackboneName::ALL {
         assert_eq!(name.as_str().parse::<BackboneName>().expect("known"), name);

@@ -441,12 +441,12 @@ fn class_parameters(name: &str) -> ClassParameters {
     parameters
 }
 
-fn assert_close(what: &str, found: &[f32], wanted: &[f32]) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
-    let largest = wanted.iter().fold(1e-3_f32, |largest, value| largest.max(value.abs()));
-    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let close = (found - wanted).abs() <= TOLERANCE * largest;
-        assert!(close, "{what}, entry {at}: {found}, composed {wanted}");
+fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(1e-3_f32, |largest, value| largest.max(value.abs()));
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let close = (found - expected).abs() <= TOLERANCE * largest;
+        assert!(close, "{what}, entry {at}: {found}, composed {expected}");
     }
 }
 
@@ -470,17 +470,17 @@ fn check(
     assert_close(name, &host_values(ours.clone().inner()), &host_values(theirs.clone().inner()));
     // a factor behind the loss must reach every gradient
     let mut found = (ours * 3.0).backward();
-    let wanted = (theirs * 3.0).backward();
+    let expected = (theirs * 3.0).backward();
     let gradient = host_values(input.grad(&found).expect("tracked"));
-    let of_features = host_values(batch.features.grad(&wanted).expect("tracked"));
+    let of_features = host_values(batch.features.grad(&expected).expect("tracked"));
     assert!(of_features.iter().any(|value| *value != 0.0), "{name}: a batch that tells nothing");
     assert_close(&format!("{name}: features"), &gradient, &of_features);
     let found = parameters::gradients(module, &mut found);
-    let wanted = [batch.weights.grad(&wanted), batch.learnt.grad(&wanted)];
-    let wanted: Vec<Vec<f32>> = wanted.into_iter().flatten().map(host_values).collect();
-    assert_eq!(found.len(), wanted.len(), "{name}: parameters");
-    for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
-        assert_close(&format!("{name}: parameter {at}"), found, wanted);
+    let expected = [batch.weights.grad(&expected), batch.learnt.grad(&expected)];
+    let expected: Vec<Vec<f32>> = expected.into_iter().flatten().map(host_values).collect();
+    assert_eq!(found.len(), expected.len(), "{name}: parameters");
+    for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_close(&format!("{name}: parameter {at}"), found, expected);
     }
 }
 

@@ -42,14 +42,14 @@ struct SavedConvolution {
 }
 
 impl Saved<2> for SavedConvolution {
-    fn gradients(&self, output_gradient: &[f32], wanted: [bool; 2]) -> [Option<(Vec<f32>, Vec<usize>)>; 2] {
+    fn gradients(&self, output_gradient: &[f32], expected: [bool; 2]) -> [Option<(Vec<f32>, Vec<usize>)>; 2] {
         let s = &self.shape;
-        let input = wanted[0].then(|| {
+        let input = expected[0].then(|| {
             let mut gradient = vec![0.0; s.input_len()];
             kernel::input_gradient(s, output_gradient, slice(&self.weights), &mut gradient);
             (gradient, vec![s.batch, s.in_channels, s.height, s.width])
         });
-        let weights = wanted[1].then(|| {
+        let weights = expected[1].then(|| {
             let mut gradient = vec![0.0; s.weights_len()];
             kernel::weight_gradient(s, slice(&self.input), output_gradient, &mut gradient);
             (gradient, vec![s.out_channels, s.in_channels, s.kernel, s.kernel])

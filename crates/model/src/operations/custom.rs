@@ -54,8 +54,8 @@ pub(super) fn slice(values: &FlexTensor) -> &[f32] {
 
 /// What an operation keeps from its forward pass, and how it gives the gradients of its `N` inputs.
 pub(super) trait Saved<const N: usize>: Clone + Debug + Send + 'static {
-    /// Gradients of the inputs as (values, shape); those not `wanted` may be `None`.
-    fn gradients(&self, output_gradient: &[f32], wanted: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N];
+    /// Gradients of the inputs as (values, shape); those not `expected` may be `None`.
+    fn gradients(&self, output_gradient: &[f32], expected: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N];
 }
 
 /// Gives `output` its place behind `inputs` in the graph; without any tracked input it is a plain tensor.
@@ -90,8 +90,8 @@ impl<const N: usize, S: Saved<N>> Backward<Flex, N> for Step<S> {
 
     fn backward(self, ops: Ops<S, N>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let output_gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let found = ops.state.gradients(slice(&output_gradient), wanted);
+        let expected = ops.parents.each_ref().map(Option::is_some);
+        let found = ops.state.gradients(slice(&output_gradient), expected);
         for (parent, gradient) in ops.parents.into_iter().zip(found) {
             if let (Some(parent), Some((values, shape))) = (parent, gradient) {
                 gradients.register::<Flex>(parent.id, FlexTensor::from_data(TensorData::new(values, shape)));

@@ -43,11 +43,11 @@ pub(crate) fn loss<const N: usize, E>(
 struct SavedLoss<const N: usize>([(Arc<[f32]>, Vec<usize>); N]);
 
 impl<const N: usize> Saved<N> for SavedLoss<N> {
-    fn gradients(&self, output_gradient: &[f32], wanted: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N] {
+    fn gradients(&self, output_gradient: &[f32], expected: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N] {
         let factor = output_gradient[0];
         std::array::from_fn(|at| {
             let (gradient, shape) = &self.0[at];
-            wanted[at].then(|| (gradient.iter().map(|value| value * factor).collect(), shape.clone()))
+            expected[at].then(|| (gradient.iter().map(|value| value * factor).collect(), shape.clone()))
         })
     }
 }

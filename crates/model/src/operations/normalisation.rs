@@ -144,7 +144,7 @@ impl SavedNorm {
 }
 
 impl Saved<4> for SavedNorm {
-    fn gradients(&self, output_gradient: &[f32], wanted: [bool; 4]) -> [Option<(Vec<f32>, Vec<usize>)>; 4] {
+    fn gradients(&self, output_gradient: &[f32], expected: [bool; 4]) -> [Option<(Vec<f32>, Vec<usize>)>; 4] {
         let input = slice(&self.input);
         let found = kernel::backward(
             self.shape,
@@ -157,10 +157,10 @@ impl Saved<4> for SavedNorm {
         );
         let channels = vec![self.shape.channels];
         [
-            wanted[0].then(|| (found.input, self.dims.clone())),
-            wanted[1].then(|| (found.weight, channels.clone())),
-            wanted[2].then(|| (found.bias, channels.clone())),
-            wanted[3].then_some((found.slope, channels)),
+            expected[0].then(|| (found.input, self.dims.clone())),
+            expected[1].then(|| (found.weight, channels.clone())),
+            expected[2].then(|| (found.bias, channels.clone())),
+            expected[3].then_some((found.slope, channels)),
         ]
     }
 }

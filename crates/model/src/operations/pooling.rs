@@ -48,7 +48,11 @@ struct SavedPool {
 }
 
 impl Saved<1> for SavedPool {
-    fn gradients(&self, output_gradient: &[f32], _wanted: [bool; 1]) -> [Option<(Vec<f32>, Vec<usize>)>; 1] {
+    fn gradients(
+        &self,
+        output_gradient: &[f32],
+        _expected: [bool; 1],
+    ) -> [Option<(Vec<f32>, Vec<usize>)>; 1] {
         [Some((maximum_gradient(self.shape, output_gradient, &self.chosen), self.dims.to_vec()))]
     }
 }

@@ -1,11 +1,11 @@
 //! Weights of PyTorch, against PyTorch's own output, and files that do not fit.
 
 use super::*;
-use crate::{BackboneConfig, InputShape, Pass};
+use crate::{BackboneConfig, ImageShape, Pass};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::serialize;
 
-/// What `fixtures/make_embeddings.py` printed: PyTorch's output with the weights and pictures of [`values`].
+/// What `fixtures/make_embeddings.py` printed: PyTorch's output with the weights and images of [`values`].
 const FIXTURE: &str = include_str!("../../fixtures/embeddings.csv");
 
 /// What it printed with `--names`: a line a network, `name,tensors,numbers,hash of names and shapes`.
@@ -27,7 +27,7 @@ const DEEP: [BackboneName; 4] =
 /// Two implementations of 18 to 200 layers in `f32`, relative to the largest number.
 const TOLERANCE: f32 = 1e-4;
 
-/// Pictures of the fixture, and numbers in an embedding.
+/// Images of the fixture, and numbers in an embedding.
 const SHAPE: [usize; 4] = [2, 3, 40, 33];
 const EMBEDDING: usize = 8;
 
@@ -73,7 +73,7 @@ fn weights(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 fn config(name: BackboneName) -> BackboneConfig {
-    let input = InputShape { channels: SHAPE[1], height: SHAPE[2], width: SHAPE[3] };
+    let input = ImageShape { channels: SHAPE[1], height: SHAPE[2], width: SHAPE[3] };
     BackboneConfig { name, input, embedding: EMBEDDING, dropout: 0.1, hidden: Vec::new() }
 }
 
@@ -131,9 +131,9 @@ fn fitted(file: &File, config: &BackboneConfig) -> Result<(Backbone, Option<Stri
 }
 
 fn embed(backbone: &Backbone) -> Vec<f32> {
-    let pictures: Vec<f32> = values("pictures", SHAPE.iter().product()).collect();
-    let pictures = Tensor::from_data(TensorData::new(pictures, SHAPE), &Device::flex());
-    parameters::host_values(backbone.forward(pictures, Pass::Inference))
+    let images: Vec<f32> = values("pictures", SHAPE.iter().product()).collect();
+    let images = Tensor::from_data(TensorData::new(images, SHAPE), &Device::flex());
+    parameters::host_values(backbone.forward(images, Pass::Inference))
 }
 
 /// Compares each network's embeddings with PyTorch's of the fixture.
@@ -145,12 +145,15 @@ fn compare_with_pytorch(networks: &[BackboneName]) {
         assert_eq!(left_out, None);
         let found = embed(&backbone);
         let rows = FIXTURE.lines().filter_map(|line| line.strip_prefix(&format!("{name},")));
-        let wanted: Vec<f32> =
+        let expected: Vec<f32> =
             rows.flat_map(|row| row.split(',').map(|text| text.parse().expect("a number"))).collect();
-        assert_eq!(wanted.len(), SHAPE[0] * EMBEDDING, "{name}: the fixture has it");
-        let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        for (found, wanted) in found.iter().zip(&wanted) {
-            assert!((found - wanted).abs() <= TOLERANCE * largest, "{name}: {found}, PyTorch has {wanted}");
+        assert_eq!(expected.len(), SHAPE[0] * EMBEDDING, "{name}: the fixture has it");
+        let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(
+                (found - expected).abs() <= TOLERANCE * largest,
+                "{name}: {found}, PyTorch has {expected}"
+            );
             checked += 1;
         }
     }
@@ -180,7 +183,7 @@ fn every_network_has_the_names_and_shapes_of_pytorch() {
         });
         let list = lines.collect::<Vec<String>>().concat();
         let found = format!("{name},{},{numbers},{:016x}", shapes.len(), fnv(&list));
-        assert!(NAMES.lines().any(|line| line == found), "{found}; wanted as in names.csv, from:\n{list}");
+        assert!(NAMES.lines().any(|line| line == found), "{found}; expected as in names.csv, from:\n{list}");
         checked += 1;
     }
     assert_eq!((checked, NAMES.lines().count()), (10, 10));
@@ -214,9 +217,9 @@ fn a_last_layer_of_another_size_is_left_out_and_said() {
     for (name, said) in [
         (
             BackboneName::Resnet50,
-            "fc.weight is [1000, 2048], wanted [8, 2048], fc.bias is [1000], wanted [8]",
+            "fc.weight is [1000, 2048], expected [8, 2048], fc.bias is [1000], expected [8]",
         ),
-        (BackboneName::Iresnet18, "fc.weight is [1000, 4608], wanted [8, 4608]"),
+        (BackboneName::Iresnet18, "fc.weight is [1000, 4608], expected [8, 4608]"),
     ] {
         let config = config(name);
         let file = usual_file(&BackboneConfig { embedding: 1000, ..config.clone() });
@@ -226,13 +229,13 @@ fn a_last_layer_of_another_size_is_left_out_and_said() {
         let (whole, _) = fitted(&usual_file(&config), &config).expect("fits");
         let parts = [&found, &whole, &backbone(&config)].map(parameters::parameters);
         for (at, parameter) in parts[0].iter().enumerate() {
-            let wanted = if is_last(&parameter.name) { &parts[2][at] } else { &parts[1][at] };
-            assert_eq!(parameter, wanted);
+            let expected = if is_last(&parameter.name) { &parts[2][at] } else { &parts[1][at] };
+            assert_eq!(parameter, expected);
         }
     }
-    // Pictures of another size change the matrix of an iresnet, and nothing else.
+    // Images of another size change the matrix of an iresnet, and nothing else.
     let config = config(BackboneName::Iresnet18);
-    let larger = InputShape { channels: 3, height: 64, width: 64 };
+    let larger = ImageShape { channels: 3, height: 64, width: 64 };
     let file = usual_file(&BackboneConfig { input: larger, ..config.clone() });
     assert!(fitted(&file, &config).expect("fits").1.expect("said").contains("fc.weight"));
 }
@@ -254,7 +257,7 @@ fn names_that_do_not_fit_are_listed() {
     for part in [
         "w.safetensors: does not fit iresnet18: without layer3.0.bn1.weight, layer3.0.bn1.bias, ",
         " more; unexpected layer5.0.conv1.weight; ",
-        "of another shape conv1.weight is [64, 3, 7, 7], wanted [64, 3, 3, 3]",
+        "of another shape conv1.weight is [64, 3, 7, 7], expected [64, 3, 3, 3]",
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }

@@ -66,7 +66,7 @@ pub(super) fn margin_of(margins: &[f64], class: u32) -> Result<f64, ObjectiveErr
     margins.get(class as usize).copied().ok_or(ObjectiveError::Count {
         what: "class margins",
         found: margins.len(),
-        wanted: class as usize + 1,
+        expected: class as usize + 1,
     })
 }
 
@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn the_fourth_root_of_sixteen_times_as_many_halves_the_margin() {
         let found = margins_by_count(0.4, &[10, 160, 0, 810], FOURTH_ROOT);
-        for (found, wanted) in found.iter().zip([0.4, 0.2, 0.4, 0.4 / 3.0]) {
-            assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
+        for (found, expected) in found.iter().zip([0.4, 0.2, 0.4, 0.4 / 3.0]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
         assert_eq!(margins_by_count(0.4, &[10, 160], 0.0), [0.4, 0.4]);
         assert_eq!(margins_by_count(0.4, &[0, 0], FOURTH_ROOT), [0.4, 0.4]);
@@ -131,8 +131,8 @@ mod tests {
         let (features, centres) = ([1.0_f64, 0.0], [0.6, 0.8, 0.8, 0.6]);
         let views = (MatRef::new(&features, 1, 2).expect("one"), MatRef::new(&centres, 2, 2).expect("two"));
         let loss = some.evaluate(views.0, views.1, &[1], &EvaluateOptions::default()).expect("finite").loss;
-        let wanted = (1.0 + (10.0 * (0.6 - (0.8 - 0.1_f64))).exp()).ln();
-        assert!((loss - wanted).abs() < 1e-12, "{loss} {wanted}");
+        let expected = (1.0 + (10.0 * (0.6 - (0.8 - 0.1_f64))).exp()).ln();
+        assert!((loss - expected).abs() < 1e-12, "{loss} {expected}");
     }
 
     #[test]

@@ -192,14 +192,14 @@ impl ClassObjective {
             return Err(ObjectiveError::Count {
                 what: "labels",
                 found: labels.len(),
-                wanted: features.rows(),
+                expected: features.rows(),
             });
         }
         let classes = centres.rows() / self.sub_centres;
-        let wanted = if self.classes == usize::MAX { classes } else { self.classes };
-        if wanted.checked_mul(self.sub_centres) != Some(centres.rows()) {
-            let wanted = wanted.saturating_mul(self.sub_centres);
-            return Err(ObjectiveError::Count { what: "class centres", found: centres.rows(), wanted });
+        let expected = if self.classes == usize::MAX { classes } else { self.classes };
+        if expected.checked_mul(self.sub_centres) != Some(centres.rows()) {
+            let expected = expected.saturating_mul(self.sub_centres);
+            return Err(ObjectiveError::Count { what: "class centres", found: centres.rows(), expected });
         }
         let outside = |label: &u32| *label as usize >= classes && Some(*label) != self.ignore_label;
         if let Some(row) = labels.iter().position(outside) {
@@ -263,7 +263,7 @@ fn sample_factors(
             return Err(ObjectiveError::Count {
                 what: "sample weights",
                 found: weights.len(),
-                wanted: batch,
+                expected: batch,
             });
         }
         Some(weights) => weights.to_vec(),

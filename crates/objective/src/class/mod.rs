@@ -187,7 +187,7 @@ impl ClassObjective {
                 return Err(ObjectiveError::OutOfRange {
                     setting: "learnt number",
                     found: value,
-                    wanted: "none: this objective learns nothing beside its centres",
+                    expected: "none: this objective learns nothing beside its centres",
                 });
             }
         }
@@ -253,7 +253,7 @@ impl ClassObjective {
             return Err(ObjectiveError::Count {
                 what: "class margins",
                 found: margins.len(),
-                wanted: self.classes,
+                expected: self.classes,
             });
         }
         for &margin in margins {

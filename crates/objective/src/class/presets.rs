@@ -185,8 +185,8 @@ fn variant_of(
         "sphereface" | "large-margin-softmax" => {
             let times = margin(4.0);
             if times.fract() != 0.0 || !(1.0..=8.0).contains(&times) {
-                let wanted = "a whole multiple of the angle from 1 to 8";
-                return Err(ObjectiveError::OutOfRange { setting: "margin", found: times, wanted });
+                let expected = "a whole multiple of the angle from 1 to 8";
+                return Err(ObjectiveError::OutOfRange { setting: "margin", found: times, expected });
             }
             let lambda = p.lambda.unwrap_or(0.0);
             within(0.0..=1e9, "lambda", lambda, "a number from 0 to 1e9")?;

@@ -71,7 +71,7 @@ impl BatchPoints {
 }
 
 impl ClassObjective {
-    /// The scale at which [`BatchFacts::log_partitions`] is wanted, if it is.
+    /// The scale at which [`BatchFacts::log_partitions`] is expected, if it is.
     pub fn wants_partitions(&self) -> Option<f64> {
         (self.rule == Rule::DynamicScale).then_some(self.state.scale)
     }

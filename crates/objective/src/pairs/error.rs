@@ -7,14 +7,14 @@ use crate::ShapeError;
 #[non_exhaustive]
 pub enum PairError {
     /// A margin, scale, temperature, or other setting outside its range.
-    #[error("{setting} is {found}; wanted {wanted}")]
+    #[error("{setting} is {found}; expected {expected}")]
     OutOfRange {
         /// The setting, by the name that it has in its struct.
         setting: &'static str,
         /// The value given.
         found: f64,
         /// The range, in words.
-        wanted: &'static str,
+        expected: &'static str,
     },
 
     /// A name that no pair objective (or miner) has.
@@ -44,7 +44,7 @@ pub enum PairError {
     Shape(#[from] ShapeError),
 
     /// Embeddings and what they are compared with differ in dimension.
-    #[error("embeddings have {embeddings} dimensions, the {what} {found}; wanted the same")]
+    #[error("embeddings have {embeddings} dimensions, the {what} {found}; expected the same")]
     Dimension {
         /// What the embeddings are compared with.
         what: &'static str,
@@ -55,19 +55,19 @@ pub enum PairError {
     },
 
     /// Not one value a row.
-    #[error("{found} {what} for {wanted} rows; wanted one each")]
+    #[error("{found} {what} for {expected} rows; expected one each")]
     Count {
         /// What was counted.
         what: &'static str,
         /// Values found.
         found: usize,
         /// Rows of the matrix.
-        wanted: usize,
+        expected: usize,
     },
 
     /// A label that has no proxy.
     #[error(
-        "row {row} of the batch has label {found}; wanted a class below {classes}, the number of proxies"
+        "row {row} of the batch has label {found}; expected a class below {classes}, the number of proxies"
     )]
     Label {
         /// Row of the batch.
@@ -179,9 +179,9 @@ pub(crate) fn check(
     setting: &'static str,
     found: f64,
     range: std::ops::RangeInclusive<f64>,
-    wanted: &'static str,
+    expected: &'static str,
 ) -> Result<(), PairError> {
-    if range.contains(&found) { Ok(()) } else { Err(PairError::OutOfRange { setting, found, wanted }) }
+    if range.contains(&found) { Ok(()) } else { Err(PairError::OutOfRange { setting, found, expected }) }
 }
 
 /// The settings that stand in front of a score in an exponent.

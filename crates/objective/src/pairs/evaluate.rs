@@ -405,7 +405,7 @@ pub(crate) fn check_rows<T: Real>(
     labels: &[u32],
 ) -> Result<(), PairError> {
     if labels.len() != matrix.rows() {
-        return Err(PairError::Count { what: labels_of, found: labels.len(), wanted: matrix.rows() });
+        return Err(PairError::Count { what: labels_of, found: labels.len(), expected: matrix.rows() });
     }
     check_finite(what, matrix)
 }
@@ -432,7 +432,7 @@ pub(crate) fn check_reference<T: Real>(
     }
     let Some(own) = reference.own_rows else { return Ok(()) };
     if own.len() != labels.len() {
-        return Err(PairError::Count { what: "own rows", found: own.len(), wanted: labels.len() });
+        return Err(PairError::Count { what: "own rows", found: own.len(), expected: labels.len() });
     }
     let rows = reference.labels.len();
     match own.iter().position(|&place| place >= rows) {

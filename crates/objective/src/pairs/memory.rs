@@ -71,7 +71,7 @@ impl<T: Real> CrossBatchMemory<T> {
     /// If the capacity is 0.
     pub fn new(capacity: usize, dim: usize) -> Result<Self, PairError> {
         if capacity == 0 {
-            return Err(PairError::OutOfRange { setting: "capacity", found: 0.0, wanted: "1 or more" });
+            return Err(PairError::OutOfRange { setting: "capacity", found: 0.0, expected: "1 or more" });
         }
         Ok(Self { embeddings: Vec::new(), labels: Vec::new(), capacity, dim, next: 0 })
     }

@@ -22,7 +22,7 @@ pub type PairParameters = BTreeMap<String, PairParameter>;
 pub enum PairParameter {
     /// On or off.
     Flag(bool),
-    /// A number; a whole one where a count is wanted.
+    /// A number; a whole one where a count is expected.
     Number(f64),
     /// One of some words.
     Word(String),

@@ -112,8 +112,8 @@ mod tests {
             );
             for (row, found) in dots(&a, &b, [m, n, k]).chunks(n.max(1)).enumerate() {
                 for (col, found) in found.iter().enumerate() {
-                    let wanted: f64 = (0..k).map(|at| a[row * k + at] * b[col * k + at]).sum();
-                    assert!((found - wanted).abs() < 1e-14);
+                    let expected: f64 = (0..k).map(|at| a[row * k + at] * b[col * k + at]).sum();
+                    assert!((found - expected).abs() < 1e-14);
                 }
             }
         }

@@ -198,8 +198,8 @@ mod tests {
         let mut list = [-40.0];
         assert!((log_sum_exp(&mut list, |_| 2.0, true) / (2.0 * (-40.0_f64).exp()) - 1.0).abs() < 1e-15);
         let mut list = [3.0_f64, -1.0];
-        let wanted = (1.0 + 3.0_f64.exp() + 2.0 * (-1.0_f64).exp()).ln();
-        assert!((log_sum_exp(&mut list, |at| 1.0 + at as f64, true) - wanted).abs() < 1e-15);
+        let expected = (1.0 + 3.0_f64.exp() + 2.0 * (-1.0_f64).exp()).ln();
+        assert!((log_sum_exp(&mut list, |at| 1.0 + at as f64, true) - expected).abs() < 1e-15);
         assert_eq!(log_sum_exp(&mut [], |_| 1.0, false), 0.0);
     }
 

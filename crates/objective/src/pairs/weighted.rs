@@ -26,8 +26,8 @@ impl WeightedSum {
     pub fn add<T: Real>(&mut self, weight: f64, loss: T, gradient: &[T]) -> Result<(), PairError> {
         check_weight(weight)?;
         if gradient.len() != self.gradient.len() {
-            let (found, wanted) = (gradient.len(), self.gradient.len());
-            return Err(PairError::Count { what: "gradient values", found, wanted });
+            let (found, expected) = (gradient.len(), self.gradient.len());
+            return Err(PairError::Count { what: "gradient values", found, expected });
         }
         self.loss += weight * loss.into();
         for (sum, &value) in self.gradient.iter_mut().zip(gradient) {
@@ -106,6 +106,6 @@ fn check_weight(weight: f64) -> Result<(), PairError> {
     if weight.is_finite() {
         Ok(())
     } else {
-        Err(PairError::OutOfRange { setting: "weight", found: weight, wanted: "a finite number" })
+        Err(PairError::OutOfRange { setting: "weight", found: weight, expected: "a finite number" })
     }
 }

@@ -148,7 +148,7 @@ mod tests {
                     let fresh = || -> PointPass<f64> { point.row_pass_at(label, row[label], 1.0) };
                     let mut whole = fresh();
                     whole.observe(0, &row);
-                    let wanted = figures(&whole.finish(), &row);
+                    let expected = figures(&whole.finish(), &row);
                     for first in 0..=classes {
                         for second in first..=classes {
                             let mut all = fresh();
@@ -161,10 +161,10 @@ mod tests {
                                 all.observe_part(&part);
                             }
                             let found = figures(&all.finish(), &row);
-                            for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                            for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
                                 assert!(
-                                    (found - wanted).abs() <= 1e-12 * wanted.abs().max(1.0),
-                                    "{name}, {classes} classes cut at {first} and {second}, figure {at}: {found}, {wanted}"
+                                    (found - expected).abs() <= 1e-12 * expected.abs().max(1.0),
+                                    "{name}, {classes} classes cut at {first} and {second}, figure {at}: {found}, {expected}"
                                 );
                             }
                         }

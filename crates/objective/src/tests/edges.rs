@@ -75,8 +75,8 @@ fn a_zero_vector_has_cosine_zero_and_no_gradient() {
     let objective = Objective::am_softmax(30.0, 0.35).expect("in range");
     let (features, centres) = ([0.0_f64, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
     let out = objective.evaluate(view(&features, 1, 2), view(&centres, 3, 2), &[0]).expect("finite inputs");
-    let wanted = (2.0 * (30.0_f64 * 0.35).exp()).ln_1p();
-    assert!((out.loss - wanted).abs() < 1e-12 * wanted, "all cosines are 0: {} {wanted}", out.loss);
+    let expected = (2.0 * (30.0_f64 * 0.35).exp()).ln_1p();
+    assert!((out.loss - expected).abs() < 1e-12 * expected, "all cosines are 0: {} {expected}", out.loss);
     assert!(out.grad_features.iter().chain(&out.grad_centres).all(|&value| value == 0.0), "{out:?}");
     assert_eq!(out.diagnostics.mean_target_cosine, 0.0);
     assert!((out.diagnostics.effective_competitors - 2.0).abs() < 1e-12);
@@ -138,7 +138,7 @@ fn reductions_and_weights_mean_what_they_say() {
     assert_eq!(run(Reduction::Mean, Some(&[0.0; 3])), Err(ObjectiveError::ZeroWeights));
     assert!(matches!(
         run(Reduction::Sum, Some(&[1.0; 2])),
-        Err(ObjectiveError::Count { found: 2, wanted: 3, .. })
+        Err(ObjectiveError::Count { found: 2, expected: 3, .. })
     ));
     assert!(matches!(
         run(Reduction::Sum, Some(&[1.0, -1.0, 1.0])),
@@ -156,10 +156,10 @@ fn what_does_not_fit_is_refused_by_name() {
     };
     assert_eq!(
         refuse(view(&[1.0; 3], 1, 3), &[0]),
-        "features have 3 dimensions, class centres 2; wanted the same"
+        "features have 3 dimensions, class centres 2; expected the same"
     );
-    assert_eq!(refuse(view(&[1.0; 4], 2, 2), &[0]), "1 labels for a batch of 2 samples; wanted one each");
-    assert_eq!(refuse(two, &[0, 2]), "row 1 of the batch has label 2; wanted a class below 2");
+    assert_eq!(refuse(view(&[1.0; 4], 2, 2), &[0]), "1 labels for a batch of 2 samples; expected one each");
+    assert_eq!(refuse(two, &[0, 2]), "row 1 of the batch has label 2; expected a class below 2");
     assert_eq!(
         refuse(view(&[1.0, 1.0, 1.0, f32::NAN], 2, 2), &[0, 1]),
         "row 1, column 1 of the features is not finite"

@@ -55,8 +55,8 @@ proptest! {
 
     #[test]
     fn softplus_of_log_sum_exp_is_cross_entropy((scores, label) in scores(50.0)) {
-        let (found, wanted) = (loss(&Objective::softmax(), &scores, label), cross_entropy(&scores, label));
-        prop_assert!((found - wanted).abs() <= ROUNDING * 100.0, "{found} {wanted}");
+        let (found, expected) = (loss(&Objective::softmax(), &scores, label), cross_entropy(&scores, label));
+        prop_assert!((found - expected).abs() <= ROUNDING * 100.0, "{found} {expected}");
     }
 
     #[test]
@@ -129,8 +129,8 @@ proptest! {
         prop_assert!((outcome.push - push).abs() <= ROUNDING);
         let mut entropy = 0.0;
         for (class, slope) in row.iter().enumerate() {
-            let wanted = if class == label { -push } else { probability(class) };
-            prop_assert!((slope - wanted).abs() <= ROUNDING, "{class}: {slope} {wanted}");
+            let expected = if class == label { -push } else { probability(class) };
+            prop_assert!((slope - expected).abs() <= ROUNDING, "{class}: {slope} {expected}");
             if class != label {
                 let share = slope / outcome.push;
                 entropy -= if share > 0.0 { share * share.ln() } else { 0.0 };
@@ -158,17 +158,17 @@ proptest! {
     fn any_cutting_into_tiles_gives_the_same_row((scores, label) in scores(1.0), tile in 1_usize..5) {
         for objective in points() {
             let mut whole = scores.clone();
-            let wanted = objective.row(&mut whole, label);
+            let expected = objective.row(&mut whole, label);
             let mut pass = objective.row_pass(label, scores[label]);
             for (at, part) in scores.chunks(tile).enumerate() {
                 pass.observe(at * tile, part);
             }
             let found = pass.finish();
-            prop_assert!((found.loss - wanted.loss).abs() <= ROUNDING * wanted.loss.max(1.0), "{objective}");
-            prop_assert_eq!((found.correct, found.margin_met), (wanted.correct, wanted.margin_met));
-            prop_assert_eq!(found.hardest_competitor(), wanted.hardest_competitor());
-            let apart = (found.effective_competitors - wanted.effective_competitors).abs();
-            prop_assert!(apart <= 1e-9 * wanted.effective_competitors, "{objective}");
+            prop_assert!((found.loss - expected.loss).abs() <= ROUNDING * expected.loss.max(1.0), "{objective}");
+            prop_assert_eq!((found.correct, found.margin_met), (expected.correct, expected.margin_met));
+            prop_assert_eq!(found.hardest_competitor(), expected.hardest_competitor());
+            let apart = (found.effective_competitors - expected.effective_competitors).abs();
+            prop_assert!(apart <= 1e-9 * expected.effective_competitors, "{objective}");
             let mut parts = scores.clone();
             for (at, part) in parts.chunks_mut(tile).enumerate() {
                 found.gradient(at * tile, part);
@@ -223,19 +223,19 @@ fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
         let labels: Vec<u32> = (0..classes as u32).collect();
         for (scale, margin) in [(1.0, 0.0), (30.0, 0.35), (64.0, 0.35)] {
             let objective = Objective::am_softmax(scale, margin).expect("in range");
-            let wanted = loss_floor(classes, scale, margin);
+            let expected = loss_floor(classes, scale, margin);
             let both = view(&centres, classes, classes);
             let found = objective.evaluate(both, both, &labels).expect("finite inputs").loss;
-            assert!((found / wanted - 1.0).abs() < 1e-11, "{classes} {scale}: {found} against {wanted}");
-            if wanted < f64::from(f32::MIN_POSITIVE) {
+            assert!((found / expected - 1.0).abs() < 1e-11, "{classes} {scale}: {found} against {expected}");
+            if expected < f64::from(f32::MIN_POSITIVE) {
                 continue;
             }
             let both = view(&narrow, classes, classes);
             let found = objective.evaluate(both, both, &labels).expect("finite inputs").loss;
             // an error of 1e-7 in a cosine, times the scale, is relative in so small a loss
             assert!(
-                (f64::from(found) / wanted - 1.0).abs() < 1e-4,
-                "{classes} {scale}: {found} against {wanted}"
+                (f64::from(found) / expected - 1.0).abs() < 1e-4,
+                "{classes} {scale}: {found} against {expected}"
             );
         }
     }

@@ -15,10 +15,10 @@ fn check(objective: &Objective, seed: u64, options: &EvaluateOptions<'_>) {
             .expect("finite inputs")
     };
     let out = run(&features, &centres);
-    let wanted = differences(&features, |features| run(features, &centres).loss);
-    assert_close(&out.grad_features, &wanted, DIFFERENCES, &format!("{objective}: features"));
-    let wanted = differences(&centres, |centres| run(&features, centres).loss);
-    assert_close(&out.grad_centres, &wanted, DIFFERENCES, &format!("{objective}: centres"));
+    let expected = differences(&features, |features| run(features, &centres).loss);
+    assert_close(&out.grad_features, &expected, DIFFERENCES, &format!("{objective}: features"));
+    let expected = differences(&centres, |centres| run(&features, centres).loss);
+    assert_close(&out.grad_centres, &expected, DIFFERENCES, &format!("{objective}: centres"));
 }
 
 #[test]

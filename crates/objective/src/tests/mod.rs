@@ -50,11 +50,11 @@ pub(crate) fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) ->
 }
 
 /// Entries within `tolerance` relative to the largest, or to 1 where that is more.
-pub(crate) fn assert_close(found: &[f64], wanted: &[f64], tolerance: f64, what: &str) {
-    let largest = wanted.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
-    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let error = (found - wanted).abs();
-        assert!(error <= tolerance * largest, "{what}, entry {at}: {found} against {wanted}");
+pub(crate) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    let largest = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found - expected).abs();
+        assert!(error <= tolerance * largest, "{what}, entry {at}: {found} against {expected}");
     }
 }
 

@@ -64,10 +64,10 @@ fn gradients_are_those_of_the_loss() {
                 objective.evaluate(view(features, batch, dim), centres, &labels, &options).expect("finite")
             };
             let out = run(&features, &centres);
-            let wanted = differences(&features, |features| run(features, &centres).loss);
-            assert_close(&out.grad_features, &wanted, DIFFERENCES, &format!("{objective}: features"));
-            let wanted = differences(&centres, |centres| run(&features, centres).loss);
-            assert_close(&out.grad_centres, &wanted, DIFFERENCES, &format!("{objective}: centres"));
+            let expected = differences(&features, |features| run(features, &centres).loss);
+            assert_close(&out.grad_features, &expected, DIFFERENCES, &format!("{objective}: features"));
+            let expected = differences(&centres, |centres| run(&features, centres).loss);
+            assert_close(&out.grad_centres, &expected, DIFFERENCES, &format!("{objective}: centres"));
             if let (Some((name, found)), Some((_, value))) = (out.grad_learnt, objective.learnt()) {
                 let of = |value: &[f64]| {
                     let mut moved = objective.clone();
@@ -186,7 +186,7 @@ fn the_next_state_is_that_of_the_reference() {
     let dim = features.len() / labels.len();
     let mut seen = 0;
     for (case, raw) in file.cases().iter().zip(raw["cases"].as_array().expect("cases")) {
-        let Some(wanted) = raw["next_state"].as_object() else { continue };
+        let Some(expected) = raw["next_state"].as_object() else { continue };
         let centres = rows(&raw["weights"]);
         let classes = centres.len() / dim;
         let objective = with(case.name(), &Value::Object(case.parameters()), classes);
@@ -200,12 +200,12 @@ fn the_next_state_is_that_of_the_reference() {
             .expect("finite");
         let found: Map<String, Value> =
             serde_json::from_value(serde_json::to_value(out.next_state).expect("plain")).expect("an object");
-        for (key, wanted) in wanted {
-            let (found, wanted) =
-                (found[key].as_f64().expect("a number"), wanted.as_f64().expect("a number"));
+        for (key, expected) in expected {
+            let (found, expected) =
+                (found[key].as_f64().expect("a number"), expected.as_f64().expect("a number"));
             assert!(
-                (found - wanted).abs() <= 1e-12 * wanted.abs(),
-                "{} {key}: {found} {wanted}",
+                (found - expected).abs() <= 1e-12 * expected.abs(),
+                "{} {key}: {found} {expected}",
                 case.name()
             );
             seen += 1;
@@ -279,8 +279,8 @@ fn any_cutting_into_tiles_gives_the_same() {
                 "{objective} cut at {cut}"
             );
             let largest = whole.1.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
-            for (found, wanted) in gradient.iter().zip(&whole.1) {
-                assert!((found - wanted).abs() <= ROUNDING * largest, "{objective} cut at {cut}");
+            for (found, expected) in gradient.iter().zip(&whole.1) {
+                assert!((found - expected).abs() <= ROUNDING * largest, "{objective} cut at {cut}");
             }
         }
     }
@@ -420,7 +420,7 @@ fn what_does_not_fit_is_refused_with_the_facts() {
         ClassObjective::from_name(name, &parameters, classes).expect_err(name)
     };
     let error = refused("am-softmax", json!({"class_margins": [0.1, 0.2]}), 3);
-    assert_eq!(error, ObjectiveError::Count { what: "class margins", found: 2, wanted: 3 });
+    assert_eq!(error, ObjectiveError::Count { what: "class margins", found: 2, expected: 3 });
     assert!(matches!(
         refused("softmax", json!({"class_margins": [0.1, 0.2]}), 2),
         ObjectiveError::Incompatible { .. }
@@ -450,7 +450,7 @@ fn what_does_not_fit_is_refused_with_the_facts() {
     let error = objective
         .evaluate(view(&features, 2, 3), view(&centres, 8, 3), &[0, 1], &EvaluateOptions::default())
         .expect_err("eight centres");
-    assert_eq!(error, ObjectiveError::Count { what: "class centres", found: 8, wanted: 12 });
+    assert_eq!(error, ObjectiveError::Count { what: "class centres", found: 8, expected: 12 });
     let mut fixed = with("am-softmax", &json!({}), 4);
     assert!(fixed.set_learnt(1.0).is_err());
     assert!(with("normface", &json!({}), 4).set_learnt(f64::NAN).is_err());

@@ -32,7 +32,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// The little picture in front of a name in the legend.
+/// The little image in front of a name in the legend.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Key {
     /// A line with the dashes of its series.

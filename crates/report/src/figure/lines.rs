@@ -126,11 +126,11 @@ fn thinned(run: &[(f64, f64)], x: &Axis) -> Vec<(f64, f64)> {
         let by_value = |&a: &usize, &b: &usize| part[a].1.total_cmp(&part[b].1);
         let positions = || 0..part.len();
         let extremes = [positions().min_by(by_value), positions().max_by(by_value)];
-        let mut wanted = vec![0, part.len() - 1];
-        wanted.extend(extremes.into_iter().flatten());
-        wanted.sort_unstable();
-        wanted.dedup();
-        kept.extend(wanted.into_iter().map(|position| part[position]));
+        let mut expected = vec![0, part.len() - 1];
+        expected.extend(extremes.into_iter().flatten());
+        expected.sort_unstable();
+        expected.dedup();
+        kept.extend(expected.into_iter().map(|position| part[position]));
     }
     kept
 }

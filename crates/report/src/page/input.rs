@@ -11,11 +11,11 @@ pub struct ReportInput {
     /// A sentence or two below the heading: data set, backbone, how long; may be empty.
     pub lead: String,
     /// What verification, retrieval and neighbours were measured on, to follow "Measured on": for example
-    /// `3 classes never trained on: bag, boot, shirt (3000 pictures)`.
+    /// `3 classes never trained on: bag, boot, shirt (3000 images)`.
     pub judged_on: String,
     /// The resolved configuration: key and value.
     pub configuration: Vec<(String, String)>,
-    /// What the reader must know to trust the numbers, whole sentences: skipped pictures, too few pairs.
+    /// What the reader must know to trust the numbers, whole sentences: skipped images, too few pairs.
     pub notes: Vec<String>,
     /// One entry an objective; more than one makes the page a comparison.
     pub objectives: Vec<ObjectiveReport>,

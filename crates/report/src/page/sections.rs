@@ -19,7 +19,7 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
         return None;
     }
     let mut body = markup::paragraph(
-        "Verification asks of two pictures whether they are of one class, and answers yes if the cosine of their \
+        "Verification asks of two images whether they are of one class, and answers yes if the cosine of their \
          embeddings reaches a threshold. Pairs of one class are called genuine, pairs of two classes impostors.",
     );
     let mut figures = Vec::new();
@@ -125,7 +125,7 @@ pub(super) fn retrieval(input: &ReportInput) -> Option<Section> {
         input.objectives.iter().filter_map(|o| Some((&o.name, o.retrieval.as_ref()?))).collect();
     let (_, first) = measured.first()?;
     let mut body = markup::paragraph(&format!(
-        "Retrieval takes each picture as a query and ranks all others by cosine: {} queries had another picture of \
+        "Retrieval takes each image as a query and ranks all others by cosine: {} queries had another image of \
          their class to find.",
         text::count(first.queries)
     ));
@@ -311,7 +311,7 @@ pub(super) fn words() -> Section {
     const WORDS: [(&str, &str); 10] = [
         (
             "Embedding",
-            "The vector a network makes of a picture; pictures are compared by the cosine between their embeddings.",
+            "The vector a network makes of an image; images are compared by the cosine between their embeddings.",
         ),
         (
             "Known and unseen classes",
@@ -334,7 +334,7 @@ pub(super) fn words() -> Section {
             "AUC",
             "The chance that a random genuine pair has a higher cosine than a random impostor pair; 1 is perfect, 0.5 is guessing.",
         ),
-        ("Recall at k", "The share of queries with at least one picture of their class among the k nearest."),
+        ("Recall at k", "The share of queries with at least one image of their class among the k nearest."),
         ("R-precision", "If a query has R others of its class, the share of right ones among its R nearest."),
         (
             "MAP@R",

@@ -148,7 +148,7 @@ fn in_words(objective: &ObjectiveReport) -> String {
         add(
             &mut text,
             format_args!(
-                "If two pictures are called the same class from a cosine of {:.3} on, {} of the pairs of one class are \
+                "If two images are called the same class from a cosine of {:.3} on, {} of the pairs of one class are \
              missed and as many pairs of different classes are let through (EER). ",
                 v.eer_threshold,
                 text::percent(v.eer, 1)
@@ -160,7 +160,7 @@ fn in_words(objective: &ObjectiveReport) -> String {
         add(
             &mut text,
             format_args!(
-                "For {} of the pictures the most similar other picture is of the same class (recall at 1).",
+                "For {} of the images the most similar other image is of the same class (recall at 1).",
                 text::percent(*recall, 1)
             ),
         );

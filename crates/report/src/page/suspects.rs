@@ -1,8 +1,8 @@
-//! The page of likely wrong labels: each picture beside one that is typical of its label and one of the class that it looks like.
+//! The page of likely wrong labels: each image beside one that is typical of its label and one of the class that it looks like.
 
 use super::document;
 use super::markup::{self, Section};
-use crate::neighbours::Picture;
+use crate::neighbours::Image;
 use crate::text::{add, count, escape, fixed};
 
 /// Everything on the page.
@@ -20,17 +20,17 @@ pub struct SuspectsInput {
     pub rows: Vec<SuspectRow>,
 }
 
-/// A sample with what speaks against its label; pictures are absent for samples that are none.
+/// A sample with what speaks against its label; images are absent for samples that are none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SuspectRow {
     /// What the sample is called.
     pub name: String,
     /// The sample.
-    pub picture: Option<Picture>,
-    /// The class that it is said to be of, a picture typical of it, and the cosine with its centre.
-    pub label: (String, Option<Picture>, f64),
+    pub image: Option<Image>,
+    /// The class that it is said to be of, an image typical of it, and the cosine with its centre.
+    pub label: (String, Option<Image>, f64),
     /// The same of the nearest other class.
-    pub other: (String, Option<Picture>, f64),
+    pub other: (String, Option<Image>, f64),
 }
 
 /// The whole page.
@@ -53,11 +53,11 @@ pub fn suspects(input: &SuspectsInput) -> String {
         );
         for (at, row) in input.rows.iter().enumerate() {
             add(&mut body, format_args!("<tr><th scope=\"row\">{}</th><td>", at + 1));
-            thumb(&mut body, row.picture.as_ref(), &row.name);
+            thumb(&mut body, row.image.as_ref(), &row.name);
             add(&mut body, format_args!("{}</td>", escape(&row.name)));
-            for (name, picture, cosine) in [&row.label, &row.other] {
+            for (name, image, cosine) in [&row.label, &row.other] {
                 body.push_str("<td>");
-                thumb(&mut body, picture.as_ref(), &format!("typical of {name}"));
+                thumb(&mut body, image.as_ref(), &format!("typical of {name}"));
                 add(&mut body, format_args!("{}<br>cosine {}</td>", escape(name), fixed(*cosine, 3)));
             }
             add(&mut body, format_args!("<td>{}</td></tr>\n", fixed(row.other.2 - row.label.2, 3)));
@@ -67,11 +67,11 @@ pub fn suspects(input: &SuspectsInput) -> String {
     document(&input.title, &input.lead, &[Section { id: "suspects", heading: "Likely wrong labels", body }])
 }
 
-fn thumb(html: &mut String, picture: Option<&Picture>, name: &str) {
-    if let Some(picture) = picture {
+fn thumb(html: &mut String, image: Option<&Image>, name: &str) {
+    if let Some(image) = image {
         add(
             html,
-            format_args!("<img class=\"thumb\" src=\"{}\" alt=\"{}\">", picture.data_uri(), escape(name)),
+            format_args!("<img class=\"thumb\" src=\"{}\" alt=\"{}\">", image.data_uri(), escape(name)),
         );
     }
 }
@@ -82,11 +82,11 @@ mod tests {
 
     #[test]
     fn rows_are_numbered_shown_and_escaped() {
-        let picture = Picture::new(1, 1, 1, &[9]).unwrap();
+        let image = Image::new(1, 1, 1, &[9]).unwrap();
         let row = SuspectRow {
             name: "<script>alert(1)</script>.png".to_owned(),
-            picture: Some(picture.clone()),
-            label: ("bag".to_owned(), Some(picture), 0.12),
+            image: Some(image.clone()),
+            label: ("bag".to_owned(), Some(image), 0.12),
             other: ("\" onload=\"x".to_owned(), None, 0.9),
         };
         let input = SuspectsInput {
@@ -98,7 +98,7 @@ mod tests {
         };
         let html = suspects(&input);
         assert!(!html.contains("<script") && !html.contains("\" onload=\"x"));
-        assert_eq!(html.matches("class=\"thumb\"").count(), 2, "none where there is no picture");
+        assert_eq!(html.matches("class=\"thumb\"").count(), 2, "none where there is no image");
         assert!(html.contains("70\u{202f}000 samples") && html.contains("12 lie nearer"));
         assert!(
             html.contains("cosine 0.120")

@@ -2,13 +2,12 @@
 
 use super::*;
 use crate::figure::{ClassFeatures, RatePoint};
-use crate::neighbours::{FoundNeighbour, NeighbourRow, Picture};
+use crate::neighbours::{FoundNeighbour, Image, NeighbourRow};
 
 fn objective(name: &str, eer: f64) -> ObjectiveReport {
-    let picture = Picture::new(1, 2, 2, &[0, 80, 160, 255]).unwrap();
+    let image = Image::new(1, 2, 2, &[0, 80, 160, 255]).unwrap();
     let curve: Vec<(f64, f64)> = (0..20).map(|step| (f64::from(step), 1.0 / f64::from(step + 1))).collect();
-    let found =
-        FoundNeighbour { picture: picture.clone(), class: "bag".into(), cosine: 0.8, same_class: true };
+    let found = FoundNeighbour { image: image.clone(), class: "bag".into(), cosine: 0.8, same_class: true };
     ObjectiveReport {
         name: name.into(),
         seconds: Some(100.0 * eer),
@@ -45,7 +44,7 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             impostor: vec![4, 2, 0],
         }),
         roc: [(0.0, 0.0), (0.1, 0.8), (1.0, 1.0)].map(|(far, tar)| RatePoint { far, tar }).to_vec(),
-        neighbours: vec![NeighbourRow { query: picture, query_class: "bag".into(), neighbours: vec![found] }],
+        neighbours: vec![NeighbourRow { query: image, query_class: "bag".into(), neighbours: vec![found] }],
         features: Some(Features::Circle(vec![ClassFeatures {
             name: "bag".into(),
             points: vec![[1.0, 0.5]],
@@ -60,7 +59,7 @@ fn report(objectives: Vec<ObjectiveReport>) -> ReportInput {
         lead: "A lead.".into(),
         judged_on: "3 unseen classes".into(),
         configuration: vec![("head.margin".into(), "0.35".into())],
-        notes: vec!["Two pictures were skipped.".into()],
+        notes: vec!["Two images were skipped.".into()],
         objectives,
     }
 }
@@ -120,7 +119,7 @@ fn the_best_of_each_measure_is_bold() {
     let mut third = objective("third", 0.15);
     third.verification = None;
     let html = shown(&report(vec![objective("am-softmax", 0.1), objective("softmax", 0.2), third]));
-    let wanted = [
+    let expected = [
         ["Accuracy, known classes ↑", "90.00 %", "90.00 %", "90.00 %"],
         ["EER ↓", "*10.00 %", "20.00 %", "–"],
         ["AUC ↑", "*0.9500", "0.9000", "–"],
@@ -133,7 +132,7 @@ fn the_best_of_each_measure_is_bold() {
         ["Training time ↓", "*10.0 s", "20.0 s", "15.0 s"],
         ["Samples a second ↑", "1235", "1235", "1235"],
     ];
-    assert_eq!(first_table(&html), wanted);
+    assert_eq!(first_table(&html), expected);
 }
 
 #[test]
@@ -141,7 +140,7 @@ fn one_objective_is_told_in_words_and_nothing_is_bold() {
     let html = shown(&report(vec![objective("am-softmax", 0.1)]));
     assert!(html.contains("from a cosine of 0.410 on, 10.0 %"));
     assert!(!html.contains("<td><b>") && !html.contains("Objective ↑"));
-    assert!(html.contains("Few pairs.") && html.contains("Two pictures were skipped."));
+    assert!(html.contains("Few pairs.") && html.contains("Two images were skipped."));
 }
 
 #[test]

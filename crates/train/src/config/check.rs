@@ -9,8 +9,8 @@ use widemargin_objective::AnyObjective;
 /// Largest batch: more would be a mistyped number.
 const LARGEST_BATCH: usize = 65_536;
 
-fn wants(fine: bool, key: &str, found: &dyn Display, wanted: &str) -> Result<(), Error> {
-    let message = || format!("found {found}, wanted {wanted}");
+fn wants(fine: bool, key: &str, found: &dyn Display, expected: &str) -> Result<(), Error> {
+    let message = || format!("found {found}, expected {expected}");
     if fine { Ok(()) } else { Err(Error::BadValue { key: key.to_owned(), message: message() }) }
 }
 
@@ -26,7 +26,7 @@ impl Config {
     /// Whether every value is in its range.
     ///
     /// # Errors
-    /// [`Error::BadValue`] naming the key, what was found and what is wanted.
+    /// [`Error::BadValue`] naming the key, what was found and what is expected.
     pub fn check(&self) -> Result<(), Error> {
         self.check_data()?;
         self.check_model()?;
@@ -59,13 +59,13 @@ impl Config {
             }
         }
         if let Some(labels) = &d.labels {
-            let wanted = "a table of embeddings as data.path, or no labels";
-            wants(self.data.is_table(), "data.labels", &labels.display(), wanted)?;
+            let expected = "a table of embeddings as data.path, or no labels";
+            wants(self.data.is_table(), "data.labels", &labels.display(), expected)?;
         }
         if let Some(split) = &d.split {
-            let wanted =
+            let expected =
                 "no split file, or no unseen_classes and closed_set: the file says which classes are unseen";
-            wants(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), wanted)?;
+            wants(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), expected)?;
         }
         let (open, names) = (!d.closed_set, &d.unseen_classes);
         if names.is_empty() {
@@ -76,8 +76,8 @@ impl Config {
                 "at least 2 classes, or closed_set = true",
             )?;
         } else {
-            let wanted = "at least 2 classes, or closed_set = true";
-            wants(!open || names.len() >= 2, "data.unseen_classes", &format!("{names:?}"), wanted)?;
+            let expected = "at least 2 classes, or closed_set = true";
+            wants(!open || names.len() >= 2, "data.unseen_classes", &format!("{names:?}"), expected)?;
         }
         let repeated = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
         if let Some((_, name)) = repeated {
@@ -93,8 +93,8 @@ impl Config {
 
     fn check_model(&self) -> Result<(), Error> {
         let m = &self.model;
-        let wanted = "mlp, linear or identity for a table of embeddings";
-        wants(m.backbone.is_flat() || !self.data.is_table(), "model.backbone", &m.backbone, wanted)?;
+        let expected = "mlp, linear or identity for a table of embeddings";
+        wants(m.backbone.is_flat() || !self.data.is_table(), "model.backbone", &m.backbone, expected)?;
         wants((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
         wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
         let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
@@ -103,8 +103,8 @@ impl Config {
         wants(finite, "model.mean", &format!("{:?}", m.mean), "finite numbers")?;
         let above = m.deviation.iter().all(|deviation| positive(f64::from(*deviation)));
         let paired = m.deviation.len() == m.mean.len();
-        let wanted = "numbers above 0, as many as model.mean has";
-        wants(above && paired, "model.deviation", &format!("{:?}", m.deviation), wanted)
+        let expected = "numbers above 0, as many as model.mean has";
+        wants(above && paired, "model.deviation", &format!("{:?}", m.deviation), expected)
     }
 
     fn check_head(&self) -> Result<(), Error> {
@@ -126,16 +126,16 @@ impl Config {
         wants(positive(o.centres_factor), "optimiser.centres_factor", &o.centres_factor, "above 0")?;
         wants(positive(o.backbone_factor), "optimiser.backbone_factor", &o.backbone_factor, "above 0")?;
         for (part, factor) in &o.factors {
-            let wanted = "above 0; to keep a part as it is, name it in model.freeze";
-            wants(positive(*factor), "optimiser.factors", &format!("{part} = {factor}"), wanted)?;
+            let expected = "above 0; to keep a part as it is, name it in model.freeze";
+            wants(positive(*factor), "optimiser.factors", &format!("{part} = {factor}"), expected)?;
         }
         wants(share(o.momentum), "optimiser.momentum", &o.momentum, "at least 0 and below 1")?;
         wants(share(o.beta_1), "optimiser.beta_1", &o.beta_1, "at least 0 and below 1")?;
         wants(share(o.beta_2), "optimiser.beta_2", &o.beta_2, "at least 0 and below 1")?;
         wants(positive(o.epsilon), "optimiser.epsilon", &o.epsilon, "above 0")?;
         wants(not_negative(o.weight_decay), "optimiser.weight_decay", &o.weight_decay, "at least 0")?;
-        let wanted = "at least 0 (0: no clipping)";
-        wants(not_negative(o.clip_norm), "optimiser.clip_norm", &o.clip_norm, wanted)
+        let expected = "at least 0 (0: no clipping)";
+        wants(not_negative(o.clip_norm), "optimiser.clip_norm", &o.clip_norm, expected)
     }
 
     /// What is allowed but has no effect, or one that is hardly meant; a sentence each, for the user to read.
@@ -284,8 +284,8 @@ mod tests {
             ..SamplerConfig::default()
         };
         let mut config = Config { sampler, ..Config::default() };
-        let message = config.check().expect_err("90,000 pictures").to_string();
-        assert!(message.contains("a batch of 90000, wanted a batch of at most 65536"), "{message}");
+        let message = config.check().expect_err("90,000 images").to_string();
+        assert!(message.contains("a batch of 90000, expected a batch of at most 65536"), "{message}");
         config.sampler.classes_per_batch = usize::MAX;
         assert_eq!(config.sampler.batch_size(), usize::MAX, "no overflow before the check");
         assert!(config.check().is_err());
@@ -299,12 +299,10 @@ mod tests {
     fn a_path_that_toml_cannot_hold_is_refused() {
         use std::os::unix::ffi::OsStrExt;
         let mut config = Config::default();
-        config.data.path = Some(std::ffi::OsStr::from_bytes(b"pictures-\xff").into());
-        assert!(
-            config.check().expect_err("not Unicode").to_string().starts_with("data.path: found pictures-")
-        );
+        config.data.path = Some(std::ffi::OsStr::from_bytes(b"images-\xff").into());
+        assert!(config.check().expect_err("not Unicode").to_string().starts_with("data.path: found images-"));
         config.model.weights = config.data.path.clone();
-        assert!(config.to_toml().contains("path = \"pictures-\u{fffd}\""), "and never a panic");
+        assert!(config.to_toml().contains("path = \"images-\u{fffd}\""), "and never a panic");
     }
 
     #[test]

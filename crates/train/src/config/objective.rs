@@ -38,7 +38,7 @@ impl std::str::FromStr for Amount {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),
-            number => number.parse().map(Self::Value).map_err(|_| "wanted a number or auto".to_owned()),
+            number => number.parse().map(Self::Value).map_err(|_| "expected a number or auto".to_owned()),
         }
     }
 }
@@ -154,7 +154,7 @@ impl ObjectiveConfig {
             let Some(value) = value else { continue };
             let number = serde_json::Number::from_f64(value);
             let number =
-                number.ok_or_else(|| bad(key, format!("{key} is {value}; wanted a finite number")))?;
+                number.ok_or_else(|| bad(key, format!("{key} is {value}; expected a finite number")))?;
             if parameters.insert(key.to_owned(), Value::Number(number)).is_some() {
                 return Err(bad(key, "given here and among the parameters; leave one out".to_owned()));
             }
@@ -329,17 +329,17 @@ mod tests {
     fn auto_becomes_what_is_suggested() {
         let mut config = auto("am-softmax");
         let said = config.resolve(20_000, 512).expect("enough classes").expect("something was auto");
-        let wanted = suggest(20_000, 512, TARGET_PROBABILITY).expect("in range");
-        assert_eq!(config.scale, Some(Amount::Value(wanted.scale)));
-        assert_eq!(config.margin, Some(Amount::Value(wanted.margin)));
+        let expected = suggest(20_000, 512, TARGET_PROBABILITY).expect("in range");
+        assert_eq!(config.scale, Some(Amount::Value(expected.scale)));
+        assert_eq!(config.margin, Some(Amount::Value(expected.margin)));
         assert!(said.contains("20000 classes in 512 dimensions"), "{said}");
-        assert!(said.contains(&wanted.scale.to_string()), "{said}");
+        assert!(said.contains(&expected.scale.to_string()), "{said}");
         assert_eq!(config.resolve(20_000, 512).expect("numbers now"), None);
 
         let mut angle = auto("arcface");
         angle.resolve(10, 2).expect("enough classes");
-        let wanted = suggest(10, 2, TARGET_PROBABILITY).expect("in range");
-        assert_eq!(angle.margin, Some(Amount::Value(wanted.angle_margin)));
+        let expected = suggest(10, 2, TARGET_PROBABILITY).expect("in range");
+        assert_eq!(angle.margin, Some(Amount::Value(expected.angle_margin)));
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
         assert!(config.build(None).is_ok());
         let mined = read("name = \"triplet-margin\"\nminer = \"batch-hard\"\nmemory = 256");
         assert!(mined.build(None).is_ok() && mined.build_miner().is_ok_and(|miner| miner.is_some()));
-        for (text, wanted) in [
+        for (text, expected) in [
             ("name = \"adaface\"\n[parameters]\nconcentrate = 0.5", "objective.parameters"),
             ("name = \"adaface\"\nmargin = 0.3\n[parameters]\nmargin = 0.5", "leave one out"),
             ("name = \"triplet-margin\"\nminer = \"batch-hrd\"", "batch-hard"),
@@ -372,7 +372,7 @@ mod tests {
             ("name = \"am-softmax\"\nmargin_by_count = 1.5", "a power from 0 to 1"),
         ] {
             let error = read(text).build(None).expect_err(text).to_string();
-            assert!(error.contains(wanted), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

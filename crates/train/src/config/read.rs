@@ -10,7 +10,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::BadConfiguration`], naming file and line, for text that is no TOML, for an unknown key (with the
-    /// nearest known one) and for what [`Config::check`] refuses (with the key, what was found and what is wanted).
+    /// nearest known one) and for what [`Config::check`] refuses (with the key, what was found and what is expected).
     pub fn from_toml(path: &Path, text: &str) -> Result<Self, Error> {
         let bad = |line, message| Error::BadConfiguration { path: path.to_owned(), line, message };
         let config: Self = toml::from_str(text).map_err(|error| {
@@ -70,7 +70,7 @@ mod tests {
     fn what_is_written_reads_back() {
         let mut config = Config::default();
         config.data.unseen_classes = vec!["Bag".to_owned(), "Coat".to_owned()];
-        config.data.path = Some("pictures/of \"things\"".into());
+        config.data.path = Some("images/of \"things\"".into());
         config.objective.margin = Some(crate::config::Amount::Value(0.1 + 0.2));
         config.model.dropout = 0.1;
         config.training.seed = u64::MAX;
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn an_impossible_value_names_file_line_and_key() {
-        for (text, wanted) in [
-            ("[training]\nseed = 2\nepochs = 0", "run.toml, line 3: training.epochs: found 0, wanted 1 to"),
+        for (text, expected) in [
+            ("[training]\nseed = 2\nepochs = 0", "run.toml, line 3: training.epochs: found 0, expected 1 to"),
             ("\ntraining.epochs = 0", "run.toml, line 2: training.epochs: found 0"),
             ("training = { seed = 1, epochs = 0 }", "run.toml, line 1: training.epochs: found 0"),
-            ("[objective]\n\nmargin = 7.0", "run.toml, line 3: objective.margin: margin is 7; wanted"),
-            ("[objective]\nscale = -1.0", "run.toml, line 2: objective.scale: scale is -1; wanted"),
+            ("[objective]\n\nmargin = 7.0", "run.toml, line 3: objective.margin: margin is 7; expected"),
+            ("[objective]\nscale = -1.0", "run.toml, line 2: objective.scale: scale is -1; expected"),
             ("[objective]\nname = \"softmax\"\nscale = 2.0", "run.toml, line 3: objective.scale: `softmax`"),
             ("[objective]\nname = \"softmax\"\ntemperature = 0.0", "run.toml, line 3: objective.temperature"),
             (
@@ -120,7 +120,7 @@ mod tests {
             ),
         ] {
             let message = parse(text).expect_err(text).to_string();
-            assert!(message.starts_with(wanted), "{text}: {message}");
+            assert!(message.starts_with(expected), "{text}: {message}");
         }
     }
 }

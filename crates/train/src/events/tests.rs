@@ -150,8 +150,8 @@ proptest! {
         let mut bytes = header(wall_time);
         bytes.extend(scalars(wall_time, step, &values));
         let values = numbers.iter().map(|(tag, number)| (tag.clone(), *number as f32)).collect();
-        let wanted = Event { wall_time, step, values, ..Event::default() };
-        prop_assert_eq!(&decode(&bytes)[1], &wanted);
+        let expected = Event { wall_time, step, values, ..Event::default() };
+        prop_assert_eq!(&decode(&bytes)[1], &expected);
     }
 
     #[test]
@@ -172,7 +172,7 @@ proptest! {
             whole = at;
         }
         let kept = 1 + steps.iter().filter(|found| **found <= step).count();
-        let wanted = ends[..kept].iter().copied().filter(|end| *end <= whole).max().unwrap_or(0);
-        prop_assert_eq!(length_up_to(&bytes, step), wanted);
+        let expected = ends[..kept].iter().copied().filter(|end| *end <= whole).max().unwrap_or(0);
+        prop_assert_eq!(length_up_to(&bytes, step), expected);
     }
 }

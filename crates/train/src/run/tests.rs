@@ -1,4 +1,4 @@
-//! Small runs on the built-in pictures: repeated, stopped and resumed, and gone wrong.
+//! Small runs on the built-in images: repeated, stopped and resumed, and gone wrong.
 
 use super::*;
 use crate::log;
@@ -84,7 +84,7 @@ fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
         config.optimiser.name = optimiser;
         let prepared = Prepared::new(&config).expect("built in");
         let straight = parent.path().join(format!("{optimiser:?}"));
-        let wanted = whole(&config, &prepared, &straight);
+        let expected = whole(&config, &prepared, &straight);
         let history = log::history(&straight).expect("a log");
         // Five of the nineteen points between its steps, others whenever this test runs; a failure names its own.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -97,7 +97,7 @@ fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
             let resumed = continue_from(&folder).expect("its configuration");
             assert_eq!(resumed, config);
             run(&resumed, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0));
-            assert!(weights(&folder) == wanted, "cut at {cut}");
+            assert!(weights(&folder) == expected, "cut at {cut}");
             let timeless = |mut m: Metrics| {
                 m.samples_per_second = 0.0;
                 m
@@ -149,7 +149,7 @@ fn a_run_in_parts_comes_to_the_bits_of_one_in_one_go_and_can_be_reopened() {
     let mut config = small();
     config.training.epochs = 3;
     let prepared = Prepared::new(&config).expect("built in");
-    let wanted = whole(&config, &prepared, &parent.path().join("whole"));
+    let expected = whole(&config, &prepared, &parent.path().join("whole"));
     let folder = parent.path().join("parts");
     let part = |start, epochs| {
         train_until(&config, &prepared, &folder, (start, epochs), &mut Silent, &AtomicI32::new(0))
@@ -165,7 +165,7 @@ fn a_run_in_parts_comes_to_the_bits_of_one_in_one_go_and_can_be_reopened() {
     assert_eq!(reopened.config, config);
     assert!(matches!(part(Start::Resume, 2), Ending::Paused { .. }));
     let Ending::Finished { trainer, .. } = part(Start::Resume, 9) else { panic!("all epochs are done") };
-    assert!(weights(&folder) == wanted && folder.join(MODEL_FILE).exists());
+    assert!(weights(&folder) == expected && folder.join(MODEL_FILE).exists());
     let again = reopen(&folder).expect("a checkpoint").trainer;
     let samples = &prepared.unseen[..5];
     assert_eq!(
@@ -220,7 +220,7 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
     for (at, config) in configs.iter().enumerate() {
         let name = &config.objective.name;
         let straight = parent.path().join(format!("{at}"));
-        let wanted = whole(config, &prepared, &straight);
+        let expected = whole(config, &prepared, &straight);
         let folder = parent.path().join(format!("{at}-cut"));
         let stop = AtomicI32::new(0);
         let ending = run(config, &prepared, &folder, Start::New, &mut StopAt(3, &stop), &stop);
@@ -230,8 +230,8 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
         else {
             panic!("{name} did not finish");
         };
-        assert!(weights(&folder) == wanted, "{name}");
-        let accuracy = trainer.known_accuracy(&prepared).expect("read").expect("known pictures");
+        assert!(weights(&folder) == expected, "{name}");
+        let accuracy = trainer.known_accuracy(&prepared).expect("read").expect("known images");
         assert!((0.0..=1.0).contains(&accuracy), "{name}: {accuracy}");
         let losses: Vec<f64> = log::history(&folder).expect("a log").iter().map(|m| m.loss).collect();
         assert!(losses.iter().all(|loss| loss.is_finite()), "{name}: {losses:?}");
@@ -259,19 +259,19 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     assert!(said.contains("as the weights were trained"), "{said}");
     assert_eq!(config.model.mean, prepared.normalisation.mean);
     let prepared = Prepared::new(&config).expect("built in");
-    let wanted = whole(&config, &prepared, &parent.path().join("straight"));
+    let expected = whole(&config, &prepared, &parent.path().join("straight"));
 
     let folder = parent.path().join("stopped");
     let stop = AtomicI32::new(0);
     let mut messages = Messages(Vec::new(), &stop);
     run(&config, &prepared, &folder, Start::New, &mut messages, &stop);
-    assert!(messages.0[0].contains("embedding.weight is [24, 8], wanted [24, 5]"), "{:?}", messages.0);
+    assert!(messages.0[0].contains("embedding.weight is [24, 8], expected [24, 5]"), "{:?}", messages.0);
     std::fs::remove_dir_all(&pretrained).expect("gone");
     let resumed = continue_from(&folder).expect("its configuration");
     assert_eq!(resumed, config);
     let prepared = Prepared::new(&resumed).expect("built in");
     run(&resumed, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0));
-    assert!(weights(&folder) == wanted);
+    assert!(weights(&folder) == expected);
 
     let trained = numbers_of(&folder);
     for (name, pretrained) in &begun {

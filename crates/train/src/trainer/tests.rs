@@ -115,12 +115,12 @@ fn parts_move_by_their_factor() {
         };
         seen.insert(factor.to_string());
         for ((start, plain), scaled) in start.values.iter().zip(&plain.values).zip(&scaled.values) {
-            let (wanted, found) =
+            let (expected, found) =
                 (factor * (f64::from(*plain) - f64::from(*start)), f64::from(scaled - start));
             // The two numbers that were stored, and the two steps, are rounded once each.
             let stored = f64::from(plain.abs()) * factor + f64::from(scaled.abs());
-            let rounding = f64::from(f32::EPSILON) * (stored + 2.0 * wanted.abs());
-            assert!((wanted - found).abs() <= rounding + 1e-12, "{name}: {found}, wanted {wanted}");
+            let rounding = f64::from(f32::EPSILON) * (stored + 2.0 * expected.abs());
+            assert!((expected - found).abs() <= rounding + 1e-12, "{name}: {found}, expected {expected}");
         }
     }
     assert_eq!(seen.len(), 4);

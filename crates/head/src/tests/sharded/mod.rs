@@ -8,9 +8,9 @@ use super::communicator::on_ranks;
 use super::tolerance::SHARDS;
 use super::{class_objectives, labels, points, values, view};
 use crate::{
-    Communicator, CommunicatorError, Head, HeadConfig, HeadError, HeadForward, HeadMode, HeadState,
-    NewClasses, Objective, OptimiserConfig, PendingUpdate, ShardFileError, ShardState, ShardedHead, Solo,
-    ThreadGroup, ThreadRank, join_shards, load_shard, load_shards, save_shard, split_shards,
+    Communicator, CommunicatorError, Error, Head, HeadConfig, HeadForward, HeadMode, HeadState, NewClasses,
+    Objective, OptimiserConfig, PendingUpdate, ShardFileError, ShardState, ShardedHead, Solo, ThreadGroup,
+    ThreadRank, join_shards, load_shard, load_shards, save_shard, split_shards,
 };
 use widemargin_objective::{ClassObjective, ClassParameters, Link, Pool, Score};
 
@@ -22,21 +22,21 @@ fn config(optimiser: OptimiserConfig) -> HeadConfig {
     HeadConfig { optimiser, mode: HeadMode::Dense, tile_classes: 4, seed: 5, ..HeadConfig::default() }
 }
 
-fn assert_close(found: &[f32], wanted: &[f32], what: &str) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
-    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(*value).abs()));
-    for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        let error = (f64::from(*found) - f64::from(*wanted)).abs();
+fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(*value).abs()));
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(*found) - f64::from(*expected)).abs();
         assert!(
             error <= SHARDS * largest,
-            "{what}, entry {at}: {found} against {wanted}, {:e} of the largest",
+            "{what}, entry {at}: {found} against {expected}, {:e} of the largest",
             error / largest
         );
     }
 }
 
-fn assert_near(found: f64, wanted: f64, what: &str) {
-    assert!((found - wanted).abs() <= SHARDS * wanted.abs(), "{what}: {found} against {wanted}");
+fn assert_near(found: f64, expected: f64, what: &str) {
+    assert!((found - expected).abs() <= SHARDS * expected.abs(), "{what}: {found} against {expected}");
 }
 
 /// What one step leaves to be compared.
@@ -103,25 +103,31 @@ impl Step {
         all
     }
 
-    fn assert_close(&self, wanted: &Self, what: &str) {
-        assert_near(self.loss, wanted.loss, &format!("{what}: loss"));
-        assert_close(&self.losses, &wanted.losses, &format!("{what}: losses"));
+    fn assert_close(&self, expected: &Self, what: &str) {
+        assert_near(self.loss, expected.loss, &format!("{what}: loss"));
+        assert_close(&self.losses, &expected.losses, &format!("{what}: losses"));
         assert_close(
             &self.grad_features,
-            &wanted.grad_features,
+            &expected.grad_features,
             &format!("{what}: gradient of the features"),
         );
-        assert_close(&self.grad_centres, &wanted.grad_centres, &format!("{what}: gradient of the centres"));
-        assert_near(self.norm, wanted.norm, &format!("{what}: norm"));
-        assert_eq!(self.learnt.is_some(), wanted.learnt.is_some(), "{what}");
-        if let (Some(found), Some(wanted)) = (self.learnt, wanted.learnt) {
-            assert!((found - wanted).abs() <= 1e-6 * wanted.abs().max(1e-3), "{what}: {found} {wanted}");
+        assert_close(&self.grad_centres, &expected.grad_centres, &format!("{what}: gradient of the centres"));
+        assert_near(self.norm, expected.norm, &format!("{what}: norm"));
+        assert_eq!(self.learnt.is_some(), expected.learnt.is_some(), "{what}");
+        if let (Some(found), Some(expected)) = (self.learnt, expected.learnt) {
+            assert!(
+                (found - expected).abs() <= 1e-6 * expected.abs().max(1e-3),
+                "{what}: {found} {expected}"
+            );
         }
-        for (found, wanted) in self.figures.iter().zip(wanted.figures) {
-            assert!((found - wanted).abs() <= SHARDS * wanted.abs().max(1.0), "{what}: {found} {wanted}");
+        for (found, expected) in self.figures.iter().zip(expected.figures) {
+            assert!(
+                (found - expected).abs() <= SHARDS * expected.abs().max(1.0),
+                "{what}: {found} {expected}"
+            );
         }
-        assert_close(&self.centres, &wanted.centres, &format!("{what}: centres"));
-        assert_eq!(self.predicted, wanted.predicted, "{what}");
+        assert_close(&self.centres, &expected.centres, &format!("{what}: centres"));
+        assert_eq!(self.predicted, expected.predicted, "{what}");
     }
 }
 
@@ -195,10 +201,10 @@ impl Task {
     }
 
     fn check(&self, shards: usize) {
-        for (step, (found, wanted)) in self.sharded(shards).iter().zip(self.one_head()).enumerate() {
+        for (step, (found, expected)) in self.sharded(shards).iter().zip(self.one_head()).enumerate() {
             let what =
                 format!("{}; {} classes on {shards} shards, step {step}", self.objective, self.classes);
-            found.assert_close(&wanted, &what);
+            found.assert_close(&expected, &what);
         }
     }
 }
@@ -284,14 +290,14 @@ fn zero_vectors_empty_batches_and_ignored_labels_are_those_of_one_head() {
     features[dim..2 * dim].fill(0.0);
     for labels in [vec![6, 0, 99, 3, 99], vec![99; 5], vec![]] {
         let features = view(&features[..labels.len() * dim], labels.len(), dim);
-        let wanted = head.forward(features, &labels).expect("finite");
+        let expected = head.forward(features, &labels).expect("finite");
         let found = on_ranks(3, |rank| {
             let config = config(OptimiserConfig::default());
             let head = ShardedHead::new(rank, classes, dim, objective.clone(), config).expect("in range");
             Step::of(&head, &head.forward(features, &labels).expect("finite"))
         });
-        let (found, wanted) = (Step::joined(found), Step::of(&head, &wanted));
-        found.assert_close(&wanted, &format!("{labels:?}"));
+        let (found, expected) = (Step::joined(found), Step::of(&head, &expected));
+        found.assert_close(&expected, &format!("{labels:?}"));
         if labels.len() > 2 {
             assert!(found.grad_features[2 * dim..3 * dim].iter().all(|&value| value == 0.0), "ignored");
             assert!(found.grad_features[dim..2 * dim].iter().all(|&value| value == 0.0), "no direction");
@@ -303,7 +309,7 @@ fn zero_vectors_empty_batches_and_ignored_labels_are_those_of_one_head() {
 fn parts_of_a_batch_come_to_the_whole() {
     let task = Task::new(am_softmax(), 11);
     let (features, labels) = task.batch_of(0);
-    let wanted = &task.one_head()[0];
+    let expected = &task.one_head()[0];
     // ranks with 3, none and 4 samples
     let starts = [0, 3, 3, 7];
     let found = on_ranks(3, |rank| {
@@ -314,11 +320,11 @@ fn parts_of_a_batch_come_to_the_whole() {
     });
     let concat =
         |of: fn(&Step) -> &Vec<f32>| found.iter().flat_map(|step| of(step).clone()).collect::<Vec<_>>();
-    assert_close(&concat(|step| &step.losses), &wanted.losses, "losses");
-    assert_close(&concat(|step| &step.grad_features), &wanted.grad_features, "gradient of the features");
-    assert_close(&concat(|step| &step.grad_centres), &wanted.grad_centres, "gradient of the centres");
+    assert_close(&concat(|step| &step.losses), &expected.losses, "losses");
+    assert_close(&concat(|step| &step.grad_features), &expected.grad_features, "gradient of the features");
+    assert_close(&concat(|step| &step.grad_centres), &expected.grad_centres, "gradient of the centres");
     for step in &found {
-        assert_near(step.loss, wanted.loss, "the loss of the whole batch");
+        assert_near(step.loss, expected.loss, "the loss of the whole batch");
     }
 }
 
@@ -336,10 +342,10 @@ fn margins_warm_up_on_all_ranks_or_none() {
     };
     let mut head = Head::new(5, task.dim, am_softmax(), task.config).expect("in range");
     head.set_margin_share(0.5);
-    let wanted = head.forward(view(&features, task.batch, task.dim), &labels).expect("finite").loss;
-    assert_near(run([0.5, 0.5]).remove(0).expect("the same"), wanted, "half the margin");
+    let expected = head.forward(view(&features, task.batch, task.dim), &labels).expect("finite").loss;
+    assert_near(run([0.5, 0.5]).remove(0).expect("the same"), expected, "half the margin");
     for (own, found) in run([0.5, 0.6]).into_iter().enumerate() {
-        assert_eq!(found, Err(HeadError::RanksDiffer { what: "margin", rank: 1 - own, own }));
+        assert_eq!(found, Err(Error::RanksDiffer { what: "margin", rank: 1 - own, own }));
     }
 }
 
@@ -359,7 +365,7 @@ fn what_one_rank_alone_is_given_is_refused_by_all() {
             let head = ShardedHead::new(rank, 6, task.dim, am_softmax(), task.config).expect("in range");
             let rows = features.len() / task.dim;
             let found = head.forward(view(&features, rows, task.dim), &labels).map(|found| found.loss);
-            if !matches!(found, Err(HeadError::RanksDiffer { .. })) {
+            if !matches!(found, Err(Error::RanksDiffer { .. })) {
                 // and where each rank takes a part of the batch alike
                 let part = head.forward_part(view(&features, rows, task.dim), &labels);
                 assert_eq!(part.map(|part| part.loss), found);
@@ -370,24 +376,24 @@ fn what_one_rank_alone_is_given_is_refused_by_all() {
             found
         })
     };
-    let bad: [(&Change, HeadError); 4] = [
-        (&|_, labels| labels[4] = 6, HeadError::Label { row: 4, found: 6, classes: 6 }),
-        (&|_, labels| labels.truncate(6), HeadError::LabelCount { found: 6, wanted: 7 }),
+    let bad: [(&Change, Error); 4] = [
+        (&|_, labels| labels[4] = 6, Error::Label { row: 4, found: 6, classes: 6 }),
+        (&|_, labels| labels.truncate(6), Error::LabelCount { found: 6, expected: 7 }),
         (
             &|features, _| features[8] = f32::INFINITY,
-            HeadError::NonFiniteFeature { row: 1, column: 2, found: f32::INFINITY },
+            Error::NonFiniteFeature { row: 1, column: 2, found: f32::INFINITY },
         ),
-        (&|features, _| features[8] += 0.5, HeadError::RanksDiffer { what: "batch", rank: 0, own: 1 }),
+        (&|features, _| features[8] += 0.5, Error::RanksDiffer { what: "batch", rank: 0, own: 1 }),
     ];
-    for (change, wanted) in bad {
+    for (change, expected) in bad {
         let found = run(change);
-        assert_eq!(found[1].as_ref(), Err(&wanted));
+        assert_eq!(found[1].as_ref(), Err(&expected));
         for own in [0, 2] {
-            let others = match wanted {
-                HeadError::RanksDiffer { what, .. } => HeadError::RanksDiffer { what, rank: 1, own },
-                _ => HeadError::RankFailed { rank: 1 },
+            let others = match expected {
+                Error::RanksDiffer { what, .. } => Error::RanksDiffer { what, rank: 1, own },
+                _ => Error::RankFailed { rank: 1 },
             };
-            assert_eq!(found[own], Err(others), "{wanted}");
+            assert_eq!(found[own], Err(others), "{expected}");
         }
     }
 }
@@ -413,10 +419,10 @@ fn a_gradient_that_is_not_finite_on_one_rank_is_an_error_on_all() {
         let head = ShardedHead::from_state(rank, state).expect("finite");
         head.forward(view(&features, 2, dim), &[3, 3]).map(|found| found.loss)
     });
-    let wanted = Err(HeadError::NonFiniteCentreGradient { class: 3 });
-    assert_eq!(found, [wanted.clone(), wanted.clone()]);
+    let expected = Err(Error::NonFiniteCentreGradient { class: 3 });
+    assert_eq!(found, [expected.clone(), expected.clone()]);
     let one = Head::from_state(state).expect("finite").forward(view(&features, 2, dim), &[3, 3]);
-    assert_eq!(one.map(|found| found.loss), wanted);
+    assert_eq!(one.map(|found| found.loss), expected);
 
     // dot products that large: the loss itself
     let head = |rank| ShardedHead::new(rank, classes, dim, Objective::softmax(), HeadConfig::default());
@@ -424,7 +430,7 @@ fn a_gradient_that_is_not_finite_on_one_rank_is_an_error_on_all() {
     let found = on_ranks(2, |rank| {
         head(rank).expect("in range").forward(view(&features, 2, dim), &[0, 3]).map(|found| found.loss)
     });
-    assert!(matches!(found[0], Err(HeadError::NonFiniteLoss { .. })), "{found:?}");
+    assert!(matches!(found[0], Err(Error::NonFiniteLoss { .. })), "{found:?}");
     assert_eq!(found[0], found[1]);
 }
 
@@ -439,7 +445,7 @@ fn heads_that_do_not_fit_are_refused() {
     };
     let dense = config(OptimiserConfig::default());
     assert_eq!(new(3, 8, dense), [Ok(0..3), Ok(3..6), Ok(6..8)]);
-    let out_of_range = |result: &Result<std::ops::Range<usize>, HeadError>, name: &str| matches!(result, Err(HeadError::OutOfRange { setting, .. }) if *setting == name);
+    let out_of_range = |result: &Result<std::ops::Range<usize>, Error>, name: &str| matches!(result, Err(Error::OutOfRange { setting, .. }) if *setting == name);
     assert!(out_of_range(&new(4, 3, dense)[2], "number of shards"));
     assert!(out_of_range(&new(2, 0, dense)[0], "number of classes"));
     assert!(out_of_range(&new(2, 4, HeadConfig { tile_classes: 0, ..dense })[0], "tile_classes"));
@@ -447,7 +453,7 @@ fn heads_that_do_not_fit_are_refused() {
         let found = new(2, 4, HeadConfig { mode, ..dense });
         assert_eq!(
             found,
-            [const { Err(()) }; 2].map(|_: Result<(), ()>| Err(HeadError::NotShardable { mode: name }))
+            [const { Err(()) }; 2].map(|_: Result<(), ()>| Err(Error::NotShardable { mode: name }))
         );
     }
     // `auto` of many classes would be screened; shards are dense
@@ -459,8 +465,8 @@ fn heads_that_do_not_fit_are_refused() {
         let dim = 3 + rank.rank();
         ShardedHead::new(rank, 4, dim, am_softmax(), dense).map(|head| head.dim())
     });
-    assert_eq!(found[0], Err(HeadError::RanksDiffer { what: "dimension", rank: 1, own: 0 }));
-    assert_eq!(found[1], Err(HeadError::RanksDiffer { what: "dimension", rank: 0, own: 1 }));
+    assert_eq!(found[0], Err(Error::RanksDiffer { what: "dimension", rank: 1, own: 0 }));
+    assert_eq!(found[1], Err(Error::RanksDiffer { what: "dimension", rank: 0, own: 1 }));
 }
 
 #[test]
@@ -476,11 +482,11 @@ fn a_pending_update_is_for_one_step() {
         head.apply(first, 0.1, 1.0).expect("fresh");
         assert!(matches!(
             head.apply(second, 0.1, 1.0),
-            Err(HeadError::StaleUpdate { found: 0, wanted: 1, .. })
+            Err(Error::StaleUpdate { found: 0, expected: 1, .. })
         ));
         let before = head.centres().to_vec();
         let pending = forward(&head);
-        assert!(matches!(head.apply(pending, f64::NAN, 1.0), Err(HeadError::OutOfRange { .. })));
+        assert!(matches!(head.apply(pending, f64::NAN, 1.0), Err(Error::OutOfRange { .. })));
         assert_eq!(head.centres(), before);
     });
 }
@@ -510,7 +516,7 @@ fn a_panic_in_the_middle_of_training_ends_all_ranks() {
             .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    let gone = Err(HeadError::Communicator(CommunicatorError::RankGone { rank: 2 }));
+    let gone = Err(Error::Communicator(CommunicatorError::RankGone { rank: 2 }));
     assert_eq!(found, [gone.clone(), gone]);
 }
 

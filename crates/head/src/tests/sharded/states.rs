@@ -26,9 +26,9 @@ fn saved_by_three_loaded_by_two_goes_on_to_the_same() {
                     assert_eq!(head.steps(), 3);
                     task.go_on(&mut head, 3)
                 });
-                for (step, wanted) in task.one_head()[3..].iter().enumerate() {
+                for (step, expected) in task.one_head()[3..].iter().enumerate() {
                     let found = Step::joined(ranks.iter().map(|rank| rank[step].clone()).collect());
-                    found.assert_close(wanted, &format!("{name} on {shards} shards, {step} steps after"));
+                    found.assert_close(expected, &format!("{name} on {shards} shards, {step} steps after"));
                 }
             }
         }
@@ -59,17 +59,11 @@ fn states_join_and_split_to_the_bit() {
     }
     let text = serde_json::to_string(&states[1]).expect("plain data");
     assert_eq!(serde_json::from_str::<ShardState>(&text).expect("just written"), states[1]);
-    assert!(matches!(
-        split_shards(&whole, 9),
-        Err(HeadError::OutOfRange { setting: "number of shards", .. })
-    ));
-    assert!(matches!(
-        split_shards(&whole, 0),
-        Err(HeadError::OutOfRange { setting: "number of shards", .. })
-    ));
+    assert!(matches!(split_shards(&whole, 9), Err(Error::OutOfRange { setting: "number of shards", .. })));
+    assert!(matches!(split_shards(&whole, 0), Err(Error::OutOfRange { setting: "number of shards", .. })));
     let screened = HeadConfig { mode: HeadMode::screened(), ..task.config };
     let screened = Head::new(8, task.dim, am_softmax(), screened).expect("in range").state();
-    assert_eq!(split_shards(&screened, 2), Err(HeadError::NotShardable { mode: "screened" }));
+    assert_eq!(split_shards(&screened, 2), Err(Error::NotShardable { mode: "screened" }));
 }
 
 #[test]
@@ -82,13 +76,13 @@ fn classes_come_and_go_by_way_of_the_joined_state() {
     let (features, _) = task.batch_of(7);
     let features = view(&features, task.batch, task.dim);
     let labels = [0, 1, 2, 7, 6, 5, 4];
-    let wanted = Step::of(&head, &head.forward(features, &labels).expect("finite"));
+    let expected = Step::of(&head, &head.forward(features, &labels).expect("finite"));
     let found = on_ranks(3, |rank| {
         let state = states[rank.rank()].clone();
         let head = ShardedHead::from_state(rank, state).expect("a good state");
         Step::of(&head, &head.forward(features, &labels).expect("finite"))
     });
-    Step::joined(found).assert_close(&wanted, "after classes came and went");
+    Step::joined(found).assert_close(&expected, "after classes came and went");
 }
 
 #[test]
@@ -99,16 +93,16 @@ fn states_that_do_not_fit_together_are_refused_and_named() {
         change(&mut states);
         join_shards(states).expect_err("changed")
     };
-    assert_eq!(join(&Vec::clear), HeadError::MissingShard { shard: 0, shards: 1 });
+    assert_eq!(join(&Vec::clear), Error::MissingShard { shard: 0, shards: 1 });
     for shard in 0..3 {
         let found = join(&|states| drop(states.remove(shard)));
-        assert_eq!(found, HeadError::MissingShard { shard, shards: 3 });
+        assert_eq!(found, Error::MissingShard { shard, shards: 3 });
     }
-    assert_eq!(join(&|states| states.push(states[1].clone())), HeadError::DuplicateShard { shard: 1 });
+    assert_eq!(join(&|states| states.push(states[1].clone())), Error::DuplicateShard { shard: 1 });
     let differs = |what, change: &dyn Fn(&mut ShardState)| {
         let found = join(&|states| change(&mut states[1]));
         assert!(
-            matches!(found, HeadError::ShardsDiffer { shard: 1, what: found, .. } if found == what),
+            matches!(found, Error::ShardsDiffer { shard: 1, what: found, .. } if found == what),
             "{what}: {found}"
         );
         found.to_string()
@@ -116,21 +110,21 @@ fn states_that_do_not_fit_together_are_refused_and_named() {
     differs("number of shards", &|state| state.shards = 4);
     differs("number of all classes", &|state| state.all_classes = 9);
     let overlap = differs("classes", &|state| state.first_class = 2);
-    assert_eq!(overlap, "shard 1 has classes 2..5; wanted 3..6");
+    assert_eq!(overlap, "shard 1 has classes 2..5; expected 3..6");
     differs("dimension", &|state| state.part.dim = 7);
     assert_eq!(
         differs("number of steps", &|state| state.part.steps = 9),
-        "shard 1 has number of steps 9; wanted 2"
+        "shard 1 has number of steps 9; expected 2"
     );
     differs("configuration", &|state| state.part.config.seed = 9);
     differs("objective", &|state| state.part.objective.set_margin_share(0.5));
     differs("memory of what is learnt", &|state| state.part.learnt_memory.push(1.0));
     differs("tensors", &|state| drop(state.part.tensors.pop()));
     let short = join(&|states| states[1].part.tensors[0].values.truncate(17));
-    assert!(matches!(short, HeadError::TensorShape { values: 17, wanted: [3, 6], .. }), "{short}");
+    assert!(matches!(short, Error::TensorShape { values: 17, expected: [3, 6], .. }), "{short}");
     // a number beyond that of the shards
     let outside = join(&|states| states[2].shard = 3);
-    assert!(matches!(outside, HeadError::ShardsDiffer { shard: 3, what: "number", .. }), "{outside}");
+    assert!(matches!(outside, Error::ShardsDiffer { shard: 3, what: "number", .. }), "{outside}");
 
     let from = |rank: usize, change: &(dyn Fn(&mut ShardState) + Sync)| {
         let found = on_ranks(3, |own| {
@@ -144,12 +138,12 @@ fn states_that_do_not_fit_together_are_refused_and_named() {
         found
     };
     let other = from(2, &|state| *state = states[0].clone());
-    assert_eq!(other[2], Err(HeadError::OtherShard { shard: 0, shards: 3, rank: 2, size: 3 }));
-    assert_eq!(other[0], Err(HeadError::RankFailed { rank: 2 }));
+    assert_eq!(other[2], Err(Error::OtherShard { shard: 0, shards: 3, rank: 2, size: 3 }));
+    assert_eq!(other[0], Err(Error::RankFailed { rank: 2 }));
     let behind = from(1, &|state| state.part.steps = 1);
-    assert_eq!(behind[0], Err(HeadError::RanksDiffer { what: "number of steps", rank: 1, own: 0 }));
+    assert_eq!(behind[0], Err(Error::RanksDiffer { what: "number of steps", rank: 1, own: 0 }));
     let broken = from(0, &|state| state.part.tensors[0].values[0] = f32::NAN);
-    assert!(matches!(&broken[0], Err(HeadError::NonFiniteTensor { row: 0, .. })), "{broken:?}");
+    assert!(matches!(&broken[0], Err(Error::NonFiniteTensor { row: 0, .. })), "{broken:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file is damaged on purpose")]
@@ -176,7 +170,7 @@ fn files_that_are_missing_or_damaged_are_refused_and_named() {
     // every kind of damage, and that it is named
     let mut flipped = good.clone();
     flipped[good.len() - 5] ^= 8;
-    for (bytes, wanted) in [
+    for (bytes, expected) in [
         (&flipped[..], "damaged"),
         (&good[..good.len() - 1], "truncated"),
         (&good[..20], "truncated"),
@@ -187,8 +181,8 @@ fn files_that_are_missing_or_damaged_are_refused_and_named() {
         (&widemargin_durable::seal("head-shard", 1, b"{}"), "not safetensors"),
     ] {
         overwrite(&path(1), bytes);
-        let error = load_shards(folder.path()).expect_err(wanted).to_string();
-        assert!(error.contains(wanted) && error.contains("head-1-of-3"), "{error}");
+        let error = load_shards(folder.path()).expect_err(expected).to_string();
+        assert!(error.contains(expected) && error.contains("head-1-of-3"), "{error}");
     }
     overwrite(&path(1), &good);
     assert_eq!(load_shards(folder.path()).expect("whole again"), states);
@@ -233,7 +227,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
     assert!(matches!(&found[1], Err(ShardFileError::File(_))), "{found:?}");
     for rank in [0, 2] {
         assert!(
-            matches!(&found[rank], Err(ShardFileError::Head(HeadError::RankFailed { rank: 1 }))),
+            matches!(&found[rank], Err(ShardFileError::Head(Error::RankFailed { rank: 1 }))),
             "{found:?}"
         );
     }
@@ -244,7 +238,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
     late.part.steps += 1;
     save_shard(folder.path(), &late).expect("room on the disk");
     let found = load(3);
-    let differs = |rank, own| HeadError::RanksDiffer { what: "number of steps", rank, own };
+    let differs = |rank, own| Error::RanksDiffer { what: "number of steps", rank, own };
     assert!(matches!(&found[0], Err(ShardFileError::Head(error)) if *error == differs(1, 0)), "{found:?}");
     assert!(
         matches!(&load(2)[0], Err(ShardFileError::Shards { source, .. }) if source.to_string().contains("shard 1"))
@@ -253,7 +247,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
     save_shard(folder.path(), &states[1]).expect("room on the disk");
     assert!(load(9).iter().all(|found| matches!(
         found,
-        Err(ShardFileError::Head(HeadError::OutOfRange { setting: "number of shards", .. }))
+        Err(ShardFileError::Head(Error::OutOfRange { setting: "number of shards", .. }))
     )));
 }
 

@@ -75,7 +75,7 @@ impl BatchEasyHard {
             if let Some([low, high]) = range
                 && (low.is_nan() || high.is_nan() || low > high)
             {
-                return Err(PairError::OutOfRange { setting, found: low, wanted: "two rising distances" });
+                return Err(PairError::OutOfRange { setting, found: low, expected: "two rising distances" });
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ fn inputs_that_do_not_fit_are_refused_with_their_place() {
     let contrastive = objective("contrastive", &[]);
     let plain = PairOptions::default();
     let error = contrastive.evaluate(matrix, None, &labels[..3], &plain).expect_err("a label is missing");
-    assert_eq!(error, PairError::Count { what: "labels", found: 3, wanted: 4 });
+    assert_eq!(error, PairError::Count { what: "labels", found: 3, expected: 4 });
 
     let mut broken = features.clone();
     broken[7] = f64::NAN;
@@ -151,7 +151,7 @@ fn names_parameters_and_files() {
         ("contrastive", r#"{"neg_margin": 1e9}"#),
     ] {
         let error = from(name, wrong).expect_err("out of range");
-        assert!(error.contains("wanted"), "{error}");
+        assert!(error.contains("expected"), "{error}");
     }
     // a file can hold a setting out of range; it is refused where it would count
     let read: PairObjective =

@@ -87,22 +87,22 @@ fn cast<T: Real>(rows: &[Vec<f64>]) -> Vec<T> {
 /// this crate keeps the digits of a small `x`.
 const REFERENCE_ROUNDING: f64 = 1e-13;
 
-fn assert_close<T: Real>(what: &str, found: (T, &[T]), wanted: (f64, &[Vec<f64>]), tolerance: f64) {
+fn assert_close<T: Real>(what: &str, found: (T, &[T]), expected: (f64, &[Vec<f64>]), tolerance: f64) {
     let loss: f64 = found.0.into();
-    let error = (loss - wanted.0).abs();
+    let error = (loss - expected.0).abs();
     assert!(
-        error <= tolerance * wanted.0.abs() + REFERENCE_ROUNDING,
-        "{what}: loss {loss}, wanted {}",
-        wanted.0
+        error <= tolerance * expected.0.abs() + REFERENCE_ROUNDING,
+        "{what}: loss {loss}, expected {}",
+        expected.0
     );
-    let wanted = wanted.1.concat();
-    assert_eq!(found.1.len(), wanted.len(), "{what}");
-    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    for (&found, wanted) in found.1.iter().zip(wanted) {
-        let error = (found.into() - wanted).abs();
+    let expected = expected.1.concat();
+    assert_eq!(found.1.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    for (&found, expected) in found.1.iter().zip(expected) {
+        let error = (found.into() - expected).abs();
         assert!(
             error <= tolerance * largest + REFERENCE_ROUNDING,
-            "{what}: {found:?}, wanted {wanted} of {largest}"
+            "{what}: {found:?}, expected {expected} of {largest}"
         );
     }
 }
@@ -129,8 +129,8 @@ fn batches<T: Real>(tolerance: f64, skip: impl Fn(&str) -> bool) {
                 tolerance,
             );
             match (&out.grad_proxies, &case.grad_proxies) {
-                (Some(found), Some(wanted)) => {
-                    assert_close(&what, (out.loss, found), (case.loss, wanted), tolerance);
+                (Some(found), Some(expected)) => {
+                    assert_close(&what, (out.loss, found), (case.loss, expected), tolerance);
                 }
                 (None, None) => {}
                 _ => panic!("{what}: one has a gradient of proxies, the other has not"),
@@ -194,7 +194,7 @@ fn a_memory_gives_the_same_over_three_steps_and_a_restart() {
             .as_ref()
             .map(|name| Miner::from_name(name, &PairParameters::new()).expect("a known miner"));
         let mut memory = CrossBatchMemory::<f64>::new(10, FILE.steps[0].features[0].len()).expect("room");
-        for (step, wanted) in FILE.steps.iter().zip(&case.steps) {
+        for (step, expected) in FILE.steps.iter().zip(&case.steps) {
             let features: Vec<f64> = cast(&step.features);
             let features = view(&features, step.labels.len(), step.features[0].len());
             let out = memory
@@ -203,7 +203,7 @@ fn a_memory_gives_the_same_over_three_steps_and_a_restart() {
             assert_close(
                 &what,
                 (out.loss, &out.grad_embeddings),
-                (wanted.loss, &wanted.grad_features),
+                (expected.loss, &expected.grad_features),
                 GOLDEN_F64,
             );
             let saved = serde_json::to_string(&memory).expect("plain data");

@@ -43,13 +43,13 @@ fn parameters(params: &serde_json::Map<String, serde_json::Value>) -> PairParame
 }
 
 /// Largest error of a tensor relative to its largest entry.
-fn relative_error<T: Real>(found: &[T], wanted: &[f64]) -> f64 {
-    assert_eq!(found.len(), wanted.len());
-    let largest = wanted.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+fn relative_error<T: Real>(found: &[T], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let error = found
         .iter()
-        .zip(wanted)
-        .fold(0.0_f64, |worst, (&found, wanted)| worst.max((found.into() - wanted).abs()));
+        .zip(expected)
+        .fold(0.0_f64, |worst, (&found, expected)| worst.max((found.into() - expected).abs()));
     if error == 0.0 { 0.0 } else { error / largest.max(f64::MIN_POSITIVE) }
 }
 
@@ -72,7 +72,7 @@ fn check<T: Real>(what: &str, text: &str, tolerance: f64) {
         let mut errors = vec![(loss - case.loss).abs() / case.loss.abs()];
         errors.push(relative_error(&out.grad_embeddings, &case.grad_features.concat()));
         match (&out.grad_proxies, &case.grad_weights) {
-            (Some(found), Some(wanted)) => errors.push(relative_error(found, &wanted.concat())),
+            (Some(found), Some(expected)) => errors.push(relative_error(found, &expected.concat())),
             (None, None) => {}
             _ => panic!("{what} {}: one has a gradient of proxies, the other has not", case.name),
         }

@@ -27,11 +27,11 @@ fn check(objective: &PairObjective, seed: u64, options: &PairOptions<'_, f64>) {
     };
     let out = run(&features, &proxies);
     assert!(out.loss > 0.0, "{objective:?}: a test of nothing");
-    let wanted = differences(&features, |features| run(features, &proxies).loss);
-    assert_close(&out.grad_embeddings, &wanted, TOLERANCE, &format!("{objective:?}: embeddings"));
+    let expected = differences(&features, |features| run(features, &proxies).loss);
+    assert_close(&out.grad_embeddings, &expected, TOLERANCE, &format!("{objective:?}: embeddings"));
     if let Some(found) = &out.grad_proxies {
-        let wanted = differences(&proxies, |proxies| run(&features, proxies).loss);
-        assert_close(found, &wanted, TOLERANCE, &format!("{objective:?}: proxies"));
+        let expected = differences(&proxies, |proxies| run(&features, proxies).loss);
+        assert_close(found, &expected, TOLERANCE, &format!("{objective:?}: proxies"));
     }
 }
 

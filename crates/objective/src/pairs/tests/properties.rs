@@ -22,8 +22,8 @@ fn run(objective: &PairObjective, features: &[f64], labels: &[u32]) -> PairEvalu
         .expect("finite inputs")
 }
 
-fn close(found: f64, wanted: f64) -> bool {
-    (found - wanted).abs() <= 1e-9 * (1.0 + wanted.abs())
+fn close(found: f64, expected: f64) -> bool {
+    (found - expected).abs() <= 1e-9 * (1.0 + expected.abs())
 }
 
 fn batch() -> impl Strategy<Value = (Vec<u32>, u64)> {
@@ -46,9 +46,9 @@ proptest! {
             prop_assert!(close(one.loss, other.loss), "{objective:?}: {} {}", one.loss, other.loss);
             for (place, &at) in order.iter().enumerate() {
                 for k in 0..DIM {
-                    let (found, wanted) =
+                    let (found, expected) =
                         (other.grad_embeddings[place * DIM + k], one.grad_embeddings[at * DIM + k]);
-                    prop_assert!(close(found, wanted), "{objective:?}: {found} {wanted}");
+                    prop_assert!(close(found, expected), "{objective:?}: {found} {expected}");
                 }
             }
         }
@@ -245,8 +245,8 @@ fn weighted_objectives_add_up() {
     assert_eq!(each, [one.clone(), two.clone()]);
     assert!((sum.loss() - (0.5 * one.loss - 2.0 * two.loss)).abs() < 1e-14);
     for (at, found) in sum.gradient::<f64>().iter().enumerate() {
-        let wanted = 0.5 * one.grad_embeddings[at] - 2.0 * two.grad_embeddings[at];
-        assert!((found - wanted).abs() < 1e-14);
+        let expected = 0.5 * one.grad_embeddings[at] - 2.0 * two.grad_embeddings[at];
+        assert!((found - expected).abs() < 1e-14);
     }
     let wrong = WeightedObjectives { parts: vec![part(first, f64::NAN)] };
     assert!(wrong.evaluate(matrix, None, &labels, 0).is_err());

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::sample_set::Reader;
-use crate::{Augment, DataError, Labelled, Normalisation, Result, SampleSet, Sampler};
+use crate::{Augment, Error, Labelled, Normalisation, Result, SampleSet, Sampler};
 
 /// The samples to train on, each with the label that the model is to learn for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ impl TrainingSamples {
 pub struct LoaderSettings {
     /// Which samples stand in which batch.
     pub sampler: Sampler,
-    /// What is done to pictures by chance; nothing to vectors.
+    /// What is done to images by chance; nothing to vectors.
     pub augment: Augment,
     /// What makes numbers of bytes.
     pub normalisation: Normalisation,
@@ -64,18 +64,18 @@ impl LoaderSettings {
     }
 }
 
-/// Pictures or vectors ready for the model.
+/// Images or vectors ready for the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Epoch, from 0.
     pub epoch: u64,
     /// Batch in the epoch, from 0.
     pub step_in_epoch: u64,
-    /// Normalised pictures, `[batch, channels, height, width]`, or vectors, `[batch, 1, 1, numbers]`.
+    /// Normalised images, `[batch, channels, height, width]`, or vectors, `[batch, 1, 1, numbers]`.
     pub pixels: Vec<f32>,
-    /// One label a picture, from [`TrainingSamples::labels`].
+    /// One label an image, from [`TrainingSamples::labels`].
     pub labels: Vec<u32>,
-    /// One sample number a picture, in the set.
+    /// One sample number an image, in the set.
     pub sample_ids: Vec<u32>,
 }
 
@@ -91,20 +91,20 @@ impl Loader {
     /// Checks the settings and starts the threads.
     ///
     /// # Errors
-    /// [`DataError::Length`] unless samples and labels are as many, [`DataError::NoSuchSample`],
-    /// [`DataError::Setting`] (a start beyond the last step of an epoch, `ahead` of 0, augmentation, batch),
-    /// [`DataError::NoSamples`], [`DataError::Read`] if a thread cannot be started.
+    /// [`Error::Length`] unless samples and labels are as many, [`Error::NoSuchSample`],
+    /// [`Error::Setting`] (a start beyond the last step of an epoch, `ahead` of 0, augmentation, batch),
+    /// [`Error::NoSamples`], [`Error::Read`] if a thread cannot be started.
     pub fn new(set: impl Into<SampleSet>, data: TrainingSamples, settings: LoaderSettings) -> Result<Self> {
         let set = set.into();
         if data.samples.len() != data.labels.len() {
-            let (found, wanted) = (data.labels.len(), data.samples.len());
-            return Err(DataError::Length { what: "labels (one a sample)", found, wanted });
+            let (found, expected) = (data.labels.len(), data.samples.len());
+            return Err(Error::Length { what: "labels (one a sample)", found, expected });
         }
         if let Some(sample) = data.samples.iter().find(|sample| **sample as usize >= set.len()) {
-            return Err(DataError::NoSuchSample { sample: *sample as usize, count: set.len() });
+            return Err(Error::NoSuchSample { sample: *sample as usize, count: set.len() });
         }
         if settings.ahead == 0 {
-            return Err(DataError::setting("batches ahead", &0, "at least 1"));
+            return Err(Error::setting("batches ahead", &0, "at least 1"));
         }
         settings.augment.validate(set.shape())?;
         let reader = set.reader(&settings.normalisation)?;
@@ -112,7 +112,7 @@ impl Loader {
         let plan = Arc::new(settings.sampler.epoch_batches(&data.labels, settings.seed, epoch)?);
         let steps = plan.len() as u64;
         if step > steps {
-            return Err(DataError::setting(
+            return Err(Error::setting(
                 "first step",
                 &step,
                 format!("at most {steps}, the steps of an epoch"),
@@ -133,7 +133,7 @@ impl Loader {
             let worker = std::thread::Builder::new()
                 .name(format!("loader-{number}"))
                 .spawn(move || work(&maker, &shelf))
-                .map_err(|error| DataError::read(std::path::Path::new("a loader thread"), error))?;
+                .map_err(|error| Error::read(std::path::Path::new("a loader thread"), error))?;
             loader.workers.push(worker);
         }
         Ok(loader)
@@ -302,7 +302,7 @@ impl Maker {
     /// A panic, which would be a bug, becomes an error, so that nobody waits for a batch that never comes.
     fn make_guarded(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
         catch_unwind(AssertUnwindSafe(|| self.make(claim, stopped)))
-            .unwrap_or(Err(DataError::Panicked { epoch: claim.epoch, step: claim.step }))
+            .unwrap_or(Err(Error::Panicked { epoch: claim.epoch, step: claim.step }))
     }
 
     fn make(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
@@ -324,7 +324,7 @@ impl Maker {
             }
             let variation = (&settings.augment, settings.seed, epoch, place);
             self.reader.read(*sample as usize, Some(variation), &mut bytes, out).map_err(|source| {
-                DataError::Sample {
+                Error::Sample {
                     epoch,
                     step,
                     id: self.reader.set.sample_id(*sample as usize),
@@ -341,7 +341,7 @@ impl Maker {
 pub struct EvaluationBatch {
     /// Sample numbers in the set.
     pub sample_ids: Vec<u32>,
-    /// Normalised pictures or vectors, `[batch, channels, height, width]`.
+    /// Normalised images or vectors, `[batch, channels, height, width]`.
     pub pixels: Vec<f32>,
 }
 

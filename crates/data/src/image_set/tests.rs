@@ -1,24 +1,24 @@
 //! Sets of each kind, and each way in which a folder can be bad.
 
 use super::*;
-use crate::testing::{embedded, gzip, idx_bytes, picture, put};
+use crate::testing::{embedded, gzip, idx_bytes, image, put};
 use image::ImageFormat::{Jpeg, Png, WebP};
 
 fn options() -> OpenOptions {
     OpenOptions { channels: 3, height: 8, width: 8, ..OpenOptions::default() }
 }
 
-/// An image folder with `count` pictures in each of the classes `a` and `b`.
+/// An image folder with `count` images in each of the classes `a` and `b`.
 fn image_folder(count: u8) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..count {
-        put(folder.path().join(format!("a/{number:03}.png")), &picture(Png, 8, 8, [number, 100, 0]));
-        put(folder.path().join(format!("b/{number:03}.webp")), &picture(WebP, 16, 16, [number, 0, 200]));
+        put(folder.path().join(format!("a/{number:03}.png")), &image(Png, 8, 8, [number, 100, 0]));
+        put(folder.path().join(format!("b/{number:03}.webp")), &image(WebP, 16, 16, [number, 0, 200]));
     }
     folder
 }
 
-/// A folder of IDX files with six training samples and four of test, pictures of 2 x 2.
+/// A folder of IDX files with six training samples and four of test, images of 2 x 2.
 fn idx_folder(change: impl FnOnce(&Path)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -30,21 +30,21 @@ fn idx_folder(change: impl FnOnce(&Path)) -> tempfile::TempDir {
     folder
 }
 
-fn opened(folder: &tempfile::TempDir) -> Result<PictureSet> {
-    PictureSet::open(folder.path(), &options())
+fn opened(folder: &tempfile::TempDir) -> Result<ImageSet> {
+    ImageSet::open(folder.path(), &options())
 }
 
 #[test]
 fn the_embedded_set_is_whole() {
     let set = embedded();
     assert_eq!(set.len(), 17_500);
-    assert_eq!(set.shape(), PictureShape { channels: 1, height: 28, width: 28 });
+    assert_eq!(set.shape(), ImageShape { channels: 1, height: 28, width: 28 });
     assert_eq!(set.class_names(), FASHION_MNIST_CLASSES);
-    for (part, wanted) in [(Part::Train, 1500), (Part::Test, 250)] {
+    for (part, expected) in [(Part::Train, 1500), (Part::Test, 250)] {
         for class in 0..10 {
             let count =
                 set.samples(part).iter().filter(|sample| set.labels()[**sample as usize] == class).count();
-            assert_eq!(count, wanted);
+            assert_eq!(count, expected);
         }
     }
     assert_eq!(set.sample_id(14_999), "train/14999");
@@ -59,7 +59,7 @@ fn the_embedded_set_is_whole() {
 
 #[test]
 fn the_whole_set_is_recognised_where_installed() {
-    match PictureSet::fashion_mnist_installed() {
+    match ImageSet::fashion_mnist_installed() {
         Some(set) => {
             let set = set.unwrap();
             assert_eq!((set.len(), set.name()), (70_000, "fashion-mnist"));
@@ -79,8 +79,8 @@ fn idx_files_under_all_their_names() {
     assert_eq!(set.read(1).unwrap(), [4, 5, 6, 7]);
     assert_eq!(set.read(9).unwrap(), [112, 113, 114, 115]);
     assert_eq!(set.samples(Part::Test), [6, 7, 8, 9]);
-    assert!(matches!(set.read(10), Err(DataError::NoSuchSample { sample: 10, count: 10 })));
-    assert!(matches!(set.read_into(0, &mut [0; 3]), Err(DataError::Length { .. })));
+    assert!(matches!(set.read(10), Err(Error::NoSuchSample { sample: 10, count: 10 })));
+    assert!(matches!(set.read_into(0, &mut [0; 3]), Err(Error::Length { .. })));
 }
 
 #[test]
@@ -89,30 +89,30 @@ fn class_names_from_a_file_bound_the_labels() {
     let set = opened(&named("zero\none\ntwo\nthree\nfour\nfive\n")).unwrap();
     assert_eq!(set.class_names(), ["three", "five"]);
     let error = opened(&named("zero\none\ntwo\nthree\n")).unwrap_err();
-    assert!(matches!(error, DataError::LabelOutOfRange { sample: 1, found: 5, classes: 4, .. }), "{error}");
+    assert!(matches!(error, Error::LabelOutOfRange { sample: 1, found: 5, classes: 4, .. }), "{error}");
 }
 
 #[test]
 fn bad_idx_folders() {
     let missing = idx_folder(|folder| std::fs::remove_file(folder.join("t10k-labels-idx1-ubyte")).unwrap());
     assert!(
-        matches!(opened(&missing), Err(DataError::MissingFile { name, .. }) if name == "t10k-labels-idx1-ubyte")
+        matches!(opened(&missing), Err(Error::MissingFile { name, .. }) if name == "t10k-labels-idx1-ubyte")
     );
     let shape =
         idx_folder(|folder| put(folder.join("t10k-images.idx3-ubyte"), &idx_bytes(&[4, 2, 3], &[0; 24])));
-    assert!(matches!(opened(&shape), Err(DataError::ShapesDiffer { .. })));
+    assert!(matches!(opened(&shape), Err(Error::ShapesDiffer { .. })));
     let count = idx_folder(|folder| put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[3], &[5, 3, 5])));
-    assert!(matches!(opened(&count), Err(DataError::CountsDiffer { image_count: 4, label_count: 3, .. })));
+    assert!(matches!(opened(&count), Err(Error::CountsDiffer { image_count: 4, label_count: 3, .. })));
     let swapped =
         idx_folder(|folder| put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[1, 2, 2], &[0; 4])));
-    assert!(matches!(opened(&swapped), Err(DataError::WrongMagic { .. })));
+    assert!(matches!(opened(&swapped), Err(Error::WrongMagic { .. })));
     let one = idx_folder(|folder| {
         put(folder.join("train-labels-idx1-ubyte.gz"), &gzip(&idx_bytes(&[6], &[1; 6])));
         put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[4], &[1; 4]));
     });
-    assert!(matches!(opened(&one), Err(DataError::OnlyOneClass { class, .. }) if class == "1"));
-    let limited = PictureSet::open(idx_folder(|_| {}).path(), &OpenOptions { memory_limit: 30, ..options() });
-    assert!(matches!(limited, Err(DataError::TooLarge { found: 16, limit: 6, .. })));
+    assert!(matches!(opened(&one), Err(Error::OnlyOneClass { class, .. }) if class == "1"));
+    let limited = ImageSet::open(idx_folder(|_| {}).path(), &OpenOptions { memory_limit: 30, ..options() });
+    assert!(matches!(limited, Err(Error::TooLarge { found: 16, limit: 6, .. })));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn image_folders_hold_out_a_share_of_each_class() {
         assert_eq!(set.read(sample).unwrap()[7], number, "{id}");
     }
     let ids = |seed| {
-        let set = PictureSet::open(folder.path(), &OpenOptions { seed, ..options() }).unwrap();
+        let set = ImageSet::open(folder.path(), &OpenOptions { seed, ..options() }).unwrap();
         set.samples(Part::Test).iter().map(|sample| set.sample_id(*sample as usize)).collect::<Vec<_>>()
     };
     assert_eq!(ids(0), ids(0));
@@ -144,9 +144,9 @@ fn image_folders_hold_out_a_share_of_each_class() {
 #[test]
 fn threads_and_memory_change_nothing() {
     let folder = image_folder(20);
-    let one = PictureSet::open(folder.path(), &OpenOptions { threads: 1, ..options() }).unwrap();
+    let one = ImageSet::open(folder.path(), &OpenOptions { threads: 1, ..options() }).unwrap();
     let many =
-        PictureSet::open(folder.path(), &OpenOptions { threads: 3, memory_limit: 0, ..options() }).unwrap();
+        ImageSet::open(folder.path(), &OpenOptions { threads: 3, memory_limit: 0, ..options() }).unwrap();
     assert!(one.is_in_memory() && !many.is_in_memory());
     for sample in 0..one.len() {
         assert_eq!(one.sample_id(sample), many.sample_id(sample));
@@ -155,47 +155,47 @@ fn threads_and_memory_change_nothing() {
     let all: Vec<u32> = (0..40).collect();
     let backwards: Vec<u32> = (0..40).rev().collect();
     assert_eq!(one.mean_and_deviation(&all).unwrap(), many.mean_and_deviation(&backwards).unwrap());
-    assert!(matches!(one.mean_and_deviation(&[]), Err(DataError::NoSamples { .. })));
+    assert!(matches!(one.mean_and_deviation(&[]), Err(Error::NoSamples { .. })));
 }
 
 #[test]
-fn bad_pictures_are_listed_up_to_a_share() {
+fn bad_images_are_listed_up_to_a_share() {
     let folder = image_folder(10);
-    put(folder.path().join("a/cut.jpg"), &picture(Jpeg, 30, 30, [9, 9, 9])[..200]);
-    put(folder.path().join("b/text.png"), b"not a picture");
+    put(folder.path().join("a/cut.jpg"), &image(Jpeg, 30, 30, [9, 9, 9])[..200]);
+    put(folder.path().join("b/text.png"), b"not an image");
     put(folder.path().join("b/text.txt"), b"ignored");
     let lenient = OpenOptions { max_bad: 0.1, ..options() };
-    let set = PictureSet::open(folder.path(), &lenient).unwrap();
+    let set = ImageSet::open(folder.path(), &lenient).unwrap();
     assert_eq!((set.len(), set.ignored()), (20, 1));
     let listed: Vec<_> =
         set.bad().iter().map(|bad| bad.path.strip_prefix(folder.path()).unwrap().to_owned()).collect();
     assert_eq!(listed, [Path::new("a/cut.jpg"), Path::new("b/text.png")]);
 
     let error = opened(&folder).unwrap_err();
-    assert!(matches!(error, DataError::TooManyBad { bad: 2, files: 22, .. }), "{error}");
+    assert!(matches!(error, Error::TooManyBad { bad: 2, files: 22, .. }), "{error}");
     assert!(error.to_string().contains("a/cut.jpg: truncated JPEG"), "{error}");
 }
 
 #[test]
 fn bad_image_folders() {
     let empty = tempfile::tempdir().unwrap();
-    assert!(matches!(opened(&empty), Err(DataError::EmptyFolder { loose: 0, .. })));
-    let missing = PictureSet::open(empty.path().join("none"), &options());
-    assert!(matches!(missing, Err(DataError::MissingFolder { .. })));
+    assert!(matches!(opened(&empty), Err(Error::EmptyFolder { loose: 0, .. })));
+    let missing = ImageSet::open(empty.path().join("none"), &options());
+    assert!(matches!(missing, Err(Error::MissingFolder { .. })));
     put(empty.path().join("file"), b"");
-    let file = PictureSet::open(empty.path().join("file"), &options());
-    assert!(matches!(file, Err(DataError::NotAFolder { .. })));
-    put(empty.path().join("a/1.png"), &picture(Png, 8, 8, [1, 2, 3]));
-    put(empty.path().join("a/2.png"), &picture(Png, 8, 8, [1, 2, 3]));
-    assert!(matches!(opened(&empty), Err(DataError::OnlyOneClass { class, .. }) if class == "a"));
+    let file = ImageSet::open(empty.path().join("file"), &options());
+    assert!(matches!(file, Err(Error::NotAFolder { .. })));
+    put(empty.path().join("a/1.png"), &image(Png, 8, 8, [1, 2, 3]));
+    put(empty.path().join("a/2.png"), &image(Png, 8, 8, [1, 2, 3]));
+    assert!(matches!(opened(&empty), Err(Error::OnlyOneClass { class, .. }) if class == "a"));
 }
 
 #[test]
 fn a_class_of_a_single_sample_is_trained_on() {
     let folder = image_folder(10);
-    put(folder.path().join("alone/1.png"), &picture(Png, 8, 8, [1, 2, 3]));
+    put(folder.path().join("alone/1.png"), &image(Png, 8, 8, [1, 2, 3]));
     for seed in 0..5 {
-        let set = PictureSet::open(folder.path(), &OpenOptions { seed, ..options() }).unwrap();
+        let set = ImageSet::open(folder.path(), &OpenOptions { seed, ..options() }).unwrap();
         assert_eq!(set.class_names(), ["a", "alone", "b"]);
         let alone = set.labels().iter().position(|label| *label == 1).unwrap();
         assert_eq!((set.sample_id(alone).as_str(), set.part(alone)), ("alone/1.png", Part::Train));
@@ -209,12 +209,12 @@ fn a_class_of_a_single_sample_is_trained_on() {
 }
 
 #[test]
-fn a_class_without_a_picture_that_can_be_read_is_none() {
+fn a_class_without_a_image_that_can_be_read_is_none() {
     let folder = image_folder(2);
     put(folder.path().join("aa/1.png"), b"broken");
     put(folder.path().join("aa/2.png"), b"broken");
     let lenient = OpenOptions { max_bad: 1.0, ..options() };
-    let set = PictureSet::open(folder.path(), &lenient).unwrap();
+    let set = ImageSet::open(folder.path(), &lenient).unwrap();
     assert_eq!(set.class_names(), ["a", "b"]);
     let of_b = (0..set.len()).filter(|sample| set.sample_id(*sample).starts_with('b'));
     assert!(of_b.into_iter().all(|sample| set.labels()[sample] == 1));
@@ -222,23 +222,23 @@ fn a_class_without_a_picture_that_can_be_read_is_none() {
     for name in ["a/000.png", "a/001.png", "b/000.webp", "b/001.webp"] {
         put(folder.path().join(name), b"broken");
     }
-    let error = PictureSet::open(folder.path(), &lenient).unwrap_err();
-    assert!(matches!(error, DataError::NothingUsable { count: 6, .. }), "{error}");
+    let error = ImageSet::open(folder.path(), &lenient).unwrap_err();
+    assert!(matches!(error, Error::NothingUsable { count: 6, .. }), "{error}");
     assert!(error.to_string().contains("a/000.png: "), "{error}");
 }
 
 #[test]
 fn a_file_that_goes_bad_later_is_an_error_at_reading() {
     let folder = image_folder(4);
-    let set = PictureSet::open(folder.path(), &OpenOptions { memory_limit: 0, ..options() }).unwrap();
+    let set = ImageSet::open(folder.path(), &OpenOptions { memory_limit: 0, ..options() }).unwrap();
     put(folder.path().join(set.sample_id(1)), b"overwritten");
-    assert!(matches!(set.read(1), Err(DataError::BadPicture { .. })));
+    assert!(matches!(set.read(1), Err(Error::BadImage { .. })));
     assert!(set.read(0).is_ok());
 }
 
 #[test]
 fn settings_out_of_range() {
-    let refused = |options: OpenOptions| matches!(options.validate(), Err(DataError::Setting { .. }));
+    let refused = |options: OpenOptions| matches!(options.validate(), Err(Error::Setting { .. }));
     assert!(refused(OpenOptions { channels: 2, ..options() }));
     assert!(refused(OpenOptions { height: 0, ..options() }));
     assert!(refused(OpenOptions { width: 20_001, ..options() }));
@@ -248,13 +248,13 @@ fn settings_out_of_range() {
 }
 
 #[test]
-fn a_batch_is_its_pictures_normalised() {
+fn a_batch_is_its_images_normalised() {
     let set = embedded();
     let (batches, normalisation) = (crate::SampleSet::from(embedded()), Normalisation::half(1));
     let batch = batches.read_batch(&[3, 0], &normalisation).unwrap();
     let mut one = vec![0.0; 784];
     normalisation.apply(&set.read(0).unwrap(), set.shape(), &mut one).unwrap();
     assert_eq!(batch[784..], one);
-    assert!(matches!(batches.read_batch(&[0], &Normalisation::half(3)), Err(DataError::Length { .. })));
-    assert!(matches!(batches.read_batch(&[17_500], &normalisation), Err(DataError::NoSuchSample { .. })));
+    assert!(matches!(batches.read_batch(&[0], &Normalisation::half(3)), Err(Error::Length { .. })));
+    assert!(matches!(batches.read_batch(&[17_500], &normalisation), Err(Error::NoSuchSample { .. })));
 }

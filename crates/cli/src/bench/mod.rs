@@ -11,7 +11,7 @@ use widemargin_train::{Config, Prepared, step_seconds};
 
 #[derive(Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Whole training steps: pictures, forward, head, backward, update.
+    /// Whole training steps: images, forward, head, backward, update.
     Train(BenchTrain),
     /// Steps of the class-centre head alone: features in, their gradient out, centres moved.
     Head(head::BenchHead),
@@ -22,7 +22,7 @@ pub(crate) struct BenchTrain {
     /// Backbone.
     #[arg(long, default_value = "small-cnn")]
     backbone: BackboneName,
-    /// Pictures in a batch.
+    /// Images in a batch.
     #[arg(long, default_value_t = 128)]
     batch: usize,
     /// Measured steps.
@@ -41,7 +41,7 @@ pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Train(arguments) => arguments,
         BenchCommand::Head(arguments) => return head::run(arguments),
     };
-    anyhow::ensure!(arguments.steps > 0, "--steps: found 0, wanted at least 1");
+    anyhow::ensure!(arguments.steps > 0, "--steps: found 0, expected at least 1");
     let mut config = Config::default();
     config.data.built_in = true;
     config.data.closed_set = true;
@@ -70,7 +70,7 @@ pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     } else {
         writeln!(
             out,
-            "{}: {median:.1} ms a step of {} pictures (10 % to 90 %: {:.1} to {:.1}), {samples_per_second:.0} pictures a second",
+            "{}: {median:.1} ms a step of {} images (10 % to 90 %: {:.1} to {:.1}), {samples_per_second:.0} images a second",
             arguments.backbone,
             arguments.batch,
             at(0.1),

@@ -1,4 +1,4 @@
-//! `widemargin embed`: a trained model's embeddings of many pictures, or of a table, as one file.
+//! `widemargin embed`: a trained model's embeddings of many images, or of a table, as one file.
 //!
 //! The numbers go to `OUT.partial` as they are computed, as those of a `.npy` whatever the format, and beside it lies what it is made of
 //! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew (`unfinished.rs`). When
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use unfinished::{Claim, Made, Unfinished, changed_since};
-use widemargin_data::{ClassFolder, Labelled, Listing, OpenOptions, PictureSet, Source, recognise};
+use widemargin_data::{ClassFolder, ImageSet, Labelled, Listing, OpenOptions, Source, recognise};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
 use widemargin_tables::{About, Format, OpenTable, npy_header, open, read_labels};
@@ -32,7 +32,7 @@ pub(crate) struct EmbedArguments {
     /// Folder of a finished run, or a model's file
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// Folder of pictures of any depth, or one picture; a manifest (.csv or .parquet with a column `path`); .tar shards (a file, a
+    /// Folder of images of any depth, or one image; a manifest (.csv or .parquet with a column `path`); .tar shards (a file, a
     /// pattern, a folder); IDX files; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
     input: PathBuf,
     /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
@@ -41,27 +41,27 @@ pub(crate) struct EmbedArguments {
     /// Which folder of a deeper tree is the label: top, or deepest
     #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, default_value = "top")]
     class_folder: ClassFolder,
-    /// Leave out pictures that cannot be read, up to this share such as 0.1%; all are decoded to find them first [default: stop at the
+    /// Leave out images that cannot be read, up to this share such as 0.1%; all are decoded to find them first [default: stop at the
     /// first]
     #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
     max_bad: Option<f64>,
     /// The file to write: .parquet and .csv hold ids, labels, cameras, parts and groups; those of .npy and .safetensors go beside it, as
-    /// NAME.names.csv, and so does whatever else came with pictures
+    /// NAME.names.csv, and so does whatever else came with images
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
 
 /// What is to be embedded, in order.
 enum Input {
-    Pictures(Box<Listing>),
-    Idx(Box<PictureSet>),
+    Images(Box<Listing>),
+    Idx(Box<ImageSet>),
     Table(Box<OpenTable>),
 }
 
 pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let out = &arguments.out;
-    let format =
-        Format::of(out).context("--out: wanted a name that ends in .npy, .safetensors, .csv or .parquet")?;
+    let format = Format::of(out)
+        .context("--out: expected a name that ends in .npy, .safetensors, .csv or .parquet")?;
     ensure!(!out.exists(), "{}: exists already", out.display());
     let stop = interrupt::listen()?;
     let _claim = Claim::take(out)?;
@@ -123,10 +123,10 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     match model.description().takes {
         Takes::Vectors => {
             let mut table = open(path)?;
-            let (found, wanted) = (table.rows.dim(), model.description().shape().values());
+            let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
-                found == wanted,
-                "{}: rows of {found} numbers, wanted {wanted} as the model takes",
+                found == expected,
+                "{}: rows of {found} numbers, expected {expected} as the model takes",
                 path.display()
             );
             if let Some(beside) = labels {
@@ -135,25 +135,25 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             }
             Ok(Input::Table(Box::new(table)))
         }
-        Takes::Pictures => match (recognise(path)?, labels) {
+        Takes::Images => match (recognise(path)?, labels) {
             (Source::Table, _) => {
-                bail!("{}: a table of vectors, and the model takes pictures", path.display())
+                bail!("{}: a table of vectors, and the model takes images", path.display())
             }
             (_, Some(labels)) => bail!(
-                "--labels: found {}, wanted none: only a table of embeddings has its labels beside it",
+                "--labels: found {}, expected none: only a table of embeddings has its labels beside it",
                 labels.display()
             ),
             (Source::Idx, None) => {
-                let set = PictureSet::open(path, &OpenOptions::default())?;
-                let (found, wanted) = (set.shape(), model.description().shape());
+                let set = ImageSet::open(path, &OpenOptions::default())?;
+                let (found, expected) = (set.shape(), model.description().shape());
                 ensure!(
-                    found == wanted,
-                    "{}: pictures of {found}, wanted {wanted} as the model takes",
+                    found == expected,
+                    "{}: images of {found}, expected {expected} as the model takes",
                     path.display()
                 );
                 Ok(Input::Idx(Box::new(set)))
             }
-            (Source::Folder | Source::Manifest | Source::Shards | Source::Picture, None) => {
+            (Source::Folder | Source::Manifest | Source::Shards | Source::Image, None) => {
                 let mut listing = Listing::open(path, arguments.class_folder)?;
                 if let Some(most) = arguments.max_bad {
                     for bad in listing.leave_out_bad(most)? {
@@ -165,11 +165,8 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 for (column, what) in listing.columns_left_out() {
                     eprintln!("left out the column `{column}` of {}: it holds {what}", path.display());
                 }
-                ensure!(
-                    !listing.is_empty(),
-                    widemargin_data::DataError::NoPictures { path: path.to_path_buf() }
-                );
-                Ok(Input::Pictures(Box::new(listing)))
+                ensure!(!listing.is_empty(), widemargin_data::Error::NoImages { path: path.to_path_buf() });
+                Ok(Input::Images(Box::new(listing)))
             }
         },
     }
@@ -179,7 +176,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
 pub(crate) fn require_no_labels(path: &Path, table: &OpenTable, beside: &Path) -> anyhow::Result<()> {
     ensure!(
         table.about.labels.is_none(),
-        "--labels: found {}, wanted none: {} has labels of its own",
+        "--labels: found {}, expected none: {} has labels of its own",
         beside.display(),
         path.display()
     );
@@ -188,10 +185,10 @@ pub(crate) fn require_no_labels(path: &Path, table: &OpenTable, beside: &Path) -
 
 fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Result<Made> {
     let samples = match input {
-        Input::Pictures(listing) => {
+        Input::Images(listing) => {
             let mut names = crc32fast::Hasher::new();
-            for picture in 0..listing.len() {
-                names.update(listing.path(picture).as_os_str().as_encoded_bytes());
+            for image in 0..listing.len() {
+                names.update(listing.path(image).as_os_str().as_encoded_bytes());
                 names.update(&[0]);
             }
             names.finalize()
@@ -211,7 +208,7 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
 impl Input {
     fn rows(&self) -> usize {
         match self {
-            Self::Pictures(listing) => listing.len(),
+            Self::Images(listing) => listing.len(),
             Self::Idx(set) => set.len(),
             Self::Table(table) => table.rows.rows(),
         }
@@ -219,7 +216,7 @@ impl Input {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Pictures(_) | Self::Idx(_) => "pictures",
+            Self::Images(_) | Self::Idx(_) => "images",
             Self::Table(_) => "rows",
         }
     }
@@ -227,14 +224,13 @@ impl Input {
     /// Embeddings of `count` samples from `first` on.
     fn embed(&self, model: &Model, first: usize, count: usize) -> anyhow::Result<Vec<f32>> {
         match self {
-            Self::Pictures(listing) => {
+            Self::Images(listing) => {
                 let shape = model.description().shape();
-                let pixels =
-                    (first..first + count).into_par_iter().map(|picture| listing.decode(picture, shape));
+                let pixels = (first..first + count).into_par_iter().map(|image| listing.decode(image, shape));
                 let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
                 model.embed_pixels(&pixels.concat()).with_context(|| {
                     let last = listing.id(first + count - 1);
-                    format!("pictures {} to {last}, counted from the first", listing.id(first))
+                    format!("images {} to {last}, counted from the first", listing.id(first))
                 })
             }
             Self::Idx(set) => {
@@ -267,9 +263,9 @@ impl Input {
             Ok(found.next().map(|(file, _)| file.to_path_buf()))
         };
         match self {
-            Self::Pictures(listing) => {
-                let mut files: Vec<&Path> = (0..done).map(|picture| listing.file(picture)).collect();
-                // Pictures of a shard follow one another.
+            Self::Images(listing) => {
+                let mut files: Vec<&Path> = (0..done).map(|image| listing.file(image)).collect();
+                // Images of a shard follow one another.
                 files.dedup();
                 first(files)
             }
@@ -279,10 +275,10 @@ impl Input {
                 let mut files = Vec::new();
                 for entry in std::fs::read_dir(folder).with_context(reading)? {
                     let path = entry.with_context(reading)?.path();
-                    let is_pictures = |name: &str| {
+                    let is_images = |name: &str| {
                         name.contains("images") && name.contains("idx3") && name.contains("ubyte")
                     };
-                    if path.file_name().and_then(|name| name.to_str()).is_some_and(is_pictures) {
+                    if path.file_name().and_then(|name| name.to_str()).is_some_and(is_images) {
                         files.push(path);
                     }
                 }
@@ -298,12 +294,12 @@ impl Input {
     /// of shards.
     fn known(&self) -> Known<'_> {
         match self {
-            Self::Pictures(listing) => {
+            Self::Images(listing) => {
                 let all = 0..listing.len();
-                let labelled = all.clone().any(|picture| listing.label(picture).is_some());
-                let label = |picture| listing.label(picture).unwrap_or("").to_owned();
+                let labelled = all.clone().any(|image| listing.label(image).is_some());
+                let label = |image| listing.label(image).unwrap_or("").to_owned();
                 let about = About {
-                    ids: Some(all.clone().map(|picture| listing.id(picture).to_owned()).collect()),
+                    ids: Some(all.clone().map(|image| listing.id(image).to_owned()).collect()),
                     labels: labelled.then(|| all.clone().map(label).collect()),
                     ..About::default()
                 };
@@ -312,8 +308,8 @@ impl Input {
                     .into_iter()
                     .map(|name| (name, Vec::with_capacity(listing.len())))
                     .collect();
-                for picture in all {
-                    let fields = listing.extra_fields(picture);
+                for image in all {
+                    let fields = listing.extra_fields(image);
                     extra.iter_mut().zip(fields).for_each(|(column, field)| column.1.push(field));
                 }
                 Known::new(about, extra)
@@ -347,7 +343,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
-    fn of_idx_files_those_with_the_pictures_count() {
+    fn of_idx_files_those_with_the_images_count() {
         let folder = tempfile::tempdir().unwrap();
         let arguments = EmbedArguments {
             model: "run".into(),
@@ -357,15 +353,15 @@ mod tests {
             max_bad: None,
             out: "out.npy".into(),
         };
-        let input = Input::Idx(Box::new(PictureSet::embedded()));
+        let input = Input::Idx(Box::new(ImageSet::embedded()));
         std::fs::write(folder.path().join("classes.txt"), "a").unwrap();
         std::fs::write(folder.path().join("out.npy.partial"), "b").unwrap();
         let begin = SystemTime::UNIX_EPOCH;
         assert_eq!(input.changed(&arguments, 7, begin).unwrap(), None);
-        let pictures = folder.path().join("t10k-images.idx3-ubyte.gz");
-        std::fs::write(&pictures, "c").unwrap();
+        let images = folder.path().join("t10k-images.idx3-ubyte.gz");
+        std::fs::write(&images, "c").unwrap();
         let late = SystemTime::now() + Duration::from_hours(1);
         assert_eq!(input.changed(&arguments, 7, late).unwrap(), None);
-        assert_eq!(input.changed(&arguments, 7, begin).unwrap(), Some(pictures));
+        assert_eq!(input.changed(&arguments, 7, begin).unwrap(), Some(images));
     }
 }

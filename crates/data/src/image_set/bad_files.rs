@@ -6,15 +6,15 @@ use std::path::Path;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::*;
-use crate::testing::{picture, put};
+use crate::testing::{image, put};
 use crate::{Census, Look};
 
 const RED: [u8; 3] = [200, 40, 10];
 const BLUE: [u8; 3] = [10, 40, 200];
 
-fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).unwrap();
+    image.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
@@ -131,7 +131,7 @@ fn claiming(width: u32, height: u32) -> Vec<u8> {
 const GIF: &[u8] =
     b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
 
-/// Files that can be used: name, bytes, and the upper left pixel wanted at 6 x 4 (4 x 6 for those that are turned).
+/// Files that can be used: name, bytes, and the upper left pixel expected at 6 x 4 (4 x 6 for those that are turned).
 fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
     let jpeg = encoded(&halves(), ImageFormat::Jpeg);
     let exif = [b"Exif\0\0".to_vec(), turned()].concat();
@@ -166,7 +166,7 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
 /// Files that cannot, with a part of the reason.
 fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let jpeg = encoded(&halves(), ImageFormat::Jpeg);
-    let (png, webp) = (picture(ImageFormat::Png, 40, 30, RED), picture(ImageFormat::WebP, 40, 30, RED));
+    let (png, webp) = (image(ImageFormat::Png, 40, 30, RED), image(ImageFormat::WebP, 40, 30, RED));
     let mut flipped = encoded(&halves(), ImageFormat::Png);
     flipped[20] ^= 1;
     vec![
@@ -191,15 +191,15 @@ fn what_can_be_used_is_read_as_documented() {
         put(&path, &bytes);
         let turned = name.starts_with("turned");
         let (height, width) = if turned { (6, 4) } else { (4, 6) };
-        let shape = PictureShape { channels: 3, height, width };
-        let pixels = crate::read_picture(&path, shape).unwrap_or_else(|error| panic!("{error}"));
+        let shape = ImageShape { channels: 3, height, width };
+        let pixels = crate::read_image(&path, shape).unwrap_or_else(|error| panic!("{error}"));
         let at = |row: usize, column: usize| {
             [0, 1, 2].map(|channel| pixels[(channel * height + row) * width + column])
         };
-        let near = |found: [u8; 3], wanted: [u8; 3]| {
-            found.iter().zip(wanted).all(|(found, wanted)| found.abs_diff(wanted) <= 12)
+        let near = |found: [u8; 3], expected: [u8; 3]| {
+            found.iter().zip(expected).all(|(found, expected)| found.abs_diff(expected) <= 12)
         };
-        assert!(near(at(0, 0), colour), "{name}: found {:?}, wanted {colour:?}", at(0, 0));
+        assert!(near(at(0, 0), colour), "{name}: found {:?}, expected {colour:?}", at(0, 0));
         if turned {
             // What was on the left is on top.
             assert!(near(at(0, 3), RED) && near(at(5, 0), BLUE), "{name}: {pixels:?}");
@@ -210,12 +210,12 @@ fn what_can_be_used_is_read_as_documented() {
 #[test]
 fn what_cannot_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, bytes, wanted) in bad() {
+    for (name, bytes, expected) in bad() {
         let path = folder.path().join(name);
         put(&path, &bytes);
-        let shape = PictureShape { channels: 3, height: 4, width: 6 };
-        let said = crate::read_picture(&path, shape).expect_err(name).to_string();
-        assert!(said.contains(wanted) && said.contains(name), "{said}");
+        let shape = ImageShape { channels: 3, height: 4, width: 6 };
+        let said = crate::read_image(&path, shape).expect_err(name).to_string();
+        assert!(said.contains(expected) && said.contains(name), "{said}");
     }
 }
 
@@ -250,7 +250,7 @@ fn a_set_of_all_of_them_skips_counts_and_lists() {
     listed.sort();
 
     let options = OpenOptions { height: 4, width: 6, max_bad: 0.5, ..OpenOptions::default() };
-    let set = PictureSet::open(root, &options).unwrap();
+    let set = ImageSet::open(root, &options).unwrap();
     let name = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
     let mut found: Vec<String> = set.bad().iter().map(|bad| name(&bad.path)).collect();
     found.sort();
@@ -260,8 +260,8 @@ fn a_set_of_all_of_them_skips_counts_and_lists() {
     assert!(ids.contains(&"a/folder.png/inside.png".to_owned()), "{ids:?}");
     assert!(!cfg!(unix) || ids.contains(&"b/caf\\xe9.png".to_owned()), "{ids:?}");
     assert_eq!(set.len(), good().len() + 3 + usize::from(cfg!(unix)));
-    let refused = PictureSet::open(root, &OpenOptions { max_bad: 0.1, ..options }).unwrap_err();
-    assert!(matches!(refused, DataError::TooManyBad { .. }), "{refused}");
+    let refused = ImageSet::open(root, &OpenOptions { max_bad: 0.1, ..options }).unwrap_err();
+    assert!(matches!(refused, Error::TooManyBad { .. }), "{refused}");
 
     // The census finds the same, says what the others are, and follows no circle.
     let census = Census::take(root, None, ClassFolder::Top, &|_, _| {}).unwrap();

@@ -1,6 +1,6 @@
-//! A set of labelled pictures of one shape, wherever they come from.
+//! A set of labelled images of one shape, wherever they come from.
 //!
-//! IDX files, the embedded set among them, lie in memory as one block. Picture files are each decoded once when the
+//! IDX files, the embedded set among them, lie in memory as one block. Image files are each decoded once when the
 //! set is opened: that finds the bad ones before hours of training, and the pixels are kept if they all fit.
 
 use std::path::{Path, PathBuf};
@@ -15,28 +15,27 @@ use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
 use crate::source::{Source, recognise};
 use crate::{
-    Catalogue, ClassFolder, DataError, Labelled, Listing, ListingKind, Part, PictureShape, Result, decode,
-    hold_out,
+    Catalogue, ClassFolder, Error, ImageShape, Labelled, Listing, ListingKind, Part, Result, decode, hold_out,
 };
 
 /// Classes of IDX files that are named by their numbers, at most.
 const MAX_NUMBERED: u32 = 1 << 24;
-/// How many bad pictures an error names.
+/// How many bad images an error names.
 const NAMED_BAD: usize = 5;
 /// File with one class name a line, beside IDX files.
 const CLASS_FILE: &str = "classes.txt";
 
-/// How pictures are read. All but `memory_limit` matters to image folders, manifests and shards only: IDX files come as they are.
+/// How images are read. All but `memory_limit` matters to image folders, manifests and shards only: IDX files come as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct OpenOptions {
     /// 1 for grey, 3 for colour. Default 3.
     pub channels: usize,
-    /// Rows that pictures are resized to. Default 112.
+    /// Rows that images are resized to. Default 112.
     pub height: usize,
-    /// Columns that pictures are resized to. Default 112.
+    /// Columns that images are resized to. Default 112.
     pub width: usize,
-    /// Largest share of unreadable pictures, 0 to 1, before this is an error. Default 0.001.
+    /// Largest share of unreadable images, 0 to 1, before this is an error. Default 0.001.
     pub max_bad: f64,
     /// Share of each class (or of the groups, where the data has them), above 0 and below 1, held out as test if the data does not say
     /// what is test; at least one sample and not all. Default 0.2.
@@ -72,34 +71,34 @@ impl OpenOptions {
     /// Checks the ranges.
     ///
     /// # Errors
-    /// [`DataError::Setting`].
+    /// [`Error::Setting`].
     pub fn validate(&self) -> Result<()> {
         if ![1, 3].contains(&self.channels) {
-            return Err(DataError::setting("channels", &self.channels, "1 or 3"));
+            return Err(Error::setting("channels", &self.channels, "1 or 3"));
         }
         let most = decode::MAX_SIDE as usize;
         for (name, side) in [("height", self.height), ("width", self.width)] {
             if !(1..=most).contains(&side) {
-                return Err(DataError::setting(name, &side, format!("1 to {most}")));
+                return Err(Error::setting(name, &side, format!("1 to {most}")));
             }
         }
         if !(0.0..=1.0).contains(&self.max_bad) {
-            return Err(DataError::setting("max-bad", &self.max_bad, "a share from 0 to 1"));
+            return Err(Error::setting("max-bad", &self.max_bad, "a share from 0 to 1"));
         }
         if !(self.hold_out > 0.0 && self.hold_out < 1.0) {
-            return Err(DataError::setting("hold-out", &self.hold_out, "a share above 0 and below 1"));
+            return Err(Error::setting("hold-out", &self.hold_out, "a share above 0 and below 1"));
         }
         Ok(())
     }
 
-    fn shape(&self) -> PictureShape {
-        PictureShape { channels: self.channels, height: self.height, width: self.width }
+    fn shape(&self) -> ImageShape {
+        ImageShape { channels: self.channels, height: self.height, width: self.width }
     }
 }
 
-/// A picture file that was left out, and why. One inside a tar file is named as if that were a folder.
+/// An image file that was left out, and why. One inside a tar file is named as if that were a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BadPicture {
+pub struct BadImage {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
@@ -109,40 +108,40 @@ pub struct BadPicture {
 /// Where the pixels are.
 #[derive(Debug)]
 enum Store {
-    /// One block, picture after picture.
+    /// One block, image after image.
     Block(Vec<u8>),
-    /// One decoded picture a file.
+    /// One decoded image a file.
     Decoded(Vec<Box<[u8]>>),
     /// In the files: decoded at each read.
     Files,
 }
 
-/// Labelled pictures as bytes, `[channels, height, width]` each.
+/// Labelled images as bytes, `[channels, height, width]` each.
 ///
 /// Samples are numbered from 0, those of the training part first. Every class has at least one sample and there are
 /// at least two classes. Where parts are drawn, the single sample of a class is of the training part.
 #[derive(Debug)]
-pub struct PictureSet {
+pub struct ImageSet {
     catalogue: Catalogue,
-    shape: PictureShape,
+    shape: ImageShape,
     store: Store,
     /// Whether the data says itself what is test or what belongs together.
     parts_given: bool,
     /// Name and place of each sample, and the shards that places are in; empty for IDX files.
     files: Vec<(String, Place)>,
     shards: Vec<PathBuf>,
-    bad: Vec<BadPicture>,
+    bad: Vec<BadImage>,
     ignored: usize,
 }
 
-impl Labelled for PictureSet {
+impl Labelled for ImageSet {
     fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 }
 
-impl PictureSet {
-    /// The part of Fashion-MNIST that is built into the program: 15,000 training and 2,500 test pictures of
+impl ImageSet {
+    /// The part of Fashion-MNIST that is built into the program: 15,000 training and 2,500 test images of
     /// 1 x 28 x 28, 10 classes, as many of each.
     pub fn embedded() -> Self {
         embedded::parts()
@@ -152,7 +151,7 @@ impl PictureSet {
             .expect("the embedded files are checked by a test")
     }
 
-    /// The whole of Fashion-MNIST, 60,000 and 10,000 pictures, if it is installed in [`FASHION_MNIST_FOLDER`].
+    /// The whole of Fashion-MNIST, 60,000 and 10,000 images, if it is installed in [`FASHION_MNIST_FOLDER`].
     ///
     /// # Errors
     /// Those of [`open`](Self::open), if the folder is there and cannot be read.
@@ -164,25 +163,25 @@ impl PictureSet {
     /// Opens IDX files (compressed or not, named as those of MNIST), an image folder, a manifest, or WebDataset shards; see
     /// [`recognise`].
     ///
-    /// Pictures are PNG, JPEG or WebP, turned as their metadata says, converted to the wanted channels and stretched to the wanted size.
+    /// Images are PNG, JPEG or WebP, turned as their metadata says, converted to the expected channels and stretched to the expected size.
     /// Each is decoded once, to find those that cannot be, which are left out and listed by [`bad`](Self::bad). The pixels are kept if
-    /// all fit into `memory_limit`; else each is decoded again whenever it is read, and memory is some hundred bytes a picture.
+    /// all fit into `memory_limit`; else each is decoded again whenever it is read, and memory is some hundred bytes an image.
     ///
     /// Classes of IDX files are named by a file `classes.txt` (one name a line) beside them, by the known names if the
-    /// pictures are Fashion-MNIST's, and else by their numbers; classes without samples are left out.
+    /// images are Fashion-MNIST's, and else by their numbers; classes without samples are left out.
     ///
     /// # Errors
-    /// [`DataError`] has a variant for each way in which data can be bad.
+    /// [`Error`] has a variant for each way in which data can be bad.
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self> {
         let path = path.as_ref();
         options.validate()?;
         match recognise(path)? {
             Source::Idx => {
-                let missing = || DataError::MissingFolder { path: path.to_path_buf() };
+                let missing = || Error::MissingFolder { path: path.to_path_buf() };
                 Self::open_idx(path, &idx::find(path)?.ok_or_else(missing)?, options.memory_limit)
             }
-            Source::Table => Err(DataError::NotPictures { path: path.to_path_buf() }),
-            Source::Picture => Err(DataError::NotAFolder { path: path.to_path_buf() }),
+            Source::Table => Err(Error::NotImages { path: path.to_path_buf() }),
+            Source::Image => Err(Error::NotAFolder { path: path.to_path_buf() }),
             Source::Folder | Source::Manifest | Source::Shards => {
                 Self::from_listing(Listing::open(path, options.class_folder)?, options)
             }
@@ -197,8 +196,8 @@ impl PictureSet {
         let train = part(train_images, train_labels, limit)?;
         let test = part(test_images, test_labels, limit.saturating_sub(train.pixels.len() as u64))?;
         if test.shape != train.shape {
-            let (found, wanted) = (test.shape, train.shape);
-            return Err(DataError::ShapesDiffer { path: test_images.clone(), found, wanted });
+            let (found, expected) = (test.shape, train.shape);
+            return Err(Error::ShapesDiffer { path: test_images.clone(), found, expected });
         }
         let class_file = folder.join(CLASS_FILE);
         let names = match std::fs::read_to_string(&class_file) {
@@ -206,7 +205,7 @@ impl PictureSet {
                 text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
             }
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(DataError::read(&class_file, error));
+                return Err(Error::read(&class_file, error));
             }
             Err(_) if embedded::is_fashion_mnist(&train) => fashion_classes(),
             Err(_) => {
@@ -222,7 +221,7 @@ impl PictureSet {
         let mut used = vec![false; names.len()];
         for part in &parts {
             for (sample, label) in part.labels.iter().enumerate() {
-                let slot = used.get_mut(*label as usize).ok_or_else(|| DataError::LabelOutOfRange {
+                let slot = used.get_mut(*label as usize).ok_or_else(|| Error::LabelOutOfRange {
                     path: part.label_path.clone(),
                     sample,
                     found: *label,
@@ -262,7 +261,7 @@ impl PictureSet {
         let root = listing.path.clone();
         let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
         if unlabelled == listing.len() && listing.kind() == ListingKind::Folder {
-            return Err(DataError::EmptyFolder { path: root, loose: unlabelled });
+            return Err(Error::EmptyFolder { path: root, loose: unlabelled });
         }
         if listing.kind() == ListingKind::Folder {
             // What lies beside the class folders is no sample.
@@ -270,54 +269,53 @@ impl PictureSet {
             listing.ignored += unlabelled;
         } else if let Some(first) = listing.found.iter().find(|found| found.class.is_none()) {
             let (first, of) = (first.id.clone(), listing.len());
-            let wanted = match listing.kind() {
+            let expected = match listing.kind() {
                 ListingKind::Manifest => "a column `label`",
-                _ => "a .cls, a .json with a label, or a .txt beside each picture",
+                _ => "a .cls, a .json with a label, or a .txt beside each image",
             };
-            return Err(DataError::NoLabels { path: root, count: unlabelled, of, first, wanted });
+            return Err(Error::NoLabels { path: root, count: unlabelled, of, first, expected });
         } else if listing.is_empty() {
-            return Err(DataError::NoPictures { path: root });
+            return Err(Error::NoImages { path: root });
         }
         if let [class] = listing.class_names() {
-            return Err(DataError::OnlyOneClass { path: root, class: class.clone() });
+            return Err(Error::OnlyOneClass { path: root, class: class.clone() });
         }
         let shape = options.shape();
         let files = listing.len() + listing.bad.len();
         let total = (listing.len() as u64).saturating_mul(shape.values() as u64);
         let keep = total <= options.memory_limit;
-        let decoded = map_positions(options.threads, listing.len(), |picture| {
-            let bytes = listing.read_found(&listing.found[picture])?;
+        let decoded = map_positions(options.threads, listing.len(), |image| {
+            let bytes = listing.read_found(&listing.found[image])?;
             let pixels = decode::decode_bytes(&bytes, shape)?;
             Ok::<_, String>(keep.then(|| pixels.into_boxed_slice()))
         });
         let (mut good, mut bad) = (Vec::with_capacity(files), std::mem::take(&mut listing.bad));
-        for (picture, outcome) in decoded.into_iter().enumerate() {
+        for (image, outcome) in decoded.into_iter().enumerate() {
             match outcome {
-                Ok(pixels) => good.push((picture, pixels)),
-                Err(reason) => bad.push(BadPicture { path: listing.path(picture), reason }),
+                Ok(pixels) => good.push((image, pixels)),
+                Err(reason) => bad.push(BadImage { path: listing.path(image), reason }),
             }
         }
         if bad.len() as f64 > options.max_bad * files as f64 {
             return Err(too_many_bad(&root, &bad, files, options.max_bad));
         }
-        if let (true, Some(BadPicture { path, reason })) = (good.is_empty(), bad.first()) {
+        if let (true, Some(BadImage { path, reason })) = (good.is_empty(), bad.first()) {
             let first = format!("{}: {reason}", path.display());
-            return Err(DataError::NothingUsable { path: root, count: bad.len(), first });
+            return Err(Error::NothingUsable { path: root, count: bad.len(), first });
         }
-        let mut labels: Vec<u32> =
-            good.iter().filter_map(|(picture, _)| listing.found[*picture].class).collect();
+        let mut labels: Vec<u32> = good.iter().filter_map(|(image, _)| listing.found[*image].class).collect();
         let class_names = with_samples(listing.class_names(), &mut labels);
         let (parts, parts_given) = parts(&listing, (&labels, class_names.len()), &good, options)?;
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
         order.sort_by_key(|at| parts[*at] == Part::Test);
-        let (mut places, mut pictures) = (Vec::with_capacity(good.len()), Vec::new());
+        let (mut places, mut images) = (Vec::with_capacity(good.len()), Vec::new());
         for at in &order {
-            let (picture, pixels) = &mut good[*at];
-            let found = &mut listing.found[*picture];
+            let (image, pixels) = &mut good[*at];
+            let found = &mut listing.found[*image];
             let nothing = Place::File(PathBuf::new());
             places.push((std::mem::take(&mut found.id), std::mem::replace(&mut found.place, nothing)));
-            pictures.extend(pixels.take());
+            images.extend(pixels.take());
         }
         let set = Self {
             catalogue: Catalogue {
@@ -327,7 +325,7 @@ impl PictureSet {
                 parts: order.iter().map(|at| parts[*at]).collect(),
             },
             shape,
-            store: if keep { Store::Decoded(pictures) } else { Store::Files },
+            store: if keep { Store::Decoded(images) } else { Store::Files },
             parts_given,
             files: places,
             shards: listing.shards,
@@ -340,7 +338,7 @@ impl PictureSet {
     /// Refuses sets with a single class.
     fn checked(self, path: &Path) -> Result<Self> {
         match self.class_names() {
-            [class] => Err(DataError::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
+            [class] => Err(Error::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
             _ => Ok(self),
         }
     }
@@ -351,8 +349,8 @@ impl PictureSet {
         self.parts_given
     }
 
-    /// Shape of every picture.
-    pub fn shape(&self) -> PictureShape {
+    /// Shape of every image.
+    pub fn shape(&self) -> ImageShape {
         self.shape
     }
 
@@ -376,12 +374,12 @@ impl PictureSet {
         }
     }
 
-    /// Picture files that were left out, in order.
-    pub fn bad(&self) -> &[BadPicture] {
+    /// Image files that were left out, in order.
+    pub fn bad(&self) -> &[BadImage] {
         &self.bad
     }
 
-    /// Number of files and folders in an image folder that are neither pictures nor classes.
+    /// Number of files and folders in an image folder that are neither images nor classes.
     pub fn ignored(&self) -> usize {
         self.ignored
     }
@@ -394,7 +392,7 @@ impl PictureSet {
     /// The bytes of a sample, `[channels, height, width]`.
     ///
     /// # Errors
-    /// [`DataError::NoSuchSample`]; [`DataError::BadPicture`] if its file cannot be decoded any more.
+    /// [`Error::NoSuchSample`]; [`Error::BadImage`] if its file cannot be decoded any more.
     pub fn read(&self, sample: usize) -> Result<Vec<u8>> {
         let mut pixels = vec![0; self.shape.values()];
         self.read_into(sample, &mut pixels)?;
@@ -404,24 +402,24 @@ impl PictureSet {
     /// As [`read`](Self::read), into `pixels`.
     ///
     /// # Errors
-    /// As [`read`](Self::read); [`DataError::Length`] if `pixels` does not have the length of a picture.
+    /// As [`read`](Self::read); [`Error::Length`] if `pixels` does not have the length of an image.
     pub fn read_into(&self, sample: usize, pixels: &mut [u8]) -> Result<()> {
         let values = self.shape.values();
         if pixels.len() != values {
             let found = pixels.len();
-            return Err(DataError::Length { what: "values of a picture", found, wanted: values });
+            return Err(Error::Length { what: "values of an image", found, expected: values });
         }
         if sample >= self.len() {
-            return Err(DataError::NoSuchSample { sample, count: self.len() });
+            return Err(Error::NoSuchSample { sample, count: self.len() });
         }
         match &self.store {
             Store::Block(block) => pixels.copy_from_slice(&block[sample * values..][..values]),
-            Store::Decoded(pictures) => pixels.copy_from_slice(&pictures[sample]),
+            Store::Decoded(images) => pixels.copy_from_slice(&images[sample]),
             Store::Files => {
                 let (_, place) = &self.files[sample];
                 let decoded = read_place(place, &self.shards)
                     .and_then(|bytes| decode::decode_bytes(&bytes, self.shape))
-                    .map_err(|reason| DataError::BadPicture { path: place.path(&self.shards), reason })?;
+                    .map_err(|reason| Error::BadImage { path: place.path(&self.shards), reason })?;
                 pixels.copy_from_slice(&decoded);
             }
         }
@@ -433,10 +431,10 @@ impl PictureSet {
     /// Counted in whole numbers: the same bits in any order and on any number of threads.
     ///
     /// # Errors
-    /// [`DataError::NoSamples`], and as [`read`](Self::read).
+    /// [`Error::NoSamples`], and as [`read`](Self::read).
     pub fn mean_and_deviation(&self, samples: &[u32]) -> Result<Normalisation> {
         if samples.is_empty() {
-            return Err(DataError::NoSamples { purpose: "take the mean of" });
+            return Err(Error::NoSamples { purpose: "take the mean of" });
         }
         let count = |samples: &[u32]| {
             let mut counts = vec![[0u64; 256]; self.shape.channels];
@@ -449,7 +447,7 @@ impl PictureSet {
                     }
                 }
             }
-            Ok::<_, DataError>(counts)
+            Ok::<_, Error>(counts)
         };
         let groups: Vec<&[u32]> = samples.chunks(64).collect();
         let mut total = vec![[0u64; 256]; self.shape.channels];
@@ -471,7 +469,7 @@ fn fashion_classes() -> Vec<String> {
     FASHION_MNIST_CLASSES.map(str::to_owned).to_vec()
 }
 
-/// The names of the classes that occur in `labels`, which become numbers among these: a class whose pictures are all bad is none.
+/// The names of the classes that occur in `labels`, which become numbers among these: a class whose images are all bad is none.
 fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
     let mut used = vec![false; names.len()];
     for label in labels.iter() {
@@ -484,24 +482,24 @@ fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
     present.into_iter().map(|class| names[class as usize].clone()).collect()
 }
 
-/// The part of each good picture, and whether the data says it or says what belongs together.
+/// The part of each good image, and whether the data says it or says what belongs together.
 fn parts(
     listing: &Listing,
     (labels, classes): (&[u32], usize),
     good: &[(usize, Option<Box<[u8]>>)],
     options: &OpenOptions,
 ) -> Result<(Vec<Part>, bool)> {
-    let found = || good.iter().map(|(picture, _)| &listing.found[*picture]);
+    let found = || good.iter().map(|(image, _)| &listing.found[*image]);
     if found().any(|found| found.part == Some(Part::Test)) {
         if found().all(|found| found.part == Some(Part::Test)) {
-            return Err(DataError::NothingToTrainOn { path: listing.path.clone() });
+            return Err(Error::NothingToTrainOn { path: listing.path.clone() });
         }
         // Who says `test` of some says `train` of the others.
         return Ok((found().map(|found| found.part.unwrap_or(Part::Train)).collect(), true));
     }
     let grouped = listing.has_groups();
     let test = if grouped {
-        // A picture without a group is one of its own.
+        // An image without a group is one of its own.
         let groups: Vec<String> =
             found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
         hold_out::by_group(&groups, options.hold_out, options.seed)
@@ -511,13 +509,13 @@ fn parts(
     Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), grouped))
 }
 
-pub(crate) fn too_many_bad(root: &Path, bad: &[BadPicture], files: usize, allowed: f64) -> DataError {
+pub(crate) fn too_many_bad(root: &Path, bad: &[BadImage], files: usize, allowed: f64) -> Error {
     let first: Vec<String> = bad
         .iter()
         .take(NAMED_BAD)
-        .map(|picture| format!("{}: {}", picture.path.display(), picture.reason))
+        .map(|image| format!("{}: {}", image.path.display(), image.reason))
         .collect();
-    DataError::TooManyBad {
+    Error::TooManyBad {
         path: root.to_path_buf(),
         bad: bad.len(),
         files,

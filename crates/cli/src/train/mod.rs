@@ -75,7 +75,7 @@ pub(crate) struct TrainArguments {
     /// Numbers in an embedding; 2 and 3 can be looked at
     #[arg(long, value_name = "DIM")]
     embedding: Option<usize>,
-    /// Pictures in a batch
+    /// Images in a batch
     #[arg(long)]
     batch: Option<usize>,
     /// Largest learning rate of the schedule
@@ -87,10 +87,10 @@ pub(crate) struct TrainArguments {
     /// Train on every class
     #[arg(long, conflicts_with = "split")]
     closed_set: bool,
-    /// Largest share of unreadable pictures, such as 0.1% or 0.001
+    /// Largest share of unreadable images, such as 0.1% or 0.001
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_bad: Option<f64>,
-    /// Threads that read pictures ahead of the model; no influence on the result
+    /// Threads that read images ahead of the model; no influence on the result
     #[arg(long, value_name = "COUNT")]
     loader_threads: Option<usize>,
     /// Device: cpu, or wgpu in a build with that feature
@@ -108,7 +108,7 @@ pub(crate) struct TrainArguments {
 /// `layer4=0.5`.
 fn factor(text: &str) -> Result<(String, f64), String> {
     let parts = text.split_once('=').and_then(|(name, factor)| Some((name.to_owned(), factor.parse().ok()?)));
-    parts.ok_or_else(|| "wanted the beginning of a parameter's name, = and a number".to_owned())
+    parts.ok_or_else(|| "expected the beginning of a parameter's name, = and a number".to_owned())
 }
 
 impl TrainArguments {

@@ -1,7 +1,7 @@
 //! The configuration of a run, with every value resolved.
 //!
 //! A configuration file is TOML with the sections below; whatever it leaves out has the default written here. Unknown
-//! keys and impossible values are refused with the key, what was found and what is wanted, before anything is
+//! keys and impossible values are refused with the key, what was found and what is expected, before anything is
 //! written: `read` finds the line, `check` knows the ranges.
 
 mod check;
@@ -33,7 +33,7 @@ pub struct Config {
     pub head: HeadSection,
     /// How learning rate and margin change over the run.
     pub schedule: ScheduleConfig,
-    /// How training pictures are varied.
+    /// How training images are varied.
     pub augment: AugmentConfig,
     /// How batches are drawn.
     pub sampler: SamplerConfig,
@@ -45,7 +45,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Folder of IDX files or of pictures, one folder a class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
+    /// Folder of IDX files or of images, one folder a class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
     /// table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`, `.parquet`). Without it, Fashion-MNIST: the whole set where
     /// Debian's package `dataset-fashion-mnist` is installed, else the part that is built in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,18 +68,18 @@ pub struct DataConfig {
     pub unseen_classes: Vec<String>,
     /// Seed that chooses the unseen classes; apart from the training seed, so that runs with other seeds compare.
     pub split_seed: u64,
-    /// Train on every class; verification and retrieval then use test pictures of known classes.
+    /// Train on every class; verification and retrieval then use test images of known classes.
     pub closed_set: bool,
-    /// Channels that pictures of an image folder are converted to: 1 or 3.
+    /// Channels that images of an image folder are converted to: 1 or 3.
     pub channels: usize,
-    /// Rows that pictures of an image folder are resized to, 4 to 1024.
+    /// Rows that images of an image folder are resized to, 4 to 1024.
     pub height: usize,
-    /// Columns that pictures of an image folder are resized to, 4 to 1024.
+    /// Columns that images of an image folder are resized to, 4 to 1024.
     pub width: usize,
     /// Share of each class of an image folder or table (or of the groups of a table that has them) that is kept from training to judge
     /// by, above 0 and below 1; IDX files, and tables with a column `split`, say themselves which those are.
     pub hold_out: f64,
-    /// Largest share of unreadable pictures before the run refuses to start, 0 to 1.
+    /// Largest share of unreadable images before the run refuses to start, 0 to 1.
     pub max_bad: f64,
 }
 
@@ -134,7 +134,7 @@ pub struct ModelConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,
     /// What pixels are normalised by, one mean a channel; without it what `weights` were trained with, and without these the mean of
-    /// the training pictures.
+    /// the training images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mean: Vec<f32>,
     /// The deviations that belong to `mean`.
@@ -342,7 +342,7 @@ impl Default for AugmentConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerName {
-    /// Every picture once an epoch, in random order.
+    /// Every image once an epoch, in random order.
     Shuffled,
     /// P classes with K samples each.
     ClassBalanced,
@@ -356,7 +356,7 @@ pub enum SamplerName {
 pub struct SamplerConfig {
     /// `shuffled`, `class-balanced` or `by-frequency`.
     pub name: SamplerName,
-    /// Pictures in a batch of `shuffled` and `by-frequency`, 2 to 65536. Unused by `class-balanced`, where P and K say it.
+    /// Images in a batch of `shuffled` and `by-frequency`, 2 to 65536. Unused by `class-balanced`, where P and K say it.
     pub batch: usize,
     /// P: classes in a batch of `class-balanced`, at least 2; P times K at most 65536.
     pub classes_per_batch: usize,
@@ -380,7 +380,7 @@ impl Default for SamplerConfig {
 }
 
 impl SamplerConfig {
-    /// Pictures in one batch.
+    /// Images in one batch.
     pub fn batch_size(&self) -> usize {
         match self.name {
             SamplerName::Shuffled | SamplerName::ByFrequency => self.batch,
@@ -403,11 +403,11 @@ pub enum PrecisionName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Passes over the training pictures, 1 to 1000000.
+    /// Passes over the training images, 1 to 1000000.
     pub epochs: usize,
     /// Seed of weights, order, augmentation and dropout.
     pub seed: u64,
-    /// Threads that read and vary pictures ahead of the model, 0 (in the training thread) to 64; no influence on the
+    /// Threads that read and vary images ahead of the model, 0 (in the training thread) to 64; no influence on the
     /// result.
     pub loader_threads: usize,
     /// Steps between checkpoints; 0 for one at the end of every epoch.
@@ -419,7 +419,7 @@ pub struct TrainingConfig {
     /// `full`, or `mixed` on a device with arithmetic of half precision (not the CPU): activations and matrix products in
     /// half precision; parameters, statistics, embeddings, head and loss in `f32`.
     pub precision: PrecisionName,
-    /// Most training pictures that are used, the first of each class in equal shares; 0 for all.
+    /// Most training images that are used, the first of each class in equal shares; 0 for all.
     pub limit: usize,
 }
 

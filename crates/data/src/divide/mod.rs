@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::census::Census;
 use crate::duplicates::same_content;
-use crate::random::{Purpose, generator, shuffle};
 use crate::split::require_comparable;
 use crate::split_file::{SplitFile, SplitPart};
-use crate::{DataError, OpenSetSplit, Result};
+use crate::{Error, OpenSetSplit, Result};
+use widemargin_chance::{Purpose, Stream};
 
 /// What a split is drawn by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,16 +61,16 @@ pub struct DivideOptions {
 /// on, unless its class, group or file is drawn.
 ///
 /// # Errors
-/// [`DataError::Setting`] for a share out of range, or by group where the data has none; [`DataError::TooFewClasses`] and
-/// [`DataError::NothingToCompare`] where no run could be trained and judged with the split; those of [`Census::require_sound`];
-/// [`DataError::Undividable`] where all hangs together.
+/// [`Error::Setting`] for a share out of range, or by group where the data has none; [`Error::TooFewClasses`] and
+/// [`Error::NothingToCompare`] where no run could be trained and judged with the split; those of [`Census::require_sound`];
+/// [`Error::Undividable`] where all hangs together.
 pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
     let DivideOptions { by, share, hold_out, seed } = *options;
     if !(share > 0.0 && share < 1.0) {
-        return Err(DataError::setting("share", &share, "a share above 0 and below 1"));
+        return Err(Error::setting("share", &share, "a share above 0 and below 1"));
     }
     if !(0.0..1.0).contains(&hold_out) {
-        return Err(DataError::setting("hold-out", &hold_out, "a share at least 0 and below 1"));
+        return Err(Error::setting("hold-out", &hold_out, "a share at least 0 and below 1"));
     }
     census.require_sound()?;
     let parts = match by {
@@ -154,13 +154,13 @@ fn draw_samples(census: &Census, share: f64, seed: u64, parts: &mut [SplitPart])
         }
     }
     for (class, mut leaders) in by_class.into_iter().enumerate() {
-        shuffle(&mut generator(seed, Purpose::HoldOut, class as u64, 2), &mut leaders);
+        Stream::new(seed, Purpose::HoldOut, class as u64, 2).shuffle(&mut leaders);
         let size = |leader: &u32| members.get(leader).map_or(1, Vec::len);
         let all: usize = leaders.iter().map(size).sum();
-        let wanted = (all as f64 * share).round().max(1.0) as usize;
+        let expected = (all as f64 * share).round().max(1.0) as usize;
         let mut taken = 0;
         for leader in leaders.iter().take(leaders.len().saturating_sub(1)) {
-            if taken >= wanted {
+            if taken >= expected {
                 break;
             }
             taken += size(leader);
@@ -180,9 +180,9 @@ fn whole(census: &Census, by: DivideBy, share: f64, seed: u64) -> Result<Vec<Spl
         let name = match by {
             DivideBy::File => census.files[sample.file as usize].as_str(),
             _ => sample.group.as_deref().ok_or_else(|| {
-                let wanted =
+                let expected =
                     "data with groups (a column `group`, or `group` in the JSON of shards), or another --by";
-                DataError::setting("by", &"group", wanted)
+                Error::setting("by", &"group", expected)
             })?,
         };
         let next = numbers.len() as u32;
@@ -200,7 +200,7 @@ fn whole(census: &Census, by: DivideBy, share: f64, seed: u64) -> Result<Vec<Spl
     let names: Vec<String> = units.iter().map(|unit| root(&mut joined, *unit).to_string()).collect();
     let test = crate::hold_out::by_group(&names, share, seed);
     if !test.contains(&true) {
-        return Err(DataError::Undividable { path: census.path.clone(), by: by.name() });
+        return Err(Error::Undividable { path: census.path.clone(), by: by.name() });
     }
     Ok(test.into_iter().map(|test| if test { SplitPart::Test } else { SplitPart::Train }).collect())
 }

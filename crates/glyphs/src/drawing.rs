@@ -1,21 +1,20 @@
-//! An outline to a picture: white ink on black, the middle of what is inked in the middle of the picture.
+//! An outline to an image: white ink on black, the middle of what is inked in the middle of the image.
 //!
 //! Distortion is put into the transformation of the outline, never done on pixels, so that a distorted sample is as
 //! sharp as a plain one. Only additions, multiplications, divisions and square roots are used, which give the same on
 //! every machine; sines would not.
 
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use zeno::{Join, Mask, Stroke, Transform};
 
-use crate::chance::between;
 use crate::outline::Outline;
+use widemargin_chance::Stream;
 
-/// Side of the pictures in which plain drawings are compared, whatever the size of the samples.
+/// Side of the images in which plain drawings are compared, whatever the size of the samples.
 pub(crate) const PLAIN: usize = 32;
 /// Size of an em: a character of East Asia fills most of it and leaves a margin for distortion.
 const EM: f32 = 0.86;
-/// Largest share of the picture's side that a drawing takes before distortion.
+/// Largest share of the image's side that a drawing takes before distortion.
 const LARGEST: f32 = 0.84;
 /// Below this many pixels a change of the weight of strokes is not worth a second pass.
 const LEAST_WEIGHT: f32 = 0.05;
@@ -61,25 +60,25 @@ impl Distortion {
     pub const NONE: Self =
         Self { right: 0.0, down: 0.0, scale: 1.0, half_turn: 0.0, shear: 0.0, weight: 0.0 };
 
-    pub(crate) fn drawn(random: &mut ChaCha8Rng) -> Self {
-        let mut around = |range: f32| between(random, -range, range);
+    pub(crate) fn drawn(random: &mut Stream) -> Self {
+        let mut around = |range: f32| random.between(-range, range);
         Self {
             right: around(RANGES.shift),
             down: around(RANGES.shift),
             half_turn: around(RANGES.half_turn),
             shear: around(RANGES.shear),
             weight: around(RANGES.weight),
-            scale: between(random, RANGES.scale[0], RANGES.scale[1]),
+            scale: random.between(RANGES.scale[0], RANGES.scale[1]),
         }
     }
 }
 
-/// The picture of an outline as the font has it, `size` x `size` bytes.
+/// The image of an outline as the font has it, `size` x `size` bytes.
 pub(crate) fn plain(outline: &Outline, size: usize) -> Vec<u8> {
     draw(outline, size, &Distortion::NONE)
 }
 
-/// The picture of an outline, `size` x `size` bytes. It lies in the picture as a whole: where it would not, it is
+/// The image of an outline, `size` x `size` bytes. It lies in the image as a whole: where it would not, it is
 /// drawn smaller and moved less.
 pub(crate) fn draw(outline: &Outline, size: usize, distortion: &Distortion) -> Vec<u8> {
     let side = size as f32;
@@ -139,13 +138,13 @@ mod tests {
     use zeno::Command;
 
     use super::*;
-    use crate::chance::{Purpose, generator};
+    use widemargin_chance::Purpose;
 
     #[test]
     fn shapes_of_any_proportion_stay_inside() {
-        let mut random = generator(1, Purpose::Distortion, 0, 0);
+        let mut random = Stream::new(1, Purpose::GlyphDistortion, 0, 0);
         for _ in 0..3000 {
-            let [width, height] = [0, 1].map(|_| 10_f32.powf(between(&mut random, -4.0, 1.5)));
+            let [width, height] = [0, 1].map(|_| 10_f32.powf(random.between(-4.0, 1.5)));
             let corners = [[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]];
             let mut commands: Vec<Command> = corners.map(|[x, y]| Command::LineTo([x, y].into())).to_vec();
             commands[0] = Command::MoveTo(corners[0].into());
@@ -153,7 +152,7 @@ mod tests {
             let outline = Outline { commands, low: corners[0], high: corners[2] };
             let distortion = Distortion::drawn(&mut random);
             let ink = draw(&outline, 16, &distortion);
-            // What lies outside the picture would have no ink, so a shape that is wide enough leaves some.
+            // What lies outside the image would have no ink, so a shape that is wide enough leaves some.
             let thinnest = 16.0 * EM * width.min(height) / width.max(height).max(1.0);
             assert!(
                 thinnest < 2.0 || ink.iter().any(|value| *value > 0),

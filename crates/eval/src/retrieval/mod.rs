@@ -91,10 +91,10 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     let rows = embeddings.rows();
     let furthest = ks.iter().copied().max().unwrap_or(1).min(rows - 1);
     let others = |query: usize| class_sizes[&labels[query]] - 1;
-    let wanted = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
+    let expected = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
     // In the order of the rows, so that threads change nothing.
     let scores: Vec<QueryScore> =
-        search::nearest_of_each(embeddings, embeddings, true, wanted, |query, found| {
+        search::nearest_of_each(embeddings, embeddings, true, expected, |query, found| {
             let hits = found.iter().map(|neighbour| labels[neighbour.index] == labels[query]);
             (others(query) > 0).then(|| score_query(hits, others(query)))
         })
@@ -159,14 +159,14 @@ fn index_of(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
 }
 
-/// Fills `keys` with the nearest `wanted` rows other than `query`, nearest first.
-fn order_neighbours(cosines: &[f32], query: usize, wanted: usize, keys: &mut Vec<u64>) {
+/// Fills `keys` with the nearest `expected` rows other than `query`, nearest first.
+fn order_neighbours(cosines: &[f32], query: usize, expected: usize, keys: &mut Vec<u64>) {
     keys.clear();
     let others = cosines.iter().enumerate().filter(|&(index, _)| index != query);
     keys.extend(others.map(|(index, &cosine)| key(cosine, index)));
-    if wanted < keys.len() {
-        keys.select_nth_unstable(wanted);
-        keys.truncate(wanted);
+    if expected < keys.len() {
+        keys.select_nth_unstable(expected);
+        keys.truncate(expected);
     }
     keys.sort_unstable();
 }

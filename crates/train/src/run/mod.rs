@@ -35,7 +35,7 @@ pub enum Ending {
         trainer: Trainer,
         /// Seconds spent in steps, over all parts of the run.
         seconds: f64,
-        /// Training pictures a second, over the same time.
+        /// Training images a second, over the same time.
         samples_per_second: f64,
     },
     /// It is as far as it was to go for now; a checkpoint was saved.
@@ -44,7 +44,7 @@ pub enum Ending {
         trainer: Trainer,
         /// Seconds spent in steps so far, over all parts of the run.
         seconds: f64,
-        /// Training pictures a second, over the same time.
+        /// Training images a second, over the same time.
         samples_per_second: f64,
     },
     /// It was asked to stop; a checkpoint was saved.
@@ -74,7 +74,7 @@ pub fn continue_from(folder: &Path) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// Trains as `config` says on `prepared` pictures, in the run folder `folder`.
+/// Trains as `config` says on `prepared` images, in the run folder `folder`.
 ///
 /// `stop` holds a signal's number once the run is to end: the step in progress is finished, a checkpoint saved. The run's
 /// weights are the same to the bit whether it was stopped and resumed or not.

@@ -73,11 +73,11 @@ impl Weights {
                 continue;
             }
             let values = floats(&view).ok_or_else(|| {
-                format!("tensor '{name}' is {:?}, wanted F32, F16, BF16 or F64", view.dtype())
+                format!("tensor '{name}' is {:?}, expected F32, F16, BF16 or F64", view.dtype())
             })?;
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                 let found = values[at];
-                return Err(format!("tensor '{name}', value {at}: found {found}, wanted a finite number"));
+                return Err(format!("tensor '{name}', value {at}: found {found}, expected a finite number"));
             }
             tensors.insert(name, (view.shape().to_vec(), values));
         }
@@ -116,13 +116,13 @@ impl Weights {
             Names::Own => Some(own.to_owned()),
             Names::Usual => usual_name(name, own),
         };
-        let mut wanted = parameters::parameters(backbone);
-        let names: Vec<Option<String>> = wanted.iter().map(|parameter| theirs(&parameter.name)).collect();
+        let mut expected = parameters::parameters(backbone);
+        let names: Vec<Option<String>> = expected.iter().map(|parameter| theirs(&parameter.name)).collect();
         if names.iter().any(Option::is_none) || names.is_empty() {
             return Err(match self.names {
                 Names::Own => format!("a backbone {name} has no weights to take in"),
                 Names::Usual => format!(
-                    "there are no usual names for the weights of {name}, only for those of iresnet* and resnet*; wanted a model.safetensors of this program"
+                    "there are no usual names for the weights of {name}, only for those of iresnet* and resnet*; expected a model.safetensors of this program"
                 ),
             });
         }
@@ -130,12 +130,12 @@ impl Weights {
         let transposed = self.names == Names::Usual;
         let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
         let mut last: Vec<String> = Vec::new();
-        for (parameter, name) in wanted.iter().zip(&names) {
+        for (parameter, name) in expected.iter().zip(&names) {
             let shape = file_shape(&parameter.shape, transposed);
             match self.tensors.get(name) {
                 None => missing.push(name.clone()),
                 Some((found, _)) if *found != shape => {
-                    let said = format!("{name} is {found:?}, wanted {shape:?}");
+                    let said = format!("{name} is {found:?}, expected {shape:?}");
                     if is_last(&parameter.name) { last.push(said) } else { misshapen.push(said) }
                 }
                 Some(_) => {}
@@ -166,11 +166,11 @@ impl Weights {
                 "{FIXED}, value {at}: found another than 1, which insightface never changes"
             ));
         }
-        let whole = last.len() < names.len() && !wanted.iter().all(|parameter| is_last(&parameter.name));
+        let whole = last.len() < names.len() && !expected.iter().all(|parameter| is_last(&parameter.name));
         if !last.is_empty() && !whole {
             return Err(format!("does not fit {name}: of another shape {}", first(&last)));
         }
-        for (parameter, name) in wanted.iter_mut().zip(&names) {
+        for (parameter, name) in expected.iter_mut().zip(&names) {
             if !last.is_empty() && is_last(&parameter.name) {
                 continue;
             }
@@ -181,7 +181,7 @@ impl Weights {
             };
         }
         let said = format!("the last layer is left out and starts anew: {}", first(&last));
-        Ok((wanted, (!last.is_empty()).then_some(said)))
+        Ok((expected, (!last.is_empty()).then_some(said)))
     }
 }
 

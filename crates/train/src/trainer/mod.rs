@@ -10,17 +10,19 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use widemargin_data::{Batch, SampleSet, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
-use widemargin_head::{Diagnostics, HeadConfig, HeadError, HeadTensor, MatRef, Optimiser, OptimiserConfig};
+use widemargin_head::{
+    Diagnostics, Error as HeadError, HeadConfig, HeadTensor, MatRef, Optimiser, OptimiserConfig,
+};
 use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::tensors::{self, Tensors};
-use widemargin_model::{Backbone, BackboneConfig, InputShape, Pass, device};
+use widemargin_model::{Backbone, BackboneConfig, Pass, device};
 use widemargin_objective::normalise;
 use widemargin_objective::pairs::PairError;
 
-/// Pictures embedded at a time when a model is judged.
+/// Images embedded at a time when a model is judged.
 const EVALUATION_BATCH: usize = 256;
 
-/// Training pictures of a class that its mean is taken of.
+/// Training images of a class that its mean is taken of.
 const SAMPLES_OF_A_MEAN: usize = 50;
 
 /// Gradients of half precision are computed this much larger, so that small ones do not vanish below its range, and divided
@@ -86,7 +88,7 @@ fn trained<'a>(
 }
 
 impl Trainer {
-    /// A backbone and a head with their first weights, for pictures like those of `prepared`.
+    /// A backbone and a head with their first weights, for images like those of `prepared`.
     ///
     /// # Errors
     /// For a device that is not there, or a backbone or objective that cannot be built as configured.
@@ -97,8 +99,7 @@ impl Trainer {
             PrecisionName::Mixed => Some(device::half_precision(&config.training.device, &device)?),
         };
         let device = device.autodiff();
-        let shape = prepared.set.shape();
-        let input = InputShape { channels: shape.channels, height: shape.height, width: shape.width };
+        let input = prepared.set.shape();
         let m = &config.model;
         let model = BackboneConfig {
             name: m.backbone,
@@ -274,22 +275,22 @@ impl Trainer {
         })
     }
 
-    /// Embeddings `[samples, dim]` of pictures of the prepared set, not normalised; running statistics, no augmentation.
+    /// Embeddings `[samples, dim]` of images of the prepared set, not normalised; running statistics, no augmentation.
     ///
     /// # Errors
-    /// If a picture cannot be read.
+    /// If an image cannot be read.
     pub fn embed(&self, prepared: &Prepared, samples: &[u32]) -> Result<Vec<f32>, Error> {
         let (backbone, device) = (self.backbone.valid(), self.device.clone().inner());
         let mut embeddings = Vec::with_capacity(samples.len() * self.criterion.dim());
         for batch in evaluation_batches(&prepared.set, samples, EVALUATION_BATCH, &prepared.normalisation)? {
             let batch = batch?;
-            let pictures = self.tensor(batch.pixels, batch.sample_ids.len(), &device);
-            embeddings.extend(parameters::host_values(backbone.forward(pictures, Pass::Inference)));
+            let images = self.tensor(batch.pixels, batch.sample_ids.len(), &device);
+            embeddings.extend(parameters::host_values(backbone.forward(images, Pass::Inference)));
         }
         Ok(embeddings)
     }
 
-    /// Mean direction of each known class over some of its training pictures, `[classes, dim]`: what stands for class centres
+    /// Mean direction of each known class over some of its training images, `[classes, dim]`: what stands for class centres
     /// where training had none.
     fn class_means(&self, prepared: &Prepared) -> Result<Vec<f32>, Error> {
         let (classes, dim) = (self.criterion.classes(), self.criterion.dim());
@@ -313,11 +314,11 @@ impl Trainer {
         Ok(means)
     }
 
-    /// Share of `known` test pictures that are assigned to their class, by the class centres or, where training had none, by the
-    /// nearest mean of training pictures; `None` if there are none.
+    /// Share of `known` test images that are assigned to their class, by the class centres or, where training had none, by the
+    /// nearest mean of training images; `None` if there are none.
     ///
     /// # Errors
-    /// If a picture cannot be read or an embedding is not finite.
+    /// If an image cannot be read or an embedding is not finite.
     pub fn known_accuracy(&self, prepared: &Prepared) -> Result<Option<f64>, Error> {
         let known = &prepared.known;
         if known.samples.is_empty() {
@@ -343,7 +344,7 @@ impl Trainer {
         let description = Description {
             backbone: self.model.clone(),
             takes: match prepared.set {
-                SampleSet::Pictures(_) => Takes::Pictures,
+                SampleSet::Images(_) => Takes::Images,
                 SampleSet::Vectors(_) => Takes::Vectors,
             },
             normalisation: prepared.normalisation.clone(),
@@ -397,7 +398,7 @@ impl Trainer {
         let learnt: Vec<&Parameter> = trained(&all, &self.factors).map(|(parameter, _)| parameter).collect();
         if progress.optimiser_steps.len() != learnt.len() {
             return Err(format!(
-                "progress: {} optimisers, wanted {}",
+                "progress: {} optimisers, expected {}",
                 progress.optimiser_steps.len(),
                 learnt.len()
             ));
@@ -416,7 +417,7 @@ impl Trainer {
         let centres = tensors::unpack(part("head")?).map_err(|error| format!("head: {error}"))?;
         let tensor = |(name, (shape, values)): (String, (Vec<usize>, Vec<f32>))| match *shape {
             [rows, columns] => Ok(HeadTensor { name, shape: [rows, columns], values }),
-            _ => Err(format!("head: tensor '{name}' has shape {shape:?}, wanted two dimensions")),
+            _ => Err(format!("head: tensor '{name}' has shape {shape:?}, expected two dimensions")),
         };
         let tensors = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
         self.criterion.restore(progress.criterion, tensors).map_err(|error| format!("head: {error}"))?;
