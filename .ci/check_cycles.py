@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fails where files of a crate import each other in a cycle.
+"""Fail if files of a crate import each other in a cycle.
 
     check_cycles.py [CRATE_FOLDER ...]    without arguments: every crate of the workspace, and its own self-test
 
 Reads `use` declarations and paths that begin with `crate::`, `super::` or `self::` as text, follows `pub use` to the file that
 defines a name, and leaves out tests. A module's own file (`mod.rs`, `lib.rs`) that only declares and re-exports its parts
-imports nothing. Standard library only; prints each cycle with the names that tie it, and exits 1.
+imports nothing. Uses Python's standard library only. Prints each cycle with the imported names, and exits 1.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def strip(text):
-    """Code without comments, string contents, attributes' arguments and test modules."""
+    """The code without comments, string contents and test modules."""
     text = re.sub(r"//[^\n]*", "", text)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     text = re.sub(r'r(#*)".*?"\1', '""', text, flags=re.S)
@@ -35,7 +35,7 @@ def strip(text):
 
 
 def leaves(tree, prefix=()):
-    """(path, name it is known by) of each leaf of a use tree such as `a::{b, c::{self, d as e}}`."""
+    """(path, local name) of each leaf of a use tree such as `a::{b, c::{self, d as e}}`."""
     tree = tree.strip()
     if not tree:
         return
@@ -76,7 +76,7 @@ class Crate:
         return [(bool(m[1]), path, name) for m in found for path, name in leaves(re.sub(r"\s+", " ", m[2]))]
 
     def absolute(self, module, path):
-        """The path from the crate's root, or None for another crate's."""
+        """The path from the crate root, or None if it is in another crate."""
         if path[0] == "crate":
             return path[1:]
         if path[0] == "self":
@@ -93,7 +93,7 @@ class Crate:
         return module + path if child in self.files else None
 
     def owner(self, path, seen=()):
-        """The module whose file defines what `path` names, through re-exports."""
+        """The module that defines `path`, following re-exports."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.files:
                 break
@@ -109,7 +109,7 @@ class Crate:
         return module
 
     def imports(self):
-        """module -> {module: names}, by declarations and by paths in the code."""
+        """module -> {module: names}, from declarations and paths in the code."""
         edges = {}
         for module, (_, text) in self.files.items():
             paths = [path for public, path, _ in self.uses[module] if not public]
@@ -188,7 +188,7 @@ def main():
                         files = [crate.files[m][0].relative_to(folder / "src") for m in (module, other)]
                         print(f"  {files[0]} -> {files[1]}: {', '.join(sorted(names))}")
     if bad:
-        sys.exit(f"{bad} import cycles; move what both sides share into a file below them")
+        sys.exit(f"{bad} import cycles; move shared items into a file that imports neither")
     print(f"no import cycles in {len(crates)} crates")
 
 
