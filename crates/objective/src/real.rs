@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use num_traits::Float;
-use widemargin_kernels::exponential::{self, Line};
+use widemargin_kernels::exponential::{self, AffineExponent};
 
 /// A real number: `f32` or `f64`.
 ///
@@ -46,12 +46,12 @@ pub(crate) mod rows {
         }
 
         fn exponential_sums(values: &[Self], slope: Self, centre: Self) -> (f64, f64) {
-            let sums = exponential::sums(values, Line { slope, centre });
+            let sums = exponential::sums(values, AffineExponent { slope, centre });
             (sums.sum, sums.moment)
         }
 
         fn weigh(values: &mut [Self], slope: Self, centre: Self, factor: Self) {
-            exponential::weights(values, Line { slope, centre }, factor);
+            exponential::weights(values, AffineExponent { slope, centre }, factor);
         }
     }
 

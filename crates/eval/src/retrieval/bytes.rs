@@ -6,7 +6,7 @@
 //! missed by it, and of rows at nearly right angles to the query, as most are, few come so near to the nearest.
 
 use rayon::prelude::*;
-use widemargin_kernels::screening::{Bar, PANEL, Panels, Precision, Probes, reach, residual};
+use widemargin_kernels::screening::{PANEL, Panels, Precision, Probes, ReachBound, reach, residual};
 
 use super::search::{GALLERY_TILE, doubt};
 use crate::embeddings::Embeddings;
@@ -84,7 +84,7 @@ impl ByteGallery {
         let end = self.panels.count().min((tile + 1) * TILE_PANELS);
         let stride = queries.probes.padded_rows() * PANEL;
         scores.resize(TOGETHER * stride, 0);
-        let bars: Vec<Bar> = queries.bars(least);
+        let bounds: Vec<ReachBound> = queries.bounds(least);
         let (mut reached, mut pairs) = (Vec::new(), Vec::new());
         for first in (tile * TILE_PANELS..end).step_by(TOGETHER) {
             let panels = first..end.min(first + TOGETHER);
@@ -95,7 +95,7 @@ impl ByteGallery {
                 let steps = self.panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
                 let residuals = self.residuals[panel * PANEL..].first_chunk().expect("as many residuals");
                 reached.clear();
-                reach(scores, steps, residuals, &bars, &mut reached);
+                reach(scores, steps, residuals, &bounds, &mut reached);
                 let pair = |&(query, place): &(u32, u32)| (query as usize, panel * PANEL + place as usize);
                 pairs.extend(reached.iter().map(pair));
             }
@@ -110,9 +110,9 @@ impl ByteGallery {
 }
 
 impl ByteQueries {
-    fn bars(&self, least: &[f32]) -> Vec<Bar> {
+    fn bounds(&self, least: &[f32]) -> Vec<ReachBound> {
         let each = self.residuals.iter().zip(least).enumerate();
-        each.map(|(query, (residual, least))| Bar {
+        each.map(|(query, (residual, least))| ReachBound {
             factor: self.probes.step(query),
             slack: (1.0 + residual) * ROUNDING,
             // a cosine in f32 is within the doubt of the true one, and the rest is for roundings of this sum
