@@ -28,7 +28,7 @@ impl Real for f64 {
 /// What is done to whole rows of scores: by the vector kernels for `f32`, by plain loops for `f64`, the precision of
 /// references and gradient checks.
 pub(crate) mod rows {
-    use super::{Line, exponential};
+    use super::{AffineExponent, exponential};
 
     /// Known to this crate alone, which seals [`Real`](crate::Real). Exponents are `slope (x - centre)`.
     pub trait Rows: Sized {
