@@ -1,6 +1,6 @@
 //! `widemargin data split`: which samples are trained on and which judge, as a file.
 
-use super::info::census;
+use super::census::CensusArguments;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{
-    Census, ClassFolder, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide,
-};
+use widemargin_data::{Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide};
 
 /// Share of each class that is trained on which judges too, where nothing else is said.
 const HOLD_OUT: f64 = 0.2;
@@ -19,9 +17,8 @@ const FAR_OFF: f64 = 0.05;
 
 #[derive(Args)]
 pub(crate) struct SplitArguments {
-    /// An image folder, IDX files, a manifest (.csv, .parquet), .tar shards (a file, a pattern, a folder), or a table of embeddings
-    #[arg(value_name = "PATH")]
-    data: PathBuf,
+    #[command(flatten)]
+    data: CensusArguments,
     /// The split file to write, whose name ends in .csv; must not exist
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -29,20 +26,14 @@ pub(crate) struct SplitArguments {
     #[arg(long, value_enum)]
     by: By,
     /// Share that judges: of the classes, of the samples of each class, or of all samples, as near as whole groups or files come to it
-    #[arg(long, value_name = "SHARE", value_parser = crate::train::share, default_value = "20%")]
+    #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share, default_value = "20%")]
     share: f64,
     /// With --by class alone: share of each class that is trained on which judges too [default: 20%]
-    #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
+    #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     hold_out: Option<f64>,
     /// Decides which
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
-    /// Which folder of a deeper tree is the class: top, or deepest
-    #[arg(long, value_name = "WHICH", value_parser = super::class_folder, default_value = "top")]
-    class_folder: ClassFolder,
     /// Print one JSON object (the default is a few lines for people)
     #[arg(long)]
     json: bool,
@@ -84,7 +75,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         arguments.hold_out.is_none() || matches!(arguments.by, By::Class),
         "--hold-out: expected with --by class alone, where it is a share of the classes that are trained on; otherwise --share says it all"
     );
-    let census = census(&arguments.data, arguments.labels.as_deref(), arguments.class_folder)?;
+    let census = arguments.data.take()?;
     let by = match arguments.by {
         By::Class => DivideBy::Class,
         By::Sample => DivideBy::Sample,
@@ -148,7 +139,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
 /// What the data says itself and the split does not keep to, and how far it is from the share that was asked for.
 fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<String> {
     let mut notes = Vec::new();
-    let unit = if census.source == widemargin_data::Source::Table { "rows" } else { "images" };
+    let unit = census.source.unit();
     let samples = || census.samples.iter().zip(split.samples()).map(|(sample, (_, part))| (sample, *part));
     let crossing = |of: Part, to: SplitPart| {
         samples().filter(|(sample, part)| sample.part == Some(of) && *part == to).count()

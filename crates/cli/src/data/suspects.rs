@@ -3,7 +3,7 @@
 //! Every sample of the known classes, those that were trained on and those that were kept back, is compared with all class centres
 //! ([`widemargin_eval::suspects`]). A run with an objective on pairs has no centres: the mean directions of the classes stand for them.
 
-use crate::embed::require_no_labels;
+use crate::arguments::require_no_labels;
 use crate::progress;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{Labelled, Part, SampleSet, Source, recognise};
+use widemargin_data::{Labelled, Part, SampleSet, Source};
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
@@ -136,11 +136,7 @@ fn samples(
         None => prepared.set.clone(),
         Some(path) => {
             if let Some(labels) = &arguments.labels {
-                ensure!(
-                    recognise(path)? == Source::Table,
-                    "--labels: found {}, expected none: only a table of embeddings has its labels beside it",
-                    labels.display()
-                );
+                Source::detect(path)?.require_no_labels(Some(labels))?;
                 require_no_labels(path, &open(path)?, labels)?;
             }
             let mut data = config.data.clone();
