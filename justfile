@@ -33,14 +33,14 @@ peers ROUNDS='3':
 book:
     mdbook build docs
 
-# The page of `widemargin explain` in the book, written anew after a change to its words, script or figures
+# Write the page of `widemargin explain` into the book; needed after a change to its texts, script or figures
 explain:
     cargo run --release -- explain -o docs/src/explain
 
-# That page in a real browser, with pictures of it under target/; needs Node.js, Chromium and `npm ci` in crates/explain/browser
+# Test that page in a browser, with screenshots under target/; needs Node.js, Chromium and `npm ci` in crates/explain/browser
 browser:
     cargo run --release -- explain -o target/explain
-    node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --pictures target/explain/pictures
+    node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --screenshots target/explain/screenshots
 
 # The documentation of the crates
 doc:
