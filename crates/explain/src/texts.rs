@@ -161,8 +161,17 @@ pub(crate) fn inline(text: &str) -> Result<String, Error> {
                 html.push_str("</em>");
             }
             "`" => {
+                // no line break within an option such as --scale
+                let word = |word: &str| {
+                    let word_html = escape(word);
+                    if word.starts_with('-') {
+                        format!("<span class=\"whole\">{word_html}</span>")
+                    } else {
+                        word_html
+                    }
+                };
                 html.push_str("<code>");
-                html.push_str(&escape(inner));
+                html.push_str(&inner.split(' ').map(word).collect::<Vec<_>>().join(" "));
                 html.push_str("</code>");
             }
             _ => {
@@ -254,11 +263,11 @@ mod tests {
 
     #[test]
     fn markup_becomes_html_and_other_text_is_escaped() {
-        let html = inline("a < *b $z_y$* `c*d` [e](#f) & g").expect("valid markup");
+        let html = inline("a < *b $z_y$* `c*d --e` [e](#f) & g").expect("valid markup");
         let formula = mathml("z_y", MathStyle::Inline).expect("valid markup");
         assert_eq!(
             html,
-            format!("a &lt; <em>b {formula}</em> <code>c*d</code> <a href=\"#f\">e</a> &amp; g")
+            format!("a &lt; <em>b {formula}</em> <code>c*d <span class=\"whole\">--e</span></code> <a href=\"#f\">e</a> &amp; g")
         );
         let whole = inline("（$z_y$），a").expect("valid markup");
         assert_eq!(whole, format!("<span class=\"whole\">（{formula}），</span>a"));
