@@ -8,7 +8,7 @@ use widemargin_objective::{BatchFacts, ClassObjective, MatRef, PointOutcome, Poi
 use super::rescore::{Group, rescore};
 use super::screen::Screen;
 use super::several::panels_of_chunk;
-use super::sift::{Frame, Sifter, Sums};
+use super::sift::{Frame, Selection, Sifter, Sums};
 use crate::batch::{Active, Batch, Targets};
 use crate::centres::Centres;
 use crate::error::Error;
@@ -47,7 +47,7 @@ pub(crate) fn forward(
         per_class: centres.per_class,
         seed,
     };
-    let (frames, sifted, mut sums) = sifter.keep(&points, &probes, labels, &targets.cosines)?;
+    let Selection { frames, sifted, mut sums } = sifter.keep(&points, &probes, labels, &targets.cosines)?;
     let groups = rescore(centres, &batch, &frames, sifted, seed);
     for group in &groups {
         sums.iter_mut().zip(&group.sums).for_each(|(sums, group)| sums.add(group));

@@ -108,6 +108,13 @@ pub(super) struct Sifted {
     sums: Vec<Sums>,
 }
 
+/// The kept classes, and the frame and sums of each sample.
+pub(super) struct Selection {
+    pub(super) frames: Vec<Frame>,
+    pub(super) sifted: Vec<Sifted>,
+    pub(super) sums: Vec<Sums>,
+}
+
 /// Scores classes by their 7-bit copies.
 #[derive(Clone, Copy)]
 pub(super) struct Sifter<'a> {
@@ -120,14 +127,14 @@ pub(super) struct Sifter<'a> {
 }
 
 impl Sifter<'_> {
-    /// Scores every class and keeps a few per sample; returns the samples' frames, the kept classes and the sums.
+    /// Scores every class and keeps a few per sample.
     pub(super) fn keep(
         &self,
         points: &BatchPoints,
         probes: &Probes,
         labels: &[u32],
         target_cosines: &[f64],
-    ) -> Result<(Vec<Frame>, Vec<Sifted>, Vec<Sums>), Error> {
+    ) -> Result<Selection, Error> {
         let mut frames = self.frames(points, probes, labels, target_cosines)?;
         let (mut sifted, mut sums) = self.sift(probes, &frames);
         // a class was far nearer than all probed ones: base the exponents on it and repeat
@@ -137,7 +144,7 @@ impl Sifter<'_> {
         for (frame, sums) in frames.iter_mut().zip(&sums) {
             frame.know_sum(sums.screened_sum);
         }
-        Ok((frames, sifted, sums))
+        Ok(Selection { frames, sifted, sums })
     }
 
     /// Chooses each sample's exponents and step from a few panels spread over all classes.
