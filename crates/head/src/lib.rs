@@ -35,4 +35,4 @@ pub use optimiser::{Optimiser, OptimiserConfig};
 pub use sharded::{ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards};
 pub use state::{HeadState, HeadTensor};
 pub use storage::CentrePrecision;
-pub use widemargin_objective::{Diagnostics, MatRef, Objective, ShapeError};
+pub use widemargin_objective::{Diagnostics, MatRef, Objective};

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use widemargin_chance::{Purpose, number};
-use widemargin_kernels::exponential::{Line, weights};
+use widemargin_kernels::exponential::{AffineExponent, weights};
 use widemargin_kernels::screening::{BLOCK, PANEL, Panels, Probes};
 use widemargin_kernels::sieve::{Kept, Sieve, sift};
 use widemargin_objective::BatchPoints;
@@ -192,7 +192,7 @@ impl Sifter<'_> {
                     let centre = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     let centre = if centre.is_finite() { f64::from(centre) } else { 0.0 };
                     let times = self.classes as f64 / cosines.len().max(1) as f64;
-                    weights(cosines, Line { slope: sharpness as f32, centre: centre as f32 }, 1.0);
+                    weights(cosines, AffineExponent { slope: sharpness as f32, centre: centre as f32 }, 1.0);
                     let exponentials = cosines;
                     let sum: f64 = exponentials.iter().map(|&exponential| f64::from(exponential)).sum();
                     // a few that stand out say little about the classes that were not probed
@@ -252,7 +252,7 @@ impl Sifter<'_> {
                 step: frame.step as f32,
                 phase: phase(self.seed, chunk, sample, Draw::Sieve),
                 // with several centres per class the target's scores are gone already
-                own: if per_class == 1 { frame.target } else { u32::MAX },
+                target: if per_class == 1 { frame.target } else { u32::MAX },
                 total: 0.0,
                 best: 0.0,
                 best_class: u32::MAX,
