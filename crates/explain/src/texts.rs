@@ -267,7 +267,9 @@ mod tests {
         let formula = mathml("z_y", MathStyle::Inline).expect("valid markup");
         assert_eq!(
             html,
-            format!("a &lt; <em>b {formula}</em> <code>c*d <span class=\"whole\">--e</span></code> <a href=\"#f\">e</a> &amp; g")
+            format!(
+                "a &lt; <em>b {formula}</em> <code>c*d <span class=\"whole\">--e</span></code> <a href=\"#f\">e</a> &amp; g"
+            )
         );
         let whole = inline("（$z_y$），a").expect("valid markup");
         assert_eq!(whole, format!("<span class=\"whole\">（{formula}），</span>a"));
