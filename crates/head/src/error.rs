@@ -138,6 +138,15 @@ pub enum Error {
         expected: [usize; 2],
     },
 
+    /// A state or an update of the other kind of head.
+    #[error("it is that of a head for {found}; expected one for {expected}")]
+    OtherKind {
+        /// Kind of objective found.
+        found: &'static str,
+        /// Kind of objective expected.
+        expected: &'static str,
+    },
+
     /// A state without a tensor that its configuration needs.
     #[error("the head's state has no tensor `{name}`")]
     MissingTensor {
@@ -342,6 +351,34 @@ pub enum Error {
         /// The shard and the reason.
         source: Box<Error>,
     },
+}
+
+impl Error {
+    /// Whether a feature, a loss or a gradient was not finite.
+    pub fn is_not_finite(&self) -> bool {
+        matches!(
+            self,
+            Self::NonFiniteFeature { .. }
+                | Self::NonFiniteLoss { .. }
+                | Self::NonFiniteFeatureGradient { .. }
+                | Self::NonFiniteCentreGradient { .. }
+                | Self::Objective(
+                    ObjectiveError::NonFiniteInput { .. } | ObjectiveError::NonFiniteResult { .. }
+                )
+        )
+    }
+
+    /// The row of the batch at fault, if there is one.
+    pub fn row(&self) -> Option<usize> {
+        match self {
+            Self::Label { row, .. }
+            | Self::NonFiniteFeature { row, .. }
+            | Self::NonFiniteLoss { row, .. }
+            | Self::NonFiniteFeatureGradient { row, .. }
+            | Self::Objective(ObjectiveError::NonFiniteInput { row, .. }) => Some(*row),
+            _ => None,
+        }
+    }
 }
 
 /// Checks a setting against its range; `NaN` is in none.
