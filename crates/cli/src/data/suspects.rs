@@ -227,7 +227,7 @@ impl Names<'_> {
             sample: self.set.sample_id(sample),
             part: if self.set.part(sample) == Part::Train { "train" } else { "test" },
             label: self.class(suspect.label),
-            own_cosine: suspect.own_cosine,
+            own_cosine: suspect.label_cosine,
             looks_like: self.class(suspect.other),
             other_cosine: suspect.other_cosine,
             lead: suspect.lead(),
@@ -246,8 +246,8 @@ impl Names<'_> {
         let mut typical: HashMap<u32, (f32, usize)> = HashMap::new();
         for suspect in all {
             let best = typical.entry(suspect.label).or_insert((f32::NEG_INFINITY, suspect.row));
-            if suspect.own_cosine > best.0 {
-                *best = (suspect.own_cosine, suspect.row);
+            if suspect.label_cosine > best.0 {
+                *best = (suspect.label_cosine, suspect.row);
             }
         }
         let side = |class: u32, cosine: f32| -> anyhow::Result<(String, Option<Image>, f64)> {
@@ -258,7 +258,7 @@ impl Names<'_> {
             Ok(SuspectRow {
                 name: line.sample.clone(),
                 image: self.image(suspect.row)?,
-                label: side(suspect.label, suspect.own_cosine)?,
+                label: side(suspect.label, suspect.label_cosine)?,
                 other: side(suspect.other, suspect.other_cosine)?,
             })
         });

@@ -1,46 +1,52 @@
-//! Cosines in seven or eight bits, to pass over what is surely too far.
+//! Cosines from 7-bit or 8-bit codes, to skip the rows that are certainly too far.
 //!
-//! Rows of length one are kept a byte a number, each with a step of its own ([`widemargin_kernels::screening`]), which a processor multiplies two
-//! to ten times as fast as `f32`. What a row loses by it is a vector whose length is known: with `a` and `b` lost, a cosine
-//! is off by at most `a + (1 + a) b`, about 0.04 in 512 dimensions and seven bits, 0.02 in eight. That is far more than the usual error, 0.001, but nothing can be
-//! missed by it, and of rows at nearly right angles to the query, as most are, few come so near to the nearest.
+//! Unit rows are stored as one code per value with a step size per row ([`widemargin_kernels::screening`]). A processor
+//! multiplies codes two to ten times as fast as `f32`. The rounding error of a row is a vector of known length. If the errors of
+//! two rows have lengths `a` and `b`, their cosine is off by at most `a + (1 + a) b`: about 0.04 for 7-bit codes in 512
+//! dimensions, 0.02 for 8-bit codes. The usual error is far smaller, 0.001, but with the bound no neighbour is missed. Most rows
+//! are nearly at right angles to the query, so few of them come within the bound of the nearest.
 
 use rayon::prelude::*;
 use widemargin_kernels::screening::{Bar, PANEL, Panels, Precision, Probes, reach, residual};
 
-use super::search::{GALLERY_TILE, doubt};
 use crate::embeddings::Embeddings;
+use crate::similarity::product_error;
 
-/// Panels of a tile.
+/// Gallery rows per tile.
+pub(super) const GALLERY_TILE: usize = 1024;
+
+/// Panels per tile.
 const TILE_PANELS: usize = GALLERY_TILE / PANEL;
 
-/// Panels that are scored before any score is looked at: few enough for the scores, and the rows of those that are found, to stay near the
-/// processor.
+/// Panels that are scored before any score is examined: few enough for the scores, and the rows they lead to, to stay in
+/// cache.
 const TOGETHER: usize = 8;
 
-/// Rows between the one that is asked for and the one that is compared.
+/// How many rows ahead of the one being compared are prefetched.
 const AHEAD: usize = 6;
 
-/// Room for the rounding of unit rows, whose length is 1 to about `1e-6`, and of the products of steps and residuals.
+/// Covers the rounding of unit rows, whose length is 1 up to about `1e-6`, and of the products of steps and residuals.
 const ROUNDING: f32 = 1.0 + 1e-4;
 
-/// A gallery in bytes: a quarter of its size, and twelve bytes a row.
-pub(super) struct ByteGallery {
+/// A gallery as codes: a quarter of its size, plus twelve bytes per row.
+pub(super) struct CodedGallery {
     panels: Panels,
-    /// What each row loses; minus infinity in the empty places of the last panel.
+    /// Length of the rounding error of each row; minus infinity in the empty places of the last panel.
     residuals: Vec<f32>,
     precision: Precision,
 }
 
-/// The queries of a tile in bytes.
-pub(super) struct ByteQueries {
+/// The queries of a tile as codes.
+pub(super) struct CodedQueries {
     probes: Probes,
     residuals: Vec<f32>,
-    doubt: f32,
+    /// How far a cosine in `f32` can be from the exact one.
+    error: f32,
 }
 
-impl ByteGallery {
-    /// Whether bytes pay: to make them costs as much as some hundred cosines of every gallery row, so there must be more queries than that.
+impl CodedGallery {
+    /// Whether codes save time: coding a gallery row costs as much as about a hundred cosines, so there must be more queries
+    /// than that.
     pub(super) fn worthwhile(queries: &Embeddings, gallery: &Embeddings) -> bool {
         queries.rows() >= 1024 && gallery.rows() >= 4 * GALLERY_TILE && gallery.dim() >= 32
     }
@@ -63,18 +69,18 @@ impl ByteGallery {
         Self { panels, residuals, precision }
     }
 
-    /// Queries to search it with.
-    pub(super) fn queries(&self, unit_rows: &[f32]) -> ByteQueries {
+    /// Codes the queries of a tile.
+    pub(super) fn queries(&self, unit_rows: &[f32]) -> CodedQueries {
         let (dim, precision) = (self.panels.dim(), self.precision);
         let residuals = unit_rows.chunks_exact(dim).map(|row| residual(row, precision)).collect();
-        ByteQueries { probes: Probes::new(unit_rows, dim, precision), residuals, doubt: doubt(dim) }
+        CodedQueries { probes: Probes::new(unit_rows, dim, precision), residuals, error: product_error(dim) }
     }
 
-    /// Calls `found` with every query and row of a tile of the gallery whose cosine in `f32` may be `least[query]` or more, having called `soon`
-    /// with the row a little before. `scores` is room to work in.
+    /// Calls `found` with every pair of a query and a row of a gallery tile whose cosine in `f32` may reach `least[query]`. Calls
+    /// `soon` with the row a few pairs earlier. `scores` is scratch space.
     pub(super) fn reach(
         &self,
-        queries: &ByteQueries,
+        queries: &CodedQueries,
         tile: usize,
         least: &[f32],
         scores: &mut Vec<i32>,
@@ -109,14 +115,14 @@ impl ByteGallery {
     }
 }
 
-impl ByteQueries {
+impl CodedQueries {
     fn bars(&self, least: &[f32]) -> Vec<Bar> {
         let each = self.residuals.iter().zip(least).enumerate();
         each.map(|(query, (residual, least))| Bar {
             factor: self.probes.step(query),
             slack: (1.0 + residual) * ROUNDING,
-            // a cosine in f32 is within the doubt of the true one, and the rest is for roundings of this sum
-            least: least - residual * ROUNDING - 2.0 * self.doubt - 1e-6,
+            // both cosines in f32 are within `error` of the exact one; the rest covers the rounding of this sum
+            least: least - residual * ROUNDING - 2.0 * self.error - 1e-6,
         })
         .collect()
     }
