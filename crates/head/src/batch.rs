@@ -57,8 +57,7 @@ impl Active {
     }
 
     pub(crate) fn features(&self) -> Result<MatRef<'_>, Error> {
-        Ok(MatRef::new(&self.values, self.rows.len(), self.dim)
-            .map_err(widemargin_objective::ObjectiveError::from)?)
+        Ok(MatRef::new(&self.values, self.rows.len(), self.dim).map_err(widemargin_objective::Error::from)?)
     }
 
     /// What came of the active samples, with zeros in the places of the ignored ones.

@@ -1,7 +1,5 @@
 //! What can be wrong with a head or with what it is given.
 
-use widemargin_objective::ObjectiveError;
-
 use crate::CommunicatorError;
 
 /// Anything that keeps a head from being built, computed, moved or restored. Nothing has changed when one is returned.
@@ -21,7 +19,7 @@ pub enum Error {
 
     /// An objective that cannot have the margin asked for.
     #[error(transparent)]
-    Objective(#[from] ObjectiveError),
+    Objective(#[from] widemargin_objective::Error),
 
     /// Features of another dimension than the class centres.
     #[error("features have {found} dimensions; the class centres of this head have {expected}")]

@@ -119,7 +119,7 @@ pub fn class_loss(
     let each = objective.sub_centres();
     if centres.rows() == 0 || centres.rows() % each != 0 {
         let (found, expected) = (centres.rows(), each * (centres.rows() / each).max(1));
-        let error = widemargin_objective::ObjectiveError::Count { what: "class centres", found, expected };
+        let error = widemargin_objective::Error::Count { what: "class centres", found, expected };
         return Err(error.into());
     }
     if let Some(at) = first_not_finite(centres.data()) {

@@ -39,7 +39,9 @@ impl Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {} to {}", self.unit, short(self.low), short(self.high))
+        let (unit, remark) = self.unit.split_once(" (").unwrap_or((self.unit, ""));
+        write!(f, "{unit} from {} to {}", short(self.low), short(self.high))?;
+        if remark.is_empty() { Ok(()) } else { write!(f, " ({remark}") }
     }
 }
 

@@ -113,7 +113,9 @@ pub enum Error {
     },
 
     /// A label without a class.
-    #[error("row {row} of the batch has label {found}; expected a label below {classes}, the number of classes")]
+    #[error(
+        "row {row} of the batch has label {found}; expected a label below {classes}, the number of classes"
+    )]
     Label {
         /// Row of the batch.
         row: usize,
@@ -135,7 +137,9 @@ pub enum Error {
     },
 
     /// Finite inputs whose loss is not finite.
-    #[error("the loss of row {row} of the batch is not finite: its scores exceed the range of floating point")]
+    #[error(
+        "the loss of row {row} of the batch is not finite: its scores exceed the range of floating point"
+    )]
     NonFiniteLoss {
         /// Row of the batch.
         row: usize,

@@ -2,7 +2,7 @@
 
 use widemargin_kernels::matrix::MatRef;
 
-use crate::catalogue::{self, Built, catalogue};
+use crate::catalogue::{Built, CatalogueEntry, build, catalogue};
 use crate::class::{ClassEvaluation, ClassObjective, EvaluateOptions, Reduction};
 use crate::error::{Error, Result};
 use crate::pairs::{PairEvaluation, PairObjective, PairOptions};
@@ -38,8 +38,8 @@ impl AnyObjective {
     /// # Errors
     /// An unknown name or parameter (with the nearest known one), or a value outside its range.
     pub fn from_name(name: &str, parameters: &Parameters, classes: usize) -> Result<Self> {
-        let entry = catalogue::find(name, |_| true)?;
-        Ok(match catalogue::build(entry, parameters, classes)? {
+        let entry = CatalogueEntry::find(name)?;
+        Ok(match build(entry, parameters, classes)? {
             Built::Classes(objective) => Self::Classes(Box::new(objective)),
             Built::Pairs(objective) => Self::Pairs(objective),
         })

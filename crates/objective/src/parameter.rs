@@ -82,7 +82,8 @@ impl Parameter {
 impl Domain {
     /// The value in this crate's form (whole numbers as integers), or `None` if it is not accepted.
     fn accept(&self, value: &Value) -> Option<Value> {
-        let within = |bounds: &Bounds, value: &Value| value.as_f64().filter(|number| bounds.contains(*number));
+        let within =
+            |bounds: &Bounds, value: &Value| value.as_f64().filter(|number| bounds.contains(*number));
         match self {
             Self::Number(bounds) => within(bounds, value).map(Value::from),
             Self::Count(bounds) => {

@@ -219,7 +219,8 @@ impl ReferenceCase {
         if let Some(margin) = parameters.remove("margin_degrees") {
             let on_pairs = PairObjective::from_name(&self.name, &Parameters::new()).is_ok();
             let degrees = margin.as_f64().filter(|_| !on_pairs);
-            parameters.insert("margin".to_owned(), degrees.map_or(margin, |degrees| degrees.to_radians().into()));
+            parameters
+                .insert("margin".to_owned(), degrees.map_or(margin, |degrees| degrees.to_radians().into()));
         }
         parameters
     }

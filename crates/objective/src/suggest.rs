@@ -55,11 +55,7 @@ pub fn loss_floor(classes: usize, scale: f64, margin: f64) -> f64 {
 ///
 /// # Errors
 /// If `probability` is not strictly between 0 and 1.
-pub fn scale_for_probability(
-    classes: usize,
-    probability: f64,
-    margin: f64,
-) -> Result<Option<f64>> {
+pub fn scale_for_probability(classes: usize, probability: f64, margin: f64) -> Result<Option<f64>> {
     check_probability(probability)?;
     Ok(scale_for_lead(classes, probability, simplex_lead(classes) - margin))
 }

@@ -5,7 +5,7 @@
 //! the parts of the loss, 12 numbers a sample and rank (7 for binary classifications, more for the rules of the nearest
 //! competitors); a sum of the features' gradient; and a gather of a number for the soundness of the centres' gradient.
 
-use widemargin_objective::{MatRef, ObjectiveError, PointOutcome, PointPass, norm};
+use widemargin_objective::{Error as ObjectiveError, MatRef, PointOutcome, PointPass, norm};
 
 use super::ShardedHead;
 use super::agreement::{agree, fingerprint, of_batch};

@@ -31,11 +31,10 @@ pub(crate) enum Built {
 ///
 /// # Errors
 /// [`Error::UnknownName`].
-pub(crate) fn find(name: &str, of: impl Fn(&CatalogueEntry) -> bool) -> Result<&'static CatalogueEntry> {
+fn find(name: &str, of: impl Fn(&CatalogueEntry) -> bool) -> Result<&'static CatalogueEntry> {
     let entries = || catalogue().iter().filter(|entry| of(entry));
-    let spellings = entries().flat_map(|entry| {
-        entry.aliases.iter().chain([&entry.name]).map(|spelling| (*spelling, entry.name))
-    });
+    let spellings = entries()
+        .flat_map(|entry| entry.aliases.iter().chain([&entry.name]).map(|spelling| (*spelling, entry.name)));
     let name = names::find(name, spellings).map_err(|suggestion| Error::UnknownName {
         kind: "objective",
         found: name.to_owned(),
@@ -74,6 +73,16 @@ pub(crate) fn build(entry: &CatalogueEntry, given: &Parameters, classes: usize) 
                 None => objective,
             }))
         }
+    }
+}
+
+impl CatalogueEntry {
+    /// The entry of a name or alias; case, underscores and hyphens do not matter.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] with the nearest name and all known ones.
+    pub fn find(name: &str) -> Result<&'static Self> {
+        find(name, |_| true)
     }
 }
 
@@ -204,8 +213,12 @@ mod tests {
         assert!(!error.contains("did you mean") && error.contains("known: hinge-sum"), "{error}");
         assert!(error.ends_with(PairObjective::all().last().expect("16").name()), "{error}");
         for name in ["am-softmax", "contrastive"] {
-            let error = build_any(name, &parameters([("margn", 1.into())])).expect_err("misspelt").to_string();
-            assert!(error.contains("`margn`") && error.contains(name) && error.contains("it has "), "{error}");
+            let error =
+                build_any(name, &parameters([("margn", 1.into())])).expect_err("misspelt").to_string();
+            assert!(
+                error.contains("`margn`") && error.contains(name) && error.contains("it has "),
+                "{error}"
+            );
         }
         let error = build_any("am-softmax", &parameters([("margn", 1.into())])).expect_err("misspelt");
         assert!(error.to_string().contains("did you mean `margin`?"), "{error}");
@@ -214,7 +227,7 @@ mod tests {
         let error = build_any("am-softmax", &parameters([("margin", 3.into())])).expect_err("too large");
         assert_eq!(
             error.to_string(),
-            "`am-softmax`: margin is 3; expected a margin in cosine (typically 0.2 to 0.45) from 0 to 2"
+            "`am-softmax`: margin is 3; expected a margin in cosine from 0 to 2 (typically 0.2 to 0.45)"
         );
     }
 
@@ -262,7 +275,11 @@ mod tests {
         for name in ClassObjective::names() {
             let objective = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults");
             let text = serde_json::to_string(&objective).expect("plain data");
-            assert_eq!(serde_json::from_str::<ClassObjective>(&text).expect("just written"), objective, "{text}");
+            assert_eq!(
+                serde_json::from_str::<ClassObjective>(&text).expect("just written"),
+                objective,
+                "{text}"
+            );
             let renamed = text.replace(&format!("\"name\":\"{name}\""), "\"name\":\"other\"");
             assert!(serde_json::from_str::<ClassObjective>(&renamed).is_err(), "{renamed}");
         }

@@ -9,4 +9,4 @@ mod table;
 
 pub use entry::{CatalogueEntry, ObjectiveKind};
 pub use lookup::catalogue;
-pub(crate) use lookup::{Built, build, find};
+pub(crate) use lookup::{Built, build};

@@ -147,9 +147,19 @@ fn momentum() -> Parameter {
 fn target() -> [Parameter; 2] {
     let choices: &'static [&'static str] = &["am", "arc"];
     [
-        Parameter::new("margin", Value::Null, Domain::Number(bounds::COSINE_MARGIN), "margin m of the target")
-            .computed_as("0.35 in cosine (am), 0.5 rad (arc)"),
-        Parameter::new("target", "am".into(), Domain::Choice { choices }, "margin in cosine (am) or angle (arc)"),
+        Parameter::new(
+            "margin",
+            Value::Null,
+            Domain::Number(bounds::COSINE_MARGIN),
+            "margin m of the target",
+        )
+        .computed_as("0.35 in cosine (am), 0.5 rad (arc)"),
+        Parameter::new(
+            "target",
+            "am".into(),
+            Domain::Choice { choices },
+            "margin in cosine (am) or angle (arc)",
+        ),
     ]
 }
 
@@ -537,7 +547,12 @@ fn others() -> Vec<ClassRow> {
             aliases: &["mv-am-softmax"],
             parameters: with_target([
                 scale(32.0),
-                number("emphasis", 0.2, bounds::EMPHASIS, "v, by which non-targets above the target are raised"),
+                number(
+                    "emphasis",
+                    0.2,
+                    bounds::EMPHASIS,
+                    "v, by which non-targets above the target are raised",
+                ),
             ]),
             shared: Shared::ClassMargins(bounds::COSINE_MARGIN),
             source: "Wang et al. 2020, MV-Softmax",
@@ -621,7 +636,12 @@ fn others() -> Vec<ClassRow> {
                     Bounds::new(1e-6, 1.0 - 1e-6, "a share"),
                     "lambda, weight of the target's classification against the others'",
                 ),
-                number("exponent", 3.0, Bounds::new(1.0, 100.0, "a number"), "t, how far large cosines are spread"),
+                number(
+                    "exponent",
+                    3.0,
+                    Bounds::new(1.0, 100.0, "a number"),
+                    "t, how far large cosines are spread",
+                ),
             ],
             shared: Shared::Always,
             source: "Wen et al. 2022, SphereFace2",
@@ -645,8 +665,16 @@ fn pairs() -> Vec<CatalogueEntry> {
             "Weinberger and Saul 2009; Schroff et al. 2015, FaceNet",
         ),
         on_pairs(P::Circle(Circle::default()), &[], "Sun et al. 2020, Circle Loss"),
-        on_pairs(P::MultiSimilarity(MultiSimilarity::default()), &[], "Wang et al. 2019, Multi-Similarity Loss"),
-        on_pairs(P::NtXent(NtXent::default()), &["ntxent"], "van den Oord et al. 2018; Chen et al. 2020, SimCLR"),
+        on_pairs(
+            P::MultiSimilarity(MultiSimilarity::default()),
+            &[],
+            "Wang et al. 2019, Multi-Similarity Loss",
+        ),
+        on_pairs(
+            P::NtXent(NtXent::default()),
+            &["ntxent"],
+            "van den Oord et al. 2018; Chen et al. 2020, SimCLR",
+        ),
         on_pairs(
             P::Supcon(Supcon::default()),
             &["supervised-contrastive", "sup-con"],
@@ -668,7 +696,11 @@ fn pairs() -> Vec<CatalogueEntry> {
         on_pairs(P::FastAp(FastAp::default()), &["fastap"], "Cakir et al. 2019, FastAP"),
         on_pairs(P::RankedList(RankedList::default()), &[], "Wang et al. 2019, Ranked List Loss"),
         on_pairs(P::ProxyNca(ProxyNca::default()), &["proxynca"], "Movshovitz-Attias et al. 2017"),
-        on_pairs(P::ProxyAnchor(ProxyAnchor::default()), &["proxyanchor"], "Kim et al. 2020, Proxy Anchor Loss"),
+        on_pairs(
+            P::ProxyAnchor(ProxyAnchor::default()),
+            &["proxyanchor"],
+            "Kim et al. 2020, Proxy Anchor Loss",
+        ),
         on_pairs(P::SoftTriple(SoftTriple::default()), &["softtriple"], "Qian et al. 2019, SoftTriple Loss"),
     ]
 }

@@ -90,8 +90,7 @@ mod tests {
     fn every_objective_with_one_plain_margin_takes_them_and_no_other() {
         let counts = [3, 48, 7];
         for name in ClassObjective::names() {
-            let objective =
-                ClassObjective::from_name(name, &Parameters::new(), 3).expect("defaults");
+            let objective = ClassObjective::from_name(name, &Parameters::new(), 3).expect("defaults");
             let largest = objective.base().margin().amount();
             let plain = [
                 "hinge-sum-margin",

@@ -17,7 +17,6 @@ use crate::family::{Objective, Score};
 use crate::real::Real;
 use crate::unit::{NORM_FLOOR, dot, norm, normalise, project};
 
-
 /// How the losses of the samples become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -220,11 +219,7 @@ impl ClassObjective {
             return Err(Error::Dimension { what: "class centres", features, found });
         }
         if labels.len() != features.rows() {
-            return Err(Error::Count {
-                what: "labels",
-                found: labels.len(),
-                expected: features.rows(),
-            });
+            return Err(Error::Count { what: "labels", found: labels.len(), expected: features.rows() });
         }
         let classes = centres.rows() / self.sub_centres;
         let expected = if self.classes == usize::MAX { classes } else { self.classes };
@@ -315,19 +310,11 @@ impl<T: Real> ScoredRows<T> {
 }
 
 /// What each sample's loss is multiplied by in the reduced loss; only those of the active ones count.
-fn sample_factors(
-    batch: usize,
-    active: &[usize],
-    options: &EvaluateOptions<'_>,
-) -> Result<Vec<f64>> {
+fn sample_factors(batch: usize, active: &[usize], options: &EvaluateOptions<'_>) -> Result<Vec<f64>> {
     let mut factors = match options.sample_weights {
         None => vec![1.0; batch],
         Some(weights) if weights.len() != batch => {
-            return Err(Error::Count {
-                what: "sample weights",
-                found: weights.len(),
-                expected: batch,
-            });
+            return Err(Error::Count { what: "sample weights", found: weights.len(), expected: batch });
         }
         Some(weights) => weights.to_vec(),
     };

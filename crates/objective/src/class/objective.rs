@@ -204,11 +204,7 @@ impl ClassObjective {
             });
         }
         if self.classes != usize::MAX && margins.len() != self.classes {
-            return Err(Error::Count {
-                what: "class margins",
-                found: margins.len(),
-                expected: self.classes,
-            });
+            return Err(Error::Count { what: "class margins", found: margins.len(), expected: self.classes });
         }
         for &margin in margins {
             self.base.with_margin(margin)?;

@@ -150,8 +150,7 @@ impl ClassObjective {
                             Some(margins) => self.margin_share * margin_of(margins, label)?,
                             None => amount,
                         };
-                        let drawn =
-                            amount + self.margin_share * deviation * random.normal();
+                        let drawn = amount + self.margin_share * deviation * random.normal();
                         let drawn = drawn.clamp(bounds.low, bounds.high);
                         let margin = match base.margin {
                             Margin::AdditiveCosine(_) => Margin::AdditiveCosine(drawn),

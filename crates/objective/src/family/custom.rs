@@ -74,11 +74,17 @@ impl CustomMargin {
             let found = (self.derivative)(cosine);
             let [below, above] = [cosine - STEP, cosine + STEP];
             let expected = ((self.value)(above) - (self.value)(below)) / (2.0 * STEP);
-            let kink = ((self.derivative)(above) - (self.derivative)(below)).abs() > 1e-2 * (1.0 + found.abs());
+            let kink =
+                ((self.derivative)(above) - (self.derivative)(below)).abs() > 1e-2 * (1.0 + found.abs());
             let close = (found - expected).abs() <= TOLERANCE * (1.0 + expected.abs());
             // a NaN is never close, and never a kink
             if !close && !kink {
-                return Err(Error::CustomMarginDerivative { name: self.name.to_string(), cosine, found, expected });
+                return Err(Error::CustomMarginDerivative {
+                    name: self.name.to_string(),
+                    cosine,
+                    found,
+                    expected,
+                });
             }
         }
         Ok(())
@@ -95,7 +101,10 @@ impl PartialEq for CustomMargin {
 
 impl fmt::Debug for CustomMargin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CustomMargin").field("name", &self.name).field("share", &self.share).finish_non_exhaustive()
+        f.debug_struct("CustomMargin")
+            .field("name", &self.name)
+            .field("share", &self.share)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,7 +127,8 @@ mod tests {
         if !cfg!(debug_assertions) {
             return;
         }
-        let error = Margin::custom("cubic", |c| c * c * c - 0.3, |c| 2.0 * c * c).expect_err("3 c^2 is right");
+        let error =
+            Margin::custom("cubic", |c| c * c * c - 0.3, |c| 2.0 * c * c).expect_err("3 c^2 is right");
         assert!(matches!(&error, Error::CustomMarginDerivative { name, .. } if name == "cubic"), "{error}");
         assert!(error.to_string().contains("central differences"), "{error}");
         assert!(Margin::custom("not a number", |_| f64::NAN, |_| 0.0).is_err());
@@ -127,7 +137,8 @@ mod tests {
 
     #[test]
     fn kinks_and_steep_ends_are_accepted() {
-        Margin::custom("hinge", |c| c.min(0.2) - 0.1, |c| f64::from(u8::from(c < 0.2))).expect("a kink at 0.2");
+        Margin::custom("hinge", |c| c.min(0.2) - 0.1, |c| f64::from(u8::from(c < 0.2)))
+            .expect("a kink at 0.2");
         let angle = |c: f64| (c.acos() + 0.5).cos();
         let slope = |c: f64| (c.acos() + 0.5).sin() / (1.0 - c * c).sqrt();
         Margin::custom("angle", angle, slope).expect("the derivative of cos(t + 0.5)");
@@ -139,7 +150,8 @@ mod tests {
         assert_eq!(margin, margin.clone());
         assert_ne!(margin, margin.with_share(0.5));
         assert_ne!(margin, Margin::custom("am", |c| c - 0.35, |_| 1.0).expect("the same functions again"));
-        let objective = Objective::family().score(Score::cosine(30.0)).margin(margin).build().expect("in range");
+        let objective =
+            Objective::family().score(Score::cosine(30.0)).margin(margin).build().expect("in range");
         let error = serde_json::to_string(&objective).expect_err("code").to_string();
         assert!(error.contains("custom margin `am`") && error.contains("cannot be saved"), "{error}");
     }

@@ -6,7 +6,6 @@ use super::margin::Margin;
 use super::objective::Objective;
 use crate::error::Result;
 
-
 impl Objective {
     fn plain(pool: Pool, link: Link) -> Self {
         Self {

@@ -76,7 +76,11 @@ impl<T: Real> CrossBatchMemory<T> {
     /// If the capacity is 0.
     pub fn new(capacity: usize, dim: usize) -> Result<Self> {
         if capacity == 0 {
-            return Err(Error::OutOfRange { setting: "capacity", found: 0.0, expected: "1 or more".to_owned() });
+            return Err(Error::OutOfRange {
+                setting: "capacity",
+                found: 0.0,
+                expected: "1 or more".to_owned(),
+            });
         }
         Ok(Self { embeddings: Vec::new(), labels: Vec::new(), capacity, dim, next: 0 })
     }

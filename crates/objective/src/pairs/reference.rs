@@ -33,9 +33,7 @@ pub(crate) fn check_rows<T: Real>(
 pub(crate) fn check_finite<T: Real>(what: &'static str, matrix: MatRef<'_, T>) -> Result<()> {
     match matrix.data().iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(at) => {
-            Err(Error::NonFiniteInput { what, row: at / matrix.cols(), column: at % matrix.cols() })
-        }
+        Some(at) => Err(Error::NonFiniteInput { what, row: at / matrix.cols(), column: at % matrix.cols() }),
     }
 }
 

@@ -136,14 +136,8 @@ fn reductions_and_weights_mean_what_they_say() {
     assert!((weighted.loss - (3.0 * mean.losses[1] + mean.losses[2]) / 4.0).abs() < 1e-15);
     assert_eq!(weighted.grad_features[..3], [0.0; 3]);
     assert_eq!(run(Reduction::Mean, Some(&[0.0; 3])), Err(Error::ZeroWeights));
-    assert!(matches!(
-        run(Reduction::Sum, Some(&[1.0; 2])),
-        Err(Error::Count { found: 2, expected: 3, .. })
-    ));
-    assert!(matches!(
-        run(Reduction::Sum, Some(&[1.0, -1.0, 1.0])),
-        Err(Error::SampleWeight { row: 1, .. })
-    ));
+    assert!(matches!(run(Reduction::Sum, Some(&[1.0; 2])), Err(Error::Count { found: 2, expected: 3, .. })));
+    assert!(matches!(run(Reduction::Sum, Some(&[1.0, -1.0, 1.0])), Err(Error::SampleWeight { row: 1, .. })));
 }
 
 #[test]
@@ -159,7 +153,10 @@ fn what_does_not_fit_is_refused_by_name() {
         "the features have dimension 3, the class centres 2; expected the same"
     );
     assert_eq!(refuse(view(&[1.0; 4], 2, 2), &[0]), "found 1 labels; expected 2");
-    assert_eq!(refuse(two, &[0, 2]), "row 1 of the batch has label 2; expected a label below 2, the number of classes");
+    assert_eq!(
+        refuse(two, &[0, 2]),
+        "row 1 of the batch has label 2; expected a label below 2, the number of classes"
+    );
     assert_eq!(
         refuse(view(&[1.0, 1.0, 1.0, f32::NAN], 2, 2), &[0, 1]),
         "row 1, column 1 of the features is not finite"

@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use super::tolerance::{DIFFERENCES, ROUNDING};
 use super::{assert_close, differences, values, view};
 use crate::reference::ReferenceFile;
-use crate::{BatchFacts, ClassObjective, ClassState, Error, EvaluateOptions, Margin, MatRef, Objective, Parameters, Real};
+use crate::{
+    BatchFacts, ClassObjective, ClassState, Error, EvaluateOptions, Margin, MatRef, Objective, Parameters,
+    Real,
+};
 
 fn with(name: &str, parameters: &Value, classes: usize) -> ClassObjective {
     ClassObjective::from_name(name, parameters.as_object().expect("an object"), classes).expect("in range")

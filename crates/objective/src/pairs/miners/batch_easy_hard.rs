@@ -1,11 +1,11 @@
 //! One positive and one negative an anchor, chosen by distance.
 
+use super::view::View;
 use crate::bounds::Bounds;
 use crate::error::{Error, Result};
-use crate::parameter::{Domain, settings, words};
-use super::view::View;
-use crate::real::Real;
 use crate::pairs::tuples::Tuples;
+use crate::parameter::{Domain, settings, words};
+use crate::real::Real;
 
 words! {
     /// Which positives or negatives of an anchor are used.
@@ -54,14 +54,16 @@ impl BatchEasyHard {
     /// Refuses strategies that exclude each other.
     pub(crate) fn check_strategies(&self) -> Result<()> {
         let strategies = [self.pos_strategy, self.neg_strategy];
-        let refuse = |second, reason| {
-            Err(Error::Incompatible { first: "the strategy semihard", second, reason })
-        };
+        let refuse =
+            |second, reason| Err(Error::Incompatible { first: "the strategy semihard", second, reason });
         if strategies == [MiningStrategy::Semihard; 2] {
             return refuse("itself", "set only one of pos_strategy and neg_strategy to semihard");
         }
         if strategies.contains(&MiningStrategy::Semihard) && strategies.contains(&MiningStrategy::All) {
-            return refuse("the strategy all", "semihard compares with one chosen distance, and all chooses none");
+            return refuse(
+                "the strategy all",
+                "semihard compares with one chosen distance, and all chooses none",
+            );
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use crate::parameter::{Domain, settings};
 use widemargin_chance::{Purpose, Stream};
 
 use super::view::View;
-use crate::real::Real;
 use crate::pairs::tuples::Tuples;
+use crate::real::Real;
 
 settings! {
     /// For every anchor as many triplets as its class has rows: positives drawn evenly, negatives with probability

@@ -81,8 +81,9 @@ impl Miner {
     /// An unknown name or parameter, or a value outside its range.
     pub fn from_name(name: &str, parameters: &Parameters) -> Result<Self> {
         let all = Self::all();
-        let spellings =
-            all.iter().flat_map(|miner| miner.aliases().iter().copied().chain([miner.name()]).map(|alias| (alias, miner.name())));
+        let spellings = all.iter().flat_map(|miner| {
+            miner.aliases().iter().copied().chain([miner.name()]).map(|alias| (alias, miner.name()))
+        });
         let name = names::find(name, spellings).map_err(|suggestion| Error::UnknownName {
             kind: "miner",
             found: name.to_owned(),
@@ -145,12 +146,7 @@ impl Miner {
     ///
     /// # Errors
     /// Settings out of range, labels that are not one a row, `NaN` or infinity in the embeddings.
-    pub fn mine<T: Real>(
-        &self,
-        embeddings: MatRef<'_, T>,
-        labels: &[u32],
-        draw: u64,
-    ) -> Result<Tuples> {
+    pub fn mine<T: Real>(&self, embeddings: MatRef<'_, T>, labels: &[u32], draw: u64) -> Result<Tuples> {
         self.mine_with(embeddings, labels, None, draw)
     }
 

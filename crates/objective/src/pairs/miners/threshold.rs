@@ -1,10 +1,10 @@
 //! Miners that keep what is on the wrong side of a threshold.
 
-use crate::bounds;
-use crate::parameter::{Domain, settings, words};
 use super::view::View;
-use crate::real::Real;
+use crate::bounds;
 use crate::pairs::tuples::Tuples;
+use crate::parameter::{Domain, settings, words};
+use crate::real::Real;
 
 words! {
     /// Which triplets [`TripletMarginMiner`] keeps, by the distances of the anchor to its positive (`ap`) and its negative

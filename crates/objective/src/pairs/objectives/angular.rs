@@ -5,13 +5,13 @@
 //! cosines and the lengths: `(a + p) . x_n = |x_n| (cos_an + cos_pn)`. So no product overflows, however long the rows are.
 
 use crate::bounds::Bounds;
-use crate::parameter::{Domain, settings};
+use crate::numeric::log_sum_exp;
 use crate::pairs::distance::{Matrix, Measure};
 use crate::pairs::product::dots;
-use crate::numeric::{log_sum_exp};
 use crate::pairs::rows::{Sums, sweep};
 use crate::pairs::tuples::{Own, Pairing};
 use crate::pairs::units::Units;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

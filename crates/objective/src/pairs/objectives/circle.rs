@@ -1,11 +1,11 @@
 //! Circle loss: every similarity pulled with a weight of its own.
 
 use crate::bounds;
-use crate::parameter::{Domain, settings};
-use crate::pairs::distance::Matrix;
 use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

@@ -4,10 +4,10 @@
 //! ([`SignalToNoiseRatioContrastive`]).
 
 use crate::bounds;
-use crate::parameter::{Domain, settings};
 use crate::pairs::distance::Matrix;
 use crate::pairs::rows::{Pass, Sums, survey, sweep};
 use crate::pairs::tuples::{Entry, Pairing};
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

@@ -1,10 +1,10 @@
 //! FastAP: average precision itself, made smooth by a histogram of distances.
 
 use crate::bounds::Bounds;
-use crate::parameter::{Domain, settings};
 use crate::pairs::distance::Matrix;
-use crate::pairs::rows::{Pass, AnchorRow, Sums, sweep};
+use crate::pairs::rows::{AnchorRow, Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

@@ -1,10 +1,10 @@
 //! Intra-pair variance loss: similarities of one kind of pair near their own mean. Used beside another loss.
 
 use crate::bounds;
-use crate::parameter::{Domain, settings};
 use crate::pairs::distance::Matrix;
-use crate::pairs::rows::{Pass, AnchorRow, Sums, survey, sweep};
+use crate::pairs::rows::{AnchorRow, Pass, Sums, survey, sweep};
 use crate::pairs::tuples::{Entry, Pairing};
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

@@ -1,11 +1,11 @@
 //! Lifted structure loss in its generalised form: hardest positive and hardest negative, both softened.
 
 use crate::bounds;
-use crate::parameter::{Domain, settings};
+use crate::numeric::log_sum_exp;
 use crate::pairs::distance::Matrix;
-use crate::numeric::{log_sum_exp};
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

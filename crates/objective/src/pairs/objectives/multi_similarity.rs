@@ -1,11 +1,11 @@
 //! Multi-similarity loss: a soft maximum over the positives and one over the negatives of each anchor.
 
 use crate::bounds;
-use crate::parameter::{Domain, settings};
+use crate::numeric::log_sum_exp;
 use crate::pairs::distance::Matrix;
-use crate::numeric::{log_sum_exp};
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

@@ -1,13 +1,13 @@
 //! Proxy losses: each class has one learnt vector, and samples are compared with those instead of with each other.
 
 use crate::bounds;
-use crate::parameter::{Domain, settings};
-use rayon::prelude::*;
-use crate::pairs::distance::Matrix;
 use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
+use rayon::prelude::*;
 
 settings! {
     /// `mean_x -ln( e^(-s d_y^2) / sum_c e^(-s d_c^2) )`, `d_c` the Euclidean distance of the unit vectors of a sample and of

@@ -1,10 +1,10 @@
 //! Ranked list loss: positives inside one sphere, negatives outside a larger one, the worst weighing most.
 
 use crate::bounds::{self, Bounds};
-use crate::parameter::{Domain, settings};
 use crate::pairs::distance::Matrix;
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

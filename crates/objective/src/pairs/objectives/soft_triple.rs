@@ -1,11 +1,11 @@
 //! SoftTriple: several centres a class, and a softmax that leans on the nearest of them.
 
 use crate::bounds::{self, Bounds};
-use crate::parameter::{Domain, settings};
-use crate::pairs::distance::Matrix;
 use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

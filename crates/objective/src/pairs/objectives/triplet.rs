@@ -5,11 +5,11 @@
 //! anchor costs `(p + n) log n`, and a batch of 512 in two classes (33 million triplets) no more than any other.
 
 use crate::bounds;
-use crate::parameter::{Domain, settings, words};
+use crate::numeric::softplus;
 use crate::pairs::distance::Matrix;
-use crate::numeric::{softplus};
-use crate::pairs::rows::{Pass, AnchorRow, Sums, sweep};
+use crate::pairs::rows::{AnchorRow, Pass, Sums, sweep};
 use crate::pairs::tuples::{Entry, Pairing};
+use crate::parameter::{Domain, settings, words};
 use crate::real::Real;
 
 words! {

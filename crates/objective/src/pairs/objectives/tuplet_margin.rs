@@ -1,11 +1,11 @@
 //! Tuplet margin loss: a softmax over one positive and many negatives, with a margin in angle on the positive.
 
 use crate::bounds::{self, Bounds};
-use crate::parameter::{Domain, settings};
-use crate::pairs::distance::Matrix;
 use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
 use crate::pairs::rows::{Pass, Sums, sweep};
 use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {

@@ -23,9 +23,7 @@ fn warning(name: &str, labels: &[u32]) -> Option<PairWarning> {
 
 #[test]
 fn a_batch_without_pairs_has_loss_zero_and_says_why() {
-    for name in
-        PairObjective::names().filter(|name| objective(name, &[]).proxies_per_class().is_none())
-    {
+    for name in PairObjective::names().filter(|name| objective(name, &[]).proxies_per_class().is_none()) {
         assert_eq!(warning(name, &[]), Some(PairWarning::NoPairs), "{name}");
         assert_eq!(warning(name, &[3]), Some(PairWarning::NoPairs), "{name}");
         assert_eq!(warning(name, &[0, 0, 1]), None, "{name}");

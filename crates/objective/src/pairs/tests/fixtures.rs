@@ -5,12 +5,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::{Parameters, Real};
-use crate::pairs::{
-    CrossBatchMemory, Miner, PairObjective, PairOptions, PairReference, Tuples,
-};
+use crate::pairs::{CrossBatchMemory, Miner, PairObjective, PairOptions, PairReference, Tuples};
 use crate::tests::tolerance::{GOLDEN_F32, GOLDEN_F64};
 use crate::tests::view;
+use crate::{Parameters, Real};
 
 #[derive(Deserialize)]
 struct File {

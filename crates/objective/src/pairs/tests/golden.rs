@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::{Parameters, Real};
 use crate::pairs::{PairObjective, PairOptions};
 use crate::tests::tolerance::{GOLDEN_F32, GOLDEN_F64};
 use crate::tests::view;
+use crate::{Parameters, Real};
 
 const FILES: [(&str, &str); 3] = [
     ("small", include_str!("../../../fixtures/small.json")),
@@ -37,7 +37,11 @@ struct Case {
 fn parameters(params: &Parameters) -> Parameters {
     // pytorch-metric-learning calls the tuplet margin `margin`; the file says the unit
     let name = |key: &str| if key == "margin_degrees" { "margin" } else { key }.to_owned();
-    params.iter().filter(|(key, _)| *key != "reducer").map(|(key, value)| (name(key), value.clone())).collect()
+    params
+        .iter()
+        .filter(|(key, _)| *key != "reducer")
+        .map(|(key, value)| (name(key), value.clone()))
+        .collect()
 }
 
 /// Largest error of a tensor relative to its largest entry.

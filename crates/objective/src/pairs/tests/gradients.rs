@@ -1,8 +1,8 @@
 //! Gradients against central differences in f64, for every objective, with and without tuples and references.
 
 use super::{all, objective};
-use crate::pairs::{Miner, PairObjective, PairOptions, PairReference};
 use crate::Parameters;
+use crate::pairs::{Miner, PairObjective, PairOptions, PairReference};
 use crate::tests::{assert_close, differences, values, view};
 
 /// Rounding of the loss (1e-16 times scales of up to 80) over the step.
