@@ -1,7 +1,5 @@
 //! The errors of this crate. Each says what was found, what was expected and, where it is not obvious, what to do.
 
-use widemargin_kernels::matrix::ShapeError;
-
 /// `Result` with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -88,7 +86,7 @@ pub enum Error {
 
     /// The length of a slice does not fit its matrix.
     #[error(transparent)]
-    Shape(#[from] ShapeError),
+    Shape(#[from] widemargin_kernels::Error),
 
     /// Two matrices of different dimension.
     #[error("the features have dimension {features}, the {what} {found}; expected the same")]
