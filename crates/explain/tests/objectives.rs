@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 use widemargin_objective::suggest::{adacos_fixed_scale, loss_floor, margin_bound};
-use widemargin_objective::{AnyObjective, MatRef, Reduction, suggest};
+use widemargin_objective::{AnyObjective, Evaluation, MatRef, Reduction, suggest};
 
 const MODULE: &str = include_str!("../page/objectives.js");
 /// Reads cases from standard input's second half, prints what the module makes of them.
@@ -162,7 +162,8 @@ fn the_module_agrees_with_the_crate() {
     for ((case, wanted), found) in
         cases.iter().zip(&wanted).zip(answer["evaluated"].as_array().expect("a list"))
     {
-        let diagnostics = wanted.diagnostics.expect("an objective against class centres");
+        let Evaluation::Classes(wanted) = wanted else { panic!("an objective against class centres") };
+        let diagnostics = wanted.diagnostics;
         let number =
             |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("no {key} in {found} for {case}"));
         for (key, wanted) in [
@@ -178,7 +179,7 @@ fn the_module_agrees_with_the_crate() {
         let gradients = [
             ("losses", &wanted.losses),
             ("gradFeatures", &wanted.grad_features),
-            ("gradWeights", wanted.grad_weights.as_ref().expect("class centres")),
+            ("gradWeights", &wanted.grad_centres),
         ];
         for (key, wanted) in gradients {
             let found = numbers(&found[key]);
