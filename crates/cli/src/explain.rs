@@ -13,7 +13,7 @@ use widemargin_durable::{create_folders, write_atomic};
 use widemargin_explain::{FeatureClass, FeatureRun, Features, Language, page};
 use widemargin_train::config::{Amount, Config};
 use widemargin_train::progress::Observer;
-use widemargin_train::{Ending, Prepared, Start, Trainer, train};
+use widemargin_train::{Ending, Prepared, RunStart, Trainer, train};
 
 /// Test images of each class in the figure.
 const POINTS_A_CLASS: usize = 70;
@@ -119,8 +119,8 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
             config.model.embedding = dim;
             objective.clone_into(&mut config.objective.name);
             let scale = (objective != "softmax").then_some(SCALE);
-            config.objective.scale = scale.map(Amount::Value);
-            config.objective.margin = margin.map(Amount::Value);
+            config.objective.set("scale", scale.map(Amount::Value));
+            config.objective.set("margin", margin.map(Amount::Value));
             config.check()?;
             let name = margin.map_or(format!("{dim}d-{objective}"), |m| format!("{dim}d-{objective}-{m}"));
             let folder = folder.join(&name);
@@ -132,7 +132,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
             }
             create_folders(folder.parent().unwrap_or(Path::new(".")))?;
             observer.message(&format!("training {name}"));
-            match train(&config, &prepared, &folder, Start::New, &mut observer, &stop)? {
+            match train(&config, &prepared, &folder, RunStart::New, &mut observer, &stop)? {
                 Ending::Stopped { signal, .. } => {
                     eprintln!("stopped; runs that are done lie in {}", arguments.output.display());
                     return Ok(Err(ExitCode::from((128 + signal) as u8)));
@@ -162,7 +162,7 @@ fn kept(
     prepared: &Prepared,
     (objective, scale, margin): (&str, Option<f64>, Option<f64>),
 ) -> anyhow::Result<FeatureRun> {
-    let dim = trainer.criterion().dim();
+    let dim = trainer.head().dim();
     let test = prepared.known.samples.iter().chain(&prepared.unseen);
     let mut points = Vec::new();
     let mut norms = Vec::new();
@@ -177,7 +177,7 @@ fn kept(
             points.push(FeatureRun::directions(dim, &values));
         }
     }
-    let centres = trainer.criterion().head().map(widemargin_head::Head::settled_centres).unwrap_or_default();
+    let centres = trainer.head().class_head().map(widemargin_head::Head::settled_centres).unwrap_or_default();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     Ok(FeatureRun {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use widemargin_objective::Error as ObjectiveError;
+
 /// Why a head could not be built, computed, updated, saved or restored.
 ///
 /// The head is unchanged when a call returns an error, unless the call's documentation says otherwise.
@@ -21,7 +23,7 @@ pub enum Error {
 
     /// The objective rejected a parameter or a batch.
     #[error(transparent)]
-    Objective(#[from] widemargin_objective::Error),
+    Objective(#[from] ObjectiveError),
 
     /// Features of another dimension than the class centres.
     #[error("features have dimension {found}; the class centres of this head have {expected}")]
@@ -361,7 +363,9 @@ impl Error {
                 | Self::NonFiniteFeatureGradient { .. }
                 | Self::NonFiniteCentreGradient { .. }
                 | Self::Objective(
-                    ObjectiveError::NonFiniteInput { .. } | ObjectiveError::NonFiniteResult { .. }
+                    ObjectiveError::NonFiniteInput { .. }
+                        | ObjectiveError::NonFiniteLoss { .. }
+                        | ObjectiveError::NonFiniteResult { .. }
                 )
         )
     }
@@ -373,7 +377,9 @@ impl Error {
             | Self::NonFiniteFeature { row, .. }
             | Self::NonFiniteLoss { row, .. }
             | Self::NonFiniteFeatureGradient { row, .. }
-            | Self::Objective(ObjectiveError::NonFiniteInput { row, .. }) => Some(*row),
+            | Self::Objective(
+                ObjectiveError::NonFiniteInput { row, .. } | ObjectiveError::NonFiniteLoss { row, .. },
+            ) => Some(*row),
             _ => None,
         }
     }

@@ -21,13 +21,7 @@ pub(crate) fn check_size(classes: usize, per_class: usize, dim: usize) -> Result
 
 /// Initial values of class centres or proxies, from place `first` on, the start of a row: random unit directions if `normalised`,
 /// otherwise normal values with standard deviation `1 / sqrt(dim)`. They do not depend on where a shard begins.
-pub(crate) fn initial_rows(
-    first: usize,
-    count: usize,
-    dim: usize,
-    normalised: bool,
-    seed: u64,
-) -> Vec<f32> {
+pub(crate) fn initial_rows(first: usize, count: usize, dim: usize, normalised: bool, seed: u64) -> Vec<f32> {
     let mut centres = normal_values(seed, 0, first, count, (dim as f64).sqrt().recip());
     if normalised {
         normalise_rows(&mut centres, dim);

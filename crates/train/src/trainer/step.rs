@@ -75,11 +75,8 @@ impl Trainer {
         }
         let total = |of_centres: f64| squares.iter().fold(of_centres.powi(2), |sum, own| sum + own).sqrt();
         // without clipping, the head's step computes its gradient's norm at no extra cost
-        let norm_before = if self.clip_norm > 0.0 {
-            Some(total(self.head.gradient_norm(&pending)?))
-        } else {
-            None
-        };
+        let norm_before =
+            if self.clip_norm > 0.0 { Some(total(self.head.gradient_norm(&pending)?)) } else { None };
         let clip_factor = match norm_before {
             Some(norm) if norm > self.clip_norm => self.clip_norm / norm,
             _ => 1.0,
@@ -104,12 +101,7 @@ impl Trainer {
     }
 
     /// Gradients of the trained parameters, in their order, from the gradient of the embeddings.
-    fn gradients(
-        &self,
-        embeddings: Tensor<2>,
-        grad_features: Vec<f32>,
-        all: &[Parameter],
-    ) -> Vec<Vec<f32>> {
+    fn gradients(&self, embeddings: Tensor<2>, grad_features: Vec<f32>, all: &[Parameter]) -> Vec<Vec<f32>> {
         if self.optimisers.is_empty() {
             return Vec::new();
         }
