@@ -70,7 +70,7 @@ impl ImageSet {
     }
 
     /// Unique name of a sample: its path in the data folder or the manifest, shard and key, or part and position in the IDX file, as in
-    /// `test/123`. For an index beyond the end the name says so.
+    /// `test/123`. For an index beyond the end it is `no sample N`.
     pub fn sample_id(&self, sample: usize) -> String {
         if let Some((id, _)) = self.files.get(sample) {
             return id.clone();

@@ -68,7 +68,7 @@ impl ImageSet {
             (SourceKind::Folder | SourceKind::Manifest | SourceKind::Shards, _) => {
                 Self::from_listing(Listing::open(source, options.class_folder)?, options)
             }
-            (SourceKind::Image, _) => Err(Error::NotAFolder { path: path.to_path_buf() }),
+            (SourceKind::Image, _) => Err(Error::UnknownFormat { path: path.to_path_buf() }),
             (SourceKind::Table | SourceKind::Idx, _) => Err(Error::NotImages { path: path.to_path_buf() }),
         }
     }
