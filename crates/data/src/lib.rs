@@ -24,7 +24,7 @@ mod testing;
 pub use bad_image::BadImage;
 pub use batches::augment::Augment;
 pub use batches::loader::{
-    Batch, EvaluationBatch, Loader, LoaderSettings, TrainingSamples, evaluation_batches,
+    EvaluationBatch, Loader, LoaderSettings, TrainingBatch, TrainingSamples, evaluation_batches,
 };
 pub use batches::sampler::Sampler;
 pub use catalogue::{Catalogue, Labelled};

@@ -17,9 +17,9 @@ use crate::decode::{self, ContentDigest, ImageProperties};
 use crate::file_names::{name_of, text_of};
 use crate::parallel::map_positions;
 use crate::part::part_named;
-use crate::place::Place;
+use crate::place::ImagePlace;
 use crate::sources::folder::ClassFolder;
-use crate::sources::listing::{Found, Listing};
+use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::table::open_table;
 use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
@@ -131,10 +131,10 @@ impl Census {
                 }
             };
             let file = files.number(match &found.place {
-                Place::Inside { shard, .. } => text_of(&shards[*shard]),
-                Place::File(path) => text_of(path.parent().unwrap_or(Path::new(""))),
+                ImagePlace::Inside { shard, .. } => text_of(&shards[*shard]),
+                ImagePlace::File(path) => text_of(path.parent().unwrap_or(Path::new(""))),
             });
-            let Found { id, class, part, group, .. } = found;
+            let FoundImage { id, class, part, group, .. } = found;
             samples.push(CensusSample {
                 id,
                 class,

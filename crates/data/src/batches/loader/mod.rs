@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::batches::augment::Augment;
-use crate::batches::reader::Reader;
+use crate::batches::reader::SampleReader;
 use crate::batches::sampler::Sampler;
 use crate::{Error, Labelled, Normalisation, Result, SampleSet};
 
@@ -68,7 +68,7 @@ impl LoaderSettings {
 
 /// Images or vectors ready for the model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct TrainingBatch {
     /// Epoch, from 0.
     pub epoch: u64,
     /// Step in the epoch, from 0.
@@ -121,7 +121,7 @@ impl Loader {
         }
 
         let threads = settings.threads;
-        let state = State { epoch, step, plan, claimed: 0, taken: 0, ready: BTreeMap::new() };
+        let state = LoaderState { epoch, step, plan, claimed: 0, taken: 0, ready: BTreeMap::new() };
         let shelf = Arc::new(Shelf {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -147,7 +147,7 @@ impl Loader {
 }
 
 impl Iterator for Loader {
-    type Item = Result<Batch>;
+    type Item = Result<TrainingBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.shelf.stopped.load(Ordering::Acquire) {
@@ -177,7 +177,7 @@ impl Drop for Loader {
 }
 
 /// A batch that a worker has claimed.
-struct Claim {
+struct ClaimedBatch {
     number: u64,
     epoch: u64,
     step: u64,
@@ -186,7 +186,7 @@ struct Claim {
 
 /// The progress of the work.
 #[derive(Debug)]
-struct State {
+struct LoaderState {
     /// Epoch and step of the next batch to claim.
     epoch: u64,
     step: u64,
@@ -196,12 +196,12 @@ struct State {
     claimed: u64,
     taken: u64,
     /// Batches that are done and not yet taken.
-    ready: BTreeMap<u64, Result<Batch>>,
+    ready: BTreeMap<u64, Result<TrainingBatch>>,
 }
 
-impl State {
+impl LoaderState {
     /// Claims the next batch; `None` after the last.
-    fn claim(&mut self, maker: &Maker) -> Option<Claim> {
+    fn claim(&mut self, maker: &Maker) -> Option<ClaimedBatch> {
         let settings = &maker.settings;
         if self.step >= self.plan.len() as u64 && self.epoch < settings.epochs {
             (self.epoch, self.step) = (self.epoch + 1, 0);
@@ -213,8 +213,12 @@ impl State {
         if self.epoch >= settings.epochs {
             return None;
         }
-        let claim =
-            Claim { number: self.claimed, epoch: self.epoch, step: self.step, plan: Arc::clone(&self.plan) };
+        let claim = ClaimedBatch {
+            number: self.claimed,
+            epoch: self.epoch,
+            step: self.step,
+            plan: Arc::clone(&self.plan),
+        };
         self.claimed += 1;
         self.step += 1;
         Some(claim)
@@ -230,18 +234,18 @@ impl State {
 /// The state that workers and the caller share.
 #[derive(Debug)]
 struct Shelf {
-    state: Mutex<State>,
+    state: Mutex<LoaderState>,
     changed: Condvar,
     stopped: AtomicBool,
 }
 
 impl Shelf {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LoaderState> {
         // The code that holds the lock does not panic, so a poisoned lock still protects a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, guard: MutexGuard<'a, LoaderState>) -> MutexGuard<'a, LoaderState> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -254,7 +258,7 @@ impl Shelf {
     }
 
     /// Waits for the next batch in order; `None` after the last.
-    fn take(&self, maker: &Maker) -> Option<Result<Batch>> {
+    fn take(&self, maker: &Maker) -> Option<Result<TrainingBatch>> {
         let mut state = self.lock();
         loop {
             let number = state.taken;
@@ -294,20 +298,20 @@ fn work(maker: &Maker, shelf: &Shelf) {
 /// Makes batches.
 #[derive(Debug)]
 struct Maker {
-    reader: Reader,
+    reader: SampleReader,
     data: TrainingSamples,
     settings: LoaderSettings,
 }
 
 impl Maker {
     /// Makes a batch. Turns a panic, which would be a bug, into an error, so that the caller does not wait forever.
-    fn make_guarded(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
+    fn make_guarded(&self, claim: &ClaimedBatch, stopped: &AtomicBool) -> Result<TrainingBatch> {
         catch_unwind(AssertUnwindSafe(|| self.make(claim, stopped)))
             .unwrap_or(Err(Error::Panicked { epoch: claim.epoch, step: claim.step }))
     }
 
-    fn make(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
-        let Claim { epoch, step, .. } = *claim;
+    fn make(&self, claim: &ClaimedBatch, stopped: &AtomicBool) -> Result<TrainingBatch> {
+        let ClaimedBatch { epoch, step, .. } = *claim;
         let positions = &claim.plan[step as usize];
         let settings = &self.settings;
         // Position of the first sample in the epoch; all batches but the last have the same size.
@@ -333,7 +337,7 @@ impl Maker {
                 }
             })?;
         }
-        Ok(Batch { epoch, step_in_epoch: step, pixels, labels, sample_ids })
+        Ok(TrainingBatch { epoch, step_in_epoch: step, pixels, labels, sample_ids })
     }
 }
 

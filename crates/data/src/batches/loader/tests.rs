@@ -25,7 +25,7 @@ fn settings(sampler: Sampler, threads: usize) -> LoaderSettings {
     }
 }
 
-fn loaded(settings: LoaderSettings) -> Vec<Batch> {
+fn loaded(settings: LoaderSettings) -> Vec<TrainingBatch> {
     Loader::new(embedded(), data(100), settings).unwrap().collect::<Result<_>>().unwrap()
 }
 
