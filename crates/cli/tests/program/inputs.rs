@@ -379,7 +379,7 @@ fn a_split_is_written_and_used() {
     place.write("all.csv", all.as_bytes());
     let said = train("all.csv", "no");
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains("0 images to judge the result by")
+        String::from_utf8_lossy(&said.stderr).contains("0 images in the evaluation set")
             && !place.exists("no")
     );
     let both = ["train", "--data", "list.csv", "--split", "class.csv", "--unseen", "2"];
