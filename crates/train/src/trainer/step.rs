@@ -4,7 +4,7 @@ use super::{Trainer, trained};
 use crate::Error;
 use burn::tensor::{Tensor, TensorData};
 use widemargin_chance::{Purpose, number};
-use widemargin_data::Batch;
+use widemargin_data::TrainingBatch;
 use widemargin_head::{Diagnostics, MatRef, TrainingForward};
 use widemargin_model::Pass;
 use widemargin_model::parameters::{self, Parameter, Role};
@@ -29,7 +29,7 @@ impl Trainer {
     /// One step on `batch`; `step` counts from 0 and seeds the dropout. Nothing is updated unless loss and gradients are finite.
     pub(crate) fn step(
         &mut self,
-        batch: Batch,
+        batch: TrainingBatch,
         step: u64,
         learning_rate: f64,
         margin_share: f64,
