@@ -18,12 +18,12 @@ use parquet::record::{Field, List, Row};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 
-use super::about::{Columns, Fields};
-use super::moments;
-use super::pairs::{Named, PairFile, truth};
-use super::plausible;
-use super::rows::read_exact_at;
-use super::{About, Error, Pair, Problem, Result, Rows as InMemory, TextTable};
+use super::about::{About, Columns, Fields};
+use super::error::{Error, Problem, Result};
+use super::pair::{Named, Pair, PairFile, truth};
+use super::rows::{Rows, read_exact_at};
+use super::text_table::TextTable;
+use super::{moments, plausible};
 
 /// Longest footer that is read.
 const MOST_FOOTER: u64 = 1 << 28;
@@ -114,11 +114,11 @@ impl Wrong<'_> {
     }
 }
 
-pub(super) fn rows(path: &Path) -> Result<(InMemory, About)> {
+pub(super) fn rows(path: &Path) -> Result<(Rows, About)> {
     guarded(path, || rows_of(path))
 }
 
-fn rows_of(path: &Path) -> Result<(InMemory, About)> {
+fn rows_of(path: &Path) -> Result<(Rows, About)> {
     let reader = open_whole(path)?;
     let names = column_names(&reader);
     let (columns, list) = (Columns::find(&names), position(&names, "embedding"));
@@ -164,7 +164,7 @@ fn rows_of(path: &Path) -> Result<(InMemory, About)> {
     if rows == 0 {
         return Err(Problem::Empty.at(path));
     }
-    Ok((InMemory::in_memory(path, rows, dim, data), about))
+    Ok((Rows::in_memory(path, rows, dim, data), about))
 }
 
 /// The names of the columns.
@@ -289,7 +289,7 @@ fn pairs_of(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
 /// Writes what is known of the rows, and the rows, a row group a block.
 pub(super) fn write(
     out: impl std::io::Write + Send,
-    rows: &InMemory,
+    rows: &Rows,
     about: &About,
     block: usize,
 ) -> std::io::Result<()> {

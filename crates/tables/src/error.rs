@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// A result whose error is a [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
 /// A problem and the file that has it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}: {problem}", path.display())]

@@ -6,9 +6,9 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::error::{Problem, Result};
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
-use super::{Problem, Result};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 

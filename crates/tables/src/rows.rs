@@ -6,8 +6,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::error::{Problem, Result};
 use super::numbers::{Kind, floats_into};
-use super::{Problem, Result};
 
 /// Rows that are read at a time, so that their bytes are not held beside all numbers.
 const AT_ONCE: usize = 4096;

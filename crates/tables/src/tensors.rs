@@ -6,9 +6,10 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use super::about::About;
+use super::error::{Error, Problem, Result};
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
-use super::{About, Error, Problem, Result};
 
 /// Longest header that the format allows.
 const MOST_HEADER: u64 = 100_000_000;

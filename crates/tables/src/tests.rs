@@ -1,6 +1,6 @@
 //! Files made by numpy and by hand, good and bad.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::about::Columns;
-use super::{About, Error, Problem, Result, Rows};
+use super::about::{About, Columns};
+use super::error::{Error, Problem, Result};
+use super::rows::Rows;
 
 /// A reader of a table whose first line names the columns; lines that begin with `comment` are passed over.
 pub(super) fn reader(bytes: &[u8], comment: Option<u8>) -> csv::Reader<&[u8]> {

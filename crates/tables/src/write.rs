@@ -5,8 +5,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::about::{About, AboutColumn};
+use super::error::{Problem, Result};
 use super::npy::npy_header;
-use super::{About, AboutColumn, Problem, Result, Rows, ending};
+use super::rows::Rows;
+use super::table::ending;
 
 /// Rows that are in memory at a time, and the row group of a `.parquet`.
 const BLOCK: usize = 4096;

@@ -1,0 +1,63 @@
+//! Reading embeddings and labels, by the ending of a file's name.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use super::about::About;
+#[cfg(feature = "parquet")]
+use super::columns;
+use super::error::{Problem, Result};
+use super::rows::Rows;
+use super::table::{EmbeddingTable, OpenTable, ending};
+use super::{npy, tensors, text};
+
+/// Opens a file of embeddings; the ending of its name says how it is read.
+///
+/// # Errors
+/// [`Error`] with the path and the [`Problem`].
+pub fn open(path: &Path) -> Result<OpenTable> {
+    let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
+    let file = || File::open(path).map_err(unreadable);
+    let (rows, about) = match ending(path).as_str() {
+        "npy" => (npy::rows(file()?, path)?, About::default()),
+        "safetensors" => tensors::rows(file()?, path)?,
+        "csv" => text::rows(&fs::read(path).map_err(unreadable)?, path)?,
+        #[cfg(feature = "parquet")]
+        "parquet" => columns::rows(path)?,
+        #[cfg(not(feature = "parquet"))]
+        "parquet" => return Err(Problem::NoParquet.at(path)),
+        other => return Err(Problem::Ending { found: other.to_owned() }.at(path)),
+    };
+    OpenTable { rows, about }.checked()
+}
+
+/// The rows of a `.npy`, whatever its name; they stay in the file.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_npy(path: &Path) -> Result<Rows> {
+    let file = File::open(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
+    npy::rows(file, path)
+}
+
+/// Reads embeddings; the ending of the name says how.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_embeddings(path: &Path) -> Result<EmbeddingTable> {
+    open(path)?.read()
+}
+
+/// Reads labels that lie beside: `.npy` (whole numbers or text), `.csv` (the column `label`), or any other name as text
+/// with one label a line.
+///
+/// # Errors
+/// [`Error`] with the path and the [`Problem`].
+pub fn read_labels(path: &Path) -> Result<Vec<String>> {
+    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
+    match ending(path).as_str() {
+        "npy" => npy::labels(&bytes, path),
+        "csv" => text::labels(&bytes, path),
+        _ => text::lines(&bytes, path),
+    }
+}
