@@ -73,7 +73,7 @@ impl Model {
             Error::Data(error) => bad(error.to_string()),
             error => error,
         })?;
-        Ok(Self { fingerprint: Some(fingerprint), ..model })
+        Ok(model.with_fingerprint(fingerprint))
     }
 }
 

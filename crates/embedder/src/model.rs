@@ -50,6 +50,10 @@ impl Model {
         Ok(Self { description, backbone, device, fingerprint: None })
     }
 
+    pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
+        Self { fingerprint: Some(fingerprint), ..self }
+    }
+
     /// The input of the model and how it was trained.
     pub fn description(&self) -> &Description {
         &self.description

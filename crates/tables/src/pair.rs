@@ -8,27 +8,27 @@ use serde::{Deserialize, Serialize};
 use super::error::{Error, Problem, Result};
 use super::table::EmbeddingTable;
 
-/// Two rows to compare and the truth about them.
+/// Two rows to compare, and whether they are of the same class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
     /// One row of the matrix.
     pub a: usize,
     /// The other row.
     pub b: usize,
-    /// Whether both show the same; the labels of the matrix are not asked.
+    /// Whether both are of the same class. The labels of the matrix are not used.
     pub same: bool,
 }
 
 /// The pairs of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairFile {
-    /// In order of the file.
+    /// The pairs, in the order of the file.
     pub pairs: Vec<Pair>,
     /// The fold of each pair, if the file has folds.
     pub folds: Option<Vec<usize>>,
 }
 
-/// What a word says about a pair.
+/// The meaning of a word in the column `same`.
 pub(super) fn truth(word: &str) -> Option<bool> {
     match word.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" => Some(true),
@@ -37,7 +37,7 @@ pub(super) fn truth(word: &str) -> Option<bool> {
     }
 }
 
-/// How rows are named in a list of pairs.
+/// Finds the rows that a list of pairs refers to.
 pub(super) struct Named<'a> {
     table: &'a EmbeddingTable,
     by_id: Option<HashMap<&'a str, usize>>,

@@ -1,7 +1,7 @@
-//! Lists of pairs: a `.csv` with the columns `a`, `b` and `same`, and `fold` if the list has folds.
+//! Lists of pairs: a `.csv` with the columns `a`, `b` and `same`, and optionally `fold`.
 //!
-//! `a` and `b` are ids where the embeddings have ids, else row numbers from zero. `same` is 1, true or yes, or 0, false or
-//! no. With the feature `parquet` the same columns may come from a `.parquet` file.
+//! `a` and `b` are ids if the embeddings have ids, else row numbers from zero. `same` is 1, true or yes, or 0, false or
+//! no. With the feature `parquet`, a `.parquet` file can have the same columns.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +16,8 @@ use super::text::{broken, headers, line, reader};
 /// Reads pairs of rows of `table`.
 ///
 /// # Errors
-/// [`Error`] with the path and the [`Problem`]: among others a missing column, an id that `table` does not have
-/// (with its line), a word that says neither same nor different.
+/// [`Error`] with the path and the [`Problem`]: for instance a missing column, an id that `table` does not
+/// have, or an invalid word in the column `same`.
 pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> Result<PairFile> {
     let rows = Named::new(table);
     #[cfg(feature = "parquet")]

@@ -1,4 +1,4 @@
-//! Reading embeddings and labels, by the ending of a file's name.
+//! Reads embeddings and labels; the file extension gives the format.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::rows::Rows;
 use super::table::{EmbeddingTable, OpenTable, ending};
 use super::{npy, tensors, text};
 
-/// Opens a file of embeddings; the ending of its name says how it is read.
+/// Opens a file of embeddings; its extension gives the format.
 ///
 /// # Errors
 /// [`Error`] with the path and the [`Problem`].
@@ -31,7 +31,7 @@ pub fn open(path: &Path) -> Result<OpenTable> {
     OpenTable { rows, about }.checked()
 }
 
-/// The rows of a `.npy`, whatever its name; they stay in the file.
+/// The rows of a `.npy` file of any name; they stay in the file.
 ///
 /// # Errors
 /// As [`open`].
@@ -40,7 +40,7 @@ pub fn open_npy(path: &Path) -> Result<Rows> {
     npy::rows(file, path)
 }
 
-/// Reads embeddings; the ending of the name says how.
+/// Reads embeddings; the file extension gives the format.
 ///
 /// # Errors
 /// As [`open`].
@@ -48,8 +48,8 @@ pub fn read_embeddings(path: &Path) -> Result<EmbeddingTable> {
     open(path)?.read()
 }
 
-/// Reads labels that lie beside: `.npy` (whole numbers or text), `.csv` (the column `label`), or any other name as text
-/// with one label a line.
+/// Reads a file of labels: `.npy` (integers or text), `.csv` (the column `label`), or any other file as text with one label per
+/// line.
 ///
 /// # Errors
 /// [`Error`] with the path and the [`Problem`].

@@ -7,39 +7,39 @@ use super::about::About;
 use super::error::{Problem, Result};
 use super::rows::Rows;
 
-/// Endings of files of embeddings, in small letters.
+/// Extensions of files of embeddings, in lower case.
 pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
 
-/// Whether a path is named as files of embeddings are, and is no folder.
+/// Whether a path has the extension of a file of embeddings and is not a folder.
 pub fn is_table(path: &Path) -> bool {
     ENDINGS.contains(&ending(path).as_str()) && !path.is_dir()
 }
 
-/// A matrix whose rows can be read, with what came along.
+/// A matrix whose rows can be read, with its labels and other columns.
 #[derive(Debug)]
 pub struct OpenTable {
-    /// The numbers, as they are in the file (rounded to `f32`).
+    /// The rows, with the values of the file (rounded to `f32`).
     pub rows: Rows,
-    /// Labels, ids and more, where the file has them.
+    /// Labels, ids and other columns, if the file has them.
     pub about: About,
 }
 
-/// A matrix read from a file, with what came along.
+/// A matrix in memory, with its labels and other columns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbeddingTable {
-    /// Where it came from; errors name it.
+    /// The file, for errors.
     pub path: PathBuf,
-    /// All numbers, row-major `[rows, dim]`, as they are in the file (rounded to `f32`).
+    /// All values, row-major `[rows, dim]`, as in the file (rounded to `f32`).
     pub data: Vec<f32>,
     /// Number of rows.
     pub rows: usize,
-    /// Numbers of a row.
+    /// Dimension of a row.
     pub dim: usize,
-    /// Labels, ids and more, where the file has them.
+    /// Labels, ids and other columns, if the file has them.
     pub about: About,
 }
 
-/// Numbers for names of classes, in order of first appearance. One of these serves all files of a comparison.
+/// Numbers for class names, in order of first appearance. Share one of these between all files of a comparison.
 #[derive(Debug, Clone, Default)]
 pub struct ClassNames {
     names: Vec<String>,
@@ -52,7 +52,7 @@ impl ClassNames {
         Self::default()
     }
 
-    /// The number of a name, which becomes known if it is new.
+    /// The number of a name; a new name gets the next number.
     pub fn number(&mut self, name: &str) -> u32 {
         if let Some(&number) = self.numbers.get(name) {
             return number;
@@ -70,20 +70,20 @@ impl ClassNames {
 }
 
 impl OpenTable {
-    /// Takes labels from elsewhere, one a row.
+    /// Sets labels from another file, one per row.
     ///
     /// # Errors
-    /// [`Problem::LabelCount`] if there are more or fewer than rows; `beside` is where they came from.
-    pub fn set_labels(&mut self, labels: Vec<String>, beside: &Path) -> Result<()> {
+    /// [`Problem::LabelCount`] unless there is one label per row; `source` is the file of the labels.
+    pub fn set_labels(&mut self, labels: Vec<String>, source: &Path) -> Result<()> {
         if labels.len() != self.rows.rows() {
             let problem = Problem::LabelCount { rows: self.rows.rows(), found: labels.len() };
-            return Err(problem.at(beside));
+            return Err(problem.at(source));
         }
         self.about.labels = Some(labels);
         Ok(())
     }
 
-    /// Refuses ids that occur twice.
+    /// Returns an error if an id occurs twice.
     pub(super) fn checked(self) -> Result<Self> {
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (row, id) in self.about.ids.iter().flatten().enumerate() {
@@ -95,7 +95,7 @@ impl OpenTable {
         Ok(self)
     }
 
-    /// Everything in memory.
+    /// Reads all rows into memory.
     ///
     /// # Errors
     /// [`Problem::Read`].
@@ -105,7 +105,7 @@ impl OpenTable {
     }
 }
 
-/// The ending of a file's name in small letters, without the dot.
+/// The extension of a file name in lower case, without the dot.
 pub(super) fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }

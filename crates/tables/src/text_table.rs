@@ -2,31 +2,31 @@
 
 use super::error::Problem;
 
-/// Columns of texts.
+/// A table of text fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTable {
     /// Names of the columns, in order.
     pub columns: Vec<String>,
-    /// One field a column, in each row.
+    /// The rows, with one field per column.
     pub rows: Vec<Vec<String>>,
-    /// The line of each row in a `.csv`, from one; that of the first comment before it, if there is one.
+    /// The line of each row in a `.csv`, from one; if comments come before the row, the line of the first.
     pub(super) lines: Option<Vec<u64>>,
     /// Columns that cannot be text, with what they hold.
     pub(super) left_out: Vec<(String, &'static str)>,
 }
 
 impl TextTable {
-    /// The place of a column; its name may be written in large or small letters.
+    /// The position of a column; upper and lower case are the same.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
     }
 
-    /// Columns that have no form as text and are not there, with what they hold, in words.
+    /// Columns that were left out because they cannot be written as text, with their content in words.
     pub fn left_out(&self) -> &[(String, &'static str)] {
         &self.left_out
     }
 
-    /// What to say of a field that does not hold what it should.
+    /// The problem of a field with an unexpected value.
     ///
     /// # Panics
     /// If there is no such row or column.
