@@ -68,7 +68,8 @@ impl Table {
     /// Line breaks, tabs and other control characters in cells become spaces, so that a name from a file cannot break the table
     /// or control the terminal.
     pub fn render(&self) -> String {
-        let headings: Vec<String> = self.columns.iter().map(|column| without_controls(&column.heading)).collect();
+        let headings: Vec<String> =
+            self.columns.iter().map(|column| without_controls(&column.heading)).collect();
         let rows: Vec<Vec<String>> =
             self.rows.iter().map(|row| row.iter().map(|cell| without_controls(cell)).collect()).collect();
         let widths: Vec<usize> = (0..self.columns.len())

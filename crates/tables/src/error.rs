@@ -60,7 +60,9 @@ pub enum Problem {
         expected: &'static str,
     },
     /// The tensor of embeddings is not unique or does not exist.
-    #[error("expected a tensor named `embeddings` or exactly one matrix of floats; found the tensors {found}")]
+    #[error(
+        "expected a tensor named `embeddings` or exactly one matrix of floats; found the tensors {found}"
+    )]
     WhichTensor {
         /// Names of the tensors.
         found: String,

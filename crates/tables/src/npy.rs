@@ -158,7 +158,8 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let inside = inside.ok_or_else(|| malformed("its shape is not a tuple"))?;
     let sides = inside.split(',').map(str::trim).filter(|side| !side.is_empty());
     let shape: Result<Vec<usize>, _> = sides.map(str::parse).collect();
-    let shape = shape.map_err(|_| malformed(format!("its shape ({inside}) has entries that are not integers")))?;
+    let shape =
+        shape.map_err(|_| malformed(format!("its shape ({inside}) has entries that are not integers")))?;
     Ok(Array { kind: kind.to_owned(), columns_first, shape, data })
 }
 

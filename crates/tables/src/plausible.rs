@@ -211,7 +211,11 @@ mod tests {
         let plain = |chunk: &[u8]| pages(chunk, most_ratio(Compression::SNAPPY));
         assert!(plain(&[page(400, 10, 10), page(65_536, 3, 3)].concat()).is_ok());
         let second = [page(400, 10, 10), page(1 << 30, 10, 10)].concat();
-        assert!(plain(&second).unwrap_err().contains("a page of 10 bytes claims an uncompressed size of 1073741824"));
+        assert!(
+            plain(&second)
+                .unwrap_err()
+                .contains("a page of 10 bytes claims an uncompressed size of 1073741824")
+        );
         assert!(
             plain(&page(1 << 30, 1 << 30, 10)).is_err(),
             "the size of the chunk counts, not the claim of the page"

@@ -19,7 +19,8 @@ mod suspects;
 
 pub use evaluation::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 pub use input::{
-    Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults, VerificationResults,
+    Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
+    VerificationResults,
 };
 pub use suspects::{SuspectRow, SuspectsInput, suspects};
 

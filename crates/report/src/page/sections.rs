@@ -176,8 +176,12 @@ pub(super) fn drawable(input: &ReportInput) -> Option<Section> {
     for objective in &input.objectives {
         let name = objective.name.clone();
         match &objective.drawable {
-            Some(DrawableEmbeddings::Circle(classes)) => circles.push(FeaturePanel { name, classes: classes.clone() }),
-            Some(DrawableEmbeddings::Sphere(classes)) => spheres.push(FeaturePanel { name, classes: classes.clone() }),
+            Some(DrawableEmbeddings::Circle(classes)) => {
+                circles.push(FeaturePanel { name, classes: classes.clone() })
+            }
+            Some(DrawableEmbeddings::Sphere(classes)) => {
+                spheres.push(FeaturePanel { name, classes: classes.clone() })
+            }
             None => {}
         }
     }
@@ -187,19 +191,18 @@ pub(super) fn drawable(input: &ReportInput) -> Option<Section> {
     if !circles.is_empty() {
         let svg = figure::feature_circle(&FeatureFigure {
             title: "Embeddings on the unit circle".to_owned(),
-            description: "Directions of 2-D embeddings by class, with class centres as arrows."
-                .to_owned(),
+            description: "Directions of 2-D embeddings by class, with class centres as arrows.".to_owned(),
             panels: circles,
         });
-        let more =
-            format!("{caption} Points are shifted slightly inwards or outwards so that they do not hide each other.");
+        let more = format!(
+            "{caption} Points are shifted slightly inwards or outwards so that they do not hide each other."
+        );
         figures.push(markup::figure(&svg, &more));
     }
     if !spheres.is_empty() {
         let svg = figure::feature_sphere(&FeatureFigure {
             title: "Embeddings on the unit sphere".to_owned(),
-            description: "Directions of 3-D embeddings by class, with class centres as arrows."
-                .to_owned(),
+            description: "Directions of 3-D embeddings by class, with class centres as arrows.".to_owned(),
             panels: spheres,
         });
         figures.push(markup::figure(&svg, &format!("{caption} The far side is faded.")));
@@ -335,7 +338,10 @@ pub(super) fn glossary() -> Section {
             "The area under the ROC curve: the probability that a random genuine pair has a higher cosine than a random impostor pair; 1 is perfect, 0.5 is chance level.",
         ),
         ("Recall at k", "The share of queries with at least one image of their class among the k nearest."),
-        ("R-precision", "For a query with R other images of its class: the share of images of its class among its R nearest neighbours."),
+        (
+            "R-precision",
+            "For a query with R other images of its class: the share of images of its class among its R nearest neighbours.",
+        ),
         (
             "MAP@R",
             "Mean average precision at R: like R-precision, but nearer neighbours of the same class count more. 100 % means that every class forms its own cluster.",

@@ -95,7 +95,10 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
     let measures = measures(objectives);
     let mut body = String::new();
     if !input.evaluated_on.is_empty() {
-        body.push_str(&markup::paragraph(&format!("Evaluated on {}.", input.evaluated_on.trim_end_matches('.'))));
+        body.push_str(&markup::paragraph(&format!(
+            "Evaluated on {}.",
+            input.evaluated_on.trim_end_matches('.')
+        )));
     }
     if let [only] = objectives.as_slice() {
         body.push_str(&in_words(only));
@@ -134,8 +137,7 @@ fn comparison_table(objectives: &[ObjectiveReport], measures: &[Measure]) -> Str
         cells
     };
     let rows = measures.iter().map(row).collect();
-    let note =
-        "The best value of each measure is bold. ↑: higher is better. ↓: lower is better.";
+    let note = "The best value of each measure is bold. ↑: higher is better. ↓: lower is better.";
     DataTable { headings, rows, numbers: true }.html() + &markup::paragraph(note)
 }
 
@@ -195,13 +197,15 @@ fn comparison_in_words(objectives: &[ObjectiveReport]) -> String {
         if a == b {
             add(&mut sentences, format_args!("{} and {} both have {what} ({a}). ", first.0, second.0));
         } else {
-            add(&mut sentences, format_args!("{} has {what} ({a}), followed by {} ({b}). ", first.0, second.0));
+            add(
+                &mut sentences,
+                format_args!("{} has {what} ({a}), followed by {} ({b}). ", first.0, second.0),
+            );
         }
     }
     if sentences.is_empty() {
         return sentences;
     }
-    sentences
-        .push_str("Results also vary from seed to seed: differences of that size are not significant.");
+    sentences.push_str("Results also vary from seed to seed: differences of that size are not significant.");
     markup::paragraph(&sentences)
 }

@@ -64,7 +64,11 @@ pub fn suspects(input: &SuspectsInput) -> String {
         }
         body.push_str("</tbody></table></div>\n");
     }
-    document(&input.title, &input.lead, &[Section { id: "suspects", heading: "Likely mislabelled images", body }])
+    document(
+        &input.title,
+        &input.lead,
+        &[Section { id: "suspects", heading: "Likely mislabelled images", body }],
+    )
 }
 
 fn thumb(html: &mut String, image: Option<&Image>, name: &str) {

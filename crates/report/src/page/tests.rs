@@ -147,7 +147,8 @@ fn one_objective_is_described_in_words_and_nothing_is_bold() {
 fn the_better_objective_is_named_and_so_is_a_tie() {
     let compare = |a, b| shown(&report(vec![objective("left", a), objective("right", b)]));
     assert!(
-        compare(0.2, 0.1).contains("right has the lowest equal error rate (10.00 %), followed by left (20.00 %)")
+        compare(0.2, 0.1)
+            .contains("right has the lowest equal error rate (10.00 %), followed by left (20.00 %)")
     );
     assert!(compare(0.1, 0.1).contains("left and right both have the lowest equal error rate (10.00 %)"));
 }
