@@ -14,7 +14,7 @@ use crate::description::{Description, Takes};
 use crate::error::{Error, Result};
 
 /// Images per batch.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// Vectors per batch.
 const VECTORS: usize = 1024;

@@ -102,7 +102,7 @@ fn a_model_of_vectors_takes_only_vectors() {
     assert!(matches!(model.embed(&["a.png"]), Err(Error::Takes { .. })));
     let images = Model::new(
         self::description(BackboneName::Linear),
-        &numbers(&self::description(BackboneName::Linear)),
+        &weights(&self::description(BackboneName::Linear)),
     );
     assert!(matches!(images.unwrap().embed_vectors(&[0.0; 64]), Err(Error::Takes { .. })));
 }
@@ -123,7 +123,7 @@ fn files_and_memory_agree_for_more_than_one_batch() {
     let folder = tempfile::tempdir().unwrap();
     let description = description(BackboneName::Mlp);
     let model = Model::new(description.clone(), &weights(&description)).unwrap();
-    let count = BATCH + 3;
+    let count = crate::model::BATCH + 3;
     let pixels = pixels(count, 1);
     let files: Vec<PathBuf> = pixels
         .chunks(64)

@@ -45,7 +45,9 @@ fn check(path: &Path) -> Result<f32, Anything> {
         let found: Vec<f32> = output[0].to_plain_array_view::<f32>()?.iter().copied().collect();
         let expected = &expected[..expected.len() / batch * count];
         if found.len() != expected.len() {
-            return Err(format!("{} values for {count} samples, expected {}", found.len(), expected.len()).into());
+            return Err(
+                format!("{} values for {count} samples, expected {}", found.len(), expected.len()).into()
+            );
         }
         largest = found.iter().zip(expected).fold(largest, |most, (a, b)| most.max((a - b).abs()));
     }
@@ -64,6 +66,7 @@ fn array(path: &Path) -> Result<(Vec<usize>, Vec<f32>), Anything> {
     let (shape, _) = shape.ok_or("no shape in the header")?;
     let sides = shape.split(',').map(str::trim).filter(|side| !side.is_empty());
     let shape: Vec<usize> = sides.map(str::parse).collect::<Result<_, _>>()?;
-    let values = bytes[start..].chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    let values =
+        bytes[start..].chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
     Ok((shape, values.collect()))
 }

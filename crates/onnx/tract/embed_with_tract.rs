@@ -18,7 +18,8 @@ fn main() -> Result<(), Anything> {
     // The metadata of the file describes the preprocessing that is not in the graph.
     let about = tract_onnx::onnx().proto_model_for_path(&file)?;
     let about = about.metadata_props.iter().find(|entry| entry.key == "widemargin");
-    let about: serde_json::Value = serde_json::from_str(&about.ok_or("the file has no widemargin metadata")?.value)?;
+    let about: serde_json::Value =
+        serde_json::from_str(&about.ok_or("the file has no widemargin metadata")?.value)?;
     let side = |name: &str| about["input"][name].as_u64().ok_or("the model does not take images");
     let (channels, height, width) = (side("channels")?, side("height")?, side("width")?);
 

@@ -146,7 +146,9 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let kind = value(header, "descr")?;
     let kind = quoted(kind).ok_or_else(|| malformed("records of several fields are not supported"))?;
     if kind.ends_with('O') {
-        return Err(malformed("it holds Python objects; save the array with a numeric type"));
+        return Err(malformed(
+            "it holds Python objects, which need pickle; save the array with a numeric type",
+        ));
     }
     let columns_first = match value(header, "fortran_order")? {
         text if text.starts_with("True") => true,
@@ -158,8 +160,8 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let inside = inside.ok_or_else(|| malformed("its shape is not a tuple"))?;
     let sides = inside.split(',').map(str::trim).filter(|side| !side.is_empty());
     let shape: Result<Vec<usize>, _> = sides.map(str::parse).collect();
-    let shape =
-        shape.map_err(|_| malformed(format!("its shape ({inside}) has entries that are not integers")))?;
+    let shape = shape
+        .map_err(|_| malformed(format!("its shape ({inside}) has entries that are not whole numbers")))?;
     Ok(Array { kind: kind.to_owned(), columns_first, shape, data })
 }
 

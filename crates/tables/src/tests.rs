@@ -105,7 +105,7 @@ fn text_tables_have_labels_ids_and_cameras() {
         ("x,camera\n1,-1\n", "line 2, column `camera`"),
         ("x,y\n1,2,3\n", "not a valid .csv"),
         ("x,y\n", "no rows"),
-        ("id,label\na,b\n", "no columns of numbers"),
+        ("id,label\na,b\n", "no columns of embeddings"),
         ("id,x\na,1\nb,2\na,3\n", "rows 0 and 2 have the same id \"a\""),
     ] {
         let problem = folder.problem("bad.csv", text).to_string();
@@ -196,8 +196,8 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
     let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
     assert_matrix(&named, "named");
     for (name, tensors, expected) in [
-        ("two", vec![("a", matrix()), ("b", matrix())], "its tensors are a, b"),
-        ("none", vec![("labels", list())], "its tensors are labels"),
+        ("two", vec![("a", matrix()), ("b", matrix())], "found the tensors a, b"),
+        ("none", vec![("labels", list())], "found the tensors labels"),
         ("list", vec![("embeddings", list())], "the shape [3]"),
         ("labels", vec![("embeddings", matrix()), ("labels", matrix())], "`labels` has the shape [3, 4]"),
         (
@@ -222,7 +222,7 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
         assert!(matches!(problem, Problem::Malformed { .. }), "{length}: {problem}");
     }
     let longer = folder.problem("long.safetensors", [&whole[..], b"x"].concat());
-    assert!(longer.to_string().contains("where its tensors end"), "{longer}");
+    assert!(longer.to_string().contains("but its tensors end"), "{longer}");
     let text = |shape: &str, offsets: &str| {
         let header = format!(r#"{{"x":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#);
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 48]].concat();
@@ -325,7 +325,7 @@ fn every_format_is_read_as_it_was_written() {
         }
     }
     let error = Format::of(Path::new("out.txt")).unwrap_err().to_string();
-    assert!(error.contains("\"txt\" is not known"), "{error}");
+    assert!(error.contains("unknown file extension \"txt\""), "{error}");
 }
 
 /// Images without a class leave gaps. A text table with an empty field could not be read.
