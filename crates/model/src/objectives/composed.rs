@@ -180,10 +180,10 @@ fn between(batch: &Batch) -> Tensor<2> {
 /// Euclidean, of unit vectors; 1 from a sample to itself, where a root has no derivative.
 fn distances(batch: &Batch) -> Tensor<2> {
     let itself = Tensor::<2>::eye(batch.rows(), &batch.own.device());
-    (squares(batch) * (-itself.clone() + 1.0) + itself).sqrt()
+    (window(batch) * (-itself.clone() + 1.0) + itself).sqrt()
 }
 
-fn squares(batch: &Batch) -> Tensor<2> {
+fn window(batch: &Batch) -> Tensor<2> {
     between(batch) * -2.0 + 2.0
 }
 
@@ -390,7 +390,7 @@ const PAIR_LOSSES: &[(&str, Composed)] = &[
         // [anchor, other, bin]
         let edges: Vec<f32> = (0..=10).map(|bin| bin as f32 * 0.4).collect();
         let edges = matrix(&edges, 1, &b.own.device()).unsqueeze_dim::<3>(0);
-        let heights = relu(-((by_positive(squares(b)) - edges).abs() / 0.4) + 1.0);
+        let heights = relu(-((by_positive(window(b)) - edges).abs() / 0.4) + 1.0);
         let count = |mask: Tensor<2>| (heights.clone() * by_positive(mask)).sum_dim(1).reshape([rows, 11]);
         let (plus, minus) = (count(positives(b)), count(negatives(b)));
         let totals = (plus.clone() + minus).cumsum(1).clamp_min(1e-6);
