@@ -1,17 +1,18 @@
-//! Small problems for the plain figures of a descent: features that do not move, centres that learn.
+//! The gradient descents in the script-free figures: fixed features, class centres that learn.
 //!
-//! The live figures have the same ones, from the same random numbers (`page/kit.js`, `page/figures/descent.js`, `growth.js`).
+//! They start from the same features and centres as the live figures (`page/figures/descent.js` and `growth.js`), so a reader
+//! without scripts sees the same curves.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::PI;
 
-use widemargin_objective::{Objective, norm, normalise};
+use widemargin_chance::box_muller;
+use widemargin_objective::{MatRef, Objective, norm, normalise};
 
-use crate::plain::matrix;
+/// The random number generator of the page's script (Mulberry32, `page/kit.js`). It must give the same numbers as the script,
+/// which has no ChaCha8; everything else in the project draws from `widemargin_chance::Stream`.
+struct PageGenerator(u32);
 
-/// Random numbers as the page's own script makes them (Mulberry32), so that both draw the same pictures.
-struct Chance(u32);
-
-impl Chance {
+impl PageGenerator {
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x6d2b_79f5);
         let state = self.0;
@@ -21,12 +22,11 @@ impl Chance {
     }
 
     fn normal(&mut self) -> f64 {
-        let length = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        length * (TAU * self.uniform()).cos()
+        box_muller(self.uniform(), self.uniform())[0]
     }
 }
 
-/// Features with labels, and centres to start from.
+/// Labelled features, and the class centres to start from.
 pub(crate) struct Problem {
     dim: usize,
     features: Vec<f64>,
@@ -35,52 +35,52 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Two samples around a random direction of each class in eight dimensions.
+    /// Two samples per class in eight dimensions, close to a random direction.
     pub(crate) fn many(classes: u32) -> Self {
         const DIM: usize = 8;
-        let mut chance = Chance(7);
+        let mut generator = PageGenerator(7);
         let (mut features, mut labels) = (Vec::new(), Vec::new());
         for label in 0..classes {
-            let mut direction: Vec<f64> = (0..DIM).map(|_| chance.normal()).collect();
+            let mut direction: Vec<f64> = (0..DIM).map(|_| generator.normal()).collect();
             normalise(&mut direction);
             for _ in 0..2 {
                 let mut feature: Vec<f64> =
-                    direction.iter().map(|value| value + 0.18 * chance.normal()).collect();
+                    direction.iter().map(|value| value + 0.18 * generator.normal()).collect();
                 normalise(&mut feature);
                 features.extend(feature);
                 labels.push(label);
             }
         }
-        let centres = (0..classes as usize * DIM).map(|_| 0.05 * chance.normal()).collect();
+        let centres = (0..classes as usize * DIM).map(|_| 0.05 * generator.normal()).collect();
         Self { dim: DIM, features, labels, centres }
     }
 
-    /// Three fans of unit features in the plane.
+    /// Three classes in the plane, six unit features each.
     pub(crate) fn three() -> Self {
-        let mut chance = Chance(3);
+        let mut generator = PageGenerator(3);
         let (mut features, mut labels) = (Vec::new(), Vec::new());
         for label in 0..3 {
             for _ in 0..6 {
-                let angle = 0.4 + 2.0 * PI * f64::from(label) / 3.0 + 0.3 * chance.normal();
+                let angle = 0.4 + 2.0 * PI * f64::from(label) / 3.0 + 0.3 * generator.normal();
                 features.extend([angle.cos(), angle.sin()]);
                 labels.push(label);
             }
         }
-        let centres = (0..6).map(|_| 0.3 * chance.normal()).collect();
+        let centres = (0..6).map(|_| 0.3 * generator.normal()).collect();
         Self { dim: 2, features, labels, centres }
     }
 }
 
-/// What a step of the descent finds before it moves.
+/// The state at one step of the descent, before the update.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Step {
-    /// Share of samples whose own class has the largest score.
+pub(crate) struct DescentStep {
+    /// Share of samples whose target class has the largest score.
     pub(crate) accuracy: f64,
-    /// Mean length of the centres.
+    /// Mean norm of the centres.
     pub(crate) centre_norm: f64,
 }
 
-/// Gradient descent on the centres, a step at a time, for ever.
+/// Gradient descent on the centres, one step per item, without end.
 pub(crate) struct Descent<'a> {
     problem: &'a Problem,
     objective: Objective,
@@ -95,9 +95,9 @@ impl<'a> Descent<'a> {
 }
 
 impl Iterator for Descent<'_> {
-    type Item = Step;
+    type Item = DescentStep;
 
-    fn next(&mut self) -> Option<Step> {
+    fn next(&mut self) -> Option<DescentStep> {
         let dim = self.problem.dim;
         let features = matrix(&self.problem.features, dim);
         let found =
@@ -107,8 +107,12 @@ impl Iterator for Descent<'_> {
         for (centre, slope) in self.centres.iter_mut().zip(&found.grad_centres) {
             *centre -= self.rate * slope;
         }
-        Some(Step { accuracy: found.diagnostics.accuracy, centre_norm })
+        Some(DescentStep { accuracy: found.diagnostics.accuracy, centre_norm })
     }
+}
+
+fn matrix(values: &[f64], columns: usize) -> MatRef<'_, f64> {
+    MatRef::new(values, values.len() / columns, columns).expect("problems have whole rows")
 }
 
 #[cfg(test)]
@@ -116,17 +120,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_numbers_are_those_of_the_script() {
+    fn the_generator_gives_the_numbers_of_the_script() {
         // computed by page/kit.js: chance(7).uniform(), three times
-        let mut chance = Chance(7);
-        let found = [chance.uniform(), chance.uniform(), chance.uniform()];
+        let mut generator = PageGenerator(7);
+        let found = [generator.uniform(), generator.uniform(), generator.uniform()];
         assert_eq!(found, [0.011_704_753_153_026_104, 0.061_958_257_574_588_06, 0.976_907_632_779_33]);
     }
 
     #[test]
-    fn a_descent_learns_and_dot_products_grow() {
+    fn a_descent_learns_and_the_centres_grow_with_dot_products() {
         let problem = Problem::three();
-        let steps: Vec<Step> = Descent::new(&problem, Objective::softmax(), 2.0).take(100).collect();
+        let steps: Vec<DescentStep> = Descent::new(&problem, Objective::softmax(), 2.0).take(100).collect();
         assert_eq!(steps[99].accuracy, 1.0);
         assert!(steps[99].centre_norm > 3.0 * steps[0].centre_norm);
     }
