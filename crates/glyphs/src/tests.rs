@@ -240,8 +240,8 @@ fn training_reads_both_formats_alike() {
         for part in [SetPart::Train, SetPart::Test] {
             let expected = set.samples().iter().filter(|sample| sample.part == part);
             let of_part = match part {
-                SetPart::Train => widemargin_data::SetPart::Train,
-                SetPart::Test => widemargin_data::SetPart::Test,
+                SetPart::Train => widemargin_data::Part::Train,
+                SetPart::Test => widemargin_data::Part::Test,
             };
             let found = read.samples(of_part);
             for (sample, expected) in found.iter().zip(expected) {
