@@ -4,33 +4,26 @@
 //! takes anchors and positives of length one and negatives as they come. Everything still follows from the matrix of
 //! cosines and the lengths: `(a + p) . x_n = |x_n| (cos_an + cos_pn)`. So no product overflows, however long the rows are.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds::Bounds;
+use crate::numeric::log_sum_exp;
+use crate::pairs::distance::{Matrix, Measure};
+use crate::pairs::product::dots;
+use crate::pairs::rows::{Sums, sweep};
+use crate::pairs::tuples::{Own, Pairing};
+use crate::pairs::units::Units;
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::{Matrix, Measure};
-use super::error::check;
-use super::product::dots;
-use super::rows::{Sums, log_sum_exp, sweep};
-use super::tuples::{Own, Pairing};
-use super::units::Units;
-use crate::Real;
-
-/// For each positive pair `ln( 1 + sum_n e^(4 t (a + p) . x_n - 2 (1 + t) a . p) )`, `t = tan^2 alpha`, with unit vectors `a`
-/// and `p`, and every row of another class than `a` as `x_n`, not normalised; the mean over the positive pairs.
-///
-/// Tuples only say which positive pairs there are; the negatives are always all. Since `x_n` is not normalised, the
-/// gradient has a part along the embedding. Source: Wang et al., *Deep Metric Learning with Angular Loss*, 2017, eq. 8;
-/// default as in `AngularLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Angular {
-    /// The angle `alpha`, in degrees, above 0 and up to 89. Default 40.
-    pub alpha: f64,
-}
-
-impl Default for Angular {
-    fn default() -> Self {
-        Self { alpha: 40.0 }
+settings! {
+    /// For each positive pair `ln( 1 + sum_n e^(4 t (a + p) . x_n - 2 (1 + t) a . p) )`, `t = tan^2 alpha`, with unit vectors `a`
+    /// and `p`, and every row of another class than `a` as `x_n`, not normalised; the mean over the positive pairs.
+    ///
+    /// Tuples only say which positive pairs there are; the negatives are always all. Since `x_n` is not normalised, the
+    /// gradient has a part along the embedding. Source: Wang et al., *Deep Metric Learning with Angular Loss*, 2017, eq. 8;
+    /// default as in `AngularLoss` of pytorch-metric-learning.
+    pub struct Angular {
+        /// The angle `alpha`, in degrees, above 0 and up to 89.
+        alpha: f64 = 40.0, Domain::Number(Bounds::new(1e-3, 89.0, "an angle in degrees"));
     }
 }
 
@@ -46,10 +39,6 @@ pub(crate) struct AngularOutcome<T> {
 }
 
 impl Angular {
-    pub(crate) fn validate(self) -> Result<(), PairError> {
-        check("alpha", self.alpha, 1e-3..=89.0, "an angle from 0.001 to 89 degrees")
-    }
-
     /// `pairing` says which positive pairs there are; `labels` and `other` which rows are negatives.
     pub(crate) fn evaluate<T: Real>(
         self,

@@ -4,51 +4,42 @@
 //! violate the margin of one positive are then a run of that order, whose count and sum come from running totals. So an
 //! anchor costs `(p + n) log n`, and a batch of 512 in two classes (33 million triplets) no more than any other.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds;
+use crate::numeric::softplus;
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{AnchorRow, Pass, Sums, sweep};
+use crate::pairs::tuples::{Entry, Pairing};
+use crate::parameter::{Domain, settings, words};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::check_margin;
-use super::rows::{Pass, Row, Sums, softplus, sweep};
-use super::tuples::{Entry, Pairing};
-use crate::Real;
-
-/// Which triplets count, by the distances of the anchor to its positive (`ap`) and its negative (`an`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TripletKind {
-    /// Every triplet.
-    #[default]
-    All,
-    /// Only those with `an <= ap`: the negative is as near as the positive, or nearer.
-    Hard,
-    /// Only those with `ap < an <= ap + margin`: in the right order, but too close.
-    #[serde(alias = "semi-hard")]
-    Semihard,
+words! {
+    /// Which triplets count, by the distances of the anchor to its positive (`ap`) and its negative (`an`).
+    pub enum TripletKind {
+        /// Every triplet.
+        All = "all",
+        /// Only those with `an <= ap`: the negative is as near as the positive, or nearer.
+        Hard = "hard",
+        /// Only those with `ap < an <= ap + margin`: in the right order, but too close.
+        Semihard = "semihard",
+    }
 }
 
-/// `mean(max(d_ap - d_an + margin, 0))` over the triplets whose term is above zero, `d` the Euclidean distance of unit
-/// vectors.
-///
-/// With `smooth_loss` the term is `ln(1 + e^(d_ap - d_an + margin))`, and every triplet counts. Source: Weinberger and Saul,
-/// *Distance Metric Learning for Large Margin Nearest Neighbor Classification*, 2009, section 3.2; Schroff et al.,
-/// *FaceNet*, 2015, section 3.1 (semi-hard: 3.2); mean and defaults as in `TripletMarginLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TripletMargin {
-    /// Lead in distance that is asked of the positive. Default 0.05.
-    pub margin: f64,
-    /// Take the distance of positive to negative for `d_an` where it is smaller. Default false.
-    pub swap: bool,
-    /// Softplus in place of the hinge. Default false.
-    pub smooth_loss: bool,
-    /// Which triplets count. Default all.
-    pub triplets: TripletKind,
-}
-
-impl Default for TripletMargin {
-    fn default() -> Self {
-        Self { margin: 0.05, swap: false, smooth_loss: false, triplets: TripletKind::All }
+settings! {
+    /// `mean(max(d_ap - d_an + margin, 0))` over the triplets whose term is above zero, `d` the Euclidean distance of unit
+    /// vectors.
+    ///
+    /// With `smooth_loss` the term is `ln(1 + e^(d_ap - d_an + margin))`, and every triplet counts. Source: Weinberger and Saul,
+    /// *Distance Metric Learning for Large Margin Nearest Neighbor Classification*, 2009, section 3.2; Schroff et al.,
+    /// *FaceNet*, 2015, section 3.1 (semi-hard: 3.2); mean and defaults as in `TripletMarginLoss` of pytorch-metric-learning.
+    pub struct TripletMargin {
+        /// Lead in distance that is asked of the positive.
+        margin: f64 = 0.05, Domain::Number(bounds::OFFSET);
+        /// Take the distance of positive to negative for `d_an` where it is smaller.
+        swap: bool = false, Domain::Flag;
+        /// Softplus in place of the hinge.
+        smooth_loss: bool = false, Domain::Flag;
+        /// Which triplets count.
+        triplets: TripletKind = TripletKind::All, TripletKind::DOMAIN;
     }
 }
 
@@ -64,10 +55,6 @@ impl TripletKind {
 }
 
 impl TripletMargin {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check_margin("margin", self.margin)
-    }
-
     pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         if self.swap {
             return self.swapped(matrix, pairing);
@@ -97,7 +84,7 @@ impl TripletMargin {
         }
         let violation = ap - an + self.margin;
         Some(if self.smooth_loss {
-            softplus(violation)
+            softplus(violation, 1.0)
         } else if violation > 0.0 {
             (violation, 1.0)
         } else {
@@ -106,7 +93,7 @@ impl TripletMargin {
     }
 
     /// Every positive of the anchor with every negative.
-    fn every(&self, row: &Row<'_>, slopes: &mut [f64]) -> Sums {
+    fn every(&self, row: &AnchorRow<'_>, slopes: &mut [f64]) -> Sums {
         let mut sums = Sums::default();
         for p in row.positives {
             for n in row.negatives {
@@ -122,7 +109,7 @@ impl TripletMargin {
     }
 
     /// The same for the hinge, by sorting.
-    fn sorted(&self, row: &Row<'_>, slopes: &mut [f64]) -> Sums {
+    fn sorted(&self, row: &AnchorRow<'_>, slopes: &mut [f64]) -> Sums {
         let mut negatives: Vec<(f64, Entry)> =
             row.negatives.iter().map(|&entry| (row.values[entry.at], entry)).collect();
         negatives.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.at.cmp(&b.1.at)));

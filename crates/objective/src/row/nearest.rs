@@ -1,6 +1,6 @@
 //! The k largest similarities of a row that is seen a stretch at a time.
 
-use crate::Real;
+use crate::real::Real;
 
 /// The largest similarities so far with their classes, largest first; of equals the lowest class comes first.
 #[derive(Clone, Debug)]

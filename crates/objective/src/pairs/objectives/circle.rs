@@ -1,43 +1,31 @@
 //! Circle loss: every similarity pulled with a weight of its own.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds;
+use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{Pass, Sums, sweep};
+use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::{check_margin, check_scale};
-use super::rows::{Pass, Sums, log_sum_exp, softplus, sweep};
-use super::tuples::Pairing;
-use crate::Real;
-
-/// For each anchor `softplus( LSE_p(-gamma a_p (s_p - 1 + m)) + LSE_n(gamma a_n (s_n - m)) )`, `s` the cosine, with the
-/// weights `a_p = max(1 + m - s_p, 0)` and `a_n = max(s_n + m, 0)` held constant in the gradient; the mean over the anchors
-/// whose value is above zero.
-///
-/// An anchor without a positive or without a negative has the value 0. Since the weights are constants, the gradient is
-/// not the slope of the value. Source: Sun et al., *Circle Loss: A Unified Perspective of Pair Similarity Optimization*,
-/// 2020, eq. 6 and section 3.2; mean and defaults as in `CircleLoss` of pytorch-metric-learning. The paper's settings:
-/// faces `m` 0.25, `gamma` 256; persons 0.25, 128; fine-grained retrieval 0.4, 80.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Circle {
-    /// Relaxation: the radius of the boundary. Default 0.4.
-    pub m: f64,
-    /// Scale. Default 80.
-    pub gamma: f64,
-}
-
-impl Default for Circle {
-    fn default() -> Self {
-        Self { m: 0.4, gamma: 80.0 }
+settings! {
+    /// For each anchor `softplus( LSE_p(-gamma a_p (s_p - 1 + m)) + LSE_n(gamma a_n (s_n - m)) )`, `s` the cosine, with the
+    /// weights `a_p = max(1 + m - s_p, 0)` and `a_n = max(s_n + m, 0)` held constant in the gradient; the mean over the anchors
+    /// whose value is above zero.
+    ///
+    /// An anchor without a positive or without a negative has the value 0. Since the weights are constants, the gradient is
+    /// not the slope of the value. Source: Sun et al., *Circle Loss: A Unified Perspective of Pair Similarity Optimization*,
+    /// 2020, eq. 6 and section 3.2; mean and defaults as in `CircleLoss` of pytorch-metric-learning. The paper's settings:
+    /// faces `m` 0.25, `gamma` 256; persons 0.25, 128; fine-grained retrieval 0.4, 80.
+    pub struct Circle {
+        /// Relaxation: the radius of the boundary.
+        m: f64 = 0.4, Domain::Number(bounds::OFFSET);
+        /// Scale.
+        gamma: f64 = 80.0, Domain::Number(bounds::POSITIVE);
     }
 }
 
 impl Circle {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check_margin("m", self.m)?;
-        check_scale("gamma", self.gamma)
-    }
-
     pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let Self { m, gamma } = *self;
         let positive_weight = |s: f64| gamma * (1.0 + m - s).max(0.0);
@@ -58,7 +46,7 @@ impl Circle {
                 .map(|entry| negative_weight(values(entry.at)) * (values(entry.at) - m))
                 .collect();
             let pooled = log_sum_exp(&mut plus, |_| 1.0, false) + log_sum_exp(&mut minus, |_| 1.0, false);
-            let (loss, slope) = softplus(pooled);
+            let (loss, slope) = softplus(pooled, 1.0);
             for (entry, weight) in row.positives.iter().zip(&plus) {
                 slopes[entry.at] -= slope * weight * positive_weight(values(entry.at));
             }

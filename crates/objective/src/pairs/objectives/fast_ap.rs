@@ -1,42 +1,30 @@
 //! FastAP: average precision itself, made smooth by a histogram of distances.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds::Bounds;
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{AnchorRow, Pass, Sums, sweep};
+use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::check;
-use super::rows::{Pass, Row, Sums, sweep};
-use super::tuples::Pairing;
-use crate::Real;
-
-/// One minus the average precision of each anchor's ranking; the mean over the anchors that have a positive.
-///
-/// Squared distances of unit vectors (`0..=4`) are counted into `num_bins + 1` triangles whose neighbours overlap, `h_k` for
-/// the positives alone, `t_k` for all; with running totals `H_k` and `T_k` the average precision is
-/// `sum_k h_k H_k / T_k` divided by the number of positives. Tuples, if given, only weigh the anchors: by how often a row
-/// occurs in them, relative to the most frequent one. Source: Cakir et al., *Deep Metric Learning to Rank*, 2019, eq. 8
-/// and section 3.2; default as in `FastAPLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FastAp {
-    /// Bins of the histogram, 1 to 10000. Default 10.
-    pub num_bins: usize,
+settings! {
+    /// One minus the average precision of each anchor's ranking; the mean over the anchors that have a positive.
+    ///
+    /// Squared distances of unit vectors (`0..=4`) are counted into `num_bins + 1` triangles whose neighbours overlap, `h_k` for
+    /// the positives alone, `t_k` for all; with running totals `H_k` and `T_k` the average precision is
+    /// `sum_k h_k H_k / T_k` divided by the number of positives. Tuples, if given, only weigh the anchors: by how often a row
+    /// occurs in them, relative to the most frequent one. Source: Cakir et al., *Deep Metric Learning to Rank*, 2019, eq. 8
+    /// and section 3.2; default as in `FastAPLoss` of pytorch-metric-learning.
+    pub struct FastAp {
+        /// Bins of the histogram, 1 to 10000.
+        num_bins: usize = 10, Domain::Count(Bounds::new(1.0, 1e4, "a whole number"));
+    }
 }
 
 /// The largest squared distance of two unit vectors.
 const LARGEST: f64 = 4.0;
 
-impl Default for FastAp {
-    fn default() -> Self {
-        Self { num_bins: 10 }
-    }
-}
-
 impl FastAp {
-    pub(crate) fn validate(self) -> Result<(), PairError> {
-        check("num_bins", self.num_bins as f64, 1.0..=1e4, "a number from 1 to 10000")
-    }
-
     /// `weights`: one for each anchor.
     pub(crate) fn pass<T: Real>(
         self,
@@ -67,7 +55,7 @@ impl FastAp {
         })
     }
 
-    fn anchor(self, row: &Row<'_>, slopes: &mut [f64], weight: f64) -> Sums {
+    fn anchor(self, row: &AnchorRow<'_>, slopes: &mut [f64], weight: f64) -> Sums {
         let edges = self.num_bins + 1;
         let (mut plus, mut minus) = (vec![0.0; edges], vec![0.0; edges]);
         for (entries, histogram) in [(row.positives, &mut plus), (row.negatives, &mut minus)] {

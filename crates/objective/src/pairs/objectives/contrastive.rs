@@ -3,54 +3,40 @@
 //! The same sum on two measures: Euclidean distance of unit vectors ([`Contrastive`]) and the ratio of noise to signal
 //! ([`SignalToNoiseRatioContrastive`]).
 
-use serde::{Deserialize, Serialize};
+use crate::bounds;
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{Pass, Sums, survey, sweep};
+use crate::pairs::tuples::{Entry, Pairing};
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::check_margin;
-use super::rows::{Pass, Sums, survey, sweep};
-use super::tuples::{Entry, Pairing};
-use crate::Real;
-
-/// `mean(max(d_ap - pos_margin, 0)) + mean(max(neg_margin - d_an, 0))`, `d` the Euclidean distance of unit vectors
-/// (`0..=2`); each mean is over the pairs whose term is above zero.
-///
-/// At `d = 0` the distance has no direction and the pair no gradient. Source: Hadsell, Chopra and LeCun, *Dimensionality
-/// Reduction by Learning an Invariant Mapping*, 2006, section 2.1 (there squared); means and defaults as in
-/// `ContrastiveLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Contrastive {
-    /// Distance up to which a positive pair costs nothing. Default 0.
-    pub pos_margin: f64,
-    /// Distance from which a negative pair costs nothing. Default 1.
-    pub neg_margin: f64,
-}
-
-/// The contrastive loss on `d_ab = var(a - b) / var(a)`, the variance over the coordinates of unit vectors: how much of the
-/// anchor's signal is noise when `b` is taken for it. Not symmetric in `a` and `b`.
-///
-/// An anchor whose coordinates are all equal (with a single one: any) carries no signal; its distances are not defined and
-/// its pairs cost nothing, as in pytorch-metric-learning. Source:
-/// Yuan et al., *Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning*, 2019, section 3.3.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SignalToNoiseRatioContrastive {
-    /// Ratio up to which a positive pair costs nothing. Default 0.
-    pub pos_margin: f64,
-    /// Ratio from which a negative pair costs nothing. Default 1.
-    pub neg_margin: f64,
-}
-
-impl Default for Contrastive {
-    fn default() -> Self {
-        Self { pos_margin: 0.0, neg_margin: 1.0 }
+settings! {
+    /// `mean(max(d_ap - pos_margin, 0)) + mean(max(neg_margin - d_an, 0))`, `d` the Euclidean distance of unit vectors
+    /// (`0..=2`); each mean is over the pairs whose term is above zero.
+    ///
+    /// At `d = 0` the distance has no direction and the pair no gradient. Source: Hadsell, Chopra and LeCun, *Dimensionality
+    /// Reduction by Learning an Invariant Mapping*, 2006, section 2.1 (there squared); means and defaults as in
+    /// `ContrastiveLoss` of pytorch-metric-learning.
+    pub struct Contrastive {
+        /// Distance up to which a positive pair costs nothing.
+        pos_margin: f64 = 0.0, Domain::Number(bounds::OFFSET);
+        /// Distance from which a negative pair costs nothing.
+        neg_margin: f64 = 1.0, Domain::Number(bounds::OFFSET);
     }
 }
 
-impl Default for SignalToNoiseRatioContrastive {
-    fn default() -> Self {
-        Self { pos_margin: 0.0, neg_margin: 1.0 }
+settings! {
+    /// The contrastive loss on `d_ab = var(a - b) / var(a)`, the variance over the coordinates of unit vectors: how much of the
+    /// anchor's signal is noise when `b` is taken for it. Not symmetric in `a` and `b`.
+    ///
+    /// An anchor whose coordinates are all equal (with a single one: any) carries no signal; its distances are not defined and
+    /// its pairs cost nothing, as in pytorch-metric-learning. Source:
+    /// Yuan et al., *Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning*, 2019, section 3.3.
+    pub struct SignalToNoiseRatioContrastive {
+        /// Ratio up to which a positive pair costs nothing.
+        pos_margin: f64 = 0.0, Domain::Number(bounds::OFFSET);
+        /// Ratio from which a negative pair costs nothing.
+        neg_margin: f64 = 1.0, Domain::Number(bounds::OFFSET);
     }
 }
 
@@ -61,11 +47,6 @@ impl From<SignalToNoiseRatioContrastive> for Contrastive {
 }
 
 impl Contrastive {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check_margin("pos_margin", self.pos_margin)?;
-        check_margin("neg_margin", self.neg_margin)
-    }
-
     pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let sum = |entries: &[Entry], term: &dyn Fn(f64) -> f64, values: &[f64]| {
             let mut sums = Sums::default();

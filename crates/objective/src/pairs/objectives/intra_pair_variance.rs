@@ -1,32 +1,24 @@
 //! Intra-pair variance loss: similarities of one kind of pair near their own mean. Used beside another loss.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds;
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{AnchorRow, Pass, Sums, survey, sweep};
+use crate::pairs::tuples::{Entry, Pairing};
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::check_margin;
-use super::rows::{Pass, Row, Sums, survey, sweep};
-use super::tuples::{Entry, Pairing};
-use crate::Real;
-
-/// `mean_p( max((1 - pos_eps) mean(s_p) - s_p, 0)^2 ) + mean_n( max(s_n - (1 + neg_eps) mean(s_n), 0)^2 )`, `s` the cosine;
-/// a kind of pair that the batch has not counts 0.
-///
-/// Positives less alike than their average are drawn together, negatives more alike than theirs pushed apart. The means
-/// take part in the gradient. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin Loss*, 2019, eq. 10 and 11;
-/// defaults as in `IntraPairVarianceLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IntraPairVariance {
-    /// Slack of the positives, as a share of their mean. Default 0.01.
-    pub pos_eps: f64,
-    /// Slack of the negatives, as a share of their mean. Default 0.01.
-    pub neg_eps: f64,
-}
-
-impl Default for IntraPairVariance {
-    fn default() -> Self {
-        Self { pos_eps: 0.01, neg_eps: 0.01 }
+settings! {
+    /// `mean_p( max((1 - pos_eps) mean(s_p) - s_p, 0)^2 ) + mean_n( max(s_n - (1 + neg_eps) mean(s_n), 0)^2 )`, `s` the cosine;
+    /// a kind of pair that the batch has not counts 0.
+    ///
+    /// Positives less alike than their average are drawn together, negatives more alike than theirs pushed apart. The means
+    /// take part in the gradient. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin Loss*, 2019, eq. 10 and 11;
+    /// defaults as in `IntraPairVarianceLoss` of pytorch-metric-learning.
+    pub struct IntraPairVariance {
+        /// Slack of the positives, as a share of their mean.
+        pos_eps: f64 = 0.01, Domain::Number(bounds::OFFSET);
+        /// Slack of the negatives, as a share of their mean.
+        neg_eps: f64 = 0.01, Domain::Number(bounds::OFFSET);
     }
 }
 
@@ -54,19 +46,14 @@ impl Side {
 }
 
 impl IntraPairVariance {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check_margin("pos_eps", self.pos_eps)?;
-        check_margin("neg_eps", self.neg_eps)
-    }
-
     fn side<T: Real>(
         matrix: &Matrix<T>,
         pairing: &Pairing<'_>,
         [sign, factor]: [f64; 2],
-        entries: for<'r> fn(&Row<'r>) -> &'r [Entry],
+        entries: for<'r> fn(&AnchorRow<'r>) -> &'r [Entry],
     ) -> Side {
         let total = |term: &(dyn Fn(f64) -> f64 + Sync)| -> f64 {
-            let sum = |row: &Row<'_>| -> f64 {
+            let sum = |row: &AnchorRow<'_>| -> f64 {
                 entries(row).iter().map(|entry| entry.times * term(row.values[entry.at])).sum()
             };
             survey(matrix, pairing, sum).iter().sum()

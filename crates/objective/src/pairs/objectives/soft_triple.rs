@@ -1,48 +1,34 @@
 //! SoftTriple: several centres a class, and a softmax that leans on the nearest of them.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds::{self, Bounds};
+use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{Pass, Sums, sweep};
+use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::{check, check_margin, check_scale};
-use super::rows::{Pass, Sums, log_sum_exp, softplus, sweep};
-use super::tuples::Pairing;
-use crate::Real;
-
-/// Softmax cross-entropy on `la (S_c - margin [c = y])`, where `S_c = sum_k q_k s_ck` averages the cosines `s_ck` with the
-/// `K` centres of class `c` by `q = softmax_k(s_ck / gamma)`; the mean over the batch.
-///
-/// Proxies: `[classes * centers_per_class, dim]`, the centres of a class one after the other (the transpose of `fc` in
-/// pytorch-metric-learning). Tuples, if given, only weigh the samples, by how often a row occurs in them. The paper's
-/// regulariser, which merges centres of a class, is not part of it. Source: Qian et al., *SoftTriple Loss: Deep Metric
-/// Learning Without Triplet Sampling*, 2019, eq. 8; defaults as in `SoftTripleLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SoftTriple {
-    /// Centres of each class, 1 or more. Default 10.
-    pub centers_per_class: usize,
-    /// Scale of the class similarities. Default 20.
-    pub la: f64,
-    /// Temperature of the softmax over the centres of a class, above 0. Default 0.1.
-    pub gamma: f64,
-    /// Margin in similarity. Default 0.01.
-    pub margin: f64,
-}
-
-impl Default for SoftTriple {
-    fn default() -> Self {
-        Self { centers_per_class: 10, la: 20.0, gamma: 0.1, margin: 0.01 }
+settings! {
+    /// Softmax cross-entropy on `la (S_c - margin [c = y])`, where `S_c = sum_k q_k s_ck` averages the cosines `s_ck` with the
+    /// `K` centres of class `c` by `q = softmax_k(s_ck / gamma)`; the mean over the batch.
+    ///
+    /// Proxies: `[classes * centers_per_class, dim]`, the centres of a class one after the other (the transpose of `fc` in
+    /// pytorch-metric-learning). Tuples, if given, only weigh the samples, by how often a row occurs in them. The paper's
+    /// regulariser, which merges centres of a class, is not part of it. Source: Qian et al., *SoftTriple Loss: Deep Metric
+    /// Learning Without Triplet Sampling*, 2019, eq. 8; defaults as in `SoftTripleLoss` of pytorch-metric-learning.
+    pub struct SoftTriple {
+        /// Centres of each class, 1 or more.
+        centers_per_class: usize = 10, Domain::Count(Bounds::new(1.0, 1e6, "a whole number"));
+        /// Scale of the class similarities.
+        la: f64 = 20.0, Domain::Number(bounds::POSITIVE);
+        /// Temperature of the softmax over the centres of a class, above 0.
+        gamma: f64 = 0.1, Domain::Number(bounds::POSITIVE);
+        /// Margin in similarity.
+        margin: f64 = 0.01, Domain::Number(bounds::OFFSET);
     }
 }
 
 impl SoftTriple {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check("centers_per_class", self.centers_per_class as f64, 1.0..=1e6, "a number from 1 to 1e6")?;
-        check_scale("la", self.la)?;
-        check_scale("gamma", self.gamma)?;
-        check_margin("margin", self.margin)
-    }
-
     /// Rows are samples, columns centres, compared by cosines.
     pub(crate) fn pass<T: Real>(
         &self,
@@ -70,7 +56,7 @@ impl SoftTriple {
                 return Sums::one(0.0);
             }
             let pooled = log_sum_exp(&mut others, |_| 1.0, false);
-            let (loss, slope) = softplus(pooled - own);
+            let (loss, slope) = softplus(pooled - own, 1.0);
             others[target] = -1.0;
             for (slopes, share) in slopes.chunks_mut(per_class).zip(&others) {
                 for value in slopes {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PointOutcome, Real};
+use super::point::PointOutcome;
+use crate::real::Real;
 
 /// Figures of a batch, each a plain mean over its samples, without sample weights. All 0 for an empty batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,61 +1,44 @@
 //! Proxy losses: each class has one learnt vector, and samples are compared with those instead of with each other.
 
+use crate::bounds;
+use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{Pass, Sums, sweep};
+use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::{check_margin, check_scale};
-use super::rows::{Pass, Sums, log_sum_exp, softplus, sweep};
-use super::tuples::Pairing;
-use crate::Real;
-
-/// `mean_x -ln( e^(-s d_y^2) / sum_c e^(-s d_c^2) )`, `d_c` the Euclidean distance of the unit vectors of a sample and of
-/// the proxy of class `c`.
-///
-/// Proxies: `[classes, dim]`. The target's proxy is in the sum, as in `ProxyNCALoss` of pytorch-metric-learning; so this is
-/// softmax cross-entropy on `2 s cos`. Tuples, if given, only weigh the samples: by how often a row is an anchor in
-/// them, relative to the most frequent one. Source: Movshovitz-Attias et al., *No Fuss Distance Metric Learning using Proxies*,
-/// 2017, eq. 4.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ProxyNca {
-    /// Factor `s` on the squared distance. Default 1.
-    pub softmax_scale: f64,
-}
-
-/// `1/|C+| sum_{c in C+} ln(1 + sum_{x of c} e^(-alpha (s - margin))) + 1/|C| sum_c ln(1 + sum_{x not of c} e^(alpha (s +
-/// margin)))`, `s` the cosine of sample and proxy, `C+` the classes that occur in the batch.
-///
-/// Proxies: `[classes, dim]`. Tuples, if given, only weigh the samples: by how often a row occurs in
-/// them, relative to the most frequent one; that weight less one is added in the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric Learning*, 2020, eq. 4; defaults as in
-/// `ProxyAnchorLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ProxyAnchor {
-    /// Margin in cosine. Default 0.1.
-    pub margin: f64,
-    /// Scale. Default 32.
-    pub alpha: f64,
-}
-
-impl Default for ProxyNca {
-    fn default() -> Self {
-        Self { softmax_scale: 1.0 }
+settings! {
+    /// `mean_x -ln( e^(-s d_y^2) / sum_c e^(-s d_c^2) )`, `d_c` the Euclidean distance of the unit vectors of a sample and of
+    /// the proxy of class `c`.
+    ///
+    /// Proxies: `[classes, dim]`. The target's proxy is in the sum, as in `ProxyNCALoss` of pytorch-metric-learning; so this is
+    /// softmax cross-entropy on `2 s cos`. Tuples, if given, only weigh the samples: by how often a row is an anchor in
+    /// them, relative to the most frequent one. Source: Movshovitz-Attias et al., *No Fuss Distance Metric Learning using Proxies*,
+    /// 2017, eq. 4.
+    pub struct ProxyNca {
+        /// Factor `s` on the squared distance.
+        softmax_scale: f64 = 1.0, Domain::Number(bounds::POSITIVE);
     }
 }
 
-impl Default for ProxyAnchor {
-    fn default() -> Self {
-        Self { margin: 0.1, alpha: 32.0 }
+settings! {
+    /// `1/|C+| sum_{c in C+} ln(1 + sum_{x of c} e^(-alpha (s - margin))) + 1/|C| sum_c ln(1 + sum_{x not of c} e^(alpha (s +
+    /// margin)))`, `s` the cosine of sample and proxy, `C+` the classes that occur in the batch.
+    ///
+    /// Proxies: `[classes, dim]`. Tuples, if given, only weigh the samples: by how often a row occurs in
+    /// them, relative to the most frequent one; that weight less one is added in the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric Learning*, 2020, eq. 4; defaults as in
+    /// `ProxyAnchorLoss` of pytorch-metric-learning.
+    pub struct ProxyAnchor {
+        /// Margin in cosine.
+        margin: f64 = 0.1, Domain::Number(bounds::OFFSET);
+        /// Scale.
+        alpha: f64 = 32.0, Domain::Number(bounds::POSITIVE);
     }
 }
 
 impl ProxyNca {
-    pub(crate) fn validate(self) -> Result<(), PairError> {
-        check_scale("softmax_scale", self.softmax_scale)
-    }
-
     /// Rows are samples, columns proxies, compared by squared distances; the positive is the proxy of the sample's label. As
     /// every row needs every proxy, rows are worked on as they are and not through the tuples.
     pub(crate) fn pass<T: Real>(
@@ -79,7 +62,7 @@ impl ProxyNca {
             let weight = weights.map_or(1.0, |weights| weights[row]);
             let (sum, _) = T::exponential_sums(out, T::from_f64(-scale), nearest);
             let pooled = sum.ln() - scale * nearest.into();
-            let (loss, slope) = softplus(pooled + scale * own.into());
+            let (loss, slope) = softplus(pooled + scale * own.into(), 1.0);
             let push = weight * slope * scale;
             T::weigh(out, T::from_f64(-scale), nearest, T::from_f64(-push / sum));
             out[target] = T::from_f64(push);
@@ -94,11 +77,6 @@ impl ProxyNca {
 }
 
 impl ProxyAnchor {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check_margin("margin", self.margin)?;
-        check_scale("alpha", self.alpha)
-    }
-
     /// Rows are proxies, columns samples: here the proxy is the anchor.
     pub(crate) fn pass<T: Real>(
         &self,

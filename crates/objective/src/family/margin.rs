@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::custom::CustomMargin;
+use crate::error::Result;
+
 /// `1 - cos^2` is kept above this in the derivative of an angle, which is infinite at `cos = +-1`.
 const SINE_SQUARED_FLOOR: f64 = 1e-9;
 
@@ -12,7 +15,7 @@ const SINE_SQUARED_FLOOR: f64 = 1e-9;
 ///
 /// Where a margin is one of angle, `t` is the angle between the feature and its own class centre. Gradients are the true
 /// ones, with `sin^2 t` kept above 1e-9 where they divide by `sin t`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Margin {
@@ -72,6 +75,9 @@ pub enum Margin {
         /// `w`, in `[0, 1]`.
         weight: f64,
     },
+    /// Functions of the user's own: see [`Margin::custom`]. Cannot be saved.
+    #[serde(skip_deserializing)]
+    Custom(CustomMargin),
 }
 
 impl Margin {
@@ -105,24 +111,52 @@ impl Margin {
         Self::MultiplicativeAngle { multiplier, weight: 1.0 }
     }
 
+    /// A margin of your own: `value` turns the target's similarity into its similarity under the margin, `derivative` is the
+    /// derivative of `value`.
+    ///
+    /// With [`Score::Cosine`](crate::Score::Cosine) and [`Score::Projection`](crate::Score::Projection) the similarity is the
+    /// cosine, in `[-1, 1]`; with [`Score::Dot`](crate::Score::Dot) it is the dot product. The scale is applied afterwards.
+    ///
+    /// ```
+    /// use widemargin_objective::{Margin, Objective, Score};
+    ///
+    /// let margin = Margin::custom("am", |cosine| cosine - 0.35, |_| 1.0)?;
+    /// let objective = Objective::family().score(Score::cosine(30.0)).margin(margin).build()?;
+    /// # Ok::<(), widemargin_objective::Error>(())
+    /// ```
+    ///
+    /// In a warm-up with share `p` in force the similarity is `(1 - p) c + p value(c)`. [`Margin::amount`] is that share.
+    ///
+    /// # Errors
+    /// In debug builds [`Error::CustomMarginDerivative`](crate::Error::CustomMarginDerivative) if the derivative differs
+    /// from central differences of the value somewhere in `(-1, 1)`, kinks excepted. Release builds do not check.
+    pub fn custom(
+        name: &str,
+        value: impl Fn(f64) -> f64 + Send + Sync + 'static,
+        derivative: impl Fn(f64) -> f64 + Send + Sync + 'static,
+    ) -> Result<Self> {
+        CustomMargin::new(name, value, derivative).map(Self::Custom)
+    }
+
     /// The amount of the margin, in its own unit; 0 without one. Of a combined margin the part in angle, of a
     /// multiplied angle the multiplier.
-    pub const fn amount(self) -> f64 {
-        match self {
+    pub fn amount(&self) -> f64 {
+        match *self {
             Self::None => 0.0,
             Self::Additive(margin) | Self::AdditiveCosine(margin) | Self::AdditiveAngle { margin, .. } => {
                 margin
             }
             Self::Combined { angle, .. } => angle,
             Self::Turned { cosine, .. } => cosine,
-            Self::MultiplicativeAngle { multiplier, .. } => multiplier as f64,
+            Self::MultiplicativeAngle { multiplier, .. } => f64::from(multiplier),
+            Self::Custom(ref margin) => margin.share(),
         }
     }
 
     /// The same kind of margin with `share` of it in force, from none at 0 to all of it at 1: what a warm-up calls.
     #[must_use]
-    pub fn with_share(self, share: f64) -> Self {
-        match self {
+    pub fn with_share(&self, share: f64) -> Self {
+        match *self {
             Self::None => Self::None,
             Self::Additive(margin) => Self::Additive(share * margin),
             Self::AdditiveCosine(margin) => Self::AdditiveCosine(share * margin),
@@ -139,6 +173,7 @@ impl Margin {
             Self::MultiplicativeAngle { multiplier, weight } => {
                 Self::MultiplicativeAngle { multiplier, weight: share * weight }
             }
+            Self::Custom(ref margin) => Self::Custom(margin.at_share(share * margin.share())),
         }
     }
 }
@@ -152,11 +187,15 @@ pub(crate) struct UnderMargin {
 
 impl Margin {
     /// The target's cosine under this margin. A margin in score is not one of cosine and changes nothing here.
-    pub(crate) fn of_cosine(self, similarity: f64) -> UnderMargin {
+    pub(crate) fn of_cosine(&self, similarity: f64) -> UnderMargin {
         let plain = |value| UnderMargin { value, slope: 1.0 };
         let cosine = similarity.clamp(-1.0, 1.0);
-        match self {
+        match *self {
             Self::None | Self::Additive(_) => plain(similarity),
+            Self::Custom(ref margin) => {
+                let (value, slope) = margin.at(similarity);
+                UnderMargin { value, slope }
+            }
             Self::AdditiveCosine(margin) => plain(similarity - margin),
             Self::AdditiveAngle { easy_margin: true, .. } if cosine <= 0.0 => plain(similarity),
             Self::AdditiveAngle { margin, easy_margin, detach_margin } => {
@@ -239,6 +278,7 @@ impl fmt::Display for Margin {
             Self::MultiplicativeAngle { multiplier, weight } => {
                 write!(f, "angle times {multiplier}, weight {weight}")
             }
+            Self::Custom(margin) => write!(f, "custom margin `{}`", margin.name()),
         }
     }
 }

@@ -1,14 +1,8 @@
-//! The four axes and the point they name.
-//!
-//! The enums are plain data and can be written down freely; only [`ObjectiveBuilder::build`](crate::ObjectiveBuilder)
-//! turns them into an [`Objective`], and it checks ranges and combinations. So an `Objective` in hand is always valid,
-//! also when it was read from a file.
+//! Three of the four axes: how similarities are scored, how non-target classes are pooled, and the link.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-use crate::{Competitors, Margin, ObjectiveBuilder, ObjectiveError};
 
 /// How well a feature vector `x` and a class centre `w` go together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,116 +133,6 @@ impl Link {
     }
 }
 
-/// One point of the family, by its score, margin, competitors, pool and link: `loss = link( pool_{i != y}( score_i ) - ( score_y - margin ) )`.
-///
-/// Always valid: made by [`Objective::family`], by a preset ([`Objective::am_softmax`], [`Objective::from_name`], ...) or
-/// read by serde, which checks the same rules. Two objectives are equal when all four choices are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "ObjectiveBuilder", into = "ObjectiveBuilder")]
-pub struct Objective {
-    pub(crate) score: Score,
-    pub(crate) margin: Margin,
-    pub(crate) competitors: Competitors,
-    pub(crate) pool: Pool,
-    pub(crate) link: Link,
-    pub(crate) smoothing: f64,
-}
-
-impl Objective {
-    /// Starts a composition; what is not chosen stays softmax cross-entropy (dot score, no margin, log-sum-exp, softplus).
-    pub fn family() -> ObjectiveBuilder {
-        ObjectiveBuilder::default()
-    }
-
-    /// The score axis.
-    pub const fn score(&self) -> Score {
-        self.score
-    }
-
-    /// The margin axis.
-    pub const fn margin(&self) -> Margin {
-        self.margin
-    }
-
-    /// The rule for competitors.
-    pub const fn competitors(&self) -> Competitors {
-        self.competitors
-    }
-
-    /// The share of each label that is spread over all classes.
-    pub const fn label_smoothing(&self) -> f64 {
-        self.smoothing
-    }
-
-    /// The pool axis.
-    pub const fn pool(&self) -> Pool {
-        self.pool
-    }
-
-    /// The link axis.
-    pub const fn link(&self) -> Link {
-        self.link
-    }
-
-    /// The same objective with another amount of the same kind of margin (see [`Margin::amount`]).
-    ///
-    /// # Errors
-    /// If the amount is out of the margin's range, or not 0 where the objective has no margin.
-    pub fn with_margin(&self, amount: f64) -> Result<Self, ObjectiveError> {
-        let margin = match self.margin {
-            Margin::None if amount == 0.0 => Margin::None,
-            Margin::None => {
-                return Err(ObjectiveError::OutOfRange {
-                    setting: "margin",
-                    found: amount,
-                    expected: "0, because this objective has no margin",
-                });
-            }
-            Margin::Additive(_) => Margin::Additive(amount),
-            Margin::AdditiveCosine(_) => Margin::AdditiveCosine(amount),
-            Margin::AdditiveAngle { easy_margin, detach_margin, .. } => {
-                Margin::AdditiveAngle { margin: amount, easy_margin, detach_margin }
-            }
-            Margin::Combined { multiplier, cosine, detach_margin, .. } => {
-                Margin::Combined { multiplier, angle: amount, cosine, detach_margin }
-            }
-            Margin::Turned { angle, .. } => Margin::Turned { angle, cosine: amount },
-            Margin::MultiplicativeAngle { weight, .. } => {
-                if amount.fract() != 0.0 || !(1.0..=8.0).contains(&amount) {
-                    return Err(ObjectiveError::OutOfRange {
-                        setting: "margin",
-                        found: amount,
-                        expected: "a whole multiple of the angle from 1 to 8",
-                    });
-                }
-                Margin::MultiplicativeAngle { multiplier: amount as u32, weight }
-            }
-        };
-        ObjectiveBuilder::from(*self).margin(margin).build()
-    }
-
-    /// The same objective with `share` of its margin in force, from none at 0 to all at 1 (a share outside is taken to the
-    /// nearer end); what a margin warm-up calls at each step.
-    #[must_use]
-    pub fn with_margin_share(&self, share: f64) -> Self {
-        let share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
-        Self { margin: self.margin.with_share(share), ..*self }
-    }
-
-    /// The same objective with another scale.
-    ///
-    /// # Errors
-    /// If the scale is out of its range.
-    pub fn with_scale(&self, scale: f64) -> Result<Self, ObjectiveError> {
-        let score = match self.score {
-            Score::Dot { .. } => Score::Dot { scale },
-            Score::Cosine { .. } => Score::Cosine { scale },
-            Score::Projection { .. } => Score::Projection { scale },
-        };
-        ObjectiveBuilder::from(*self).score(score).build()
-    }
-}
-
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -278,19 +162,5 @@ impl fmt::Display for Link {
             Self::Softplus { temperature } if *temperature == 1.0 => f.write_str("softplus"),
             Self::Softplus { temperature } => write!(f, "softplus at temperature {temperature}"),
         }
-    }
-}
-
-impl fmt::Display for Objective {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(name) = self.name() {
-            write!(f, "{name}: ")?;
-        }
-        write!(f, "{}, {}, ", self.score, self.margin)?;
-        if self.competitors != Competitors::Unchanged {
-            write!(f, "{}, ", self.competitors)?;
-        }
-        write!(f, "{}, {}", self.pool, self.link)?;
-        if self.smoothing > 0.0 { write!(f, ", labels smoothed by {}", self.smoothing) } else { Ok(()) }
     }
 }

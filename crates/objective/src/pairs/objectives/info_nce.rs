@@ -1,61 +1,40 @@
 //! The contrastive losses of self-supervised learning: one positive against all negatives, as a softmax.
 
-use serde::{Deserialize, Serialize};
+use crate::bounds;
+use crate::numeric::{log_sum_exp, softplus};
+use crate::pairs::distance::Matrix;
+use crate::pairs::rows::{Pass, Sums, sweep};
+use crate::pairs::tuples::Pairing;
+use crate::parameter::{Domain, settings};
+use crate::real::Real;
 
-use super::PairError;
-use super::distance::Matrix;
-use super::error::check;
-use super::rows::{Pass, Sums, log_sum_exp, softplus, sweep};
-use super::tuples::Pairing;
-use crate::Real;
-
-fn check_temperature(temperature: f64) -> Result<(), PairError> {
-    check("temperature", temperature, 1e-6..=1e6, "a number from 1e-6 to 1e6")
-}
-
-/// For each positive pair `-ln( e^(s_ap/T) / (e^(s_ap/T) + sum_n e^(s_an/T)) )`, the sum over the negatives of the same
-/// anchor, `s` the cosine; the mean over the positive pairs.
-///
-/// The other positives of the anchor are not in the sum. An anchor without negatives has the value 0, which counts in
-/// the mean. Source: van den Oord et al., *Representation Learning with Contrastive Predictive Coding*, 2018, eq. 4; Chen
-/// et al., *SimCLR*, 2020, eq. 1; default as in `NTXentLoss` of pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NtXent {
-    /// Temperature `T`, above 0. Default 0.07.
-    pub temperature: f64,
-}
-
-/// For each anchor the mean over its positives of `-ln( e^(s_ap/T) / sum_{k != a} e^(s_ak/T) )`, `s` the cosine; the mean
-/// over the anchors whose value is above zero.
-///
-/// Unlike in [`NtXent`] all pairs of the anchor are in the sum, positives too. An anchor without positives has the value
-/// 0. Source: Khosla et al., *Supervised Contrastive Learning*, 2020, eq. 2 (`L_out`); mean and default as in `SupConLoss` of
-/// pytorch-metric-learning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SupCon {
-    /// Temperature `T`, above 0. Default 0.1.
-    pub temperature: f64,
-}
-
-impl Default for NtXent {
-    fn default() -> Self {
-        Self { temperature: 0.07 }
+settings! {
+    /// For each positive pair `-ln( e^(s_ap/T) / (e^(s_ap/T) + sum_n e^(s_an/T)) )`, the sum over the negatives of the same
+    /// anchor, `s` the cosine; the mean over the positive pairs.
+    ///
+    /// The other positives of the anchor are not in the sum. An anchor without negatives has the value 0, which counts in
+    /// the mean. Source: van den Oord et al., *Representation Learning with Contrastive Predictive Coding*, 2018, eq. 4; Chen
+    /// et al., *SimCLR*, 2020, eq. 1; default as in `NTXentLoss` of pytorch-metric-learning.
+    pub struct NtXent {
+        /// Temperature `T`, above 0.
+        temperature: f64 = 0.07, Domain::Number(bounds::POSITIVE);
     }
 }
 
-impl Default for SupCon {
-    fn default() -> Self {
-        Self { temperature: 0.1 }
+settings! {
+    /// For each anchor the mean over its positives of `-ln( e^(s_ap/T) / sum_{k != a} e^(s_ak/T) )`, `s` the cosine; the mean
+    /// over the anchors whose value is above zero.
+    ///
+    /// Unlike in [`NtXent`] all pairs of the anchor are in the sum, positives too. An anchor without positives has the value
+    /// 0. Source: Khosla et al., *Supervised Contrastive Learning*, 2020, eq. 2 (`L_out`); mean and default as in `SupConLoss` of
+    /// pytorch-metric-learning.
+    pub struct Supcon {
+        /// Temperature `T`, above 0.
+        temperature: f64 = 0.1, Domain::Number(bounds::POSITIVE);
     }
 }
 
 impl NtXent {
-    pub(crate) fn validate(self) -> Result<(), PairError> {
-        check_temperature(self.temperature)
-    }
-
     /// The value of a positive pair is `softplus(LSE_n(s_an / T) - s_ap / T)`, and the negatives' log-sum-exp is the same
     /// for every positive of an anchor.
     pub(crate) fn pass<T: Real>(self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
@@ -70,7 +49,7 @@ impl NtXent {
             let pooled = log_sum_exp(&mut list, |at| row.negatives[at].times, false);
             let mut push = 0.0;
             for p in row.positives {
-                let (loss, slope) = softplus(pooled - factor * row.values[p.at]);
+                let (loss, slope) = softplus(pooled - factor * row.values[p.at], 1.0);
                 sums.add(loss, p.times);
                 slopes[p.at] -= p.times * slope * factor;
                 push += p.times * slope * factor;
@@ -84,11 +63,7 @@ impl NtXent {
     }
 }
 
-impl SupCon {
-    pub(crate) fn validate(self) -> Result<(), PairError> {
-        check_temperature(self.temperature)
-    }
-
+impl Supcon {
     pub(crate) fn pass<T: Real>(self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let factor = self.temperature.recip();
         let (sums, slopes) = sweep(matrix, pairing, |row, slopes| {
