@@ -4,7 +4,8 @@
 use super::*;
 use crate::parameters::{self, host_values};
 use burn::tensor::activation::{log_softmax, relu};
-use widemargin_objective::{BatchFacts, Parameters, parameters};
+use widemargin_objective::pairs::PairObjective;
+use widemargin_objective::{BatchFacts, ClassObjective, Parameters, parameters};
 
 /// For two computations in `f32` with scales up to 80.
 const TOLERANCE: f32 = 3e-4;
