@@ -27,7 +27,7 @@ pub use error::{Error, Problem, Result};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};
 pub use pairs::read_pairs;
-pub use read::{open, open_npy, read_embeddings, read_labels};
+pub use read::{open, open_npy, read_embeddings, read_labels, read_npy_f64};
 pub use rows::Rows;
 pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, is_table};
 pub use text_table::TextTable;
