@@ -466,10 +466,20 @@ fn objectives_are_listed_with_their_parameters() {
     assert_eq!(entries.len(), 43);
     let entry = entries.iter().find(|entry| entry["name"] == "am-softmax").expect("listed");
     let margin = &entry["parameters"][1];
-    assert_eq!((&margin["name"], &margin["default"], &margin["high"]), (&"margin".into(), &0.35.into(), &2.0.into()));
+    assert_eq!(
+        (&margin["name"], &margin["default"], &margin["high"]),
+        (&"margin".into(), &0.35.into(), &2.0.into())
+    );
     let one = listed(&["arc-face"]);
-    assert!(one.starts_with("arcface, against class centres") && one.contains("easy_margin = false"), "{one}");
-    assert!(one.contains("radians (not degrees)") && one.lines().all(|line| line.chars().count() <= 80), "{one}");
+    assert!(
+        one.starts_with("arcface, against class centres") && one.contains("easy_margin = false"),
+        "{one}"
+    );
+    assert!(
+        one.contains("in radians from 0 to 1.5708 (not degrees)")
+            && one.lines().all(|line| line.chars().count() <= 80),
+        "{one}"
+    );
     place.refused(&["loss", "--list", "arcfce"], &["did you mean `arcface`"]);
     place.refused(&["loss", "--json"], &["--list"]);
 }
