@@ -164,7 +164,7 @@ fn a_run_leaves_a_report_with_every_promised_figure() {
     let before = std::fs::read(place.path().join("run/report.json")).expect("there");
     place.refused(
         &["train", "--config", "small.toml", "--out", "run"],
-        &["run", "exists already", "--resume"],
+        &["run", "already exists", "--resume"],
     );
     assert_eq!(before, std::fs::read(place.path().join("run/report.json")).expect("there"));
 }
@@ -549,7 +549,7 @@ fn signals_save_and_end_and_the_run_can_go_on() {
     std::fs::write(&config, text.replace("epochs = 100000", &format!("epochs = {epochs}"))).expect("written");
     let output = place.run(&["train", "--resume", "INT"]);
     success(&output);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("continuing behind step"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("resuming at step"));
     assert!(place.exists("INT/report.json"));
 
     // A flipped bit in the newest checkpoint: the one before is taken, and that is said.

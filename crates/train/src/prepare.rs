@@ -1,4 +1,4 @@
-//! From the configuration's words to the samples of a run: which are trained on, which judge the result.
+//! Opens the data of a run and splits it into training samples and an evaluation set, as the configuration says.
 
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
@@ -8,7 +8,7 @@ use widemargin_data::{
     SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, require_comparable,
 };
 
-/// A data set, split and measured.
+/// A data set, split and with its normalisation computed.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// All images or vectors.
@@ -19,20 +19,20 @@ pub struct Prepared {
     pub parts: Vec<SplitPart>,
     /// Training samples of known classes with their dense labels.
     pub training: TrainingSamples,
-    /// Test samples of known classes with their dense labels.
+    /// Held-out samples of known classes with their dense labels; the evaluation set of a closed set.
     pub known: TrainingSamples,
-    /// Samples of unseen classes to judge by; empty for a closed set. All of them, or those of the test part where the data or a split file
-    /// says what that is.
+    /// Samples of unseen classes, which are the evaluation set; empty for a closed set. Only the held-out ones if the data or a split file
+    /// marks them.
     pub unseen: Vec<u32>,
-    /// What the training samples are normalised by.
+    /// Normalisation of the samples.
     pub normalisation: Normalisation,
 }
 
 impl Prepared {
-    /// Opens and splits what `config` asks for.
+    /// Opens and splits the data of `config`.
     ///
     /// # Errors
-    /// Those of the data, and [`Error::TooFew`] where there are fewer training images than a batch, or nothing to judge by.
+    /// Those of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let d = &config.data;
         let set = open(d)?;
@@ -59,26 +59,26 @@ impl Prepared {
         if training.samples.len() < batch {
             let found = training.samples.len();
             return Err(Error::TooFew(format!(
-                "sampler: a batch has {batch} {}, but only {found} are there to train on; choose a smaller batch",
+                "sampler: found {found} training {}, fewer than one batch of {batch}; choose a smaller batch",
                 set.kind()
             )));
         }
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
-        let judges = if split.is_closed() { known.samples.len() } else { unseen.len() };
-        if judges < 2 {
+        let evaluated = if split.is_closed() { &known.samples } else { &unseen };
+        if evaluated.len() < 2 {
             return Err(Error::TooFew(format!(
-                "data: {judges} {} to judge the result by, expected at least 2: of the part `test`, or of classes that are not trained on",
+                "data: {} {} in the evaluation set, expected at least 2: hold out more samples or more classes",
+                evaluated.len(),
                 set.kind()
             )));
         }
-        let judging = if split.is_closed() { &known.samples } else { &unseen };
-        require_comparable(judging.iter().map(|sample| set.labels()[*sample as usize]))?;
+        require_comparable(evaluated.iter().map(|sample| set.labels()[*sample as usize]))?;
         let normalisation = match fine_tuning::normalisation(config)? {
             Some(chosen) => {
                 chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {
                     key: "model.mean".to_owned(),
-                    message: format!("{error}, as the data has them"),
+                    message: format!("{error}; give one value per channel of the data"),
                 })?;
                 chosen
             }
@@ -87,14 +87,14 @@ impl Prepared {
         Ok(Self { set, split, parts, training, known, unseen, normalisation })
     }
 
-    /// What each sample is used for, as a file to be kept with the run.
+    /// What each sample is used for, as a file that is kept with the run.
     pub fn split_file(&self) -> SplitFile {
         let named =
             (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
         SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
     }
 
-    /// The set that `[data]` of a configuration names, as it is: nothing of it is split or measured.
+    /// Opens the set that `[data]` of a configuration names, without splitting it.
     ///
     /// # Errors
     /// Those of the data.
@@ -139,7 +139,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
 
 /// Known and unseen classes, and what each sample is used for.
 ///
-/// Parts that the data says are kept. Where they were drawn here, every sample of an unseen class judges: none of them was seen.
+/// Parts that the data marks are kept. If parts were drawn, every sample of an unseen class is in the evaluation set.
 fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPart>), Error> {
     if let Some(path) = &d.split {
         let parts = SplitFile::read(path)?.parts_of(set, path)?;
@@ -162,8 +162,8 @@ fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPa
     Ok((split, parts))
 }
 
-/// Neighbouring rows of a table that stay together in an epoch's order, and how many such blocks are shuffled as one: a table of up to
-/// 262,144 rows is shuffled as a whole, of a larger one 16 places are read at a time.
+/// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together. A table
+/// of up to 262,144 rows is shuffled as a whole; a larger one is read at 16 places at a time.
 const BLOCK: usize = 16_384;
 const BLOCKS_TOGETHER: usize = 16;
 
@@ -175,7 +175,7 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
             block: BLOCK,
             blocks_together: BLOCKS_TOGETHER,
         },
-        // A last batch of a few images would make batch statistics of a few values.
+        // a last batch of a few images would compute batch statistics from a few values
         SamplerName::Shuffled => Sampler::Shuffled { batch: config.batch, drop_last: true },
         SamplerName::ByFrequency => Sampler::ByFrequency { batch: config.batch, power: config.power },
         SamplerName::ClassBalanced => Sampler::ClassBalanced {

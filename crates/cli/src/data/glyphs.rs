@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use widemargin_glyphs::{Characters, Format, GlyphSet, GlyphSettings, Part, Stage};
+use widemargin_glyphs::{Characters, GlyphSet, GlyphSettings, SetFormat, SetPart, Stage};
 
 /// Unusable font files that are listed on the terminal.
 const NAMED_SKIPPED: usize = 10;
@@ -48,7 +48,7 @@ pub(crate) struct GlyphsArguments {
     /// Random seed of distortions, samples and unseen characters
     #[arg(long, default_value_t = GlyphSettings::default().seed)]
     seed: u64,
-    /// Format of the data set
+    /// SetFormat of the data set
     #[arg(long, value_enum, default_value = "folders")]
     format: FormatName,
     /// Print one JSON object instead of a summary
@@ -66,7 +66,7 @@ enum FormatName {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Summary {
+struct GlyphsSummary {
     folder: PathBuf,
     known: usize,
     unseen: usize,
@@ -95,11 +95,11 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
     };
     GlyphSet::check_place(&arguments.out)?;
-    let bars = Bars::default();
+    let bars = StageBars::default();
     let set = GlyphSet::draw(&settings, &|stage, done, all| bars.show(stage, done, all))?;
     let format = match arguments.format {
-        FormatName::Folders => Format::Folders,
-        FormatName::Idx => Format::Idx,
+        FormatName::Folders => SetFormat::Folders,
+        FormatName::Idx => SetFormat::Idx,
     };
     set.write(&arguments.out, format, &|stage, done, all| bars.show(stage, done, all))?;
     bars.end();
@@ -126,19 +126,19 @@ fn a_fifth(classes: usize) -> usize {
     (classes / 5).max(2)
 }
 
-fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
+fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> GlyphsSummary {
     let count = |part| set.samples().iter().filter(|sample| sample.part == part).count();
     let unseen = set.classes().iter().filter(|class| class.unseen).count();
     let samples = || set.classes().iter().map(|class| class.train + class.test);
     let folder = arguments.out.display().to_string();
     // Quoted, so that a path with spaces can be copied into a shell.
     let folder = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder };
-    Summary {
+    GlyphsSummary {
         folder: arguments.out.clone(),
         known: set.classes().len() - unseen,
         unseen,
-        train: count(Part::Train),
-        test: count(Part::Test),
+        train: count(SetPart::Train),
+        test: count(SetPart::Test),
         least_samples: samples().min().unwrap_or(0),
         most_samples: samples().max().unwrap_or(0),
         faces: set.faces().len(),
@@ -149,7 +149,7 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
     }
 }
 
-fn in_words(s: &Summary) -> String {
+fn in_words(s: &GlyphsSummary) -> String {
     format!(
         "{} characters, {} known and {} unseen: {} training and {} held-out images, {} to {} per character\n\
          rendered with {} of {} font faces; {} font files could not be used\n\n\
@@ -170,9 +170,9 @@ fn in_words(s: &Summary) -> String {
 
 /// The progress bar of the current stage.
 #[derive(Default)]
-struct Bars(Mutex<Option<(Stage, indicatif::ProgressBar)>>);
+struct StageBars(Mutex<Option<(Stage, indicatif::ProgressBar)>>);
 
-impl Bars {
+impl StageBars {
     fn show(&self, stage: Stage, done: u64, all: u64) {
         let what = match stage {
             Stage::Fonts => "font files read",
