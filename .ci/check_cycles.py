@@ -13,14 +13,17 @@ import sys
 from pathlib import Path
 
 
+# Comments, strings and characters, whichever begins first.
+TOKENS = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|\bb?r(?P<hashes>#*)".*?"(?P=hashes)|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.S
+)
+
+
 def strip(text):
     """The code without comments, string contents and test modules."""
-    text = re.sub(r"//[^\n]*", "", text)
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    text = re.sub(r'r(#*)".*?"\1', '""', text, flags=re.S)
-    text = re.sub(r'"(?:\\.|[^"\\])*"', '""', text, flags=re.S)
+    text = TOKENS.sub(lambda token: " " if token[0].startswith("/") else '""', text)
     while True:
-        found = re.search(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))?\s+)?(?:mod|fn|impl|use|const|struct)\b[^{;]*", text)
+        found = re.search(r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\([^)]*\))?\s+)?(?:mod|fn|impl|use|const|struct)\b[^{;]*", text)
         if not found:
             return text
         end = found.end()
