@@ -27,13 +27,15 @@ mod x86;
 
 use kernel::Kernel;
 pub use reach::{ReachBound, reach};
-use tile::Tile;
+pub use tile::{BLOCK, PANEL, Precision};
+use tile::{STEP, TILE_DEPTH, TILE_ROWS, Tile};
 
 use crate::simd::{InstructionSet, detected, dispatch};
 use crate::vector::prefetch;
 
 /// Values that are rounded in one vectorised loop.
 const STRETCH: usize = 64;
+
 impl Precision {
     /// The finest precision that this processor multiplies exactly.
     pub fn finest() -> Self {
