@@ -1,4 +1,4 @@
-//! Sets drawn with the fonts of `fixtures/`, whose script says what is in them.
+//! Sets drawn with the fonts in `fixtures/`; the script there describes them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(FIXTURES).join(name)
 }
 
-/// Twelve characters with whatever fonts there are in `fixtures/`.
+/// Twelve characters with all fonts in `fixtures/`.
 fn settings() -> GlyphSettings {
     GlyphSettings {
         fonts: vec![FIXTURES.into()],
@@ -34,7 +34,7 @@ fn only(fonts: &[&str]) -> GlyphSettings {
     GlyphSettings { fonts: fonts.iter().map(|name| fixture(name)).collect(), ..settings() }
 }
 
-/// Every file below a folder with its bytes.
+/// Every file below a folder, with its bytes.
 fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().map(|entry| entry.unwrap());
     files
@@ -79,7 +79,7 @@ fn the_same_drawing_counts_once() {
     let faces: Vec<usize> =
         set.samples().iter().filter(|sample| sample.class == a).map(|sample| sample.face).collect();
     assert_eq!(faces, [0, 1, 2, 4, 5, 6]);
-    // A file that lies about twice is one file.
+    // Two copies of a file count once.
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(fixture("plain.ttf"), folder.path().join("another name.ttf")).unwrap();
     let settings = GlyphSettings { fonts: vec![FIXTURES.into(), folder.path().into()], ..settings() };
@@ -87,7 +87,7 @@ fn the_same_drawing_counts_once() {
 }
 
 #[test]
-fn what_a_face_lacks_gives_no_sample_and_no_box() {
+fn a_missing_character_gives_no_sample_and_no_box() {
     let letters = GlyphSettings { classes: 16, ..settings() };
     let set = drawn(&letters);
     // Q is empty, R has no glyph, S is drawn as the box of missing characters, the Greek A is the Latin one.
@@ -102,7 +102,7 @@ fn what_a_face_lacks_gives_no_sample_and_no_box() {
         matches!(error, Error::TooFewCovered { covered: 16, expected: 17, least: 2, faces: 7 }),
         "{error}"
     );
-    // Three faces have each letter, of which two draw it alike.
+    // Three faces have each letter; two of them draw it the same.
     let few = GlyphSettings { least: 3, ..only(&["plain.ttf", "twins.ttc"]) };
     let error = GlyphSet::draw(&few, &|_, _, _| {}).unwrap_err();
     assert!(
@@ -112,22 +112,22 @@ fn what_a_face_lacks_gives_no_sample_and_no_box() {
 }
 
 #[test]
-fn more_classes_than_there_can_be_are_refused_before_anything_is_drawn() {
+fn too_many_classes_are_rejected_before_anything_is_drawn() {
     let drawing = Mutex::new(false);
-    let refused = |settings: &GlyphSettings| {
+    let rejected = |settings: &GlyphSettings| {
         let progress = |stage, _, _| *drawing.lock().unwrap() |= stage != Stage::Fonts;
         let error = GlyphSet::draw(settings, &progress).unwrap_err();
         assert!(!*drawing.lock().unwrap(), "{error}");
         error
     };
     let listed = Characters::Listed(('A'..='P').collect());
-    let error = refused(&GlyphSettings { characters: listed, classes: 17, ..settings() });
+    let error = rejected(&GlyphSettings { characters: listed, classes: 17, ..settings() });
     let expected = "classes: found 17, expected at most 16, the number of characters that may be chosen";
     assert_eq!(error.to_string(), expected);
-    let error = refused(&GlyphSettings { classes: 1_000_000, ..settings() });
+    let error = rejected(&GlyphSettings { classes: 1_000_000, ..settings() });
     assert!(matches!(error, Error::Setting { name: "classes", .. }), "{error}");
-    // So many may be chosen, and the fonts of the tests do not have them.
-    let error = refused(&GlyphSettings { classes: 1000, ..settings() });
+    // There are so many characters, but not in the fonts of the tests.
+    let error = rejected(&GlyphSettings { classes: 1000, ..settings() });
     assert!(
         matches!(error, Error::TooFewCovered { covered: 16..100, expected: 1000, least: 2, faces: 7 }),
         "{error}"
@@ -189,7 +189,7 @@ fn strokes_get_wider_and_thinner() {
 }
 
 #[test]
-fn equal_wishes_give_equal_bytes_wherever_the_fonts_lie() {
+fn equal_settings_give_equal_bytes_in_any_folder() {
     let place = tempfile::tempdir().unwrap();
     let elsewhere = place.path().join("fonts/deep");
     std::fs::create_dir_all(&elsewhere).unwrap();
@@ -261,7 +261,7 @@ fn training_reads_both_formats_alike() {
 }
 
 #[test]
-fn fonts_that_are_none_are_told() {
+fn files_that_are_not_fonts_are_reported() {
     let place = tempfile::tempdir().unwrap();
     let empty = GlyphSettings { fonts: vec![place.path().into()], ..settings() };
     let error = GlyphSet::draw(&empty, &|_, _, _| {}).unwrap_err();
@@ -292,7 +292,7 @@ fn fonts_that_are_none_are_told() {
 }
 
 #[test]
-fn damaged_fonts_are_drawn_with_or_left_out() {
+fn damaged_fonts_are_used_or_skipped() {
     let fonts = ["plain.ttf", "round.otf", "twins.ttc", "variable.ttf"]
         .map(|name| std::fs::read(fixture(name)).unwrap());
     for round in 0..6 {
@@ -315,7 +315,7 @@ fn damaged_fonts_are_drawn_with_or_left_out() {
 }
 
 #[test]
-fn a_taken_place_is_refused_and_an_empty_one_is_not() {
+fn an_existing_target_is_rejected_unless_it_is_empty() {
     let place = tempfile::tempdir().unwrap();
     let set = drawn(&settings());
     let write = |folder: &Path| set.write(folder, SetFormat::Idx, &|_, _, _| {});
@@ -326,7 +326,7 @@ fn a_taken_place_is_refused_and_an_empty_one_is_not() {
 }
 
 #[test]
-fn impossible_wishes_are_refused() {
+fn impossible_settings_are_rejected() {
     let bad = [
         GlyphSettings { classes: 3, ..settings() },
         GlyphSettings { unseen: 1, ..settings() },

@@ -1,6 +1,6 @@
 //! The error type of the crate.
 
-use crate::InstructionSet;
+use crate::simd::InstructionSet;
 
 /// Why a call was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

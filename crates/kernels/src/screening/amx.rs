@@ -14,7 +14,7 @@ use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::sync::OnceLock;
 
-use super::{PANEL, TILE_DEPTH as DEPTH, TILE_ROWS as ROWS};
+use super::tile::{PANEL, TILE_DEPTH as DEPTH, TILE_ROWS as ROWS};
 
 /// Samples that are scored together.
 const SAMPLES: usize = 2 * ROWS;

@@ -3,10 +3,9 @@
 //! These kernels do not go through [`dispatch!`](crate::simd::dispatch). Each is written by hand for extensions that
 //! [`InstructionSet`] does not distinguish (VNNI, AMX, `sdot`). They follow its choice through [`Kernel::detected`].
 
-use super::Precision;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::tile::{Tile, portable};
+use super::tile::{Precision, Tile, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{amx, x86};
 use crate::simd::{InstructionSet, detected};

@@ -27,57 +27,21 @@ mod x86;
 
 use kernel::Kernel;
 pub use reach::{ReachBound, reach};
-use tile::Tile;
+pub use tile::{BLOCK, PANEL, Precision};
+use tile::{STEP, TILE_DEPTH, TILE_ROWS, Tile};
 
 use crate::simd::{InstructionSet, detected, dispatch};
 use crate::vector::prefetch;
 
-/// Classes per panel.
-pub const PANEL: usize = 16;
-/// Samples per block of probes.
-pub const BLOCK: usize = 4;
-
-/// The range of the quantised codes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// 7-bit codes, -63 to 63: supported by every processor.
-    #[default]
-    Seven,
-    /// 8-bit codes, -127 to 127: half the error, for processors whose int8 products do not saturate. AVX2 and NEON lack
-    /// these.
-    Eight,
-}
+/// Values that are rounded in one vectorised loop.
+const STRETCH: usize = 64;
 
 impl Precision {
     /// The finest precision that this processor multiplies exactly.
     pub fn finest() -> Self {
         if Kernel::detected().multiplies(Self::Eight) { Self::Eight } else { Self::Seven }
     }
-
-    /// Largest magnitude of a code.
-    fn largest(self) -> f32 {
-        match self {
-            Self::Seven => 63.0,
-            Self::Eight => 127.0,
-        }
-    }
-
-    /// The offset that makes the codes of the probes unsigned.
-    fn offset(self) -> i32 {
-        match self {
-            Self::Seven => 64,
-            Self::Eight => 128,
-        }
-    }
 }
-
-/// Values that are rounded in one vectorised loop.
-const STRETCH: usize = 64;
-/// Samples of an AMX tile, and codes per sample.
-const TILE_ROWS: usize = 16;
-const TILE_DEPTH: usize = 64;
-/// The kernels read eight codes of a row at a time.
-const STEP: usize = 8;
 
 fn padded(dim: usize) -> usize {
     dim.next_multiple_of(STEP)

@@ -7,8 +7,7 @@ use core::arch::aarch64::{
 };
 use core::arch::asm;
 
-use super::tile::Tile;
-use super::{BLOCK, PANEL};
+use super::tile::{BLOCK, PANEL, Tile};
 
 /// Registers of four classes in a panel.
 const QUADS: usize = PANEL / 4;

@@ -4,7 +4,7 @@
 //! sample `x` and a unit class `w` with residuals `a` and `b`, the true cosine is at most the screened cosine plus
 //! `a + (1 + a) b`. So a search that computes the exact cosine of every class that [`reach`] finds misses none.
 
-use super::PANEL;
+use super::tile::PANEL;
 use crate::simd::{InstructionSet, Lanes, detected, dispatch};
 
 /// What a class must reach to be found for one sample.

@@ -7,8 +7,7 @@ use core::arch::x86_64::{
     _mm512_storeu_si512, _mm512_sub_epi32,
 };
 
-use super::tile::Tile;
-use super::{BLOCK, PANEL, STEP};
+use super::tile::{BLOCK, PANEL, STEP, Tile};
 
 /// Four codes of one sample.
 ///

@@ -5,7 +5,7 @@
 //! network ends with BN - dropout - fully connected - BN, the last with a bias and no weight. It equals insightface's
 //! `iresnet.py` layer by layer and can load its weights ([`crate::weights`]).
 
-use super::BackboneConfig;
+use super::config::BackboneConfig;
 use crate::layers::{BatchNorm, Convolution, Dropout, FullyConnected, Init};
 use crate::traversal::Traversal;
 use burn::module::Module;

@@ -1,6 +1,6 @@
 //! `mlp`, `linear` and `identity`: the backbones without convolutions.
 
-use super::BackboneConfig;
+use super::config::BackboneConfig;
 use crate::layers::{BatchNorm, Dropout, FullyConnected, Init};
 use crate::traversal::Traversal;
 use burn::module::Module;

@@ -4,7 +4,7 @@
 //! positions, and one linear layer to the embedding. From `resnet50` on, blocks have three convolutions, with the stride
 //! in the 3 x 3 one. It equals torchvision's `resnet.py` layer by layer and can load its weights ([`crate::weights`]).
 
-use super::BackboneConfig;
+use super::config::BackboneConfig;
 use crate::layers::{BatchNorm, Convolution, FullyConnected, Init};
 use crate::operations::PoolWindow;
 use crate::traversal::Traversal;

@@ -1,6 +1,6 @@
 //! `small-cnn`: four convolutions in two stages, for images of about 28 x 28.
 
-use super::BackboneConfig;
+use super::config::BackboneConfig;
 use crate::layers::{BatchNorm, Convolution, FullyConnected, Init};
 use crate::operations::PoolWindow;
 use crate::traversal::Traversal;

@@ -1,8 +1,8 @@
 //! Every backbone: shapes, seeds, gradients against finite differences, saving and loading parameters.
 
-use super::{Backbone, BackboneConfig, BackboneName, ImageShape};
+use super::{Backbone, BackboneConfig, BackboneName};
 use crate::parameters::{self, Role};
-use crate::{Error, Pass};
+use crate::{Error, ImageShape, Pass};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
