@@ -60,10 +60,12 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
             out,
             "takes {name}, [batch, {channels}, {height}, {width}], {colour} of 0 to 255, stretched to this size"
         )?,
-        Input::Vectors { name, numbers } => writeln!(out, "takes {name}, [batch, {numbers}], as they are")?,
+        Input::Vectors { name, dimension } => {
+            writeln!(out, "takes {name}, [batch, {dimension}], as they are")?
+        }
     }
     let output = &metadata.output;
-    writeln!(out, "gives {}, [batch, {}], each of length one", output.name, output.numbers)?;
+    writeln!(out, "gives {}, [batch, {}], each of length one", output.name, output.dimension)?;
     match calibration {
         Some(found) => writeln!(out, "the same from a cosine of {:.4} on", found.threshold)?,
         None => writeln!(out, "no calibration.json beside the model: no threshold is in the file")?,

@@ -75,7 +75,7 @@ pub(crate) fn judge(
     let compared = if closed { prepared.known.samples.clone() } else { prepared.unseen.clone() };
     let labels: Vec<u32> = compared.iter().map(|sample| prepared.set.labels()[*sample as usize]).collect();
     let values = trainer.embed(prepared, &compared)?;
-    let dim = trainer.criterion().dim();
+    let dim = trainer.head().dim();
     let embeddings = Embeddings::new(&values, compared.len(), dim, &labels)?;
     let classes = if closed { prepared.split.known() } else { prepared.split.unseen() };
     let comparison = Comparison {
@@ -90,19 +90,19 @@ pub(crate) fn judge(
     Ok(Judged {
         judgement: Judgement {
             objective: objective.to_owned(),
-            formula: trainer.criterion().formula(),
+            formula: trainer.head().formula(),
             unseen,
             known: Known { accuracy, comparison: known },
             seconds,
             samples_per_second,
             seed,
             device: device.to_owned(),
-            margin: trainer.criterion().margin_in_force(),
+            margin: trainer.head().margin_in_force(),
         },
         compared,
         embeddings,
         known_embeddings,
-        centres: trainer.criterion().head().map_or_else(Vec::new, |head| {
+        centres: trainer.head().class_head().map_or_else(Vec::new, |head| {
             // the first of each class
             let each = head.sub_centres();
             let (centres, dim) = (head.settled_centres(), head.dim());

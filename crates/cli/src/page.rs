@@ -7,7 +7,8 @@ use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
 use widemargin_report::neighbours::{FoundNeighbour, Image, NeighbourRow};
 use widemargin_report::page::{
-    self, Curves, Features, Histograms, ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers,
+    self, Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
+    VerificationResults,
 };
 use widemargin_report::table::{Column, Table};
 use widemargin_train::log::Metrics;
@@ -106,7 +107,7 @@ pub(crate) fn render(
             config.training.epochs,
             config.training.seed
         ),
-        judged_on: runs.first().map(|(judged, _)| judged_on(&judged.judgement)).unwrap_or_default(),
+        evaluated_on: runs.first().map(|(judged, _)| judged_on(&judged.judgement)).unwrap_or_default(),
         configuration: flat_configuration(config),
         notes,
         objectives: runs
@@ -152,12 +153,12 @@ fn objective_report(
             margin_met: curve(metrics, |m| m.margin_met),
         },
         neighbours: neighbours(prepared, judged)?,
-        features: features(prepared, judged),
+        drawable: drawable(prepared, judged),
         ..ObjectiveReport::default()
     };
     if let Some(comparison) = j.comparison() {
         let (v, r) = (&comparison.verification, &comparison.retrieval);
-        report.verification = Some(VerificationNumbers {
+        report.verification = Some(VerificationResults {
             genuine: v.genuine,
             impostor: v.impostor,
             auc: v.auc,
@@ -166,7 +167,7 @@ fn objective_report(
             tar_at_far: v.tar_at_far.iter().map(|(far, tar)| ((*far).to_owned(), *tar)).collect(),
             warnings: v.warnings.clone(),
         });
-        report.retrieval = Some(RetrievalNumbers {
+        report.retrieval = Some(RetrievalResults {
             queries: r.queries as u64,
             recall_at: r.recall_at.iter().map(|(k, recall)| (*k, *recall)).collect(),
             r_precision: r.r_precision,
@@ -224,10 +225,10 @@ fn neighbours(prepared: &Prepared, judged: &Judged) -> anyhow::Result<Vec<Neighb
     Ok(rows)
 }
 
-fn features(prepared: &Prepared, judged: &Judged) -> Option<Features> {
+fn drawable(prepared: &Prepared, judged: &Judged) -> Option<DrawableEmbeddings> {
     match judged.dim {
-        2 => Some(Features::Circle(class_features(prepared, judged))),
-        3 => Some(Features::Sphere(class_features(prepared, judged))),
+        2 => Some(DrawableEmbeddings::Circle(class_features(prepared, judged))),
+        3 => Some(DrawableEmbeddings::Sphere(class_features(prepared, judged))),
         _ => None,
     }
 }

@@ -40,7 +40,7 @@ impl AnyObjective {
     pub fn from_name(name: &str, parameters: &Parameters, classes: usize) -> Result<Self> {
         let entry = CatalogueEntry::find(name)?;
         Ok(match build(entry, parameters, classes)? {
-            Built::Classes(objective) => Self::Classes(Box::new(objective)),
+            Built::Classes(objective) => Self::Classes(objective),
             Built::Pairs(objective) => Self::Pairs(objective),
         })
     }
@@ -50,6 +50,40 @@ impl AnyObjective {
         match self {
             Self::Classes(objective) => objective.name(),
             Self::Pairs(objective) => objective.name(),
+        }
+    }
+
+    /// The objective on class centres, if it is one.
+    pub fn class_objective(&self) -> Option<&ClassObjective> {
+        match self {
+            Self::Classes(objective) => Some(objective),
+            Self::Pairs(_) => None,
+        }
+    }
+
+    /// The objective on pairs, triplets or proxies, if it is one.
+    pub fn pair_objective(&self) -> Option<&PairObjective> {
+        match self {
+            Self::Classes(_) => None,
+            Self::Pairs(objective) => Some(objective),
+        }
+    }
+
+    /// The objective with one margin per class by the class's number of training samples; see
+    /// [`ClassObjective::with_margins_by_count`].
+    ///
+    /// # Errors
+    /// Those of [`ClassObjective::with_margins_by_count`]; [`Error::Unsupported`] for an objective on pairs.
+    pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self> {
+        match self {
+            Self::Classes(objective) => {
+                Ok(Self::Classes(Box::new(objective.with_margins_by_count(counts, power)?)))
+            }
+            Self::Pairs(objective) => Err(Error::Unsupported {
+                objective: objective.name().to_owned(),
+                what: "margins by count",
+                reason: "it has no margin per class",
+            }),
         }
     }
 

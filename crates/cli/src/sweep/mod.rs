@@ -21,7 +21,9 @@ use toml::Value;
 use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_train::progress::Observer;
-use widemargin_train::{Config, Ending, Error, Prepared, Start, checkpoint, continue_from, log, train_until};
+use widemargin_train::{
+    Config, Ending, Error, Prepared, RunStart, checkpoint, continue_from, log, train_until,
+};
 
 /// The plan's file.
 const PLAN_FILE: &str = "sweep.toml";
@@ -290,9 +292,9 @@ fn judged(
 }
 
 /// Whether the run is new or goes on. What was killed before its first checkpoint has nothing worth keeping.
-fn start(config: &Config, folder: &Path) -> anyhow::Result<Start> {
+fn start(config: &Config, folder: &Path) -> anyhow::Result<RunStart> {
     if !folder.exists() {
-        return Ok(Start::New);
+        return Ok(RunStart::New);
     }
     match checkpoint::newest(folder) {
         Ok(_) => {
@@ -304,11 +306,11 @@ fn start(config: &Config, folder: &Path) -> anyhow::Result<Start> {
                 "{}: its configuration is not that of the sweep's plan",
                 folder.display()
             );
-            Ok(Start::Resume)
+            Ok(RunStart::Resume)
         }
         Err(Error::NoCheckpoint { .. }) => {
             std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
-            Ok(Start::New)
+            Ok(RunStart::New)
         }
         Err(error) => Err(error.into()),
     }

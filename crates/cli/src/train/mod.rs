@@ -21,7 +21,7 @@ use widemargin_model::BackboneName;
 use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::progress::Observer;
-use widemargin_train::{Config, Ending, Prepared, Start, continue_from, train};
+use widemargin_train::{Config, Ending, Prepared, RunStart, continue_from, train};
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
@@ -116,7 +116,6 @@ impl TrainArguments {
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
         let mut config = self.opening.configuration()?;
-        let set = |target: &mut Option<Amount>, value: Option<Amount>| *target = value.or(*target);
         if !self.unseen_classes.is_empty() {
             config.data.unseen_classes.clone_from(&self.unseen_classes);
         }
@@ -132,8 +131,11 @@ impl TrainArguments {
         config.optimiser.backbone_factor = self.backbone_factor.unwrap_or(config.optimiser.backbone_factor);
         config.optimiser.factors.extend(self.factors.iter().cloned());
         config.model.embedding = self.embedding.unwrap_or(config.model.embedding);
-        set(&mut config.objective.scale, self.scale);
-        set(&mut config.objective.margin, self.margin);
+        for (key, amount) in [("scale", self.scale), ("margin", self.margin)] {
+            if amount.is_some() {
+                config.objective.set(key, amount);
+            }
+        }
         config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
         config.objective.margin_by_count = self.margin_by_count.or(config.objective.margin_by_count);
         let s = &mut config.sampler;
@@ -155,7 +157,7 @@ fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config>
     let mut config = config.clone();
     name.clone_into(&mut config.objective.name);
     let drops: [fn(&mut ObjectiveConfig); 3] =
-        [|o| o.margin_by_count = None, |o| o.margin = None, |o| o.scale = None];
+        [|o| o.margin_by_count = None, |o| o.set("margin", None), |o| o.set("scale", None)];
     for drop in drops {
         if config.objective.build(None).is_ok() {
             break;
@@ -178,7 +180,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &arguments.resume {
         let config = continue_from(folder)?;
         let prepared = prepare(&config, &mut observer)?;
-        return one(&config, &prepared, folder, Start::Resume, &mut observer, &stop);
+        return one(&config, &prepared, folder, RunStart::Resume, &mut observer, &stop);
     }
     let mut config = arguments.configuration()?;
     settle_weights(&mut config, &mut observer)?;
@@ -190,7 +192,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         let config = settled(config, wished, &prepared, &mut observer)?;
         let name = format!("{}-{}", prepared.set.name(), config.objective.name);
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
-        return one(&config, &prepared, &folder, Start::New, &mut observer, &stop);
+        return one(&config, &prepared, &folder, RunStart::New, &mut observer, &stop);
     }
     let configs: Vec<Config> = arguments
         .compare
@@ -210,7 +212,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let mut runs = Vec::new();
     for config in &configs {
         let inner = folder.join(&config.objective.name);
-        match trained(config, &prepared, &inner, Start::New, &mut observer, &stop)? {
+        match trained(config, &prepared, &inner, RunStart::New, &mut observer, &stop)? {
             Ok(run) => runs.push(run),
             Err(code) => return Ok(code),
         }
@@ -238,7 +240,7 @@ fn one(
     config: &Config,
     prepared: &Prepared,
     folder: &Path,
-    start: Start,
+    start: RunStart,
     observer: &mut progress::Bar,
     stop: &AtomicI32,
 ) -> anyhow::Result<ExitCode> {
@@ -257,7 +259,7 @@ fn trained(
     config: &Config,
     prepared: &Prepared,
     folder: &Path,
-    start: Start,
+    start: RunStart,
     observer: &mut progress::Bar,
     stop: &AtomicI32,
 ) -> anyhow::Result<Result<(Judged, Vec<Metrics>), ExitCode>> {
