@@ -49,6 +49,14 @@ pub enum Error {
         /// What a vector has.
         dim: usize,
     },
+    /// Samples of another shape than the model was trained on.
+    #[error("samples of {found}; the model takes {expected}: open the data in that shape")]
+    InputShape {
+        /// Shape of the samples.
+        found: ImageShape,
+        /// Shape that the model takes.
+        expected: ImageShape,
+    },
     /// A model that takes something else.
     #[error("the model takes {}", match takes {
         Takes::Images => "images, not vectors",

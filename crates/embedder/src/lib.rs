@@ -28,7 +28,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use widemargin_data::{ImageShape, Normalisation, read_image};
+use widemargin_data::{ImageShape, Normalisation, SampleSet, evaluation_batches, read_image};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, BackboneConfig, Pass};
@@ -45,6 +45,9 @@ const BATCH: usize = 64;
 
 /// Vectors that go through the backbone at a time.
 const VECTORS: usize = 1024;
+
+/// Samples of a set that go through the backbone at a time.
+const SAMPLES: usize = 256;
 
 /// What a model makes embeddings of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +119,15 @@ impl Model {
         let device = widemargin_model::device::by_name("cpu")?;
         let backbone = Backbone::empty(&description.backbone, &device)?;
         let backbone = parameters::with_parameters(backbone, numbers)?;
+        Ok(Self { description, backbone, device, fingerprint: None })
+    }
+
+    /// A model of a backbone that already has its weights, used on the backbone's device.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
+    pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
+        description.normalisation.validate(description.backbone.input.channels)?;
         Ok(Self { description, backbone, device, fingerprint: None })
     }
 
@@ -191,6 +203,27 @@ impl Model {
             embeddings.extend(self.forward(rows));
         }
         self.directions(embeddings, |at| format!("row {at}"))
+    }
+
+    /// Embeddings of samples of a set, `[samples, dim]`, row-major, each of length one. `samples` are positions in the set.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] for samples of another shape
+    /// than the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
+    pub fn embed_samples(&self, set: &SampleSet, samples: &[u32]) -> Result<Vec<f32>> {
+        self.require(match set {
+            SampleSet::Images(_) => Takes::Images,
+            SampleSet::Vectors(_) => Takes::Vectors,
+        })?;
+        let (found, expected) = (set.shape(), self.description.shape());
+        if found != expected {
+            return Err(Error::InputShape { found, expected });
+        }
+        let mut embeddings = Vec::with_capacity(samples.len() * self.dim());
+        for batch in evaluation_batches(set, samples, SAMPLES, &self.description.normalisation)? {
+            embeddings.extend(self.forward(batch?.pixels));
+        }
+        self.directions(embeddings, |at| set.sample_id(samples[at] as usize))
     }
 
     fn require(&self, expected: Takes) -> Result<()> {

@@ -23,6 +23,6 @@ pub use criterion::{Criterion, PairCriterion};
 pub use error::Error;
 pub use measure::step_seconds;
 pub use prepare::Prepared;
-pub use run::{Ending, Reopened, Start, continue_from, reopen, train, train_until};
+pub use run::{Ending, Reopened, Start, continue_from, fit, reopen, train, train_until};
 pub use schedule::Schedule;
 pub use trainer::Trainer;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::log;
-use crate::progress::Silent;
 use rand::SeedableRng;
 use widemargin_model::BackboneName;
 
