@@ -1,51 +1,51 @@
-# The commands of everyday work. `just` lists them; each is one line that also works typed by hand.
+# Everyday commands. `just` lists them; you can also type each one by hand.
 
 _default:
     @just --list --unsorted
 
-# Everything that must hold before a change goes in (also: what CI runs)
+# Run every check that a change must pass, as CI does
 check:
     .ci/run
 
-# The tests, doc tests included; `just test -p widemargin-objective` for one crate
+# Run the tests, including doc tests; `just test -p widemargin-objective` for one crate
 test *ARGUMENTS='--workspace':
     cargo test {{ARGUMENTS}}
 
-# Format the tree and lint it
+# Format and lint the code
 tidy:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
 
-# The main job in about a minute: train on the embedded data set, write runs/quick
+# Train on a small part of the built-in data set; write runs/quick
 quick:
     rm -rf runs/quick
     cargo run --release -- train --quick --out runs/quick
 
-# Time one part of the program; prints JSON: `just bench train --backbone small-cnn`
+# Benchmark one part of the program, with JSON output: `just bench train --backbone small-cnn`
 bench *ARGUMENTS='train':
     cargo run --release -- bench {{ARGUMENTS}} --json
 
-# The training step beside the same one in PyTorch; prints a table and JSON
+# Compare the training step with PyTorch; print a table and JSON
 peers ROUNDS='3':
     benches/peers/compare_train.sh {{ROUNDS}}
 
-# The book as pages under target/book, if mdBook is installed; it reads well as plain Markdown too
+# Build the book as HTML in target/book; needs mdBook
 book:
     mdbook build docs
 
-# The page of `widemargin explain` in the book, written anew after a change to its words, script or figures
+# Update the page of `widemargin explain` in the book after a change to its text, script or figures
 explain:
     cargo run --release -- explain -o docs/src/explain
 
-# That page in a real browser, with pictures of it under target/; needs Node.js, Chromium and `npm ci` in crates/explain/browser
+# Test that page in a real browser, with screenshots in target/; needs Node.js, Chromium and `npm ci` in crates/explain/browser
 browser:
     cargo run --release -- explain -o target/explain
     node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --pictures target/explain/pictures
 
-# The documentation of the crates
+# Build the documentation of the crates
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# Known vulnerabilities in dependencies; needs cargo-deny and a network that reaches its advisory database
+# Check dependencies for known vulnerabilities; needs cargo-deny and network access to its advisory database
 advisories:
     cargo deny check advisories

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Checks what a training run left: `report.json` has every promised number, each in a range that a working program
-reaches even in a quick run, and `report.html` needs nothing from outside. Standard library only.
+"""Check the output of a training run: `report.json` has all values, each in a range that a working program reaches even in a
+quick run, and `report.html` is self-contained. Uses Python's standard library only.
 
     check_report.py RUN_FOLDER
 
-Prints the numbers and exits 0, or prints every complaint and exits 1. The ranges are far below what a full run
-reaches: they catch a program that learns nothing or measures wrongly, not one that became a little worse.
+Prints the values and exits 0, or prints every problem and exits 1. The ranges are far below the results of a full run: they detect a
+program that learns nothing or measures wrongly, not one that became slightly worse.
 """
 
 import json
@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-# Key path in report.json, smallest and largest value allowed.
+# Key path in report.json, smallest and largest allowed value.
 RANGES = [
     (("unseen", "verification", "pairs"), 1, math.inf),
     (("unseen", "verification", "auc"), 0.75, 1.0),
@@ -34,7 +34,7 @@ RANGES = [
     (("seed",), 0, math.inf),
 ]
 
-# Pairs (smaller, larger) that hold by definition, whatever was learnt.
+# Pairs (smaller, larger) whose order holds by definition.
 ORDERED = [
     (("unseen", "verification", "tar_at_far", "1e-3"), ("unseen", "verification", "tar_at_far", "1e-2")),
     (("unseen", "verification", "tar_at_far", "1e-2"), ("unseen", "verification", "tar_at_far", "1e-1")),
@@ -45,7 +45,7 @@ ORDERED = [
 
 
 def look_up(report, path):
-    """The number at `path`, or None where there is none. Booleans and NaN are not numbers here."""
+    """The number at `path`, or None if there is none. Booleans and NaN do not count as numbers."""
     value = report
     for key in path:
         if not isinstance(value, dict) or key not in value:
@@ -62,7 +62,7 @@ def check_numbers(report):
         value = look_up(report, path)
         name = ".".join(path)
         if value is None:
-            complaints.append(f"{name}: wanted a number, found none")
+            complaints.append(f"{name}: expected a number, found none")
         elif not smallest <= value <= largest:
             complaints.append(f"{name}: {value} is outside {smallest} to {largest}")
         else:
@@ -73,7 +73,7 @@ def check_numbers(report):
             complaints.append(f"{'.'.join(smaller)} {low} is above {'.'.join(larger)} {high}")
     device = report.get("device")
     if not isinstance(device, str) or not device:
-        complaints.append(f"device: wanted a name, found {device!r}")
+        complaints.append(f"device: expected a name, found {device!r}")
     return complaints
 
 
@@ -97,7 +97,7 @@ def main():
     except (OSError, ValueError) as error:
         sys.exit(f"{folder}: {error}")
     if not isinstance(report, dict):
-        sys.exit(f"{folder / 'report.json'}: wanted an object")
+        sys.exit(f"{folder / 'report.json'}: expected a JSON object")
     complaints = check_numbers(report) + check_page(page)
     for complaint in complaints:
         print(complaint, file=sys.stderr)

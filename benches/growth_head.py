@@ -1,10 +1,10 @@
-"""Time and memory of one step of the class-centre head as classes grow: a table as Markdown on stdout, a figure as SVG.
+"""Measure time and memory of one step of the class-centre head as the number of classes grows.
 
     python3 benches/growth_head.py [--quick] [--svg docs/src/images/head-growth.svg]
 
-Runs `widemargin bench head` (environment WIDEMARGIN, default target/release/widemargin; RAYON_NUM_THREADS 2) with a batch of
-128 and 512 dimensions: dense and screened with f32 centres at 10^4, 10^5 and 10^6 classes, and screened with bfloat16 centres at
-10^6 and 5 x 10^6 (17 GiB). --quick stops at 10^5. Needs nothing but Python's standard library.
+Runs `widemargin bench head` (variable WIDEMARGIN, default target/release/widemargin; RAYON_NUM_THREADS 2) with batch size 128 and
+512 dimensions: dense and screened with f32 centres at 10^4, 10^5 and 10^6 classes, and screened with bfloat16 centres at 10^6 and
+5 x 10^6 (17 GiB). Prints a Markdown table and writes an SVG figure. --quick stops at 10^5. Uses Python's standard library only.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def measure(mode, centres, classes, steps):
 
 
 def panel(left, title, unit, points, value):
-    """One chart with logarithms on both axes."""
+    """One chart with logarithmic axes."""
     width, height, top = 330, 250, 46
     found = [value(figures) for of_series in points.values() for _, figures in of_series]
     classes = [count for of_series in points.values() for count, _ in of_series]
@@ -60,8 +60,8 @@ def figure(points):
     plain = lambda number: f"{number:g}"
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 840 380" font-family="sans-serif" font-size="12" fill="#222">',
            '<rect width="840" height="380" fill="white"/>']
-    out += panel(60, "seconds a step", plain, points, lambda figures: figures["seconds"])
-    out += panel(480, "most memory, MiB", plain, points, lambda figures: figures["peak_bytes"] / 2**20)
+    out += panel(60, "seconds per step", plain, points, lambda figures: figures["seconds"])
+    out += panel(480, "peak memory, MiB", plain, points, lambda figures: figures["peak_bytes"] / 2**20)
     for at, (_, _, name, colour) in enumerate(SERIES):
         out.append(f'<circle cx="{70 + 250 * at}" cy="362" r="4" fill="{colour}"/>')
         out.append(f'<text x="{80 + 250 * at}" y="366">{name}</text>')
@@ -70,13 +70,13 @@ def figure(points):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="up to 10^5 classes")
-    arguments.add_argument("--svg", help="where the figure goes")
+    arguments.add_argument("--quick", action="store_true", help="stop at 10^5 classes")
+    arguments.add_argument("--svg", help="write the figure to this file")
     arguments = arguments.parse_args()
     sizes = {("dense", "f32"): [10**4, 10**5, 10**6], ("screened", "f32"): [10**4, 10**5, 10**6],
              ("screened", "bf16"): [10**6, 5 * 10**6]}
     points = {}
-    print("| classes | mode | centres | seconds a step | microseconds a class | MiB | bytes a class |")
+    print("| classes | mode | centres | seconds per step | microseconds per class | MiB | bytes per class |")
     print("|---|---|---|---|---|---|---|")
     for (mode, centres), counts in sizes.items():
         for classes in counts:
@@ -88,7 +88,7 @@ def main():
             print(f"| {classes:,} | {mode} | {centres} | {seconds:.4f} | {1e6 * seconds / classes:.2f} "
                   f"| {peak / 2**20:.0f} | {peak / classes:.0f} |", flush=True)
     if arguments.svg:
-        # a figure of a document, which is written anew by the next run
+        # A plain write is enough: the next run writes the figure again.
         with open(arguments.svg, "w", encoding="utf-8") as out:
             out.write(figure(points))
 

@@ -1,10 +1,12 @@
-"""What margins by count and samplers do for a long tail: training pictures of a glyph set are taken away so that class number r of C keeps
-16^(1 - r/(C-1)) of them (1 to 16), and runs are judged on the test pictures of all known classes alike.
+"""Compare margins by count and samplers on a long-tailed data set.
+
+Removes training images of a glyph set so that class r of C keeps 16^(1 - r/(C-1)) of them (1 to 16), trains with each option,
+and evaluates on the test images of all known classes and on the unseen classes.
 
     widemargin data glyphs -o glyphs --classes 300 --unseen 100 --most 20 --format idx
     python3 benches/long_tail.py glyphs [--seeds 1 2 3] [--epochs 24]
 
-Prints a table as Markdown, mean and standard deviation over the seeds. Needs Python's standard library.
+Prints a Markdown table with mean and standard deviation over the seeds. Uses Python's standard library only.
 """
 
 import argparse
@@ -19,14 +21,14 @@ import tempfile
 
 PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 SETTINGS = [
-    ("as it is", []),
+    ("shuffled, one margin", []),
     ("margins by count", ["--margin-by-count"]),
-    ("classes by the square root", ["--sampler", "by-frequency", "--sampling-power", "0.5"]),
-    ("all classes alike", ["--sampler", "by-frequency", "--sampling-power", "0"]),
-    ("margins by count, square root", ["--margin-by-count", "--sampler", "by-frequency", "--sampling-power", "0.5"]),
+    ("classes by square root of frequency", ["--sampler", "by-frequency", "--sampling-power", "0.5"]),
+    ("classes uniformly", ["--sampler", "by-frequency", "--sampling-power", "0"]),
+    ("margins by count, square root of frequency", ["--margin-by-count", "--sampler", "by-frequency", "--sampling-power", "0.5"]),
 ]
 FIGURES = [
-    ("accuracy on known", lambda report: report["known"]["accuracy"]),
+    ("accuracy on known classes", lambda report: report["known"]["accuracy"]),
     ("recall at 1, unseen", lambda report: report["unseen"]["retrieval"]["recall_at"]["1"]),
     ("MAP@R, unseen", lambda report: report["unseen"]["retrieval"]["map_at_r"]),
     ("EER, unseen", lambda report: report["unseen"]["verification"]["eer"]),
@@ -34,7 +36,7 @@ FIGURES = [
 
 
 def tail(data, out):
-    """A copy of an IDX set with a long tail; how many pictures are left."""
+    """Copy an IDX set, with a long tail; return the number of images kept, of images and of classes."""
     os.makedirs(out)
     for name in os.listdir(data):
         if os.path.isfile(os.path.join(data, name)):
@@ -72,7 +74,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "tail")
         kept, all_, classes = tail(chosen.data, data)
-        print(f"{kept} of {all_} training pictures of {classes} classes\n")
+        print(f"{kept} of {all_} training images of {classes} classes\n")
         print("| | " + " | ".join(name for name, _ in FIGURES) + " |")
         print("|---|" + "--:|" * len(FIGURES))
         for number, (name, flags) in enumerate(SETTINGS):

@@ -1,11 +1,11 @@
-"""What is learnt with each mode of the class-centre head: the same data, seeds and schedule, judged on classes never trained on.
+"""Compare the accuracy of the head modes: same data, seeds and schedule, evaluated on unseen classes.
 
     widemargin data glyphs -o glyphs --most 20 --format idx
     python3 benches/parity_head.py glyphs [--seeds 1 2 3] [--epochs 4] [--keep DIR] [--quick]
 
-Trains with `widemargin train` (environment WIDEMARGIN, default target/release/widemargin) and the set's own glyphs.toml, which also says which
-classes are unseen, once for each mode and seed; prints a table as Markdown with mean and standard deviation over the seeds. --keep leaves the
-runs in DIR, and runs found there are not repeated. --quick: one seed, one epoch. Needs nothing but Python's standard library.
+Trains with `widemargin train` (variable WIDEMARGIN, default target/release/widemargin) once per mode and seed, with the data set's
+own glyphs.toml, which names the unseen classes. Prints a Markdown table with mean and standard deviation over the seeds. --keep
+saves the runs in DIR and does not repeat those it finds there. --quick: one seed, one epoch. Uses Python's standard library only.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main():
         folder = arguments.keep or temporary
         os.makedirs(folder, exist_ok=True)
         found = {name: [] for name, _ in MODES}
-        # A seed after the other: what there is after each is a table.
+        # Seeds in the outer loop, so that an interrupted run has all modes for the finished seeds.
         for seed in arguments.seeds:
             for name, head in MODES:
                 out = os.path.join(folder, f"{name.replace(', rate ', '-')}-seed-{seed}")

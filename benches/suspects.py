@@ -1,11 +1,13 @@
-"""How many wrong labels `widemargin data suspects` finds: some training labels of a set are flipped, a run is trained on it, and the list is compared with
-what was flipped.
+"""Measure how many mislabelled samples `widemargin data suspects` finds.
+
+Flips some training labels of a data set, trains on it, and compares the list of suspects with the flipped samples.
 
     widemargin data glyphs -o glyphs --classes 300 --unseen 100 --most 20 --format idx
     python3 benches/suspects.py glyphs [--share 0.05] [--epochs 2 4 8] [--seed 1]
 
-For am-softmax and sub-centre and each number of epochs: the share of flipped ones among the first n of the list, n being a tenth of, half of and all
-that were flipped; and the share of them that is in the list of all that lie nearer to another class. Needs Python's standard library.
+For am-softmax and sub-centre and each number of epochs, prints the share of flipped samples among the first n of the list, where n is
+a tenth, half and all of the number flipped; and among all samples that are closer to another class: the share that was flipped, and
+the share of all flipped samples that this includes. Uses Python's standard library only.
 """
 
 import argparse
@@ -21,7 +23,7 @@ PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 
 
 def flip(data, out, share, seed):
-    """A copy of an IDX set with so many training labels changed to another known class; the samples that were changed."""
+    """Copy an IDX set and change a share of its training labels to another known class; return the changed samples and the total."""
     import tomllib
 
     os.makedirs(out)
@@ -56,8 +58,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "flipped")
         wrong, samples = flip(chosen.data, data, chosen.share, chosen.seed)
-        print(f"{len(wrong)} of {samples} training labels flipped; test pictures are right\n")
-        print("| objective | epochs | first tenth | first half | as many as flipped | nearer to another: right, of flipped |")
+        print(f"{len(wrong)} of {samples} training labels flipped; test labels unchanged\n")
+        print("| objective | epochs | flipped among the first tenth | among the first half | among as many as were flipped | closer to another class: flipped share, share of all flipped |")
         print("|---|--:|--:|--:|--:|--:|")
         for objective in ["am-softmax", "sub-centre"]:
             for epochs in chosen.epochs:
@@ -67,7 +69,7 @@ def main():
                 subprocess.run(train, check=True, capture_output=True)
                 suspects = [PROGRAM, "data", "suspects", "--run", run, "--count", str(samples), "--json"]
                 found = json.loads(subprocess.run(suspects, check=True, capture_output=True).stdout)
-                # samples of an IDX set are named by their part and their place in it
+                # Samples of an IDX set are named PART/INDEX.
                 hits = [line["part"] == "train" and int(line["sample"].split("/")[1]) in wrong
                         for line in found["suspects"]]
                 cells = [f"{100 * sum(hits[:n]) / n:.0f} %" for n in (len(wrong) // 10, len(wrong) // 2, len(wrong))]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Cut the data set that is embedded in the program out of the full Fashion-MNIST.
+"""Create the built-in data set from the whole of Fashion-MNIST.
 
     python3 cut_fashion_mnist.py [FOLDER WITH THE FOUR FILES] [FOLDER TO WRITE]
 
-Takes the first samples of every class in the order of the files and keeps that order, so that the result depends on
-nothing but the input. Needs Python's standard library only. The files are compressed without name or time; another
-zlib may compress to other bytes, the content is the same (its SHA-256 is printed).
+Keeps the first samples of every class in the order of the files, so that the result depends on the input only. Uses Python's
+standard library only. The compressed files contain no name and no time. Another zlib may compress to other bytes, but the content is
+the same (its SHA-256 is printed).
 """
 
 import gzip
@@ -25,21 +25,21 @@ def read_idx(path, dimensions):
     content = gzip.decompress(path.read_bytes())
     magic = struct.pack(">HBB", 0, 8, dimensions)
     if content[:4] != magic:
-        sys.exit(f"{path}: found magic {content[:4].hex()}, wanted {magic.hex()}")
+        sys.exit(f"{path}: found magic {content[:4].hex()}, expected {magic.hex()}")
     start = 4 + 4 * dimensions
     shape = struct.unpack(f">{dimensions}I", content[4:start])
-    wanted = start
+    expected = start
     size = 1
     for length in shape:
         size *= length
-    wanted += size
-    if len(content) != wanted:
-        sys.exit(f"{path}: found {len(content)} bytes, wanted {wanted}")
+    expected += size
+    if len(content) != expected:
+        sys.exit(f"{path}: found {len(content)} bytes, expected {expected}")
     return shape, content[start:]
 
 
 def compress(content):
-    """Gzip, level 9, all memory, with no name and no time: the same bytes each time."""
+    """Gzip with level 9 and no name or time, so that the bytes are reproducible."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
     body = packer.compress(content) + packer.flush()
     header = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 255])
@@ -50,7 +50,7 @@ def cut(source, target, part, per_class):
     (count, height, width), pixels = read_idx(source / f"{part}-images-idx3-ubyte.gz", 3)
     (label_count,), labels = read_idx(source / f"{part}-labels-idx1-ubyte.gz", 1)
     if (height, width) != (SIDE, SIDE) or count != label_count:
-        sys.exit(f"{part}: found {count} pictures of {height} x {width} and {label_count} labels")
+        sys.exit(f"{part}: found {count} images of {height} x {width} and {label_count} labels")
     size = height * width
     taken = [0] * CLASSES
     kept_pixels, kept_labels = [], bytearray()
@@ -60,7 +60,7 @@ def cut(source, target, part, per_class):
             kept_pixels.append(pixels[index * size : (index + 1) * size])
             kept_labels.append(label)
     if taken != [per_class] * CLASSES:
-        sys.exit(f"{part}: found {taken} samples a class, wanted {per_class}")
+        sys.exit(f"{part}: found {taken} samples per class, expected {per_class}")
     number = len(kept_labels)
     images = struct.pack(">HBBIII", 0, 8, 3, number, height, width) + b"".join(kept_pixels)
     names = struct.pack(">HBBI", 0, 8, 1, number) + bytes(kept_labels)
@@ -79,9 +79,9 @@ def main():
     target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "fashion-mnist-part"
     target.mkdir(parents=True, exist_ok=True)
     total = sum(cut(source, target, part, per_class) for part, per_class in PER_CLASS.items())
-    print(f"together {total} bytes")
+    print(f"total: {total} bytes")
     if total > LIMIT:
-        sys.exit(f"more than {LIMIT} bytes: take fewer samples")
+        sys.exit(f"more than {LIMIT} bytes: use fewer samples")
 
 
 if __name__ == "__main__":

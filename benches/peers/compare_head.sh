@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# One step of the class-centre head by widemargin and by PyTorch, in turn, on this machine: seconds, memory and ratios.
+# Time one step of the class-centre head with widemargin and PyTorch alternately: seconds, memory and ratios.
 #
 #   benches/peers/compare_head.sh [--quick]
 #
-# For each size and regime PyTorch runs as installed and as tuned as we know how (jemalloc preloaded with its pages kept, and
-# that with torch.compile; the faster counts), then widemargin dense, screened, and sampled at a rate of 0.1. The table goes to
-# stdout as Markdown, every raw figure as JSON lines to the file named on stderr. --quick takes the smallest size alone.
+# For each size and regime, PyTorch runs as installed and tuned as well as we can (jemalloc preloaded with its pages kept, also with
+# torch.compile; the faster of the two counts). Then widemargin runs dense, screened, and sampled at a rate of 0.1. The Markdown
+# table goes to stdout, raw results as JSON lines to the file named on stderr. --quick uses the smallest size only.
 #
 # Environment: PEERS_PYTHON, PEERS_JEMALLOC, WIDEMARGIN as for compare_train.sh; THREADS (2), STEPS (7),
 # SIZES ("10000:128 100000:512 1000000:128"), REGIMES ("random trained").
@@ -26,14 +26,14 @@ fi
     exit 2
 }
 jemalloc=${PEERS_JEMALLOC:-$(find /usr/lib /usr/lib64 /usr/local/lib -name 'libjemalloc.so.2' 2>/dev/null | head -n 1 || true)}
-[ -n "$jemalloc" ] || echo "note: libjemalloc.so.2 not found (Debian: libjemalloc2), so the tuned column is torch.compile alone" >&2
+[ -n "$jemalloc" ] || echo "note: libjemalloc.so.2 not found (Debian: libjemalloc2), so PyTorch is tuned with torch.compile only" >&2
 ours=${WIDEMARGIN:-}
 if [ -z "$ours" ]; then
     (cd "$root" && cargo build --release >&2)
     ours=$target/release/widemargin
 fi
 raw=$(mktemp "${TMPDIR:-/tmp}/head.XXXXXX")
-echo "raw figures: $raw" >&2
+echo "raw results: $raw" >&2
 
 record() { # NAME CLASSES BATCH REGIME COMMAND...
     local name=$1 classes=$2 batch=$3 regime=$4 figures
@@ -63,7 +63,7 @@ done
 "$python" - "$raw" <<'PY'
 import json, sys
 runs = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
-print("| work | PyTorch, s: installed, tuned | MiB | dense, s | MiB | screened, s | MiB | sampled 0.1, s | dense against installed, tuned | screened against installed, tuned |")
+print("| work | PyTorch, s: installed, tuned | MiB | dense, s | MiB | screened, s | MiB | sampled 0.1, s | dense: speed-up over installed, tuned | screened: speed-up over installed, tuned |")
 print("|---|---|---|---|---|---|---|---|---|---|")
 keys = list(dict.fromkeys((run["classes"], run["batch"], run["regime"]) for run in runs))
 for key in keys:

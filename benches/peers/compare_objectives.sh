@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Every objective by widemargin and by pytorch-metric-learning on the same two cores: milliseconds and ratios.
+# Time every objective with widemargin and pytorch-metric-learning on the same cores: milliseconds and ratios.
 #
-#   benches/peers/compare_objectives.sh [NAME,NAME,...]        default: all that pytorch-metric-learning has in reasonable time
+#   benches/peers/compare_objectives.sh [NAME,NAME,...]        default: all except nt-xent and tuplet-margin
 #
-# Ours by criterion (crates/head/benches/objectives.rs), theirs by objectives.py; one after the other, medians. The table goes to
-# stdout as Markdown. nt-xent and tuplet-margin take pytorch-metric-learning a minute a run at this size, so they are measured
-# only when they are named. PEERS_PYTHON as for compare_train.sh.
+# Ours with criterion (crates/head/benches/objectives.rs), theirs with objectives.py, one after the other; medians. The Markdown table
+# goes to stdout. nt-xent and tuplet-margin take pytorch-metric-learning a minute per run at this size, so they are measured only
+# if named. PEERS_PYTHON as for compare_train.sh.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -24,7 +24,7 @@ theirs=$("$python" "$here/objectives.py" --threads "$threads" --repeats "$repeat
 import json, os, sys
 folder, theirs = sys.argv[1], json.loads(sys.argv[2])
 print(f"PyTorch {theirs['torch']}, pytorch-metric-learning {theirs['pytorch_metric_learning']}, {theirs['threads']} threads\n")
-print("| objective | widemargin, ms | pytorch-metric-learning, ms | theirs over ours |\n|---|---|---|---|")
+print("| objective | widemargin, ms | pytorch-metric-learning, ms | speed-up |\n|---|---|---|---|")
 for name, peer in theirs["ms"].items():
     for group in ("classes", "pairs"):
         path = os.path.join(folder, group, name, "new", "estimates.json")

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The same evaluation by widemargin and by faiss, pytorch-metric-learning and scikit-learn, in turn, on this machine.
+# Time the same evaluation with widemargin and with faiss, pytorch-metric-learning and scikit-learn.
 #
 #   benches/peers/eval.sh [ROWS] [DIM] [SCORES]      default 100000 512 100000000
 #
-# Prints one line a tool: its seconds, its peak memory, and figures by which the tools can be seen to agree. Everything
-# uses THREADS threads (default 2) and one process after the other.
+# Prints one line per tool: time, peak memory, and values that show that the tools agree. Processes run one after the other with
+# THREADS threads (default 2).
 #
 # Environment:
-#   PEERS_PYTHON   a Python with the versions that eval_peers.py names
-#   TIMINGS        the program to measure; otherwise `cargo build --release` of the example `timings`
-#   ONLY           a word such as `search`: only tools whose line contains it
+#   PEERS_PYTHON   a Python with the versions listed in eval_peers.py
+#   TIMINGS        the program to measure; otherwise the script builds the example `timings` in release mode
+#   ONLY           a word such as `search`: run only the lines that contain it
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The same evaluation by other tools; `eval.sh` calls it.
+"""The same evaluation with other tools; `eval.sh` calls it.
 
-    eval_peers.py make FOLDER ROWS DIM SCORES     writes rows.npy, labels.npy, genuine.npy, impostor.npy
-    eval_peers.py faiss ROWS.npy K                IndexFlatIP, every row against all
-    eval_peers.py calculator ROWS.npy LABELS.npy  pytorch-metric-learning's AccuracyCalculator with its matrix path
+    eval_peers.py make FOLDER ROWS DIM SCORES         write rows.npy, labels.npy, genuine.npy, impostor.npy
+    eval_peers.py faiss ROWS.npy K                    IndexFlatIP, every row against all
+    eval_peers.py calculator ROWS.npy LABELS.npy      pytorch-metric-learning's AccuracyCalculator with matrix products
     eval_peers.py sklearn GENUINE.npy IMPOSTOR.npy    roc_curve and roc_auc_score
 
-Versions: numpy==2.4.6 faiss-cpu==1.15.1 scikit-learn==1.9.1 torch==2.13.0 pytorch-metric-learning==2.9.0. Prints one JSON
-object: seconds of the work without reading files, peak memory of the whole process, and figures for comparison. Threads:
-THREADS, default 2.
+Versions: numpy==2.4.6 faiss-cpu==1.15.1 scikit-learn==1.9.1 torch==2.13.0 pytorch-metric-learning==2.9.0. Prints one JSON object:
+the time in seconds without reading files, the peak memory of the process, and values to compare with the other tools. The number of
+threads is THREADS (default 2).
 """
 
 import json

@@ -1,26 +1,27 @@
 #!/usr/bin/env python3
-"""What is learnt and how fast, beside PyTorch: six objectives on characters drawn with fonts, judged on characters never trained on.
+"""Compare six objectives with PyTorch on characters drawn with fonts, evaluated on unseen characters.
 
     widemargin data glyphs -o glyphs --most 20 --format idx
     python3 benches/peers/glyphs.py glyphs --results glyphs.jsonl [--objectives arcface triplet] [--sides widemargin pytorch]
                                            [--seeds 1 2 3] [--epochs 4] [--work DIR] [--tuned | --as-installed]
     python3 benches/peers/glyphs.py --table --results glyphs.jsonl
-    python3 benches/peers/glyphs.py --quick          under a minute: a set of its own of 60 characters, nothing kept
+    python3 benches/peers/glyphs.py --quick          a trial with 60 characters that keeps nothing
 
-Trains each objective with `widemargin train` and, with the same recipe, in PyTorch with pytorch-metric-learning. Both sides' embeddings of the
-unseen characters go through the same program, `widemargin eval`. Each result is one line appended to --results as soon as it is there,
-and what is there already is not trained again, so that the whole may be run in pieces and stopped at any time.
+Trains each objective with `widemargin train` and, with the same recipe, in PyTorch with pytorch-metric-learning. Both are evaluated
+with `widemargin eval` on their embeddings of the unseen characters. Each result is appended to --results when it is ready, and
+results that are already there are not repeated, so the script can be stopped at any time and run in parts.
 
-Environment: WIDEMARGIN (default target/release/widemargin). PyTorch is wanted by its own side only: requirements.txt.
-PyTorch is tuned unless --as-installed: pictures channels-last; jemalloc where the caller has preloaded it, as in
+The variable WIDEMARGIN names the program (default target/release/widemargin). Only the PyTorch side needs PyTorch:
+requirements.txt. PyTorch is tuned unless --as-installed is given: channels-last images, and jemalloc if the caller preloads it:
 
     LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1 python3 benches/peers/glyphs.py ...
 
-The same on both sides: pictures, and their mean and deviation; network, and the distributions of its first weights; objective, scale, margin and its
-warm-up over two epochs; class centres of length one at first; SGD with momentum 0.9, weight decay 5e-4 on matrices, kernels and centres;
-learning rate 0.1 with half an epoch of warm-up and a cosine to 0; 128 pictures a batch, a last batch that is not full left out, shifts by up to
-two pixels; for triplets 32 classes with 4 pictures each. Not the same: the random numbers themselves, and so first weights, order and shifts.
-Seconds are those of the loop over all steps: reading, shifting, forward, backward, update; without start and judgement.
+The same on both sides: images, their mean and deviation; the network and the distributions of its initial weights; objective,
+scale, margin and margin warm-up over two epochs; class centres of length one at the start; SGD with momentum 0.9, weight decay
+5e-4 on matrices, kernels and centres; peak learning rate 0.1 with half an epoch of warm-up and a cosine schedule to 0; batch size
+128, an incomplete last batch is dropped, shifts by up to two pixels; for triplets 32 classes with 4 images each. Different: the
+random numbers, and therefore initial weights, order and shifts. The time is that of the loop over all steps: reading, shifting,
+forward, backward, update; without start-up and evaluation.
 """
 
 import argparse
@@ -36,7 +37,7 @@ import tempfile
 import time
 import zlib
 
-# name: what configures `widemargin train`; the PyTorch side is in `criterion`.
+# The configuration of `widemargin train` for each objective; `criterion` has the PyTorch side.
 OBJECTIVES = {
     "softmax": '[objective]\nname = "softmax"\n',
     "normalised softmax": '[objective]\nname = "normalized-softmax"\nscale = 30.0\n',
@@ -48,7 +49,7 @@ OBJECTIVES = {
 }
 SHORT = {name.lower().replace(" ", "-"): name for name in OBJECTIVES} | {"sub-centre": "sub-centre ArcFace"}
 SIDES = ["widemargin", "pytorch"]
-BATCH, CLASSES_A_BATCH, SAMPLES_A_CLASS = 128, 32, 4
+BATCH, CLASSES_PER_BATCH, SAMPLES_PER_CLASS = 128, 32, 4
 EMBEDDING, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
 WARM_UP_EPOCHS, MARGIN_WARM_UP_EPOCHS = 0.5, 2.0
 SHIFT = 2
@@ -56,7 +57,7 @@ PROGRAM = os.environ.get("WIDEMARGIN", "target/release/widemargin")
 
 
 def program(*arguments):
-    """Standard output of `widemargin`, which runs without what is preloaded for PyTorch."""
+    """Standard output of `widemargin`, run without the allocator that is preloaded for PyTorch."""
     own = {name: value for name, value in os.environ.items() if name not in ("LD_PRELOAD", "MALLOC_CONF")}
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, env=own)
     if done.returncode != 0:
@@ -65,7 +66,7 @@ def program(*arguments):
 
 
 def idx(folder, name):
-    """Shape and bytes of an IDX file; numbers of four bytes as integers."""
+    """Shape and values of an IDX file: bytes, or integers if they have four bytes."""
     path = os.path.join(folder, name)
     opened = open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz", "rb")
     with opened as file:
@@ -77,7 +78,7 @@ def idx(folder, name):
 
 
 def unseen_classes(data):
-    """Names of the classes that glyphs.toml keeps from training."""
+    """Names of the unseen classes in glyphs.toml."""
     import tomllib
 
     with open(os.path.join(data, "glyphs.toml"), "rb") as file:
@@ -85,7 +86,7 @@ def unseen_classes(data):
 
 
 def png(pixels, height, width):
-    """A PNG of one channel."""
+    """Encode a grey PNG."""
 
     def chunk(name, content):
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -96,7 +97,7 @@ def png(pixels, height, width):
 
 
 def write_unseen(data, folder):
-    """The unseen test pictures as files, a folder a class, for `widemargin embed`."""
+    """Write the test images of unseen classes as files, one folder per class, for `widemargin embed`."""
     with open(os.path.join(data, "classes.txt"), encoding="utf-8") as file:
         names = file.read().split("\n")
     unseen = set(unseen_classes(data))
@@ -106,13 +107,13 @@ def write_unseen(data, folder):
         name = names[labels[at]]
         if name in unseen:
             os.makedirs(os.path.join(folder, name), exist_ok=True)
-            picture = png(pixels[at * height * width : (at + 1) * height * width], height, width)
+            image = png(pixels[at * height * width : (at + 1) * height * width], height, width)
             with open(os.path.join(folder, name, f"{at:06}.png"), "wb") as file:
-                file.write(picture)
+                file.write(image)
 
 
-def judged(embeddings, labels):
-    """Figures of `widemargin eval` on a file of embeddings."""
+def evaluate(embeddings, labels):
+    """Results of `widemargin eval` on a file of embeddings."""
     found = json.loads(program("eval", "retrieval", embeddings, "--labels", labels, "--json"))["retrieval"]
     pairs = json.loads(program("eval", "verification", embeddings, "--labels", labels, "--far", "1e-3", "--json"))
     return {
@@ -143,13 +144,13 @@ def train_widemargin(name, chosen, seed, work):
     with tempfile.TemporaryDirectory(dir=work) as temporary:
         out = os.path.join(temporary, "unseen.npy")
         program("embed", "--model", run, files, "-o", out)
-        figures = judged(out, os.path.join(temporary, "unseen.names.csv"))
+        figures = evaluate(out, os.path.join(temporary, "unseen.names.csv"))
     version = program("--version").split()[-1]
     return {"seconds": report["seconds"], "version": f"widemargin {version}", **figures}
 
 
 def backbone(torch, size):
-    """`small-cnn`, as in train_step.py, with the distributions of widemargin's first weights."""
+    """`small-cnn`, as in train_step.py, with the distributions of widemargin's initial weights."""
     nn = torch.nn
 
     def block(inputs, outputs):
@@ -168,14 +169,14 @@ def backbone(torch, size):
 
 
 def criterion(torch, name, classes):
-    """The loss as a module, and its full margin, if it has one that warms up."""
+    """The loss as a module, and its full margin if the margin has a warm-up."""
     from pytorch_metric_learning import losses
 
     sizes = {"num_classes": classes, "embedding_size": EMBEDDING}
     if name == "softmax":
 
         class Softmax(torch.nn.Module):
-            """Dot products with the centres: pytorch-metric-learning has no plain softmax."""
+            """Plain softmax over dot products, which pytorch-metric-learning does not have."""
 
             def __init__(self):
                 super().__init__()
@@ -202,7 +203,7 @@ def criterion(torch, name, classes):
 
 
 def batches(torch, name, labels, generator):
-    """The batches of one epoch, as positions: shuffled, or P x K with classes and their samples coming round in random order."""
+    """The batches of one epoch, as indices: shuffled, or P x K. P x K cycles through classes and their samples in random order."""
     if name != "triplet":
         order = torch.randperm(len(labels), generator=generator)
         return [order[at : at + BATCH] for at in range(0, len(labels) - BATCH + 1, BATCH)]
@@ -216,13 +217,13 @@ def batches(torch, name, labels, generator):
 
     for _ in range(max(len(labels) // BATCH, 1)):
         batch, taken = [], set()
-        while len(taken) < min(CLASSES_A_BATCH, len(of_class)):
+        while len(taken) < min(CLASSES_PER_BATCH, len(of_class)):
             if not classes:
                 fresh = shuffled(list(of_class))
                 classes = [c for c in fresh if c in taken] + [c for c in fresh if c not in taken]
             label = classes.pop()
             taken.add(label)
-            for _ in range(SAMPLES_A_CLASS):
+            for _ in range(SAMPLES_PER_CLASS):
                 if not decks.get(label):
                     decks[label] = shuffled(of_class[label])
                 batch.append(decks[label].pop())
@@ -276,8 +277,8 @@ def train_pytorch(name, chosen, seed, work):
             if margin is not None:
                 loss.margin = margin * min(step / (MARGIN_WARM_UP_EPOCHS * each), 1)
             down, right = torch.randint(0, 2 * SHIFT + 1, (2, len(chosen_rows), 1, 1), generator=generator)
-            picture = padded[chosen_rows[:, None, None], 0, rows + down, columns + right]
-            batch = ((picture.float() / 255 - mean) / deviation)[:, None].contiguous(memory_format=layout)
+            images = padded[chosen_rows[:, None, None], 0, rows + down, columns + right]
+            batch = ((images.float() / 255 - mean) / deviation)[:, None].contiguous(memory_format=layout)
             optimiser.zero_grad()
             value = loss(network(batch), labels[chosen_rows])
             value.backward()
@@ -297,7 +298,7 @@ def train_pytorch(name, chosen, seed, work):
         files = [os.path.join(temporary, "unseen.npy"), os.path.join(temporary, "labels.npy")]
         numpy.save(files[0], torch.cat(found).numpy())
         numpy.save(files[1], numpy.array([labels[at] for at in kept], numpy.int64))
-        figures = judged(*files)
+        figures = evaluate(*files)
     import pytorch_metric_learning
 
     tuned = "as installed" if chosen.as_installed else "channels-last"
@@ -307,7 +308,7 @@ def train_pytorch(name, chosen, seed, work):
 
 
 def results(path):
-    """The lines that are there; one that was cut short is passed over."""
+    """The results in a file; a truncated line is ignored."""
     found = []
     if path and os.path.exists(path):
         with open(path, encoding="utf-8") as file:
@@ -315,12 +316,12 @@ def results(path):
                 try:
                     found.append(json.loads(line))
                 except json.JSONDecodeError:
-                    print(f"{path}: passed over a line that was cut short", file=sys.stderr)
+                    print(f"{path}: ignored a truncated line", file=sys.stderr)
     return found
 
 
 def table(found):
-    """Markdown, an objective and side a line; mean and deviation over the seeds."""
+    """Print a Markdown table with one row per objective and side: mean and deviation over the seeds."""
     figures = [("recall_at_1", "recall at 1"), ("tar_at_far_1e-3", "TAR at FAR 1e-3"), ("map_at_r", "MAP@R"), ("eer", "EER")]
     print("| objective | | " + " | ".join(title for _, title in figures) + " | seconds |")
     print("|---|---|" + "--:|" * (len(figures) + 1))
@@ -341,25 +342,25 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", help="folder made by `widemargin data glyphs --format idx`")
-    parser.add_argument("--results", metavar="FILE", help="JSON lines that results are appended to")
+    parser.add_argument("--results", metavar="FILE", help="append results to this file, as JSON lines")
     parser.add_argument("--objectives", nargs="+", choices=SHORT, default=[name.lower().replace(" ", "-") for name in OBJECTIVES])
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=2, help="threads PyTorch may use")
-    parser.add_argument("--work", metavar="DIR", help="folder for runs and pictures [default: a temporary one]")
+    parser.add_argument("--threads", type=int, default=2, help="threads for PyTorch")
+    parser.add_argument("--work", metavar="DIR", help="folder for runs and images [default: a temporary one]")
     tuning = parser.add_mutually_exclusive_group()
     tuning.add_argument("--tuned", action="store_true", help="channels-last; the default")
     tuning.add_argument("--as-installed", action="store_true")
-    parser.add_argument("--table", action="store_true", help="only print what is in --results")
+    parser.add_argument("--table", action="store_true", help="only print the results in --results")
     parser.add_argument("--quick", action="store_true")
     chosen = parser.parse_args()
     if chosen.table:
         if not chosen.results:
-            parser.error("--table wants --results")
+            parser.error("--table requires --results")
         return table(results(chosen.results))
     if not chosen.quick and not (chosen.data and chosen.results):
-        parser.error("a folder of glyphs and --results are wanted, or --quick")
+        parser.error("give a folder of glyphs and --results, or --quick")
     with tempfile.TemporaryDirectory() as temporary:
         work = chosen.work or temporary
         os.makedirs(work, exist_ok=True)

@@ -1,8 +1,8 @@
-"""One step of a margin-softmax head in PyTorch: normalised features and centres, margin, cross-entropy, SGD with momentum.
+"""Time one step of a margin-softmax head in PyTorch: normalised features and centres, margin, cross-entropy, SGD with momentum.
 
-The same work as `widemargin bench head`: features come in, the gradient of the features goes out, the class centres are moved.
-Prints one JSON object: median seconds a step, peak resident bytes, versions. `--compile` runs the step through torch.compile.
-In the trained regime features have a cosine of 0.7 with their own centre; in the random one none.
+The same work as `widemargin bench head`: input features, output the gradient of the features and updated class centres. Prints one
+JSON object: median seconds per step, peak resident bytes, versions. `--compile` runs the step through torch.compile. With
+`--regime trained`, features have a cosine of 0.7 to the centre of their class; with `random`, their directions are random.
 """
 import argparse, json, resource, statistics, sys, time
 import torch
@@ -53,7 +53,7 @@ for step in range(options.steps + 2):
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     elapsed = time.perf_counter() - start
-    if step >= 2:  # the first ones compile and allocate
+    if step >= 2:  # the first two compile and allocate
         seconds.append(elapsed)
 print(json.dumps({
     "seconds": statistics.median(seconds), "fastest": min(seconds), "slowest": max(seconds),

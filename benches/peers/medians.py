@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Medians and ratios of the runs that `compare_train.sh` left in a folder. Standard library only.
+"""Print medians and ratios of the runs that `compare_train.sh` saved in a folder. Uses Python's standard library only.
 
     medians.py FOLDER ROUNDS        reads FOLDER/<name>.<round>.json
 
-A ratio is samples a second of widemargin over samples a second of the peer: 1 is parity, above 1 widemargin is the
-faster one. It is taken between the medians over all rounds; the smallest and largest ratio of any single round stand
-beside it, so that a noisy machine shows. The table goes to stderr, the JSON object to stdout.
+A ratio is samples per second of widemargin over samples per second of the peer: above 1, widemargin is faster. It is computed from
+the medians over all rounds, and printed with the smallest and largest ratio of a single round, so that a noisy machine is visible.
+The table goes to stderr, the JSON object to stdout.
 """
 
 import json
@@ -46,7 +46,7 @@ def main():
                 try:
                     runs[name].append(json.load(source))
                 except json.JSONDecodeError as error:
-                    sys.exit(f"{path}: wanted one JSON object, found something else ({error})")
+                    sys.exit(f"{path}: expected one JSON object ({error})")
 
     ours = [run["samples_per_second"] for run in runs["widemargin"]]
     rows = {}
@@ -68,7 +68,7 @@ def main():
             "largest": round(max(single), 3),
         }
 
-    print(f"{'':<16}{'ms a step':>12}{'samples/s':>12}{'peak MiB':>12}   widemargin is", file=sys.stderr)
+    print(f"{'':<16}{'ms per step':>12}{'samples/s':>12}{'peak MiB':>12}   widemargin is", file=sys.stderr)
     for name in NAMES:
         row = rows[name]
         against = ""

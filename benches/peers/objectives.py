@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Forward and backward of every objective that pytorch-metric-learning has, timed.
+"""Time forward and backward of every objective in pytorch-metric-learning.
 
-This is the peer of `cargo bench --bench objectives`: the same sizes, the same names, random embeddings of the same
-shape. What is timed is what a training step pays for the loss: value, gradient of the embeddings and gradient of the
-class centres or proxies; no optimiser.
+This is the peer of `cargo bench --bench objectives`: the same sizes, the same names, random embeddings of the same shape. It times
+what a training step spends on the loss: value, gradient of the embeddings and gradient of the class centres or proxies, without an
+optimiser.
 
   class objectives   batch 512, dimension 512, 10,000 class centres
   pair objectives    batch 512, dimension 512, 128 classes with 4 samples each (or --samples-per-class)
@@ -23,14 +23,14 @@ def arguments():
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--classes", type=int, default=10_000)
     parser.add_argument("--samples-per-class", type=int, default=4, help="for the pair objectives (default 4)")
-    parser.add_argument("--repeats", type=int, default=9, help="timed runs of each (default 9)")
+    parser.add_argument("--repeats", type=int, default=9, help="timed runs per objective (default 9)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", default="", help="names, separated by commas; all where empty")
+    parser.add_argument("--only", default="", help="comma-separated names (default: all)")
     return parser.parse_args()
 
 
 def objectives(losses, classes, dim):
-    """Names of `widemargin_objective`, each with a function that makes the loss; True where it has class centres."""
+    """For each name in `widemargin_objective`: whether it has class centres, and a function that creates the loss."""
     return {
         "normalized-softmax": (True, lambda: losses.NormalizedSoftmaxLoss(classes, dim, temperature=1 / 30)),
         "am-softmax": (True, lambda: losses.CosFaceLoss(classes, dim, margin=0.35, scale=30)),
@@ -72,13 +72,13 @@ def main():
 
     torch.set_num_threads(chosen.threads)
     known = objectives(losses, chosen.classes, chosen.dim)
-    wanted = [name for name in chosen.only.split(",") if name] or list(known)
-    for name in wanted:
+    chosen_names = [name for name in chosen.only.split(",") if name] or list(known)
+    for name in chosen_names:
         if name not in known:
-            sys.exit(f"no objective is called {name}; known: {', '.join(known)}")
+            sys.exit(f"unknown objective {name}; use one of {', '.join(known)}")
 
     milliseconds = {}
-    for name in wanted:
+    for name in chosen_names:
         torch.manual_seed(1)
         has_centres, make = known[name]
         loss = make()
@@ -96,7 +96,7 @@ def main():
             value = loss(embeddings, labels)
             value.backward()
             times.append(1e3 * (time.perf_counter() - start))
-        # The first run makes the buffers.
+        # The first run allocates the buffers.
         times = sorted(times[1:])
         pick = lambda share: round(times[round(share * (len(times) - 1))], 3)
         milliseconds[name] = {"median": pick(0.5), "p10": pick(0.1), "p90": pick(0.9)}

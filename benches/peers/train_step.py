@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""One training step of the `small-cnn` backbone under AM-Softmax, in PyTorch, timed.
+"""Time one training step of the `small-cnn` backbone with AM-Softmax in PyTorch.
 
-This is the peer of `widemargin bench train --backbone small-cnn`: the same layers, the same loss, the same
-optimiser, the same batch, so that the two numbers answer one question: how long does a step take?
+This is the peer of `widemargin bench train --backbone small-cnn`: the same layers, loss, optimiser and batch size.
 
     input [batch, 1, 28, 28]
-      conv 3x3  1->32, pad 1, no bias - batch norm - PReLU (one slope a channel)
+      conv 3x3  1->32, pad 1, no bias - batch norm - PReLU (one slope per channel)
       conv 3x3 32->32, pad 1, no bias - batch norm - PReLU
       max-pool 2                                                          -> [batch, 32, 14, 14]
       conv 3x3 32->64, pad 1, no bias - batch norm - PReLU
@@ -16,13 +15,13 @@ optimiser, the same batch, so that the two numbers answer one question: how long
     SGD: learning rate 0.1, momentum 0.9, weight decay 5e-4 on matrices and kernels only
          (not on biases, norms or PReLU slopes)
 
-With `--backbone` another network: `resnet18` to `resnet152` or `iresnet18` to `iresnet200`, as `crates/model/fixtures/make_embeddings.py` writes
-them out, from [batch, 3, side, side] to an embedding of 128, with the same head and optimiser.
+`--backbone` selects another network: `resnet18` to `resnet152` or `iresnet18` to `iresnet200`, as defined in
+`crates/model/fixtures/make_embeddings.py`, from [batch, 3, side, side] to an embedding of dimension 128, with the same head and
+optimiser.
 
-A step is: forward, loss read back, backward, update, gradients cleared. Pixels are random with a fixed seed and
-stay in memory: loading is not measured here. `--tuned` lays tensors out channels-last, which is what PyTorch's own
-guide recommends for convolutions on the CPU; the allocator half of the tuning is set by the caller
-(`compare_train.sh` preloads jemalloc).
+A step is: forward, loss read back, backward, update, gradients cleared. Pixels are random with a fixed seed and stay in memory;
+loading is not measured. `--tuned` uses channels-last tensors, which PyTorch's own guide recommends for convolutions on the CPU. The
+caller tunes the allocator (`compare_train.sh` preloads jemalloc).
 
 Prints one JSON object on stdout:
     ms_per_step {median, p10, p90}, samples_per_second (at the median), peak_rss_mib, loss_first, loss_last,
@@ -41,13 +40,13 @@ from pathlib import Path
 def arguments():
     parser = argparse.ArgumentParser(description="Time one training step in PyTorch.")
     parser.add_argument("--backbone", default="small-cnn", help="the network (default small-cnn)")
-    parser.add_argument("--side", type=int, default=112, help="rows and columns of a picture, but for small-cnn (default 112)")
-    parser.add_argument("--batch", type=int, default=128, help="samples in a step (default 128)")
-    parser.add_argument("--steps", type=int, default=60, help="steps that are timed (default 60)")
-    parser.add_argument("--warm-up", type=int, default=10, help="steps before the clock starts (default 10)")
-    parser.add_argument("--threads", type=int, default=2, help="threads PyTorch may use (default 2)")
+    parser.add_argument("--side", type=int, default=112, help="height and width of an image, except for small-cnn (default 112)")
+    parser.add_argument("--batch", type=int, default=128, help="batch size (default 128)")
+    parser.add_argument("--steps", type=int, default=60, help="timed steps (default 60)")
+    parser.add_argument("--warm-up", type=int, default=10, help="steps before timing starts (default 10)")
+    parser.add_argument("--threads", type=int, default=2, help="threads for PyTorch (default 2)")
     parser.add_argument("--seed", type=int, default=1, help="seed of pixels, labels and weights (default 1)")
-    parser.add_argument("--tuned", action="store_true", help="lay tensors out channels-last")
+    parser.add_argument("--tuned", action="store_true", help="use channels-last tensors")
     chosen = parser.parse_args()
     if min(chosen.batch - 1, chosen.steps, chosen.warm_up + 1, chosen.threads) < 1:
         parser.error("--batch must be at least 2 (batch norm), --steps and --threads at least 1, --warm-up at least 0")
@@ -95,8 +94,8 @@ def build(torch, name, side):
         from make_embeddings import NETWORKS
 
         if name not in NETWORKS:
-            sys.exit(f"--backbone: found {name}, wanted small-cnn, {', '.join(NETWORKS)}")
-        return NETWORKS[name](picture=(3, side, side), embedding=128), head
+            sys.exit(f"--backbone: unknown network {name}; use small-cnn, {', '.join(NETWORKS)}")
+        return NETWORKS[name](image=(3, side, side), embedding=128), head
     backbone = nn.Sequential(
         *block(1, 32),
         *block(32, 32),
@@ -113,7 +112,7 @@ def build(torch, name, side):
 
 def main():
     chosen = arguments()
-    # Set before torch loads: the OpenMP pool is sized once.
+    # Set this before torch loads: the size of the OpenMP pool is fixed at that point.
     os.environ["OMP_NUM_THREADS"] = str(chosen.threads)
     import torch
 
@@ -151,8 +150,8 @@ def main():
         losses.append(step())
         milliseconds.append((time.perf_counter() - start) * 1e3)
     if len(losses) >= 20 and not losses[-1] < losses[0]:
-        # One fixed batch must be learnt in a few steps; a network that does not learn is not the one to time.
-        sys.exit(f"the loss did not fall: {losses[0]:.4f} at first, {losses[-1]:.4f} at last")
+        # A network that cannot learn one fixed batch in a few steps is wrong; do not report its time.
+        sys.exit(f"the loss did not fall: {losses[0]:.4f} before, {losses[-1]:.4f} after training")
 
     milliseconds.sort()
     median = percentile(milliseconds, 0.5)

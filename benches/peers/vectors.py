@@ -1,11 +1,11 @@
-"""One epoch of training a linear projection with AM-Softmax on a table of vectors, by widemargin and by PyTorch, in turn.
+"""Train a linear projection with AM-Softmax on a table of vectors for one epoch, with widemargin and PyTorch in alternation.
 
     python vectors.py --widemargin target/release/widemargin [--rows 1000000] [--rounds 3]
 
-The table (`.npy`, rows x dim, f32) and its labels are made by seed in --folder if they are not there. Both train on four fifths of the
-rows, in random order, in batches of the same size, by stochastic gradient descent with momentum, on --threads threads.
-PyTorch holds the whole table in memory and takes each batch by index, which is its fastest plain way; widemargin
-leaves the table in its file. The medians go to stdout as JSON: samples a second over the steps, and peak resident bytes.
+If the table (`.npy`, rows x dim, f32) and its labels are not in --folder, the script generates them from a seed. Both sides train on
+four fifths of the rows, in random order, with the same batch size, by SGD with momentum, on --threads threads. PyTorch holds the
+whole table in memory and selects each batch by index, which is its fastest simple way; widemargin reads rows from the file. The
+medians go to stdout as JSON: samples per second over the steps, and peak resident bytes.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def pytorch(options):
 
 
 def measured(command, environment):
-    """What a command prints, and the most memory it held."""
+    """Run a command; return its output and its peak memory."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     out, problems = process.stdout.read(), process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -93,7 +93,7 @@ def main():
     if options.table:
         return pytorch(options)
     if not options.widemargin:
-        parser.error("--widemargin is needed: the program, such as target/release/widemargin")
+        parser.error("give the program with --widemargin, for example target/release/widemargin")
     table, labels = make_table(options.folder, options.rows, options.dim, options.classes)
     run = options.folder / "run"
     sizes = ["rows", "dim", "classes", "embedding", "batch", "threads"]

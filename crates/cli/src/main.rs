@@ -4,6 +4,7 @@
 //! 130 and 143 stopped by SIGINT and SIGTERM behind a saved checkpoint.
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod bench;
 mod calibration;
 mod compare;

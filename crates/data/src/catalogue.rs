@@ -1,11 +1,11 @@
-//! What every set of samples has, whatever the samples are: a name, classes, and a class and a part for each sample.
+//! What every set of samples has: a name, classes, and a class and a part per sample.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::Part;
 
-/// Names of a set and its classes, and the class and part of each sample.
+/// Name and classes of a set, and the class and part of each sample.
 #[derive(Debug)]
 pub struct Catalogue {
     pub(crate) name: String,
@@ -14,12 +14,12 @@ pub struct Catalogue {
     pub(crate) parts: Vec<Part>,
 }
 
-/// A set of samples with a class and a part each.
+/// A set of samples, each with a class and a part.
 pub trait Labelled {
-    /// What the rest is read from.
+    /// The data behind all other methods.
     fn catalogue(&self) -> &Catalogue;
 
-    /// Name of the set: that of its folder, or of its file without the ending.
+    /// Name of the set: the name of its folder, or of its file without the ending.
     fn name(&self) -> &str {
         &self.catalogue().name
     }
@@ -29,17 +29,17 @@ pub trait Labelled {
         self.labels().len()
     }
 
-    /// Whether there are no samples; a set that was opened has some.
+    /// Whether there are no samples; always false for a set that was opened.
     fn is_empty(&self) -> bool {
         self.labels().is_empty()
     }
 
-    /// The class of each sample, a number less than that of [`class_names`](Self::class_names).
+    /// The class of each sample, as an index into [`class_names`](Self::class_names).
     fn labels(&self) -> &[u32] {
         &self.catalogue().labels
     }
 
-    /// Names of the classes; those of image folders and tables are sorted.
+    /// Names of the classes, sorted, except those of IDX files.
     fn class_names(&self) -> &[String] {
         &self.catalogue().class_names
     }
@@ -53,7 +53,7 @@ pub trait Labelled {
     }
 }
 
-/// The names that occur, each once: by number if that is expected and all are whole numbers, else by name.
+/// The distinct names, sorted by name; or by number, if `by_number` is set and all are whole numbers.
 pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<String> {
     let names: BTreeSet<&str> = labels.iter().map(AsRef::as_ref).collect();
     let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -64,23 +64,6 @@ pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<S
         names = order.into_iter().map(|at| std::mem::take(&mut names[at])).collect();
     }
     names
-}
-
-/// Words for the part that is trained on, the usual one first.
-pub(crate) const TRAIN_WORDS: [&str; 2] = ["train", "training"];
-/// Words for the part that judges, in the order in which folders of these names are looked for.
-pub(crate) const TEST_WORDS: [&str; 5] = ["test", "val", "valid", "validation", "dev"];
-
-/// The part that a word names, in letters of any size.
-pub(crate) fn part_named(word: &str) -> Option<Part> {
-    let is_of = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
-    if is_of(&TRAIN_WORDS) {
-        Some(Part::Train)
-    } else if is_of(&TEST_WORDS) {
-        Some(Part::Test)
-    } else {
-        None
-    }
 }
 
 impl<Set: Labelled> Labelled for Arc<Set> {

@@ -1,8 +1,8 @@
-//! One image file to bytes of the expected shape, and no trust in the file.
+//! Decodes image files to bytes of a given shape, without trusting the file.
 //!
-//! A file that claims 20,000 x 20,000 pixels in a few kilobytes is refused by its header, before memory is taken.
-//! JPEG decoders fill what is missing of a cut file with grey and say nothing, so the end of a JPEG is looked for
-//! here. A panic of a decoder counts as a bad image.
+//! A file that claims 20,000 x 20,000 pixels in a few kilobytes is rejected by its header, before any memory is allocated. JPEG decoders
+//! silently fill the missing rest of a truncated file with grey, so this module looks for the end-of-image marker itself. A panic of a
+//! decoder counts as a bad image.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,31 +11,31 @@ use std::path::Path;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 
-use crate::listing::{Place, read_place};
+use crate::place::{MAX_BYTES, read_file};
 use crate::resize::resize;
 use crate::{Error, ImageShape};
 
 /// Longest side of an image file, in pixels.
 pub(crate) const MAX_SIDE: u32 = 20_000;
-/// Most bytes of an image file, and of its pixels.
-pub(crate) const MAX_BYTES: u64 = 512 << 20;
 
-/// Decodes a PNG, JPEG or WebP file, turned as its metadata says, to `shape` as `[channels, height, width]`.
+/// Decodes a PNG, JPEG or WebP file to `shape` as `[channels, height, width]`, rotated as its metadata requires.
 ///
-/// Transparency is dropped, not blended; other proportions are stretched; the filter is bilinear over the area of a
-/// target pixel. The error is the reason, without the path.
+/// The alpha channel is dropped, not blended. The aspect ratio may change; the filter is bilinear over the area of a target pixel. The
+/// error is the reason, without the path.
 pub(crate) fn decode_file(path: &Path, shape: ImageShape) -> Result<Vec<u8>, String> {
-    decode_bytes(&read_place(&Place::File(path.to_path_buf()), &[])?, shape)
+    decode_bytes(&read_file(path)?, shape)
 }
 
-/// As [`decode_file`], of what was in the file.
+/// As [`decode_file`], from the content of the file.
 pub(crate) fn decode_bytes(bytes: &[u8], shape: ImageShape) -> Result<Vec<u8>, String> {
     catch_unwind(AssertUnwindSafe(|| decode(bytes, shape)))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// One image file as bytes of the expected shape, `[channels, height, width]`, as an image folder's are read: PNG, JPEG or WebP, turned
-/// as its metadata says, without its transparency, stretched to the shape.
+/// Reads an image file as bytes of `shape`, `[channels, height, width]`, like the images of an [`ImageSet`](crate::ImageSet).
+///
+/// The file is PNG, JPEG or WebP. It is rotated as its metadata requires, its alpha channel is dropped, and it is resized to the shape, even
+/// if the aspect ratio changes.
 ///
 /// # Errors
 /// [`Error::BadImage`] with the reason.
@@ -44,16 +44,16 @@ pub fn read_image(path: impl AsRef<Path>, shape: ImageShape) -> crate::Result<Ve
     decode_file(path, shape).map_err(|reason| Error::BadImage { path: path.to_path_buf(), reason })
 }
 
-/// Decodes an image and keeps nothing of it.
+/// Checks that an image can be decoded.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| decode_limited(bytes).map(drop)))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// What an image file is, and a digest of what it shows.
+/// Properties of an image file, and a digest of its pixels.
 ///
-/// The digest is of the pixels as 8-bit colour behind turning: the same image in another format without loss, or with other metadata,
-/// has the same.
+/// The digest covers the pixels as 8-bit RGB after rotation. The same image in another lossless format or with other metadata has the same
+/// digest.
 pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
     let examined = || {
         let image = decode_limited(bytes)?;
@@ -63,10 +63,10 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
             (ColorType::La8, _) => "grey and alpha",
             (ColorType::Rgb8, _) => "RGB",
             (ColorType::Rgba8, _) => "RGB and alpha",
-            (ColorType::L16, _) => "grey of 16 bits",
-            (ColorType::La16, _) => "grey and alpha of 16 bits",
-            (ColorType::Rgb16, _) => "RGB of 16 bits",
-            (ColorType::Rgba16, _) => "RGB and alpha of 16 bits",
+            (ColorType::L16, _) => "16-bit grey",
+            (ColorType::La16, _) => "16-bit grey and alpha",
+            (ColorType::Rgb16, _) => "16-bit RGB",
+            (ColorType::Rgba16, _) => "16-bit RGB and alpha",
             _ => "other",
         };
         let format = match image::guess_format(bytes) {
@@ -83,27 +83,27 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// What an image file is.
+/// Properties of an image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// `PNG`, `JPEG` or `WebP`.
     pub format: &'static str,
-    /// Its channels, in words.
+    /// Its colour mode in words, as in `RGB and alpha`.
     pub mode: &'static str,
-    /// Whether it has several frames, of which the first is taken.
+    /// Whether it has several frames; only the first is read.
     pub animated: bool,
-    /// Columns of pixels, as it is shown.
+    /// Columns of pixels, after rotation.
     pub width: u32,
-    /// Rows of pixels, as it is shown.
+    /// Rows of pixels, after rotation.
     pub height: u32,
 }
 
-/// A digest by which equal content is found: the first half of SHA-256.
+/// A digest that identifies equal content: the first half of SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Content([u8; 16]);
 
 impl Content {
-    /// The digest of several pieces, one behind another.
+    /// The digest of several pieces in order.
     pub(crate) fn of(pieces: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
         for piece in pieces {
@@ -116,7 +116,7 @@ impl Content {
     }
 }
 
-/// Whether a PNG has frames (`acTL` before its pixels), or a WebP the flag of animation.
+/// Whether a PNG has animation frames (`acTL` before its pixels), or a WebP its animation flag set.
 fn is_animated(bytes: &[u8]) -> bool {
     if bytes.starts_with(b"RIFF") {
         return bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0);
@@ -132,7 +132,7 @@ fn is_animated(bytes: &[u8]) -> bool {
     false
 }
 
-/// Channels that the frame header of a JPEG names.
+/// Number of channels in the frame header of a JPEG.
 fn jpeg_channels(bytes: &[u8]) -> Option<u8> {
     let mut at = 2_usize;
     while bytes.starts_with(b"\xff\xd8") {
@@ -174,8 +174,8 @@ fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
     let pixel_bytes = decoder.total_bytes();
     if width > MAX_SIDE || height > MAX_SIDE || pixel_bytes > MAX_BYTES {
         return Err(format!(
-            "{width} x {height} pixels of {pixel_bytes} bytes in a file of {}: more than the limit of {MAX_SIDE} a side \
-             and {MAX_BYTES} bytes (a decompression bomb?)",
+            "{width} x {height} pixels ({pixel_bytes} bytes) in a file of {} bytes: more than the limit of {MAX_SIDE} pixels per side and \
+             {MAX_BYTES} bytes (a decompression bomb?)",
             bytes.len()
         ));
     }
@@ -200,7 +200,7 @@ fn channels_first(pixels: &[u8], channels: usize) -> Vec<u8> {
 
 /// Whether the markers of a JPEG lead from its start to an end-of-image marker.
 ///
-/// Segments are stepped over by their lengths, so that the end of a thumbnail inside one does not count.
+/// Segments are skipped by their lengths, so the end marker of an embedded thumbnail does not count.
 fn jpeg_has_end(bytes: &[u8]) -> bool {
     const FILL_OR_MARKER: u8 = 0xff;
     const END: u8 = 0xd9;

@@ -1,53 +1,52 @@
-//! What can be wrong with data, with the file or sample, what was found and what was expected.
+//! Everything that can be wrong with data: the file or sample, what was found and what was expected.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of reading, splitting, sampling or loading data.
+/// An error from reading, splitting, sampling or loading data.
 ///
-/// The operating system's own reason, where there is one, is the [`source`](std::error::Error::source).
+/// [`source`](std::error::Error::source) is the operating system's reason, if there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The data does not exist.
+    /// There is nothing at the path.
     #[error("{path}: no such file or folder")]
     MissingFolder {
         /// The path that was given.
         path: PathBuf,
     },
-    /// A file of a kind that holds no data.
+    /// A file that is not in a format for data.
     #[error(
-        "{path}: not a folder, nor a file of data; expected a folder of IDX files or one with a sub-folder for each class, a manifest \
-         (.csv or .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .safetensors, .csv, .parquet)"
+        "{path}: not a folder, nor a data file; expected a folder with a sub-folder per class, a folder of IDX files, a manifest (.csv or \
+         .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .safetensors, .csv, .parquet)"
     )]
     NotAFolder {
-        /// What was given.
+        /// The path that was given.
         path: PathBuf,
     },
-    /// Nothing that can be read as data.
+    /// A folder without class folders or IDX files.
     #[error(
-        "{path}: no images in class folders ({loose} loose images); expected a sub-folder for each class with PNG, \
-         JPEG or WebP files, or IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
-         t10k-labels-idx1-ubyte, each also with .gz)"
+        "{path}: no images in class folders, and {loose} outside; expected a sub-folder per class with PNG, JPEG or WebP files, or IDX \
+         files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, with or without .gz)"
     )]
     EmptyFolder {
         /// The folder that was given.
         path: PathBuf,
-        /// Images that lie in it without a class.
+        /// Images directly in the folder, which have no class.
         loose: usize,
     },
-    /// A folder without images, where any would do.
-    #[error("{path}: no images; expected files that end in {}", crate::IMAGE_ENDINGS.join(", "))]
+    /// A folder without images, where images without classes would be accepted.
+    #[error("{path}: no images; expected files that end in {}", crate::file_names::IMAGE_ENDINGS.join(", "))]
     NoImages {
         /// The folder that was given.
         path: PathBuf,
     },
-    /// IDX files or a table, where the files of images are expected.
+    /// IDX files or a table, where image files are expected.
     #[error(
         "{path}: expected image files: a folder of them, a manifest (.csv or .parquet with a column `path`), .tar shards, or one image"
     )]
     NotImages {
-        /// What was given.
+        /// The path that was given.
         path: PathBuf,
     },
     /// A tar file, or a pattern of them, that cannot be used.
@@ -58,32 +57,32 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Images of unknown classes cannot be trained on.
-    #[error("{path}: {count} of {of} images have no class, the first is {first}; expected {expected}")]
+    /// Images without a class, which cannot be trained on.
+    #[error("{path}: {count} of {of} images have no class, the first is {first}; give {expected}")]
     NoLabels {
         /// The data.
         path: PathBuf,
         /// Images without a class.
         count: usize,
-        /// Images in all.
+        /// All images.
         of: usize,
         /// Name of the first.
         first: String,
-        /// Where the class of such data is said.
+        /// How such data gives the class.
         expected: &'static str,
     },
-    /// Data that says the part of its samples, and says `test` of all.
-    #[error("{path}: all its samples are of the part `test`; expected some of `train`")]
+    /// Data that marks every sample as held out.
+    #[error("{path}: every sample is in the part `test`; put some into `train`")]
     NothingToTrainOn {
         /// The data.
         path: PathBuf,
     },
     /// Some of the four IDX files are there, but not this one.
-    #[error("{folder}: {name} is missing (also with .gz), though other IDX files are there")]
+    #[error("{folder}: {name} is missing, with and without .gz, but other IDX files exist")]
     MissingFile {
         /// The data folder.
         folder: PathBuf,
-        /// Name of the file that is not there.
+        /// Name of the missing file.
         name: String,
     },
     /// Metric learning compares classes; with one there is nothing to compare.
@@ -94,45 +93,45 @@ pub enum Error {
         /// The class.
         class: String,
     },
-    /// Data of which no sample is of use.
-    #[error("{path}: nothing in it can be used; of {count} bad images, rows or shards the first is {first}")]
+    /// Data without a usable sample.
+    #[error("{path}: no usable sample; the first of {count} bad images, rows or shards is {first}")]
     NothingUsable {
         /// The data.
         path: PathBuf,
         /// How many are bad.
         count: usize,
-        /// The first, with what is wrong with it.
+        /// The first, with the reason.
         first: String,
     },
-    /// Samples to judge by of which no two can be compared as being of one class, or of two.
+    /// An evaluation set without two samples of one class, or without two classes.
     #[error(
-        "to judge by there are {samples} samples of {classes} classes; expected two classes at least, and two samples of one of them: let \
-         other samples judge, or more of them"
+        "the evaluation set has {samples} samples of {classes} classes; expected at least 2 classes, one of them with at least 2 samples: \
+         hold out more samples or other classes"
     )]
     NothingToCompare {
-        /// Samples that judge.
+        /// Samples in the evaluation set.
         samples: usize,
         /// Their classes.
         classes: usize,
     },
-    /// A table of embeddings or its labels.
+    /// An error from reading a table.
     #[error(transparent)]
     Table(#[from] widemargin_tables::Error),
-    /// A table that is hardly one of embeddings but a list of images in other words.
+    /// A table of texts without a column `path`: probably a list of images whose column has another name.
     #[error(
-        "{path}: has no column `path`; its columns are {columns}. {hint}. As a table of embeddings it cannot be read: {problem}"
+        "{path}: no column `path`; the columns are {columns}. {hint}. It cannot be read as a table of embeddings: {problem}"
     )]
     NotAManifest {
         /// The file.
         path: PathBuf,
         /// Names of its columns.
         columns: String,
-        /// What is to be done if images are meant.
+        /// What to do if it lists images.
         hint: String,
-        /// Why it is no table of embeddings.
+        /// Why it is not a table of embeddings.
         problem: Box<widemargin_tables::Problem>,
     },
-    /// The operating system refused to read.
+    /// A file or folder that cannot be read.
     #[error("{path}: cannot be read")]
     Read {
         /// The file or folder.
@@ -140,12 +139,12 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// The compressed data is damaged.
+    /// Damaged gzip data.
     #[error("{path}: damaged gzip data")]
     Decompress {
         /// The file.
         path: PathBuf,
-        /// What the decompressor says.
+        /// The error of the decompressor.
         source: io::Error,
     },
     /// Not an IDX file of the expected type.
@@ -162,36 +161,38 @@ pub enum Error {
         /// Dimensions that were expected: 3 for images, 1 for labels.
         dimensions: u8,
     },
-    /// An IDX file that ends early.
+    /// A truncated IDX file.
     #[error("{path}: truncated: found {found} bytes (uncompressed), expected {expected}")]
     Truncated {
         /// The file.
         path: PathBuf,
         /// Bytes found.
         found: u64,
-        /// Bytes that the header promises.
+        /// Bytes that the header requires.
         expected: u64,
     },
-    /// An IDX file that does not end where its header says.
-    #[error("{path}: more bytes than the {expected} that its header promises")]
+    /// An IDX file with more data than its header states.
+    #[error("{path}: more than the {expected} bytes that its header states")]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Bytes that the header promises.
+        /// Bytes that the header states.
         expected: u64,
     },
-    /// An IDX file whose header promises more than may be kept in memory.
-    #[error("{path}: its header promises {found} bytes; the memory limit is {limit}")]
+    /// An IDX file whose header states more bytes than may be kept in memory.
+    #[error("{path}: its header states {found} bytes, more than the memory limit of {limit}")]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Bytes promised; `u64::MAX` if more than that.
+        /// Bytes stated; `u64::MAX` if more than that.
         found: u64,
         /// The limit that was set.
         limit: u64,
     },
-    /// An IDX file without samples or with images without pixels.
-    #[error("{path}: holds {count} images of {height} x {width} pixels; expected at least one of each")]
+    /// An IDX file without images, or with images without pixels.
+    #[error(
+        "{path}: {count} images of {height} x {width} pixels; expected at least 1 image of at least 1 pixel"
+    )]
     NoPixels {
         /// The file.
         path: PathBuf,
@@ -202,8 +203,8 @@ pub enum Error {
         /// Columns.
         width: usize,
     },
-    /// Images and labels do not belong together.
-    #[error("{images}: {image_count} images, but {label_count} labels in {labels}")]
+    /// Different numbers of images and labels.
+    #[error("{images}: {image_count} images, but {label_count} labels in {labels}; give one label per image")]
     CountsDiffer {
         /// File of the images.
         images: PathBuf,
@@ -214,18 +215,18 @@ pub enum Error {
         /// Number of labels.
         label_count: usize,
     },
-    /// Training and test images have different shapes.
-    #[error("{path}: images of {found}, expected {expected} as in the training part")]
+    /// Test images of another shape than the training images.
+    #[error("{path}: images of {found}, expected {expected} like the training images")]
     ShapesDiffer {
         /// File of the test images.
         path: PathBuf,
         /// Their shape.
-        found: crate::ImageShape,
+        found: crate::shape::ImageShape,
         /// Shape of the training images.
-        expected: crate::ImageShape,
+        expected: crate::shape::ImageShape,
     },
-    /// A label that no class name belongs to.
-    #[error("{path}: sample {sample} has label {found}, expected less than {classes}, the number of classes")]
+    /// A label without a class name.
+    #[error("{path}: sample {sample} has label {found}; expected less than {classes}, the number of classes")]
     LabelOutOfRange {
         /// File of the labels.
         path: PathBuf,
@@ -236,9 +237,9 @@ pub enum Error {
         /// Number of class names.
         classes: usize,
     },
-    /// More images are unreadable than was allowed.
+    /// More bad images than allowed.
     #[error(
-        "{path}: {bad} of {files} images cannot be used, more than the allowed {allowed_percent} %; the first: {first}"
+        "{path}: {bad} of {files} images cannot be used, more than the allowed {allowed_percent} %; the first are {first}"
     )]
     TooManyBad {
         /// The data folder.
@@ -247,9 +248,9 @@ pub enum Error {
         bad: usize,
         /// Number of image files.
         files: usize,
-        /// The share that was allowed, in per cent.
+        /// The allowed share, in percent.
         allowed_percent: f64,
-        /// The first few, each with its reason.
+        /// The first few, each with the reason.
         first: String,
     },
     /// An image that cannot be decoded.
@@ -257,7 +258,7 @@ pub enum Error {
     BadImage {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A setting out of its range.
@@ -267,55 +268,55 @@ pub enum Error {
         name: &'static str,
         /// Its value.
         found: String,
-        /// The range.
+        /// The accepted range.
         expected: String,
     },
-    /// A class name that the data does not have.
+    /// A class name that does not occur in the data.
     #[error("no class {name:?}{}", .suggestion.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
     UnknownClass {
         /// The name that was given.
         name: String,
-        /// The class whose name is nearest, if one is near.
+        /// The most similar class name, if one is similar.
         suggestion: Option<String>,
     },
-    /// A split that leaves too few classes on one side.
-    #[error("{unseen} of {classes} classes unseen leaves {known} known; expected at least 2 of each")]
+    /// A split with too few known or unseen classes.
+    #[error("{known} known and {unseen} unseen of {classes} classes; expected at least 2 of each")]
     TooFewClasses {
         /// Number of classes.
         classes: usize,
-        /// Of which known.
+        /// Known classes.
         known: usize,
-        /// Of which unseen.
+        /// Unseen classes.
         unseen: usize,
     },
-    /// A set that cannot be divided because all of it hangs together.
+    /// A set that cannot be split because all its samples must stay together.
     #[error(
-        "{path}: by {by} it cannot be divided: there is one {by} only, or copies of the same content join all; expected at least 2"
+        "{path}: cannot be split by {by}: there is only one {by}, or duplicates connect all of them; split by something else"
     )]
     Undividable {
         /// The data.
         path: PathBuf,
-        /// What it was to be divided by.
+        /// `group` or `file`.
         by: &'static str,
     },
-    /// A split file of a later version of the format.
-    #[error("{path}: a split file of version {found}; this program reads up to {newest}")]
+    /// A split file in a newer version of the format.
+    #[error("{path}: split file of version {found}; this program reads versions up to {newest}")]
     NewerSplit {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: u32,
-        /// The newest that is known.
+        /// The newest version that can be read.
         newest: u32,
     },
     /// A split file that was made for other data.
-    #[error("{path}: {problem}: {count} of them, the first is {first:?}; was it made for this data?")]
+    #[error("{path}: {problem}: {count}, the first is {first:?}; use a split file of this data")]
     SplitMisfit {
         /// The split file.
         path: PathBuf,
-        /// What does not fit, in words.
+        /// What does not match, in words.
         problem: &'static str,
-        /// How many samples.
+        /// Number of samples.
         count: usize,
         /// Name of the first.
         first: String,
@@ -323,31 +324,31 @@ pub enum Error {
     /// A file that could not be written.
     #[error(transparent)]
     Write(#[from] widemargin_durable::Error),
-    /// A list of samples that is empty where one is needed.
+    /// An empty list of samples.
     #[error("no samples to {purpose}")]
     NoSamples {
-        /// What they were expected for, to be read after "no samples to".
+        /// What the samples were for; follows "no samples to".
         purpose: &'static str,
     },
-    /// A sample number beyond the end of the set.
-    #[error("sample {sample} does not exist: the set has {count}")]
+    /// A sample index beyond the end of the set.
+    #[error("no sample {sample}: the set has {count} samples")]
     NoSuchSample {
-        /// The number.
+        /// The index.
         sample: usize,
         /// Number of samples in the set.
         count: usize,
     },
-    /// Two lists that belong together have different lengths, or a buffer does not fit.
+    /// A list or buffer of the wrong length.
     #[error("{what}: found {found}, expected {expected}")]
     Length {
-        /// What was counted.
+        /// What it holds.
         what: &'static str,
         /// Its length.
         found: usize,
-        /// The length it should have.
+        /// The expected length.
         expected: usize,
     },
-    /// Reading a sample of a batch failed.
+    /// A sample of a batch that cannot be read.
     #[error("epoch {epoch}, step {step}, sample {id}")]
     Sample {
         /// The epoch of the batch.
@@ -356,10 +357,10 @@ pub enum Error {
         step: u64,
         /// Name of the sample.
         id: String,
-        /// What went wrong with it.
+        /// Why it cannot be read.
         source: Box<Error>,
     },
-    /// A thread of the loader ended with a panic: a bug in this crate.
+    /// A panic in a thread of the loader: a bug in this crate.
     #[error("epoch {epoch}, step {step}: a loader thread panicked; please report this")]
     Panicked {
         /// The epoch of the batch.
@@ -370,18 +371,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// An error of reading `path`.
+    /// An error from reading `path`.
     pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Read { path: path.to_path_buf(), source }
-    }
-
-    /// Labels that were given for data which says its classes itself.
-    pub(crate) fn labels_beside(labels: &Path) -> Self {
-        Self::setting(
-            "labels",
-            &labels.display(),
-            "none: only a table of embeddings has its labels beside it",
-        )
     }
 
     /// A setting out of its range.

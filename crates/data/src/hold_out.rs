@@ -1,8 +1,8 @@
-//! Which samples are kept from training where the data does not say it itself.
+//! Draws the held-out samples of data that does not mark them.
 
 use widemargin_chance::{Purpose, Stream};
 
-/// A share of each class, at least one sample and not all; none of a class with a single sample.
+/// Holds out a share of each class: at least one sample and not all; none of a class with a single sample.
 pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) -> Vec<bool> {
     let mut by_class = vec![Vec::new(); classes];
     for (sample, label) in labels.iter().enumerate() {
@@ -19,12 +19,13 @@ pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) ->
     test
 }
 
-/// Whole groups that come near to a share of the samples: at least one group and not all. No group is on both sides.
+/// Holds out whole groups whose samples come close to a share of all: at least one group and not all.
 ///
-/// In a random order, each is held that does not lead beyond the share; then one more, if the share is nearer with it.
+/// Goes through the groups in random order and holds out each one that does not exceed the share. Then adds one more group if that comes
+/// closer to the share.
 pub(crate) fn by_group(groups: &[String], share: f64, seed: u64) -> Vec<bool> {
     if share > 0.5 {
-        // The smaller side is the one that can be met.
+        // The smaller side is the one that can be approximated well.
         return by_group(groups, 1.0 - share, seed).into_iter().map(|test| !test).collect();
     }
     let mut sizes = std::collections::BTreeMap::<&str, usize>::new();
@@ -74,7 +75,7 @@ mod tests {
         }
 
         #[test]
-        fn no_group_is_parted(sizes in prop::collection::vec(1usize..9, 2..9), share in 0.01f64..0.99, seed: u64) {
+        fn no_group_is_split(sizes in prop::collection::vec(1usize..9, 2..9), share in 0.01f64..0.99, seed: u64) {
             let groups: Vec<String> = sizes.iter().enumerate().flat_map(|(group, size)| vec![group.to_string(); *size]).collect();
             let test = by_group(&groups, share, seed);
             for (one, held) in groups.iter().zip(&test) {
@@ -82,13 +83,13 @@ mod tests {
             }
             let held = test.iter().filter(|test| **test).count();
             prop_assert!(held >= 1 && held < groups.len());
-            // what is missing or too much is less than a group, and these have up to 8 samples
+            // The error is less than one group, and a group has up to 8 samples.
             prop_assert!((held as f64 - groups.len() as f64 * share).abs() <= 8.0);
         }
     }
 
     #[test]
-    fn the_share_is_met_as_nearly_as_whole_groups_can() {
+    fn whole_groups_come_as_close_to_the_share_as_they_can() {
         let groups = |sizes: &[usize]| -> Vec<String> {
             sizes.iter().enumerate().flat_map(|(group, size)| vec![group.to_string(); *size]).collect()
         };
@@ -96,11 +97,11 @@ mod tests {
             by_group(&groups(sizes), share, seed).into_iter().filter(|test| *test).count()
         };
         for seed in 0..20 {
-            // A part of 72 and one of 24, as those of IDX files.
+            // Two groups of 72 and 24, like the parts of IDX files.
             assert_eq!([0.2, 0.4, 0.6, 0.8].map(|share| held(&[72, 24], share, seed)), [24, 24, 72, 72]);
-            assert_eq!(held(&[90, 1, 2, 3, 4], 0.1, seed), 10, "all but the large one");
+            assert_eq!(held(&[90, 1, 2, 3, 4], 0.1, seed), 10, "all but the large group");
             assert_eq!(held(&[1; 10], 0.3, seed), 3);
-            assert_eq!(held(&[5], 0.3, seed), 0, "the only one stays");
+            assert_eq!(held(&[5], 0.3, seed), 0, "the only group stays");
         }
     }
 }

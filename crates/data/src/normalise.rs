@@ -1,33 +1,33 @@
-//! From bytes to the numbers a network sees: `(x / 255 - mean) / deviation`, a channel at a time.
+//! From bytes to the input of a network: `(x / 255 - mean) / deviation`, per channel.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ImageShape, Result};
 
-/// Mean and standard deviation of each channel, of values scaled to 0..1.
+/// Mean and standard deviation per channel, for values scaled to 0..1.
 ///
-/// Of vectors, which have one channel and are not scaled to 0..1, see [`VectorSet::scale`](crate::VectorSet::scale).
+/// Vectors have one channel and are not scaled to 0..1; see [`VectorSet::scale`](crate::VectorSet::scale).
 ///
-/// They belong to a trained model as much as its weights do: images it is shown later must be normalised alike.
+/// The normalisation is part of a trained model, like its weights: all later inputs must be normalised the same way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalisation {
-    /// One mean a channel, in 0..=1.
+    /// One mean per channel, in 0..=1.
     pub mean: Vec<f32>,
-    /// One deviation a channel, above 0.
+    /// One standard deviation per channel, above 0.
     pub deviation: Vec<f32>,
 }
 
 impl Normalisation {
-    /// Mean 0.5 and deviation 0.5 in every channel: values from -1 to 1, usual for faces.
+    /// Mean 0.5 and deviation 0.5 in every channel, which gives values from -1 to 1; common for faces.
     pub fn half(channels: usize) -> Self {
         Self { mean: vec![0.5; channels], deviation: vec![0.5; channels] }
     }
 
-    /// From the number of times each byte occurs in each channel. A channel of one value gets deviation 1/255.
+    /// From how often each byte value occurs per channel. A constant channel gets the deviation 1/255.
     pub(crate) fn from_counts(counts: &[[u64; 256]]) -> Self {
         let moments = |counts: &[u64; 256]| {
-            // Whole numbers, so that no order of summation matters.
+            // Integers, so that the order of summation does not matter.
             let (mut number, mut sum, mut squares) = (0u128, 0u128, 0u128);
             for (value, count) in counts.iter().enumerate() {
                 let (value, count) = (value as u128, u128::from(*count));
@@ -44,15 +44,16 @@ impl Normalisation {
         Self { mean, deviation }
     }
 
-    /// Checks that it fits images of so many channels and can be computed with.
+    /// Checks the number of channels and the ranges.
     ///
     /// # Errors
     /// [`Error::Length`], or [`Error::Setting`] for a mean that is not finite or a deviation that is not
     /// finite and above 0.
     pub fn validate(&self, channels: usize) -> Result<()> {
-        for (what, found) in
-            [("means (one a channel)", self.mean.len()), ("deviations (one a channel)", self.deviation.len())]
-        {
+        for (what, found) in [
+            ("means (one per channel)", self.mean.len()),
+            ("deviations (one per channel)", self.deviation.len()),
+        ] {
             if found != channels {
                 return Err(Error::Length { what, found, expected: channels });
             }
@@ -68,7 +69,7 @@ impl Normalisation {
         Ok(())
     }
 
-    /// The number that each byte becomes, a table for each channel.
+    /// The normalised value of each byte, one table per channel.
     pub(crate) fn tables(&self) -> Vec<[f32; 256]> {
         let table = |(mean, deviation): (&f32, &f32)| {
             std::array::from_fn(|value| (value as f32 / 255.0 - mean) / deviation)
@@ -83,7 +84,7 @@ impl Normalisation {
     pub fn apply(&self, pixels: &[u8], shape: ImageShape, out: &mut [f32]) -> Result<()> {
         self.validate(shape.channels)?;
         for (what, found) in
-            [("values of an image", pixels.len()), ("values of its normalised form", out.len())]
+            [("values of an image", pixels.len()), ("values of the normalised image", out.len())]
         {
             if found != shape.values() {
                 return Err(Error::Length { what, found, expected: shape.values() });
@@ -93,8 +94,8 @@ impl Normalisation {
         Ok(())
     }
 
-    /// Normalises vectors in place: `(x - mean) / deviation` with those of the only channel, and no division by 255.
-    pub fn apply_to_numbers(&self, values: &mut [f32]) {
+    /// Normalises vectors in place: `(x - mean) / deviation` with mean and deviation of the only channel, without the division by 255.
+    pub fn apply_to_vectors(&self, values: &mut [f32]) {
         if let ([mean], [deviation]) = (self.mean.as_slice(), self.deviation.as_slice()) {
             for value in values {
                 *value = (*value - mean) / deviation;
@@ -103,7 +104,7 @@ impl Normalisation {
     }
 }
 
-/// Looks each byte up in the table of its channel. Lengths must agree.
+/// Looks up each byte in the table of its channel. The lengths must match.
 pub(crate) fn apply_tables(tables: &[[f32; 256]], pixels: &[u8], out: &mut [f32]) {
     let plane = (pixels.len() / tables.len().max(1)).max(1);
     for ((table, pixels), out) in tables.iter().zip(pixels.chunks(plane)).zip(out.chunks_mut(plane)) {
@@ -120,7 +121,7 @@ mod tests {
     const SHAPE: ImageShape = ImageShape { channels: 2, height: 1, width: 2 };
 
     #[test]
-    fn formula_by_channel() {
+    fn formula_per_channel() {
         let normalisation = Normalisation { mean: vec![0.0, 0.5], deviation: vec![1.0, 0.25] };
         let mut out = [0.0; 4];
         normalisation.apply(&[0, 255, 0, 255], SHAPE, &mut out).unwrap();
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_of_counts() {
+    fn mean_and_deviation_of_counts() {
         let mut counts = [[0; 256]; 2];
         counts[0][0] = 3;
         counts[0][255] = 1;
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn wrong_lengths_and_ranges_are_rejected() {
         let good = Normalisation::half(2);
         let mut out = [0.0; 4];
         assert!(matches!(

@@ -1,13 +1,13 @@
-//! Work on many positions with threads, results in the order of the positions.
+//! Maps positions to results with several threads, in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Positions a thread takes at a time.
+/// Positions that a thread takes at a time.
 const CHUNK: usize = 16;
 
-/// `work(0), work(1), ... work(count - 1)` on `threads` threads; 0 means as many as the processor has.
+/// `work(0), work(1), ... work(count - 1)`, computed by `threads` threads; 0 means one per core.
 ///
-/// Who does which position depends on timing, the result does not.
+/// Which thread computes which position depends on timing; the result does not.
 pub(crate) fn map_positions<T: Send>(
     threads: usize,
     count: usize,

@@ -1,19 +1,17 @@
-//! Resizing with a bilinear filter as wide as the pixels it takes together (a triangle over the area of a target
-//! pixel), rows first, then columns.
+//! Resizes images with a bilinear filter (a triangle over the area of a target pixel), rows first, then columns.
 //!
-//! Plain arithmetic in `f32` in one order: the same bytes on every processor. It is Pillow's `BILINEAR` but for the
-//! rounding between the two passes, so images prepared elsewhere look the same. A library for this exists; it
-//! compiled to more code than all decoders together.
+//! The arithmetic is plain `f32` in a fixed order, so every processor gives the same bytes. The result equals Pillow's `BILINEAR` except
+//! for rounding between the two passes. A library for this exists, but compiles to more code than all image decoders together.
 
 use crate::ImageShape;
 
-/// The source places that make up a target place: the first, and a weight for it and each that follows.
+/// The source pixels that contribute to a target pixel: the first position, and the weights from there on.
 struct Taps {
     first: usize,
     weights: Vec<f32>,
 }
 
-/// Taps of every target place along one side. Weights of a place sum to 1.
+/// The taps of every target pixel along one side. The weights of a pixel sum to 1.
 fn taps(source: usize, target: usize) -> Vec<Taps> {
     let scale = source as f64 / target as f64;
     let reach = scale.max(1.0);
@@ -28,7 +26,7 @@ fn taps(source: usize, target: usize) -> Vec<Taps> {
     (0..target).map(tap).collect()
 }
 
-/// Resizes `[height, width, channels]` bytes to the height and width of `shape`; its channels must be theirs.
+/// Resizes `[height, width, channels]` bytes to the height and width of `shape`, which has the same channels.
 pub(crate) fn resize(pixels: &[u8], height: usize, width: usize, shape: ImageShape) -> Vec<u8> {
     let (channels, row_length) = (shape.channels, width * shape.channels);
     let columns = taps(width, shape.width);
@@ -61,10 +59,10 @@ mod tests {
         ImageShape { channels: 1, height, width }
     }
 
-    /// From Pillow 13.0: `list(image.resize((width, height), Image.BILINEAR).tobytes())`, for an image of 9 x 7 with
+    /// Expected values from Pillow 13.0: `list(image.resize((width, height), Image.BILINEAR).tobytes())`, for a 9 x 7 image with
     /// `image.putdata([(37 * x + 91 * y + 5 * x * y) % 256 for y in range(7) for x in range(9)])`.
     #[test]
-    fn as_pillow_up_to_one_step_of_rounding() {
+    fn equals_pillow_up_to_one_step_of_rounding() {
         let source: Vec<u8> = (0..7 * 9)
             .map(|at| (at / 9, at % 9))
             .map(|(y, x)| ((37 * x + 91 * y + 5 * x * y) % 256) as u8)

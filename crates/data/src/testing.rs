@@ -1,4 +1,4 @@
-//! What several tests need: small files in every format.
+//! Small files in every format, for the tests.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,21 +14,21 @@ pub(crate) fn idx_bytes(lengths: &[u32], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Compressed with gzip.
+/// Compresses with gzip.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(bytes).unwrap();
     packer.finish().unwrap()
 }
 
-/// A tar file of these files.
+/// A tar file with these entries.
 pub(crate) fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
-        // The plain name, so that one that begins with `./` stays as it is.
+        // Set directly, so that a name that begins with `./` stays as it is.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_cksum();
         builder.append(&header, *bytes).unwrap();
@@ -43,7 +43,7 @@ pub(crate) fn put(path: impl AsRef<Path>, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// An image of one colour with a darker column at the left, encoded.
+/// An encoded image of one colour with a darker left column.
 pub(crate) fn image(format: image::ImageFormat, width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     let pixels = image::RgbImage::from_fn(width, height, |column, _| {
         image::Rgb(if column == 0 { colour.map(|value| value / 2) } else { colour })

@@ -199,7 +199,7 @@ impl Model {
         let mut embeddings = Vec::with_capacity(numbers.len() / dim * self.dim());
         for rows in numbers.chunks(VECTORS * dim) {
             let mut rows = rows.to_vec();
-            self.description.normalisation.apply_to_numbers(&mut rows);
+            self.description.normalisation.apply_to_vectors(&mut rows);
             embeddings.extend(self.forward(rows));
         }
         self.directions(embeddings, |at| format!("row {at}"))

@@ -1,12 +1,12 @@
-//! Times of the heavy parts, on files that other tools read too; `benches/peers/eval.sh` calls it.
+//! Times the expensive functions on files that other tools can read too. `benches/peers/eval.sh` calls it.
 //!
 //!     timings retrieval ROWS.npy LABELS.npy      precision at 1, R-precision, MAP@R of a set against itself
-//!     timings search ROWS.npy K                  the K nearest of each row
+//!     timings search ROWS.npy K                  the K nearest neighbours of each row
 //!     timings streaming ROWS.npy LABELS.npy      all pairs by streaming histograms
 //!     timings scores GENUINE.npy IMPOSTOR.npy    AUC and TAR at FAR of matrices with one column of scores
 //!
-//! Prints one JSON object: the seconds of the work without reading files, the peak memory of the whole process, and figures
-//! by which the tools can be seen to agree. Threads: `RAYON_NUM_THREADS`.
+//! Prints one JSON object: the time without reading files, the peak memory of the process, and results to check that the tools
+//! agree. Set the number of threads with `RAYON_NUM_THREADS`.
 
 use std::error::Error;
 use std::path::Path;
@@ -56,7 +56,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             let found = verification::from_cosines(table.rows.into_data()?, impostor)?;
             (start.elapsed(), vec![found.auc, found.tar_at_far(1e-3), found.tar_at_far(1e-6)])
         }
-        other => return Err(format!("{other:?} is no task").into()),
+        other => {
+            return Err(
+                format!("unknown task {other:?}; expected retrieval, search, streaming or scores").into()
+            );
+        }
     };
     let figures = serde_json::to_string(&figures)?;
     let line = format!(
@@ -74,7 +78,7 @@ fn labelled(mut table: OpenTable, labels: &str) -> Result<Embeddings, Box<dyn Er
     Ok(files::labelled(&table.read()?, &mut ClassNames::new())?)
 }
 
-/// The most memory this process ever held, where the system tells.
+/// The peak memory of this process, if the system reports it.
 fn peak_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

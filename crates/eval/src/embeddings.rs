@@ -1,17 +1,17 @@
-//! A checked matrix of unit rows with one label a row.
+//! A checked matrix of unit rows with one label per row.
 //!
-//! Everything in this crate compares by cosine, so the rows are normalised once, here, and every later step is a plain
-//! dot product. The check is here too: after [`Embeddings::new`] no cosine can be NaN.
+//! This crate compares by cosine, so the rows are normalised once, here, and every later step is a dot product. Rows are also
+//! checked here: after [`Embeddings::new`] no cosine can be NaN.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::similarity;
 
-/// Labelled embeddings, each row scaled to length one.
+/// Labelled embeddings, each row scaled to length 1.
 ///
-/// The norm is computed in `f64`, so rows of very large or very small numbers (1e±38) neither overflow nor vanish;
-/// multiplying a row by a positive number changes nothing but rounding.
+/// The norm is computed in `f64`, so very large or very small values (1e±38) neither overflow nor underflow. Multiplying a row by
+/// a positive factor has no effect except rounding.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
     unit_rows: Vec<f32>,
@@ -23,8 +23,8 @@ impl Embeddings {
     /// Copies and normalises `data`, a row-major matrix `[rows, dim]`, with `labels` `[rows]`.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::TooManyRows`], [`Error::Shape`] and [`Error::LabelCount`] if the sizes do not fit together;
-    /// [`Error::NonFinite`] and [`Error::ZeroRow`] name the first row whose direction is undefined.
+    /// [`Error::Empty`], [`Error::TooManyRows`], [`Error::Shape`] and [`Error::LabelCount`] if the sizes do not match;
+    /// [`Error::NonFinite`] and [`Error::ZeroRow`] for the first row whose direction is undefined.
     pub fn new(data: &[f32], rows: usize, dim: usize, labels: &[u32]) -> Result<Self> {
         if rows == 0 || dim == 0 {
             return Err(Error::Empty { rows, dim });
@@ -62,7 +62,7 @@ impl Embeddings {
         self.dim
     }
 
-    /// One label a row.
+    /// One label per row.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
@@ -72,17 +72,17 @@ impl Embeddings {
         &self.unit_rows
     }
 
-    /// One unit row `[dim]`, or `None` past the end.
+    /// One unit row `[dim]`, or `None` if there is no such row.
     pub fn unit_row(&self, row: usize) -> Option<&[f32]> {
         self.unit_rows.chunks_exact(self.dim).nth(row)
     }
 
-    /// The cosine of two rows, in [-1, 1], or `None` past the end.
+    /// The cosine of two rows, in [-1, 1], or `None` if a row does not exist.
     pub fn cosine(&self, a: usize, b: usize) -> Option<f32> {
         Some(similarity::cosine(self.unit_row(a)?, self.unit_row(b)?))
     }
 
-    /// The same embeddings ordered by label (rows of one class stay in their order).
+    /// The same embeddings ordered by label; rows of one class keep their order.
     pub(crate) fn sorted_by_label(&self) -> Self {
         let mut order: Vec<usize> = (0..self.rows()).collect();
         order.sort_by_key(|&row| self.labels[row]);
@@ -107,7 +107,7 @@ impl Embeddings {
         classes
     }
 
-    /// Refuses two sets of different dimensions.
+    /// Returns an error if the sets have different dimensions.
     pub(crate) fn require_same_dim(&self, other: &Self) -> Result<()> {
         if self.dim != other.dim {
             return Err(Error::Dimensions { left: self.dim, right: other.dim });
@@ -115,7 +115,7 @@ impl Embeddings {
         Ok(())
     }
 
-    /// Refuses a set in which all rows have one label.
+    /// Returns an error if all rows have the same label.
     pub(crate) fn require_two_classes(&self) -> Result<()> {
         let class = self.labels[0];
         if self.labels.iter().all(|&label| label == class) {
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_become_unit_even_at_extreme_magnitudes() {
+    fn rows_are_normalised_even_at_extreme_magnitudes() {
         for magnitude in [1e-44_f32, 1e-30, 1.0, 1e30, 3e38] {
             let data = [magnitude, 0.0, magnitude, magnitude];
             let embeddings = Embeddings::new(&data, 2, 2, &[0, 1]).unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_matrices_are_errors() {
         let new =
             |data: &[f32], rows, dim, labels: &[u32]| Embeddings::new(data, rows, dim, labels).unwrap_err();
         assert_eq!(new(&[], 0, 2, &[]), Error::Empty { rows: 0, dim: 2 });
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_end_is_none() {
+    fn rows_past_the_end_are_none() {
         let embeddings = Embeddings::new(&[1.0, 0.0], 1, 2, &[3]).unwrap();
         assert!(embeddings.unit_row(1).is_none());
         assert!(embeddings.cosine(0, 1).is_none());

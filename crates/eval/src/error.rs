@@ -1,86 +1,86 @@
-//! What can be wrong with embeddings, labels or options handed to this crate.
+//! The error type of this crate.
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why embeddings could not be judged. Rows and columns are counted from zero.
+/// Why embeddings could not be evaluated. Rows and columns count from zero.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The matrix has no rows or no columns.
-    #[error("the embeddings are empty: {rows} rows of dimension {dim}; at least one of each is needed")]
+    #[error("no embeddings: {rows} rows of dimension {dim}; give at least one row and one dimension")]
     Empty {
-        /// Rows announced.
+        /// Number of rows.
         rows: usize,
-        /// Columns announced.
+        /// Number of columns.
         dim: usize,
     },
-    /// There are more rows than this crate numbers.
-    #[error("{rows} rows of embeddings are too many; at most 4294967295 can be judged at once")]
+    /// There are more rows than a `u32` can count.
+    #[error("{rows} embeddings are too many; at most 4294967295 can be evaluated at once")]
     TooManyRows {
-        /// Rows announced.
+        /// Number of rows.
         rows: usize,
     },
-    /// The slice does not hold `rows * dim` numbers.
-    #[error("{rows} rows of dimension {dim} were announced, but the slice holds {found} numbers")]
+    /// The slice does not have `rows * dim` values.
+    #[error("{found} values for {rows} embeddings of dimension {dim}; give rows * dim values")]
     Shape {
-        /// Rows announced.
+        /// Number of rows.
         rows: usize,
-        /// Columns announced.
+        /// Number of columns.
         dim: usize,
         /// Length of the slice.
         found: usize,
     },
-    /// There is not exactly one label a row.
-    #[error("{rows} rows of embeddings need {rows} labels, but {found} were given")]
+    /// The number of labels differs from the number of rows.
+    #[error("{found} labels for {rows} embeddings; give one label per embedding")]
     LabelCount {
         /// Rows of the matrix.
         rows: usize,
         /// Labels given.
         found: usize,
     },
-    /// A number is NaN or infinite.
-    #[error("embedding row {row} has {value} in column {column}; every number must be finite")]
+    /// A value is NaN or infinite.
+    #[error("embedding row {row} has {value} in column {column}; every value must be finite")]
     NonFinite {
-        /// Row of the number.
+        /// Row of the value.
         row: usize,
-        /// Column of the number.
+        /// Column of the value.
         column: usize,
-        /// The number found.
+        /// The value found.
         value: f32,
     },
-    /// A row is all zeros and so has no direction.
-    #[error("embedding row {row} is all zeros; the cosine with it is undefined")]
+    /// A row is all zeros and has no direction.
+    #[error("embedding row {row} is all zeros; its cosines are undefined")]
     ZeroRow {
         /// The row.
         row: usize,
     },
-    /// All rows have the same label, so nothing could be confused with anything.
-    #[error("all {rows} embeddings are of class {class}; at least two classes are needed")]
+    /// All rows have the same label, so there are no impostor pairs.
+    #[error("all {rows} embeddings are of class {class}; give at least two classes")]
     OneClass {
         /// The only label.
         class: u32,
-        /// How many rows carry it.
+        /// Number of rows.
         rows: usize,
     },
-    /// No class has two samples, so there is no pair of the same class.
+    /// No class has two samples, so there is no genuine pair.
     #[error(
-        "none of the {classes} classes has two samples, so there is no genuine pair and no query with an answer"
+        "none of the {classes} classes has two samples; genuine pairs and retrieval need at least two samples of a class"
     )]
     NoGenuinePairs {
         /// Number of classes.
         classes: usize,
     },
     /// One of the two lists of scores is empty.
-    #[error("{genuine} genuine and {impostor} impostor scores were given; at least one of each is needed")]
+    #[error("{genuine} genuine and {impostor} impostor scores; give at least one of each")]
     MissingScores {
         /// Genuine scores given.
         genuine: usize,
         /// Impostor scores given.
         impostor: usize,
     },
-    /// A score is no cosine.
-    #[error("the {kind} score number {index} is {value}; a cosine lies between -1 and 1")]
+    /// A score is not a cosine.
+    #[error("{kind} score {index} is {value}; a cosine must be between -1 and 1")]
     NotACosine {
         /// `"genuine"` or `"impostor"`.
         kind: &'static str,
@@ -89,46 +89,46 @@ pub enum Error {
         /// The score found.
         value: f32,
     },
-    /// The limit on pairs leaves no room for one pair of each kind.
-    #[error("max_pairs is {max_pairs}; at least 2 are needed, one genuine and one impostor")]
+    /// The limit on pairs allows less than one pair of each kind.
+    #[error("max_pairs is {max_pairs}; it must be at least 2, for one genuine and one impostor pair")]
     MaxPairs {
         /// The limit given.
         max_pairs: u64,
     },
-    /// Recall at zero neighbours was asked for.
-    #[error("recall at k = 0 was asked for; k must be at least 1")]
+    /// Recall or search with `k = 0`.
+    #[error("k is 0; it must be at least 1")]
     ZeroK,
     /// The query is not a row of the matrix.
-    #[error("query {query} was asked for, but there are only {rows} embeddings")]
+    #[error("query {query} does not exist; there are {rows} embeddings, counted from 0")]
     QueryOutOfRange {
         /// The query.
         query: usize,
         /// Rows of the matrix.
         rows: usize,
     },
-    /// A row number of a pair list or of another argument is past the end.
-    #[error("{what} {position} names row {row}, but there are only {rows} embeddings")]
+    /// A row number in a list of pairs or another argument is past the end.
+    #[error("{what} {position} refers to row {row}, but there are {rows} embeddings, counted from 0")]
     RowOutOfRange {
-        /// What names it, such as `"pair"`.
+        /// The kind of entry, such as `"pair"`.
         what: &'static str,
         /// Position in that list, from zero.
         position: usize,
-        /// The row named.
+        /// The row it refers to.
         row: usize,
         /// Rows of the matrix.
         rows: usize,
     },
-    /// A list that goes along with the rows has another length.
-    #[error("{expected} {what} are needed, one a row, but {found} were given")]
+    /// A list with one entry per row has another length.
+    #[error("{found} {what} were given; expected {expected}, one per row")]
     Length {
-        /// What was counted, such as `"camera numbers"`.
+        /// The entries of the list, such as `"camera numbers"`.
         what: &'static str,
-        /// How many there should be.
+        /// The expected length.
         expected: usize,
-        /// How many there are.
+        /// The length found.
         found: usize,
     },
-    /// Two sets cannot be compared because their embeddings have different dimensions.
+    /// Two sets have embeddings of different dimensions.
     #[error("embeddings of dimension {left} cannot be compared with embeddings of dimension {right}")]
     Dimensions {
         /// Dimension of the first set.
@@ -136,8 +136,8 @@ pub enum Error {
         /// Dimension of the second set.
         right: usize,
     },
-    /// More pairs than may be held in memory.
-    #[error("there are {pairs} pairs, more than max_pairs = {max_pairs}; compare them by streaming instead")]
+    /// There are more pairs than the limit.
+    #[error("{pairs} pairs are more than max_pairs = {max_pairs}; raise max_pairs or use streaming")]
     TooManyPairs {
         /// Pairs that exist.
         pairs: u64,
@@ -145,9 +145,9 @@ pub enum Error {
         max_pairs: u64,
     },
     /// A score is NaN or infinite.
-    #[error("the {kind} score number {index} is {value}; every score must be finite")]
+    #[error("{kind} score {index} is {value}; every score must be finite")]
     NonFiniteScore {
-        /// `"genuine"`, `"impostor"` or what else the score is.
+        /// The kind of score, such as `"genuine"`.
         kind: &'static str,
         /// Position in the list.
         index: usize,
@@ -161,7 +161,7 @@ pub enum Error {
         name: &'static str,
         /// The value given.
         value: f64,
-        /// What is allowed, in words.
+        /// The allowed values, in words.
         expected: &'static str,
     },
     /// A fold of a cross-validation cannot be used.
@@ -169,32 +169,34 @@ pub enum Error {
     Fold {
         /// Number of the fold.
         fold: usize,
-        /// What is wrong with it, in words.
+        /// The problem, in words.
         problem: &'static str,
     },
-    /// The scores of a row with the cohort are all equal, so they have no scale.
-    #[error("all scores of {side} row {row} with the cohort are equal; they give no scale to normalise by")]
+    /// The scores of a row with the cohort are all equal, so their standard deviation is 0.
+    #[error("all scores of {side} row {row} with the cohort are equal; normalising needs scores that differ")]
     FlatCohort {
         /// `"enrol"` or `"probe"`.
         side: &'static str,
         /// The row.
         row: usize,
     },
-    /// The embeddings of one class cancel out, so their mean has no direction.
-    #[error("the mean of the {rows} embeddings of class {class} is zero and has no direction")]
+    /// The embeddings of a class cancel out, so their mean has no direction.
+    #[error("the {rows} embeddings of class {class} cancel out; their mean is zero and has no direction")]
     ZeroMean {
         /// The class.
         class: u32,
         /// How many embeddings it has.
         rows: usize,
     },
-    /// Higher scores do not mean that a pair is more likely genuine, so no rising calibration exists.
-    #[error("the fitted slope is {slope}; a calibration needs genuine scores to lie above impostor scores")]
+    /// Genuine pairs do not score higher than impostor pairs, so no rising calibration exists.
+    #[error(
+        "the fitted slope is {slope}; a calibration needs genuine pairs to score higher than impostor pairs"
+    )]
     NoCalibration {
-        /// The slope found, or that of the last step before the search failed.
+        /// The slope found, or the last one before the search failed.
         slope: f64,
     },
-    /// A sample of a class that has no centre.
+    /// A sample is of a class without a centre.
     #[error("row {row} is of class {class}, which has no centre")]
     UnknownClass {
         /// The sample.
@@ -202,23 +204,23 @@ pub enum Error {
         /// Its class.
         class: u32,
     },
-    /// A neighbourhood larger than what can be searched.
-    #[error("k = {k} neighbours were asked for, but the gallery has only {gallery} rows to find")]
+    /// `k` is larger than the gallery.
+    #[error("k = {k} is more than the {gallery} rows that can be retrieved; use a smaller k")]
     KTooLarge {
         /// The `k` given.
         k: usize,
-        /// Rows that can be found.
+        /// Rows that can be retrieved.
         gallery: usize,
     },
-    /// No query has anything right to find.
-    #[error("none of the {queries} queries has an embedding of its class to find in the gallery")]
+    /// No query has a relevant gallery row.
+    #[error("none of the {queries} queries has an embedding of its class in the gallery")]
     NoAnswers {
         /// Queries given.
         queries: usize,
     },
-    /// An open-set measure needs probes of both kinds.
+    /// Open-set identification needs probes of known and of unknown identities.
     #[error(
-        "{known} probes of enrolled identities and {unknown} of unknown ones were given; at least one of each is needed"
+        "{known} probes of enrolled identities and {unknown} of unknown identities; give at least one of each"
     )]
     MissingProbes {
         /// Probes whose identity is enrolled.
@@ -227,17 +229,19 @@ pub enum Error {
         unknown: usize,
     },
     /// Two labellings of different lengths, or empty ones.
-    #[error("{left} and {right} labels cannot be compared; both lists must be of one length and not empty")]
+    #[error(
+        "lists of {left} and {right} labels cannot be compared; they must have the same length and not be empty"
+    )]
     Labellings {
         /// Length of the first.
         left: usize,
         /// Length of the second.
         right: usize,
     },
-    /// More clusters than embeddings, or none.
-    #[error("{clusters} clusters of {rows} embeddings were asked for; between 1 and {rows} are possible")]
+    /// There are no clusters, or more clusters than embeddings.
+    #[error("{clusters} clusters for {rows} embeddings; the number of clusters must be between 1 and {rows}")]
     Clusters {
-        /// Clusters asked for.
+        /// Number of clusters given.
         clusters: usize,
         /// Rows of the matrix.
         rows: usize,

@@ -1,21 +1,21 @@
-//! From tables read by [`widemargin_tables`] to checked embeddings.
+//! Checked embeddings from the tables that [`widemargin_tables`] reads.
 
 use widemargin_tables::{ClassNames, EmbeddingTable, Problem, Result};
 
 use crate::{Embeddings, Error};
 
-/// The rows of a table as unit rows with numbered labels.
+/// The rows of a table as unit rows, with a number for each label.
 ///
 /// # Errors
-/// [`Problem::NoLabels`] if there are none; [`Problem::Embeddings`] with what [`Embeddings::new`] found, and the id of the row
-/// if rows have ids.
+/// [`Problem::NoLabels`] if the table has no labels; [`Problem::Embeddings`] with the error of [`Embeddings::new`] and the id
+/// of the row, if rows have ids.
 pub fn labelled(table: &EmbeddingTable, classes: &mut ClassNames) -> Result<Embeddings> {
     let labels = table.about.labels.as_ref().ok_or_else(|| Problem::NoLabels.at(&table.path))?;
     let numbers: Vec<u32> = labels.iter().map(|label| classes.number(label)).collect();
     with_labels(table, &numbers)
 }
 
-/// The rows of a table as unit rows, all of class 0, for uses that need no labels such as a cohort or a list of pairs.
+/// The rows of a table as unit rows, all of class 0: for uses without labels, such as a cohort or a list of pairs.
 ///
 /// # Errors
 /// [`Problem::Embeddings`].
@@ -55,11 +55,11 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_named_with_file_and_id() {
+    fn errors_of_rows_name_the_file_and_the_id() {
         let ids = Some(vec!["fine".to_owned(), "odd".to_owned()]);
         let about = About { ids, ..About::default() };
         for (row, expected) in [
-            ([0.0, 0.0], "row 1 is all zeros; the cosine with it is undefined (the row's id is \"odd\")"),
+            ([0.0, 0.0], "row 1 is all zeros; its cosines are undefined (the row's id is \"odd\")"),
             ([0.0, f32::NAN], "row 1 has NaN in column 1"),
         ] {
             let data = [1.0, 2.0, row[0], row[1]];

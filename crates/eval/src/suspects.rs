@@ -1,8 +1,8 @@
-//! Which labels are likely wrong: samples that lie nearer to another class than to their own.
+//! Likely mislabelled samples: those closer to the centre of another class than to the centre of their labelled class.
 //!
-//! A network that was trained on some wrong labels mostly learns the right ones: a wrong label pulls one sample against many. So a sample
-//! with a wrong label lies far from the centre of the class that it is said to be of, and near to that of the class that it is of. What is
-//! ranked by is the lead of the nearest other class, `cos_other - cos_own`: -2 to 2, above 0 where another class is nearer.
+//! A network trained on data with some wrong labels mostly learns the correct ones, because they are the majority. So a
+//! mislabelled sample is far from the centre of its labelled class and close to the centre of its true class. Samples are ranked
+//! by the lead of the nearest other class, `cos_other - cos_label`, between -2 and 2. It is positive if another class is nearer.
 
 use serde::Serialize;
 
@@ -10,32 +10,34 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::{retrieval, similarity};
 
-/// A sample with what speaks against its label.
+/// A sample, its label, and the nearest other class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Suspect {
-    /// Its row.
+    /// Row of the sample.
     pub row: usize,
-    /// The class that it is said to be of.
+    /// Its label.
     pub label: u32,
-    /// Cosine with that class's centre, in [-1, 1].
-    pub own_cosine: f32,
+    /// Cosine with the centre of the labelled class, in [-1, 1].
+    pub label_cosine: f32,
     /// The nearest other class.
     pub other: u32,
-    /// Cosine with that class's centre, in [-1, 1].
+    /// Cosine with the centre of the other class, in [-1, 1].
     pub other_cosine: f32,
 }
 
 impl Suspect {
-    /// How much nearer the other class is, in cosine; below 0 where the own class is nearest.
+    /// How much nearer the other class is, in cosine; negative if the labelled class is nearest.
     pub fn lead(&self) -> f32 {
-        self.other_cosine - self.own_cosine
+        self.other_cosine - self.label_cosine
     }
 }
 
-/// All samples, the most suspect first: by falling [`Suspect::lead`], then by row. `centres` has one row a class, its label.
+/// All samples, most likely mislabelled first: by falling [`Suspect::lead`], then by row. `centres` has one row per class, with
+/// the class as its label.
 ///
 /// # Errors
-/// [`Error::Dimensions`]; [`Error::OneClass`] with a single centre; [`Error::UnknownClass`] for a sample of a class without a centre.
+/// [`Error::Dimensions`]; [`Error::OneClass`] if there is only one centre; [`Error::UnknownClass`] for a sample of a class without a
+/// centre.
 pub fn suspects(samples: &Embeddings, centres: &Embeddings) -> Result<Vec<Suspect>> {
     samples.require_same_dim(centres)?;
     if let [class] = centres.labels() {
@@ -46,14 +48,14 @@ pub fn suspects(samples: &Embeddings, centres: &Embeddings) -> Result<Vec<Suspec
     let nearest = retrieval::search(samples, centres, 2)?;
     let mut found = Vec::with_capacity(samples.rows());
     for (row, &label) in samples.labels().iter().enumerate() {
-        let own = *row_of.get(&label).ok_or(Error::UnknownClass { row, class: label })?;
+        let labelled = *row_of.get(&label).ok_or(Error::UnknownClass { row, class: label })?;
         let pair = nearest.of(row).expect("two neighbours of every sample");
-        let other = if pair[0].index == own { pair[1] } else { pair[0] };
-        let rows = (samples.unit_row(row).expect("a row"), centres.unit_row(own).expect("a centre"));
+        let other = if pair[0].index == labelled { pair[1] } else { pair[0] };
+        let rows = (samples.unit_row(row).expect("a row"), centres.unit_row(labelled).expect("a centre"));
         found.push(Suspect {
             row,
             label,
-            own_cosine: similarity::cosine(rows.0, rows.1),
+            label_cosine: similarity::cosine(rows.0, rows.1),
             other: centres.labels()[other.index],
             other_cosine: other.cosine,
         });
@@ -62,12 +64,14 @@ pub fn suspects(samples: &Embeddings, centres: &Embeddings) -> Result<Vec<Suspec
     Ok(found)
 }
 
-/// Of `each` centres a class, `[classes * each, dim]`, those of a class one after the other, the one that most samples of the class are
-/// nearest to, `[classes, dim]`; the first of equals. What is wrongly labelled gathers around the others (Deng et al., *Sub-center ArcFace*,
-/// 2020, section 3.3). Labels are numbers of classes.
+/// The dominant centre of each class, `[classes, dim]`: the one that is nearest for most samples of the class, and the first if
+/// several are.
+///
+/// `centres` has `each` centres per class, `[classes * each, dim]`, grouped by class. Mislabelled samples gather around the other
+/// centres (Deng et al., *Sub-center ArcFace*, 2020, section 3.3). Labels are class indices.
 ///
 /// # Errors
-/// [`Error::Shape`] if the centres are no whole number of classes, [`Error::UnknownClass`] for a label beyond them.
+/// [`Error::Shape`] if the centres do not form a whole number of classes, [`Error::UnknownClass`] for a label outside them.
 pub fn dominant_centres(samples: &Embeddings, centres: &[f32], each: usize) -> Result<Vec<f32>> {
     let dim = samples.dim();
     let classes = centres.len() / (each * dim).max(1);
@@ -108,22 +112,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_label_comes_first_with_the_class_that_it_is_of() {
+    fn a_wrong_label_comes_first_with_its_true_class() {
         let centres = Embeddings::new(&[1.0, 0.0, 0.0, 1.0, -2.0, 0.0], 3, 2, &[4, 7, 9]).unwrap();
-        // the third is said to be of class 4 and lies at the centre of class 7
+        // the third is labelled 4 and lies at the centre of class 7
         let data = [0.9, 0.1, 0.2, 0.8, 0.0, 3.0, -1.0, 0.5];
         let samples = Embeddings::new(&data, 4, 2, &[4, 7, 4, 9]).unwrap();
         let found = suspects(&samples, &centres).unwrap();
         assert_eq!(found.iter().map(|suspect| suspect.row).collect::<Vec<_>>(), [2, 3, 1, 0]);
         assert_eq!((found[0].label, found[0].other), (4, 7));
-        assert_eq!((found[0].own_cosine, found[0].other_cosine), (0.0, 1.0));
+        assert_eq!((found[0].label_cosine, found[0].other_cosine), (0.0, 1.0));
         assert!(found[1..].iter().all(|suspect| suspect.lead() < 0.0), "{found:?}");
-        assert_eq!(found[3].other, 7, "not the own class");
+        assert_eq!(found[3].other, 7, "not the labelled class");
     }
 
     #[test]
     fn the_centre_with_most_samples_is_the_dominant_one() {
-        // two centres a class: class 0 at 0 and 90 degrees, class 1 at 180 and 270, of different lengths
+        // two centres per class: class 0 at 0 and 90 degrees, class 1 at 180 and 270, of different lengths
         let centres = [1.0, 0.0, 0.0, 9.0, -1.0, 0.0, 0.0, -0.1];
         let data = [1.0, 0.1, 0.1, 1.0, -0.1, 1.0, -1.0, 0.0, -1.0, 0.2, 0.1, -1.0];
         let samples = Embeddings::new(&data, 6, 2, &[0, 0, 0, 1, 1, 1]).unwrap();
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_without_a_centre_and_single_centres_are_refused() {
+    fn classes_without_a_centre_and_single_centres_are_errors() {
         let one = Embeddings::new(&[1.0, 0.0], 1, 2, &[0]).unwrap();
         assert!(matches!(suspects(&one, &one), Err(Error::OneClass { .. })));
         let two = Embeddings::new(&[1.0, 0.0, 0.0, 1.0], 2, 2, &[1, 2]).unwrap();

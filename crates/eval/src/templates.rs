@@ -1,29 +1,29 @@
-//! One embedding for an identity of several images.
+//! Templates: one embedding for an identity with several images.
 //!
-//! The mean of several embeddings is steadier than any of them. Two means are in use: of the embeddings as the network
-//! gave them, where long ones (usually clear images) weigh more, or of their directions, where each counts the same.
-//! Either way the template is normalised in the end.
+//! The mean of several embeddings is more stable than each of them. Two means are common: of the embeddings as the network
+//! computes them, where long ones (usually of clear images) have more weight, or of their directions, where all have the same
+//! weight. Both are normalised at the end.
 
 use std::collections::BTreeMap;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 
-/// Whether lengths count in a mean.
+/// Whether the length of an embedding is its weight in the mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum TemplateMean {
-    /// The mean of the rows as they are: `sum x`, normalised.
+    /// The mean of the embeddings, weighted by length: `sum x`, normalised.
     BeforeNormalising,
-    /// The mean of the directions: `sum x / |x|`, normalised.
+    /// The mean of the directions, equally weighted: `sum x / |x|`, normalised.
     AfterNormalising,
 }
 
-/// Makes one template of each label from a row-major matrix `[rows, dim]`; the result has one row a label, by rising label.
+/// Builds one template per label from a row-major matrix `[rows, dim]`. The result has one row per label, in order of label.
 ///
-/// Sums are taken in `f64`.
+/// Sums are computed in `f64`.
 ///
 /// # Errors
-/// Those of [`Embeddings::new`], and [`Error::ZeroMean`] for a class whose rows cancel out (up to the rounding of `f64`).
+/// Those of [`Embeddings::new`], and [`Error::ZeroMean`] for a class whose rows cancel out (up to rounding in `f64`).
 pub fn build(
     data: &[f32],
     rows: usize,
@@ -31,7 +31,7 @@ pub fn build(
     labels: &[u32],
     mean: TemplateMean,
 ) -> Result<Embeddings> {
-    // All checks of the rows are those of a set of embeddings.
+    // Checks the rows.
     Embeddings::new(data, rows, dim, labels)?;
     let mut sums: BTreeMap<u32, (usize, Vec<f64>, f64)> = BTreeMap::new();
     for (values, &label) in data.chunks_exact(dim).zip(labels) {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_count_before_and_not_after() {
+    fn lengths_are_weights_before_normalising_only() {
         let data = [0.0, 5.0, 3.0, 0.0, 0.0, 4.0];
         let build = |mean| build(&data, 3, 2, &[9, 4, 4], mean).unwrap();
         let before = build(TemplateMean::BeforeNormalising);
@@ -76,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn opposites_cancel_and_bad_rows_are_named() {
+    fn opposite_rows_cancel_and_zero_rows_are_errors() {
         let error = |data: &[f32]| build(data, 2, 2, &[3, 3], TemplateMean::AfterNormalising).unwrap_err();
         assert_eq!(error(&[0.1, 0.3, -0.2, -0.6]), Error::ZeroMean { class: 3, rows: 2 });
         assert_eq!(error(&[0.1, 0.3, 0.0, 0.0]), Error::ZeroRow { row: 1 });
-        // Of different lengths they do not cancel before normalising.
+        // With different lengths they do not cancel before normalising.
         assert!(build(&[0.1, 0.3, -0.2, -0.6], 2, 2, &[3, 3], TemplateMean::BeforeNormalising).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerNam
 use crate::fine_tuning;
 use widemargin_data::{
     Augment, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part,
-    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, open_samples, require_comparable,
+    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, require_comparable,
 };
 
 /// A data set, split and measured.
@@ -145,7 +145,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
         ..OpenOptions::default()
     };
     let set = match &d.path {
-        Some(path) => return Ok(open_samples(path, d.labels.as_deref(), &options)?),
+        Some(path) => return Ok(SampleSet::open(path, d.labels.as_deref(), &options)?),
         None if d.built_in => ImageSet::embedded(),
         None => ImageSet::fashion_mnist_installed().unwrap_or_else(|| Ok(ImageSet::embedded()))?,
     };

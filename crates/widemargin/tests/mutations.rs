@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
 use widemargin::data::{
-    Census, ClassFolder, ImageSet, ImageShape, Listing, OpenOptions, SplitFile, VectorOptions, VectorSet,
-    read_image,
+    Census, ClassFolder, ImageSet, ImageShape, Listing, OpenOptions, Source, SplitFile, VectorOptions,
+    VectorSet, read_image,
 };
 use widemargin::embedder::{Description, Model, Takes};
 use widemargin::head::{Head, HeadConfig, load_shard, save_shard, split_shards};
@@ -467,7 +467,8 @@ fn tar_shards() {
     let reader = Reader { mend: Some(mend_tar), most: MOST_IMAGE, ..Reader::new("tar", files) };
     reader.run(&path, |path| {
         let _ = ImageSet::open(path, &small());
-        if let Ok(listing) = Listing::open(path, ClassFolder::Top) {
+        if let Ok(listing) = Source::detect(path).and_then(|source| Listing::open(&source, ClassFolder::Top))
+        {
             for image in 0..listing.len() {
                 let _ = listing.decode(image, shape());
             }

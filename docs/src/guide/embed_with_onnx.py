@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Embeddings of pictures by an exported model: python embed_with_onnx.py MODEL.onnx PICTURE...
+"""Embed images with an exported model: python embed_with_onnx.py MODEL.onnx IMAGE...
 
-Prints the cosine of every picture with the first, and whether they are the same where the model has a threshold.
-Wants onnxruntime, numpy and pillow.
+Prints the cosine between each image and the first one, and whether they are the same if the model has a threshold.
+Requires onnxruntime, numpy and pillow.
 """
 
 import json
@@ -19,20 +19,20 @@ class Embedder:
         self.about = json.loads(self.session.get_modelmeta().custom_metadata_map["widemargin"])
 
     def pixels(self, path):
-        """The picture as the graph takes it: [channels, height, width], 0 to 255."""
-        wanted = self.about["input"]
-        picture = ImageOps.exif_transpose(Image.open(path))
-        picture = picture.convert("RGB")
-        if "grey" in wanted:  # not by Pillow's "L", which weighs the colours otherwise
-            grey = np.floor(np.asarray(picture, np.float64) @ wanted["grey"] + 0.5)
-            picture = Image.fromarray(grey.astype(np.uint8))
-        picture = picture.resize((wanted["width"], wanted["height"]), Image.BILINEAR)
-        return np.asarray(picture, np.float32).reshape(wanted["height"], wanted["width"], -1).transpose(2, 0, 1)
+        """The image as the graph expects it: [channels, height, width], 0 to 255."""
+        expected = self.about["input"]
+        image = ImageOps.exif_transpose(Image.open(path))
+        image = image.convert("RGB")
+        if "grey" in expected:  # Pillow's "L" uses other weights
+            grey = np.floor(np.asarray(image, np.float64) @ expected["grey"] + 0.5)
+            image = Image.fromarray(grey.astype(np.uint8))
+        image = image.resize((expected["width"], expected["height"]), Image.BILINEAR)
+        return np.asarray(image, np.float32).reshape(expected["height"], expected["width"], -1).transpose(2, 0, 1)
 
     def embed(self, paths):
-        """[pictures, numbers], each row of length one."""
-        pictures = np.stack([self.pixels(path) for path in paths])
-        return self.session.run(None, {self.about["input"]["name"]: pictures})[0]
+        """[images, dimension], each row of length one."""
+        images = np.stack([self.pixels(path) for path in paths])
+        return self.session.run(None, {self.about["input"]["name"]: images})[0]
 
 
 def main():

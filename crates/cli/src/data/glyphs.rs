@@ -1,4 +1,4 @@
-//! `widemargin data glyphs`: a data set drawn with the fonts of this machine.
+//! `widemargin data glyphs`: render a data set with the installed fonts.
 
 use crate::progress;
 use anyhow::Context;
@@ -10,61 +10,61 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use widemargin_glyphs::{Characters, Format, GlyphSet, GlyphSettings, Part, Stage};
 
-/// How many font files that could not be used are named.
+/// Unusable font files that are listed on the terminal.
 const NAMED_SKIPPED: usize = 10;
 
 #[derive(Args)]
 pub(crate) struct GlyphsArguments {
-    /// Folder for the set; must not exist or be empty
+    /// Folder for the data set; must be empty or not exist
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder of fonts, or font file; may be given several times [default: where the system keeps fonts]
+    /// Font file or folder of fonts; may be repeated [default: the fonts of the system]
     #[arg(long, value_name = "PATH")]
     fonts: Vec<PathBuf>,
-    /// Characters that may be chosen: U+4E00-U+9FFF,U+3041,... or a text file of them [default: letters, ideographs, digits]
+    /// Characters to choose from: U+4E00-U+9FFF,U+3041,... or a text file with them [default: letters, ideographs, digits]
     #[arg(long, value_name = "RANGES|FILE")]
     characters: Option<String>,
-    /// How many characters: those that most fonts have
+    /// Number of characters; those in the most fonts are chosen
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().classes)]
     classes: usize,
-    /// How many of them are kept from training and judged on [default: a fifth of them]
+    /// Number of unseen classes among them, used only for evaluation [default: a fifth]
     #[arg(long, value_name = "COUNT")]
     unseen: Option<usize>,
-    /// Different drawings that a character must have
+    /// Fewest different glyphs per character
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().least)]
     least: usize,
-    /// Drawings taken of a character, by lot where there are more
+    /// Most glyphs per character; a random sample if there are more
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().most)]
     most: usize,
-    /// Distorted samples of a drawing; 0: one, as the font has it
+    /// Distorted images per glyph; 0 for one undistorted image
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().distortions)]
     distortions: usize,
-    /// Side of the images in pixels
+    /// Side length of the images in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = GlyphSettings::default().size)]
     size: usize,
-    /// Share of the drawings of a known character kept from training to judge by
+    /// Share of the glyphs of each known character to hold out
     #[arg(long, value_name = "SHARE", default_value_t = GlyphSettings::default().hold_out)]
     hold_out: f64,
-    /// Seed of distortions, lots and the unseen characters
+    /// Random seed of distortions, samples and unseen characters
     #[arg(long, default_value_t = GlyphSettings::default().seed)]
     seed: u64,
-    /// How images are stored
+    /// Format of the data set
     #[arg(long, value_enum, default_value = "folders")]
     format: FormatName,
-    /// Print one JSON object (the default is a few lines for people)
+    /// Print one JSON object instead of a summary
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatName {
-    /// PNG files, one folder a class
+    /// PNG files, one folder per class
     Folders,
-    /// Four IDX files, as those of MNIST: quicker to write and to open
+    /// Four IDX files like those of MNIST: faster to write and open
     Idx,
 }
 
-/// What was made.
+/// The JSON output.
 #[derive(Serialize)]
 struct Summary {
     folder: PathBuf,
@@ -109,19 +109,19 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
     }
     if set.skipped().len() > NAMED_SKIPPED {
         let more = set.skipped().len() - NAMED_SKIPPED;
-        eprintln!("left out {more} more font files, listed in manifest.json");
+        eprintln!("left out {more} more font files; manifest.json lists them");
     }
     let summary = summary(&set, arguments);
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&summary).context("writing the figures")?)?;
+        writeln!(out, "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
     } else {
         write!(out, "{}", in_words(&summary))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// As many unseen classes as the whole set has by default, of any number.
+/// The default share of unseen classes: a fifth, at least two.
 fn a_fifth(classes: usize) -> usize {
     (classes / 5).max(2)
 }
@@ -131,7 +131,7 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
     let unseen = set.classes().iter().filter(|class| class.unseen).count();
     let samples = || set.classes().iter().map(|class| class.train + class.test);
     let folder = arguments.out.display().to_string();
-    // A path with spaces must survive being copied into a shell.
+    // Quoted, so that a path with spaces can be copied into a shell.
     let folder = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder };
     Summary {
         folder: arguments.out.clone(),
@@ -151,8 +151,8 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
 
 fn in_words(s: &Summary) -> String {
     format!(
-        "{} characters, {} known and {} unseen: {} images to train on, {} to judge by, {} to {} a character\n\
-         drawn with {} of {} faces; {} files could not be used\n\n\
+        "{} characters, {} known and {} unseen: {} training and {} held-out images, {} to {} per character\n\
+         rendered with {} of {} font faces; {} font files could not be used\n\n\
          Train with: {}\n",
         s.known + s.unseen,
         s.known,
@@ -168,7 +168,7 @@ fn in_words(s: &Summary) -> String {
     )
 }
 
-/// One bar at a time: that of the newest stage.
+/// The progress bar of the current stage.
 #[derive(Default)]
 struct Bars(Mutex<Option<(Stage, indicatif::ProgressBar)>>);
 
@@ -177,10 +177,10 @@ impl Bars {
         let what = match stage {
             Stage::Fonts => "font files read",
             Stage::Choosing => "faces compared",
-            Stage::Drawing => "faces drawn with",
+            Stage::Drawing => "faces rendered",
             Stage::Writing => "images written",
         };
-        // A bar is no reason to end, whatever happened to another thread.
+        // If another thread panicked, there is no bar, and the work goes on.
         let Ok(mut shown) = self.0.lock() else { return };
         if shown.as_ref().is_none_or(|(before, _)| *before != stage) {
             *shown = Some((stage, progress::counted(what, all)));
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unseen_are_a_fifth_and_leave_two_to_train_on() {
+    fn a_fifth_is_unseen_and_two_classes_remain_for_training() {
         let default = GlyphSettings::default();
         assert_eq!(a_fifth(default.classes), default.unseen);
         for classes in 4..24 {

@@ -1,5 +1,6 @@
-//! `widemargin data`: data sets made, looked into and divided.
+//! `widemargin data`: generate data sets, inspect them and split them.
 
+mod census;
 mod glyphs;
 mod info;
 mod split;
@@ -7,17 +8,16 @@ mod suspects;
 
 use clap::Subcommand;
 use std::process::ExitCode;
-use widemargin_data::ClassFolder;
 
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
-    /// Draw characters with the installed fonts: thousands of real classes, few samples each.
+    /// Render characters with the installed fonts: thousands of classes with few samples each
     Glyphs(glyphs::GlyphsArguments),
-    /// Which labels are likely wrong: samples nearer to another class than to their own, by a trained run, with images.
+    /// List likely mislabelled samples, found with a trained model, as a page with images
     Suspects(suspects::SuspectsArguments),
-    /// Describe a set before training: classes, sizes, corrupt files, duplicates; exit status 1 where nothing of it can be used.
+    /// Describe a data set: classes, image sizes, corrupt files, duplicates; exit status 1 if no sample can be used
     Info(info::InfoArguments),
-    /// Divide a set into what is trained on and what judges, without leaks, as a file for `train --split`.
+    /// Split a data set into train and test without leaks, as a file for `train --split`
     Split(split::SplitArguments),
 }
 
@@ -28,9 +28,4 @@ pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
         DataCommand::Info(arguments) => info::run(arguments),
         DataCommand::Split(arguments) => split::run(arguments),
     }
-}
-
-/// `top` or `deepest`.
-pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
-    crate::train::one_of(text)
 }

@@ -1,6 +1,6 @@
-//! `widemargin data split`: which samples are trained on and which judge, as a file.
+//! `widemargin data split`: split a data set into training and held-out samples, as a file.
 
-use super::info::census;
+use super::census::CensusArguments;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -8,51 +8,42 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{
-    Census, ClassFolder, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide,
-};
+use widemargin_data::{Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide};
 
-/// Share of each class that is trained on which judges too, where nothing else is said.
+/// Default share of each known class to hold out, with `--by class`.
 const HOLD_OUT: f64 = 0.2;
-/// How far from the share that was asked for is worth a word.
+/// Difference from the requested share that is reported.
 const FAR_OFF: f64 = 0.05;
 
 #[derive(Args)]
 pub(crate) struct SplitArguments {
-    /// An image folder, IDX files, a manifest (.csv, .parquet), .tar shards (a file, a pattern, a folder), or a table of embeddings
-    #[arg(value_name = "PATH")]
-    data: PathBuf,
-    /// The split file to write, whose name ends in .csv; must not exist
+    #[command(flatten)]
+    data: CensusArguments,
+    /// Split file to write, a .csv that does not exist yet
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// What is drawn
+    /// What to hold out as a whole
     #[arg(long, value_enum)]
     by: By,
-    /// Share that judges: of the classes, of the samples of each class, or of all samples, as near as whole groups or files come to it
-    #[arg(long, value_name = "SHARE", value_parser = crate::train::share, default_value = "20%")]
+    /// Share to hold out: of the classes, of the samples per class, or of all samples (as close as whole groups or files allow)
+    #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share, default_value = "20%")]
     share: f64,
-    /// With --by class alone: share of each class that is trained on which judges too [default: 20%]
-    #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
+    /// Only with --by class: share of the samples of each known class to hold out [default: 20%]
+    #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     hold_out: Option<f64>,
-    /// Decides which
+    /// Random seed
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
-    /// Which folder of a deeper tree is the class: top, or deepest
-    #[arg(long, value_name = "WHICH", value_parser = super::class_folder, default_value = "top")]
-    class_folder: ClassFolder,
-    /// Print one JSON object (the default is a few lines for people)
+    /// Print one JSON object instead of a summary
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum By {
-    /// Whole classes, which training never sees; and some samples of each of the others
+    /// Whole classes, which become unseen, and some samples of each other class
     Class,
-    /// Samples of each class
+    /// Some samples of each class
     Sample,
     /// Whole groups: the column `group` of a manifest or table, or `group` in the JSON of shards
     Group,
@@ -60,31 +51,31 @@ enum By {
     File,
 }
 
-/// What was made.
+/// The JSON output.
 #[derive(Serialize)]
 struct Summary {
     file: PathBuf,
     train: usize,
     test: usize,
-    /// Twins of what judges, left out of training.
+    /// Duplicates of samples of unseen classes, left out of training.
     out: usize,
     known_classes: usize,
     unseen_classes: usize,
-    /// Samples that cannot be used and are in no part.
+    /// Unusable samples, which are in no part.
     bad: usize,
-    /// Copies that were kept together.
+    /// Duplicates, which were kept in the part of their originals.
     copies: usize,
 }
 
 pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     let csv = arguments.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     ensure!(csv, "--out: found {}, expected a name that ends in .csv", arguments.out.display());
-    ensure!(!arguments.out.exists(), "{}: exists already", arguments.out.display());
+    ensure!(!arguments.out.exists(), "{}: already exists; choose another name", arguments.out.display());
     ensure!(
         arguments.hold_out.is_none() || matches!(arguments.by, By::Class),
-        "--hold-out: expected with --by class alone, where it is a share of the classes that are trained on; otherwise --share says it all"
+        "--hold-out: only for --by class, where it is a share of the known classes; use --share"
     );
-    let census = census(&arguments.data, arguments.labels.as_deref(), arguments.class_folder)?;
+    let census = arguments.data.take()?;
     let by = match arguments.by {
         By::Class => DivideBy::Class,
         By::Sample => DivideBy::Sample,
@@ -95,11 +86,11 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     let hold_out = arguments.hold_out.unwrap_or(HOLD_OUT);
     let split = divide(&census, &DivideOptions { by, share, hold_out, seed })?;
     let classes = census.class_names.len();
-    let (mut trained, mut judges) = (vec![false; classes], vec![false; classes]);
+    let (mut trained, mut held_out) = (vec![false; classes], vec![false; classes]);
     for (sample, (_, part)) in census.samples.iter().zip(split.samples()) {
         if let Some(class) = sample.class {
             trained[class as usize] |= *part == SplitPart::Train;
-            judges[class as usize] |= *part == SplitPart::Test;
+            held_out[class as usize] |= *part == SplitPart::Test;
         }
     }
     split.write(&arguments.out)?;
@@ -117,52 +108,53 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         known_classes: trained.iter().filter(|trained| **trained).count(),
         unseen_classes: trained
             .iter()
-            .zip(&judges)
-            .filter(|(trained, judges)| !**trained && **judges)
+            .zip(&held_out)
+            .filter(|(trained, held_out)| !**trained && **held_out)
             .count(),
         bad: census.bad.len(),
         copies: Duplicates::find(&census).copies,
     };
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&summary).context("writing the figures")?)?;
+        writeln!(out, "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Summary { train, test, out: twins, known_classes, unseen_classes, copies, .. } = summary;
+    let Summary { train, test, out: left_out, known_classes, unseen_classes, copies, .. } = summary;
     writeln!(
         out,
-        "{}: {train} to train on, {test} to judge by; {known_classes} known classes, {unseen_classes} unseen",
+        "{}: {train} training and {test} held-out samples; {known_classes} known and {unseen_classes} unseen classes",
         arguments.out.display()
     )?;
     if copies > 0 {
-        let left = if twins > 0 {
-            format!("; {twins} of them are twins of what judges and left out")
+        let left_out = if left_out > 0 {
+            format!("; {left_out} duplicates of samples of unseen classes were left out")
         } else {
             String::new()
         };
-        writeln!(out, "{copies} copies of other samples stay on the side of their originals{left}")?;
+        writeln!(out, "{copies} duplicates were kept in the part of their originals{left_out}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the data says itself and the split does not keep to, and how far it is from the share that was asked for.
+/// Where the split ignores the parts and groups of the data, and how far it is from the requested share.
 fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<String> {
     let mut notes = Vec::new();
-    let unit = if census.source == widemargin_data::Source::Table { "rows" } else { "images" };
+    let unit = census.source.unit();
     let samples = || census.samples.iter().zip(split.samples()).map(|(sample, (_, part))| (sample, *part));
     let crossing = |of: Part, to: SplitPart| {
         samples().filter(|(sample, part)| sample.part == Some(of) && *part == to).count()
     };
-    let (learnt, judging) = (crossing(Part::Test, SplitPart::Train), crossing(Part::Train, SplitPart::Test));
-    let crossed = [(learnt, "`test` are trained on"), (judging, "`train` judge")];
+    let (trained, held_out) =
+        (crossing(Part::Test, SplitPart::Train), crossing(Part::Train, SplitPart::Test));
+    let crossed = [(trained, "`test` are trained on"), (held_out, "`train` are held out")];
     let crossed: Vec<String> = crossed
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {unit} that the data itself marks {what}"))
+        .map(|(count, what)| format!("{count} {unit} marked {what}"))
         .collect();
     if !crossed.is_empty() {
         notes.push(format!(
-            "the parts of the data are not kept to: {}; without --split, `train` keeps to them",
+            "the existing train/test split of the data is ignored: {}; `train` uses it if you do not give --split",
             crossed.join(", and ")
         ));
     }
@@ -174,18 +166,18 @@ fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<St
             sides[1] |= part == SplitPart::Test;
         }
     }
-    let parted = sides.values().filter(|sides| sides[0] && sides[1]).count();
-    if parted > 0 {
+    let divided = sides.values().filter(|sides| sides[0] && sides[1]).count();
+    if divided > 0 {
         notes.push(format!(
-            "{parted} of {} groups of the column `group` are parted, so that some of each is trained on and some judges; --by group keeps them whole",
+            "{divided} of {} groups have both training and held-out samples; use --by group to keep groups together",
             sides.len()
         ));
     }
-    let judges = split.count(SplitPart::Test) as f64 / census.samples.len() as f64;
-    if matches!(by, DivideBy::Group | DivideBy::File) && (judges - share).abs() > FAR_OFF {
+    let held_out = split.count(SplitPart::Test) as f64 / census.samples.len() as f64;
+    if matches!(by, DivideBy::Group | DivideBy::File) && (held_out - share).abs() > FAR_OFF {
         notes.push(format!(
-            "{:.0} % of the {unit} judge where {:.0} % were asked for: no {} is parted",
-            100.0 * judges,
+            "{:.0} % of the {unit} are held out instead of {:.0} %, because each {} is kept together",
+            100.0 * held_out,
             100.0 * share,
             by.name()
         ));

@@ -1,9 +1,9 @@
-//! `widemargin data suspects`: which labels are likely wrong, by a trained run.
+//! `widemargin data suspects`: list likely mislabelled samples, found with a trained run.
 //!
-//! Every sample of the known classes, those that were trained on and those that were kept back, is compared with all class centres
-//! ([`widemargin_eval::suspects`]). A run with an objective on pairs has no centres: the mean directions of the classes stand for them.
+//! Every sample of the known classes, trained on or held out, is compared with all class centres ([`widemargin_eval::suspects`]). A run with
+//! a pair objective has no centres and uses the mean directions of the classes instead.
 
-use crate::embed::require_no_labels;
+use crate::arguments::require_no_labels;
 use crate::progress;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{Labelled, Part, SampleSet, Source, recognise};
+use widemargin_data::{Labelled, Part, SampleSet, Source};
 use widemargin_durable::{create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
@@ -28,35 +28,35 @@ const PRINTED: usize = 20;
 
 #[derive(Args)]
 pub(crate) struct SuspectsArguments {
-    /// Folder of a run; its newest checkpoint is taken
+    /// Run folder; its newest checkpoint is used
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
-    /// Look at these data instead of the run's own; classes are matched by name
+    /// Check this data instead of the run's own; classes are matched by name
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Labels of a table that --data names, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
+    /// Labels of a table in --data that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE", requires = "data")]
     labels: Option<PathBuf>,
-    /// Folder for suspects.json and the page suspects.html [default: the run's]
+    /// Folder for suspects.json and the page suspects.html [default: the run folder]
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How many are reported, most suspect first
+    /// Number of samples to report, the most suspicious first
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     count: usize,
-    /// Print the JSON object (the default is a table of the first 20)
+    /// Print one JSON object instead of a table of the first 20
     #[arg(long)]
     json: bool,
 }
 
-/// `suspects.json`.
+/// The content of `suspects.json`.
 #[derive(Serialize)]
 struct Report {
     run: PathBuf,
     data: String,
     step: u64,
-    /// Samples that were compared.
+    /// Number of samples compared.
     samples: usize,
-    /// Those nearer to another class than to their own.
+    /// Number of samples closer to another class than to the class of their label.
     nearer_to_another: usize,
     suspects: Vec<Line>,
 }
@@ -71,7 +71,7 @@ struct Line {
     own_cosine: f32,
     looks_like: String,
     other_cosine: f32,
-    /// How much nearer the other class is, in cosine.
+    /// How much closer the other class is: difference of the cosines.
     lead: f32,
 }
 
@@ -79,15 +79,15 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     ensure!(arguments.count >= 1, "--count: found 0, expected at least 1");
     let found = reopen(&arguments.run)?;
     for warning in &found.warnings {
-        eprintln!("warning: a newer checkpoint was passed over: {warning}");
+        eprintln!("warning: skipped a newer checkpoint: {warning}");
     }
     let (set, samples, labels, left_out) = samples(arguments, &found.config, &found.prepared)?;
     if left_out > 0 {
         eprintln!("left out {left_out} samples of classes that the run was not trained on");
     }
     let bar = progress::waiting("comparing samples with class centres");
-    let looked_at = Prepared { set, ..found.prepared.clone() };
-    let values = found.trainer.embed(&looked_at, &samples)?;
+    let checked = Prepared { set, ..found.prepared.clone() };
+    let values = found.trainer.embed(&checked, &samples)?;
     let dim = found.trainer.criterion().dim();
     let embeddings = Embeddings::new(&values, samples.len(), dim, &labels)?;
     let all = suspects(&embeddings, &centres(&found.trainer, &embeddings)?)?;
@@ -95,10 +95,10 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
 
     let nearer = all.iter().filter(|suspect| suspect.lead() > 0.0).count();
     let shown = &all[..arguments.count.min(all.len())];
-    let names = Names { set: &looked_at.set, run: &found.prepared, samples: &samples };
+    let names = Names { set: &checked.set, run: &found.prepared, samples: &samples };
     let report = Report {
         run: arguments.run.clone(),
-        data: looked_at.set.name().to_owned(),
+        data: checked.set.name().to_owned(),
         step: found.step,
         samples: samples.len(),
         nearer_to_another: nearer,
@@ -117,15 +117,19 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
         write!(out, "{json}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "{} samples, {nearer} of them nearer to another class than to their own\n", samples.len())?;
+    writeln!(
+        out,
+        "{} samples, {nearer} of them closer to another class than to the class of their label\n",
+        samples.len()
+    )?;
     write!(out, "{}", table(&report))?;
     let more = shown.len().saturating_sub(PRINTED);
     let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
-    writeln!(out, "\nWith images: {}{more}", folder.join("suspects.html").display())?;
+    writeln!(out, "\nAs a page with images: {}{more}", folder.join("suspects.html").display())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The samples to look at with the numbers of their classes in the run, and how many were left out.
+/// The samples to check, their labels in the run, and how many samples were left out.
 fn samples(
     arguments: &SuspectsArguments,
     config: &widemargin_train::Config,
@@ -136,11 +140,7 @@ fn samples(
         None => prepared.set.clone(),
         Some(path) => {
             if let Some(labels) = &arguments.labels {
-                ensure!(
-                    recognise(path)? == Source::Table,
-                    "--labels: found {}, expected none: only a table of embeddings has its labels beside it",
-                    labels.display()
-                );
+                Source::detect(path)?.require_no_labels(Some(labels))?;
                 require_no_labels(path, &open(path)?, labels)?;
             }
             let mut data = config.data.clone();
@@ -149,7 +149,7 @@ fn samples(
             let (found, expected) = (set.shape(), prepared.set.shape());
             ensure!(
                 found == expected,
-                "{}: samples of {found}, expected {expected} as the run has",
+                "{}: samples of {found}, expected {expected} like those of the run",
                 path.display()
             );
             set
@@ -167,13 +167,17 @@ fn samples(
         samples.push(sample as u32);
         labels.push(label);
     }
-    // of the run's own data the unseen classes are left out by design
+    // Not reported for the run's own data, whose unseen classes are left out on purpose.
     let left_out = if arguments.data.is_some() { set.len() - samples.len() } else { 0 };
-    ensure!(!samples.is_empty(), "{}: no sample of a class that the run was trained on", set.name());
+    ensure!(
+        !samples.is_empty(),
+        "{}: no sample of a class that the run was trained on; classes are matched by name",
+        set.name()
+    );
     Ok((set, samples, labels, left_out))
 }
 
-/// One centre a class: the trained one, the dominant of several, or the mean direction where the run has none.
+/// One centre per class: the trained centre, the dominant one of several, or the mean direction if the run has no centres.
 fn centres(trainer: &Trainer, embeddings: &Embeddings) -> anyhow::Result<Embeddings> {
     let dim = embeddings.dim();
     let Some(head) = trainer.criterion().head() else {
@@ -208,7 +212,7 @@ fn table(report: &Report) -> String {
     table.render()
 }
 
-/// What samples and classes are called, and what they look like.
+/// Names and images of samples and classes.
 struct Names<'a> {
     set: &'a SampleSet,
     run: &'a Prepared,
@@ -227,7 +231,7 @@ impl Names<'_> {
             sample: self.set.sample_id(sample),
             part: if self.set.part(sample) == Part::Train { "train" } else { "test" },
             label: self.class(suspect.label),
-            own_cosine: suspect.own_cosine,
+            own_cosine: suspect.label_cosine,
             looks_like: self.class(suspect.other),
             other_cosine: suspect.other_cosine,
             lead: suspect.lead(),
@@ -242,12 +246,12 @@ impl Names<'_> {
     }
 
     fn page(&self, report: &Report, shown: &[Suspect], all: &[Suspect]) -> anyhow::Result<SuspectsInput> {
-        // the sample of each class that lies nearest to its centre
+        // The sample of each class that is closest to its centre.
         let mut typical: HashMap<u32, (f32, usize)> = HashMap::new();
         for suspect in all {
             let best = typical.entry(suspect.label).or_insert((f32::NEG_INFINITY, suspect.row));
-            if suspect.own_cosine > best.0 {
-                *best = (suspect.own_cosine, suspect.row);
+            if suspect.label_cosine > best.0 {
+                *best = (suspect.label_cosine, suspect.row);
             }
         }
         let side = |class: u32, cosine: f32| -> anyhow::Result<(String, Option<Image>, f64)> {
@@ -258,16 +262,17 @@ impl Names<'_> {
             Ok(SuspectRow {
                 name: line.sample.clone(),
                 image: self.image(suspect.row)?,
-                label: side(suspect.label, suspect.own_cosine)?,
+                label: side(suspect.label, suspect.label_cosine)?,
                 other: side(suspect.other, suspect.other_cosine)?,
             })
         });
         Ok(SuspectsInput {
-            title: format!("Suspect labels in {}", report.data),
-            lead: format!("By the run {}, step {}.", report.run.display(), report.step),
+            title: format!("Likely mislabelled samples in {}", report.data),
+            lead: format!("Found with the run {}, step {}.", report.run.display(), report.step),
             counts: [report.samples, report.nearer_to_another, shown.len()].map(|count| count as u64),
             notes: vec![
-                "A small image beside a name is the one of that class nearest to its centre.".to_owned(),
+                "The small image next to a class name is the image of that class closest to its centre."
+                    .to_owned(),
             ],
             rows: rows.collect::<anyhow::Result<_>>()?,
         })

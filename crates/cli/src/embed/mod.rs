@@ -7,6 +7,7 @@
 mod output;
 mod unfinished;
 
+use crate::arguments::require_no_labels;
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use unfinished::{Claim, Made, Unfinished, changed_since};
-use widemargin_data::{ClassFolder, ImageSet, Labelled, Listing, OpenOptions, Source, recognise};
+use widemargin_data::{ClassFolder, ImageSet, Labelled, Listing, OpenOptions, Source, SourceKind};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
 use widemargin_tables::{About, Format, OpenTable, npy_header, open, read_labels};
@@ -39,11 +40,11 @@ pub(crate) struct EmbedArguments {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Which folder of a deeper tree is the label: top, or deepest
-    #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder, default_value = "top")]
+    #[arg(long, value_name = "WHICH", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
     /// Leave out images that cannot be read, up to this share such as 0.1%; all are decoded to find them first [default: stop at the
     /// first]
-    #[arg(long, value_name = "SHARE", value_parser = crate::train::share)]
+    #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
     /// The file to write: .parquet and .csv hold ids, labels, cameras, parts and groups; those of .npy and .safetensors go beside it, as
     /// NAME.names.csv, and so does whatever else came with images
@@ -135,52 +136,37 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             }
             Ok(Input::Table(Box::new(table)))
         }
-        Takes::Images => match (recognise(path)?, labels) {
-            (Source::Table, _) => {
+        Takes::Images => {
+            let source = Source::detect(path)?;
+            if source.kind() == SourceKind::Table {
                 bail!("{}: a table of vectors, and the model takes images", path.display())
             }
-            (_, Some(labels)) => bail!(
-                "--labels: found {}, expected none: only a table of embeddings has its labels beside it",
-                labels.display()
-            ),
-            (Source::Idx, None) => {
-                let set = ImageSet::open(path, &OpenOptions::default())?;
+            source.require_no_labels(labels)?;
+            if source.kind() == SourceKind::Idx {
+                let set = ImageSet::from_source(&source, &OpenOptions::default())?;
                 let (found, expected) = (set.shape(), model.description().shape());
                 ensure!(
                     found == expected,
                     "{}: images of {found}, expected {expected} as the model takes",
                     path.display()
                 );
-                Ok(Input::Idx(Box::new(set)))
+                return Ok(Input::Idx(Box::new(set)));
             }
-            (Source::Folder | Source::Manifest | Source::Shards | Source::Image, None) => {
-                let mut listing = Listing::open(path, arguments.class_folder)?;
-                if let Some(most) = arguments.max_bad {
-                    for bad in listing.leave_out_bad(most)? {
-                        eprintln!("left out {}: {}", bad.path.display(), bad.reason);
-                    }
-                } else if let Some(bad) = listing.bad().first() {
-                    bail!("{}: {}", bad.path.display(), bad.reason);
+            let mut listing = Listing::open(&source, arguments.class_folder)?;
+            if let Some(most) = arguments.max_bad {
+                for bad in listing.leave_out_bad(most)? {
+                    eprintln!("left out {}: {}", bad.path.display(), bad.reason);
                 }
-                for (column, what) in listing.columns_left_out() {
-                    eprintln!("left out the column `{column}` of {}: it holds {what}", path.display());
-                }
-                ensure!(!listing.is_empty(), widemargin_data::Error::NoImages { path: path.to_path_buf() });
-                Ok(Input::Images(Box::new(listing)))
+            } else if let Some(bad) = listing.bad().first() {
+                bail!("{}: {}", bad.path.display(), bad.reason);
             }
-        },
+            for (column, what) in listing.columns_left_out() {
+                eprintln!("left out the column `{column}` of {}: it holds {what}", path.display());
+            }
+            ensure!(!listing.is_empty(), widemargin_data::Error::NoImages { path: path.to_path_buf() });
+            Ok(Input::Images(Box::new(listing)))
+        }
     }
-}
-
-/// Refuses labels beside a table that has labels of its own.
-pub(crate) fn require_no_labels(path: &Path, table: &OpenTable, beside: &Path) -> anyhow::Result<()> {
-    ensure!(
-        table.about.labels.is_none(),
-        "--labels: found {}, expected none: {} has labels of its own",
-        beside.display(),
-        path.display()
-    );
-    Ok(())
 }
 
 fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Result<Made> {

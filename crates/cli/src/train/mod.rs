@@ -2,13 +2,14 @@
 
 mod opening;
 
+use crate::arguments::{one_of, share};
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::judge::{Judged, judge};
 use crate::verdict::{ONE_SEED, verdict};
 use crate::{interrupt, page, progress};
 use anyhow::{Context, bail};
 use clap::Args;
-pub(crate) use opening::{Opening, free_folder, one_of, prepare, resolved, settle_weights, share, whole};
+pub(crate) use opening::{Opening, free_folder, prepare, resolved, settle_weights, whole};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,10 +3,8 @@
 use crate::{page, progress};
 use anyhow::{Context, ensure};
 use clap::Args;
-use serde::de::DeserializeOwned;
-use serde::de::value::{Error as WordError, StrDeserializer};
 use std::path::{Path, PathBuf};
-use widemargin_data::{ClassFolder, Labelled, Source, recognise};
+use widemargin_data::{ClassFolder, Labelled, Source, SourceKind};
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Prepared};
@@ -25,7 +23,7 @@ pub(crate) struct Opening {
     #[arg(long, value_name = "FILE", conflicts_with = "unseen")]
     split: Option<PathBuf>,
     /// Which folder of a deeper tree is the class: top (the default), or deepest
-    #[arg(long, value_name = "WHICH", value_parser = crate::data::class_folder)]
+    #[arg(long, value_name = "WHICH", value_parser = crate::arguments::class_folder)]
     class_folder: Option<ClassFolder>,
     /// TOML file with the configuration; flags take precedence
     #[arg(long, value_name = "FILE")]
@@ -98,30 +96,14 @@ pub(crate) fn whole(path: &Path) -> PathBuf {
 
 /// Refuses to look for the class in the deepest folder where there are no folders; what is not there at all is told later.
 fn require_folders(class_folder: ClassFolder, data: Option<&Path>) -> anyhow::Result<()> {
-    let folders = data.is_some_and(|path| matches!(recognise(path), Ok(Source::Folder) | Err(_)));
+    let is_folder = |source: &Source| source.kind() == SourceKind::Folder;
+    let folders = data.is_some_and(|path| Source::detect(path).as_ref().map_or(true, is_folder));
     ensure!(
         class_folder == ClassFolder::Top || folders,
         "--class-folder: found deepest, expected top: only an image folder has folders of classes, and {} is none",
         data.map_or("Fashion-MNIST".into(), Path::to_string_lossy)
     );
     Ok(())
-}
-
-/// `0.1%` or `0.001`.
-pub(crate) fn share(text: &str) -> Result<f64, String> {
-    let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
-    match number.trim().parse::<f64>() {
-        Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
-        _ => Err("expected a share from 0 to 1, or a percentage".to_owned()),
-    }
-}
-
-/// One of the names that a configuration has for something.
-pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String> {
-    Name::deserialize(StrDeserializer::<WordError>::new(text)).map_err(|error| {
-        let said = error.to_string();
-        said.split_once("expected ").map_or_else(|| said.clone(), |(_, names)| format!("expected {names}"))
-    })
 }
 
 /// Writes down what the configured weights want of images.
@@ -184,20 +166,4 @@ pub(crate) fn free_folder(name: &str) -> PathBuf {
     let mut candidates =
         std::iter::once(safe.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
     candidates.find(|folder| !folder.exists()).unwrap_or_else(|| Path::new("runs").join(safe))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use widemargin_train::config::{PrecisionName, SamplerName};
-
-    #[test]
-    fn names_are_those_of_the_configuration() {
-        assert_eq!(one_of("class-balanced"), Ok(SamplerName::ClassBalanced));
-        assert_eq!(one_of("mixed"), Ok(PrecisionName::Mixed));
-        assert_eq!(one_of("deepest"), Ok(ClassFolder::Deepest));
-        assert_eq!(one_of::<PrecisionName>("half"), Err("expected `full` or `mixed`".to_owned()));
-        let said = one_of::<SamplerName>("by-chance").unwrap_err();
-        assert_eq!(said, "expected one of `shuffled`, `class-balanced`, `by-frequency`");
-    }
 }

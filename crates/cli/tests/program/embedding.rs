@@ -309,11 +309,11 @@ fn labels_may_lie_beside_a_table() {
     image_folder(&place, "images", 2, 2);
     let embed = |input| ["embed", "--model", "run", input, "-o", "no.npy", "--labels"];
     place.refused(&[&embed("bare.npy")[..], &["few.txt"]].concat(), &["few.txt", "2 labels for 60 rows"]);
-    let own = ["--labels: found labels.txt", "vectors.csv has labels of its own"];
+    let own = ["--labels: found labels.txt", "vectors.csv contains labels"];
     place.refused(&[&embed("vectors.csv")[..], &["labels.txt"]].concat(), &own);
     place.refused(&[&of_own[..], &["--labels", "labels.txt"]].concat(), &own);
     let of_images = ["data", "suspects", "--run", "run", "--data", "images", "--labels", "labels.txt"];
-    place.refused(&of_images, &["--labels: found labels.txt", "only a table of embeddings"]);
+    place.refused(&of_images, &["labels is labels.txt", "only a table of embeddings"]);
     place.refused(&["data", "suspects", "--run", "run", "--labels", "labels.txt"], &["--data"]);
 }
 
@@ -335,7 +335,7 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     assert_eq!(about.groups.expect("groups")[4], "g1");
     assert!(!place.exists("list.names.csv"), "all is inside");
     let labels = ["embed", "--model", "run", "images", "--labels", "tiny.toml", "-o", "no.npy"];
-    place.refused(&labels, &["--labels: found tiny.toml", "only a table of embeddings"]);
+    place.refused(&labels, &["labels is tiny.toml", "only a table of embeddings"]);
 
     // cameras by name are a column as any other; images of no class have a gap, which a table of text has no room for
     image_folder(&place, "some", 1, 1);

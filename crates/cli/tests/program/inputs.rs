@@ -100,8 +100,8 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
     assert_eq!(text(&place, "some.names.csv"), "id,note\nimages/class-0/00.png,x\nimages/class-0/01.png,z\n");
     place.write("vectors.csv", b"label,x\na,1\n");
     place.refused(&["embed", "--model", "run-0", "vectors.csv", "--out", "no.npy"], &["a table of vectors"]);
-    place.refused(&["embed", "--model", "run-0", "nothing-*.tar", "--out", "no.npy"], &["no file fits"]);
-    place.refused(&["embed", "--model", "run-0", "tiny.toml", "--out", "no.npy"], &["nor a file of data"]);
+    place.refused(&["embed", "--model", "run-0", "nothing-*.tar", "--out", "no.npy"], &["no file matches"]);
+    place.refused(&["embed", "--model", "run-0", "tiny.toml", "--out", "no.npy"], &["nor a data file"]);
     place.write("unlabelled.csv", b"path\nimages/class-0/00.png\n");
     let train = |data| ["train", "--config", "tiny.toml", "--data", data, "--out", "no"];
     place.refused(
@@ -124,13 +124,13 @@ fn a_set_is_described_before_it_is_trained_on() {
     success(&said);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     for fragment in [
-        "images: image folder, 49 images of 6 classes, 8 to 9 (median 8) a class",
-        "size: 8 wide, 8 high",
+        "images: image folder, 49 images in 6 classes, 8 to 9 (median 8) per class",
+        "size: width 8, height 8",
         "49 PNG; 49 grey",
         "8 to 15",
-        "Images that cannot be used (1):",
+        "Unusable images (1):",
         "class-0/broken.png: ",
-        "Equal images of different classes, of which one at least is wrong (1):",
+        "Duplicate images with different classes: at least one label is wrong (1):",
         "class-0/03.png = class-1/copy.png (class-0, class-1)",
     ] {
         assert!(said.contains(fragment), "expected '{fragment}' in: {said}");
@@ -166,7 +166,7 @@ fn what_cannot_be_described_has_an_exit_status() {
     place.write("bad/a/1.png", b"no image");
     place.write("bad/b/2.png", b"no image");
     std::fs::create_dir(place.path().join("empty")).expect("a folder");
-    for (data, expected) in [("bad", "nothing in it can be used; of 2 bad"), ("empty", "empty: no images")] {
+    for (data, expected) in [("bad", "no usable sample; the first of 2 bad"), ("empty", "empty: no images")] {
         let output = place.run(&["data", "info", data]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(1) && said.contains(expected), "{data}: {said}");
@@ -184,12 +184,9 @@ fn what_cannot_be_described_has_an_exit_status() {
     let output = place.run(&["data", "info", "cut.tar"]);
     success(&output);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        said.contains("Shards without the empty blocks that end an archive") && said.contains("  cut.tar"),
-        "{said}"
-    );
+    assert!(said.contains("Shards without an end-of-archive marker") && said.contains("  cut.tar"), "{said}");
     let whole = place.run(&["data", "info", "shards"]);
-    assert!(!String::from_utf8_lossy(&whole.stdout).contains("empty blocks"));
+    assert!(!String::from_utf8_lossy(&whole.stdout).contains("end-of-archive"));
 
     // Flags that would have no effect, and tables that are none.
     let info = |data, more: &[&str], expected: &[&str]| {
@@ -203,11 +200,11 @@ fn what_cannot_be_described_has_an_exit_status() {
     info(
         "names.csv",
         &[],
-        &["names.csv: has no column `path`; its columns are filename, label", "call the column"],
+        &["names.csv: no column `path`; the columns are filename, label", "rename the column"],
     );
     place.write("semicolons.csv", b"path;label\nimages/class-0/00.png;0\n");
     let train = ["train", "--data", "semicolons.csv", "--out", "no"];
-    place.refused(&train, &["semicolons.csv: has no column `path`", "separated by `;`; expected commas"]);
+    place.refused(&train, &["semicolons.csv: no column `path`", "separated by `;`; separate them by commas"]);
     assert!(!place.exists("no"), "nothing is written");
 }
 
@@ -248,7 +245,7 @@ fn a_class_of_a_single_image_is_trained_on_and_can_only_be_mistaken() {
     // A split that no run would take is not written.
     place.write("pairs.csv", b"path,label\nimages/class-0/00.png,a\nimages/class-0/01.png,a\nimages/class-1/00.png,b\nimages/class-1/01.png,b\n");
     let pairs = ["data", "split", "pairs.csv", "--by", "sample", "-o", "no.csv"];
-    place.refused(&pairs, &["to judge by there are 2 samples of 2 classes"]);
+    place.refused(&pairs, &["the evaluation set has 2 samples of 2 classes"]);
     assert!(!place.exists("no.csv"));
 }
 
@@ -262,14 +259,14 @@ fn a_split_says_what_it_does_not_keep_to() {
     };
     let said = split("list.csv", &["--by", "sample"], "sample.csv");
     assert!(
-        said.contains("groups of the column `group` are parted") && said.contains("--by group"),
+        said.contains("groups have both training and held-out samples") && said.contains("--by group"),
         "{said}"
     );
-    assert!(!said.contains("marks"), "{said}");
+    assert!(!said.contains("marked"), "{said}");
     assert_eq!(split("list.csv", &["--by", "group", "--share", "25%"], "group.csv"), "");
     let said = split("list.csv", &["--by", "group", "--share", "40%"], "more.csv");
     assert!(
-        said.contains("50 % of the images judge where 40 % were asked for: no group is parted"),
+        said.contains("50 % of the images are held out instead of 40 %, because each group is kept together"),
         "{said}"
     );
 
@@ -288,8 +285,8 @@ fn a_split_says_what_it_does_not_keep_to() {
     let learnt = learnt.filter(|line| line.ends_with(",train")).count();
     assert!(learnt > 0);
     let expected = [
-        format!("{learnt} images that the data itself marks `test` are trained on"),
-        format!("{learnt} images that the data itself marks `train` judge"),
+        format!("{learnt} images marked `test` are trained on"),
+        format!("{learnt} images marked `train` are held out"),
     ];
     assert!(expected.iter().all(|expected| said.contains(expected)), "{said}");
 
@@ -318,7 +315,7 @@ fn parts_of_folders_have_many_names() {
     place.write("parts/Test/class-0/1.png", &png(0, 1));
     let info = parsed(&place.run(&["data", "info", "parts", "--json"]));
     assert_eq!(info["parts"], serde_json::json!({"train": 24, "test": 1}));
-    assert_eq!(info["left_alone"][0]["reason"], "`Test` is the part that judges");
+    assert_eq!(info["skipped"][0]["reason"], "`Test` is used as the test part");
 }
 
 #[test]
@@ -338,7 +335,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     assert_eq!((&classes["known_classes"], &classes["unseen_classes"]), (&4.into(), &2.into()));
     assert_eq!((&classes["train"], &classes["test"]), (&24.into(), &24.into()));
     let again = ["data", "split", "list.csv", "--by", "class", "-o", "class.csv"];
-    place.refused(&again, &["class.csv", "exists already"]);
+    place.refused(&again, &["class.csv", "already exists"]);
     place.refused(
         &["data", "split", "images", "--by", "group", "-o", "no.csv"],
         &["by is group", "data with groups"],
@@ -377,7 +374,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     place.write("short.csv", given.lines().take(20).collect::<Vec<_>>().join("\n").as_bytes());
     let said = train("short.csv", "no");
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("short.csv: does not name samples that the data has: 31 of them"), "{said}");
+    assert!(said.contains("short.csv: does not list samples of the data: 31,"), "{said}");
     let all = given.replace(",test", ",train").replace(",out", ",train");
     place.write("all.csv", all.as_bytes());
     let said = train("all.csv", "no");

@@ -1,11 +1,11 @@
-//! Agglomerative clustering: the nearest two clusters become one, until none are near enough.
+//! Agglomerative clustering: merge the two nearest clusters until none are near enough.
 //!
-//! The distance of rows is `1 - cosine`, that of clusters the smallest, the largest or the mean distance of their rows
-//! (single, complete and average linkage). Merging stops where the distance exceeds `1 - cosine`. Merges are found by
-//! chains of nearest neighbours, which gives the same tree as always merging the nearest two, in time proportional to the
-//! square of the rows (Murtagh 1983; Müllner, *Modern hierarchical, agglomerative clustering algorithms*, 2011, section 3);
-//! cluster distances follow from those of the parts by the formula of Lance and Williams. Between equal distances, the
-//! tree depends on the order of the rows.
+//! The distance of two rows is `1 - cosine`. The distance of two clusters is the smallest, the largest or the mean distance of
+//! their rows (single, complete and average linkage). Merging stops when the distance exceeds `1 - cosine` of the threshold.
+//! Merges are found with nearest-neighbour chains, which give the same tree as merging the nearest two each time, in time
+//! proportional to the square of the number of rows (Murtagh 1983; Müllner, *Modern hierarchical, agglomerative clustering
+//! algorithms*, 2011, section 3). Distances of merged clusters follow from the formula of Lance and Williams. If distances are
+//! equal, the tree depends on the order of the rows.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,24 +14,23 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
 
-/// Rows at most, by default: their distances take 3.2 GB.
+/// Largest number of rows: their distances take 3.2 GB.
 pub const MAX_ROWS: usize = 40_000;
 
-/// The distance of two clusters, from those of their rows.
+/// How the distance of two clusters follows from the distances of their rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Linkage {
-    /// The smallest: long chains hold together.
+    /// The smallest distance: long chains form one cluster.
     Single,
-    /// The largest: every two rows of a cluster are near.
+    /// The largest distance: all rows of a cluster are near each other.
     Complete,
-    /// The mean.
+    /// The mean distance.
     Average,
 }
 
-/// Merges clusters while their mean (or largest, or smallest) distance is at most `1 - cosine`.
+/// Merges clusters as long as their distance is at most `1 - cosine`.
 ///
-/// The result has one entry a row; clusters are numbered by their first row. Memory is 4 bytes for each pair of
-/// rows.
+/// The result has one entry per row; clusters are numbered in order of their first row. Memory is 4 bytes per pair of rows.
 ///
 /// # Errors
 /// [`Error::Option`] unless `cosine` is in [-1, 1]; [`Error::TooManyPairs`] for more than [`MAX_ROWS`] rows.
@@ -63,7 +62,7 @@ pub fn agglomerative(embeddings: &Embeddings, linkage: Linkage, cosine: f64) -> 
         .collect())
 }
 
-/// The first row of the cluster of `row`, shortening the way there.
+/// The first row of the cluster of `row`; shortens the path to it.
 fn root(parents: &mut [usize], mut row: usize) -> usize {
     while parents[row] != row {
         parents[row] = parents[parents[row]];
@@ -72,7 +71,7 @@ fn root(parents: &mut [usize], mut row: usize) -> usize {
     row
 }
 
-/// Distances `a > b`, a triangle row after row.
+/// Distances for `a > b`, the rows of a triangle one after another.
 struct Distances {
     rows: usize,
     triangle: Vec<f32>,
@@ -107,17 +106,17 @@ impl Distances {
     }
 }
 
-/// All merges of the tree: a row of either part and their distance, in no particular order.
+/// All merges of the tree, in no particular order: a row of each part and their distance.
 fn merges(mut distances: Distances, linkage: Linkage) -> Vec<(usize, usize, f64)> {
     let rows = distances.rows;
-    // A cluster lives on in the place of one of its rows.
+    // A merged cluster is stored at the index of one of its rows.
     let mut sizes = vec![1_usize; rows];
     let mut alive: Vec<usize> = (0..rows).collect();
     let mut chain: Vec<usize> = Vec::new();
     let mut found = Vec::with_capacity(rows - 1);
     while alive.len() > 1 {
         let end = chain.pop().unwrap_or(alive[0]);
-        // Of equally near ones the one before in the chain, lest the chain run in circles.
+        // Among equally near clusters prefer the previous one of the chain, so that the chain cannot loop.
         let before = chain.last().copied();
         let mut nearest = before.map(|other| (other, distances.get(end, other)));
         for &other in alive.iter().filter(|&&other| other != end) {
@@ -192,7 +191,7 @@ mod tests {
         assert!(matches!(agglomerative(&set, Linkage::Single, 1.1), Err(Error::Option { .. })));
         let one = Embeddings::new(&[1.0], 1, 1, &[0]).unwrap();
         assert_eq!(agglomerative(&one, Linkage::Average, 0.5).unwrap(), [0]);
-        // Equal rows tie everywhere and end together.
+        // Equal rows end in one cluster.
         let same = Embeddings::new(&[1.0; 7], 7, 1, &[0; 7]).unwrap();
         assert_eq!(agglomerative(&same, Linkage::Average, 0.9).unwrap(), [0; 7]);
     }

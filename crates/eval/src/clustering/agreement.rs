@@ -1,17 +1,17 @@
-//! How far two groupings of the same rows agree: NMI, AMI, ARI and purity.
+//! Agreement of two groupings of the same rows: NMI, AMI, ARI and purity.
 //!
-//! All follow from the table `n_ij` of rows that are in class `i` and cluster `j`, with sums `a_i` and `b_j` and `n` rows in
-//! all. The numbers of the groups mean nothing; only who is together counts. With entropies `H` in nats and mutual
+//! All follow from the contingency table `n_ij` of rows in class `i` and cluster `j`, with sums `a_i` and `b_j` and `n` rows in
+//! total. How the groups are numbered has no effect. With entropies `H` in nats and mutual
 //! information `I = sum n_ij / n ln(n n_ij / (a_i b_j))`:
 //!
 //! - NMI `= I / ((H(a) + H(b)) / 2)`;
-//! - AMI `= (I - E[I]) / ((H(a) + H(b)) / 2 - E[I])`, `E` over random groupings with the same sizes (Vinh, Epps and Bailey
+//! - AMI `= (I - E[I]) / ((H(a) + H(b)) / 2 - E[I])`, with `E` over random groupings of the same sizes (Vinh, Epps and Bailey
 //!   2010, eq. 24a for the expectation);
 //! - ARI `= (sum C(n_ij, 2) - e) / ((sum C(a_i, 2) + sum C(b_j, 2)) / 2 - e)`,
 //!   `e = sum C(a_i, 2) sum C(b_j, 2) / C(n, 2)` (Hubert and Arabie 1985);
-//! - purity `= sum over j of max over i of n_ij, over n`. It grows with the number of clusters and is 1 for singletons.
+//! - purity `= sum over j of max over i of n_ij, over n`. It rises with the number of clusters and is 1 if every row is its own cluster.
 //!
-//! These are `normalized_mutual_info_score`, `adjusted_mutual_info_score` and `adjusted_rand_score` of scikit-learn with
+//! NMI, AMI and ARI equal `normalized_mutual_info_score`, `adjusted_mutual_info_score` and `adjusted_rand_score` of scikit-learn with
 //! their default arithmetic mean.
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,14 +34,14 @@ pub struct Agreement {
     pub ami: f64,
     /// Adjusted Rand index: 1 for equal groupings, 0 on average for random ones; at least -0.5.
     pub ari: f64,
-    /// Share of rows whose class is the commonest of their cluster, in (0, 1].
+    /// Share of rows whose class is the most frequent in their cluster, in (0, 1].
     pub purity: f64,
 }
 
-/// Compares `clusters` with the true `classes`, one entry of each for every row.
+/// Compares `clusters` with the true `classes`; both have one entry per row.
 ///
-/// Two groupings that are the same up to the names score 1 everywhere, also if all rows are in one group or each in its
-/// own. Memory is proportional to rows; time for AMI is about `rows` times the number of distinct group sizes.
+/// Equal groupings score 1 in every measure, also if all rows are in one group or each row is its own group. Memory is
+/// proportional to the number of rows; the time for AMI is about `rows` times the number of distinct group sizes.
 ///
 /// # Errors
 /// [`Error::Labellings`] if the lists differ in length or are empty.
@@ -67,7 +67,7 @@ pub fn agreement(classes: &[u32], clusters: &[u32]) -> Result<Agreement> {
     })
 }
 
-/// The table of counts; ordered maps, so that sums come in one order.
+/// The contingency table. The maps are ordered, so that sums have a fixed order.
 struct Table {
     rows: u64,
     classes: BTreeMap<u32, u64>,
@@ -93,7 +93,7 @@ impl Table {
 
     /// NMI and AMI.
     fn information(&self) -> (f64, f64) {
-        // The same grouping under other names: every cell is all of its class and all of its cluster.
+        // Equal groupings: every cell is all of its class and all of its cluster.
         if self.both.len() == self.classes.len() && self.both.len() == self.clusters.len() {
             return (1.0, 1.0);
         }
@@ -111,7 +111,7 @@ impl Table {
                 count / n * (n * count / (a * b)).ln()
             })
             .sum();
-        // One group against several: nothing is told, and the information is zero but for rounding.
+        // One group against several: the information is zero up to rounding.
         if self.classes.len() == 1 || self.clusters.len() == 1 {
             return (0.0, 0.0);
         }
@@ -119,11 +119,11 @@ impl Table {
         (mutual.max(0.0) / mean, (mutual - expected) / (mean - expected))
     }
 
-    /// The mean of `I` over all groupings with the same sizes, where each cell is hypergeometric.
+    /// The mean of `I` over all groupings with the same sizes, where each cell has a hypergeometric distribution.
     fn expected_information(&self) -> f64 {
         let n = self.rows;
         let log_factorial = log_factorials(n as usize);
-        // Equal sizes give equal terms.
+        // Equal sizes give equal terms, so compute each once.
         let sizes = |counts: &BTreeMap<u32, u64>| {
             let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
             for &size in counts.values() {
@@ -169,7 +169,7 @@ impl Table {
     }
 }
 
-/// `ln(k!)` for `k` in `0..=most`, each within a few roundings: errors of the sum are carried along.
+/// `ln(k!)` for `k` in `0..=most`, by compensated summation.
 fn log_factorials(most: usize) -> Vec<f64> {
     let mut table = Vec::with_capacity(most + 1);
     let (mut sum, mut rest) = (0.0_f64, 0.0_f64);

@@ -1,10 +1,10 @@
-//! DBSCAN: clusters as regions where embeddings lie densely, and the rest as noise.
+//! DBSCAN: clusters are regions with a high density of embeddings; the remaining embeddings are noise.
 //!
-//! Two rows are neighbours if their cosine is at least `cosine`; a row is neighbour to itself. A row with at least
-//! `least` neighbours is a *core*. Cores that are neighbours share a cluster; a row that is no core joins the cluster of a
-//! neighbouring core, or is noise (Ester, Kriegel, Sander and Xu 1996). Where a row borders several clusters, the one
-//! numbered first takes it. Clusters are numbered by their first core. These are the choices of scikit-learn's
-//! `DBSCAN(metric="cosine", eps=1 - cosine)`.
+//! Two rows are neighbours if their cosine is at least `cosine`; a row is a neighbour of itself. A row with at least `least`
+//! neighbours is a *core* row. Neighbouring core rows share a cluster. A row that is not a core joins the cluster of a
+//! neighbouring core, or is noise if there is none (Ester, Kriegel, Sander and Xu 1996). A row next to several clusters joins the
+//! one with the lowest number. Clusters are numbered in order of their first core. scikit-learn's
+//! `DBSCAN(metric="cosine", eps=1 - cosine)` does the same.
 
 use rayon::prelude::*;
 
@@ -12,12 +12,12 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity::{self, QUERIES};
 
-/// Clusters by density. The result has one entry a row: its cluster, or `None` for noise.
+/// Clusters by density. The result has one entry per row: its cluster, or `None` for noise.
 ///
-/// Memory is 4 bytes for each pair of neighbours, both ways.
+/// Memory is 8 bytes per pair of neighbours.
 ///
 /// # Errors
-/// [`Error::Option`] unless `cosine` is in [-1, 1] and `least` at least 1.
+/// [`Error::Option`] unless `cosine` is in [-1, 1] and `least` is at least 1.
 pub fn dbscan(embeddings: &Embeddings, cosine: f32, least: usize) -> Result<Vec<Option<u32>>> {
     if !(-1.0..=1.0).contains(&cosine) {
         return Err(Error::Option { name: "cosine", value: f64::from(cosine), expected: "between -1 and 1" });
@@ -51,7 +51,7 @@ pub fn dbscan(embeddings: &Embeddings, cosine: f32, least: usize) -> Result<Vec<
     Ok(clusters)
 }
 
-/// The neighbours of each row, itself among them.
+/// The neighbours of each row, including itself.
 fn neighbours(embeddings: &Embeddings, cosine: f32) -> Vec<Vec<u32>> {
     let rows = embeddings.rows();
     let blocks: Vec<Vec<Vec<u32>>> = (0..rows.div_ceil(QUERIES))
@@ -62,7 +62,7 @@ fn neighbours(embeddings: &Embeddings, cosine: f32) -> Vec<Vec<u32>> {
             queries
                 .zip(scratch.chunks_exact(rows))
                 .map(|(query, cosines)| {
-                    // Rounding must not make a row a stranger to itself.
+                    // In spite of rounding, a row is a neighbour of itself.
                     let near = |&(row, &found): &(usize, &f32)| found >= cosine || row == query;
                     cosines.iter().enumerate().filter(near).map(|(row, _)| row as u32).collect()
                 })

@@ -1,15 +1,14 @@
-//! K-means on the sphere: centres are directions, and a row belongs to the centre of highest cosine.
+//! Spherical k-means: centres are directions, and a row belongs to the centre with the highest cosine.
 //!
-//! Lloyd's two steps in turn: each row joins its nearest centre (of equally near ones the first), each centre becomes the
-//! normalised sum of its rows. Neither can lower the mean cosine of rows with their centres, so the search ends (Dhillon
-//! and Modha, *Concept decompositions for large sparse text data*, 2001, section 3). Centres start at rows drawn one by one
-//! with chance proportional to `1 - cosine` with the nearest centre drawn so far (k-means++, Arthur and Vassilvitskii 2007,
-//! for which `1 - cosine` is half the squared distance), and the best of several starts is kept.
+//! Lloyd's algorithm alternates two steps: each row joins its nearest centre (the first of equally near ones), and each centre
+//! becomes the normalised sum of its rows. Neither step lowers the mean cosine of rows with their centres, so the search ends
+//! (Dhillon and Modha, *Concept decompositions for large sparse text data*, 2001, section 3). The first centres are rows, drawn
+//! one by one with a probability proportional to `1 - cosine` with the nearest centre so far (k-means++, Arthur and Vassilvitskii
+//! 2007; `1 - cosine` is half the squared distance). The best of several starts is kept.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
+use widemargin_chance::{Purpose, Stream};
 use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
 
 use crate::embeddings::Embeddings;
@@ -22,9 +21,9 @@ const TILE: usize = 256;
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KMeansOptions {
-    /// Steps of each search at most; at least 1. Default 300.
+    /// Largest number of steps per start; at least 1. Default 300.
     pub steps: usize,
-    /// Searches from different starts, of which the best is kept; at least 1. Default 5.
+    /// Number of starts, of which the best is kept; at least 1. Default 5.
     pub starts: usize,
     /// Seed of the starts. Default 0.
     pub seed: u64,
@@ -36,25 +35,25 @@ impl Default for KMeansOptions {
     }
 }
 
-/// A clustering by nearest centre.
+/// Clusters and their centres.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KMeans {
-    /// The cluster of each row, less than the number of clusters.
+    /// The cluster of each row, from 0.
     pub clusters: Vec<u32>,
     /// Unit centres, row-major `[clusters, dim]`.
     pub centres: Vec<f32>,
-    /// Mean cosine of a row with its centre, in [-1, 1]; what the search raises.
+    /// Mean cosine of a row with its centre, in [-1, 1]; the search maximises it.
     pub mean_cosine: f64,
-    /// Steps of the search that was kept.
+    /// Number of steps of the best start.
     pub steps: usize,
-    /// Whether its last step moved no row.
+    /// Whether its last step changed no cluster.
     pub converged: bool,
 }
 
-/// Finds `clusters` clusters.
+/// Divides the rows into `clusters` clusters.
 ///
 /// # Errors
-/// [`Error::Clusters`] unless `1 <= clusters <= rows`, [`Error::Option`] for no steps or no starts.
+/// [`Error::Clusters`] unless `1 <= clusters <= rows`, [`Error::Option`] if `steps` or `starts` is 0.
 pub fn k_means(embeddings: &Embeddings, clusters: usize, options: &KMeansOptions) -> Result<KMeans> {
     let rows = embeddings.rows();
     if clusters == 0 || clusters > rows {
@@ -67,8 +66,7 @@ pub fn k_means(embeddings: &Embeddings, clusters: usize, options: &KMeansOptions
     }
     let mut best: Option<KMeans> = None;
     for start in 0..options.starts {
-        let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-        random.set_stream(start as u64);
+        let mut random = Stream::new(options.seed, Purpose::ClusterInit, start as u64, 0);
         let found = refine(embeddings, draw_centres(embeddings, clusters, &mut random), options.steps);
         if best.as_ref().is_none_or(|best| found.mean_cosine > best.mean_cosine) {
             best = Some(found);
@@ -77,10 +75,11 @@ pub fn k_means(embeddings: &Embeddings, clusters: usize, options: &KMeansOptions
     Ok(best.expect("there is at least one start"))
 }
 
-/// Searches from given rows as first centres, for instance to repeat another program's search.
+/// Starts from given rows as centres, for instance to compare with another program.
 ///
 /// # Errors
-/// [`Error::Clusters`] for no rows or more than there are, [`Error::RowOutOfRange`], [`Error::Option`] for no steps.
+/// [`Error::Clusters`] if `first_rows` is empty or has more rows than exist, [`Error::RowOutOfRange`], [`Error::Option`] if
+/// `steps` is 0.
 pub fn k_means_from(embeddings: &Embeddings, first_rows: &[usize], steps: usize) -> Result<KMeans> {
     let rows = embeddings.rows();
     if first_rows.is_empty() || first_rows.len() > rows {
@@ -96,12 +95,12 @@ pub fn k_means_from(embeddings: &Embeddings, first_rows: &[usize], steps: usize)
     Ok(refine(embeddings, centres, steps))
 }
 
-/// K-means++.
-fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
+/// Draws the first centres by k-means++.
+fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut Stream) -> Vec<f32> {
     let (rows, dim) = (embeddings.rows(), embeddings.dim());
     let mut centres = Vec::with_capacity(clusters * dim);
     let mut far = vec![f64::INFINITY; rows];
-    let mut next = random.random_range(0..rows);
+    let mut next = random.below(rows);
     loop {
         let centre = embeddings.row(next);
         centres.extend_from_slice(centre);
@@ -109,22 +108,22 @@ fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut ChaCha8Rn
             return centres;
         }
         far.par_iter_mut().enumerate().for_each(|(row, far)| {
-            // The rounding of a cosine with itself must not make a centre drawable twice.
+            // In spite of rounding, a row must not be drawn twice.
             let distance = 1.0 - f64::from(similarity::cosine(embeddings.row(row), centre));
             *far = far.min(if distance < 1e-6 { 0.0 } else { distance });
         });
         let total: f64 = far.iter().sum();
         if total > 0.0 {
-            let mut left = random.random::<f64>() * total;
+            let mut left = random.unit_f64() * total;
             let drawn = far.iter().position(|&weight| {
                 left -= weight;
                 left < 0.0 && weight > 0.0
             });
-            // Rounding may leave a crumb at the end: then it is the last row that can be drawn.
+            // If rounding leaves a rest at the end, draw the last row with a positive weight.
             next = drawn.or_else(|| far.iter().rposition(|&weight| weight > 0.0)).unwrap_or(0);
         } else {
             // Fewer distinct rows than clusters.
-            next = random.random_range(0..rows);
+            next = random.below(rows);
         }
     }
 }
@@ -184,8 +183,8 @@ fn assign(embeddings: &Embeddings, centres: &[f32]) -> Vec<(u32, f32)> {
     blocks.concat()
 }
 
-/// The normalised sum of the rows of each cluster. A cluster without rows takes the row that fits its own centre worst; a
-/// sum of zero leaves its centre where it was.
+/// The normalised sum of the rows of each cluster. An empty cluster moves to the row with the lowest cosine with its centre. If a
+/// sum is zero, the centre stays where it was.
 fn move_centres(
     embeddings: &Embeddings,
     nearest: &[(u32, f32)],
@@ -228,9 +227,9 @@ mod tests {
     use super::*;
 
     fn planted(classes: usize, each: usize, noise: f32) -> Embeddings {
-        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let mut random = Stream::new(3, Purpose::Test, 0, 0);
         let dim = 8;
-        let mut value = || random.random::<f32>() - 0.5;
+        let mut value = || random.unit() - 0.5;
         let centres: Vec<f32> = (0..classes * dim).map(|_| value()).collect();
         let labels: Vec<u32> = (0..classes * each).map(|row| (row % classes) as u32).collect();
         let data: Vec<f32> = (0..classes * each * dim)
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn planted_clusters_are_found_again() {
+    fn planted_clusters_are_recovered() {
         let set = planted(6, 50, 0.3);
         let found = k_means(&set, 6, &KMeansOptions::default()).unwrap();
         assert_eq!(agreement(set.labels(), &found.clusters).unwrap().ari, 1.0);
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes_work() {
+    fn edge_cases_work() {
         // One cluster; as many clusters as rows; fewer distinct rows than clusters; opposites that cancel.
         let set = planted(3, 4, 0.1);
         assert_eq!(k_means(&set, 1, &KMeansOptions::default()).unwrap().clusters, [0; 12]);
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_arguments_are_errors() {
         let set = planted(2, 2, 0.1);
         let options = KMeansOptions::default();
         for clusters in [0, 5] {

@@ -1,7 +1,7 @@
-//! Clustering: do the embeddings fall into groups by themselves, and are these the classes?
+//! Clustering: do the embeddings form groups, and do the groups match the classes?
 //!
-//! Three ways to make groups, all by cosine: [`k_means()`] where the number of groups is known, [`dbscan()`] and
-//! [`agglomerative()`] where it is not. [`agreement()`] compares any two groupings of the same rows.
+//! There are three methods, all by cosine: [`k_means()`] for a known number of clusters, [`dbscan()`] and [`agglomerative()`] for
+//! an unknown number. [`agreement()`] compares clusters with classes.
 
 mod agglomerative;
 mod agreement;

@@ -1,4 +1,4 @@
-//! Angles between the centres of classes.
+//! Angles between class centres.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -6,12 +6,12 @@ use serde::Serialize;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 
-/// Angles between centres of classes, in degrees.
+/// Angles between class centres, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CentreAngles {
     /// Number of classes.
     pub classes: usize,
-    /// Smallest angle between two centres: the classes most alike.
+    /// Smallest angle between two centres: the most similar classes.
     pub smallest: f64,
     /// Mean over classes of the angle to the nearest other centre.
     pub mean_nearest: f64,
@@ -19,14 +19,14 @@ pub struct CentreAngles {
     pub mean: f64,
     /// Largest angle.
     pub largest: f64,
-    /// What `smallest` can be at most for so many classes in this dimension: [`simplex_bound`].
+    /// Largest possible value of `smallest` for this number of classes and this dimension: [`simplex_bound`].
     pub bound: f64,
     /// Mean cosine of two centres; at least `-1 / (classes - 1)` in any dimension.
     pub mean_cosine: f64,
 }
 
-/// The largest angle, in degrees, that `classes` directions in `dim` dimensions can all keep from each other, or a bound on
-/// it: `arccos(-1 / (classes - 1))` for at most `dim + 1`, else 90. `None` for fewer than two directions.
+/// An upper bound, in degrees, on the smallest angle between `classes` directions in `dim` dimensions:
+/// `arccos(-1 / (classes - 1))` for at most `dim + 1` classes (reached by a regular simplex), else 90. `None` for fewer than two.
 pub fn simplex_bound(classes: usize, dim: usize) -> Option<f64> {
     match classes {
         0 | 1 => None,
@@ -35,7 +35,7 @@ pub fn simplex_bound(classes: usize, dim: usize) -> Option<f64> {
     }
 }
 
-/// What one centre sees of those after it.
+/// The angles between one centre and all others.
 struct Line {
     smallest: f64,
     largest: f64,
@@ -59,7 +59,7 @@ pub(super) fn angles(embeddings: &Embeddings) -> Result<CentreAngles> {
         centres.push(sum.into_iter().map(|v| v / norm).collect());
     }
     let classes = centres.len();
-    let see = |a: usize, others: &mut dyn Iterator<Item = usize>| {
+    let line_of = |a: usize, others: &mut dyn Iterator<Item = usize>| {
         let mut line = Line { smallest: f64::INFINITY, largest: 0.0, sum: 0.0, cosines: 0.0 };
         for b in others {
             let (angle, cosine) = angle(&centres[a], &centres[b]);
@@ -71,8 +71,8 @@ pub(super) fn angles(embeddings: &Embeddings) -> Result<CentreAngles> {
         line
     };
     let lines: Vec<Line> =
-        (0..classes).into_par_iter().map(|a| see(a, &mut (0..classes).filter(|&b| b != a))).collect();
-    // Every pair was seen from both sides.
+        (0..classes).into_par_iter().map(|a| line_of(a, &mut (0..classes).filter(|&b| b != a))).collect();
+    // Every pair was counted from both sides.
     let twice = (classes * (classes - 1)) as f64;
     let bound = simplex_bound(classes, dim).expect("there are at least two classes");
     Ok(CentreAngles {

@@ -1,10 +1,10 @@
-//! The shape of a set of embeddings: how tight classes are, how far apart, and how much of the space they use.
+//! The geometry of embeddings: how compact the classes are, how far apart they are, and how much of the space they use.
 //!
-//! Verification and retrieval say how well embeddings work; this says why. With unit rows `x`:
+//! Verification and retrieval measure how well embeddings work; these measures help to explain why. With unit rows `x`:
 //!
 //! - cosines within and between classes, over all pairs or a sample of each kind;
-//! - centres of classes (normalised means of their unit rows) and the angles between them, against the widest that is
-//!   possible: `C` directions in `d` dimensions cannot all be farther apart than `arccos(-1 / (C - 1))`, the regular simplex,
+//! - class centres (normalised means of their unit rows) and the angles between them, compared with the largest possible
+//!   angle: `C` directions in `d` dimensions cannot all be farther apart than `arccos(-1 / (C - 1))`, the regular simplex,
 //!   which needs `C <= d + 1`; more directions than that cannot all be farther apart than 90 degrees (Rankin, *The closest
 //!   packing of spherical caps in n dimensions*, 1955);
 //! - alignment, `mean |x - y|^2` over pairs of a class, and uniformity, `ln mean exp(-2 |x - y|^2)` over all pairs (Wang and
@@ -25,10 +25,10 @@ use crate::embeddings::Embeddings;
 use crate::error::Result;
 use crate::verification::{Histogram, compare_pairs, histogram_of_cosines};
 
-/// Which pairs are compared.
+/// How many pairs are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeometryOptions {
-    /// Pairs compared at most, shared between the kinds as by
+    /// Largest number of pairs, shared between the kinds as described at
     /// [`VerificationOptions`](crate::verification::VerificationOptions). Default: 10 million.
     pub max_pairs: u64,
     /// Seed of the sample if there are more pairs. Default: 0.
@@ -46,36 +46,36 @@ impl Default for GeometryOptions {
 pub struct CosineDistribution {
     /// Pairs compared.
     pub pairs: u64,
-    /// Pairs that exist.
+    /// All pairs that exist.
     pub pairs_in_all: u64,
     /// Mean cosine.
     pub mean: f64,
-    /// Standard deviation of the cosines, dividing by their number.
+    /// Standard deviation of the cosines (divided by their number).
     pub standard_deviation: f64,
     /// 100 bins over [-1, 1].
     pub histogram: Histogram,
 }
 
-/// What [`geometry`] finds.
+/// Results of [`geometry`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Geometry {
-    /// Cosines of pairs of one class.
+    /// Cosines of pairs of the same class.
     pub within: CosineDistribution,
-    /// Cosines of pairs of two classes.
+    /// Cosines of pairs of different classes.
     pub between: CosineDistribution,
-    /// Angles between the centres of the classes.
+    /// Angles between class centres.
     pub centres: CentreAngles,
-    /// Mean squared distance within classes, in [0, 4]; less is tighter.
+    /// Mean squared distance within classes, in [0, 4]; lower is more compact.
     pub alignment: f64,
-    /// Logarithm of the mean of `exp(-2 |x - y|^2)` over all pairs, in [-8, 0]; less is more evenly spread.
+    /// Logarithm of the mean of `exp(-2 |x - y|^2)` over all pairs, in [-8, 0]; lower is more evenly spread.
     pub uniformity: f64,
-    /// Between 1 and the smaller of rows and dimension; less means that fewer directions are used.
+    /// Effective rank, between 1 and the smaller of rows and dimension; a low value means that few directions are used.
     pub effective_rank: f64,
 }
 
-/// Measures the shape of labelled embeddings.
+/// Measures the geometry of labelled embeddings.
 ///
-/// Where pairs are sampled, within-class and between-class pairs are weighted back to their true numbers for uniformity.
+/// If pairs are sampled, the uniformity weights within-class and between-class pairs by their true numbers.
 ///
 /// # Errors
 /// [`Error::MaxPairs`](crate::Error::MaxPairs), [`Error::OneClass`](crate::Error::OneClass) and
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_near_the_whole() {
+    fn a_sample_is_close_to_all_pairs() {
         let (rows, dim) = (300, 4);
         let data: Vec<f32> =
             (0..rows * dim).map(|at| ((at * at) as f32 * 0.37).sin() + (at / dim % 3) as f32).collect();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_that_cancel_out_are_named() {
+    fn classes_that_cancel_out_are_errors() {
         let set = Embeddings::new(&[1.0, 0.0, -1.0, 0.0, 0.0, 1.0], 3, 2, &[4, 4, 5]).unwrap();
         let error = geometry(&set, &GeometryOptions::default()).unwrap_err();
         assert_eq!(error, Error::ZeroMean { class: 4, rows: 2 });

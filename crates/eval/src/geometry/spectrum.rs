@@ -1,21 +1,21 @@
-//! Singular values of a matrix of embeddings, by way of the smaller of its two Gram matrices.
+//! Singular values of a matrix of embeddings, from the smaller of its two Gram matrices.
 //!
-//! The Gram matrix is summed in `f64`, reduced to three diagonals by Householder reflections, and its eigenvalues are found
-//! by bisection with Sturm counts (Golub and Van Loan, *Matrix Computations*, 4th edition, sections 8.3.1 and 8.4.1): slow
-//! beside the best, but it cannot fail to converge. Singular values are their roots; those below 1e-8 of the largest are
-//! lost in rounding, and add nothing to an entropy.
+//! The Gram matrix is summed in `f64` and reduced to tridiagonal form by Householder reflections. Its eigenvalues are found by
+//! bisection with Sturm counts (Golub and Van Loan, *Matrix Computations*, 4th edition, sections 8.3.1 and 8.4.1). This is slower
+//! than the best methods, but always converges. Singular values are the square roots of the eigenvalues. Those below 1e-8 of the
+//! largest are lost in rounding, which does not change the entropy noticeably.
 
 use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 
-/// Parts that a sum is cut into; fixed, so that threads change nothing.
+/// Parts of a sum; fixed, so that the result does not depend on threads.
 const PARTS: usize = 16;
 
 /// The effective rank of the unit rows; see [`geometry`](super). Between 1 and the smaller of rows and dimension.
 ///
-/// Takes time in proportion to `rows * dim^2 + dim^3` (or `rows` and `dim` exchanged, if rows are fewer) and 16 matrices of
-/// the smaller side squared.
+/// Time is proportional to `rows * dim^2 + dim^3` (with `rows` and `dim` exchanged if there are fewer rows). Memory is 16 square
+/// matrices of the smaller of the two sizes.
 pub fn effective_rank(embeddings: &Embeddings) -> f64 {
     let singular: Vec<f64> =
         eigenvalues(gram(embeddings)).into_iter().map(|value| value.max(0.0).sqrt()).collect();
@@ -63,12 +63,12 @@ fn gram(embeddings: &Embeddings) -> Symmetric {
 
 /// All eigenvalues, rising.
 fn eigenvalues(matrix: Symmetric) -> Vec<f64> {
-    let (diagonal, beside) = three_diagonals(matrix);
+    let (diagonal, off) = tridiagonal(matrix);
     let size = diagonal.len();
-    // Gershgorin's circles hold all of them.
+    // All eigenvalues lie in Gershgorin's circles.
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for at in 0..size {
-        let reach = beside.get(at).map_or(0.0, |v| v.abs()) + if at > 0 { beside[at - 1].abs() } else { 0.0 };
+        let reach = off.get(at).map_or(0.0, |v| v.abs()) + if at > 0 { off[at - 1].abs() } else { 0.0 };
         low = low.min(diagonal[at] - reach);
         high = high.max(diagonal[at] + reach);
     }
@@ -81,19 +81,19 @@ fn eigenvalues(matrix: Symmetric) -> Vec<f64> {
                 if middle <= low || middle >= high {
                     break;
                 }
-                if below(&diagonal, &beside, middle) > nth { high = middle } else { low = middle }
+                if below(&diagonal, &off, middle) > nth { high = middle } else { low = middle }
             }
             f64::midpoint(low, high)
         })
         .collect()
 }
 
-/// How many eigenvalues are less than `x`: the negative pivots of the elimination of `T - x`.
-fn below(diagonal: &[f64], beside: &[f64], x: f64) -> usize {
+/// The number of eigenvalues less than `x`: the number of negative pivots in the elimination of `T - x`.
+fn below(diagonal: &[f64], off: &[f64], x: f64) -> usize {
     let mut count = 0;
     let mut pivot = 1.0_f64;
     for (at, &value) in diagonal.iter().enumerate() {
-        let coupling = if at > 0 { beside[at - 1] * beside[at - 1] / pivot } else { 0.0 };
+        let coupling = if at > 0 { off[at - 1] * off[at - 1] / pivot } else { 0.0 };
         pivot = value - x - coupling;
         if pivot == 0.0 {
             pivot = f64::MIN_POSITIVE.sqrt();
@@ -103,22 +103,22 @@ fn below(diagonal: &[f64], beside: &[f64], x: f64) -> usize {
     count
 }
 
-/// The diagonal and the one beside it of a similar matrix with three diagonals.
-fn three_diagonals(matrix: Symmetric) -> (Vec<f64>, Vec<f64>) {
+/// The diagonal and the off-diagonal of a similar tridiagonal matrix.
+fn tridiagonal(matrix: Symmetric) -> (Vec<f64>, Vec<f64>) {
     let Symmetric { size, data: mut a } = matrix;
-    let mut beside = Vec::with_capacity(size.saturating_sub(1));
+    let mut off = Vec::with_capacity(size.saturating_sub(1));
     for k in 0..size.saturating_sub(1) {
         let column: Vec<f64> = (k + 1..size).map(|row| a[row * size + k]).collect();
         let norm = column.iter().map(|v| v * v).sum::<f64>().sqrt();
         let first = if column[0] > 0.0 { -norm } else { norm };
-        beside.push(first);
+        off.push(first);
         let mut v = column;
         v[0] -= first;
         let square: f64 = v.iter().map(|v| v * v).sum();
         if square == 0.0 {
             continue;
         }
-        // The rest becomes H A H with H = I - 2 v v^T / v^T v, that is A - v w^T - w v^T.
+        // The remaining matrix becomes H A H with H = I - 2 v v^T / v^T v, that is A - v w^T - w v^T.
         let product: Vec<f64> = (k + 1..size)
             .into_par_iter()
             .map(|row| {
@@ -136,7 +136,7 @@ fn three_diagonals(matrix: Symmetric) -> (Vec<f64>, Vec<f64>) {
             },
         );
     }
-    ((0..size).map(|at| a[at * size + at]).collect(), beside)
+    ((0..size).map(|at| a[at * size + at]).collect(), off)
 }
 
 #[cfg(test)]

@@ -1,36 +1,38 @@
-//! Which classes are taken for which: the class of each query beside the class of its nearest neighbour.
+//! Which classes are confused: the class of each query against the class of its nearest neighbour.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::neighbour::Neighbour;
+use super::ranking::Gallery;
 use super::search::{search, search_within};
-use super::{Gallery, Neighbour};
+
 use crate::embeddings::Embeddings;
 use crate::error::Result;
 
-/// How often queries of one class had a nearest neighbour of a class.
+/// How many queries of one class had their nearest neighbour in a given class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Confusion {
     /// The class of the queries.
     pub class: u32,
     /// The class of their nearest neighbours.
     pub found: u32,
-    /// How many queries.
+    /// Number of such queries.
     pub queries: u64,
 }
 
-/// The table of classes by classes of nearest neighbours, without its zeros.
+/// The table of query classes against classes of nearest neighbours, without its zeros.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Confusions {
-    /// By class, then by class found.
+    /// Ordered by class, then by class found.
     pub entries: Vec<Confusion>,
-    /// Queries without a neighbour, because all of the gallery was passed over.
+    /// Queries without a neighbour, because every gallery row was excluded.
     pub without: u64,
 }
 
 impl Confusions {
-    /// Entries of two different classes, most frequent first; equally frequent ones by class.
+    /// Entries of two different classes, most frequent first; equally frequent entries are ordered by class.
     pub fn wrong(&self) -> Vec<Confusion> {
         let mut wrong: Vec<Confusion> =
             self.entries.iter().copied().filter(|entry| entry.class != entry.found).collect();
@@ -39,13 +41,12 @@ impl Confusions {
     }
 }
 
-/// The nearest row of the gallery for each query (of equally near ones the first), or `None` where all of the gallery is
-/// passed over.
+/// The nearest gallery row of each query (the first of equally near rows), or `None` if every gallery row is excluded.
 ///
 /// # Errors
 /// Those of [`search()`].
 pub fn nearest_rows(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Vec<Option<Neighbour>>> {
-    let (set, passed_over, k) = match gallery {
+    let (set, excluded, k) = match gallery {
         Gallery::Others => {
             let found = search_within(queries, 1)?;
             return Ok((0..queries.rows()).map(|query| found.of(query).map(|found| found[0])).collect());
@@ -58,14 +59,14 @@ pub fn nearest_rows(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Vec<Op
             }
             let keys: Vec<(u32, u32)> =
                 queries.labels().iter().copied().zip(query_cameras.iter().copied()).collect();
-            // One more neighbour than can be passed over is enough.
+            // One neighbour more than can be excluded is enough.
             let most = keys.iter().filter_map(|key| same.get(key)).max().copied().unwrap_or(0);
             (gallery, Some((keys, gallery_cameras)), (most + 1).min(gallery.rows()))
         }
     };
     let found = search(queries, set, k)?;
     let counts = |query: usize, row: usize| {
-        passed_over.as_ref().is_none_or(|(keys, cameras)| keys[query] != (set.labels()[row], cameras[row]))
+        excluded.as_ref().is_none_or(|(keys, cameras)| keys[query] != (set.labels()[row], cameras[row]))
     };
     let nearest = |query: usize| found.of(query)?.iter().find(|found| counts(query, found.index)).copied();
     Ok((0..queries.rows()).map(nearest).collect())
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_class_and_camera_is_passed_over() {
+    fn the_same_class_and_camera_is_excluded() {
         let (queries, gallery) = (wheel(&[0.0, 0.0], &[1, 2]), wheel(&[0.05, 0.1, 0.3], &[1, 2, 1]));
         let cameras =
             |gallery_cameras| Gallery::Cameras { gallery: &gallery, query_cameras: &[7, 7], gallery_cameras };

@@ -1,10 +1,11 @@
-//! Open-set identification: who is it, if anyone we know?
+//! Open-set identification: which enrolled identity does a probe show, if any?
 //!
-//! A probe is compared with every enrolled row; the nearest names it if its cosine reaches a threshold. Two things can go
-//! wrong: an unknown probe is named (false alarm), a known one is not named or named wrongly. At a threshold `t`,
+//! A probe is compared with every enrolled row. It is identified as the nearest row if their cosine reaches a threshold. Two
+//! errors are possible: an unknown identity is accepted (false alarm), or a known one is rejected or identified wrongly. At a
+//! threshold `t`,
 //!
-//! - `FAR(t)`: the share of unknown probes whose nearest reaches `t`;
-//! - `DIR(t)`: the share of known probes whose nearest reaches `t` *and* is of their identity
+//! - `FAR(t)`: the share of unknown probes whose nearest cosine reaches `t`;
+//! - `DIR(t)`: the share of known probes whose nearest cosine reaches `t` *and* whose nearest row is of their identity
 //!
 //! (Grother, Quinn and Phillips, *Evaluation of face recognition algorithms*, NIST IR 7709, 2010, section 3; Phillips,
 //! Grother and Micheals in the *Handbook of Face Recognition*, 2011). Without a threshold DIR is rank-1 accuracy.
@@ -17,9 +18,9 @@ use crate::error::{Error, Result};
 use crate::verification::{accepts_within, known_probes};
 
 /// The false alarm rates of [`Identification::table`].
-pub const TABLE_FAR: [f64; 4] = [1e-1, 1e-2, 1e-3, 1e-4];
+pub const IDENTIFICATION_FAR: [f64; 4] = [1e-1, 1e-2, 1e-3, 1e-4];
 
-/// How well probes are identified.
+/// Results of open-set identification.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Identification {
     /// Probes whose identity is enrolled.
@@ -28,9 +29,9 @@ pub struct Identification {
     pub unknown: usize,
     /// Share of known probes whose nearest enrolled row is of their identity (rank-1), in [0, 1].
     pub rank_1: f64,
-    /// [`Identification::dir_at_far`] at the rates of [`TABLE_FAR`].
+    /// [`Identification::dir_at_far`] at the rates of [`IDENTIFICATION_FAR`].
     pub table: Vec<DirAtFar>,
-    /// Cosines of known probes that were named rightly, falling.
+    /// Nearest cosines of known probes that were identified correctly, falling.
     #[serde(skip)]
     right: Vec<f32>,
     /// Nearest cosines of unknown probes, falling.
@@ -38,16 +39,16 @@ pub struct Identification {
     alarms: Vec<f32>,
 }
 
-/// Detection and identification rate within a rate of false alarms.
+/// Detection and identification rate at a false alarm rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DirAtFar {
-    /// The rate of false alarms allowed.
+    /// The false alarm rate allowed.
     pub far: f64,
-    /// Share of known probes detected and rightly identified, in [0, 1].
+    /// Share of known probes that are detected and correctly identified, in [0, 1].
     pub dir: f64,
-    /// The lowest threshold (a cosine, `>=` names) that keeps the rate.
+    /// The lowest threshold on the cosine (accepted if `>=`) that keeps the rate.
     pub threshold: f64,
-    /// Unknown probes that it lets through.
+    /// Unknown probes accepted at this threshold.
     pub false_alarms: usize,
 }
 
@@ -57,9 +58,9 @@ impl Identification {
         if !(0.0..=1.0).contains(&far) {
             return None;
         }
-        // Just above the nearest alarm that must stay silent; ties with it stay silent too.
+        // Just above the highest cosine that must be rejected; equal cosines are rejected too.
         let allowed = accepts_within(far, self.alarms.len());
-        let threshold = self.alarms.get(allowed).map_or(-1.0, |silent| silent.next_up());
+        let threshold = self.alarms.get(allowed).map_or(-1.0, |rejected| rejected.next_up());
         let reach = |scores: &[f32]| scores.partition_point(|&score| score >= threshold);
         Some(DirAtFar {
             far,
@@ -69,11 +70,11 @@ impl Identification {
         })
     }
 
-    /// Points of a curve, from no false alarm to all: each with the rate of false alarms that there are, not one allowed. At most
-    /// about 200, denser where alarms are few.
+    /// Points of the DIR curve, from no false alarm to all. The `far` of each point is the measured rate, not an allowed one. At
+    /// most about 200 points, denser at low rates.
     pub fn curve(&self) -> Vec<DirAtFar> {
         let all = self.alarms.len();
-        // A tenth more each time, as a logarithmic axis shows them.
+        // Steps of a tenth, for a logarithmic axis.
         let counts = std::iter::successors(Some(0), |&count: &usize| {
             (count < all).then(|| all.min(count + 1 + count / 10))
         });
@@ -87,7 +88,7 @@ impl Identification {
     }
 }
 
-/// Identifies each probe by its nearest row of `gallery` (of equally near ones the first).
+/// Identifies each probe by its nearest row of `gallery` (the first of equally near rows).
 ///
 /// # Errors
 /// [`Error::Dimensions`]; [`Error::MissingProbes`] unless some probes are of enrolled labels and some are not.
@@ -102,7 +103,7 @@ pub fn identify(gallery: &Embeddings, probes: &Embeddings) -> Result<Identificat
     let nearest = search(probes, gallery, 1)?;
     let (mut right, mut alarms) = (Vec::new(), Vec::new());
     for (probe, &label) in probes.labels().iter().enumerate() {
-        let found = nearest.of(probe).expect("one neighbour a probe")[0];
+        let found = nearest.of(probe).expect("one neighbour per probe")[0];
         if !enrolled.contains(&label) {
             alarms.push(found.cosine);
         } else if gallery.labels()[found.index] == label {
@@ -114,7 +115,7 @@ pub fn identify(gallery: &Embeddings, probes: &Embeddings) -> Result<Identificat
     }
     let rank_1 = right.len() as f64 / known as f64;
     let mut found = Identification { known, unknown, rank_1, table: Vec::new(), right, alarms };
-    found.table = TABLE_FAR.iter().filter_map(|&far| found.dir_at_far(far)).collect();
+    found.table = IDENTIFICATION_FAR.iter().filter_map(|&far| found.dir_at_far(far)).collect();
     Ok(found)
 }
 
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_probes_are_errors() {
         let gallery = wheel(&[0.0, 1.0], &[1, 2]);
         let error = |labels: &[u32]| identify(&gallery, &wheel(&[0.3, 0.2], labels)).unwrap_err();
         assert_eq!(error(&[1, 2]), Error::MissingProbes { known: 2, unknown: 0 });

@@ -1,8 +1,8 @@
 //! Retrieval: are the nearest neighbours of the same class?
 //!
-//! Every embedding is a query once, and all the others are its gallery. Only queries that have an answer count: a sample
-//! that is the only one of its class stays in the gallery (it can be found in error) but is no query. Neighbours are
-//! ordered by falling cosine and, where cosines are equal, by rising row index.
+//! Each embedding is the query once, and all others are its gallery. Only queries with an answer count: a sample that is the
+//! only one of its class stays in the gallery (where it can be retrieved wrongly) but is not used as a query. Neighbours are
+//! ordered by falling cosine; equal cosines are ordered by rising row index.
 //!
 //! For a query with `R` others of its class, let `hit(i)` be 1 if neighbour `i` (from 1) is one of them. Following
 //! Musgrave, Belongie and Lim, *A Metric Learning Reality Check* (2020), section 3.1, a query scores
@@ -11,11 +11,11 @@
 //! - R-precision: `sum of hit(i) for i in 1..=R, over R`;
 //! - AP@R: `sum of hit(i) * P(i) for i in 1..=R, over R`, with `P(i) = (hit(1) + ... + hit(i)) / i`;
 //!
-//! and each reported number is the mean over queries (not over classes). They are what pytorch-metric-learning's
-//! `AccuracyCalculator` gives with the query set as its own reference.
+//! and each reported value is the mean over queries (not over classes). The values equal those of `AccuracyCalculator` in
+//! pytorch-metric-learning with the query set as its own reference.
 //!
-//! [`rank`] does the same for separate galleries and for cameras, over the whole ranking (mAP, nDCG, CMC); [`search()`] finds
-//! neighbours, [`identify`] names probes that may be unknown. All are exact and hold tiles of cosines only, never the matrix.
+//! [`rank`] evaluates the whole ranking (mAP, nDCG, CMC), also with a separate gallery and with cameras. [`search()`] finds
+//! neighbours. [`identify`] is open-set identification. All are exact, and only tiles of the cosine matrix are in memory.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,28 +23,30 @@ use serde::Serialize;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::similarity;
 
-mod bytes;
+mod candidates;
+mod codes;
 mod confusion;
 mod identification;
+mod neighbour;
 mod ranking;
 mod search;
 
 pub use confusion::{Confusion, Confusions, confusions, nearest_rows};
-pub use identification::{DirAtFar, Identification, TABLE_FAR, identify};
-pub use ranking::{Gallery, Progress, RECALL_STEPS, Ranking, rank, rank_with_progress};
+pub use identification::{DirAtFar, IDENTIFICATION_FAR, Identification, identify};
+pub use neighbour::{Neighbour, nearest};
+pub use ranking::{Gallery, RECALL_STEPS, Ranking, rank, rank_with_progress};
 pub use search::{Neighbours, search, search_within};
 
-/// How well neighbours agree in class.
+/// How often nearest neighbours are of the same class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Retrieval {
-    /// Queries that counted: samples whose class has another sample.
+    /// Number of queries: samples whose class has another sample.
     pub queries: usize,
-    /// Samples that are the only one of their class: in the gallery, but no queries.
+    /// Samples that are the only one of their class: in the gallery, but not used as queries.
     pub excluded_queries: usize,
-    /// For each `k`, the share of queries with one of their class among the `k` nearest, in [0, 1]. A `k` beyond the
-    /// gallery means the whole gallery.
+    /// For each `k`, the share of queries with a sample of their class among the `k` nearest, in [0, 1]. A `k` larger than the
+    /// gallery stands for the whole gallery.
     pub recall_at: BTreeMap<usize, f64>,
     /// Share of queries whose nearest neighbour is of their class (the same as recall at 1), in [0, 1].
     pub precision_at_1: f64,
@@ -52,15 +54,6 @@ pub struct Retrieval {
     pub r_precision: f64,
     /// Mean average precision at R, in [0, 1]; never above `r_precision`.
     pub map_at_r: f64,
-}
-
-/// One found neighbour.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Neighbour {
-    /// Its row.
-    pub index: usize,
-    /// Its cosine with the query, in [-1, 1].
-    pub cosine: f32,
 }
 
 /// What one query contributes.
@@ -71,12 +64,12 @@ struct QueryScore {
     average_precision: f64,
 }
 
-/// Lets every embedding look for its class among all the others.
+/// Evaluates retrieval within one set: each embedding is searched for among all others.
 ///
 /// `ks` are the neighbourhood sizes for recall, usually 1, 5 and 10.
 ///
 /// # Errors
-/// [`Error::ZeroK`] for a `k` of 0, [`Error::OneClass`] if there is nothing to confuse, [`Error::NoGenuinePairs`] if no
+/// [`Error::ZeroK`] for a `k` of 0, [`Error::OneClass`] if all samples are of one class, [`Error::NoGenuinePairs`] if no
 /// class has two samples.
 pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     if ks.contains(&0) {
@@ -91,10 +84,10 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     let rows = embeddings.rows();
     let furthest = ks.iter().copied().max().unwrap_or(1).min(rows - 1);
     let others = |query: usize| class_sizes[&labels[query]] - 1;
-    let expected = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
-    // In the order of the rows, so that threads change nothing.
+    let count = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
+    // In the order of the rows, so that the result does not depend on threads.
     let scores: Vec<QueryScore> =
-        search::nearest_of_each(embeddings, embeddings, true, expected, |query, found| {
+        search::nearest_of_each(embeddings, embeddings, true, count, |query, found| {
             let hits = found.iter().map(|neighbour| labels[neighbour.index] == labels[query]);
             (others(query) > 0).then(|| score_query(hits, others(query)))
         })
@@ -119,59 +112,7 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     })
 }
 
-/// The `k` nearest neighbours of one row among all the others, nearest first; fewer if the gallery is smaller.
-///
-/// # Errors
-/// [`Error::QueryOutOfRange`] if there is no such row.
-pub fn nearest(embeddings: &Embeddings, query: usize, k: usize) -> Result<Vec<Neighbour>> {
-    let rows = embeddings.rows();
-    if query >= rows {
-        return Err(Error::QueryOutOfRange { query, rows });
-    }
-    let mut scratch = Scratch::default();
-    similarity::block(
-        embeddings.unit_rows(),
-        embeddings.dim(),
-        query..query + 1,
-        0..rows,
-        &mut scratch.cosines,
-    );
-    order_neighbours(&scratch.cosines, query, k, &mut scratch.keys);
-    let neighbour = |&key: &u64| Neighbour { index: index_of(key), cosine: scratch.cosines[index_of(key)] };
-    Ok(scratch.keys.iter().map(neighbour).collect())
-}
-
-#[derive(Default)]
-struct Scratch {
-    cosines: Vec<f32>,
-    keys: Vec<u64>,
-}
-
-/// A number that grows as the cosine falls and, for equal cosines, as the index grows.
-fn key(cosine: f32, index: usize) -> u64 {
-    // Bits of positive floats rise with their value, those of negative ones fall.
-    let bits = cosine.to_bits();
-    let rising = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
-    u64::from(!rising) << 32 | index as u64
-}
-
-fn index_of(key: u64) -> usize {
-    (key & u64::from(u32::MAX)) as usize
-}
-
-/// Fills `keys` with the nearest `expected` rows other than `query`, nearest first.
-fn order_neighbours(cosines: &[f32], query: usize, expected: usize, keys: &mut Vec<u64>) {
-    keys.clear();
-    let others = cosines.iter().enumerate().filter(|&(index, _)| index != query);
-    keys.extend(others.map(|(index, &cosine)| key(cosine, index)));
-    if expected < keys.len() {
-        keys.select_nth_unstable(expected);
-        keys.truncate(expected);
-    }
-    keys.sort_unstable();
-}
-
-/// Scores one query from the hits of its neighbours in order; there are at least `others` of them.
+/// Scores one query from the hits of its neighbours, nearest first; there are at least `others` neighbours.
 fn score_query(hits: impl Iterator<Item = bool>, others: usize) -> QueryScore {
     let mut first_hit = None;
     let mut found = 0_usize;

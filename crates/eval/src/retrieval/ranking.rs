@@ -1,7 +1,7 @@
 //! The whole ranking: mean average precision, nDCG and cumulative matching, with or without cameras.
 //!
-//! All these follow from the ranks, from 1, at which a query finds the gallery rows of its class. With `R` of them at
-//! ranks `r_1 < ... < r_R`:
+//! All measures follow from the ranks (from 1) of the gallery rows of the query's class. With `R` such rows at ranks
+//! `r_1 < ... < r_R`:
 //!
 //! - recall at k, or CMC rank-k: 1 if `r_1 <= k`;
 //! - average precision: `sum over j of j / r_j, over R` (Zheng et al., *Scalable Person Re-identification*, 2015, section 5);
@@ -11,8 +11,9 @@
 //!   Schütze, *Introduction to Information Retrieval* (2008), section 8.4;
 //! - R-precision and AP@R as in [`retrieval`](super).
 //!
-//! Neighbours are ordered by falling cosine, ties by rising row. Ranks are counted, not sorted: each gallery row is only
-//! compared with the cosines of the rows sought, in tiles, by the screening of [`search()`](super::search()).
+//! Neighbours are ordered by falling cosine, ties by rising row. Ranks are counted instead of sorted: each gallery row is
+//! compared with the cosines of the relevant rows only, in tiles, with approximate cosines first as in
+//! [`search()`](super::search()).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,27 +21,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::key;
-use super::search::{GALLERY_TILE, QUERY_TILE, check_k, doubt, screen};
+use super::codes::GALLERY_TILE;
+use super::neighbour::key;
+use super::search::{QUERY_TILE, check_k, screen};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::similarity;
 
 /// The recalls of [`Ranking::precision_at_recall`] are 0, 1/20, ... 1.
 pub const RECALL_STEPS: usize = 20;
 
-/// Told how far a long search has come: queries done and queries in all. Called from any thread.
-pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
-
-/// What queries search, and what does not count.
+/// The rows that queries are compared with.
 #[derive(Debug, Clone, Copy)]
 pub enum Gallery<'a> {
-    /// The queries themselves, each searching all the others.
+    /// The set of queries itself: each query is compared with all others.
     Others,
-    /// Another set.
+    /// A separate set.
     Separate(&'a Embeddings),
-    /// Another set, seen by numbered cameras: gallery rows of the query's class *and* camera are passed over, as if they
-    /// were not there, since finding them is no achievement.
+    /// A separate set with camera numbers. Gallery rows of the query's class *and* camera are excluded, because such images
+    /// are too easy to find.
     Cameras {
         /// The set to search.
         gallery: &'a Embeddings,
@@ -51,20 +51,20 @@ pub enum Gallery<'a> {
     },
 }
 
-/// How well whole rankings agree with classes: means over queries, each in [0, 1].
+/// Measures of whole rankings: means over queries, each in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ranking {
-    /// Queries that counted: those with something right to find.
+    /// Number of queries with at least one relevant gallery row.
     pub queries: usize,
-    /// Queries without, which do not count.
+    /// Queries without a relevant gallery row, which are left out.
     pub excluded_queries: usize,
     /// For each `k`, the share of queries with a hit among the `k` nearest (CMC rank-k).
     pub recall_at: BTreeMap<usize, f64>,
-    /// Share of queries whose nearest is a hit.
+    /// Share of queries whose nearest neighbour is a hit.
     pub precision_at_1: f64,
     /// R-precision.
     pub r_precision: f64,
-    /// Average precision cut at R.
+    /// Average precision at R.
     pub map_at_r: f64,
     /// Average precision over the whole gallery (mAP).
     pub mean_average_precision: f64,
@@ -78,17 +78,17 @@ pub struct Ranking {
 
 /// Ranks the gallery for each query.
 ///
-/// `ks` are the sizes for recall and nDCG. Memory is a tile of cosines for each thread and 20 bytes for each right answer of
-/// the queries of a tile.
+/// `ks` are the values of `k` for recall and nDCG. Memory: one tile of cosines per thread, and 20 bytes per relevant row of the
+/// queries of a tile.
 ///
 /// # Errors
-/// [`Error::Dimensions`]; [`Error::Length`] for camera numbers that are not one a row; [`Error::ZeroK`] and
-/// [`Error::KTooLarge`]; [`Error::NoAnswers`] if no query has anything right to find.
+/// [`Error::Dimensions`]; [`Error::Length`] unless there is one camera number per row; [`Error::ZeroK`] and
+/// [`Error::KTooLarge`]; [`Error::NoAnswers`] if no query has a relevant gallery row.
 pub fn rank(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Result<Ranking> {
     rank_with_progress(queries, gallery, ks, &|_, _| ())
 }
 
-/// [`rank`], saying how far it has come.
+/// [`rank`] with reports of progress.
 ///
 /// # Errors
 /// As [`rank`].
@@ -128,37 +128,37 @@ pub fn rank_with_progress(
         .into_par_iter()
         .map_init(Vec::new, |tile, nth| {
             let rows = nth * QUERY_TILE..((nth + 1) * QUERY_TILE).min(queries.rows());
-            let mut sought: Vec<Sought> = rows
+            let mut relevant: Vec<Relevant> = rows
                 .clone()
                 .map(|query| {
                     let members = classes.get(&queries.labels()[query]).map_or(&[][..], Vec::as_slice);
-                    let right = members.iter().copied().filter(|&row| counts(query, row));
-                    Sought::new(right, |row| similarity::cosine(queries.row(query), set.row(row)))
+                    let rows = members.iter().copied().filter(|&row| counts(query, row));
+                    Relevant::new(rows, |row| similarity::cosine(queries.row(query), set.row(row)))
                 })
                 .collect();
             let dim = set.dim();
             let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
             for (column_tile, part) in set.unit_rows().chunks(GALLERY_TILE * dim).enumerate() {
                 let start = column_tile * GALLERY_TILE;
-                for ((query, sought), cosines) in
-                    rows.clone().zip(&mut sought).zip(screen(block, part, dim, tile))
+                for ((query, relevant), cosines) in
+                    rows.clone().zip(&mut relevant).zip(screen(block, part, dim, tile))
                 {
                     let label = queries.labels()[query];
                     let labels = &set.labels()[start..start + cosines.len()];
                     let exact = |row| similarity::cosine(queries.row(query), set.row(row));
-                    sought.pass(cosines, labels, label, start, doubt(dim), exact);
+                    relevant.pass(cosines, labels, label, start, similarity::product_error(dim), exact);
                 }
             }
             let finished = rows.len() as u64;
             progress(done.fetch_add(finished, Ordering::Relaxed) + finished, queries.rows() as u64);
-            sought.into_iter().map(Sought::ranks).collect()
+            relevant.into_iter().map(Relevant::ranks).collect()
         })
         .collect();
     let ranks: Vec<Vec<usize>> = blocks.into_iter().flatten().filter(|ranks| !ranks.is_empty()).collect();
     if ranks.is_empty() {
         return Err(Error::NoAnswers { queries: queries.rows() });
     }
-    // Summed in the order of the queries, so that threads change nothing.
+    // Summed in the order of the queries, so that the result does not depend on threads.
     let mean =
         |of: &dyn Fn(&[usize]) -> f64| ranks.iter().map(|ranks| of(ranks)).sum::<f64>() / ranks.len() as f64;
     let recall = |k: usize| mean(&|ranks| f64::from(u8::from(ranks[0] <= k)));
@@ -201,16 +201,16 @@ fn precision_at_recall(ranks: &[usize], step: usize) -> f64 {
     precisions.fold(0.0, f64::max)
 }
 
-/// The rows that one query should find, and how many wrong ones come before each.
-struct Sought {
-    /// In order of nearness: their keys, and their cosines.
+/// The relevant rows of one query, and how many other rows come before each.
+struct Relevant {
+    /// Keys and cosines of the relevant rows, nearest first.
     keys: Vec<u64>,
     cosines: Vec<f32>,
-    /// `before[j]` wrong rows come after `j` right ones and before the next.
+    /// `before[j]` other rows come after `j` relevant ones and before the next.
     before: Vec<usize>,
 }
 
-impl Sought {
+impl Relevant {
     fn new(rows: impl Iterator<Item = usize>, exact: impl Fn(usize) -> f32) -> Self {
         let mut found: Vec<(u64, f32)> =
             rows.map(|row| (exact(row), row)).map(|(c, row)| (key(c, row), c)).collect();
@@ -219,31 +219,31 @@ impl Sought {
         Self { before: vec![0; keys.len()], keys, cosines }
     }
 
-    /// Places the wrong rows of a tile among the right ones. Rows of the query's class are right or passed over.
+    /// Counts the rows of a tile that come before each relevant row. Rows of the query's class are relevant or excluded.
     fn pass(
         &mut self,
         cosines: &[f32],
         labels: &[u32],
         label: u32,
         start: usize,
-        doubt: f32,
+        error: f32,
         exact: impl Fn(usize) -> f32,
     ) {
         let Some(&farthest) = self.cosines.last() else { return };
-        let least = farthest - doubt;
+        let least = farthest - error;
         for (nth, (&cosine, &of)) in cosines.iter().zip(labels).enumerate() {
             if cosine < least || of == label {
                 continue;
             }
-            let surely_ahead = self.cosines.partition_point(|&right| right > cosine + doubt);
+            let certainly_ahead = self.cosines.partition_point(|&relevant| relevant > cosine + error);
             let perhaps_ahead =
-                self.cosines[surely_ahead..].partition_point(|&right| right >= cosine - doubt);
+                self.cosines[certainly_ahead..].partition_point(|&relevant| relevant >= cosine - error);
             let ahead = if perhaps_ahead == 0 {
-                surely_ahead
+                certainly_ahead
             } else {
                 let row = start + nth;
                 let own = key(exact(row), row);
-                self.keys.partition_point(|&right| right < own)
+                self.keys.partition_point(|&relevant| relevant < own)
             };
             if let Some(count) = self.before.get_mut(ahead) {
                 *count += 1;
@@ -252,13 +252,13 @@ impl Sought {
     }
 
     fn ranks(self) -> Vec<usize> {
-        let mut wrong = 0;
+        let mut others = 0;
         self.before
             .iter()
             .enumerate()
             .map(|(nth, count)| {
-                wrong += count;
-                nth + 1 + wrong
+                others += count;
+                nth + 1 + others
             })
             .collect()
     }

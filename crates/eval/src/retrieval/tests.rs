@@ -1,13 +1,15 @@
-//! Against a slow, obvious f64 twin, hand-made cases and pytorch-metric-learning's values.
+//! Comparison with a slow, obvious f64 implementation, cases by hand, and values of pytorch-metric-learning.
 
 use proptest::prelude::*;
 
+use super::neighbour::{index_of, key};
 use super::*;
+use crate::similarity;
 
 /// Recalls, precision at 1, R-precision, AP@R.
 type PerQuery = (Vec<f64>, f64, f64, f64);
 
-/// The definitions of the module, query by query, in the most literal way.
+/// The definitions of the module, written out literally, query by query.
 fn twin(embeddings: &Embeddings, ks: &[usize]) -> Option<Retrieval> {
     let labels = embeddings.labels();
     let rows = embeddings.rows();
@@ -60,7 +62,7 @@ proptest! {
 
     #[test]
     fn measures_equal_the_twin(
-        // Small integers make equal cosines common; the offset keeps rows from being zero.
+        // Small integers make equal cosines common; the offset prevents zero rows.
         values in prop::collection::vec(-2_i8..=2, 3 * 30), labels in prop::collection::vec(0_u32..7, 2..30), offset in 0_u8..2,
     ) {
         let rows = labels.len();
@@ -117,7 +119,7 @@ fn equal_cosines_come_in_order_of_index() {
 }
 
 #[test]
-fn each_way_to_be_wrong_has_its_error() {
+fn invalid_arguments_are_errors() {
     let embeddings =
         |labels: &[u32]| Embeddings::new(&vec![1.0; labels.len()], labels.len(), 1, labels).unwrap();
     assert_eq!(evaluate(&embeddings(&[1, 1, 2]), &[1, 0]), Err(Error::ZeroK));
@@ -128,7 +130,7 @@ fn each_way_to_be_wrong_has_its_error() {
 }
 
 #[test]
-fn json_keys_of_recall_are_the_numbers() {
+fn json_keys_of_recall_are_the_values_of_k() {
     let embeddings = Embeddings::new(&[1.0; 3], 3, 1, &[1, 1, 2]).unwrap();
     let json = serde_json::to_string(&evaluate(&embeddings, &[1, 5, 10]).unwrap()).unwrap();
     assert!(json.contains(r#""recall_at":{"1":1.0,"5":1.0,"10":1.0}"#), "{json}");
@@ -158,7 +160,7 @@ fn pytorch_metric_learning_agrees() {
 /// Whether a gallery row counts for a query.
 type Counts<'a> = Box<dyn Fn(usize, usize) -> bool + 'a>;
 
-/// The definitions of [`Ranking`] from a list of all gallery rows, sorted.
+/// The definitions of [`Ranking`], from a sorted list of all gallery rows.
 fn slow_ranking(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Option<Ranking> {
     let (set, counts): (&Embeddings, Counts<'_>) = match gallery {
         Gallery::Others => (queries, Box::new(|query, row| query != row)),
@@ -247,17 +249,17 @@ proptest! {
     ) {
         let data: Vec<f32> = values.iter().map(|&v| f32::from(v) + 0.125).collect();
         let (left, right) = data.split_at(queries * 3);
-        let asking = Embeddings::new(left, queries, 3, &labels[..queries]).unwrap();
-        let asked = Embeddings::new(&right[..rows * 3], rows, 3, &labels[queries..queries + rows]).unwrap();
+        let query_set = Embeddings::new(left, queries, 3, &labels[..queries]).unwrap();
+        let gallery_set = Embeddings::new(&right[..rows * 3], rows, 3, &labels[queries..queries + rows]).unwrap();
         let by_camera = Gallery::Cameras {
-            gallery: &asked,
+            gallery: &gallery_set,
             query_cameras: &cameras[..queries],
             gallery_cameras: &cameras[queries..queries + rows],
         };
         for (set, gallery, ks) in [
-            (&asked, Gallery::Others, [1, 2, 4]),
-            (&asking, Gallery::Separate(&asked), [1, 3, 5]),
-            (&asking, by_camera, [1, 3, 5]),
+            (&gallery_set, Gallery::Others, [1, 2, 4]),
+            (&query_set, Gallery::Separate(&gallery_set), [1, 3, 5]),
+            (&query_set, by_camera, [1, 3, 5]),
         ] {
             match (rank(set, gallery, &ks), slow_ranking(set, gallery, &ks)) {
                 (Ok(found), Some(expected)) => near_ranking(&found, &expected),
@@ -267,8 +269,8 @@ proptest! {
                 }
             }
         }
-        // Within one set both ways of looking must agree.
-        if let (Ok(ranking), Ok(retrieval)) = (rank(&asked, Gallery::Others, &[1, 4]), evaluate(&asked, &[1, 4])) {
+        // Within one set, `rank` and `evaluate` must agree.
+        if let (Ok(ranking), Ok(retrieval)) = (rank(&gallery_set, Gallery::Others, &[1, 4]), evaluate(&gallery_set, &[1, 4])) {
             prop_assert_eq!(&ranking.recall_at, &retrieval.recall_at);
             prop_assert!((ranking.map_at_r - retrieval.map_at_r).abs() < 1e-12);
             prop_assert!((ranking.r_precision - retrieval.r_precision).abs() < 1e-12);
@@ -277,7 +279,7 @@ proptest! {
 }
 
 #[test]
-fn rankings_name_what_is_wrong() {
+fn invalid_rankings_are_errors() {
     let set = |dim: usize, labels: &[u32]| {
         Embeddings::new(&vec![1.0; labels.len() * dim], labels.len(), dim, labels).unwrap()
     };
@@ -300,7 +302,7 @@ fn rankings_name_what_is_wrong() {
         rank(&a, cameras(&[0, 0], &[0, 0]), &[1]),
         Err(Error::Length { what: "gallery cameras", expected: 3, found: 2 })
     );
-    // All right answers were seen by the query's own camera.
+    // All relevant rows are from the query's own camera.
     assert_eq!(rank(&a, cameras(&[5, 0], &[5, 5, 0]), &[1]), Err(Error::NoAnswers { queries: 2 }));
 }
 

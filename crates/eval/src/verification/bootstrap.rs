@@ -1,35 +1,34 @@
-//! Confidence intervals by drawing again what was drawn once.
+//! Confidence intervals by the bootstrap.
 //!
-//! The figures of a verification would come out a little different on other images. The bootstrap (Efron and
-//! Tibshirani 1993, chapter 13) imitates that by drawing from what there is, with replacement, many times, and reports
-//! the middle share of the results (the percentile interval). What is drawn decides what the interval means:
+//! On other images the measures of a verification would be slightly different. The bootstrap (Efron and Tibshirani 1993,
+//! chapter 13) imitates that: it resamples the data with replacement many times, computes the measures each time, and reports
+//! the middle share of the results (the percentile interval). The meaning of the interval depends on what is resampled:
 //!
-//! - [`pairs`] draws genuine and impostor scores one by one. Pairs that share an image are not independent, so with all
-//!   pairs of a set these intervals are too narrow; they suit lists of disjoint pairs.
-//! - [`classes`] draws classes: a class drawn `m` times counts `m` times in each genuine pair and `m * n` times in impostor
-//!   pairs with a class drawn `n` times. This is how far the figures hold for other people or other products.
+//! - [`pairs`] resamples genuine and impostor scores. Pairs that share an image are not independent, so these intervals are too
+//!   narrow for all pairs of a set. They suit lists of disjoint pairs.
+//! - [`classes`] resamples classes: a class drawn `m` times counts `m` times in each of its genuine pairs and `m * n` times in
+//!   impostor pairs with a class drawn `n` times. The interval says how far the measures carry over to other people or products.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
+use widemargin_chance::{Purpose, Stream};
 
 use super::list::ScoreList;
-use super::{TABULATED_FAR, Verification};
+use super::measures::{TABULATED_FAR, Verification};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
 
-/// How to draw.
+/// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BootstrapOptions {
-    /// Number of draws, at least 20. Default 1000.
+    /// Number of resamples, at least 20. Default 1000.
     pub resamples: usize,
-    /// Share of results inside the interval, in (0, 1). Default 0.95.
+    /// Share of the results inside the interval, in (0, 1). Default 0.95.
     pub confidence: f64,
-    /// Seed of the draws. Default 0.
+    /// Seed of the resamples. Default 0.
     pub seed: u64,
-    /// Most scores that may be drawn from at once; each thread holds 4 bytes for each. Default: 50 million.
+    /// Largest number of scores to resample; each thread needs 8 bytes per score. Default: 50 million.
     pub max_pairs: u64,
 }
 
@@ -39,7 +38,7 @@ impl Default for BootstrapOptions {
     }
 }
 
-/// The middle share of a figure's bootstrap results.
+/// The bootstrap interval of one measure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     /// Lower end.
@@ -48,12 +47,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Intervals of the main figures of a [`Verification`].
+/// Intervals of the main measures of a [`Verification`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Intervals {
     /// Share of results inside each interval.
     pub confidence: f64,
-    /// Draws that were used. Draws of classes without both kinds of pair are left out.
+    /// Resamples used. Resamples of classes without both kinds of pair are left out.
     pub resamples: usize,
     /// Area under the ROC curve.
     pub auc: Interval,
@@ -65,16 +64,16 @@ pub struct Intervals {
     pub tar_at_far: [Interval; TABULATED_FAR.len()],
 }
 
-/// The figures of one draw: AUC, EER, balanced accuracy, and TAR at each tabulated FAR.
-type Figures = [f64; 3 + TABULATED_FAR.len()];
+/// The measures of one resample: AUC, EER, balanced accuracy, and TAR at each tabulated FAR.
+type Measures = [f64; 3 + TABULATED_FAR.len()];
 
-/// A distinct score with where its pairs end in both lists.
+/// A distinct score, with the end of its pairs in both lists.
 struct Step {
     genuine: usize,
     impostor: usize,
 }
 
-/// Intervals from drawing scores, of each kind as many as there are.
+/// Intervals from resampling scores: of each kind as many as there are.
 ///
 /// # Errors
 /// [`Error::Option`] for options outside their range or a verification that was binned by
@@ -85,7 +84,7 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         return Err(Error::Option {
             name: "resolution",
             value: resolution,
-            expected: "absent: binned scores cannot be drawn",
+            expected: "absent: binned scores cannot be resampled",
         });
     }
     let (genuine, impostor) = (verification.scores.genuine(), verification.scores.impostor());
@@ -95,24 +94,24 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         .skip(1)
         .map(|step| Step { genuine: step.genuine, impostor: step.impostor })
         .collect();
-    let draw = |random: &mut ChaCha8Rng, list: &ScoreList| {
+    let draw = |random: &mut Stream, list: &ScoreList| {
         let mut weights = vec![0_u64; list.len()];
         for _ in 0..list.len() {
-            weights[random.random_range(0..list.len())] += 1;
+            weights[random.below(list.len())] += 1;
         }
         weights
     };
     resample(options, |random| {
         let weights = (draw(random, genuine), draw(random, impostor));
-        Some(figures(&steps, &weights.0, &weights.1))
+        Some(measures(&steps, &weights.0, &weights.1))
     })
 }
 
-/// Intervals from drawing classes, with all pairs of the embeddings.
+/// Intervals from resampling classes, with all pairs of the embeddings.
 ///
 /// # Errors
 /// [`Error::OneClass`] and [`Error::NoGenuinePairs`] as [`all_pairs`](super::all_pairs); [`Error::Option`] for options
-/// outside their range; [`Error::TooManyPairs`] beyond `max_pairs`, which count 12 bytes each besides those of the threads.
+/// outside their range; [`Error::TooManyPairs`] beyond `max_pairs`. Each pair takes 12 bytes, in addition to those per thread.
 pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<Intervals> {
     let rows = embeddings.rows() as u64;
     check(options, rows * (rows - 1) / 2)?;
@@ -149,13 +148,13 @@ pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<In
     resample(options, |random| {
         let mut times = vec![0_u64; members.len()];
         for _ in 0..members.len() {
-            times[random.random_range(0..members.len())] += 1;
+            times[random.below(members.len())] += 1;
         }
         let weights_g: Vec<u64> = genuine.iter().map(|p| times[p.1 as usize]).collect();
         let weights_i: Vec<u64> =
             impostor.iter().map(|p| times[p.1 as usize] * times[p.2 as usize]).collect();
         let both = weights_g.iter().any(|&w| w > 0) && weights_i.iter().any(|&w| w > 0);
-        both.then(|| figures(&steps, &weights_g, &weights_i))
+        both.then(|| measures(&steps, &weights_g, &weights_i))
     })
 }
 
@@ -177,29 +176,25 @@ fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
     Ok(())
 }
 
-/// Each draw has a random stream of its own, so that threads change nothing.
+/// Each resample has its own random stream, so that the result does not depend on threads.
 fn resample(
     options: &BootstrapOptions,
-    draw: impl Fn(&mut ChaCha8Rng) -> Option<Figures> + Sync,
+    draw: impl Fn(&mut Stream) -> Option<Measures> + Sync,
 ) -> Result<Intervals> {
-    let results: Vec<Figures> = (0..options.resamples)
+    let results: Vec<Measures> = (0..options.resamples)
         .into_par_iter()
-        .filter_map(|nth| {
-            let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-            random.set_stream(nth as u64);
-            draw(&mut random)
-        })
+        .filter_map(|nth| draw(&mut Stream::new(options.seed, Purpose::Bootstrap, nth as u64, 0)))
         .collect();
     if results.is_empty() {
         let value = options.resamples as f64;
         return Err(Error::Option {
             name: "resamples",
             value,
-            expected: "large enough for a draw with both kinds of pair",
+            expected: "large enough to give a resample with both kinds of pair",
         });
     }
-    let interval = |figure: usize| {
-        let mut values: Vec<f64> = results.iter().map(|result| result[figure]).collect();
+    let interval = |measure: usize| {
+        let mut values: Vec<f64> = results.iter().map(|result| result[measure]).collect();
         values.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - options.confidence) / 2.0;
         Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) }
@@ -214,7 +209,7 @@ fn resample(
     })
 }
 
-/// Linear between the order statistics, as numpy's default.
+/// Interpolates linearly between the order statistics, as numpy does by default.
 fn quantile(sorted: &[f64], part: f64) -> f64 {
     let place = part * (sorted.len() - 1) as f64;
     let below = (place as usize).min(sorted.len() - 1);
@@ -222,11 +217,11 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
 }
 
-/// The figures of weighted scores, by the definitions of [`Verification`].
-fn figures(steps: &[Step], genuine: &[u64], impostor: &[u64]) -> Figures {
+/// The measures of weighted scores, by the definitions of [`Verification`].
+fn measures(steps: &[Step], genuine: &[u64], impostor: &[u64]) -> Measures {
     let all_genuine = genuine.iter().sum::<u64>() as f64;
     let all_impostor = impostor.iter().sum::<u64>() as f64;
-    let mut result: Figures = [0.0; 3 + TABULATED_FAR.len()];
+    let mut result: Measures = [0.0; 3 + TABULATED_FAR.len()];
     let (mut from, mut before, mut won) = ((0, 0), (0.0, 0.0), 0.0);
     let (mut eer, mut best) = (None, 0.5_f64);
     for step in steps {
@@ -261,24 +256,20 @@ mod tests {
     use super::super::{VerificationOptions, all_pairs, from_cosines};
     use super::*;
 
-    fn normal(random: &mut ChaCha8Rng) -> f32 {
-        (0..12).map(|_| random.random::<f32>()).sum::<f32>() - 6.0
-    }
-
     fn pairs_of(seed: u64, count: usize) -> Verification {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut random = Stream::new(seed, Purpose::Test, 0, 0);
         let mut list =
-            |mean: f32| (0..count).map(|_| (mean + 0.1 * normal(&mut random)).clamp(-1.0, 1.0)).collect();
+            |mean: f32| (0..count).map(|_| (mean + 0.1 * random.normal() as f32).clamp(-1.0, 1.0)).collect();
         let genuine = list(0.3);
         from_cosines(genuine, list(0.1)).unwrap()
     }
 
     #[test]
-    fn weights_of_one_give_the_figures_themselves() {
+    fn weights_of_one_give_the_measures_themselves() {
         let found = pairs_of(1, 150);
         let steps: Vec<Step> =
             found.scores.steps().skip(1).map(|s| Step { genuine: s.genuine, impostor: s.impostor }).collect();
-        let same = figures(&steps, &[1; 150], &[1; 150]);
+        let same = measures(&steps, &[1; 150], &[1; 150]);
         let expected = [found.auc, found.eer, found.best_balanced_accuracy.accuracy];
         for (a, b) in
             same.iter().zip(expected.iter().chain(TABULATED_FAR.map(|(_, far)| found.tar_at_far(far)).iter()))
@@ -286,13 +277,13 @@ mod tests {
             assert!((a - b).abs() < 1e-12, "{same:?} {expected:?}");
         }
         // Doubling every weight changes nothing.
-        let double = figures(&steps, &[2; 150], &[2; 150]);
+        let double = measures(&steps, &[2; 150], &[2; 150]);
         assert!(same.iter().zip(double).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 
     #[test]
-    fn intervals_of_pairs_cover_the_truth_about_as_often_as_promised() {
-        // Two normals two deviations apart: AUC is Phi(sqrt 2).
+    fn intervals_of_pairs_cover_the_true_value_as_often_as_stated() {
+        // Two normal distributions two deviations apart: AUC is Phi(sqrt 2).
         let truth = 0.921_35;
         let options = BootstrapOptions { resamples: 200, confidence: 0.9, ..BootstrapOptions::default() };
         let inside = (0..60)
@@ -306,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_repeatable_and_wider_than_pairs() {
-        let mut random = ChaCha8Rng::seed_from_u64(5);
+    fn intervals_of_classes_are_repeatable_and_wider_than_those_of_pairs() {
+        let mut random = Stream::new(5, Purpose::Test, 0, 0);
         let (rows, dim) = (60, 6);
         let labels: Vec<u32> = (0..rows).map(|row| row as u32 / 6).collect();
-        let centres: Vec<f32> = (0..10 * dim).map(|_| normal(&mut random)).collect();
+        let centres: Vec<f32> = (0..10 * dim).map(|_| random.normal() as f32).collect();
         let data: Vec<f32> = (0..rows * dim)
-            .map(|at| centres[at / dim / 6 * dim + at % dim] + 1.2 * normal(&mut random))
+            .map(|at| centres[at / dim / 6 * dim + at % dim] + 1.2 * random.normal() as f32)
             .collect();
         let set = Embeddings::new(&data, rows, dim, &labels).unwrap();
         let options = BootstrapOptions { resamples: 300, ..BootstrapOptions::default() };
@@ -330,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_options_are_errors() {
         let found = pairs_of(1, 30);
         let options = BootstrapOptions::default();
         let error = |options| pairs(&found, &options).unwrap_err();

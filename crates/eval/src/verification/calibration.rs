@@ -1,18 +1,17 @@
-//! From a score to a probability, and to a threshold worth using.
+//! Logistic calibration: from a score to a probability and to a useful threshold.
 //!
-//! A cosine of 0.4 means nothing by itself; how much more often genuine pairs reach it than impostors does. Logistic
-//! calibration takes the log-likelihood ratio to be a straight line in the score, `l(s) = slope * s + offset`, and finds
-//! the line that predicts the pairs of a development set best (Platt 1999; Brümmer and du Preez 2006, section 5). The
-//! same `l` then serves every prior and every cost. The object is small and serialisable: save it with a model.
+//! A cosine of 0.4 has no meaning by itself. What matters is how much more often genuine pairs have this score than impostor
+//! pairs: the likelihood ratio. Logistic calibration models its logarithm as linear in the score, `l(s) = slope * s + offset`,
+//! and fits the line that predicts the pairs of a development set best (Platt 1999; Brümmer and du Preez 2006, section 5). The
+//! same `l` then works with every prior and every cost. Calibrations are small and can be saved with a model.
 
 use serde::{Deserialize, Serialize};
 
-use super::Verification;
-use super::costs::softplus;
+use super::measures::Verification;
 use super::scores::SortedScores;
 use crate::error::{Error, Result};
 
-/// Steps of Newton's method at most; it needs about ten.
+/// Largest number of Newton steps; about ten are needed.
 const STEPS: usize = 200;
 
 /// A line from scores to log-likelihood ratios.
@@ -23,7 +22,7 @@ pub struct LogisticCalibration {
     offset: f64,
 }
 
-/// What a file says before it is checked.
+/// The fields of a file, before they are checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
@@ -42,11 +41,11 @@ impl TryFrom<Line> for LogisticCalibration {
 /// How [`fit`] weighs the pairs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CalibrationOptions {
-    /// The share of genuine pairs that the fit is to serve, in (0, 1): all genuine pairs together weigh `prior`, all
-    /// impostors `1 - prior`. Default 0.5.
+    /// The share of genuine pairs that the fit is optimised for, in (0, 1): all genuine pairs together have the weight `prior`,
+    /// all impostor pairs `1 - prior`. Default 0.5.
     pub prior: f64,
-    /// Weight of `slope^2 / 2` beside the mean loss in nats; at least 0. It keeps the slope finite where a threshold
-    /// separates the kinds completely. Default 1e-6.
+    /// Weight of `slope^2 / 2`, which is added to the mean loss in nats; at least 0. It keeps the slope finite if a threshold
+    /// separates the two kinds completely. Default 1e-6.
     pub ridge: f64,
 }
 
@@ -57,7 +56,7 @@ impl Default for CalibrationOptions {
 }
 
 impl LogisticCalibration {
-    /// The line `l(s) = slope * s + offset`, for instance of a calibration made elsewhere.
+    /// The line `l(s) = slope * s + offset`, for instance of a calibration fitted elsewhere.
     ///
     /// # Errors
     /// [`Error::Option`] if `slope` is not positive and finite or `offset` is not finite.
@@ -71,12 +70,12 @@ impl LogisticCalibration {
         Ok(Self { slope, offset })
     }
 
-    /// For scores that are log-likelihood ratios already: `l(s) = s`.
+    /// For scores that already are log-likelihood ratios: `l(s) = s`.
     pub fn identity() -> Self {
         Self { slope: 1.0, offset: 0.0 }
     }
 
-    /// The slope, in nats a unit of score.
+    /// The slope, in nats per unit of score.
     pub fn slope(&self) -> f64 {
         self.slope
     }
@@ -86,12 +85,12 @@ impl LogisticCalibration {
         self.offset
     }
 
-    /// The natural logarithm of how many times likelier a genuine pair has this score than an impostor.
+    /// The natural logarithm of how many times more likely this score is for a genuine pair than for an impostor pair.
     pub fn log_likelihood_ratio(&self, score: f64) -> f64 {
         self.slope * score + self.offset
     }
 
-    /// The probability that a pair with this score is genuine, where a share `prior` (in (0, 1)) of all pairs is.
+    /// The probability that a pair with this score is genuine, if a share `prior` (in (0, 1)) of all pairs is genuine.
     pub fn probability(&self, score: f64, prior: f64) -> f64 {
         let log_odds = self.log_likelihood_ratio(score) + (prior / (1.0 - prior)).ln();
         1.0 / (1.0 + (-log_odds).exp())
@@ -109,11 +108,11 @@ impl LogisticCalibration {
 ///
 /// Minimises `prior * mean over genuine of ln(1 + e^-z) + (1 - prior) * mean over impostors of ln(1 + e^z) +
 /// ridge * slope^2 / 2` with `z = l(s) + ln(prior / (1 - prior))`, by Newton's method in `f64`. Use pairs of classes that
-/// neither training nor the later judgement sees.
+/// are used neither in training nor in the later evaluation.
 ///
 /// # Errors
-/// [`Error::Option`] for options outside their range, [`Error::NoCalibration`] if the best slope is not positive: the
-/// scores of genuine pairs are then not above those of impostors.
+/// [`Error::Option`] for options outside their range, [`Error::NoCalibration`] if the best slope is not positive,
+/// that is if genuine pairs do not score higher than impostor pairs.
 pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<LogisticCalibration> {
     let CalibrationOptions { prior, ridge } = *options;
     if !(prior > 0.0 && prior < 1.0) {
@@ -128,12 +127,12 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
     }
     let scores = &verification.scores;
     let log_odds = (prior / (1.0 - prior)).ln();
-    // The mean score becomes the origin while searching, which keeps the two unknowns apart.
+    // The middle of the scores is the origin of the search, which decorrelates the two unknowns.
     let (low, high) = scores.range();
     let origin = f64::midpoint(f64::from(low), f64::from(high));
-    let problem = Problem { scores, prior, ridge, origin };
+    let loss = Loss { scores, prior, ridge, origin };
     let (mut slope, mut height) = (0.0, 0.0);
-    let mut now = problem.at(slope, height);
+    let mut now = loss.at(slope, height);
     for _ in 0..STEPS {
         let determinant = now.hessian[0] * now.hessian[2] - now.hessian[1] * now.hessian[1];
         if !(determinant > 0.0 && determinant.is_finite()) {
@@ -143,18 +142,18 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
             (now.hessian[2] * now.gradient[0] - now.hessian[1] * now.gradient[1]) / determinant,
             (now.hessian[0] * now.gradient[1] - now.hessian[1] * now.gradient[0]) / determinant,
         ];
-        // Half steps until the loss does not rise by more than rounding, below which it cannot tell steps apart.
+        // Halve the step until the loss does not rise by more than rounding.
         let allowed = now.loss * (1.0 + 1e-12);
         let mut part = 1.0;
-        let mut next = problem.at(slope - step[0], height - step[1]);
+        let mut next = loss.at(slope - step[0], height - step[1]);
         while next.loss > allowed && part > 1e-6 {
             part /= 2.0;
-            next = problem.at(slope - part * step[0], height - part * step[1]);
+            next = loss.at(slope - part * step[0], height - part * step[1]);
         }
         slope -= part * step[0];
         height -= part * step[1];
         now = next;
-        // Each step squares the error, so after one this small nothing is left to gain.
+        // Newton's method squares the error: after a step this small, nothing is left to gain.
         if step[0].abs() <= 1e-10 * slope.abs() && step[1].abs() <= 1e-10 * (1.0 + height.abs()) {
             break;
         }
@@ -166,7 +165,7 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
 }
 
 /// The loss as a function of the line `z = slope * (s - origin) + height`.
-struct Problem<'a> {
+struct Loss<'a> {
     scores: &'a SortedScores,
     prior: f64,
     ridge: f64,
@@ -180,7 +179,7 @@ struct Value {
     hessian: [f64; 3],
 }
 
-impl Problem<'_> {
+impl Loss<'_> {
     fn at(&self, slope: f64, height: f64) -> Value {
         // `sign` is 1 for impostors, whose loss is softplus(z), and -1 for genuine pairs.
         let kind = |sign: f64| {
@@ -208,20 +207,25 @@ impl Problem<'_> {
     }
 }
 
+/// `ln(1 + e^x)` without overflow.
+pub(super) fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::from_scores;
     use super::*;
 
     #[test]
-    fn a_known_line_is_found_again() {
+    fn a_known_line_is_recovered() {
         // Two symmetric scores: genuine pairs are three times as often high, so l = ln 3 at 1 and -ln 3 at -1.
         let found = from_scores(vec![1.0, 1.0, 1.0, -1.0], vec![-1.0, -1.0, -1.0, 1.0]).unwrap();
         let calibration = fit(&found, &CalibrationOptions { prior: 0.5, ridge: 0.0 }).unwrap();
         assert!((calibration.slope() - 3.0_f64.ln()).abs() < 1e-12 && calibration.offset().abs() < 1e-12);
         assert!((calibration.probability(1.0, 0.5) - 0.75).abs() < 1e-12);
         assert!((calibration.probability(1.0, 0.25) - 0.5).abs() < 1e-12);
-        // What the fit minimises at even odds is the cost that Cllr measures.
+        // At even odds the fit minimises the cost that Cllr measures.
         for slope in [0.9, 1.3] {
             let other = LogisticCalibration::new(slope, 0.0).unwrap();
             assert!(found.cllr(&other) > found.cllr(&calibration));
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prior_of_the_fit_does_not_shift_a_true_line() {
+    fn the_prior_of_the_fit_does_not_shift_an_exact_line() {
         let found = from_scores(vec![1.0, 1.0, 1.0, -1.0], vec![-1.0, -1.0, -1.0, 1.0]).unwrap();
         for prior in [0.01, 0.3, 0.9] {
             let calibration = fit(&found, &CalibrationOptions { prior, ridge: 0.0 }).unwrap();
@@ -239,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn separated_scores_stay_finite_and_hopeless_ones_are_refused() {
+    fn separated_scores_give_a_finite_slope_and_reversed_scores_an_error() {
         let apart = from_scores(vec![0.8, 0.9], vec![0.1, 0.2, 0.3]).unwrap();
         let calibration = fit(&apart, &CalibrationOptions::default()).unwrap();
         assert!(calibration.slope() > 10.0 && calibration.slope() < 1e4, "{calibration:?}");
         assert!(calibration.probability(0.85, 0.5) > 0.99 && calibration.probability(0.2, 0.5) < 0.01);
         for (genuine, impostor) in [(vec![0.1, 0.2], vec![0.8, 0.9]), (vec![0.5; 3], vec![0.5; 2])] {
-            let hopeless = from_scores(genuine, impostor).unwrap();
-            let error = fit(&hopeless, &CalibrationOptions::default()).unwrap_err();
+            let reversed = from_scores(genuine, impostor).unwrap();
+            let error = fit(&reversed, &CalibrationOptions::default()).unwrap_err();
             assert!(matches!(error, Error::NoCalibration { .. }), "{error}");
         }
         let bad = CalibrationOptions { prior: 1.0, ridge: 0.0 };

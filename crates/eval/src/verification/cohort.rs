@@ -1,40 +1,42 @@
-//! Score normalisation: a cosine judged by what the same embedding scores with strangers.
+//! Score normalisation: scores relative to those with a cohort of other identities.
 //!
-//! Some embeddings lie near everything and accept impostors at a threshold that suits others. Against a cohort of
-//! embeddings of other people, each enrolled and each probe embedding has a mean `m` and a standard deviation `d` of
-//! scores, and a score `s` is replaced by
+//! Some embeddings are close to many others and accept impostors at a threshold that suits the rest. A cohort of embeddings of
+//! other identities corrects for that: each enrolled and each probe embedding has a mean `m` and a standard deviation `d` of its
+//! scores with the cohort, and a score `s` is replaced by
 //!
 //! - Z-norm: `(s - m_enrol) / d_enrol` (Li and Porter 1988; Reynolds 1997);
 //! - T-norm: `(s - m_probe) / d_probe` (Auckenthaler, Carey and Lloyd-Thomas 2000);
 //! - S-norm: the mean of both (Kenny 2010);
-//! - adaptive S-norm: S-norm with the statistics of the `top` highest cohort scores of each side alone (Matějka et al.
+//! - adaptive S-norm: S-norm with the statistics of the `top` highest cohort scores of each side only (Matějka et al.
 //!   2017, section 2, the variant in which each side selects its own cohort).
 //!
-//! Standard deviations divide by the number of scores. The cohort's labels are not used, but no identity judged should be
-//! in it.
+//! Standard deviations divide by the number of scores. The labels of the cohort are not used, but it should contain no identity
+//! of the evaluation set.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use widemargin_tables::Pair;
 
 use super::folds::ScoredPair;
+use super::measures::{Verification, from_scores};
+use super::pairs::VerificationOptions;
 use super::sets::{pair_scores, scores_between};
-use super::{Pair, Verification, VerificationOptions, from_scores};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity::{self, QUERIES};
 
-/// Which statistics normalise a score.
+/// The kind of score normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScoreNormalisation {
-    /// Those of the enrolled embedding.
+    /// Z-norm: by the statistics of the enrolled embedding.
     Z,
-    /// Those of the probe.
+    /// T-norm: by the statistics of the probe.
     T,
-    /// Both, averaged.
+    /// S-norm: the mean of both.
     S,
-    /// Both, averaged, each from its `top` most similar cohort embeddings.
+    /// Adaptive S-norm: the mean of both, each from its `top` most similar cohort embeddings.
     AdaptiveS {
-        /// How many cohort scores count; between 2 and the size of the cohort. Usually 200 to 500.
+        /// How many cohort scores are used; between 2 and the size of the cohort. Typical values are 200 to 500.
         top: usize,
     },
 }
@@ -89,7 +91,7 @@ pub fn statistics(
                         scores.select_nth_unstable_by(used - 1, |a, b| b.total_cmp(a));
                     }
                     let scores = &mut scores[..used];
-                    // Sorted, so that the order of the cohort changes no bit of the sums.
+                    // Sorted, so that the sums do not depend on the order of the cohort.
                     scores.sort_unstable_by(|a, b| b.total_cmp(a));
                     let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / used as f64;
                     let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2)).sum::<f64>();
@@ -104,7 +106,7 @@ pub fn statistics(
     Ok(blocks.concat())
 }
 
-/// The statistics that a normalisation asks for.
+/// The statistics that a normalisation needs.
 struct Normaliser {
     of_enrol: Option<Vec<CohortStatistics>>,
     of_probe: Option<Vec<CohortStatistics>>,
@@ -121,12 +123,12 @@ impl Normaliser {
             ScoreNormalisation::AdaptiveS { top } => Some(top),
             _ => None,
         };
-        let expected = |side: bool, embeddings, name| {
+        let of_side = |side: bool, embeddings, name| {
             if side { statistics(embeddings, cohort, top, name).map(Some) } else { Ok(None) }
         };
         Ok(Self {
-            of_enrol: expected(normalisation != ScoreNormalisation::T, enrol, "enrol")?,
-            of_probe: expected(normalisation != ScoreNormalisation::Z, probe, "probe")?,
+            of_enrol: of_side(normalisation != ScoreNormalisation::T, enrol, "enrol")?,
+            of_probe: of_side(normalisation != ScoreNormalisation::Z, probe, "probe")?,
         })
     }
 
@@ -143,7 +145,7 @@ impl Normaliser {
     }
 }
 
-/// [`pair_scores`] normalised by a cohort; of each pair, `a` counts as enrolled and `b` as the probe.
+/// [`pair_scores`] normalised by a cohort. In each pair, `a` counts as enrolled and `b` as the probe.
 ///
 /// # Errors
 /// Those of [`statistics`] and of [`pair_scores`].
@@ -192,10 +194,10 @@ mod tests {
     fn each_normalisation_follows_its_formula() {
         let enrol = wheel(&[0.1, 1.3], &[1, 2]);
         let probe = wheel(&[0.4], &[1]);
-        let strangers = [2.0_f64, 2.5, 0.7, -0.6];
-        let cohort = wheel(&strangers, &[0, 0, 0, 0]);
+        let others = [2.0_f64, 2.5, 0.7, -0.6];
+        let cohort = wheel(&others, &[0, 0, 0, 0]);
         let statistics = |angle: f64, top: usize| {
-            let mut scores: Vec<f64> = strangers.iter().map(|other| (angle - other).cos()).collect();
+            let mut scores: Vec<f64> = others.iter().map(|other| (angle - other).cos()).collect();
             scores.sort_by(|a, b| b.partial_cmp(a).unwrap());
             scores.truncate(top);
             let mean = scores.iter().sum::<f64>() / top as f64;
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_cohorts_are_errors() {
         let (enrol, probe) = (wheel(&[0.1, 1.3], &[1, 2]), wheel(&[0.4, 0.0], &[1, 1]));
         let flat = wheel(&[1.0, -1.0], &[0, 0]);
         let run = |cohort: &Embeddings, normalisation| {

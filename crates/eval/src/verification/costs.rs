@@ -1,46 +1,46 @@
 //! What errors cost: detection cost functions and the log-likelihood-ratio cost.
 //!
-//! A decision has two prices, that of refusing a genuine pair (a miss) and that of accepting an impostor, and a prior,
-//! the share of genuine pairs where the system will be used. The detection cost of a threshold is
-//! `DCF(t) = prior * miss * FRR(t) + (1 - prior) * false_accept * FAR(t)`; divided by the cost of the better of the two
-//! blind decisions it is 1 for a useless system (NIST speaker recognition evaluation plans; Brümmer and du Preez,
-//! *Application-independent evaluation of speaker detection*, 2006, sections 2 and 3). The minimum over thresholds judges
-//! the scores alone; the actual cost judges the threshold too, and `Cllr` all thresholds at once.
+//! A decision has two costs: rejecting a genuine pair (a miss) and accepting an impostor pair (a false accept). The prior is the
+//! share of genuine pairs in use. The detection cost of a threshold is
+//! `DCF(t) = prior * miss * FRR(t) + (1 - prior) * false_accept * FAR(t)`; normalised by the cost of
+//! the better of "accept all" and "reject all" it is 1 for a useless system (NIST speaker recognition evaluation plans; Brümmer
+//! and du Preez, *Application-independent evaluation of speaker detection*, 2006, sections 2 and 3). The minimum over thresholds
+//! measures the scores alone; the actual cost includes the choice of the threshold; `Cllr` covers all thresholds at once.
 
 use serde::{Deserialize, Serialize};
 
-use super::Verification;
-use super::calibration::LogisticCalibration;
+use super::calibration::{LogisticCalibration, softplus};
+use super::measures::Verification;
 use super::scores::{Accepted, SortedScores};
 use crate::error::{Error, Result};
 
-/// A prior and the two prices of error.
+/// A prior and the costs of the two errors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Prices")]
+#[serde(try_from = "Fields")]
 pub struct Costs {
     prior: f64,
     miss: f64,
     false_accept: f64,
 }
 
-/// What a file says before it is checked.
+/// The fields of a file, before they are checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Prices {
+struct Fields {
     prior: f64,
     miss: f64,
     false_accept: f64,
 }
 
-impl TryFrom<Prices> for Costs {
+impl TryFrom<Fields> for Costs {
     type Error = Error;
 
-    fn try_from(prices: Prices) -> Result<Self> {
-        Self::new(prices.prior, prices.miss, prices.false_accept)
+    fn try_from(fields: Fields) -> Result<Self> {
+        Self::new(fields.prior, fields.miss, fields.false_accept)
     }
 }
 
-/// The cost of deciding by one threshold.
+/// The detection cost of one threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DetectionCost {
     /// The threshold; scores at or above it are accepted.
@@ -51,16 +51,16 @@ pub struct DetectionCost {
     pub frr: f64,
     /// `prior * miss * frr + (1 - prior) * false_accept * far`.
     pub cost: f64,
-    /// `cost` over `min(prior * miss, (1 - prior) * false_accept)`. The minimum over thresholds is at most 1; the cost of a
-    /// threshold chosen badly can be above.
+    /// `cost` over `min(prior * miss, (1 - prior) * false_accept)`. The minimum over thresholds is at most 1; a badly
+    /// chosen threshold can cost more.
     pub normalised: f64,
 }
 
 impl Costs {
-    /// `prior` is the share of genuine pairs, in (0, 1); `miss` and `false_accept` are positive prices of one error each.
+    /// `prior` is the share of genuine pairs, in (0, 1); `miss` and `false_accept` are the positive costs of one error.
     ///
     /// # Errors
-    /// [`Error::Option`] naming the number outside its range.
+    /// [`Error::Option`] naming the value outside its range.
     pub fn new(prior: f64, miss: f64, false_accept: f64) -> Result<Self> {
         if !(prior > 0.0 && prior < 1.0) {
             return Err(Error::Option {
@@ -82,17 +82,17 @@ impl Costs {
         self.prior
     }
 
-    /// The price of refusing a genuine pair.
+    /// The cost of rejecting a genuine pair.
     pub fn miss(&self) -> f64 {
         self.miss
     }
 
-    /// The price of accepting an impostor.
+    /// The cost of accepting an impostor pair.
     pub fn false_accept(&self) -> f64 {
         self.false_accept
     }
 
-    /// The log-likelihood ratio from which on accepting is the cheaper decision:
+    /// The log-likelihood ratio above which accepting costs less than rejecting:
     /// `ln((1 - prior) * false_accept / (prior * miss))`.
     pub fn bayes_threshold(&self) -> f64 {
         ((1.0 - self.prior) * self.false_accept / (self.prior * self.miss)).ln()
@@ -113,7 +113,7 @@ impl Costs {
 }
 
 impl Verification {
-    /// The smallest detection cost over all thresholds; of equally cheap ones the highest threshold.
+    /// The smallest detection cost over all thresholds; among equal costs the highest threshold.
     pub fn min_dcf(&self, costs: &Costs) -> DetectionCost {
         let mut best = costs.at(&self.scores, self.scores.accept_nothing());
         for step in self.scores.steps() {
@@ -130,10 +130,10 @@ impl Verification {
         costs.at(&self.scores, self.scores.accepted_at(threshold))
     }
 
-    /// The actual detection cost: that of the threshold which would be best if the calibration were true, the one where
-    /// its log-likelihood ratio is [`Costs::bayes_threshold`].
+    /// The actual detection cost: the cost of the threshold that a calibration gives, where its log-likelihood ratio is
+    /// [`Costs::bayes_threshold`]. That threshold is optimal if the calibration is exact.
     ///
-    /// For scores that are log-likelihood ratios already, give [`LogisticCalibration::identity`].
+    /// For scores that already are log-likelihood ratios, use [`LogisticCalibration::identity`].
     pub fn actual_dcf(&self, costs: &Costs, calibration: &LogisticCalibration) -> DetectionCost {
         self.dcf_at_threshold(costs, calibration.threshold(costs.bayes_threshold()))
     }
@@ -142,7 +142,7 @@ impl Verification {
     /// `Cllr = (mean over genuine of log2(1 + e^-l) + mean over impostors of log2(1 + e^l)) / 2`, with `l` the
     /// log-likelihood ratio that the calibration gives a score (Brümmer and du Preez 2006, eq. 36).
     ///
-    /// 0 is perfect, 1 is what an uninformative `l = 0` costs, and a badly calibrated system may cost more.
+    /// 0 is perfect, 1 is the cost of the uninformative `l = 0`, and a badly calibrated system can cost more.
     pub fn cllr(&self, calibration: &LogisticCalibration) -> f64 {
         let [genuine] = self.scores.genuine().sum(|s| [softplus(-calibration.log_likelihood_ratio(s))]);
         let [impostor] = self.scores.impostor().sum(|s| [softplus(calibration.log_likelihood_ratio(s))]);
@@ -150,12 +150,12 @@ impl Verification {
         mean / (2.0 * std::f64::consts::LN_2)
     }
 
-    /// The smallest `Cllr` that any rising function of the score can reach: the loss left when calibration is perfect.
+    /// The smallest `Cllr` that any rising function of the score can reach: what is left with perfect calibration.
     ///
     /// The function is found exactly by pooling adjacent violators (Brümmer and du Preez 2006, section 6).
     pub fn minimum_cllr(&self) -> f64 {
-        // Groups of scores with their numbers of genuine and impostor pairs, in order of falling score; the share of
-        // genuine pairs, weighted as if both kinds were equally many, must not rise.
+        // Groups of scores with their numbers of genuine and impostor pairs, in order of falling score. The share of genuine
+        // pairs, weighted as if both kinds were equally frequent, must not rise.
         let (genuine, impostor) = (self.scores.genuine().len(), self.scores.impostor().len());
         let mut groups: Vec<(u64, u64)> = Vec::new();
         let mut before = (0, 0);
@@ -177,7 +177,7 @@ impl Verification {
         let mut sum = 0.0;
         for (g, i) in groups {
             let (of_genuine, of_impostor) = (g as f64 / genuine as f64, i as f64 / impostor as f64);
-            // Groups of one kind alone cost nothing.
+            // Groups of only one kind cost nothing.
             if g > 0 && i > 0 {
                 sum += of_genuine * (of_impostor / of_genuine).ln_1p()
                     + of_impostor * (of_genuine / of_impostor).ln_1p();
@@ -185,11 +185,6 @@ impl Verification {
         }
         sum / (2.0 * std::f64::consts::LN_2)
     }
-}
-
-/// `ln(1 + e^x)` without overflow.
-pub(super) fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]
@@ -204,17 +199,17 @@ mod tests {
         let even = Costs::new(0.5, 1.0, 1.0).unwrap();
         assert_eq!(even.bayes_threshold(), 0.0);
         let least = found.min_dcf(&even);
-        // One error of one kind out of three: at threshold 2 a miss, at 0 a false accept; the higher is named.
+        // One error out of three pairs of a kind: at threshold 2 a miss, at 0 a false accept. The higher is reported.
         assert!((least.cost - 1.0 / 6.0).abs() < 1e-15 && (least.normalised - 1.0 / 3.0).abs() < 1e-15);
         assert_eq!((least.threshold, least.far), (2.0, 0.0));
         let actual = found.actual_dcf(&even, &LogisticCalibration::identity());
         assert_eq!((actual.threshold, actual.frr), (0.0, 0.0));
         assert!((actual.far - 1.0 / 3.0).abs() < 1e-15);
-        // Where false accepts are dear, the threshold moves above the lone impostor.
-        let dear = Costs::new(0.01, 1.0, 1.0).unwrap();
-        assert_eq!(found.min_dcf(&dear).threshold, 2.0);
-        assert!((found.dcf_at_threshold(&dear, -9.0).normalised - 99.0).abs() < 1e-9);
-        // Pooled: (g g) (i g) (i i); the middle pool alone costs: 1/3 of each kind at even odds, one bit each.
+        // If false accepts are expensive, the threshold moves above the single impostor pair.
+        let expensive = Costs::new(0.01, 1.0, 1.0).unwrap();
+        assert_eq!(found.min_dcf(&expensive).threshold, 2.0);
+        assert!((found.dcf_at_threshold(&expensive, -9.0).normalised - 99.0).abs() < 1e-9);
+        // Groups: (g g) (i g) (i i). Only the middle group costs: 1/3 of each kind at even odds, one bit each.
         assert!((found.minimum_cllr() - 1.0 / 3.0).abs() < 1e-15);
         assert!(found.cllr(&LogisticCalibration::identity()) > found.minimum_cllr());
     }
@@ -231,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_outside_their_range_are_named() {
+    fn costs_outside_their_range_are_errors() {
         for (prior, miss, accept, name) in [
             (0.0, 1.0, 1.0, "prior"),
             (1.0, 1.0, 1.0, "prior"),

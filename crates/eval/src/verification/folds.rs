@@ -1,8 +1,8 @@
 //! Accuracy by cross-validation: the ten folds of *Labeled Faces in the Wild*.
 //!
-//! A threshold chosen on the pairs it is judged on flatters. The protocol of Huang, Ramesh, Berg and Learned-Miller,
-//! *Labeled Faces in the Wild* (2007), section 3, chooses the threshold on nine folds and judges it on the tenth, each
-//! fold being the tenth once, and reports the mean accuracy with its standard error.
+//! A threshold evaluated on the same pairs it was chosen on looks too good. The protocol of Huang, Ramesh, Berg and
+//! Learned-Miller, *Labeled Faces in the Wild* (2007), section 3, chooses the threshold on nine folds and evaluates it on the
+//! tenth. Each fold is the tenth once. The result is the mean accuracy with its standard error.
 
 use serde::Serialize;
 
@@ -12,33 +12,33 @@ use crate::error::{Error, Result};
 /// A score and whether its pair is of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScoredPair {
-    /// The score; higher means more alike.
+    /// The score; higher means more similar.
     pub score: f32,
-    /// Whether both are of one class.
+    /// Whether both samples are of one class.
     pub same: bool,
 }
 
-/// The accuracy of one fold under the threshold of the others.
+/// The accuracy on one fold with the threshold chosen on the other folds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FoldAccuracy {
     /// Number of the fold.
     pub fold: usize,
-    /// Its pairs.
+    /// Number of pairs of the fold.
     pub pairs: usize,
-    /// The largest score among those that decide most pairs of the other folds rightly when used as threshold.
+    /// The threshold with the best accuracy on the other folds; among equally good scores the largest.
     pub threshold: f64,
-    /// Share of the fold's pairs that this threshold decides rightly, in [0, 1].
+    /// Share of the fold's pairs that this threshold decides correctly, in [0, 1].
     pub accuracy: f64,
 }
 
-/// Accuracy under thresholds that were chosen without looking.
+/// Accuracy by cross-validation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CrossValidation {
     /// Mean of the folds' accuracies.
     pub accuracy: f64,
     /// Standard error of that mean: the folds' standard deviation (with `folds - 1`) over the root of their number.
     pub standard_error: f64,
-    /// One entry a fold, by number.
+    /// One entry per fold, in order.
     pub folds: Vec<FoldAccuracy>,
 }
 
@@ -58,8 +58,8 @@ pub fn ten_folds(pairs: &[ScoredPair]) -> Result<CrossValidation> {
 /// Cross-validates with a fold number (less than `count`) given for each pair.
 ///
 /// # Errors
-/// [`Error::Length`] unless there is one fold number a pair; [`Error::Option`] for fewer than two folds;
-/// [`Error::Fold`] for a number out of range, an empty fold, or a fold without which one kind of pair is missing;
+/// [`Error::Length`] unless there is one fold number per pair; [`Error::Option`] for fewer than two folds;
+/// [`Error::Fold`] for a number out of range, an empty fold, or a fold without which the other folds lack one kind of pair;
 /// [`Error::NonFiniteScore`] for a score that is NaN or infinite.
 pub fn cross_validate(pairs: &[ScoredPair], folds: &[usize], count: usize) -> Result<CrossValidation> {
     if folds.len() != pairs.len() {
@@ -72,17 +72,20 @@ pub fn cross_validate(pairs: &[ScoredPair], folds: &[usize], count: usize) -> Re
         return Err(Error::NonFiniteScore { kind: "pair", index, value: pairs[index].score });
     }
     if let Some(&fold) = folds.iter().find(|&&fold| fold >= count) {
-        return Err(Error::Fold { fold, problem: "was named, but there are fewer folds" });
+        return Err(Error::Fold {
+            fold,
+            problem: "does not exist: fold numbers must be less than the number of folds",
+        });
     }
-    let judged: Vec<FoldAccuracy> =
-        (0..count).map(|fold| judge(pairs, folds, fold)).collect::<Result<_>>()?;
-    let mean = judged.iter().map(|fold| fold.accuracy).sum::<f64>() / count as f64;
-    let squares: f64 = judged.iter().map(|fold| (fold.accuracy - mean).powi(2)).sum();
+    let results: Vec<FoldAccuracy> =
+        (0..count).map(|fold| evaluate(pairs, folds, fold)).collect::<Result<_>>()?;
+    let mean = results.iter().map(|fold| fold.accuracy).sum::<f64>() / count as f64;
+    let squares: f64 = results.iter().map(|fold| (fold.accuracy - mean).powi(2)).sum();
     let standard_error = (squares / (count as f64 - 1.0) / count as f64).sqrt();
-    Ok(CrossValidation { accuracy: mean, standard_error, folds: judged })
+    Ok(CrossValidation { accuracy: mean, standard_error, folds: results })
 }
 
-fn judge(pairs: &[ScoredPair], folds: &[usize], fold: usize) -> Result<FoldAccuracy> {
+fn evaluate(pairs: &[ScoredPair], folds: &[usize], fold: usize) -> Result<FoldAccuracy> {
     let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
     for (pair, _) in pairs.iter().zip(folds).filter(|&(_, &of)| of != fold) {
         if pair.same { &mut genuine } else { &mut impostor }.push(pair.score);
@@ -90,7 +93,7 @@ fn judge(pairs: &[ScoredPair], folds: &[usize], fold: usize) -> Result<FoldAccur
     if genuine.is_empty() || impostor.is_empty() {
         return Err(Error::Fold {
             fold,
-            problem: "cannot be judged: the others lack genuine or impostor pairs",
+            problem: "cannot be evaluated: the other folds lack genuine or impostor pairs",
         });
     }
     let weights = (genuine.len() as u64, impostor.len() as u64);
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_of_a_fold_is_blind_to_it() {
+    fn the_threshold_of_a_fold_does_not_depend_on_it() {
         // Fold 0 alone would choose 0.2; the others choose 0.7, which costs it one of two pairs.
         let pairs = [
             pair(0.2, true),
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_folds_are_errors() {
         let pairs = [pair(0.5, true), pair(0.1, false), pair(0.6, true), pair(0.2, false)];
         let error = |folds: &[usize], count| cross_validate(&pairs, folds, count).unwrap_err();
         assert_eq!(error(&[0, 1], 2), Error::Length { what: "fold numbers", expected: 4, found: 2 });

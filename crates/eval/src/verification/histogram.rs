@@ -1,4 +1,4 @@
-//! Counts of cosines in equal bins, for plotting only: no reported rate is computed from them.
+//! Histograms of cosines, for plotting only: no reported rate is computed from them.
 
 use serde::Serialize;
 
@@ -7,14 +7,14 @@ use super::list::ScoreList;
 /// Bins over [-1, 1].
 const BINS: usize = 100;
 
-/// How many values fall into each of equally wide bins.
+/// The number of values in each of equally wide bins.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Histogram {
     /// Lower edge of the first bin.
     pub low: f64,
     /// Upper edge of the last bin.
     pub high: f64,
-    /// One count a bin. A bin holds its lower edge and not its upper one; the last holds both.
+    /// One count per bin. A bin includes its lower edge and excludes its upper edge; the last bin includes both.
     pub counts: Vec<u64>,
 }
 
@@ -26,10 +26,16 @@ impl Histogram {
 
     /// Counts scores, all of which lie in [low, high].
     pub(super) fn between(scores: &ScoreList, low: f64, high: f64) -> Self {
-        // Scores that are all equal get a range around them, as it must have a width.
+        // If all scores are equal, give the range a width.
         let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };
         Self { low, high, counts: scores.histogram(low, high, BINS) }
     }
+}
+
+/// Counts cosines in 100 bins over [-1, 1].
+pub(crate) fn histogram_of_cosines(cosines: &[f32]) -> Histogram {
+    // Counting does not need sorted scores.
+    Histogram::of_cosines(&ScoreList::Sorted(cosines.to_vec()))
 }
 
 #[cfg(test)]
@@ -37,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edges_go_where_the_words_say() {
+    fn edges_are_counted_as_documented() {
         let histogram =
             Histogram::of_cosines(&ScoreList::sorted(vec![-1.0, -0.999, 0.0, 0.01, 0.5, 0.999, 1.0]));
         assert_eq!(histogram.counts.len(), 100);

@@ -1,13 +1,13 @@
-//! One kind's scores in falling order: exactly, or counted in narrow bins.
+//! The scores of one kind of pair, in falling order: exact, or counted in narrow bins.
 //!
-//! Everything in [`scores`](super::scores) asks four questions only: how many there are, which is the `r`-th highest,
-//! how many lie at or above a threshold, and how many are equal. A sorted list answers them exactly with 4 bytes a score.
-//! Bins over [-1, 1] answer them with 8 bytes a bin for any number of scores; all scores of a bin then count as equal to
-//! its lower edge. The number of bins is a power of two, so that every edge is an exact `f32`.
+//! [`scores`](super::scores) needs four things only: the number of scores, the `r`-th highest score, the number of scores at or
+//! above a threshold, and the number of equal scores. A sorted list gives them exactly with 4 bytes per score. Bins over [-1, 1]
+//! give them with 8 bytes per bin for any number of scores; all scores of a bin then count as equal to its lower edge. The number
+//! of bins is a power of two, so that every edge is an exact `f32`.
 
 use rayon::prelude::*;
 
-/// Scores summed together by one thread; part of the order of summation, so not to be tuned.
+/// Scores that one thread sums. Changing it changes the order of summation and so the rounding.
 const CHUNK: usize = 1 << 16;
 
 /// Scores of one kind of pair; never empty.
@@ -15,7 +15,7 @@ const CHUNK: usize = 1 << 16;
 pub(super) enum ScoreList {
     /// All scores, falling.
     Sorted(Vec<f32>),
-    /// For each bin over [-1, 1] how many scores lie in it or above; one entry more than bins, the last being 0.
+    /// For each bin over [-1, 1], the number of scores in it or above; one entry more than bins, and the last is 0.
     Binned(Vec<u64>),
 }
 
@@ -27,7 +27,7 @@ impl ScoreList {
         Self::Sorted(scores)
     }
 
-    /// From one count a bin.
+    /// From one count per bin.
     pub(super) fn binned(mut counts: Vec<u64>) -> Self {
         let mut sum = 0;
         for count in counts.iter_mut().rev() {
@@ -53,7 +53,7 @@ impl ScoreList {
         }
     }
 
-    /// The `rank`-th highest score of a rank that is known to exist.
+    /// The `rank`-th highest score, which must exist.
     pub(super) fn at(&self, rank: usize) -> f32 {
         self.get(rank).expect("a list of scores is not empty and ranks are taken from its length")
     }
@@ -77,7 +77,7 @@ impl ScoreList {
         }
     }
 
-    /// How many scores equal the `rank`-th, from `rank` on; 0 past the end.
+    /// How many scores from `rank` on equal the `rank`-th; 0 past the end.
     pub(super) fn run(&self, rank: usize) -> usize {
         match self {
             Self::Sorted(scores) => {
@@ -90,8 +90,8 @@ impl ScoreList {
         }
     }
 
-    /// Sums `N` numbers of each score in an order that does not depend on threads. A binned score counts as the middle
-    /// of its bin.
+    /// Sums `N` values of each score, in an order that does not depend on threads. A binned score counts as the middle of its
+    /// bin.
     pub(super) fn sum<const N: usize>(&self, of: impl Fn(f64) -> [f64; N] + Sync) -> [f64; N] {
         let add = |mut a: [f64; N], b: [f64; N]| {
             a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
@@ -119,7 +119,7 @@ impl ScoreList {
         }
     }
 
-    /// Counts scores in equal bins over [low, high]; the last bin holds its upper edge too.
+    /// Counts scores in equal bins over [low, high]; the last bin includes its upper edge.
     pub(super) fn histogram(&self, low: f64, high: f64, bins: usize) -> Vec<u64> {
         let mut counts = vec![0; bins];
         let mut count = |score: f64, number: u64| {
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bins_answer_like_a_list_of_their_edges() {
+    fn bins_equal_a_list_of_their_edges() {
         // Scores that are edges of 16 bins lose nothing by being binned.
         let eighths: [i32; 9] = [7, 7, 3, 3, 3, 0, -1, -8, -8];
         let scores: Vec<f32> = eighths.iter().map(|&e| e as f32 / 8.0).collect();

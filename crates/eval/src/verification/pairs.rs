@@ -1,23 +1,72 @@
-//! Which pairs are compared, and their cosines.
+//! Verification by the pairs of one set, all of them or a sample.
 //!
-//! With the rows ordered by label, the partners of row `p` are two ranges: those of its class, `p+1..end of class`, and
-//! all rows of later classes, `end of class..n`. Every pair is met once, no label is looked at in the inner loop, and
-//! pair number `k` of either kind is found from prefix sums, which is what sampling needs.
+//! With the rows ordered by label, the partners of row `p` are two ranges: the rest of its class, `p+1..end of class`, and all
+//! rows of later classes, `end of class..n`. Every pair occurs once, and the inner loop reads no labels. Pair number `k` of
+//! either kind is found from prefix sums, which sampling uses.
 
 use std::ops::Range;
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use widemargin_chance::{Purpose, Stream};
 
+use super::measures::Verification;
+use super::scores::SortedScores;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
 
-/// Draws made by one random stream; part of what a seed means, so not to be tuned.
+/// Draws per random stream. Changing it changes the samples of every seed.
 const DRAWS_PER_STREAM: u64 = 1 << 16;
 
-/// The cosines of the pairs compared, in no particular order, and how many pairs there are in all.
+/// Which pairs [`all_pairs`] compares.
+///
+/// If there are more than `max_pairs` pairs, each kind gets half of `max_pairs`; what one kind does not need goes to the other. A
+/// kind with more pairs than its share is sampled: its pairs, in a fixed order, are cut into as many slices of (almost) equal
+/// width as pairs are drawn, and one pair is drawn uniformly from each slice. No pair is drawn twice and all are about equally
+/// likely, so the rates within each kind are estimated without bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerificationOptions {
+    /// Largest number of pairs to compare; at least 2. Default: 50 million, which take 200 MB.
+    pub max_pairs: u64,
+    /// Seed of the sample; has no effect if all pairs are compared. Default: 0.
+    pub seed: u64,
+}
+
+impl Default for VerificationOptions {
+    fn default() -> Self {
+        Self { max_pairs: 50_000_000, seed: 0 }
+    }
+}
+
+/// Evaluates embeddings on all pairs `i < j`, or on a sample if there are more than [`VerificationOptions::max_pairs`].
+///
+/// If all pairs are compared, the order of the rows has no effect.
+///
+/// # Errors
+/// [`Error::MaxPairs`] if fewer than 2 pairs are allowed, [`Error::OneClass`] if there is no impostor pair and
+/// [`Error::NoGenuinePairs`] if every class has a single sample.
+pub fn all_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Result<Verification> {
+    let scores = compare(embeddings, options.max_pairs, options.seed, false)?;
+    let sorted = SortedScores::new(scores.genuine, scores.impostor);
+    Ok(Verification::new(sorted, scores.all_genuine, scores.all_impostor))
+}
+
+/// Evaluates embeddings on equally many genuine and impostor pairs.
+///
+/// All pairs of the rarer kind are compared (at most half of `max_pairs`), and as many pairs of the other kind are sampled, as
+/// described at [`VerificationOptions`].
+///
+/// # Errors
+/// As [`all_pairs`].
+pub fn balanced_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Result<Verification> {
+    let scores = compare(embeddings, options.max_pairs, options.seed, true)?;
+    let (genuine, impostor) = (scores.genuine.len() as u64, scores.impostor.len() as u64);
+    let mut found = Verification::new(SortedScores::new(scores.genuine, scores.impostor), genuine, impostor);
+    found.pairs_in_all = scores.all_genuine + scores.all_impostor;
+    Ok(found)
+}
+
+/// The cosines of the pairs compared, in no particular order, and how many pairs exist.
 pub(crate) struct PairScores {
     pub(crate) genuine: Vec<f32>,
     pub(crate) impostor: Vec<f32>,
@@ -48,16 +97,16 @@ impl Kind {
         *self.before.last().expect("the prefix sums start with a zero")
     }
 
-    /// Cosines of `expected` pairs of this kind, or of all if there are no more.
-    fn scores(&self, embeddings: &Embeddings, expected: u64, seed: u64, stream: u64) -> Vec<f32> {
-        if expected >= self.count() {
+    /// Cosines of a sample of `size` pairs of this kind, or of all pairs if there are no more.
+    fn scores(&self, embeddings: &Embeddings, size: u64, seed: u64, stream: u64) -> Vec<f32> {
+        if size >= self.count() {
             let partners = |row: usize| self.partners[row].clone();
             return similarity::with_partners(embeddings.unit_rows(), embeddings.dim(), partners);
         }
-        let parts: Vec<Vec<f32>> = (0..expected.div_ceil(DRAWS_PER_STREAM))
+        let parts: Vec<Vec<f32>> = (0..size.div_ceil(DRAWS_PER_STREAM))
             .into_par_iter()
             .map(|part| {
-                let draws = self.draw(part, expected, seed, stream);
+                let draws = self.draw(part, size, seed, stream);
                 let cosine = |(a, b)| embeddings.cosine(a, b).expect("pairs are made of rows of the matrix");
                 self.rows_of(draws).map(cosine).collect()
             })
@@ -65,16 +114,18 @@ impl Kind {
         parts.concat()
     }
 
-    /// Pair numbers of one part of the sample: one drawn evenly from each of `expected` slices of (almost) equal width.
+    /// Pair numbers of one part of the sample: one drawn uniformly from each of `size` slices of (almost) equal width.
     ///
-    /// They rise, within a part and from part to part.
-    fn draw(&self, part: u64, expected: u64, seed: u64, stream: u64) -> impl Iterator<Item = u64> {
+    /// They rise within a part and from part to part.
+    fn draw(&self, part: u64, size: u64, seed: u64, stream: u64) -> impl Iterator<Item = u64> {
         let count = u128::from(self.count());
-        let edge = move |slice: u64| (u128::from(slice) * count / u128::from(expected)) as u64;
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(2 * part + stream);
-        let slices = part * DRAWS_PER_STREAM..((part + 1) * DRAWS_PER_STREAM).min(expected);
-        slices.map(move |slice| random.random_range(edge(slice)..edge(slice + 1)))
+        let edge = move |slice: u64| (u128::from(slice) * count / u128::from(size)) as u64;
+        let mut random = Stream::new(seed, Purpose::PairSample, part, stream);
+        let slices = part * DRAWS_PER_STREAM..((part + 1) * DRAWS_PER_STREAM).min(size);
+        slices.map(move |slice| {
+            let width = edge(slice + 1) - edge(slice);
+            edge(slice) + random.below(width as usize) as u64
+        })
     }
 
     /// Both rows of each pair number; the numbers rise and are less than `count()`.
@@ -91,9 +142,8 @@ impl Kind {
     }
 }
 
-/// Compares all pairs if there are at most `max_pairs`, else samples as described at
-/// [`VerificationOptions`](super::VerificationOptions).
-/// With `balanced`, both kinds get the same number of pairs: as many as the rarer kind has or the limit allows.
+/// Compares all pairs if there are at most `max_pairs`, else a sample as described at [`VerificationOptions`].
+/// With `balanced`, both kinds get the same number of pairs: as many as the rarer kind has and the limit allows.
 pub(crate) fn compare(
     embeddings: &Embeddings,
     max_pairs: u64,
@@ -121,24 +171,24 @@ pub(crate) fn compare(
     if genuine.count() == 0 {
         return Err(Error::NoGenuinePairs { classes });
     }
-    let (expected_genuine, expected_impostor) = if balanced {
-        let each = genuine.count().min(impostor.count()).min(max_pairs / 2);
-        (each, each)
+    let (genuine_size, impostor_size) = if balanced {
+        let size = genuine.count().min(impostor.count()).min(max_pairs / 2);
+        (size, size)
     } else {
         share(genuine.count(), impostor.count(), max_pairs)
     };
     Ok(PairScores {
-        genuine: genuine.scores(&embeddings, expected_genuine, seed, 0),
-        impostor: impostor.scores(&embeddings, expected_impostor, seed, 1),
+        genuine: genuine.scores(&embeddings, genuine_size, seed, 0),
+        impostor: impostor.scores(&embeddings, impostor_size, seed, 1),
         all_genuine: genuine.count(),
         all_impostor: impostor.count(),
     })
 }
 
-/// Shares `max_pairs` between the kinds: half each, and what one kind cannot use goes to the other.
+/// Shares `max_pairs` between the kinds: half each, and what one kind does not need goes to the other.
 fn share(genuine: u64, impostor: u64, max_pairs: u64) -> (u64, u64) {
-    let expected_genuine = genuine.min((max_pairs / 2).max(max_pairs.saturating_sub(impostor)));
-    (expected_genuine, impostor.min(max_pairs - expected_genuine))
+    let genuine_size = genuine.min((max_pairs / 2).max(max_pairs.saturating_sub(impostor)));
+    (genuine_size, impostor.min(max_pairs - genuine_size))
 }
 
 #[cfg(test)]
@@ -146,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_shared_and_never_wasted() {
+    fn pairs_are_shared_between_the_kinds_and_none_wasted() {
         assert_eq!(share(10, 90, 100), (10, 90));
         assert_eq!(share(10, 90, 1000), (10, 90));
         assert_eq!(share(10, 90, 50), (10, 40));
@@ -166,21 +216,21 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_different_even_and_repeatable() {
+    fn samples_are_distinct_uniform_and_repeatable() {
         let partners: Vec<_> = (0..500).map(|row| row + 1..500).collect();
         let kind = Kind::new(partners);
-        let expected = 100_000;
+        let size = 100_000;
         let sample = |seed, stream| -> Vec<u64> {
-            (0..2).flat_map(|part| kind.draw(part, expected, seed, stream)).collect()
+            (0..2).flat_map(|part| kind.draw(part, size, seed, stream)).collect()
         };
         let pairs = sample(5, 0);
-        assert_eq!(pairs.len() as u64, expected);
+        assert_eq!(pairs.len() as u64, size);
         assert!(pairs.windows(2).all(|two| two[0] < two[1]), "drawn twice or out of order");
         assert!(*pairs.last().unwrap() < kind.count());
         assert_eq!(pairs, sample(5, 0));
         assert_ne!(pairs, sample(6, 0));
         assert_ne!(pairs, sample(5, 1));
-        let mean = pairs.iter().sum::<u64>() as f64 / expected as f64;
+        let mean = pairs.iter().sum::<u64>() as f64 / size as f64;
         assert!((mean / (kind.count() as f64 / 2.0) - 1.0).abs() < 1e-4, "mean {mean}");
     }
 }

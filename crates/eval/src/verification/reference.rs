@@ -7,6 +7,7 @@ use super::cohort::{ScoreNormalisation, normalised};
 use super::costs::Costs;
 use super::folds::{ScoredPair, ten_folds};
 use super::*;
+use crate::embeddings::Embeddings;
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../../fixtures/verification.json")).unwrap()
@@ -87,7 +88,7 @@ fn adaptive_s_normalisation_agrees() {
 }
 
 #[test]
-fn the_table_tells_what_each_rate_rests_on() {
+fn the_table_gives_the_pairs_behind_each_rate() {
     let found = verification(&reference());
     assert_eq!(found.tar_table.len(), 6);
     for line in &found.tar_table {

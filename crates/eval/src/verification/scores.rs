@@ -1,8 +1,8 @@
 //! Exact rates from two sorted lists of scores.
 //!
-//! A threshold `t` accepts a pair when its score is `>= t`. All that verification reports follows from how many genuine
-//! and how many impostor scores lie at or above a threshold, and only thresholds that are observed scores matter (plus one
-//! that accepts nothing). With both lists sorted, each such count is a binary search, and the whole curve is one merge.
+//! A threshold `t` accepts a pair if its score is `>= t`. All results of verification follow from the number of genuine and
+//! impostor scores at or above a threshold. Only thresholds that are observed scores matter (and one that accepts nothing). With
+//! both lists sorted, each count is a binary search, and the whole curve is one merge.
 
 use serde::Serialize;
 
@@ -15,10 +15,10 @@ pub(super) struct SortedScores {
     impostor: ScoreList,
 }
 
-/// What a threshold does.
+/// The rates at a threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OperatingPoint {
-    /// A pair is accepted as being of one class when its score is at least this.
+    /// A pair is accepted if its score is at least this.
     pub threshold: f64,
     /// False accept rate: the share of impostor pairs accepted, in [0, 1].
     pub far: f64,
@@ -29,7 +29,7 @@ pub struct OperatingPoint {
 /// An accuracy and the threshold that reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BestAccuracy {
-    /// Share of right decisions, in [0, 1].
+    /// Share of correct decisions, in [0, 1].
     pub accuracy: f64,
     /// The largest threshold that reaches it.
     pub threshold: f64,
@@ -73,7 +73,7 @@ impl SortedScores {
         }
     }
 
-    /// The largest observed score moved up by one step: the smallest `f32` threshold that accepts nothing.
+    /// The smallest `f32` threshold that accepts nothing: the next value above the largest observed score.
     pub(super) fn accept_nothing(&self) -> Accepted {
         Accepted { threshold: self.range().1.next_up(), genuine: 0, impostor: 0 }
     }
@@ -91,7 +91,7 @@ impl SortedScores {
         self.rates(self.accepted_at(threshold))
     }
 
-    /// All steps of the curve: accept nothing, then each distinct score as threshold, descending.
+    /// All steps of the curve: accept nothing, then each distinct score as the threshold, descending.
     pub(super) fn steps(&self) -> impl Iterator<Item = Accepted> + '_ {
         let mut now = self.accept_nothing();
         let distinct = std::iter::from_fn(move || {
@@ -108,13 +108,13 @@ impl SortedScores {
         std::iter::once(self.accept_nothing()).chain(distinct)
     }
 
-    /// The Mann-Whitney statistic over the product of the counts, a tie being half a win. Exact up to one division.
+    /// The Mann-Whitney statistic over the product of the counts; a tie is half a win. Exact up to one division.
     pub(super) fn auc(&self) -> f64 {
         let mut twice_won: u128 = 0;
         let mut before = self.accept_nothing();
         for now in self.steps() {
             let (won, tied) = (now.impostor - before.impostor, now.genuine - before.genuine);
-            // Impostors of this step lose to all genuine scores above them and tie with those beside them.
+            // The impostor scores of this step are below all genuine scores before it and tie with those of the same step.
             twice_won += won as u128 * (2 * before.genuine as u128 + tied as u128);
             before = now;
         }
@@ -143,11 +143,11 @@ impl SortedScores {
     pub(super) fn at_far(&self, far: f64) -> OperatingPoint {
         let impostors = self.impostor.len();
         let allowed = accepts_within(far, impostors);
-        let Some(refused) = self.impostor.get(allowed) else {
+        let Some(rejected) = self.impostor.get(allowed) else {
             return self.at_threshold(self.range().0);
         };
-        // All scores above the first impostor that must be refused, with ties refused too.
-        let above = self.accepted_at(refused.next_up());
+        // Accept all scores above the first impostor score that must be rejected; its ties are rejected too.
+        let above = self.accepted_at(rejected.next_up());
         let lowest_accepted = [above.genuine.checked_sub(1).map(|last| self.genuine.at(last))]
             .into_iter()
             .chain([above.impostor.checked_sub(1).map(|last| self.impostor.at(last))])
@@ -173,11 +173,11 @@ impl SortedScores {
         BestAccuracy { accuracy: right(best) as f64 / most as f64, threshold: f64::from(best.threshold) }
     }
 
-    /// The curve with at most `limit` points (at least 16), both ends included, in order of growing FAR and TAR.
+    /// The curve with at most `limit` points (at least 16), including both ends, in order of rising FAR and TAR.
     ///
-    /// If there are more, a quarter each is spread evenly over FAR, TAR, the logarithm of FAR and that of the false
-    /// reject rate, so that the curve keeps its shape on linear, logarithmic and probit axes. Every point is on the
-    /// exact curve.
+    /// If there are more steps, a quarter of the points each is spread evenly over FAR, TAR, the logarithm of FAR and the
+    /// logarithm of the false reject rate. So the curve keeps its shape on linear, logarithmic and probit axes. Every point is
+    /// on the exact curve.
     pub(super) fn curve(&self, limit: usize) -> Vec<OperatingPoint> {
         let all: Vec<Accepted> = self.steps().take(limit + 1).collect();
         if all.len() <= limit {
@@ -195,7 +195,8 @@ impl SortedScores {
             thresholds.extend([
                 genuine.at(even(nth, genuine.len())),
                 impostor.at(even(nth, impostor.len())),
-                // Few false accepts are few impostors from the top, few false rejects few genuine from the bottom.
+                // Low false accept rates lie at the top of the impostor scores, low false reject rates at the bottom of the
+                // genuine scores.
                 impostor.at(logarithmic(nth, impostor.len())),
                 genuine.at(genuine.len() - 1 - logarithmic(nth, genuine.len())),
             ]);
@@ -210,10 +211,10 @@ impl SortedScores {
     }
 }
 
-/// The largest number out of `count` (at least 1) whose share is at most `rate`, which is in [0, 1].
+/// The largest number of accepts out of `count` (at least 1) whose share is at most `rate`, which is in [0, 1].
 pub(crate) fn accepts_within(rate: f64, count: usize) -> usize {
     let share = |accepted: usize| accepted as f64 / count as f64;
-    // Rounding of the product may be one off; the comparison of shares decides.
+    // The product can round to the wrong side, so compare the shares.
     let mut allowed = ((rate * count as f64) as usize).min(count);
     while allowed < count && share(allowed + 1) <= rate {
         allowed += 1;

@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use widemargin_tables::Pair;
 
 use super::folds::ScoredPair;
+use super::measures::{Verification, require_both};
+use super::pairs::VerificationOptions;
 use super::scores::SortedScores;
-use super::{Verification, VerificationOptions, require_both};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity::{self, QUERIES};
@@ -30,10 +31,10 @@ pub fn pair_scores(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<Scored
     Ok(pairs.par_iter().map(scored).collect())
 }
 
-/// Judges embeddings by a list of pairs.
+/// Evaluates embeddings on a list of pairs.
 ///
-/// A pair that is listed twice counts twice. For thresholds chosen without looking at the pairs judged, give
-/// [`pair_scores`] to [`folds`](super::folds) instead.
+/// A pair that is listed twice counts twice. To choose the threshold by cross-validation, pass [`pair_scores`] to
+/// [`folds`](super::folds) instead.
 ///
 /// # Errors
 /// As [`pair_scores`], and [`Error::MissingScores`] unless the list has pairs of both kinds.
@@ -47,12 +48,12 @@ pub fn pair_list(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Verification
     Ok(Verification::new(SortedScores::new(genuine, impostor), counts.0, counts.1))
 }
 
-/// Judges all pairs of one row of `enrol` and one row of `probe`; those with equal labels are genuine.
+/// Evaluates all pairs of a row of `enrol` and a row of `probe`; pairs with equal labels are genuine.
 ///
 /// # Errors
-/// [`Error::Dimensions`] if the sets do not fit together, [`Error::TooManyPairs`] if there are more than `max_pairs`
-/// (they are not sampled: see [`streaming::enrol_probe`](super::streaming::enrol_probe)), [`Error::MissingScores`] if one
-/// kind of pair does not exist.
+/// [`Error::Dimensions`] if the sets differ in dimension, [`Error::TooManyPairs`] if there are more than `max_pairs` (pairs
+/// are not sampled here: see [`streaming::enrol_probe`](super::streaming::enrol_probe)), [`Error::MissingScores`] if one kind
+/// of pair does not exist.
 pub fn enrol_probe(
     enrol: &Embeddings,
     probe: &Embeddings,
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn enrol_and_probe_make_every_cross_pair_once() {
+    fn enrol_and_probe_form_every_cross_pair_once() {
         let (enrol, probe) =
             (wheel(&[0.0, 1.5, 0.1], &[1, 2, 1]), wheel(&[0.2, 1.4, 0.8, 2.9, 0.4], &[1, 2, 2, 9, 1]));
         let found = enrol_probe(&enrol, &probe, &VerificationOptions::default()).unwrap();
@@ -146,8 +147,8 @@ mod tests {
             enrol_probe(&enrol, &probe, &few).unwrap_err(),
             Error::TooManyPairs { pairs: 15, max_pairs: 14 }
         );
-        let strangers = wheel(&[0.0], &[7]);
-        let none = enrol_probe(&enrol, &strangers, &VerificationOptions::default()).unwrap_err();
+        let unknown = wheel(&[0.0], &[7]);
+        let none = enrol_probe(&enrol, &unknown, &VerificationOptions::default()).unwrap_err();
         assert_eq!(none, Error::MissingScores { genuine: 0, impostor: 3 });
         let line = Embeddings::new(&[1.0], 1, 1, &[1]).unwrap();
         assert_eq!(

@@ -1,11 +1,11 @@
-//! Verification of more pairs than memory holds: 10^10 and beyond.
+//! Verification with more pairs than fit in memory: 10^10 and more.
 //!
-//! Cosines are computed in tiles by blocked matrix products and counted at once in narrow bins over [-1, 1]; no score is
-//! kept. All scores of a bin then count as equal to its lower edge, so a threshold is known to one bin width (the
-//! `resolution` of the result) and every rate lies between the exact rates at the two edges. Memory besides the embeddings
-//! is 24 bytes a bin, a tile of 256 KiB and its rows for each thread, whatever the number of pairs. Counts are whole numbers, so the
-//! result does not depend on how tiles are shared among threads. Matrix products round in another order than
-//! [`all_pairs`](super::all_pairs), so a cosine may differ from its value there by about 1e-6.
+//! Cosines are computed in tiles by blocked matrix products and counted immediately in narrow bins over [-1, 1]; no score is
+//! kept. All scores of a bin count as equal to its lower edge. So a threshold is exact to one bin width (the `resolution` of the
+//! result), and every rate lies between the exact rates at the two edges. In addition to the embeddings, each thread needs 24
+//! bytes per bin, a tile of 256 KiB and the rows of the tile, for any number of pairs. Counts are integers, so the result does
+//! not depend on how threads share the tiles. Matrix products round in another order than [`all_pairs`](super::all_pairs), so a
+//! cosine can differ from its value there by about 1e-6.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,20 +14,21 @@ use rayon::prelude::*;
 use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
 
 use super::list::ScoreList;
+use super::measures::{Verification, require_both};
 use super::scores::SortedScores;
-use super::{Verification, require_both};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
-/// Rows of either side of a tile.
+/// Rows on either side of a tile.
 const TILE: usize = 256;
-/// Pairs after which a thread's small counters, half the size and so the quicker, are added to the large ones.
+/// Number of pairs after which a thread adds its 32-bit counters to the 64-bit ones. The small counters are faster.
 const FLUSH: u64 = 1 << 31;
 
-/// How narrowly scores are counted.
+/// The number of bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamingOptions {
-    /// The number of bins is 2 to this power, between 8 and 22. Default 20: bins of width 1.9e-6, 24 MiB a thread.
+    /// The number of bins is 2 to this power, between 8 and 22. Default 20: bins of width 1.9e-6, 24 MiB per thread.
     pub bins_log2: u32,
 }
 
@@ -37,10 +38,7 @@ impl Default for StreamingOptions {
     }
 }
 
-/// Told how far a long comparison has come: pairs compared and pairs in all. Called from any thread.
-pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
-
-/// [`all_pairs`](super::all_pairs) without keeping scores.
+/// [`all_pairs`](super::all_pairs) in constant memory.
 ///
 /// # Errors
 /// [`Error::Option`] for bins outside their range, [`Error::OneClass`] and [`Error::NoGenuinePairs`].
@@ -131,8 +129,7 @@ impl Counter {
     }
 }
 
-/// Counts all pairs of a row `a` of `left` with the rows `partners(a).0` of `right`, of which those in `partners(a).1` are
-/// genuine.
+/// Counts, for each row `a` of `left`, its pairs with the rows `partners(a).0` of `right`; those with `partners(a).1` are genuine.
 fn stream(
     left: &Embeddings,
     right: &Embeddings,
@@ -150,7 +147,7 @@ fn stream(
     let (left_tiles, right_tiles) = (left.rows().div_ceil(TILE), right.rows().div_ceil(TILE));
     let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
     let view = |set: &Embeddings, rows: Range<usize>, padded: &mut Vec<f32>| {
-        // Every tile has the same size, so that each cosine is computed in the same way.
+        // All tiles have the same size, so that every cosine is computed in the same way.
         padded.clear();
         padded.extend_from_slice(&set.unit_rows()[rows.start * dim..rows.end * dim]);
         padded.resize(TILE * dim, 0.0);
@@ -256,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn streamed_rates_are_the_exact_ones_within_the_resolution() {
+    fn streamed_rates_are_exact_within_the_resolution() {
         let last = AtomicU64::new(0);
         let progress = |done: u64, total: u64| {
             assert!(done <= total);
@@ -284,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cosine_falls_into_the_bin_that_holds_it() {
+    fn every_cosine_is_counted_in_its_bin() {
         for (cosine, bin) in [
             (-1.0, 0),
             (-1.000_001, 0),
@@ -306,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_wrong_has_its_error() {
+    fn invalid_arguments_are_errors() {
         let embeddings = set(20, 4, 1);
         for bins_log2 in [7, 23] {
             let error = all_pairs(&embeddings, &StreamingOptions { bins_log2 }, &|_, _| ()).unwrap_err();
@@ -319,8 +316,8 @@ mod tests {
         };
         assert_eq!(error(&[1, 1, 1]), Error::OneClass { class: 1, rows: 3 });
         assert_eq!(error(&[1, 2, 3]), Error::NoGenuinePairs { classes: 3 });
-        let strangers = Embeddings::new(&[1.0; 5], 1, 5, &[99]).unwrap();
-        let error = enrol_probe(&embeddings, &strangers, &options, &|_, _| ()).unwrap_err();
+        let unknown = Embeddings::new(&[1.0; 5], 1, 5, &[99]).unwrap();
+        let error = enrol_probe(&embeddings, &unknown, &options, &|_, _| ()).unwrap_err();
         assert_eq!(error, Error::MissingScores { genuine: 0, impostor: 20 });
     }
 }

@@ -1,10 +1,12 @@
-//! Against slow, obvious f64 twins, laws, hand-made cases and scikit-learn's values.
+//! Comparison with slow, obvious f64 implementations, properties, cases by hand, and values of scikit-learn.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::embeddings::Embeddings;
+use crate::error::Error;
 
-/// Every reported rate by trying every threshold on every pair.
+/// Every reported rate, by trying every threshold on every pair.
 struct Twin<'a> {
     genuine: &'a [f32],
     impostor: &'a [f32],
@@ -77,18 +79,18 @@ fn random_embeddings(rows: usize, dim: usize, classes: u32, seed: u32) -> (Vec<f
     (data, labels)
 }
 
-fn judge(data: &[f32], dim: usize, labels: &[u32]) -> Verification {
+fn verify(data: &[f32], dim: usize, labels: &[u32]) -> Verification {
     let embeddings = Embeddings::new(data, labels.len(), dim, labels).unwrap();
     all_pairs(&embeddings, &VerificationOptions::default()).unwrap()
 }
 
-/// What must be equal when the same pairs are met in another order.
+/// The values that must not depend on the order of the pairs.
 fn summary(found: &Verification) -> String {
     format!("{:?} {} {} {:?}", found.roc, found.auc, found.eer, found.impostor_histogram)
 }
 
 fn scores() -> impl Strategy<Value = Vec<f32>> {
-    // Few distinct values, so that ties within and across the kinds are the rule.
+    // Few distinct values, so that ties within and between the kinds are common.
     prop_oneof![
         prop::collection::vec((-8_i8..=8).prop_map(|eighth| f32::from(eighth) / 8.0), 1..40),
         prop::collection::vec(-1.0_f32..=1.0, 1..40),
@@ -109,7 +111,7 @@ proptest! {
             let point = found.operating_point_at_far(far).unwrap();
             prop_assert_eq!(point.tar, twin.tar_at_far(far), "FAR {}", far);
             prop_assert!(point.far <= far);
-            // The threshold named does what is claimed.
+            // The reported threshold has the reported rates.
             prop_assert_eq!(found.operating_point_at_threshold(point.threshold as f32), point);
         }
         let curve: Vec<_> = twin.curve().into_iter().map(|(_, far, tar)| (far, tar)).collect();
@@ -157,11 +159,11 @@ proptest! {
         let order: Vec<usize> = (0..rows).map(|row| (row + turn) % rows).rev().collect();
         let turned: Vec<f32> = order.iter().flat_map(|&row| data[row * dim..(row + 1) * dim].to_vec()).collect();
         let turned_labels: Vec<u32> = order.iter().map(|&row| labels[row]).collect();
-        prop_assert_eq!(summary(&judge(&turned, dim, &turned_labels)), summary(&found));
+        prop_assert_eq!(summary(&verify(&turned, dim, &turned_labels)), summary(&found));
 
         // Powers of two scale without rounding.
         let scaled: Vec<f32> = data.iter().enumerate().map(|(at, v)| v * 2_f32.powi((at / dim) as i32 % 9 - 4)).collect();
-        prop_assert_eq!(summary(&judge(&scaled, dim, &labels)), summary(&found));
+        prop_assert_eq!(summary(&verify(&scaled, dim, &labels)), summary(&found));
     }
 }
 
@@ -170,7 +172,7 @@ fn a_case_by_hand() {
     // Falling: 0.9 g, 0.8 g, 0.7 i, 0.6 g, 0.5 i, 0.4 i.
     let found = from_cosines(vec![0.6, 0.9, 0.8], vec![0.5, 0.4, 0.7]).unwrap();
     assert!((found.auc - 8.0 / 9.0).abs() < 1e-15);
-    // FRR and FAR meet at 1/3 while 0.7 and 0.6 are passed: (1/3, 1/3) is itself a step, at threshold 0.7.
+    // FRR and FAR are both 1/3 at the step with threshold 0.7.
     assert!((found.eer - 1.0 / 3.0).abs() < 1e-15);
     assert!((found.eer_threshold - 0.7).abs() < 1e-6);
     assert_eq!(found.tar_at_far(0.0), 2.0 / 3.0);
@@ -182,12 +184,12 @@ fn a_case_by_hand() {
 }
 
 #[test]
-fn perfect_and_hopeless_and_constant_scores() {
+fn perfect_reversed_and_constant_scores() {
     let perfect = from_cosines(vec![0.9; 5], vec![0.1; 5]).unwrap();
     assert_eq!((perfect.auc, perfect.eer, perfect.tar_at_far(0.0)), (1.0, 0.0, 1.0));
-    let hopeless = from_cosines(vec![0.1; 5], vec![0.9; 5]).unwrap();
-    assert_eq!((hopeless.auc, hopeless.eer, hopeless.tar_at_far(0.5)), (0.0, 1.0, 0.0));
-    assert_eq!(hopeless.best_balanced_accuracy.accuracy, 0.5);
+    let reversed = from_cosines(vec![0.1; 5], vec![0.9; 5]).unwrap();
+    assert_eq!((reversed.auc, reversed.eer, reversed.tar_at_far(0.5)), (0.0, 1.0, 0.0));
+    assert_eq!(reversed.best_balanced_accuracy.accuracy, 0.5);
     let constant = from_cosines(vec![0.3; 5], vec![0.3; 9]).unwrap();
     assert_eq!((constant.auc, constant.eer, constant.tar_at_far(0.9)), (0.5, 0.5, 0.0));
     assert_eq!(constant.tar_at_far(1.0), 1.0);
@@ -207,7 +209,7 @@ fn rates_outside_the_unit_interval_have_no_answer() {
 }
 
 #[test]
-fn each_way_to_be_wrong_has_its_error() {
+fn invalid_arguments_are_errors() {
     let error = |labels: &[u32], max_pairs| {
         let data: Vec<f32> = (0..labels.len() * 2).map(|at| at as f32 + 1.0).collect();
         let embeddings = Embeddings::new(&data, labels.len(), 2, labels).unwrap();
@@ -229,7 +231,7 @@ fn each_way_to_be_wrong_has_its_error() {
 #[test]
 fn a_long_curve_is_thinned_and_stays_exact() {
     let (data, labels) = random_embeddings(300, 6, 4, 3);
-    let found = judge(&data, 6, &labels);
+    let found = verify(&data, 6, &labels);
     assert!(found.roc.len() <= ROC_POINTS && found.roc.len() > ROC_POINTS / 2, "{}", found.roc.len());
     let ends = (found.roc[0], found.roc[found.roc.len() - 1]);
     assert_eq!((ends.0.far, ends.0.tar, ends.1.far, ends.1.tar), (0.0, 0.0, 1.0, 1.0));
@@ -251,7 +253,7 @@ fn a_long_curve_is_thinned_and_stays_exact() {
 }
 
 #[test]
-fn samples_are_repeatable_and_near_the_whole() {
+fn samples_are_repeatable_and_close_to_all_pairs() {
     let (data, labels) = random_embeddings(400, 6, 4, 9);
     let embeddings = Embeddings::new(&data, 400, 6, &labels).unwrap();
     let whole = all_pairs(&embeddings, &VerificationOptions::default()).unwrap();
@@ -275,7 +277,7 @@ fn samples_are_repeatable_and_near_the_whole() {
 }
 
 #[test]
-fn the_number_of_threads_changes_nothing() {
+fn the_number_of_threads_has_no_effect() {
     let (data, labels) = random_embeddings(200, 9, 5, 4);
     let embeddings = Embeddings::new(&data, 200, 9, &labels).unwrap();
     for max_pairs in [5_000, 1_000_000] {
@@ -291,16 +293,16 @@ fn the_number_of_threads_changes_nothing() {
 
 #[test]
 fn duplicates_have_cosine_one_and_tie() {
-    // Two identical rows in each class: the genuine pairs are all at 1, the impostors as near as rounding allows.
+    // Two identical rows in each class: all genuine pairs are at 1, and the impostor pairs as close as rounding allows.
     let data = [0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3];
-    let found = judge(&data, 3, &[0, 0, 1, 1]);
+    let found = verify(&data, 3, &[0, 0, 1, 1]);
     assert_eq!((found.auc, found.eer), (0.5, 0.5));
 }
 
 #[test]
-fn json_has_the_promised_keys() {
+fn json_has_the_documented_keys() {
     let (data, labels) = random_embeddings(50, 4, 3, 1);
-    let json = serde_json::to_value(judge(&data, 4, &labels)).unwrap();
+    let json = serde_json::to_value(verify(&data, 4, &labels)).unwrap();
     for key in ["pairs", "genuine", "impostor", "auc", "eer", "eer_threshold", "roc", "warnings"] {
         assert!(!json[key].is_null(), "{key}");
     }
@@ -310,7 +312,7 @@ fn json_has_the_promised_keys() {
 }
 
 #[test]
-fn warnings_say_which_rates_rest_on_too_little() {
+fn warnings_name_the_rates_that_rest_on_too_few_pairs() {
     let with = |impostors| from_cosines(vec![0.5; 1000], vec![0.1; impostors]).unwrap().warnings;
     assert!(with(50)[0].contains("FAR 1e-1"));
     assert!(with(100)[0].contains("FAR 1e-2"));
@@ -336,7 +338,7 @@ fn scikit_learn_agrees() {
     };
     for case in reference["embeddings"].as_array().unwrap() {
         let (data, labels) = fixture(case);
-        let found = judge(&data, case["dim"].as_u64().unwrap() as usize, &labels);
+        let found = verify(&data, case["dim"].as_u64().unwrap() as usize, &labels);
         // No pair of scores is close enough for f32 to change its order, so only summation differs.
         same(&found, &case["verification"], 1e-12);
     }

@@ -1,0 +1,57 @@
+//! Values of arguments that several commands share: how they are parsed and checked.
+
+use anyhow::ensure;
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error as WordError, StrDeserializer};
+use std::path::Path;
+use widemargin_data::ClassFolder;
+use widemargin_tables::OpenTable;
+
+/// A share, as in `0.1%` or `0.001`.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
+    match number.trim().parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
+        _ => Err("expected a share from 0 to 1, or a percentage".to_owned()),
+    }
+}
+
+/// A value of an enum, by the name it has in a configuration file.
+pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String> {
+    Name::deserialize(StrDeserializer::<WordError>::new(text)).map_err(|error| {
+        let said = error.to_string();
+        said.split_once("expected ").map_or_else(|| said.clone(), |(_, names)| format!("expected {names}"))
+    })
+}
+
+/// `top` or `deepest`.
+pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
+    one_of(text)
+}
+
+/// Rejects a file of labels for a table that has labels inside.
+pub(crate) fn require_no_labels(path: &Path, table: &OpenTable, labels: &Path) -> anyhow::Result<()> {
+    ensure!(
+        table.about.labels.is_none(),
+        "--labels: found {}, expected none: {} contains labels; remove --labels",
+        labels.display(),
+        path.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use widemargin_train::config::{PrecisionName, SamplerName};
+
+    #[test]
+    fn names_are_those_of_the_configuration() {
+        assert_eq!(one_of("class-balanced"), Ok(SamplerName::ClassBalanced));
+        assert_eq!(one_of("mixed"), Ok(PrecisionName::Mixed));
+        assert_eq!(one_of("deepest"), Ok(ClassFolder::Deepest));
+        assert_eq!(one_of::<PrecisionName>("half"), Err("expected `full` or `mixed`".to_owned()));
+        let said = one_of::<SamplerName>("by-chance").unwrap_err();
+        assert_eq!(said, "expected one of `shuffled`, `class-balanced`, `by-frequency`");
+    }
+}

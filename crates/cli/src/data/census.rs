@@ -1,0 +1,28 @@
+//! The data that `data info` and `data split` examine.
+
+use crate::progress;
+use clap::Args;
+use std::path::PathBuf;
+use widemargin_data::{Census, ClassFolder};
+
+#[derive(Args)]
+pub(super) struct CensusArguments {
+    /// Image folder, folder of IDX files, manifest (.csv, .parquet), .tar shards (file, pattern or folder), or table of embeddings
+    #[arg(value_name = "PATH")]
+    data: PathBuf,
+    /// Labels of a table that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Which folder is the class if folders are nested: top or deepest
+    #[arg(long, value_name = "WHICH", value_parser = crate::arguments::class_folder, default_value = "top")]
+    class_folder: ClassFolder,
+}
+
+impl CensusArguments {
+    /// Examines every sample and shows the progress.
+    pub(super) fn take(&self) -> anyhow::Result<Census> {
+        let bar = progress::counted("samples", 0);
+        let advance = progress::advancing(&bar);
+        Ok(Census::take(&self.data, self.labels.as_deref(), self.class_folder, &advance)?)
+    }
+}

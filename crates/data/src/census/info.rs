@@ -1,0 +1,345 @@
+//! Facts about a data set: what is in it, and what the user should know before training on it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::census::duplicates::{DuplicateGroup, Duplicates};
+use crate::census::{Census, Counted};
+use crate::sources::source::SourceKind;
+use crate::{BadImage, Part};
+
+/// Facts about a data set, as `widemargin data info` reports them.
+#[derive(Debug, Clone, Serialize)]
+pub struct DataInfo {
+    /// The path that was given.
+    pub path: PathBuf,
+    /// The kind of data in words, as [`SourceKind::name`] has it.
+    pub kind: &'static str,
+    /// What a sample is called: `images` or `rows`.
+    pub unit: &'static str,
+    /// Number of usable samples.
+    pub samples: usize,
+    /// Samples without a class.
+    pub without_class: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Samples in the parts `train` and `test`, if the data marks them.
+    pub parts: Option<BTreeMap<&'static str, usize>>,
+    /// Number of groups, if the data has groups.
+    pub groups: Option<usize>,
+    /// Spread of the samples per class; `None` without classes.
+    pub samples_per_class: Option<Spread>,
+    /// Classes with a single sample.
+    pub classes_of_one_sample: usize,
+    /// How many classes have how many samples.
+    pub histogram: Vec<HistogramBin>,
+    /// The dimension of the rows of a table, or channels, height and width of IDX images.
+    pub shape: Option<Vec<usize>>,
+    /// Width of the image files.
+    pub width: Option<Spread>,
+    /// Height of the image files.
+    pub height: Option<Spread>,
+    /// Image files per format: `PNG`, `JPEG` or `WebP`.
+    pub formats: BTreeMap<&'static str, usize>,
+    /// Image files per colour mode.
+    pub modes: BTreeMap<&'static str, usize>,
+    /// Image files with several frames, of which the first is read.
+    pub animated: usize,
+    /// Images and rows that cannot be used.
+    pub bad: Vec<BadImage>,
+    /// Shards that cannot be read to their end.
+    pub broken_shards: Vec<BadImage>,
+    /// Shards without the end-of-archive marker.
+    pub shards_without_end: Vec<PathBuf>,
+    /// Folders and links that were skipped.
+    pub skipped: Vec<BadImage>,
+    /// Number of files and folders that are neither images nor classes.
+    pub ignored: usize,
+    /// Samples with the same content.
+    pub duplicates: Duplicates,
+    /// Each class with its number of samples.
+    pub per_class: Vec<ClassCount>,
+    /// What deserves attention, the most serious first.
+    pub warnings: Vec<Warning>,
+}
+
+/// Smallest, median and largest of some counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// The smallest.
+    pub min: u64,
+    /// The median; of an even number of counts, the upper one.
+    pub median: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// A class and how many samples it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassCount {
+    /// Name of the class.
+    pub class: String,
+    /// All its samples.
+    pub samples: usize,
+    /// Those in the part `train`, if the data marks parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<usize>,
+    /// Those in the part `test`, if the data marks parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<usize>,
+}
+
+/// How many classes have between `from` and `to` samples.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HistogramBin {
+    /// Fewest samples.
+    pub from: u64,
+    /// Most samples.
+    pub to: u64,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// Something that deserves attention, and how often it occurs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What it is.
+    pub kind: WarningKind,
+    /// How many files, samples, groups of duplicates or classes it concerns; at least 1.
+    pub count: usize,
+}
+
+/// What a [`Warning`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarningKind {
+    /// Shards that cannot be read to their end; training rejects them.
+    BrokenShards,
+    /// Images or rows that cannot be used.
+    BadSamples,
+    /// Shards without the end-of-archive marker: complete as some programs write them, or cut between two files.
+    ShardsWithoutEnd,
+    /// Folders and links that were skipped.
+    Skipped,
+    /// Duplicates in the parts `train` and `test`: held-out data leaks into training.
+    DuplicatesAcrossParts,
+    /// Duplicates with different classes: at least one label is wrong.
+    ConflictingDuplicates,
+    /// All other duplicates.
+    OtherDuplicates,
+    /// Classes with a single sample.
+    SingleSampleClasses,
+    /// Classes without a usable sample; training does not count them.
+    EmptyClasses,
+}
+
+impl WarningKind {
+    /// Every kind, the most serious first.
+    const ALL: [Self; 9] = [
+        Self::BrokenShards,
+        Self::BadSamples,
+        Self::ShardsWithoutEnd,
+        Self::Skipped,
+        Self::DuplicatesAcrossParts,
+        Self::ConflictingDuplicates,
+        Self::OtherDuplicates,
+        Self::SingleSampleClasses,
+        Self::EmptyClasses,
+    ];
+}
+
+impl DataInfo {
+    /// Collects the facts about the samples of `census`.
+    pub fn of(census: &Census) -> Self {
+        let samples = &census.samples;
+        let part_of = |sample: &Counted, part| sample.part == Some(part);
+        let with_parts = samples.iter().any(|sample| sample.part.is_some());
+        let count = |of: &dyn Fn(&Counted) -> bool| samples.iter().filter(|sample| of(sample)).count();
+        let parts = with_parts.then(|| {
+            [Part::Train, Part::Test].map(|part| (part.name(), count(&|sample| part_of(sample, part)))).into()
+        });
+        let mut counts = vec![[0_usize; 3]; census.class_names.len()];
+        for sample in samples {
+            if let Some(class) = sample.class {
+                let counts = &mut counts[class as usize];
+                counts[0] += 1;
+                counts[1] += usize::from(part_of(sample, Part::Train));
+                counts[2] += usize::from(part_of(sample, Part::Test));
+            }
+        }
+        let per_class =
+            counts.iter().zip(&census.class_names).map(|([all, train, test], class)| ClassCount {
+                class: class.clone(),
+                samples: *all,
+                train: with_parts.then_some(*train),
+                test: with_parts.then_some(*test),
+            });
+        let mut groups: Vec<&str> = samples.iter().filter_map(|sample| sample.group.as_deref()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let looks = || samples.iter().filter_map(|sample| sample.look);
+        let (mut formats, mut modes) = (BTreeMap::new(), BTreeMap::new());
+        for look in looks() {
+            *formats.entry(look.format).or_default() += 1;
+            *modes.entry(look.mode).or_default() += 1;
+        }
+        let mut info = Self {
+            path: census.path.clone(),
+            kind: census.source.name(),
+            unit: census.source.unit(),
+            samples: samples.len(),
+            without_class: count(&|sample| sample.class.is_none()),
+            classes: census.class_names.len(),
+            parts,
+            groups: (!groups.is_empty()).then_some(groups.len()),
+            samples_per_class: Spread::of(counts.iter().map(|[all, ..]| *all as u64)),
+            classes_of_one_sample: counts.iter().filter(|[all, ..]| *all == 1).count(),
+            histogram: histogram(counts.iter().map(|[all, ..]| *all as u64)),
+            shape: census.shape.map(|shape| match census.source {
+                SourceKind::Table => vec![shape.values()],
+                _ => vec![shape.channels, shape.height, shape.width],
+            }),
+            width: Spread::of(looks().map(|look| u64::from(look.width))),
+            height: Spread::of(looks().map(|look| u64::from(look.height))),
+            formats,
+            modes,
+            animated: looks().filter(|look| look.animated).count(),
+            bad: census.bad.clone(),
+            broken_shards: census.broken.clone(),
+            shards_without_end: census.unended.clone(),
+            skipped: census.skipped.clone(),
+            ignored: census.ignored,
+            duplicates: Duplicates::find(census),
+            per_class: per_class.collect(),
+            warnings: Vec::new(),
+        };
+        let warnings = WarningKind::ALL.map(|kind| Warning { kind, count: info.details(kind).len() });
+        info.warnings = warnings.into_iter().filter(|warning| warning.count > 0).collect();
+        info
+    }
+
+    /// What a warning is about, one line each: a file with the reason, the names of duplicates, or a class.
+    pub fn details(&self, kind: WarningKind) -> Vec<String> {
+        let bad = |bad: &[BadImage]| {
+            bad.iter().map(|bad| format!("{}: {}", bad.path.display(), bad.reason)).collect()
+        };
+        let duplicates = |chosen: &dyn Fn(&DuplicateGroup) -> bool| -> Vec<String> {
+            let groups = self.duplicates.groups.iter().filter(|group| chosen(group));
+            groups.map(|group| group.samples.join(" = ")).collect()
+        };
+        let classes_with = |samples: usize| {
+            let classes = self.per_class.iter().filter(|class| class.samples == samples);
+            classes.map(|class| class.class.clone()).collect()
+        };
+        match kind {
+            WarningKind::BrokenShards => bad(&self.broken_shards),
+            WarningKind::BadSamples => bad(&self.bad),
+            WarningKind::ShardsWithoutEnd => {
+                self.shards_without_end.iter().map(|shard| shard.display().to_string()).collect()
+            }
+            WarningKind::Skipped => bad(&self.skipped),
+            WarningKind::DuplicatesAcrossParts => duplicates(&|group| group.across_parts),
+            WarningKind::ConflictingDuplicates => {
+                let groups = self.duplicates.groups.iter().filter(|group| group.conflicting);
+                groups
+                    .map(|group| format!("{} ({})", group.samples.join(" = "), group.classes.join(", ")))
+                    .collect()
+            }
+            WarningKind::OtherDuplicates => duplicates(&|group| !group.across_parts && !group.conflicting),
+            WarningKind::SingleSampleClasses => classes_with(1),
+            WarningKind::EmptyClasses => classes_with(0),
+        }
+    }
+}
+
+impl Spread {
+    /// The spread of `values`; `None` if there are none.
+    pub fn of(values: impl IntoIterator<Item = u64>) -> Option<Self> {
+        let mut values: Vec<u64> = values.into_iter().collect();
+        values.sort_unstable();
+        let (min, max) = (*values.first()?, *values.last()?);
+        Some(Self { min, median: values[values.len() / 2], max })
+    }
+}
+
+impl std::fmt::Display for Spread {
+    /// As in "8 to 9 (median 8)", or one number if all are equal.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { min, median, max } = self;
+        if min == max {
+            write!(formatter, "{min}")
+        } else {
+            write!(formatter, "{min} to {max} (median {median})")
+        }
+    }
+}
+
+impl HistogramBin {
+    /// The range in words, as in "4 to 7", or one number.
+    pub fn range(&self) -> String {
+        if self.from == self.to { self.from.to_string() } else { format!("{} to {}", self.from, self.to) }
+    }
+}
+
+/// How many classes have 1 sample, 2 to 3, 4 to 7, and so on, from the smallest range that occurs to the largest.
+fn histogram(counts: impl Iterator<Item = u64>) -> Vec<HistogramBin> {
+    let mut bins: BTreeMap<u32, usize> = BTreeMap::new();
+    for count in counts {
+        *bins.entry(count.checked_ilog2().map_or(0, |log| log + 1)).or_default() += 1;
+    }
+    let (Some(first), Some(last)) = (bins.keys().next().copied(), bins.keys().last().copied()) else {
+        return Vec::new();
+    };
+    let bin = |number: u32| {
+        let (from, to) = if number == 0 { (0, 0) } else { (1 << (number - 1), (1_u64 << number) - 1) };
+        HistogramBin { from, to, classes: bins.get(&number).copied().unwrap_or(0) }
+    };
+    (first..=last).map(bin).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClassFolder;
+    use crate::testing::put;
+
+    #[test]
+    fn bins_double_and_none_is_left_out() {
+        let bins = histogram([1, 2, 3, 3, 9].into_iter());
+        let found: Vec<(String, usize)> = bins.iter().map(|bin| (bin.range(), bin.classes)).collect();
+        let expected = [("1", 1), ("2 to 3", 3), ("4 to 7", 0), ("8 to 15", 1)];
+        assert_eq!(found, expected.map(|(range, classes)| (range.to_owned(), classes)));
+        assert_eq!(histogram([0, 0].into_iter()).len(), 1);
+        assert!(histogram([].into_iter()).is_empty());
+        assert_eq!(Spread::of([5, 1, 9, 7]), Some(Spread { min: 1, median: 7, max: 9 }));
+        assert_eq!(Spread::of([]), None);
+        assert_eq!(Spread::of([5, 1, 9, 7]).unwrap().to_string(), "1 to 9 (median 7)");
+    }
+
+    #[test]
+    fn warnings_come_with_their_details() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        put(
+            &path,
+            b"id,label,split,x\na,1,train,1\nb,1,test,1\nc,2,train,2\nd,3,train,2\ne,1,train,0\nf,4,train,9\n",
+        );
+        let info = DataInfo::of(&Census::take(&path, None, ClassFolder::Top, &|_, _| {}).unwrap());
+        assert_eq!((info.kind, info.unit, info.samples), ("table of embeddings", "rows", 5));
+        assert_eq!(info.parts.as_ref().unwrap()["test"], 1);
+        let kinds: Vec<(WarningKind, usize)> =
+            info.warnings.iter().map(|warning| (warning.kind, warning.count)).collect();
+        let expected = [
+            (WarningKind::BadSamples, 1),
+            (WarningKind::DuplicatesAcrossParts, 1),
+            (WarningKind::ConflictingDuplicates, 1),
+            (WarningKind::SingleSampleClasses, 3),
+        ];
+        assert_eq!(kinds, expected);
+        assert_eq!(info.details(WarningKind::DuplicatesAcrossParts), ["a = b"]);
+        assert_eq!(info.details(WarningKind::ConflictingDuplicates), ["c = d (2, 3)"]);
+        assert!(info.details(WarningKind::EmptyClasses).is_empty());
+    }
+}

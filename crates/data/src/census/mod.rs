@@ -1,0 +1,300 @@
+//! Examines every sample of a data set once, for `data info` and `data split`.
+//!
+//! Images are fully decoded at their own size, so the census finds the same bad images that training leaves out. It keeps a few hundred bytes
+//! per sample: name, class, part, group, properties of the file, and a digest of the content. Each thread holds one image at a time: at most
+//! 512 MiB of pixels, and a copy in 8-bit colour.
+
+pub(crate) mod duplicates;
+pub(crate) mod info;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use widemargin_tables::{About, OpenTable, Problem};
+
+use crate::catalogue::sorted_names;
+use crate::decode::{self, Content, Look};
+use crate::file_names::{name_of, text_of};
+use crate::parallel::map_positions;
+use crate::part::part_named;
+use crate::place::Place;
+use crate::sources::folder::ClassFolder;
+use crate::sources::listing::{Found, Listing};
+use crate::sources::source::{Source, SourceKind};
+use crate::sources::table::open_table;
+use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
+
+/// Rows of a table that are read at once.
+const ROWS: usize = 1024;
+
+/// A usable sample.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// Its unique name, the same as [`SampleSet::sample_id`](crate::SampleSet::sample_id).
+    pub id: String,
+    /// Its class, if it has one.
+    pub class: Option<u32>,
+    /// Its part, if the data marks it.
+    pub part: Option<Part>,
+    /// Its group, if the data has groups.
+    pub group: Option<Box<str>>,
+    /// Index into [`Census::files`]: the folder or file that contains it.
+    pub file: u32,
+    /// A digest of its pixels or values.
+    pub content: Content,
+    /// Properties of the image file; `None` for IDX files and tables.
+    pub look: Option<Look>,
+}
+
+/// All samples of a data set.
+#[derive(Debug)]
+pub struct Census {
+    /// The kind of data.
+    pub source: SourceKind,
+    /// Name of the set.
+    pub name: String,
+    /// The path that was given.
+    pub path: PathBuf,
+    /// Names of the classes.
+    pub class_names: Vec<String>,
+    /// The usable samples, in order.
+    pub samples: Vec<Counted>,
+    /// What contains the samples: folders of images, shards, the parts of IDX files, or the table.
+    pub files: Vec<String>,
+    /// Shape of the samples of IDX files, and `1 x 1 x dim` for tables; `None` for image files, whose sizes may differ.
+    pub shape: Option<ImageShape>,
+    /// Images and rows that cannot be used.
+    pub bad: Vec<BadImage>,
+    /// Truncated and damaged shards.
+    pub broken: Vec<BadImage>,
+    /// Shards without the end-of-archive marker: complete, or cut between two files.
+    pub unended: Vec<PathBuf>,
+    /// Links that were not followed, and folders with the name of a part for which another folder is used.
+    pub skipped: Vec<BadImage>,
+    /// Number of files and folders that are neither images nor classes.
+    pub ignored: usize,
+}
+
+impl Census {
+    /// Examines every sample. `labels` is the file with the labels of a table that does not contain them. `progress` is called with the
+    /// number of samples done and the number of all.
+    ///
+    /// # Errors
+    /// [`Error`] for missing data or shards and for files that are not data. Bad images, rows and shards are not errors; they are listed.
+    /// [`Error::Setting`] for `labels` with anything but a table, and for the deepest folder as class with anything but an image folder.
+    pub fn take(
+        path: &Path,
+        labels: Option<&Path>,
+        class_folder: ClassFolder,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Self> {
+        let source = Source::detect(path)?;
+        source.require_no_labels(labels)?;
+        if class_folder == ClassFolder::Deepest && source.kind() != SourceKind::Folder {
+            return Err(Error::setting(
+                "class-folder",
+                &"deepest",
+                "top: only an image folder has class folders",
+            ));
+        }
+        match source.kind() {
+            SourceKind::Table => Self::of_table(path, labels, progress),
+            SourceKind::Idx => Self::of_idx(&source, progress),
+            _ => Ok(Self::of_listing(Listing::open_damaged(&source, class_folder)?, progress)),
+        }
+    }
+
+    fn of_listing(listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Self {
+        let source = listing.kind();
+        let all = listing.len() as u64;
+        let done = AtomicU64::new(0);
+        let examined = map_positions(0, listing.len(), |image| {
+            let outcome = listing.read_found(&listing.found[image]).and_then(|bytes| decode::examine(&bytes));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
+            outcome
+        });
+        let class_names = listing.class_names().to_vec();
+        let Listing { name, path, found, shards, mut bad, broken, unended, skipped, mut ignored, .. } =
+            listing;
+        let (mut samples, mut files) = (Vec::with_capacity(found.len()), Files::default());
+        for (found, examined) in found.into_iter().zip(examined) {
+            // As in training: an image outside the class folders is not a sample, unless there are no class folders.
+            if source == SourceKind::Folder && found.class.is_none() && !class_names.is_empty() {
+                ignored += 1;
+                continue;
+            }
+            let (look, content) = match examined {
+                Ok(examined) => examined,
+                Err(reason) => {
+                    bad.push(BadImage { path: found.place.path(&shards), reason });
+                    continue;
+                }
+            };
+            let file = files.number(match &found.place {
+                Place::Inside { shard, .. } => text_of(&shards[*shard]),
+                Place::File(path) => text_of(path.parent().unwrap_or(Path::new(""))),
+            });
+            let Found { id, class, part, group, .. } = found;
+            samples.push(Counted { id, class, part, group, file, content, look: Some(look) });
+        }
+        let files = files.names;
+        Self {
+            source,
+            name,
+            path,
+            class_names,
+            samples,
+            files,
+            shape: None,
+            bad,
+            broken,
+            unended,
+            skipped,
+            ignored,
+        }
+    }
+
+    fn of_idx(source: &Source, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
+        let set = ImageSet::from_source(source, &OpenOptions::default())?;
+        let mut pixels = vec![0; set.shape().values()];
+        let mut samples = Vec::with_capacity(set.len());
+        for sample in 0..set.len() {
+            set.read_into(sample, &mut pixels)?;
+            let part = set.part(sample);
+            samples.push(Counted {
+                id: set.sample_id(sample),
+                class: Some(set.labels()[sample]),
+                part: Some(part),
+                group: None,
+                file: u32::from(part == Part::Test),
+                content: Content::of(&[&pixels]),
+                look: None,
+            });
+            progress(sample as u64 + 1, set.len() as u64);
+        }
+        Ok(Self {
+            source: SourceKind::Idx,
+            name: set.name().to_owned(),
+            path: source.path().to_path_buf(),
+            class_names: set.class_names().to_vec(),
+            samples,
+            files: vec!["train".to_owned(), "t10k".to_owned()],
+            shape: Some(set.shape()),
+            bad: Vec::new(),
+            broken: Vec::new(),
+            unended: Vec::new(),
+            skipped: Vec::new(),
+            ignored: 0,
+        })
+    }
+
+    fn of_table(path: &Path, labels: Option<&Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
+        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = open_table(path, labels)?;
+        let class_names = labels.as_deref().map_or_else(Vec::new, |labels| sorted_names(labels, true));
+        let numbers: std::collections::HashMap<&str, u32> =
+            (0..).zip(&class_names).map(|(number, name)| (name.as_str(), number)).collect();
+        let (count, dim) = (rows.rows(), rows.dim());
+        // A header can claim any number of rows of dimension 0.
+        if count == 0 || dim == 0 {
+            return Err(Problem::Empty.at(path).into());
+        }
+        let (mut samples, mut bad) = (Vec::with_capacity(count), Vec::new());
+        let mut values = vec![0.0; ROWS.min(count) * dim];
+        for first in (0..count).step_by(ROWS) {
+            let here = ROWS.min(count - first);
+            let values = &mut values[..here * dim];
+            rows.read_into(first, values)?;
+            for (row, values) in (first..).zip(values.chunks_exact(dim)) {
+                let id = ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
+                let wrong = if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+                    Some(format!("has {} in column {column}", values[column]))
+                } else {
+                    values
+                        .iter()
+                        .all(|value| *value == 0.0)
+                        .then(|| "is all zeros; it has no direction".to_owned())
+                };
+                if let Some(reason) = wrong {
+                    bad.push(BadImage { path: path.join(id), reason });
+                    continue;
+                }
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                samples.push(Counted {
+                    id,
+                    class: labels.as_ref().map(|labels| numbers[labels[row].as_str()]),
+                    part: splits.as_ref().and_then(|splits| part_named(&splits[row])),
+                    group: groups.as_ref().map(|groups| groups[row].as_str().into()),
+                    file: 0,
+                    content: Content::of(&[&bytes]),
+                    look: None,
+                });
+            }
+            progress((first + here) as u64, count as u64);
+        }
+        Ok(Self {
+            source: SourceKind::Table,
+            name: name_of(path),
+            path: path.to_path_buf(),
+            class_names,
+            samples,
+            files: vec![text_of(path)],
+            shape: Some(ImageShape { channels: 1, height: 1, width: dim }),
+            bad,
+            broken: Vec::new(),
+            unended: Vec::new(),
+            skipped: Vec::new(),
+            ignored: 0,
+        })
+    }
+
+    /// The error if no sample can be used; `None` if at least one can.
+    pub fn nothing_usable(&self) -> Option<Error> {
+        if !self.samples.is_empty() {
+            return None;
+        }
+        let path = self.path.clone();
+        let bad = self.bad.first().or_else(|| self.broken.first());
+        Some(match bad {
+            Some(BadImage { path: first, reason }) => {
+                let first = format!("{}: {reason}", first.display());
+                Error::NothingUsable { path, count: self.bad.len() + self.broken.len(), first }
+            }
+            None => Error::NoImages { path },
+        })
+    }
+
+    /// Checks that every shard was read to its end and every sample has a class.
+    ///
+    /// # Errors
+    /// [`Error::BadShard`], [`Error::NoLabels`], and those of [`nothing_usable`](Self::nothing_usable).
+    pub fn require_sound(&self) -> Result<()> {
+        if let Some(BadImage { path, reason }) = self.broken.first() {
+            return Err(Error::BadShard { path: path.clone(), reason: reason.clone() });
+        }
+        let count = self.samples.iter().filter(|sample| sample.class.is_none()).count();
+        if let Some(first) = self.samples.iter().find(|sample| sample.class.is_none()) {
+            let (path, first, of) = (self.path.clone(), first.id.clone(), self.samples.len());
+            return Err(Error::NoLabels { path, count, of, first, expected: "a class for each" });
+        }
+        self.nothing_usable().map_or(Ok(()), Err)
+    }
+}
+
+/// Gives each name of a file a number.
+#[derive(Default)]
+struct Files {
+    names: Vec<String>,
+    numbers: std::collections::HashMap<String, u32>,
+}
+
+impl Files {
+    fn number(&mut self, name: String) -> u32 {
+        if let Some(number) = self.numbers.get(&name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name.clone());
+        self.numbers.insert(name, number);
+        number
+    }
+}

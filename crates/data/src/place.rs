@@ -1,0 +1,68 @@
+//! Where the bytes of an image are: in a file of its own, or inside a tar file.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Largest image file that is read, and most bytes of its decoded pixels.
+pub(crate) const MAX_BYTES: u64 = 512 << 20;
+
+/// Where an image's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A file of its own.
+    File(PathBuf),
+    /// An entry of a tar file: the index of the shard, and the entry's name, first byte and length.
+    Inside { shard: usize, name: Box<str>, offset: u64, length: u64 },
+}
+
+impl Place {
+    /// The file, or the place in a tar file as if that were a folder.
+    pub(crate) fn path(&self, shards: &[PathBuf]) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Inside { shard, name, .. } => shards[*shard].join(&**name),
+        }
+    }
+
+    /// The bytes; the error is the reason, without the path.
+    pub(crate) fn read(&self, shards: &[PathBuf]) -> Result<Vec<u8>, String> {
+        match self {
+            Self::File(path) => read_file(path),
+            Self::Inside { shard, offset, length, .. } => {
+                let mut file = File::open(&shards[*shard]).map_err(failed)?;
+                file.seek(SeekFrom::Start(*offset)).map_err(failed)?;
+                let bytes = read_at_most(file.take(*length), *length)?;
+                if (bytes.len() as u64) < *length {
+                    return Err(format!("the shard ends within it: {} of {length} bytes", bytes.len()));
+                }
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// The bytes of a file; the error is the reason, without the path.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    // Checked before it is opened: opening a pipe would wait for a writer.
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err("cannot be read: not a file".to_owned());
+    }
+    read_at_most(File::open(path).map_err(failed)?, metadata.len())
+}
+
+fn read_at_most(source: impl Read, length: u64) -> Result<Vec<u8>, String> {
+    if length > MAX_BYTES {
+        return Err(format!("{length} bytes; at most {MAX_BYTES} are read"));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    source.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// A failed read, in words.
+#[expect(clippy::needless_pass_by_value, reason = "used with `map_err`")]
+fn failed(error: std::io::Error) -> String {
+    format!("cannot be read: {error}")
+}

@@ -1,0 +1,191 @@
+//! A set of labelled images of one shape, from any source.
+//!
+//! The images of IDX files, such as the embedded set, are one block of memory. All other images are decoded when the set is opened, to find
+//! bad ones before hours of training. Their pixels stay in memory if all of them fit.
+
+mod from_memory;
+mod open;
+mod options;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::normalise::Normalisation;
+use crate::parallel::map_positions;
+use crate::place::Place;
+use crate::{BadImage, Catalogue, Error, ImageShape, Labelled, Part, Result, decode};
+
+pub use options::OpenOptions;
+
+/// Where the pixels are.
+#[derive(Debug)]
+enum Store {
+    /// One block, image after image.
+    Block(Vec<u8>),
+    /// One decoded image per file.
+    Decoded(Vec<Box<[u8]>>),
+    /// In the files; decoded at each read.
+    Files,
+}
+
+/// Labelled images as bytes, `[channels, height, width]` each.
+///
+/// Samples are numbered from 0, training samples first. There are at least two classes, each with at least one sample. If held-out samples
+/// are drawn, the only sample of a class is never one of them.
+#[derive(Debug)]
+pub struct ImageSet {
+    catalogue: Catalogue,
+    shape: ImageShape,
+    store: Store,
+    /// Whether the data marks parts or groups.
+    parts_given: bool,
+    /// Name and place of each sample, and the shards that the places refer to; empty for IDX files.
+    files: Vec<(String, Place)>,
+    shards: Vec<PathBuf>,
+    bad: Vec<BadImage>,
+    ignored: usize,
+}
+
+impl Labelled for ImageSet {
+    fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
+
+impl ImageSet {
+    /// Whether the data itself marks parts or groups.
+    ///
+    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, whatever its part.
+    pub fn parts_are_given(&self) -> bool {
+        self.parts_given
+    }
+
+    /// Shape of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// The samples of a part, in ascending order.
+    pub fn samples(&self, part: Part) -> Vec<u32> {
+        (0..self.len()).filter(|sample| self.part(*sample) == part).map(|sample| sample as u32).collect()
+    }
+
+    /// Unique name of a sample: its path in the data folder or the manifest, shard and key, or part and position in the IDX file, as in
+    /// `test/123`. For an index beyond the end the name says so.
+    pub fn sample_id(&self, sample: usize) -> String {
+        if let Some((id, _)) = self.files.get(sample) {
+            return id.clone();
+        }
+        let parts = &self.catalogue.parts;
+        let train = parts.partition_point(|part| *part == Part::Train);
+        match parts.get(sample) {
+            Some(Part::Train) => format!("train/{sample}"),
+            Some(Part::Test) => format!("test/{}", sample - train),
+            None => format!("no sample {sample}"),
+        }
+    }
+
+    /// Image files that cannot be used and were left out, in order.
+    pub fn bad(&self) -> &[BadImage] {
+        &self.bad
+    }
+
+    /// Number of files and folders in an image folder that are neither images nor classes.
+    pub fn ignored(&self) -> usize {
+        self.ignored
+    }
+
+    /// Whether all samples are in memory, so that reading needs no file access.
+    pub fn is_in_memory(&self) -> bool {
+        !matches!(self.store, Store::Files)
+    }
+
+    /// The bytes of a sample, `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSample`]; [`Error::BadImage`] if its file can no longer be decoded.
+    pub fn read(&self, sample: usize) -> Result<Vec<u8>> {
+        let mut pixels = vec![0; self.shape.values()];
+        self.read_into(sample, &mut pixels)?;
+        Ok(pixels)
+    }
+
+    /// As [`read`](Self::read), but writes into `pixels`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`Error::Length`] if `pixels` does not have the length of an image.
+    pub fn read_into(&self, sample: usize, pixels: &mut [u8]) -> Result<()> {
+        let values = self.shape.values();
+        if pixels.len() != values {
+            let found = pixels.len();
+            return Err(Error::Length { what: "values of an image", found, expected: values });
+        }
+        if sample >= self.len() {
+            return Err(Error::NoSuchSample { sample, count: self.len() });
+        }
+        match &self.store {
+            Store::Block(block) => pixels.copy_from_slice(&block[sample * values..][..values]),
+            Store::Decoded(images) => pixels.copy_from_slice(&images[sample]),
+            Store::Files => {
+                let (_, place) = &self.files[sample];
+                let decoded = place
+                    .read(&self.shards)
+                    .and_then(|bytes| decode::decode_bytes(&bytes, self.shape))
+                    .map_err(|reason| Error::BadImage { path: place.path(&self.shards), reason })?;
+                pixels.copy_from_slice(&decoded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Mean and standard deviation per channel over `samples`, for values scaled to 0..1.
+    ///
+    /// Computed from integer counts, so the result is the same to the bit in any order and with any number of threads.
+    ///
+    /// # Errors
+    /// [`Error::NoSamples`], and as [`read`](Self::read).
+    pub fn mean_and_deviation(&self, samples: &[u32]) -> Result<Normalisation> {
+        if samples.is_empty() {
+            return Err(Error::NoSamples { purpose: "take the mean of" });
+        }
+        let count = |samples: &[u32]| {
+            let mut counts = vec![[0u64; 256]; self.shape.channels];
+            let mut pixels = vec![0; self.shape.values()];
+            for sample in samples {
+                self.read_into(*sample as usize, &mut pixels)?;
+                for (counts, plane) in counts.iter_mut().zip(pixels.chunks_exact(self.shape.plane())) {
+                    for value in plane {
+                        counts[usize::from(*value)] += 1;
+                    }
+                }
+            }
+            Ok::<_, Error>(counts)
+        };
+        let groups: Vec<&[u32]> = samples.chunks(64).collect();
+        let mut total = vec![[0u64; 256]; self.shape.channels];
+        for counts in map_positions(0, groups.len(), |group| count(groups[group])) {
+            for (total, counts) in total.iter_mut().flatten().zip(counts?.into_iter().flatten()) {
+                *total += counts;
+            }
+        }
+        Ok(Normalisation::from_counts(&total))
+    }
+
+    /// Rejects sets with a single class.
+    fn checked(self, path: &Path) -> Result<Self> {
+        match self.class_names() {
+            [class] => Err(Error::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
+            _ => Ok(self),
+        }
+    }
+
+    /// The set in an [`Arc`], as the loader requires.
+    pub fn shared(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+}
+
+#[cfg(test)]
+mod bad_files;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! Opens an [`ImageSet`] from IDX files, whose pixels are used as they are, or from a [`Listing`], whose images are decoded.
+
+use std::path::{Path, PathBuf};
+
+use super::options::OpenOptions;
+use super::{ImageSet, Store};
+use crate::bad_image::require_few_bad;
+use crate::file_names::name_of;
+use crate::parallel::map_positions;
+use crate::place::Place;
+use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
+use crate::sources::idx::{self, IdxFiles, IdxPart};
+use crate::sources::listing::Listing;
+use crate::sources::source::{Source, SourceKind};
+use crate::{BadImage, Catalogue, Error, Labelled, Part, Result, decode, hold_out};
+
+/// Most classes of IDX files that are named by their numbers.
+const MAX_NUMBERED: u32 = 1 << 24;
+/// File with one class name per line, next to IDX files.
+const CLASS_FILE: &str = "classes.txt";
+
+impl ImageSet {
+    /// The part of Fashion-MNIST that is built into the program: 15,000 training and 2,500 test images of 1 x 28 x 28 in 10 classes of
+    /// equal size.
+    pub fn embedded() -> Self {
+        embedded::parts()
+            .and_then(|parts| {
+                Self::from_idx("fashion-mnist-part", Path::new("embedded"), parts, &fashion_classes())
+            })
+            .expect("the embedded files are checked by a test")
+    }
+
+    /// The full Fashion-MNIST, 60,000 training and 10,000 test images; `None` if it is not installed in [`FASHION_MNIST_FOLDER`].
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), if the folder exists but cannot be read.
+    pub fn fashion_mnist_installed() -> Option<Result<Self>> {
+        let folder = Path::new(FASHION_MNIST_FOLDER);
+        folder.is_dir().then(|| Self::open(folder, &OpenOptions::default()))
+    }
+
+    /// Opens IDX files (compressed or not, named like those of MNIST), an image folder, a manifest, or WebDataset shards; see [`Source`].
+    ///
+    /// Images are PNG, JPEG or WebP. They are rotated as their metadata requires, converted to the channels of `options` and resized to its
+    /// height and width. Every image is decoded once; those that fail are left out and listed by [`bad`](Self::bad). The pixels stay in
+    /// memory if all of them fit into `memory_limit`. If not, images are decoded again whenever they are read, and the set takes a few
+    /// hundred bytes per image.
+    ///
+    /// Classes of IDX files take their names from a file `classes.txt` (one name per line) in the same folder. Without it, Fashion-MNIST has
+    /// its known names, and other classes are named by their numbers. Classes without samples are dropped.
+    ///
+    /// # Errors
+    /// [`Error`] has a variant for each kind of bad data.
+    pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self> {
+        options.validate()?;
+        Self::from_source(&Source::detect(path)?, options)
+    }
+
+    /// As [`open`](Self::open), for a source whose kind is already known.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_source(source: &Source, options: &OpenOptions) -> Result<Self> {
+        options.validate()?;
+        let path = source.path();
+        match (source.kind(), source.idx_files()) {
+            (_, Some(files)) => Self::open_idx(path, files, options.memory_limit),
+            (SourceKind::Folder | SourceKind::Manifest | SourceKind::Shards, _) => {
+                Self::from_listing(Listing::open(source, options.class_folder)?, options)
+            }
+            (SourceKind::Image, _) => Err(Error::NotAFolder { path: path.to_path_buf() }),
+            (SourceKind::Table | SourceKind::Idx, _) => Err(Error::NotImages { path: path.to_path_buf() }),
+        }
+    }
+
+    fn open_idx(folder: &Path, files: &IdxFiles, limit: u64) -> Result<Self> {
+        let [train_images, train_labels, test_images, test_labels] = files;
+        let part = |images: &Path, labels: &Path, limit: u64| {
+            idx::part((images, idx::read(images, limit)?), (labels, idx::read(labels, limit)?))
+        };
+        let train = part(train_images, train_labels, limit)?;
+        let test = part(test_images, test_labels, limit.saturating_sub(train.pixels.len() as u64))?;
+        if test.shape != train.shape {
+            let (found, expected) = (test.shape, train.shape);
+            return Err(Error::ShapesDiffer { path: test_images.clone(), found, expected });
+        }
+        let class_file = folder.join(CLASS_FILE);
+        let names = match std::fs::read_to_string(&class_file) {
+            Ok(text) => {
+                text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::read(&class_file, error));
+            }
+            Err(_) if embedded::is_fashion_mnist(&train) => fashion_classes(),
+            Err(_) => {
+                let labels = || train.labels.iter().chain(&test.labels).copied();
+                let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
+                (0..=largest).map(|label| label.to_string()).collect()
+            }
+        };
+        Self::from_idx(&name_of(folder), folder, [train, test], &names)
+    }
+
+    fn from_idx(name: &str, origin: &Path, parts: [IdxPart; 2], names: &[String]) -> Result<Self> {
+        let mut used = vec![false; names.len()];
+        for part in &parts {
+            for (sample, label) in part.labels.iter().enumerate() {
+                let slot = used.get_mut(*label as usize).ok_or_else(|| Error::LabelOutOfRange {
+                    path: part.label_path.clone(),
+                    sample,
+                    found: *label,
+                    classes: names.len(),
+                })?;
+                *slot = true;
+            }
+        }
+        let present: Vec<usize> = (0..names.len()).filter(|class| used[*class]).collect();
+        let class_of = |label: u32| present.partition_point(|class| *class < label as usize) as u32;
+        let [train, test] = parts;
+        let labels: Vec<u32> =
+            train.labels.iter().chain(&test.labels).map(|label| class_of(*label)).collect();
+        let mut part_of = vec![Part::Train; train.labels.len()];
+        part_of.resize(labels.len(), Part::Test);
+        let mut pixels = train.pixels;
+        pixels.extend(test.pixels);
+        let set = Self {
+            catalogue: Catalogue {
+                name: name.to_owned(),
+                class_names: present.into_iter().map(|class| names[class].clone()).collect(),
+                labels,
+                parts: part_of,
+            },
+            shape: train.shape,
+            store: Store::Block(pixels),
+            parts_given: true,
+            files: Vec::new(),
+            shards: Vec::new(),
+            bad: Vec::new(),
+            ignored: 0,
+        };
+        set.checked(origin)
+    }
+
+    fn from_listing(mut listing: Listing, options: &OpenOptions) -> Result<Self> {
+        let root = listing.path.clone();
+        let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
+        if unlabelled == listing.len() && listing.kind() == SourceKind::Folder {
+            return Err(Error::EmptyFolder { path: root, loose: unlabelled });
+        }
+        if listing.kind() == SourceKind::Folder {
+            // An image outside the class folders is not a sample.
+            listing.found.retain(|found| found.class.is_some());
+            listing.ignored += unlabelled;
+        } else if let Some(first) = listing.found.iter().find(|found| found.class.is_none()) {
+            let (first, of) = (first.id.clone(), listing.len());
+            let expected = match listing.kind() {
+                SourceKind::Manifest => "a column `label`",
+                _ => "each image a .cls, a .json with a label, or a .txt",
+            };
+            return Err(Error::NoLabels { path: root, count: unlabelled, of, first, expected });
+        } else if listing.is_empty() {
+            return Err(Error::NoImages { path: root });
+        }
+        if let [class] = listing.class_names() {
+            return Err(Error::OnlyOneClass { path: root, class: class.clone() });
+        }
+        let shape = options.shape();
+        let files = listing.len() + listing.bad.len();
+        let total = (listing.len() as u64).saturating_mul(shape.values() as u64);
+        let keep = total <= options.memory_limit;
+        let decoded = map_positions(options.threads, listing.len(), |image| {
+            let bytes = listing.read_found(&listing.found[image])?;
+            let pixels = decode::decode_bytes(&bytes, shape)?;
+            Ok::<_, String>(keep.then(|| pixels.into_boxed_slice()))
+        });
+        let (mut good, mut bad) = (Vec::with_capacity(files), std::mem::take(&mut listing.bad));
+        for (image, outcome) in decoded.into_iter().enumerate() {
+            match outcome {
+                Ok(pixels) => good.push((image, pixels)),
+                Err(reason) => bad.push(BadImage { path: listing.path(image), reason }),
+            }
+        }
+        require_few_bad(&root, &bad, files, options.max_bad)?;
+        if let (true, Some(BadImage { path, reason })) = (good.is_empty(), bad.first()) {
+            let first = format!("{}: {reason}", path.display());
+            return Err(Error::NothingUsable { path: root, count: bad.len(), first });
+        }
+        let mut labels: Vec<u32> = good.iter().filter_map(|(image, _)| listing.found[*image].class).collect();
+        let class_names = with_samples(listing.class_names(), &mut labels);
+        let (parts, parts_given) = parts(&listing, (&labels, class_names.len()), &good, options)?;
+        // Training samples first.
+        let mut order: Vec<usize> = (0..good.len()).collect();
+        order.sort_by_key(|at| parts[*at] == Part::Test);
+        let (mut places, mut images) = (Vec::with_capacity(good.len()), Vec::new());
+        for at in &order {
+            let (image, pixels) = &mut good[*at];
+            let found = &mut listing.found[*image];
+            let nothing = Place::File(PathBuf::new());
+            places.push((std::mem::take(&mut found.id), std::mem::replace(&mut found.place, nothing)));
+            images.extend(pixels.take());
+        }
+        let set = Self {
+            catalogue: Catalogue {
+                name: listing.name.clone(),
+                class_names,
+                labels: order.iter().map(|at| labels[*at]).collect(),
+                parts: order.iter().map(|at| parts[*at]).collect(),
+            },
+            shape,
+            store: if keep { Store::Decoded(images) } else { Store::Files },
+            parts_given,
+            files: places,
+            shards: listing.shards,
+            bad,
+            ignored: listing.ignored,
+        };
+        set.checked(&root)
+    }
+}
+
+fn fashion_classes() -> Vec<String> {
+    FASHION_MNIST_CLASSES.map(str::to_owned).to_vec()
+}
+
+/// The names of the classes that occur in `labels`, and renumbers `labels` accordingly: a class without usable images is dropped.
+fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
+    let mut used = vec![false; names.len()];
+    for label in labels.iter() {
+        used[*label as usize] = true;
+    }
+    let present: Vec<u32> = (0..names.len() as u32).filter(|class| used[*class as usize]).collect();
+    for label in labels {
+        *label = present.partition_point(|class| class < label) as u32;
+    }
+    present.into_iter().map(|class| names[class as usize].clone()).collect()
+}
+
+/// The part of each good image, and whether the data marks parts or groups.
+fn parts(
+    listing: &Listing,
+    (labels, classes): (&[u32], usize),
+    good: &[(usize, Option<Box<[u8]>>)],
+    options: &OpenOptions,
+) -> Result<(Vec<Part>, bool)> {
+    let found = || good.iter().map(|(image, _)| &listing.found[*image]);
+    if found().any(|found| found.part == Some(Part::Test)) {
+        if found().all(|found| found.part == Some(Part::Test)) {
+            return Err(Error::NothingToTrainOn { path: listing.path.clone() });
+        }
+        // If some are marked `test`, all others are `train`.
+        return Ok((found().map(|found| found.part.unwrap_or(Part::Train)).collect(), true));
+    }
+    let grouped = listing.has_groups();
+    let test = if grouped {
+        // An image without a group is a group of its own.
+        let groups: Vec<String> =
+            found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
+        hold_out::by_group(&groups, options.hold_out, options.seed)
+    } else {
+        hold_out::by_class(labels, classes, options.hold_out, options.seed)
+    };
+    Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), grouped))
+}

@@ -1,0 +1,128 @@
+//! The data of a run: images or ready-made vectors.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::normalise::Normalisation;
+use crate::sets::image_set::{ImageSet, OpenOptions};
+use crate::sets::vector_set::{VectorOptions, VectorSet};
+use crate::sources::source::{Source, SourceKind};
+use crate::{BadImage, Catalogue, ImageShape, Labelled, Result};
+
+/// A set of images or of vectors.
+#[derive(Debug, Clone)]
+pub enum SampleSet {
+    /// Images.
+    Images(Arc<ImageSet>),
+    /// Vectors.
+    Vectors(Arc<VectorSet>),
+}
+
+impl From<Arc<ImageSet>> for SampleSet {
+    fn from(set: Arc<ImageSet>) -> Self {
+        Self::Images(set)
+    }
+}
+
+impl From<Arc<VectorSet>> for SampleSet {
+    fn from(set: Arc<VectorSet>) -> Self {
+        Self::Vectors(set)
+    }
+}
+
+impl From<ImageSet> for SampleSet {
+    fn from(set: ImageSet) -> Self {
+        Self::Images(set.shared())
+    }
+}
+
+impl From<VectorSet> for SampleSet {
+    fn from(set: VectorSet) -> Self {
+        Self::Vectors(set.shared())
+    }
+}
+
+impl Labelled for SampleSet {
+    fn catalogue(&self) -> &Catalogue {
+        match self {
+            Self::Images(set) => set.catalogue(),
+            Self::Vectors(set) => set.catalogue(),
+        }
+    }
+}
+
+impl SampleSet {
+    /// Opens the data at `path`; see [`Source`]. `labels` is the file with the labels of a table that does not contain them.
+    ///
+    /// # Errors
+    /// Those of [`ImageSet::open`] and [`VectorSet::open`]; [`Error::Setting`](crate::Error::Setting) for `labels` with anything but a
+    /// table.
+    pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: &OpenOptions) -> Result<Self> {
+        options.validate()?;
+        let source = Source::detect(path)?;
+        source.require_no_labels(labels)?;
+        if source.kind() == SourceKind::Table {
+            let options = VectorOptions { hold_out: options.hold_out, seed: options.seed };
+            return Ok(VectorSet::open(source.path(), labels, options)?.shared().into());
+        }
+        Ok(ImageSet::from_source(&source, options)?.shared().into())
+    }
+
+    /// Unique name of a sample.
+    pub fn sample_id(&self, sample: usize) -> String {
+        match self {
+            Self::Images(set) => set.sample_id(sample),
+            Self::Vectors(set) => set.sample_id(sample),
+        }
+    }
+
+    /// Shape of a sample; `1 x 1 x dim` for vectors.
+    pub fn shape(&self) -> ImageShape {
+        match self {
+            Self::Images(set) => set.shape(),
+            Self::Vectors(set) => set.shape(),
+        }
+    }
+
+    /// What the samples are, for messages: `images` or `vectors`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Images(_) => "images",
+            Self::Vectors(_) => "vectors",
+        }
+    }
+
+    /// The set of images; `None` for vectors.
+    pub fn images(&self) -> Option<&ImageSet> {
+        match self {
+            Self::Images(set) => Some(set),
+            Self::Vectors(_) => None,
+        }
+    }
+
+    /// Whether the data itself marks parts or groups.
+    ///
+    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, whatever its part.
+    pub fn parts_are_given(&self) -> bool {
+        match self {
+            Self::Images(set) => set.parts_are_given(),
+            Self::Vectors(set) => set.parts_are_given(),
+        }
+    }
+
+    /// Files that cannot be used and were left out; always empty for vectors.
+    pub fn bad(&self) -> &[BadImage] {
+        self.images().map_or(&[], ImageSet::bad)
+    }
+
+    /// The normalisation of `samples`: mean and deviation per channel of images, or the root mean square of vectors.
+    ///
+    /// # Errors
+    /// As [`ImageSet::mean_and_deviation`] and [`VectorSet::scale`].
+    pub fn normalisation(&self, samples: &[u32]) -> Result<Normalisation> {
+        match self {
+            Self::Images(set) => set.mean_and_deviation(samples),
+            Self::Vectors(set) => set.scale(samples),
+        }
+    }
+}

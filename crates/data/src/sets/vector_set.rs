@@ -1,0 +1,318 @@
+//! A set of labelled vectors: ready-made embeddings.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use widemargin_tables::{About, OpenTable, Problem, Rows};
+
+use crate::catalogue::sorted_names;
+use crate::parallel::map_positions;
+use crate::part::part_named;
+use crate::sources::table::open_table;
+use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result, hold_out};
+
+/// Rows that a thread reads at a time while it checks a table.
+const CHECKED_AT_ONCE: usize = 1024;
+
+/// How held-out samples are drawn from a table without a column `split`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VectorOptions {
+    /// Share of the samples to hold out, above 0 and below 1: per class, or in whole groups if the table has a column `group`.
+    pub hold_out: f64,
+    /// Seed for drawing them.
+    pub seed: u64,
+}
+
+impl Default for VectorOptions {
+    /// Holds out a fifth of each class.
+    fn default() -> Self {
+        Self { hold_out: 0.2, seed: 0 }
+    }
+}
+
+impl VectorOptions {
+    fn validate(&self) -> Result<()> {
+        if !(self.hold_out > 0.0 && self.hold_out < 1.0) {
+            return Err(Error::setting("hold-out", &self.hold_out, "a share above 0 and below 1"));
+        }
+        Ok(())
+    }
+}
+
+/// Labelled vectors `[rows, dim]`, in memory or in their file.
+///
+/// Sample `n` is row `n` of the table.
+#[derive(Debug)]
+pub struct VectorSet {
+    catalogue: Catalogue,
+    rows: Rows,
+    parts_given: bool,
+    ids: Option<Vec<String>>,
+    /// Mean square of each row.
+    squares: Vec<f32>,
+}
+
+impl Labelled for VectorSet {
+    fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
+
+impl VectorSet {
+    /// Opens a table of embeddings that contains labels, or whose labels are in the file `labels`.
+    ///
+    /// The rows of `.npy` and `.safetensors` stay in the file, so the set takes a few bytes per row. Every row is read once to check it.
+    /// Classes are sorted by number if all labels are whole numbers, else by name. The only row of a class is never held out.
+    ///
+    /// # Errors
+    /// [`Error::Table`], which names the file and the row, for a file that cannot be read, missing labels, a row that is all zeros or not
+    /// finite, or a word in the column `split` that is not a part; [`Error::OnlyOneClass`]; [`Error::Setting`] for a share out of range.
+    pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
+        let path = path.as_ref();
+        options.validate()?;
+        Self::from_table(open_table(path, labels)?, options)
+    }
+
+    /// Builds a set from rows in memory: `values` `[rows, dim]`, row-major, and the name of each row's class.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `values` does not have `dim` numbers per class name, and those of [`open`](Self::open).
+    pub fn from_rows(
+        name: &str,
+        values: Vec<f32>,
+        dim: usize,
+        classes: Vec<String>,
+        options: VectorOptions,
+    ) -> Result<Self> {
+        options.validate()?;
+        if values.len() != classes.len() * dim {
+            let (found, expected) = (values.len(), classes.len() * dim);
+            return Err(Error::Length { what: "values of the rows", found, expected });
+        }
+        let rows = Rows::in_memory(Path::new(name), classes.len(), dim, values);
+        Self::from_table(
+            OpenTable { rows, about: About { labels: Some(classes), ..About::default() } },
+            options,
+        )
+    }
+
+    fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {
+        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = table;
+        let path = rows.path().to_owned();
+        let labels = labels.ok_or_else(|| Problem::NoLabels.at(&path))?;
+        let unusable = |problem: String| Problem::Embeddings { problem, id: None }.at(&path);
+        if rows.rows() == 0 || rows.dim() == 0 {
+            return Err(Problem::Empty.at(&path).into());
+        }
+        if u32::try_from(rows.rows()).is_err() {
+            return Err(unusable(format!("{} rows; at most {} can be used", rows.rows(), u32::MAX)).into());
+        }
+        let class_names = sorted_names(&labels, true);
+        if let [class] = class_names.as_slice() {
+            return Err(Error::OnlyOneClass { path, class: class.clone() });
+        }
+        let numbers: std::collections::HashMap<&str, u32> =
+            (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
+        let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
+        let parts = match (&splits, &groups) {
+            (Some(splits), _) => parts(splits, &path)?,
+            (None, groups) => {
+                let test = match groups {
+                    Some(groups) => hold_out::by_group(groups, options.hold_out, options.seed),
+                    None => hold_out::by_class(&labels, class_names.len(), options.hold_out, options.seed),
+                };
+                test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect()
+            }
+        };
+        let parts_given = splits.is_some() || groups.is_some();
+        let squares = checked(&rows, ids.as_deref())?;
+        let name =
+            path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let catalogue = Catalogue { name, class_names, labels, parts };
+        Ok(Self { catalogue, rows, parts_given, ids, squares })
+    }
+
+    /// Dimension of the vectors.
+    pub fn dim(&self) -> usize {
+        self.rows.dim()
+    }
+
+    /// Shape of a row as input of a backbone: `1 x 1 x dim`.
+    pub fn shape(&self) -> ImageShape {
+        ImageShape { channels: 1, height: 1, width: self.rows.dim() }
+    }
+
+    /// Whether the table has a column `split` or `group`.
+    ///
+    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, whatever its part.
+    pub fn parts_are_given(&self) -> bool {
+        self.parts_given
+    }
+
+    /// Name of a sample: its id, or its row as in `row 7`.
+    pub fn sample_id(&self, sample: usize) -> String {
+        let id = self.ids.as_ref().and_then(|ids| ids.get(sample));
+        id.map_or_else(|| format!("row {sample}"), Clone::clone)
+    }
+
+    /// Whether all rows are in memory, so that reading needs no file access.
+    pub fn is_in_memory(&self) -> bool {
+        !self.rows.is_in_file()
+    }
+
+    /// Reads a sample as it is in the table, `[dim]`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSample`]; [`Error::Length`] if `out` does not have the length of a row; [`Error::Table`] if the
+    /// file can no longer be read.
+    pub fn read_into(&self, sample: usize, out: &mut [f32]) -> Result<()> {
+        self.read_with(sample, &mut Vec::new(), out)
+    }
+
+    /// As [`read_into`](Self::read_into), with a working buffer `bytes` that several reads can share.
+    ///
+    /// # Errors
+    /// As [`read_into`](Self::read_into).
+    pub fn read_with(&self, sample: usize, bytes: &mut Vec<u8>, out: &mut [f32]) -> Result<()> {
+        if out.len() != self.dim() {
+            return Err(Error::Length { what: "values of a row", found: out.len(), expected: self.dim() });
+        }
+        if sample >= self.len() {
+            return Err(Error::NoSuchSample { sample, count: self.len() });
+        }
+        Ok(self.rows.read_with(sample, bytes, out)?)
+    }
+
+    /// The normalisation that scales `samples` to a root mean square of 1. Its mean is 0, which keeps the directions of the vectors; its
+    /// deviation is their root mean square.
+    ///
+    /// # Errors
+    /// [`Error::NoSamples`], [`Error::NoSuchSample`].
+    pub fn scale(&self, samples: &[u32]) -> Result<Normalisation> {
+        if samples.is_empty() {
+            return Err(Error::NoSamples { purpose: "take the mean of" });
+        }
+        let mut sum = 0.0;
+        for sample in samples {
+            let sample = *sample as usize;
+            let square = self.squares.get(sample);
+            sum += f64::from(*square.ok_or(Error::NoSuchSample { sample, count: self.len() })?);
+        }
+        let deviation = (sum / samples.len() as f64).sqrt() as f32;
+        Ok(Normalisation { mean: vec![0.0], deviation: vec![deviation.max(f32::MIN_POSITIVE)] })
+    }
+
+    /// The set in an [`Arc`], as the loader requires.
+    pub fn shared(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+}
+
+/// The parts in a column `split`.
+fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
+    let part = |(row, word): (usize, &String)| {
+        part_named(word).ok_or_else(|| {
+            let (column, found) = ("split".to_owned(), format!("{word:?}"));
+            Problem::Cell { row, column, found, expected: "train or test (or val)".to_owned() }.at(path)
+        })
+    };
+    let parts = splits.iter().enumerate().map(part).collect::<std::result::Result<Vec<Part>, _>>()?;
+    for (expected, name) in [(Part::Train, "train"), (Part::Test, "test")] {
+        if !parts.contains(&expected) {
+            let problem = format!("its column `split` has no row with `{name}`");
+            return Err(Problem::Embeddings { problem, id: None }.at(path).into());
+        }
+    }
+    Ok(parts)
+}
+
+/// The mean square of each row. Rows of zeros and values that are not finite are errors.
+fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
+    let bad = |row: usize, problem: String| {
+        let id = ids.and_then(|ids| ids.get(row).cloned());
+        Error::from(Problem::Embeddings { problem, id }.at(rows.path()))
+    };
+    let part = |part: usize| {
+        let first = part * CHECKED_AT_ONCE;
+        let count = CHECKED_AT_ONCE.min(rows.rows() - first);
+        let mut values = vec![0.0; count * rows.dim()];
+        rows.read_into(first, &mut values)?;
+        let mut squares = Vec::with_capacity(count);
+        for (row, values) in (first..).zip(values.chunks_exact(rows.dim())) {
+            if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+                return Err(bad(row, format!("row {row} has {} in column {column}", values[column])));
+            }
+            let square =
+                values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / rows.dim() as f64;
+            if square == 0.0 {
+                return Err(bad(row, format!("row {row} is all zeros; it has no direction")));
+            }
+            squares.push(square as f32);
+        }
+        Ok(squares)
+    };
+    let parts = map_positions(0, rows.rows().div_ceil(CHECKED_AT_ONCE), part);
+    Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1 };
+
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
+    fn open(text: &str) -> Result<VectorSet> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors.csv");
+        std::fs::write(&path, text).unwrap();
+        VectorSet::open(&path, None, OPTIONS)
+    }
+
+    #[test]
+    fn classes_are_sorted_and_rows_keep_their_order() {
+        let set = open("id,label,x,y\na,10,3,4\nb,9,1,0\nc,10,0,2\nd,9,5,5\ne,8,1,1\n").unwrap();
+        assert_eq!(set.class_names(), ["8", "9", "10"]);
+        assert_eq!(set.labels(), [2, 1, 2, 1, 0]);
+        assert_eq!((set.len(), set.dim(), set.name()), (5, 2, "vectors"));
+        assert_eq!((set.sample_id(3), set.sample_id(9)), ("d".to_owned(), "row 9".to_owned()));
+        assert_eq!(set.part(4), Part::Train, "the only row of a class is never held out");
+        assert_eq!((0..5).filter(|row| set.part(*row) == Part::Test).count(), 2);
+        let mut row = [0.0; 2];
+        set.read_into(0, &mut row).unwrap();
+        assert_eq!(row, [3.0, 4.0]);
+        let scale = set.scale(&[0, 1]).unwrap();
+        assert_eq!((scale.mean, scale.deviation), (vec![0.0], vec![(26.0_f32 / 4.0).sqrt()]));
+        assert!(matches!(set.read_into(5, &mut row), Err(Error::NoSuchSample { .. })));
+        assert!(matches!(set.read_into(0, &mut []), Err(Error::Length { .. })));
+        assert!(matches!(set.scale(&[]), Err(Error::NoSamples { .. })));
+        let names = open("label,x\nb,1\nB,2\n9,3\n10,4\n").unwrap();
+        assert_eq!(names.class_names(), ["10", "9", "B", "b"], "sorted by name if one is not a number");
+    }
+
+    #[test]
+    fn the_columns_split_and_group_decide_the_parts() {
+        let set = open("split,label,x\nTrain,a,1\nval,a,2\ntest,b,3\n").unwrap();
+        assert_eq!([0, 1, 2].map(|row| set.part(row)), [Part::Train, Part::Test, Part::Test]);
+        let set = open("group,label,x\ng,a,1\ng,b,2\nh,a,3\nh,b,4\n").unwrap();
+        let parts = [0, 1, 2, 3].map(|row| set.part(row));
+        assert!(parts[0] == parts[1] && parts[2] == parts[3] && parts[0] != parts[2], "{parts:?}");
+    }
+
+    #[test]
+    fn errors_name_file_and_row() {
+        for (text, expected) in [
+            ("x,y\n1,2\n", "has no labels"),
+            ("x,label\n1,a\n2,a\n", "only one class (a)"),
+            ("x,label\n1,a\n0,b\n", "row 1 is all zeros"),
+            ("id,x,label\np,1,a\nq,inf,b\n", "row 1 has inf in column 0 (the row's id is \"q\")"),
+            ("x,label,split\n1,a,train\n2,b,both\n", "row 1 of column `split` holds \"both\""),
+            ("x,label,split\n1,a,train\n2,b,train\n", "no row with `test`"),
+        ] {
+            let error = open(text).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("vectors.csv"), "{error}");
+        }
+        let options = VectorOptions { hold_out: 1.0, seed: 0 };
+        assert!(matches!(VectorSet::open("x.csv", None, options), Err(Error::Setting { .. })));
+    }
+}

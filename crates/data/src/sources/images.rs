@@ -1,0 +1,48 @@
+//! Opens whatever names images as a [`Listing`]: an image folder, a manifest, tar shards or one image.
+
+use std::path::Path;
+
+use crate::file_names::text_of;
+use crate::place::Place;
+use crate::sources::folder::{self, ClassFolder};
+use crate::sources::listing::{Found, Labels, Listing};
+use crate::sources::source::{Source, SourceKind};
+use crate::sources::{manifest, shards};
+use crate::{BadImage, Error, Result};
+
+impl Listing {
+    /// Lists the images of an image folder, a manifest (`.csv` or `.parquet` with a column `path`), WebDataset shards (a `.tar`, a
+    /// pattern of them, or a folder of them), or one image file.
+    ///
+    /// # Errors
+    /// [`Error::NotImages`] for any other source; an error that names the file for a folder that cannot be listed, a manifest that
+    /// cannot be read, or a shard that is damaged or truncated.
+    pub fn open(source: &Source, class_folder: ClassFolder) -> Result<Self> {
+        let listing = Self::open_damaged(source, class_folder)?;
+        match listing.broken.first() {
+            Some(BadImage { path, reason }) => {
+                Err(Error::BadShard { path: path.clone(), reason: reason.clone() })
+            }
+            None => Ok(listing),
+        }
+    }
+
+    /// As [`open`](Self::open), but damaged shards are listed in `broken`, and what can be read of them is kept.
+    pub(crate) fn open_damaged(source: &Source, class_folder: ClassFolder) -> Result<Self> {
+        let path = source.path();
+        match source.kind() {
+            SourceKind::Folder => folder::list(path, class_folder),
+            SourceKind::Manifest => manifest::list(path),
+            SourceKind::Shards => shards::list(path),
+            SourceKind::Image => Ok(one_image(path)),
+            SourceKind::Idx | SourceKind::Table => Err(Error::NotImages { path: path.to_path_buf() }),
+        }
+    }
+}
+
+fn one_image(path: &Path) -> Listing {
+    let id = path.file_name().map_or_else(|| "image".to_owned(), |name| text_of(name.as_ref()));
+    let place = Place::File(path.to_path_buf());
+    let found = vec![Found { id, place, class: None, part: None, group: None }];
+    Listing::new(path, SourceKind::Image, found, Labels::default())
+}

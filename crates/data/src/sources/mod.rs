@@ -1,0 +1,14 @@
+//! What data is read from: image folders, manifests, tar shards, IDX files and tables of embeddings.
+//!
+//! [`source`] detects what a path names. The readers of images all produce a [`listing`].
+
+pub(crate) mod folder;
+pub(crate) mod idx;
+pub(crate) mod images;
+pub(crate) mod listing;
+mod manifest;
+mod shard_files;
+mod shards;
+pub(crate) mod source;
+pub(crate) mod table;
+pub(crate) mod walk;

@@ -1,0 +1,289 @@
+//! Split files: which samples are trained on, held out or left out.
+//!
+//! ```text
+//! # widemargin split 1
+//! # images: by group, share 0.2, seed 3
+//! sample,part
+//! mug/a.jpg,train
+//! mug/b.jpg,test
+//! kettle/1.webp,out
+//! ```
+//!
+//! A `.csv` with one line per sample of a set, by name. Classes without a sample in `train` are unseen. Lines that begin with `#` are comments;
+//! the first line of a file that this program wrote gives the version of the format. Every sample of the set must be listed, so a truncated
+//! file is detected.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use widemargin_durable::write_atomic_with;
+use widemargin_tables::{Problem, read_texts};
+
+use crate::part::part_named;
+use crate::splits::open_set::OpenSetSplit;
+use crate::{Error, Labelled, Part, Result, SampleSet};
+
+/// Start of the first line, before the version.
+const HEADING: &str = "widemargin split";
+const VERSION: u32 = 1;
+
+/// What a sample is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitPart {
+    /// Trained on.
+    Train,
+    /// Held out. If no sample of its class is trained on, the class is unseen.
+    Test,
+    /// Left out: neither trained nor evaluated on.
+    Out,
+}
+
+impl SplitPart {
+    /// The word in the file: `train`, `test` or `out`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+            Self::Out => "out",
+        }
+    }
+}
+
+impl From<Part> for SplitPart {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Train => Self::Train,
+            Part::Test => Self::Test,
+        }
+    }
+}
+
+/// What each sample of a set is used for, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitFile {
+    about: String,
+    samples: Vec<(String, SplitPart)>,
+}
+
+impl SplitFile {
+    /// A split of these samples; `about` is a comment about its origin, in one line.
+    pub fn new(about: impl Into<String>, samples: impl IntoIterator<Item = (String, SplitPart)>) -> Self {
+        Self { about: about.into(), samples: samples.into_iter().collect() }
+    }
+
+    /// The samples with their parts, in order.
+    pub fn samples(&self) -> &[(String, SplitPart)] {
+        &self.samples
+    }
+
+    /// Number of samples in a part.
+    pub fn count(&self, part: SplitPart) -> usize {
+        self.samples.iter().filter(|(_, found)| *found == part).count()
+    }
+
+    /// Writes the file atomically.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_atomic_with(path, |out| {
+            out.write_all(format!("# {HEADING} {VERSION}\n").as_bytes())?;
+            out.write_all(format!("# {}\n", self.about.replace(['\n', '\r'], " ")).as_bytes())?;
+            let mut table = csv::Writer::from_writer(out);
+            table.write_record(["sample", "part"])?;
+            for (sample, part) in &self.samples {
+                table.write_record([sample.as_str(), part.name()])?;
+            }
+            table.flush()
+        })?;
+        Ok(())
+    }
+
+    /// Reads a file from [`write`](Self::write), or any `.csv` or `.parquet` with the columns `sample` and `part`. `val` means `test`.
+    ///
+    /// # Errors
+    /// [`Error::Table`] with the file and the line; [`Error::NewerSplit`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        check_version(path)?;
+        let table = read_texts(path)?;
+        let wrong = |problem: Problem| Error::from(problem.at(path));
+        let column = |column: &'static str| {
+            let found = || wrong(Problem::NoColumn { column, found: table.columns.join(", ") });
+            table.column(column).ok_or_else(found)
+        };
+        let (at_sample, at_part) = (column("sample")?, column("part")?);
+        let mut seen = HashMap::new();
+        let mut samples = Vec::with_capacity(table.rows.len());
+        for (row, fields) in table.rows.iter().enumerate() {
+            let word = fields[at_part].as_str();
+            let part = match part_named(word) {
+                Some(part) => part.into(),
+                None if word.eq_ignore_ascii_case("out") => SplitPart::Out,
+                None => return Err(wrong(table.wrong(row, at_part, "train, test or out"))),
+            };
+            let sample = &fields[at_sample];
+            if let Some(first) = seen.insert(sample.as_str(), row) {
+                return Err(wrong(Problem::RepeatedId { id: sample.clone(), first, second: row }));
+            }
+            samples.push((sample.clone(), part));
+        }
+        if samples.is_empty() {
+            return Err(wrong(Problem::Empty));
+        }
+        let about = path.display().to_string();
+        Ok(Self { about, samples })
+    }
+
+    /// The part of each sample of `set`, in its order.
+    ///
+    /// # Errors
+    /// [`Error::SplitMisfit`], which names `path`, if the file does not list a sample of the set, or lists more samples that are not in the set
+    /// than were left out of the set as bad.
+    pub fn parts_of(&self, set: &SampleSet, path: &Path) -> Result<Vec<SplitPart>> {
+        let mut parts: HashMap<&str, SplitPart> =
+            self.samples.iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
+        let misfit = |problem: &'static str, count: usize, first: String| Error::SplitMisfit {
+            path: path.to_path_buf(),
+            problem,
+            count,
+            first,
+        };
+        let found: Vec<Option<SplitPart>> =
+            (0..set.len()).map(|sample| parts.remove(set.sample_id(sample).as_str())).collect();
+        if let Some(first) = found.iter().position(Option::is_none) {
+            let count = found.iter().filter(|part| part.is_none()).count();
+            return Err(misfit("does not list samples of the data", count, set.sample_id(first)));
+        }
+        let mut more: Vec<&str> = parts.into_keys().collect();
+        more.sort_unstable();
+        // Images that became unusable later are still listed in the file.
+        if let Some(first) = more.first().filter(|_| more.len() > set.bad().len()) {
+            return Err(misfit("lists samples that are not in the data", more.len(), (*first).to_owned()));
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+}
+
+/// Rejects a file in a newer version of the format.
+fn check_version(path: &Path) -> Result<()> {
+    use std::io::{BufRead, BufReader, Read};
+    let Ok(file) = std::fs::File::open(path) else { return Ok(()) };
+    let mut line = String::new();
+    // The table reader reports a file that is not text with a better reason.
+    let _ = BufReader::new(file.take(256)).read_line(&mut line);
+    let version = line.strip_prefix("# ").and_then(|line| line.strip_prefix(HEADING)).map(str::trim);
+    match version.and_then(|version| version.parse::<u32>().ok()) {
+        Some(found) if found > VERSION => {
+            Err(Error::NewerSplit { path: path.to_path_buf(), found, newest: VERSION })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl OpenSetSplit {
+    /// Classes with training samples are known; classes with held-out samples and no training samples are unseen. With fewer than two unseen
+    /// classes, the known classes form a closed set.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`] with fewer than two known classes.
+    pub fn by_parts(set: &impl Labelled, parts: &[SplitPart]) -> Result<Self> {
+        Self::of_parts(set.class_names().len(), set.labels().iter().zip(parts))
+    }
+
+    /// As [`by_parts`](Self::by_parts), from the class and part of each sample.
+    pub(crate) fn of_parts<'a>(
+        classes: usize,
+        samples: impl IntoIterator<Item = (&'a u32, &'a SplitPart)>,
+    ) -> Result<Self> {
+        let (mut trained, mut held_out) = (vec![false; classes], vec![false; classes]);
+        for (class, part) in samples {
+            trained[*class as usize] |= *part == SplitPart::Train;
+            held_out[*class as usize] |= *part == SplitPart::Test;
+        }
+        let with = |expected: &dyn Fn(usize) -> bool| -> Vec<u32> {
+            (0..classes).filter(|class| expected(*class)).map(|class| class as u32).collect()
+        };
+        let known = with(&|class| trained[class]);
+        let unseen = with(&|class| held_out[class] && !trained[class]);
+        Self::of_classes(classes, known, unseen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::put;
+
+    fn read(text: &str) -> Result<SplitFile> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("split.csv");
+        put(&path, text.as_bytes());
+        SplitFile::read(&path)
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("split.csv");
+        let samples =
+            [("a,\"b\".png", SplitPart::Train), ("#x\ny.png", SplitPart::Test), ("z", SplitPart::Out)];
+        let split = SplitFile::new("a set\nof images", samples.map(|(name, part)| (name.to_owned(), part)));
+        split.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# widemargin split 1\n# a set of images\nsample,part\n"), "{text}");
+        assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
+        assert_eq!(split.count(SplitPart::Out), 1);
+    }
+
+    #[test]
+    fn files_of_other_programs_are_read_and_bad_ones_rejected() {
+        let split = read("part,sample,note\nVAL,a,x\nTrain,b,\nout,c,\n").unwrap();
+        assert_eq!(
+            split.samples().iter().map(|(_, part)| part.name()).collect::<Vec<_>>(),
+            ["test", "train", "out"]
+        );
+        for (text, expected) in [
+            ("sample\na\n", "no column `part`"),
+            ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; train, test or out"),
+            ("sample,part\na,test\na,test\n", "rows 0 and 1 have the same id"),
+            ("sample,part\n", "has no rows"),
+            ("# widemargin split 2\nsample,part\na,test\n", "version 2"),
+            ("sample,part\na\n", "not a valid .csv"),
+        ] {
+            let said = read(text).unwrap_err().to_string();
+            assert!(said.contains(expected) && said.contains("split.csv"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_split_must_match_the_set_and_decides_which_classes_are_unseen() {
+        let set = SampleSet::from(crate::testing::embedded());
+        // Classes 0 and 1 are held out, class 2 is left out.
+        let part = |sample: usize| match set.labels()[sample] {
+            0 | 1 => SplitPart::Test,
+            2 => SplitPart::Out,
+            _ => set.part(sample).into(),
+        };
+        let named: Vec<(String, SplitPart)> =
+            (0..set.len()).map(|sample| (set.sample_id(sample), part(sample))).collect();
+        let split = SplitFile::new("", named.clone());
+        let parts = split.parts_of(&set, Path::new("s.csv")).unwrap();
+        let open = OpenSetSplit::by_parts(&set, &parts).unwrap();
+        assert_eq!((open.unseen(), open.known()), (&[0, 1][..], &[3, 4, 5, 6, 7, 8, 9][..]));
+        let short = SplitFile::new("", named[3..].to_vec()).parts_of(&set, Path::new("s.csv"));
+        let said = short.unwrap_err().to_string();
+        assert!(
+            said.contains("does not list") && said.contains(": 3,") && said.contains("train/0"),
+            "{said}"
+        );
+        let long = [named, vec![("more".to_owned(), SplitPart::Test)]].concat();
+        let said = SplitFile::new("", long).parts_of(&set, Path::new("s.csv")).unwrap_err().to_string();
+        assert!(said.contains("not in the data") && said.contains("more"), "{said}");
+        let all_known: Vec<SplitPart> = (0..set.len()).map(|sample| set.part(sample).into()).collect();
+        assert!(OpenSetSplit::by_parts(&set, &all_known).unwrap().is_closed());
+        assert!(OpenSetSplit::by_parts(&set, &vec![SplitPart::Test; set.len()]).is_err());
+    }
+}
