@@ -59,4 +59,4 @@ pub use sharded::{
 };
 pub use state::{HeadState, HeadTensor};
 pub use storage::CentrePrecision;
-pub use widemargin_objective::{Diagnostics, MatRef, Objective, ShapeError};
+pub use widemargin_objective::{Diagnostics, MatRef, Objective};

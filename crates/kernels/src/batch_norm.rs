@@ -1,18 +1,18 @@
-//! Batch normalisation over the channels of `[batch, channel, positions]`, with an optional PReLU behind it.
+//! Batch normalisation over the channels of `[batch, channel, positions]`, with an optional PReLU after it.
 //!
 //! ```text
 //! normal[b][c][p] = (input[b][c][p] - mean[c]) * inverse_deviation[c]
 //! affine          = weight[c] * normal + bias[c]
-//! output          = affine                    if affine > 0, or without slopes
+//! output          = affine                    if affine > 0, or if there are no slopes
 //!                 = slope[c] * affine         otherwise
 //! ```
 //!
-//! The two are one operation because each alone is bound by memory: fused, the training step reads the input twice
-//! forward and twice backward and keeps nothing but the input. Means and deviations are taken plane by plane around the
-//! plane's own mean and merged in `f64` (Chan, Golub and LeVeque, 1983), so a large common offset costs no precision.
+//! The two are one operation because each alone is limited by memory bandwidth: fused, a training step reads the input
+//! twice forward and twice backward and keeps only the input. Each plane's variance is computed around the plane's own
+//! mean, and the planes are merged in `f64` (Chan, Golub and LeVeque, 1983), so a large common offset costs no precision.
 //! Sources: Ioffe and Szegedy, 2015, algorithm 1; He et al., 2015 (PReLU), section 2.1.
 
-use crate::plane::{self, Line};
+use crate::plane::{self, ChannelMap};
 use rayon::prelude::*;
 
 /// Batch, channels and positions (rows times columns; 1 for plain feature vectors).
@@ -20,9 +20,9 @@ use rayon::prelude::*;
 pub struct NormShape {
     /// Samples in the batch.
     pub batch: usize,
-    /// Channels, each normalised on its own.
+    /// Channels; each is normalised separately.
     pub channels: usize,
-    /// Values of one channel in one sample.
+    /// Values per channel and sample.
     pub positions: usize,
 }
 
@@ -32,20 +32,20 @@ impl NormShape {
         self.batch * self.channels * self.positions
     }
 
-    /// Whether there is no value at all.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Learnt parameters, one value a channel each; all absent for a normalisation without affine part.
+/// Learnt parameters, one value per channel each; all absent for a normalisation without an affine part.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NormParameters<'a> {
-    /// Factor behind the normalisation; 1 where absent.
+    /// Factor after the normalisation; 1 if absent.
     pub weight: Option<&'a [f32]>,
-    /// Offset behind the normalisation; 0 where absent.
+    /// Offset after the normalisation; 0 if absent.
     pub bias: Option<&'a [f32]>,
-    /// Slope of the PReLU for negative values; no PReLU where absent.
+    /// Slope of the PReLU for negative values; no PReLU if absent.
     pub slope: Option<&'a [f32]>,
 }
 
@@ -54,11 +54,11 @@ pub struct NormParameters<'a> {
 pub struct Statistics {
     /// Mean of each channel.
     pub mean: Vec<f32>,
-    /// Variance of each channel, divided by the count (not by the count less one).
+    /// Variance of each channel, divided by the count (not the count minus one).
     pub variance: Vec<f32>,
 }
 
-/// The gradients of a fused normalisation; a gradient is present where its parameter was.
+/// The gradients of a fused normalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormGradients {
     /// Gradient of the input.
@@ -71,10 +71,10 @@ pub struct NormGradients {
     pub slope: Vec<f32>,
 }
 
-/// Mean and variance of each channel of `input`.
+/// Mean and variance of each channel of `input`; zeros for an empty batch.
 ///
 /// # Panics
-/// If `input` has another length than `shape` says. An empty batch gives zeros.
+/// If the length of `input` does not match `shape`.
 pub fn statistics(shape: NormShape, input: &[f32]) -> Statistics {
     assert_eq!(input.len(), shape.len(), "input of a batch normalisation {shape:?}");
     if shape.is_empty() {
@@ -94,22 +94,22 @@ pub fn statistics(shape: NormShape, input: &[f32]) -> Statistics {
     Statistics { mean, variance }
 }
 
-/// `1 / sqrt(variance + epsilon)` for each channel.
+/// `1 / sqrt(variance + epsilon)` of each channel.
 pub fn inverse_deviation(statistics: &Statistics, epsilon: f32) -> Vec<f32> {
     statistics.variance.iter().map(|v| (1.0 / (f64::from(*v) + f64::from(epsilon)).sqrt()) as f32).collect()
 }
 
-/// What happens to the values of one channel.
-fn channel_line(p: &NormParameters<'_>, mean: &[f32], inverse: &[f32], channel: usize) -> Line {
+/// The map of one channel.
+fn channel_map(p: &NormParameters<'_>, mean: &[f32], inverse: &[f32], channel: usize) -> ChannelMap {
     let scale = inverse[channel] * p.weight.map_or(1.0, |w| w[channel]);
     let offset = p.bias.map_or(0.0, |b| b[channel]) - mean[channel] * scale;
-    Line { scale, offset, slope: p.slope.map_or(1.0, |s| s[channel]), centre: mean[channel] }
+    ChannelMap { scale, offset, slope: p.slope.map_or(1.0, |s| s[channel]), centre: mean[channel] }
 }
 
-/// Normalises `input` with the given mean and inverse deviation of each channel, into a new vector of the same shape.
+/// Normalises `input` with the given mean and inverse deviation of each channel. The output has the shape of the input.
 ///
 /// # Panics
-/// If a slice has another length than `shape` says.
+/// If the length of a slice does not match `shape`.
 pub fn forward(
     shape: NormShape,
     input: &[f32],
@@ -125,7 +125,7 @@ pub fn forward(
     output.par_chunks_mut(shape.positions).zip(input.par_chunks(shape.positions)).enumerate().for_each(
         |(plane, (output, input))| {
             plane::forward(
-                channel_line(parameters, mean, inverse_deviation, plane % shape.channels),
+                channel_map(parameters, mean, inverse_deviation, plane % shape.channels),
                 input,
                 output,
             );
@@ -136,11 +136,11 @@ pub fn forward(
 
 /// The gradients of [`forward`].
 ///
-/// With `of_batch` mean and deviation are those of the batch itself and the gradient runs through them (training); without,
+/// With `of_batch`, mean and deviation are those of the batch and the gradient flows through them (training). Without it
 /// they are constants (running statistics).
 ///
 /// # Panics
-/// If a slice has another length than `shape` says.
+/// If the length of a slice does not match `shape`.
 pub fn backward(
     shape: NormShape,
     input: &[f32],
@@ -163,21 +163,21 @@ pub fn backward(
     if shape.is_empty() {
         return gradients;
     }
-    // Sums over each plane of: gradient of the affine value, the same times (input - mean), gradient of the slope.
+    // Sums over each plane, as `plane::sums` returns them.
     let planes: Vec<[f64; 3]> = input
         .par_chunks(shape.positions)
         .zip(output_gradient.par_chunks(shape.positions))
         .enumerate()
         .map(|(plane, (input, gradient))| {
             plane::sums(
-                channel_line(parameters, mean, inverse_deviation, plane % shape.channels),
+                channel_map(parameters, mean, inverse_deviation, plane % shape.channels),
                 input,
                 gradient,
             )
         })
         .collect();
     let count = (shape.batch * shape.positions) as f64;
-    // Of each channel: what is subtracted from every inner gradient, and how much of the distance from the mean.
+    // Per channel: the constant subtracted from every inner gradient, and the factor on the distance from the mean.
     let mut shares = Vec::with_capacity(shape.channels);
     for channel in 0..shape.channels {
         let mut sums = [0.0f64; 3];
@@ -203,8 +203,8 @@ pub fn backward(
         .enumerate()
         .for_each(|(plane, ((out, input), gradient))| {
             let channel = plane % shape.channels;
-            let line = channel_line(parameters, mean, inverse_deviation, channel);
-            plane::backward(line, shares[channel], input, gradient, out);
+            let map = channel_map(parameters, mean, inverse_deviation, channel);
+            plane::backward(map, shares[channel], input, gradient, out);
         });
     gradients
 }
@@ -212,7 +212,7 @@ pub fn backward(
 fn check(shape: NormShape, input: &[f32], mean: &[f32], inverse: &[f32], p: &NormParameters<'_>) {
     assert_eq!(input.len(), shape.len(), "input of a batch normalisation {shape:?}");
     for values in [Some(mean), Some(inverse), p.weight, p.bias, p.slope].into_iter().flatten() {
-        assert_eq!(values.len(), shape.channels, "one value a channel of a batch normalisation {shape:?}");
+        assert_eq!(values.len(), shape.channels, "one value per channel of a batch normalisation {shape:?}");
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// One value in f64, the obvious way, with statistics of its own.
+    /// The plain twin in f64, which computes its own statistics.
     fn twin(shape: NormShape, x: &[f64], w: &[f64], b: &[f64], s: &[f64], epsilon: f64) -> Vec<f64> {
         let count = (shape.batch * shape.positions) as f64;
         let of = |c: usize| {
@@ -282,7 +282,7 @@ mod tests {
                 prop_assert!((f64::from(*got) - expected).abs() < 1e-4, "{got} {expected}");
             }
             let g = backward(shape, &x, &statistics.mean, &inverse, &p, &dy, true);
-            // Finite differences of the twin; a step that crosses the kink of the PReLU says nothing.
+            // Finite differences of the twin are meaningless if a step crosses the kink of the PReLU.
             let loss = |x: &[f64], w: &[f64], b: &[f64], s: &[f64]| -> f64 {
                 twin(shape, x, w, b, s, f64::from(epsilon)).iter().zip(&dy).map(|(y, d)| y * f64::from(*d)).sum()
             };

@@ -1,21 +1,22 @@
-//! Matrix products on row-major slices: the safe face of the `gemm` crate.
+//! Matrix products on row-major slices: a safe wrapper around the `gemm` crate.
 //!
-//! A learning head needs three products and no more: scores `features x centres^T` ([`matmul_transposed_b`]), the
-//! gradient of the features `g x centres` ([`matmul`]) and the gradient of the centres `g^T x features`
-//! ([`matmul_transposed_a`]). Each takes two [`MatRef`] views and a slice to write into, checks every size, and only
-//! then calls the unchecked kernel. Transposition costs nothing: it is a choice of strides.
+//! A head needs three products: scores `features x centres^T` ([`matmul_transposed_b`]), the gradient of the features
+//! `g x centres` ([`matmul`]) and the gradient of the centres `g^T x features` ([`matmul_transposed_a`]). Each takes two
+//! [`MatRef`] views and an output slice, checks every size, and then calls the unchecked kernel. Transposition is free: it
+//! is a choice of strides.
 //!
-//! `gemm` chooses the instruction set at run time. It cuts work among threads by rows and columns of the result and
-//! never along the inner dimension, so the bits of the result are the same for [`Threads::Serial`] and for
-//! [`Threads::Rayon`] with any pool; a test holds it to that. They may differ between processors.
+//! `gemm` chooses the instruction set itself at run time. It splits work among threads by rows and columns of the result,
+//! never along the inner dimension. So the result is bitwise the same for [`Threads::Serial`] and for [`Threads::Rayon`]
+//! with any pool, which a test checks. It may differ between processors.
 
-use std::fmt;
 use std::ops::Range;
+
+use crate::Error;
 
 /// A borrowed matrix in row-major order: `data[row * cols + col]`.
 ///
-/// Built by [`MatRef::new`], which checks the length once, so that everything behind it can rely on it. Matrices with
-/// no row or no column are allowed.
+/// [`MatRef::new`] checks the length once, and everything after it relies on that. Matrices without rows or columns are
+/// allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MatRef<'a, T = f32> {
     data: &'a [T],
@@ -23,40 +24,16 @@ pub struct MatRef<'a, T = f32> {
     cols: usize,
 }
 
-/// A slice whose length is not the product of the rows and columns it was said to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShapeError {
-    /// Values in the slice.
-    pub found: usize,
-    /// Rows asked for.
-    pub rows: usize,
-    /// Columns asked for.
-    pub cols: usize,
-}
-
-impl fmt::Display for ShapeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { found, rows, cols } = self;
-        write!(f, "a matrix of {rows} rows and {cols} columns needs ")?;
-        match rows.checked_mul(*cols) {
-            Some(expected) => write!(f, "{expected} values, found {found}"),
-            None => write!(f, "more values than memory can address, found {found}"),
-        }
-    }
-}
-
-impl std::error::Error for ShapeError {}
-
 impl<'a, T> MatRef<'a, T> {
     /// A view of `data` as `rows` rows of `cols` values each.
     ///
     /// # Errors
-    /// [`ShapeError`] if `data.len() != rows * cols`.
-    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Result<Self, ShapeError> {
+    /// [`Error::Shape`] if `data.len() != rows * cols`.
+    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Result<Self, Error> {
         if rows.checked_mul(cols) == Some(data.len()) {
             Ok(Self { data, rows, cols })
         } else {
-            Err(ShapeError { found: data.len(), rows, cols })
+            Err(Error::Shape { found: data.len(), rows, cols })
         }
     }
 
@@ -84,10 +61,10 @@ impl<'a, T> MatRef<'a, T> {
         &self.data[row * self.cols..(row + 1) * self.cols]
     }
 
-    /// Some consecutive rows as a matrix of their own.
+    /// A range of consecutive rows, as a matrix.
     ///
     /// # Panics
-    /// If the range ends past the last row or starts past its end.
+    /// If the range is not within the rows.
     #[must_use]
     pub fn slice_rows(&self, range: Range<usize>) -> Self {
         assert!(
@@ -103,21 +80,21 @@ impl<'a, T> MatRef<'a, T> {
     }
 }
 
-/// What becomes of the values that are already in the output.
+/// How a product is written to its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// They are overwritten and never read; `NaN` there does no harm.
+    /// Overwrite the output. Old values, including NaN, are not read.
     Replace,
-    /// The product is added to them.
+    /// Add the product to the output.
     Add,
 }
 
-/// Who computes the product. The result is the same either way.
+/// The threads that compute a product. The result is the same for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// The calling thread alone; the right choice inside work that is parallel already.
+    /// The calling thread only; for use inside parallel work.
     Serial,
-    /// All threads of the current rayon pool; small products stay on the calling thread.
+    /// The current rayon pool. Small products stay on the calling thread.
     Rayon,
 }
 
@@ -126,7 +103,7 @@ pub enum Threads {
 /// Shapes: `a` is `[m, k]`, `b` is `[k, n]`, `out` is `[m, n]` row-major. With `k = 0` the product is all zeros.
 ///
 /// # Panics
-/// If the columns of `a` are not the rows of `b`, or `out.len() != m * n`.
+/// If `a` does not have as many columns as `b` has rows, or `out.len() != m * n`.
 pub fn matmul(out: &mut [f32], a: MatRef<'_>, b: MatRef<'_>, write: Write, threads: Threads) {
     assert_eq!(
         a.cols, b.rows,
@@ -170,7 +147,7 @@ pub fn matmul_transposed_a(out: &mut [f32], a: MatRef<'_>, b: MatRef<'_>, write:
 }
 
 /// The one call into `gemm`: `out[i * n + j] (+)= sum_p a[i * a_step[0] + p * a_step[1]] * b[p * b_step[0] + j * b_step[1]]`.
-#[expect(clippy::too_many_arguments, reason = "private; the three public faces name each argument")]
+#[expect(clippy::too_many_arguments, reason = "private; the three public functions name each argument")]
 fn product(
     out: &mut [f32],
     [m, n, k]: [usize; 3],
@@ -184,7 +161,8 @@ fn product(
     assert_eq!(
         Some(out.len()),
         m.checked_mul(n),
-        "the product is [{m}, {n}]; out has another number of values"
+        "out has {} values, but the product is [{m}, {n}]",
+        out.len()
     );
     if m == 0 || n == 0 {
         return;
@@ -203,9 +181,9 @@ fn product(
         Threads::Serial => gemm::Parallelism::None,
         Threads::Rayon => gemm::Parallelism::Rayon(0),
     };
-    // SAFETY: m, n and k are at least 1. `MatRef::new` proved data.len() == rows * cols, and the public functions
-    // passed shapes and strides of those very views, so the furthest element read of either operand is its last
-    // (asserted above in debug builds); the furthest written is out[m * n - 1], inside `out` by the assertion on its
+    // SAFETY: m, n and k are at least 1. `MatRef::new` has checked data.len() == rows * cols, and the public functions
+    // pass the shapes and strides of those views, so the furthest element read of either operand is its last (asserted
+    // above in debug builds). The furthest element written is out[m * n - 1], inside `out` by the assertion on its
     // length. `out` is borrowed mutably, so it overlaps neither operand.
     unsafe {
         gemm::gemm(
@@ -238,7 +216,7 @@ mod tests {
 
     const SIZES: [usize; 6] = [0, 1, 3, 63, 64, 65];
 
-    /// Rounding of a sum of `k` products in f32, in any order, relative to the sum of their magnitudes.
+    /// Rounding error of a sum of `k` products in f32, in any order, relative to the sum of their magnitudes.
     fn tolerance(k: usize) -> f64 {
         (k as f64 + 2.0) * f64::from(f32::EPSILON)
     }
@@ -257,7 +235,7 @@ mod tests {
         (0..cols * rows).map(|at| matrix[(at % rows) * cols + at / rows]).collect()
     }
 
-    /// The plain f64 twin of all three: (value, sum of magnitudes) of each entry of `[m, k] x [k, n]`.
+    /// The plain f64 twin of all three products: (value, sum of magnitudes) of each entry of `[m, k] x [k, n]`.
     fn plain(a: &[f32], b: &[f32], m: usize, k: usize, n: usize) -> Vec<(f64, f64)> {
         let mut out = Vec::with_capacity(m * n);
         for i in 0..m {
@@ -325,11 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn a_view_checks_its_length_once_and_for_all() {
+    fn a_view_checks_its_length() {
         let data = [0.0_f32; 6];
-        let error = MatRef::new(&data, 2, 4).expect_err("8 values expected");
-        assert_eq!(error, ShapeError { found: 6, rows: 2, cols: 4 });
-        assert_eq!(error.to_string(), "a matrix of 2 rows and 4 columns needs 8 values, found 6");
+        let error = MatRef::new(&data, 2, 4).expect_err("8 values needed");
+        assert_eq!(error, Error::Shape { found: 6, rows: 2, cols: 4 });
+        assert_eq!(error.to_string(), "6 values for a matrix of 2 rows and 4 columns; give 8");
         assert!(MatRef::new(&data, usize::MAX, 2).is_err(), "a product that overflows is no match");
         let view = MatRef::new(&data, 2, 3).expect("6 values");
         assert_eq!((view.rows(), view.cols(), view.row(1).len()), (2, 3, 3));
@@ -339,15 +317,15 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the columns of a must be the rows of b")]
-    fn mismatched_operands_are_refused() {
+    fn mismatched_operands_are_rejected() {
         let (a, b) = ([0.0; 6], [0.0; 6]);
         let view = |data| MatRef::new(data, 2, 3).expect("6 values");
         matmul(&mut [0.0; 4], view(&a), view(&b), Write::Replace, Threads::Serial);
     }
 
     #[test]
-    #[should_panic(expected = "out has another number of values")]
-    fn an_output_of_another_size_is_refused() {
+    #[should_panic(expected = "out has 5 values, but the product is [2, 2]")]
+    fn an_output_of_another_size_is_rejected() {
         let (a, b) = ([0.0; 6], [0.0; 6]);
         let view = |data| MatRef::new(data, 2, 3).expect("6 values");
         matmul_transposed_b(&mut [0.0; 5], view(&a), view(&b), Write::Replace, Threads::Serial);

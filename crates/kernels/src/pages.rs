@@ -1,11 +1,11 @@
-//! What becomes of memory that is freed.
+//! Reuse of freed memory.
 
-/// Keeps freed memory for what is asked for next, instead of giving it back to the system.
+/// Makes the allocator keep freed memory for later allocations instead of returning it to the system.
 ///
-/// A training step takes and frees the same tensors again and again. Given back, each of their pages has to be asked for anew, cleared by the
-/// system and, with several threads, taken from the others by an interruption: a fifth of a step of a small network. A program calls this
-/// once as it starts; what it holds at most is nearly unchanged. Does something under Linux with glibc, whose `malloc` gives blocks of 128 KiB and
-/// more back at once (`mallopt(3)`); elsewhere nothing.
+/// A training step allocates and frees the same tensors again and again. If their pages are returned, the system must map
+/// and clear them again and, with several threads, interrupt the other processors. That costs a fifth of a training step of
+/// a small network. A program calls this once when it starts. Peak memory hardly changes. Only Linux with glibc is affected,
+/// whose `malloc` returns blocks of 128 KiB and more at once (`mallopt(3)`); elsewhere the function does nothing.
 pub fn keep_freed_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -14,9 +14,9 @@ pub fn keep_freed_pages() {
         }
         const TRIM_THRESHOLD: core::ffi::c_int = -1;
         const MMAP_THRESHOLD: core::ffi::c_int = -3;
-        /// The largest that glibc takes.
+        /// The largest value that glibc accepts.
         const LARGEST_KEPT: core::ffi::c_int = 32 << 20;
-        // SAFETY: sets two numbers of the allocator under its own lock; one that it does not take it leaves as it was.
+        // SAFETY: sets two parameters of the allocator under its own lock; it ignores values that it does not accept.
         unsafe {
             mallopt(MMAP_THRESHOLD, LARGEST_KEPT);
             mallopt(TRIM_THRESHOLD, core::ffi::c_int::MAX);
@@ -33,12 +33,12 @@ mod tests {
         keep_freed_pages();
         let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
         if ["vgpreload", "jemalloc", "mimalloc"].iter().any(|other| maps.contains(other)) {
-            // the promise is about glibc's allocator, and another one has been put before it
+            // Another allocator has replaced glibc's.
             return;
         }
         let faults = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux has it");
-            // the name in brackets may hold anything; minor faults are the eighth number behind it
+            // The name in brackets may contain anything; minor faults are the eighth field after it.
             let rest = stat.rsplit(')').next().expect("a line");
             rest.split_whitespace().nth(7).expect("a number").parse::<u64>().expect("a number")
         };
@@ -48,7 +48,7 @@ mod tests {
         for _ in 0..10 {
             drop(block());
         }
-        // ten blocks of 2,048 pages, were they all new
-        assert!(faults() - before < 2048, "{} pages asked for", faults() - before);
+        // Ten blocks of 2,048 pages would all be new otherwise.
+        assert!(faults() - before < 2048, "{} page faults", faults() - before);
     }
 }

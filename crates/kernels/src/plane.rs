@@ -1,67 +1,59 @@
 //! The loops of batch normalisation over one plane (the values of one channel in one sample).
 //!
-//! Plain Rust with fixed-width blocks, compiled once for each instruction set: the compiler vectorises it as well as hand-written
-//! registers would, and it is bound by memory anyway. On aarch64 the baseline has NEON, and there is nothing to choose.
+//! Plain Rust with fixed-width blocks, compiled once per instruction set: the compiler vectorises it as well as
+//! hand-written register code would, and memory bandwidth is the bound anyway.
 
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{InstructionSet, detected};
+use crate::simd::{detected, dispatch};
 
-/// `affine = scale * value + offset`, and `slope * affine` where that is not positive; `centre` is the channel's mean.
+/// The map of one channel: `affine = scale * value + offset`, and `slope * affine` if that is not positive. `centre` is
+/// the channel's mean.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line {
+pub(crate) struct ChannelMap {
     pub(crate) scale: f32,
     pub(crate) offset: f32,
     pub(crate) slope: f32,
     pub(crate) centre: f32,
 }
 
-/// Partial sums are this many lanes wide, so that registers of any width may be used.
+/// Partial sums per block: a multiple of every register width.
 const LANES: usize = 16;
 type Block = [f32; LANES];
 
-/// Compiles `$body` for each instruction set and calls the one of this processor.
-macro_rules! for_each_instruction_set {
-    ($(#[$doc:meta])* $name:ident = $body:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?) => {
-        $(#[$doc])*
-        pub(crate) fn $name($($argument: $kind),*) $(-> $result)? {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2($($argument: $kind),*) $(-> $result)? {
-                    $body($($argument),*)
-                }
-                #[target_feature(enable = "avx512f")]
-                fn avx512($($argument: $kind),*) $(-> $result)? {
-                    $body($($argument),*)
-                }
-                // SAFETY: the instruction set was detected on this processor.
-                match detected() {
-                    InstructionSet::Avx2 => return unsafe { avx2($($argument),*) },
-                    InstructionSet::Avx512 => return unsafe { avx512($($argument),*) },
-                    InstructionSet::Portable | InstructionSet::Neon => {}
-                }
-            }
-            $body($($argument),*)
-        }
-    };
+/// The plane's mean and its sum of squared distances from that mean.
+pub(crate) fn moments(plane: &[f32]) -> (f64, f64) {
+    dispatch!(detected(), fn(plane: &[f32]) -> (f64, f64) { moments_body(plane) })
 }
 
-for_each_instruction_set!(
-    /// The plane's mean and its sum of squared distances from that mean.
-    moments = moments_body(plane: &[f32]) -> (f64, f64)
-);
-for_each_instruction_set!(
-    /// Applies `line` to every value.
-    forward = forward_body(line: Line, input: &[f32], output: &mut [f32])
-);
-for_each_instruction_set!(
-    /// Sums over the plane: the gradient of the affine value, the same times the distance from the centre, the gradient of the slope.
-    sums = sums_body(line: Line, input: &[f32], gradient: &[f32]) -> [f64; 3]
-);
-for_each_instruction_set!(
-    /// The gradient of the input, less what runs through mean (`shares.0`) and deviation (`shares.1`).
-    backward = backward_body(line: Line, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [f32])
-);
+/// Applies `map` to every value.
+pub(crate) fn forward(map: ChannelMap, input: &[f32], output: &mut [f32]) {
+    dispatch!(detected(), fn(map: ChannelMap, input: &[f32], output: &mut [f32]) {
+        forward_body(map, input, output);
+    });
+}
+
+/// Three sums over the plane: the gradient of the affine value, the same times the distance from the centre, and the
+/// gradient of the slope.
+pub(crate) fn sums(map: ChannelMap, input: &[f32], gradient: &[f32]) -> [f64; 3] {
+    dispatch!(detected(), fn(map: ChannelMap, input: &[f32], gradient: &[f32]) -> [f64; 3] {
+        sums_body(map, input, gradient)
+    })
+}
+
+/// The gradient of the input, less the parts that flow through the mean (`shares.0`) and the deviation (`shares.1`).
+pub(crate) fn backward(
+    map: ChannelMap,
+    shares: (f32, f32),
+    input: &[f32],
+    gradient: &[f32],
+    out: &mut [f32],
+) {
+    dispatch!(
+        detected(),
+        fn(map: ChannelMap, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [f32]) {
+            backward_body(map, shares, input, gradient, out);
+        }
+    );
+}
 
 fn total(lanes: &Block) -> f64 {
     lanes.iter().map(|v| f64::from(*v)).sum()
@@ -98,37 +90,37 @@ fn moments_body(plane: &[f32]) -> (f64, f64) {
 }
 
 #[inline(always)]
-fn forward_body(line: Line, input: &[f32], output: &mut [f32]) {
+fn forward_body(map: ChannelMap, input: &[f32], output: &mut [f32]) {
     for (output, input) in output.iter_mut().zip(input) {
-        let affine = input * line.scale + line.offset;
-        *output = if affine > 0.0 { affine } else { line.slope * affine };
+        let affine = input * map.scale + map.offset;
+        *output = if affine > 0.0 { affine } else { map.slope * affine };
     }
 }
 
 /// The three terms of [`sums`] for one value.
 #[inline(always)]
-fn terms(line: Line, input: f32, gradient: f32) -> [f32; 3] {
-    let affine = input * line.scale + line.offset;
-    let inner = if affine > 0.0 { gradient } else { line.slope * gradient };
+fn terms(map: ChannelMap, input: f32, gradient: f32) -> [f32; 3] {
+    let affine = input * map.scale + map.offset;
+    let inner = if affine > 0.0 { gradient } else { map.slope * gradient };
     let negative = if affine > 0.0 { 0.0 } else { affine };
-    [inner, inner * (input - line.centre), gradient * negative]
+    [inner, inner * (input - map.centre), gradient * negative]
 }
 
 #[inline(always)]
-fn sums_body(line: Line, input: &[f32], gradient: &[f32]) -> [f64; 3] {
+fn sums_body(map: ChannelMap, input: &[f32], gradient: &[f32]) -> [f64; 3] {
     let (input_blocks, input_rest) = input.as_chunks::<LANES>();
     let (gradient_blocks, gradient_rest) = gradient.as_chunks::<LANES>();
     let (mut inner, mut along, mut slope) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
     for (input, gradient) in input_blocks.iter().zip(gradient_blocks) {
         for lane in 0..LANES {
-            let [a, b, c] = terms(line, input[lane], gradient[lane]);
+            let [a, b, c] = terms(map, input[lane], gradient[lane]);
             inner[lane] += a;
             along[lane] += b;
             slope[lane] += c;
         }
     }
     for (lane, (input, gradient)) in input_rest.iter().zip(gradient_rest).enumerate() {
-        let [a, b, c] = terms(line, *input, *gradient);
+        let [a, b, c] = terms(map, *input, *gradient);
         inner[lane] += a;
         along[lane] += b;
         slope[lane] += c;
@@ -137,10 +129,10 @@ fn sums_body(line: Line, input: &[f32], gradient: &[f32]) -> [f64; 3] {
 }
 
 #[inline(always)]
-fn backward_body(line: Line, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [f32]) {
+fn backward_body(map: ChannelMap, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [f32]) {
     let (common, along) = shares;
     for ((out, input), gradient) in out.iter_mut().zip(input).zip(gradient) {
-        let inner = if input * line.scale + line.offset > 0.0 { *gradient } else { line.slope * gradient };
-        *out = line.scale * (inner - common - along * (input - line.centre));
+        let inner = if input * map.scale + map.offset > 0.0 { *gradient } else { map.slope * gradient };
+        *out = map.scale * (inner - common - along * (input - map.centre));
     }
 }

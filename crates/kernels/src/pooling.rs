@@ -1,11 +1,12 @@
-//! Maximum pooling over squares, side by side or overlapping, with or without a border.
+//! Maximum pooling over square windows, disjoint or overlapping, with or without padding.
 
 use rayon::prelude::*;
 
-/// Planes (batch times channels) of `height` rows and `width` columns, pooled in squares of `size`.
+/// Planes (batch times channels) of `height` rows and `width` columns, pooled in windows of `size` by `size`.
 ///
-/// Squares begin `stride` apart, the first `padding` before the edge. What lies outside the plane is never the largest. Rows and columns
-/// that do not fill a square at the lower and right edge are left out, as PyTorch's `MaxPool2d(size, stride, padding)` does.
+/// Windows start `stride` apart, the first one `padding` before the edge. Positions outside the plane are never the
+/// maximum. Rows and columns that do not fill a window at the lower and right edge are omitted, as in PyTorch's
+/// `MaxPool2d(size, stride, padding)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {
     /// Batch times channels.
@@ -14,26 +15,26 @@ pub struct PoolShape {
     pub height: usize,
     /// Columns of a plane.
     pub width: usize,
-    /// Rows and columns of a square, 1 to 15.
+    /// Rows and columns of a window, 1 to 15.
     pub size: usize,
-    /// Rows and columns from one square to the next, at least 1.
+    /// Rows and columns from one window to the next, at least 1.
     pub stride: usize,
-    /// Rows and columns of the border, at most half of `size`, so that no square lies in it altogether.
+    /// Rows and columns of padding, at most half of `size`, so that every window contains a value.
     pub padding: usize,
 }
 
 impl PoolShape {
     /// Rows of the output.
     pub fn out_height(&self) -> usize {
-        self.squares(self.height)
+        self.windows(self.height)
     }
 
     /// Columns of the output.
     pub fn out_width(&self) -> usize {
-        self.squares(self.width)
+        self.windows(self.width)
     }
 
-    fn squares(&self, side: usize) -> usize {
+    fn windows(&self, side: usize) -> usize {
         (side + 2 * self.padding).checked_sub(self.size).map_or(0, |rest| rest / self.stride + 1)
     }
 
@@ -45,7 +46,7 @@ impl PoolShape {
         self.out_height() * self.out_width()
     }
 
-    /// Places of a side of length `side` that square `at` covers, and how many of its own come before the first.
+    /// The positions of a side of length `side` that window `at` covers, and the number of its positions before the first.
     fn covered(&self, at: usize, side: usize) -> (std::ops::Range<usize>, usize) {
         let begin = at * self.stride;
         let first = begin.saturating_sub(self.padding);
@@ -53,18 +54,21 @@ impl PoolShape {
     }
 
     fn check(&self) {
-        assert!((1..=15).contains(&self.size), "a pooling square has 1 to 15 rows: {self:?}");
-        assert!(self.stride > 0, "pooling squares are at least 1 apart: {self:?}");
-        assert!(self.padding * 2 <= self.size, "a border of at most half a pooling square: {self:?}");
+        assert!((1..=15).contains(&self.size), "a pooling window must have 1 to 15 rows: {self:?}");
+        assert!(self.stride > 0, "the stride of a pooling must be at least 1: {self:?}");
+        assert!(
+            self.padding * 2 <= self.size,
+            "the padding of a pooling must be at most half a window: {self:?}"
+        );
     }
 }
 
-/// The largest value of each square, and which it was (`row * size + column` within the square, the first of equals).
+/// The maximum of each window and its position `row * size + column` within the window, the first one of equals.
 ///
-/// A square with a NaN gives that NaN, so that a fault upstream is not hidden.
+/// A window with a NaN gives NaN, so that an earlier fault is not hidden.
 ///
 /// # Panics
-/// If `input` has another length than `shape` says, or size, stride or padding are out of their range.
+/// If the length of `input` does not match `shape`, or size, stride or padding is out of range.
 pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
     shape.check();
     assert_eq!(input.len(), shape.planes * shape.input_plane(), "input of a pooling {shape:?}");
@@ -74,7 +78,7 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
         return (values, chosen);
     }
     let width = shape.width;
-    let pairs = (shape.size, shape.stride, shape.padding) == (2, 2, 0);
+    let two_by_two = (shape.size, shape.stride, shape.padding) == (2, 2, 0);
     values
         .par_chunks_mut(shape.output_plane())
         .zip(chosen.par_chunks_mut(shape.output_plane()))
@@ -83,10 +87,10 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
             let rows =
                 values.chunks_exact_mut(shape.out_width()).zip(chosen.chunks_exact_mut(shape.out_width()));
             for (row, (values, chosen)) in rows.enumerate() {
-                if pairs {
+                if two_by_two {
                     let (upper, lower) = input[row * 2 * width..][..2 * width].split_at(width);
-                    let squares = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-                    for ((value, chosen), (upper, lower)) in values.iter_mut().zip(chosen).zip(squares) {
+                    let windows = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+                    for ((value, chosen), (upper, lower)) in values.iter_mut().zip(chosen).zip(windows) {
                         (*value, *chosen) = largest([upper[0], upper[1], lower[0], lower[1]].into_iter());
                     }
                 } else {
@@ -97,7 +101,7 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
     (values, chosen)
 }
 
-/// One row of squares of any size.
+/// One row of windows of any size.
 fn pool_row(shape: PoolShape, row: usize, input: &[f32], values: &mut [f32], chosen: &mut [u8]) {
     let (rows, rows_before) = shape.covered(row, shape.height);
     for (column, (value, chosen)) in values.iter_mut().zip(chosen).enumerate() {
@@ -116,9 +120,9 @@ fn pool_row(shape: PoolShape, row: usize, input: &[f32], values: &mut [f32], cho
 }
 
 #[inline(always)]
-fn largest(square: impl Iterator<Item = f32>) -> (f32, u8) {
+fn largest(window: impl Iterator<Item = f32>) -> (f32, u8) {
     let mut best = (f32::NEG_INFINITY, 0u8);
-    for (at, value) in square.enumerate() {
+    for (at, value) in window.enumerate() {
         if value > best.0 || value.is_nan() {
             best = (value, at as u8);
         }
@@ -126,11 +130,10 @@ fn largest(square: impl Iterator<Item = f32>) -> (f32, u8) {
     best
 }
 
-/// The gradient of [`maximum`]: each output gradient goes to the value that was chosen, where squares overlap their sum; the others get
-/// zero.
+/// The gradient of [`maximum`]: each output gradient is added to its window's maximum; all other values get zero.
 ///
 /// # Panics
-/// If a slice has another length than `shape` says.
+/// If the length of a slice does not match `shape`.
 pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]) -> Vec<f32> {
     shape.check();
     assert_eq!(
@@ -138,7 +141,7 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
         shape.planes * shape.output_plane(),
         "output gradient of a pooling {shape:?}"
     );
-    assert_eq!(chosen.len(), output_gradient.len(), "choices of a pooling {shape:?}");
+    assert_eq!(chosen.len(), output_gradient.len(), "positions of a pooling {shape:?}");
     let mut gradient = vec![0.0; shape.planes * shape.input_plane()];
     if output_gradient.is_empty() {
         return gradient;
@@ -164,7 +167,7 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
 mod tests {
     use super::*;
 
-    /// Against a search of every place of every square, one after the other.
+    /// Compares with a plain search of every window.
     fn check(shape: PoolShape) {
         let input: Vec<f32> =
             (0..shape.planes * shape.input_plane()).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
@@ -188,7 +191,7 @@ mod tests {
                     best = Some(at);
                 }
             }
-            let best = best.expect("no square lies outside");
+            let best = best.expect("every window contains a value");
             assert_eq!(*value, input[best], "{shape:?}");
             expected_gradient[best] += output_gradient[out];
         }
@@ -196,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn every_square_gives_its_largest() {
+    fn every_window_gives_its_maximum() {
         for (height, width, size) in [(4, 4, 2), (5, 7, 2), (1, 1, 1), (9, 6, 3), (3, 3, 4), (14, 14, 2)] {
             check(PoolShape { planes: 3, height, width, size, stride: size, padding: 0 });
         }
     }
 
     #[test]
-    fn squares_may_overlap_and_hang_over_the_edge() {
+    fn windows_may_overlap_and_extend_past_the_edge() {
         for (height, width) in [(1, 1), (2, 3), (7, 4), (8, 9), (14, 14)] {
             for (size, stride, padding) in [(3, 2, 1), (3, 1, 1), (2, 1, 0), (2, 3, 1), (5, 2, 2)] {
                 check(PoolShape { planes: 2, height, width, size, stride, padding });
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn nan_is_not_hidden() {
+    fn a_nan_is_not_hidden() {
         let shape = PoolShape { planes: 1, height: 2, width: 2, size: 2, stride: 2, padding: 0 };
         assert!(maximum(shape, &[1.0, f32::NAN, 0.0, -1.0]).0[0].is_nan());
         assert_eq!(maximum(shape, &[f32::NEG_INFINITY; 4]).0[0], f32::NEG_INFINITY);

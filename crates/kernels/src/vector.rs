@@ -1,10 +1,8 @@
-//! The loops over one row that sparse gradients and lazy rows are made of: products, scaled sums, and a step of SGD.
+//! Operations on single rows, for sparse gradients and deferred updates: products, scaled sums, and a step of SGD.
 
-#[cfg(target_arch = "aarch64")]
-use crate::simd::aarch64::Neon;
-use crate::simd::{InstructionSet, Lanes, Plain, detected};
+use crate::simd::{InstructionSet, Lanes, detected, dispatch};
 
-/// Sums under way at once in a dot product, to hide the latency of an addition.
+/// Independent partial sums of a dot product, to hide the latency of an addition.
 const SUMS: usize = 4;
 
 /// `sum_i a_i b_i`, in a fixed order.
@@ -16,26 +14,22 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 fn dot_with(set: InstructionSet, a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len(), "a dot product of rows of one length");
-    // SAFETY: `set` is one that this processor has: the detected one, or in the tests an available one; the lengths are equal.
-    match set {
-        #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => unsafe { dot_lanes::<Neon>(a, b) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => unsafe { x86::dot_avx2(a, b) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => unsafe { x86::dot_avx512(a, b) },
-        _ => unsafe { dot_lanes::<Plain>(a, b) },
-    }
+    assert_eq!(a.len(), b.len(), "both rows of a dot product must have the same length");
+    dispatch!(set, L => fn(a: &[f32], b: &[f32]) -> f32 {
+        // SAFETY: the features are those of `L`; the lengths are equal.
+        unsafe { dot_lanes::<L>(a, b) }
+    })
 }
 
-/// Asks for a row that is soon to be read to come into the second cache, where the processor can be asked. Rows that are read here and there come from memory ten times as
-/// slowly as they are multiplied, unless they were asked for a few rows ahead.
+/// Prefetches a row into the second-level cache; does nothing on processors other than x86-64.
+///
+/// Rows read in random order arrive from memory ten times as slowly as they are multiplied, unless they are prefetched a
+/// few rows ahead.
 pub fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks((64 / size_of::<T>().max(1)).max(1)) {
         use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a hint, which reads nothing; every x86-64 has it.
+        // SAFETY: a hint that reads nothing; every x86-64 processor has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -51,17 +45,11 @@ pub fn add_scaled(out: &mut [f32], factor: f32, x: &[f32]) {
 }
 
 fn add_scaled_with(set: InstructionSet, out: &mut [f32], factor: f32, x: &[f32]) {
-    assert_eq!(out.len(), x.len(), "a sum of rows of one length");
-    // SAFETY: as in `dot_with`.
-    match set {
-        #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => unsafe { add_scaled_lanes::<Neon>(out, factor, x) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => unsafe { x86::add_scaled_avx2(out, factor, x) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => unsafe { x86::add_scaled_avx512(out, factor, x) },
-        _ => unsafe { add_scaled_lanes::<Plain>(out, factor, x) },
-    }
+    assert_eq!(out.len(), x.len(), "both rows of a sum must have the same length");
+    dispatch!(set, L => fn(out: &mut [f32], factor: f32, x: &[f32]) {
+        // SAFETY: the features are those of `L`; the lengths are equal.
+        unsafe { add_scaled_lanes::<L>(out, factor, x) }
+    });
 }
 
 /// `[x . x, x . y, y . y]`, in a fixed order.
@@ -73,17 +61,11 @@ pub fn products(x: &[f32], y: &[f32]) -> [f32; 3] {
 }
 
 fn products_with(set: InstructionSet, x: &[f32], y: &[f32]) -> [f32; 3] {
-    assert_eq!(x.len(), y.len(), "products of rows of one length");
-    // SAFETY: as in `dot_with`.
-    match set {
-        #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => unsafe { products_lanes::<Neon>(x, y) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => unsafe { x86::products_avx2(x, y) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => unsafe { x86::products_avx512(x, y) },
-        _ => unsafe { products_lanes::<Plain>(x, y) },
-    }
+    assert_eq!(x.len(), y.len(), "both rows of the products must have the same length");
+    dispatch!(set, L => fn(x: &[f32], y: &[f32]) -> [f32; 3] {
+        // SAFETY: the features are those of `L`; the lengths are equal.
+        unsafe { products_lanes::<L>(x, y) }
+    })
 }
 
 /// `out_i = a x_i + b y_i`.
@@ -95,29 +77,26 @@ pub fn combine(out: &mut [f32], [a, b]: [f32; 2], x: &[f32], y: &[f32]) {
 }
 
 fn combine_with(set: InstructionSet, out: &mut [f32], factors: [f32; 2], x: &[f32], y: &[f32]) {
-    assert!(out.len() == x.len() && x.len() == y.len(), "a combination of rows of one length");
-    // SAFETY: as in `dot_with`.
-    match set {
-        #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => unsafe { combine_lanes::<Neon>(out, factors, x, y) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => unsafe { x86::combine_avx2(out, factors, x, y) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => unsafe { x86::combine_avx512(out, factors, x, y) },
-        _ => unsafe { combine_lanes::<Plain>(out, factors, x, y) },
-    }
+    assert!(
+        out.len() == x.len() && x.len() == y.len(),
+        "all rows of a combination must have the same length"
+    );
+    dispatch!(set, L => fn(out: &mut [f32], factors: [f32; 2], x: &[f32], y: &[f32]) {
+        // SAFETY: the features are those of `L`; the lengths are equal.
+        unsafe { combine_lanes::<L>(out, factors, x, y) }
+    });
 }
 
-/// A step of SGD with momentum on one row that may be some steps behind.
+/// A step of SGD with momentum on one row, after the updates that were deferred for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MomentumStep {
-    /// `[[a, b], [c, d]]`, which brings `[w; v]` to its true place before the step.
+    /// `[[a, b], [c, d]]`: the deferred updates as one linear map of `[w; v]`.
     pub motion: [[f32; 2]; 2],
-    /// Factor on the sum that the gradient is made of.
+    /// Factor on `sum` in the gradient.
     pub pull: f32,
-    /// Factor on the values in the gradient: what weight decay adds, and what a division by the length takes away.
+    /// Factor on `w` in the gradient: weight decay, less the part along `w` that normalising the row removes.
     pub own: f32,
-    /// Share of its velocity that the row keeps.
+    /// Momentum: the factor on the old velocity.
     pub momentum: f32,
     /// Learning rate.
     pub rate: f32,
@@ -133,69 +112,16 @@ impl MomentumStep {
     }
 
     fn apply_with(self, set: InstructionSet, values: &mut [f32], velocity: &mut [f32], sum: &[f32]) {
-        assert!(values.len() == velocity.len() && values.len() == sum.len(), "a step of rows of one length");
-        // SAFETY: as in `dot_with`.
-        match set {
-            #[cfg(target_arch = "aarch64")]
-            InstructionSet::Neon => unsafe { momentum_lanes::<Neon>(self, values, velocity, sum) },
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => unsafe { x86::momentum_avx2(self, values, velocity, sum) },
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => unsafe { x86::momentum_avx512(self, values, velocity, sum) },
-            _ => unsafe { momentum_lanes::<Plain>(self, values, velocity, sum) },
-        }
+        assert!(
+            values.len() == velocity.len() && values.len() == sum.len(),
+            "all rows of a step must have the same length"
+        );
+        let step = self;
+        dispatch!(set, L => fn(step: MomentumStep, values: &mut [f32], velocity: &mut [f32], sum: &[f32]) {
+            // SAFETY: the features are those of `L`; the lengths are equal.
+            unsafe { momentum_lanes::<L>(step, values, velocity, sum) }
+        });
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{MomentumStep, add_scaled_lanes, combine_lanes, dot_lanes, momentum_lanes, products_lanes};
-    use crate::simd::x86::{Avx2, Avx512};
-
-    macro_rules! instances {
-        ($lanes:ident, $features:literal, $dot:ident, $add_scaled:ident, $products:ident, $combine:ident, $momentum:ident) => {
-            #[target_feature(enable = $features)]
-            pub(super) fn $products(x: &[f32], y: &[f32]) -> [f32; 3] {
-                // SAFETY: as below.
-                unsafe { products_lanes::<$lanes>(x, y) }
-            }
-            #[target_feature(enable = $features)]
-            pub(super) fn $combine(out: &mut [f32], factors: [f32; 2], x: &[f32], y: &[f32]) {
-                // SAFETY: as below.
-                unsafe { combine_lanes::<$lanes>(out, factors, x, y) }
-            }
-            #[target_feature(enable = $features)]
-            pub(super) fn $momentum(
-                step: MomentumStep,
-                values: &mut [f32],
-                velocity: &mut [f32],
-                sum: &[f32],
-            ) {
-                // SAFETY: as below.
-                unsafe { momentum_lanes::<$lanes>(step, values, velocity, sum) }
-            }
-            #[target_feature(enable = $features)]
-            pub(super) fn $dot(a: &[f32], b: &[f32]) -> f32 {
-                // SAFETY: the features are those of the registers; the caller has compared the lengths.
-                unsafe { dot_lanes::<$lanes>(a, b) }
-            }
-            #[target_feature(enable = $features)]
-            pub(super) fn $add_scaled(out: &mut [f32], factor: f32, x: &[f32]) {
-                // SAFETY: as above.
-                unsafe { add_scaled_lanes::<$lanes>(out, factor, x) }
-            }
-        };
-    }
-    instances!(Avx2, "avx2,fma", dot_avx2, add_scaled_avx2, products_avx2, combine_avx2, momentum_avx2);
-    instances!(
-        Avx512,
-        "avx512f",
-        dot_avx512,
-        add_scaled_avx512,
-        products_avx512,
-        combine_avx512,
-        momentum_avx512
-    );
 }
 
 /// # Safety
@@ -205,7 +131,7 @@ unsafe fn dot_lanes<L: Lanes>(a: &[f32], b: &[f32]) -> f32 {
     let width = SUMS * L::COUNT;
     let whole = a.len() / width * width;
     let mut room = [0.0_f32; 16];
-    // SAFETY: every load starts `COUNT` values or more before `whole`, which is within both slices; the room is as wide
+    // SAFETY: every load starts at least `COUNT` values before `whole`, which is within both slices; the room is as wide
     // as the widest register.
     unsafe {
         let mut sums = [L::zero(); SUMS];
@@ -228,7 +154,7 @@ unsafe fn dot_lanes<L: Lanes>(a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 unsafe fn add_scaled_lanes<L: Lanes>(out: &mut [f32], factor: f32, x: &[f32]) {
     let whole = x.len() / L::COUNT * L::COUNT;
-    // SAFETY: every load and store starts `COUNT` values or more before `whole`, which is within both slices.
+    // SAFETY: every load and store starts at least `COUNT` values before `whole`, which is within both slices.
     unsafe {
         let factors = L::splat(factor);
         for place in (0..whole).step_by(L::COUNT) {
@@ -246,7 +172,7 @@ unsafe fn add_scaled_lanes<L: Lanes>(out: &mut [f32], factor: f32, x: &[f32]) {
 #[inline(always)]
 unsafe fn products_lanes<L: Lanes>(x: &[f32], y: &[f32]) -> [f32; 3] {
     let whole = x.len() / L::COUNT * L::COUNT;
-    // SAFETY: every load starts `COUNT` values or more before `whole`, which is within both slices.
+    // SAFETY: every load starts at least `COUNT` values before `whole`, which is within both slices.
     let mut found = unsafe {
         let mut sums = [L::zero(); 3];
         for place in (0..whole).step_by(L::COUNT) {
@@ -266,7 +192,7 @@ unsafe fn products_lanes<L: Lanes>(x: &[f32], y: &[f32]) -> [f32; 3] {
 #[inline(always)]
 unsafe fn combine_lanes<L: Lanes>(out: &mut [f32], [a, b]: [f32; 2], x: &[f32], y: &[f32]) {
     let whole = x.len() / L::COUNT * L::COUNT;
-    // SAFETY: every load and store starts `COUNT` values or more before `whole`, which is within all slices.
+    // SAFETY: every load and store starts at least `COUNT` values before `whole`, which is within all slices.
     unsafe {
         let (first, second, zero) = (L::splat(a), L::splat(b), L::zero());
         for place in (0..whole).step_by(L::COUNT) {
@@ -290,7 +216,7 @@ unsafe fn momentum_lanes<L: Lanes>(
 ) {
     let MomentumStep { motion: [[a, b], [c, d]], pull, own, momentum, rate } = step;
     let whole = values.len() / L::COUNT * L::COUNT;
-    // SAFETY: every load and store starts `COUNT` values or more before `whole`, which is within all slices.
+    // SAFETY: every load and store starts at least `COUNT` values before `whole`, which is within all slices.
     unsafe {
         let zero = L::zero();
         let (to_w, to_v) = ([L::splat(a), L::splat(b)], [L::splat(c), L::splat(d)]);
@@ -319,7 +245,6 @@ unsafe fn momentum_lanes<L: Lanes>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::available;
 
     #[test]
     fn both_equal_the_plain_twin_at_every_length_and_instruction_set() {
@@ -327,7 +252,7 @@ mod tests {
             let row = |seed: usize| -> Vec<f32> {
                 (0..=length).map(|at| ((at * 31 + seed * 7) % 101) as f32 / 50.0 - 1.0).collect()
             };
-            // one value in, so that nothing is aligned
+            // Start at the second value, so that nothing is aligned.
             let (a, b) = (row(1), row(2));
             let (a, b) = (&a[1..], &b[1..]);
             let expected: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
@@ -335,7 +260,7 @@ mod tests {
             let mut found = vec![dot(a, b)];
             let mut sums = vec![b.to_vec()];
             add_scaled(&mut sums[0], 0.5, a);
-            for set in available() {
+            for set in InstructionSet::available() {
                 found.push(dot_with(set, a, b));
                 let mut sum = b.to_vec();
                 add_scaled_with(set, &mut sum, 0.5, a);
@@ -367,8 +292,8 @@ mod tests {
                 (0..=length).map(|at| ((at * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
             };
             let (w, v, sum) = (row(1), row(2), row(3));
-            for set in available() {
-                // one value in, so that nothing is aligned
+            for set in InstructionSet::available() {
+                // Start at the second value, so that nothing is aligned.
                 let (mut new_w, mut new_v) = (w.clone(), v.clone());
                 step.apply_with(set, &mut new_w[1..], &mut new_v[1..], &sum[1..]);
                 let mut combined = vec![0.0; length + 1];
@@ -382,7 +307,7 @@ mod tests {
                     for (found, expected) in
                         found.into_iter().zip([expected_v, true_w - 0.1 * expected_v, true_w])
                     {
-                        // five roundings of numbers below 2
+                        // Five roundings of values below 2.
                         let bound = 10.0 * f64::from(f32::EPSILON);
                         assert!((found - expected).abs() <= bound, "{set:?} {length}: {found} {expected}");
                     }

@@ -1,7 +1,5 @@
 //! What can be wrong with an objective or with what it is given; each variant says what was found and what was expected.
 
-use crate::ShapeError;
-
 /// An objective that cannot be built, or inputs that it cannot be evaluated on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -50,7 +48,7 @@ pub enum ObjectiveError {
 
     /// A slice that is not the matrix it was said to be.
     #[error(transparent)]
-    Shape(#[from] ShapeError),
+    Shape(#[from] widemargin_kernels::Error),
 
     /// Features and class centres of different dimension.
     #[error("features have {features} dimensions, class centres {centres}; expected the same")]

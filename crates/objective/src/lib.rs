@@ -77,4 +77,4 @@ pub use real::Real;
 pub use row::{RowOutcome, RowPass, SummedCompetitors};
 pub use suggest::{Suggestion, suggest};
 pub use unit::{NORM_FLOOR, dot, norm, normalise, project};
-pub use widemargin_kernels::matrix::{MatRef, ShapeError};
+pub use widemargin_kernels::matrix::MatRef;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use num_traits::Float;
-use widemargin_kernels::exponential::{self, Line};
+use widemargin_kernels::exponential::{self, AffineExponent};
 
 /// A real number: `f32` or `f64`.
 ///
@@ -28,7 +28,7 @@ impl Real for f64 {
 /// What is done to whole rows of scores: by the vector kernels for `f32`, by plain loops for `f64`, the precision of
 /// references and gradient checks.
 pub(crate) mod rows {
-    use super::{Line, exponential};
+    use super::{AffineExponent, exponential};
 
     /// Known to this crate alone, which seals [`Real`](crate::Real). Exponents are `slope (x - centre)`.
     pub trait Rows: Sized {
@@ -46,12 +46,12 @@ pub(crate) mod rows {
         }
 
         fn exponential_sums(values: &[Self], slope: Self, centre: Self) -> (f64, f64) {
-            let sums = exponential::sums(values, Line { slope, centre });
+            let sums = exponential::sums(values, AffineExponent { slope, centre });
             (sums.sum, sums.moment)
         }
 
         fn weigh(values: &mut [Self], slope: Self, centre: Self, factor: Self) {
-            exponential::weights(values, Line { slope, centre }, factor);
+            exponential::weights(values, AffineExponent { slope, centre }, factor);
         }
     }
 

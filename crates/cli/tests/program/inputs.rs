@@ -462,3 +462,18 @@ fn deeper_trees_have_the_top_folder_or_the_deepest_as_class() {
     assert!(text(&place, "tree.names.csv").contains("bird/duck/0.png,bird/duck\n"));
     place.refused(&["data", "info", "tree", "--class-folder", "last"], &["`top` or `deepest`"]);
 }
+
+#[test]
+fn an_unknown_instruction_set_is_an_error() {
+    let place = Workplace::new();
+    let output = place
+        .command(&["explain", "-o", "page"])
+        .env("WIDEMARGIN_INSTRUCTION_SET", "sse9")
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr);
+    let expected = "error: WIDEMARGIN_INSTRUCTION_SET=sse9: unknown instruction set; use portable";
+    assert!(message.starts_with(expected), "{message}");
+    assert!(!place.exists("page"));
+}

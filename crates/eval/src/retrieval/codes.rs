@@ -7,7 +7,7 @@
 //! are nearly at right angles to the query, so few of them come within the bound of the nearest.
 
 use rayon::prelude::*;
-use widemargin_kernels::screening::{Bar, PANEL, Panels, Precision, Probes, reach, residual};
+use widemargin_kernels::screening::{PANEL, Panels, Precision, Probes, ReachBound, reach, residual};
 
 use crate::embeddings::Embeddings;
 use crate::similarity::product_error;
@@ -90,7 +90,7 @@ impl CodedGallery {
         let end = self.panels.count().min((tile + 1) * TILE_PANELS);
         let stride = queries.probes.padded_rows() * PANEL;
         scores.resize(TOGETHER * stride, 0);
-        let bars: Vec<Bar> = queries.bars(least);
+        let bounds: Vec<ReachBound> = queries.bounds(least);
         let (mut reached, mut pairs) = (Vec::new(), Vec::new());
         for first in (tile * TILE_PANELS..end).step_by(TOGETHER) {
             let panels = first..end.min(first + TOGETHER);
@@ -101,7 +101,7 @@ impl CodedGallery {
                 let steps = self.panels.steps(panel).first_chunk().expect("a panel has PANEL steps");
                 let residuals = self.residuals[panel * PANEL..].first_chunk().expect("as many residuals");
                 reached.clear();
-                reach(scores, steps, residuals, &bars, &mut reached);
+                reach(scores, steps, residuals, &bounds, &mut reached);
                 let pair = |&(query, place): &(u32, u32)| (query as usize, panel * PANEL + place as usize);
                 pairs.extend(reached.iter().map(pair));
             }
@@ -116,9 +116,9 @@ impl CodedGallery {
 }
 
 impl CodedQueries {
-    fn bars(&self, least: &[f32]) -> Vec<Bar> {
+    fn bounds(&self, least: &[f32]) -> Vec<ReachBound> {
         let each = self.residuals.iter().zip(least).enumerate();
-        each.map(|(query, (residual, least))| Bar {
+        each.map(|(query, (residual, least))| ReachBound {
             factor: self.probes.step(query),
             slack: (1.0 + residual) * ROUNDING,
             // both cosines in f32 are within `error` of the exact one; the rest covers the rounding of this sum

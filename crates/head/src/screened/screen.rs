@@ -1,7 +1,7 @@
 //! The forward pass: score all classes roughly, keep a few, score those exactly.
 
 use rayon::prelude::*;
-use widemargin_kernels::exponential::{Line, weights};
+use widemargin_kernels::exponential::{AffineExponent, weights};
 use widemargin_kernels::screening::{BLOCK, PANEL, Panels, Precision, Probes};
 use widemargin_kernels::sieve::{Kept, Sieve, sift};
 use widemargin_kernels::vector::{add_scaled, dot};
@@ -330,7 +330,7 @@ impl Screened<'_> {
                     let centre = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                     let centre = if centre.is_finite() { f64::from(centre) } else { 0.0 };
                     let times = self.centres.classes() as f64 / cosines.len().max(1) as f64;
-                    weights(cosines, Line { slope: sharpness as f32, centre: centre as f32 }, 1.0);
+                    weights(cosines, AffineExponent { slope: sharpness as f32, centre: centre as f32 }, 1.0);
                     let exponentials = cosines;
                     let sum: f64 = exponentials.iter().map(|&exponential| f64::from(exponential)).sum();
                     // a few that stand out say little of the classes that were not probed
@@ -412,7 +412,7 @@ impl Screened<'_> {
                 step: frame.step as f32,
                 phase: phase(self.seed, chunk, sample, 0),
                 // with several centres a class it has no score
-                own: if each == 1 { frame.own } else { u32::MAX },
+                target: if each == 1 { frame.own } else { u32::MAX },
                 total: 0.0,
                 best: 0.0,
                 best_class: u32::MAX,

@@ -1,18 +1,18 @@
 //! The gradients of a convolution.
 
 use super::ConvolutionShape;
-use super::forward::{Scratch, ShiftedProduct, TASKS_A_SCRATCH};
+use super::forward::{Buffers, ShiftedProduct, TASKS_PER_BUFFERS};
 use super::image::{GradientPhase, Layout};
-use super::tile::{self, Panels, Walk};
+use super::tile::{self, Positions, WeightPanels};
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
 
-/// Partial sums of the weight gradient: the batch is cut into this many parts, whatever the number of threads, and the
-/// parts are added in order, so that the result is the same to the bit on one core and on many.
+/// The weight gradient is a sum over this many parts of the batch, for any number of threads. The parts are added in
+/// order, so that the result is bitwise the same on one core and on many.
 const PARTS: usize = 8;
 
 /// The gradient of the input: `input_gradient[b][c][y][x]` is the sum of `output_gradient * weights` over every output
-/// that read this value.
+/// that depends on this value.
 ///
 /// Overwrites `input_gradient`. Shapes are those of [`ConvolutionShape`].
 ///
@@ -39,40 +39,48 @@ pub(super) fn input_gradient_with(
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
     assert_eq!(input_gradient.len(), shape.input_len(), "input gradient of a convolution {shape:?}");
     let phases = GradientPhase::all(shape);
-    // Where the stride leaves values that no output reads, their gradient is zero.
+    // With a stride above the kernel, some values affect no output: their gradient is zero.
     let covered = phases.len() == shape.stride * shape.stride;
     if !covered {
         input_gradient.fill(0.0);
     }
-    let picture = shape.in_channels * shape.height * shape.width;
+    let image_len = shape.in_channels * shape.height * shape.width;
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
-    if picture == 0 || shape.batch == 0 {
+    if image_len == 0 || shape.batch == 0 {
         return;
     }
     for phase in &phases {
-        let panels =
-            Panels::pack(set, shape.in_channels, phase.layout.offsets.shifts().len(), |channel, tap| {
+        let panels = WeightPanels::pack(
+            set,
+            shape.in_channels,
+            phase.layout.offsets.shifts().len(),
+            |channel, tap| {
                 let (i, j) = phase.taps[tap % phase.taps.len()];
                 let out_channel = tap / phase.taps.len();
                 weights[((out_channel * shape.in_channels + channel) * shape.kernel + i) * shape.kernel + j]
-            });
+            },
+        );
         let product = ShiftedProduct { set, panels: &panels, layout: &phase.layout };
-        let pictures = product.pictures_a_task();
+        let images = product.images_per_task();
         let plane = shape.height * shape.width;
         input_gradient
-            .par_chunks_mut(pictures * picture)
-            .zip(output_gradient.par_chunks(pictures * gradient_len))
-            .with_min_len(TASKS_A_SCRATCH)
-            .for_each_init(Scratch::default, |scratch, (inputs, gradients)| {
+            .par_chunks_mut(images * image_len)
+            .zip(output_gradient.par_chunks(images * gradient_len))
+            .with_min_len(TASKS_PER_BUFFERS)
+            .for_each_init(Buffers::default, |buffers, (inputs, gradients)| {
                 product.run(
-                    scratch,
+                    buffers,
                     gradients.len() / gradient_len,
-                    |index, image| {
-                        phase.fill_gradient(shape, &gradients[index * gradient_len..][..gradient_len], image);
+                    |index, padded| {
+                        phase.fill_gradient(
+                            shape,
+                            &gradients[index * gradient_len..][..gradient_len],
+                            padded,
+                        );
                     },
                     |index, panel, sums, pitch| {
                         let channels = panel.rows.min(shape.in_channels - panel.first);
-                        let out = &mut inputs[index * picture + panel.first * plane..][..channels * plane];
+                        let out = &mut inputs[index * image_len + panel.first * plane..][..channels * plane];
                         phase.scatter(shape, sums, pitch, out);
                     },
                 );
@@ -108,15 +116,15 @@ pub(super) fn weight_gradient_with(
     assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
     assert_eq!(weight_gradient.len(), shape.weights_len(), "weight gradient of a convolution {shape:?}");
     weight_gradient.fill(0.0);
-    let picture = shape.in_channels * shape.height * shape.width;
+    let image_len = shape.in_channels * shape.height * shape.width;
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
-    if shape.batch == 0 || picture == 0 || gradient_len == 0 {
+    if shape.batch == 0 || image_len == 0 || gradient_len == 0 {
         return;
     }
     let layout = Layout::of_input(shape);
     let part = shape.batch.div_ceil(PARTS);
     let partial: Vec<Vec<f32>> = input
-        .par_chunks(part * picture)
+        .par_chunks(part * image_len)
         .zip(output_gradient.par_chunks(part * gradient_len))
         .map(|(inputs, gradients)| correlate_part(set, shape, &layout, inputs, gradients))
         .collect();
@@ -134,7 +142,7 @@ fn padded_channels(set: InstructionSet, shape: &ConvolutionShape) -> usize {
     shape.out_channels.next_multiple_of(tile::correlation_channels(set))
 }
 
-/// The weight gradient of a few pictures, as `[tap][output channel]`, both padded to whole tiles.
+/// The weight gradient of some images, as `[tap][output channel]`, both padded to whole tiles.
 fn correlate_part(
     set: InstructionSet,
     shape: &ConvolutionShape,
@@ -145,30 +153,30 @@ fn correlate_part(
     let tile_taps = tile::correlation_taps(set);
     let tile_channels = tile::correlation_channels(set);
     let pitch = padded_channels(set, shape);
-    // A missing tap reads the same pixels as the first; its sums are never looked at.
+    // A tap of the padding reads the same pixels as the first tap; its sums are not used.
     let mut offsets = layout.offsets.shifts().to_vec();
     offsets.resize(shape.taps().next_multiple_of(tile_taps), 0);
     let mut sums = vec![0.0; offsets.len() * pitch];
-    let mut image = vec![0.0; layout.image_len(0)];
+    let mut padded = vec![0.0; layout.padded_len(0)];
     let positions = shape.out_height() * shape.out_width();
     let mut turned = vec![0.0; positions * pitch];
-    let walk = Walk { rows: layout.rows, columns: layout.columns, row_pitch: layout.pitch };
-    let picture = shape.in_channels * shape.height * shape.width;
-    let pairs = inputs.chunks_exact(picture).zip(gradients.chunks_exact(shape.out_channels * positions));
-    for (picture, gradient) in pairs {
-        layout.fill_input(shape, picture, &mut image);
+    let walk = Positions { rows: layout.rows, columns: layout.columns, row_pitch: layout.pitch };
+    let image_len = shape.in_channels * shape.height * shape.width;
+    let pairs = inputs.chunks_exact(image_len).zip(gradients.chunks_exact(shape.out_channels * positions));
+    for (image, gradient) in pairs {
+        layout.fill_input(shape, image, &mut padded);
         turn_into_panels(gradient, positions, tile_channels, &mut turned);
         for (block, panel) in turned.chunks_exact(positions * tile_channels).enumerate() {
             for (group, offsets) in offsets.chunks_exact(tile_taps).enumerate() {
                 let sums = &mut sums[group * tile_taps * pitch + block * tile_channels..];
-                tile::correlate(set, offsets, &image, walk, panel, sums, pitch);
+                tile::correlate(set, offsets, &padded, walk, panel, sums, pitch);
             }
         }
     }
     sums
 }
 
-/// `[channel][position]` to `[block of channels][position][channel within the block]`.
+/// Reorders `[channel][position]` to `[block of channels][position][channel within the block]`.
 fn turn_into_panels(gradient: &[f32], positions: usize, block: usize, turned: &mut [f32]) {
     for (index, channels) in gradient.chunks(block * positions).enumerate() {
         let panel = &mut turned[index * positions * block..][..positions * block];

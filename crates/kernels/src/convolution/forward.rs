@@ -1,25 +1,25 @@
-//! The convolution itself, and the shifted product that it shares with the gradient of the input.
+//! The forward convolution, and the shifted product that it shares with the gradient of the input.
 
 use super::ConvolutionShape;
 use super::image::Layout;
-use super::tile::{self, Panel, Panels};
+use super::tile::{self, WeightPanel, WeightPanels};
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
 
-/// Bytes of packed weights that should stay in the second-level cache while several pictures pass.
+/// Bytes of packed weights that should stay in the second-level cache for several images.
 const WEIGHTS_BLOCK: usize = 192 * 1024;
 
-/// Pictures that one task takes through a block of weights together, when the weights are larger than a block.
-const PICTURES_A_TASK: usize = 8;
+/// Images per task if the weights are larger than a block, so that each block is used several times.
+const IMAGES_PER_TASK: usize = 8;
 
 /// `output[b][o][y][x] = sum over c, i, j of weights[o][c][i][j] * input[b][c][y stride + i - padding][x stride + j - padding]`,
-/// values outside the picture being zero.
+/// where values outside the image are zero.
 ///
 /// Overwrites `output`. Shapes are those of [`ConvolutionShape`]. An empty batch is allowed.
 ///
 /// # Panics
-/// If a slice has another length than the shape says, or the shape is impossible (kernel of zero, padding not below the
-/// kernel, kernel larger than the padded picture).
+/// If the length of a slice does not match the shape, or the shape is impossible (kernel of zero, padding not below the
+/// kernel, kernel larger than the padded image).
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32], output: &mut [f32]) {
     forward_with(simd::detected(), shape, input, weights, output);
 }
@@ -39,21 +39,21 @@ pub(super) fn forward_with(
         return;
     }
     let taps = shape.taps();
-    let panels = Panels::pack(set, shape.out_channels, taps, |row, tap| weights[row * taps + tap]);
+    let panels = WeightPanels::pack(set, shape.out_channels, taps, |row, tap| weights[row * taps + tap]);
     let layout = Layout::of_input(shape);
     let product = ShiftedProduct { set, panels: &panels, layout: &layout };
     let plane = shape.out_height() * shape.out_width();
-    let pictures = product.pictures_a_task();
+    let images = product.images_per_task();
     output
-        .par_chunks_mut(pictures * shape.out_channels * plane)
-        .zip(input.par_chunks(pictures * shape.in_channels * shape.height * shape.width))
-        .with_min_len(TASKS_A_SCRATCH)
-        .for_each_init(Scratch::default, |scratch, (outputs, inputs)| {
-            let picture = shape.in_channels * shape.height * shape.width;
+        .par_chunks_mut(images * shape.out_channels * plane)
+        .zip(input.par_chunks(images * shape.in_channels * shape.height * shape.width))
+        .with_min_len(TASKS_PER_BUFFERS)
+        .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
+            let image_len = shape.in_channels * shape.height * shape.width;
             product.run(
-                scratch,
-                inputs.len() / picture,
-                |index, image| layout.fill_input(shape, &inputs[index * picture..][..picture], image),
+                buffers,
+                inputs.len() / image_len,
+                |index, padded| layout.fill_input(shape, &inputs[index * image_len..][..image_len], padded),
                 |index, panel, sums, pitch| {
                     let out = &mut outputs[(index * shape.out_channels + panel.first) * plane..];
                     let channels = panel.rows.min(shape.out_channels - panel.first);
@@ -68,71 +68,71 @@ pub(super) fn forward_with(
         });
 }
 
-/// Tasks that share a [`Scratch`] at least: making one costs about as much as a picture.
-pub(super) const TASKS_A_SCRATCH: usize = 4;
+/// Least number of tasks that share [`Buffers`]: allocating them costs about as much as one image.
+pub(super) const TASKS_PER_BUFFERS: usize = 4;
 
-/// Buffers of one thread, for one product. The images start as zeros, and only what lies inside a picture is ever
-/// written, so their padding stays zero.
+/// The buffers of one thread for one product. The padded images start as zeros and only their interior is ever written,
+/// so the padding stays zero.
 #[derive(Default)]
-pub(super) struct Scratch {
-    images: Vec<f32>,
+pub(super) struct Buffers {
+    padded: Vec<f32>,
     sums: Vec<f32>,
 }
 
-/// `sums[row][position] = sum over taps of weights[row][tap] * image[offset[tap] + position]` for whole pictures.
+/// `sums[row][position] = sum over taps of weights[row][tap] * padded[offset[tap] + position]` for whole images.
 pub(super) struct ShiftedProduct<'a> {
     pub(super) set: InstructionSet,
-    pub(super) panels: &'a Panels,
+    pub(super) panels: &'a WeightPanels,
     pub(super) layout: &'a Layout,
 }
 
 impl ShiftedProduct<'_> {
-    /// Few weights: one picture a task. Many weights: several pictures, so that a block of weights is used again.
-    pub(super) fn pictures_a_task(&self) -> usize {
+    /// One image per task with few weights, several with many, so that a block of weights is reused.
+    pub(super) fn images_per_task(&self) -> usize {
         let bytes = self.panels.panels().len() * self.panels.panel_bytes();
-        if bytes <= WEIGHTS_BLOCK { 1 } else { PICTURES_A_TASK }
+        if bytes <= WEIGHTS_BLOCK { 1 } else { IMAGES_PER_TASK }
     }
 
-    /// Runs `pictures` pictures: `fill(picture, image)` writes the picture into the padded image, `take(picture, panel, sums, pitch)`
-    /// receives the sums of one panel.
+    /// Runs the product for `images` images. `fill(image, padded)` copies an image into its padded image;
+    /// `take(image, panel, sums, pitch)` receives the sums of one panel.
     pub(super) fn run(
         &self,
-        scratch: &mut Scratch,
-        pictures: usize,
+        buffers: &mut Buffers,
+        images: usize,
         mut fill: impl FnMut(usize, &mut [f32]),
-        mut take: impl FnMut(usize, Panel, &[f32], usize),
+        mut take: impl FnMut(usize, WeightPanel, &[f32], usize),
     ) {
         let columns = tile::shifted_columns(self.set);
         let pitch = self.layout.positions().next_multiple_of(columns);
-        let image_len = self.layout.image_len(columns);
-        if scratch.images.len() < image_len * pictures {
-            scratch.images.resize(image_len * pictures, 0.0);
+        let padded_len = self.layout.padded_len(columns);
+        if buffers.padded.len() < padded_len * images {
+            buffers.padded.resize(padded_len * images, 0.0);
         }
-        for (picture, image) in scratch.images.chunks_exact_mut(image_len).take(pictures).enumerate() {
-            fill(picture, &mut image[..image_len - columns]);
+        for (image, padded) in buffers.padded.chunks_exact_mut(padded_len).take(images).enumerate() {
+            fill(image, &mut padded[..padded_len - columns]);
         }
         let panels = self.panels.panels();
         let block = (WEIGHTS_BLOCK / self.panels.panel_bytes().max(1)).clamp(1, panels.len());
         let room = self.panels.tallest() * pitch;
-        scratch.sums.resize(block * room, 0.0);
+        buffers.sums.resize(block * room, 0.0);
         for panels in panels.chunks(block) {
-            for (picture, image) in scratch.images.chunks_exact(image_len).take(pictures).enumerate() {
+            for (image, padded) in buffers.padded.chunks_exact(padded_len).take(images).enumerate() {
                 for position in (0..pitch).step_by(columns) {
-                    for (sums, panel) in scratch.sums.chunks_exact_mut(room).zip(panels) {
-                        let (image, sums) = (&image[position..], &mut sums[position..]);
+                    for (sums, panel) in buffers.sums.chunks_exact_mut(room).zip(panels) {
+                        let (padded, sums) = (&padded[position..], &mut sums[position..]);
                         tile::shifted(
                             self.set,
                             self.panels,
                             *panel,
                             &self.layout.offsets,
-                            image,
+                            padded,
                             sums,
                             pitch,
                         );
                     }
                 }
-                for (sums, panel) in scratch.sums.chunks_exact(room).zip(panels) {
-                    take(picture, *panel, sums, pitch);
+                for (sums, panel) in buffers.sums.chunks_exact(room).zip(panels) {
+                    take(image, *panel, sums, pitch);
                 }
             }
         }

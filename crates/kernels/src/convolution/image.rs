@@ -1,18 +1,18 @@
-//! The zero-padded image in which every tap of the kernel is a constant shift.
+//! The padded copy of an image, in which every tap of the kernel is a constant shift.
 
 use super::ConvolutionShape;
 use super::tile::Offsets;
 
-/// Where the taps of a product lie in a padded image, and how its output positions are laid out.
+/// The positions of a product's taps in a padded image, and the layout of its output positions.
 ///
-/// The image holds `phases * channels` planes of `plane_rows * pitch` values. Output position `(row, column)` is number
-/// `row * pitch + column`; positions with `column >= columns` hang over the edge and mean nothing.
+/// The padded image holds `phases * channels` planes of `plane_rows * pitch` values. Output position `(row, column)` has
+/// index `row * pitch + column`; positions with `column >= columns` are past the edge and meaningless.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
-    /// Output rows and columns that count.
+    /// Output rows and columns.
     pub(super) rows: usize,
     pub(super) columns: usize,
-    /// Values from one image row to the next.
+    /// Values from one row of the padded image to the next.
     pub(super) pitch: usize,
     plane_rows: usize,
     planes: usize,
@@ -21,8 +21,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Values of the padded image, with `slack` behind it for tiles that hang over its end.
-    pub(super) fn image_len(&self, slack: usize) -> usize {
+    /// Length of the padded image, plus `slack` for tiles that read past its end.
+    pub(super) fn padded_len(&self, slack: usize) -> usize {
         self.planes * self.plane_len() + slack
     }
 
@@ -30,13 +30,13 @@ impl Layout {
         self.plane_rows * self.pitch
     }
 
-    /// Output positions from the first to the last that counts, the overhanging ones between them included.
+    /// Output positions from the first to the last, including the ones past the edge in between.
     pub(super) fn positions(&self) -> usize {
         if self.rows == 0 { 0 } else { (self.rows - 1) * self.pitch + self.columns }
     }
 
-    /// The input dealt out into `stride * stride` phases; tap `(channel, i, j)` reads phase `(i % stride, j % stride)`
-    /// shifted by `(i / stride, j / stride)`.
+    /// The layout of the input, split into `stride * stride` phases: tap `(channel, i, j)` reads phase
+    /// `(i % stride, j % stride)` shifted by `(i / stride, j / stride)`.
     pub(super) fn of_input(shape: &ConvolutionShape) -> Self {
         let (stride, kernel) = (shape.stride, shape.kernel);
         let (rows, columns) = (shape.out_height(), shape.out_width());
@@ -56,23 +56,23 @@ impl Layout {
         Self { rows, columns, pitch, plane_rows, planes, offsets: Offsets::new(offsets) }
     }
 
-    /// Copies one input picture `[in_channels, height, width]` into the image of [`Layout::of_input`], whose padding is zero
-    /// already and stays so.
-    pub(super) fn fill_input(&self, shape: &ConvolutionShape, picture: &[f32], image: &mut [f32]) {
+    /// Copies one input image `[in_channels, height, width]` into a padded image of this layout. The padding must already
+    /// be zero; it is not written.
+    pub(super) fn fill_input(&self, shape: &ConvolutionShape, image: &[f32], padded: &mut [f32]) {
         let (stride, padding) = (shape.stride, shape.padding);
         let phases = stride.min(shape.kernel);
         for phase_row in 0..phases {
             for phase_column in 0..phases {
                 for channel in 0..shape.in_channels {
                     let plane = (phase_row * phases + phase_column) * shape.in_channels + channel;
-                    let plane = &mut image[plane * self.plane_len()..][..self.plane_len()];
+                    let plane = &mut padded[plane * self.plane_len()..][..self.plane_len()];
                     for (row, target) in plane.chunks_exact_mut(self.pitch).enumerate() {
                         let y = row * stride + phase_row;
                         if y < padding || y - padding >= shape.height {
                             continue;
                         }
                         let source =
-                            &picture[(channel * shape.height + y - padding) * shape.width..][..shape.width];
+                            &image[(channel * shape.height + y - padding) * shape.width..][..shape.width];
                         if stride == 1 {
                             let length = shape.width.min(self.pitch - padding);
                             target[padding..padding + length].copy_from_slice(&source[..length]);
@@ -93,22 +93,22 @@ impl Layout {
 
 /// The part of the input gradient whose padded coordinates are `(phase_row, phase_column)` modulo the stride.
 ///
-/// Input row `y` of phase `r` is `y + padding = stride * q + r`; it is fed by output rows `q - t` through the kernel rows
-/// `r + stride * t`, so along `q` every tap is a shift once more.
+/// Input row `y` of phase `r` has `y + padding = stride * q + r`. Output rows `q - t` contribute to it through the kernel
+/// rows `r + stride * t`, so along `q` every tap is again a shift.
 #[derive(Clone, Debug)]
 pub(super) struct GradientPhase {
-    /// Kernel rows and columns that reach this phase, in the order of the layout's offsets.
+    /// Kernel rows and columns that contribute to this phase, in the order of the layout's offsets.
     pub(super) taps: Vec<(usize, usize)>,
-    /// Offsets run over `(output channel, tap)`.
+    /// Its offsets are ordered by `(output channel, tap)`.
     pub(super) layout: Layout,
     /// Input row and column of the first position.
     first: (usize, usize),
-    /// Zero rows and columns in front of the gradient.
+    /// Zero rows and columns before the gradient.
     front: usize,
 }
 
 impl GradientPhase {
-    /// Every phase of the input gradient that some output reaches; all read the same padded gradient image.
+    /// Every phase of the input gradient to which some output contributes. All read the same padded gradient.
     pub(super) fn all(shape: &ConvolutionShape) -> Vec<Self> {
         let (stride, kernel, padding) = (shape.stride, shape.kernel, shape.padding);
         let first = |phase: usize| padding.saturating_sub(phase).div_ceil(stride);
@@ -154,11 +154,12 @@ impl GradientPhase {
         phases
     }
 
-    /// Copies one output gradient `[out_channels, out_height, out_width]` behind its zeros, which are there already.
-    pub(super) fn fill_gradient(&self, shape: &ConvolutionShape, gradient: &[f32], image: &mut [f32]) {
+    /// Copies one output gradient `[out_channels, out_height, out_width]` into a padded image of this layout. The padding
+    /// must already be zero; it is not written.
+    pub(super) fn fill_gradient(&self, shape: &ConvolutionShape, gradient: &[f32], padded: &mut [f32]) {
         let (height, width) = (shape.out_height(), shape.out_width());
         let layout = &self.layout;
-        let planes = image.chunks_exact_mut(layout.plane_len());
+        let planes = padded.chunks_exact_mut(layout.plane_len());
         for (plane, source) in planes.zip(gradient.chunks_exact(height * width)) {
             let rows = plane.chunks_exact_mut(layout.pitch).skip(self.front);
             for (target, source) in rows.zip(source.chunks_exact(width)) {
@@ -168,7 +169,7 @@ impl GradientPhase {
         }
     }
 
-    /// Writes this phase's share of one input gradient `[in_channels, height, width]` from sums laid out by position.
+    /// Writes this phase's part of one input gradient `[in_channels, height, width]` from sums in order of position.
     pub(super) fn scatter(&self, shape: &ConvolutionShape, sums: &[f32], sums_pitch: usize, out: &mut [f32]) {
         let stride = shape.stride;
         for (channel, out) in out.chunks_exact_mut(shape.height * shape.width).enumerate() {

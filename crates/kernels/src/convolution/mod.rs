@@ -1,22 +1,21 @@
 //! Two-dimensional convolution and its gradients, without a patch matrix.
 //!
-//! The usual way (im2col) copies every input value `kernel_height * kernel_width` times and multiplies the copy by the
-//! weights. Here the input is copied once, into a zero-padded image whose rows stand one after the other. In such an
-//! image the patch row of one tap (input channel, kernel row, kernel column) is simply the image shifted by a constant,
-//! so a matrix product needs only *one offset per tap* instead of a patch matrix:
+//! The usual method (im2col) copies every input value `kernel * kernel` times and multiplies the copy by the weights.
+//! Here the input is copied once, into a zero-padded image with contiguous rows. In such an image the patch row of one tap
+//! (input channel, kernel row, kernel column) is the image shifted by a constant, so a matrix product needs only *one
+//! offset per tap* instead of a patch matrix:
 //!
 //! ```text
-//! output[o][n] = sum over taps k of weights[o][k] * image[offset[k] + n]
+//! output[o][n] = sum over taps k of weights[o][k] * padded[offset[k] + n]
 //! ```
 //!
-//! where `n` walks over the rows of the padded image. The few positions at the end of each row that hang over the
-//! right edge are computed and thrown away (7 % at a width of 28). Strides are handled by first dealing the padded image
-//! out into `stride * stride` phases, in each of which the taps are shifts again; the gradient of the input is
-//! the same product with the weights turned over; the gradient of the weights is the product of shifted images with
-//! the transposed output gradient.
+//! where `n` runs over the rows of the padded image. The few positions past the right edge of each row are computed and
+//! discarded (7 % at a width of 28). For a stride above 1 the padded image is split into `stride * stride` phases, in each
+//! of which the taps are shifts again. The gradient of the input is the same product with the flipped weights. The
+//! gradient of the weights is the product of shifted images with the transposed output gradient.
 //!
-//! Values are `f32`, layout is batch, channel, row, column. Images are shared out over the threads of the current
-//! rayon pool; every result is the same to the bit for any number of threads.
+//! Values are `f32` in the order batch, channel, row, column. The threads of the current rayon pool share the images.
+//! Every result is bitwise the same for any number of threads.
 
 mod backward;
 mod forward;
@@ -26,13 +25,13 @@ mod tile;
 pub use backward::{input_gradient, weight_gradient};
 pub use forward::forward;
 
-/// The shape of a convolution: everything but the numbers.
+/// The shape of a convolution.
 ///
 /// Input `[batch, in_channels, height, width]`, weights `[out_channels, in_channels, kernel, kernel]`, output
 /// `[batch, out_channels, out_height(), out_width()]`. Kernel, stride and padding are the same in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvolutionShape {
-    /// Pictures in the batch; may be zero.
+    /// Images in the batch; may be zero.
     pub batch: usize,
     /// Channels of the input.
     pub in_channels: usize,
@@ -44,7 +43,7 @@ pub struct ConvolutionShape {
     pub out_channels: usize,
     /// Rows and columns of the kernel.
     pub kernel: usize,
-    /// Step between neighbouring outputs, at least 1.
+    /// Step between adjacent outputs, at least 1.
     pub stride: usize,
     /// Zeros added on each side, less than `kernel`.
     pub padding: usize,
@@ -92,7 +91,7 @@ impl ConvolutionShape {
         assert!(self.padding < self.kernel, "padding must be below the kernel size: {self:?}");
         assert!(
             self.height + 2 * self.padding >= self.kernel && self.width + 2 * self.padding >= self.kernel,
-            "the kernel is larger than the padded picture: {self:?}"
+            "the kernel is larger than the padded image: {self:?}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Against the obvious loops in f64, at odd shapes, for every instruction set of this machine.
+//! The three products against plain loops in f64, at odd shapes, for every instruction set of this machine.
 
 use super::backward::{input_gradient_with, weight_gradient_with};
 use super::forward::forward_with;
@@ -6,10 +6,10 @@ use super::{ConvolutionShape, forward, input_gradient, weight_gradient};
 use crate::simd;
 use proptest::prelude::*;
 
-/// Sums of up to a few thousand f32 products, compared with f64: rounding grows with the square root of the length.
+/// For sums of up to a few thousand f32 products: their rounding error grows with the square root of the length.
 const TOLERANCE: f64 = 2e-5;
 
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
+fn values(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(3_037_000_493);
     (0..count)
         .map(|_| {
@@ -60,9 +60,9 @@ fn assert_close(what: &str, shape: &ConvolutionShape, got: &[f32], expected: &[f
 }
 
 fn check(shape: ConvolutionShape, seed: u64) {
-    let input = numbers(shape.input_len(), seed);
-    let weights = numbers(shape.weights_len(), seed + 1);
-    let gradient = numbers(shape.output_len(), seed + 2);
+    let input = values(shape.input_len(), seed);
+    let weights = values(shape.weights_len(), seed + 1);
+    let gradient = values(shape.output_len(), seed + 2);
     let mut output64 = vec![0.0f64; shape.output_len()];
     let mut input64 = vec![0.0f64; shape.input_len()];
     let mut weights64 = vec![0.0f64; shape.weights_len()];
@@ -71,8 +71,8 @@ fn check(shape: ConvolutionShape, seed: u64) {
         input64[i] += f64::from(weights[w]) * f64::from(gradient[o]);
         weights64[w] += f64::from(gradient[o]) * f64::from(input[i]);
     });
-    for set in simd::available() {
-        // Filled with rubbish: every value must be overwritten.
+    for set in simd::InstructionSet::available() {
+        // Filled with NaN: every value must be overwritten.
         let mut output = vec![f32::NAN; shape.output_len()];
         forward_with(set, &shape, &input, &weights, &mut output);
         assert_close(&format!("output ({set:?})"), &shape, &output, &output64);
@@ -131,11 +131,11 @@ proptest! {
 }
 
 #[test]
-fn same_bits_for_any_number_of_threads() {
+fn the_results_are_bitwise_equal_for_any_number_of_threads() {
     let shape = shape(13, 5, (9, 11), 7, 3, 1, 1);
-    let input = numbers(shape.input_len(), 1);
-    let weights = numbers(shape.weights_len(), 2);
-    let gradient = numbers(shape.output_len(), 3);
+    let input = values(shape.input_len(), 1);
+    let weights = values(shape.weights_len(), 2);
+    let gradient = values(shape.output_len(), 3);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
         pool.install(|| {
@@ -153,7 +153,7 @@ fn same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-#[should_panic(expected = "larger than the padded picture")]
-fn a_kernel_larger_than_the_picture_is_refused() {
+#[should_panic(expected = "larger than the padded image")]
+fn a_kernel_larger_than_the_image_is_rejected() {
     forward(&shape(1, 1, (2, 2), 1, 5, 1, 0), &[0.0; 4], &[0.0; 25], &mut []);
 }

@@ -1,29 +1,76 @@
-//! The register tiles: the innermost loops of the three products, once for each instruction set.
+//! The register tiles: the innermost loops of the three products, for each instruction set.
 //!
 //! Both tiles keep a block of sums in registers over the whole depth of the product, so that each sum is written once.
 
-#[cfg(target_arch = "aarch64")]
-use crate::simd::aarch64::Neon;
-use crate::simd::{InstructionSet, Lanes, Plain};
+use crate::simd::{InstructionSet, Lanes, dispatch};
 
-/// The depth-major left operand of a shifted product, in panels of a few output channels: `[panel][tap][row]`.
-pub(super) struct Panels {
-    values: Vec<f32>,
-    depth: usize,
-    cuts: Vec<Panel>,
+/// The sizes of the tiles in the registers of one instruction set. They fill the register file: sums, the values of one
+/// turn, and one broadcast.
+trait TileSize: Lanes {
+    /// Output channels of a shifted tile.
+    const ROWS: usize;
+    /// Output channels of a second, lower tile, used where it leaves fewer rows empty.
+    const LOW_ROWS: usize = Self::ROWS;
+    /// Registers of positions in a shifted tile.
+    const WIDE: usize;
+    /// Taps of a correlation tile.
+    const TAPS: usize;
+    /// Registers of output channels in a correlation tile.
+    const CHANNELS: usize;
 }
 
-/// Some neighbouring rows of the left operand.
+impl TileSize for crate::simd::lanes::Plain {
+    const ROWS: usize = 4;
+    const WIDE: usize = 1;
+    const TAPS: usize = 4;
+    const CHANNELS: usize = 1;
+}
+
+/// Of 32 registers, 28 and 29 in use.
+#[cfg(target_arch = "aarch64")]
+impl TileSize for crate::simd::aarch64::Neon {
+    const ROWS: usize = 8;
+    const WIDE: usize = 3;
+    const TAPS: usize = 6;
+    const CHANNELS: usize = 4;
+}
+
+/// Of 16 registers, 15 in use. With two heights, 32 channels are four tiles of 6 and two of 4.
+#[cfg(target_arch = "x86_64")]
+impl TileSize for crate::simd::x86::Avx2 {
+    const ROWS: usize = 6;
+    const LOW_ROWS: usize = 4;
+    const WIDE: usize = 2;
+    const TAPS: usize = 6;
+    const CHANNELS: usize = 2;
+}
+
+#[cfg(target_arch = "x86_64")]
+impl TileSize for crate::simd::x86::Avx512 {
+    const ROWS: usize = 8;
+    const WIDE: usize = 3;
+    const TAPS: usize = 12;
+    const CHANNELS: usize = 2;
+}
+
+/// The weights of a shifted product in depth-major order, cut into panels of a few output channels: `[panel][tap][row]`.
+pub(super) struct WeightPanels {
+    values: Vec<f32>,
+    depth: usize,
+    cuts: Vec<WeightPanel>,
+}
+
+/// Some consecutive rows of the weights.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Panel {
+pub(super) struct WeightPanel {
     /// Its first row.
     pub(super) first: usize,
-    /// Rows of its tile; those beyond the last row of the operand are zero.
+    /// Rows of its tile; those after the last row of the weights are zero.
     pub(super) rows: usize,
     start: usize,
 }
 
-impl Panels {
+impl WeightPanels {
     /// Packs `value(row, tap)` for `total` rows; missing rows of the last panel are zero.
     pub(super) fn pack(
         set: InstructionSet,
@@ -33,7 +80,7 @@ impl Panels {
     ) -> Self {
         let (mut panels, mut first, mut start) = (Vec::new(), 0, 0);
         for rows in heights(set, total) {
-            panels.push(Panel { first, rows, start });
+            panels.push(WeightPanel { first, rows, start });
             first += rows;
             start += rows * depth;
         }
@@ -49,7 +96,7 @@ impl Panels {
     }
 
     /// The panels in the order of their rows.
-    pub(super) fn panels(&self) -> &[Panel] {
+    pub(super) fn panels(&self) -> &[WeightPanel] {
         &self.cuts
     }
 
@@ -64,23 +111,18 @@ impl Panels {
     }
 }
 
-/// Cuts `total` rows into the tile heights that an instruction set has. AVX2 has 6, which keeps its registers full, and 4,
-/// taken where that leaves fewer rows empty: 32 channels are four of 6 and two of 4.
+/// Cuts `total` rows into the tile heights of an instruction set, leaving as few rows empty as possible.
 fn heights(set: InstructionSet, total: usize) -> Vec<usize> {
-    let equal = |rows: usize| vec![rows; total.div_ceil(rows)];
-    match set {
-        InstructionSet::Portable => equal(4),
-        InstructionSet::Neon | InstructionSet::Avx512 => equal(8),
-        InstructionSet::Avx2 => {
-            let cut = |fours: usize| (total.saturating_sub(4 * fours).div_ceil(6), fours);
-            let rows = |(sixes, fours): (usize, usize)| 6 * sixes + 4 * fours;
-            let best = (0..=2).map(cut).min_by_key(|cut| rows(*cut)).unwrap_or_default();
-            [vec![6; best.0], vec![4; best.1]].concat()
-        }
+    let (rows, low_rows) = dispatch!(set, L => fn() -> (usize, usize) { (L::ROWS, L::LOW_ROWS) });
+    if rows == low_rows {
+        return vec![rows; total.div_ceil(rows)];
     }
+    let cut = |low: usize| (total.saturating_sub(low_rows * low).div_ceil(rows), low);
+    let best = (0..=2).map(cut).min_by_key(|(high, low)| rows * high + low_rows * low).unwrap_or_default();
+    [vec![rows; best.0], vec![low_rows; best.1]].concat()
 }
 
-/// The shift of each tap in the padded image, with the largest of them found once.
+/// The shift of each tap in the padded image, and the largest shift.
 #[derive(Clone, Debug)]
 pub(super) struct Offsets {
     shifts: Vec<usize>,
@@ -100,20 +142,15 @@ impl Offsets {
 
 /// Positions of one shifted tile.
 pub(super) fn shifted_columns(set: InstructionSet) -> usize {
-    match set {
-        InstructionSet::Portable => 8,
-        InstructionSet::Neon => 12,
-        InstructionSet::Avx2 => 16,
-        InstructionSet::Avx512 => 48,
-    }
+    dispatch!(set, L => fn() -> usize { L::WIDE * L::COUNT })
 }
 
 /// `out[row * pitch + column] = sum over taps of panel[tap][row] * image[offsets[tap] + column]`
 /// for the rows of `panel` and `shifted_columns(set)` columns.
 pub(super) fn shifted(
     set: InstructionSet,
-    panels: &Panels,
-    panel: Panel,
+    panels: &WeightPanels,
+    panel: WeightPanel,
     offsets: &Offsets,
     image: &[f32],
     out: &mut [f32],
@@ -122,52 +159,22 @@ pub(super) fn shifted(
     let columns = shifted_columns(set);
     let Offsets { shifts: offsets, largest } = offsets;
     assert_eq!(panels.depth, offsets.len());
-    let values = &panels.values[panel.start..][..panel.rows * panels.depth];
+    let rows = panel.rows;
+    let panel = &panels.values[panel.start..][..rows * panels.depth];
     assert!(largest + columns <= image.len(), "the padded image is too short for its taps");
-    assert!((panel.rows - 1) * pitch + columns <= out.len(), "no room for the tile");
-    let (p, i, o) = (values.as_ptr(), image.as_ptr(), out.as_mut_ptr());
-    // SAFETY: the three assertions above bound every read and write; `set` comes from run-time detection.
-    unsafe {
-        match (set, panel.rows) {
-            (InstructionSet::Portable, 4) => shifted_tile::<Plain, 4, 1>(p, offsets, i, o, pitch),
-            // 24 sums, 3 values and a weight: 28 of 32 registers
-            #[cfg(target_arch = "aarch64")]
-            (InstructionSet::Neon, 8) => shifted_tile::<Neon, 8, 3>(p, offsets, i, o, pitch),
-            #[cfg(target_arch = "x86_64")]
-            (InstructionSet::Avx2, 6) => shifted_avx2::<6>(p, offsets, i, o, pitch),
-            #[cfg(target_arch = "x86_64")]
-            (InstructionSet::Avx2, 4) => shifted_avx2::<4>(p, offsets, i, o, pitch),
-            #[cfg(target_arch = "x86_64")]
-            (InstructionSet::Avx512, 8) => shifted_avx512(p, offsets, i, o, pitch),
-            _ => unreachable!("no other height is cut for {set:?} on this processor"),
+    assert!((rows - 1) * pitch + columns <= out.len(), "no room for the tile");
+    dispatch!(set, L => fn(rows: usize, panel: &[f32], offsets: &[usize], image: &[f32], out: &mut [f32], pitch: usize) {
+        let (panel, image, out) = (panel.as_ptr(), image.as_ptr(), out.as_mut_ptr());
+        // SAFETY: the assertions above bound every read and write; the features are those of `L`.
+        unsafe {
+            if rows == L::ROWS {
+                shifted_tile::<L, { L::ROWS }, { L::WIDE }>(panel, offsets, image, out, pitch);
+            } else {
+                assert_eq!(rows, L::LOW_ROWS, "panels are cut into these two heights");
+                shifted_tile::<L, { L::LOW_ROWS }, { L::WIDE }>(panel, offsets, image, out, pitch);
+            }
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn shifted_avx2<const ROWS: usize>(
-    panel: *const f32,
-    offsets: &[usize],
-    image: *const f32,
-    out: *mut f32,
-    pitch: usize,
-) {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { shifted_tile::<crate::simd::x86::Avx2, ROWS, 2>(panel, offsets, image, out, pitch) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn shifted_avx512(
-    panel: *const f32,
-    offsets: &[usize],
-    image: *const f32,
-    out: *mut f32,
-    pitch: usize,
-) {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { shifted_tile::<crate::simd::x86::Avx512, 8, 3>(panel, offsets, image, out, pitch) }
+    });
 }
 
 /// # Safety
@@ -181,7 +188,7 @@ unsafe fn shifted_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
     out: *mut f32,
     pitch: usize,
 ) {
-    // SAFETY: every address is within the bounds that the caller promised.
+    // SAFETY: every address is within the bounds that the caller promises.
     unsafe {
         let mut sums = [[L::zero(); WIDE]; ROWS];
         for &offset in offsets {
@@ -208,26 +215,18 @@ unsafe fn shifted_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
 
 /// Taps of one correlation tile.
 pub(super) fn correlation_taps(set: InstructionSet) -> usize {
-    match set {
-        InstructionSet::Portable => 4,
-        InstructionSet::Neon | InstructionSet::Avx2 => 6,
-        InstructionSet::Avx512 => 12,
-    }
+    dispatch!(set, L => fn() -> usize { L::TAPS })
 }
 
 /// Output channels of one correlation tile.
 pub(super) fn correlation_channels(set: InstructionSet) -> usize {
-    match set {
-        InstructionSet::Portable => 8,
-        InstructionSet::Neon | InstructionSet::Avx2 => 16,
-        InstructionSet::Avx512 => 32,
-    }
+    dispatch!(set, L => fn() -> usize { L::CHANNELS * L::COUNT })
 }
 
-/// What a correlation tile walks over: `rows` runs of `columns` positions, `row_pitch` apart in the image and
-/// side by side in the gradient.
+/// The positions that a correlation tile sums over: `rows` runs of `columns` positions. The runs are `row_pitch` apart in
+/// the image and contiguous in the gradient.
 #[derive(Clone, Copy)]
-pub(super) struct Walk {
+pub(super) struct Positions {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) row_pitch: usize,
@@ -239,63 +238,33 @@ pub(super) fn correlate(
     set: InstructionSet,
     offsets: &[usize],
     image: &[f32],
-    walk: Walk,
+    positions: Positions,
     gradient: &[f32],
     out: &mut [f32],
     pitch: usize,
 ) {
     let (taps, channels) = (correlation_taps(set), correlation_channels(set));
     assert_eq!(offsets.len(), taps);
-    if walk.rows == 0 || walk.columns == 0 {
+    if positions.rows == 0 || positions.columns == 0 {
         return;
     }
-    let reach = offsets.iter().copied().max().unwrap_or(0) + (walk.rows - 1) * walk.row_pitch + walk.columns;
+    let reach = offsets.iter().copied().max().unwrap_or(0)
+        + (positions.rows - 1) * positions.row_pitch
+        + positions.columns;
     assert!(reach <= image.len(), "the padded image is too short for its taps");
-    assert!(walk.rows * walk.columns * channels <= gradient.len(), "the gradient panel is too short");
+    assert!(
+        positions.rows * positions.columns * channels <= gradient.len(),
+        "the gradient panel is too short"
+    );
     assert!((taps - 1) * pitch + channels <= out.len(), "no room for the tile");
-    let (o, i, g, w) = (offsets.as_ptr(), image.as_ptr(), gradient.as_ptr(), out.as_mut_ptr());
-    // SAFETY: the assertions above bound every read and write; `set` comes from run-time detection.
-    unsafe {
-        match set {
-            InstructionSet::Portable => correlation_tile::<Plain, 4, 1>(o, i, walk, g, w, pitch),
-            // 24 sums, 4 values and a pixel: 29 of 32 registers
-            #[cfg(target_arch = "aarch64")]
-            InstructionSet::Neon => correlation_tile::<Neon, 6, 4>(o, i, walk, g, w, pitch),
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => correlate_avx2(o, i, walk, g, w, pitch),
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => correlate_avx512(o, i, walk, g, w, pitch),
-            _ => unreachable!("{set:?} is of another architecture"),
+    dispatch!(set, L => fn(offsets: &[usize], image: &[f32], positions: Positions, gradient: &[f32], out: &mut [f32], pitch: usize) {
+        let (offsets, image) = (offsets.as_ptr(), image.as_ptr());
+        let (gradient, out) = (gradient.as_ptr(), out.as_mut_ptr());
+        // SAFETY: the assertions above bound every read and write; the features are those of `L`.
+        unsafe {
+            correlation_tile::<L, { L::TAPS }, { L::CHANNELS }>(offsets, image, positions, gradient, out, pitch);
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn correlate_avx2(
-    offsets: *const usize,
-    image: *const f32,
-    walk: Walk,
-    gradient: *const f32,
-    out: *mut f32,
-    pitch: usize,
-) {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { correlation_tile::<crate::simd::x86::Avx2, 6, 2>(offsets, image, walk, gradient, out, pitch) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn correlate_avx512(
-    offsets: *const usize,
-    image: *const f32,
-    walk: Walk,
-    gradient: *const f32,
-    out: *mut f32,
-    pitch: usize,
-) {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { correlation_tile::<crate::simd::x86::Avx512, 12, 2>(offsets, image, walk, gradient, out, pitch) }
+    });
 }
 
 /// # Safety
@@ -304,21 +273,21 @@ unsafe fn correlate_avx512(
 unsafe fn correlation_tile<L: Lanes, const TAPS: usize, const WIDE: usize>(
     offsets: *const usize,
     image: *const f32,
-    walk: Walk,
+    positions: Positions,
     mut gradient: *const f32,
     out: *mut f32,
     pitch: usize,
 ) {
-    // SAFETY: every address is within the bounds that the caller asserted.
+    // SAFETY: every address is within the bounds that the caller asserts.
     unsafe {
         let mut sums = [[L::zero(); WIDE]; TAPS];
         let mut at = [image; TAPS];
         for (tap, at) in at.iter_mut().enumerate() {
             *at = image.add(*offsets.add(tap));
         }
-        for row in 0..walk.rows {
-            let start = row * walk.row_pitch;
-            for column in start..start + walk.columns {
+        for row in 0..positions.rows {
+            let start = row * positions.row_pitch;
+            for column in start..start + positions.columns {
                 let mut values = [L::zero(); WIDE];
                 for (part, value) in values.iter_mut().enumerate() {
                     *value = L::load(gradient.add(part * L::COUNT));

@@ -1,14 +1,14 @@
-//! Scores by the tile registers of AMX: thirty-two samples with thirty-two classes at a time.
+//! Scores computed in the tile registers of AMX: 32 samples with 32 classes at a time.
 //!
-//! Intel's servers since 2023 multiply sixteen rows of sixty-four bytes by as many columns in one instruction, `tdpbusd`, with the same
-//! unsigned and signed bytes and sums of 32 bits as VNNI. The panels of classes already lie as the instruction wants its second
-//! factor. Of the samples it wants sixty-four bytes of sixteen rows at a time, which [`Probes`](super::Probes) keep as such tiles beside their blocks
-//! where there is AMX: read from plain rows, so many bytes apart, they came from the second cache half as fast as they are multiplied. Thirty-two
-//! samples stay in the first cache while all panels pass by.
+//! Intel server processors since 2023 multiply 16 rows of 64 bytes by 16 columns in one instruction, `tdpbusd`, with
+//! unsigned and signed bytes and 32-bit sums as in VNNI. The panels of classes already have the layout of the second
+//! factor. The first factor is 64 bytes of each of 16 rows. [`Probes`](super::Probes) store the samples in such tiles as
+//! well, because reading strided rows from the second-level cache takes twice as long as multiplying them. 32 samples stay
+//! in the first-level cache for all panels.
 //!
-//! Rust has no stable names for these instructions, so they are written as assembly, in one block: the compiler knows
-//! nothing of tile registers and must not come between them. A process has to ask Linux for their use once; where it is refused, and for rows
-//! that are not whole tiles, the other kernels serve.
+//! Stable Rust has no intrinsics for these instructions, so they are inline assembly in one block: the compiler does not
+//! know the tile registers and must not interleave other code. A process must request their use from Linux once. If Linux
+//! declines, and for samples that do not fill a tile, other kernels are used.
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
@@ -21,7 +21,7 @@ const SAMPLES: usize = 2 * ROWS;
 /// Bytes of a row of a tile of scores, and of classes.
 const STRIDE: usize = PANEL * 4;
 
-/// Whether the processor has the instructions and the system lets this process use them; asked once.
+/// Whether the processor has AMX and the system permits this process to use it. Checked once.
 pub(super) fn is_available() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
@@ -29,14 +29,14 @@ pub(super) fn is_available() -> bool {
     })
 }
 
-/// Leaf 7 of `cpuid` for tiles and their products of bytes, and the system's mark that it saves the registers.
+/// Whether leaf 7 of `cpuid` reports tiles and int8 products, and the system saves the tile registers.
 fn has_tiles() -> bool {
     const TILES_AND_BYTES: u32 = 1 << 24 | 1 << 25;
     const TILE_STATES: u64 = 1 << 17 | 1 << 18;
     if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & TILES_AND_BYTES != TILES_AND_BYTES {
         return false;
     }
-    // SAFETY: a processor with AVX-512, which is_available has seen, has `xgetbv`, and the system has enabled it.
+    // SAFETY: `is_available` has found AVX-512, and such a processor has `xgetbv`, enabled by the system.
     let enabled = unsafe { saved_states() };
     enabled & TILE_STATES == TILE_STATES
 }
@@ -49,10 +49,10 @@ unsafe fn saved_states() -> u64 {
     unsafe { _xgetbv(0) }
 }
 
-/// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: 0 where the process may use the tile registers.
+/// `arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)`: returns 0 if the process may use the tile registers.
 fn permitted() -> bool {
     let result: isize;
-    // SAFETY: a call of the system by number, which reads no memory of ours and keeps the registers that it is said to keep.
+    // SAFETY: a system call that accesses no memory of this process and preserves all registers but the listed ones.
     unsafe {
         asm!(
             "syscall",
@@ -67,12 +67,12 @@ fn permitted() -> bool {
     result == 0
 }
 
-/// What `ldtilecfg` reads: the shapes of eight registers.
+/// The operand of `ldtilecfg`: the shapes of eight registers.
 #[repr(C, align(64))]
 struct Shapes([u8; 64]);
 
 impl Shapes {
-    /// All eight of sixteen rows of sixty-four bytes.
+    /// All eight with 16 rows of 64 bytes.
     fn full() -> Self {
         let mut bytes = [0; 64];
         bytes[0] = 1;
@@ -84,29 +84,29 @@ impl Shapes {
     }
 }
 
-/// Sums of [`Tiles`] and what they are made of.
+/// The operands of [`score`].
 pub(super) struct Tiles<'a> {
     /// `[panel][depth / 4][PANEL][4]`.
     pub(super) values: &'a [i8],
-    /// `[panel][PANEL]`: what is subtracted from the scores of each class.
+    /// `[panel][PANEL]`: subtracted from the scores of each class.
     pub(super) sums: &'a [i32],
     /// `[block of ROWS samples][depth / DEPTH][ROWS][DEPTH]`.
     pub(super) samples: &'a [u8],
-    /// Numbers of a row, a multiple of [`DEPTH`].
+    /// Codes per row, a multiple of [`DEPTH`].
     pub(super) depth: usize,
-    /// `[panel][as many samples as `stride`][PANEL]`.
+    /// `[panel][stride][PANEL]`.
     pub(super) out: &'a mut [i32],
-    /// Samples that `out` has room for in a panel; at least those of `samples`.
+    /// Samples per panel of `out`; at least the number of samples.
     pub(super) stride: usize,
 }
 
 /// Scores every sample with every class.
 ///
 /// # Panics
-/// If there is no AMX, or the parts do not belong together.
+/// If there is no AMX, or the lengths do not match.
 pub(super) fn score(tiles: Tiles<'_>) {
     let Tiles { values, sums, samples, depth, out, stride } = tiles;
-    assert!(is_available(), "a processor with AMX");
+    assert!(is_available(), "this processor lacks AMX");
     assert!(depth > 0 && depth.is_multiple_of(DEPTH), "rows of {depth}");
     let (panels, rows) = (sums.len() / PANEL, samples.len() / depth);
     assert!(sums.len() == panels * PANEL && values.len() == panels * PANEL * depth, "{panels} panels");
@@ -115,17 +115,18 @@ pub(super) fn score(tiles: Tiles<'_>) {
     let shapes = Shapes::full();
     // SAFETY: there is AMX, and `shapes` is a valid configuration of 64 bytes.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const shapes, options(nostack)) };
-    // What every register of scores starts from; before the loop, since tiles are loaded ten times as slowly from what was written a moment ago.
+    // The initial value of every register of scores. Computed before the loop: tiles load ten times as slowly from memory
+    // that was just written.
     let last = &sums[(panels.max(1) - 1) * PANEL..];
     let starts: Vec<i32> = sums.iter().chain(last).map(|sum| -sum).collect();
     let mut spare = [0_i32; 2 * SAMPLES * PANEL];
     for first in (0..rows).step_by(SAMPLES) {
-        // the last of an odd number stands for two, and so does the last panel
+        // With an odd number of blocks or panels, the last one is scored twice.
         let blocks =
             [first, (first + ROWS).min(rows - ROWS)].map(|row| &samples[row * depth..][..ROWS * depth]);
         for panel in (0..panels).step_by(2) {
             let pair = [panel, (panel + 1).min(panels - 1)];
-            let start = starts[panel * PANEL..].first_chunk().expect("the last panel stands there twice");
+            let start = starts[panel * PANEL..].first_chunk().expect("the last panel is there twice");
             let classes = pair.map(|panel| &values[panel * PANEL * depth..][..PANEL * depth]);
             if pair[0] != pair[1] && first + SAMPLES <= rows {
                 let (near, far) = out[panel * stride * PANEL..].split_at_mut(stride * PANEL);
@@ -141,11 +142,12 @@ pub(super) fn score(tiles: Tiles<'_>) {
             }
         }
     }
-    // SAFETY: there is AMX; the registers go back to the state that costs nothing to save.
+    // SAFETY: there is AMX; this returns the registers to the state that is free to save.
     unsafe { asm!("tilerelease", options(nostack, nomem)) };
 }
 
-/// Asks for the sixteen rows of a tile of classes two turns ahead, which come from the second cache. Beyond the end that is a hint too many.
+/// Prefetches the 16 rows of a tile of classes two turns ahead from the second-level cache. Past the end it is a harmless
+/// hint.
 macro_rules! ahead {
     ($panel:literal) => {
         concat!(
@@ -157,7 +159,7 @@ macro_rules! ahead {
     };
 }
 
-/// Two blocks of samples with two panels: four registers of scores, each `start` and the products added to it.
+/// Two blocks of samples with two panels: four registers of scores, each initialised to `start`.
 fn four(
     start: &[i32; 2 * PANEL],
     classes: [&[i8]; 2],
@@ -170,12 +172,12 @@ fn four(
     assert!(blocks.iter().all(|block| block.len() == ROWS * depth));
     assert!(out.iter().all(|out| out.len() == SAMPLES * PANEL));
     let [near, far] = out;
-    // SAFETY: each turn reads ROWS * DEPTH bytes of each block and DEPTH * PANEL of each panel, which are 1024 both, and
-    // `turns` of them are all there is, as asserted; the registers are written to SAMPLES rows of STRIDE bytes of each
-    // out. Tiles are configured by `score`, the only caller, and no other code knows of them.
+    // SAFETY: each turn reads ROWS * DEPTH bytes of each block and DEPTH * PANEL bytes of each panel, 1024 in both cases.
+    // Blocks and panels hold exactly `turns` of these, as asserted. The registers are written to SAMPLES rows of STRIDE
+    // bytes of each `out`. `score`, the only caller, has configured the tiles, and no other code uses them.
     unsafe {
         asm!(
-            // a step of 0 from row to row: the same start for every sample
+            // A stride of 0 between rows: the same start for every sample.
             "xor {step:e}, {step:e}",
             "tileloadd tmm0, [{start} + {step}*1]",
             "tileloadd tmm1, [{start} + {step}*1 + 64]",

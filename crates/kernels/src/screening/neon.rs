@@ -1,5 +1,5 @@
-//! The tiles of aarch64. Samples raised to 1..=127 are signed bytes as well as unsigned ones, so that both kernels
-//! multiply signed by signed.
+//! The int8 kernels of aarch64. With the offset, 7-bit codes of samples are in 1..=127, which fits signed bytes too, so both
+//! kernels multiply signed by signed.
 
 use core::arch::aarch64::{
     int8x16_t, int32x4_t, vdupq_n_s32, vget_low_s8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmlal_s8,
@@ -12,18 +12,18 @@ use super::{BLOCK, PANEL};
 
 /// Registers of four classes in a panel.
 const QUADS: usize = PANEL / 4;
-/// Bytes of four numbers of each class, and of each sample.
+/// Bytes of four codes of every class of a panel, and of every sample of a block.
 const CLASSES: usize = 4 * PANEL;
 const SAMPLES: usize = 4 * BLOCK;
 
-/// Products of bytes in 16 bits, two added to each, then neighbours, then widened: `2 * 2 * 127 * 63` is within 16 bits.
+/// Adds two products in 16 bits, then neighbouring pairs, then widens: `2 * 2 * 127 * 63` fits 16 bits.
 ///
-/// For processors without `sdot`, the Cortex-A53 and A72 among them. Two samples at a time, because the products of all
-/// four and their sums are more than there are registers.
+/// For processors without `sdot`, such as Cortex-A53 and A72. Two samples at a time, because the products and sums of four
+/// exceed the registers.
 pub(super) fn widening(Tile { values, block, sums, out }: Tile<'_>) {
     check(values, block, sums, out);
     for pair in (0..BLOCK).step_by(2) {
-        // SAFETY: NEON belongs to every aarch64; the chunks have the bytes that are read, the rest is checked.
+        // SAFETY: every aarch64 processor has NEON; the chunks have the bytes that are read, and `check` covers the rest.
         unsafe {
             let mut totals = [lowered(sums); 2];
             for (w, x) in values.chunks_exact(2 * CLASSES).zip(block.chunks_exact(2 * SAMPLES)) {
@@ -45,7 +45,7 @@ pub(super) fn widening(Tile { values, block, sums, out }: Tile<'_>) {
     }
 }
 
-/// Four numbers of one sample, four times over.
+/// Four codes of one sample, repeated four times.
 ///
 /// # Safety
 /// Four bytes must be readable at `at`.
@@ -55,13 +55,13 @@ unsafe fn spread(at: *const u8) -> int8x16_t {
     unsafe { vreinterpretq_s8_s32(vdupq_n_s32(at.cast::<i32>().read_unaligned())) }
 }
 
-/// One `sdot` multiplies the numbers of four classes by those of one sample and adds them up.
+/// One `sdot` multiplies four codes of each of four classes by those of one sample and adds them up.
 #[target_feature(enable = "neon,dotprod")]
 pub(super) fn dot_product(Tile { values, block, sums, out }: Tile<'_>) {
     check(values, block, sums, out);
-    // SAFETY: the features are those of the function; the chunks have the bytes that are loaded, the rest is checked.
+    // SAFETY: the features are those of the function; the chunks have the bytes that are read, and `check` covers the rest.
     unsafe {
-        // sixteen registers of sums, and every product added to them at once
+        // Sixteen registers of sums.
         let mut totals = [lowered(sums); BLOCK];
         for (w, x) in values.chunks_exact(CLASSES).zip(block.chunks_exact(SAMPLES)) {
             let x = vld1q_s8(x.as_ptr().cast());
@@ -77,12 +77,11 @@ pub(super) fn dot_product(Tile { values, block, sums, out }: Tile<'_>) {
     }
 }
 
-/// `total[i] + w[i] . x[SAMPLE]`, dot products of four bytes: `vdotq_laneq_s32`, which Rust does not have on its stable
-/// channel yet.
+/// `total[i] + w[i] . x[SAMPLE]`, dot products of four codes: `vdotq_laneq_s32`, which is not in stable Rust yet.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn add_dot<const SAMPLE: i32>(mut total: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
-    // SAFETY: the instruction is of the features above and touches nothing but its registers.
+    // SAFETY: the instruction belongs to the features above and touches only its registers.
     unsafe {
         asm!(
             "sdot {total:v}.4s, {w:v}.16b, {x:v}.4b[{sample}]",
@@ -102,10 +101,10 @@ fn check(values: &[i8], block: &[u8], sums: &[i32], out: &[i32]) {
     assert!(sums.len() == PANEL && out.len() == BLOCK * PANEL);
 }
 
-/// A sample's sums before any product.
+/// The initial sums of a sample.
 ///
 /// # Safety
-/// There must be [`PANEL`] values of `sums`.
+/// `sums` must hold [`PANEL`] values.
 #[inline(always)]
 unsafe fn lowered(sums: &[i32]) -> [int32x4_t; QUADS] {
     // SAFETY: as the caller promises.
@@ -116,7 +115,7 @@ unsafe fn lowered(sums: &[i32]) -> [int32x4_t; QUADS] {
 }
 
 /// # Safety
-/// There must be room for [`PANEL`] values a sample.
+/// `out` must hold [`PANEL`] values per sample.
 #[inline(always)]
 unsafe fn store(totals: &[[int32x4_t; QUADS]], out: &mut [i32]) {
     for (sample, totals) in totals.iter().enumerate() {

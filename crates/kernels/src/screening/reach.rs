@@ -1,29 +1,27 @@
-//! Which classes could be near enough to a sample, as far as scores of seven bits can tell.
+//! The classes that could reach a given cosine with a sample, judging from quantised scores.
 //!
-//! A row and what it is quantised to differ by a vector of known length ([`residual`](super::residual)). For a sample `x` and a class `w` of length one
-//! with residuals `a` and `b`, the cosine is at most the screened one plus `a + (1 + a) b`: nothing below a
-//! bar by more than that can be above it. So a search that compares again what [`reach`] finds misses nothing.
+//! A row differs from its quantised version by a vector of known length, its [`residual`](super::residual). For a unit
+//! sample `x` and a unit class `w` with residuals `a` and `b`, the true cosine is at most the screened cosine plus
+//! `a + (1 + a) b`. So a search that computes the exact cosine of every class that [`reach`] finds misses none.
 
 use super::PANEL;
-#[cfg(target_arch = "aarch64")]
-use crate::simd::aarch64::Neon;
-use crate::simd::{InstructionSet, Lanes, Plain, detected};
+use crate::simd::{InstructionSet, Lanes, detected, dispatch};
 
-/// What one sample asks of a class.
+/// What a class must reach to be found for one sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bar {
-    /// What an integer score is multiplied by, beside the step of its class, to be a cosine.
+pub struct ReachBound {
+    /// The screened cosine is `factor * (step of the class) * (integer score)`.
     pub factor: f32,
-    /// What the residual of a class is multiplied by before it is added.
+    /// Factor on the residual of a class.
     pub slack: f32,
-    /// A class is found if its cosine and slack together are above this.
+    /// A class is found if `cosine + slack * residual` is above this.
     pub least: f32,
 }
 
-/// Finds the classes of one panel that reach the bars: pairs of sample and place in the panel go to `found`, in their order.
+/// Appends to `found` the pairs (sample, place in the panel) of one panel that reach their sample's bound, in order.
 ///
-/// `scores` are `[sample][class of the panel]` with at least as many samples as bars; `steps` and `residuals` are those of the
-/// classes. A class with a residual of minus infinity is never found.
+/// `scores` is `[sample][class of the panel]` with at least as many samples as bounds. `steps` and `residuals` hold
+/// one value per class. A class with a residual of minus infinity is never found.
 ///
 /// # Panics
 /// If there are too few scores.
@@ -31,59 +29,44 @@ pub fn reach(
     scores: &[i32],
     steps: &[f32; PANEL],
     residuals: &[f32; PANEL],
-    bars: &[Bar],
+    bounds: &[ReachBound],
     found: &mut Vec<(u32, u32)>,
 ) {
-    reach_with(detected(), &Panel { scores, steps, residuals }, bars, found);
+    reach_with(detected(), &ScreenedPanel { scores, steps, residuals }, bounds, found);
 }
 
-struct Panel<'a> {
+struct ScreenedPanel<'a> {
     scores: &'a [i32],
     steps: &'a [f32; PANEL],
     residuals: &'a [f32; PANEL],
 }
 
-fn reach_with(set: InstructionSet, panel: &Panel<'_>, bars: &[Bar], found: &mut Vec<(u32, u32)>) {
-    assert!(panel.scores.len() >= bars.len() * PANEL, "a panel of scores for each sample");
-    // SAFETY: `set` is one that this processor has: the detected one, or in the tests an available one; the assertion
-    // holds for the reads.
-    match set {
-        #[cfg(target_arch = "aarch64")]
-        InstructionSet::Neon => unsafe { lanes::<Neon>(panel, bars, found) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 => unsafe { x86::avx2(panel, bars, found) },
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 => unsafe { x86::avx512(panel, bars, found) },
-        _ => unsafe { lanes::<Plain>(panel, bars, found) },
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{Bar, Panel, lanes};
-    use crate::simd::x86::{Avx2, Avx512};
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn avx2(panel: &Panel<'_>, bars: &[Bar], found: &mut Vec<(u32, u32)>) {
-        // SAFETY: the features are those of the registers; `reach_with` has checked the lengths.
-        unsafe { lanes::<Avx2>(panel, bars, found) }
-    }
-
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn avx512(panel: &Panel<'_>, bars: &[Bar], found: &mut Vec<(u32, u32)>) {
-        // SAFETY: as above.
-        unsafe { lanes::<Avx512>(panel, bars, found) }
-    }
+fn reach_with(
+    set: InstructionSet,
+    panel: &ScreenedPanel<'_>,
+    bounds: &[ReachBound],
+    found: &mut Vec<(u32, u32)>,
+) {
+    assert!(panel.scores.len() >= bounds.len() * PANEL, "every sample needs a panel of scores");
+    dispatch!(set, L => fn(panel: &ScreenedPanel<'_>, bounds: &[ReachBound], found: &mut Vec<(u32, u32)>) {
+        // SAFETY: the features are those of `L`; the assertion bounds the reads.
+        unsafe { reach_lanes::<L>(panel, bounds, found) }
+    });
 }
 
 /// # Safety
-/// The instruction set of `L` must be available, and there must be scores for every bar.
+/// The instruction set of `L` must be available, and there must be scores for every bound.
 #[inline(always)]
-unsafe fn lanes<L: Lanes>(panel: &Panel<'_>, bars: &[Bar], found: &mut Vec<(u32, u32)>) {
-    for (sample, bar) in bars.iter().enumerate() {
-        // SAFETY: a panel has PANEL scores a sample, PANEL steps and PANEL residuals, and PANEL is a multiple of every COUNT.
+unsafe fn reach_lanes<L: Lanes>(
+    panel: &ScreenedPanel<'_>,
+    bounds: &[ReachBound],
+    found: &mut Vec<(u32, u32)>,
+) {
+    for (sample, bound) in bounds.iter().enumerate() {
+        // SAFETY: a panel has PANEL scores per sample, PANEL steps and PANEL residuals; PANEL is a multiple of every COUNT.
         let any = unsafe {
-            let (factor, slack, least) = (L::splat(bar.factor), L::splat(bar.slack), L::splat(bar.least));
+            let (factor, slack, least) =
+                (L::splat(bound.factor), L::splat(bound.slack), L::splat(bound.least));
             let mut any = false;
             for at in (0..PANEL).step_by(L::COUNT) {
                 let score = L::from_integers(panel.scores.as_ptr().add(sample * PANEL + at));
@@ -94,21 +77,22 @@ unsafe fn lanes<L: Lanes>(panel: &Panel<'_>, bars: &[Bar], found: &mut Vec<(u32,
             any
         };
         if any {
-            walk(sample, bar, panel, found);
+            walk(sample, bound, panel, found);
         }
     }
 }
 
-/// Which classes these are, where at least one reaches the bar or comes within a rounding of it.
+/// Finds the classes one by one, for panels in which at least one reaches the bound up to rounding.
 #[inline(always)]
-fn walk(sample: usize, bar: &Bar, panel: &Panel<'_>, found: &mut Vec<(u32, u32)>) {
-    let scores: &[i32; PANEL] = panel.scores[sample * PANEL..].first_chunk().expect("PANEL scores a sample");
+fn walk(sample: usize, bound: &ReachBound, panel: &ScreenedPanel<'_>, found: &mut Vec<(u32, u32)>) {
+    let scores: &[i32; PANEL] =
+        panel.scores[sample * PANEL..].first_chunk().expect("PANEL scores per sample");
     let mut reached = [0_u8; PANEL];
     for (place, reached) in reached.iter_mut().enumerate() {
-        let cosine = scores[place] as f32 * (panel.steps[place] * bar.factor);
-        *reached = u8::from(cosine + panel.residuals[place] * bar.slack > bar.least);
+        let cosine = scores[place] as f32 * (panel.steps[place] * bound.factor);
+        *reached = u8::from(cosine + panel.residuals[place] * bound.slack > bound.least);
     }
-    // one bit a byte
+    // One bit per byte.
     let mut left = u128::from_le_bytes(reached);
     while left != 0 {
         found.push((sample as u32, left.trailing_zeros() / 8));
@@ -119,7 +103,6 @@ fn walk(sample: usize, bar: &Bar, panel: &Panel<'_>, found: &mut Vec<(u32, u32)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::available;
 
     #[test]
     fn every_instruction_set_finds_what_the_plain_twin_finds() {
@@ -129,21 +112,22 @@ mod tests {
         let mut residuals: [f32; PANEL] = std::array::from_fn(|at| (at % 5) as f32);
         residuals[3] = f32::NEG_INFINITY;
         for least in [f32::NEG_INFINITY, -100.5, 0.25, 300.0, 700.0, f32::INFINITY] {
-            let bars: Vec<Bar> =
-                (0..samples).map(|at| Bar { factor: 0.75 + at as f32 / 8.0, slack: 1.5, least }).collect();
+            let bounds: Vec<ReachBound> = (0..samples)
+                .map(|at| ReachBound { factor: 0.75 + at as f32 / 8.0, slack: 1.5, least })
+                .collect();
             let expected: Vec<(u32, u32)> = (0..samples * PANEL)
                 .filter(|at| {
                     let (sample, place) = (at / PANEL, at % PANEL);
-                    let cosine = f64::from(scores[*at]) * f64::from(steps[place] * bars[sample].factor);
+                    let cosine = f64::from(scores[*at]) * f64::from(steps[place] * bounds[sample].factor);
                     cosine + f64::from(residuals[place]) * 1.5 > f64::from(least)
                 })
                 .map(|at| ((at / PANEL) as u32, (at % PANEL) as u32))
                 .collect();
             assert!(expected.iter().all(|&(_, place)| place != 3));
-            for set in available() {
+            for set in InstructionSet::available() {
                 let mut found = Vec::new();
-                let panel = Panel { scores: &scores, steps: &steps, residuals: &residuals };
-                reach_with(set, &panel, &bars, &mut found);
+                let panel = ScreenedPanel { scores: &scores, steps: &steps, residuals: &residuals };
+                reach_with(set, &panel, &bounds, &mut found);
                 assert_eq!(found, expected, "{set:?}, least {least}");
             }
         }

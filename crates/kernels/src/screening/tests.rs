@@ -1,4 +1,9 @@
+//! Every int8 kernel of this machine against the portable one and against plain products.
+
+use std::io::Write;
+
 use super::*;
+use crate::simd::InstructionSet;
 
 fn rows(count: usize, dim: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
@@ -22,43 +27,44 @@ fn available() -> impl Iterator<Item = Kernel> {
     Kernel::ALL.into_iter().filter(|kernel| kernel.is_available())
 }
 
-/// Every kernel with every precision that it multiplies.
+/// Every kernel with every precision that it supports.
 fn exact() -> impl Iterator<Item = (Kernel, Precision)> {
     let each = |kernel| [Precision::Seven, Precision::Eight].map(|precision| (kernel, precision));
     available().flat_map(each).filter(|(kernel, precision)| kernel.multiplies(*precision))
 }
 
-/// The plain twin: quantised numbers multiplied one by one.
+/// The plain twin: codes multiplied one by one.
 fn twin(x: &[f32], w: &[f32], precision: Precision) -> i32 {
-    let numbers = |row: &[f32]| {
+    let codes = |row: &[f32]| {
         let mut out = vec![0_i8; row.len()];
-        quantise(row, precision, |group, numbers| {
-            out[4 * group..].iter_mut().zip(numbers).for_each(|(out, number)| *out = number);
+        quantise(row, precision, |group, codes| {
+            out[4 * group..].iter_mut().zip(codes).for_each(|(out, code)| *out = code);
         });
         out
     };
-    numbers(x).iter().zip(numbers(w)).map(|(&a, b)| i32::from(a) * i32::from(b)).sum()
+    codes(x).iter().zip(codes(w)).map(|(&a, b)| i32::from(a) * i32::from(b)).sum()
 }
 
 #[test]
-fn rows_are_quantised_alike_whatever_the_processor() {
+fn every_instruction_set_quantises_a_row_to_the_same_codes() {
     for dim in [1, 3, 7, 8, 63, 64, 65, 512, 515] {
         for precision in [Precision::Seven, Precision::Eight] {
             let row = &rows(1, dim + 1, dim as u32)[1..];
-            let (mut found, mut expected) = (Vec::new(), Vec::new());
-            let steps = [
-                quantise(row, precision, |group, numbers| found.push((group, numbers))),
-                quantise_here(row, precision, |group, numbers| expected.push((group, numbers))),
-            ];
-            assert_eq!(steps[0].to_bits(), steps[1].to_bits(), "{dim}");
-            assert_eq!(found, expected, "{dim}");
+            let mut expected = Vec::new();
+            let expected_step = quantise_body(row, precision, |group, codes| expected.push((group, codes)));
+            for set in InstructionSet::available() {
+                let mut found = Vec::new();
+                let step = quantise_with(set, row, precision, |group, codes| found.push((group, codes)));
+                assert_eq!(step.to_bits(), expected_step.to_bits(), "{set:?} {dim}");
+                assert_eq!(found, expected, "{set:?} {dim}");
+            }
         }
     }
 }
 
 #[test]
 fn every_kernel_gives_the_integers_of_the_plain_twin() {
-    // the last six fill whole tiles of 16 and 32, with and without a rest of samples and panels
+    // The last six fill whole tiles of 16 and 32, with and without leftover samples and panels.
     let sizes = [(1, 1, 1), (3, 17, 7), (4, 16, 8), (5, 33, 20), (9, 40, 65), (2, 5, 512)];
     let whole_tiles = [(16, 16, 64), (17, 33, 64), (32, 32, 128), (35, 65, 64), (50, 17, 192), (64, 96, 512)];
     for (batch, classes, dim) in sizes.into_iter().chain(whole_tiles) {
@@ -86,7 +92,7 @@ fn every_kernel_gives_the_integers_of_the_plain_twin() {
     }
 }
 
-/// Tiles that start at any address, of any bytes that can occur, filled-up places included.
+/// Tiles at any address, with all codes that can occur, padding included.
 #[test]
 fn every_kernel_equals_the_portable_one_on_unaligned_tiles() {
     for depth in [0, 8, 16, 24, 40, 512] {
@@ -102,7 +108,7 @@ fn every_kernel_equals_the_portable_one_on_unaligned_tiles() {
             let score = |kernel: Kernel| {
                 let mut out = vec![7; offset + BLOCK * PANEL];
                 let (values, block, sums) = (&values[offset..], &block[offset..], &sums[offset..]);
-                // SAFETY: the portable kernel and those of `available` are available.
+                // SAFETY: the portable kernel and those from `available` are available.
                 unsafe { kernel.score(Tile { values, block, sums, out: &mut out[offset..] }) };
                 out
             };
@@ -114,14 +120,26 @@ fn every_kernel_equals_the_portable_one_on_unaligned_tiles() {
     }
 }
 
+/// Written to standard error directly: the test harness hides what passing tests print.
+#[test]
+fn the_tested_and_the_missing_kernels_are_reported() {
+    let names = |available: bool| {
+        let kernels = Kernel::ALL.into_iter().filter(|kernel| kernel.is_available() == available);
+        kernels.map(|kernel| format!("{kernel:?}")).collect::<Vec<_>>().join(", ")
+    };
+    let report =
+        format!("\nint8 kernels: tested with {}; this machine lacks {}\n", names(true), names(false));
+    std::io::stderr().write_all(report.as_bytes()).expect("standard error is open");
+}
+
 #[test]
 fn the_detected_kernel_is_available() {
     assert!(Kernel::detected().is_available());
 }
 
-/// Every number at its largest: the sums of 16 bits must not saturate.
+/// All codes at their largest magnitude: 16-bit sums must not saturate.
 #[test]
-fn the_largest_numbers_stay_exact() {
+fn the_largest_codes_stay_exact() {
     let dim = 512;
     for (sign_x, sign_w) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
         let (x, w) = (vec![sign_x; 16 * dim], vec![sign_w; 16 * dim]);
@@ -157,7 +175,7 @@ fn a_score_times_the_steps_is_about_the_dot_product() {
             let expected: f32 = x.iter().zip(w).map(|(a, b)| a * b).sum();
             let score = out[(class / PANEL * batch + sample) * PANEL + class % PANEL] as f32;
             let found = score * probes.step(sample) * panels.steps(class / PANEL)[class % PANEL];
-            // five standard deviations of the errors of both sides
+            // Five standard deviations of the errors of both rows.
             let (a, b) = (probes.step(sample), panels.steps(class / PANEL)[class % PANEL]);
             let deviation = ((a * a + b * b) / 12.0).sqrt();
             assert!((found - expected).abs() < 5.0 * deviation, "{found} {expected} {deviation}");
@@ -176,19 +194,19 @@ fn a_zero_row_scores_zero() {
 }
 
 #[test]
-fn a_residual_is_what_quantising_loses() {
+fn a_residual_is_the_length_of_the_quantisation_error() {
     for (dim, precision) in
         [1, 3, 8, 65, 512].into_iter().flat_map(|dim| [(dim, Precision::Seven), (dim, Precision::Eight)])
     {
         for row in rows(5, dim, 9).chunks_exact(dim) {
             let step = f64::from(Probes::new(row, dim, precision).step(0));
             let lost = row.iter().map(|value| {
-                let number = (f64::from(*value) / step).round();
-                (f64::from(*value) - step * number).powi(2)
+                let code = (f64::from(*value) / step).round();
+                (f64::from(*value) - step * code).powi(2)
             });
             let expected = lost.sum::<f64>().sqrt();
             let found = f64::from(residual(row, precision));
-            // up to ties between two numbers at the same distance
+            // Up to ties between two codes at the same distance.
             let allowed = expected * (1.0 - 1e-6)..=expected * (1.0 + 1e-4) + 1e-9;
             assert!(allowed.contains(&found), "{dim} {precision:?}: {found} {expected}");
         }
@@ -197,8 +215,8 @@ fn a_residual_is_what_quantising_loses() {
 }
 
 #[test]
-#[should_panic(expected = "one precision")]
-fn rows_of_two_precisions_are_not_multiplied() {
+#[should_panic(expected = "the same precision")]
+fn rows_of_different_precisions_are_rejected() {
     let (x, w) = (Probes::new(&[1.0; 8], 8, Precision::Seven), panels(&[1.0; 8], 8, Precision::Eight));
     w.score_with(Kernel::Portable, 0..1, &x, &mut [0; 64]);
 }

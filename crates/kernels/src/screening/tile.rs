@@ -1,5 +1,7 @@
-//! The scores of one panel of classes with one block of samples: what the kernels share, the choice among them, and the
-//! portable one.
+//! The scores of one panel of classes with one block of samples: the choice of the kernel, and the portable one.
+//!
+//! The int8 kernels do not go through [`dispatch!`](crate::simd::dispatch). Each is written by hand for extensions that
+//! [`InstructionSet`] does not distinguish (VNNI, AMX, `sdot`). They follow its choice through [`Kernel::detected`].
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
@@ -14,13 +16,13 @@ pub(super) struct Tile<'a> {
     pub(super) values: &'a [i8],
     /// `[depth / 4][BLOCK][4]`.
     pub(super) block: &'a [u8],
-    /// What is subtracted from the scores of each class, for the raise of the samples.
+    /// Subtracted from the scores of each class, to correct the offset of the samples.
     pub(super) sums: &'a [i32],
     /// `[BLOCK][PANEL]`.
     pub(super) out: &'a mut [i32],
 }
 
-/// The ways to compute a tile, finer than [`InstructionSet`]: products of bytes came later than those of floats.
+/// The kernels that compute a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kernel {
     Portable,
@@ -30,16 +32,16 @@ pub(super) enum Kernel {
     Avx2,
     /// AVX-512 with VNNI.
     Vnni,
-    /// AMX for many samples at once, VNNI for the rest.
+    /// AMX for whole tiles of samples, VNNI for the rest.
     Amx,
 }
 
 impl Kernel {
-    /// Worst first.
+    /// All kernels, slowest first.
     pub(super) const ALL: [Self; 6] =
         [Self::Portable, Self::Neon, Self::NeonDotProduct, Self::Avx2, Self::Vnni, Self::Amx];
 
-    /// The best kernel of this processor that needs no more than the instruction set in use.
+    /// The fastest kernel that this processor has within the instruction set in use.
     pub(super) fn detected() -> Self {
         let ceiling = detected();
         let allowed = |kernel: &Self| kernel.set() <= ceiling && kernel.is_available();
@@ -56,7 +58,7 @@ impl Kernel {
         }
     }
 
-    /// Whether this processor has what it needs.
+    /// Whether this processor has its instructions.
     pub(super) fn is_available(self) -> bool {
         let extension = match self {
             #[cfg(target_arch = "aarch64")]
@@ -70,7 +72,7 @@ impl Kernel {
         extension && self.set().is_available()
     }
 
-    /// Whether its sums cannot saturate, with numbers of this many bits.
+    /// Whether its sums are exact with codes of this precision.
     pub(super) fn multiplies(self, precision: Precision) -> bool {
         precision == Precision::Seven || matches!(self, Self::Portable | Self::Vnni | Self::Amx)
     }
@@ -81,7 +83,7 @@ impl Kernel {
     /// The kernel must be available.
     ///
     /// # Panics
-    /// If the parts of the tile do not belong together.
+    /// If the lengths of the tile's parts do not match.
     pub(super) unsafe fn score(self, tile: Tile<'_>) {
         // SAFETY: the caller promises the instructions; each kernel checks the lengths.
         match self {

@@ -1,7 +1,5 @@
 //! What can be wrong with a pair objective, a miner or a memory, or with what they are given.
 
-use crate::ShapeError;
-
 /// A pair objective that cannot be built, or inputs that it cannot be evaluated on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -41,7 +39,7 @@ pub enum PairError {
 
     /// A slice that is not the matrix it was said to be.
     #[error(transparent)]
-    Shape(#[from] ShapeError),
+    Shape(#[from] widemargin_kernels::Error),
 
     /// Embeddings and what they are compared with differ in dimension.
     #[error("embeddings have {embeddings} dimensions, the {what} {found}; expected the same")]
