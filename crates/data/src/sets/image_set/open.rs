@@ -12,7 +12,7 @@ use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::listing::Listing;
 use crate::sources::source::{Source, SourceKind};
-use crate::{BadImage, Catalogue, Error, Labelled, Part, Result, decode, hold_out};
+use crate::{BadImage, Catalogue, Error, Part, Result, decode, hold_out};
 
 /// Most classes of IDX files that are named by their numbers.
 const MAX_NUMBERED: u32 = 1 << 24;
