@@ -1,6 +1,6 @@
-//! Value and gradients of every objective at the size of a real batch.
+//! Value and gradients of every objective at realistic sizes.
 //!
-//! `cargo bench -p widemargin-head --bench objectives [-- NAME]`; `benches/peers/compare_objectives.sh` runs it beside
+//! `cargo bench -p widemargin-head --bench objectives [-- NAME]`; `benches/peers/compare_objectives.sh` compares it with
 //! pytorch-metric-learning. Class objectives: batch 512, dimension 512, 10,000 class centres. Pair objectives: batch 512,
 //! dimension 512, 128 classes with four samples each. Proxies: one (soft-triple: two) for each of 10,000 classes.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, criterion_group, criterion_main};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use widemargin_chance::{Purpose, Stream};
 use widemargin_head::class_loss;
 use widemargin_objective::pairs::{PairObjective, PairOptions, PairParameters};
 use widemargin_objective::{ClassObjective, ClassParameters, MatRef};
@@ -20,14 +19,12 @@ const DIM: usize = 512;
 const CLASSES: usize = 10_000;
 const SAMPLES_PER_CLASS: usize = 4;
 
-/// About normal: the sum of four uniform numbers.
 fn values(count: usize, seed: u64) -> Vec<f32> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut uniform = || random.next_u32() as f32 / u32::MAX as f32 - 0.5;
-    (0..count).map(|_| uniform() + uniform() + uniform() + uniform()).collect()
+    let mut random = Stream::new(seed, Purpose::Benchmark, 0, 0);
+    (0..count.div_ceil(2)).flat_map(|_| random.normal_pair()).map(|value| value as f32).take(count).collect()
 }
 
-/// Ten samples of a run each: a run is long enough by itself.
+/// Ten samples of one run each: a single run is long enough.
 fn settle(group: &mut BenchmarkGroup<'_, WallTime>) {
     group
         .sample_size(10)

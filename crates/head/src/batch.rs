@@ -1,14 +1,12 @@
-//! The samples of a batch, checked and made ready to be scored.
+//! The samples of a batch, checked and prepared for scoring.
 
 use rayon::prelude::*;
-use widemargin_objective::{MatRef, NORM_FLOOR, Score, dot, norm, normalise};
+use widemargin_objective::{MatRef, ObjectiveError, Score, normalise};
 
-use crate::forward::first_not_finite;
-use crate::tile::Centres;
-use crate::{Error, HeadForward};
+use crate::error::Error;
 
-/// The features of a batch, ready to be multiplied: of length one and with their norms for cosines, as they are and without for dot
-/// products.
+/// The features of a batch as they are multiplied with class centres: unit vectors and their former norms for cosines, the
+/// features themselves and no norms for dot products.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) units: Vec<f32>,
@@ -38,12 +36,12 @@ pub(crate) struct Active {
     rows: Vec<usize>,
     values: Vec<f32>,
     pub(crate) labels: Vec<u32>,
-    dim: usize,
+    pub(crate) dim: usize,
     batch: usize,
 }
 
 impl Active {
-    /// `None` where no sample is ignored.
+    /// `None` if no sample is ignored.
     pub(crate) fn of(features: MatRef<'_>, labels: &[u32], ignore: Option<u32>) -> Option<Self> {
         let ignore = ignore.filter(|ignore| labels.contains(ignore))?;
         let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] != ignore).collect();
@@ -57,20 +55,10 @@ impl Active {
     }
 
     pub(crate) fn features(&self) -> Result<MatRef<'_>, Error> {
-        Ok(MatRef::new(&self.values, self.rows.len(), self.dim)
-            .map_err(widemargin_objective::ObjectiveError::from)?)
+        Ok(MatRef::new(&self.values, self.rows.len(), self.dim).map_err(ObjectiveError::from)?)
     }
 
-    /// What came of the active samples, with zeros in the places of the ignored ones.
-    pub(crate) fn with_ignored(&self, found: HeadForward) -> HeadForward {
-        HeadForward {
-            losses: self.spread(&found.losses, 1),
-            grad_features: self.spread(&found.grad_features, self.dim),
-            ..found
-        }
-    }
-
-    /// Rows of the active samples in their places, zeros in those of the ignored ones.
+    /// Puts the rows of the active samples back in their places, with zeros for the ignored samples.
     pub(crate) fn spread(&self, values: &[f32], cols: usize) -> Vec<f32> {
         let mut all = vec![0.0; self.batch * cols];
         for (values, &row) in values.chunks(cols).zip(&self.rows) {
@@ -80,83 +68,21 @@ impl Active {
     }
 }
 
-/// What each sample and its own class centre have to do with each other.
+/// The target class of each sample: the nearest of its centres, and how the sample relates to it.
 pub(crate) struct Targets {
     pub(crate) similarities: Vec<f32>,
     pub(crate) cosines: Vec<f64>,
-    /// What a similarity is the cosine times of: 1 for cosines.
+    /// A similarity is a cosine times this: 1 for cosines, the product of both norms for dot products.
     pub(crate) lengths: Vec<f32>,
-    /// Norms of the features as they came.
+    /// Norms of the features as given.
     pub(crate) feature_norms: Vec<f64>,
-    /// Norms of the own centres, as `normalise` gives them; 1 where centres are not normalised.
+    /// Norms of the target's centres, as `normalise` returns them; 1 where centres are not normalised.
     pub(crate) centre_norms: Vec<f64>,
-    /// Row of the own centre among all.
+    /// Row of the target's centre among all.
     pub(crate) rows: Vec<usize>,
 }
 
-impl Centres<'_> {
-    /// Similarity of each sample with its own class: one product a sample and centre of the class.
-    pub(crate) fn targets(&self, batch: &Batch, features: MatRef<'_>, labels: &[u32]) -> Targets {
-        let own = |(at, (unit, &label)): (usize, (&[f32], &u32))| {
-            let mut best = (f32::NEG_INFINITY, 0, 0.0, 0.0);
-            let mut centre = vec![0.0; batch.dim];
-            for row in label as usize * self.each..(label as usize + 1) * self.each {
-                let centre_norm = self.unit(row, &mut centre);
-                let similarity = dot(unit, &centre) as f32;
-                if similarity > best.0 {
-                    let centre_length = if self.score.normalises_centres() { 1.0 } else { norm(&centre) };
-                    best = (similarity, row, centre_length, centre_norm);
-                }
-            }
-            let feature_norm = norm(features.row(at));
-            let length = if self.score.is_cosine() { 1.0 } else { feature_norm * best.2 };
-            let cosine = f64::from(best.0)
-                / if self.score.is_cosine() {
-                    1.0
-                } else {
-                    feature_norm.max(NORM_FLOOR) * best.2.max(NORM_FLOOR)
-                };
-            (best.0, cosine, length as f32, feature_norm, best.1, best.3)
-        };
-        let all: Vec<_> =
-            batch.units.par_chunks(batch.dim).zip(labels.par_iter()).enumerate().map(own).collect();
-        Targets {
-            similarities: all.iter().map(|own| own.0).collect(),
-            cosines: all.iter().map(|own| own.1).collect(),
-            lengths: all.iter().map(|own| own.2).collect(),
-            feature_norms: all.iter().map(|own| own.3).collect(),
-            rows: all.iter().map(|own| own.4).collect(),
-            centre_norms: all.iter().map(|own| own.5).collect(),
-        }
-    }
-
-    pub(crate) fn check_features(&self, features: MatRef<'_>) -> Result<(), Error> {
-        let dim = self.dim;
-        if features.cols() != dim {
-            return Err(Error::Dimension { found: features.cols(), expected: dim });
-        }
-        if let Some(at) = first_not_finite(features.data()) {
-            return Err(Error::NonFiniteFeature {
-                row: at / dim,
-                column: at % dim,
-                found: features.data()[at],
-            });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn check(
-        &self,
-        features: MatRef<'_>,
-        labels: &[u32],
-        ignore: Option<u32>,
-    ) -> Result<(), Error> {
-        self.check_features(features)?;
-        check_labels(labels, features.rows(), self.classes(), ignore)
-    }
-}
-
-/// Whether there is a label for each of `samples`, and each names one of `classes` or is the one to ignore.
+/// Checks that there is one label per sample, and that each names a class or is the label to ignore.
 pub(crate) fn check_labels(
     labels: &[u32],
     samples: usize,
@@ -170,4 +96,18 @@ pub(crate) fn check_labels(
         Some(row) => Err(Error::Label { row, found: labels[row], classes }),
         None => Ok(()),
     }
+}
+
+/// The place of the first value that is not finite.
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
+    const CHUNK: usize = 1 << 14;
+    let found = |(_, chunk): &(usize, &[f32])| !all_finite(chunk);
+    let (at, chunk) = values.par_chunks(CHUNK).enumerate().find_first(found)?;
+    chunk.iter().position(|value| !value.is_finite()).map(|place| at * CHUNK + place)
+}
+
+/// Reads all values: an early return would keep the loop from being vectorised.
+fn all_finite(values: &[f32]) -> bool {
+    let exponent = f32::INFINITY.to_bits();
+    !values.iter().fold(false, |found, value| found | (value.to_bits() & exponent == exponent))
 }

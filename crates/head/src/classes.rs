@@ -1,63 +1,61 @@
-//! Classes that come and go: a trained head with more or fewer of them.
+//! Adding classes to a trained head, and dropping some.
 
 use widemargin_objective::{MatRef, NORM_FLOOR, norm, normalise};
 
-use crate::head::normal_values;
-use crate::state::{CENTRES, RATES};
-use crate::{Error, Head, HeadState};
+use crate::error::Error;
+use crate::head::Head;
+use crate::initial::{added_directions, check_size};
+use crate::state::{CENTRES, HeadState, RATES};
 
 /// Where the centres of new classes come from.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum NewClasses<'a> {
-    /// This many, in random directions.
+    /// This many classes, in random directions.
     Random {
         /// Number of classes.
         count: usize,
         /// Seed of the directions.
         seed: u64,
     },
-    /// The mean of the unit embeddings of each: `labels` number the new classes from 0, one a row of `embeddings`, and every
-    /// class up to the largest label has a row.
+    /// The mean of per_class class's unit embeddings. `labels` numbers the new classes from 0, one label per row of `embeddings`; every
+    /// class up to the largest label needs a row.
     MeansOf {
         /// `[samples, dim]`.
         embeddings: MatRef<'a>,
-        /// One a sample.
+        /// One label per sample.
         labels: &'a [u32],
-        /// Seed of the directions of what a mean cannot give: all but the first of several centres a class.
+        /// Seed of the random directions of a class's other centres, if it has several.
         seed: u64,
     },
 }
 
 impl Head {
-    /// Adds classes behind the last; returns the number of the first new one.
+    /// Adds classes after the last; returns the number of the first new class.
     ///
-    /// New centres are as long as the others are on average, and what the optimiser remembers of them is nothing. The scale of an
-    /// objective that follows from the number of classes (AdaCos) stays what it was.
+    /// New centres have the mean length of the others, and the optimiser's memory of them is zero. A scale that follows from the
+    /// number of classes (AdaCos) does not change.
     ///
     /// # Errors
-    /// [`Error::ClassMarginsFixed`] with margins by class; embeddings of another dimension, not finite, or with a label count
-    /// that is not theirs; [`Error::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than
-    /// labels can name. The head is unchanged then.
+    /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; embeddings of another dimension or not finite;
+    /// [`Error::LabelCount`]; [`Error::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than labels
+    /// can name. The head is unchanged then.
     pub fn add_classes(&mut self, new: NewClasses<'_>) -> Result<u32, Error> {
         self.check_margins()?;
-        let (dim, each) = (self.dim(), self.sub_centres());
+        let (dim, per_class) = (self.dim(), self.sub_centres());
         let (count, seed) = match new {
             NewClasses::Random { count, seed } => (count, seed),
             NewClasses::MeansOf { labels, seed, .. } => {
                 (labels.iter().max().map_or(0, |label| *label as usize + 1), seed)
             }
         };
-        crate::head::check_size(self.classes() + count, each, dim)?;
-        let mut centres = normal_values(count * each * dim, 1.0, seed);
-        centres.chunks_mut(dim).for_each(|row| {
-            normalise(row);
-        });
+        check_size(self.classes() + count, per_class, dim)?;
+        let mut centres = added_directions(self.classes() * per_class, count * per_class * dim, dim, seed);
         if let NewClasses::MeansOf { embeddings, labels, .. } = new {
             self.check_embeddings(embeddings, labels)?;
             for (class, mean) in means(embeddings, labels, count).into_iter().enumerate() {
                 let mean = mean.ok_or(Error::EmptyClass { class })?;
-                centres[class * each * dim..][..dim].copy_from_slice(&mean);
+                centres[class * per_class * dim..][..dim].copy_from_slice(&mean);
             }
         }
         let length = self.mean_length();
@@ -72,20 +70,20 @@ impl Head {
             if tensor.name == CENTRES {
                 tensor.values.extend_from_slice(&centres);
             } else {
-                let added = tensor.shape[1] * count * each;
+                let added = tensor.shape[1] * count * per_class;
                 tensor.values.resize(tensor.values.len() + added, 0.0);
             }
-            tensor.shape[0] += count * each;
+            tensor.shape[0] += count * per_class;
         }
         *self = Self::from_state(state)?;
         Ok(first)
     }
 
-    /// Drops classes; the others move up. Returns the new number of each old class, `None` for a dropped one.
+    /// Drops classes and renumbers the others without gaps. Returns the new number of per_class old class, `None` for a dropped one.
     ///
     /// # Errors
-    /// [`Error::ClassMarginsFixed`] with margins by class; [`Error::Label`] for a class that there is not, its row being
-    /// the place in `classes`; [`Error::OutOfRange`] if none would be left. The head is unchanged then.
+    /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; [`Error::Label`] for a class that does not exist,
+    /// with its place in `classes` as the row; [`Error::OutOfRange`] if no class would be left. The head is unchanged then.
     pub fn drop_classes(&mut self, classes: &[u32]) -> Result<Vec<Option<u32>>, Error> {
         self.check_margins()?;
         let mut stays = vec![true; self.classes()];
@@ -102,20 +100,20 @@ impl Head {
             })
             .collect();
         if next == 0 {
-            let expected = "at least one class that stays";
+            let expected = "fewer than all classes";
             return Err(Error::OutOfRange {
                 setting: "classes to drop",
                 found: classes.len() as f64,
                 expected,
             });
         }
-        let each = self.sub_centres();
+        let per_class = self.sub_centres();
         let mut state = HeadState { classes: next as usize, ..self.state() };
         for tensor in state.tensors.iter_mut().filter(|tensor| tensor.name != RATES) {
             let cols = tensor.shape[1];
-            let kept = tensor.values.chunks(cols * each).zip(&stays).filter(|(_, stays)| **stays);
+            let kept = tensor.values.chunks(cols * per_class).zip(&stays).filter(|(_, stays)| **stays);
             tensor.values = kept.flat_map(|(rows, _)| rows.to_vec()).collect();
-            tensor.shape[0] = next as usize * each;
+            tensor.shape[0] = next as usize * per_class;
         }
         *self = Self::from_state(state)?;
         Ok(numbers)
@@ -133,7 +131,7 @@ impl Head {
         Ok(())
     }
 
-    /// Mean length of the class centres; 1 where all are zero.
+    /// Mean length of the class centres; 1 if all are zero.
     fn mean_length(&self) -> f32 {
         let rows = self.classes() * self.sub_centres();
         let sum: f64 = self.centres().chunks(self.dim()).map(norm).sum();
@@ -141,7 +139,7 @@ impl Head {
     }
 }
 
-/// Unit means of the unit embeddings of each class; `None` without any, or where they cancel.
+/// Unit means of per_class class's unit embeddings; `None` if a class has none or they cancel.
 fn means(embeddings: MatRef<'_>, labels: &[u32], count: usize) -> Vec<Option<Vec<f32>>> {
     let mut sums = vec![vec![0.0_f64; embeddings.cols()]; count];
     for (row, &label) in labels.iter().enumerate() {

@@ -1,17 +1,19 @@
-//! What can be wrong with a head or with what it is given.
+//! Everything that can go wrong in this crate.
+
+use std::path::PathBuf;
 
 use widemargin_objective::ObjectiveError;
 
-use crate::CommunicatorError;
-
-/// Anything that keeps a head from being built, computed, moved or restored. Nothing has changed when one is returned.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+/// Why a head could not be built, computed, updated, saved or restored.
+///
+/// The head is unchanged when a call returns an error, unless the call's documentation says otherwise.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting outside its range.
     #[error("{setting} of the head is {found}; expected {expected}")]
     OutOfRange {
-        /// The setting, in the words of the configuration.
+        /// The setting, named as in the configuration.
         setting: &'static str,
         /// The value given.
         found: f64,
@@ -19,21 +21,21 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// An objective that cannot have the margin asked for.
+    /// The objective rejected a parameter or a batch.
     #[error(transparent)]
     Objective(#[from] ObjectiveError),
 
     /// Features of another dimension than the class centres.
-    #[error("features have {found} dimensions; the class centres of this head have {expected}")]
+    #[error("features have dimension {found}; the class centres of this head have {expected}")]
     Dimension {
         /// Columns of the features.
         found: usize,
-        /// Dimensions of the head.
+        /// Dimension of the head.
         expected: usize,
     },
 
-    /// Not one label a sample.
-    #[error("{found} labels for a batch of {expected} samples; expected one each")]
+    /// The number of labels differs from the number of samples.
+    #[error("{found} labels for a batch of {expected} samples; give one label per sample")]
     LabelCount {
         /// Labels found.
         found: usize,
@@ -90,31 +92,29 @@ pub enum Error {
         class: usize,
     },
 
-    /// Classes added to or dropped from a head whose objective has a margin for each.
-    #[error(
-        "the objective has a margin for each class; make a new objective with other margins and a head of it"
-    )]
+    /// Classes cannot be added to or dropped from a head whose objective has one margin per class.
+    #[error("the objective has one margin per class; build a new objective and a new head for other classes")]
     ClassMarginsFixed,
 
-    /// A new class without an embedding, or with embeddings whose mean has no direction.
+    /// A new class without an embedding, or whose embeddings have a mean without a direction.
     #[error(
-        "new class {class} has no embedding, or embeddings that cancel; expected at least one with a direction"
+        "new class {class} has no embedding, or its embeddings cancel; give at least one with a direction"
     )]
     EmptyClass {
-        /// Its number among the new ones.
+        /// Its number among the new classes.
         class: usize,
     },
 
-    /// An objective for which classes cannot be screened.
+    /// The objective cannot be trained with a screened head.
     #[error("a screened head cannot train {objective}: it needs {why}; use the dense mode")]
     NotScreenable {
         /// The objective's name.
         objective: &'static str,
-        /// What is missing.
+        /// The requirement that is not met.
         why: &'static str,
     },
 
-    /// A pending update of another head, or one computed before the last update of this one.
+    /// A pending update of another head, or one computed before the last update of this head.
     #[error(
         "the pending update was computed at step {found} of a head of {found_values} values; this head is at step {expected} with {expected_values}"
     )]
@@ -129,6 +129,15 @@ pub enum Error {
         expected_values: usize,
     },
 
+    /// The state of a head with other classes or dimensions.
+    #[error("the state has {} classes of dimension {}; expected {} of dimension {}", .found[0], .found[1], .expected[0], .expected[1])]
+    OtherHead {
+        /// Classes and dimension of the state.
+        found: [usize; 2],
+        /// Classes and dimension of the head.
+        expected: [usize; 2],
+    },
+
     /// A state without a tensor that its configuration needs.
     #[error("the head's state has no tensor `{name}`")]
     MissingTensor {
@@ -136,8 +145,8 @@ pub enum Error {
         name: &'static str,
     },
 
-    /// A state with a tensor that its configuration has no use for, or with one twice.
-    #[error("the head's state has a tensor `{name}` that its configuration has no use for")]
+    /// A state with a tensor that its configuration does not use, or with the same tensor twice.
+    #[error("the head's state has a tensor `{name}` that its configuration does not use")]
     UnexpectedTensor {
         /// Name of the tensor.
         name: String,
@@ -163,40 +172,71 @@ pub enum Error {
     NonFiniteTensor {
         /// Name of the tensor.
         name: String,
-        /// The class whose row it is.
+        /// The row.
         row: usize,
     },
 
-    /// A mode in which classes are not sharded.
+    /// Only the dense mode can be sharded.
     #[error("a sharded head cannot be {mode}; use the dense mode")]
     NotShardable {
         /// The mode, in words.
         mode: &'static str,
     },
 
-    /// The group of a sharded head cannot communicate.
-    #[error(transparent)]
-    Communicator(#[from] CommunicatorError),
-
-    /// Another rank of a sharded head has refused what it was given.
-    #[error("rank {rank} of the sharded head has refused what it was given; its own error says why")]
+    /// Another rank of a sharded head rejected its input.
+    #[error("rank {rank} of the sharded head rejected its input; see the error of that rank")]
     RankFailed {
-        /// The first rank that has.
+        /// The first rank that failed.
         rank: usize,
     },
 
-    /// Ranks of a sharded head that were not given the same.
+    /// The ranks of a sharded head were given different values.
     #[error("rank {rank} of the sharded head has another {what} than rank {own}; all must have the same")]
     RanksDiffer {
-        /// What they have to have in common.
+        /// What the ranks must have in common.
         what: &'static str,
         /// A rank that differs.
         rank: usize,
-        /// The rank that tells.
+        /// The rank that reports it.
         own: usize,
     },
 
-    /// A state of a shard that is not that of this rank.
+    /// A rank of the group has ended, or was dropped by a panic. The group cannot be used any more.
+    #[error("rank {rank} of the group has ended; look for its own error, then start all ranks again")]
+    RankGone {
+        /// The rank.
+        rank: usize,
+    },
+
+    /// The ranks of a group did not make the same call. The group cannot be used any more.
+    #[error(
+        "rank {rank} of the group called {found} where rank {own} called {expected}; all must make the same calls"
+    )]
+    OutOfStep {
+        /// A rank that made another call.
+        rank: usize,
+        /// Its call.
+        found: String,
+        /// The rank that reports it.
+        own: usize,
+        /// Its own call.
+        expected: String,
+    },
+
+    /// A rank is alive but did not make the call in time. The group cannot be used any more.
+    #[error("rank {rank} of the group did not make the call within {seconds} s")]
+    TimedOut {
+        /// The rank.
+        rank: usize,
+        /// Time waited.
+        seconds: f64,
+    },
+
+    /// The error of a [`Communicator`](crate::Communicator) outside this crate. The group cannot be used any more.
+    #[error("{0}")]
+    Transport(String),
+
+    /// The state of another rank's shard.
     #[error("the state is that of shard {shard} of {shards}; expected shard {rank} of {size}")]
     OtherShard {
         /// Shard in the state.
@@ -214,7 +254,7 @@ pub enum Error {
     MissingShard {
         /// The shard.
         shard: usize,
-        /// How many there are.
+        /// Number of shards.
         shards: usize,
     },
 
@@ -225,17 +265,82 @@ pub enum Error {
         shard: usize,
     },
 
-    /// States of shards that are not of one head at one moment.
+    /// The states of the shards are not those of one head at one step.
     #[error("shard {shard} has {what} {found}; expected {expected}")]
     ShardsDiffer {
         /// The shard.
         shard: usize,
         /// What differs.
         what: &'static str,
-        /// What that shard has.
+        /// The value of that shard.
         found: String,
-        /// What the first shard has, or what follows from it.
+        /// The value of the first shard, or the one that follows from it.
         expected: String,
+    },
+
+    /// A file that cannot be written or read, is no shard, or is damaged.
+    #[error(transparent)]
+    File(#[from] widemargin_durable::Error),
+
+    /// A folder that cannot be listed.
+    #[error("{folder}: cannot list it")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// An intact container whose content is not the state of a shard.
+    #[error("{path}: not the state of a shard: {reason}")]
+    FileContent {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A file whose name and content disagree on the shard.
+    #[error("{path}: holds shard {shard} of {shards}; was it renamed?")]
+    RenamedFile {
+        /// The file.
+        path: PathBuf,
+        /// The shard in it.
+        shard: usize,
+        /// Shards of its head.
+        shards: usize,
+    },
+
+    /// A folder without shards.
+    #[error("{folder}: no shards of a head; expected files named head-0-of-N and on")]
+    NoShardFiles {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// A folder with the shards of several heads.
+    #[error("{folder}: found shards of heads with {found:?} shards; keep those of one head")]
+    SeveralHeads {
+        /// The folder.
+        folder: PathBuf,
+        /// Numbers of shards found.
+        found: Vec<usize>,
+    },
+
+    /// The file of a shard is missing.
+    #[error("{path}: missing; the other shards of its head are there")]
+    MissingFile {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The shards in a folder do not make a head.
+    #[error("{folder}: the shards do not fit together")]
+    ShardFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The shard and the reason.
+        source: Box<Error>,
     },
 }
 

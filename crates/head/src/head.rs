@@ -1,26 +1,27 @@
-//! The head itself: class centres, their objective and their optimiser.
+//! The head: class centres with their objective and their optimiser.
 
 use std::borrow::Cow;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
-use widemargin_objective::{ClassObjective, Diagnostics, MatRef, norm, normalise};
+use widemargin_chance::{Purpose, Stream, number};
+use widemargin_objective::{ClassObjective, Diagnostics, MatRef};
 
-use crate::error::within;
-use crate::forward::CentreGradient;
-use crate::screened::{Screen, Screened};
-use crate::storage::{Storage, mixed};
-use crate::tile::{Centres, Spare};
-use crate::{
-    Error, HeadConfig, HeadEvaluation, HeadForward, HeadMode, Optimiser, OptimiserConfig, PendingUpdate,
-};
-use crate::{dense, sampled};
+use crate::centres::Centres;
+use crate::config::{HeadConfig, HeadMode};
+use crate::error::{Error, within};
+use crate::forward::{HeadEvaluation, HeadForward, PendingUpdate};
+use crate::gradient::CentreGradient;
+use crate::initial::{check_size, initial_centres};
+use crate::optimiser::Optimiser;
+use crate::screened::Screen;
+use crate::storage::Storage;
+use crate::tile::Spare;
+use crate::{dense, sampled, screened};
 
 /// Class centres that are trained with an objective.
 ///
-/// Dense: every class is scored exactly in every step. Memory beside the centres: the optimiser's, of their size, and scores: at most
-/// 256 MiB, or a quarter of what the centres take in `f32` where that is more.
+/// Memory besides the centres: the optimiser's, one or two values per value of the centres; in the dense mode the kept scores,
+/// at most 256 MiB or a quarter of the centres' size in `f32`; in the screened mode one byte per value.
 #[derive(Clone, Debug)]
 pub struct Head {
     pub(crate) classes: usize,
@@ -29,34 +30,34 @@ pub struct Head {
     pub(crate) config: HeadConfig,
     pub(crate) centres: Storage,
     pub(crate) optimiser: Optimiser,
-    /// Of what the objective learns beside the centres; of no values where it learns nothing.
+    /// The optimiser of the value that the objective learns besides the centres; empty if it learns none.
     pub(crate) learnt_optimiser: Optimiser,
-    /// What a screened head has beside all this.
+    /// The additional state of a screened head.
     pub(crate) screen: Option<Screen>,
     /// Buffers for the next step.
     pub(crate) spare: Spare,
 }
 
-/// What [`Head::step`] returns.
+/// Result of [`Head::step`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadStep {
     /// Mean loss of the batch before the step.
     pub loss: f64,
     /// Gradient of the mean loss with respect to the features: `[batch, dim]`, row-major, finite.
     pub grad_features: Vec<f32>,
-    /// What else the batch says.
+    /// Diagnostics of the batch.
     pub diagnostics: Diagnostics,
     /// Euclidean norm of the gradient of the class centres.
     pub centre_gradient_norm: f64,
 }
 
 impl Head {
-    /// A head with fresh class centres from the configuration's seed: random unit directions for cosine objectives, normal
-    /// with standard deviation `1 / sqrt(dim)` for dot products.
+    /// Creates a head with initial class centres from the configuration's seed: random unit directions for cosine objectives,
+    /// normal values with standard deviation `1 / sqrt(dim)` for dot products.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] without a class or dimension, with more classes than labels can name (`u32`), or for a
-    /// setting out of its range.
+    /// [`Error::OutOfRange`] for 0 classes or dimensions, for more classes than labels can name (`u32`), or for a setting
+    /// outside its range; [`Error::NotScreenable`] if the screened mode was chosen and the objective cannot be screened.
     pub fn new(
         classes: usize,
         dim: usize,
@@ -66,16 +67,14 @@ impl Head {
         let objective = objective.into();
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
-        let centres = Storage::new(first_centres(0, len, dim, &objective, config.seed), config.centres);
-        let screen = config
-            .mode
-            .threshold(&objective, classes)?
+        let centres = Storage::new(initial_centres(0, len, dim, &objective, config.seed), config.centres);
+        let screen = screened::threshold(config.mode, &objective, classes)?
             .map(|threshold| Screen::fresh(centres.view(), dim, threshold, config.optimiser));
         Ok(Self {
             classes,
             dim,
             learnt_optimiser: Optimiser::new(
-                undecayed(config.optimiser),
+                config.optimiser.without_decay(),
                 usize::from(objective.learnt().is_some()),
             )?,
             objective,
@@ -92,12 +91,12 @@ impl Head {
         self.classes
     }
 
-    /// Dimensions of features and class centres.
+    /// Dimension of features and class centres.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// The objective, with the margin that is in force now.
+    /// The objective, with the margin now in force.
     pub fn objective(&self) -> &ClassObjective {
         &self.objective
     }
@@ -112,19 +111,19 @@ impl Head {
         self.optimiser.steps()
     }
 
-    /// Class centres of each class.
+    /// Class centres per class.
     pub fn sub_centres(&self) -> usize {
         self.objective.sub_centres()
     }
 
-    /// The class centres as they are kept, `[classes * sub_centres, dim]`, row-major, those of a class one after the other; not of
-    /// length one, also for cosine objectives. Those of a screened head may be some steps behind: see
-    /// [`Head::settled_centres`]. A copy where they are not kept as `f32`.
+    /// The class centres as stored, `[classes * sub_centres, dim]`, row-major, the centres of a class next to each other. They are
+    /// not normalised, even for cosine objectives. In a screened head some have deferred updates: see
+    /// [`Head::settled_centres`]. A copy if they are not stored as `f32`.
     pub fn centres(&self) -> Cow<'_, [f32]> {
         self.centres.view().wide()
     }
 
-    /// A row of the class centres at its true place, as long as it is kept.
+    /// A row of the class centres with all deferred updates applied, not normalised.
     ///
     /// # Panics
     /// If there is no such row.
@@ -134,8 +133,7 @@ impl Head {
         out
     }
 
-    /// A copy of the class centres where each row is at its true place: what [`Head::centres`] are for a head that is not
-    /// screened.
+    /// A copy of the class centres with all deferred updates applied: equal to [`Head::centres`] unless the head is screened.
     pub fn settled_centres(&self) -> Vec<f32> {
         let mut out = self.centres().into_owned();
         if self.is_screened() {
@@ -145,87 +143,65 @@ impl Head {
         out
     }
 
-    /// Whether classes are screened, be it by [`HeadMode::Auto`](crate::HeadMode::Auto).
+    /// Whether the head is screened, also if [`HeadMode::Auto`] chose it.
     pub fn is_screened(&self) -> bool {
         self.screen.is_some()
     }
 
-    /// The gradient of a pending update as a matrix, `[classes * sub_centres, dim]`, also where the head holds it by its
-    /// entries; zero in rows without any.
+    /// The gradient of a pending update as a matrix, `[classes * sub_centres, dim]`; zero in rows that the update does not touch.
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update of another step of the head.
     pub fn gradient(&self, pending: &PendingUpdate) -> Result<Vec<f32>, Error> {
         self.check_pending(pending)?;
-        Ok(match &pending.gradient {
-            CentreGradient::Dense(gradient) => gradient.whole(&self.scored()),
-            CentreGradient::Drawn(drawn) => {
-                let mut out = vec![0.0; self.centres.len()];
-                for (&row, values) in drawn.rows.iter().zip(drawn.values.chunks(self.dim)) {
-                    out[row as usize * self.dim..][..self.dim].copy_from_slice(values);
-                }
-                out
-            }
-            CentreGradient::Rows(rows) => {
-                let centres = self.scored();
-                rows.whole(|row| {
-                    let mut values = vec![0.0; self.dim];
-                    centres.row(row, &mut values);
-                    values
-                })
-            }
-        })
+        Ok(pending.gradient.whole(&self.scored()))
     }
 
-    /// Euclidean norm of the whole gradient of a pending update, for clipping. It is worked out by this call, which costs about a third
-    /// of a step.
+    /// Euclidean norm of the gradient of a pending update, for clipping. Computing it costs about a third of a step.
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update of another step of the head.
     pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, Error> {
         self.check_pending(pending)?;
-        Ok(match &pending.gradient {
-            CentreGradient::Dense(gradient) => gradient.norm(&self.scored()),
-            CentreGradient::Rows(rows) => rows.norm(),
-            CentreGradient::Drawn(drawn) => norm(&drawn.values),
-        })
+        Ok(pending.gradient.norm(&self.scored()))
     }
 
-    /// Puts a share of the objective's margin in force, 0 to 1; what a margin warm-up calls before each step.
+    /// Puts a share of the objective's margin in force, 0 to 1. A margin warm-up calls it before each step.
     pub fn set_margin_share(&mut self, share: f64) {
         self.objective.set_margin_share(share);
     }
 
     /// Loss and gradients of a batch; the head does not change.
     ///
-    /// Shapes: `features` `[batch, dim]`, one label a sample. An empty batch has loss 0 and no gradient.
+    /// Shapes: `features` `[batch, dim]`, one label per sample. An empty batch has loss 0 and gradient 0.
     ///
     /// # Errors
-    /// Shapes or labels that do not fit; features, a loss or a gradient that is not finite, naming the row of the batch
-    /// (or, for the centres' gradient, the class).
+    /// Shapes or labels that do not fit; a feature, loss or gradient that is not finite, with the row of the batch (or the class,
+    /// for the gradient of the centres).
     pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         let centres = self.scored();
         let step = self.steps();
-        // another number for each step, far from those of other seeds
-        let seed = self.config.seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(step);
+        let seed = self.config.seed;
         match (&self.screen, self.config.mode) {
             (Some(screen), _) => {
-                Screened { centres, screen, seed }.forward(&self.objective, features, labels, step)
+                let seed = number(seed, Purpose::ScreenedTail, step, 0);
+                screened::forward(&centres, screen, &self.objective, features, labels, seed, step)
             }
             (None, HeadMode::Sampled { rate }) if rate < 1.0 => {
-                sampled::forward(&centres, &self.objective, rate, features, labels, seed, step)
+                let random = Stream::new(seed, Purpose::SampledClasses, step, 0);
+                sampled::forward(&centres, &self.objective, rate, features, labels, random, step)
             }
-            _ => centres.forward(&self.objective, features, labels, step),
+            _ => dense::forward(&centres, &self.objective, features, labels, step),
         }
     }
 
-    /// Moves the class centres by a pending update: the optimiser sees `clip_factor` times its gradient.
+    /// Applies a pending update to the class centres: one optimiser step with `clip_factor` times its gradient.
     ///
-    /// A clip factor of 1 clips nothing; a clip to norm `n` is `min(1, n / total norm)`.
+    /// A clip factor of 1 means no clipping; to clip to norm `n` use `min(1, n / total norm)`.
     ///
     /// # Errors
-    /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step, and
-    /// [`Error::OutOfRange`] for a learning rate or clip factor that is negative or not finite. Nothing has moved then.
+    /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step; [`Error::OutOfRange`] for a
+    /// learning rate or clip factor that is negative or not finite. The head is unchanged then.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
@@ -235,21 +211,21 @@ impl Head {
         self.apply_to_centres(pending, learning_rate, clip_factor).map(|_| ())
     }
 
-    /// [`Head::apply`] without clipping, and the norm of the gradient ([`Head::gradient_norm`]): at no cost for a dense or screened head,
-    /// whose step meets it on its way.
+    /// [`Head::apply`] without clipping; also returns the norm of the gradient ([`Head::gradient_norm`]), which a dense or
+    /// screened head computes in the same pass at no extra cost.
     ///
     /// # Errors
-    /// Those of [`Head::apply`]. Nothing has moved then.
+    /// Those of [`Head::apply`]. The head is unchanged then.
     pub fn apply_and_measure(&mut self, pending: PendingUpdate, learning_rate: f64) -> Result<f64, Error> {
         let known = match &pending.gradient {
             CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
             CentreGradient::Dense(_) | CentreGradient::Rows(_) => None,
         };
-        let met = self.apply_to_centres(pending, learning_rate, 1.0)?;
-        Ok(known.or(met).unwrap_or_default())
+        let computed = self.apply_to_centres(pending, learning_rate, 1.0)?;
+        Ok(known.or(computed).unwrap_or_default())
     }
 
-    /// [`Head::apply`], and the gradient's norm where the step meets it.
+    /// [`Head::apply`]; also returns the gradient's norm if the step computes it.
     fn apply_to_centres(
         &mut self,
         pending: PendingUpdate,
@@ -267,36 +243,32 @@ impl Head {
             self.learnt_optimiser.step(&mut values, &[gradient], learning_rate, clip_factor);
             self.objective.set_learnt(values[0].into())?;
         }
-        let noise = mixed(self.config.seed ^ mixed(self.steps()));
+        let noise = number(self.config.seed, Purpose::CentreRounding, self.steps(), 0);
         let (shape, rates) = (self.scored().into(), [learning_rate, clip_factor]);
         let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
-        let met = match (gradient, &mut self.screen) {
+        let norm = match (gradient, &mut self.screen) {
             (CentreGradient::Dense(gradient), None) => {
-                let norm = dense::step(&gradient, shape, centres, optimiser, rates, noise);
+                let norm = gradient.step(shape, centres, optimiser, rates, noise);
                 self.spare.put(gradient.into_buffers());
                 Some(norm)
             }
             (CentreGradient::Drawn(drawn), None) => {
-                sampled::step(optimiser, centres, &drawn, rates, noise);
+                drawn.step(optimiser, centres, rates, noise);
                 None
             }
             (CentreGradient::Rows(rows), Some(screen)) => {
                 let sharpness = self.objective.score().scale();
-                Some(screen.step(optimiser, centres, &rows, rates, sharpness, noise))
+                Some(screened::step(screen, optimiser, centres, &rows, rates, sharpness, noise))
             }
             _ => unreachable!("check_pending compares the kinds"),
         };
-        Ok(met)
+        Ok(norm)
     }
 
-    /// Whether a pending update is one of this head at its present step.
+    /// Checks that a pending update was computed by this head at its present step.
     fn check_pending(&self, pending: &PendingUpdate) -> Result<(), Error> {
-        let (values, rows) = match &pending.gradient {
-            CentreGradient::Dense(gradient) => (gradient.values, false),
-            CentreGradient::Rows(rows) => (rows.total * rows.dim, true),
-            CentreGradient::Drawn(drawn) => (drawn.all_values, false),
-        };
-        if pending.step == self.steps() && values == self.centres.len() && rows == self.is_screened() {
+        let (values, screened) = (pending.gradient.len(), pending.gradient.is_screened());
+        if pending.step == self.steps() && values == self.centres.len() && screened == self.is_screened() {
             return Ok(());
         }
         Err(Error::StaleUpdate {
@@ -307,10 +279,10 @@ impl Head {
         })
     }
 
-    /// [`Head::forward`] and [`Head::apply`] in one, without clipping.
+    /// [`Head::forward`] and [`Head::apply`] in one call, without clipping.
     ///
     /// # Errors
-    /// Those of the two; nothing has moved then.
+    /// Those of the two. The head is unchanged then.
     pub fn step(
         &mut self,
         features: MatRef<'_>,
@@ -327,12 +299,10 @@ impl Head {
     /// # Errors
     /// As for [`Head::forward`].
     pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, Error> {
-        self.scored().evaluate(&self.objective, features, labels)
+        dense::evaluate(&self.scored(), &self.objective, features, labels)
     }
 
-    /// Plain similarities with every class, without scale and margin: cosines or dot products, `[batch, classes]`.
-    ///
-    /// Holds all of them, and for cosines a copy of the class centres.
+    /// Similarities with every class, without scale and margin: cosines or dot products, `[batch, classes]`.
     ///
     /// # Errors
     /// Features of another dimension, or not finite.
@@ -340,7 +310,7 @@ impl Head {
         self.scored().similarities(features)
     }
 
-    /// The class with the largest score for each sample; the lowest of equals.
+    /// The class with the largest score for each sample; the lowest class of a tie.
     ///
     /// # Errors
     /// Features of another dimension, or not finite.
@@ -353,80 +323,11 @@ impl Head {
             values: self.centres.view(),
             dim: self.dim,
             score: self.objective.score(),
-            each: self.objective.sub_centres(),
+            per_class: self.objective.sub_centres(),
             tile_classes: self.config.tile_classes,
             kept_scores: self.config.kept_scores(self.centres.len()),
             spare: &self.spare,
-            behind: self.screen.as_ref().map(|screen| (&screen.lazy, &self.optimiser)),
+            deferred: self.screen.as_ref().map(|screen| (&screen.lazy, &self.optimiser)),
         }
     }
-}
-
-/// The same rule without weight decay: a learnt scale or bias is no weight.
-pub(crate) fn undecayed(config: OptimiserConfig) -> OptimiserConfig {
-    match config {
-        OptimiserConfig::Sgd { momentum, .. } => OptimiserConfig::Sgd { momentum, weight_decay: 0.0 },
-        OptimiserConfig::AdamW { beta1, beta2, epsilon, .. } => {
-            OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay: 0.0 }
-        }
-    }
-}
-
-/// Number of values in the class centres, if a head can have that many classes, centres a class and dimensions.
-pub(crate) fn check_size(classes: usize, each: usize, dim: usize) -> Result<usize, Error> {
-    within(1.0..=f64::from(u32::MAX), "number of classes", classes as f64, "1 to 2^32 - 1")?;
-    within(1.0..=f64::from(u32::MAX), "dimension", dim as f64, "1 to 2^32 - 1")?;
-    // an edited state can hold what no constructor makes
-    within(1.0..=1000.0, "sub-centres", each as f64, "1 to 1000 centres a class")?;
-    classes.checked_mul(dim).and_then(|len| len.checked_mul(each)).ok_or(Error::OutOfRange {
-        setting: "number of classes",
-        found: classes as f64,
-        expected: "few enough for all class centres to be addressed",
-    })
-}
-
-/// Values of fresh class centres, from place `first` on, the start of a row: random unit directions, or normal values where the
-/// score does not normalise them.
-pub(crate) fn first_centres(
-    first: usize,
-    count: usize,
-    dim: usize,
-    objective: &ClassObjective,
-    seed: u64,
-) -> Vec<f32> {
-    let mut centres = normal_values_from(first, count, (dim as f64).sqrt().recip(), seed);
-    if objective.score().normalises_centres() {
-        centres.par_chunks_mut(dim).for_each(|centre| {
-            normalise(centre);
-        });
-    }
-    centres
-}
-
-/// Normal values by the method of Box and Muller, from 53-bit uniform numbers of ChaCha8, which are the same everywhere.
-pub(crate) fn normal_values(count: usize, deviation: f64, seed: u64) -> Vec<f32> {
-    normal_values_from(0, count, deviation, seed)
-}
-
-/// `count` of the values of [`normal_values`] from place `first` on, without working out those before.
-fn normal_values_from(first: usize, count: usize, deviation: f64, seed: u64) -> Vec<f32> {
-    /// Values of a task, an even number.
-    const CHUNK: usize = 1 << 14;
-    let skipped = first % 2;
-    let mut values = vec![0.0; count + skipped];
-    values.par_chunks_mut(CHUNK).enumerate().for_each(|(at, values)| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // two values take two numbers of 64 bits, each two of the generator's words
-        rng.set_word_pos(2 * (first - skipped + at * CHUNK) as u128);
-        let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        for pair in values.chunks_mut(2) {
-            // 1 - u is never 0
-            let radius = deviation * (-2.0 * (1.0 - uniform()).ln()).sqrt();
-            let (sine, cosine) = (std::f64::consts::TAU * uniform()).sin_cos();
-            let drawn = [(radius * cosine) as f32, (radius * sine) as f32];
-            pair.iter_mut().zip(drawn).for_each(|(value, drawn)| *value = drawn);
-        }
-    });
-    values.drain(..skipped);
-    values
 }

@@ -1,31 +1,30 @@
-//! Rows that are stepped when they are touched, and caught up in closed form.
+//! Deferred updates: a row without a gradient is not visited, and its steps are applied later in closed form.
 //!
-//! A step of a plain optimiser moves every row: also one without a gradient goes on under its momentum and shrinks under
-//! weight decay. Visiting a million rows for that costs more than the rest of the step. Without a gradient a step is linear
-//! in what is known of the row, so any number of them is one small table entry:
+//! A step of a plain optimiser moves every row: a row without a gradient still moves under its momentum and shrinks under weight
+//! decay. Visiting a million rows for that costs more than the rest of the step. Without a gradient a step is linear in the
+//! row and its memory, so any number of steps is one small table entry:
 //!
-//! - SGD, `v' = momentum v + decay w`, `w' = w - rate v'`: a matrix of two by two a step, and their product over `k` steps;
-//! - AdamW, `m' = beta1 m`, `s' = beta2 s`, `w' = keep w - rate_t m' / sqrt(s')`: where `epsilon` is small beside the root, as
-//!   it is where a row moves at all, every step moves `w` along the same `m / sqrt(s)`, and a sum of `k` factors is enough.
+//! - SGD, `v' = momentum v + decay w`, `w' = w - rate v'`: a 2 x 2 matrix per step, and the product of these over `k` steps;
+//! - AdamW, `m' = beta1 m`, `s' = beta2 s`, `w' = keep w - rate_t m' / sqrt(s')`: if `epsilon` is small compared with the root,
+//!   as it is for every row that moves at all, every step moves `w` along the same `m / sqrt(s)`, and a sum of `k` factors
+//!   suffices.
 //!
-//! A row that is left alone is behind its true place only by what it will be caught up with. Rows whose remaining movement
-//! across their own direction would change a score by more than [`NOTICEABLE`] are *active* and stepped until it does not. Every row is caught up at
-//! least each [`OLDEST`] steps, so the table has an end.
+//! Rows whose remaining movement across their own direction would change a score by more than [`NOTICEABLE`] are *active*:
+//! every step visits them. All rows are visited at least every [`OLDEST`] steps, which bounds the table.
 
 use std::collections::VecDeque;
 
 use widemargin_kernels::vector::{combine, products};
 
-use crate::OptimiserConfig;
+use crate::optimiser::OptimiserConfig;
 
-/// Steps after which a row is caught up in any case.
+/// Steps after which a row's deferred updates are applied in any case.
 pub(crate) const OLDEST: u32 = 1024;
 
-/// Change of an exponent that is worth a visit: a hundredth changes a probability by one part in a hundred, less than what
-/// screening's seven bits do to it.
+/// Change of an exponent that is worth a visit. A change of 0.03 changes a probability by 3 %, no more than the 7-bit scores do.
 pub(crate) const NOTICEABLE: f64 = 0.03;
 
-/// `k` steps without a gradient, all at once.
+/// `k` steps without a gradient in one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Motion {
     /// `[w; v]` is multiplied by this.
@@ -34,21 +33,21 @@ pub(crate) enum Motion {
     AdamW { keep: f64, along: f64, decays: [f64; 2], epsilon: f64 },
 }
 
-/// When each row was last at its true place, and how the ones behind get there.
+/// The number of deferred steps of each row, and how to apply them.
 #[derive(Clone, Debug)]
 pub(crate) struct Lazy {
     config: OptimiserConfig,
-    /// Steps that each row is behind.
+    /// Deferred steps of each row.
     ages: Vec<u32>,
     /// Rows that still move noticeably.
     active: Vec<bool>,
-    /// Learning rates of the last steps, the newest first.
+    /// Learning rates of the last steps, newest first.
     rates: VecDeque<f64>,
-    /// `motions[k]` is the last `k` steps.
+    /// `motions[k]` applies the last `k` steps.
     motions: Vec<Motion>,
 }
 
-/// What a state says of lazy rows.
+/// The part of a head's state about deferred updates.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct LazyState {
     pub(crate) ages: Vec<u32>,
@@ -62,7 +61,7 @@ impl Lazy {
         Self { config, ages, active, rates: VecDeque::new(), motions: vec![identity(config)] }
     }
 
-    /// As it was; `steps` is the number of steps that the optimiser has made.
+    /// Restores a state; `steps` is the number of steps the optimiser has made.
     pub(crate) fn restored(config: OptimiserConfig, steps: u64, state: LazyState) -> Self {
         let mut lazy = Self {
             config,
@@ -86,23 +85,23 @@ impl Lazy {
         }
     }
 
-    /// Steps that a row is behind.
+    /// Deferred steps of a row.
     pub(crate) fn age(&self, row: usize) -> usize {
         self.ages[row] as usize
     }
 
-    /// What brings a row to its true place.
+    /// The motion that applies a row's deferred steps; `None` if it has none.
     pub(crate) fn motion(&self, row: usize) -> Option<Motion> {
         let age = self.age(row);
         (age > 0).then(|| self.motions[age])
     }
 
-    /// The motions, and ages and marks of the rows to be changed chunk by chunk.
+    /// The motions, and the rows' ages and active marks for changes chunk by chunk.
     pub(crate) fn split(&mut self) -> (&[Motion], &mut [u32], &mut [bool]) {
         (&self.motions, &mut self.ages, &mut self.active)
     }
 
-    /// A step has been made, by the rows that it visited: all others are one more behind.
+    /// Records the learning rate of a step. The caller has reset or increased the ages.
     pub(crate) fn push_rate(&mut self, step: u64, rate: f64) {
         let newest = single(self.config, step, rate);
         let mut motions = vec![identity(self.config)];
@@ -154,7 +153,7 @@ fn after(older: Motion, newer: Motion) -> Motion {
             Motion::AdamW { keep: keep_new, along: along_new, decays: new, .. },
         ) => Motion::AdamW {
             keep: keep * keep_new,
-            // the newer step's direction is the older one's, shrunk by what `m / sqrt(s)` has shrunk since
+            // the newer step has the older one's direction, shrunk as `m / sqrt(s)` has shrunk since
             along: along * keep_new + along_new * decays[0] / decays[1].sqrt(),
             decays: [decays[0] * new[0], decays[1] * new[1]],
             epsilon,
@@ -164,7 +163,7 @@ fn after(older: Motion, newer: Motion) -> Motion {
 }
 
 impl Motion {
-    /// Brings the values of a row, and what the optimiser remembers of them, to their true place.
+    /// Applies the steps to the values of a row and to their memory.
     pub(crate) fn apply(self, values: &mut [f32], memory: &mut [&mut [f32]]) {
         match (self, memory) {
             (Self::Sgd([[a, b], [c, d]]), [velocity, ..]) => {
@@ -182,11 +181,11 @@ impl Motion {
                     (*m, *s) = (first * *m, second * *s);
                 }
             }
-            (Self::AdamW { .. }, _) => unreachable!("AdamW remembers two values for each"),
+            (Self::AdamW { .. }, _) => unreachable!("AdamW has two memories"),
         }
     }
 
-    /// The values alone, into a row of their own.
+    /// Writes the values after the steps to `out`.
     pub(crate) fn values(self, values: &[f32], memory: &[&[f32]], out: &mut [f32]) {
         match (self, memory) {
             (Self::Sgd([[a, b], _]), [velocity, ..]) => combine(out, [a as f32, b as f32], values, velocity),
@@ -199,13 +198,13 @@ impl Motion {
                     *out = keep * w - along * m / (s.sqrt() + epsilon);
                 }
             }
-            (Self::AdamW { .. }, _) => unreachable!("AdamW remembers two values for each"),
+            (Self::AdamW { .. }, _) => unreachable!("AdamW has two memories"),
         }
     }
 }
 
-/// How far a row has still to go across its own direction, all its momentum spent: a bound on the sum of its later movements at
-/// this rate. What goes along the row, as weight decay does, makes it longer or shorter and changes no cosine.
+/// Upper bound on how far a row will still move across its own direction under its momentum, at this learning rate. Movement
+/// along the row, such as weight decay, changes only its length and no cosine.
 pub(crate) fn remaining(config: OptimiserConfig, rate: f64, values: &[f32], memory: &[&[f32]]) -> f64 {
     let across = |square: f64, along: f64, length_square: f64| {
         let taken = if length_square > 0.0 { along * along / length_square } else { 0.0 };
@@ -235,12 +234,12 @@ pub(crate) fn remaining(config: OptimiserConfig, rate: f64, values: &[f32], memo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Optimiser;
+    use crate::optimiser::Optimiser;
     use crate::tests::values;
 
-    /// A velocity along the row, as weight decay leaves it, turns it nowhere; what is across counts by its length.
+    /// A velocity along the row, as weight decay causes, does not turn it; the component across counts with its length.
     #[test]
-    fn only_what_goes_across_a_row_remains() {
+    fn only_movement_across_a_row_counts() {
         let dim = 64;
         let w = values(dim, 1);
         let unit = {
@@ -260,7 +259,7 @@ mod tests {
         ] {
             let found = |velocity: &[f32]| remaining(config, 0.1, &w, &[velocity, &square][..memory_of]);
             let moved: Vec<f32> = w.iter().map(|w| 0.3 * w).collect();
-            // the root of a rounding of 1e-7 beside a velocity of length 0.3 or so
+            // the square root of a rounding of 1e-7, for a velocity of length about 0.3
             assert!(found(&moved) < 1e-2, "{config:?}: {}", found(&moved));
             let both: Vec<f32> = across.iter().zip(&w).map(|(a, w)| a + 0.3 * w).collect();
             let expected = times * size;
@@ -270,15 +269,15 @@ mod tests {
         assert_eq!(remaining(sgd, 0.1, &[0.0; 4], &[&[0.0; 4]]), 0.0, "a row without a direction");
     }
 
-    /// One touch, then steps without a gradient at rates that change: the closed form against the optimiser itself.
+    /// Three steps with a gradient, then steps without one at changing rates: the closed form against the optimiser itself.
     #[test]
-    fn catching_up_equals_stepping_without_a_gradient() {
+    fn deferred_steps_equal_steps_without_a_gradient() {
         let dim = 8;
         let configs = [
             (OptimiserConfig::sgd(0.9, 5e-4), 1e-5),
             (OptimiserConfig::sgd(0.99, 0.1), 1e-5),
             (OptimiserConfig::sgd(0.0, 0.01), 1e-5),
-            // epsilon is taken once, not at every step: it is 1e-8 beside roots of 1e-2
+            // epsilon is added once, not in every step: 1e-8 to roots of 1e-2
             (OptimiserConfig::adam_w(0.01), 1e-4),
         ];
         for (config, tolerance) in configs {
@@ -294,7 +293,7 @@ mod tests {
                 optimiser.step(&mut w, &vec![0.0; dim], rate, 1.0);
                 lazy.push_rate(optimiser.steps(), rate);
                 lazy.split().1[0] += 1;
-                let motion = lazy.motion(0).expect("behind");
+                let motion = lazy.motion(0).expect("deferred");
                 let rows: Vec<&[f32]> = memory.iter().map(Vec::as_slice).collect();
                 let mut found = vec![0.0; dim];
                 motion.values(&start, &rows, &mut found);
@@ -302,7 +301,7 @@ mod tests {
                 let mut rows: Vec<&mut [f32]> = remembered.iter_mut().map(Vec::as_mut_slice).collect();
                 motion.apply(&mut moved, &mut rows);
                 for (moved, found) in moved.iter().zip(&found) {
-                    // one of them may multiply and add with one rounding
+                    // one of the two may use fused multiply-add
                     assert!((moved - found).abs() <= 1e-6, "{config:?}: {moved} {found} either way");
                 }
                 for (found, expected) in found.iter().zip(&w) {

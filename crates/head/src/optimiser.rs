@@ -1,18 +1,17 @@
-//! SGD with momentum and AdamW on plain slices, with PyTorch's meaning of every number.
+//! SGD with momentum and AdamW on plain slices; every setting means the same as in PyTorch.
 //!
-//! Each value is updated on its own, so the work is cut among threads freely and the result stays the same. The factor on
-//! the gradient is where clipping enters: before weight decay, as when gradients are clipped in place.
+//! Each value is updated independently, so the result does not depend on how the work is divided among threads. The factor on
+//! the gradient is for clipping: it applies before weight decay, as when gradients are clipped in place.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-use crate::error::within;
+use crate::error::{Error, within};
 
-/// Values that one task updates; small enough for the first-level cache.
+/// Values per task; small enough for the first-level cache.
 const CHUNK: usize = 4096;
 
-/// Which optimiser, and its settings; absent ones take their defaults.
+/// An optimiser and its settings; absent settings take their defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -36,7 +35,7 @@ pub enum OptimiserConfig {
         /// Decay of the running mean of its square, in `[0, 1)`; 0.999 by default.
         #[serde(default = "defaults::beta2")]
         beta2: f64,
-        /// Added to the root of the square; above 0; 1e-8 by default.
+        /// Added to the square root of the mean square; above 0; 1e-8 by default.
         #[serde(default = "defaults::epsilon")]
         epsilon: f64,
         /// 0 or above; 0.01 by default.
@@ -84,10 +83,10 @@ impl OptimiserConfig {
         Self::AdamW { beta1, beta2, epsilon, weight_decay }
     }
 
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] naming the first that is not.
+    /// [`Error::OutOfRange`] for the first one that is not.
     pub fn check(&self) -> Result<(), Error> {
         let decay = |found| within(0.0..=1e6, "weight_decay", found, "0 or above");
         match *self {
@@ -104,7 +103,7 @@ impl OptimiserConfig {
         }
     }
 
-    /// Names of the values that this optimiser remembers, one for each value it moves.
+    /// Names of the optimiser's memory: each holds one value per value that is optimised.
     pub const fn memory_names(&self) -> &'static [&'static str] {
         match self {
             Self::Sgd { momentum: 0.0, .. } => &[],
@@ -112,9 +111,19 @@ impl OptimiserConfig {
             Self::AdamW { .. } => &["mean", "square"],
         }
     }
+
+    /// The same optimiser without weight decay, for a learnt scale or bias.
+    pub(crate) fn without_decay(self) -> Self {
+        match self {
+            Self::Sgd { momentum, .. } => Self::Sgd { momentum, weight_decay: 0.0 },
+            Self::AdamW { beta1, beta2, epsilon, .. } => {
+                Self::AdamW { beta1, beta2, epsilon, weight_decay: 0.0 }
+            }
+        }
+    }
 }
 
-/// An optimiser and what it remembers of the values that it moves.
+/// An optimiser and its memory of the values that it optimises.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Optimiser {
     config: OptimiserConfig,
@@ -128,11 +137,11 @@ impl Optimiser {
     /// An optimiser of `len` values that has made no step.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a setting out of its range.
+    /// [`Error::OutOfRange`] for a setting outside its range.
     pub fn new(config: OptimiserConfig, len: usize) -> Result<Self, Error> {
         config.check()?;
-        // Written, so that the pages are there: the first steps are as quick as all others, and if memory is short it is so now and
-        // not in the middle of a run.
+        // Written, so that the pages are allocated: the first steps are as fast as the others, and a lack of memory shows now
+        // and not in the middle of a run.
         let zeros = || {
             let mut values = vec![0.0_f32; len];
             values.par_chunks_mut(CHUNK).for_each(|values| values.fill(0.0));
@@ -142,12 +151,12 @@ impl Optimiser {
         Ok(Self { config, len, steps: 0, memory })
     }
 
-    /// An optimiser as it was after `steps` steps; `memory` in the order of [`OptimiserConfig::memory_names`].
+    /// Restores an optimiser after `steps` steps; `memory` is in the order of [`OptimiserConfig::memory_names`].
     ///
     /// # Panics
     /// If there are not as many memories as names, or one does not have `len` values.
     pub fn restored(config: OptimiserConfig, len: usize, steps: u64, memory: Vec<Vec<f32>>) -> Self {
-        assert_eq!(memory.len(), config.memory_names().len(), "one memory a name");
+        assert_eq!(memory.len(), config.memory_names().len(), "one memory per name");
         assert!(memory.iter().all(|values| values.len() == len), "an optimiser of {len} values");
         Self { config, len, steps, memory }
     }
@@ -162,7 +171,7 @@ impl Optimiser {
         self.steps
     }
 
-    /// What is remembered, by name.
+    /// The memory by name.
     pub fn memory(&self) -> impl Iterator<Item = (&'static str, &[f32])> {
         self.config.memory_names().iter().copied().zip(self.memory.iter().map(Vec::as_slice))
     }
@@ -188,24 +197,23 @@ impl Optimiser {
         }
     }
 
-    /// The next step as a rule for any part of the values; [`Optimiser::count_step`] is to be called once it has been
-    /// applied where it should.
+    /// The next step as a rule for any part of the values. Call [`Optimiser::count_step`] after applying it.
     pub(crate) fn next_rule(&self, learning_rate: f64, gradient_factor: f64) -> Rule {
         Rule::new(self.config, self.steps + 1, learning_rate, gradient_factor)
     }
 
-    /// Counts a step whose rule has been applied by hand.
+    /// Counts a step whose rule was applied by the caller.
     pub(crate) fn count_step(&mut self) {
         self.steps += 1;
     }
 
-    /// What is remembered, to be changed row by row.
+    /// The memory, for changes row by row.
     pub(crate) fn memory_mut(&mut self) -> &mut [Vec<f32>] {
         &mut self.memory
     }
 }
 
-/// One step of an optimiser, its settings worked out.
+/// One step of an optimiser, with all factors computed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule {
     Sgd { factor: f32, rate: f32, momentum: f32, decay: f32 },
@@ -237,7 +245,7 @@ impl Rule {
         }
     }
 
-    /// Moves some values; `memory` is theirs, in the order of [`OptimiserConfig::memory_names`].
+    /// Updates some values; `memory` is theirs, in the order of [`OptimiserConfig::memory_names`].
     pub(crate) fn apply(self, values: &mut [f32], gradients: &[f32], memory: &mut [&mut [f32]]) {
         let pairs = values.iter_mut().zip(gradients);
         match (self, memory) {
@@ -260,7 +268,7 @@ impl Rule {
                     *w = keep * *w - rate * *m / (s.sqrt() * root + epsilon);
                 }
             }
-            (Self::AdamW { .. }, _) => unreachable!("AdamW remembers two values for each; see memory_names"),
+            (Self::AdamW { .. }, _) => unreachable!("AdamW has two memories; see memory_names"),
         }
     }
 }
@@ -270,8 +278,8 @@ mod tests {
     use super::*;
     use crate::tests::{tolerance, values};
 
-    /// The plain f64 twin, written from the formulas.
-    fn twin(
+    /// The plain reference in f64, written from the formulas.
+    fn reference(
         config: OptimiserConfig,
         start: &[f64],
         gradients: &[Vec<f64>],
@@ -304,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_steps_follow_the_f64_twin() {
+    fn a_hundred_steps_follow_the_f64_reference() {
         let configs = [
             OptimiserConfig::sgd(0.9, 5e-4),
             OptimiserConfig::sgd(0.0, 0.0),
@@ -323,7 +331,7 @@ mod tests {
                 for gradient in &gradients {
                     optimiser.step(&mut found, gradient, 0.01, 0.5);
                 }
-                let expected = twin(config, &start, &wide, 0.01, 0.5);
+                let expected = reference(config, &start, &wide, 0.01, 0.5);
                 let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
                 for (found, expected) in found.iter().zip(&expected) {
                     let error = (f64::from(*found) - expected).abs() / largest;
@@ -335,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_out_of_range_are_refused_and_absent_ones_default() {
+    fn settings_out_of_range_are_rejected_and_absent_ones_default() {
         let wrong = [
             OptimiserConfig::sgd(1.0, 0.0),
             OptimiserConfig::sgd(f64::NAN, 0.0),

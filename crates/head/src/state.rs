@@ -1,24 +1,27 @@
-//! Everything a head needs to go on exactly where it stopped.
+//! The state of a head, from which training continues exactly.
 //!
-//! The state is plain data: whoever keeps checkpoints writes the tensors in their format and the rest beside them.
+//! The state is plain data: the code that writes checkpoints stores the tensors in its own format and serialises the rest.
 
 use serde::{Deserialize, Serialize};
 use widemargin_objective::ClassObjective;
 
-use crate::head::{check_size, undecayed};
+use crate::config::HeadConfig;
+use crate::error::Error;
+use crate::head::Head;
+use crate::initial::check_size;
 use crate::lazy::{Lazy, LazyState, OLDEST};
-use crate::screened::Screen;
+use crate::optimiser::Optimiser;
+use crate::screened::{self, Screen};
 use crate::storage::Storage;
 use crate::tile::Spare;
-use crate::{Error, Head, HeadConfig, Optimiser};
 
 /// Name of the tensor of the class centres.
 pub(crate) const CENTRES: &str = "centres";
 
-/// Name of the tensor that says of each row of a screened head how many steps it is behind, and whether it is active.
-const BEHIND: &str = "behind";
+/// Name of the tensor of a screened head's deferred updates: for each row the number of deferred steps, and whether it is active.
+const DEFERRED: &str = "deferred";
 
-/// Name of the tensor of a screened head's last learning rates, each as two numbers that add up to it.
+/// Name of the tensor of a screened head's last learning rates, each as two `f32` that add up to it.
 pub(crate) const RATES: &str = "rates";
 
 /// The whole state of a head.
@@ -27,17 +30,18 @@ pub(crate) const RATES: &str = "rates";
 pub struct HeadState {
     /// Number of classes.
     pub classes: usize,
-    /// Dimensions of the class centres.
+    /// Dimension of the class centres.
     pub dim: usize,
-    /// The objective with what it remembers and learns, and the share of its margin that was in force.
+    /// The objective with its state, its learnt value, and the share of its margin that was in force.
     pub objective: ClassObjective,
-    /// What the optimiser remembers of the number that the objective learns, a value a memory; empty where it learns nothing.
+    /// The optimiser's memory of the value that the objective learns, one value per memory; empty if it learns none.
     pub learnt_memory: Vec<f32>,
     /// The settings.
     pub config: HeadConfig,
     /// Updates applied so far.
     pub steps: u64,
-    /// `centres`, and what the optimiser remembers: `velocity` for SGD with momentum, `mean` and `square` for AdamW.
+    /// `centres` and the optimiser's memory: `velocity` for SGD with momentum, `mean` and `square` for AdamW. A screened head
+    /// adds `deferred` and `rates`.
     pub tensors: Vec<HeadTensor>,
 }
 
@@ -49,7 +53,7 @@ pub struct HeadTensor {
     pub name: String,
     /// Rows and columns.
     pub shape: [usize; 2],
-    /// Values, row-major.
+    /// The values, row-major.
     pub values: Vec<f32>,
 }
 
@@ -74,15 +78,28 @@ impl Head {
         }
     }
 
-    /// What is remembered of the number that the objective learns.
+    /// The optimiser's memory of the value that the objective learns.
     pub(crate) fn learnt_memory(&self) -> Vec<f32> {
         self.learnt_optimiser.memory().flat_map(|(_, values)| values.to_vec()).collect()
     }
 
-    /// The head that a state was taken from, to the bit.
+    /// Replaces the head by the one that a state was taken from, to the bit; classes and dimension must be the same.
     ///
     /// # Errors
-    /// Settings out of range; a tensor that is missing, not known, of another shape than the head, or not finite.
+    /// Those of [`Head::from_state`]; [`Error::OtherHead`]. The head is unchanged then.
+    pub fn restore(&mut self, state: HeadState) -> Result<(), Error> {
+        let (expected, found) = ([self.classes, self.dim], [state.classes, state.dim]);
+        if found != expected {
+            return Err(Error::OtherHead { found, expected });
+        }
+        *self = Self::from_state(state)?;
+        Ok(())
+    }
+
+    /// Restores the head that a state was taken from, to the bit.
+    ///
+    /// # Errors
+    /// Settings out of range; a tensor that is missing, unknown, of another shape than the head, or not finite.
     pub fn from_state(state: HeadState) -> Result<Self, Error> {
         let HeadState { classes, dim, objective, learnt_memory, config, steps, mut tensors } = state;
         let len = check_size(classes, objective.sub_centres(), dim)?;
@@ -105,7 +122,7 @@ impl Head {
         let centres = Storage::new(take(CENTRES)?, config.centres);
         let memory =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
-        let screened = match config.mode.threshold(&objective, classes)? {
+        let screened = match screened::threshold(config.mode, &objective, classes)? {
             Some(threshold) => Some((threshold, take_lazy(&mut tensors, shape[0])?)),
             None => None,
         };
@@ -128,7 +145,8 @@ impl Head {
             0 => config.optimiser.memory_names().iter().map(|_| Vec::new()).collect(),
             _ => learnt_memory.iter().map(|value| vec![*value]).collect(),
         };
-        let learnt_optimiser = Optimiser::restored(undecayed(config.optimiser), learns, steps, learnt_memory);
+        let learnt_optimiser =
+            Optimiser::restored(config.optimiser.without_decay(), learns, steps, learnt_memory);
         let screen = screened.map(|(threshold, lazy)| {
             Screen::new(centres.view(), dim, threshold, Lazy::restored(config.optimiser, steps, lazy))
         });
@@ -146,15 +164,15 @@ impl Head {
     }
 }
 
-/// Small whole numbers, which `f32` holds exactly; a rate as its nearest `f32` and what is left of it.
+/// Small integers, which `f32` holds exactly; each rate as its nearest `f32` and the remainder.
 fn lazy_tensors(state: &LazyState) -> [HeadTensor; 2] {
-    let behind = state.ages.iter().zip(&state.active);
-    let behind: Vec<f32> =
-        behind.flat_map(|(&age, &active)| [age as f32, f32::from(u8::from(active))]).collect();
+    let deferred = state.ages.iter().zip(&state.active);
+    let deferred: Vec<f32> =
+        deferred.flat_map(|(&age, &active)| [age as f32, f32::from(u8::from(active))]).collect();
     let split = |rate: &f64| [*rate as f32, (rate - f64::from(*rate as f32)) as f32];
     let rates: Vec<f32> = state.rates.iter().flat_map(split).collect();
     [
-        HeadTensor { name: BEHIND.to_owned(), shape: [behind.len() / 2, 2], values: behind },
+        HeadTensor { name: DEFERRED.to_owned(), shape: [deferred.len() / 2, 2], values: deferred },
         HeadTensor { name: RATES.to_owned(), shape: [rates.len() / 2, 2], values: rates },
     ]
 }
@@ -174,18 +192,18 @@ fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize) -> Result<LazyState, Er
             None => Ok(tensor.values),
         }
     };
-    let (behind, rates) = (take(BEHIND, Some(rows))?, take(RATES, None)?);
+    let (deferred, rates) = (take(DEFERRED, Some(rows))?, take(RATES, None)?);
     let oldest = (rates.len() / 2).min(OLDEST as usize) as f32;
-    if let Some(row) = behind.chunks(2).position(|row| !(0.0..=oldest).contains(&row[0])) {
+    if let Some(row) = deferred.chunks(2).position(|row| !(0.0..=oldest).contains(&row[0])) {
         return Err(Error::OutOfRange {
-            setting: "steps that a row of the state is behind",
-            found: behind[2 * row].into(),
+            setting: "number of deferred steps of a row",
+            found: deferred[2 * row].into(),
             expected: "0 to the number of learning rates kept",
         });
     }
     Ok(LazyState {
-        ages: behind.chunks(2).map(|row| row[0] as u32).collect(),
-        active: behind.chunks(2).map(|row| row[1] > 0.0).collect(),
+        ages: deferred.chunks(2).map(|row| row[0] as u32).collect(),
+        active: deferred.chunks(2).map(|row| row[1] > 0.0).collect(),
         rates: rates.chunks(2).map(|rate| f64::from(rate[0]) + f64::from(rate[1])).collect(),
     })
 }

@@ -1,25 +1,26 @@
-//! Where the class centres live: as `f32`, or in half the memory as bfloat16.
+//! Storage of the class centres: as `f32`, or in half the memory as bfloat16.
 //!
-//! A bfloat16 has the range of `f32` and eight bits of its digits, so a step that moves a value by less than a 256th of itself
-//! would be rounded away, and most steps are smaller than that. Values are therefore rounded at random, up as often as
-//! their distance says: on average nothing is lost (Gupta et al., *Deep Learning with Limited Numerical Precision*, 2015, section
-//! 2.2). Everything is computed in `f32`; what the optimiser remembers stays `f32`.
+//! A bfloat16 has the range of `f32` but only eight significant bits. A step that moves a value by less than a 256th of itself
+//! would be rounded away, and most steps are smaller. Values are therefore rounded stochastically, up with a probability
+//! proportional to the distance from the lower neighbour, so that nothing is lost on average (Gupta et al., *Deep Learning with
+//! Limited Numerical Precision*, 2015, section 2.2). Everything is computed in `f32`; the optimiser's memory stays `f32`.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use widemargin_chance::mixed;
 use widemargin_kernels::vector::prefetch;
 
-/// In what numbers a head keeps its class centres.
+/// Precision in which a head stores its class centres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CentrePrecision {
-    /// Four bytes a value.
+    /// Four bytes per value.
     #[default]
     F32,
-    /// bfloat16, two bytes a value, rounded at random by the head's seed so that small steps are not lost.
+    /// bfloat16, two bytes per value, rounded stochastically with the head's seed so that small steps are not lost.
     Bf16,
 }
 
@@ -30,14 +31,14 @@ pub(crate) enum Storage {
     Bf16(Vec<u16>),
 }
 
-/// Some of them, to be read.
+/// Some of them, for reading.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Values<'a> {
     F32(&'a [f32]),
     Bf16(&'a [u16]),
 }
 
-/// Some of them, to be changed.
+/// Some of them, for writing.
 #[derive(Debug)]
 pub(crate) enum ValuesMut<'a> {
     F32(&'a mut [f32]),
@@ -45,7 +46,7 @@ pub(crate) enum ValuesMut<'a> {
 }
 
 impl Storage {
-    /// Keeps values; those that do not fit are rounded to the nearest.
+    /// Stores values, rounded to the nearest in half precision.
     pub(crate) fn new(values: Vec<f32>, precision: CentrePrecision) -> Self {
         match precision {
             CentrePrecision::F32 => Self::F32(values),
@@ -64,7 +65,7 @@ impl Storage {
         }
     }
 
-    /// All values, cut in pieces of `size`.
+    /// All values in chunks of `size`.
     pub(crate) fn chunks_mut(&mut self, size: usize) -> Box<dyn Iterator<Item = ValuesMut<'_>> + '_> {
         match self {
             Self::F32(values) => Box::new(values.chunks_mut(size).map(ValuesMut::F32)),
@@ -88,7 +89,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Asks for values that are soon to be read.
+    /// Prefetches values that will be read soon.
     pub(crate) fn prefetch(self) {
         match self {
             Self::F32(values) => prefetch(values),
@@ -96,7 +97,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// As `f32`: themselves, or a copy.
+    /// The values as `f32`: borrowed, or converted.
     pub(crate) fn wide(self) -> Cow<'a, [f32]> {
         match self {
             Self::F32(values) => Cow::Borrowed(values),
@@ -104,7 +105,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Writes them as `f32`.
+    /// Writes the values as `f32`.
     pub(crate) fn write(self, out: &mut [f32]) {
         match self {
             Self::F32(values) => out.copy_from_slice(values),
@@ -123,7 +124,7 @@ impl ValuesMut<'_> {
         }
     }
 
-    /// Asks for some values that are soon to be changed.
+    /// Prefetches values that will be changed soon.
     pub(crate) fn prefetch(&self, range: Range<usize>) {
         match self {
             Self::F32(values) => prefetch(&values[range]),
@@ -131,7 +132,7 @@ impl ValuesMut<'_> {
         }
     }
 
-    /// Looks at some of the values as `f32`.
+    /// Reads some of the values as `f32`.
     pub(crate) fn look<R>(
         &self,
         range: Range<usize>,
@@ -148,7 +149,7 @@ impl ValuesMut<'_> {
         }
     }
 
-    /// Changes some of the values as `f32`; `noise` tells the rounding of one step and place from that of another.
+    /// Changes some of the values as `f32`. `noise` seeds the rounding; it must differ between steps and places.
     pub(crate) fn change<R>(
         &mut self,
         range: Range<usize>,
@@ -181,25 +182,17 @@ fn widened(value: u16) -> f32 {
     f32::from_bits(u32::from(value) << 16)
 }
 
-/// Up with the probability that `noise`, uniform over all 16-bit numbers, gives to the bits that are cut off.
+/// Rounds up if the bits that are cut off plus `noise` overflow, with `noise` uniform over all 16-bit numbers.
 fn rounded(value: f32, noise: u16) -> u16 {
     let bits = value.to_bits();
     let up = (bits.saturating_add(u32::from(noise)) >> 16) as u16;
-    // beyond the largest number there is none to round up to
+    // the largest finite number cannot be rounded up
     if widened(up).is_finite() { up } else { (bits >> 16) as u16 }
 }
 
 fn nearest(value: f32) -> u16 {
-    // of two as near, up; no run depends on it
+    // ties are rounded up; no result depends on it
     rounded(value, 0x8000)
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub(crate) fn mixed(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    state ^ (state >> 31)
 }
 
 #[cfg(test)]
@@ -207,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_at_random_loses_nothing_on_average() {
+    fn stochastic_rounding_loses_nothing_on_average() {
         for value in [0.044_3_f32, -1.234_567, 3e-12, 65_000.1, 0.0, 1.0] {
             let (low, high) = (widened(rounded(value, 0)), widened(rounded(value, u16::MAX)));
             assert!(
@@ -216,7 +209,7 @@ mod tests {
             let noises = (0..=u16::MAX).step_by(7);
             let count = noises.len() as f64;
             let mean = noises.map(|noise| f64::from(widened(rounded(value, noise)))).sum::<f64>() / count;
-            // one part in 65,536 of the distance between neighbours is what 16 bits of noise can tell
+            // 16 bits of noise resolve one part in 65,536 of the distance between neighbours
             assert!(
                 (mean - f64::from(value)).abs() <= f64::from(value.abs()) / 128.0 * 1e-3,
                 "{value}: {mean}"

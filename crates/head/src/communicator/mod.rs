@@ -1,59 +1,59 @@
-//! How the shards of a head talk to each other.
+//! Communication between the shards of a head.
 //!
-//! A [`Communicator`] is one rank of a group that runs the same program in step: four collective calls, each made by every
-//! rank in the same order. [`Solo`] is a group of one; [`ThreadGroup`] makes the ranks of one process, a thread each. A
-//! group over many machines (MPI, say) implements the same trait outside this crate.
+//! A [`Communicator`] is one rank of a group whose ranks run the same program: it has four collective calls, and every rank
+//! makes each call in the same order. [`Solo`] is a group of one; [`ThreadGroup`](crate::ThreadGroup) makes the ranks of one
+//! process, one thread each. A group across machines (for example with MPI) implements the same trait outside this crate.
 //!
-//! A collective call is never hidden: what of a sharded head communicates says so in its documentation, and how often.
+//! Every method of a sharded head that communicates says so in its documentation, and how often.
 
-mod threads;
+pub(crate) mod threads;
 
-pub use threads::{ThreadGroup, ThreadRank};
+use crate::error::Error;
 
-/// One rank of a group. Every call but [`Communicator::rank`] and [`Communicator::size`] is *collective*: it returns when all
+/// One rank of a group. Every call except [`Communicator::rank`] and [`Communicator::size`] is *collective*: it returns when all
 /// ranks have made it, so every rank must make the same calls in the same order.
 ///
-/// What an implementation has to hold to:
+/// An implementation must guarantee:
 ///
-/// - every rank gets the same bits, whatever the order in which messages arrive. The ranks of a sharded head choose alike
-///   because they see alike; where a library's reduction does not promise it (MPI recommends it and does not ask for it),
-///   gather and add up in the order of the ranks, or reduce on one rank and broadcast;
-/// - numbers arrive as they were sent, infinities and `NaN` included;
-/// - a rank that is gone, or makes another call than the others, is an error for all that wait for it, not an endless wait.
-///   After an error the group is of no use any more.
+/// - Every rank gets the same bits, in whatever order messages arrive. The ranks of a sharded head make the same decisions
+///   because they see the same values. If a library's reduction does not guarantee this (MPI recommends it but does not require
+///   it), gather and sum in the order of the ranks, or reduce on one rank and broadcast.
+/// - Values arrive as they were sent, including infinities and `NaN`.
+/// - If a rank has ended or makes another call, the ranks waiting for it get an error instead of waiting forever. After an error
+///   the group cannot be used any more.
 pub trait Communicator {
-    /// Number of this rank, from 0 to below [`Communicator::size`].
+    /// Number of this rank: 0 or more, below [`Communicator::size`].
     fn rank(&self) -> usize;
 
-    /// Ranks in the group, 1 or more.
+    /// Number of ranks in the group, 1 or more.
     fn size(&self) -> usize;
 
-    /// Replaces each value by its sum over the ranks; all give as many.
+    /// Replaces each value by its sum over the ranks. All ranks must pass the same number of values.
     ///
     /// # Errors
-    /// If a rank is gone, or does not take part in this very call with as many values.
-    fn all_reduce_sum_f32(&self, values: &mut [f32]) -> Result<(), CommunicatorError>;
+    /// [`Error::RankGone`], [`Error::OutOfStep`], [`Error::TimedOut`] or [`Error::Transport`].
+    fn all_reduce_sum_f32(&self, values: &mut [f32]) -> Result<(), Error>;
 
     /// See [`Communicator::all_reduce_sum_f32`].
     ///
     /// # Errors
     /// See [`Communicator::all_reduce_sum_f32`].
-    fn all_reduce_sum_f64(&self, values: &mut [f64]) -> Result<(), CommunicatorError>;
+    fn all_reduce_sum_f64(&self, values: &mut [f64]) -> Result<(), Error>;
 
-    /// The values of each rank, in the order of the ranks; they may give different numbers of them.
+    /// Returns the values of each rank, in the order of the ranks. Ranks may pass different numbers of values.
     ///
     /// # Errors
-    /// If a rank is gone, or does not take part in this very call.
-    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, CommunicatorError>;
+    /// See [`Communicator::all_reduce_sum_f32`].
+    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, Error>;
 
     /// See [`Communicator::all_gather_f32`].
     ///
     /// # Errors
     /// See [`Communicator::all_gather_f32`].
-    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, CommunicatorError>;
+    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, Error>;
 }
 
-/// So that a head and a backbone can use the same rank in turn.
+/// Lets a head and a backbone share one rank.
 impl<C: Communicator + ?Sized> Communicator for &C {
     fn rank(&self) -> usize {
         (**self).rank()
@@ -63,61 +63,21 @@ impl<C: Communicator + ?Sized> Communicator for &C {
         (**self).size()
     }
 
-    fn all_reduce_sum_f32(&self, values: &mut [f32]) -> Result<(), CommunicatorError> {
+    fn all_reduce_sum_f32(&self, values: &mut [f32]) -> Result<(), Error> {
         (**self).all_reduce_sum_f32(values)
     }
 
-    fn all_reduce_sum_f64(&self, values: &mut [f64]) -> Result<(), CommunicatorError> {
+    fn all_reduce_sum_f64(&self, values: &mut [f64]) -> Result<(), Error> {
         (**self).all_reduce_sum_f64(values)
     }
 
-    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, CommunicatorError> {
+    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, Error> {
         (**self).all_gather_f32(values)
     }
 
-    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, CommunicatorError> {
+    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         (**self).all_gather_f64(values)
     }
-}
-
-/// What keeps a group from communicating. It is of no use any more then.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommunicatorError {
-    /// A rank that has ended, or was dropped by a panic.
-    #[error("rank {rank} of the group has ended; look for its own error, then start all ranks again")]
-    RankGone {
-        /// The rank.
-        rank: usize,
-    },
-
-    /// Ranks that do not make the same call.
-    #[error(
-        "rank {rank} of the group called {found} where rank {own} called {expected}; all must make the same calls"
-    )]
-    OutOfStep {
-        /// A rank that made another call.
-        rank: usize,
-        /// Its call.
-        found: String,
-        /// The rank that tells.
-        own: usize,
-        /// Its own call.
-        expected: String,
-    },
-
-    /// A rank that lives but did not come.
-    #[error("rank {rank} of the group did not make the call within {seconds} s")]
-    TimedOut {
-        /// The rank.
-        rank: usize,
-        /// How long was waited.
-        seconds: f64,
-    },
-
-    /// What an implementation outside this crate has to say.
-    #[error("{0}")]
-    Transport(String),
 }
 
 /// A group of one.
@@ -133,19 +93,19 @@ impl Communicator for Solo {
         1
     }
 
-    fn all_reduce_sum_f32(&self, _: &mut [f32]) -> Result<(), CommunicatorError> {
+    fn all_reduce_sum_f32(&self, _: &mut [f32]) -> Result<(), Error> {
         Ok(())
     }
 
-    fn all_reduce_sum_f64(&self, _: &mut [f64]) -> Result<(), CommunicatorError> {
+    fn all_reduce_sum_f64(&self, _: &mut [f64]) -> Result<(), Error> {
         Ok(())
     }
 
-    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, CommunicatorError> {
+    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, Error> {
         Ok(vec![values.to_vec()])
     }
 
-    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, CommunicatorError> {
+    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         Ok(vec![values.to_vec()])
     }
 }

@@ -1,33 +1,34 @@
-//! Ranks in one process: the tests' group, and a way to shard over the memory of one machine.
+//! Ranks in one process, for tests and for sharding over the memory of one machine.
 //!
-//! A call leaves its values in the group's place for this round and waits until all have; then every rank reads all of them
-//! and adds up for itself in the order of the ranks, so all get the same bits. A rank that is dropped, by the end of its
-//! thread or by a panic, marks itself as gone and wakes the others.
+//! A call stores its values in the group's current round and waits until all ranks have done so. Then every rank reads all values
+//! and sums them in the order of the ranks, so all get the same bits. A rank that is dropped, at the end of its thread or by a
+//! panic, marks itself as gone and wakes the others.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Communicator, CommunicatorError};
+use super::Communicator;
+use crate::error::Error;
 
-/// Makes the ranks of one process.
+/// Creates the ranks of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadGroup {
     timeout: Option<Duration>,
 }
 
 impl ThreadGroup {
-    /// Ranks that wait for each other as long as all live.
+    /// Ranks that wait for each other without a limit.
     pub const fn new() -> Self {
         Self { timeout: None }
     }
 
-    /// Ranks that give up a call for which another lets them wait longer than this.
+    /// Ranks that give up a call after waiting this long for another rank.
     pub const fn with_timeout(timeout: Duration) -> Self {
         Self { timeout: Some(timeout) }
     }
 
-    /// The ranks of a group of `size`, in their order; none for a size of 0. Each is to be moved to a thread of its own, not to a
-    /// task of a thread pool: they wait for each other.
+    /// The ranks of a group of `size`, in order; none for size 0. Move each to its own thread, not to a task of a thread pool: they
+    /// block while they wait for each other.
     ///
     /// ```
     /// use widemargin_head::{Communicator, ThreadGroup};
@@ -36,7 +37,7 @@ impl ThreadGroup {
     ///     for rank in ThreadGroup::new().ranks(3) {
     ///         scope.spawn(move || {
     ///             let mut values = [1.0, rank.rank() as f32];
-    ///             rank.all_reduce_sum_f32(&mut values).expect("all ranks live");
+    ///             rank.all_reduce_sum_f32(&mut values).expect("all ranks are alive");
     ///             assert_eq!(values, [3.0, 3.0]);
     ///         });
     ///     }
@@ -52,7 +53,7 @@ impl ThreadGroup {
     }
 }
 
-/// A rank of a [`ThreadGroup`]. Dropping it ends the group: the others' calls fail from then on.
+/// A rank of a [`ThreadGroup`]. Dropping it ends the group: the calls of the others fail from then on.
 #[derive(Debug)]
 pub struct ThreadRank {
     rank: usize,
@@ -70,9 +71,9 @@ struct Shared {
 #[derive(Debug)]
 struct Round {
     number: u64,
-    /// What each rank has given in this round.
+    /// What each rank passed in this round.
     given: Vec<Option<Given>>,
-    /// What all gave in the round before. It cannot be replaced before all have read it: that takes a call of each.
+    /// What all ranks passed in the round before. It is replaced only after every rank made its next call, and so has read it.
     last: Arc<Vec<Given>>,
     gone: Vec<bool>,
 }
@@ -83,7 +84,7 @@ struct Given {
     values: Values,
 }
 
-/// What ranks must have in common to be in step.
+/// What the calls of one round must have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Call {
     Sum { values: usize },
@@ -115,16 +116,16 @@ impl Given {
 }
 
 impl ThreadRank {
-    /// No code panics while it holds the lock, and what is behind it is whole at any moment.
+    /// No code panics while it holds the lock, and the data behind it is always consistent.
     fn lock(&self) -> MutexGuard<'_, Round> {
         self.shared.round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives something and gets what all gave, in the order of the ranks.
-    fn exchange(&self, call: Call, values: Values) -> Result<Arc<Vec<Given>>, CommunicatorError> {
+    /// Passes values to the group; returns those of all ranks, in order.
+    fn exchange(&self, call: Call, values: Values) -> Result<Arc<Vec<Given>>, Error> {
         let mut round = self.lock();
         if round.gone[self.rank] {
-            return Err(CommunicatorError::RankGone { rank: self.rank });
+            return Err(Error::RankGone { rank: self.rank });
         }
         let number = round.number;
         round.given[self.rank] = Some(Given { call, values });
@@ -137,7 +138,7 @@ impl ThreadRank {
         while round.number == number {
             let missing = |rank: &usize| round.given[*rank].is_none();
             if let Some(rank) = (0..self.size).filter(missing).find(|&rank| round.gone[rank]) {
-                return Err(CommunicatorError::RankGone { rank });
+                return Err(Error::RankGone { rank });
             }
             round = match self.timeout {
                 None => self.shared.changed.wait(round).unwrap_or_else(PoisonError::into_inner),
@@ -145,10 +146,10 @@ impl ThreadRank {
                     let left = timeout.saturating_sub(start.elapsed());
                     let first_missing = (0..self.size).find(|rank| round.given[*rank].is_none());
                     if let (true, Some(rank)) = (left.is_zero(), first_missing) {
-                        // a rank that comes late must not find what this one has given up on
+                        // a late rank must not find the values of a call that this rank gave up
                         (round.given[self.rank], round.gone[self.rank]) = (None, true);
                         self.shared.changed.notify_all();
-                        return Err(CommunicatorError::TimedOut { rank, seconds: timeout.as_secs_f64() });
+                        return Err(Error::TimedOut { rank, seconds: timeout.as_secs_f64() });
                     }
                     let waited = self.shared.changed.wait_timeout(round, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
@@ -159,7 +160,7 @@ impl ThreadRank {
         drop(round);
         let own = &all[self.rank];
         match all.iter().position(|theirs| !theirs.is_in_step_with(own)) {
-            Some(rank) => Err(CommunicatorError::OutOfStep {
+            Some(rank) => Err(Error::OutOfStep {
                 rank,
                 found: all[rank].describe(),
                 own: self.rank,
@@ -186,7 +187,7 @@ impl Communicator for ThreadRank {
         self.size
     }
 
-    fn all_reduce_sum_f32(&self, values: &mut [f32]) -> Result<(), CommunicatorError> {
+    fn all_reduce_sum_f32(&self, values: &mut [f32]) -> Result<(), Error> {
         let all = self.exchange(Call::Sum { values: values.len() }, Values::F32(values.to_vec()))?;
         values.fill(0.0);
         for given in all.iter() {
@@ -197,7 +198,7 @@ impl Communicator for ThreadRank {
         Ok(())
     }
 
-    fn all_reduce_sum_f64(&self, values: &mut [f64]) -> Result<(), CommunicatorError> {
+    fn all_reduce_sum_f64(&self, values: &mut [f64]) -> Result<(), Error> {
         let all = self.exchange(Call::Sum { values: values.len() }, Values::F64(values.to_vec()))?;
         values.fill(0.0);
         for given in all.iter() {
@@ -208,20 +209,20 @@ impl Communicator for ThreadRank {
         Ok(())
     }
 
-    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, CommunicatorError> {
+    fn all_gather_f32(&self, values: &[f32]) -> Result<Vec<Vec<f32>>, Error> {
         let all = self.exchange(Call::Gather, Values::F32(values.to_vec()))?;
         let theirs = |given: &Given| match &given.values {
             Values::F32(values) => values.clone(),
-            Values::F64(_) => unreachable!("ranks out of step are refused by the exchange"),
+            Values::F64(_) => unreachable!("the exchange rejects ranks that are out of step"),
         };
         Ok(all.iter().map(theirs).collect())
     }
 
-    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, CommunicatorError> {
+    fn all_gather_f64(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         let all = self.exchange(Call::Gather, Values::F64(values.to_vec()))?;
         let theirs = |given: &Given| match &given.values {
             Values::F64(values) => values.clone(),
-            Values::F32(_) => unreachable!("ranks out of step are refused by the exchange"),
+            Values::F32(_) => unreachable!("the exchange rejects ranks that are out of step"),
         };
         Ok(all.iter().map(theirs).collect())
     }

@@ -1,50 +1,51 @@
-//! Several centres a class: a class has the score of the nearest of them, and the others are as if they were not there.
+//! Several centres per class: a class has the score of its nearest centre, and its other centres do not count.
 //!
-//! The rows of a class lie one after the other and may lie in two panels. So panels are scored as many at a time as a class
-//! has centres: together they hold sixteen whole classes.
+//! The rows of a class are neighbours and may lie in two panels. So as many panels are scored together as a class has centres:
+//! they hold sixteen whole classes.
 
 use widemargin_kernels::screening::PANEL;
 
-use super::CHUNK_PANELS;
+/// Panels per chunk: 1024 rows, or slightly fewer where classes have several.
+const CHUNK_PANELS: usize = 64;
 
-/// Centres of a class that can be screened.
+/// Most centres per class that can be screened.
 pub(crate) const MOST: usize = CHUNK_PANELS;
 
 /// A score so low that its exponential is 0.
 const NO_SCORE: i32 = i32::MIN;
 
-/// Panels of a chunk: whole classes, and as near to [`CHUNK_PANELS`] as that allows.
-pub(crate) fn panels_of_chunk(each: usize) -> usize {
-    CHUNK_PANELS / each * each
+/// Panels per chunk: whole classes, and as near to [`CHUNK_PANELS`] as that allows.
+pub(crate) fn panels_of_chunk(per_class: usize) -> usize {
+    CHUNK_PANELS / per_class * per_class
 }
 
-/// Whether a row is left in by [`keep_nearest`].
+/// Whether a score is one that [`keep_nearest`] left.
 pub(crate) fn counts(score: i32) -> bool {
     score != NO_SCORE
 }
 
-/// A step that [`NO_SCORE`] stays low under; that of a row of zeros is 0, but so are its scores.
+/// A quantisation step that leaves [`NO_SCORE`] low. Rows of zeros have step 0, but their scores are 0 as well.
 pub(crate) fn live_step(step: f32) -> f32 {
     if step > 0.0 { step } else { 1.0 }
 }
 
-/// Leaves each class the largest of its scores, and a sample's own class none.
+/// Leaves each class only the largest of its scores, and a sample's target class none.
 ///
-/// `scores` are `[panel][sample, filled up][row of the panel]` of panels that begin with the first row of `first_class`, `steps` those of
-/// their rows, 0 and other rows behind the last class included; `own` has the class of each sample.
+/// `scores` is `[panel][padded sample][row of the panel]`, of panels that begin with the first row of `first_class`. `steps` are
+/// the quantisation steps of their rows, including padding after the last class; `targets` has the class of each sample.
 pub(crate) fn keep_nearest(
     scores: &mut [i32],
     steps: &[f32],
     first_class: usize,
     classes: usize,
-    each: usize,
-    own: impl ExactSizeIterator<Item = u32>,
+    per_class: usize,
+    targets: impl ExactSizeIterator<Item = u32>,
 ) {
     let panel_size = scores.len() / (steps.len() / PANEL);
-    for (sample, own) in own.enumerate() {
+    for (sample, target) in targets.enumerate() {
         let at = |row: usize| row / PANEL * panel_size + sample * PANEL + row % PANEL;
         for class in 0..classes {
-            let rows = class * each..(class + 1) * each;
+            let rows = class * per_class..(class + 1) * per_class;
             let value = |scores: &[i32], row: usize| scores[at(row)] as f32 * steps[row];
             let mut nearest = rows.start;
             let mut largest = value(scores, nearest);
@@ -58,7 +59,7 @@ pub(crate) fn keep_nearest(
                 };
                 scores[at(further)] = NO_SCORE;
             }
-            if first_class + class == own as usize {
+            if first_class + class == target as usize {
                 scores[at(nearest)] = NO_SCORE;
             }
         }
@@ -70,24 +71,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_score_a_class_is_left_and_none_of_the_own() {
+    fn one_score_per_class_is_left_and_none_of_the_target() {
         // Two samples, classes of three rows over three panels.
-        let (each, classes, samples) = (3, 16, 4);
+        let (per_class, classes, samples) = (3, 16, 4);
         let steps: Vec<f32> =
             (0..3 * PANEL).map(|row| if row == 4 { 0.0 } else { 0.5 + row as f32 }).collect();
         let mut scores: Vec<i32> =
             (0..3 * samples * PANEL).map(|at| (at as i32).wrapping_mul(7919) % 101 - 50).collect();
         let before = scores.clone();
-        keep_nearest(&mut scores, &steps, 32, classes, each, [35, 7].into_iter());
+        keep_nearest(&mut scores, &steps, 32, classes, per_class, [35, 7].into_iter());
         for sample in 0..2 {
             let at = |row: usize| row / PANEL * samples * PANEL + sample * PANEL + row % PANEL;
             for class in 0..classes {
                 let value = |row: usize| f64::from(before[at(row)]) * f64::from(steps[row]);
-                let rows = class * each..(class + 1) * each;
+                let rows = class * per_class..(class + 1) * per_class;
                 let largest = rows.clone().map(value).fold(f64::NEG_INFINITY, f64::max);
                 let left: Vec<usize> = rows.filter(|&row| counts(scores[at(row)])).collect();
                 if (sample, class) == (0, 3) {
-                    assert!(left.is_empty(), "the own class");
+                    assert!(left.is_empty(), "the target class");
                 } else {
                     assert_eq!(left.len(), 1);
                     assert_eq!(value(left[0]), largest);
@@ -95,6 +96,6 @@ mod tests {
                 }
             }
         }
-        assert!(scores[2 * PANEL..4 * PANEL] == before[2 * PANEL..4 * PANEL], "what fills up is left alone");
+        assert!(scores[2 * PANEL..4 * PANEL] == before[2 * PANEL..4 * PANEL], "padding is unchanged");
     }
 }

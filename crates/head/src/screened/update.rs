@@ -1,4 +1,4 @@
-//! The step of the optimiser on the rows that a batch touched.
+//! The optimiser's step of a screened head: on the rows that a batch touched.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use rayon::prelude::*;
 use widemargin_kernels::screening::{PANEL, PanelMut};
 use widemargin_kernels::vector::{MomentumStep, prefetch};
 
-use super::entries::{RowParts, project, square};
-use super::{ROWS_AHEAD, RowGradient, Screen, length};
-use crate::Optimiser;
+use super::screen::{ROWS_AHEAD, Screen};
+use crate::gradient::{RowGradient, RowParts, project, square};
 use crate::lazy::{Motion, NOTICEABLE, OLDEST, remaining};
-use crate::optimiser::Rule;
+use crate::optimiser::{Optimiser, Rule};
 use crate::storage::{Storage, ValuesMut};
+use crate::tile::length;
 
 /// One chunk of everything that a step changes.
 struct Chunk<'a, 'b> {
@@ -23,7 +23,8 @@ struct Chunk<'a, 'b> {
 }
 
 impl Chunk<'_, '_> {
-    /// The places that a step visits, with what pulls at them; all others are one more step behind. `first` is the row at the first place.
+    /// The places that a step visits and their entries, if any; the ages of all other places grow by one. `first` is the row at
+    /// the first place.
     fn moved<'c>(&mut self, first: usize, parts: &'c [RowParts]) -> Vec<(usize, Option<&'c RowParts>)> {
         let mut parts = parts.iter().peekable();
         let mut moved = Vec::with_capacity(self.ages.len());
@@ -38,23 +39,23 @@ impl Chunk<'_, '_> {
         moved
     }
 
-    /// Asks for a row that is soon to be moved.
+    /// Prefetches a row that will be moved soon.
     fn prefetch(&self, range: Range<usize>) {
         self.centres.prefetch(range.clone());
         self.memory.iter().for_each(|values| prefetch(&values[range.clone()]));
     }
 }
 
-/// What there is to know of a row's gradient beside the sum of what pulls at it.
+/// What a row's gradient needs besides the sum of its entries.
 #[derive(Clone, Copy)]
 struct Pull {
     /// The sum's component along the row's direction.
     along: f32,
-    /// Length of the row at its true place.
+    /// Length of the row with all deferred updates applied.
     norm: f32,
 }
 
-/// Brings a row to its true place and makes a step from there. Without a pull the sum means nothing.
+/// Applies a row's deferred updates and makes a step from there. Without a pull the content of `sum` is ignored.
 fn step_row(
     rule: Rule,
     motion: Motion,
@@ -70,7 +71,7 @@ fn step_row(
     if let (Rule::Sgd { factor, rate, momentum, decay }, Motion::Sgd(motion), [velocity]) =
         (rule, motion, &mut *memory)
     {
-        // the gradient is linear in the sum and in the row itself, and so is all the rest
+        // the gradient is linear in the sum and in the row itself, and so is everything else
         let (pull, own) = pull.map_or((0.0, 0.0), |Pull { along, norm }| {
             let inverse = norm.recip();
             (factor * inverse, -factor * along * inverse * inverse)
@@ -86,77 +87,75 @@ fn step_row(
     rule.apply(values, sum, memory);
 }
 
-impl Screen {
-    /// One step of the optimiser: the rows with a gradient, the active ones and the oldest are moved and quantised anew, all
-    /// others are one more step behind.
-    ///
-    /// `sharpness` is the largest factor on a cosine in an exponent; `noise` is what centres are rounded by, where they are. Returns the
-    /// norm of the gradient.
-    pub(crate) fn step(
-        &mut self,
-        optimiser: &mut Optimiser,
-        centres: &mut Storage,
-        gradient: &RowGradient,
-        [learning_rate, clip_factor]: [f64; 2],
-        sharpness: f64,
-        noise: u64,
-    ) -> f64 {
-        let (dim, rows) = (gradient.dim, gradient.chunk);
-        let rule = optimiser.next_rule(learning_rate, clip_factor);
-        let config = optimiser.config();
-        let (motions, ages, active) = self.lazy.split();
-        let mut panels: Vec<PanelMut<'_>> = self.panels.iter_mut().collect();
-        let mut memories: Vec<_> =
-            optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(rows * dim)).collect();
-        let chunks: Vec<Chunk<'_, '_>> = centres
-            .chunks_mut(rows * dim)
-            .zip(panels.chunks_mut(rows / PANEL))
-            .zip(ages.chunks_mut(rows).zip(active.chunks_mut(rows)))
-            .map(|((centres, panels), (ages, active))| Chunk {
-                centres,
-                memory: memories.iter_mut().filter_map(Iterator::next).collect(),
-                panels,
-                ages,
-                active,
-            })
-            .collect();
-        let move_chunk = |(index, mut chunk): (usize, Chunk<'_, '_>)| {
-            let (mut sum, mut wide, mut squares) = (vec![0.0; dim], Vec::new(), 0.0);
-            let parts = gradient.rows(index);
-            let moved = chunk.moved(index * rows, &parts);
-            for (turn, &(place, found)) in moved.iter().enumerate() {
-                if let Some(&(soon, _)) = moved.get(turn + ROWS_AHEAD) {
-                    chunk.prefetch(soon * dim..(soon + 1) * dim);
-                    if turn == 0 || soon / PANEL > moved[turn + ROWS_AHEAD - 1].0 / PANEL {
-                        chunk.panels[soon / PANEL].prefetch();
-                    }
+/// One step of the optimiser: rows with a gradient, active rows and the oldest rows are moved and quantised again; the updates
+/// of all others are deferred.
+///
+/// `sharpness` is the largest factor on a cosine in an exponent; `noise` seeds the rounding of half-precision centres. Returns
+/// the norm of the gradient.
+pub(crate) fn step(
+    screen: &mut Screen,
+    optimiser: &mut Optimiser,
+    centres: &mut Storage,
+    gradient: &RowGradient,
+    [learning_rate, clip_factor]: [f64; 2],
+    sharpness: f64,
+    noise: u64,
+) -> f64 {
+    let (dim, rows) = (gradient.dim, gradient.chunk);
+    let rule = optimiser.next_rule(learning_rate, clip_factor);
+    let config = optimiser.config();
+    let (motions, ages, active) = screen.lazy.split();
+    let mut panels: Vec<PanelMut<'_>> = screen.panels.iter_mut().collect();
+    let mut memories: Vec<_> =
+        optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(rows * dim)).collect();
+    let chunks: Vec<Chunk<'_, '_>> = centres
+        .chunks_mut(rows * dim)
+        .zip(panels.chunks_mut(rows / PANEL))
+        .zip(ages.chunks_mut(rows).zip(active.chunks_mut(rows)))
+        .map(|((centres, panels), (ages, active))| Chunk {
+            centres,
+            memory: memories.iter_mut().filter_map(Iterator::next).collect(),
+            panels,
+            ages,
+            active,
+        })
+        .collect();
+    let move_chunk = |(index, mut chunk): (usize, Chunk<'_, '_>)| {
+        let (mut sum, mut wide, mut squares) = (vec![0.0; dim], Vec::new(), 0.0);
+        let parts = gradient.rows(index);
+        let moved = chunk.moved(index * rows, &parts);
+        for (turn, &(place, found)) in moved.iter().enumerate() {
+            if let Some(&(soon, _)) = moved.get(turn + ROWS_AHEAD) {
+                chunk.prefetch(soon * dim..(soon + 1) * dim);
+                if turn == 0 || soon / PANEL > moved[turn + ROWS_AHEAD - 1].0 / PANEL {
+                    chunk.panels[soon / PANEL].prefetch();
                 }
-                let range = place * dim..(place + 1) * dim;
-                let mut memory: Vec<&mut [f32]> =
-                    chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
-                let along = found.map(|parts| gradient.add_up(index, parts, &mut sum));
-                let pull = found.zip(along).map(|(parts, along)| Pull { along, norm: parts.norm });
-                squares += pull.map_or(0.0, |Pull { along, norm }| square(&sum, along, norm));
-                let motion = motions[std::mem::take(&mut chunk.ages[place]) as usize];
-                let noise = noise ^ (index * rows + place) as u64;
-                chunk.centres.change(range.clone(), noise, &mut wide, |values| {
-                    step_row(rule, motion, pull, values, &mut sum, &mut memory);
-                });
-                let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
-                // as it is kept, which is what a restored head sees
-                let panel = &mut chunk.panels[place / PANEL];
-                chunk.active[place] = chunk.centres.look(range, &mut wide, |values| {
-                    let norm = length(values);
-                    panel.set(place % PANEL, values, norm);
-                    let ahead = remaining(config, learning_rate, values, &memory);
-                    norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm)
-                });
             }
-            squares
-        };
-        let squares: Vec<f64> = chunks.into_par_iter().enumerate().map(move_chunk).collect();
-        optimiser.count_step();
-        self.lazy.push_rate(optimiser.steps(), learning_rate);
-        squares.iter().sum::<f64>().sqrt()
-    }
+            let range = place * dim..(place + 1) * dim;
+            let mut memory: Vec<&mut [f32]> =
+                chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
+            let along = found.map(|parts| gradient.add_up(index, parts, &mut sum));
+            let pull = found.zip(along).map(|(parts, along)| Pull { along, norm: parts.norm });
+            squares += pull.map_or(0.0, |Pull { along, norm }| square(&sum, along, norm));
+            let motion = motions[std::mem::take(&mut chunk.ages[place]) as usize];
+            let noise = noise ^ (index * rows + place) as u64;
+            chunk.centres.change(range.clone(), noise, &mut wide, |values| {
+                step_row(rule, motion, pull, values, &mut sum, &mut memory);
+            });
+            let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
+            // quantised as stored, because that is what a restored head quantises
+            let panel = &mut chunk.panels[place / PANEL];
+            chunk.active[place] = chunk.centres.look(range, &mut wide, |values| {
+                let norm = length(values);
+                panel.set(place % PANEL, values, norm);
+                let ahead = remaining(config, learning_rate, values, &memory);
+                norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm)
+            });
+        }
+        squares
+    };
+    let squares: Vec<f64> = chunks.into_par_iter().enumerate().map(move_chunk).collect();
+    optimiser.count_step();
+    screen.lazy.push_rate(optimiser.steps(), learning_rate);
+    squares.iter().sum::<f64>().sqrt()
 }

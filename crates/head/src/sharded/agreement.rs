@@ -1,24 +1,25 @@
-//! What the ranks of a sharded head have to have in common, and that they find out when they do not.
+//! Comparison of what the ranks of a sharded head must have in common.
 //!
-//! Ranks that see the same numbers choose alike. Where one alone can fail (its batch is bad, its gradient is not finite, its
-//! file is damaged) it tells the others, so that all return an error from the same call and none waits in the next.
+//! Ranks that see the same values make the same decisions. If one rank alone fails (its batch is bad, its gradient is not finite,
+//! its file is damaged), it tells the others, so that all return an error from the same call and none waits in the next.
 
 use widemargin_objective::MatRef;
 
-use crate::{Communicator, Error};
+use crate::communicator::Communicator;
+use crate::error::Error;
 
-/// A number that stands for something of which every rank has a copy.
+/// The name and a fingerprint of something of which every rank has a copy.
 pub(super) type Fact = (&'static str, u64);
 
-/// Collective, one gather: fails on every rank if one has failed or has another fact.
+/// Fails on every rank if one rank has failed or has another fact. Collective, one gather.
 ///
-/// Each rank must bring as many facts in the same order. A rank that has failed may bring any values: the failure counts.
+/// Each rank must pass the same facts in the same order. A rank that has failed may pass any values: the failure counts.
 pub(super) fn agree<T>(
     communicator: &impl Communicator,
     own: Result<T, Error>,
     facts: &[Fact],
 ) -> Result<T, Error> {
-    // halves of a word are numbers that `f64` holds exactly
+    // `f64` holds half words exactly
     let halves = |value: u64| [(value >> 32) as f64, (value & 0xFFFF_FFFF) as f64];
     let mut message = vec![f64::from(u8::from(own.is_ok()))];
     message.extend(facts.iter().flat_map(|(_, value)| halves(*value)));
@@ -40,7 +41,7 @@ pub(super) fn agree<T>(
     Ok(own)
 }
 
-/// A number that other values hardly ever share: FNV-1a, a word at a time.
+/// A hash of the words: FNV-1a, one word at a time.
 pub(super) fn fingerprint(words: impl Iterator<Item = u64>) -> u64 {
     words.fold(0xCBF2_9CE4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01B3))
 }

@@ -1,118 +1,47 @@
-//! Shards on disk: a file each, so that every rank writes its own.
+//! Shards on disk: one file per shard, so that every rank writes its own.
 //!
 //! `head-K-of-N` is a container ([`widemargin_durable`]) of kind `head-shard`, version 1. Its payload is safetensors: the
-//! tensors, and under `shard` of its metadata the rest of the [`ShardState`] as JSON, with tensors that have no values. It is
-//! replaced whole or not at all, and every flipped bit is found on reading. The files of different ranks appear one by one,
-//! though: write the shards of each checkpoint into a folder of its own. Files of different steps in one folder are refused.
+//! tensors, and in the metadata under `shard` the rest of the [`ShardState`] as JSON, in which the tensors have no values. A file
+//! is replaced atomically, and reading detects every flipped bit. The files of different ranks appear one by one, so write the
+//! shards of each checkpoint to a new folder. Files of different steps in one folder are rejected.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use widemargin_durable::{Error as DurableError, read_sealed, write_sealed};
+use widemargin_durable::{read_sealed, write_sealed};
 
-use super::{ShardState, ShardedHead, agree, join_shards, split_shards};
-use crate::{Communicator, Error, HeadTensor};
+use super::agreement::agree;
+use super::head::ShardedHead;
+use super::state::{ShardState, join_shards, split_shards};
+use crate::communicator::Communicator;
+use crate::error::Error;
+use crate::state::HeadTensor;
 
-/// What the container says is in it.
+/// Kind of the container.
 const KIND: &str = "head-shard";
 
-/// Version of what is described at the top of this file.
+/// Version of the format described at the top of this file.
 const VERSION: u32 = 1;
 
-/// Where the metadata of the tensors keeps the rest of the state.
+/// Key of the rest of the state in the metadata of the tensors.
 const METADATA: &str = "shard";
-
-/// What keeps shards from being written or read. Beside [`Error`], because a reason of the operating system can be neither
-/// copied nor compared.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShardFileError {
-    /// A file that cannot be written or read, is not a shard, or is damaged.
-    #[error(transparent)]
-    File(#[from] DurableError),
-
-    /// A folder that cannot be listed.
-    #[error("{folder}: cannot list it")]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-
-    /// A whole container whose content is no state of a shard.
-    #[error("{path}: not the state of a shard: {reason}")]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-
-    /// A file whose name says another shard than its content.
-    #[error("{path}: holds shard {shard} of {shards}; was it renamed?")]
-    Renamed {
-        /// The file.
-        path: PathBuf,
-        /// The shard in it.
-        shard: usize,
-        /// Shards of its head.
-        shards: usize,
-    },
-
-    /// A folder without shards.
-    #[error("{folder}: no shards of a head; expected files named head-0-of-N and on")]
-    NoShards {
-        /// The folder.
-        folder: PathBuf,
-    },
-
-    /// A folder with shards of heads that were cut differently.
-    #[error("{folder}: shards of heads of {found:?} shards; expected those of one, so remove the others")]
-    SeveralHeads {
-        /// The folder.
-        folder: PathBuf,
-        /// Numbers of shards found.
-        found: Vec<usize>,
-    },
-
-    /// A shard without its file.
-    #[error("{path}: missing; the other shards of its head are there")]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-
-    /// Shards that do not make a head.
-    #[error("{folder}: the shards do not fit together")]
-    Shards {
-        /// The folder.
-        folder: PathBuf,
-        /// Which, and why.
-        source: Error,
-    },
-
-    /// A head that could not be restored from good files, or on another rank.
-    #[error(transparent)]
-    Head(#[from] Error),
-}
 
 /// The name of a shard's file.
 fn file_name(shard: usize, shards: usize) -> String {
     format!("head-{shard}-of-{shards}")
 }
 
-/// Writes a shard into a folder that exists, as `head-K-of-N`, and returns the path. A file of that name is replaced when the
-/// new one is whole on the disk.
+/// Writes a shard to an existing folder as `head-K-of-N`; returns the path. A file of that name is replaced once the new one is
+/// complete on disk.
 ///
 /// # Errors
-/// [`ShardFileError::File`]; [`ShardFileError::Content`] for a tensor that does not have as many values as its shape says. The
-/// old file is untouched then.
-pub fn save_shard(folder: impl AsRef<Path>, state: &ShardState) -> Result<PathBuf, ShardFileError> {
+/// [`Error::File`]; [`Error::FileContent`] for a tensor whose number of values contradicts its shape. The old file is unchanged
+/// then.
+pub fn save_shard(folder: impl AsRef<Path>, state: &ShardState) -> Result<PathBuf, Error> {
     let path = folder.as_ref().join(file_name(state.shard, state.shards));
-    let payload = pack(state).map_err(|reason| ShardFileError::Content { path: path.clone(), reason })?;
+    let payload = pack(state).map_err(|reason| Error::FileContent { path: path.clone(), reason })?;
     write_sealed(&path, KIND, VERSION, &payload)?;
     Ok(path)
 }
@@ -120,74 +49,74 @@ pub fn save_shard(folder: impl AsRef<Path>, state: &ShardState) -> Result<PathBu
 /// Reads a file of [`save_shard`].
 ///
 /// # Errors
-/// [`ShardFileError::File`] for a file that is missing, no shard, of a later version or damaged; [`ShardFileError::Content`];
-/// [`ShardFileError::Renamed`].
-pub fn load_shard(path: impl AsRef<Path>) -> Result<ShardState, ShardFileError> {
+/// [`Error::File`] for a file that is missing, no shard, of a later version or damaged; [`Error::FileContent`];
+/// [`Error::RenamedFile`].
+pub fn load_shard(path: impl AsRef<Path>) -> Result<ShardState, Error> {
     let path = path.as_ref();
     let (_, payload) = read_sealed(path, KIND, VERSION)?;
-    let content = |reason| ShardFileError::Content { path: path.to_path_buf(), reason };
+    let content = |reason| Error::FileContent { path: path.to_path_buf(), reason };
     let state = unpack(&payload).map_err(content)?;
     let (shard, shards) = (state.shard, state.shards);
     if path.file_name().is_none_or(|name| name != file_name(shard, shards).as_str()) {
-        return Err(ShardFileError::Renamed { path: path.to_path_buf(), shard, shards });
+        return Err(Error::RenamedFile { path: path.to_path_buf(), shard, shards });
     }
     Ok(state)
 }
 
-/// Reads all shards in a folder, in their order; other files in it do not matter.
+/// Reads all shards in a folder, in order; ignores other files.
 ///
 /// # Errors
-/// Those of [`load_shard`]; [`ShardFileError::Folder`], [`ShardFileError::NoShards`], [`ShardFileError::SeveralHeads`],
-/// [`ShardFileError::Missing`].
-pub fn load_shards(folder: impl AsRef<Path>) -> Result<Vec<ShardState>, ShardFileError> {
+/// Those of [`load_shard`]; [`Error::Folder`], [`Error::NoShardFiles`], [`Error::SeveralHeads`],
+/// [`Error::MissingFile`].
+pub fn load_shards(folder: impl AsRef<Path>) -> Result<Vec<ShardState>, Error> {
     paths(folder.as_ref())?.iter().map(load_shard).collect()
 }
 
 impl<C: Communicator> ShardedHead<C> {
-    /// Writes the shard of this rank into a folder that exists on its machine; see [`save_shard`]. Not collective: the head is on
-    /// the disk when every rank has returned.
+    /// Writes the shard of this rank to an existing folder on its machine; see [`save_shard`]. Not collective: the head is complete
+    /// on disk once every rank has returned.
     ///
     /// # Errors
     /// See [`save_shard`].
-    pub fn save(&self, folder: impl AsRef<Path>) -> Result<PathBuf, ShardFileError> {
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<PathBuf, Error> {
         save_shard(folder, &self.state())
     }
 
-    /// The shard of this rank of the head whose shards are in a folder, however many there are: with as many as ranks each reads
-    /// its own, otherwise each reads all of them and keeps its part. Collective, two gathers.
+    /// Loads the shard of this rank from a folder with the shards of a head. If there are as many shards as ranks, each rank reads
+    /// its own; otherwise each reads all of them and keeps its part. Collective, two gathers.
     ///
-    /// Every rank must see all files. Where each sees its own only, take [`load_shard`] and [`ShardedHead::from_state`].
+    /// Every rank must see all files. If each sees only its own, use [`load_shard`] and [`ShardedHead::from_state`].
     ///
     /// # Errors
-    /// Those of [`load_shards`]; [`ShardFileError::Shards`] for files that are not of one head at one step; those of
-    /// [`ShardedHead::from_state`], among them [`Error::RankFailed`] if another rank could not read.
-    pub fn load(communicator: C, folder: impl AsRef<Path>) -> Result<Self, ShardFileError> {
+    /// Those of [`load_shards`]; [`Error::ShardFolder`] for files that are not those of one head at one step; those of
+    /// [`ShardedHead::from_state`], and [`Error::RankFailed`] if another rank could not read its file.
+    pub fn load(communicator: C, folder: impl AsRef<Path>) -> Result<Self, Error> {
         let found = Self::load_part(&communicator, folder.as_ref());
-        // the others must learn of it, and this rank must say why
+        // the others must learn of a failure, and this rank returns the reason
         let refused = Error::RankFailed { rank: communicator.rank() };
         let agreed = agree(&communicator, found.as_ref().map(|_| ()).map_err(|_| refused), &[]);
         let state = found?;
         agreed?;
-        Ok(Self::from_state(communicator, state)?)
+        Self::from_state(communicator, state)
     }
 
-    fn load_part(communicator: &C, folder: &Path) -> Result<ShardState, ShardFileError> {
+    fn load_part(communicator: &C, folder: &Path) -> Result<ShardState, Error> {
         let (rank, size) = (communicator.rank(), communicator.size());
         let missing = Error::MissingShard { shard: rank, shards: size };
         let paths = paths(folder)?;
         if paths.len() == size {
-            return paths.get(rank).map_or(Err(missing.into()), load_shard);
+            return paths.get(rank).map_or(Err(missing), load_shard);
         }
         let states = paths.iter().map(load_shard).collect::<Result<Vec<_>, _>>()?;
-        let shards = |source| ShardFileError::Shards { folder: folder.to_path_buf(), source };
+        let shards = |source| Error::ShardFolder { folder: folder.to_path_buf(), source: Box::new(source) };
         let whole = join_shards(states).map_err(shards)?;
-        Ok(split_shards(&whole, size)?.into_iter().nth(rank).ok_or(missing)?)
+        split_shards(&whole, size)?.into_iter().nth(rank).ok_or(missing)
     }
 }
 
-/// The files of the shards in a folder, in their order.
-fn paths(folder: &Path) -> Result<Vec<PathBuf>, ShardFileError> {
-    let failed = |source| ShardFileError::Folder { folder: folder.to_path_buf(), source };
+/// The files of the shards in a folder, in order.
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Folder { folder: folder.to_path_buf(), source };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
@@ -198,24 +127,24 @@ fn paths(folder: &Path) -> Result<Vec<PathBuf>, ShardFileError> {
     heads.dedup();
     let folder = folder.to_path_buf();
     match *heads {
-        [] => Err(ShardFileError::NoShards { folder }),
+        [] => Err(Error::NoShardFiles { folder }),
         [shards] => {
-            // names, and none twice: the first place where they part is the first that is missing
+            // file names are unique, so the first mismatch is the first missing shard
             let missing = (0..shards).find(|&shard| found.get(shard) != Some(&(shard, shards)));
             match missing {
-                Some(shard) => Err(ShardFileError::Missing { path: folder.join(file_name(shard, shards)) }),
+                Some(shard) => Err(Error::MissingFile { path: folder.join(file_name(shard, shards)) }),
                 None => Ok((0..shards).map(|shard| folder.join(file_name(shard, shards))).collect()),
             }
         }
-        _ => Err(ShardFileError::SeveralHeads { folder, found: heads }),
+        _ => Err(Error::SeveralHeads { folder, found: heads }),
     }
 }
 
-/// Shard and number of shards in a file's name.
+/// The shard and the number of shards in a file's name.
 fn numbers(name: &str) -> Option<(usize, usize)> {
     let (shard, shards) = name.strip_prefix("head-")?.split_once("-of-")?;
     let (shard, shards) = (shard.parse().ok()?, shards.parse().ok()?);
-    // one spelling a number, and no number that is none of a shard
+    // only the canonical spelling, and only an existing shard
     (shard < shards && name == file_name(shard, shards)).then_some((shard, shards))
 }
 
@@ -251,14 +180,14 @@ fn unpack(payload: &[u8]) -> Result<ShardState, String> {
     if let Some(name) =
         file.names().into_iter().find(|name| state.part.tensors.iter().all(|t| t.name != *name))
     {
-        return Err(format!("a tensor `{name}` that its metadata does not name"));
+        return Err(format!("its metadata does not name the tensor `{name}`"));
     }
     for HeadTensor { name, shape, values } in &mut state.part.tensors {
         let view = file.tensor(name).map_err(|error| format!("tensor `{name}`: {error}"))?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
             let (dtype, found) = (view.dtype(), view.shape());
             return Err(format!(
-                "tensor `{name}` is {dtype:?} of shape {found:?}, expected F32 of {shape:?}"
+                "tensor `{name}` is {dtype:?} of shape {found:?}, expected F32 of shape {shape:?}"
             ));
         }
         let (bytes, _) = view.data().as_chunks::<4>();

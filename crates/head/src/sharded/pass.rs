@@ -1,48 +1,51 @@
 //! The forward pass of a shard.
 //!
-//! What it communicates, in this order: one gather in which the ranks agree on the batch; a sum of three numbers a sample, what
-//! the own classes are to the samples; for a scale that follows the batch, a gather of the parts of its partitions; a gather of
-//! the parts of the loss, 12 numbers a sample and rank (7 for binary classifications, more for the rules of the nearest
-//! competitors); a sum of the features' gradient; and a gather of a number for the soundness of the centres' gradient.
+//! It communicates, in this order: one gather in which the ranks agree on the batch; a sum of three values per sample, which
+//! describe the targets; for a scale that follows the batch, a gather of the parts of its partition sums; a gather of the parts
+//! of the loss, 12 values per sample and rank (7 for binary classification, more for rules on the nearest non-target classes); a
+//! sum of the features' gradient; and a gather of one value that says whether the centres' gradient is finite.
 
 use widemargin_objective::{MatRef, ObjectiveError, PointOutcome, PointPass, norm};
 
-use super::ShardedHead;
 use super::agreement::{agree, fingerprint, of_batch};
+use super::head::ShardedHead;
 use crate::batch::{Active, Batch, Targets, check_labels};
-use crate::dense::{DenseGradient, FirstPass};
-use crate::forward::{CentreGradient, by_features};
-use crate::tile::{Centres, Scored};
-use crate::{Communicator, Error, HeadEvaluation, HeadForward, PendingUpdate};
+use crate::centres::Centres;
+use crate::communicator::Communicator;
+use crate::dense::FirstPass;
+use crate::error::Error;
+use crate::forward::{HeadEvaluation, HeadForward, PendingUpdate, through_norms};
+use crate::gradient::{CentreGradient, DenseGradient};
+use crate::tile::Scored;
 
 impl<C: Communicator> ShardedHead<C> {
-    /// Loss and gradients of a batch that every rank has; the head does not change. Collective: three gathers and two sums,
-    /// and a gather more for a scale that follows the batch.
+    /// Loss and gradients of a batch that every rank has; the head does not change. Collective: three gathers and two sums, and
+    /// one more gather for a scale that follows the batch.
     ///
-    /// As [`Head::forward`](crate::Head::forward), and the same on every rank, but for the pending update: its gradient is that
-    /// of the own classes, `[own classes * sub_centres, dim]`.
+    /// The result is that of [`Head::forward`](crate::Head::forward), the same on every rank, except for the pending update: its
+    /// gradient is that of the classes of this rank, `[own classes * sub_centres, dim]`.
     ///
     /// # Errors
-    /// As for [`Head::forward`](crate::Head::forward); [`Error::RanksDiffer`] if the ranks have other batches, steps or
-    /// margins; [`Error::RankFailed`] if another rank refused its batch; [`Error::Communicator`].
+    /// Those of [`Head::forward`](crate::Head::forward); [`Error::RanksDiffer`] if the ranks have different batches, steps or
+    /// margins; [`Error::RankFailed`] if another rank rejected its batch; those of the [`Communicator`].
     pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         self.agree_on_batch(features, labels)?;
         match Active::of(features, labels, self.objective().ignore_label()) {
-            Some(active) => Ok(active.with_ignored(self.gradients(active.features()?, &active.labels)?)),
+            Some(active) => Ok(self.gradients(active.features()?, &active.labels)?.with_ignored(&active)),
             None => self.gradients(features, labels),
         }
     }
 
-    /// Loss and gradients of a batch of which every rank has a part, as where the backbone is replicated and each rank takes
-    /// other samples through it: the parts are gathered, in the order of the ranks, and the whole goes through
-    /// [`ShardedHead::forward`]. Parts may differ in size and be empty. Collective: three gathers more.
+    /// Loss and gradients of a batch of which every rank has a part, for example if the backbone is replicated and each rank embeds
+    /// other samples. The parts are gathered in the order of the ranks, and the whole goes through [`ShardedHead::forward`].
+    /// Parts may differ in size and be empty. Collective: three more gathers.
     ///
-    /// `losses` and `grad_features` are those of the own samples; the loss is the mean over the whole batch, and gradients are
+    /// `losses` and `grad_features` are those of this rank's samples. The loss is the mean over the whole batch, and gradients are
     /// those of this mean.
     ///
     /// # Errors
-    /// As for [`ShardedHead::forward`]; rows in them count from the first of the own part as long as that alone is at fault, and
-    /// from the first of the whole batch otherwise.
+    /// Those of [`ShardedHead::forward`]. Their rows count from the first row of this rank's part if that part alone is at fault,
+    /// otherwise from the first row of the whole batch.
     pub fn forward_part(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         agree(&self.communicator, self.check(features, labels), &[])?;
         let all_features = self.communicator.all_gather_f32(features.data())?;
@@ -61,17 +64,17 @@ impl<C: Communicator> ShardedHead<C> {
         })
     }
 
-    /// Loss and diagnostics of a batch that every rank has, without gradients; the head does not change. Collective: two
-    /// gathers and a sum, and a gather more for a scale that follows the batch.
+    /// Loss and diagnostics of a batch that every rank has, without gradients; the head does not change. Collective: two gathers and
+    /// one sum, and one more gather for a scale that follows the batch.
     ///
     /// # Errors
-    /// As for [`ShardedHead::forward`].
+    /// Those of [`ShardedHead::forward`].
     pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, Error> {
         self.agree_on_batch(features, labels)?;
         let summary = |features, labels: &[u32]| {
             let batch = Batch::new(features, self.objective().score());
             let (FirstPass { outcomes, targets, .. }, _) = self.first_pass(&batch, features, labels, 0)?;
-            Ok(Centres::summary(&outcomes, &targets))
+            Ok(HeadEvaluation::new(&outcomes, &targets))
         };
         match Active::of(features, labels, self.objective().ignore_label()) {
             None => summary(features, labels),
@@ -83,12 +86,12 @@ impl<C: Communicator> ShardedHead<C> {
         }
     }
 
-    /// The class with the largest score for each sample of a batch that every rank has; the lowest of equals. Collective: two
+    /// The class with the largest score for each sample of a batch that every rank has; the lowest class of a tie. Collective: two
     /// gathers.
     ///
     /// # Errors
-    /// Features of another dimension, or not finite; [`Error::RanksDiffer`], [`Error::RankFailed`],
-    /// [`Error::Communicator`].
+    /// Features of another dimension, or not finite; [`Error::RanksDiffer`], [`Error::RankFailed`], those of the
+    /// [`Communicator`].
     pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         let centres = self.local.scored();
         let facts = [("batch", of_batch(features, &[])), ("number of steps", self.steps())];
@@ -103,13 +106,13 @@ impl<C: Communicator> ShardedHead<C> {
         let all = self.gathered(&best)?;
         let largest = |sample: usize| {
             let each = all.iter().map(|best| (best[2 * sample], best[2 * sample + 1] as u32));
-            // strictly: the classes of the ranks before are lower
+            // strictly larger: the earlier ranks have the lower classes
             each.reduce(|best, next| if next.0 > best.0 { next } else { best }).map_or(0, |best| best.1)
         };
         Ok((0..batch.rows).map(largest).collect())
     }
 
-    /// A batch that no rank refuses, the same for all.
+    /// Fails if a rank rejects its batch, or if the batches differ.
     fn agree_on_batch(&self, features: MatRef<'_>, labels: &[u32]) -> Result<(), Error> {
         let objective = self.objective();
         let state = objective.state();
@@ -128,7 +131,7 @@ impl<C: Communicator> ShardedHead<C> {
         check_labels(labels, features.rows(), self.classes, self.objective().ignore_label())
     }
 
-    /// As many numbers from every rank.
+    /// Gathers equally many values from every rank.
     fn gathered(&self, values: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
         let all = self.communicator.all_gather_f64(values)?;
         match all.iter().position(|theirs| theirs.len() != values.len()) {
@@ -140,8 +143,7 @@ impl<C: Communicator> ShardedHead<C> {
         }
     }
 
-    /// What each sample and its own class centre have to do with each other, from the rank that holds the class; and whether
-    /// that is this one.
+    /// The targets of the samples, each from the rank that holds the class; and for each sample whether that is this rank.
     fn targets(
         &self,
         centres: &Centres<'_>,
@@ -169,7 +171,7 @@ impl<C: Communicator> ShardedHead<C> {
             shared[3 * row..3 * row + 3].copy_from_slice(&[similarity, found.cosines[at], length]);
             (targets.centre_norms[row], targets.rows[row]) = (found.centre_norms[at], found.rows[at]);
         }
-        // all but one give zeros
+        // all ranks but one add zeros
         self.communicator.all_reduce_sum_f64(&mut shared)?;
         targets.similarities = shared.chunks(3).map(|shared| shared[0] as f32).collect();
         targets.cosines = shared.chunks(3).map(|shared| shared[1]).collect();
@@ -177,7 +179,7 @@ impl<C: Communicator> ShardedHead<C> {
         Ok((targets, own))
     }
 
-    /// Takes the own classes through the passes, and puts together what those of all ranks come to.
+    /// Takes the classes of this rank through the passes, and merges the results of all ranks.
     fn outcomes(
         &self,
         centres: &Centres<'_>,
@@ -205,7 +207,7 @@ impl<C: Communicator> ShardedHead<C> {
         Ok((fresh.into_iter().enumerate().map(finished).collect(), scored))
     }
 
-    /// Loss and diagnostics of each sample; and whether its class is one of this rank.
+    /// Loss and diagnostics of each sample; and for each sample whether this rank holds its class.
     fn first_pass(
         &self,
         batch: &Batch,
@@ -225,16 +227,16 @@ impl<C: Communicator> ShardedHead<C> {
         let batch = Batch::new(features, centres.score);
         let (FirstPass { outcomes, points, targets, scored }, own) =
             self.first_pass(&batch, features, labels, centres.kept_scores)?;
-        let HeadEvaluation { loss, losses, diagnostics } = Centres::summary(&outcomes, &targets);
+        let HeadEvaluation { loss, losses, diagnostics } = HeadEvaluation::new(&outcomes, &targets);
 
         let (mut gradient, mut grad_features) =
             DenseGradient::new(&centres, batch, outcomes, scored, self.own.start);
-        // what goes through a centre's length is for the rank that holds it
+        // the gradient through a centre's length is for the rank that holds it
         gradient.along_lengths(&centres, &targets, &mut grad_features, |row| own[row]);
         self.communicator.all_reduce_sum_f32(&mut grad_features)?;
-        self.agree_on_soundness(gradient.check(&centres))?;
+        self.agree_on_gradient(gradient.check(&centres))?;
         let DenseGradient { batch, outcomes, .. } = &gradient;
-        by_features(&mut grad_features, batch, &targets, &points, outcomes, features, labels)?;
+        through_norms(&mut grad_features, batch, &targets, &points, outcomes, features, labels)?;
         let learnt = self.objective().learnt().map(|_| gradient.learnt_slope());
         let pending = PendingUpdate {
             gradient: CentreGradient::Dense(Box::new(gradient)),
@@ -245,22 +247,22 @@ impl<C: Communicator> ShardedHead<C> {
         Ok(HeadForward { loss, losses, grad_features, diagnostics, screening: None, pending })
     }
 
-    /// On every rank an error if the gradient of the centres is not finite on one.
-    fn agree_on_soundness(&self, found: Result<(), Error>) -> Result<(), Error> {
-        /// Stands for no class.
-        const NONE: f64 = -1.0;
+    /// Fails on every rank if the gradient of the centres is not finite on one.
+    fn agree_on_gradient(&self, found: Result<(), Error>) -> Result<(), Error> {
+        /// Means that the gradient is finite.
+        const FINITE: f64 = -1.0;
         let wrong = match found {
-            Ok(()) => NONE,
+            Ok(()) => FINITE,
             Err(Error::NonFiniteCentreGradient { class }) => class as f64,
             Err(other) => return Err(other),
         };
-        match self.gathered(&[wrong])?.iter().find(|found| found[0] != NONE) {
+        match self.gathered(&[wrong])?.iter().find(|found| found[0] != FINITE) {
             Some(found) => Err(Error::NonFiniteCentreGradient { class: found[0] as usize }),
             None => Ok(()),
         }
     }
 
-    /// Euclidean norm of the gradient of all centres, from that of the own.
+    /// Euclidean norm of the gradient of all centres, from that of this rank's.
     pub(super) fn norm_of_all(&self, own: f64) -> Result<f64, Error> {
         Ok(norm(&self.gathered(&[own])?.concat()))
     }

@@ -1,32 +1,35 @@
-//! The state of a shard, and how the states of all become that of one head and back.
+//! The state of a shard; joining the states of all shards into that of one head, and splitting it again.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_shards, classes_of, dense};
-use crate::head::check_size;
-use crate::{Error, Head, HeadState, HeadTensor};
+use super::division::{check_shards, classes_of, dense};
+use crate::error::Error;
+use crate::head::Head;
+use crate::initial::check_size;
+use crate::screened;
+use crate::state::{HeadState, HeadTensor};
 
-/// The state of one rank's shard: what the rank holds, and where it belongs.
+/// The state of one rank's shard: its classes, and its place among the shards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardState {
     /// The rank.
     pub shard: usize,
-    /// Ranks in its group.
+    /// Number of ranks in its group.
     pub shards: usize,
-    /// The first class of the shard; it has those up to `first_class + part.classes`.
+    /// The first class of the shard; it has `part.classes` classes.
     pub first_class: usize,
-    /// Classes of all shards.
+    /// Number of classes of all shards.
     pub all_classes: usize,
-    /// The shard as a head of its own classes. What is not by class (steps, the objective with margins for all classes, what is
-    /// remembered of what it learns) is the same in every shard.
+    /// The shard as a head of its own classes. Everything that is not per class (steps, the objective with the margins of all
+    /// classes, the memory of its learnt value) is the same in every shard.
     pub part: HeadState,
 }
 
 impl ShardState {
-    /// Range, number of all classes and head of a rank.
+    /// The range, the number of all classes and the head of a rank.
     pub(super) fn open(self, rank: usize, size: usize) -> Result<(Range<usize>, usize, Head), Error> {
         let Self { shard, shards, .. } = self;
         if (shard, shards) != (rank, size) {
@@ -39,7 +42,7 @@ impl ShardState {
         Ok((own, self.all_classes, Head::from_state(HeadState { config, ..self.part })?))
     }
 
-    /// Whether the classes are those that this shard of so many has.
+    /// Checks that the classes are those of this shard among so many.
     fn check_range(&self) -> Result<(), Error> {
         check_size(self.all_classes, self.part.objective.sub_centres(), self.part.dim)?;
         check_shards(self.shards, self.all_classes)?;
@@ -59,7 +62,7 @@ impl ShardState {
         Error::ShardsDiffer { shard: self.shard, what, found, expected }
     }
 
-    /// Whether this is a shard of the same head at the same moment as the first.
+    /// Checks that this is a shard of the same head at the same step as the first.
     fn check_same(&self, first: &Self) -> Result<(), Error> {
         let (part, expected) = (&self.part, &first.part);
         if self.all_classes != first.all_classes {
@@ -82,7 +85,7 @@ impl ShardState {
         if part.learnt_memory != expected.learnt_memory {
             let (found, expected) =
                 (format!("{:?}", part.learnt_memory), format!("{:?}", expected.learnt_memory));
-            return Err(self.differs("memory of what is learnt", found, expected));
+            return Err(self.differs("memory of the learnt value", found, expected));
         }
         let names =
             |part: &HeadState| part.tensors.iter().map(|tensor| tensor.name.clone()).collect::<Vec<_>>();
@@ -93,26 +96,12 @@ impl ShardState {
     }
 }
 
-impl<C: crate::Communicator> super::ShardedHead<C> {
-    /// A copy of the state of this rank's shard. Not collective.
-    pub fn state(&self) -> ShardState {
-        ShardState {
-            shard: self.communicator.rank(),
-            shards: self.communicator.size(),
-            first_class: self.own.start,
-            all_classes: self.classes,
-            part: self.local.state(),
-        }
-    }
-}
-
-/// The state of the whole head from those of all its shards, in any order: that of a dense [`Head`], for
-/// [`Head::from_state`] or [`split_shards`].
+/// Joins the states of all shards, in any order, into the state of a dense [`Head`], for [`Head::from_state`] or
+/// [`split_shards`].
 ///
 /// # Errors
-/// [`Error::MissingShard`], [`Error::DuplicateShard`]; [`Error::ShardsDiffer`] for a shard that says another number
-/// of shards, whose classes are not those that it should have, or that is not of the same head at the same step;
-/// [`Error::TensorShape`].
+/// [`Error::MissingShard`], [`Error::DuplicateShard`]; [`Error::ShardsDiffer`] for a shard with another number of shards, with
+/// classes that are not its own, or of another head or step; [`Error::TensorShape`].
 pub fn join_shards(states: impl IntoIterator<Item = ShardState>) -> Result<HeadState, Error> {
     let mut states: Vec<ShardState> = states.into_iter().collect();
     states.sort_by_key(|state| state.shard);
@@ -151,26 +140,27 @@ pub fn join_shards(states: impl IntoIterator<Item = ShardState>) -> Result<HeadS
     Ok(whole)
 }
 
-/// The states of `shards` shards from that of a whole head, a dense [`Head`] or what [`join_shards`] made; in their order.
+/// Splits the state of a dense [`Head`], or the result of [`join_shards`], into the states of `shards` shards, in order.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] without a shard or with more of them than classes; [`Error::NotShardable`] for the state of a
-/// screened or sampled head; [`Error::TensorShape`].
+/// [`Error::OutOfRange`] for 0 shards or more shards than classes; [`Error::NotShardable`] for the state of a screened or sampled
+/// head; [`Error::TensorShape`].
 pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>, Error> {
     check_size(state.classes, state.objective.sub_centres(), state.dim)?;
     check_shards(shards, state.classes)?;
-    if state.config.mode.threshold(&state.objective, state.classes)?.is_some() {
+    if screened::threshold(state.config.mode, &state.objective, state.classes)?.is_some() {
         return Err(Error::NotShardable { mode: "screened" });
     }
     let config = dense(state.config)?;
     check_tensors(state)?;
-    let each = state.objective.sub_centres();
+    let per_class = state.objective.sub_centres();
     let part = |shard: usize| {
         let own = classes_of(shard, shards, state.classes);
         let tensors = state.tensors.iter().map(|tensor| HeadTensor {
             name: tensor.name.clone(),
-            shape: [own.len() * each, state.dim],
-            values: tensor.values[own.start * each * state.dim..own.end * each * state.dim].to_vec(),
+            shape: [own.len() * per_class, state.dim],
+            values: tensor.values[own.start * per_class * state.dim..own.end * per_class * state.dim]
+                .to_vec(),
         });
         ShardState {
             shard,
@@ -191,10 +181,10 @@ pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>,
     Ok((0..shards).map(part).collect())
 }
 
-/// Whether every tensor has a row for each centre; what else there is to check is up to who takes the state.
+/// Checks that every tensor has one row per centre. Restoring the state checks the rest.
 fn check_tensors(state: &HeadState) -> Result<(), Error> {
-    let each = state.objective.sub_centres();
-    let expected = [state.classes * each, state.dim];
+    let per_class = state.objective.sub_centres();
+    let expected = [state.classes * per_class, state.dim];
     for tensor in &state.tensors {
         let values = tensor.values.len();
         if tensor.shape != expected || values != expected[0] * expected[1] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::values;
-use crate::{Communicator, CommunicatorError, ThreadGroup, ThreadRank};
+use crate::{Communicator, Error, ThreadGroup, ThreadRank};
 
 /// Runs every rank of a group on a thread of its own; what they return, in their order. A group that hangs fails.
 pub(super) fn on_ranks<T: Send>(size: usize, run: impl Fn(ThreadRank) -> T + Sync) -> Vec<T> {
@@ -72,7 +72,7 @@ fn a_rank_that_ends_or_panics_is_an_error_for_the_others() {
                 .collect();
             threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
         });
-        let errors = found.iter().filter(|found| **found == Err(CommunicatorError::RankGone { rank: 1 }));
+        let errors = found.iter().filter(|found| **found == Err(Error::RankGone { rank: 1 }));
         assert_eq!(errors.count(), 2, "{found:?}");
     }
 }
@@ -85,16 +85,16 @@ fn ranks_out_of_step_are_told_apart_from_ranks_that_do_not_come() {
     });
     let (gather, sum) = ("all_gather_f32".to_owned(), "all_reduce_sum_f64 of 2 values".to_owned());
     let expected = |rank, found: &String, own, expected: &String| {
-        Err(CommunicatorError::OutOfStep { rank, found: found.clone(), own, expected: expected.clone() })
+        Err(Error::OutOfStep { rank, found: found.clone(), own, expected: expected.clone() })
     };
     assert_eq!(found, [expected(1, &sum, 0, &gather), expected(0, &gather, 1, &sum)]);
     let found = on_ranks(2, |rank| rank.all_reduce_sum_f32(&mut vec![1.0; 2 + rank.rank()]));
-    assert!(found.iter().all(|found| matches!(found, Err(CommunicatorError::OutOfStep { .. }))), "{found:?}");
+    assert!(found.iter().all(|found| matches!(found, Err(Error::OutOfStep { .. }))), "{found:?}");
 
     let mut ranks = ThreadGroup::with_timeout(Duration::from_millis(20)).ranks(2);
     let late = ranks.remove(1);
     let found = ranks[0].all_gather_f64(&[1.0]).map(|_| ());
-    assert_eq!(found, Err(CommunicatorError::TimedOut { rank: 1, seconds: 0.02 }));
+    assert_eq!(found, Err(Error::TimedOut { rank: 1, seconds: 0.02 }));
     // whoever has given up is gone for the one that comes late
-    assert_eq!(late.all_gather_f64(&[1.0]).map(|_| ()), Err(CommunicatorError::RankGone { rank: 0 }));
+    assert_eq!(late.all_gather_f64(&[1.0]).map(|_| ()), Err(Error::RankGone { rank: 0 }));
 }

@@ -8,7 +8,8 @@ mod sampled;
 mod screened;
 mod sharded;
 
-use crate::{MatRef, Objective};
+use crate::{Error, MatRef, Objective};
+use widemargin_chance::{Purpose, Stream};
 use widemargin_objective::{ClassObjective, ClassParameters, Link, Margin, Parameters, Pool, Score};
 
 /// Every tolerance of these tests, with its reason.
@@ -23,15 +24,17 @@ pub(crate) mod tolerance {
     pub(crate) const SHARDS: f64 = 1e-6;
 }
 
-/// Numbers in `[-1, 1)` that look random; the same in every run.
+/// Pseudo-random values in `[-1, 1)`.
 pub(crate) fn values(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0xD1B5_4A32_D192_ED03);
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
+    let mut random = Stream::new(seed, Purpose::Test, 0, 0);
+    (0..count).map(|_| random.between(-1.0, 1.0)).collect()
+}
+
+/// Errors are compared by all their facts; outside of tests nobody compares them.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
 }
 
 pub(crate) fn labels(count: usize, classes: usize, seed: u64) -> Vec<u32> {

@@ -118,7 +118,7 @@ fn margins_by_count_are_those_of_the_classes_in_every_mode() {
         // with some drawn, the loss is that of a head of these classes alone, in f64
         let sampled = of(HeadMode::Sampled { rate: 0.05 });
         let found = sampled.forward(view(&x, batch, dim), &y).expect("finite");
-        let crate::forward::CentreGradient::Drawn(drawn) = &found.pending.gradient else { panic!("drawn") };
+        let crate::gradient::CentreGradient::Drawn(drawn) = &found.pending.gradient else { panic!("drawn") };
         let each = objective.sub_centres();
         let own: Vec<u32> = drawn.rows.iter().step_by(each).map(|row| row / each as u32).collect();
         let all = sampled.centres();

@@ -282,7 +282,7 @@ fn objectives_that_need_every_class_are_refused_by_name() {
     let objective = ClassObjective::from_name("am-softmax", &parameters, 100).expect("in range");
     let config = HeadConfig { mode: HeadMode::screened(), ..Default::default() };
     let error = Head::new(100, 4, objective, config).expect_err("refused").to_string();
-    assert!(error.contains("at most 64 centres a class"), "{error}");
+    assert!(error.contains("at most 64 centres per class"), "{error}");
     for threshold in [-0.1, 1.0, f64::NAN] {
         let config =
             HeadConfig { mode: HeadMode::Screened { threshold: Some(threshold) }, ..Default::default() };

@@ -118,7 +118,7 @@ fn states_that_do_not_fit_together_are_refused_and_named() {
     );
     differs("configuration", &|state| state.part.config.seed = 9);
     differs("objective", &|state| state.part.objective.set_margin_share(0.5));
-    differs("memory of what is learnt", &|state| state.part.learnt_memory.push(1.0));
+    differs("memory of the learnt value", &|state| state.part.learnt_memory.push(1.0));
     differs("tensors", &|state| drop(state.part.tensors.pop()));
     let short = join(&|states| states[1].part.tensors[0].values.truncate(17));
     assert!(matches!(short, Error::TensorShape { values: 17, expected: [3, 6], .. }), "{short}");
@@ -190,10 +190,10 @@ fn files_that_are_missing_or_damaged_are_refused_and_named() {
     // a file under another's name, one that is missing, heads cut differently, a folder without any
     overwrite(&path(2), &good);
     let error = load_shards(folder.path()).expect_err("renamed");
-    assert!(matches!(error, ShardFileError::Renamed { shard: 1, shards: 3, .. }), "{error}");
+    assert!(matches!(error, Error::RenamedFile { shard: 1, shards: 3, .. }), "{error}");
     fs::remove_file(path(2)).expect("there");
     let error = load_shards(folder.path()).expect_err("missing");
-    assert!(matches!(&error, ShardFileError::Missing { path: found } if *found == path(2)), "{error}");
+    assert!(matches!(&error, Error::MissingFile { path: found } if *found == path(2)), "{error}");
     let folder = fresh();
     save_shard(
         folder.path(),
@@ -201,14 +201,14 @@ fn files_that_are_missing_or_damaged_are_refused_and_named() {
     )
     .expect("room");
     let error = load_shards(folder.path()).expect_err("two heads");
-    assert!(matches!(&error, ShardFileError::SeveralHeads { found, .. } if *found == [2, 3]), "{error}");
+    assert!(matches!(&error, Error::SeveralHeads { found, .. } if *found == [2, 3]), "{error}");
     let empty = tempfile::tempdir().expect("a folder");
-    assert!(matches!(load_shards(empty.path()), Err(ShardFileError::NoShards { .. })));
-    assert!(matches!(load_shards(empty.path().join("none")), Err(ShardFileError::Folder { .. })));
-    assert!(matches!(save_shard(empty.path().join("none"), &states[0]), Err(ShardFileError::File(_))));
+    assert!(matches!(load_shards(empty.path()), Err(Error::NoShardFiles { .. })));
+    assert!(matches!(load_shards(empty.path().join("none")), Err(Error::Folder { .. })));
+    assert!(matches!(save_shard(empty.path().join("none"), &states[0]), Err(Error::File(_))));
     let mut wrong = states[0].clone();
     wrong.part.tensors[0].values.pop();
-    assert!(matches!(save_shard(empty.path(), &wrong), Err(ShardFileError::Content { .. })));
+    assert!(matches!(save_shard(empty.path(), &wrong), Err(Error::FileContent { .. })));
 }
 
 #[test]
@@ -224,31 +224,29 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
         |shards| on_ranks(shards, |rank| ShardedHead::load(rank, folder.path()).map(|head| head.steps()));
     // each reads its own
     let found = load(3);
-    assert!(matches!(&found[1], Err(ShardFileError::File(_))), "{found:?}");
+    assert!(matches!(&found[1], Err(Error::File(_))), "{found:?}");
     for rank in [0, 2] {
-        assert!(
-            matches!(&found[rank], Err(ShardFileError::Head(Error::RankFailed { rank: 1 }))),
-            "{found:?}"
-        );
+        assert!(matches!(&found[rank], Err(Error::RankFailed { rank: 1 })), "{found:?}");
     }
     // each reads all
-    assert!(load(2).iter().all(|found| matches!(found, Err(ShardFileError::File(_)))));
+    assert!(load(2).iter().all(|found| matches!(found, Err(Error::File(_)))));
     // one of another step: with as many ranks each sees its own only, and they compare
     let mut late = states[1].clone();
     late.part.steps += 1;
     save_shard(folder.path(), &late).expect("room on the disk");
     let found = load(3);
     let differs = |rank, own| Error::RanksDiffer { what: "number of steps", rank, own };
-    assert!(matches!(&found[0], Err(ShardFileError::Head(error)) if *error == differs(1, 0)), "{found:?}");
+    assert!(matches!(&found[0], Err(error) if *error == differs(1, 0)), "{found:?}");
     assert!(
-        matches!(&load(2)[0], Err(ShardFileError::Shards { source, .. }) if source.to_string().contains("shard 1"))
+        matches!(&load(2)[0], Err(Error::ShardFolder { source, .. }) if source.to_string().contains("shard 1"))
     );
     // more ranks than classes
     save_shard(folder.path(), &states[1]).expect("room on the disk");
-    assert!(load(9).iter().all(|found| matches!(
-        found,
-        Err(ShardFileError::Head(Error::OutOfRange { setting: "number of shards", .. }))
-    )));
+    assert!(
+        load(9)
+            .iter()
+            .all(|found| matches!(found, Err(Error::OutOfRange { setting: "number of shards", .. })))
+    );
 }
 
 /// A head's statistics are no short decimals: the text that holds them must give back each bit.

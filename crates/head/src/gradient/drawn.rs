@@ -1,0 +1,61 @@
+//! The gradient of a sampled head: a matrix with one row per drawn centre.
+
+use rayon::prelude::*;
+
+use crate::optimiser::Optimiser;
+use crate::storage::Storage;
+
+/// The gradient of the classes that were drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct DrawnGradient {
+    /// Rows of the centres, ascending; all centres of a drawn class.
+    pub(crate) rows: Vec<u32>,
+    /// `[rows, dim]`.
+    pub(crate) values: Vec<f32>,
+    /// Number of values in all centres of the head.
+    pub(crate) len: usize,
+}
+
+impl DrawnGradient {
+    /// The gradient of all centres, zero for those not drawn.
+    pub(crate) fn whole(&self, dim: usize) -> Vec<f32> {
+        let mut out = vec![0.0; self.len];
+        for (&row, values) in self.rows.iter().zip(self.values.chunks(dim)) {
+            out[row as usize * dim..][..dim].copy_from_slice(values);
+        }
+        out
+    }
+
+    /// One step of the optimiser on the drawn rows alone.
+    pub(crate) fn step(
+        &self,
+        optimiser: &mut Optimiser,
+        centres: &mut Storage,
+        [learning_rate, clip_factor]: [f64; 2],
+        noise: u64,
+    ) {
+        let dim = self.values.len() / self.rows.len().max(1);
+        let rule = optimiser.next_rule(learning_rate, clip_factor);
+        if dim > 0 {
+            let mut memories: Vec<_> =
+                optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(dim)).collect();
+            let mut next = 0;
+            let mut parts = Vec::with_capacity(self.rows.len());
+            for (row, values) in centres.chunks_mut(dim).enumerate() {
+                let memory: Vec<&mut [f32]> = memories.iter_mut().filter_map(Iterator::next).collect();
+                if self.rows.get(next).is_some_and(|&drawn| drawn as usize == row) {
+                    parts.push((values, memory));
+                    next += 1;
+                }
+            }
+            parts.into_par_iter().zip(self.values.par_chunks(dim)).zip(self.rows.par_iter()).for_each_init(
+                Vec::new,
+                |scratch, (((mut values, mut memory), gradient), &row)| {
+                    let change = |values: &mut [f32]| rule.apply(values, gradient, &mut memory);
+                    values.change(0..dim, noise ^ u64::from(row), scratch, change);
+                },
+            );
+        }
+        optimiser.count_step();
+    }
+}
