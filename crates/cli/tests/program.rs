@@ -121,7 +121,7 @@ fn a_run_leaves_a_report_with_every_promised_figure() {
     success(&output);
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(
-        table.contains("am-softmax") && table.contains("EER") && table.contains("never trained on"),
+        table.contains("am-softmax") && table.contains("EER") && table.contains("Evaluated on 3 unseen classes"),
         "{table}"
     );
     let report = json(&place.path().join("run/report.json"));
@@ -164,7 +164,7 @@ fn a_run_leaves_a_report_with_every_promised_figure() {
     let before = std::fs::read(place.path().join("run/report.json")).expect("there");
     place.refused(
         &["train", "--config", "small.toml", "--out", "run"],
-        &["run", "exists already", "--resume"],
+        &["run", "already exists", "--resume"],
     );
     assert_eq!(before, std::fs::read(place.path().join("run/report.json")).expect("there"));
 }
@@ -197,7 +197,7 @@ fn a_comparison_has_an_entry_an_objective() {
     let rows = table.lines().filter(|line| !line.contains(" against "));
     assert_eq!(rows.filter(|line| names.split(',').any(|name| line.starts_with(name))).count(), 3, "{table}");
     for sentence in
-        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "One seed is one sample"]
+        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "another seed can change the results"]
     {
         assert!(table.contains(sentence), "{table}");
     }
@@ -510,7 +510,7 @@ fn signals_save_and_end_and_the_run_can_go_on() {
     std::fs::write(&config, text.replace("epochs = 100000", &format!("epochs = {epochs}"))).expect("written");
     let output = place.run(&["train", "--resume", "INT"]);
     success(&output);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("continuing behind step"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("resuming at step"));
     assert!(place.exists("INT/report.json"));
 
     // A flipped bit in the newest checkpoint: the one before is taken, and that is said.
@@ -557,7 +557,7 @@ fn a_second_signal_ends_the_program_at_once() {
     let output = child.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(130 | 143)), "{said}");
-    assert!(said.contains("once more to stop at once"), "{said}");
+    assert!(said.contains("Ctrl-C again quits without saving"), "{said}");
     assert!(!said.contains("--resume"), "it took the time to save: {said}");
 }
 

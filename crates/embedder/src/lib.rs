@@ -13,11 +13,6 @@
 //! name, and in its metadata what must be known beside them ([`Description`]).
 #![forbid(unsafe_code)]
 
-/// The Rust of the README, so that it compiles with the rest.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
 mod error;
 mod file;
 #[cfg(test)]

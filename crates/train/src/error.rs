@@ -58,7 +58,7 @@ pub enum Error {
     #[error("{0}")]
     TooFew(String),
     /// The run folder is there already.
-    #[error("the run folder {} exists already; continue it with --resume, or choose another with --out", .0.display())]
+    #[error("the run folder {} already exists; resume the run with --resume, or choose another folder with --out", .0.display())]
     RunFolderExists(PathBuf),
     /// No checkpoint can be loaded.
     #[error("{}: no checkpoint can be loaded: {reason}", folder.display())]

@@ -146,7 +146,7 @@ pub fn train_until(
             (step, seconds) = trainer
                 .load(&found.parts)
                 .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
-            observer.message(&format!("continuing behind step {step}"));
+            observer.message(&format!("resuming at step {}", step + 1));
             RunLog::resume(folder, step)?
         }
     };
