@@ -121,7 +121,9 @@ fn a_run_leaves_a_report_with_every_promised_figure() {
     success(&output);
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(
-        table.contains("am-softmax") && table.contains("EER") && table.contains("Evaluated on 3 unseen classes"),
+        table.contains("am-softmax")
+            && table.contains("EER")
+            && table.contains("Evaluated on 3 unseen classes"),
         "{table}"
     );
     let report = json(&place.path().join("run/report.json"));
@@ -196,9 +198,11 @@ fn a_comparison_has_an_entry_an_objective() {
     let table = String::from_utf8_lossy(&output.stdout);
     let rows = table.lines().filter(|line| !line.contains(" against "));
     assert_eq!(rows.filter(|line| names.split(',').any(|name| line.starts_with(name))).count(), 3, "{table}");
-    for sentence in
-        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "another seed can change the results"]
-    {
+    for sentence in [
+        "normalized-softmax against softmax: ",
+        "am-softmax against softmax: ",
+        "another seed can change the results",
+    ] {
         assert!(table.contains(sentence), "{table}");
     }
     let margin = std::fs::read_to_string(place.path().join("all/am-softmax/config.toml")).expect("there");

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Twelve classes of noisy stripes; a class is the direction of its stripes.
 fn stripes(options: &OpenOptions) -> widemargin::data::Result<ImageSet> {
     let (mut pixels, mut classes) = (Vec::new(), Vec::new());
-    for class in 0..12 {
+    for class in 0..12u8 {
         let (sin, cos) = (f32::from(class) * std::f32::consts::PI / 12.0).sin_cos();
         for image in 0..40 {
             let mut random = Stream::new(1, Purpose::Test, u64::from(class), image);

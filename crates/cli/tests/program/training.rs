@@ -93,7 +93,10 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
     success(&place.run(&["train", "--config", "tiny.toml", "--seed", "9", "--out", "other"]));
     nearest(&["--model", "other", image], &["e.npy", "made by a different model than other"]);
     success(&place.run(&["train", "--config", "tiny.toml", "--embedding", "3", "--out", "flat"]));
-    nearest(&["--model", "flat", image], &["e.npy: found embeddings of dimension 4", "flat computes dimension 3"]);
+    nearest(
+        &["--model", "flat", image],
+        &["e.npy: found embeddings of dimension 4", "flat computes dimension 3"],
+    );
 }
 
 /// 200 images of 5 classes, of which every twentieth is in the folder of another class.

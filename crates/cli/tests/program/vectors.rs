@@ -25,7 +25,10 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
     let output = place.run(&[&arguments[..], &more].concat());
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("1200 vectors of dimension 4") && said.contains("evaluating on 400 vectors"), "{said}");
+    assert!(
+        said.contains("1200 vectors of dimension 4") && said.contains("evaluating on 400 vectors"),
+        "{said}"
+    );
     let raw = place.run(&["eval", "retrieval", "vectors.csv", "--json"]);
     success(&raw);
     let raw: serde_json::Value = serde_json::from_slice(&raw.stdout).expect("JSON");
