@@ -40,7 +40,7 @@ explain:
 # Test that page in a real browser, with screenshots in target/; needs Node.js, Chromium and `npm ci` in crates/explain/browser
 browser:
     cargo run --release -- explain -o target/explain
-    node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --pictures target/explain/pictures
+    node crates/explain/browser/check.mjs --page target/explain --program target/release/widemargin --screenshots target/explain/screenshots
 
 # Build the documentation of the crates
 doc:

@@ -93,6 +93,15 @@ pub fn mixed(state: u64) -> u64 {
     state ^ (state >> 31)
 }
 
+/// Two independent normal numbers of mean 0 and deviation 1 from two independent uniform numbers in `[0, 1)` (Box and Muller,
+/// *A note on the generation of random normal deviates*, 1958).
+pub fn box_muller(first: f64, second: f64) -> [f64; 2] {
+    // 1 - first is never 0
+    let radius = (-2.0 * (1.0 - first).ln()).sqrt();
+    let (sine, cosine) = (std::f64::consts::TAU * second).sin_cos();
+    [radius * cosine, radius * sine]
+}
+
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
 pub struct Stream(ChaCha8Rng);
@@ -145,13 +154,9 @@ impl Stream {
         low + (high - low) * self.unit()
     }
 
-    /// Two independent normal numbers of mean 0 and deviation 1 (Box and Muller, *A note on the generation of random normal
-    /// deviates*, 1958). Uses two 64-bit numbers.
+    /// Two independent normal numbers of mean 0 and deviation 1: [`box_muller`] of two 64-bit numbers.
     pub fn normal_pair(&mut self) -> [f64; 2] {
-        // 1 - u is never 0
-        let radius = (-2.0 * (1.0 - self.unit_f64()).ln()).sqrt();
-        let (sine, cosine) = (std::f64::consts::TAU * self.unit_f64()).sin_cos();
-        [radius * cosine, radius * sine]
+        box_muller(self.unit_f64(), self.unit_f64())
     }
 
     /// A normal number of mean 0 and deviation 1: the first of [`Stream::normal_pair`].

@@ -1,6 +1,6 @@
-//! `widemargin explain`: the derivation from the hinge to AM-Softmax as a page with live figures, in two languages.
+//! `widemargin explain`: writes the derivation from the hinge to AM-Softmax as a page with interactive figures.
 //!
-//! The trained features of its last figure come with the program; `--train` makes them anew from the built-in images.
+//! The trained features of chapter 10 ship with the program; `--train` trains them again on the built-in images.
 
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
@@ -10,21 +10,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
-use widemargin_explain::{FeatureClass, FeatureRun, Features, Language, page};
+use widemargin_explain::{FeatureClass, FeatureRun, Language, TrainedFeatures, page};
 use widemargin_train::config::{Amount, Config};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Ending, Prepared, Start, Trainer, train};
 
-/// Test images of each class in the figure.
-const POINTS_A_CLASS: usize = 70;
-/// Training images and passes over them of each run.
+/// Test images per class in the figure.
+const POINTS_PER_CLASS: usize = 70;
+/// Training images per run.
 const IMAGES: usize = 4200;
+/// Epochs per run.
 const EPOCHS: usize = 4;
-/// Scale of the objectives on cosines.
+/// Scale of the cosine objectives.
 const SCALE: f64 = 30.0;
-/// Epochs over which a margin rises to its full value.
+/// Epochs over which the margin rises to its full value.
 const MARGIN_WARM_UP: f64 = 1.0;
-/// The runs: objective and margin.
+/// Objective and margin of each run.
 const RUNS: [(&str, Option<f64>); 5] = [
     ("softmax", None),
     ("normalized-softmax", None),
@@ -35,20 +36,20 @@ const RUNS: [(&str, Option<f64>); 5] = [
 
 #[derive(Args)]
 pub(crate) struct ExplainArguments {
-    /// Folder for the page; made if it is not there, and what is in it with the same names is replaced
+    /// Folder for the page, created if missing; existing pages are overwritten
     #[arg(short, long, value_name = "DIR", default_value = "explain")]
     output: PathBuf,
-    /// One language only: en writes index.html, zh writes index.zh.html [default: both, each with a link to the other]
+    /// Write one language only: en (index.html) or zh (index.zh.html) [default: both, linked to each other]
     #[arg(long, value_name = "TAG")]
     lang: Option<Tag>,
-    /// Train the features of the last figure anew on the built-in images (ten small runs, some minutes), and write them as
-    /// features.json beside the page
+    /// Train the features of chapter 10 again on the built-in images (ten small runs, a few minutes) and also write them to
+    /// features.json
     #[arg(long)]
     train: bool,
-    /// For --train: training images of each run
+    /// With --train: training images per run
     #[arg(long, value_name = "COUNT", default_value_t = IMAGES, requires = "train")]
     images: usize,
-    /// For --train: passes over them
+    /// With --train: epochs per run
     #[arg(long, value_name = "COUNT", default_value_t = EPOCHS, requires = "train")]
     epochs: usize,
 }
@@ -61,7 +62,7 @@ enum Tag {
 
 pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let folder = &arguments.output;
-    ensure!(!folder.is_file(), "--output: {} is a file, expected a folder", folder.display());
+    ensure!(!folder.is_file(), "--output: {} is a file; give a folder", folder.display());
     create_folders(folder)?;
     let features = if arguments.train {
         match trained(arguments)? {
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
             Err(code) => return Ok(code),
         }
     } else {
-        Features::shipped()?
+        TrainedFeatures::shipped()?
     };
     let languages = match arguments.lang {
         None => vec![Language::English, Language::Chinese],
@@ -88,8 +89,8 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All runs, or the exit status of a signal.
-fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, ExitCode>> {
+/// Trains all runs. Returns an exit code if a signal stopped them.
+fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<TrainedFeatures, ExitCode>> {
     let stop = interrupt::listen()?;
     let mut observer = progress::Bar::default();
     let mut config = Config::default();
@@ -98,7 +99,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
     config.training.epochs = arguments.epochs;
     config.schedule.margin_warm_up_epochs = MARGIN_WARM_UP;
     let prepared = Prepared::new(&config)?;
-    let mut features = Features {
+    let mut features = TrainedFeatures {
         command: "widemargin explain --train".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         data: prepared.set.name().to_owned(),
@@ -113,7 +114,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
         classes: classes(&prepared),
         runs: Vec::new(),
     };
-    let folder = arguments.output.join("training");
+    let folder_of_runs = arguments.output.join("training");
     for dim in [2, 3] {
         for (objective, margin) in RUNS {
             config.model.embedding = dim;
@@ -123,10 +124,10 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
             config.objective.margin = margin.map(Amount::Value);
             config.check()?;
             let name = margin.map_or(format!("{dim}d-{objective}"), |m| format!("{dim}d-{objective}-{m}"));
-            let folder = folder.join(&name);
+            let folder = folder_of_runs.join(&name);
             if folder.exists() {
                 bail!(
-                    "--train: the run folder {} is there already; remove it or choose another --output",
+                    "--train: the run folder {} already exists; remove it or choose another --output",
                     folder.display()
                 );
             }
@@ -134,11 +135,11 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
             observer.message(&format!("training {name}"));
             match train(&config, &prepared, &folder, Start::New, &mut observer, &stop)? {
                 Ending::Stopped { signal, .. } => {
-                    eprintln!("stopped; runs that are done lie in {}", arguments.output.display());
+                    eprintln!("stopped; the finished runs are in {}", folder_of_runs.display());
                     return Ok(Err(ExitCode::from((128 + signal) as u8)));
                 }
                 Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {
-                    let run = kept(&trainer, &prepared, (objective, scale, margin));
+                    let run = features_of_run(&trainer, &prepared, (objective, scale, margin));
                     features.runs.push(run.with_context(|| name)?);
                 }
             }
@@ -147,7 +148,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<Features, Exit
     Ok(Ok(features))
 }
 
-/// Known classes in the order of their labels, then the unseen ones.
+/// The known classes by label, then the unseen ones.
 fn classes(prepared: &Prepared) -> Vec<FeatureClass> {
     let class = |unseen| {
         move |class: &u32| FeatureClass { name: prepared.set.class_names()[*class as usize].clone(), unseen }
@@ -156,8 +157,8 @@ fn classes(prepared: &Prepared) -> Vec<FeatureClass> {
     known.chain(prepared.split.unseen().iter().map(class(true))).collect()
 }
 
-/// What the page keeps of a run: the first test images of each class, and the centres.
-fn kept(
+/// What the page shows of a run: the features of the first test images per class, and the centres.
+fn features_of_run(
     trainer: &Trainer,
     prepared: &Prepared,
     (objective, scale, margin): (&str, Option<f64>, Option<f64>),
@@ -169,7 +170,7 @@ fn kept(
     for (classes, unseen) in [(prepared.split.known(), false), (prepared.split.unseen(), true)] {
         for class in classes {
             let of_class = |sample: &&u32| prepared.set.labels()[**sample as usize] == *class;
-            let samples: Vec<u32> = test.clone().filter(of_class).take(POINTS_A_CLASS).copied().collect();
+            let samples: Vec<u32> = test.clone().filter(of_class).take(POINTS_PER_CLASS).copied().collect();
             let values = trainer.embed(prepared, &samples)?;
             if !unseen {
                 norms.extend(values.chunks_exact(dim).map(norm));

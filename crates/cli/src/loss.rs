@@ -1,18 +1,27 @@
-//! `widemargin loss`: value and gradients of an objective on given numbers, and `loss check`: this program against another
-//! framework's reference values.
+//! `widemargin loss`: the value and gradients of an objective, the list of objectives, and `loss check`, which compares this
+//! program with the reference values of another framework.
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_objective::reference::ReferenceFile;
-use widemargin_objective::{AnyObjective, MatRef, Real, Reduction};
+use widemargin_objective::{
+    AnyObjective, CatalogueEntry, Evaluation, MatRef, ObjectiveKind, Parameter, Real, Reduction, catalogue,
+};
 
-/// Relative error that `check` lets pass in `f64` and `f32`.
+/// Largest relative error that `check` accepts in `f64` and `f32`.
 const TOLERANCE: [f64; 2] = [1e-9, 1e-4];
+
+/// Columns of the printed list.
+const WIDTH: usize = 80;
+
+/// Columns of the names in the list.
+const NAMES: usize = 22;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -25,7 +34,7 @@ pub(crate) struct LossArguments {
 
 #[derive(Subcommand)]
 enum LossCommand {
-    /// Compare with the reference values of another framework; exit status 1 if a case is out, 2 if one is unknown.
+    /// Compare with reference values of another framework (exit status 1: a case differs, 2: unknown)
     Check(CheckArguments),
 }
 
@@ -34,10 +43,10 @@ struct CheckArguments {
     /// Files of reference values: features, weights, labels, and cases with loss and gradients
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Largest relative error that passes [default: 1e-9 in f64, 1e-4 in f32]
+    /// Largest relative error accepted [default: 1e-9 in f64, 1e-4 in f32]
     #[arg(long)]
     tolerance: Option<f64>,
-    /// Numbers to compute with
+    /// Floating-point type of the computation
     #[arg(long, value_enum, default_value_t = Precision::F64)]
     precision: Precision,
 }
@@ -50,14 +59,23 @@ enum Precision {
 
 #[derive(Args)]
 struct EvaluateArguments {
-    /// Objective: am-softmax, arcface, triplet-margin, ...
+    /// List all objectives, or show the parameters of one
+    #[arg(long, value_name = "NAME", num_args = 0..=1, exclusive = false,
+        conflicts_with_all = ["input", "features", "weights", "labels"])]
+    #[expect(clippy::option_option, reason = "absent, without a value, with a value")]
+    list: Option<Option<String>>,
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    json: bool,
+    /// Objective: am-softmax, arcface, triplet-margin, ... (--list shows all)
     #[arg(long, value_name = "NAME", default_value = "am-softmax")]
     objective: String,
-    /// Its parameters as a JSON object, such as '{"scale": 64, "margin": 0.4}'
+    /// Parameters as a JSON object, such as '{"scale": 64, "margin": 0.4}'
     #[arg(long, value_name = "JSON", default_value = "{}")]
     parameters: String,
     /// JSON object with features, weights (class centres or proxies) and labels
-    #[arg(value_name = "FILE", required_unless_present = "features", conflicts_with_all = ["features", "weights", "labels"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["features", "list"],
+        conflicts_with_all = ["features", "weights", "labels"])]
     input: Option<PathBuf>,
     /// Features as an .npy file, `[batch, dim]`
     #[arg(long, value_name = "NPY", requires = "labels")]
@@ -68,10 +86,10 @@ struct EvaluateArguments {
     /// Labels as an .npy file of whole numbers, `[batch]`
     #[arg(long, value_name = "NPY")]
     labels: Option<PathBuf>,
-    /// How the losses of samples become one number: mean, sum or none
+    /// Reduction of the losses of the samples
     #[arg(long, value_enum, default_value_t = Reduce::Mean)]
     reduction: Reduce,
-    /// Numbers to compute with
+    /// Floating-point type of the computation
     #[arg(long, value_enum, default_value_t = Precision::F64)]
     precision: Precision,
 }
@@ -84,9 +102,10 @@ enum Reduce {
 }
 
 pub(crate) fn run(arguments: &LossArguments) -> anyhow::Result<ExitCode> {
-    match &arguments.command {
-        Some(LossCommand::Check(check)) => run_check(check),
-        None => run_evaluate(&arguments.evaluate),
+    match (&arguments.command, &arguments.evaluate.list) {
+        (Some(LossCommand::Check(check)), _) => run_check(check),
+        (None, Some(name)) => run_list(name.as_deref(), arguments.evaluate.json),
+        (None, None) => run_evaluate(&arguments.evaluate),
     }
 }
 
@@ -131,10 +150,14 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                         errors.grad_weights.max(errors.grad_learnt),
                     )?;
                     if within && errors.largest() > tolerance {
-                        write!(out, " (the reference is good for {:.1e})", case.reference_error())?;
+                        write!(
+                            out,
+                            " (the reference itself has an error of {:.1e})",
+                            case.reference_error()
+                        )?;
                     }
                     if errors.undefined > 0 {
-                        write!(out, " ({} values of the reference are no numbers)", errors.undefined)?;
+                        write!(out, " ({} values of the reference are NaN or infinite)", errors.undefined)?;
                     }
                     writeln!(out)?;
                 }
@@ -147,6 +170,93 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         (1.., 0) => ExitCode::from(1),
         _ => ExitCode::SUCCESS,
     })
+}
+
+fn run_list(name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
+    let text = match (name, json) {
+        (Some(name), false) => details(CatalogueEntry::find(name)?),
+        (Some(name), true) => serde_json::to_string_pretty(CatalogueEntry::find(name)?)? + "\n",
+        (None, false) => list(),
+        (None, true) => serde_json::to_string_pretty(catalogue())? + "\n",
+    };
+    write!(std::io::stdout().lock(), "{text}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All objectives with their own parameters and defaults.
+fn list() -> String {
+    let mut text = String::new();
+    let shared = shared_parameters();
+    for (kind, title) in [
+        (ObjectiveKind::ClassCentres, "Against class centres"),
+        (ObjectiveKind::Proxies, "Against proxies"),
+        (ObjectiveKind::Pairs, "On pairs and triplets"),
+    ] {
+        let _ = writeln!(text, "{title}: name, parameters (default)");
+        for entry in catalogue().iter().filter(|entry| entry.kind == kind) {
+            let own = entry.parameters.iter().filter(|own| !shared.contains(own));
+            let words: Vec<String> =
+                own.map(|own| format!("{} ({})", own.name, own.default_in_words())).collect();
+            let name = format!("  {:<NAMES$}", entry.name);
+            text.push_str(&wrapped(&name, &words.join(", "), NAMES + 2));
+        }
+        text.push('\n');
+    }
+    let names: Vec<&str> = shared.iter().map(|parameter| parameter.name).collect();
+    text.push_str(&wrapped(
+        "",
+        &format!("Objectives against class centres also have {}.", names.join(", ")),
+        0,
+    ));
+    text.push_str("`widemargin loss --list NAME` shows ranges, aliases and source of one.\n");
+    text
+}
+
+/// Parameters that most objectives against class centres have alike.
+fn shared_parameters() -> Vec<&'static Parameter> {
+    let of_classes = || catalogue().iter().filter(|entry| entry.kind == ObjectiveKind::ClassCentres);
+    let everywhere =
+        |parameter: &Parameter| of_classes().filter(|e| e.parameters.contains(parameter)).count();
+    let all = of_classes().count();
+    let first = of_classes().next().into_iter().flat_map(|entry| &entry.parameters);
+    first.filter(|parameter| everywhere(parameter) + 1 >= all).collect()
+}
+
+/// One objective with all its parameters.
+fn details(entry: &CatalogueEntry) -> String {
+    let kind = match entry.kind {
+        ObjectiveKind::ClassCentres => "against class centres",
+        ObjectiveKind::Proxies => "against proxies",
+        ObjectiveKind::Pairs => "on pairs and triplets",
+    };
+    let mut text = format!("{}, {kind}\n", entry.name);
+    if !entry.aliases.is_empty() {
+        text.push_str(&wrapped("  also   ", &entry.aliases.join(", "), 9));
+    }
+    text.push_str(&wrapped("  source ", entry.source, 9));
+    for parameter in &entry.parameters {
+        let _ = writeln!(text, "\n  {} = {}", parameter.name, parameter.default_in_words());
+        text.push_str(&wrapped("      ", parameter.meaning, 6));
+        text.push_str(&wrapped("      ", &parameter.domain.to_string(), 6));
+    }
+    text
+}
+
+/// Words after a beginning, broken at the width of the list; further lines are indented.
+fn wrapped(beginning: &str, words: &str, indent: usize) -> String {
+    let (mut text, mut line) = (String::new(), beginning.to_owned());
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
+        let gap = if line.ends_with(' ') || line.is_empty() { "" } else { " " };
+        if line.chars().count() + gap.len() + word.chars().count() > WIDTH && !line.trim().is_empty() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line = " ".repeat(indent) + word;
+        } else {
+            line.push_str(gap);
+            line.push_str(word);
+        }
+    }
+    text + line.trim_end() + "\n"
 }
 
 /// What an objective is evaluated on.
@@ -168,7 +278,7 @@ fn run_evaluate(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
         (None, Some(features), Some(labels)) => Input {
             features: npy_matrix(features)?,
             weights: arguments.weights.as_deref().map(npy_matrix).transpose()?,
-            labels: npy_labels(labels)?,
+            labels: labels_of(labels)?,
         },
         _ => bail!("expected a JSON file, or --features and --labels"),
     };
@@ -196,7 +306,7 @@ fn evaluate<T: Real>(
     let dim = input.features.first().map_or(0, Vec::len);
     let flat = |what: &str, rows: &[Vec<f64>]| -> anyhow::Result<Vec<T>> {
         if let Some(row) = rows.iter().position(|row| row.len() != dim) {
-            bail!("row {row} of {what} has {} numbers, expected {dim}", rows[row].len());
+            bail!("row {row} of {what} has {} values, expected {dim}", rows[row].len());
         }
         Ok(rows.concat().into_iter().map(T::from_f64).collect())
     };
@@ -224,73 +334,41 @@ fn evaluate<T: Real>(
     let mut result = json!({
         "objective": objective.name(),
         "formula": formula,
-        "loss": number(&found.loss),
-        "grad_features": matrix(&found.grad_features),
+        "loss": number(&found.loss()),
+        "grad_features": matrix(found.grad_features()),
     });
-    if !found.losses.is_empty() {
-        result["losses"] = found.losses.iter().map(number).collect();
-    }
-    if let Some(gradient) = &found.grad_weights {
+    if let Some(gradient) = found.grad_weights() {
         result["grad_weights"] = json!(matrix(gradient));
     }
-    if let Some((name, gradient)) = found.grad_learnt {
-        result["grad_learnt"] = json!({ name: gradient });
-    }
-    if let Some(diagnostics) = found.diagnostics {
-        result["diagnostics"] = serde_json::to_value(diagnostics)?;
-    }
-    if let Some(warning) = found.warning {
-        eprintln!("warning: {warning}");
-        result["warning"] = warning.into();
+    match found {
+        Evaluation::Classes(found) => {
+            result["losses"] = found.losses.iter().map(number).collect();
+            if let Some((name, gradient)) = found.grad_learnt {
+                result["grad_learnt"] = json!({ name: gradient });
+            }
+            result["diagnostics"] = serde_json::to_value(found.diagnostics)?;
+        }
+        Evaluation::Pairs(found) => {
+            if let Some(warning) = found.warning {
+                eprintln!("warning: {warning}");
+                result["warning"] = warning.to_string().into();
+            }
+        }
     }
     Ok(result)
 }
 
-fn npy<T: npyz::Deserialize>(path: &Path, what: &str) -> anyhow::Result<Option<(Vec<T>, Vec<u64>)>> {
-    let file = std::fs::File::open(path).with_context(|| format!("reading {}", path.display()))?;
-    let file = npyz::NpyFile::new(std::io::BufReader::new(file))
-        .with_context(|| format!("{}: expected an .npy file of {what}", path.display()))?;
-    ensure!(file.order() == npyz::Order::C, "{}: expected row-major values", path.display());
-    let shape = file.shape().to_vec();
-    match file.try_data::<T>() {
-        Err(_) => Ok(None),
-        Ok(data) => {
-            let values = data.collect::<Result<_, _>>().with_context(|| path.display().to_string())?;
-            Ok(Some((values, shape)))
-        }
-    }
-}
-
 fn npy_matrix(path: &Path) -> anyhow::Result<Vec<Vec<f64>>> {
-    let (values, shape) = match npy::<f64>(path, "numbers")? {
-        Some(found) => found,
-        None => match npy::<f32>(path, "numbers")? {
-            Some((values, shape)) => (values.into_iter().map(f64::from).collect(), shape),
-            None => bail!("{}: expected numbers of 32 or 64 bits", path.display()),
-        },
-    };
-    let &[rows, columns] = shape.as_slice() else {
-        bail!("{}: found shape {shape:?}, expected two dimensions", path.display());
-    };
-    ensure!(columns > 0, "{}: found {rows} rows of no number", path.display());
-    Ok(values.chunks(columns as usize).map(<[f64]>::to_vec).collect())
+    let (values, [rows, columns]) = widemargin_tables::read_npy_f64(path)?;
+    ensure!(columns > 0, "{}: found {rows} rows of dimension 0, expected at least 1", path.display());
+    Ok(values.chunks(columns).map(<[f64]>::to_vec).collect())
 }
 
-fn npy_labels(path: &Path) -> anyhow::Result<Vec<u32>> {
-    let values: Vec<i64> = match npy::<i64>(path, "labels")? {
-        Some((values, _)) => values,
-        None => match npy::<i32>(path, "labels")? {
-            Some((values, _)) => values.into_iter().map(i64::from).collect(),
-            None => match npy::<u32>(path, "labels")? {
-                Some((values, _)) => values.into_iter().map(i64::from).collect(),
-                None => bail!("{}: expected whole numbers of 32 or 64 bits", path.display()),
-            },
-        },
-    };
-    let label = |(row, value): (usize, &i64)| {
-        u32::try_from(*value).map_err(|_| {
-            anyhow::anyhow!("{}: row {row}: found label {value}, expected 0 to 2^32 - 1", path.display())
+fn labels_of(path: &Path) -> anyhow::Result<Vec<u32>> {
+    let label = |(row, text): (usize, String)| {
+        text.parse().ok().with_context(|| {
+            format!("{}: row {row}: found label {text}, expected 0 to 2^32 - 1", path.display())
         })
     };
-    values.iter().enumerate().map(label).collect()
+    widemargin_tables::read_labels(path)?.into_iter().enumerate().map(label).collect()
 }

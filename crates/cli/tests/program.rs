@@ -411,7 +411,7 @@ fn losses_are_told_and_checked_against_references() {
     place.write("broken.json", b"{\"features\": [[1, 2], [3]], \"labels\": [0, 1], \"cases\": []}");
     place.refused(
         &["loss", "check", "broken.json"],
-        &["broken.json", "row 1 of features", "found 1, expected 2"],
+        &["broken.json", "row 1 of features has 1 values, expected 2"],
     );
 
     place.write(

@@ -1,7 +1,7 @@
-//! Logs: files that grow at their end and are otherwise left alone.
+//! Append-only logs.
 //!
-//! A crash may leave a log longer than the last checkpoint knows of, and its last line may be cut. Whoever resumes
-//! notes the length at each checkpoint and calls [`truncate_to`] before appending again.
+//! After a crash, a log may be longer than at the last checkpoint, and its last line may be incomplete. So record the
+//! length at each checkpoint, and call [`truncate_to`] before you append again.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::error::is_full;
 use crate::scratch::{folder_of, sync_folder};
 use crate::{Error, Result};
 
-/// A file that is only ever appended to (JSON lines, event files).
+/// An append-only file, such as JSON lines or TensorBoard events.
 #[derive(Debug)]
 pub struct AppendFile {
     file: File,
@@ -20,7 +20,7 @@ pub struct AppendFile {
 }
 
 impl AppendFile {
-    /// Opens a log to go on with it, or starts it if there is none.
+    /// Opens a log for appending, or creates it.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`].
@@ -36,10 +36,10 @@ impl AppendFile {
         Ok(Self { file, path: path.to_path_buf(), length })
     }
 
-    /// Starts a new, empty log.
+    /// Creates an empty log.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is a file of that name, [`Error::DiskFull`], [`Error::Io`].
+    /// [`Error::Exists`] if the file exists, [`Error::DiskFull`], [`Error::Io`].
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = |error: std::io::Error| match error.kind() {
@@ -51,11 +51,11 @@ impl AppendFile {
         Ok(Self { file, path: path.to_path_buf(), length: 0 })
     }
 
-    /// Appends `bytes`. They survive a crash of the program at once, and a power cut after [`sync`](Self::sync).
+    /// Appends `bytes`. They survive a crash of the program, and a power loss after [`sync`](Self::sync).
     ///
     /// # Errors
-    /// [`Error::DiskFullAppending`], [`Error::Io`]; a part that was written is taken off again if the
-    /// file system lets us, so that the next append does not follow half a line.
+    /// [`Error::DiskFullAppending`], [`Error::Io`]. A partial write is truncated again if possible, so that the next
+    /// append does not follow half a line.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         match self.file.write_all(bytes) {
             Ok(()) => {
@@ -82,18 +82,18 @@ impl AppendFile {
         self.file.sync_all().map_err(|error| Error::writing("sync it", &self.path, error))
     }
 
-    /// Gives the log, now that it is whole, another name, in the place of what had that name.
+    /// Syncs the finished log and renames it to `path`, replacing an existing file.
     ///
     /// # Errors
-    /// [`Error::DiskFull`], [`Error::Io`]; the log is then left under its old name.
+    /// [`Error::DiskFull`], [`Error::Io`]; the log then keeps its old name.
     pub fn finish(self, path: impl AsRef<Path>) -> Result<()> {
         self.sync()?;
         let path = path.as_ref();
-        let failed = |error| Error::writing("rename it to its last name", path, error);
+        let failed = |error| Error::writing("rename it to its final name", path, error);
         std::fs::rename(&self.path, path).and_then(|()| sync_folder(folder_of(path))).map_err(failed)
     }
 
-    /// Length of the log in bytes: what to note at a checkpoint for [`truncate_to`].
+    /// Length of the log in bytes. Record it at a checkpoint for [`truncate_to`].
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -104,14 +104,14 @@ impl AppendFile {
     }
 }
 
-/// Cuts a log back to its first `length` bytes and syncs it.
+/// Truncates a log to its first `length` bytes and syncs it.
 ///
 /// # Errors
-/// [`Error::Truncated`] if it is shorter than that (then it is left as it is), [`Error::Io`] if it does
-/// not exist or cannot be cut.
+/// [`Error::Truncated`] if it is shorter than that (it is then not changed), [`Error::Io`] if it does not exist or
+/// cannot be truncated.
 pub fn truncate_to(path: impl AsRef<Path>, length: u64) -> Result<()> {
     let path = path.as_ref();
-    let failed = |error| Error::io("cut it back", path, error);
+    let failed = |error| Error::io("truncate it", path, error);
     let file = File::options().write(true).open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?.len();
     if found < length {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn create_refuses_an_existing_log() {
+    fn create_rejects_an_existing_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         AppendFile::create(&path).unwrap().append(b"kept").unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_back_then_goes_on() {
+    fn truncates_then_appends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         AppendFile::create(&path).unwrap().append(b"one\ntwo\nthr").unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_log_takes_the_place_of_an_older_one() {
+    fn a_finished_log_replaces_an_older_one() {
         let folder = tempfile::tempdir().unwrap();
         let (path, last) = (folder.path().join("out.partial"), folder.path().join("out"));
         for text in ["one", "two"] {
@@ -175,12 +175,12 @@ mod tests {
         }
         let log = AppendFile::open(&path).unwrap();
         assert!(matches!(log.finish(folder.path().join("no/folder")), Err(Error::Io { .. })));
-        assert!(path.exists(), "kept where the name cannot be given");
+        assert!(path.exists(), "kept if it cannot be renamed");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_says_what_is_missing() {
+    fn a_full_disk_reports_what_is_missing() {
         let mut log = AppendFile::open("/dev/full").unwrap();
         let error = log.append(b"line\n").unwrap_err();
         assert!(matches!(error, Error::DiskFullAppending { expected: 5, .. }), "{error:?}");

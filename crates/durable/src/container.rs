@@ -1,20 +1,20 @@
-//! A frame around our own binary formats: what it is, which version, how long, and whether every bit is as it was.
+//! A common frame for our binary formats, with kind, version, length and checksums.
 //!
 //! Little-endian, 48 bytes before the payload (a multiple of 16, so that a payload of floats stays aligned in a
 //! mapped or aligned buffer):
 //!
 //! | offset | bytes | content |
 //! |---|---|---|
-//! | 0 | 8 | magic `89 57 4d 52 47 0d 0a 1a`: a byte above 127, `WMRG`, both line ends, end-of-file; a transfer as text breaks it |
+//! | 0 | 8 | magic `89 57 4d 52 47 0d 0a 1a`: a byte above 127, `WMRG`, both line endings, end-of-file; a transfer as text damages it |
 //! | 8 | 4 | version of this frame, 1 |
 //! | 12 | 4 | version of the payload's format |
-//! | 16 | 16 | kind of payload, ASCII, filled up with zeros |
+//! | 16 | 16 | kind of payload, ASCII, padded with zeros |
 //! | 32 | 8 | length of the payload |
 //! | 40 | 4 | CRC-32 (IEEE) of the payload |
 //! | 44 | 4 | CRC-32 (IEEE) of bytes 0 to 43 |
 //! | 48 | | the payload, and nothing after it |
 //!
-//! CRC-32 finds every single flipped bit and every burst of up to 32; it is no defence against forgery.
+//! CRC-32 detects every flipped bit and every burst of up to 32 bits. It does not protect against forgery.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ const CRC_OFFSET: usize = 44;
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 48;
 
-/// Puts a frame around `payload`.
+/// Adds the frame to `payload`.
 ///
 /// `kind` names the format (`"checkpoint"`, `"gallery"`), `version` its version.
 ///
@@ -57,12 +57,12 @@ pub fn seal(kind: &str, version: u32, payload: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// Takes the frame off: the payload and the version of its format, at most `newest_version`.
+/// Checks and removes the frame. Returns the payload and its version, which is at most `newest_version`.
 ///
-/// `path` is for the errors only.
+/// `path` is used in errors only.
 ///
 /// # Errors
-/// In the order of checking: [`Error::NotOurs`], [`Error::Truncated`], [`Error::Damaged`]
+/// In this order: [`Error::NotOurs`], [`Error::Truncated`], [`Error::Damaged`]
 /// (header), [`Error::NewerVersion`] of the frame, [`Error::OtherKind`],
 /// [`Error::NewerVersion`], [`Error::Truncated`] or [`Error::TrailingBytes`] of the payload,
 /// [`Error::Damaged`] (payload).
@@ -134,7 +134,7 @@ pub fn write_sealed(path: impl AsRef<Path>, kind: &str, version: u32, payload: &
     write_atomic(path, &seal(kind, version, payload))
 }
 
-/// Reads a file of [`write_sealed`]: the version of its format and the payload.
+/// Reads a file written by [`write_sealed`]. Returns the version and the payload.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, and those of [`open`].
@@ -155,7 +155,7 @@ mod tests {
         open("file", bytes, "checkpoint", 3)
     }
 
-    /// A header with changed fields and a checksum that fits them.
+    /// A header with changed fields and a valid checksum.
     fn forged(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = seal("checkpoint", 3, b"payload");
         change(&mut bytes);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_be_bad_has_its_error() {
+    fn each_kind_of_bad_file_has_its_error() {
         assert!(
             matches!(reopened(b"PK\x03\x04 something else"), Err(Error::NotOurs { found, .. }) if found.len() == 8)
         );
@@ -223,7 +223,7 @@ mod tests {
         }
 
         #[test]
-        fn every_flipped_bit_is_found(payload in proptest::collection::vec(any::<u8>(), 0..100)) {
+        fn every_flipped_bit_is_detected(payload in proptest::collection::vec(any::<u8>(), 0..100)) {
             let mut sealed = seal("checkpoint", 3, &payload);
             for bit in 0..sealed.len() * 8 {
                 sealed[bit / 8] ^= 1 << (bit % 8);

@@ -1,24 +1,24 @@
-//! What can go wrong with a file, told in terms of the file the caller asked for, never of a scratch file beside it.
+//! The error type. Errors name the file that the caller asked for, never a temporary file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of reading or writing a file that matters.
+/// An error of reading or writing a file.
 ///
-/// The message names the file; the operating system's own reason, where there is one, is the
+/// The message names the file. The operating system's reason, if there is one, is the
 /// [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The disk, or the user's quota on it, is full. The target is as it was before the call.
-    #[error("{path}: disk full: nothing was replaced")]
+    /// The disk or the user's quota is full. The target is unchanged.
+    #[error("{path}: disk full; the file is unchanged")]
     DiskFull {
-        /// The file or folder that was to be written.
+        /// The file or folder to write.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The disk filled up while a log grew. What had been appended before is still there.
+    /// The disk became full during an append. Earlier content is still there.
     #[error("{path}: disk full while appending: the last {expected} bytes are not in the file")]
     DiskFullAppending {
         /// The log.
@@ -28,112 +28,114 @@ pub enum Error {
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The operating system refused an operation.
+    /// The operating system reported an error.
     #[error("{path}: cannot {operation}")]
     Io {
-        /// What was tried, to be read after "cannot", as in "replace it".
+        /// The operation, as it reads after "cannot": "replace it".
         operation: &'static str,
         /// The file or folder the caller named.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// A new file or folder was asked for, but something of that name is there.
-    #[error("{path}: exists already: choose another name or remove it")]
+    /// The file or folder to create already exists.
+    #[error("{path}: already exists; choose another name or remove it")]
     Exists {
-        /// What is in the way.
+        /// The existing file or folder.
         path: PathBuf,
     },
-    /// The target exists and is a folder, a device or the like: nothing that a file can replace.
-    #[error("{path}: is not an ordinary file, so it is not replaced by one")]
+    /// The target exists and is not a regular file, so a file cannot replace it.
+    #[error("{path}: not a regular file; choose another name")]
     NotAFile {
         /// The target.
         path: PathBuf,
     },
-    /// A name that is empty, has a folder in it, or leads out of its folder.
+    /// A name that is empty, contains a folder, or points outside its folder.
     #[error("{path}: {name:?} is not a plain file name")]
     BadName {
-        /// The folder, or the whole path where a path was given.
+        /// The folder, or the path that was given.
         path: PathBuf,
-        /// The name that was refused.
+        /// The rejected name.
         name: String,
     },
-    /// The file does not start with the magic of this project's containers.
+    /// The file does not start with the magic of our containers.
     #[error("{path}: not a file of this program (its first bytes are {found:02x?})")]
     NotOurs {
         /// The file.
         path: PathBuf,
-        /// The first bytes of it, at most 8.
+        /// Its first bytes, at most 8.
         found: Vec<u8>,
     },
-    /// A container of this project, but it holds something else.
-    #[error("{path}: holds a {found:?}, expected a {expected:?}")]
+    /// A container with another kind of payload.
+    #[error("{path}: contains a {found:?}, expected a {expected:?}")]
     OtherKind {
         /// The file.
         path: PathBuf,
-        /// The kind written in the file.
+        /// The kind in the file.
         found: String,
-        /// The kind that was asked for.
+        /// The expected kind.
         expected: String,
     },
-    /// Written by a later release in a version this one does not know.
-    #[error("{path}: {kind} of version {found}, this release reads up to {newest}: use a newer release")]
+    /// A version that only newer releases can read.
+    #[error(
+        "{path}: {kind} version {found}, but this release reads up to version {newest}; use a newer release"
+    )]
     NewerVersion {
         /// The file.
         path: PathBuf,
-        /// What has that version: the kind of the content, or "container" for the frame around it.
+        /// The kind of the payload, or "container" for the frame.
         kind: String,
         /// The version in the file.
         found: u32,
-        /// The newest version that is understood.
+        /// The newest version that this release reads.
         newest: u32,
     },
-    /// The file ends early.
+    /// The file is too short.
     #[error("{path}: truncated: found {found} bytes, expected {expected}")]
     Truncated {
         /// The file.
         path: PathBuf,
         /// Its length.
         found: u64,
-        /// The length it should have (at least).
+        /// The expected length, or the smallest expected length.
         expected: u64,
     },
-    /// There is more in the file than its header says.
-    #[error("{path}: {extra} bytes too many after the end of the content")]
+    /// The file is longer than its header says.
+    #[error("{path}: {extra} unexpected bytes after the content")]
     TrailingBytes {
         /// The file.
         path: PathBuf,
-        /// How many bytes there are too many.
+        /// Number of extra bytes.
         extra: u64,
     },
-    /// A checksum does not match: bits have changed since the file was written.
-    #[error("{path}: damaged: checksum of its {part} is {found:08x}, expected {expected:08x}")]
+    /// A checksum does not match: the file has changed since it was written.
+    #[error("{path}: damaged: the checksum of the {part} is {found:08x}, expected {expected:08x}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// "header" or "payload".
         part: &'static str,
-        /// The checksum of what is in the file.
+        /// The checksum of the content.
         found: u32,
-        /// The checksum that was written with it.
+        /// The stored checksum.
         expected: u32,
     },
 }
 
 impl Error {
-    /// An error of replacing or creating `path`, with a full disk told apart.
+    /// An error of replacing or creating `path`; a full disk has its own variant.
     pub(crate) fn writing(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         if is_full(&source) { Self::DiskFull { path, source } } else { Self::Io { operation, path, source } }
     }
 
-    /// An error of an operation that does not fill disks.
+    /// An error of an operation that cannot fill the disk.
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { operation, path: path.to_path_buf(), source }
     }
 }
 
-/// Whether the reason is lack of space.
+/// Whether the disk or quota is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -1,4 +1,4 @@
-//! One file, replaced whole or not at all.
+//! Atomic replacement of a file.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::scratch::Scratch;
 use crate::{Error, Result};
 
-/// Writes `bytes` as the whole content of `path`, replacing a file of that name if there is one.
+/// Writes a file atomically, replacing an existing one.
 ///
-/// After a crash at any moment there is the old file or the new one; after `Ok` there is the new one, a power cut
-/// included. A symbolic link is followed, and the permissions of a replaced file are kept. The folder must exist.
+/// After a crash, `path` is the old file or the new one. After `Ok` it is the new one, even after a power loss. Symbolic
+/// links are followed, and a replaced file keeps its permissions. The folder must exist.
 ///
 /// # Errors
 /// [`Error::DiskFull`], [`Error::NotAFile`] (a folder or device is in the way),
-/// [`Error::BadName`], [`Error::Io`]; in each case the old file is untouched and no scratch stays.
+/// [`Error::BadName`], [`Error::Io`]; in each case the old file is unchanged and no temporary file remains.
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     write_atomic_with(path, |file| file.write_all(bytes))
 }
 
-/// As [`write_atomic`], for content that is made while it is written: `write` gets a buffered file.
+/// As [`write_atomic`], with content from a function: `write` gets a buffered file.
 ///
 /// # Errors
-/// As [`write_atomic`]; an error that `write` returns is taken for one of writing.
+/// As [`write_atomic`]; an error from `write` is reported as a write error.
 pub fn write_atomic_with(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -41,7 +41,7 @@ pub fn write_atomic_with(
     scratch.into_target()
 }
 
-/// The file to replace: behind a symbolic link if `path` is one, and an ordinary file if it exists.
+/// The file to replace, following symbolic links. It must be a regular file or not exist.
 fn resolved(path: &Path) -> Result<PathBuf> {
     let target = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_replaces_nothing_and_leaves_no_scratch() {
+    fn a_full_disk_changes_nothing_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
         write_atomic(&path, b"old").unwrap();
@@ -88,13 +88,13 @@ mod tests {
             Err(io::ErrorKind::StorageFull.into())
         })
         .unwrap_err();
-        assert_eq!(error.to_string(), format!("{}: disk full: nothing was replaced", path.display()));
+        assert_eq!(error.to_string(), format!("{}: disk full; the file is unchanged", path.display()));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["weights"]);
     }
 
     #[test]
-    fn another_error_names_the_file_and_leaves_no_scratch() {
+    fn another_error_names_the_file_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
         let error = write_atomic_with(&path, |_| Err(io::ErrorKind::PermissionDenied.into())).unwrap_err();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_beside_a_writer_see_whole_files_only() {
+    fn concurrent_readers_see_complete_files_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         write_atomic(&path, &[0; 5000]).unwrap();

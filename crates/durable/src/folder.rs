@@ -1,5 +1,4 @@
-//! A folder of files that belong together (a checkpoint: model, head, optimiser, random state), there as a whole or
-//! not at all.
+//! Atomic creation of a folder of files that belong together, such as a checkpoint.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::scratch::{Scratch, folder_of, sync_folder};
 use crate::{Error, Result};
 
-/// Writes a new folder under a scratch name and gives it its own name when everything in it is on the disk.
+/// Writes a new folder under a temporary name and renames it when all its files are on disk.
 ///
 /// ```
 /// # let place = tempfile::tempdir()?;
@@ -25,34 +24,34 @@ use crate::{Error, Result};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Dropped without [`commit`](Self::commit), it removes what it wrote. Killed, it leaves a scratch that
-/// [`remove_stale_scratch`](crate::remove_stale_scratch) finds.
+/// If it is dropped without [`commit`](Self::commit), it removes the folder. A killed process leaves a temporary folder
+/// that [`remove_stale_scratch`](crate::remove_stale_scratch) removes.
 #[derive(Debug)]
 pub struct FolderWriter {
     scratch: Scratch,
-    /// Folders of [`write_below`](Self::write_below), relative, each with its files: synced on commit.
+    /// Relative folders of [`write_below`](Self::write_below) with their files, to sync on commit.
     below: RefCell<BTreeMap<PathBuf, Vec<OsString>>>,
 }
 
 impl FolderWriter {
-    /// Starts a folder that will be `target`, creating the folders above it.
+    /// Starts the folder `target` and creates its parents.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is something of that name, [`Error::DiskFull`],
+    /// [`Error::Exists`] if `target` exists, [`Error::DiskFull`],
     /// [`Error::BadName`], [`Error::Io`].
     pub fn create(target: impl AsRef<Path>) -> Result<Self> {
         let target = target.as_ref();
-        refuse_existing(target)?;
+        reject_existing(target)?;
         create_folders(folder_of(target))?;
         Ok(Self { scratch: Scratch::folder(target)?, below: RefCell::default() })
     }
 
-    /// Writes a file of the folder and syncs it.
+    /// Writes a file in the folder and syncs it.
     ///
-    /// `name` is a plain file name, new in this folder.
+    /// `name` is a plain file name that is not yet in this folder.
     ///
     /// # Errors
-    /// [`Error::BadName`], [`Error::Exists`] (that name was written before),
+    /// [`Error::BadName`], [`Error::Exists`] (the file was already written),
     /// [`Error::DiskFull`], [`Error::Io`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let target = self.scratch.target();
@@ -72,10 +71,10 @@ impl FolderWriter {
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
     }
 
-    /// Writes one of many small files, in folders below this one: `train/cat/1.png`.
+    /// Writes one of many small files in subfolders, such as `train/cat/1.png`.
     ///
-    /// `path` is made of plain names; folders in it are created. The file is synced on [`commit`](Self::commit) with
-    /// all others, which is many times faster than one by one.
+    /// `path` consists of plain names; missing folders are created. All these files are synced on
+    /// [`commit`](Self::commit), which is much faster than one by one.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -109,7 +108,7 @@ impl FolderWriter {
         Ok(())
     }
 
-    /// Syncs what [`write_below`](Self::write_below) wrote.
+    /// Syncs the files of [`write_below`](Self::write_below).
     fn sync_below(&self) -> std::io::Result<()> {
         for (folder, files) in &*self.below.borrow() {
             let folder = self.scratch.path().join(folder);
@@ -121,31 +120,31 @@ impl FolderWriter {
         Ok(())
     }
 
-    /// Makes the folder appear under its name. After `Ok` it survives a power cut.
+    /// Renames the folder to its final name. After `Ok` it survives a power loss.
     ///
     /// # Errors
-    /// [`Error::Exists`] if something took the name meanwhile, [`Error::DiskFull`],
-    /// [`Error::Io`]; what was written is then removed.
+    /// [`Error::Exists`] if the target was created in the meantime, [`Error::DiskFull`],
+    /// [`Error::Io`]; the temporary folder is then removed.
     pub fn commit(self) -> Result<()> {
-        // A rename replaces an empty folder without a word.
-        refuse_existing(self.scratch.target())?;
+        // A rename silently replaces an empty folder.
+        reject_existing(self.scratch.target())?;
         let synced = self.sync_below().and_then(|()| sync_folder(self.scratch.path()));
         synced.map_err(|error| self.scratch.error("sync it", error))?;
         self.scratch.into_target()
     }
 }
 
-fn refuse_existing(target: &Path) -> Result<()> {
+fn reject_existing(target: &Path) -> Result<()> {
     match fs::symlink_metadata(target) {
         Ok(_) => Err(Error::Exists { path: target.to_path_buf() }),
         Err(_) => Ok(()),
     }
 }
 
-/// Creates `path` and the folders above it, where they are missing, so that they survive a power cut.
+/// Creates the folder `path` and missing parents, and syncs them.
 ///
 /// # Errors
-/// [`Error::DiskFull`], [`Error::Io`] (a file is in the way, no permission).
+/// [`Error::DiskFull`], [`Error::Io`] (a file has that name, no permission).
 pub fn create_folders(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     if path.is_dir() || path.as_os_str().is_empty() {
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn appears_whole_on_commit() {
+    fn is_complete_on_commit() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("runs/first/checkpoint");
         let folder = FolderWriter::create(&target).unwrap();
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_it_leaves_nothing() {
+    fn leaves_nothing_when_dropped() {
         let place = tempfile::tempdir().unwrap();
         let folder = FolderWriter::create(place.path().join("run")).unwrap();
         folder.write("a", b"1").unwrap();
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_existing_target_is_refused_at_both_ends() {
+    fn an_existing_target_is_rejected_by_create_and_commit() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("run");
         let folder = FolderWriter::create(&target).unwrap();
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_lie_in_folders_below() {
+    fn writes_many_files_in_subfolders() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("images");
         let folder = FolderWriter::create(&target).unwrap();
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_way_is_an_error() {
+    fn a_file_with_the_name_of_a_folder_is_an_error() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("file"), b"").unwrap();
         assert!(matches!(

@@ -1,9 +1,9 @@
-//! Names and locks of scratch files and folders.
+//! Names and locks of temporary ("scratch") files and folders.
 //!
-//! A scratch for `dir/NAME` is `dir/.NAME.partial-PID-N`: hidden, in the same folder (so that the rename stays on one
-//! file system), and told from others by process and a counter. The process number alone does not say whether a
-//! scratch is still in use, since numbers are reused, in containers all the time. So its writer holds an advisory lock
-//! on it, which the operating system drops with the process, however it ends.
+//! The scratch for `dir/NAME` is `dir/.NAME.partial-PID-N`: hidden, in the same folder (so that the rename stays within
+//! one file system), and unique by process and counter. The process number does not show whether a scratch is still in
+//! use, because numbers are reused, especially in containers. So the writer holds an advisory lock on it, which the
+//! operating system releases when the process ends.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
-/// The folder that holds `path`; `.` for a bare name.
+/// The parent folder of `path`; `.` for a bare name.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -30,7 +30,7 @@ fn name_of(target: &Path) -> Result<&OsStr> {
         .ok_or_else(|| Error::BadName { path: target.to_path_buf(), name: target.display().to_string() })
 }
 
-/// A fresh scratch name beside `target`.
+/// A new scratch name in the folder of `target`.
 fn scratch_path(target: &Path) -> Result<PathBuf> {
     let mut name = std::ffi::OsString::from(".");
     name.push(name_of(target)?);
@@ -39,7 +39,7 @@ fn scratch_path(target: &Path) -> Result<PathBuf> {
     Ok(folder_of(target).join(name))
 }
 
-/// Whether a file name is one that [`scratch_path`] makes.
+/// Whether a file name has the form of [`scratch_path`].
 fn is_scratch_name(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let Some((target, numbers)) = name.rsplit_once(".partial-") else {
@@ -52,13 +52,13 @@ fn is_scratch_name(name: &OsStr) -> bool {
     target.len() > 1 && target.starts_with('.') && digits(process) && digits(count)
 }
 
-/// A scratch file or folder: removed when dropped, unless it was renamed to its target.
+/// A scratch file or folder. It is removed on drop unless it was renamed to its target.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
     target: PathBuf,
-    /// Keeps the lock, if it could be had. None for a folder where the platform cannot open one; where folders or
-    /// files cannot be opened and locked, [`remove_stale_scratch`] cannot do so either and leaves them alone.
+    /// Holds the lock, if locking worked. None for a folder if the platform cannot open folders. If a scratch cannot be
+    /// opened and locked, [`remove_stale_scratch`] cannot do so either and does not remove it.
     handle: Option<File>,
     done: bool,
 }
@@ -67,7 +67,7 @@ impl Scratch {
     /// Creates an empty scratch file and opens it for writing.
     pub(crate) fn file(target: &Path) -> Result<(Self, File)> {
         let scratch = Self::create(target, |path| File::create_new(path).map(Some))?;
-        // A copy of the handle that is locked: where locks are mandatory, another handle could not write.
+        // Write through a copy of the locked handle: with mandatory locks, another handle could not write.
         match scratch.handle.as_ref().map(File::try_clone) {
             Some(Ok(file)) => Ok((scratch, file)),
             Some(Err(error)) => Err(scratch.error("write it", error)),
@@ -89,10 +89,12 @@ impl Scratch {
             let handle = match make(&path) {
                 Ok(handle) => handle,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(Error::writing("write beside it", target, error)),
+                Err(error) => {
+                    return Err(Error::writing("create a temporary file next to it", target, error));
+                }
             };
             let locked = handle.as_ref().is_some_and(|handle| handle.lock().is_ok());
-            // Between creation and lock somebody may have taken it for a leftover; they remove it under the lock.
+            // Before it was locked, another process may have removed it as a leftover; then try again.
             if !locked || path.exists() {
                 return Ok(Self { path, target: target.to_path_buf(), handle, done: false });
             }
@@ -112,7 +114,7 @@ impl Scratch {
         Error::writing(operation, &self.target, source)
     }
 
-    /// Renames to the target and syncs the folder that holds both. Content must have been synced before.
+    /// Renames it to the target and syncs the folder. The content must already be synced.
     pub(crate) fn into_target(mut self) -> Result<()> {
         fs::rename(&self.path, &self.target).map_err(|error| match error.kind() {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
@@ -129,7 +131,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if !self.done {
-            // There is nobody left to tell; what stays behind, remove_stale_scratch finds later.
+            // An error cannot be reported here; remove_stale_scratch removes the rest later.
             let _ = remove(&self.path);
         }
     }
@@ -139,16 +141,16 @@ fn remove(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-/// Makes names created, renamed or removed in `folder` survive a power cut. Does nothing where folders cannot be
-/// opened (Windows).
+/// Makes created, renamed and removed names in `folder` durable. Does nothing on platforms that cannot open folders
+/// (Windows).
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Removes the scratch files and folders in `parent` (not below it) whose process is gone, and returns their paths.
+/// Removes scratch files and folders of ended processes in `parent` (not in its subfolders) and returns their paths.
 ///
-/// What another living process, or this one, is writing at the moment is left alone. A folder that does not exist has
-/// no leftovers. On file systems without locks nothing is removed.
+/// Scratch files in use, by this or another process, are kept. A folder that does not exist has no leftovers. On file
+/// systems without locks nothing is removed.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be read or a leftover cannot be removed.
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scratch_names_are_told_from_others() {
+    fn scratch_names_are_recognised() {
         let made = scratch_path(Path::new("runs/a")).unwrap();
         assert!(is_scratch_name(made.file_name().unwrap()), "{made:?}");
         assert_eq!(made.parent(), Some(Path::new("runs")));
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_go_and_living_scratch_stays() {
+    fn leftovers_are_removed_and_scratch_in_use_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let dead_folder = folder.path().join(".run.partial-1-0");
         fs::create_dir(&dead_folder).unwrap();
@@ -234,7 +236,7 @@ mod tests {
     fn a_name_taken_by_a_leftover_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("run");
-        // A process of the same number, before a restart, may have used any of the next names.
+        // An earlier process with the same number may have used any of the next names.
         let next = COUNTER.load(Ordering::Relaxed);
         for number in next..next + 3 {
             fs::write(folder.path().join(format!(".run.partial-{}-{number}", std::process::id())), b"")

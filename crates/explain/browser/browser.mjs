@@ -1,12 +1,12 @@
-// A browser without a window, driven by the DevTools protocol over a pair of pipes: no library, no port.
+// A headless browser, driven with the DevTools protocol over a pair of pipes: no library, no port.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** How long the browser may take to answer anything. */
-const PATIENCE = 60000;
+/** Milliseconds that the browser may take to answer a command. */
+const TIMEOUT = 60000;
 
 export class Browser {
   constructor(program) {
@@ -42,7 +42,7 @@ export class Browser {
       for (const part of parts) this.heard(JSON.parse(part));
     });
     const ended = (reason) => {
-      this.gone = new Error(`the browser has ended: ${reason}`);
+      this.gone = new Error(`the browser exited: ${reason}`);
       for (const { reject } of this.waiting.values()) reject(this.gone);
       this.waiting.clear();
     };
@@ -70,8 +70,8 @@ export class Browser {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(id);
-        reject(new Error(`${method}: no answer after ${PATIENCE} ms`));
-      }, PATIENCE);
+        reject(new Error(`${method}: no answer after ${TIMEOUT} ms`));
+      }, TIMEOUT);
       this.waiting.set(id, { resolve, reject, method, timer });
       this.process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     });
@@ -122,7 +122,7 @@ export class Page {
     return this.browser.send(method, params, this.sessionId);
   }
 
-  /** Opens an address and waits until it has loaded. */
+  /** Opens a URL and waits until the page has loaded. */
   async go(url) {
     const loaded = new Promise((resolve) => {
       const listener = (message) => {
@@ -138,14 +138,14 @@ export class Page {
     await loaded;
   }
 
-  /** The value of an expression in the page; promises are waited for. */
+  /** Evaluates an expression in the page and awaits its promise. */
   async value(expression) {
     const { result, exceptionDetails } = await this.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
     if (exceptionDetails) throw new Error(`${exceptionDetails.exception?.description ?? exceptionDetails.text} in ${expression.slice(0, 200)}`);
     return result.value;
   }
 
-  /** The value of a function of this file, run in the page with these arguments. */
+  /** Runs the source of a function in the page with these arguments. */
   run(code, ...given) {
     return this.value(`(${code})(...${JSON.stringify(given)})`);
   }
@@ -169,7 +169,7 @@ export class Page {
     }
   }
 
-  async picture(clip) {
+  async screenshot(clip) {
     const { data } = await this.send("Page.captureScreenshot", { format: "png", captureBeyondViewport: true, ...(clip ? { clip } : {}) });
     return Buffer.from(data, "base64");
   }

@@ -1,12 +1,12 @@
-// What every live figure is made of: sliders and choices, numbers, panels to draw in, points to drag, an animation.
+// The parts of an interactive figure: sliders and choices, numbers, panels, draggable points, animation.
 //
-// A figure redraws at most once a frame, however many events came in, and whole: from its controls to its numbers and marks. So
-// there is no state on the page that a control does not show. Controls are native inputs; a point that can be dragged can be
-// moved by the arrow keys as well.
+// A figure redraws at most once per frame, however many events arrive, and always completely, from its controls. So every
+// state on the page is visible in a control. Controls are native inputs, and every draggable point also moves with the arrow
+// keys.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element of HTML with attributes and children. */
+/** Creates an HTML element with attributes and children. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -16,7 +16,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** An element of SVG. */
+/** Creates an SVG element. */
 export function drawn(tag, attributes = {}) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -26,7 +26,7 @@ export function drawn(tag, attributes = {}) {
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 export const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
 
-/** A number for people: four figures, a true minus, no exponent where it can be helped. */
+/** Formats a number: four significant digits, a real minus sign, a power of ten only for very small and very large values. */
 export function written(value, digits = 4) {
   if (value === null || Number.isNaN(value)) return "–";
   if (value === Infinity) return "∞";
@@ -47,10 +47,10 @@ const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "
 export const degrees = (radians) => (radians * 180) / Math.PI;
 export const percent = (share) => `${(100 * share).toFixed(share > 0.9995 || share < 0.0005 ? 0 : 1)} %`;
 
-/** Fills the blanks {a} of a text. */
+/** Fills the placeholders {a} of a text. */
 export const filled = (text, blanks) => text.replace(/\{(\w+)\}/g, (_, name) => blanks[name] ?? "");
 
-/** Random numbers that are the same on every visit: uniform in [0, 1), and normal. */
+/** A generator (Mulberry32) that gives the same numbers on every visit: uniform in [0, 1), and normal. */
 export function chance(seed) {
   let state = seed >>> 0;
   const uniform = () => {
@@ -66,7 +66,7 @@ export function chance(seed) {
 let made = 0;
 const unique = (name) => `${name}-${(made += 1)}`;
 
-/** Whether the reader asked for less motion. */
+/** Whether the reader prefers reduced motion. */
 export const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** A colour of the page as [r, g, b]. */
@@ -81,7 +81,7 @@ export function colour(name) {
 // ---- figures --------------------------------------------------------------------------------------------------------
 
 export class Figure {
-  /** `words` are the figure's own texts, `common` those of all. */
+  /** `words` are the texts of this figure, `common` those that all figures share. */
   constructor(root, name, words, common) {
     this.root = root;
     this.name = name;
@@ -98,11 +98,11 @@ export class Figure {
     this.buttons = element("div", { class: "buttons" });
     this.sliders = element("div", { class: "sliders" });
     this.list = element("dl", { class: "numbers" });
-    this.said = element("p", { class: "said", role: "status" });
-    root.append(this.buttons, this.panels, this.sliders, this.list, this.said);
+    this.summary = element("p", { class: "summary", role: "status" });
+    root.append(this.buttons, this.panels, this.sliders, this.list, this.summary);
   }
 
-  /** Redraws in the next frame. */
+  /** Schedules a redraw in the next frame. */
   later() {
     if (this.pending) return;
     this.pending = true;
@@ -119,7 +119,7 @@ export class Figure {
     if (this.frames.length > 600) this.frames.shift();
   }
 
-  /** A native slider. With `log`, steps are even in the logarithm; `show` writes the value for people. */
+  /** Adds a slider. With `log`, the steps are even in the logarithm; `show` formats the value. */
   slider(id, { label, min, max, step, value, log = false, whole = false, show }) {
     const digits = log ? 0 : (String(step).split(".")[1] ?? "").length;
     show ??= (v) => (log ? written(v, 3) : v.toFixed(digits).replace(/^-/, "−"));
@@ -170,7 +170,7 @@ export class Figure {
     return control;
   }
 
-  /** One of a few, as a row of radio buttons. `options` are [value, label]. */
+  /** Adds a choice as a row of radio buttons. `options` are pairs [value, label]. */
   choice(id, { label, options, value }) {
     const name = unique(id);
     const set = element("fieldset", { class: "choice" }, element("legend", {}, label));
@@ -198,7 +198,7 @@ export class Figure {
     return made;
   }
 
-  /** A number beside the figure. */
+  /** Adds a number below the figure. */
   number(id, label, look = {}) {
     const value = element("dd", { "data-number": id });
     const term = element("dt", {}, label);
@@ -215,8 +215,8 @@ export class Figure {
     number.element.setAttribute("data-value", String(value));
   }
 
-  say(text) {
-    if (this.said.textContent !== text) this.said.textContent = text;
+  summarise(text) {
+    if (this.summary.textContent !== text) this.summary.textContent = text;
   }
 
   panel(options) {
@@ -226,8 +226,8 @@ export class Figure {
   }
 
   /**
-   * Buttons to play, step and reset. `advance` does one step and says whether there is more to come; with less motion asked for,
-   * playing is a jump to the end.
+   * Adds buttons to play, step and reset. `advance` does one step and returns whether more steps follow. With reduced motion,
+   * playing jumps to the end.
    */
   player({ advance, reset }) {
     const { play, pause, step: one, reset: again } = this.common;
@@ -273,7 +273,7 @@ export class Figure {
 
 // ---- panels ---------------------------------------------------------------------------------------------------------
 
-/** A drawing with two axes (or none), 400 units wide, that scales with its column. */
+/** A drawing with two axes or none, 400 units wide, scaled to the width of its column. */
 export class Panel {
   constructor(figure, { title, width = 400, height = 300, x, y, edges = {}, canvas = false, grid = true, alt }) {
     this.figure = figure;
@@ -308,7 +308,7 @@ export class Panel {
     if (x && y) this.axes(x, y);
   }
 
-  /** Sets both axes: `{ min, max, log, ticks, label, show }`. Drawn again only where something changed. */
+  /** Sets both axes: `{ min, max, log, ticks, label, percent, degrees }`. Redraws them only if something changed. */
   axes(x, y) {
     const key = JSON.stringify([x, y]);
     if (key === this.drawn) return;
@@ -344,7 +344,7 @@ export class Panel {
     return this.plot.bottom - (this.plot.bottom - this.plot.top) * place(this.yAxis, value);
   }
 
-  /** The value of the axes at a place of the drawing. */
+  /** The axis values at a point of the drawing. */
   at(px, py) {
     const share = [
       (px - this.plot.left) / (this.plot.right - this.plot.left),
@@ -357,7 +357,7 @@ export class Panel {
     );
   }
 
-  /** A path through [x, y] points; what is not finite leaves a gap, what is outside is cut at the frame's height. */
+  /** A path through [x, y] points. A point that is not finite leaves a gap; y is clamped to just outside the frame. */
   line(points) {
     let path = "";
     let pen = "M";
@@ -372,22 +372,23 @@ export class Panel {
     return path;
   }
 
-  /** Puts marks into the drawing; they are cut at the frame where `cut` is asked for. */
+  /** Replaces the marks of the drawing. */
   show(marks) {
     this.marks.innerHTML = marks;
   }
 
-  /** A frame to cut marks at. */
+  /** Clips marks at the frame. */
   cut(marks) {
     const { left, right, top, bottom } = this.plot;
     return `<svg x="${left}" y="${top - 3}" width="${right - left}" height="${bottom - top + 6}" viewBox="${left} ${top - 3} ${right - left} ${bottom - top + 6}">${marks}</svg>`;
   }
 
   /**
-   * A point that can be dragged, or moved by the arrow keys. `get` gives its place in the drawing, `set` takes one; `nudge` takes
-   * a direction; `tell` says where it is, `now` gives [value, min, max] for those who do not see it.
+   * Adds a point that can be dragged or moved with the arrow keys. `get` returns its position in the drawing, `set` takes a new
+   * one, `nudge` takes a direction. For screen readers, `describe` returns the position as text and `now` returns
+   * [value, min, max].
    */
-  handle({ label, get, set, nudge, tell, now, look = "" }) {
+  handle({ label, get, set, nudge, describe, now, look = "" }) {
     const group = drawn("g", {
       class: `handle ${look}`,
       tabindex: 0,
@@ -404,7 +405,7 @@ export class Panel {
       group.setAttribute("aria-valuenow", r(value));
       group.setAttribute("aria-valuemin", r(min));
       group.setAttribute("aria-valuemax", r(max));
-      group.setAttribute("aria-valuetext", tell());
+      group.setAttribute("aria-valuetext", describe());
     };
     const to = (event) => {
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(this.svg.getScreenCTM().inverse());
@@ -436,7 +437,7 @@ export class Panel {
   }
 }
 
-/** A coordinate with at most two decimals. */
+/** Rounds a coordinate to two decimals. */
 export const r = (value) => Math.round(value * 100) / 100;
 
 const place = (axis, value) =>
@@ -454,7 +455,7 @@ function short(value) {
   return String(Number(value.toPrecision(6))).replace(/^-/, "−");
 }
 
-/** Round places along an axis. */
+/** Round values along an axis. */
 export function ticks({ min, max, log }) {
   const found = [];
   if (log) {
@@ -475,7 +476,7 @@ export function ticks({ min, max, log }) {
   return found;
 }
 
-/** An arrow from one place of the drawing to another. */
+/** An arrow from one point of the drawing to another. */
 export function arrow([x, y], [tox, toy], look, head = 8) {
   const length = Math.hypot(tox - x, toy - y);
   if (length < 0.5) return "";
@@ -486,7 +487,7 @@ export function arrow([x, y], [tox, toy], look, head = 8) {
   return `<path class="arrow ${look}" d="M${r(x)} ${r(y)}L${r(bx)} ${r(by)}"/><path class="tip ${look}" d="M${r(tox)} ${r(toy)}L${r(bx - uy * wide)} ${r(by + ux * wide)}L${r(bx + uy * wide)} ${r(by - ux * wide)}z"/>`;
 }
 
-/** Keys of the lines of a chart, below its title. */
+/** Puts the legend of a chart below its title. */
 export function legend(panel, entries) {
   const list = element("ul", { class: "legend" });
   for (const [look, text] of entries) {

@@ -1,4 +1,4 @@
-// Puts the live figures in the places that the page has for them, and turns the page dark or light.
+// Builds the interactive figures and switches between the light and the dark theme.
 
 import { Figure } from "./kit.js";
 import { choose } from "./figures/choose.js";
@@ -21,7 +21,7 @@ const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const words = read("page-words");
 const data = read("page-features");
 
-/** The words below a prefix. */
+/** The texts whose keys start with a prefix. */
 const below = (prefix) =>
   Object.fromEntries(
     Object.entries(words)
@@ -58,12 +58,12 @@ for (const place of document.querySelectorAll("[data-figure]")) {
   figures[name] = figure;
 }
 
-// the other language opens at the same place, in the same light
+// keeps the reader at the same chapter when the language changes
 for (const link of document.querySelectorAll("a[data-language]")) {
   link.addEventListener("click", () => {
     link.href = link.dataset.language + window.location.hash;
   });
 }
 
-/** For a reader at the console, and for the test that reads the page with the program beside it. */
+/** For the console, and for the browser test that compares the page with the program. */
 window.widemargin = { figures };

@@ -1,27 +1,26 @@
 // The mathematics of the page: scores, margins, pools, links, their gradients, and the bounds for scale and margin.
 //
-// Every number and every line on the page comes from here. This is the family of the crate widemargin-objective said again in
-// plain JavaScript, with no page in it:
+// Every number and every line on the page comes from here. This file repeats the family of the crate widemargin-objective in
+// plain JavaScript, without touching the page:
 //
 //     loss = link( pool over i != y of score_i, less (score_y - margin) )
 //
-// and a test of that crate's numbers against these, at thousands of random points, keeps the two the same. Everything is
-// written on the leads d_i = scale (similarity_i - target) + margin in score: differences come first, the largest is taken
-// out of every exponential, and the loss is log1p of a sum, because at large scales it lies far below the spacing of
-// floating-point numbers next to 1.
+// A test compares it with the crate at thousands of random points. Everything is computed from the leads
+// d_i = scale (similarity_i - target) + margin in score. Differences come first, the largest lead is taken out of every
+// exponential, and the loss is log1p of a sum: at large scales it is far below the spacing of floating-point numbers near 1.
 
 const SINE_SQUARED_FLOOR = 1e-9;
 const NORM_FLOOR = 1e-12;
 
-// ---- smooth stand-ins for the maximum -------------------------------------------------------------------------------
+// ---- smooth maximum ---------------------------------------------------------------------------------------------
 
-/** T log(1 + e^(u/T)): max(u, 0) with its kink smoothed. */
+/** T log(1 + e^(u/T)): a smooth max(u, 0). */
 export function softplus(u, temperature = 1) {
   const v = u / temperature;
   return temperature * (v > 0 ? v + Math.log1p(Math.exp(-v)) : Math.log1p(Math.exp(v)));
 }
 
-/** Its derivative. */
+/** The derivative of softplus. */
 export function logistic(u, temperature = 1) {
   const v = u / temperature;
   if (v >= 0) return 1 / (1 + Math.exp(-v));
@@ -29,7 +28,7 @@ export function logistic(u, temperature = 1) {
   return e / (1 + e);
 }
 
-/** T log sum e^(a/T): max with its kinks smoothed. Minus infinity of nothing. */
+/** T log sum e^(a/T): a smooth maximum. Minus infinity if there are no values. */
 export function logSumExp(values, temperature = 1) {
   const largest = maximum(values);
   if (largest === -Infinity) return largest;
@@ -44,7 +43,7 @@ export function maximum(values) {
   return largest;
 }
 
-/** e^(z_i/T) over their sum. */
+/** e^(z_i/T) divided by their sum. */
 export function softmax(scores, temperature = 1) {
   const largest = maximum(scores);
   const powers = Array.from(scores, (score) => Math.exp((score - largest) / temperature));
@@ -54,7 +53,7 @@ export function softmax(scores, temperature = 1) {
 
 // ---- margins --------------------------------------------------------------------------------------------------------
 
-/** cos(M t) as a polynomial of cos t, and its derivative by cos t. */
+/** cos(M t) as a polynomial of cos t, and its derivative with respect to cos t. */
 function chebyshev(multiplier, cosine) {
   let [before, beforeSlope, now, nowSlope] = [1, 0, cosine, 1];
   for (let n = 1; n < multiplier; n += 1) {
@@ -66,7 +65,7 @@ function chebyshev(multiplier, cosine) {
 }
 
 function underAngle(similarity, cosine, angle) {
-  // past t = pi - m, where cos(t + m) would rise again
+  // beyond t = pi - m, where cos(t + m) would rise again
   if (cosine < -Math.cos(angle)) return { value: similarity - angle * Math.sin(angle), slope: 1 };
   const sineSquared = (1 - cosine) * (1 + cosine);
   const sine = Math.sqrt(Math.max(sineSquared, SINE_SQUARED_FLOOR));
@@ -76,7 +75,7 @@ function underAngle(similarity, cosine, angle) {
   };
 }
 
-/** What a margin makes of the target's cosine: the value, and its derivative by the cosine. */
+/** The target's cosine after the margin: its value, and the derivative with respect to the cosine. */
 export function underMargin(margin, similarity) {
   const cosine = Math.min(1, Math.max(-1, similarity));
   switch (margin.kind) {
@@ -124,7 +123,7 @@ export function underMargin(margin, similarity) {
   }
 }
 
-// ---- the family and its named points --------------------------------------------------------------------------------
+// ---- the family and its named members -------------------------------------------------------------------------------
 
 const plain = (pool, link, margin = 0) => ({
   score: { kind: "dot", scale: 1 },
@@ -174,10 +173,10 @@ const PRESETS = {
   }),
 };
 
-/** Names that `objective` knows; the program's own. */
+/** The names that `objective` accepts; the program uses the same. */
 export const NAMES = Object.keys(PRESETS);
 
-/** A named point of the family, with the parameters that `widemargin loss --parameters` takes. */
+/** A named member of the family, with the parameters of `widemargin loss --parameters`. */
 export function objective(name, parameters = {}) {
   const preset = PRESETS[name];
   if (!preset) throw new Error(`unknown objective ${name}`);
@@ -187,9 +186,9 @@ export function objective(name, parameters = {}) {
 // ---- one sample -----------------------------------------------------------------------------------------------------
 
 /**
- * One sample against all classes. `similarities[i]` is the plain dot product or cosine with class i; `length` is |x| for
- * projections. Gives the loss, the lead before the link, the push -d loss / d score_y, the number of competitors among which
- * it is shared, and `gradient`, the derivatives by the similarities.
+ * One sample against all classes. `similarities[i]` is the dot product or cosine with class i; `length` is |x| for
+ * projections. Returns the loss, the pooled lead before the link, the push -d loss / d score_y, the effective number of
+ * competitors that share it, and `gradient`, the derivatives with respect to the similarities.
  */
 export function row(objective, similarities, label, length = 1) {
   const { score, margin, pool, link } = objective;
@@ -224,7 +223,7 @@ export function row(objective, similarities, label, length = 1) {
     return { loss: 0, pooledLead: -Infinity, push: 0, effective: 0, marginMet: true, correct, gradient, lengthSlope: 0 };
   }
 
-  // the pooled lead, and each competitor's share of its derivative
+  // the pooled lead, and its derivative with respect to each competitor's lead
   let pooled;
   let effective;
   if (pool.kind === "max") {
@@ -297,8 +296,8 @@ export function unit(vector) {
 }
 
 /**
- * An objective on features `[batch][dim]`, class centres `[classes][dim]` and labels: what `widemargin loss` prints. The loss is
- * the mean; gradients are those of the mean.
+ * Evaluates an objective on features `[batch][dim]`, class centres `[classes][dim]` and labels, like `widemargin loss`. The loss
+ * and its gradients are batch means.
  */
 export function evaluate(objective, features, weights, labels) {
   const kind = objective.score.kind;
@@ -327,7 +326,7 @@ export function evaluate(objective, features, weights, labels) {
       const g = out.gradient[i] * share;
       if (g === 0) continue;
       for (let a = 0; a < dim; a += 1) {
-        // a cosine does not change along its own vectors
+        // a cosine does not change with the length of either vector
         const alongX = kind === "cosine" ? similarities[i] * x[a] : 0;
         const alongW = onUnitCentres ? similarities[i] * centres[i][a] : 0;
         gradFeatures[n][a] += (g * (centres[i][a] - alongX)) / (kind === "cosine" ? length : 1);
@@ -345,29 +344,29 @@ export function evaluate(objective, features, weights, labels) {
 
 // ---- choosing scale and margin --------------------------------------------------------------------------------------
 
-/** The lead in cosine of the target over each competitor when the centres form a regular simplex. */
+/** The lead of the target over each competitor, in cosine, when the centres form a regular simplex. */
 export function simplexLead(classes) {
   return classes <= 1 ? Infinity : classes / (classes - 1);
 }
 
-/** No loss below this is possible: log(1 + (C - 1) e^(-s (C / (C - 1) - m))). */
+/** The lower bound of the loss: log(1 + (C - 1) e^(-s (C / (C - 1) - m))). */
 export function lossFloor(classes, scale, margin = 0) {
   return classes <= 1 ? 0 : softplus(Math.log(classes - 1) - scale * (simplexLead(classes) - margin));
 }
 
-/** The scale from which on the target can have `probability` when it leads by `lead`; null if no scale will do. */
+/** The smallest scale at which a target that leads by `lead` reaches `probability`; null if no scale suffices. */
 export function scaleForLead(classes, probability, lead) {
   if (classes <= 1) return 0;
   if (lead <= 0) return null;
   return Math.max(0, Math.log(((classes - 1) * probability) / (1 - probability)) / lead);
 }
 
-/** AdaCos's fixed scale. */
+/** The fixed scale of AdaCos. */
 export function adacosScale(classes) {
   return classes <= 2 ? 0 : Math.SQRT2 * Math.log(classes - 1);
 }
 
-/** The largest margin in cosine that features on their own centres can meet, and whether it can be met at all. */
+/** The largest margin in cosine that features on their target's centre can meet, and whether an arrangement attains it. */
 export function marginBound(classes, dim) {
   if (classes <= 1) return { largest: 2, attained: true };
   if (dim === 1) return { largest: classes === 2 ? 2 : 0, attained: true };
@@ -375,7 +374,7 @@ export function marginBound(classes, dim) {
   return { largest: simplexLead(classes), attained: classes - 1 <= dim };
 }
 
-/** Scale and margin for AM-Softmax, with the bounds they come from: what `widemargin suggest` prints. */
+/** Scale and margin for AM-Softmax with the bounds behind them, like `widemargin suggest`. */
 export function suggest(classes, dim, probability) {
   const bound = marginBound(classes, dim);
   const [usualScale, usualMargin, usualAngle] = classes < 10000 ? [30, 0.35, 0.5] : [64, 0.35, 0.5];
@@ -395,7 +394,7 @@ export function suggest(classes, dim, probability) {
   };
 }
 
-/** Centres of a regular simplex: C unit vectors in C dimensions, any two at the cosine -1 / (C - 1). */
+/** Centres of a regular simplex: C unit vectors in C dimensions; any two have the cosine -1 / (C - 1). */
 export function simplex(classes) {
   const share = 1 / classes;
   return Array.from({ length: classes }, (_, i) =>

@@ -1,13 +1,13 @@
-//! What can be wrong with what the page is made of.
+//! The error type of the crate.
 
-/// Why the page could not be made.
+/// Why the page could not be rendered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The trained features cannot be read or do not fit together.
+    /// The trained features cannot be parsed or are inconsistent.
     #[error("trained features: {0}")]
     Features(String),
-    /// A text file cannot be read.
+    /// A text file cannot be parsed.
     #[error("texts in {language}: {reason}")]
     Texts {
         /// Tag of the language.
@@ -15,23 +15,23 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A text is asked for that is not there.
-    #[error("texts in {language}: found no '{key}'")]
+    /// A text is missing.
+    #[error("texts in {language}: no text for the key '{key}'")]
     NoText {
         /// Tag of the language.
         language: &'static str,
-        /// Its key, with dots.
+        /// The key, with dots.
         key: String,
     },
-    /// A formula cannot be read.
-    #[error("formula '{formula}': {reason}")]
+    /// A formula or another piece of markup cannot be parsed.
+    #[error("'{formula}': {reason}")]
     Formula {
-        /// The formula.
+        /// The formula or text.
         formula: String,
         /// What is wrong.
         reason: String,
     },
-    /// The template names something that there is not.
+    /// The template of the page refers to a missing part, or a script file has a form that the page cannot hold.
     #[error("template of the page: {0}")]
     Template(String),
 }

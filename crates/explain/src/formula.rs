@@ -1,23 +1,23 @@
-//! Formulas: a small part of TeX's notation in, MathML out.
+//! Converts formulas from a small subset of TeX to MathML.
 //!
-//! Texts and chapters write `\frac{a}{b}`, `z_{i}`, `\sum_{i \ne y}`; every browser of today draws MathML by itself, so the page
-//! needs no script and no font for its mathematics. What the notation cannot say is refused, not guessed.
+//! The texts and chapters write `\frac{a}{b}`, `z_{i}`, `\sum_{i \ne y}`. Current browsers render MathML natively, so the page
+//! needs neither a script nor a font for its formulas. Anything outside the subset is an error.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use crate::Error;
 
-/// How a formula stands on the page.
+/// How a formula is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum MathStyle {
     /// Within a line of text.
     Inline,
     /// On a line of its own, limits below and above.
     Display,
 }
 
-/// Upright names of functions; those marked take limits.
+/// Functions, set upright, and whether they take limits below and above.
 const FUNCTIONS: &[(&str, bool)] = &[
     ("max", true),
     ("min", true),
@@ -34,7 +34,7 @@ const FUNCTIONS: &[(&str, bool)] = &[
     ("margin", false),
 ];
 
-/// Letters that have names.
+/// Commands for letters.
 const LETTERS: &[(&str, &str)] = &[
     ("theta", "θ"),
     ("pi", "π"),
@@ -45,7 +45,7 @@ const LETTERS: &[(&str, &str)] = &[
     ("R", "ℝ"),
 ];
 
-/// Signs that have names.
+/// Commands for operators and relations.
 const SIGNS: &[(&str, &str)] = &[
     ("ne", "≠"),
     ("le", "≤"),
@@ -58,31 +58,31 @@ const SIGNS: &[(&str, &str)] = &[
     ("perp", "⟂"),
 ];
 
-/// MathML of a formula.
+/// Converts a formula to MathML.
 ///
 /// # Errors
-/// [`Error::Formula`] for a command that is not known, a brace without its other, or a mark without what it marks.
-pub(crate) fn mathml(formula: &str, place: Place) -> Result<String, Error> {
-    let mut parser = Parser { rest: formula.chars().peekable(), place };
+/// [`Error::Formula`] for an unknown command, an unbalanced brace, or a subscript or superscript without content.
+pub(crate) fn mathml(formula: &str, style: MathStyle) -> Result<String, Error> {
+    let mut parser = Parser { rest: formula.chars().peekable(), style };
     let parsed = parser.row(None);
     let failed = |reason| Error::Formula { formula: formula.to_owned(), reason };
     let body = parsed.map_err(failed)?;
     if body.is_empty() {
-        return Err(failed("found nothing, expected a formula".to_owned()));
+        return Err(failed("the formula is empty".to_owned()));
     }
-    let display = match place {
-        Place::Inline => "",
-        Place::Display => " display=\"block\"",
+    let display = match style {
+        MathStyle::Inline => "",
+        MathStyle::Display => " display=\"block\"",
     };
     Ok(format!("<math{display}><mrow>{body}</mrow></math>"))
 }
 
 struct Parser<'a> {
     rest: Peekable<Chars<'a>>,
-    place: Place,
+    style: MathStyle,
 }
 
-/// One element, whether marks go below and above it, and whether it names a function.
+/// One element, whether it takes limits, and whether it is the name of a function.
 struct Atom {
     markup: String,
     limits: bool,
@@ -96,19 +96,19 @@ impl Atom {
 }
 
 impl Parser<'_> {
-    /// A little space behind the name of a function, unless a fence follows.
-    fn behind_function(&mut self) -> &'static str {
+    /// A thin space after the name of a function, unless a parenthesis follows.
+    fn space_after_function(&mut self) -> &'static str {
         while self.rest.next_if(|next| next.is_whitespace()).is_some() {}
         let mut ahead = self.rest.clone();
-        let fenced = match ahead.next() {
+        let parenthesis = match ahead.next() {
             None | Some('(' | ')' | ',' | '}') => true,
             Some('\\') => ahead.take(4).eq("left".chars()),
             Some(_) => false,
         };
-        if fenced { "" } else { "<mspace width=\"0.17em\"/>" }
+        if parenthesis { "" } else { "<mspace width=\"0.17em\"/>" }
     }
 
-    /// Elements up to `end`, or to the end of the formula.
+    /// Parses elements up to `end`, or to the end of the formula.
     fn row(&mut self, end: Option<char>) -> Result<String, String> {
         let mut row = String::new();
         loop {
@@ -124,26 +124,26 @@ impl Parser<'_> {
                 Some(_) => {
                     let atom = self.atom()?;
                     let function = atom.function;
-                    row.push_str(&self.marked(atom)?);
+                    row.push_str(&self.scripted(atom)?);
                     if function {
-                        row.push_str(self.behind_function());
+                        row.push_str(self.space_after_function());
                     }
                 }
             }
         }
     }
 
-    /// Adds the marks behind an element: `_` and `^`, each once.
-    fn marked(&mut self, atom: Atom) -> Result<String, String> {
+    /// Parses the subscript and superscript of an element.
+    fn scripted(&mut self, atom: Atom) -> Result<String, String> {
         let (mut below, mut above) = (None, None);
         while let Some(mark) = self.rest.next_if(|next| matches!(next, '_' | '^')) {
             let target = if mark == '_' { &mut below } else { &mut above };
             if target.is_some() {
-                return Err(format!("two '{mark}' at one element"));
+                return Err(format!("two '{mark}' after one element"));
             }
             *target = Some(self.atom()?.markup);
         }
-        let limits = atom.limits && self.place == Place::Display;
+        let limits = atom.limits && self.style == MathStyle::Display;
         let tag = |sub: &'static str, under: &'static str| if limits { under } else { sub };
         let base = atom.markup;
         Ok(match (below, above) {
@@ -165,7 +165,7 @@ impl Parser<'_> {
 
     fn atom(&mut self) -> Result<Atom, String> {
         while self.rest.next_if(|next| next.is_whitespace()).is_some() {}
-        let Some(first) = self.rest.next() else { return Err("something is missing at the end".to_owned()) };
+        let Some(first) = self.rest.next() else { return Err("the formula ends too early".to_owned()) };
         let operator = |sign: &str| Atom::plain(format!("<mo>{sign}</mo>"));
         Ok(match first {
             '{' => Atom::plain(format!("<mrow>{}</mrow>", self.row(Some('}'))?)),
@@ -184,7 +184,7 @@ impl Parser<'_> {
             '+' | '=' | ',' | '/' | ':' => operator(&first.to_string()),
             '|' => Atom::plain("<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">|</mo>".to_owned()),
             '(' | ')' | '[' | ']' => Atom::plain(format!("<mo stretchy=\"false\">{first}</mo>")),
-            other => return Err(format!("found '{other}', expected a letter, a number or a sign")),
+            other => return Err(format!("found '{other}', expected a letter, a number or an operator")),
         })
     }
 
@@ -208,7 +208,7 @@ impl Parser<'_> {
             }
             "left" | "right" => {
                 let fence = self.rest.next().filter(|fence| matches!(fence, '(' | ')' | '|' | '[' | ']'));
-                let fence = fence.ok_or_else(|| format!("'\\{name}' without a fence"))?;
+                let fence = fence.ok_or_else(|| format!("'\\{name}' without a parenthesis"))?;
                 let form = if name == "left" { "prefix" } else { "postfix" };
                 return Ok(Atom::plain(format!("<mo form=\"{form}\" stretchy=\"true\">{fence}</mo>")));
             }
@@ -224,14 +224,14 @@ impl Parser<'_> {
         if let Some((_, sign)) = SIGNS.iter().find(|(known, _)| *known == name) {
             return Ok(Atom::plain(format!("<mo>{sign}</mo>")));
         }
-        Err(format!("'\\{name}' is not known"))
+        Err(format!("unknown command '\\{name}'"))
     }
 
     fn braced(&mut self) -> Result<String, String> {
         while self.rest.next_if(|next| next.is_whitespace()).is_some() {}
         match self.rest.next() {
             Some('{') => self.row(Some('}')),
-            _ => Err("a fraction wants two parts in braces".to_owned()),
+            _ => Err("'\\frac' needs two parts in braces".to_owned()),
         }
     }
 }
@@ -241,11 +241,11 @@ mod tests {
     use super::*;
 
     fn inline(formula: &str) -> String {
-        mathml(formula, Place::Inline).expect(formula)
+        mathml(formula, MathStyle::Inline).expect(formula)
     }
 
     #[test]
-    fn marks_fractions_and_names_become_elements() {
+    fn scripts_fractions_and_names_become_elements() {
         assert_eq!(inline("z_y"), "<math><mrow><msub><mi>z</mi><mi>y</mi></msub></mrow></math>");
         assert_eq!(
             inline("e^{-s}"),
@@ -262,28 +262,28 @@ mod tests {
     }
 
     #[test]
-    fn limits_stand_below_on_a_line_of_their_own_only() {
+    fn limits_are_set_below_in_display_formulas_only() {
         let formula = "\\max_{i \\ne y} z_i";
-        assert!(mathml(formula, Place::Display).expect("good").contains("<munder><mi>max</mi>"));
+        assert!(mathml(formula, MathStyle::Display).expect("good").contains("<munder><mi>max</mi>"));
         assert!(inline(formula).contains("<msub><mi>max</mi>"));
-        let (bare, fenced) = (inline(formula), inline("\\max \\left( a \\right)"));
-        assert!(bare.contains("<mspace") && !fenced.contains("<mspace"));
+        let (bare, parenthesis) = (inline(formula), inline("\\max \\left( a \\right)"));
+        assert!(bare.contains("<mspace") && !parenthesis.contains("<mspace"));
     }
 
     #[test]
-    fn what_it_cannot_say_is_refused() {
+    fn other_notation_is_an_error() {
         for (formula, fragment) in [
-            ("", "found nothing"),
-            ("a_", "missing at the end"),
+            ("", "is empty"),
+            ("a_", "ends too early"),
             ("a_b_c", "two '_'"),
             ("{a", "not closed"),
             ("a}", "no opening"),
             ("\\frac{a}b", "two parts"),
-            ("\\alpha", "'\\alpha' is not known"),
+            ("\\alpha", "unknown command '\\alpha'"),
             ("a & b", "found '&'"),
-            ("\\left a", "without a fence"),
+            ("\\left a", "without a parenthesis"),
         ] {
-            let error = mathml(formula, Place::Inline).expect_err(formula).to_string();
+            let error = mathml(formula, MathStyle::Inline).expect_err(formula).to_string();
             assert!(error.contains(fragment), "{formula}: expected '{fragment}' in: {error}");
         }
     }

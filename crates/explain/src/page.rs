@@ -1,20 +1,20 @@
-//! The page itself: chapters in their order, each with its aim, formula, figures and what is still wrong.
+//! Renders the page: the chapters in order, each with its aim, formulas, text, figures and remaining defect.
 //!
-//! Everything is written into one file: style, script, words and data. A page in one language links to the file of the other,
-//! which needs neither a network nor a script.
+//! One file holds everything: style, script, texts and data. Each language is a file of its own, and the two link to each
+//! other, so switching the language needs neither a network nor a script.
 
-use crate::formula::{Place, mathml};
+use crate::formula::{MathStyle, mathml};
 use crate::script::SCRIPT_FILES;
 use crate::texts::{Language, Texts, add, escape};
-use crate::{Error, Features, plain, script};
+use crate::{Error, TrainedFeatures, plain, script};
 
 const STYLE: &str = include_str!("../page/style.css");
 
-/// One chapter; its words are `chapter.ID.title`, `aim`, `text`, and `wrong` where something is still wrong.
+/// One chapter. Its texts are `chapter.ID.title`, `aim`, `text` and, if `wrong` is set, `wrong`.
 struct Chapter {
     id: &'static str,
     formulas: &'static [&'static str],
-    /// The point of the family: keys of score, pool, margin and link, and which of them is new.
+    /// The member of the family: keys of score, pool, margin and link, and the index of the one that is new in this chapter.
     axes: Option<([&'static str; 4], usize)>,
     figures: &'static [&'static str],
     wrong: bool,
@@ -102,11 +102,15 @@ const CHAPTERS: &[Chapter] = &[
     },
 ];
 
-/// The whole page in `language`, with a link to each other one of `written`.
+/// Renders the page in `language`, with a link to each other language of `available`.
 ///
 /// # Errors
-/// If a text, a formula or a plain figure is missing or cannot be read: a fault of this crate that its tests find.
-pub fn render(language: Language, written: &[Language], features: &Features) -> Result<String, Error> {
+/// If a text or a static figure is missing, or a formula cannot be parsed. This is a bug in the crate, which its tests find.
+pub fn render(
+    language: Language,
+    available: &[Language],
+    features: &TrainedFeatures,
+) -> Result<String, Error> {
     let texts = Texts::of(language)?;
     let mut html = String::with_capacity(1 << 20);
     let (title, description) = (texts.plain("page.title")?, texts.plain("page.description")?);
@@ -121,7 +125,7 @@ pub fn render(language: Language, written: &[Language], features: &Features) -> 
             language.tag()
         ),
     );
-    add(&mut html, format_args!("{}", head(&texts, language, written)?));
+    add(&mut html, format_args!("{}", head(&texts, language, available)?));
     for (nth, chapter) in CHAPTERS.iter().enumerate() {
         add(&mut html, format_args!("{}", section(&texts, nth + 1, chapter, features)?));
     }
@@ -144,21 +148,21 @@ pub fn render(language: Language, written: &[Language], features: &Features) -> 
         &mut html,
         format_args!(
             "<script type=\"module\">\n{}</script>\n</body>\n</html>\n",
-            script::whole(SCRIPT_FILES)?
+            script::joined(SCRIPT_FILES)?
         ),
     );
     Ok(html)
 }
 
-/// JSON that cannot end the element that it stands in.
+/// JSON that is safe inside a `script` element.
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("texts, numbers and lists have a JSON form").replace('<', "\\u003c")
+    serde_json::to_string(value).expect("strings, numbers and lists serialise").replace('<', "\\u003c")
 }
 
-fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<String, Error> {
+fn head(texts: &Texts, language: Language, available: &[Language]) -> Result<String, Error> {
     let mut html = format!("<a class=\"skip\" href=\"#main\">{}</a>\n<header>\n", texts.plain("page.skip")?);
     html.push_str("<div class=\"bar\"><span>widemargin</span><span class=\"tools\">");
-    for other in written.iter().filter(|other| **other != language) {
+    for other in available.iter().filter(|other| **other != language) {
         let name = escape(Texts::of(*other)?.raw("page.language")?);
         let (file, tag) = (other.file_name(), other.tag());
         add(
@@ -197,7 +201,12 @@ fn head(texts: &Texts, language: Language, written: &[Language]) -> Result<Strin
     Ok(html)
 }
 
-fn section(texts: &Texts, number: usize, chapter: &Chapter, features: &Features) -> Result<String, Error> {
+fn section(
+    texts: &Texts,
+    number: usize,
+    chapter: &Chapter,
+    features: &TrainedFeatures,
+) -> Result<String, Error> {
     let Chapter { id, formulas, axes, figures, wrong } = chapter;
     let key = |part: &str| format!("chapter.{id}.{part}");
     let step = texts.plain("page.step")?.replace("{n}", &number.to_string());
@@ -214,8 +223,8 @@ fn section(texts: &Texts, number: usize, chapter: &Chapter, features: &Features)
         ),
     );
     for formula in *formulas {
-        // parts that may go to a line of their own where there is no room
-        let parts = formula.split(" , \\quad ").map(|part| mathml(part, Place::Display));
+        // separate formulas, so that a narrow screen can wrap between them
+        let parts = formula.split(" , \\quad ").map(|part| mathml(part, MathStyle::Display));
         add(
             &mut html,
             format_args!("<div class=\"formula\">{}</div>\n", parts.collect::<Result<String, _>>()?),
@@ -254,20 +263,21 @@ fn section(texts: &Texts, number: usize, chapter: &Chapter, features: &Features)
     Ok(html)
 }
 
-fn figure(texts: &Texts, name: &str, features: &Features) -> Result<String, Error> {
+fn figure(texts: &Texts, name: &str, features: &TrainedFeatures) -> Result<String, Error> {
     let text = |part: &str| texts.line(&format!("figure.{name}.{part}"));
     Ok(format!(
         "<figure id=\"figure-{name}\" aria-labelledby=\"figure-{name}-title\">\n<h3 id=\"figure-{name}-title\">{}</h3>\n\
          <p class=\"try live\">{}</p>\n<div class=\"live\" data-figure=\"{name}\"></div>\n<div class=\"plain\">\n{}</div>\n\
-         <figcaption>{}</figcaption>\n</figure>\n",
+         <figcaption><p class=\"live\">{}</p><p class=\"unscripted\">{}</p></figcaption>\n</figure>\n",
         text("title")?,
         text("try")?,
         plain::figures(name, texts, features)?.concat(),
-        text("caption")?
+        text("caption")?,
+        plain::caption(name, texts)?
     ))
 }
 
-/// The chain as a table of choices on four axes.
+/// The table of the chain: the choice on each of the four axes per chapter.
 fn family(texts: &Texts) -> Result<String, Error> {
     let mut html = format!(
         "<section id=\"family\" aria-labelledby=\"family-title\">\n<h2 id=\"family-title\">{}</h2>\n{}<div class=\"formula\">{}</div>\n",
@@ -275,7 +285,7 @@ fn family(texts: &Texts) -> Result<String, Error> {
         texts.paragraphs("family.text")?,
         mathml(
             "L = \\link \\left( \\pool_{i \\ne y} (\\score_i) - (\\score_y - \\margin) \\right)",
-            Place::Display
+            MathStyle::Display
         )?
     );
     add(

@@ -1,25 +1,25 @@
-//! The figures for those who see the page without its scripts: drawn once, here, from the same mathematics.
+//! The static figures for readers without scripts, computed with the crate `widemargin-objective`.
 //!
-//! Each live figure has one or two of these in its place until the script replaces them. They show the settings that the live
-//! figure opens with, or several of them side by side.
+//! One or two of them take the place of each live figure. They show the initial settings of the live figure, or several
+//! settings side by side.
 
 use std::f64::consts::{PI, TAU};
 
 use widemargin_objective::suggest::{loss_floor, margin_bound};
-use widemargin_objective::{Link, Margin, MatRef, Objective, Pool, Score, suggest};
+use widemargin_objective::{Link, Margin, Objective, Pool, Score, suggest};
 use widemargin_report::figure::{
     BarSeries, Bars, ClassFeatures, FeatureFigure, FeaturePanel, LineChart, Series, ValueScale, bars,
     feature_circle, feature_sphere, line_chart,
 };
 
-use crate::small::{Descent, Problem};
+use crate::descent::{Descent, Problem};
 use crate::texts::Texts;
-use crate::{Error, FeatureRun, Features};
+use crate::{Error, FeatureRun, TrainedFeatures};
 
 type Drawn = Result<Vec<String>, Error>;
 
-/// The plain figures in the place of the live figure `name`.
-pub(crate) fn figures(name: &str, texts: &Texts, features: &Features) -> Drawn {
+/// The static figures that replace the live figure `name`.
+pub(crate) fn figures(name: &str, texts: &Texts, features: &TrainedFeatures) -> Drawn {
     match name {
         "plane" => plane(texts),
         "explode" => explode(texts),
@@ -34,12 +34,19 @@ pub(crate) fn figures(name: &str, texts: &Texts, features: &Features) -> Drawn {
         "ranking" => ranking(texts),
         "features" => real(texts, features),
         "choose" => choose(texts),
-        _ => Err(Error::Template(format!("no plain figure is called '{name}'"))),
+        _ => Err(Error::Template(format!("no static figure for '{name}'"))),
     }
 }
 
+/// The caption of the static figures that replace the live figure `name`, as HTML.
+pub(crate) fn caption(name: &str, texts: &Texts) -> Result<String, Error> {
+    let parts: &[&str] = if name == "circle" { &["circle", "room"] } else { &[name] };
+    let parts = parts.iter().map(|part| texts.plain(&format!("plain.{part}.description")));
+    Ok(parts.collect::<Result<Vec<_>, _>>()?.join(" "))
+}
+
 fn built(builder: widemargin_objective::ObjectiveBuilder) -> Objective {
-    builder.build().expect("the settings of the plain figures are in range")
+    builder.build().expect("the settings of the static figures are in range")
 }
 
 fn tempered(temperature: f64) -> Objective {
@@ -54,7 +61,7 @@ fn name(texts: &Texts, objective: &str) -> Result<String, Error> {
     texts.raw(&format!("live.common.{objective}")).map(str::to_owned)
 }
 
-/// Points of a function at `steps + 1` places from `low` to `high`.
+/// The function at `steps + 1` points from `low` to `high`.
 fn curve(low: f64, high: f64, steps: usize, value: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
     let at = |step: usize| low + (high - low) * step as f64 / steps as f64;
     (0..=steps).map(|step| (at(step), value(at(step)))).collect()
@@ -68,7 +75,7 @@ fn push_of(objective: &Objective, scores: &[f64]) -> f64 {
     objective.row(&mut scores.to_vec(), 0).push
 }
 
-/// A chart with the texts `plain.KEY.title`, `description`, `x` and `y`.
+/// A line chart with the texts `plain.KEY.title`, `description`, `x` and `y`.
 fn chart(texts: &Texts, key: &str, scale: ValueScale, series: Vec<(String, Vec<(f64, f64)>)>) -> Drawn {
     let text = |part: &str| texts.raw(&format!("plain.{key}.{part}")).map(str::to_owned);
     Ok(vec![line_chart(&LineChart {
@@ -94,7 +101,7 @@ fn plane(texts: &Texts) -> Drawn {
     chart(texts, "plane", ValueScale::FromZero, series.collect::<Result<_, Error>>()?)
 }
 
-/// The target at 0, competitors evenly between -1 and 1: scores before anything is learnt.
+/// Scores before training: the target at 0, the non-target classes evenly spaced between -1 and 1.
 fn untrained(classes: usize) -> Vec<f64> {
     let competitors = classes - 1;
     let place = |nth: usize| -1.0 + 2.0 * (nth as f64 + 0.5) / competitors as f64;
@@ -131,7 +138,7 @@ fn descent(texts: &Texts) -> Drawn {
 }
 
 fn smooth(texts: &Texts) -> Drawn {
-    // a target level with the largest competitor pays exactly the gap
+    // with the target equal to the largest competitor, the loss is exactly the gap
     let spread = |count: f64| {
         let count = count as usize;
         let place = |nth: usize| if count == 1 { 0.0 } else { -1.5 * nth as f64 / (count - 1) as f64 };
@@ -202,7 +209,7 @@ fn curves(texts: &Texts) -> Drawn {
     ];
     let series = members.into_iter().map(|(objective, margin)| {
         let member = built(Objective::family().score(Score::cosine(1.0)).margin(margin));
-        // a competitor at cosine 0 leads the target by minus what the margin makes of it
+        // the lead of a competitor at cosine 0 is minus the target's score after the margin
         let target = |degrees: f64| -member.row(&mut [degrees.to_radians().cos(), 0.0], 0).pooled_lead;
         Ok((name(texts, objective)?, curve(0.0, 180.0, 180, target)))
     });
@@ -213,7 +220,7 @@ fn unit(angle: f64) -> [f64; 2] {
     [angle.cos(), angle.sin()]
 }
 
-/// Centres evenly on the circle, the first on top.
+/// Angles of evenly spaced centres on the circle, the first at the top.
 fn even(classes: usize) -> impl Fn(usize) -> f64 {
     move |class| PI / 2.0 + TAU * class as f64 / classes as f64
 }
@@ -297,7 +304,7 @@ fn ranking(texts: &Texts) -> Drawn {
     })])
 }
 
-fn real(texts: &Texts, features: &Features) -> Drawn {
+fn real(texts: &Texts, features: &TrainedFeatures) -> Drawn {
     let text = |part: &str| texts.raw(&format!("plain.features.{part}")).map(str::to_owned);
     let figure = FeatureFigure {
         title: text("circle")?,
@@ -313,7 +320,10 @@ fn real(texts: &Texts, features: &Features) -> Drawn {
     Ok(vec![circles, feature_sphere(&figure)])
 }
 
-fn panels<const DIM: usize>(texts: &Texts, features: &Features) -> Result<Vec<FeaturePanel<DIM>>, Error> {
+fn panels<const DIM: usize>(
+    texts: &Texts,
+    features: &TrainedFeatures,
+) -> Result<Vec<FeaturePanel<DIM>>, Error> {
     let of_run = |run: &FeatureRun| {
         let objective = name(texts, &run.objective)?;
         let centres = FeatureRun::rows::<DIM>(&run.centres);
@@ -338,7 +348,7 @@ fn choose(texts: &Texts) -> Drawn {
     let of = |key: &dyn Fn(&suggest::Suggestion) -> Option<f64>| {
         curve(0.5, 6.0, 110, |power| {
             let classes = 10_f64.powf(power).round() as usize;
-            let found = suggest::suggest(classes, 128, 0.99).expect("two classes and more in 128 dimensions");
+            let found = suggest::suggest(classes, 128, 0.99).expect("at least two classes in 128 dimensions");
             key(&found).unwrap_or(f64::NAN)
         })
     };
@@ -348,9 +358,4 @@ fn choose(texts: &Texts) -> Drawn {
         (text("leastWith")?, of(&|found| found.scale_with_margin)),
     ];
     chart(texts, "choose", ValueScale::FromZero, series)
-}
-
-/// Whole matrices as views; their sizes are right by construction.
-pub(crate) fn matrix(values: &[f64], columns: usize) -> MatRef<'_, f64> {
-    MatRef::new(values, values.len() / columns, columns).expect("whole rows")
 }

@@ -1,23 +1,24 @@
-//! The scripts of the page as one: plain modules that import each other by name, written one after the other.
+//! Joins the script files of the page into one module.
 //!
-//! A page that opens from a disk may not load modules from files beside it, so their `import` and `export` go and what they
-//! name becomes the names of one module. Two files must not use one name at their top; the browser would refuse the page.
+//! A page opened from disk may not load modules from other files. So each file becomes a block of one module: its imports are
+//! dropped and its exports become constants of the module. Two files must not export the same name, which would be a syntax
+//! error in the browser.
 
 use crate::Error;
 use crate::texts::add;
 
-/// A file of the page's script and its text.
+/// Name and text of a script file.
 pub(crate) type ScriptFile = (&'static str, &'static str);
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../page/", $name)))),*] };
 }
 
-/// All files, each behind those that it imports.
+/// All files; each comes after the files that it imports.
 pub(crate) const SCRIPT_FILES: &[ScriptFile] = files![
     "objectives.js",
     "kit.js",
-    "figures/asked.js",
+    "figures/requests.js",
     "figures/run.js",
     "figures/plane.js",
     "figures/explode.js",
@@ -35,13 +36,13 @@ pub(crate) const SCRIPT_FILES: &[ScriptFile] = files![
     "main.js",
 ];
 
-/// One module of all files: each in a scope of its own, handing on what it exports.
-pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, Error> {
+/// Joins the files into one module. Each file has its own scope and returns what it exports.
+pub(crate) fn joined(files: &[ScriptFile]) -> Result<String, Error> {
     let mut script = String::new();
     for (name, text) in files {
         let wrong = |what: &str| Error::Template(format!("{name}: {what}"));
         if text.contains("</script") {
-            return Err(wrong("found '</script', which would end the script"));
+            return Err(wrong("found '</script', which ends the script element"));
         }
         let mut body = String::new();
         let mut exported = Vec::new();
@@ -49,7 +50,7 @@ pub(crate) fn whole(files: &[ScriptFile]) -> Result<String, Error> {
             if let Some(rest) = line.strip_prefix("import ") {
                 if !rest.ends_with(';') || !rest.contains(" from \"./") && !rest.contains(" from \"../") {
                     return Err(wrong(&format!(
-                        "found 'import {rest}', expected one line from a file of the page"
+                        "found 'import {rest}'; expected one line that imports a file of the page"
                     )));
                 }
                 continue;
@@ -93,7 +94,7 @@ mod tests {
             ),
             ("b.js", "import { one } from \"./a.js\";\none();\n"),
         ];
-        let script = whole(files).expect("good");
+        let script = joined(files).expect("good");
         assert_eq!(
             script,
             "// ---- a.js\nconst { one, two } = (() => {\nconst hidden = 1;\nfunction one() {\n  return hidden;\n}\nconst two = 2;\nreturn { one, two };\n})();\n// ---- b.js\n{\none();\n}\n"
@@ -101,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn what_would_break_the_page_is_refused() {
+    fn a_file_that_would_break_the_page_is_an_error() {
         for (text, fragment) in [
             ("import { a } from \"https://example.org/a.js\";", "expected one line"),
             ("import {", "expected one line"),
-            ("const a = \"</script>\";", "would end the script"),
+            ("const a = \"</script>\";", "ends the script element"),
             ("export { a };", "expected a name"),
         ] {
-            let error = whole(&[("a.js", text)]).expect_err(text).to_string();
+            let error = joined(&[("a.js", text)]).expect_err(text).to_string();
             assert!(error.contains(fragment), "{text}: expected '{fragment}' in: {error}");
         }
     }

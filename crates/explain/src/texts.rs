@@ -1,12 +1,12 @@
-//! The words of the page: one file a language, `text/en.toml` and `text/zh.toml`, and their little markup.
+//! The texts of the page, one file per language (`text/en.toml`, `text/zh.toml`), and their markup.
 //!
-//! A text may have `*emphasis*`, `` `code` ``, `[links](#chapter)` and `$formulas$`; a blank line ends a paragraph. Both files have
-//! the same keys, which a test holds.
+//! A text may contain `*emphasis*`, `` `code` ``, `[links](#chapter)` and `$formulas$`. A blank line ends a paragraph. A test
+//! checks that both files have the same keys.
 
 use std::collections::BTreeMap;
 
 use crate::Error;
-use crate::formula::{Place, mathml};
+use crate::formula::{MathStyle, mathml};
 
 /// A language of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +18,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
 
-    /// The tag of the attribute `lang`.
+    /// The value of the HTML attribute `lang`.
     pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -29,7 +29,7 @@ impl Language {
         }
     }
 
-    /// The file that the page in this language is.
+    /// File name of the page in this language.
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::English => "index.html",
@@ -45,7 +45,7 @@ impl Language {
     }
 }
 
-/// All texts of one language by their keys, with dots.
+/// All texts of one language by key (with dots).
 #[derive(Clone, Debug)]
 pub(crate) struct Texts {
     language: Language,
@@ -62,13 +62,13 @@ impl Texts {
         Ok(Self { language, by_key })
     }
 
-    /// The text as it is written.
+    /// The text as written in the file.
     pub(crate) fn raw(&self, key: &str) -> Result<&str, Error> {
         let missing = || Error::NoText { language: self.language.tag(), key: key.to_owned() };
         self.by_key.get(key).map(String::as_str).ok_or_else(missing)
     }
 
-    /// The text as an attribute or where no markup may be.
+    /// The text escaped, for attributes and other places without markup.
     pub(crate) fn plain(&self, key: &str) -> Result<String, Error> {
         self.raw(key).map(escape)
     }
@@ -89,7 +89,7 @@ impl Texts {
         Ok(html)
     }
 
-    /// Texts below `prefix`, by the rest of their keys.
+    /// The texts whose keys start with `prefix`, by the rest of the key.
     pub(crate) fn below(&self, prefix: &str) -> BTreeMap<&str, &str> {
         self.by_key
             .iter()
@@ -108,7 +108,7 @@ fn flatten(prefix: &str, value: &toml::Value, into: &mut BTreeMap<String, String
             let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             flatten(&key, value, into)
         }),
-        other => Err(format!("{prefix}: found {}, expected a text or a table", other.type_str())),
+        other => Err(format!("{prefix}: found {}, expected a string or a table", other.type_str())),
     }
 }
 
@@ -122,11 +122,11 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Signs that stand close before a formula and behind one.
+/// Punctuation that must stay on the same line as the formula before or after it.
 const OPENING: [char; 2] = ['(', '（'];
 const CLOSING: [char; 12] = ['.', ',', ';', ':', ')', '?', '，', '。', '；', '：', '、', '）'];
 
-/// HTML of a text with its little markup.
+/// Converts the markup of a text to HTML.
 pub(crate) fn inline(text: &str) -> Result<String, Error> {
     let mut html = String::new();
     let mut rest = text;
@@ -135,15 +135,15 @@ pub(crate) fn inline(text: &str) -> Result<String, Error> {
         let mark = &rest[at..=at];
         let inside = &rest[at + 1..];
         let unclosed =
-            || Error::Formula { formula: text.to_owned(), reason: format!("'{mark}' has no other end") };
+            || Error::Formula { formula: text.to_owned(), reason: format!("'{mark}' is not closed") };
         let end = inside.find(if mark == "[" { "]" } else { mark }).ok_or_else(unclosed)?;
         let (inner, mut after) = (&inside[..end], &inside[end + 1..]);
         match mark {
             "$" => {
-                // a line does not end between a formula and the sign that belongs to it
+                // no line break between a formula and its punctuation
                 let signs = after.len() - after.trim_start_matches(CLOSING).len();
                 let opened = html.ends_with(OPENING).then(|| html.pop()).flatten();
-                let formula = mathml(inner, Place::Inline)?;
+                let formula = mathml(inner, MathStyle::Inline)?;
                 if signs == 0 && opened.is_none() {
                     html.push_str(&formula);
                 } else {
@@ -161,19 +161,28 @@ pub(crate) fn inline(text: &str) -> Result<String, Error> {
                 html.push_str("</em>");
             }
             "`" => {
+                // no line break within an option such as --scale
+                let word = |word: &str| {
+                    let word_html = escape(word);
+                    if word.starts_with('-') {
+                        format!("<span class=\"whole\">{word_html}</span>")
+                    } else {
+                        word_html
+                    }
+                };
                 html.push_str("<code>");
-                html.push_str(&escape(inner));
+                html.push_str(&inner.split(' ').map(word).collect::<Vec<_>>().join(" "));
                 html.push_str("</code>");
             }
             _ => {
                 let target = after.strip_prefix('(').and_then(|target| target.split_once(')'));
-                let (target, behind) = target.ok_or_else(unclosed)?;
+                let (target, following) = target.ok_or_else(unclosed)?;
                 html.push_str("<a href=\"");
                 html.push_str(&escape(target));
                 html.push_str("\">");
                 html.push_str(&inline(inner)?);
                 html.push_str("</a>");
-                after = behind;
+                after = following;
             }
         }
         rest = after;
@@ -186,20 +195,28 @@ pub(crate) fn inline(text: &str) -> Result<String, Error> {
 mod tests {
     use super::*;
 
-    /// Texts that are rightly the same in both languages: names and signs.
-    const SAME: &[&str] = &["live.common.am-softmax", "live.common.arcface", "live.common.sphereface"];
+    /// Names that are the same in both languages.
+    const SAME: &[&str] = &[
+        "axes.lse",
+        "axes.softplus",
+        "live.common.am-softmax",
+        "live.common.arcface",
+        "live.common.sphereface",
+        "live.smooth.soft",
+    ];
 
-    /// Texts of signs and blanks only.
+    /// Texts of punctuation and placeholders only.
     const SIGNS: &[&str] = &["live.common.of", "live.common.at"];
 
     #[test]
     fn both_languages_are_complete() {
-        let [english, chinese] = Language::ALL.map(|language| Texts::of(language).expect("a good file"));
+        let [english, chinese] =
+            Language::ALL.map(|language| Texts::of(language).expect("the file is valid"));
         let keys = |texts: &Texts| texts.by_key.keys().cloned().collect::<Vec<_>>();
         let (found, expected) = (keys(&chinese), keys(&english));
         let missing: Vec<_> = expected.iter().filter(|key| !found.contains(key)).collect();
         let extra: Vec<_> = found.iter().filter(|key| !expected.contains(key)).collect();
-        assert!(missing.is_empty() && extra.is_empty(), "zh lacks {missing:?} and has {extra:?} besides");
+        assert!(missing.is_empty() && extra.is_empty(), "zh lacks {missing:?} and has extra {extra:?}");
         for (key, text) in &english.by_key {
             let other = &chinese.by_key[key];
             assert!(!text.is_empty() && !other.is_empty(), "{key} is empty");
@@ -212,8 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn both_languages_have_the_same_formulas_links_and_blanks() {
-        let [english, chinese] = Language::ALL.map(|language| Texts::of(language).expect("a good file"));
+    fn both_languages_have_the_same_formulas_links_and_placeholders() {
+        let [english, chinese] =
+            Language::ALL.map(|language| Texts::of(language).expect("the file is valid"));
         for (key, text) in &english.by_key {
             let marks = |text: &str| {
                 let mut found: Vec<String> = text.split('$').skip(1).step_by(2).map(str::to_owned).collect();
@@ -232,9 +250,9 @@ mod tests {
     }
 
     #[test]
-    fn every_text_is_good_markup() {
+    fn the_markup_of_every_text_is_valid() {
         for language in Language::ALL {
-            let texts = Texts::of(language).expect("a good file");
+            let texts = Texts::of(language).expect("the file is valid");
             for key in
                 texts.by_key.keys().filter(|key| !key.starts_with("live.") && !key.starts_with("plain."))
             {
@@ -244,14 +262,16 @@ mod tests {
     }
 
     #[test]
-    fn markup_becomes_html_and_nothing_else_does() {
-        let html = inline("a < *b $z_y$* `c*d` [e](#f) & g").expect("good");
-        let formula = mathml("z_y", Place::Inline).expect("good");
+    fn markup_becomes_html_and_other_text_is_escaped() {
+        let html = inline("a < *b $z_y$* `c*d --e` [e](#f) & g").expect("valid markup");
+        let formula = mathml("z_y", MathStyle::Inline).expect("valid markup");
         assert_eq!(
             html,
-            format!("a &lt; <em>b {formula}</em> <code>c*d</code> <a href=\"#f\">e</a> &amp; g")
+            format!(
+                "a &lt; <em>b {formula}</em> <code>c*d <span class=\"whole\">--e</span></code> <a href=\"#f\">e</a> &amp; g"
+            )
         );
-        let whole = inline("（$z_y$），a").expect("good");
+        let whole = inline("（$z_y$），a").expect("valid markup");
         assert_eq!(whole, format!("<span class=\"whole\">（{formula}），</span>a"));
         for wrong in ["a *b", "$z", "[a]", "[a](b"] {
             assert!(inline(wrong).is_err(), "{wrong}");

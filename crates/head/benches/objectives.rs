@@ -11,8 +11,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, criterion_group, criterion_main};
 use widemargin_chance::{Purpose, Stream};
 use widemargin_head::class_loss;
-use widemargin_objective::pairs::{PairObjective, PairOptions, PairParameters};
-use widemargin_objective::{ClassObjective, ClassParameters, MatRef};
+use widemargin_objective::pairs::{PairObjective, PairOptions};
+use widemargin_objective::{ClassObjective, MatRef, Parameters, parameters};
 
 const BATCH: usize = 512;
 const DIM: usize = 512;
@@ -40,12 +40,11 @@ fn class_objectives(criterion: &mut Criterion) {
     let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
     let labels: Vec<u32> = (0..BATCH).map(|sample| (sample * 7919 % CLASSES) as u32).collect();
     for name in ClassObjective::names() {
-        let objective =
-            ClassObjective::from_name(name, &ClassParameters::default(), CLASSES).expect("defaults");
+        let objective = ClassObjective::from_name(name, &Parameters::new(), CLASSES).expect("defaults");
         let rows = CLASSES * objective.sub_centres();
         let centres = values(rows * DIM, 2);
         let centres = MatRef::new(&centres, rows, DIM).expect("sized so");
-        group.bench_function(*name, |bencher| {
+        group.bench_function(name, |bencher| {
             bencher.iter(|| class_loss(&objective, centres, features, &labels).expect("finite"));
         });
     }
@@ -58,9 +57,9 @@ fn pair_objectives(criterion: &mut Criterion) {
     let features = values(BATCH * DIM, 1);
     let features = MatRef::new(&features, BATCH, DIM).expect("sized so");
     for name in PairObjective::names() {
-        let parameters = match *name {
-            "soft-triple" => PairParameters::from([("centers_per_class".to_owned(), 2.0.into())]),
-            _ => PairParameters::new(),
+        let parameters = match name {
+            "soft-triple" => parameters([("centers_per_class", 2.into())]),
+            _ => Parameters::new(),
         };
         let objective = PairObjective::from_name(name, &parameters).expect("in range");
         let rows = objective.proxies_per_class().map_or(0, |each| each * CLASSES);
@@ -70,7 +69,7 @@ fn pair_objectives(criterion: &mut Criterion) {
             |sample: usize| if rows > 0 { sample * 7919 % CLASSES } else { sample / SAMPLES_PER_CLASS };
         let labels: Vec<u32> = (0..BATCH).map(|sample| label(sample) as u32).collect();
         let options = PairOptions::default();
-        group.bench_function(*name, |bencher| {
+        group.bench_function(name, |bencher| {
             bencher.iter(|| objective.evaluate(features, proxies, &labels, &options).expect("finite"));
         });
     }

@@ -1,7 +1,7 @@
 //! The samples of a batch, checked and prepared for scoring.
 
 use rayon::prelude::*;
-use widemargin_objective::{MatRef, ObjectiveError, Score, normalise};
+use widemargin_objective::{Error as ObjectiveError, MatRef, Score, normalise};
 
 use crate::error::Error;
 

@@ -10,7 +10,7 @@
 //! twice.
 
 use widemargin_objective::{
-    BatchFacts, BatchPoints, ClassObjective, ClassState, MatRef, Objective, ObjectiveError, Point,
+    BatchFacts, BatchPoints, ClassObjective, ClassState, Error as ObjectiveError, MatRef, Objective, Point,
     PointOutcome, PointPass,
 };
 

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use widemargin_objective::ObjectiveError;
-
 /// Why a head could not be built, computed, updated, saved or restored.
 ///
 /// The head is unchanged when a call returns an error, unless the call's documentation says otherwise.
@@ -23,7 +21,7 @@ pub enum Error {
 
     /// The objective rejected a parameter or a batch.
     #[error(transparent)]
-    Objective(#[from] ObjectiveError),
+    Objective(#[from] widemargin_objective::Error),
 
     /// Features of another dimension than the class centres.
     #[error("features have dimension {found}; the class centres of this head have {expected}")]

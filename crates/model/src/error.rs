@@ -60,10 +60,7 @@ pub enum Error {
     },
     /// The objective.
     #[error(transparent)]
-    Objective(#[from] widemargin_objective::ObjectiveError),
-    /// The objective on pairs.
-    #[error(transparent)]
-    Pairs(#[from] widemargin_objective::pairs::PairError),
+    Objective(#[from] widemargin_objective::Error),
     /// The class centres.
     #[error(transparent)]
     Head(#[from] widemargin_head::Error),

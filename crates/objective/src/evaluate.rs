@@ -1,85 +1,113 @@
-//! The reference: a whole batch against all class centres, written plainly.
-//!
-//! One sample after the other, every sum in `f64`, no tiles and no threads. It is what the fast heads are judged by, what
-//! reference values of other frameworks are compared with, and quick enough for figures and small problems; it costs
-//! `6 B C D` operations and holds one row of scores at a time.
+//! An objective of either kind, and its value and gradients.
 
-use serde::{Deserialize, Serialize};
+use widemargin_kernels::matrix::MatRef;
 
-use crate::class::ClassEvaluation;
-use crate::{ClassObjective, Diagnostics, MatRef, Objective, ObjectiveError, Real};
+use crate::catalogue::{Built, CatalogueEntry, build, catalogue};
+use crate::class::{ClassEvaluation, ClassObjective, EvaluateOptions, Reduction};
+use crate::error::{Error, Result};
+use crate::pairs::{PairEvaluation, PairObjective, PairOptions};
+use crate::parameter::Parameters;
+use crate::real::Real;
 
-/// How the losses of the samples become one number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reduction {
-    /// The mean; with sample weights `sum(weight * loss) / sum(weight)`. An empty batch has mean 0.
-    #[default]
-    Mean,
-    /// The sum; with sample weights `sum(weight * loss)`.
-    Sum,
-    /// Only the losses of the samples are expected. [`Evaluation::loss`] and the gradients are those of the sum, as in a
-    /// backward pass that starts from ones.
-    None,
-}
-
-/// What [`Objective::evaluate_with`] can be told beside the inputs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EvaluateOptions<'a> {
-    /// How the losses become one number.
-    pub reduction: Reduction,
-    /// One weight a sample, finite and not negative; all 1 where absent.
-    pub sample_weights: Option<&'a [f64]>,
-}
-
-/// Loss, gradients and diagnostics of a batch.
+/// An objective of either kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation<T> {
-    /// The reduced loss.
-    pub loss: T,
-    /// The loss of each sample, before weights: `[batch]`.
-    pub losses: Vec<T>,
-    /// Gradient of `loss` with respect to the features: `[batch, dim]`, row-major.
-    pub grad_features: Vec<T>,
-    /// Gradient of `loss` with respect to the class centres: `[classes, dim]`, row-major.
-    pub grad_centres: Vec<T>,
-    /// What else the batch says.
-    pub diagnostics: Diagnostics,
+pub enum AnyObjective {
+    /// Against class centres.
+    Classes(Box<ClassObjective>),
+    /// On pairs, triplets or proxies.
+    Pairs(PairObjective),
 }
 
-impl Objective {
-    /// Mean loss, its gradients and diagnostics.
-    ///
-    /// Shapes: `features` `[batch, dim]`, `centres` `[classes, dim]`, one label a sample, each below `classes`.
-    /// Cosine objectives normalise both themselves; a vector whose norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) has a cosine near 0 with
-    /// everything and gets a zero gradient (see [`project`](crate::project)). An empty batch has loss 0; a single class has loss 0.
+/// Value and gradients of an objective of either kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evaluation<T> {
+    /// Of an objective against class centres.
+    Classes(ClassEvaluation<T>),
+    /// Of an objective on pairs, triplets or proxies.
+    Pairs(PairEvaluation<T>),
+}
+
+impl AnyObjective {
+    /// The names of all objectives, in the order of the [`catalogue`].
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        catalogue().iter().map(|entry| entry.name)
+    }
+
+    /// An objective by name, for `classes` classes (objectives on pairs ignore the number).
     ///
     /// # Errors
-    /// Shapes or labels that do not fit, `NaN` or infinity in an input, or scores beyond the range of `T`; see
-    /// [`ObjectiveError`].
+    /// An unknown name or parameter (with the nearest known one), or a value outside its range.
+    pub fn from_name(name: &str, parameters: &Parameters, classes: usize) -> Result<Self> {
+        let entry = CatalogueEntry::find(name)?;
+        Ok(match build(entry, parameters, classes)? {
+            Built::Classes(objective) => Self::Classes(Box::new(objective)),
+            Built::Pairs(objective) => Self::Pairs(objective),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Classes(objective) => objective.name(),
+            Self::Pairs(objective) => objective.name(),
+        }
+    }
+
+    /// Rows of weights (class centres or proxies) per class; `None` for objectives without weights.
+    pub fn weights_per_class(&self) -> Option<usize> {
+        match self {
+            Self::Classes(objective) => Some(objective.sub_centres()),
+            Self::Pairs(objective) => objective.proxies_per_class(),
+        }
+    }
+
+    /// Loss and gradients of a batch. Objectives without weights ignore `weights`, objectives on pairs the reduction.
+    ///
+    /// # Errors
+    /// Those of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`].
     pub fn evaluate<T: Real>(
         &self,
         features: MatRef<'_, T>,
-        centres: MatRef<'_, T>,
+        weights: Option<MatRef<'_, T>>,
         labels: &[u32],
-    ) -> Result<Evaluation<T>, ObjectiveError> {
-        self.evaluate_with(features, centres, labels, &EvaluateOptions::default())
+        reduction: Reduction,
+    ) -> Result<Evaluation<T>> {
+        match self {
+            Self::Classes(objective) => {
+                let centres = weights.ok_or(Error::NoWeights { objective: self.name().to_owned() })?;
+                let options = EvaluateOptions { reduction, sample_weights: None };
+                objective.evaluate(features, centres, labels, &options).map(Evaluation::Classes)
+            }
+            Self::Pairs(objective) => {
+                let proxies = objective.proxies_per_class().and(weights);
+                objective.evaluate(features, proxies, labels, &PairOptions::default()).map(Evaluation::Pairs)
+            }
+        }
+    }
+}
+
+impl<T: Real> Evaluation<T> {
+    /// The loss, reduced.
+    pub fn loss(&self) -> T {
+        match self {
+            Self::Classes(found) => found.loss,
+            Self::Pairs(found) => found.loss,
+        }
     }
 
-    /// As [`Objective::evaluate`], with another reduction or with sample weights.
-    ///
-    /// # Errors
-    /// Those of [`Objective::evaluate`]; sample weights that are not one a sample, negative or not finite, or all zero
-    /// under [`Reduction::Mean`].
-    pub fn evaluate_with<T: Real>(
-        &self,
-        features: MatRef<'_, T>,
-        centres: MatRef<'_, T>,
-        labels: &[u32],
-        options: &EvaluateOptions<'_>,
-    ) -> Result<Evaluation<T>, ObjectiveError> {
-        let of_class = ClassObjective::from(*self).evaluate(features, centres, labels, options)?;
-        let ClassEvaluation { loss, losses, grad_features, grad_centres, diagnostics, .. } = of_class;
-        Ok(Evaluation { loss, losses, grad_features, grad_centres, diagnostics })
+    /// Gradient of the loss with respect to the features: `[batch, dim]`.
+    pub fn grad_features(&self) -> &[T] {
+        match self {
+            Self::Classes(found) => &found.grad_features,
+            Self::Pairs(found) => &found.grad_embeddings,
+        }
+    }
+
+    /// Gradient of the loss with respect to class centres or proxies; `None` for objectives without.
+    pub fn grad_weights(&self) -> Option<&[T]> {
+        match self {
+            Self::Classes(found) => Some(&found.grad_centres),
+            Self::Pairs(found) => found.grad_proxies.as_deref(),
+        }
     }
 }

@@ -39,19 +39,16 @@
 //! How to choose scale and margin is the subject of [`mod@suggest`].
 #![forbid(unsafe_code)]
 
-mod builder;
+mod bounds;
 mod catalogue;
 mod class;
-mod competitors;
-mod diagnostics;
 mod error;
 mod evaluate;
 mod family;
-mod margin;
 mod names;
-mod nearest;
+mod numeric;
 pub mod pairs;
-mod presets;
+mod parameter;
 mod real;
 pub mod reference;
 mod row;
@@ -60,19 +57,17 @@ pub mod suggest;
 mod tests;
 mod unit;
 
-pub use builder::ObjectiveBuilder;
-pub use catalogue::{AnyEvaluation, AnyObjective, CatalogueError};
+pub use bounds::Bounds;
+pub use catalogue::{CatalogueEntry, ObjectiveKind, catalogue};
 pub use class::{
-    BatchFacts, BatchPoints, Binary, BinaryPass, ClassEvaluation, ClassObjective, ClassParameters,
-    ClassState, FOURTH_ROOT, NormTerm, Point, PointOutcome, PointPass, TargetMargin, margins_by_count,
+    BatchFacts, BatchPoints, Binary, BinaryPass, ClassEvaluation, ClassObjective, ClassState, Diagnostics,
+    DiagnosticsSum, EvaluateOptions, FOURTH_ROOT, NormTerm, Point, PointOutcome, PointPass, Reduction,
+    margins_by_count,
 };
-pub use competitors::Competitors;
-pub use diagnostics::{Diagnostics, DiagnosticsSum};
-pub use error::ObjectiveError;
-pub use evaluate::{EvaluateOptions, Evaluation, Reduction};
-pub use family::{Link, Objective, Pool, Score};
-pub use margin::Margin;
-pub use presets::Parameters;
+pub use error::{Error, Result};
+pub use evaluate::{AnyObjective, Evaluation};
+pub use family::{Competitors, CustomMargin, Link, Margin, Objective, ObjectiveBuilder, Pool, Score};
+pub use parameter::{Domain, Parameter, Parameters, parameters};
 pub use real::Real;
 pub use row::{RowOutcome, RowPass, SummedCompetitors};
 pub use suggest::{Suggestion, suggest};

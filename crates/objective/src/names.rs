@@ -1,21 +1,28 @@
-//! Finding a name among those that are known.
+//! Finding a name among the known ones.
 
-/// The known name behind what was written (any case, spaces or underscores for hyphens, other spellings), or else the nearest known
-/// name, if one is near.
+/// The known name that `found` means, or else the nearest known name if one is near.
+///
+/// `known` has every accepted spelling with the name it stands for. Case does not matter, and spaces and underscores
+/// count as hyphens.
 pub(crate) fn find(
     found: &str,
-    names: &[&'static str],
-    aliases: impl IntoIterator<Item = (&'static str, &'static str)>,
+    known: impl IntoIterator<Item = (&'static str, &'static str)>,
 ) -> Result<&'static str, Option<&'static str>> {
-    let spelt = found.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-    let all: Vec<(&str, &'static str)> = names.iter().map(|name| (*name, *name)).chain(aliases).collect();
-    if let Some((_, name)) = all.iter().find(|(spelling, _)| *spelling == spelt) {
-        return Ok(name);
+    let spelt = spelling(found.trim());
+    let mut nearest: Option<(usize, &'static str)> = None;
+    for (spelling_of, name) in known {
+        let known = spelling(spelling_of);
+        if known == spelt {
+            return Ok(name);
+        }
+        let distance = strsim::damerau_levenshtein(&spelt, &known);
+        if distance <= 2.max(name.len() / 4) && nearest.is_none_or(|(least, _)| distance < least) {
+            nearest = Some((distance, name));
+        }
     }
-    let nearest = all
-        .into_iter()
-        .map(|(spelling, name)| (strsim::damerau_levenshtein(&spelt, spelling), name))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4));
     Err(nearest.map(|(_, name)| name))
+}
+
+fn spelling(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', ' '], "-")
 }

@@ -8,7 +8,7 @@ use widemargin_kernels::exponential::{self, AffineExponent};
 /// A real number: `f32` or `f64`.
 ///
 /// Values are kept in the type itself; sums over many classes or samples are accumulated in `f64`.
-pub trait Real: Float + Into<f64> + Debug + Default + Send + Sync + rows::Rows + 'static {
+pub trait Real: Float + Into<f64> + Debug + Default + Send + Sync + kernels::RowKernels + 'static {
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
 }
@@ -27,11 +27,11 @@ impl Real for f64 {
 
 /// What is done to whole rows of scores: by the vector kernels for `f32`, by plain loops for `f64`, the precision of
 /// references and gradient checks.
-pub(crate) mod rows {
+pub(crate) mod kernels {
     use super::{AffineExponent, exponential};
 
     /// Known to this crate alone, which seals [`Real`](crate::Real). Exponents are `slope (x - centre)`.
-    pub trait Rows: Sized {
+    pub trait RowKernels: Sized {
         /// The largest value, and whether all are finite.
         fn largest(values: &[Self]) -> (Self, bool);
         /// `sum e^a` and `sum a e^a`.
@@ -40,7 +40,7 @@ pub(crate) mod rows {
         fn weigh(values: &mut [Self], slope: Self, centre: Self, factor: Self);
     }
 
-    impl Rows for f32 {
+    impl RowKernels for f32 {
         fn largest(values: &[Self]) -> (Self, bool) {
             exponential::largest(values)
         }
@@ -55,7 +55,7 @@ pub(crate) mod rows {
         }
     }
 
-    impl Rows for f64 {
+    impl RowKernels for f64 {
         fn largest(values: &[Self]) -> (Self, bool) {
             let finite = values.iter().all(|value| value.is_finite());
             (values.iter().copied().fold(Self::NEG_INFINITY, Self::max), finite)

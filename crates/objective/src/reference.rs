@@ -7,7 +7,14 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{AnyObjective, CatalogueError, MatRef, Real, Reduction};
+use widemargin_kernels::matrix::MatRef;
+
+use crate::class::Reduction;
+use crate::error::{Error, Result};
+use crate::evaluate::{AnyObjective, Evaluation};
+use crate::pairs::PairObjective;
+use crate::parameter::Parameters;
+use crate::real::Real;
 
 /// `torch.nn.functional.softplus` is its argument itself above 20, which leaves out `e^-20` of a loss and of a slope of 1.
 const TORCH_SOFTPLUS: f64 = 2.2e-9;
@@ -72,51 +79,31 @@ impl ReferenceErrors {
     }
 }
 
-/// What is wrong with a file of reference values.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReferenceError {
-    /// Not JSON of this form.
-    #[error("no file of reference values: {0}")]
-    Form(#[from] serde_json::Error),
-    /// Rows of different lengths, or as many labels as there are not features.
-    #[error("{what}: found {found}, expected {expected}")]
-    Shape {
-        /// Which.
-        what: String,
-        /// What was found.
-        found: usize,
-        /// What was expected.
-        expected: usize,
-    },
-}
-
 impl ReferenceFile {
     /// Reads a file's text.
     ///
     /// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not know, are values that are missing.
     ///
     /// # Errors
-    /// [`ReferenceError`] for text of another form, rows of different lengths, or a count of labels that is not that of the
+    /// [`Error::ReferenceFile`] for text of another form, rows of different lengths, or another number of labels than of
     /// features.
-    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let file: Self = serde_json::from_str(&without_undefined(text))?;
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: Self = serde_json::from_str(&without_undefined(text))
+            .map_err(|error| Error::ReferenceFile(error.to_string()))?;
         let dim = file.features.first().map_or(0, Vec::len);
         let all = file.features.iter().enumerate().map(|(row, values)| ("features", row, values));
         let weights = file.weights.iter().enumerate().map(|(row, values)| ("weights", row, values));
         for (what, row, values) in all.chain(weights) {
             if values.len() != dim {
-                let what = format!("length of row {row} of {what}");
-                return Err(ReferenceError::Shape { what, found: values.len(), expected: dim });
+                let found = values.len();
+                return Err(Error::ReferenceFile(format!(
+                    "row {row} of {what} has {found} values, expected {dim}"
+                )));
             }
         }
-        if file.labels.len() != file.features.len() {
-            let what = "labels".to_owned();
-            return Err(ReferenceError::Shape {
-                what,
-                found: file.labels.len(),
-                expected: file.features.len(),
-            });
+        let (found, expected) = (file.labels.len(), file.features.len());
+        if found != expected {
+            return Err(Error::Count { what: "labels", found, expected });
         }
         Ok(file)
     }
@@ -130,7 +117,7 @@ impl ReferenceFile {
     ///
     /// # Errors
     /// A name or parameters that are unknown, or inputs that the objective refuses.
-    pub fn compare<T: Real>(&self, case: &ReferenceCase) -> Result<ReferenceErrors, CatalogueError> {
+    pub fn compare<T: Real>(&self, case: &ReferenceCase) -> Result<ReferenceErrors> {
         let narrowed = |rows: &[Vec<f64>]| rows.concat().into_iter().map(T::from_f64).collect::<Vec<T>>();
         let dim = self.features.first().map_or(0, Vec::len);
         let weights_given = case.weights.as_ref().unwrap_or(&self.weights);
@@ -145,7 +132,7 @@ impl ReferenceFile {
             _ => objective,
         };
         let (features, weights) = (narrowed(&self.features), narrowed(weights_given));
-        let view = |data, rows| MatRef::new(data, rows, dim).map_err(crate::ObjectiveError::from);
+        let view = |data, rows| MatRef::new(data, rows, dim).map_err(Error::from);
         let out = objective.evaluate(
             view(&features, self.labels.len())?,
             Some(view(&weights, weights_given.len())?),
@@ -157,14 +144,18 @@ impl ReferenceFile {
             let found: Vec<f64> = found.iter().map(|&value| value.into()).collect();
             relative(&found, expected, rounding)
         };
-        let learnt = out.grad_learnt.map_or(0.0, |(name, found)| {
+        let learnt = match &out {
+            Evaluation::Classes(found) => found.grad_learnt,
+            Evaluation::Pairs(_) => None,
+        };
+        let learnt = learnt.map_or(0.0, |(name, found)| {
             let expected = case.grad_learnt.get(name).and_then(Value::as_f64);
             expected.map_or(f64::NAN, |expected| relative(&[T::from_f64(found)], &[Some(expected)]))
         });
         Ok(ReferenceErrors {
-            loss: relative(&[out.loss], &[case.loss]),
-            grad_features: relative(&out.grad_features, &case.grad_features.concat()),
-            grad_weights: match (&out.grad_weights, &case.grad_weights) {
+            loss: relative(&[out.loss()], &[case.loss]),
+            grad_features: relative(out.grad_features(), &case.grad_features.concat()),
+            grad_weights: match (out.grad_weights(), &case.grad_weights) {
                 (Some(found), Some(expected)) => relative(found, &expected.concat()),
                 // weights that another framework found to take no part
                 (Some(found), None) => relative(found, &vec![Some(0.0); found.len()]),
@@ -222,13 +213,14 @@ impl ReferenceCase {
 
     /// The parameters in this crate's words: without remarks, with margins of class objectives in radians, and only those that are
     /// not at rest.
-    pub fn parameters(&self) -> Map<String, Value> {
+    pub fn parameters(&self) -> Parameters {
         let mut parameters = self.params.clone();
         parameters.retain(|key, _| !REMARKS.contains(&key.as_str()));
-        let pairs = crate::pairs::PairObjective::from_name(&self.name, &crate::pairs::PairParameters::new());
-        if let (Err(_), Some(degrees)) = (pairs, parameters.get("margin_degrees").and_then(Value::as_f64)) {
-            parameters.remove("margin_degrees");
-            parameters.insert("margin".to_owned(), degrees.to_radians().into());
+        if let Some(margin) = parameters.remove("margin_degrees") {
+            let on_pairs = PairObjective::from_name(&self.name, &Parameters::new()).is_ok();
+            let degrees = margin.as_f64().filter(|_| !on_pairs);
+            parameters
+                .insert("margin".to_owned(), degrees.map_or(margin, |degrees| degrees.to_radians().into()));
         }
         parameters
     }

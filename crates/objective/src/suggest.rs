@@ -9,9 +9,8 @@ use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ObjectiveError;
-use crate::builder::within;
-use crate::row::softplus;
+use crate::error::{Error, Result};
+use crate::numeric::softplus;
 
 /// Classes from which on the defaults are those for many classes.
 const MANY_CLASSES: usize = 10_000;
@@ -56,11 +55,7 @@ pub fn loss_floor(classes: usize, scale: f64, margin: f64) -> f64 {
 ///
 /// # Errors
 /// If `probability` is not strictly between 0 and 1.
-pub fn scale_for_probability(
-    classes: usize,
-    probability: f64,
-    margin: f64,
-) -> Result<Option<f64>, ObjectiveError> {
+pub fn scale_for_probability(classes: usize, probability: f64, margin: f64) -> Result<Option<f64>> {
     check_probability(probability)?;
     Ok(scale_for_lead(classes, probability, simplex_lead(classes) - margin))
 }
@@ -153,16 +148,14 @@ pub struct Suggestion {
 ///
 /// # Errors
 /// With fewer than two classes, no dimension, or a probability not strictly between 0 and 1.
-pub fn suggest(classes: usize, dim: usize, target_probability: f64) -> Result<Suggestion, ObjectiveError> {
+pub fn suggest(classes: usize, dim: usize, target_probability: f64) -> Result<Suggestion> {
     if classes < 2 {
-        return Err(ObjectiveError::OutOfRange {
-            setting: "classes",
-            found: classes as f64,
-            expected: "2 or more",
-        });
+        let expected = "2 or more".to_owned();
+        return Err(Error::OutOfRange { setting: "classes", found: classes as f64, expected });
     }
     if dim == 0 {
-        return Err(ObjectiveError::OutOfRange { setting: "dimension", found: 0.0, expected: "1 or more" });
+        let expected = "1 or more".to_owned();
+        return Err(Error::OutOfRange { setting: "dimension", found: 0.0, expected });
     }
     check_probability(target_probability)?;
     let bound = margin_bound(classes, dim);
@@ -193,13 +186,12 @@ fn competitors(classes: usize) -> f64 {
     (classes - 1) as f64
 }
 
-fn check_probability(probability: f64) -> Result<(), ObjectiveError> {
-    within(
-        f64::MIN_POSITIVE..=1.0 - f64::EPSILON,
-        "target probability",
-        probability,
-        "a number between 0 and 1",
-    )
+fn check_probability(probability: f64) -> Result<()> {
+    if probability > 0.0 && probability < 1.0 {
+        return Ok(());
+    }
+    let expected = "a number above 0 and below 1".to_owned();
+    Err(Error::OutOfRange { setting: "target probability", found: probability, expected })
 }
 
 #[cfg(test)]

@@ -153,14 +153,12 @@ fn onnx_runtime_gives_the_embeddings_of_every_backbone() {
     assert_eq!(out.lines().filter(|line| line.ends_with(": ok")).count(), written, "{out}");
 }
 
-/// A file that numpy reads.
+/// Writes an `.npy` file of `f32` (numpy's format, version 1.0).
 fn array(path: &Path, shape: &[usize], numbers: &[f32]) {
-    use npyz::WriterBuilder;
-    let mut bytes = Vec::new();
-    let shape: Vec<u64> = shape.iter().map(|length| *length as u64).collect();
-    let mut writer =
-        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd().unwrap();
-    writer.extend(numbers.iter().copied()).unwrap();
-    writer.finish().unwrap();
+    let sides: String = shape.iter().map(|side| format!("{side},")).collect();
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides}), }}\n");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    let mut bytes = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     widemargin_durable::write_atomic(path, &bytes).unwrap();
 }

@@ -179,6 +179,15 @@ pub fn open_npy(path: &Path) -> Result<Rows> {
     npy::rows(file, path)
 }
 
+/// Reads the matrix of a `.npy` in full precision: its values, row-major, and the numbers of rows and columns.
+///
+/// # Errors
+/// [`Error`] with the path and the [`Problem`].
+pub fn read_npy_f64(path: &Path) -> Result<(Vec<f64>, [usize; 2])> {
+    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
+    npy::matrix(&bytes, path)
+}
+
 /// Reads embeddings; the ending of the name says how.
 ///
 /// # Errors

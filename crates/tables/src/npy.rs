@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::numbers::{Kind, integers};
+use super::numbers::{Kind, doubles, integers};
 use super::rows::{Layout, Rows, read_exact_at};
 use super::{Problem, Result};
 
@@ -61,6 +61,28 @@ pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
     let data = found.into_data()?;
     let data = (0..rows * dim).map(|at| data[at % dim * rows + at / dim]).collect();
     Ok(Rows::in_memory(path, rows, dim, data))
+}
+
+/// A matrix of floats in full precision: its values, rows and columns.
+pub(super) fn matrix(bytes: &[u8], path: &Path) -> Result<(Vec<f64>, [usize; 2])> {
+    let array = parse(bytes).map_err(|problem| problem.at(path))?;
+    let what = || "the array".to_owned();
+    let &[rows, dim] = array.shape.as_slice() else {
+        let expected = "a matrix [rows, dimension]";
+        return Err(Problem::Shape { what: what(), found: array.shape, expected }.at(path));
+    };
+    let kind = number_kind(&array.kind).filter(|kind| kind.is_float()).ok_or_else(|| {
+        let expected = "floats of 2, 4 or 8 bytes";
+        Problem::NumberType { what: what(), found: array.kind.clone(), expected }.at(path)
+    })?;
+    let found = array.data.len() as u64;
+    check_length(&array.shape, kind.bytes(), found).map_err(|problem| problem.at(path))?;
+    let values = doubles(array.data, kind, array.kind.starts_with('>'));
+    let values = match array.columns_first {
+        true => (0..rows * dim).map(|at| values[at % dim * rows + at / dim]).collect(),
+        false => values,
+    };
+    Ok((values, [rows, dim]))
 }
 
 pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {

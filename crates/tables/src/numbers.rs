@@ -56,6 +56,16 @@ pub(super) fn floats_into(bytes: &[u8], kind: Kind, big: bool, out: &mut [f32]) 
     }
 }
 
+/// Floats of any kind as `f64`.
+pub(super) fn doubles(bytes: &[u8], kind: Kind, big: bool) -> Vec<f64> {
+    if kind == Kind::Double {
+        return each(bytes, big, f64::from_le_bytes).collect();
+    }
+    let mut singles = vec![0.0; bytes.len() / kind.bytes()];
+    floats_into(bytes, kind, big, &mut singles);
+    singles.into_iter().map(f64::from).collect()
+}
+
 /// Whole numbers of any width; `None` if they are floats.
 pub(super) fn integers(bytes: &[u8], kind: Kind, big: bool) -> Option<Vec<i128>> {
     Some(match kind {

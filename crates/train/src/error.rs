@@ -35,7 +35,7 @@ pub enum Error {
     Head(#[from] widemargin_head::Error),
     /// An objective on pairs.
     #[error(transparent)]
-    Pairs(#[from] widemargin_objective::pairs::PairError),
+    Objective(#[from] widemargin_objective::Error),
     /// A file could not be written or read.
     #[error(transparent)]
     Durable(#[from] widemargin_durable::Error),

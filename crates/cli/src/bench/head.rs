@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use widemargin_chance::{Purpose, Stream};
 use widemargin_head::{CentrePrecision, Head, HeadConfig, HeadMode, MatRef, OptimiserConfig};
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
-use widemargin_objective::{ClassObjective, ClassParameters, EvaluateOptions};
+use widemargin_objective::{ClassObjective, EvaluateOptions, parameters};
 
 #[derive(Args)]
 pub(crate) struct BenchHead {
@@ -94,12 +94,11 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
         Mode::Sampled => HeadMode::Sampled { rate: arguments.rate },
         Mode::Screened => HeadMode::Screened { threshold: arguments.threshold },
     };
-    let parameters = ClassParameters {
-        scale: Some(arguments.scale),
-        margin: Some(arguments.margin),
-        sub_centres: Some(arguments.sub_centres),
-        ..ClassParameters::default()
-    };
+    let parameters = parameters([
+        ("scale", arguments.scale.into()),
+        ("margin", arguments.margin.into()),
+        ("sub_centres", arguments.sub_centres.into()),
+    ]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, arguments.classes)?;
     let optimiser = OptimiserConfig::sgd(0.9, 5e-4);
     let centres = match arguments.centres {

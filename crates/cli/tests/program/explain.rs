@@ -1,9 +1,9 @@
-//! `widemargin explain`: what it writes, and that it trains the features of the page.
+//! Tests of `widemargin explain`: the pages that it writes, and the features that `--train` trains.
 
 use crate::{Workplace, success};
 
 #[test]
-fn the_page_is_written_in_both_languages_or_one() {
+fn explain_writes_both_languages_or_one() {
     let place = Workplace::new();
     let output = place.run(&["explain", "-o", "new/page"]);
     success(&output);
@@ -16,22 +16,25 @@ fn the_page_is_written_in_both_languages_or_one() {
 
     success(&place.run(&["explain", "-o", "one", "--lang", "zh"]));
     assert!(place.exists("one/index.zh.html") && !place.exists("one/index.html"));
-    assert!(!read("one/index.zh.html").contains("href=\"index.html\""), "no link to what was not written");
+    assert!(
+        !read("one/index.zh.html").contains("href=\"index.html\""),
+        "no link to a page that was not written"
+    );
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn wrong_arguments_are_rejected() {
     let place = Workplace::new();
     place.write("taken", b"");
-    place.refused(&["explain", "-o", "taken"], &["taken is a file, expected a folder"]);
+    place.refused(&["explain", "-o", "taken"], &["taken is a file; give a folder"]);
     place.refused(&["explain", "--lang", "fr"], &["'fr'", "en", "zh"]);
     place.refused(&["explain", "--epochs", "2"], &["--train"]);
     std::fs::create_dir_all(place.path().join("old/training/2d-softmax")).expect("a folder");
-    place.refused(&["explain", "-o", "old", "--train"], &["2d-softmax is there already"]);
+    place.refused(&["explain", "-o", "old", "--train"], &["2d-softmax already exists"]);
 }
 
 #[test]
-fn the_features_of_the_page_can_be_trained_anew() {
+fn the_features_of_the_page_can_be_trained_again() {
     let place = Workplace::new();
     success(
         &place.run(&["explain", "-o", "page", "--lang", "en", "--train", "--images", "150", "--epochs", "1"]),
@@ -52,6 +55,6 @@ fn the_features_of_the_page_can_be_trained_anew() {
         }
         assert_eq!(run["centres"].as_array().expect("a list").len(), 7 * dim);
     }
-    let made = features["training"].as_str().expect("a text");
-    assert!(made.contains("1 epochs") && read("page/index.html").contains(made), "{made}");
+    let settings = features["training"].as_str().expect("a text");
+    assert!(settings.contains("1 epochs") && read("page/index.html").contains(settings), "{settings}");
 }

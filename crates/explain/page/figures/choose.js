@@ -1,14 +1,14 @@
-// Choosing s and m: what `widemargin suggest` answers, with the bounds that it comes from.
+// Choosing s and m: the output of `widemargin suggest`, with the bounds behind it.
 
 import { lossFloor, suggest } from "../objectives.js";
 import { legend, percent, r, written } from "../kit.js";
-import { ofSuggestion } from "./asked.js";
+import { ofSuggestion } from "./requests.js";
 
 export function choose(figure) {
   const { words, common } = figure;
   const classes = figure.slider("classes", { label: common.classes, min: 2, max: 1000000, value: 10000, log: true, whole: true, show: String });
   const dim = figure.slider("dim", { label: words.dim, min: 2, max: 1024, value: 128, log: true, whole: true, show: String });
-  const wanted = figure.slider("probability", { label: words.probability, min: 0.5, max: 0.999, step: 0.001, value: 0.99, show: percent });
+  const probability = figure.slider("probability", { label: words.probability, min: 0.5, max: 0.999, step: 0.001, value: 0.99, show: percent });
   const panel = figure.panel({ title: words.chances, alt: words.chances, edges: { left: 56, right: 18, top: 12, bottom: 46 } });
   const margins = figure.panel({ title: words.margins, alt: words.margins, edges: { left: 48, right: 22, top: 12, bottom: 46 } });
   legend(panel, [["s2 d0", words.withMargin], ["s0 d1", words.without]]);
@@ -23,23 +23,23 @@ export function choose(figure) {
   figure.number("floor", words.floor);
 
   figure.draw = () => {
-    const found = suggest(classes.value, dim.value, wanted.value);
+    const found = suggest(classes.value, dim.value, probability.value);
     const at = Array.from({ length: 129 }, (_, i) => Math.max(i, 0.01));
     const lead = found.bound.largest;
     const simplexLead = classes.value / (classes.value - 1);
-    // the best that this arrangement allows: a lead of `lead` less the margin over all the others
+    // the best case: the target leads every competitor by `lead`, of which the margin takes `less`
     const chances = (less) => at.map((s) => [s, Math.exp(-lossFloor(classes.value, s, simplexLead - lead + less))]);
     panel.axes({ min: 0, max: 128, label: common.scale, ticks: [0, 32, 64, 96, 128] }, { min: 0, max: 1, percent: true, ticks: [0, 0.25, 0.5, 0.75, 1] });
     panel.show(
       panel.cut(
-        `<path class="rule" d="M${panel.plot.left} ${r(panel.y(wanted.value))}H${panel.plot.right}"/><path class="gapmark" d="M${r(panel.x(found.scale))} ${panel.plot.top}V${panel.plot.bottom}"/>` +
+        `<path class="rule" d="M${panel.plot.left} ${r(panel.y(probability.value))}H${panel.plot.right}"/><path class="gapmark" d="M${r(panel.x(found.scale))} ${panel.plot.top}V${panel.plot.bottom}"/>` +
           `<path class="line s0 d1" d="${panel.line(chances(0))}"/><path class="line s2 d0" d="${panel.line(chances(found.margin))}"/>` +
           `<circle class="f2 spot" cx="${r(panel.x(found.scale))}" cy="${r(panel.y(Math.exp(-lossFloor(classes.value, found.scale, simplexLead - lead + found.margin))))}" r="6"/>`,
       ),
     );
     margins.axes({ min: 2, max: 1000000, log: true, label: common.classes, ticks: [2, 100, 10000, 1000000] }, { min: 0, max: 2 });
     const counts = Array.from({ length: 115 }, (_, i) => Math.max(2, Math.round(10 ** (0.3 + i * 0.05))));
-    const of = (key) => counts.map((c) => [c, key(suggest(c, dim.value, wanted.value))]);
+    const of = (key) => counts.map((c) => [c, key(suggest(c, dim.value, probability.value))]);
     margins.show(
       margins.cut(
         `<path class="line s3 d0" d="${margins.line(of((s) => s.bound.largest))}"/><path class="line s2 d1" d="${margins.line(of((s) => s.margin))}"/><circle class="f3 spot" cx="${r(margins.x(classes.value))}" cy="${r(margins.y(lead))}" r="6"/><circle class="f2 spot" cx="${r(margins.x(classes.value))}" cy="${r(margins.y(found.margin))}" r="6"/>`,
@@ -53,10 +53,10 @@ export function choose(figure) {
     figure.show("adacos", found.adacosScale);
     figure.show("bound", lead);
     figure.show("floor", found.lossFloor);
-    figure.say(`${found.reachesTarget ? words.reaches : words.fails} ${found.bound.attained ? words.attained : words.below}`);
+    figure.summarise(`${found.reachesTarget ? words.reaches : words.fails} ${found.bound.attained ? words.attained : words.below}`);
   };
   figure.requests = () => [
-    ofSuggestion(classes.value, dim.value, wanted.value, {
+    ofSuggestion(classes.value, dim.value, probability.value, {
       scale: "scale",
       margin: "margin",
       angle_margin: "angle",

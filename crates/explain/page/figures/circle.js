@@ -1,11 +1,11 @@
-// Margins on the circle: where each class has its lead, what a feature pays, and where there is no room for the margin at all.
+// Margins on the circle: where each class meets the margin, the loss in each direction, and which margins are impossible.
 //
-// Class centres stand evenly. A direction belongs to a class when a sample of that class would meet the margin there; between
-// the regions lies no man's land.
+// The class centres are evenly spaced. A direction belongs to a class if a sample of that class meets the margin there; the
+// regions are separated by gaps that belong to no class.
 
 import { marginBound, objective, row } from "../objectives.js";
 import { arrow, clamp, degrees, filled, legend, r, written } from "../kit.js";
-import { ofBatch, ofSuggestion } from "./asked.js";
+import { ofBatch, ofSuggestion } from "./requests.js";
 
 const TURN = 2 * Math.PI;
 const CENTRE = [200, 200];
@@ -52,10 +52,10 @@ export function circle(figure) {
       spot = r(clamp(spot - 0.04 * dx + 0.04 * dy, -Math.PI, Math.PI));
     },
     now: () => [degrees(spot), -180, 180],
-    tell: () => `${Math.round(degrees(spot))}°`,
+    describe: () => `${Math.round(degrees(spot))}°`,
   });
 
-  /** Half the width of a class's region; negative if there is none. */
+  /** Half the width of the region of a class; negative if the region is empty. */
   const half = (chosen) => {
     const met = (at) => row(chosen, cosines(centre(0) + at), 0).marginMet;
     if (!met(0)) return -1;
@@ -88,7 +88,7 @@ export function circle(figure) {
         marks += `<text class="name" x="${r(side[0])}" y="${r(side[1] + 5)}" text-anchor="middle">${i + 1}</text>`;
       }
     }
-    // what a sample of class 1 pays at each direction, outwards
+    // the loss of a sample of class 1 in each direction, as a distance from the circle
     const losses = Array.from({ length: 181 }, (_, i) => row(chosen, cosines((TURN * i) / 180), 0).loss);
     const most = Math.max(...losses);
     const ring = losses.map((value, i) => place((TURN * i) / 180, RADIUS + 14 + (66 * value) / most));
@@ -99,7 +99,7 @@ export function circle(figure) {
     const here = row(chosen, cosines(centre(0) + spot), 0);
     const bound = marginBound(classes.value, 2);
     const inAngle = member.value === "arcface";
-    const asked = member.value === "normalized-softmax" ? 0 : inAngle ? angle.value : margin.value;
+    const marginNow = member.value === "normalized-softmax" ? 0 : inAngle ? angle.value : margin.value;
     const largest = inAngle ? Math.min(TURN / classes.value, Math.PI) : bound.largest;
     room.axes(
       { min: 2, max: 12, label: common.classes, ticks: [2, 4, 6, 8, 10, 12] },
@@ -108,8 +108,8 @@ export function circle(figure) {
     const counts = Array.from({ length: 11 }, (_, i) => i + 2);
     const plane = (c) => (inAngle ? Math.min(TURN / c, Math.PI) : marginBound(c, 2).largest);
     const simplex = (c) => (inAngle ? Math.acos(-1 / (c - 1)) : marginBound(c, c).largest);
-    const over = asked > largest + 1e-12;
-    const [x, y] = [room.x(classes.value), room.y(asked)];
+    const over = marginNow > largest + 1e-12;
+    const [x, y] = [room.x(classes.value), room.y(marginNow)];
     const edge = counts.map((c) => `${r(room.x(c))} ${r(room.y(plane(c)))}`).join("L");
     room.show(
       `<path class="void" d="M${edge}L${room.plot.right} ${room.plot.top}L${r(room.x(2))} ${room.plot.top}z"/><text class="name" x="${room.plot.right - 8}" y="${room.plot.top + 20}" text-anchor="end">${words.noRoom}</text>` +
@@ -121,9 +121,9 @@ export function circle(figure) {
     const gap = wide < 0 ? 360 / classes.value : degrees(TURN / classes.value - 2 * wide);
     figure.show("gap", gap, `${gap.toFixed(1)}°`);
     figure.show("bound", largest);
-    figure.say(
-      filled(over ? words.none : asked === 0 ? words.touching : words.some, {
-        margin: written(asked, 3),
+    figure.summarise(
+      filled(over ? words.none : marginNow === 0 ? words.touching : words.some, {
+        margin: written(marginNow, 3),
         bound: written(largest, 3),
         gap: gap.toFixed(1),
       }),
@@ -132,10 +132,10 @@ export function circle(figure) {
   figure.requests = () => {
     const at = centre(0) + spot;
     const centres = Array.from({ length: classes.value }, (_, i) => [Math.cos(centre(i)), Math.sin(centre(i))]);
-    const asked = [
+    const requests = [
       ofBatch(member.value, parameters(), [[Math.cos(at), Math.sin(at)]], centres, [0], { loss: "loss", "diagnostics.mean_push": "push" }),
     ];
-    if (member.value !== "arcface") asked.push(ofSuggestion(classes.value, 2, 0.99, { "margin_bound.largest": "bound" }));
-    return asked;
+    if (member.value !== "arcface") requests.push(ofSuggestion(classes.value, 2, 0.99, { "margin_bound.largest": "bound" }));
+    return requests;
   };
 }

@@ -1,8 +1,8 @@
-// What each margin makes of the target: its score over the angle to its own centre, and what the loss makes of that.
+// The target score under each margin against the angle to the target's centre, and the resulting loss.
 
 import { objective, row, underMargin } from "../objectives.js";
 import { filled, legend, r } from "../kit.js";
-import { ofCosines } from "./asked.js";
+import { ofCosines } from "./requests.js";
 
 const LOOKS = [5, 3, 0, 2, 4];
 
@@ -14,7 +14,7 @@ export function curves(figure) {
   const sphere = figure.slider("sphere", { label: words.sphere, min: 1, max: 6, step: 1, value: 4 });
   const combined = figure.slider("combined", { label: words.combined, min: 0, max: 1, step: 0.05, value: 0.3 });
   const s = figure.slider("scale", { label: common.scale, min: 1, max: 64, step: 1, value: 10 });
-  const rival = figure.slider("rival", { label: words.rival, min: 10, max: 180, step: 5, value: 90, show: (v) => `${v}°` });
+  const competitor = figure.slider("competitor", { label: words.competitor, min: 10, max: 180, step: 5, value: 90, show: (v) => `${v}°` });
   const members = () => [
     ["normalized-softmax", { scale: s.value }],
     ["am-softmax", { scale: s.value, margin: am.value }],
@@ -32,7 +32,7 @@ export function curves(figure) {
   figure.draw = () => {
     const x = { min: 0, max: 180, degrees: true, label: words.angle, ticks: [0, 45, 90, 135, 180] };
     target.axes(x, { min: -4, max: 1, ticks: [-4, -3, -2, -1, 0, 1] });
-    const other = Math.cos((rival.value * Math.PI) / 180);
+    const other = Math.cos((competitor.value * Math.PI) / 180);
     let [left, right, most] = ["", "", 1];
     const lines = members().map(([name, parameters]) => {
       const chosen = objective(name, parameters);
@@ -60,7 +60,7 @@ export function curves(figure) {
     loss.show(loss.cut(rule(loss) + right));
   };
   figure.requests = () => {
-    const cosines = [angle.value, rival.value].map((value) => Math.cos((value * Math.PI) / 180));
+    const cosines = [angle.value, competitor.value].map((value) => Math.cos((value * Math.PI) / 180));
     return members().map(([name, parameters], n) => ofCosines(name, parameters, cosines, 0, { loss: `loss${n}` }));
   };
 }

@@ -1,10 +1,10 @@
-// A small descent: class centres learn to classify features that do not move, by three objectives side by side.
+// A small gradient descent: class centres learn to classify fixed features with three objectives.
 //
-// The same start, the same features, the same step size. What differs is who is moved by how much.
+// All three have the same start, features and step size; only the gradient differs.
 
 import { evaluate, norm, objective, unit } from "../objectives.js";
 import { chance, filled, legend, percent, r, written } from "../kit.js";
-import { ofBatch } from "./asked.js";
+import { ofBatch } from "./requests.js";
 import { Run } from "./run.js";
 
 const MEMBERS = [
@@ -17,7 +17,7 @@ const DIM = 8;
 const EACH = 2;
 const STEPS = 60;
 
-/** Features of some classes: two samples around a direction of each, and centres near zero. */
+/** Two samples per class near a random direction, and centres near zero; `src/descent.rs` has the same. */
 function problem(classes) {
   const { normal } = chance(7);
   const random = (size) => Array.from({ length: DIM }, () => size * normal());
@@ -91,7 +91,7 @@ export function descent(figure) {
     right.show(lines);
     size.show(size.cut(sizes));
     const first = states[0].each.map((one) => one.length);
-    figure.say(
+    figure.summarise(
       filled(words.first, { sum: written(first[0], 3), soft: written(first[2], 3), times: written(first[0] / first[2], 3) }),
     );
   };

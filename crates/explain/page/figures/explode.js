@@ -1,10 +1,10 @@
-// The sum of hinges against the other pools as classes grow: how hard the target is pushed, and who pushes it.
+// The push on the target against the number of classes for three pools, and which competitors are pushed.
 //
-// Competitors stand evenly between -1 and 1 and the target at 0, as scores do before anything is learnt.
+// The scores are those before training: the competitors evenly spaced between -1 and 1, the target at 0.
 
 import { objective, row } from "../objectives.js";
 import { legend, r, written } from "../kit.js";
-import { ofScores } from "./asked.js";
+import { ofScores } from "./requests.js";
 
 const MEMBERS = ["hinge-sum-margin", "hinge-max", "softplus-lse"];
 const LOOKS = [3, 0, 2];
@@ -55,7 +55,7 @@ export function explode(figure) {
     });
     growth.show(marks);
 
-    // who pushes: competitors from the lowest to the highest score, at most so many bars, each as high as its largest push
+    // the competitors by score in at most BARS bars; the height of a bar is its largest push
     const count = Math.min(BARS, scores.length - 1);
     who.axes({ min: -1, max: 1, label: words.competitor, ticks: [-1, -0.5, 0, 0.5, 1] }, { min: 0, max: 3, ticks: [] });
     marks = "";

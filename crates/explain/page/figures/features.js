@@ -1,8 +1,8 @@
-// The real thing: pictures of clothing as points on the circle and on the sphere, trained with each objective.
+// Real data: features of clothing images on the circle and on the sphere, trained with each objective.
 
 import { dot, evaluate, objective, unit } from "../objectives.js";
 import { arrow, clamp, colour, element, filled, percent, r, written } from "../kit.js";
-import { ofBatch } from "./asked.js";
+import { ofBatch } from "./requests.js";
 
 const LOOKS = 7;
 const RADIUS = 145;
@@ -29,11 +29,11 @@ export function features(figure) {
       figure.number(`${key}${dim}`, filled(words[`${key}Number`], { dim: String(dim) }));
     }
   }
-  figure.root.append(legendOf(data, words), element("p", { class: "note" }, filled(words.made, data)));
+  figure.root.append(legendOf(data, words), element("p", { class: "note" }, filled(words.source, data)));
 
   const runs = data.runs.map((run) => {
     const rows = (flat) => Array.from({ length: flat.length / run.dim }, (_, n) => unit(flat.slice(n * run.dim, (n + 1) * run.dim)));
-    return { ...run, points: run.points.map(rows), centres: rows(run.centres), judged: null };
+    return { ...run, points: run.points.map(rows), centres: rows(run.centres), measured: null };
   });
   const known = data.classes.filter((one) => !one.unseen).length;
   const pick = (dim) => runs.filter((run) => run.dim === dim)[Number(chosen.value)];
@@ -90,8 +90,8 @@ export function features(figure) {
     const measure = objective("am-softmax", { scale: scale.value, margin: margin.value });
     for (const dim of [2, 3]) {
       const run = pick(dim);
-      run.judged ??= judged(run, known);
-      const { within, between, ranked, rankedUnseen, batch } = run.judged;
+      run.measured ??= measured(run, known);
+      const { within, between, ranked, rankedUnseen, batch } = run.measured;
       const out = evaluate(measure, batch.features, run.centres, batch.labels);
       figure.show(`accuracy${dim}`, run.accuracy, percent(run.accuracy));
       figure.show(`within${dim}`, within);
@@ -100,12 +100,12 @@ export function features(figure) {
       figure.show(`unseen${dim}`, rankedUnseen, percent(rankedUnseen));
       figure.show(`loss${dim}`, out.loss);
     }
-    figure.say(filled(words.told, { norm: written(pick(2).centre_norm, 3), feature: written(pick(2).feature_norm, 3) }));
+    figure.summarise(filled(words.summary, { norm: written(pick(2).centre_norm, 3), feature: written(pick(2).feature_norm, 3) }));
   };
   figure.requests = () =>
     [2, 3].map((dim) => {
       const run = pick(dim);
-      const { batch } = judged(run, known);
+      const { batch } = measured(run, known);
       return ofBatch("am-softmax", { scale: scale.value, margin: margin.value }, batch.features, run.centres, batch.labels, { loss: `loss${dim}` });
     });
 }
@@ -114,8 +114,8 @@ export function titled(run, common) {
   return run.margin === null || run.margin === undefined ? common[run.objective] : `${common[run.objective]}, m = ${run.margin}`;
 }
 
-/** Mean cosines within a class and between neighbouring centres, and how often a fellow is closer than a stranger. */
-function judged(run, known) {
+/** Mean cosine to the target's centre and between neighbouring centres, and the ranking of pairs. */
+function measured(run, known) {
   const batch = { features: [], labels: [] };
   for (let i = 0; i < known; i += 1) {
     for (const point of run.points[i]) {
@@ -141,7 +141,7 @@ function judged(run, known) {
   };
 }
 
-/** Area under the ROC curve of pairs: how often a pair of one class is closer than a pair of two. */
+/** Area under the ROC curve of pairs: how often a same-class pair is closer than a different-class pair. */
 function ranked(groups) {
   const BINS = 4000;
   const [genuine, impostor] = [new Float64Array(BINS + 1), new Float64Array(BINS + 1)];
@@ -152,14 +152,14 @@ function ranked(groups) {
       (all[a][1] === all[b][1] ? genuine : impostor)[clamp(bin, 0, BINS)] += 1;
     }
   }
-  let [below, area, pairs, strangers] = [0, 0, 0, 0];
+  let [below, area, pairs, impostors] = [0, 0, 0, 0];
   for (let bin = 0; bin <= BINS; bin += 1) {
     area += genuine[bin] * (below + impostor[bin] / 2);
     below += impostor[bin];
     pairs += genuine[bin];
-    strangers += impostor[bin];
+    impostors += impostor[bin];
   }
-  return area / (pairs * strangers);
+  return area / (pairs * impostors);
 }
 
 function onCircle(run, visible) {
@@ -168,7 +168,7 @@ function onCircle(run, visible) {
     if (!visible(i)) return;
     let path = "";
     points.forEach(([x, y], n) => {
-      // a little in or out, so that equal directions do not hide each other
+      // moved slightly in or out, so that points in equal directions do not cover each other
       const out = RADIUS * (1 + 0.13 * (((n * 0.61803398875) % 1) - 0.5));
       path += `M${r(200 + out * x)} ${r(MIDDLE - out * y)}h0.01`;
     });
@@ -180,7 +180,7 @@ function onCircle(run, visible) {
   return marks;
 }
 
-/** The sphere from far away: what is behind is faint. */
+/** Paints the sphere in parallel projection; its back is faint. */
 function paint(canvas, run, visible, turn, tilt) {
   const context = canvas.getContext("2d");
   const [across, down] = [canvas.width / 2, canvas.height / 2];

@@ -1,9 +1,9 @@
-// A network undoes its temperature: centres that learn from dot products grow until the scores are as sharp as they like;
-// normalised ones only turn.
+// A network undoes its temperature: with dot products the centres keep growing during training, which lowers the effective
+// temperature. Normalised centres only turn.
 
 import { evaluate, norm, objective, unit } from "../objectives.js";
 import { chance, filled, legend, r, written } from "../kit.js";
-import { ofBatch } from "./asked.js";
+import { ofBatch } from "./requests.js";
 import { Run } from "./run.js";
 
 const STEPS = 120;
@@ -11,7 +11,7 @@ const RATE = 2;
 const CLASSES = 3;
 const EACH = 6;
 
-/** Three fans of unit features in the plane. */
+/** Three classes in the plane, six unit features each; `src/descent.rs` has the same. */
 function problem() {
   const { normal } = chance(3);
   const features = [];
@@ -79,7 +79,7 @@ export function growth(figure) {
     figure.show("length", now.length);
     figure.show("effect", t.value / now.length);
     figure.show("normalised", now.cosine.out.loss);
-    figure.say(filled(words.told, { first: written(t.value / states[0].length, 3), now: written(t.value / now.length, 3) }));
+    figure.summarise(filled(words.summary, { first: written(t.value / states[0].length, 3), now: written(t.value / now.length, 3) }));
   };
   figure.requests = () => {
     const states = run.shown();

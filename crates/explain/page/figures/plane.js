@@ -1,11 +1,11 @@
-// The score plane: the loss over two scores as a landscape, the way down as arrows, a sample that can be dragged.
+// The score plane: the loss as a function of two scores, its negative gradient as arrows, and a sample that can be dragged.
 //
-// With two classes the axes are the target's score and the competitor's. With three they are the scores of both competitors and
-// the target's is zero: no loss changes when a constant is added to all scores.
+// With two classes the axes are the scores of the target and the competitor. With three classes they are the scores of both
+// competitors, and the target's score is zero: no loss changes when a constant is added to all scores.
 
 import { objective, row } from "../objectives.js";
 import { arrow, clamp, colour, r, written } from "../kit.js";
-import { ofCosines, ofScores } from "./asked.js";
+import { ofCosines, ofScores } from "./requests.js";
 
 const MEMBERS = [
   "hinge-sum",
@@ -62,7 +62,7 @@ export function plane(figure) {
         return {};
     }
   };
-  // all scores at a place of the plane, the target's first
+  // all scores at a point of the plane, the target's first
   const scores = ([a, b]) => (classes.value === "2" ? [a, b] : [0, a, b]);
   const downhill = (out) => (classes.value === "2" ? [-out.gradient[0], -out.gradient[1]] : [-out.gradient[1], -out.gradient[2]]);
 
@@ -77,7 +77,7 @@ export function plane(figure) {
       spot[kind()] = spot[kind()].map((value, n) => r(clamp(value + step * [dx, dy][n], -reach(), reach())));
     },
     now: () => [spot[kind()][0], -reach(), reach()],
-    tell: () => `${panel.xAxis.label} ${written(spot[kind()][0], 3)}, ${panel.yAxis.label} ${written(spot[kind()][1], 3)}`,
+    describe: () => `${panel.xAxis.label} ${written(spot[kind()][0], 3)}, ${panel.yAxis.label} ${written(spot[kind()][1], 3)}`,
   });
 
   let surface = null;
@@ -133,7 +133,7 @@ export function plane(figure) {
       const [dx, dy] = [(slope[0] / turn) * size * room * 0.42, (-slope[1] / turn) * size * room * 0.42];
       marks += arrow([cx - dx, cy - dy], [cx + dx, cy + dy], "quiet", 6);
     }
-    // where the target leads, nothing is wrong yet
+    // the boundary where the target equals its largest competitor
     if (!three) marks += `<path class="rule" d="${panel.line([[-end, -end], [end, end]])}"/>`;
     else marks += `<path class="rule" d="${panel.line([[-end, 0], [0, 0], [0, -end]])}"/>`;
     const here = row(chosen, scores(spot[kind()]), 0);
@@ -154,11 +154,11 @@ export function plane(figure) {
     figure.numbers.second.row.toggleAttribute("hidden", !three);
     figure.show("second", three ? -here.gradient[2] / unit : 0);
     drawPushes(bars, here, unit, words, three);
-    figure.say(here.push === 0 ? words.rest : here.correct ? words.leads : words.trails);
+    figure.summarise(here.push === 0 ? words.rest : here.correct ? words.leads : words.trails);
   };
   figure.requests = () => {
-    const ask = kind() === "cosine" ? ofCosines : ofScores;
-    return [ask(member.value, parameters(), scores(spot[kind()]), 0, { loss: "loss", "diagnostics.mean_push": "push" })];
+    const request = kind() === "cosine" ? ofCosines : ofScores;
+    return [request(member.value, parameters(), scores(spot[kind()]), 0, { loss: "loss", "diagnostics.mean_push": "push" })];
   };
 }
 
@@ -177,7 +177,7 @@ function drawPushes(panel, here, unit, words, three) {
   panel.show(`${marks}<path class="axis" d="M${panel.plot.left} ${r(panel.y(0))}H${panel.plot.right}"/>`);
 }
 
-/** The landscape: paper where the loss is zero, deeper colour where it is large. */
+/** Paints the loss: blank where it is zero, darker where it is larger. */
 function shade(canvas, { key, values, largest }, paint) {
   if (canvas.dataset.key === key + paint) return;
   canvas.dataset.key = key + paint;
@@ -195,7 +195,7 @@ function shade(canvas, { key, values, largest }, paint) {
   context.putImageData(image, 0, 0);
 }
 
-/** Lines of equal loss, by the cells that they cross. */
+/** Contour lines of the loss, cell by cell. */
 function contours(panel, values, largest, end) {
   const wide = CELLS + 1;
   const at = (n) => -end + (2 * end * n) / CELLS;

@@ -1,8 +1,8 @@
-// Cross-entropy as many two-class problems: how much a sample still pushes, and how the push is shared.
+// Cross-entropy as many two-class problems: the push of a sample, and how the competitors share it.
 
 import { objective, row, softmax, softplus } from "../objectives.js";
 import { legend, percent, r, written } from "../kit.js";
-import { ofScores } from "./asked.js";
+import { ofScores } from "./requests.js";
 
 const START = [2, 1.6, 1.4, 0.3, -1, -2];
 

@@ -1,9 +1,9 @@
-// Classification is not ranking: features that are all classified rightly, and still closer to strangers than to their own;
-// and what becomes of them when they follow the gradient of AM-Softmax.
+// Classification is not ranking: features that are all classified correctly but closer to other classes than to their own,
+// and the same features after steps along the gradient of AM-Softmax.
 
 import { evaluate, objective } from "../objectives.js";
 import { chance, degrees, filled, legend, percent, r } from "../kit.js";
-import { ofBatch } from "./asked.js";
+import { ofBatch } from "./requests.js";
 
 const CLASSES = 6;
 const EACH = 9;
@@ -18,7 +18,7 @@ const onCircle = (angle) => [Math.cos(angle), Math.sin(angle)];
 const CENTRES = Array.from({ length: CLASSES }, (_, i) => onCircle(centreAt(i)));
 const LABELS = Array.from({ length: CLASSES * EACH }, (_, n) => Math.floor(n / EACH));
 
-/** Angles of the features: each class fills its sector up to `spread`, the ends included. */
+/** Angles of the features: each class fills its sector from -spread to +spread around its centre. */
 function start(spread) {
   const { uniform } = chance(11);
   return LABELS.map((label, n) => {
@@ -29,7 +29,7 @@ function start(spread) {
   });
 }
 
-/** Steps down the gradient with respect to the features, which turns them. */
+/** Gradient descent on the features, which turns them. */
 function descend(angles, chosen, scale) {
   let now = angles;
   for (let step = 0; step < STEPS; step += 1) {
@@ -44,7 +44,7 @@ function descend(angles, chosen, scale) {
   return now;
 }
 
-/** Angles between pairs of one class and of two, and the share of triplets in which a stranger is closer than a fellow. */
+/** Angles of same-class and different-class pairs, and how often a different-class pair is closer than a same-class pair. */
 function compared(angles) {
   const within = [];
   const between = [];
@@ -131,7 +131,7 @@ export function ranking(figure) {
       figure.show(`closest${name}`, closest, `${closest.toFixed(1)}°`);
       figure.show(`wrong${name}`, side.wrong, percent(side.wrong));
       figure.show(`loss${name}`, side.out.loss);
-      if (n === 1) figure.say(side.wrong === 0 ? words.ranked : words.unranked);
+      if (n === 1) figure.summarise(side.wrong === 0 ? words.ranked : words.unranked);
     });
   };
   figure.requests = () =>

@@ -1,10 +1,10 @@
-// A descent that is computed as it is looked at: whole when the page opens, a few milliseconds a frame after a slider has
-// moved, so that no frame waits for it; and played again, a step a frame, by its button.
+// A gradient descent that is computed on demand. When the page opens, all steps are computed. After a slider moves, each frame
+// computes for a few milliseconds, so that no frame is late. The play button shows one step per frame.
 
 const BUDGET = 5;
 
 export class Run {
-  /** `begin` gives `{ first, next }`: the first state, and the state after another. */
+  /** `begin` returns `{ first, next }`: the first state, and a function from one state to the next. */
   constructor(figure, steps, begin) {
     this.figure = figure;
     this.steps = steps;
@@ -35,7 +35,7 @@ export class Run {
     this.states.push(this.next(this.states[this.states.length - 1]));
   }
 
-  /** Begins anew with what the controls now say. */
+  /** Starts again with the current values of the controls. */
   restart() {
     this.player.stop();
     this.load();
@@ -43,7 +43,7 @@ export class Run {
     this.figure.busy = true;
   }
 
-  /** The states up to the step that is looked at, as far as there are any yet. */
+  /** The states up to the current step, as far as they are computed. */
   shown() {
     const end = performance.now() + BUDGET;
     while (this.states.length <= this.at && performance.now() < end) this.one();

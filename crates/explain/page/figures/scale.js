@@ -1,8 +1,8 @@
-// The lower bound of the loss against the scale, and the scale from which on a probability can be had at all.
+// The lower bound of the loss against the scale, and the smallest scale that allows a probability.
 
 import { adacosScale, lossFloor, scaleForLead, simplexLead } from "../objectives.js";
 import { filled, legend, percent, r, written } from "../kit.js";
-import { ofSimplex, ofSuggestion } from "./asked.js";
+import { ofSimplex, ofSuggestion } from "./requests.js";
 
 const COUNTS = [10, 1000, 100000, 1000000];
 const LOOKS = [0, 2, 3, 4];
@@ -13,7 +13,7 @@ export function scale(figure) {
   const s = figure.slider("scale", { label: common.scale, min: 1, max: 80, step: 0.5, value: 30 });
   const classes = figure.slider("classes", { label: common.classes, min: 2, max: 1000000, value: 100, log: true, whole: true, show: String });
   const margin = figure.slider("margin", { label: common.margin, min: 0, max: 0.8, step: 0.05, value: 0 });
-  const wanted = figure.slider("probability", { label: words.probability, min: 0.5, max: 0.99, step: 0.01, value: 0.99, show: percent });
+  const probability = figure.slider("probability", { label: words.probability, min: 0.5, max: 0.99, step: 0.01, value: 0.99, show: percent });
   const floor = figure.panel({ title: words.floor, alt: words.floor, edges: { left: 54, right: 16, top: 12, bottom: 46 } });
   const chances = figure.panel({ title: words.chances, alt: words.chances, edges: { left: 56, right: 16, top: 12, bottom: 46 } });
   const keys = [...COUNTS.map((count, n) => [`s${LOOKS[n]} d${n}`, `C = ${count.toLocaleString("en").replace(/,/g, "\u202f")}`]), ["sink d0", words.chosen]];
@@ -38,22 +38,22 @@ export function scale(figure) {
       right += `<path class="line ${look}" d="${chances.line(points.map(([value, loss]) => [value, Math.exp(-loss)]))}"/>`;
     });
     const now = lossFloor(classes.value, s.value, m);
-    const least = scaleForLead(classes.value, wanted.value, simplexLead(classes.value) - m);
+    const least = scaleForLead(classes.value, probability.value, simplexLead(classes.value) - m);
     left += `<path class="rule" d="M${r(floor.x(s.value))} ${floor.plot.top}V${floor.plot.bottom}"/><circle class="fink spot" cx="${r(floor.x(s.value))}" cy="${r(floor.y(Math.max(now, 1e-8)))}" r="6"/>`;
     floor.show(floor.cut(left));
-    right += `<path class="rule" d="M${chances.plot.left} ${r(chances.y(wanted.value))}H${r(chances.x(least ?? 80))}V${chances.plot.bottom}"/><circle class="fink spot" cx="${r(chances.x(s.value))}" cy="${r(chances.y(Math.exp(-now)))}" r="6"/>`;
+    right += `<path class="rule" d="M${chances.plot.left} ${r(chances.y(probability.value))}H${r(chances.x(least ?? 80))}V${chances.plot.bottom}"/><circle class="fink spot" cx="${r(chances.x(s.value))}" cy="${r(chances.y(Math.exp(-now)))}" r="6"/>`;
     chances.show(chances.cut(right));
     figure.show("floor", now);
     figure.show("own", Math.exp(-now), percent(Math.exp(-now)));
     figure.show("least", least);
     figure.show("adacos", adacosScale(classes.value));
-    figure.say(s.value < least ? filled(words.tooSmall, { least: written(least, 3) }) : words.enough);
+    figure.summarise(s.value < least ? filled(words.tooSmall, { least: written(least, 3) }) : words.enough);
   };
   figure.requests = () => {
-    const asked = [ofSuggestion(classes.value, 512, wanted.value, { adacos_scale: "adacos", ...(margin.value === 0 ? { scale_without_margin: "least" } : {}) })];
+    const requests = [ofSuggestion(classes.value, 512, probability.value, { adacos_scale: "adacos", ...(margin.value === 0 ? { scale_without_margin: "least" } : {}) })];
     if (classes.value <= LARGEST_SIMPLEX) {
-      asked.push(ofSimplex("am-softmax", { scale: s.value, margin: margin.value }, classes.value, { loss: "floor", "exp(-loss)": "own" }));
+      requests.push(ofSimplex("am-softmax", { scale: s.value, margin: margin.value }, classes.value, { loss: "floor", "exp(-loss)": "own" }));
     }
-    return asked;
+    return requests;
   };
 }

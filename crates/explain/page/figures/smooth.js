@@ -1,10 +1,10 @@
-// Log-sum-exp beside the maximum that it stands in for: the gap, its bound, and the margin that nobody chose.
+// Log-sum-exp and the maximum: the gap between them, its bound, and the implicit margin.
 
 import { logSumExp, maximum } from "../objectives.js";
 import { filled, legend, r, written } from "../kit.js";
-import { ofScores } from "./asked.js";
+import { ofScores } from "./requests.js";
 
-/** Competitors from 0 down to -spread, evenly. */
+/** Competitors evenly spaced from 0 down to -spread. */
 const others = (count, spread) => Array.from({ length: count }, (_, i) => (count === 1 ? 0 : (-spread * i) / (count - 1)));
 
 export function smooth(figure) {
@@ -57,9 +57,9 @@ export function smooth(figure) {
     figure.show("bound", t * Math.log(count.value));
     figure.show("hard", Math.max(max - max, 0));
     figure.show("loss", Math.max(soft - max, 0));
-    figure.say(filled(words.told, { gap: written(soft - max, 3) }));
+    figure.summarise(filled(words.summary, { gap: written(soft - max, 3) }));
   };
-  // the target stands level with the largest; at another temperature the scores are divided by it and the loss multiplied
+  // the target equals the largest competitor; for T other than 1 the scores are divided by T and the loss is multiplied by T
   figure.requests = () => {
     const t = temperature.value;
     const scores = others(count.value, spread.value);

@@ -1,8 +1,8 @@
-// Temperature: from the hard maximum to mush, and why the length of the vectors undoes whatever was chosen.
+// Temperature: from the hard maximum to the mean, and why the length of the vectors undoes the choice.
 
 import { objective, row, softmax } from "../objectives.js";
 import { legend, percent, r, written } from "../kit.js";
-import { ofScores } from "./asked.js";
+import { ofScores } from "./requests.js";
 
 const BASE = [2, 1.6, 1.4, -1];
 
@@ -50,14 +50,14 @@ export function temperature(figure) {
     figure.show("own", chances[0]);
     figure.show("competitors", out.effective);
     const sharp = t.value / k.value;
-    figure.say(sharp < 0.12 ? words.isHard : sharp > 3 ? words.isMush : words.between);
+    figure.summarise(sharp < 0.12 ? words.isHard : sharp > 3 ? words.isFlat : words.between);
   };
   figure.requests = () => [
     ofScores("tempered-softmax", { temperature: t.value }, BASE.map((score) => score * k.value), 0, {
       loss: "loss",
       "diagnostics.effective_competitors": "competitors",
     }),
-    // the probability is e to minus the cross-entropy, which is the softmax at this temperature
+    // the target probability is e^(-cross-entropy), and `softmax` at this temperature is that cross-entropy
     {
       ...ofScores("softmax", { temperature: t.value }, BASE.map((score) => score * k.value), 0, { "exp(-loss)": "own" }),
     },

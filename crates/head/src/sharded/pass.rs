@@ -5,7 +5,7 @@
 //! of the loss, 12 values per sample and rank (7 for binary classification, more for rules on the nearest non-target classes); a
 //! sum of the features' gradient; and a gather of one value that says whether the centres' gradient is finite.
 
-use widemargin_objective::{MatRef, ObjectiveError, PointOutcome, PointPass, norm};
+use widemargin_objective::{Error as ObjectiveError, MatRef, PointOutcome, PointPass, norm};
 
 use super::agreement::{agree, fingerprint, of_batch};
 use super::head::ShardedHead;

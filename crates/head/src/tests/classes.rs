@@ -1,12 +1,12 @@
 //! Classes added to and dropped from heads of every mode.
 
-use widemargin_objective::{ClassObjective, ClassParameters};
+use widemargin_objective::{ClassObjective, Parameters, parameters};
 
 use super::{labels, values, view};
 use crate::{Error, Head, HeadConfig, HeadMode, NewClasses, OptimiserConfig};
 
 fn trained(mode: HeadMode, optimiser: OptimiserConfig, sub_centres: usize) -> Head {
-    let parameters = ClassParameters { sub_centres: Some(sub_centres), ..Default::default() };
+    let parameters = parameters([("sub_centres", sub_centres.into())]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, 60).expect("in range");
     let config = HeadConfig { optimiser, mode, ..Default::default() };
     let mut head = Head::new(60, 8, objective, config).expect("in range");
@@ -81,8 +81,7 @@ fn what_cannot_be_added_or_dropped_is_named_and_changes_nothing() {
     let all: Vec<u32> = (0..60).collect();
     assert!(matches!(head.drop_classes(&all), Err(Error::OutOfRange { .. })));
     assert_eq!(head.state(), state);
-    let objective =
-        ClassObjective::from_name("am-softmax", &ClassParameters::default(), 2).expect("defaults");
+    let objective = ClassObjective::from_name("am-softmax", &Parameters::new(), 2).expect("defaults");
     let objective = objective.with_class_margins(&[0.1, 0.2]).expect("two");
     let mut fixed = Head::new(2, 4, objective, HeadConfig::default()).expect("in range");
     assert!(matches!(fixed.drop_classes(&[0]), Err(Error::ClassMarginsFixed)));

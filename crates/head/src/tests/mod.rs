@@ -10,7 +10,7 @@ mod sharded;
 
 use crate::{Error, MatRef, Objective};
 use widemargin_chance::{Purpose, Stream};
-use widemargin_objective::{ClassObjective, ClassParameters, Link, Margin, Parameters, Pool, Score};
+use widemargin_objective::{ClassObjective, Link, Margin, Parameters, Pool, Score, parameters};
 
 /// Every tolerance of these tests, with its reason.
 pub(crate) mod tolerance {
@@ -54,35 +54,38 @@ pub(crate) fn view<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
 
 /// Every named objective, and points without a name that use what no name does.
 pub(crate) fn points() -> Vec<Objective> {
-    let named =
-        |name: &&str| Objective::from_name(name, &Parameters::default()).expect("defaults are in range");
-    let cosine = Objective::family().score(Score::cosine(10.0));
+    let named = |name: &str| {
+        let built = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults are in range");
+        built.base().clone()
+    };
+    let cosine = || Objective::family().score(Score::cosine(10.0));
+    let custom = Margin::custom("am", |cosine| cosine - 0.2, |_| 1.0).expect("the right derivative");
     let composed = [
         Objective::family().pool(Pool::log_sum_exp_at(0.5)).link(Link::softplus_at(0.5)),
         Objective::family().margin(Margin::additive(0.5)).pool(Pool::max()).link(Link::hinge()),
-        cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
-        cosine.pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.5)),
-        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true, detach_margin: false }),
+        cosine().margin(custom),
+        cosine().margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
+        cosine().pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.5)),
+        cosine().margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true, detach_margin: false }),
     ];
     let composed = composed.into_iter().map(|builder| builder.build().expect("in range"));
-    Objective::names().iter().map(named).chain(composed).collect()
+    ClassObjective::names().take(11).map(named).chain(composed).collect()
 }
 
 /// Every named objective against class centres, and what their defaults leave out.
 pub(crate) fn class_objectives(classes: usize) -> Vec<ClassObjective> {
-    let default = ClassParameters::default;
-    let with = |name: &str, parameters: ClassParameters| {
+    let with = |name: &str, parameters: Parameters| {
         ClassObjective::from_name(name, &parameters, classes).expect("in range")
     };
-    let margins = (0..classes).map(|class| 0.1 + 0.3 * class as f64 / classes as f64).collect();
+    let margins: Vec<f64> = (0..classes).map(|class| 0.1 + 0.3 * class as f64 / classes as f64).collect();
     let mut all: Vec<ClassObjective> =
-        ClassObjective::names().iter().map(|name| with(name, default())).collect();
+        ClassObjective::names().map(|name| with(name, Parameters::new())).collect();
     all.extend([
-        with("am-softmax", ClassParameters { class_margins: Some(margins), ..default() }),
-        with("softmax", ClassParameters { sub_centres: Some(2), label_smoothing: Some(0.1), ..default() }),
-        with("magface", ClassParameters { norms: Some([0.5, 3.0]), ..default() }),
-        with("sphereface2", ClassParameters { sub_centres: Some(2), ..default() }),
-        with("inter-top-k", ClassParameters { count: Some(2), ..default() }),
+        with("am-softmax", parameters([("class_margins", margins.into())])),
+        with("softmax", parameters([("sub_centres", 2.into()), ("label_smoothing", 0.1.into())])),
+        with("magface", parameters([("norms", vec![0.5, 3.0].into())])),
+        with("sphereface2", parameters([("sub_centres", 2.into())])),
+        with("inter-top-k", parameters([("count", 2.into())])),
     ]);
     all
 }

@@ -2,7 +2,7 @@
 
 use super::{class_objectives, labels, points, values, view};
 use crate::{CentrePrecision, Error, Head, HeadConfig, HeadMode, HeadState, Objective, OptimiserConfig};
-use widemargin_objective::{ClassObjective, ClassParameters};
+use widemargin_objective::{ClassObjective, parameters};
 
 fn am_softmax() -> Objective {
     Objective::am_softmax(30.0, 0.35).expect("in range")
@@ -190,7 +190,7 @@ fn scores_and_predictions_agree_with_each_other_and_with_accuracy() {
     for objective in [am_softmax(), Objective::softmax()] {
         for tile_classes in [4, 1024] {
             let config = HeadConfig { tile_classes, ..HeadConfig::default() };
-            let head = Head::new(classes, dim, objective, config).expect("in range");
+            let head = Head::new(classes, dim, objective.clone(), config).expect("in range");
             let scores = head.scores(features).expect("finite inputs");
             let predicted = head.predict(features).expect("finite inputs");
             for (row, &class) in scores.chunks(classes).zip(&predicted) {
@@ -223,7 +223,7 @@ fn a_margin_warms_up() {
 #[test]
 fn an_empty_batch_and_zero_features_are_no_trouble() {
     for objective in points() {
-        let head = Head::new(3, 2, objective, HeadConfig::default()).expect("in range");
+        let head = Head::new(3, 2, objective.clone(), HeadConfig::default()).expect("in range");
         let empty = head.forward(view(&[], 0, 2), &[]).expect("no samples");
         assert_eq!(
             (empty.loss, empty.diagnostics.samples, head.gradient_norm(&empty.pending)),
@@ -300,7 +300,7 @@ fn objectives_with_a_state_are_restored_and_dropped_updates_leave_none() {
 
 #[test]
 fn ignored_samples_take_no_part() {
-    let parameters = ClassParameters { ignore_label: Some(9), ..ClassParameters::default() };
+    let parameters = parameters([("ignore_label", 9.into())]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, 3).expect("in range");
     let head = Head::new(3, 2, objective, HeadConfig::default()).expect("in range");
     let features = values(8, 3);

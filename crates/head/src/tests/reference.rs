@@ -93,7 +93,7 @@ fn every_objective_equals_the_reference_for_any_cutting_into_tiles() {
     for objective in points() {
         for classes in [1, 2, 3, 7, 8, 9] {
             for tile in [1, 4, 8, 1024] {
-                check(objective, 5, classes, 6, tile);
+                check(objective.clone(), 5, classes, 6, tile);
             }
         }
     }
@@ -124,7 +124,7 @@ fn a_hundred_steps_follow_the_reference() {
             }
             let make = |&mode: &HeadMode| {
                 let config = HeadConfig { optimiser, mode, tile_classes: 4, ..HeadConfig::default() };
-                Head::new(classes, dim, objective, config).expect("in range")
+                Head::new(classes, dim, objective.clone(), config).expect("in range")
             };
             let mut heads: Vec<Head> = modes.iter().map(make).collect();
             let mut centres = wide(&heads[0].centres());

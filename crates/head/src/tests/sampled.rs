@@ -1,6 +1,6 @@
 //! The sampled mode: the dense head over the drawn classes, and rows that are not drawn stay.
 
-use widemargin_objective::Objective;
+use widemargin_objective::{Objective, parameters};
 
 use super::{labels, values, view};
 use crate::{Error, Head, HeadConfig, HeadMode, OptimiserConfig};
@@ -97,7 +97,7 @@ fn margins_by_count_are_those_of_the_classes_in_every_mode() {
     let (x, y) = (values(batch * dim, 1), labels(batch, classes, 1));
     let counts: Vec<u64> = (0..classes as u64).map(|class| 1 + class * class % 97).collect();
     for name in ["am-softmax", "arcface", "sub-centre"] {
-        let parameters = widemargin_objective::ClassParameters { scale: Some(16.0), ..Default::default() };
+        let parameters = parameters([("scale", 16.0.into())]);
         let objective = widemargin_objective::ClassObjective::from_name(name, &parameters, classes);
         let objective = objective.expect("in range").with_margins_by_count(&counts, 0.25).expect("plain");
         let of = |mode| {

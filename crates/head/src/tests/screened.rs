@@ -1,7 +1,7 @@
 //! The screened mode against the dense one: the same loss and gradients up to what sampling and seven bits explain, right on
 //! average, the same bits whatever the threads and across a restart.
 
-use widemargin_objective::{ClassObjective, ClassParameters};
+use widemargin_objective::{ClassObjective, Parameters, parameters};
 
 use super::{labels, values, view};
 use crate::{Error, Head, HeadConfig, HeadMode, Optimiser, OptimiserConfig};
@@ -12,12 +12,8 @@ fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) 
 
 /// A head with several centres a class.
 fn head_with(each: usize, classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
-    let parameters = ClassParameters {
-        scale: Some(24.0),
-        margin: Some(0.2),
-        sub_centres: Some(each),
-        ..Default::default()
-    };
+    let parameters =
+        parameters([("scale", 24.0.into()), ("margin", 0.2.into()), ("sub_centres", each.into())]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
     Head::new(classes, dim, objective, HeadConfig { mode, optimiser, seed: 5, ..Default::default() })
         .expect("in range")
@@ -149,12 +145,8 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
         [(0.0_f32, 64.0), (0.7, 64.0), (0.0, 30.0), (0.7, 30.0)].map(|(share, scale)| (share, scale, 1));
     for (share, scale, each) in one.into_iter().chain([(0.0, 64.0, 3), (0.7, 30.0, 3)]) {
         let (classes, dim, batch) = (30_000 / each, 128, 32);
-        let parameters = ClassParameters {
-            scale: Some(scale),
-            margin: Some(0.35),
-            sub_centres: Some(each),
-            ..Default::default()
-        };
+        let parameters =
+            parameters([("scale", scale.into()), ("margin", 0.35.into()), ("sub_centres", each.into())]);
         let objective = ClassObjective::from_name("am-softmax", &parameters, classes).expect("in range");
         let make = |mode| {
             let config = HeadConfig { mode, ..Default::default() };
@@ -187,9 +179,10 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
 /// Scales at which the probed panels say little of the nearest class, and classes that fill no panel.
 #[test]
 fn odd_sizes_and_steep_scales_agree_with_dense() {
-    for (classes, scale) in [(1, 30.0), (2, 30.0), (17, 64.0), (2500, 1.0), (2500, 256.0), (2500, 1000.0)] {
+    for (classes, scale) in [(1, 30.0_f64), (2, 30.0), (17, 64.0), (2500, 1.0), (2500, 256.0), (2500, 1000.0)]
+    {
         let (dim, batch) = (10, 7);
-        let parameters = ClassParameters { scale: Some(scale), margin: Some(0.1), ..Default::default() };
+        let parameters = parameters([("scale", scale.into()), ("margin", 0.1.into())]);
         let objective = ClassObjective::from_name("cosface", &parameters, classes).expect("in range");
         let make = |mode| {
             let config = HeadConfig { mode, ..Default::default() };
@@ -270,15 +263,15 @@ fn check_rows_left_alone(each: usize, classes: usize) {
 #[test]
 fn objectives_that_need_every_class_are_refused_by_name() {
     for name in ["hinge-max", "softmax", "curricularface", "sphereface2", "adacos-dynamic", "inter-top-k"] {
-        let objective = ClassObjective::from_name(name, &ClassParameters::default(), 100).expect("defaults");
+        let objective = ClassObjective::from_name(name, &Parameters::new(), 100).expect("defaults");
         let config = |mode| HeadConfig { mode, ..Default::default() };
         let error = Head::new(100, 4, objective.clone(), config(HeadMode::screened())).expect_err("refused");
         assert!(matches!(error, Error::NotScreenable { .. }), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
-        let many = ClassObjective::from_name(name, &ClassParameters::default(), 30_000).expect("defaults");
+        let many = ClassObjective::from_name(name, &Parameters::new(), 30_000).expect("defaults");
         assert!(!Head::new(30_000, 2, many, config(HeadMode::Auto)).expect("dense").is_screened());
     }
-    let parameters = ClassParameters { sub_centres: Some(65), ..Default::default() };
+    let parameters = parameters([("sub_centres", 65.into())]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, 100).expect("in range");
     let config = HeadConfig { mode: HeadMode::screened(), ..Default::default() };
     let error = Head::new(100, 4, objective, config).expect_err("refused").to_string();

@@ -7,10 +7,10 @@
 //! ```
 //! use burn::tensor::{Device, Tensor, TensorData};
 //! use widemargin_model::objectives::ClassLoss;
-//! use widemargin_objective::{ClassObjective, ClassParameters};
+//! use widemargin_objective::{ClassObjective, Parameters};
 //!
 //! let device = Device::flex().autodiff();
-//! let am_softmax = ClassObjective::from_name("am-softmax", &ClassParameters::default(), 3)?;
+//! let am_softmax = ClassObjective::from_name("am-softmax", &Parameters::new(), 3)?;
 //! let loss = ClassLoss::new(am_softmax, 3, 2, 1, &device)?;
 //! let features = Tensor::<2>::from_data(TensorData::from([[1.0f32, 0.2], [-0.3, 0.9]]), &device).require_grad();
 //! let value = loss.forward(features.clone(), &[0, 2])?;
@@ -85,7 +85,7 @@ fn parameter(values: &[f32], rows: usize, device: &Device) -> Param<Tensor<2>> {
 }
 
 fn view(values: &[f32], rows: usize, columns: usize) -> Result<MatRef<'_>, Error> {
-    Ok(MatRef::new(values, rows, columns).map_err(widemargin_objective::ObjectiveError::from)?)
+    Ok(MatRef::new(values, rows, columns).map_err(widemargin_objective::Error::from)?)
 }
 
 impl ClassLoss {

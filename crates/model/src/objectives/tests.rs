@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::parameters::{self, host_values};
-use widemargin_objective::ClassParameters;
-use widemargin_objective::pairs::PairParameters;
+use widemargin_objective::Parameters;
 
 const LABELS: [u32; 5] = [0, 3, 1, 1, 2];
 
@@ -17,7 +16,7 @@ fn filled(rows: usize, columns: usize, seed: u32, device: &Device) -> Tensor<2> 
 #[test]
 fn a_learnt_scale_is_a_parameter_and_gets_its_gradient() {
     let device = Device::flex().autodiff();
-    let objective = ClassObjective::from_name("normface", &ClassParameters::default(), 4).expect("in range");
+    let objective = ClassObjective::from_name("normface", &Parameters::new(), 4).expect("in range");
     let module = ClassLoss::new(objective, 4, 3, 1, &device).expect("four classes");
     assert_eq!(module.num_params(), 13, "twelve numbers of centres and a scale");
     let features = filled(5, 3, 1, &device);
@@ -38,7 +37,7 @@ fn every_objective_is_a_module_and_bad_batches_are_errors() {
     let device = Device::flex().autodiff();
     let features = filled(5, 3, 1, &device);
     for name in ClassObjective::names() {
-        let objective = ClassObjective::from_name(name, &ClassParameters::default(), 4).expect("in range");
+        let objective = ClassObjective::from_name(name, &Parameters::new(), 4).expect("in range");
         let module = ClassLoss::new(objective, 4, 3, 1, &device).expect("four classes");
         let value = module.forward(features.clone(), &LABELS).expect(name);
         assert!(host_values(value.inner())[0].is_finite(), "{name}");
@@ -48,7 +47,7 @@ fn every_objective_is_a_module_and_bad_batches_are_errors() {
         assert_eq!(module.state().step, 1, "{name}: a refused batch leaves no trace");
     }
     for name in PairObjective::names() {
-        let objective = PairObjective::from_name(name, &PairParameters::new()).expect("defaults");
+        let objective = PairObjective::from_name(name, &Parameters::new()).expect("defaults");
         let module = PairLoss::new(objective, 4, 3, 1, &device).expect("four classes");
         let value = module.forward(features.clone(), &LABELS).expect(name);
         assert!(host_values(value.inner())[0].is_finite(), "{name}");

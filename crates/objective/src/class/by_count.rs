@@ -4,9 +4,9 @@
 //! the error of each class by its margin and its number of samples; with the sum of the margins given, the bound is least for margins
 //! that fall with the fourth root of the number of samples.
 
-use super::ClassObjective;
-use crate::ObjectiveError;
-use crate::builder::within;
+use super::objective::ClassObjective;
+use crate::bounds;
+use crate::error::{Error, Result};
 
 /// The power of Cao et al.: margins fall with the fourth root of the number of samples.
 pub const FOURTH_ROOT: f64 = 0.25;
@@ -27,9 +27,9 @@ impl ClassObjective {
     /// that of the rarest class. See [`margins_by_count`].
     ///
     /// # Errors
-    /// [`ObjectiveError::OutOfRange`] for a power that is not from 0 to 1, and as [`ClassObjective::with_class_margins`].
-    pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self, ObjectiveError> {
-        within(0.0..=1.0, "margin_by_count", power, "a power from 0 to 1; 0.25 is usual")?;
+    /// [`Error::OutOfRange`] for a power that is not from 0 to 1, and as [`ClassObjective::with_class_margins`].
+    pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self> {
+        bounds::POWER.check("margin_by_count", power)?;
         let margins = margins_by_count(self.base.margin().amount(), counts, power);
         self.with_class_margins(&margins)
     }
@@ -42,15 +42,15 @@ impl ClassObjective {
     /// The same for some of its classes alone, which are numbered by their places in `classes`: what a head that draws classes trains by.
     ///
     /// # Errors
-    /// [`ObjectiveError::Count`] for a class without a margin, where each has its own.
-    pub fn of_classes(&self, classes: &[u32]) -> Result<Self, ObjectiveError> {
+    /// [`Error::Count`] for a class without a margin, where each has its own.
+    pub fn of_classes(&self, classes: &[u32]) -> Result<Self> {
         let Some(margins) = &self.class_margins else { return Ok(self.clone()) };
         let own = |class: &u32| margin_of(margins, *class);
         let class_margins = Some(classes.iter().map(own).collect::<Result<_, _>>()?);
         Ok(Self {
             class_margins,
             name: self.name,
-            base: self.base,
+            base: self.base.clone(),
             rule: self.rule,
             classes: classes.len(),
             sub_centres: self.sub_centres,
@@ -62,8 +62,8 @@ impl ClassObjective {
 }
 
 /// The margin of a class.
-pub(super) fn margin_of(margins: &[f64], class: u32) -> Result<f64, ObjectiveError> {
-    margins.get(class as usize).copied().ok_or(ObjectiveError::Count {
+pub(super) fn margin_of(margins: &[f64], class: u32) -> Result<f64> {
+    margins.get(class as usize).copied().ok_or(Error::Count {
         what: "class margins",
         found: margins.len(),
         expected: class as usize + 1,
@@ -73,7 +73,7 @@ pub(super) fn margin_of(margins: &[f64], class: u32) -> Result<f64, ObjectiveErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClassParameters, EvaluateOptions, MatRef, Objective};
+    use crate::{EvaluateOptions, MatRef, Objective, Parameters};
 
     #[test]
     fn the_fourth_root_of_sixteen_times_as_many_halves_the_margin() {
@@ -90,8 +90,7 @@ mod tests {
     fn every_objective_with_one_plain_margin_takes_them_and_no_other() {
         let counts = [3, 48, 7];
         for name in ClassObjective::names() {
-            let objective =
-                ClassObjective::from_name(name, &ClassParameters::default(), 3).expect("defaults");
+            let objective = ClassObjective::from_name(name, &Parameters::new(), 3).expect("defaults");
             let largest = objective.base().margin().amount();
             let plain = [
                 "hinge-sum-margin",
@@ -108,13 +107,13 @@ mod tests {
             ];
             match objective.with_margins_by_count(&counts, FOURTH_ROOT) {
                 Ok(found) => {
-                    assert!(plain.contains(name), "{name}");
+                    assert!(plain.contains(&name), "{name}");
                     assert_eq!(
                         found.class_margins(),
                         Some(&*margins_by_count(largest, &counts, FOURTH_ROOT))
                     );
                 }
-                Err(error) => assert!(!plain.contains(name), "{name}: {error}"),
+                Err(error) => assert!(!plain.contains(&name), "{name}: {error}"),
             }
         }
     }

@@ -4,12 +4,41 @@
 //! reference values of other frameworks are compared with, and quick enough for figures and small problems; it costs
 //! `6 B C D` operations and holds one row of scores at a time.
 
-use super::{BatchFacts, ClassObjective, ClassState, PointOutcome};
-use crate::unit::NORM_FLOOR;
-use crate::{
-    Diagnostics, DiagnosticsSum, EvaluateOptions, MatRef, Objective, ObjectiveError, Real, Reduction, Score,
-    norm, normalise, project,
-};
+use serde::{Deserialize, Serialize};
+use widemargin_kernels::matrix::MatRef;
+
+use super::diagnostics::{Diagnostics, DiagnosticsSum};
+use super::objective::{ClassObjective, Name, Rule};
+use super::point::PointOutcome;
+use super::resolve::BatchFacts;
+use super::state::ClassState;
+use crate::error::{Error, Result};
+use crate::family::{Objective, Score};
+use crate::real::Real;
+use crate::unit::{NORM_FLOOR, dot, norm, normalise, project};
+
+/// How the losses of the samples become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduction {
+    /// The mean; with sample weights `sum(weight * loss) / sum(weight)`. An empty batch has mean 0.
+    #[default]
+    Mean,
+    /// The sum; with sample weights `sum(weight * loss)`.
+    Sum,
+    /// Only the losses of the samples are expected. [`Evaluation::loss`] and the gradients are those of the sum, as in a
+    /// backward pass that starts from ones.
+    None,
+}
+
+/// What [`Objective::evaluate_with`] can be told beside the inputs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EvaluateOptions<'a> {
+    /// How the losses become one number.
+    pub reduction: Reduction,
+    /// One weight a sample, finite and not negative; all 1 where absent.
+    pub sample_weights: Option<&'a [f64]>,
+}
 
 /// Loss, gradients, diagnostics and next state of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,15 +76,15 @@ impl ClassObjective {
         centres: MatRef<'_, T>,
         labels: &[u32],
         options: &EvaluateOptions<'_>,
-    ) -> Result<ClassEvaluation<T>, ObjectiveError> {
+    ) -> Result<ClassEvaluation<T>> {
         let (batch, dim, each) = (features.rows(), features.cols(), self.sub_centres);
         let classes = self.check_inputs(features, centres, labels)?;
         let active: Vec<usize> = (0..batch).filter(|&row| Some(labels[row]) != self.ignore_label).collect();
         let factors = sample_factors(batch, &active, options)?;
 
         let score = self.score();
-        let units = Rows::new(features, score.is_cosine());
-        let centre_units = Rows::new(centres, score.normalises_centres());
+        let units = ScoredRows::new(features, score.is_cosine());
+        let centre_units = ScoredRows::new(centres, score.normalises_centres());
         // the class's similarity is the largest of its centres', and that centre is the one that moves
         let similarities = |sample: usize, row: &mut [T], chosen: &mut [usize]| {
             for class in 0..classes {
@@ -121,7 +150,7 @@ impl ClassObjective {
             let norm_term = points.norm_term(at);
             let sample_loss = outcome.loss.into() + norm_term.map_or(0.0, |term| term.loss);
             if !sample_loss.is_finite() {
-                return Err(ObjectiveError::NonFiniteLoss { row: sample });
+                return Err(Error::NonFiniteLoss { row: sample });
             }
             diagnostics.add(&outcome, target_cosines[at]);
 
@@ -184,30 +213,27 @@ impl ClassObjective {
         features: MatRef<'_, T>,
         centres: MatRef<'_, T>,
         labels: &[u32],
-    ) -> Result<usize, ObjectiveError> {
+    ) -> Result<usize> {
         if features.cols() != centres.cols() {
-            return Err(ObjectiveError::Dimension { features: features.cols(), centres: centres.cols() });
+            let (features, found) = (features.cols(), centres.cols());
+            return Err(Error::Dimension { what: "class centres", features, found });
         }
         if labels.len() != features.rows() {
-            return Err(ObjectiveError::Count {
-                what: "labels",
-                found: labels.len(),
-                expected: features.rows(),
-            });
+            return Err(Error::Count { what: "labels", found: labels.len(), expected: features.rows() });
         }
         let classes = centres.rows() / self.sub_centres;
         let expected = if self.classes == usize::MAX { classes } else { self.classes };
         if expected.checked_mul(self.sub_centres) != Some(centres.rows()) {
             let expected = expected.saturating_mul(self.sub_centres);
-            return Err(ObjectiveError::Count { what: "class centres", found: centres.rows(), expected });
+            return Err(Error::Count { what: "class centres", found: centres.rows(), expected });
         }
         let outside = |label: &u32| *label as usize >= classes && Some(*label) != self.ignore_label;
         if let Some(row) = labels.iter().position(outside) {
-            return Err(ObjectiveError::Label { row, found: labels[row], classes });
+            return Err(Error::Label { row, found: labels[row], classes });
         }
         for (what, matrix) in [("features", features), ("class centres", centres)] {
             if let Some(at) = matrix.data().iter().position(|value| !value.is_finite()) {
-                return Err(ObjectiveError::NonFiniteInput {
+                return Err(Error::NonFiniteInput {
                     what,
                     row: at / matrix.cols(),
                     column: at % matrix.cols(),
@@ -218,15 +244,51 @@ impl ClassObjective {
     }
 }
 
+impl Objective {
+    /// Mean loss, its gradients and diagnostics.
+    ///
+    /// Shapes: `features` `[batch, dim]`, `centres` `[classes, dim]`, one label a sample, each below `classes`.
+    /// Cosine objectives normalise both themselves; a vector whose norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) has a cosine near 0 with
+    /// everything and gets a zero gradient (see [`project`](crate::project)). An empty batch has loss 0; a single class has loss 0.
+    ///
+    /// # Errors
+    /// Shapes or labels that do not fit, `NaN` or infinity in an input, or scores beyond the range of `T`; see
+    /// [`Error`].
+    pub fn evaluate<T: Real>(
+        &self,
+        features: MatRef<'_, T>,
+        centres: MatRef<'_, T>,
+        labels: &[u32],
+    ) -> Result<ClassEvaluation<T>> {
+        self.evaluate_with(features, centres, labels, &EvaluateOptions::default())
+    }
+
+    /// As [`Objective::evaluate`], with another reduction or with sample weights.
+    ///
+    /// # Errors
+    /// Those of [`Objective::evaluate`]; sample weights that are not one a sample, negative or not finite, or all zero
+    /// under [`Reduction::Mean`].
+    pub fn evaluate_with<T: Real>(
+        &self,
+        features: MatRef<'_, T>,
+        centres: MatRef<'_, T>,
+        labels: &[u32],
+        options: &EvaluateOptions<'_>,
+    ) -> Result<ClassEvaluation<T>> {
+        let fixed = ClassObjective::new(Name::COMPOSED, self.clone(), Rule::Fixed, usize::MAX);
+        fixed.evaluate(features, centres, labels, options)
+    }
+}
+
 /// The rows that are scored: as given for dot products, of length one for cosines.
-struct Rows<T> {
+struct ScoredRows<T> {
     data: Vec<T>,
     cols: usize,
     /// For cosines what `normalise` returned for each row.
     norms: Option<Vec<f64>>,
 }
 
-impl<T: Real> Rows<T> {
+impl<T: Real> ScoredRows<T> {
     fn new(matrix: MatRef<'_, T>, unit: bool) -> Self {
         let (mut data, cols) = (matrix.data().to_vec(), matrix.cols());
         let norms = unit
@@ -247,34 +309,22 @@ impl<T: Real> Rows<T> {
     }
 }
 
-fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
-    a.iter().zip(b).map(|(&x, &w)| x.into() * w.into()).sum()
-}
-
 /// What each sample's loss is multiplied by in the reduced loss; only those of the active ones count.
-fn sample_factors(
-    batch: usize,
-    active: &[usize],
-    options: &EvaluateOptions<'_>,
-) -> Result<Vec<f64>, ObjectiveError> {
+fn sample_factors(batch: usize, active: &[usize], options: &EvaluateOptions<'_>) -> Result<Vec<f64>> {
     let mut factors = match options.sample_weights {
         None => vec![1.0; batch],
         Some(weights) if weights.len() != batch => {
-            return Err(ObjectiveError::Count {
-                what: "sample weights",
-                found: weights.len(),
-                expected: batch,
-            });
+            return Err(Error::Count { what: "sample weights", found: weights.len(), expected: batch });
         }
         Some(weights) => weights.to_vec(),
     };
     if let Some(row) = factors.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-        return Err(ObjectiveError::SampleWeight { row, found: factors[row] });
+        return Err(Error::SampleWeight { row, found: factors[row] });
     }
     if options.reduction == Reduction::Mean && !active.is_empty() {
         let total: f64 = active.iter().map(|&row| factors[row]).sum();
         if total == 0.0 {
-            return Err(ObjectiveError::ZeroWeights);
+            return Err(Error::ZeroWeights);
         }
         for factor in &mut factors {
             *factor /= total;

@@ -1,10 +1,12 @@
 //! What a sample is trained by once everything that changes from batch to batch is settled.
 
-use crate::row::softplus;
-use crate::{Objective, Real, RowOutcome, RowPass, SummedCompetitors};
+use crate::family::Objective;
+use crate::numeric::softplus;
+use crate::real::Real;
+use crate::row::{RowOutcome, RowPass, SummedCompetitors};
 
 /// One sample's objective against all classes: a point of the family, or a sum of binary classifications.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Point {
     /// `link(pool(competitors) - (target - margin))`.

@@ -1,11 +1,14 @@
 //! From a batch to one point a sample.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use widemargin_chance::{Purpose, Stream};
 
 use super::by_count::margin_of;
-use super::{Binary, ClassObjective, ClassState, Point, Rule};
-use crate::{Competitors, Margin, Objective, ObjectiveError};
+use super::objective::{ClassObjective, Rule};
+use super::point::{Binary, Point};
+use super::state::ClassState;
+use crate::bounds;
+use crate::error::Result;
+use crate::family::{Competitors, Margin, Objective};
 
 /// What has to be known of a batch before its scores are pooled; one entry a sample each, ignored samples left out.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +83,7 @@ impl ClassObjective {
     ///
     /// # Errors
     /// If what a batch comes to leaves the range of a setting, such as a dynamic scale that is not finite.
-    pub fn points(&self, facts: &BatchFacts<'_>) -> Result<BatchPoints, ObjectiveError> {
+    pub fn points(&self, facts: &BatchFacts<'_>) -> Result<BatchPoints> {
         let base = self.base.with_margin_share(self.margin_share);
         let mut next = ClassState { step: self.state.step + 1, ..self.state };
         let mut points = Vec::new();
@@ -133,12 +136,12 @@ impl ClassObjective {
                 None
             }
             Rule::Elastic { deviation, seed } => {
-                let mut random = ChaCha8Rng::seed_from_u64(seed);
-                random.set_stream(self.state.step);
-                let (amount, most) = match base.margin {
-                    Margin::AdditiveCosine(margin) => (margin, 2.0),
-                    other => (other.amount(), std::f64::consts::FRAC_PI_2),
+                let mut random = Stream::new(seed, Purpose::MarginDraw, self.state.step, 0);
+                let bounds = match base.margin {
+                    Margin::AdditiveCosine(_) => bounds::COSINE_MARGIN,
+                    _ => bounds::ANGLE_MARGIN,
                 };
+                let amount = base.margin.amount();
                 points = facts
                     .labels
                     .iter()
@@ -147,15 +150,15 @@ impl ClassObjective {
                             Some(margins) => self.margin_share * margin_of(margins, label)?,
                             None => amount,
                         };
-                        let drawn =
-                            (amount + self.margin_share * deviation * normal(&mut random)).clamp(0.0, most);
+                        let drawn = amount + self.margin_share * deviation * random.normal();
+                        let drawn = drawn.clamp(bounds.low, bounds.high);
                         let margin = match base.margin {
                             Margin::AdditiveCosine(_) => Margin::AdditiveCosine(drawn),
                             _ => Margin::additive_angle(drawn),
                         };
                         Ok(Point::Family(Objective { margin, ..base }))
                     })
-                    .collect::<Result<_, ObjectiveError>>()?;
+                    .collect::<Result<_>>()?;
                 None
             }
             Rule::DynamicScale => {
@@ -182,7 +185,7 @@ impl ClassObjective {
                     let margin = margin_of(margins, label)?;
                     Ok(Point::Family(base.with_margin(margin * self.margin_share)?))
                 })
-                .collect::<Result<_, ObjectiveError>>()?;
+                .collect::<Result<_>>()?;
             return Ok(BatchPoints { uniform: None, points, norm_terms, next_state: next });
         }
         Ok(BatchPoints { uniform, points, norm_terms, next_state: next })
@@ -221,11 +224,4 @@ fn dynamic_scale(log_partitions: &[f64], target_cosines: &[f64]) -> f64 {
     let median = angles[(angles.len() - 1) / 2];
     let scale = log_average / median.min(std::f64::consts::FRAC_PI_4).cos();
     scale.clamp(DYNAMIC_SCALES[0], DYNAMIC_SCALES[1])
-}
-
-/// Box and Muller's method on numbers that are the same everywhere.
-fn normal(random: &mut ChaCha8Rng) -> f64 {
-    let mut uniform = || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * uniform()).cos()
 }

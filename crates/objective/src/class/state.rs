@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ObjectiveError;
-use crate::builder::{positive, within};
+use crate::bounds;
+use crate::error::Result;
 
 /// Running statistics and learnt numbers; those that an objective has no use for stay as they begin.
 ///
@@ -34,13 +34,12 @@ impl ClassState {
     /// Refuses numbers that no run can have come to.
     ///
     /// # Errors
-    /// [`ObjectiveError::OutOfRange`] with the number.
-    pub fn validate(&self) -> Result<(), ObjectiveError> {
-        within(-1.0..=1.0, "running target cosine", self.running_target, "a cosine from -1 to 1")?;
-        let norm = 0.0..=1e30;
-        within(norm.clone(), "running mean of the norms", self.norm_mean, "a finite number, 0 or above")?;
-        within(norm, "running deviation of the norms", self.norm_deviation, "a finite number, 0 or above")?;
-        positive("scale", self.scale)?;
-        within(-1e6..=1e6, "bias", self.bias, "a finite number from -1e6 to 1e6")
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) with the number.
+    pub fn validate(&self) -> Result<()> {
+        bounds::COSINE.check("running target cosine", self.running_target)?;
+        bounds::NORM.check("running mean of the norms", self.norm_mean)?;
+        bounds::NORM.check("running deviation of the norms", self.norm_deviation)?;
+        bounds::POSITIVE.check("scale", self.scale)?;
+        bounds::BIAS.check("bias", self.bias)
     }
 }

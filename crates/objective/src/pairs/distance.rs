@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use super::product::{dots, weighted, weighted_transposed};
 use super::units::Units;
-use crate::Real;
+use crate::real::Real;
 use crate::unit::squared_distance;
 
 /// How two embeddings are compared.

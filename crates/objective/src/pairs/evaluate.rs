@@ -1,23 +1,16 @@
 //! From embeddings to a loss and its gradients: checks, pairs, matrix, objective, and the way back.
 
+use widemargin_kernels::matrix::MatRef;
+
 use super::distance::{Matrix, Measure};
+use super::miners::Miner;
+use super::objectives::{Contrastive, PairObjective};
+use super::reference::{PairReference, check_finite, check_reference, check_rows};
 use super::rows::Pass;
 use super::tuples::{Own, Pairing, Tuples};
 use super::units::Units;
-use super::{Contrastive, Miner, PairError, PairObjective};
-use crate::{MatRef, Real};
-
-/// What the batch is compared with in place of itself.
-#[derive(Clone, Copy, Debug)]
-pub struct PairReference<'a, T> {
-    /// `[references, dim]`; constants: no gradient is taken of them.
-    pub embeddings: MatRef<'a, T>,
-    /// One label a reference.
-    pub labels: &'a [u32],
-    /// Where the rows of the batch stand among the references, one place a row, if they do: no row is a positive of
-    /// itself.
-    pub own_rows: Option<&'a [usize]>,
-}
+use crate::error::{Error, Result};
+use crate::real::Real;
 
 /// What [`PairObjective::evaluate`] can be told beside the inputs. By default all pairs of the batch are compared.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +121,7 @@ impl PairObjective {
         proxies: Option<MatRef<'_, T>>,
         labels: &[u32],
         options: &PairOptions<'_, T>,
-    ) -> Result<PairEvaluation<T>, PairError> {
+    ) -> Result<PairEvaluation<T>> {
         self.validate()?;
         check_rows("embeddings", "labels", embeddings, labels)?;
         self.check_options(proxies.is_some(), options)?;
@@ -158,24 +151,18 @@ impl PairObjective {
             ("gradient of the proxies", evaluation.grad_proxies.as_deref().unwrap_or(&[])),
         ] {
             if values.iter().any(|value| !value.is_finite()) {
-                return Err(PairError::NonFiniteResult { what });
+                return Err(Error::NonFiniteResult { what });
             }
         }
         Ok(evaluation)
     }
 
-    fn check_options<T>(&self, proxies: bool, options: &PairOptions<'_, T>) -> Result<(), PairError> {
-        let objective = self.name();
-        let refuse = |what, reason| Err(PairError::Unsupported { objective, what, reason });
+    fn check_options<T>(&self, proxies: bool, options: &PairOptions<'_, T>) -> Result<()> {
+        let refuse =
+            |what, reason| Err(Error::Unsupported { objective: self.name().to_owned(), what, reason });
         match (self.proxies_per_class().is_some(), proxies) {
-            (true, false) => {
-                let problem = "compares embeddings with proxies; give it a matrix of proxies";
-                return Err(PairError::Proxies { objective, problem });
-            }
-            (false, true) => {
-                let problem = "has no proxies; leave them out";
-                return Err(PairError::Proxies { objective, problem });
-            }
+            (true, false) => return Err(Error::NoWeights { objective: self.name().to_owned() }),
+            (false, true) => return refuse("proxies", "it has none; leave them out"),
             _ => {}
         }
         let tuples = options.tuples.is_some() || options.miner.is_some();
@@ -256,20 +243,21 @@ impl PairObjective {
         proxies: MatRef<'_, T>,
         labels: &[u32],
         tuples: Option<&Tuples>,
-    ) -> Result<PairEvaluation<T>, PairError> {
+    ) -> Result<PairEvaluation<T>> {
         let per_class = self.proxies_per_class().unwrap_or(1);
         let rows = proxies.rows();
         if rows % per_class != 0 {
-            return Err(PairError::CentresPerClass { rows, per_class });
+            let expected = per_class * rows.div_ceil(per_class);
+            return Err(Error::Count { what: "proxies", found: rows, expected });
         }
         let classes = rows / per_class;
         check_finite("proxies", proxies)?;
         if proxies.cols() != embeddings.cols() {
-            let (embeddings, found) = (embeddings.cols(), proxies.cols());
-            return Err(PairError::Dimension { what: "proxies", embeddings, found });
+            let (features, found) = (embeddings.cols(), proxies.cols());
+            return Err(Error::Dimension { what: "proxies", features, found });
         }
         if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
-            return Err(PairError::Label { row, found: labels[row], classes });
+            return Err(Error::Label { row, found: labels[row], classes });
         }
         let weights = tuples.map(|tuples| tuples.weights(labels.len(), matches!(self, Self::ProxyNca(_))));
         let weights = weights.as_deref();
@@ -332,7 +320,7 @@ impl PairObjective {
     fn counts_once(&self) -> bool {
         matches!(
             self,
-            Self::Circle(_) | Self::MultiSimilarity(_) | Self::SupCon(_) | Self::LiftedStructure(_)
+            Self::Circle(_) | Self::MultiSimilarity(_) | Self::Supcon(_) | Self::LiftedStructure(_)
         )
     }
 
@@ -344,7 +332,7 @@ impl PairObjective {
             Self::Circle(of) => of.pass(matrix, pairing),
             Self::MultiSimilarity(of) => of.pass(matrix, pairing),
             Self::NtXent(of) => of.pass(matrix, pairing),
-            Self::SupCon(of) => of.pass(matrix, pairing),
+            Self::Supcon(of) => of.pass(matrix, pairing),
             Self::LiftedStructure(of) => of.pass(matrix, pairing),
             Self::TupletMargin(of) => of.pass(matrix, pairing),
             Self::IntraPairVariance(of) => of.pass(matrix, pairing),
@@ -374,7 +362,7 @@ impl PairObjective {
             Self::TripletMargin(_)
                 | Self::Circle(_)
                 | Self::NtXent(_)
-                | Self::SupCon(_)
+                | Self::Supcon(_)
                 | Self::Angular(_)
                 | Self::TupletMargin(_)
         );
@@ -395,48 +383,4 @@ impl PairObjective {
 fn count(pairing: &Pairing<'_>) -> PairCounts {
     let [positive_pairs, negative_pairs, triplets, _] = pairing.counts();
     PairCounts { positive_pairs, negative_pairs, triplets, ..PairCounts::default() }
-}
-
-/// One label a row, and every value finite.
-pub(crate) fn check_rows<T: Real>(
-    what: &'static str,
-    labels_of: &'static str,
-    matrix: MatRef<'_, T>,
-    labels: &[u32],
-) -> Result<(), PairError> {
-    if labels.len() != matrix.rows() {
-        return Err(PairError::Count { what: labels_of, found: labels.len(), expected: matrix.rows() });
-    }
-    check_finite(what, matrix)
-}
-
-fn check_finite<T: Real>(what: &'static str, matrix: MatRef<'_, T>) -> Result<(), PairError> {
-    match matrix.data().iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(at) => {
-            Err(PairError::NonFiniteInput { what, row: at / matrix.cols(), column: at % matrix.cols() })
-        }
-    }
-}
-
-/// References that fit the batch.
-pub(crate) fn check_reference<T: Real>(
-    embeddings: MatRef<'_, T>,
-    labels: &[u32],
-    reference: &PairReference<'_, T>,
-) -> Result<(), PairError> {
-    check_rows("references", "labels of references", reference.embeddings, reference.labels)?;
-    if reference.embeddings.cols() != embeddings.cols() {
-        let (embeddings, found) = (embeddings.cols(), reference.embeddings.cols());
-        return Err(PairError::Dimension { what: "references", embeddings, found });
-    }
-    let Some(own) = reference.own_rows else { return Ok(()) };
-    if own.len() != labels.len() {
-        return Err(PairError::Count { what: "own rows", found: own.len(), expected: labels.len() });
-    }
-    let rows = reference.labels.len();
-    match own.iter().position(|&place| place >= rows) {
-        None => Ok(()),
-        Some(tuple) => Err(PairError::TupleRow { tuple, what: "references", found: own[tuple], rows }),
-    }
 }

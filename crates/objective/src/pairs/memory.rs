@@ -7,9 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluate::check_rows;
-use super::{Miner, PairError, PairEvaluation, PairObjective, PairOptions, PairReference};
-use crate::{MatRef, Real};
+use widemargin_kernels::matrix::MatRef;
+
+use super::evaluate::{PairEvaluation, PairOptions};
+use super::miners::Miner;
+use super::objectives::PairObjective;
+use super::reference::{PairReference, check_rows};
+use crate::error::{Error, Result};
+use crate::real::Real;
 
 /// A ring of embeddings and labels; the oldest make room for the newest.
 ///
@@ -45,11 +50,11 @@ impl<T> From<CrossBatchMemory<T>> for State<T> {
 }
 
 impl<T> TryFrom<State<T>> for CrossBatchMemory<T> {
-    type Error = PairError;
+    type Error = Error;
 
-    fn try_from(state: State<T>) -> Result<Self, PairError> {
+    fn try_from(state: State<T>) -> Result<Self> {
         let State { embeddings, labels, capacity, dim, next } = state;
-        let refuse = |reason| Err(PairError::MemoryState { reason });
+        let refuse = |reason| Err(Error::MemoryState { reason });
         if labels.len().checked_mul(dim) != Some(embeddings.len()) {
             return refuse("the number of embeddings is not that of labels");
         }
@@ -69,9 +74,13 @@ impl<T: Real> CrossBatchMemory<T> {
     ///
     /// # Errors
     /// If the capacity is 0.
-    pub fn new(capacity: usize, dim: usize) -> Result<Self, PairError> {
+    pub fn new(capacity: usize, dim: usize) -> Result<Self> {
         if capacity == 0 {
-            return Err(PairError::OutOfRange { setting: "capacity", found: 0.0, expected: "1 or more" });
+            return Err(Error::OutOfRange {
+                setting: "capacity",
+                found: 0.0,
+                expected: "1 or more".to_owned(),
+            });
         }
         Ok(Self { embeddings: Vec::new(), labels: Vec::new(), capacity, dim, next: 0 })
     }
@@ -108,15 +117,15 @@ impl<T: Real> CrossBatchMemory<T> {
     /// # Errors
     /// A batch larger than the memory, of another dimension, with labels that are not one a row, or with `NaN` or infinity;
     /// nothing is stored then.
-    pub fn push(&mut self, embeddings: MatRef<'_, T>, labels: &[u32]) -> Result<Vec<usize>, PairError> {
+    pub fn push(&mut self, embeddings: MatRef<'_, T>, labels: &[u32]) -> Result<Vec<usize>> {
         check_rows("embeddings", "labels", embeddings, labels)?;
         let batch = labels.len();
         if batch > self.capacity {
-            return Err(PairError::MemoryTooSmall { batch, capacity: self.capacity });
+            return Err(Error::MemoryTooSmall { batch, capacity: self.capacity });
         }
         if embeddings.cols() != self.dim {
-            let (embeddings, found) = (embeddings.cols(), self.dim);
-            return Err(PairError::Dimension { what: "memory", embeddings, found });
+            let (features, found) = (embeddings.cols(), self.dim);
+            return Err(Error::Dimension { what: "memory", features, found });
         }
         let mut places = Vec::with_capacity(batch);
         for (row, &label) in labels.iter().enumerate() {
@@ -140,7 +149,7 @@ impl<T: Real> CrossBatchMemory<T> {
     /// random. The gradient is that of the batch as anchors: stored rows, its own copies too, are constants.
     ///
     /// # Errors
-    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`PairError::Unsupported`] for objectives that
+    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives that
     /// take no references ([`PairObjective::takes_references`]), before anything is stored.
     pub fn evaluate(
         &mut self,
@@ -149,10 +158,10 @@ impl<T: Real> CrossBatchMemory<T> {
         labels: &[u32],
         miner: Option<&Miner>,
         draw: u64,
-    ) -> Result<PairEvaluation<T>, PairError> {
+    ) -> Result<PairEvaluation<T>> {
         if !objective.takes_references() {
-            return Err(PairError::Unsupported {
-                objective: objective.name(),
+            return Err(Error::Unsupported {
+                objective: objective.name().to_owned(),
                 what: "a cross-batch memory",
                 reason: "it is defined on the batch and its proxies alone",
             });

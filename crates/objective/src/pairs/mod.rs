@@ -10,72 +10,48 @@
 //! hand, one anchor at a time; two products of matrices do the rest.
 //!
 //! ```
-//! use widemargin_objective::MatRef;
-//! use widemargin_objective::pairs::{Miner, PairObjective, PairOptions, PairParameters};
+//! use widemargin_objective::pairs::{Miner, PairObjective, PairOptions};
+//! use widemargin_objective::{MatRef, Parameters, parameters};
 //!
 //! let embeddings = [1.0_f32, 0.1, 0.9, 0.2, -0.3, 1.0, 0.1, 0.8];
 //! let embeddings = MatRef::new(&embeddings, 4, 2)?;
 //! let labels = [3, 3, 8, 8];
-//! let parameters = PairParameters::from([("margin".to_owned(), 0.2.into())]);
-//! let objective = PairObjective::from_name("triplet-margin", &parameters)?;
+//! let objective = PairObjective::from_name("triplet-margin", &parameters([("margin", 0.2.into())]))?;
 //! let out = objective.evaluate(embeddings, None, &labels, &PairOptions::default())?;
 //! assert_eq!(out.counts.triplets, 8);
 //!
-//! let miner = Miner::from_name("batch-hard", &PairParameters::new())?;
+//! let miner = Miner::from_name("batch-hard", &Parameters::new())?;
 //! let hardest = PairOptions { miner: Some(&miner), ..PairOptions::default() };
 //! assert_eq!(objective.evaluate(embeddings, None, &labels, &hardest)?.counts.triplets, 4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod angular;
-mod circle;
-mod contrastive;
 mod distance;
-mod error;
 mod evaluate;
-mod fast_ap;
-mod info_nce;
-mod intra_pair_variance;
-mod lifted_structure;
 mod memory;
 mod miners;
-mod multi_similarity;
-mod objective;
-mod parameters;
+mod objectives;
 mod product;
-mod proxy;
-mod ranked_list;
+mod reference;
 mod rows;
-mod soft_triple;
+mod tags;
 #[cfg(test)]
 mod tests;
-mod triplet;
 mod tuples;
-mod tuplet_margin;
 mod units;
 mod weighted;
 
-pub use angular::Angular;
-pub use circle::Circle;
-pub use contrastive::{Contrastive, SignalToNoiseRatioContrastive};
-pub use error::PairError;
-pub use evaluate::{PairCounts, PairEvaluation, PairOptions, PairReference, PairWarning};
-pub use fast_ap::FastAp;
-pub use info_nce::{NtXent, SupCon};
-pub use intra_pair_variance::IntraPairVariance;
-pub use lifted_structure::LiftedStructure;
+pub use evaluate::{PairCounts, PairEvaluation, PairOptions, PairWarning};
 pub use memory::CrossBatchMemory;
 pub use miners::{
     BatchEasyHard, DistanceWeighted, MinedTriplets, Miner, MiningStrategy, MultiSimilarityMiner, PairMargin,
     TripletMarginMiner,
 };
-pub use multi_similarity::MultiSimilarity;
-pub use objective::PairObjective;
-pub use parameters::{PairParameter, PairParameters};
-pub use proxy::{ProxyAnchor, ProxyNca};
-pub use ranked_list::RankedList;
-pub use soft_triple::SoftTriple;
-pub use triplet::{TripletKind, TripletMargin};
+pub use objectives::{
+    Angular, Circle, Contrastive, FastAp, IntraPairVariance, LiftedStructure, MultiSimilarity, NtXent,
+    PairObjective, ProxyAnchor, ProxyNca, RankedList, SignalToNoiseRatioContrastive, SoftTriple, Supcon,
+    TripletKind, TripletMargin, TupletMargin,
+};
+pub use reference::PairReference;
 pub use tuples::Tuples;
-pub use tuplet_margin::TupletMargin;
 pub use weighted::{WeightedObjective, WeightedObjectives, WeightedSum};

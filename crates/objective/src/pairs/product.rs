@@ -10,7 +10,7 @@ use std::any::Any;
 use rayon::prelude::*;
 use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
 
-use crate::Real;
+use crate::real::Real;
 use crate::unit::dot;
 
 /// `a x b^T`: `[m, k]` with `[n, k]` to `[m, n]`.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::PairError;
+use crate::error::{Error, Result};
 
 /// Lists of what is to be compared; the second and third numbers index the references, which are the batch itself
 /// unless [`PairOptions::reference`](super::PairOptions::reference) says otherwise.
@@ -76,14 +76,14 @@ impl Tuples {
     }
 
     /// Refuses rows that do not exist and roles that the labels contradict.
-    pub(crate) fn check(&self, labels: &[u32], other: &[u32], itself: bool) -> Result<(), PairError> {
+    pub(crate) fn check(&self, labels: &[u32], other: &[u32], itself: bool) -> Result<()> {
         let pair = |tuple: usize, anchor: usize, at: usize, positive: bool| {
             let role = if positive { "positive" } else { "negative" };
             if anchor >= labels.len() {
-                return Err(PairError::TupleRow { tuple, what: "batch", found: anchor, rows: labels.len() });
+                return Err(Error::TupleRow { tuple, what: "batch", found: anchor, rows: labels.len() });
             }
             if at >= other.len() {
-                return Err(PairError::TupleRow { tuple, what: "references", found: at, rows: other.len() });
+                return Err(Error::TupleRow { tuple, what: "references", found: at, rows: other.len() });
             }
             let problem = if itself && anchor == at {
                 "they are the same row"
@@ -94,7 +94,7 @@ impl Tuples {
             } else {
                 "their labels are equal"
             };
-            Err(PairError::TupleRole { tuple, anchor, other: at, role, problem })
+            Err(Error::TupleRole { tuple, anchor, other: at, role, problem })
         };
         match self {
             Self::Pairs { positives, negatives } => {
@@ -307,6 +307,6 @@ mod tests {
         let error = check(Tuples::Pairs { positives: vec![[0, 0]], negatives: vec![] }, true).to_string();
         assert!(error.contains("the same row"), "{error}");
         let error = check(Tuples::Pairs { positives: vec![], negatives: vec![[0, 2], [1, 3]] }, false);
-        assert_eq!(error, PairError::TupleRow { tuple: 1, what: "references", found: 3, rows: 3 });
+        assert_eq!(error, Error::TupleRow { tuple: 1, what: "references", found: 3, rows: 3 });
     }
 }

@@ -5,8 +5,10 @@
 
 use rayon::prelude::*;
 
-use crate::unit::dot;
-use crate::{MatRef, Real, normalise, project};
+use widemargin_kernels::matrix::MatRef;
+
+use crate::real::Real;
+use crate::unit::{dot, normalise, project};
 
 /// A matrix whose rows have length one; rows shorter than [`NORM_FLOOR`](crate::NORM_FLOOR) stay near zero.
 #[derive(Clone, Debug)]

@@ -2,8 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Miner, PairError, PairEvaluation, PairObjective, PairOptions};
-use crate::{MatRef, Real};
+use widemargin_kernels::matrix::MatRef;
+
+use super::evaluate::{PairEvaluation, PairOptions};
+use super::miners::Miner;
+use super::objectives::PairObjective;
+use crate::error::{Error, Result};
+use crate::real::Real;
 
 /// `sum_i weight_i loss_i` and its gradient by the embeddings, of losses that were worked out anywhere: pair objectives,
 /// margin softmax on class centres, or anything else on the same batch. Sums are in `f64`.
@@ -23,11 +28,11 @@ impl WeightedSum {
     ///
     /// # Errors
     /// A weight that is not finite, or a gradient of another size.
-    pub fn add<T: Real>(&mut self, weight: f64, loss: T, gradient: &[T]) -> Result<(), PairError> {
+    pub fn add<T: Real>(&mut self, weight: f64, loss: T, gradient: &[T]) -> Result<()> {
         check_weight(weight)?;
         if gradient.len() != self.gradient.len() {
             let (found, expected) = (gradient.len(), self.gradient.len());
-            return Err(PairError::Count { what: "gradient values", found, expected });
+            return Err(Error::Count { what: "gradient values", found, expected });
         }
         self.loss += weight * loss.into();
         for (sum, &value) in self.gradient.iter_mut().zip(gradient) {
@@ -87,7 +92,7 @@ impl WeightedObjectives {
         proxies: Option<MatRef<'_, T>>,
         labels: &[u32],
         draw: u64,
-    ) -> Result<(WeightedSum, Vec<PairEvaluation<T>>), PairError> {
+    ) -> Result<(WeightedSum, Vec<PairEvaluation<T>>)> {
         let mut sum = WeightedSum::new(embeddings.data().len());
         let mut each = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
@@ -102,10 +107,10 @@ impl WeightedObjectives {
     }
 }
 
-fn check_weight(weight: f64) -> Result<(), PairError> {
+fn check_weight(weight: f64) -> Result<()> {
     if weight.is_finite() {
         Ok(())
     } else {
-        Err(PairError::OutOfRange { setting: "weight", found: weight, expected: "a finite number" })
+        Err(Error::OutOfRange { setting: "weight", found: weight, expected: "a finite number".to_owned() })
     }
 }

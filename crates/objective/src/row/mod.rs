@@ -11,10 +11,14 @@
 //! cancels, and with the largest lead subtracted no exponential overflows. The loss is `log1p(sum_i e^{d_i})`, never
 //! `-log p_y`: at large scales its floor lies far below the epsilon of `f32`.
 
+mod nearest;
 mod part;
 
-use crate::nearest::{Nearest, NearestOf};
-use crate::{Competitors, Link, Margin, Objective, Pool, Real};
+use nearest::{Nearest, NearestOf};
+
+use crate::family::{Competitors, Link, Margin, Objective, Pool, Score};
+use crate::numeric::softplus;
+use crate::real::Real;
 
 /// The first pass over the classes for one sample.
 #[derive(Clone, Debug)]
@@ -159,10 +163,16 @@ impl Objective {
     pub fn row_pass_at<T: Real>(&self, label: usize, target_similarity: T, length: T) -> RowPass<T> {
         let plain: f64 = target_similarity.into();
         let length: f64 = length.into();
-        let cosine = if length > 0.0 { plain / length } else { 0.0 };
+        let of_score = matches!((&self.margin, self.score), (Margin::Custom(_), Score::Dot { .. }));
+        let cosine = match length {
+            _ if of_score => plain,
+            length if length > 0.0 => plain / length,
+            _ => 0.0,
+        };
         let under = self.margin.of_cosine(cosine);
         let (target, radial) = match self.margin {
             Margin::None | Margin::Additive(_) => (plain, 0.0),
+            _ if of_score => (under.value, 0.0),
             _ if length == 1.0 => (under.value, 0.0),
             _ => (length * under.value, under.value - under.slope * cosine),
         };
@@ -490,14 +500,6 @@ impl<T: Real> RowPass<T> {
 fn shifted(sum: f64, moment: f64, shift: f64) -> (f64, f64) {
     let factor = shift.exp();
     if factor > 0.0 { (sum * factor, (moment + shift * sum) * factor) } else { (0.0, 0.0) }
-}
-
-/// `T log(1 + e^{u / T})` and its derivative, without overflow on either side.
-pub(crate) fn softplus(u: f64, temperature: f64) -> (f64, f64) {
-    let small = (-u.abs() / temperature).exp();
-    let loss = u.max(0.0) + temperature * small.ln_1p();
-    let slope = if u > 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
-    (loss, slope)
 }
 
 impl<T: Real> RowOutcome<T> {

@@ -6,8 +6,8 @@
 //! and of equal scores the first stays the hardest.
 
 use super::RowPass;
-use crate::Real;
-use crate::nearest::Nearest;
+use super::nearest::Nearest;
+use crate::real::Real;
 
 /// Numbers of a part beside the nearest competitors.
 const FIXED: usize = 12;
@@ -103,7 +103,7 @@ impl<T: Real> RowPass<T> {
 #[cfg(test)]
 mod tests {
     use crate::tests::values;
-    use crate::{ClassObjective, ClassParameters, Objective, Point, PointOutcome, PointPass};
+    use crate::{ClassObjective, Objective, Parameters, Point, PointOutcome, PointPass, parameters};
 
     /// Every named objective against class centres, resolved for one sample.
     fn points_of(classes: usize) -> Vec<(String, Point)> {
@@ -115,14 +115,14 @@ mod tests {
         };
         let composed =
             crate::tests::points().into_iter().map(|point| (format!("{point}"), Point::Family(point)));
-        let smoothed = ClassParameters { label_smoothing: Some(0.1), ..ClassParameters::default() };
-        let few = ClassParameters { count: Some(2), ..ClassParameters::default() };
-        let named = ClassObjective::names().iter().map(|name| (*name, ClassParameters::default()));
+        let smoothed = parameters([("label_smoothing", 0.1.into())]);
+        let few = parameters([("count", 2.into())]);
+        let named = ClassObjective::names().map(|name| (name, Parameters::new()));
         named
             .chain([("softmax", smoothed), ("inter-top-k", few)])
             .map(|(name, parameters)| {
                 let objective = ClassObjective::from_name(name, &parameters, classes).expect("in range");
-                (name.to_owned(), *objective.points(&facts).expect("in range").point(0))
+                (name.to_owned(), objective.points(&facts).expect("in range").point(0).clone())
             })
             .chain(composed)
             .collect()

@@ -1,7 +1,7 @@
 //! Empty batches, single classes, zero vectors, extreme magnitudes, and inputs that are refused.
 
 use super::{points, values, view};
-use crate::{EvaluateOptions, MatRef, Objective, ObjectiveError, Real, Reduction};
+use crate::{Error, EvaluateOptions, MatRef, Objective, Real, Reduction};
 
 fn all_finite<T: Real>(objective: &Objective, features: &[T], centres: &[T], dim: usize, labels: &[u32]) {
     let features = view(features, labels.len(), dim);
@@ -135,15 +135,9 @@ fn reductions_and_weights_mean_what_they_say() {
     let weighted = run(Reduction::Mean, Some(&[0.0, 3.0, 1.0])).expect("valid");
     assert!((weighted.loss - (3.0 * mean.losses[1] + mean.losses[2]) / 4.0).abs() < 1e-15);
     assert_eq!(weighted.grad_features[..3], [0.0; 3]);
-    assert_eq!(run(Reduction::Mean, Some(&[0.0; 3])), Err(ObjectiveError::ZeroWeights));
-    assert!(matches!(
-        run(Reduction::Sum, Some(&[1.0; 2])),
-        Err(ObjectiveError::Count { found: 2, expected: 3, .. })
-    ));
-    assert!(matches!(
-        run(Reduction::Sum, Some(&[1.0, -1.0, 1.0])),
-        Err(ObjectiveError::SampleWeight { row: 1, .. })
-    ));
+    assert_eq!(run(Reduction::Mean, Some(&[0.0; 3])), Err(Error::ZeroWeights));
+    assert!(matches!(run(Reduction::Sum, Some(&[1.0; 2])), Err(Error::Count { found: 2, expected: 3, .. })));
+    assert!(matches!(run(Reduction::Sum, Some(&[1.0, -1.0, 1.0])), Err(Error::SampleWeight { row: 1, .. })));
 }
 
 #[test]
@@ -156,10 +150,13 @@ fn what_does_not_fit_is_refused_by_name() {
     };
     assert_eq!(
         refuse(view(&[1.0; 3], 1, 3), &[0]),
-        "features have 3 dimensions, class centres 2; expected the same"
+        "the features have dimension 3, the class centres 2; expected the same"
     );
-    assert_eq!(refuse(view(&[1.0; 4], 2, 2), &[0]), "1 labels for a batch of 2 samples; expected one each");
-    assert_eq!(refuse(two, &[0, 2]), "row 1 of the batch has label 2; expected a class below 2");
+    assert_eq!(refuse(view(&[1.0; 4], 2, 2), &[0]), "found 1 labels; expected 2");
+    assert_eq!(
+        refuse(two, &[0, 2]),
+        "row 1 of the batch has label 2; expected a label below 2, the number of classes"
+    );
     assert_eq!(
         refuse(view(&[1.0, 1.0, 1.0, f32::NAN], 2, 2), &[0, 1]),
         "row 1, column 1 of the features is not finite"
@@ -167,6 +164,6 @@ fn what_does_not_fit_is_refused_by_name() {
     let large = [1e30_f32, 0.0, 1e30, 0.0];
     let error =
         softmax.evaluate(view(&large, 2, 2), view(&large, 2, 2), &[0, 1]).expect_err("1e60 is no f32");
-    assert_eq!(error, ObjectiveError::NonFiniteLoss { row: 0 });
+    assert_eq!(error, Error::NonFiniteLoss { row: 0 });
     assert!(softmax.evaluate(view(&centres, 2, 2), view(&[], 0, 2), &[0, 0]).is_err(), "no class at all");
 }

@@ -7,7 +7,7 @@ mod golden;
 mod gradients;
 mod variants;
 
-use crate::{Link, Margin, MatRef, Objective, Parameters, Pool, Score};
+use crate::{ClassObjective, Link, Margin, MatRef, Objective, Parameters, Pool, Score};
 
 /// Every tolerance of these tests, with its reason.
 pub(crate) mod tolerance {
@@ -73,11 +73,19 @@ pub(crate) fn view<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
     MatRef::new(data, rows, cols).expect("sizes of the test")
 }
 
+/// AM-Softmax's margin as a custom one.
+pub(crate) fn custom_am(margin: f64) -> Margin {
+    Margin::custom("am", move |cosine| cosine - margin, |_| 1.0).expect("the right derivative")
+}
+
 /// Every named point of the family with parameters that exercise it, both branches of the angle margin, and some
 /// compositions without a name.
 pub(crate) fn points() -> Vec<Objective> {
-    let named = |name, scale, margin, temperature| {
-        Objective::from_name(name, &Parameters { scale, margin, temperature }).expect("in range")
+    let named = |name, scale: Option<f64>, margin: Option<f64>, temperature: Option<f64>| {
+        let given = [("scale", scale), ("margin", margin), ("temperature", temperature)];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        let objective = ClassObjective::from_name(name, &given.collect::<Parameters>(), 10);
+        objective.expect("in range").base().clone()
     };
     let mut all = vec![
         named("hinge-sum", None, None, None),
@@ -96,12 +104,13 @@ pub(crate) fn points() -> Vec<Objective> {
         named("arcface", Some(30.0), Some(0.5), None),
         named("arcface", Some(10.0), Some(1.4), None),
     ];
-    let cosine = Objective::family().score(Score::cosine(8.0));
+    let cosine = || Objective::family().score(Score::cosine(8.0));
     let composed = [
-        cosine.margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true, detach_margin: false }),
-        cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
-        cosine.margin(Margin::additive_cosine(0.2)).pool(Pool::max()).link(Link::softplus_at(0.5)),
-        cosine.pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.25)),
+        cosine().margin(Margin::AdditiveAngle { margin: 0.5, easy_margin: true, detach_margin: false }),
+        cosine().margin(Margin::additive_cosine(0.2)).pool(Pool::hinge_sum()).link(Link::hinge()),
+        cosine().margin(Margin::additive_cosine(0.2)).pool(Pool::max()).link(Link::softplus_at(0.5)),
+        cosine().margin(custom_am(0.3)),
+        cosine().pool(Pool::log_sum_exp_at(2.0)).link(Link::softplus_at(0.25)),
     ];
     all.extend(composed.map(|builder| builder.build().expect("in range")));
     all

@@ -6,18 +6,18 @@ use super::tolerance::{DIFFERENCES, ROUNDING};
 use super::{assert_close, differences, values, view};
 use crate::reference::ReferenceFile;
 use crate::{
-    BatchFacts, ClassObjective, ClassParameters, ClassState, EvaluateOptions, MatRef, ObjectiveError, Real,
+    BatchFacts, ClassObjective, ClassState, Error, EvaluateOptions, Margin, MatRef, Objective, Parameters,
+    Real,
 };
 
 fn with(name: &str, parameters: &Value, classes: usize) -> ClassObjective {
-    let parameters: ClassParameters = serde_json::from_value(parameters.clone()).expect("known parameters");
-    ClassObjective::from_name(name, &parameters, classes).expect("in range")
+    ClassObjective::from_name(name, parameters.as_object().expect("an object"), classes).expect("in range")
 }
 
 /// Every named objective against class centres with its defaults, and what the defaults leave out.
 fn all(classes: usize) -> Vec<ClassObjective> {
     let mut all: Vec<ClassObjective> =
-        ClassObjective::names().iter().map(|name| with(name, &json!({}), classes)).collect();
+        ClassObjective::names().map(|name| with(name, &json!({}), classes)).collect();
     let margins: Vec<f64> = (0..classes).map(|class| 0.1 + 0.3 * class as f64 / classes as f64).collect();
     all.extend([
         with("am-softmax", &json!({"class_margins": margins}), classes),
@@ -47,7 +47,7 @@ fn gentle(name: &str, classes: usize) -> ClassObjective {
 fn gradients_are_those_of_the_loss() {
     let (batch, classes, dim) = (5, 4, 3);
     let labels = [0, 3, 1, 1, 2];
-    let gentle = ClassObjective::names().iter().map(|name| gentle(name, classes));
+    let gentle = ClassObjective::names().map(|name| gentle(name, classes));
     for objective in gentle.chain(all(classes)) {
         // CurricularFace's and AdaFace's statistics, and a dynamic scale, are constants of the batch by definition
         let frozen = ["curricularface", "adaface", "adacos-dynamic"].contains(&objective.name());
@@ -165,11 +165,6 @@ fn facts(objective: &ClassObjective, features: &[f64], centres: MatRef<'_, f64>,
             rows.iter().zip(labels).map(|(row, &label)| others(row, label)).collect()
         }),
     }
-}
-
-#[test]
-fn the_family_comes_first_among_the_names() {
-    assert!(ClassObjective::names().starts_with(crate::Objective::names()));
 }
 
 #[test]
@@ -416,41 +411,51 @@ fn drawn_margins_follow_seed_and_step() {
 #[test]
 fn what_does_not_fit_is_refused_with_the_facts() {
     let refused = |name: &str, parameters: Value, classes: usize| {
-        let parameters: ClassParameters = serde_json::from_value(parameters).expect("known parameters");
+        let parameters: Parameters = parameters.as_object().expect("an object").clone();
         ClassObjective::from_name(name, &parameters, classes).expect_err(name)
     };
     let error = refused("am-softmax", json!({"class_margins": [0.1, 0.2]}), 3);
-    assert_eq!(error, ObjectiveError::Count { what: "class margins", found: 2, expected: 3 });
-    assert!(matches!(
-        refused("softmax", json!({"class_margins": [0.1, 0.2]}), 2),
-        ObjectiveError::Incompatible { .. }
-    ));
-    assert!(matches!(
-        refused("hinge-max", json!({"label_smoothing": 0.1}), 2),
-        ObjectiveError::Incompatible { .. }
-    ));
+    assert_eq!(error, Error::Count { what: "class margins", found: 2, expected: 3 });
+    let margins = json!({"class_margins": [0.1, 0.2]});
+    assert!(matches!(refused("hinge-max", margins.clone(), 2), Error::Incompatible { .. }));
+    for (name, parameters, unknown) in [
+        ("softmax", margins, "class_margins"),
+        ("hinge-max", json!({"label_smoothing": 0.1}), "label_smoothing"),
+        ("curricularface", json!({"label_smoothing": 0.1}), "label_smoothing"),
+        ("adaface", json!({"emphasis": 0.1}), "emphasis"),
+    ] {
+        let error = refused(name, parameters, 2);
+        assert!(matches!(error, Error::UnknownParameter { .. }), "{name}: {error}");
+        assert_eq!(error.parameter(), Some(unknown));
+        assert!(error.to_string().contains(name), "{error}");
+    }
     for (name, parameters) in [
         ("sphereface", json!({"margin": 2.5})),
         ("curricularface", json!({"margin": 28.6})),
         ("adaface", json!({"concentration": 0.0})),
         ("magface", json!({"norms": [10.0, 5.0]})),
+        ("magface", json!({"norms": [10.0, 10.0]})),
         ("inter-top-k", json!({"count": 0})),
+        ("inter-top-k", json!({"count": 1.5})),
         ("sphereface2", json!({"balance": 1.0})),
         ("arcface", json!({"sub_centres": 0})),
+        ("arcface", json!({"margin": "0.5"})),
+        ("arcface", json!({"easy_margin": 1})),
+        ("mv-softmax", json!({"target": "cosine"})),
+        ("mv-softmax", json!({"target": "arc", "margin": 1.7})),
         ("normface", json!({"scale": -1.0})),
     ] {
         let error = refused(name, parameters.clone(), 4);
-        assert!(matches!(error, ObjectiveError::OutOfRange { .. }), "{name} {parameters}: {error}");
+        let out_of_range = matches!(error, Error::OutOfRange { .. } | Error::BadParameter { .. });
+        assert!(out_of_range, "{name} {parameters}: {error}");
     }
-    let error = refused("adaface", json!({"emphasis": 0.1}), 4);
-    assert_eq!(error, ObjectiveError::UnusedParameter { objective: "adaface", parameter: "emphasis" });
 
     let objective = with("sub-centre", &json!({}), 4);
     let (features, centres) = (values(6, 1), values(24, 2));
     let error = objective
         .evaluate(view(&features, 2, 3), view(&centres, 8, 3), &[0, 1], &EvaluateOptions::default())
         .expect_err("eight centres");
-    assert_eq!(error, ObjectiveError::Count { what: "class centres", found: 8, expected: 12 });
+    assert_eq!(error, Error::Count { what: "class centres", found: 8, expected: 12 });
     let mut fixed = with("am-softmax", &json!({}), 4);
     assert!(fixed.set_learnt(1.0).is_err());
     assert!(with("normface", &json!({}), 4).set_learnt(f64::NAN).is_err());
@@ -469,4 +474,50 @@ fn a_dynamic_scale_stays_within_its_bounds() {
         assert!((1.0..=1000.0).contains(&objective.state().scale), "{step}: {:?}", objective.state());
     }
     assert_eq!(objective.state().scale, 1.0, "the bound is what holds it");
+}
+
+/// The margin of AM-Softmax, written by hand, gives what AM-Softmax gives, through every way of computing it.
+#[test]
+fn a_custom_margin_gives_the_built_in_values_and_gradients() {
+    let (batch, classes, dim) = (6, 5, 4);
+    let labels = [0, 3, 1, 1, 2, 4];
+    let built_in = Objective::am_softmax(20.0, 0.35).expect("in range");
+    let custom = built_in_with(&built_in, super::custom_am(0.35));
+    let (features, centres) = (values(batch * dim, 1), values(classes * dim, 2));
+    let (features, centres) = (view(&features, batch, dim), view(&centres, classes, dim));
+    for share in [0.0, 0.4, 1.0] {
+        let run = |objective: &Objective| {
+            let mut objective = ClassObjective::from(objective.clone());
+            objective.set_margin_share(share);
+            objective.evaluate(features, centres, &labels, &EvaluateOptions::default()).expect("finite")
+        };
+        let (found, expected) = (run(&custom), run(&built_in));
+        assert_close(&found.losses, &expected.losses, ROUNDING, "losses");
+        assert_close(&found.grad_features, &expected.grad_features, ROUNDING, "features");
+        assert_close(&found.grad_centres, &expected.grad_centres, ROUNDING, "centres");
+    }
+    // by rows, as a head does
+    let (mut a, mut b) = (values(classes, 3), values(classes, 3));
+    let (found, expected) = (custom.row(&mut a, 2), built_in.row(&mut b, 2));
+    assert!((found.loss - expected.loss).abs() < ROUNDING);
+    assert_close(&a, &b, ROUNDING, "row");
+}
+
+/// On dot products a custom margin sees the dot product itself.
+#[test]
+fn a_custom_margin_on_dot_products_is_one_in_score() {
+    let custom = built_in_with(&Objective::softmax(), super::custom_am(0.5));
+    let built_in = Objective::family().margin(Margin::additive(0.5)).build().expect("in range");
+    let (features, centres) = (values(12, 4), values(9, 5));
+    let run = |objective: &Objective| {
+        objective.evaluate(view(&features, 4, 3), view(&centres, 3, 3), &[0, 1, 2, 1]).expect("finite")
+    };
+    let (found, expected) = (run(&custom), run(&built_in));
+    assert_close(&found.losses, &expected.losses, ROUNDING, "losses");
+    assert_close(&found.grad_features, &expected.grad_features, ROUNDING, "features");
+    assert_close(&found.grad_centres, &expected.grad_centres, ROUNDING, "centres");
+}
+
+fn built_in_with(objective: &Objective, margin: Margin) -> Objective {
+    crate::ObjectiveBuilder::from(objective.clone()).margin(margin).build().expect("in range")
 }

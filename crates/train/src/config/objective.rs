@@ -4,8 +4,8 @@ use crate::Error;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-use widemargin_objective::pairs::{Miner, PairError, PairParameters};
-use widemargin_objective::{AnyObjective, CatalogueError, Margin, ObjectiveError, suggest};
+use widemargin_objective::pairs::Miner;
+use widemargin_objective::{AnyObjective, Margin, suggest};
 
 /// Classes that a configuration is checked with before the data is known.
 const SOME_CLASSES: usize = 10;
@@ -162,17 +162,15 @@ impl ObjectiveConfig {
         let given = parameters.get("class_margins").and_then(Value::as_array).map(Vec::len);
         let classes = classes.or(given).unwrap_or(SOME_CLASSES);
         let objective = AnyObjective::from_name(&self.name, &parameters, classes).map_err(|error| {
-            let key = match &error {
-                CatalogueError::Classes(ObjectiveError::UnusedParameter { parameter, .. }) => parameter,
-                // "temperature of the pool" is `temperature` here.
-                CatalogueError::Classes(ObjectiveError::OutOfRange { setting, .. }) => {
-                    setting.split(' ').next().unwrap_or(setting)
+            let key = match error.parameter() {
+                Some(parameter) if self.parameters.contains_key(parameter) => {
+                    format!("parameters.{parameter}")
                 }
-                CatalogueError::Parameters { .. } if !self.parameters.is_empty() => "parameters",
-                // An unknown name, or whatever else is wrong with what it stands for.
-                _ => "name",
+                Some(parameter) => parameter.to_owned(),
+                // An unknown name, or choices that do not go together.
+                None => "name".to_owned(),
             };
-            bad(key, in_words(&error))
+            bad(&key, error.to_string())
         })?;
         self.check_auto(&objective)?;
         if self.margin_by_count.is_some() {
@@ -230,9 +228,7 @@ impl ObjectiveConfig {
     pub fn build_miner(&self) -> Result<Option<Miner>, Error> {
         let Some(name) = &self.miner else { return Ok(None) };
         let bad = |message: String| Error::BadValue { key: "objective.miner".to_owned(), message };
-        let parameters: PairParameters = serde_json::from_value(Value::Object(self.miner_parameters.clone()))
-            .map_err(|error| bad(error.to_string()))?;
-        Miner::from_name(name, &parameters).map(Some).map_err(|error| bad(error.to_string()))
+        Miner::from_name(name, &self.miner_parameters).map(Some).map_err(|error| bad(error.to_string()))
     }
 
     fn check_auto(&self, objective: &AnyObjective) -> Result<(), Error> {
@@ -286,18 +282,6 @@ impl ObjectiveConfig {
         }
         Ok(Some(format!("auto: {} for {classes} classes in {dim} dimensions", chosen.join(", "))))
     }
-}
-
-/// What is wrong; an unknown name is told with all that there are, those of objectives on pairs too.
-fn in_words(error: &CatalogueError) -> String {
-    let (found, suggestion) = match error {
-        CatalogueError::Classes(ObjectiveError::UnknownName { found, suggestion, .. })
-        | CatalogueError::Pairs(PairError::UnknownName { found, suggestion, .. }) => (found, suggestion),
-        other => return other.to_string(),
-    };
-    let nearest = suggestion.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
-    let known: Vec<&str> = AnyObjective::names().collect();
-    format!("no objective is called `{found}`{nearest}; known: {}", known.join(", "))
 }
 
 #[cfg(test)]

@@ -105,8 +105,14 @@ mod tests {
             ("[training]\nseed = 2\nepochs = 0", "run.toml, line 3: training.epochs: found 0, expected 1 to"),
             ("\ntraining.epochs = 0", "run.toml, line 2: training.epochs: found 0"),
             ("training = { seed = 1, epochs = 0 }", "run.toml, line 1: training.epochs: found 0"),
-            ("[objective]\n\nmargin = 7.0", "run.toml, line 3: objective.margin: margin is 7; expected"),
-            ("[objective]\nscale = -1.0", "run.toml, line 2: objective.scale: scale is -1; expected"),
+            (
+                "[objective]\n\nmargin = 7.0",
+                "run.toml, line 3: objective.margin: `am-softmax`: margin is 7; expected",
+            ),
+            (
+                "[objective]\nscale = -1.0",
+                "run.toml, line 2: objective.scale: `am-softmax`: scale is -1.0; expected",
+            ),
             ("[objective]\nname = \"softmax\"\nscale = 2.0", "run.toml, line 3: objective.scale: `softmax`"),
             ("[objective]\nname = \"softmax\"\ntemperature = 0.0", "run.toml, line 3: objective.temperature"),
             (

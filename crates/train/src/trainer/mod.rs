@@ -16,8 +16,8 @@ use widemargin_head::{
 use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::tensors::{self, Tensors};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
+use widemargin_objective::Error as ObjectiveError;
 use widemargin_objective::normalise;
-use widemargin_objective::pairs::PairError;
 
 /// Images embedded at a time when a model is judged.
 const EVALUATION_BATCH: usize = 256;
@@ -205,9 +205,9 @@ impl Trainer {
                         | HeadError::NonFiniteLoss { row, .. }
                         | HeadError::NonFiniteFeatureGradient { row, .. },
                     )
-                    | Error::Pairs(PairError::NonFiniteInput { row, .. }) => Some(*row),
+                    | Error::Objective(ObjectiveError::NonFiniteInput { row, .. }) => Some(*row),
                     Error::Head(HeadError::NonFiniteCentreGradient { .. })
-                    | Error::Pairs(PairError::NonFiniteResult { .. }) => None,
+                    | Error::Objective(ObjectiveError::NonFiniteResult { .. }) => None,
                     _ => return Err(error),
                 };
                 return Err(not_finite(match row.and_then(|row| batch.sample_ids.get(row)) {

@@ -12,7 +12,7 @@ use crate::{
     OptimiserConfig, PendingUpdate, ShardState, ShardedHead, Solo, ThreadGroup, ThreadRank, join_shards,
     load_shard, load_shards, save_shard, split_shards,
 };
-use widemargin_objective::{ClassObjective, ClassParameters, Link, Pool, Score};
+use widemargin_objective::{ClassObjective, Link, Parameters, Pool, Score};
 
 fn am_softmax() -> Objective {
     Objective::am_softmax(30.0, 0.35).expect("in range")
@@ -226,7 +226,7 @@ fn steps_of_both_optimisers_equal_one_head() {
     for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
         let names = ["am-softmax", "normface", "adaface", "magface", "curricularface", "adacos-dynamic"];
         for name in names {
-            let default = ClassParameters::default();
+            let default = Parameters::new();
             let objective = ClassObjective::from_name(name, &default, 10).expect("in range");
             for shards in [2, 3, 4] {
                 let task = Task::new(objective.clone(), 10);

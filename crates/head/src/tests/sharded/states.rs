@@ -9,7 +9,7 @@ use std::path::Path;
 fn saved_by_three_loaded_by_two_goes_on_to_the_same() {
     for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
         for name in ["am-softmax", "normface", "adaface", "sub-centre"] {
-            let default = ClassParameters::default();
+            let default = Parameters::new();
             let objective = ClassObjective::from_name(name, &default, 11).expect("in range");
             let task = Task { config: config(optimiser), steps: 6, ..Task::new(objective, 11) };
             let folder = tempfile::tempdir().expect("a folder");
@@ -252,7 +252,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
 /// A head's statistics are no short decimals: the text that holds them must give back each bit.
 #[test]
 fn the_state_of_the_objective_survives_its_file() {
-    let objective = ClassObjective::from_name("adaface", &ClassParameters::default(), 4).expect("in range");
+    let objective = ClassObjective::from_name("adaface", &Parameters::new(), 4).expect("in range");
     let mut head =
         ShardedHead::new(Solo, 4, 5, objective, config(OptimiserConfig::default())).expect("in range");
     let folder = tempfile::tempdir().expect("a folder");

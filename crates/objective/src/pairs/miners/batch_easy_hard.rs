@@ -1,53 +1,45 @@
 //! One positive and one negative an anchor, chosen by distance.
 
-use serde::{Deserialize, Serialize};
+use super::view::View;
+use crate::bounds::Bounds;
+use crate::error::{Error, Result};
+use crate::pairs::tuples::Tuples;
+use crate::parameter::{Domain, settings, words};
+use crate::real::Real;
 
-use super::View;
-use crate::Real;
-use crate::pairs::{PairError, Tuples};
-
-/// Which positives or negatives of an anchor are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MiningStrategy {
-    /// The farthest positive, or the nearest negative.
-    Hard,
-    /// The hardest on the right side of the other one: the farthest positive that is nearer than the chosen negative, or
-    /// the nearest negative that is farther than the chosen positive.
-    #[serde(alias = "semi-hard")]
-    Semihard,
-    /// The nearest positive, or the farthest negative.
-    Easy,
-    /// All.
-    All,
+words! {
+    /// Which positives or negatives of an anchor are used.
+    pub enum MiningStrategy {
+        /// The farthest positive, or the nearest negative.
+        Hard = "hard",
+        /// The hardest on the right side of the other: the farthest positive that is nearer than the chosen negative, or the
+        /// nearest negative that is farther than the chosen positive.
+        Semihard = "semihard",
+        /// The nearest positive, or the farthest negative.
+        Easy = "easy",
+        /// All.
+        All = "all",
+    }
 }
 
-/// Positives and negatives by strategy, in Euclidean distance of unit vectors. Source: Xuan, Stylianou and Pless, *Improved
-/// Embeddings with Easy Positive Triplet Mining*, 2020, section 3; `BatchEasyHardMiner` of pytorch-metric-learning.
-///
-/// An anchor for which one of the two chosen does not exist is left out, unless the other kind is taken whole. Of equal
-/// distances the first is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BatchEasyHard {
-    /// Which positives. Default easy.
-    pub pos_strategy: MiningStrategy,
-    /// Which negatives. Default semi-hard.
-    pub neg_strategy: MiningStrategy,
-    /// Positives nearer or farther than these two distances are not taken. Default none.
-    pub allowed_pos_range: Option<[f64; 2]>,
-    /// Negatives nearer or farther than these two distances are not taken. Default none.
-    pub allowed_neg_range: Option<[f64; 2]>,
-}
+/// Distances of unit vectors.
+const DISTANCE: Bounds = Bounds::new(0.0, 1e3, "distances");
 
-impl Default for BatchEasyHard {
-    fn default() -> Self {
-        Self {
-            pos_strategy: MiningStrategy::Easy,
-            neg_strategy: MiningStrategy::Semihard,
-            allowed_pos_range: None,
-            allowed_neg_range: None,
-        }
+settings! {
+    /// Positives and negatives by strategy, in Euclidean distance of unit vectors. Source: Xuan, Stylianou and Pless, *Improved
+    /// Embeddings with Easy Positive Triplet Mining*, 2020, section 3; `BatchEasyHardMiner` of pytorch-metric-learning.
+    ///
+    /// An anchor for which one of the two chosen does not exist is left out, unless the other kind is taken whole. Of equal
+    /// distances the first is taken.
+    pub struct BatchEasyHard {
+        /// Which positives.
+        pos_strategy: MiningStrategy = MiningStrategy::Easy, MiningStrategy::DOMAIN;
+        /// Which negatives.
+        neg_strategy: MiningStrategy = MiningStrategy::Semihard, MiningStrategy::DOMAIN;
+        /// Positives nearer or farther than these two distances are not taken.
+        allowed_pos_range: Option<[f64; 2]> = None, Domain::Interval(DISTANCE);
+        /// Negatives nearer or farther than these two distances are not taken.
+        allowed_neg_range: Option<[f64; 2]> = None, Domain::Interval(DISTANCE);
     }
 }
 
@@ -59,24 +51,19 @@ enum End {
 }
 
 impl BatchEasyHard {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
+    /// Refuses strategies that exclude each other.
+    pub(crate) fn check_strategies(&self) -> Result<()> {
         let strategies = [self.pos_strategy, self.neg_strategy];
         let refuse =
-            |reason: &str| Err(PairError::Parameter { name: "batch-easy-hard", reason: reason.to_owned() });
+            |second, reason| Err(Error::Incompatible { first: "the strategy semihard", second, reason });
         if strategies == [MiningStrategy::Semihard; 2] {
-            return refuse("pos_strategy and neg_strategy cannot both be semihard: one must come first");
+            return refuse("itself", "set only one of pos_strategy and neg_strategy to semihard");
         }
         if strategies.contains(&MiningStrategy::Semihard) && strategies.contains(&MiningStrategy::All) {
-            return refuse("semihard does not go with all: there is no one distance to compare with");
-        }
-        for (setting, range) in
-            [("allowed_pos_range", self.allowed_pos_range), ("allowed_neg_range", self.allowed_neg_range)]
-        {
-            if let Some([low, high]) = range
-                && (low.is_nan() || high.is_nan() || low > high)
-            {
-                return Err(PairError::OutOfRange { setting, found: low, expected: "two rising distances" });
-            }
+            return refuse(
+                "the strategy all",
+                "semihard compares with one chosen distance, and all chooses none",
+            );
         }
         Ok(())
     }

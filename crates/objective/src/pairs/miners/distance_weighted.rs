@@ -3,49 +3,36 @@
 //! On a sphere of many dimensions nearly all points are at a distance of about `sqrt(2)` from any other, and a negative
 //! drawn at random tells nothing new. Weighing each by the inverse density of its distance brings the near ones in.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-use serde::{Deserialize, Serialize};
+use crate::bounds::{self, Bounds};
+use crate::parameter::{Domain, settings};
+use widemargin_chance::{Purpose, Stream};
 
-use super::View;
-use crate::Real;
-use crate::pairs::error::check;
-use crate::pairs::{PairError, Tuples};
+use super::view::View;
+use crate::pairs::tuples::Tuples;
+use crate::real::Real;
 
-/// For every anchor as many triplets as its class has rows: positives drawn evenly, negatives with probability
-/// proportional to `1 / q(d)`, `q(d) = d^(D-2) (1 - d^2/4)^((D-3)/2)` the density of distances on the unit sphere in `D`
-/// dimensions.
-///
-/// Distances below `cutoff` count as `cutoff`, so that noise on very near pairs does not rule; negatives at
-/// `nonzero_loss_cutoff` or farther are never drawn. An anchor without a negative that may be drawn is left out. Source: Wu
-/// et al., *Sampling Matters in Deep Embedding Learning*, 2017, section 4; `DistanceWeightedMiner` of
-/// pytorch-metric-learning, whose random numbers are others.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DistanceWeighted {
-    /// Distances below this count as this; above 0, up to 2. Default 0.5.
-    pub cutoff: f64,
-    /// Negatives at this distance or farther are not drawn. Default 1.4.
-    pub nonzero_loss_cutoff: f64,
-    /// What the random numbers start from; together with the number of the step. Default 0.
-    pub seed: u64,
-}
-
-impl Default for DistanceWeighted {
-    fn default() -> Self {
-        Self { cutoff: 0.5, nonzero_loss_cutoff: 1.4, seed: 0 }
+settings! {
+    /// For every anchor as many triplets as its class has rows: positives drawn evenly, negatives with probability
+    /// proportional to `1 / q(d)`, `q(d) = d^(D-2) (1 - d^2/4)^((D-3)/2)` the density of distances on the unit sphere in `D`
+    /// dimensions.
+    ///
+    /// Distances below `cutoff` count as `cutoff`, so that noise on very near pairs does not rule; negatives at
+    /// `nonzero_loss_cutoff` or farther are never drawn. An anchor without a negative that may be drawn is left out. Source: Wu
+    /// et al., *Sampling Matters in Deep Embedding Learning*, 2017, section 4; `DistanceWeightedMiner` of
+    /// pytorch-metric-learning, whose random numbers are others.
+    pub struct DistanceWeighted {
+        /// Distances below this count as this; above 0, up to 2.
+        cutoff: f64 = 0.5, Domain::Number(Bounds::new(1e-6, 2.0, "a distance"));
+        /// Negatives at this distance or farther are not drawn.
+        nonzero_loss_cutoff: f64 = 1.4, Domain::Number(Bounds::new(0.0, 1e3, "a distance"));
+        /// What the random numbers start from; together with the number of the step.
+        seed: u64 = 0, Domain::Count(bounds::SEED);
     }
 }
 
 impl DistanceWeighted {
-    pub(crate) fn validate(&self) -> Result<(), PairError> {
-        check("cutoff", self.cutoff, 1e-6..=2.0, "a distance from 1e-6 to 2")?;
-        check("nonzero_loss_cutoff", self.nonzero_loss_cutoff, 0.0..=1e3, "a distance from 0 to 1000")
-    }
-
     pub(crate) fn mine<T: Real>(&self, view: &View<'_, T>, draw: u64) -> Tuples {
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        random.set_stream(draw);
+        let mut random = Stream::new(self.seed, Purpose::MinerDraw, draw, 0);
         let mut triplets = Vec::new();
         view.anchors(|anchor, positives, negatives| {
             if positives.is_empty() {
@@ -66,9 +53,8 @@ impl DistanceWeighted {
             // within the batch the class has one row more than there are positives: the anchor
             let count = positives.len() + usize::from(view.matrix.references.is_none());
             for _ in 0..count {
-                let positive = positives
-                    [((unit(&mut random) * positives.len() as f64) as usize).min(positives.len() - 1)];
-                let place = unit(&mut random) * total;
+                let positive = positives[random.below(positives.len())];
+                let place = random.unit_f64() * total;
                 let chosen = totals.partition_point(|sum| *sum <= place).min(last_of(&weights));
                 triplets.push([anchor, positive, negatives[chosen]]);
             }
@@ -101,9 +87,4 @@ impl DistanceWeighted {
 /// The last row that may be drawn.
 fn last_of(weights: &[f64]) -> usize {
     weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0)
-}
-
-/// A number from 0 to below 1.
-fn unit(random: &mut ChaCha8Rng) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -6,20 +6,28 @@
 mod batch_easy_hard;
 mod distance_weighted;
 mod threshold;
+mod view;
+
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use widemargin_kernels::matrix::MatRef;
 
 pub use batch_easy_hard::{BatchEasyHard, MiningStrategy};
 pub use distance_weighted::DistanceWeighted;
 pub use threshold::{MinedTriplets, MultiSimilarityMiner, PairMargin, TripletMarginMiner};
 
+use self::view::View;
 use super::distance::{Matrix, Measure};
-use super::evaluate::{check_reference, check_rows};
-use super::parameters::{PairParameters, known_name, read};
-use super::tuples::{Own, Pairing};
+use super::objectives::TripletKind;
+use super::reference::{PairReference, check_reference, check_rows};
+use super::tags::Tags;
+use super::tuples::{Own, Pairing, Tuples};
 use super::units::Units;
-use super::{PairError, PairReference, TripletKind, Tuples};
-use crate::{MatRef, Real};
+use crate::error::{Error, Result};
+use crate::names;
+use crate::parameter::{self, Parameter, Parameters, Settings};
+use crate::real::Real;
 
 /// A way to choose pairs or triplets. The settings are checked by [`Miner::from_name`] and whenever it mines.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,101 +51,92 @@ pub enum Miner {
     DistanceWeighted(DistanceWeighted),
 }
 
-const NAMES: &[&str] = &[
-    "all",
-    "batch-hard",
-    "batch-easy-hard",
-    "triplet-margin",
-    "multi-similarity",
-    "pair-margin",
-    "distance-weighted",
-];
-
-const ALIASES: &[(&str, &str)] = &[("hard", "batch-hard"), ("triplet", "triplet-margin")];
-
-/// What a miner has to look at.
-pub(crate) struct View<'a, T> {
-    pub(crate) matrix: Matrix<T>,
-    pub(crate) labels: &'a [u32],
-    pub(crate) pairing: Pairing<'a>,
-    /// Dimension of the embeddings.
-    pub(crate) dim: usize,
-}
-
-impl<T: Real> View<'_, T> {
-    pub(crate) fn value(&self, anchor: usize, at: usize) -> f64 {
-        self.matrix.row(anchor)[at].into()
-    }
-
-    /// Every anchor with the places of its positives and negatives.
-    pub(crate) fn anchors(&self, mut each: impl FnMut(usize, &[usize], &[usize])) {
-        let (mut plus, mut minus) = (Vec::new(), Vec::new());
-        for anchor in 0..self.labels.len() {
-            self.pairing.fill(anchor, &mut plus, &mut minus);
-            let positives: Vec<usize> = plus.iter().map(|entry| entry.at).collect();
-            let negatives: Vec<usize> = minus.iter().map(|entry| entry.at).collect();
-            each(anchor, &positives, &negatives);
-        }
-    }
-}
+static TAGS: LazyLock<Tags<Miner>> = LazyLock::new(|| Tags::of_all(&Miner::all()));
 
 impl Miner {
-    /// All names, as [`Miner::name`] gives them.
-    pub const fn names() -> &'static [&'static str] {
-        NAMES
+    /// Every miner with its default settings.
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::All,
+            Self::BatchHard,
+            Self::BatchEasyHard(BatchEasyHard::default()),
+            Self::TripletMargin(TripletMarginMiner::default()),
+            Self::MultiSimilarity(MultiSimilarityMiner::default()),
+            Self::PairMargin(PairMargin::default()),
+            Self::DistanceWeighted(DistanceWeighted::default()),
+        ]
     }
 
-    /// A miner by name: those of pytorch-metric-learning without `Miner`, with hyphens (underscores are taken too).
+    /// The names of all miners.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TAGS.iter()
+    }
+
+    /// A miner by name, with the names of pytorch-metric-learning without `Miner` and with hyphens (underscores are
+    /// accepted). `hard` is `batch-hard`.
     ///
-    /// Parameters have the names of the fields of the miner's settings. `hard` is `batch-hard`.
+    /// The parameters are the fields of the miner's settings; what is absent has its default.
     ///
     /// # Errors
-    /// [`PairError::UnknownName`], [`PairError::Parameter`], [`PairError::OutOfRange`].
-    pub fn from_name(name: &str, parameters: &PairParameters) -> Result<Self, PairError> {
-        let name = known_name("miner", name, NAMES, ALIASES)?;
-        let miner = match name {
-            "batch-easy-hard" => Self::BatchEasyHard(read(name, parameters)?),
-            "triplet-margin" => Self::TripletMargin(read(name, parameters)?),
-            "multi-similarity" => Self::MultiSimilarity(read(name, parameters)?),
-            "pair-margin" => Self::PairMargin(read(name, parameters)?),
-            "distance-weighted" => Self::DistanceWeighted(read(name, parameters)?),
-            _ => {
-                if let Some(parameter) = parameters.keys().next() {
-                    let reason = format!("unknown field `{parameter}`, there are no fields");
-                    return Err(PairError::Parameter { name, reason });
-                }
-                if name == "all" { Self::All } else { Self::BatchHard }
-            }
-        };
+    /// An unknown name or parameter, or a value outside its range.
+    pub fn from_name(name: &str, parameters: &Parameters) -> Result<Self> {
+        let all = Self::all();
+        let spellings = all.iter().flat_map(|miner| {
+            miner.aliases().iter().copied().chain([miner.name()]).map(|alias| (alias, miner.name()))
+        });
+        let name = names::find(name, spellings).map_err(|suggestion| Error::UnknownName {
+            kind: "miner",
+            found: name.to_owned(),
+            suggestion,
+            known: Self::names().collect(),
+        })?;
+        let known = all.iter().find(|miner| miner.name() == name).map(Self::parameters).unwrap_or_default();
+        let mut saved = parameter::check(name, &known, parameters)?.into_map();
+        saved.insert("name".to_owned(), name.into());
+        let miner: Self = serde_json::from_value(saved.into()).expect("checked against the settings");
         miner.validate()?;
         Ok(miner)
     }
 
-    /// The miner's name.
+    /// The miner's name: its tag in files.
     pub fn name(&self) -> &'static str {
+        TAGS.tag(self)
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
         match self {
-            Self::All => "all",
-            Self::BatchHard => "batch-hard",
-            Self::BatchEasyHard(_) => "batch-easy-hard",
-            Self::TripletMargin(_) => "triplet-margin",
-            Self::MultiSimilarity(_) => "multi-similarity",
-            Self::PairMargin(_) => "pair-margin",
-            Self::DistanceWeighted(_) => "distance-weighted",
+            Self::BatchHard => &["hard"],
+            Self::TripletMargin(_) => &["triplet"],
+            _ => &[],
         }
     }
 
-    /// Refuses settings outside their ranges.
+    fn parameters(&self) -> Vec<Parameter> {
+        match self {
+            Self::All | Self::BatchHard => Vec::new(),
+            Self::BatchEasyHard(_) => BatchEasyHard::parameters(),
+            Self::TripletMargin(_) => TripletMarginMiner::parameters(),
+            Self::MultiSimilarity(_) => MultiSimilarityMiner::parameters(),
+            Self::PairMargin(_) => PairMargin::parameters(),
+            Self::DistanceWeighted(_) => DistanceWeighted::parameters(),
+        }
+    }
+
+    /// Refuses settings outside their ranges, and strategies that exclude each other.
     ///
     /// # Errors
-    /// [`PairError::OutOfRange`], or [`PairError::Parameter`] for strategies that exclude each other.
-    pub fn validate(&self) -> Result<(), PairError> {
+    /// [`Error::OutOfRange`] or [`Error::Incompatible`].
+    pub fn validate(&self) -> Result<()> {
         match self {
             Self::All | Self::BatchHard => Ok(()),
-            Self::BatchEasyHard(of) => of.validate(),
-            Self::TripletMargin(of) => of.validate(),
-            Self::MultiSimilarity(of) => of.validate(),
-            Self::PairMargin(of) => of.validate(),
-            Self::DistanceWeighted(of) => of.validate(),
+            Self::BatchEasyHard(of) => {
+                of.check_ranges()?;
+                of.check_strategies()
+            }
+            Self::TripletMargin(of) => of.check_ranges(),
+            Self::MultiSimilarity(of) => of.check_ranges(),
+            Self::PairMargin(of) => of.check_ranges(),
+            Self::DistanceWeighted(of) => of.check_ranges(),
         }
     }
 
@@ -147,12 +146,7 @@ impl Miner {
     ///
     /// # Errors
     /// Settings out of range, labels that are not one a row, `NaN` or infinity in the embeddings.
-    pub fn mine<T: Real>(
-        &self,
-        embeddings: MatRef<'_, T>,
-        labels: &[u32],
-        draw: u64,
-    ) -> Result<Tuples, PairError> {
+    pub fn mine<T: Real>(&self, embeddings: MatRef<'_, T>, labels: &[u32], draw: u64) -> Result<Tuples> {
         self.mine_with(embeddings, labels, None, draw)
     }
 
@@ -169,7 +163,7 @@ impl Miner {
         labels: &[u32],
         reference: Option<&PairReference<'_, T>>,
         draw: u64,
-    ) -> Result<Tuples, PairError> {
+    ) -> Result<Tuples> {
         self.validate()?;
         check_rows("embeddings", "labels", embeddings, labels)?;
         if let Some(reference) = reference {
@@ -211,7 +205,11 @@ impl Miner {
     /// The triplet miner of one kind, with the default margin.
     pub fn triplets(kind: TripletKind) -> Self {
         Self::TripletMargin(TripletMarginMiner {
-            type_of_triplets: kind.into(),
+            type_of_triplets: match kind {
+                TripletKind::All => MinedTriplets::All,
+                TripletKind::Hard => MinedTriplets::Hard,
+                TripletKind::Semihard => MinedTriplets::Semihard,
+            },
             ..TripletMarginMiner::default()
         })
     }

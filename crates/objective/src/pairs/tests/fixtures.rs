@@ -5,12 +5,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::Real;
-use crate::pairs::{
-    CrossBatchMemory, Miner, PairObjective, PairOptions, PairParameters, PairReference, Tuples,
-};
+use crate::pairs::{CrossBatchMemory, Miner, PairObjective, PairOptions, PairReference, Tuples};
 use crate::tests::tolerance::{GOLDEN_F32, GOLDEN_F64};
 use crate::tests::view;
+use crate::{Parameters, Real};
 
 #[derive(Deserialize)]
 struct File {
@@ -33,7 +31,7 @@ struct Batch {
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    params: PairParameters,
+    params: Parameters,
     tuples: Option<Tuples>,
     loss: f64,
     grad_features: Vec<Vec<f64>>,
@@ -43,7 +41,7 @@ struct Case {
 #[derive(Deserialize)]
 struct Mined {
     name: String,
-    params: PairParameters,
+    params: Parameters,
     with_reference: bool,
     tuples: Tuples,
 }
@@ -65,7 +63,7 @@ struct Step {
 #[derive(Deserialize)]
 struct Remembered {
     name: String,
-    params: PairParameters,
+    params: Parameters,
     miner: Option<String>,
     steps: Vec<RememberedStep>,
 }
@@ -192,7 +190,7 @@ fn a_memory_gives_the_same_over_three_steps_and_a_restart() {
         let miner = case
             .miner
             .as_ref()
-            .map(|name| Miner::from_name(name, &PairParameters::new()).expect("a known miner"));
+            .map(|name| Miner::from_name(name, &Parameters::new()).expect("a known miner"));
         let mut memory = CrossBatchMemory::<f64>::new(10, FILE.steps[0].features[0].len()).expect("room");
         for (step, expected) in FILE.steps.iter().zip(&case.steps) {
             let features: Vec<f64> = cast(&step.features);

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::Real;
-use crate::pairs::{PairObjective, PairOptions, PairParameters};
+use crate::pairs::{PairObjective, PairOptions};
 use crate::tests::tolerance::{GOLDEN_F32, GOLDEN_F64};
 use crate::tests::view;
+use crate::{Parameters, Real};
 
 const FILES: [(&str, &str); 3] = [
     ("small", include_str!("../../../fixtures/small.json")),
@@ -27,18 +27,20 @@ struct File {
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    params: serde_json::Map<String, serde_json::Value>,
+    params: Parameters,
     loss: f64,
     grad_features: Vec<Vec<f64>>,
     grad_weights: Option<Vec<Vec<f64>>>,
 }
 
 /// The parameters of a case; the words on its reduction and source are for the reader.
-fn parameters(params: &serde_json::Map<String, serde_json::Value>) -> PairParameters {
+fn parameters(params: &Parameters) -> Parameters {
+    // pytorch-metric-learning calls the tuplet margin `margin`; the file says the unit
+    let name = |key: &str| if key == "margin_degrees" { "margin" } else { key }.to_owned();
     params
         .iter()
         .filter(|(key, _)| *key != "reducer")
-        .map(|(key, value)| (key.clone(), serde_json::from_value(value.clone()).expect("a plain value")))
+        .map(|(key, value)| (name(key), value.clone()))
         .collect()
 }
 

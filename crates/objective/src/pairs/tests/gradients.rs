@@ -1,7 +1,8 @@
 //! Gradients against central differences in f64, for every objective, with and without tuples and references.
 
 use super::{all, objective};
-use crate::pairs::{Miner, PairObjective, PairOptions, PairParameters, PairReference};
+use crate::Parameters;
+use crate::pairs::{Miner, PairObjective, PairOptions, PairReference};
 use crate::tests::{assert_close, differences, values, view};
 
 /// Rounding of the loss (1e-16 times scales of up to 80) over the step.
@@ -49,7 +50,7 @@ fn gradients_with_given_tuples_are_those_of_the_loss() {
     // mined once: the choice itself has no gradient
     for miner in ["batch-hard", "multi-similarity", "triplet-margin"] {
         let features = values(LABELS.len() * DIM, 1);
-        let miner = Miner::from_name(miner, &PairParameters::new()).expect("a miner");
+        let miner = Miner::from_name(miner, &Parameters::new()).expect("a miner");
         let tuples = miner.mine(view(&features, LABELS.len(), DIM), &LABELS, 0).expect("finite inputs");
         let options = PairOptions { tuples: Some(&tuples), ..PairOptions::default() };
         for objective in differentiable().filter(PairObjective::takes_tuples) {

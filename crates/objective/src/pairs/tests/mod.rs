@@ -6,11 +6,14 @@ mod golden;
 mod gradients;
 mod properties;
 
-use super::{PairObjective, PairParameter, PairParameters};
+use serde_json::Value;
+
+use super::PairObjective;
+use crate::Parameters;
 
 /// An objective by name with some parameters.
-fn objective(name: &str, parameters: &[(&str, PairParameter)]) -> PairObjective {
-    let parameters: PairParameters =
+fn objective(name: &str, parameters: &[(&str, Value)]) -> PairObjective {
+    let parameters: Parameters =
         parameters.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     PairObjective::from_name(name, &parameters).expect("settings of the test are in range")
 }
@@ -18,8 +21,7 @@ fn objective(name: &str, parameters: &[(&str, PairParameter)]) -> PairObjective 
 /// Every objective with its defaults (three centres a class for SoftTriple), and options that take other ways.
 fn all() -> Vec<PairObjective> {
     let mut all: Vec<PairObjective> = PairObjective::names()
-        .iter()
-        .map(|name| match *name {
+        .map(|name| match name {
             "soft-triple" => objective(name, &[("centers_per_class", 3.0.into())]),
             name => objective(name, &[]),
         })

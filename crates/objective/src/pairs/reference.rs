@@ -1,0 +1,60 @@
+//! Embeddings that a batch is compared with in place of itself, and the checks of inputs.
+
+use widemargin_kernels::matrix::MatRef;
+
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+/// What the batch is compared with in place of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct PairReference<'a, T> {
+    /// `[references, dim]`; constants: no gradient is taken of them.
+    pub embeddings: MatRef<'a, T>,
+    /// One label a reference.
+    pub labels: &'a [u32],
+    /// Where the rows of the batch stand among the references, one place a row, if they do: no row is a positive of
+    /// itself.
+    pub own_rows: Option<&'a [usize]>,
+}
+
+/// One label a row, and every value finite.
+pub(crate) fn check_rows<T: Real>(
+    what: &'static str,
+    labels_of: &'static str,
+    matrix: MatRef<'_, T>,
+    labels: &[u32],
+) -> Result<()> {
+    if labels.len() != matrix.rows() {
+        return Err(Error::Count { what: labels_of, found: labels.len(), expected: matrix.rows() });
+    }
+    check_finite(what, matrix)
+}
+
+pub(crate) fn check_finite<T: Real>(what: &'static str, matrix: MatRef<'_, T>) -> Result<()> {
+    match matrix.data().iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::NonFiniteInput { what, row: at / matrix.cols(), column: at % matrix.cols() }),
+    }
+}
+
+/// References that fit the batch.
+pub(crate) fn check_reference<T: Real>(
+    embeddings: MatRef<'_, T>,
+    labels: &[u32],
+    reference: &PairReference<'_, T>,
+) -> Result<()> {
+    check_rows("references", "labels of references", reference.embeddings, reference.labels)?;
+    if reference.embeddings.cols() != embeddings.cols() {
+        let (features, found) = (embeddings.cols(), reference.embeddings.cols());
+        return Err(Error::Dimension { what: "references", features, found });
+    }
+    let Some(own) = reference.own_rows else { return Ok(()) };
+    if own.len() != labels.len() {
+        return Err(Error::Count { what: "own rows", found: own.len(), expected: labels.len() });
+    }
+    let rows = reference.labels.len();
+    match own.iter().position(|&place| place >= rows) {
+        None => Ok(()),
+        Some(tuple) => Err(Error::TupleRow { tuple, what: "references", found: own[tuple], rows }),
+    }
+}
