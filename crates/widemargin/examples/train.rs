@@ -42,7 +42,7 @@ fn stripes(options: &OpenOptions) -> widemargin::data::Result<ImageSet> {
         for image in 0..40 {
             let mut random = Stream::new(1, Purpose::Test, u64::from(class), image);
             let phase = random.unit() * std::f32::consts::TAU;
-            for (y, x) in (0..256u8).map(|at| (at / 16, at % 16)) {
+            for (y, x) in (0..=255u8).map(|at| (at / 16, at % 16)) {
                 let wave = (f32::from(x) * cos + f32::from(y) * sin + phase).sin();
                 pixels.push((128.0 + 70.0 * wave + 20.0 * random.normal() as f32) as u8);
             }
