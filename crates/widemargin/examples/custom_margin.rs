@@ -1,6 +1,7 @@
 //! An objective with a margin of your own. This one is large for samples far from their class centre and vanishes at the centre:
 //! psi(c) = c - m (1 - c)^2 / 4 for the target's cosine c, with the derivative psi'(c) = 1 + m (1 - c) / 2.
 //! A debug build checks the derivative against central differences.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
 use widemargin::head::{Head, HeadConfig, MatRef};

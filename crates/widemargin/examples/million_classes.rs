@@ -1,6 +1,7 @@
 //! Step the class-centre head alone, as a training loop of another framework would:
 //! `cargo run --release -p widemargin --example million_classes -- 1000000`. The default is 20,000 classes.
 //! Class centres and the optimiser's momentum take 8 bytes per value: 1 GB for a million classes of dimension 128.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::time::Instant;
 use widemargin::chance::{Purpose, Stream};

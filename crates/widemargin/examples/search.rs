@@ -1,5 +1,6 @@
 //! Search: the nearest neighbours of a query in a gallery, and who a probe is, if it is anyone in the gallery.
 //! The embeddings are made up; yours would come from `Model::embed` or a file.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
 use widemargin::eval::{Embeddings, retrieval};

@@ -1,6 +1,7 @@
 //! Train on your own images and evaluate the model on classes that training never saw:
 //! `cargo run --release -p widemargin --example train -- FOLDER`, with one sub-folder per class.
 //! Without a folder, the example draws striped images in memory.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
 use widemargin::data::{ImageSet, OpenOptions};

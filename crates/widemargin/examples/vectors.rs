@@ -1,6 +1,7 @@
 //! Train a projection on ready-made embeddings, evaluate it on unseen classes, and apply it to new rows.
 //! The embeddings here are made up: the class is in 4 of 64 dimensions, the rest is noise. Yours would come from
 //! `widemargin::tables::read_embeddings` or another program.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
 use widemargin::data::{VectorOptions, VectorSet};

@@ -1,5 +1,6 @@
 //! Verification: are two samples of the same class? Choose a threshold on labelled pairs, and turn a cosine into a probability.
 //! The embeddings are made up; yours would come from `Model::embed` or a file.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use widemargin::chance::{Purpose, Stream};
 use widemargin::eval::Embeddings;

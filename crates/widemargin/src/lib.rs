@@ -33,6 +33,9 @@ mod tests {
         let start = readme.find("```rust").expect("the README has Rust code");
         let block = readme[start..].split("```").nth(1).expect("split in front of the fence");
         let (_, code) = block.split_once('\n').expect("a line after the fence");
-        assert_eq!(code.trim_end(), include_str!("../examples/train.rs").trim_end());
+        // The README leaves out the attribute that only this workspace's lints need.
+        let example =
+            include_str!("../examples/train.rs").lines().filter(|line| !line.starts_with("#![allow"));
+        assert!(code.lines().eq(example));
     }
 }
