@@ -73,14 +73,14 @@ impl SavedCalibration {
 
     /// The calibration of a model's cosines: the given file, or the one in the model's folder if there is one.
     pub(crate) fn of_model(model: &Path, named: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let beside = if model.is_dir() {
+        let own = if model.is_dir() {
             model.join(CALIBRATION_FILE)
         } else {
             model.with_file_name(CALIBRATION_FILE)
         };
         let path = match named {
             Some(path) => path,
-            None if beside.exists() => &beside,
+            None if own.exists() => &own,
             None => return Ok(None),
         };
         let saved = Self::read(path)?;

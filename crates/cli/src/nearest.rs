@@ -108,8 +108,8 @@ fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     {
         table.about = about;
     }
-    if let Some(beside) = &arguments.labels {
-        table.set_labels(read_labels(beside)?, beside)?;
+    if let Some(file) = &arguments.labels {
+        table.set_labels(read_labels(file)?, file)?;
     }
     Ok(table.read()?)
 }

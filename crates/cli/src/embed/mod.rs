@@ -134,9 +134,9 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                 path.display()
             );
-            if let Some(beside) = labels {
-                require_no_labels(path, &table, beside)?;
-                table.set_labels(read_labels(beside)?, beside)?;
+            if let Some(file) = labels {
+                require_no_labels(path, &table, file)?;
+                table.set_labels(read_labels(file)?, file)?;
             }
             Ok(Input::Table(Box::new(table)))
         }

@@ -30,7 +30,7 @@ pub(crate) enum Templates {
     MeanDirection,
 }
 
-/// LabelledEmbeddings embeddings with what their file contains besides.
+/// Labelled embeddings with the cameras and ids of their file.
 pub(crate) struct LabelledEmbeddings {
     pub(crate) path: PathBuf,
     pub(crate) embeddings: Embeddings,
@@ -53,8 +53,8 @@ impl LabelledEmbeddings {
 /// A file of embeddings with the labels of another file, if one is given.
 pub(crate) fn table(path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
     let mut table = open(path)?;
-    if let Some(beside) = labels {
-        table.set_labels(read_labels(beside)?, beside)?;
+    if let Some(file) = labels {
+        table.set_labels(read_labels(file)?, file)?;
     }
     Ok(table.read()?)
 }
@@ -106,12 +106,8 @@ fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
 }
 
 /// Cameras of a set, from the given file or from the set's own file.
-pub(crate) fn cameras(
-    set: &LabelledEmbeddings,
-    beside: Option<&Path>,
-    flag: &str,
-) -> anyhow::Result<Vec<u32>> {
-    let Some(path) = beside else {
+pub(crate) fn cameras(set: &LabelledEmbeddings, file: Option<&Path>, flag: &str) -> anyhow::Result<Vec<u32>> {
+    let Some(path) = file else {
         let inside = set.cameras.clone();
         return inside
             .with_context(|| format!("{}: has no cameras; give them with {flag}", set.path.display()));
