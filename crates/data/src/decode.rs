@@ -54,7 +54,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
 ///
 /// The digest covers the pixels as 8-bit RGB after rotation. The same image in another lossless format or with other metadata has the same
 /// digest.
-pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
+pub(crate) fn examine(bytes: &[u8]) -> Result<(ImageProperties, ContentDigest), String> {
     let examined = || {
         let image = decode_limited(bytes)?;
         let mode = match (image.color(), jpeg_channels(bytes)) {
@@ -75,9 +75,9 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
             _ => "WebP",
         };
         let (width, height) = (image.width(), image.height());
-        let look = Look { format, mode, animated: is_animated(bytes), width, height };
+        let properties = ImageProperties { format, mode, animated: is_animated(bytes), width, height };
         let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
-        Ok((look, Content::of(&[&sides, image.into_rgb8().as_raw()])))
+        Ok((properties, ContentDigest::of(&[&sides, image.into_rgb8().as_raw()])))
     };
     catch_unwind(AssertUnwindSafe(examined))
         .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
@@ -85,7 +85,7 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(Look, Content), String> {
 
 /// Properties of an image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct ImageProperties {
     /// `PNG`, `JPEG` or `WebP`.
     pub format: &'static str,
     /// Its colour mode in words, as in `RGB and alpha`.
@@ -100,9 +100,9 @@ pub struct Look {
 
 /// A digest that identifies equal content: the first half of SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Content([u8; 16]);
+pub struct ContentDigest([u8; 16]);
 
-impl Content {
+impl ContentDigest {
     /// The digest of several pieces in order.
     pub(crate) fn of(pieces: &[&[u8]]) -> Self {
         let mut digest = Sha256::new();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_by_its_header() {
+    fn a_decompression_bomb_is_rejected_by_its_header() {
         // The header of a PNG that claims 30,000 x 30,000; chunk lengths and checksum are right.
         let mut bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR".to_vec();
         let mut header = Vec::new();

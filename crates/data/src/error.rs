@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub enum Error {
     /// There is nothing at the path.
     #[error("{path}: no such file or folder")]
-    MissingFolder {
+    NotFound {
         /// The path that was given.
         path: PathBuf,
     },
@@ -20,7 +20,7 @@ pub enum Error {
         "{path}: not a folder, nor a data file; expected a folder with a sub-folder per class, a folder of IDX files, a manifest (.csv or \
          .parquet with a column `path`), .tar shards, or a table of embeddings (.npy, .safetensors, .csv, .parquet)"
     )]
-    NotAFolder {
+    UnknownFormat {
         /// The path that was given.
         path: PathBuf,
     },

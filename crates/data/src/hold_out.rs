@@ -37,15 +37,15 @@ pub(crate) fn by_group(groups: &[String], share: f64, seed: u64) -> Vec<bool> {
     }
     let mut order: Vec<&str> = sizes.keys().copied().collect();
     Stream::new(seed, Purpose::HoldOut, 0, 1).shuffle(&mut order);
-    let expected = groups.len() as f64 * share;
+    let goal = groups.len() as f64 * share;
     let (mut held, mut count) = (std::collections::BTreeSet::new(), 0);
     for group in &order {
-        if (count + sizes[group]) as f64 <= expected && held.len() + 1 < order.len() {
+        if (count + sizes[group]) as f64 <= goal && held.len() + 1 < order.len() {
             held.insert(*group);
             count += sizes[group];
         }
     }
-    let distance = |count: usize| (count as f64 - expected).abs();
+    let distance = |count: usize| (count as f64 - goal).abs();
     let rest = order.iter().filter(|group| !held.contains(*group));
     let nearest =
         rest.min_by(|a, b| distance(count + sizes[*a]).total_cmp(&distance(count + sizes[*b]))).copied();

@@ -24,14 +24,14 @@ mod testing;
 pub use bad_image::BadImage;
 pub use batches::augment::Augment;
 pub use batches::loader::{
-    Batch, EvaluationBatch, Loader, LoaderSettings, TrainingSamples, evaluation_batches,
+    EvaluationBatch, Loader, LoaderSettings, TrainingBatch, TrainingSamples, evaluation_batches,
 };
 pub use batches::sampler::Sampler;
 pub use catalogue::{Catalogue, Labelled};
 pub use census::duplicates::{DuplicateGroup, Duplicates};
 pub use census::info::{ClassCount, DataInfo, HistogramBin, Spread, Warning, WarningKind};
-pub use census::{Census, Counted};
-pub use decode::{Content, Look, read_image};
+pub use census::{Census, CensusSample};
+pub use decode::{ContentDigest, ImageProperties, read_image};
 pub use error::Error;
 pub use file_names::{IMAGE_ENDINGS, is_image};
 pub use normalise::Normalisation;

@@ -9,14 +9,14 @@ pub(crate) const MAX_BYTES: u64 = 512 << 20;
 
 /// Where an image's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ImagePlace {
     /// A file of its own.
     File(PathBuf),
     /// An entry of a tar file: the index of the shard, and the entry's name, first byte and length.
     Inside { shard: usize, name: Box<str>, offset: u64, length: u64 },
 }
 
-impl Place {
+impl ImagePlace {
     /// The file, or the place in a tar file as if that were a folder.
     pub(crate) fn path(&self, shards: &[PathBuf]) -> PathBuf {
         match self {

@@ -1,4 +1,4 @@
-//! From the configuration's words to the samples of a run: which are trained on, which judge the result.
+//! Opens the data of a run and splits it into training samples and an evaluation set, as the configuration says.
 
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
@@ -19,10 +19,10 @@ pub struct Prepared {
     pub parts: Vec<SplitPart>,
     /// Training samples of known classes with their dense labels.
     pub training: TrainingSamples,
-    /// Test samples of known classes with their dense labels.
+    /// Held-out samples of known classes with their dense labels; the evaluation set of a closed set.
     pub known: TrainingSamples,
-    /// Samples of unseen classes to judge by; empty for a closed set. All of them, or those of the test part where the data or a split file
-    /// says what that is.
+    /// Samples of unseen classes, which are the evaluation set; empty for a closed set. Only the held-out ones if the data or a split file
+    /// marks them.
     pub unseen: Vec<u32>,
     /// What the training samples are normalised by.
     pub normalisation: Normalisation,
@@ -75,15 +75,15 @@ impl Prepared {
         }
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
-        let judges = if split.is_closed() { known.samples.len() } else { unseen.len() };
-        if judges < 2 {
+        let evaluated = if split.is_closed() { &known.samples } else { &unseen };
+        if evaluated.len() < 2 {
             return Err(Error::TooFew(format!(
-                "data: {judges} {} to judge the result by, expected at least 2: of the part `test`, or of classes that are not trained on",
+                "data: {} {} in the evaluation set, expected at least 2: hold out more samples or more classes",
+                evaluated.len(),
                 set.kind()
             )));
         }
-        let judging = if split.is_closed() { &known.samples } else { &unseen };
-        require_comparable(judging.iter().map(|sample| set.labels()[*sample as usize]))?;
+        require_comparable(evaluated.iter().map(|sample| set.labels()[*sample as usize]))?;
         let normalisation = match fine_tuning::normalisation(config)? {
             Some(chosen) => {
                 chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {
@@ -154,7 +154,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
 
 /// Known and unseen classes, and what each sample is used for.
 ///
-/// Parts that the data says are kept. Where they were drawn here, every sample of an unseen class judges: none of them was seen.
+/// Parts that the data marks are kept. If parts were drawn, every sample of an unseen class is in the evaluation set.
 fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPart>), Error> {
     if let Some(path) = &d.split {
         let parts = SplitFile::read(path)?.parts_of(set, path)?;

@@ -1,11 +1,11 @@
-//! Mutated files through every reader: no panic, no hang, bounded memory.
+//! Gives randomly mutated files to every reader: no panic, no hang, bounded memory.
 //!
-//! Each reader gets small good files that were changed by chance: bits flipped, numbers replaced by the largest and smallest, pieces cut,
-//! repeated and spliced from another file. Where a format has checksums most mutations mend them, so that what lies behind is reached.
-//! Everything follows from a seed; a failure names the reader and the number of the file.
+//! The mutations of small valid files flip bits, replace numbers by extreme ones, and cut, repeat or splice pieces. If a format has checksums,
+//! most mutations repair them, so that the code after the check is reached. Everything depends on a seed; a failure reports the reader and the
+//! number of the file.
 //!
-//! `cargo test` runs some hundred files a reader. `WIDEMARGIN_MUTATIONS=20000` runs that many, and then also refuses a file that takes
-//! longer than a second; `WIDEMARGIN_MUTATIONS_FIRST=1234` with 1 runs one alone. Results: `docs/src/formats/inputs.md`.
+//! `cargo test` runs 200 files per reader. `WIDEMARGIN_MUTATIONS=20000` runs that many and then also fails for a file that takes longer than a
+//! second. `WIDEMARGIN_MUTATIONS=1 WIDEMARGIN_MUTATIONS_FIRST=1234` runs one file alone. Results: `docs/src/formats/inputs.md`.
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "bad files are written on purpose")]
 
@@ -29,27 +29,27 @@ use widemargin_tables::{read_embeddings, read_labels, read_pairs, read_texts};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Files a reader gets unless the environment says otherwise.
+/// Default number of files per reader.
 const QUICK: u64 = 200;
 const SEED: u64 = 6;
-/// No file may take longer than this in a full run.
+/// Longest time per file in a full run.
 const LONGEST: Duration = Duration::from_secs(1);
-/// Ends the process: something hangs.
+/// Time after which a file counts as hanging and the process is aborted.
 const HANG: Duration = Duration::from_mins(2);
-/// Bytes that a reader of these small files may take, and one of images, which may be as large as they say up to the limit of 512 MiB
-/// of pixels, and are held once more in 8-bit colour and once more while they are turned.
+/// Most memory of a reader, in bytes, and of a reader of images. Images may have up to 512 MiB of pixels, which are copied to 8-bit colour
+/// and again while they are rotated.
 const MOST: usize = 64 << 20;
 const MOST_IMAGE: usize = 1600 << 20;
 
-/// One reader at a time, so that what is counted is its own.
+/// One reader runs at a time, so that its memory can be measured.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What mends a file after it was mutated.
+/// Repairs the checksums of a mutated file.
 type Mend = fn(&mut [u8]);
 
 struct Reader {
     name: &'static str,
-    /// Good files, each with the name that it must have.
+    /// Valid files with their names.
     files: Vec<(&'static str, Vec<u8>)>,
     mend: Option<Mend>,
     most: usize,
@@ -60,7 +60,7 @@ impl Reader {
         Self { name, files, mend: None, most: MOST }
     }
 
-    /// Gives every mutated file to `read`, which may refuse it and must do no more.
+    /// Gives every mutated file to `read`, which may return an error but must not panic, hang or use too much memory.
     fn run(self, folder: &Path, read: impl Fn(&Path)) {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -70,7 +70,7 @@ impl Reader {
             std::fs::write(folder.join(name), bytes).expect("room on the disk");
             read(&folder.join(name));
         }
-        // Decoders panic and are caught by the readers; nobody wants to read of each.
+        // Decoders may panic, which the readers catch; do not print every panic.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
         let now = AtomicU64::new(first);
@@ -111,7 +111,7 @@ impl Reader {
                     };
                     failures.push(format!("file {file} ({name}): {what}, {time:?}, {memory} bytes"));
                 }
-                // A file of another name must not be left over for the next.
+                // Restore the valid file for the next mutation.
                 let (_, good) = self.files.iter().find(|(found, _)| *found == name).expect("its own");
                 std::fs::write(&path, good).expect("room on the disk");
             }
@@ -155,7 +155,7 @@ impl Reader {
     }
 }
 
-/// Numbers at which readers go wrong.
+/// Integers at which readers tend to fail.
 const NUMBERS: [u64; 14] = [
     0,
     1,
@@ -173,7 +173,7 @@ const NUMBERS: [u64; 14] = [
     u64::MAX,
 ];
 
-/// The same in texts.
+/// Numbers in text at which readers tend to fail.
 const TEXTS: [&str; 16] = [
     "",
     "-1",
@@ -193,7 +193,7 @@ const TEXTS: [&str; 16] = [
     "../..",
 ];
 
-/// One change.
+/// Changes the bytes in one random way.
 fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Stream) {
     if bytes.is_empty() {
         bytes.extend(other);
@@ -229,7 +229,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Stream) {
             bytes.splice(at..at, text.bytes());
         }
         _ => {
-            // A run of digits becomes another number.
+            // Replace a run of digits by another number.
             let Some(start) = (at..bytes.len()).find(|at| bytes[*at].is_ascii_digit()) else { return };
             let end = (start..bytes.len()).find(|at| !bytes[*at].is_ascii_digit()).unwrap_or(bytes.len());
             let text = TEXTS[random.below(TEXTS.len())];
@@ -238,7 +238,7 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Stream) {
     }
 }
 
-/// The checksums of the chunks of a PNG.
+/// Repairs the checksums of the chunks of a PNG.
 fn mend_png(bytes: &mut [u8]) {
     let mut at = 8;
     while at + 12 <= bytes.len() {
@@ -256,7 +256,7 @@ fn mend_png(bytes: &mut [u8]) {
     }
 }
 
-/// The checksums of headers in a tar file, at every block: what is no header does not mind.
+/// Repairs the checksums of the headers of a tar file, at every block; blocks of content change too, which does not matter.
 fn mend_tar(bytes: &mut [u8]) {
     for block in bytes.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar") {
         block[148..156].fill(b' ');
@@ -265,7 +265,7 @@ fn mend_tar(bytes: &mut [u8]) {
     }
 }
 
-/// Length and both checksums of a container.
+/// Repairs the length and both checksums of a container.
 fn mend_container(bytes: &mut [u8]) {
     if bytes.len() < 48 {
         return;
@@ -278,7 +278,7 @@ fn mend_container(bytes: &mut [u8]) {
     bytes[44..48].copy_from_slice(&header.to_le_bytes());
 }
 
-/// The length of the header of a safetensors file, so that JSON which became longer is read.
+/// Repairs the header length of a safetensors file, so that longer JSON is read.
 fn mend_safetensors(bytes: &mut [u8]) {
     let Some(end) = bytes.iter().rposition(|byte| *byte == b'}').filter(|end| *end >= 8) else { return };
     let length = (end - 7) as u64;
@@ -332,7 +332,7 @@ fn small() -> OpenOptions {
     }
 }
 
-/// Takes a census, as `data info` does.
+/// Takes a census, like `data info`.
 fn count(path: &Path) {
     let _ = Census::take(path, None, ClassFolder::Top, &|_, _| {});
 }
@@ -378,7 +378,7 @@ fn idx_files() {
         ("t10k-labels-idx1-ubyte.gz", packer.finish().expect("in memory")),
         ("classes.txt", b"zero\none\n".to_vec()),
     ];
-    // The other files are there before the first is read.
+    // All four files must exist before the first one is read.
     for (name, bytes) in &files {
         std::fs::write(path.join(name), bytes).expect("room on the disk");
     }

@@ -66,7 +66,7 @@ enum FormatName {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Summary {
+struct GlyphsSummary {
     folder: PathBuf,
     known: usize,
     unseen: usize,
@@ -95,7 +95,7 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
     };
     GlyphSet::check_place(&arguments.out)?;
-    let bars = Bars::default();
+    let bars = StageBars::default();
     let set = GlyphSet::draw(&settings, &|stage, done, all| bars.show(stage, done, all))?;
     let format = match arguments.format {
         FormatName::Folders => Format::Folders,
@@ -126,14 +126,14 @@ fn a_fifth(classes: usize) -> usize {
     (classes / 5).max(2)
 }
 
-fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
+fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> GlyphsSummary {
     let count = |part| set.samples().iter().filter(|sample| sample.part == part).count();
     let unseen = set.classes().iter().filter(|class| class.unseen).count();
     let samples = || set.classes().iter().map(|class| class.train + class.test);
     let folder = arguments.out.display().to_string();
     // Quoted, so that a path with spaces can be copied into a shell.
     let folder = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder };
-    Summary {
+    GlyphsSummary {
         folder: arguments.out.clone(),
         known: set.classes().len() - unseen,
         unseen,
@@ -149,7 +149,7 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> Summary {
     }
 }
 
-fn in_words(s: &Summary) -> String {
+fn in_words(s: &GlyphsSummary) -> String {
     format!(
         "{} characters, {} known and {} unseen: {} training and {} held-out images, {} to {} per character\n\
          rendered with {} of {} font faces; {} font files could not be used\n\n\
@@ -170,9 +170,9 @@ fn in_words(s: &Summary) -> String {
 
 /// The progress bar of the current stage.
 #[derive(Default)]
-struct Bars(Mutex<Option<(Stage, indicatif::ProgressBar)>>);
+struct StageBars(Mutex<Option<(Stage, indicatif::ProgressBar)>>);
 
-impl Bars {
+impl StageBars {
     fn show(&self, stage: Stage, done: u64, all: u64) {
         let what = match stage {
             Stage::Fonts => "font files read",

@@ -24,7 +24,7 @@ pub(crate) struct SplitArguments {
     out: PathBuf,
     /// What to hold out as a whole
     #[arg(long, value_enum)]
-    by: By,
+    by: SplitBy,
     /// Share to hold out: of the classes, of the samples per class, or of all samples (as close as whole groups or files allow)
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share, default_value = "20%")]
     share: f64,
@@ -40,7 +40,7 @@ pub(crate) struct SplitArguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum By {
+enum SplitBy {
     /// Whole classes, which become unseen, and some samples of each other class
     Class,
     /// Some samples of each class
@@ -53,7 +53,7 @@ enum By {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Summary {
+struct SplitSummary {
     file: PathBuf,
     train: usize,
     test: usize,
@@ -72,15 +72,15 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     ensure!(csv, "--out: found {}, expected a name that ends in .csv", arguments.out.display());
     ensure!(!arguments.out.exists(), "{}: already exists; choose another name", arguments.out.display());
     ensure!(
-        arguments.hold_out.is_none() || matches!(arguments.by, By::Class),
+        arguments.hold_out.is_none() || matches!(arguments.by, SplitBy::Class),
         "--hold-out: only for --by class, where it is a share of the known classes; use --share"
     );
     let census = arguments.data.take()?;
     let by = match arguments.by {
-        By::Class => DivideBy::Class,
-        By::Sample => DivideBy::Sample,
-        By::Group => DivideBy::Group,
-        By::File => DivideBy::File,
+        SplitBy::Class => DivideBy::Class,
+        SplitBy::Sample => DivideBy::Sample,
+        SplitBy::Group => DivideBy::Group,
+        SplitBy::File => DivideBy::File,
     };
     let (share, seed) = (arguments.share, arguments.seed);
     let hold_out = arguments.hold_out.unwrap_or(HOLD_OUT);
@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     for note in notes(&census, &split, by, share) {
         eprintln!("note: {note}");
     }
-    let summary = Summary {
+    let summary = SplitSummary {
         file: arguments.out.clone(),
         train: split.count(SplitPart::Train),
         test: split.count(SplitPart::Test),
@@ -119,7 +119,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Summary { train, test, out: left_out, known_classes, unseen_classes, copies, .. } = summary;
+    let SplitSummary { train, test, out: left_out, known_classes, unseen_classes, copies, .. } = summary;
     writeln!(
         out,
         "{}: {train} training and {test} held-out samples; {known_classes} known and {unseen_classes} unseen classes",

@@ -50,7 +50,7 @@ pub(crate) struct SuspectsArguments {
 
 /// The content of `suspects.json`.
 #[derive(Serialize)]
-struct Report {
+struct SuspectsReport {
     run: PathBuf,
     data: String,
     step: u64,
@@ -58,11 +58,11 @@ struct Report {
     samples: usize,
     /// Number of samples closer to another class than to the class of their label.
     nearer_to_another: usize,
-    suspects: Vec<Line>,
+    suspects: Vec<SuspectLine>,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct SuspectLine {
     rank: usize,
     sample: String,
     /// `train` or `test`.
@@ -95,8 +95,8 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
 
     let nearer = all.iter().filter(|suspect| suspect.lead() > 0.0).count();
     let shown = &all[..arguments.count.min(all.len())];
-    let names = Names { set: &checked.set, run: &found.prepared, samples: &samples };
-    let report = Report {
+    let names = SuspectNames { set: &checked.set, run: &found.prepared, samples: &samples };
+    let report = SuspectsReport {
         run: arguments.run.clone(),
         data: checked.set.name().to_owned(),
         step: found.step,
@@ -190,7 +190,7 @@ fn centres(trainer: &Trainer, embeddings: &Embeddings) -> anyhow::Result<Embeddi
     Ok(Embeddings::new(&chosen, labels.len(), dim, &labels)?)
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &SuspectsReport) -> String {
     let mut table = Table::new([
         Column::right("rank"),
         Column::left("sample"),
@@ -213,20 +213,20 @@ fn table(report: &Report) -> String {
 }
 
 /// Names and images of samples and classes.
-struct Names<'a> {
+struct SuspectNames<'a> {
     set: &'a SampleSet,
     run: &'a Prepared,
     samples: &'a [u32],
 }
 
-impl Names<'_> {
+impl SuspectNames<'_> {
     fn class(&self, number: u32) -> String {
         self.run.set.class_names()[self.run.split.known()[number as usize] as usize].clone()
     }
 
-    fn line(&self, suspect: &Suspect, rank: usize) -> Line {
+    fn line(&self, suspect: &Suspect, rank: usize) -> SuspectLine {
         let sample = self.samples[suspect.row] as usize;
-        Line {
+        SuspectLine {
             rank,
             sample: self.set.sample_id(sample),
             part: if self.set.part(sample) == Part::Train { "train" } else { "test" },
@@ -245,7 +245,12 @@ impl Names<'_> {
         Ok(Some(Image::new(shape.channels, shape.height, shape.width, &pixels)?))
     }
 
-    fn page(&self, report: &Report, shown: &[Suspect], all: &[Suspect]) -> anyhow::Result<SuspectsInput> {
+    fn page(
+        &self,
+        report: &SuspectsReport,
+        shown: &[Suspect],
+        all: &[Suspect],
+    ) -> anyhow::Result<SuspectsInput> {
         // The sample of each class that is closest to its centre.
         let mut typical: HashMap<u32, (f32, usize)> = HashMap::new();
         for suspect in all {

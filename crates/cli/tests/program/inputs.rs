@@ -1,4 +1,4 @@
-//! One set of images in every form it may come in: looked into, divided, trained on and embedded.
+//! The same images in every input format: described, split, trained on and embedded.
 
 use super::{Workplace, image_folder, json, png, success};
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::process::Output;
 const CLASSES: u8 = 6;
 const EACH: u8 = 8;
 
-/// A run of a second on images of 8 x 8.
+/// A run of about a second on 8 x 8 images.
 const TINY: &str = "[data]\nheight = 8\nwidth = 8\nchannels = 1\nunseen = 2\n[model]\nbackbone = \"linear\"\nembedding = 4\n[training]\nepochs = 1\n[sampler]\nbatch = 8\n";
 
 /// The same images as a folder, a manifest and two shards.
@@ -61,9 +61,9 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
         let out = format!("run-{number}");
         success(&place.run(&["train", "--config", "tiny.toml", "--data", data, "--out", &out]));
         let report = json(&place.path().join(&out).join("report.json"));
-        // The parts were drawn, so every image of the unseen classes judges; of a set with groups, those of the groups that were drawn.
-        let judges = if data == "list.csv" { EACH / 4 } else { EACH };
-        assert_eq!(report["unseen"]["samples"], 2 * u64::from(judges), "{data}");
+        // Parts were drawn, so every image of an unseen class is evaluated; with groups, only those of the held-out groups.
+        let evaluated = if data == "list.csv" { EACH / 4 } else { EACH };
+        assert_eq!(report["unseen"]["samples"], 2 * u64::from(evaluated), "{data}");
         let split = text(&place, &format!("{out}/split.csv"));
         assert!(split.starts_with("# widemargin split 1\n") && split.lines().count() == 3 + 48, "{split}");
         let file = format!("{out}.npy");
@@ -77,9 +77,9 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
             }
             _ => assert_eq!(first, ["id,label", "part-0/00000,0"]),
         }
-        let judged =
+        let evaluated =
             place.run(&["eval", "retrieval", &file, "--labels", &format!("{out}.names.csv"), "--json"]);
-        assert_eq!(parsed(&judged)["retrieval"]["queries"], 48);
+        assert_eq!(parsed(&evaluated)["retrieval"]["queries"], 48);
     }
     // The same images in the same order have the same embeddings.
     let bytes = |name: &str| std::fs::read(place.path().join(name)).expect("there");
@@ -159,7 +159,7 @@ fn a_set_is_described_before_it_is_trained_on() {
 }
 
 #[test]
-fn what_cannot_be_described_has_an_exit_status() {
+fn unusable_data_has_an_exit_status() {
     let place = place();
     place.write("lab.txt", b"a\nb\n");
     place.write("vectors.csv", b"label,x,y\na,1,0\nb,0,1\n");
@@ -173,12 +173,12 @@ fn what_cannot_be_described_has_an_exit_status() {
         assert!(String::from_utf8_lossy(&output.stdout).contains("image folder, 0 images"));
         place.refused(&["data", "split", data, "--by", "class", "-o", "no.csv"], &[expected]);
     }
-    // Missing shards are an error as for training.
+    // Missing shards are an error, as in training.
     for command in [&["data", "info"][..], &["train", "--config", "tiny.toml", "--out", "no", "--data"]] {
         let missing = [command, &["shards/part-{0..2}.tar"]].concat();
         place.refused(&missing, &["part-2.tar: no such file; 1 of 3 shards are missing"]);
     }
-    // A shard that ends between two files is taken as whole, and this is said.
+    // A shard that ends between two files is used, with a warning.
     let shard = std::fs::read(place.path().join("shards/part-0.tar")).expect("there");
     place.write("cut.tar", &shard[..10 * 1024]);
     let output = place.run(&["data", "info", "cut.tar"]);
@@ -188,7 +188,7 @@ fn what_cannot_be_described_has_an_exit_status() {
     let whole = place.run(&["data", "info", "shards"]);
     assert!(!String::from_utf8_lossy(&whole.stdout).contains("end-of-archive"));
 
-    // Flags that would have no effect, and tables that are none.
+    // Flags that would have no effect, and lists that are not tables of embeddings.
     let info = |data, more: &[&str], expected: &[&str]| {
         place.refused(&[&["data", "info", data], more].concat(), expected);
     };
@@ -209,7 +209,7 @@ fn what_cannot_be_described_has_an_exit_status() {
 }
 
 #[test]
-fn a_class_of_a_single_image_is_trained_on_and_can_only_be_mistaken() {
+fn a_class_of_a_single_image_is_trained_on_or_counts_as_a_wrong_match() {
     let place = place();
     for class in 0..3 {
         place.write(&format!("images/alone-{class}/0.png"), &png(10 + class, 0));
@@ -230,7 +230,7 @@ fn a_class_of_a_single_image_is_trained_on_and_can_only_be_mistaken() {
     assert!(refused.status.code() == Some(2) && said.contains("3 samples of 3 classes"), "{said}");
     assert!(!place.exists("no"), "before anything is trained");
 
-    // What `data split` makes of them is taken, also where they are left out.
+    // `train` accepts the split files of `data split`, also if such images are left out.
     for by in ["class", "sample"] {
         let file = format!("{by}.csv");
         success(&place.run(&["data", "split", "images", "--by", by, "--seed", "2", "-o", &file]));
@@ -242,7 +242,7 @@ fn a_class_of_a_single_image_is_trained_on_and_can_only_be_mistaken() {
     let output = train(&["--split", "out.csv"], "out");
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("of 8 known classes"));
-    // A split that no run would take is not written.
+    // A split that cannot be used is not written.
     place.write("pairs.csv", b"path,label\nimages/class-0/00.png,a\nimages/class-0/01.png,a\nimages/class-1/00.png,b\nimages/class-1/01.png,b\n");
     let pairs = ["data", "split", "pairs.csv", "--by", "sample", "-o", "no.csv"];
     place.refused(&pairs, &["the evaluation set has 2 samples of 2 classes"]);
@@ -250,7 +250,7 @@ fn a_class_of_a_single_image_is_trained_on_and_can_only_be_mistaken() {
 }
 
 #[test]
-fn a_split_says_what_it_does_not_keep_to() {
+fn a_split_reports_ignored_parts_and_groups() {
     let place = place();
     let split = |data: &str, more: &[&str], out: &str| {
         let output = place.run(&[&["data", "split", data, "-o", out], more].concat());
@@ -270,7 +270,7 @@ fn a_split_says_what_it_does_not_keep_to() {
         "{said}"
     );
 
-    // Eight of each class are marked: six to train on, two to judge by.
+    // Eight images per class are marked: six train, two val.
     let mut list = String::from("path,label,split\n");
     for class in 0..CLASSES {
         for number in 0..EACH {
@@ -319,7 +319,7 @@ fn parts_of_folders_have_many_names() {
 }
 
 #[test]
-fn a_split_is_drawn_written_kept_and_obeyed() {
+fn a_split_is_written_and_used() {
     let place = place();
     let split = |by: &str, more: &[&str]| {
         let out = format!("{by}.csv");
@@ -353,7 +353,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
         .iter()
         .filter_map(|name| name.as_str())
         .collect();
-    // What the file says is what was used, and is kept.
+    // The split of the file was used and is stored with the run.
     let given = text(&place, "class.csv");
     let kept = text(&place, "open/split.csv");
     let rows = |text: &str| {
@@ -366,7 +366,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
         let is_unseen = unseen.iter().any(|class| line.contains(&format!("class-{class}/")));
         assert!(!is_unseen || line.ends_with(",test"), "{line}");
     }
-    // A split without unseen classes makes a closed set, judged by its own test part.
+    // A split without unseen classes gives a closed set, evaluated on its held-out samples.
     success(&train("group.csv", "closed"));
     let report = json(&place.path().join("closed/report.json"));
     assert!(report["unseen"].is_null() && report["known"]["samples"] == 12, "{report}");
@@ -379,7 +379,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
     place.write("all.csv", all.as_bytes());
     let said = train("all.csv", "no");
     assert!(
-        String::from_utf8_lossy(&said.stderr).contains("0 images to judge the result by")
+        String::from_utf8_lossy(&said.stderr).contains("0 images in the evaluation set")
             && !place.exists("no")
     );
     let both = ["train", "--data", "list.csv", "--split", "class.csv", "--unseen", "2"];
@@ -387,7 +387,7 @@ fn a_split_is_drawn_written_kept_and_obeyed() {
 }
 
 #[test]
-fn a_run_goes_on_with_the_split_it_began_with() {
+fn a_run_resumes_with_its_first_split() {
     let place = place();
     success(&place.run(&["data", "split", "images", "--by", "class", "--share", "0.34", "-o", "split.csv"]));
     let long = TINY.replace("epochs = 1", "epochs = 3");
@@ -407,7 +407,7 @@ fn a_run_goes_on_with_the_split_it_began_with() {
     };
     success(&run("whole"));
     success(&run("again"));
-    // As if it had been stopped behind the second epoch, and the file had changed since.
+    // As if the run had been stopped after the second epoch and the file changed since.
     for entry in std::fs::read_dir(place.path().join("again/checkpoints")).expect("there") {
         let path = entry.expect("there").path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with('9')) {
@@ -421,7 +421,7 @@ fn a_run_goes_on_with_the_split_it_began_with() {
 }
 
 #[test]
-fn deeper_trees_have_the_top_folder_or_the_deepest_as_class() {
+fn the_class_is_the_top_folder_or_the_deepest() {
     let place = Workplace::new();
     place.write("tiny.toml", TINY.as_bytes());
     for (class, folder) in ["bird/duck", "bird/owl", "fish/carp", "fish/eel", "cat"].into_iter().enumerate() {

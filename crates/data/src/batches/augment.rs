@@ -1,15 +1,15 @@
-//! What is done to a training image by chance: mirrored, shifted, partly erased.
+//! Random changes to training images: mirroring, shifting, erasing a rectangle.
 //!
-//! Works on bytes, before normalisation. The chance of a sample is keyed by seed, epoch and position in the epoch, so
-//! it does not matter which thread gets it, nor where a run was resumed.
+//! They apply to bytes, before normalisation. The random numbers of a sample depend on seed, epoch and position in the epoch, so neither
+//! threads nor resuming a run change them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ImageShape, Result};
 use widemargin_chance::{Purpose, Stream};
 
-/// Least and most share of the image that is erased, and tallest ratio of its sides: Zhong et al., "Random Erasing
-/// Data Augmentation", AAAI 2020, with the upper share halved for small images.
+/// Smallest and largest erased share of the image, and the largest aspect ratio: Zhong et al., "Random Erasing Data Augmentation", AAAI
+/// 2020, with half the upper share, for small images.
 const ERASED_AREA: (f32, f32) = (0.02, 0.2);
 const ERASED_RATIO: f32 = 10.0 / 3.0;
 
@@ -17,20 +17,20 @@ const ERASED_RATIO: f32 = 10.0 / 3.0;
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Augment {
-    /// Mirrors left and right, one time in two.
+    /// Mirrors left and right with probability 0.5.
     pub flip: bool,
-    /// Pads each side with this many pixels of 0 and cuts the old size out at a random place: a shift by up to so
-    /// many pixels in each direction. At most the shorter side.
+    /// Shifts by up to this many pixels in each direction: pads each side with zeros and crops to the old size at a random place. At most
+    /// the shorter side.
     pub pad_and_crop: usize,
-    /// Probability, 0 to 1, that a random rectangle is replaced by random bytes.
+    /// Probability, 0 to 1, of replacing a random rectangle by random bytes.
     pub erase: f32,
 }
 
 impl Augment {
-    /// Nothing is changed.
+    /// No augmentation.
     pub const NONE: Self = Self { flip: false, pad_and_crop: 0, erase: 0.0 };
 
-    /// Whether nothing is changed.
+    /// Whether there is no augmentation.
     pub fn is_none(&self) -> bool {
         *self == Self::NONE
     }
@@ -38,7 +38,7 @@ impl Augment {
     /// Checks the settings against the shape of the images.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the range.
+    /// [`Error::Setting`] with the accepted range.
     pub fn validate(&self, shape: ImageShape) -> Result<()> {
         let side = shape.height.min(shape.width);
         if self.pad_and_crop > side {
@@ -51,7 +51,7 @@ impl Augment {
         Ok(())
     }
 
-    /// Changes an image, `[channels, height, width]`, as its place in the run says.
+    /// Augments an image, `[channels, height, width]`. The same seed, epoch and position always give the same result.
     ///
     /// # Errors
     /// As [`validate`](Self::validate); [`Error::Length`] if `pixels` does not have `shape`'s length.
@@ -72,7 +72,7 @@ impl Augment {
         Ok(())
     }
 
-    /// As [`apply`](Self::apply), for settings and lengths that were checked before.
+    /// As [`apply`](Self::apply), for settings and lengths that have been checked.
     pub(crate) fn apply_valid(
         &self,
         pixels: &mut [u8],
@@ -104,7 +104,7 @@ impl Augment {
     }
 }
 
-/// Moves a plane of rows of `width` down and to the right; what comes in is 0.
+/// Moves a plane with rows of `width` down and to the right; the uncovered pixels become 0.
 fn shift(plane: &mut [u8], width: usize, down: isize, right: isize) {
     let height = plane.len() / width;
     let (old, columns) = (plane.to_vec(), right.unsigned_abs().min(width));
@@ -120,11 +120,11 @@ fn shift(plane: &mut [u8], width: usize, down: isize, right: isize) {
     }
 }
 
-/// Puts random bytes into a rectangle of random area, ratio and place.
+/// Fills a rectangle of random area, aspect ratio and place with random bytes.
 fn erase(pixels: &mut [u8], shape: ImageShape, random: &mut Stream) {
     let (least, most) = ERASED_AREA;
     let area = (least + (most - least) * random.unit()) * shape.plane() as f32;
-    // Ratios r and 1/r are equally likely.
+    // The aspect ratios r and 1/r are equally likely.
     let ratio = ERASED_RATIO.powf(2.0 * random.unit() - 1.0);
     let height = ((area * ratio).sqrt().round() as usize).clamp(1, shape.height);
     let width = ((area / ratio).sqrt().round() as usize).clamp(1, shape.width);
@@ -148,7 +148,7 @@ mod tests {
         (1..=24).collect()
     }
 
-    /// What a set of positions makes of the numbered image.
+    /// The numbered image, augmented at 400 positions.
     fn outcomes(augment: Augment) -> Vec<Vec<u8>> {
         let outcome = |position| {
             let mut pixels = numbered();
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn pad_and_crop_reaches_every_shift_and_is_the_same_in_each_channel() {
-        // The slow twin: a padded image, cut at (row, column).
+        // A slow reference: a padded image, cropped at (row, column).
         let cut = |row: usize, column: usize| -> Vec<u8> {
             let at = |channel: usize, row: usize, column: usize| {
                 let inside = (1..=3).contains(&row) && (1..=4).contains(&column);
@@ -200,18 +200,18 @@ mod tests {
             let rows: Vec<usize> = (0..400).filter(|at| pixels[*at] != 0).map(|at| at / 20).collect();
             let columns: Vec<usize> = (0..400).filter(|at| pixels[*at] != 0).map(|at| at % 20).collect();
             let extent = |places: &[usize]| places.iter().max().unwrap() - places.iter().min().unwrap() + 1;
-            // Random bytes are 0 now and then, no more.
+            // Few of the random bytes are 0.
             assert!(changed * 10 >= extent(&rows) * extent(&columns) * 9 || changed < 20);
         }
     }
 
     #[test]
     fn settings_out_of_range() {
-        let refused = |augment: Augment| matches!(augment.validate(SHAPE), Err(Error::Setting { .. }));
-        assert!(refused(Augment { pad_and_crop: 4, ..Augment::NONE }));
-        assert!(!refused(Augment { pad_and_crop: 3, ..Augment::NONE }));
+        let rejected = |augment: Augment| matches!(augment.validate(SHAPE), Err(Error::Setting { .. }));
+        assert!(rejected(Augment { pad_and_crop: 4, ..Augment::NONE }));
+        assert!(!rejected(Augment { pad_and_crop: 3, ..Augment::NONE }));
         for erase in [-0.1, 1.1, f32::NAN] {
-            assert!(refused(Augment { erase, ..Augment::NONE }));
+            assert!(rejected(Augment { erase, ..Augment::NONE }));
         }
         let short = Augment::NONE.apply(&mut [0; 3], SHAPE, 0, 0, 0);
         assert!(matches!(short, Err(Error::Length { .. })));
@@ -219,7 +219,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_place_in_the_run_decides(
+        fn the_same_position_gives_the_same_result(
             height in 1usize..12, width in 1usize..12, channels in 1usize..4,
             flip: bool, pad in 0usize..12, erase in 0.0f32..=1.0, seed: u64, epoch in 0u64..9, position in 0u64..99,
         ) {

@@ -15,19 +15,19 @@ impl SampleSet {
     }
 
     /// A reader with this normalisation.
-    pub(crate) fn reader(&self, normalisation: &Normalisation) -> Result<Reader> {
+    pub(crate) fn reader(&self, normalisation: &Normalisation) -> Result<SampleReader> {
         normalisation.validate(self.shape().channels)?;
         let tables = match self {
             Self::Images(_) => normalisation.tables(),
             Self::Vectors(_) => Vec::new(),
         };
-        Ok(Reader { set: self.clone(), tables, normalisation: normalisation.clone() })
+        Ok(SampleReader { set: self.clone(), tables, normalisation: normalisation.clone() })
     }
 }
 
 /// Reads normalised samples.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct SampleReader {
     pub(crate) set: SampleSet,
     normalisation: Normalisation,
     /// The normalised value of each byte, one table per channel; empty for vectors.
@@ -37,7 +37,7 @@ pub(crate) struct Reader {
 /// The random variation of a training image: augmentations, seed, epoch and position in the epoch.
 pub(crate) type Variation<'a> = (&'a Augment, u64, u64, u64);
 
-impl Reader {
+impl SampleReader {
     /// Reads a sample into `out`, which has its length. Images are augmented first. `bytes` is a working buffer.
     pub(crate) fn read(
         &self,

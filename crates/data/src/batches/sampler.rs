@@ -1,73 +1,75 @@
-//! Which samples stand in which batch of an epoch: a pure function of labels, seed and epoch.
+//! Decides which samples are in which batch of an epoch, as a pure function of labels, seed and epoch.
 //!
-//! Nothing is remembered between epochs, so a run resumes from the numbers of epoch and batch alone.
+//! There is no state between epochs, so a run can resume from the numbers of epoch and batch.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 use widemargin_chance::{Purpose, Stream};
 
-/// How the samples of an epoch are put into batches.
+/// How the samples of an epoch are divided into batches.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields, tag = "name")]
 pub enum Sampler {
     /// Every sample once, in order: for evaluation.
     Sequential {
-        /// Samples in a batch; the last may be smaller.
+        /// Samples per batch; the last may be smaller.
         batch: usize,
     },
     /// Every sample once, in random order.
     Shuffled {
-        /// Samples in a batch.
+        /// Samples per batch.
         batch: usize,
-        /// Whether a last batch that is not full is left out.
+        /// Whether to drop a last batch that is not full.
         drop_last: bool,
     },
-    /// Every sample once, in random order within a reach: the samples are cut into blocks of neighbours, the blocks come in random order,
-    /// and the samples of `blocks_together` blocks at a time are shuffled. For tables in files: what is read at a time lies in
-    /// few places. With no more blocks than are taken together it is a shuffle of all.
+    /// Every sample once, in an order that reads few places of a file at a time: the samples are cut into blocks of neighbours, the blocks
+    /// are shuffled, and then the samples of each `blocks_together` blocks. With at most `blocks_together` blocks, this shuffles all
+    /// samples.
     ShuffledBlocks {
-        /// Samples in a batch.
+        /// Samples per batch.
         batch: usize,
-        /// Whether a last batch that is not full is left out.
+        /// Whether to drop a last batch that is not full.
         drop_last: bool,
-        /// Samples in a block; the last may be smaller.
+        /// Samples per block; the last may be smaller.
         block: usize,
-        /// Blocks whose samples are shuffled together.
+        /// Number of blocks whose samples are shuffled together.
         blocks_together: usize,
     },
     /// P x K: `classes_per_batch` different classes, `samples_per_class` samples of each, class by class.
     ///
-    /// Classes come round in random order, each once before any comes again (no class twice in a batch). So do the
-    /// samples of a class over the batches of an epoch. A class with fewer than `samples_per_class` samples gives each
-    /// of them once and is drawn from again, with replacement, for the shortfall only.
+    /// Classes are drawn in random order, and each once before any is drawn again; no class occurs twice in a batch. The same holds for the
+    /// samples of a class over an epoch. A class with fewer than `samples_per_class` samples contributes each of them once, and the rest is
+    /// drawn with replacement.
     ClassBalanced {
         /// P, at most the number of classes.
         classes_per_batch: usize,
         /// K.
         samples_per_class: usize,
-        /// Batches in an epoch; 0 for as many full ones as there are samples, at least one.
+        /// Batches per epoch; 0 for as many full batches as the samples make, at least one.
         batches: usize,
     },
-    /// Full batches of samples whose classes are drawn with a chance in proportion to `n^power`, `n` their number of samples: 1 as they
-    /// are, 0.5 by the square root (Mahajan et al., *Exploring the Limits of Weakly Supervised Pretraining*, 2018, section 2.2), 0 all
-    /// classes alike, which is a sample by the inverse of its class's frequency.
+    /// Full batches, in which the class of each sample is drawn with a probability proportional to `n^power`, where `n` is its number of
+    /// samples. A power of 1 keeps the frequencies, 0.5 uses their square roots (Mahajan et al., *Exploring the Limits of Weakly Supervised
+    /// Pretraining*, 2018, section 2.2), and 0 makes all classes equally likely.
     ///
-    /// An epoch has as many batches as fit its samples, at least one. The samples of a class come round in random order, each once
-    /// before any comes again.
+    /// An epoch has as many full batches as its samples make, at least one. The samples of a class are drawn in random order, each once
+    /// before any is drawn again.
     ByFrequency {
-        /// Samples in a batch.
+        /// Samples per batch.
         batch: usize,
         /// In `[0, 1]`.
         power: f64,
     },
 }
 
-/// Fewer samples than a batch, where a batch that is not full is left out.
-const UNFILLED: Error = Error::NoSamples { purpose: "fill a single batch, and unfilled ones are dropped" };
+/// The error for fewer samples than a batch, if a batch that is not full is dropped.
+const UNFILLED: Error = Error::NoSamples {
+    purpose: "fill one batch, and a batch that is not full is dropped; choose a smaller batch",
+};
 
 impl Sampler {
-    /// Samples in a full batch.
+    /// Samples per full batch.
     pub fn batch_size(&self) -> usize {
         match *self {
             Self::Sequential { batch }
@@ -80,8 +82,7 @@ impl Sampler {
         }
     }
 
-    /// Number of batches in every epoch over so many samples; 0 only for settings that
-    /// [`epoch_batches`](Self::epoch_batches) refuses.
+    /// Number of batches per epoch for this many samples; 0 only for settings that [`epoch_batches`](Self::epoch_batches) rejects.
     pub fn batches_per_epoch(&self, samples: usize) -> usize {
         let size = self.batch_size().max(1);
         match *self {
@@ -98,11 +99,11 @@ impl Sampler {
 
     /// The batches of an epoch, as positions in `labels`.
     ///
-    /// The result depends on nothing but the arguments and stays the same between releases.
+    /// The result depends only on the arguments and stays the same between releases.
     ///
     /// # Errors
-    /// [`Error::NoSamples`] if `labels` is empty or everything would be dropped as an unfilled batch,
-    /// [`Error::Setting`] for a batch of 0 or more classes in a batch than there are.
+    /// [`Error::NoSamples`] if `labels` is empty or does not fill the only batch; [`Error::Setting`] for a batch size of 0, or for more
+    /// classes per batch than there are.
     pub fn epoch_batches(&self, labels: &[u32], seed: u64, epoch: u64) -> Result<Vec<Vec<u32>>> {
         if labels.is_empty() {
             return Err(Error::NoSamples { purpose: "make batches of" });
@@ -185,7 +186,7 @@ impl Sampler {
     }
 }
 
-/// The positions of each label that occurs, by ascending label.
+/// The positions of each label, by ascending label.
 fn classes_of(labels: &[u32]) -> Vec<Deck> {
     let mut by_label: std::collections::BTreeMap<u32, Vec<u32>> = std::collections::BTreeMap::new();
     for (position, label) in labels.iter().enumerate() {
@@ -194,7 +195,7 @@ fn classes_of(labels: &[u32]) -> Vec<Deck> {
     by_label.into_values().map(Deck::new).collect()
 }
 
-/// Cards dealt from a shuffled stack, which is shuffled anew when it is used up.
+/// Cards dealt from a shuffled stack, which is shuffled again when it is empty.
 struct Deck {
     cards: Vec<u32>,
     stack: Vec<u32>,
@@ -205,13 +206,13 @@ impl Deck {
         Self { cards, stack: Vec::new() }
     }
 
-    /// `count` cards, all different as long as there are so many, then each with replacement.
+    /// Draws `count` cards: different ones as long as there are any, then more with replacement.
     fn draw(&mut self, count: usize, random: &mut Stream) -> Vec<u32> {
         let distinct = count.min(self.cards.len());
         let mut hand = Vec::with_capacity(count);
         while hand.len() < distinct {
             if self.stack.is_empty() {
-                // A card already in the hand goes to the bottom: it comes up last, after all others.
+                // A card that is already in the hand goes to the bottom of the stack, so it is drawn last.
                 let mut fresh = self.cards.clone();
                 random.shuffle(&mut fresh);
                 let (held, free): (Vec<u32>, Vec<u32>) =
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_settings_are_refused() {
+    fn bad_settings_are_rejected() {
         let shuffled = |batch, drop_last| Sampler::Shuffled { batch, drop_last };
         assert!(matches!(shuffled(4, false).epoch_batches(&[], 0, 0), Err(Error::NoSamples { .. })));
         assert!(matches!(shuffled(0, false).epoch_batches(&[1], 0, 0), Err(Error::Setting { .. })));
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_shuffled_within_reach_and_every_sample_comes_once() {
+    fn blocks_are_shuffled_together_and_every_sample_occurs_once() {
         let sampler = |block, blocks_together| Sampler::ShuffledBlocks {
             batch: 7,
             drop_last: false,
@@ -258,7 +259,7 @@ mod tests {
         for (block, together) in [(10, 2), (7, 3), (100, 1), (1, 1000), (30, 2)] {
             let order = order(sampler(block, together), 0);
             assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 100);
-            // every stretch of blocks taken together holds whole blocks
+            // The samples shuffled together are those of whole blocks.
             let blocks = |stretch: &[u32]| {
                 stretch.iter().map(|at| *at as usize / block).collect::<BTreeSet<_>>().len()
             };
@@ -280,8 +281,8 @@ mod tests {
     }
 
     #[test]
-    fn classes_come_by_the_power_of_their_frequency() {
-        // 16 samples of class 0 to one of class 1: drawn 16 : 1, 4 : 1 and 1 : 1
+    fn classes_are_drawn_by_the_power_of_their_frequency() {
+        // Class 0 has 16 times the samples of class 1: drawn 16 : 1, 4 : 1 and 1 : 1.
         let labels: Vec<u32> = (0..170).map(|position| u32::from(position % 17 == 16)).collect();
         for (power, expected) in [(1.0, 1.0 / 17.0), (0.5, 1.0 / 5.0), (0.0, 0.5)] {
             let sampler = Sampler::ByFrequency { batch: 10, power };
@@ -298,12 +299,12 @@ mod tests {
                 }
             }
             let share = rare as f64 / all as f64;
-            // five standard errors of 6,800 draws
+            // Five standard errors of 6,800 draws.
             assert!(
                 (share - expected).abs() < 5.0 * (expected * (1.0 - expected) / 6800.0_f64).sqrt(),
                 "{power}: {share}"
             );
-            assert_eq!(seen.len(), labels.len(), "every sample has its turn");
+            assert_eq!(seen.len(), labels.len(), "every sample is drawn");
             assert_eq!(
                 sampler.epoch_batches(&labels, 3, 7).unwrap(),
                 sampler.epoch_batches(&labels, 3, 7).unwrap()
@@ -317,7 +318,7 @@ mod tests {
             let sampler = Sampler::ByFrequency { batch: 1, power: bad };
             assert!(matches!(sampler.epoch_batches(&labels, 0, 0), Err(Error::Setting { .. })));
         }
-        // fewer samples than a batch still make one
+        // Fewer samples than a batch still make one batch.
         let sampler = Sampler::ByFrequency { batch: 8, power: 0.5 };
         assert_eq!(sampler.epoch_batches(&[4, 4, 9], 0, 0).unwrap()[0].len(), 8);
     }
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn written_as_configuration() {
+    fn serialised_as_in_a_configuration() {
         #[derive(Serialize, Deserialize)]
         struct Config {
             sampler: Sampler,
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn small_classes_give_every_sample_before_any_twice() {
+    fn small_classes_contribute_every_sample_before_any_twice() {
         // Class 0 has two samples, class 1 has six, K is 4.
         let labels = [0, 0, 1, 1, 1, 1, 1, 1];
         for batch in balanced(2, 4, 50).epoch_batches(&labels, 3, 0).unwrap() {
@@ -388,7 +389,7 @@ mod tests {
         }
 
         #[test]
-        fn balanced_batches_keep_their_laws(
+        fn properties_of_balanced_batches(
             labels in proptest::collection::vec(0u32..12, 1..150),
             per_class in 1usize..6,
             share in 0.0f64..1.0,
@@ -414,7 +415,7 @@ mod tests {
                     *class_uses.entry(class).or_default() += 1;
                 }
             }
-            // Classes come round evenly.
+            // Classes are drawn equally often.
             let uses: Vec<usize> = present.iter().map(|class| class_uses.get(class).copied().unwrap_or(0)).collect();
             prop_assert!(uses.iter().max().unwrap() - uses.iter().min().unwrap() <= 1, "{:?}", uses);
             prop_assert_eq!(&found, &sampler.epoch_batches(&labels, seed, 0).unwrap());

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Part;
 use crate::census::Census;
-use crate::decode::Content;
+use crate::decode::ContentDigest;
 
 /// Samples with the same content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ impl Duplicates {
 
 /// The groups of samples with the same content, sorted by their first samples.
 pub(crate) fn same_content(census: &Census) -> Vec<Vec<u32>> {
-    let mut by_content: BTreeMap<Content, Vec<u32>> = BTreeMap::new();
+    let mut by_content: BTreeMap<ContentDigest, Vec<u32>> = BTreeMap::new();
     for (number, sample) in (0..).zip(&census.samples) {
         by_content.entry(sample.content).or_default().push(number);
     }

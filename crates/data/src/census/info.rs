@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::census::duplicates::{DuplicateGroup, Duplicates};
-use crate::census::{Census, Counted};
+use crate::census::{Census, CensusSample};
 use crate::sources::source::SourceKind;
 use crate::{BadImage, Part};
 
@@ -154,9 +154,9 @@ impl DataInfo {
     /// Collects the facts about the samples of `census`.
     pub fn of(census: &Census) -> Self {
         let samples = &census.samples;
-        let part_of = |sample: &Counted, part| sample.part == Some(part);
+        let part_of = |sample: &CensusSample, part| sample.part == Some(part);
         let with_parts = samples.iter().any(|sample| sample.part.is_some());
-        let count = |of: &dyn Fn(&Counted) -> bool| samples.iter().filter(|sample| of(sample)).count();
+        let count = |of: &dyn Fn(&CensusSample) -> bool| samples.iter().filter(|sample| of(sample)).count();
         let parts = with_parts.then(|| {
             [Part::Train, Part::Test].map(|part| (part.name(), count(&|sample| part_of(sample, part)))).into()
         });
@@ -179,11 +179,11 @@ impl DataInfo {
         let mut groups: Vec<&str> = samples.iter().filter_map(|sample| sample.group.as_deref()).collect();
         groups.sort_unstable();
         groups.dedup();
-        let looks = || samples.iter().filter_map(|sample| sample.look);
+        let all_properties = || samples.iter().filter_map(|sample| sample.properties);
         let (mut formats, mut modes) = (BTreeMap::new(), BTreeMap::new());
-        for look in looks() {
-            *formats.entry(look.format).or_default() += 1;
-            *modes.entry(look.mode).or_default() += 1;
+        for properties in all_properties() {
+            *formats.entry(properties.format).or_default() += 1;
+            *modes.entry(properties.mode).or_default() += 1;
         }
         let mut info = Self {
             path: census.path.clone(),
@@ -201,11 +201,11 @@ impl DataInfo {
                 SourceKind::Table => vec![shape.values()],
                 _ => vec![shape.channels, shape.height, shape.width],
             }),
-            width: Spread::of(looks().map(|look| u64::from(look.width))),
-            height: Spread::of(looks().map(|look| u64::from(look.height))),
+            width: Spread::of(all_properties().map(|properties| u64::from(properties.width))),
+            height: Spread::of(all_properties().map(|properties| u64::from(properties.height))),
             formats,
             modes,
-            animated: looks().filter(|look| look.animated).count(),
+            animated: all_properties().filter(|properties| properties.animated).count(),
             bad: census.bad.clone(),
             broken_shards: census.broken.clone(),
             shards_without_end: census.unended.clone(),

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use widemargin_tables::{About, OpenTable, Problem};
 
 use crate::catalogue::sorted_names;
-use crate::decode::{self, Content, Look};
+use crate::decode::{self, ContentDigest, ImageProperties};
 use crate::file_names::{name_of, text_of};
 use crate::parallel::map_positions;
 use crate::part::part_named;
-use crate::place::Place;
+use crate::place::ImagePlace;
 use crate::sources::folder::ClassFolder;
-use crate::sources::listing::{Found, Listing};
+use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::table::open_table;
 use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
@@ -29,7 +29,7 @@ const ROWS: usize = 1024;
 
 /// A usable sample.
 #[derive(Debug, Clone)]
-pub struct Counted {
+pub struct CensusSample {
     /// Its unique name, the same as [`SampleSet::sample_id`](crate::SampleSet::sample_id).
     pub id: String,
     /// Its class, if it has one.
@@ -41,9 +41,9 @@ pub struct Counted {
     /// Index into [`Census::files`]: the folder or file that contains it.
     pub file: u32,
     /// A digest of its pixels or values.
-    pub content: Content,
+    pub content: ContentDigest,
     /// Properties of the image file; `None` for IDX files and tables.
-    pub look: Option<Look>,
+    pub properties: Option<ImageProperties>,
 }
 
 /// All samples of a data set.
@@ -58,7 +58,7 @@ pub struct Census {
     /// Names of the classes.
     pub class_names: Vec<String>,
     /// The usable samples, in order.
-    pub samples: Vec<Counted>,
+    pub samples: Vec<CensusSample>,
     /// What contains the samples: folders of images, shards, the parts of IDX files, or the table.
     pub files: Vec<String>,
     /// Shape of the samples of IDX files, and `1 x 1 x dim` for tables; `None` for image files, whose sizes may differ.
@@ -123,7 +123,7 @@ impl Census {
                 ignored += 1;
                 continue;
             }
-            let (look, content) = match examined {
+            let (properties, content) = match examined {
                 Ok(examined) => examined,
                 Err(reason) => {
                     bad.push(BadImage { path: found.place.path(&shards), reason });
@@ -131,11 +131,19 @@ impl Census {
                 }
             };
             let file = files.number(match &found.place {
-                Place::Inside { shard, .. } => text_of(&shards[*shard]),
-                Place::File(path) => text_of(path.parent().unwrap_or(Path::new(""))),
+                ImagePlace::Inside { shard, .. } => text_of(&shards[*shard]),
+                ImagePlace::File(path) => text_of(path.parent().unwrap_or(Path::new(""))),
             });
-            let Found { id, class, part, group, .. } = found;
-            samples.push(Counted { id, class, part, group, file, content, look: Some(look) });
+            let FoundImage { id, class, part, group, .. } = found;
+            samples.push(CensusSample {
+                id,
+                class,
+                part,
+                group,
+                file,
+                content,
+                properties: Some(properties),
+            });
         }
         let files = files.names;
         Self {
@@ -161,14 +169,14 @@ impl Census {
         for sample in 0..set.len() {
             set.read_into(sample, &mut pixels)?;
             let part = set.part(sample);
-            samples.push(Counted {
+            samples.push(CensusSample {
                 id: set.sample_id(sample),
                 class: Some(set.labels()[sample]),
                 part: Some(part),
                 group: None,
                 file: u32::from(part == Part::Test),
-                content: Content::of(&[&pixels]),
-                look: None,
+                content: ContentDigest::of(&[&pixels]),
+                properties: None,
             });
             progress(sample as u64 + 1, set.len() as u64);
         }
@@ -219,14 +227,14 @@ impl Census {
                     continue;
                 }
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                samples.push(Counted {
+                samples.push(CensusSample {
                     id,
                     class: labels.as_ref().map(|labels| numbers[labels[row].as_str()]),
                     part: splits.as_ref().and_then(|splits| part_named(&splits[row])),
                     group: groups.as_ref().map(|groups| groups[row].as_str().into()),
                     file: 0,
-                    content: Content::of(&[&bytes]),
-                    look: None,
+                    content: ContentDigest::of(&[&bytes]),
+                    properties: None,
                 });
             }
             progress((first + here) as u64, count as u64);

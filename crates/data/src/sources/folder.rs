@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::file_names::{is_hidden, text_of};
 use crate::part::{TEST_WORDS, TRAIN_WORDS, part_named};
-use crate::place::Place;
-use crate::sources::listing::{Found, Labels, Listing};
+use crate::place::ImagePlace;
+use crate::sources::listing::{FoundImage, Labels, Listing};
 use crate::sources::source::SourceKind;
 use crate::sources::walk::{self, Depth, walk};
 use crate::{BadImage, Error, Part, Result};
@@ -40,7 +40,7 @@ pub enum ClassFolder {
 
 /// Lists the images of an image folder. Images outside the class folders have no class.
 pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
-    let Parts { folders, others: mut ignored, mut skipped } = parts(root)?;
+    let PartFolders { folders, others: mut ignored, mut skipped } = parts(root)?;
     let (mut files, mut labels) = (Vec::new(), Labels::default());
     for (part, folder) in folders {
         let walked = walk(&folder, Depth::Deep)?;
@@ -51,7 +51,7 @@ pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
             let inside = path.strip_prefix(&folder).unwrap_or(&path);
             let class = class_of(inside, class_folder).map(|class| labels.number(&class));
             let id = text_of(path.strip_prefix(root).unwrap_or(&path));
-            files.push(Found { id, place: Place::File(path), class, part, group: None });
+            files.push(FoundImage { id, place: ImagePlace::File(path), class, part, group: None });
         }
     }
     let mut listing = Listing::new(root, SourceKind::Folder, files, labels);
@@ -85,7 +85,7 @@ fn class_of(inside: &Path, class_folder: ClassFolder) -> Option<String> {
 }
 
 /// The folders of the parts.
-struct Parts {
+struct PartFolders {
     folders: Vec<(Option<Part>, PathBuf)>,
     /// Number of other files and folders next to them.
     others: usize,
@@ -94,8 +94,9 @@ struct Parts {
 }
 
 /// The folders of the parts, or the whole folder if it has no folders of parts.
-fn parts(root: &Path) -> Result<Parts> {
-    let whole = || Ok(Parts { folders: vec![(None, root.to_path_buf())], others: 0, skipped: Vec::new() });
+fn parts(root: &Path) -> Result<PartFolders> {
+    let whole =
+        || Ok(PartFolders { folders: vec![(None, root.to_path_buf())], others: 0, skipped: Vec::new() });
     let (folders, files) = children(root)?;
     let Some(train) = named(&TRAIN_WORDS, &folders) else { return whole() };
     if children(train)?.0.is_empty() {
@@ -120,7 +121,7 @@ fn parts(root: &Path) -> Result<Parts> {
         // Without a test part, samples are held out later.
         None => vec![(None, train.clone())],
     };
-    Ok(Parts { others: files + folders.len() - found.len() - skipped.len(), folders: found, skipped })
+    Ok(PartFolders { others: files + folders.len() - found.len() - skipped.len(), folders: found, skipped })
 }
 
 /// The folder of a part: the first in the order of `words`. Of names that differ only in case, the lower-case one.
@@ -173,7 +174,7 @@ mod tests {
     }
 
     fn described(found: &Listing) -> Vec<String> {
-        let class = |found: &Found, names: &[String]| {
+        let class = |found: &FoundImage, names: &[String]| {
             found.class.map_or("-".to_owned(), |class| names[class as usize].clone())
         };
         let part = |part: Option<Part>| part.map_or("-".to_owned(), |part| format!("{part:?}"));

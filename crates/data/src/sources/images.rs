@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::file_names::text_of;
-use crate::place::Place;
+use crate::place::ImagePlace;
 use crate::sources::folder::{self, ClassFolder};
-use crate::sources::listing::{Found, Labels, Listing};
+use crate::sources::listing::{FoundImage, Labels, Listing};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::{manifest, shards};
 use crate::{BadImage, Error, Result};
@@ -42,7 +42,7 @@ impl Listing {
 
 fn one_image(path: &Path) -> Listing {
     let id = path.file_name().map_or_else(|| "image".to_owned(), |name| text_of(name.as_ref()));
-    let place = Place::File(path.to_path_buf());
-    let found = vec![Found { id, place, class: None, part: None, group: None }];
+    let place = ImagePlace::File(path.to_path_buf());
+    let found = vec![FoundImage { id, place, class: None, part: None, group: None }];
     Listing::new(path, SourceKind::Image, found, Labels::default())
 }

@@ -12,16 +12,16 @@ use crate::catalogue::sorted_names;
 use crate::decode;
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
-use crate::place::Place;
+use crate::place::ImagePlace;
 use crate::sources::source::SourceKind;
 use crate::{BadImage, Error, ImageShape, Part, Result};
 
 /// An image that was found.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct FoundImage {
     /// Its name, unique in the listing.
     pub(crate) id: String,
-    pub(crate) place: Place,
+    pub(crate) place: ImagePlace,
     pub(crate) class: Option<u32>,
     pub(crate) part: Option<Part>,
     /// The group it belongs to; either all images have one or none has.
@@ -47,7 +47,7 @@ pub struct Listing {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     kind: SourceKind,
-    pub(crate) found: Vec<Found>,
+    pub(crate) found: Vec<FoundImage>,
     class_names: Vec<String>,
     pub(crate) extras: Extras,
     pub(crate) shards: Vec<PathBuf>,
@@ -65,7 +65,7 @@ pub struct Listing {
 
 impl Listing {
     /// A listing of the images found. Sorts the classes.
-    pub(crate) fn new(path: &Path, kind: SourceKind, mut found: Vec<Found>, labels: Labels) -> Self {
+    pub(crate) fn new(path: &Path, kind: SourceKind, mut found: Vec<FoundImage>, labels: Labels) -> Self {
         let names: Vec<&str> = labels.names().iter().map(String::as_str).collect();
         // The names of folders are sorted as text even if all are numbers.
         let class_names = sorted_names(&names, kind != SourceKind::Folder);
@@ -205,12 +205,12 @@ impl Listing {
     /// The file that contains an image: its own file, or the shard.
     pub fn file(&self, image: usize) -> &Path {
         match &self.found[image].place {
-            Place::File(path) => path,
-            Place::Inside { shard, .. } => &self.shards[*shard],
+            ImagePlace::File(path) => path,
+            ImagePlace::Inside { shard, .. } => &self.shards[*shard],
         }
     }
 
-    pub(crate) fn path_of(&self, found: &Found) -> PathBuf {
+    pub(crate) fn path_of(&self, found: &FoundImage) -> PathBuf {
         found.place.path(&self.shards)
     }
 
@@ -223,7 +223,7 @@ impl Listing {
         self.read_found(found).map_err(|reason| Error::BadImage { path: self.path_of(found), reason })
     }
 
-    pub(crate) fn read_found(&self, found: &Found) -> std::result::Result<Vec<u8>, String> {
+    pub(crate) fn read_found(&self, found: &FoundImage) -> std::result::Result<Vec<u8>, String> {
         found.place.read(&self.shards)
     }
 

@@ -17,8 +17,8 @@ use std::path::Path;
 use widemargin_tables::{Problem, read_texts};
 
 use crate::part::part_named;
-use crate::place::Place;
-use crate::sources::listing::{Extras, Found, Labels, Listing};
+use crate::place::ImagePlace;
+use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
 use crate::sources::source::SourceKind;
 use crate::{Error, Result};
 
@@ -51,7 +51,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
                 Ok(fields[at].as_str())
             }
         };
-        let place = Place::File(folder.join(filled(at_path, "the path of an image")?));
+        let place = ImagePlace::File(folder.join(filled(at_path, "the path of an image")?));
         let class =
             label.map(|at| Ok::<_, Error>(labels.number(filled(at, "the name of a class")?))).transpose()?;
         let part = |at: usize| {
@@ -61,7 +61,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
         let part = split.map(part).transpose()?;
         let group = group.map(|at| filled(at, "the name of a group").map(Box::from)).transpose()?;
         let id = filled(id.unwrap_or(at_path), "a name")?.to_owned();
-        found.push(Found { id, place, class, part, group });
+        found.push(FoundImage { id, place, class, part, group });
     }
     let mut seen = HashMap::new();
     for (second, found) in found.iter().enumerate() {

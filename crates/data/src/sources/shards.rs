@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use crate::file_names::{is_image_ending, text_of};
 use crate::part::part_named;
-use crate::place::Place;
-use crate::sources::listing::{Extras, Found, Labels, Listing};
+use crate::place::ImagePlace;
+use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
 use crate::sources::shard_files::shard_files;
 use crate::sources::source::SourceKind;
 use crate::{BadImage, Error, Part, Result};
@@ -74,7 +74,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
 /// Takes the parts from the names of the shards, which begin with `train` or with `test` or `val`.
 ///
 /// Only if every name gives a part, both parts occur, and no sample has a part of its own.
-fn give_parts_by_name(found: &mut [Found], shards: &[PathBuf]) {
+fn give_parts_by_name(found: &mut [FoundImage], shards: &[PathBuf]) {
     let part = |shard: &PathBuf| {
         let name = shard.file_stem()?.to_str()?.to_ascii_lowercase();
         part_named(name.split(|c: char| !c.is_ascii_alphabetic()).next()?)
@@ -85,7 +85,7 @@ fn give_parts_by_name(found: &mut [Found], shards: &[PathBuf]) {
         return;
     }
     for found in found {
-        if let Place::Inside { shard, .. } = found.place {
+        if let ImagePlace::Inside { shard, .. } = found.place {
             found.part = parts[shard];
         }
     }
@@ -94,7 +94,7 @@ fn give_parts_by_name(found: &mut [Found], shards: &[PathBuf]) {
 /// What has been read so far.
 #[derive(Default)]
 struct Reading {
-    found: Vec<Found>,
+    found: Vec<FoundImage>,
     labels: Labels,
     /// Extra columns of each image.
     extras: Vec<BTreeMap<String, String>>,
@@ -247,9 +247,9 @@ impl Reading {
                 Some(class)
             }
         };
-        let place = Place::Inside { shard: number, name: name.into_boxed_str(), offset, length };
+        let place = ImagePlace::Inside { shard: number, name: name.into_boxed_str(), offset, length };
         let class = class.map(|class| self.labels.number(&class));
-        self.found.push(Found { id: format!("{shard}/{key}"), place, class, part, group });
+        self.found.push(FoundImage { id: format!("{shard}/{key}"), place, class, part, group });
         self.extras.push(columns);
     }
 }

@@ -69,7 +69,7 @@ impl Source {
     /// Detects the kind of data at `path`, by names and, for a table, by its columns.
     ///
     /// # Errors
-    /// [`Error::MissingFolder`] if there is nothing at `path`, [`Error::NotAFolder`] for a file of another kind, [`Error::Read`] for a
+    /// [`Error::NotFound`] if there is nothing at `path`, [`Error::UnknownFormat`] for a file of another kind, [`Error::Read`] for a
     /// folder that cannot be listed, [`Error::MissingFile`] if a folder has some but not all of the four IDX files.
     pub fn detect(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -82,7 +82,7 @@ impl Source {
             Ok(metadata) => metadata,
             Err(_) if is_pattern(path) => return of(SourceKind::Shards),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::MissingFolder { path: path.to_path_buf() });
+                return Err(Error::NotFound { path: path.to_path_buf() });
             }
             Err(error) => return Err(Error::read(path, error)),
         };
@@ -101,7 +101,7 @@ impl Source {
         } else if is_image(path) {
             of(SourceKind::Image)
         } else {
-            Err(Error::NotAFolder { path: path.to_path_buf() })
+            Err(Error::UnknownFormat { path: path.to_path_buf() })
         }
     }
 

@@ -12,8 +12,8 @@ use crate::{Error, Result};
 /// Opens a table of embeddings, with labels from another file if given.
 pub(crate) fn open_table(path: &Path, labels: Option<&Path>) -> Result<OpenTable> {
     let mut table = widemargin_tables::open(path).map_err(|error| no_table(path, error))?;
-    if let Some(beside) = labels {
-        table.set_labels(read_labels(beside)?, beside)?;
+    if let Some(labels) = labels {
+        table.set_labels(read_labels(labels)?, labels)?;
     }
     Ok(table)
 }

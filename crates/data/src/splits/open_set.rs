@@ -133,10 +133,10 @@ pub fn require_comparable(classes: impl IntoIterator<Item = u32>) -> Result<()> 
 }
 
 fn samples(set: &impl Labelled, part: Part, classes: &[u32]) -> Vec<u32> {
-    let expected = |(sample, label): (usize, &u32)| {
+    let chosen = |(sample, label): (usize, &u32)| {
         (set.part(sample) == part && classes.binary_search(label).is_ok()).then_some(sample as u32)
     };
-    set.labels().iter().enumerate().filter_map(expected).collect()
+    set.labels().iter().enumerate().filter_map(chosen).collect()
 }
 
 fn find(class_names: &[String], name: &str) -> Result<u32> {

@@ -203,11 +203,11 @@ impl OpenSetSplit {
             trained[*class as usize] |= *part == SplitPart::Train;
             held_out[*class as usize] |= *part == SplitPart::Test;
         }
-        let with = |expected: &dyn Fn(usize) -> bool| -> Vec<u32> {
-            (0..classes).filter(|class| expected(*class)).map(|class| class as u32).collect()
+        let classes_with = |property: &dyn Fn(usize) -> bool| -> Vec<u32> {
+            (0..classes).filter(|class| property(*class)).map(|class| class as u32).collect()
         };
-        let known = with(&|class| trained[class]);
-        let unseen = with(&|class| held_out[class] && !trained[class]);
+        let known = classes_with(&|class| trained[class]);
+        let unseen = classes_with(&|class| held_out[class] && !trained[class]);
         Self::of_classes(classes, known, unseen)
     }
 }

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use widemargin_data::{Batch, SampleSet, evaluation_batches};
+use widemargin_data::{SampleSet, TrainingBatch, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_head::{
     Diagnostics, Error as HeadError, HeadConfig, HeadTensor, MatRef, Optimiser, OptimiserConfig,
@@ -173,7 +173,7 @@ impl Trainer {
     /// One step on `batch`; `step` counts from 0 and seeds the dropout. Nothing is updated unless loss and gradients are finite.
     pub(crate) fn step(
         &mut self,
-        batch: Batch,
+        batch: TrainingBatch,
         step: u64,
         learning_rate: f64,
         margin_share: f64,

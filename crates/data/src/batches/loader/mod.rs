@@ -1,8 +1,8 @@
-//! Threads that read, augment and normalise batches ahead of the model, and hand them over in order.
+//! Threads that read, augment and normalise batches ahead of the model and deliver them in order.
 //!
-//! A worker claims the next batch number, works on it alone, and puts the result on a shelf; the caller takes batch
-//! after batch from the shelf, whoever made them. Workers may be at most so many batches ahead, which bounds memory.
-//! What is in a batch follows from its epoch and step alone, so the number of threads, even none, changes nothing.
+//! A worker claims the next batch number, makes the batch alone, and puts it on a shelf, from which the caller takes the batches in order.
+//! Workers are at most `ahead` batches ahead of the caller, which bounds the memory. A batch depends only on its epoch and step, so the
+//! number of threads, even 0, does not change the result.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,21 +11,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::batches::augment::Augment;
-use crate::batches::reader::Reader;
+use crate::batches::reader::SampleReader;
 use crate::batches::sampler::Sampler;
 use crate::{Error, Labelled, Normalisation, Result, SampleSet};
 
-/// The samples to train on, each with the label that the model is to learn for it.
+/// The samples to train on, each with its training label.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrainingSamples {
-    /// Numbers of samples in the set.
+    /// Indices of samples in the set.
     pub samples: Vec<u32>,
-    /// One label a sample: dense labels of known classes, not the class numbers of the set.
+    /// One label per sample: dense labels of known classes, not the class numbers of the set.
     pub labels: Vec<u32>,
 }
 
 impl TrainingSamples {
-    /// The samples of known classes in `samples` with their dense labels; others are left out.
+    /// Those of `samples` whose class is known, with their dense labels.
     pub fn known(set: &impl Labelled, split: &crate::OpenSetSplit, samples: &[u32]) -> Self {
         let labelled = |sample: &u32| {
             let class = *set.labels().get(*sample as usize)?;
@@ -36,30 +36,30 @@ impl TrainingSamples {
     }
 }
 
-/// What a [`Loader`] does.
+/// Settings of a [`Loader`].
 #[derive(Debug, Clone)]
 pub struct LoaderSettings {
-    /// Which samples stand in which batch.
+    /// Which samples are in which batch.
     pub sampler: Sampler,
-    /// What is done to images by chance; nothing to vectors.
+    /// Random changes to images; vectors are not augmented.
     pub augment: Augment,
-    /// What makes numbers of bytes.
+    /// Normalisation of the samples.
     pub normalisation: Normalisation,
-    /// Decides order and augmentation.
+    /// Seed of order and augmentation.
     pub seed: u64,
-    /// First epoch and, in it, first step: where a resumed run goes on. `(0, 0)` from the start; a step at the end of
-    /// an epoch is the start of the next.
+    /// First epoch and first step in it, for a resumed run; `(0, 0)` for a new one. A step at the end of an epoch means the start of the
+    /// next.
     pub start: (u64, u64),
-    /// Ends before this epoch.
+    /// Number of epochs in all; the loader ends before epoch `epochs`.
     pub epochs: u64,
-    /// Threads; 0 to do the work in the thread that asks for batches.
+    /// Number of threads; 0 to make batches in the calling thread.
     pub threads: usize,
-    /// How many batches may lie ready or be in the making, at least 1.
+    /// Most batches that are ready or being made, at least 1.
     pub ahead: usize,
 }
 
 impl LoaderSettings {
-    /// Usual settings: one epoch from the start, no augmentation, 2 threads, 8 batches ahead.
+    /// Default settings: one epoch from the start, no augmentation, 2 threads, 8 batches ahead.
     pub fn new(sampler: Sampler, normalisation: Normalisation, seed: u64) -> Self {
         let (augment, start, epochs, threads, ahead) = (Augment::NONE, (0, 0), 1, 2, 8);
         Self { sampler, augment, normalisation, seed, start, epochs, threads, ahead }
@@ -68,20 +68,20 @@ impl LoaderSettings {
 
 /// Images or vectors ready for the model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct TrainingBatch {
     /// Epoch, from 0.
     pub epoch: u64,
-    /// Batch in the epoch, from 0.
+    /// Step in the epoch, from 0.
     pub step_in_epoch: u64,
-    /// Normalised images, `[batch, channels, height, width]`, or vectors, `[batch, 1, 1, numbers]`.
+    /// Normalised images, `[batch, channels, height, width]`, or vectors, `[batch, 1, 1, dim]`.
     pub pixels: Vec<f32>,
-    /// One label an image, from [`TrainingSamples::labels`].
+    /// One label per sample, from [`TrainingSamples::labels`].
     pub labels: Vec<u32>,
-    /// One sample number an image, in the set.
+    /// Index of each sample in the set.
     pub sample_ids: Vec<u32>,
 }
 
-/// An iterator over batches, in order. After an error it ends. Dropped, it stops its threads.
+/// An iterator over batches, in order. It ends after an error, and stops its threads when dropped.
 #[derive(Debug)]
 pub struct Loader {
     maker: Arc<Maker>,
@@ -93,14 +93,13 @@ impl Loader {
     /// Checks the settings and starts the threads.
     ///
     /// # Errors
-    /// [`Error::Length`] unless samples and labels are as many, [`Error::NoSuchSample`],
-    /// [`Error::Setting`] (a start beyond the last step of an epoch, `ahead` of 0, augmentation, batch),
-    /// [`Error::NoSamples`], [`Error::Read`] if a thread cannot be started.
+    /// [`Error::Length`] for different numbers of samples and labels, [`Error::NoSuchSample`], [`Error::Setting`] (a start beyond the last
+    /// step of an epoch, `ahead` of 0, augmentation, batch), [`Error::NoSamples`], [`Error::Read`] if a thread cannot be started.
     pub fn new(set: impl Into<SampleSet>, data: TrainingSamples, settings: LoaderSettings) -> Result<Self> {
         let set = set.into();
         if data.samples.len() != data.labels.len() {
             let (found, expected) = (data.labels.len(), data.samples.len());
-            return Err(Error::Length { what: "labels (one a sample)", found, expected });
+            return Err(Error::Length { what: "labels (one per sample)", found, expected });
         }
         if let Some(sample) = data.samples.iter().find(|sample| **sample as usize >= set.len()) {
             return Err(Error::NoSuchSample { sample: *sample as usize, count: set.len() });
@@ -122,7 +121,7 @@ impl Loader {
         }
 
         let threads = settings.threads;
-        let state = State { epoch, step, plan, claimed: 0, taken: 0, ready: BTreeMap::new() };
+        let state = LoaderState { epoch, step, plan, claimed: 0, taken: 0, ready: BTreeMap::new() };
         let shelf = Arc::new(Shelf {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -141,14 +140,14 @@ impl Loader {
         Ok(loader)
     }
 
-    /// Number of batches in each epoch.
+    /// Number of batches per epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.maker.settings.sampler.batches_per_epoch(self.maker.data.samples.len()) as u64
     }
 }
 
 impl Iterator for Loader {
-    type Item = Result<Batch>;
+    type Item = Result<TrainingBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.shelf.stopped.load(Ordering::Acquire) {
@@ -171,38 +170,38 @@ impl Drop for Loader {
     fn drop(&mut self) {
         self.shelf.stop();
         for worker in self.workers.drain(..) {
-            // Panics inside a batch are caught; there is none to hear of another.
+            // Panics inside a batch are caught; nobody could handle another one here.
             let _ = worker.join();
         }
     }
 }
 
-/// A batch to be made.
-struct Claim {
+/// A batch that a worker has claimed.
+struct ClaimedBatch {
     number: u64,
     epoch: u64,
     step: u64,
     plan: Arc<Vec<Vec<u32>>>,
 }
 
-/// Where the work stands.
+/// The progress of the work.
 #[derive(Debug)]
-struct State {
-    /// The next batch to be claimed.
+struct LoaderState {
+    /// Epoch and step of the next batch to claim.
     epoch: u64,
     step: u64,
     /// The batches of that epoch.
     plan: Arc<Vec<Vec<u32>>>,
-    /// How many were claimed and taken.
+    /// Numbers of batches claimed by workers and taken by the caller.
     claimed: u64,
     taken: u64,
-    /// What is done and not taken.
-    ready: BTreeMap<u64, Result<Batch>>,
+    /// Batches that are done and not yet taken.
+    ready: BTreeMap<u64, Result<TrainingBatch>>,
 }
 
-impl State {
-    /// The next batch; None after the last.
-    fn claim(&mut self, maker: &Maker) -> Option<Claim> {
+impl LoaderState {
+    /// Claims the next batch; `None` after the last.
+    fn claim(&mut self, maker: &Maker) -> Option<ClaimedBatch> {
         let settings = &maker.settings;
         if self.step >= self.plan.len() as u64 && self.epoch < settings.epochs {
             (self.epoch, self.step) = (self.epoch + 1, 0);
@@ -214,48 +213,52 @@ impl State {
         if self.epoch >= settings.epochs {
             return None;
         }
-        let claim =
-            Claim { number: self.claimed, epoch: self.epoch, step: self.step, plan: Arc::clone(&self.plan) };
+        let claim = ClaimedBatch {
+            number: self.claimed,
+            epoch: self.epoch,
+            step: self.step,
+            plan: Arc::clone(&self.plan),
+        };
         self.claimed += 1;
         self.step += 1;
         Some(claim)
     }
 
-    /// Whether every batch was claimed.
+    /// Whether every batch has been claimed.
     fn is_exhausted(&self, maker: &Maker) -> bool {
         let epochs = maker.settings.epochs;
         self.epoch >= epochs || (self.epoch + 1 == epochs && self.step >= self.plan.len() as u64)
     }
 }
 
-/// Where workers and caller meet.
+/// The state that workers and the caller share.
 #[derive(Debug)]
 struct Shelf {
-    state: Mutex<State>,
+    state: Mutex<LoaderState>,
     changed: Condvar,
     stopped: AtomicBool,
 }
 
 impl Shelf {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is changed in small steps that do not panic, so it is sound even then.
+    fn lock(&self) -> MutexGuard<'_, LoaderState> {
+        // The code that holds the lock does not panic, so a poisoned lock still protects a consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, guard: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, guard: MutexGuard<'a, LoaderState>) -> MutexGuard<'a, LoaderState> {
         self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop(&self) {
-        // Under the lock, so that nobody is between looking at the flag and going to sleep.
+        // Under the lock, so that no worker is between checking the flag and waiting.
         let guard = self.lock();
         self.stopped.store(true, Ordering::Release);
         drop(guard);
         self.changed.notify_all();
     }
 
-    /// The next batch in order, as soon as it is ready; None after the last.
-    fn take(&self, maker: &Maker) -> Option<Result<Batch>> {
+    /// Waits for the next batch in order; `None` after the last.
+    fn take(&self, maker: &Maker) -> Option<Result<TrainingBatch>> {
         let mut state = self.lock();
         loop {
             let number = state.taken;
@@ -273,7 +276,7 @@ impl Shelf {
     }
 }
 
-/// The life of a worker.
+/// The loop of a worker thread.
 fn work(maker: &Maker, shelf: &Shelf) {
     let ahead = maker.settings.ahead as u64;
     loop {
@@ -292,26 +295,26 @@ fn work(maker: &Maker, shelf: &Shelf) {
     }
 }
 
-/// What it takes to make a batch.
+/// Makes batches.
 #[derive(Debug)]
 struct Maker {
-    reader: Reader,
+    reader: SampleReader,
     data: TrainingSamples,
     settings: LoaderSettings,
 }
 
 impl Maker {
-    /// A panic, which would be a bug, becomes an error, so that nobody waits for a batch that never comes.
-    fn make_guarded(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
+    /// Makes a batch. Turns a panic, which would be a bug, into an error, so that the caller does not wait forever.
+    fn make_guarded(&self, claim: &ClaimedBatch, stopped: &AtomicBool) -> Result<TrainingBatch> {
         catch_unwind(AssertUnwindSafe(|| self.make(claim, stopped)))
             .unwrap_or(Err(Error::Panicked { epoch: claim.epoch, step: claim.step }))
     }
 
-    fn make(&self, claim: &Claim, stopped: &AtomicBool) -> Result<Batch> {
-        let Claim { epoch, step, .. } = *claim;
+    fn make(&self, claim: &ClaimedBatch, stopped: &AtomicBool) -> Result<TrainingBatch> {
+        let ClaimedBatch { epoch, step, .. } = *claim;
         let positions = &claim.plan[step as usize];
         let settings = &self.settings;
-        // Where this batch starts in the epoch; all batches but the last are equally long.
+        // Position of the first sample in the epoch; all batches but the last have the same size.
         let start = step * claim.plan.first().map_or(0, Vec::len) as u64;
         let pick =
             |from: &[u32]| positions.iter().map(|position| from[*position as usize]).collect::<Vec<u32>>();
@@ -322,7 +325,7 @@ impl Maker {
         let mut pixels = vec![0.0; positions.len() * values];
         for ((sample, place), out) in sample_ids.iter().zip(start..).zip(pixels.chunks_exact_mut(values)) {
             if stopped.load(Ordering::Relaxed) {
-                break; // Nobody will look at this batch.
+                break; // This batch will not be used.
             }
             let variation = (&settings.augment, settings.seed, epoch, place);
             self.reader.read(*sample as usize, Some(variation), &mut bytes, out).map_err(|source| {
@@ -334,22 +337,22 @@ impl Maker {
                 }
             })?;
         }
-        Ok(Batch { epoch, step_in_epoch: step, pixels, labels, sample_ids })
+        Ok(TrainingBatch { epoch, step_in_epoch: step, pixels, labels, sample_ids })
     }
 }
 
-/// Samples to be embedded, in the order they were asked for.
+/// A batch of samples to embed, in the requested order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationBatch {
-    /// Sample numbers in the set.
+    /// Indices of the samples in the set.
     pub sample_ids: Vec<u32>,
     /// Normalised images or vectors, `[batch, channels, height, width]`.
     pub pixels: Vec<f32>,
 }
 
-/// The given samples in order, in batches of `batch` (the last may be smaller), normalised and not augmented.
+/// Reads `samples` in order, normalised and not augmented, in batches of `batch` samples (the last may be smaller).
 ///
-/// Read in the thread that asks. An error ends the iteration; `batch` of 0 counts as 1.
+/// Batches are read in the calling thread. The iterator ends after an error. A `batch` of 0 counts as 1.
 ///
 /// # Errors
 /// As [`Normalisation::validate`].

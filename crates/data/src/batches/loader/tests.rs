@@ -1,4 +1,4 @@
-//! The same batches whatever the number of threads, wherever the start; errors in their place; threads that end.
+//! The same batches with any number of threads and from any start; errors at the right batch; threads that end.
 
 use super::*;
 use crate::testing::{embedded, image, put};
@@ -25,7 +25,7 @@ fn settings(sampler: Sampler, threads: usize) -> LoaderSettings {
     }
 }
 
-fn loaded(settings: LoaderSettings) -> Vec<Batch> {
+fn loaded(settings: LoaderSettings) -> Vec<TrainingBatch> {
     Loader::new(embedded(), data(100), settings).unwrap().collect::<Result<_>>().unwrap()
 }
 
@@ -49,7 +49,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 }
 
 #[test]
-fn a_later_start_is_a_tail_of_the_whole() {
+fn a_later_start_gives_the_rest_of_the_batches() {
     for sampler in samplers() {
         let whole = loaded(settings(sampler, 0));
         let steps = sampler.batches_per_epoch(100) as u64;
@@ -61,7 +61,7 @@ fn a_later_start_is_a_tail_of_the_whole() {
 }
 
 #[test]
-fn batches_hold_what_they_say() {
+fn batches_contain_the_samples_they_list() {
     let (set, data) = (SampleSet::from(embedded()), data(100));
     let plain = LoaderSettings { augment: Augment::NONE, ..settings(samplers()[0], 2) };
     let mut seen = Vec::new();
@@ -95,7 +95,7 @@ fn augmentation_differs_between_epochs_and_places() {
 }
 
 #[test]
-fn an_unreadable_sample_is_an_error_in_its_place_and_the_end() {
+fn an_unreadable_sample_is_an_error_at_its_batch_and_ends_the_iterator() {
     let folder = tempfile::tempdir().unwrap();
     for class in ["a", "b"] {
         for number in 0..10 {
@@ -135,7 +135,7 @@ fn dropping_a_loader_ends_its_threads() {
         }
         let maker = Arc::downgrade(&loader.maker);
         drop(loader);
-        // Every thread held it.
+        // Every thread held a reference.
         assert!(maker.upgrade().is_none());
     }
 }
@@ -152,24 +152,24 @@ fn workers_stay_within_their_bound() {
 }
 
 #[test]
-fn bad_settings_are_refused() {
+fn bad_settings_are_rejected() {
     let good = settings(samplers()[0], 1);
-    let refused = |data: TrainingSamples, settings: LoaderSettings| {
+    let rejected = |data: TrainingSamples, settings: LoaderSettings| {
         Loader::new(embedded(), data, settings).err().unwrap()
     };
     let short = TrainingSamples { samples: vec![1, 2], labels: vec![0] };
-    assert!(matches!(refused(short, good.clone()), Error::Length { found: 1, expected: 2, .. }));
+    assert!(matches!(rejected(short, good.clone()), Error::Length { found: 1, expected: 2, .. }));
     let beyond = TrainingSamples { samples: vec![17_500], labels: vec![0] };
-    assert!(matches!(refused(beyond, good.clone()), Error::NoSuchSample { sample: 17_500, .. }));
-    assert!(matches!(refused(TrainingSamples::default(), good.clone()), Error::NoSamples { .. }));
+    assert!(matches!(rejected(beyond, good.clone()), Error::NoSuchSample { sample: 17_500, .. }));
+    assert!(matches!(rejected(TrainingSamples::default(), good.clone()), Error::NoSamples { .. }));
     let late = LoaderSettings { start: (0, 8), ..good.clone() };
-    assert!(matches!(refused(data(100), late), Error::Setting { name: "first step", .. }));
+    assert!(matches!(rejected(data(100), late), Error::Setting { name: "first step", .. }));
     let none_ahead = LoaderSettings { ahead: 0, ..good.clone() };
-    assert!(matches!(refused(data(100), none_ahead), Error::Setting { .. }));
+    assert!(matches!(rejected(data(100), none_ahead), Error::Setting { .. }));
     let wide = LoaderSettings { augment: Augment { pad_and_crop: 29, ..AUGMENT }, ..good.clone() };
-    assert!(matches!(refused(data(100), wide), Error::Setting { .. }));
+    assert!(matches!(rejected(data(100), wide), Error::Setting { .. }));
     let colour = LoaderSettings { normalisation: Normalisation::half(3), ..good };
-    assert!(matches!(refused(data(100), colour), Error::Length { .. }));
+    assert!(matches!(rejected(data(100), colour), Error::Length { .. }));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The corpus of files that go wrong elsewhere, each made here and handled as `docs/src/formats/inputs.md` says in its table.
+//! Image files that are known to cause trouble in other programs. `docs/src/formats/inputs.md` says how each is handled.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::*;
 use crate::testing::{image, put};
-use crate::{Census, ClassFolder, Look};
+use crate::{Census, ClassFolder, ImageProperties};
 
 const RED: [u8; 3] = [200, 40, 10];
 const BLUE: [u8; 3] = [10, 40, 200];
@@ -18,7 +18,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// 6 wide and 4 high: the left half of one colour, the right half of another.
+/// Width 6 and height 4; the left half has one colour, the right half another.
 fn halves() -> DynamicImage {
     RgbImage::from_fn(6, 4, |x, _| Rgb(if x < 3 { RED } else { BLUE })).into()
 }
@@ -27,7 +27,7 @@ fn plain(colour: [u8; 3]) -> DynamicImage {
     RgbImage::from_pixel(6, 4, Rgb(colour)).into()
 }
 
-/// TIFF with one entry: turned by 90 degrees (orientation 6).
+/// A TIFF header with one entry: rotate by 90 degrees (orientation 6).
 fn turned() -> Vec<u8> {
     [&b"II*\0\x08\0\0\0\x01\0"[..], &[0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0], &[0; 4]].concat()
 }
@@ -55,7 +55,7 @@ fn png_of(chunks: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     b"\x89PNG\r\n\x1a\n".iter().copied().chain(chunks).collect()
 }
 
-/// A PNG with more chunks behind its header.
+/// A PNG with more chunks after its header.
 fn png_with(bytes: &[u8], more: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut chunks = png_chunks(bytes);
     chunks.splice(1..1, more.iter().cloned());
@@ -90,7 +90,7 @@ fn riff_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
 }
 
 fn webp_of(flags: u8, chunks: &[u8]) -> Vec<u8> {
-    // 6 wide and 4 high, each less one.
+    // Width 6 and height 4, each minus one.
     let header = riff_chunk(*b"VP8X", &[flags, 0, 0, 0, 5, 0, 0, 3, 0, 0]);
     let body = [&b"WEBP"[..], &header, chunks].concat();
     [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
@@ -109,19 +109,19 @@ fn animated_webp() -> Vec<u8> {
     webp_of(2, &[background, frame(RED), frame(BLUE)].concat())
 }
 
-/// A JPEG of 8 x 8 in four channels as Adobe writes them, inverted: the first 191, the others 128.
+/// An 8 x 8 JPEG with four channels, inverted as Adobe writes them: the first 191, the others 128.
 fn cmyk_jpeg() -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0\xff\xdb\0\x43\0".to_vec();
     bytes.extend([8; 64]);
     bytes.extend(b"\xff\xc0\0\x14\x08\0\x08\0\x08\x04\x01\x11\0\x02\x11\0\x03\x11\0\x04\x11\0");
-    // Differences of category 0 as `0` and of category 6 as `10`; the end of a block as `0`.
+    // Huffman codes: category 0 is `0`, category 6 is `10`; the end of a block is `0`.
     bytes.extend(b"\xff\xc4\0\x15\0\x01\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x06");
     bytes.extend(b"\xff\xc4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     bytes.extend(b"\xff\xda\0\x0e\x04\x01\0\x02\0\x03\0\x04\0\0\x3f\0\xbf\x01\xff\xd9");
     bytes
 }
 
-/// A PNG whose header claims a size that it does not have, with the right checksum.
+/// A PNG whose header states a wrong size, with the right checksum.
 fn claiming(width: u32, height: u32) -> Vec<u8> {
     let mut chunks = png_chunks(&encoded(&plain(RED), ImageFormat::Png));
     chunks[0].1[..8].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
@@ -131,7 +131,7 @@ fn claiming(width: u32, height: u32) -> Vec<u8> {
 const GIF: &[u8] =
     b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
 
-/// Files that can be used: name, bytes, and the upper left pixel expected at 6 x 4 (4 x 6 for those that are turned).
+/// Usable files: name, bytes, and the expected upper left pixel at 6 x 4 (4 x 6 for rotated ones).
 fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
     let jpeg = encoded(&halves(), ImageFormat::Jpeg);
     let exif = [b"Exif\0\0".to_vec(), turned()].concat();
@@ -163,7 +163,7 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
     ]
 }
 
-/// Files that cannot, with a part of the reason.
+/// Unusable files: name, bytes, and a fragment of the reason.
 fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let jpeg = encoded(&halves(), ImageFormat::Jpeg);
     let (png, webp) = (image(ImageFormat::Png, 40, 30, RED), image(ImageFormat::WebP, 40, 30, RED));
@@ -184,7 +184,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[test]
-fn what_can_be_used_is_read_as_documented() {
+fn usable_files_are_read_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, colour) in good() {
         let path = folder.path().join(name);
@@ -201,14 +201,14 @@ fn what_can_be_used_is_read_as_documented() {
         };
         assert!(near(at(0, 0), colour), "{name}: found {:?}, expected {colour:?}", at(0, 0));
         if turned {
-            // What was on the left is on top.
+            // The left half is now the top.
             assert!(near(at(0, 3), RED) && near(at(5, 0), BLUE), "{name}: {pixels:?}");
         }
     }
 }
 
 #[test]
-fn what_cannot_is_refused_with_the_reason() {
+fn unusable_files_are_rejected_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, expected) in bad() {
         let path = folder.path().join(name);
@@ -220,7 +220,7 @@ fn what_cannot_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_set_of_all_of_them_skips_counts_and_lists() {
+fn a_folder_with_all_of_them_skips_counts_and_lists() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     for (name, bytes, _) in good() {
@@ -260,23 +260,24 @@ fn a_set_of_all_of_them_skips_counts_and_lists() {
     assert!(ids.contains(&"a/folder.png/inside.png".to_owned()), "{ids:?}");
     assert!(!cfg!(unix) || ids.contains(&"b/caf\\xe9.png".to_owned()), "{ids:?}");
     assert_eq!(set.len(), good().len() + 3 + usize::from(cfg!(unix)));
-    let refused = ImageSet::open(root, &OpenOptions { max_bad: 0.1, ..options }).unwrap_err();
-    assert!(matches!(refused, Error::TooManyBad { .. }), "{refused}");
+    let rejected = ImageSet::open(root, &OpenOptions { max_bad: 0.1, ..options }).unwrap_err();
+    assert!(matches!(rejected, Error::TooManyBad { .. }), "{rejected}");
 
-    // The census finds the same, says what the others are, and follows no circle.
+    // The census finds the same bad images, gives the properties of the others, and does not follow link loops.
     let census = Census::take(root, None, ClassFolder::Top, &|_, _| {}).unwrap();
     let mut counted: Vec<String> = census.bad.iter().map(|bad| name(&bad.path)).collect();
     counted.sort();
     assert_eq!(counted, listed);
     assert_eq!(census.samples.len(), set.len());
     assert_eq!(census.skipped.len(), usize::from(cfg!(unix)));
-    let looks: BTreeMap<&str, Look> =
-        census.samples.iter().map(|sample| (sample.id.as_str(), sample.look.unwrap())).collect();
-    let look = |name: &str| looks[format!("a/{name}").as_str()];
-    assert_eq!((look("cmyk.jpg").mode, look("cmyk.jpg").format), ("CMYK", "JPEG"));
-    assert_eq!((look("a_jpeg.png").format, look("deep.png").mode), ("JPEG", "16-bit RGB"));
-    assert_eq!((look("grey.png").mode, look("alpha.webp").mode), ("grey", "RGB and alpha"));
-    assert_eq!((look("turned.jpg").width, look("turned.jpg").height), (4, 6));
-    let animated: Vec<&str> = looks.iter().filter(|(_, look)| look.animated).map(|(name, _)| *name).collect();
+    let properties: BTreeMap<&str, ImageProperties> =
+        census.samples.iter().map(|sample| (sample.id.as_str(), sample.properties.unwrap())).collect();
+    let of = |name: &str| properties[format!("a/{name}").as_str()];
+    assert_eq!((of("cmyk.jpg").mode, of("cmyk.jpg").format), ("CMYK", "JPEG"));
+    assert_eq!((of("a_jpeg.png").format, of("deep.png").mode), ("JPEG", "16-bit RGB"));
+    assert_eq!((of("grey.png").mode, of("alpha.webp").mode), ("grey", "RGB and alpha"));
+    assert_eq!((of("turned.jpg").width, of("turned.jpg").height), (4, 6));
+    let animated: Vec<&str> =
+        properties.iter().filter(|(_, properties)| properties.animated).map(|(name, _)| *name).collect();
     assert_eq!(animated, ["a/animated.png", "a/animated.webp"]);
 }

@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
-use crate::place::Place;
+use crate::place::ImagePlace;
 use crate::{BadImage, Catalogue, Error, ImageShape, Labelled, Part, Result, decode};
 
 pub use options::OpenOptions;
 
 /// Where the pixels are.
 #[derive(Debug)]
-enum Store {
+enum PixelStore {
     /// One block, image after image.
     Block(Vec<u8>),
     /// One decoded image per file.
@@ -36,11 +36,11 @@ enum Store {
 pub struct ImageSet {
     catalogue: Catalogue,
     shape: ImageShape,
-    store: Store,
+    store: PixelStore,
     /// Whether the data marks parts or groups.
     parts_given: bool,
     /// Name and place of each sample, and the shards that the places refer to; empty for IDX files.
-    files: Vec<(String, Place)>,
+    files: Vec<(String, ImagePlace)>,
     shards: Vec<PathBuf>,
     bad: Vec<BadImage>,
     ignored: usize,
@@ -71,7 +71,7 @@ impl ImageSet {
     }
 
     /// Unique name of a sample: its path in the data folder or the manifest, shard and key, or part and position in the IDX file, as in
-    /// `test/123`. For an index beyond the end the name says so.
+    /// `test/123`. For an index beyond the end it is `no sample N`.
     pub fn sample_id(&self, sample: usize) -> String {
         if let Some((id, _)) = self.files.get(sample) {
             return id.clone();
@@ -97,7 +97,7 @@ impl ImageSet {
 
     /// Whether all samples are in memory, so that reading needs no file access.
     pub fn is_in_memory(&self) -> bool {
-        !matches!(self.store, Store::Files)
+        !matches!(self.store, PixelStore::Files)
     }
 
     /// The bytes of a sample, `[channels, height, width]`.
@@ -124,9 +124,9 @@ impl ImageSet {
             return Err(Error::NoSuchSample { sample, count: self.len() });
         }
         match &self.store {
-            Store::Block(block) => pixels.copy_from_slice(&block[sample * values..][..values]),
-            Store::Decoded(images) => pixels.copy_from_slice(&images[sample]),
-            Store::Files => {
+            PixelStore::Block(block) => pixels.copy_from_slice(&block[sample * values..][..values]),
+            PixelStore::Decoded(images) => pixels.copy_from_slice(&images[sample]),
+            PixelStore::Files => {
                 let (_, place) = &self.files[sample];
                 let decoded = place
                     .read(&self.shards)

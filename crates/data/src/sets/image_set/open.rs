@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::options::OpenOptions;
-use super::{ImageSet, Store};
+use super::{ImageSet, PixelStore};
 use crate::bad_image::require_few_bad;
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
-use crate::place::Place;
+use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::listing::Listing;
@@ -68,7 +68,7 @@ impl ImageSet {
             (SourceKind::Folder | SourceKind::Manifest | SourceKind::Shards, _) => {
                 Self::from_listing(Listing::open(source, options.class_folder)?, options)
             }
-            (SourceKind::Image, _) => Err(Error::NotAFolder { path: path.to_path_buf() }),
+            (SourceKind::Image, _) => Err(Error::UnknownFormat { path: path.to_path_buf() }),
             (SourceKind::Table | SourceKind::Idx, _) => Err(Error::NotImages { path: path.to_path_buf() }),
         }
     }
@@ -132,7 +132,7 @@ impl ImageSet {
                 parts: part_of,
             },
             shape: train.shape,
-            store: Store::Block(pixels),
+            store: PixelStore::Block(pixels),
             parts_given: true,
             files: Vec::new(),
             shards: Vec::new(),
@@ -196,7 +196,7 @@ impl ImageSet {
         for at in &order {
             let (image, pixels) = &mut good[*at];
             let found = &mut listing.found[*image];
-            let nothing = Place::File(PathBuf::new());
+            let nothing = ImagePlace::File(PathBuf::new());
             places.push((std::mem::take(&mut found.id), std::mem::replace(&mut found.place, nothing)));
             images.extend(pixels.take());
         }
@@ -208,7 +208,7 @@ impl ImageSet {
                 parts: order.iter().map(|at| parts[*at]).collect(),
             },
             shape,
-            store: if keep { Store::Decoded(images) } else { Store::Files },
+            store: if keep { PixelStore::Decoded(images) } else { PixelStore::Files },
             parts_given,
             files: places,
             shards: listing.shards,

@@ -1,4 +1,4 @@
-//! Sets of each kind, and each way in which a folder can be bad.
+//! Sets from every kind of source, and every kind of bad folder.
 
 use super::*;
 use crate::testing::{embedded, gzip, idx_bytes, image, put};
@@ -20,7 +20,7 @@ fn image_folder(count: u8) -> tempfile::TempDir {
     folder
 }
 
-/// A folder of IDX files with six training samples and four of test, images of 2 x 2.
+/// A folder of IDX files with six training and four test images of 2 x 2.
 fn idx_folder(change: impl FnOnce(&Path)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -62,7 +62,7 @@ fn images_in_memory_become_a_set() {
 }
 
 #[test]
-fn the_embedded_set_is_whole() {
+fn the_embedded_set_is_complete() {
     let set = embedded();
     assert_eq!(set.len(), 17_500);
     assert_eq!(set.shape(), ImageShape { channels: 1, height: 28, width: 28 });
@@ -79,13 +79,13 @@ fn the_embedded_set_is_whole() {
     // The first training sample of Fashion-MNIST is an ankle boot.
     assert_eq!(set.labels()[0], 9);
     let normalisation = set.mean_and_deviation(&set.samples(Part::Train)).unwrap();
-    // The whole set has 0.2860 and 0.3530.
+    // The full set has 0.2860 and 0.3530.
     assert!((normalisation.mean[0] - 0.286).abs() < 0.003, "{normalisation:?}");
     assert!((normalisation.deviation[0] - 0.353).abs() < 0.003, "{normalisation:?}");
 }
 
 #[test]
-fn the_whole_set_is_recognised_where_installed() {
+fn the_full_set_is_recognised_if_installed() {
     match ImageSet::fashion_mnist_installed() {
         Some(set) => {
             let set = set.unwrap();
@@ -98,7 +98,7 @@ fn the_whole_set_is_recognised_where_installed() {
 }
 
 #[test]
-fn idx_files_under_all_their_names() {
+fn idx_files_with_all_their_names() {
     let folder = idx_folder(|_| {});
     let set = opened(&folder).unwrap();
     assert_eq!(set.class_names(), ["3", "5"]);
@@ -169,7 +169,7 @@ fn image_folders_hold_out_a_share_of_each_class() {
 }
 
 #[test]
-fn threads_and_memory_change_nothing() {
+fn threads_and_memory_do_not_change_the_result() {
     let folder = image_folder(20);
     let one = ImageSet::open(folder.path(), &OpenOptions { threads: 1, ..options() }).unwrap();
     let many =
@@ -186,7 +186,7 @@ fn threads_and_memory_change_nothing() {
 }
 
 #[test]
-fn bad_images_are_listed_up_to_a_share() {
+fn bad_images_are_listed_and_limited() {
     let folder = image_folder(10);
     put(folder.path().join("a/cut.jpg"), &image(Jpeg, 30, 30, [9, 9, 9])[..200]);
     put(folder.path().join("b/text.png"), b"not an image");
@@ -208,17 +208,17 @@ fn bad_image_folders() {
     let empty = tempfile::tempdir().unwrap();
     assert!(matches!(opened(&empty), Err(Error::EmptyFolder { loose: 0, .. })));
     let missing = ImageSet::open(empty.path().join("none"), &options());
-    assert!(matches!(missing, Err(Error::MissingFolder { .. })));
+    assert!(matches!(missing, Err(Error::NotFound { .. })));
     put(empty.path().join("file"), b"");
     let file = ImageSet::open(empty.path().join("file"), &options());
-    assert!(matches!(file, Err(Error::NotAFolder { .. })));
+    assert!(matches!(file, Err(Error::UnknownFormat { .. })));
     put(empty.path().join("a/1.png"), &image(Png, 8, 8, [1, 2, 3]));
     put(empty.path().join("a/2.png"), &image(Png, 8, 8, [1, 2, 3]));
     assert!(matches!(opened(&empty), Err(Error::OnlyOneClass { class, .. }) if class == "a"));
 }
 
 #[test]
-fn a_class_of_a_single_sample_is_trained_on() {
+fn the_only_sample_of_a_class_is_trained_on() {
     let folder = image_folder(10);
     put(folder.path().join("alone/1.png"), &image(Png, 8, 8, [1, 2, 3]));
     for seed in 0..5 {
@@ -228,7 +228,7 @@ fn a_class_of_a_single_sample_is_trained_on() {
         assert_eq!((set.sample_id(alone).as_str(), set.part(alone)), ("alone/1.png", Part::Train));
         assert_eq!(set.samples(Part::Test).len(), 4);
     }
-    // Where the data says the parts, they are kept to.
+    // Parts that the data marks are kept.
     let single =
         idx_folder(|folder| put(folder.join("t10k-labels-idx1-ubyte"), &idx_bytes(&[4], &[5, 3, 7, 3])));
     let set = opened(&single).unwrap();
@@ -236,7 +236,7 @@ fn a_class_of_a_single_sample_is_trained_on() {
 }
 
 #[test]
-fn a_class_without_a_image_that_can_be_read_is_none() {
+fn a_class_without_usable_images_is_dropped() {
     let folder = image_folder(2);
     put(folder.path().join("aa/1.png"), b"broken");
     put(folder.path().join("aa/2.png"), b"broken");
@@ -255,7 +255,7 @@ fn a_class_without_a_image_that_can_be_read_is_none() {
 }
 
 #[test]
-fn a_file_that_goes_bad_later_is_an_error_at_reading() {
+fn a_file_that_becomes_unusable_later_is_an_error_when_read() {
     let folder = image_folder(4);
     let set = ImageSet::open(folder.path(), &OpenOptions { memory_limit: 0, ..options() }).unwrap();
     put(folder.path().join(set.sample_id(1)), b"overwritten");
@@ -265,13 +265,13 @@ fn a_file_that_goes_bad_later_is_an_error_at_reading() {
 
 #[test]
 fn settings_out_of_range() {
-    let refused = |options: OpenOptions| matches!(options.validate(), Err(Error::Setting { .. }));
-    assert!(refused(OpenOptions { channels: 2, ..options() }));
-    assert!(refused(OpenOptions { height: 0, ..options() }));
-    assert!(refused(OpenOptions { width: 20_001, ..options() }));
-    assert!(refused(OpenOptions { max_bad: f64::NAN, ..options() }));
-    assert!(refused(OpenOptions { hold_out: 0.0, ..options() }));
-    assert!(!refused(OpenOptions::default()));
+    let rejected = |options: OpenOptions| matches!(options.validate(), Err(Error::Setting { .. }));
+    assert!(rejected(OpenOptions { channels: 2, ..options() }));
+    assert!(rejected(OpenOptions { height: 0, ..options() }));
+    assert!(rejected(OpenOptions { width: 20_001, ..options() }));
+    assert!(rejected(OpenOptions { max_bad: f64::NAN, ..options() }));
+    assert!(rejected(OpenOptions { hold_out: 0.0, ..options() }));
+    assert!(!rejected(OpenOptions::default()));
 }
 
 #[test]

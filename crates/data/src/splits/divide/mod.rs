@@ -156,10 +156,10 @@ fn draw_samples(census: &Census, share: f64, seed: u64, parts: &mut [SplitPart])
         Stream::new(seed, Purpose::HoldOut, class as u64, 2).shuffle(&mut leaders);
         let size = |leader: &u32| members.get(leader).map_or(1, Vec::len);
         let all: usize = leaders.iter().map(size).sum();
-        let expected = (all as f64 * share).round().max(1.0) as usize;
+        let goal = (all as f64 * share).round().max(1.0) as usize;
         let mut taken = 0;
         for leader in leaders.iter().take(leaders.len().saturating_sub(1)) {
-            if taken >= expected {
+            if taken >= goal {
                 break;
             }
             taken += size(leader);

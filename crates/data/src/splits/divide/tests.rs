@@ -7,20 +7,20 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::SourceKind;
-use crate::census::Counted;
-use crate::decode::Content;
+use crate::census::CensusSample;
+use crate::decode::ContentDigest;
 
 /// (class, group, file, content) of each sample.
 fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
     let classes = samples.iter().map(|sample| sample.0 + 1).max().unwrap_or(0);
-    let counted = |(number, &(class, group, file, content)): (usize, &(u32, u32, u32, u32))| Counted {
+    let counted = |(number, &(class, group, file, content)): (usize, &(u32, u32, u32, u32))| CensusSample {
         id: format!("s{number}"),
         class: Some(class),
         part: None,
         group: Some(format!("g{group}").into()),
         file,
-        content: Content::of(&[&content.to_le_bytes()]),
-        look: None,
+        content: ContentDigest::of(&[&content.to_le_bytes()]),
+        properties: None,
     };
     Census {
         source: SourceKind::Folder,
