@@ -1,39 +1,19 @@
-//! Random numbers that are looked up, not consumed: one stream per (seed, purpose, two indices).
-//!
-//! The four numbers form the 256-bit key of a ChaCha8 stream. Different keys give unrelated streams, and equal keys give the
-//! same stream on every platform and in every release. A result therefore never depends on how many threads ran or on what
-//! was drawn before, and a resumed run needs no saved generator.
-//!
-//! This is the only way to derive random numbers in the project. The functions on top of the stream are written out here,
-//! because those of general libraries may change their values between versions.
-//!
-//! ```
-//! use widemargin_chance::{Purpose, Stream};
-//!
-//! let mut epoch_3 = Stream::new(7, Purpose::Sampler, 3, 0);
-//! let mut order: Vec<u32> = (0..10).collect();
-//! epoch_3.shuffle(&mut order);
-//!
-//! let mut again = Stream::new(7, Purpose::Sampler, 3, 0);
-//! let mut same: Vec<u32> = (0..10).collect();
-//! again.shuffle(&mut same);
-//! assert_eq!(order, same);
-//! ```
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// What a stream is used for. Every use in the project has its own purpose, so that equal seeds and indices never share a stream.
+/// The use of a stream. Every use in the project has its own purpose, so that equal seeds and indices never share a stream.
 ///
-/// The numbers are part of the streams' keys: keep them when adding a purpose.
+/// The discriminants are part of the streams' keys: do not change them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u64)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Which classes are unseen.
+    /// Selection of unseen classes.
     Split = 1,
-    /// Which samples of a class are held out.
+    /// Selection of the held-out samples of a class.
     HoldOut = 2,
     /// The order of samples in an epoch.
     Sampler = 3,
@@ -41,17 +21,17 @@ pub enum Purpose {
     Augment = 4,
     /// Distortion of one drawn character.
     GlyphDistortion = 5,
-    /// Which characters a glyph set takes.
+    /// Selection of the drawings of a character.
     GlyphSelection = 6,
-    /// Which drawings of a character are held out.
+    /// Selection of the held-out drawings of a character.
     GlyphHoldOut = 7,
-    /// Which characters are unseen.
+    /// Selection of unseen characters.
     GlyphUnseen = 8,
     /// Initial class centres or proxies.
     CentreInit = 9,
     /// Rounding of class centres to half precision.
     CentreRounding = 10,
-    /// Which classes a sampled head scores.
+    /// Selection of the classes that a sampled head scores.
     SampledClasses = 11,
     /// Offsets of the systematic sampling in a screened head.
     ScreenedTail = 12,
@@ -59,11 +39,11 @@ pub enum Purpose {
     BackboneInit = 13,
     /// Dropout masks.
     Dropout = 14,
-    /// Margins that are drawn per sample.
+    /// Random margins per sample.
     MarginDraw = 15,
-    /// Tuples that a miner draws.
+    /// Random tuples of a miner.
     MinerDraw = 16,
-    /// Pairs drawn for verification.
+    /// Random pairs for verification.
     PairSample = 17,
     /// Bootstrap resamples.
     Bootstrap = 18,
@@ -75,9 +55,9 @@ pub enum Purpose {
     Test = 21,
 }
 
-/// The key's purpose and indices mixed into one 64-bit number: for a single draw on a hot path, where a [`Stream`] costs too much.
+/// One random 64-bit number, for single draws on hot paths where a [`Stream`] costs too much.
 ///
-/// Not of the quality of a stream, but equal on every platform.
+/// Of lower quality than a stream, but also the same on every platform.
 #[inline]
 pub fn number(seed: u64, purpose: Purpose, first: u64, second: u64) -> u64 {
     let keyed = mixed(seed ^ (purpose as u64).wrapping_mul(0xA076_1D64_78BD_642F));
@@ -107,8 +87,7 @@ pub fn box_muller(first: f64, second: f64) -> [f64; 2] {
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// The stream of (`seed`, `purpose`, `first`, `second`). The two indices are whatever tells one use from another, such as
-    /// epoch and sample.
+    /// The stream of a seed, a purpose and two indices, such as epoch and sample.
     pub fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
         let mut key = [0; 32];
         for (bytes, number) in key.chunks_exact_mut(8).zip([seed, purpose as u64, first, second]) {
@@ -117,7 +96,7 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    /// The same stream after its first `count` 64-bit numbers, without computing them.
+    /// Skips `count` 64-bit numbers without computing them.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Self {
         self.0.set_word_pos(2 * u128::from(count));
@@ -129,27 +108,27 @@ impl Stream {
         self.0.next_u64()
     }
 
-    /// An integer in `0..count`, uniform but for one part in 2^64 / `count`. `count` must not be 0.
+    /// An integer in `0..count`, uniform up to a relative error of `count / 2^64`. `count` must not be 0.
     pub fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.0.next_u64()) * count as u128) >> 64) as usize
     }
 
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random bytes.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
     }
 
-    /// A number in `[0, 1)` in steps of 2^-24.
+    /// A uniform number in `[0, 1)`, a multiple of 2^-24.
     pub fn unit(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 / (1u32 << 24) as f32
     }
 
-    /// A number in `[0, 1)` in steps of 2^-53.
+    /// A uniform number in `[0, 1)`, a multiple of 2^-53.
     pub fn unit_f64(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// A number in `[low, high)`.
+    /// A uniform number in `[low, high)`.
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
@@ -159,7 +138,7 @@ impl Stream {
         box_muller(self.unit_f64(), self.unit_f64())
     }
 
-    /// A normal number of mean 0 and deviation 1: the first of [`Stream::normal_pair`].
+    /// A normal number with mean 0 and standard deviation 1: the first of [`Stream::normal_pair`].
     pub fn normal(&mut self) -> f64 {
         self.normal_pair()[0]
     }
@@ -178,7 +157,7 @@ mod tests {
 
     #[test]
     fn streams_are_stable() {
-        // Saved runs resume, and sets can be drawn again, only as long as this holds.
+        // Saved runs resume, and sets can be drawn again, only while this holds.
         let mut numbers: Vec<u32> = (0..10).collect();
         Stream::new(1, Purpose::Sampler, 2, 3).shuffle(&mut numbers);
         assert_eq!(numbers, [5, 8, 6, 0, 7, 2, 9, 1, 4, 3]);
@@ -222,7 +201,7 @@ mod tests {
         let mut stream = Stream::new(6, Purpose::Test, 0, 0);
         let values: Vec<f64> = (0..20_000).flat_map(|_| stream.normal_pair()).collect();
         let moment = |power: i32| values.iter().map(|value| value.powi(power)).sum::<f64>() / 40_000.0;
-        // four standard errors of each moment
+        // Four standard errors of each moment.
         assert!(moment(1).abs() < 0.02 && (moment(2) - 1.0).abs() < 0.03, "{} {}", moment(1), moment(2));
         assert!(moment(3).abs() < 0.08 && (moment(4) - 3.0).abs() < 0.2, "{} {}", moment(3), moment(4));
     }

@@ -13,7 +13,7 @@ use widemargin_durable::{create_folders, write_atomic};
 use widemargin_explain::{FeatureClass, FeatureRun, Language, TrainedFeatures, page};
 use widemargin_train::config::{Amount, Config};
 use widemargin_train::progress::Observer;
-use widemargin_train::{Ending, Prepared, Start, Trainer, train};
+use widemargin_train::{Ending, Prepared, RunStart, Trainer, train};
 
 /// Test images per class in the figure.
 const POINTS_PER_CLASS: usize = 70;
@@ -120,8 +120,8 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<TrainedFeature
             config.model.embedding = dim;
             objective.clone_into(&mut config.objective.name);
             let scale = (objective != "softmax").then_some(SCALE);
-            config.objective.scale = scale.map(Amount::Value);
-            config.objective.margin = margin.map(Amount::Value);
+            config.objective.set("scale", scale.map(Amount::Value));
+            config.objective.set("margin", margin.map(Amount::Value));
             config.check()?;
             let name = margin.map_or(format!("{dim}d-{objective}"), |m| format!("{dim}d-{objective}-{m}"));
             let folder = folder_of_runs.join(&name);
@@ -133,7 +133,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<TrainedFeature
             }
             create_folders(folder.parent().unwrap_or(Path::new(".")))?;
             observer.message(&format!("training {name}"));
-            match train(&config, &prepared, &folder, Start::New, &mut observer, &stop)? {
+            match train(&config, &prepared, &folder, RunStart::New, &mut observer, &stop)? {
                 Ending::Stopped { signal, .. } => {
                     eprintln!("stopped; the finished runs are in {}", folder_of_runs.display());
                     return Ok(Err(ExitCode::from((128 + signal) as u8)));
@@ -163,7 +163,7 @@ fn features_of_run(
     prepared: &Prepared,
     (objective, scale, margin): (&str, Option<f64>, Option<f64>),
 ) -> anyhow::Result<FeatureRun> {
-    let dim = trainer.criterion().dim();
+    let dim = trainer.head().dim();
     let test = prepared.known.samples.iter().chain(&prepared.unseen);
     let mut points = Vec::new();
     let mut norms = Vec::new();
@@ -178,7 +178,7 @@ fn features_of_run(
             points.push(FeatureRun::directions(dim, &values));
         }
     }
-    let centres = trainer.criterion().head().map(widemargin_head::Head::settled_centres).unwrap_or_default();
+    let centres = trainer.head().class_head().map(widemargin_head::Head::settled_centres).unwrap_or_default();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     Ok(FeatureRun {

@@ -15,7 +15,7 @@ use widemargin_data::Labelled;
 use widemargin_durable::create_folders;
 use widemargin_model::BackboneName;
 use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
-use widemargin_train::{Config, Prepared, Start, continue_from};
+use widemargin_train::{Config, Prepared, RunStart, continue_from};
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
@@ -55,7 +55,7 @@ pub(crate) struct TrainArguments {
     /// mlp, linear or identity [default: small-cnn; linear for a table]
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
-    /// Start from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
+    /// RunStart from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Freeze the parameters of the backbone whose names start like this, such as conv1,bn1,layer1
@@ -112,7 +112,6 @@ impl TrainArguments {
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
         let mut config = self.run.configuration()?;
-        let set = |target: &mut Option<Amount>, value: Option<Amount>| *target = value.or(*target);
         if !self.unseen_classes.is_empty() {
             config.data.unseen_classes.clone_from(&self.unseen_classes);
         }
@@ -128,8 +127,11 @@ impl TrainArguments {
         config.optimiser.backbone_factor = self.backbone_factor.unwrap_or(config.optimiser.backbone_factor);
         config.optimiser.factors.extend(self.factors.iter().cloned());
         config.model.embedding = self.embedding.unwrap_or(config.model.embedding);
-        set(&mut config.objective.scale, self.scale);
-        set(&mut config.objective.margin, self.margin);
+        for (key, amount) in [("scale", self.scale), ("margin", self.margin)] {
+            if amount.is_some() {
+                config.objective.set(key, amount);
+            }
+        }
         config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
         config.objective.margin_by_count = self.margin_by_count.or(config.objective.margin_by_count);
         let s = &mut config.sampler;
@@ -151,7 +153,7 @@ fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config>
     let mut config = config.clone();
     name.clone_into(&mut config.objective.name);
     let drops: [fn(&mut ObjectiveConfig); 3] =
-        [|o| o.margin_by_count = None, |o| o.margin = None, |o| o.scale = None];
+        [|o| o.margin_by_count = None, |o| o.set("margin", None), |o| o.set("scale", None)];
     for drop in drops {
         if config.objective.build(None).is_ok() {
             break;
@@ -173,7 +175,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &arguments.resume {
         let config = continue_from(folder)?;
         let prepared = session.prepare(&config)?;
-        return one(&mut session, &config, &prepared, folder, Start::Resume);
+        return one(&mut session, &config, &prepared, folder, RunStart::Resume);
     }
     let config = arguments.configuration()?;
     // Whether the user chose the embedding dimension.
@@ -184,7 +186,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         let config = session.resolve(config, dimension_given, &prepared)?;
         let name = format!("{}-{}", prepared.set.name(), config.objective.name);
         let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
-        return one(&mut session, &config, &prepared, &folder, Start::New);
+        return one(&mut session, &config, &prepared, &folder, RunStart::New);
     }
     let mut configs = Vec::new();
     for name in &arguments.compare {
@@ -202,7 +204,7 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let mut runs = Vec::new();
     for config in &configs {
         let inner = folder.join(&config.objective.name);
-        match session.train(config, &prepared, &inner, (Start::New, config.training.epochs))? {
+        match session.train(config, &prepared, &inner, (RunStart::New, config.training.epochs))? {
             Ended::Evaluated(run) => runs.push(*run),
             Ended::Stopped { step, signal } => return Ok(stopped(&inner, step, signal)),
         }
@@ -217,7 +219,7 @@ fn one(
     config: &Config,
     prepared: &Prepared,
     folder: &Path,
-    start: Start,
+    start: RunStart,
 ) -> anyhow::Result<ExitCode> {
     match session.train(config, prepared, folder, (start, config.training.epochs))? {
         Ended::Stopped { step, signal } => Ok(stopped(folder, step, signal)),

@@ -1,4 +1,4 @@
-//! Which characters may become classes.
+//! The characters to choose from.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{Error, Result};
 
-/// Blocks whose characters are other forms of characters elsewhere: two classes that nobody can tell apart.
+/// Blocks with alternative forms of other characters, which would be indistinguishable classes.
 const OTHER_FORMS: [(u32, u32); 10] = [
     (0x2070, 0x209F),   // superscripts and subscripts
     (0x2100, 0x214F),   // letter-like symbols
@@ -19,13 +19,13 @@ const OTHER_FORMS: [(u32, u32); 10] = [
     (0xFE70, 0xFFEF),   // presentation forms, half-width and full-width forms
     (0x1D400, 0x1D7FF), // mathematical letters
 ];
-/// The supplement of compatibility ideographs, and symbols of old computers.
+/// More of these: symbols of old computers, and the supplement of compatibility ideographs.
 const OTHER_FORMS_ABOVE: [(u32, u32); 2] = [(0x1F100, 0x1FBFF), (0x2F800, 0x2FA1F)];
 
-/// Characters that may become classes.
+/// The characters to choose from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Characters {
-    /// Whatever is a letter, an ideograph or a number, but for blocks that hold other forms of such.
+    /// All letters, ideographs and digits, except for blocks with alternative forms.
     #[default]
     Alphanumeric,
     /// These, ascending.
@@ -33,8 +33,8 @@ pub enum Characters {
 }
 
 impl Characters {
-    /// Reads ranges (`U+4E00-U+9FFF,U+3041`), or the name of a UTF-8 file, of which every character counts that is
-    /// not white space.
+    /// Parses ranges (`U+4E00-U+9FFF,U+3041`). If `text` is the name of a file, uses every character of that UTF-8 file
+    /// except white space.
     ///
     /// # Errors
     /// [`Error::Characters`], [`Error::Read`].
@@ -43,7 +43,7 @@ impl Characters {
         let listed = if path.is_file() {
             let content = std::fs::read_to_string(path)
                 .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
-            // Editors of some systems begin a file with a byte order mark.
+            // Some editors start a file with a byte order mark.
             content.chars().filter(|c| !c.is_whitespace() && *c != '\u{FEFF}').collect()
         } else {
             ranges(text)?
@@ -57,7 +57,7 @@ impl Characters {
         Ok(Self::Listed(listed))
     }
 
-    /// How many characters may become classes, whatever fonts there are.
+    /// Number of characters, whatever the fonts.
     pub fn count(&self) -> usize {
         match self {
             Self::Alphanumeric => ('\0'..=char::MAX).filter(|character| self.contains(*character)).count(),
@@ -65,7 +65,7 @@ impl Characters {
         }
     }
 
-    /// Whether a character may become a class.
+    /// Whether a character is among them.
     pub fn contains(&self, character: char) -> bool {
         match self {
             Self::Alphanumeric => {
@@ -98,7 +98,7 @@ fn ranges(text: &str) -> Result<Vec<char>> {
     Ok(characters)
 }
 
-/// Name of a character's class: `U+4E00`.
+/// The name of a character's class: `U+4E00`.
 pub fn class_name(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
 }
@@ -131,22 +131,22 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_may_be_chosen_are_counted() {
+    fn characters_are_counted() {
         assert_eq!(Characters::read("U+4E00-U+4E0F,U+41,U+41").unwrap().count(), 17);
-        // A number of Unicode's, which grows with its versions: ideographs alone are more than 90,000, and all of it has 1,114,112 places.
+        // Grows with the versions of Unicode. There are more than 90,000 ideographs and 1,114,112 code points.
         let all = Characters::default().count();
         assert!((100_000..300_000).contains(&all), "{all}");
     }
 
     #[test]
-    fn what_is_no_list_is_an_error() {
+    fn an_invalid_list_is_an_error() {
         for text in ["", "A-Z", "U+", "U+44-U+42", "U+110000", "U+D800", "U+41,,U+42", "no/such/file.txt"] {
             assert!(matches!(Characters::read(text), Err(Error::Characters { .. })), "{text}");
         }
     }
 
     #[test]
-    fn other_forms_are_no_classes_of_their_own() {
+    fn alternative_forms_are_not_separate_classes() {
         let all = Characters::default();
         assert!("Az9éЖ一ア가".chars().all(|c| all.contains(c)));
         // Full-width A, encircled 1, a radical, a compatibility ideograph, a ligature.

@@ -1,40 +1,40 @@
-//! Which characters become classes, and which faces' drawings of them are kept.
+//! Chooses the characters that become classes, and the drawings of each.
 //!
-//! Characters are gone through by falling number of faces that have them. Installed fonts are full of copies: the
-//! same face under two names, a family for each country of which most characters are the same. So each character is
-//! drawn plainly by every face that has it, and only what differs counts.
+//! Characters that more faces have come first. Installed fonts contain many copies: the same face under two names, or a
+//! family per country with mostly the same characters. So every face that has a character draws it without distortion, and
+//! only different drawings count.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 
+use crate::face::OpenFace;
 use crate::fonts::{Fonts, each_face};
-use crate::outline::OpenFace;
 use crate::settings::GlyphSettings;
 use crate::{Error, Result};
 use widemargin_chance::{Purpose, Stream};
 
-/// Characters that are drawn at a time; bounds the memory for their plain drawings to about 200 MB.
+/// Characters drawn at a time; this limits the memory for their plain drawings to about 200 MB.
 const CHUNK: usize = 1024;
-/// Two drawings are the same if their pixels differ by less than one part in so many of the ink. The same outline in
-/// other units differs by rounding, about one part in a thousand; neighbouring weights of a family by more than 30.
+/// Two drawings count as the same if their pixels differ by less than this fraction of the ink: one in 50. The same outline
+/// in other units differs by rounding, by about 1 in 1000; adjacent weights of a family differ by more than 30 in 1000.
 const SAME: u64 = 50;
 
 /// A character that becomes a class.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Chosen {
     pub(crate) character: char,
-    /// Number of different drawings that the faces have of it.
+    /// Number of different drawings.
     pub(crate) drawings: usize,
-    /// Positions of the faces whose drawings are taken, ascending.
+    /// Positions of the faces whose drawings are used, ascending.
     pub(crate) faces: Vec<usize>,
 }
 
 /// The drawings of one character.
 struct Candidate {
     character: char,
-    /// Plain drawings that differ, their ink, and the faces they are from.
+    /// Different plain drawings: face, ink and pixels.
     distinct: Vec<(usize, u64, Vec<u8>)>,
     /// Face and hash of every drawing.
     hashes: Vec<(usize, u64)>,
@@ -53,16 +53,16 @@ impl Candidate {
     }
 }
 
-/// Whether two drawings are the same but for rounding.
+/// Whether two drawings are the same up to rounding.
 fn same((one, ink): (&[u8], u64), (other, other_ink): (&[u8], u64)) -> bool {
     let most = ink.max(other_ink) / SAME;
-    // The difference of the sums bounds the sum of the differences from below, and spares most comparisons.
+    // The difference of the sums is a lower bound of the sum of differences, which avoids most comparisons.
     ink.abs_diff(other_ink) <= most
         && one.iter().zip(other).map(|(one, other)| u32::from(one.abs_diff(*other))).sum::<u32>() as u64
             <= most
 }
 
-/// The first `settings.classes` characters that have enough different drawings and look like none before them.
+/// The first `settings.classes` characters that have enough different drawings and do not look like an earlier one.
 pub(crate) fn choose(
     settings: &GlyphSettings,
     fonts: &Fonts,
@@ -71,7 +71,7 @@ pub(crate) fn choose(
     let covered = fonts.covered.iter().filter(|(_, faces)| *faces >= settings.least);
     let candidates: Vec<char> = covered.map(|(character, _)| *character).collect();
     let faces = fonts.faces.len();
-    // What cannot be is found out before the first of them is drawn.
+    // Report too few characters before drawing any.
     if candidates.len() < settings.classes {
         let (covered, expected, least) = (candidates.len(), settings.classes, settings.least);
         return Err(Error::TooFewCovered { covered, expected, least, faces });
@@ -118,7 +118,7 @@ pub(crate) fn choose(
     })
 }
 
-/// Whether most faces draw the candidate exactly as they draw one character that was chosen before.
+/// Whether most faces draw the candidate exactly as they draw one character chosen earlier.
 fn looks_like_another(candidate: &Candidate, drawn_as: &HashMap<(usize, u64), usize>) -> bool {
     let mut counts: HashMap<usize, usize> = HashMap::new();
     for key in &candidate.hashes {
@@ -134,20 +134,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_alike_is_no_class_of_its_own() {
+    fn a_look_alike_is_not_a_separate_class() {
         // The Greek capital alpha, and how three faces drew the Latin letter (class 0) and another (class 1).
         let drawn_as = HashMap::from([((0, 70), 0), ((1, 71), 0), ((2, 72), 1)]);
         let alike = |hashes: &[(usize, u64)]| {
             let candidate = Candidate { character: '\u{391}', distinct: Vec::new(), hashes: hashes.to_vec() };
             looks_like_another(&candidate, &drawn_as)
         };
-        assert!(alike(&[(0, 70), (1, 71), (2, 50)]), "two faces of three draw it as the Latin letter");
+        assert!(alike(&[(0, 70), (1, 71), (2, 50)]), "two of three faces draw it as the Latin letter");
         assert!(!alike(&[(0, 70), (1, 51)]), "one of two");
-        assert!(!alike(&[(0, 70), (2, 72)]), "as two classes, each once");
+        assert!(!alike(&[(0, 70), (2, 72)]), "once as each of two classes");
     }
 
     #[test]
-    fn rounding_is_no_difference_and_a_stroke_is() {
+    fn rounding_does_not_count_as_a_difference_and_a_stroke_does() {
         let drawing: Vec<u8> = (0..1024).map(|i| if i % 32 < 8 { 255 } else { 0 }).collect();
         let compared = |other: &[u8]| {
             let ink = |pixels: &[u8]| pixels.iter().map(|value| u64::from(*value)).sum();

@@ -1,8 +1,7 @@
-//! An outline to an image: white ink on black, the middle of what is inked in the middle of the image.
+//! Draws an outline as an image: white ink on black, centred.
 //!
-//! Distortion is put into the transformation of the outline, never done on pixels, so that a distorted sample is as
-//! sharp as a plain one. Only additions, multiplications, divisions and square roots are used, which give the same on
-//! every machine; sines would not.
+//! Distortions transform the outline, not pixels, so a distorted sample is as sharp as a plain one. Only additions,
+//! multiplications, divisions and square roots are used, which give the same result on every machine; sines do not.
 
 use serde::Serialize;
 use zeno::{Join, Mask, Stroke, Transform};
@@ -10,53 +9,54 @@ use zeno::{Join, Mask, Stroke, Transform};
 use crate::outline::Outline;
 use widemargin_chance::Stream;
 
-/// Side of the images in which plain drawings are compared, whatever the size of the samples.
+/// Side of the plain drawings that are compared, whatever the size of the samples.
 pub(crate) const PLAIN: usize = 32;
-/// Size of an em: a character of East Asia fills most of it and leaves a margin for distortion.
+/// Size of an em as a share of the image's side. An East Asian character fills most of an em, so this leaves a margin for
+/// distortion.
 const EM: f32 = 0.86;
-/// Largest share of the image's side that a drawing takes before distortion.
+/// Largest size of a drawing before distortion, as a share of the image's side.
 const LARGEST: f32 = 0.84;
-/// Below this many pixels a change of the weight of strokes is not worth a second pass.
+/// Smaller changes of the stroke weight, in pixels, are skipped.
 const LEAST_WEIGHT: f32 = 0.05;
 
-/// How far distortions go, either way.
+/// The ranges of distortions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DistortionRanges {
-    /// Shift in shares of the side, each way.
+    /// Largest shift either way, as a share of the side.
     pub shift: f32,
-    /// Least and largest factor on the size.
+    /// Smallest and largest factor on the size.
     pub scale: [f32; 2],
-    /// Tangent of half the angle.
+    /// Largest tangent of half the rotation angle, either way.
     pub half_turn: f32,
-    /// Columns by which a row moves for each row above the middle.
+    /// Largest shear either way, in columns per row.
     pub shear: f32,
-    /// What strokes gain in width, in shares of the side.
+    /// Largest change of the stroke width either way, as a share of the side.
     pub weight: f32,
 }
 
-/// The ranges that are drawn from: about 7 degrees, and half a pixel of stroke at 32 pixels.
+/// The ranges in use: rotations of up to about 7 degrees, strokes up to half a pixel wider or thinner at 32 pixels.
 pub(crate) const RANGES: DistortionRanges =
     DistortionRanges { shift: 0.05, scale: [0.86, 1.08], half_turn: 0.06, shear: 0.1, weight: 0.016 };
 
-/// What was done to one sample.
+/// The distortion of one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Distortion {
-    /// Shift to the right, in shares of the side.
+    /// Shift to the right, as a share of the side.
     pub right: f32,
-    /// Shift downwards, in shares of the side.
+    /// Shift down, as a share of the side.
     pub down: f32,
     /// Factor on the size.
     pub scale: f32,
-    /// Tangent of half the angle, counter-clockwise.
+    /// Tangent of half the rotation angle, counter-clockwise.
     pub half_turn: f32,
-    /// Columns by which a row moves to the right for each row above the middle.
+    /// Shear to the right, in columns per row above the middle.
     pub shear: f32,
-    /// What strokes gain in width, in shares of the side; below 0 they lose.
+    /// Increase of the stroke width, as a share of the side; negative for a decrease.
     pub weight: f32,
 }
 
 impl Distortion {
-    /// As the font has it.
+    /// No distortion.
     pub const NONE: Self =
         Self { right: 0.0, down: 0.0, scale: 1.0, half_turn: 0.0, shear: 0.0, weight: 0.0 };
 
@@ -73,33 +73,33 @@ impl Distortion {
     }
 }
 
-/// The image of an outline as the font has it, `size` x `size` bytes.
+/// The undistorted image of an outline, `size` x `size` bytes.
 pub(crate) fn plain(outline: &Outline, size: usize) -> Vec<u8> {
     draw(outline, size, &Distortion::NONE)
 }
 
-/// The image of an outline, `size` x `size` bytes. It lies in the image as a whole: where it would not, it is
-/// drawn smaller and moved less.
+/// The image of an outline, `size` x `size` bytes. The size and shift of the drawing are limited so that it is completely
+/// inside the image.
 pub(crate) fn draw(outline: &Outline, size: usize, distortion: &Distortion) -> Vec<u8> {
     let side = size as f32;
     let extent = [0, 1].map(|axis| outline.high[axis] - outline.low[axis]);
     let fitting = EM.min(LARGEST / extent[0].max(extent[1]));
 
-    // Shear, then turn, upwards positive.
+    // Shear, then rotate; the y axis points up.
     let t = distortion.half_turn;
     let (cosine, sine) = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t));
-    let turned = [[cosine, cosine * distortion.shear - sine], [sine, sine * distortion.shear + cosine]];
-    let reach = turned.map(|[x, y]| x.abs() * extent[0] + y.abs() * extent[1]);
+    let rotated = [[cosine, cosine * distortion.shear - sine], [sine, sine * distortion.shear + cosine]];
+    let reach = rotated.map(|[x, y]| x.abs() * extent[0] + y.abs() * extent[1]);
     let room = side - distortion.weight.max(0.0) * side;
     let scale = (side * fitting * distortion.scale).min(room / reach[0].max(reach[1]));
-    // Where nothing is free, rounding may say less than nothing.
+    // Without free space, rounding can give a negative value.
     let free = reach.map(|reach| ((room - scale * reach) / 2.0).max(0.0));
     let middle = [
         side / 2.0 + (distortion.right * side).clamp(-free[0], free[0]),
         side / 2.0 + (distortion.down * side).clamp(-free[1], free[1]),
     ];
-    // Rows are counted downwards.
-    let [[a, b], [c, d]] = [turned[0].map(|value| scale * value), turned[1].map(|value| -scale * value)];
+    // Rows of the image count down.
+    let [[a, b], [c, d]] = [rotated[0].map(|value| scale * value), rotated[1].map(|value| -scale * value)];
     let centre = [0, 1].map(|axis| f32::midpoint(outline.low[axis], outline.high[axis]));
     let transform = Transform::new(
         a,
@@ -115,18 +115,18 @@ pub(crate) fn draw(outline: &Outline, size: usize, distortion: &Distortion) -> V
         .size(size as u32, size as u32)
         .render_into(&mut ink, None);
 
-    // A stroke along the outline lies half within the ink and half outside.
+    // Half of a stroke along the outline is inside the ink, half outside.
     let weight = distortion.weight * side;
     if weight.abs() > LEAST_WEIGHT {
         let mut edge = vec![0; size * size];
-        // The stroke is made before the transformation, in ems.
+        // The stroke is applied before the transformation, in ems.
         Mask::new(&outline.commands[..])
             .transform(Some(transform))
             .style(Stroke::new(weight.abs() / scale).join(Join::Round))
             .size(size as u32, size as u32)
             .render_into(&mut edge, None);
         for (ink, edge) in ink.iter_mut().zip(edge) {
-            // Half of the ink stays, or nothing would be left of strokes thinner than a pixel.
+            // Keep half of the ink, so that strokes thinner than a pixel do not vanish.
             *ink = if weight > 0.0 { (*ink).max(edge) } else { ink.saturating_sub(edge).max(*ink / 2) };
         }
     }
@@ -152,7 +152,7 @@ mod tests {
             let outline = Outline { commands, low: corners[0], high: corners[2] };
             let distortion = Distortion::drawn(&mut random);
             let ink = draw(&outline, 16, &distortion);
-            // What lies outside the image would have no ink, so a shape that is wide enough leaves some.
+            // A shape outside the image would leave no ink; one that is wide enough must leave some.
             let thinnest = 16.0 * EM * width.min(height) / width.max(height).max(1.0);
             assert!(
                 thinnest < 2.0 || ink.iter().any(|value| *value > 0),

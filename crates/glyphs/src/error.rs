@@ -1,11 +1,11 @@
-//! What can keep a set of glyphs from being drawn or written.
+//! The error type of the crate.
 
 use std::path::PathBuf;
 
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why there is no set of glyphs.
+/// Why a set could not be drawn or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,52 +13,52 @@ pub enum Error {
     #[error(
         "no fonts found in {} ({skipped} files could not be used); on Debian, install some with: apt-get install \
          fonts-dejavu fonts-liberation fonts-freefont-ttf fonts-noto-cjk fonts-wqy-zenhei fonts-arphic-ukai \
-         fonts-ipafont; or name folders or files with --fonts",
+         fonts-ipafont; or give folders or files with --fonts",
         listed(looked)
     )]
     NoFonts {
-        /// Where they were looked for.
+        /// The places that were searched.
         looked: Vec<PathBuf>,
-        /// Files that look like fonts and cannot be read as such.
+        /// Number of font files that could not be used.
         skipped: usize,
     },
-    /// A place that was given is not there.
+    /// A given folder or file does not exist.
     #[error("{path}: no such folder or font file")]
     MissingFonts {
-        /// What was given.
+        /// Its path.
         path: PathBuf,
     },
-    /// The fonts have not enough of the characters.
+    /// The fonts have too few characters with enough different drawings.
     #[error(
         "found {found} characters with at least {least} different drawings in {faces} fonts, expected {expected}: install \
-         more fonts, or ask for fewer classes or fewer samples a class"
+         more fonts, or request fewer classes or fewer samples per class"
     )]
     TooFewCharacters {
-        /// Characters that would do.
+        /// Characters with enough drawings.
         found: usize,
-        /// Classes asked for.
+        /// Requested classes.
         expected: usize,
-        /// Drawings that each must have.
+        /// Smallest number of drawings per character.
         least: usize,
-        /// Faces that were looked into.
+        /// Faces that were searched.
         faces: usize,
     },
-    /// The fonts do not even have enough of the characters, whatever they look like.
+    /// The fonts cover too few characters, whatever their drawings.
     #[error(
-        "{covered} characters are in at least {least} of {faces} fonts, expected {expected}: install more fonts, or ask for fewer classes or \
-         fewer samples a class"
+        "{covered} characters are in at least {least} of {faces} fonts, expected {expected}: install more fonts, or request \
+         fewer classes or fewer samples per class"
     )]
     TooFewCovered {
-        /// Characters that so many faces have.
+        /// Characters that enough faces have.
         covered: usize,
-        /// Classes asked for.
+        /// Requested classes.
         expected: usize,
-        /// Faces that must have each.
+        /// Smallest number of faces per character.
         least: usize,
-        /// Faces that were looked into.
+        /// Faces that were searched.
         faces: usize,
     },
-    /// A list of characters that is none.
+    /// A list of characters could not be read.
     #[error(
         "characters: found {found:?}, expected a file of characters, or ranges such as U+4E00-U+9FFF,U+3041 (hexadecimal, \
          first not after last)"
@@ -67,23 +67,23 @@ pub enum Error {
         /// The part that could not be read.
         found: String,
     },
-    /// A setting out of its range.
+    /// A setting is out of range.
     #[error("{name}: found {found}, expected {expected}")]
     Setting {
         /// Its name.
         name: &'static str,
         /// Its value.
         found: String,
-        /// What would do.
+        /// The expected range.
         expected: String,
     },
-    /// The place where the set is to go is taken.
-    #[error("{path}: is not an empty folder; choose another name or remove it")]
+    /// The target of the set already exists.
+    #[error("{path}: already exists and is not an empty folder; choose another name or remove it")]
     Taken {
-        /// The place.
+        /// The target.
         path: PathBuf,
     },
-    /// The operating system refused to read.
+    /// A file or folder could not be read.
     #[error("{path}: cannot be read")]
     Read {
         /// The file or folder.

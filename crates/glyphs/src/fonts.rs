@@ -1,8 +1,8 @@
-//! Font files on the machine, and the faces in them.
+//! The font files of the machine and their faces.
 //!
-//! A file may hold several faces: a collection (`.ttc`) one after the other, a variable font one an instance that its
-//! maker named. They are put in an order that does not depend on the folders they lie in. Only what is told of a face
-//! stays in memory; the bytes of all installed fonts can be gigabytes, so they are read again for each use.
+//! A file can have several faces: a collection (`.ttc`) contains them one after another, and a variable font has one face
+//! per named instance. Their order does not depend on the folders of the files. Only the description of a face stays in
+//! memory. The files themselves, which can be gigabytes, are read again for each use.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,71 +10,71 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use skrifa::instance::{Location, Size};
+use skrifa::instance::Location;
 use skrifa::raw::FileRef;
 use skrifa::string::StringId;
 use skrifa::{FontRef, MetadataProvider};
 use walkdir::WalkDir;
 
-use crate::outline::OpenFace;
+use crate::face::OpenFace;
 use crate::{Error, Result};
 
 /// Largest font file that is read. The largest in use are below 100 MB.
 const MAX_BYTES: u64 = 256 << 20;
-/// Most instances that are taken of a variable font.
+/// Largest number of instances used of a variable font.
 const MAX_INSTANCES: usize = 64;
 
-/// A font file that was left out, and why.
+/// A font file that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SkippedFont {
     /// Name of the file.
     pub file: String,
-    /// Where it is; not in the manifest, which would differ between machines.
+    /// Its path. Not in the manifest, which would then differ between machines.
     #[serde(skip)]
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Why it could not be used.
     pub reason: String,
 }
 
-/// One face that can draw.
+/// A usable face.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Face {
     /// Name of its file.
     pub file: String,
     /// SHA-256 of its file.
     pub sha256: String,
-    /// Place in the file, from 0.
+    /// Position in the file, from 0.
     pub index: usize,
-    /// For a variable font: which of its named instances, from 0.
+    /// Position of the named instance, from 0, for a variable font.
     pub instance: Option<usize>,
-    /// Family, as the font says.
+    /// The font's family name.
     pub family: String,
-    /// Style, as the font says: `Bold Italic`.
+    /// The font's style name: `Bold Italic`.
     pub style: String,
     #[serde(skip)]
     path: PathBuf,
-    /// Stands for file, index and instance where chance is looked up.
+    /// Identifies file, index and instance in random streams.
     #[serde(skip)]
     key: u64,
 }
 
 impl Face {
-    /// Stands for the face, whatever else is installed.
+    /// Identifies the face in random streams, whatever else is installed.
     pub(crate) fn key(&self) -> u64 {
         self.key
     }
 }
 
-/// What was found.
+/// The faces that were found.
 #[derive(Debug)]
 pub(crate) struct Fonts {
     pub(crate) faces: Vec<Face>,
     pub(crate) skipped: Vec<SkippedFont>,
-    /// In how many faces each character is, by falling number and rising character.
+    /// Each character with the number of faces that have it, in descending order of that number, then ascending by character.
     pub(crate) covered: Vec<(char, usize)>,
 }
 
-/// Where the system keeps fonts.
+/// The folders in which the system keeps fonts.
 fn usual_places() -> Vec<PathBuf> {
     let home = std::env::home_dir();
     let below_home = |places: &[&str]| -> Vec<PathBuf> {
@@ -95,9 +95,9 @@ fn usual_places() -> Vec<PathBuf> {
     }
 }
 
-/// Finds the faces in `places`, or where the system keeps fonts if there are none, and counts their characters.
+/// Finds the faces in `places`, or in the system's font folders if there are none, and counts their characters.
 ///
-/// A file that lies in several places counts once. `advance` is told files done and files in all.
+/// Copies of a file count once. `advance` receives the number of files read and of all files.
 pub(crate) fn find(
     places: &[PathBuf],
     expected: impl Fn(char) -> bool + Sync,
@@ -111,7 +111,7 @@ pub(crate) fn find(
     for place in looked.iter().filter(|place| place.exists()) {
         font_files(place, &mut paths)?;
     }
-    // The same file by way of a link, or of two folders one in the other.
+    // A file can be found twice, by a link or by nested folders.
     paths.sort();
     paths.dedup();
 
@@ -124,7 +124,7 @@ pub(crate) fn find(
             found
         })
         .collect();
-    // By name and content, so that the order does not depend on where the files lie; twins of a file fall out.
+    // By name and content, so that the order does not depend on the folders; copies are dropped.
     let mut by_name = BTreeMap::new();
     let mut skipped = Vec::new();
     for (path, found) in paths.iter().zip(scanned) {
@@ -159,12 +159,12 @@ pub(crate) fn find(
     Ok(Fonts { faces, skipped, covered })
 }
 
-/// Puts the font files at and below `place` behind `paths`, without links in their names.
+/// Appends the font files at and below `place` to `paths`, as paths without links.
 fn font_files(place: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     for entry in WalkDir::new(place).follow_links(true) {
-        // Folders that may not be read, and links that lead nowhere or in circles, are common beside fonts.
+        // Unreadable folders and broken or circular links are common among fonts.
         let Ok(entry) = entry else { continue };
-        // A file that was named is taken for a font whatever its name; below a folder the name tells.
+        // A file given by the user counts as a font whatever its name; in a folder the extension decides.
         if entry.file_type().is_file() && (entry.depth() == 0 || is_font(entry.path())) {
             let path = entry.path();
             let real =
@@ -185,14 +185,14 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A font file that can be used.
+/// A usable font file.
 struct Scanned {
     sha256: String,
-    /// Each with its characters.
+    /// Its faces, each with its characters.
     faces: Vec<(Face, Vec<char>)>,
 }
 
-/// Looks into a file; the error is the reason why it is of no use.
+/// Reads a file; the error is the reason why it cannot be used.
 fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Scanned, String> {
     let bytes = read(path)?;
     let digest = Sha256::digest(&bytes);
@@ -228,7 +228,7 @@ fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Sca
         }
     }
     if faces.is_empty() {
-        return Err("no outlines of the expected characters".to_owned());
+        return Err("no outlines of the requested characters".to_owned());
     }
     Ok(Scanned { sha256, faces })
 }
@@ -237,7 +237,7 @@ fn read(path: &Path) -> std::result::Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("cannot be read: {error}");
     let length = std::fs::metadata(path).map_err(failed)?.len();
     if length > MAX_BYTES {
-        return Err(format!("{length} bytes; at most {MAX_BYTES} are read"));
+        return Err(format!("{length} bytes, expected at most {MAX_BYTES}"));
     }
     std::fs::read(path).map_err(failed)
 }
@@ -247,10 +247,10 @@ fn open(bytes: &[u8]) -> std::result::Result<Vec<FontRef<'_>>, String> {
     fonts.collect::<std::result::Result<_, _>>().map_err(|error| format!("damaged: {error}"))
 }
 
-/// Calls `work` for each face in order, with its position, opened. Each file is read once.
+/// Opens each face in order and calls `work` with its position and the open face. Each file is read once.
 ///
 /// # Errors
-/// [`Error::Read`] if a file that was there is not what it was.
+/// [`Error::Read`] if a file was removed or changed.
 pub(crate) fn each_face(faces: &[Face], mut work: impl FnMut(usize, &OpenFace<'_>)) -> Result<()> {
     let mut position = 0;
     for of_a_file in faces.chunk_by(|one, other| one.path == other.path) {
@@ -262,7 +262,7 @@ pub(crate) fn each_face(faces: &[Face], mut work: impl FnMut(usize, &OpenFace<'_
         let bytes = read(path).map_err(changed)?;
         let fonts = open(&bytes).map_err(changed)?;
         for face in of_a_file {
-            let gone = || changed("the file changed while it was drawn with".to_owned());
+            let gone = || changed("the file changed during drawing".to_owned());
             let font = fonts.get(face.index).ok_or_else(gone)?;
             let location = match face.instance {
                 Some(number) => font.named_instances().get(number).ok_or_else(gone)?.location(),
@@ -273,10 +273,4 @@ pub(crate) fn each_face(faces: &[Face], mut work: impl FnMut(usize, &OpenFace<'_
         }
     }
     Ok(())
-}
-
-/// Units to an em, if the font says so.
-pub(crate) fn units_per_em(font: &FontRef<'_>) -> Option<f32> {
-    let units = font.metrics(Size::unscaled(), &Location::default()).units_per_em;
-    (units > 0).then_some(f32::from(units))
 }

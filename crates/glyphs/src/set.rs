@@ -1,4 +1,4 @@
-//! A set of drawn characters: its classes, split into known and unseen, and its samples, split into parts.
+//! A set of drawn characters: known and unseen classes, and training and test samples.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -6,44 +6,44 @@ use serde::Serialize;
 use crate::characters::class_name;
 use crate::choose::{Chosen, choose};
 use crate::drawing::{Distortion, draw, plain};
+use crate::face::OpenFace;
 use crate::fonts::{Face, SkippedFont, each_face, find};
-use crate::outline::OpenFace;
 use crate::{GlyphSettings, Result};
 use widemargin_chance::{Purpose, Stream};
 
-/// What a set is for.
+/// The part of a set to which a sample belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// To learn from.
+pub enum SetPart {
+    /// Training samples.
     Train,
-    /// To judge by.
+    /// Test samples.
     Test,
 }
 
-/// What is being done, for a sign of progress.
+/// The stage of the work, for progress reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading font files.
     Fonts,
-    /// Drawing characters plainly, a face at a time, to choose among them.
+    /// Drawing characters without distortion, face by face, to choose among them.
     Choosing,
-    /// Drawing the samples, a face at a time.
+    /// Drawing the samples, face by face.
     Drawing,
     /// Writing samples.
     Writing,
 }
 
-/// A character.
+/// A class: one character.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GlyphClass {
     /// Its name: `U+4E00`.
     pub name: String,
     /// The character.
     pub character: char,
-    /// Whether it is kept from training.
+    /// Whether the class is unseen in training.
     pub unseen: bool,
-    /// Number of different drawings that the fonts have of it.
+    /// Number of different drawings in the fonts.
     pub drawings: usize,
     /// Samples in the training part.
     pub train: usize,
@@ -51,24 +51,24 @@ pub struct GlyphClass {
     pub test: usize,
 }
 
-/// An image.
+/// A sample: one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GlyphSample {
     /// Position of its class.
     pub class: usize,
-    /// Position of the face that it was drawn with.
+    /// Position of the face that drew it.
     pub face: usize,
-    /// Which of the distortions of that drawing, from 0.
+    /// Position among the distortions of that drawing, from 0.
     pub copy: usize,
-    /// Its part: all samples of unseen classes are test, and all samples of one drawing are in one part.
-    pub part: Part,
-    /// What was done to it.
+    /// Its part. Samples of unseen classes are test samples; all samples of one drawing are in the same part.
+    pub part: SetPart,
+    /// Its distortion.
     pub distortion: Distortion,
     /// `size` x `size` bytes, row by row: 255 is ink.
     pub pixels: Vec<u8>,
 }
 
-/// Characters, drawn.
+/// A set of drawn characters.
 #[derive(Debug)]
 pub struct GlyphSet {
     pub(crate) settings: GlyphSettings,
@@ -79,13 +79,13 @@ pub struct GlyphSet {
 }
 
 impl GlyphSet {
-    /// Finds fonts, chooses characters and draws them. `progress` is told the stage, what is done and what there is
-    /// to do, from any thread.
+    /// Finds fonts, chooses characters and draws them. `progress` receives the stage, the work done and the total work,
+    /// from any thread.
     ///
-    /// The whole set is kept in memory: a byte a pixel, 82 MB for the 80,000 samples of the default at most.
+    /// The whole set is in memory, one byte per pixel: at most 82 MB for the 80,000 samples of the default settings.
     ///
     /// # Errors
-    /// [`Error`](crate::Error) has a variant for each way in which there can be no set.
+    /// A setting out of range, fonts that cannot be found or read, or too few characters in them.
     pub fn draw(settings: &GlyphSettings, progress: &(dyn Fn(Stage, u64, u64) + Sync)) -> Result<Self> {
         settings.validate()?;
         let expected = |character| settings.characters.contains(character);
@@ -105,7 +105,7 @@ impl GlyphSet {
             })
             .collect();
 
-        let mut tasks: Vec<Vec<(usize, Part)>> = vec![Vec::new(); fonts.faces.len()];
+        let mut tasks: Vec<Vec<(usize, SetPart)>> = vec![Vec::new(); fonts.faces.len()];
         for (class, (chosen, unseen)) in chosen.iter().zip(&unseen).enumerate() {
             for (face, part) in parts(settings, chosen, *unseen) {
                 tasks[face].push((class, part));
@@ -127,15 +127,15 @@ impl GlyphSet {
         for sample in &samples {
             let class = &mut classes[sample.class];
             match sample.part {
-                Part::Train => class.train += 1,
-                Part::Test => class.test += 1,
+                SetPart::Train => class.train += 1,
+                SetPart::Test => class.test += 1,
             }
         }
         let (faces, skipped) = (fonts.faces, fonts.skipped);
         Ok(Self { settings: settings.clone(), faces, skipped, classes, samples })
     }
 
-    /// What was asked for.
+    /// The settings.
     pub fn settings(&self) -> &GlyphSettings {
         &self.settings
     }
@@ -145,7 +145,7 @@ impl GlyphSet {
         &self.faces
     }
 
-    /// Number of faces that at least one sample is drawn with.
+    /// Number of faces that drew at least one sample.
     pub fn faces_in_use(&self) -> usize {
         let mut used = vec![false; self.faces.len()];
         self.samples.iter().for_each(|sample| used[sample.face] = true);
@@ -157,18 +157,18 @@ impl GlyphSet {
         &self.skipped
     }
 
-    /// The classes, by rising code point.
+    /// The classes, ascending by code point.
     pub fn classes(&self) -> &[GlyphClass] {
         &self.classes
     }
 
-    /// The samples, by class, face and copy.
+    /// The samples, ascending by class, face and copy.
     pub fn samples(&self) -> &[GlyphSample] {
         &self.samples
     }
 }
 
-/// Draws lots: true for each class that is kept from training.
+/// Selects the unseen classes at random: true for each.
 fn unseen_classes(settings: &GlyphSettings, classes: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..classes).collect();
     Stream::new(settings.seed, Purpose::GlyphUnseen, 0, 0).shuffle(&mut order);
@@ -177,21 +177,21 @@ fn unseen_classes(settings: &GlyphSettings, classes: usize) -> Vec<bool> {
     unseen
 }
 
-/// The part of each drawing of a class.
-fn parts(settings: &GlyphSettings, chosen: &Chosen, unseen: bool) -> Vec<(usize, Part)> {
+/// Assigns the drawings of a class to parts.
+fn parts(settings: &GlyphSettings, chosen: &Chosen, unseen: bool) -> Vec<(usize, SetPart)> {
     if unseen {
-        return chosen.faces.iter().map(|face| (*face, Part::Test)).collect();
+        return chosen.faces.iter().map(|face| (*face, SetPart::Test)).collect();
     }
     let mut faces = chosen.faces.clone();
     let code = u64::from(u32::from(chosen.character));
     Stream::new(settings.seed, Purpose::GlyphHoldOut, code, 0).shuffle(&mut faces);
     let test = (faces.len() as f64 * settings.hold_out).round() as usize;
     let test = test.clamp(1, faces.len() - 1);
-    let part = |position| if position < test { Part::Test } else { Part::Train };
+    let part = |position| if position < test { SetPart::Test } else { SetPart::Train };
     faces.into_iter().enumerate().map(|(position, face)| (face, part(position))).collect()
 }
 
-/// The samples of a character in a face: number, distortion and pixels.
+/// The samples of a character in a face: copy, distortion and pixels.
 fn samples_of(
     settings: &GlyphSettings,
     face: &OpenFace<'_>,

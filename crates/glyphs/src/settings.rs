@@ -1,4 +1,4 @@
-//! What is to be drawn.
+//! The settings of a set.
 
 use std::path::PathBuf;
 
@@ -7,31 +7,29 @@ use serde::Serialize;
 use crate::characters::Characters;
 use crate::{Error, Result};
 
-/// What is to be drawn: how many characters, with which fonts, how large, how varied.
+/// The settings of a set: characters, fonts, image size and variety.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GlyphSettings {
-    /// Folders and files of fonts; empty: where the system keeps them. Not part of the manifest, which names the fonts
-    /// themselves.
+    /// Font folders and files; if empty, the system's font folders. Not in the manifest, which lists the fonts themselves.
     #[serde(skip)]
     pub fonts: Vec<PathBuf>,
-    /// Which characters may be chosen. Default: letters, ideographs and digits, without blocks of other forms of
-    /// characters that are elsewhere.
+    /// The characters to choose from. Default: letters, ideographs and digits, without the blocks of alternative forms.
     pub characters: Characters,
-    /// Number of characters, at least 4 and no more than may be chosen: those that most fonts cover. Default 2,500.
+    /// Number of classes, at least 4: the characters that most fonts have. Default 2,500.
     pub classes: usize,
-    /// How many of them are kept from training: 0, or at least 2, with 2 left. Default 500.
+    /// Number of unseen classes among them: 0, or at least 2 with at least 2 known ones left. Default 500.
     pub unseen: usize,
-    /// Different drawings that a character must have, at least 2. Default 8.
+    /// Smallest number of different drawings per character, at least 2. Default 8.
     pub least: usize,
-    /// Drawings that are taken of a character, drawn by lot where there are more. Default 32.
+    /// Largest number of drawings per character; a random sample if there are more. Default 32.
     pub most: usize,
-    /// Distorted samples of a drawing; 0: one, as the font has it. Default 1.
+    /// Distorted samples per drawing; with 0, one undistorted sample. Default 1.
     pub distortions: usize,
     /// Side of the images in pixels, 8 to 512. Default 32.
     pub size: usize,
-    /// Share of the drawings of a known character that go to the test part, above 0 and below 1. Default 0.2.
+    /// Share of the drawings of a known character that are test samples, above 0 and below 1. Default 0.2.
     pub hold_out: f64,
-    /// Decides distortions, lots, the test part and which characters stay unseen. Default 1.
+    /// Seed of the distortions, the selection of drawings, the test part and the unseen classes. Default 1.
     pub seed: u64,
 }
 
@@ -63,19 +61,25 @@ impl GlyphSettings {
         }
         let most = self.characters.count();
         if self.classes > most {
-            let expected = format!("at most {most}, the number of characters that may be chosen");
+            let expected = format!("at most {most}, the number of characters to choose from");
             return Err(Error::setting("classes", self.classes, expected));
         }
         if self.unseen != 0 && !(2..=self.classes - 2).contains(&self.unseen) {
-            let expected =
-                format!("0, or 2 to {}, so that two classes stay on either side", self.classes - 2);
+            let expected = format!(
+                "0, or 2 to {}, so that known and unseen classes are at least two each",
+                self.classes - 2
+            );
             return Err(Error::setting("unseen", self.unseen, expected));
         }
         if self.least < 2 {
-            return Err(Error::setting("least", self.least, "at least 2: one sample makes no pair"));
+            return Err(Error::setting("least", self.least, "at least 2, because one sample makes no pair"));
         }
         if self.most < self.least {
-            return Err(Error::setting("most", self.most, format!("at least {}, the least", self.least)));
+            return Err(Error::setting(
+                "most",
+                self.most,
+                format!("at least {}, the value of `least`", self.least),
+            ));
         }
         if self.distortions > 1000 {
             return Err(Error::setting("distortions", self.distortions, "0 to 1000"));

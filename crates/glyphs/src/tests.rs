@@ -196,7 +196,7 @@ fn equal_wishes_give_equal_bytes_wherever_the_fonts_lie() {
     for name in ["bold.ttf", "plain.ttf", "round.otf", "twins.ttc", "variable.ttf"] {
         std::fs::copy(fixture(name), elsewhere.join(name)).unwrap();
     }
-    for format in [Format::Folders, Format::Idx] {
+    for format in [SetFormat::Folders, SetFormat::Idx] {
         let written = |name: &str, settings: &GlyphSettings, threads: usize| {
             let folder = place.path().join(format!("{name}-{format:?}"));
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -229,7 +229,7 @@ fn training_reads_both_formats_alike() {
     let place = tempfile::tempdir().unwrap();
     let set = drawn(&settings());
     let options = OpenOptions { channels: 1, height: 32, width: 32, ..OpenOptions::default() };
-    for format in [Format::Folders, Format::Idx] {
+    for format in [SetFormat::Folders, SetFormat::Idx] {
         let folder = place.path().join(format!("{format:?}"));
         set.write(&folder, format, &|_, _, _| {}).unwrap();
         let read = ImageSet::open(&folder, &options).unwrap();
@@ -237,11 +237,11 @@ fn training_reads_both_formats_alike() {
         let names: Vec<&str> = set.classes().iter().map(|class| class.name.as_str()).collect();
         assert_eq!(read.class_names(), names);
         assert!(read.bad().is_empty());
-        for part in [Part::Train, Part::Test] {
+        for part in [SetPart::Train, SetPart::Test] {
             let expected = set.samples().iter().filter(|sample| sample.part == part);
             let of_part = match part {
-                Part::Train => widemargin_data::Part::Train,
-                Part::Test => widemargin_data::Part::Test,
+                SetPart::Train => widemargin_data::Part::Train,
+                SetPart::Test => widemargin_data::Part::Test,
             };
             let found = read.samples(of_part);
             for (sample, expected) in found.iter().zip(expected) {
@@ -318,7 +318,7 @@ fn damaged_fonts_are_drawn_with_or_left_out() {
 fn a_taken_place_is_refused_and_an_empty_one_is_not() {
     let place = tempfile::tempdir().unwrap();
     let set = drawn(&settings());
-    let write = |folder: &Path| set.write(folder, Format::Idx, &|_, _, _| {});
+    let write = |folder: &Path| set.write(folder, SetFormat::Idx, &|_, _, _| {});
     write(place.path()).unwrap();
     assert!(matches!(write(place.path()), Err(Error::Taken { .. })));
     let file = place.path().join("manifest.json");
@@ -361,7 +361,7 @@ fn progress_reaches_the_end_of_each_stage() {
         }
     };
     let set = GlyphSet::draw(&settings(), &progress).unwrap();
-    set.write(place.path().join("set"), Format::Folders, &progress).unwrap();
+    set.write(place.path().join("set"), SetFormat::Folders, &progress).unwrap();
     let samples = set.samples().len() as u64;
     assert_eq!(
         *last.lock().unwrap(),

@@ -1,16 +1,16 @@
-//! A set as a folder that training reads, with what there is to know about it.
+//! Writes a set as a folder that training reads.
 //!
 //! ```text
-//! train/U+4E00/017-0.png         a folder a class: face and copy; or, as IDX,
+//! train/U+4E00/017-0.png         one folder per class, files named by face and copy;
 //! test/U+4E00/021-0.png
-//! train-images-idx3-ubyte ...    the four files and classes.txt
+//! train-images-idx3-ubyte ...    or, as IDX, the four files and classes.txt
 //!
-//! glyphs.toml                    the configuration to train with: size, and which classes are unseen
-//! manifest.json                  program, settings, fonts, classes: whether another set is the same
-//! samples.csv                    one line a sample: class, part, face, copy and what was done to it
+//! glyphs.toml                    the configuration for training: image size and unseen classes
+//! manifest.json                  program, settings, fonts and classes, to compare sets
+//! samples.csv                    one line per sample: class, part, face, copy and distortion
 //! ```
 //!
-//! The folder appears whole or not at all.
+//! The folder is written completely or not at all.
 
 use std::fmt::Write as _;
 use std::io::Cursor;
@@ -22,21 +22,21 @@ use serde::Serialize;
 use widemargin_durable::FolderWriter;
 
 use crate::drawing::{DistortionRanges, RANGES};
-use crate::set::{GlyphClass, GlyphSample, GlyphSet, Part, Stage};
+use crate::set::{GlyphClass, GlyphSample, GlyphSet, SetPart, Stage};
 use crate::{Error, Face, GlyphSettings, Result, SkippedFont};
 
 /// Version of the manifest.
 const MANIFEST_VERSION: u32 = 1;
-/// Samples that are encoded at a time.
+/// Samples encoded at a time.
 const CHUNK: usize = 4096;
 
-/// How images are stored.
+/// The format of the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// PNG files, one folder a class.
+pub enum SetFormat {
+    /// PNG files, one folder per class.
     Folders,
-    /// IDX files, as those of MNIST, with labels of four bytes.
+    /// IDX files as in MNIST, but with labels of four bytes.
     Idx,
 }
 
@@ -45,7 +45,7 @@ pub enum Format {
 struct Manifest<'a> {
     version: u32,
     program: &'static str,
-    format: Format,
+    format: SetFormat,
     settings: &'a GlyphSettings,
     distortion: Option<DistortionRanges>,
     known: usize,
@@ -58,10 +58,10 @@ struct Manifest<'a> {
 }
 
 impl GlyphSet {
-    /// Refuses a place that a set cannot be written to, which is better known before it is drawn.
+    /// Checks that a set can be written to `folder`, before it is drawn.
     ///
     /// # Errors
-    /// [`Error::Taken`], unless there is nothing at `folder`, or an empty folder.
+    /// [`Error::Taken`], unless `folder` does not exist or is empty.
     pub fn check_place(folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let Ok(metadata) = std::fs::symlink_metadata(folder) else { return Ok(()) };
@@ -70,14 +70,14 @@ impl GlyphSet {
         if empty { Ok(()) } else { Err(Error::Taken { path: folder.to_path_buf() }) }
     }
 
-    /// Writes the set as a folder, which must not exist or be empty.
+    /// Writes the set to `folder`, which must not exist or be empty.
     ///
     /// # Errors
-    /// [`Error::Taken`], [`Error::Write`]; nothing is left of the folder then.
+    /// [`Error::Taken`], or [`Error::Write`], which leaves no folder behind.
     pub fn write(
         &self,
         folder: impl AsRef<Path>,
-        format: Format,
+        format: SetFormat,
         progress: &(dyn Fn(Stage, u64, u64) + Sync),
     ) -> Result<()> {
         let folder = folder.as_ref();
@@ -89,8 +89,8 @@ impl GlyphSet {
         let writer = FolderWriter::create(folder)?;
         let progress = |done: usize| progress(Stage::Writing, done as u64, self.samples.len() as u64);
         match format {
-            Format::Folders => self.write_folders(&writer, &progress)?,
-            Format::Idx => self.write_idx(&writer)?,
+            SetFormat::Folders => self.write_folders(&writer, &progress)?,
+            SetFormat::Idx => self.write_idx(&writer)?,
         }
         writer.write("glyphs.toml", self.configuration().as_bytes())?;
         writer.write("manifest.json", self.manifest(format).as_bytes())?;
@@ -111,11 +111,11 @@ impl GlyphSet {
         Ok(())
     }
 
-    /// Path of a sample in the folder.
+    /// The path of a sample in the folder.
     fn file(&self, sample: &GlyphSample) -> String {
         let part = match sample.part {
-            Part::Train => "train",
-            Part::Test => "test",
+            SetPart::Train => "train",
+            SetPart::Test => "test",
         };
         let class = &self.classes[sample.class].name;
         format!("{part}/{class}/{:03}-{}.png", sample.face, sample.copy)
@@ -137,13 +137,13 @@ impl GlyphSet {
     }
 
     fn write_idx(&self, writer: &FolderWriter) -> Result<()> {
-        for (part, prefix) in [(Part::Train, "train"), (Part::Test, "t10k")] {
+        for (part, prefix) in [(SetPart::Train, "train"), (SetPart::Test, "t10k")] {
             let samples = || self.samples.iter().filter(|sample| sample.part == part);
             let (count, size) = (samples().count() as u32, self.settings.size as u32);
             let mut images = vec![0, 0, 8, 3];
             images.extend([count, size, size].iter().flat_map(|length| length.to_be_bytes()));
             samples().for_each(|sample| images.extend(&sample.pixels));
-            // Type 12 is a signed number of four bytes: more classes than a byte can count.
+            // Type 12 is a signed 32-bit integer; a byte could not count the classes.
             let mut labels = vec![0, 0, 12, 1];
             labels.extend(count.to_be_bytes());
             labels.extend(samples().flat_map(|sample| (sample.class as u32).to_be_bytes()));
@@ -161,7 +161,7 @@ impl GlyphSet {
         let mut text = format!(
             "# How to train on the characters in this folder:\n\
              #   widemargin train --data FOLDER --config FOLDER/glyphs.toml\n\
-             # A letter in a mirror is another letter: no flips.\n\n\
+             # No flips: a mirrored letter is another letter.\n\n\
              [augment]\nflip = false\npad_and_crop = 2\n\n\
              [schedule]\nmargin_warm_up_epochs = 2\n\n\
              [training]\nepochs = 8\n\n\
@@ -181,7 +181,7 @@ impl GlyphSet {
         text
     }
 
-    fn manifest(&self, format: Format) -> String {
+    fn manifest(&self, format: SetFormat) -> String {
         let count = |part| self.samples.iter().filter(|sample| sample.part == part).count();
         let unseen = self.classes.iter().filter(|class| class.unseen).count();
         let manifest = Manifest {
@@ -192,25 +192,25 @@ impl GlyphSet {
             distortion: (self.settings.distortions > 0).then_some(RANGES),
             known: self.classes.len() - unseen,
             unseen,
-            train: count(Part::Train),
-            test: count(Part::Test),
+            train: count(SetPart::Train),
+            test: count(SetPart::Test),
             classes: &self.classes,
             faces: &self.faces,
             skipped: &self.skipped,
         };
-        let mut text = serde_json::to_string_pretty(&manifest).expect("plain numbers and strings");
+        let mut text = serde_json::to_string_pretty(&manifest).expect("numbers and strings always serialise");
         text.push('\n');
         text
     }
 
-    /// `samples.csv`. No field needs quotes: names of classes are code points.
+    /// `samples.csv`. No field needs quotes, since class names are code points.
     fn table(&self) -> String {
         let mut text = String::from("class,part,face,copy,right,down,scale,half_turn,shear,weight\n");
         for sample in &self.samples {
             let GlyphSample { class, face, copy, part, distortion: d, .. } = sample;
             let part = match part {
-                Part::Train => "train",
-                Part::Test => "test",
+                SetPart::Train => "train",
+                SetPart::Test => "test",
             };
             let _ = writeln!(
                 text,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use widemargin_objective::Error as ObjectiveError;
+
 /// Why a head could not be built, computed, updated, saved or restored.
 ///
 /// The head is unchanged when a call returns an error, unless the call's documentation says otherwise.
@@ -21,7 +23,7 @@ pub enum Error {
 
     /// The objective rejected a parameter or a batch.
     #[error(transparent)]
-    Objective(#[from] widemargin_objective::Error),
+    Objective(#[from] ObjectiveError),
 
     /// Features of another dimension than the class centres.
     #[error("features have dimension {found}; the class centres of this head have {expected}")]
@@ -134,6 +136,15 @@ pub enum Error {
         found: [usize; 2],
         /// Classes and dimension of the head.
         expected: [usize; 2],
+    },
+
+    /// A state or an update of the other kind of head.
+    #[error("it is that of a head for {found}; expected one for {expected}")]
+    OtherKind {
+        /// Kind of objective found.
+        found: &'static str,
+        /// Kind of objective expected.
+        expected: &'static str,
     },
 
     /// A state without a tensor that its configuration needs.
@@ -340,6 +351,38 @@ pub enum Error {
         /// The shard and the reason.
         source: Box<Error>,
     },
+}
+
+impl Error {
+    /// Whether a feature, a loss or a gradient was not finite.
+    pub fn is_not_finite(&self) -> bool {
+        matches!(
+            self,
+            Self::NonFiniteFeature { .. }
+                | Self::NonFiniteLoss { .. }
+                | Self::NonFiniteFeatureGradient { .. }
+                | Self::NonFiniteCentreGradient { .. }
+                | Self::Objective(
+                    ObjectiveError::NonFiniteInput { .. }
+                        | ObjectiveError::NonFiniteLoss { .. }
+                        | ObjectiveError::NonFiniteResult { .. }
+                )
+        )
+    }
+
+    /// The row of the batch at fault, if there is one.
+    pub fn row(&self) -> Option<usize> {
+        match self {
+            Self::Label { row, .. }
+            | Self::NonFiniteFeature { row, .. }
+            | Self::NonFiniteLoss { row, .. }
+            | Self::NonFiniteFeatureGradient { row, .. }
+            | Self::Objective(
+                ObjectiveError::NonFiniteInput { row, .. } | ObjectiveError::NonFiniteLoss { row, .. },
+            ) => Some(*row),
+            _ => None,
+        }
+    }
 }
 
 /// Checks a setting against its range; `NaN` is in none.

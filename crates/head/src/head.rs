@@ -11,7 +11,7 @@ use crate::config::{HeadConfig, HeadMode};
 use crate::error::{Error, within};
 use crate::forward::{HeadEvaluation, HeadForward, PendingUpdate};
 use crate::gradient::CentreGradient;
-use crate::initial::{check_size, initial_centres};
+use crate::initial::{check_size, initial_rows};
 use crate::optimiser::Optimiser;
 use crate::screened::Screen;
 use crate::storage::Storage;
@@ -67,7 +67,10 @@ impl Head {
         let objective = objective.into();
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
-        let centres = Storage::new(initial_centres(0, len, dim, &objective, config.seed), config.centres);
+        let centres = Storage::new(
+            initial_rows(0, len, dim, objective.score().normalises_centres(), config.seed),
+            config.centres,
+        );
         let screen = screened::threshold(config.mode, &objective, classes)?
             .map(|threshold| Screen::fresh(centres.view(), dim, threshold, config.optimiser));
         Ok(Self {

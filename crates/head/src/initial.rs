@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use widemargin_chance::{Purpose, Stream};
-use widemargin_objective::{ClassObjective, normalise};
+use widemargin_objective::normalise;
 
 use crate::error::{Error, within};
 
@@ -19,17 +19,11 @@ pub(crate) fn check_size(classes: usize, per_class: usize, dim: usize) -> Result
     })
 }
 
-/// Initial values of class centres, from place `first` on, the start of a row: random unit directions, or normal values with
-/// standard deviation `1 / sqrt(dim)` if the score does not normalise centres. They do not depend on where a shard begins.
-pub(crate) fn initial_centres(
-    first: usize,
-    count: usize,
-    dim: usize,
-    objective: &ClassObjective,
-    seed: u64,
-) -> Vec<f32> {
+/// Initial values of class centres or proxies, from place `first` on, the start of a row: random unit directions if `normalised`,
+/// otherwise normal values with standard deviation `1 / sqrt(dim)`. They do not depend on where a shard begins.
+pub(crate) fn initial_rows(first: usize, count: usize, dim: usize, normalised: bool, seed: u64) -> Vec<f32> {
     let mut centres = normal_values(seed, 0, first, count, (dim as f64).sqrt().recip());
-    if objective.score().normalises_centres() {
+    if normalised {
         normalise_rows(&mut centres, dim);
     }
     centres

@@ -14,6 +14,7 @@ mod head;
 mod initial;
 mod lazy;
 mod optimiser;
+mod pairs;
 mod sampled;
 mod screened;
 mod sharded;
@@ -22,6 +23,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod training;
 
 pub use classes::NewClasses;
 pub use communicator::threads::{ThreadGroup, ThreadRank};
@@ -32,7 +34,9 @@ pub use error::Error;
 pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
+pub use pairs::{PairForward, PairHead, PairHeadConfig, PairHeadState, PendingProxies};
 pub use sharded::{ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards};
 pub use state::{HeadState, HeadTensor};
 pub use storage::CentrePrecision;
+pub use training::{TrainingForward, TrainingHead, TrainingHeadState, TrainingUpdate};
 pub use widemargin_objective::{Diagnostics, MatRef, Objective};

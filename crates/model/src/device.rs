@@ -1,9 +1,9 @@
-//! Devices by name, chosen at run time.
+//! Devices by name.
 
 use crate::Error;
 use burn::tensor::{Device, FloatDType};
 
-/// The names that [`by_name`] takes in this build.
+/// The names that [`by_name`] accepts in this build.
 pub fn names() -> Vec<&'static str> {
     let mut names = vec!["cpu"];
     if cfg!(feature = "wgpu") {
@@ -12,10 +12,10 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
-/// The device called `name`: `cpu`, or `wgpu` in a build with that feature.
+/// The device `name`: `cpu`, or `wgpu` in a build with that feature.
 ///
 /// # Errors
-/// [`Error::UnknownDevice`] for any other name, saying which there are and which feature is missing.
+/// [`Error::UnknownDevice`] for any other name; it lists the known names and the missing feature.
 pub fn by_name(name: &str) -> Result<Device, Error> {
     match name {
         "cpu" => Ok(Device::flex()),
@@ -26,18 +26,18 @@ pub fn by_name(name: &str) -> Result<Device, Error> {
             reason: if name == "wgpu" {
                 "needs a build with `--features wgpu`".to_owned()
             } else {
-                "is not known".to_owned()
+                "is unknown".to_owned()
             },
             known: names().join(", "),
         }),
     }
 }
 
-/// The type that mixed precision computes in on the device called `name`: `f16` or, failing that, `bf16`.
+/// The type of mixed precision on the device `name`: `f16`, or `bf16` if the device lacks `f16`.
 ///
 /// # Errors
-/// [`Error::NoHalfPrecision`] where the device has no arithmetic of half precision. The CPU counts as having none: its kernels
-/// are `f32`, and what Burn does in `f16` there converts every number and is many times slower.
+/// [`Error::NoHalfPrecision`] if the device does not support half precision. The CPU counts as such a device: its kernels
+/// compute in `f32`, and Burn's `f16` there converts every value and is many times slower.
 pub fn half_precision(name: &str, device: &Device) -> Result<FloatDType, Error> {
     let found = [FloatDType::F16, FloatDType::BF16].into_iter().find(|dtype| device.supports_dtype(*dtype));
     match found {

@@ -1,18 +1,18 @@
-//! What can go wrong with a model.
+//! The error type of the crate.
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No backbone has this name.
-    #[error("there is no backbone '{name}'; known are {known}")]
+    #[error("unknown backbone '{name}'; expected one of {known}")]
     UnknownBackbone {
-        /// The name that was given.
+        /// The given name.
         name: String,
         /// All names, separated by commas.
         known: String,
     },
-    /// A backbone cannot be built as configured.
+    /// A setting of a backbone is out of range.
     #[error("backbone {backbone}: {what} is {found}, expected {expected}")]
     BadConfiguration {
         /// The backbone's name.
@@ -21,47 +21,47 @@ pub enum Error {
         what: &'static str,
         /// Its value.
         found: String,
-        /// What is allowed.
+        /// The expected range.
         expected: String,
     },
-    /// A stored parameter does not fit this backbone.
+    /// A stored parameter does not fit the module.
     #[error("parameter '{name}': found {found}, expected {expected}")]
     BadParameter {
         /// Name of the parameter.
         name: String,
-        /// What the file has.
+        /// The stored parameter.
         found: String,
-        /// What the backbone needs.
+        /// What the module needs.
         expected: String,
     },
-    /// A file of weights that cannot be read or does not fit the backbone.
+    /// A weights file cannot be read or does not fit the backbone.
     #[error("{}: {reason}", path.display())]
     BadWeights {
         /// The file.
         path: std::path::PathBuf,
-        /// What was found and expected.
+        /// What was found and what was expected.
         reason: String,
     },
-    /// The named device is not there.
-    #[error("device '{name}' {reason}; this program can use: {known}")]
+    /// The device does not exist in this build.
+    #[error("device '{name}' {reason}; available devices: {known}")]
     UnknownDevice {
         /// The name that was given.
         name: String,
         /// Why it cannot be used.
         reason: String,
-        /// What can be used.
+        /// The available devices, separated by commas.
         known: String,
     },
-    /// Mixed precision was asked of a device that computes in `f32` only.
-    #[error("device '{name}' has no fast arithmetic of half precision; expected precision = \"full\" there")]
+    /// Mixed precision was requested on a device that computes in `f32` only.
+    #[error("device '{name}' does not support half precision; use precision = \"full\"")]
     NoHalfPrecision {
         /// The device's name.
         name: String,
     },
-    /// The objective.
+    /// The objective rejected its settings or a batch.
     #[error(transparent)]
     Objective(#[from] widemargin_objective::Error),
-    /// The class centres.
+    /// The head rejected a batch.
     #[error(transparent)]
     Head(#[from] widemargin_head::Error),
 }

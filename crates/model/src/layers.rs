@@ -1,64 +1,67 @@
-//! The layers that the backbones are made of, as Burn modules.
+//! The layers of the backbones, as Burn modules.
 
-use crate::operations::{self, NormalisationParameters};
+use crate::operations::{self, BatchNormParameters};
 use crate::parameters::host_values;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData};
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use widemargin_chance::{Purpose, Stream};
 
-/// What a forward pass is for.
+/// The mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// Training: batch statistics, which also move the running ones; dropout drawn from the seed, so that a step
-    /// can be repeated to the bit.
+    /// Training: batch statistics, which also update the running statistics, and dropout.
     Training {
-        /// Seed of this step's dropout.
+        /// Seed of this step's dropout masks; the same seed repeats the step exactly.
         seed: u64,
     },
     /// Inference: running statistics, no dropout.
     Inference,
 }
 
-/// What the matrices and kernels of a new layer hold.
+/// The initial weights of new layers.
 #[derive(Debug)]
-pub enum Start {
-    /// Numbers drawn as the layer says.
-    Drawn(Box<ChaCha8Rng>),
-    /// Zeros, where others are put in their place at once: drawing millions takes seconds.
-    Empty,
+pub enum Init {
+    /// Random weights with each layer's variance.
+    Random(Box<Stream>),
+    /// Zeros, for a backbone whose parameters are loaded next: drawing millions of weights takes seconds.
+    Zeros,
 }
 
-/// Share of the newest batch in the running statistics, as PyTorch's default.
+impl Init {
+    /// Random weights, the same for the same seed on every machine.
+    pub fn from_seed(seed: u64) -> Self {
+        Self::Random(Box::new(Stream::new(seed, Purpose::BackboneInit, 0, 0)))
+    }
+}
+
+/// Weight of the newest batch in the running statistics, as in PyTorch.
 const MOMENTUM: f32 = 0.1;
 
-/// Added to the variance, as PyTorch's default.
+/// Added to the variance, as in PyTorch.
 pub(crate) const EPSILON: f32 = 1e-5;
 
-/// First slope of a PReLU (He et al., 2015).
-const FIRST_SLOPE: f32 = 0.25;
+/// Initial slope of a PReLU (He et al., 2015).
+const INITIAL_SLOPE: f32 = 0.25;
 
-/// A normal number with mean 0 (Box and Muller, 1958), from a generator whose values are the same everywhere.
-fn normal(random: &mut ChaCha8Rng) -> f32 {
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    (radius * (std::f64::consts::TAU * random.random::<f64>()).cos()) as f32
-}
-
+/// A weight tensor, normal with mean 0 and the given standard deviation if it is random.
 fn normal_tensor<const D: usize>(
     shape: [usize; D],
     deviation: f32,
-    start: &mut Start,
+    init: &mut Init,
     device: &Device,
 ) -> Param<Tensor<D>> {
-    let count = shape.iter().product();
-    let values: Vec<f32> = match start {
-        Start::Drawn(random) => (0..count).map(|_| deviation * normal(random)).collect(),
-        Start::Empty => vec![0.0; count],
-    };
+    let mut values = vec![0.0_f32; shape.iter().product()];
+    if let Init::Random(stream) = init {
+        for pair in values.chunks_mut(2) {
+            for (value, normal) in pair.iter_mut().zip(stream.normal_pair()) {
+                *value = deviation * normal as f32;
+            }
+        }
+    }
     Param::from_data(TensorData::new(values, shape), device)
 }
 
-/// A convolution without bias: one always stands before or behind a normalisation.
+/// A convolution without bias, since a batch normalisation always precedes or follows it.
 #[derive(Module, Debug)]
 pub struct Convolution {
     pub(crate) weight: Param<Tensor<4>>,
@@ -67,28 +70,22 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// Weights `[out_channels, in_channels, kernel, kernel]`, normal with variance `2 / (in_channels kernel^2)` (He et al., 2015);
-    /// padding keeps the size at stride 1.
-    pub fn new(
-        channels: [usize; 2],
-        kernel: usize,
-        stride: usize,
-        start: &mut Start,
-        device: &Device,
-    ) -> Self {
+    /// Weights `[out_channels, in_channels, kernel, kernel]`, normal with variance `2 / (in_channels kernel^2)` (He et al.,
+    /// 2015). The padding preserves the image size at stride 1.
+    pub fn new(channels: [usize; 2], kernel: usize, stride: usize, init: &mut Init, device: &Device) -> Self {
         let [in_channels, out_channels] = channels;
         let deviation = (2.0 / (in_channels * kernel * kernel) as f32).sqrt();
-        let weight = normal_tensor([out_channels, in_channels, kernel, kernel], deviation, start, device);
+        let weight = normal_tensor([out_channels, in_channels, kernel, kernel], deviation, init, device);
         Self { weight, stride, padding: kernel / 2 }
     }
 
-    /// `[batch, in_channels, height, width]` to `[batch, out_channels, ceil(height / stride), ceil(width / stride)]`.
+    /// Maps `[batch, in_channels, height, width]` to `[batch, out_channels, ceil(height / stride), ceil(width / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         operations::convolution(input, self.weight.val(), self.stride, self.padding)
     }
 }
 
-/// Batch normalisation, with or without an affine part, with or without a PReLU or a rectifier behind it.
+/// Batch normalisation with an optional affine part, followed by an optional PReLU or ReLU.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     pub(crate) weight: Option<Param<Tensor<1>>>,
@@ -96,37 +93,37 @@ pub struct BatchNorm {
     pub(crate) slope: Option<Param<Tensor<1>>>,
     pub(crate) running_mean: RunningState<Tensor<1>>,
     pub(crate) running_variance: RunningState<Tensor<1>>,
-    /// A slope of 0 that is not learnt.
+    /// Whether a ReLU follows.
     pub(crate) rectified: bool,
-    /// Whether training normalises by the running statistics too, and leaves them as they are.
+    /// Whether training also normalises with the running statistics, and does not update them.
     frozen: Param<Flag>,
 }
 
 impl BatchNorm {
-    /// With weight 1 and bias 0 to learn.
+    /// With a learnt weight (initially 1) and bias (initially 0).
     pub fn new(channels: usize, device: &Device) -> Self {
         let weight = Param::from_data(TensorData::new(vec![1.0f32; channels], [channels]), device);
         Self { weight: Some(weight), ..Self::shifted(channels, device) }
     }
 
-    /// With weight and bias, and a PReLU of one slope a channel.
+    /// With weight and bias, followed by a PReLU with one slope per channel.
     pub fn with_prelu(channels: usize, device: &Device) -> Self {
-        let slope = Param::from_data(TensorData::new(vec![FIRST_SLOPE; channels], [channels]), device);
+        let slope = Param::from_data(TensorData::new(vec![INITIAL_SLOPE; channels], [channels]), device);
         Self { slope: Some(slope), ..Self::new(channels, device) }
     }
 
-    /// With weight and bias, and `max(x, 0)`.
+    /// With weight and bias, followed by `max(x, 0)`.
     pub fn rectified(channels: usize, device: &Device) -> Self {
         Self { rectified: true, ..Self::new(channels, device) }
     }
 
-    /// With bias 0 to learn, and no weight.
+    /// With a learnt bias (initially 0) and no weight.
     pub fn shifted(channels: usize, device: &Device) -> Self {
         let bias = Param::from_data(TensorData::new(vec![0.0f32; channels], [channels]), device);
         Self { bias: Some(bias), ..Self::plain(channels, device) }
     }
 
-    /// Nothing to learn.
+    /// Without learnt parameters.
     pub fn plain(channels: usize, device: &Device) -> Self {
         let inner = device.clone().inner();
         Self {
@@ -140,10 +137,10 @@ impl BatchNorm {
         }
     }
 
-    /// Any `[batch, channels, ...]`, to the same shape.
+    /// Maps `[batch, channels, ...]` to the same shape.
     pub fn forward<const D: usize>(&self, input: Tensor<D>, pass: Pass) -> Tensor<D> {
         let value = |p: &Option<Param<Tensor<1>>>| p.as_ref().map(Param::val);
-        let parameters = NormalisationParameters {
+        let parameters = BatchNormParameters {
             weight: value(&self.weight),
             bias: value(&self.bias),
             slope: if self.rectified {
@@ -157,10 +154,10 @@ impl BatchNorm {
                 let (mean, variance) = operations::batch_statistics(&input);
                 let dims = input.dims();
                 let count = (dims.iter().product::<usize>() / dims[1].max(1)) as f32;
-                // Running variances are those of the population, as in PyTorch.
+                // The running variance is unbiased, as in PyTorch.
                 let unbiased = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
-                follow(&self.running_mean, &mean, 1.0);
-                follow(&self.running_variance, &variance, unbiased);
+                update_running(&self.running_mean, &mean, 1.0);
+                update_running(&self.running_variance, &variance, unbiased);
                 operations::normalise(input, &mean, &variance, EPSILON, &parameters, true)
             }
             Pass::Training { .. } | Pass::Inference => {
@@ -172,8 +169,8 @@ impl BatchNorm {
     }
 }
 
-/// Moves a running statistic towards that of the batch.
-fn follow(running: &RunningState<Tensor<1>>, batch: &[f32], factor: f32) {
+/// Updates a running statistic with that of the batch.
+fn update_running(running: &RunningState<Tensor<1>>, batch: &[f32], factor: f32) {
     let old = running.value();
     let device = old.device();
     let mut values = host_values(old);
@@ -182,7 +179,7 @@ fn follow(running: &RunningState<Tensor<1>>, batch: &[f32], factor: f32) {
     }
     let shape = [values.len()];
     running.update(Tensor::from_data(TensorData::new(values, shape), &device));
-    // The state is shared between threads; this thread is the only writer, so its value counts at once.
+    // Other threads share the state. This thread is the only writer, so its value becomes current at once.
     running.value_sync();
 }
 
@@ -194,13 +191,13 @@ pub struct FullyConnected {
 }
 
 impl FullyConnected {
-    /// Weights normal with variance `1 / inputs`, bias 0.
-    pub fn new(inputs: usize, outputs: usize, start: &mut Start, device: &Device) -> Self {
-        let weight = normal_tensor([inputs, outputs], (1.0 / inputs as f32).sqrt(), start, device);
+    /// Weights are normal with variance `1 / inputs`, the bias is 0.
+    pub fn new(inputs: usize, outputs: usize, init: &mut Init, device: &Device) -> Self {
+        let weight = normal_tensor([inputs, outputs], (1.0 / inputs as f32).sqrt(), init, device);
         Self { weight, bias: Param::from_data(TensorData::new(vec![0.0f32; outputs], [outputs]), device) }
     }
 
-    /// `[batch, inputs]` to `[batch, outputs]`.
+    /// Maps `[batch, inputs]` to `[batch, outputs]`.
     pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         let outputs = self.bias.dims()[0];
         let weight = operations::as_input(self.weight.val(), &input);
@@ -209,7 +206,7 @@ impl FullyConnected {
     }
 }
 
-/// Sets each value to zero with probability `rate` in training and scales the others by `1 / (1 - rate)`.
+/// In training, sets each value to zero with probability `rate` and scales the others by `1 / (1 - rate)`.
 #[derive(Module, Debug)]
 pub struct Dropout {
     rate: f32,
@@ -221,18 +218,17 @@ impl Dropout {
         Self { rate }
     }
 
-    /// The mask is drawn from the seed of the pass: the same on every device and for any number of threads.
+    /// The mask depends only on the seed of the pass: it is the same on every device and for any number of threads.
     pub fn forward<const D: usize>(&self, input: Tensor<D>, pass: Pass) -> Tensor<D> {
         let Pass::Training { seed } = pass else { return input };
         if self.rate <= 0.0 {
             return input;
         }
-        let mut random: ChaCha8Rng = rand::SeedableRng::seed_from_u64(seed);
+        let mut stream = Stream::new(seed, Purpose::Dropout, 0, 0);
         let keep = 1.0 / (1.0 - self.rate);
         let dims = input.dims();
-        let mask: Vec<f32> = (0..dims.iter().product())
-            .map(|_| if random.random::<f32>() < self.rate { 0.0 } else { keep })
-            .collect();
+        let mask: Vec<f32> =
+            (0..dims.iter().product()).map(|_| if stream.unit() < self.rate { 0.0 } else { keep }).collect();
         let mask = Tensor::from_data(TensorData::new(mask, dims), &input.device());
         let mask = operations::as_input(mask, &input);
         input * mask

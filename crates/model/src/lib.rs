@@ -1,11 +1,4 @@
-//! Backbones as Burn modules, and the fast operations below them.
-//!
-//! This is where Burn begins: the crates below work on slices. A [`Backbone`] turns a batch of images into a batch of
-//! embeddings; its parameters go out and come in as plain named vectors ([`parameters`]), so that optimisers,
-//! checkpoints and exports need not know Burn.
-//!
-//! On the CPU the convolutions, normalisations and poolings are this project's kernels, put into Burn's automatic
-//! differentiation as custom operations ([`operations`]); on any other device the same calls go to Burn's own.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod backbones;
@@ -17,10 +10,11 @@ pub mod operations;
 pub mod parameters;
 pub mod steps;
 pub mod tensors;
-mod walk;
+mod traversal;
 pub mod weights;
 
 pub use backbones::{Backbone, BackboneConfig, BackboneName};
 pub use error::Error;
 pub use layers::Pass;
+/// The type of [`BackboneConfig::input`].
 pub use widemargin_data::ImageShape;

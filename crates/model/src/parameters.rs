@@ -1,18 +1,18 @@
-//! A module's numbers as plain named vectors: out, in, and their gradients.
+//! The parameters of a module and their gradients as named vectors.
 
 use crate::Error;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use std::collections::BTreeMap;
 
-/// What a stored vector is, as far as training is concerned.
+/// The role of a stored vector in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Weights of a matrix or convolution: weight decay applies.
+    /// Weights of a linear layer or convolution: weight decay applies.
     Weight,
-    /// Biases, slopes, weights of normalisations: learnt, but not decayed.
+    /// Biases, slopes, weights of batch normalisations: learnt without weight decay.
     Undecayed,
-    /// Running statistics: part of the model, not learnt.
+    /// Running statistics: not learnt.
     Buffer,
 }
 
@@ -29,9 +29,9 @@ pub struct Parameter {
     pub role: Role,
 }
 
-/// The values of a float tensor as `f32` in row-major order, whatever its device and precision.
+/// The values of a float tensor on any device and of any precision, as `f32` in row-major order.
 pub fn host_values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_into_vec_as::<f32>().expect("every float type has values in f32")
+    tensor.into_data().try_into_vec_as::<f32>().expect("every float type converts to f32")
 }
 
 fn role(name: &str, rank: usize) -> Role {
@@ -72,8 +72,8 @@ impl ModuleVisitor for Collector {
     }
 }
 
-/// The gradient of every learnt parameter, in the order of [`parameters`] without its buffers; a parameter that the loss does
-/// not reach has zeros.
+/// The gradient of every learnt parameter, in the order of [`parameters`] without buffers. Parameters that the loss does not
+/// depend on get zeros.
 pub fn gradients<M: Module>(module: &M, gradients: &mut Gradients) -> Vec<Vec<f32>> {
     let mut taker = GradientTaker { path: Vec::new(), gradients, found: Vec::new() };
     module.visit(&mut taker);
@@ -108,10 +108,10 @@ impl ModuleVisitor for GradientTaker<'_> {
     }
 }
 
-/// `module` with the values of `stored`, found by name.
+/// Loads the values of `stored` into `module`, by name.
 ///
 /// # Errors
-/// [`Error::BadParameter`] when one is missing, has another shape, or belongs to no field.
+/// [`Error::BadParameter`] if a parameter is missing, has another shape, or does not belong to the module.
 pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, Error> {
     let wrong = |name: &str, found: String, expected: String| Error::BadParameter {
         name: name.to_owned(),
@@ -138,11 +138,7 @@ pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, 
         }
     }
     if let Some(extra) = stored.iter().find(|p| expected.iter().all(|w| w.name != p.name)) {
-        return Err(wrong(
-            &extra.name,
-            format!("shape {:?}", extra.shape),
-            "no such parameter in this backbone".to_owned(),
-        ));
+        return Err(wrong(&extra.name, format!("shape {:?}", extra.shape), "no such parameter".to_owned()));
     }
     Ok(module.map(&mut Loader { path: Vec::new(), by_name }))
 }
@@ -159,7 +155,7 @@ impl ModuleMapper for Loader<'_> {
         param.map(|old| {
             let data = TensorData::new(stored.values.clone(), stored.shape.clone());
             let new = Tensor::from_data(data, &old.device());
-            // neither buffers nor what is frozen have a gradient
+            // Buffers and frozen parameters have no gradient.
             if old.is_require_grad() { new.require_grad() } else { new }
         })
     }
@@ -173,9 +169,9 @@ impl ModuleMapper for Loader<'_> {
     }
 }
 
-/// `module` with those parameters frozen whose name `frozen` is true of: they get no gradient, and a normalisation whose running mean is
-/// frozen normalises by its running statistics in training too and leaves them as they are. What lies in front of the first
-/// parameter that is learnt is then left out of the backward pass.
+/// Freezes the parameters for whose names `frozen` returns true: they get no gradient. A batch normalisation with a frozen
+/// running mean normalises with its running statistics in training too and does not update them. The backward pass stops at
+/// the first learnt parameter.
 pub fn freeze<M: Module>(module: M, frozen: &dyn Fn(&str) -> bool) -> M {
     module.map(&mut Freezer { path: Vec::new(), frozen })
 }
@@ -195,11 +191,11 @@ impl ModuleMapper for Freezer<'_> {
         }
     }
 
-    /// The flag of a normalisation, which stands beside its running statistics.
+    /// The flag of a batch normalisation, a sibling of its running statistics.
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
         let Some((_, above)) = self.path.split_last() else { return flag };
-        let beside = [above, &["running_mean".to_owned()]].concat().join(".");
-        let value = (self.frozen)(&beside);
+        let sibling = [above, &["running_mean".to_owned()]].concat().join(".");
+        let value = (self.frozen)(&sibling);
         flag.with_value(value)
     }
 

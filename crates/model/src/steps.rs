@@ -1,17 +1,17 @@
-//! A backbone as a list of steps with their numbers, for programs that run it without this one.
+//! A backbone as a list of steps with their parameters, for export to other programs.
 
 use crate::layers::{BatchNorm, Convolution, Dropout, EPSILON, FullyConnected};
-use crate::operations::Squares;
+use crate::operations::PoolWindow;
 use crate::parameters::host_values;
-use crate::walk::Walk;
+use crate::traversal::Traversal;
 use burn::tensor::Tensor;
 
-/// Numbers of a step.
+/// A parameter of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
     /// Shape, in row-major order.
     pub shape: Vec<usize>,
-    /// As many values as the shape says.
+    /// Values in row-major order.
     pub values: Vec<f32>,
 }
 
@@ -21,53 +21,54 @@ impl Values {
     }
 }
 
-/// What a step does.
+/// The operation of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     /// A convolution without bias.
     Convolution {
         /// `[out_channels, in_channels, kernel, kernel]`.
         weight: Values,
-        /// Step between neighbouring outputs.
+        /// Step between adjacent outputs.
         stride: usize,
         /// Zeros on each side.
         padding: usize,
     },
-    /// `weight * (x - mean) / sqrt(variance + epsilon) + bias` by channel, of `[batch, channels]` or `[batch, channels, height, width]`.
+    /// `weight * (x - mean) / sqrt(variance + epsilon) + bias` per channel of `[batch, channels]` or
+    /// `[batch, channels, height, width]`.
     BatchNorm {
-        /// One a channel.
+        /// One per channel.
         mean: Values,
-        /// One a channel.
+        /// One per channel.
         variance: Values,
-        /// One a channel; 1 where absent.
+        /// One per channel; 1 if absent.
         weight: Option<Values>,
-        /// One a channel; 0 where absent.
+        /// One per channel; 0 if absent.
         bias: Option<Values>,
         /// Added to the variance.
         epsilon: f32,
     },
-    /// `max(x, 0) + slope * min(x, 0)` by channel.
+    /// `max(x, 0) + slope * min(x, 0)` per channel.
     Prelu {
-        /// One a channel.
+        /// One per channel.
         slope: Values,
-        /// Dimensions of what it is applied to: 2 or 4.
+        /// Number of dimensions of the input: 2 or 4.
         rank: usize,
     },
     /// `max(x, 0)`.
     Rectifier,
-    /// The largest value of each square.
-    MaxPool(Squares),
-    /// The sum of two values of one shape.
+    /// The maximum of each window.
+    MaxPool(PoolWindow),
+    /// The sum of two inputs of the same shape.
     Add,
     /// The mean over rows and columns: `[batch, channels]`.
     MeanOfPositions,
-    /// All of a sample in one row: `[batch, channels * height * width]`.
+    /// One row per sample: `[batch, channels * height * width]`.
     Flatten,
     /// `x * weight + bias`.
     FullyConnected {
         /// `[inputs, outputs]`.
         weight: Values,
-        /// One an output.
+        /// One per output.
         bias: Values,
     },
 }
@@ -75,13 +76,13 @@ pub enum Operation {
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What it does.
+    /// Its operation.
     pub operation: Operation,
-    /// What it does it to: 0 is the input of the backbone, `n` the result of the `n`-th step, counted from 1.
+    /// Its inputs: 0 is the input of the backbone, `n` the result of the `n`-th step, counted from 1.
     pub inputs: Vec<usize>,
 }
 
-/// Writes down what is to be computed in inference. A value is its number.
+/// Records the steps of inference. A value is the index of the step that computes it.
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) steps: Vec<Step>,
@@ -94,7 +95,7 @@ impl Recorder {
     }
 }
 
-impl Walk for Recorder {
+impl Traversal for Recorder {
     type Value<const D: usize> = usize;
 
     fn convolution(&mut self, layer: &Convolution, input: usize) -> usize {
@@ -103,7 +104,7 @@ impl Walk for Recorder {
         self.add_step(operation, vec![input])
     }
 
-    fn normalisation<const D: usize>(&mut self, layer: &BatchNorm, input: usize) -> usize {
+    fn batch_norm<const D: usize>(&mut self, layer: &BatchNorm, input: usize) -> usize {
         let operation = Operation::BatchNorm {
             mean: Values::of(layer.running_mean.value()),
             variance: Values::of(layer.running_variance.value()),
@@ -121,8 +122,8 @@ impl Walk for Recorder {
         }
     }
 
-    fn max_pool(&mut self, squares: Squares, input: usize) -> usize {
-        self.add_step(Operation::MaxPool(squares), vec![input])
+    fn max_pool(&mut self, window: PoolWindow, input: usize) -> usize {
+        self.add_step(Operation::MaxPool(window), vec![input])
     }
 
     fn add(&mut self, one: usize, other: usize) -> usize {

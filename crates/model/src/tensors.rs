@@ -1,27 +1,27 @@
-//! Named tensors as safetensors bytes and back: the payload of every file of a checkpoint that holds numbers, and the file of a model.
+//! Named tensors in the safetensors format, for model files and for the tensors of checkpoints.
 //!
-//! The order of the names is fixed by the format, so the same tensors give the same bytes.
+//! The format fixes the order of the names, so equal tensors give equal bytes.
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
 
 use crate::parameters::{Parameter, Role};
 
-/// The key of safetensors metadata that says that this program wrote the file of a model.
+/// The safetensors metadata key that marks a model file of this program.
 pub const METADATA_KEY: &str = "widemargin";
 
-/// Named tensors of `f32`.
+/// `f32` tensors by name: shape and values.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Packs `tensors`, bit for bit.
+/// Packs `tensors`, preserving every bit.
 ///
 /// # Panics
-/// If a tensor has not as many values as its shape says.
+/// If the number of values of a tensor does not match its shape.
 pub fn pack(tensors: &Tensors) -> Vec<u8> {
     pack_with(tensors, None)
 }
 
-/// [`pack`] with one entry of metadata, key and value; more of them would be written in any order.
+/// [`pack`] with one metadata entry, a key and a value. Only one, because the format does not fix the order of several.
 ///
 /// # Panics
 /// As [`pack`].
@@ -32,17 +32,16 @@ pub fn pack_with(tensors: &Tensors, entry: Option<(&str, String)>) -> Vec<u8> {
         .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
     let views = bytes.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, (*shape).clone(), bytes)
-            .expect("shape and length agree in this program");
+        let view = TensorView::new(Dtype::F32, (*shape).clone(), bytes).expect("shape and length match");
         (name.as_str(), view)
     });
     safetensors::serialize(views, metadata).expect("names and shapes always serialise")
 }
 
-/// Unpacks what [`pack`] made.
+/// Unpacks the output of [`pack`].
 ///
 /// # Errors
-/// A sentence saying what is wrong, for bytes that are not safetensors or hold another type than `f32`.
+/// A sentence, if the bytes are not in the safetensors format or contain another type than `f32`.
 pub fn unpack(bytes: &[u8]) -> Result<Tensors, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not safetensors: {error}"))?;
     let mut tensors = Tensors::new();
@@ -57,21 +56,22 @@ pub fn unpack(bytes: &[u8]) -> Result<Tensors, String> {
     Ok(tensors)
 }
 
-/// The numbers of a backbone by name.
+/// The parameters of a backbone as tensors.
 pub fn of_parameters(parameters: &[Parameter]) -> Tensors {
     parameters.iter().map(|p| (p.name.clone(), (p.shape.clone(), p.values.clone()))).collect()
 }
 
-/// The same back. Roles are not stored: whoever takes these in ([`crate::parameters::with_parameters`]) knows them by name.
+/// The inverse of [`of_parameters`], except for the roles, which are not stored: every role becomes [`Role::Weight`].
+/// [`crate::parameters::with_parameters`] does not need them.
 pub fn into_parameters(tensors: Tensors) -> Vec<Parameter> {
     let parameter = |(name, (shape, values))| Parameter { name, shape, values, role: Role::Weight };
     tensors.into_iter().map(parameter).collect()
 }
 
-/// Takes one tensor out, checking its length.
+/// Removes one tensor and checks its length.
 ///
 /// # Errors
-/// A sentence naming the tensor when it is missing or has another length.
+/// A sentence with the tensor's name, if it is missing or has another length.
 pub fn take(tensors: &mut Tensors, name: &str, length: usize) -> Result<Vec<f32>, String> {
     match tensors.remove(name) {
         None => Err(format!("tensor '{name}' is missing")),

@@ -53,6 +53,40 @@ impl AnyObjective {
         }
     }
 
+    /// The objective on class centres, if it is one.
+    pub fn class_objective(&self) -> Option<&ClassObjective> {
+        match self {
+            Self::Classes(objective) => Some(objective),
+            Self::Pairs(_) => None,
+        }
+    }
+
+    /// The objective on pairs, triplets or proxies, if it is one.
+    pub fn pair_objective(&self) -> Option<&PairObjective> {
+        match self {
+            Self::Classes(_) => None,
+            Self::Pairs(objective) => Some(objective),
+        }
+    }
+
+    /// The objective with one margin per class by the class's number of training samples; see
+    /// [`ClassObjective::with_margins_by_count`].
+    ///
+    /// # Errors
+    /// Those of [`ClassObjective::with_margins_by_count`]; [`Error::Unsupported`] for an objective on pairs.
+    pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self> {
+        match self {
+            Self::Classes(objective) => {
+                Ok(Self::Classes(Box::new(objective.with_margins_by_count(counts, power)?)))
+            }
+            Self::Pairs(objective) => Err(Error::Unsupported {
+                objective: objective.name().to_owned(),
+                what: "margins by count",
+                reason: "it has no margin per class",
+            }),
+        }
+    }
+
     /// Rows of weights (class centres or proxies) per class; `None` for objectives without weights.
     pub fn weights_per_class(&self) -> Option<usize> {
         match self {

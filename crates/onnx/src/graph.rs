@@ -76,11 +76,11 @@ impl Builder {
                 self.node("PRelu", inputs, vec![("slope", slope)], vec![])
             }
             Operation::Rectifier => self.node("Relu", inputs, vec![], vec![]),
-            Operation::MaxPool(squares) => {
+            Operation::MaxPool(window) => {
                 let attributes = vec![
-                    Attribute::of_ints("kernel_shape", [squares.size; 2]),
-                    Attribute::of_ints("strides", [squares.stride; 2]),
-                    Attribute::of_ints("pads", [squares.padding; 4]),
+                    Attribute::of_ints("kernel_shape", [window.size; 2]),
+                    Attribute::of_ints("strides", [window.stride; 2]),
+                    Attribute::of_ints("pads", [window.padding; 4]),
                 ];
                 self.node("MaxPool", inputs, vec![], attributes)
             }

@@ -1,10 +1,10 @@
-//! Checkpoints: folders that are there whole or not at all.
+//! Checkpoints: folders that are written atomically.
 //!
-//! `checkpoints/step-0000001234/` holds one sealed file for each part of the state (model, head, optimiser,
-//! progress). A folder appears by one rename after every file in it has been written and synced, so whenever the
-//! process dies, what a reader finds is the old set of checkpoints or the new one. Every file carries version and
-//! checksum; a damaged checkpoint is passed over for the one before it, with a warning, and never counts as one that
-//! is kept. A checkpoint of a later release is no damage: it is an error that says so.
+//! `checkpoints/step-0000001234/` holds one sealed file per part of the state (model, head, optimiser, progress). A folder
+//! appears by one rename after every file in it was written and synced, so a process that dies at any moment leaves either the
+//! old or the new set of checkpoints. Every file has a version and a checksum. A damaged checkpoint is skipped in favour of the
+//! one before it, with a warning, and does not count among those kept. A checkpoint of a later release is not damaged: it is an
+//! error that says so.
 
 use crate::Error;
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use widemargin_durable::{
     Error as DurableError, FolderWriter, create_folders, read_sealed, remove_stale_scratch, seal,
 };
 
-/// Kind written into every file of a checkpoint.
+/// Kind of every file of a checkpoint.
 const KIND: &str = "checkpoint";
-/// Newest version of the files that this program reads and the one it writes.
+/// The version this program writes, and the newest it reads.
 const VERSION: u32 = 1;
 /// The parts of a checkpoint.
 const PARTS: [&str; 4] = ["model", "head", "optimiser", "progress"];
@@ -23,16 +23,16 @@ const PARTS: [&str; 4] = ["model", "head", "optimiser", "progress"];
 /// The parts of a checkpoint by name, as bytes.
 pub type Parts = BTreeMap<String, Vec<u8>>;
 
-/// A checkpoint that was read and found whole.
+/// A checkpoint that was read without errors.
 #[derive(Debug)]
 pub struct LoadedCheckpoint {
     /// Steps done.
     pub step: u64,
-    /// Where it lies.
+    /// Its folder.
     pub folder: PathBuf,
     /// Its parts.
     pub parts: Parts,
-    /// Newer checkpoints that were passed over, each with the reason.
+    /// Newer checkpoints that were skipped, each with the reason.
     pub warnings: Vec<String>,
 }
 
@@ -40,12 +40,11 @@ fn folder_of(run: &Path) -> PathBuf {
     run.join("checkpoints")
 }
 
-/// Saves a checkpoint of `step` below the run folder `run`; a whole one of the same step that is there already stays, a
-/// damaged one is replaced.
+/// Saves a checkpoint of `step` in the run folder `run`. An intact checkpoint of the same step is kept, a damaged one is replaced.
 ///
 /// # Errors
-/// Those of writing, and [`DurableError::NewerVersion`] if a later release wrote one of that step; nothing is then left
-/// but the older checkpoints.
+/// Those of writing; [`DurableError::NewerVersion`] if a later release wrote a checkpoint of that step. The older checkpoints are
+/// unchanged then.
 pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
     let folder = folder_of(run);
     create_folders(&folder)?;
@@ -68,7 +67,7 @@ pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-/// The steps of all checkpoints below `run`, oldest first, whole or not.
+/// The steps and folders of all checkpoints of a run, intact or not, oldest first.
 fn steps(run: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
     let folder = folder_of(run);
     let unreadable = |error: std::io::Error| Error::BadFile {
@@ -99,44 +98,44 @@ fn load(folder: &Path) -> Result<Parts, Error> {
     Ok(parts)
 }
 
-/// The error with the operating system's reason behind it.
-fn told(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", told(source)))
+/// The error with its chain of causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", with_causes(source)))
 }
 
-/// The newest checkpoint below `run` that is whole.
+/// Loads the newest intact checkpoint of a run.
 ///
 /// # Errors
-/// [`Error::NoCheckpoint`] if there is none, with the reason why each was refused; [`Error::Durable`] with
-/// [`DurableError::NewerVersion`] if the newest readable one was written by a later release: going on from an older one
-/// would throw its steps away in silence.
+/// [`Error::NoCheckpoint`] if there is none, with the reason why each was rejected; [`Error::Durable`] with
+/// [`DurableError::NewerVersion`] if a later release wrote the newest readable one, because resuming from an older one would
+/// silently discard its steps.
 pub fn newest(run: &Path) -> Result<LoadedCheckpoint, Error> {
     let mut warnings = Vec::new();
     for (step, folder) in steps(run)?.into_iter().rev() {
         match load(&folder) {
             Ok(parts) => return Ok(LoadedCheckpoint { step, folder, parts, warnings }),
             Err(Error::Durable(error @ DurableError::NewerVersion { .. })) => return Err(error.into()),
-            Err(error) => warnings.push(told(&error)),
+            Err(error) => warnings.push(with_causes(&error)),
         }
     }
     let reason = if warnings.is_empty() { "there is none".to_owned() } else { warnings.join("; ") };
     Err(Error::NoCheckpoint { folder: folder_of(run), reason })
 }
 
-/// Removes all checkpoints older than the newest `keep` (at least 1) *whole* ones, and what killed processes left of
-/// unfinished ones.
+/// Removes all checkpoints older than the newest `keep` (at least 1) *intact* ones, and unfinished checkpoints of killed
+/// processes.
 ///
-/// Each of those kept is read to know that it is whole: a damaged one with a high step, passed over by [`newest`],
-/// must not push out the good one that the run went on from.
+/// Each checkpoint that is kept is read to verify that it is intact: a damaged one with a high step, which [`newest`] skips, must
+/// not displace the intact one from which the run resumed.
 ///
 /// # Errors
 /// If the folder cannot be listed or an old checkpoint cannot be removed.
 pub fn prune(run: &Path, keep: usize) -> Result<(), Error> {
     remove_stale_scratch(folder_of(run))?;
-    let mut whole = 0;
+    let mut intact = 0;
     for (_, folder) in steps(run)?.into_iter().rev() {
-        if whole < keep.max(1) {
-            whole += usize::from(load(&folder).is_ok());
+        if intact < keep.max(1) {
+            intact += usize::from(load(&folder).is_ok());
             continue;
         }
         std::fs::remove_dir_all(&folder).map_err(|error| Error::BadFile {
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_whole_one_is_loaded_and_damage_is_told() {
+    fn the_newest_intact_one_is_loaded_and_damage_is_reported() {
         let run = tempfile::tempdir().expect("a folder");
         assert!(matches!(newest(run.path()), Err(Error::NoCheckpoint { .. })));
         for step in [5, 10, 15] {
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_one_never_pushes_out_the_good_one_before_it() {
+    fn a_damaged_one_never_displaces_the_intact_one_before_it() {
         let run = tempfile::tempdir().expect("a folder");
         for step in [5, 10, 15] {
             save(run.path(), step, &parts(step as u8)).expect("saved");
@@ -215,7 +214,7 @@ mod tests {
         for step in ["step-0000000015", "step-0000000010"] {
             flip_one_bit(&folder_of(run.path()).join(step).join("model"));
         }
-        // Resumed behind 5, stopped at 7.
+        // resumed after step 5, stopped at 7
         save(run.path(), 7, &parts(7)).expect("saved");
         prune(run.path(), 1).expect("pruned");
         assert_eq!(newest(run.path()).expect("the good one").step, 7);
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_a_later_release_is_an_error_and_not_passed_over() {
+    fn one_of_a_later_release_is_an_error_and_not_skipped() {
         let run = tempfile::tempdir().expect("a folder");
         save(run.path(), 1, &parts(1)).expect("saved");
         let folder = save(run.path(), 2, &parts(2)).expect("saved");
@@ -242,7 +241,7 @@ mod tests {
         assert_eq!(steps_of(run.path()), [1, 2], "nor does it make room for itself");
     }
 
-    /// Names the run folder to [`child_that_saves_until_killed`].
+    /// Passes the run folder to [`child_that_saves_until_killed`].
     const RUN_OF_CHILD: &str = "WIDEMARGIN_TEST_RUN_OF_CHILD";
 
     /// The child of [`killed_at_any_moment_one_checkpoint_loads`]; on its own it does nothing.
@@ -251,14 +250,14 @@ mod tests {
         let Some(run) = std::env::var_os(RUN_OF_CHILD) else { return };
         let run = Path::new(&run);
         let first = newest(run).expect("the parent saved one").step + 1;
-        // An end, should the parent be gone.
+        // finite, in case the parent is gone
         for step in first..first + 2_000 {
             save(run, step, &parts(step as u8)).expect("saved");
             prune(run, 2).expect("pruned");
         }
     }
 
-    /// Kills its process when dropped, so that a failed test leaves none behind.
+    /// Kills its process when dropped, also if the test fails.
     struct Killed(Child);
 
     impl Drop for Killed {
@@ -268,15 +267,15 @@ mod tests {
         }
     }
 
-    /// How many checkpoints are half written at this moment.
+    /// Number of half-written checkpoints.
     fn unfinished(run: &Path) -> usize {
         let entries = std::fs::read_dir(folder_of(run)).expect("a list");
         let names = entries.flatten().map(|entry| entry.file_name());
         names.filter(|name| name.to_string_lossy().starts_with('.')).count()
     }
 
-    /// Half of the kills fall into a save, at growing distances from its beginning; the others fall at moments behind
-    /// one, when old checkpoints are being removed or the next save has begun.
+    /// Half of the kills fall into a save, at growing distances from its start; the others fall after one, while old checkpoints are
+    /// removed or the next save starts.
     #[test]
     fn killed_at_any_moment_one_checkpoint_loads() {
         let run = tempfile::tempdir().expect("a folder");

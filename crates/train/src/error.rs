@@ -1,22 +1,22 @@
-//! What can go wrong with a run.
+//! Everything that can go wrong in this crate.
 
 use std::path::PathBuf;
 
-/// An error of this crate.
+/// Why a run could not be configured, trained, saved or resumed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration file that cannot be read as one, or has a value out of its range.
+    /// A configuration file that is not valid TOML, or has an unknown key or a value outside its range.
     #[error("{}, line {line}: {message}", path.display())]
     BadConfiguration {
         /// The file.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What is wrong: an unknown key with the nearest known one, or `section.key` with what was found and expected.
+        /// What is wrong: an unknown key and the nearest known one, or `section.key` with what was found and expected.
         message: String,
     },
-    /// A value out of its range, in a configuration that was not read from a file.
+    /// A value outside its range, in a configuration that was not read from a file.
     #[error("{key}: {message}")]
     BadValue {
         /// `section.key`.
@@ -24,26 +24,23 @@ pub enum Error {
         /// What was found and what is expected.
         message: String,
     },
-    /// The data.
+    /// The data could not be read or split.
     #[error(transparent)]
     Data(#[from] widemargin_data::Error),
-    /// The model.
+    /// The backbone could not be built, or weights do not fit it.
     #[error(transparent)]
     Model(#[from] widemargin_model::Error),
-    /// The head.
+    /// The head rejected its settings or a batch.
     #[error(transparent)]
     Head(#[from] widemargin_head::Error),
-    /// An objective on pairs.
-    #[error(transparent)]
-    Objective(#[from] widemargin_objective::Error),
     /// A file could not be written or read.
     #[error(transparent)]
     Durable(#[from] widemargin_durable::Error),
-    /// The model's own file.
+    /// The model file could not be written or read.
     #[error(transparent)]
     Embedder(#[from] widemargin_embedder::Error),
-    /// NaN or infinity; nothing was updated.
-    #[error("step {step}: {what} is not finite; nothing was updated, the last checkpoint stays. Batch {batch} of the epoch, samples: {}", samples.join(", "))]
+    /// `NaN` or infinity in the loss or a gradient; nothing was updated.
+    #[error("step {step}: {what} is not finite; nothing was updated and the last checkpoint is intact. Batch {batch} of the epoch, samples: {}", samples.join(", "))]
     NonFinite {
         /// The loss, or the gradient of a named parameter.
         what: String,
@@ -54,21 +51,21 @@ pub enum Error {
         /// The batch's images.
         samples: Vec<String>,
     },
-    /// There is nothing to train on, or to judge by.
+    /// Too few samples for training or evaluation.
     #[error("{0}")]
     TooFew(String),
-    /// The run folder is there already.
-    #[error("the run folder {} already exists; resume the run with --resume, or choose another folder with --out", .0.display())]
+    /// The run folder already exists.
+    #[error("the run folder {} already exists; resume it with --resume, or choose another with --out", .0.display())]
     RunFolderExists(PathBuf),
     /// No checkpoint can be loaded.
     #[error("{}: no checkpoint can be loaded: {reason}", folder.display())]
     NoCheckpoint {
         /// The folder that was searched.
         folder: PathBuf,
-        /// Why each was refused, or that there is none.
+        /// Why each checkpoint was rejected, or that there is none.
         reason: String,
     },
-    /// A file of a checkpoint or run that reads as damaged or does not fit.
+    /// A file of a checkpoint or run that is damaged or does not fit.
     #[error("{}: {reason}", path.display())]
     BadFile {
         /// The file.

@@ -1,6 +1,7 @@
-//! Beginning with weights that were trained before: what pixels they want, which parameters move, and how fast.
+//! Fine-tuning of pretrained weights: their normalisation of pixels, and which parameters are trained at which rate.
 //!
-//! Parts are named by the beginnings of parameters' names, in PyTorch's words or this program's ([`widemargin_model::weights::begins`]).
+//! Parts of the backbone are selected by the beginnings of parameter names, PyTorch's or this program's
+//! ([`widemargin_model::weights::begins`]).
 
 use crate::Error;
 use crate::config::Config;
@@ -11,10 +12,11 @@ use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
 use widemargin_model::{Backbone, BackboneName};
 
-/// Mean and deviation of the images of ImageNet, which torchvision's weights are trained with.
+/// Mean and standard deviation of ImageNet, with which torchvision's weights are trained.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 
-/// What the configured weights want pixels to be normalised by: as `[model]` says, else as they were trained. `None` without weights.
+/// The normalisation of pixels for the configured weights: that of `[model]`, otherwise the one they were trained with. `None` without
+/// weights.
 ///
 /// # Errors
 /// If the weights cannot be read.
@@ -32,8 +34,8 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
 }
 
 impl Config {
-    /// Writes down what the configured weights want pixels to be normalised by, where neither file nor flags say it, so that a resumed
-    /// run does not need the weights; gives what that is in words, if it did.
+    /// Stores the normalisation of the configured weights in the configuration, unless it has one already, so that a resumed run does not
+    /// need the weights. Returns a message if it stored one.
     ///
     /// # Errors
     /// If the weights cannot be read.
@@ -42,30 +44,30 @@ impl Config {
             return Ok(None);
         }
         let Some(found) = normalisation(self)? else { return Ok(None) };
-        let said = format!(
-            "pixels are normalised as the weights were trained: mean {:?}, deviation {:?}",
+        let message = format!(
+            "normalising pixels as the weights were trained: mean {:?}, deviation {:?}",
             found.mean, found.deviation
         );
         (self.model.mean, self.model.deviation) = (found.mean, found.deviation);
-        Ok(Some(said))
+        Ok(Some(message))
     }
 }
 
-/// `backbone` with the configured weights, and what is to be said about them.
+/// Loads the configured weights into `backbone`; also returns messages about them.
 ///
 /// # Errors
 /// If they cannot be read or do not fit.
 pub(crate) fn weights_in(config: &Config, backbone: Backbone) -> Result<(Backbone, Vec<String>), Error> {
     let Some(path) = &config.model.weights else { return Ok((backbone, Vec::new())) };
     let (backbone, left_out) = Weights::read(path)?.into_backbone(config.model.backbone, backbone)?;
-    let said = left_out.map(|left_out| format!("{}: {left_out}", path.display()));
-    Ok((backbone, said.into_iter().collect()))
+    let messages = left_out.map(|left_out| format!("{}: {left_out}", path.display()));
+    Ok((backbone, messages.into_iter().collect()))
 }
 
-/// The factor on the learning rate of each of `parameters`; `None` for what is not trained: running statistics and what is frozen.
+/// The factor on the learning rate of each of `parameters`; `None` for running statistics and frozen parameters.
 ///
 /// # Errors
-/// [`Error::BadValue`] for a beginning that no parameter's name has.
+/// [`Error::BadValue`] for a beginning that matches no parameter name.
 pub(crate) fn factors(config: &Config, parameters: &[Parameter]) -> Result<Vec<Option<f64>>, Error> {
     let name = config.model.backbone;
     let o = &config.optimiser;
@@ -75,7 +77,7 @@ pub(crate) fn factors(config: &Config, parameters: &[Parameter]) -> Result<Vec<O
             let known: BTreeSet<String> = parameters.iter().map(|p| first_word(name, &p.name)).collect();
             let known: Vec<String> = known.into_iter().collect();
             let message = format!(
-                "found {beginning:?}, expected the beginning of a parameter's name: {}",
+                "found {beginning:?}, expected the beginning of a parameter name: {}",
                 known.join(", ")
             );
             return Err(Error::BadValue { key: key.to_owned(), message });
@@ -90,7 +92,7 @@ pub(crate) fn factors(config: &Config, parameters: &[Parameter]) -> Result<Vec<O
     Ok(parameters.iter().map(|parameter| learnt(parameter).then(|| factor(parameter))).collect())
 }
 
-/// The first word of a name, the usual one where there is one.
+/// The first component of a parameter name, in PyTorch's naming if there is one.
 fn first_word(backbone: BackboneName, own: &str) -> String {
     let name = usual_name(backbone, own).unwrap_or_else(|| within_network(own).to_owned());
     name.split('.').next().unwrap_or_default().to_owned()

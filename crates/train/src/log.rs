@@ -1,8 +1,8 @@
-//! What a run writes down as it goes: `metrics.jsonl`, one line a step, and the same figures as TensorBoard events.
+//! The logs of a run: `metrics.jsonl`, one line per step, and the same metrics as TensorBoard events.
 //!
-//! Both are append-only: every step is with the operating system at once, so that a killed run loses none, and on the
-//! disk at every checkpoint ([`RunLog::sync`]). A run that is resumed from a checkpoint cuts both back to that
-//! checkpoint's step first, so that its log is that of a run which was never stopped, but for the times.
+//! Both are append-only. Every step is written at once, so that a killed run loses none, and is synced to disk with every
+//! checkpoint ([`RunLog::sync`]). A run that resumes from a checkpoint first truncates both logs to that step, so its log equals that
+//! of an uninterrupted run, except for the times.
 
 use crate::Error;
 use crate::events;
@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use widemargin_durable::{AppendFile, truncate_to};
 
-/// The figures of one step: a line of `metrics.jsonl`.
+/// The metrics of one step: a line of `metrics.jsonl`.
 ///
-/// JSON has no NaN and no infinity; both are written as `null` and read back as NaN.
+/// JSON has neither NaN nor infinity; both are written as `null` and read as NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Steps done, from 1.
@@ -29,16 +29,16 @@ pub struct Metrics {
     /// Margin of this step; 0 for an objective without one.
     #[serde(deserialize_with = "number")]
     pub margin: f64,
-    /// Share of the batch whose own class has the largest score, without the margin.
+    /// Share of the batch whose target class has the largest score, without the margin.
     #[serde(deserialize_with = "number")]
     pub accuracy: f64,
-    /// Mean cosine between a feature and its own class centre.
+    /// Mean cosine between a feature and its target's centre.
     #[serde(deserialize_with = "number")]
     pub target_cosine: f64,
-    /// Mean push `1 - p_y`: how much a sample still moves.
+    /// Mean push `1 - p_y`.
     #[serde(deserialize_with = "number")]
     pub push: f64,
-    /// Among how many competitors the push is shared.
+    /// Effective number of non-target classes among which the push is shared.
     #[serde(deserialize_with = "number")]
     pub effective_competitors: f64,
     /// Share of the batch that meets the margin.
@@ -47,7 +47,7 @@ pub struct Metrics {
     /// Norm of the gradient of all parameters and centres, before clipping.
     #[serde(deserialize_with = "number")]
     pub gradient_norm: f64,
-    /// Images a second, this step.
+    /// Samples per second of this step.
     #[serde(deserialize_with = "number")]
     pub samples_per_second: f64,
 }
@@ -74,7 +74,7 @@ impl Metrics {
 }
 
 const METRICS: &str = "metrics.jsonl";
-/// Fixed, so that a resumed run goes on in the same file; TensorBoard looks for the first two words.
+/// Fixed, so that a resumed run appends to the same file; TensorBoard looks for the first three components.
 const EVENTS: &str = "events.out.tfevents.0.widemargin";
 
 /// The two logs of a run folder.
@@ -89,10 +89,10 @@ fn wall_time() -> f64 {
 }
 
 impl RunLog {
-    /// New logs in a run folder.
+    /// Creates the logs of a new run.
     ///
     /// # Errors
-    /// If they exist already or cannot be written.
+    /// If they already exist or cannot be written.
     pub fn create(run: &Path) -> Result<Self, Error> {
         let metrics = AppendFile::create(run.join(METRICS))?;
         let mut events = AppendFile::create(run.join(EVENTS))?;
@@ -100,9 +100,9 @@ impl RunLog {
         Ok(Self { metrics, events })
     }
 
-    /// The logs of a run folder, cut back to `step`: what later steps wrote and what a crash left half written goes.
+    /// Opens the logs of a run and truncates them to `step`: removes the entries of later steps and half-written entries.
     ///
-    /// A log that was removed is begun anew.
+    /// A missing log is created.
     ///
     /// # Errors
     /// If they cannot be read or written.
@@ -127,10 +127,10 @@ impl RunLog {
         Ok(())
     }
 
-    /// Makes sure that both are on disk.
+    /// Syncs both logs to disk.
     ///
     /// # Errors
-    /// If they are not.
+    /// If syncing fails.
     pub fn sync(&self) -> Result<(), Error> {
         self.metrics.sync()?;
         self.events.sync()?;
@@ -143,7 +143,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::BadFile { path: path.to_owned(), reason: format!("cannot be read: {error}") })
 }
 
-/// A log without what lies behind the length that `kept` finds for its bytes.
+/// Opens a log and truncates it to the length that `kept` computes from its bytes.
 fn cut_back(path: &Path, kept: impl Fn(&[u8]) -> usize) -> Result<AppendFile, Error> {
     if path.exists() {
         truncate_to(path, kept(&read(path)?) as u64)?;
@@ -151,24 +151,23 @@ fn cut_back(path: &Path, kept: impl Fn(&[u8]) -> usize) -> Result<AppendFile, Er
     Ok(AppendFile::open(path)?)
 }
 
-/// The finished lines of `metrics.jsonl`; what a crash left behind the last line's end is none.
+/// The complete lines of `metrics.jsonl`.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"))
 }
 
-/// The figures of a line; `None` if they cannot be read.
+/// The metrics of a line; `None` if it cannot be parsed.
 fn figures(line: &[u8]) -> Option<Metrics> {
     serde_json::from_slice(line).ok()
 }
 
-/// Length of the finished lines before the first of a later step than `step`. One that cannot be read is kept: it is
-/// not for us to throw away.
+/// Length of the complete lines before the first line of a step after `step`. Lines that cannot be parsed are kept.
 fn lines_up_to(bytes: &[u8], step: u64) -> usize {
     let later = |line: &&[u8]| figures(line).is_some_and(|metrics| metrics.step > step);
     lines(bytes).take_while(|line| !later(line)).map(<[u8]>::len).sum()
 }
 
-/// Every step of a run's log, oldest first. Lines that cannot be read as [`Metrics`] are passed over.
+/// The metrics of every step of a run, oldest first. Lines that cannot be parsed are skipped.
 ///
 /// # Errors
 /// If `metrics.jsonl` cannot be read.
@@ -206,7 +205,7 @@ mod tests {
             log.append(&metrics(step)).expect("appended");
         }
         drop(log);
-        // A crash in the middle of both last records.
+        // a crash in the middle of both last records
         for name in [METRICS, EVENTS] {
             let path = run.path().join(name);
             let bytes = std::fs::read(&path).expect("there");
@@ -225,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn figures_read_back_to_the_bit_and_what_is_not_finite_as_nan() {
+    fn metrics_read_back_to_the_bit_and_non_finite_ones_as_nan() {
         let run = tempfile::tempdir().expect("a folder");
         let mut log = RunLog::create(run.path()).expect("new");
-        // Values whose shortest decimal has 16 and 17 digits, where a fast parser is off by one bit.
+        // values whose shortest decimal has 16 or 17 digits, where a fast parser is off by one bit
         let mut expected: Vec<Metrics> = (1..200).map(metrics).collect();
         for (at, metrics) in expected.iter_mut().enumerate() {
             metrics.learning_rate = 0.1 * (0.1 + at as f64).sqrt();
@@ -240,11 +239,11 @@ mod tests {
         let found = history(run.path()).expect("read");
         assert_eq!(found[..199], expected);
         assert!(found[199].push.is_nan() && found[199].gradient_norm.is_nan());
-        assert_eq!(found[200], metrics(201), "what follows is not lost");
+        assert_eq!(found[200], metrics(201), "the next line is read");
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_stays_and_a_log_that_is_gone_is_begun_anew() {
+    fn a_line_that_cannot_be_parsed_stays_and_a_missing_log_is_created() {
         let run = tempfile::tempdir().expect("a folder");
         let mut log = RunLog::create(run.path()).expect("new");
         log.append(&metrics(1)).expect("appended");
@@ -266,9 +265,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_half_written_stays_behind_the_checkpoint() {
+    fn nothing_half_written_stays_after_the_checkpoint() {
         let last = serde_json::to_vec(&metrics(3)).expect("JSON");
-        // Cut in the middle, and just before the line's end.
+        // cut in the middle, and just before the end of the line
         for cut in [1, 20, last.len()] {
             let run = tempfile::tempdir().expect("a folder");
             let mut log = RunLog::create(run.path()).expect("new");

@@ -1,11 +1,12 @@
-//! How long training steps take: for `widemargin bench train`.
+//! Timing of training steps, for `widemargin bench train`.
 
 use crate::{Config, Error, Prepared, Schedule, Trainer};
 use std::time::Instant;
 
-/// Seconds of each of `steps` training steps behind `warm_up` unmeasured ones: waiting for images, forward, head, backward, update.
+/// Times `steps` training steps after `warm_up` steps that are not timed; returns the seconds of each. A step includes waiting for
+/// images, forward pass, head, backward pass and update.
 ///
-/// Nothing is written. The data is gone through as often as it takes.
+/// Nothing is written. The run takes as many epochs as it needs.
 ///
 /// # Errors
 /// As [`train`](crate::train()).

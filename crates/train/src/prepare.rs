@@ -8,7 +8,7 @@ use widemargin_data::{
     SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, require_comparable,
 };
 
-/// A data set, split and measured.
+/// A data set, split and with its normalisation computed.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// All images or vectors.
@@ -24,15 +24,15 @@ pub struct Prepared {
     /// Samples of unseen classes, which are the evaluation set; empty for a closed set. Only the held-out ones if the data or a split file
     /// marks them.
     pub unseen: Vec<u32>,
-    /// What the training samples are normalised by.
+    /// Normalisation of the samples.
     pub normalisation: Normalisation,
 }
 
 impl Prepared {
-    /// Opens and splits what `config` asks for.
+    /// Opens and splits the data of `config`.
     ///
     /// # Errors
-    /// Those of the data, and [`Error::TooFew`] where there are fewer training images than a batch, or nothing to judge by.
+    /// Those of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
         Self::from_set(open(&config.data)?, config)
     }
@@ -40,7 +40,7 @@ impl Prepared {
     /// Splits a set that is already open, such as one in memory, as `config` asks for.
     ///
     /// The run folder does not record such a set. To resume the run, build the same set again and call [`train()`](crate::train()) with
-    /// [`Start::Resume`](crate::Start::Resume).
+    /// [`RunStart::Resume`](crate::RunStart::Resume).
     ///
     /// # Errors
     /// Those of [`Prepared::new`].
@@ -69,7 +69,7 @@ impl Prepared {
         if training.samples.len() < batch {
             let found = training.samples.len();
             return Err(Error::TooFew(format!(
-                "sampler: a batch has {batch} {}, but only {found} are there to train on; choose a smaller batch",
+                "sampler: found {found} training {}, fewer than one batch of {batch}; choose a smaller batch",
                 set.kind()
             )));
         }
@@ -88,7 +88,7 @@ impl Prepared {
             Some(chosen) => {
                 chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {
                     key: "model.mean".to_owned(),
-                    message: format!("{error}, as the data has them"),
+                    message: format!("{error}; give one value per channel of the data"),
                 })?;
                 chosen
             }
@@ -102,14 +102,14 @@ impl Prepared {
         if self.split.is_closed() { &self.known.samples } else { &self.unseen }
     }
 
-    /// What each sample is used for, as a file to be kept with the run.
+    /// What each sample is used for, as a file that is kept with the run.
     pub fn split_file(&self) -> SplitFile {
         let named =
             (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
         SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
     }
 
-    /// The set that `[data]` of a configuration names, as it is: nothing of it is split or measured.
+    /// Opens the set that `[data]` of a configuration names, without splitting it.
     ///
     /// # Errors
     /// Those of the data.
@@ -177,8 +177,8 @@ fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPa
     Ok((split, parts))
 }
 
-/// Neighbouring rows of a table that stay together in an epoch's order, and how many such blocks are shuffled as one: a table of up to
-/// 262,144 rows is shuffled as a whole, of a larger one 16 places are read at a time.
+/// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together. A table
+/// of up to 262,144 rows is shuffled as a whole; a larger one is read at 16 places at a time.
 const BLOCK: usize = 16_384;
 const BLOCKS_TOGETHER: usize = 16;
 
@@ -190,7 +190,7 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
             block: BLOCK,
             blocks_together: BLOCKS_TOGETHER,
         },
-        // A last batch of a few images would make batch statistics of a few values.
+        // a last batch of a few images would compute batch statistics from a few values
         SamplerName::Shuffled => Sampler::Shuffled { batch: config.batch, drop_last: true },
         SamplerName::ByFrequency => Sampler::ByFrequency { batch: config.batch, power: config.power },
         SamplerName::ClassBalanced => Sampler::ClassBalanced {

@@ -1,20 +1,20 @@
-//! How a run tells what it is doing, to whoever wants to know.
+//! Progress reports of a run.
 
 use crate::log::Metrics;
 
-/// Looks on while a run goes. The program draws progress bars with it; [`Silent`] does nothing.
+/// Receives the progress of a run. The program draws progress bars with it; [`Silent`] does nothing.
 pub trait Observer {
-    /// A run of `steps` steps begins, of which `done` are behind it.
+    /// A run of `steps` steps starts; `done` of them are done already.
     fn begin(&mut self, name: &str, done: u64, steps: u64);
     /// One step was done.
     fn step(&mut self, metrics: &Metrics);
-    /// Something worth a line.
+    /// A message for the user.
     fn message(&mut self, text: &str);
-    /// The run has ended or was stopped.
+    /// The run has finished or was stopped.
     fn end(&mut self);
 }
 
-/// Sees nothing, says nothing.
+/// Ignores everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

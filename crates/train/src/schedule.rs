@@ -1,4 +1,4 @@
-//! Learning rate and margin as functions of the step alone, so that a resumed run continues them exactly.
+//! Learning rate and margin as functions of the step, so that a resumed run continues them exactly.
 
 use crate::config::{ScheduleConfig, ScheduleName};
 
@@ -22,17 +22,17 @@ impl Schedule {
 
     /// The learning rate of `step`, counted from 0.
     ///
-    /// In the warm-up of `w` steps (at most the whole run) it is `full (step + 1) / w`; behind it, progress `t` runs
-    /// from 0 to 1 over the rest:
+    /// During a warm-up of `w` steps (at most the whole run) it is `full (step + 1) / w`. After it, progress `t` runs from 0 to 1
+    /// over the remaining steps:
     ///
     /// | schedule | share of the full rate |
     /// |---|---|
     /// | `constant` | 1 |
-    /// | `step` | `factor ^ (milestones passed)`, milestones counted from the run's beginning |
+    /// | `step` | `factor ^ (milestones passed)`, milestones counted from the start of the run |
     /// | `cosine` | `floor + (1 - floor) (1 + cos(pi t)) / 2` |
     /// | `polynomial` | `(1 - t) ^ power` |
     ///
-    /// From 0 to the full rate for every step, also those behind the run's end, which get the last value.
+    /// Between 0 and the full rate for every step; steps after the end of the run get the last value.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (step, c) = (step as f64, &self.config);
         let warm_up = (c.warm_up_epochs * self.steps_per_epoch).min(self.steps);
@@ -55,7 +55,7 @@ impl Schedule {
         self.full_rate * share
     }
 
-    /// The share of the full margin at `step`: rises in a straight line to 1 over the margin's warm-up.
+    /// The share of the full margin at `step`: rises linearly to 1 during the margin's warm-up.
     pub fn margin_share(&self, step: u64) -> f64 {
         let warm_up = self.config.margin_warm_up_epochs * self.steps_per_epoch;
         if warm_up <= 0.0 { 1.0 } else { (step as f64 / warm_up).min(1.0) }
@@ -119,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_rate_stays_in_range_and_only_falls_behind_the_warm_up(
+        fn the_rate_stays_in_range_and_only_falls_after_the_warm_up(
             kind in 0..4usize,
             (warm_up_epochs, margin_warm_up_epochs) in (0.0..6.0f64, 0.0..6.0f64),
             (factor, floor, power) in (0.01..1.0f64, 0.0..1.0f64, 0.1..4.0f64),
@@ -132,7 +132,7 @@ mod tests {
                 name, warm_up_epochs, margin_warm_up_epochs, milestones, factor, floor, power,
             };
             let s = Schedule::new(&config, 0.4, steps_per_epoch, epochs);
-            // A few steps behind the end, too.
+            // a few steps after the end, too
             let steps = (steps_per_epoch * epochs) as u64 + 3;
             let warm_up = (warm_up_epochs * steps_per_epoch as f64).floor() as u64;
             for step in 0..steps {

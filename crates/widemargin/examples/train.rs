@@ -17,8 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut config = Config::default();
     config.objective.name = "am-softmax".to_owned();
-    config.objective.scale = Some(Amount::Auto); // chosen for the number of classes
-    config.objective.margin = Some(Amount::Value(0.2));
+    config.objective.set("scale", Some(Amount::Auto)); // chosen for the number of classes
+    config.objective.set("margin", Some(Amount::Value(0.2)));
     config.model.embedding = 32;
     config.sampler.batch = 32;
     config.training.epochs = 3;

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use widemargin_glyphs::{Characters, Format, GlyphSet, GlyphSettings, Part, Stage};
+use widemargin_glyphs::{Characters, GlyphSet, GlyphSettings, SetFormat, SetPart, Stage};
 
 /// Unusable font files that are listed on the terminal.
 const NAMED_SKIPPED: usize = 10;
@@ -48,7 +48,7 @@ pub(crate) struct GlyphsArguments {
     /// Random seed of distortions, samples and unseen characters
     #[arg(long, default_value_t = GlyphSettings::default().seed)]
     seed: u64,
-    /// Format of the data set
+    /// SetFormat of the data set
     #[arg(long, value_enum, default_value = "folders")]
     format: FormatName,
     /// Print one JSON object instead of a summary
@@ -98,8 +98,8 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
     let bars = StageBars::default();
     let set = GlyphSet::draw(&settings, &|stage, done, all| bars.show(stage, done, all))?;
     let format = match arguments.format {
-        FormatName::Folders => Format::Folders,
-        FormatName::Idx => Format::Idx,
+        FormatName::Folders => SetFormat::Folders,
+        FormatName::Idx => SetFormat::Idx,
     };
     set.write(&arguments.out, format, &|stage, done, all| bars.show(stage, done, all))?;
     bars.end();
@@ -137,8 +137,8 @@ fn summary(set: &GlyphSet, arguments: &GlyphsArguments) -> GlyphsSummary {
         folder: arguments.out.clone(),
         known: set.classes().len() - unseen,
         unseen,
-        train: count(Part::Train),
-        test: count(Part::Test),
+        train: count(SetPart::Train),
+        test: count(SetPart::Test),
         least_samples: samples().min().unwrap_or(0),
         most_samples: samples().max().unwrap_or(0),
         faces: set.faces().len(),

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     let bar = progress::waiting("comparing samples with class centres");
     let checked = Prepared { set, ..found.prepared.clone() };
     let values = found.trainer.embed(&checked, &samples)?;
-    let dim = found.trainer.criterion().dim();
+    let dim = found.trainer.head().dim();
     let embeddings = Embeddings::new(&values, samples.len(), dim, &labels)?;
     let all = suspects(&embeddings, &centres(&found.trainer, &embeddings)?)?;
     bar.finish_and_clear();
@@ -180,7 +180,7 @@ fn samples(
 /// One centre per class: the trained centre, the dominant one of several, or the mean direction if the run has no centres.
 fn centres(trainer: &Trainer, embeddings: &Embeddings) -> anyhow::Result<Embeddings> {
     let dim = embeddings.dim();
-    let Some(head) = trainer.criterion().head() else {
+    let Some(head) = trainer.head().class_head() else {
         let rows = embeddings.unit_rows();
         let mean = TemplateMean::AfterNormalising;
         return Ok(templates::build(rows, embeddings.rows(), dim, embeddings.labels(), mean)?);

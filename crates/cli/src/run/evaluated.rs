@@ -89,17 +89,17 @@ impl EvaluatedRun {
         Ok(Self {
             report: RunReport {
                 objective: config.objective.name.clone(),
-                formula: trainer.criterion().formula(),
+                formula: trainer.head().formula(),
                 results,
                 seconds,
                 samples_per_second,
                 seed: config.training.seed,
                 device: config.training.device.clone(),
-                margin: trainer.criterion().margin_in_force(),
+                margin: trainer.head().margin_in_force(),
             },
             metrics: log::history(folder)?,
             known_embeddings,
-            centres: trainer.criterion().head().map_or_else(Vec::new, |head| {
+            centres: trainer.head().class_head().map_or_else(Vec::new, |head| {
                 // the first sub-centre of each class
                 let per_class = head.sub_centres();
                 let (centres, dim) = (head.settled_centres(), head.dim());

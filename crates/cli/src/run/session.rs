@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicI32;
 use widemargin_data::Labelled;
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
-use widemargin_train::{Config, Ending, Prepared, Start, train_until};
+use widemargin_train::{Config, Ending, Prepared, RunStart, train_until};
 
 /// Progress and signals of a command that trains.
 pub(crate) struct Session {
@@ -105,7 +105,7 @@ impl Session {
         config: &Config,
         prepared: &Prepared,
         folder: &Path,
-        (start, epochs): (Start, usize),
+        (start, epochs): (RunStart, usize),
     ) -> anyhow::Result<Ended> {
         let ending = train_until(config, prepared, folder, (start, epochs), &mut self.observer, &self.stop)?;
         let finished = matches!(ending, Ending::Finished { .. });

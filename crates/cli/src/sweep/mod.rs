@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use toml::Value;
 use widemargin_data::Labelled;
 use widemargin_durable::{create_folders, write_atomic};
-use widemargin_train::{Config, Error, Prepared, Start, checkpoint, continue_from};
+use widemargin_train::{Config, Error, Prepared, RunStart, checkpoint, continue_from};
 
 /// The plan's file.
 const PLAN_FILE: &str = "sweep.toml";
@@ -221,9 +221,9 @@ fn evaluated(
 }
 
 /// Whether the run is new or resumes. A run that was killed before its first checkpoint starts again.
-fn start(config: &Config, folder: &Path) -> anyhow::Result<Start> {
+fn start(config: &Config, folder: &Path) -> anyhow::Result<RunStart> {
     if !folder.exists() {
-        return Ok(Start::New);
+        return Ok(RunStart::New);
     }
     match checkpoint::newest(folder) {
         Ok(_) => {
@@ -235,11 +235,11 @@ fn start(config: &Config, folder: &Path) -> anyhow::Result<Start> {
                 "{}: its configuration differs from the sweep's plan; remove the folder to train it again",
                 folder.display()
             );
-            Ok(Start::Resume)
+            Ok(RunStart::Resume)
         }
         Err(Error::NoCheckpoint { .. }) => {
             std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
-            Ok(Start::New)
+            Ok(RunStart::New)
         }
         Err(error) => Err(error.into()),
     }

@@ -246,8 +246,8 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|run| run.name.as_str()).collect();
         assert_eq!(names[0], "01-margin-0.2-scale-16");
         assert_eq!((names.len(), names[5]), (6, "06-margin-0.35-scale-64"));
-        assert_eq!(found[4].config.objective.margin, Some(widemargin_train::config::Amount::Value(0.35)));
-        assert_eq!(found[4].config.objective.scale, Some(widemargin_train::config::Amount::Value(30.0)));
+        let parameters = &found[4].config.objective.parameters;
+        assert_eq!((parameters["margin"].as_f64(), parameters["scale"].as_f64()), (Some(0.35), Some(30.0)));
         assert_eq!(found[4].config.training, plan.base.training);
         // the plan is the same when it is read again
         let text = toml::to_string(&plan).expect("TOML");

@@ -66,13 +66,16 @@ fn a_run_begins_with_the_weights_of_another() {
         assert!(config.contains(part), "{part}: {config}");
     }
 
-    // Another embedding: the last layer starts anew, and that is said.
+    // Another embedding dimension: the last layer is not loaded, and the program reports it.
     let mut other = vec!["train", "--config", "small.toml", "--out", "third", "--weights", weights];
     other.extend(["--embedding", "6", "--epochs", "1", "--backbone-factor", "0.1"]);
     let output = place.run(&other);
     success(&output);
     let told = said(&output).1;
-    assert!(told.contains("starts anew: Perceptron.embedding.weight is [16, 4], expected [16, 6]"), "{told}");
+    assert!(
+        told.contains("keeps its random weights: Perceptron.embedding.weight is [16, 4], expected [16, 6]"),
+        "{told}"
+    );
 
     let refused = |extra: &[&str], fragments: &[&str]| {
         place.refused(&[&["train", "--config", "small.toml", "--out", "bad"], extra].concat(), fragments);
@@ -88,7 +91,7 @@ fn a_run_begins_with_the_weights_of_another() {
         &["does not fit linear", "unexpected Perceptron.embedding_normalisation.running_mean, "],
     );
     place.write("pickle.pth", b"PK\x03\x04 and so on");
-    refused(&["--weights", "pickle.pth"], &["pickle.pth", "never read", "save_file"]);
+    refused(&["--weights", "pickle.pth"], &["pickle.pth", "PyTorch pickle", "save_file"]);
     place.write("wide.toml", SMALL.replace("[16]", "[17]").as_bytes());
     place.refused(
         &["train", "--config", "wide.toml", "--out", "bad", "--weights", weights],

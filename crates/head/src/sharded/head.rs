@@ -13,7 +13,7 @@ use crate::config::HeadConfig;
 use crate::error::{Error, within};
 use crate::forward::{HeadForward, PendingUpdate};
 use crate::head::{Head, HeadStep};
-use crate::initial::{check_size, initial_centres};
+use crate::initial::{check_size, initial_rows};
 use crate::state::{CENTRES, HeadState, HeadTensor};
 
 /// One rank's part of a sharded head: a range of the classes with the optimiser's memory of them, and a [`Communicator`] to the
@@ -239,7 +239,8 @@ fn fresh(
     let own = classes_of(shard, shards, classes);
     let shape = [own.len() * per_class, dim];
     let count = shape[0] * dim;
-    let centres = initial_centres(own.start * per_class * dim, count, dim, &objective, config.seed);
+    let normalised = objective.score().normalises_centres();
+    let centres = initial_rows(own.start * per_class * dim, count, dim, normalised, config.seed);
     let names = config.optimiser.memory_names();
     let memory =
         names.iter().map(|&name| HeadTensor { name: name.to_owned(), shape, values: vec![0.0; count] });

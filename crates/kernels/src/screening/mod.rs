@@ -15,6 +15,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod kernel;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod reach;
@@ -24,8 +25,9 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use kernel::Kernel;
 pub use reach::{ReachBound, reach};
-use tile::{Kernel, Tile};
+use tile::Tile;
 
 use crate::simd::{InstructionSet, detected, dispatch};
 use crate::vector::prefetch;

@@ -6,23 +6,21 @@ mod resnet;
 mod small_cnn;
 
 use crate::Error;
-use crate::layers::{Pass, Start};
+use crate::layers::{Init, Pass};
 use crate::operations;
 use crate::steps::{Recorder, Step};
-use crate::walk::{Forward, Walk};
+use crate::traversal::{Forward, Traversal};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use resnet::BlockKind;
 use serde::{Deserialize, Serialize};
 use widemargin_data::ImageShape;
 
-/// The backbones that can be asked for.
+/// The available backbones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackboneName {
-    /// Four 3 x 3 convolutions with batch normalisation and PReLU in two stages; for small images.
+    /// Four 3 x 3 convolutions with batch normalisation and PReLU in two stages, for small images.
     SmallCnn,
     /// Improved residual network of 18 layers.
     Iresnet18,
@@ -30,7 +28,7 @@ pub enum BackboneName {
     Iresnet34,
     /// Improved residual network of 50 layers.
     Iresnet50,
-    /// Improved residual network of 100 layers; the usual one for faces.
+    /// Improved residual network of 100 layers; the usual choice for faces.
     Iresnet100,
     /// Improved residual network of 200 layers.
     Iresnet200,
@@ -46,9 +44,9 @@ pub enum BackboneName {
     Resnet152,
     /// Fully connected layers with batch normalisation and PReLU.
     Mlp,
-    /// One matrix.
+    /// One linear layer.
     Linear,
-    /// The input itself, flattened; for embeddings that are ready made.
+    /// The flattened input, for ready-made embeddings.
     Identity,
 }
 
@@ -71,7 +69,7 @@ impl BackboneName {
         Self::Identity,
     ];
 
-    /// The name used in configurations and on the command line.
+    /// The name in configurations and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SmallCnn => "small-cnn",
@@ -91,7 +89,7 @@ impl BackboneName {
         }
     }
 
-    /// Blocks of each of the four stages of a residual network; `None` for the others.
+    /// Number of blocks in each of the four stages of a residual network; `None` for other backbones.
     pub fn depths(self) -> Option<[usize; 4]> {
         match self {
             Self::Iresnet18 | Self::Resnet18 => Some([2, 2, 2, 2]),
@@ -105,7 +103,7 @@ impl BackboneName {
         }
     }
 
-    /// Whether it is one of insightface's networks.
+    /// Whether it is one of insightface's networks (`iresnet*`).
     pub fn is_iresnet(self) -> bool {
         matches!(
             self,
@@ -113,12 +111,12 @@ impl BackboneName {
         )
     }
 
-    /// Whether it is one of torchvision's networks.
+    /// Whether it is one of torchvision's networks (`resnet*`).
     pub fn is_resnet(self) -> bool {
         self.depths().is_some() && !self.is_iresnet()
     }
 
-    /// Whether it takes a vector as well as an image.
+    /// Whether it accepts vectors as well as images.
     pub fn is_flat(self) -> bool {
         matches!(self, Self::Mlp | Self::Linear | Self::Identity)
     }
@@ -141,16 +139,16 @@ impl std::str::FromStr for BackboneName {
     }
 }
 
-/// Everything that fixes a backbone but its numbers.
+/// The architecture of a backbone: everything but its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BackboneConfig {
     /// Which backbone.
     pub name: BackboneName,
     /// Shape of one input.
     pub input: ImageShape,
-    /// Numbers in an embedding, at least 1; for `identity` it must be the number of input values.
+    /// Dimension of an embedding, at least 1. For `identity` it must be the number of input values.
     pub embedding: usize,
-    /// Share of values set to zero before the last layer in training, in `0..1`; used by `iresnet*` and `mlp`.
+    /// Dropout rate before the last layer, in `0..1`; used by `iresnet*` and `mlp`.
     pub dropout: f32,
     /// Widths of the hidden layers of `mlp`.
     pub hidden: Vec<usize>,
@@ -167,10 +165,10 @@ impl BackboneConfig {
         Error::BadConfiguration { backbone, what, found: found.to_string(), expected: expected.to_string() }
     }
 
-    /// Whether such a backbone can be built.
+    /// Checks the configuration.
     ///
     /// # Errors
-    /// [`Error::BadConfiguration`] naming the setting, what was found and what is expected.
+    /// [`Error::BadConfiguration`] with the setting, its value and the expected range.
     pub fn check(&self) -> Result<(), Error> {
         let input = self.input;
         if input.values() == 0 {
@@ -204,7 +202,7 @@ impl BackboneConfig {
     }
 }
 
-/// A network from a batch of images to a batch of embeddings (not normalised).
+/// A network that maps a batch of images to a batch of embeddings, which are not normalised.
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a program holds one or two backbones")]
 pub enum Backbone {
@@ -219,33 +217,33 @@ pub enum Backbone {
 }
 
 impl Backbone {
-    /// A backbone with weights drawn from `seed`: the same seed gives the same bits on every machine.
+    /// A backbone with random weights: the same seed gives bitwise the same weights on every machine.
     ///
     /// # Errors
     /// As [`BackboneConfig::check`].
     pub fn new(config: &BackboneConfig, seed: u64, device: &Device) -> Result<Self, Error> {
-        Self::build(config, &mut Start::Drawn(Box::new(ChaCha8Rng::seed_from_u64(seed))), device)
+        Self::build(config, &mut Init::from_seed(seed), device)
     }
 
-    /// A backbone of zeros, to put numbers into ([`with_parameters`](crate::parameters::with_parameters)).
+    /// A backbone with zero weights, to load parameters into ([`with_parameters`](crate::parameters::with_parameters)).
     ///
     /// # Errors
     /// As [`BackboneConfig::check`].
     pub fn empty(config: &BackboneConfig, device: &Device) -> Result<Self, Error> {
-        Self::build(config, &mut Start::Empty, device)
+        Self::build(config, &mut Init::Zeros, device)
     }
 
-    fn build(config: &BackboneConfig, start: &mut Start, device: &Device) -> Result<Self, Error> {
+    fn build(config: &BackboneConfig, init: &mut Init, device: &Device) -> Result<Self, Error> {
         config.check()?;
         Ok(match config.name {
-            BackboneName::SmallCnn => Self::SmallCnn(small_cnn::SmallCnn::new(config, start, device)),
+            BackboneName::SmallCnn => Self::SmallCnn(small_cnn::SmallCnn::new(config, init, device)),
             BackboneName::Iresnet18
             | BackboneName::Iresnet34
             | BackboneName::Iresnet50
             | BackboneName::Iresnet100
             | BackboneName::Iresnet200 => {
                 let depths = config.name.depths().expect("a residual network");
-                Self::ImprovedResidual(iresnet::ImprovedResidual::new(depths, config, start, device))
+                Self::ImprovedResidual(iresnet::ImprovedResidual::new(depths, config, init, device))
             }
             BackboneName::Resnet18
             | BackboneName::Resnet34
@@ -257,39 +255,39 @@ impl Backbone {
                     BackboneName::Resnet18 | BackboneName::Resnet34 => BlockKind::Basic,
                     _ => BlockKind::Bottleneck,
                 };
-                Self::Residual(resnet::Residual::new((kind, depths), config, start, device))
+                Self::Residual(resnet::Residual::new((kind, depths), config, init, device))
             }
             BackboneName::Mlp => {
-                Self::Perceptron(perceptron::Perceptron::with_hidden(&config.hidden, config, start, device))
+                Self::Perceptron(perceptron::Perceptron::with_hidden(&config.hidden, config, init, device))
             }
-            BackboneName::Linear => Self::Perceptron(perceptron::Perceptron::linear(config, start, device)),
+            BackboneName::Linear => Self::Perceptron(perceptron::Perceptron::linear(config, init, device)),
             BackboneName::Identity => Self::Perceptron(perceptron::Perceptron::identity()),
         })
     }
 
-    /// `[batch, channels, height, width]` to `[batch, embedding]` in `f32`.
+    /// Maps `[batch, channels, height, width]` to `[batch, embedding]` in `f32`.
     ///
-    /// The type of `input` is that of the computation: with images of half precision (see
-    /// [`device::half_precision`](crate::device::half_precision)) activations and matrix products are of half precision too,
-    /// while parameters, batch statistics and the embedding stay `f32`: what is called mixed precision (Micikevicius et al.,
-    /// 2018, sections 3.1 and 3.3). Gradients then want a loss scale.
+    /// The computation uses the type of `input`. With images in half precision (see
+    /// [`device::half_precision`](crate::device::half_precision)), activations and matrix products are in half precision
+    /// too, while parameters, batch statistics and the embedding stay `f32`. This is mixed precision (Micikevicius et al.,
+    /// 2018, sections 3.1 and 3.3); its gradients require a loss scale.
     pub fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<2> {
-        operations::cast(self.walk(&mut Forward { pass }, input), FloatDType::F32)
+        operations::cast(self.traverse(&mut Forward { pass }, input), FloatDType::F32)
     }
 
-    /// What [`forward`](Self::forward) does in inference, step by step with all numbers; the last step gives the embedding.
+    /// The steps that [`forward`](Self::forward) takes in inference, with all parameters. The last step gives the embedding.
     pub fn steps(&self) -> Vec<Step> {
         let mut recorder = Recorder::default();
-        self.walk(&mut recorder, 0);
+        self.traverse(&mut recorder, 0);
         recorder.steps
     }
 
-    fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
+    fn traverse<W: Traversal>(&self, traversal: &mut W, input: W::Value<4>) -> W::Value<2> {
         match self {
-            Self::SmallCnn(network) => network.walk(walk, input),
-            Self::ImprovedResidual(network) => network.walk(walk, input),
-            Self::Residual(network) => network.walk(walk, input),
-            Self::Perceptron(network) => network.walk(walk, input),
+            Self::SmallCnn(network) => network.traverse(traversal, input),
+            Self::ImprovedResidual(network) => network.traverse(traversal, input),
+            Self::Residual(network) => network.traverse(traversal, input),
+            Self::Perceptron(network) => network.traverse(traversal, input),
         }
     }
 }

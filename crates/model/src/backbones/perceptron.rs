@@ -1,12 +1,12 @@
 //! `mlp`, `linear` and `identity`: the backbones without convolutions.
 
 use super::BackboneConfig;
-use crate::layers::{BatchNorm, Dropout, FullyConnected, Start};
-use crate::walk::Walk;
+use crate::layers::{BatchNorm, Dropout, FullyConnected, Init};
+use crate::traversal::Traversal;
 use burn::module::Module;
 use burn::tensor::Device;
 
-/// Any number of hidden layers (matrix, batch normalisation, PReLU), then one matrix; or nothing at all.
+/// Any number of hidden layers (linear, batch normalisation, PReLU) and a last linear layer; or no layer at all.
 #[derive(Module, Debug)]
 pub struct Perceptron {
     hidden: Vec<FullyConnected>,
@@ -17,31 +17,31 @@ pub struct Perceptron {
 }
 
 impl Perceptron {
-    /// `mlp`: the embedding is normalised over the batch, without affine part, as the other backbones' is.
+    /// `mlp`. As in the other backbones, a batch normalisation without an affine part follows the embedding.
     pub(super) fn with_hidden(
         widths: &[usize],
         config: &BackboneConfig,
-        start: &mut Start,
+        init: &mut Init,
         device: &Device,
     ) -> Self {
         let mut inputs = config.input.values();
         let mut hidden = Vec::new();
         for width in widths {
-            hidden.push(FullyConnected::new(inputs, *width, start, device));
+            hidden.push(FullyConnected::new(inputs, *width, init, device));
             inputs = *width;
         }
         Self {
             hidden,
             normalisation: widths.iter().map(|width| BatchNorm::with_prelu(*width, device)).collect(),
             dropout: Dropout::new(config.dropout),
-            embedding: Some(FullyConnected::new(inputs, config.embedding, start, device)),
+            embedding: Some(FullyConnected::new(inputs, config.embedding, init, device)),
             embedding_normalisation: Some(BatchNorm::plain(config.embedding, device)),
         }
     }
 
-    /// `linear`: a projection, nothing else.
-    pub(super) fn linear(config: &BackboneConfig, start: &mut Start, device: &Device) -> Self {
-        let embedding = FullyConnected::new(config.input.values(), config.embedding, start, device);
+    /// `linear`: one linear layer.
+    pub(super) fn linear(config: &BackboneConfig, init: &mut Init, device: &Device) -> Self {
+        let embedding = FullyConnected::new(config.input.values(), config.embedding, init, device);
         Self { embedding: Some(embedding), ..Self::identity() }
     }
 
@@ -56,17 +56,17 @@ impl Perceptron {
         }
     }
 
-    pub(super) fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
-        let mut value = walk.flatten(input);
+    pub(super) fn traverse<W: Traversal>(&self, traversal: &mut W, input: W::Value<4>) -> W::Value<2> {
+        let mut value = traversal.flatten(input);
         for (layer, normalisation) in self.hidden.iter().zip(&self.normalisation) {
-            value = walk.fully_connected(layer, value);
-            value = walk.normalisation(normalisation, value);
+            value = traversal.fully_connected(layer, value);
+            value = traversal.batch_norm(normalisation, value);
         }
         let Some(embedding) = &self.embedding else { return value };
-        value = walk.dropout(&self.dropout, value);
-        value = walk.fully_connected(embedding, value);
+        value = traversal.dropout(&self.dropout, value);
+        value = traversal.fully_connected(embedding, value);
         match &self.embedding_normalisation {
-            Some(normalisation) => walk.normalisation(normalisation, value),
+            Some(normalisation) => traversal.batch_norm(normalisation, value),
             None => value,
         }
     }

@@ -1,26 +1,26 @@
 //! `resnet18` to `resnet152`: residual networks (He et al., 2016, table 1).
 //!
-//! A 7 x 7 convolution of stride 2 and a 3 x 3 maximum of stride 2, four stages of blocks, the mean over what is left of the image, and
-//! one matrix to the embedding. From `resnet50` on, blocks have three convolutions, and their stride in the 3 x 3 one. It is the network of
-//! torchvision's `resnet.py`, layer for layer, and takes its weights ([`crate::weights`]).
+//! A 7 x 7 convolution of stride 2 and 3 x 3 maximum pooling of stride 2, four stages of blocks, the mean over all
+//! positions, and one linear layer to the embedding. From `resnet50` on, blocks have three convolutions, with the stride
+//! in the 3 x 3 one. It equals torchvision's `resnet.py` layer by layer and can load its weights ([`crate::weights`]).
 
 use super::BackboneConfig;
-use crate::layers::{BatchNorm, Convolution, FullyConnected, Start};
-use crate::operations::Squares;
-use crate::walk::Walk;
+use crate::layers::{BatchNorm, Convolution, FullyConnected, Init};
+use crate::operations::PoolWindow;
+use crate::traversal::Traversal;
 use burn::module::Module;
 use burn::tensor::Device;
 
-/// Channels of the four stages; all but the first begin with a stride of 2.
+/// Channels of the four stages; all but the first start with a stride of 2.
 const CHANNELS: [usize; 4] = [64, 128, 256, 512];
 
-/// How many times its inner channels a block of three convolutions gives.
+/// Output channels of a block of three convolutions, per inner channel.
 const EXPANSION: usize = 4;
 
-/// The maximum behind the stem.
-const STEM_SQUARES: Squares = Squares { size: 3, stride: 2, padding: 1 };
+/// The maximum pooling after the stem.
+const STEM_POOL: PoolWindow = PoolWindow { size: 3, stride: 2, padding: 1 };
 
-/// How blocks are made.
+/// The kind of the blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BlockKind {
     /// Two convolutions of 3 x 3.
@@ -38,8 +38,8 @@ struct Block {
 }
 
 impl Block {
-    /// `channels`: of its input, inside, of its output.
-    fn new(kind: BlockKind, channels: [usize; 3], stride: usize, start: &mut Start, device: &Device) -> Self {
+    /// `channels`: of the input, of the inner layers, and of the output.
+    fn new(kind: BlockKind, channels: [usize; 3], stride: usize, init: &mut Init, device: &Device) -> Self {
         let [inputs, inner, outputs] = channels;
         // Channels, kernel and stride of each convolution.
         let layers = match kind {
@@ -61,29 +61,29 @@ impl Block {
         Self {
             convolution: layers
                 .into_iter()
-                .map(|(channels, kernel, stride)| Convolution::new(channels, kernel, stride, start, device))
+                .map(|(channels, kernel, stride)| Convolution::new(channels, kernel, stride, init, device))
                 .collect(),
             normalisation,
-            short_cut: projected.then(|| Convolution::new([inputs, outputs], 1, stride, start, device)),
+            short_cut: projected.then(|| Convolution::new([inputs, outputs], 1, stride, init, device)),
             short_cut_normalisation: projected.then(|| BatchNorm::new(outputs, device)),
         }
     }
 
-    fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<4> {
+    fn traverse<W: Traversal>(&self, traversal: &mut W, input: W::Value<4>) -> W::Value<4> {
         let mut value = input.clone();
         for (convolution, normalisation) in self.convolution.iter().zip(&self.normalisation) {
-            value = walk.convolution(convolution, value);
-            value = walk.normalisation(normalisation, value);
+            value = traversal.convolution(convolution, value);
+            value = traversal.batch_norm(normalisation, value);
         }
         let short = match (&self.short_cut, &self.short_cut_normalisation) {
             (Some(convolution), Some(normalisation)) => {
-                let projected = walk.convolution(convolution, input);
-                walk.normalisation(normalisation, projected)
+                let projected = traversal.convolution(convolution, input);
+                traversal.batch_norm(normalisation, projected)
             }
             _ => input,
         };
-        let sum = walk.add(value, short);
-        walk.rectify(sum)
+        let sum = traversal.add(value, short);
+        traversal.rectify(sum)
     }
 }
 
@@ -100,16 +100,16 @@ impl Residual {
     pub(super) fn new(
         (kind, depths): (BlockKind, [usize; 4]),
         config: &BackboneConfig,
-        start: &mut Start,
+        init: &mut Init,
         device: &Device,
     ) -> Self {
-        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 7, 2, start, device);
+        let stem = Convolution::new([config.input.channels, CHANNELS[0]], 7, 2, init, device);
         let (mut blocks, mut inputs) = (Vec::new(), CHANNELS[0]);
         for (stage, (depth, inner)) in depths.into_iter().zip(CHANNELS).enumerate() {
             let outputs = if kind == BlockKind::Bottleneck { EXPANSION * inner } else { inner };
             for index in 0..depth {
                 let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                blocks.push(Block::new(kind, [inputs, inner, outputs], stride, start, device));
+                blocks.push(Block::new(kind, [inputs, inner, outputs], stride, init, device));
                 inputs = outputs;
             }
         }
@@ -117,18 +117,18 @@ impl Residual {
             stem,
             stem_normalisation: BatchNorm::rectified(CHANNELS[0], device),
             blocks,
-            embedding: FullyConnected::new(inputs, config.embedding, start, device),
+            embedding: FullyConnected::new(inputs, config.embedding, init, device),
         }
     }
 
-    pub(super) fn walk<W: Walk>(&self, walk: &mut W, input: W::Value<4>) -> W::Value<2> {
-        let mut value = walk.convolution(&self.stem, input);
-        value = walk.normalisation(&self.stem_normalisation, value);
-        value = walk.max_pool(STEM_SQUARES, value);
+    pub(super) fn traverse<W: Traversal>(&self, traversal: &mut W, input: W::Value<4>) -> W::Value<2> {
+        let mut value = traversal.convolution(&self.stem, input);
+        value = traversal.batch_norm(&self.stem_normalisation, value);
+        value = traversal.max_pool(STEM_POOL, value);
         for block in &self.blocks {
-            value = block.walk(walk, value);
+            value = block.traverse(traversal, value);
         }
-        let means = walk.mean_of_positions(value);
-        walk.fully_connected(&self.embedding, means)
+        let means = traversal.mean_of_positions(value);
+        traversal.fully_connected(&self.embedding, means)
     }
 }

@@ -1,4 +1,4 @@
-//! Every backbone: shapes, seeds, gradients against finite differences, parameters out and in.
+//! Every backbone: shapes, seeds, gradients against finite differences, saving and loading parameters.
 
 use super::{Backbone, BackboneConfig, BackboneName, ImageShape};
 use crate::parameters::{self, Role};
@@ -75,7 +75,7 @@ fn gradients_of_small_cnn_match_finite_differences() {
     let learnt: Vec<usize> = (0..all.len()).filter(|i| all[*i].role != Role::Buffer).collect();
     let mut checked = 0;
     for (gradient, index) in found.iter().zip(learnt) {
-        // Along the gradient itself the difference is largest and rounding of f32 least.
+        // Along the gradient the difference is largest, so f32 rounding matters least.
         let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
         if norm < 1e-2 {
             continue;
@@ -97,7 +97,7 @@ fn gradients_of_small_cnn_match_finite_differences() {
 }
 
 #[test]
-fn parameters_go_out_and_in() {
+fn parameters_are_saved_and_loaded() {
     let device = Device::flex().autodiff();
     let config = config(BackboneName::Iresnet18);
     let trained = Backbone::new(&config, 1, &device).expect("valid");
@@ -126,7 +126,7 @@ fn parameters_go_out_and_in() {
 }
 
 #[test]
-fn what_is_frozen_has_no_gradient_and_normalises_by_its_running_statistics() {
+fn frozen_layers_have_no_gradient_and_normalise_with_running_statistics() {
     let device = Device::flex().autodiff();
     for name in [BackboneName::SmallCnn, BackboneName::Resnet18, BackboneName::Mlp] {
         let config = BackboneConfig { dropout: 0.0, ..config(name) };
@@ -146,7 +146,7 @@ fn what_is_frozen_has_no_gradient_and_normalises_by_its_running_statistics() {
             let zero = gradient.iter().all(|value| *value == 0.0);
             assert_eq!(zero, !last(&parameter.name), "{name}: {}", parameter.name);
         }
-        // Other numbers do not thaw it.
+        // Loading parameters does not unfreeze them.
         let again = parameters::with_parameters(frozen, &before).expect("fits");
         again.forward(images(4, &device), TRAINING);
         assert_eq!(parameters::parameters(&again), before, "{name}");
@@ -154,12 +154,12 @@ fn what_is_frozen_has_no_gradient_and_normalises_by_its_running_statistics() {
 }
 
 #[test]
-fn impossible_configurations_are_refused() {
+fn impossible_configurations_are_rejected() {
     let device = Device::flex();
     let build = |change: fn(&mut BackboneConfig)| {
         let mut config = config(BackboneName::SmallCnn);
         change(&mut config);
-        Backbone::new(&config, 1, &device).expect_err("refused").to_string()
+        Backbone::new(&config, 1, &device).expect_err("rejected").to_string()
     };
     assert!(build(|c| c.embedding = 0).contains("embedding dimension is 0"));
     assert!(build(|c| c.dropout = 1.0).contains("below 1"));

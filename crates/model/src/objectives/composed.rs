@@ -1,32 +1,33 @@
-//! Every module against the same loss written out in Burn's own operations, whose derivatives Burn finds by itself: value,
-//! and gradients of the features, of the centres or proxies, and of a learnt scale or bias.
+//! Every objective against the same loss composed of Burn's operations, which Burn differentiates: the value, and the
+//! gradients of the features, of the centres or proxies, and of a learnt scale or bias.
 
 use super::*;
 use crate::parameters::{self, host_values};
 use burn::tensor::activation::{log_softmax, relu};
-use widemargin_objective::{BatchFacts, Parameters, parameters};
+use widemargin_objective::pairs::PairObjective;
+use widemargin_objective::{BatchFacts, ClassObjective, Parameters, parameters};
 
-/// Two `f32` computations with scales up to 80.
+/// For two computations in `f32` with scales up to 80.
 const TOLERANCE: f32 = 3e-4;
 
-/// Two samples each of the classes 0 and 1, one each of 2 and 3: with and without a positive in the batch.
+/// Two samples of the classes 0 and 1, one of 2 and 3: with and without a positive in the batch.
 const LABELS: [u32; 6] = [0, 3, 1, 1, 2, 0];
 const CLASSES: usize = 4;
 const DIM: usize = 3;
 
-/// Behind this no exponential is left.
+/// Exponentials of scores reduced by this are 0.
 const FAR: f32 = 1e5;
 
-/// What a loss is composed of.
+/// The inputs of a composed loss.
 struct Batch {
     features: Tensor<2>,
     /// Centres or proxies.
     weights: Tensor<2>,
-    /// `[1, 1]`: a learnt scale or bias, 0 where there is none.
+    /// `[1, 1]`: a learnt scale or bias; 0 if there is none.
     learnt: Tensor<2>,
-    /// `[samples, classes]`: 1 where they belong together.
+    /// `[samples, classes]`: 1 for the class of each sample.
     own: Tensor<2>,
-    /// Drawn by the module, one a sample: margins of ElasticFace.
+    /// The random margins of ElasticFace, one per sample.
     drawn: Tensor<2>,
 }
 
@@ -55,7 +56,8 @@ fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     relu(x.clone()) + (-x.abs()).exp().log1p()
 }
 
-/// `ln sum e^x` over the last dimension where `mask` is 1, which is left with length 1; 0 where it is nowhere 1.
+/// `ln sum e^x` over the entries of the last dimension where `mask` is 1; 0 if it is 1 nowhere. The last dimension keeps
+/// length 1.
 fn log_sum_exp<const D: usize>(x: Tensor<D>, mask: Tensor<D>) -> Tensor<D> {
     let masked = x - (-mask.clone() + 1.0) * FAR;
     let largest = masked.clone().max_dim(D - 1).detach();
@@ -69,13 +71,13 @@ fn mean_where<const D: usize>(x: Tensor<D>, mask: Tensor<D>) -> Tensor<1> {
     (x * mask).sum() / count.clamp_min(1.0)
 }
 
-/// The mean of the entries of `x` that are above 0 and where `mask` is 1.
+/// The mean of the positive entries of `x` where `mask` is 1.
 fn mean_of_active<const D: usize>(x: Tensor<D>, mask: Tensor<D>) -> Tensor<1> {
     let active = x.clone().detach().greater_elem(0.0).float() * mask;
     mean_where(x, active)
 }
 
-/// `cos(t + m)`, and past `pi - m` the straight line; `m` one a sample.
+/// `cos(t + m)`, and a straight line past `pi - m`; one `m` per sample.
 fn turned(cosine: Tensor<2>, margin: &Tensor<2>) -> Tensor<2> {
     let sine = (cosine.clone().powi_scalar(2).neg() + 1.0).sqrt();
     let within = cosine.clone() * margin.clone().cos() - sine * margin.clone().sin();
@@ -112,7 +114,7 @@ impl Batch {
         -self.own.clone() + 1.0
     }
 
-    /// `target` in the place of each sample's own score.
+    /// The scores, with that of the target class replaced by `target`.
     fn with_target(&self, scores: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
         scores * self.others() + target * self.own.clone()
     }
@@ -121,7 +123,7 @@ impl Batch {
         -(log_softmax(logits, 1) * self.own.clone()).sum() / self.rows() as f32
     }
 
-    /// `score_i - score_y + margin` of the competitors, and 0 for the class itself.
+    /// `score_i - score_y + margin` for the non-target classes, 0 for the target class.
     fn leads(&self, margin: f32) -> Tensor<2> {
         let dots = self.dots();
         let target = self.target(&dots);
@@ -160,7 +162,7 @@ impl Batch {
     }
 }
 
-/// Between the samples of a batch: 1 where two are of one class and not the same sample.
+/// `[samples, samples]`: 1 for two different samples of the same class.
 fn positives(batch: &Batch) -> Tensor<2> {
     let own = batch.own.clone();
     own.clone().matmul(own.transpose()) - Tensor::<2>::eye(batch.rows(), &batch.own.device())
@@ -176,13 +178,13 @@ fn between(batch: &Batch) -> Tensor<2> {
     units.clone().matmul(units.transpose())
 }
 
-/// Euclidean, of unit vectors; 1 from a sample to itself, where a root has no derivative.
+/// Euclidean distances of unit vectors; 1 for a sample with itself, where the root has no derivative.
 fn distances(batch: &Batch) -> Tensor<2> {
     let itself = Tensor::<2>::eye(batch.rows(), &batch.own.device());
-    (squares(batch) * (-itself.clone() + 1.0) + itself).sqrt()
+    (window(batch) * (-itself.clone() + 1.0) + itself).sqrt()
 }
 
-fn squares(batch: &Batch) -> Tensor<2> {
+fn window(batch: &Batch) -> Tensor<2> {
     between(batch) * -2.0 + 2.0
 }
 
@@ -195,7 +197,7 @@ fn by_negative(x: Tensor<2>) -> Tensor<3> {
     x.unsqueeze_dim(1)
 }
 
-/// 1 for the rows where `mask` has a 1.
+/// 1 for the rows of `mask` that contain a 1.
 fn any(mask: Tensor<2>) -> Tensor<2> {
     mask.max_dim(1)
 }
@@ -227,7 +229,7 @@ const CLASS_LOSSES: &[(&str, Composed)] = &[
         b.cross_entropy(b.with_target(b.dots(), target * own_length))
     }),
     ("combined-margin", |b| {
-        // m1 = 2, and past 2 t + m2 = pi straight on from -1
+        // m1 = 2, and a straight line from -1 past 2 t + m2 = pi.
         let cosines = b.cosines();
         let cosine = b.target(&cosines);
         let end = ((std::f32::consts::PI - 0.3) / 2.0).cos();
@@ -242,7 +244,7 @@ const CLASS_LOSSES: &[(&str, Composed)] = &[
     }),
     ("curricularface", |b| {
         let target = b.target(&b.cosines());
-        // from 0, a hundredth of the way to the batch's mean
+        // The running mean starts at 0 and moves a hundredth towards the batch's mean.
         let running = (target.clone().detach().mean() * 0.01).reshape([1, 1]);
         b.ahead_changed(64.0, turned(target, &b.same(0.5)), |cosine| {
             cosine.clone() * (cosine + running.clone())
@@ -253,7 +255,7 @@ const CLASS_LOSSES: &[(&str, Composed)] = &[
         b.ahead_changed(32.0, target, |cosine| cosine * 1.2 + 0.2)
     }),
     ("adaface", |b| {
-        // the running mean and deviation of the norms begin at 20 and 100, and move by a hundredth
+        // The running mean and deviation of the norms start at 20 and 100 and move by a hundredth.
         let norms = lengths(&b.features).detach();
         let mean = norms.clone().mean().reshape([1, 1]) * 0.01 + 0.99 * 20.0;
         let deviation = norms.clone().var(0).sqrt() * 0.01 + 0.99 * 100.0;
@@ -372,7 +374,7 @@ const PAIR_LOSSES: &[(&str, Composed)] = &[
     ("tuplet-margin", |b| {
         let s = between(b);
         let pooled = log_sum_exp(s.clone() * 64.0, negatives(b));
-        // a sample with itself is masked, and has no derivative as an angle
+        // A sample with itself is masked; its angle has no derivative.
         let itself = Tensor::<2>::eye(b.rows(), &b.own.device());
         let slackened = ((s * (-itself + 1.0)).acos() - 5.73_f32.to_radians()).cos();
         mean_where(softplus(pooled - slackened * 64.0), positives(b))
@@ -389,7 +391,7 @@ const PAIR_LOSSES: &[(&str, Composed)] = &[
         // [anchor, other, bin]
         let edges: Vec<f32> = (0..=10).map(|bin| bin as f32 * 0.4).collect();
         let edges = matrix(&edges, 1, &b.own.device()).unsqueeze_dim::<3>(0);
-        let heights = relu(-((by_positive(squares(b)) - edges).abs() / 0.4) + 1.0);
+        let heights = relu(-((by_positive(window(b)) - edges).abs() / 0.4) + 1.0);
         let count = |mask: Tensor<2>| (heights.clone() * by_positive(mask)).sum_dim(1).reshape([rows, 11]);
         let (plus, minus) = (count(positives(b)), count(negatives(b)));
         let totals = (plus.clone() + minus).cumsum(1).clamp_min(1e-6);
@@ -427,7 +429,7 @@ const PAIR_LOSSES: &[(&str, Composed)] = &[
     }),
 ];
 
-/// Other than the defaults: those that four classes and short features would leave without effect.
+/// Parameters whose defaults would have no effect with four classes and short features.
 fn class_parameters(name: &str) -> Parameters {
     match name {
         "tempered-softmax" => parameters([("temperature", 0.5.into())]),
@@ -453,7 +455,8 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
     }
 }
 
-/// Value and all gradients of a module against `composed`. `weights` are the module's first parameter, `learnt` its second.
+/// Compares the value and all gradients of a module with `composed`. The module's first parameter is `weights`, its second
+/// `learnt`.
 fn check(
     name: &str,
     module: &impl Module,
@@ -471,12 +474,12 @@ fn check(
     };
     let theirs = composed(&batch);
     assert_close(name, &host_values(ours.clone().inner()), &host_values(theirs.clone().inner()));
-    // a factor behind the loss must reach every gradient
+    // A factor on the loss must reach every gradient.
     let mut found = (ours * 3.0).backward();
     let expected = (theirs * 3.0).backward();
     let gradient = host_values(input.grad(&found).expect("tracked"));
     let of_features = host_values(batch.features.grad(&expected).expect("tracked"));
-    assert!(of_features.iter().any(|value| *value != 0.0), "{name}: a batch that tells nothing");
+    assert!(of_features.iter().any(|value| *value != 0.0), "{name}: this batch tests nothing");
     assert_close(&format!("{name}: features"), &gradient, &of_features);
     let found = parameters::gradients(module, &mut found);
     let expected = [batch.weights.grad(&expected), batch.learnt.grad(&expected)];
@@ -493,7 +496,7 @@ fn one_hot(device: &Device) -> Tensor<2> {
     matrix(&values, LABELS.len(), device)
 }
 
-/// The margins that the objective draws for its next batch.
+/// The random margins of the objective for its next batch.
 fn drawn_margins(objective: &ClassObjective, device: &Device) -> Tensor<2> {
     let unknown = [1.0; LABELS.len()];
     let facts = BatchFacts {
@@ -518,10 +521,11 @@ fn every_loss_on_class_centres_equals_the_composed_one() {
                 ClassObjective::from_name(name, &class_parameters(name), CLASSES).expect("in range");
             let learnt = objective.learnt().map_or(0.0, |(_, value)| value as f32);
             let drawn = drawn_margins(&objective, &device);
-            let module = ClassLoss::new(objective, CLASSES, DIM, 1, &device).expect("four classes");
+            let objective = AnyObjective::Classes(Box::new(objective));
+            let module = Loss::new(objective, CLASSES, DIM, 1, &device).expect("four classes");
             let batch = Batch {
                 features: filled(LABELS.len(), DIM, seed, &device) * 2.0,
-                weights: module.centres(),
+                weights: module.weights().expect("class centres"),
                 learnt: matrix(&[learnt], 1, &device),
                 own: one_hot(&device),
                 drawn,
@@ -540,8 +544,9 @@ fn every_loss_on_pairs_and_proxies_equals_the_composed_one() {
     for (name, composed) in PAIR_LOSSES {
         for seed in [7, 90] {
             let objective = PairObjective::from_name(name, &Parameters::new()).expect("defaults");
-            let module = PairLoss::new(objective, CLASSES, DIM, 1, &device).expect("four classes");
-            let weights = module.proxies.as_ref().map_or_else(|| filled(1, 1, 1, &device), Param::val);
+            let objective = AnyObjective::Pairs(objective);
+            let module = Loss::new(objective, CLASSES, DIM, 1, &device).expect("four classes");
+            let weights = module.weights().unwrap_or_else(|| filled(1, 1, 1, &device));
             let batch = Batch {
                 features: filled(LABELS.len(), DIM, seed, &device) * 2.0,
                 weights,

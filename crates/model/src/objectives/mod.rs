@@ -1,17 +1,18 @@
-//! Objectives as Burn modules: one line in a model, and the class centres are parameters of it.
+//! Objectives as one Burn module, [`Loss`], whose parameters are the class centres or proxies.
 //!
-//! The losses and their hand-written gradients are those of `widemargin-objective` and `widemargin-head`, put behind the
-//! features in the graph of the automatic differentiation: on the CPU as one operation, elsewhere through values on the host.
-//! Everything is computed in `f32`, whatever the precision of the backbone.
+//! Losses and hand-written gradients are those of `widemargin-objective` and `widemargin-head`. They enter Burn's autodiff
+//! graph as one operation on the CPU, and through values on the host on other devices. Everything is computed in `f32`,
+//! whatever the precision of the backbone.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor, TensorData};
-//! use widemargin_model::objectives::ClassLoss;
-//! use widemargin_objective::{ClassObjective, Parameters};
+//! use widemargin_model::objectives::Loss;
+//! use widemargin_objective::{AnyObjective, Parameters};
 //!
 //! let device = Device::flex().autodiff();
-//! let am_softmax = ClassObjective::from_name("am-softmax", &Parameters::new(), 3)?;
-//! let loss = ClassLoss::new(am_softmax, 3, 2, 1, &device)?;
+//! let (classes, dim, seed) = (3, 2, 1);
+//! let am_softmax = AnyObjective::from_name("am-softmax", &Parameters::new(), classes)?;
+//! let loss = Loss::new(am_softmax, classes, dim, seed, &device)?;
 //! let features = Tensor::<2>::from_data(TensorData::from([[1.0f32, 0.2], [-0.3, 0.9]]), &device).require_grad();
 //! let value = loss.forward(features.clone(), &[0, 2])?;
 //! let gradients = value.backward();
@@ -22,231 +23,229 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use widemargin_head::{Head, HeadConfig, class_loss};
-use widemargin_objective::pairs::{CrossBatchMemory, Miner, PairObjective, PairOptions};
-use widemargin_objective::{ClassObjective, ClassState, MatRef, Objective};
+use widemargin_objective::pairs::{CrossBatchMemory, Miner, PairOptions};
+use widemargin_objective::{AnyObjective, ClassState, MatRef, Objective};
 
 use crate::Error;
 use crate::operations::{LossOfValues, cast, loss};
-use burn::tensor::FloatDType;
 
-/// An objective against class centres, with the centres (and a learnt scale or bias) as parameters.
+/// An objective with its class centres or proxies, and a learnt scale or bias if it has one, as parameters.
 #[derive(Module, Debug)]
-pub struct ClassLoss {
-    /// `[classes * sub_centres, dim]`.
-    centres: Param<Tensor<2>>,
-    /// `[1, 1]`: the scale or bias of objectives that learn one.
+pub struct Loss {
+    /// Class centres or proxies: `[classes * weights_per_class, dim]`.
+    weights: Option<Param<Tensor<2>>>,
+    /// `[1, 1]`: the learnt scale or bias.
     learnt: Option<Param<Tensor<2>>>,
     #[module(skip)]
-    objective: Shared<ClassObjective>,
+    state: Shared,
 }
 
-/// An objective on pairs, triplets or proxies, with the proxies as parameters where it has them.
-#[derive(Module, Debug)]
-pub struct PairLoss {
-    /// `[classes * proxies_per_class, dim]`.
-    proxies: Option<Param<Tensor<2>>>,
-    #[module(skip)]
-    state: Shared<PairState>,
-}
-
-/// What changes while a module is used, shared by its clones.
+/// The part of a [`Loss`] that changes in use without being a parameter.
 #[derive(Debug)]
-struct Shared<T>(Arc<Mutex<T>>);
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
+struct State {
+    objective: AnyObjective,
+    miner: Option<Miner>,
+    memory: Option<CrossBatchMemory<f32>>,
+    /// Number of evaluated batches, for miners that draw at random.
+    steps: u64,
 }
 
-impl<T> Shared<T> {
-    fn new(value: T) -> Self {
-        Self(Arc::new(Mutex::new(value)))
-    }
+/// Clones of a module share its state.
+#[derive(Clone, Debug)]
+struct Shared(Arc<Mutex<State>>);
 
-    /// A thread that died while it held the lock has changed nothing halfway: states are replaced whole.
-    fn lock(&self) -> MutexGuard<'_, T> {
+impl Shared {
+    /// A thread that panicked while it held the lock left no half-made change: values are replaced as a whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[derive(Debug)]
-struct PairState {
-    objective: PairObjective,
-    miner: Option<Miner>,
-    memory: Option<CrossBatchMemory<f32>>,
-    steps: u64,
+/// Loss and gradients of one batch.
+struct Gradients {
+    loss: f32,
+    features: Vec<f32>,
+    weights: Vec<f32>,
+    learnt: f32,
 }
 
-fn parameter(values: &[f32], rows: usize, device: &Device) -> Param<Tensor<2>> {
-    Param::from_data(TensorData::new(values.to_vec(), [rows, values.len() / rows.max(1)]), device)
-}
-
-fn view(values: &[f32], rows: usize, columns: usize) -> Result<MatRef<'_>, Error> {
-    Ok(MatRef::new(values, rows, columns).map_err(widemargin_objective::Error::from)?)
-}
-
-impl ClassLoss {
-    /// With random unit directions as centres, the same for the same seed everywhere (normal numbers for dot products).
+impl Loss {
+    /// A loss with random unit directions as class centres or proxies (normal vectors for objectives on dot products). The
+    /// same seed gives the same weights on every machine.
     ///
     /// # Errors
-    /// Without a class or dimension, or with more than can be addressed.
+    /// If a setting of the objective is out of range, or the objective has weights and `classes` or `dim` is 0 or their
+    /// product exceeds the address space.
     pub fn new(
-        objective: ClassObjective,
+        objective: AnyObjective,
         classes: usize,
         dim: usize,
         seed: u64,
         device: &Device,
     ) -> Result<Self, Error> {
         let config = HeadConfig { seed, ..HeadConfig::default() };
-        let head = Head::new(classes, dim, objective.clone(), config)?;
-        let learnt = objective.learnt().map(|(_, value)| parameter(&[value as f32], 1, device));
-        let centres = parameter(&head.centres(), classes * head.sub_centres(), device);
-        Ok(Self { centres, learnt, objective: Shared::new(objective) })
-    }
-
-    /// Mean loss `[1]` of features `[batch, dim]` with one label each; moves the objective's running statistics, if it has any.
-    ///
-    /// # Errors
-    /// Labels out of range or not one a sample, features that are not finite (the row is named), scores beyond `f32`.
-    pub fn forward(&self, features: Tensor<2>, labels: &[u32]) -> Result<Tensor<1>, Error> {
-        let (features, centres) = (cast(features, FloatDType::F32), self.centres.val());
-        let ([rows, dim], [centre_rows, centre_dim]) = (features.dims(), centres.dims());
-        let mut objective = self.objective.lock();
-        let compute = |objective: &ClassObjective, features: &[f32], centres: &[f32]| {
-            let features = view(features, rows, dim)?;
-            let centres = view(centres, centre_rows, centre_dim)?;
-            Ok::<_, Error>(class_loss(objective, centres, features, labels)?)
-        };
-        let Some(learnt) = &self.learnt else {
-            let mut next = *objective.state();
-            let value = loss([features, centres], |[features, centres]| {
-                let found = compute(&objective, features, centres)?;
-                next = found.next_state;
-                let gradients = [found.grad_features, found.grad_centres];
-                Ok::<_, Error>(LossOfValues { value: found.loss as f32, gradients })
-            })?;
-            objective.commit(next)?;
-            return Ok(value);
-        };
-        let mut next = None;
-        let value = loss([features, centres, learnt.val()], |[features, centres, learnt]| {
-            let mut with_learnt = objective.clone();
-            with_learnt.set_learnt(f64::from(learnt[0]))?;
-            let found = compute(&with_learnt, features, centres)?;
-            next = Some(found.next_state);
-            let slope = found.grad_learnt.unwrap_or(0.0);
-            let gradients = [found.grad_features, found.grad_centres, vec![slope]];
-            Ok::<_, Error>(LossOfValues { value: found.loss as f32, gradients })
-        })?;
-        if let Some(next) = next {
-            objective.commit(next)?;
-        }
-        Ok(value)
-    }
-
-    /// The class centres.
-    pub fn centres(&self) -> Tensor<2> {
-        self.centres.val()
-    }
-
-    /// Running statistics and step, to be saved beside the parameters.
-    pub fn state(&self) -> ClassState {
-        *self.objective.lock().state()
-    }
-
-    /// Takes saved statistics.
-    ///
-    /// # Errors
-    /// If a number is out of its range.
-    pub fn restore(&self, state: ClassState) -> Result<(), Error> {
-        Ok(self.objective.lock().commit(state)?)
-    }
-
-    /// Puts a share of the margin in force, from none at 0 to all at 1.
-    pub fn set_margin_share(&self, share: f64) {
-        self.objective.lock().set_margin_share(share);
-    }
-}
-
-impl PairLoss {
-    /// An objective on pairs of the batch; with proxies, `classes` of them times those of a class, in random directions.
-    ///
-    /// # Errors
-    /// Settings out of range, or without a class or dimension where proxies are needed.
-    pub fn new(
-        objective: PairObjective,
-        classes: usize,
-        dim: usize,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Self, Error> {
-        objective.validate()?;
-        let proxies = match objective.proxies_per_class() {
-            None => None,
-            Some(each) => {
-                let config = HeadConfig { seed, ..HeadConfig::default() };
+        let (head, learnt) = match &objective {
+            AnyObjective::Classes(objective) => {
+                let learnt = objective.learnt().map(|(_, value)| parameter(&[value as f32], 1, device));
+                (Some(Head::new(classes, dim, (**objective).clone(), config)?), learnt)
+            }
+            AnyObjective::Pairs(objective) => {
+                objective.validate()?;
                 let start = Objective::normalized_softmax(1.0)?;
-                let head = Head::new(classes * each, dim, start, config)?;
-                Some(parameter(&head.centres(), classes * each, device))
+                let proxies = objective.proxies_per_class().map(|each| classes * each);
+                (proxies.map(|rows| Head::new(rows, dim, start, config)).transpose()?, None)
             }
         };
-        Ok(Self { proxies, state: Shared::new(PairState { objective, miner: None, memory: None, steps: 0 }) })
+        let weights = head.map(|head| {
+            let values = head.centres();
+            parameter(&values, values.len() / dim, device)
+        });
+        let state = State { objective, miner: None, memory: None, steps: 0 };
+        Ok(Self { weights, learnt, state: Shared(Arc::new(Mutex::new(state))) })
     }
 
-    /// The same on the pairs or triplets that a miner chooses.
+    /// Restricts an objective on pairs to the pairs or triplets that a miner selects.
     #[must_use]
     pub fn with_miner(self, miner: Miner) -> Self {
         self.state.lock().miner = Some(miner);
         self
     }
 
-    /// The same with a memory of the last `capacity` embeddings to compare with.
+    /// Lets an objective on pairs also compare with the last `capacity` embeddings of dimension `dim`.
     ///
     /// # Errors
-    /// If the capacity is 0.
+    /// If `capacity` is 0.
     pub fn with_memory(self, capacity: usize, dim: usize) -> Result<Self, Error> {
         self.state.lock().memory = Some(CrossBatchMemory::new(capacity, dim)?);
         Ok(self)
     }
 
-    /// Loss `[1]` of embeddings `[batch, dim]` with one label each; 0 where the batch has no pairs.
+    /// The mean loss, `[1]`, of features `[batch, dim]` with one label per row. It updates the running statistics of an
+    /// objective that has them. The loss is 0 for a batch without pairs, for an objective on pairs.
     ///
     /// # Errors
-    /// Labels that do not fit, embeddings that are not finite (the row is named), a miner or memory that the objective does not
-    /// take.
-    pub fn forward(&self, embeddings: Tensor<2>, labels: &[u32]) -> Result<Tensor<1>, Error> {
-        let embeddings = cast(embeddings, FloatDType::F32);
-        let [rows, dim] = embeddings.dims();
+    /// Labels that are out of range or not one per row, features that are not finite (the error names the row), a loss
+    /// beyond `f32`, and a miner or memory that the objective does not accept. A rejected batch does not change the running
+    /// statistics.
+    pub fn forward(&self, features: Tensor<2>, labels: &[u32]) -> Result<Tensor<1>, Error> {
+        let features = cast(features, FloatDType::F32);
+        let [rows, dim] = features.dims();
+        let weights = self.weights.as_ref().map(Param::val);
+        let [weight_rows, weight_dim] = weights.as_ref().map_or([0, 0], Tensor::dims);
         let state = &mut *self.state.lock();
-        let draw = state.steps;
-        state.steps += 1;
-        let miner = state.miner.as_ref();
-        if let Some(proxies) = &self.proxies {
-            let proxies = proxies.val();
-            let proxy_rows = proxies.dims()[0];
-            return loss([embeddings, proxies], |[embeddings, proxies]| {
-                let options = PairOptions { miner, draw, ..PairOptions::default() };
-                let proxies = Some(view(proxies, proxy_rows, dim)?);
-                let found =
-                    state.objective.evaluate(view(embeddings, rows, dim)?, proxies, labels, &options)?;
-                let gradients = [found.grad_embeddings, found.grad_proxies.unwrap_or_default()];
-                Ok(LossOfValues { value: found.loss, gradients })
-            });
+        let mut evaluate = |features: &[f32], weights: Option<&[f32]>, learnt: Option<f32>| {
+            let features = view(features, rows, dim)?;
+            let weights = weights.map(|weights| view(weights, weight_rows, weight_dim)).transpose()?;
+            state.evaluate(features, weights, learnt, labels)
+        };
+        match (weights, self.learnt.as_ref().map(Param::val)) {
+            (None, _) => loss([features], |[features]| {
+                let found = evaluate(features, None, None)?;
+                Ok(LossOfValues { value: found.loss, gradients: [found.features] })
+            }),
+            (Some(weights), None) => loss([features, weights], |[features, weights]| {
+                let found = evaluate(features, Some(weights), None)?;
+                Ok(LossOfValues { value: found.loss, gradients: [found.features, found.weights] })
+            }),
+            (Some(weights), Some(learnt)) => {
+                loss([features, weights, learnt], |[features, weights, learnt]| {
+                    let found = evaluate(features, Some(weights), Some(learnt[0]))?;
+                    let gradients = [found.features, found.weights, vec![found.learnt]];
+                    Ok(LossOfValues { value: found.loss, gradients })
+                })
+            }
         }
-        loss([embeddings], |[embeddings]| {
-            let embeddings = view(embeddings, rows, dim)?;
-            let found = if let Some(memory) = &mut state.memory {
-                memory.evaluate(&state.objective, embeddings, labels, miner, draw)?
-            } else {
-                let options = PairOptions { miner, draw, ..PairOptions::default() };
-                state.objective.evaluate(embeddings, None, labels, &options)?
-            };
-            Ok(LossOfValues { value: found.loss, gradients: [found.grad_embeddings] })
-        })
     }
+
+    /// The class centres or proxies, if the objective has any.
+    pub fn weights(&self) -> Option<Tensor<2>> {
+        self.weights.as_ref().map(Param::val)
+    }
+
+    /// Running statistics and step of an objective on class centres, to be saved with the parameters. `None` for
+    /// objectives on pairs.
+    pub fn state(&self) -> Option<ClassState> {
+        match &self.state.lock().objective {
+            AnyObjective::Classes(objective) => Some(*objective.state()),
+            AnyObjective::Pairs(_) => None,
+        }
+    }
+
+    /// Restores a saved state; does nothing for objectives on pairs.
+    ///
+    /// # Errors
+    /// If a value is out of its range.
+    pub fn restore(&self, state: ClassState) -> Result<(), Error> {
+        match &mut self.state.lock().objective {
+            AnyObjective::Classes(objective) => Ok(objective.commit(state)?),
+            AnyObjective::Pairs(_) => Ok(()),
+        }
+    }
+
+    /// Scales the margin of an objective on class centres: 0 for none, 1 for the full margin.
+    pub fn set_margin_share(&self, share: f64) {
+        if let AnyObjective::Classes(objective) = &mut self.state.lock().objective {
+            objective.set_margin_share(share);
+        }
+    }
+}
+
+impl State {
+    /// Loss and gradients of a batch. Updates the state, unless there is an error.
+    fn evaluate(
+        &mut self,
+        features: MatRef<'_>,
+        weights: Option<MatRef<'_>>,
+        learnt: Option<f32>,
+        labels: &[u32],
+    ) -> Result<Gradients, Error> {
+        match &mut self.objective {
+            AnyObjective::Classes(objective) => {
+                let centres = weights.expect("objectives on class centres have weights");
+                let found = match learnt {
+                    None => class_loss(objective, centres, features, labels)?,
+                    Some(value) => {
+                        let mut moved = objective.clone();
+                        moved.set_learnt(f64::from(value))?;
+                        class_loss(&moved, centres, features, labels)?
+                    }
+                };
+                objective.commit(found.next_state)?;
+                Ok(Gradients {
+                    loss: found.loss as f32,
+                    features: found.grad_features,
+                    weights: found.grad_centres,
+                    learnt: found.grad_learnt.unwrap_or(0.0),
+                })
+            }
+            AnyObjective::Pairs(objective) => {
+                let (miner, draw) = (self.miner.as_ref(), self.steps);
+                let found = if let Some(memory) = &mut self.memory {
+                    memory.evaluate(objective, features, labels, miner, draw)?
+                } else {
+                    let options = PairOptions { miner, draw, ..PairOptions::default() };
+                    objective.evaluate(features, weights, labels, &options)?
+                };
+                self.steps += 1;
+                Ok(Gradients {
+                    loss: found.loss,
+                    features: found.grad_embeddings,
+                    weights: found.grad_proxies.unwrap_or_default(),
+                    learnt: 0.0,
+                })
+            }
+        }
+    }
+}
+
+fn view(values: &[f32], rows: usize, columns: usize) -> Result<MatRef<'_>, Error> {
+    Ok(MatRef::new(values, rows, columns).map_err(widemargin_objective::Error::from)?)
+}
+
+fn parameter(values: &[f32], rows: usize, device: &Device) -> Param<Tensor<2>> {
+    Param::from_data(TensorData::new(values.to_vec(), [rows, values.len() / rows.max(1)]), device)
 }
 
 #[cfg(test)]

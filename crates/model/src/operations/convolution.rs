@@ -8,18 +8,19 @@ use burn::tensor::ops::ConvOptions;
 use burn_flex::FlexTensor;
 use widemargin_kernels::convolution::{self as kernel, ConvolutionShape};
 
-/// The convolution of `input` `[batch, in_channels, height, width]` with `weights` `[out_channels, in_channels, kernel, kernel]`,
-/// without bias: `[batch, out_channels, (height + 2 padding - kernel) / stride + 1, ...]`.
+/// The convolution of `input` `[batch, in_channels, height, width]` with `weights`
+/// `[out_channels, in_channels, kernel, kernel]`, without bias:
+/// `[batch, out_channels, (height + 2 padding - kernel) / stride + 1, ...]`.
 ///
-/// Computed in the type of `input`, to which the weights are cast.
+/// Computed in the type of `input`; the weights are cast to it.
 ///
 /// # Panics
 /// If the channels differ, the kernel is not square, `padding` is not below the kernel or `stride` is zero.
 pub fn convolution(input: Tensor<4>, weights: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
     let [batch, in_channels, height, width] = input.dims();
     let [out_channels, weight_channels, kernel, kernel_width] = weights.dims();
-    assert_eq!(in_channels, weight_channels, "channels of input and weights");
-    assert_eq!(kernel, kernel_width, "rows and columns of the kernel");
+    assert_eq!(in_channels, weight_channels, "input and weights must have the same channels");
+    assert_eq!(kernel, kernel_width, "the kernel must be square");
     let shape = ConvolutionShape { batch, in_channels, height, width, out_channels, kernel, stride, padding };
     let (Some(cpu_input), Some(cpu_weights)) =
         (CpuTensor::new(input.clone()), CpuTensor::new(weights.clone()))

@@ -1,4 +1,4 @@
-//! How a kernel on slices becomes an operation of Burn's automatic differentiation on the CPU.
+//! Kernels on slices as operations of Burn's automatic differentiation on the CPU.
 
 use burn::backend::BackendTypes;
 use burn::tensor::{DType, Tensor, TensorData};
@@ -13,7 +13,7 @@ use std::fmt::Debug;
 type Tracked = Autodiff<Flex, NoCheckpointing>;
 type TrackedTensor = <Tracked as BackendTypes>::FloatTensorPrimitive;
 
-/// A tensor of the CPU, with or without a place in the graph of the automatic differentiation.
+/// An `f32` tensor on the CPU, with or without a node in the autodiff graph.
 #[derive(Debug, Clone)]
 pub(super) struct CpuTensor {
     values: FlexTensor,
@@ -21,7 +21,7 @@ pub(super) struct CpuTensor {
 }
 
 impl CpuTensor {
-    /// `None` for a tensor of another device, or of another type than `f32`.
+    /// `None` for a tensor on another device or with another type than `f32`.
     pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         if tensor.dtype() != DType::F32 {
             return None;
@@ -41,7 +41,7 @@ impl CpuTensor {
         slice(&self.values)
     }
 
-    /// The values, to be kept for the backward pass; shares memory with the tensor.
+    /// The values, for the backward pass; they share memory with the tensor.
     pub(super) fn values(&self) -> FlexTensor {
         self.values.clone()
     }
@@ -49,16 +49,16 @@ impl CpuTensor {
 
 /// The values of a contiguous `f32` tensor.
 pub(super) fn slice(values: &FlexTensor) -> &[f32] {
-    values.as_slice::<f32>().expect("made contiguous when it was taken in; the CPU computes in f32")
+    values.as_slice::<f32>().expect("CpuTensor holds contiguous f32 values")
 }
 
-/// What an operation keeps from its forward pass, and how it gives the gradients of its `N` inputs.
+/// The state that an operation saves in its forward pass, from which it computes the gradients of its `N` inputs.
 pub(super) trait Saved<const N: usize>: Clone + Debug + Send + 'static {
-    /// Gradients of the inputs as (values, shape); those not `expected` may be `None`.
+    /// Gradients of the inputs as (values, shape). Those that are not `expected` may be `None`.
     fn gradients(&self, output_gradient: &[f32], expected: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N];
 }
 
-/// Gives `output` its place behind `inputs` in the graph; without any tracked input it is a plain tensor.
+/// Records `output` in the autodiff graph as computed from `inputs`. Without tracked inputs it is a plain tensor.
 pub(super) fn record<const D: usize, const N: usize, S: Saved<N>>(
     inputs: [&CpuTensor; N],
     output: Vec<f32>,

@@ -5,16 +5,16 @@ use crate::parameters::host_values;
 use burn::tensor::{Tensor, TensorData};
 use std::sync::Arc;
 
-/// What a loss comes to on host values: the value, and its gradient with respect to each input, row-major.
+/// The value of a loss and its gradient with respect to each input, row-major, on the host.
 pub(crate) struct LossOfValues<const N: usize> {
     pub(crate) value: f32,
     pub(crate) gradients: [Vec<f32>; N],
 }
 
-/// Puts `compute`, which sees the values of `inputs`, behind them in the graph: a tensor of shape `[1]`.
+/// Computes a loss from the values of `inputs` with `compute`, as a tensor of shape `[1]` in the autodiff graph.
 ///
-/// On the CPU it is one node with a hand-written backward pass. Elsewhere the values come to the host once, and what goes
-/// back to the device is the sum of `(x - stop(x)) * gradient`, which has the loss's gradient by construction.
+/// On the CPU it is one node with a hand-written backward pass. On other devices the values are copied to the host once,
+/// and the result is the loss plus the sum of `(x - stop(x)) * gradient`, which has the right gradient by construction.
 pub(crate) fn loss<const N: usize, E>(
     inputs: [Tensor<2>; N],
     compute: impl FnOnce([&[f32]; N]) -> Result<LossOfValues<N>, E>,
@@ -22,10 +22,11 @@ pub(crate) fn loss<const N: usize, E>(
     let shapes = inputs.each_ref().map(|input| input.dims().to_vec());
     let cpu = inputs.each_ref().map(|input| CpuTensor::new(input.clone()));
     if cpu.iter().all(Option::is_some) {
-        let cpu = cpu.map(|tensor| tensor.expect("all are there"));
+        let cpu = cpu.map(|tensor| tensor.expect("all inputs are on the CPU"));
         let LossOfValues { value, gradients } = compute(cpu.each_ref().map(CpuTensor::slice))?;
         let mut gradients = gradients.map(Arc::<[f32]>::from).into_iter().zip(shapes);
-        let saved = SavedLoss(std::array::from_fn::<_, N, _>(|_| gradients.next().expect("N of each")));
+        let saved =
+            SavedLoss(std::array::from_fn::<_, N, _>(|_| gradients.next().expect("N gradients and shapes")));
         return Ok(custom::record(cpu.each_ref(), vec![value], [1], saved));
     }
     let values = inputs.each_ref().map(|input| host_values(input.clone()));

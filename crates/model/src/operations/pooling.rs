@@ -7,28 +7,28 @@ use burn::tensor::ops::MaxPoolOptions;
 use std::sync::Arc;
 use widemargin_kernels::pooling::{PoolShape, maximum, maximum_gradient};
 
-/// How squares of a pooling lie; see [`PoolShape`].
+/// The windows of a pooling; see [`PoolShape`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Squares {
-    /// Rows and columns of a square, 1 to 15.
+pub struct PoolWindow {
+    /// Rows and columns of a window, 1 to 15.
     pub size: usize,
-    /// Rows and columns from one square to the next, at least 1.
+    /// Rows and columns from one window to the next, at least 1.
     pub stride: usize,
-    /// Rows and columns of the border, which is never the largest; at most half of `size`.
+    /// Rows and columns of padding, which is never the maximum; at most half of `size`.
     pub padding: usize,
 }
 
-impl Squares {
-    /// Squares that stand side by side.
-    pub const fn side_by_side(size: usize) -> Self {
+impl PoolWindow {
+    /// Windows that do not overlap.
+    pub const fn disjoint(size: usize) -> Self {
         Self { size, stride: size, padding: 0 }
     }
 }
 
-/// The largest value of each square of `[batch, channels, height, width]`; incomplete squares at the lower and right edge are left
-/// out.
-pub fn max_pool(input: Tensor<4>, squares: Squares) -> Tensor<4> {
-    let Squares { size, stride, padding } = squares;
+/// The maximum of each window of `[batch, channels, height, width]`. Incomplete windows at the lower and right edge are
+/// omitted.
+pub fn max_pool(input: Tensor<4>, window: PoolWindow) -> Tensor<4> {
+    let PoolWindow { size, stride, padding } = window;
     let [batch, channels, height, width] = input.dims();
     let Some(cpu) = CpuTensor::new(input.clone()) else {
         let options = MaxPoolOptions::new([size, size]).with_stride([stride, stride]);

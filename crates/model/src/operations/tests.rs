@@ -1,13 +1,13 @@
-//! Our operations against Burn's own on the same device: values and every gradient.
+//! This crate's operations against Burn's: values and every gradient.
 
-use super::normalisation::composed;
-use super::{NormalisationParameters, Squares, batch_statistics, convolution, max_pool, normalise};
+use super::batch_norm::composed;
+use super::{BatchNormParameters, PoolWindow, batch_statistics, convolution, max_pool, normalise};
 use crate::parameters::host_values;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
-/// Two f32 implementations of sums of a few hundred products.
+/// For sums of a few hundred products in f32.
 const TOLERANCE: f32 = 2e-4;
 
 fn filled<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
@@ -26,7 +26,7 @@ fn assert_close<const D: usize>(what: &str, a: Tensor<D>, b: Tensor<D>) {
     }
 }
 
-/// Runs `of` on fresh leaves and gives its value and the gradient of each leaf for a fixed output gradient.
+/// The value of `of` on fresh leaves, and the gradient of each leaf for a fixed output gradient.
 fn differentiate<const D: usize, const E: usize, const F: usize>(
     x: &Tensor<D>,
     w: &Tensor<E>,
@@ -68,9 +68,9 @@ fn pooling_equals_burns() {
     let device = Device::flex().autodiff();
     let x = filled([2, 3, 9, 8], 5, &device);
     let none = filled([1], 1, &device);
-    for squares in [Squares::side_by_side(2), Squares { size: 3, stride: 2, padding: 1 }] {
-        let Squares { size, stride, padding } = squares;
-        let ours = differentiate(&x, &none, |x, n| max_pool(x, squares) * n.reshape([1, 1, 1, 1]));
+    for window in [PoolWindow::disjoint(2), PoolWindow { size: 3, stride: 2, padding: 1 }] {
+        let PoolWindow { size, stride, padding } = window;
+        let ours = differentiate(&x, &none, |x, n| max_pool(x, window) * n.reshape([1, 1, 1, 1]));
         let burns = differentiate(&x, &none, |x, n| {
             let options = MaxPoolOptions::new([size, size]).with_stride([stride, stride]);
             max_pool2d(x, options.with_padding([padding, padding])) * n.reshape([1, 1, 1, 1])
@@ -90,7 +90,7 @@ fn normalisation_equals_the_composed_one() {
             if of_batch { batch_statistics(&x) } else { (vec![0.1, -0.2, 0.3], vec![0.5, 1.0, 2.0]) };
         let parameters = |l: Tensor<2>| {
             let row = |at: usize| Some(l.clone().slice([at..at + 1, 0..3]).reshape([3]));
-            NormalisationParameters { weight: row(0), bias: row(1), slope: row(2) }
+            BatchNormParameters { weight: row(0), bias: row(1), slope: row(2) }
         };
         let ours =
             differentiate(&x, &lines, |x, l| normalise(x, &mean, &variance, 1e-5, &parameters(l), of_batch));
@@ -102,10 +102,10 @@ fn normalisation_equals_the_composed_one() {
     }
 }
 
-/// The same operations in half precision, which the CPU can do slowly: what a device with fast half precision would run.
+/// The operations in half precision, as on a device with fast half precision. The CPU can run them slowly.
 #[test]
 fn half_precision_follows_the_input() {
-    /// Rounding of `f16` is 5e-4; sums of 45 products and a division by a deviation come on top.
+    /// `f16` rounds by 5e-4; sums of 45 products and the division by the deviation add to that.
     const HALF_TOLERANCE: f32 = 2e-2;
     let device = Device::flex().autodiff();
     let x = filled([2, 5, 7, 9], 1, &device);
@@ -114,8 +114,8 @@ fn half_precision_follows_the_input() {
         let y = convolution(x, w, 1, 1);
         let (mean, variance) = batch_statistics(&y);
         max_pool(
-            normalise(y, &mean, &variance, 1e-5, &NormalisationParameters::default(), true),
-            Squares::side_by_side(2),
+            normalise(y, &mean, &variance, 1e-5, &BatchNormParameters::default(), true),
+            PoolWindow::disjoint(2),
         )
     };
     let full = differentiate(&x, &weights, network);
@@ -124,7 +124,7 @@ fn half_precision_follows_the_input() {
         assert_eq!(FloatDType::from(y.dtype()), FloatDType::F16, "the type of the input is kept");
         super::cast(y, FloatDType::F32)
     });
-    assert_ne!(host_values(full.0.clone()), host_values(half.0.clone()), "it was another precision");
+    assert_ne!(host_values(full.0.clone()), host_values(half.0.clone()), "half precision was used");
     for (what, full, half) in [
         ("output", host_values(full.0), host_values(half.0)),
         ("input gradient", host_values(full.1), host_values(half.1)),
@@ -141,5 +141,5 @@ fn untracked_tensors_stay_untracked() {
     let device = Device::flex();
     let y = convolution(filled([1, 1, 4, 4], 1, &device), filled([1, 1, 3, 3], 2, &device), 1, 1);
     assert!(!y.is_autodiff());
-    assert!(!max_pool(y, Squares::side_by_side(2)).is_autodiff());
+    assert!(!max_pool(y, PoolWindow::disjoint(2)).is_autodiff());
 }

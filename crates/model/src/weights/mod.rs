@@ -1,11 +1,12 @@
-//! Weights that were trained elsewhere: a safetensors file with PyTorch's names, or a model of this program.
+//! Pretrained weights: a safetensors file with PyTorch's names, or a model file of this program.
 //!
-//! The networks `iresnet*` and `resnet*` are those of insightface and torchvision, so a `state_dict()` of these, saved with
-//! `safetensors.torch.save_file`, fits name by name. The one difference is a layout: PyTorch keeps the matrix of a fully connected layer
-//! as `[outputs, inputs]`. What fits no name, is missing or has another shape is an error that lists the first of each
-//! kind; only the last layer, which belongs to the task and not to the backbone, may have another size, and is then left out and said so.
+//! The networks `iresnet*` and `resnet*` are those of insightface and torchvision, so the names of their `state_dict()`, saved
+//! with `safetensors.torch.save_file`, map one to one. Only a layout differs: PyTorch stores the matrix of a fully connected
+//! layer as `[outputs, inputs]`. Missing names, unknown names and other shapes are an error that lists the first of each
+//! kind. Only the last layer may have another size, because it belongs to the task the network was trained for. It is then
+//! not loaded, and the caller is told.
 //!
-//! Pickles are never read: they may run code.
+//! Pickles are never read: they can run code.
 
 use crate::parameters::{self, Parameter};
 use crate::tensors::METADATA_KEY;
@@ -16,28 +17,28 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// How many names of a kind an error lists.
+/// Names of each kind that an error lists.
 const FIRST: usize = 4;
 
-/// Beginnings of the names of the last layer.
+/// First parts of the names of the last layer.
 const LAST_LAYER: [&str; 2] = ["embedding", "embedding_normalisation"];
 
-/// PyTorch's count of batches beside every running mean; it has no influence on the result.
+/// PyTorch's count of batches, next to every running mean. It does not affect the result.
 const COUNT: &str = "num_batches_tracked";
 
-/// The weight that insightface keeps at 1 in front of the embedding.
+/// The weight of insightface's last batch normalisation, which is fixed at 1.
 const FIXED: &str = "features.weight";
 
-/// Whose names the tensors of a file have.
+/// The naming scheme of the tensors in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// This program's, as in `model.safetensors`.
+    /// This program's names, as in `model.safetensors`.
     Own,
-    /// Those of the PyTorch network; see [`usual_name`].
+    /// The names of the PyTorch network; see [`usual_name`].
     Usual,
 }
 
-/// The numbers of a file, by the file's names.
+/// The tensors of a file, by the file's names.
 #[derive(Clone, Debug)]
 pub struct Weights {
     path: PathBuf,
@@ -46,11 +47,11 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a safetensors file of `F32`, `F16`, `BF16` or `F64`.
+    /// Reads a safetensors file with tensors of `F32`, `F16`, `BF16` or `F64`.
     ///
     /// # Errors
-    /// [`Error::BadWeights`] for a file that cannot be read, is no safetensors file (a pickle is named as one), holds another type or a
-    /// number that is not finite.
+    /// [`Error::BadWeights`] if the file cannot be read, is not a safetensors file (the message names a pickle as such), or
+    /// has a tensor of another type or a value that is not finite.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bad = |reason: String| Error::BadWeights { path: path.to_owned(), reason };
@@ -61,10 +62,10 @@ impl Weights {
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, String> {
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02]) {
             let how =
-                "safetensors.torch.save_file(model.state_dict(), FILE) in PyTorch makes a file that can be";
-            return Err(format!("a pickle of PyTorch, which is never read; {how}"));
+                "save the weights with safetensors.torch.save_file(model.state_dict(), FILE) in PyTorch";
+            return Err(format!("a PyTorch pickle, which can run code, expected a safetensors file; {how}"));
         }
-        let broken = |error| format!("not a safetensors file, or a damaged one: {error}");
+        let broken = |error| format!("not a safetensors file, or damaged: {error}");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let own = header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY));
         let mut tensors = BTreeMap::new();
@@ -77,7 +78,7 @@ impl Weights {
             })?;
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                 let found = values[at];
-                return Err(format!("tensor '{name}', value {at}: found {found}, expected a finite number"));
+                return Err(format!("tensor '{name}', value {at}: found {found}, expected a finite value"));
             }
             tensors.insert(name, (view.shape().to_vec(), values));
         }
@@ -85,15 +86,16 @@ impl Weights {
         Ok(Self { path: path.to_owned(), names, tensors })
     }
 
-    /// Whose names it has.
+    /// The naming scheme of the file.
     pub fn names(&self) -> Names {
         self.names
     }
 
-    /// `backbone`, which is a `name`, with these weights; and what was left out, in words, if the last layer has another size.
+    /// Loads the weights into `backbone`, a network of kind `name`. If the last layer has another size, it is not loaded and
+    /// the second value is a sentence saying so.
     ///
     /// # Errors
-    /// [`Error::BadWeights`] with the first names that are missing, unexpected or of another shape.
+    /// [`Error::BadWeights`] with the first names that are missing, unknown or of another shape.
     pub fn into_backbone(
         self,
         name: BackboneName,
@@ -106,7 +108,7 @@ impl Weights {
         Ok((backbone, left_out))
     }
 
-    /// Every parameter of `backbone` with the file's numbers, or its own where the last layer is left out.
+    /// Every parameter of `backbone` with the file's values, or its own values for a last layer that is not loaded.
     fn fit(
         mut self,
         name: BackboneName,
@@ -120,9 +122,9 @@ impl Weights {
         let names: Vec<Option<String>> = expected.iter().map(|parameter| theirs(&parameter.name)).collect();
         if names.iter().any(Option::is_none) || names.is_empty() {
             return Err(match self.names {
-                Names::Own => format!("a backbone {name} has no weights to take in"),
+                Names::Own => format!("backbone {name} has no weights"),
                 Names::Usual => format!(
-                    "there are no usual names for the weights of {name}, only for those of iresnet* and resnet*; expected a model.safetensors of this program"
+                    "a file with PyTorch's names, which {name} does not have; expected a model.safetensors of this program. Only iresnet* and resnet* accept PyTorch's names"
                 ),
             });
         }
@@ -141,15 +143,15 @@ impl Weights {
                 Some(_) => {}
             }
         }
-        let beside_fixed = names.iter().any(|name| name == "features.bias");
-        let fixed = self.tensors.get(FIXED).filter(|_| beside_fixed);
+        let has_bias = names.iter().any(|name| name == "features.bias");
+        let fixed = self.tensors.get(FIXED).filter(|_| has_bias);
         let unexpected: Vec<String> = self
             .tensors
             .keys()
             .filter(|found| !names.contains(found) && (fixed.is_none() || *found != FIXED))
             .cloned()
             .collect();
-        let kinds = [("without", missing), ("unexpected", unexpected), ("of another shape", misshapen)];
+        let kinds = [("missing", missing), ("unknown", unexpected), ("of another shape", misshapen)];
         let complaints: Vec<String> = kinds
             .into_iter()
             .filter(|(_, found)| !found.is_empty())
@@ -162,9 +164,7 @@ impl Weights {
             .and_then(|(_, values)| values.iter().position(|value| *value != 1.0))
             .filter(|_| last.is_empty())
         {
-            return Err(format!(
-                "{FIXED}, value {at}: found another than 1, which insightface never changes"
-            ));
+            return Err(format!("{FIXED}, value {at}: not 1; insightface fixes these values at 1"));
         }
         let whole = last.len() < names.len() && !expected.iter().all(|parameter| is_last(&parameter.name));
         if !last.is_empty() && !whole {
@@ -176,16 +176,16 @@ impl Weights {
             }
             let Some((_, values)) = self.tensors.remove(name) else { continue };
             parameter.values = match *parameter.shape {
-                [rows, columns] if transposed => turned(&values, rows, columns),
+                [rows, columns] if transposed => transpose(&values, rows, columns),
                 _ => values,
             };
         }
-        let said = format!("the last layer is left out and starts anew: {}", first(&last));
+        let said = format!("the last layer has another size and keeps its random weights: {}", first(&last));
         Ok((expected, (!last.is_empty()).then_some(said)))
     }
 }
 
-/// A parameter's name behind that of the kind of network, which begins it: `stem.weight` of `Residual.stem.weight`.
+/// A parameter's name without the kind of network at its start: `stem.weight` for `Residual.stem.weight`.
 pub fn within_network(own: &str) -> &str {
     match own.split_once('.') {
         Some((kind, rest)) if kind.starts_with(|letter: char| letter.is_ascii_uppercase()) => rest,
@@ -198,7 +198,7 @@ fn is_last(own: &str) -> bool {
     LAST_LAYER.contains(&first)
 }
 
-/// The shape that a file has for a parameter of `shape`.
+/// The shape in the file of a parameter of `shape`.
 fn file_shape(shape: &[usize], transposed: bool) -> Vec<usize> {
     match *shape {
         [rows, columns] if transposed => vec![columns, rows],
@@ -206,12 +206,12 @@ fn file_shape(shape: &[usize], transposed: bool) -> Vec<usize> {
     }
 }
 
-/// `[columns, rows]` as `[rows, columns]`.
-fn turned(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+/// Transposes `[columns, rows]` to `[rows, columns]`.
+fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..rows).flat_map(|row| (0..columns).map(move |column| values[column * rows + row])).collect()
 }
 
-/// The first few, and how many more there are.
+/// The first few names, and the number of the others.
 fn first(found: &[String]) -> String {
     let mut text = found.iter().take(FIRST).cloned().collect::<Vec<_>>().join(", ");
     if found.len() > FIRST {
@@ -231,8 +231,8 @@ fn floats(view: &TensorView) -> Option<Vec<f32>> {
     })
 }
 
-/// The name that a parameter or buffer of this program has in PyTorch: in insightface's `iresnet.py` for `iresnet*`, in torchvision's
-/// `resnet.py` for `resnet*`; `None` for other backbones.
+/// The PyTorch name of a parameter or buffer: the name in insightface's `iresnet.py` for `iresnet*`, in torchvision's
+/// `resnet.py` for `resnet*`, and `None` for other backbones.
 ///
 /// ```
 /// use widemargin_model::{BackboneName, weights::usual_name};
@@ -259,7 +259,7 @@ pub fn usual_name(backbone: BackboneName, own: &str) -> Option<String> {
         [layer, index, field] => (format!("{layer}.{index}"), field),
         _ => return None,
     };
-    // The slope of a PReLU is a layer of its own there.
+    // In PyTorch a PReLU is a separate layer.
     if field == "slope" {
         return Some(format!("{place}prelu.weight"));
     }
@@ -282,8 +282,8 @@ pub fn usual_name(backbone: BackboneName, own: &str) -> Option<String> {
     Some(format!("{place}{layer}.{field}"))
 }
 
-/// Whether `beginning` is the beginning of a parameter's name, in this program's words or the usual ones: whole words between dots, so
-/// that `layer1` begins `layer1.0.conv1.weight` but not `layer10`.
+/// Whether a parameter's name, this program's or PyTorch's, starts with `beginning`. Only whole words between dots count:
+/// `layer1` matches `layer1.0.conv1.weight` but not `layer10`.
 pub fn begins(beginning: &str, backbone: BackboneName, own: &str) -> bool {
     let begins = |name: &str| {
         name.strip_prefix(beginning).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -1,15 +1,15 @@
-//! Which values a configuration may have, and which it may have but hardly means.
+//! The ranges of the settings, and warnings about settings that have no effect.
 
 use super::{Config, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName};
 use crate::Error;
 use std::fmt::Display;
 use widemargin_model::BackboneName;
-use widemargin_objective::AnyObjective;
+use widemargin_objective::{AnyObjective, ClassObjective};
 
-/// Largest batch: more would be a mistyped number.
+/// Largest batch size: more is most likely a typing error.
 const LARGEST_BATCH: usize = 65_536;
 
-fn wants(fine: bool, key: &str, found: &dyn Display, expected: &str) -> Result<(), Error> {
+fn require(fine: bool, key: &str, found: &dyn Display, expected: &str) -> Result<(), Error> {
     let message = || format!("found {found}, expected {expected}");
     if fine { Ok(()) } else { Err(Error::BadValue { key: key.to_owned(), message: message() }) }
 }
@@ -23,10 +23,10 @@ fn not_negative(value: f64) -> bool {
 }
 
 impl Config {
-    /// Whether every value is in its range.
+    /// Checks that every value is in its range.
     ///
     /// # Errors
-    /// [`Error::BadValue`] naming the key, what was found and what is expected.
+    /// [`Error::BadValue`] with the key, what was found and what is expected.
     pub fn check(&self) -> Result<(), Error> {
         self.check_data()?;
         self.check_model()?;
@@ -35,13 +35,13 @@ impl Config {
         self.check_head()?;
         check_schedule(&self.schedule)?;
         let a = &self.augment;
-        wants(a.pad_and_crop <= 64, "augment.pad_and_crop", &a.pad_and_crop, "0 to 64")?;
-        wants((0.0..=1.0).contains(&a.erase), "augment.erase", &a.erase, "0 to 1")?;
+        require(a.pad_and_crop <= 64, "augment.pad_and_crop", &a.pad_and_crop, "0 to 64")?;
+        require((0.0..=1.0).contains(&a.erase), "augment.erase", &a.erase, "0 to 1")?;
         check_sampler(&self.sampler)?;
         let t = &self.training;
-        wants((1..=1_000_000).contains(&t.epochs), "training.epochs", &t.epochs, "1 to 1000000")?;
-        wants(t.loader_threads <= 64, "training.loader_threads", &t.loader_threads, "0 to 64")?;
-        wants(t.keep_checkpoints >= 1, "training.keep_checkpoints", &t.keep_checkpoints, "at least 1")
+        require((1..=1_000_000).contains(&t.epochs), "training.epochs", &t.epochs, "1 to 1000000")?;
+        require(t.loader_threads <= 64, "training.loader_threads", &t.loader_threads, "0 to 64")?;
+        require(t.keep_checkpoints >= 1, "training.keep_checkpoints", &t.keep_checkpoints, "at least 1")
     }
 
     fn check_data(&self) -> Result<(), Error> {
@@ -54,22 +54,21 @@ impl Config {
         ];
         for (key, path) in paths {
             if let Some(path) = path {
-                // The run folder's own configuration names it, and TOML is Unicode.
-                wants(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
+                // the run folder's configuration contains the path, and TOML is Unicode
+                require(path.to_str().is_some(), key, &path.display(), "a path in Unicode")?;
             }
         }
         if let Some(labels) = &d.labels {
-            let expected = "a table of embeddings as data.path, or no labels";
-            wants(self.data.is_table(), "data.labels", &labels.display(), expected)?;
+            let expected = "no labels, or a table of embeddings as data.path";
+            require(self.data.is_table(), "data.labels", &labels.display(), expected)?;
         }
         if let Some(split) = &d.split {
-            let expected =
-                "no split file, or no unseen_classes and closed_set: the file says which classes are unseen";
-            wants(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), expected)?;
+            let expected = "no split file, or neither unseen_classes nor closed_set: the file defines the unseen classes";
+            require(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), expected)?;
         }
         let (open, names) = (!d.closed_set, &d.unseen_classes);
         if names.is_empty() {
-            wants(
+            require(
                 !open || d.unseen >= 2,
                 "data.unseen",
                 &d.unseen,
@@ -77,41 +76,41 @@ impl Config {
             )?;
         } else {
             let expected = "at least 2 classes, or closed_set = true";
-            wants(!open || names.len() >= 2, "data.unseen_classes", &format!("{names:?}"), expected)?;
+            require(!open || names.len() >= 2, "data.unseen_classes", &format!("{names:?}"), expected)?;
         }
         let repeated = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
         if let Some((_, name)) = repeated {
-            wants(false, "data.unseen_classes", &format!("{name:?} twice"), "every class once")?;
+            require(false, "data.unseen_classes", &format!("{name:?} twice"), "every class once")?;
         }
-        wants(matches!(d.channels, 1 | 3), "data.channels", &d.channels, "1 or 3")?;
-        wants((4..=1024).contains(&d.height), "data.height", &d.height, "4 to 1024")?;
-        wants((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
+        require(matches!(d.channels, 1 | 3), "data.channels", &d.channels, "1 or 3")?;
+        require((4..=1024).contains(&d.height), "data.height", &d.height, "4 to 1024")?;
+        require((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
         let share = d.hold_out > 0.0 && d.hold_out < 1.0;
-        wants(share, "data.hold_out", &d.hold_out, "above 0 and below 1")?;
-        wants((0.0..=1.0).contains(&d.max_bad), "data.max_bad", &d.max_bad, "0 to 1")
+        require(share, "data.hold_out", &d.hold_out, "above 0 and below 1")?;
+        require((0.0..=1.0).contains(&d.max_bad), "data.max_bad", &d.max_bad, "0 to 1")
     }
 
     fn check_model(&self) -> Result<(), Error> {
         let m = &self.model;
         let expected = "mlp, linear or identity for a table of embeddings";
-        wants(m.backbone.is_flat() || !self.data.is_table(), "model.backbone", &m.backbone, expected)?;
-        wants((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
-        wants((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
+        require(m.backbone.is_flat() || !self.data.is_table(), "model.backbone", &m.backbone, expected)?;
+        require((1..=65_536).contains(&m.embedding), "model.embedding", &m.embedding, "1 to 65536")?;
+        require((0.0..1.0).contains(&m.dropout), "model.dropout", &m.dropout, "at least 0 and below 1")?;
         let widths = m.hidden.iter().all(|width| (1..=65_536).contains(width));
-        wants(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")?;
+        require(widths, "model.hidden", &format!("{:?}", m.hidden), "widths of 1 to 65536")?;
         let finite = m.mean.iter().all(|mean| mean.is_finite());
-        wants(finite, "model.mean", &format!("{:?}", m.mean), "finite numbers")?;
+        require(finite, "model.mean", &format!("{:?}", m.mean), "finite numbers")?;
         let above = m.deviation.iter().all(|deviation| positive(f64::from(*deviation)));
         let paired = m.deviation.len() == m.mean.len();
-        let expected = "numbers above 0, as many as model.mean has";
-        wants(above && paired, "model.deviation", &format!("{:?}", m.deviation), expected)
+        let expected = "values above 0, as many as model.mean has";
+        require(above && paired, "model.deviation", &format!("{:?}", m.deviation), expected)
     }
 
     fn check_head(&self) -> Result<(), Error> {
         let h = &self.head;
         let rate = h.rate > 0.0 && h.rate <= 1.0;
-        wants(rate, "head.rate", &h.rate, "above 0 and at most 1")?;
-        wants(
+        require(rate, "head.rate", &h.rate, "above 0 and at most 1")?;
+        require(
             h.threshold.is_none_or(|threshold| (0.0..1.0).contains(&threshold)),
             "head.threshold",
             &h.threshold.unwrap_or_default(),
@@ -122,23 +121,23 @@ impl Config {
     fn check_optimiser(&self) -> Result<(), Error> {
         let o = &self.optimiser;
         let share = |value: f64| (0.0..1.0).contains(&value);
-        wants(positive(o.learning_rate), "optimiser.learning_rate", &o.learning_rate, "above 0")?;
-        wants(positive(o.centres_factor), "optimiser.centres_factor", &o.centres_factor, "above 0")?;
-        wants(positive(o.backbone_factor), "optimiser.backbone_factor", &o.backbone_factor, "above 0")?;
+        require(positive(o.learning_rate), "optimiser.learning_rate", &o.learning_rate, "above 0")?;
+        require(positive(o.centres_factor), "optimiser.centres_factor", &o.centres_factor, "above 0")?;
+        require(positive(o.backbone_factor), "optimiser.backbone_factor", &o.backbone_factor, "above 0")?;
         for (part, factor) in &o.factors {
-            let expected = "above 0; to keep a part as it is, name it in model.freeze";
-            wants(positive(*factor), "optimiser.factors", &format!("{part} = {factor}"), expected)?;
+            let expected = "above 0; to keep a part unchanged, name it in model.freeze";
+            require(positive(*factor), "optimiser.factors", &format!("{part} = {factor}"), expected)?;
         }
-        wants(share(o.momentum), "optimiser.momentum", &o.momentum, "at least 0 and below 1")?;
-        wants(share(o.beta_1), "optimiser.beta_1", &o.beta_1, "at least 0 and below 1")?;
-        wants(share(o.beta_2), "optimiser.beta_2", &o.beta_2, "at least 0 and below 1")?;
-        wants(positive(o.epsilon), "optimiser.epsilon", &o.epsilon, "above 0")?;
-        wants(not_negative(o.weight_decay), "optimiser.weight_decay", &o.weight_decay, "at least 0")?;
+        require(share(o.momentum), "optimiser.momentum", &o.momentum, "at least 0 and below 1")?;
+        require(share(o.beta_1), "optimiser.beta_1", &o.beta_1, "at least 0 and below 1")?;
+        require(share(o.beta_2), "optimiser.beta_2", &o.beta_2, "at least 0 and below 1")?;
+        require(positive(o.epsilon), "optimiser.epsilon", &o.epsilon, "above 0")?;
+        require(not_negative(o.weight_decay), "optimiser.weight_decay", &o.weight_decay, "at least 0")?;
         let expected = "at least 0 (0: no clipping)";
-        wants(not_negative(o.clip_norm), "optimiser.clip_norm", &o.clip_norm, expected)
+        require(not_negative(o.clip_norm), "optimiser.clip_norm", &o.clip_norm, expected)
     }
 
-    /// What is allowed but has no effect, or one that is hardly meant; a sentence each, for the user to read.
+    /// Warnings about settings that are allowed but have no effect, or probably not the intended one; one sentence each.
     ///
     /// Empty for the default configuration.
     pub fn warnings(&self) -> Vec<String> {
@@ -156,12 +155,12 @@ impl Config {
         );
         warn(
             !steps && !s.milestones.is_empty(),
-            "schedule.milestones: only the schedule `step` has a use for them".into(),
+            "schedule.milestones: only the schedule `step` uses them".into(),
         );
         warn(
             s.warm_up_epochs >= epochs,
             format!(
-                "schedule.warm_up_epochs: {} of {epochs} epochs, so nothing else happens",
+                "schedule.warm_up_epochs: {} of {epochs} epochs, so the run ends during the warm-up",
                 s.warm_up_epochs
             ),
         );
@@ -173,15 +172,13 @@ impl Config {
             ),
         );
         let objective = self.objective.build(None).ok();
-        let pairs = matches!(objective, Some(AnyObjective::Pairs(_)));
-        let marginless = match &objective {
-            Some(AnyObjective::Classes(objective)) => !objective.has_margin(),
-            _ => pairs,
-        };
+        let pairs = objective.as_ref().is_some_and(|objective| objective.pair_objective().is_some());
+        let classes = objective.as_ref().and_then(AnyObjective::class_objective);
+        let marginless = objective.is_some() && !classes.is_some_and(ClassObjective::has_margin);
         warn(
             pairs && self.sampler.name != SamplerName::ClassBalanced,
             format!(
-                "sampler.name: `{}` wants several samples of a class in a batch; take `class-balanced`",
+                "sampler.name: `{}` requires several samples of a class in a batch; use `class-balanced`",
                 self.objective.name
             ),
         );
@@ -193,7 +190,7 @@ impl Config {
         warn(dropless && m.dropout > 0.0, format!("model.dropout: `{}` has none", m.backbone));
         warn(
             d.closed_set && !d.unseen_classes.is_empty(),
-            "data.unseen_classes: with closed_set no class is kept from training".into(),
+            "data.unseen_classes: no effect, because closed_set trains on every class".into(),
         );
         found
     }
@@ -201,30 +198,31 @@ impl Config {
 
 fn check_schedule(s: &ScheduleConfig) -> Result<(), Error> {
     let (warm_up, margin_warm_up) = (s.warm_up_epochs, s.margin_warm_up_epochs);
-    wants(not_negative(warm_up), "schedule.warm_up_epochs", &warm_up, "at least 0")?;
-    wants(not_negative(margin_warm_up), "schedule.margin_warm_up_epochs", &margin_warm_up, "at least 0")?;
+    require(not_negative(warm_up), "schedule.warm_up_epochs", &warm_up, "at least 0")?;
+    require(not_negative(margin_warm_up), "schedule.margin_warm_up_epochs", &margin_warm_up, "at least 0")?;
     let rising = s.milestones.windows(2).all(|pair| pair[0] < pair[1]);
     let fine = rising && s.milestones.iter().all(|milestone| not_negative(*milestone));
-    wants(fine, "schedule.milestones", &format!("{:?}", s.milestones), "rising epochs, at least 0")?;
-    wants(positive(s.factor) && s.factor <= 1.0, "schedule.factor", &s.factor, "above 0 and at most 1")?;
-    wants((0.0..=1.0).contains(&s.floor), "schedule.floor", &s.floor, "0 to 1")?;
-    wants(positive(s.power), "schedule.power", &s.power, "above 0")
+    require(fine, "schedule.milestones", &format!("{:?}", s.milestones), "rising epochs, at least 0")?;
+    require(positive(s.factor) && s.factor <= 1.0, "schedule.factor", &s.factor, "above 0 and at most 1")?;
+    require((0.0..=1.0).contains(&s.floor), "schedule.floor", &s.floor, "0 to 1")?;
+    require(positive(s.power), "schedule.power", &s.power, "above 0")
 }
 
 fn check_sampler(p: &SamplerConfig) -> Result<(), Error> {
-    wants((2..=LARGEST_BATCH).contains(&p.batch), "sampler.batch", &p.batch, "2 to 65536")?;
+    require((2..=LARGEST_BATCH).contains(&p.batch), "sampler.batch", &p.batch, "2 to 65536")?;
     let (classes, samples) = (p.classes_per_batch, p.samples_per_class);
-    wants((2..=LARGEST_BATCH).contains(&classes), "sampler.classes_per_batch", &classes, "2 to 65536")?;
-    wants((1..=LARGEST_BATCH).contains(&samples), "sampler.samples_per_class", &samples, "1 to 65536")?;
-    wants((0.0..=1.0).contains(&p.power), "sampler.power", &p.power, "0 to 1")?;
+    require((2..=LARGEST_BATCH).contains(&classes), "sampler.classes_per_batch", &classes, "2 to 65536")?;
+    require((1..=LARGEST_BATCH).contains(&samples), "sampler.samples_per_class", &samples, "1 to 65536")?;
+    require((0.0..=1.0).contains(&p.power), "sampler.power", &p.power, "0 to 1")?;
     let fits = p.name != SamplerName::ClassBalanced || p.batch_size() <= LARGEST_BATCH;
     let found = format!("{samples} of each of {classes} classes, a batch of {}", p.batch_size());
-    wants(fits, "sampler.samples_per_class", &found, "a batch of at most 65536")
+    require(fits, "sampler.samples_per_class", &found, "a batch of at most 65536")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Amount;
 
     #[test]
     fn impossible_values_name_the_key() {
@@ -247,9 +245,9 @@ mod tests {
             ("model.deviation", |c| c.model.mean = vec![0.5]),
             ("optimiser.backbone_factor", |c| c.optimiser.backbone_factor = 0.0),
             ("optimiser.factors", |c| c.optimiser.factors = [("fc".into(), -1.0)].into()),
-            ("objective.margin", |c| c.objective.margin = Some(crate::config::Amount::Value(2.5))),
-            ("objective.scale", |c| c.objective.scale = Some(crate::config::Amount::Value(0.0))),
-            ("objective.temperature", |c| c.objective.temperature = Some(1.0)),
+            ("objective.margin", |c| c.objective.set("margin", Some(Amount::Value(2.5)))),
+            ("objective.scale", |c| c.objective.set("scale", Some(Amount::Value(0.0)))),
+            ("objective.temperature", |c| c.objective.set("temperature", Some(Amount::Value(1.0)))),
             ("optimiser.learning_rate", |c| c.optimiser.learning_rate = 0.0),
             ("optimiser.learning_rate", |c| c.optimiser.learning_rate = f64::INFINITY),
             ("optimiser.momentum", |c| c.optimiser.momentum = 1.0),
@@ -296,7 +294,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_toml_cannot_hold_is_refused() {
+    fn a_path_that_toml_cannot_hold_is_rejected() {
         use std::os::unix::ffi::OsStrExt;
         let mut config = Config::default();
         config.data.path = Some(std::ffi::OsStr::from_bytes(b"images-\xff").into());
@@ -306,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_told() {
+    fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
         let changes: [(&str, Change); 9] = [
@@ -316,7 +314,7 @@ mod tests {
             }),
             ("never lowers the rate", |c| c.schedule.name = ScheduleName::Step),
             ("only the schedule `step`", |c| c.schedule.milestones = vec![3.0]),
-            ("nothing else happens", |c| c.schedule.warm_up_epochs = 8.0),
+            ("ends during the warm-up", |c| c.schedule.warm_up_epochs = 8.0),
             ("the full margin is never reached", |c| c.schedule.margin_warm_up_epochs = 9.0),
             ("`softmax` has no margin", |c| {
                 c.objective.name = "softmax".into();
@@ -350,6 +348,6 @@ mod tests {
         quick.check().expect("allowed");
         assert!(quick.data.built_in && quick.training.epochs <= 2 && quick.training.limit > 0);
         config.training.limit = 70;
-        assert_eq!(config.quick().training.limit, 70, "never larger than asked for");
+        assert_eq!(config.quick().training.limit, 70, "never larger than configured");
     }
 }

@@ -1,8 +1,8 @@
 //! The configuration of a run, with every value resolved.
 //!
-//! A configuration file is TOML with the sections below; whatever it leaves out has the default written here. Unknown
-//! keys and impossible values are refused with the key, what was found and what is expected, before anything is
-//! written: `read` finds the line, `check` knows the ranges.
+//! A configuration file is TOML with the sections below; missing keys have the defaults defined here. Unknown keys and values outside
+//! their range are errors that name the key, what was found and what is expected, before anything is written: `read` finds the
+//! line, `check` has the ranges.
 
 mod check;
 mod objective;
@@ -17,23 +17,23 @@ use widemargin_model::BackboneName;
 
 pub use objective::{Amount, ObjectiveConfig};
 
-/// Everything that fixes a run: together with the data it determines the result to the bit.
+/// All settings of a run: together with the data they determine the result to the bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What is learnt from.
+    /// The data, and how it is split.
     pub data: DataConfig,
     /// The backbone.
     pub model: ModelConfig,
-    /// What is optimised.
+    /// The objective.
     pub objective: ObjectiveConfig,
-    /// How the parameters move.
+    /// The optimiser of backbone and class centres.
     pub optimiser: OptimiserSection,
     /// The class centres.
     pub head: HeadSection,
-    /// How learning rate and margin change over the run.
+    /// The course of learning rate and margin.
     pub schedule: ScheduleConfig,
-    /// How training images are varied.
+    /// Augmentation of training images.
     pub augment: AugmentConfig,
     /// How batches are drawn.
     pub sampler: SamplerConfig,
@@ -45,41 +45,41 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Folder of IDX files or of images, one folder a class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
-    /// table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`, `.parquet`). Without it, Fashion-MNIST: the whole set where
-    /// Debian's package `dataset-fashion-mnist` is installed, else the part that is built in.
+    /// Folder of IDX files or of images, one folder per class; a manifest (`.csv` or `.parquet` with a column `path`); `.tar` shards; or a
+    /// table of ready-made embeddings (`.npy`, `.safetensors`, `.csv`, `.parquet`). If absent, Fashion-MNIST: the whole set if Debian's
+    /// package `dataset-fashion-mnist` is installed, otherwise the built-in part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Labels of a table, one a row, if they are not inside: `.npy`, `.csv` with a column `label`, or text with one a line.
+    /// Labels of a table, one per row, if the file does not contain them: `.npy`, `.csv` with a column `label`, or text with one per line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
-    /// A file of `data split`, which says what each sample is used for; takes precedence over `unseen` and `hold_out`. The run keeps a
+    /// A file of `data split`, which defines the use of each sample; takes precedence over `unseen` and `hold_out`. The run keeps a
     /// copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PathBuf>,
-    /// Which folder of a deeper tree is the class: `top` or `deepest`.
+    /// Which folder of a deeper tree names the class: `top` or `deepest`.
     pub class_folder: ClassFolder,
-    /// Take the built-in part even where the whole set is installed.
+    /// Use the built-in part even if the whole set is installed.
     pub built_in: bool,
-    /// How many classes are kept from training, chosen by `split_seed`; at least 2, unless `closed_set`.
+    /// Number of unseen classes, which are not trained on, chosen by `split_seed`; at least 2, unless `closed_set`.
     pub unseen: usize,
-    /// Names of the classes kept from training; takes precedence over `unseen`.
+    /// Names of the unseen classes; takes precedence over `unseen`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unseen_classes: Vec<String>,
-    /// Seed that chooses the unseen classes; apart from the training seed, so that runs with other seeds compare.
+    /// Seed that chooses the unseen classes; separate from the training seed, so that runs with different seeds are comparable.
     pub split_seed: u64,
     /// Train on every class; verification and retrieval then use test images of known classes.
     pub closed_set: bool,
-    /// Channels that images of an image folder are converted to: 1 or 3.
+    /// Channels to which images are converted: 1 or 3.
     pub channels: usize,
-    /// Rows that images of an image folder are resized to, 4 to 1024.
+    /// Height to which images are resized, 4 to 1024.
     pub height: usize,
-    /// Columns that images of an image folder are resized to, 4 to 1024.
+    /// Width to which images are resized, 4 to 1024.
     pub width: usize,
-    /// Share of each class of an image folder or table (or of the groups of a table that has them) that is kept from training to judge
-    /// by, above 0 and below 1; IDX files, and tables with a column `split`, say themselves which those are.
+    /// Share of each class (or of the groups, if the data has them) that is held out for evaluation, above 0 and below 1. IDX files and
+    /// tables with a column `split` define the held-out part themselves.
     pub hold_out: f64,
-    /// Largest share of unreadable images before the run refuses to start, 0 to 1.
+    /// Largest accepted share of unreadable images, 0 to 1.
     pub max_bad: f64,
 }
 
@@ -105,7 +105,7 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// Whether ready-made embeddings are trained on, by the ending of the file's name and, of a table, whether it is one of paths.
+    /// Whether the data is a table of ready-made embeddings: by the file extension, and by whether the table has a column of paths.
     pub fn is_table(&self) -> bool {
         let table = |path: &Path| widemargin_tables::is_table(path) && !widemargin_tables::is_manifest(path);
         self.path.as_deref().is_some_and(table)
@@ -119,25 +119,24 @@ pub struct ModelConfig {
     /// `small-cnn`, `iresnet18`, `iresnet34`, `iresnet50`, `iresnet100`, `iresnet200`, `resnet18`, `resnet34`, `resnet50`, `resnet101`,
     /// `resnet152`, `mlp`, `linear` or `identity`.
     pub backbone: BackboneName,
-    /// Numbers in an embedding, 1 to 65536; 2 and 3 give the figure on the circle or sphere.
+    /// Embedding dimension, 1 to 65536; 2 and 3 add a figure on the circle or sphere to the report.
     pub embedding: usize,
-    /// Share of values dropped before the last layer (`iresnet*`, `mlp`), at least 0 and below 1.
+    /// Dropout before the last layer (`iresnet*`, `mlp`), at least 0 and below 1.
     pub dropout: f32,
     /// Widths of the hidden layers of `mlp`.
     pub hidden: Vec<usize>,
-    /// Weights to begin with: a safetensors file of PyTorch weights, or a model of this program. Read when a run starts, not when it is
-    /// resumed.
+    /// Pretrained weights: a safetensors file of PyTorch weights, or a model of this program. Read when a run starts, not when it resumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// Beginnings of the names of parameters that are not trained, this program's names or PyTorch's; normalisations among them keep
-    /// their running statistics and normalise by them.
+    /// Beginnings of the names of parameters that are not trained, in this program's naming or PyTorch's; frozen normalisation layers use
+    /// and keep their running statistics.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,
-    /// What pixels are normalised by, one mean a channel; without it what `weights` were trained with, and without these the mean of
-    /// the training images.
+    /// Mean by which pixels are normalised, one value per channel. If absent, that of `weights`; without weights, that of the training
+    /// images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mean: Vec<f32>,
-    /// The deviations that belong to `mean`.
+    /// Standard deviations, one value per channel, together with `mean`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deviation: Vec<f32>,
 }
@@ -157,7 +156,7 @@ impl Default for ModelConfig {
     }
 }
 
-/// Which rule moves the parameters.
+/// The optimiser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimiserName {
@@ -171,17 +170,17 @@ pub enum OptimiserName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeadSection {
-    /// `auto`, `dense`, `sampled` or `screened`: how many of the classes a step touches.
+    /// `auto`, `dense`, `sampled` or `screened`: how many classes a step touches.
     pub mode: HeadModeName,
     /// Share of the classes that `sampled` scores, above 0 and at most 1.
     pub rate: f64,
-    /// Share of the competitors' sum from which `screened` keeps a class for certain, at least 0 and below 1; chosen for each
-    /// sample where it is absent.
+    /// Share of the non-target classes' sum from which `screened` certainly keeps a class, at least 0 and below 1; chosen for each sample
+    /// if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
-    /// `f32`, or `bf16` for half the memory: in what numbers the class centres are kept.
+    /// Precision in which the class centres are stored: `f32`, or `bf16` for half the memory.
     pub centres: CentrePrecision,
-    /// MiB of scores that a `dense` step keeps rather than compute them again; see [`widemargin_head::HeadConfig::kept_scores_mib`].
+    /// MiB of scores that a `dense` step keeps instead of computing them again; see [`widemargin_head::HeadConfig::kept_scores_mib`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_scores_mib: Option<usize>,
 }
@@ -198,17 +197,17 @@ impl Default for HeadSection {
     }
 }
 
-/// How many of the classes a step touches; see [`HeadMode`].
+/// How many classes a step touches; see [`HeadMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadModeName {
-    /// Screened where classes are many and the objective allows it, dense otherwise.
+    /// Screened if there are many classes and the objective allows it, dense otherwise.
     Auto,
     /// All.
     Dense,
-    /// The batch's own and some drawn at random.
+    /// The classes of the batch and a random sample of the others.
     Sampled,
-    /// All by rough scores, few exactly.
+    /// All by 7-bit scores, a few exactly.
     Screened,
 }
 
@@ -230,7 +229,7 @@ impl HeadSection {
 pub struct OptimiserSection {
     /// `sgd` or `adamw`.
     pub name: OptimiserName,
-    /// Largest learning rate of the schedule, above 0.
+    /// Peak learning rate, above 0.
     pub learning_rate: f64,
     /// Factor on the learning rate of the class centres, above 0.
     pub centres_factor: f64,
@@ -242,14 +241,14 @@ pub struct OptimiserSection {
     pub beta_1: f64,
     /// Decay of the second moment of `adamw`, at least 0 and below 1.
     pub beta_2: f64,
-    /// Added to the root of the second moment of `adamw`, above 0.
+    /// Added to the square root of the second moment of `adamw`, above 0.
     pub epsilon: f64,
-    /// Weight decay of weights and centres, at least 0; biases, slopes and normalisations are never decayed.
+    /// Weight decay of weights and centres, at least 0; biases, slopes and normalisation layers are never decayed.
     pub weight_decay: f64,
-    /// Longest allowed gradient (norm over all parameters and centres); 0 for no clipping.
+    /// Largest gradient norm, over all parameters and centres; larger gradients are scaled down to it. 0 for no clipping.
     pub clip_norm: f64,
-    /// Factors on the learning rate of parts of the backbone, each above 0, by the beginning of their parameters' names; the longest
-    /// beginning counts, in the place of `backbone_factor`.
+    /// Factors on the learning rate of parts of the backbone, each above 0, by the beginning of their parameter names. The longest matching
+    /// beginning counts and replaces `backbone_factor`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub factors: BTreeMap<String, f64>,
 }
@@ -272,15 +271,15 @@ impl Default for OptimiserSection {
     }
 }
 
-/// The course of the learning rate behind its warm-up.
+/// The course of the learning rate after its warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleName {
-    /// Always the same.
+    /// Constant.
     Constant,
     /// Multiplied by `factor` at every milestone.
     Step,
-    /// Half a cosine from the full rate to `floor` times it.
+    /// Half a cosine from the full rate down to `floor` times the full rate.
     Cosine,
     /// `(1 - progress) ^ power`.
     Polynomial,
@@ -292,13 +291,13 @@ pub enum ScheduleName {
 pub struct ScheduleConfig {
     /// `constant`, `step`, `cosine` or `polynomial`.
     pub name: ScheduleName,
-    /// Epochs over which the learning rate rises in a straight line from 0, at least 0.
+    /// Epochs over which the learning rate rises linearly from 0, at least 0.
     pub warm_up_epochs: f64,
-    /// Epochs over which the margin rises in a straight line from 0 to its full value, at least 0.
+    /// Epochs over which the margin rises linearly from 0 to its full value, at least 0.
     pub margin_warm_up_epochs: f64,
     /// Epochs at which `step` lowers the rate.
     pub milestones: Vec<f64>,
-    /// What `step` multiplies with, above 0 and at most 1.
+    /// Factor of `step`, above 0 and at most 1.
     pub factor: f64,
     /// Share of the full rate at which `cosine` ends, 0 to 1.
     pub floor: f64,
@@ -326,7 +325,7 @@ impl Default for ScheduleConfig {
 pub struct AugmentConfig {
     /// Mirror left and right with probability 1/2.
     pub flip: bool,
-    /// Pad by so many pixels on each side and crop at a random place, 0 to 64.
+    /// Pad by this many pixels on each side and crop at a random place, 0 to 64.
     pub pad_and_crop: usize,
     /// Probability of erasing a random rectangle, 0 to 1.
     pub erase: f32,
@@ -342,11 +341,11 @@ impl Default for AugmentConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerName {
-    /// Every image once an epoch, in random order.
+    /// Every image once per epoch, in random order.
     Shuffled,
     /// P classes with K samples each.
     ClassBalanced,
-    /// Classes drawn by a power of their number of samples, which evens out a long tail.
+    /// Classes drawn by a power of their number of samples, to balance a long tail.
     ByFrequency,
 }
 
@@ -356,14 +355,14 @@ pub enum SamplerName {
 pub struct SamplerConfig {
     /// `shuffled`, `class-balanced` or `by-frequency`.
     pub name: SamplerName,
-    /// Images in a batch of `shuffled` and `by-frequency`, 2 to 65536. Unused by `class-balanced`, where P and K say it.
+    /// Batch size of `shuffled` and `by-frequency`, 2 to 65536. The batch size of `class-balanced` is P times K.
     pub batch: usize,
-    /// P: classes in a batch of `class-balanced`, at least 2; P times K at most 65536.
+    /// P: classes per batch of `class-balanced`, at least 2; P times K at most 65536.
     pub classes_per_batch: usize,
-    /// K: samples of each class in a batch of `class-balanced`, at least 1.
+    /// K: samples per class in a batch of `class-balanced`, at least 1.
     pub samples_per_class: usize,
-    /// Power of the number of samples that `by-frequency` draws classes by, 0 to 1: 1 as they are, 0.5 by the square root, 0 all alike
-    /// (a sample by the inverse of its class's frequency).
+    /// Power of the number of samples with which `by-frequency` draws classes, 0 to 1: 1 in proportion, 0.5 by the square root, 0 all equally
+    /// (each sample by the inverse frequency of its class).
     pub power: f64,
 }
 
@@ -380,7 +379,7 @@ impl Default for SamplerConfig {
 }
 
 impl SamplerConfig {
-    /// Images in one batch.
+    /// Number of images in a batch.
     pub fn batch_size(&self) -> usize {
         match self.name {
             SamplerName::Shuffled | SamplerName::ByFrequency => self.batch,
@@ -389,13 +388,13 @@ impl SamplerConfig {
     }
 }
 
-/// What the backbone computes in while it trains.
+/// Precision of the backbone in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionName {
     /// `f32` throughout.
     Full,
-    /// Half precision where it is safe.
+    /// Half precision for activations and matrix products.
     Mixed,
 }
 
@@ -407,19 +406,18 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Seed of weights, order, augmentation and dropout.
     pub seed: u64,
-    /// Threads that read and vary images ahead of the model, 0 (in the training thread) to 64; no influence on the
-    /// result.
+    /// Threads that read and augment images ahead of the model, 0 (in the training thread) to 64. They do not change the result.
     pub loader_threads: usize,
-    /// Steps between checkpoints; 0 for one at the end of every epoch.
+    /// Steps between checkpoints; 0 for one checkpoint per epoch.
     pub checkpoint_every: usize,
-    /// Checkpoints kept, at least 1.
+    /// Number of checkpoints kept, at least 1.
     pub keep_checkpoints: usize,
     /// `cpu`, or `wgpu` in a build with that feature.
     pub device: String,
-    /// `full`, or `mixed` on a device with arithmetic of half precision (not the CPU): activations and matrix products in
-    /// half precision; parameters, statistics, embeddings, head and loss in `f32`.
+    /// `full`, or `mixed` on a device that supports half precision (not the CPU): activations and matrix products in half precision;
+    /// parameters, statistics, embeddings, head and loss in `f32`.
     pub precision: PrecisionName,
-    /// Most training images that are used, the first of each class in equal shares; 0 for all.
+    /// Largest number of training images, the first ones of each class in equal shares; 0 for all.
     pub limit: usize,
 }
 
@@ -441,8 +439,8 @@ impl Default for TrainingConfig {
 impl Config {
     /// The whole configuration as TOML; [`Config::from_toml`] reads it back to the bit.
     ///
-    /// A path that is not Unicode has no TOML form. [`Config::check`] refuses it; here its odd bytes become
-    /// U+FFFD, a path that is then not found rather than other data.
+    /// A path that is not valid Unicode has no TOML form. [`Config::check`] rejects it; here its invalid bytes become U+FFFD, which gives
+    /// a path that does not exist.
     pub fn to_toml(&self) -> String {
         let text = |config: &Self| toml::to_string(config);
         text(self).unwrap_or_else(|_| {
@@ -454,11 +452,11 @@ impl Config {
             {
                 *path = path.to_string_lossy().into_owned().into();
             }
-            text(&rest).expect("numbers, Unicode texts and lists of them always have a TOML form")
+            text(&rest).expect("numbers, strings and lists of them always have a TOML form")
         })
     }
 
-    /// A small, quick run: for tests and for a first look. Sizes change, nothing else.
+    /// A smaller, quicker run, for tests and a first try: fewer images, epochs and images per batch.
     #[must_use]
     pub fn quick(mut self) -> Self {
         self.data.built_in |= self.data.path.is_none();

@@ -1,4 +1,4 @@
-//! From the text of a configuration file to a checked configuration, and from an error to its line.
+//! Reading a configuration file, with errors that name the line.
 
 use super::Config;
 use crate::Error;
@@ -6,11 +6,11 @@ use std::path::Path;
 use toml::de::DeTable;
 
 impl Config {
-    /// Reads a configuration file's text; `path` is only named in errors.
+    /// Parses the text of a configuration file; `path` is for error messages only.
     ///
     /// # Errors
-    /// [`Error::BadConfiguration`], naming file and line, for text that is no TOML, for an unknown key (with the
-    /// nearest known one) and for what [`Config::check`] refuses (with the key, what was found and what is expected).
+    /// [`Error::BadConfiguration`], with file and line, for text that is not TOML, for an unknown key (with the nearest known one) and
+    /// for values that [`Config::check`] rejects (with the key, what was found and what is expected).
     pub fn from_toml(path: &Path, text: &str) -> Result<Self, Error> {
         let bad = |line, message| Error::BadConfiguration { path: path.to_owned(), line, message };
         let config: Self = toml::from_str(text).map_err(|error| {
@@ -30,12 +30,12 @@ impl Config {
     }
 }
 
-/// The line, from 1, of a byte of `text`.
+/// The line of a byte of `text`, from 1.
 fn line_at(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The line of `section.key`; that of the section if the key is not written, 1 if neither is.
+/// The line of `section.key`; that of the section if the key is absent, 1 if both are.
 fn line_of(text: &str, key: &str) -> usize {
     let (section, key) = key.split_once('.').unwrap_or((key, ""));
     let Ok(document) = DeTable::parse(text) else { return 1 };
@@ -47,7 +47,7 @@ fn line_of(text: &str, key: &str) -> usize {
     line_at(text, place.span().start)
 }
 
-/// The known key nearest to the unknown one, out of serde's message "unknown field `x`, expected one of `a`, `b`".
+/// The known key nearest to the unknown one, from serde's message "unknown field `x`, expected one of `a`, `b`".
 fn nearest_key(message: &str) -> Option<&str> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| message.starts_with("unknown"))?;
@@ -71,7 +71,7 @@ mod tests {
         let mut config = Config::default();
         config.data.unseen_classes = vec!["Bag".to_owned(), "Coat".to_owned()];
         config.data.path = Some("images/of \"things\"".into());
-        config.objective.margin = Some(crate::config::Amount::Value(0.1 + 0.2));
+        config.objective.set("margin", Some(crate::config::Amount::Value(0.1 + 0.2)));
         config.model.dropout = 0.1;
         config.training.seed = u64::MAX;
         assert_eq!(parse(&config.to_toml()).expect("our own text"), config);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_toml_names_the_line() {
+    fn text_that_is_not_toml_names_the_line() {
         for text in ["\n[training\n", "\nepochs = = 3", "\n[training]epochs = 3"] {
             let message = parse(text).expect_err(text).to_string();
             assert!(message.starts_with("run.toml, line 2: "), "{text}: {message}");
@@ -119,7 +119,7 @@ mod tests {
                 "[objective]\nname = \"am-sotfmax\"",
                 "run.toml, line 2: objective.name: no objective is called",
             ),
-            // The value at fault is a default: the section is all there is to point at.
+            // the value at fault is a default, so the line is that of the section
             (
                 "\n[data]\nclosed_set = false\nunseen_classes = [\"a\"]",
                 "run.toml, line 4: data.unseen_classes",

@@ -1,11 +1,11 @@
-//! TensorBoard event files: our own small writer, and as much of a reader as cutting one back needs.
+//! TensorBoard event files: a small writer, and a reader for truncating them.
 //!
-//! A file is a row of records, each `length (8 bytes) | masked CRC-32C of the length | data | masked CRC-32C of the
+//! A file is a sequence of records, each `length (8 bytes) | masked CRC-32C of the length | data | masked CRC-32C of the
 //! data`, little endian; the data is a protocol buffer `Event { wall_time = 1 (double), step = 2 (varint),
 //! file_version = 3 (string) | summary = 5 }`, a summary being repeated `Value { tag = 1 (string), simple_value = 2
 //! (float) }` in field 1. Source: TensorFlow's `record_writer.cc`, `event.proto` and `summary.proto`.
 
-/// The first record of a file; TensorBoard needs it to know the format.
+/// The first record of a file, by which TensorBoard recognises the format.
 pub(crate) fn header(wall_time: f64) -> Vec<u8> {
     let mut event = wall_time_field(wall_time);
     field_bytes(&mut event, 3, b"brain.Event:2");
@@ -58,26 +58,26 @@ fn record(data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// TensorFlow rotates and offsets the checksum, so that a record which holds a record does not look like one.
+/// TensorFlow's masked checksum: rotated and offset, so that a record inside a record is not mistaken for one.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Length of the longest prefix of an event file of ours that holds whole, undamaged records of at most `step`.
+/// Length of the longest prefix of an event file that holds complete, undamaged records up to `step`.
 pub(crate) fn length_up_to(bytes: &[u8], step: u64) -> usize {
     let mut rest = bytes;
-    while let Some((data, behind)) = next_record(rest) {
+    while let Some((data, next)) = next_record(rest) {
         if step_of(data).is_some_and(|found| found > step) {
             break;
         }
-        rest = behind;
+        rest = next;
     }
     bytes.len() - rest.len()
 }
 
-/// The data of the first record and what follows it; `None` where a record is cut off or damaged.
+/// The data of the first record, and the bytes after it; `None` if the record is truncated or damaged.
 ///
-/// The checksums count: a power cut may leave zeros where the file system had promised data, and zeros have a length.
+/// The checksums are verified, because a power failure may leave zeros in the file, and zeros parse as a length.
 fn next_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (length_sum, rest) = rest.split_first_chunk::<4>()?;
@@ -89,7 +89,7 @@ fn next_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (u32::from_le_bytes(*data_sum) == masked(data)).then_some((data, rest))
 }
 
-/// The step of an event of ours: behind the nine bytes of the wall time, if it has one.
+/// The step of an event that this writer wrote, after the nine bytes of the wall time, if it has one.
 fn step_of(event: &[u8]) -> Option<u64> {
     let rest = event.get(9..).filter(|rest| rest.first() == Some(&(2 << 3)))?;
     let (mut value, mut shift) = (0u64, 0);

@@ -1,4 +1,4 @@
-//! A run: from the first step, or from a checkpoint, to the last.
+//! A run: from the first step, or from a checkpoint, to the last step.
 
 use crate::checkpoint;
 use crate::config::Config;
@@ -14,13 +14,13 @@ use widemargin_embedder::MODEL_FILE;
 /// The file of a run folder that holds its resolved configuration.
 const CONFIGURATION: &str = "config.toml";
 
-/// The file of a run folder that says what each sample was used for.
+/// The file of a run folder with the use of each sample.
 pub(crate) const SPLIT_FILE: &str = "split.csv";
 
-/// Where a run begins.
+/// Where a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// In a new run folder.
+pub enum RunStart {
+    /// At the first step, in a new run folder.
     New,
     /// At the newest checkpoint of the run folder.
     Resume,
@@ -33,18 +33,18 @@ pub enum Ending {
     Finished {
         /// The trained model.
         trainer: Trainer,
-        /// Seconds spent in steps, over all parts of the run.
+        /// Seconds spent in steps, including those before a resume.
         seconds: f64,
-        /// Training images a second, over the same time.
+        /// Training samples per second, over the same time.
         samples_per_second: f64,
     },
-    /// It is as far as it was to go for now; a checkpoint was saved.
+    /// It reached the epoch up to which it was asked to train; a checkpoint was saved.
     Paused {
-        /// The model as it is.
+        /// The model so far.
         trainer: Trainer,
-        /// Seconds spent in steps so far, over all parts of the run.
+        /// Seconds spent in steps so far, including those before a resume.
         seconds: f64,
-        /// Training images a second, over the same time.
+        /// Training samples per second, over the same time.
         samples_per_second: f64,
     },
     /// It was asked to stop; a checkpoint was saved.
@@ -56,7 +56,7 @@ pub enum Ending {
     },
 }
 
-/// The configuration of the run in `folder`, as it was when the run began.
+/// The configuration of the run in `folder`, as it was when the run started.
 ///
 /// # Errors
 /// [`Error::BadFile`] if it cannot be read, and those of [`Config::from_toml`].
@@ -68,25 +68,25 @@ pub fn continue_from(folder: &Path) -> Result<Config, Error> {
     })?;
     let mut config = Config::from_toml(&path, &text)?;
     if config.data.split.is_some() {
-        // As it was when the run began, whatever has become of the file that was given.
+        // the run's copy: the original file may have changed since
         config.data.split = Some(folder.join(SPLIT_FILE));
     }
     Ok(config)
 }
 
-/// Trains as `config` says on `prepared` images, in the run folder `folder`.
+/// Trains with the settings of `config` on the samples of `prepared`, in the run folder `folder`.
 ///
-/// `stop` holds a signal's number once the run is to end: the step in progress is finished, a checkpoint saved. The run's
-/// weights are the same to the bit whether it was stopped and resumed or not.
+/// Set `stop` to a signal's number to end the run: the step in progress is finished and a checkpoint saved. A run that is stopped and
+/// resumed ends with the same weights, to the bit, as one that is not.
 ///
 /// # Errors
-/// [`Error::RunFolderExists`] for a new run in an old folder, [`Error::NoCheckpoint`] for a resumed one without a checkpoint,
-/// [`Error::NonFinite`] when loss or gradients are not finite, and those of reading and writing.
+/// [`Error::RunFolderExists`] for a new run in an existing folder; [`Error::NoCheckpoint`] for a resumed run without a checkpoint;
+/// [`Error::NonFinite`] if loss or gradients are not finite; those of reading and writing.
 pub fn train(
     config: &Config,
     prepared: &Prepared,
     folder: &Path,
-    start: Start,
+    start: RunStart,
     observer: &mut dyn Observer,
     stop: &AtomicI32,
 ) -> Result<Ending, Error> {
@@ -104,14 +104,14 @@ pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Re
     let mut config = config.clone();
     config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
     let never = AtomicI32::new(0);
-    match train(&config, prepared, folder.as_ref(), Start::New, &mut Silent, &never)? {
+    match train(&config, prepared, folder.as_ref(), RunStart::New, &mut Silent, &never)? {
         Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => Ok(trainer),
         Ending::Stopped { .. } => unreachable!("nothing stores a signal in `never`"),
     }
 }
 
-/// [`train`], but no further than the end of so many epochs, on the schedule of the whole run: continued with [`Start::Resume`] it comes to
-/// the same bits. The run has ended once all its epochs are done, and [`Ending::Paused`] before.
+/// [`train`] up to the end of the given epoch, on the schedule of the whole run: resumed with [`RunStart::Resume`] it ends with the same
+/// bits. Returns [`Ending::Paused`] until all epochs are done.
 ///
 /// # Errors
 /// Those of [`train`].
@@ -119,29 +119,29 @@ pub fn train_until(
     config: &Config,
     prepared: &Prepared,
     folder: &Path,
-    (start, epochs): (Start, usize),
+    (start, epochs): (RunStart, usize),
     observer: &mut dyn Observer,
     stop: &AtomicI32,
 ) -> Result<Ending, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
     let (mut step, mut seconds) = (0, 0.0);
     let mut log = match start {
-        Start::New => {
+        RunStart::New => {
             if folder.exists() {
                 return Err(Error::RunFolderExists(folder.to_owned()));
             }
-            for said in trainer.take_weights(config)? {
-                observer.message(&said);
+            for message in trainer.load_weights(config)? {
+                observer.message(&message);
             }
             create_folders(folder)?;
             write_atomic(folder.join(CONFIGURATION), config.to_toml().as_bytes())?;
             prepared.split_file().write(folder.join(SPLIT_FILE))?;
             RunLog::create(folder)?
         }
-        Start::Resume => {
+        RunStart::Resume => {
             let found = checkpoint::newest(folder)?;
             for warning in &found.warnings {
-                observer.message(&format!("warning: a newer checkpoint was passed over: {warning}"));
+                observer.message(&format!("warning: skipped a newer checkpoint: {warning}"));
             }
             (step, seconds) = trainer
                 .load(&found.parts)
@@ -165,12 +165,12 @@ pub fn train_until(
         checkpoint::save(folder, step, &trainer.parts(step, seconds))?;
         checkpoint::prune(folder, config.training.keep_checkpoints)
     };
-    if start == Start::New {
+    if start == RunStart::New {
         save(&trainer, &log, 0, 0.0)?;
     }
 
     observer.begin(&config.objective.name, step, total);
-    let mut told: Vec<String> = Vec::new();
+    let mut reported: Vec<String> = Vec::new();
     let mut clock = Instant::now();
     let mut batches = prepared.loader(config, (step / steps_per_epoch, step % steps_per_epoch))?;
     while step < total
@@ -192,9 +192,9 @@ pub fn train_until(
         let elapsed = clock.elapsed().as_secs_f64();
         clock = Instant::now();
         seconds += elapsed;
-        if let Some(warning) = outcome.warning.filter(|warning| !told.contains(warning)) {
+        if let Some(warning) = outcome.warning.filter(|warning| !reported.contains(warning)) {
             observer.message(&format!("warning: step {step}: {warning}"));
-            told.push(warning);
+            reported.push(warning);
         }
         let d = outcome.diagnostics;
         let metrics = Metrics {
@@ -227,25 +227,25 @@ pub fn train_until(
     Ok(Ending::Finished { trainer, seconds, samples_per_second })
 }
 
-/// A run that is over or was stopped, with everything that its newest checkpoint holds.
+/// A finished or stopped run, restored from its newest checkpoint.
 #[derive(Debug)]
 pub struct Reopened {
     /// Its configuration.
     pub config: Config,
-    /// Its data, split and measured as it was.
+    /// Its data, with the same split and normalisation.
     pub prepared: Prepared,
-    /// Backbone and centres.
+    /// Backbone and head.
     pub trainer: Trainer,
     /// Steps done.
     pub step: u64,
-    /// Newer checkpoints that were passed over, and why.
+    /// Newer checkpoints that were skipped, and why.
     pub warnings: Vec<String>,
 }
 
-/// Opens the run in `folder` to be looked into.
+/// Opens the run in `folder` for inspection.
 ///
 /// # Errors
-/// Those of [`continue_from`] and [`Prepared::new`], [`Error::NoCheckpoint`], and [`Error::BadFile`] for a checkpoint that does not fit.
+/// Those of [`continue_from`] and [`Prepared::new`]; [`Error::NoCheckpoint`]; [`Error::BadFile`] for a checkpoint that does not fit.
 pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
     let config = continue_from(folder)?;
     let prepared = Prepared::new(&config)?;

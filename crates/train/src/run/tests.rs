@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::log;
-use rand::SeedableRng;
+use widemargin_chance::{Purpose, Stream};
 use widemargin_model::BackboneName;
 
 fn small() -> Config {
@@ -25,7 +25,7 @@ fn run(
     config: &Config,
     prepared: &Prepared,
     folder: &Path,
-    start: Start,
+    start: RunStart,
     observer: &mut dyn Observer,
     stop: &AtomicI32,
 ) -> Ending {
@@ -33,18 +33,18 @@ fn run(
 }
 
 fn whole(config: &Config, prepared: &Prepared, folder: &Path) -> Vec<u8> {
-    let ending = run(config, prepared, folder, Start::New, &mut Silent, &AtomicI32::new(0));
+    let ending = run(config, prepared, folder, RunStart::New, &mut Silent, &AtomicI32::new(0));
     assert!(matches!(ending, Ending::Finished { .. }));
     weights(folder)
 }
 
-/// The bytes of the last checkpoint's numbers.
+/// The tensors of the last checkpoint, as bytes.
 fn weights(folder: &Path) -> Vec<u8> {
     let found = checkpoint::newest(folder).expect("a checkpoint");
     ["model", "head", "optimiser"].iter().flat_map(|part| found.parts[*part].clone()).collect()
 }
 
-/// Asks the run to stop behind a given step.
+/// Stops the run after a given step.
 struct StopAt<'a>(u64, &'a AtomicI32);
 
 impl Observer for StopAt<'_> {
@@ -85,17 +85,18 @@ fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
         let straight = parent.path().join(format!("{optimiser:?}"));
         let expected = whole(&config, &prepared, &straight);
         let history = log::history(&straight).expect("a log");
-        // Five of the nineteen points between its steps, others whenever this test runs; a failure names its own.
+        // five of the nineteen points between its steps, different in every run of this test; a failure reports its point
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(now.subsec_nanos().into());
-        for cut in rand::seq::index::sample(&mut random, 19, 5).into_iter().map(|at| at as u64 + 1) {
+        let mut cuts: Vec<u64> = (1..20).collect();
+        Stream::new(now.subsec_nanos().into(), Purpose::Test, 0, 0).shuffle(&mut cuts);
+        for cut in cuts.into_iter().take(5) {
             let folder = parent.path().join(format!("{optimiser:?}-{cut}"));
             let stop = AtomicI32::new(0);
-            let ending = run(&config, &prepared, &folder, Start::New, &mut StopAt(cut, &stop), &stop);
+            let ending = run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &stop);
             assert!(matches!(ending, Ending::Stopped { step, signal: 15 } if step == cut), "{ending:?}");
             let resumed = continue_from(&folder).expect("its configuration");
             assert_eq!(resumed, config);
-            run(&resumed, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0));
+            run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
             assert!(weights(&folder) == expected, "cut at {cut}");
             let timeless = |mut m: Metrics| {
                 m.samples_per_second = 0.0;
@@ -118,7 +119,7 @@ fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
     config.schedule.warm_up_epochs = 0.0;
     config.optimiser.clip_norm = 0.0;
     let prepared = Prepared::new(&config).expect("built in");
-    let error = train(&config, &prepared, &folder, Start::New, &mut Silent, &AtomicI32::new(0))
+    let error = train(&config, &prepared, &folder, RunStart::New, &mut Silent, &AtomicI32::new(0))
         .expect_err("diverges");
     let Error::NonFinite { step, samples, .. } = &error else { panic!("{error}") };
     assert!(*step >= 2 && samples.len() == 20, "{error}");
@@ -132,8 +133,8 @@ fn folders_are_neither_overwritten_nor_invented() {
     let config = small();
     let prepared = Prepared::new(&config).expect("built in");
     let go = |folder: &Path, start| train(&config, &prepared, folder, start, &mut Silent, &AtomicI32::new(0));
-    assert!(matches!(go(parent.path(), Start::New), Err(Error::RunFolderExists(_))));
-    assert!(matches!(go(parent.path(), Start::Resume), Err(Error::NoCheckpoint { .. })));
+    assert!(matches!(go(parent.path(), RunStart::New), Err(Error::RunFolderExists(_))));
+    assert!(matches!(go(parent.path(), RunStart::Resume), Err(Error::NoCheckpoint { .. })));
     assert!(
         continue_from(parent.path())
             .expect_err("no configuration")
@@ -143,7 +144,7 @@ fn folders_are_neither_overwritten_nor_invented() {
 }
 
 #[test]
-fn a_run_in_parts_comes_to_the_bits_of_one_in_one_go_and_can_be_reopened() {
+fn a_run_in_parts_ends_with_the_bits_of_an_uninterrupted_one_and_can_be_reopened() {
     let parent = tempfile::tempdir().expect("a folder");
     let mut config = small();
     config.training.epochs = 3;
@@ -154,16 +155,16 @@ fn a_run_in_parts_comes_to_the_bits_of_one_in_one_go_and_can_be_reopened() {
         train_until(&config, &prepared, &folder, (start, epochs), &mut Silent, &AtomicI32::new(0))
             .expect("a part")
     };
-    assert!(matches!(part(Start::New, 1), Ending::Paused { .. }));
+    assert!(matches!(part(RunStart::New, 1), Ending::Paused { .. }));
     assert!(!folder.join(MODEL_FILE).exists(), "no model before the end");
     let steps = log::history(&folder).expect("a log").len();
-    assert!(matches!(part(Start::Resume, 1), Ending::Paused { .. }), "done already");
+    assert!(matches!(part(RunStart::Resume, 1), Ending::Paused { .. }), "done already");
     assert_eq!(log::history(&folder).expect("a log").len(), steps);
     let reopened = reopen(&folder).expect("a checkpoint");
     assert_eq!(reopened.step as usize, steps);
     assert_eq!(reopened.config, config);
-    assert!(matches!(part(Start::Resume, 2), Ending::Paused { .. }));
-    let Ending::Finished { trainer, .. } = part(Start::Resume, 9) else { panic!("all epochs are done") };
+    assert!(matches!(part(RunStart::Resume, 2), Ending::Paused { .. }));
+    let Ending::Finished { trainer, .. } = part(RunStart::Resume, 9) else { panic!("all epochs are done") };
     assert!(weights(&folder) == expected && folder.join(MODEL_FILE).exists());
     let again = reopen(&folder).expect("a checkpoint").trainer;
     let samples = &prepared.unseen[..5];
@@ -174,13 +175,13 @@ fn a_run_in_parts_comes_to_the_bits_of_one_in_one_go_and_can_be_reopened() {
 }
 
 #[test]
-fn too_large_a_batch_is_refused() {
+fn too_large_a_batch_is_rejected() {
     let mut config = small();
     config.sampler.batch = 4000;
     assert!(Prepared::new(&config).expect_err("too large").to_string().contains("choose a smaller batch"));
 }
 
-/// Also resumed in the middle, so that statistics, memories and proxies are in the checkpoint.
+/// Each is also resumed in the middle, so that statistics, memories and proxies must be in the checkpoint.
 #[test]
 fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
     let parent = tempfile::tempdir().expect("a folder");
@@ -222,10 +223,10 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
         let expected = whole(config, &prepared, &straight);
         let folder = parent.path().join(format!("{at}-cut"));
         let stop = AtomicI32::new(0);
-        let ending = run(config, &prepared, &folder, Start::New, &mut StopAt(3, &stop), &stop);
+        let ending = run(config, &prepared, &folder, RunStart::New, &mut StopAt(3, &stop), &stop);
         assert!(matches!(ending, Ending::Stopped { step: 3, .. }), "{name}: {ending:?}");
         let Ending::Finished { trainer, .. } =
-            run(config, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0))
+            run(config, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0))
         else {
             panic!("{name} did not finish");
         };
@@ -237,7 +238,7 @@ fn every_objective_trains_by_its_name_and_resumes_to_the_same_bits() {
     }
 }
 
-/// Fine-tuning: weights in, some frozen, others slow; stopped, and resumed when the file of the weights is gone.
+/// Fine-tuning with some parameters frozen and others slow; stopped, and resumed after the weights file was deleted.
 #[test]
 fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     let parent = tempfile::tempdir().expect("a folder");
@@ -245,7 +246,7 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     let prepared = Prepared::new(&first).expect("built in");
     let pretrained = parent.path().join("pretrained");
     whole(&first, &prepared, &pretrained);
-    let begun = numbers_of(&pretrained);
+    let begun = parameters_of(&pretrained);
 
     let mut config = small();
     config.model.weights = Some(pretrained.join(MODEL_FILE));
@@ -254,8 +255,8 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     config.optimiser.backbone_factor = 0.25;
     config.optimiser.factors = [("embedding".to_owned(), 2.0)].into();
     config.training.seed = 3;
-    let said = config.resolve_weights().expect("readable").expect("something to say");
-    assert!(said.contains("as the weights were trained"), "{said}");
+    let message = config.resolve_weights().expect("readable").expect("something to say");
+    assert!(message.contains("as the weights were trained"), "{message}");
     assert_eq!(config.model.mean, prepared.normalisation.mean);
     let prepared = Prepared::new(&config).expect("built in");
     let expected = whole(&config, &prepared, &parent.path().join("straight"));
@@ -263,29 +264,29 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     let folder = parent.path().join("stopped");
     let stop = AtomicI32::new(0);
     let mut messages = Messages(Vec::new(), &stop);
-    run(&config, &prepared, &folder, Start::New, &mut messages, &stop);
+    run(&config, &prepared, &folder, RunStart::New, &mut messages, &stop);
     assert!(messages.0[0].contains("embedding.weight is [24, 8], expected [24, 5]"), "{:?}", messages.0);
     std::fs::remove_dir_all(&pretrained).expect("gone");
     let resumed = continue_from(&folder).expect("its configuration");
     assert_eq!(resumed, config);
     let prepared = Prepared::new(&resumed).expect("built in");
-    run(&resumed, &prepared, &folder, Start::Resume, &mut Silent, &AtomicI32::new(0));
+    run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
     assert!(weights(&folder) == expected);
 
-    let trained = numbers_of(&folder);
+    let trained = parameters_of(&folder);
     for (name, pretrained) in &begun {
         let kept = name.contains("hidden");
         assert_eq!(trained[name] == *pretrained, kept, "{name}");
     }
 }
 
-/// The backbone's numbers in the newest checkpoint.
-fn numbers_of(folder: &Path) -> widemargin_model::tensors::Tensors {
+/// The backbone's parameters in the newest checkpoint.
+fn parameters_of(folder: &Path) -> widemargin_model::tensors::Tensors {
     let found = checkpoint::newest(folder).expect("a checkpoint");
     widemargin_model::tensors::unpack(&found.parts["model"]).expect("tensors")
 }
 
-/// Keeps what it is told, and stops behind step 7.
+/// Collects the messages, and stops after step 7.
 struct Messages<'a>(Vec<String>, &'a AtomicI32);
 
 impl Observer for Messages<'_> {

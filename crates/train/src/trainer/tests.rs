@@ -1,4 +1,4 @@
-//! One step, looked at closely.
+//! Single training steps.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn small() -> Config {
     config
 }
 
-/// Loss and the way the backbone's weights took in one step with the first batch.
+/// Loss of one step with the first batch, and the change of the backbone's weights.
 fn one_step(half: Option<FloatDType>) -> (f64, Vec<f32>) {
     let config = small();
     let prepared = Prepared::new(&config).expect("built in");
@@ -30,7 +30,7 @@ fn one_step(half: Option<FloatDType>) -> (f64, Vec<f32>) {
     (outcome.loss, moved)
 }
 
-/// The CPU can do half precision, slowly; so what a faster device would do is checked here, though never chosen.
+/// The CPU supports half precision, slowly, and never by choice; this test checks the code path of faster devices.
 #[test]
 fn mixed_precision_takes_the_step_of_full_precision() {
     let (full_loss, full) = one_step(None);
@@ -39,11 +39,11 @@ fn mixed_precision_takes_the_step_of_full_precision() {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let cosine = dot(&full, &half) / (dot(&full, &full) * dot(&half, &half)).sqrt();
     assert!(cosine > 0.98, "the steps point apart: cosine {cosine}");
-    assert!(full != half, "it was another precision");
+    assert!(full != half, "the precision differs");
 }
 
 #[test]
-fn mixed_precision_is_refused_on_the_cpu() {
+fn mixed_precision_is_rejected_on_the_cpu() {
     let mut config = small();
     let prepared = Prepared::new(&config).expect("built in");
     config.training.precision = PrecisionName::Mixed;
@@ -67,7 +67,7 @@ fn bits(parameter: &Parameter) -> Vec<u32> {
 }
 
 #[test]
-fn what_is_frozen_keeps_its_bits_and_the_rest_moves() {
+fn frozen_parameters_keep_their_bits_and_the_rest_moves() {
     let mut config = small();
     for freeze in [
         vec!["convolution.0", "normalisation.0", "normalisation.2.slope"],
@@ -84,7 +84,7 @@ fn what_is_frozen_keeps_its_bits_and_the_rest_moves() {
         }
         assert!(counts[1] >= freeze.len(), "{counts:?}");
     }
-    // a part of a name is none
+    // only whole components of a name match
     config.model.freeze = vec!["convo".to_owned()];
     let prepared = Prepared::new(&config).expect("built in");
     let error = Trainer::new(&config, &prepared).expect_err("no such parameter").to_string();
@@ -117,7 +117,7 @@ fn parts_move_by_their_factor() {
         for ((start, plain), scaled) in start.values.iter().zip(&plain.values).zip(&scaled.values) {
             let (expected, found) =
                 (factor * (f64::from(*plain) - f64::from(*start)), f64::from(scaled - start));
-            // The two numbers that were stored, and the two steps, are rounded once each.
+            // the two stored values and the two steps are rounded once each
             let stored = f64::from(plain.abs()) * factor + f64::from(scaled.abs());
             let rounding = f64::from(f32::EPSILON) * (stored + 2.0 * expected.abs());
             assert!((expected - found).abs() <= rounding + 1e-12, "{name}: {found}, expected {expected}");

@@ -1,18 +1,18 @@
-//! A backbone's structure, told once: what walks through it may compute ([`Forward`]) or write down what there is to compute
-//! ([`crate::steps`]), so that an export cannot differ from what was trained.
+//! Traversal of a backbone, layer by layer. One traversal computes the forward pass ([`Forward`]), another records the steps
+//! for export ([`crate::steps`]), so an exported model cannot differ from the trained one.
 
 use crate::layers::{BatchNorm, Convolution, Dropout, FullyConnected, Pass};
-use crate::operations::{Squares, max_pool};
+use crate::operations::{PoolWindow, max_pool};
 use burn::tensor::{Tensor, activation};
 
-/// What walks through a backbone, layer by layer.
-pub(crate) trait Walk {
-    /// A batch of something with `D` dimensions, the batch among them.
+/// A traversal of a backbone, layer by layer.
+pub(crate) trait Traversal {
+    /// A batch of values with `D` dimensions, including the batch dimension.
     type Value<const D: usize>: Clone;
 
     fn convolution(&mut self, layer: &Convolution, input: Self::Value<4>) -> Self::Value<4>;
-    fn normalisation<const D: usize>(&mut self, layer: &BatchNorm, input: Self::Value<D>) -> Self::Value<D>;
-    fn max_pool(&mut self, squares: Squares, input: Self::Value<4>) -> Self::Value<4>;
+    fn batch_norm<const D: usize>(&mut self, layer: &BatchNorm, input: Self::Value<D>) -> Self::Value<D>;
+    fn max_pool(&mut self, window: PoolWindow, input: Self::Value<4>) -> Self::Value<4>;
     fn add(&mut self, one: Self::Value<4>, other: Self::Value<4>) -> Self::Value<4>;
     /// `max(x, 0)`.
     fn rectify(&mut self, input: Self::Value<4>) -> Self::Value<4>;
@@ -29,19 +29,19 @@ pub(crate) struct Forward {
     pub(crate) pass: Pass,
 }
 
-impl Walk for Forward {
+impl Traversal for Forward {
     type Value<const D: usize> = Tensor<D>;
 
     fn convolution(&mut self, layer: &Convolution, input: Tensor<4>) -> Tensor<4> {
         layer.forward(input)
     }
 
-    fn normalisation<const D: usize>(&mut self, layer: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
+    fn batch_norm<const D: usize>(&mut self, layer: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
         layer.forward(input, self.pass)
     }
 
-    fn max_pool(&mut self, squares: Squares, input: Tensor<4>) -> Tensor<4> {
-        max_pool(input, squares)
+    fn max_pool(&mut self, window: PoolWindow, input: Tensor<4>) -> Tensor<4> {
+        max_pool(input, window)
     }
 
     fn add(&mut self, one: Tensor<4>, other: Tensor<4>) -> Tensor<4> {

@@ -1,4 +1,4 @@
-//! Batch normalisation with an optional PReLU behind it.
+//! Batch normalisation with an optional PReLU after it.
 
 use super::cast;
 use super::custom::{self, CpuTensor, Saved, slice};
@@ -8,18 +8,18 @@ use burn_flex::FlexTensor;
 use std::sync::Arc;
 use widemargin_kernels::batch_norm::{self as kernel, NormParameters, NormShape, Statistics};
 
-/// Learnt parameters, one value a channel each.
+/// Learnt parameters, one value per channel each.
 #[derive(Clone, Debug, Default)]
-pub struct NormalisationParameters {
-    /// Factor behind the normalisation.
+pub struct BatchNormParameters {
+    /// Factor after the normalisation; 1 if absent.
     pub weight: Option<Tensor<1>>,
-    /// Offset behind the normalisation.
+    /// Offset after the normalisation; 0 if absent.
     pub bias: Option<Tensor<1>>,
-    /// Slope of the PReLU for negative values; no PReLU where absent.
+    /// Slope of the PReLU for negative values; no PReLU if absent.
     pub slope: Option<Tensor<1>>,
 }
 
-/// Mean and variance (divided by the count) of each channel of `[batch, channels, ...]`, outside the graph.
+/// Mean and variance (divided by the count) of each channel of `[batch, channels, ...]`, without gradients.
 pub fn batch_statistics<const D: usize>(input: &Tensor<D>) -> (Vec<f32>, Vec<f32>) {
     if let Some(cpu) = CpuTensor::new(input.clone()) {
         let Statistics { mean, variance } = kernel::statistics(norm_shape(input), cpu.slice());
@@ -32,16 +32,17 @@ pub fn batch_statistics<const D: usize>(input: &Tensor<D>) -> (Vec<f32>, Vec<f32
     (host_values(mean), host_values(variance))
 }
 
-/// `weight * (input - mean) / sqrt(variance + epsilon) + bias` by channel of `[batch, channels, ...]`, then PReLU if there is a slope.
+/// `weight * (input - mean) / sqrt(variance + epsilon) + bias` per channel of `[batch, channels, ...]`, followed by a PReLU
+/// if there is a slope.
 ///
-/// With `of_batch` the given mean and variance are those of this batch ([`batch_statistics`]) and the gradient runs through them
-/// (training); without, they are constants (inference with running statistics).
+/// With `of_batch`, mean and variance are those of this batch ([`batch_statistics`]) and the gradient flows through them
+/// (training). Without it they are constants (running statistics).
 pub fn normalise<const D: usize>(
     input: Tensor<D>,
     mean: &[f32],
     variance: &[f32],
     epsilon: f32,
-    parameters: &NormalisationParameters,
+    parameters: &BatchNormParameters,
     of_batch: bool,
 ) -> Tensor<D> {
     let channels = input.dims()[1];
@@ -85,13 +86,13 @@ fn channels_first<const D: usize>(input: Tensor<D>) -> Tensor<2> {
         .reshape([s.channels, s.batch * s.positions])
 }
 
-/// The same from Burn's own operations, for devices without kernels of ours.
+/// The same composed from Burn's operations, for devices other than the CPU.
 pub(super) fn composed<const D: usize>(
     input: Tensor<D>,
     mean: &[f32],
     variance: &[f32],
     epsilon: f32,
-    parameters: &NormalisationParameters,
+    parameters: &BatchNormParameters,
     of_batch: bool,
 ) -> Tensor<D> {
     let (s, dims, device, dtype) =

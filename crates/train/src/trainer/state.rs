@@ -1,0 +1,91 @@
+//! The state of a trainer as the parts of a checkpoint.
+
+use super::{Trainer, trained};
+use crate::checkpoint::Parts;
+use serde::{Deserialize, Serialize};
+use widemargin_head::{HeadTensor, Optimiser, TrainingHeadState};
+use widemargin_model::parameters::{self, Parameter};
+use widemargin_model::tensors::{self, Tensors};
+
+/// The part of a checkpoint that is not tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Progress {
+    step: u64,
+    seconds: f64,
+    /// Without its tensors, which are in the part `head`.
+    head: TrainingHeadState,
+    optimiser_steps: Vec<u64>,
+}
+
+impl Trainer {
+    /// The whole state as the parts of a checkpoint.
+    pub(crate) fn parts(&self, step: u64, seconds: f64) -> Parts {
+        let all = parameters::parameters(&self.backbone);
+        let model = tensors::of_parameters(&all);
+        let mut memories = Tensors::new();
+        for ((parameter, _), optimiser) in trained(&all, &self.factors).zip(&self.optimisers) {
+            for (memory, values) in optimiser.memory() {
+                let name = format!("{}/{memory}", parameter.name);
+                memories.insert(name, (parameter.shape.clone(), values.to_vec()));
+            }
+        }
+        let mut head = self.head.state();
+        let centres = std::mem::take(head.tensors_mut());
+        let centres = centres.into_iter().map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
+        let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
+        let progress = Progress { step, seconds, head, optimiser_steps };
+        let progress = serde_json::to_vec_pretty(&progress).expect("plain data always has a JSON form");
+        Parts::from([
+            ("model".to_owned(), tensors::pack(&model)),
+            ("head".to_owned(), tensors::pack(&centres)),
+            ("optimiser".to_owned(), tensors::pack(&memories)),
+            ("progress".to_owned(), progress),
+        ])
+    }
+
+    /// Loads a checkpoint of the same configuration; returns its step and the seconds trained so far. The trainer is unchanged
+    /// if it fails.
+    ///
+    /// # Errors
+    /// A sentence that names the part and what does not fit.
+    pub(crate) fn load(&mut self, parts: &Parts) -> Result<(u64, f64), String> {
+        let part = |name: &str| parts.get(name).ok_or_else(|| format!("part '{name}' is missing"));
+        let progress: Progress =
+            serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
+
+        let stored = tensors::unpack(part("model")?).map_err(|error| format!("model: {error}"))?;
+        let stored = tensors::into_parameters(stored);
+        let backbone =
+            parameters::with_parameters(self.backbone.clone(), &stored).map_err(|e| format!("model: {e}"))?;
+
+        let mut memories =
+            tensors::unpack(part("optimiser")?).map_err(|error| format!("optimiser: {error}"))?;
+        let all = parameters::parameters(&backbone);
+        let learnt: Vec<&Parameter> = trained(&all, &self.factors).map(|(parameter, _)| parameter).collect();
+        if progress.optimiser_steps.len() != learnt.len() {
+            let (found, expected) = (progress.optimiser_steps.len(), learnt.len());
+            return Err(format!("progress: {found} optimisers, expected {expected}"));
+        }
+        let mut optimisers = Vec::new();
+        for ((parameter, old), steps) in learnt.iter().zip(&self.optimisers).zip(&progress.optimiser_steps) {
+            let take = |memory: &&str| {
+                let name = format!("{}/{memory}", parameter.name);
+                tensors::take(&mut memories, &name, parameter.values.len())
+                    .map_err(|e| format!("optimiser: {e}"))
+            };
+            let memory = old.config().memory_names().iter().map(take).collect::<Result<Vec<_>, _>>()?;
+            optimisers.push(Optimiser::restored(old.config(), parameter.values.len(), *steps, memory));
+        }
+
+        let centres = tensors::unpack(part("head")?).map_err(|error| format!("head: {error}"))?;
+        let tensor = |(name, (shape, values)): (String, (Vec<usize>, Vec<f32>))| match *shape {
+            [rows, columns] => Ok(HeadTensor { name, shape: [rows, columns], values }),
+            _ => Err(format!("head: tensor '{name}' has shape {shape:?}, expected two dimensions")),
+        };
+        let mut head = progress.head;
+        *head.tensors_mut() = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
+        self.head.restore(head).map_err(|error| format!("head: {error}"))?;
+        (self.backbone, self.optimisers) = (backbone, optimisers);
+        Ok((progress.step, progress.seconds))
+    }
+}
