@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ImageSet, OpenOptions, Store};
+use super::{ImageSet, OpenOptions, PixelStore};
 use crate::catalogue::sorted_names;
 use crate::{Catalogue, Error, Part, Result, hold_out};
 
@@ -47,7 +47,7 @@ impl ImageSet {
                 class_names,
             },
             shape,
-            store: Store::Block(
+            store: PixelStore::Block(
                 order.iter().flat_map(|image| &pixels[image * values..][..values]).copied().collect(),
             ),
             parts_given: false,
