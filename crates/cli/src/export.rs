@@ -60,12 +60,12 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
             out,
             "input {name}: [batch, {channels}, {height}, {width}], {colour} values from 0 to 255, resized to this shape"
         )?,
-        Input::Vectors { name, numbers } => {
-            writeln!(out, "input {name}: [batch, {numbers}], not normalised")?
+        Input::Vectors { name, dimension } => {
+            writeln!(out, "input {name}: [batch, {dimension}], not normalised")?;
         }
     }
     let output = &metadata.output;
-    writeln!(out, "output {}: [batch, {}], each row of length one", output.name, output.numbers)?;
+    writeln!(out, "output {}: [batch, {}], each row of length one", output.name, output.dimension)?;
     match calibration {
         Some(found) => writeln!(out, "same if cosine >= {:.4}", found.threshold)?,
         None => writeln!(out, "the model has no calibration.json, so the file contains no threshold")?,

@@ -1,11 +1,12 @@
-//! A model of insightface's weights as they are, without a training run.
+//! Makes a model from insightface's weights, without training.
 //!
 //! ```sh
 //! cargo run --release -p widemargin-embedder --example model_of_weights -- iresnet100 iresnet100.safetensors faces.safetensors
 //! widemargin compare --model faces.safetensors a.png b.png --threshold 0.3
 //! ```
 //!
-//! The weights are those of 112 x 112 pixels and 512 numbers; faces have to be cut out and turned upright as theirs were.
+//! The weights are for faces of 112 x 112 pixels and embeddings of dimension 512. Faces must be cropped and aligned like
+//! insightface's.
 
 use widemargin_data::Normalisation;
 use widemargin_embedder::{Description, Model, Takes};
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         backbone,
         takes: Takes::Images,
         normalisation: Normalisation::half(input.channels),
-        objective: "as insightface trained it".to_owned(),
+        objective: "trained by insightface".to_owned(),
     };
     Model::write(file, &description, &parameters::parameters(&trained))?;
     Ok(())

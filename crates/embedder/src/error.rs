@@ -1,4 +1,4 @@
-//! What can go wrong with a model in use.
+//! The error type of this crate.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,14 @@ use widemargin_data::ImageShape;
 
 use crate::Takes;
 
-/// An error of this crate.
+/// A result whose error is this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a model could not be loaded or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file that is no model.
+    /// The file is not a model.
     #[error("{}: {reason}", path.display())]
     BadFile {
         /// The file.
@@ -18,35 +21,35 @@ pub enum Error {
         /// What was found and expected.
         reason: String,
     },
-    /// An image.
+    /// An image could not be read, or the normalisation does not fit it.
     #[error(transparent)]
     Data(#[from] widemargin_data::Error),
-    /// The backbone.
+    /// The backbone could not be built from the weights.
     #[error(transparent)]
     Model(#[from] widemargin_model::Error),
     /// The file could not be written.
     #[error(transparent)]
     Durable(#[from] widemargin_durable::Error),
-    /// Bytes that are no whole number of images.
+    /// The bytes are not a whole number of images.
     #[error("{found} bytes; expected a whole number of images of {shape}")]
     Pixels {
-        /// How many bytes there are.
+        /// Number of bytes.
         found: usize,
-        /// What an image has.
+        /// Shape of one image.
         shape: ImageShape,
     },
-    /// An embedding without a direction, which no cosine can be taken with.
-    #[error("{sample}: its embedding is zero or not finite, so it has no direction to compare")]
+    /// The embedding has no direction, so it has no cosine with others.
+    #[error("{sample}: the embedding is zero or not finite, so it has no direction")]
     NoDirection {
-        /// The image or vector: its file, or its place.
+        /// The image or vector: its file or its position.
         sample: String,
     },
-    /// Numbers that are no whole number of vectors.
-    #[error("{found} numbers; expected a whole number of vectors of {dim}")]
-    Numbers {
-        /// How many numbers there are.
+    /// The values are not a whole number of vectors.
+    #[error("{found} values; expected a whole number of vectors of dimension {dim}")]
+    Vectors {
+        /// Number of values.
         found: usize,
-        /// What a vector has.
+        /// Dimension of one vector.
         dim: usize,
     },
     /// Samples of another shape than the model was trained on.
@@ -57,13 +60,13 @@ pub enum Error {
         /// Shape that the model takes.
         expected: ImageShape,
     },
-    /// A model that takes something else.
+    /// The model takes another kind of input.
     #[error("the model takes {}", match takes {
         Takes::Images => "images, not vectors",
         Takes::Vectors => "vectors (it was trained on a table of embeddings), not images",
     })]
     Takes {
-        /// What it takes.
+        /// The kind of input it takes.
         takes: Takes,
     },
 }

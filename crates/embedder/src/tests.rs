@@ -1,8 +1,10 @@
-//! Models that are written, read, used and spoilt.
+//! Writing, loading and using models, and damaged files.
 
 use std::path::PathBuf;
 
-use widemargin_model::{BackboneName, ImageShape};
+use widemargin_data::{ImageShape, Normalisation};
+use widemargin_model::parameters::{self, Parameter};
+use widemargin_model::{Backbone, BackboneConfig, BackboneName};
 
 use super::*;
 
@@ -17,7 +19,7 @@ fn description(name: BackboneName) -> Description {
     }
 }
 
-fn numbers(description: &Description) -> Vec<Parameter> {
+fn weights(description: &Description) -> Vec<Parameter> {
     let device = widemargin_model::device::by_name("cpu").unwrap();
     parameters::parameters(&Backbone::new(&description.backbone, 5, &device).unwrap())
 }
@@ -34,7 +36,7 @@ fn image(folder: &tempfile::TempDir, name: &str, pixels: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn every_backbone_comes_back_with_the_same_embeddings() {
+fn every_backbone_is_loaded_with_the_same_embeddings() {
     let folder = tempfile::tempdir().unwrap();
     for name in BackboneName::ALL {
         // the deeper ones are the same code with more blocks
@@ -46,7 +48,7 @@ fn every_backbone_comes_back_with_the_same_embeddings() {
         if name.as_str().contains("resnet") {
             description.backbone.input = ImageShape { channels: 1, height: 16, width: 16 };
         }
-        let numbers = numbers(&description);
+        let numbers = weights(&description);
         let path = folder.path().join(name.as_str());
         Model::write(&path, &description, &numbers).unwrap();
         let (made, read) = (Model::new(description.clone(), &numbers).unwrap(), Model::load(&path).unwrap());
@@ -67,7 +69,7 @@ fn every_backbone_comes_back_with_the_same_embeddings() {
 }
 
 #[test]
-fn a_model_of_vectors_takes_vectors_alone() {
+fn a_model_of_vectors_takes_only_vectors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vectors");
     let description = Description {
@@ -81,7 +83,7 @@ fn a_model_of_vectors_takes_vectors_alone() {
         normalisation: Normalisation { mean: vec![0.0], deviation: vec![2.0] },
         ..description(BackboneName::Linear)
     };
-    Model::write(&path, &description, &numbers(&description)).unwrap();
+    Model::write(&path, &description, &weights(&description)).unwrap();
     let model = Model::load(&path).unwrap();
     assert_eq!(model.description(), &description);
     let rows: Vec<f32> = (0..1500 * 4).map(|at| (at * at % 251) as f32 - 100.0).collect();
@@ -92,7 +94,7 @@ fn a_model_of_vectors_takes_vectors_alone() {
         found[1499 * 3..].iter().zip(&last).all(|(a, b)| (a - b).abs() < 1e-6),
         "whatever stands beside it"
     );
-    assert!(matches!(model.embed_vectors(&rows[..6]), Err(Error::Numbers { found: 6, dim: 4 })));
+    assert!(matches!(model.embed_vectors(&rows[..6]), Err(Error::Vectors { found: 6, dim: 4 })));
     let zero = model.embed_vectors(&[1.0, 2.0, 3.0, 4.0, f32::NAN, 0.0, 0.0, 0.0]).unwrap_err().to_string();
     assert!(zero.starts_with("row 1: "), "{zero}");
     let error = model.embed_pixels(&[0; 4]).unwrap_err().to_string();
@@ -100,7 +102,7 @@ fn a_model_of_vectors_takes_vectors_alone() {
     assert!(matches!(model.embed(&["a.png"]), Err(Error::Takes { .. })));
     let images = Model::new(
         self::description(BackboneName::Linear),
-        &numbers(&self::description(BackboneName::Linear)),
+        &weights(&self::description(BackboneName::Linear)),
     );
     assert!(matches!(images.unwrap().embed_vectors(&[0.0; 64]), Err(Error::Takes { .. })));
 }
@@ -110,18 +112,18 @@ fn the_same_model_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let description = description(BackboneName::SmallCnn);
     let bytes = ["a", "b"].map(|name| {
-        Model::write(folder.path().join(name), &description, &numbers(&description)).unwrap();
+        Model::write(folder.path().join(name), &description, &weights(&description)).unwrap();
         std::fs::read(folder.path().join(name)).unwrap()
     });
     assert!(bytes[0] == bytes[1]);
 }
 
 #[test]
-fn files_and_memory_agree_and_more_than_a_batch_is_taken() {
+fn files_and_memory_agree_for_more_than_one_batch() {
     let folder = tempfile::tempdir().unwrap();
     let description = description(BackboneName::Mlp);
-    let model = Model::new(description.clone(), &numbers(&description)).unwrap();
-    let count = BATCH + 3;
+    let model = Model::new(description.clone(), &weights(&description)).unwrap();
+    let count = crate::model::BATCH + 3;
     let pixels = pixels(count, 1);
     let files: Vec<PathBuf> = pixels
         .chunks(64)
@@ -138,7 +140,7 @@ fn files_and_memory_agree_and_more_than_a_batch_is_taken() {
 }
 
 #[test]
-fn what_cannot_be_embedded_is_named() {
+fn errors_name_the_image() {
     let folder = tempfile::tempdir().unwrap();
     let identity = Description {
         normalisation: Normalisation { mean: vec![0.0], deviation: vec![1.0] },
@@ -155,39 +157,39 @@ fn what_cannot_be_embedded_is_named() {
 }
 
 #[test]
-fn spoilt_files_are_refused_with_their_name() {
+fn errors_of_damaged_files_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let description = description(BackboneName::SmallCnn);
-    let good = numbers(&description);
+    let good = weights(&description);
     let path = folder.path().join(MODEL_FILE);
-    let refused = |what: &str| {
+    let fails_with = |what: &str| {
         let error = Model::load(folder.path()).unwrap_err().to_string();
         assert!(error.contains(MODEL_FILE) && error.contains(what), "expected {what}: {error}");
     };
-    refused("cannot be read");
+    fails_with("cannot be read");
     #[expect(clippy::disallowed_methods, reason = "a damaged file, on purpose")]
     let put = |bytes: &[u8]| std::fs::write(&path, bytes).unwrap();
     put(b"no model");
-    refused("not a safetensors file");
+    fails_with("not a safetensors file");
     put(&safetensors::serialize(Vec::<(String, TensorOf)>::new(), None).unwrap());
-    refused("not a model of this program");
+    fails_with("not a widemargin model");
 
     Model::write(&path, &description, &good[1..]).unwrap();
-    refused(&good[0].name);
-    let mut spoilt = good.clone();
-    spoilt[0].values[3] = f32::NAN;
-    Model::write(&path, &description, &spoilt).unwrap();
-    refused("value 3: found NaN");
+    fails_with(&good[0].name);
+    let mut damaged = good.clone();
+    damaged[0].values[3] = f32::NAN;
+    Model::write(&path, &description, &damaged).unwrap();
+    fails_with("value 3: found NaN");
     let mut large = description.clone();
     large.backbone.embedding = usize::MAX / 2;
     Model::write(&path, &large, &good).unwrap();
-    refused("too few for");
+    fails_with("too few for");
     let mut colour = description.clone();
     colour.normalisation = Normalisation::half(3);
     Model::write(&path, &colour, &good).unwrap();
-    refused("means");
+    fails_with("means");
 
-    // Cut anywhere, and any byte of the header changed: an error or a model, never a panic.
+    // Truncated files and changed bytes in the header give an error or a model, never a panic.
     Model::write(&path, &description, &good).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(977) {

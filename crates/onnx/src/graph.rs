@@ -1,10 +1,10 @@
-//! From the steps of a backbone to the nodes of a graph.
+//! Converts the steps of a backbone to the nodes of a graph.
 //!
 //! ```text
 //! input -> Div 255 -> Sub mean -> Div deviation -> the backbone's steps -> ReduceL2 -> Max 1e-12 -> Div -> embeddings
 //! ```
 //!
-//! Division by 255 is for images alone. An embedding of zeros has no direction and stays zeros.
+//! Only images are divided by 255. An embedding of zeros has no direction and stays zero.
 
 use crate::messages::{
     Attribute, Dimension, Extent, FLOAT, Graph, Node, Shape, Tensor, TensorType, Type, ValueInfo,
@@ -12,13 +12,13 @@ use crate::messages::{
 use widemargin_embedder::{Description, Takes};
 use widemargin_model::steps::{Operation, Step, Values};
 
-/// Name of the length of the first dimension, which is chosen when the graph is run.
+/// Name of the first dimension, whose length is free.
 const BATCH: &str = "batch";
 
-/// The norm that an embedding is divided by at least.
+/// The smallest norm that an embedding is divided by.
 const LEAST_NORM: f32 = 1e-12;
 
-/// What is being put together.
+/// The graph under construction.
 #[derive(Default)]
 struct Builder {
     nodes: Vec<Node>,
@@ -26,7 +26,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// A node with one result, whose name is given back; its constants are named after it.
+    /// Adds a node with one output and returns the output's name. Its constants are named after it.
     fn node(
         &mut self,
         kind: &str,
@@ -70,7 +70,7 @@ impl Builder {
                 self.node("BatchNormalization", inputs, constants, vec![epsilon])
             }
             Operation::Prelu { slope, rank } => {
-                // one a channel, with a dimension of 1 for each that comes behind
+                // one value per channel, with a dimension of 1 for each following dimension
                 let mut slope = slope.clone();
                 slope.shape.extend(vec![1; rank - 2]);
                 self.node("PRelu", inputs, vec![("slope", slope)], vec![])
@@ -114,13 +114,13 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfo {
     ValueInfo { name: name.to_owned(), kind: Some(Type { tensor_type: Some(tensor_type) }) }
 }
 
-/// The graph of a model: `input` and `output` are the names that its ends are to have.
+/// The graph of a model, with the names of its input and output.
 pub(crate) fn build(description: &Description, steps: &[Step], input: &str, output: &str) -> Graph {
     let mut builder = Builder::default();
     let shape = description.shape();
     let images = description.takes == Takes::Images;
     let scalar = |value: f32| Values { shape: vec![1], values: vec![value] };
-    // images have one mean a channel, vectors one for all
+    // images have one mean per channel, vectors have one for all dimensions
     let by_channel = |values: &[f32]| Values {
         shape: if images { vec![1, values.len(), 1, 1] } else { vec![values.len()] },
         values: values.to_vec(),

@@ -1,35 +1,35 @@
-//! What can be wrong with what is to be shown. Only images can: numbers and names are always drawable.
+//! The error type of this crate. Only images can be invalid: any values and names can be drawn.
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an image could not be put on a page.
+/// Why an image could not be shown on a page.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes do not fill the announced shape, or the shape is not one of an image.
+    /// The number of bytes does not match the shape, or the shape is not that of an image.
     #[error(
-        "an image of {channels} x {height} x {width} (channels, height, width) cannot be shown from {found} bytes; \
-         expected 1, 3 or 4 channels, at least one pixel and exactly channels x height x width bytes"
+        "{found} bytes for an image of {channels} x {height} x {width} (channels, height, width); expected 1, 3 or 4 channels, at \
+         least one pixel and channels x height x width bytes"
     )]
     ImageShape {
-        /// Channels announced.
+        /// Number of channels.
         channels: usize,
-        /// Rows announced.
+        /// Height in pixels.
         height: usize,
-        /// Columns announced.
+        /// Width in pixels.
         width: usize,
-        /// Bytes given.
+        /// Number of bytes.
         found: usize,
     },
     /// The image could not be encoded as PNG.
     #[error("an image of {height} x {width} pixels could not be encoded as PNG")]
     ImageEncoding {
-        /// Rows of the image.
+        /// Height in pixels.
         height: usize,
-        /// Columns of the image.
+        /// Width in pixels.
         width: usize,
-        /// What the encoder said.
+        /// The error of the encoder.
         #[source]
         source: image::ImageError,
     },

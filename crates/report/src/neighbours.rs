@@ -1,7 +1,7 @@
-//! Images beside their nearest neighbours: what the numbers of retrieval look like.
+//! Images with their nearest neighbours.
 //!
-//! Each row shows a query and what was found for it, nearest first. Right and wrong differ in colour, in the border's
-//! style and in a mark, and images are embedded, so that the rows stand in a page without any other file.
+//! Each row shows a query and its neighbours, nearest first. Neighbours of the same class and of other classes differ in colour,
+//! border style and a mark. Images are embedded, so the page needs no other files.
 
 use base64::Engine;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
@@ -9,7 +9,7 @@ use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use crate::error::{Error, Result};
 use crate::text::{add, escape, fixed};
 
-/// An image ready to be shown: checked and encoded as a PNG data URI.
+/// An image to show: checked and encoded as a PNG data URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     data_uri: String,
@@ -19,7 +19,7 @@ impl Image {
     /// Encodes `pixels`, bytes of shape `[channels, height, width]`, with 1 (grey), 3 (RGB) or 4 (RGBA) channels.
     ///
     /// # Errors
-    /// [`Error::ImageShape`] if the bytes are not of that shape, [`Error::ImageEncoding`] if PNG cannot hold it.
+    /// [`Error::ImageShape`] if the bytes do not match the shape, [`Error::ImageEncoding`] if the PNG encoder fails.
     pub fn new(channels: usize, height: usize, width: usize, pixels: &[u8]) -> Result<Self> {
         let wrong_shape = || Error::ImageShape { channels, height, width, found: pixels.len() };
         let colour = match channels {
@@ -35,7 +35,7 @@ impl Image {
         let (Ok(columns), Ok(rows)) = (u32::try_from(width), u32::try_from(height)) else {
             return Err(wrong_shape());
         };
-        // PNG wants the channels of a pixel side by side.
+        // PNG stores the channels of a pixel together.
         let interleaved: Vec<u8> = (0..plane)
             .flat_map(|at| (0..channels).map(move |channel| pixels[channel * plane + at]))
             .collect();
@@ -53,10 +53,10 @@ impl Image {
     }
 }
 
-/// One found neighbour.
+/// A neighbour of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundNeighbour {
-    /// What was found.
+    /// The image of the neighbour.
     pub image: Image,
     /// Name of its class.
     pub class: String,
@@ -66,10 +66,10 @@ pub struct FoundNeighbour {
     pub same_class: bool,
 }
 
-/// A query and what was found for it.
+/// A query and its neighbours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighbourRow {
-    /// The query.
+    /// The image of the query.
     pub query: Image,
     /// Name of its class.
     pub query_class: String,
@@ -77,7 +77,7 @@ pub struct NeighbourRow {
     pub neighbours: Vec<FoundNeighbour>,
 }
 
-/// The rows as HTML, to stand in a page that has [`STYLE`].
+/// The rows as HTML, for a page with [`STYLE`].
 pub fn rows(rows: &[NeighbourRow]) -> String {
     if rows.is_empty() {
         return "<p class=\"no-data\">no data</p>\n".to_owned();
@@ -112,7 +112,7 @@ fn cell(html: &mut String, kind: &str, image: &Image, class: &str, note: &str, v
     add(html, figure);
 }
 
-/// Style of the rows; colours are those of the page's figures.
+/// Style sheet of the rows; the colours are those of the figures.
 pub const STYLE: &str = r"
 .neighbours{overflow-x:auto}
 .neighbour-row{display:flex;gap:.5rem;padding:.45rem 0;border-bottom:1px solid var(--wm-grid,#dfe3e8);width:max-content;min-width:100%;break-inside:avoid}
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_survives_its_encoding() {
+    fn an_encoded_image_can_be_decoded() {
         // Red, green / blue, white; channel by channel.
         let pixels = [255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255];
         let image = Image::new(3, 2, 2, &pixels).unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn right_and_wrong_are_told_apart_and_names_escaped() {
+    fn right_and_wrong_differ_and_names_are_escaped() {
         let image = Image::new(1, 1, 1, &[9]).unwrap();
         let neighbour = |class: &str, cosine, same_class| FoundNeighbour {
             image: image.clone(),

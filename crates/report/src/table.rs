@@ -1,42 +1,42 @@
-//! Tables of text for a terminal: aligned columns, nothing else.
+//! Text tables with aligned columns, for a terminal.
 //!
-//! Widths count characters, which is right for Latin, Greek and Cyrillic names; characters that a terminal shows two
-//! cells wide are counted once.
+//! Widths count characters. That is right for Latin, Greek and Cyrillic text; wide characters such as Chinese ones are counted
+//! once although a terminal shows them two cells wide.
 
 use crate::text::add;
 
-/// On which side a column is flush.
+/// The alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Align {
-    /// Names.
+    /// Left, for text.
     #[default]
     Left,
-    /// Numbers.
+    /// Right, for numbers.
     Right,
 }
 
-/// A heading and how its column is aligned.
+/// The heading and alignment of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// What stands above the column.
+    /// Heading of the column.
     pub heading: String,
-    /// On which side it is flush.
+    /// Alignment of the column.
     pub align: Align,
 }
 
 impl Column {
-    /// A column of names.
+    /// A left-aligned column, for text.
     pub fn left(heading: impl Into<String>) -> Self {
         Self { heading: heading.into(), align: Align::Left }
     }
 
-    /// A column of numbers.
+    /// A right-aligned column, for numbers.
     pub fn right(heading: impl Into<String>) -> Self {
         Self { heading: heading.into(), align: Align::Right }
     }
 }
 
-/// A table of text.
+/// A text table.
 ///
 /// ```
 /// use widemargin_report::table::{Column, Table};
@@ -52,25 +52,26 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table with these columns.
+    /// An empty table with the given columns.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
-    /// Adds a row. Missing cells are blank, cells beyond the last column are dropped.
+    /// Adds a row. Missing cells are blank; cells beyond the last column are dropped.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
         self.rows.push(cells.into_iter().map(Into::into).take(self.columns.len()).collect());
         self
     }
 
-    /// The table as lines, each ended by a newline and without blanks before it: headings, a rule, rows.
+    /// The table as lines without trailing spaces: headings, a rule, rows.
     ///
-    /// Line breaks, tabs and other control characters in cells become blanks, so that a name from a file can neither
-    /// break the table nor command the terminal.
+    /// Line breaks, tabs and other control characters in cells become spaces, so that a name from a file cannot break the table
+    /// or control the terminal.
     pub fn render(&self) -> String {
-        let headings: Vec<String> = self.columns.iter().map(|column| tame(&column.heading)).collect();
+        let headings: Vec<String> =
+            self.columns.iter().map(|column| without_controls(&column.heading)).collect();
         let rows: Vec<Vec<String>> =
-            self.rows.iter().map(|row| row.iter().map(|cell| tame(cell)).collect()).collect();
+            self.rows.iter().map(|row| row.iter().map(|cell| without_controls(cell)).collect()).collect();
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
                 let cells = rows.iter().filter_map(|row| row.get(at));
@@ -98,7 +99,7 @@ impl Table {
     }
 }
 
-fn tame(cell: &str) -> String {
+fn without_controls(cell: &str) -> String {
     cell.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_show_is_only_headings() {
+    fn a_table_without_rows_has_only_headings() {
         assert_eq!(Table::new([Column::left("a"), Column::right("bc")]).render(), "a  bc\n─  ──\n");
         assert_eq!(Table::new([]).render(), "\n\n");
     }

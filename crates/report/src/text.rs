@@ -1,8 +1,8 @@
-//! Text on its way into markup: escaping, numbers, and how wide a word will be.
+//! Text for markup: escaping, formatting of numbers, and the width of text.
 
 /// Escapes text for element content and for quoted attributes, in HTML and in XML.
 ///
-/// Characters that XML cannot hold at all (most control characters) become U+FFFD.
+/// Characters that XML does not allow (most control characters) become U+FFFD.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -26,7 +26,7 @@ pub(crate) fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
     std::fmt::Write::write_fmt(text, more).expect("writing to a string cannot fail");
 }
 
-/// A coordinate with at most two decimals. It must be finite; far outside any drawing it is clamped.
+/// A coordinate with at most two decimals. It must be finite, and is clamped far outside any drawing.
 pub(crate) fn coordinate(value: f64) -> String {
     debug_assert!(value.is_finite(), "a coordinate must be finite");
     let text = format!("{:.2}", value.clamp(-1e5, 1e5));
@@ -34,17 +34,17 @@ pub(crate) fn coordinate(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// `0.1234` as `12.34 %`, with a space that does not break; a number that is not finite as a dash.
+/// `0.1234` as `12.34 %`, with a non-breaking space; a value that is not finite gives a dash.
 pub(crate) fn percent(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{:.decimals$}\u{a0}%", value * 100.0) } else { "–".to_owned() }
 }
 
-/// A number with fixed decimals; a number that is not finite as a dash.
+/// A value with a fixed number of decimals; a value that is not finite gives a dash.
 pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { "–".to_owned() }
 }
 
-/// A count with a thin space between groups of three digits, from five digits on.
+/// A count with thin spaces between groups of three digits, if it has five digits or more.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     if digits.len() < 5 {
@@ -60,7 +60,7 @@ pub(crate) fn count(value: u64) -> String {
     grouped
 }
 
-/// About how wide text is in a sans-serif font of `size` pixels; rather too wide than too narrow.
+/// The approximate width of text in a sans-serif font of `size` pixels, rather too large than too small.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
     let ems: f64 = text
         .chars()
@@ -76,7 +76,7 @@ pub(crate) fn width(text: &str, size: f64) -> f64 {
     ems * size
 }
 
-/// The text, or as much of its beginning as fits into `room` pixels with an ellipsis.
+/// The text, or as much of its beginning as fits into `room` pixels, with an ellipsis.
 pub(crate) fn fit(text: &str, size: f64, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_owned();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_for_people() {
+    fn numbers_are_readable() {
         assert_eq!(percent(0.12346, 2), "12.35\u{a0}%");
         assert_eq!(percent(f64::NAN, 2), "–");
         assert_eq!(fixed(f64::INFINITY, 1), "–");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_to_its_room() {
+    fn long_text_is_cut_to_fit() {
         assert_eq!(fit("short", 10.0, 100.0), "short");
         let cut = fit("a very long name of a class that never ends", 10.0, 80.0);
         assert!(cut.ends_with('…') && width(&cut, 10.0) <= 80.0, "{cut}");

@@ -1,30 +1,30 @@
-//! What a file says of its rows beside the numbers.
+//! Labels, ids and other columns of a file of embeddings.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Columns that are not numbers of an embedding, and what they are for.
+/// Names of columns that are not part of the embedding.
 const RESERVED: [&str; 5] = ["label", "id", "camera", "split", "group"];
 
-/// One list a column that the file has, one entry a row.
+/// Labels, ids and other columns of a file, each with one entry per row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
     /// Names of classes.
     pub labels: Option<Vec<String>>,
-    /// Names of rows, all different.
+    /// Names of rows, unique.
     pub ids: Option<Vec<String>>,
-    /// Cameras, for retrieval that leaves out matches of the same camera.
+    /// Camera numbers, for retrieval that excludes matches of the same camera.
     pub cameras: Option<Vec<u32>>,
-    /// `train` or `test`, as written.
+    /// `train` or `test`, as in the file.
     pub splits: Option<Vec<String>>,
-    /// What belongs together and must not be parted by a split, such as the shots of one session.
+    /// Samples that a split must keep together, such as the photos of one session.
     pub groups: Option<Vec<String>>,
 }
 
-/// A column of [`About`] as it is written.
+/// A column of [`About`], for writing.
 #[derive(Debug, Clone, Copy)]
 pub struct AboutColumn<'a> {
-    /// Its name in a table.
+    /// Name of the column in a table.
     pub name: &'static str,
     pub(super) fields: Fields<'a>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Fields<'a> {
 }
 
 impl About {
-    /// The columns that are there, in the order in which they are written.
+    /// The columns that exist, in the order in which they are written.
     pub fn columns(&self) -> Vec<AboutColumn<'_>> {
         fn texts<'a>(name: &'static str, list: Option<&'a Vec<String>>) -> Option<AboutColumn<'a>> {
             list.map(|list| AboutColumn { name, fields: Fields::Texts(list) })
@@ -50,7 +50,7 @@ impl About {
 }
 
 impl<'a> AboutColumn<'a> {
-    /// What it holds in a row.
+    /// The text of a row.
     ///
     /// # Panics
     /// If there is no such row.
@@ -61,7 +61,7 @@ impl<'a> AboutColumn<'a> {
         }
     }
 
-    /// Whether it says nothing in some row, as the labels of a set do that has images of no class.
+    /// Whether a row is empty, such as the label of an image without a class.
     pub fn has_gaps(&self) -> bool {
         match self.fields {
             Fields::Texts(list) => list.iter().any(|text| text.trim().is_empty()),
@@ -70,36 +70,36 @@ impl<'a> AboutColumn<'a> {
     }
 }
 
-/// Where the columns with a meaning are among all columns of a table.
+/// The positions of the reserved columns in a table.
 pub(super) struct Columns {
     reserved: [Option<usize>; 5],
-    /// Columns that pandas makes of the names of its rows.
+    /// Columns that pandas writes for its index.
     indices: Vec<usize>,
 }
 
 impl Columns {
     pub(super) fn find(names: &[String]) -> Self {
         let find = |expected: &str| names.iter().position(|name| name.eq_ignore_ascii_case(expected));
-        // pandas writes an index before the other columns, without a name; read and written again it is `Unnamed: 0`. In `.parquet` it
-        // has a name of its own.
+        // pandas writes its index as the first column, without a name; if the file is read and written again, it is called
+        // `Unnamed: 0`. In `.parquet` it has a special name.
         let unnamed = |name: &&String| name.is_empty() || name.starts_with("Unnamed: 0");
         let leading = names.iter().take_while(unnamed).count();
         let index = |at: &usize| *at < leading || names[*at] == "__index_level_0__";
         Self { reserved: RESERVED.map(find), indices: (0..names.len()).filter(index).collect() }
     }
 
-    /// The other columns, in order.
+    /// The columns of the embedding, in order.
     pub(super) fn numbers(&self, count: usize) -> Vec<usize> {
         (0..count).filter(|at| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at)).collect()
     }
 
-    /// The index that stands for ids where there are none.
+    /// The index column, which is used for ids if there is no column `id`.
     fn index(&self) -> Option<usize> {
         let [_, ids, ..] = self.reserved;
         if ids.is_none() { self.indices.first().copied() } else { None }
     }
 
-    /// Empty lists for the columns that are there.
+    /// Empty lists for the columns that exist.
     pub(super) fn about(&self) -> About {
         let [labels, ids, cameras, splits, groups] = self.reserved;
         let texts = |at: Option<usize>| at.map(|_| Vec::new());
@@ -112,7 +112,8 @@ impl Columns {
         }
     }
 
-    /// Adds a row to the lists; `text` gives what a column holds, or why that is no name, and `wrong` says that a number is no number.
+    /// Adds a row to the lists. `text` returns the text of a column or an error; `wrong` is the error for a column that is not a
+    /// number.
     pub(super) fn add<E>(
         &self,
         about: &mut About,
@@ -140,7 +141,7 @@ impl Columns {
         Ok(())
     }
 
-    /// Looks at the lists when all rows are there: an index is no promise of names that differ, and stands for ids only if they do.
+    /// Called after the last row. An index is used for ids only if its entries are unique.
     pub(super) fn finish(&self, about: &mut About) {
         if self.index().is_none() {
             return;

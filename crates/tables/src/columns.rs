@@ -1,7 +1,7 @@
-//! `.parquet`: the columns of a `.csv`, or a column `embedding` of lists. Built with the feature `parquet` alone.
+//! `.parquet`: the same columns as a `.csv`, or a column `embedding` of lists. Only built with the feature `parquet`.
 //!
-//! Rows are read one by one, so memory is one row group and the matrix; sizes that a file claims are checked first ([`plausible`]). Pages may be uncompressed or compressed by snappy,
-//! gzip, LZ4 or zstd; other codecs are refused with an error that names them.
+//! Rows are read one by one, so memory is one row group and the matrix. Sizes that a file claims are checked first ([`plausible`]).
+//! Pages can be uncompressed or compressed with snappy, gzip, LZ4 or zstd; other codecs give an error.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,18 +18,18 @@ use parquet::record::{Field, List, Row};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 
-use super::about::{Columns, Fields};
-use super::moments;
-use super::pairs::{Named, PairFile, truth};
-use super::plausible;
-use super::rows::read_exact_at;
-use super::{About, Error, Pair, Problem, Result, Rows as InMemory, TextTable};
+use super::about::{About, Columns, Fields};
+use super::error::{Error, Problem, Result};
+use super::pair::{Named, Pair, PairFile, truth};
+use super::rows::{Rows, read_exact_at};
+use super::text_table::TextTable;
+use super::{moments, plausible};
 
-/// Longest footer that is read.
+/// Longest footer that is read, in bytes.
 const MOST_FOOTER: u64 = 1 << 28;
 
-/// The codecs that are built in, in words.
-const CODECS: &str = "snappy, gzip, LZ4 and zstd";
+/// The supported codecs, in words.
+const CODECS: &str = "snappy, gzip, LZ4 or zstd";
 
 /// Opens a file whose schema is [`plausible`].
 fn open(path: &Path) -> Result<SerializedFileReader<File>> {
@@ -47,7 +47,7 @@ fn open(path: &Path) -> Result<SerializedFileReader<File>> {
     guarded(path, || SerializedFileReader::new(file).map_err(|error| broken(&error, path)))
 }
 
-/// As [`open`], for a file whose values are to be read: its pages are [`plausible`] too.
+/// As [`open`], for reading values: checks that the pages are [`plausible`] too.
 fn open_whole(path: &Path) -> Result<SerializedFileReader<File>> {
     let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
     let implausible = |reason| Problem::Malformed { format: ".parquet", reason }.at(path);
@@ -65,7 +65,7 @@ fn open_whole(path: &Path) -> Result<SerializedFileReader<File>> {
             let (start, count) = guarded(path, || Ok(column.byte_range()))?;
             if start.checked_add(count).is_none_or(|end| end > length) {
                 return Err(implausible(format!(
-                    "a column of {count} bytes at {start} in a file of {length}"
+                    "a column claims {count} bytes at {start} in a file of {length}"
                 )));
             }
             let ratio = plausible::most_ratio(codec);
@@ -75,7 +75,7 @@ fn open_whole(path: &Path) -> Result<SerializedFileReader<File>> {
     Ok(reader)
 }
 
-/// Some bytes of a file that has them.
+/// A range of bytes of a file.
 fn part(file: &File, path: &Path, start: u64, count: u64) -> Result<Vec<u8>> {
     let mut bytes = vec![0; count as usize];
     let read = read_exact_at(file, &mut bytes, start);
@@ -83,7 +83,7 @@ fn part(file: &File, path: &Path, start: u64, count: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Does what the crate might panic at on a bad file.
+/// Turns a panic of the `parquet` crate on an invalid file into an error.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let panicked = |_| {
         let reason = "its reader panicked on this file".to_owned();
@@ -101,7 +101,7 @@ fn column_names(reader: &SerializedFileReader<File>) -> Vec<String> {
     root.get_fields().iter().map(|field| field.name().to_owned()).collect()
 }
 
-/// A value that is not what its column should hold.
+/// The place of an unexpected value, for errors.
 struct Wrong<'a> {
     path: &'a Path,
     row: usize,
@@ -114,11 +114,11 @@ impl Wrong<'_> {
     }
 }
 
-pub(super) fn rows(path: &Path) -> Result<(InMemory, About)> {
+pub(super) fn rows(path: &Path) -> Result<(Rows, About)> {
     guarded(path, || rows_of(path))
 }
 
-fn rows_of(path: &Path) -> Result<(InMemory, About)> {
+fn rows_of(path: &Path) -> Result<(Rows, About)> {
     let reader = open_whole(path)?;
     let names = column_names(&reader);
     let (columns, list) = (Columns::find(&names), position(&names, "embedding"));
@@ -149,7 +149,7 @@ fn rows_of(path: &Path) -> Result<(InMemory, About)> {
             dim = found;
         }
         if found != dim || dim == 0 {
-            let (column, found) = (names[values[0]].clone(), format!("{found} numbers"));
+            let (column, found) = (names[values[0]].clone(), format!("{found} values"));
             let expected = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
             return Err(Problem::Cell { row: rows, column, found, expected }.at(path));
         }
@@ -164,7 +164,7 @@ fn rows_of(path: &Path) -> Result<(InMemory, About)> {
     if rows == 0 {
         return Err(Problem::Empty.at(path));
     }
-    Ok((InMemory::in_memory(path, rows, dim, data), about))
+    Ok((Rows::in_memory(path, rows, dim, data), about))
 }
 
 /// The names of the columns.
@@ -172,7 +172,7 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>> {
     Ok(column_names(&open(path)?))
 }
 
-/// The columns whose values have a form as text.
+/// The columns whose values can be written as text.
 pub(super) fn texts(path: &Path) -> Result<TextTable> {
     guarded(path, || texts_of(path))
 }
@@ -190,16 +190,16 @@ fn texts_of(path: &Path) -> Result<TextTable> {
     if kept.is_empty() {
         return Ok(TextTable { columns: Vec::new(), rows: Vec::new(), lines: None, left_out });
     }
-    let in_billionths: Vec<bool> = kept.iter().map(|field| counts_billionths(field)).collect();
+    let in_nanoseconds: Vec<bool> = kept.iter().map(|field| counts_nanoseconds(field)).collect();
     let mut columns: Vec<String> = kept.iter().map(|field| field.name().to_owned()).collect();
     let failed = |error| broken(&error, path);
-    // What is left out is not read at all: lists may be long, and some types make the crate panic.
+    // Columns that are left out are not read: lists can be long, and some types make the crate panic.
     let projection = Type::group_type_builder(schema.name()).with_fields(kept).build().map_err(failed)?;
     let (mut rows, mut not_texts) = (Vec::new(), vec![false; columns.len()]);
     for record in reader.get_row_iter(Some(projection)).map_err(failed)? {
         let record = record.map_err(failed)?;
         let written = |(at, field): (usize, &Field)| {
-            text(field, in_billionths[at]).unwrap_or_else(|| {
+            text(field, in_nanoseconds[at]).unwrap_or_else(|| {
                 not_texts[at] = true;
                 String::new()
             })
@@ -207,7 +207,7 @@ fn texts_of(path: &Path) -> Result<TextTable> {
         rows.push(fields(&record).into_iter().enumerate().map(written).collect::<Vec<String>>());
     }
     for at in (0..columns.len()).rev().filter(|at| not_texts[*at]) {
-        left_out.push((columns.remove(at), "bytes that are no text"));
+        left_out.push((columns.remove(at), "bytes that are not text"));
         for row in &mut rows {
             row.remove(at);
         }
@@ -215,7 +215,7 @@ fn texts_of(path: &Path) -> Result<TextTable> {
     Ok(TextTable { columns, rows, lines: None, left_out })
 }
 
-/// What a column holds, in words, if that has no form as text.
+/// The content of a column, in words, if it cannot be written as text.
 fn without_text(field: &Type) -> Option<&'static str> {
     let info = field.get_basic_info();
     if !field.is_primitive() || info.repetition() == Repetition::REPEATED {
@@ -224,20 +224,20 @@ fn without_text(field: &Type) -> Option<&'static str> {
     (info.converted_type() == ConvertedType::INTERVAL).then_some("intervals")
 }
 
-/// Whether whole numbers of a column are moments in billionths of a second, for which the crate has no kind of field.
-fn counts_billionths(field: &Type) -> bool {
+/// Whether the integers of a column are timestamps in nanoseconds, for which the crate has no field type.
+fn counts_nanoseconds(field: &Type) -> bool {
     let logical = field.get_basic_info().logical_type_ref();
     matches!(logical, Some(LogicalType::Timestamp(stamp)) if matches!(stamp.unit, TimeUnit::NANOS))
 }
 
-/// A value as text, nothing for null; none if it has no such form.
-fn text(field: &Field, in_billionths: bool) -> Option<String> {
+/// A value as text (empty for null), or `None` if it cannot be written as text.
+fn text(field: &Field, in_nanoseconds: bool) -> Option<String> {
     Some(match field {
         Field::Null => String::new(),
         Field::Float16(value) => value.to_string(),
         Field::Float(value) => value.to_string(),
         Field::Double(value) => value.to_string(),
-        // The crate ends one without places with a point.
+        // The crate writes a decimal without decimal places with a point at the end.
         Field::Decimal(_) => field.to_string().trim_end_matches('.').to_owned(),
         Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).ok()?.to_owned(),
         Field::Date(days) => moments::day(i64::from(*days)),
@@ -245,7 +245,7 @@ fn text(field: &Field, in_billionths: bool) -> Option<String> {
         Field::TimeMicros(value) => moments::time(*value, 6),
         Field::TimestampMillis(value) => moments::moment(*value, 3),
         Field::TimestampMicros(value) => moments::moment(*value, 6),
-        Field::Long(value) if in_billionths => moments::moment(*value, 9),
+        Field::Long(value) if in_nanoseconds => moments::moment(*value, 9),
         field => return name(field),
     })
 }
@@ -269,11 +269,11 @@ fn pairs_of(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
         let wrong = Wrong { path, row };
         let find = |at: usize, column| {
             let id = name(fields[at]).ok_or_else(|| wrong.cell(column, fields[at], "a name"))?;
-            // As if the header were line 1.
+            // Counted as if the header were line 1.
             rows.find(&id, row as u64 + 2, path)
         };
         let said = name(fields[same]).and_then(|word| truth(&word));
-        let same = said.ok_or_else(|| wrong.cell("same", fields[same], "1 or 0, or true or false"))?;
+        let same = said.ok_or_else(|| wrong.cell("same", fields[same], "1 or 0, true or false"))?;
         pairs.push(Pair { a: find(a, "a")?, b: find(b, "b")?, same });
         if let Some(at) = fold {
             let number = name(fields[at]).and_then(|name| name.parse().ok());
@@ -286,10 +286,10 @@ fn pairs_of(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
     Ok(PairFile { pairs, folds: fold.map(|_| folds) })
 }
 
-/// Writes what is known of the rows, and the rows, a row group a block.
+/// Writes rows and their labels and ids, with one row group per block.
 pub(super) fn write(
     out: impl std::io::Write + Send,
-    rows: &InMemory,
+    rows: &Rows,
     about: &About,
     block: usize,
 ) -> std::io::Result<()> {
@@ -303,7 +303,7 @@ pub(super) fn write(
     let list = "required group embedding (LIST) { repeated group list { required float element; } }";
     let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());
-    // embeddings hardly repeat: neither a dictionary nor a codec makes them shorter
+    // values hardly repeat, so neither a dictionary nor a codec makes them smaller
     let properties = WriterProperties::builder().set_column_dictionary_enabled(numbers, false).build();
     let mut writer =
         SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
@@ -314,7 +314,7 @@ pub(super) fn write(
         rows.read_into(first, &mut values).map_err(std::io::Error::other)?;
         let mut group = writer.next_row_group().map_err(failed)?;
         for known in &columns {
-            let mut column = group.next_column().map_err(failed)?.expect("a column of what is known");
+            let mut column = group.next_column().map_err(failed)?.expect("a column of labels or ids");
             match known.fields {
                 Fields::Texts(list) => {
                     let texts = list[first..first + count].iter().map(|text| ByteArray::from(text.as_str()));
@@ -329,7 +329,7 @@ pub(super) fn write(
             }
             column.close().map_err(failed)?;
         }
-        // 0 where a list begins, 1 where it goes on
+        // 0 at the start of a list, 1 inside a list
         let repeated: Vec<i16> = (0..values.len()).map(|at| i16::from(at % rows.dim() != 0)).collect();
         let defined = vec![1; values.len()];
         let mut column = group.next_column().map_err(failed)?.expect("the column of embeddings");
@@ -369,7 +369,7 @@ fn float(field: &Field) -> Option<f32> {
     }
 }
 
-/// Text, or a whole number or truth as text.
+/// Text, or an integer or boolean as text.
 fn name(field: &Field) -> Option<String> {
     match field {
         Field::Str(text) => Some(text.clone()),
@@ -406,7 +406,7 @@ mod tests {
         assert_eq!(read_embeddings(&fixture("list.parquet")).unwrap().about.cameras, Some(vec![0, 1, 0]));
         let error = read_embeddings(&fixture("ragged.parquet")).unwrap_err().to_string();
         assert!(
-            error.contains("row 1 of column `embedding` holds 3 numbers; 4 as in row 0 is needed"),
+            error.contains("row 1 of column `embedding` holds 3 values; expected 4 as in row 0"),
             "{error}"
         );
         let error = read_embeddings(&fixture("missing.parquet")).unwrap_err().to_string();
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(table.columns, ["path", "label", "weight"]);
         assert_eq!(table.rows, [["a/1.png", "7", "0.5"], ["b/2.png", "9", ""], ["b/3.png", "9", "2"]]);
         let said = table.wrong(1, 2, "a number").at(&path).to_string();
-        assert!(said.contains("row 1 of column `weight` holds \"\"; a number is needed"), "{said}");
+        assert!(said.contains("row 1 of column `weight` holds \"\"; expected a number"), "{said}");
         assert!(crate::is_manifest(&path) && !crate::is_manifest(&vectors));
         assert_eq!(crate::read_texts(&vectors).unwrap().columns, ["camera", "label", "id"]);
     }
@@ -431,11 +431,11 @@ mod tests {
         let table = read_embeddings(&fixture("zstd.parquet")).unwrap();
         assert_eq!((table.rows, table.dim, table.data), (3, 4, expected));
         assert_eq!(table.about.labels.unwrap(), ["Ada", "Ada", "Zoë"]);
-        // of an index of pandas
+        // from an index of pandas
         assert_eq!(table.about.ids.unwrap(), ["100", "101", "102"]);
         let said = read_embeddings(&fixture("brotli.parquet")).unwrap_err().to_string();
-        assert!(said.contains("its column `x0` is compressed by brotli, which is not built in"), "{said}");
-        assert!(said.contains("snappy, gzip, LZ4 and zstd are"), "{said}");
+        assert!(said.contains("column `x0` is compressed with brotli, which is not supported"), "{said}");
+        assert!(said.contains("snappy, gzip, LZ4 or zstd"), "{said}");
     }
 
     #[test]
@@ -466,7 +466,7 @@ mod tests {
         let mut left_out = table.left_out().to_vec();
         left_out.sort();
         let expected =
-            [("bytes", "bytes that are no text"), ("list", "lists or groups"), ("pair", "lists or groups")];
+            [("bytes", "bytes that are not text"), ("list", "lists or groups"), ("pair", "lists or groups")];
         assert_eq!(left_out, expected.map(|(name, why)| (name.to_owned(), why)));
     }
 

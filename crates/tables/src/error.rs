@@ -1,6 +1,9 @@
-//! What can be wrong with a file.
+//! The error type of this crate: a problem and the file that has it.
 
 use std::path::{Path, PathBuf};
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A problem and the file that has it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -8,58 +11,60 @@ use std::path::{Path, PathBuf};
 pub struct Error {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it. Not a source: the message has it already.
+    /// The problem. It is part of the message, so it is not a source.
     pub problem: Problem,
 }
 
-/// Why a file could not be used. Rows count from zero, as everywhere; lines of text files from one, as editors do.
+/// Why a file could not be used. Rows count from zero, lines of text files from one, as in editors.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The system could not read it.
+    /// The file could not be read.
     #[error("cannot be read: {0}")]
     Read(String),
-    /// The ending of its name is not known.
-    #[error("the ending {found:?} is not known; .npy, .safetensors, .csv and .parquet can be read")]
+    /// The extension of the file name is not known.
+    #[error("unknown file extension {found:?}; expected .npy, .safetensors, .csv or .parquet")]
     Ending {
-        /// The ending found.
+        /// The extension found.
         found: String,
     },
-    /// This program was built without the feature `parquet`.
-    #[error("this program was built without support for .parquet (the feature `parquet`)")]
+    /// Parquet files need the feature `parquet`.
+    #[error("this program was built without support for .parquet; build it with the feature `parquet`")]
     NoParquet,
-    /// Its bytes are not what the format prescribes.
+    /// The file is not valid in its format.
     #[error("is not a valid {format} file: {reason}")]
     Malformed {
         /// The format.
         format: &'static str,
-        /// What is wrong, in words.
+        /// The reason, in words.
         reason: String,
     },
-    /// It holds numbers of another kind.
-    #[error("{what} has numbers of type {found}; {expected} are needed")]
+    /// The values are of a type that is not supported.
+    #[error("{what} has values of type {found}; expected {expected}")]
     NumberType {
-        /// What was read.
+        /// What was read, in words.
         what: String,
         /// The type found.
         found: String,
-        /// What can be read, in words.
+        /// The types supported, in words.
         expected: &'static str,
     },
-    /// It holds an array of another shape.
-    #[error("{what} has the shape {found:?}; {expected} is needed")]
+    /// The array has another shape.
+    #[error("{what} has the shape {found:?}; expected {expected}")]
     Shape {
-        /// What was read.
+        /// What was read, in words.
         what: String,
         /// The shape found.
         found: Vec<usize>,
-        /// What is needed, in words.
+        /// The expected content, in words.
         expected: &'static str,
     },
-    /// A matrix was looked for among several, or among none.
-    #[error("has no tensor named `embeddings` and not exactly one matrix of floats; its tensors are {found}")]
+    /// The tensor of embeddings is not unique or does not exist.
+    #[error(
+        "expected a tensor named `embeddings` or exactly one matrix of floats; found the tensors {found}"
+    )]
     WhichTensor {
-        /// Names of its tensors.
+        /// Names of the tensors.
         found: String,
     },
     /// A column is missing.
@@ -67,40 +72,40 @@ pub enum Problem {
     NoColumn {
         /// The column.
         column: &'static str,
-        /// The columns there are.
+        /// The columns of the file.
         found: String,
     },
     /// No column holds embeddings.
-    #[error("has no columns of numbers beside `label`, `id`, `camera`, `split` and `group`")]
+    #[error("has no columns of embeddings: all columns are `label`, `id`, `camera`, `split` or `group`")]
     NoEmbeddingColumns,
-    /// The first line of a table of text is a row of numbers, where the names of the columns should be.
-    #[error("its first line is a row of numbers ({found}, ...); a line that names the columns is needed")]
+    /// The first line of a text table is a row of numbers instead of column names.
+    #[error("the first line is a row of numbers ({found}, ...); expected the names of the columns")]
     NoHeading {
-        /// Its first numbers.
+        /// The first numbers.
         found: String,
     },
-    /// A column that must be text holds what has no form as text.
-    #[error("its column `{column}` holds {found}; texts or numbers are needed")]
+    /// A column of text has values that cannot be written as text.
+    #[error("column `{column}` holds {found}; expected texts or numbers")]
     NoTexts {
         /// The column.
         column: String,
-        /// What it holds, in words.
+        /// The content found, in words.
         found: &'static str,
     },
-    /// Its pages are compressed in a way that this program cannot undo.
+    /// The pages are compressed with a codec that is not supported.
     #[error(
-        "its column `{column}` is compressed by {found}, which is not built in; {known} are: write it with one of them"
+        "column `{column}` is compressed with {found}, which is not supported; write the file with {known}"
     )]
     Codec {
         /// The column.
         column: String,
         /// The codec.
         found: String,
-        /// Those that can be read, in words.
+        /// The supported codecs, in words.
         known: &'static str,
     },
-    /// A field does not hold what it should.
-    #[error("line {line}, column `{column}` holds {found:?}; {expected} is needed")]
+    /// A field of a text table has an unexpected value.
+    #[error("line {line}, column `{column}` holds {found:?}; expected {expected}")]
     Field {
         /// The line, from one.
         line: u64,
@@ -108,37 +113,37 @@ pub enum Problem {
         column: String,
         /// The text found.
         found: String,
-        /// What is needed, in words.
+        /// The expected content, in words.
         expected: &'static str,
     },
-    /// A row of a table of values is missing or of another length.
-    #[error("row {row} of column `{column}` holds {found}; {expected} is needed")]
+    /// A cell has an unexpected value, or a list has another length.
+    #[error("row {row} of column `{column}` holds {found}; expected {expected}")]
     Cell {
         /// The row, from zero.
         row: usize,
         /// The column.
         column: String,
-        /// What was found, in words.
+        /// The value found, in words.
         found: String,
-        /// What is needed, in words.
+        /// The expected content, in words.
         expected: String,
     },
-    /// It has no rows.
+    /// The file has no rows.
     #[error("has no rows")]
     Empty,
-    /// There is not exactly one label a row.
-    #[error("holds {found} labels for {rows} rows of embeddings")]
+    /// The number of labels differs from the number of rows.
+    #[error("{found} labels for {rows} embeddings; give one label per embedding")]
     LabelCount {
         /// Rows of the matrix.
         rows: usize,
         /// Labels found.
         found: usize,
     },
-    /// Labels are needed and were neither inside nor beside.
-    #[error("has no labels, and none were given beside it")]
+    /// Labels are required, but the file has none and no file of labels was given.
+    #[error("has no labels, and no file of labels was given")]
     NoLabels,
     /// Two rows have one id.
-    #[error("rows {first} and {second} have the same id {id:?}")]
+    #[error("rows {first} and {second} have the same id {id:?}; ids must be unique")]
     RepeatedId {
         /// The id.
         id: String,
@@ -147,28 +152,28 @@ pub enum Problem {
         /// The later row.
         second: usize,
     },
-    /// A pair names an id that no row has.
-    #[error("line {line} names {id:?}, which is not {known}")]
+    /// A pair has an id or row number that does not exist.
+    #[error("line {line} has {id:?}; expected {known}")]
     UnknownId {
         /// The line, from one.
         line: u64,
-        /// The id named.
+        /// The id found.
         id: String,
-        /// What would have been known, in words.
+        /// The expected ids, in words.
         known: String,
     },
-    /// The embeddings themselves cannot be used.
+    /// The embeddings are not valid.
     #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]
     Embeddings {
-        /// What is wrong with them, in words.
+        /// The problem, in words.
         problem: String,
-        /// The id of the row, if rows have ids and a row is to blame.
+        /// The id of the row, if rows have ids and a single row has the problem.
         id: Option<String>,
     },
 }
 
 impl Problem {
-    /// The problem with the file that has it.
+    /// The error for a file with this problem.
     pub fn at(self, path: &Path) -> Error {
         Error { path: path.to_owned(), problem: self }
     }

@@ -1,20 +1,20 @@
-//! Days and times as text: what columns of `.parquet` count from the first of January 1970, written as people do.
+//! Dates and times as text: columns of `.parquet` count from 1 January 1970.
 
-/// A day, such as `2026-11-25`, by its number from 1970-01-01 on; days before are negative.
+/// A date, such as `2026-11-25`, from the number of days since 1970-01-01; earlier days are negative.
 pub(super) fn day(number: i64) -> String {
-    // Counted from the first of March of the year 0, so that the odd day of leap years is the last; 400 years have 146,097 days.
+    // Count from 1 March of the year 0, so that the leap day is the last day of a year. 400 years have 146,097 days.
     let number = i128::from(number) + 719_468;
     let (era, in_era) = (number.div_euclid(146_097), number.rem_euclid(146_097));
     let year = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
     let in_year = in_era - (365 * year + year / 4 - year / 100);
-    // Months from March on have 153 days in five.
+    // From March on, every five months have 153 days.
     let month = (5 * in_year + 2) / 153;
     let day = in_year - (153 * month + 2) / 5 + 1;
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     format!("{:04}-{month:02}-{day:02}", era * 400 + year + next)
 }
 
-/// A time of day, such as `07:30:00.250`, in parts of a second with so many decimal places.
+/// A time of day, such as `07:30:00.250`, from a number of fractions of a second with the given number of decimal places.
 pub(super) fn time(parts: i64, places: u32) -> String {
     let second = 10_i64.pow(places);
     let (seconds, rest) = (parts.div_euclid(second), parts.rem_euclid(second));
@@ -23,7 +23,7 @@ pub(super) fn time(parts: i64, places: u32) -> String {
     if rest == 0 { whole } else { format!("{whole}.{rest:0width$}", width = places as usize) }
 }
 
-/// A day and a time of it, from the first second of 1970 on, in parts of a second with so many decimal places.
+/// A date and time, from the number of fractions of a second since the start of 1970.
 pub(super) fn moment(parts: i64, places: u32) -> String {
     let per_day = 86_400 * 10_i64.pow(places);
     format!("{} {}", day(parts.div_euclid(per_day)), time(parts.rem_euclid(per_day), places))
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_those_of_the_calendar() {
+    fn dates_follow_the_calendar() {
         for (number, expected) in [
             (0, "1970-01-01"),
             (-1, "1969-12-31"),
@@ -50,14 +50,14 @@ mod tests {
         ] {
             assert_eq!(day(number), expected, "{number}");
         }
-        // a day later is another day, over all of 400 years and at both ends of what a number holds
+        // all days of 400 years differ, and the smallest and largest numbers work
         let days: std::collections::BTreeSet<String> = (0..146_097).map(day).collect();
         assert_eq!(days.len(), 146_097);
         assert!(!day(i64::MAX).is_empty() && !day(i64::MIN).is_empty());
     }
 
     #[test]
-    fn times_have_the_places_that_they_need() {
+    fn times_have_the_necessary_decimals() {
         assert_eq!(time(27_000_250, 3), "07:30:00.250");
         assert_eq!(time(86_399_000_000, 6), "23:59:59");
         assert_eq!(moment(1_795_600_800_000_001, 6), "2026-11-25 10:00:00.000001");

@@ -1,18 +1,18 @@
-//! numpy's `.npy`: a magic word, a header that is a Python dictionary in text, and the numbers.
+//! numpy's `.npy`: a magic string, a header with a Python dictionary as text, and the values.
 //!
-//! The format is that of numpy's `numpy.lib.format`, versions 1 to 3. Arrays of Python objects are refused: they are
-//! pickles, which can run code.
+//! The format is that of `numpy.lib.format`, versions 1 to 3. Arrays of Python objects are rejected: they are pickles, which can run
+//! code.
 
 use std::fs::File;
 use std::path::Path;
 
+use super::error::{Problem, Result};
 use super::numbers::{Kind, doubles, integers};
 use super::rows::{Layout, Rows, read_exact_at};
-use super::{Problem, Result};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// What the header says, and the bytes after it.
+/// The header, and the bytes after it.
 struct Array<'a> {
     /// The type as numpy writes it, such as `<f4`.
     kind: String,
@@ -21,20 +21,20 @@ struct Array<'a> {
     data: &'a [u8],
 }
 
-/// The start of a file of `[rows, dim]` numbers of 4 bytes, little end first; the numbers follow, row after row.
+/// The header of a file of `[rows, dim]` little-endian `f32` values; the values follow, row by row.
 pub fn npy_header(rows: usize, dim: usize) -> Vec<u8> {
     let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
-    // numpy wants the numbers to start at a multiple of 64.
+    // numpy aligns the values to 64 bytes.
     let length = (MAGIC.len() + 4 + text.len() + 1).next_multiple_of(64) - MAGIC.len() - 4;
     let mut header = [MAGIC, &[1, 0], &(length as u16).to_le_bytes()].concat();
     header.extend(format!("{text:<width$}\n", width = length - 1).bytes());
     header
 }
 
-/// Most bytes of a header; those of numpy have some hundred.
+/// Largest header in bytes; numpy's have about a hundred.
 const MOST_HEADER: u64 = 1 << 20;
 
-/// The rows, which stay in the file unless it holds column after column.
+/// The rows. They stay in the file unless it is stored by column.
 pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
     let unreadable = |error: std::io::Error| Problem::Read(error.to_string()).at(path);
     let length = file.metadata().map_err(unreadable)?.len();
@@ -88,10 +88,10 @@ pub(super) fn matrix(bytes: &[u8], path: &Path) -> Result<(Vec<f64>, [usize; 2])
 pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     let array = parse(bytes).map_err(|problem| problem.at(path))?;
     let what = || "the array of labels".to_owned();
-    // A single row or column is as good as a list.
+    // A single row or column is accepted as a list.
     if array.shape.iter().filter(|&&side| side != 1).count() > 1 {
         let found = array.shape.clone();
-        return Err(Problem::Shape { what: what(), found, expected: "one label a row" }.at(path));
+        return Err(Problem::Shape { what: what(), found, expected: "one label per row" }.at(path));
     }
     let wrong =
         || Problem::NumberType { what: what(), found: array.kind.clone(), expected: "whole numbers or text" };
@@ -103,13 +103,13 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
         if bytes == 0 {
             return Ok(vec![String::new(); array.shape.iter().product()]);
         }
-        let points = integers(array.data, Kind::Unsigned(4), big).expect("whole numbers were asked for");
+        let points = integers(array.data, Kind::Unsigned(4), big).expect("an unsigned type");
         let text = |points: &[i128]| -> Option<String> {
             let used = points.iter().rposition(|&point| point != 0).map_or(0, |last| last + 1);
             points[..used].iter().map(|&point| char::from_u32(u32::try_from(point).ok()?)).collect()
         };
         let all: Option<Vec<String>> = points.chunks_exact(letters).map(text).collect();
-        return all.ok_or_else(|| malformed("a text holds what is no character").at(path));
+        return all.ok_or_else(|| malformed("a text has an invalid character").at(path));
     }
     let kind = number_kind(&array.kind).ok_or_else(|| wrong().at(path))?;
     check_length(&array.shape, kind.bytes(), array.data.len() as u64).map_err(|problem| problem.at(path))?;
@@ -121,7 +121,7 @@ fn malformed(reason: impl Into<String>) -> Problem {
     Problem::Malformed { format: ".npy", reason: reason.into() }
 }
 
-/// The kind of number that a type such as `<f4` or `|u1` names.
+/// The kind of value for a type such as `<f4` or `|u1`.
 fn number_kind(text: &str) -> Option<Kind> {
     let (order, rest) = text.split_at_checked(1)?;
     if !["<", ">", "|", "="].contains(&order) {
@@ -149,7 +149,7 @@ fn check_length(shape: &[usize], bytes: usize, found: u64) -> Result<(), Problem
 
 fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let rest =
-        bytes.strip_prefix(MAGIC).ok_or_else(|| malformed("it does not start with numpy's magic word"))?;
+        bytes.strip_prefix(MAGIC).ok_or_else(|| malformed("it does not start with numpy's magic string"))?;
     let cut = || malformed("it ends within its header");
     let (version, rest) = rest.split_at_checked(2).ok_or_else(cut)?;
     let (length, rest) = match version[0] {
@@ -161,14 +161,16 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
             let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
             (u32::from_le_bytes(*length) as usize, rest)
         }
-        other => return Err(malformed(format!("its version is {other}; 1, 2 and 3 are known"))),
+        other => return Err(malformed(format!("its version is {other}; versions 1, 2 and 3 are supported"))),
     };
     let (header, data) = rest.split_at_checked(length).ok_or_else(cut)?;
     let header = std::str::from_utf8(header).map_err(|_| malformed("its header is not text"))?;
     let kind = value(header, "descr")?;
     let kind = quoted(kind).ok_or_else(|| malformed("records of several fields are not supported"))?;
     if kind.ends_with('O') {
-        return Err(malformed("it holds Python objects, which would have to be unpickled"));
+        return Err(malformed(
+            "it holds Python objects, which need pickle; save the array with a numeric type",
+        ));
     }
     let columns_first = match value(header, "fortran_order")? {
         text if text.starts_with("True") => true,
@@ -180,11 +182,12 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let inside = inside.ok_or_else(|| malformed("its shape is not a tuple"))?;
     let sides = inside.split(',').map(str::trim).filter(|side| !side.is_empty());
     let shape: Result<Vec<usize>, _> = sides.map(str::parse).collect();
-    let shape = shape.map_err(|_| malformed(format!("its shape ({inside}) is not made of whole numbers")))?;
+    let shape = shape
+        .map_err(|_| malformed(format!("its shape ({inside}) has entries that are not whole numbers")))?;
     Ok(Array { kind: kind.to_owned(), columns_first, shape, data })
 }
 
-/// What follows a key of the header.
+/// The text after a key of the header.
 fn value<'a>(header: &'a str, key: &str) -> Result<&'a str, Problem> {
     ['\'', '"']
         .into_iter()

@@ -1,6 +1,6 @@
-//! Numbers from bytes: the floats and whole numbers that array files hold.
+//! Decodes the floats and integers of array files.
 
-/// Numbers of `N` bytes, turned around first if they are stored big end first.
+/// Values of `N` bytes each; `big` is for big-endian values.
 fn each<const N: usize, T>(bytes: &[u8], big: bool, of: impl Fn([u8; N]) -> T) -> impl Iterator<Item = T> {
     bytes.as_chunks::<N>().0.iter().map(move |chunk| {
         let mut bytes = *chunk;
@@ -11,7 +11,7 @@ fn each<const N: usize, T>(bytes: &[u8], big: bool, of: impl Fn([u8; N]) -> T) -
     })
 }
 
-/// A kind of number in a file.
+/// The type of the values in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Half,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether such numbers are floats.
+    /// Whether the type is a float.
     pub(super) fn is_float(self) -> bool {
         !matches!(self, Self::Signed(_) | Self::Unsigned(_))
     }
@@ -38,7 +38,7 @@ impl Kind {
     }
 }
 
-/// Floats of any kind as `f32`, as many as `out` takes; whole numbers are read as such.
+/// Values of any type as `f32`, as many as `out` has room for.
 pub(super) fn floats_into(bytes: &[u8], kind: Kind, big: bool, out: &mut [f32]) {
     fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
         out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
@@ -66,7 +66,7 @@ pub(super) fn doubles(bytes: &[u8], kind: Kind, big: bool) -> Vec<f64> {
     singles.into_iter().map(f64::from).collect()
 }
 
-/// Whole numbers of any width; `None` if they are floats.
+/// Integers of any width; `None` for floats.
 pub(super) fn integers(bytes: &[u8], kind: Kind, big: bool) -> Option<Vec<i128>> {
     Some(match kind {
         Kind::Signed(1) => each(bytes, big, |b| i128::from(i8::from_le_bytes(b))).collect(),
@@ -81,7 +81,7 @@ pub(super) fn integers(bytes: &[u8], kind: Kind, big: bool) -> Option<Vec<i128>>
     })
 }
 
-/// An IEEE half: one sign bit, five of exponent, ten of fraction.
+/// An IEEE half-precision float: 1 sign bit, 5 exponent bits, 10 fraction bits.
 fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let fraction = f32::from(bits & 0x3ff);
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_those_of_the_standard() {
+    fn half_precision_follows_the_standard() {
         for (bits, value) in [
             (0x3c00, 1.0),
             (0xc000, -2.0),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn big_ends_are_turned() {
+    fn big_endian_values_are_read() {
         let one = |bytes: &[u8], kind, big| {
             let mut out = [0.0];
             floats_into(bytes, kind, big, &mut out);

@@ -1,21 +1,21 @@
-//! Sizes that a `.parquet` file claims, checked before memory is taken for them.
+//! Checks sizes that a `.parquet` file claims, before memory is allocated for them.
 //!
-//! The `parquet` crate takes memory for as many children of a schema element, and for as large a page, as the file says. Both are
-//! written in Thrift's compact protocol, which this walks over: fields of a struct with the distance of their numbers and their type in
-//! a byte, whole numbers in groups of seven bits. What cannot be walked over is left for the crate to refuse.
+//! The `parquet` crate allocates memory for the number of children of a schema element, and for the size of a page, as claimed by the
+//! file. Both are stored in Thrift's compact protocol, which is parsed here: a byte per field with its type and the difference of its
+//! number to the previous one, and integers in groups of seven bits. What cannot be parsed is left for the crate to reject.
 
 use parquet::basic::Compression;
 
-/// Most that a compressed byte stands for: deflate reaches 1,032, snappy and LZ4 far less.
+/// Largest compression ratio: deflate reaches 1,032, snappy and LZ4 far less.
 const MOST_RATIO: u64 = 1100;
-/// The same of zstd, whose shortest block is 4 bytes that stand for 128 KiB.
+/// Largest compression ratio of zstd, whose shortest block of 4 bytes expands to 128 KiB.
 const MOST_RATIO_ZSTD: u64 = 1 << 15;
-/// Bytes of a page that need no reason.
+/// Pages up to this size, in bytes, are always accepted.
 const SMALL_PAGE: u64 = 1 << 16;
-/// Structs in structs; those of parquet are a few deep.
+/// Largest depth of nested structs; parquet uses only a few levels.
 const DEEPEST: usize = 32;
 
-/// Whether no element of the schema claims more children than there are elements. `footer` is what lies before the last 8 bytes.
+/// Checks that no element of the schema claims more children than there are elements. `footer` is the part before the last 8 bytes.
 pub(super) fn schema(footer: &[u8]) -> Result<(), String> {
     let mut elements = 0_u64;
     let mut most = 0_i64;
@@ -43,23 +43,23 @@ pub(super) fn schema(footer: &[u8]) -> Result<(), String> {
     });
     match walked {
         Some(()) if u64::try_from(most).is_ok_and(|most| most > elements) => {
-            Err(format!("an element of its schema claims {most} parts, and there are {elements} elements"))
+            Err(format!("an element of the schema claims {most} children, but there are {elements} elements"))
         }
         _ => Ok(()),
     }
 }
 
-/// Most that a byte stands for that was compressed so.
+/// The largest compression ratio of a codec.
 pub(super) fn most_ratio(codec: Compression) -> u64 {
     if matches!(codec, Compression::ZSTD(_)) { MOST_RATIO_ZSTD } else { MOST_RATIO }
 }
 
-/// Whether no page of a column chunk claims to be larger than its bytes can be unpacked to, at most `ratio` a byte.
+/// Checks that no page of a column chunk claims to be larger than `ratio` times its compressed size.
 pub(super) fn pages(chunk: &[u8], ratio: u64) -> Result<(), String> {
     let mut walk = Walk { bytes: chunk, at: 0 };
     while walk.at < chunk.len() {
         let (mut unpacked, mut packed) = (0, 0);
-        // Fields 2 and 3 of the header: the sizes of the page, unpacked and in the file.
+        // Fields 2 and 3 of the header: the uncompressed and the compressed size of the page.
         let walked = walk.fields(0, &mut |walk, id, kind| match (id, kind) {
             (2, I32) => walk.zigzag().map(|size| unpacked = size),
             (3, I32) => walk.zigzag().map(|size| packed = size),
@@ -71,7 +71,7 @@ pub(super) fn pages(chunk: &[u8], ratio: u64) -> Result<(), String> {
         };
         let here = packed.min((chunk.len() - walk.at) as u64);
         if unpacked > SMALL_PAGE.max(here.saturating_mul(ratio)) {
-            return Err(format!("a page of {here} bytes claims to hold {unpacked}"));
+            return Err(format!("a page of {here} bytes claims an uncompressed size of {unpacked}"));
         }
         walk.at = walk.at.saturating_add(packed as usize);
     }
@@ -82,7 +82,7 @@ const I32: u8 = 5;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
-/// A place in bytes of Thrift's compact protocol.
+/// A position in the bytes of Thrift's compact protocol.
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -112,14 +112,14 @@ impl Walk<'_> {
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    /// Length and type of a list, of which the elements follow.
+    /// The length and element type of a list; the elements follow.
     fn list(&mut self) -> Option<(u64, u8)> {
         let head = self.byte()?;
         let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
         Some((count, head & 15))
     }
 
-    /// Calls `visit` with number and type of each field of a struct; it must step over the value.
+    /// Calls `visit` with the number and type of each field of a struct; it must skip the value.
     fn fields(
         &mut self,
         depth: usize,
@@ -142,7 +142,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Steps over a value; truths as fields have none.
+    /// Skips a value; boolean fields have no value.
     fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
         match kind {
             1 | 2 => Some(()),
@@ -153,7 +153,7 @@ impl Walk<'_> {
             LIST | 10 => {
                 let (count, kind) = self.list()?;
                 for _ in 0..count {
-                    // Truths in lists have a byte each.
+                    // Booleans in lists have one byte each.
                     if kind <= 2 { self.step(1)? } else { self.skip(kind, depth + 1)? }
                 }
                 Some(())
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn children_beyond_the_elements_are_refused() {
+    fn more_children_than_elements_are_an_error() {
         // Version (field 1), then a list of two elements: a name (field 4) and its children (field 5).
         let footer = |children: i64| {
             let element = |children: &[u8]| [&[0x48, 1, b'x'][..], children, &[0]].concat();
@@ -194,16 +194,16 @@ mod tests {
             [&[0x15, 2, 0x19, 0x2c][..], &element(&children), &element(&[]), &[0]].concat()
         };
         assert!(schema(&footer(1)).is_ok() && schema(&footer(2)).is_ok());
-        assert!(schema(&footer(3)).unwrap_err().contains("claims 3 parts, and there are 2 elements"));
+        assert!(schema(&footer(3)).unwrap_err().contains("claims 3 children, but there are 2 elements"));
         assert!(schema(&footer(i64::from(i32::MAX))).is_err());
         let whole = footer(9);
         for length in 0..whole.len() {
-            assert!(schema(&whole[..length]).is_ok(), "what ends early is for the crate to refuse");
+            assert!(schema(&whole[..length]).is_ok(), "truncated footers are left to the crate");
         }
     }
 
     #[test]
-    fn pages_beyond_what_can_be_packed_are_refused() {
+    fn pages_larger_than_the_compression_ratio_are_an_error() {
         let page = |unpacked: i64, packed: i64, bytes: usize| {
             [&[0x15, 0, 0x15][..], &number(unpacked), &[0x15], &number(packed), &[0], &vec![7; bytes]]
                 .concat()
@@ -211,13 +211,17 @@ mod tests {
         let plain = |chunk: &[u8]| pages(chunk, most_ratio(Compression::SNAPPY));
         assert!(plain(&[page(400, 10, 10), page(65_536, 3, 3)].concat()).is_ok());
         let second = [page(400, 10, 10), page(1 << 30, 10, 10)].concat();
-        assert!(plain(&second).unwrap_err().contains("a page of 10 bytes claims to hold 1073741824"));
+        assert!(
+            plain(&second)
+                .unwrap_err()
+                .contains("a page of 10 bytes claims an uncompressed size of 1073741824")
+        );
         assert!(
             plain(&page(1 << 30, 1 << 30, 10)).is_err(),
-            "what the chunk has counts, not what the page says"
+            "the size of the chunk counts, not the claim of the page"
         );
         assert!(plain(&page(-5, 10, 10)).is_ok() && plain(b"\xff\xff\xff").is_ok() && plain(b"").is_ok());
-        // a MiB of one value is some 50 bytes by zstd, which no other codec here can do
+        // zstd compresses a MiB of equal values to about 50 bytes, the other codecs do not
         let zstd = most_ratio(Compression::ZSTD(parquet::basic::ZstdLevel::default()));
         let mebibyte = page(1 << 20, 50, 50);
         assert!(pages(&mebibyte, zstd).is_ok() && plain(&mebibyte).is_err());

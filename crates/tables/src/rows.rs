@@ -1,18 +1,18 @@
-//! Rows of numbers, in memory or in a file that is read where it is asked.
+//! A matrix in memory or in a file, read row by row.
 //!
-//! A file is read by position instead of being mapped into memory: the pages that the system keeps of it are the same, but a file that
-//! is cut short while it is in use gives an error, where a mapping would end the process.
+//! Files are read by position instead of being mapped into memory. Both use the page cache, but if a file is truncated while it is in
+//! use, reading returns an error, whereas a mapping would end the process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::error::{Problem, Result};
 use super::numbers::{Kind, floats_into};
-use super::{Problem, Result};
 
-/// Rows that are read at a time, so that their bytes are not held beside all numbers.
+/// Rows per read, so that the bytes of the whole file are never in memory.
 const AT_ONCE: usize = 4096;
 
-/// Where the numbers are in a file.
+/// The layout of the matrix in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     /// The first byte of the first row.
@@ -23,7 +23,7 @@ pub(super) struct Layout {
     pub(super) dim: usize,
 }
 
-/// A matrix `[rows, dim]` of which any rows can be read.
+/// A matrix `[rows, dim]` whose rows can be read in any order.
 #[derive(Debug)]
 pub struct Rows {
     path: PathBuf,
@@ -53,7 +53,7 @@ impl Rows {
         Self { path: path.to_owned(), count, dim, store: Store::File(file, layout) }
     }
 
-    /// The file that they came from.
+    /// The file of the matrix.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -63,12 +63,12 @@ impl Rows {
         self.count
     }
 
-    /// Numbers of a row.
+    /// Dimension of a row.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Whether the numbers stay in the file until they are read.
+    /// Whether the values stay in the file until they are read.
     pub fn is_in_file(&self) -> bool {
         matches!(self.store, Store::File(..))
     }
@@ -76,15 +76,15 @@ impl Rows {
     /// Fills `out`, a whole number of rows, from row `first` on.
     ///
     /// # Errors
-    /// [`Problem::Read`] if the file has become shorter or cannot be read any more.
+    /// [`Problem::Read`] if the file has become shorter or can no longer be read.
     ///
     /// # Panics
-    /// If `out` is no whole number of rows or goes beyond the last.
+    /// If `out` is not a whole number of rows or extends past the last row.
     pub fn read_into(&self, first: usize, out: &mut [f32]) -> Result<()> {
         self.read_with(first, &mut Vec::new(), out)
     }
 
-    /// As [`Rows::read_into`]; `bytes` is room for what is read from a file, which several calls can share.
+    /// As [`Rows::read_into`], with a buffer for the bytes of the file that several calls can share.
     ///
     /// # Errors
     /// As [`Rows::read_into`].
@@ -107,7 +107,7 @@ impl Rows {
         Ok(())
     }
 
-    /// All numbers, row-major.
+    /// All values, row-major.
     ///
     /// # Errors
     /// As [`Rows::read_into`].

@@ -1,4 +1,4 @@
-//! `.safetensors`: named tensors after a checked header.
+//! `.safetensors`: a header and named tensors.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,23 +6,24 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use super::about::About;
+use super::error::{Error, Problem, Result};
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
-use super::{About, Error, Problem, Result};
 
-/// Longest header that the format allows.
+/// Longest header that the format allows, in bytes.
 const MOST_HEADER: u64 = 100_000_000;
 
 /// A file whose header has been read.
 struct Tensors<'a> {
     file: File,
     path: &'a Path,
-    /// The first byte behind the header.
+    /// The position of the first byte after the header.
     start: u64,
     metadata: Metadata,
 }
 
-/// The rows, which stay in the file, and what lies beside them.
+/// The rows, which stay in the file, and the labels, ids and cameras.
 pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
     let file = Tensors::open(file, path)?;
     let named = |name: &str| file.metadata.info(name);
@@ -61,7 +62,7 @@ pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
 }
 
 impl<'a> Tensors<'a> {
-    /// Reads the header, which the format's own reader checks, and refuses a file that does not end with the last tensor.
+    /// Reads the header with the checks of the `safetensors` crate, and rejects a file that does not end with the last tensor.
     fn open(file: File, path: &'a Path) -> Result<Self> {
         let unreadable = |error: std::io::Error| Problem::Read(error.to_string()).at(path);
         let malformed = |reason: String| Problem::Malformed { format: ".safetensors", reason }.at(path);
@@ -73,7 +74,7 @@ impl<'a> Tensors<'a> {
         read_exact_at(&file, &mut count, 0).map_err(unreadable)?;
         let count = u64::from_le_bytes(count);
         if count > MOST_HEADER.min(length - 8) {
-            return Err(malformed(format!("a header of {count} bytes in a file of {length}")));
+            return Err(malformed(format!("the header claims {count} bytes in a file of {length}")));
         }
         let mut header = vec![0; count as usize];
         read_exact_at(&file, &mut header, 8).map_err(unreadable)?;
@@ -82,7 +83,7 @@ impl<'a> Tensors<'a> {
         let end = metadata.tensors().values().map(|tensor| tensor.data_offsets.1).max().unwrap_or(0);
         if 8 + count + end as u64 != length {
             let expected = 8 + count + end as u64;
-            return Err(malformed(format!("{length} bytes where its tensors end at {expected}")));
+            return Err(malformed(format!("the file has {length} bytes, but its tensors end at {expected}")));
         }
         Ok(Self { file, path, start: 8 + count, metadata })
     }
@@ -100,7 +101,7 @@ impl<'a> Tensors<'a> {
         if tensor.shape != [rows] {
             let found = tensor.shape.clone();
             return Err(
-                Problem::Shape { what: what(), found, expected: "one number a row of embeddings" }.at(path)
+                Problem::Shape { what: what(), found, expected: "one value per row of embeddings" }.at(path)
             );
         }
         let kind = match tensor.dtype {
@@ -118,7 +119,7 @@ impl<'a> Tensors<'a> {
             let found = format!("{:?}", tensor.dtype);
             Problem::NumberType { what: what(), found, expected: "whole numbers" }.at(path)
         })?;
-        Ok(integers(&self.bytes(tensor)?, kind, false).expect("a kind of whole numbers"))
+        Ok(integers(&self.bytes(tensor)?, kind, false).expect("an integer type"))
     }
 }
 

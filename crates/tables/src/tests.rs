@@ -1,6 +1,6 @@
-//! Files made by numpy and by hand, good and bad.
+//! Valid and invalid files, made by numpy and by hand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/files").join(name)
 }
 
-/// The matrix that the script wrote in each format: `row * 10 + column + 0.5`.
+/// The matrix of the fixtures: `row * 10 + column + 0.5`.
 fn assert_matrix(table: &EmbeddingTable, name: &str) {
     assert_eq!((table.rows, table.dim), (3, 4), "{name}");
     let expected: Vec<f32> = (0..12).map(|at| (at / 4 * 10 + at % 4) as f32 + 0.5).collect();
@@ -39,7 +39,7 @@ fn assert_matrix(table: &EmbeddingTable, name: &str) {
 }
 
 #[test]
-fn files_of_numpy_are_read_in_every_order_and_width() {
+fn files_of_numpy_are_read_in_every_order_and_type() {
     for name in ["f2.npy", "f4.npy", "f8.npy", "f4_big.npy", "f8_columns.npy", "f4_version_2.npy"] {
         assert_matrix(&read_embeddings(&fixture(name)).unwrap(), name);
     }
@@ -55,7 +55,7 @@ fn files_of_numpy_are_read_in_every_order_and_width() {
 }
 
 #[test]
-fn broken_files_of_numpy_are_refused_wherever_they_end() {
+fn truncated_files_of_numpy_are_errors() {
     let folder = Folder::new();
     let whole = std::fs::read(fixture("f4.npy")).unwrap();
     for length in [0, 5, 6, 7, 9, 20, 127, whole.len() - 1] {
@@ -86,7 +86,7 @@ fn broken_files_of_numpy_are_refused_wherever_they_end() {
 }
 
 #[test]
-fn tables_of_text_keep_labels_ids_and_cameras() {
+fn text_tables_have_labels_ids_and_cameras() {
     let folder = Folder::new();
     let path =
         folder.file("a.csv", "id, x0 ,label,x1,camera\nfirst,1.5,\"Smith, J.\",2,0\nsecond,-1e-3,cat,3,7\n");
@@ -105,7 +105,7 @@ fn tables_of_text_keep_labels_ids_and_cameras() {
         ("x,camera\n1,-1\n", "line 2, column `camera`"),
         ("x,y\n1,2,3\n", "not a valid .csv"),
         ("x,y\n", "no rows"),
-        ("id,label\na,b\n", "no columns of numbers"),
+        ("id,label\na,b\n", "no columns of embeddings"),
         ("id,x\na,1\nb,2\na,3\n", "rows 0 and 2 have the same id \"a\""),
     ] {
         let problem = folder.problem("bad.csv", text).to_string();
@@ -114,7 +114,7 @@ fn tables_of_text_keep_labels_ids_and_cameras() {
 }
 
 #[test]
-fn labels_beside_must_fit() {
+fn separate_labels_must_match_the_rows() {
     let folder = Folder::new();
     let mut table = open(&fixture("f4.npy")).unwrap();
     let text = folder.file("labels.txt", "a\n b \r\na\n");
@@ -133,7 +133,7 @@ fn labels_beside_must_fit() {
 }
 
 #[test]
-fn rows_are_read_where_they_are_asked() {
+fn rows_are_read_by_position() {
     let folder = Folder::new();
     for name in ["f2.npy", "f4_big.npy", "f8_columns.npy"] {
         let table = open(&fixture(name)).unwrap();
@@ -150,7 +150,7 @@ fn rows_are_read_where_they_are_asked() {
 }
 
 #[test]
-fn the_header_that_is_written_is_read() {
+fn a_written_header_can_be_read() {
     let folder = Folder::new();
     for (rows, dim) in [(1, 1), (3, 4), (0, 5), (123_456, 1)] {
         let header = npy_header(rows, dim);
@@ -163,7 +163,7 @@ fn the_header_that_is_written_is_read() {
 }
 
 #[test]
-fn splits_and_groups_come_along() {
+fn splits_and_groups_are_read() {
     let folder = Folder::new();
     let path = folder.file("a.csv", "Split,x,group,label\ntrain,1,g1,a\ntest,2,g2,b\n");
     let table = read_embeddings(&path).unwrap();
@@ -174,7 +174,7 @@ fn splits_and_groups_come_along() {
 }
 
 #[test]
-fn safetensors_are_read_by_name_or_alone() {
+fn safetensors_are_read_by_name_or_as_the_only_matrix() {
     use ::safetensors::Dtype;
     use ::safetensors::tensor::{TensorView, serialize};
     let folder = Folder::new();
@@ -196,8 +196,8 @@ fn safetensors_are_read_by_name_or_alone() {
     let named = write("named.safetensors", vec![("embeddings", matrix()), ("weights", matrix())]).unwrap();
     assert_matrix(&named, "named");
     for (name, tensors, expected) in [
-        ("two", vec![("a", matrix()), ("b", matrix())], "its tensors are a, b"),
-        ("none", vec![("labels", list())], "its tensors are labels"),
+        ("two", vec![("a", matrix()), ("b", matrix())], "found the tensors a, b"),
+        ("none", vec![("labels", list())], "found the tensors labels"),
         ("list", vec![("embeddings", list())], "the shape [3]"),
         ("labels", vec![("embeddings", matrix()), ("labels", matrix())], "`labels` has the shape [3, 4]"),
         (
@@ -208,7 +208,7 @@ fn safetensors_are_read_by_name_or_alone() {
         (
             "float",
             vec![("x", matrix()), ("labels", TensorView::new(Dtype::F32, vec![3], &numbers[..12]).unwrap())],
-            "whole numbers are needed",
+            "expected whole numbers",
         ),
     ] {
         let error = write(&format!("{name}.safetensors"), tensors).unwrap_err().to_string();
@@ -222,7 +222,7 @@ fn safetensors_are_read_by_name_or_alone() {
         assert!(matches!(problem, Problem::Malformed { .. }), "{length}: {problem}");
     }
     let longer = folder.problem("long.safetensors", [&whole[..], b"x"].concat());
-    assert!(longer.to_string().contains("where its tensors end"), "{longer}");
+    assert!(longer.to_string().contains("but its tensors end"), "{longer}");
     let text = |shape: &str, offsets: &str| {
         let header = format!(r#"{{"x":{{"dtype":"F32","shape":{shape},"data_offsets":{offsets}}}}}"#);
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 48]].concat();
@@ -253,8 +253,8 @@ fn pairs_are_found_by_id_or_by_row() {
     let rows = read_pairs(&by_row, &without).unwrap();
     assert_eq!((rows.pairs, rows.folds), (found.pairs, None));
     for (text, table, expected) in [
-        ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3 names \"x\", which is not an id of"),
-        ("a,b,same\n0,3,1\n", &without, "line 2 names \"3\", which is not a row from 0 to 2"),
+        ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3 has \"x\"; expected an id of"),
+        ("a,b,same\n0,3,1\n", &without, "line 2 has \"3\"; expected a row from 0 to 2"),
         ("a,b\n0,1\n", &without, "no column `same`"),
         ("a,b,same\n0,1,perhaps\n", &without, "line 2, column `same` holds \"perhaps\""),
         ("a,b,same,fold\n0,1,1,x\n", &without, "column `fold`"),
@@ -266,7 +266,7 @@ fn pairs_are_found_by_id_or_by_row() {
 }
 
 #[test]
-fn what_cannot_be_read_says_so() {
+fn unreadable_files_are_errors() {
     let missing = read_embeddings(Path::new("no/such/file.npy")).unwrap_err();
     assert!(matches!(missing.problem, Problem::Read(_)));
     let ending = read_embeddings(Path::new("faces.PKL")).unwrap_err();
@@ -275,11 +275,11 @@ fn what_cannot_be_read_says_so() {
     assert_eq!(read_embeddings(Path::new("faces.parquet")).unwrap_err().problem, Problem::NoParquet);
 }
 
-/// What is written in each format is read again as it was, names where the format has room for them.
+/// Tables written in each format are read back unchanged, with the columns that the format supports.
 #[test]
-fn every_format_is_read_again_as_it_was_written() {
+fn every_format_is_read_as_it_was_written() {
     let folder = Folder::new();
-    // more rows than a block, and numbers that are hard to write as text
+    // more rows than a block, and values that are hard to write as text
     let (rows, dim) = (4100, 3);
     let hard = [0.1_f32, -1.0e-30, 3.402_823e38, 1.0 / 3.0, 0.0, 16_777_217.0];
     let data: Vec<f32> =
@@ -325,12 +325,12 @@ fn every_format_is_read_again_as_it_was_written() {
         }
     }
     let error = Format::of(Path::new("out.txt")).unwrap_err().to_string();
-    assert!(error.contains("\"txt\" is not known"), "{error}");
+    assert!(error.contains("unknown file extension \"txt\""), "{error}");
 }
 
-/// Images of no class leave gaps; a table of text with an empty field could not be read again.
+/// Images without a class leave gaps. A text table with an empty field could not be read.
 #[test]
-fn a_column_with_gaps_is_left_out_of_tables_of_text() {
+fn a_column_with_gaps_is_left_out_of_text_tables() {
     let folder = Folder::new();
     let numbers: Vec<u8> = [1.0_f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
     let source = folder.file("source.partial", [npy_header(2, 1), numbers].concat());
@@ -345,7 +345,7 @@ fn a_column_with_gaps_is_left_out_of_tables_of_text() {
 }
 
 #[test]
-fn the_index_of_pandas_is_no_number() {
+fn the_index_of_pandas_is_not_part_of_the_embedding() {
     let folder = Folder::new();
     let read = |text: &str| read_embeddings(&folder.file("a.csv", text)).unwrap();
     for heading in ["", "Unnamed: 0", "\"\""] {
@@ -353,21 +353,21 @@ fn the_index_of_pandas_is_no_number() {
         assert_eq!((table.dim, table.data.as_slice()), (2, &[1.0, 2.0, 3.0, 4.0][..]), "{heading}");
         assert_eq!(table.about.ids.unwrap(), ["7", "9"], "{heading}");
     }
-    // written twice, and beside ids that are called so
+    // written twice, and together with a column `id`
     let table = read(",Unnamed: 0,id,0,1\n0,5,p,1,2\n1,6,q,3,4\n");
     assert_eq!((table.dim, table.about.ids.unwrap()), (2, vec!["p".to_owned(), "q".to_owned()]));
-    // tables that were put together have indices that begin again, and some rows have none: no ids, and no mistake
+    // in concatenated tables the index repeats or has gaps: then there are no ids
     for text in [",x\n0,1\n1,2\n0,3\n", ",x\na,1\n,2\n"] {
         let table = read(text);
         assert_eq!((table.dim, table.about.ids), (1, None), "{text}");
     }
-    // a name is needed for what is a number elsewhere
+    // text in an unnamed column that is not the index is an error
     let problem = folder.problem("a.csv", "x,\n1,a\n");
     assert!(problem.to_string().contains("column `` holds \"a\""), "{problem}");
 }
 
 #[test]
-fn a_table_of_text_without_a_heading_is_refused() {
+fn a_text_table_without_column_names_is_an_error() {
     let folder = Folder::new();
     for text in ["0.5,1.5,2.5,3\n1,2,3,4\n", "1,2,4\n1,2,3\n", "-1e-3,nan\n1,2\n"] {
         let problem = folder.problem("a.csv", text);
@@ -375,7 +375,7 @@ fn a_table_of_text_without_a_heading_is_refused() {
         let first = text.split(',').next().unwrap();
         assert!(problem.to_string().contains(&format!("a row of numbers ({first},")), "{problem}");
     }
-    // pandas names columns so
+    // pandas uses such column names
     for text in ["0,1,2\n5,6,7\n", "1,2\n5,6\n", "label,0.5\na,1\n"] {
         assert_eq!(read_embeddings(&folder.file("a.csv", text)).unwrap().rows, 1, "{text}");
     }

@@ -1,16 +1,17 @@
-//! `.csv` tables with a header, and labels one a line.
+//! `.csv` tables with a header, and files with one label per line.
 
 use std::path::Path;
 
-use super::about::Columns;
-use super::{About, Error, Problem, Result, Rows};
+use super::about::{About, Columns};
+use super::error::{Error, Problem, Result};
+use super::rows::Rows;
 
-/// A reader of a table whose first line names the columns; lines that begin with `comment` are passed over.
+/// A reader of a table with column names in the first line; lines that begin with `comment` are skipped.
 pub(super) fn reader(bytes: &[u8], comment: Option<u8>) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new().trim(csv::Trim::All).comment(comment).from_reader(bytes)
 }
 
-/// What the csv crate found wrong: fields missing or too many, or bytes that are no text.
+/// An error of the csv crate: missing or extra fields, or bytes that are not text.
 pub(super) fn broken(error: &csv::Error, path: &Path) -> Error {
     Problem::Malformed { format: ".csv", reason: error.to_string() }.at(path)
 }
@@ -62,7 +63,7 @@ pub(super) fn rows(bytes: &[u8], path: &Path) -> Result<(Rows, About)> {
     Ok((Rows::in_memory(path, rows, dim, data), about))
 }
 
-/// Whether what should name the columns is a row of numbers. Those that count from 0 or 1 are names, as pandas gives them.
+/// Whether the first line is a row of numbers instead of names. Numbers that count from 0 or 1 are names, as pandas writes them.
 fn is_row(headers: &[String]) -> bool {
     let numbers: Option<Vec<f64>> = headers.iter().map(|header| header.parse().ok()).collect();
     let counts = |numbers: &[f64], first: f64| (0..).zip(numbers).all(|(at, n)| *n == first + f64::from(at));
@@ -83,7 +84,7 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     Ok(labels)
 }
 
-/// One label a line; spaces around it and an empty last line do not count.
+/// One label per line. Spaces around labels and an empty last line are ignored.
 pub(super) fn lines(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Problem::Malformed { format: "text", reason: error.to_string() }.at(path))?;

@@ -1,59 +1,24 @@
-//! Tables of texts: every field as it is written, by the names of the columns. Lists of files with what is known of them are such.
+//! Tables of text: every field as it is written, by column name. Manifests, which list files, are such tables.
 //!
 //! | file | columns |
 //! |---|---|
-//! | `.csv` | those that the first line names |
-//! | `.parquet` (feature `parquet`) | texts, numbers, truths, days and times, and bytes that are text; an empty field for null; other columns are left out, and named |
+//! | `.csv` | the columns named in the first line |
+//! | `.parquet` (feature `parquet`) | texts, numbers, booleans, dates and times, and bytes that are valid text. Null becomes an empty field. Other columns are left out and listed in [`TextTable::left_out`] |
 //!
-//! Memory is all fields, as text.
+//! All fields are in memory, as text.
 
 use std::fs;
 use std::path::Path;
 
+use super::error::{Problem, Result};
+use super::table::ending;
 use super::text::{broken, headers, line, reader};
-use super::{Problem, Result, ending};
+use super::text_table::TextTable;
 
-/// Columns of texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextTable {
-    /// Names of the columns, in order.
-    pub columns: Vec<String>,
-    /// One field a column, in each row.
-    pub rows: Vec<Vec<String>>,
-    /// The line of each row in a `.csv`, from one; that of the first comment before it, if there is one.
-    pub(super) lines: Option<Vec<u64>>,
-    pub(super) left_out: Vec<(String, &'static str)>,
-}
-
-impl TextTable {
-    /// The place of a column; its name may be written in large or small letters.
-    pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
-    }
-
-    /// Columns that have no form as text and are not there, with what they hold, in words.
-    pub fn left_out(&self) -> &[(String, &'static str)] {
-        &self.left_out
-    }
-
-    /// What to say of a field that does not hold what it should.
-    ///
-    /// # Panics
-    /// If there is no such row or column.
-    pub fn wrong(&self, row: usize, column: usize, expected: &'static str) -> Problem {
-        let (column, found) = (self.columns[column].clone(), self.rows[row][column].clone());
-        match &self.lines {
-            Some(lines) => Problem::Field { line: lines[row], column, found, expected },
-            None => Problem::Cell { row, column, found: format!("{found:?}"), expected: expected.to_owned() },
-        }
-    }
-}
-
-/// Reads a table of texts: `.parquet` by the ending of its name, anything else as `.csv`. Lines of a `.csv` that begin with `#` are
-/// comments.
+/// Reads a table of text: a file named `.parquet` as such, any other file as `.csv`. Lines of a `.csv` that begin with `#` are comments.
 ///
 /// # Errors
-/// [`Error`](super::Error) with the path and the [`Problem`]; not for a table without rows.
+/// [`Error`](super::Error) with the path and the [`Problem`]. A table without rows is not an error.
 pub fn read_texts(path: &Path) -> Result<TextTable> {
     if ending(path) == "parquet" {
         #[cfg(feature = "parquet")]
@@ -73,8 +38,8 @@ pub fn read_texts(path: &Path) -> Result<TextTable> {
     Ok(TextTable { columns, rows, lines: Some(lines), left_out: Vec::new() })
 }
 
-/// Whether a file is a list of files: a `.csv` or `.parquet` with a column `path` and no column `embedding`. A file that cannot be read
-/// is none.
+/// Whether a file is a manifest: a `.csv` or `.parquet` with a column `path` and no column `embedding`. `false` for a file that cannot
+/// be read.
 pub fn is_manifest(path: &Path) -> bool {
     let columns = match ending(path).as_str() {
         "csv" => first_line(path),
@@ -86,7 +51,7 @@ pub fn is_manifest(path: &Path) -> bool {
     has("path") && !has("embedding")
 }
 
-/// Longest first line that is looked at.
+/// Longest first line that is read, in bytes.
 const MOST_HEADER: u64 = 1 << 20;
 
 /// The names of the columns of a `.csv`.
@@ -126,12 +91,12 @@ mod tests {
             (Some(0), Some(1), None)
         );
         let said = table.wrong(1, 1, "a name").at(&path).to_string();
-        assert!(said.contains("line 5, column `label` holds \"\"; a name is needed"), "{said}");
+        assert!(said.contains("line 5, column `label` holds \"\"; expected a name"), "{said}");
         assert!(is_manifest(&path));
     }
 
     #[test]
-    fn what_is_no_table_is_refused_and_no_manifest() {
+    fn invalid_tables_are_errors_and_not_manifests() {
         for (name, bytes) in [
             ("short.csv", &b"path,label\na\n"[..]),
             ("bytes.csv", b"path,label\n\xff,b\n"),

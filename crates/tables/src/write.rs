@@ -1,34 +1,37 @@
-//! Writing a table: the numbers of one that lies in a file, with names, as any of the formats that are read.
+//! Writes tables in any of the formats that can be read.
 //!
-//! Rows are taken a block at a time, so memory is one block whatever the table's size. Where the bytes go is the caller's affair.
+//! Rows are written in blocks, so memory does not depend on the size of the table. The caller provides the writer.
 
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::about::{About, AboutColumn};
+use super::error::{Problem, Result};
 use super::npy::npy_header;
-use super::{About, AboutColumn, Problem, Result, Rows, ending};
+use super::rows::Rows;
+use super::table::ending;
 
-/// Rows that are in memory at a time, and the row group of a `.parquet`.
+/// Rows per block, and per row group of a `.parquet`.
 const BLOCK: usize = 4096;
 
-/// A format that tables are written in.
+/// A file format for tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Numbers alone; names lie beside.
+    /// Embeddings only; names need another file.
     Npy,
-    /// Numbers, cameras, and labels, ids and groups where they are whole numbers; other names lie beside.
+    /// Embeddings, cameras, and labels, ids and groups if they are integers; other names need another file.
     Safetensors,
-    /// Columns `id`, `label`, `camera`, `split`, `group`, and a column a number.
+    /// Columns `id`, `label`, `camera`, `split` and `group`, and one column per dimension.
     Csv,
-    /// Columns as those of a `.csv`, and a column `embedding` of lists.
+    /// The same columns as a `.csv`, and a column `embedding` of lists.
     Parquet,
 }
 
 impl Format {
-    /// The format that a file's name says.
+    /// The format for a file name.
     ///
     /// # Errors
-    /// [`Problem::Ending`] for another ending, [`Problem::NoParquet`] where that is not built in.
+    /// [`Problem::Ending`] for another extension, [`Problem::NoParquet`] without the feature `parquet`.
     pub fn of(path: &Path) -> Result<Self> {
         match ending(path).as_str() {
             "npy" => Ok(Self::Npy),
@@ -40,13 +43,13 @@ impl Format {
         }
     }
 
-    /// Whether ids and labels of any kind are inside the file.
+    /// Whether the file can have ids and labels that are not integers.
     pub fn holds_names(self) -> bool {
         matches!(self, Self::Csv | Self::Parquet)
     }
 
-    /// Whether a column is inside the file, whatever names it holds. One with gaps is not inside a `.csv`, whose reader takes an empty field
-    /// for a mistake.
+    /// Whether the file can have a column, whatever its values are. A `.csv` cannot have a column with gaps, because its reader
+    /// treats an empty field as an error.
     pub fn holds(self, column: &AboutColumn<'_>) -> bool {
         match self {
             Self::Npy | Self::Safetensors => false,
@@ -56,10 +59,10 @@ impl Format {
     }
 }
 
-/// Writes `rows` with what is known of them, as far as the format has room.
+/// Writes `rows` with those columns of `about` that the format supports.
 ///
 /// # Errors
-/// What `out` gives, and [`Problem::Read`] as [`io::Error::other`] for rows that cannot be read any more.
+/// Errors of `out`, and [`Problem::Read`] as [`io::Error::other`] for rows that can no longer be read.
 pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &About) -> io::Result<()> {
     match format {
         Format::Npy => {
@@ -76,7 +79,7 @@ pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &
     }
 }
 
-/// Gives each block with the number of its first row.
+/// Calls `take` with each block and the number of its first row.
 fn blocks(rows: &Rows, mut take: impl FnMut(usize, &[f32]) -> io::Result<()>) -> io::Result<()> {
     let mut numbers = Vec::new();
     for first in (0..rows.rows()).step_by(BLOCK) {
@@ -91,7 +94,7 @@ fn bytes(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// The names as whole numbers, if each is one and written as such.
+/// The names as integers, if each is an integer in its usual form.
 fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
     let number = |name: &String| name.parse().ok().filter(|number: &i64| number.to_string() == *name);
     names?.iter().map(number).collect()
@@ -118,7 +121,7 @@ fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()
         }
     }
     let mut header = header.to_string();
-    // the format wants the numbers to start at a multiple of 8
+    // the format aligns the values to 8 bytes
     header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(header.as_bytes())?;

@@ -12,7 +12,8 @@ use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
 use widemargin_report::neighbours::{FoundNeighbour, Image, NeighbourRow};
 use widemargin_report::page::{
-    self, Curves, Features, Histograms, ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers,
+    self, Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
+    VerificationResults,
 };
 use widemargin_report::table::{Column, Table};
 use widemargin_train::log::Metrics;
@@ -115,7 +116,7 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
             config.training.epochs,
             config.training.seed
         ),
-        judged_on: runs.first().map(|run| evaluated_on(&run.report)).unwrap_or_default(),
+        evaluated_on: runs.first().map(|run| evaluated_on(&run.report)).unwrap_or_default(),
         configuration: flat_configuration(config),
         notes,
         objectives: runs.iter().map(|run| objective_report(prepared, run)).collect::<anyhow::Result<_>>()?,
@@ -155,8 +156,8 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
             margin_met: curve(metrics, |m| m.margin_met),
         },
         neighbours: neighbours(prepared, report.evaluation())?,
-        features: features(prepared, run),
-        verification: Some(VerificationNumbers {
+        drawable: drawable(prepared, run),
+        verification: Some(VerificationResults {
             genuine: verification.genuine,
             impostor: verification.impostor,
             auc: verification.auc,
@@ -165,7 +166,7 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
             tar_at_far: verification.tar_at_far.iter().map(|(far, tar)| ((*far).to_owned(), *tar)).collect(),
             warnings: verification.warnings.clone(),
         }),
-        retrieval: Some(RetrievalNumbers {
+        retrieval: Some(RetrievalResults {
             queries: retrieval.queries as u64,
             recall_at: retrieval.recall_at.iter().map(|(k, recall)| (*k, *recall)).collect(),
             r_precision: retrieval.r_precision,
@@ -222,10 +223,10 @@ fn neighbours(prepared: &Prepared, evaluation: &Evaluation) -> anyhow::Result<Ve
     Ok(rows)
 }
 
-fn features(prepared: &Prepared, run: &EvaluatedRun) -> Option<Features> {
+fn drawable(prepared: &Prepared, run: &EvaluatedRun) -> Option<DrawableEmbeddings> {
     match run.report.evaluation().embeddings.dim() {
-        2 => Some(Features::Circle(class_features(prepared, run))),
-        3 => Some(Features::Sphere(class_features(prepared, run))),
+        2 => Some(DrawableEmbeddings::Circle(class_features(prepared, run))),
+        3 => Some(DrawableEmbeddings::Sphere(class_features(prepared, run))),
         _ => None,
     }
 }

@@ -377,6 +377,6 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     let lists = ["embed", "--model", "run", "lists.parquet", "-o", "no.npy"];
     place.refused(
         &lists,
-        &["lists.parquet: its column `label` holds lists or groups", "texts or numbers are needed"],
+        &["lists.parquet: column `label` holds lists or groups", "expected texts or numbers"],
     );
 }

@@ -104,8 +104,8 @@ mod tests {
                 "the columns are path;label. They seem to be separated by `;`; separate them by commas",
             ),
             ("label\tpath\nx\ta.png\n", "separated by tabs"),
-            ("label,x\na,one\n", "vectors.csv: line 2, column `x` holds \"one\"; a number is needed"),
-            ("image,label\n1,\n", "column `label` holds \"\"; a name is needed"),
+            ("label,x\na,one\n", "vectors.csv: line 2, column `x` holds \"one\"; expected a number"),
+            ("image,label\n1,\n", "column `label` holds \"\"; expected a name"),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("vectors.csv");

@@ -1,11 +1,11 @@
-//! From numbers to places, and the round numbers written beside them.
+//! Axes: from values to positions, with round tick labels.
 //!
-//! An axis knows its range, maps a number to a place in [0, 1] and carries as many ticks as fit: labels never overlap,
-//! because the number of ticks is chosen by how wide the labels will be.
+//! An axis has a range, maps a value to a position in [0, 1], and has as many ticks as fit. Labels never overlap, because the
+//! number of ticks follows from the width of the labels.
 
 use crate::text;
 
-/// Numbers beyond this are not drawn, so that differences cannot overflow.
+/// Larger values are not drawn, so that differences cannot overflow.
 const LARGEST: f64 = 1e300;
 
 /// Font size of tick labels.
@@ -31,9 +31,9 @@ pub(super) struct Axis {
 /// What limits the number of ticks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Room {
-    /// Labels side by side in this many pixels.
+    /// Horizontal axis: labels side by side in this many pixels.
     Across(f64),
-    /// Labels one above the other in this many pixels.
+    /// Vertical axis: labels above each other in this many pixels.
     Up(f64),
 }
 
@@ -53,12 +53,12 @@ impl Room {
     }
 }
 
-/// Whether a number can be drawn at all.
+/// Whether a value can be drawn.
 pub(super) fn drawable(value: f64) -> bool {
     value.is_finite() && value.abs() <= LARGEST
 }
 
-/// Smallest and largest drawable number, or `None` if there is none.
+/// The smallest and largest value that can be drawn, or `None` if there is none.
 pub(super) fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     values.into_iter().filter(|&value| drawable(value)).fold(None, |range, value| {
         Some(range.map_or((value, value), |(low, high): (f64, f64)| (low.min(value), high.max(value))))
@@ -68,7 +68,7 @@ pub(super) fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)>
 impl Axis {
     /// An axis over a range; `round` widens it to the next ticks.
     pub(super) fn linear((low, high): (f64, f64), round: bool, room: Room) -> Self {
-        // A single number, or numbers so close that they cannot be told apart, get some air.
+        // If all values are (almost) equal, widen the range.
         let least = (low.abs().max(high.abs()) * 1e-6).max(1e-12);
         let (low, high) = if high - low < least {
             let air = if low == 0.0 && high == 0.0 { 1.0 } else { low.abs().max(high.abs()) * 0.1 };
@@ -104,7 +104,7 @@ impl Axis {
         let mut axis =
             Self { scale: Scale::Log, low: 10_f64.powf(first), high: 10_f64.powf(last), ticks: Vec::new() };
         for every in 1..=((last - first) as i32) {
-            // Counted from the top, where FAR is 1.
+            // Count decades from the top, where FAR is 1.
             let exponents = (first as i32..=last as i32).filter(|e| (last as i32 - e) % every == 0);
             let label = |exponent: i32| if exponent == 0 { "1".to_owned() } else { format!("1e{exponent}") };
             axis.ticks = exponents.map(|exponent| (10_f64.powi(exponent), label(exponent))).collect();
@@ -132,8 +132,8 @@ impl Axis {
         axis
     }
 
-    /// Where a number lies, 0 being the low end and 1 the high end. Numbers outside the range lie outside [0, 1];
-    /// those below the domain of the scale at its edge.
+    /// The position of a value: 0 is the low end, 1 the high end. Values outside the range lie outside [0, 1]; values below the
+    /// domain of the scale lie at its edge.
     pub(super) fn place(&self, value: f64) -> f64 {
         let across = |value: f64| match self.scale {
             Scale::Linear => value,
@@ -157,7 +157,7 @@ fn round_step(least: f64) -> f64 {
     factor * power
 }
 
-/// Labels with just the decimals that the step needs and a unit for very large or small numbers.
+/// Labels with as many decimals as the step needs, and a power of ten for very large or small values.
 fn labelled(values: &[f64], step: f64) -> Vec<(f64, String)> {
     let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let exponent = if largest > 0.0 { (largest.log10() + 1e-9).floor() as i32 } else { 0 };
@@ -176,7 +176,7 @@ fn labelled(values: &[f64], step: f64) -> Vec<(f64, String)> {
     values.iter().map(|&value| (value, label(value))).collect()
 }
 
-/// At most so many decimals, without zeros at the end.
+/// A value with at most the given number of decimals, without trailing zeros.
 fn trimmed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,25 +1,25 @@
-//! Bars lying on their side, so that names of any length stand beside them.
+//! Horizontal bars, so that there is room for long names.
 
 use super::axis::{self, Axis, Room, TICK_SIZE};
 use super::canvas::{Anchor, Canvas, EDGE, Key, LegendItem, Rect, TEXT_SIZE, WIDTH};
 use super::style::Colour;
 use crate::text;
 
-/// The bars of one series, one a category.
+/// The bars of one series, one per category.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BarSeries {
-    /// Its name in the legend, which is drawn for two or more.
+    /// Name in the legend, which is drawn for two or more series.
     pub name: String,
-    /// One value a category, in their order. A value that is missing or not finite has no bar.
+    /// One value per category, in the same order. A value that is missing or not finite has no bar.
     pub values: Vec<f64>,
 }
 
-/// What [`bars`] draws.
+/// The data of [`bars`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bars {
-    /// What is shown.
+    /// Title of the figure.
     pub title: String,
-    /// The same for those who do not see it: one sentence or two.
+    /// A text alternative, in a sentence or two.
     pub description: String,
     /// What the values measure.
     pub value_label: String,
@@ -27,11 +27,11 @@ pub struct Bars {
     pub categories: Vec<String>,
     /// The bars within each group.
     pub series: Vec<BarSeries>,
-    /// Values are shares in [0, 1], shown in percent on an axis up to 100 %.
+    /// Whether values are shares in [0, 1], shown in percent on an axis up to 100 %.
     pub percent: bool,
 }
 
-/// Draws grouped bars from zero, each with its value written at its end.
+/// Draws grouped bars from zero, with the value at the end of each bar.
 pub fn bars(figure: &Bars) -> String {
     let entry =
         |(nth, series): (usize, &BarSeries)| LegendItem { name: series.name.clone(), key: Key::Patch, nth };
@@ -100,7 +100,7 @@ pub fn bars(figure: &Bars) -> String {
     canvas.finish()
 }
 
-/// Four significant digits or so.
+/// About four significant digits.
 fn compact(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e7).contains(&size) {

@@ -1,21 +1,21 @@
-//! The sheet that every figure is drawn on: title, legend, axes and the frame around them.
+//! The canvas of all figures: title, legend, axes and frame.
 //!
-//! A figure is laid out from top to bottom: title, legend (wrapping), then plots. What a plot draws is clipped by a nested
-//! `svg` element, which unlike a clip path needs no identifier that might clash when many figures share a page.
+//! A figure is laid out from top to bottom: title, legend (wrapping), then plots. Plots are clipped by a nested `svg` element.
+//! Unlike a clip path it needs no identifier, which could clash if many figures share a page.
 
 use super::axis::{Axis, TICK_SIZE};
 use super::style::{self, Colour};
 use crate::text::{self, add, coordinate as c, escape};
 
-/// Width of every figure; a page scales it to its column. Little wider than a phone, so that text stays readable there.
+/// Width of every figure; a page scales it to its column. It is not much wider than a phone, so that text stays readable there.
 pub(super) const WIDTH: f64 = 440.0;
-/// Blank space around the drawing.
+/// Margin around the drawing.
 pub(super) const EDGE: f64 = 14.0;
 
 const TITLE_SIZE: f64 = 15.0;
 pub(super) const TEXT_SIZE: f64 = 12.5;
 
-/// A rectangle on the sheet.
+/// A rectangle on the canvas.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rect {
     pub(super) x: f64,
@@ -24,7 +24,7 @@ pub(super) struct Rect {
     pub(super) height: f64,
 }
 
-/// Where a text is anchored.
+/// The anchor of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -32,7 +32,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// The little image in front of a name in the legend.
+/// The symbol before a name in the legend.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Key {
     /// A line with the dashes of its series.
@@ -41,11 +41,11 @@ pub(super) enum Key {
     Patch,
     /// A point shape.
     Marker,
-    /// A dashed line in ink.
+    /// A dashed line in the colour of text.
     Threshold,
 }
 
-/// One name of a legend: what it is drawn with and which series it is.
+/// An entry of a legend: its name, symbol and series.
 #[derive(Debug, Clone)]
 pub(super) struct LegendItem {
     pub(super) name: String,
@@ -57,12 +57,12 @@ pub(super) struct Canvas {
     title: String,
     description: String,
     body: String,
-    /// The next free line below what has been drawn.
+    /// The top of the free space below what has been drawn.
     pub(super) top: f64,
 }
 
 impl Canvas {
-    /// A sheet with its title and legend.
+    /// A canvas with title and legend.
     pub(super) fn new(title: &str, description: &str, legend: &[LegendItem]) -> Self {
         let mut canvas = Self {
             title: title.to_owned(),
@@ -118,10 +118,10 @@ impl Canvas {
         self.top = y + 12.0;
     }
 
-    /// Draws axes into a frame of this height and says where the data go. Takes the space, label and ticks included.
+    /// Draws axes in a frame of this height, including labels and ticks, and returns the area of the data.
     pub(super) fn axes(&mut self, height: f64, x: &Axis, y: &Axis, x_label: &str, y_label: &str) -> Rect {
         let widest = y.ticks.iter().map(|tick| text::width(&tick.1, TICK_SIZE)).fold(0.0, f64::max);
-        // The last label of the x axis is centred on its tick and may stick out on the right.
+        // The last label of the x axis is centred on its tick and can extend beyond it on the right.
         let sticking_out = x.ticks.last().map_or(0.0, |tick| text::width(&tick.1, TICK_SIZE) / 2.0);
         let left = EDGE + widest + 7.0;
         let right = EDGE.max(sticking_out + 4.0);
@@ -158,7 +158,7 @@ impl Canvas {
 
     /// Opens a clipped drawing area whose origin is the upper left corner of `rect`.
     pub(super) fn open(&mut self, rect: Rect) {
-        // One pixel of air, so that lines along the border keep their width.
+        // One pixel of space, so that lines along the border keep their width.
         let (width, height) = (c(rect.width + 2.0), c(rect.height + 2.0));
         self.raw(&format!(
             r#"<svg x="{}" y="{}" width="{width}" height="{height}" viewBox="-1 -1 {width} {height}" overflow="hidden">"#,
@@ -223,13 +223,13 @@ impl Canvas {
         ));
     }
 
-    /// Says that there is nothing to draw, in a frame of the usual height.
+    /// Draws "no data" in a frame of the usual height.
     pub(super) fn no_data(&mut self) {
         self.text("no data", (WIDTH / 2.0, self.top + 60.0), 14.0, Anchor::Middle, Colour::Muted);
         self.top += 120.0;
     }
 
-    /// The whole document.
+    /// The complete document.
     pub(super) fn finish(self) -> String {
         let (width, height) = (c(WIDTH), c(self.top + EDGE));
         let mut svg = String::with_capacity(self.body.len() + 2000);
@@ -254,7 +254,7 @@ impl Canvas {
     }
 }
 
-/// Legend entries for series drawn as lines; a single one needs none.
+/// Legend entries for series drawn as lines; a single series has none.
 pub(super) fn line_legend<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<LegendItem> {
     let entry = |(nth, name): (usize, &str)| LegendItem { name: name.to_owned(), key: Key::Line, nth };
     if names.len() < 2 { Vec::new() } else { names.enumerate().map(entry).collect() }

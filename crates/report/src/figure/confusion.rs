@@ -1,38 +1,38 @@
-//! Which class is taken for which, as a table of shaded cells.
+//! A confusion matrix: which classes are confused.
 
 use super::canvas::{Anchor, Canvas, EDGE, Key, LegendItem, Rect, TEXT_SIZE, WIDTH};
 use super::style::Colour;
 use crate::text::{self, coordinate as c};
 
-/// Classes drawn at most; more cells could not be told apart.
+/// Largest number of classes; more cells would be too small.
 pub const CONFUSION_CLASSES: usize = 20;
-/// Side of a cell at most.
+/// Largest side of a cell.
 const CELL: f64 = 34.0;
-/// Side of a cell that its share still fits into.
+/// Smallest side of a cell with its share as text.
 const CELL_WITH_TEXT: f64 = 24.0;
 const CELL_TEXT: f64 = 10.0;
-/// The series whose colours mean right and wrong, as in the rows of nearest neighbours.
+/// The series whose colours stand for the same class and another class, as in the rows of nearest neighbours.
 const RIGHT: usize = 2;
 const WRONG: usize = 3;
 
-/// What [`confusion`] draws.
+/// The data of [`confusion`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConfusionMatrix {
-    /// What is shown.
+    /// Title of the figure.
     pub title: String,
-    /// The same for those who do not see it: one sentence or two.
+    /// A text alternative, in a sentence or two.
     pub description: String,
     /// Names of the classes; only the first [`CONFUSION_CLASSES`] are drawn.
     pub classes: Vec<String>,
-    /// For each class, how often each class was found, in the order of `classes`. Missing entries are 0.
+    /// For each class of queries, the number of nearest neighbours in each class, in the order of `classes`. Missing entries are 0.
     pub counts: Vec<Vec<u64>>,
-    /// How often each class was looked for; its row shows shares of this.
+    /// The number of queries of each class; its row shows shares of it.
     pub totals: Vec<u64>,
 }
 
-/// Draws a row a class: the share of its queries that found each class, in percent where there is room.
+/// Draws one row per class: the shares of its queries by class of the nearest neighbour, in percent if there is room.
 ///
-/// Columns have the numbers that stand before the names of the rows. A class that was never looked for has an empty row.
+/// Columns are labelled with the numbers of the rows. A class without queries has an empty row.
 pub fn confusion(figure: &ConfusionMatrix) -> String {
     let item = |name: &str, nth| LegendItem { name: name.to_owned(), key: Key::Patch, nth };
     let legend = [item("the same class", RIGHT), item("another class", WRONG)];
@@ -63,7 +63,7 @@ pub fn confusion(figure: &ConfusionMatrix) -> String {
         }
     }
     canvas.top = top + side * classes as f64 + 16.0;
-    let label = "rows: class of the query; columns: that of its nearest neighbour";
+    let label = "rows: class of the query; columns: class of its nearest neighbour";
     let label = text::fit(label, CELL_TEXT, WIDTH - 2.0 * EDGE);
     canvas.text(&label, (EDGE, canvas.top), CELL_TEXT, Anchor::Start, Colour::Muted);
     canvas.finish()

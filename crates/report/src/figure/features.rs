@@ -1,21 +1,21 @@
-//! Embeddings of dimension 2 and 3 as they are: points on the unit circle and on the unit sphere.
+//! Embeddings of dimension 2 and 3, drawn on the unit circle and the unit sphere.
 //!
-//! With so few dimensions nothing needs to be projected or fitted: what the margin does can be seen directly, as the
-//! points of each class drawing together around its centre and away from the others.
+//! No projection is needed, so the effect of a margin is directly visible: it pulls the points of a class towards its centre and
+//! away from other classes.
 
 use super::canvas::{Anchor, Canvas, EDGE, Key, LegendItem, TEXT_SIZE, WIDTH};
 use super::style::{self, Colour};
 use crate::text::{self, add, coordinate as c};
 
-/// Points drawn of one class at most; more of them are thinned evenly.
+/// Largest number of points per class; more points are thinned evenly.
 const POINTS: usize = 400;
 
 /// The embeddings of one class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassFeatures<const DIM: usize> {
-    /// Name of the class. Classes are told apart by their position, which must be the same in every panel.
+    /// Name of the class. Colours and shapes follow the position of a class, which must be the same in every panel.
     pub name: String,
-    /// Embeddings of any length; drawn by their direction. Rows without a direction (zero, not finite) are left out.
+    /// Embeddings of any length; their direction is drawn. Rows without a direction (zero or not finite) are left out.
     pub points: Vec<[f64; DIM]>,
     /// The class centre, drawn as an arrow, if it has one.
     pub centre: Option<[f64; DIM]>,
@@ -24,24 +24,24 @@ pub struct ClassFeatures<const DIM: usize> {
 /// One circle or sphere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeaturePanel<const DIM: usize> {
-    /// What the panel shows, usually an objective. Left out if there is only one panel.
+    /// Heading of the panel, usually an objective. Not drawn if there is only one panel.
     pub name: String,
     /// Its classes.
     pub classes: Vec<ClassFeatures<DIM>>,
 }
 
-/// What [`feature_circle`] and [`feature_sphere`] draw.
+/// The data of [`feature_circle`] and [`feature_sphere`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureFigure<const DIM: usize> {
-    /// What is shown.
+    /// Title of the figure.
     pub title: String,
-    /// The same for those who do not see it: one sentence or two.
+    /// A text alternative, in a sentence or two.
     pub description: String,
-    /// One panel an objective.
+    /// One panel per objective.
     pub panels: Vec<FeaturePanel<DIM>>,
 }
 
-/// Where a panel is drawn.
+/// The position of a panel.
 #[derive(Debug, Clone, Copy)]
 struct Round {
     x: f64,
@@ -51,15 +51,15 @@ struct Round {
 
 impl Round {
     fn at(self, x: f64, y: f64) -> (f64, f64) {
-        // Upwards is positive, as on paper.
+        // The y axis points up.
         (self.x + self.radius * x, self.y - self.radius * y)
     }
 }
 
 /// Draws embeddings of dimension 2 on the unit circle, class centres as arrows.
 ///
-/// Points of one class that share a direction would hide each other, so that each is moved a little in or out: only the
-/// angle means something.
+/// Points of the same direction would hide each other, so each point is shifted slightly inwards or outwards. Only the angle has
+/// a meaning.
 pub fn feature_circle(figure: &FeatureFigure<2>) -> String {
     panels(figure, |canvas, panel, round| {
         canvas.raw(&format!(
@@ -71,7 +71,7 @@ pub fn feature_circle(figure: &FeatureFigure<2>) -> String {
         ));
         for (class, features) in panel.classes.iter().enumerate() {
             let points = directions(features).enumerate().map(|(nth, [x, y])| {
-                // The golden ratio spreads consecutive numbers evenly.
+                // Multiples of the golden ratio are spread evenly.
                 let out = 1.0 + 0.09 * ((nth as f64 * 0.618_033_988_75).fract() - 0.5);
                 round.at(out * x, out * y)
             });
@@ -111,7 +111,7 @@ pub fn feature_sphere(figure: &FeatureFigure<3>) -> String {
     })
 }
 
-/// Lays out the panels, one or two a row, and lets `draw` fill each.
+/// Lays out the panels, one or two per row, and calls `draw` for each.
 fn panels<const DIM: usize>(
     figure: &FeatureFigure<DIM>,
     mut draw: impl FnMut(&mut Canvas, &FeaturePanel<DIM>, Round),
@@ -123,7 +123,7 @@ fn panels<const DIM: usize>(
             .any(|class| directions(class).next().is_some() || class.centre.and_then(direction).is_some())
     };
     let shown: Vec<&FeaturePanel<DIM>> = figure.panels.iter().filter(has_something).collect();
-    // Panels share their classes; one that knows more of them names them all.
+    // Panels share their classes; the panel with the most classes gives the names.
     let classes = shown.iter().map(|panel| panel.classes.as_slice()).max_by_key(|classes| classes.len());
     let entry = |(nth, class): (usize, &ClassFeatures<DIM>)| LegendItem {
         name: class.name.clone(),
@@ -158,9 +158,9 @@ fn panels<const DIM: usize>(
     canvas.finish()
 }
 
-/// The unit vector, if there is one.
+/// The unit vector, if it exists.
 fn direction<const DIM: usize>(point: [f64; DIM]) -> Option<[f64; DIM]> {
-    // Scaled by the largest component first, so that squares neither overflow nor vanish.
+    // Divide by the largest component first, so that squares neither overflow nor underflow.
     let largest = point
         .iter()
         .fold(0.0, |largest: f64, value| if value.is_nan() { f64::NAN } else { largest.max(value.abs()) });
@@ -177,8 +177,8 @@ fn directions<const DIM: usize>(class: &ClassFeatures<DIM>) -> impl Iterator<Ite
     class.points.iter().step_by(step).filter_map(|&point| direction(point))
 }
 
-/// Turned to the point of view: the third axis up, seen from the side and a little from above. Returns right, up and
-/// towards the eye.
+/// Rotates a point to the view: the third axis points up, seen from the side and slightly from above. Returns the components to
+/// the right, up and towards the viewer.
 fn turned([x, y, z]: [f64; 3]) -> [f64; 3] {
     let (sine_turn, cosine_turn) = 0.5_f64.sin_cos();
     let (sine_tilt, cosine_tilt) = 0.4_f64.sin_cos();
@@ -204,7 +204,7 @@ fn draw_points(
 fn arrow(canvas: &mut Canvas, from: (f64, f64), to: (f64, f64), class: usize, opacity: f64) {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let length = dx.hypot(dy);
-    // One that points at the eye is a dot.
+    // An arrow towards the viewer is a dot.
     if length < 9.0 {
         let dot = style::marker(0, to.0, to.1, 4.0);
         canvas.raw(&format!(r#"<path d="{dot}" opacity="{opacity}" {}/>"#, Colour::Series(class).fill()));
@@ -227,7 +227,7 @@ fn arrow(canvas: &mut Canvas, from: (f64, f64), to: (f64, f64), class: usize, op
     canvas.raw("</g>");
 }
 
-/// The outline of the sphere with circles of latitude and longitude, the near half of each.
+/// The outline of the sphere and the near halves of circles of latitude and longitude.
 fn draw_globe(canvas: &mut Canvas, round: Round) {
     canvas.raw(&format!(
         r#"<circle cx="{}" cy="{}" r="{}" stroke-width="1.2" {}/>"#,

@@ -1,4 +1,4 @@
-//! Genuine and impostor cosines, one above the other: how far apart the two are is all of verification.
+//! Histograms of genuine and impostor cosines over one axis: the better they are separated, the better is verification.
 
 use super::axis::{Axis, Room};
 use super::canvas::{Anchor, Canvas, Key, LegendItem, Rect, TEXT_SIZE, WIDTH};
@@ -8,7 +8,7 @@ use crate::text::{self, add, coordinate as c};
 /// One pair of histograms.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HistogramPanel {
-    /// What the panel shows, usually an objective. Left out if there is only one panel.
+    /// Heading of the panel, usually an objective. Not drawn if there is only one panel.
     pub name: String,
     /// Lower edge of the first bin.
     pub low: f64,
@@ -18,22 +18,22 @@ pub struct HistogramPanel {
     pub genuine: Vec<u64>,
     /// Impostor pairs in each of as many bins of the same width.
     pub impostor: Vec<u64>,
-    /// Drawn as an upright line if given and finite.
+    /// Drawn as a vertical line if given and finite.
     pub threshold: Option<f64>,
 }
 
-/// What [`histogram_pair`] draws.
+/// The data of [`histogram_pair`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HistogramPair {
-    /// What is shown.
+    /// Title of the figure.
     pub title: String,
-    /// The same for those who do not see it: one sentence or two.
+    /// A text alternative, in a sentence or two.
     pub description: String,
-    /// What stands at the threshold line in the legend, for example `threshold at EER`.
+    /// Name of the threshold line in the legend, for example `threshold at EER`.
     pub threshold_label: String,
-    /// What is counted; `cosine of the pair` if empty.
+    /// Label of the x axis; `cosine of the pair` if empty.
     pub score_label: String,
-    /// One panel an objective, stacked over one axis.
+    /// One panel per objective, stacked over one axis.
     pub panels: Vec<HistogramPanel>,
 }
 
@@ -51,7 +51,7 @@ impl HistogramPanel {
         filled && self.low.is_finite() && self.high.is_finite() && self.low < self.high
     }
 
-    /// The edges around all bins with something in them.
+    /// The range of all bins that are not empty.
     fn occupied(&self) -> (f64, f64) {
         let filled = |&bin: &usize| {
             [&self.genuine, &self.impostor]
@@ -64,13 +64,13 @@ impl HistogramPanel {
     }
 }
 
-/// Shares of the whole, so that few genuine pairs stand beside many impostors at the same height.
+/// Shares of each kind, so that few genuine pairs and many impostor pairs have the same height.
 fn shares(counts: &[u64]) -> Vec<f64> {
     let all: f64 = counts.iter().map(|&count| count as f64).sum();
     counts.iter().map(|&count| if all > 0.0 { count as f64 / all } else { 0.0 }).collect()
 }
 
-/// Draws both histograms of each panel, each as shares of its own pairs, over the part of the axis that is in use.
+/// Draws both histograms of each panel, each as shares of its kind of pair, over the range that has data.
 pub fn histogram_pair(figure: &HistogramPair) -> String {
     let panels: Vec<&HistogramPanel> = figure.panels.iter().filter(|panel| panel.is_drawable()).collect();
     let item = |name: &str, key, nth| LegendItem { name: name.to_owned(), key, nth };
@@ -89,13 +89,13 @@ pub fn histogram_pair(figure: &HistogramPair) -> String {
     let height = if panels.len() == 1 { 190.0 } else { 110.0 };
     for (nth, panel) in panels.iter().enumerate() {
         let both = [shares(&panel.genuine), shares(&panel.impostor)];
-        // Some air above, where the threshold is written.
+        // Space above for the text of the threshold.
         let highest = both.iter().flatten().copied().fold(0.0, f64::max);
         let mut y = Axis::linear((0.0, highest * 115.0), true, Room::Up(height));
         for tick in &mut y.ticks {
             tick.1.push_str(" %");
         }
-        let label = if panels.len() > 1 { panel.name.as_str() } else { "share of pairs in each bin" };
+        let label = if panels.len() > 1 { panel.name.as_str() } else { "share of pairs per bin" };
         let last = nth + 1 == panels.len();
         if nth > 0 {
             canvas.top += 10.0;
@@ -103,7 +103,7 @@ pub fn histogram_pair(figure: &HistogramPair) -> String {
         let score = if figure.score_label.is_empty() { "cosine of the pair" } else { &figure.score_label };
         let rect = canvas.axes(height, &x, &y, if last { score } else { "" }, label);
         canvas.open(rect);
-        // Impostors first, genuine pairs over them.
+        // Impostor pairs first, genuine pairs over them.
         for (kind, shares) in both.iter().enumerate().rev() {
             draw_steps(&mut canvas, panel, shares, kind, &x, &y, rect);
         }
@@ -133,7 +133,7 @@ fn draw_steps(
     let up = |share: f64| c(rect.height * (1.0 - y.place(share * 100.0)));
     let mut outline = String::new();
     for (bin, &share) in shares.iter().enumerate() {
-        // A bin is a horizontal line; the upright ones between bins come from the next move.
+        // A bin is a horizontal line; the vertical lines between bins come from the next move.
         let (from, to, at) = (across(panel.edge(bin)), across(panel.edge(bin + 1)), up(share));
         add(&mut outline, format_args!("{}{from} {at}H{to}", if bin == 0 { "M" } else { "L" }));
     }

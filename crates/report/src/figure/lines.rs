@@ -1,4 +1,4 @@
-//! Curves over steps: loss, learning rate, accuracy.
+//! Line charts by training step: loss, learning rate, accuracy.
 
 use super::axis::{self, Axis, Room};
 use super::canvas::{Canvas, Rect, TEXT_SIZE, WIDTH, line_legend};
@@ -7,16 +7,16 @@ use crate::text::coordinate as c;
 
 /// Height of the plot of a line chart.
 pub(super) const PLOT_HEIGHT: f64 = 190.0;
-/// Places along the x axis at which a long series is drawn; more cannot be told apart.
+/// Number of positions along the x axis for a long series; more could not be distinguished.
 const COLUMNS: usize = 400;
 
-/// How values are spread over the height of a chart.
+/// The scale of the y axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValueScale {
     /// From the smallest to the largest value.
     #[default]
     Fitted,
-    /// As `Fitted`, with zero always in view.
+    /// Like `Fitted`, but always including zero.
     FromZero,
     /// Logarithmic; values that are not positive are left out.
     Log,
@@ -25,33 +25,32 @@ pub enum ValueScale {
 /// A named line.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
-    /// Its name in the legend, which is drawn for two or more.
+    /// Name in the legend, which is drawn for two or more series.
     pub name: String,
     /// (x, y) in order of x. A point that is not finite leaves a gap.
     pub points: Vec<(f64, f64)>,
 }
 
-/// What [`line_chart`] draws.
+/// The data of [`line_chart`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LineChart {
-    /// What is shown.
+    /// Title of the figure.
     pub title: String,
-    /// The same for those who do not see it: one sentence or two.
+    /// A text alternative, in a sentence or two.
     pub description: String,
-    /// What x counts.
+    /// Label of the x axis.
     pub x_label: String,
-    /// What y measures.
+    /// Label of the y axis.
     pub y_label: String,
-    /// How y is scaled.
+    /// Scale of the y axis.
     pub scale: ValueScale,
     /// The lines.
     pub series: Vec<Series>,
 }
 
-/// Draws lines, as many series as there are in one frame.
+/// Draws all series in one frame.
 ///
-/// A series of more points than can be told apart is reduced to the smallest and largest value of each column of the
-/// drawing, so that no peak is lost.
+/// A long series is reduced to the smallest and largest value of each column of pixels, so that no peak is lost.
 pub fn line_chart(chart: &LineChart) -> String {
     let mut canvas = Canvas::new(
         &chart.title,
@@ -88,7 +87,7 @@ pub fn line_chart(chart: &LineChart) -> String {
     canvas.finish()
 }
 
-/// Strokes a path with the look of the nth series.
+/// Strokes a path in the style of the nth series.
 pub(super) fn draw_path(canvas: &mut Canvas, path: &str, nth: usize) {
     if path.is_empty() {
         return;
@@ -101,7 +100,7 @@ pub(super) fn draw_path(canvas: &mut Canvas, path: &str, nth: usize) {
     ));
 }
 
-/// Adds a connected run of points; a single one becomes a dot.
+/// Adds a connected run of points; a single point becomes a dot.
 pub(super) fn draw_run(path: &mut String, run: &[(f64, f64)], x: &Axis, y: &Axis, rect: Rect) {
     for (position, &(at_x, at_y)) in run.iter().enumerate() {
         let place = (c(rect.width * x.place(at_x)), c(rect.height * (1.0 - y.place(at_y))));
@@ -115,7 +114,7 @@ pub(super) fn draw_run(path: &mut String, run: &[(f64, f64)], x: &Axis, y: &Axis
     }
 }
 
-/// First, lowest, highest and last point of each column, in their order.
+/// The first, lowest, highest and last point of each column, in order.
 fn thinned(run: &[(f64, f64)], x: &Axis) -> Vec<(f64, f64)> {
     if run.len() <= 2 * COLUMNS {
         return run.to_vec();

@@ -1,11 +1,11 @@
-//! One function a figure: a plain struct of data in, a complete SVG document out.
+//! Figures: one function per figure takes a plain struct of data and returns a complete SVG document.
 //!
-//! A figure stands alone (on white, readable in any viewer) and inside a page: all colours are CSS variables with a
-//! fallback, so that a page may turn them for dark screens by setting `--wm-paper`, `--wm-ink` and the rest. Every
-//! figure has `role="img"`, a title and a description for readers who do not see it.
+//! A figure works on its own (on white, in any viewer) and inside a page: all colours are CSS variables with a fallback, and a
+//! page can change them for dark mode by setting `--wm-paper`, `--wm-ink` and others. Every figure has `role="img"`, a title and a
+//! description as a text alternative.
 //!
-//! Colours are those of Okabe and Ito, which differ for all common kinds of colour blindness; lines differ in their
-//! dashes and points in their shape as well. Points that are not finite are left out. A figure without any data says so.
+//! Colours are those of Okabe and Ito, which can be distinguished with all common kinds of colour blindness. Lines also differ in
+//! their dashes, and points in their shape. Points that are not finite are left out. A figure without data shows "no data".
 
 mod axis;
 mod bars;

@@ -1,8 +1,8 @@
 //! The two curves of verification: ROC and DET.
 //!
-//! Both show the same trade between two errors. ROC asks how many genuine pairs are accepted at a rate of false accepts,
-//! on a logarithmic axis because the rates that matter are small. DET shows both errors on normal-quantile (probit) axes,
-//! where curves come out nearly straight and differences between good systems can be seen.
+//! Both show the trade-off between two errors. ROC shows the share of genuine pairs accepted by false accept rate, on a
+//! logarithmic axis because small rates matter most. DET shows both error rates on probit axes (normal quantiles), where curves
+//! are nearly straight and good systems are easier to compare.
 
 use super::axis::{self, Axis, Room};
 use super::canvas::{Canvas, Rect, TEXT_SIZE, WIDTH, line_legend};
@@ -10,7 +10,7 @@ use super::lines::{draw_path, draw_run};
 use super::style::Colour;
 
 const PLOT_HEIGHT: f64 = 230.0;
-/// No rate below this is drawn.
+/// The smallest rate drawn.
 const SMALLEST_RATE: f64 = 1e-6;
 
 /// Two rates at one threshold.
@@ -25,18 +25,18 @@ pub struct RatePoint {
 /// A named curve.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RateCurve {
-    /// Its name in the legend, which is drawn for two or more.
+    /// Name in the legend, which is drawn for two or more curves.
     pub name: String,
-    /// Points in order of growing FAR and TAR. Points outside [0, 1] are left out.
+    /// Points in order of rising FAR and TAR. Points outside [0, 1] are left out.
     pub points: Vec<RatePoint>,
 }
 
-/// What [`roc`] and [`det`] draw.
+/// The data of [`roc`] and [`det`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RateFigure {
-    /// What is shown.
+    /// Title of the figure.
     pub title: String,
-    /// The same for those who do not see it: one sentence or two.
+    /// A text alternative, in a sentence or two.
     pub description: String,
     /// The curves.
     pub curves: Vec<RateCurve>,
@@ -61,17 +61,17 @@ fn valid(curve: &RateCurve) -> impl Iterator<Item = RatePoint> + '_ {
     curve.points.iter().copied().filter(move |point| rate.contains(&point.far) && rate.contains(&point.tar))
 }
 
-/// Draws true accept rate over the logarithm of the false accept rate; guessing is dotted.
+/// Draws the true accept rate by the logarithm of the false accept rate; chance level is dotted.
 ///
-/// Points without a false accept have no logarithm: the highest of them is drawn on the left edge.
+/// Points without false accepts have no logarithm: the highest of them is drawn on the left edge.
 pub fn roc(figure: &RateFigure) -> String {
-    curves(figure, ["false accept rate (FAR), logarithmic", "true accept rate (TAR)"], true)
+    curves(figure, ["false accept rate (FAR), log scale", "true accept rate (TAR)"], true)
 }
 
-/// Draws the detection and identification rate, given as `tar`, over the logarithm of the rate of false alarms; otherwise as [`roc`], but
-/// without guessing, which depends on how many are enrolled.
+/// Draws the detection and identification rate, given as `tar`, by the logarithm of the false alarm rate. Like [`roc`], but
+/// without chance level, which depends on the number of enrolled identities.
 pub fn identification(figure: &RateFigure) -> String {
-    let labels = ["false alarm rate (FAR), logarithmic", "detection and identification rate (DIR)"];
+    let labels = ["false alarm rate (FAR), log scale", "detection and identification rate (DIR)"];
     curves(figure, labels, false)
 }
 
@@ -104,10 +104,9 @@ fn curves(figure: &RateFigure, [x_label, y_label]: [&str; 2], with_guessing: boo
     canvas.finish()
 }
 
-/// Draws the false reject rate over the false accept rate, both on probit axes; where the dotted diagonal is crossed
-/// both are equal (EER).
+/// Draws the false reject rate by the false accept rate, both on probit axes. On the dotted diagonal both are equal (EER).
 ///
-/// Rates of 0 and 1 have no place on such an axis and are left out.
+/// Rates of 0 and 1 are infinitely far away on such axes and are left out.
 pub fn det(figure: &RateFigure) -> String {
     let mut canvas = figure.canvas();
     let inside = |rate: f64| rate > 0.0 && rate < 1.0;
@@ -122,7 +121,7 @@ pub fn det(figure: &RateFigure) -> String {
         canvas.no_data();
         return canvas.finish();
     };
-    // Around where the best curve meets the diagonal; the far ends rest on a handful of pairs.
+    // Centred on the point where the best curve crosses the diagonal; the ends of the curves rest on a few pairs only.
     let crossing = lines.iter().flatten().map(|error| error.0.max(error.1)).fold(1.0, f64::min);
     let (low, high) = (low.max(crossing / 50.0).clamp(1e-4, 0.02), (3.0 * crossing).clamp(0.5, 0.95));
     let x = Axis::probit((low, high), Room::Across(WIDTH - 6.0 * TEXT_SIZE));
@@ -131,8 +130,8 @@ pub fn det(figure: &RateFigure) -> String {
         PLOT_HEIGHT,
         &x,
         &y,
-        "false accept rate (FAR), probit",
-        "false reject rate (FRR), probit",
+        "false accept rate (FAR), probit scale",
+        "false reject rate (FRR), probit scale",
     );
     canvas.open(rect);
     draw_guessing(&mut canvas, &[(low, low), (high, high)], &x, &y, rect);

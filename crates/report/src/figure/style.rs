@@ -1,25 +1,25 @@
 //! Colours, dashes and point shapes, the same in every figure.
 //!
-//! Each colour is written twice: as a plain attribute, for viewers that know no CSS variables, and as a class whose rule
-//! takes the variable when a page sets one.
+//! Each colour is written twice: as a plain attribute, for viewers without CSS variables, and as a class whose rule uses the
+//! variable if a page sets it.
 
 use crate::text::{add, coordinate as c};
 
-/// Okabe and Ito's colours in an order that keeps neighbours apart. Their black is the ink, and their yellow is darker
-/// here, so that it shows on white.
+/// Okabe and Ito's colours, ordered so that consecutive colours differ clearly. Their black is the text colour, and their yellow
+/// is darker here, so that it is visible on white.
 const PALETTE: [&str; 7] = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#B8A800"];
 const DASHES: [&str; 4] = ["", "7 3", "2 3", "9 3 2 3"];
 
-/// What something is drawn with.
+/// A colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
     /// The background.
     Paper,
-    /// Text and what must be seen first.
+    /// Text and other important elements.
     Ink,
     /// Secondary text.
     Muted,
-    /// Lines behind the data.
+    /// Grid lines.
     Grid,
     /// The nth series, class or kind.
     Series(usize),
@@ -52,12 +52,12 @@ impl Colour {
     }
 }
 
-/// Dashes that tell the nth line from the others without colour.
+/// The dash pattern of the nth line, to distinguish lines without colour.
 pub(super) fn dash(nth: usize) -> &'static str {
     DASHES[nth % DASHES.len()]
 }
 
-/// The rules behind the classes.
+/// The CSS rules of the classes.
 pub(super) fn sheet() -> String {
     let mut sheet = String::new();
     let series = (0..PALETTE.len()).map(Colour::Series);
@@ -72,10 +72,10 @@ pub(super) fn sheet() -> String {
 
 /// The outline of the nth point shape around (x, y), about as large as a circle of radius `r`.
 ///
-/// Four shapes and seven colours make 28 classes look different.
+/// Four shapes and seven colours give 28 distinct classes.
 pub(super) fn marker(nth: usize, x: f64, y: f64, r: f64) -> String {
     match nth % 4 {
-        // Two half circles, so that every shape is a path and a class is a single element.
+        // Two half circles, so that every shape is a path and a class is one element.
         0 => {
             let (left, y, r, width) = (c(x - r), c(y), c(r), c(2.0 * r));
             format!("M{left} {y}a{r} {r} 0 1 0 {width} 0a{r} {r} 0 1 0 -{width} 0z")

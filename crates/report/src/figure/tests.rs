@@ -1,9 +1,9 @@
-//! What every figure must hold: well-formed, accessible, no number that is not one, labels apart.
+//! Checks of every figure: well-formed, accessible, no NaN, no overlapping labels.
 
 use super::*;
 use crate::text;
 
-/// The name of every element in order; panics unless each is closed in the right place.
+/// The names of all elements in order; panics unless each is closed in the right place.
 pub(crate) fn elements(markup: &str) -> Vec<String> {
     let (mut open, mut seen): (Vec<String>, Vec<String>) = (vec![], vec![]);
     for part in markup.split('<').skip(1) {
@@ -23,7 +23,7 @@ pub(crate) fn elements(markup: &str) -> Vec<String> {
     seen
 }
 
-/// Checks what holds for every figure and returns its elements.
+/// Checks that a figure is valid and returns its elements.
 fn check(svg: &str) -> Vec<String> {
     let elements = elements(svg);
     assert_eq!(elements[..3], ["svg", "title", "desc"], "{svg}");
@@ -57,12 +57,12 @@ fn texts(svg: &str) -> Vec<(f64, f64, f64, String, String)> {
         .collect()
 }
 
-/// No two texts of a figure cover each other, and none sticks out.
+/// Checks that no two texts overlap and that all are inside the figure.
 fn labels_are_apart(svg: &str) {
     let boxes: Vec<_> = texts(svg)
         .into_iter()
         .map(|(x, y, size, anchor, label)| {
-            // The estimate is rather too wide: nine tenths of it are surely covered.
+            // The estimated width is rather too large: use nine tenths of it.
             let width = 0.9 * text::width(&label, size);
             let left = match anchor.as_str() {
                 "middle" => x - width / 2.0,
@@ -234,7 +234,7 @@ fn each_series_has_its_line_and_its_name() {
     ));
     check(&svg);
     assert!(svg.contains(">one</text>") && svg.contains(">two</text>"));
-    // One in the legend and one in the plot each, in different colours and dashes.
+    // Each series appears in the legend and in the plot, with its own colour and dashes.
     assert_eq!(svg.matches("class=\"wm-s-0\"").count(), 2);
     assert_eq!(svg.matches("class=\"wm-s-1\"").count(), 2);
     assert_eq!(svg.matches("stroke-dasharray=\"7 3\"").count(), 2);
@@ -280,7 +280,7 @@ fn the_far_half_of_the_sphere_is_faded() {
         centre: Some(points[0]),
         points,
     };
-    // Towards the eye and away from it.
+    // Towards the viewer and away from it.
     let near = [0.45, -0.8, 0.4];
     let far = near.map(|value: f64| -value);
     let classes = vec![class("near", vec![near; 3]), class("far", vec![far; 3])];
@@ -307,7 +307,7 @@ fn a_confusion_is_shaded_by_its_share_of_the_row() {
         title: "t".into(),
         description: "d".into(),
         classes: ["bag", "boot", "<b>"].map(str::to_owned).to_vec(),
-        // A short row and a row of a class that nobody looked for.
+        // A short row, and a class without queries.
         counts: vec![vec![3, 1], vec![0, 999, 1]],
         totals: vec![4, 1000, 0],
     };
@@ -317,7 +317,7 @@ fn a_confusion_is_shaded_by_its_share_of_the_row() {
     for text in [">75</text>", ">25</text>", ">100</text>", ">&lt;1</text>", ">3 &lt;b&gt;</text>"] {
         assert!(svg.contains(text), "{text} is missing in {svg}");
     }
-    // Right: 75 % and 99.9 % of the row, and the legend.
+    // The same class: 75 % and 99.9 % of the row, and the legend.
     assert_eq!(svg.matches("fill-opacity=\"0.7\" class=\"wm-f-2\"").count(), 1);
     assert_eq!(svg.matches("class=\"wm-f-2\"").count(), 3);
     let many = ConfusionMatrix {

@@ -1,4 +1,4 @@
-//! The page of an evaluation: what must be kept in mind, tables, figures.
+//! The page of an evaluation: tables, notes and figures.
 
 use super::document;
 use super::markup::{self, DataTable, Section};
@@ -11,35 +11,35 @@ pub struct EvaluationInput {
     pub title: String,
     /// A sentence or two below the heading: which files, how many embeddings; may be empty.
     pub lead: String,
-    /// What the reader must know to trust the numbers, whole sentences.
+    /// Notes on how reliable the results are, as whole sentences.
     pub notes: Vec<String>,
-    /// The numbers.
+    /// The tables of results.
     pub tables: Vec<EvaluationTable>,
     /// The figures.
     pub figures: Vec<EvaluationFigure>,
 }
 
-/// A table whose first column names its rows.
+/// A table with row headings in the first column.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EvaluationTable {
-    /// What stands above it; may be empty.
+    /// Heading above the table; may be empty.
     pub heading: String,
     /// Headings of the columns.
     pub columns: Vec<String>,
-    /// The cells, a row each.
+    /// The rows of cells.
     pub rows: Vec<Vec<String>>,
 }
 
-/// A figure with how to read it.
+/// A figure with a caption.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EvaluationFigure {
-    /// The figure, as made by [`figure`](crate::figure).
+    /// The figure, from [`figure`](crate::figure).
     pub svg: String,
-    /// A sentence or two below it.
+    /// A sentence or two that explain how to read it.
     pub caption: String,
 }
 
-/// The whole page; sections without anything to show are left out.
+/// The whole page; sections without content are left out.
 pub fn evaluation(input: &EvaluationInput) -> String {
     let mut sections = Vec::new();
     if !input.tables.is_empty() || !input.notes.is_empty() {
@@ -53,7 +53,7 @@ pub fn evaluation(input: &EvaluationInput) -> String {
             body.push_str(&DataTable { headings: table.columns.clone(), rows, numbers: true }.html());
         }
         body.push_str(&markup::notes(&input.notes));
-        sections.push(Section { id: "numbers", heading: "Numbers", body });
+        sections.push(Section { id: "results", heading: "Results", body });
     }
     if !input.figures.is_empty() {
         let figures: Vec<String> =

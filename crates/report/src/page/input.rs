@@ -1,4 +1,4 @@
-//! What a report is made of: plain numbers and names, from whatever measured them.
+//! The data of a report: plain values and names.
 
 use crate::figure::{ClassFeatures, RatePoint};
 use crate::neighbours::NeighbourRow;
@@ -8,52 +8,51 @@ use crate::neighbours::NeighbourRow;
 pub struct ReportInput {
     /// Heading of the page.
     pub title: String,
-    /// A sentence or two below the heading: data set, backbone, how long; may be empty.
+    /// A sentence or two below the heading, such as the data set, the backbone and the duration; may be empty.
     pub lead: String,
-    /// What verification, retrieval and neighbours were measured on, to follow "Measured on": for example
-    /// `3 classes never trained on: bag, boot, shirt (3000 images)`.
-    pub judged_on: String,
-    /// The resolved configuration: key and value.
+    /// The evaluation set, to follow "Evaluated on": for example `3 unseen classes: bag, boot, shirt (3000 images)`.
+    pub evaluated_on: String,
+    /// The resolved configuration: keys and values.
     pub configuration: Vec<(String, String)>,
-    /// What the reader must know to trust the numbers, whole sentences: skipped images, too few pairs.
+    /// Notes on how reliable the results are, as whole sentences: skipped images, too few pairs.
     pub notes: Vec<String>,
-    /// One entry an objective; more than one makes the page a comparison.
+    /// One entry per objective; with more than one the page is a comparison.
     pub objectives: Vec<ObjectiveReport>,
 }
 
-/// What was measured with one objective. Whatever is missing is left out of the page.
+/// The results of one objective. Missing results are left out of the page.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ObjectiveReport {
     /// Its name in tables and legends.
     pub name: String,
     /// Wall-clock time of training.
     pub seconds: Option<f64>,
-    /// Training samples a second.
+    /// Training samples per second.
     pub samples_per_second: Option<f64>,
-    /// Accuracy in [0, 1] on test samples of the classes trained on.
+    /// Accuracy in [0, 1] on held-out samples of the known classes.
     pub known_accuracy: Option<f64>,
-    /// Verification on what `judged_on` says.
-    pub verification: Option<VerificationNumbers>,
-    /// Retrieval on what `judged_on` says.
-    pub retrieval: Option<RetrievalNumbers>,
-    /// The course of training.
+    /// Verification on the evaluation set.
+    pub verification: Option<VerificationResults>,
+    /// Retrieval on the evaluation set.
+    pub retrieval: Option<RetrievalResults>,
+    /// The training curves.
     pub curves: Curves,
     /// Cosines of genuine and impostor pairs.
     pub histograms: Option<Histograms>,
-    /// The ROC curve in order of growing FAR; the DET curve is drawn from it too.
+    /// The ROC curve in order of rising FAR; the DET curve is drawn from it too.
     pub roc: Vec<RatePoint>,
     /// Queries with their nearest neighbours.
     pub neighbours: Vec<NeighbourRow>,
-    /// The embeddings themselves, where their dimension can be seen.
-    pub features: Option<Features>,
+    /// The embeddings themselves, if they have dimension 2 or 3.
+    pub drawable: Option<DrawableEmbeddings>,
 }
 
-/// Numbers of verification.
+/// Results of verification.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct VerificationNumbers {
-    /// Pairs of one class compared.
+pub struct VerificationResults {
+    /// Genuine pairs compared.
     pub genuine: u64,
-    /// Pairs of two classes compared.
+    /// Impostor pairs compared.
     pub impostor: u64,
     /// Area under the ROC curve.
     pub auc: f64,
@@ -61,16 +60,16 @@ pub struct VerificationNumbers {
     pub eer: f64,
     /// The cosine at which both errors are `eer`.
     pub eer_threshold: f64,
-    /// (key, TAR) for each FAR, the key as it is to be shown, such as `1e-3`.
+    /// (key, TAR) for each FAR; the key is shown as it is, such as `1e-3`.
     pub tar_at_far: Vec<(String, f64)>,
-    /// What to keep in mind, whole sentences.
+    /// Warnings, as whole sentences.
     pub warnings: Vec<String>,
 }
 
-/// Numbers of retrieval.
+/// Results of retrieval.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct RetrievalNumbers {
-    /// Queries that counted.
+pub struct RetrievalResults {
+    /// Number of queries.
     pub queries: u64,
     /// (k, recall at k).
     pub recall_at: Vec<(usize, f64)>,
@@ -80,7 +79,7 @@ pub struct RetrievalNumbers {
     pub map_at_r: f64,
 }
 
-/// The course of training: (step, value) each, empty if it was not recorded.
+/// Training curves: lists of (step, value), empty if not recorded.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Curves {
     /// Loss with the margin, as optimised.
@@ -93,7 +92,7 @@ pub struct Curves {
     pub target_cosine: Vec<(f64, f64)>,
     /// Mean push `1 - p_y` of a sample.
     pub push: Vec<(f64, f64)>,
-    /// Among how many competitors the push is shared.
+    /// Number of non-target classes that share the push.
     pub effective_competitors: Vec<(f64, f64)>,
     /// Share of samples in [0, 1] that meet the margin.
     pub margin_met: Vec<(f64, f64)>,
@@ -106,17 +105,17 @@ pub struct Histograms {
     pub low: f64,
     /// Upper edge of the last bin.
     pub high: f64,
-    /// Genuine pairs a bin.
+    /// Genuine pairs per bin.
     pub genuine: Vec<u64>,
-    /// Impostor pairs a bin.
+    /// Impostor pairs per bin.
     pub impostor: Vec<u64>,
 }
 
-/// Embeddings that can be drawn as they are.
+/// Embeddings of a dimension that can be drawn directly.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Features {
-    /// Of dimension 2.
+pub enum DrawableEmbeddings {
+    /// Embeddings of dimension 2.
     Circle(Vec<ClassFeatures<2>>),
-    /// Of dimension 3.
+    /// Embeddings of dimension 3.
     Sphere(Vec<ClassFeatures<3>>),
 }

@@ -1,8 +1,8 @@
-//! Small pieces of HTML that every section uses.
+//! Pieces of HTML that the sections share.
 
 use crate::text::{add, escape};
 
-/// One section of the page; heading and id are ours, never from outside.
+/// One section of the page. Heading and id are constants, so they need no escaping.
 pub(super) struct Section {
     pub(super) id: &'static str,
     pub(super) heading: &'static str,
@@ -14,12 +14,12 @@ pub(super) fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escape(text))
 }
 
-/// A figure with the sentences that say how to read it.
+/// A figure with its caption.
 pub(super) fn figure(svg: &str, caption: &str) -> String {
     format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
 }
 
-/// Figures side by side where there is room.
+/// Figures, side by side if there is room.
 pub(super) fn grid(figures: &[String]) -> String {
     format!("<div class=\"grid\">\n{}</div>\n", figures.concat())
 }
@@ -37,11 +37,11 @@ pub(super) fn notes(notes: &[String]) -> String {
     html
 }
 
-/// A table whose first column are row headings; cells are escaped, the marked ones bold.
+/// A table with row headings in the first column. Cells are escaped; marked cells are bold.
 pub(super) struct DataTable {
     pub(super) headings: Vec<String>,
     pub(super) rows: Vec<Vec<(String, bool)>>,
-    /// Whether all columns but the first hold numbers.
+    /// Whether all columns except the first are numbers.
     pub(super) numbers: bool,
 }
 

@@ -1,13 +1,13 @@
 //! The report of a run as one self-contained HTML page.
 //!
-//! Written for an engineer who trains a network but does not live among error rates: every figure stands beside a
-//! sentence that says how to read it, and the page ends with the words explained. With one objective it is the report of
-//! a run; with several, trained from one seed, it is their comparison, with all of them in every figure.
+//! The page is for engineers who train a network but do not work with error rates every day: each figure has a caption that
+//! explains how to read it, and the page ends with a glossary. With one objective it is the report of a run. With several
+//! objectives it is a comparison, with all of them in every figure.
 //!
-//! [`evaluation`] is the page of an evaluation of embeddings: numbers and figures, without a run behind them; [`suspects()`] that of likely
-//! wrong labels.
+//! [`evaluation`] is the page of an evaluation of embeddings: tables and figures without a training run. [`suspects()`] is the page
+//! of likely mislabelled images.
 //!
-//! The page needs neither script nor network, follows the reader's light or dark setting, fits a phone and prints.
+//! The page needs no script and no network. It follows the reader's light or dark setting, fits a phone and can be printed.
 
 mod evaluation;
 mod input;
@@ -19,7 +19,8 @@ mod suspects;
 
 pub use evaluation::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 pub use input::{
-    Curves, Features, Histograms, ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers,
+    Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
+    VerificationResults,
 };
 pub use suspects::{SuspectRow, SuspectsInput, suspects};
 
@@ -29,17 +30,17 @@ use markup::Section;
 
 /// The whole page.
 ///
-/// Sections without anything to show are left out; numbers that are missing or not finite are shown as a dash.
+/// Sections without content are left out. Values that are missing or not finite are shown as a dash.
 pub fn render(input: &ReportInput) -> String {
     let sections: Vec<Section> = [
         summary::section(input),
         sections::verification(input),
         sections::retrieval(input),
         sections::neighbour_rows(input),
-        sections::features(input),
+        sections::drawable(input),
         sections::training(input),
         sections::configuration(input),
-        Some(sections::words()),
+        Some(sections::glossary()),
     ]
     .into_iter()
     .flatten()
@@ -48,7 +49,7 @@ pub fn render(input: &ReportInput) -> String {
     document(&input.title, &input.lead, &sections)
 }
 
-/// A whole page of sections.
+/// A page of sections.
 fn document(title: &str, lead: &str, sections: &[Section]) -> String {
     let title = escape(title);
     let mut html = format!(

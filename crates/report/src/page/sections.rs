@@ -1,6 +1,6 @@
-//! The sections below the result, each a few figures with how to read them.
+//! The sections below the results: figures with captions that explain how to read them.
 
-use super::input::{Curves, Features, ObjectiveReport, ReportInput};
+use super::input::{Curves, DrawableEmbeddings, ObjectiveReport, ReportInput};
 use super::markup::{self, DataTable, Section};
 use crate::figure::{
     self, BarSeries, Bars, FeatureFigure, FeaturePanel, HistogramPair, HistogramPanel, LineChart, RateCurve,
@@ -19,8 +19,8 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
         return None;
     }
     let mut body = markup::paragraph(
-        "Verification asks of two images whether they are of one class, and answers yes if the cosine of their \
-         embeddings reaches a threshold. Pairs of one class are called genuine, pairs of two classes impostors.",
+        "Verification decides whether two images are of the same class: yes if the cosine of their embeddings reaches a \
+         threshold. Pairs of the same class are called genuine pairs, pairs of different classes impostor pairs.",
     );
     let mut figures = Vec::new();
     let panel = |o: &&ObjectiveReport| {
@@ -46,8 +46,8 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
                 score_label: String::new(),
                 panels,
             }),
-            "The less the two hills overlap, the better. Genuine pairs left of the dashed line are missed, impostors \
-             right of it let through; it stands where both errors are equally frequent (EER).",
+            "The less the two histograms overlap, the better. The dashed line is the threshold at which both error rates are \
+             equal (EER). Genuine pairs to its left are rejected, and impostor pairs to its right are accepted.",
         ));
     }
     let curves: Vec<RateCurve> = measured
@@ -58,21 +58,21 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
     if !curves.is_empty() {
         figures.push(markup::figure(
             &figure::roc(&RateFigure {
-                title: "ROC: genuine pairs accepted".to_owned(),
-                description: format!("True accept rate over false accept rate. {}", tar_facts(&measured)),
+                title: "ROC curve".to_owned(),
+                description: format!("True accept rate against false accept rate. {}", tar_facts(&measured)),
                 curves: curves.clone(),
             }),
-            "Choose how many impostors may be let through (across), read how many genuine pairs are then accepted (up). \
-             Nearer to the upper left corner is better; the dotted line is guessing.",
+            "For each false accept rate (horizontal), the curve shows the share of genuine pairs accepted (vertical). Curves \
+             closer to the upper left corner are better. The dotted line is chance level.",
         ));
         figures.push(markup::figure(
             &figure::det(&RateFigure {
-                title: "DET: both errors".to_owned(),
-                description: format!("False reject rate over false accept rate. {}", eer_facts(&measured)),
+                title: "DET curve".to_owned(),
+                description: format!("False reject rate against false accept rate. {}", eer_facts(&measured)),
                 curves,
             }),
-            "The same trade with both errors on stretched axes. Nearer to the lower left corner is better; each curve \
-             meets the dotted diagonal at its equal error rate.",
+            "The same trade-off with both error rates on probit axes. Curves closer to the lower left corner are better. Each \
+             curve crosses the dotted diagonal at its equal error rate.",
         ));
     }
     body.push_str(&markup::grid(&figures));
@@ -92,7 +92,7 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
             ["Objective", "Genuine pairs", "Impostor pairs", "Threshold at EER"].map(str::to_owned).to_vec();
         body.push_str(&DataTable { headings, rows, numbers: true }.html());
     }
-    // Objectives are measured on the same pairs, so their warnings are mostly the same.
+    // All objectives are evaluated on the same pairs, so most warnings are the same.
     let mut warnings: Vec<String> = Vec::new();
     for warning in measured.iter().filter_map(|o| o.verification.as_ref()).flat_map(|v| &v.warnings) {
         if !warnings.contains(warning) {
@@ -125,13 +125,13 @@ pub(super) fn retrieval(input: &ReportInput) -> Option<Section> {
         input.objectives.iter().filter_map(|o| Some((&o.name, o.retrieval.as_ref()?))).collect();
     let (_, first) = measured.first()?;
     let mut body = markup::paragraph(&format!(
-        "Retrieval takes each image as a query and ranks all others by cosine: {} queries had another image of \
-         their class to find.",
+        "In retrieval each image is a query, and all other images are ranked by their cosine with it. {} images have another \
+         image of their class and are used as queries.",
         text::count(first.queries)
     ));
     let mut categories: Vec<String> = first.recall_at.iter().map(|(k, _)| format!("Recall at {k}")).collect();
     categories.extend(["R-precision", "MAP@R"].map(str::to_owned));
-    let bars = |(name, numbers): &(&String, &super::RetrievalNumbers)| {
+    let bars = |(name, numbers): &(&String, &super::RetrievalResults)| {
         let recall =
             |(k, _): &(usize, f64)| numbers.recall_at.iter().find(|r| r.0 == *k).map_or(f64::NAN, |r| r.1);
         let mut values: Vec<f64> = first.recall_at.iter().map(recall).collect();
@@ -140,15 +140,15 @@ pub(super) fn retrieval(input: &ReportInput) -> Option<Section> {
     };
     let figure = figure::bars(&Bars {
         title: "Retrieval".to_owned(),
-        description: "Recall, R-precision and MAP@R of each objective, as in the table of results."
+        description: "Recall, R-precision and MAP@R of each objective. The table of results has the values."
             .to_owned(),
         value_label: "mean over queries".to_owned(),
         categories,
         series: measured.iter().map(bars).collect(),
         percent: true,
     });
-    let caption = "Recall at k: how often at least one of the k nearest is of the right class. R-precision and MAP@R ask \
-                   for all of a class, not just one, and are harder: they tell good embeddings from very good ones.";
+    let caption = "Recall at k is the share of queries with at least one image of their class among the k nearest. R-precision and \
+                   MAP@R count all images of the class, so they are harder and separate good embeddings from very good ones.";
     body.push_str(&markup::grid(&[markup::figure(&figure, caption)]));
     Some(Section { id: "retrieval", heading: "Retrieval", body })
 }
@@ -159,8 +159,8 @@ pub(super) fn neighbour_rows(input: &ReportInput) -> Option<Section> {
         return None;
     }
     let mut body = markup::paragraph(
-        "Left the query, then its nearest neighbours with their cosines, nearest first: ✓ in a solid green border is \
-         of the same class, ✗ in a dashed orange one is not.",
+        "Each row shows a query on the left, then its nearest neighbours with their cosines. ✓ and a solid green border: the same \
+         class. ✗ and a dashed orange border: another class.",
     );
     for objective in &shown {
         if input.objectives.len() > 1 {
@@ -171,41 +171,44 @@ pub(super) fn neighbour_rows(input: &ReportInput) -> Option<Section> {
     Some(Section { id: "neighbours", heading: "Nearest neighbours", body })
 }
 
-pub(super) fn features(input: &ReportInput) -> Option<Section> {
+pub(super) fn drawable(input: &ReportInput) -> Option<Section> {
     let (mut circles, mut spheres) = (Vec::new(), Vec::new());
     for objective in &input.objectives {
         let name = objective.name.clone();
-        match &objective.features {
-            Some(Features::Circle(classes)) => circles.push(FeaturePanel { name, classes: classes.clone() }),
-            Some(Features::Sphere(classes)) => spheres.push(FeaturePanel { name, classes: classes.clone() }),
+        match &objective.drawable {
+            Some(DrawableEmbeddings::Circle(classes)) => {
+                circles.push(FeaturePanel { name, classes: classes.clone() })
+            }
+            Some(DrawableEmbeddings::Sphere(classes)) => {
+                spheres.push(FeaturePanel { name, classes: classes.clone() })
+            }
             None => {}
         }
     }
     let mut figures = Vec::new();
-    let caption = "Every point is the direction of an embedding, every arrow the centre of a class. A margin draws the \
-                   points of a class closer together and leaves gaps between classes.";
+    let caption = "Each point is the direction of an embedding, each arrow the centre of a class. A margin pulls the points of a class \
+                   together and leaves gaps between classes.";
     if !circles.is_empty() {
         let svg = figure::feature_circle(&FeatureFigure {
-            title: "Embeddings on the circle".to_owned(),
-            description: "Directions of two-dimensional embeddings by class, with class centres as arrows."
-                .to_owned(),
+            title: "Embeddings on the unit circle".to_owned(),
+            description: "Directions of 2-D embeddings by class, with class centres as arrows.".to_owned(),
             panels: circles,
         });
-        let more =
-            format!("{caption} Points are moved a little in and out so that they do not hide each other.");
+        let more = format!(
+            "{caption} Points are shifted slightly inwards or outwards so that they do not hide each other."
+        );
         figures.push(markup::figure(&svg, &more));
     }
     if !spheres.is_empty() {
         let svg = figure::feature_sphere(&FeatureFigure {
-            title: "Embeddings on the sphere".to_owned(),
-            description: "Directions of three-dimensional embeddings by class, with class centres as arrows."
-                .to_owned(),
+            title: "Embeddings on the unit sphere".to_owned(),
+            description: "Directions of 3-D embeddings by class, with class centres as arrows.".to_owned(),
             panels: spheres,
         });
-        figures.push(markup::figure(&svg, &format!("{caption} What lies on the far side is faded.")));
+        figures.push(markup::figure(&svg, &format!("{caption} The far side is faded.")));
     }
     let body = markup::grid(&figures);
-    (!figures.is_empty()).then_some(Section { id: "features", heading: "Features", body })
+    (!figures.is_empty()).then_some(Section { id: "embeddings", heading: "Embeddings", body })
 }
 
 pub(super) fn training(input: &ReportInput) -> Option<Section> {
@@ -216,7 +219,7 @@ pub(super) fn training(input: &ReportInput) -> Option<Section> {
         let facts: Vec<String> = series.iter().filter_map(last_value).collect();
         let chart = LineChart {
             title: title.to_owned(),
-            description: format!("{title} over training steps. {}", facts.join(" ")).trim_end().to_owned(),
+            description: format!("{title} by training step. {}", facts.join(" ")).trim_end().to_owned(),
             x_label: "step".to_owned(),
             y_label: y_label.to_owned(),
             scale,
@@ -229,53 +232,53 @@ pub(super) fn training(input: &ReportInput) -> Option<Section> {
             "Loss",
             "loss",
             ValueScale::FromZero,
-            "What training makes smaller. Losses of different objectives measure different things: compare their shapes, \
-             not their heights.",
+            "The value that training minimises. Different objectives have different scales: compare the shapes of the curves, not \
+             their heights.",
             |curves| &curves.loss,
         ),
         chart(
-            "Accuracy in training",
-            "accuracy without the margin",
+            "Training accuracy",
+            "accuracy without margin",
             ValueScale::FromZero,
-            "The share of training samples nearest to the centre of their own class.",
+            "The share of training samples whose nearest class centre is that of their own class.",
             |curves| &curves.accuracy,
         ),
         chart(
             "Target cosine",
-            "mean cosine with the own class centre",
+            "mean cosine with the target's centre",
             ValueScale::Fitted,
-            "How closely embeddings point at the centre of their class; 1 is a perfect hit. A margin keeps raising it \
-             after accuracy has settled.",
+            "The mean cosine between an embedding and the centre of its class; 1 is perfect. With a margin it keeps rising after the \
+             accuracy has levelled off.",
             |curves| &curves.target_cosine,
         ),
         chart(
             "Push",
-            "mean push of a sample",
+            "mean push per sample",
             ValueScale::FromZero,
-            "How much a sample still moves features and centres: one minus the probability of its class under the margin. \
-             Near 0, nothing is left to learn from; stuck at 1, the margin asks for too much.",
+            "How strongly a sample still moves embeddings and centres: one minus the probability of its class with the margin. Near \
+             0 there is little left to learn. If it stays near 1, the margin is too large.",
             |curves| &curves.push,
         ),
         chart(
-            "Competitors",
-            "classes that share the push",
+            "Effective non-target classes",
+            "non-target classes that share the push",
             ValueScale::FromZero,
-            "Among how many other classes the push of a sample is shared, as the exponential of the entropy: 1 is a \
-             single rival, a large scale tends to it.",
+            "The number of non-target classes that share the push of a sample (the exponential of the entropy). 1 means a single \
+             class; a larger scale brings the number closer to 1.",
             |curves| &curves.effective_competitors,
         ),
         chart(
             "Margin met",
-            "share that leads by the margin",
+            "share of samples that meet the margin",
             ValueScale::FromZero,
-            "The share of training samples whose own class leads every other by at least the margin.",
+            "The share of training samples whose target class leads every other class by at least the margin.",
             |curves| &curves.margin_met,
         ),
         chart(
             "Learning rate",
             "learning rate",
             ValueScale::FromZero,
-            "How large the steps of the optimiser were, as the schedule set them.",
+            "The learning rate of the schedule at each step.",
             |curves| &curves.learning_rate,
         ),
     ]
@@ -302,49 +305,52 @@ pub(super) fn configuration(input: &ReportInput) -> Option<Section> {
         rows: input.configuration.iter().map(row).collect(),
         numbers: false,
     };
-    let body = markup::paragraph("Every setting of this run, defaults included.") + &table.html();
+    let body = markup::paragraph("All settings of this run, including defaults.") + &table.html();
     Some(Section { id: "configuration", heading: "Configuration", body })
 }
 
-/// The words of the page, one plain sentence each.
-pub(super) fn words() -> Section {
-    const WORDS: [(&str, &str); 10] = [
+/// The terms of the page, explained in one or two sentences each.
+pub(super) fn glossary() -> Section {
+    const TERMS: [(&str, &str); 10] = [
         (
             "Embedding",
-            "The vector a network makes of an image; images are compared by the cosine between their embeddings.",
+            "The vector that a network computes for an image. Images are compared by the cosine of their embeddings.",
         ),
         (
             "Known and unseen classes",
-            "Known classes were trained on; unseen ones were kept away from training, so that only they show how well comparing generalises.",
+            "Known classes were used in training. Unseen classes were held out, so they show how well the embeddings generalise.",
         ),
-        ("FAR, false accept rate", "The share of impostor pairs that a threshold takes for one class."),
+        ("FAR, false accept rate", "The share of impostor pairs that a threshold accepts as the same class."),
         (
             "TAR, true accept rate",
-            "The share of genuine pairs that a threshold accepts; the false reject rate (FRR) is what is missing to 100 %.",
+            "The share of genuine pairs that a threshold accepts. The false reject rate (FRR) is 100 % minus TAR.",
         ),
         (
             "TAR at FAR 1e-3",
-            "The share of genuine pairs accepted if at most one impostor pair in a thousand may be.",
+            "The share of genuine pairs accepted at a threshold that accepts at most one impostor pair in a thousand.",
         ),
         (
             "EER, equal error rate",
-            "The error at the threshold where FAR and FRR are equal; 0 % is perfect, 50 % is guessing.",
+            "The error rate at the threshold where FAR and FRR are equal; 0 % is perfect, 50 % is chance level.",
         ),
         (
             "AUC",
-            "The chance that a random genuine pair has a higher cosine than a random impostor pair; 1 is perfect, 0.5 is guessing.",
+            "The area under the ROC curve: the probability that a random genuine pair has a higher cosine than a random impostor pair; 1 is perfect, 0.5 is chance level.",
         ),
         ("Recall at k", "The share of queries with at least one image of their class among the k nearest."),
-        ("R-precision", "If a query has R others of its class, the share of right ones among its R nearest."),
+        (
+            "R-precision",
+            "For a query with R other images of its class: the share of images of its class among its R nearest neighbours.",
+        ),
         (
             "MAP@R",
-            "As R-precision, but a right neighbour counts more the earlier it comes; 100 % means that every class is a cluster of its own.",
+            "Mean average precision at R: like R-precision, but nearer neighbours of the same class count more. 100 % means that every class forms its own cluster.",
         ),
     ];
     let mut body = String::from("<dl>\n");
-    for (word, meaning) in WORDS {
-        add(&mut body, format_args!("<dt>{word}</dt><dd>{meaning}</dd>\n"));
+    for (term, meaning) in TERMS {
+        add(&mut body, format_args!("<dt>{term}</dt><dd>{meaning}</dd>\n"));
     }
     body.push_str("</dl>\n");
-    Section { id: "words", heading: "Words", body }
+    Section { id: "glossary", heading: "Glossary", body }
 }

@@ -1,6 +1,6 @@
 //! The style sheet of the page.
 
-/// Colours are variables that the figures use too; dark screens and paper set them anew.
+/// Colours are variables that the figures use too. Dark mode and print override them.
 pub(super) const STYLE: &str = r"
 :root{color-scheme:light dark;--page:#f4f5f7;--wm-paper:#fff;--wm-ink:#1c2330;--wm-muted:#596273;--wm-grid:#dfe3e8;--link:#0060a0;--note:#fff6e0;--note-edge:#E69F00}
 @media (prefers-color-scheme:dark){:root{--page:#12151b;--wm-paper:#1b2028;--wm-ink:#e8ebf0;--wm-muted:#a3acba;--wm-grid:#363e4a;--wm-0:#4aa3df;--wm-2:#1fbf92;--wm-3:#f07a2c;--link:#7cc0f2;--note:#2d2716;--note-edge:#E69F00}}

@@ -1,17 +1,17 @@
-//! The first section: the numbers that matter, and what they say in words.
+//! The first section: the main results, as a table and in words.
 
-use super::input::{ObjectiveReport, ReportInput, RetrievalNumbers, VerificationNumbers};
+use super::input::{ObjectiveReport, ReportInput, RetrievalResults, VerificationResults};
 use super::markup::{self, DataTable, Section};
 use crate::text::{self, add};
 
-/// What makes one number better than another.
+/// Which values are better.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Better {
     Higher,
     Lower,
 }
 
-/// A column of the comparison: heading, direction, format, and the number of each objective.
+/// One measure: heading, direction, format, and the value of each objective.
 struct Measure {
     heading: String,
     better: Better,
@@ -20,7 +20,7 @@ struct Measure {
 }
 
 impl Measure {
-    /// Which objectives show the best number. Numbers that read the same are equally good; if all do, none is marked.
+    /// Which objectives have the best value, as shown. Equal values are equally good; if all are equal, none is marked.
     fn best(&self) -> Vec<bool> {
         let finite = || self.values.iter().flatten().copied().filter(|value| value.is_finite());
         let best = match self.better {
@@ -64,19 +64,19 @@ fn measures(objectives: &[ObjectiveReport]) -> Vec<Measure> {
     add("R-precision", Better::Higher, percent, &|o| Some(o.retrieval.as_ref()?.r_precision));
     add("MAP@R", Better::Higher, percent, &|o| Some(o.retrieval.as_ref()?.map_at_r));
     add("Training time", Better::Lower, seconds, &|o| o.seconds);
-    add("Samples a second", Better::Higher, rate, &|o| o.samples_per_second);
+    add("Samples per second", Better::Higher, rate, &|o| o.samples_per_second);
     measures
 }
 
-fn verifications(objectives: &[ObjectiveReport]) -> impl Iterator<Item = &VerificationNumbers> {
+fn verifications(objectives: &[ObjectiveReport]) -> impl Iterator<Item = &VerificationResults> {
     objectives.iter().filter_map(|objective| objective.verification.as_ref())
 }
 
-fn retrievals(objectives: &[ObjectiveReport]) -> impl Iterator<Item = &RetrievalNumbers> {
+fn retrievals(objectives: &[ObjectiveReport]) -> impl Iterator<Item = &RetrievalResults> {
     objectives.iter().filter_map(|objective| objective.retrieval.as_ref())
 }
 
-/// All different keys in order of appearance.
+/// All distinct keys in order of appearance.
 fn keys<K: PartialEq>(all: impl Iterator<Item = K>) -> Vec<K> {
     let mut keys = Vec::new();
     for key in all {
@@ -94,8 +94,11 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
     }
     let measures = measures(objectives);
     let mut body = String::new();
-    if !input.judged_on.is_empty() {
-        body.push_str(&markup::paragraph(&format!("Measured on {}.", input.judged_on.trim_end_matches('.'))));
+    if !input.evaluated_on.is_empty() {
+        body.push_str(&markup::paragraph(&format!(
+            "Evaluated on {}.",
+            input.evaluated_on.trim_end_matches('.')
+        )));
     }
     if let [only] = objectives.as_slice() {
         body.push_str(&in_words(only));
@@ -105,7 +108,7 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
         body.push_str(&comparison_table(objectives, &measures));
     }
     body.push_str(&markup::notes(&input.notes));
-    Some(Section { id: "result", heading: "Result", body })
+    Some(Section { id: "results", heading: "Results", body })
 }
 
 fn single_table(measures: &[Measure]) -> String {
@@ -115,7 +118,7 @@ fn single_table(measures: &[Measure]) -> String {
         vec![(measure.heading.clone(), false), (value, false), (better.to_owned(), false)]
     };
     let table = DataTable {
-        headings: ["Measure", "Value", "Better is"].map(str::to_owned).to_vec(),
+        headings: ["Measure", "Value", "Better"].map(str::to_owned).to_vec(),
         rows: measures.iter().map(row).collect(),
         numbers: true,
     };
@@ -134,12 +137,11 @@ fn comparison_table(objectives: &[ObjectiveReport], measures: &[Measure]) -> Str
         cells
     };
     let rows = measures.iter().map(row).collect();
-    let note =
-        "The best value of each measure is bold; ↑ marks those where higher is better, ↓ where lower is.";
+    let note = "The best value of each measure is bold. ↑: higher is better. ↓: lower is better.";
     DataTable { headings, rows, numbers: true }.html() + &markup::paragraph(note)
 }
 
-/// What one objective's numbers mean.
+/// The results of one objective, in words.
 fn in_words(objective: &ObjectiveReport) -> String {
     let mut text = String::new();
     if let Some(v) =
@@ -148,8 +150,8 @@ fn in_words(objective: &ObjectiveReport) -> String {
         add(
             &mut text,
             format_args!(
-                "If two images are called the same class from a cosine of {:.3} on, {} of the pairs of one class are \
-             missed and as many pairs of different classes are let through (EER). ",
+                "With a threshold of {:.3} on the cosine, {} of the genuine pairs are rejected, and the same share of impostor \
+             pairs is accepted (EER). ",
                 v.eer_threshold,
                 text::percent(v.eer, 1)
             ),
@@ -160,7 +162,7 @@ fn in_words(objective: &ObjectiveReport) -> String {
         add(
             &mut text,
             format_args!(
-                "For {} of the images the most similar other image is of the same class (recall at 1).",
+                "For {} of the images, the most similar other image is of the same class (recall at 1).",
                 text::percent(*recall, 1)
             ),
         );
@@ -168,7 +170,7 @@ fn in_words(objective: &ObjectiveReport) -> String {
     if text.is_empty() { text } else { markup::paragraph(text.trim_end()) }
 }
 
-/// Which objective leads in verification and in retrieval, and by how much.
+/// The best objective in verification and in retrieval, compared with the second best.
 fn comparison_in_words(objectives: &[ObjectiveReport]) -> String {
     let eer = |o: &ObjectiveReport| o.verification.as_ref().map(|v| v.eer);
     let recall = |o: &ObjectiveReport| {
@@ -193,15 +195,17 @@ fn comparison_in_words(objectives: &[ObjectiveReport]) -> String {
         let [first, second, ..] = ranked.as_slice() else { continue };
         let (a, b) = (text::percent(first.1, 2), text::percent(second.1, 2));
         if a == b {
-            add(&mut sentences, format_args!("{} and {} share {what} ({a}). ", first.0, second.0));
+            add(&mut sentences, format_args!("{} and {} both have {what} ({a}). ", first.0, second.0));
         } else {
-            add(&mut sentences, format_args!("{} has {what} ({a}), before {} ({b}). ", first.0, second.0));
+            add(
+                &mut sentences,
+                format_args!("{} has {what} ({a}), followed by {} ({b}). ", first.0, second.0),
+            );
         }
     }
     if sentences.is_empty() {
         return sentences;
     }
-    sentences
-        .push_str("One seed is one sample: differences of the size that another seed makes mean nothing.");
+    sentences.push_str("Results also vary from seed to seed: differences of that size are not significant.");
     markup::paragraph(&sentences)
 }

@@ -1,4 +1,4 @@
-//! The page of likely wrong labels: each image beside one that is typical of its label and one of the class that it looks like.
+//! The page of likely mislabelled images: each with a typical image of its label and one of the class it resembles.
 
 use super::document;
 use super::markup::{self, Section};
@@ -12,24 +12,24 @@ pub struct SuspectsInput {
     pub title: String,
     /// A sentence or two below the heading.
     pub lead: String,
-    /// How many samples were looked at, how many lie nearer to another class, and how many are shown.
+    /// The number of samples compared, of those closer to another class, and of those shown.
     pub counts: [u64; 3],
-    /// What the reader must know to trust the list, whole sentences.
+    /// Notes on how reliable the list is, as whole sentences.
     pub notes: Vec<String>,
-    /// The samples, most suspect first.
+    /// The samples, most likely mislabelled first.
     pub rows: Vec<SuspectRow>,
 }
 
-/// A sample with what speaks against its label; images are absent for samples that are none.
+/// A sample with its label and the nearest other class. Samples that are not images have no images.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SuspectRow {
-    /// What the sample is called.
+    /// Name of the sample.
     pub name: String,
     /// The sample.
     pub image: Option<Image>,
-    /// The class that it is said to be of, an image typical of it, and the cosine with its centre.
+    /// The labelled class, a typical image of it, and the cosine with its centre.
     pub label: (String, Option<Image>, f64),
-    /// The same of the nearest other class.
+    /// The same for the nearest other class.
     pub other: (String, Option<Image>, f64),
 }
 
@@ -37,8 +37,8 @@ pub struct SuspectRow {
 pub fn suspects(input: &SuspectsInput) -> String {
     let [all, nearer, shown] = input.counts;
     let mut body = markup::paragraph(&format!(
-        "{} samples were compared with the centres of all classes; {} lie nearer to another class than to their own. The {} of which the other \
-         class is nearer by most are below. Not all are mistakes: look.",
+        "{} samples were compared with the centres of all classes. {} are closer to another class than to their labelled class. The \
+         table shows the {} with the largest difference. Not all of them are mistakes: check each image.",
         count(all),
         count(nearer),
         count(shown)
@@ -49,7 +49,7 @@ pub fn suspects(input: &SuspectsInput) -> String {
     } else {
         body.push_str(
             "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">rank</th><th scope=\"col\">sample</th>\
-             <th scope=\"col\">labelled</th><th scope=\"col\">looks like</th><th scope=\"col\">nearer by</th></tr></thead>\n<tbody>\n",
+             <th scope=\"col\">labelled</th><th scope=\"col\">nearest other class</th><th scope=\"col\">difference</th></tr></thead>\n<tbody>\n",
         );
         for (at, row) in input.rows.iter().enumerate() {
             add(&mut body, format_args!("<tr><th scope=\"row\">{}</th><td>", at + 1));
@@ -57,14 +57,18 @@ pub fn suspects(input: &SuspectsInput) -> String {
             add(&mut body, format_args!("{}</td>", escape(&row.name)));
             for (name, image, cosine) in [&row.label, &row.other] {
                 body.push_str("<td>");
-                thumb(&mut body, image.as_ref(), &format!("typical of {name}"));
+                thumb(&mut body, image.as_ref(), &format!("a typical {name}"));
                 add(&mut body, format_args!("{}<br>cosine {}</td>", escape(name), fixed(*cosine, 3)));
             }
             add(&mut body, format_args!("<td>{}</td></tr>\n", fixed(row.other.2 - row.label.2, 3)));
         }
         body.push_str("</tbody></table></div>\n");
     }
-    document(&input.title, &input.lead, &[Section { id: "suspects", heading: "Likely wrong labels", body }])
+    document(
+        &input.title,
+        &input.lead,
+        &[Section { id: "suspects", heading: "Likely mislabelled images", body }],
+    )
 }
 
 fn thumb(html: &mut String, image: Option<&Image>, name: &str) {
@@ -81,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_numbered_shown_and_escaped() {
+    fn rows_are_numbered_and_escaped() {
         let image = Image::new(1, 1, 1, &[9]).unwrap();
         let row = SuspectRow {
             name: "<script>alert(1)</script>.png".to_owned(),
@@ -99,7 +103,7 @@ mod tests {
         let html = suspects(&input);
         assert!(!html.contains("<script") && !html.contains("\" onload=\"x"));
         assert_eq!(html.matches("class=\"thumb\"").count(), 2, "none where there is no image");
-        assert!(html.contains("70\u{202f}000 samples") && html.contains("12 lie nearer"));
+        assert!(html.contains("70\u{202f}000 samples") && html.contains("12 are closer to another class"));
         assert!(
             html.contains("cosine 0.120")
                 && html.contains("<td>0.780</td>")

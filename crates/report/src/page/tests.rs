@@ -13,7 +13,7 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
         seconds: Some(100.0 * eer),
         samples_per_second: Some(1234.5),
         known_accuracy: Some(0.9),
-        verification: Some(VerificationNumbers {
+        verification: Some(VerificationResults {
             genuine: 1000,
             impostor: 20_000,
             auc: 1.0 - eer / 2.0,
@@ -22,7 +22,7 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             tar_at_far: vec![("1e-1".into(), 1.0 - eer), ("1e-3".into(), 0.5 - eer)],
             warnings: vec!["Few pairs.".into()],
         }),
-        retrieval: Some(RetrievalNumbers {
+        retrieval: Some(RetrievalResults {
             queries: 300,
             recall_at: vec![(1, 1.0 - eer), (5, 0.99)],
             r_precision: 0.7,
@@ -45,7 +45,7 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
         }),
         roc: [(0.0, 0.0), (0.1, 0.8), (1.0, 1.0)].map(|(far, tar)| RatePoint { far, tar }).to_vec(),
         neighbours: vec![NeighbourRow { query: image, query_class: "bag".into(), neighbours: vec![found] }],
-        features: Some(Features::Circle(vec![ClassFeatures {
+        drawable: Some(DrawableEmbeddings::Circle(vec![ClassFeatures {
             name: "bag".into(),
             points: vec![[1.0, 0.5]],
             centre: Some([1.0, 0.0]),
@@ -57,14 +57,14 @@ fn report(objectives: Vec<ObjectiveReport>) -> ReportInput {
     ReportInput {
         title: "Fashion".into(),
         lead: "A lead.".into(),
-        judged_on: "3 unseen classes".into(),
+        evaluated_on: "3 unseen classes".into(),
         configuration: vec![("head.margin".into(), "0.35".into())],
         notes: vec!["Two images were skipped.".into()],
         objectives,
     }
 }
 
-/// The page with plain spaces, as it reads.
+/// The page, with plain spaces.
 fn shown(input: &ReportInput) -> String {
     render(input).replace('\u{a0}', " ")
 }
@@ -79,7 +79,7 @@ fn first_table(html: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_page_is_whole_and_fetches_nothing() {
+fn the_page_is_complete_and_loads_nothing() {
     let html = shown(&report(vec![objective("am-softmax", 0.1), objective("softmax", 0.2)]));
     let elements = crate::figure::tests::elements(&html);
     for forbidden in ["script", "link", "iframe", "object"] {
@@ -91,7 +91,7 @@ fn the_page_is_whole_and_fetches_nothing() {
     }
     // Histograms, ROC, DET, bars, four curves, circle: all objectives share each figure.
     assert_eq!(html.matches("role=\"img\"").count(), 12);
-    // Each link of the page leads somewhere, and no two places share a name.
+    // Each link has a target, and ids are unique.
     let ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     for (nth, id) in ids.iter().enumerate() {
         assert!(!ids[..nth].contains(id), "{id} twice");
@@ -101,14 +101,14 @@ fn the_page_is_whole_and_fetches_nothing() {
     assert_eq!(
         links,
         [
-            "result",
+            "results",
             "verification",
             "retrieval",
             "neighbours",
-            "features",
+            "embeddings",
             "training",
             "configuration",
-            "words"
+            "glossary"
         ]
     );
     assert!(links.iter().all(|link| ids.contains(link)));
@@ -130,26 +130,27 @@ fn the_best_of_each_measure_is_bold() {
         ["R-precision ↑", "70.00 %", "70.00 %", "70.00 %"],
         ["MAP@R ↑", "60.00 %", "60.00 %", "60.00 %"],
         ["Training time ↓", "*10.0 s", "20.0 s", "15.0 s"],
-        ["Samples a second ↑", "1235", "1235", "1235"],
+        ["Samples per second ↑", "1235", "1235", "1235"],
     ];
     assert_eq!(first_table(&html), expected);
 }
 
 #[test]
-fn one_objective_is_told_in_words_and_nothing_is_bold() {
+fn one_objective_is_described_in_words_and_nothing_is_bold() {
     let html = shown(&report(vec![objective("am-softmax", 0.1)]));
-    assert!(html.contains("from a cosine of 0.410 on, 10.0 %"));
+    assert!(html.contains("With a threshold of 0.410 on the cosine, 10.0 %"));
     assert!(!html.contains("<td><b>") && !html.contains("Objective ↑"));
     assert!(html.contains("Few pairs.") && html.contains("Two images were skipped."));
 }
 
 #[test]
-fn the_better_objective_is_named_and_a_tie_is_called_one() {
+fn the_better_objective_is_named_and_so_is_a_tie() {
     let compare = |a, b| shown(&report(vec![objective("left", a), objective("right", b)]));
     assert!(
-        compare(0.2, 0.1).contains("right has the lowest equal error rate (10.00 %), before left (20.00 %)")
+        compare(0.2, 0.1)
+            .contains("right has the lowest equal error rate (10.00 %), followed by left (20.00 %)")
     );
-    assert!(compare(0.1, 0.1).contains("left and right share the lowest equal error rate (10.00 %)"));
+    assert!(compare(0.1, 0.1).contains("left and right both have the lowest equal error rate (10.00 %)"));
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn everything_from_outside_is_escaped() {
     let mut bad = objective(evil, 0.1);
     bad.neighbours[0].query_class = evil.into();
     bad.neighbours[0].neighbours[0].class = evil.into();
-    if let Some(Features::Circle(classes)) = &mut bad.features {
+    if let Some(DrawableEmbeddings::Circle(classes)) = &mut bad.drawable {
         classes[0].name = evil.into();
     }
     if let Some(verification) = &mut bad.verification {
@@ -168,7 +169,7 @@ fn everything_from_outside_is_escaped() {
     let input = ReportInput {
         title: evil.into(),
         lead: evil.into(),
-        judged_on: evil.into(),
+        evaluated_on: evil.into(),
         configuration: vec![(evil.into(), evil.into())],
         notes: vec![evil.into()],
         objectives: vec![bad, objective("other", 0.2)],
@@ -180,7 +181,7 @@ fn everything_from_outside_is_escaped() {
 }
 
 #[test]
-fn an_evaluation_shows_its_numbers_and_figures_escaped() {
+fn an_evaluation_escapes_its_tables_and_figures() {
     let evil = "<script>alert(1)</script>".to_owned();
     let page = evaluation(&EvaluationInput {
         title: evil.clone(),
@@ -198,16 +199,16 @@ fn an_evaluation_shows_its_numbers_and_figures_escaped() {
     assert_eq!(page.matches("&lt;script&gt;").count(), 8);
     assert!(page.contains("<td>0.9</td>") && page.contains("<svg></svg>"));
     let empty = evaluation(&EvaluationInput::default());
-    assert!(!empty.contains("id=\"numbers\"") && !empty.contains("id=\"figures\""));
+    assert!(!empty.contains("id=\"results\"") && !empty.contains("id=\"figures\""));
 }
 
 #[test]
 fn what_is_missing_is_left_out() {
     let empty = shown(&ReportInput::default());
-    assert!(empty.contains("id=\"words\"") && !empty.contains("id=\"result\""));
+    assert!(empty.contains("id=\"glossary\"") && !empty.contains("id=\"results\""));
     let bare = ObjectiveReport { name: "bare".into(), ..ObjectiveReport::default() };
     let html = shown(&report(vec![bare.clone(), bare]));
-    for section in ["verification", "retrieval", "neighbours", "features", "training"] {
+    for section in ["verification", "retrieval", "neighbours", "embeddings", "training"] {
         assert!(!html.contains(&format!("id=\"{section}\"")), "{section}");
     }
     let mut broken = objective("broken", f64::NAN);

@@ -1,12 +1,9 @@
-//! An image's embedding from an exported model, by tract: nothing of this project is needed where it runs.
+//! Embeds images with an exported model and tract, without any code of widemargin.
 //!
-//! ```sh
-//! widemargin export --model runs/fashion -o fashion.onnx
-//! cargo run -p widemargin-onnx --example embed_with_tract -- fashion.onnx a.png b.png
-//! ```
+//!     widemargin export --model runs/fashion -o fashion.onnx
+//!     embed_with_tract fashion.onnx a.png b.png
 //!
-//! Prints one line an image: its name and the cosine with the first image.
-#![allow(clippy::print_stdout, reason = "the cosines are the output")]
+//! Prints one line per image: its name and the cosine with the first image.
 
 use image::DynamicImage;
 use image::imageops::FilterType;
@@ -18,11 +15,12 @@ fn main() -> Result<(), Anything> {
     let mut arguments = std::env::args().skip(1);
     let file = arguments.next().ok_or("expected MODEL.onnx IMAGE...")?;
 
-    // What is to be done before the graph stands in the file itself.
+    // The metadata of the file describes the preprocessing that is not in the graph.
     let about = tract_onnx::onnx().proto_model_for_path(&file)?;
     let about = about.metadata_props.iter().find(|entry| entry.key == "widemargin");
-    let about: serde_json::Value = serde_json::from_str(&about.ok_or("no metadata of widemargin")?.value)?;
-    let side = |name: &str| about["input"][name].as_u64().ok_or("expected a model of images");
+    let about: serde_json::Value =
+        serde_json::from_str(&about.ok_or("the file has no widemargin metadata")?.value)?;
+    let side = |name: &str| about["input"][name].as_u64().ok_or("the model does not take images");
     let (channels, height, width) = (side("channels")?, side("height")?, side("width")?);
 
     let model = tract_onnx::onnx().model_for_path(&file)?.into_optimized()?.into_runnable()?;
@@ -33,7 +31,7 @@ fn main() -> Result<(), Anything> {
             if channels == 1 { image.to_luma8().into() } else { image.to_rgb8().into() };
         let image = image.resize_exact(width as u32, height as u32, FilterType::Triangle);
         let pixels = image.into_bytes();
-        // [height, width, channels] to [1, channels, height, width], as numbers of 0 to 255
+        // [height, width, channels] to [1, channels, height, width], values from 0 to 255
         let [channels, height, width] = [channels, height, width].map(|length| length as usize);
         let input = tract_ndarray::Array4::from_shape_fn((1, channels, height, width), |(_, c, y, x)| {
             f32::from(pixels[(y * width + x) * channels + c])

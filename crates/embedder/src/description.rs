@@ -1,0 +1,46 @@
+//! What a model file stores in addition to the weights.
+
+use serde::{Deserialize, Serialize};
+use widemargin_data::{ImageShape, Normalisation};
+use widemargin_model::BackboneConfig;
+
+/// The kind of input of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takes {
+    /// Images, as files or bytes.
+    #[default]
+    Images,
+    /// Ready-made embeddings, one per row.
+    Vectors,
+}
+
+impl Takes {
+    /// Whether to leave the field out: images are the default.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_images(&self) -> bool {
+        *self == Self::Images
+    }
+}
+
+/// Everything about a model except its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// The backbone, including the shape of its input.
+    pub backbone: BackboneConfig,
+    /// Whether it takes images or vectors.
+    #[serde(default, skip_serializing_if = "Takes::is_images")]
+    pub takes: Takes,
+    /// The normalisation of pixels or vectors, the same as in training.
+    pub normalisation: Normalisation,
+    /// The training objective, as text.
+    pub objective: String,
+}
+
+impl Description {
+    /// The shape that images are resized to.
+    pub fn shape(&self) -> ImageShape {
+        self.backbone.input
+    }
+}

@@ -1,0 +1,214 @@
+//! A trained model: from images or vectors to embeddings of length one.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use widemargin_data::{SampleSet, evaluation_batches, read_image};
+use widemargin_model::parameters::{self, Parameter};
+use widemargin_model::steps::Step;
+use widemargin_model::{Backbone, Pass};
+use widemargin_objective::normalise;
+
+use crate::description::{Description, Takes};
+use crate::error::{Error, Result};
+
+/// Images per batch.
+pub(crate) const BATCH: usize = 64;
+
+/// Vectors per batch.
+const VECTORS: usize = 1024;
+
+/// Samples of a set per batch.
+const SAMPLES: usize = 256;
+
+/// A trained backbone with its preprocessing.
+#[derive(Debug)]
+pub struct Model {
+    description: Description,
+    backbone: Backbone,
+    device: Device,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// Identifies a model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Length of the file in bytes.
+    pub bytes: usize,
+    /// CRC-32 of the file.
+    pub checksum: u32,
+}
+
+impl Model {
+    /// Builds a model from a backbone's weights. It runs on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for weights that do not fit the backbone, [`Error::Data`] for a normalisation that does not fit the input.
+    pub fn new(description: Description, weights: &[Parameter]) -> Result<Self> {
+        description.normalisation.validate(description.backbone.input.channels)?;
+        let device = widemargin_model::device::by_name("cpu")?;
+        let backbone = Backbone::empty(&description.backbone, &device)?;
+        let backbone = parameters::with_parameters(backbone, weights)?;
+        Ok(Self { description, backbone, device, fingerprint: None })
+    }
+
+    pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
+        Self { fingerprint: Some(fingerprint), ..self }
+    }
+
+    /// A model of a backbone that already has its weights, used on the backbone's device.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
+    pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
+        description.normalisation.validate(description.backbone.input.channels)?;
+        Ok(Self { description, backbone, device, fingerprint: None })
+    }
+
+    /// The input of the model and how it was trained.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The fingerprint of the file it was loaded from; `None` for a model that was not loaded from a file.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
+    /// The steps of the backbone with their weights; see [`Backbone::steps`].
+    pub fn steps(&self) -> Vec<Step> {
+        self.backbone.steps()
+    }
+
+    /// Dimension of the embeddings.
+    pub fn dim(&self) -> usize {
+        self.description.backbone.embedding
+    }
+
+    /// Embeddings of image files, `[images, dim]`, row-major, each of length one.
+    ///
+    /// PNG, JPEG and WebP files of any size are read as in training: rotated by their EXIF data, resized to the model's shape, and
+    /// converted to its colours.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for a model of vectors; [`Error::Data`] for a file that cannot be read as an image;
+    /// [`Error::NoDirection`] for an image whose embedding is zero or not finite.
+    pub fn embed(&self, images: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
+        self.require(Takes::Images)?;
+        let shape = self.description.shape();
+        let mut embeddings = Vec::with_capacity(images.len() * self.dim());
+        for images in images.chunks(BATCH) {
+            let pixels = images.par_iter().map(|image| Ok(read_image(image, shape)?));
+            let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_>>()?;
+            let name = |at: usize| images[at].as_ref().display().to_string();
+            embeddings.extend(self.embed_named(&pixels.concat(), name)?);
+        }
+        Ok(embeddings)
+    }
+
+    /// Embeddings of images in memory: bytes, `[images, channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for a model of vectors; [`Error::Pixels`] unless the bytes are a whole number of images;
+    /// [`Error::NoDirection`] with the position of the image, from 0.
+    pub fn embed_pixels(&self, pixels: &[u8]) -> Result<Vec<f32>> {
+        self.require(Takes::Images)?;
+        let shape = self.description.shape();
+        if !pixels.len().is_multiple_of(shape.values()) {
+            return Err(Error::Pixels { found: pixels.len(), shape });
+        }
+        self.embed_named(pixels, |at| at.to_string())
+    }
+
+    /// Embeddings of vectors such as the model was trained on: `[rows, dimension]`, row-major, without normalisation.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for a model of images; [`Error::Vectors`] unless the values are a whole number of vectors;
+    /// [`Error::NoDirection`] with the row, from 0.
+    pub fn embed_vectors(&self, values: &[f32]) -> Result<Vec<f32>> {
+        self.require(Takes::Vectors)?;
+        let dim = self.description.shape().values();
+        if !values.len().is_multiple_of(dim) {
+            return Err(Error::Vectors { found: values.len(), dim });
+        }
+        let mut embeddings = Vec::with_capacity(values.len() / dim * self.dim());
+        for rows in values.chunks(VECTORS * dim) {
+            let mut rows = rows.to_vec();
+            self.description.normalisation.apply_to_vectors(&mut rows);
+            embeddings.extend(self.forward(rows));
+        }
+        self.directions(embeddings, |at| format!("row {at}"))
+    }
+
+    /// Embeddings of samples of a set, `[samples, dim]`, row-major, each of length one. `samples` are positions in the set.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] for samples of another shape
+    /// than the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
+    pub fn embed_samples(&self, set: &SampleSet, samples: &[u32]) -> Result<Vec<f32>> {
+        self.require(match set {
+            SampleSet::Images(_) => Takes::Images,
+            SampleSet::Vectors(_) => Takes::Vectors,
+        })?;
+        let (found, expected) = (set.shape(), self.description.shape());
+        if found != expected {
+            return Err(Error::InputShape { found, expected });
+        }
+        let mut embeddings = Vec::with_capacity(samples.len() * self.dim());
+        for batch in evaluation_batches(set, samples, SAMPLES, &self.description.normalisation)? {
+            embeddings.extend(self.forward(batch?.pixels));
+        }
+        self.directions(embeddings, |at| set.sample_id(samples[at] as usize))
+    }
+
+    fn require(&self, expected: Takes) -> Result<()> {
+        let takes = self.description.takes;
+        if takes == expected { Ok(()) } else { Err(Error::Takes { takes }) }
+    }
+
+    /// The output of the backbone for normalised samples.
+    fn forward(&self, values: Vec<f32>) -> Vec<f32> {
+        let shape = self.description.shape();
+        let size = [values.len() / shape.values(), shape.channels, shape.height, shape.width];
+        let input = Tensor::from_data(TensorData::new(values, size), &self.device);
+        parameters::host_values(self.backbone.forward(input, Pass::Inference))
+    }
+
+    /// Scales embeddings to length one; `name` gives the name of a sample for errors.
+    fn directions(&self, mut embeddings: Vec<f32>, name: impl Fn(usize) -> String) -> Result<Vec<f32>> {
+        for (sample, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
+            let length = normalise(embedding);
+            let finite = length.is_finite() && embedding.iter().all(|value| value.is_finite());
+            if !(finite && embedding.iter().any(|value| *value != 0.0)) {
+                return Err(Error::NoDirection { sample: name(sample) });
+            }
+        }
+        Ok(embeddings)
+    }
+
+    /// Embeddings of a whole number of images; `name` gives the name of an image for errors.
+    fn embed_named(&self, pixels: &[u8], name: impl Fn(usize) -> String) -> Result<Vec<f32>> {
+        let shape = self.description.shape();
+        let mut embeddings = Vec::with_capacity(pixels.len() / shape.values() * self.dim());
+        for pixels in pixels.chunks(BATCH * shape.values()) {
+            let mut values = vec![0.0; pixels.len()];
+            let images = pixels.chunks(shape.values()).zip(values.chunks_mut(shape.values()));
+            for (pixels, values) in images {
+                self.description.normalisation.apply(pixels, shape, values)?;
+            }
+            embeddings.extend(self.forward(values));
+        }
+        self.directions(embeddings, name)
+    }
+
+    /// The cosine of the embeddings of two images, in [-1, 1].
+    ///
+    /// # Errors
+    /// As [`Model::embed`].
+    pub fn compare(&self, a: impl AsRef<Path>, b: impl AsRef<Path>) -> Result<f32> {
+        let embeddings = self.embed(&[a.as_ref(), b.as_ref()])?;
+        let (a, b) = embeddings.split_at(self.dim());
+        Ok(widemargin_objective::dot(a, b) as f32)
+    }
+}

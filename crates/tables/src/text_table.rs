@@ -1,0 +1,40 @@
+//! A table whose fields are all text.
+
+use super::error::Problem;
+
+/// A table of text fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextTable {
+    /// Names of the columns, in order.
+    pub columns: Vec<String>,
+    /// The rows, with one field per column.
+    pub rows: Vec<Vec<String>>,
+    /// The line of each row in a `.csv`, from one; if comments come before the row, the line of the first.
+    pub(super) lines: Option<Vec<u64>>,
+    /// Columns that cannot be text, with what they hold.
+    pub(super) left_out: Vec<(String, &'static str)>,
+}
+
+impl TextTable {
+    /// The position of a column; upper and lower case are the same.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+    }
+
+    /// Columns that were left out because they cannot be written as text, with their content in words.
+    pub fn left_out(&self) -> &[(String, &'static str)] {
+        &self.left_out
+    }
+
+    /// The problem of a field with an unexpected value.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    pub fn wrong(&self, row: usize, column: usize, expected: &'static str) -> Problem {
+        let (column, found) = (self.columns[column].clone(), self.rows[row][column].clone());
+        match &self.lines {
+            Some(lines) => Problem::Field { line: lines[row], column, found, expected },
+            None => Problem::Cell { row, column, found: format!("{found:?}"), expected: expected.to_owned() },
+        }
+    }
+}
