@@ -43,7 +43,7 @@ OBJECTIVES = {
     "normalised softmax": '[objective]\nname = "normalized-softmax"\nscale = 30.0\n',
     "AM-Softmax": '[objective]\nname = "am-softmax"\nscale = 30.0\nmargin = 0.35\n',
     "ArcFace": '[objective]\nname = "arcface"\nscale = 64.0\nmargin = 0.5\n',
-    "sub-centre ArcFace": '[objective]\nname = "sub-centre"\nscale = 64.0\nmargin = 0.5\n[objective.parameters]\nsub_centres = 3\n',
+    "sub-centre ArcFace": '[objective]\nname = "sub-centre"\nscale = 64.0\nmargin = 0.5\nsub_centres = 3\n',
     "triplet": '[objective]\nname = "triplet-margin"\nmargin = 0.2\n[sampler]\nname = "class-balanced"\n'
     "classes_per_batch = 32\nsamples_per_class = 4\n",
 }

@@ -18,7 +18,7 @@ pub enum NewClasses<'a> {
         /// Seed of the directions.
         seed: u64,
     },
-    /// The mean of per_class class's unit embeddings. `labels` numbers the new classes from 0, one label per row of `embeddings`; every
+    /// The mean of each class's unit embeddings. `labels` numbers the new classes from 0, one label per row of `embeddings`; every
     /// class up to the largest label needs a row.
     MeansOf {
         /// `[samples, dim]`.
@@ -79,7 +79,7 @@ impl Head {
         Ok(first)
     }
 
-    /// Drops classes and renumbers the others without gaps. Returns the new number of per_class old class, `None` for a dropped one.
+    /// Drops classes and renumbers the others without gaps. Returns the new number of each old class, `None` for a dropped one.
     ///
     /// # Errors
     /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; [`Error::Label`] for a class that does not exist,
@@ -139,7 +139,7 @@ impl Head {
     }
 }
 
-/// Unit means of per_class class's unit embeddings; `None` if a class has none or they cancel.
+/// Unit means of each class's unit embeddings; `None` if a class has none or they cancel.
 fn means(embeddings: MatRef<'_>, labels: &[u32], count: usize) -> Vec<Option<Vec<f32>>> {
     let mut sums = vec![vec![0.0_f64; embeddings.cols()]; count];
     for (row, &label) in labels.iter().enumerate() {

@@ -59,7 +59,7 @@ fn a_run_begins_with_the_weights_of_another() {
     let output = place.run(&[&["train", "--config", "small.toml", "--out", "second"], &fine[..]].concat());
     success(&output);
     let told = said(&output).1;
-    assert!(told.contains("pixels are normalised as the weights were trained"), "{told}");
+    assert!(told.contains("normalising pixels as the weights were trained"), "{told}");
     let config = std::fs::read_to_string(place.path().join("second/config.toml")).expect("written");
     for part in ["freeze = [\"hidden\"]", "embedding = 0.5", "normalisation = 0.25", "mean = [", "weights = "]
     {

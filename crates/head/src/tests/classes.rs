@@ -1,4 +1,4 @@
-//! Classes added to and dropped from heads of every mode.
+//! Adding and dropping classes in every mode.
 
 use widemargin_objective::{ClassObjective, Parameters, parameters};
 
@@ -29,7 +29,7 @@ fn heads() -> Vec<Head> {
 }
 
 #[test]
-fn added_classes_stand_at_their_means_and_the_others_stay() {
+fn added_classes_start_at_their_means_and_the_others_stay() {
     for mut head in heads() {
         let each = head.sub_centres();
         let before = head.settled_centres();
@@ -39,13 +39,13 @@ fn added_classes_stand_at_their_means_and_the_others_stay() {
         let first =
             head.add_classes(NewClasses::MeansOf { embeddings, labels: &[1, 0], seed: 3 }).expect("two");
         assert_eq!((first, head.classes()), (60, 62));
-        assert_eq!(head.settled_centres()[..before.len()], before[..], "the others stay where they are");
-        // the class centres' own mean directions are found again
+        assert_eq!(head.settled_centres()[..before.len()], before[..], "the others are unchanged");
+        // the embeddings are assigned to the classes added from them
         let predicted = head.predict(embeddings).expect("finite");
         assert_eq!(predicted, [61, 60], "{each} centres a class");
         assert_eq!(head.add_classes(NewClasses::Random { count: 3, seed: 1 }).expect("three"), 62);
         let (x, y) = (values(9 * 8, 7), [64, 63, 62, 61, 60, 0, 1, 2, 3]);
-        let found = head.step(view(&x, 9, 8), &y, 0.1).expect("it goes on");
+        let found = head.step(view(&x, 9, 8), &y, 0.1).expect("training continues");
         assert!(found.loss.is_finite());
     }
 }
@@ -63,12 +63,12 @@ fn dropped_classes_leave_the_others_as_they_were() {
             assert_eq!(after[new * size..][..size], before[old * size..][..size]);
         }
         let (x, y) = (values(9 * 8, 7), labels(9, 57, 7));
-        assert!(head.step(view(&x, 9, 8), &y, 0.1).expect("it goes on").loss.is_finite());
+        assert!(head.step(view(&x, 9, 8), &y, 0.1).expect("training continues").loss.is_finite());
     }
 }
 
 #[test]
-fn what_cannot_be_added_or_dropped_is_named_and_changes_nothing() {
+fn rejected_changes_are_reported_and_change_nothing() {
     let mut head = trained(HeadMode::Dense, OptimiserConfig::default(), 1);
     let state = head.state();
     let x = values(4 * 8, 1);

@@ -1,17 +1,17 @@
-//! The ranks of one process: what they give each other, and what becomes of those that wait for one that does not come.
+//! The ranks of one process: the results of collective calls, and the errors when a rank does not make one.
 
 use std::time::Duration;
 
 use super::values;
 use crate::{Communicator, Error, ThreadGroup, ThreadRank};
 
-/// Runs every rank of a group on a thread of its own; what they return, in their order. A group that hangs fails.
+/// Runs every rank of a group on its own thread; returns their results in order. A group that hangs fails after a minute.
 pub(super) fn on_ranks<T: Send>(size: usize, run: impl Fn(ThreadRank) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let run = &run;
         let ranks = ThreadGroup::with_timeout(Duration::from_mins(1)).ranks(size);
         let threads: Vec<_> = ranks.into_iter().map(|rank| scope.spawn(move || run(rank))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("the test's own code")).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a rank panicked")).collect()
     })
 }
 
@@ -65,7 +65,11 @@ fn a_rank_that_ends_or_panics_is_an_error_for_the_others() {
                             return Ok(());
                         }
                         let first = rank.all_reduce_sum_f32(&mut values);
-                        assert_eq!(rank.all_gather_f64(&[1.0]).map(|_| ()), first, "and stays so");
+                        assert_eq!(
+                            rank.all_gather_f64(&[1.0]).map(|_| ()),
+                            first,
+                            "the group stays unusable"
+                        );
                         first
                     })
                 })
@@ -78,7 +82,7 @@ fn a_rank_that_ends_or_panics_is_an_error_for_the_others() {
 }
 
 #[test]
-fn ranks_out_of_step_are_told_apart_from_ranks_that_do_not_come() {
+fn ranks_out_of_step_and_ranks_that_time_out_have_different_errors() {
     let found = on_ranks(2, |rank| match rank.rank() {
         0 => rank.all_gather_f32(&[1.0]).map(|_| ()),
         _ => rank.all_reduce_sum_f64(&mut [1.0, 2.0]),
@@ -95,6 +99,6 @@ fn ranks_out_of_step_are_told_apart_from_ranks_that_do_not_come() {
     let late = ranks.remove(1);
     let found = ranks[0].all_gather_f64(&[1.0]).map(|_| ());
     assert_eq!(found, Err(Error::TimedOut { rank: 1, seconds: 0.02 }));
-    // whoever has given up is gone for the one that comes late
+    // a rank that timed out is gone for the late one
     assert_eq!(late.all_gather_f64(&[1.0]).map(|_| ()), Err(Error::RankGone { rank: 0 }));
 }

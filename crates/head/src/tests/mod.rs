@@ -1,4 +1,4 @@
-//! The head against the plain reference in f64, and the promises it makes about threads, state and refusals.
+//! The head against the plain reference in f64, and its guarantees about threads, state and errors.
 
 mod classes;
 mod communicator;
@@ -19,8 +19,8 @@ pub(crate) mod tolerance {
     pub(crate) const F32: f64 = 1e-4;
     /// A hundred optimiser steps in f32 against f64, relative to the largest value: at most 100 roundings of 6e-8.
     pub(crate) const HUNDRED_STEPS: f64 = 1e-5;
-    /// Several shards against one head, both in f32, relative to the largest entry: what another order of the same sums
-    /// changes, some roundings of 6e-8.
+    /// Several shards against one head, both in f32, relative to the largest entry: another order of the same sums, so a few
+    /// roundings of 6e-8.
     pub(crate) const SHARDS: f64 = 1e-6;
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.between(-1.0, 1.0)).collect()
 }
 
-/// Errors are compared by all their facts; outside of tests nobody compares them.
+/// Compares errors with all their facts. Only tests compare errors.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
         format!("{self:?}") == format!("{other:?}")
@@ -52,7 +52,7 @@ pub(crate) fn view<T>(data: &[T], rows: usize, cols: usize) -> MatRef<'_, T> {
     MatRef::new(data, rows, cols).expect("sizes of the test")
 }
 
-/// Every named objective, and points without a name that use what no name does.
+/// The base of every named objective, and objectives without a name that use combinations no named one has.
 pub(crate) fn points() -> Vec<Objective> {
     let named = |name: &str| {
         let built = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults are in range");
@@ -72,7 +72,7 @@ pub(crate) fn points() -> Vec<Objective> {
     ClassObjective::names().take(11).map(named).chain(composed).collect()
 }
 
-/// Every named objective against class centres, and what their defaults leave out.
+/// Every named objective on class centres, and variants with parameters that differ from the defaults.
 pub(crate) fn class_objectives(classes: usize) -> Vec<ClassObjective> {
     let with = |name: &str, parameters: Parameters| {
         ClassObjective::from_name(name, &parameters, classes).expect("in range")

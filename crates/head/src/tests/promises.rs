@@ -1,4 +1,4 @@
-//! Threads, state, clipping, and everything that is refused.
+//! Threads, state, clipping, and errors.
 
 use super::{class_objectives, labels, points, values, view};
 use crate::{CentrePrecision, Error, Head, HeadConfig, HeadMode, HeadState, Objective, OptimiserConfig};
@@ -42,7 +42,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// Scores that are computed again are the same scores: only time and memory depend on how many are kept.
+/// Scores computed again are the same: the number of kept scores changes only time and memory.
 #[test]
 fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
     let (batch, classes, dim) = (512, 2000, 17);
@@ -56,7 +56,7 @@ fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
             (step.loss.to_bits(), bits(&step.grad_features), bits(&head.centres()))
         };
         let all = run(None);
-        // none, and of the four MiB of scores one
+        // none, and one of the four MiB of scores
         for kept in [0, 1] {
             assert!(run(Some(kept)) == all, "{objective}: {kept} MiB");
         }
@@ -64,7 +64,7 @@ fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
 }
 
 #[test]
-fn a_restored_head_goes_on_to_the_same_bits() {
+fn a_restored_head_continues_to_the_same_bits() {
     let (batch, classes, dim) = (6, 5, 4);
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);
@@ -95,34 +95,34 @@ fn a_restored_head_goes_on_to_the_same_bits() {
 }
 
 #[test]
-fn a_state_that_does_not_fit_is_refused() {
+fn a_state_that_does_not_fit_is_rejected() {
     let good = Head::new(3, 2, am_softmax(), HeadConfig::default()).expect("in range").state();
     assert_eq!(
         good.tensors.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>(),
         ["centres", "velocity"]
     );
-    let refuse = |change: &dyn Fn(&mut HeadState)| {
+    let rejected = |change: &dyn Fn(&mut HeadState)| {
         let mut state = good.clone();
         change(&mut state);
         Head::from_state(state).expect_err("spoilt")
     };
-    assert_eq!(refuse(&|state| drop(state.tensors.remove(0))), Error::MissingTensor { name: "centres" });
-    assert_eq!(refuse(&|state| drop(state.tensors.remove(1))), Error::MissingTensor { name: "velocity" });
+    assert_eq!(rejected(&|state| drop(state.tensors.remove(0))), Error::MissingTensor { name: "centres" });
+    assert_eq!(rejected(&|state| drop(state.tensors.remove(1))), Error::MissingTensor { name: "velocity" });
     assert!(matches!(
-        refuse(&|state| state.tensors.push(state.tensors[0].clone())),
+        rejected(&|state| state.tensors.push(state.tensors[0].clone())),
         Error::UnexpectedTensor { name } if name == "centres"
     ));
-    assert!(matches!(refuse(&|state| state.tensors[0].shape = [2, 3]), Error::TensorShape { .. }));
+    assert!(matches!(rejected(&|state| state.tensors[0].shape = [2, 3]), Error::TensorShape { .. }));
     assert!(matches!(
-        refuse(&|state| state.tensors[1].values.truncate(5)),
+        rejected(&|state| state.tensors[1].values.truncate(5)),
         Error::TensorShape { values: 5, .. }
     ));
-    assert!(matches!(refuse(&|state| state.classes = 4), Error::TensorShape { .. }));
+    assert!(matches!(rejected(&|state| state.classes = 4), Error::TensorShape { .. }));
     assert!(matches!(
-        refuse(&|state| state.tensors[0].values[4] = f32::NAN),
+        rejected(&|state| state.tensors[0].values[4] = f32::NAN),
         Error::NonFiniteTensor { row: 2, .. }
     ));
-    assert!(matches!(refuse(&|state| state.config.tile_classes = 0), Error::OutOfRange { .. }));
+    assert!(matches!(rejected(&|state| state.config.tile_classes = 0), Error::OutOfRange { .. }));
     let mut edited = serde_json::to_value(&good).expect("plain data");
     edited["objective"]["sub_centres"] = 0.into();
     let edited: HeadState = serde_json::from_value(edited).expect("a state without a centre");
@@ -214,14 +214,14 @@ fn a_margin_warms_up() {
     for share in [0.0, 0.3, 1.0] {
         head.set_margin_share(share);
         let loss = head.evaluate(view(&features, 2, 4), &[0, 2]).expect("finite inputs").loss;
-        assert!(loss > before, "a wider margin asks for more");
+        assert!(loss > before, "a larger margin has a larger loss");
         before = loss;
     }
     assert_eq!(head.objective().margin_in_force(), 0.35);
 }
 
 #[test]
-fn an_empty_batch_and_zero_features_are_no_trouble() {
+fn empty_batches_and_zero_features_are_accepted() {
     for objective in points() {
         let head = Head::new(3, 2, objective.clone(), HeadConfig::default()).expect("in range");
         let empty = head.forward(view(&[], 0, 2), &[]).expect("no samples");
@@ -240,7 +240,7 @@ fn an_empty_batch_and_zero_features_are_no_trouble() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_by_row() {
+fn invalid_batches_are_rejected_with_their_row() {
     let new = |classes, dim| Head::new(classes, dim, am_softmax(), HeadConfig::default());
     assert!(matches!(new(0, 2), Err(Error::OutOfRange { setting: "number of classes", .. })));
     assert!(matches!(new(2, 0), Err(Error::OutOfRange { setting: "dimension", .. })));
@@ -266,8 +266,8 @@ fn what_does_not_fit_is_refused_by_row() {
     assert_eq!(error, Error::NonFiniteLoss { row: 1, label: 2 });
 }
 
-/// Statistics, drawn margins and learnt numbers are state: a head restored from them goes on as if it had never stopped, and an
-/// update that is dropped leaves no trace.
+/// Statistics, drawn margins and learnt values are state: a head restored from them continues as if uninterrupted, and an update
+/// that is dropped has no effect.
 #[test]
 fn objectives_with_a_state_are_restored_and_dropped_updates_leave_none() {
     let (batch, classes, dim) = (6, 5, 4);
@@ -299,7 +299,7 @@ fn objectives_with_a_state_are_restored_and_dropped_updates_leave_none() {
 }
 
 #[test]
-fn ignored_samples_take_no_part() {
+fn ignored_samples_have_no_effect() {
     let parameters = parameters([("ignore_label", 9.into())]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, 3).expect("in range");
     let head = Head::new(3, 2, objective, HeadConfig::default()).expect("in range");
@@ -327,7 +327,7 @@ fn centres_of_half_the_memory_learn_as_well() {
         let train = |centres| {
             let config = HeadConfig { mode, centres, seed: 5, ..HeadConfig::default() };
             let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
-            // a rate at which most steps of a value are below its last digit
+            // a learning rate at which most steps of a value are below its last digit
             let losses: Vec<f64> = (0..100)
                 .map(|_| head.step(view(&features, batch, dim), &labels, 0.02).expect("finite inputs").loss)
                 .collect();
@@ -335,11 +335,11 @@ fn centres_of_half_the_memory_learn_as_well() {
         };
         let (start, wide, _) = train(CentrePrecision::F32);
         let (_, half, centres) = train(CentrePrecision::Bf16);
-        assert!(wide < 0.5 * start, "{mode:?}: a task that is learnt, {start} {wide}");
+        assert!(wide < 0.5 * start, "{mode:?}: the loss falls, {start} {wide}");
         assert!((half - wide).abs() < 0.03 * wide, "{mode:?}: {half} {wide}");
         assert!(
             centres.iter().all(|value| value.to_bits().trailing_zeros() >= 16),
-            "{mode:?}: 16 bits a value"
+            "{mode:?}: 16 bits per value"
         );
     }
 }

@@ -89,7 +89,7 @@ fn objectives_that_choose_by_the_batch_equal_the_reference() {
 }
 
 #[test]
-fn every_objective_equals_the_reference_for_any_cutting_into_tiles() {
+fn every_objective_equals_the_reference_for_any_tile_size() {
     for objective in points() {
         for classes in [1, 2, 3, 7, 8, 9] {
             for tile in [1, 4, 8, 1024] {
@@ -109,9 +109,9 @@ fn boundaries_of_the_default_tile() {
     }
 }
 
-/// Heads and reference from the same start, a hundred steps of a training that goes somewhere: dense, and the modes that touch some
-/// of the classes told to leave none out. A screened head with a threshold so small that every class is kept takes the whole
-/// way through 7-bit scores, entries and rows that are caught up.
+/// A hundred training steps of heads and reference from the same start: the dense head, and the other modes with settings that leave no
+/// class out. With a threshold so small that every class is kept, a screened head still uses 7-bit scores, entries and deferred
+/// updates.
 #[test]
 fn a_hundred_steps_follow_the_reference() {
     let (batch, classes, dim, rate) = (16, 9, 5, 0.05);

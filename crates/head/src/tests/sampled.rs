@@ -1,4 +1,4 @@
-//! The sampled mode: the dense head over the drawn classes, and rows that are not drawn stay.
+//! The sampled mode: it equals the dense head over the drawn classes, and rows that are not drawn stay unchanged.
 
 use widemargin_objective::{Objective, parameters};
 
@@ -57,7 +57,7 @@ fn only_drawn_rows_move_and_they_move_as_in_a_head_of_the_drawn_classes() {
 }
 
 #[test]
-fn rates_out_of_range_are_refused() {
+fn rates_out_of_range_are_rejected() {
     for rate in [0.0, -0.5, 1.5, f64::NAN] {
         let config = HeadConfig { mode: HeadMode::Sampled { rate }, ..Default::default() };
         let error = Head::new(10, 4, Objective::am_softmax(30.0, 0.35).expect("in range"), config);
@@ -68,7 +68,7 @@ fn rates_out_of_range_are_refused() {
     assert!(matches!(sampled.step(view(&x, 2, 8), &[3, 10], 0.1), Err(Error::Label { row: 1, .. })));
 }
 
-/// The label to ignore is the number of a class, and may be the number that another class has among the drawn ones.
+/// The label to ignore may equal the number that a class has among the drawn ones.
 #[test]
 fn ignored_samples_do_not_count_whatever_their_label_is_among_the_drawn() {
     let (x, y) = (values(12 * 8, 1), labels(12, 400, 1));
@@ -90,7 +90,7 @@ fn ignored_samples_do_not_count_whatever_their_label_is_among_the_drawn() {
     }
 }
 
-/// Margins by class in every mode: each sample has that of its own class, whatever number the class has among the drawn.
+/// Margins by class in every mode: each sample has the margin of its target class, whatever number the class has among the drawn ones.
 #[test]
 fn margins_by_count_are_those_of_the_classes_in_every_mode() {
     let (classes, batch, dim) = (400, 12, 8);
@@ -105,7 +105,7 @@ fn margins_by_count_are_those_of_the_classes_in_every_mode() {
             Head::new(classes, dim, objective.clone(), config).expect("in range")
         };
         let dense = of(HeadMode::Dense).forward(view(&x, batch, dim), &y).expect("finite");
-        // with all classes drawn, and with all kept, the modes are one
+        // with all classes drawn or kept, the modes equal the dense one
         for mode in [HeadMode::Sampled { rate: 1.0 }, HeadMode::Screened { threshold: Some(1e-9) }] {
             let found = of(mode).forward(view(&x, batch, dim), &y).expect("finite");
             assert!(
@@ -115,7 +115,7 @@ fn margins_by_count_are_those_of_the_classes_in_every_mode() {
                 dense.loss
             );
         }
-        // with some drawn, the loss is that of a head of these classes alone, in f64
+        // with some drawn, the loss is that of these classes alone, in f64
         let sampled = of(HeadMode::Sampled { rate: 0.05 });
         let found = sampled.forward(view(&x, batch, dim), &y).expect("finite");
         let crate::gradient::CentreGradient::Drawn(drawn) = &found.pending.gradient else { panic!("drawn") };

@@ -1,5 +1,5 @@
-//! The screened mode against the dense one: the same loss and gradients up to what sampling and seven bits explain, right on
-//! average, the same bits whatever the threads and across a restart.
+//! The screened mode against the dense one: the same loss and gradients up to the errors of sampling and 7-bit scores, exact on
+//! average, the same bits for any number of threads and after a restart.
 
 use widemargin_objective::{ClassObjective, Parameters, parameters};
 
@@ -10,7 +10,7 @@ fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) 
     head_with(1, classes, dim, mode, optimiser)
 }
 
-/// A head with several centres a class.
+/// A head with several centres per class.
 fn head_with(each: usize, classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
     let parameters =
         parameters([("scale", 24.0.into()), ("margin", 0.2.into()), ("sub_centres", each.into())]);
@@ -19,7 +19,7 @@ fn head_with(each: usize, classes: usize, dim: usize, mode: HeadMode, optimiser:
         .expect("in range")
 }
 
-/// Features with something in common, so that what the tail pulls at has a direction.
+/// Features with a common mean, so that the gradient of the tail has a direction.
 fn features(batch: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut features = values(batch * dim, seed);
     for value in &mut features {
@@ -81,7 +81,7 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
             let met = screened.apply_and_measure(found.pending, 0.5).expect("in range");
             assert!(
                 (met / norms.0 - 1.0).abs() < 1e-6,
-                "met on the way {met}, worked out before {}",
+                "computed by the step {met}, computed before {}",
                 norms.0
             );
             dense.apply(expected.pending, 0.5, 1.0).expect("in range");
@@ -91,8 +91,8 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
     assert!(error < 1e-5, "{error}");
 }
 
-/// Most of the mass lies below the threshold here. The mean over many steps' phases must approach the exact gradient as one
-/// over the root of their number: a bias would stay.
+/// Most of the mass is below the threshold here. The mean over the phases of n steps must approach the exact gradient as
+/// 1 / sqrt(n); a bias would remain.
 #[test]
 fn on_average_the_gradients_are_exact() {
     for (each, classes, dim, threshold) in [(1, 20_000, 96, 1.0 / 256.0), (3, 6000, 48, 1.0 / 64.0)] {
@@ -123,7 +123,7 @@ fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
         for (mean, found) in [(&mut features_mean, &found.grad_features), (&mut centres_mean, &rows)] {
             mean.iter_mut().zip(found).for_each(|(mean, value)| *mean += value / rounds as f32);
         }
-        // a rate of 0: only the step, and with it the phases, move on
+        // a learning rate of 0 changes only the step, and with it the phases
         screened.apply(found.pending, 0.0, 1.0).expect("in range");
     }
     let mean = [
@@ -131,7 +131,7 @@ fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
         relative_error(&centres_mean, &dense.gradient(&expected.pending).expect("of this step")),
     ];
     for (mean, single) in mean.iter().zip(single) {
-        // twice what independent errors leave of themselves
+        // twice the mean of independent errors
         assert!(*mean < 2.0 * single / f64::from(rounds).sqrt(), "of one step {single}, of the mean {mean}");
     }
     assert!((loss / expected.loss - 1.0).abs() < 1e-4, "{loss} {}", expected.loss);
@@ -139,7 +139,7 @@ fn check_the_average(each: usize, classes: usize, dim: usize, threshold: f64) {
 
 #[test]
 fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
-    // early: random features; trained: features about their own centres. At a scale of 30 nearly all of the sum lies below the
+    // early: random features; trained: features near their targets' centres. At a scale of 30 nearly all of the sum is below the
     // threshold.
     let one =
         [(0.0_f32, 64.0), (0.7, 64.0), (0.0, 30.0), (0.7, 30.0)].map(|(share, scale)| (share, scale, 1));
@@ -171,12 +171,12 @@ fn the_default_threshold_keeps_both_gradients_within_two_per_cent() {
         ];
         assert!(
             errors.iter().all(|&error| error < 0.02),
-            "{each} a class, target cosine {share}, scale {scale}: {errors:?}"
+            "{each} per class, target cosine {share}, scale {scale}: {errors:?}"
         );
     }
 }
 
-/// Scales at which the probed panels say little of the nearest class, and classes that fill no panel.
+/// Scales at which the probed panels say little about the nearest class, and numbers of classes that do not fill a panel.
 #[test]
 fn odd_sizes_and_steep_scales_agree_with_dense() {
     for (classes, scale) in [(1, 30.0_f64), (2, 30.0), (17, 64.0), (2500, 1.0), (2500, 256.0), (2500, 1000.0)]
@@ -200,7 +200,7 @@ fn odd_sizes_and_steep_scales_agree_with_dense() {
             let error = relative_error(&rows, &dense.gradient(&expected.pending).expect("of this step"));
             assert!(error < 10.0 * bound, "{classes} {scale}: {error}");
         } else {
-            assert!(rows.iter().all(|&value| value == 0.0), "one class pulls nowhere");
+            assert!(rows.iter().all(|&value| value == 0.0), "one class has no gradient");
         }
     }
 }
@@ -232,14 +232,14 @@ fn the_bits_do_not_depend_on_threads_or_a_restart() {
     }
 }
 
-/// Rows that are left alone still move: a head whose samples come from few classes against one that visits every row.
+/// Rows without a gradient still move: a head whose samples are of few classes against an optimiser that visits every row.
 #[test]
 fn rows_without_a_gradient_follow_their_momentum() {
-    check_rows_left_alone(1, 3000);
-    check_rows_left_alone(3, 1000);
+    check_untouched_rows(1, 3000);
+    check_untouched_rows(3, 1000);
 }
 
-fn check_rows_left_alone(each: usize, classes: usize) {
+fn check_untouched_rows(each: usize, classes: usize) {
     let (dim, batch) = (12, 6);
     let sgd = OptimiserConfig::sgd(0.9, 0.05);
     let mode = HeadMode::Screened { threshold: Some(0.02) };
@@ -251,21 +251,21 @@ fn check_rows_left_alone(each: usize, classes: usize) {
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
         let gradient = screened.gradient(&found.pending).expect("of this step");
         let untouched = gradient.chunks(dim).filter(|row| row.iter().all(|&value| value == 0.0)).count();
-        assert!(untouched > classes * each / 2, "{untouched}: this test is about rows left alone");
+        assert!(untouched > classes * each / 2, "{untouched}: this test is about untouched rows");
         optimiser.step(&mut plain, &gradient, 0.2, 1.0);
         screened.apply(found.pending, 0.2, 1.0).expect("in range");
     }
     let error = relative_error(&screened.settled_centres(), &plain);
     assert!(error < 1e-5, "{error}");
-    assert!(relative_error(&screened.centres(), &plain) > 1e-3, "some rows are behind");
+    assert!(relative_error(&screened.centres(), &plain) > 1e-3, "some rows have deferred updates");
 }
 
 #[test]
-fn objectives_that_need_every_class_are_refused_by_name() {
+fn objectives_that_need_every_class_are_rejected_by_name() {
     for name in ["hinge-max", "softmax", "curricularface", "sphereface2", "adacos-dynamic", "inter-top-k"] {
         let objective = ClassObjective::from_name(name, &Parameters::new(), 100).expect("defaults");
         let config = |mode| HeadConfig { mode, ..Default::default() };
-        let error = Head::new(100, 4, objective.clone(), config(HeadMode::screened())).expect_err("refused");
+        let error = Head::new(100, 4, objective.clone(), config(HeadMode::screened())).expect_err("rejected");
         assert!(matches!(error, Error::NotScreenable { .. }), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
         let many = ClassObjective::from_name(name, &Parameters::new(), 30_000).expect("defaults");
@@ -274,7 +274,7 @@ fn objectives_that_need_every_class_are_refused_by_name() {
     let parameters = parameters([("sub_centres", 65.into())]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, 100).expect("in range");
     let config = HeadConfig { mode: HeadMode::screened(), ..Default::default() };
-    let error = Head::new(100, 4, objective, config).expect_err("refused").to_string();
+    let error = Head::new(100, 4, objective, config).expect_err("rejected").to_string();
     assert!(error.contains("at most 64 centres per class"), "{error}");
     for threshold in [-0.1, 1.0, f64::NAN] {
         let config =
@@ -286,7 +286,7 @@ fn objectives_that_need_every_class_are_refused_by_name() {
     assert!(!zero.is_screened(), "a threshold of 0 is the dense head");
 }
 
-/// All that is trained with margins on cosines, as far as it is a softmax: the screened head agrees with the dense one.
+/// For every softmax over cosines, with any margin, the screened head agrees with the dense one.
 #[test]
 fn every_softmax_over_cosines_can_be_screened() {
     let (classes, dim, batch) = (1200, 16, 8);

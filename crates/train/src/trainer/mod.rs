@@ -19,8 +19,6 @@ use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
 use widemargin_objective::normalise;
 
-pub(crate) use step::StepOutcome;
-
 /// Images embedded at a time in evaluation.
 const EVALUATION_BATCH: usize = 256;
 

@@ -1,4 +1,4 @@
-//! Several shards against one head: loss, gradients and steps; what is refused, and by whom. States and files: [`states`].
+//! Several shards against one head: loss, gradients, steps and errors. States and files: [`states`].
 
 mod states;
 
@@ -39,13 +39,13 @@ fn assert_near(found: f64, expected: f64, what: &str) {
     assert!((found - expected).abs() <= SHARDS * expected.abs(), "{what}: {found} against {expected}");
 }
 
-/// What one step leaves to be compared.
+/// The results of one step that are compared.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Step {
     loss: f64,
     losses: Vec<f32>,
     grad_features: Vec<f32>,
-    /// Of all ranks, one after the other.
+    /// Of all ranks, concatenated.
     grad_centres: Vec<f32>,
     norm: f64,
     learnt: Option<f32>,
@@ -54,7 +54,7 @@ struct Step {
     predicted: Vec<u32>,
 }
 
-/// A head or a shard of one, as far as the gradient of its centres goes.
+/// The gradient of the centres of a head or of a shard.
 trait Pull {
     fn pull(&self, pending: &PendingUpdate) -> (Vec<f32>, f64);
 }
@@ -89,7 +89,7 @@ impl Step {
         }
     }
 
-    /// What all ranks say must be the same bits; what each holds is put together.
+    /// Values that every rank has must be the same bits; values of its own classes are concatenated.
     fn joined(ranks: Vec<Self>) -> Self {
         let mut ranks = ranks.into_iter();
         let mut all = ranks.next().expect("a rank");
@@ -98,7 +98,7 @@ impl Step {
             all.centres.extend(&rank.centres);
             let shared =
                 Self { grad_centres: all.grad_centres.clone(), centres: all.centres.clone(), ..rank };
-            assert_eq!(all, shared, "every rank says the same");
+            assert_eq!(all, shared, "every rank has the same values");
         }
         all
     }
@@ -131,7 +131,7 @@ impl Step {
     }
 }
 
-/// A task: some steps on batches that change.
+/// Some steps on changing batches.
 #[derive(Clone, Debug)]
 struct Task {
     objective: ClassObjective,
@@ -139,7 +139,7 @@ struct Task {
     batch: usize,
     classes: usize,
     dim: usize,
-    /// Labels are taken from the first so many classes.
+    /// Labels are of the first classes, this many.
     labelled: usize,
     steps: u64,
 }
@@ -237,16 +237,16 @@ fn steps_of_both_optimisers_equal_one_head() {
 }
 
 #[test]
-fn a_shard_without_positives_and_one_without_more_than_a_class() {
+fn shards_without_targets_and_shards_of_one_class() {
     for shards in [2, 3, 4] {
         // all labels are of the first rank's classes
         Task { labelled: 2, steps: 3, ..Task::new(am_softmax(), 11) }.check(shards);
-        // as many classes as shards: the most there may be
+        // as many classes as shards, the smallest number of classes
         Task { steps: 3, ..Task::new(am_softmax(), shards) }.check(shards);
         // a batch larger than the classes
         Task { batch: 40, ..Task::new(am_softmax(), 5) }.check(shards);
     }
-    // one class has loss 0 and nothing to compare with
+    // one class has loss 0
     let one = Task::new(am_softmax(), 1);
     assert_eq!(one.sharded(1)[0].loss, 0.0);
 }
@@ -306,7 +306,7 @@ fn zero_vectors_empty_batches_and_ignored_labels_are_those_of_one_head() {
 }
 
 #[test]
-fn parts_of_a_batch_come_to_the_whole() {
+fn parts_of_a_batch_equal_the_whole() {
     let task = Task::new(am_softmax(), 11);
     let (features, labels) = task.batch_of(0);
     let expected = &task.one_head()[0];
@@ -349,11 +349,11 @@ fn margins_warm_up_on_all_ranks_or_none() {
     }
 }
 
-/// What makes a good batch a bad one.
+/// Makes a good batch a bad one.
 type Change = dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync;
 
 #[test]
-fn what_one_rank_alone_is_given_is_refused_by_all() {
+fn a_bad_batch_of_one_rank_is_rejected_by_all() {
     let task = Task::new(am_softmax(), 6);
     let (features, labels) = task.batch_of(0);
     let run = |change: &Change| {
@@ -366,11 +366,11 @@ fn what_one_rank_alone_is_given_is_refused_by_all() {
             let rows = features.len() / task.dim;
             let found = head.forward(view(&features, rows, task.dim), &labels).map(|found| found.loss);
             if !matches!(found, Err(Error::RanksDiffer { .. })) {
-                // and where each rank takes a part of the batch alike
+                // the same if each rank has a part of the batch
                 let part = head.forward_part(view(&features, rows, task.dim), &labels);
                 assert_eq!(part.map(|part| part.loss), found);
             }
-            // the group is still in step: a good batch goes through
+            // the group is still in step: a good batch is accepted
             let (features, labels) = task.batch_of(1);
             head.forward(view(&features, task.batch, task.dim), &labels).expect("a good batch");
             found
@@ -400,7 +400,7 @@ fn what_one_rank_alone_is_given_is_refused_by_all() {
 
 #[test]
 fn a_gradient_that_is_not_finite_on_one_rank_is_an_error_on_all() {
-    // the last class is pulled at by both samples with 60 times their length; the others share the push among them
+    // both samples pull at the last class with 60 times their length; the other classes share the push
     let (classes, dim) = (4, 3);
     let objective = Objective::family()
         .score(Score::scaled_dot(60.0))
@@ -439,7 +439,7 @@ fn a_gradient_that_is_not_finite_on_one_rank_is_an_error_on_all() {
 }
 
 #[test]
-fn heads_that_do_not_fit_are_refused() {
+fn heads_that_do_not_fit_are_rejected() {
     let new = |shards, classes, config: HeadConfig| {
         let found = on_ranks(shards, |rank| {
             ShardedHead::new(rank, classes, 3, am_softmax(), config).map(|head| head.own_classes())
@@ -524,7 +524,7 @@ fn a_panic_in_the_middle_of_training_ends_all_ranks() {
     assert_eq!(found, [gone(), gone()]);
 }
 
-/// What an implementation outside this crate is: its errors come through as they are.
+/// An implementation like one outside this crate; its errors are passed on unchanged.
 #[derive(Debug)]
 struct Unplugged;
 
@@ -555,7 +555,7 @@ impl Communicator for Unplugged {
 }
 
 #[test]
-fn the_error_of_a_transport_comes_through() {
+fn the_error_of_a_transport_is_passed_on() {
     let found = ShardedHead::new(&Unplugged, 4, 3, am_softmax(), HeadConfig::default());
     assert_eq!(found.expect_err("no cable").to_string(), "no cable");
 }

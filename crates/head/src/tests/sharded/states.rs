@@ -1,12 +1,12 @@
-//! States of shards, and their files: what is saved by some is loaded by any number.
+//! States of shards and their files, which any number of ranks can load.
 
 use super::*;
 use std::fs;
 use std::path::Path;
 
-/// Steps on three shards, then on two: the same as six steps on one.
+/// Three steps on three shards, then three on another number: the same as six steps on one.
 #[test]
-fn saved_by_three_loaded_by_two_goes_on_to_the_same() {
+fn saved_by_three_and_loaded_by_any_number_continues_to_the_same() {
     for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
         for name in ["am-softmax", "normface", "adaface", "sub-centre"] {
             let default = Parameters::new();
@@ -67,7 +67,7 @@ fn states_join_and_split_to_the_bit() {
 }
 
 #[test]
-fn classes_come_and_go_by_way_of_the_joined_state() {
+fn classes_are_added_and_dropped_in_the_joined_state() {
     let (task, states) = states_of(3);
     let mut head = Head::from_state(join_shards(states).expect("all three")).expect("a good state");
     head.add_classes(NewClasses::Random { count: 2, seed: 1 }).expect("in range");
@@ -82,11 +82,11 @@ fn classes_come_and_go_by_way_of_the_joined_state() {
         let head = ShardedHead::from_state(rank, state).expect("a good state");
         Step::of(&head, &head.forward(features, &labels).expect("finite"))
     });
-    Step::joined(found).assert_close(&expected, "after classes came and went");
+    Step::joined(found).assert_close(&expected, "after adding and dropping classes");
 }
 
 #[test]
-fn states_that_do_not_fit_together_are_refused_and_named() {
+fn states_that_do_not_fit_together_are_rejected_and_named() {
     let (_, states) = states_of(3);
     let join = |change: &dyn Fn(&mut Vec<ShardState>)| {
         let mut states = states.clone();
@@ -122,7 +122,7 @@ fn states_that_do_not_fit_together_are_refused_and_named() {
     differs("tensors", &|state| drop(state.part.tensors.pop()));
     let short = join(&|states| states[1].part.tensors[0].values.truncate(17));
     assert!(matches!(short, Error::TensorShape { values: 17, expected: [3, 6], .. }), "{short}");
-    // a number beyond that of the shards
+    // a number above that of the shards
     let outside = join(&|states| states[2].shard = 3);
     assert!(matches!(outside, Error::ShardsDiffer { shard: 3, what: "number", .. }), "{outside}");
 
@@ -152,7 +152,7 @@ fn overwrite(path: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn files_that_are_missing_or_damaged_are_refused_and_named() {
+fn files_that_are_missing_or_damaged_are_rejected_and_named() {
     let (_, states) = states_of(3);
     let fresh = || {
         let folder = tempfile::tempdir().expect("a folder");
@@ -187,7 +187,7 @@ fn files_that_are_missing_or_damaged_are_refused_and_named() {
     overwrite(&path(1), &good);
     assert_eq!(load_shards(folder.path()).expect("whole again"), states);
 
-    // a file under another's name, one that is missing, heads cut differently, a folder without any
+    // a file with another's name, a missing one, heads with different numbers of shards, an empty folder
     overwrite(&path(2), &good);
     let error = load_shards(folder.path()).expect_err("renamed");
     assert!(matches!(error, Error::RenamedFile { shard: 1, shards: 3, .. }), "{error}");
@@ -249,7 +249,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
     );
 }
 
-/// A head's statistics are no short decimals: the text that holds them must give back each bit.
+/// A head's statistics have long decimals; their text must give back each bit.
 #[test]
 fn the_state_of_the_objective_survives_its_file() {
     let objective = ClassObjective::from_name("adaface", &Parameters::new(), 4).expect("in range");
@@ -266,7 +266,7 @@ fn the_state_of_the_objective_survives_its_file() {
     }
 }
 
-/// Restored from the plain head's state, which says `auto`.
+/// Splits the state of a plain head whose mode is `auto`.
 #[test]
 fn the_state_of_a_trained_head_becomes_shards() {
     let mut head = Head::new(9, 4, am_softmax(), HeadConfig::default()).expect("in range");
