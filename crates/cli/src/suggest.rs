@@ -1,4 +1,4 @@
-//! `widemargin suggest`: scale and margin for a number of classes, with the bounds they come from.
+//! `widemargin suggest`: recommended scale and margin for a number of classes, with the bounds they follow from.
 
 use anyhow::Context;
 use clap::Args;
@@ -9,16 +9,16 @@ use widemargin_report::table::{Column, Table};
 
 #[derive(Args)]
 pub(crate) struct SuggestArguments {
-    /// How many classes are trained on
+    /// Number of training classes
     #[arg(long)]
     classes: usize,
-    /// Numbers in an embedding
+    /// Embedding dimension
     #[arg(long)]
     dim: usize,
-    /// Probability of its own class that a sample is to be able to reach
+    /// Probability of the target class that must be reachable
     #[arg(long, default_value_t = 0.99)]
     probability: f64,
-    /// Print one JSON object (the default is a table for people)
+    /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &SuggestArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn in_words(s: &Suggestion) -> String {
-    let mut table = Table::new([Column::left("for"), Column::right("value"), Column::left("why")]);
+    let mut table = Table::new([Column::left("setting"), Column::right("value"), Column::left("meaning")]);
     let mut row = |name: &str, value: String, why: &str| {
         table.row([name.to_owned(), value, why.to_owned()]);
     };
@@ -43,38 +43,38 @@ fn in_words(s: &Suggestion) -> String {
     row("margin in cosine", format!("{:.3}", s.margin), "recommended for am-softmax: train --margin");
     row("margin in angle", format!("{:.3}", s.angle_margin), "radians, for arcface");
     row(
-        "least scale, no margin",
+        "smallest scale, no margin",
         format!("{:.2}", s.scale_without_margin),
-        "below it the expected probability is out of reach even with ideal centres",
+        "below it the probability is out of reach, even with ideal centres",
     );
     row(
-        "least scale, margin",
+        "smallest scale, margin",
         s.scale_with_margin.map_or("none".to_owned(), |scale| format!("{scale:.2}")),
         "the same with the recommended margin",
     );
-    row("AdaCos's fixed scale", format!("{:.2}", s.adacos_scale), "sqrt(2) ln(C - 1), for comparison");
+    row("AdaCos fixed scale", format!("{:.2}", s.adacos_scale), "sqrt(2) ln(C - 1), for comparison");
     row(
         "largest margin",
         format!("{:.4}", s.margin_bound.largest),
         if s.margin_bound.attained {
-            "some arrangement of the centres meets it"
+            "reached by some arrangement of the centres"
         } else {
-            "strictly below it: more classes than a simplex has room for"
+            "never reached: too many classes for a simplex"
         },
     );
-    row("least possible loss", format!("{:.3e}", s.loss_floor), "at the recommended scale and margin");
+    row("smallest possible loss", format!("{:.3e}", s.loss_floor), "at the recommended scale and margin");
     let mut text = format!(
-        "{} classes in {} dimensions; a sample is to reach a probability of {} of its class\n\n{}",
+        "{} classes in {} dimensions; target probability {}\n\n{}",
         s.classes,
         s.dim,
         s.target_probability,
         table.render()
     );
     if !s.reaches_target {
-        text.push_str("\nThe recommended scale and margin cannot reach that probability: take more dimensions or a smaller margin.\n");
+        text.push_str("\nThe recommended scale and margin cannot reach that probability: use more dimensions or a smaller margin.\n");
     }
     text.push_str(
-        "\nFrom scratch a full margin at once can diverge: warm it up (schedule.margin_warm_up_epochs).\n",
+        "\nTraining from scratch with the full margin can diverge: warm it up (schedule.margin_warm_up_epochs).\n",
     );
     text
 }

@@ -365,7 +365,7 @@ fn scale_and_margin_are_suggested_and_taken() {
     success(&output);
     let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
     let output = place.run(&["suggest", "--classes", "7", "--dim", "4"]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("least scale, no margin"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("smallest scale, no margin"));
     place.refused(&["suggest", "--classes", "1", "--dim", "4"], &["classes is 1", "2 or more"]);
 
     let output = place.run(&[
@@ -447,6 +447,45 @@ fn losses_are_told_and_checked_against_references() {
         place.run(&["loss", "--objective", "contrastive", "--features", "x.npy", "--labels", "y.npy"]);
     success(&output);
     place.refused(&["loss", "--features", "y.npy", "--labels", "y.npy"], &["y.npy"]);
+
+    let unknown = place.run(&["loss", "two.json", "--objective", "mean-squared-error"]);
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert!(said.contains("hinge-sum") && said.contains("soft-triple"), "every name is listed: {said}");
+}
+
+#[test]
+fn objectives_are_listed_with_their_parameters() {
+    let place = Workplace::new();
+    let listed = |arguments: &[&str]| {
+        let output = place.run(&[&["loss", "--list"], arguments].concat());
+        success(&output);
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let text = listed(&[]);
+    assert!(text.contains("am-softmax") && text.contains("scale (30), margin (0.35)"), "{text}");
+    assert!(text.contains("signal-to-noise-ratio-contrastive"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&listed(&["--json"])).expect("JSON alone");
+    let entries = json.as_array().expect("a list");
+    assert_eq!(entries.len(), 43);
+    let entry = entries.iter().find(|entry| entry["name"] == "am-softmax").expect("listed");
+    let margin = &entry["parameters"][1];
+    assert_eq!(
+        (&margin["name"], &margin["default"], &margin["high"]),
+        (&"margin".into(), &0.35.into(), &2.0.into())
+    );
+    let one = listed(&["arc-face"]);
+    assert!(
+        one.starts_with("arcface, against class centres") && one.contains("easy_margin = false"),
+        "{one}"
+    );
+    assert!(
+        one.contains("in radians from 0 to 1.5708 (not degrees)")
+            && one.lines().all(|line| line.chars().count() <= 80),
+        "{one}"
+    );
+    place.refused(&["loss", "--list", "arcfce"], &["did you mean `arcface`"]);
+    place.refused(&["loss", "--json"], &["--list"]);
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl AnyObjective {
     pub fn from_name(name: &str, parameters: &Parameters, classes: usize) -> Result<Self> {
         let entry = CatalogueEntry::find(name)?;
         Ok(match build(entry, parameters, classes)? {
-            Built::Classes(objective) => Self::Classes(Box::new(objective)),
+            Built::Classes(objective) => Self::Classes(objective),
             Built::Pairs(objective) => Self::Pairs(objective),
         })
     }

@@ -1,4 +1,4 @@
-//! The two kinds of number that the mathematics is written for.
+//! The two floating-point types of the computation.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use widemargin_kernels::exponential::{self, AffineExponent};
 
 /// A real number: `f32` or `f64`.
 ///
-/// Values are kept in the type itself; sums over many classes or samples are accumulated in `f64`.
+/// Values are stored in the type itself; sums over many classes or samples are accumulated in `f64`.
 pub trait Real: Float + Into<f64> + Debug + Default + Send + Sync + kernels::RowKernels + 'static {
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
@@ -25,12 +25,12 @@ impl Real for f64 {
     }
 }
 
-/// What is done to whole rows of scores: by the vector kernels for `f32`, by plain loops for `f64`, the precision of
-/// references and gradient checks.
+/// Operations on whole rows of scores: vector kernels for `f32`, plain loops for `f64`, which is used for references and
+/// gradient checks.
 pub(crate) mod kernels {
     use super::{AffineExponent, exponential};
 
-    /// Known to this crate alone, which seals [`Real`](crate::Real). Exponents are `slope (x - centre)`.
+    /// Private to this crate, which seals [`Real`](crate::Real). Exponents are `slope (x - centre)`.
     pub trait RowKernels: Sized {
         /// The largest value, and whether all are finite.
         fn largest(values: &[Self]) -> (Self, bool);
@@ -65,7 +65,7 @@ pub(crate) mod kernels {
             values.iter().fold((0.0, 0.0), |(sum, moment), value| {
                 let exponent = slope * (value - centre);
                 let exponential = exponent.exp();
-                // 0 times minus infinity is not a number
+                // 0 times minus infinity is NaN
                 (sum + exponential, if exponential > 0.0 { moment + exponent * exponential } else { moment })
             })
         }

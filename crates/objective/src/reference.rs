@@ -1,8 +1,8 @@
-//! Reference values of other frameworks: a file of inputs and cases, and how far this crate is from each.
+//! Comparison with reference values of other frameworks.
 //!
-//! The form is that of `fixtures/make_golden.py`: one JSON object with `features`, `weights` (class centres or proxies),
-//! `labels`, and `cases`, each with `name`, `params`, `loss`, `grad_features` and `grad_weights` (`null` where the weights take no
-//! part). A case may bring `weights` of its own, `grad_learnt` and `next_state`.
+//! The file format is that of `fixtures/make_golden.py`: one JSON object with `features`, `weights` (class centres or proxies),
+//! `labels`, and `cases`, each with `name`, `params`, `loss`, `grad_features` and `grad_weights` (`null` if the objective has no
+//! weights). A case can have its own `weights`, `grad_learnt` and `next_state`.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -16,19 +16,19 @@ use crate::pairs::PairObjective;
 use crate::parameter::Parameters;
 use crate::real::Real;
 
-/// `torch.nn.functional.softplus` is its argument itself above 20, which leaves out `e^-20` of a loss and of a slope of 1.
+/// `torch.nn.functional.softplus` returns its argument above 20, which is off by `e^-20` in the loss and in a slope of 1.
 const TORCH_SOFTPLUS: f64 = 2.2e-9;
 
 /// Parameters that multiply a difference of two rounded numbers of size 1.
 const SCALES: [&str; 6] = ["scale", "alpha", "beta", "gamma", "softmax_scale", "la"];
 
-/// How far `acos` of a cosine of two equal unit vectors is from 0, as `f64` rounds the cosine.
+/// The error of `acos` of the cosine of two equal unit vectors, from the rounding of the cosine in `f64`.
 const ANGLE_OF_EQUALS: f64 = 6e-8;
 
-/// Parameters of a case that are remarks.
+/// Parameters of a case that are only remarks.
 const REMARKS: [&str; 3] = ["score", "note", "reducer"];
 
-/// Inputs and what came of them elsewhere.
+/// Inputs, and the results of another framework for them.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ReferenceFile {
     features: Vec<Vec<f64>>,
@@ -54,19 +54,19 @@ pub struct ReferenceCase {
     grad_learnt: Map<String, Value>,
 }
 
-/// How far a case is off: the largest error relative to the largest entry of the tensor.
+/// Errors of a case: the largest error relative to the largest entry of the tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReferenceErrors {
     /// Of the loss.
     pub loss: f64,
     /// Of the gradient with respect to the features.
     pub grad_features: f64,
-    /// Of the gradient with respect to the weights; 0 where they take no part.
+    /// Of the gradient with respect to the weights; 0 without weights.
     pub grad_weights: f64,
-    /// Of the gradient with respect to what else is learnt; 0 where nothing is.
+    /// Of the gradient with respect to another learnt parameter; 0 without one.
     pub grad_learnt: f64,
-    /// Values of the reference that are not numbers, which are compared with nothing: other frameworks divide by zero where
-    /// two vectors coincide.
+    /// Values of the reference that are NaN or infinite and were not compared: other frameworks divide by zero if two vectors
+    /// coincide.
     pub undefined: usize,
 }
 
@@ -82,7 +82,7 @@ impl ReferenceErrors {
 impl ReferenceFile {
     /// Reads a file's text.
     ///
-    /// `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON does not know, are values that are missing.
+    /// `NaN`, `Infinity` and `-Infinity`, which Python writes but JSON does not allow, are read as missing values.
     ///
     /// # Errors
     /// [`Error::ReferenceFile`] for text of another form, rows of different lengths, or another number of labels than of
@@ -116,13 +116,13 @@ impl ReferenceFile {
     /// Evaluates a case in `T` and compares.
     ///
     /// # Errors
-    /// A name or parameters that are unknown, or inputs that the objective refuses.
+    /// An unknown name or parameter, or inputs that the objective rejects.
     pub fn compare<T: Real>(&self, case: &ReferenceCase) -> Result<ReferenceErrors> {
         let narrowed = |rows: &[Vec<f64>]| rows.concat().into_iter().map(T::from_f64).collect::<Vec<T>>();
         let dim = self.features.first().map_or(0, Vec::len);
         let weights_given = case.weights.as_ref().unwrap_or(&self.weights);
         let highest = self.labels.iter().max().map_or(0, |label| *label as usize + 1);
-        // how many weights a class has is the objective's to say, and it may depend on the number of classes
+        // the number of weights per class depends on the objective, which may depend on the number of classes
         let objective =
             AnyObjective::from_name(&case.name, &case.parameters(), weights_given.len().max(highest).max(1))?;
         let objective = match objective.weights_per_class() {
@@ -157,7 +157,7 @@ impl ReferenceFile {
             grad_features: relative(out.grad_features(), &case.grad_features.concat()),
             grad_weights: match (out.grad_weights(), &case.grad_weights) {
                 (Some(found), Some(expected)) => relative(found, &expected.concat()),
-                // weights that another framework found to take no part
+                // the other framework has no weights here
                 (Some(found), None) => relative(found, &vec![Some(0.0); found.len()]),
                 (None, Some(_)) => f64::NAN,
                 (None, None) => 0.0,
@@ -167,8 +167,8 @@ impl ReferenceFile {
         })
     }
 
-    /// What the reference itself is off by where it takes angles of samples that coincide: the tuplet margin loss turns each
-    /// positive pair's angle by its margin, so an angle that is not 0 moves the score by `sin m` of it.
+    /// The error of the reference itself for samples that coincide: the tuplet margin loss turns each positive pair's angle by
+    /// its margin, so an angle that should be 0 changes the score by its product with `sin m`.
     fn angle_error(&self, case: &ReferenceCase) -> f64 {
         let direction = |row: &[f64]| {
             let length = row.iter().map(|value| value * value).sum::<f64>().sqrt();
@@ -190,17 +190,17 @@ impl ReferenceFile {
 }
 
 impl ReferenceCase {
-    /// The objective's name, as the file has it.
+    /// The objective's name as in the file.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The error that the reference itself is known to have; a tolerance below it asks for too much.
+    /// The known error of the reference itself; a smaller tolerance is pointless.
     pub fn reference_error(&self) -> f64 {
         if self.name.replace('_', "-") == "softplus-lse" { TORCH_SOFTPLUS } else { 0.0 }
     }
 
-    /// What rounding is multiplied by on its way into the loss: the largest of the scales, at least 1.
+    /// The factor from rounding to the error of the loss: the largest of the scales, at least 1.
     fn steepness(&self) -> f64 {
         let given = SCALES.iter().filter_map(|name| self.params.get(*name).and_then(Value::as_f64));
         given.fold(1.0, f64::max)
@@ -211,8 +211,7 @@ impl ReferenceCase {
         gradients.chain([&self.loss]).filter(|value| value.is_none()).count()
     }
 
-    /// The parameters in this crate's words: without remarks, with margins of class objectives in radians, and only those that are
-    /// not at rest.
+    /// The parameters with the names of this crate: without remarks, and with margins of class objectives in radians.
     pub fn parameters(&self) -> Parameters {
         let mut parameters = self.params.clone();
         parameters.retain(|key, _| !REMARKS.contains(&key.as_str()));
@@ -226,7 +225,7 @@ impl ReferenceCase {
     }
 }
 
-/// Largest error relative to the largest entry, less what `rounding` amounts to: a gradient that is 0 by cancellation has
+/// Largest error relative to the largest entry; 0 up to an error of `rounding`, since a gradient that is 0 by cancellation has
 /// no size that an error could be relative to. `NaN` for another number of entries.
 fn relative(found: &[f64], expected: &[Option<f64>], rounding: f64) -> f64 {
     if found.len() != expected.len() || found.iter().any(|value| value.is_nan()) {
@@ -238,12 +237,12 @@ fn relative(found: &[f64], expected: &[Option<f64>], rounding: f64) -> f64 {
     if error <= rounding { 0.0 } else { error / largest }
 }
 
-/// The text with `null` for the words that are no JSON numbers, outside of strings.
+/// Replaces the words that are not JSON numbers by `null`, outside of strings.
 fn without_undefined(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains("NaN") && !text.contains("Infinity") {
         return text.into();
     }
-    // every second piece is inside of quotes; the names in these files contain none
+    // every second piece is inside quotes; the names in these files contain none
     let pieces = text.split('"').enumerate().map(|(at, piece)| {
         if at % 2 == 1 {
             return piece.to_owned();

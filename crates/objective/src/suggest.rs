@@ -1,9 +1,9 @@
-//! Choosing scale and margin, and the bounds that a choice runs into.
+//! Recommended scale and margin, and the bounds on them.
 //!
-//! Everything follows from one image: `C` unit class centres spread as far as they can be, each sample on its own
-//! centre. At best they form a regular simplex, with cosine `-1 / (C - 1)` between any two, which needs `C <= D + 1`
-//! dimensions; then the target leads each competitor by `C / (C - 1)` in cosine. Scale times lead less margin decides how
-//! small the loss can become and how sure the softmax can be.
+//! Everything follows from the ideal case: `C` unit class centres as far apart as possible, each sample exactly on its centre. At
+//! best they form a regular simplex with cosine `-1 / (C - 1)` between any two, which needs `C <= D + 1`. Then the target leads
+//! each non-target by `C / (C - 1)` in cosine. The scale times this lead minus the margin determines the smallest possible loss
+//! and the largest possible probability.
 
 use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
 
@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::numeric::softplus;
 
-/// Classes from which on the defaults are those for many classes.
+/// From this number of classes on the defaults are those for many classes.
 const MANY_CLASSES: usize = 10_000;
-/// Scales above this are not recommended, whatever the target probability: gradients vanish everywhere but at a few
-/// competitors, and such a need is a sign of too few dimensions.
+/// Larger scales are not recommended, whatever the target probability: gradients vanish except for a few non-targets, and the
+/// need for such a scale is a sign of too few dimensions.
 const LARGEST_RECOMMENDED_SCALE: f64 = 128.0;
-/// Of the largest lead that any arrangement of the centres allows, at most this share is recommended as margin: training
-/// never reaches the ideal arrangement. Our choice.
+/// The recommended margin is at most this share of the largest possible lead, since training never reaches the ideal
+/// arrangement. Our choice.
 const SHARE_OF_LARGEST_MARGIN: f64 = 0.5;
 
-/// The lead in cosine of the target over each competitor when the centres form a regular simplex: `C / (C - 1)`.
+/// The target's lead in cosine over each non-target if the centres form a regular simplex: `C / (C - 1)`.
 ///
-/// Infinite for a single class, which has no competitor.
+/// Infinite for a single class.
 pub fn simplex_lead(classes: usize) -> f64 {
     if classes <= 1 { f64::INFINITY } else { classes as f64 / (classes - 1) as f64 }
 }
@@ -34,8 +34,8 @@ pub fn simplex_lead(classes: usize) -> f64 {
 /// log(1 + (C - 1) exp(-s (C / (C - 1) - m)))
 /// ```
 ///
-/// No arrangement of features and centres goes below it in any dimension; a regular simplex reaches it. A scale too small
-/// can never reach a small loss. 0 with a single class. (Without margin: Wang et al., *NormFace*, 2017,
+/// No arrangement of features and centres goes below it in any dimension; a regular simplex reaches it. With a small scale
+/// the loss can never become small. 0 with a single class. (Without margin: Wang et al., *NormFace*, 2017,
 /// proposition 2.)
 pub fn loss_floor(classes: usize, scale: f64, margin: f64) -> f64 {
     if classes <= 1 {
@@ -44,14 +44,14 @@ pub fn loss_floor(classes: usize, scale: f64, margin: f64) -> f64 {
     softplus(competitors(classes).ln() - scale * (simplex_lead(classes) - margin), 1.0).0
 }
 
-/// The scale from which on the softmax can give the target a probability of at least `probability` at the simplex:
+/// The smallest scale at which the softmax can give the target a probability of `probability` at the simplex:
 ///
 /// ```text
 /// s >= log( (C - 1) P / (1 - P) ) / (C / (C - 1) - m)
 /// ```
 ///
-/// Without margin this is `(C - 1) / C * log( (C - 1) P / (1 - P) )`. 0 where any scale will do; `None` if the margin is
-/// not below the lead of the simplex, so that no scale will.
+/// Without margin this is `(C - 1) / C * log( (C - 1) P / (1 - P) )`. 0 if every scale is large enough; `None` if no scale
+/// is, because the margin is not below the lead of the simplex.
 ///
 /// # Errors
 /// If `probability` is not strictly between 0 and 1.
@@ -67,8 +67,7 @@ fn scale_for_lead(classes: usize, probability: f64, lead: f64) -> Option<f64> {
     (lead > 0.0).then(|| ((competitors(classes) * probability / (1.0 - probability)).ln() / lead).max(0.0))
 }
 
-/// AdaCos's fixed scale, `sqrt(2) log(C - 1)` (Zhang et al., *AdaCos*, 2019, section 4). 0 for two classes or fewer, where
-/// the rule has nothing to say.
+/// AdaCos's fixed scale, `sqrt(2) log(C - 1)` (Zhang et al., *AdaCos*, 2019, section 4). 0 for two classes or fewer.
 pub fn adacos_fixed_scale(classes: usize) -> f64 {
     if classes <= 2 { 0.0 } else { SQRT_2 * competitors(classes).ln() }
 }
@@ -76,12 +75,12 @@ pub fn adacos_fixed_scale(classes: usize) -> f64 {
 /// AdaCos's dynamic scale, `log(B) / cos(min(pi / 4, theta))` (Zhang et al., *AdaCos*, 2019, section 4).
 ///
 /// `average_partition` `B` is the batch's mean of `sum_{i != y} exp(s cos_i)` at the present scale, above 0;
-/// `median_target_angle` `theta` is the median angle between features and their own centres, in radians.
+/// `median_target_angle` `theta` is the median angle between features and the centres of their classes, in radians.
 pub fn adacos_dynamic_scale(average_partition: f64, median_target_angle: f64) -> f64 {
     average_partition.ln() / median_target_angle.min(FRAC_PI_4).cos()
 }
 
-/// The largest margin in cosine that features on their own centres can meet, and whether it can be met at all.
+/// The largest margin in cosine that ideal features can meet, and whether it can be met exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MarginBound {
     /// No margin above this can be met for all classes at once.
@@ -90,14 +89,14 @@ pub struct MarginBound {
     pub attained: bool,
 }
 
-/// Bound of the margin by the number of classes and dimensions:
+/// The largest possible margin for a number of classes and an embedding dimension:
 ///
 /// - one dimension has two directions: 2 for two classes, 0 for more;
-/// - in two dimensions the centres stand evenly on a circle: `1 - cos(2 pi / C)`;
+/// - in two dimensions the centres are evenly spaced on a circle: `1 - cos(2 pi / C)`;
 /// - `C <= D + 1`, a simplex fits: `C / (C - 1)`;
 /// - otherwise strictly below `C / (C - 1)`.
 ///
-/// At most 2, the length of the cosine's range; a single class can meet any margin. (Wang et al., *CosFace*, 2018,
+/// At most 2, the range of the cosine; a single class meets any margin. (Wang et al., *CosFace*, 2018,
 /// section 3.4.)
 pub fn margin_bound(classes: usize, dim: usize) -> MarginBound {
     let attained = |largest| MarginBound { largest, attained: true };
@@ -110,14 +109,14 @@ pub fn margin_bound(classes: usize, dim: usize) -> MarginBound {
     }
 }
 
-/// A scale and a margin for AM-Softmax, with the bounds they come from.
+/// Recommended scale and margin for AM-Softmax, with the bounds they follow from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suggestion {
     /// Number of classes.
     pub classes: usize,
     /// Embedding dimension.
     pub dim: usize,
-    /// Probability that the target is to be able to reach.
+    /// Probability of the target that must be reachable.
     pub target_probability: f64,
     /// Recommended scale: 30, or 64 from 10^4 classes on, or more (up to 128) if the target probability needs it.
     pub scale: f64,
@@ -125,25 +124,25 @@ pub struct Suggestion {
     pub margin: f64,
     /// Recommended additive angle margin in radians for ArcFace: 0.5, reduced in the same proportion.
     pub angle_margin: f64,
-    /// The largest margin in cosine that the classes leave room for.
+    /// The largest possible margin in cosine.
     pub margin_bound: MarginBound,
-    /// Least scale for the target probability without a margin, at the simplex.
+    /// Smallest scale for the target probability without a margin, at the simplex.
     pub scale_without_margin: f64,
-    /// Least scale for the target probability with the recommended margin and the lead that the dimension allows;
+    /// Smallest scale for the target probability with the recommended margin and the largest lead in this dimension;
     /// `None` if no scale reaches it.
     pub scale_with_margin: Option<f64>,
     /// AdaCos's fixed scale, for comparison.
     pub adacos_scale: f64,
-    /// No loss below this is possible at the recommended scale and margin.
+    /// The smallest possible loss at the recommended scale and margin.
     pub loss_floor: f64,
     /// Whether the recommended scale and margin can reach the target probability.
     pub reaches_target: bool,
 }
 
 /// Recommends scale and margin for `classes` classes in `dim` dimensions such that the target can reach a probability of
-/// `target_probability` (0.99, say).
+/// `target_probability` (for example 0.99).
 ///
-/// From scratch a full margin at once can diverge; warm it up from 0 (see
+/// Training from scratch with the full margin can diverge; warm it up from 0 (see
 /// [`Objective::with_margin`](crate::Objective::with_margin)).
 ///
 /// # Errors

@@ -1,9 +1,9 @@
-//! Vectors of length one, and the gradient through the division by the norm.
+//! Norms, normalised vectors, and the gradient through the normalisation.
 
 use crate::Real;
 
-/// Norms below this are taken as this, as in `torch.nn.functional.normalize`; so the cosine of a zero vector with
-/// anything is 0, not `NaN`.
+/// Smaller norms are raised to this value, as in `torch.nn.functional.normalize`, so that the cosine of a zero vector with
+/// anything is 0 and not `NaN`.
 pub const NORM_FLOOR: f64 = 1e-12;
 
 /// Euclidean norm of a vector, accumulated in `f64`; no overflow or underflow at magnitudes such as 1e±30 (in `f64`:
@@ -20,12 +20,12 @@ pub fn norm<T: Real>(vector: &[T]) -> f64 {
     largest * vector.iter().map(|&value| (value.into() / largest).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Dot product in `f64`, in a fixed order that vectorises: eight partial sums.
+/// Dot product in `f64`, summed in a fixed order that vectorises (eight partial sums).
 pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     fold(a, b, |x, y| x * y)
 }
 
-/// Squared Euclidean distance in `f64`, exact to rounding however close the two are.
+/// Squared Euclidean distance in `f64`, accurate also for vectors that are close.
 pub(crate) fn squared_distance<T: Real>(a: &[T], b: &[T]) -> f64 {
     fold(a, b, |x, y| (x - y) * (x - y))
 }
@@ -46,7 +46,7 @@ fn fold<T: Real>(a: &[T], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
 
 /// Divides a vector by its norm, or by [`NORM_FLOOR`] if the norm is below that.
 ///
-/// Returns the norm, or 0 where the floor took effect; [`project`] wants exactly this.
+/// Returns the norm, or 0 if the floor was applied; [`project`] expects this value.
 pub fn normalise<T: Real>(vector: &mut [T]) -> f64 {
     let norm = norm(vector);
     let factor = norm.max(NORM_FLOOR).recip();
@@ -59,8 +59,8 @@ pub fn normalise<T: Real>(vector: &mut [T]) -> f64 {
 /// Turns the gradient with respect to a unit vector `u = x / |x|` into the gradient with respect to `x`:
 /// `(g - (g . u) u) / |x|`, which is orthogonal to `x`.
 ///
-/// `norm` is what [`normalise`] returned. Where the floor took effect (`norm` 0) the direction of `x` means nothing and
-/// the gradient is set to zero. PyTorch gives `g / 1e-12` there, which would throw any model off by its first zero vector.
+/// `norm` is the value that [`normalise`] returned. If the floor was applied (`norm` 0), the direction of `x` is meaningless and
+/// the gradient is set to zero. PyTorch returns `g / 1e-12`, so a single zero vector can ruin a model.
 pub fn project<T: Real>(gradient: &mut [T], unit: &[T], norm: f64) {
     if norm == 0.0 {
         gradient.fill(T::zero());

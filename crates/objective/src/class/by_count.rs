@@ -1,8 +1,8 @@
-//! Margins that follow from how many samples a class has: large for the rare, small for the frequent.
+//! Margins by class size: large for rare classes, small for frequent ones.
 //!
-//! A class of few samples fills its region of the sphere badly, and what it gets in training it does not get in use. Cao et al. bound
-//! the error of each class by its margin and its number of samples; with the sum of the margins given, the bound is least for margins
-//! that fall with the fourth root of the number of samples.
+//! A class with few samples covers its region of the sphere badly and generalises worse. Cao et al. bound the error of each
+//! class by its margin and its number of samples. For a fixed sum of margins, the bound is smallest if the margins fall with the
+//! fourth root of the number of samples.
 
 use super::objective::ClassObjective;
 use crate::bounds;
@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 /// The power of Cao et al.: margins fall with the fourth root of the number of samples.
 pub const FOURTH_ROOT: f64 = 0.25;
 
-/// A margin for each class, `largest (n_min / n_y)^power`: the rarest class has the largest (Cao et al., *Learning Imbalanced Datasets with
-/// Label-Distribution-Aware Margin Loss*, 2019, eq. 13, with the constant chosen so that the largest margin is given).
+/// One margin per class, `largest (n_min / n_y)^power`: the rarest class gets `largest` (Cao et al., *Learning Imbalanced
+/// Datasets with Label-Distribution-Aware Margin Loss*, 2019, eq. 13, with the constant chosen accordingly).
 ///
-/// `counts` has the number of samples of each class; one without any is treated as the rarest. With `power` 0 all are the largest; the
-/// paper's is [`FOURTH_ROOT`].
+/// `counts` has the number of samples per class; a class without samples counts as the rarest. With `power` 0 all margins are
+/// `largest`; the paper uses [`FOURTH_ROOT`].
 pub fn margins_by_count(largest: f64, counts: &[u64], power: f64) -> Vec<f64> {
     let least = counts.iter().copied().filter(|count| *count > 0).min().unwrap_or(1);
     let share = |count: u64| (least as f64 / count.max(least) as f64).powf(power);
@@ -23,26 +23,26 @@ pub fn margins_by_count(largest: f64, counts: &[u64], power: f64) -> Vec<f64> {
 }
 
 impl ClassObjective {
-    /// The same with a margin of its own for each class, by the number of samples that it has in training; the objective's margin is
-    /// that of the rarest class. See [`margins_by_count`].
+    /// The same objective with one margin per class, computed from the number of training samples. The rarest class gets the
+    /// objective's margin. See [`margins_by_count`].
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a power that is not from 0 to 1, and as [`ClassObjective::with_class_margins`].
+    /// [`Error::OutOfRange`] for a power outside 0 to 1, and those of [`ClassObjective::with_class_margins`].
     pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self> {
         bounds::POWER.check("margin_by_count", power)?;
         let margins = margins_by_count(self.base.margin().amount(), counts, power);
         self.with_class_margins(&margins)
     }
 
-    /// The margins of the classes, where each has its own.
+    /// The margins per class, if there are any.
     pub fn class_margins(&self) -> Option<&[f64]> {
         self.class_margins.as_deref()
     }
 
-    /// The same for some of its classes alone, which are numbered by their places in `classes`: what a head that draws classes trains by.
+    /// The same objective for a subset of its classes, renumbered by their places in `classes`. A sampled head trains with it.
     ///
     /// # Errors
-    /// [`Error::Count`] for a class without a margin, where each has its own.
+    /// [`Error::Count`] for a class beyond the margins per class.
     pub fn of_classes(&self, classes: &[u32]) -> Result<Self> {
         let Some(margins) = &self.class_margins else { return Ok(self.clone()) };
         let own = |class: &u32| margin_of(margins, *class);

@@ -1,30 +1,30 @@
-//! What a batch says about the state of training, beside its loss.
+//! Diagnostics of a batch besides its loss.
 
 use serde::{Deserialize, Serialize};
 
 use super::point::PointOutcome;
 use crate::real::Real;
 
-/// Figures of a batch, each a plain mean over its samples, without sample weights. All 0 for an empty batch.
+/// Means over the samples of a batch, without sample weights. All 0 for an empty batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostics {
     /// Samples in the batch.
     pub samples: usize,
-    /// How much a sample still pushes: `-d loss / d score_y`. For every softmax this is `1 - p_y`; for a sum of hinges it
-    /// is the number of competitors that violate the margin, up to `C - 1`.
+    /// How hard a sample still pushes: `-d loss / d score_y`. For every softmax this is `1 - p_y`; for a sum of hinges it is the
+    /// number of non-target classes that violate the margin, up to `C - 1`.
     pub mean_push: f64,
-    /// Among how many competitors the push is shared: `exp` of the entropy of the shares, for a softmax
-    /// `p_i / (1 - p_y)`. From 1 (one binary problem) to `C - 1`; a sample with no competitor counts 0.
+    /// Effective number of non-target classes that share the push: `exp` of the entropy of the shares, which are
+    /// `p_i / (1 - p_y)` for a softmax. From 1 (one binary problem) to `C - 1`; 0 without non-target classes.
     pub effective_competitors: f64,
-    /// Cosine between a feature and its own class centre, also where the objective uses dot products.
+    /// Cosine between a feature and the target's centre, also if the objective uses dot products.
     pub mean_target_cosine: f64,
     /// Share of samples whose target score leads every other by at least the margin.
     pub margin_met: f64,
-    /// Share of samples whose own class has the largest score, *without* the margin; the first of equals wins.
+    /// Share of samples whose target has the largest score *without* the margin; among equals the lowest class wins.
     pub accuracy: f64,
 }
 
-/// Diagnostics while they are being added up, sample by sample.
+/// Running sums of diagnostics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DiagnosticsSum {
     sum: Diagnostics,
@@ -41,7 +41,7 @@ impl DiagnosticsSum {
         self.sum.accuracy += f64::from(u8::from(row.correct));
     }
 
-    /// The means.
+    /// Divides by the number of samples.
     pub fn finish(self) -> Diagnostics {
         let share = 1.0 / self.sum.samples.max(1) as f64;
         Diagnostics {

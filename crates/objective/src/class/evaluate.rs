@@ -1,8 +1,8 @@
-//! The reference: a whole batch against all class centres, written plainly.
+//! The plain evaluation of a batch against all class centres.
 //!
-//! One sample after the other, every sum in `f64`, no tiles and no threads. It is what the fast heads are judged by, what
-//! reference values of other frameworks are compared with, and quick enough for figures and small problems; it costs
-//! `6 B C D` operations and holds one row of scores at a time.
+//! It takes one sample after the other, with every sum in `f64`, without tiles or threads. The fast heads are tested against
+//! it, reference values of other frameworks are compared with it, and it is fast enough for figures and small problems. It
+//! costs `6 B C D` operations and holds one row of scores at a time.
 
 use serde::{Deserialize, Serialize};
 use widemargin_kernels::matrix::MatRef;
@@ -17,7 +17,7 @@ use crate::family::{Objective, Score};
 use crate::real::Real;
 use crate::unit::{NORM_FLOOR, dot, norm, normalise, project};
 
-/// How the losses of the samples become one number.
+/// How the losses of the samples are reduced to one loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
@@ -26,17 +26,17 @@ pub enum Reduction {
     Mean,
     /// The sum; with sample weights `sum(weight * loss)`.
     Sum,
-    /// Only the losses of the samples are expected. [`Evaluation::loss`] and the gradients are those of the sum, as in a
-    /// backward pass that starts from ones.
+    /// Only the losses per sample matter. [`ClassEvaluation::loss`] and the gradients are those of the sum, as in a backward
+    /// pass that starts from ones.
     None,
 }
 
-/// What [`Objective::evaluate_with`] can be told beside the inputs.
+/// Options of an evaluation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EvaluateOptions<'a> {
-    /// How the losses become one number.
+    /// How the losses are reduced.
     pub reduction: Reduction,
-    /// One weight a sample, finite and not negative; all 1 where absent.
+    /// One weight per sample, finite and not negative; all 1 if absent.
     pub sample_weights: Option<&'a [f64]>,
 }
 
@@ -45,31 +45,31 @@ pub struct EvaluateOptions<'a> {
 pub struct ClassEvaluation<T> {
     /// The reduced loss.
     pub loss: T,
-    /// The loss of each sample, before weights: `[batch]`; 0 for ignored ones.
+    /// The loss of each sample before weighting: `[batch]`; 0 for ignored samples.
     pub losses: Vec<T>,
     /// Gradient of `loss` with respect to the features: `[batch, dim]`, row-major.
     pub grad_features: Vec<T>,
     /// Gradient of `loss` with respect to the class centres: `[classes * sub_centres, dim]`, row-major.
     pub grad_centres: Vec<T>,
-    /// Name of what is learnt beside the centres and the gradient of `loss` with respect to it, if anything is.
+    /// Name of the parameter learnt besides the centres and the gradient of `loss` with respect to it, if there is one.
     pub grad_learnt: Option<(&'static str, f64)>,
-    /// What else the batch says, ignored samples left out.
+    /// Diagnostics over the samples that are not ignored.
     pub diagnostics: Diagnostics,
-    /// The state behind this batch, to be given to [`ClassObjective::commit`] or dropped.
+    /// The state after this batch, to be passed to [`ClassObjective::commit`] or dropped.
     pub next_state: ClassState,
 }
 
 impl ClassObjective {
-    /// Loss, gradients, diagnostics and the state that follows; the objective itself does not change.
+    /// Loss, gradients, diagnostics and next state. The objective itself does not change.
     ///
-    /// Shapes: `features` `[batch, dim]`, `centres` `[classes * sub_centres, dim]`, one label a sample, each below `classes` or
-    /// the label to ignore. Vectors are normalised here where the score wants it; one whose norm is below [`NORM_FLOOR`]
-    /// has a cosine near 0 with everything and gets a zero gradient. An empty batch, or one of ignored samples, has loss
-    /// 0; a single class has loss 0 with every softmax.
+    /// Shapes: `features` `[batch, dim]`, `centres` `[classes * sub_centres, dim]`, one label per sample, each below `classes`
+    /// or the label to ignore. Vectors are normalised here if the score requires it; a vector whose norm is below
+    /// [`NORM_FLOOR`] has a cosine near 0 with everything and gets a zero gradient. An empty batch, or one of ignored samples,
+    /// has loss 0. With a single class every softmax has loss 0.
     ///
     /// # Errors
-    /// Shapes or labels that do not fit, `NaN` or infinity in an input, scores beyond the range of `T`, or sample weights that
-    /// are not one a sample, negative or not finite, or all zero under [`Reduction::Mean`].
+    /// Shapes or labels that do not fit, `NaN` or infinity in an input, scores beyond the range of `T`, another number of
+    /// sample weights than samples, weights that are negative or not finite, or all 0 under [`Reduction::Mean`].
     pub fn evaluate<T: Real>(
         &self,
         features: MatRef<'_, T>,
@@ -85,7 +85,7 @@ impl ClassObjective {
         let score = self.score();
         let units = ScoredRows::new(features, score.is_cosine());
         let centre_units = ScoredRows::new(centres, score.normalises_centres());
-        // the class's similarity is the largest of its centres', and that centre is the one that moves
+        // the nearest centre gives the class's similarity, and only that centre gets a gradient
         let similarities = |sample: usize, row: &mut [T], chosen: &mut [usize]| {
             for class in 0..classes {
                 (row[class], chosen[class]) = (T::neg_infinity(), class * each);
@@ -207,7 +207,7 @@ impl ClassObjective {
         })
     }
 
-    /// The number of classes, if all inputs fit.
+    /// Checks the inputs; returns the number of classes.
     fn check_inputs<T: Real>(
         &self,
         features: MatRef<'_, T>,
@@ -247,9 +247,10 @@ impl ClassObjective {
 impl Objective {
     /// Mean loss, its gradients and diagnostics.
     ///
-    /// Shapes: `features` `[batch, dim]`, `centres` `[classes, dim]`, one label a sample, each below `classes`.
-    /// Cosine objectives normalise both themselves; a vector whose norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) has a cosine near 0 with
-    /// everything and gets a zero gradient (see [`project`](crate::project)). An empty batch has loss 0; a single class has loss 0.
+    /// Shapes: `features` `[batch, dim]`, `centres` `[classes, dim]`, one label per sample, each below `classes`. Cosine
+    /// objectives normalise both themselves; a vector whose norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) has a cosine near
+    /// 0 with everything and gets a zero gradient (see [`project`](crate::project)). An empty batch and a single class have
+    /// loss 0.
     ///
     /// # Errors
     /// Shapes or labels that do not fit, `NaN` or infinity in an input, or scores beyond the range of `T`; see
@@ -266,8 +267,8 @@ impl Objective {
     /// As [`Objective::evaluate`], with another reduction or with sample weights.
     ///
     /// # Errors
-    /// Those of [`Objective::evaluate`]; sample weights that are not one a sample, negative or not finite, or all zero
-    /// under [`Reduction::Mean`].
+    /// Those of [`Objective::evaluate`]; another number of sample weights than samples, weights that are negative or not
+    /// finite, or all 0 under [`Reduction::Mean`].
     pub fn evaluate_with<T: Real>(
         &self,
         features: MatRef<'_, T>,
@@ -280,11 +281,11 @@ impl Objective {
     }
 }
 
-/// The rows that are scored: as given for dot products, of length one for cosines.
+/// The rows as they are scored: unchanged for dot products, normalised for cosines.
 struct ScoredRows<T> {
     data: Vec<T>,
     cols: usize,
-    /// For cosines what `normalise` returned for each row.
+    /// For cosines the norm of each row, as `normalise` returned it.
     norms: Option<Vec<f64>>,
 }
 
@@ -300,7 +301,7 @@ impl<T: Real> ScoredRows<T> {
         &self.data[at * self.cols..(at + 1) * self.cols]
     }
 
-    /// From the gradient of the scored row to that of the row as it was given.
+    /// Turns the gradient of the scored row into that of the given row.
     fn finish_gradient(&self, at: usize, gradient: &mut [f64]) {
         if let Some(norms) = &self.norms {
             let unit: Vec<f64> = self.row(at).iter().map(|&value| value.into()).collect();
@@ -309,7 +310,7 @@ impl<T: Real> ScoredRows<T> {
     }
 }
 
-/// What each sample's loss is multiplied by in the reduced loss; only those of the active ones count.
+/// The factor on each sample's loss in the reduced loss; only those of active samples are used.
 fn sample_factors(batch: usize, active: &[usize], options: &EvaluateOptions<'_>) -> Result<Vec<f64>> {
     let mut factors = match options.sample_weights {
         None => vec![1.0; batch],

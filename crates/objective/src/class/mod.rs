@@ -1,11 +1,10 @@
-//! Objectives against class centres as training uses them: a point of the family, and what chooses it anew for each batch
-//! or sample.
+//! Objectives against class centres, with their state.
 //!
-//! Most margin softmaxes of the literature are one point of the [family](crate::Objective). Some choose their margin or
-//! scale by the batch (CurricularFace, AdaCos), by the sample (AdaFace, MagFace, ElasticFace, margins a class) or learn it
-//! (NormFace, SphereFace2). A [`ClassObjective`] is either: for each batch it *resolves* to one [`Point`] a sample,
-//! and tells the state that follows. Nothing is changed by evaluating: the caller commits the next state with
-//! [`ClassObjective::commit`] once the step is taken, so that a step refused for `NaN` leaves no trace.
+//! Most margin softmaxes of the literature are one point of the [family](crate::Objective). Others choose their margin or
+//! scale per batch (CurricularFace, AdaCos) or per sample (AdaFace, MagFace, ElasticFace, margins per class), or learn it
+//! (NormFace, SphereFace2). A [`ClassObjective`] covers both: for each batch it *resolves* to one [`Point`] per sample and
+//! computes the next state. Evaluation changes nothing. The caller commits the next state with
+//! [`ClassObjective::commit`] after the step, so a step rejected because of a `NaN` leaves no trace.
 //!
 //! ```
 //! use widemargin_objective::{ClassObjective, EvaluateOptions, MatRef, Parameters};

@@ -9,7 +9,7 @@ use crate::bounds;
 use crate::error::{Error, Result};
 use crate::family::{Margin, Objective, Score};
 
-/// An objective against class centres, with what it remembers.
+/// An objective against class centres, with its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassObjective {
@@ -33,7 +33,7 @@ impl Name {
     pub(crate) const COMPOSED: Self = Self("composed");
 }
 
-/// What chooses a sample's point; see the [page of formulas](ClassObjective::from_name).
+/// How the point of a sample is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Rule {
@@ -81,12 +81,12 @@ impl ClassObjective {
         }
     }
 
-    /// The name it was asked for by, or that of its point of the family.
+    /// The name it was built by, or that of its point of the family, or `composed`.
     pub fn name(&self) -> &'static str {
         self.name.0
     }
 
-    /// The point of the family that everything else is a variation of, without what the batch decides.
+    /// The point of the family that the rule adapts per batch or sample.
     pub fn base(&self) -> &Objective {
         &self.base
     }
@@ -96,18 +96,18 @@ impl ClassObjective {
         self.base.score()
     }
 
-    /// Class centres of each class; the similarity with the class is the largest of theirs. The matrix of centres is
-    /// `[classes * sub_centres, dim]`, those of a class one after the other.
+    /// Class centres per class; the similarity with the class is the largest of theirs. The matrix of centres is
+    /// `[classes * sub_centres, dim]`, the centres of a class one after the other.
     pub fn sub_centres(&self) -> usize {
         self.sub_centres
     }
 
-    /// Samples of this label take no part: loss 0, no gradient, not counted.
+    /// Samples of this label have loss 0 and no gradient, and do not count.
     pub fn ignore_label(&self) -> Option<u32> {
         self.ignore_label
     }
 
-    /// What is learnt by gradient beside the centres, if anything: `scale` or `bias`, with its value now.
+    /// The parameter that is learnt besides the centres, if there is one: `scale` or `bias`, with its value.
     pub fn learnt(&self) -> Option<(&'static str, f64)> {
         match self.rule {
             Rule::LearntScale => Some(("scale", self.state.scale)),
@@ -116,22 +116,22 @@ impl ClassObjective {
         }
     }
 
-    /// The running statistics and learnt numbers.
+    /// The running statistics and learnt parameters.
     pub fn state(&self) -> &ClassState {
         &self.state
     }
 
-    /// Takes a state: the next one of an evaluation, or that of a checkpoint.
+    /// Sets the state: the next one of an evaluation, or that of a checkpoint.
     ///
     /// # Errors
-    /// If a number is out of its range.
+    /// If a value is outside its range.
     pub fn commit(&mut self, state: ClassState) -> Result<()> {
         state.validate()?;
         self.state = state;
         Ok(())
     }
 
-    /// Sets the learnt number, as an optimiser does; a scale is kept within `[1e-3, 1e4]`.
+    /// Sets the learnt parameter, as an optimiser does. A scale is clamped to `[1e-3, 1e4]`.
     ///
     /// # Errors
     /// If it is not finite, or nothing is learnt.
@@ -148,7 +148,7 @@ impl ClassObjective {
         Ok(())
     }
 
-    /// Puts a share of the margin in force, from none at 0 to all at 1; what a margin warm-up calls at each step.
+    /// Sets how much of the margin is in force, from none at 0 to all at 1. A margin warm-up calls this at each step.
     pub fn set_margin_share(&mut self, share: f64) {
         self.margin_share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
     }
@@ -158,7 +158,7 @@ impl ClassObjective {
         self.class_margins.is_some()
     }
 
-    /// Whether every sample's loss is a softmax over competitors that enter as they are ([`Objective::is_softmax`]).
+    /// Whether every sample's loss is a softmax over unchanged non-target classes ([`Objective::is_softmax`]).
     pub fn is_softmax(&self) -> bool {
         self.base.is_softmax() && !matches!(self.rule, Rule::Curricular { .. } | Rule::Binary { .. })
     }
@@ -168,12 +168,12 @@ impl ClassObjective {
         *self.base.margin() != Margin::None || self.class_margins.is_some()
     }
 
-    /// The amount of the margin that is in force now, in its own unit; see [`Margin::amount`].
+    /// The amount of the margin in force, in its own unit; see [`Margin::amount`].
     pub fn margin_in_force(&self) -> f64 {
         self.base.margin().with_share(self.margin_share).amount()
     }
 
-    /// The same with `count` centres a class.
+    /// The same objective with `count` centres per class.
     ///
     /// # Errors
     /// If the count is not from 1 to 1000.
@@ -183,14 +183,14 @@ impl ClassObjective {
         Ok(self)
     }
 
-    /// The same with a margin of its own for each class, in the unit of the objective's margin.
+    /// The same objective with one margin per class, in the unit of the objective's margin.
     ///
-    /// For long-tailed data: a larger margin for classes with few samples ([`ClassObjective::with_margins_by_count`]). ElasticFace draws
-    /// around the margin of the sample's class.
+    /// For long-tailed data: give classes with few samples a larger margin ([`ClassObjective::with_margins_by_count`]).
+    /// ElasticFace draws around the margin of the sample's class.
     ///
     /// # Errors
-    /// If there is not one a class, if one is out of range, or if the objective's margin is not one amount in cosine, angle or
-    /// score.
+    /// If the number of margins is not that of classes, if a margin is outside its range, or if the objective's margin is not
+    /// one amount in cosine, angle or score.
     pub fn with_class_margins(mut self, margins: &[f64]) -> Result<Self> {
         let simple = matches!(
             self.base.margin(),
@@ -198,9 +198,9 @@ impl ClassObjective {
         );
         if !simple || !matches!(self.rule, Rule::Fixed | Rule::Curricular { .. } | Rule::Elastic { .. }) {
             return Err(Error::Incompatible {
-                first: "a margin for each class",
+                first: "one margin per class",
                 second: "an objective without one plain margin",
-                reason: "take an additive margin in cosine, angle or score",
+                reason: "use an additive margin in cosine, angle or score",
             });
         }
         if self.classes != usize::MAX && margins.len() != self.classes {
@@ -213,7 +213,7 @@ impl ClassObjective {
         Ok(self)
     }
 
-    /// The same without the samples of one label.
+    /// The same objective, ignoring the samples of one label.
     #[must_use]
     pub fn with_ignore_label(mut self, label: Option<u32>) -> Self {
         self.ignore_label = label;
@@ -226,7 +226,7 @@ impl fmt::Display for ClassObjective {
         write!(f, "{}: {}", self.name(), self.base)?;
         match self.rule {
             Rule::Fixed => {}
-            Rule::Curricular { .. } => f.write_str(", competitors by a curriculum")?,
+            Rule::Curricular { .. } => f.write_str(", non-targets by a curriculum")?,
             Rule::AdaFace { margin, concentration, .. } => {
                 write!(f, ", margin {margin} by the quality of the norm (h {concentration})")?;
             }
@@ -234,17 +234,17 @@ impl fmt::Display for ClassObjective {
                 write!(f, ", margin {c} to {d} rad by norms {a} to {b}")?;
             }
             Rule::Elastic { deviation, .. } => write!(f, ", margin drawn with deviation {deviation}")?,
-            Rule::DynamicScale => f.write_str(", scale by the batch")?,
+            Rule::DynamicScale => f.write_str(", scale chosen per batch")?,
             Rule::LearntScale => f.write_str(", scale learnt")?,
             Rule::Binary { balance, exponent } => {
                 write!(f, ", {balance} : {} binary classifications, t {exponent}", 1.0 - balance)?;
             }
         }
         if self.sub_centres > 1 {
-            write!(f, ", {} centres a class", self.sub_centres)?;
+            write!(f, ", {} centres per class", self.sub_centres)?;
         }
         if self.class_margins.is_some() {
-            f.write_str(", a margin for each class")?;
+            f.write_str(", one margin per class")?;
         }
         Ok(())
     }

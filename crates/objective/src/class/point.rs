@@ -1,4 +1,4 @@
-//! What a sample is trained by once everything that changes from batch to batch is settled.
+//! The loss of one sample, with everything that depends on the batch resolved.
 
 use crate::family::Objective;
 use crate::numeric::softplus;
@@ -9,9 +9,9 @@ use crate::row::{RowOutcome, RowPass, SummedCompetitors};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Point {
-    /// `link(pool(competitors) - (target - margin))`.
+    /// `link(pool(non-targets) - (target - margin))`.
     Family(Objective),
-    /// One binary classification a class.
+    /// One binary classification per class.
     Binary(Binary),
 }
 
@@ -27,7 +27,7 @@ pub struct Binary {
     pub balance: f64,
     /// `r`, finite and above 0.
     pub scale: f64,
-    /// `m` in cosine, asked for on both sides.
+    /// `m` in cosine, on both sides.
     pub margin: f64,
     /// `t`, at least 1: how much the upper cosines are spread out.
     pub exponent: f64,
@@ -41,14 +41,14 @@ impl Binary {
         (2.0 * half.powf(self.exponent) - 1.0, self.exponent * half.powf(self.exponent - 1.0))
     }
 
-    /// Loss of the target's classification, its derivative by the cosine and by the bias.
+    /// Loss of the target's classification and its derivatives with respect to the cosine and the bias.
     fn target(&self, cosine: f64) -> [f64; 3] {
         let (spread, slope) = self.spread(cosine);
         let (loss, push) = softplus(-(self.scale * (spread - self.margin) + self.bias), 1.0);
         [self.balance / self.scale * loss, -self.balance * push * slope, -self.balance / self.scale * push]
     }
 
-    /// The same of another class's.
+    /// The same for a non-target class.
     fn other(&self, cosine: f64) -> [f64; 3] {
         let (spread, slope) = self.spread(cosine);
         let (loss, push) = softplus(self.scale * (spread + self.margin) + self.bias, 1.0);
@@ -66,7 +66,7 @@ pub enum PointPass<T> {
     Binary(BinaryPass<T>),
 }
 
-/// Binary classifications while they are being added up.
+/// Running sums of the binary classifications.
 #[derive(Clone, Copy, Debug)]
 pub struct BinaryPass<T> {
     binary: Binary,
@@ -75,27 +75,27 @@ pub struct BinaryPass<T> {
     outcome: PointOutcome<T>,
     loss: f64,
     bias_slope: f64,
-    /// Sum of the others' derivatives by their cosines, and of `g ln g` for their entropy.
+    /// Sum of the derivatives `g` with respect to the non-targets' cosines, and of `g ln g` for their entropy.
     pull: f64,
     pull_log: f64,
     finite: bool,
 }
 
-/// Numbers of a part of binary classifications.
+/// Length of a part of binary classifications.
 const BINARY_PART: usize = 7;
 
-/// What one sample comes to; the figures of [`RowOutcome`] for any point.
+/// Loss and diagnostics of one sample: the figures of [`RowOutcome`] for any point.
 #[derive(Clone, Copy, Debug)]
 pub struct PointOutcome<T> {
-    /// The loss; `NaN` if any similarity was not finite or the scores exceed the range of numbers.
+    /// The loss; `NaN` if a similarity was not finite or the scores exceed the range of floating point.
     pub loss: T,
     /// `-d loss / d score_y`, where a score is the scale times a similarity.
     pub push: T,
-    /// `exp` of the entropy of the competitors' shares.
+    /// `exp` of the entropy of the non-targets' shares.
     pub effective_competitors: T,
     /// The target's similarity, without scale and margin.
     pub target_similarity: T,
-    /// Whether the target leads every competitor by the margin.
+    /// Whether the target leads every non-target by the margin.
     pub margin_met: bool,
     /// Whether the target has the largest plain similarity.
     pub correct: bool,
@@ -113,8 +113,8 @@ enum OutcomeKind<T> {
 }
 
 impl Point {
-    /// The factor on similarities in the exponents of a softmax over unchanged competitors, the only points that can be
-    /// finished from sums ([`PointPass::observe_summed`]); `None` for all others.
+    /// The factor on similarities in the exponents of a softmax over unchanged non-targets. Only such points can be finished
+    /// from sums ([`PointPass::observe_summed`]); `None` for all others.
     pub fn softmax_sharpness(&self) -> Option<f64> {
         match self {
             Self::Family(objective) if objective.is_softmax() => objective.sharpness(),
@@ -122,7 +122,7 @@ impl Point {
         }
     }
 
-    /// The factor on similarities that makes scores of them.
+    /// The factor that turns similarities into scores.
     pub fn scale(&self) -> f64 {
         match self {
             Self::Family(objective) => objective.score().scale(),
@@ -202,7 +202,7 @@ impl<T: Real> BinaryPass<T> {
         self.observe_part(&part);
     }
 
-    /// What the other classes come to, without the target's own classification.
+    /// Writes the sums over the non-targets, without the target's own classification.
     fn write_part(&self, out: &mut Vec<f64>) {
         let [loss, _, bias_slope] = self.binary.target(self.target.into());
         let flags = [self.finite, self.outcome.correct, self.outcome.margin_met];
@@ -212,7 +212,7 @@ impl<T: Real> BinaryPass<T> {
 
     fn observe_part(&mut self, part: &[f64]) {
         let [finite, correct, margin_met, loss, bias_slope, pull, pull_log] = *part else {
-            panic!("a part of binary classifications has {BINARY_PART} numbers, not {}", part.len());
+            panic!("a part of binary classifications has {BINARY_PART} values, not {}", part.len());
         };
         self.finite &= finite == 1.0;
         self.outcome.correct &= correct == 1.0;
@@ -259,7 +259,7 @@ impl<T: Real> PointPass<T> {
     /// See [`RowPass::observe_summed`].
     ///
     /// # Panics
-    /// If the point is no softmax.
+    /// If the point is not a softmax.
     pub fn observe_summed(&mut self, summed: &SummedCompetitors<T>) {
         match self {
             Self::Family(pass) => pass.observe_summed(summed),
@@ -286,7 +286,7 @@ impl<T: Real> PointPass<T> {
     /// See [`RowPass::observe_part`].
     ///
     /// # Panics
-    /// If the part does not have [`PointPass::part_len`] numbers.
+    /// If the length of the part is not [`PointPass::part_len`].
     pub fn observe_part(&mut self, part: &[f64]) {
         match self {
             Self::Family(pass) => pass.observe_part(part),

@@ -1,4 +1,4 @@
-//! From a batch to one point a sample.
+//! From a batch to one point per sample.
 
 use widemargin_chance::{Purpose, Stream};
 
@@ -10,20 +10,20 @@ use crate::bounds;
 use crate::error::Result;
 use crate::family::{Competitors, Margin, Objective};
 
-/// What has to be known of a batch before its scores are pooled; one entry a sample each, ignored samples left out.
+/// Facts about a batch that some rules need before its scores are pooled: one value per sample that is not ignored.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchFacts<'a> {
     /// Labels.
     pub labels: &'a [u32],
-    /// Norms of the features as they came.
+    /// Norms of the features before normalisation.
     pub feature_norms: &'a [f64],
-    /// Cosines with the own class centre, without a margin.
+    /// Cosines with the target's centre, without a margin.
     pub target_cosines: &'a [f64],
-    /// `log sum_{i != y} e^{s cos_i}` at the scale of [`ClassObjective::wants_partitions`]; only if that asked for it.
+    /// `log sum_{i != y} e^{s cos_i}` at the scale `s` of [`ClassObjective::wants_partitions`]; only needed if that is `Some`.
     pub log_partitions: Option<&'a [f64]>,
 }
 
-/// One point a sample, and what follows from the batch.
+/// One point per sample, and the state after the batch.
 #[derive(Clone, Debug)]
 pub struct BatchPoints {
     uniform: Option<Point>,
@@ -32,25 +32,25 @@ pub struct BatchPoints {
     next_state: ClassState,
 }
 
-/// Bounds of a dynamic scale. Cosines differ by 2 at most, so below 1 even a sample that is exactly right keeps a loss of
-/// `ln(1 + e^-2)`; above 1000 nothing but the hardest competitor is left in `f32`.
+/// Bounds of a dynamic scale. Cosines differ by at most 2, so below 1 even a perfect sample has a loss of `ln(1 + e^-2)`; above
+/// 1000 only the hardest non-target is left in `f32`.
 const DYNAMIC_SCALES: [f64; 2] = [1.0, 1000.0];
 
-/// What the norm of one feature adds, for objectives where it is learnt from (MagFace).
+/// The term of the loss that depends on the norm of a feature (MagFace).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NormTerm {
     /// Added to the sample's loss.
     pub loss: f64,
-    /// Its derivative by the norm.
+    /// Its derivative with respect to the norm.
     pub slope: f64,
-    /// `d margin / d norm`, with `margin_slope` the derivative of the target's cosine under the margin by that margin.
+    /// `d margin / d norm`.
     pub margin_by_norm: f64,
-    /// See `margin_by_norm`.
+    /// Derivative of the target's cosine under the margin with respect to the margin.
     pub margin_slope: f64,
 }
 
 impl NormTerm {
-    /// `d loss / d norm` of the sample, `push` and `scale` being those of its point.
+    /// `d loss / d norm` of the sample; `push` and `scale` are those of its point.
     pub fn norm_slope(&self, push: f64, scale: f64) -> f64 {
         self.slope - push * scale * self.margin_slope * self.margin_by_norm
     }
@@ -62,27 +62,27 @@ impl BatchPoints {
         self.uniform.as_ref().unwrap_or_else(|| &self.points[sample])
     }
 
-    /// What the norm of a sample's feature adds; nothing for most objectives.
+    /// The norm term of a sample; `None` for most objectives.
     pub fn norm_term(&self, sample: usize) -> Option<&NormTerm> {
         self.norm_terms.get(sample)
     }
 
-    /// The state behind this batch, for [`ClassObjective::commit`].
+    /// The state after this batch, for [`ClassObjective::commit`].
     pub fn next_state(&self) -> ClassState {
         self.next_state
     }
 }
 
 impl ClassObjective {
-    /// The scale at which [`BatchFacts::log_partitions`] is expected, if it is.
+    /// The scale at which [`BatchFacts::log_partitions`] must be given, if it is needed.
     pub fn wants_partitions(&self) -> Option<f64> {
         (self.rule == Rule::DynamicScale).then_some(self.state.scale)
     }
 
-    /// One point a sample for a batch.
+    /// Resolves a batch: one point per sample.
     ///
     /// # Errors
-    /// If what a batch comes to leaves the range of a setting, such as a dynamic scale that is not finite.
+    /// If a setting computed from the batch is outside its range, such as a dynamic scale that is not finite.
     pub fn points(&self, facts: &BatchFacts<'_>) -> Result<BatchPoints> {
         let base = self.base.with_margin_share(self.margin_share);
         let mut next = ClassState { step: self.state.step + 1, ..self.state };
@@ -99,7 +99,7 @@ impl ClassObjective {
                 Some(Point::Family(Objective { competitors, ..base }))
             }
             Rule::AdaFace { margin, concentration, momentum } => {
-                // as the authors' code, which keeps norms within these bounds
+                // the authors' code clamps norms in the same way
                 let norms: Vec<f64> =
                     facts.feature_norms.iter().map(|norm| norm.clamp(1e-3, 100.0)).collect();
                 if norms.len() > 1 {
@@ -196,7 +196,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// With one less than the count, as `torch.std`.
+/// With `count - 1` in the denominator, as in `torch.std`.
 fn deviation(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -212,9 +212,9 @@ fn angle_margin_slope(margin: f64, cosine: f64) -> f64 {
     -(cosine * margin.sin() + (1.0 - cosine * cosine).max(0.0).sqrt() * margin.cos())
 }
 
-/// AdaCos's rule ([`adacos_dynamic_scale`](crate::suggest::adacos_dynamic_scale)), the batch's average taken without
-/// overflow; the lower median, as `torch.median`. With few classes that are all far away the average can be below 1 and
-/// its logarithm negative: the scale stays within [`DYNAMIC_SCALES`].
+/// AdaCos's rule ([`adacos_dynamic_scale`](crate::suggest::adacos_dynamic_scale)) without overflow, with the lower median as in
+/// `torch.median`. With few classes that are all far away the batch average can be below 1 and its logarithm negative, so
+/// the scale is clamped to [`DYNAMIC_SCALES`].
 fn dynamic_scale(log_partitions: &[f64], target_cosines: &[f64]) -> f64 {
     let largest = log_partitions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = log_partitions.iter().map(|value| (value - largest).exp()).sum();

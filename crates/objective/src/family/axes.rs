@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How well a feature vector `x` and a class centre `w` go together.
+/// The similarity of a feature vector `x` and a class centre `w`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -14,13 +14,13 @@ pub enum Score {
         /// Factor on the dot product, finite and above 0; 1 for the classic losses.
         scale: f64,
     },
-    /// `scale * cos(w, x) = scale * (w . x) / (|w| |x|)`, with norms below [`NORM_FLOOR`](crate::NORM_FLOOR) taken as
-    /// that floor, so that a zero vector has cosine 0 with everything.
+    /// `scale * cos(w, x) = scale * (w . x) / (|w| |x|)`, with norms below [`NORM_FLOOR`](crate::NORM_FLOOR) raised
+    /// to that floor, so that a zero vector has cosine 0 with everything.
     Cosine {
         /// Factor on the cosine, the inverse of a temperature; finite and above 0.
         scale: f64,
     },
-    /// `scale * |x| cos(w, x)`: centres of length one, features as they are (SphereFace: Liu et al., 2017, section 3.1).
+    /// `scale * |x| cos(w, x)`: normalised centres, unchanged features (SphereFace: Liu et al., 2017, section 3.1).
     Projection {
         /// Factor on the projection, finite and above 0.
         scale: f64,
@@ -28,7 +28,7 @@ pub enum Score {
 }
 
 impl Score {
-    /// The dot product `w . x` as it is.
+    /// The dot product `w . x`.
     pub const fn dot() -> Self {
         Self::Dot { scale: 1.0 }
     }
@@ -55,25 +55,25 @@ impl Score {
         !matches!(self, Self::Dot { .. })
     }
 
-    /// Whether scores are cosines, so that neither the norm of a feature nor that of a centre matters.
+    /// Whether scores are cosines, which do not depend on the norms of features and centres.
     pub const fn is_cosine(self) -> bool {
         matches!(self, Self::Cosine { .. })
     }
 }
 
-/// How the competitors `i != y` are put together.
+/// How the non-target classes `i != y` are combined.
 ///
-/// Written on the leads `d_i = score_i - (score_y - margin)`; every pool but the first commutes with that shift, so this
-/// is the family's formula.
+/// Written for the leads `d_i = score_i - (score_y - margin)`. Every pool but the first commutes with that shift, so this is
+/// the formula of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Pool {
-    /// `sum_i max(d_i, 0)`: up to `C - 1` competitors push at once.
+    /// `sum_i max(d_i, 0)`: up to `C - 1` non-targets push at once.
     HingeSum,
-    /// `max_i d_i`: only the hardest competitor pushes (the first of equals).
+    /// `max_i d_i`: only the hardest non-target pushes (the first of equals).
     Max,
-    /// `T log sum_i exp(d_i / T)`: every competitor pushes, shared by a softmax at temperature `T`.
+    /// `T log sum_i exp(d_i / T)`: every non-target pushes, weighted by a softmax at temperature `T`.
     LogSumExp {
         /// How smooth; finite and above 0. `T -> 0` is [`Pool::Max`].
         temperature: f64,
@@ -86,7 +86,7 @@ impl Pool {
         Self::HingeSum
     }
 
-    /// The hardest competitor.
+    /// The hardest non-target.
     pub const fn max() -> Self {
         Self::Max
     }
@@ -102,12 +102,12 @@ impl Pool {
     }
 }
 
-/// What becomes of the pooled lead `u` of the competitors.
+/// The function of the pooled lead `u` that gives the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Link {
-    /// `max(u, 0)`: nothing more to gain once the aim holds. The derivative at the kink is 0.
+    /// `max(u, 0)`: no gradient once the target leads by the margin. The derivative at the kink is 0.
     Hinge,
     /// `T log(1 + exp(u / T))`: the hinge with its kink smoothed.
     Softplus {

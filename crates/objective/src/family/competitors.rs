@@ -1,21 +1,21 @@
-//! What becomes of the competitors' similarities before they are pooled.
+//! Rules that change the similarities of non-target classes before they are pooled.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A rule for the non-targets, with cosine scores and a log-sum-exp pool. A competitor is *ahead* where its cosine is above
-/// the target's cosine under the margin: the sample is misclassified for it.
+/// A rule for the non-target classes; needs cosine scores and a log-sum-exp pool. A non-target is *ahead* if its cosine is above
+/// the target's cosine after the margin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Competitors {
-    /// As they are.
+    /// No change.
     #[default]
     Unchanged,
     /// Those ahead become `cos_i (t + cos_i)` (CurricularFace: Huang et al., 2020, section 3.2).
     Curricular {
-        /// `t`, the running mean of the target cosines, in `[-1, 1]`: near 0 early, when hard samples are made easier.
+        /// `t`, the running mean of the target cosines, in `[-1, 1]`: near 0 early in training, which makes hard samples easier.
         running_target: f64,
     },
     /// Those ahead become `(1 + v) cos_i + v` (MV-Softmax: Wang et al., 2020, section 3.2).
@@ -25,12 +25,12 @@ pub enum Competitors {
     },
     /// The `count` largest become `cos_i + m'` (inter-top-k: Zhao et al., 2022, section 3).
     TopK {
-        /// How many, 1 to 1000; all, where there are fewer. Of equals the lowest class counts first.
+        /// How many, 1 to 1000; all, if there are fewer. Among equals the lowest class comes first.
         count: usize,
         /// `m'`, in `[0, 2]`.
         margin: f64,
     },
-    /// Those above the bound leave the sum, as likely wrong labels of the same thing.
+    /// Those above the bound leave the sum, since they are likely mislabelled samples of the target class.
     Filtered {
         /// The bound, in `[-1, 1]`.
         bound: f64,
@@ -38,7 +38,7 @@ pub enum Competitors {
 }
 
 impl Competitors {
-    /// The similarity that takes part, and its derivative by the plain one; `None` for one that leaves the sum.
+    /// The changed similarity and its derivative with respect to the plain one; `None` if it leaves the sum.
     /// [`Competitors::TopK`] needs the whole row and changes nothing here.
     pub(crate) fn of(self, similarity: f64, target: f64) -> Option<(f64, f64)> {
         match self {
@@ -57,13 +57,13 @@ impl Competitors {
 impl fmt::Display for Competitors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unchanged => f.write_str("all competitors alike"),
+            Self::Unchanged => f.write_str("all non-targets alike"),
             Self::Curricular { running_target } => {
-                write!(f, "competitors ahead weighed by {running_target} + cosine")
+                write!(f, "non-targets ahead weighted by {running_target} + cosine")
             }
-            Self::Emphasised { emphasis } => write!(f, "competitors ahead raised by {emphasis}"),
-            Self::TopK { count, margin } => write!(f, "the {count} nearest competitors raised by {margin}"),
-            Self::Filtered { bound } => write!(f, "competitors above {bound} left out"),
+            Self::Emphasised { emphasis } => write!(f, "non-targets ahead raised by {emphasis}"),
+            Self::TopK { count, margin } => write!(f, "the {count} nearest non-targets raised by {margin}"),
+            Self::Filtered { bound } => write!(f, "non-targets above {bound} left out"),
         }
     }
 }

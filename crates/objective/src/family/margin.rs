@@ -1,4 +1,4 @@
-//! The lead that the target score is asked to have, and what it makes of the target's similarity.
+//! Margins: the lead that the target must have, and the target's similarity under it.
 
 use std::f64::consts::PI;
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::error::Result;
 /// `1 - cos^2` is kept above this in the derivative of an angle, which is infinite at `cos = +-1`.
 const SINE_SQUARED_FLOOR: f64 = 1e-9;
 
-/// The lead that the target score is asked to have over its competitors.
+/// The lead that the target score must have over the non-targets.
 ///
-/// Where a margin is one of angle, `t` is the angle between the feature and its own class centre. Gradients are the true
-/// ones, with `sin^2 t` kept above 1e-9 where they divide by `sin t`.
+/// In angular margins `t` is the angle between the feature and the target's centre. Gradients are the true ones, with
+/// `sin^2 t` at least 1e-9 where they divide by `sin t`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub enum Margin {
     /// No explicit margin.
     None,
     /// `score_y - m`, in units of the score; with dot-product scores only. Scaling all features makes any such `m`
-    /// negligible, which is why the cosine margins exist.
+    /// negligible; cosine margins avoid that.
     Additive(f64),
     /// `scale * (cos_y - m)`; with cosine scores only (AM-Softmax: Wang et al., 2018, eq. 5; CosFace: Wang et al.,
     /// 2018, eq. 4). In `[0, 2]`.
@@ -34,16 +34,16 @@ pub enum Margin {
     AdditiveAngle {
         /// Margin in radians, in `[0, pi/2]`.
         margin: f64,
-        /// Ask for a margin only where the target is already within a right angle.
+        /// Apply the margin only if the target is within a right angle.
         #[serde(default)]
         easy_margin: bool,
-        /// Take the margin as a constant in the gradient, so that `d target / d cos` is 1, as insightface does.
+        /// Treat the margin as a constant in the gradient, so that `d target / d cos` is 1, as in insightface.
         #[serde(default)]
         detach_margin: bool,
     },
     /// `scale * (cos(m1 t + m2) - m3)`; with cosine scores only (Deng et al., *ArcFace*, 2019, eq. 4).
     ///
-    /// Past `m1 t + m2 > pi` it goes on falling in a straight line of `cos t`: for `m1 = 1` as ArcFace does, otherwise from
+    /// Past `m1 t + m2 > pi` it continues as a falling linear function of `cos t`: for `m1 = 1` as in ArcFace, otherwise from
     /// the value at `pi`.
     Combined {
         /// `m1`, at least 1 and at most 8.
@@ -52,12 +52,12 @@ pub enum Margin {
         angle: f64,
         /// `m3` in cosine, in `[0, 2]`.
         cosine: f64,
-        /// Take the margin as a constant in the gradient.
+        /// Treat the margin as a constant in the gradient.
         #[serde(default)]
         detach_margin: bool,
     },
-    /// `scale * (cos(t + a) - m)` with `a` of either sign and `t + a` kept in `[0, pi]`; with cosine scores only. What AdaFace
-    /// comes to for a sample of a given quality (Kim et al., 2022, section 3.3).
+    /// `scale * (cos(t + a) - m)` with `a` of either sign and `t + a` clamped to `[0, pi]`; with cosine scores only. AdaFace
+    /// resolves to this for a sample of a given quality (Kim et al., 2022, section 3.3).
     Turned {
         /// `a` in radians, in `[-pi/2, pi/2]`; below 0 the target is made easier.
         angle: f64,
@@ -75,7 +75,7 @@ pub enum Margin {
         /// `w`, in `[0, 1]`.
         weight: f64,
     },
-    /// Functions of the user's own: see [`Margin::custom`]. Cannot be saved.
+    /// A margin of the user's own: see [`Margin::custom`]. Cannot be saved.
     #[serde(skip_deserializing)]
     Custom(CustomMargin),
 }
@@ -106,7 +106,7 @@ impl Margin {
         Self::Combined { multiplier, angle, cosine, detach_margin: false }
     }
 
-    /// `cos(M t)`, continued to fall, in full.
+    /// `cos(M t)`, continued so that it keeps falling, at full weight.
     pub const fn multiplicative_angle(multiplier: u32) -> Self {
         Self::MultiplicativeAngle { multiplier, weight: 1.0 }
     }
@@ -138,8 +138,8 @@ impl Margin {
         CustomMargin::new(name, value, derivative).map(Self::Custom)
     }
 
-    /// The amount of the margin, in its own unit; 0 without one. Of a combined margin the part in angle, of a
-    /// multiplied angle the multiplier.
+    /// The amount of the margin, in its own unit; 0 without a margin. For a combined margin the part in angle, for a multiplied
+    /// angle the multiplier, for a custom margin the share in force.
     pub fn amount(&self) -> f64 {
         match *self {
             Self::None => 0.0,
@@ -153,7 +153,7 @@ impl Margin {
         }
     }
 
-    /// The same kind of margin with `share` of it in force, from none at 0 to all of it at 1: what a warm-up calls.
+    /// The same margin with `share` of it in force, from none at 0 to all at 1. A warm-up calls this.
     #[must_use]
     pub fn with_share(&self, share: f64) -> Self {
         match *self {
@@ -178,7 +178,7 @@ impl Margin {
     }
 }
 
-/// What a margin makes of a cosine: the new value and its derivative by the old one.
+/// A cosine under a margin, and its derivative with respect to the plain cosine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct UnderMargin {
     pub(crate) value: f64,
@@ -186,7 +186,7 @@ pub(crate) struct UnderMargin {
 }
 
 impl Margin {
-    /// The target's cosine under this margin. A margin in score is not one of cosine and changes nothing here.
+    /// The target's cosine under this margin. A margin in score does not change the cosine.
     pub(crate) fn of_cosine(&self, similarity: f64) -> UnderMargin {
         let plain = |value| UnderMargin { value, slope: 1.0 };
         let cosine = similarity.clamp(-1.0, 1.0);
@@ -233,7 +233,7 @@ impl Margin {
             }
             Self::MultiplicativeAngle { multiplier, weight } => {
                 let times = f64::from(multiplier);
-                // at t = pi the last stretch ends, no other begins
+                // t = pi belongs to the last piece
                 let steps = (times * cosine.acos() / PI).floor().min(times - 1.0);
                 let sign = if steps % 2.0 == 0.0 { 1.0 } else { -1.0 };
                 let (multiple, derivative) = chebyshev(multiplier, cosine);
@@ -246,7 +246,7 @@ impl Margin {
     }
 }
 
-/// `cos(M t)` as a polynomial of `cos t`, and its derivative, which is finite everywhere: no angle is divided by.
+/// `cos(M t)` as a polynomial of `cos t`, and its derivative. Both are finite everywhere, since no division is needed.
 fn chebyshev(multiplier: u32, cosine: f64) -> (f64, f64) {
     // T_0, T_1 and their derivatives; then T_n = 2 c T_{n-1} - T_{n-2}.
     let (mut before, mut now) = ((1.0, 0.0), (cosine, 1.0));

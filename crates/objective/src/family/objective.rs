@@ -13,10 +13,10 @@ use super::margin::Margin;
 use crate::bounds;
 use crate::error::{Error, Result};
 
-/// The four choices while they are being made; also the form in which an [`Objective`] is written to files.
+/// Builder of an [`Objective`]; also the form in which an objective is written to files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[must_use = "a composition is nothing until it is built"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct ObjectiveBuilder {
     score: Score,
     margin: Margin,
@@ -53,13 +53,13 @@ impl ObjectiveBuilder {
         self
     }
 
-    /// Chooses what becomes of the competitors.
+    /// Chooses the rule for the non-target classes.
     pub fn competitors(mut self, competitors: Competitors) -> Self {
         self.competitors = competitors;
         self
     }
 
-    /// Spreads a share of each label evenly over all classes, its own included (Szegedy et al., 2016, section 7), as
+    /// Spreads a share of each label evenly over all classes, the target included (Szegedy et al., 2016, section 7), as
     /// `torch.nn.CrossEntropyLoss` does.
     pub fn label_smoothing(mut self, share: f64) -> Self {
         self.label_smoothing = share;
@@ -78,7 +78,7 @@ impl ObjectiveBuilder {
         self
     }
 
-    /// The objective, if every value is in range and the choices go together.
+    /// Builds the objective.
     ///
     /// # Errors
     /// - [`Error::OutOfRange`]: a scale or temperature outside `[1e-6, 1e6]`; a margin in score outside
@@ -149,11 +149,11 @@ fn check_combination(builder: &ObjectiveBuilder) -> Result<()> {
             return incompatible(
                 "a margin in score",
                 "a cosine score",
-                "take Margin::additive_cosine of the margin divided by the scale",
+                "use Margin::additive_cosine with the margin divided by the scale",
             );
         }
         (Score::Projection { .. }, Margin::Additive(_)) => {
-            return incompatible("a margin in score", "a projection", "take a margin in angle or cosine");
+            return incompatible("a margin in score", "a projection", "use a margin in angle or cosine");
         }
         (
             Score::Dot { .. },
@@ -165,7 +165,7 @@ fn check_combination(builder: &ObjectiveBuilder) -> Result<()> {
             return incompatible(
                 "a margin in cosine or angle",
                 "a dot-product score",
-                "a dot product has no angle; take Score::cosine, or Margin::additive",
+                "a dot product has no angle; use Score::cosine, or Margin::additive",
             );
         }
         _ => {}
@@ -174,22 +174,22 @@ fn check_combination(builder: &ObjectiveBuilder) -> Result<()> {
         return incompatible(
             "a softplus link",
             "a sum of hinges",
-            "the sum is never negative, so a softplus could never go below log 2; take Link::hinge",
+            "the sum is never negative, so a softplus could never go below log 2; use Link::hinge",
         );
     }
     if builder.competitors != Competitors::Unchanged && !(soft && builder.score.is_cosine()) {
         return incompatible(
-            "a rule for competitors",
-            "another score than cosines or another pool than log-sum-exp",
-            "take Score::cosine and Pool::log_sum_exp",
+            "a rule for non-targets",
+            "a score that is not a cosine or a pool that is not log-sum-exp",
+            "use Score::cosine and Pool::log_sum_exp",
         );
     }
     let softmax = builder.pool == Pool::log_sum_exp() && builder.link == Link::softplus();
     if builder.label_smoothing > 0.0 && !(softmax && builder.competitors == Competitors::Unchanged) {
         return incompatible(
             "label smoothing",
-            "anything but a softmax cross-entropy over all competitors",
-            "smoothed labels are probabilities; take Pool::log_sum_exp and Link::softplus",
+            "anything but a softmax cross-entropy over all classes",
+            "smoothed labels are probabilities; use Pool::log_sum_exp and Link::softplus",
         );
     }
     Ok(())
@@ -210,10 +210,10 @@ impl TryFrom<ObjectiveBuilder> for Objective {
     }
 }
 
-/// One point of the family, by its score, margin, competitors, pool and link: `loss = link( pool_{i != y}( score_i ) - ( score_y - margin ) )`.
+/// A point of the family: `loss = link( pool_{i != y}( score_i ) - ( score_y - margin ) )`.
 ///
-/// Always valid: made by [`Objective::family`], by a preset ([`Objective::am_softmax`], [`Objective::from_name`], ...) or
-/// read by serde, which checks the same rules. Two objectives are equal when all four choices are.
+/// Always valid: made by [`Objective::family`], by a constructor such as [`Objective::am_softmax`], or read by serde, which
+/// checks the same rules. Two objectives are equal if all their choices are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ObjectiveBuilder", into = "ObjectiveBuilder")]
 pub struct Objective {
@@ -226,7 +226,7 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Starts a composition; what is not chosen stays softmax cross-entropy (dot score, no margin, log-sum-exp, softplus).
+    /// Starts a composition from softmax cross-entropy: dot product, no margin, log-sum-exp, softplus.
     pub fn family() -> ObjectiveBuilder {
         ObjectiveBuilder::default()
     }
@@ -241,7 +241,7 @@ impl Objective {
         &self.margin
     }
 
-    /// The rule for competitors.
+    /// The rule for the non-target classes.
     pub const fn competitors(&self) -> Competitors {
         self.competitors
     }
@@ -264,7 +264,7 @@ impl Objective {
     /// The same objective with another amount of the same kind of margin (see [`Margin::amount`]).
     ///
     /// # Errors
-    /// If the amount is out of the margin's range, or not 0 where the objective has no margin.
+    /// If the amount is outside the margin's range, or not 0 for an objective without a margin.
     pub fn with_margin(&self, amount: f64) -> Result<Self> {
         let margin = match self.margin {
             Margin::None if amount == 0.0 => Margin::None,
@@ -293,8 +293,8 @@ impl Objective {
         ObjectiveBuilder::from(self.clone()).margin(margin).build()
     }
 
-    /// The same objective with `share` of its margin in force, from none at 0 to all at 1 (a share outside is taken to the
-    /// nearer end); what a margin warm-up calls at each step.
+    /// The same objective with `share` of its margin in force, from none at 0 to all at 1; other shares are clamped. A margin
+    /// warm-up calls this at each step.
     #[must_use]
     pub fn with_margin_share(&self, share: f64) -> Self {
         let share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
@@ -304,7 +304,7 @@ impl Objective {
     /// The same objective with another scale.
     ///
     /// # Errors
-    /// If the scale is out of its range.
+    /// If the scale is outside its range.
     pub fn with_scale(&self, scale: f64) -> Result<Self> {
         let score = match self.score {
             Score::Dot { .. } => Score::Dot { scale },
@@ -341,7 +341,7 @@ mod tests {
             assert!(cosine().margin(Margin::additive_cosine(margin)).build().is_err(), "{margin}");
         }
         let error = cosine().margin(Margin::additive_angle(28.6)).build().expect_err("degrees");
-        assert!(error.to_string().contains("radians (not degrees)"), "{error}");
+        assert!(error.to_string().contains("in radians from 0 to 1.5708 (not degrees)"), "{error}");
         assert!(Objective::family().margin(Margin::additive(-1.0)).build().is_err());
         assert!(Objective::family().pool(Pool::log_sum_exp_at(0.0)).build().is_err());
         assert!(Objective::family().link(Link::softplus_at(f64::NAN)).build().is_err());

@@ -18,7 +18,7 @@ impl Objective {
         }
     }
 
-    /// `sum_{i != y} max(z_i - z_y, 0)` on dot products: stops once the target leads.
+    /// `sum_{i != y} max(z_i - z_y, 0)` on dot products: no gradient once the target leads.
     pub fn hinge_sum() -> Self {
         Self::plain(Pool::HingeSum, Link::Hinge)
     }
@@ -31,7 +31,7 @@ impl Objective {
         Self::family().margin(Margin::Additive(margin)).pool(Pool::HingeSum).link(Link::Hinge).build()
     }
 
-    /// `max(max_{i != y} z_i - z_y, 0)` on dot products: only the hardest competitor pushes.
+    /// `max(max_{i != y} z_i - z_y, 0)` on dot products: only the hardest non-target pushes.
     pub fn hinge_max() -> Self {
         Self::plain(Pool::Max, Link::Hinge)
     }
@@ -54,7 +54,7 @@ impl Objective {
         Self::family().pool(Pool::LogSumExp { temperature }).link(Link::Softplus { temperature }).build()
     }
 
-    /// Softmax cross-entropy on `s cos(theta_i)`: the network can no longer change the range of its scores.
+    /// Softmax cross-entropy on `s cos(theta_i)`: the network cannot change the range of its scores.
     ///
     /// # Errors
     /// If the scale is outside `[1e-6, 1e6]`.

@@ -1,20 +1,20 @@
-//! All pairs at once: the matrix of distances or similarities, and the way back from its gradient.
+//! The matrix of distances or similarities of all pairs, and the gradient through it.
 //!
-//! Every measure here is a function of inner products of prepared rows ([`Units`]), so that one product of matrices gives
-//! all of them and one more gives the gradient:
+//! Every measure is a function of inner products of prepared rows ([`Units`]), so one matrix product gives all values and
+//! one more the gradient:
 //!
-//! | measure | of unit rows `u`, `v` | derivative by `u . v` |
+//! | measure | of unit rows `u`, `v` | derivative with respect to `u . v` |
 //! |---|---|---|
 //! | cosine | `u . v` | `1` |
 //! | Euclidean `d` | `sqrt(2 - 2 u . v)` | `-1 / d` |
 //! | squared Euclidean | `2 - 2 u . v` | `-2` |
 //! | signal-to-noise | `var(u - v) / var(u)`, variances over the coordinates | `-2 / |u - mean u|^2` |
 //!
-//! The lengths of `u` and `v` play no part in a gradient, since the normalisation takes out whatever is along `u`.
+//! The lengths of `u` and `v` do not matter for a gradient, since the normalisation removes the part along `u`.
 //!
-//! Two rows that are close need care: `2 - 2 u . v` loses the digits that matter, and `1 / d` magnifies what is left of
-//! them. Pairs nearer than [`near`] are therefore computed from the difference itself, there and back. At `d = 0`, where
-//! the derivative of `d` has no direction, the gradient is zero.
+//! Two rows that are close need care: `2 - 2 u . v` loses digits, and `1 / d` magnifies the error. Value and gradient of pairs
+//! closer than [`near`] are therefore computed from the difference of the rows. At `d = 0`, where the derivative of `d` has
+//! no direction, the gradient is zero.
 
 use rayon::prelude::*;
 
@@ -36,19 +36,19 @@ pub(crate) enum Measure {
 /// signal-to-noise distances is `NaN`, on either side of no margin, with zero gradient.
 const SIGNAL_FLOOR: f64 = 1e-12;
 
-/// Below this distance of two unit vectors `sqrt(2 - 2 u . v)` would have lost half of the digits or more.
+/// Below this distance of two unit vectors `sqrt(2 - 2 u . v)` loses half of its digits or more.
 fn near<T: Real>() -> f64 {
     let epsilon: f64 = T::epsilon().into();
     if epsilon > 1e-10 { 0.1 } else { 1e-3 }
 }
 
-/// The matrix of one measure, and what it was made of.
+/// The matrix of one measure, and the rows it was computed from.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix<T> {
     pub(crate) measure: Measure,
     pub(crate) values: Vec<T>,
     pub(crate) queries: Units<T>,
-    /// `None` where the rows are compared with each other.
+    /// `None` if the rows are compared with each other.
     pub(crate) references: Option<Units<T>>,
 }
 
@@ -128,7 +128,7 @@ impl<T: Real> Matrix<T> {
         (self.queries.finish(grad, scale), grad_references)
     }
 
-    /// From slopes by the entries to slopes by the inner products.
+    /// Turns derivatives with respect to the entries into derivatives with respect to the inner products.
     fn product_slopes(&self, mut slopes: Vec<T>) -> Vec<T> {
         if self.measure == Measure::Cosine || self.cols() == 0 {
             return slopes;
@@ -149,7 +149,7 @@ impl<T: Real> Matrix<T> {
         slopes
     }
 
-    /// For the signal-to-noise ratio: slopes by the squared lengths of the queries and of the references.
+    /// For the signal-to-noise ratio: derivatives with respect to the squared lengths of queries and references.
     fn length_slopes(&self, slopes: &[T]) -> (Vec<f64>, Vec<f64>) {
         let mut query = vec![0.0; self.rows()];
         let mut reference = vec![0.0; self.cols()];
@@ -173,7 +173,7 @@ impl<T: Real> Matrix<T> {
         self.measure == Measure::Euclidean && value < near::<T>()
     }
 
-    /// `slopes + slopes^T`, the entries of close pairs apart.
+    /// `slopes + slopes^T`, with the entries of close pairs returned separately.
     fn both_roles(&self, slopes: &[T]) -> (Vec<T>, Vec<Vec<(usize, f64)>>) {
         let rows = self.rows();
         let mut both = vec![T::zero(); rows * rows];
@@ -220,7 +220,7 @@ impl<T: Real> Matrix<T> {
         (slopes, close)
     }
 
-    /// What close pairs add, from the difference of the two rows.
+    /// Adds the gradient of close pairs, computed from the difference of the two rows.
     fn add_close(&self, grad: &mut [T], references: &Units<T>, close: &[Vec<(usize, f64)>]) {
         let dim = self.queries.cols;
         if dim == 0 || close.is_empty() {

@@ -1,4 +1,4 @@
-//! From embeddings to a loss and its gradients: checks, pairs, matrix, objective, and the way back.
+//! The evaluation of an objective on pairs: checks, pairs, matrix, objective, gradient.
 
 use widemargin_kernels::matrix::MatRef;
 
@@ -12,16 +12,16 @@ use super::units::Units;
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// What [`PairObjective::evaluate`] can be told beside the inputs. By default all pairs of the batch are compared.
+/// Options of [`PairObjective::evaluate`]. By default all pairs of the batch are compared.
 #[derive(Clone, Copy, Debug)]
 pub struct PairOptions<'a, T> {
-    /// These pairs or triplets and no others.
+    /// Use only these pairs or triplets.
     pub tuples: Option<&'a Tuples>,
-    /// Or those that a miner finds.
+    /// Use only the pairs or triplets that this miner finds.
     pub miner: Option<&'a Miner>,
-    /// The number of the step, for miners that draw at random: the same seed and number give the same tuples.
+    /// The step, for miners that draw at random: the same seed and step give the same tuples.
     pub draw: u64,
-    /// What the batch is compared with in place of itself.
+    /// Compare the batch with these embeddings instead of itself.
     pub reference: Option<PairReference<'a, T>>,
 }
 
@@ -31,39 +31,39 @@ impl<T> Default for PairOptions<'_, T> {
     }
 }
 
-/// How much of a batch took part.
+/// How much of a batch was used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PairCounts {
-    /// Positive pairs; for proxies, samples with their own class's proxies.
+    /// Positive pairs; for proxies, samples with the proxies of their class.
     pub positive_pairs: u64,
     /// Negative pairs.
     pub negative_pairs: u64,
-    /// Triplets that these pairs make.
+    /// Triplets formed by these pairs.
     pub triplets: u64,
-    /// Terms of the objective: pairs, triplets, anchors or proxies, as its formula has them.
+    /// Terms of the objective: pairs, triplets, anchors or proxies, depending on its formula.
     pub terms: f64,
-    /// Terms above zero: those that still push. Some means are over these alone.
+    /// Terms above zero, which still have a gradient. Some means are over these only.
     pub active: f64,
 }
 
 impl PairCounts {
-    /// Share of the terms that still push; 0 without terms.
+    /// Share of the terms above zero; 0 without terms.
     pub fn active_share(&self) -> f64 {
         if self.terms > 0.0 { self.active / self.terms } else { 0.0 }
     }
 }
 
-/// Why a batch taught nothing. The loss is then 0 by definition, and so are all gradients.
+/// Why a batch has no gradient. Its loss and all gradients are 0 by definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PairWarning {
     /// There was nothing to compare: no pairs, or (as in pytorch-metric-learning) at most one of each kind.
     NoPairs,
-    /// No positive pair: every sample was the only one of its class. Put several samples of a class into a batch.
+    /// No positive pair: every sample is the only one of its class. Put several samples per class into a batch.
     NoPositives,
-    /// No negative pair: all samples were of one class. Put several classes into a batch.
+    /// No negative pair: all samples are of one class. Put several classes into a batch.
     NoNegatives,
-    /// No anchor had both a positive and a negative.
+    /// No anchor has both a positive and a negative.
     NoTriplets,
 }
 
@@ -72,7 +72,7 @@ impl std::fmt::Display for PairWarning {
         f.write_str(match self {
             Self::NoPairs => "the batch has no pairs to compare; its loss is 0",
             Self::NoPositives => {
-                "the batch has no positive pair, so its loss is 0; put several samples of a class into a batch"
+                "the batch has no positive pair, so its loss is 0; put several samples per class into a batch"
             }
             Self::NoNegatives => {
                 "the batch has no negative pair, so its loss is 0; put several classes into a batch"
@@ -88,15 +88,15 @@ impl std::fmt::Display for PairWarning {
 /// Loss, gradients and counts of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairEvaluation<T> {
-    /// The loss, reduced as the objective's formula says.
+    /// The loss, reduced as in the objective's formula.
     pub loss: T,
     /// Gradient with respect to the embeddings: `[batch, dim]`, row-major.
     pub grad_embeddings: Vec<T>,
     /// Gradient with respect to the proxies, shaped like them; `None` for objectives without.
     pub grad_proxies: Option<Vec<T>>,
-    /// How much of the batch took part.
+    /// How much of the batch was used.
     pub counts: PairCounts,
-    /// Set where the batch had nothing that the objective could use.
+    /// Set if the batch had nothing that the objective could use.
     pub warning: Option<PairWarning>,
 }
 
@@ -104,17 +104,17 @@ impl PairObjective {
     /// Loss and gradients of a batch.
     ///
     /// Shapes: `embeddings` `[batch, dim]`; `proxies` `[classes * proxies_per_class, dim]` for objectives that have them
-    /// (see [`PairObjective::proxies_per_class`]), else `None`; one label a row. Labels are names of classes: any number
-    /// will do, except with proxies, where each must be below `classes`.
+    /// (see [`PairObjective::proxies_per_class`]), else `None`; one label per row. Without proxies a label can be any number;
+    /// with proxies it must be below `classes`.
     ///
-    /// All objectives normalise embeddings (and proxies) first; the gradient is that of the vectors as given. A vector whose
-    /// norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) gets a zero gradient. A batch without the pairs that the objective
-    /// needs, an empty one too, has loss 0, zero gradients, and a [`PairWarning`] that says what was missing. The result
-    /// does not depend on the number of threads.
+    /// All objectives normalise embeddings (and proxies) first; the gradient is with respect to the given vectors. A vector
+    /// whose norm is below [`NORM_FLOOR`](crate::NORM_FLOOR) gets a zero gradient. A batch without the pairs that the objective
+    /// needs, such as an empty one, has loss 0, zero gradients, and a [`PairWarning`] that says what is missing. The result does
+    /// not depend on the number of threads.
     ///
     /// # Errors
-    /// Settings out of range, shapes and labels that do not fit, `NaN` or infinity in an input (row and column named),
-    /// tuples that contradict the labels, options that the objective does not take, or a result beyond the range of `T`.
+    /// Settings outside their range, shapes and labels that do not fit, `NaN` or infinity in an input, tuples that contradict
+    /// the labels, options that the objective does not support, or a result beyond the range of `T`.
     pub fn evaluate<T: Real>(
         &self,
         embeddings: MatRef<'_, T>,
@@ -167,17 +167,17 @@ impl PairObjective {
         }
         let tuples = options.tuples.is_some() || options.miner.is_some();
         if tuples && !self.takes_tuples() {
-            return refuse("tuples or a miner", "it weighs all pairs of the batch by itself");
+            return refuse("tuples or a miner", "it weights all pairs of the batch itself");
         }
         if options.tuples.is_some() && options.miner.is_some() {
-            return refuse("tuples and a miner at once", "either the one or the other says what is compared");
+            return refuse("tuples and a miner at once", "give either tuples or a miner");
         }
         if options.reference.is_some() {
             if !self.takes_references() {
-                return refuse("references", "it is defined on the batch and its proxies alone");
+                return refuse("references", "it is defined only on the batch and its proxies");
             }
             if matches!(self, Self::TripletMargin(of) if of.swap) {
-                return refuse("references with `swap`", "the distance of two references is not at hand");
+                return refuse("references with `swap`", "it needs the distance between two references");
             }
         }
         Ok(())
@@ -195,7 +195,7 @@ impl PairObjective {
             None => Own::Same,
             Some(reference) => reference.own_rows.map_or(Own::Nowhere, Own::At),
         };
-        // FastAP ranks the whole batch; tuples are weights to it
+        // FastAP ranks the whole batch; tuples only weight the anchors
         let weights = match (self, tuples) {
             (Self::FastAp(_), Some(tuples)) => Some(tuples.weights(labels.len(), false)),
             _ => None,
@@ -275,7 +275,7 @@ impl PairObjective {
         }
         let (queries, references) = (Units::new(embeddings, false), Units::new(proxies, false));
         let (pass, grad_embeddings, grad_proxies): (Pass<T>, _, _) = if let Self::ProxyAnchor(of) = self {
-            // the proxies are the anchors: they stand in the rows
+            // the proxies are the anchors, so they are the rows
             let pairing = Pairing::labels(&of_proxies, labels, Own::Nowhere);
             let present = labels.iter().collect::<std::collections::HashSet<_>>().len();
             let matrix = Matrix::new(Measure::Cosine, references, Some(queries));
@@ -316,7 +316,7 @@ impl PairObjective {
         }
     }
 
-    /// Objectives on all pairs of an anchor at once only ask whether a pair is there.
+    /// Objectives on all pairs of an anchor at once ignore how often a pair is listed.
     fn counts_once(&self) -> bool {
         matches!(
             self,
@@ -339,17 +339,17 @@ impl PairObjective {
             Self::FastAp(of) => of.pass(matrix, pairing, weights),
             Self::RankedList(of) => of.pass(matrix, pairing),
             Self::Angular(_) | Self::ProxyNca(_) | Self::ProxyAnchor(_) | Self::SoftTriple(_) => {
-                unreachable!("these are evaluated by the callers, which have what they need beside a matrix")
+                unreachable!("the callers evaluate these, since they need more than the matrix")
             }
         }
     }
 
-    /// What the objective would need and the batch has not.
+    /// What the objective needs and the batch does not have.
     fn missing(&self, pairing: &Pairing<'_>) -> Option<PairWarning> {
         let [positives, negatives, triplets, _] = pairing.counts();
         let either = match self {
             Self::FastAp(_) => positives > 0,
-            // pytorch-metric-learning takes lists of one pair each for empty
+            // pytorch-metric-learning treats lists of one pair each as empty
             Self::TripletMargin(_) | Self::Angular(_) | Self::RankedList(_) => positives + negatives > 0,
             _ => positives > 1 || negatives > 1,
         };

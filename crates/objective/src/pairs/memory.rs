@@ -1,8 +1,8 @@
-//! Cross-batch memory: the last embeddings seen, as further rows to compare with.
+//! Cross-batch memory: the most recent embeddings, as further rows to compare with.
 //!
-//! Embeddings drift slowly once training is under way, so those of the last few steps are nearly as good as fresh ones
-//! and cost nothing. A batch is first stored and then compared with everything in the memory, itself included; no row is
-//! its own positive. Stored rows are constants. Source: Wang et al., *Cross-Batch Memory for Embedding Learning*, 2020,
+//! Embeddings drift slowly once training is under way, so those of the last few steps are nearly as good as new ones and
+//! cost nothing. A batch is first stored and then compared with everything in the memory, itself included; no row is its own
+//! positive. Stored rows are constants. Source: Wang et al., *Cross-Batch Memory for Embedding Learning*, 2020,
 //! section 3.2; `CrossBatchMemory` of pytorch-metric-learning.
 
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ use super::reference::{PairReference, check_rows};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// A ring of embeddings and labels; the oldest make room for the newest.
+/// A ring buffer of embeddings and labels; new rows replace the oldest.
 ///
-/// Its state is saved with a checkpoint through `serde` and checked when it is read.
+/// Saved with a checkpoint through `serde`, and checked when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "State<T>", into = "State<T>")]
 #[serde(bound(serialize = "T: Serialize + Clone", deserialize = "T: Deserialize<'de>"))]
@@ -56,21 +56,21 @@ impl<T> TryFrom<State<T>> for CrossBatchMemory<T> {
         let State { embeddings, labels, capacity, dim, next } = state;
         let refuse = |reason| Err(Error::MemoryState { reason });
         if labels.len().checked_mul(dim) != Some(embeddings.len()) {
-            return refuse("the number of embeddings is not that of labels");
+            return refuse("it has another number of embeddings than labels");
         }
         if capacity == 0 || labels.len() > capacity {
             return refuse("it holds more rows than its capacity");
         }
         let expected = if labels.len() < capacity { next == labels.len() } else { next < capacity };
         if !expected {
-            return refuse("the place of the next row is not inside it");
+            return refuse("the place of the next row is outside it");
         }
         Ok(Self { embeddings, labels, capacity, dim, next })
     }
 }
 
 impl<T: Real> CrossBatchMemory<T> {
-    /// An empty memory for `capacity` embeddings of `dim` values each. pytorch-metric-learning's default capacity is 1024.
+    /// An empty memory for `capacity` embeddings of dimension `dim`. pytorch-metric-learning's default capacity is 1024.
     ///
     /// # Errors
     /// If the capacity is 0.
@@ -95,17 +95,17 @@ impl<T: Real> CrossBatchMemory<T> {
         self.labels.is_empty()
     }
 
-    /// Rows there is room for.
+    /// The largest number of rows.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// The stored labels, in the order of the ring.
+    /// The stored labels, in the order of the buffer.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub fn clear(&mut self) {
         self.embeddings.clear();
         self.labels.clear();
@@ -115,8 +115,8 @@ impl<T: Real> CrossBatchMemory<T> {
     /// Stores a batch over the oldest rows; returns the place of each row.
     ///
     /// # Errors
-    /// A batch larger than the memory, of another dimension, with labels that are not one a row, or with `NaN` or infinity;
-    /// nothing is stored then.
+    /// A batch larger than the memory, another dimension, another number of labels than rows, or `NaN` or infinity. Nothing is
+    /// stored then.
     pub fn push(&mut self, embeddings: MatRef<'_, T>, labels: &[u32]) -> Result<Vec<usize>> {
         check_rows("embeddings", "labels", embeddings, labels)?;
         let batch = labels.len();
@@ -143,14 +143,14 @@ impl<T: Real> CrossBatchMemory<T> {
         Ok(places)
     }
 
-    /// Stores a batch and compares it with all that is stored.
+    /// Stores a batch and compares it with all stored rows.
     ///
-    /// The miner, if there is one, looks at the whole memory; `draw` is the number of the step for miners that draw at
-    /// random. The gradient is that of the batch as anchors: stored rows, its own copies too, are constants.
+    /// The miner, if there is one, looks at the whole memory; `draw` is the step, for miners that draw at random. The batch's rows
+    /// are the anchors and get the gradient; stored rows, also their own copies, are constants.
     ///
     /// # Errors
-    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives that
-    /// take no references ([`PairObjective::takes_references`]), before anything is stored.
+    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives
+    /// without references ([`PairObjective::takes_references`]), before anything is stored.
     pub fn evaluate(
         &mut self,
         objective: &PairObjective,
@@ -163,7 +163,7 @@ impl<T: Real> CrossBatchMemory<T> {
             return Err(Error::Unsupported {
                 objective: objective.name().to_owned(),
                 what: "a cross-batch memory",
-                reason: "it is defined on the batch and its proxies alone",
+                reason: "it is defined only on the batch and its proxies",
             });
         }
         objective.validate()?;

@@ -1,13 +1,12 @@
-//! Objectives on pairs, triplets and proxies: embeddings compared with each other instead of with class centres.
+//! Objectives on pairs, triplets and proxies: embeddings are compared with each other or with proxies.
 //!
-//! Margin softmax (the rest of this crate) compares each sample with one vector a class. The objectives here ask directly
-//! for what retrieval needs: samples of one class near each other, samples of different classes apart. They are those of
-//! pytorch-metric-learning 2.9.0, with its names, defaults and reductions, so that a run can be moved over and its numbers
-//! compared.
+//! Margin softmax (the rest of this crate) compares each sample with one vector per class. The objectives here aim directly
+//! at retrieval: samples of one class close together, samples of different classes apart. They are those of
+//! pytorch-metric-learning 2.9.0, with its names, defaults and reductions, so that results can be compared.
 //!
-//! Each is a function of one matrix: the distances or similarities of every row of the batch to every reference (the batch
-//! itself, a [`CrossBatchMemory`], or proxies). The value and its slopes by the entries of that matrix are worked out by
-//! hand, one anchor at a time; two products of matrices do the rest.
+//! Each is a function of one matrix: the distances or similarities between every row of the batch and every reference (the
+//! batch itself, a [`CrossBatchMemory`], or proxies). The loss and its derivatives with respect to the entries of that
+//! matrix are computed one anchor at a time; two matrix products do the rest.
 //!
 //! ```
 //! use widemargin_objective::pairs::{Miner, PairObjective, PairOptions};

@@ -1,9 +1,9 @@
 //! The two matrix products that pair objectives need, in either precision.
 //!
-//! In `f32` they are those of [`widemargin_kernels::matrix`]. That crate offers no `f64`, which is the precision of
-//! references and of gradient checks and not of training; for it plain loops do, parallel over the rows of the result.
-//! Neither depends on the number of threads. Which one applies is known when the code is compiled, but a trait method on
-//! [`Real`] for it would be visible outside; a downcast of the whole vector costs nothing and stays in here.
+//! In `f32` they are those of [`widemargin_kernels::matrix`]. That crate has no `f64`, which is used for references and gradient
+//! checks but not for training, so `f64` uses plain loops, parallel over the rows of the result. Neither depends on the number of
+//! threads. A trait method on [`Real`] would be visible outside this crate, so the choice is made by a downcast of the whole
+//! vector, which costs nothing.
 
 use std::any::Any;
 

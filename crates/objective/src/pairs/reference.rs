@@ -10,14 +10,13 @@ use crate::real::Real;
 pub struct PairReference<'a, T> {
     /// `[references, dim]`; constants: no gradient is taken of them.
     pub embeddings: MatRef<'a, T>,
-    /// One label a reference.
+    /// One label per reference.
     pub labels: &'a [u32],
-    /// Where the rows of the batch stand among the references, one place a row, if they do: no row is a positive of
-    /// itself.
+    /// The places of the batch's rows among the references, if they are there: no row is a positive of itself.
     pub own_rows: Option<&'a [usize]>,
 }
 
-/// One label a row, and every value finite.
+/// Checks that there is one label per row and every value is finite.
 pub(crate) fn check_rows<T: Real>(
     what: &'static str,
     labels_of: &'static str,
@@ -37,7 +36,7 @@ pub(crate) fn check_finite<T: Real>(what: &'static str, matrix: MatRef<'_, T>) -
     }
 }
 
-/// References that fit the batch.
+/// Checks that the references fit the batch.
 pub(crate) fn check_reference<T: Real>(
     embeddings: MatRef<'_, T>,
     labels: &[u32],

@@ -1,9 +1,8 @@
 //! One anchor at a time: the loop that every pair objective shares.
 //!
-//! An objective says what one row of the matrix contributes; [`sweep`] goes through the rows in parallel, keeps each
-//! row's gradient where it belongs, and adds the rows' sums in their order, so that the number of threads changes nothing.
-//! Rows are handed out in `f64` whatever the precision of the matrix. The mean over what was counted comes last: it is one
-//! factor on the whole gradient.
+//! An objective is a function of one row of the matrix. [`sweep`] applies it to the rows in parallel, stores each row's
+//! gradient in its place, and adds the rows' sums in order, so that the number of threads does not matter. Rows are passed in
+//! `f64` whatever the precision of the matrix. The mean comes last: it is one factor on the whole gradient.
 
 use rayon::prelude::*;
 
@@ -11,7 +10,7 @@ use super::distance::Matrix;
 use super::tuples::{Entry, Pairing};
 use crate::real::Real;
 
-/// What an objective sees of one anchor.
+/// One anchor as an objective sees it.
 pub(crate) struct AnchorRow<'a> {
     pub(crate) anchor: usize,
     /// The anchor's row of the matrix.
@@ -20,7 +19,7 @@ pub(crate) struct AnchorRow<'a> {
     pub(crate) negatives: &'a [Entry],
 }
 
-/// What one anchor adds to the loss.
+/// The contribution of one anchor to the loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sums {
     /// Sum of the terms.
@@ -32,7 +31,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// All of them, added in their order.
+    /// The total, added in order.
     pub(crate) fn total(all: &[Self]) -> Self {
         all.iter().fold(Self::default(), |total, sums| Self {
             loss: total.loss + sums.loss,
@@ -46,7 +45,7 @@ impl Sums {
         Self { loss, terms: 1.0, active: f64::from(u8::from(loss > 0.0)) }
     }
 
-    /// The same term some times.
+    /// A term that occurs `times` times.
     pub(crate) fn add(&mut self, loss: f64, times: f64) {
         self.loss += times * loss;
         self.terms += times;
@@ -56,7 +55,7 @@ impl Sums {
     }
 }
 
-/// A loss and its slopes by the entries of the matrix.
+/// A loss and its derivatives with respect to the entries of the matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct Pass<T> {
     pub(crate) loss: f64,
@@ -81,7 +80,7 @@ impl<T> Pass<T> {
     }
 }
 
-/// Goes through all anchors; `row` adds to the slopes that it is given.
+/// Applies `row` to all anchors; it adds to the slopes that it is given.
 pub(crate) fn sweep<T: Real>(
     matrix: &Matrix<T>,
     pairing: &Pairing<'_>,
@@ -110,7 +109,7 @@ pub(crate) fn sweep<T: Real>(
     (Sums::total(&sums), slopes)
 }
 
-/// What every anchor says, in their order; for objectives that need a sum over the batch before the slopes.
+/// The value of `row` for every anchor, in order; for objectives that need a sum over the batch before the slopes.
 pub(crate) fn survey<T: Real, S: Send>(
     matrix: &Matrix<T>,
     pairing: &Pairing<'_>,

@@ -1,8 +1,8 @@
 //! Which rows are compared: positive and negative pairs, or triplets, from labels or from a miner.
 //!
-//! By default every pair of one class is positive and every pair of two classes is negative; these sets are never written
-//! down, the labels say it all. A miner writes a list instead ([`Tuples`]). As in pytorch-metric-learning, pairs stand in
-//! for triplets (every positive of an anchor with every negative of the same anchor) and triplets for pairs.
+//! By default every pair of one class is positive and every pair of two classes is negative; these sets follow from the labels
+//! and are never listed. A miner makes a list instead ([`Tuples`]). As in pytorch-metric-learning, pairs can be used as triplets
+//! (every positive of an anchor with every negative of the same anchor) and triplets as pairs.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Lists of what is to be compared; the second and third numbers index the references, which are the batch itself
+/// Lists of rows to compare; the second and third index the references, which are the batch itself
 /// unless [`PairOptions::reference`](super::PairOptions::reference) says otherwise.
 ///
-/// Repeated entries count as often as they stand there in objectives that average over pairs or triplets (contrastive,
-/// NT-Xent, tuplet margin, intra-pair variance, triplet margin, angular); the others only ask whether a pair is there.
+/// Repeated entries count several times in objectives that average over pairs or triplets (contrastive, NT-Xent, tuplet margin,
+/// intra-pair variance, triplet margin, angular), and once in the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Tuples {
-    /// Positive and negative pairs, each on its own.
+    /// Positive and negative pairs.
     Pairs {
         /// `[anchor, positive]`, of one class.
         positives: Vec<[usize; 2]>,
@@ -52,8 +52,8 @@ impl Tuples {
         }
     }
 
-    /// How often each row of the batch is named (as an anchor, where `anchors_only`), divided by the largest count; 1 for
-    /// all where there is nothing.
+    /// How often each row of the batch occurs (as an anchor, if `anchors_only`), divided by the largest count; 1 for all rows of
+    /// an empty list.
     pub(crate) fn weights(&self, rows: usize, anchors_only: bool) -> Vec<f64> {
         let mut counts = vec![0.0_f64; rows];
         let mut add = |named: &[usize]| {
@@ -75,7 +75,7 @@ impl Tuples {
         counts.iter().map(|count| count / largest).collect()
     }
 
-    /// Refuses rows that do not exist and roles that the labels contradict.
+    /// Rejects rows that do not exist and roles that the labels contradict.
     pub(crate) fn check(&self, labels: &[u32], other: &[u32], itself: bool) -> Result<()> {
         let pair = |tuple: usize, anchor: usize, at: usize, positive: bool| {
             let role = if positive { "positive" } else { "negative" };
@@ -116,7 +116,7 @@ impl Tuples {
     }
 }
 
-/// A row that an anchor is compared with, and how many times.
+/// A row that an anchor is compared with, and how often.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) at: usize,
@@ -130,7 +130,7 @@ pub(crate) enum Own<'a> {
     Same,
     /// None of them.
     Nowhere,
-    /// Row `i` of the batch stands at this place of the references.
+    /// Row `i` of the batch is at this place of the references.
     At(&'a [usize]),
 }
 
@@ -147,9 +147,9 @@ impl Own<'_> {
 /// The pairs of each anchor.
 #[derive(Clone, Debug)]
 pub(crate) enum Pairing<'a> {
-    /// All that the labels allow.
+    /// All pairs that follow from the labels.
     Labels { labels: &'a [u32], other: &'a [u32], own: Own<'a> },
-    /// Those of a list; `triplets` where the list was one of triplets.
+    /// The pairs of a list; `triplets` if the list was one of triplets.
     Listed { positives: Vec<Vec<Entry>>, negatives: Vec<Vec<Entry>>, triplets: Option<Vec<Vec<[usize; 2]>>> },
 }
 
@@ -158,7 +158,7 @@ impl<'a> Pairing<'a> {
         Self::Labels { labels, other, own }
     }
 
-    /// A list by anchors; where `distinct`, repeated pairs count once.
+    /// A list grouped by anchor; if `distinct`, repeated pairs count once.
     pub(crate) fn listed(tuples: &Tuples, rows: usize, distinct: bool) -> Self {
         let (mut positives, mut negatives) = (vec![Vec::new(); rows], vec![Vec::new(); rows]);
         let mut by_anchor = None;
@@ -186,7 +186,7 @@ impl<'a> Pairing<'a> {
         Self::Listed { positives: counted(positives), negatives: counted(negatives), triplets: by_anchor }
     }
 
-    /// Writes the pairs of one anchor into the two lists, by rising row.
+    /// Writes the pairs of one anchor into the two lists, by increasing row.
     pub(crate) fn fill(&self, anchor: usize, positives: &mut Vec<Entry>, negatives: &mut Vec<Entry>) {
         positives.clear();
         negatives.clear();
@@ -208,7 +208,7 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// `[positive pairs, negative pairs, triplets, anchors with both kinds]`, repeated ones counted.
+    /// `[positive pairs, negative pairs, triplets, anchors with both kinds]`, including repetitions.
     pub(crate) fn counts(&self) -> [u64; 4] {
         let mut sums = [0; 4];
         let mut add = |plus: u64, minus: u64, triplets: u64| {

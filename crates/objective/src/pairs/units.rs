@@ -1,7 +1,7 @@
-//! Rows as the distances see them: of length one, and for the signal-to-noise ratio without their mean.
+//! Rows prepared for the distances: normalised, and for the signal-to-noise ratio without their mean.
 //!
 //! Every pair objective of pytorch-metric-learning normalises embeddings before it compares them. [`Units`] does so once,
-//! remembers the lengths, and takes a gradient of the normalised rows back to the rows as they were given.
+//! stores the lengths, and turns a gradient of the normalised rows into that of the given rows.
 
 use rayon::prelude::*;
 
@@ -10,16 +10,16 @@ use widemargin_kernels::matrix::MatRef;
 use crate::real::Real;
 use crate::unit::{dot, normalise, project};
 
-/// A matrix whose rows have length one; rows shorter than [`NORM_FLOOR`](crate::NORM_FLOOR) stay near zero.
+/// A matrix with normalised rows; rows shorter than [`NORM_FLOOR`](crate::NORM_FLOOR) stay near zero.
 #[derive(Clone, Debug)]
 pub(crate) struct Units<T> {
     /// The unit vectors.
     pub(crate) data: Vec<T>,
-    /// Without their own mean, where the measure asks for it.
+    /// The unit vectors minus their mean, if the measure requires it.
     pub(crate) centred: Option<Vec<T>>,
     pub(crate) rows: usize,
     pub(crate) cols: usize,
-    /// Length of each row as given; 0 where it was below the floor.
+    /// Length of each given row; 0 if it was below the floor.
     pub(crate) lengths: Vec<f64>,
     /// Squared length of each compared row; 1 up to rounding unless centred.
     pub(crate) squares: Vec<f64>,
@@ -44,7 +44,7 @@ impl<T: Real> Units<T> {
         Self { data, centred, rows, cols, lengths, squares }
     }
 
-    /// What the products are taken of.
+    /// The rows that are multiplied.
     pub(crate) fn compared(&self) -> &Vec<T> {
         self.centred.as_ref().unwrap_or(&self.data)
     }
@@ -54,7 +54,7 @@ impl<T: Real> Units<T> {
         row_of(self.compared(), at, self.cols)
     }
 
-    /// From the gradient of the compared rows, times `scale`, to that of the rows as given.
+    /// Turns the gradient of the compared rows, times `scale`, into that of the given rows.
     pub(crate) fn finish(&self, mut gradient: Vec<T>, scale: f64) -> Vec<T> {
         if self.cols == 0 {
             return gradient;

@@ -10,8 +10,8 @@ use super::objectives::PairObjective;
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// `sum_i weight_i loss_i` and its gradient by the embeddings, of losses that were worked out anywhere: pair objectives,
-/// margin softmax on class centres, or anything else on the same batch. Sums are in `f64`.
+/// `sum_i weight_i loss_i` and its gradient with respect to the embeddings, for losses of any kind on the same batch: pair
+/// objectives, margin softmax on class centres, or your own. Sums are in `f64`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WeightedSum {
     loss: f64,
@@ -19,12 +19,12 @@ pub struct WeightedSum {
 }
 
 impl WeightedSum {
-    /// Zero, for embeddings of this many values (`batch * dim`).
+    /// Zero, for embeddings with this number of values (`batch * dim`).
     pub fn new(values: usize) -> Self {
         Self { loss: 0.0, gradient: vec![0.0; values] }
     }
 
-    /// Adds a loss and its gradient by the embeddings. Gradients of class centres or proxies are the caller's to weigh.
+    /// Adds a loss and its gradient with respect to the embeddings. The caller weights gradients of class centres or proxies.
     ///
     /// # Errors
     /// A weight that is not finite, or a gradient of another size.
@@ -58,7 +58,7 @@ impl WeightedSum {
 pub struct WeightedObjective {
     /// The objective.
     pub objective: PairObjective,
-    /// What its loss and gradients are multiplied by; finite.
+    /// Factor on its loss and gradients; finite.
     #[serde(default = "one")]
     pub weight: f64,
     /// Its own miner, if it has one.
@@ -79,10 +79,10 @@ pub struct WeightedObjectives {
 }
 
 impl WeightedObjectives {
-    /// The weighted sum and, in the order of the parts, what each gave on its own (before its weight).
+    /// The weighted sum and, in the order of the parts, the evaluation of each before weighting.
     ///
-    /// `proxies` is given to every part that has proxies; parts with different proxies are evaluated apart and put
-    /// together with a [`WeightedSum`].
+    /// `proxies` is passed to every part that has proxies. Evaluate parts with different proxies separately and add them with a
+    /// [`WeightedSum`].
     ///
     /// # Errors
     /// Those of [`PairObjective::evaluate`], and a weight that is not finite.

@@ -1,15 +1,15 @@
-//! One sample against all classes: the mathematics of the whole family, a stretch of classes at a time.
+//! One sample against all classes, one tile of classes at a time: the mathematics of the whole family.
 //!
-//! A training head never holds all scores of a batch when classes are many, so the row is computed in two passes over
-//! any cutting of the classes into tiles. The target's similarity is known first (one dot product):
+//! With many classes a training head never holds all scores of a batch, so the row is computed in two passes over tiles of
+//! classes, however they are cut. The target's similarity is computed first (one dot product):
 //!
 //! 1. [`Objective::row_pass`], then [`RowPass::observe`] for each tile, then [`RowPass::finish`]: loss and diagnostics;
 //! 2. [`RowOutcome::gradient`] for each tile turns its similarities into derivatives of the loss.
 //!
-//! *Similarity* is the plain dot product or cosine, before scale and margin. Inside, everything is written on the leads
-//! `d_i = scale (similarity_i - similarity_y) + margin`: differences come first, so a constant added to all scores
-//! cancels, and with the largest lead subtracted no exponential overflows. The loss is `log1p(sum_i e^{d_i})`, never
-//! `-log p_y`: at large scales its floor lies far below the epsilon of `f32`.
+//! *Similarity* is the plain dot product or cosine, before scale and margin. The computation works on the leads
+//! `d_i = scale (similarity_i - similarity_y) + margin`. Differences come first, so a constant added to all scores cancels,
+//! and the largest lead is subtracted, so no exponential overflows. The loss is `log1p(sum_i e^{d_i})`, never `-log p_y`: at
+//! large scales the smallest possible loss is far below the epsilon of `f32`.
 
 mod nearest;
 mod part;
@@ -29,7 +29,7 @@ pub struct RowPass<T> {
     smoothing: f64,
     finite: bool,
     outranked: bool,
-    /// Largest lead, after what the rule for competitors makes of them, and its class.
+    /// Largest lead after the rule for non-targets, and its class.
     hardest: T,
     hardest_class: usize,
     /// Largest lead of a plain similarity, and that similarity.
@@ -47,14 +47,14 @@ pub struct RowPass<T> {
     nearest: Option<Nearest<T>>,
 }
 
-/// Competitors of one sample that somebody else has added up, for [`RowPass::observe_summed`].
+/// Sums over the non-targets of one sample, computed by the caller for [`RowPass::observe_summed`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SummedCompetitors<T> {
     /// The largest similarity and its class.
     pub largest: T,
     /// See `largest`.
     pub largest_class: usize,
-    /// What was subtracted from similarities: exponents are `a_i = scale / temperature (similarity_i - centre)`.
+    /// Subtracted from the similarities: exponents are `a_i = scale / temperature (similarity_i - centre)`.
     pub centre: T,
     /// `sum e^{a_i}`.
     pub sum: f64,
@@ -64,27 +64,27 @@ pub struct SummedCompetitors<T> {
     pub count: usize,
 }
 
-/// What one sample's row comes to; also what the second pass needs.
+/// Loss and diagnostics of one sample, and what the second pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RowOutcome<T> {
-    /// The loss; `NaN` if any similarity was not finite or the scores exceed the range of numbers.
+    /// The loss; `NaN` if a similarity was not finite or the scores exceed the range of floating point.
     pub loss: T,
     /// `pool_{i != y}(score_i) - (score_y - margin)`, before the link; minus infinity with a single class.
     pub pooled_lead: T,
     /// `-d loss / d score_y`, which is the sum of all `d loss / d score_i`; `1 - p_y` for a softmax without label smoothing.
     pub push: T,
-    /// `exp` of the entropy of the competitors' shares of the push; 0 if there is no competitor.
+    /// `exp` of the entropy of the non-targets' shares of the push; 0 with a single class.
     pub effective_competitors: T,
     /// The target's similarity, without scale and margin.
     pub target_similarity: T,
-    /// Whether every competitor's score is at most the target's less the margin.
+    /// Whether the target leads every non-target by the margin.
     pub margin_met: bool,
-    /// Whether the target has the largest plain similarity; of equals the lowest class wins.
+    /// Whether the target has the largest plain similarity; among equals the lowest class wins.
     pub correct: bool,
     /// `d loss / d scale` of a scale that multiplies every score, for objectives that learn it; with a log-sum-exp pool.
     pub scale_slope: T,
-    /// `d loss / d length` of the target's score at a fixed direction, beyond what goes through its similarity; 0 unless a
-    /// margin in angle meets scores that have a length (see [`Objective::row_pass_at`]).
+    /// `d loss / d length` of the target's score at a fixed direction, without the part through its similarity. 0 unless an
+    /// angular margin is used with scores that have a length (see [`Objective::row_pass_at`]).
     pub length_slope: T,
     leads: Leads<T>,
     pool: Pool,
@@ -92,23 +92,23 @@ pub struct RowOutcome<T> {
     hardest_class: usize,
     nearest_similarity: T,
     exponentials: f64,
-    /// What the competitors share of the push by their exponentials, and what label smoothing takes from each again.
+    /// The part of the push shared by the exponentials, and what label smoothing subtracts per class.
     shared: T,
     smoothed: T,
     nearest: Option<NearestOf<T>>,
 }
 
-/// Everything that turns a similarity into a lead over the target.
+/// Turns a similarity into a lead over the target.
 #[derive(Clone, Copy, Debug)]
 struct Leads<T> {
     label: usize,
     scale: T,
     /// The target's similarity without the margin.
     plain: T,
-    /// The target's similarity under a margin in cosine or angle, and its derivative by the plain one.
+    /// The target's similarity under the margin, and its derivative with respect to the plain one.
     target: T,
     slope: T,
-    /// `d target / d length` at a fixed direction, less what goes through the similarity.
+    /// `d target / d length` at a fixed direction, without the part through the similarity.
     radial: T,
     /// A margin in score.
     offset: T,
@@ -120,12 +120,12 @@ impl<T: Real> Leads<T> {
         self.scale * (similarity - self.target) + self.offset
     }
 
-    /// Whether competitors count as they are.
+    /// Whether non-targets are unchanged.
     fn is_softmax(&self) -> bool {
         self.competitors == Competitors::Unchanged
     }
 
-    /// The lead after the rule for competitors, and the derivative of the similarity in it; `None` for one that is out.
+    /// The lead after the rule for non-targets, and the derivative of its similarity; `None` if it leaves the sum.
     fn of(&self, similarity: T) -> Option<(T, T)> {
         if self.is_softmax() {
             return Some((self.plain_of(similarity), T::one()));
@@ -136,8 +136,8 @@ impl<T: Real> Leads<T> {
 }
 
 impl Objective {
-    /// Whether competitors enter as they are into a log-sum-exp, without label smoothing: a softmax, whatever the margin on
-    /// the target. Such an objective can be finished from sums over the competitors ([`RowPass::observe_summed`]).
+    /// Whether this is a softmax: a log-sum-exp over unchanged non-targets without label smoothing, with any margin on the
+    /// target. Such an objective can be finished from sums over the non-targets ([`RowPass::observe_summed`]).
     pub fn is_softmax(&self) -> bool {
         matches!(self.pool, Pool::LogSumExp { .. })
             && self.competitors == Competitors::Unchanged
@@ -152,14 +152,15 @@ impl Objective {
         }
     }
 
-    /// Starts the first pass for a sample of class `label` whose similarity with its own class centre is known.
+    /// Starts the first pass for a sample of class `label`, given its similarity with the target's centre.
     pub fn row_pass<T: Real>(&self, label: usize, target_similarity: T) -> RowPass<T> {
         self.row_pass_at(label, target_similarity, T::one())
     }
 
-    /// As [`Objective::row_pass`] where similarities have a length: `target_similarity = length * cos`, with `length`
-    /// `|x|` for projections ([`Score::Projection`](crate::Score::Projection)), `|x| |w_y|` for dot products and 1 for
-    /// cosines. A margin in angle works on the cosine and keeps the length. A length of 0 counts as a cosine of 0.
+    /// [`Objective::row_pass`] for similarities that have a length: `target_similarity = length * cos`, with `length` `|x|`
+    /// for projections ([`Score::Projection`](crate::Score::Projection)), `|x| |w_y|` for dot products and 1 for cosines. An
+    /// angular margin changes the cosine and keeps the length. With length 0 the cosine is 0. A custom margin on dot
+    /// products changes the dot product itself.
     pub fn row_pass_at<T: Real>(&self, label: usize, target_similarity: T, length: T) -> RowPass<T> {
         let plain: f64 = target_similarity.into();
         let length: f64 = length.into();
@@ -222,7 +223,7 @@ impl Objective {
         self.row_at(similarities, label, T::one())
     }
 
-    /// As [`Objective::row`], for similarities with a length (see [`Objective::row_pass_at`]).
+    /// [`Objective::row`] for similarities that have a length (see [`Objective::row_pass_at`]).
     ///
     /// # Panics
     /// If `label >= similarities.len()`.
@@ -236,7 +237,7 @@ impl Objective {
 }
 
 impl<T: Real> RowPass<T> {
-    /// Takes in the similarities with classes `first_class`, `first_class + 1`, ...; the target's own is skipped.
+    /// Adds the similarities with classes `first_class`, `first_class + 1`, ...; the target's is skipped.
     ///
     /// Tiles must come in the order of their classes, each class once.
     pub fn observe(&mut self, first_class: usize, similarities: &[T]) {
@@ -249,18 +250,15 @@ impl<T: Real> RowPass<T> {
         }
     }
 
-    /// Takes in competitors as sums; the target must not be among them, and no other call may observe any.
+    /// Adds the non-targets as sums; the target must not be among them, and no other call may add any.
     ///
     /// # Panics
     /// If the objective is not a softmax ([`Objective::is_softmax`]): other rules need every similarity.
     pub fn observe_summed(&mut self, summed: &SummedCompetitors<T>) {
         let Pool::LogSumExp { temperature } = self.pool else {
-            panic!("sums are for a log-sum-exp pool");
+            panic!("sums need a log-sum-exp pool");
         };
-        assert!(
-            self.leads.is_softmax() && self.smoothing == 0.0,
-            "sums are for competitors that count as they are"
-        );
+        assert!(self.leads.is_softmax() && self.smoothing == 0.0, "sums need unchanged non-targets");
         if summed.count == 0 {
             return;
         }
@@ -279,8 +277,8 @@ impl<T: Real> RowPass<T> {
         self.shift((slope * (summed.centre - summed.largest)).into());
     }
 
-    /// Takes in what a copy of this pass, made before it observed anything, has observed of later classes: how parts of the
-    /// classes are worked through at the same time.
+    /// Adds what a copy of this pass has observed of later classes. Several threads can so work on parts of the classes; the
+    /// copy must be made before this pass observed anything.
     pub fn merge(&mut self, later: Self) {
         self.finite &= later.finite;
         self.outranked |= later.outranked;
@@ -292,7 +290,7 @@ impl<T: Real> RowPass<T> {
         if let (Some(nearest), Some(others)) = (&mut self.nearest, &later.nearest) {
             nearest.merge(others);
         }
-        // exponents are seen from the hardest; for a softmax the difference of similarities has more digits
+        // exponents are relative to the hardest; for a softmax the difference of similarities is more accurate
         let apart: f64 = match self.pool {
             _ if later.hardest_class == usize::MAX || self.hardest_class == usize::MAX => 0.0,
             Pool::LogSumExp { temperature } if self.leads.is_softmax() && self.smoothing == 0.0 => {
@@ -326,8 +324,8 @@ impl<T: Real> RowPass<T> {
         }
     }
 
-    /// The plain softmax, for which every lead is a line through the similarity: exponents are taken from the largest
-    /// similarity, `slope (similarity - largest)`, a whole row at a time.
+    /// The plain softmax, in which every lead is linear in the similarity: the exponents are `slope (similarity - largest)`,
+    /// computed for a whole row at once.
     fn softmax(&mut self, first_class: usize, similarities: &[T], slope: T) {
         let leads = self.leads;
         let (largest, finite) = T::largest(similarities);
@@ -336,7 +334,7 @@ impl<T: Real> RowPass<T> {
         }
         let lead = leads.plain_of(largest);
         self.finite &= finite && lead.is_finite();
-        // of equals the lowest class is the answer
+        // among equals the lowest class wins
         self.outranked |=
             if first_class < leads.label { largest >= leads.plain } else { largest > leads.plain };
         self.observed += similarities.len();
@@ -364,7 +362,7 @@ impl<T: Real> RowPass<T> {
                 hardest = lead;
                 self.hardest_class = first_class + at;
             }
-            // of equals the lowest class is the answer
+            // among equals the lowest class wins
             let outranked =
                 if first_class < leads.label { similarity >= leads.plain } else { similarity > leads.plain };
             self.outranked |= outranked;
@@ -411,7 +409,7 @@ impl<T: Real> RowPass<T> {
         (self.exponentials, self.moment) = shifted(self.exponentials, self.moment, shift);
     }
 
-    /// Raises the nearest competitors by their margin, now that all are known.
+    /// Raises the nearest non-targets by their margin, once all classes have been observed.
     fn raise_nearest(&mut self, temperature: f64) -> Option<NearestOf<T>> {
         let (Competitors::TopK { margin, .. }, Some(nearest)) = (self.leads.competitors, self.nearest.take())
         else {
@@ -424,7 +422,7 @@ impl<T: Real> RowPass<T> {
             own += exponent.exp();
             own_moment += exponent * exponent.exp();
         }
-        // The hardest is among them; seen from where it then is, they stay and the others fall behind.
+        // The hardest is among them: relative to it they stay where they are, and all others fall.
         let rise = self.leads.scale.into() * margin;
         self.exponentials = (self.exponentials - own).max(0.0);
         self.moment = (self.moment - own_moment).min(0.0);
@@ -435,7 +433,7 @@ impl<T: Real> RowPass<T> {
         Some(raised)
     }
 
-    /// Loss, push and diagnostics, once every class has been observed.
+    /// Loss, push and diagnostics. Every class must have been observed.
     pub fn finish(mut self) -> RowOutcome<T> {
         let nearest = match self.pool {
             Pool::LogSumExp { temperature } => self.raise_nearest(temperature),
@@ -503,7 +501,7 @@ fn shifted(sum: f64, moment: f64, shift: f64) -> (f64, f64) {
 }
 
 impl<T: Real> RowOutcome<T> {
-    /// The class whose score is the largest among the competitors; `None` with a single class.
+    /// The non-target with the largest score; `None` with a single class.
     pub fn hardest_competitor(&self) -> Option<usize> {
         (self.hardest_class != usize::MAX).then_some(self.hardest_class)
     }
@@ -513,8 +511,8 @@ impl<T: Real> RowOutcome<T> {
         -self.push * self.leads.scale * self.leads.slope
     }
 
-    /// What a competitor's exponential is multiplied by to give `d loss / d similarity`, with exponents taken from the
-    /// similarity `centre`: `push scale / sum_i e^{a_i}`. Without label smoothing.
+    /// The factor on a non-target's exponential that gives `d loss / d similarity`, with exponents relative to the similarity
+    /// `centre`: `push scale / sum_i e^{a_i}`. Without label smoothing.
     pub fn competitor_share(&self, centre: T) -> T {
         let Pool::LogSumExp { temperature } = self.pool else { return T::zero() };
         if self.exponentials == 0.0 {
@@ -528,7 +526,7 @@ impl<T: Real> RowOutcome<T> {
     /// The second pass: `similarities` with classes `first_class`, `first_class + 1`, ... become
     /// `d loss / d similarity`, scale included.
     ///
-    /// They must be the very values that [`RowPass::observe`] saw. The entry of the target is
+    /// They must be the values that [`RowPass::observe`] saw. The entry of the target is
     /// `-push * scale * d(target under the margin) / d similarity_y`.
     pub fn gradient(&self, first_class: usize, similarities: &mut [T]) {
         let Leads { label, scale, slope, .. } = self.leads;
@@ -549,9 +547,9 @@ impl<T: Real> RowOutcome<T> {
             Pool::LogSumExp { temperature } => {
                 let temperature = T::from_f64(temperature);
                 let smoothed = self.smoothed * scale;
-                // what the competitors share is the push before label smoothing took its part
+                // the non-targets share the push before label smoothing
                 let competitors = self.shared * scale;
-                // at least 1, the hardest competitor's own; with a single class there is none, and the push is 0
+                // at least 1, from the hardest non-target; with a single class the push is 0
                 let share = competitors * T::from_f64(1.0 / self.exponentials.max(1.0));
                 if self.leads.is_softmax() && smoothed == T::zero() {
                     T::weigh(similarities, scale / temperature, self.nearest_similarity, share);

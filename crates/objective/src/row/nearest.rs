@@ -1,15 +1,15 @@
-//! The k largest similarities of a row that is seen a stretch at a time.
+//! The k largest similarities of a row that is observed in tiles.
 
 use crate::real::Real;
 
-/// The largest similarities so far with their classes, largest first; of equals the lowest class comes first.
+/// The largest similarities so far with their classes, largest first; among equals the lowest class comes first.
 #[derive(Clone, Debug)]
 pub(crate) struct Nearest<T> {
     count: usize,
     found: Vec<(T, usize)>,
 }
 
-/// Which classes those were, told by the last of them.
+/// The set of these classes, given by the last of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NearestOf<T> {
     least: T,
@@ -18,12 +18,12 @@ pub(crate) struct NearestOf<T> {
 }
 
 impl<T: Real> Nearest<T> {
-    /// Keeps `count`, or all where there are fewer.
+    /// Keeps `count`, or all if there are fewer.
     pub(crate) fn new(count: usize) -> Self {
         Self { count, found: Vec::with_capacity(count + 1) }
     }
 
-    /// Takes in classes `first_class`, `first_class + 1`, ...; stretches come in the order of their classes.
+    /// Adds classes `first_class`, `first_class + 1`, ...; tiles must come in the order of their classes.
     pub(crate) fn observe(&mut self, first_class: usize, similarities: &[T]) {
         for (at, &similarity) in similarities.iter().enumerate() {
             let full = self.found.len() == self.count;
@@ -36,19 +36,19 @@ impl<T: Real> Nearest<T> {
         }
     }
 
-    /// Takes in what another has found among later classes.
+    /// Adds what another has found among later classes.
     pub(crate) fn merge(&mut self, later: &Self) {
         for &(similarity, class) in &later.found {
             self.observe(class, &[similarity]);
         }
     }
 
-    /// How many are kept at most.
+    /// The largest number kept.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// Those kept, each with its class, in their order.
+    /// The similarities kept and their classes, in order.
     pub(crate) fn found(&self) -> &[(T, usize)] {
         &self.found
     }
@@ -58,14 +58,14 @@ impl<T: Real> Nearest<T> {
         self.found.iter().map(|(similarity, _)| *similarity)
     }
 
-    /// A rule that raises exactly these by `rise`; `None` if there are none.
+    /// A rule that raises these classes by `rise`; `None` if there are none.
     pub(crate) fn of(&self, rise: T) -> Option<NearestOf<T>> {
         self.found.last().map(|&(least, least_class)| NearestOf { least, least_class, rise })
     }
 }
 
 impl<T: Real> NearestOf<T> {
-    /// What a class's similarity is raised by.
+    /// The amount by which a class's similarity is raised.
     pub(crate) fn rise(&self, class: usize, similarity: T) -> T {
         let among = similarity > self.least || (similarity == self.least && class <= self.least_class);
         if among { self.rise } else { T::zero() }

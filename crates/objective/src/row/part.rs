@@ -1,27 +1,26 @@
-//! The first pass over classes that are not in one place.
+//! The first pass over classes that are spread over several workers.
 //!
-//! Where each of several workers holds some of the classes, each takes its own through a pass, and what a pass has come to,
-//! a few numbers a sample, goes to the others. Taken in by a fresh pass in the order of the classes, these parts come to
-//! what one pass over all classes would have: exponentials are moved to the larger of the two centres before they are added,
-//! and of equal scores the first stays the hardest.
+//! Each worker runs a pass over its own classes and sends the result, a few values per sample, to the others. A fresh pass
+//! that adds these parts in the order of the classes gives the same result as one pass over all classes: exponentials are
+//! made relative to the larger maximum before they are added, and among equal scores the first stays the hardest.
 
 use super::RowPass;
 use super::nearest::Nearest;
 use crate::real::Real;
 
-/// Numbers of a part beside the nearest competitors.
+/// Values of a part without the nearest non-targets.
 const FIXED: usize = 12;
 
-/// Stands for "no class": `usize::MAX` is no number of `f64`.
+/// Encodes "no class", since `f64` cannot hold `usize::MAX`.
 const NO_CLASS: f64 = -1.0;
 
 impl<T: Real> RowPass<T> {
-    /// How many numbers a part of this pass has; the same for every sample of an objective.
+    /// Number of values in a part; the same for every sample of an objective.
     pub fn part_len(&self) -> usize {
         FIXED + self.nearest.as_ref().map_or(0, |nearest| 1 + 2 * nearest.count())
     }
 
-    /// Writes what the classes observed so far come to, [`RowPass::part_len`] numbers, exactly.
+    /// Appends the result over the classes observed so far: [`RowPass::part_len`] values, without rounding.
     pub fn write_part(&self, out: &mut Vec<f64>) {
         let class = if self.hardest_class == usize::MAX { NO_CLASS } else { self.hardest_class as f64 };
         out.extend::<[f64; FIXED]>([
@@ -46,15 +45,14 @@ impl<T: Real> RowPass<T> {
         }
     }
 
-    /// Takes in the part of another pass for the same sample, over other classes.
+    /// Adds the part of another pass for the same sample over other classes.
     ///
-    /// Parts must come in the order of their classes, each class once. A part whose numbers are not what
-    /// [`RowPass::write_part`] writes makes the loss `NaN`.
+    /// Parts must come in the order of their classes, each class once. A part with a `NaN` makes the loss `NaN`.
     ///
     /// # Panics
-    /// If the part does not have [`RowPass::part_len`] numbers.
+    /// If the length of the part is not [`RowPass::part_len`].
     pub fn observe_part(&mut self, part: &[f64]) {
-        assert_eq!(part.len(), self.part_len(), "a part is as long as its objective says");
+        assert_eq!(part.len(), self.part_len(), "a part has part_len() values");
         let (fixed, nearest) = part.split_at(FIXED);
         let [
             finite,

@@ -1,6 +1,7 @@
 //! Tests of the mathematics as a whole: the facts of the derivation as properties, gradients against finite differences,
 //! and reference values of other frameworks.
 
+mod book;
 mod edges;
 mod facts;
 mod golden;

@@ -1,4 +1,4 @@
-//! One positive and one negative an anchor, chosen by distance.
+//! One positive and one negative per anchor, chosen by distance.
 
 use super::view::View;
 use crate::bounds::Bounds;
@@ -29,21 +29,21 @@ settings! {
     /// Positives and negatives by strategy, in Euclidean distance of unit vectors. Source: Xuan, Stylianou and Pless, *Improved
     /// Embeddings with Easy Positive Triplet Mining*, 2020, section 3; `BatchEasyHardMiner` of pytorch-metric-learning.
     ///
-    /// An anchor for which one of the two chosen does not exist is left out, unless the other kind is taken whole. Of equal
-    /// distances the first is taken.
+    /// An anchor without a suitable positive or negative is skipped, unless the other kind is used whole. Among equal distances
+    /// the first is used.
     pub struct BatchEasyHard {
         /// Which positives.
         pos_strategy: MiningStrategy = MiningStrategy::Easy, MiningStrategy::DOMAIN;
         /// Which negatives.
         neg_strategy: MiningStrategy = MiningStrategy::Semihard, MiningStrategy::DOMAIN;
-        /// Positives nearer or farther than these two distances are not taken.
+        /// Positives nearer or farther than these two distances are not used.
         allowed_pos_range: Option<[f64; 2]> = None, Domain::Interval(DISTANCE);
-        /// Negatives nearer or farther than these two distances are not taken.
+        /// Negatives nearer or farther than these two distances are not used.
         allowed_neg_range: Option<[f64; 2]> = None, Domain::Interval(DISTANCE);
     }
 }
 
-/// What is chosen of the positives or negatives of an anchor.
+/// Which end of the sorted distances is chosen.
 #[derive(Clone, Copy, PartialEq)]
 enum End {
     Nearest,
@@ -68,7 +68,7 @@ impl BatchEasyHard {
         Ok(())
     }
 
-    /// As triplets (where both kinds are one an anchor) and as pairs.
+    /// As triplets (if both kinds are one per anchor) and as pairs.
     pub(crate) fn mine<T: Real>(&self, view: &View<'_, T>) -> (Vec<[usize; 3]>, Tuples) {
         use MiningStrategy::{All, Easy, Semihard};
         let positive_end = if self.pos_strategy == Easy { End::Nearest } else { End::Farthest };

@@ -1,7 +1,7 @@
 //! Negatives drawn so that all distances are about equally likely.
 //!
-//! On a sphere of many dimensions nearly all points are at a distance of about `sqrt(2)` from any other, and a negative
-//! drawn at random tells nothing new. Weighing each by the inverse density of its distance brings the near ones in.
+//! On a sphere of many dimensions nearly all points are at a distance of about `sqrt(2)` from each other, so a random negative is
+//! uninformative. Weighting each by the inverse density of its distance includes the near ones.
 
 use crate::bounds::{self, Bounds};
 use crate::parameter::{Domain, settings};
@@ -16,16 +16,16 @@ settings! {
     /// proportional to `1 / q(d)`, `q(d) = d^(D-2) (1 - d^2/4)^((D-3)/2)` the density of distances on the unit sphere in `D`
     /// dimensions.
     ///
-    /// Distances below `cutoff` count as `cutoff`, so that noise on very near pairs does not rule; negatives at
-    /// `nonzero_loss_cutoff` or farther are never drawn. An anchor without a negative that may be drawn is left out. Source: Wu
+    /// Distances below `cutoff` count as `cutoff`, so that noise on very near pairs does not dominate; negatives at
+    /// `nonzero_loss_cutoff` or farther are never drawn. An anchor without a negative that can be drawn is skipped. Source: Wu
     /// et al., *Sampling Matters in Deep Embedding Learning*, 2017, section 4; `DistanceWeightedMiner` of
     /// pytorch-metric-learning, whose random numbers are others.
     pub struct DistanceWeighted {
-        /// Distances below this count as this; above 0, up to 2.
+        /// Smaller distances are raised to this.
         cutoff: f64 = 0.5, Domain::Number(Bounds::new(1e-6, 2.0, "a distance"));
         /// Negatives at this distance or farther are not drawn.
         nonzero_loss_cutoff: f64 = 1.4, Domain::Number(Bounds::new(0.0, 1e3, "a distance"));
-        /// What the random numbers start from; together with the number of the step.
+        /// Seed of the random numbers, together with the step.
         seed: u64 = 0, Domain::Count(bounds::SEED);
     }
 }

@@ -1,7 +1,7 @@
-//! Miners: which of a batch's pairs or triplets are worth a loss.
+//! Miners choose the pairs or triplets of a batch that a loss uses.
 //!
-//! Each looks at the matrix of distances (or cosines) and the labels and writes a list of [`Tuples`], by rising anchor.
-//! Definitions and defaults are those of pytorch-metric-learning 2.9.0. Mining has no gradient.
+//! A miner looks at the matrix of distances (or cosines) and the labels and lists [`Tuples`] by increasing anchor. Definitions
+//! and defaults are those of pytorch-metric-learning 2.9.0. Mining has no gradient.
 
 mod batch_easy_hard;
 mod distance_weighted;
@@ -34,12 +34,12 @@ use crate::real::Real;
 #[serde(tag = "name", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Miner {
-    /// Every pair; the same as no miner, but written down.
+    /// Every pair; the same as no miner, but as a list.
     All,
     /// For each anchor the farthest positive with the nearest negative, as a triplet. Source: Hermans, Beyer and Leibe,
     /// *In Defense of the Triplet Loss for Person Re-Identification*, 2017, section 2.
     BatchHard,
-    /// One positive and one negative an anchor, or all of a kind, each easy, semi-hard or hard.
+    /// One positive and one negative per anchor, or all of a kind; each easy, semi-hard or hard.
     BatchEasyHard(BatchEasyHard),
     /// Triplets by how they meet a margin.
     TripletMargin(TripletMarginMiner),
@@ -140,20 +140,20 @@ impl Miner {
         }
     }
 
-    /// Tuples within a batch. `draw` is the number of the step, for miners that draw at random; others ignore it.
+    /// Tuples within a batch. `draw` is the step, for miners that draw at random; others ignore it.
     ///
-    /// Shapes: `embeddings` `[batch, dim]`, one label a row. A batch without pairs gives no tuples.
+    /// Shapes: `embeddings` `[batch, dim]`, one label per row. A batch without pairs gives no tuples.
     ///
     /// # Errors
-    /// Settings out of range, labels that are not one a row, `NaN` or infinity in the embeddings.
+    /// Settings outside their range, another number of labels than rows, `NaN` or infinity in the embeddings.
     pub fn mine<T: Real>(&self, embeddings: MatRef<'_, T>, labels: &[u32], draw: u64) -> Result<Tuples> {
         self.mine_with(embeddings, labels, None, draw)
     }
 
-    /// Tuples of a batch with references, or within the batch where there are none.
+    /// Tuples of a batch with references, or within the batch if there are none.
     ///
-    /// As in pytorch-metric-learning a row's own place among the references counts as one of its positives while mining,
-    /// and is taken out of the result.
+    /// As in pytorch-metric-learning, a row's own place among the references counts as one of its positives while mining and is
+    /// removed from the result.
     ///
     /// # Errors
     /// Those of [`Miner::mine`], and references that do not fit the batch.

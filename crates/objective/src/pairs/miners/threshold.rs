@@ -1,4 +1,4 @@
-//! Miners that keep what is on the wrong side of a threshold.
+//! Miners that keep pairs or triplets on the wrong side of a threshold.
 
 use super::view::View;
 use crate::bounds;
@@ -57,7 +57,7 @@ impl TripletMarginMiner {
 }
 
 settings! {
-    /// Positive pairs less alike than the anchor's nearest negative plus `epsilon`, and negative pairs more alike than its
+    /// Positive pairs less similar than the anchor's nearest negative plus `epsilon`, and negative pairs more similar than its
     /// farthest positive less `epsilon`, by cosines. Source: Wang et al., *Multi-Similarity Loss with General Pair Weighting for
     /// Deep Metric Learning*, 2019, section 4.1; `MultiSimilarityMiner` of pytorch-metric-learning.
     pub struct MultiSimilarityMiner {
