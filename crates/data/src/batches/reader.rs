@@ -9,7 +9,7 @@ impl SampleSet {
     /// Reads normalised samples, `[samples, channels, height, width]`, without augmentation.
     ///
     /// # Errors
-    /// As [`Normalisation::validate`], [`ImageSet::read`] and [`VectorSet::read_into`].
+    /// As [`Normalisation::validate`], [`ImageSet::read`](crate::ImageSet::read) and [`VectorSet::read_into`](crate::VectorSet::read_into).
     pub fn read_batch(&self, samples: &[u32], normalisation: &Normalisation) -> Result<Vec<f32>> {
         self.reader(normalisation)?.read_all(samples)
     }

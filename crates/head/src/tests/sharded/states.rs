@@ -176,7 +176,7 @@ fn files_that_are_missing_or_damaged_are_rejected_and_named() {
         (&good[..20], "truncated"),
         (&b""[..], "truncated"),
         (&b"PK\x03\x04 not ours"[..], "not a file of this program"),
-        (&widemargin_durable::seal("checkpoint", 1, b"{}"), "holds a \"checkpoint\""),
+        (&widemargin_durable::seal("checkpoint", 1, b"{}"), "contains a \"checkpoint\""),
         (&widemargin_durable::seal("head-shard", 2, b"{}"), "version 2"),
         (&widemargin_durable::seal("head-shard", 1, b"{}"), "not safetensors"),
     ] {
