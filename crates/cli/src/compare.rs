@@ -1,4 +1,4 @@
-//! `widemargin compare`: are these two the same?
+//! `widemargin compare`: compares two images, or two sets of images, with a trained model.
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use anyhow::{Context, anyhow, bail, ensure};
@@ -14,23 +14,23 @@ use widemargin_eval::templates::{self, TemplateMean};
 
 #[derive(Args)]
 pub(crate) struct CompareArguments {
-    /// Folder of a finished run, or a model's file
+    /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// An image, or a folder of images of one thing
+    /// First image, or a folder of images of the same class
     a: PathBuf,
-    /// Another
+    /// Second image or folder
     b: PathBuf,
-    /// Calibration to answer by [default: that of the run]
+    /// Calibration file from `eval calibrate` [default: calibration.json of the run]
     #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     calibration: Option<PathBuf>,
-    /// Answer by this similarity instead, without a probability
+    /// Use this threshold on the cosine instead; no probability is printed
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// The share of pairs that are the same, where this is used
+    /// Share of pairs that are the same where you use the model
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     prior: f64,
-    /// Print one JSON object (the default is a few lines for people)
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -40,13 +40,13 @@ pub(crate) struct CompareArguments {
 struct Answer {
     a: PathBuf,
     b: PathBuf,
-    /// Images of either side.
+    /// Images on each side.
     images: [usize; 2],
-    /// Cosine, -1 to 1.
+    /// Cosine in [-1, 1].
     similarity: f64,
     threshold: f64,
     same: bool,
-    /// Where there is a calibration.
+    /// Probability that the two are the same, if there is a calibration.
     probability: Option<f64>,
     prior: f64,
 }
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     if let Some(threshold) = arguments.threshold {
         ensure!(
             (-1.0..=1.0).contains(&threshold),
-            "--threshold: found {threshold}, expected a cosine, -1 to 1"
+            "--threshold: found {threshold}, expected a cosine from -1 to 1"
         );
     }
     let model = Model::load(&arguments.model)?;
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         (_, Some(threshold)) => threshold,
         (Some(saved), None) => saved.threshold,
         (None, None) => bail!(
-            "{}: no {CALIBRATION_FILE} beside the model; expected --calibration FILE (of `eval calibrate`) or --threshold COSINE",
+            "{}: the model has no {CALIBRATION_FILE}; give --calibration FILE (from `eval calibrate`) or --threshold COSINE",
             arguments.model.display()
         ),
     };
@@ -86,18 +86,18 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
     } else {
-        let said = if answer.same { "same" } else { "different" };
+        let word = if answer.same { "same" } else { "different" };
         let chosen = saved.as_ref().map(|saved| format!(", chosen for {}", saved.chosen_for));
         writeln!(
             out,
-            "{said}: similarity {similarity:.4}, threshold {threshold:.4}{}",
+            "{word}: similarity {similarity:.4}, threshold {threshold:.4}{}",
             chosen.unwrap_or_default()
         )?;
         if let Some(probability) = answer.probability {
             let percent = 100.0 * prior;
             writeln!(
                 out,
-                "probability {:.2} % where {percent} % of pairs are the same",
+                "probability of being the same {:.2} %, if {percent} % of all pairs are",
                 100.0 * probability
             )?;
         }
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     Ok(if answer.same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The one that was named, or the run's, if it has one; none where a threshold is given.
+/// The given calibration, or that of the run if it has one; none if a threshold is given.
 fn calibration(arguments: &CompareArguments) -> anyhow::Result<Option<SavedCalibration>> {
     if arguments.threshold.is_some() {
         return Ok(None);
@@ -124,7 +124,7 @@ fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2]) -> anyhow::Result<f64> {
             |error| match error {
                 Error::ZeroMean { class, .. } => {
                     let folder = sides[class as usize][0].parent().unwrap_or(Path::new(".")).display();
-                    anyhow!("{folder}: its images' embeddings cancel, so they have no mean direction")
+                    anyhow!("{folder}: the embeddings of its images add up to zero, so they have no mean direction; use other images")
                 }
                 error => error.into(),
             },

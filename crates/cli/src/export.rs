@@ -1,4 +1,4 @@
-//! `widemargin export`: a trained model as an ONNX file.
+//! `widemargin export`: writes a trained model as an ONNX file.
 
 use crate::calibration::SavedCalibration;
 use anyhow::{Context, ensure};
@@ -12,16 +12,16 @@ use widemargin_onnx::{Calibration, Input, Metadata};
 
 #[derive(Args)]
 pub(crate) struct ExportArguments {
-    /// Folder of a finished run, or a model's file
+    /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// The file to write, a .onnx
+    /// File to write; its name ends in .onnx
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Calibration to write into it [default: that of the run, if it has one]
+    /// Calibration file to store in the model [default: calibration.json of the run, if it has one]
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
-    /// Print one JSON object (the default is a few lines for people)
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let file = &arguments.out;
     let ending = file.extension().is_some_and(|ending| ending == "onnx");
     ensure!(ending, "--out: found {}, expected a name that ends in .onnx", file.display());
-    ensure!(!file.exists(), "{}: exists already", file.display());
+    ensure!(!file.exists(), "{}: already exists; choose another name with --out", file.display());
     let model = Model::load(&arguments.model)?;
     let saved = SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())?;
     let calibration = saved.map(|saved| Calibration {
@@ -51,24 +51,24 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let written = Written { file: file.clone(), bytes, metadata };
-        writeln!(out, "{}", serde_json::to_string(&written).context("writing what was written")?)?;
+        writeln!(out, "{}", serde_json::to_string(&written).context("writing the summary")?)?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{}: {}, {:.1} MB", file.display(), metadata.backbone, bytes as f64 / 1e6)?;
     match &metadata.input {
         Input::Images { name, channels, height, width, colour, .. } => writeln!(
             out,
-            "takes {name}, [batch, {channels}, {height}, {width}], {colour} of 0 to 255, stretched to this size"
+            "input {name}: [batch, {channels}, {height}, {width}], {colour} values from 0 to 255, resized to this shape"
         )?,
         Input::Vectors { name, dimension } => {
-            writeln!(out, "takes {name}, [batch, {dimension}], as they are")?
+            writeln!(out, "input {name}: [batch, {dimension}], not normalised")?;
         }
     }
     let output = &metadata.output;
-    writeln!(out, "gives {}, [batch, {}], each of length one", output.name, output.dimension)?;
+    writeln!(out, "output {}: [batch, {}], each row of length one", output.name, output.dimension)?;
     match calibration {
-        Some(found) => writeln!(out, "the same from a cosine of {:.4} on", found.threshold)?,
-        None => writeln!(out, "no calibration.json beside the model: no threshold is in the file")?,
+        Some(found) => writeln!(out, "same if cosine >= {:.4}", found.threshold)?,
+        None => writeln!(out, "the model has no calibration.json, so the file contains no threshold")?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM: the first asks the run to save and end, the second ends the program at once.
+//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once.
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// The number of the first signal, 0 before it.
+/// Listens for signals; the returned number is 0 until one arrives.
 pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
     let received = Arc::new(AtomicI32::new(0));
     let mut signals =
@@ -18,7 +18,7 @@ pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
                 if shared.swap(signal, Ordering::Relaxed) != 0 {
                     std::process::exit(128 + signal);
                 }
-                eprintln!("stopping behind this step; once more to stop at once without saving");
+                eprintln!("saving and stopping after this step; Ctrl-C again quits without saving");
             }
         })
         .context("starting the thread that listens for signals")?;

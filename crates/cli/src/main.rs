@@ -1,7 +1,7 @@
-//! The program `widemargin`: one file a subcommand, all of them thin.
+//! The program `widemargin`: one module per subcommand.
 //!
-//! Data goes to standard output, progress and errors to standard error. Exit status: 0 done, 1 the answer is no, 2 an error,
-//! 130 and 143 stopped by SIGINT and SIGTERM behind a saved checkpoint.
+//! Results go to standard output, progress and errors to standard error. Exit status: 0 done, 1 the answer is no, 2 an error, 130 and 143
+//! stopped by SIGINT and SIGTERM after saving a checkpoint.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -14,20 +14,18 @@ mod eval;
 mod explain;
 mod export;
 mod interrupt;
-mod judge;
 mod loss;
 mod nearest;
-mod page;
 mod progress;
+mod run;
 mod suggest;
 mod sweep;
 mod train;
-mod verdict;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Metric learning with margin softmax: learn embeddings, judge them on classes never seen.
+/// Train and evaluate embeddings with margin losses
 #[derive(Parser)]
 #[command(version, about, propagate_version = true)]
 struct Arguments {
@@ -37,43 +35,38 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train an embedding and judge it on classes that it never saw.
+    /// Train an embedding and evaluate it on unseen classes
     Train(Box<train::TrainArguments>),
-    /// Train with many settings, over a grid or by successive halving, and rank them; goes on where it was stopped.
+    /// Train with many settings, over a grid or by successive halving, and rank the runs
     Sweep(Box<sweep::SweepArguments>),
-    /// Embeddings of images or of a table by a trained model, as one file; goes on where it was stopped.
+    /// Embed images or the rows of a table with a trained model
     Embed(embed::EmbedArguments),
-    /// Are these two the same? Similarity, probability and answer of a trained model; exit status 0 same, 1 different.
+    /// Compare two images with a trained model; exit status 0 if they are the same, 1 if not
     Compare(compare::CompareArguments),
-    /// A trained model as an ONNX file, for other programs and languages.
+    /// Export a trained model to ONNX
     Export(export::ExportArguments),
-    /// What lies nearest to an image in a file of embeddings.
+    /// Find an image's nearest neighbours in a file of embeddings
     Nearest(nearest::NearestArguments),
-    /// Judge embeddings that any program computed.
+    /// Evaluate embeddings, computed by any program
     #[command(subcommand)]
     Eval(eval::EvalCommand),
-    /// Recommend scale and margin for a number of classes, with the bounds they come from.
+    /// Recommend scale and margin for a number of classes, with the bounds behind them
     Suggest(suggest::SuggestArguments),
-    /// Value and gradients of an objective on given numbers, or a check against reference values.
+    /// Compute loss and gradients of an objective, list the objectives, or check them against reference values
     Loss(loss::LossArguments),
-    /// Write the derivation from the hinge to AM-Softmax as a page with live figures.
+    /// Write the derivation from the hinge to AM-Softmax as an interactive page
     Explain(explain::ExplainArguments),
-    /// Make data sets, look into them, divide them.
+    /// Create, inspect and split data sets
     #[command(subcommand)]
     Data(data::DataCommand),
-    /// Measure how long things take on this machine.
+    /// Benchmark the head and training on this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
 }
 
 fn main() -> ExitCode {
     widemargin_kernels::pages::keep_freed_pages();
-    let command = Arguments::parse().command;
-    if let Err(error) = widemargin_kernels::try_detected() {
-        eprintln!("error: {error}");
-        return ExitCode::from(2);
-    }
-    let done = match command {
+    let done = match Arguments::parse().command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
@@ -88,7 +81,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => bench::run(&command),
     };
     done.unwrap_or_else(|error| {
-        // A reader that has gone away (`| head`) is not an error.
+        // A closed pipe (`| head`) is not an error.
         let broken_pipe = error
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);

@@ -1,6 +1,6 @@
-//! `widemargin nearest`: what lies nearest to an image in a file of embeddings.
+//! `widemargin nearest`: finds the nearest neighbours of an image in a file of embeddings.
 //!
-//! A query is an image or the row of a table, by the model that made the file, or a row of the file itself. The search is exact
+//! A query is an image or a table row, embedded with the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
 use crate::embed::{self, made_by, names_beside};
@@ -19,25 +19,25 @@ use widemargin_tables::{EmbeddingTable, is_table, open, read_labels};
 
 #[derive(Args)]
 pub(crate) struct NearestArguments {
-    /// Folder of a finished run, or a model's file: the one that made the embeddings
+    /// Model that made the embeddings: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN", required_unless_present = "row")]
     model: Option<PathBuf>,
-    /// File of embeddings to search: .npy, .safetensors, .csv, .parquet; ids and labels inside or in NAME.names.csv beside it
+    /// Embeddings to search: .npy, .safetensors, .csv or .parquet, with ids and labels in the file or in NAME.names.csv
     #[arg(long, value_name = "FILE")]
     embeddings: PathBuf,
-    /// Labels of the file, one a row, if they are elsewhere
+    /// Labels of the embeddings, one per row, if they are in another file
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// How many neighbours
+    /// Number of neighbours
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     k: usize,
-    /// Search for the neighbours of this row of the file, by its id, or by its number where rows have no ids; may be given several times
+    /// Search with this row of the file, given by id, or by number if rows have no ids; repeat for several rows
     #[arg(long, value_name = "ID", conflicts_with_all = ["model", "queries"])]
     row: Vec<String>,
-    /// Images, or folders of images; or, for a model of vectors, tables, of which each row is a query
+    /// Images or folders of images; for a model trained on vectors, tables, of which each row is a query
     #[arg(value_name = "IMAGE", required_unless_present = "row")]
     queries: Vec<PathBuf>,
-    /// Print one JSON object (the default is a table a query)
+    /// Print one JSON object instead of one table per query
     #[arg(long)]
     json: bool,
 }
@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file that is searched, with names from inside, from beside, or from `--labels`.
+/// The embeddings to search, with names from the file, from the file that `embed` wrote next to it, or from `--labels`.
 fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     let mut table = open(&arguments.embeddings)?;
     if table.about.ids.is_none()
@@ -108,13 +108,13 @@ fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     {
         table.about = about;
     }
-    if let Some(beside) = &arguments.labels {
-        table.set_labels(read_labels(beside)?, beside)?;
+    if let Some(file) = &arguments.labels {
+        table.set_labels(read_labels(file)?, file)?;
     }
     Ok(table.read()?)
 }
 
-/// Neighbours of what the model makes of the queries.
+/// Neighbours of the queries, embedded with the model.
 fn by_model(
     arguments: &NearestArguments,
     path: &Path,
@@ -124,7 +124,7 @@ fn by_model(
     let model = Model::load(path)?;
     ensure!(
         model.dim() == gallery.dim,
-        "{}: rows of {} numbers, and embeddings of {} have {}",
+        "{}: found embeddings of dimension {}, but the model {} computes dimension {}; use the model that made the embeddings",
         arguments.embeddings.display(),
         gallery.dim,
         path.display(),
@@ -133,7 +133,7 @@ fn by_model(
     if let Some(made) = made_by(&arguments.embeddings)? {
         ensure!(
             made.model == embed::identity(&model),
-            "{}: made by another model than {}; embeddings of two models cannot be compared",
+            "{}: made by a different model than {}; embeddings of two models cannot be compared",
             arguments.embeddings.display(),
             path.display()
         );
@@ -142,7 +142,10 @@ fn by_model(
     for query in &arguments.queries {
         match model.description().takes {
             Takes::Images if is_table(query) => {
-                bail!("{}: a table of vectors, and the model takes images", query.display())
+                bail!(
+                    "{}: found a table of vectors, expected images: the model was trained on images",
+                    query.display()
+                )
             }
             Takes::Images => {
                 let found = images(query, Depth::Deep)?;
@@ -154,7 +157,7 @@ fn by_model(
                 let (found, expected) = (table.dim, model.description().shape().values());
                 ensure!(
                     found == expected,
-                    "{}: rows of {found} numbers, expected {expected} as the model takes",
+                    "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                     query.display()
                 );
                 values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
@@ -173,7 +176,7 @@ fn by_model(
     Ok(names.into_iter().zip(rows).map(|(query, found)| Found::new(query, found.iter(), gallery)).collect())
 }
 
-/// Neighbours of rows of the file itself, which are not among their own.
+/// Neighbours of rows of the file itself; a row is not its own neighbour.
 fn of_rows(
     arguments: &NearestArguments,
     gallery: &EmbeddingTable,

@@ -1,7 +1,7 @@
-//! The progress bar: rate, time left, loss, learning rate, accuracy without the margin, mean target cosine; and plain bars
-//! for long comparisons.
+//! The progress bar of a run, with rate, time left, loss, learning rate, accuracy without the margin and mean target cosine; and plain bars for
+//! other long work.
 //!
-//! Silent when standard error is not a terminal, but for messages.
+//! Prints only messages if standard error is not a terminal.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use widemargin_train::log::Metrics;
 use widemargin_train::progress::Observer;
 
-/// How much of the newest step goes into the figures that are shown.
+/// Weight of the newest step in the displayed running means.
 const SHARE: f64 = 0.05;
 
-/// A bar for so many of `what`; it goes away when it is dropped.
+/// A bar for `count` items of `what`; it disappears when dropped.
 pub(crate) fn counted(what: &str, count: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("[{bar:24}] {percent} % of {len} {msg}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -23,16 +23,16 @@ pub(crate) fn counted(what: &str, count: u64) -> ProgressBar {
         .with_finish(ProgressFinish::AndClear)
 }
 
-/// Moves a bar, from any thread: done, and in all.
+/// A function that moves the bar from any thread, given the items done and the total.
 pub(crate) fn advancing(bar: &ProgressBar) -> impl Fn(u64, u64) + Sync + '_ {
     |done, all| {
         bar.set_length(all);
-        // Threads may report out of order.
+        // Reports of several threads may arrive out of order.
         bar.update(|state| state.set_pos(state.pos().max(done)));
     }
 }
 
-/// A sign of life for work whose length is not known; it goes away when it is dropped.
+/// A spinner for work of unknown length; it disappears when dropped.
 pub(crate) fn waiting(what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -78,7 +78,7 @@ impl Observer for Bar {
             "epoch {}  loss {:.3}  learning rate {:.4}",
             metrics.epoch, self.loss, metrics.learning_rate
         );
-        // Objectives on pairs have no class centres to tell these by.
+        // Objectives on pairs have no class centres, and so no such values.
         if self.accuracy.is_finite() {
             let _ = write!(
                 message,

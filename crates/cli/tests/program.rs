@@ -121,7 +121,9 @@ fn a_run_leaves_a_report_with_every_promised_figure() {
     success(&output);
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(
-        table.contains("am-softmax") && table.contains("EER") && table.contains("never trained on"),
+        table.contains("am-softmax")
+            && table.contains("EER")
+            && table.contains("Evaluated on 3 unseen classes"),
         "{table}"
     );
     let report = json(&place.path().join("run/report.json"));
@@ -196,9 +198,11 @@ fn a_comparison_has_an_entry_an_objective() {
     let table = String::from_utf8_lossy(&output.stdout);
     let rows = table.lines().filter(|line| !line.contains(" against "));
     assert_eq!(rows.filter(|line| names.split(',').any(|name| line.starts_with(name))).count(), 3, "{table}");
-    for sentence in
-        ["normalized-softmax against softmax: ", "am-softmax against softmax: ", "One seed is one sample"]
-    {
+    for sentence in [
+        "normalized-softmax against softmax: ",
+        "am-softmax against softmax: ",
+        "another seed can change the results",
+    ] {
         assert!(table.contains(sentence), "{table}");
     }
     let margin = std::fs::read_to_string(place.path().join("all/am-softmax/config.toml")).expect("there");
@@ -596,7 +600,7 @@ fn a_second_signal_ends_the_program_at_once() {
     let output = child.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(130 | 143)), "{said}");
-    assert!(said.contains("once more to stop at once"), "{said}");
+    assert!(said.contains("Ctrl-C again quits without saving"), "{said}");
     assert!(!said.contains("--resume"), "it took the time to save: {said}");
 }
 

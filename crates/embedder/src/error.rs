@@ -52,6 +52,14 @@ pub enum Error {
         /// Dimension of one vector.
         dim: usize,
     },
+    /// Samples of another shape than the model was trained on.
+    #[error("samples of {found}; the model takes {expected}: open the data in that shape")]
+    InputShape {
+        /// Shape of the samples.
+        found: ImageShape,
+        /// Shape that the model takes.
+        expected: ImageShape,
+    },
     /// The model takes another kind of input.
     #[error("the model takes {}", match takes {
         Takes::Images => "images, not vectors",

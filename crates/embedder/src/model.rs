@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use widemargin_data::read_image;
+use widemargin_data::{SampleSet, evaluation_batches, read_image};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, Pass};
@@ -18,6 +18,9 @@ pub(crate) const BATCH: usize = 64;
 
 /// Vectors per batch.
 const VECTORS: usize = 1024;
+
+/// Samples of a set per batch.
+const SAMPLES: usize = 256;
 
 /// A trained backbone with its preprocessing.
 #[derive(Debug)]
@@ -52,6 +55,15 @@ impl Model {
 
     pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
         Self { fingerprint: Some(fingerprint), ..self }
+    }
+
+    /// A model of a backbone that already has its weights, used on the backbone's device.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
+    pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
+        description.normalisation.validate(description.backbone.input.channels)?;
+        Ok(Self { description, backbone, device, fingerprint: None })
     }
 
     /// The input of the model and how it was trained.
@@ -127,6 +139,27 @@ impl Model {
             embeddings.extend(self.forward(rows));
         }
         self.directions(embeddings, |at| format!("row {at}"))
+    }
+
+    /// Embeddings of samples of a set, `[samples, dim]`, row-major, each of length one. `samples` are positions in the set.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] for samples of another shape
+    /// than the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
+    pub fn embed_samples(&self, set: &SampleSet, samples: &[u32]) -> Result<Vec<f32>> {
+        self.require(match set {
+            SampleSet::Images(_) => Takes::Images,
+            SampleSet::Vectors(_) => Takes::Vectors,
+        })?;
+        let (found, expected) = (set.shape(), self.description.shape());
+        if found != expected {
+            return Err(Error::InputShape { found, expected });
+        }
+        let mut embeddings = Vec::with_capacity(samples.len() * self.dim());
+        for batch in evaluation_batches(set, samples, SAMPLES, &self.description.normalisation)? {
+            embeddings.extend(self.forward(batch?.pixels));
+        }
+        self.directions(embeddings, |at| set.sample_id(samples[at] as usize))
     }
 
     fn require(&self, expected: Takes) -> Result<()> {

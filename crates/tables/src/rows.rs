@@ -39,7 +39,12 @@ enum Store {
 }
 
 impl Rows {
-    pub(super) fn in_memory(path: &Path, rows: usize, dim: usize, data: Vec<f32>) -> Self {
+    /// A matrix `[rows, dim]` in memory, row-major. `path` is what errors call it.
+    ///
+    /// # Panics
+    /// If `data` does not have the length `rows * dim`.
+    pub fn in_memory(path: &Path, rows: usize, dim: usize, data: Vec<f32>) -> Self {
+        assert_eq!(data.len(), rows * dim, "{rows} rows of {dim} numbers");
         Self { path: path.to_owned(), count: rows, dim, store: Store::Memory(data) }
     }
 

@@ -18,6 +18,6 @@ pub use config::Config;
 pub use error::Error;
 pub use measure::step_seconds;
 pub use prepare::Prepared;
-pub use run::{Ending, Reopened, RunStart, continue_from, reopen, train, train_until};
+pub use run::{Ending, Reopened, RunStart, continue_from, fit, reopen, train, train_until};
 pub use schedule::Schedule;
 pub use trainer::Trainer;

@@ -34,9 +34,19 @@ impl Prepared {
     /// # Errors
     /// Those of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let d = &config.data;
-        let set = open(d)?;
-        let (split, parts) = divided(&set, d)?;
+        Self::from_set(open(&config.data)?, config)
+    }
+
+    /// Splits a set that is already open, such as one in memory, as `config` asks for.
+    ///
+    /// The run folder does not record such a set. To resume the run, build the same set again and call [`train()`](crate::train()) with
+    /// [`RunStart::Resume`](crate::RunStart::Resume).
+    ///
+    /// # Errors
+    /// Those of [`Prepared::new`].
+    pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
+        let set = set.into();
+        let (split, parts) = divided(&set, &config.data)?;
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -85,6 +95,11 @@ impl Prepared {
             None => set.normalisation(&training.samples)?,
         };
         Ok(Self { set, split, parts, training, known, unseen, normalisation })
+    }
+
+    /// The samples that a trained model is evaluated on: those of unseen classes, or the test samples of a closed set.
+    pub fn evaluation_samples(&self) -> &[u32] {
+        if self.split.is_closed() { &self.known.samples } else { &self.unseen }
     }
 
     /// What each sample is used for, as a file that is kept with the run.

@@ -1,20 +1,14 @@
-//! Metric learning with margin softmax: the crates of the project under one name.
-//!
-//! | module | what is in it |
-//! |---|---|
-//! | [`objective`] | what is optimised: the family from the hinge to AM-Softmax |
-//! | [`head`] | class centres and their optimiser |
-//! | [`data`] | labelled images, splits, samplers, augmentation, loading |
-//! | [`glyphs`] | characters drawn with installed fonts: many real classes |
-//! | [`model`] | backbones as Burn modules |
-//! | [`embedder`] | a trained model in use: images to embeddings |
-//! | [`onnx`] | a trained model as an ONNX file |
-//! | [`train`] | the training loop with checkpoints and exact resume |
-//! | [`eval`] | verification, retrieval, clustering, calibration and geometry on embeddings |
-//! | [`report`] | figures and pages |
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod error;
+mod evaluation;
+
+pub use error::{Error, Result};
+pub use evaluation::{Evaluation, RECALL_AT, evaluate, evaluate_samples};
+pub use widemargin_chance as chance;
 pub use widemargin_data as data;
+pub use widemargin_durable as durable;
 pub use widemargin_embedder as embedder;
 pub use widemargin_eval as eval;
 pub use widemargin_glyphs as glyphs;
@@ -23,4 +17,25 @@ pub use widemargin_model as model;
 pub use widemargin_objective as objective;
 pub use widemargin_onnx as onnx;
 pub use widemargin_report as report;
+pub use widemargin_tables as tables;
 pub use widemargin_train as train;
+
+/// The Rust code of the project's README, so that it compiles with the rest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ProjectReadme;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_first_rust_code_of_the_readme_is_the_training_example() {
+        let readme = include_str!("../../../README.md");
+        let start = readme.find("```rust").expect("the README has Rust code");
+        let block = readme[start..].split("```").nth(1).expect("split in front of the fence");
+        let (_, code) = block.split_once('\n').expect("a line after the fence");
+        // The README leaves out the attribute that only this workspace's lints need.
+        let example =
+            include_str!("../examples/train.rs").lines().filter(|line| !line.starts_with("#![allow"));
+        assert!(code.lines().eq(example));
+    }
+}

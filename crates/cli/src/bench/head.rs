@@ -1,62 +1,62 @@
-//! `widemargin bench head`: the class-centre head by itself, at any number of classes.
+//! `widemargin bench head`: the class-centre head alone, at any number of classes.
 
+use super::memory::peak_memory;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use widemargin_chance::{Purpose, Stream};
 use widemargin_head::{CentrePrecision, Head, HeadConfig, HeadMode, MatRef, OptimiserConfig};
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
 use widemargin_objective::{ClassObjective, EvaluateOptions, parameters};
 
 #[derive(Args)]
 pub(crate) struct BenchHead {
-    /// Number of classes.
+    /// Number of classes
     #[arg(long, default_value_t = 100_000)]
     classes: usize,
-    /// Samples in a batch.
+    /// Samples per batch
     #[arg(long, default_value_t = 128)]
     batch: usize,
-    /// Dimensions of features and class centres.
+    /// Dimension of features and class centres
     #[arg(long, default_value_t = 512)]
     dim: usize,
-    /// How many of the classes a step touches.
+    /// How a step treats the classes: all exactly, a random share, or all screened with 7-bit codes
     #[arg(long, value_enum, default_value_t = Mode::Screened)]
     mode: Mode,
-    /// Share of the competitors' sum from which the screened mode keeps a class for certain; chosen for each sample if not given.
+    /// Screened: always keep classes with this share of the softmax sum over non-target classes [default: chosen per sample]
     #[arg(long)]
     threshold: Option<f64>,
-    /// Share of the classes that the sampled mode scores.
+    /// Sampled: share of the classes that are scored
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
-    /// Centres of each class, of which the nearest counts.
+    /// Centres per class, of which the nearest counts
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     sub_centres: usize,
-    /// In what numbers the class centres are kept.
+    /// Precision of the stored class centres
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     centres: Precision,
-    /// MiB of scores that the dense mode may keep between its passes [default: 256, or a quarter of the centres].
+    /// Dense: MiB of scores kept between the two passes [default: 256, or a quarter of the centres]
     #[arg(long, value_name = "MIB")]
     kept_scores_mib: Option<usize>,
-    /// Random features, as at the start of training, or features at a cosine of 0.7 to their own class centre.
+    /// Features: random, as at the start of training, or at a cosine of 0.7 with the centre of their class
     #[arg(long, value_enum, default_value_t = Regime::Random)]
     regime: Regime,
-    /// Scale of AM-Softmax.
+    /// Scale of AM-Softmax
     #[arg(long, default_value_t = 64.0)]
     scale: f64,
-    /// Margin of AM-Softmax.
+    /// Margin of AM-Softmax
     #[arg(long, default_value_t = 0.35)]
     margin: f64,
-    /// Measured steps, after two that are not.
+    /// Measured steps, after two warm-up steps
     #[arg(long, default_value_t = 7)]
     steps: usize,
-    /// Compare both gradients of the last batch with a dense f64 computation on some samples and classes.
+    /// Compare the gradients of the last batch with an exact f64 computation on a few samples
     #[arg(long)]
     check: bool,
-    /// Print one JSON object (the default is a few lines for people).
+    /// Print one JSON object instead of lines of text
     #[arg(long)]
     json: bool,
 }
@@ -80,10 +80,10 @@ enum Regime {
     Trained,
 }
 
-/// Cosine of a feature with its own class centre in the trained regime.
+/// Cosine of a feature with the centre of its class in the trained regime.
 const TRAINED_COSINE: f32 = 0.7;
 
-/// Samples whose gradients are computed again in `f64`.
+/// Samples whose gradients are checked in `f64`.
 const CHECKED_SAMPLES: usize = 8;
 
 pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
@@ -114,12 +114,11 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     };
     let (batch, dim) = (arguments.batch, arguments.dim);
     let mut head = Head::new(arguments.classes, dim, objective.clone(), config)?;
-    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut random = Stream::new(1, Purpose::Benchmark, 0, 0);
     let (mut seconds, mut kept, mut left_out) = (Vec::new(), 0.0, 0.0);
     let mut errors = None;
     for step in 0..arguments.steps + 2 {
-        let labels: Vec<u32> =
-            (0..batch).map(|_| (random.next_u64() % arguments.classes as u64) as u32).collect();
+        let labels: Vec<u32> = (0..batch).map(|_| random.below(arguments.classes) as u32).collect();
         let features = features(&head, &labels, arguments.regime, &mut random);
         let features = MatRef::new(&features, batch, dim)?;
         if arguments.check && step == arguments.steps + 1 {
@@ -138,7 +137,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     }
     seconds.sort_by(f64::total_cmp);
     let median = seconds[seconds.len() / 2];
-    let peak = super::peak_memory().unwrap_or(f64::NAN) * 1024.0 * 1024.0;
+    let peak = peak_memory().unwrap_or(f64::NAN) * 1024.0 * 1024.0;
     let rate = matrix_rate(batch, dim);
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -167,7 +166,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     } else {
         writeln!(
             out,
-            "{} classes, batch {batch}, dimension {dim}: {:.4} s a step ({:.4} to {:.4}), {:.0} MiB at most",
+            "{} classes, batch {batch}, dimension {dim}: {:.4} s per step ({:.4} to {:.4}), peak memory {:.0} MiB",
             arguments.classes,
             median,
             seconds[0],
@@ -177,7 +176,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
         if arguments.mode == Mode::Screened {
             writeln!(
                 out,
-                "kept {:.3} % of all scores, {:.1} % of the sum known from 7 bits alone",
+                "computed {:.3} % of the scores exactly; 7-bit codes account for {:.1} % of the softmax sum",
                 100.0 * kept,
                 100.0 * left_out
             )?;
@@ -190,19 +189,17 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
                 100.0 * of_centres
             )?;
         }
-        writeln!(out, "matrix products of f32 here: {rate:.0} GFLOP/s")?;
+        writeln!(out, "f32 matrix product on this machine: {rate:.0} GFLOP/s")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A batch of unit features: random directions, or such at a cosine of 0.7 to their own class centres.
-fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut ChaCha8Rng) -> Vec<f32> {
+/// A batch of unit features: random directions, or directions at a cosine of 0.7 with the centres of their classes.
+fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut Stream) -> Vec<f32> {
     let dim = head.dim();
-    let mut uniform = || random.next_u32() as f32 / u32::MAX as f32 - 0.5;
     let mut out = Vec::with_capacity(labels.len() * dim);
     for &label in labels {
-        // about normal: the sum of four uniform numbers
-        let mut row: Vec<f32> = (0..dim).map(|_| uniform() + uniform() + uniform() + uniform()).collect();
+        let mut row: Vec<f32> = (0..dim).map(|_| random.normal() as f32).collect();
         let length = widemargin_objective::normalise(&mut row);
         debug_assert!(length > 0.0);
         if regime == Regime::Trained {
@@ -216,7 +213,7 @@ fn features(head: &Head, labels: &[u32], regime: Regime, random: &mut ChaCha8Rng
     out
 }
 
-/// Relative errors in norm of the gradients of features and centres, against `f64`, on a few samples by themselves.
+/// Relative errors of the gradients of features and centres, in norm, against `f64` on a batch of a few samples.
 fn gradient_errors(
     head: &Head,
     objective: &ClassObjective,
@@ -243,12 +240,12 @@ fn gradient_errors(
     Ok([error(&found.grad_features, &expected.grad_features), error(&rows, &expected.grad_centres)])
 }
 
-/// Billions of operations a second of a product of `f32` here and now: the batch with 8192 classes.
+/// GFLOP/s of an `f32` matrix product on this machine: the batch times 8192 classes.
 fn matrix_rate(batch: usize, dim: usize) -> f64 {
     const CLASSES: usize = 8192;
     let row = |count: usize| (0..count).map(|at| (at % 251) as f32 / 251.0 - 0.5).collect::<Vec<f32>>();
     let (x, w, mut out) = (row(batch * dim), row(CLASSES * dim), vec![0.0; batch * CLASSES]);
-    let view = |values, rows| MatRef::new(values, rows, dim).expect("sized so");
+    let view = |values, rows| MatRef::new(values, rows, dim).expect("the slices have these lengths");
     let mut best = f64::INFINITY;
     for _ in 0..5 {
         let start = Instant::now();

@@ -1,9 +1,11 @@
-//! `widemargin bench`: how long things take on this machine, as JSON.
+//! `widemargin bench`: measures training and the head on this machine.
 
 mod head;
+mod memory;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use memory::peak_memory;
 use std::io::Write;
 use std::process::ExitCode;
 use widemargin_model::BackboneName;
@@ -11,27 +13,27 @@ use widemargin_train::{Config, Prepared, step_seconds};
 
 #[derive(Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Whole training steps: images, forward, head, backward, update.
+    /// Benchmark whole training steps: loading, forward, head, backward, update
     Train(BenchTrain),
-    /// Steps of the class-centre head alone: features in, their gradient out, centres moved.
+    /// Benchmark the class-centre head alone: scores, gradients, update of the centres
     Head(head::BenchHead),
 }
 
 #[derive(Args)]
 pub(crate) struct BenchTrain {
-    /// Backbone.
+    /// Backbone, as in `train`
     #[arg(long, default_value = "small-cnn")]
     backbone: BackboneName,
-    /// Images in a batch.
+    /// Images per batch
     #[arg(long, default_value_t = 128)]
     batch: usize,
-    /// Measured steps.
+    /// Measured steps
     #[arg(long, default_value_t = 60)]
     steps: usize,
-    /// Steps before the first measured one.
+    /// Steps before the first measured one
     #[arg(long, default_value_t = 10)]
     warm_up: usize,
-    /// Print one JSON object (the default is a line for people).
+    /// Print one JSON object instead of a line of text
     #[arg(long)]
     json: bool,
 }
@@ -70,7 +72,7 @@ pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     } else {
         writeln!(
             out,
-            "{}: {median:.1} ms a step of {} images (10 % to 90 %: {:.1} to {:.1}), {samples_per_second:.0} images a second",
+            "{}: {median:.1} ms per step of {} images (10 % to 90 %: {:.1} to {:.1}), {samples_per_second:.0} images per second",
             arguments.backbone,
             arguments.batch,
             at(0.1),
@@ -78,11 +80,4 @@ pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Peak resident memory of this process in MiB, where the system tells (Linux).
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }

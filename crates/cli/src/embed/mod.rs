@@ -1,10 +1,11 @@
-//! `widemargin embed`: a trained model's embeddings of many images, or of a table, as one file.
+//! `widemargin embed`: writes a trained model's embeddings of images or table rows to a file.
 //!
-//! The numbers go to `OUT.partial` as they are computed, as those of a `.npy` whatever the format, and beside it lies what it is made of
-//! (`OUT.partial.json`): the same command finds it and goes on behind the last whole row; another one starts anew (`unfinished.rs`). When
-//! it is whole the file takes its name or, in another format, is written from it (`output.rs`).
+//! The embeddings are appended to `OUT.partial` as they are computed, always in the layout of a `.npy`. `OUT.partial.json` describes model and
+//! input. If the command is interrupted, running it again resumes after the last complete row (`unfinished.rs`). At the end the file is renamed
+//! or, for other formats, converted (`output.rs`).
 
 mod output;
+mod paths;
 mod unfinished;
 
 use crate::arguments::require_no_labels;
@@ -13,6 +14,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
 pub(crate) use output::{identity, made_by, names_beside};
+use paths::with_suffix;
 use rayon::prelude::*;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,34 +27,33 @@ use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
 use widemargin_tables::{About, Format, OpenTable, npy_header, open, read_labels};
 
-/// Samples that are embedded between two writes.
+/// Samples embedded between two writes.
 const AT_ONCE: usize = 1024;
 
 #[derive(Args)]
 pub(crate) struct EmbedArguments {
-    /// Folder of a finished run, or a model's file
+    /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// Folder of images of any depth, or one image; a manifest (.csv or .parquet with a column `path`); .tar shards (a file, a
-    /// pattern, a folder); IDX files; or, for a model of vectors, a table: .npy, .safetensors, .csv, .parquet
+    /// Images: a folder of any depth, one image, a manifest (.csv or .parquet with a column `path`), .tar shards or IDX files; for a model
+    /// trained on vectors, a table (.npy, .safetensors, .csv, .parquet)
     input: PathBuf,
-    /// Labels of a table, one a row, if they are not inside: .npy, .csv with a column `label`, or text with one a line
+    /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Which folder of a deeper tree is the label: top, or deepest
+    /// Folder that names the label in a deeper tree: top or deepest
     #[arg(long, value_name = "WHICH", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
-    /// Leave out images that cannot be read, up to this share such as 0.1%; all are decoded to find them first [default: stop at the
-    /// first]
+    /// Leave out unreadable images, up to this share such as 0.1%; decodes all images first to find them [default: stop at the first]
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
-    /// The file to write: .parquet and .csv hold ids, labels, cameras, parts and groups; those of .npy and .safetensors go beside it, as
-    /// NAME.names.csv, and so does whatever else came with images
+    /// File to write; .parquet and .csv contain ids, labels, cameras, splits and groups, while .npy and .safetensors get a NAME.names.csv with
+    /// them (as do other columns of a manifest in any format)
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
 
-/// What is to be embedded, in order.
+/// The samples to embed, in order.
 enum Input {
     Images(Box<Listing>),
     Idx(Box<ImageSet>),
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let out = &arguments.out;
     let format = Format::of(out)
         .context("--out: expected a name that ends in .npy, .safetensors, .csv or .parquet")?;
-    ensure!(!out.exists(), "{}: exists already", out.display());
+    ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
     let stop = interrupt::listen()?;
     let _claim = Claim::take(out)?;
     let unfinished = Unfinished::find(out);
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     input.known().require_room(out, format, unfinished.is_known())?;
     let made = made(arguments, &model, &input)?;
 
-    let (partial, about) = (beside(out, ".partial"), beside(out, ".partial.json"));
+    let (partial, about) = (with_suffix(out, ".partial"), with_suffix(out, ".partial.json"));
     let header = npy_header(rows, model.dim());
     let done = unfinished.rows(&made, &header, |done, began| input.changed(arguments, done, began))?;
     let keep = if done > 0 { (header.len() + 4 * done * model.dim()) as u64 } else { 0 };
@@ -85,9 +86,12 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     }
     let mut file = AppendFile::open(&partial)?;
     if done > 0 {
-        eprintln!("going on behind row {done} of {rows}");
+        eprintln!("resuming at row {} of {rows}", done + 1);
     } else {
-        write_atomic(&about, &serde_json::to_vec(&made).context("writing what the file is made of")?)?;
+        write_atomic(
+            &about,
+            &serde_json::to_vec(&made).context("writing the description of the unfinished file")?,
+        )?;
         file.append(&header)?;
     }
 
@@ -97,7 +101,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         if stop.load(Ordering::Relaxed) != 0 {
             bar.finish_and_clear();
             file.sync()?;
-            eprintln!("stopped behind row {at} of {rows}; the same command goes on from there");
+            eprintln!("stopped after row {at} of {rows}; run the same command to resume");
             return Ok(ExitCode::from((128 + stop.load(Ordering::Relaxed)) as u8));
         }
         let count = AT_ONCE.min(rows - at);
@@ -109,12 +113,12 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     }
     let by = MadeBy { model: made.model, input: made.input, rows, dim: made.dim };
     let names = output::finish(file, out, format, &input.known(), &by)?;
-    // What is left of it has no more use, and no harm if it stays.
+    // The description is not needed any more, and harmless if it stays.
     let _ = std::fs::remove_file(&about);
-    let mut said = std::io::stdout().lock();
+    let mut out_stream = std::io::stdout().lock();
     let place =
-        names.map_or_else(|| "names inside".to_owned(), |names| format!("names in {}", names.display()));
-    writeln!(said, "{}: {rows} embeddings of {} numbers; {place}", out.display(), model.dim())?;
+        names.map_or_else(|| "names in the file".to_owned(), |names| format!("names in {}", names.display()));
+    writeln!(out_stream, "{}: {rows} embeddings of dimension {}; {place}", out.display(), model.dim())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -127,19 +131,22 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == expected,
-                "{}: rows of {found} numbers, expected {expected} as the model takes",
+                "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                 path.display()
             );
-            if let Some(beside) = labels {
-                require_no_labels(path, &table, beside)?;
-                table.set_labels(read_labels(beside)?, beside)?;
+            if let Some(file) = labels {
+                require_no_labels(path, &table, file)?;
+                table.set_labels(read_labels(file)?, file)?;
             }
             Ok(Input::Table(Box::new(table)))
         }
         Takes::Images => {
             let source = Source::detect(path)?;
             if source.kind() == SourceKind::Table {
-                bail!("{}: a table of vectors, and the model takes images", path.display())
+                bail!(
+                    "{}: found a table of vectors, expected images: the model was trained on images",
+                    path.display()
+                )
             }
             source.require_no_labels(labels)?;
             if source.kind() == SourceKind::Idx {
@@ -147,7 +154,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 let (found, expected) = (set.shape(), model.description().shape());
                 ensure!(
                     found == expected,
-                    "{}: images of {found}, expected {expected} as the model takes",
+                    "{}: found images of {found}, expected {expected}, the input shape of the model",
                     path.display()
                 );
                 return Ok(Input::Idx(Box::new(set)));
@@ -161,7 +168,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 bail!("{}: {}", bad.path.display(), bad.reason);
             }
             for (column, what) in listing.columns_left_out() {
-                eprintln!("left out the column `{column}` of {}: it holds {what}", path.display());
+                eprintln!("left out the column `{column}` of {}: it contains {what}", path.display());
             }
             ensure!(!listing.is_empty(), widemargin_data::Error::NoImages { path: path.to_path_buf() });
             Ok(Input::Images(Box::new(listing)))
@@ -207,7 +214,7 @@ impl Input {
         }
     }
 
-    /// Embeddings of `count` samples from `first` on.
+    /// Embeddings of `count` samples, starting at `first`.
     fn embed(&self, model: &Model, first: usize, count: usize) -> anyhow::Result<Vec<f32>> {
         match self {
             Self::Images(listing) => {
@@ -216,26 +223,31 @@ impl Input {
                 let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
                 model.embed_pixels(&pixels.concat()).with_context(|| {
                     let last = listing.id(first + count - 1);
-                    format!("images {} to {last}, counted from the first", listing.id(first))
+                    format!("images {} to {last}; positions count from the first of them", listing.id(first))
                 })
             }
             Self::Idx(set) => {
                 let pixels = (first..first + count).map(|sample| set.read(sample));
                 let pixels = pixels.collect::<Result<Vec<_>, _>>()?.concat();
-                model.embed_pixels(&pixels).with_context(|| format!("counted from {}", set.sample_id(first)))
+                model
+                    .embed_pixels(&pixels)
+                    .with_context(|| format!("positions count from {}", set.sample_id(first)))
             }
             Self::Table(table) => {
                 let mut rows = vec![0.0; count * table.rows.dim()];
                 table.rows.read_into(first, &mut rows)?;
                 model.embed_vectors(&rows).with_context(|| {
                     let last = first + count - 1;
-                    format!("{}: rows {first} to {last}, counted from {first}", table.rows.path().display())
+                    format!(
+                        "{}: rows {first} to {last}; positions count from row {first}",
+                        table.rows.path().display()
+                    )
                 })
             }
         }
     }
 
-    /// The first file of the first `done` samples that was changed at a time or later.
+    /// The first file, among those of the first `done` samples, that was modified at `time` or later.
     fn changed(
         &self,
         arguments: &EmbedArguments,
@@ -251,7 +263,7 @@ impl Input {
         match self {
             Self::Images(listing) => {
                 let mut files: Vec<&Path> = (0..done).map(|image| listing.file(image)).collect();
-                // Images of a shard follow one another.
+                // The images of a shard are consecutive.
                 files.dedup();
                 first(files)
             }
@@ -271,13 +283,13 @@ impl Input {
                 files.sort();
                 first(files.iter().map(PathBuf::as_path).collect())
             }
-            // The time of its last change is part of what the rows are made of.
+            // `Made::samples` covers the time of its last change.
             Self::Table(_) => Ok(None),
         }
     }
 
-    /// Ids, labels where any sample has one, and what else came along: split, group, camera, and other columns of a manifest or of the JSON
-    /// of shards.
+    /// Ids, labels if any sample has one, and everything else known of the samples: split, group, camera, and other columns of a manifest or
+    /// of the JSON in shards.
     fn known(&self) -> Known<'_> {
         match self {
             Self::Images(listing) => {
@@ -315,13 +327,6 @@ impl Input {
     }
 }
 
-/// The path with something behind its name.
-fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(what);
-    name.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,7 +334,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
-    fn of_idx_files_those_with_the_images_count() {
+    fn only_idx_files_with_images_are_watched_for_changes() {
         let folder = tempfile::tempdir().unwrap();
         let arguments = EmbedArguments {
             model: "run".into(),

@@ -1,10 +1,10 @@
-//! The end of `embed`: the file in its format, its names, and what it was made by.
+//! Writes the final file of `embed`, its names, and what made it.
 //!
-//! A `.npy` is what was computed and takes its name by a rename. Other formats are written from it, block by block, into `OUT.writing`
-//! and then renamed: stopped there, the same command finds all rows computed and writes again. `OUT.about.json` stays beside the file
-//! and tells which model made it, so that nothing is compared with the embeddings of another.
+//! For `.npy`, the computed file is renamed. Other formats are converted block by block into `OUT.writing` and then renamed; if this is
+//! interrupted, running the command again finds all rows computed and converts again. `OUT.about.json` stays next to the file and identifies the
+//! model, so that embeddings of different models are not compared.
 
-use super::beside;
+use super::paths::with_suffix;
 use crate::progress;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -14,38 +14,38 @@ use widemargin_durable::{AppendFile, Error as DurableError, truncate_to, write_a
 use widemargin_embedder::Model;
 use widemargin_tables::{About, Format, open_npy, write_table};
 
-/// What a file of embeddings was made of.
+/// The model and input that made a file of embeddings.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct MadeBy {
-    /// Bytes and checksum of the model's file.
+    /// Size in bytes and checksum of the model's file.
     pub(crate) model: (usize, u32),
     pub(crate) input: PathBuf,
     pub(crate) rows: usize,
     pub(crate) dim: usize,
 }
 
-/// Bytes and checksum of the file that a model was loaded from.
+/// Size in bytes and checksum of the file that a model was loaded from.
 pub(crate) fn identity(model: &Model) -> (usize, u32) {
     model.fingerprint().map_or((0, 0), |file| (file.bytes, file.checksum))
 }
 
-/// What made the embeddings of a file, where `embed` left that beside it.
+/// What made a file of embeddings, if `embed` wrote it.
 pub(crate) fn made_by(embeddings: &Path) -> anyhow::Result<Option<MadeBy>> {
-    let path = beside(embeddings, ".about.json");
+    let path = with_suffix(embeddings, ".about.json");
     if !path.exists() {
         return Ok(None);
     }
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
     let found = serde_json::from_slice(&bytes);
-    Ok(Some(found.with_context(|| format!("{}: is not what `embed` leaves", path.display()))?))
+    Ok(Some(found.with_context(|| format!("{}: not a file written by `embed`", path.display()))?))
 }
 
-/// Where the names of a file without room for them lie.
+/// The file with the names, for a format that cannot contain them.
 fn names_path(out: &Path) -> PathBuf {
     out.with_extension("names.csv")
 }
 
-/// What `embed` left beside a file of so many rows: the columns with a meaning.
+/// Reads the names that `embed` wrote next to a file with `rows` rows: the columns with a known meaning.
 pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Option<About>> {
     let path = names_path(embeddings);
     if !path.exists() {
@@ -55,13 +55,18 @@ pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Opt
     let mut table = csv::Reader::from_path(&path).with_context(reading)?;
     let headings = table.headers().with_context(reading)?.clone();
     let records = table.records().collect::<Result<Vec<_>, _>>().with_context(reading)?;
-    ensure!(records.len() == rows, "{}: names {} rows, expected {rows}", path.display(), records.len());
+    ensure!(
+        records.len() == rows,
+        "{}: found names of {} rows, expected {rows}, one per embedding",
+        path.display(),
+        records.len()
+    );
     let fields = |name: &str| {
         let at = headings.iter().position(|heading| heading.eq_ignore_ascii_case(name))?;
         Some(records.iter().map(move |record| &record[at]))
     };
     let texts = |name: &str| Some(fields(name)?.map(str::to_owned).collect());
-    // Cameras by name are a column as any other: nothing here compares by them.
+    // Cameras that are not numbers are ignored: nothing here compares them.
     let cameras = fields("camera").and_then(|mut names| names.try_fold(Vec::new(), with_number));
     Ok(Some(About {
         labels: texts("label"),
@@ -77,17 +82,17 @@ fn with_number(mut numbers: Vec<u32>, text: &str) -> Option<Vec<u32>> {
     Some(numbers)
 }
 
-/// Columns of texts that are written along, a text a row.
+/// Further columns of text, one entry per row.
 pub(super) type Extra<'a> = Vec<(&'a str, Vec<&'a str>)>;
 
-/// What is known of the rows: columns with a meaning, and others.
+/// What is known of the rows: columns with a known meaning, and others.
 pub(super) struct Known<'a> {
     pub(super) about: About,
     pub(super) extra: Extra<'a>,
 }
 
 impl<'a> Known<'a> {
-    /// Sorts columns that came along: those with a meaning, of which each row has an entry, count as such.
+    /// Moves the columns with a known meaning from `extra` to `about`, if every row has an entry.
     pub(super) fn new(mut about: About, mut extra: Extra<'a>) -> Self {
         let find = |extra: &Extra<'_>, name: &str| {
             let whole = |fields: &[&str]| fields.iter().all(|field| !field.trim().is_empty());
@@ -109,14 +114,14 @@ impl<'a> Known<'a> {
         Self { about, extra }
     }
 
-    /// Where names lie beside a file in this format, if they do. A reader would take other columns of a table of embeddings for numbers,
-    /// so those lie beside it in any format.
+    /// The separate file with the names, if the format needs one. Other columns are always separate, because a reader of the table would take
+    /// them for values of the embedding.
     pub(super) fn names(&self, out: &Path, format: Format) -> Option<PathBuf> {
         let inside = self.about.columns().iter().all(|column| format.holds(column));
         (!inside || !self.extra.is_empty()).then(|| names_path(out))
     }
 
-    /// A table of one line a row: `id`, what else has a meaning, and the extra columns.
+    /// The names as CSV: `id`, the other columns with a known meaning, and the extra columns.
     fn file(&self) -> anyhow::Result<Vec<u8>> {
         let mut table = csv::Writer::from_writer(Vec::new());
         let columns = self.about.columns();
@@ -131,7 +136,7 @@ impl<'a> Known<'a> {
         table.into_inner().context("writing the names")
     }
 
-    /// Refuses to write names where a file lies that an `embed` to this very file, stopped at its end, did not leave.
+    /// Rejects a name file that exists already, unless an interrupted `embed` to the same output wrote it.
     pub(super) fn require_room(&self, out: &Path, format: Format, unfinished: bool) -> anyhow::Result<()> {
         let Some(path) = self.names(out, format).filter(|path| path.exists()) else { return Ok(()) };
         let left = || -> anyhow::Result<bool> {
@@ -143,7 +148,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Refuses a format whose names lie beside it where they have no room, before anything is known of them.
+/// Rejects a format that needs a separate name file if that file exists, before anything is computed.
 pub(super) fn require_room_for_names(out: &Path, format: Format) -> anyhow::Result<()> {
     let path = names_path(out);
     ensure!(format.holds_names() || !path.exists(), "{}", taken(&path, out));
@@ -153,11 +158,11 @@ pub(super) fn require_room_for_names(out: &Path, format: Format) -> anyhow::Resu
 fn taken(names: &Path, out: &Path) -> String {
     let (names, out) = (names.display(), out.display());
     format!(
-        "{names}: exists already, and the names of {out} would be written there; name another file with -o, or move this one away"
+        "{names}: already exists, and the names of {out} would be written there; choose another output with -o, or move this file away"
     )
 }
 
-/// Makes the file of the computed numbers; where its names are, if not inside.
+/// Writes the final file from the computed embeddings; returns the file with the names, if there is one.
 pub(super) fn finish(
     numbers: AppendFile,
     out: &Path,
@@ -165,14 +170,14 @@ pub(super) fn finish(
     known: &Known<'_>,
     by: &MadeBy,
 ) -> anyhow::Result<Option<PathBuf>> {
-    // Somebody may have put a file there while the numbers were computed; they are kept then.
+    // A name file may have appeared since the start; then the computed embeddings are kept.
     known.require_room(out, format, true)?;
     let names = known.names(out, format);
     if let Some(path) = &names {
         write_atomic(path, &known.file()?)?;
     }
-    let made_by = serde_json::to_vec_pretty(by).context("writing what the file was made by")?;
-    write_atomic(beside(out, ".about.json"), &made_by)?;
+    let made_by = serde_json::to_vec_pretty(by).context("writing the description of the file")?;
+    write_atomic(with_suffix(out, ".about.json"), &made_by)?;
     if format == Format::Npy {
         numbers.finish(out)?;
         return Ok(names);
@@ -180,7 +185,7 @@ pub(super) fn finish(
     numbers.sync()?;
     let computed = numbers.path().to_owned();
     let rows = open_npy(&computed)?;
-    let place = beside(out, ".writing");
+    let place = with_suffix(out, ".writing");
     if place.exists() {
         truncate_to(&place, 0)?;
     }
@@ -196,12 +201,12 @@ pub(super) fn finish(
     drop(buffered);
     file.0.finish(out)?;
     bar.finish_and_clear();
-    // The file is there; what it was written from is no loss if it stays.
+    // The final file is written; the computed one is harmless if it stays.
     let _ = std::fs::remove_file(&computed);
     Ok(names)
 }
 
-/// A log as what a writer writes to.
+/// An append-only file as a writer.
 struct Growing(AppendFile);
 
 impl Write for Growing {

@@ -1,12 +1,12 @@
-//! What an `embed` that was stopped leaves, and whether the next one may go on with it.
+//! The files of an interrupted `embed`, and whether the next one may resume.
 //!
-//! `OUT.partial` holds the rows, `OUT.partial.json` what they are of; nothing but its beginning is written to either, so the time of the
-//! second is when the work began. Rows are gone on with only where model, input and names are the same, the rows are no more than are
-//! expected, and no file of those that are done was changed since. Else the work begins anew, and it is said of what the old was.
+//! `OUT.partial` contains the rows, `OUT.partial.json` describes model and input. The description is written once, at the start, so its time is
+//! when the work began. An `embed` resumes only if model, input and names are the same, there are no more rows than expected, and no file of the
+//! finished rows was modified since the start. Otherwise it starts again and says why.
 //!
-//! `OUT.partial.lock` is locked as long as a program is at work on the file. The system drops the lock with the program, however it ends.
+//! `OUT.partial.lock` is locked while a program writes the file. The system releases the lock when the program ends, for whatever reason.
 
-use super::beside;
+use super::paths::with_suffix;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -14,19 +14,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What an unfinished file is made of.
+/// Model and input of an unfinished file.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
 pub(super) struct Made {
-    /// Bytes and checksum of the model's file.
+    /// Size in bytes and checksum of the model's file.
     pub(super) model: (usize, u32),
     pub(super) input: PathBuf,
     pub(super) rows: usize,
     pub(super) dim: usize,
-    /// Checksum of the names of all images; of a table, of its length and the time of its last change.
+    /// Checksum of the names of all images; for a table, of its size and the time of its last change.
     pub(super) samples: u32,
 }
 
-/// Keeps other programs from the same file as long as it lives.
+/// Keeps other programs from writing the same file while it exists.
 pub(super) struct Claim {
     path: PathBuf,
     partial: PathBuf,
@@ -35,42 +35,42 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Takes the file that is to be made; refused while another program is at work on it.
-    #[expect(clippy::disallowed_methods, reason = "a file that holds nothing but a lock has nothing to lose")]
+    /// Claims the output file. Fails while another program writes it.
+    #[expect(clippy::disallowed_methods, reason = "the lock file has no content to lose")]
     pub(super) fn take(out: &Path) -> anyhow::Result<Self> {
-        let (path, partial) = (beside(out, ".partial.lock"), beside(out, ".partial"));
+        let (path, partial) = (with_suffix(out, ".partial.lock"), with_suffix(out, ".partial"));
         let file = loop {
             let opened = File::options().read(true).append(true).create(true).open(&path);
-            let file = opened.with_context(|| format!("{}: cannot be made", path.display()))?;
+            let file = opened.with_context(|| format!("{}: cannot be created", path.display()))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    bail!("{}: another `embed` is at work on it", out.display())
+                    bail!("{}: another `embed` is writing it; wait for it to end", out.display())
                 }
-                // Some file systems know no locks.
+                // Some file systems do not support locks.
                 Err(TryLockError::Error(error)) => {
                     eprintln!(
-                        "warning: {}: cannot be locked ({error}); let no other `embed` write to {}",
+                        "warning: {}: cannot be locked ({error}); do not run another `embed` to {} at the same time",
                         path.display(),
                         out.display()
                     );
                     break file;
                 }
             }
-            // Whoever had it may have removed it since it was opened: then its lock keeps nobody away.
+            // The previous owner may have removed the file after this program opened it; a lock on it is then useless.
             if is_still(&path, &file) {
                 break file;
             }
         };
         let claim = Self { path, partial, _file: file };
-        ensure!(!out.exists(), "{}: exists already", out.display());
+        ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
         Ok(claim)
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // It belongs to unfinished rows; where there are none it has no use.
+        // The lock file stays as long as there are unfinished rows.
         if !self.partial.exists() {
             let _ = fs::remove_file(&self.path);
         }
@@ -89,32 +89,32 @@ fn is_still(path: &Path, _: &File) -> bool {
     path.exists()
 }
 
-/// What lies there of a file that is to be made.
+/// The unfinished part of an output file.
 pub(super) struct Unfinished {
     path: PathBuf,
-    /// Bytes of `OUT.partial`.
+    /// Size of `OUT.partial` in bytes.
     pub(super) length: u64,
-    /// What it is made of and when that was begun, if that can be told.
+    /// Its model and input, and when it was started, if known.
     known: Option<(Made, SystemTime)>,
 }
 
 impl Unfinished {
     pub(super) fn find(out: &Path) -> Self {
-        let (path, about) = (beside(out, ".partial"), beside(out, ".partial.json"));
+        let (path, about) = (with_suffix(out, ".partial"), with_suffix(out, ".partial.json"));
         let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
         let made = fs::read(&about).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let began = fs::metadata(&about).and_then(|metadata| metadata.modified()).ok();
         Self { path, length, known: made.zip(began) }
     }
 
-    /// Whether an `embed` to this file was stopped.
+    /// Whether an `embed` to this file was interrupted.
     pub(super) fn is_known(&self) -> bool {
         self.known.is_some()
     }
 
-    /// How many rows of it may be gone on with. If there are some and none may, standard error hears what they are of.
+    /// The number of rows that can be kept. If there are rows but none can be kept, says why on standard error.
     ///
-    /// `header` is how the numbers must begin; `changed` looks for a file of the first so many samples that was changed since then.
+    /// `header` is what the file must start with; `changed` looks for a file, among those of the first samples, that was modified since then.
     pub(super) fn rows(
         &self,
         made: &Made,
@@ -127,38 +127,38 @@ impl Unfinished {
             return Ok(0);
         }
         let reason = match &self.known {
-            None => "unfinished, and it cannot be told of what".to_owned(),
+            None => "unfinished, of an unknown model and input".to_owned(),
             Some((known, _)) if known != made => format!("unfinished {}", known.difference(made)),
             Some(_) if begun > row_bytes * made.rows as u64 => {
-                format!("{} bytes, more than {} rows have", self.length, made.rows)
+                format!("found {} bytes, more than {} rows take", self.length, made.rows)
             }
-            Some(_) if !begins_with(&self.path, header)? => "not what `embed` leaves".to_owned(),
+            Some(_) if !begins_with(&self.path, header)? => "not written by `embed`".to_owned(),
             Some((_, began)) => {
                 let done = (begun / row_bytes) as usize;
                 match changed(done, *began)? {
                     None => return Ok(done),
                     Some(file) => {
-                        format!("unfinished, and {} was changed since it was begun", file.display())
+                        format!("unfinished, but {} was modified since the start", file.display())
                     }
                 }
             }
         };
-        eprintln!("{}: {reason}; beginning anew", self.path.display());
+        eprintln!("{}: {reason}; starting again", self.path.display());
         Ok(0)
     }
 }
 
 impl Made {
-    /// What is made of other things than `expected`, in words.
+    /// How the unfinished file differs from `expected`, in words.
     fn difference(&self, expected: &Self) -> String {
         let (rows, input) = (self.rows, self.input.display());
         if self.input != expected.input {
-            let model = if self.model == expected.model { "" } else { ", by another model" };
+            let model = if self.model == expected.model { "" } else { ", by a different model" };
             format!("embeddings of {rows} samples of {input}{model}")
         } else if self.model != expected.model {
-            format!("embeddings of {rows} samples by another model")
+            format!("embeddings of {rows} samples by a different model")
         } else {
-            format!("embeddings of {input} as it was before, {rows} samples")
+            format!("embeddings of {rows} samples of {input}, which has changed")
         }
     }
 }
@@ -170,7 +170,7 @@ fn begins_with(path: &Path, header: &[u8]) -> anyhow::Result<bool> {
     Ok(start == header)
 }
 
-/// Whether a file was changed at a time or later.
+/// Whether a file was modified at `time` or later.
 pub(super) fn changed_since(path: &Path, time: SystemTime) -> anyhow::Result<bool> {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
     Ok(modified.with_context(|| format!("reading {}", path.display()))? >= time)

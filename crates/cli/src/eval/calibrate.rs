@@ -1,4 +1,4 @@
-//! `eval calibrate`: a threshold worth using and what a score means, saved as a file.
+//! `eval calibrate`: chooses a threshold and fits probabilities, and saves both as a file.
 
 use super::figures;
 use super::output::{Findings, OutputArguments, number, percent, table};
@@ -15,16 +15,16 @@ use widemargin_eval::verification::costs::Costs;
 pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     pairs: PairArguments,
-    /// Choose the lowest threshold that keeps this false accept rate [default: 1e-3]
+    /// Choose the lowest threshold with at most this false accept rate [default: 1e-3]
     #[arg(long, value_name = "RATE", value_parser = pairs::rate, conflicts_with = "costs")]
     far: Option<f64>,
-    /// Choose the threshold that is cheapest for a share of genuine pairs and two prices
+    /// Choose the threshold with the lowest cost, for a share of genuine pairs and two costs
     #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
     costs: Option<Costs>,
-    /// The share of genuine pairs that the calibration is fitted for
+    /// Share of genuine pairs for which the calibration is fitted
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     prior: f64,
-    /// Write the calibration here, as JSON
+    /// Write the calibration to this file, as JSON
     #[arg(long, short = 'o', value_name = "FILE")]
     output_file: Option<PathBuf>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         ["slope, nats".to_owned(), number(calibration.slope())],
         ["offset, nats".to_owned(), number(calibration.offset())],
         [
-            "P(same) at the threshold, both kinds equally likely".to_owned(),
+            "P(same) at the threshold, for a prior of 0.5".to_owned(),
             percent(calibration.probability(threshold, 0.5)),
         ],
         ["Cllr, bits".to_owned(), number(cllr)],

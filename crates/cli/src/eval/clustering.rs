@@ -1,6 +1,6 @@
-//! `eval clustering`: do the embeddings fall into groups that are the classes?
+//! `eval clustering`: do clusters of the embeddings match the classes?
 
-use super::input::{self, Labelled, SetArguments, explained};
+use super::input::{self, LabelledEmbeddings, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
 use crate::progress;
 use anyhow::Context;
@@ -14,31 +14,31 @@ use widemargin_tables::ClassNames;
 pub(crate) struct ClusteringArguments {
     #[command(flatten)]
     set: SetArguments,
-    /// How clusters are found
+    /// Clustering method
     #[arg(long, value_enum, default_value_t = Method::KMeans)]
     method: Method,
     /// k-means: number of clusters [default: the number of classes]
     #[arg(long, value_name = "NUMBER")]
     clusters: Option<usize>,
-    /// k-means: searches from different starts, of which the best is kept
+    /// k-means: number of initialisations; the best result is kept
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     starts: usize,
-    /// k-means: steps of each search at most
+    /// k-means: largest number of steps per initialisation
     #[arg(long, value_name = "NUMBER", default_value_t = 300)]
     steps: usize,
-    /// k-means: seed of the starts
+    /// k-means: seed of the initialisations
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// dbscan: the cosine from which on two embeddings are neighbours; agglomerative: the one down to which clusters merge
+    /// dbscan: smallest cosine of two neighbours; agglomerative: smallest cosine at which clusters merge
     #[arg(long, value_name = "COSINE", required_if_eq_any = [("method", "dbscan"), ("method", "agglomerative")], allow_negative_numbers = true)]
     cosine: Option<f64>,
-    /// dbscan: neighbours, itself included, that make an embedding a core
+    /// dbscan: smallest number of neighbours of a core point, itself included
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     least: usize,
-    /// agglomerative: the distance of two clusters
+    /// agglomerative: how to measure the distance of two clusters
     #[arg(long, value_enum, default_value_t = LinkageName::Average)]
     linkage: LinkageName,
-    /// Write the cluster of each embedding here, as CSV: row, id if there are any, label, cluster (empty for noise)
+    /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
     #[arg(long, value_name = "FILE")]
     assignments: Option<PathBuf>,
     #[command(flatten)]
@@ -47,21 +47,21 @@ pub(crate) struct ClusteringArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
-    /// On the sphere, for a known number of clusters
+    /// k-means on the unit sphere, for a known number of clusters
     KMeans,
-    /// By density; the rest is noise
+    /// By density; points in sparse regions are noise
     Dbscan,
-    /// The nearest two become one, until none are near enough
+    /// Merge the two nearest clusters until none are near enough
     Agglomerative,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LinkageName {
-    /// That of their nearest rows
+    /// Distance of their nearest embeddings
     Single,
-    /// That of their farthest rows
+    /// Distance of their farthest embeddings
     Complete,
-    /// The mean over their rows
+    /// Mean distance of their embeddings
     Average,
 }
 
@@ -82,17 +82,18 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
                 KMeansOptions { steps: arguments.steps, starts: arguments.starts, seed: arguments.seed };
             let found = clustering::k_means(embeddings, clusters, &options).map_err(blame)?;
             if !found.converged {
-                warnings.push(format!("k-means had not settled after {} steps.", found.steps));
+                warnings
+                    .push(format!("k-means did not converge in {} steps; try more --steps.", found.steps));
             }
             (
-                format!("k-means on the sphere, mean cosine with the centre {:.4}", found.mean_cosine),
+                format!("k-means on the unit sphere, mean cosine with the centre {:.4}", found.mean_cosine),
                 found.clusters,
             )
         }
         Method::Dbscan => {
             let found = clustering::dbscan(embeddings, cosine as f32, arguments.least).map_err(blame)?;
             noise = Some(found.iter().filter(|cluster| cluster.is_none()).count());
-            // Noise is a group of its own, as scikit-learn's scores take it.
+            // Noise is one group, as in scikit-learn's scores.
             let clusters = found.into_iter().map(|cluster| cluster.map_or(0, |number| number + 1)).collect();
             (format!("DBSCAN at cosine {cosine}, {} neighbours", arguments.least), clusters)
         }
@@ -114,7 +115,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
         ["clusters".to_owned(), without_noise.to_string()],
     ];
     if let Some(noise) = noise {
-        rows.push(["noise, one group in the scores".to_owned(), noise.to_string()]);
+        rows.push(["noise (one group in the scores)".to_owned(), noise.to_string()]);
     }
     for (name, value) in
         [("NMI", agreement.nmi), ("AMI", agreement.ami), ("ARI", agreement.ari), ("purity", agreement.purity)]
@@ -137,10 +138,10 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
         .show(&arguments.output)
 }
 
-/// `row,id,label,cluster`; clusters are numbered from 0. With `noise` the group 0 is no cluster.
+/// Writes `row,id,label,cluster` with clusters numbered from 0. With `noise`, group 0 is noise.
 fn write_assignments(
     path: &Path,
-    set: &Labelled,
+    set: &LabelledEmbeddings,
     classes: &ClassNames,
     clusters: &[u32],
     noise: bool,

@@ -1,4 +1,4 @@
-//! What the report crate draws of each kind of finding.
+//! The figures of each evaluation, drawn by `widemargin_report`.
 
 use super::output::Figure;
 use widemargin_eval::geometry::Geometry;
@@ -28,14 +28,14 @@ pub(super) fn verification(found: &Verification, score: &str) -> Vec<Figure> {
         Figure {
             name: "roc",
             svg: roc(&rates("ROC: genuine pairs accepted", auc)),
-            caption: "Choose how many impostors may be let through (across), read how many genuine pairs are then \
-                      accepted (up). The dotted line is guessing.",
+            caption: "Share of genuine pairs accepted (up) for each share of impostor pairs accepted (across). The dotted \
+                      line is guessing.",
         },
         Figure {
             name: "det",
             svg: det(&rates("DET: both errors", eer)),
-            caption: "The same trade with both errors on stretched axes; the curve meets the dotted diagonal at the \
-                      equal error rate.",
+            caption: "Both error rates on normal-deviate axes; the curve meets the dotted diagonal at the equal error \
+                      rate.",
         },
         histograms(found, score, found.eer_threshold, "threshold at EER"),
     ]
@@ -45,9 +45,9 @@ pub(super) fn verification(found: &Verification, score: &str) -> Vec<Figure> {
 pub(super) fn identified(found: &Identification) -> Figure {
     let points = found.curve().iter().map(|line| RatePoint { far: line.far, tar: line.dir }).collect();
     let svg = identification(&RateFigure {
-        title: "Open set: probes found and named rightly".to_owned(),
+        title: "Open set: probes identified correctly".to_owned(),
         description: format!(
-            "Detection and identification rate over the rate of false alarms; without a threshold it is {:.4}.",
+            "Detection and identification rate over false alarm rate; without a threshold it is {:.4}.",
             found.rank_1
         ),
         curves: vec![RateCurve { name: String::new(), points }],
@@ -55,8 +55,8 @@ pub(super) fn identified(found: &Identification) -> Figure {
     Figure {
         name: "identification",
         svg,
-        caption: "Choose how many strangers may be taken for somebody (across), read how many enrolled ones are then found \
-                  and named rightly (up). The curve ends at rank-1.",
+        caption: "Share of enrolled probes identified correctly (up) for each share of unknown probes accepted (across). \
+                  The curve ends at rank-1.",
     }
 }
 
@@ -79,8 +79,8 @@ fn histograms(found: &Verification, score: &str, threshold: f64, label: &str) ->
     Figure {
         name: "scores",
         svg,
-        caption: "The less the two hills overlap, the better. Genuine pairs left of the dashed line are missed, \
-                  impostors right of it let through.",
+        caption: "The less the two histograms overlap, the better. Genuine pairs left of the dashed line are rejected, \
+                  impostor pairs right of it accepted.",
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn ranking(found: &Ranking) -> Vec<Figure> {
             series: vec![Series { name: String::new(), points }],
         })
     };
-    // Once all queries have a hit, the rest is flat.
+    // The curve is flat once all queries have a hit.
     let all = found.recall_at.iter().find(|&(_, &recall)| recall >= 1.0).map_or(usize::MAX, |(&k, _)| k);
     let cmc: Vec<(f64, f64)> =
         found.recall_at.range(..=all.max(10)).map(|(&k, &recall)| (k as f64, recall)).collect();
@@ -120,24 +120,18 @@ pub(super) fn ranking(found: &Ranking) -> Vec<Figure> {
     vec![
         Figure {
             name: "cmc",
-            svg: chart("CMC: hits among the nearest", first, "neighbours looked at (k)", "recall at k", cmc),
-            caption: "How many neighbours must be looked at until most queries have found one of their class.",
+            svg: chart("CMC: recall at k", first, "neighbours (k)", "recall at k", cmc),
+            caption: "Share of queries with a neighbour of their class among the k nearest.",
         },
         Figure {
             name: "precision-at-recall",
-            svg: chart(
-                "Precision at recall",
-                mean,
-                "share of the right ones found (recall)",
-                "share of the found ones right (precision)",
-                found.precision_at_recall.clone(),
-            ),
-            caption: "How many wrong ones come along when more and more of the right ones are asked for.",
+            svg: chart("Precision at recall", mean, "recall", "precision", found.precision_at_recall.clone()),
+            caption: "Share of correct neighbours (precision) when the list is long enough to contain a share of all correct ones (recall).",
         },
     ]
 }
 
-/// The confusion of nearest neighbours, of the classes that err most.
+/// Confusions of nearest neighbours, for the classes with the most errors.
 pub(super) fn confusions(found: &Confusions, classes: &ClassNames) -> Figure {
     let known = classes.names().len();
     let (mut totals, mut wrong) = (vec![0; known], vec![0; known]);
@@ -162,7 +156,7 @@ pub(super) fn confusions(found: &Confusions, classes: &ClassNames) -> Figure {
     let svg = confusion(&ConfusionMatrix {
         title: "Confusion of nearest neighbours".to_owned(),
         description: format!(
-            "The class of the nearest neighbour for each class of query; {} of {known} classes, those most often confused.",
+            "The class of the nearest neighbour for each class of query; the {} most confused of {known} classes.",
             shown.len()
         ),
         classes: shown.iter().map(|&class| classes.names()[class].clone()).collect(),
@@ -172,7 +166,7 @@ pub(super) fn confusions(found: &Confusions, classes: &ClassNames) -> Figure {
     Figure {
         name: "confusion",
         svg,
-        caption: "Each row is a class of queries. Orange cells are classes taken for another: the darker, the more often.",
+        caption: "Each row is a class of queries. Orange cells are confusions: the darker, the more frequent.",
     }
 }
 
@@ -191,7 +185,7 @@ pub(super) fn geometry(found: &Geometry) -> Figure {
     Figure {
         name: "cosines",
         svg,
-        caption: "Genuine pairs are within a class, impostor pairs between two. Tight classes lie far right, classes \
-                  far apart around or left of zero.",
+        caption: "Genuine pairs are within a class, impostor pairs between two classes. Compact classes have genuine \
+                  cosines far right; well separated classes have impostor cosines around or left of zero.",
     }
 }

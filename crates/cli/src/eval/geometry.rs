@@ -1,4 +1,4 @@
-//! `eval geometry`: how tight and how far apart are the classes, and how much of the space is used?
+//! `eval geometry`: spread and separation of the classes, and use of the space.
 
 use super::figures;
 use super::input::{self, SetArguments, explained};
@@ -13,10 +13,10 @@ use widemargin_tables::ClassNames;
 pub(crate) struct GeometryArguments {
     #[command(flatten)]
     set: SetArguments,
-    /// Compare at most this many pairs, drawn by --seed
+    /// Compare at most this many pairs, chosen at random with --seed
     #[arg(long, value_name = "PAIRS", default_value_t = 10_000_000)]
     sampled: u64,
-    /// Seed of the sample
+    /// Seed of the random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -48,12 +48,12 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
             vec![cosines("within classes", &found.within), cosines("between classes", &found.between)],
         ),
         table(
-            "Angles between the centres of classes",
+            "Angles between class means",
             ["", "angle"],
             vec![
                 ["smallest".to_owned(), degrees(centres.smallest)],
-                ["largest possible smallest".to_owned(), degrees(centres.bound)],
-                ["mean to the nearest".to_owned(), degrees(centres.mean_nearest)],
+                ["upper bound of the smallest".to_owned(), degrees(centres.bound)],
+                ["mean to the nearest neighbour".to_owned(), degrees(centres.mean_nearest)],
                 ["mean".to_owned(), degrees(centres.mean)],
                 ["largest".to_owned(), degrees(centres.largest)],
             ],

@@ -1,4 +1,4 @@
-//! `eval identification`: who is it, if anyone enrolled?
+//! `eval identification`: which enrolled class is a probe of, if any?
 
 use super::figures;
 use super::input::{self, SetArguments, Templates, both, explained};
@@ -13,19 +13,19 @@ use widemargin_tables::ClassNames;
 
 #[derive(Args)]
 pub(crate) struct IdentificationArguments {
-    /// The probes; some must be of classes that are not enrolled
+    /// Probes; some must be of classes that are not enrolled
     #[command(flatten)]
     set: SetArguments,
     /// Embeddings of the enrolled classes
     #[arg(long, value_name = "FILE")]
     gallery: PathBuf,
-    /// Labels of the enrolled embeddings, if they are not inside
+    /// Labels of the enrolled embeddings, if the file does not contain them
     #[arg(long, value_name = "FILE")]
     gallery_labels: Option<PathBuf>,
-    /// Enrol one template a class instead of every embedding
+    /// Enrol one template per class instead of every embedding
     #[arg(long, value_enum)]
     templates: Option<Templates>,
-    /// Rates of false alarms to report the detection and identification rate at [default: 1e-1 to 1e-4]
+    /// False alarm rates to report the detection and identification rate at [default: 1e-1 to 1e-4]
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
     #[command(flatten)]
@@ -61,11 +61,11 @@ pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
             vec![
                 ["probes of enrolled classes".to_owned(), found.known.to_string()],
                 ["probes of unknown classes".to_owned(), found.unknown.to_string()],
-                ["rank-1, of the enrolled".to_owned(), percent(found.rank_1)],
+                ["rank-1 of the enrolled classes".to_owned(), percent(found.rank_1)],
             ],
         ),
         table(
-            "Detection and identification rate at a rate of false alarms",
+            "Detection and identification rate at a false alarm rate",
             ["FAR", "DIR", "at threshold", "false alarms"],
             lines.iter().map(row).collect(),
         ),
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
         .reduce(f64::max)
         .map(|far| {
             let unknown = found.unknown;
-            format!("DIR at FAR {far:e} and below rests on fewer than ten false alarms: there are only {unknown} unknown probes.")
+            format!("DIR at FAR {far:e} and below is based on fewer than ten false alarms: there are only {unknown} unknown probes.")
         })
         .into_iter()
         .collect();

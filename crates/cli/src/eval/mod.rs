@@ -1,7 +1,7 @@
-//! `widemargin eval`: embeddings that any program computed, judged by their labels.
+//! `widemargin eval`: evaluates labelled embeddings, computed by any program.
 //!
-//! Each subcommand reads its files ([`input`]), asks one question of `widemargin_eval`, and hands numbers and figures to
-//! [`output`], which prints a table or JSON and draws on request.
+//! Each subcommand reads its files ([`input`]), calls one function of `widemargin_eval`, and passes the results to [`output`], which prints a
+//! table or JSON and draws figures on request.
 
 mod calibrate;
 mod clustering;
@@ -19,17 +19,17 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum EvalCommand {
-    /// Are these two of one class? ROC, AUC, EER, TAR at FAR, costs.
+    /// Verify pairs: are they of the same class? ROC, AUC, EER, TAR at FAR, costs
     Verification(Box<verification::VerificationArguments>),
-    /// Are the nearest neighbours of the same class? Recall at k, MAP@R, mAP, nDCG.
+    /// Retrieve: are the nearest neighbours of the same class? Recall at k, MAP@R, mAP, nDCG
     Retrieval(retrieval::RetrievalArguments),
-    /// Who is it, if anyone enrolled? Rank-1 and detection and identification rate.
+    /// Identify probes that may be unknown: rank-1, detection and identification rate
     Identification(identification::IdentificationArguments),
-    /// Do the embeddings fall into groups that are the classes? NMI, AMI, ARI, purity.
+    /// Cluster the embeddings and compare with the classes: NMI, AMI, ARI, purity
     Clustering(clustering::ClusteringArguments),
-    /// How tight and how far apart are the classes, and how much of the space is used?
+    /// Measure spread and separation of the classes, and how much of the space is used
     Geometry(geometry::GeometryArguments),
-    /// Choose a threshold and turn scores into probabilities; the result is a file for `eval verification`.
+    /// Choose a threshold and fit probabilities, as a file for `eval verification` and `compare`
     Calibrate(Box<calibrate::CalibrateArguments>),
 }
 

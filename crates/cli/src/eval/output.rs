@@ -1,4 +1,4 @@
-//! What a subcommand found, on its way out: a table for people or JSON for machines, and figures as files.
+//! Prints the results of a subcommand, as tables or JSON, and writes figures to files.
 
 use anyhow::Context;
 use clap::Args;
@@ -10,44 +10,44 @@ use widemargin_report::table::{Column, Table};
 
 #[derive(Args)]
 pub(crate) struct OutputArguments {
-    /// Print one JSON object (the default is tables for people)
+    /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
-    /// Write figures as SVG, and all of them as evaluation.html, into this folder
+    /// Write figures to this folder, each as SVG and all of them as evaluation.html
     #[arg(long, value_name = "FOLDER")]
     figures: Option<PathBuf>,
 }
 
 impl OutputArguments {
-    /// Whether figures are expected.
+    /// Whether to draw figures.
     pub(crate) fn draws(&self) -> bool {
         self.figures.is_some()
     }
 }
 
-/// A figure with the name of its file.
+/// A figure and the name of its file.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) svg: String,
     pub(crate) caption: &'static str,
 }
 
-/// Everything that a subcommand found.
+/// All results of a subcommand.
 #[derive(Default)]
 pub(crate) struct Findings {
     /// Heading of the page of figures.
     pub(crate) title: &'static str,
-    /// What was compared.
+    /// What was evaluated.
     pub(crate) lead: String,
     pub(crate) tables: Vec<EvaluationTable>,
-    /// What must be kept in mind, whole sentences.
+    /// Cautions, as complete sentences.
     pub(crate) warnings: Vec<String>,
     pub(crate) figures: Vec<Figure>,
-    /// All numbers.
+    /// All results as JSON.
     pub(crate) json: Value,
 }
 
-/// A table whose first column names its rows.
+/// A table; its first column names the rows.
 pub(crate) fn table<const N: usize>(
     heading: &str,
     columns: [&str; N],
@@ -65,13 +65,13 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// A score or another plain number.
+/// A score or another number.
 pub(crate) fn number(value: f64) -> String {
     format!("{value:.4}")
 }
 
 impl Findings {
-    /// Prints, warns and draws as asked.
+    /// Prints the results and warnings, and draws the figures.
     pub(crate) fn show(self, arguments: &OutputArguments) -> anyhow::Result<()> {
         for warning in &self.warnings {
             eprintln!("warning: {warning}");

@@ -1,6 +1,6 @@
-//! Which pairs are compared, and by what score: the part that `eval verification` and `eval calibrate` share.
+//! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
-use super::input::{self, Labelled, SetArguments, Templates, both, explained};
+use super::input::{self, LabelledEmbeddings, SetArguments, Templates, both, explained};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -19,47 +19,47 @@ pub(crate) struct PairArguments {
     /// Compare these pairs: .csv or .parquet with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced"])]
     pub(crate) pairs: Option<PathBuf>,
-    /// Compare each row of EMBEDDINGS, the enrolled ones, with each row of this file
+    /// Compare each row of EMBEDDINGS, as enrolled, with each row of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sampled", "balanced"])]
     probe: Option<PathBuf>,
-    /// Labels of the probes, if they are not inside
+    /// Labels of the probes, if the file does not contain them
     #[arg(long, value_name = "FILE", requires = "probe")]
     probe_labels: Option<PathBuf>,
-    /// Enrol one template a class instead of every embedding
+    /// Enrol one template per class instead of every embedding
     #[arg(long, value_enum, requires = "probe")]
     templates: Option<Templates>,
-    /// Compare at most this many pairs, drawn by --seed
+    /// Compare at most this many pairs, chosen at random with --seed
     #[arg(long, value_name = "PAIRS")]
     sampled: Option<u64>,
-    /// Compare as many impostor pairs as genuine ones, drawn by --seed
+    /// Compare as many impostor pairs as genuine pairs, chosen at random with --seed
     #[arg(long)]
     balanced: bool,
-    /// Seed of whatever is drawn
+    /// Seed of random choices
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// More pairs than this are not kept (4 bytes each) but counted in bins of width 2e-6
+    /// Keep the scores of up to this many pairs (4 bytes each); count more pairs in bins of width 2e-6
     #[arg(long, value_name = "PAIRS", default_value_t = 50_000_000)]
     exact_up_to: u64,
-    /// Embeddings of strangers to normalise scores by, with --pairs or --probe
+    /// Embeddings of a cohort of impostors, to normalise scores; needs --pairs or --probe
     #[arg(long, value_name = "FILE", requires = "normalisation")]
     cohort: Option<PathBuf>,
-    /// How scores are normalised by the cohort
+    /// How to normalise scores with the cohort
     #[arg(long, value_enum, requires = "cohort")]
     normalisation: Option<NormalisationName>,
-    /// For adaptive-s: how many of the highest cohort scores count
+    /// adaptive-s: use this many of the highest cohort scores
     #[arg(long, value_name = "SCORES", default_value_t = 300)]
     top: usize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum NormalisationName {
-    /// By the scores of the enrolled side
+    /// With the cohort scores of the enrolled side
     Z,
-    /// By the scores of the probe
+    /// With the cohort scores of the probe
     T,
-    /// The mean of both
+    /// Mean of z and t
     S,
-    /// The same from the highest scores alone
+    /// As s, from the highest cohort scores only
     AdaptiveS,
 }
 
@@ -74,7 +74,7 @@ impl NormalisationName {
     }
 }
 
-/// Pairs of a list, in its order.
+/// The pairs of a list, in order.
 pub(crate) struct List {
     pub(crate) scored: Vec<ScoredPair>,
     /// Fold numbers, if the file has them.
@@ -87,11 +87,11 @@ pub(crate) struct Compared {
     pub(crate) list: Option<List>,
     /// The set, if all its pairs were compared exactly.
     pub(crate) all_of: Option<Embeddings>,
-    /// What was compared, a sentence.
+    /// What was compared, as a sentence.
     pub(crate) lead: String,
-    /// What a score is: `cosine` or a normalised score.
+    /// The kind of score: `cosine` or a normalised score.
     pub(crate) score: &'static str,
-    /// The file to blame for what is wrong with the pairs.
+    /// The file that errors about the pairs name.
     pub(crate) place: String,
 }
 
@@ -101,13 +101,13 @@ struct Cohort<'a> {
     normalisation: ScoreNormalisation,
 }
 
-/// Compares the pairs asked for.
+/// Compares the requested pairs.
 pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
     let cohort = match (&arguments.cohort, arguments.normalisation) {
         (Some(path), Some(name)) => {
             ensure!(
                 arguments.pairs.is_some() || arguments.probe.is_some(),
-                "--cohort: normalising needs to know which side is enrolled; give --pairs or --probe"
+                "--cohort: the normalisation must know which side is enrolled; give --pairs or --probe"
             );
             let embeddings = input::unlabelled(path)?;
             Some(Cohort { embeddings, path, normalisation: name.with(arguments.top) })
@@ -116,7 +116,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
     };
     if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
         bail!(
-            "--labels: found {} beside --pairs {}, which says itself what is the same; expected one of the two",
+            "--labels: found {} together with --pairs {}, which already says which pairs are the same; remove one of them",
             labels.display(),
             pairs.display()
         );
@@ -178,7 +178,8 @@ fn between_sets(
     let found = if let Some(cohort) = cohort {
         ensure!(
             pairs <= arguments.exact_up_to,
-            "--exact-up-to: {pairs} pairs are to be normalised, which are kept in memory (4 bytes each); found {}",
+            "--exact-up-to: found {1}, but normalisation keeps all {0} pairs in memory (4 bytes each); raise it to {0}",
+            pairs,
             arguments.exact_up_to
         );
         let normalised = cohort::normalised(a, b, &cohort.embeddings, cohort.normalisation, &options);
@@ -198,7 +199,7 @@ fn between_sets(
 
 fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     let mut classes = ClassNames::new();
-    let Labelled { path, embeddings, cameras, ids } =
+    let LabelledEmbeddings { path, embeddings, cameras, ids } =
         input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
     let place = path.display().to_string();
     let blame = |error| explained(error, &classes, &place);
@@ -211,16 +212,17 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     if let Some(sampled) = arguments.sampled {
         ensure!(
             sampled >= 2,
-            "--sampled: found {sampled}, expected at least 2: a genuine pair and an impostor"
+            "--sampled: found {sampled}, expected at least 2: one genuine and one impostor pair"
         );
     }
     let waiting = progress::waiting("comparing pairs");
     let (found, kind) = if arguments.balanced {
         let found = verification::balanced_pairs(&embeddings, &options).map_err(blame)?;
-        (found, "as many impostor pairs as genuine ones")
+        (found, "as many impostor pairs as genuine pairs")
     } else if arguments.sampled.is_some() || pairs <= arguments.exact_up_to {
         let found = verification::all_pairs(&embeddings, &options).map_err(blame)?;
-        let kind = if found.pairs < found.pairs_in_all { "a sample of the pairs" } else { "all pairs" };
+        let kind =
+            if found.pairs < found.pairs_in_all { "a random sample of the pairs" } else { "all pairs" };
         (found, kind)
     } else {
         waiting.finish_and_clear();
@@ -231,7 +233,7 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
         (found, "all pairs, counted in bins")
     };
     drop(waiting);
-    let set = Labelled { path, embeddings, cameras, ids };
+    let set = LabelledEmbeddings { path, embeddings, cameras, ids };
     let lead = format!("{}; {kind}.", set.in_words());
     let exact = kind == "all pairs";
     let all_of = exact.then_some(set.embeddings);
@@ -248,21 +250,21 @@ fn score_name(cohort: Option<&Cohort>) -> &'static str {
     }
 }
 
-/// A price list `PRIOR,MISS,FALSE_ACCEPT`.
+/// Costs as `PRIOR,MISS,FALSE_ACCEPT`.
 pub(crate) fn costs(text: &str) -> anyhow::Result<verification::costs::Costs> {
     let numbers: Vec<f64> = text
         .split(',')
-        .map(|part| part.trim().parse().with_context(|| format!("{part:?} is no number")))
+        .map(|part| part.trim().parse().with_context(|| format!("found {part:?}, expected a number")))
         .collect::<anyhow::Result<_>>()?;
     let &[prior, miss, accept] = numbers.as_slice() else {
-        anyhow::bail!("expected three numbers, PRIOR,MISS,FALSE_ACCEPT");
+        anyhow::bail!("found {} numbers, expected three: PRIOR,MISS,FALSE_ACCEPT", numbers.len());
     };
     Ok(verification::costs::Costs::new(prior, miss, accept)?)
 }
 
-/// A rate of false accepts or false alarms.
+/// A rate from 0 to 1.
 pub(crate) fn rate(text: &str) -> anyhow::Result<f64> {
-    let rate: f64 = text.trim().parse().with_context(|| format!("{text:?} is no number"))?;
-    ensure!((0.0..=1.0).contains(&rate), "a rate lies between 0 and 1");
+    let rate: f64 = text.trim().parse().with_context(|| format!("found {text:?}, expected a number"))?;
+    ensure!((0.0..=1.0).contains(&rate), "found {rate}, expected a rate from 0 to 1");
     Ok(rate)
 }

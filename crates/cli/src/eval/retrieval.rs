@@ -1,46 +1,45 @@
 //! `eval retrieval`: are the nearest neighbours of the same class?
 
 use super::figures;
-use super::input::{self, Labelled, SetArguments, both, explained};
+use super::input::{self, LabelledEmbeddings, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, percent, table};
 use crate::progress;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use widemargin::RECALL_AT;
 use widemargin_eval::Error;
 use widemargin_eval::retrieval::{self, Confusions, Gallery, Ranking};
 use widemargin_report::page::EvaluationTable;
 use widemargin_tables::ClassNames;
 
-/// The k of recall at k, unless told otherwise.
-const RECALL_AT: [usize; 3] = [1, 5, 10];
 /// Ranks of the CMC curve.
 const CMC: [usize; 14] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100];
-/// Confusions listed in JSON.
+/// Most confusions listed in JSON.
 const LISTED: usize = 100;
 
 #[derive(Args)]
 pub(crate) struct RetrievalArguments {
     #[command(flatten)]
     set: SetArguments,
-    /// Search this file; without it each embedding searches all the others
+    /// Search this file; without it each embedding is searched for among all the others
     #[arg(long, value_name = "FILE")]
     gallery: Option<PathBuf>,
-    /// Labels of the gallery, if they are not inside
+    /// Labels of the gallery, if the file does not contain them
     #[arg(long, value_name = "FILE", requires = "gallery")]
     gallery_labels: Option<PathBuf>,
-    /// Pass over rows of the query's class that its own camera took, as re-identification does; cameras are inside the
-    /// files (a column `camera`) or named by --cameras
+    /// Ignore rows with the query's class and camera, as re-identification does; cameras are a column `camera` of the files, or given by
+    /// --cameras
     #[arg(long)]
     exclude_same_camera: bool,
-    /// Cameras of the queries, one a row
+    /// Cameras of the queries, one per row
     #[arg(long, value_name = "FILE", requires = "exclude_same_camera")]
     cameras: Option<PathBuf>,
-    /// Cameras of the gallery, one a row
+    /// Cameras of the gallery, one per row
     #[arg(long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
     gallery_cameras: Option<PathBuf>,
-    /// Numbers of neighbours for recall and nDCG [default: 1,5,10, as far as the gallery goes]
+    /// Values of k for recall and nDCG at k [default: 1,5,10, up to the size of the gallery]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     k: Vec<usize>,
     /// List this many of the most frequent confusions of nearest neighbours
@@ -57,7 +56,7 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         Some(path) => Some(input::labelled(path, arguments.gallery_labels.as_deref(), &mut classes)?),
         None => None,
     };
-    let sets: Vec<&Labelled> = std::iter::once(&queries).chain(&gallery).collect();
+    let sets: Vec<&LabelledEmbeddings> = std::iter::once(&queries).chain(&gallery).collect();
     input::require_two_classes(&sets, &classes)?;
     let searched = gallery.as_ref().unwrap_or(&queries);
     let cameras = if arguments.exclude_same_camera {
@@ -107,11 +106,11 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     if let Some(set) = &gallery {
         lead = format!("{lead}; searching {}", set.in_words());
     }
-    lead.push_str(if cameras.is_some() { "; the same class by the same camera passed over." } else { "." });
+    lead.push_str(if cameras.is_some() { "; rows with the same class and camera are ignored." } else { "." });
     let mut warnings = Vec::new();
     if found.excluded_queries > 0 {
         warnings.push(format!(
-            "{} embeddings have no other of their class to find and are no queries.",
+            "{} embeddings are the only ones of their class and are not used as queries.",
             found.excluded_queries
         ));
     }

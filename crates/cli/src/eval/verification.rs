@@ -1,4 +1,4 @@
-//! `eval verification`: are these two of one class?
+//! `eval verification`: are two embeddings of the same class?
 
 use super::figures;
 use super::output::{Findings, OutputArguments, number, percent, table};
@@ -22,20 +22,20 @@ pub(crate) struct VerificationArguments {
     /// False accept rates to report the true accept rate at [default: 1e-1 to 1e-6]
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
-    /// Cross-validate the threshold over this many folds of consecutive pairs (the protocol of LFW has 10); pairs with a
-    /// column `fold` need no number
+    /// Cross-validate the threshold over this many folds of consecutive pairs (10 in the LFW protocol); not needed if the pairs have a column
+    /// `fold`
     #[arg(long, value_name = "FOLDS", requires = "pairs")]
     folds: Option<usize>,
-    /// Confidence intervals from so many draws: of classes where all pairs are compared, else of pairs
+    /// Compute confidence intervals from this many bootstrap resamples, of classes if all pairs are compared, else of pairs
     #[arg(long, value_name = "DRAWS")]
     bootstrap: Option<usize>,
-    /// Share of draws inside the intervals
+    /// Confidence level of the intervals
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     confidence: f64,
-    /// Minimum detection cost for a share of genuine pairs and two prices, such as 0.01,10,1; may be given several times
+    /// Report the minimum detection cost for a share of genuine pairs and two costs, such as 0.01,10,1; repeat for several
     #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
     costs: Vec<Costs>,
-    /// Judge the threshold and the probabilities of a file written by `eval calibrate`
+    /// Evaluate the threshold and the probabilities in this file from `eval calibrate`
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
     if let Some(saved) = &saved {
         ensure!(
             saved.score == compared.score,
-            "--calibration: the file is for {}s, the pairs have {}s",
+            "--calibration: the file is for scores of kind {}, the pairs have {}; calibrate on the same kind",
             saved.score,
             compared.score
         );
@@ -91,15 +91,16 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
         tables.push(table);
         json["calibration"] = value;
     }
-    // The lines asked for have warnings of their own; of the table's, the summary says enough.
+    // Requested rates have their own warnings; for the default table the summary is enough.
     let mut warnings = found.warnings.clone();
     if !arguments.far.is_empty() {
         warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
         warnings.extend(lines.iter().filter_map(|line| line.warning.clone()));
     }
     if let Some(width) = found.resolution {
-        warnings
-            .push(format!("Scores were counted in bins of width {width:.1e}: thresholds are known to that."));
+        warnings.push(format!(
+            "Scores were counted in bins of width {width:.1e}, so thresholds have this precision."
+        ));
     }
     json["warnings"] = json!(warnings);
     let figures =
@@ -119,7 +120,7 @@ fn intervals(
         seed: arguments.pairs.seed,
         ..BootstrapOptions::default()
     };
-    let _waiting = progress::waiting("drawing again");
+    let _waiting = progress::waiting("bootstrap");
     let drawn = match &compared.all_of {
         Some(embeddings) => bootstrap::classes(embeddings, &options).map(|found| ("classes", found)),
         None => bootstrap::pairs(&compared.verification, &options).map(|found| ("pairs", found)),
@@ -143,7 +144,7 @@ fn cross_validation(
             ((0..pairs).map(|at| ends.partition_point(|&end| end <= at)).collect(), count)
         }
         (None, Some(folds)) => {
-            // Files count their folds from 0, from 1, or with gaps.
+            // Files number their folds from 0, from 1, or with gaps.
             let mut names = folds.clone();
             names.sort_unstable();
             names.dedup();
@@ -200,7 +201,7 @@ fn main_table(compared: &Compared, minimum_cllr: f64, intervals: Option<&Interva
 
 fn tar_table(lines: &[TarAtFar]) -> EvaluationTable {
     let row = |line: &TarAtFar| {
-        let few = if line.warning.is_some() { "  too few" } else { "" };
+        let few = if line.warning.is_some() { "  (too few)" } else { "" };
         [
             format!("{:e}", line.far),
             percent(line.tar),
@@ -222,9 +223,9 @@ fn folds_table(found: &CrossValidation) -> EvaluationTable {
         })
         .collect();
     let mean = format!("{} +- {}", percent(found.accuracy), percent(found.standard_error));
-    rows.push(["mean and its standard error".to_owned(), String::new(), String::new(), mean]);
-    let columns = ["", "pairs", "threshold of the others", "accuracy"];
-    table("Accuracy under thresholds chosen on the other folds", columns, rows)
+    rows.push(["mean and standard error".to_owned(), String::new(), String::new(), mean]);
+    let columns = ["", "pairs", "threshold chosen on the other folds", "accuracy"];
+    table("Cross-validated accuracy", columns, rows)
 }
 
 fn costs_table(
@@ -259,5 +260,5 @@ fn calibration_table(compared: &Compared, saved: &SavedCalibration) -> (Evaluati
         ["Cllr, bits".to_owned(), number(cllr)],
     ];
     let value = json!({ "at_threshold": point, "cllr": cllr, "file": saved });
-    (table("The calibration on these pairs", ["measure", "value"], rows), value)
+    (table("Calibration, evaluated on these pairs", ["measure", "value"], rows), value)
 }

@@ -1,8 +1,8 @@
-//! What a sweep is to do, fixed at its beginning and kept in `sweep.toml`: the configuration that all runs share, the lists of values, and how
-//! many epochs each round has.
+//! The plan of a sweep, fixed at its start and saved as `sweep.toml`: the configuration that all runs share, the lists of values, and the epochs
+//! of each round.
 //!
-//! From the plan everything follows: the runs in their order, their names and configurations, and the rounds of successive halving. So a sweep that
-//! was stopped knows what is left by looking at what is there.
+//! Everything follows from the plan: the runs in their order, their names and configurations, and the rounds of successive halving. A resumed
+//! sweep compares the plan with the results in the folder to find what is left.
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
@@ -11,24 +11,24 @@ use std::path::Path;
 use toml::{Table, Value};
 use widemargin_train::Config;
 
-/// Most runs of a sweep: more would be a mistyped list.
+/// Most runs of a sweep; more are likely a typing error.
 const MOST_RUNS: usize = 10_000;
 
-/// The figure that runs are ranked by.
+/// The measure that runs are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum By {
-    /// Share of images whose nearest neighbour is of their class
+pub(crate) enum RankBy {
+    /// Share of images whose nearest neighbour has the same class
     #[value(name = "recall-at-1")]
     #[serde(rename = "recall-at-1")]
     RecallAt1,
     /// Mean average precision at R
     MapAtR,
-    /// TAR at FAR 1e-3
+    /// True accept rate (TAR) at a false accept rate (FAR) of 1e-3
     Tar,
-    /// Equal error rate, the smaller the better
+    /// Equal error rate; smaller is better
     Eer,
-    /// Accuracy on test images of the known classes
+    /// Accuracy on test images of known classes
     Accuracy,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Axis {
     pub(crate) values: Vec<Value>,
 }
 
-/// Successive halving (Jamieson and Talwalkar, 2016): after each round the better runs go on, with more epochs.
+/// Successive halving (Jamieson and Talwalkar, 2016): after each round the better runs continue, with more epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Halving {
-    /// One in so many goes on; the epochs grow by the same factor.
+    /// Keep one run in so many; the epochs grow by the same factor.
     pub(crate) keep_one_in: usize,
     /// Epochs of the first round.
     pub(crate) first_epochs: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Halving {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
-    pub(crate) by: By,
+    pub(crate) by: RankBy,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) halving: Option<Halving>,
     pub(crate) grid: Vec<Axis>,
@@ -73,10 +73,11 @@ pub(crate) struct Candidate {
     pub(crate) config: Config,
 }
 
-/// The lists of a grid file: `section.key = [values]`, or the same as tables.
+/// The lists of a grid file, written as `section.key = [values]` or as TOML tables.
 pub(crate) fn read_grid(path: &Path) -> anyhow::Result<Vec<Axis>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let table: Table = toml::from_str(&text).with_context(|| format!("{}: is no TOML", path.display()))?;
+    let table: Table =
+        toml::from_str(&text).with_context(|| format!("{}: not valid TOML", path.display()))?;
     let mut axes = Vec::new();
     flatten(&table, "", &mut axes).with_context(|| path.display().to_string())?;
     Ok(axes)
@@ -97,34 +98,31 @@ fn flatten(table: &Table, above: &str, axes: &mut Vec<Axis>) -> anyhow::Result<(
 impl Plan {
     /// Checks the plan and gives its runs: every combination of the values, the last axis changing fastest.
     pub(crate) fn candidates(&self) -> anyhow::Result<Vec<Candidate>> {
-        ensure!(
-            !self.grid.is_empty(),
-            "nothing to sweep: expected --margin, --scale, --learning-rate or --grid"
-        );
+        ensure!(!self.grid.is_empty(), "nothing to sweep: give --margin, --scale, --learning-rate or --grid");
         if let Some(Halving { keep_one_in, first_epochs }) = self.halving {
             ensure!(keep_one_in >= 2, "--halving: found {keep_one_in}, expected at least 2");
             let epochs = self.base.training.epochs;
             ensure!(
                 (1..=epochs).contains(&first_epochs),
-                "--first-epochs: found {first_epochs}, expected 1 to the {epochs} of the whole run"
+                "--first-epochs: found {first_epochs}, expected 1 to {epochs}, the epochs of a complete run"
             );
         }
         let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
         for (at, Axis { key, values }) in self.grid.iter().enumerate() {
-            ensure!(!values.is_empty(), "{key}: the list is empty");
+            ensure!(!values.is_empty(), "{key}: the list is empty; give at least one value");
             let of_data = key.starts_with("data.") || key == "training.limit";
-            ensure!(!of_data, "{key}: all runs of a sweep have the same data");
+            ensure!(!of_data, "{key}: all runs of a sweep must use the same data");
             ensure!(self.grid[..at].iter().all(|other| other.key != *key), "{key}: given twice");
             let twice = values
                 .iter()
                 .enumerate()
                 .find(|(at, value)| values[..*at].iter().any(|before| same(before, value)));
             if let Some((_, value)) = twice {
-                bail!("{key}: {value} is given twice, and the same training twice tells nothing");
+                bail!("{key}: {value} is given twice; remove one of them");
             }
             ensure!(
                 self.halving.is_none() || key != "training.epochs",
-                "{key}: successive halving chooses the epochs"
+                "{key}: successive halving chooses the epochs; remove one of the two"
             );
             combinations = combinations
                 .iter()
@@ -132,7 +130,10 @@ impl Plan {
                     values.iter().map(|value| [&before[..], std::slice::from_ref(value)].concat())
                 })
                 .collect();
-            ensure!(combinations.len() <= MOST_RUNS, "the grid has more than {MOST_RUNS} runs");
+            ensure!(
+                combinations.len() <= MOST_RUNS,
+                "the grid has more than {MOST_RUNS} runs; give shorter lists"
+            );
         }
         let width = combinations.len().to_string().len().max(2);
         combinations
@@ -162,7 +163,9 @@ impl Plan {
                     break;
                 }
                 let inner = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
-                place = inner.as_table_mut().with_context(|| format!("{key}: {part} is no section"))?;
+                place = inner
+                    .as_table_mut()
+                    .with_context(|| format!("{key}: {part} is not a section of the configuration"))?;
             }
         }
         let text = toml::to_string(&table).context("a run's configuration as TOML")?;
@@ -174,7 +177,7 @@ impl Plan {
         Ok(config)
     }
 
-    /// Epochs at the end of each round, rising to those of the whole run; one round without halving, where each run has its own.
+    /// Epochs at the end of each round, up to those of a complete run. Without halving, one round in which each run has its own epochs.
     pub(crate) fn rounds(&self) -> Vec<usize> {
         let whole = self.base.training.epochs;
         let Some(Halving { keep_one_in, first_epochs }) = self.halving else { return vec![usize::MAX] };
@@ -183,8 +186,8 @@ impl Plan {
         rising.take_while(|epochs| *epochs < whole).chain([whole]).collect()
     }
 
-    /// How many of `runs` go on to the next round.
-    pub(crate) fn go_on(&self, runs: usize) -> usize {
+    /// How many of `runs` continue in the next round.
+    pub(crate) fn kept(&self, runs: usize) -> usize {
         self.halving.map_or(runs, |halving| runs.div_ceil(halving.keep_one_in).max(1))
     }
 }
@@ -196,7 +199,7 @@ impl Axis {
     }
 }
 
-/// Whether two values set the same: 1 and 1.0 do.
+/// Whether two values mean the same, as 1 and 1.0 do.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Integer(whole), Value::Float(number)) | (Value::Float(number), Value::Integer(whole)) => {
@@ -206,7 +209,7 @@ fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// A value as a person writes it.
+/// A value without quotes and without a trailing `.0`.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -228,7 +231,7 @@ mod tests {
     fn plan(grid: Vec<Axis>, halving: Option<Halving>) -> Plan {
         let mut base = Config::default();
         base.training.epochs = 8;
-        Plan { by: By::MapAtR, halving, grid, base }
+        Plan { by: RankBy::MapAtR, halving, grid, base }
     }
 
     fn axis(key: &str, values: &[f64]) -> Axis {
@@ -252,30 +255,30 @@ mod tests {
     }
 
     #[test]
-    fn rounds_rise_to_the_whole_and_fewer_go_on() {
+    fn rounds_grow_to_the_complete_run_and_keep_fewer_runs() {
         let halving = |keep_one_in, first_epochs| Some(Halving { keep_one_in, first_epochs });
         let of = |halving| plan(vec![axis("objective.margin", &[0.1])], halving);
         assert_eq!(of(halving(2, 1)).rounds(), [1, 2, 4, 8]);
         assert_eq!(of(halving(3, 1)).rounds(), [1, 3, 8]);
         assert_eq!(of(halving(2, 8)).rounds(), [8]);
-        assert_eq!([1, 2, 3, 9].map(|runs| of(halving(2, 1)).go_on(runs)), [1, 1, 2, 5]);
-        assert_eq!(of(None).go_on(9), 9);
+        assert_eq!([1, 2, 3, 9].map(|runs| of(halving(2, 1)).kept(runs)), [1, 1, 2, 5]);
+        assert_eq!(of(None).kept(9), 9);
     }
 
     #[test]
-    fn plans_that_mean_nothing_are_refused() {
+    fn impossible_plans_are_rejected() {
         let values = vec![Value::Integer(1), Value::Integer(2), Value::Float(2.0)];
         let mixed = Axis { key: "training.epochs".to_owned(), values };
         for (grid, halving, expected) in [
             (vec![], None, "nothing to sweep"),
             (vec![axis("objective.margin", &[])], None, "the list is empty"),
-            (vec![axis("data.unseen", &[3.0])], None, "the same data"),
+            (vec![axis("data.unseen", &[3.0])], None, "use the same data"),
             (vec![axis("objective.margin", &[0.1]), axis("objective.margin", &[0.2])], None, "given twice"),
             (vec![axis("objective.margin", &[0.1, 0.2, 0.1])], None, "objective.margin: 0.1 is given twice"),
             (vec![mixed], None, "training.epochs: 2.0 is given twice"),
             (vec![axis("objective.margin", &[0.1, 7.0])], None, "objective.margin = 7"),
             (vec![axis("objective.margn", &[0.1])], None, "unknown field `margn`"),
-            (vec![axis("training.epochs.x", &[1.0])], None, "epochs is no section"),
+            (vec![axis("training.epochs.x", &[1.0])], None, "epochs is not a section"),
             (
                 vec![axis("objective.margin", &[0.1])],
                 Some(Halving { keep_one_in: 1, first_epochs: 1 }),
@@ -298,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn grid_files_name_keys_in_either_way() {
+    fn grid_files_may_use_dotted_keys_or_tables() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("grid.toml");
         widemargin_durable::write_atomic(&path, b"objective.margin = [0.2, 0.35]\n[optimiser]\nlearning_rate = [0.1]\nname = [\"sgd\", \"adamw\"]\n")

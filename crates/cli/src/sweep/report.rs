@@ -1,7 +1,7 @@
-//! What a sweep found: a table, `sweep.json`, and `sweep.html` with figures.
+//! The reports of a sweep: a printed table, `sweep.json`, and `sweep.html` with figures.
 
-use super::plan::{By, Plan, plain};
-use super::{Judged, Run};
+use super::plan::{Plan, RankBy, plain};
+use super::results::{RoundResult, SweptRun};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,18 +12,18 @@ use widemargin_report::figure::{LineChart, Series, line_chart};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 use widemargin_report::table::{Column, Table};
 
-/// What anybody must know who reads the figures.
-const CHOSEN_BY: &str = "The best of many runs is in part the luckiest: its figures are those that it was chosen by. Judge it once more \
-on classes or images that no run of the sweep was judged on.";
+/// A caution for readers of the results.
+const CHOSEN_BY: &str = "The best of many runs is partly the luckiest, because it was chosen by these results. Evaluate it again on classes \
+or images that the sweep did not use.";
 
-/// Lines of a figure that can still be told apart.
+/// Most lines in one figure.
 const MOST_LINES: usize = 8;
 
 /// `sweep.json`.
 #[derive(Serialize)]
 struct Report<'a> {
-    by: By,
-    /// Best first: those of the last round, then those that did not get so far.
+    by: RankBy,
+    /// Best first: runs of the last round, then those that stopped earlier.
     runs: Vec<Line<'a>>,
 }
 
@@ -32,21 +32,23 @@ struct Line<'a> {
     rank: usize,
     run: &'a str,
     settings: Map<String, Value>,
-    /// After each round that it had.
-    judged: &'a [Judged],
+    /// Results after each of its rounds.
+    rounds: &'a [RoundResult],
 }
 
-/// Writes and prints everything.
+/// Writes the files and prints the table.
 pub(super) fn write(
     folder: &Path,
     plan: &Plan,
-    runs: &[Run],
+    runs: &[SweptRun],
     closed: bool,
     json: bool,
 ) -> anyhow::Result<()> {
-    let mut ranked: Vec<&Run> = runs.iter().collect();
-    let key = |run: &Run| {
-        run.judged.last().map_or((0, f64::NEG_INFINITY), |j| (run.judged.len(), j.worth(plan.by)))
+    let mut ranked: Vec<&SweptRun> = runs.iter().collect();
+    let key = |run: &SweptRun| {
+        run.rounds
+            .last()
+            .map_or((0, f64::NEG_INFINITY), |result| (run.rounds.len(), result.rank_value(plan.by)))
     };
     ranked.sort_by(|a, b| {
         let (a, b) = (key(a), key(b));
@@ -56,19 +58,24 @@ pub(super) fn write(
         let settings = plan.grid.iter().zip(&run.candidate.values);
         let settings = settings.map(|(axis, value)| Ok((axis.key.clone(), serde_json::to_value(value)?)));
         let settings = settings.collect::<Result<_, serde_json::Error>>().context("writing the settings")?;
-        Ok(Line { rank, run: &run.candidate.name, settings, judged: &run.judged })
+        Ok(Line { rank, run: &run.candidate.name, settings, rounds: &run.rounds })
     });
     let report = Report { by: plan.by, runs: lines.collect::<anyhow::Result<_>>()? };
     let mut text = serde_json::to_string_pretty(&report).context("writing sweep.json")?;
     text.push('\n');
     write_atomic(folder.join("sweep.json"), text.as_bytes())?;
 
-    let kind = if closed { "test images of the known classes" } else { "classes never trained on" };
+    let kind = if closed { "test images of the known classes" } else { "unseen classes" };
     let (columns, rows) =
         (columns(plan), ranked.iter().zip(1..).map(|(run, rank)| cells(run, rank)).collect::<Vec<_>>());
     let input = EvaluationInput {
         title: format!("Sweep of {}", plan.base.objective.name),
-        lead: format!("{} runs, judged on {kind}, ranked by {}.{}", runs.len(), name(plan.by), behind(plan)),
+        lead: format!(
+            "{} runs, evaluated on {kind}, ranked by {}.{}",
+            runs.len(),
+            name(plan.by),
+            order_of_rounds(plan)
+        ),
         notes: vec![CHOSEN_BY.to_owned()],
         tables: vec![EvaluationTable {
             heading: String::new(),
@@ -89,18 +96,14 @@ pub(super) fn write(
         table.row(row);
     }
     let (table, by) = (table.render(), name(plan.by));
-    writeln!(out, "{table}Judged on {kind}, ranked by {by}.{} {CHOSEN_BY}", behind(plan))?;
+    writeln!(out, "{table}Evaluated on {kind}, ranked by {by}.{} {CHOSEN_BY}", order_of_rounds(plan))?;
     writeln!(out, "\nReport: {}", folder.join("sweep.html").display())?;
     Ok(())
 }
 
-/// How runs of different length are ranked, where there are such.
-fn behind(plan: &Plan) -> &'static str {
-    if plan.halving.is_some() {
-        " Below those that went on stand those that were left behind after fewer epochs."
-    } else {
-        ""
-    }
+/// How runs of different length are ranked, if there are any.
+fn order_of_rounds(plan: &Plan) -> &'static str {
+    if plan.halving.is_some() { " Runs that stopped after fewer epochs come last." } else { "" }
 }
 
 fn columns(plan: &Plan) -> Vec<String> {
@@ -109,56 +112,56 @@ fn columns(plan: &Plan) -> Vec<String> {
     std::iter::once("rank".to_owned()).chain(axes).chain(figures.map(str::to_owned)).collect()
 }
 
-fn cells(run: &Run, rank: usize) -> Vec<String> {
+fn cells(run: &SweptRun, rank: usize) -> Vec<String> {
     let mut cells = vec![rank.to_string()];
     cells.extend(run.candidate.values.iter().map(plain));
-    let Some(judged) = run.judged.last() else { return cells };
-    cells.push(judged.epochs.to_string());
-    if judged.failed.is_some() {
+    let Some(result) = run.rounds.last() else { return cells };
+    cells.push(result.epochs.to_string());
+    if result.failed.is_some() {
         cells.push("diverged".to_owned());
         return cells;
     }
-    let figures = [judged.recall_at_1, judged.map_at_r, judged.tar_at_far_1e3, judged.eer, judged.accuracy];
+    let figures = [result.recall_at_1, result.map_at_r, result.tar_at_far_1e3, result.eer, result.accuracy];
     let percent = |value: f64| format!("{:.2} %", 100.0 * value);
     cells.extend(figures.map(|figure| figure.map_or("-".to_owned(), percent)));
-    cells.push(format!("{:.1}", judged.seconds));
+    cells.push(format!("{:.1}", result.seconds));
     cells
 }
 
-fn name(by: By) -> &'static str {
+fn name(by: RankBy) -> &'static str {
     match by {
-        By::RecallAt1 => "recall at 1",
-        By::MapAtR => "MAP@R",
-        By::Tar => "TAR at FAR 1e-3",
-        By::Eer => "EER",
-        By::Accuracy => "accuracy on known classes",
+        RankBy::RecallAt1 => "recall at 1",
+        RankBy::MapAtR => "MAP@R",
+        RankBy::Tar => "TAR at FAR 1e-3",
+        RankBy::Eer => "EER",
+        RankBy::Accuracy => "accuracy on known classes",
     }
 }
 
-/// The figure itself, in per cent as in the table.
-fn percent(judged: &Judged, by: By) -> f64 {
-    let worth = 100.0 * judged.worth(by);
-    if !worth.is_finite() {
+/// The measure in per cent, as in the table.
+fn percent(result: &RoundResult, by: RankBy) -> f64 {
+    let value = 100.0 * result.rank_value(by);
+    if !value.is_finite() {
         f64::NAN
-    } else if by == By::Eer {
-        -worth
+    } else if by == RankBy::Eer {
+        -value
     } else {
-        worth
+        value
     }
 }
 
-/// The figure against each axis of numbers, all runs after the first round, which all had; and with several rounds, against epochs.
-fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> {
+/// The measure against each numeric axis, for all runs after the first round; and, with several rounds, against epochs.
+fn figures(plan: &Plan, runs: &[SweptRun], ranked: &[&SweptRun]) -> Vec<EvaluationFigure> {
     let mut figures = Vec::new();
     let of = name(plan.by);
-    let first = |run: &Run| run.judged.first().map_or(f64::NAN, |judged| percent(judged, plan.by));
+    let first = |run: &SweptRun| run.rounds.first().map_or(f64::NAN, |result| percent(result, plan.by));
     for (at, axis) in plan.grid.iter().enumerate() {
         let number =
             |value: &toml::Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
         if axis.values.len() < 2 || axis.values.iter().any(|value| number(value).is_none()) {
             continue;
         }
-        // a line a combination of the others
+        // one line per combination of the other settings
         let mut series: Vec<Series> = Vec::new();
         for run in runs {
             let others =
@@ -188,22 +191,22 @@ fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> 
             ..LineChart::default()
         };
         let caption =
-            format!("{of} against {label}{rounds}, a line for each combination of the other settings.");
+            format!("{of} against {label}{rounds}, one line per combination of the other settings.");
         figures.push(EvaluationFigure { svg: line_chart(&chart), caption });
     }
     if plan.halving.is_some() {
         // A single point is no line.
-        let went_on = || ranked.iter().filter(|run| run.judged.len() > 1).take(MOST_LINES);
-        let series = went_on().map(|run| Series {
+        let continued = || ranked.iter().filter(|run| run.rounds.len() > 1).take(MOST_LINES);
+        let series = continued().map(|run| Series {
             name: run.candidate.name.clone(),
             points: run
-                .judged
+                .rounds
                 .iter()
-                .map(|judged| (judged.epochs as f64, percent(judged, plan.by)))
+                .map(|result| (result.epochs as f64, percent(result, plan.by)))
                 .collect(),
         });
         let chart = LineChart {
-            title: format!("{of} round by round"),
+            title: format!("{of} after each round"),
             description: format!("{of} of the best runs after each round of successive halving."),
             x_label: "epochs".to_owned(),
             y_label: format!("{of} in %"),
@@ -211,8 +214,8 @@ fn figures(plan: &Plan, runs: &[Run], ranked: &[&Run]) -> Vec<EvaluationFigure> 
             ..LineChart::default()
         };
         let caption = format!(
-            "{of} after each round, of the {} best runs that went on after the first. Lines that end were left behind there.",
-            went_on().count()
+            "{of} after each round, for the {} best runs that continued after the first. A line ends where its run was stopped.",
+            continued().count()
         );
         figures.push(EvaluationFigure { svg: line_chart(&chart), caption });
     }

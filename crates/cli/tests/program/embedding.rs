@@ -56,12 +56,12 @@ fn two_at_once_do_not_write_to_one_file() {
     let lock = std::fs::File::open(place.path().join("out.npy.partial.lock")).expect("there");
     lock.try_lock().expect("nobody else has it");
     let command = ["embed", "--model", "run", "images", "-o", "out.npy"];
-    place.refused(&command, &["out.npy: another `embed` is at work on it"]);
+    place.refused(&command, &["out.npy: another `embed` is writing it"]);
     assert!(bytes(&place, "out.npy.partial") == before && !place.exists("out.npy"));
     drop(lock);
     let resumed = embed(&place, "images", "out.npy");
     success(&resumed);
-    assert!(said(&resumed).contains("going on behind row 1024 of 1030"), "{}", said(&resumed));
+    assert!(said(&resumed).contains("resuming at row 1025 of 1030"), "{}", said(&resumed));
     assert!(bytes(&place, "out.npy") == bytes(&place, "whole.npy"));
     // nothing is left behind, by one that could not begin either
     place.refused(&["embed", "--model", "run", "nowhere", "-o", "none.npy"], &["nowhere"]);
@@ -79,7 +79,7 @@ fn rows_that_cannot_be_trusted_are_not_gone_on_with() {
     place.write("long.npy.partial", &[&rows[..], &rows[128..]].concat());
     let anew = embed(&place, "images", "long.npy");
     success(&anew);
-    assert!(said(&anew).contains("more than 1030 rows have; beginning anew"), "{}", said(&anew));
+    assert!(said(&anew).contains("more than 1030 rows take; starting again"), "{}", said(&anew));
     assert!(bytes(&place, "long.npy") == bytes(&place, "whole.npy"));
 
     stopped(&place, "other.npy");
@@ -88,7 +88,7 @@ fn rows_that_cannot_be_trusted_are_not_gone_on_with() {
     place.write("other.npy.partial", &rows);
     let anew = embed(&place, "images", "other.npy");
     success(&anew);
-    assert!(said(&anew).contains("not what `embed` leaves; beginning anew"), "{}", said(&anew));
+    assert!(said(&anew).contains("not written by `embed`; starting again"), "{}", said(&anew));
     assert!(bytes(&place, "other.npy") == bytes(&place, "whole.npy"));
 
     // one of the rows that are done shows something else now; one that is not done may
@@ -97,8 +97,8 @@ fn rows_that_cannot_be_trusted_are_not_gone_on_with() {
     let anew = embed(&place, "images", "out.npy");
     success(&anew);
     let told = said(&anew);
-    assert!(told.contains("07.png was changed since it was begun; beginning anew"), "{told}");
-    assert!(!told.contains("going on"), "{told}");
+    assert!(told.contains("07.png was modified since the start; starting again"), "{told}");
+    assert!(!told.contains("resuming"), "{told}");
     success(&embed(&place, "images", "now.npy"));
     assert!(bytes(&place, "out.npy") == bytes(&place, "now.npy"));
     assert!(bytes(&place, "out.npy") != bytes(&place, "whole.npy"));
@@ -135,12 +135,12 @@ fn of_shards_those_that_are_done_must_be_as_they_were() {
     fresh("one.npy");
     let resumed = embed(&place, "shards", "one.npy");
     success(&resumed);
-    assert!(said(&resumed).contains("going on behind row 1024 of 1026"), "{}", said(&resumed));
+    assert!(said(&resumed).contains("resuming at row 1025 of 1026"), "{}", said(&resumed));
     fresh("two.npy");
     place.write("shards/a.tar", &shard(0, &first));
     let anew = embed(&place, "shards", "two.npy");
     success(&anew);
-    assert!(said(&anew).contains("a.tar was changed since it was begun; beginning anew"), "{}", said(&anew));
+    assert!(said(&anew).contains("a.tar was modified since the start; starting again"), "{}", said(&anew));
     assert!(bytes(&place, "one.npy") == bytes(&place, "two.npy"));
 }
 
@@ -154,7 +154,7 @@ fn unfinished_rows_of_something_else_are_told_of() {
     success(&anew);
     let told = said(&anew);
     assert!(told.contains("out.npy.partial: unfinished embeddings of 1030 samples of "), "{told}");
-    assert!(told.contains("images; beginning anew"), "{told}");
+    assert!(told.contains("images; starting again"), "{told}");
     assert!(bytes(&place, "out.npy") == bytes(&place, "fewer.npy"));
 
     success(&place.run(&["train", "--config", "tiny.toml", "--seed", "9", "--out", "second"]));
@@ -162,7 +162,7 @@ fn unfinished_rows_of_something_else_are_told_of() {
     let anew = place.run(&["embed", "--model", "second", "images", "-o", "by.npy"]);
     success(&anew);
     assert!(
-        said(&anew).contains("unfinished embeddings of 1030 samples by another model"),
+        said(&anew).contains("unfinished embeddings of 1030 samples by a different model"),
         "{}",
         said(&anew)
     );
@@ -171,14 +171,14 @@ fn unfinished_rows_of_something_else_are_told_of() {
     place.write("images/class-0/more.png", &png(0, 1));
     let anew = embed(&place, "images", "more.npy");
     success(&anew);
-    assert!(said(&anew).contains("images as it was before, 1030 samples; beginning anew"), "{}", said(&anew));
+    assert!(said(&anew).contains("images, which has changed; starting again"), "{}", said(&anew));
 
     place.write("broken.npy.partial", &bytes(&place, "whole.npy")[..9000]);
     place.write("broken.npy.partial.json", b"{}");
     let anew = embed(&place, "fewer", "broken.npy");
     success(&anew);
     assert!(
-        said(&anew).contains("unfinished, and it cannot be told of what; beginning anew"),
+        said(&anew).contains("unfinished, of an unknown model and input; starting again"),
         "{}",
         said(&anew)
     );
@@ -189,9 +189,9 @@ fn names_of_others_are_not_written_over() {
     let place = images();
     let command = |out| ["embed", "--model", "run", "images", "-o", out];
     // of another file of the same name, or of somebody's own
-    place.refused(&command("whole.safetensors"), &["whole.names.csv: exists already", "whole.safetensors"]);
+    place.refused(&command("whole.safetensors"), &["whole.names.csv: already exists", "whole.safetensors"]);
     place.write("mine.names.csv", b"my own\n");
-    place.refused(&command("mine.npy"), &["mine.names.csv: exists already", "-o"]);
+    place.refused(&command("mine.npy"), &["mine.names.csv: already exists", "-o"]);
     assert_eq!(text(&place, "mine.names.csv"), "my own\n");
     assert!(!place.exists("mine.npy.partial") && !place.exists("mine.npy.partial.lock"), "before any work");
     // a format that holds all names leaves them alone
@@ -199,17 +199,17 @@ fn names_of_others_are_not_written_over() {
     assert_eq!(text(&place, "mine.names.csv"), "my own\n");
     place.write("list.csv", b"path,shop\nimages/class-0/00.png,north\n");
     let with_more = ["embed", "--model", "run", "list.csv", "-o", "mine.csv"];
-    place.refused(&with_more, &["mine.names.csv: exists already"]);
+    place.refused(&with_more, &["mine.names.csv: already exists"]);
 
     // those that it left itself when it was stopped at its end are written again
     stopped(&place, "out.safetensors");
     place.write("out.names.csv", b"id,label\n");
-    place.refused(&command("out.safetensors"), &["out.names.csv: exists already"]);
+    place.refused(&command("out.safetensors"), &["out.names.csv: already exists"]);
     assert!(place.exists("out.safetensors.partial"), "what is done is kept");
     place.write("out.names.csv", &bytes(&place, "whole.names.csv"));
     let resumed = embed(&place, "images", "out.safetensors");
     success(&resumed);
-    assert!(said(&resumed).contains("going on behind row 1024"), "{}", said(&resumed));
+    assert!(said(&resumed).contains("resuming at row 1025"), "{}", said(&resumed));
     assert_eq!(text(&place, "out.names.csv"), text(&place, "whole.names.csv"));
 }
 
@@ -283,7 +283,7 @@ fn what_is_known_of_the_rows_of_a_table_goes_along() {
     assert!(of_parquet["queries"].as_u64().is_some_and(|queries| queries > 0), "{of_parquet}");
     assert_eq!(judged("b.csv", &[]), of_parquet);
     assert_eq!(judged("c.safetensors", &["--labels", "c.names.csv"]), of_parquet);
-    // and the names beside are found by who looks for them
+    // `nearest` finds the names in the separate file
     let nearest = found(&place, &["nearest", "--embeddings", "d.npy", "--row", "r7", "-k", "1", "--json"]);
     assert!(nearest["queries"][0]["neighbours"][0]["label"].is_string(), "{nearest}");
 }

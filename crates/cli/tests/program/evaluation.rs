@@ -272,7 +272,7 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     for task in ["verification", "retrieval", "clustering", "geometry", "calibrate"] {
         refused(&[task, "nan.csv"], &["nan.csv", "row 1", "column 0", "NaN", "\"q\""]);
         refused(&[task, "zero.csv"], &["zero.csv", "row 1", "zeros"]);
-        refused(&[task, "one.csv"], &["one.csv", "class \"a\"", "two classes"]);
+        refused(&[task, "one.csv"], &["one.csv", "class \"a\"", "2 classes"]);
         refused(&[task, "bare.csv"], &["bare.csv", "no labels"]);
         refused(&[task, "empty.csv"], &["empty.csv", "no rows"]);
         refused(&[task, "missing.csv"], &["missing.csv"]);
@@ -296,8 +296,8 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     let folds = ["verification", "set.csv", "--pairs", "pairs.csv", "--folds", "3"];
     refused(&folds, &["--folds", "found 3", "2 to 2"]);
     refused(&["verification", "set.csv", "--probe", "three.csv"], &["set.csv and three.csv", "dimension 2"]);
-    refused(&["verification", "set.csv", "--far", "1.5"], &["--far", "1.5", "between 0 and 1"]);
-    refused(&["verification", "set.csv", "--costs", "0.5,1"], &["--costs", "three numbers"]);
+    refused(&["verification", "set.csv", "--far", "1.5"], &["--far", "1.5", "from 0 to 1"]);
+    refused(&["verification", "set.csv", "--costs", "0.5,1"], &["--costs", "expected three"]);
     refused(&["verification", "set.csv", "--costs", "2,1,1"], &["--costs", "prior"]);
     refused(&["verification", "set.csv", "--sampled", "1"], &["--sampled", "at least 2"]);
     refused(&["verification", "set.csv", "--bootstrap", "3"], &["--bootstrap", "at least 20"]);

@@ -63,7 +63,7 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
         let report = json(&place.path().join(&out).join("report.json"));
         // Parts were drawn, so every image of an unseen class is evaluated; with groups, only those of the held-out groups.
         let evaluated = if data == "list.csv" { EACH / 4 } else { EACH };
-        assert_eq!(report["unseen"]["images"], 2 * u64::from(evaluated), "{data}");
+        assert_eq!(report["unseen"]["samples"], 2 * u64::from(evaluated), "{data}");
         let split = text(&place, &format!("{out}/split.csv"));
         assert!(split.starts_with("# widemargin split 1\n") && split.lines().count() == 3 + 48, "{split}");
         let file = format!("{out}.npy");
@@ -220,10 +220,10 @@ fn a_class_of_a_single_image_is_trained_on_or_counts_as_a_wrong_match() {
     };
     let report = |out: &str| json(&place.path().join(out).join("report.json"));
     success(&train(&["--closed-set"], "closed"));
-    assert_eq!(report("closed")["known"]["images"], 12, "two of each of the six");
+    assert_eq!(report("closed")["known"]["samples"], 12, "two of each of the six");
     success(&train(&["--unseen-classes", "class-0,class-1,alone-2"], "open"));
     let (unseen, retrieval) = (&report("open")["unseen"], &report("open")["unseen"]["retrieval"]);
-    assert_eq!(unseen["images"], 17);
+    assert_eq!(unseen["samples"], 17);
     assert_eq!((&retrieval["queries"], &retrieval["excluded_queries"]), (&16.into(), &1.into()));
     let refused = train(&["--unseen-classes", "alone-0,alone-1,alone-2"], "no");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
@@ -311,7 +311,7 @@ fn parts_of_folders_have_many_names() {
     let output = place.run(&["train", "--config", "tiny.toml", "--data", "parts", "--out", "run"]);
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("training on 24 of 4 known classes, judging on 8 test images"), "{said}");
+    assert!(said.contains("training on 24 of 4 known classes, evaluating on 8 test images"), "{said}");
     place.write("parts/Test/class-0/1.png", &png(0, 1));
     let info = parsed(&place.run(&["data", "info", "parts", "--json"]));
     assert_eq!(info["parts"], serde_json::json!({"train": 24, "test": 1}));
@@ -346,7 +346,7 @@ fn a_split_is_written_and_used() {
     };
     success(&train("class.csv", "open"));
     let report = json(&place.path().join("open/report.json"));
-    assert_eq!(report["unseen"]["images"], 16);
+    assert_eq!(report["unseen"]["samples"], 16);
     let unseen: Vec<&str> = report["unseen"]["classes"]
         .as_array()
         .expect("a list")
@@ -369,7 +369,7 @@ fn a_split_is_written_and_used() {
     // A split without unseen classes gives a closed set, evaluated on its held-out samples.
     success(&train("group.csv", "closed"));
     let report = json(&place.path().join("closed/report.json"));
-    assert!(report["unseen"].is_null() && report["known"]["images"] == 12, "{report}");
+    assert!(report["unseen"].is_null() && report["known"]["samples"] == 12, "{report}");
 
     place.write("short.csv", given.lines().take(20).collect::<Vec<_>>().join("\n").as_bytes());
     let said = train("short.csv", "no");

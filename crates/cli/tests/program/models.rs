@@ -20,13 +20,13 @@ fn a_run_is_exported_with_what_must_be_known() {
     let (told, _) = said(&output);
     for part in [
         "model.onnx: mlp, 0.1 MB",
-        "takes images, [batch, 1, 28, 28], grey of 0 to 255",
-        "gives embeddings, [batch, 4], each of length one",
-        "the same from a cosine of ",
+        "input images: [batch, 1, 28, 28], grey values from 0 to 255",
+        "output embeddings: [batch, 4], each row of length one",
+        "same if cosine >= ",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    place.refused(&["export", "--model", "run", "-o", "model.onnx"], &["model.onnx: exists already"]);
+    place.refused(&["export", "--model", "run", "-o", "model.onnx"], &["model.onnx: already exists"]);
     place.refused(&["export", "--model", "run", "-o", "model.bin"], &["--out: found model.bin", ".onnx"]);
     place.refused(&["export", "--model", "none", "-o", "a.onnx"], &["none", "cannot be read"]);
 
@@ -47,7 +47,7 @@ fn a_run_is_exported_with_what_must_be_known() {
     std::fs::remove_file(place.path().join("run/calibration.json")).expect("there");
     let output = place.run(&["export", "--model", "run", "-o", "plain.onnx"]);
     success(&output);
-    assert!(said(&output).0.contains("no threshold is in the file"));
+    assert!(said(&output).0.contains("the file contains no threshold"));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_run_begins_with_the_weights_of_another() {
     refused(&["--weights", "small.toml"], &["small.toml", "not a safetensors file"]);
     refused(&["--freeze", "layer1"], &["model.freeze", "\"layer1\"", "hidden, normalisation"]);
     refused(&["--factors", "embedding=0"], &["optimiser.factors", "embedding = 0"]);
-    refused(&["--factors", "embedding"], &["--factors", "expected the beginning"]);
+    refused(&["--factors", "embedding"], &["--factors", "expected NAME=FACTOR"]);
     refused(
         &["--weights", weights, "--backbone", "linear"],
         &["does not fit linear", "unexpected Perceptron.embedding_normalisation.running_mean, "],

@@ -91,9 +91,12 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
     place.refused(&["embed", "--model", "run", "images", "-o", "e.txt"], &["--out", ".parquet", "\"txt\""]);
     // another model, with the same and with another dimension
     success(&place.run(&["train", "--config", "tiny.toml", "--seed", "9", "--out", "other"]));
-    nearest(&["--model", "other", image], &["e.npy", "made by another model than other"]);
+    nearest(&["--model", "other", image], &["e.npy", "made by a different model than other"]);
     success(&place.run(&["train", "--config", "tiny.toml", "--embedding", "3", "--out", "flat"]));
-    nearest(&["--model", "flat", image], &["e.npy: rows of 4 numbers", "flat have 3"]);
+    nearest(
+        &["--model", "flat", image],
+        &["e.npy: found embeddings of dimension 4", "flat computes dimension 3"],
+    );
 }
 
 /// 200 images of 5 classes, of which every twentieth is in the folder of another class.
@@ -192,8 +195,8 @@ fn flipped_labels_are_found_near_the_top() {
 fn figures(folder: &Path) -> Value {
     let mut found = json(&folder.join("sweep.json"));
     for run in found["runs"].as_array_mut().expect("runs") {
-        for judged in run["judged"].as_array_mut().expect("a list") {
-            judged["seconds"] = Value::Null;
+        for result in run["rounds"].as_array_mut().expect("a list") {
+            result["seconds"] = Value::Null;
         }
     }
     found
@@ -226,9 +229,9 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     assert!(table.contains("MAP@R") && table.contains("learning rate"), "{table}");
     let expected = figures(&place.path().join("whole"));
     let runs = expected["runs"].as_array().expect("runs");
-    let rounds: Vec<usize> = runs.iter().map(|run| run["judged"].as_array().map_or(0, Vec::len)).collect();
+    let rounds: Vec<usize> = runs.iter().map(|run| run["rounds"].as_array().map_or(0, Vec::len)).collect();
     assert_eq!(rounds, [3, 3, 2, 2, 1, 1, 1, 1], "eight, four, and two to the end");
-    let worth = |run: &Value, round: usize| run["judged"][round]["map_at_r"].as_f64().expect("a number");
+    let worth = |run: &Value, round: usize| run["rounds"][round]["map_at_r"].as_f64().expect("a number");
     assert!(worth(&runs[0], 2) >= worth(&runs[1], 2));
     let least = runs[..4].iter().map(|run| worth(run, 0)).fold(f64::INFINITY, f64::min);
     assert!(runs[4..].iter().all(|run| worth(run, 0) <= least), "the better half goes on");
@@ -257,7 +260,7 @@ fn a_sweep_that_was_killed_goes_on_to_the_same_end() {
     };
     assert!(model("cut") == model("whole"), "the same bits");
 
-    place.refused(&[&sweep[..], &["--out", "whole"]].concat(), &["whole", "exists already"]);
+    place.refused(&[&sweep[..], &["--out", "whole"]].concat(), &["whole", "already exists"]);
     place.refused(&["sweep", "--config", "tiny.toml", "--out", "no"], &["nothing to sweep"]);
     place.refused(&["sweep", "--margin", "0.1,9", "--out", "no"], &["objective.margin = 9", "expected"]);
     place.refused(
@@ -288,7 +291,7 @@ fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
     let output = place.run(&[&sweep[..], &deepest].concat());
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("of 4 known classes, judging on 40 images of unseen"), "{said}");
+    assert!(said.contains("of 4 known classes, evaluating on 40 images of unseen"), "{said}");
     let rows = |name: &str| {
         let text = std::fs::read_to_string(place.path().join(name)).expect("there");
         let mut rows: Vec<String> = text.lines().skip(2).map(str::to_owned).collect();
@@ -302,7 +305,7 @@ fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
     // It goes on by its own copy, whatever has become of the file.
     let expected = figures(&place.path().join("swept"));
     place.write("split.csv", b"sample,part\nx,train\n");
-    std::fs::remove_file(place.path().join(second).join("judged-1.json")).expect("there");
+    std::fs::remove_file(place.path().join(second).join("evaluation-1.json")).expect("there");
     success(&place.run(&["sweep", "--resume", "swept"]));
     assert_eq!(figures(&place.path().join("swept")), expected);
 
@@ -337,7 +340,7 @@ fn a_run_that_goes_to_infinity_does_not_end_its_sweep() {
     success(&output);
     let found = json(&place.path().join("swept/sweep.json"));
     assert_eq!(found["runs"][0]["settings"]["optimiser.learning_rate"], 0.05);
-    let failed = found["runs"][1]["judged"][0]["failed"].as_str().expect("a reason");
+    let failed = found["runs"][1]["rounds"][0]["failed"].as_str().expect("a reason");
     assert!(failed.contains("is not finite"), "{failed}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("diverged"));
 }

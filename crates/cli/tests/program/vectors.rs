@@ -25,7 +25,10 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
     let output = place.run(&[&arguments[..], &more].concat());
     success(&output);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("1200 vectors of 4 numbers") && said.contains("judging on 400 vectors"), "{said}");
+    assert!(
+        said.contains("1200 vectors of dimension 4") && said.contains("evaluating on 400 vectors"),
+        "{said}"
+    );
     let raw = place.run(&["eval", "retrieval", "vectors.csv", "--json"]);
     success(&raw);
     let raw: serde_json::Value = serde_json::from_slice(&raw.stdout).expect("JSON");
@@ -49,13 +52,13 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
     assert!(!place.exists("out.npy.partial") && !place.exists("out.npy.partial.json"));
     place.refused(
         &["embed", "--model", "run", "vectors.csv", "--out", "out.npy"],
-        &["out.npy", "exists already"],
+        &["out.npy", "already exists"],
     );
     place.refused(&["embed", "--model", "run", "vectors.csv", "--out", "out.txt"], &["--out", ".npy"]);
     place.write("wide.csv", b"label,x,y\na,1,2\n");
     place.refused(
         &["embed", "--model", "run", "wide.csv", "--out", "no.npy"],
-        &["rows of 2 numbers, expected 4"],
+        &["found dimension 2, expected 4"],
     );
 
     // the centres alone, which leave the vectors as they are
@@ -126,7 +129,7 @@ fn embedding_goes_on_where_it_was_stopped() {
     let resumed = embed("out.npy");
     success(&resumed);
     let said = String::from_utf8_lossy(&resumed.stderr).into_owned();
-    assert!(said.contains("going on behind row 1024 of 1041"), "{said}");
+    assert!(said.contains("resuming at row 1025 of 1041"), "{said}");
     assert!(read("out.npy") == read("whole.npy"), "the same bytes");
 
     // what is left of another input is not gone on with

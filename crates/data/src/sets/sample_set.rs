@@ -30,6 +30,18 @@ impl From<Arc<VectorSet>> for SampleSet {
     }
 }
 
+impl From<ImageSet> for SampleSet {
+    fn from(set: ImageSet) -> Self {
+        Self::Images(set.shared())
+    }
+}
+
+impl From<VectorSet> for SampleSet {
+    fn from(set: VectorSet) -> Self {
+        Self::Vectors(set.shared())
+    }
+}
+
 impl Labelled for SampleSet {
     fn catalogue(&self) -> &Catalogue {
         match self {

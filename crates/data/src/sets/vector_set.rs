@@ -23,6 +23,22 @@ pub struct VectorOptions {
     pub seed: u64,
 }
 
+impl Default for VectorOptions {
+    /// Holds out a fifth of each class.
+    fn default() -> Self {
+        Self { hold_out: 0.2, seed: 0 }
+    }
+}
+
+impl VectorOptions {
+    fn validate(&self) -> Result<()> {
+        if !(self.hold_out > 0.0 && self.hold_out < 1.0) {
+            return Err(Error::setting("hold-out", &self.hold_out, "a share above 0 and below 1"));
+        }
+        Ok(())
+    }
+}
+
 /// Labelled vectors `[rows, dim]`, in memory or in their file.
 ///
 /// Sample `n` is row `n` of the table.
@@ -53,10 +69,31 @@ impl VectorSet {
     /// finite, or a word in the column `split` that is not a part; [`Error::OnlyOneClass`]; [`Error::Setting`] for a share out of range.
     pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
         let path = path.as_ref();
-        if !(options.hold_out > 0.0 && options.hold_out < 1.0) {
-            return Err(Error::setting("hold-out", &options.hold_out, "a share above 0 and below 1"));
-        }
+        options.validate()?;
         Self::from_table(open_table(path, labels)?, options)
+    }
+
+    /// Builds a set from rows in memory: `values` `[rows, dim]`, row-major, and the name of each row's class.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `values` does not have `dim` numbers per class name, and those of [`open`](Self::open).
+    pub fn from_rows(
+        name: &str,
+        values: Vec<f32>,
+        dim: usize,
+        classes: Vec<String>,
+        options: VectorOptions,
+    ) -> Result<Self> {
+        options.validate()?;
+        if values.len() != classes.len() * dim {
+            let (found, expected) = (values.len(), classes.len() * dim);
+            return Err(Error::Length { what: "values of the rows", found, expected });
+        }
+        let rows = Rows::in_memory(Path::new(name), classes.len(), dim, values);
+        Self::from_table(
+            OpenTable { rows, about: About { labels: Some(classes), ..About::default() } },
+            options,
+        )
     }
 
     fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {

@@ -3,7 +3,7 @@
 use crate::checkpoint;
 use crate::config::Config;
 use crate::log::{Metrics, RunLog};
-use crate::progress::Observer;
+use crate::progress::{Observer, Silent};
 use crate::{Error, Prepared, Schedule, Trainer};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -91,6 +91,23 @@ pub fn train(
     stop: &AtomicI32,
 ) -> Result<Ending, Error> {
     train_until(config, prepared, folder, (start, config.training.epochs), observer, stop)
+}
+
+/// Trains a new run to its end and returns the trained model: [`train`] without progress output and without a way to stop it.
+///
+/// Checks `config` first, and replaces a scale or margin of `"auto"` by the recommended value.
+///
+/// # Errors
+/// Those of [`Config::check`] and [`train`].
+pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Result<Trainer, Error> {
+    config.check()?;
+    let mut config = config.clone();
+    config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
+    let never = AtomicI32::new(0);
+    match train(&config, prepared, folder.as_ref(), RunStart::New, &mut Silent, &never)? {
+        Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => Ok(trainer),
+        Ending::Stopped { .. } => unreachable!("nothing stores a signal in `never`"),
+    }
 }
 
 /// [`train`] up to the end of the given epoch, on the schedule of the whole run: resumed with [`RunStart::Resume`] it ends with the same

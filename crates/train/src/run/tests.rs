@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::log;
-use crate::progress::Silent;
 use widemargin_chance::{Purpose, Stream};
 use widemargin_model::BackboneName;
 

@@ -201,12 +201,8 @@ impl Trainer {
         Ok(Some(correct as f64 / predicted.len() as f64))
     }
 
-    /// Writes the backbone with its preprocessing to a file, for [`widemargin_embedder::Model::load`].
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn write_model(&self, prepared: &Prepared, path: &Path) -> Result<(), Error> {
-        let description = Description {
+    fn description(&self, prepared: &Prepared) -> Description {
+        Description {
             backbone: self.model.clone(),
             takes: match prepared.set {
                 SampleSet::Images(_) => Takes::Images,
@@ -214,7 +210,24 @@ impl Trainer {
             },
             normalisation: prepared.normalisation.clone(),
             objective: self.head.formula(),
-        };
+        }
+    }
+
+    /// The trained model as it is now, ready to embed; it stays on the device of the run.
+    ///
+    /// # Errors
+    /// If the normalisation of `prepared` does not fit the backbone, which is of another data set then.
+    pub fn model(&self, prepared: &Prepared) -> Result<Model, Error> {
+        let device = self.device.clone().inner();
+        Ok(Model::from_backbone(self.description(prepared), self.backbone.valid(), device)?)
+    }
+
+    /// Writes the backbone with its preprocessing as a file of its own, for [`widemargin_embedder::Model::load`].
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_model(&self, prepared: &Prepared, path: &Path) -> Result<(), Error> {
+        let description = self.description(prepared);
         Ok(Model::write(path, &description, &parameters::parameters(&self.backbone))?)
     }
 }

@@ -3,10 +3,11 @@
 //! The images of IDX files, such as the embedded set, are one block of memory. All other images are decoded when the set is opened, to find
 //! bad ones before hours of training. Their pixels stay in memory if all of them fit.
 
+mod from_memory;
 mod open;
 mod options;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::normalise::Normalisation;
@@ -168,6 +169,14 @@ impl ImageSet {
             }
         }
         Ok(Normalisation::from_counts(&total))
+    }
+
+    /// Rejects sets with a single class.
+    fn checked(self, path: &Path) -> Result<Self> {
+        match self.class_names() {
+            [class] => Err(Error::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
+            _ => Ok(self),
+        }
     }
 
     /// The set in an [`Arc`], as the loader requires.

@@ -12,7 +12,7 @@ use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::listing::Listing;
 use crate::sources::source::{Source, SourceKind};
-use crate::{BadImage, Catalogue, Error, Labelled, Part, Result, decode, hold_out};
+use crate::{BadImage, Catalogue, Error, Part, Result, decode, hold_out};
 
 /// Most classes of IDX files that are named by their numbers.
 const MAX_NUMBERED: u32 = 1 << 24;
@@ -216,14 +216,6 @@ impl ImageSet {
             ignored: listing.ignored,
         };
         set.checked(&root)
-    }
-
-    /// Rejects sets with a single class.
-    fn checked(self, path: &Path) -> Result<Self> {
-        match self.class_names() {
-            [class] => Err(Error::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
-            _ => Ok(self),
-        }
     }
 }
 

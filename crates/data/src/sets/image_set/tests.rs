@@ -37,6 +37,31 @@ fn opened(folder: &tempfile::TempDir) -> Result<ImageSet> {
 }
 
 #[test]
+fn images_in_memory_become_a_set() {
+    let options = OpenOptions { channels: 1, height: 1, width: 2, hold_out: 0.25, ..OpenOptions::default() };
+    let pixels: Vec<u8> = (0..16).collect();
+    let classes = ["b", "a", "b", "a", "b", "a", "b", "a"];
+    let set = ImageSet::from_pixels("pairs", &pixels, &classes, &options).unwrap();
+    assert_eq!(
+        (set.name(), set.len(), set.class_names()),
+        ("pairs", 8, &["a".to_owned(), "b".to_owned()][..])
+    );
+    assert_eq!((set.samples(Part::Train).len(), set.samples(Part::Test)), (6, vec![6, 7]));
+    assert!(!set.parts_are_given() && set.is_in_memory());
+    for sample in 0..8 {
+        let found = set.read(sample).unwrap();
+        let image = usize::from(found[0]) / 2;
+        assert_eq!(found, pixels[2 * image..][..2]);
+        assert_eq!(set.class_names()[set.labels()[sample] as usize], classes[image]);
+    }
+    let failed =
+        |pixels: &[u8], classes: &[&str]| ImageSet::from_pixels("x", pixels, classes, &options).unwrap_err();
+    assert!(matches!(failed(&[], &[]), Error::NoSamples { .. }));
+    assert!(matches!(failed(&[0; 5], &["a", "b"]), Error::Length { found: 5, expected: 4, .. }));
+    assert!(matches!(failed(&[0; 4], &["a", "a"]), Error::OnlyOneClass { .. }));
+}
+
+#[test]
 fn the_embedded_set_is_complete() {
     let set = embedded();
     assert_eq!(set.len(), 17_500);

@@ -34,7 +34,7 @@ fn a_batch_without_pairs_has_loss_zero_and_says_why() {
     }
     assert_eq!(warning("fast-ap", &[1, 2, 3]), Some(PairWarning::NoPositives));
     assert_eq!(warning("contrastive", &[1, 2, 3]), None, "negatives alone are something to learn from");
-    assert!(PairWarning::NoPositives.to_string().contains("several samples of a class"));
+    assert!(PairWarning::NoPositives.to_string().contains("several samples per class"));
 }
 
 #[test]

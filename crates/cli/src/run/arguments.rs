@@ -1,0 +1,106 @@
+//! The flags that every run has, and the configuration that they make.
+
+use crate::arguments::class_folder;
+use anyhow::{Context, ensure};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use widemargin_data::{ClassFolder, Source, SourceKind};
+use widemargin_model::BackboneName;
+use widemargin_train::Config;
+
+/// Data, objective and length of a run.
+#[derive(Args)]
+pub(crate) struct RunArguments {
+    /// Training data: a folder with one sub-folder per class, IDX files, a manifest (.csv or .parquet with a column `path`), .tar shards, or
+    /// a table of embeddings (.npy, .safetensors, .csv, .parquet) [default: Fashion-MNIST]
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Use the split in this file, written by `data split`; classes without training samples are unseen
+    #[arg(long, value_name = "FILE", conflicts_with = "unseen")]
+    split: Option<PathBuf>,
+    /// Folder that names the class in a deeper tree: top or deepest [default: top]
+    #[arg(long, value_name = "WHICH", value_parser = class_folder)]
+    class_folder: Option<ClassFolder>,
+    /// Read the configuration from this TOML file; flags override it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Use the built-in part of Fashion-MNIST even if the full set is installed
+    #[arg(long, conflicts_with = "data")]
+    built_in: bool,
+    /// Number of classes held out from training for evaluation [default: 3]
+    #[arg(long, value_name = "COUNT")]
+    unseen: Option<usize>,
+    /// Objective, such as am-softmax, arcface or triplet-margin; `widemargin loss --list` prints all [default: am-softmax]
+    #[arg(long, value_name = "NAME")]
+    objective: Option<String>,
+    /// Passes over the training images [default: 3]
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run quickly: at most 2 epochs on about 2,100 images, built-in ones unless --data is given
+    #[arg(long)]
+    quick: bool,
+}
+
+impl RunArguments {
+    /// Whether a configuration file was given.
+    pub(crate) fn has_file(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The configuration from the file and these flags. Apply further flags to it, then [`shortened`](Self::shortened).
+    pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("reading the configuration {}", path.display()))?;
+                Config::from_toml(path, &text)?
+            }
+            None => Config::default(),
+        };
+        let data = &mut config.data;
+        data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
+        data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
+        data.split = self.split.as_deref().map(absolute).or_else(|| data.split.take());
+        if let Some(class_folder) = self.class_folder {
+            data.class_folder = class_folder;
+            require_folders(class_folder, data.path.as_deref())?;
+        }
+        data.built_in |= self.built_in;
+        data.unseen = self.unseen.unwrap_or(data.unseen);
+        if self.config.is_none() && config.data.is_table() {
+            config.model.backbone = BackboneName::Linear;
+        }
+        config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
+        config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
+        config.training.seed = self.seed.unwrap_or(config.training.seed);
+        Ok(config)
+    }
+
+    /// The finished configuration, made small if `--quick` is given.
+    pub(crate) fn shortened(&self, config: Config) -> Config {
+        if self.quick { config.quick() } else { config }
+    }
+}
+
+/// The absolute path, so that a run can be resumed from any folder.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Rejects `--class-folder deepest` for data without class folders. A path that does not exist is reported later.
+fn require_folders(class_folder: ClassFolder, data: Option<&Path>) -> anyhow::Result<()> {
+    let is_folder = |source: &Source| source.kind() == SourceKind::Folder;
+    let folders = data.is_some_and(|path| Source::detect(path).as_ref().map_or(true, is_folder));
+    ensure!(
+        class_folder == ClassFolder::Top || folders,
+        "--class-folder: found deepest, expected top: {} is not a folder with one sub-folder per class",
+        data.map_or("Fashion-MNIST".into(), Path::to_string_lossy)
+    );
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The comparison of several runs in sentences: which objective did better than the first, and in which measure.
+
+use super::evaluated::RunReport;
+
+/// A caution that holds for every comparison.
+pub(crate) const ONE_SEED: &str = "Each objective was trained once, with one seed: another seed can change the results by as much as these differences.";
+
+/// Printed if an objective with a margin did worse than the first.
+const WHY_WORSE: &str = "A margin pulls each known class together and keeps what separates the known classes. With few known classes, \
+this can discard what would separate unseen ones. Try a smaller margin, no margin, or more known classes.";
+
+/// A compared measure: its name, its value, and whether more is better.
+type Measure = (&'static str, fn(&RunReport) -> f64, bool);
+
+const MEASURES: [Measure; 2] = [
+    ("EER", |report| report.evaluation().verification.eer, false),
+    ("recall at 1", |report| report.evaluation().retrieval.precision_at_1, true),
+];
+
+/// One sentence per objective after the first, which compares it with the first; then, if a margin did worse, what to try.
+pub(crate) fn conclusions<'a>(reports: impl Iterator<Item = &'a RunReport>) -> Vec<String> {
+    let reports: Vec<&RunReport> = reports.collect();
+    let Some((first, others)) = reports.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return Vec::new();
+    };
+    let mut sentences = Vec::new();
+    let mut margin_lost = false;
+    for other in others {
+        let parts: Vec<String> = MEASURES
+            .iter()
+            .map(|(name, measure, more)| {
+                let (base, found) = (measure(first), measure(other));
+                let better = if *more { found > base } else { found < base };
+                margin_lost |= !better && found != base && other.margin > 0.0;
+                let word = match (found == base, better) {
+                    (true, _) => "equal",
+                    (_, true) => "better",
+                    (_, false) => "worse",
+                };
+                format!("{word} in {name} ({:.2} % against {:.2} %)", 100.0 * found, 100.0 * base)
+            })
+            .collect();
+        sentences.push(format!("{} against {}: {}.", other.objective, first.objective, parts.join(", ")));
+    }
+    if margin_lost {
+        sentences.push(WHY_WORSE.to_owned());
+    }
+    sentences
+}

@@ -1,0 +1,133 @@
+//! A trained run with its evaluation: accuracy on known classes, verification and retrieval on unseen ones.
+
+use serde::Serialize;
+use std::path::Path;
+use widemargin::Evaluation;
+use widemargin_train::log::{self, Metrics};
+use widemargin_train::{Config, Prepared, Trainer};
+
+/// One objective's part of `report.json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    /// Name of the objective.
+    pub(crate) objective: String,
+    /// The objective with its parameters.
+    pub(crate) formula: String,
+    #[serde(flatten)]
+    results: Results,
+    /// Seconds of training.
+    pub(crate) seconds: f64,
+    /// Training samples per second.
+    pub(crate) samples_per_second: f64,
+    /// Seed of the run.
+    pub(crate) seed: u64,
+    /// Device of the run.
+    pub(crate) device: String,
+    /// Size of the margin, in the objective's own unit.
+    #[serde(skip)]
+    pub(crate) margin: f64,
+}
+
+/// What the run was evaluated on.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Results {
+    /// Some classes were held out.
+    Open {
+        /// Verification and retrieval on classes that training never saw.
+        unseen: Evaluation,
+        known: Known,
+    },
+    /// All classes were trained on.
+    Closed { known: ClosedSet },
+}
+
+/// Results on test samples of known classes.
+#[derive(Debug, Serialize)]
+struct Known {
+    /// Share of the samples assigned to their class; absent if there are none.
+    accuracy: Option<f64>,
+}
+
+/// Results on test samples of a closed set.
+#[derive(Debug, Serialize)]
+struct ClosedSet {
+    accuracy: Option<f64>,
+    #[serde(flatten)]
+    evaluation: Evaluation,
+}
+
+/// A run's report with what its page shows in addition.
+pub(crate) struct EvaluatedRun {
+    pub(crate) report: RunReport,
+    /// The log of its training steps.
+    pub(crate) metrics: Vec<Metrics>,
+    /// Embeddings of known test samples, for the figure of dimension 2 or 3.
+    pub(crate) known_embeddings: Vec<f32>,
+    /// One class centre per known class; empty for objectives without centres.
+    pub(crate) centres: Vec<f32>,
+}
+
+impl EvaluatedRun {
+    /// Evaluates the run in `folder` that ended with `trainer` after so many seconds, at so many training samples per second.
+    pub(crate) fn new(
+        config: &Config,
+        prepared: &Prepared,
+        folder: &Path,
+        (trainer, seconds, samples_per_second): (&Trainer, f64, f64),
+    ) -> anyhow::Result<Self> {
+        let accuracy = trainer.known_accuracy(prepared)?;
+        let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
+        let dim = evaluation.embeddings.dim();
+        let known_embeddings =
+            if matches!(dim, 2 | 3) { trainer.embed(prepared, &prepared.known.samples)? } else { Vec::new() };
+        let results = if prepared.split.is_closed() {
+            Results::Closed { known: ClosedSet { accuracy, evaluation } }
+        } else {
+            Results::Open { unseen: evaluation, known: Known { accuracy } }
+        };
+        Ok(Self {
+            report: RunReport {
+                objective: config.objective.name.clone(),
+                formula: trainer.head().formula(),
+                results,
+                seconds,
+                samples_per_second,
+                seed: config.training.seed,
+                device: config.training.device.clone(),
+                margin: trainer.head().margin_in_force(),
+            },
+            metrics: log::history(folder)?,
+            known_embeddings,
+            centres: trainer.head().class_head().map_or_else(Vec::new, |head| {
+                // the first sub-centre of each class
+                let per_class = head.sub_centres();
+                let (centres, dim) = (head.settled_centres(), head.dim());
+                centres.chunks(dim).step_by(per_class).flatten().copied().collect()
+            }),
+        })
+    }
+}
+
+impl RunReport {
+    /// Verification and retrieval: on unseen classes, or on test samples of a closed set.
+    pub(crate) fn evaluation(&self) -> &Evaluation {
+        match &self.results {
+            Results::Open { unseen, .. } => unseen,
+            Results::Closed { known } => &known.evaluation,
+        }
+    }
+
+    /// Accuracy on test samples of known classes.
+    pub(crate) fn known_accuracy(&self) -> Option<f64> {
+        match &self.results {
+            Results::Open { known, .. } => known.accuracy,
+            Results::Closed { known } => known.accuracy,
+        }
+    }
+
+    /// Whether all classes were trained on.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.results, Results::Closed { .. })
+    }
+}

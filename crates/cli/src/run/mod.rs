@@ -1,0 +1,13 @@
+//! A training run as `train` and `sweep` share it: its flags, its data, its training with evaluation, and its reports.
+
+mod arguments;
+mod conclusions;
+mod evaluated;
+mod page;
+mod session;
+
+pub(crate) use arguments::{RunArguments, absolute};
+pub(crate) use conclusions::{ONE_SEED, conclusions};
+pub(crate) use evaluated::{EvaluatedRun, RunReport};
+pub(crate) use page::{closing_table, evaluated_on, write_reports};
+pub(crate) use session::{Ended, Session, free_folder};

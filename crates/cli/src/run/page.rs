@@ -1,0 +1,260 @@
+//! The reports of finished runs: the printed table, `report.json` and `report.html`.
+
+use super::conclusions::conclusions;
+use super::evaluated::{EvaluatedRun, RunReport};
+use anyhow::Context;
+use serde::Serialize;
+use std::path::Path;
+use widemargin::Evaluation;
+use widemargin_data::Labelled;
+use widemargin_durable::write_atomic;
+use widemargin_eval::retrieval;
+use widemargin_report::figure::{ClassFeatures, RatePoint};
+use widemargin_report::neighbours::{FoundNeighbour, Image, NeighbourRow};
+use widemargin_report::page::{
+    self, Curves, DrawableEmbeddings, Histograms, ObjectiveReport, ReportInput, RetrievalResults,
+    VerificationResults,
+};
+use widemargin_report::table::{Column, Table};
+use widemargin_train::log::Metrics;
+use widemargin_train::{Config, Prepared};
+
+/// Points per training curve on the page.
+const CURVE_POINTS: usize = 200;
+/// Most classes named in a sentence.
+const NAMED_CLASSES: usize = 20;
+/// Query images per class.
+const QUERIES_PER_CLASS: usize = 2;
+/// Neighbours per query.
+const NEIGHBOURS: usize = 8;
+/// Points per class in the figure of features.
+const FEATURES_PER_CLASS: usize = 150;
+
+/// The printed table, one row per objective.
+pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
+    let mut table = Table::new([
+        Column::left("objective"),
+        Column::right("known accuracy"),
+        Column::right("EER"),
+        Column::right("AUC"),
+        Column::right("TAR at FAR 1e-2"),
+        Column::right("recall at 1"),
+        Column::right("MAP@R"),
+        Column::right("seconds"),
+        Column::right("samples/s"),
+    ]);
+    let percent = |value: f64| format!("{:.2} %", 100.0 * value);
+    for EvaluatedRun { report, .. } in runs {
+        let Evaluation { verification, retrieval, .. } = report.evaluation();
+        table.row([
+            report.objective.clone(),
+            report.known_accuracy().map_or("-".to_owned(), percent),
+            percent(verification.eer),
+            format!("{:.4}", verification.auc),
+            percent(verification.tar_at_far(1e-2)),
+            percent(retrieval.precision_at_1),
+            percent(retrieval.map_at_r),
+            format!("{:.1}", report.seconds),
+            format!("{:.0}", report.samples_per_second),
+        ]);
+    }
+    table.render()
+}
+
+/// What a run was evaluated on, in words.
+pub(crate) fn evaluated_on(report: &RunReport) -> String {
+    let evaluation = report.evaluation();
+    let kind = if report.is_closed() { "classes, all of them trained on" } else { "unseen classes" };
+    let classes = first_names(evaluation.classes.iter(), "more");
+    format!("{} {kind}: {classes} ({} test samples)", evaluation.classes.len(), evaluation.samples)
+}
+
+/// Writes `report.json` and `report.html`.
+pub(crate) fn write_reports(
+    folder: &Path,
+    report: &impl Serialize,
+    config: &Config,
+    prepared: &Prepared,
+    runs: &[EvaluatedRun],
+) -> anyhow::Result<()> {
+    let mut json = serde_json::to_string_pretty(report).context("writing report.json")?;
+    json.push('\n');
+    write_atomic(folder.join("report.json"), json.as_bytes())?;
+    let html = render(config, prepared, runs)?;
+    Ok(write_atomic(folder.join("report.html"), html.as_bytes())?)
+}
+
+/// The first names and the number of `more`: `a, b, c and 7 more`.
+pub(super) fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a String>, more: &str) -> String {
+    let rest = names.len().saturating_sub(NAMED_CLASSES);
+    let named = names.take(NAMED_CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if rest == 0 { named } else { format!("{named} and {rest} {more}") }
+}
+
+/// The page of one or several runs on the same data.
+fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow::Result<String> {
+    let names: Vec<&str> = runs.iter().map(|run| run.report.objective.as_str()).collect();
+    let mut notes = conclusions(runs.iter().map(|run| &run.report));
+    if !prepared.set.bad().is_empty() {
+        let first = &prepared.set.bad()[0];
+        notes.push(format!(
+            "{} images could not be read and were left out; the first is {} ({}).",
+            prepared.set.bad().len(),
+            first.path.display(),
+            first.reason
+        ));
+    }
+    let input = ReportInput {
+        title: format!("{} on {}", names.join(", "), prepared.set.name()),
+        lead: format!(
+            "Backbone {}, embedding dimension {}, {} training {} of {} known classes, {} epochs, seed {}.",
+            config.model.backbone,
+            config.model.embedding,
+            prepared.training.samples.len(),
+            prepared.set.kind(),
+            prepared.split.known().len(),
+            config.training.epochs,
+            config.training.seed
+        ),
+        evaluated_on: runs.first().map(|run| evaluated_on(&run.report)).unwrap_or_default(),
+        configuration: flat_configuration(config),
+        notes,
+        objectives: runs.iter().map(|run| objective_report(prepared, run)).collect::<anyhow::Result<_>>()?,
+    };
+    Ok(page::render(&input))
+}
+
+/// The configuration as rows of `section.key` and value.
+fn flat_configuration(config: &Config) -> Vec<(String, String)> {
+    let mut section = String::new();
+    let mut rows = Vec::new();
+    for line in config.to_toml().lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            rows.push((format!("{section}.{key}"), value.trim_matches('"').to_owned()));
+        }
+    }
+    rows
+}
+
+fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<ObjectiveReport> {
+    let (report, metrics) = (&run.report, &run.metrics);
+    let Evaluation { verification, retrieval, .. } = report.evaluation();
+    Ok(ObjectiveReport {
+        name: report.objective.clone(),
+        seconds: Some(report.seconds),
+        samples_per_second: Some(report.samples_per_second),
+        known_accuracy: report.known_accuracy(),
+        curves: Curves {
+            loss: curve(metrics, |m| m.loss),
+            learning_rate: curve(metrics, |m| m.learning_rate),
+            accuracy: curve(metrics, |m| m.accuracy),
+            target_cosine: curve(metrics, |m| m.target_cosine),
+            push: curve(metrics, |m| m.push),
+            effective_competitors: curve(metrics, |m| m.effective_competitors),
+            margin_met: curve(metrics, |m| m.margin_met),
+        },
+        neighbours: neighbours(prepared, report.evaluation())?,
+        drawable: drawable(prepared, run),
+        verification: Some(VerificationResults {
+            genuine: verification.genuine,
+            impostor: verification.impostor,
+            auc: verification.auc,
+            eer: verification.eer,
+            eer_threshold: verification.eer_threshold,
+            tar_at_far: verification.tar_at_far.iter().map(|(far, tar)| ((*far).to_owned(), *tar)).collect(),
+            warnings: verification.warnings.clone(),
+        }),
+        retrieval: Some(RetrievalResults {
+            queries: retrieval.queries as u64,
+            recall_at: retrieval.recall_at.iter().map(|(k, recall)| (*k, *recall)).collect(),
+            r_precision: retrieval.r_precision,
+            map_at_r: retrieval.map_at_r,
+        }),
+        histograms: Some(Histograms {
+            low: verification.genuine_histogram.low,
+            high: verification.genuine_histogram.high,
+            genuine: verification.genuine_histogram.counts.clone(),
+            impostor: verification.impostor_histogram.counts.clone(),
+        }),
+        roc: verification.roc.iter().map(|point| RatePoint { far: point.far, tar: point.tar }).collect(),
+    })
+}
+
+/// Means over equal numbers of steps.
+fn curve(metrics: &[Metrics], of: impl Fn(&Metrics) -> f64) -> Vec<(f64, f64)> {
+    let stretch = metrics.len().div_ceil(CURVE_POINTS).max(1);
+    let mean =
+        |part: &[Metrics], of: &dyn Fn(&Metrics) -> f64| part.iter().map(of).sum::<f64>() / part.len() as f64;
+    metrics.chunks(stretch).map(|part| (mean(part, &|m| m.step as f64), mean(part, &of))).collect()
+}
+
+fn neighbours(prepared: &Prepared, evaluation: &Evaluation) -> anyhow::Result<Vec<NeighbourRow>> {
+    let (Some(set), labels) = (prepared.set.images(), evaluation.embeddings.labels()) else {
+        return Ok(Vec::new());
+    };
+    let shape = set.shape();
+    let image = |row: usize| -> anyhow::Result<Image> {
+        let pixels = set.read(prepared.evaluation_samples()[row] as usize)?;
+        Ok(Image::new(shape.channels, shape.height, shape.width, &pixels)?)
+    };
+    let name = |row: usize| set.class_names()[labels[row] as usize].clone();
+    let mut classes: Vec<u32> = labels.to_vec();
+    classes.sort_unstable();
+    classes.dedup();
+    let mut rows = Vec::new();
+    for class in classes {
+        for query in (0..labels.len()).filter(|row| labels[*row] == class).take(QUERIES_PER_CLASS) {
+            let found = retrieval::nearest(&evaluation.embeddings, query, NEIGHBOURS)?
+                .into_iter()
+                .map(|neighbour| {
+                    Ok(FoundNeighbour {
+                        image: image(neighbour.index)?,
+                        class: name(neighbour.index),
+                        cosine: f64::from(neighbour.cosine),
+                        same_class: labels[neighbour.index] == class,
+                    })
+                })
+                .collect::<anyhow::Result<_>>()?;
+            rows.push(NeighbourRow { query: image(query)?, query_class: name(query), neighbours: found });
+        }
+    }
+    Ok(rows)
+}
+
+fn drawable(prepared: &Prepared, run: &EvaluatedRun) -> Option<DrawableEmbeddings> {
+    match run.report.evaluation().embeddings.dim() {
+        2 => Some(DrawableEmbeddings::Circle(class_features(prepared, run))),
+        3 => Some(DrawableEmbeddings::Sphere(class_features(prepared, run))),
+        _ => None,
+    }
+}
+
+/// Directions of known test samples with their class centres, then of samples of unseen classes.
+fn class_features<const D: usize>(prepared: &Prepared, run: &EvaluatedRun) -> Vec<ClassFeatures<D>> {
+    let unit = |values: &[f32]| -> [f64; D] {
+        let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt().max(1e-12);
+        std::array::from_fn(|axis| f64::from(values[axis]) / norm)
+    };
+    let (names, embeddings) = (prepared.set.class_names(), &run.report.evaluation().embeddings);
+    let known = prepared.split.known().iter().enumerate().map(|(label, class)| {
+        let of_class = prepared.known.labels.iter().zip(run.known_embeddings.chunks_exact(D));
+        let points = of_class.filter(|(found, _)| **found as usize == label).take(FEATURES_PER_CLASS);
+        ClassFeatures {
+            name: names[*class as usize].clone(),
+            points: points.map(|(_, values)| unit(values)).collect(),
+            centre: run.centres.chunks_exact(D).nth(label).map(unit),
+        }
+    });
+    let unseen = prepared.split.unseen().iter().map(|class| {
+        let of_class = embeddings.labels().iter().zip(embeddings.unit_rows().chunks_exact(D));
+        let points = of_class.filter(|(found, _)| *found == class).take(FEATURES_PER_CLASS);
+        ClassFeatures {
+            name: format!("{} (unseen)", names[*class as usize]),
+            points: points.map(|(_, values)| unit(values)).collect(),
+            centre: None,
+        }
+    });
+    known.chain(unseen).collect()
+}

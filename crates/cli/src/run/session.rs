@@ -1,0 +1,146 @@
+//! What a command that trains needs throughout: the progress bar, the signals, and the steps from a configuration to an evaluated run.
+
+use super::evaluated::EvaluatedRun;
+use super::page::first_names;
+use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use crate::{interrupt, progress};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
+use widemargin_data::Labelled;
+use widemargin_model::BackboneName;
+use widemargin_train::progress::Observer;
+use widemargin_train::{Config, Ending, Prepared, RunStart, train_until};
+
+/// Progress and signals of a command that trains.
+pub(crate) struct Session {
+    observer: progress::Bar,
+    /// The number of a received signal, or 0.
+    stop: Arc<AtomicI32>,
+    /// Messages about chosen values that were printed already: most runs of a sweep share them.
+    printed: Vec<String>,
+}
+
+/// How a run ended.
+pub(crate) enum Ended {
+    /// It reached its epochs and was evaluated.
+    Evaluated(Box<EvaluatedRun>),
+    /// A signal stopped it after a step; a checkpoint was saved.
+    Stopped { step: u64, signal: i32 },
+}
+
+impl Session {
+    /// Listens for signals from here on.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        Ok(Self { observer: progress::Bar::default(), stop: interrupt::listen()?, printed: Vec::new() })
+    }
+
+    /// Prints a message without disturbing the progress bar.
+    pub(crate) fn message(&mut self, text: &str) {
+        self.observer.message(text);
+    }
+
+    /// Adds the normalisation that the configured weights were trained with, and checks the configuration.
+    pub(crate) fn complete(&mut self, mut config: Config) -> anyhow::Result<Config> {
+        if let Some(normalisation) = config.resolve_weights()? {
+            self.message(&normalisation);
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Opens and splits the data. Prints warnings about the configuration, what the data contains, and the images left out.
+    pub(crate) fn prepare(&mut self, config: &Config) -> anyhow::Result<Prepared> {
+        for warning in config.warnings() {
+            self.message(&format!("warning: {warning}"));
+        }
+        let prepared = Prepared::new(config)?;
+        let set = &prepared.set;
+        let (kind, shape) = (set.kind(), set.shape());
+        self.message(&format!(
+            "{}: {} {kind} of {}; training on {} of {} known classes, evaluating on {}",
+            set.name(),
+            set.len(),
+            if set.images().is_some() { shape.to_string() } else { format!("dimension {}", shape.values()) },
+            prepared.training.samples.len(),
+            prepared.split.known().len(),
+            if prepared.split.is_closed() {
+                format!("{} test {kind} of the same classes", prepared.known.samples.len())
+            } else {
+                let names = prepared.split.unseen().iter().map(|class| &set.class_names()[*class as usize]);
+                let unseen = first_names(names, "more classes");
+                format!("{} {kind} of unseen classes: {unseen}", prepared.unseen.len())
+            }
+        ));
+        for bad in set.bad() {
+            self.message(&format!("left out {}: {}", bad.path.display(), bad.reason));
+        }
+        Ok(prepared)
+    }
+
+    /// Replaces `"auto"` by the recommended scale and margin, and prints them. Unless the user chose an embedding dimension, the backbone
+    /// `identity` gets the only one that it can have.
+    pub(crate) fn resolve(
+        &mut self,
+        mut config: Config,
+        dimension_given: bool,
+        prepared: &Prepared,
+    ) -> anyhow::Result<Config> {
+        if config.model.backbone == BackboneName::Identity && !dimension_given {
+            config.model.embedding = prepared.set.shape().values();
+        }
+        let chosen = config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
+        let chosen = chosen.map(|chosen| format!("{}: {chosen}", config.objective.name));
+        if let Some(chosen) = chosen.filter(|chosen| !self.printed.contains(chosen)) {
+            self.message(&chosen);
+            self.printed.push(chosen);
+        }
+        Ok(config)
+    }
+
+    /// Trains to the end of `epochs` and evaluates; after the last epoch of the configuration it also writes the calibration that `compare`
+    /// uses.
+    pub(crate) fn train(
+        &mut self,
+        config: &Config,
+        prepared: &Prepared,
+        folder: &Path,
+        (start, epochs): (RunStart, usize),
+    ) -> anyhow::Result<Ended> {
+        let ending = train_until(config, prepared, folder, (start, epochs), &mut self.observer, &self.stop)?;
+        let finished = matches!(ending, Ending::Finished { .. });
+        match ending {
+            Ending::Stopped { step, signal } => Ok(Ended::Stopped { step, signal }),
+            Ending::Finished { trainer, seconds, samples_per_second }
+            | Ending::Paused { trainer, seconds, samples_per_second } => {
+                let run =
+                    EvaluatedRun::new(config, prepared, folder, (&trainer, seconds, samples_per_second))?;
+                if finished {
+                    self.calibrate(&run, folder)?;
+                }
+                Ok(Ended::Evaluated(Box::new(run)))
+            }
+        }
+    }
+
+    /// Writes the calibration, fitted to the pairs of the evaluation.
+    fn calibrate(&mut self, run: &EvaluatedRun, folder: &Path) -> anyhow::Result<()> {
+        match SavedCalibration::of_cosines(&run.report.evaluation().verification) {
+            Ok(saved) => saved.write(&folder.join(CALIBRATION_FILE)),
+            Err(error) => {
+                self.message(&format!("warning: {CALIBRATION_FILE} was not written: {error:#}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The first of `runs/NAME`, `runs/NAME-2`, ... that does not exist.
+pub(crate) fn free_folder(name: &str) -> PathBuf {
+    let safe: String =
+        name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    let numbered = (2..).map(|number| format!("{safe}-{number}"));
+    let mut candidates =
+        std::iter::once(safe.clone()).chain(numbered).map(|name| Path::new("runs").join(name));
+    candidates.find(|folder| !folder.exists()).unwrap_or_else(|| Path::new("runs").join(safe))
+}

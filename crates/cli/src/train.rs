@@ -1,0 +1,263 @@
+//! `widemargin train`: trains one run, resumes one, or compares objectives.
+
+use crate::arguments::{one_of, share};
+use crate::run::{
+    Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_table, conclusions,
+    evaluated_on, free_folder, write_reports,
+};
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use widemargin_data::Labelled;
+use widemargin_durable::create_folders;
+use widemargin_model::BackboneName;
+use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
+use widemargin_train::{Config, Prepared, RunStart, continue_from};
+
+#[derive(Args)]
+pub(crate) struct TrainArguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Write the run to this folder, which must not exist [default: runs/DATA-OBJECTIVE]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Resume the run in this folder from its newest checkpoint; takes no other flags
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    resume: Option<PathBuf>,
+    /// Train with each of these objectives, with the same seed, and compare them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
+    compare: Vec<String>,
+    /// Scale s of the cosine, or auto to choose it for the number of classes
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    scale: Option<Amount>,
+    /// Margin m, or auto to choose it for the number of classes
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    margin: Option<Amount>,
+    /// Give rare classes larger margins, in proportion to n^-POWER for n samples [default without a number: 0.25]
+    #[arg(long, value_name = "POWER", num_args = 0..=1, default_missing_value = "0.25", allow_negative_numbers = true)]
+    margin_by_count: Option<f64>,
+    /// Sampler: shuffled, class-balanced (P classes x K samples) or by-frequency (classes by a power of their size) [default: shuffled]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<SamplerName>)]
+    sampler: Option<SamplerName>,
+    /// Classes per batch of class-balanced
+    #[arg(long, value_name = "P")]
+    classes_per_batch: Option<usize>,
+    /// Samples per class in a batch of class-balanced
+    #[arg(long, value_name = "K")]
+    samples_per_class: Option<usize>,
+    /// Power of by-frequency: 1 draws classes by their size, 0.5 by its square root, 0 all equally often
+    #[arg(long, value_name = "POWER")]
+    sampling_power: Option<f64>,
+    /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, iresnet100, iresnet200, resnet18, resnet34, resnet50, resnet101, resnet152,
+    /// mlp, linear or identity [default: small-cnn; linear for a table]
+    #[arg(long, value_name = "NAME")]
+    backbone: Option<BackboneName>,
+    /// RunStart from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Freeze the parameters of the backbone whose names start like this, such as conv1,bn1,layer1
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    freeze: Vec<String>,
+    /// Multiply the learning rate of the backbone by this factor
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
+    backbone_factor: Option<f64>,
+    /// Multiply the learning rates of parts of the backbone by these factors, such as layer4=0.5,fc=1
+    #[arg(long, value_name = "NAME=FACTOR", value_delimiter = ',', value_parser = factor)]
+    factors: Vec<(String, f64)>,
+    /// Embedding dimension; 2 and 3 add a plot of the embeddings to the report [default: 128]
+    #[arg(long, value_name = "DIM")]
+    embedding: Option<usize>,
+    /// Images per batch [default: 128]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Peak learning rate [default: 0.1]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    learning_rate: Option<f64>,
+    /// Hold out these classes from training, by name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "split")]
+    unseen_classes: Vec<String>,
+    /// Train on every class
+    #[arg(long, conflicts_with = "split")]
+    closed_set: bool,
+    /// Largest share of unreadable images, such as 0.1% or 0.001 [default: 0.1%]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    max_bad: Option<f64>,
+    /// Threads that load images; does not change the result [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    loader_threads: Option<usize>,
+    /// Device: cpu, or wgpu in a build with that feature [default: cpu]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Precision: full, or mixed to use half precision where it is safe, on a device that supports it (not the CPU) [default: full]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
+    precision: Option<PrecisionName>,
+    /// Hold out this share of each class (or of the groups, if the data has them) for evaluation, if the data has no test part
+    /// [default: 20%]
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "split")]
+    hold_out: Option<f64>,
+}
+
+/// A factor for part of the backbone, as in `layer4=0.5`.
+fn factor(text: &str) -> Result<(String, f64), String> {
+    let parts = text.split_once('=').and_then(|(name, factor)| Some((name.to_owned(), factor.parse().ok()?)));
+    parts.ok_or_else(|| {
+        "expected NAME=FACTOR, such as layer4=0.5: NAME is the start of a parameter's name".to_owned()
+    })
+}
+
+impl TrainArguments {
+    /// The configuration: file, then flags, then `--quick`.
+    fn configuration(&self) -> anyhow::Result<Config> {
+        let mut config = self.run.configuration()?;
+        if !self.unseen_classes.is_empty() {
+            config.data.unseen_classes.clone_from(&self.unseen_classes);
+        }
+        config.data.closed_set |= self.closed_set;
+        config.data.max_bad = self.max_bad.unwrap_or(config.data.max_bad);
+        config.model.backbone = self.backbone.unwrap_or(config.model.backbone);
+        if let Some(path) = &self.weights {
+            config.model.weights = Some(absolute(path));
+        }
+        if !self.freeze.is_empty() {
+            config.model.freeze.clone_from(&self.freeze);
+        }
+        config.optimiser.backbone_factor = self.backbone_factor.unwrap_or(config.optimiser.backbone_factor);
+        config.optimiser.factors.extend(self.factors.iter().cloned());
+        config.model.embedding = self.embedding.unwrap_or(config.model.embedding);
+        for (key, amount) in [("scale", self.scale), ("margin", self.margin)] {
+            if amount.is_some() {
+                config.objective.set(key, amount);
+            }
+        }
+        config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
+        config.objective.margin_by_count = self.margin_by_count.or(config.objective.margin_by_count);
+        let s = &mut config.sampler;
+        s.name = self.sampler.unwrap_or(s.name);
+        s.classes_per_batch = self.classes_per_batch.unwrap_or(s.classes_per_batch);
+        s.samples_per_class = self.samples_per_class.unwrap_or(s.samples_per_class);
+        s.power = self.sampling_power.unwrap_or(s.power);
+        config.sampler.batch = self.batch.unwrap_or(config.sampler.batch);
+        config.training.loader_threads = self.loader_threads.unwrap_or(config.training.loader_threads);
+        config.training.device = self.device.clone().unwrap_or(config.training.device);
+        config.training.precision = self.precision.unwrap_or(config.training.precision);
+        config.data.hold_out = self.hold_out.unwrap_or(config.data.hold_out);
+        Ok(self.run.shortened(config))
+    }
+}
+
+/// The configuration for one objective of a comparison, without a scale or margin that the objective does not have.
+fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    name.clone_into(&mut config.objective.name);
+    let drops: [fn(&mut ObjectiveConfig); 3] =
+        [|o| o.margin_by_count = None, |o| o.set("margin", None), |o| o.set("scale", None)];
+    for drop in drops {
+        if config.objective.build(None).is_ok() {
+            break;
+        }
+        drop(&mut config.objective);
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// `report.json` of a comparison: one entry per objective.
+#[derive(Serialize)]
+struct ComparisonReport<'a> {
+    objectives: Vec<&'a RunReport>,
+}
+
+pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
+    let mut session = Session::start()?;
+    if let Some(folder) = &arguments.resume {
+        let config = continue_from(folder)?;
+        let prepared = session.prepare(&config)?;
+        return one(&mut session, &config, &prepared, folder, RunStart::Resume);
+    }
+    let config = arguments.configuration()?;
+    // Whether the user chose the embedding dimension.
+    let dimension_given = arguments.run.has_file() || arguments.embedding.is_some();
+    if arguments.compare.is_empty() {
+        let config = session.complete(config)?;
+        let prepared = session.prepare(&config)?;
+        let config = session.resolve(config, dimension_given, &prepared)?;
+        let name = format!("{}-{}", prepared.set.name(), config.objective.name);
+        let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
+        return one(&mut session, &config, &prepared, &folder, RunStart::New);
+    }
+    let mut configs = Vec::new();
+    for name in &arguments.compare {
+        configs.push(session.complete(compared_configuration(&config, name)?)?);
+    }
+    let prepared = session.prepare(&configs[0])?;
+    let folder = arguments.out.unwrap_or_else(|| free_folder(&format!("{}-comparison", prepared.set.name())));
+    if folder.exists() {
+        bail!(widemargin_train::Error::RunFolderExists(folder));
+    }
+    for config in &mut configs {
+        *config = session.resolve(config.clone(), dimension_given, &prepared)?;
+    }
+    create_folders(&folder)?;
+    let mut runs = Vec::new();
+    for config in &configs {
+        let inner = folder.join(&config.objective.name);
+        match session.train(config, &prepared, &inner, (RunStart::New, config.training.epochs))? {
+            Ended::Evaluated(run) => runs.push(*run),
+            Ended::Stopped { step, signal } => return Ok(stopped(&inner, step, signal)),
+        }
+    }
+    let report = ComparisonReport { objectives: runs.iter().map(|run| &run.report).collect() };
+    finish(&folder, &report, &config, &prepared, &runs)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(
+    session: &mut Session,
+    config: &Config,
+    prepared: &Prepared,
+    folder: &Path,
+    start: RunStart,
+) -> anyhow::Result<ExitCode> {
+    match session.train(config, prepared, folder, (start, config.training.epochs))? {
+        Ended::Stopped { step, signal } => Ok(stopped(folder, step, signal)),
+        Ended::Evaluated(run) => {
+            let runs = [*run];
+            finish(folder, &runs[0].report, config, prepared, &runs)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Says how to resume a stopped run; the exit status of the signal.
+fn stopped(folder: &Path, step: u64, signal: i32) -> ExitCode {
+    eprintln!("stopped after step {step}; resume with: widemargin train --resume {}", folder.display());
+    ExitCode::from((128 + signal) as u8)
+}
+
+/// Writes the reports and prints the closing table.
+fn finish(
+    folder: &Path,
+    report: &impl Serialize,
+    config: &Config,
+    prepared: &Prepared,
+    runs: &[EvaluatedRun],
+) -> anyhow::Result<()> {
+    write_reports(folder, report, config, prepared, runs)?;
+    let mut out = std::io::stdout().lock();
+    if let Some(run) = runs.first() {
+        writeln!(out, "Evaluated on {}.\n", evaluated_on(&run.report))?;
+    }
+    writeln!(out, "{}", closing_table(runs))?;
+    let sentences = conclusions(runs.iter().map(|run| &run.report));
+    for sentence in &sentences {
+        writeln!(out, "{sentence}")?;
+    }
+    if !sentences.is_empty() {
+        writeln!(out, "{ONE_SEED}\n")?;
+    }
+    writeln!(out, "Report: {}", folder.join("report.html").display())?;
+    Ok(())
+}
