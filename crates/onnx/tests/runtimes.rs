@@ -137,8 +137,8 @@ fn check(command: &mut Command, count: usize) {
 
 /// Writes an array of `f32` for numpy, row-major.
 fn array(path: &Path, shape: &[usize], values: &[f32]) {
-    let sides: String = shape.iter().map(|side| format!("{side}, ")).collect();
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides}), }}");
+    let sides = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides},), }}");
     let length = (10 + text.len() + 1).next_multiple_of(64) - 10;
     let mut bytes = [b"\x93NUMPY\x01\x00".as_slice(), &(length as u16).to_le_bytes()].concat();
     bytes.extend(format!("{text:<width$}\n", width = length - 1).bytes());

@@ -78,9 +78,10 @@ pub(super) fn matrix(bytes: &[u8], path: &Path) -> Result<(Vec<f64>, [usize; 2])
     let found = array.data.len() as u64;
     check_length(&array.shape, kind.bytes(), found).map_err(|problem| problem.at(path))?;
     let values = doubles(array.data, kind, array.kind.starts_with('>'));
-    let values = match array.columns_first {
-        true => (0..rows * dim).map(|at| values[at % dim * rows + at / dim]).collect(),
-        false => values,
+    let values = if array.columns_first {
+        (0..rows * dim).map(|at| values[at % dim * rows + at / dim]).collect()
+    } else {
+        values
     };
     Ok((values, [rows, dim]))
 }

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
 
     let mut config = Config::default();
-    config.objective.name = "am-softmax".to_owned();
+    config.objective.name = "am-softmax".into();
     config.objective.set("scale", Some(Amount::Auto)); // chosen for the number of classes
     config.objective.set("margin", Some(Amount::Value(0.2)));
     config.model.embedding = 32;

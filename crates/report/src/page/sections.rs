@@ -177,10 +177,10 @@ pub(super) fn drawable(input: &ReportInput) -> Option<Section> {
         let name = objective.name.clone();
         match &objective.drawable {
             Some(DrawableEmbeddings::Circle(classes)) => {
-                circles.push(FeaturePanel { name, classes: classes.clone() })
+                circles.push(FeaturePanel { name, classes: classes.clone() });
             }
             Some(DrawableEmbeddings::Sphere(classes)) => {
-                spheres.push(FeaturePanel { name, classes: classes.clone() })
+                spheres.push(FeaturePanel { name, classes: classes.clone() });
             }
             None => {}
         }
