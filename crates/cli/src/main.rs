@@ -66,7 +66,12 @@ enum Command {
 
 fn main() -> ExitCode {
     widemargin_kernels::pages::keep_freed_pages();
-    let done = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if let Err(error) = widemargin_kernels::try_detected() {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
+    let done = match command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),

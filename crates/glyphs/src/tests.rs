@@ -122,7 +122,7 @@ fn too_many_classes_are_rejected_before_anything_is_drawn() {
     };
     let listed = Characters::Listed(('A'..='P').collect());
     let error = rejected(&GlyphSettings { characters: listed, classes: 17, ..settings() });
-    let expected = "classes: found 17, expected at most 16, the number of characters that may be chosen";
+    let expected = "classes: found 17, expected at most 16, the number of characters to choose from";
     assert_eq!(error.to_string(), expected);
     let error = rejected(&GlyphSettings { classes: 1_000_000, ..settings() });
     assert!(matches!(error, Error::Setting { name: "classes", .. }), "{error}");

@@ -277,7 +277,7 @@ mod tests {
             (vec![axis("objective.margin", &[0.1, 0.2, 0.1])], None, "objective.margin: 0.1 is given twice"),
             (vec![mixed], None, "training.epochs: 2.0 is given twice"),
             (vec![axis("objective.margin", &[0.1, 7.0])], None, "objective.margin = 7"),
-            (vec![axis("objective.margn", &[0.1])], None, "unknown field `margn`"),
+            (vec![axis("objective.margn", &[0.1])], None, "no parameter `margn`"),
             (vec![axis("training.epochs.x", &[1.0])], None, "epochs is not a section"),
             (
                 vec![axis("objective.margin", &[0.1])],

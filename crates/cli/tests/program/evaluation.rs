@@ -276,7 +276,7 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         refused(&[task, "bare.csv"], &["bare.csv", "no labels"]);
         refused(&[task, "empty.csv"], &["empty.csv", "no rows"]);
         refused(&[task, "missing.csv"], &["missing.csv"]);
-        refused(&[task, "set.csv", "--labels", "two-labels.txt"], &["two-labels.txt", "2 labels for 7 rows"]);
+        refused(&[task, "set.csv", "--labels", "two-labels.txt"], &["two-labels.txt", "2 labels for 7 embeddings"]);
         refused(&[task, "no-rows.npy", "--labels", "two-labels.txt"], &["two-labels.txt", "0 rows"]);
     }
     refused(&["verification", "singles.csv"], &["singles.csv", "none of the 2 classes has two samples"]);

@@ -91,7 +91,7 @@ fn tables_that_cannot_be_trained_on_are_refused_by_name() {
         assert!(!place.exists("no"), "nothing is written");
     };
     train("vectors.csv", &["--backbone", "small-cnn"], &["model.backbone", "mlp, linear or identity"]);
-    train("vectors.csv", &["--labels", "few.txt"], &["few.txt", "3 labels for 240 rows"]);
+    train("vectors.csv", &["--labels", "few.txt"], &["few.txt", "3 labels for 240 embeddings"]);
     train("unlabelled.csv", &[], &["unlabelled.csv", "no labels"]);
     train("zero.csv", &[], &["zero.csv", "row 1 is all zeros"]);
     train("short.npy", &[], &["short.npy", "not a valid .npy"]);

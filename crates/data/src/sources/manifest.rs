@@ -119,7 +119,7 @@ mod tests {
             ("path,label\n", "has no rows"),
             ("path,label\na.png,\n", "line 2, column `label` holds \"\""),
             ("path,label\n,a\n", "column `path` holds \"\""),
-            ("path,split\na.png,both\n", "holds \"both\"; train or test"),
+            ("path,split\na.png,both\n", "holds \"both\"; expected train or test"),
             ("path\na.png\nb.png\na.png\n", "rows 0 and 2 have the same id \"a.png\""),
             ("path,label\na.png\n", "not a valid .csv file"),
         ] {

@@ -247,7 +247,7 @@ mod tests {
         );
         for (text, expected) in [
             ("sample\na\n", "no column `part`"),
-            ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; train, test or out"),
+            ("sample,part\na,both\n", "line 2, column `part` holds \"both\"; expected train, test or out"),
             ("sample,part\na,test\na,test\n", "rows 0 and 1 have the same id"),
             ("sample,part\n", "has no rows"),
             ("# widemargin split 2\nsample,part\na,test\n", "version 2"),

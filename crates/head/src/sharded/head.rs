@@ -33,6 +33,7 @@ use crate::state::{CENTRES, HeadState, HeadTensor};
 /// let features = [0.1_f32, 0.2, -0.3, 0.4, -0.5, 0.6, 0.7, -0.8];
 /// std::thread::scope(|scope| {
 ///     for rank in ThreadGroup::new().ranks(3) {
+///         let objective = objective.clone();
 ///         scope.spawn(move || {
 ///             let mut head = ShardedHead::new(rank, 10, 4, objective, HeadConfig::default())?;
 ///             let features = MatRef::new(&features, 2, 4).expect("two rows of four");

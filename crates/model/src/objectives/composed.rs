@@ -284,7 +284,9 @@ const CLASS_LOSSES: &[(&str, Composed)] = &[
         let mut angles = host_values(b.target(&cosines).acos().inner());
         angles.sort_by(f32::total_cmp);
         let median = angles[(angles.len() - 1) / 2];
-        b.scaled_cosines(average.ln() / median.min(std::f32::consts::FRAC_PI_4).cos(), 0.0)
+        let scale = average.ln() / median.min(std::f32::consts::FRAC_PI_4).cos();
+        // the bounds of a dynamic scale
+        b.scaled_cosines(scale.clamp(1.0, 1000.0), 0.0)
     }),
     ("normface", |b| b.cross_entropy(b.cosines() * b.learnt.clone())),
     ("inter-top-k", |b| {

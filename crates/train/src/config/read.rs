@@ -107,7 +107,7 @@ mod tests {
             ("training = { seed = 1, epochs = 0 }", "run.toml, line 1: training.epochs: found 0"),
             (
                 "[objective]\n\nmargin = 7.0",
-                "run.toml, line 3: objective.margin: `am-softmax`: margin is 7; expected",
+                "run.toml, line 3: objective.margin: `am-softmax`: margin is 7.0; expected",
             ),
             (
                 "[objective]\nscale = -1.0",
