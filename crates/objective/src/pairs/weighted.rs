@@ -19,7 +19,7 @@ pub struct WeightedSum {
 }
 
 impl WeightedSum {
-    /// Zero, for embeddings with this number of values (`batch * dim`).
+    /// A sum of zero for embeddings with this many values (`batch * dim`).
     pub fn new(values: usize) -> Self {
         Self { loss: 0.0, gradient: vec![0.0; values] }
     }
@@ -61,7 +61,7 @@ pub struct WeightedObjective {
     /// Factor on its loss and gradients; finite.
     #[serde(default = "one")]
     pub weight: f64,
-    /// Its own miner, if it has one.
+    /// Its miner, if it has one.
     #[serde(default)]
     pub miner: Option<Miner>,
 }
@@ -70,7 +70,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// Several pair objectives on one batch, as `MultipleLosses` of pytorch-metric-learning.
+/// Several pair objectives on one batch, like `MultipleLosses` of pytorch-metric-learning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WeightedObjectives {

@@ -227,7 +227,7 @@ fn a_restored_state_goes_on_as_if_never_stopped() {
             let (straight, resumed) = (run(&objective), run(&restored));
             assert_eq!(straight, resumed, "{objective}");
             objective.commit(straight.next_state).expect("in range");
-            // through a file, into an objective made anew
+            // through a file, into a new objective
             let text = serde_json::to_string(objective.state()).expect("plain data");
             let state: ClassState = serde_json::from_str(&text).expect("just written");
             restored =

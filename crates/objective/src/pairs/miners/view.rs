@@ -1,4 +1,4 @@
-//! What a miner looks at: the matrix of distances or cosines and the pairs of each anchor.
+//! The input of a miner: the matrix of distances or cosines and the pairs of each anchor.
 
 use crate::pairs::distance::Matrix;
 use crate::pairs::tuples::Pairing;
