@@ -69,7 +69,7 @@ fn every_backbone_is_loaded_with_the_same_embeddings() {
 }
 
 #[test]
-fn a_model_of_vectors_takes_only_vectors() {
+fn a_model_of_vectors_accepts_only_vectors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vectors");
     let description = Description {

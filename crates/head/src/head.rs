@@ -204,7 +204,7 @@ impl Head {
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step; [`Error::OutOfRange`] for a
-    /// learning rate or clip factor that is negative or not finite. The head is unchanged then.
+    /// learning rate or clip factor that is negative or not finite. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
@@ -218,7 +218,7 @@ impl Head {
     /// screened head computes in the same pass at no extra cost.
     ///
     /// # Errors
-    /// Those of [`Head::apply`]. The head is unchanged then.
+    /// Those of [`Head::apply`]. On error the head is unchanged.
     pub fn apply_and_measure(&mut self, pending: PendingUpdate, learning_rate: f64) -> Result<f64, Error> {
         let known = match &pending.gradient {
             CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
@@ -285,7 +285,7 @@ impl Head {
     /// [`Head::forward`] and [`Head::apply`] in one call, without clipping.
     ///
     /// # Errors
-    /// Those of the two. The head is unchanged then.
+    /// Those of the two. On error the head is unchanged.
     pub fn step(
         &mut self,
         features: MatRef<'_>,

@@ -158,7 +158,7 @@ impl PairHead {
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step; [`Error::OutOfRange`] for a
-    /// learning rate or clip factor that is negative or not finite. The head is unchanged then.
+    /// learning rate or clip factor that is negative or not finite. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingProxies,
@@ -227,7 +227,7 @@ impl PairHead {
     /// Restores a state of a head with the same objective and settings, to the bit.
     ///
     /// # Errors
-    /// [`Error::OtherHead`]; a tensor that is missing, of another shape, or not finite. The head is unchanged then.
+    /// [`Error::OtherHead`]; a tensor that is missing, of another shape, or not finite. On error the head is unchanged.
     pub fn restore(&mut self, state: PairHeadState) -> Result<(), Error> {
         let PairHeadState { classes, dim, steps, memory, mut tensors } = state;
         if (classes, dim) != (self.classes, self.dim) {

@@ -86,7 +86,7 @@ impl Head {
     /// Replaces the head by the one that a state was taken from, to the bit; classes and dimension must be the same.
     ///
     /// # Errors
-    /// Those of [`Head::from_state`]; [`Error::OtherHead`]. The head is unchanged then.
+    /// Those of [`Head::from_state`]; [`Error::OtherHead`]. On error the head is unchanged.
     pub fn restore(&mut self, state: HeadState) -> Result<(), Error> {
         let (expected, found) = ([self.classes, self.dim], [state.classes, state.dim]);
         if found != expected {

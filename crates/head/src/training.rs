@@ -188,7 +188,7 @@ impl TrainingHead {
     /// Applies a pending update: one optimiser step with `clip_factor` times its gradient.
     ///
     /// # Errors
-    /// Those of [`Head::apply`] or [`PairHead::apply`]; [`Error::OtherKind`]. The head is unchanged then.
+    /// Those of [`Head::apply`] or [`PairHead::apply`]; [`Error::OtherKind`]. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: TrainingUpdate,
@@ -252,7 +252,7 @@ impl TrainingHead {
     /// Restores a state of a head with the same objective and settings, to the bit.
     ///
     /// # Errors
-    /// Those of [`Head::restore`] or [`PairHead::restore`]; [`Error::OtherKind`]. The head is unchanged then.
+    /// Those of [`Head::restore`] or [`PairHead::restore`]; [`Error::OtherKind`]. On error the head is unchanged.
     pub fn restore(&mut self, state: TrainingHeadState) -> Result<(), Error> {
         match (self, state) {
             (Self::Classes(head), TrainingHeadState::Classes(state)) => head.restore(*state),

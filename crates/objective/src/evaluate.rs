@@ -45,7 +45,7 @@ impl AnyObjective {
         })
     }
 
-    /// Its name.
+    /// The objective's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Classes(objective) => objective.name(),
@@ -137,7 +137,7 @@ impl<T: Real> Evaluation<T> {
         }
     }
 
-    /// Gradient of the loss with respect to class centres or proxies; `None` for objectives without.
+    /// Gradient of the loss with respect to class centres or proxies; `None` for objectives without weights.
     pub fn grad_weights(&self) -> Option<&[T]> {
         match self {
             Self::Classes(found) => Some(&found.grad_centres),

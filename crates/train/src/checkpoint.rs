@@ -43,8 +43,8 @@ fn folder_of(run: &Path) -> PathBuf {
 /// Saves a checkpoint of `step` in the run folder `run`. An intact checkpoint of the same step is kept, a damaged one is replaced.
 ///
 /// # Errors
-/// Those of writing; [`DurableError::NewerVersion`] if a later release wrote a checkpoint of that step. The older checkpoints are
-/// unchanged then.
+/// Those of writing; [`DurableError::NewerVersion`] if a later release wrote a checkpoint of that step. On error the older
+/// checkpoints are unchanged.
 pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
     let folder = folder_of(run);
     create_folders(&folder)?;

@@ -37,7 +37,7 @@ impl Prepared {
         Self::from_set(open(&config.data)?, config)
     }
 
-    /// Splits a set that is already open, such as one in memory, as `config` asks for.
+    /// Splits a set that is already open, such as one in memory, as `config` specifies.
     ///
     /// The run folder does not record such a set. To resume the run, build the same set again and call [`train()`](crate::train()) with
     /// [`RunStart::Resume`](crate::RunStart::Resume).

@@ -209,7 +209,7 @@ impl Sifter<'_> {
             .collect()
     }
 
-    /// Takes every class through the sieve by its screened score.
+    /// Passes every class through the sieve by its screened score.
     fn sift(&self, probes: &Probes, frames: &[Frame]) -> (Vec<Sifted>, Vec<Sums>) {
         let chunks = self.panels.count().div_ceil(panels_of_chunk(self.per_class));
         let per_group = chunks.div_ceil(GROUPS).max(1);

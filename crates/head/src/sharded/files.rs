@@ -37,8 +37,8 @@ fn file_name(shard: usize, shards: usize) -> String {
 /// complete on disk.
 ///
 /// # Errors
-/// [`Error::File`]; [`Error::FileContent`] for a tensor whose number of values contradicts its shape. The old file is unchanged
-/// then.
+/// [`Error::File`]; [`Error::FileContent`] for a tensor whose number of values contradicts its shape. On error the old file is
+/// unchanged.
 pub fn save_shard(folder: impl AsRef<Path>, state: &ShardState) -> Result<PathBuf, Error> {
     let path = folder.as_ref().join(file_name(state.shard, state.shards));
     let payload = pack(state).map_err(|reason| Error::FileContent { path: path.clone(), reason })?;

@@ -182,7 +182,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// the same rate and factor.
     ///
     /// # Errors
-    /// Those of [`Head::apply`]. The head is unchanged then.
+    /// Those of [`Head::apply`]. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
@@ -195,7 +195,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`ShardedHead::forward`] and [`ShardedHead::apply`] in one call, without clipping. Collective.
     ///
     /// # Errors
-    /// Those of the two; the head is unchanged then. If gathering the gradient's norm at the end fails, the centres have moved
+    /// Those of the two; on error the head is unchanged. If gathering the gradient's norm at the end fails, the centres have moved
     /// already.
     pub fn step(
         &mut self,

@@ -179,7 +179,7 @@ impl<C: Communicator> ShardedHead<C> {
         Ok((targets, own))
     }
 
-    /// Takes the classes of this rank through the passes, and merges the results of all ranks.
+    /// Runs the passes over the classes of this rank, and merges the results of all ranks.
     fn outcomes(
         &self,
         centres: &Centres<'_>,

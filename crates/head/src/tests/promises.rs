@@ -314,8 +314,8 @@ fn ignored_samples_have_no_effect() {
     assert!(head.forward(view(&features, 4, 2), &[9, 1, 8, 0]).is_err(), "8 is no class and not ignored");
 }
 
-/// Half the digits of the centres, and the same training: in every mode the losses of a hundred steps on a task that is learnt
-/// stay within a few hundredths of those of `f32`.
+/// Centres with half the digits train as well: in every mode the losses of a hundred steps on a learnable task stay within a few
+/// hundredths of those of `f32`.
 #[test]
 fn centres_of_half_the_memory_learn_as_well() {
     let (batch, classes, dim) = (64, 40, 16);

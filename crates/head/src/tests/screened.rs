@@ -52,7 +52,7 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
         let (x, y) = (features(batch, dim, step), labels(batch, classes, 100 + step));
         let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
-        // rounding of f32 through a scale of 24, and what earlier steps of it have added up to
+        // rounding of f32 through a scale of 24, and its accumulation over earlier steps
         assert!(
             (found.loss / expected.loss - 1.0).abs() < 1e-5,
             "{each}, {step}: {} {}",
@@ -232,7 +232,7 @@ fn the_bits_do_not_depend_on_threads_or_a_restart() {
     }
 }
 
-/// Rows without a gradient still move: a head whose samples are of few classes against an optimiser that visits every row.
+/// Rows without a gradient still move: compares a head whose samples are of few classes with an optimiser that visits every row.
 #[test]
 fn rows_without_a_gradient_follow_their_momentum() {
     check_untouched_rows(1, 3000);

@@ -43,7 +43,7 @@ fn every_backbone_embeds_trains_and_repeats() {
         assert_eq!(embeddings.dims(), [4, config.embedding], "{name}");
         let again = Backbone::new(&config, 1, &device).expect("valid").forward(images(4, &device), TRAINING);
         assert_eq!(host(embeddings.clone()), host(again), "{name}: one seed, one result");
-        // `identity` has nothing to learn, and so nothing to go back through.
+        // `identity` has no parameters, so it has no backward pass.
         if name == BackboneName::Identity {
             assert!(parameters::parameters(&backbone).is_empty());
             continue;

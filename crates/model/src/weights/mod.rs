@@ -2,9 +2,9 @@
 //!
 //! The networks `iresnet*` and `resnet*` are those of insightface and torchvision, so the names of their `state_dict()`, saved
 //! with `safetensors.torch.save_file`, map one to one. Only a layout differs: PyTorch stores the matrix of a fully connected
-//! layer as `[outputs, inputs]`. Missing names, unknown names and other shapes are an error that lists the first of each
-//! kind. Only the last layer may have another size, because it belongs to the task the network was trained for. It is then
-//! not loaded, and the caller is told.
+//! layer as `[outputs, inputs]`. Missing names, unknown names and other shapes are an error that lists the first of each kind.
+//! Only the last layer may have another size, because it belongs to the task the network was trained for. In that case it is not
+//! loaded, and a message is returned.
 //!
 //! Pickles are never read: they can run code.
 

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_and_parameters_are_refused_with_the_nearest_one() {
+    fn unknown_names_and_parameters_are_rejected_with_the_nearest_one() {
         let unknown = |name: &str| build_any(name, &Parameters::new()).expect_err(name).to_string();
         assert!(unknown("triplet-margn").contains("did you mean `triplet-margin`?"));
         assert!(unknown("am-softmx").contains("did you mean `am-softmax`?"));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn names_meet_their_constructors() {
+    fn names_match_their_constructors() {
         let from = |name, given: &Parameters| {
             ClassObjective::from_name(name, given, 10).map(|objective| objective.base().clone())
         };
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_survives_a_file_and_a_file_cannot_break_the_rules() {
+    fn an_objective_survives_a_round_trip_and_invalid_files_are_rejected() {
         for name in ClassObjective::names() {
             let objective = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults");
             let text = serde_json::to_string(&objective).expect("plain data");

@@ -65,7 +65,7 @@ pub(crate) enum Rule {
 }
 
 impl ClassObjective {
-    /// An objective for `classes` classes, with one centre per class and nothing ignored. `usize::MAX` classes fit any number.
+    /// An objective for `classes` classes, with one centre per class and nothing ignored. `usize::MAX` means any number of classes.
     pub(crate) fn new(name: Name, base: Objective, rule: Rule, classes: usize) -> Self {
         let state = ClassState::first(base.score().scale());
         Self {
@@ -153,7 +153,7 @@ impl ClassObjective {
         self.margin_share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
     }
 
-    /// Whether each class has a margin of its own.
+    /// Whether there is one margin per class.
     pub fn has_class_margins(&self) -> bool {
         self.class_margins.is_some()
     }
@@ -189,8 +189,8 @@ impl ClassObjective {
     /// ElasticFace draws around the margin of the sample's class.
     ///
     /// # Errors
-    /// If the number of margins is not that of classes, if a margin is outside its range, or if the objective's margin is not
-    /// one amount in cosine, angle or score.
+    /// If the number of margins differs from the number of classes, if a margin is outside its range, or if the objective's
+    /// margin is not one amount in cosine, angle or score.
     pub fn with_class_margins(mut self, margins: &[f64]) -> Result<Self> {
         let simple = matches!(
             self.base.margin(),

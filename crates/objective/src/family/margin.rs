@@ -75,7 +75,7 @@ pub enum Margin {
         /// `w`, in `[0, 1]`.
         weight: f64,
     },
-    /// A margin of the user's own: see [`Margin::custom`]. Cannot be saved.
+    /// A user-defined margin; see [`Margin::custom`]. Cannot be saved.
     #[serde(skip_deserializing)]
     Custom(CustomMargin),
 }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_never_raises_the_target_and_never_turns_round() {
+    fn a_margin_never_raises_the_target_and_is_monotonic() {
         for margin in all() {
             let easy = matches!(margin, Margin::AdditiveAngle { easy_margin: true, .. });
             let mut last = f64::NEG_INFINITY;

@@ -34,7 +34,7 @@ fn gradient(objective: &Objective, scores: &[f64], label: usize) -> Vec<f64> {
     row
 }
 
-/// Softmax cross-entropy the textbook way, apart from the code under test.
+/// Textbook softmax cross-entropy, independent of the code under test.
 fn cross_entropy(scores: &[f64], label: usize) -> f64 {
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     largest + scores.iter().map(|score| (score - largest).exp()).sum::<f64>().ln() - scores[label]
@@ -70,7 +70,7 @@ proptest! {
             prop_assert!(tempered - hinge <= most * (1.0 + 1e-9) + ROUNDING * 10.0);
             before = tempered;
         }
-        // far out, nothing but the number of classes is left
+        // in the limit only the number of classes matters
         let far = loss(&Objective::tempered_softmax(1e6).expect("in range"), &scores, label) / 1e6;
         prop_assert!((far - (scores.len() as f64).ln()).abs() < 1e-4);
     }
@@ -232,7 +232,7 @@ fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
             }
             let both = view(&narrow, classes, classes);
             let found = objective.evaluate(both, both, &labels).expect("finite inputs").loss;
-            // an error of 1e-7 in a cosine, times the scale, is relative in so small a loss
+            // in so small a loss, an error of 1e-7 in a cosine times the scale is a relative error
             assert!(
                 (f64::from(found) / expected - 1.0).abs() < 1e-4,
                 "{classes} {scale}: {found} against {expected}"
@@ -242,12 +242,12 @@ fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
     assert!(loss_floor(10, 64.0, 0.35) < f64::from(f32::EPSILON), "so the last case was a test of log1p");
 }
 
-/// Without normalisation a network meets any margin by scaling its features; cosines take that way out.
+/// Without normalisation a network meets any margin by scaling its features; cosines prevent that.
 #[test]
-fn a_margin_is_worth_nothing_without_normalisation() {
+fn a_margin_has_no_effect_without_normalisation() {
     let (batch, classes, dim) = (4, 3, 2);
     let centres = [1.0, 0.0, 0.0, 1.0, -1.0, -1.0];
-    // classified correctly, by a hair
+    // barely classified correctly
     let features = [1.0, 0.9, 0.9, 1.0, -1.0, -0.8, 1.0, 0.95];
     let labels = [0, 1, 2, 0];
     let evaluate = |objective: &Objective, factor: f64| {

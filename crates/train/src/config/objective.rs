@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_becomes_what_is_suggested() {
+    fn auto_becomes_the_suggested_value() {
         let mut config = auto("am-softmax");
         let message = config.resolve(20_000, 512).expect("enough classes").expect("something was auto");
         let expected = suggest(20_000, 512, TARGET_PROBABILITY).expect("in range");

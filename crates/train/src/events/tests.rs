@@ -1,4 +1,4 @@
-//! What is written, against TensorBoard's own bytes and against a second decoder that shares no code with the writer.
+//! Compares the written bytes with TensorBoard's own, and decodes them with a second decoder that shares no code with the writer.
 
 use super::*;
 use proptest::prelude::*;
@@ -131,7 +131,7 @@ fn the_second_decoder_reads_tensorboards_bytes() {
 }
 
 #[test]
-fn zeros_of_a_power_cut_are_no_records() {
+fn zeros_after_a_power_failure_are_not_records() {
     let (mut bytes, ends) = file(&[1, 2]);
     bytes.extend([0; 64]);
     assert_eq!(length_up_to(&bytes, 9), ends[2]);
@@ -162,7 +162,7 @@ proptest! {
         flipped: Option<prop::sample::Index>,
     ) {
         let steps: Vec<u64> = gaps.iter().scan(0, |sum, gap| { *sum += gap; Some(*sum) }).collect();
-        // At a step of the file, or beside one.
+        // At a step of the file, or next to one.
         let step = steps.get(at).map_or(0, |step| (step + aside).saturating_sub(1));
         let (mut bytes, ends) = file(&steps);
         bytes.truncate(cut);

@@ -38,7 +38,7 @@ pub enum Ending {
         /// Training samples per second, over the same time.
         samples_per_second: f64,
     },
-    /// It reached the epoch up to which it was asked to train; a checkpoint was saved.
+    /// It reached the requested epoch; a checkpoint was saved.
     Paused {
         /// The model so far.
         trainer: Trainer,
@@ -47,7 +47,7 @@ pub enum Ending {
         /// Training samples per second, over the same time.
         samples_per_second: f64,
     },
-    /// It was asked to stop; a checkpoint was saved.
+    /// It was stopped; a checkpoint was saved.
     Stopped {
         /// Steps done.
         step: u64,

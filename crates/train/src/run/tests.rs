@@ -1,4 +1,4 @@
-//! Small runs on the built-in images: repeated, stopped and resumed, and gone wrong.
+//! Small runs on the built-in images: repeated, stopped and resumed, and failing.
 
 use super::*;
 use crate::log;
@@ -128,7 +128,7 @@ fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
 }
 
 #[test]
-fn folders_are_neither_overwritten_nor_invented() {
+fn existing_folders_are_not_overwritten_and_missing_ones_are_not_created() {
     let parent = tempfile::tempdir().expect("a folder");
     let config = small();
     let prepared = Prepared::new(&config).expect("built in");

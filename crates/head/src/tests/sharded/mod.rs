@@ -349,7 +349,7 @@ fn margins_warm_up_on_all_ranks_or_none() {
     }
 }
 
-/// Makes a good batch a bad one.
+/// Turns a valid batch into an invalid one.
 type Change = dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync;
 
 #[test]
