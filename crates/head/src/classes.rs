@@ -37,7 +37,7 @@ impl Head {
     /// number of classes (AdaCos) does not change.
     ///
     /// # Errors
-    /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; embeddings of another dimension or not finite;
+    /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; embeddings of a different dimension or not finite;
     /// [`Error::LabelCount`]; [`Error::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than labels
     /// can name. On error the head is unchanged.
     pub fn add_classes(&mut self, new: NewClasses<'_>) -> Result<u32, Error> {

@@ -55,7 +55,7 @@ pub enum Error {
         known: Vec<&'static str>,
     },
 
-    /// A parameter of a named objective or miner has a value outside its range or of another type.
+    /// A parameter of a named objective or miner has a value outside its range or of a different type.
     #[error("`{owner}`: {parameter} is {found}; expected {expected}")]
     BadParameter {
         /// The objective or miner.

@@ -73,7 +73,7 @@ impl AnyObjective {
     /// [`ClassObjective::with_margins_by_count`].
     ///
     /// # Errors
-    /// Those of [`ClassObjective::with_margins_by_count`]; [`Error::Unsupported`] for an objective on pairs.
+    /// The errors of [`ClassObjective::with_margins_by_count`]; [`Error::Unsupported`] for an objective on pairs.
     pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self> {
         match self {
             Self::Classes(objective) => {
@@ -98,7 +98,7 @@ impl AnyObjective {
     /// Loss and gradients of a batch. Objectives without weights ignore `weights`, objectives on pairs the reduction.
     ///
     /// # Errors
-    /// Those of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`].
+    /// The errors of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`].
     pub fn evaluate<T: Real>(
         &self,
         features: MatRef<'_, T>,

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn recommendations_are_the_usual_ones_where_there_is_room() {
+    fn recommendations_are_the_usual_values_if_the_dimension_allows() {
         let faces = suggest(85_742, 512, 0.9).expect("valid");
         assert_eq!((faces.scale, faces.margin, faces.angle_margin), (64.0, 0.35, 0.5));
         let small = suggest(10, 128, 0.99).expect("valid");

@@ -32,7 +32,7 @@ impl Prepared {
     /// Opens and splits the data of `config`.
     ///
     /// # Errors
-    /// Those of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
+    /// The errors of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
         Self::from_set(open(&config.data)?, config)
     }
@@ -43,7 +43,7 @@ impl Prepared {
     /// [`RunStart::Resume`](crate::RunStart::Resume).
     ///
     /// # Errors
-    /// Those of [`Prepared::new`].
+    /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
         let (split, parts) = divided(&set, &config.data)?;
@@ -112,7 +112,7 @@ impl Prepared {
     /// Opens the set that `[data]` of a configuration names, without splitting it.
     ///
     /// # Errors
-    /// Those of the data.
+    /// The errors of the data.
     pub fn open(data: &DataConfig) -> Result<SampleSet, Error> {
         open(data)
     }

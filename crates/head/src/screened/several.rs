@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_score_per_class_is_left_and_none_of_the_target() {
+    fn one_score_per_class_remains_and_none_of_the_target() {
         // Two samples, classes of three rows over three panels.
         let (per_class, classes, samples) = (3, 16, 4);
         let steps: Vec<f32> =

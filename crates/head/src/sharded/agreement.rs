@@ -8,10 +8,10 @@ use widemargin_objective::MatRef;
 use crate::communicator::Communicator;
 use crate::error::Error;
 
-/// The name and a fingerprint of something of which every rank has a copy.
+/// The name and fingerprint of a value that every rank has a copy of.
 pub(super) type Fact = (&'static str, u64);
 
-/// Fails on every rank if one rank has failed or has another fact. Collective, one gather.
+/// Fails on every rank if one rank has failed or has a different fact. Collective, one gather.
 ///
 /// Each rank must pass the same facts in the same order. A rank that has failed may pass any values: the failure counts.
 pub(super) fn agree<T>(
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_and_its_place_count() {
+    fn the_hash_depends_on_every_value_and_its_position() {
         let print =
             |data: &[f32], labels: &[u32]| of_batch(MatRef::new(data, 2, 2).expect("four values"), labels);
         let first = print(&[1.0, 2.0, 3.0, 4.0], &[0, 1]);

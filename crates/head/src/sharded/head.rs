@@ -63,7 +63,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`HeadMode::Auto`](crate::HeadMode::Auto) is dense.
     ///
     /// # Errors
-    /// Those of [`Head::new`]; [`Error::OutOfRange`] with more ranks than classes; [`Error::NotShardable`] for a screened or sampled
+    /// The errors of [`Head::new`]; [`Error::OutOfRange`] with more ranks than classes; [`Error::NotShardable`] for a screened or sampled
     /// mode; [`Error::RanksDiffer`] if the ranks were given different arguments; those of the [`Communicator`].
     pub fn new(
         communicator: C,
@@ -182,7 +182,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// the same rate and factor.
     ///
     /// # Errors
-    /// Those of [`Head::apply`]. On error the head is unchanged.
+    /// The errors of [`Head::apply`]. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
@@ -195,7 +195,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`ShardedHead::forward`] and [`ShardedHead::apply`] in one call, without clipping. Collective.
     ///
     /// # Errors
-    /// Those of the two; on error the head is unchanged. If gathering the gradient's norm at the end fails, the centres have moved
+    /// The errors of the two; on error the head is unchanged. If gathering the gradient's norm at the end fails, the centres have moved
     /// already.
     pub fn step(
         &mut self,

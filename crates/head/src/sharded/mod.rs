@@ -2,7 +2,7 @@
 //!
 //! Every rank processes the same batch. The rank that holds a sample's class broadcasts its similarity; each rank runs the first
 //! pass of the loss over its own classes, and a few values per sample are gathered and merged in the order of the classes
-//! ([`PointPass::observe_part`](widemargin_objective::PointPass::observe_part)). From then on every rank knows the loss and the
+//! ([`PointPass::observe_part`](widemargin_objective::PointPass::observe_part)). After that, every rank has the loss and the
 //! partition sum of each sample, computes the gradient of its own centres alone, and adds its part to the gradient of the
 //! features. Centres and scores are never sent: a step sends a few values per sample and the gradient of the features.
 //!

@@ -165,7 +165,7 @@ fn a_clip_factor_scales_the_gradient_and_not_the_decay() {
 }
 
 #[test]
-fn first_centres_come_from_the_seed() {
+fn initial_centres_come_from_the_seed() {
     let centres = |objective, seed| {
         let config = HeadConfig { seed, ..HeadConfig::default() };
         Head::new(2000, 16, objective, config).expect("in range").centres().to_vec()
@@ -317,7 +317,7 @@ fn ignored_samples_have_no_effect() {
 /// Centres with half the digits train as well: in every mode the losses of a hundred steps on a learnable task stay within a few
 /// hundredths of those of `f32`.
 #[test]
-fn centres_of_half_the_memory_learn_as_well() {
+fn half_precision_centres_train_as_well() {
     let (batch, classes, dim) = (64, 40, 16);
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);

@@ -78,7 +78,7 @@ fn check(
 }
 
 #[test]
-fn objectives_that_choose_by_the_batch_equal_the_reference() {
+fn objectives_that_adapt_to_the_batch_equal_the_reference() {
     for classes in [2, 3, 9] {
         for objective in class_objectives(classes) {
             for tile in [1, 4, 1024] {

@@ -35,7 +35,7 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
 }
 
 #[test]
-fn with_every_class_kept_it_is_the_dense_head() {
+fn it_equals_the_dense_head_if_every_class_is_kept() {
     for (each, classes) in [(1, 3000), (2, 1000), (3, 1100), (5, 701), (64, 40)] {
         check_with_every_class_kept(each, classes);
     }
@@ -94,7 +94,7 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
 /// Most of the mass is below the threshold here. The mean over the phases of n steps must approach the exact gradient as
 /// 1 / sqrt(n); a bias would remain.
 #[test]
-fn on_average_the_gradients_are_exact() {
+fn the_gradients_are_exact_on_average() {
     for (each, classes, dim, threshold) in [(1, 20_000, 96, 1.0 / 256.0), (3, 6000, 48, 1.0 / 64.0)] {
         check_the_average(each, classes, dim, threshold);
     }

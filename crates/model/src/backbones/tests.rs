@@ -19,7 +19,7 @@ fn images(batch: usize, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [batch, 2, 9, 8]), device)
 }
 
-/// Residual networks of more blocks than the smallest of their kind.
+/// Residual networks with more blocks than the smallest of their kind.
 fn is_deep(name: BackboneName) -> bool {
     let smallest = [BackboneName::Iresnet18, BackboneName::Resnet18, BackboneName::Resnet50];
     name.depths().is_some() && !smallest.contains(&name)

@@ -51,7 +51,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::BadWeights`] if the file cannot be read, is not a safetensors file (the message names a pickle as such), or
-    /// has a tensor of another type or a value that is not finite.
+    /// has a tensor of a different type or a value that is not finite.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bad = |reason: String| Error::BadWeights { path: path.to_owned(), reason };
@@ -95,7 +95,7 @@ impl Weights {
     /// the second value is a sentence saying so.
     ///
     /// # Errors
-    /// [`Error::BadWeights`] with the first names that are missing, unknown or of another shape.
+    /// [`Error::BadWeights`] with the first names that are missing, unknown or of a different shape.
     pub fn into_backbone(
         self,
         name: BackboneName,

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_of_the_family_has_its_name() {
+    fn points_of_the_family_have_names() {
         for name in ClassObjective::names() {
             let built = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults");
             assert!(built.to_string().starts_with(name), "{built}");

@@ -267,7 +267,7 @@ impl Objective {
     /// As [`Objective::evaluate`], with another reduction or with sample weights.
     ///
     /// # Errors
-    /// Those of [`Objective::evaluate`]; not one weight per sample, weights that are negative or not
+    /// The errors of [`Objective::evaluate`]; not one weight per sample, weights that are negative or not
     /// finite, or all 0 under [`Reduction::Mean`].
     pub fn evaluate_with<T: Real>(
         &self,

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_finite_and_shares_reach_from_none_to_all() {
+    fn the_ends_are_finite_and_shares_range_from_none_to_all() {
         for margin in all() {
             for cosine in [-1.0, -1.0 + 1e-12, 1.0 - 1e-12, 1.0, 1.0 + 1e-7, -1.0 - 1e-7] {
                 let under = margin.of_cosine(cosine);

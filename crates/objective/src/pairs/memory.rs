@@ -149,7 +149,7 @@ impl<T: Real> CrossBatchMemory<T> {
     /// are the anchors and get the gradient; stored rows, including the copies of the batch, are constants.
     ///
     /// # Errors
-    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives
+    /// The errors of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives
     /// without references ([`PairObjective::takes_references`]), before anything is stored.
     pub fn evaluate(
         &mut self,

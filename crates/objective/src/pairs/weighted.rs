@@ -27,7 +27,7 @@ impl WeightedSum {
     /// Adds a loss and its gradient with respect to the embeddings. The caller weights gradients of class centres or proxies.
     ///
     /// # Errors
-    /// A weight that is not finite, or a gradient of another size.
+    /// A weight that is not finite, or a gradient of a different size.
     pub fn add<T: Real>(&mut self, weight: f64, loss: T, gradient: &[T]) -> Result<()> {
         check_weight(weight)?;
         if gradient.len() != self.gradient.len() {
@@ -85,7 +85,7 @@ impl WeightedObjectives {
     /// [`WeightedSum`].
     ///
     /// # Errors
-    /// Those of [`PairObjective::evaluate`], and a weight that is not finite.
+    /// The errors of [`PairObjective::evaluate`], and a weight that is not finite.
     pub fn evaluate<T: Real>(
         &self,
         embeddings: MatRef<'_, T>,

@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn any_cutting_into_tiles_gives_the_same_row((scores, label) in scores(1.0), tile in 1_usize..5) {
+    fn any_tile_size_gives_the_same_row((scores, label) in scores(1.0), tile in 1_usize..5) {
         for objective in points() {
             let mut whole = scores.clone();
             let expected = objective.row(&mut whole, label);
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn cosine_gradients_are_orthogonal_to_what_they_move(seed in 0_u64..1_000_000) {
+    fn cosine_gradients_are_orthogonal_to_their_vectors(seed in 0_u64..1_000_000) {
         let (batch, classes, dim) = (3, 5, 4);
         let (features, centres) = (values(batch * dim, seed), values(classes * dim, seed + 7));
         for objective in points().into_iter().filter(|point| point.score().is_cosine()) {
@@ -196,7 +196,7 @@ proptest! {
 
     /// Every class once in the batch, anywhere on the sphere: the mean loss stays above the floor of the simplex.
     #[test]
-    fn nothing_goes_below_the_floor(seed in 0_u64..1_000_000, scale in 0.5..64.0, margin in 0.0..0.5) {
+    fn no_loss_is_below_the_floor(seed in 0_u64..1_000_000, scale in 0.5..64.0, margin in 0.0..0.5) {
         let (classes, dim) = (6, 3);
         let (features, centres) = (values(classes * dim, seed), values(classes * dim, seed + 1));
         let labels: Vec<u32> = (0..6).collect();
@@ -216,7 +216,7 @@ fn simplex(classes: usize) -> Vec<f64> {
 }
 
 #[test]
-fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
+fn the_simplex_reaches_the_floor_even_far_below_the_epsilon_of_f32() {
     for classes in [2, 3, 10, 50] {
         let centres = simplex(classes);
         let narrow: Vec<f32> = centres.iter().map(|&value| value as f32).collect();

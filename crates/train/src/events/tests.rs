@@ -141,7 +141,7 @@ fn zeros_after_a_power_failure_are_not_records() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_decoded(
+    fn written_events_are_decoded(
         wall_time in 0.0..4e9f64,
         step: u64,
         numbers in proptest::collection::vec((".{0,200}", -1e30..1e30f64), 0..6),
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn cutting_back_keeps_whole_records_up_to_the_step(
+    fn truncating_keeps_whole_records_up_to_the_step(
         gaps in proptest::collection::vec(1..1000u64, 0..8),
         (at, aside) in (0..8usize, 0..3u64),
         cut in 0..2000usize,

@@ -76,7 +76,7 @@ fn a_run_repeats_to_the_bit_for_any_number_of_loader_threads() {
 }
 
 #[test]
-fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
+fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits() {
     let parent = tempfile::tempdir().expect("a folder");
     for optimiser in [crate::config::OptimiserName::Sgd, crate::config::OptimiserName::AdamW] {
         let mut config = small();

@@ -474,7 +474,7 @@ fn heads_that_do_not_fit_are_rejected() {
 }
 
 #[test]
-fn a_pending_update_is_for_one_step() {
+fn a_pending_update_is_valid_for_one_step() {
     let task = Task::new(am_softmax(), 5);
     let (features, labels) = task.batch_of(0);
     on_ranks(2, |rank| {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Three steps on three shards, then three on another number: the same as six steps on one.
 #[test]
-fn saved_by_three_and_loaded_by_any_number_continues_to_the_same() {
+fn shards_saved_by_three_ranks_continue_on_any_number_of_ranks() {
     for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
         for name in ["am-softmax", "normface", "adaface", "sub-centre"] {
             let default = Parameters::new();
@@ -230,7 +230,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
     }
     // each reads all
     assert!(load(2).iter().all(|found| matches!(found, Err(Error::File(_)))));
-    // one of another step: with as many ranks each sees its own only, and they compare
+    // a shard of another step: with as many ranks as shards each rank reads only its own, and the ranks compare
     let mut late = states[1].clone();
     late.part.steps += 1;
     save_shard(folder.path(), &late).expect("room on the disk");

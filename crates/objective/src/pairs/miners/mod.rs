@@ -156,7 +156,7 @@ impl Miner {
     /// removed from the result.
     ///
     /// # Errors
-    /// Those of [`Miner::mine`], and references that do not fit the batch.
+    /// The errors of [`Miner::mine`], and references that do not fit the batch.
     pub fn mine_with<T: Real>(
         &self,
         embeddings: MatRef<'_, T>,

@@ -38,7 +38,7 @@ fn a_batch_without_pairs_has_loss_zero_and_says_why() {
 }
 
 #[test]
-fn an_anchor_without_a_triplet_is_named() {
+fn a_batch_without_triplets_is_reported() {
     let features = values(12, 1);
     let tuples = Tuples::Pairs { positives: vec![[0, 1], [1, 0]], negatives: vec![[2, 0], [3, 1]] };
     let options = PairOptions { tuples: Some(&tuples), ..PairOptions::default() };

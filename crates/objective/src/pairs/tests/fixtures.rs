@@ -163,7 +163,7 @@ fn sorted(tuples: Tuples) -> Tuples {
 }
 
 #[test]
-fn miners_find_what_they_should() {
+fn miners_find_the_reference_tuples() {
     let from = &FILE.mined;
     let dim = from.features[0].len();
     let (features, references): (Vec<f64>, Vec<f64>) = (cast(&from.features), cast(&from.reference));

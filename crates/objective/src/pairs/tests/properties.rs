@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn a_warning_means_zero_and_nothing_else_does(labels in proptest::collection::vec(0..3_u32, 0..5), seed in 0..1000_u64) {
+    fn a_batch_with_a_warning_has_loss_and_gradients_zero(labels in proptest::collection::vec(0..3_u32, 0..5), seed in 0..1000_u64) {
         let features = values(labels.len() * DIM, seed);
         for objective in all() {
             let out = run(&objective, &features, &labels);
