@@ -83,7 +83,7 @@ impl Head {
     ///
     /// # Errors
     /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; [`Error::Label`] for a class that does not exist,
-    /// with its place in `classes` as the row; [`Error::OutOfRange`] if no class would be left. On error the head is unchanged.
+    /// with its position in `classes` as the row; [`Error::OutOfRange`] if no class would be left. On error the head is unchanged.
     pub fn drop_classes(&mut self, classes: &[u32]) -> Result<Vec<Option<u32>>, Error> {
         self.check_margins()?;
         let mut stays = vec![true; self.classes()];

@@ -158,7 +158,7 @@ pub struct ClassGradients {
 /// Shapes: `centres` `[classes * sub_centres, dim]`, `features` `[batch, dim]`, one label per sample.
 ///
 /// # Errors
-/// The errors of [`Head::forward`](crate::Head::forward); centres that are not finite, or whose number is no multiple of the
+/// The errors of [`Head::forward`](crate::Head::forward); centres that are not finite, or whose number is not a multiple of the
 /// objective's sub-centres.
 pub fn class_loss(
     objective: &ClassObjective,

@@ -385,7 +385,7 @@ impl Error {
     }
 }
 
-/// Checks a setting against its range; `NaN` is in none.
+/// Checks a setting against its range; `NaN` is outside every range.
 pub(crate) fn within(
     range: impl std::ops::RangeBounds<f64>,
     setting: &'static str,

@@ -99,7 +99,7 @@ impl Head {
         self.dim
     }
 
-    /// The objective, with the margin now in force.
+    /// The objective with its current margin.
     pub fn objective(&self) -> &ClassObjective {
         &self.objective
     }
@@ -169,7 +169,7 @@ impl Head {
         Ok(pending.gradient.norm(&self.scored()))
     }
 
-    /// Puts a share of the objective's margin in force, 0 to 1. A margin warm-up calls it before each step.
+    /// Applies a share of the objective's margin, 0 to 1. A margin warm-up calls it before each step.
     pub fn set_margin_share(&mut self, share: f64) {
         self.objective.set_margin_share(share);
     }

@@ -141,7 +141,7 @@ fn single(config: OptimiserConfig, step: u64, rate: f64) -> Motion {
     }
 }
 
-/// First the older, then the newer.
+/// The combination of two motions, the older applied first.
 fn after(older: Motion, newer: Motion) -> Motion {
     match (older, newer) {
         (Motion::Sgd(a), Motion::Sgd(b)) => {

@@ -32,7 +32,7 @@ pub struct HeadState {
     pub classes: usize,
     /// Dimension of the class centres.
     pub dim: usize,
-    /// The objective with its state, its learnt value, and the share of its margin that was in force.
+    /// The objective with its state, its learnt value, and the share of its margin that was applied.
     pub objective: ClassObjective,
     /// The optimiser's memory of the value that the objective learns, one value per memory; empty if it learns none.
     pub learnt_memory: Vec<f32>,

@@ -105,7 +105,7 @@ impl<'a> Tile<'a> {
         self.classes * self.per_class
     }
 
-    /// The place of a row in this tile, if it has one.
+    /// The position of a row in this tile, if the tile contains it.
     pub(crate) fn place(&self, row: usize) -> Option<usize> {
         row.checked_sub(self.first_class * self.per_class).filter(|place| *place < self.rows())
     }

@@ -27,7 +27,7 @@ pub struct TrainingForward {
     pub loss: f64,
     /// Gradient of the loss with respect to the features: `[batch, dim]`, row-major, finite.
     pub grad_features: Vec<f32>,
-    /// Diagnostics of the batch; `NaN` for those that need class centres if there are none.
+    /// Diagnostics of the batch; those that need class centres are `NaN` if there are none.
     pub diagnostics: Diagnostics,
     /// Why the batch had no effect, if it had none.
     pub warning: Option<String>,
@@ -123,14 +123,14 @@ impl TrainingHead {
         }
     }
 
-    /// Puts a share of the margin in force, 0 to 1; has no effect without a margin on class centres.
+    /// Applies a share of the margin, 0 to 1; has no effect without a margin on class centres.
     pub fn set_margin_share(&mut self, share: f64) {
         if let Self::Classes(head) = self {
             head.set_margin_share(share);
         }
     }
 
-    /// The margin now in force; 0 without a margin on class centres.
+    /// The current margin; 0 without a margin on class centres.
     pub fn margin_in_force(&self) -> f64 {
         self.class_head().map_or(0.0, |head| head.objective().margin_in_force())
     }

@@ -177,8 +177,8 @@ fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPa
     Ok((split, parts))
 }
 
-/// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together. A table
-/// of up to 262,144 rows is shuffled as a whole; a larger one is read at 16 places at a time.
+/// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together.
+/// A table of up to 262,144 rows is shuffled as a whole; a larger one is read at 16 positions at a time.
 const BLOCK: usize = 16_384;
 const BLOCKS_TOGETHER: usize = 16;
 

@@ -1,7 +1,7 @@
 //! The gradient of a dense head, and its optimiser step.
 //!
-//! The gradient of the centres is never held as a whole. The derivatives with respect to the scores are; a tile of the gradient
-//! is their product with the batch, and the optimiser uses it while it is in the cache.
+//! The gradient of the centres is never stored as a whole, only the derivatives with respect to the scores. A tile of the
+//! gradient is their product with the batch, and the optimiser uses it while it is in the cache.
 
 use std::borrow::Cow;
 use std::ops::Range;

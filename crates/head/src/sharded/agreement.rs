@@ -1,7 +1,7 @@
 //! Comparison of what the ranks of a sharded head must have in common.
 //!
 //! Ranks that see the same values make the same decisions. If one rank alone fails (its batch is bad, its gradient is not finite,
-//! its file is damaged), it tells the others, so that all return an error from the same call and none waits in the next.
+//! its file is damaged), it notifies the others, so that all return an error from the same call and none waits in the next.
 
 use widemargin_objective::MatRef;
 

@@ -125,7 +125,7 @@ impl<C: Communicator> ShardedHead<C> {
         self.local.dim()
     }
 
-    /// The objective, with the margin now in force.
+    /// The objective with its current margin.
     pub fn objective(&self) -> &ClassObjective {
         self.local.objective()
     }
@@ -173,7 +173,7 @@ impl<C: Communicator> ShardedHead<C> {
         &self.communicator
     }
 
-    /// Puts a share of the objective's margin in force, 0 to 1. Every rank must do so.
+    /// Applies a share of the objective's margin, 0 to 1. Every rank must do so.
     pub fn set_margin_share(&mut self, share: f64) {
         self.local.set_margin_share(share);
     }

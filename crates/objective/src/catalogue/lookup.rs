@@ -242,7 +242,7 @@ mod tests {
                 "softplus-lse" | "tempered-softmax" => "softmax",
                 name => name,
             };
-            // of the chain and ArcFace; the others are variations of a point
+            // only the entries of the chain and ArcFace; the others are variations of a point
             if ClassObjective::names().take(11).any(|plain| plain == name) {
                 assert_eq!(built.base().name(), Some(expected), "{name}");
             }

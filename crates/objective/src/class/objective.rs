@@ -148,7 +148,7 @@ impl ClassObjective {
         Ok(())
     }
 
-    /// Sets how much of the margin is in force, from none at 0 to all at 1. A margin warm-up calls this at each step.
+    /// Sets the share of the margin that is applied, 0 to 1. A margin warm-up calls this at each step.
     pub fn set_margin_share(&mut self, share: f64) {
         self.margin_share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
     }
@@ -168,7 +168,7 @@ impl ClassObjective {
         *self.base.margin() != Margin::None || self.class_margins.is_some()
     }
 
-    /// The amount of the margin in force, in its own unit; see [`Margin::amount`].
+    /// The current amount of the margin, in its unit; see [`Margin::amount`].
     pub fn margin_in_force(&self) -> f64 {
         self.base.margin().with_share(self.margin_share).amount()
     }

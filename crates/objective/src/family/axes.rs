@@ -63,7 +63,7 @@ impl Score {
 
 /// How the non-target classes `i != y` are combined.
 ///
-/// Written for the leads `d_i = score_i - (score_y - margin)`. Every pool but the first commutes with that shift, so this is
+/// Written for the leads `d_i = score_i - (score_y - margin)`. Every pool except the first commutes with that shift, so this is
 /// the formula of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -20,13 +20,13 @@ const POINTS: u32 = 401;
 
 /// A margin given by its value and derivative, made by [`Margin::custom`](super::Margin::custom).
 ///
-/// Two are equal if they are clones of one another with the same share in force: functions cannot be compared.
+/// Two are equal if they are clones of one another with the same share: functions cannot be compared.
 #[derive(Clone)]
 pub struct CustomMargin {
     name: Arc<str>,
     value: Arc<OfSimilarity>,
     derivative: Arc<OfSimilarity>,
-    /// How much of the margin is in force, from 0 to 1.
+    /// The share of the margin that is applied, 0 to 1.
     share: f64,
 }
 
@@ -49,7 +49,7 @@ impl CustomMargin {
         &self.name
     }
 
-    /// How much of the margin is in force, from 0 to 1.
+    /// The share of the margin that is applied, 0 to 1.
     pub fn share(&self) -> f64 {
         self.share
     }

@@ -125,7 +125,7 @@ impl Margin {
     /// # Ok::<(), widemargin_objective::Error>(())
     /// ```
     ///
-    /// In a warm-up with share `p` in force the similarity is `(1 - p) c + p value(c)`. [`Margin::amount`] is that share.
+    /// In a warm-up with share `p` the similarity is `(1 - p) c + p value(c)`. [`Margin::amount`] is that share.
     ///
     /// # Errors
     /// In debug builds [`Error::CustomMarginDerivative`](crate::Error::CustomMarginDerivative) if the derivative differs
@@ -139,7 +139,7 @@ impl Margin {
     }
 
     /// The amount of the margin, in its own unit; 0 without a margin. For a combined margin the part in angle, for a multiplied
-    /// angle the multiplier, for a custom margin the share in force.
+    /// angle the multiplier, for a custom margin the share that is applied.
     pub fn amount(&self) -> f64 {
         match *self {
             Self::None => 0.0,
@@ -153,7 +153,7 @@ impl Margin {
         }
     }
 
-    /// The same margin with `share` of it in force, from none at 0 to all at 1. A warm-up calls this.
+    /// The same margin with `share` of it applied, 0 to 1. A margin warm-up calls this.
     #[must_use]
     pub fn with_share(&self, share: f64) -> Self {
         match *self {

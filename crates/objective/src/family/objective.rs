@@ -293,7 +293,7 @@ impl Objective {
         ObjectiveBuilder::from(self.clone()).margin(margin).build()
     }
 
-    /// The same objective with `share` of its margin in force, from none at 0 to all at 1; other shares are clamped. A margin
+    /// The same objective with `share` of its margin, 0 to 1; other shares are clamped. A margin
     /// warm-up calls this at each step.
     #[must_use]
     pub fn with_margin_share(&self, share: f64) -> Self {

@@ -27,7 +27,7 @@ pub struct CrossBatchMemory<T> {
     labels: Vec<u32>,
     capacity: usize,
     dim: usize,
-    /// Where the next row goes.
+    /// Position of the next row.
     next: usize,
 }
 

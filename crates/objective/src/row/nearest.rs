@@ -9,7 +9,7 @@ pub(crate) struct Nearest<T> {
     found: Vec<(T, usize)>,
 }
 
-/// The set of these classes, given by the last of them.
+/// The set of these classes, represented by the last one in order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NearestOf<T> {
     least: T,

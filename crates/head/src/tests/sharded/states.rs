@@ -122,7 +122,7 @@ fn states_that_do_not_fit_together_are_rejected_and_named() {
     differs("tensors", &|state| drop(state.part.tensors.pop()));
     let short = join(&|states| states[1].part.tensors[0].values.truncate(17));
     assert!(matches!(short, Error::TensorShape { values: 17, expected: [3, 6], .. }), "{short}");
-    // a number above that of the shards
+    // a shard number beyond the number of shards
     let outside = join(&|states| states[2].shard = 3);
     assert!(matches!(outside, Error::ShardsDiffer { shard: 3, what: "number", .. }), "{outside}");
 
