@@ -12,7 +12,7 @@ use crate::real::Real;
 /// An objective of either kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyObjective {
-    /// Against class centres.
+    /// On class centres.
     Classes(Box<ClassObjective>),
     /// On pairs, triplets or proxies.
     Pairs(PairObjective),
@@ -21,7 +21,7 @@ pub enum AnyObjective {
 /// Value and gradients of an objective of either kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluation<T> {
-    /// Of an objective against class centres.
+    /// Of an objective on class centres.
     Classes(ClassEvaluation<T>),
     /// Of an objective on pairs, triplets or proxies.
     Pairs(PairEvaluation<T>),

@@ -42,7 +42,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// Scores computed again are the same: the number of kept scores changes only time and memory.
+/// Recomputed scores are the same: the number of kept scores changes only time and memory.
 #[test]
 fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
     let (batch, classes, dim) = (512, 2000, 17);
@@ -56,7 +56,7 @@ fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
             (step.loss.to_bits(), bits(&step.grad_features), bits(&head.centres()))
         };
         let all = run(None);
-        // none, and one of the four MiB of scores
+        // keep none, and one of the four MiB of scores
         for kept in [0, 1] {
             assert!(run(Some(kept)) == all, "{objective}: {kept} MiB");
         }

@@ -1,4 +1,4 @@
-//! Losses, gradients and steps against the plain reference in f64.
+//! Losses, gradients and steps compared with the plain reference in f64.
 
 use super::tolerance::{F32, HUNDRED_STEPS};
 use super::{class_objectives, labels, points, values, view, wide};

@@ -1,5 +1,5 @@
-//! The screened mode against the dense one: the same loss and gradients up to the errors of sampling and 7-bit scores, exact on
-//! average, the same bits for any number of threads and after a restart.
+//! The screened mode compared with the dense one: the same loss and gradients up to the errors of sampling and 7-bit scores,
+//! exact on average, the same bits for any number of threads and after a restart.
 
 use widemargin_objective::{ClassObjective, Parameters, parameters};
 

@@ -1,4 +1,4 @@
-//! Every backbone: shapes, seeds, gradients against finite differences, saving and loading parameters.
+//! Every backbone: shapes, seeds, gradients compared with finite differences, saving and loading parameters.
 
 use super::{Backbone, BackboneConfig, BackboneName};
 use crate::parameters::{self, Role};

@@ -1,4 +1,4 @@
-//! Every objective against the same loss composed of Burn's operations, which Burn differentiates: the value, and the
+//! Every objective compared with the same loss composed of Burn's operations, which Burn differentiates: the value, and the
 //! gradients of the features, of the centres or proxies, and of a learnt scale or bias.
 
 use super::*;

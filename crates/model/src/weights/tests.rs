@@ -22,7 +22,7 @@ const NETWORKS: [BackboneName; 6] = [
     BackboneName::Resnet50,
 ];
 
-/// Of 43 to 106 million parameters each.
+/// Networks with 43 to 106 million parameters each.
 const DEEP: [BackboneName; 4] =
     [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
 

@@ -16,7 +16,7 @@ use crate::parameter::{self, Parameters};
 
 static CATALOGUE: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(table::rows);
 
-/// Every named objective: those against class centres first, then those on pairs, then those with proxies.
+/// Every named objective: those on class centres first, then those on pairs, then those with proxies.
 pub fn catalogue() -> &'static [CatalogueEntry] {
     &CATALOGUE
 }
@@ -91,12 +91,12 @@ fn names_of(kind: impl Fn(ObjectiveKind) -> bool) -> impl Iterator<Item = &'stat
 }
 
 impl ClassObjective {
-    /// The names of all objectives against class centres.
+    /// The names of all objectives on class centres.
     pub fn names() -> impl Iterator<Item = &'static str> {
         names_of(|kind| kind == ObjectiveKind::ClassCentres)
     }
 
-    /// An objective against class centres by name, for `classes` classes. [`catalogue`] has the names and parameters.
+    /// An objective on class centres by name, for `classes` classes. [`catalogue`] has the names and parameters.
     ///
     /// # Errors
     /// [`Error::UnknownName`], [`Error::UnknownParameter`], [`Error::BadParameter`], [`Error::OutOfRange`],

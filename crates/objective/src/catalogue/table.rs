@@ -15,13 +15,13 @@ use crate::pairs::{
 use crate::parameter::{Domain, Parameter, Values};
 use crate::suggest::adacos_fixed_scale;
 
-/// Parameters that objectives against class centres share.
+/// Parameters that objectives on class centres share.
 pub(super) const SUB_CENTRES: &str = "sub_centres";
 pub(super) const IGNORE_LABEL: &str = "ignore_label";
 pub(super) const LABEL_SMOOTHING: &str = "label_smoothing";
 pub(super) const CLASS_MARGINS: &str = "class_margins";
 
-/// Parameters that an objective against class centres accepts in addition to its own.
+/// Parameters that an objective on class centres accepts in addition to its own.
 #[derive(Clone, Copy)]
 enum Shared {
     /// Sub-centres and a label to ignore.
@@ -34,7 +34,7 @@ enum Shared {
     Both(Bounds),
 }
 
-/// A row of the table for an objective against class centres, under construction.
+/// A row of the table for an objective on class centres, under construction.
 struct ClassRow {
     name: &'static str,
     aliases: &'static [&'static str],

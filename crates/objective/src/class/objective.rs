@@ -1,4 +1,4 @@
-//! An objective against class centres: a point of the family and the rule that adapts it.
+//! An objective on class centres: a point of the family and the rule that adapts it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::bounds;
 use crate::error::{Error, Result};
 use crate::family::{Margin, Objective, Score};
 
-/// An objective against class centres, with its state.
+/// An objective on class centres, with its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassObjective {

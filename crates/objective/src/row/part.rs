@@ -103,7 +103,7 @@ mod tests {
     use crate::tests::values;
     use crate::{ClassObjective, Objective, Parameters, Point, PointOutcome, PointPass, parameters};
 
-    /// Every named objective against class centres, resolved for one sample.
+    /// Every named objective on class centres, resolved for one sample.
     fn points_of(classes: usize) -> Vec<(String, Point)> {
         let facts = crate::BatchFacts {
             labels: &[2, 0],

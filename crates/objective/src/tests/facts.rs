@@ -269,7 +269,7 @@ fn a_margin_has_no_effect_without_normalisation() {
     assert_eq!(evaluate(&cosine, 1e3).diagnostics.margin_met, met);
 }
 
-/// At a full margin every competitor pushes at once; the hardest-only hinge and the softmax bound that push.
+/// At a full margin every non-target class pushes at once; the hardest-only hinge and the softmax bound that push.
 #[test]
 fn the_push_of_a_sum_of_hinges_grows_with_the_classes() {
     for classes in [2, 10, 100] {

@@ -1,4 +1,4 @@
-//! Tests of the mathematics as a whole: the facts of the derivation as properties, gradients against finite differences,
+//! Tests of the mathematics as a whole: the facts of the derivation as properties, gradients compared with finite differences,
 //! and reference values of other frameworks.
 
 mod book;
@@ -44,7 +44,7 @@ pub(crate) fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) ->
             };
             let (near, far, narrow) = (slope(STEP), slope(2.0 * STEP), slope(NARROW));
             let smooth = (4.0 * near - far) / 3.0;
-            // one is exact to rounding, the other to truncation: farther apart than both, the loss is not smooth here
+            // one is exact up to rounding, the other up to truncation; if they differ by more, the loss is not smooth here
             if (smooth - narrow).abs() > 1e-4 * (1.0 + narrow.abs()) { narrow } else { smooth }
         })
         .collect()

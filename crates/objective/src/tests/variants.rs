@@ -14,7 +14,7 @@ fn with(name: &str, parameters: &Value, classes: usize) -> ClassObjective {
     ClassObjective::from_name(name, parameters.as_object().expect("an object"), classes).expect("in range")
 }
 
-/// Every named objective against class centres with its defaults, and with settings that the defaults do not cover.
+/// Every named objective on class centres with its defaults, and with settings that the defaults do not cover.
 fn all(classes: usize) -> Vec<ClassObjective> {
     let mut all: Vec<ClassObjective> =
         ClassObjective::names().map(|name| with(name, &json!({}), classes)).collect();
@@ -496,14 +496,14 @@ fn a_custom_margin_gives_the_built_in_values_and_gradients() {
         assert_close(&found.grad_features, &expected.grad_features, ROUNDING, "features");
         assert_close(&found.grad_centres, &expected.grad_centres, ROUNDING, "centres");
     }
-    // by rows, as a head does
+    // row by row, as in a head
     let (mut a, mut b) = (values(classes, 3), values(classes, 3));
     let (found, expected) = (custom.row(&mut a, 2), built_in.row(&mut b, 2));
     assert!((found.loss - expected.loss).abs() < ROUNDING);
     assert_close(&a, &b, ROUNDING, "row");
 }
 
-/// On dot products a custom margin sees the dot product itself.
+/// On dot products a custom margin receives the dot product itself.
 #[test]
 fn a_custom_margin_on_dot_products_is_one_in_score() {
     let custom = built_in_with(&Objective::softmax(), super::custom_am(0.5));

@@ -103,7 +103,7 @@ fn decode(mut bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-/// A file of events of growing steps, and where each record ends.
+/// A file of events with increasing steps, and where each record ends.
 fn file(steps: &[u64]) -> (Vec<u8>, Vec<usize>) {
     let mut bytes = header(1.5);
     let mut ends = vec![bytes.len()];

@@ -1,4 +1,4 @@
-//! Several shards against one head: loss, gradients, steps and errors. States and files: [`states`].
+//! Several shards compared with one head: loss, gradients, steps and errors. States and files: [`states`].
 
 mod states;
 
@@ -139,7 +139,7 @@ struct Task {
     batch: usize,
     classes: usize,
     dim: usize,
-    /// Labels are of the first classes, this many.
+    /// Labels are among the first classes, this many.
     labelled: usize,
     steps: u64,
 }
@@ -524,7 +524,7 @@ fn a_panic_in_the_middle_of_training_ends_all_ranks() {
     assert_eq!(found, [gone(), gone()]);
 }
 
-/// An implementation like one outside this crate; its errors are passed on unchanged.
+/// A communicator as another crate would implement it; its errors are passed on unchanged.
 #[derive(Debug)]
 struct Unplugged;
 

@@ -167,7 +167,7 @@ fn files_that_are_missing_or_damaged_are_rejected_and_named() {
     let path = |shard: usize| folder.path().join(format!("head-{shard}-of-3"));
     let good = fs::read(path(1)).expect("just written");
 
-    // every kind of damage, and that it is named
+    // every kind of damage is reported by name
     let mut flipped = good.clone();
     flipped[good.len() - 5] ^= 8;
     for (bytes, expected) in [

@@ -35,7 +35,7 @@ struct Case {
 
 /// The parameters of a case, without the notes on its reduction and source.
 fn parameters(params: &Parameters) -> Parameters {
-    // pytorch-metric-learning calls the tuplet margin `margin`; the file says the unit
+    // pytorch-metric-learning calls the tuplet margin `margin`; the file states the unit
     let name = |key: &str| if key == "margin_degrees" { "margin" } else { key }.to_owned();
     params
         .iter()

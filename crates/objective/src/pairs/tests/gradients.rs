@@ -1,4 +1,4 @@
-//! Gradients against central differences in f64, for every objective, with and without tuples and references.
+//! Gradients compared with central differences in f64, for every objective, with and without tuples and references.
 
 use super::{all, objective};
 use crate::Parameters;
