@@ -52,7 +52,7 @@ pub enum Error {
         /// Dimension of one vector.
         dim: usize,
     },
-    /// Samples of another shape than the model was trained on.
+    /// Samples of a different shape than the model was trained on.
     #[error("samples of {found}; the model takes {expected}: open the data in that shape")]
     InputShape {
         /// Shape of the samples.

@@ -54,7 +54,7 @@ impl Model {
     /// Loads a model from its file or from a run folder.
     ///
     /// # Errors
-    /// [`Error::BadFile`] for a file that is missing, damaged, of another version or not a model, or whose weights do not fit its
+    /// [`Error::BadFile`] for a file that is missing, damaged, of a different version or not a model, or whose weights do not fit its
     /// backbone.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let given = path.as_ref();

@@ -144,7 +144,7 @@ impl Model {
     /// Embeddings of samples of a set, `[samples, dim]`, row-major, each of length one. `samples` are positions in the set.
     ///
     /// # Errors
-    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] for samples of another shape
+    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] for samples of a different shape
     /// than the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
     pub fn embed_samples(&self, set: &SampleSet, samples: &[u32]) -> Result<Vec<f32>> {
         self.require(match set {

@@ -69,7 +69,7 @@ fn every_backbone_is_loaded_with_the_same_embeddings() {
 }
 
 #[test]
-fn a_model_of_vectors_takes_only_vectors() {
+fn a_model_of_vectors_accepts_only_vectors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vectors");
     let description = Description {
@@ -92,7 +92,7 @@ fn a_model_of_vectors_takes_only_vectors() {
     let last = model.embed_vectors(&rows[1499 * 4..]).unwrap();
     assert!(
         found[1499 * 3..].iter().zip(&last).all(|(a, b)| (a - b).abs() < 1e-6),
-        "whatever stands beside it"
+        "for any number of rows in the batch"
     );
     assert!(matches!(model.embed_vectors(&rows[..6]), Err(Error::Vectors { found: 6, dim: 4 })));
     let zero = model.embed_vectors(&[1.0, 2.0, 3.0, 4.0, f32::NAN, 0.0, 0.0, 0.0]).unwrap_err().to_string();

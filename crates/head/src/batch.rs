@@ -98,7 +98,7 @@ pub(crate) fn check_labels(
     }
 }
 
-/// The place of the first value that is not finite.
+/// The position of the first value that is not finite.
 pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     const CHUNK: usize = 1 << 14;
     let found = |(_, chunk): &(usize, &[f32])| !all_finite(chunk);

@@ -44,7 +44,8 @@ impl<'a> Centres<'a> {
         self.values.len() / (self.dim * self.per_class)
     }
 
-    /// Classes per tile, the last tile apart: as configured, but few enough to give each group a tile where classes suffice.
+    /// Classes per tile, except for the last tile: as configured, but few enough to give each group a tile if there are enough
+    /// classes.
     pub(crate) fn classes_of_tile(&self) -> usize {
         let shared = self.classes().div_ceil(GROUPS).next_multiple_of(16).max(LEAST_TILE);
         self.tile_classes.min(shared)
@@ -166,7 +167,7 @@ impl<'a> Centres<'a> {
         }
     }
 
-    /// Shows each sample its similarities with every class by `observe(sample, first_class, similarities)`.
+    /// Calls `observe(sample, first_class, similarities)` for each sample and tile.
     ///
     /// Each group starts with a copy of `start` and observes its tiles in order; the groups' samples are then merged in order.
     /// Also returns the scores of the first tiles, `keep` scores at most, in buffers of [`Centres::spare`].

@@ -37,9 +37,9 @@ impl Head {
     /// number of classes (AdaCos) does not change.
     ///
     /// # Errors
-    /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; embeddings of another dimension or not finite;
+    /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; embeddings of a different dimension or not finite;
     /// [`Error::LabelCount`]; [`Error::EmptyClass`] for a class whose embeddings are missing or cancel; more classes than labels
-    /// can name. The head is unchanged then.
+    /// can name. On error the head is unchanged.
     pub fn add_classes(&mut self, new: NewClasses<'_>) -> Result<u32, Error> {
         self.check_margins()?;
         let (dim, per_class) = (self.dim(), self.sub_centres());
@@ -83,7 +83,7 @@ impl Head {
     ///
     /// # Errors
     /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; [`Error::Label`] for a class that does not exist,
-    /// with its place in `classes` as the row; [`Error::OutOfRange`] if no class would be left. The head is unchanged then.
+    /// with its position in `classes` as the row; [`Error::OutOfRange`] if no class would be left. On error the head is unchanged.
     pub fn drop_classes(&mut self, classes: &[u32]) -> Result<Vec<Option<u32>>, Error> {
         self.check_margins()?;
         let mut stays = vec![true; self.classes()];

@@ -28,12 +28,12 @@ pub(crate) struct FirstPass {
     pub(crate) outcomes: Vec<PointOutcome<f32>>,
     pub(crate) points: BatchPoints,
     pub(crate) targets: Targets,
-    /// The scores of the first tiles, as many as may be kept.
+    /// The scores of the first tiles, as many as are kept.
     pub(crate) scored: Vec<Scored>,
 }
 
 impl FirstPass {
-    /// `over_all` takes fresh passes, one per sample, over all classes, wherever those are held. It also returns the scores of
+    /// `over_all` runs new passes, one per sample, over all classes, wherever they are stored. It also returns the scores of
     /// the first tiles, up to the number it is given.
     pub(crate) fn new(
         objective: &ClassObjective,
@@ -158,7 +158,7 @@ pub struct ClassGradients {
 /// Shapes: `centres` `[classes * sub_centres, dim]`, `features` `[batch, dim]`, one label per sample.
 ///
 /// # Errors
-/// Those of [`Head::forward`](crate::Head::forward); centres that are not finite, or whose number is no multiple of the
+/// The errors of [`Head::forward`](crate::Head::forward); centres that are not finite, or whose number is not a multiple of the
 /// objective's sub-centres.
 pub fn class_loss(
     objective: &ClassObjective,

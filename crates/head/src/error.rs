@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     Objective(#[from] ObjectiveError),
 
-    /// Features of another dimension than the class centres.
+    /// Features of a different dimension than the class centres.
     #[error("features have dimension {found}; the class centres of this head have {expected}")]
     Dimension {
         /// Columns of the features.
@@ -161,7 +161,7 @@ pub enum Error {
         name: String,
     },
 
-    /// A tensor of a state with another shape than the head.
+    /// A tensor of a state with a different shape than the head.
     #[error(
         "tensor `{name}` of the head's state has shape {found:?} and {values} values; expected {expected:?}"
     )]
@@ -343,7 +343,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The shards in a folder do not make a head.
+    /// The shards in a folder do not form a head.
     #[error("{folder}: the shards do not fit together")]
     ShardFolder {
         /// The folder.
@@ -385,7 +385,7 @@ impl Error {
     }
 }
 
-/// Checks a setting against its range; `NaN` is in none.
+/// Checks a setting against its range; `NaN` is outside every range.
 pub(crate) fn within(
     range: impl std::ops::RangeBounds<f64>,
     setting: &'static str,

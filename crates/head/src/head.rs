@@ -99,7 +99,7 @@ impl Head {
         self.dim
     }
 
-    /// The objective, with the margin now in force.
+    /// The objective with its current margin.
     pub fn objective(&self) -> &ClassObjective {
         &self.objective
     }
@@ -169,7 +169,7 @@ impl Head {
         Ok(pending.gradient.norm(&self.scored()))
     }
 
-    /// Puts a share of the objective's margin in force, 0 to 1. A margin warm-up calls it before each step.
+    /// Applies a share of the objective's margin, 0 to 1. A margin warm-up calls it before each step.
     pub fn set_margin_share(&mut self, share: f64) {
         self.objective.set_margin_share(share);
     }
@@ -204,7 +204,7 @@ impl Head {
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step; [`Error::OutOfRange`] for a
-    /// learning rate or clip factor that is negative or not finite. The head is unchanged then.
+    /// learning rate or clip factor that is negative or not finite. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
@@ -218,7 +218,7 @@ impl Head {
     /// screened head computes in the same pass at no extra cost.
     ///
     /// # Errors
-    /// Those of [`Head::apply`]. The head is unchanged then.
+    /// The errors of [`Head::apply`]. On error the head is unchanged.
     pub fn apply_and_measure(&mut self, pending: PendingUpdate, learning_rate: f64) -> Result<f64, Error> {
         let known = match &pending.gradient {
             CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
@@ -285,7 +285,7 @@ impl Head {
     /// [`Head::forward`] and [`Head::apply`] in one call, without clipping.
     ///
     /// # Errors
-    /// Those of the two. The head is unchanged then.
+    /// The errors of the two. On error the head is unchanged.
     pub fn step(
         &mut self,
         features: MatRef<'_>,
@@ -308,7 +308,7 @@ impl Head {
     /// Similarities with every class, without scale and margin: cosines or dot products, `[batch, classes]`.
     ///
     /// # Errors
-    /// Features of another dimension, or not finite.
+    /// Features of a different dimension, or not finite.
     pub fn scores(&self, features: MatRef<'_>) -> Result<Vec<f32>, Error> {
         self.scored().similarities(features)
     }
@@ -316,7 +316,7 @@ impl Head {
     /// The class with the largest score for each sample; the lowest class of a tie.
     ///
     /// # Errors
-    /// Features of another dimension, or not finite.
+    /// Features of a different dimension, or not finite.
     pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         self.scored().nearest(features)
     }

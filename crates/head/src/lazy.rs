@@ -21,10 +21,10 @@ use crate::optimiser::OptimiserConfig;
 /// Steps after which a row's deferred updates are applied in any case.
 pub(crate) const OLDEST: u32 = 1024;
 
-/// Change of an exponent that is worth a visit. A change of 0.03 changes a probability by 3 %, no more than the 7-bit scores do.
+/// Change of an exponent that requires a visit. A change of 0.03 changes a probability by 3 %, no more than 7-bit scoring does.
 pub(crate) const NOTICEABLE: f64 = 0.03;
 
-/// `k` steps without a gradient in one.
+/// `k` steps without a gradient, combined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Motion {
     /// `[w; v]` is multiplied by this.
@@ -141,7 +141,7 @@ fn single(config: OptimiserConfig, step: u64, rate: f64) -> Motion {
     }
 }
 
-/// First the older, then the newer.
+/// The combination of two motions, the older applied first.
 fn after(older: Motion, newer: Motion) -> Motion {
     match (older, newer) {
         (Motion::Sgd(a), Motion::Sgd(b)) => {
@@ -237,7 +237,7 @@ mod tests {
     use crate::optimiser::Optimiser;
     use crate::tests::values;
 
-    /// A velocity along the row, as weight decay causes, does not turn it; the component across counts with its length.
+    /// A velocity along the row, as weight decay causes, does not rotate it; only the component across it counts.
     #[test]
     fn only_movement_across_a_row_counts() {
         let dim = 64;

@@ -140,8 +140,8 @@ impl Optimiser {
     /// [`Error::OutOfRange`] for a setting outside its range.
     pub fn new(config: OptimiserConfig, len: usize) -> Result<Self, Error> {
         config.check()?;
-        // Written, so that the pages are allocated: the first steps are as fast as the others, and a lack of memory shows now
-        // and not in the middle of a run.
+        // Writing all values allocates the pages: the first steps are as fast as the others, and a lack of memory shows now and
+        // not in the middle of a run.
         let zeros = || {
             let mut values = vec![0.0_f32; len];
             values.par_chunks_mut(CHUNK).for_each(|values| values.fill(0.0));

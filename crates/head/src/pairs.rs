@@ -27,7 +27,7 @@ pub struct PairHeadConfig {
     pub memory: usize,
 }
 
-/// An objective on pairs with everything it needs for training; it has the same calls as [`Head`](crate::Head).
+/// An objective on pairs with everything it needs for training; it has the same methods as [`Head`](crate::Head).
 #[derive(Clone, Debug)]
 pub struct PairHead {
     objective: PairObjective,
@@ -129,7 +129,7 @@ impl PairHead {
     /// Shapes: `features` `[batch, dim]`, one label per sample.
     ///
     /// # Errors
-    /// Those of the objective: shapes or labels that do not fit, a feature or result that is not finite.
+    /// The errors of the objective: shapes or labels that do not fit, a feature or result that is not finite.
     pub fn forward(&mut self, features: MatRef<'_>, labels: &[u32]) -> Result<PairForward, Error> {
         let (miner, draw) = (self.miner.as_ref(), self.steps());
         let found = if let Some(memory) = &mut self.memory {
@@ -158,7 +158,7 @@ impl PairHead {
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update that was not computed at this head's present step; [`Error::OutOfRange`] for a
-    /// learning rate or clip factor that is negative or not finite. The head is unchanged then.
+    /// learning rate or clip factor that is negative or not finite. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingProxies,
@@ -184,7 +184,7 @@ impl PairHead {
     /// The class of each sample: that of the nearest of `class_means`, `[classes, dim]`, by cosine.
     ///
     /// # Errors
-    /// [`Error::Dimension`] for features of another dimension; [`Error::OutOfRange`] unless there is one mean per class.
+    /// [`Error::Dimension`] for features of a different dimension; [`Error::OutOfRange`] unless there is one mean per class.
     pub fn predict(&self, features: MatRef<'_>, class_means: &[f32]) -> Result<Vec<u32>, Error> {
         if features.cols() != self.dim {
             return Err(Error::Dimension { found: features.cols(), expected: self.dim });
@@ -227,7 +227,7 @@ impl PairHead {
     /// Restores a state of a head with the same objective and settings, to the bit.
     ///
     /// # Errors
-    /// [`Error::OtherHead`]; a tensor that is missing, of another shape, or not finite. The head is unchanged then.
+    /// [`Error::OtherHead`]; a tensor that is missing, of a different shape, or not finite. On error the head is unchanged.
     pub fn restore(&mut self, state: PairHeadState) -> Result<(), Error> {
         let PairHeadState { classes, dim, steps, memory, mut tensors } = state;
         if (classes, dim) != (self.classes, self.dim) {

@@ -29,7 +29,7 @@ pub(crate) fn forward(
 ) -> Result<HeadForward, Error> {
     centres.check(features, labels, objective.ignore_label())?;
     if let Some(active) = Active::of(features, labels, objective.ignore_label()) {
-        // drawn classes are numbered anew, and one of them may get the number of the label to ignore
+        // drawn classes are renumbered, and one of them may get the number of the label to ignore
         let objective = objective.clone().with_ignore_label(None);
         let (features, labels) = (active.features()?, &active.labels);
         let found = forward(centres, &objective, rate, features, labels, random, step)?;

@@ -32,7 +32,7 @@ pub struct HeadState {
     pub classes: usize,
     /// Dimension of the class centres.
     pub dim: usize,
-    /// The objective with its state, its learnt value, and the share of its margin that was in force.
+    /// The objective with its state, its learnt value, and the share of its margin that was applied.
     pub objective: ClassObjective,
     /// The optimiser's memory of the value that the objective learns, one value per memory; empty if it learns none.
     pub learnt_memory: Vec<f32>,
@@ -86,7 +86,7 @@ impl Head {
     /// Replaces the head by the one that a state was taken from, to the bit; classes and dimension must be the same.
     ///
     /// # Errors
-    /// Those of [`Head::from_state`]; [`Error::OtherHead`]. The head is unchanged then.
+    /// The errors of [`Head::from_state`]; [`Error::OtherHead`]. On error the head is unchanged.
     pub fn restore(&mut self, state: HeadState) -> Result<(), Error> {
         let (expected, found) = ([self.classes, self.dim], [state.classes, state.dim]);
         if found != expected {
@@ -99,7 +99,7 @@ impl Head {
     /// Restores the head that a state was taken from, to the bit.
     ///
     /// # Errors
-    /// Settings out of range; a tensor that is missing, unknown, of another shape than the head, or not finite.
+    /// Settings out of range; a tensor that is missing, unknown, of a different shape than the head, or not finite.
     pub fn from_state(state: HeadState) -> Result<Self, Error> {
         let HeadState { classes, dim, objective, learnt_memory, config, steps, mut tensors } = state;
         let len = check_size(classes, objective.sub_centres(), dim)?;

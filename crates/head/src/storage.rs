@@ -166,7 +166,7 @@ impl ValuesMut<'_> {
                 let result = change(scratch);
                 let mut random = mixed(noise);
                 for (value, &wide) in values.iter_mut().zip(scratch.iter()) {
-                    // a linear congruential step; its upper bits are good enough to round by
+                    // a linear congruential step; its upper bits are good enough for rounding
                     random = random
                         .wrapping_mul(6_364_136_223_846_793_005)
                         .wrapping_add(1_442_695_040_888_963_407);

@@ -105,7 +105,7 @@ impl<'a> Tile<'a> {
         self.classes * self.per_class
     }
 
-    /// The place of a row in this tile, if it has one.
+    /// The position of a row in this tile, if the tile contains it.
     pub(crate) fn place(&self, row: usize) -> Option<usize> {
         row.checked_sub(self.first_class * self.per_class).filter(|place| *place < self.rows())
     }
@@ -142,8 +142,7 @@ impl<'a> Tile<'a> {
         *similarities = largest;
     }
 
-    /// Turns derivatives with respect to similarities into `share` times the derivatives with respect to the products behind
-    /// them.
+    /// Turns derivatives with respect to similarities into `share` times the derivatives with respect to the underlying products.
     pub(crate) fn through_lengths(&self, slopes: &mut [f32], share: f32) {
         if self.factors.is_empty() || self.per_class > 1 {
             for slope in slopes.iter_mut() {

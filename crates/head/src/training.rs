@@ -27,7 +27,7 @@ pub struct TrainingForward {
     pub loss: f64,
     /// Gradient of the loss with respect to the features: `[batch, dim]`, row-major, finite.
     pub grad_features: Vec<f32>,
-    /// Diagnostics of the batch; `NaN` for those that need class centres if there are none.
+    /// Diagnostics of the batch; those that need class centres are `NaN` if there are none.
     pub diagnostics: Diagnostics,
     /// Why the batch had no effect, if it had none.
     pub warning: Option<String>,
@@ -70,7 +70,7 @@ impl TrainingHead {
     /// ([`PairHeadConfig`]); `config.mode` is for objectives on class centres.
     ///
     /// # Errors
-    /// Those of [`Head::new`] or [`PairHead::new`].
+    /// The errors of [`Head::new`] or [`PairHead::new`].
     pub fn new(
         classes: usize,
         dim: usize,
@@ -123,14 +123,14 @@ impl TrainingHead {
         }
     }
 
-    /// Puts a share of the margin in force, 0 to 1; has no effect without a margin on class centres.
+    /// Applies a share of the margin, 0 to 1; has no effect without a margin on class centres.
     pub fn set_margin_share(&mut self, share: f64) {
         if let Self::Classes(head) = self {
             head.set_margin_share(share);
         }
     }
 
-    /// The margin now in force; 0 without a margin on class centres.
+    /// The current margin; 0 without a margin on class centres.
     pub fn margin_in_force(&self) -> f64 {
         self.class_head().map_or(0.0, |head| head.objective().margin_in_force())
     }
@@ -138,7 +138,7 @@ impl TrainingHead {
     /// Loss and gradients of a batch. Nothing is updated, except that a cross-batch memory stores the batch.
     ///
     /// # Errors
-    /// Those of [`Head::forward`] or [`PairHead::forward`].
+    /// The errors of [`Head::forward`] or [`PairHead::forward`].
     pub fn forward(&mut self, features: MatRef<'_>, labels: &[u32]) -> Result<TrainingForward, Error> {
         match self {
             Self::Classes(head) => {
@@ -188,7 +188,7 @@ impl TrainingHead {
     /// Applies a pending update: one optimiser step with `clip_factor` times its gradient.
     ///
     /// # Errors
-    /// Those of [`Head::apply`] or [`PairHead::apply`]; [`Error::OtherKind`]. The head is unchanged then.
+    /// The errors of [`Head::apply`] or [`PairHead::apply`]; [`Error::OtherKind`]. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: TrainingUpdate,
@@ -210,7 +210,7 @@ impl TrainingHead {
     /// computes in the same pass.
     ///
     /// # Errors
-    /// Those of [`TrainingHead::apply`].
+    /// The errors of [`TrainingHead::apply`].
     pub fn apply_and_measure(&mut self, pending: TrainingUpdate, learning_rate: f64) -> Result<f64, Error> {
         match (self, pending) {
             (Self::Classes(head), TrainingUpdate::Classes(pending)) => {
@@ -233,7 +233,7 @@ impl TrainingHead {
     /// none.
     ///
     /// # Errors
-    /// Those of [`Head::predict`] or [`PairHead::predict`].
+    /// The errors of [`Head::predict`] or [`PairHead::predict`].
     pub fn predict(&self, features: MatRef<'_>, class_means: &[f32]) -> Result<Vec<u32>, Error> {
         match self {
             Self::Classes(head) => head.predict(features),
@@ -252,7 +252,7 @@ impl TrainingHead {
     /// Restores a state of a head with the same objective and settings, to the bit.
     ///
     /// # Errors
-    /// Those of [`Head::restore`] or [`PairHead::restore`]; [`Error::OtherKind`]. The head is unchanged then.
+    /// The errors of [`Head::restore`] or [`PairHead::restore`]; [`Error::OtherKind`]. On error the head is unchanged.
     pub fn restore(&mut self, state: TrainingHeadState) -> Result<(), Error> {
         match (self, state) {
             (Self::Classes(head), TrainingHeadState::Classes(state)) => head.restore(*state),

@@ -14,7 +14,7 @@ pub struct Bounds {
     pub low: f64,
     /// The largest value accepted.
     pub high: f64,
-    /// What the numbers are, such as "a margin in cosine".
+    /// The quantity, such as "a margin in cosine".
     pub unit: &'static str,
 }
 
@@ -28,7 +28,7 @@ impl Bounds {
         (self.low..=self.high).contains(&value)
     }
 
-    /// Refuses a value outside the range.
+    /// Rejects a value outside the range.
     pub(crate) fn check(&self, setting: &'static str, found: f64) -> Result<()> {
         if self.contains(found) {
             return Ok(());
@@ -62,7 +62,7 @@ pub(crate) const SCORE_MARGIN: Bounds = Bounds::new(0.0, 1e6, "a margin in score
 pub(crate) const COSINE_MARGIN: Bounds = Bounds::new(0.0, 2.0, "a margin in cosine (typically 0.2 to 0.45)");
 /// Margins on an angle.
 pub(crate) const ANGLE_MARGIN: Bounds = Bounds::new(0.0, FRAC_PI_2, "an angle in radians (not degrees)");
-/// Whole factors on an angle.
+/// Integer factors on an angle.
 pub(crate) const ANGLE_MULTIPLE: Bounds = Bounds::new(1.0, 8.0, "a whole multiple of the angle");
 /// Factors on an angle.
 pub(crate) const ANGLE_FACTOR: Bounds = Bounds::new(1.0, 8.0, "a factor on the angle");
@@ -93,7 +93,7 @@ pub(crate) const CLASSES: Bounds = Bounds::new(1.0, 4_294_967_295.0, "a whole nu
 /// Seeds of random numbers. JSON readers keep whole numbers up to 2^53 exactly.
 pub(crate) const SEED: Bounds = Bounds::new(0.0, 9_007_199_254_740_992.0, "a whole number");
 
-/// Refuses a multiple of the angle that is not whole or not in [`ANGLE_MULTIPLE`].
+/// Rejects a multiple of the angle that is not an integer or not in [`ANGLE_MULTIPLE`].
 pub(crate) fn check_angle_multiple(found: f64) -> Result<()> {
     if found.fract() == 0.0 && ANGLE_MULTIPLE.contains(found) {
         return Ok(());
@@ -101,7 +101,7 @@ pub(crate) fn check_angle_multiple(found: f64) -> Result<()> {
     Err(Error::OutOfRange { setting: "margin", found, expected: ANGLE_MULTIPLE.to_string() })
 }
 
-/// Refuses two norms that do not rise.
+/// Rejects two norms that are not in increasing order.
 pub(crate) fn check_rising_norms([low, high]: [f64; 2]) -> Result<()> {
     if high - low >= 1e-6 {
         return Ok(());

@@ -18,7 +18,7 @@ pub enum Error {
         expected: String,
     },
 
-    /// Two choices that do not go together.
+    /// Two choices that cannot be combined.
     #[error("{first} does not go with {second}: {reason}")]
     Incompatible {
         /// One choice.
@@ -55,7 +55,7 @@ pub enum Error {
         known: Vec<&'static str>,
     },
 
-    /// A parameter of a named objective or miner has a value outside its range or of another type.
+    /// A parameter of a named objective or miner has a value outside its range or of a different type.
     #[error("`{owner}`: {parameter} is {found}; expected {expected}")]
     BadParameter {
         /// The objective or miner.
@@ -99,7 +99,7 @@ pub enum Error {
         found: usize,
     },
 
-    /// Another number of values or rows than expected.
+    /// An unexpected number of values or rows.
     #[error("found {found} {what}; expected {expected}")]
     Count {
         /// What was counted.
@@ -170,12 +170,12 @@ pub enum Error {
         objective: String,
     },
 
-    /// The objective is not defined for something it was given.
+    /// The objective does not support an input or option.
     #[error("`{objective}` does not accept {what}: {reason}")]
     Unsupported {
         /// The objective.
         objective: String,
-        /// What it was given.
+        /// The input or option.
         what: &'static str,
         /// Why not, or what to do instead.
         reason: &'static str,

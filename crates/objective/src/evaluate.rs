@@ -12,7 +12,7 @@ use crate::real::Real;
 /// An objective of either kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyObjective {
-    /// Against class centres.
+    /// On class centres.
     Classes(Box<ClassObjective>),
     /// On pairs, triplets or proxies.
     Pairs(PairObjective),
@@ -21,7 +21,7 @@ pub enum AnyObjective {
 /// Value and gradients of an objective of either kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluation<T> {
-    /// Of an objective against class centres.
+    /// Of an objective on class centres.
     Classes(ClassEvaluation<T>),
     /// Of an objective on pairs, triplets or proxies.
     Pairs(PairEvaluation<T>),
@@ -45,7 +45,7 @@ impl AnyObjective {
         })
     }
 
-    /// Its name.
+    /// The objective's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Classes(objective) => objective.name(),
@@ -73,7 +73,7 @@ impl AnyObjective {
     /// [`ClassObjective::with_margins_by_count`].
     ///
     /// # Errors
-    /// Those of [`ClassObjective::with_margins_by_count`]; [`Error::Unsupported`] for an objective on pairs.
+    /// The errors of [`ClassObjective::with_margins_by_count`]; [`Error::Unsupported`] for an objective on pairs.
     pub fn with_margins_by_count(self, counts: &[u64], power: f64) -> Result<Self> {
         match self {
             Self::Classes(objective) => {
@@ -98,7 +98,7 @@ impl AnyObjective {
     /// Loss and gradients of a batch. Objectives without weights ignore `weights`, objectives on pairs the reduction.
     ///
     /// # Errors
-    /// Those of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`].
+    /// The errors of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`].
     pub fn evaluate<T: Real>(
         &self,
         features: MatRef<'_, T>,
@@ -137,7 +137,7 @@ impl<T: Real> Evaluation<T> {
         }
     }
 
-    /// Gradient of the loss with respect to class centres or proxies; `None` for objectives without.
+    /// Gradient of the loss with respect to class centres or proxies; `None` for objectives without weights.
     pub fn grad_weights(&self) -> Option<&[T]> {
         match self {
             Self::Classes(found) => Some(&found.grad_centres),

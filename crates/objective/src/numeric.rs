@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn softplus_holds_at_both_ends() {
+    fn softplus_is_accurate_at_both_ends() {
         assert_eq!(softplus(1e4, 1.0), (1e4, 1.0));
         assert_eq!(softplus(-1e4, 1.0), (0.0, 0.0));
         let (value, slope) = softplus(0.0, 1.0);

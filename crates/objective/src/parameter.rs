@@ -1,4 +1,4 @@
-//! Parameters of named objectives and miners: what each accepts, and the check of what a user gave.
+//! Parameters of named objectives and miners: what each accepts, and validation of the values that a user gives.
 //!
 //! A [`Parameter`] states name, default, accepted values and meaning once. The catalogue, `widemargin loss --list`, the
 //! errors and the settings of the pair objectives all read it from there.
@@ -12,7 +12,7 @@ use crate::bounds::{Bounds, short};
 use crate::error::{Error, Result};
 use crate::names;
 
-/// Parameters by name; a parameter that is absent has its default.
+/// Parameters by name; absent parameters have their defaults.
 pub type Parameters = serde_json::Map<String, Value>;
 
 /// Parameters from pairs of name and value: `parameters([("scale", 16.0.into()), ("target", "arc".into())])`.
@@ -26,9 +26,9 @@ pub fn parameters<const N: usize>(given: [(&str, Value); N]) -> Parameters {
 pub struct Parameter {
     /// The name.
     pub name: &'static str,
-    /// The default; `null` where there is none or where it is computed.
+    /// The default; `null` if there is none or it is computed.
     pub default: Value,
-    /// How the default is computed, where it is not a constant.
+    /// How the default is computed, if it is not a constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub computed_default: Option<&'static str>,
     /// The values accepted.
@@ -49,7 +49,7 @@ pub enum Domain {
     Count(Bounds),
     /// `true` or `false`.
     Flag,
-    /// One of some words.
+    /// One of several words.
     Choice {
         /// The words.
         choices: &'static [&'static str],
@@ -134,7 +134,7 @@ fn in_words(value: &Value) -> String {
 /// All parameters of an objective or miner with their values: those given, and the defaults of the others.
 pub(crate) struct Values(Parameters);
 
-/// Checks what was given against the known parameters.
+/// Checks the given values against the known parameters.
 ///
 /// # Errors
 /// [`Error::UnknownParameter`] or [`Error::BadParameter`].
@@ -186,7 +186,7 @@ impl Values {
         self.count_if_given(name).unwrap_or_else(|| Self::not_in_the_table(name))
     }
 
-    /// False also where the objective has no such parameter.
+    /// Also false if the objective has no such parameter.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
@@ -211,7 +211,7 @@ impl Values {
 
 /// A value of a settings field.
 pub(crate) trait SettingValue: Copy {
-    /// As JSON; what is not finite becomes a word, so that a range check names it.
+    /// As JSON; a value that is not finite becomes a word, so that a range check can name it.
     fn to_json(self) -> Value;
 }
 
@@ -258,7 +258,7 @@ pub(crate) trait Settings: Default {
     /// The values of the fields, in the order of [`Settings::parameters`].
     fn values(&self) -> Vec<Value>;
 
-    /// Refuses fields outside their ranges.
+    /// Rejects fields outside their ranges.
     fn check_ranges(&self) -> Result<()> {
         for (parameter, value) in Self::parameters().iter().zip(self.values()) {
             if value.is_null() || parameter.domain.accept(&value).is_some() {

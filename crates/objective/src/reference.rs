@@ -85,8 +85,7 @@ impl ReferenceFile {
     /// `NaN`, `Infinity` and `-Infinity`, which Python writes but JSON does not allow, are read as missing values.
     ///
     /// # Errors
-    /// [`Error::ReferenceFile`] for text of another form, rows of different lengths, or another number of labels than of
-    /// features.
+    /// [`Error::ReferenceFile`] for text in another format, rows of different lengths, or not one label per feature.
     pub fn parse(text: &str) -> Result<Self> {
         let file: Self = serde_json::from_str(&without_undefined(text))
             .map_err(|error| Error::ReferenceFile(error.to_string()))?;
@@ -226,7 +225,7 @@ impl ReferenceCase {
 }
 
 /// Largest error relative to the largest entry; 0 up to an error of `rounding`, since a gradient that is 0 by cancellation has
-/// no size that an error could be relative to. `NaN` for another number of entries.
+/// no size that an error could be relative to. `NaN` if the numbers of entries differ.
 fn relative(found: &[f64], expected: &[Option<f64>], rounding: f64) -> f64 {
     if found.len() != expected.len() || found.iter().any(|value| value.is_nan()) {
         return f64::NAN;
@@ -261,7 +260,7 @@ mod tests {
                    "grad_weights": [[NaN, NaN], [NaN, NaN]]}]}"#;
 
     #[test]
-    fn values_that_are_no_numbers_are_counted_and_the_others_compared() {
+    fn non_finite_values_are_counted_and_the_others_compared() {
         let file = ReferenceFile::parse(FILE).expect("read as missing");
         let errors = file.compare::<f64>(&file.cases()[0]).expect("a known name");
         assert_eq!(errors.undefined, 6);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::numeric::softplus;
 
-/// From this number of classes on the defaults are those for many classes.
+/// Number of classes from which the defaults for many classes apply.
 const MANY_CLASSES: usize = 10_000;
 /// Larger scales are not recommended, whatever the target probability: gradients vanish except for a few non-targets, and the
 /// need for such a scale is a sign of too few dimensions.
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(margin_bound(3, 1).largest, 0.0);
     }
 
-    /// Centres that any margin must fit between, thrown at random, never beat the bound.
+    /// Randomly drawn centres never exceed the bound on the margin.
     #[test]
     fn no_arrangement_beats_the_margin_bound() {
         let mut state = 7_u64;
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn recommendations_are_the_usual_ones_where_there_is_room() {
+    fn recommendations_are_the_usual_values_if_the_dimension_allows() {
         let faces = suggest(85_742, 512, 0.9).expect("valid");
         assert_eq!((faces.scale, faces.margin, faces.angle_margin), (64.0, 0.35, 0.5));
         let small = suggest(10, 128, 0.99).expect("valid");

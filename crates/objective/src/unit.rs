@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn norms_hold_at_any_magnitude() {
+    fn norms_are_accurate_at_any_magnitude() {
         for exponent in [-250, -30, -7, 0, 7, 30, 250] {
             let unit = 10.0_f64.powi(exponent);
             let found = norm(&[3.0 * unit, -4.0 * unit]);

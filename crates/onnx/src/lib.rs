@@ -47,7 +47,7 @@ pub fn encode(model: &Model, calibration: Option<Calibration>) -> Result<Vec<u8>
 /// Writes the ONNX file of `model` atomically and returns its size in bytes.
 ///
 /// # Errors
-/// Those of [`encode`], and [`Error::Durable`] if the file cannot be written.
+/// The errors of [`encode`], and [`Error::Durable`] if the file cannot be written.
 pub fn write(path: impl AsRef<Path>, model: &Model, calibration: Option<Calibration>) -> Result<usize> {
     let bytes = encode(model, calibration)?;
     widemargin_durable::write_atomic(path, &bytes)?;

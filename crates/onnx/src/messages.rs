@@ -8,8 +8,8 @@ use prost::{Message, Oneof};
 /// The version of the intermediate representation (IR) for [`OPERATOR_SET`].
 pub(crate) const IR_VERSION: i64 = 8;
 
-/// The version of the operators (opset). The operators used here have the same meaning in all newer versions, and runtimes of the
-/// last years support it.
+/// The version of the operators (opset). The operators used here have the same meaning in all newer versions, and runtimes of
+/// recent years support it.
 pub(crate) const OPERATOR_SET: i64 = 17;
 
 /// `TensorProto.DataType.FLOAT`.

@@ -43,8 +43,8 @@ fn folder_of(run: &Path) -> PathBuf {
 /// Saves a checkpoint of `step` in the run folder `run`. An intact checkpoint of the same step is kept, a damaged one is replaced.
 ///
 /// # Errors
-/// Those of writing; [`DurableError::NewerVersion`] if a later release wrote a checkpoint of that step. The older checkpoints are
-/// unchanged then.
+/// The errors of writing; [`DurableError::NewerVersion`] if a later release wrote a checkpoint of that step. On error the older
+/// checkpoints are unchanged.
 pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
     let folder = folder_of(run);
     create_folders(&folder)?;
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_intact_one_is_loaded_and_damage_is_reported() {
+    fn the_newest_intact_checkpoint_is_loaded_and_damage_is_reported() {
         let run = tempfile::tempdir().expect("a folder");
         assert!(matches!(newest(run.path()), Err(Error::NoCheckpoint { .. })));
         for step in [5, 10, 15] {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_one_never_displaces_the_intact_one_before_it() {
+    fn a_damaged_checkpoint_never_displaces_an_intact_one() {
         let run = tempfile::tempdir().expect("a folder");
         for step in [5, 10, 15] {
             save(run.path(), step, &parts(step as u8)).expect("saved");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_a_later_release_is_an_error_and_not_skipped() {
+    fn a_checkpoint_of_a_later_release_is_an_error_and_not_skipped() {
         let run = tempfile::tempdir().expect("a folder");
         save(run.path(), 1, &parts(1)).expect("saved");
         let folder = save(run.path(), 2, &parts(2)).expect("saved");

@@ -1,8 +1,8 @@
 //! The logs of a run: `metrics.jsonl`, one line per step, and the same metrics as TensorBoard events.
 //!
-//! Both are append-only. Every step is written at once, so that a killed run loses none, and is synced to disk with every
-//! checkpoint ([`RunLog::sync`]). A run that resumes from a checkpoint first truncates both logs to that step, so its log equals that
-//! of an uninterrupted run, except for the times.
+//! Both are append-only. Every step is written immediately, so that a killed run loses none, and is synced to disk with every
+//! checkpoint ([`RunLog::sync`]). A run that resumes from a checkpoint first truncates both logs to that step, so its log equals
+//! that of an uninterrupted run, except for the times.
 
 use crate::Error;
 use crate::events;

@@ -32,18 +32,18 @@ impl Prepared {
     /// Opens and splits the data of `config`.
     ///
     /// # Errors
-    /// Those of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
+    /// The errors of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
         Self::from_set(open(&config.data)?, config)
     }
 
-    /// Splits a set that is already open, such as one in memory, as `config` asks for.
+    /// Splits a set that is already open, such as one in memory, as `config` specifies.
     ///
     /// The run folder does not record such a set. To resume the run, build the same set again and call [`train()`](crate::train()) with
     /// [`RunStart::Resume`](crate::RunStart::Resume).
     ///
     /// # Errors
-    /// Those of [`Prepared::new`].
+    /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
         let (split, parts) = divided(&set, &config.data)?;
@@ -112,7 +112,7 @@ impl Prepared {
     /// Opens the set that `[data]` of a configuration names, without splitting it.
     ///
     /// # Errors
-    /// Those of the data.
+    /// The errors of the data.
     pub fn open(data: &DataConfig) -> Result<SampleSet, Error> {
         open(data)
     }
@@ -177,8 +177,8 @@ fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPa
     Ok((split, parts))
 }
 
-/// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together. A table
-/// of up to 262,144 rows is shuffled as a whole; a larger one is read at 16 places at a time.
+/// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together.
+/// A table of up to 262,144 rows is shuffled as a whole; a larger one is read at 16 positions at a time.
 const BLOCK: usize = 16_384;
 const BLOCKS_TOGETHER: usize = 16;
 

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_where_they_should_be() {
+    fn schedules_end_at_their_documented_values() {
         let at = |name, step| schedule(name).learning_rate(step);
         assert!((at(ScheduleName::Constant, 39) - 0.4).abs() < 1e-12);
         assert!((at(ScheduleName::Step, 19) - 0.4).abs() < 1e-12);

@@ -17,7 +17,7 @@ pub struct ThreadGroup {
 }
 
 impl ThreadGroup {
-    /// Ranks that wait for each other without a limit.
+    /// Ranks that wait for each other without a time limit.
     pub const fn new() -> Self {
         Self { timeout: None }
     }

@@ -1,7 +1,7 @@
 //! The gradient of a dense head, and its optimiser step.
 //!
-//! The gradient of the centres is never held as a whole. The derivatives with respect to the scores are; a tile of the gradient
-//! is their product with the batch, and the optimiser uses it while it is in the cache.
+//! The gradient of the centres is never stored as a whole, only the derivatives with respect to the scores. A tile of the
+//! gradient is their product with the batch, and the optimiser uses it while it is in the cache.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub(crate) struct DenseGradient {
     pub(crate) outcomes: Vec<PointOutcome<f32>>,
     /// Factor on each derivative: 1 / batch size.
     share: f32,
-    /// Derivatives with respect to the products with the first tiles, as many as may be kept.
+    /// Derivatives with respect to the products with the first tiles, as many as are kept.
     slopes: Vec<Scored>,
     /// Rows with a gradient along themselves, through their lengths, and its factor.
     along: Vec<(usize, f32)>,
@@ -46,7 +46,7 @@ struct Scratch {
     values: Vec<f32>,
 }
 
-/// How class centres are cut and scored, without borrowing them.
+/// How class centres are divided into tiles and scored, without borrowing them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     classes_of_tile: usize,
@@ -64,7 +64,7 @@ impl From<Centres<'_>> for Shape {
 
 impl DenseGradient {
     /// The second pass: turns the kept scores into derivatives. Also returns the gradient of the features as they are scored.
-    /// `first_class` is the number by which the objective knows the first class of these centres.
+    /// `first_class` is the objective's number for the first class of these centres.
     pub(crate) fn new(
         centres: &Centres<'_>,
         batch: Batch,
@@ -118,7 +118,7 @@ impl DenseGradient {
         sum
     }
 
-    /// Turns similarities of the batch with a tile into derivatives of the mean loss with respect to the products behind them.
+    /// Turns similarities of the batch with a tile into derivatives of the mean loss with respect to the underlying products.
     fn differentiate(&self, tile: &Tile<'_>, scored: &mut Scored) {
         let rows = scored.similarities.chunks_exact_mut(tile.classes);
         for (outcome, row) in self.outcomes.iter().zip(rows) {

@@ -1,12 +1,12 @@
-//! The screened mode: every class is scored, few are touched.
+//! The screened mode: every class is scored, few are updated.
 //!
 //! 1. Every class is scored in 7-bit integers ([`widemargin_kernels::screening`]) from a copy of the unit class centres that
 //!    takes one byte per value. These scores give the exponentials of the softmax and their sum.
 //! 2. A few non-target classes are kept per sample ([`widemargin_kernels::sieve`]): all whose share of the non-target sum is
-//!    above the threshold `tau`, and of the others about one per `tau` of the sum, which then stands for `tau`. The tail is
-//!    not dropped: each of its entries is tiny, but all pull the same way, and without them the centres drift towards the mean
-//!    feature. Until the sum is known, a guess from a few panels replaces it, too low rather than too high; what was kept in
-//!    excess is thinned out afterwards.
+//!    above the threshold `tau`, and of the others about one per `tau` of the sum, which then stands for `tau`. The tail is not
+//!    dropped: each of its entries is tiny, but all pull the same way, and without them the centres drift towards the mean
+//!    feature. Until the sum is known, an estimate from a few panels is used, which is rather too low than too high; classes kept
+//!    in excess are thinned out afterwards.
 //! 3. The kept classes are scored exactly. A sampled entry stands for `tau` times the ratio of its exact to its screened
 //!    exponential, so the mean over all possible samples is the exact gradient. The same ratio corrects the sum.
 //! 4. Gradient and optimiser touch the kept rows only. The updates of the others are deferred ([`crate::lazy`]).

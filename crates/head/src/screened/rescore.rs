@@ -132,7 +132,7 @@ fn rescore_chunk(
     out
 }
 
-/// Sorts by class, stably: the places of the kept entries in order, and where each class's entries start and end.
+/// Sorts by class, stably: the positions of the kept entries in order, and where each class's entries start and end.
 fn by_class(kept: &[Kept], classes: usize, class_of: impl Fn(&Kept) -> usize) -> (Vec<u32>, Vec<u32>) {
     let mut ends = vec![0_u32; classes + 1];
     for kept in kept {

@@ -19,7 +19,7 @@ pub(crate) fn panels_of_chunk(per_class: usize) -> usize {
     CHUNK_PANELS / per_class * per_class
 }
 
-/// Whether a score is one that [`keep_nearest`] left.
+/// Whether a score was kept by [`keep_nearest`].
 pub(crate) fn counts(score: i32) -> bool {
     score != NO_SCORE
 }
@@ -29,7 +29,7 @@ pub(crate) fn live_step(step: f32) -> f32 {
     if step > 0.0 { step } else { 1.0 }
 }
 
-/// Leaves each class only the largest of its scores, and a sample's target class none.
+/// Keeps only the largest score of each class, and no score of a sample's target class.
 ///
 /// `scores` is `[panel][padded sample][row of the panel]`, of panels that begin with the first row of `first_class`. `steps` are
 /// the quantisation steps of their rows, including padding after the last class; `targets` has the class of each sample.
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_score_per_class_is_left_and_none_of_the_target() {
+    fn one_score_per_class_remains_and_none_of_the_target() {
         // Two samples, classes of three rows over three panels.
         let (per_class, classes, samples) = (3, 16, 4);
         let steps: Vec<f32> =

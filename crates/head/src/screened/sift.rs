@@ -14,7 +14,7 @@ use super::threshold::{Threshold, threshold_of};
 use crate::centres::GROUPS;
 use crate::error::Error;
 
-/// Panels from which a sample's sum is guessed before the pass, or one in this many if that is more.
+/// Panels from which a sample's sum is estimated before the pass, or one panel in this many if that is more.
 const PROBED_PANELS: usize = 64;
 
 /// Panels that are scored together where a class has one centre.
@@ -31,13 +31,13 @@ pub(super) struct Frame {
     pub(super) centre: f64,
     /// Share of the non-target sum from which a class is certainly kept.
     threshold: f64,
-    /// Exponential from which a class is certainly kept: the threshold times the guessed, later the screened sum.
+    /// Exponential from which a class is certainly kept: the threshold times the estimated and later the screened sum.
     pub(super) step: f64,
     target: u32,
 }
 
 impl Frame {
-    /// Replaces the guess of the sum by the screened sum. The step never shrinks: classes below the old one are gone.
+    /// Replaces the estimate of the sum by the screened sum. The step never shrinks: classes below the old one were dropped.
     pub(super) fn know_sum(&mut self, screened_sum: f64) {
         self.step = self.step.max(self.threshold * screened_sum);
     }
@@ -209,7 +209,7 @@ impl Sifter<'_> {
             .collect()
     }
 
-    /// Takes every class through the sieve by its screened score.
+    /// Passes every class through the sieve by its screened score.
     fn sift(&self, probes: &Probes, frames: &[Frame]) -> (Vec<Sifted>, Vec<Sums>) {
         let chunks = self.panels.count().div_ceil(panels_of_chunk(self.per_class));
         let per_group = chunks.div_ceil(GROUPS).max(1);

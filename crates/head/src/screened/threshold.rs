@@ -56,8 +56,8 @@ fn check_objective(objective: &ClassObjective) -> Result<(), Error> {
     Err(Error::NotScreenable { objective: objective.name(), why })
 }
 
-/// Expected error of both gradients, relative to their norm. The documented limit is 2 %; the margin is for the sum, which is
-/// guessed from a few classes.
+/// Expected error of both gradients, relative to their norm. The documented limit is 2 %; the margin allows for the sum, which is
+/// estimated from a few classes.
 const EXPECTED_ERROR: f64 = 0.017;
 
 /// Exponents of 2 between which thresholds are chosen: at most `2^14` classes are kept per sample, and no entry stands for more

@@ -46,7 +46,7 @@ impl Chunk<'_, '_> {
     }
 }
 
-/// What a row's gradient needs besides the sum of its entries.
+/// Values that a row's gradient needs in addition to the sum of its entries.
 #[derive(Clone, Copy)]
 struct Pull {
     /// The sum's component along the row's direction.
@@ -143,7 +143,7 @@ pub(crate) fn step(
                 step_row(rule, motion, pull, values, &mut sum, &mut memory);
             });
             let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
-            // quantised as stored, because that is what a restored head quantises
+            // quantise the stored values, as a restored head does
             let panel = &mut chunk.panels[place / PANEL];
             chunk.active[place] = chunk.centres.look(range, &mut wide, |values| {
                 let norm = length(values);

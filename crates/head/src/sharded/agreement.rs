@@ -1,17 +1,17 @@
 //! Comparison of what the ranks of a sharded head must have in common.
 //!
 //! Ranks that see the same values make the same decisions. If one rank alone fails (its batch is bad, its gradient is not finite,
-//! its file is damaged), it tells the others, so that all return an error from the same call and none waits in the next.
+//! its file is damaged), it notifies the others, so that all return an error from the same call and none waits in the next.
 
 use widemargin_objective::MatRef;
 
 use crate::communicator::Communicator;
 use crate::error::Error;
 
-/// The name and a fingerprint of something of which every rank has a copy.
+/// The name and fingerprint of a value that every rank has a copy of.
 pub(super) type Fact = (&'static str, u64);
 
-/// Fails on every rank if one rank has failed or has another fact. Collective, one gather.
+/// Fails on every rank if one rank has failed or has a different fact. Collective, one gather.
 ///
 /// Each rank must pass the same facts in the same order. A rank that has failed may pass any values: the failure counts.
 pub(super) fn agree<T>(
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_and_its_place_count() {
+    fn the_hash_depends_on_every_value_and_its_position() {
         let print =
             |data: &[f32], labels: &[u32]| of_batch(MatRef::new(data, 2, 2).expect("four values"), labels);
         let first = print(&[1.0, 2.0, 3.0, 4.0], &[0, 1]);

@@ -37,8 +37,8 @@ fn file_name(shard: usize, shards: usize) -> String {
 /// complete on disk.
 ///
 /// # Errors
-/// [`Error::File`]; [`Error::FileContent`] for a tensor whose number of values contradicts its shape. The old file is unchanged
-/// then.
+/// [`Error::File`]; [`Error::FileContent`] for a tensor whose number of values contradicts its shape. On error the old file is
+/// unchanged.
 pub fn save_shard(folder: impl AsRef<Path>, state: &ShardState) -> Result<PathBuf, Error> {
     let path = folder.as_ref().join(file_name(state.shard, state.shards));
     let payload = pack(state).map_err(|reason| Error::FileContent { path: path.clone(), reason })?;
@@ -66,7 +66,7 @@ pub fn load_shard(path: impl AsRef<Path>) -> Result<ShardState, Error> {
 /// Reads all shards in a folder, in order; ignores other files.
 ///
 /// # Errors
-/// Those of [`load_shard`]; [`Error::Folder`], [`Error::NoShardFiles`], [`Error::SeveralHeads`],
+/// The errors of [`load_shard`]; [`Error::Folder`], [`Error::NoShardFiles`], [`Error::SeveralHeads`],
 /// [`Error::MissingFile`].
 pub fn load_shards(folder: impl AsRef<Path>) -> Result<Vec<ShardState>, Error> {
     paths(folder.as_ref())?.iter().map(load_shard).collect()
@@ -88,7 +88,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// Every rank must see all files. If each sees only its own, use [`load_shard`] and [`ShardedHead::from_state`].
     ///
     /// # Errors
-    /// Those of [`load_shards`]; [`Error::ShardFolder`] for files that are not those of one head at one step; those of
+    /// The errors of [`load_shards`]; [`Error::ShardFolder`] for files that are not those of one head at one step; those of
     /// [`ShardedHead::from_state`], and [`Error::RankFailed`] if another rank could not read its file.
     pub fn load(communicator: C, folder: impl AsRef<Path>) -> Result<Self, Error> {
         let found = Self::load_part(&communicator, folder.as_ref());

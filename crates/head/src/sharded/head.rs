@@ -64,7 +64,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`HeadMode::Auto`](crate::HeadMode::Auto) is dense.
     ///
     /// # Errors
-    /// Those of [`Head::new`]; [`Error::OutOfRange`] with more ranks than classes; [`Error::NotShardable`] for a screened or sampled
+    /// The errors of [`Head::new`]; [`Error::OutOfRange`] with more ranks than classes; [`Error::NotShardable`] for a screened or sampled
     /// mode; [`Error::RanksDiffer`] if the ranks were given different arguments; those of the [`Communicator`].
     pub fn new(
         communicator: C,
@@ -126,7 +126,7 @@ impl<C: Communicator> ShardedHead<C> {
         self.local.dim()
     }
 
-    /// The objective, with the margin now in force.
+    /// The objective with its current margin.
     pub fn objective(&self) -> &ClassObjective {
         self.local.objective()
     }
@@ -174,7 +174,7 @@ impl<C: Communicator> ShardedHead<C> {
         &self.communicator
     }
 
-    /// Puts a share of the objective's margin in force, 0 to 1. Every rank must do so.
+    /// Applies a share of the objective's margin, 0 to 1. Every rank must do so.
     pub fn set_margin_share(&mut self, share: f64) {
         self.local.set_margin_share(share);
     }
@@ -183,7 +183,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// the same rate and factor.
     ///
     /// # Errors
-    /// Those of [`Head::apply`]. The head is unchanged then.
+    /// The errors of [`Head::apply`]. On error the head is unchanged.
     pub fn apply(
         &mut self,
         pending: PendingUpdate,
@@ -196,7 +196,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// [`ShardedHead::forward`] and [`ShardedHead::apply`] in one call, without clipping. Collective.
     ///
     /// # Errors
-    /// Those of the two; the head is unchanged then. If gathering the gradient's norm at the end fails, the centres have moved
+    /// The errors of the two; on error the head is unchanged. If gathering the gradient's norm at the end fails, the centres have moved
     /// already.
     pub fn step(
         &mut self,

@@ -1,8 +1,8 @@
 //! Sharding: the classes of a head are divided among several ranks, each with its part of the optimiser.
 //!
-//! Every rank processes the same batch. The rank that holds a sample's class broadcasts its similarity; each rank takes its own
-//! classes through the first pass of the loss, and a few values per sample are gathered and merged in the order of the classes
-//! ([`PointPass::observe_part`](widemargin_objective::PointPass::observe_part)). From then on every rank knows the loss and the
+//! Every rank processes the same batch. The rank that holds a sample's class broadcasts its similarity; each rank runs the first
+//! pass of the loss over its own classes, and a few values per sample are gathered and merged in the order of the classes
+//! ([`PointPass::observe_part`](widemargin_objective::PointPass::observe_part)). After that, every rank has the loss and the
 //! partition sum of each sample, computes the gradient of its own centres alone, and adds its part to the gradient of the
 //! features. Centres and scores are never sent: a step sends a few values per sample and the gradient of the features.
 //!

@@ -26,7 +26,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// gradient is that of the classes of this rank, `[own classes * sub_centres, dim]`.
     ///
     /// # Errors
-    /// Those of [`Head::forward`](crate::Head::forward); [`Error::RanksDiffer`] if the ranks have different batches, steps or
+    /// The errors of [`Head::forward`](crate::Head::forward); [`Error::RanksDiffer`] if the ranks have different batches, steps or
     /// margins; [`Error::RankFailed`] if another rank rejected its batch; those of the [`Communicator`].
     pub fn forward(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         self.agree_on_batch(features, labels)?;
@@ -36,15 +36,15 @@ impl<C: Communicator> ShardedHead<C> {
         }
     }
 
-    /// Loss and gradients of a batch of which every rank has a part, for example if the backbone is replicated and each rank embeds
-    /// other samples. The parts are gathered in the order of the ranks, and the whole goes through [`ShardedHead::forward`].
-    /// Parts may differ in size and be empty. Collective: three more gathers.
+    /// Loss and gradients of a batch that is divided among the ranks, for example if the backbone is replicated and each rank
+    /// embeds different samples. The parts are gathered in the order of the ranks, and the whole goes through
+    /// [`ShardedHead::forward`]. Parts may differ in size and be empty. Collective: three more gathers.
     ///
     /// `losses` and `grad_features` are those of this rank's samples. The loss is the mean over the whole batch, and gradients are
     /// those of this mean.
     ///
     /// # Errors
-    /// Those of [`ShardedHead::forward`]. Their rows count from the first row of this rank's part if that part alone is at fault,
+    /// The errors of [`ShardedHead::forward`]. Their rows count from the first row of this rank's part if that part alone is at fault,
     /// otherwise from the first row of the whole batch.
     pub fn forward_part(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         agree(&self.communicator, self.check(features, labels), &[])?;
@@ -68,7 +68,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// one sum, and one more gather for a scale that follows the batch.
     ///
     /// # Errors
-    /// Those of [`ShardedHead::forward`].
+    /// The errors of [`ShardedHead::forward`].
     pub fn evaluate(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadEvaluation, Error> {
         self.agree_on_batch(features, labels)?;
         let summary = |features, labels: &[u32]| {
@@ -90,7 +90,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// gathers.
     ///
     /// # Errors
-    /// Features of another dimension, or not finite; [`Error::RanksDiffer`], [`Error::RankFailed`], those of the
+    /// Features of a different dimension, or not finite; [`Error::RanksDiffer`], [`Error::RankFailed`], those of the
     /// [`Communicator`].
     pub fn predict(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         let centres = self.local.scored();
@@ -179,7 +179,7 @@ impl<C: Communicator> ShardedHead<C> {
         Ok((targets, own))
     }
 
-    /// Takes the classes of this rank through the passes, and merges the results of all ranks.
+    /// Runs the passes over the classes of this rank, and merges the results of all ranks.
     fn outcomes(
         &self,
         centres: &Centres<'_>,
@@ -231,7 +231,7 @@ impl<C: Communicator> ShardedHead<C> {
 
         let (mut gradient, mut grad_features) =
             DenseGradient::new(&centres, batch, outcomes, scored, self.own.start);
-        // the gradient through a centre's length is for the rank that holds it
+        // the gradient through a centre's length belongs to the rank that holds it
         gradient.along_lengths(&centres, &targets, &mut grad_features, |row| own[row]);
         self.communicator.all_reduce_sum_f32(&mut grad_features)?;
         self.agree_on_gradient(gradient.check(&centres))?;

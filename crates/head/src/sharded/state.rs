@@ -42,7 +42,7 @@ impl ShardState {
         Ok((own, self.all_classes, Head::from_state(HeadState { config, ..self.part })?))
     }
 
-    /// Checks that the classes are those of this shard among so many.
+    /// Checks that the classes are those of this shard among that many shards.
     fn check_range(&self) -> Result<(), Error> {
         check_size(self.all_classes, self.part.objective.sub_centres(), self.part.dim)?;
         check_shards(self.shards, self.all_classes)?;

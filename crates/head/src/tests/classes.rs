@@ -42,7 +42,7 @@ fn added_classes_start_at_their_means_and_the_others_stay() {
         assert_eq!(head.settled_centres()[..before.len()], before[..], "the others are unchanged");
         // the embeddings are assigned to the classes added from them
         let predicted = head.predict(embeddings).expect("finite");
-        assert_eq!(predicted, [61, 60], "{each} centres a class");
+        assert_eq!(predicted, [61, 60], "{each} centres per class");
         assert_eq!(head.add_classes(NewClasses::Random { count: 3, seed: 1 }).expect("three"), 62);
         let (x, y) = (values(9 * 8, 7), [64, 63, 62, 61, 60, 0, 1, 2, 3]);
         let found = head.step(view(&x, 9, 8), &y, 0.1).expect("training continues");

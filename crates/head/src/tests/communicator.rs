@@ -99,6 +99,6 @@ fn ranks_out_of_step_and_ranks_that_time_out_have_different_errors() {
     let late = ranks.remove(1);
     let found = ranks[0].all_gather_f64(&[1.0]).map(|_| ());
     assert_eq!(found, Err(Error::TimedOut { rank: 1, seconds: 0.02 }));
-    // a rank that timed out is gone for the late one
+    // for the late rank, the one that timed out has ended
     assert_eq!(late.all_gather_f64(&[1.0]).map(|_| ()), Err(Error::RankGone { rank: 0 }));
 }

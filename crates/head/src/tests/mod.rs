@@ -1,4 +1,4 @@
-//! The head against the plain reference in f64, and its guarantees about threads, state and errors.
+//! The head compared with the plain reference in f64, and its guarantees about threads, state and errors.
 
 mod classes;
 mod communicator;
@@ -30,7 +30,7 @@ pub(crate) fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.between(-1.0, 1.0)).collect()
 }
 
-/// Compares errors with all their facts. Only tests compare errors.
+/// Compares errors with all their fields. Only tests compare errors.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
         format!("{self:?}") == format!("{other:?}")

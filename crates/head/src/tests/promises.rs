@@ -42,7 +42,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// Scores computed again are the same: the number of kept scores changes only time and memory.
+/// Recomputed scores are the same: the number of kept scores changes only time and memory.
 #[test]
 fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
     let (batch, classes, dim) = (512, 2000, 17);
@@ -56,7 +56,7 @@ fn the_bits_do_not_depend_on_the_scores_that_are_kept() {
             (step.loss.to_bits(), bits(&step.grad_features), bits(&head.centres()))
         };
         let all = run(None);
-        // none, and one of the four MiB of scores
+        // keep none, and one of the four MiB of scores
         for kept in [0, 1] {
             assert!(run(Some(kept)) == all, "{objective}: {kept} MiB");
         }
@@ -165,7 +165,7 @@ fn a_clip_factor_scales_the_gradient_and_not_the_decay() {
 }
 
 #[test]
-fn first_centres_come_from_the_seed() {
+fn initial_centres_come_from_the_seed() {
     let centres = |objective, seed| {
         let config = HeadConfig { seed, ..HeadConfig::default() };
         Head::new(2000, 16, objective, config).expect("in range").centres().to_vec()
@@ -314,10 +314,10 @@ fn ignored_samples_have_no_effect() {
     assert!(head.forward(view(&features, 4, 2), &[9, 1, 8, 0]).is_err(), "8 is no class and not ignored");
 }
 
-/// Half the digits of the centres, and the same training: in every mode the losses of a hundred steps on a task that is learnt
-/// stay within a few hundredths of those of `f32`.
+/// Centres with half the digits train as well: in every mode the losses of a hundred steps on a learnable task stay within a few
+/// hundredths of those of `f32`.
 #[test]
-fn centres_of_half_the_memory_learn_as_well() {
+fn half_precision_centres_train_as_well() {
     let (batch, classes, dim) = (64, 40, 16);
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);

@@ -1,4 +1,4 @@
-//! Losses, gradients and steps against the plain reference in f64.
+//! Losses, gradients and steps compared with the plain reference in f64.
 
 use super::tolerance::{F32, HUNDRED_STEPS};
 use super::{class_objectives, labels, points, values, view, wide};
@@ -78,7 +78,7 @@ fn check(
 }
 
 #[test]
-fn objectives_that_choose_by_the_batch_equal_the_reference() {
+fn objectives_that_adapt_to_the_batch_equal_the_reference() {
     for classes in [2, 3, 9] {
         for objective in class_objectives(classes) {
             for tile in [1, 4, 1024] {

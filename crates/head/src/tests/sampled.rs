@@ -70,7 +70,7 @@ fn rates_out_of_range_are_rejected() {
 
 /// The label to ignore may equal the number that a class has among the drawn ones.
 #[test]
-fn ignored_samples_do_not_count_whatever_their_label_is_among_the_drawn() {
+fn ignored_samples_have_no_effect_whatever_classes_are_drawn() {
     let (x, y) = (values(12 * 8, 1), labels(12, 400, 1));
     for ignored in [0, 1, 2, 3, 399, u32::MAX] {
         let objective = Objective::am_softmax(20.0, 0.2).expect("in range");

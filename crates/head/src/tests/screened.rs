@@ -1,5 +1,5 @@
-//! The screened mode against the dense one: the same loss and gradients up to the errors of sampling and 7-bit scores, exact on
-//! average, the same bits for any number of threads and after a restart.
+//! The screened mode compared with the dense one: the same loss and gradients up to the errors of sampling and 7-bit scores,
+//! exact on average, the same bits for any number of threads and after a restart.
 
 use widemargin_objective::{ClassObjective, Parameters, parameters};
 
@@ -35,7 +35,7 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
 }
 
 #[test]
-fn with_every_class_kept_it_is_the_dense_head() {
+fn it_equals_the_dense_head_if_every_class_is_kept() {
     for (each, classes) in [(1, 3000), (2, 1000), (3, 1100), (5, 701), (64, 40)] {
         check_with_every_class_kept(each, classes);
     }
@@ -52,7 +52,7 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
         let (x, y) = (features(batch, dim, step), labels(batch, classes, 100 + step));
         let expected = dense.forward(view(&x, batch, dim), &y).expect("finite");
         let found = screened.forward(view(&x, batch, dim), &y).expect("finite");
-        // rounding of f32 through a scale of 24, and what earlier steps of it have added up to
+        // rounding of f32 through a scale of 24, and its accumulation over earlier steps
         assert!(
             (found.loss / expected.loss - 1.0).abs() < 1e-5,
             "{each}, {step}: {} {}",
@@ -94,7 +94,7 @@ fn check_with_every_class_kept(each: usize, classes: usize) {
 /// Most of the mass is below the threshold here. The mean over the phases of n steps must approach the exact gradient as
 /// 1 / sqrt(n); a bias would remain.
 #[test]
-fn on_average_the_gradients_are_exact() {
+fn the_gradients_are_exact_on_average() {
     for (each, classes, dim, threshold) in [(1, 20_000, 96, 1.0 / 256.0), (3, 6000, 48, 1.0 / 64.0)] {
         check_the_average(each, classes, dim, threshold);
     }
@@ -232,7 +232,7 @@ fn the_bits_do_not_depend_on_threads_or_a_restart() {
     }
 }
 
-/// Rows without a gradient still move: a head whose samples are of few classes against an optimiser that visits every row.
+/// Rows without a gradient still move: compares a head whose samples are of few classes with an optimiser that visits every row.
 #[test]
 fn rows_without_a_gradient_follow_their_momentum() {
     check_untouched_rows(1, 3000);

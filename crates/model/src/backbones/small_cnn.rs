@@ -10,7 +10,7 @@ use burn::tensor::Device;
 /// Channels of the two stages.
 const CHANNELS: [usize; 2] = [32, 64];
 
-/// Two stages, each of two times conv 3 x 3 - BN - PReLU and a 2 x 2 maximum pooling; then a linear layer to the embedding
+/// Two stages, each with two blocks of conv 3 x 3 - BN - PReLU and a 2 x 2 maximum pooling; then a linear layer to the embedding
 /// and a batch normalisation without an affine part, which fixes the embedding's scale.
 #[derive(Module, Debug)]
 pub struct SmallCnn {

@@ -1,4 +1,4 @@
-//! Every backbone: shapes, seeds, gradients against finite differences, saving and loading parameters.
+//! Every backbone: shapes, seeds, gradients compared with finite differences, saving and loading parameters.
 
 use super::{Backbone, BackboneConfig, BackboneName};
 use crate::parameters::{self, Role};
@@ -19,7 +19,7 @@ fn images(batch: usize, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [batch, 2, 9, 8]), device)
 }
 
-/// Residual networks of more blocks than the smallest of their kind.
+/// Residual networks with more blocks than the smallest of their kind.
 fn is_deep(name: BackboneName) -> bool {
     let smallest = [BackboneName::Iresnet18, BackboneName::Resnet18, BackboneName::Resnet50];
     name.depths().is_some() && !smallest.contains(&name)
@@ -43,7 +43,7 @@ fn every_backbone_embeds_trains_and_repeats() {
         assert_eq!(embeddings.dims(), [4, config.embedding], "{name}");
         let again = Backbone::new(&config, 1, &device).expect("valid").forward(images(4, &device), TRAINING);
         assert_eq!(host(embeddings.clone()), host(again), "{name}: one seed, one result");
-        // `identity` has nothing to learn, and so nothing to go back through.
+        // `identity` has no parameters, so it has no backward pass.
         if name == BackboneName::Identity {
             assert!(parameters::parameters(&backbone).is_empty());
             continue;

@@ -1,4 +1,4 @@
-//! Every objective against the same loss composed of Burn's operations, which Burn differentiates: the value, and the
+//! Every objective compared with the same loss composed of Burn's operations, which Burn differentiates: the value, and the
 //! gradients of the features, of the centres or proxies, and of a learnt scale or bias.
 
 use super::*;
@@ -56,7 +56,7 @@ fn softplus<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     relu(x.clone()) + (-x.abs()).exp().log1p()
 }
 
-/// `ln sum e^x` over the entries of the last dimension where `mask` is 1; 0 if it is 1 nowhere. The last dimension keeps
+/// `ln sum e^x` over the entries of the last dimension where `mask` is 1; 0 if `mask` is 0 everywhere. The last dimension keeps
 /// length 1.
 fn log_sum_exp<const D: usize>(x: Tensor<D>, mask: Tensor<D>) -> Tensor<D> {
     let masked = x - (-mask.clone() + 1.0) * FAR;

@@ -42,7 +42,7 @@ pub struct Loss {
     state: Shared,
 }
 
-/// The part of a [`Loss`] that changes in use without being a parameter.
+/// The state of a [`Loss`] that is not a parameter.
 #[derive(Debug)]
 struct State {
     objective: AnyObjective,
@@ -57,7 +57,7 @@ struct State {
 struct Shared(Arc<Mutex<State>>);
 
 impl Shared {
-    /// A thread that panicked while it held the lock left no half-made change: values are replaced as a whole.
+    /// A thread that panicked while it held the lock left no partial change: values are replaced as a whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,7 +123,7 @@ impl Loss {
     }
 
     /// The mean loss, `[1]`, of features `[batch, dim]` with one label per row. It updates the running statistics of an
-    /// objective that has them. The loss is 0 for a batch without pairs, for an objective on pairs.
+    /// objective that has them. For an objective on pairs, a batch without pairs has loss 0.
     ///
     /// # Errors
     /// Labels that are out of range or not one per row, features that are not finite (the error names the row), a loss

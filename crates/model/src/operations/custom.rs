@@ -21,7 +21,7 @@ pub(super) struct CpuTensor {
 }
 
 impl CpuTensor {
-    /// `None` for a tensor on another device or with another type than `f32`.
+    /// `None` for a tensor on another device or with a different type than `f32`.
     pub(super) fn new<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         if tensor.dtype() != DType::F32 {
             return None;

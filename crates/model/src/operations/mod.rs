@@ -1,4 +1,4 @@
-//! The operations in which a convolutional backbone spends its time.
+//! The operations that take most of the time of a convolutional backbone.
 //!
 //! Each function maps Burn tensors to Burn tensors. On the CPU it runs this project's kernels, with a hand-written gradient
 //! for tracked tensors. On other devices it composes Burn's own operations. Tests compare the two.

@@ -1,4 +1,4 @@
-//! This crate's operations against Burn's: values and every gradient.
+//! This crate's operations compared with Burn's: values and every gradient.
 
 use super::batch_norm::composed;
 use super::{BatchNormParameters, PoolWindow, batch_statistics, convolution, max_pool, normalise};

@@ -2,9 +2,9 @@
 //!
 //! The networks `iresnet*` and `resnet*` are those of insightface and torchvision, so the names of their `state_dict()`, saved
 //! with `safetensors.torch.save_file`, map one to one. Only a layout differs: PyTorch stores the matrix of a fully connected
-//! layer as `[outputs, inputs]`. Missing names, unknown names and other shapes are an error that lists the first of each
-//! kind. Only the last layer may have another size, because it belongs to the task the network was trained for. It is then
-//! not loaded, and the caller is told.
+//! layer as `[outputs, inputs]`. Missing names, unknown names and other shapes are an error that lists the first of each kind.
+//! Only the last layer may have another size, because it belongs to the task the network was trained for. In that case it is not
+//! loaded, and a message is returned.
 //!
 //! Pickles are never read: they can run code.
 
@@ -51,7 +51,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::BadWeights`] if the file cannot be read, is not a safetensors file (the message names a pickle as such), or
-    /// has a tensor of another type or a value that is not finite.
+    /// has a tensor of a different type or a value that is not finite.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bad = |reason: String| Error::BadWeights { path: path.to_owned(), reason };
@@ -95,7 +95,7 @@ impl Weights {
     /// the second value is a sentence saying so.
     ///
     /// # Errors
-    /// [`Error::BadWeights`] with the first names that are missing, unknown or of another shape.
+    /// [`Error::BadWeights`] with the first names that are missing, unknown or of a different shape.
     pub fn into_backbone(
         self,
         name: BackboneName,

@@ -22,7 +22,7 @@ const NETWORKS: [BackboneName; 6] = [
     BackboneName::Resnet50,
 ];
 
-/// Of 43 to 106 million parameters each.
+/// Networks with 43 to 106 million parameters each.
 const DEEP: [BackboneName; 4] =
     [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
 
@@ -243,7 +243,7 @@ fn a_last_layer_of_another_size_is_not_loaded_but_reported() {
             assert_eq!(parameter, expected);
         }
     }
-    // Images of another size change only the last layer of an iresnet.
+    // Images of a different size change only the last layer of an iresnet.
     let config = config(BackboneName::Iresnet18);
     let larger = ImageShape { channels: 3, height: 64, width: 64 };
     let file = usual_file(&BackboneConfig { input: larger, ..config.clone() });
@@ -321,7 +321,7 @@ fn a_model_of_this_program_is_loaded_by_its_own_names() {
 }
 
 #[test]
-fn beginnings_are_whole_words() {
+fn beginnings_match_whole_words() {
     let begins = |beginning, own| {
         begins(beginning, BackboneName::Iresnet50, own)
             && begins(beginning, BackboneName::Iresnet50, &format!("ImprovedResidual.{own}"))

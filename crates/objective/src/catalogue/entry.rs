@@ -41,7 +41,7 @@ pub struct CatalogueEntry {
 /// How an objective is built from checked parameters.
 #[derive(Debug)]
 pub(super) enum Builder {
-    /// Against class centres: the point of the family and its rule, for some number of classes.
+    /// On class centres: the point of the family and its rule, for some number of classes.
     Classes {
         recipe: fn(&Values, usize) -> Result<Recipe>,
         /// Whether a point of the family, whatever its scale, margin and temperature, has this name.

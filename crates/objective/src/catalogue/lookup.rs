@@ -16,7 +16,7 @@ use crate::parameter::{self, Parameters};
 
 static CATALOGUE: LazyLock<Vec<CatalogueEntry>> = LazyLock::new(table::rows);
 
-/// Every named objective: those against class centres first, then those on pairs, then those with proxies.
+/// Every named objective: those on class centres first, then those on pairs, then those with proxies.
 pub fn catalogue() -> &'static [CatalogueEntry] {
     &CATALOGUE
 }
@@ -91,12 +91,12 @@ fn names_of(kind: impl Fn(ObjectiveKind) -> bool) -> impl Iterator<Item = &'stat
 }
 
 impl ClassObjective {
-    /// The names of all objectives against class centres.
+    /// The names of all objectives on class centres.
     pub fn names() -> impl Iterator<Item = &'static str> {
         names_of(|kind| kind == ObjectiveKind::ClassCentres)
     }
 
-    /// An objective against class centres by name, for `classes` classes. [`catalogue`] has the names and parameters.
+    /// An objective on class centres by name, for `classes` classes. [`catalogue`] has the names and parameters.
     ///
     /// # Errors
     /// [`Error::UnknownName`], [`Error::UnknownParameter`], [`Error::BadParameter`], [`Error::OutOfRange`],
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_and_parameters_are_refused_with_the_nearest_one() {
+    fn unknown_names_and_parameters_are_rejected_with_the_nearest_one() {
         let unknown = |name: &str| build_any(name, &Parameters::new()).expect_err(name).to_string();
         assert!(unknown("triplet-margn").contains("did you mean `triplet-margin`?"));
         assert!(unknown("am-softmx").contains("did you mean `am-softmax`?"));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_of_the_family_has_its_name() {
+    fn points_of_the_family_have_names() {
         for name in ClassObjective::names() {
             let built = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults");
             assert!(built.to_string().starts_with(name), "{built}");
@@ -242,7 +242,7 @@ mod tests {
                 "softplus-lse" | "tempered-softmax" => "softmax",
                 name => name,
             };
-            // of the chain and ArcFace; the others are variations of a point
+            // only the entries of the chain and ArcFace; the others are variations of a point
             if ClassObjective::names().take(11).any(|plain| plain == name) {
                 assert_eq!(built.base().name(), Some(expected), "{name}");
             }
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn names_meet_their_constructors() {
+    fn names_match_their_constructors() {
         let from = |name, given: &Parameters| {
             ClassObjective::from_name(name, given, 10).map(|objective| objective.base().clone())
         };
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_survives_a_file_and_a_file_cannot_break_the_rules() {
+    fn an_objective_survives_a_round_trip_and_invalid_files_are_rejected() {
         for name in ClassObjective::names() {
             let objective = ClassObjective::from_name(name, &Parameters::new(), 10).expect("defaults");
             let text = serde_json::to_string(&objective).expect("plain data");

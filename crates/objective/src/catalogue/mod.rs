@@ -1,6 +1,6 @@
 //! The catalogue: every objective that has a name, with its parameters, source and builder.
 //!
-//! [`catalogue`] is the one table. Names, aliases, defaults and ranges stand nowhere else; `widemargin loss --list`
+//! [`catalogue`] is the one table. It is the only place with names, aliases, defaults and ranges; `widemargin loss --list`
 //! prints it.
 
 mod entry;

@@ -1,4 +1,4 @@
-//! The table of objectives. Each name stands here once.
+//! The table of objectives. Each name occurs once.
 
 use serde_json::Value;
 
@@ -15,18 +15,18 @@ use crate::pairs::{
 use crate::parameter::{Domain, Parameter, Values};
 use crate::suggest::adacos_fixed_scale;
 
-/// Parameters that objectives against class centres share.
+/// Parameters that objectives on class centres share.
 pub(super) const SUB_CENTRES: &str = "sub_centres";
 pub(super) const IGNORE_LABEL: &str = "ignore_label";
 pub(super) const LABEL_SMOOTHING: &str = "label_smoothing";
 pub(super) const CLASS_MARGINS: &str = "class_margins";
 
-/// What an objective against class centres takes beside its own parameters.
+/// Parameters that an objective on class centres accepts in addition to its own.
 #[derive(Clone, Copy)]
 enum Shared {
     /// Sub-centres and a label to ignore.
     Always,
-    /// The same and label smoothing: a softmax over all classes as they are.
+    /// The same and label smoothing: for a softmax over unchanged non-target classes.
     Smoothing,
     /// The same as `Always` and a margin per class, in the unit of the bounds.
     ClassMargins(Bounds),
@@ -34,7 +34,7 @@ enum Shared {
     Both(Bounds),
 }
 
-/// A row of the table against class centres, while it is written.
+/// A row of the table for an objective on class centres, under construction.
 struct ClassRow {
     name: &'static str,
     aliases: &'static [&'static str],
@@ -143,7 +143,7 @@ fn momentum() -> Parameter {
     number("momentum", 0.01, bounds::SHARE, "share of the newest batch in the running statistics")
 }
 
-/// Where mv-softmax and inter-class-filter put the target's margin; the margin's default follows.
+/// The kind of the target's margin in mv-softmax and inter-class-filter; it determines the margin's default.
 fn target() -> [Parameter; 2] {
     let choices: &'static [&'static str] = &["am", "arc"];
     [

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn every_objective_with_one_plain_margin_takes_them_and_no_other() {
+    fn every_objective_with_one_plain_margin_accepts_them_and_no_other() {
         let counts = [3, 48, 7];
         for name in ClassObjective::names() {
             let objective = ClassObjective::from_name(name, &Parameters::new(), 3).expect("defaults");
@@ -126,7 +126,7 @@ mod tests {
         let margins = some.class_margins().expect("kept");
         assert!((margins[0] - 0.2).abs() < 1e-12 && (margins[1] - 0.1).abs() < 1e-12, "{margins:?}");
         assert!(all.of_classes(&[4]).is_err());
-        // a sample of the class that is number 1 here has the loss that its margin gives, by hand
+        // a sample of the class with number 1 here has the loss computed by hand from its margin
         let (features, centres) = ([1.0_f64, 0.0], [0.6, 0.8, 0.8, 0.6]);
         let views = (MatRef::new(&features, 1, 2).expect("one"), MatRef::new(&centres, 2, 2).expect("two"));
         let loss = some.evaluate(views.0, views.1, &[1], &EvaluateOptions::default()).expect("finite").loss;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn powers_out_of_range_are_refused() {
+    fn powers_out_of_range_are_rejected() {
         for power in [-0.1, 1.5, f64::NAN] {
             let objective = ClassObjective::from(Objective::am_softmax(10.0, 0.4).expect("in range"));
             let error = objective.with_margins_by_count(&[1, 2], power).expect_err("out of range");

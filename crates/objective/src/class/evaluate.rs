@@ -1,6 +1,6 @@
 //! The plain evaluation of a batch against all class centres.
 //!
-//! It takes one sample after the other, with every sum in `f64`, without tiles or threads. The fast heads are tested against
+//! It processes one sample at a time, with every sum in `f64`, without tiles or threads. The fast heads are tested against
 //! it, reference values of other frameworks are compared with it, and it is fast enough for figures and small problems. It
 //! costs `6 B C D` operations and holds one row of scores at a time.
 
@@ -68,8 +68,8 @@ impl ClassObjective {
     /// has loss 0. With a single class every softmax has loss 0.
     ///
     /// # Errors
-    /// Shapes or labels that do not fit, `NaN` or infinity in an input, scores beyond the range of `T`, another number of
-    /// sample weights than samples, weights that are negative or not finite, or all 0 under [`Reduction::Mean`].
+    /// Shapes or labels that do not fit, `NaN` or infinity in an input, scores beyond the range of `T`, not one weight per
+    /// sample, weights that are negative or not finite, or all 0 under [`Reduction::Mean`].
     pub fn evaluate<T: Real>(
         &self,
         features: MatRef<'_, T>,
@@ -267,7 +267,7 @@ impl Objective {
     /// As [`Objective::evaluate`], with another reduction or with sample weights.
     ///
     /// # Errors
-    /// Those of [`Objective::evaluate`]; another number of sample weights than samples, weights that are negative or not
+    /// The errors of [`Objective::evaluate`]; not one weight per sample, weights that are negative or not
     /// finite, or all 0 under [`Reduction::Mean`].
     pub fn evaluate_with<T: Real>(
         &self,

@@ -1,4 +1,4 @@
-//! Objectives against class centres, with their state.
+//! Objectives on class centres, with their state.
 //!
 //! Most margin softmaxes of the literature are one point of the [family](crate::Objective). Others choose their margin or
 //! scale per batch (CurricularFace, AdaCos) or per sample (AdaFace, MagFace, ElasticFace, margins per class), or learn it

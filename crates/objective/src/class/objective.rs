@@ -1,4 +1,4 @@
-//! An objective against class centres: a point of the family and the rule that adapts it.
+//! An objective on class centres: a point of the family and the rule that adapts it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::bounds;
 use crate::error::{Error, Result};
 use crate::family::{Margin, Objective, Score};
 
-/// An objective against class centres, with its state.
+/// An objective on class centres, with its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassObjective {
@@ -65,7 +65,7 @@ pub(crate) enum Rule {
 }
 
 impl ClassObjective {
-    /// An objective for `classes` classes, with one centre per class and nothing ignored. `usize::MAX` classes fit any number.
+    /// An objective for `classes` classes, with one centre per class and nothing ignored. `usize::MAX` means any number of classes.
     pub(crate) fn new(name: Name, base: Objective, rule: Rule, classes: usize) -> Self {
         let state = ClassState::first(base.score().scale());
         Self {
@@ -148,12 +148,12 @@ impl ClassObjective {
         Ok(())
     }
 
-    /// Sets how much of the margin is in force, from none at 0 to all at 1. A margin warm-up calls this at each step.
+    /// Sets the share of the margin that is applied, 0 to 1. A margin warm-up calls this at each step.
     pub fn set_margin_share(&mut self, share: f64) {
         self.margin_share = if share.is_nan() { 1.0 } else { share.clamp(0.0, 1.0) };
     }
 
-    /// Whether each class has a margin of its own.
+    /// Whether there is one margin per class.
     pub fn has_class_margins(&self) -> bool {
         self.class_margins.is_some()
     }
@@ -168,7 +168,7 @@ impl ClassObjective {
         *self.base.margin() != Margin::None || self.class_margins.is_some()
     }
 
-    /// The amount of the margin in force, in its own unit; see [`Margin::amount`].
+    /// The current amount of the margin, in its unit; see [`Margin::amount`].
     pub fn margin_in_force(&self) -> f64 {
         self.base.margin().with_share(self.margin_share).amount()
     }
@@ -189,8 +189,8 @@ impl ClassObjective {
     /// ElasticFace draws around the margin of the sample's class.
     ///
     /// # Errors
-    /// If the number of margins is not that of classes, if a margin is outside its range, or if the objective's margin is not
-    /// one amount in cosine, angle or score.
+    /// If the number of margins differs from the number of classes, if a margin is outside its range, or if the objective's
+    /// margin is not one amount in cosine, angle or score.
     pub fn with_class_margins(mut self, margins: &[f64]) -> Result<Self> {
         let simple = matches!(
             self.base.margin(),

@@ -63,7 +63,7 @@ impl Score {
 
 /// How the non-target classes `i != y` are combined.
 ///
-/// Written for the leads `d_i = score_i - (score_y - margin)`. Every pool but the first commutes with that shift, so this is
+/// Written for the leads `d_i = score_i - (score_y - margin)`. Every pool except the first commutes with that shift, so this is
 /// the formula of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -75,7 +75,7 @@ pub enum Pool {
     Max,
     /// `T log sum_i exp(d_i / T)`: every non-target pushes, weighted by a softmax at temperature `T`.
     LogSumExp {
-        /// How smooth; finite and above 0. `T -> 0` is [`Pool::Max`].
+        /// Temperature; finite and above 0. `T -> 0` is [`Pool::Max`].
         temperature: f64,
     },
 }
@@ -111,7 +111,7 @@ pub enum Link {
     Hinge,
     /// `T log(1 + exp(u / T))`: the hinge with its kink smoothed.
     Softplus {
-        /// How smooth; finite and above 0. `T -> 0` is [`Link::Hinge`].
+        /// Temperature; finite and above 0. `T -> 0` is [`Link::Hinge`].
         temperature: f64,
     },
 }

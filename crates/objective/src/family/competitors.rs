@@ -13,24 +13,24 @@ pub enum Competitors {
     /// No change.
     #[default]
     Unchanged,
-    /// Those ahead become `cos_i (t + cos_i)` (CurricularFace: Huang et al., 2020, section 3.2).
+    /// Non-targets that are ahead become `cos_i (t + cos_i)` (CurricularFace: Huang et al., 2020, section 3.2).
     Curricular {
         /// `t`, the running mean of the target cosines, in `[-1, 1]`: near 0 early in training, which makes hard samples easier.
         running_target: f64,
     },
-    /// Those ahead become `(1 + v) cos_i + v` (MV-Softmax: Wang et al., 2020, section 3.2).
+    /// Non-targets that are ahead become `(1 + v) cos_i + v` (MV-Softmax: Wang et al., 2020, section 3.2).
     Emphasised {
         /// `v`, in `[0, 10]`.
         emphasis: f64,
     },
     /// The `count` largest become `cos_i + m'` (inter-top-k: Zhao et al., 2022, section 3).
     TopK {
-        /// How many, 1 to 1000; all, if there are fewer. Among equals the lowest class comes first.
+        /// How many, 1 to 1000; all if there are fewer. Among equals the lowest class comes first.
         count: usize,
         /// `m'`, in `[0, 2]`.
         margin: f64,
     },
-    /// Those above the bound leave the sum, since they are likely mislabelled samples of the target class.
+    /// Non-targets above the bound leave the sum, since they are likely mislabelled samples of the target class.
     Filtered {
         /// The bound, in `[-1, 1]`.
         bound: f64,
@@ -38,7 +38,7 @@ pub enum Competitors {
 }
 
 impl Competitors {
-    /// The changed similarity and its derivative with respect to the plain one; `None` if it leaves the sum.
+    /// The changed similarity and its derivative with respect to the plain one; `None` if the class leaves the sum.
     /// [`Competitors::TopK`] needs the whole row and changes nothing here.
     pub(crate) fn of(self, similarity: f64, target: f64) -> Option<(f64, f64)> {
         match self {

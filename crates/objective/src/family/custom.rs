@@ -1,4 +1,4 @@
-//! A margin that the user writes as two functions.
+//! A user-defined margin, given as two functions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// A function of the target's similarity.
 type OfSimilarity = dyn Fn(f64) -> f64 + Send + Sync;
 
-/// How far the central differences reach to each side.
+/// Step of the central differences to each side.
 const STEP: f64 = 1e-5;
 /// Largest difference accepted between a derivative and the central difference, relative to 1 + the derivative. The
 /// truncation error of the differences is below 1e-5 for `cos(t + m)`, which is steepest at the ends.
@@ -20,13 +20,13 @@ const POINTS: u32 = 401;
 
 /// A margin given by its value and derivative, made by [`Margin::custom`](super::Margin::custom).
 ///
-/// Two are equal if they are clones of one another with the same share in force: functions cannot be compared.
+/// Two are equal if they are clones of one another with the same share: functions cannot be compared.
 #[derive(Clone)]
 pub struct CustomMargin {
     name: Arc<str>,
     value: Arc<OfSimilarity>,
     derivative: Arc<OfSimilarity>,
-    /// How much of the margin is in force, from 0 to 1.
+    /// The share of the margin that is applied, 0 to 1.
     share: f64,
 }
 
@@ -44,12 +44,12 @@ impl CustomMargin {
         Ok(margin)
     }
 
-    /// The name it was given.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How much of the margin is in force, from 0 to 1.
+    /// The share of the margin that is applied, 0 to 1.
     pub fn share(&self) -> f64 {
         self.share
     }
@@ -58,7 +58,7 @@ impl CustomMargin {
         Self { share, ..self.clone() }
     }
 
-    /// Value and derivative at a similarity; between none and all of the margin, in proportion to the share.
+    /// Value and derivative at a similarity, interpolated between no margin and the full margin by the share.
     pub(super) fn at(&self, similarity: f64) -> (f64, f64) {
         let (value, slope) = ((self.value)(similarity), (self.derivative)(similarity));
         if self.share == 1.0 {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_derivative_is_refused_in_debug_builds() {
+    fn a_wrong_derivative_is_rejected_in_debug_builds() {
         if !cfg!(debug_assertions) {
             return;
         }

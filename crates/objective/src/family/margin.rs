@@ -75,7 +75,7 @@ pub enum Margin {
         /// `w`, in `[0, 1]`.
         weight: f64,
     },
-    /// A margin of the user's own: see [`Margin::custom`]. Cannot be saved.
+    /// A user-defined margin; see [`Margin::custom`]. Cannot be saved.
     #[serde(skip_deserializing)]
     Custom(CustomMargin),
 }
@@ -125,7 +125,7 @@ impl Margin {
     /// # Ok::<(), widemargin_objective::Error>(())
     /// ```
     ///
-    /// In a warm-up with share `p` in force the similarity is `(1 - p) c + p value(c)`. [`Margin::amount`] is that share.
+    /// In a warm-up with share `p` the similarity is `(1 - p) c + p value(c)`. [`Margin::amount`] is that share.
     ///
     /// # Errors
     /// In debug builds [`Error::CustomMarginDerivative`](crate::Error::CustomMarginDerivative) if the derivative differs
@@ -139,7 +139,7 @@ impl Margin {
     }
 
     /// The amount of the margin, in its own unit; 0 without a margin. For a combined margin the part in angle, for a multiplied
-    /// angle the multiplier, for a custom margin the share in force.
+    /// angle the multiplier, for a custom margin the share that is applied.
     pub fn amount(&self) -> f64 {
         match *self {
             Self::None => 0.0,
@@ -153,7 +153,7 @@ impl Margin {
         }
     }
 
-    /// The same margin with `share` of it in force, from none at 0 to all at 1. A warm-up calls this.
+    /// The same margin with `share` of it applied, 0 to 1. A margin warm-up calls this.
     #[must_use]
     pub fn with_share(&self, share: f64) -> Self {
         match *self {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_never_raises_the_target_and_never_turns_round() {
+    fn a_margin_never_raises_the_target_and_is_monotonic() {
         for margin in all() {
             let easy = matches!(margin, Margin::AdditiveAngle { easy_margin: true, .. });
             let mut last = f64::NEG_INFINITY;
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_finite_and_shares_reach_from_none_to_all() {
+    fn the_ends_are_finite_and_shares_range_from_none_to_all() {
         for margin in all() {
             for cosine in [-1.0, -1.0 + 1e-12, 1.0 - 1e-12, 1.0, 1.0 + 1e-7, -1.0 - 1e-7] {
                 let under = margin.of_cosine(cosine);

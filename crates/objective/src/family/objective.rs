@@ -293,7 +293,7 @@ impl Objective {
         ObjectiveBuilder::from(self.clone()).margin(margin).build()
     }
 
-    /// The same objective with `share` of its margin in force, from none at 0 to all at 1; other shares are clamped. A margin
+    /// The same objective with `share` of its margin, 0 to 1; other shares are clamped. A margin
     /// warm-up calls this at each step.
     #[must_use]
     pub fn with_margin_share(&self, share: f64) -> Self {
@@ -331,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_out_of_range_are_refused_with_what_was_found_and_expected() {
+    fn values_out_of_range_are_rejected_with_found_and_expected() {
         for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
             let error = Objective::family().score(Score::cosine(scale)).build().expect_err("scale");
             assert!(error.to_string().starts_with(&format!("scale is {scale}; expected")), "{error}");
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations_without_meaning_are_refused() {
+    fn meaningless_combinations_are_rejected() {
         let wrong = [
             Objective::family().margin(Margin::additive_cosine(0.3)),
             Objective::family().margin(Margin::additive_angle(0.3)),

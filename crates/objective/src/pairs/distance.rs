@@ -3,7 +3,7 @@
 //! Every measure is a function of inner products of prepared rows ([`Units`]), so one matrix product gives all values and
 //! one more the gradient:
 //!
-//! | measure | of unit rows `u`, `v` | derivative with respect to `u . v` |
+//! | measure | for unit rows `u`, `v` | derivative with respect to `u . v` |
 //! |---|---|---|
 //! | cosine | `u . v` | `1` |
 //! | Euclidean `d` | `sqrt(2 - 2 u . v)` | `-1 / d` |
@@ -33,7 +33,7 @@ pub(crate) enum Measure {
 }
 
 /// An anchor whose variance (times the number of coordinates less one) is below this carries no signal: its row of
-/// signal-to-noise distances is `NaN`, on either side of no margin, with zero gradient.
+/// signal-to-noise distances is `NaN`, which violates no margin, and has zero gradient.
 const SIGNAL_FLOOR: f64 = 1e-12;
 
 /// Below this distance of two unit vectors `sqrt(2 - 2 u . v)` loses half of its digits or more.
@@ -90,8 +90,8 @@ impl<T: Real> Matrix<T> {
         &self.values[at * self.cols()..(at + 1) * self.cols()]
     }
 
-    /// Gradients of the queries as given and, where `of_references`, of the references, from `gradient` (by the entries
-    /// of the matrix) times `scale`. Rows compared with each other get the sum of both roles.
+    /// Gradients with respect to the given queries and, if `of_references`, the references, from `gradient` (with respect to the
+    /// entries of the matrix) times `scale`. Rows compared with each other get the sum of both roles.
     pub(crate) fn backward(
         &self,
         gradient: Vec<T>,

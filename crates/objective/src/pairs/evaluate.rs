@@ -42,7 +42,7 @@ pub struct PairCounts {
     pub triplets: u64,
     /// Terms of the objective: pairs, triplets, anchors or proxies, depending on its formula.
     pub terms: f64,
-    /// Terms above zero, which still have a gradient. Some means are over these only.
+    /// Terms above zero: those with a gradient. Some objectives average over these only.
     pub active: f64,
 }
 
@@ -92,7 +92,7 @@ pub struct PairEvaluation<T> {
     pub loss: T,
     /// Gradient with respect to the embeddings: `[batch, dim]`, row-major.
     pub grad_embeddings: Vec<T>,
-    /// Gradient with respect to the proxies, shaped like them; `None` for objectives without.
+    /// Gradient with respect to the proxies, shaped like them; `None` for objectives without proxies.
     pub grad_proxies: Option<Vec<T>>,
     /// How much of the batch was used.
     pub counts: PairCounts,
@@ -316,7 +316,7 @@ impl PairObjective {
         }
     }
 
-    /// Objectives on all pairs of an anchor at once ignore how often a pair is listed.
+    /// Objectives on all pairs of an anchor at once count repeated pairs once.
     fn counts_once(&self) -> bool {
         matches!(
             self,
@@ -344,7 +344,7 @@ impl PairObjective {
         }
     }
 
-    /// What the objective needs and the batch does not have.
+    /// The kind of pair that the objective needs and the batch lacks.
     fn missing(&self, pairing: &Pairing<'_>) -> Option<PairWarning> {
         let [positives, negatives, triplets, _] = pairing.counts();
         let either = match self {

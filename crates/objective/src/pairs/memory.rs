@@ -1,4 +1,4 @@
-//! Cross-batch memory: the most recent embeddings, as further rows to compare with.
+//! Cross-batch memory: the most recent embeddings, as additional rows to compare with.
 //!
 //! Embeddings drift slowly once training is under way, so those of the last few steps are nearly as good as new ones and
 //! cost nothing. A batch is first stored and then compared with everything in the memory, itself included; no row is its own
@@ -27,11 +27,11 @@ pub struct CrossBatchMemory<T> {
     labels: Vec<u32>,
     capacity: usize,
     dim: usize,
-    /// Where the next row goes.
+    /// Position of the next row.
     next: usize,
 }
 
-/// What is saved.
+/// The serialised form.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State<T> {
@@ -112,11 +112,11 @@ impl<T: Real> CrossBatchMemory<T> {
         self.next = 0;
     }
 
-    /// Stores a batch over the oldest rows; returns the place of each row.
+    /// Stores a batch in place of the oldest rows and returns the position of each row.
     ///
     /// # Errors
-    /// A batch larger than the memory, another dimension, another number of labels than rows, or `NaN` or infinity. Nothing is
-    /// stored then.
+    /// A batch larger than the memory, a different dimension, not one label per row, or `NaN` or infinity. Nothing is stored
+    /// then.
     pub fn push(&mut self, embeddings: MatRef<'_, T>, labels: &[u32]) -> Result<Vec<usize>> {
         check_rows("embeddings", "labels", embeddings, labels)?;
         let batch = labels.len();
@@ -145,11 +145,11 @@ impl<T: Real> CrossBatchMemory<T> {
 
     /// Stores a batch and compares it with all stored rows.
     ///
-    /// The miner, if there is one, looks at the whole memory; `draw` is the step, for miners that draw at random. The batch's rows
-    /// are the anchors and get the gradient; stored rows, also their own copies, are constants.
+    /// The miner, if there is one, searches the whole memory; `draw` is the step, for miners that draw at random. The batch's rows
+    /// are the anchors and get the gradient; stored rows, including the copies of the batch, are constants.
     ///
     /// # Errors
-    /// Those of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives
+    /// The errors of [`CrossBatchMemory::push`] and [`PairObjective::evaluate`]; [`Error::Unsupported`] for objectives
     /// without references ([`PairObjective::takes_references`]), before anything is stored.
     pub fn evaluate(
         &mut self,

@@ -1,6 +1,6 @@
 //! The two matrix products that pair objectives need, in either precision.
 //!
-//! In `f32` they are those of [`widemargin_kernels::matrix`]. That crate has no `f64`, which is used for references and gradient
+//! In `f32` they use [`widemargin_kernels::matrix`]. That crate has no `f64`, which is used for references and gradient
 //! checks but not for training, so `f64` uses plain loops, parallel over the rows of the result. Neither depends on the number of
 //! threads. A trait method on [`Real`] would be visible outside this crate, so the choice is made by a downcast of the whole
 //! vector, which costs nothing.

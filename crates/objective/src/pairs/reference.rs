@@ -1,18 +1,18 @@
-//! Embeddings that a batch is compared with in place of itself, and the checks of inputs.
+//! Embeddings that a batch is compared with instead of with itself, and input checks.
 
 use widemargin_kernels::matrix::MatRef;
 
 use crate::error::{Error, Result};
 use crate::real::Real;
 
-/// What the batch is compared with in place of itself.
+/// Embeddings that the batch is compared with instead of with itself.
 #[derive(Clone, Copy, Debug)]
 pub struct PairReference<'a, T> {
-    /// `[references, dim]`; constants: no gradient is taken of them.
+    /// `[references, dim]`; constants without a gradient.
     pub embeddings: MatRef<'a, T>,
     /// One label per reference.
     pub labels: &'a [u32],
-    /// The places of the batch's rows among the references, if they are there: no row is a positive of itself.
+    /// Positions of the batch's rows among the references, if they are included; no row is its own positive.
     pub own_rows: Option<&'a [usize]>,
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Lists of rows to compare; the second and third index the references, which are the batch itself
-/// unless [`PairOptions::reference`](super::PairOptions::reference) says otherwise.
+/// Lists of rows to compare; the second and third index point into the references: the batch itself, unless
+/// [`PairOptions::reference`](super::PairOptions::reference) is set.
 ///
 /// Repeated entries count several times in objectives that average over pairs or triplets (contrastive, NT-Xent, tuplet margin,
 /// intra-pair variance, triplet margin, angular), and once in the others.
@@ -38,7 +38,7 @@ impl Tuples {
         }
     }
 
-    /// Without the positives for which `own` holds, and without the triplets around them.
+    /// Removes the positives for which `own` is true, and the triplets that contain them.
     pub(crate) fn without_positives(self, own: impl Fn(usize, usize) -> bool) -> Self {
         match self {
             Self::Pairs { mut positives, negatives } => {
@@ -130,7 +130,7 @@ pub(crate) enum Own<'a> {
     Same,
     /// None of them.
     Nowhere,
-    /// Row `i` of the batch is at this place of the references.
+    /// Row `i` of the batch is at this position among the references.
     At(&'a [usize]),
 }
 
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_and_lists_count_alike() {
+    fn labels_and_lists_give_the_same_counts() {
         let labels = [0, 0, 1, 0, 2];
         let from_labels = Pairing::labels(&labels, &labels, Own::Same);
         // three anchors of class 0 with two positives and two negatives each
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_pairs_are_counted_or_not() {
+    fn repeated_pairs_count_unless_distinct() {
         let tuples = Tuples::Triplets(vec![[0, 1, 2], [0, 1, 3], [0, 1, 2]]);
         let times = |distinct| match Pairing::listed(&tuples, 4, distinct) {
             Pairing::Listed { positives, .. } => positives[0][0].times,
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_that_the_labels_contradict_are_refused() {
+    fn roles_that_contradict_the_labels_are_rejected() {
         let labels = [0, 0, 1];
         let check = |tuples: Tuples, itself| tuples.check(&labels, &labels, itself).expect_err("wrong");
         let error = check(Tuples::Triplets(vec![[0, 2, 1]]), true).to_string();

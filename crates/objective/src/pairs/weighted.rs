@@ -19,7 +19,7 @@ pub struct WeightedSum {
 }
 
 impl WeightedSum {
-    /// Zero, for embeddings with this number of values (`batch * dim`).
+    /// A sum of zero for embeddings with this many values (`batch * dim`).
     pub fn new(values: usize) -> Self {
         Self { loss: 0.0, gradient: vec![0.0; values] }
     }
@@ -27,7 +27,7 @@ impl WeightedSum {
     /// Adds a loss and its gradient with respect to the embeddings. The caller weights gradients of class centres or proxies.
     ///
     /// # Errors
-    /// A weight that is not finite, or a gradient of another size.
+    /// A weight that is not finite, or a gradient of a different size.
     pub fn add<T: Real>(&mut self, weight: f64, loss: T, gradient: &[T]) -> Result<()> {
         check_weight(weight)?;
         if gradient.len() != self.gradient.len() {
@@ -61,7 +61,7 @@ pub struct WeightedObjective {
     /// Factor on its loss and gradients; finite.
     #[serde(default = "one")]
     pub weight: f64,
-    /// Its own miner, if it has one.
+    /// Its miner, if it has one.
     #[serde(default)]
     pub miner: Option<Miner>,
 }
@@ -70,7 +70,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// Several pair objectives on one batch, as `MultipleLosses` of pytorch-metric-learning.
+/// Several pair objectives on one batch, like `MultipleLosses` of pytorch-metric-learning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WeightedObjectives {
@@ -85,7 +85,7 @@ impl WeightedObjectives {
     /// [`WeightedSum`].
     ///
     /// # Errors
-    /// Those of [`PairObjective::evaluate`], and a weight that is not finite.
+    /// The errors of [`PairObjective::evaluate`], and a weight that is not finite.
     pub fn evaluate<T: Real>(
         &self,
         embeddings: MatRef<'_, T>,

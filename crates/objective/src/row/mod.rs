@@ -1,7 +1,7 @@
 //! One sample against all classes, one tile of classes at a time: the mathematics of the whole family.
 //!
 //! With many classes a training head never holds all scores of a batch, so the row is computed in two passes over tiles of
-//! classes, however they are cut. The target's similarity is computed first (one dot product):
+//! classes of any size. The target's similarity is computed first (one dot product):
 //!
 //! 1. [`Objective::row_pass`], then [`RowPass::observe`] for each tile, then [`RowPass::finish`]: loss and diagnostics;
 //! 2. [`RowOutcome::gradient`] for each tile turns its similarities into derivatives of the loss.
@@ -64,7 +64,7 @@ pub struct SummedCompetitors<T> {
     pub count: usize,
 }
 
-/// Loss and diagnostics of one sample, and what the second pass needs.
+/// Loss and diagnostics of one sample, and the values that the second pass needs.
 #[derive(Clone, Copy, Debug)]
 pub struct RowOutcome<T> {
     /// The loss; `NaN` if a similarity was not finite or the scores exceed the range of floating point.
@@ -125,7 +125,7 @@ impl<T: Real> Leads<T> {
         self.competitors == Competitors::Unchanged
     }
 
-    /// The lead after the rule for non-targets, and the derivative of its similarity; `None` if it leaves the sum.
+    /// The lead after the rule for non-targets, and the derivative of its similarity; `None` if the class leaves the sum.
     fn of(&self, similarity: T) -> Option<(T, T)> {
         if self.is_softmax() {
             return Some((self.plain_of(similarity), T::one()));
@@ -277,7 +277,7 @@ impl<T: Real> RowPass<T> {
         self.shift((slope * (summed.centre - summed.largest)).into());
     }
 
-    /// Adds what a copy of this pass has observed of later classes. Several threads can so work on parts of the classes; the
+    /// Adds what a copy of this pass has observed of later classes. So several threads can each process a part of the classes; the
     /// copy must be made before this pass observed anything.
     pub fn merge(&mut self, later: Self) {
         self.finite &= later.finite;
@@ -422,7 +422,7 @@ impl<T: Real> RowPass<T> {
             own += exponent.exp();
             own_moment += exponent * exponent.exp();
         }
-        // The hardest is among them: relative to it they stay where they are, and all others fall.
+        // The hardest is among them: relative to it, these stay unchanged and all others decrease.
         let rise = self.leads.scale.into() * margin;
         self.exponentials = (self.exponentials - own).max(0.0);
         self.moment = (self.moment - own_moment).min(0.0);

@@ -9,7 +9,7 @@ pub(crate) struct Nearest<T> {
     found: Vec<(T, usize)>,
 }
 
-/// The set of these classes, given by the last of them.
+/// The set of these classes, represented by the last one in order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NearestOf<T> {
     least: T,
@@ -36,7 +36,7 @@ impl<T: Real> Nearest<T> {
         }
     }
 
-    /// Adds what another has found among later classes.
+    /// Adds the results of another for later classes.
     pub(crate) fn merge(&mut self, later: &Self) {
         for &(similarity, class) in &later.found {
             self.observe(class, &[similarity]);
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_are_kept_whatever_the_cutting() {
+    fn the_largest_are_kept_for_any_tile_sizes() {
         let row = [0.3, 0.9, 0.1, 0.9, 0.5, 0.9, -0.2, 0.5];
         for cut in 0..=row.len() {
             let mut nearest = Nearest::new(4);

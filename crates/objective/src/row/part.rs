@@ -103,7 +103,7 @@ mod tests {
     use crate::tests::values;
     use crate::{ClassObjective, Objective, Parameters, Point, PointOutcome, PointPass, parameters};
 
-    /// Every named objective against class centres, resolved for one sample.
+    /// Every named objective on class centres, resolved for one sample.
     fn points_of(classes: usize) -> Vec<(String, Point)> {
         let facts = crate::BatchFacts {
             labels: &[2, 0],
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_come_to_the_pass_over_all_classes_wherever_the_cut_is() {
+    fn parts_equal_one_pass_over_all_classes_for_any_split() {
         let label = 2;
         for classes in [3, 7] {
             for (seed, factor) in [(1, 0.9), (2, 0.9), (3, 0.0)] {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_in_a_part_is_not_finite_in_the_loss() {
+    fn a_non_finite_part_gives_a_non_finite_loss() {
         let objective = Objective::am_softmax(30.0, 0.35).expect("in range");
         let mut pass = objective.row_pass(0, 0.5_f64);
         pass.observe(1, &[f64::NAN]);

@@ -1,10 +1,10 @@
-//! The book's page of objectives against the catalogue.
+//! Compares the book's page of objectives with the catalogue.
 
 use crate::{CatalogueEntry, catalogue};
 
 const PAGE: &str = include_str!("../../../../docs/src/mathematics/objectives.md");
 
-/// Parameters that the page lists once for all objectives against class centres.
+/// Parameters that the page lists once for all objectives on class centres.
 const SHARED: [(&str, &str); 4] =
     [("sub_centres", "1"), ("ignore_label", "none"), ("label_smoothing", "0"), ("class_margins", "none")];
 

@@ -1,4 +1,4 @@
-//! Empty batches, single classes, zero vectors, extreme magnitudes, and inputs that are refused.
+//! Empty batches, single classes, zero vectors, extreme magnitudes, and rejected inputs.
 
 use super::{points, values, view};
 use crate::{Error, EvaluateOptions, MatRef, Objective, Real, Reduction};
@@ -34,7 +34,7 @@ fn extreme_magnitudes_give_finite_losses_and_gradients() {
         for objective in points() {
             all_finite(&objective, &features, &centres, dim, &labels);
             all_finite(&objective, &narrow, &narrow_centres, dim, &labels);
-            // the scaled side may as well be the centres
+            // the centres can also be the scaled side
             all_finite(&objective, &centres, &features, dim, &labels);
             all_finite(&objective, &narrow_centres, &narrow, dim, &labels);
         }
@@ -93,7 +93,7 @@ fn opposite_and_equal_vectors_have_finite_angle_gradients() {
 }
 
 #[test]
-fn an_empty_batch_and_a_single_class_cost_nothing() {
+fn an_empty_batch_and_a_single_class_have_loss_zero() {
     for objective in points() {
         let centres = values(6, 1);
         let out = objective.evaluate(view(&[], 0, 3), view(&centres, 2, 3), &[]).expect("no samples");
@@ -110,7 +110,7 @@ fn an_empty_batch_and_a_single_class_cost_nothing() {
 }
 
 #[test]
-fn accuracy_is_without_the_margin_and_ties_go_to_the_lowest_class() {
+fn accuracy_ignores_the_margin_and_ties_go_to_the_lowest_class() {
     let objective = Objective::am_softmax(30.0, 0.35).expect("in range");
     let outcome = objective.row(&mut [0.5_f64, 0.4, 0.1], 0);
     assert!(outcome.correct && !outcome.margin_met, "first by 0.1, but 0.35 were asked for");
@@ -120,7 +120,7 @@ fn accuracy_is_without_the_margin_and_ties_go_to_the_lowest_class() {
 }
 
 #[test]
-fn reductions_and_weights_mean_what_they_say() {
+fn reductions_and_weights_follow_their_definitions() {
     let (features, centres, labels) = (values(9, 1), values(6, 2), [0, 1, 1]);
     let run = |reduction, sample_weights| {
         let options = EvaluateOptions { reduction, sample_weights };
@@ -141,7 +141,7 @@ fn reductions_and_weights_mean_what_they_say() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_by_name() {
+fn invalid_inputs_are_rejected_by_name() {
     let softmax = Objective::softmax();
     let centres = [1.0_f32, 0.0, 0.0, 1.0];
     let two = view(&centres, 2, 2);

@@ -34,7 +34,7 @@ fn gradient(objective: &Objective, scores: &[f64], label: usize) -> Vec<f64> {
     row
 }
 
-/// Softmax cross-entropy the textbook way, apart from the code under test.
+/// Textbook softmax cross-entropy, independent of the code under test.
 fn cross_entropy(scores: &[f64], label: usize) -> f64 {
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     largest + scores.iter().map(|score| (score - largest).exp()).sum::<f64>().ln() - scores[label]
@@ -70,7 +70,7 @@ proptest! {
             prop_assert!(tempered - hinge <= most * (1.0 + 1e-9) + ROUNDING * 10.0);
             before = tempered;
         }
-        // far out, nothing but the number of classes is left
+        // in the limit only the number of classes matters
         let far = loss(&Objective::tempered_softmax(1e6).expect("in range"), &scores, label) / 1e6;
         prop_assert!((far - (scores.len() as f64).ln()).abs() < 1e-4);
     }
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn any_cutting_into_tiles_gives_the_same_row((scores, label) in scores(1.0), tile in 1_usize..5) {
+    fn any_tile_size_gives_the_same_row((scores, label) in scores(1.0), tile in 1_usize..5) {
         for objective in points() {
             let mut whole = scores.clone();
             let expected = objective.row(&mut whole, label);
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn cosine_gradients_are_orthogonal_to_what_they_move(seed in 0_u64..1_000_000) {
+    fn cosine_gradients_are_orthogonal_to_their_vectors(seed in 0_u64..1_000_000) {
         let (batch, classes, dim) = (3, 5, 4);
         let (features, centres) = (values(batch * dim, seed), values(classes * dim, seed + 7));
         for objective in points().into_iter().filter(|point| point.score().is_cosine()) {
@@ -196,7 +196,7 @@ proptest! {
 
     /// Every class once in the batch, anywhere on the sphere: the mean loss stays above the floor of the simplex.
     #[test]
-    fn nothing_goes_below_the_floor(seed in 0_u64..1_000_000, scale in 0.5..64.0, margin in 0.0..0.5) {
+    fn no_loss_is_below_the_floor(seed in 0_u64..1_000_000, scale in 0.5..64.0, margin in 0.0..0.5) {
         let (classes, dim) = (6, 3);
         let (features, centres) = (values(classes * dim, seed), values(classes * dim, seed + 1));
         let labels: Vec<u32> = (0..6).collect();
@@ -216,7 +216,7 @@ fn simplex(classes: usize) -> Vec<f64> {
 }
 
 #[test]
-fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
+fn the_simplex_reaches_the_floor_even_far_below_the_epsilon_of_f32() {
     for classes in [2, 3, 10, 50] {
         let centres = simplex(classes);
         let narrow: Vec<f32> = centres.iter().map(|&value| value as f32).collect();
@@ -232,7 +232,7 @@ fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
             }
             let both = view(&narrow, classes, classes);
             let found = objective.evaluate(both, both, &labels).expect("finite inputs").loss;
-            // an error of 1e-7 in a cosine, times the scale, is relative in so small a loss
+            // in so small a loss, an error of 1e-7 in a cosine times the scale is a relative error
             assert!(
                 (f64::from(found) / expected - 1.0).abs() < 1e-4,
                 "{classes} {scale}: {found} against {expected}"
@@ -242,12 +242,12 @@ fn the_simplex_reaches_the_floor_also_far_below_the_epsilon_of_f32() {
     assert!(loss_floor(10, 64.0, 0.35) < f64::from(f32::EPSILON), "so the last case was a test of log1p");
 }
 
-/// Without normalisation a network meets any margin by scaling its features; cosines take that way out.
+/// Without normalisation a network meets any margin by scaling its features; cosines prevent that.
 #[test]
-fn a_margin_is_worth_nothing_without_normalisation() {
+fn a_margin_has_no_effect_without_normalisation() {
     let (batch, classes, dim) = (4, 3, 2);
     let centres = [1.0, 0.0, 0.0, 1.0, -1.0, -1.0];
-    // classified correctly, by a hair
+    // barely classified correctly
     let features = [1.0, 0.9, 0.9, 1.0, -1.0, -0.8, 1.0, 0.95];
     let labels = [0, 1, 2, 0];
     let evaluate = |objective: &Objective, factor: f64| {
@@ -269,7 +269,7 @@ fn a_margin_is_worth_nothing_without_normalisation() {
     assert_eq!(evaluate(&cosine, 1e3).diagnostics.margin_met, met);
 }
 
-/// At a full margin every competitor pushes at once; the hardest-only hinge and the softmax bound that push.
+/// At a full margin every non-target class pushes at once; the hardest-only hinge and the softmax bound that push.
 #[test]
 fn the_push_of_a_sum_of_hinges_grows_with_the_classes() {
     for classes in [2, 10, 100] {

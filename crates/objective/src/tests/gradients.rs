@@ -1,4 +1,4 @@
-//! Gradients against central differences in f64, for every point of the family.
+//! Gradients compared with central differences in f64, for every point of the family.
 
 use super::tolerance::DIFFERENCES;
 use super::{assert_close, differences, points, values, view};

@@ -1,4 +1,4 @@
-//! Tests of the mathematics as a whole: the facts of the derivation as properties, gradients against finite differences,
+//! Tests of the mathematics as a whole: the facts of the derivation as properties, gradients compared with finite differences,
 //! and reference values of other frameworks.
 
 mod book;
@@ -12,8 +12,8 @@ use crate::{ClassObjective, Link, Margin, MatRef, Objective, Parameters, Pool, S
 
 /// Every tolerance of these tests, with its reason.
 pub(crate) mod tolerance {
-    /// Golden values in f64: about 1e-16 of rounding an operation, some thousand operations, and scales up to 64 in
-    /// front of it; PyTorch rounds as much on its side.
+    /// Golden values in f64: about 1e-16 of rounding per operation, some thousand operations, times scales up to 64; PyTorch
+    /// rounds as much.
     pub(crate) const GOLDEN_F64: f64 = 1e-9;
     /// Golden values in f32: a cosine's rounding of 6e-8 times a scale of 64 is 4e-6 in a logit and as much, relative, in
     /// a probability; the rest is room for sums over the batch.
@@ -25,8 +25,8 @@ pub(crate) mod tolerance {
     pub(crate) const DIFFERENCES: f64 = 1e-6;
 }
 
-/// Central differences of a loss: of fourth order where it is smooth, over a step of 1e-6 where the wider stencil meets a
-/// kink (a hinge, a maximum, the end of a branch of the angle), which shows as the two orders falling apart.
+/// Central differences of a loss: of fourth order where it is smooth, and over a step of 1e-6 where the wider stencil meets a
+/// kink (a hinge, a maximum, the end of a branch of the angle). At a kink the two orders disagree.
 pub(crate) fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
     const STEP: f64 = 5e-5;
     const NARROW: f64 = 1e-6;
@@ -44,13 +44,13 @@ pub(crate) fn differences(input: &[f64], mut loss: impl FnMut(&[f64]) -> f64) ->
             };
             let (near, far, narrow) = (slope(STEP), slope(2.0 * STEP), slope(NARROW));
             let smooth = (4.0 * near - far) / 3.0;
-            // one is exact to rounding, the other to truncation: farther apart than both, the loss is not smooth here
+            // one is exact up to rounding, the other up to truncation; if they differ by more, the loss is not smooth here
             if (smooth - narrow).abs() > 1e-4 * (1.0 + narrow.abs()) { narrow } else { smooth }
         })
         .collect()
 }
 
-/// Entries within `tolerance` relative to the largest, or to 1 where that is more.
+/// Entries within `tolerance` relative to the largest, or to 1 if the largest is smaller.
 pub(crate) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
     let largest = expected.iter().fold(1.0_f64, |largest, value| largest.max(value.abs()));
     for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -59,7 +59,7 @@ pub(crate) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what
     }
 }
 
-/// Numbers that look random; the same in every run.
+/// Pseudo-random numbers, the same in every run.
 pub(crate) fn values(count: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0xD1B5_4A32_D192_ED03);
     (0..count)

@@ -1,4 +1,4 @@
-//! Objectives that choose margin or scale by the batch: gradients, state, edges, and any cutting into tiles.
+//! Objectives that choose margin or scale per batch: gradients, state, edge cases, and any tile size.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ fn with(name: &str, parameters: &Value, classes: usize) -> ClassObjective {
     ClassObjective::from_name(name, parameters.as_object().expect("an object"), classes).expect("in range")
 }
 
-/// Every named objective against class centres with its defaults, and what the defaults leave out.
+/// Every named objective on class centres with its defaults, and with settings that the defaults do not cover.
 fn all(classes: usize) -> Vec<ClassObjective> {
     let mut all: Vec<ClassObjective> =
         ClassObjective::names().map(|name| with(name, &json!({}), classes)).collect();
@@ -90,7 +90,7 @@ fn gradients_are_those_of_the_loss() {
     }
 }
 
-/// Those whose statistics are constants of the batch: the gradient with the statistics held.
+/// Objectives whose statistics are constants of the batch: the gradient with fixed statistics.
 #[test]
 fn gradients_with_frozen_statistics_are_those_of_the_loss() {
     let (batch, classes, dim) = (5, 4, 3);
@@ -103,7 +103,7 @@ fn gradients_with_frozen_statistics_are_those_of_the_loss() {
         let out = objective
             .evaluate(view(&features, batch, dim), centres, &labels, &EvaluateOptions::default())
             .expect("finite");
-        // The points that this batch comes to, held while the features move.
+        // The points of this batch, fixed while the features change.
         let facts = facts(&objective, &features, centres, &labels);
         let points = objective.points(&facts.view(&labels)).expect("in range");
         let held = |features: &[f64]| -> f64 {
@@ -211,7 +211,7 @@ fn the_next_state_is_that_of_the_reference() {
 }
 
 #[test]
-fn a_restored_state_goes_on_as_if_never_stopped() {
+fn a_restored_state_continues_as_if_uninterrupted() {
     let (batch, classes, dim) = (6, 5, 4);
     let labels = [0, 3, 1, 1, 2, 4];
     for mut objective in all(classes) {
@@ -227,7 +227,7 @@ fn a_restored_state_goes_on_as_if_never_stopped() {
             let (straight, resumed) = (run(&objective), run(&restored));
             assert_eq!(straight, resumed, "{objective}");
             objective.commit(straight.next_state).expect("in range");
-            // through a file, into an objective made anew
+            // through a file, into a new objective
             let text = serde_json::to_string(objective.state()).expect("plain data");
             let state: ClassState = serde_json::from_str(&text).expect("just written");
             restored =
@@ -241,7 +241,7 @@ fn a_restored_state_goes_on_as_if_never_stopped() {
 }
 
 #[test]
-fn any_cutting_into_tiles_gives_the_same() {
+fn any_tile_size_gives_the_same_result() {
     let classes = 9;
     let row = values(classes, 3);
     for objective in all(classes) {
@@ -330,7 +330,7 @@ fn large_batches_and_scores_in_f32_stay_finite() {
 }
 
 #[test]
-fn ignored_samples_take_no_part() {
+fn ignored_samples_have_no_effect() {
     let (classes, dim) = (4, 3);
     let (features, centres) = (values(5 * dim, 1), values(classes * dim, 2));
     let centres = view(&centres, classes, dim);
@@ -354,7 +354,7 @@ fn ignored_samples_take_no_part() {
 }
 
 #[test]
-fn a_margin_share_of_none_is_the_objective_without_margin() {
+fn a_margin_share_of_zero_is_the_objective_without_margin() {
     let (classes, dim) = (5, 3);
     let (features, centres) = (values(4 * dim, 1), values(classes * dim, 2));
     let loss = |objective: &ClassObjective| {
@@ -409,7 +409,7 @@ fn drawn_margins_follow_seed_and_step() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_the_facts() {
+fn invalid_inputs_are_rejected_with_details() {
     let refused = |name: &str, parameters: Value, classes: usize| {
         let parameters: Parameters = parameters.as_object().expect("an object").clone();
         ClassObjective::from_name(name, &parameters, classes).expect_err(name)
@@ -461,7 +461,7 @@ fn what_does_not_fit_is_refused_with_the_facts() {
     assert!(with("normface", &json!({}), 4).set_learnt(f64::NAN).is_err());
 }
 
-/// Two classes far from every sample but their own: the average of the rule is below 1 and its logarithm negative.
+/// Two classes far from every sample except their own: the average of the rule is below 1 and its logarithm negative.
 #[test]
 fn a_dynamic_scale_stays_within_its_bounds() {
     let mut objective = with("adacos-dynamic", &json!({}), 2);
@@ -476,7 +476,7 @@ fn a_dynamic_scale_stays_within_its_bounds() {
     assert_eq!(objective.state().scale, 1.0, "the bound is what holds it");
 }
 
-/// The margin of AM-Softmax, written by hand, gives what AM-Softmax gives, through every way of computing it.
+/// The margin of AM-Softmax, written by hand, gives what AM-Softmax gives, in every way of computing it.
 #[test]
 fn a_custom_margin_gives_the_built_in_values_and_gradients() {
     let (batch, classes, dim) = (6, 5, 4);
@@ -496,14 +496,14 @@ fn a_custom_margin_gives_the_built_in_values_and_gradients() {
         assert_close(&found.grad_features, &expected.grad_features, ROUNDING, "features");
         assert_close(&found.grad_centres, &expected.grad_centres, ROUNDING, "centres");
     }
-    // by rows, as a head does
+    // row by row, as in a head
     let (mut a, mut b) = (values(classes, 3), values(classes, 3));
     let (found, expected) = (custom.row(&mut a, 2), built_in.row(&mut b, 2));
     assert!((found.loss - expected.loss).abs() < ROUNDING);
     assert_close(&a, &b, ROUNDING, "row");
 }
 
-/// On dot products a custom margin sees the dot product itself.
+/// On dot products a custom margin receives the dot product itself.
 #[test]
 fn a_custom_margin_on_dot_products_is_one_in_score() {
     let custom = built_in_with(&Objective::softmax(), super::custom_am(0.5));

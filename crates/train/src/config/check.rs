@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_classes_of_a_balanced_batch_make_its_size() {
+    fn the_classes_of_a_balanced_batch_determine_its_size() {
         let sampler = SamplerConfig {
             name: SamplerName::ClassBalanced,
             batch: 2,
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_run_is_small_and_allowed() {
+    fn a_quick_run_is_small_and_valid() {
         let mut config = Config::default();
         config.schedule.warm_up_epochs = 1.0;
         let quick = config.clone().quick();

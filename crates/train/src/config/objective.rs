@@ -100,7 +100,7 @@ impl ObjectiveConfig {
         let given = parameters.get("class_margins").and_then(Value::as_array).map(Vec::len);
         let classes = classes.or(given).unwrap_or(SOME_CLASSES);
         let objective = AnyObjective::from_name(&self.name, &parameters, classes)
-            // without a parameter at fault: an unknown name, or parameters that do not go together
+            // without a parameter at fault: an unknown name, or parameters that cannot be combined
             .map_err(|error| bad(error.parameter().unwrap_or("name"), &error))?;
         self.check_auto(&objective)?;
         if self.margin_by_count.is_some() {
@@ -179,7 +179,7 @@ impl ObjectiveConfig {
     /// or `None` if there was no `"auto"`.
     ///
     /// # Errors
-    /// Those of [`ObjectiveConfig::build`]; [`Error::BadValue`] with fewer than two classes.
+    /// The errors of [`ObjectiveConfig::build`]; [`Error::BadValue`] with fewer than two classes.
     pub fn resolve(&mut self, classes: usize, dim: usize) -> Result<Option<String>, Error> {
         let objective = self.build(Some(classes))?;
         let (scale, margin) = (self.is_auto("scale"), self.is_auto("margin"));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_becomes_what_is_suggested() {
+    fn auto_becomes_the_suggested_value() {
         let mut config = auto("am-softmax");
         let message = config.resolve(20_000, 512).expect("enough classes").expect("something was auto");
         let expected = suggest(20_000, 512, TARGET_PROBABILITY).expect("in range");

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn a_written_configuration_reads_back() {
         let mut config = Config::default();
         config.data.unseen_classes = vec!["Bag".to_owned(), "Coat".to_owned()];
         config.data.path = Some("images/of \"things\"".into());

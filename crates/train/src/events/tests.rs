@@ -1,4 +1,4 @@
-//! What is written, against TensorBoard's own bytes and against a second decoder that shares no code with the writer.
+//! Compares the written bytes with TensorBoard's own, and decodes them with a second decoder that shares no code with the writer.
 
 use super::*;
 use proptest::prelude::*;
@@ -103,7 +103,7 @@ fn decode(mut bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-/// A file of events of growing steps, and where each record ends.
+/// A file of events with increasing steps, and where each record ends.
 fn file(steps: &[u64]) -> (Vec<u8>, Vec<usize>) {
     let mut bytes = header(1.5);
     let mut ends = vec![bytes.len()];
@@ -131,7 +131,7 @@ fn the_second_decoder_reads_tensorboards_bytes() {
 }
 
 #[test]
-fn zeros_of_a_power_cut_are_no_records() {
+fn zeros_after_a_power_failure_are_not_records() {
     let (mut bytes, ends) = file(&[1, 2]);
     bytes.extend([0; 64]);
     assert_eq!(length_up_to(&bytes, 9), ends[2]);
@@ -141,7 +141,7 @@ fn zeros_of_a_power_cut_are_no_records() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_decoded(
+    fn written_events_are_decoded(
         wall_time in 0.0..4e9f64,
         step: u64,
         numbers in proptest::collection::vec((".{0,200}", -1e30..1e30f64), 0..6),
@@ -155,14 +155,14 @@ proptest! {
     }
 
     #[test]
-    fn cutting_back_keeps_whole_records_up_to_the_step(
+    fn truncating_keeps_whole_records_up_to_the_step(
         gaps in proptest::collection::vec(1..1000u64, 0..8),
         (at, aside) in (0..8usize, 0..3u64),
         cut in 0..2000usize,
         flipped: Option<prop::sample::Index>,
     ) {
         let steps: Vec<u64> = gaps.iter().scan(0, |sum, gap| { *sum += gap; Some(*sum) }).collect();
-        // At a step of the file, or beside one.
+        // At a step of the file, or next to one.
         let step = steps.get(at).map_or(0, |step| (step + aside).saturating_sub(1));
         let (mut bytes, ends) = file(&steps);
         bytes.truncate(cut);

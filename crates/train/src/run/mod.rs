@@ -38,7 +38,7 @@ pub enum Ending {
         /// Training samples per second, over the same time.
         samples_per_second: f64,
     },
-    /// It reached the epoch up to which it was asked to train; a checkpoint was saved.
+    /// It reached the requested epoch; a checkpoint was saved.
     Paused {
         /// The model so far.
         trainer: Trainer,
@@ -47,7 +47,7 @@ pub enum Ending {
         /// Training samples per second, over the same time.
         samples_per_second: f64,
     },
-    /// It was asked to stop; a checkpoint was saved.
+    /// It was stopped; a checkpoint was saved.
     Stopped {
         /// Steps done.
         step: u64,
@@ -76,8 +76,8 @@ pub fn continue_from(folder: &Path) -> Result<Config, Error> {
 
 /// Trains with the settings of `config` on the samples of `prepared`, in the run folder `folder`.
 ///
-/// Set `stop` to a signal's number to end the run: the step in progress is finished and a checkpoint saved. A run that is stopped and
-/// resumed ends with the same weights, to the bit, as one that is not.
+/// Set `stop` to a signal's number to end the run: the step in progress is finished and a checkpoint saved. A run that is stopped
+/// and resumed ends with the same weights, to the bit, as an uninterrupted one.
 ///
 /// # Errors
 /// [`Error::RunFolderExists`] for a new run in an existing folder; [`Error::NoCheckpoint`] for a resumed run without a checkpoint;
@@ -98,7 +98,7 @@ pub fn train(
 /// Checks `config` first, and replaces a scale or margin of `"auto"` by the recommended value.
 ///
 /// # Errors
-/// Those of [`Config::check`] and [`train`].
+/// The errors of [`Config::check`] and [`train`].
 pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Result<Trainer, Error> {
     config.check()?;
     let mut config = config.clone();
@@ -114,7 +114,7 @@ pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Re
 /// bits. Returns [`Ending::Paused`] until all epochs are done.
 ///
 /// # Errors
-/// Those of [`train`].
+/// The errors of [`train`].
 pub fn train_until(
     config: &Config,
     prepared: &Prepared,
@@ -245,7 +245,7 @@ pub struct Reopened {
 /// Opens the run in `folder` for inspection.
 ///
 /// # Errors
-/// Those of [`continue_from`] and [`Prepared::new`]; [`Error::NoCheckpoint`]; [`Error::BadFile`] for a checkpoint that does not fit.
+/// The errors of [`continue_from`] and [`Prepared::new`]; [`Error::NoCheckpoint`]; [`Error::BadFile`] for a checkpoint that does not fit.
 pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
     let config = continue_from(folder)?;
     let prepared = Prepared::new(&config)?;

@@ -1,4 +1,4 @@
-//! Small runs on the built-in images: repeated, stopped and resumed, and gone wrong.
+//! Small runs on the built-in images: repeated, stopped and resumed, and failing.
 
 use super::*;
 use crate::log;
@@ -76,7 +76,7 @@ fn a_run_repeats_to_the_bit_for_any_number_of_loader_threads() {
 }
 
 #[test]
-fn stopped_anywhere_and_resumed_ends_with_the_same_bits() {
+fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits() {
     let parent = tempfile::tempdir().expect("a folder");
     for optimiser in [crate::config::OptimiserName::Sgd, crate::config::OptimiserName::AdamW] {
         let mut config = small();
@@ -128,7 +128,7 @@ fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
 }
 
 #[test]
-fn folders_are_neither_overwritten_nor_invented() {
+fn existing_folders_are_not_overwritten_and_missing_ones_are_not_created() {
     let parent = tempfile::tempdir().expect("a folder");
     let config = small();
     let prepared = Prepared::new(&config).expect("built in");

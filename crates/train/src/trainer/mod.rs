@@ -216,7 +216,7 @@ impl Trainer {
     /// The trained model as it is now, ready to embed; it stays on the device of the run.
     ///
     /// # Errors
-    /// If the normalisation of `prepared` does not fit the backbone, which is of another data set then.
+    /// If the normalisation of `prepared` does not fit the backbone, because it is of another data set.
     pub fn model(&self, prepared: &Prepared) -> Result<Model, Error> {
         let device = self.device.clone().inner();
         Ok(Model::from_backbone(self.description(prepared), self.backbone.valid(), device)?)

@@ -14,7 +14,7 @@ use widemargin_model::parameters::{self, Parameter, Role};
 /// well below 1.
 const HALF_PRECISION_LOSS_SCALE: f32 = 1024.0;
 
-/// The figures of one step.
+/// The metrics of one step.
 #[derive(Clone, Debug)]
 pub(crate) struct StepOutcome {
     pub(crate) loss: f64,

@@ -30,7 +30,7 @@ fn one_step(half: Option<FloatDType>) -> (f64, Vec<f32>) {
     (outcome.loss, moved)
 }
 
-/// The CPU supports half precision, slowly, and never by choice; this test checks the code path of faster devices.
+/// The CPU computes in half precision only slowly, and training rejects it there; this test checks the code path of faster devices.
 #[test]
 fn mixed_precision_takes_the_step_of_full_precision() {
     let (full_loss, full) = one_step(None);

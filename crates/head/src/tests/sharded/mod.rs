@@ -1,4 +1,4 @@
-//! Several shards against one head: loss, gradients, steps and errors. States and files: [`states`].
+//! Several shards compared with one head: loss, gradients, steps and errors. States and files: [`states`].
 
 mod states;
 
@@ -139,7 +139,7 @@ struct Task {
     batch: usize,
     classes: usize,
     dim: usize,
-    /// Labels are of the first classes, this many.
+    /// Labels are among the first classes, this many.
     labelled: usize,
     steps: u64,
 }
@@ -349,7 +349,7 @@ fn margins_warm_up_on_all_ranks_or_none() {
     }
 }
 
-/// Makes a good batch a bad one.
+/// Turns a valid batch into an invalid one.
 type Change = dyn Fn(&mut Vec<f32>, &mut Vec<u32>) + Sync;
 
 #[test]
@@ -474,7 +474,7 @@ fn heads_that_do_not_fit_are_rejected() {
 }
 
 #[test]
-fn a_pending_update_is_for_one_step() {
+fn a_pending_update_is_valid_for_one_step() {
     let task = Task::new(am_softmax(), 5);
     let (features, labels) = task.batch_of(0);
     on_ranks(2, |rank| {
@@ -524,7 +524,7 @@ fn a_panic_in_the_middle_of_training_ends_all_ranks() {
     assert_eq!(found, [gone(), gone()]);
 }
 
-/// An implementation like one outside this crate; its errors are passed on unchanged.
+/// A communicator as another crate would implement it; its errors are passed on unchanged.
 #[derive(Debug)]
 struct Unplugged;
 

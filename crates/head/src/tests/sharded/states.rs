@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Three steps on three shards, then three on another number: the same as six steps on one.
 #[test]
-fn saved_by_three_and_loaded_by_any_number_continues_to_the_same() {
+fn shards_saved_by_three_ranks_continue_on_any_number_of_ranks() {
     for optimiser in [OptimiserConfig::sgd(0.9, 5e-4), OptimiserConfig::adam_w(0.01)] {
         for name in ["am-softmax", "normface", "adaface", "sub-centre"] {
             let default = Parameters::new();
@@ -122,7 +122,7 @@ fn states_that_do_not_fit_together_are_rejected_and_named() {
     differs("tensors", &|state| drop(state.part.tensors.pop()));
     let short = join(&|states| states[1].part.tensors[0].values.truncate(17));
     assert!(matches!(short, Error::TensorShape { values: 17, expected: [3, 6], .. }), "{short}");
-    // a number above that of the shards
+    // a shard number beyond the number of shards
     let outside = join(&|states| states[2].shard = 3);
     assert!(matches!(outside, Error::ShardsDiffer { shard: 3, what: "number", .. }), "{outside}");
 
@@ -167,7 +167,7 @@ fn files_that_are_missing_or_damaged_are_rejected_and_named() {
     let path = |shard: usize| folder.path().join(format!("head-{shard}-of-3"));
     let good = fs::read(path(1)).expect("just written");
 
-    // every kind of damage, and that it is named
+    // every kind of damage is reported by name
     let mut flipped = good.clone();
     flipped[good.len() - 5] ^= 8;
     for (bytes, expected) in [
@@ -230,7 +230,7 @@ fn a_rank_that_cannot_load_is_an_error_on_all() {
     }
     // each reads all
     assert!(load(2).iter().all(|found| matches!(found, Err(Error::File(_)))));
-    // one of another step: with as many ranks each sees its own only, and they compare
+    // a shard of another step: with as many ranks as shards each rank reads only its own, and the ranks compare
     let mut late = states[1].clone();
     late.part.steps += 1;
     save_shard(folder.path(), &late).expect("room on the disk");

@@ -29,7 +29,7 @@ settings! {
     /// Positives and negatives by strategy, in Euclidean distance of unit vectors. Source: Xuan, Stylianou and Pless, *Improved
     /// Embeddings with Easy Positive Triplet Mining*, 2020, section 3; `BatchEasyHardMiner` of pytorch-metric-learning.
     ///
-    /// An anchor without a suitable positive or negative is skipped, unless the other kind is used whole. Among equal distances
+    /// An anchor without a suitable positive or negative is skipped, unless all of the other kind are used. Among equal distances
     /// the first is used.
     pub struct BatchEasyHard {
         /// Which positives.
@@ -51,7 +51,7 @@ enum End {
 }
 
 impl BatchEasyHard {
-    /// Refuses strategies that exclude each other.
+    /// Rejects strategies that exclude each other.
     pub(crate) fn check_strategies(&self) -> Result<()> {
         let strategies = [self.pos_strategy, self.neg_strategy];
         let refuse =

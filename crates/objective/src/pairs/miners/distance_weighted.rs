@@ -12,14 +12,14 @@ use crate::pairs::tuples::Tuples;
 use crate::real::Real;
 
 settings! {
-    /// For every anchor as many triplets as its class has rows: positives drawn evenly, negatives with probability
+    /// Draws as many triplets per anchor as its class has rows: positives uniformly, negatives with probability
     /// proportional to `1 / q(d)`, `q(d) = d^(D-2) (1 - d^2/4)^((D-3)/2)` the density of distances on the unit sphere in `D`
     /// dimensions.
     ///
     /// Distances below `cutoff` count as `cutoff`, so that noise on very near pairs does not dominate; negatives at
     /// `nonzero_loss_cutoff` or farther are never drawn. An anchor without a negative that can be drawn is skipped. Source: Wu
     /// et al., *Sampling Matters in Deep Embedding Learning*, 2017, section 4; `DistanceWeightedMiner` of
-    /// pytorch-metric-learning, whose random numbers are others.
+    /// pytorch-metric-learning, which uses different random numbers.
     pub struct DistanceWeighted {
         /// Smaller distances are raised to this.
         cutoff: f64 = 0.5, Domain::Number(Bounds::new(1e-6, 2.0, "a distance"));

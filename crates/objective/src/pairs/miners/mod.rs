@@ -1,6 +1,6 @@
 //! Miners choose the pairs or triplets of a batch that a loss uses.
 //!
-//! A miner looks at the matrix of distances (or cosines) and the labels and lists [`Tuples`] by increasing anchor. Definitions
+//! A miner reads the matrix of distances (or cosines) and the labels, and lists [`Tuples`] by increasing anchor. Definitions
 //! and defaults are those of pytorch-metric-learning 2.9.0. Mining has no gradient.
 
 mod batch_easy_hard;
@@ -75,7 +75,7 @@ impl Miner {
     /// A miner by name, with the names of pytorch-metric-learning without `Miner` and with hyphens (underscores are
     /// accepted). `hard` is `batch-hard`.
     ///
-    /// The parameters are the fields of the miner's settings; what is absent has its default.
+    /// The parameters are the fields of the miner's settings; absent parameters have their defaults.
     ///
     /// # Errors
     /// An unknown name or parameter, or a value outside its range.
@@ -122,7 +122,7 @@ impl Miner {
         }
     }
 
-    /// Refuses settings outside their ranges, and strategies that exclude each other.
+    /// Rejects settings outside their ranges, and strategies that exclude each other.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] or [`Error::Incompatible`].
@@ -145,7 +145,7 @@ impl Miner {
     /// Shapes: `embeddings` `[batch, dim]`, one label per row. A batch without pairs gives no tuples.
     ///
     /// # Errors
-    /// Settings outside their range, another number of labels than rows, `NaN` or infinity in the embeddings.
+    /// Settings outside their range, not one label per row, `NaN` or infinity in the embeddings.
     pub fn mine<T: Real>(&self, embeddings: MatRef<'_, T>, labels: &[u32], draw: u64) -> Result<Tuples> {
         self.mine_with(embeddings, labels, None, draw)
     }
@@ -156,7 +156,7 @@ impl Miner {
     /// removed from the result.
     ///
     /// # Errors
-    /// Those of [`Miner::mine`], and references that do not fit the batch.
+    /// The errors of [`Miner::mine`], and references that do not fit the batch.
     pub fn mine_with<T: Real>(
         &self,
         embeddings: MatRef<'_, T>,

@@ -12,9 +12,9 @@ words! {
     pub enum MinedTriplets {
         /// All that violate the margin: `an - ap <= margin`.
         All = "all",
-        /// Those of them with `an <= ap`.
+        /// Violating triplets with `an <= ap`.
         Hard = "hard",
-        /// Those of them with `an > ap`.
+        /// Violating triplets with `an > ap`.
         Semihard = "semihard",
         /// All that meet the margin: `an - ap > margin`.
         Easy = "easy",

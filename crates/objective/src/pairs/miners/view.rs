@@ -1,4 +1,4 @@
-//! What a miner looks at: the matrix of distances or cosines and the pairs of each anchor.
+//! The input of a miner: the matrix of distances or cosines and the pairs of each anchor.
 
 use crate::pairs::distance::Matrix;
 use crate::pairs::tuples::Pairing;
@@ -18,7 +18,7 @@ impl<T: Real> View<'_, T> {
         self.matrix.row(anchor)[at].into()
     }
 
-    /// Every anchor with the places of its positives and negatives.
+    /// Every anchor with the positions of its positives and negatives.
     pub(crate) fn anchors(&self, mut each: impl FnMut(usize, &[usize], &[usize])) {
         let (mut plus, mut minus) = (Vec::new(), Vec::new());
         for anchor in 0..self.labels.len() {

@@ -1,8 +1,8 @@
 //! Angular loss: the angle at the negative in the triangle of anchor, positive and negative.
 //!
-//! The one objective here that compares three rows at a time, and that does not normalise all of them: pytorch-metric-learning
-//! takes anchors and positives of length one and negatives as they come. Everything still follows from the matrix of
-//! cosines and the lengths: `(a + p) . x_n = |x_n| (cos_an + cos_pn)`. So no product overflows, however long the rows are.
+//! Unlike the other objectives here, it compares three rows at a time and does not normalise all of them. As in
+//! pytorch-metric-learning, anchors and positives have length one and negatives keep their lengths. The loss still follows from
+//! the cosines and the lengths: `(a + p) . x_n = |x_n| (cos_an + cos_pn)`. No product overflows, whatever the lengths.
 
 use crate::bounds::Bounds;
 use crate::numeric::log_sum_exp;
@@ -15,10 +15,10 @@ use crate::parameter::{Domain, settings};
 use crate::real::Real;
 
 settings! {
-    /// For each positive pair `ln( 1 + sum_n e^(4 t (a + p) . x_n - 2 (1 + t) a . p) )`, `t = tan^2 alpha`, with unit vectors `a`
-    /// and `p`, and every row of another class than `a` as `x_n`, not normalised; the mean over the positive pairs.
+    /// For each positive pair `ln( 1 + sum_n e^(4 t (a + p) . x_n - 2 (1 + t) a . p) )`, `t = tan^2 alpha`, where `a` and `p` are
+    /// unit vectors and `x_n` are all rows of other classes than `a`, not normalised; the mean over the positive pairs.
     ///
-    /// Tuples only say which positive pairs there are; the negatives are always all. Since `x_n` is not normalised, the
+    /// Tuples select only the positive pairs; every negative is always used. Since `x_n` is not normalised, the
     /// gradient has a part along the embedding. Source: Wang et al., *Deep Metric Learning with Angular Loss*, 2017, eq. 8;
     /// default as in `AngularLoss` of pytorch-metric-learning.
     pub struct Angular {
@@ -27,10 +27,10 @@ settings! {
     }
 }
 
-/// A row that another makes positive pairs with: `(row, times as its anchor's positive, times as its own anchor)`.
+/// A row that forms positive pairs with another: `(row, times as its anchor's positive, times as its own anchor)`.
 type Partner = (usize, f64, f64);
 
-/// Loss and gradient of the embeddings, not yet checked for overflow.
+/// Loss and its gradient with respect to the embeddings, not yet checked for overflow.
 pub(crate) struct AngularOutcome<T> {
     pub(crate) loss: f64,
     pub(crate) gradient: Vec<T>,
@@ -39,7 +39,7 @@ pub(crate) struct AngularOutcome<T> {
 }
 
 impl Angular {
-    /// `pairing` says which positive pairs there are; `labels` and `other` which rows are negatives.
+    /// `pairing` gives the positive pairs; `labels` and `other` determine which rows are negatives.
     pub(crate) fn evaluate<T: Real>(
         self,
         queries: Units<T>,
@@ -74,7 +74,7 @@ impl Angular {
                     sums.add(loss, as_anchor);
                     slopes[positive] -= as_anchor * inner * list.iter().sum::<f64>();
                 }
-                // the pair moves the anchor's row of cosines and the positive's alike: each row takes its own part
+                // the pair changes the cosines of both the anchor's and the positive's row; each row adds its own part
                 for (weight, n) in list.iter().zip(row.negatives) {
                     slopes[n.at] += (as_anchor + as_positive) * outer * lengths[n.at] * weight;
                 }
@@ -96,7 +96,7 @@ impl Angular {
     }
 }
 
-/// Slopes by the length of each row in its part as a negative: `sum_r slope_rn cos_rn / |x_n|`.
+/// Derivatives with respect to the length of each row as a negative: `sum_r slope_rn cos_rn / |x_n|`.
 fn along<T: Real>(matrix: &Matrix<T>, slopes: &[T], labels: &[u32]) -> Vec<f64> {
     let cols = matrix.cols();
     let mut along = vec![0.0; cols];

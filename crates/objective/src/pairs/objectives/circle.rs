@@ -1,4 +1,4 @@
-//! Circle loss: every similarity pulled with a weight of its own.
+//! Circle loss: each similarity has its own weight.
 
 use crate::bounds;
 use crate::numeric::{log_sum_exp, softplus};
@@ -13,10 +13,10 @@ settings! {
     /// weights `a_p = max(1 + m - s_p, 0)` and `a_n = max(s_n + m, 0)` held constant in the gradient; the mean over the anchors
     /// whose value is above zero.
     ///
-    /// An anchor without a positive or without a negative has the value 0. Since the weights are constants, the gradient is
-    /// not the slope of the value. Source: Sun et al., *Circle Loss: A Unified Perspective of Pair Similarity Optimization*,
-    /// 2020, eq. 6 and section 3.2; mean and defaults as in `CircleLoss` of pytorch-metric-learning. The paper's settings:
-    /// faces `m` 0.25, `gamma` 256; persons 0.25, 128; fine-grained retrieval 0.4, 80.
+    /// An anchor without a positive or without a negative has the value 0. Since the weights are constants, the gradient is not
+    /// the derivative of the value. Source: Sun et al., *Circle Loss: A Unified Perspective of Pair Similarity Optimization*,
+    /// 2020, eq. 6 and section 3.2; mean and defaults as in `CircleLoss` of pytorch-metric-learning. The paper uses `m` 0.25 and
+    /// `gamma` 256 for faces, 0.25 and 128 for person re-identification, and 0.4 and 80 for fine-grained retrieval.
     pub struct Circle {
         /// Relaxation: the radius of the boundary.
         m: f64 = 0.4, Domain::Number(bounds::OFFSET);

@@ -18,24 +18,24 @@ settings! {
     /// Reduction by Learning an Invariant Mapping*, 2006, section 2.1 (there squared); means and defaults as in
     /// `ContrastiveLoss` of pytorch-metric-learning.
     pub struct Contrastive {
-        /// Distance up to which a positive pair costs nothing.
+        /// Distance up to which a positive pair has loss 0.
         pos_margin: f64 = 0.0, Domain::Number(bounds::OFFSET);
-        /// Distance from which a negative pair costs nothing.
+        /// Distance from which a negative pair has loss 0.
         neg_margin: f64 = 1.0, Domain::Number(bounds::OFFSET);
     }
 }
 
 settings! {
-    /// The contrastive loss on `d_ab = var(a - b) / var(a)`, the variance over the coordinates of unit vectors: how much of the
-    /// anchor's signal is noise when `b` is taken for it. Not symmetric in `a` and `b`.
+    /// The contrastive loss on `d_ab = var(a - b) / var(a)`, the variance over the coordinates of unit vectors: the noise
+    /// relative to the anchor's signal if `b` is a noisy copy of `a`. Not symmetric in `a` and `b`.
     ///
-    /// An anchor whose coordinates are all equal (with a single one: any) carries no signal; its distances are not defined and
-    /// its pairs cost nothing, as in pytorch-metric-learning. Source:
-    /// Yuan et al., *Signal-to-Noise Ratio: A Robust Distance Metric for Deep Metric Learning*, 2019, section 3.3.
+    /// An anchor whose coordinates are all equal (always the case in one dimension) carries no signal: its distances are
+    /// undefined and its pairs have loss 0, as in pytorch-metric-learning. Source: Yuan et al., *Signal-to-Noise Ratio: A Robust
+    /// Distance Metric for Deep Metric Learning*, 2019, section 3.3.
     pub struct SignalToNoiseRatioContrastive {
-        /// Ratio up to which a positive pair costs nothing.
+        /// Ratio up to which a positive pair has loss 0.
         pos_margin: f64 = 0.0, Domain::Number(bounds::OFFSET);
-        /// Ratio from which a negative pair costs nothing.
+        /// Ratio from which a negative pair has loss 0.
         neg_margin: f64 = 1.0, Domain::Number(bounds::OFFSET);
     }
 }

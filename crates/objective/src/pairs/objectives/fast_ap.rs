@@ -1,4 +1,4 @@
-//! FastAP: average precision itself, made smooth by a histogram of distances.
+//! FastAP: average precision, made differentiable by a histogram of distances.
 
 use crate::bounds::Bounds;
 use crate::pairs::distance::Matrix;
@@ -10,11 +10,11 @@ use crate::real::Real;
 settings! {
     /// One minus the average precision of each anchor's ranking; the mean over the anchors that have a positive.
     ///
-    /// Squared distances of unit vectors (`0..=4`) are counted into `num_bins + 1` triangles whose neighbours overlap, `h_k` for
-    /// the positives alone, `t_k` for all; with running totals `H_k` and `T_k` the average precision is
-    /// `sum_k h_k H_k / T_k` divided by the number of positives. Tuples, if given, only weigh the anchors: by how often a row
-    /// occurs in them, relative to the most frequent one. Source: Cakir et al., *Deep Metric Learning to Rank*, 2019, eq. 8
-    /// and section 3.2; default as in `FastAPLoss` of pytorch-metric-learning.
+    /// Squared distances of unit vectors (`0..=4`) are counted in `num_bins + 1` overlapping triangular bins: `h_k` for the
+    /// positives, `t_k` for all samples. With the cumulative sums `H_k` and `T_k`, the average precision is
+    /// `sum_k h_k H_k / T_k` divided by the number of positives. Tuples, if given, only weight the anchors: by how often a row
+    /// occurs in them, relative to the most frequent one. Source: Cakir et al., *Deep Metric Learning to Rank*, 2019, eq. 8 and
+    /// section 3.2; default as in `FastAPLoss` of pytorch-metric-learning.
     pub struct FastAp {
         /// Bins of the histogram, 1 to 10000.
         num_bins: usize = 10, Domain::Count(Bounds::new(1.0, 1e4, "a whole number"));
@@ -25,7 +25,7 @@ settings! {
 const LARGEST: f64 = 4.0;
 
 impl FastAp {
-    /// `weights`: one for each anchor.
+    /// `weights`: one per anchor.
     pub(crate) fn pass<T: Real>(
         self,
         matrix: &Matrix<T>,
@@ -63,9 +63,9 @@ impl FastAp {
                 self.bins(row.values[entry.at]).for_each(|(bin, height, _)| histogram[bin] += height);
             }
         }
-        // The heights of all positives sum to their number, so one minus the precision is sum_k h_k (T_k - H_k) / T_k over
-        // that number: nothing cancels, and without negatives it is exactly 0. Of each bin: the derivative by its own
-        // count of positives, and by the running totals of positives and of negatives up to it.
+        // The heights of all positives sum to their number, so one minus the precision is sum_k h_k (T_k - H_k) / T_k divided
+        // by that number: nothing cancels, and without negatives it is exactly 0. For each bin: the derivative with respect to
+        // its count of positives, and to the cumulative counts of positives and of negatives up to it.
         let (mut own, mut by_plus, mut by_minus) = (vec![0.0; edges], vec![0.0; edges], vec![0.0; edges]);
         let (mut positives, mut negatives, mut loss) = (0.0, 0.0, 0.0);
         for bin in 0..edges {

@@ -12,7 +12,7 @@ settings! {
     /// For each positive pair `-ln( e^(s_ap/T) / (e^(s_ap/T) + sum_n e^(s_an/T)) )`, the sum over the negatives of the same
     /// anchor, `s` the cosine; the mean over the positive pairs.
     ///
-    /// The other positives of the anchor are not in the sum. An anchor without negatives has the value 0, which counts in
+    /// The sum does not include the anchor's other positives. An anchor without negatives has the value 0, which counts in
     /// the mean. Source: van den Oord et al., *Representation Learning with Contrastive Predictive Coding*, 2018, eq. 4; Chen
     /// et al., *SimCLR*, 2020, eq. 1; default as in `NTXentLoss` of pytorch-metric-learning.
     pub struct NtXent {
@@ -25,9 +25,9 @@ settings! {
     /// For each anchor the mean over its positives of `-ln( e^(s_ap/T) / sum_{k != a} e^(s_ak/T) )`, `s` the cosine; the mean
     /// over the anchors whose value is above zero.
     ///
-    /// Unlike in [`NtXent`] all pairs of the anchor are in the sum, positives too. An anchor without positives has the value
-    /// 0. Source: Khosla et al., *Supervised Contrastive Learning*, 2020, eq. 2 (`L_out`); mean and default as in `SupConLoss` of
-    /// pytorch-metric-learning.
+    /// Unlike in [`NtXent`], the sum includes all pairs of the anchor, also the positives. An anchor without positives
+    /// has the value 0. Source: Khosla et al., *Supervised Contrastive Learning*, 2020, eq. 2 (`L_out`); mean and default as in
+    /// `SupConLoss` of pytorch-metric-learning.
     pub struct Supcon {
         /// Temperature `T`, above 0.
         temperature: f64 = 0.1, Domain::Number(bounds::POSITIVE);

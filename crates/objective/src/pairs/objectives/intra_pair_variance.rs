@@ -1,4 +1,4 @@
-//! Intra-pair variance loss: similarities of one kind of pair near their own mean. Used beside another loss.
+//! Intra-pair variance loss: keeps the similarities of each kind of pair close to their mean. Used together with another loss.
 
 use crate::bounds;
 use crate::pairs::distance::Matrix;
@@ -9,11 +9,11 @@ use crate::real::Real;
 
 settings! {
     /// `mean_p( max((1 - pos_eps) mean(s_p) - s_p, 0)^2 ) + mean_n( max(s_n - (1 + neg_eps) mean(s_n), 0)^2 )`, `s` the cosine;
-    /// a kind of pair that the batch has not counts 0.
+    /// a kind of pair that does not occur in the batch counts as 0.
     ///
-    /// Positives less alike than their average are drawn together, negatives more alike than theirs pushed apart. The means
-    /// take part in the gradient. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin Loss*, 2019, eq. 10 and 11;
-    /// defaults as in `IntraPairVarianceLoss` of pytorch-metric-learning.
+    /// Positives that are less similar than average are pulled together, and negatives that are more similar than average are
+    /// pushed apart. The gradient includes the means. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin Loss*, 2019,
+    /// eq. 10 and 11; defaults as in `IntraPairVarianceLoss` of pytorch-metric-learning.
     pub struct IntraPairVariance {
         /// Slack of the positives, as a share of their mean.
         pos_eps: f64 = 0.01, Domain::Number(bounds::OFFSET);
@@ -25,13 +25,13 @@ settings! {
 /// One kind of pair over the whole batch.
 #[derive(Clone, Copy)]
 struct Side {
-    /// -1 where a small similarity costs, 1 where a large one does.
+    /// -1 if small similarities are penalised, 1 if large ones are.
     sign: f64,
-    /// What the mean is multiplied by.
+    /// Factor on the mean.
     factor: f64,
     mean: f64,
     count: f64,
-    /// What each pair's slope gets through the mean.
+    /// The part of each pair's slope that goes through the mean.
     through_mean: f64,
 }
 

@@ -10,14 +10,14 @@ use crate::real::Real;
 
 settings! {
     /// `mean_a max( LSE_p(d_ap - pos_margin) + LSE_n(neg_margin - d_an), 0 )`, `d` the Euclidean distance of unit vectors,
-    /// over all anchors; a log-sum-exp without terms counts 0.
+    /// over all anchors; an empty log-sum-exp counts as 0.
     ///
     /// Source: Hermans, Beyer and Leibe, *In Defense of the Triplet Loss for Person Re-Identification*, 2017, eq. 12 (the
     /// generalised form of Song et al., 2016); defaults as in `GeneralizedLiftedStructureLoss` of pytorch-metric-learning.
     pub struct LiftedStructure {
-        /// Taken off the distances of negatives.
+        /// Subtracted from the distances of negatives.
         neg_margin: f64 = 1.0, Domain::Number(bounds::OFFSET);
-        /// Taken off the distances of positives.
+        /// Subtracted from the distances of positives.
         pos_margin: f64 = 0.0, Domain::Number(bounds::OFFSET);
     }
 }

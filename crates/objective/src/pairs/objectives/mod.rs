@@ -1,4 +1,4 @@
-//! The objectives on pairs, triplets and proxies: the settings and the formula of each, and all of them under one type.
+//! The objectives on pairs, triplets and proxies: the settings and formula of each, and one type for all of them.
 
 mod angular;
 mod circle;

@@ -10,17 +10,17 @@ use crate::real::Real;
 
 settings! {
     /// `mean_a( 1/alpha ln(1 + sum_p e^(-alpha (s_p - base))) + 1/beta ln(1 + sum_n e^(beta (s_n - base))) )`, `s` the cosine,
-    /// over all anchors; a sum without terms counts 0.
+    /// over all anchors; an empty sum counts as 0.
     ///
     /// Source: Wang et al., *Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning*, 2019, eq. 15;
-    /// defaults as in `MultiSimilarityLoss` of pytorch-metric-learning. Meant to go with
+    /// defaults as in `MultiSimilarityLoss` of pytorch-metric-learning. Usually combined with
     /// [`Miner::MultiSimilarity`](crate::pairs::Miner::MultiSimilarity).
     pub struct MultiSimilarity {
         /// Scale of the positives.
         alpha: f64 = 2.0, Domain::Number(bounds::POSITIVE);
         /// Scale of the negatives.
         beta: f64 = 50.0, Domain::Number(bounds::POSITIVE);
-        /// Cosine at which a pair weighs as much as the 1 in the sum.
+        /// Cosine at which a pair's term equals the 1 in the sum.
         base: f64 = 0.5, Domain::Number(bounds::OFFSET);
     }
 }

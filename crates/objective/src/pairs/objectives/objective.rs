@@ -40,7 +40,7 @@ macro_rules! pair_objectives {
                 }
             }
 
-            /// Refuses settings outside their ranges.
+            /// Rejects settings outside their ranges.
             ///
             /// # Errors
             /// [`Error::OutOfRange`](crate::Error::OutOfRange).
@@ -92,7 +92,7 @@ impl PairObjective {
         }
     }
 
-    /// Whether the batch can be compared with other embeddings than its own, such as a cross-batch memory.
+    /// Whether the batch can be compared with embeddings other than its own, such as a cross-batch memory.
     pub fn takes_references(&self) -> bool {
         self.proxies_per_class().is_none() && !matches!(self, Self::FastAp(_) | Self::RankedList(_))
     }

@@ -1,4 +1,4 @@
-//! Proxy losses: each class has one learnt vector, and samples are compared with those instead of with each other.
+//! Proxy losses: each class has one learnt vector, and samples are compared with these instead of with each other.
 
 use crate::bounds;
 use crate::numeric::{log_sum_exp, softplus};
@@ -10,11 +10,11 @@ use crate::real::Real;
 use rayon::prelude::*;
 
 settings! {
-    /// `mean_x -ln( e^(-s d_y^2) / sum_c e^(-s d_c^2) )`, `d_c` the Euclidean distance of the unit vectors of a sample and of
-    /// the proxy of class `c`.
+    /// `mean_x -ln( e^(-s d_y^2) / sum_c e^(-s d_c^2) )`, `d_c` the Euclidean distance between the unit vectors of a
+    /// sample and of the proxy of class `c`.
     ///
-    /// Proxies: `[classes, dim]`. The target's proxy is in the sum, as in `ProxyNCALoss` of pytorch-metric-learning; so this is
-    /// softmax cross-entropy on `2 s cos`. Tuples, if given, only weigh the samples: by how often a row is an anchor in
+    /// Proxies: `[classes, dim]`. The sum includes the target's proxy, as in `ProxyNCALoss` of pytorch-metric-learning, so this is
+    /// softmax cross-entropy on `2 s cos`. Tuples, if given, only weight the samples: by how often a row is an anchor in
     /// them, relative to the most frequent one. Source: Movshovitz-Attias et al., *No Fuss Distance Metric Learning using Proxies*,
     /// 2017, eq. 4.
     pub struct ProxyNca {
@@ -27,9 +27,9 @@ settings! {
     /// `1/|C+| sum_{c in C+} ln(1 + sum_{x of c} e^(-alpha (s - margin))) + 1/|C| sum_c ln(1 + sum_{x not of c} e^(alpha (s +
     /// margin)))`, `s` the cosine of sample and proxy, `C+` the classes that occur in the batch.
     ///
-    /// Proxies: `[classes, dim]`. Tuples, if given, only weigh the samples: by how often a row occurs in
-    /// them, relative to the most frequent one; that weight less one is added in the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric Learning*, 2020, eq. 4; defaults as in
-    /// `ProxyAnchorLoss` of pytorch-metric-learning.
+    /// Proxies: `[classes, dim]`. Tuples, if given, only weight the samples: by how often a row occurs in them, relative to the
+    /// most frequent one; that weight minus one is added to the exponent. Source: Kim et al., *Proxy Anchor Loss for Deep Metric
+    /// Learning*, 2020, eq. 4; defaults as in `ProxyAnchorLoss` of pytorch-metric-learning.
     pub struct ProxyAnchor {
         /// Margin in cosine.
         margin: f64 = 0.1, Domain::Number(bounds::OFFSET);
@@ -39,8 +39,8 @@ settings! {
 }
 
 impl ProxyNca {
-    /// Rows are samples, columns proxies, compared by squared distances; the positive is the proxy of the sample's label. As
-    /// every row needs every proxy, rows are worked on as they are and not through the tuples.
+    /// Rows are samples, columns proxies, compared by squared distances; the positive is the proxy of the sample's label. Every
+    /// row needs every proxy, so rows are processed directly and not through the tuples.
     pub(crate) fn pass<T: Real>(
         self,
         matrix: &Matrix<T>,
@@ -55,7 +55,7 @@ impl ProxyNca {
             let own = std::mem::replace(&mut out[target], T::infinity());
             let nearest = out.iter().copied().fold(T::infinity(), T::min);
             if nearest == T::infinity() {
-                // the only proxy is the sample's own
+                // the only proxy is that of the sample's class
                 out[target] = T::zero();
                 return Sums::one(0.0);
             }

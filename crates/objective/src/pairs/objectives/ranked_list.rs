@@ -1,4 +1,4 @@
-//! Ranked list loss: positives inside one sphere, negatives outside a larger one, the worst weighing most.
+//! Ranked list loss: positives inside one sphere, negatives outside a larger one, with the largest weights on the worst.
 
 use crate::bounds::{self, Bounds};
 use crate::pairs::distance::Matrix;
@@ -13,14 +13,14 @@ settings! {
     /// negatives below `alpha`, weighted by `e^(Tn (alpha - d_an))`; `d` the Euclidean distance of unit vectors. The mean is
     /// over all anchors.
     ///
-    /// As in `RankedListLoss` of pytorch-metric-learning each weighted mean has `1e-5` added to its divisor for every row of the
-    /// batch, the weights take part in the gradient, and a negative at distance exactly 0 counts nothing. Unlike there, large
-    /// temperatures do not overflow. Takes neither tuples nor references. Source: Wang et al., *Ranked List Loss for Deep
-    /// Metric Learning*, 2019, eq. 5 to 9; defaults are those of the paper's simpler variant.
+    /// As in `RankedListLoss` of pytorch-metric-learning, `1e-5` per row of the batch is added to the divisor of each weighted
+    /// mean, the gradient includes the weights, and a negative at distance exactly 0 does not count. Unlike there, large
+    /// temperatures do not overflow. Accepts neither tuples nor references. Source: Wang et al., *Ranked List Loss for Deep Metric
+    /// Learning*, 2019, eq. 5 to 9; defaults are those of the paper's simpler variant.
     pub struct RankedList {
         /// Distance between the two spheres.
         margin: f64 = 0.4, Domain::Number(Bounds::new(0.0, 1e3, "a number"));
-        /// Radius that negatives are to stay outside of.
+        /// Radius outside which negatives must stay.
         alpha: Option<f64> = None, Domain::Number(bounds::OFFSET), "1 + margin / 2";
         /// Temperature of the negatives' weights, 0 or above.
         negative_temperature as "Tn": f64 = 10.0, Domain::Number(Bounds::new(0.0, 1e6, "a number"));
@@ -31,7 +31,7 @@ settings! {
     }
 }
 
-/// Added to the divisor for every row of the batch.
+/// Added to the divisor per row of the batch.
 const DIVISOR_TERM: f64 = 1e-5;
 
 impl RankedList {
@@ -68,7 +68,7 @@ impl RankedList {
     }
 }
 
-/// `sum e^(t x) x / (sum e^(t x) + constant)` and its derivative by each `x`; everything is divided by the largest
+/// `sum e^(t x) x / (sum e^(t x) + constant)` and its derivative with respect to each `x`; everything is divided by the largest
 /// exponential, so that none overflows.
 fn weighted_mean(excesses: &[(usize, f64)], temperature: f64, constant: f64) -> (f64, Vec<f64>) {
     let largest = temperature * excesses.iter().map(|(_, excess)| *excess).fold(0.0, f64::max);

@@ -1,4 +1,4 @@
-//! SoftTriple: several centres a class, and a softmax that leans on the nearest of them.
+//! SoftTriple: several centres per class, and a softmax that favours the nearest of them.
 
 use crate::bounds::{self, Bounds};
 use crate::numeric::{log_sum_exp, softplus};
@@ -13,11 +13,11 @@ settings! {
     /// `K` centres of class `c` by `q = softmax_k(s_ck / gamma)`; the mean over the batch.
     ///
     /// Proxies: `[classes * centers_per_class, dim]`, the centres of a class one after the other (the transpose of `fc` in
-    /// pytorch-metric-learning). Tuples, if given, only weigh the samples, by how often a row occurs in them. The paper's
-    /// regulariser, which merges centres of a class, is not part of it. Source: Qian et al., *SoftTriple Loss: Deep Metric
+    /// pytorch-metric-learning). Tuples, if given, only weight the samples, by how often a row occurs in them. The paper's
+    /// regulariser, which merges centres of a class, is not included. Source: Qian et al., *SoftTriple Loss: Deep Metric
     /// Learning Without Triplet Sampling*, 2019, eq. 8; defaults as in `SoftTripleLoss` of pytorch-metric-learning.
     pub struct SoftTriple {
-        /// Centres of each class, 1 or more.
+        /// Centres per class, 1 or more.
         centers_per_class: usize = 10, Domain::Count(Bounds::new(1.0, 1e6, "a whole number"));
         /// Scale of the class similarities.
         la: f64 = 20.0, Domain::Number(bounds::POSITIVE);
@@ -41,7 +41,7 @@ impl SoftTriple {
             let target = labels[row.anchor] as usize;
             let weight = weights.map_or(1.0, |weights| weights[row.anchor]);
             let per_class = self.centers_per_class;
-            // slopes first hold the derivative of each class similarity by its cosines
+            // slopes first hold the derivative of each class similarity with respect to its cosines
             let sharpness = self.gamma.recip();
             let mut others: Vec<f64> = row
                 .values
@@ -74,7 +74,7 @@ fn class_similarity(cosines: &[f64], slopes: &mut [f64], sharpness: f64) -> f64 
     let nearest = cosines.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (mut total, mut weighted) = (0.0, 0.0);
     for (share, cosine) in slopes.iter_mut().zip(cosines) {
-        // the nearest centre's own needs no exponential; with few centres a class that is a large part of them
+        // the nearest centre needs no exponential, which saves a large share of them if there are few centres per class
         *share = if *cosine == nearest { 1.0 } else { (sharpness * (cosine - nearest)).exp() };
         total += *share;
         weighted += *share * cosine;

@@ -1,8 +1,9 @@
-//! The triplet loss over all triplets of a batch, without ever listing them.
+//! The triplet loss over all triplets of a batch, without listing them.
 //!
 //! An anchor with `p` positives and `n` negatives has `p n` triplets. Its negatives are sorted once by distance; those that
-//! violate the margin of one positive are then a run of that order, whose count and sum come from running totals. So an
-//! anchor costs `(p + n) log n`, and a batch of 512 in two classes (33 million triplets) no more than any other.
+//! violate the margin of a positive are then a contiguous range, whose count and sum come from prefix sums. An anchor therefore
+//! takes `(p + n) log n` steps, and a batch of 512 samples of two classes (33 million triplets) takes no longer than any
+//! other.
 
 use crate::bounds;
 use crate::numeric::softplus;
@@ -32,9 +33,9 @@ settings! {
     /// *Distance Metric Learning for Large Margin Nearest Neighbor Classification*, 2009, section 3.2; Schroff et al.,
     /// *FaceNet*, 2015, section 3.1 (semi-hard: 3.2); mean and defaults as in `TripletMarginLoss` of pytorch-metric-learning.
     pub struct TripletMargin {
-        /// Lead in distance that is asked of the positive.
+        /// Margin by which the positive must be nearer than the negative.
         margin: f64 = 0.05, Domain::Number(bounds::OFFSET);
-        /// Take the distance of positive to negative for `d_an` where it is smaller.
+        /// Use the distance between positive and negative instead of `d_an` if it is smaller.
         swap: bool = false, Domain::Flag;
         /// Softplus in place of the hinge.
         smooth_loss: bool = false, Domain::Flag;
@@ -92,7 +93,7 @@ impl TripletMargin {
         })
     }
 
-    /// Every positive of the anchor with every negative.
+    /// Combines every positive of the anchor with every negative.
     fn every(&self, row: &AnchorRow<'_>, slopes: &mut [f64]) -> Sums {
         let mut sums = Sums::default();
         for p in row.positives {
@@ -113,7 +114,7 @@ impl TripletMargin {
         let mut negatives: Vec<(f64, Entry)> =
             row.negatives.iter().map(|&entry| (row.values[entry.at], entry)).collect();
         negatives.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.at.cmp(&b.1.at)));
-        // totals of the first k negatives: how many, and their distances
+        // prefix sums over the first k negatives: their number and their distances
         let mut counts = vec![0.0; negatives.len() + 1];
         let mut distances = vec![0.0; negatives.len() + 1];
         for (k, (distance, entry)) in negatives.iter().enumerate() {
@@ -150,7 +151,8 @@ impl TripletMargin {
         sums
     }
 
-    /// With the nearer of two negatives' distances; touches rows other than the anchor's, so one thread does it all.
+    /// With `swap`: uses the smaller of the two distances to the negative. Changes rows other than the anchor's, so it runs on
+    /// one thread.
     fn swapped<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
         let cols = matrix.cols();
         let value = |row: usize, col: usize| -> f64 { matrix.row(row)[col].into() };
@@ -163,7 +165,7 @@ impl TripletMargin {
                 sums.add(loss, times);
                 slopes[a * cols + p] += times * slope;
                 if pn == an {
-                    // the derivative of a minimum at a tie: half each
+                    // at a tie each of the two gets half of the derivative
                     slopes[a * cols + n] -= 0.5 * times * slope;
                     slopes[p * cols + n] -= 0.5 * times * slope;
                 } else {

@@ -1,4 +1,4 @@
-//! Tuplet margin loss: a softmax over one positive and many negatives, with a margin in angle on the positive.
+//! Tuplet margin loss: a softmax over one positive and many negatives, with an angular margin on the positive.
 
 use crate::bounds::{self, Bounds};
 use crate::numeric::{log_sum_exp, softplus};
@@ -12,11 +12,11 @@ settings! {
     /// For each positive pair `ln( 1 + sum_n e^(scale (cos_an - cos(theta_ap - margin))) )`, the sum over the negatives of the
     /// same anchor; the mean over the positive pairs.
     ///
-    /// Note the sign: the margin is taken *off* the angle, a slack that leaves pairs which are near already alone. The
-    /// derivative of `cos(theta - margin)` by the cosine grows without bound as `theta` goes to 0; `1 - cos^2` is held at
-    /// 1e-9 or above there, so repeated samples give a large and finite gradient (pytorch-metric-learning gives `NaN`).
-    /// An anchor without negatives has the value 0. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin Loss*, 2019,
-    /// eq. 5; defaults as in `TupletMarginLoss` of pytorch-metric-learning.
+    /// The margin is *subtracted* from the angle: it is a slack, and pairs that are already close need not come closer. The
+    /// derivative of `cos(theta - margin)` with respect to the cosine grows without bound as `theta` goes to 0. There
+    /// `1 - cos^2` is kept at 1e-9 or above, so repeated samples give a large but finite gradient (pytorch-metric-learning
+    /// gives `NaN`). An anchor without negatives has the value 0. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin
+    /// Loss*, 2019, eq. 5; defaults as in `TupletMarginLoss` of pytorch-metric-learning.
     pub struct TupletMargin {
         /// Slack in the positive's angle, in degrees, 0 to 90.
         margin: f64 = 5.73, Domain::Number(Bounds::new(0.0, 90.0, "an angle in degrees"));
@@ -25,7 +25,7 @@ settings! {
     }
 }
 
-/// `1 - cos^2` is not taken below this.
+/// Lower bound of `1 - cos^2`.
 const SINE_SQUARE_FLOOR: f64 = 1e-9;
 
 impl TupletMargin {

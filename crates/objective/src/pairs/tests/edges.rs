@@ -1,4 +1,4 @@
-//! Batches without pairs, inputs that do not fit, names and files.
+//! Batches without pairs, invalid inputs, names and files.
 
 use super::{all, objective};
 use crate::pairs::{
@@ -38,7 +38,7 @@ fn a_batch_without_pairs_has_loss_zero_and_says_why() {
 }
 
 #[test]
-fn an_anchor_without_a_triplet_is_named() {
+fn a_batch_without_triplets_is_reported() {
     let features = values(12, 1);
     let tuples = Tuples::Pairs { positives: vec![[0, 1], [1, 0]], negatives: vec![[2, 0], [3, 1]] };
     let options = PairOptions { tuples: Some(&tuples), ..PairOptions::default() };
@@ -49,7 +49,7 @@ fn an_anchor_without_a_triplet_is_named() {
 }
 
 #[test]
-fn inputs_that_do_not_fit_are_refused_with_their_place() {
+fn invalid_inputs_are_rejected_with_their_position() {
     let features = values(12, 1);
     let matrix = view(&features, 4, 3);
     let labels = [0, 0, 1, 1];
@@ -63,7 +63,7 @@ fn inputs_that_do_not_fit_are_refused_with_their_place() {
     for objective in all() {
         let proxies = objective.proxies_per_class().map(|_| matrix);
         if matches!(objective, PairObjective::SoftTriple(_)) {
-            continue; // four rows are no multiple of three centres: tested below
+            continue; // four rows are not a multiple of three centres: tested below
         }
         let error = objective.evaluate(view(&broken, 4, 3), proxies, &labels, &plain).expect_err("NaN");
         assert_eq!(error.to_string(), "row 2, column 1 of the embeddings is not finite");
@@ -85,7 +85,7 @@ fn inputs_that_do_not_fit_are_refused_with_their_place() {
 }
 
 #[test]
-fn options_that_an_objective_does_not_take_are_refused() {
+fn unsupported_options_are_rejected() {
     let features = values(12, 1);
     let matrix = view(&features, 4, 3);
     let labels = [0, 0, 1, 1];
@@ -152,7 +152,7 @@ fn names_parameters_and_files() {
         let error = from(name, wrong).expect_err("out of range");
         assert!(error.contains("expected"), "{error}");
     }
-    // a file can hold a setting out of range; it is refused where it would count
+    // a file can hold a setting out of range; it is rejected when it is used
     let read: PairObjective =
         serde_json::from_str(r#"{"name": "nt-xent", "temperature": -1}"#).expect("well formed");
     let error = read.evaluate(view(&values(6, 1), 2, 3), None, &[0, 0], &PairOptions::default());
@@ -190,7 +190,7 @@ fn miners_by_name() {
 }
 
 #[test]
-fn a_memory_refuses_what_does_not_fit_and_stays_as_it_was() {
+fn a_memory_rejects_invalid_input_and_is_unchanged() {
     let mut memory = CrossBatchMemory::<f64>::new(4, 3).expect("room");
     assert!(memory.is_empty() && memory.capacity() == 4);
     let features = values(18, 1);

@@ -1,4 +1,4 @@
-//! Reference values of this crate's own (`fixtures/make_pairs.py`): other parameters, odd batches, given tuples, miners, and
+//! Further reference values (`fixtures/make_pairs.py`): other parameters, odd batches, given tuples, miners, and
 //! cross-batch memory over three steps.
 
 use std::sync::LazyLock;
@@ -81,7 +81,7 @@ fn cast<T: Real>(rows: &[Vec<f64>]) -> Vec<T> {
     rows.concat().into_iter().map(T::from_f64).collect()
 }
 
-/// Rounding of the references themselves, absolute: they compute `log(1 + x)` and `1 - x` of numbers near 1 plainly, where
+/// Rounding of the references themselves, absolute: they compute `log(1 + x)` and `1 - x` of numbers near 1 directly, while
 /// this crate keeps the digits of a small `x`.
 const REFERENCE_ROUNDING: f64 = 1e-13;
 
@@ -144,7 +144,7 @@ fn other_parameters_odd_batches_and_given_tuples_in_f64() {
 
 #[test]
 fn other_parameters_odd_batches_and_given_tuples_in_f32() {
-    // Clusters a hundredth wide: gradients are sums that cancel, and the inputs themselves are rounded to f32.
+    // Clusters are 0.01 wide: gradients are sums that cancel, and the inputs themselves are rounded to f32.
     batches::<f32>(GOLDEN_F32, |title| title == "clusters");
 }
 
@@ -163,7 +163,7 @@ fn sorted(tuples: Tuples) -> Tuples {
 }
 
 #[test]
-fn miners_find_what_they_should() {
+fn miners_find_the_reference_tuples() {
     let from = &FILE.mined;
     let dim = from.features[0].len();
     let (features, references): (Vec<f64>, Vec<f64>) = (cast(&from.features), cast(&from.reference));

@@ -33,9 +33,9 @@ struct Case {
     grad_weights: Option<Vec<Vec<f64>>>,
 }
 
-/// The parameters of a case; the words on its reduction and source are for the reader.
+/// The parameters of a case, without the notes on its reduction and source.
 fn parameters(params: &Parameters) -> Parameters {
-    // pytorch-metric-learning calls the tuplet margin `margin`; the file says the unit
+    // pytorch-metric-learning calls the tuplet margin `margin`; the file states the unit
     let name = |key: &str| if key == "margin_degrees" { "margin" } else { key }.to_owned();
     params
         .iter()

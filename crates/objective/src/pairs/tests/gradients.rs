@@ -1,4 +1,4 @@
-//! Gradients against central differences in f64, for every objective, with and without tuples and references.
+//! Gradients compared with central differences in f64, for every objective, with and without tuples and references.
 
 use super::{all, objective};
 use crate::Parameters;
@@ -11,7 +11,7 @@ const DIM: usize = 5;
 const LABELS: [u32; 9] = [0, 1, 2, 0, 1, 2, 0, 1, 0];
 const REFERENCE_LABELS: [u32; 6] = [2, 0, 1, 1, 3, 0];
 
-/// Circle loss holds its weights constant, so its gradient is not a slope of its value; it is tested on its own.
+/// Circle loss holds its weights constant, so its gradient is not the derivative of its value; it has its own test.
 fn differentiable() -> impl Iterator<Item = PairObjective> {
     all().into_iter().filter(|objective| objective.name() != "circle")
 }

@@ -18,7 +18,7 @@ fn objective(name: &str, parameters: &[(&str, Value)]) -> PairObjective {
     PairObjective::from_name(name, &parameters).expect("settings of the test are in range")
 }
 
-/// Every objective with its defaults (three centres a class for SoftTriple), and options that take other ways.
+/// Every objective with its defaults (three centres per class for SoftTriple), and options that use other code paths.
 fn all() -> Vec<PairObjective> {
     let mut all: Vec<PairObjective> = PairObjective::names()
         .map(|name| match name {

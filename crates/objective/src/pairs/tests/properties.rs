@@ -1,4 +1,4 @@
-//! What holds for every objective: permutations, directions, threads, magnitudes.
+//! Properties of every objective: permutations, directions, threads, magnitudes.
 
 use proptest::prelude::*;
 
@@ -58,7 +58,7 @@ proptest! {
     fn gradients_are_orthogonal_to_embeddings_and_lengths_do_not_matter((labels, seed) in batch()) {
         let features = values(labels.len() * DIM, seed);
         let longer: Vec<f64> = features.iter().map(|value| value * 3.0).collect();
-        // the angular loss alone leaves negatives as long as they are
+        // only the angular loss does not normalise negatives
         for objective in all().into_iter().filter(|objective| objective.name() != "angular") {
             let out = run(&objective, &features, &labels);
             prop_assert!(close(run(&objective, &longer, &labels).loss, out.loss), "{objective:?}");
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn a_warning_means_zero_and_nothing_else_does(labels in proptest::collection::vec(0..3_u32, 0..5), seed in 0..1000_u64) {
+    fn a_batch_with_a_warning_has_loss_and_gradients_zero(labels in proptest::collection::vec(0..3_u32, 0..5), seed in 0..1000_u64) {
         let features = values(labels.len() * DIM, seed);
         for objective in all() {
             let out = run(&objective, &features, &labels);
@@ -198,7 +198,7 @@ fn the_angular_loss_of_long_rows_is_exact_or_an_error() {
 }
 
 #[test]
-fn distance_weighted_triplets_are_reproducible_and_lean_to_rare_distances() {
+fn distance_weighted_triplets_are_reproducible_and_favour_rare_distances() {
     let dim = 3;
     // on a sphere in three dimensions the density is d: distances 0.5 and 1.0 are drawn 2 to 1
     let at_distance = |d: f64| {
@@ -215,7 +215,7 @@ fn distance_weighted_triplets_are_reproducible_and_lean_to_rare_distances() {
         Tuples::Pairs { .. } => panic!("triplets"),
     };
     assert_eq!(draw(3), draw(3));
-    assert!((0..20).any(|step| draw(step) != draw(step + 1)), "steps draw anew");
+    assert!((0..20).any(|step| draw(step) != draw(step + 1)), "each step draws other tuples");
     let mut counts = [0_u32; 5];
     for step in 0..3000 {
         for [anchor, positive, negative] in draw(step) {
