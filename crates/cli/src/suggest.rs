@@ -15,7 +15,7 @@ pub(crate) struct SuggestArguments {
     /// Embedding dimension
     #[arg(long)]
     dim: usize,
-    /// Probability of the target class that must be reachable
+    /// Target-class probability that the scale must be able to reach
     #[arg(long, default_value_t = 0.99)]
     probability: f64,
     /// Print one JSON object instead of a table
