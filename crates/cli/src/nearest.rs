@@ -192,7 +192,7 @@ fn of_rows(
                 None => name.parse().ok().filter(|row| *row < gallery.rows),
             };
             let row = row.with_context(|| {
-                let expected = if ids.is_some() { "an id of" } else { "the number of a row of" };
+                let expected = if ids.is_some() { "an id of" } else { "a row number, from 0, of" };
                 format!("--row: found {name:?}, expected {expected} {}", arguments.embeddings.display())
             })?;
             let found = retrieval::nearest(searched, row, arguments.k)?;

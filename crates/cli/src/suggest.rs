@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &SuggestArguments) -> anyhow::Result<ExitCode> {
     let found = suggest(arguments.classes, arguments.dim, arguments.probability)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&found).context("writing the figures")?)?;
+        writeln!(out, "{}", serde_json::to_string(&found).context("writing the results")?)?;
     } else {
         write!(out, "{}", in_words(&found))?;
     }

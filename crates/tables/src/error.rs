@@ -140,7 +140,7 @@ pub enum Problem {
         found: usize,
     },
     /// Labels are required, but the file has none and no file of labels was given.
-    #[error("has no labels, and no file of labels was given")]
+    #[error("has no labels; give a file of labels, one per row")]
     NoLabels,
     /// Two rows have one id.
     #[error("rows {first} and {second} have the same id {id:?}; ids must be unique")]

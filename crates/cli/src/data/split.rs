@@ -70,7 +70,11 @@ struct SplitSummary {
 pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     let csv = arguments.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     ensure!(csv, "--out: found {}, expected a name that ends in .csv", arguments.out.display());
-    ensure!(!arguments.out.exists(), "{}: already exists; choose another name", arguments.out.display());
+    ensure!(
+        !arguments.out.exists(),
+        "{}: already exists; choose another name with --out",
+        arguments.out.display()
+    );
     ensure!(
         arguments.hold_out.is_none() || matches!(arguments.by, SplitBy::Class),
         "--hold-out: only for --by class, where it is a share of the known classes; use --share"

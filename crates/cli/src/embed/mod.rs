@@ -62,8 +62,7 @@ enum Input {
 
 pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let out = &arguments.out;
-    let format = Format::of(out)
-        .context("--out: expected a name that ends in .npy, .safetensors, .csv or .parquet")?;
+    let format = Format::of(out).context("--out")?;
     ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
     let stop = interrupt::listen()?;
     let _claim = Claim::take(out)?;
@@ -189,7 +188,8 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
         Input::Idx(set) => crc32fast::hash(format!("{} {}", set.len(), set.shape()).as_bytes()),
         Input::Table(table) => {
             let path = table.rows.path();
-            let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+            let metadata =
+                std::fs::metadata(path).with_context(|| format!("{}: cannot be read", path.display()))?;
             crc32fast::hash(format!("{} {:?}", metadata.len(), metadata.modified().ok()).as_bytes())
         }
     };

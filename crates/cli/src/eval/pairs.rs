@@ -107,7 +107,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
         (Some(path), Some(name)) => {
             ensure!(
                 arguments.pairs.is_some() || arguments.probe.is_some(),
-                "--cohort: the normalisation must know which side is enrolled; give --pairs or --probe"
+                "--cohort: score normalisation requires --pairs or --probe, which define the enrolled side"
             );
             let embeddings = input::unlabelled(path)?;
             Some(Cohort { embeddings, path, normalisation: name.with(arguments.top) })
@@ -116,7 +116,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
     };
     if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
         bail!(
-            "--labels: found {} together with --pairs {}, which already says which pairs are the same; remove one of them",
+            "--labels: found {} together with --pairs {}, whose column `same` already labels the pairs; remove one of them",
             labels.display(),
             pairs.display()
         );
@@ -264,7 +264,7 @@ pub(crate) fn costs(text: &str) -> anyhow::Result<verification::costs::Costs> {
 
 /// A rate from 0 to 1.
 pub(crate) fn rate(text: &str) -> anyhow::Result<f64> {
-    let rate: f64 = text.trim().parse().with_context(|| format!("found {text:?}, expected a number"))?;
-    ensure!((0.0..=1.0).contains(&rate), "found {rate}, expected a rate from 0 to 1");
+    let rate: f64 = text.trim().parse().context("expected a number from 0 to 1")?;
+    ensure!((0.0..=1.0).contains(&rate), "expected a number from 0 to 1");
     Ok(rate)
 }

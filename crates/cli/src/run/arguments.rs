@@ -58,7 +58,7 @@ impl RunArguments {
         let mut config = match &self.config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
                 Config::from_toml(path, &text)?
             }
             None => Config::default(),

@@ -148,8 +148,9 @@ pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 fn planned(arguments: &SweepArguments, session: &mut Session) -> anyhow::Result<(PathBuf, Plan)> {
     if let Some(folder) = &arguments.resume {
         let path = folder.join(PLAN_FILE);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("reading {}; is this the folder of a sweep?", path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("{}: cannot be read (is this the folder of a sweep?)", path.display())
+        })?;
         let mut plan: Plan =
             toml::from_str(&text).with_context(|| format!("{}: not the plan of a sweep", path.display()))?;
         if let Some(split) = &mut plan.base.data.split {
@@ -186,7 +187,7 @@ fn evaluated(
 ) -> anyhow::Result<Result<RoundResult, ExitCode>> {
     let path = folder.join(format!("evaluation-{epochs}.json"));
     if path.exists() {
-        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let found = serde_json::from_slice(&bytes);
         return Ok(Ok(found.with_context(|| format!("{}: not the results of a run", path.display()))?));
     }

@@ -41,7 +41,7 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
     let model = std::fs::read(place.path().join("run/model.safetensors")).expect("a model");
     assert!(String::from_utf8_lossy(&model).contains(r#"\"takes\":\"vectors\""#));
 
-    // the projection applied to the table gives what the run was judged on
+    // the projection applied to the table gives the embeddings on which the run was evaluated
     success(&place.run(&["embed", "--model", "run", "vectors.csv", "--out", "out.npy"]));
     let projected = place.run(&["eval", "retrieval", "out.npy", "--labels", "out.names.csv", "--json"]);
     success(&projected);
@@ -91,7 +91,7 @@ fn tables_that_cannot_be_trained_on_are_refused_by_name() {
         assert!(!place.exists("no"), "nothing is written");
     };
     train("vectors.csv", &["--backbone", "small-cnn"], &["model.backbone", "mlp, linear or identity"]);
-    train("vectors.csv", &["--labels", "few.txt"], &["few.txt", "3 labels for 240 rows"]);
+    train("vectors.csv", &["--labels", "few.txt"], &["few.txt", "3 labels for 240 embeddings"]);
     train("unlabelled.csv", &[], &["unlabelled.csv", "no labels"]);
     train("zero.csv", &[], &["zero.csv", "row 1 is all zeros"]);
     train("short.npy", &[], &["short.npy", "not a valid .npy"]);

@@ -240,7 +240,13 @@ fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
         let mut squares = Vec::with_capacity(count);
         for (row, values) in (first..).zip(values.chunks_exact(rows.dim())) {
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
-                return Err(bad(row, format!("row {row} has {} in column {column}", values[column])));
+                return Err(bad(
+                    row,
+                    format!(
+                        "row {row} has {} in column {column}; every value must be finite",
+                        values[column]
+                    ),
+                ));
             }
             let square =
                 values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / rows.dim() as f64;
