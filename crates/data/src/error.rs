@@ -58,7 +58,7 @@ pub enum Error {
         reason: String,
     },
     /// Images without a class, which cannot be trained on.
-    #[error("{path}: {count} of {of} images have no class, the first is {first}; give {expected}")]
+    #[error("{path}: {count} of {of} samples have no class, the first is {first}; give {expected}")]
     NoLabels {
         /// The data.
         path: PathBuf,
@@ -293,7 +293,7 @@ pub enum Error {
     },
     /// A set that cannot be split because all its samples must stay together.
     #[error(
-        "{path}: cannot be split by {by}: there is only one {by}, or duplicates connect all of them; split by something else"
+        "{path}: cannot be split by {by}: there is only one {by}, or duplicates connect all of them; split by class or sample instead"
     )]
     Undividable {
         /// The data.

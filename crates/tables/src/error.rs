@@ -76,7 +76,9 @@ pub enum Problem {
         found: String,
     },
     /// No column holds embeddings.
-    #[error("has no columns of embeddings: all columns are `label`, `id`, `camera`, `split` or `group`")]
+    #[error(
+        "has no columns of embeddings; expected columns besides `label`, `id`, `camera`, `split` and `group`"
+    )]
     NoEmbeddingColumns,
     /// The first line of a text table is a row of numbers instead of column names.
     #[error("the first line is a row of numbers ({found}, ...); expected the names of the columns")]

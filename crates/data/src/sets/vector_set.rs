@@ -311,7 +311,10 @@ mod tests {
             ("x,y\n1,2\n", "has no labels"),
             ("x,label\n1,a\n2,a\n", "only one class (a)"),
             ("x,label\n1,a\n0,b\n", "row 1 is all zeros"),
-            ("id,x,label\np,1,a\nq,inf,b\n", "row 1 has inf in column 0 (the row's id is \"q\")"),
+            (
+                "id,x,label\np,1,a\nq,inf,b\n",
+                "row 1 has inf in column 0; every value must be finite (the row's id is \"q\")",
+            ),
             ("x,label,split\n1,a,train\n2,b,both\n", "row 1 of column `split` holds \"both\""),
             ("x,label,split\n1,a,train\n2,b,train\n", "no row with `test`"),
         ] {
