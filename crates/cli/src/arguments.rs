@@ -12,7 +12,7 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, factor) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
     match number.trim().parse::<f64>() {
         Ok(value) if (0.0..=1.0).contains(&(value * factor)) => Ok(value * factor),
-        _ => Err("expected a share from 0 to 1, or a percentage".to_owned()),
+        _ => Err("expected a share from 0 to 1, such as 0.2, or a percentage, such as 20%".to_owned()),
     }
 }
 

@@ -95,9 +95,10 @@ impl SavedCalibration {
 
     /// Reads and checks a file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let saved: Self = serde_json::from_str(&text)
-            .with_context(|| format!("{}: not a calibration file", path.display()))?;
+            .with_context(|| format!("{}: not a calibration file from `eval calibrate`", path.display()))?;
         let version = saved.version;
         ensure!(version == VERSION, "{}: found version {version}, expected {VERSION}", path.display());
         ensure!(saved.threshold.is_finite(), "{}: the threshold is not a finite number", path.display());

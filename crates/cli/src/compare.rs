@@ -24,10 +24,10 @@ pub(crate) struct CompareArguments {
     /// Calibration file from `eval calibrate` [default: calibration.json of the run]
     #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     calibration: Option<PathBuf>,
-    /// Use this threshold on the cosine instead; no probability is printed
+    /// Use this cosine threshold instead of a calibration; prints no probability
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// Share of pairs that are the same where you use the model
+    /// Prior probability that both sides are of the same class
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     prior: f64,
     /// Print one JSON object instead of text

@@ -15,7 +15,7 @@ pub(crate) struct ExportArguments {
     /// Trained model: the folder of a finished run, or a model.safetensors
     #[arg(long, value_name = "RUN")]
     model: PathBuf,
-    /// File to write; its name ends in .onnx
+    /// ONNX file to write; its name must end in .onnx
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     /// Calibration file to store in the model [default: calibration.json of the run, if it has one]

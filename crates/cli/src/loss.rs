@@ -34,7 +34,8 @@ pub(crate) struct LossArguments {
 
 #[derive(Subcommand)]
 enum LossCommand {
-    /// Compare with reference values of another framework (exit status 1: a case differs, 2: unknown)
+    /// Check losses and gradients against reference values of another framework
+    #[command(after_help = "Exit status: 0 agreement, 1 a case differs, 2 error or unknown objective.")]
     Check(CheckArguments),
 }
 
@@ -43,7 +44,7 @@ struct CheckArguments {
     /// Files of reference values: features, weights, labels, and cases with loss and gradients
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Largest relative error accepted [default: 1e-9 in f64, 1e-4 in f32]
+    /// Maximum relative error [default: 1e-9 in f64, 1e-4 in f32]
     #[arg(long)]
     tolerance: Option<f64>,
     /// Floating-point type of the computation
@@ -86,7 +87,7 @@ struct EvaluateArguments {
     /// Labels as an .npy file of whole numbers, `[batch]`
     #[arg(long, value_name = "NPY")]
     labels: Option<PathBuf>,
-    /// Reduction of the losses of the samples
+    /// Reduction of the per-sample losses
     #[arg(long, value_enum, default_value_t = Reduce::Mean)]
     reduction: Reduce,
     /// Floating-point type of the computation
@@ -119,7 +120,8 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     let (mut passed, mut outside, mut unknown) = (0, 0, 0);
     for path in &arguments.files {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let file = ReferenceFile::parse(&text).with_context(|| path.display().to_string())?;
         writeln!(out, "{}", path.display())?;
         for case in file.cases() {
@@ -271,8 +273,8 @@ struct Input {
 fn run_evaluate(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
     let input = match (&arguments.input, &arguments.features, &arguments.labels) {
         (Some(path), ..) => {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("{}: cannot be read", path.display()))?;
             serde_json::from_str(&text).with_context(|| path.display().to_string())?
         }
         (None, Some(features), Some(labels)) => Input {

@@ -37,22 +37,23 @@ struct Arguments {
 enum Command {
     /// Train an embedding and evaluate it on unseen classes
     Train(Box<train::TrainArguments>),
-    /// Train with many settings, over a grid or by successive halving, and rank the runs
+    /// Train over a grid of settings or by successive halving; rank the runs
     Sweep(Box<sweep::SweepArguments>),
     /// Embed images or the rows of a table with a trained model
     Embed(embed::EmbedArguments),
-    /// Compare two images with a trained model; exit status 0 if they are the same, 1 if not
+    /// Compare two images with a trained model
+    #[command(after_help = "Exit status: 0 same, 1 different, 2 error.")]
     Compare(compare::CompareArguments),
     /// Export a trained model to ONNX
     Export(export::ExportArguments),
     /// Find an image's nearest neighbours in a file of embeddings
     Nearest(nearest::NearestArguments),
-    /// Evaluate embeddings, computed by any program
+    /// Evaluate embeddings from any program
     #[command(subcommand)]
     Eval(eval::EvalCommand),
-    /// Recommend scale and margin for a number of classes, with the bounds behind them
+    /// Recommend a scale and a margin for a number of classes
     Suggest(suggest::SuggestArguments),
-    /// Compute loss and gradients of an objective, list the objectives, or check them against reference values
+    /// Compute losses and gradients; list or check the objectives
     Loss(loss::LossArguments),
     /// Write the derivation from the hinge to AM-Softmax as an interactive page
     Explain(explain::ExplainArguments),

@@ -25,16 +25,16 @@ pub(crate) struct NearestArguments {
     /// Embeddings to search: .npy, .safetensors, .csv or .parquet, with ids and labels in the file or in NAME.names.csv
     #[arg(long, value_name = "FILE")]
     embeddings: PathBuf,
-    /// Labels of the embeddings, one per row, if they are in another file
+    /// Labels of the embeddings, one per row, if the file does not contain them
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Number of neighbours
+    /// Number of neighbours per query
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     k: usize,
-    /// Search with this row of the file, given by id, or by number if rows have no ids; repeat for several rows
+    /// Use this row of the file as the query: its id, or its number if rows have no ids; may be repeated
     #[arg(long, value_name = "ID", conflicts_with_all = ["model", "queries"])]
     row: Vec<String>,
-    /// Images or folders of images; for a model trained on vectors, tables, of which each row is a query
+    /// Query images or folders of images; for a model trained on vectors, tables with one query per row
     #[arg(value_name = "IMAGE", required_unless_present = "row")]
     queries: Vec<PathBuf>,
     /// Print one JSON object instead of one table per query
@@ -192,7 +192,7 @@ fn of_rows(
                 None => name.parse().ok().filter(|row| *row < gallery.rows),
             };
             let row = row.with_context(|| {
-                let expected = if ids.is_some() { "an id of" } else { "the number of a row of" };
+                let expected = if ids.is_some() { "an id of" } else { "a row number, from 0, of" };
                 format!("--row: found {name:?}, expected {expected} {}", arguments.embeddings.display())
             })?;
             let found = retrieval::nearest(searched, row, arguments.k)?;

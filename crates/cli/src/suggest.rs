@@ -15,7 +15,7 @@ pub(crate) struct SuggestArguments {
     /// Embedding dimension
     #[arg(long)]
     dim: usize,
-    /// Probability of the target class that must be reachable
+    /// Target-class probability that the scale must be able to reach
     #[arg(long, default_value_t = 0.99)]
     probability: f64,
     /// Print one JSON object instead of a table
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &SuggestArguments) -> anyhow::Result<ExitCode> {
     let found = suggest(arguments.classes, arguments.dim, arguments.probability)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&found).context("writing the figures")?)?;
+        writeln!(out, "{}", serde_json::to_string(&found).context("writing the results")?)?;
     } else {
         write!(out, "{}", in_words(&found))?;
     }

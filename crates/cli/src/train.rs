@@ -24,16 +24,16 @@ pub(crate) struct TrainArguments {
     /// Write the run to this folder, which must not exist [default: runs/DATA-OBJECTIVE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Resume the run in this folder from its newest checkpoint; takes no other flags
+    /// Resume the run in this folder from its newest checkpoint; cannot be combined with other flags
     #[arg(long, value_name = "DIR", exclusive = true)]
     resume: Option<PathBuf>,
-    /// Train with each of these objectives, with the same seed, and compare them
+    /// Train with each of these objectives and the same seed, and compare the results
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
     compare: Vec<String>,
-    /// Scale s of the cosine, or auto to choose it for the number of classes
+    /// Scale s of the cosine, or auto to choose it for the number of classes [default: that of the objective]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     scale: Option<Amount>,
-    /// Margin m, or auto to choose it for the number of classes
+    /// Margin m, or auto to choose it for the number of classes [default: that of the objective]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     margin: Option<Amount>,
     /// Give rare classes larger margins, in proportion to n^-POWER for n samples [default without a number: 0.25]
@@ -42,26 +42,26 @@ pub(crate) struct TrainArguments {
     /// Sampler: shuffled, class-balanced (P classes x K samples) or by-frequency (classes by a power of their size) [default: shuffled]
     #[arg(long, value_name = "NAME", value_parser = one_of::<SamplerName>)]
     sampler: Option<SamplerName>,
-    /// Classes per batch of class-balanced
+    /// Classes per batch of class-balanced [default: 7]
     #[arg(long, value_name = "P")]
     classes_per_batch: Option<usize>,
-    /// Samples per class in a batch of class-balanced
+    /// Samples per class in a batch of class-balanced [default: 16]
     #[arg(long, value_name = "K")]
     samples_per_class: Option<usize>,
-    /// Power of by-frequency: 1 draws classes by their size, 0.5 by its square root, 0 all equally often
+    /// Power of by-frequency: 1 draws classes in proportion to their size, 0.5 to its square root, 0 uniformly [default: 0.5]
     #[arg(long, value_name = "POWER")]
     sampling_power: Option<f64>,
     /// Backbone: small-cnn, iresnet18, iresnet34, iresnet50, iresnet100, iresnet200, resnet18, resnet34, resnet50, resnet101, resnet152,
     /// mlp, linear or identity [default: small-cnn; linear for a table]
     #[arg(long, value_name = "NAME")]
     backbone: Option<BackboneName>,
-    /// RunStart from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
+    /// Start from these weights: safetensors with PyTorch's names (insightface's iresnet, torchvision's resnet), or a model.safetensors
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Freeze the parameters of the backbone whose names start like this, such as conv1,bn1,layer1
+    /// Freeze the backbone parameters whose names start with these prefixes, such as conv1,bn1,layer1
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     freeze: Vec<String>,
-    /// Multiply the learning rate of the backbone by this factor
+    /// Multiply the learning rate of the backbone by this factor [default: 1]
     #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     backbone_factor: Option<f64>,
     /// Multiply the learning rates of parts of the backbone by these factors, such as layer4=0.5,fc=1
@@ -70,7 +70,7 @@ pub(crate) struct TrainArguments {
     /// Embedding dimension; 2 and 3 add a plot of the embeddings to the report [default: 128]
     #[arg(long, value_name = "DIM")]
     embedding: Option<usize>,
-    /// Images per batch [default: 128]
+    /// Samples per batch, for shuffled and by-frequency [default: 128]
     #[arg(long)]
     batch: Option<usize>,
     /// Peak learning rate [default: 0.1]
@@ -79,19 +79,19 @@ pub(crate) struct TrainArguments {
     /// Hold out these classes from training, by name
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "split")]
     unseen_classes: Vec<String>,
-    /// Train on every class
+    /// Train on every class; evaluate on test images of known classes
     #[arg(long, conflicts_with = "split")]
     closed_set: bool,
-    /// Largest share of unreadable images, such as 0.1% or 0.001 [default: 0.1%]
+    /// Largest accepted share of unreadable images, such as 0.1% or 0.001 [default: 0.1%]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_bad: Option<f64>,
-    /// Threads that load images; does not change the result [default: 1]
+    /// Number of image loader threads; does not affect the result [default: 1]
     #[arg(long, value_name = "COUNT")]
     loader_threads: Option<usize>,
     /// Device: cpu, or wgpu in a build with that feature [default: cpu]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Precision: full, or mixed to use half precision where it is safe, on a device that supports it (not the CPU) [default: full]
+    /// Precision: full, or mixed for half precision on a device that supports it (not the CPU) [default: full]
     #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
     precision: Option<PrecisionName>,
     /// Hold out this share of each class (or of the groups, if the data has them) for evaluation, if the data has no test part

@@ -26,7 +26,7 @@ pub enum Error {
     },
     /// A folder without class folders or IDX files.
     #[error(
-        "{path}: no images in class folders, and {loose} outside; expected a sub-folder per class with PNG, JPEG or WebP files, or IDX \
+        "{path}: no images in sub-folders, {loose} directly in the folder; expected a sub-folder per class with PNG, JPEG or WebP files, or IDX \
          files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, with or without .gz)"
     )]
     EmptyFolder {
@@ -58,7 +58,7 @@ pub enum Error {
         reason: String,
     },
     /// Images without a class, which cannot be trained on.
-    #[error("{path}: {count} of {of} images have no class, the first is {first}; give {expected}")]
+    #[error("{path}: {count} of {of} samples have no class, the first is {first}; give {expected}")]
     NoLabels {
         /// The data.
         path: PathBuf,
@@ -239,7 +239,7 @@ pub enum Error {
     },
     /// More bad images than allowed.
     #[error(
-        "{path}: {bad} of {files} images cannot be used, more than the allowed {allowed_percent} %; the first are {first}"
+        "{path}: {bad} of {files} images cannot be used, expected at most {allowed_percent} % (`max_bad`); remove them or accept more. The first: {first}"
     )]
     TooManyBad {
         /// The data folder.
@@ -272,7 +272,7 @@ pub enum Error {
         expected: String,
     },
     /// A class name that does not occur in the data.
-    #[error("no class {name:?}{}", .suggestion.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    #[error("unseen classes: the data has no class {name:?}{}", .suggestion.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
     UnknownClass {
         /// The name that was given.
         name: String,
@@ -280,7 +280,9 @@ pub enum Error {
         suggestion: Option<String>,
     },
     /// A split with too few known or unseen classes.
-    #[error("{known} known and {unseen} unseen of {classes} classes; expected at least 2 of each")]
+    #[error(
+        "{known} known and {unseen} unseen of {classes} classes; expected at least 2 of each: change the number of unseen classes"
+    )]
     TooFewClasses {
         /// Number of classes.
         classes: usize,
@@ -291,7 +293,7 @@ pub enum Error {
     },
     /// A set that cannot be split because all its samples must stay together.
     #[error(
-        "{path}: cannot be split by {by}: there is only one {by}, or duplicates connect all of them; split by something else"
+        "{path}: cannot be split by {by}: there is only one {by}, or duplicates connect all of them; split by class or sample instead"
     )]
     Undividable {
         /// The data.

@@ -61,8 +61,11 @@ impl Model {
         let path = Self::file(given);
         let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
         let bytes = std::fs::read(&path).map_err(|error| {
-            let hint =
-                if given.is_dir() { "; `train` writes the model when the run is finished" } else { "" };
+            let hint = if given.is_dir() {
+                "; `train` writes it at the end of a run: finish the run with --resume"
+            } else {
+                ""
+            };
             bad(format!("cannot be read: {error}{hint}"))
         })?;
         let (header, weights) = parse(&bytes).map_err(bad)?;

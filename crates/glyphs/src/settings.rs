@@ -65,10 +65,8 @@ impl GlyphSettings {
             return Err(Error::setting("classes", self.classes, expected));
         }
         if self.unseen != 0 && !(2..=self.classes - 2).contains(&self.unseen) {
-            let expected = format!(
-                "0, or 2 to {}, so that known and unseen classes are at least two each",
-                self.classes - 2
-            );
+            let expected =
+                format!("0, or 2 to {}, to have at least 2 known and 2 unseen classes", self.classes - 2);
             return Err(Error::setting("unseen", self.unseen, expected));
         }
         if self.least < 2 {

@@ -76,7 +76,9 @@ pub enum Problem {
         found: String,
     },
     /// No column holds embeddings.
-    #[error("has no columns of embeddings: all columns are `label`, `id`, `camera`, `split` or `group`")]
+    #[error(
+        "has no columns of embeddings; expected columns besides `label`, `id`, `camera`, `split` and `group`"
+    )]
     NoEmbeddingColumns,
     /// The first line of a text table is a row of numbers instead of column names.
     #[error("the first line is a row of numbers ({found}, ...); expected the names of the columns")]
@@ -140,7 +142,7 @@ pub enum Problem {
         found: usize,
     },
     /// Labels are required, but the file has none and no file of labels was given.
-    #[error("has no labels, and no file of labels was given")]
+    #[error("has no labels; give a file of labels, one per row")]
     NoLabels,
     /// Two rows have one id.
     #[error("rows {first} and {second} have the same id {id:?}; ids must be unique")]

@@ -23,7 +23,7 @@ pub(crate) struct BenchHead {
     /// Dimension of features and class centres
     #[arg(long, default_value_t = 512)]
     dim: usize,
-    /// How a step treats the classes: all exactly, a random share, or all screened with 7-bit codes
+    /// Class scoring: all exactly, a random share, or all screened with 7-bit codes
     #[arg(long, value_enum, default_value_t = Mode::Screened)]
     mode: Mode,
     /// Screened: always keep classes with this share of the softmax sum over non-target classes [default: chosen per sample]
@@ -32,7 +32,7 @@ pub(crate) struct BenchHead {
     /// Sampled: share of the classes that are scored
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
-    /// Centres per class, of which the nearest counts
+    /// Sub-centres per class; the score is that of the nearest one
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     sub_centres: usize,
     /// Precision of the stored class centres
@@ -53,7 +53,7 @@ pub(crate) struct BenchHead {
     /// Measured steps, after two warm-up steps
     #[arg(long, default_value_t = 7)]
     steps: usize,
-    /// Compare the gradients of the last batch with an exact f64 computation on a few samples
+    /// Check the gradients of a few samples of the last batch against an exact f64 computation
     #[arg(long)]
     check: bool,
     /// Print one JSON object instead of lines of text
@@ -162,7 +162,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
             "instruction_set": format!("{:?}", widemargin_kernels::detected()),
             "version": env!("CARGO_PKG_VERSION"),
         });
-        writeln!(out, "{figures}").context("writing the figures")?;
+        writeln!(out, "{figures}").context("writing the results")?;
     } else {
         writeln!(
             out,

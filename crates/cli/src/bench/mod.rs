@@ -68,7 +68,7 @@ pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
             "instruction_set": format!("{:?}", widemargin_kernels::detected()),
             "version": env!("CARGO_PKG_VERSION"),
         });
-        writeln!(out, "{figures}").context("writing the figures")?;
+        writeln!(out, "{figures}").context("writing the results")?;
     } else {
         writeln!(
             out,

@@ -13,8 +13,8 @@ pub(super) struct CensusArguments {
     /// Labels of a table that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Which folder is the class if folders are nested: top or deepest
-    #[arg(long, value_name = "WHICH", value_parser = crate::arguments::class_folder, default_value = "top")]
+    /// Level of the folders that name the classes in a nested tree: top or deepest
+    #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
 }
 

@@ -24,16 +24,16 @@ pub(crate) struct GlyphsArguments {
     /// Characters to choose from: U+4E00-U+9FFF,U+3041,... or a text file with them [default: letters, ideographs, digits]
     #[arg(long, value_name = "RANGES|FILE")]
     characters: Option<String>,
-    /// Number of characters; those in the most fonts are chosen
+    /// Number of characters, taken from those in the most fonts
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().classes)]
     classes: usize,
-    /// Number of unseen classes among them, used only for evaluation [default: a fifth]
+    /// Number of these characters to hold out as unseen classes [default: a fifth]
     #[arg(long, value_name = "COUNT")]
     unseen: Option<usize>,
-    /// Fewest different glyphs per character
+    /// Minimum number of distinct glyphs per character
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().least)]
     least: usize,
-    /// Most glyphs per character; a random sample if there are more
+    /// Maximum number of glyphs per character; a random sample if there are more
     #[arg(long, value_name = "COUNT", default_value_t = GlyphSettings::default().most)]
     most: usize,
     /// Distorted images per glyph; 0 for one undistorted image
@@ -45,10 +45,10 @@ pub(crate) struct GlyphsArguments {
     /// Share of the glyphs of each known character to hold out
     #[arg(long, value_name = "SHARE", default_value_t = GlyphSettings::default().hold_out)]
     hold_out: f64,
-    /// Random seed of distortions, samples and unseen characters
+    /// Seed of distortions, samples and unseen characters
     #[arg(long, default_value_t = GlyphSettings::default().seed)]
     seed: u64,
-    /// SetFormat of the data set
+    /// Format of the data set
     #[arg(long, value_enum, default_value = "folders")]
     format: FormatName,
     /// Print one JSON object instead of a summary

@@ -11,13 +11,14 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
-    /// Render characters with the installed fonts: thousands of classes with few samples each
+    /// Render characters with the installed fonts as a data set
     Glyphs(glyphs::GlyphsArguments),
-    /// List likely mislabelled samples, found with a trained model, as a page with images
+    /// Find likely mislabelled samples with a trained model
     Suspects(suspects::SuspectsArguments),
-    /// Describe a data set: classes, image sizes, corrupt files, duplicates; exit status 1 if no sample can be used
+    /// Inspect a data set: classes, image sizes, corrupt files, duplicates
+    #[command(after_help = "Exit status: 0 done, 1 no usable sample, 2 error.")]
     Info(info::InfoArguments),
-    /// Split a data set into train and test without leaks, as a file for `train --split`
+    /// Split a data set into train and test without leaks
     Split(split::SplitArguments),
 }
 

@@ -19,10 +19,10 @@ const FAR_OFF: f64 = 0.05;
 pub(crate) struct SplitArguments {
     #[command(flatten)]
     data: CensusArguments,
-    /// Split file to write, a .csv that does not exist yet
+    /// Split file to write, for `train --split`; a new .csv file
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// What to hold out as a whole
+    /// Unit to hold out
     #[arg(long, value_enum)]
     by: SplitBy,
     /// Share to hold out: of the classes, of the samples per class, or of all samples (as close as whole groups or files allow)
@@ -31,7 +31,7 @@ pub(crate) struct SplitArguments {
     /// Only with --by class: share of the samples of each known class to hold out [default: 20%]
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     hold_out: Option<f64>,
-    /// Random seed
+    /// Seed of the random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Print one JSON object instead of a summary
@@ -70,7 +70,11 @@ struct SplitSummary {
 pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     let csv = arguments.out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     ensure!(csv, "--out: found {}, expected a name that ends in .csv", arguments.out.display());
-    ensure!(!arguments.out.exists(), "{}: already exists; choose another name", arguments.out.display());
+    ensure!(
+        !arguments.out.exists(),
+        "{}: already exists; choose another name with --out",
+        arguments.out.display()
+    );
     ensure!(
         arguments.hold_out.is_none() || matches!(arguments.by, SplitBy::Class),
         "--hold-out: only for --by class, where it is a share of the known classes; use --share"

@@ -41,14 +41,14 @@ pub(crate) struct EmbedArguments {
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Folder that names the label in a deeper tree: top or deepest
-    #[arg(long, value_name = "WHICH", value_parser = crate::arguments::class_folder, default_value = "top")]
+    /// Level of the folders that name the labels in a nested tree: top or deepest
+    #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
-    /// Leave out unreadable images, up to this share such as 0.1%; decodes all images first to find them [default: stop at the first]
+    /// Skip unreadable images, up to this share, such as 0.1%; decodes all images first [default: stop at the first one]
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
-    /// File to write; .parquet and .csv contain ids, labels, cameras, splits and groups, while .npy and .safetensors get a NAME.names.csv with
-    /// them (as do other columns of a manifest in any format)
+    /// File to write: .parquet and .csv include ids, labels, cameras, splits and groups; .npy and .safetensors have them in NAME.names.csv,
+    /// as has any format with further columns of a manifest
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }
@@ -62,8 +62,7 @@ enum Input {
 
 pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let out = &arguments.out;
-    let format = Format::of(out)
-        .context("--out: expected a name that ends in .npy, .safetensors, .csv or .parquet")?;
+    let format = Format::of(out).context("--out")?;
     ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
     let stop = interrupt::listen()?;
     let _claim = Claim::take(out)?;
@@ -189,7 +188,8 @@ fn made(arguments: &EmbedArguments, model: &Model, input: &Input) -> anyhow::Res
         Input::Idx(set) => crc32fast::hash(format!("{} {}", set.len(), set.shape()).as_bytes()),
         Input::Table(table) => {
             let path = table.rows.path();
-            let metadata = std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+            let metadata =
+                std::fs::metadata(path).with_context(|| format!("{}: cannot be read", path.display()))?;
             crc32fast::hash(format!("{} {:?}", metadata.len(), metadata.modified().ok()).as_bytes())
         }
     };

@@ -35,7 +35,7 @@ pub(crate) fn made_by(embeddings: &Path) -> anyhow::Result<Option<MadeBy>> {
     if !path.exists() {
         return Ok(None);
     }
-    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
     let found = serde_json::from_slice(&bytes);
     Ok(Some(found.with_context(|| format!("{}: not a file written by `embed`", path.display()))?))
 }
@@ -51,7 +51,7 @@ pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Opt
     if !path.exists() {
         return Ok(None);
     }
-    let reading = || format!("reading {}", path.display());
+    let reading = || format!("{}: cannot be read", path.display());
     let mut table = csv::Reader::from_path(&path).with_context(reading)?;
     let headings = table.headers().with_context(reading)?.clone();
     let records = table.records().collect::<Result<Vec<_>, _>>().with_context(reading)?;
@@ -136,11 +136,12 @@ impl<'a> Known<'a> {
         table.into_inner().context("writing the names")
     }
 
-    /// Rejects a name file that exists already, unless an interrupted `embed` to the same output wrote it.
+    /// Rejects a name file that already exists, unless an interrupted `embed` to the same output wrote it.
     pub(super) fn require_room(&self, out: &Path, format: Format, unfinished: bool) -> anyhow::Result<()> {
         let Some(path) = self.names(out, format).filter(|path| path.exists()) else { return Ok(()) };
         let left = || -> anyhow::Result<bool> {
-            let found = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            let found =
+                std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
             Ok(found == self.file()?)
         };
         ensure!(unfinished && left()?, "{}", taken(&path, out));

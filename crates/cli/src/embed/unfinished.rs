@@ -166,12 +166,12 @@ impl Made {
 fn begins_with(path: &Path, header: &[u8]) -> anyhow::Result<bool> {
     let mut start = vec![0; header.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.with_context(|| format!("reading {}", path.display()))?;
+    read.with_context(|| format!("{}: cannot be read", path.display()))?;
     Ok(start == header)
 }
 
 /// Whether a file was modified at `time` or later.
 pub(super) fn changed_since(path: &Path, time: SystemTime) -> anyhow::Result<bool> {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
-    Ok(modified.with_context(|| format!("reading {}", path.display()))? >= time)
+    Ok(modified.with_context(|| format!("{}: cannot be read", path.display()))? >= time)
 }

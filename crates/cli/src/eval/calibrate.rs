@@ -18,13 +18,13 @@ pub(crate) struct CalibrateArguments {
     /// Choose the lowest threshold with at most this false accept rate [default: 1e-3]
     #[arg(long, value_name = "RATE", value_parser = pairs::rate, conflicts_with = "costs")]
     far: Option<f64>,
-    /// Choose the threshold with the lowest cost, for a share of genuine pairs and two costs
+    /// Choose the threshold with the lowest detection cost for this prior and these costs, such as 0.01,10,1
     #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
     costs: Option<Costs>,
-    /// Share of genuine pairs for which the calibration is fitted
+    /// Fit the calibration for this prior probability of a genuine pair
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     prior: f64,
-    /// Write the calibration to this file, as JSON
+    /// Write the calibration to this JSON file, for `compare`, `export` and `eval verification`
     #[arg(long, short = 'o', value_name = "FILE")]
     output_file: Option<PathBuf>,
     #[command(flatten)]

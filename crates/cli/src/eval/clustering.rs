@@ -23,19 +23,19 @@ pub(crate) struct ClusteringArguments {
     /// k-means: number of initialisations; the best result is kept
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     starts: usize,
-    /// k-means: largest number of steps per initialisation
+    /// k-means: maximum number of iterations per initialisation
     #[arg(long, value_name = "NUMBER", default_value_t = 300)]
     steps: usize,
     /// k-means: seed of the initialisations
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// dbscan: smallest cosine of two neighbours; agglomerative: smallest cosine at which clusters merge
+    /// dbscan: minimum cosine of two neighbours; agglomerative: minimum cosine to merge two clusters
     #[arg(long, value_name = "COSINE", required_if_eq_any = [("method", "dbscan"), ("method", "agglomerative")], allow_negative_numbers = true)]
     cosine: Option<f64>,
-    /// dbscan: smallest number of neighbours of a core point, itself included
+    /// dbscan: minimum number of neighbours of a core point, including itself
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     least: usize,
-    /// agglomerative: how to measure the distance of two clusters
+    /// agglomerative: distance between two clusters
     #[arg(long, value_enum, default_value_t = LinkageName::Average)]
     linkage: LinkageName,
     /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
@@ -49,19 +49,19 @@ pub(crate) struct ClusteringArguments {
 enum Method {
     /// k-means on the unit sphere, for a known number of clusters
     KMeans,
-    /// By density; points in sparse regions are noise
+    /// Clusters of dense regions; points in sparse regions are noise
     Dbscan,
-    /// Merge the two nearest clusters until none are near enough
+    /// Merge the two nearest clusters while their cosine is at least --cosine
     Agglomerative,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LinkageName {
-    /// Distance of their nearest embeddings
+    /// Distance between their nearest embeddings
     Single,
-    /// Distance of their farthest embeddings
+    /// Distance between their farthest embeddings
     Complete,
-    /// Mean distance of their embeddings
+    /// Mean distance between their embeddings
     Average,
 }
 

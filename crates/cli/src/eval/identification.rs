@@ -25,7 +25,7 @@ pub(crate) struct IdentificationArguments {
     /// Enrol one template per class instead of every embedding
     #[arg(long, value_enum)]
     templates: Option<Templates>,
-    /// False alarm rates to report the detection and identification rate at [default: 1e-1 to 1e-4]
+    /// False alarm rates (FAR) at which to report the detection and identification rate (DIR) [default: 1e-1 to 1e-4]
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
     #[command(flatten)]

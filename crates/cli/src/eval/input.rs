@@ -102,7 +102,11 @@ pub(crate) fn unlabelled(path: &Path) -> anyhow::Result<Embeddings> {
 
 fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
     let missing = matches!(error.problem, Problem::NoLabels);
-    if missing && labels.is_none() { anyhow!("{error}; give a file of labels") } else { error.into() }
+    if missing && labels.is_none() {
+        anyhow!("{error} (--labels, --probe-labels or --gallery-labels)")
+    } else {
+        error.into()
+    }
 }
 
 /// Cameras of a set, from the given file or from the set's own file.

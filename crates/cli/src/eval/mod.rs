@@ -19,17 +19,17 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(crate) enum EvalCommand {
-    /// Verify pairs: are they of the same class? ROC, AUC, EER, TAR at FAR, costs
+    /// Evaluate verification: ROC, AUC, EER, TAR at FAR, detection costs
     Verification(Box<verification::VerificationArguments>),
-    /// Retrieve: are the nearest neighbours of the same class? Recall at k, MAP@R, mAP, nDCG
+    /// Evaluate retrieval: recall at k, MAP@R, mAP, nDCG
     Retrieval(retrieval::RetrievalArguments),
-    /// Identify probes that may be unknown: rank-1, detection and identification rate
+    /// Evaluate open-set identification: rank-1 rate, DIR at FAR
     Identification(identification::IdentificationArguments),
-    /// Cluster the embeddings and compare with the classes: NMI, AMI, ARI, purity
+    /// Evaluate clustering: NMI, AMI, ARI, purity
     Clustering(clustering::ClusteringArguments),
-    /// Measure spread and separation of the classes, and how much of the space is used
+    /// Measure spread and separation of the classes, and effective rank
     Geometry(geometry::GeometryArguments),
-    /// Choose a threshold and fit probabilities, as a file for `eval verification` and `compare`
+    /// Choose a threshold, fit probabilities, and save the calibration
     Calibrate(Box<calibrate::CalibrateArguments>),
 }
 

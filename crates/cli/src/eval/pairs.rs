@@ -37,29 +37,29 @@ pub(crate) struct PairArguments {
     /// Seed of random choices
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Keep the scores of up to this many pairs (4 bytes each); count more pairs in bins of width 2e-6
+    /// Keep exact scores for up to this many pairs (4 bytes per pair); use bins of width 2e-6 for more
     #[arg(long, value_name = "PAIRS", default_value_t = 50_000_000)]
     exact_up_to: u64,
-    /// Embeddings of a cohort of impostors, to normalise scores; needs --pairs or --probe
+    /// Embeddings of a cohort of impostors, to normalise scores; requires --pairs or --probe
     #[arg(long, value_name = "FILE", requires = "normalisation")]
     cohort: Option<PathBuf>,
-    /// How to normalise scores with the cohort
+    /// Score normalisation with the cohort
     #[arg(long, value_enum, requires = "cohort")]
     normalisation: Option<NormalisationName>,
-    /// adaptive-s: use this many of the highest cohort scores
+    /// adaptive-s: number of the highest cohort scores to use
     #[arg(long, value_name = "SCORES", default_value_t = 300)]
     top: usize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum NormalisationName {
-    /// With the cohort scores of the enrolled side
+    /// Z-norm: by the cohort scores of the enrolled side
     Z,
-    /// With the cohort scores of the probe
+    /// T-norm: by the cohort scores of the probe
     T,
-    /// Mean of z and t
+    /// S-norm: mean of z and t
     S,
-    /// As s, from the highest cohort scores only
+    /// Adaptive S-norm: s with the highest cohort scores only
     AdaptiveS,
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
         (Some(path), Some(name)) => {
             ensure!(
                 arguments.pairs.is_some() || arguments.probe.is_some(),
-                "--cohort: the normalisation must know which side is enrolled; give --pairs or --probe"
+                "--cohort: score normalisation requires --pairs or --probe, which define the enrolled side"
             );
             let embeddings = input::unlabelled(path)?;
             Some(Cohort { embeddings, path, normalisation: name.with(arguments.top) })
@@ -116,7 +116,7 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
     };
     if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
         bail!(
-            "--labels: found {} together with --pairs {}, which already says which pairs are the same; remove one of them",
+            "--labels: found {} together with --pairs {}, whose column `same` already labels the pairs; remove one of them",
             labels.display(),
             pairs.display()
         );
@@ -264,7 +264,7 @@ pub(crate) fn costs(text: &str) -> anyhow::Result<verification::costs::Costs> {
 
 /// A rate from 0 to 1.
 pub(crate) fn rate(text: &str) -> anyhow::Result<f64> {
-    let rate: f64 = text.trim().parse().with_context(|| format!("found {text:?}, expected a number"))?;
-    ensure!((0.0..=1.0).contains(&rate), "found {rate}, expected a rate from 0 to 1");
+    let rate: f64 = text.trim().parse().context("expected a number from 0 to 1")?;
+    ensure!((0.0..=1.0).contains(&rate), "expected a number from 0 to 1");
     Ok(rate)
 }

@@ -23,14 +23,13 @@ const LISTED: usize = 100;
 pub(crate) struct RetrievalArguments {
     #[command(flatten)]
     set: SetArguments,
-    /// Search this file; without it each embedding is searched for among all the others
+    /// Search in this file [default: among all other embeddings]
     #[arg(long, value_name = "FILE")]
     gallery: Option<PathBuf>,
     /// Labels of the gallery, if the file does not contain them
     #[arg(long, value_name = "FILE", requires = "gallery")]
     gallery_labels: Option<PathBuf>,
-    /// Ignore rows with the query's class and camera, as re-identification does; cameras are a column `camera` of the files, or given by
-    /// --cameras
+    /// Ignore gallery rows with the query's class and camera, as in re-identification; requires a column `camera` or --cameras
     #[arg(long)]
     exclude_same_camera: bool,
     /// Cameras of the queries, one per row
@@ -42,7 +41,7 @@ pub(crate) struct RetrievalArguments {
     /// Values of k for recall and nDCG at k [default: 1,5,10, up to the size of the gallery]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     k: Vec<usize>,
-    /// List this many of the most frequent confusions of nearest neighbours
+    /// Number of the most frequent confusions of nearest neighbours to list
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     confusions: usize,
     #[command(flatten)]

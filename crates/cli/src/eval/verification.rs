@@ -19,20 +19,20 @@ use widemargin_report::page::EvaluationTable;
 pub(crate) struct VerificationArguments {
     #[command(flatten)]
     pairs: PairArguments,
-    /// False accept rates to report the true accept rate at [default: 1e-1 to 1e-6]
+    /// False accept rates (FAR) at which to report the true accept rate (TAR) [default: 1e-1 to 1e-6]
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
     /// Cross-validate the threshold over this many folds of consecutive pairs (10 in the LFW protocol); not needed if the pairs have a column
     /// `fold`
     #[arg(long, value_name = "FOLDS", requires = "pairs")]
     folds: Option<usize>,
-    /// Compute confidence intervals from this many bootstrap resamples, of classes if all pairs are compared, else of pairs
+    /// Compute confidence intervals from this many bootstrap resamples, of classes if all pairs are compared, otherwise of pairs
     #[arg(long, value_name = "DRAWS")]
     bootstrap: Option<usize>,
     /// Confidence level of the intervals
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     confidence: f64,
-    /// Report the minimum detection cost for a share of genuine pairs and two costs, such as 0.01,10,1; repeat for several
+    /// Report the minimum detection cost for this prior and these costs, such as 0.01,10,1; may be repeated
     #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
     costs: Vec<Costs>,
     /// Evaluate the threshold and the probabilities in this file from `eval calibrate`

@@ -21,8 +21,8 @@ pub(crate) struct RunArguments {
     /// Use the split in this file, written by `data split`; classes without training samples are unseen
     #[arg(long, value_name = "FILE", conflicts_with = "unseen")]
     split: Option<PathBuf>,
-    /// Folder that names the class in a deeper tree: top or deepest [default: top]
-    #[arg(long, value_name = "WHICH", value_parser = class_folder)]
+    /// Level of the folders that name the classes in a nested tree: top or deepest [default: top]
+    #[arg(long, value_name = "LEVEL", value_parser = class_folder)]
     class_folder: Option<ClassFolder>,
     /// Read the configuration from this TOML file; flags override it
     #[arg(long, value_name = "FILE")]
@@ -42,7 +42,7 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
     #[arg(long)]
     seed: Option<u64>,
-    /// Run quickly: at most 2 epochs on about 2,100 images, built-in ones unless --data is given
+    /// Shorten the run: at most 2 epochs, about 2,100 images and batches of 64; uses the built-in images unless --data is given
     #[arg(long)]
     quick: bool,
 }
@@ -58,7 +58,7 @@ impl RunArguments {
         let mut config = match &self.config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("reading the configuration {}", path.display()))?;
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
                 Config::from_toml(path, &text)?
             }
             None => Config::default(),

@@ -35,16 +35,16 @@ pub(crate) struct SweepArguments {
     /// Resume the sweep in this folder, with its own plan
     #[arg(long, value_name = "DIR", conflicts_with = "RunArguments")]
     resume: Option<PathBuf>,
-    /// Margins to try
+    /// Margins to try, separated by commas
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with = "resume")]
     margin: Vec<f64>,
-    /// Scales to try
+    /// Scales to try, separated by commas
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with = "resume")]
     scale: Vec<f64>,
-    /// Learning rates to try
+    /// Learning rates to try, separated by commas
     #[arg(long, value_name = "RATES", value_delimiter = ',', conflicts_with = "resume")]
     learning_rate: Vec<f64>,
-    /// Read more lists from this TOML file: objective.margin = [0.2, 0.35], or any other key of the configuration
+    /// Read more lists of values from this TOML file, such as objective.margin = [0.2, 0.35]; accepts any key of the configuration
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     grid: Option<PathBuf>,
     /// Use successive halving: after each round keep one run in N and train it N times as long [default without a number: 2]
@@ -148,8 +148,9 @@ pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 fn planned(arguments: &SweepArguments, session: &mut Session) -> anyhow::Result<(PathBuf, Plan)> {
     if let Some(folder) = &arguments.resume {
         let path = folder.join(PLAN_FILE);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("reading {}; is this the folder of a sweep?", path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("{}: cannot be read (is this the folder of a sweep?)", path.display())
+        })?;
         let mut plan: Plan =
             toml::from_str(&text).with_context(|| format!("{}: not the plan of a sweep", path.display()))?;
         if let Some(split) = &mut plan.base.data.split {
@@ -186,7 +187,7 @@ fn evaluated(
 ) -> anyhow::Result<Result<RoundResult, ExitCode>> {
     let path = folder.join(format!("evaluation-{epochs}.json"));
     if path.exists() {
-        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let found = serde_json::from_slice(&bytes);
         return Ok(Ok(found.with_context(|| format!("{}: not the results of a run", path.display()))?));
     }

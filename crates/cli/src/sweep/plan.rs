@@ -75,7 +75,8 @@ pub(crate) struct Candidate {
 
 /// The lists of a grid file, written as `section.key = [values]` or as TOML tables.
 pub(crate) fn read_grid(path: &Path) -> anyhow::Result<Vec<Axis>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     let table: Table =
         toml::from_str(&text).with_context(|| format!("{}: not valid TOML", path.display()))?;
     let mut axes = Vec::new();
@@ -89,7 +90,7 @@ fn flatten(table: &Table, above: &str, axes: &mut Vec<Axis>) -> anyhow::Result<(
         match value {
             Value::Table(inner) => flatten(inner, &key, axes)?,
             Value::Array(values) => axes.push(Axis { key, values: values.clone() }),
-            other => bail!("{key}: found {other}, expected a list of values"),
+            other => bail!("{key}: found {other}, expected a list of values, such as [{other}]"),
         }
     }
     Ok(())
@@ -111,8 +112,11 @@ impl Plan {
         for (at, Axis { key, values }) in self.grid.iter().enumerate() {
             ensure!(!values.is_empty(), "{key}: the list is empty; give at least one value");
             let of_data = key.starts_with("data.") || key == "training.limit";
-            ensure!(!of_data, "{key}: all runs of a sweep must use the same data");
-            ensure!(self.grid[..at].iter().all(|other| other.key != *key), "{key}: given twice");
+            ensure!(!of_data, "{key}: all runs of a sweep use the same data; remove this key from the grid");
+            ensure!(
+                self.grid[..at].iter().all(|other| other.key != *key),
+                "{key}: given twice; remove one of them"
+            );
             let twice = values
                 .iter()
                 .enumerate()

@@ -308,7 +308,10 @@ fn labels_may_lie_beside_a_table() {
     place.write("few.txt", b"a\nb\n");
     image_folder(&place, "images", 2, 2);
     let embed = |input| ["embed", "--model", "run", input, "-o", "no.npy", "--labels"];
-    place.refused(&[&embed("bare.npy")[..], &["few.txt"]].concat(), &["few.txt", "2 labels for 60 embeddings"]);
+    place.refused(
+        &[&embed("bare.npy")[..], &["few.txt"]].concat(),
+        &["few.txt", "2 labels for 60 embeddings"],
+    );
     let own = ["--labels: found labels.txt", "vectors.csv contains labels"];
     place.refused(&[&embed("vectors.csv")[..], &["labels.txt"]].concat(), &own);
     place.refused(&[&of_own[..], &["--labels", "labels.txt"]].concat(), &own);
@@ -362,9 +365,11 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     place.write("b.png", &png(1, 0));
     let output = embed(&place, "kinds.parquet", "kinds.npy");
     success(&output);
-    for told in
-        ["left out the column `bytes` of kinds.parquet: it contains bytes that are not text", "`list`", "`pair`"]
-    {
+    for told in [
+        "left out the column `bytes` of kinds.parquet: it contains bytes that are not text",
+        "`list`",
+        "`pair`",
+    ] {
         assert!(said(&output).contains(told), "{told}: {}", said(&output));
     }
     let names = text(&place, "kinds.names.csv");

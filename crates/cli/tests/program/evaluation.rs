@@ -129,10 +129,10 @@ fn pairs_are_named_by_id_and_folds_choose_blindly() {
 fn probes_meet_templates_and_a_cohort() {
     let place = place();
     place.write("probe.csv", csv(&[("p1", "bag", 5.0), ("p2", "boot", 84.0)]).as_bytes());
-    let strangers: Vec<String> = (0..8).map(|nth| format!("{}", 17 * nth)).collect();
-    let strangers: Vec<(&str, &str, f64)> =
-        strangers.iter().enumerate().map(|(nth, id)| (id.as_str(), "x", 150.0 + 9.0 * nth as f64)).collect();
-    place.write("cohort.csv", csv(&strangers).as_bytes());
+    let impostors: Vec<String> = (0..8).map(|nth| format!("{}", 17 * nth)).collect();
+    let impostors: Vec<(&str, &str, f64)> =
+        impostors.iter().enumerate().map(|(nth, id)| (id.as_str(), "x", 150.0 + 9.0 * nth as f64)).collect();
+    place.write("cohort.csv", csv(&impostors).as_bytes());
     let sets = ["verification", "set.csv", "--probe", "probe.csv"];
     near(&found(&place, &sets)["verification"]["pairs"], 14.0);
     let templates = found(&place, &[&sets[..], &["--templates", "mean-direction"]].concat());
@@ -276,8 +276,11 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         refused(&[task, "bare.csv"], &["bare.csv", "no labels"]);
         refused(&[task, "empty.csv"], &["empty.csv", "no rows"]);
         refused(&[task, "missing.csv"], &["missing.csv"]);
-        refused(&[task, "set.csv", "--labels", "two-labels.txt"], &["two-labels.txt", "2 labels for 7 embeddings"]);
-        refused(&[task, "no-rows.npy", "--labels", "two-labels.txt"], &["two-labels.txt", "0 rows"]);
+        refused(
+            &[task, "set.csv", "--labels", "two-labels.txt"],
+            &["two-labels.txt", "2 labels for 7 embeddings"],
+        );
+        refused(&[task, "no-rows.npy", "--labels", "two-labels.txt"], &["two-labels.txt", "0 embeddings"]);
     }
     refused(&["verification", "singles.csv"], &["singles.csv", "none of the 2 classes has two samples"]);
     refused(&["retrieval", "singles.csv"], &["singles.csv", "none of the 2 queries"]);
@@ -310,7 +313,7 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         );
     }
     // Retrieval.
-    refused(&["retrieval", "set.csv", "--k", "7"], &["--k", "set.csv", "k = 7", "only 6 rows"]);
+    refused(&["retrieval", "set.csv", "--k", "7"], &["--k", "set.csv", "k = 7", "the 6 rows"]);
     refused(&["retrieval", "set.csv", "--k", "0"], &["--k", "at least 1"]);
     refused(&["retrieval", "set.csv", "--gallery", "empty.csv"], &["empty.csv", "no rows"]);
     refused(
@@ -330,7 +333,7 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         &["identification", "set.csv", "--gallery", "set.csv"],
         &["set.csv and set.csv", "7 probes of enrolled identities and 0 of unknown"],
     );
-    refused(&["clustering", "set.csv", "--clusters", "8"], &["set.csv", "8 clusters of 7"]);
+    refused(&["clustering", "set.csv", "--clusters", "8"], &["set.csv", "8 clusters for 7"]);
     refused(&["clustering", "set.csv", "--method", "dbscan"], &["--cosine"]);
     refused(&["clustering", "set.csv", "--method", "dbscan", "--cosine", "3"], &["set.csv", "cosine", "3"]);
 }

@@ -106,7 +106,7 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
     let train = |data| ["train", "--config", "tiny.toml", "--data", data, "--out", "no"];
     place.refused(
         &train("unlabelled.csv"),
-        &["unlabelled.csv", "1 of 1 images have no class", "column `label`"],
+        &["unlabelled.csv", "1 of 1 samples have no class", "column `label`"],
     );
     place.refused(&train("nowhere"), &["nowhere", "no such file or folder"]);
     let shard = bytes("shards/part-0.tar");

@@ -312,10 +312,10 @@ fn a_sweep_keeps_to_a_split_and_to_the_folders_of_classes() {
     place.refused(&[&sweep[..], &["--unseen", "2"]].concat(), &["--split", "--unseen"]);
     place.write("vectors.csv", b"label,x\na,1\nb,2\n");
     let table = ["sweep", "--data", "vectors.csv", "--margin", "0.1"];
-    place.refused(&[&table[..], &deepest].concat(), &["--class-folder", "is not a folder with one sub-folder per class"]);
+    place.refused(&[&table[..], &deepest].concat(), &["--class-folder", "one sub-folder per class"]);
     place.refused(
         &["train", "--built-in", "--class-folder", "deepest"],
-        &["--class-folder", "is not a folder with one sub-folder per class"],
+        &["--class-folder", "one sub-folder per class"],
     );
 }
 
@@ -363,7 +363,7 @@ fn long_tails_are_set_by_flags() {
     }
     let formula =
         json(&place.path().join("tail/report.json"))["formula"].as_str().expect("a formula").to_owned();
-    assert!(formula.contains("one margin per class"), "{formula}");
+    assert!(formula.contains("a margin for each class"), "{formula}");
     let balanced =
         ["balanced", "--sampler", "class-balanced", "--classes-per-batch", "3", "--samples-per-class", "4"];
     success(&place.run(&[&train[..], &balanced].concat()));

@@ -41,7 +41,7 @@ fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
     let model = std::fs::read(place.path().join("run/model.safetensors")).expect("a model");
     assert!(String::from_utf8_lossy(&model).contains(r#"\"takes\":\"vectors\""#));
 
-    // the projection applied to the table gives what the run was judged on
+    // the projection applied to the table gives the embeddings on which the run was evaluated
     success(&place.run(&["embed", "--model", "run", "vectors.csv", "--out", "out.npy"]));
     let projected = place.run(&["eval", "retrieval", "out.npy", "--labels", "out.names.csv", "--json"]);
     success(&projected);

@@ -149,7 +149,7 @@ impl Sampler {
             Self::ClassBalanced { classes_per_batch, samples_per_class, .. } => {
                 let mut classes = classes_of(labels);
                 if classes_per_batch > classes.len() {
-                    let expected = format!("at most {}, the number of classes", classes.len());
+                    let expected = format!("at most {}, the number of training classes", classes.len());
                     return Err(Error::setting("classes-per-batch", &classes_per_batch, expected));
                 }
                 let mut turns = Deck::new((0..classes.len() as u32).collect());

@@ -282,7 +282,7 @@ impl Census {
         let count = self.samples.iter().filter(|sample| sample.class.is_none()).count();
         if let Some(first) = self.samples.iter().find(|sample| sample.class.is_none()) {
             let (path, first, of) = (self.path.clone(), first.id.clone(), self.samples.len());
-            return Err(Error::NoLabels { path, count, of, first, expected: "a class for each" });
+            return Err(Error::NoLabels { path, count, of, first, expected: "one class per sample" });
         }
         self.nothing_usable().map_or(Ok(()), Err)
     }

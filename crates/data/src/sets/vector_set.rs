@@ -240,7 +240,13 @@ fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
         let mut squares = Vec::with_capacity(count);
         for (row, values) in (first..).zip(values.chunks_exact(rows.dim())) {
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
-                return Err(bad(row, format!("row {row} has {} in column {column}", values[column])));
+                return Err(bad(
+                    row,
+                    format!(
+                        "row {row} has {} in column {column}; every value must be finite",
+                        values[column]
+                    ),
+                ));
             }
             let square =
                 values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / rows.dim() as f64;
@@ -305,7 +311,10 @@ mod tests {
             ("x,y\n1,2\n", "has no labels"),
             ("x,label\n1,a\n2,a\n", "only one class (a)"),
             ("x,label\n1,a\n0,b\n", "row 1 is all zeros"),
-            ("id,x,label\np,1,a\nq,inf,b\n", "row 1 has inf in column 0 (the row's id is \"q\")"),
+            (
+                "id,x,label\np,1,a\nq,inf,b\n",
+                "row 1 has inf in column 0; every value must be finite (the row's id is \"q\")",
+            ),
             ("x,label,split\n1,a,train\n2,b,both\n", "row 1 of column `split` holds \"both\""),
             ("x,label,split\n1,a,train\n2,b,train\n", "no row with `test`"),
         ] {

@@ -184,7 +184,10 @@ mod tests {
         assert_eq!(unknown("t-shirt").as_deref(), Some("T-shirt/top"));
         assert_eq!(unknown("xqz"), None);
         let error = OpenSetSplit::by_names(&fashion(), &["Snaeker".into()]).unwrap_err();
-        assert_eq!(error.to_string(), "no class \"Snaeker\"; did you mean \"Sneaker\"?");
+        assert_eq!(
+            error.to_string(),
+            "unseen classes: the data has no class \"Snaeker\"; did you mean \"Sneaker\"?"
+        );
     }
 
     #[test]
