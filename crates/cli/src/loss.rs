@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_objective::reference::ReferenceFile;
 use widemargin_objective::{
-    AnyObjective, CatalogueEntry, Evaluation, MatRef, ObjectiveKind, Parameter, Real, Reduction, catalogue,
+    AnyEvaluation, AnyObjective, CatalogueEntry, MatRef, ObjectiveKind, ObjectiveParameter, Real, Reduction,
+    catalogue,
 };
 
 /// Largest relative error that `check` accepts in `f64` and `f32`.
@@ -215,10 +216,10 @@ fn list() -> String {
 }
 
 /// Parameters that most objectives against class centres have alike.
-fn shared_parameters() -> Vec<&'static Parameter> {
+fn shared_parameters() -> Vec<&'static ObjectiveParameter> {
     let of_classes = || catalogue().iter().filter(|entry| entry.kind == ObjectiveKind::ClassCentres);
     let everywhere =
-        |parameter: &Parameter| of_classes().filter(|e| e.parameters.contains(parameter)).count();
+        |parameter: &ObjectiveParameter| of_classes().filter(|e| e.parameters.contains(parameter)).count();
     let all = of_classes().count();
     let first = of_classes().next().into_iter().flat_map(|entry| &entry.parameters);
     first.filter(|parameter| everywhere(parameter) + 1 >= all).collect()
@@ -343,14 +344,14 @@ fn evaluate<T: Real>(
         result["grad_weights"] = json!(matrix(gradient));
     }
     match found {
-        Evaluation::Classes(found) => {
+        AnyEvaluation::Classes(found) => {
             result["losses"] = found.losses.iter().map(number).collect();
             if let Some((name, gradient)) = found.grad_learnt {
                 result["grad_learnt"] = json!({ name: gradient });
             }
             result["diagnostics"] = serde_json::to_value(found.diagnostics)?;
         }
-        Evaluation::Pairs(found) => {
+        AnyEvaluation::Pairs(found) => {
             if let Some(warning) = found.warning {
                 eprintln!("warning: {warning}");
                 result["warning"] = warning.to_string().into();

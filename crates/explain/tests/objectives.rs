@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Map, Value, json};
 use widemargin_chance::{Purpose, Stream};
 use widemargin_objective::suggest::{adacos_fixed_scale, loss_floor, margin_bound};
-use widemargin_objective::{AnyObjective, Evaluation, MatRef, Reduction, suggest};
+use widemargin_objective::{AnyEvaluation, AnyObjective, MatRef, Reduction, suggest};
 
 const MODULE: &str = include_str!("../page/objectives.js");
 /// Appended to the module: reads the cases from a file and prints the module's results.
@@ -168,7 +168,7 @@ fn the_page_computes_the_same_objectives_as_the_crate() {
     for ((case, expected), found) in
         cases.iter().zip(&expected).zip(answer["evaluated"].as_array().expect("a list"))
     {
-        let Evaluation::Classes(expected) = expected else { panic!("an objective against class centres") };
+        let AnyEvaluation::Classes(expected) = expected else { panic!("an objective against class centres") };
         let diagnostics = expected.diagnostics;
         let number =
             |key: &str| found[key].as_f64().unwrap_or_else(|| panic!("no {key} in {found} for {case}"));

@@ -20,7 +20,7 @@ pub enum AnyObjective {
 
 /// Value and gradients of an objective of either kind.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Evaluation<T> {
+pub enum AnyEvaluation<T> {
     /// Of an objective on class centres.
     Classes(ClassEvaluation<T>),
     /// Of an objective on pairs, triplets or proxies.
@@ -105,22 +105,24 @@ impl AnyObjective {
         weights: Option<MatRef<'_, T>>,
         labels: &[u32],
         reduction: Reduction,
-    ) -> Result<Evaluation<T>> {
+    ) -> Result<AnyEvaluation<T>> {
         match self {
             Self::Classes(objective) => {
                 let centres = weights.ok_or(Error::NoWeights { objective: self.name().to_owned() })?;
                 let options = EvaluateOptions { reduction, sample_weights: None };
-                objective.evaluate(features, centres, labels, &options).map(Evaluation::Classes)
+                objective.evaluate(features, centres, labels, &options).map(AnyEvaluation::Classes)
             }
             Self::Pairs(objective) => {
                 let proxies = objective.proxies_per_class().and(weights);
-                objective.evaluate(features, proxies, labels, &PairOptions::default()).map(Evaluation::Pairs)
+                objective
+                    .evaluate(features, proxies, labels, &PairOptions::default())
+                    .map(AnyEvaluation::Pairs)
             }
         }
     }
 }
 
-impl<T: Real> Evaluation<T> {
+impl<T: Real> AnyEvaluation<T> {
     /// The loss, reduced.
     pub fn loss(&self) -> T {
         match self {

@@ -27,9 +27,9 @@ pub use class::{
     margins_by_count,
 };
 pub use error::{Error, Result};
-pub use evaluate::{AnyObjective, Evaluation};
+pub use evaluate::{AnyEvaluation, AnyObjective};
 pub use family::{Competitors, CustomMargin, Link, Margin, Objective, ObjectiveBuilder, Pool, Score};
-pub use parameter::{Domain, Parameter, Parameters, parameters};
+pub use parameter::{Domain, ObjectiveParameter, Parameters, parameters};
 pub use real::Real;
 pub use row::{RowOutcome, RowPass, SummedCompetitors};
 pub use suggest::{Suggestion, suggest};

@@ -1,6 +1,6 @@
 //! Parameters of named objectives and miners: what each accepts, and validation of the values that a user gives.
 //!
-//! A [`Parameter`] states name, default, accepted values and meaning once. The catalogue, `widemargin loss --list`, the
+//! A [`ObjectiveParameter`] states name, default, accepted values and meaning once. The catalogue, `widemargin loss --list`, the
 //! errors and the settings of the pair objectives all read it from there.
 
 use std::fmt;
@@ -23,7 +23,7 @@ pub fn parameters<const N: usize>(given: [(&str, Value); N]) -> Parameters {
 /// One parameter of a named objective or miner.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Parameter {
+pub struct ObjectiveParameter {
     /// The name.
     pub name: &'static str,
     /// The default; `null` if there is none or it is computed.
@@ -60,7 +60,7 @@ pub enum Domain {
     PerClass(Bounds),
 }
 
-impl Parameter {
+impl ObjectiveParameter {
     pub(crate) fn new(name: &'static str, default: Value, domain: Domain, meaning: &'static str) -> Self {
         Self { name, default, computed_default: None, domain, meaning }
     }
@@ -138,7 +138,7 @@ pub(crate) struct Values(Parameters);
 ///
 /// # Errors
 /// [`Error::UnknownParameter`] or [`Error::BadParameter`].
-pub(crate) fn check(owner: &str, known: &[Parameter], given: &Parameters) -> Result<Values> {
+pub(crate) fn check(owner: &str, known: &[ObjectiveParameter], given: &Parameters) -> Result<Values> {
     let mut values = Parameters::new();
     for (name, value) in given {
         let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else {
@@ -254,7 +254,7 @@ impl<T: SettingValue> SettingValue for Option<T> {
 /// Settings of a pair objective or miner, declared with [`settings!`].
 pub(crate) trait Settings: Default {
     /// The fields as parameters.
-    fn parameters() -> Vec<Parameter>;
+    fn parameters() -> Vec<ObjectiveParameter>;
     /// The values of the fields, in the order of [`Settings::parameters`].
     fn values(&self) -> Vec<Value>;
 

@@ -11,7 +11,7 @@ use widemargin_kernels::matrix::MatRef;
 
 use crate::class::Reduction;
 use crate::error::{Error, Result};
-use crate::evaluate::{AnyObjective, Evaluation};
+use crate::evaluate::{AnyEvaluation, AnyObjective};
 use crate::pairs::PairObjective;
 use crate::parameter::Parameters;
 use crate::real::Real;
@@ -144,8 +144,8 @@ impl ReferenceFile {
             relative(&found, expected, rounding)
         };
         let learnt = match &out {
-            Evaluation::Classes(found) => found.grad_learnt,
-            Evaluation::Pairs(_) => None,
+            AnyEvaluation::Classes(found) => found.grad_learnt,
+            AnyEvaluation::Pairs(_) => None,
         };
         let learnt = learnt.map_or(0.0, |(name, found)| {
             let expected = case.grad_learnt.get(name).and_then(Value::as_f64);

@@ -59,7 +59,7 @@ pub(crate) fn table(path: &Path, labels: Option<&Path>) -> anyhow::Result<Embedd
     Ok(table.read()?)
 }
 
-/// LabelledEmbeddings embeddings; classes of several files share one numbering.
+/// Reads labelled embeddings. The classes of several files share one numbering.
 pub(crate) fn labelled(
     path: &Path,
     labels: Option<&Path>,

@@ -363,7 +363,7 @@ fn long_tails_are_set_by_flags() {
     }
     let formula =
         json(&place.path().join("tail/report.json"))["formula"].as_str().expect("a formula").to_owned();
-    assert!(formula.contains("a margin for each class"), "{formula}");
+    assert!(formula.contains("one margin per class"), "{formula}");
     let balanced =
         ["balanced", "--sampler", "class-balanced", "--classes-per-batch", "3", "--samples-per-class", "4"];
     success(&place.run(&[&train[..], &balanced].concat()));

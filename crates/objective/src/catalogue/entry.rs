@@ -6,7 +6,7 @@ use crate::class::{Name, Rule};
 use crate::error::Result;
 use crate::family::{Objective, ObjectiveBuilder};
 use crate::pairs::PairObjective;
-use crate::parameter::{Parameter, Values};
+use crate::parameter::{ObjectiveParameter, Values};
 
 /// What an objective compares features with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct CatalogueEntry {
     /// What features are compared with.
     pub kind: ObjectiveKind,
     /// The parameters, with defaults and ranges.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<ObjectiveParameter>,
     /// The paper.
     pub source: &'static str,
     #[serde(skip)]

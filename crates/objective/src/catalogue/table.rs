@@ -12,7 +12,7 @@ use crate::pairs::{
     PairObjective, ProxyAnchor, ProxyNca, RankedList, SignalToNoiseRatioContrastive, SoftTriple, Supcon,
     TripletMargin, TupletMargin,
 };
-use crate::parameter::{Domain, Parameter, Values};
+use crate::parameter::{Domain, ObjectiveParameter, Values};
 use crate::suggest::adacos_fixed_scale;
 
 /// Parameters that objectives on class centres share.
@@ -38,7 +38,7 @@ enum Shared {
 struct ClassRow {
     name: &'static str,
     aliases: &'static [&'static str],
-    parameters: Vec<Parameter>,
+    parameters: Vec<ObjectiveParameter>,
     shared: Shared,
     source: &'static str,
     recipe: fn(&Values, usize) -> Result<Recipe>,
@@ -50,7 +50,7 @@ impl From<ClassRow> for CatalogueEntry {
         let ClassRow { name, aliases, mut parameters, shared, source, recipe, describes } = row;
         let common = [
             count(SUB_CENTRES, 1, bounds::COUNT, "class centres per class; the nearest one counts"),
-            Parameter::new(
+            ObjectiveParameter::new(
                 IGNORE_LABEL,
                 Value::Null,
                 Domain::Count(bounds::LABEL),
@@ -68,7 +68,12 @@ impl From<ClassRow> for CatalogueEntry {
         }
         if let Shared::ClassMargins(unit) | Shared::Both(unit) = shared {
             let meaning = "one margin per class in place of one for all";
-            parameters.push(Parameter::new(CLASS_MARGINS, Value::Null, Domain::PerClass(unit), meaning));
+            parameters.push(ObjectiveParameter::new(
+                CLASS_MARGINS,
+                Value::Null,
+                Domain::PerClass(unit),
+                meaning,
+            ));
         }
         Self {
             name,
@@ -95,66 +100,66 @@ fn on_pairs(kind: PairObjective, aliases: &'static [&'static str], source: &'sta
     }
 }
 
-fn number(name: &'static str, default: f64, bounds: Bounds, meaning: &'static str) -> Parameter {
-    Parameter::new(name, default.into(), Domain::Number(bounds), meaning)
+fn number(name: &'static str, default: f64, bounds: Bounds, meaning: &'static str) -> ObjectiveParameter {
+    ObjectiveParameter::new(name, default.into(), Domain::Number(bounds), meaning)
 }
 
-fn count(name: &'static str, default: u64, bounds: Bounds, meaning: &'static str) -> Parameter {
-    Parameter::new(name, default.into(), Domain::Count(bounds), meaning)
+fn count(name: &'static str, default: u64, bounds: Bounds, meaning: &'static str) -> ObjectiveParameter {
+    ObjectiveParameter::new(name, default.into(), Domain::Count(bounds), meaning)
 }
 
-fn flag(name: &'static str, meaning: &'static str) -> Parameter {
-    Parameter::new(name, false.into(), Domain::Flag, meaning)
+fn flag(name: &'static str, meaning: &'static str) -> ObjectiveParameter {
+    ObjectiveParameter::new(name, false.into(), Domain::Flag, meaning)
 }
 
-fn scale(default: f64) -> Parameter {
+fn scale(default: f64) -> ObjectiveParameter {
     number("scale", default, bounds::POSITIVE, "factor s on the cosine")
 }
 
-fn adacos_scale(meaning: &'static str) -> Parameter {
+fn adacos_scale(meaning: &'static str) -> ObjectiveParameter {
     number("scale", 1.0, bounds::POSITIVE, meaning).computed_as("sqrt(2) ln(C - 1)")
 }
 
-fn temperature(meaning: &'static str) -> Parameter {
+fn temperature(meaning: &'static str) -> ObjectiveParameter {
     number("temperature", 1.0, bounds::POSITIVE, meaning)
 }
 
-fn score_margin() -> Parameter {
-    Parameter::new("margin", Value::Null, Domain::Number(bounds::SCORE_MARGIN), "lead m in score")
+fn score_margin() -> ObjectiveParameter {
+    ObjectiveParameter::new("margin", Value::Null, Domain::Number(bounds::SCORE_MARGIN), "lead m in score")
 }
 
-fn cosine_margin(default: f64) -> Parameter {
+fn cosine_margin(default: f64) -> ObjectiveParameter {
     number("margin", default, bounds::COSINE_MARGIN, "margin m in cosine")
 }
 
-fn angle_margin(default: f64) -> Parameter {
+fn angle_margin(default: f64) -> ObjectiveParameter {
     number("margin", default, bounds::ANGLE_MARGIN, "margin m in radians")
 }
 
-fn easy_margin() -> Parameter {
+fn easy_margin() -> ObjectiveParameter {
     flag("easy_margin", "no margin where the target is beyond a right angle")
 }
 
-fn detach_margin() -> Parameter {
+fn detach_margin() -> ObjectiveParameter {
     flag("detach_margin", "the margin is a constant in the gradient, as in insightface")
 }
 
-fn momentum() -> Parameter {
+fn momentum() -> ObjectiveParameter {
     number("momentum", 0.01, bounds::SHARE, "share of the newest batch in the running statistics")
 }
 
 /// The kind of the target's margin in mv-softmax and inter-class-filter; it determines the margin's default.
-fn target() -> [Parameter; 2] {
+fn target() -> [ObjectiveParameter; 2] {
     let choices: &'static [&'static str] = &["am", "arc"];
     [
-        Parameter::new(
+        ObjectiveParameter::new(
             "margin",
             Value::Null,
             Domain::Number(bounds::COSINE_MARGIN),
             "margin m of the target",
         )
         .computed_as("0.35 in cosine (am), 0.5 rad (arc)"),
-        Parameter::new(
+        ObjectiveParameter::new(
             "target",
             "am".into(),
             Domain::Choice { choices },
@@ -163,7 +168,7 @@ fn target() -> [Parameter; 2] {
     ]
 }
 
-fn with_target<const N: usize>(own: [Parameter; N]) -> Vec<Parameter> {
+fn with_target<const N: usize>(own: [ObjectiveParameter; N]) -> Vec<ObjectiveParameter> {
     let [margin, target] = target();
     own.into_iter().chain([margin, target]).collect()
 }
@@ -203,7 +208,7 @@ fn multiplied_angle(values: &Values) -> Result<Margin> {
     Ok(Margin::MultiplicativeAngle { multiplier: multiple as u32, weight })
 }
 
-fn multiple_parameters() -> Vec<Parameter> {
+fn multiple_parameters() -> Vec<ObjectiveParameter> {
     let lambda = Bounds::new(0.0, 1e9, "a number");
     vec![
         number("scale", 1.0, bounds::POSITIVE, "factor on the score"),
@@ -216,7 +221,7 @@ fn elastic(values: &Values) -> Rule {
     Rule::Elastic { deviation: values.number("deviation"), seed: values.count("seed") }
 }
 
-fn elastic_parameters(margin: Parameter) -> Vec<Parameter> {
+fn elastic_parameters(margin: ObjectiveParameter) -> Vec<ObjectiveParameter> {
     let deviation = Bounds::new(0.0, 1.0, "a number");
     vec![
         scale(64.0),
@@ -495,13 +500,13 @@ fn margins() -> Vec<ClassRow> {
             aliases: &["mag-face"],
             parameters: vec![
                 scale(64.0),
-                Parameter::new(
+                ObjectiveParameter::new(
                     "norms",
                     vec![10.0, 110.0].into(),
                     Domain::Interval(Bounds::new(1e-6, 1e6, "norms")),
                     "norms between which the margin rises",
                 ),
-                Parameter::new(
+                ObjectiveParameter::new(
                     "margins",
                     vec![0.45, 0.8].into(),
                     Domain::Interval(Bounds::new(0.0, 1.57, "angles in radians")),

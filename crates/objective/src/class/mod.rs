@@ -3,7 +3,7 @@
 //! Most margin softmaxes of the literature are one point of the [family](crate::Objective). Others choose their margin or
 //! scale per batch (CurricularFace, AdaCos) or per sample (AdaFace, MagFace, ElasticFace, margins per class), or learn it
 //! (NormFace, SphereFace2). A [`ClassObjective`] covers both: for each batch it *resolves* to one [`Point`] per sample and
-//! computes the next state. Evaluation changes nothing. The caller commits the next state with
+//! computes the next state. Evaluating changes nothing. The caller commits the next state with
 //! [`ClassObjective::commit`] after the step, so a step rejected because of a `NaN` leaves no trace.
 //!
 //! ```

@@ -26,7 +26,7 @@ use super::tuples::{Own, Pairing, Tuples};
 use super::units::Units;
 use crate::error::{Error, Result};
 use crate::names;
-use crate::parameter::{self, Parameter, Parameters, Settings};
+use crate::parameter::{self, ObjectiveParameter, Parameters, Settings};
 use crate::real::Real;
 
 /// A way to choose pairs or triplets. The settings are checked by [`Miner::from_name`] and whenever it mines.
@@ -111,7 +111,7 @@ impl Miner {
         }
     }
 
-    fn parameters(&self) -> Vec<Parameter> {
+    fn parameters(&self) -> Vec<ObjectiveParameter> {
         match self {
             Self::All | Self::BatchHard => Vec::new(),
             Self::BatchEasyHard(_) => BatchEasyHard::parameters(),

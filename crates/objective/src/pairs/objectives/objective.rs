@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::pairs::tags::Tags;
-use crate::parameter::{Parameter, Settings};
+use crate::parameter::{ObjectiveParameter, Settings};
 
 macro_rules! pair_objectives {
     ($($Objective:ident),+ $(,)?) => {
@@ -34,7 +34,7 @@ macro_rules! pair_objectives {
             }
 
             /// The parameters of this kind of objective, which are the fields of its settings.
-            pub(crate) fn parameters(&self) -> Vec<Parameter> {
+            pub(crate) fn parameters(&self) -> Vec<ObjectiveParameter> {
                 match self {
                     $(Self::$Objective(_) => $Objective::parameters()),+
                 }
