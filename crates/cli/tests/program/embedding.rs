@@ -275,14 +275,14 @@ fn what_is_known_of_the_rows_of_a_table_goes_along() {
             assert_eq!(about.cameras, expected.cameras.clone().filter(|_| out == "c.safetensors"));
         }
     }
-    let judged = |out: &str, labels: &[&str]| {
+    let evaluated = |out: &str, labels: &[&str]| {
         let base = ["eval", "retrieval", out, "--exclude-same-camera", "--json"];
         found(&place, &[&base[..], labels].concat())["retrieval"].clone()
     };
-    let of_parquet = judged("a.parquet", &[]);
+    let of_parquet = evaluated("a.parquet", &[]);
     assert!(of_parquet["queries"].as_u64().is_some_and(|queries| queries > 0), "{of_parquet}");
-    assert_eq!(judged("b.csv", &[]), of_parquet);
-    assert_eq!(judged("c.safetensors", &["--labels", "c.names.csv"]), of_parquet);
+    assert_eq!(evaluated("b.csv", &[]), of_parquet);
+    assert_eq!(evaluated("c.safetensors", &["--labels", "c.names.csv"]), of_parquet);
     // `nearest` finds the names in the separate file
     let nearest = found(&place, &["nearest", "--embeddings", "d.npy", "--row", "r7", "-k", "1", "--json"]);
     assert!(nearest["queries"][0]["neighbours"][0]["label"].is_string(), "{nearest}");

@@ -108,17 +108,17 @@ fn pairs_are_named_by_id_and_folds_choose_blindly() {
     let pairs = "a,b,same,fold\na1,a2,1,1\na1,b1,0,1\nb1,b2,yes,2\na2,b2,no,2\na2,a3,true,5\na3,b1,false,5\n";
     place.write("pairs.csv", pairs.as_bytes());
     let list = ["verification", "set.csv", "--pairs", "pairs.csv"];
-    let judged = found(
+    let evaluated = found(
         &place,
         &[&list[..], &["--costs", "0.5,1,1", "--costs", "0.01,10,1", "--bootstrap", "50"]].concat(),
     );
-    near(&judged["verification"]["auc"], 1.0);
+    near(&evaluated["verification"]["auc"], 1.0);
     // The others of fold 2 choose the cosine of 5 degrees, which refuses its genuine pair of 10.
-    near(&judged["cross_validation"]["accuracy"], 5.0 / 6.0);
-    assert_eq!(judged["cross_validation"]["folds"].as_array().map(Vec::len), Some(3));
-    assert_eq!(judged["bootstrap"]["drawn"], "pairs");
-    near(&judged["bootstrap"]["intervals"]["auc"]["low"], 1.0);
-    near(&judged["costs"][1]["minimum"]["normalised"], 0.0);
+    near(&evaluated["cross_validation"]["accuracy"], 5.0 / 6.0);
+    assert_eq!(evaluated["cross_validation"]["folds"].as_array().map(Vec::len), Some(3));
+    assert_eq!(evaluated["bootstrap"]["drawn"], "pairs");
+    near(&evaluated["bootstrap"]["intervals"]["auc"]["low"], 1.0);
+    near(&evaluated["costs"][1]["minimum"]["normalised"], 0.0);
     let two = found(&place, &[&list[..], &["--folds", "2"]].concat());
     assert_eq!(two["cross_validation"]["folds"].as_array().map(Vec::len), Some(2));
     let classes = found(&place, &["verification", "set.csv", "--bootstrap", "50"]);
@@ -152,7 +152,7 @@ fn probes_meet_templates_and_a_cohort() {
 }
 
 #[test]
-fn a_calibration_is_saved_and_judged_on_other_pairs() {
+fn a_calibration_is_saved_and_evaluated_on_other_pairs() {
     let place = place();
     let made = found(&place, &["calibrate", "set.csv", "--far", "0.2", "-o", "calibration.json"]);
     let saved: Value =
@@ -162,13 +162,13 @@ fn a_calibration_is_saved_and_judged_on_other_pairs() {
     assert_eq!((&saved["version"], &saved["score"]), (&1.into(), &"cosine".into()));
     assert!(saved["calibration"]["slope"].as_f64().is_some_and(|slope| slope > 0.0));
     assert!(made["cllr"].as_f64() >= made["minimum_cllr"].as_f64());
-    let judged = found(
+    let evaluated = found(
         &place,
         &["verification", "set.csv", "--calibration", "calibration.json", "--costs", "0.5,1,1"],
     );
-    assert_eq!(judged["calibration"]["at_threshold"], made["at_threshold"]);
-    near(&judged["calibration"]["cllr"], made["cllr"].as_f64().expect("a number"));
-    assert!(judged["costs"][0]["actual"]["cost"].as_f64() >= judged["costs"][0]["minimum"]["cost"].as_f64());
+    assert_eq!(evaluated["calibration"]["at_threshold"], made["at_threshold"]);
+    near(&evaluated["calibration"]["cllr"], made["cllr"].as_f64().expect("a number"));
+    assert!(evaluated["costs"][0]["actual"]["cost"].as_f64() >= evaluated["costs"][0]["minimum"]["cost"].as_f64());
     let by_cost = found(&place, &["calibrate", "set.csv", "--costs", "0.5,1,1"]);
     near(&by_cost["saved"]["chosen_for"]["costs"]["prior"], 0.5);
 

@@ -16,7 +16,7 @@ fn table(rows: usize) -> String {
 }
 
 #[test]
-fn a_projection_of_a_table_is_trained_and_judged_on_unseen_classes() {
+fn a_projection_of_a_table_is_trained_and_evaluated_on_unseen_classes() {
     let place = Workplace::new();
     place.write("vectors.csv", table(1200).as_bytes());
     let arguments =
