@@ -88,7 +88,7 @@ fn a_run_begins_with_the_weights_of_another() {
     refused(&["--factors", "embedding"], &["--factors", "expected NAME=FACTOR"]);
     refused(
         &["--weights", weights, "--backbone", "linear"],
-        &["does not fit linear", "unexpected Perceptron.embedding_normalisation.running_mean, "],
+        &["does not fit linear", "unknown Perceptron.embedding_normalisation.running_mean, "],
     );
     place.write("pickle.pth", b"PK\x03\x04 and so on");
     refused(&["--weights", "pickle.pth"], &["pickle.pth", "PyTorch pickle", "save_file"]);
