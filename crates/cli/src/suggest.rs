@@ -45,7 +45,7 @@ fn in_words(s: &Suggestion) -> String {
     row(
         "smallest scale, no margin",
         format!("{:.2}", s.scale_without_margin),
-        "below it the probability is out of reach, even with ideal centres",
+        "lower scales cannot reach the probability, even with ideal centres",
     );
     row(
         "smallest scale, margin",

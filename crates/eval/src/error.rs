@@ -173,7 +173,9 @@ pub enum Error {
         problem: &'static str,
     },
     /// The scores of a row with the cohort are all equal, so their standard deviation is 0.
-    #[error("all scores of {side} row {row} with the cohort are equal; normalising needs scores that differ")]
+    #[error(
+        "all scores of {side} row {row} with the cohort are equal; normalisation requires different scores"
+    )]
     FlatCohort {
         /// `"enrol"` or `"probe"`.
         side: &'static str,

@@ -170,7 +170,7 @@ fn parse(bytes: &[u8]) -> Result<Array<'_>, Problem> {
     let kind = quoted(kind).ok_or_else(|| malformed("records of several fields are not supported"))?;
     if kind.ends_with('O') {
         return Err(malformed(
-            "it holds Python objects, which need pickle; save the array with a numeric type",
+            "it contains Python objects, which require pickle; save the array with a numeric type",
         ));
     }
     let columns_first = match value(header, "fortran_order")? {

@@ -180,7 +180,7 @@ impl StageBars {
             Stage::Drawing => "faces rendered",
             Stage::Writing => "images written",
         };
-        // If another thread panicked, there is no bar, and the work goes on.
+        // If another thread panicked, the work continues without a bar.
         let Ok(mut shown) = self.0.lock() else { return };
         if shown.as_ref().is_none_or(|(before, _)| *before != stage) {
             *shown = Some((stage, progress::counted(what, all)));

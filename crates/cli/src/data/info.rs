@@ -151,8 +151,7 @@ fn heading(kind: WarningKind, unit: &str) -> String {
         }
         WarningKind::OtherDuplicates => format!("Other duplicate {unit}"),
         WarningKind::SingleSampleClasses => {
-            "Classes with a single sample: there is no second one to evaluate or to form a pair with"
-                .to_owned()
+            "Classes with a single sample, which forms no genuine pair for training or evaluation".to_owned()
         }
         WarningKind::EmptyClasses => {
             "Classes without a usable sample; training does not count them".to_owned()

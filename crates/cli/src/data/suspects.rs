@@ -125,7 +125,7 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     write!(out, "{}", table(&report))?;
     let more = shown.len().saturating_sub(PRINTED);
     let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
-    writeln!(out, "\nAs a page with images: {}{more}", folder.join("suspects.html").display())?;
+    writeln!(out, "\nReport with images: {}{more}", folder.join("suspects.html").display())?;
     Ok(ExitCode::SUCCESS)
 }
 

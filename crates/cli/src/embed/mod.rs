@@ -47,8 +47,8 @@ pub(crate) struct EmbedArguments {
     /// Skip unreadable images, up to this share, such as 0.1%; decodes all images first [default: stop at the first one]
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
-    /// File to write: .parquet and .csv include ids, labels, cameras, splits and groups; .npy and .safetensors have them in NAME.names.csv,
-    /// as has any format with further columns of a manifest
+    /// File to write: ids, labels, cameras, splits and groups are columns of a .csv or .parquet, but written to NAME.names.csv for .npy and
+    /// .safetensors; other columns of a manifest are always written to NAME.names.csv
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
 }

@@ -102,7 +102,7 @@ impl SampleSet {
 
     /// Whether the data itself marks parts or groups.
     ///
-    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, whatever its part.
+    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, regardless of its part.
     pub fn parts_are_given(&self) -> bool {
         match self {
             Self::Images(set) => set.parts_are_given(),

@@ -144,7 +144,7 @@ impl VectorSet {
 
     /// Whether the table has a column `split` or `group`.
     ///
-    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, whatever its part.
+    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, regardless of its part.
     pub fn parts_are_given(&self) -> bool {
         self.parts_given
     }

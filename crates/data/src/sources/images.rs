@@ -1,4 +1,4 @@
-//! Opens whatever names images as a [`Listing`]: an image folder, a manifest, tar shards or one image.
+//! Opens an image folder, a manifest, tar shards or one image as a [`Listing`].
 
 use std::path::Path;
 

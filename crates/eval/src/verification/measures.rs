@@ -18,7 +18,7 @@ pub const TABULATED_FAR: [(&str, f64); 3] = [("1e-1", 1e-1), ("1e-2", 1e-2), ("1
 /// The false accept rates of [`Verification::tar_table`].
 pub const TABLE_FAR: [f64; 6] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
-/// The fewest false accepts for a steady rate: with fewer, one pair changes it by more than 10 %.
+/// The fewest false accepts for a reliable rate: with fewer, one pair changes it by more than 10 %.
 const ENOUGH_FALSE_ACCEPTS: f64 = 10.0;
 
 /// How well a threshold on the cosine separates genuine pairs from impostor pairs.
@@ -114,7 +114,7 @@ impl Verification {
         // The product of 1e-6 and 10^7 may round below 10.
         let warning = (expected < ENOUGH_FALSE_ACCEPTS * (1.0 - 1e-12)).then(|| {
             format!(
-                "FAR {far:e} allows {} false accepts among {impostors} impostor pairs; a steady rate needs at least 10.",
+                "FAR {far:e} allows {} false accepts among {impostors} impostor pairs; a reliable rate needs at least 10.",
                 expected as u64
             )
         });

@@ -54,7 +54,7 @@ impl From<ClassRow> for CatalogueEntry {
                 IGNORE_LABEL,
                 Value::Null,
                 Domain::Count(bounds::LABEL),
-                "label whose samples take no part",
+                "label of samples to ignore",
             ),
         ];
         for parameter in common {
@@ -556,7 +556,7 @@ fn others() -> Vec<ClassRow> {
                     "emphasis",
                     0.2,
                     bounds::EMPHASIS,
-                    "v, by which non-targets above the target are raised",
+                    "v, emphasis of non-target classes above the target",
                 ),
             ]),
             shared: Shared::ClassMargins(bounds::COSINE_MARGIN),
@@ -639,13 +639,13 @@ fn others() -> Vec<ClassRow> {
                     "balance",
                     0.7,
                     Bounds::new(1e-6, 1.0 - 1e-6, "a share"),
-                    "lambda, weight of the target's classification against the others'",
+                    "lambda, weight of the target term against the non-target terms",
                 ),
                 number(
                     "exponent",
                     3.0,
                     Bounds::new(1.0, 100.0, "a number"),
-                    "t, how far large cosines are spread",
+                    "t, exponent that spreads large cosines",
                 ),
             ],
             shared: Shared::Always,

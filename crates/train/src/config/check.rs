@@ -178,7 +178,7 @@ impl Config {
         warn(
             pairs && self.sampler.name != SamplerName::ClassBalanced,
             format!(
-                "sampler.name: `{}` requires several samples of a class in a batch; use `class-balanced`",
+                "sampler.name: `{}` requires several samples per class in a batch; use `class-balanced`",
                 self.objective.name
             ),
         );
@@ -187,7 +187,10 @@ impl Config {
             format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),
         );
         let dropless = !(m.backbone.is_iresnet() || m.backbone == BackboneName::Mlp);
-        warn(dropless && m.dropout > 0.0, format!("model.dropout: `{}` has none", m.backbone));
+        warn(
+            dropless && m.dropout > 0.0,
+            format!("model.dropout: no effect, because `{}` has no dropout", m.backbone),
+        );
         warn(
             d.closed_set && !d.unseen_classes.is_empty(),
             "data.unseen_classes: no effect, because closed_set trains on every class".into(),
@@ -321,7 +324,7 @@ mod tests {
                 c.schedule.margin_warm_up_epochs = 1.0;
             }),
             ("model.dropout", |c| c.model.dropout = 0.4),
-            ("`resnet18` has none", |c| {
+            ("`resnet18` has no dropout", |c| {
                 c.model.backbone = BackboneName::Resnet18;
                 c.model.dropout = 0.4;
             }),

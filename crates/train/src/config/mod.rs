@@ -57,7 +57,7 @@ pub struct DataConfig {
     /// copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PathBuf>,
-    /// Which folder of a deeper tree names the class: `top` or `deepest`.
+    /// Level of the folders that name the classes in a nested tree: `top` or `deepest`.
     pub class_folder: ClassFolder,
     /// Use the built-in part even if the whole set is installed.
     pub built_in: bool,

@@ -55,7 +55,7 @@ impl Labelled for ImageSet {
 impl ImageSet {
     /// Whether the data itself marks parts or groups.
     ///
-    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, whatever its part.
+    /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, regardless of its part.
     pub fn parts_are_given(&self) -> bool {
         self.parts_given
     }
