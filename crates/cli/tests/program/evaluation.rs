@@ -168,7 +168,9 @@ fn a_calibration_is_saved_and_evaluated_on_other_pairs() {
     );
     assert_eq!(evaluated["calibration"]["at_threshold"], made["at_threshold"]);
     near(&evaluated["calibration"]["cllr"], made["cllr"].as_f64().expect("a number"));
-    assert!(evaluated["costs"][0]["actual"]["cost"].as_f64() >= evaluated["costs"][0]["minimum"]["cost"].as_f64());
+    assert!(
+        evaluated["costs"][0]["actual"]["cost"].as_f64() >= evaluated["costs"][0]["minimum"]["cost"].as_f64()
+    );
     let by_cost = found(&place, &["calibrate", "set.csv", "--costs", "0.5,1,1"]);
     near(&by_cost["saved"]["chosen_for"]["costs"]["prior"], 0.5);
 
