@@ -310,11 +310,11 @@ macro_rules! settings {
         }
 
         impl $crate::parameter::Settings for $Settings {
-            fn parameters() -> Vec<$crate::parameter::Parameter> {
+            fn parameters() -> Vec<$crate::parameter::ObjectiveParameter> {
                 use $crate::parameter::SettingValue as _;
                 let default = Self::default();
                 vec![$(
-                    $crate::parameter::Parameter::new(
+                    $crate::parameter::ObjectiveParameter::new(
                         $crate::parameter::spelling!($field $($spelt)?),
                         default.$field.to_json(),
                         $domain,
