@@ -16,7 +16,7 @@ use super::text::{broken, headers, line, reader};
 /// Reads pairs of rows of `table`.
 ///
 /// # Errors
-/// [`Error`] with the path and the [`Problem`]: for instance a missing column, an id that `table` does not
+/// [`Error`](crate::Error) with the path and the [`Problem`]: for instance a missing column, an id that `table` does not
 /// have, or an invalid word in the column `same`.
 pub fn read_pairs(path: &Path, table: &EmbeddingTable) -> Result<PairFile> {
     let rows = Named::new(table);

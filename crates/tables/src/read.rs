@@ -14,7 +14,7 @@ use super::{npy, tensors, text};
 /// Opens a file of embeddings; its extension gives the format.
 ///
 /// # Errors
-/// [`Error`] with the path and the [`Problem`].
+/// [`Error`](crate::Error) with the path and the [`Problem`].
 pub fn open(path: &Path) -> Result<OpenTable> {
     let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
     let file = || File::open(path).map_err(unreadable);
@@ -43,7 +43,7 @@ pub fn open_npy(path: &Path) -> Result<Rows> {
 /// Reads the matrix of a `.npy` in full precision: its values, row-major, and the numbers of rows and columns.
 ///
 /// # Errors
-/// [`Error`] with the path and the [`Problem`].
+/// [`Error`](crate::Error) with the path and the [`Problem`].
 pub fn read_npy_f64(path: &Path) -> Result<(Vec<f64>, [usize; 2])> {
     let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
     npy::matrix(&bytes, path)
@@ -61,7 +61,7 @@ pub fn read_embeddings(path: &Path) -> Result<EmbeddingTable> {
 /// line.
 ///
 /// # Errors
-/// [`Error`] with the path and the [`Problem`].
+/// [`Error`](crate::Error) with the path and the [`Problem`].
 pub fn read_labels(path: &Path) -> Result<Vec<String>> {
     let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
     match ending(path).as_str() {
