@@ -41,15 +41,7 @@ pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
     let mut start = vec![0; length.min(MOST_HEADER) as usize];
     read_exact_at(&file, &mut start, 0).map_err(unreadable)?;
     let array = parse(&start).map_err(|problem| problem.at(path))?;
-    let what = || "the array".to_owned();
-    let &[rows, dim] = array.shape.as_slice() else {
-        let expected = "a matrix [rows, dimension]";
-        return Err(Problem::Shape { what: what(), found: array.shape, expected }.at(path));
-    };
-    let kind = number_kind(&array.kind).filter(|kind| kind.is_float()).ok_or_else(|| {
-        let expected = "floats of 2, 4 or 8 bytes";
-        Problem::NumberType { what: what(), found: array.kind.clone(), expected }.at(path)
-    })?;
+    let ([rows, dim], kind) = float_matrix(&array).map_err(|problem| problem.at(path))?;
     let offset = (start.len() - array.data.len()) as u64;
     check_length(&array.shape, kind.bytes(), length - offset).map_err(|problem| problem.at(path))?;
     let layout = Layout { offset, kind, big: array.kind.starts_with('>'), rows, dim };
@@ -66,15 +58,7 @@ pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
 /// A matrix of floats in full precision: its values, rows and columns.
 pub(super) fn matrix(bytes: &[u8], path: &Path) -> Result<(Vec<f64>, [usize; 2])> {
     let array = parse(bytes).map_err(|problem| problem.at(path))?;
-    let what = || "the array".to_owned();
-    let &[rows, dim] = array.shape.as_slice() else {
-        let expected = "a matrix [rows, dimension]";
-        return Err(Problem::Shape { what: what(), found: array.shape, expected }.at(path));
-    };
-    let kind = number_kind(&array.kind).filter(|kind| kind.is_float()).ok_or_else(|| {
-        let expected = "floats of 2, 4 or 8 bytes";
-        Problem::NumberType { what: what(), found: array.kind.clone(), expected }.at(path)
-    })?;
+    let ([rows, dim], kind) = float_matrix(&array).map_err(|problem| problem.at(path))?;
     let found = array.data.len() as u64;
     check_length(&array.shape, kind.bytes(), found).map_err(|problem| problem.at(path))?;
     let values = doubles(array.data, kind, array.kind.starts_with('>'));
@@ -120,6 +104,20 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
 
 fn malformed(reason: impl Into<String>) -> Problem {
     Problem::Malformed { format: ".npy", reason: reason.into() }
+}
+
+/// The shape and the number type of an array that must be a matrix of floats.
+fn float_matrix(array: &Array<'_>) -> Result<([usize; 2], Kind), Problem> {
+    let what = || "the array".to_owned();
+    let &[rows, dim] = array.shape.as_slice() else {
+        let expected = "a matrix [rows, dimension]";
+        return Err(Problem::Shape { what: what(), found: array.shape.clone(), expected });
+    };
+    let kind = number_kind(&array.kind).filter(|kind| kind.is_float()).ok_or_else(|| {
+        let expected = "floats of 2, 4 or 8 bytes";
+        Problem::NumberType { what: what(), found: array.kind.clone(), expected }
+    })?;
+    Ok(([rows, dim], kind))
 }
 
 /// The kind of value for a type such as `<f4` or `|u1`.
