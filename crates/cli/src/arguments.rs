@@ -1,11 +1,8 @@
 //! Values of arguments that several commands share: how they are parsed and checked.
 
-use anyhow::ensure;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
-use std::path::Path;
 use widemargin_data::ClassFolder;
-use widemargin_tables::OpenTable;
 
 /// A share, as in `0.1%` or `0.001`.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
@@ -27,17 +24,6 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
 /// `top` or `deepest`.
 pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
     one_of(text)
-}
-
-/// Rejects a file of labels for a table that has labels inside.
-pub(crate) fn require_no_labels(path: &Path, table: &OpenTable, labels: &Path) -> anyhow::Result<()> {
-    ensure!(
-        table.about.labels.is_none(),
-        "--labels: found {}, expected none: {} contains labels; remove --labels",
-        labels.display(),
-        path.display()
-    );
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A query is an image or a table row, embedded with the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
-use crate::embed::{self, made_by, names_beside};
+use crate::embed::{self, made_by};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Embeddings, files};
 use widemargin_report::table::{Column, Table};
-use widemargin_tables::{EmbeddingTable, is_table, open, read_labels};
+use widemargin_tables::{EmbeddingTable, is_table, open, open_labelled};
 
 #[derive(Args)]
 pub(crate) struct NearestArguments {
@@ -99,19 +99,9 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The embeddings to search, with names from the file, from the file that `embed` wrote next to it, or from `--labels`.
+/// The embeddings to search, with their names.
 fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
-    let mut table = open(&arguments.embeddings)?;
-    if table.about.ids.is_none()
-        && table.about.labels.is_none()
-        && let Some(about) = names_beside(&arguments.embeddings, table.rows.rows())?
-    {
-        table.about = about;
-    }
-    if let Some(file) = &arguments.labels {
-        table.set_labels(read_labels(file)?, file)?;
-    }
-    Ok(table.read()?)
+    Ok(open_labelled(&arguments.embeddings, arguments.labels.as_deref())?.read()?)
 }
 
 /// Neighbours of the queries, embedded with the model.

@@ -178,6 +178,9 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         return one(&mut session, &config, &prepared, folder, RunStart::Resume);
     }
     let config = arguments.configuration()?;
+    if let Some(folder) = arguments.out.as_ref().filter(|folder| folder.exists()) {
+        bail!(widemargin_train::Error::RunFolderExists(folder.clone()));
+    }
     // Whether the user chose the embedding dimension.
     let dimension_given = arguments.run.has_file() || arguments.embedding.is_some();
     if arguments.compare.is_empty() {
@@ -194,9 +197,6 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let prepared = session.prepare(&configs[0])?;
     let folder = arguments.out.unwrap_or_else(|| free_folder(&format!("{}-comparison", prepared.set.name())));
-    if folder.exists() {
-        bail!(widemargin_train::Error::RunFolderExists(folder));
-    }
     for config in &mut configs {
         *config = session.resolve(config.clone(), dimension_given, &prepared)?;
     }

@@ -10,6 +10,8 @@ mod evaluation;
 mod explain;
 #[path = "program/inputs.rs"]
 mod inputs;
+#[path = "program/joins.rs"]
+mod joins;
 #[path = "program/models.rs"]
 mod models;
 #[path = "program/training.rs"]

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use widemargin_eval::files;
 use widemargin_eval::{Embeddings, retrieval, verification};
-use widemargin_tables::{ClassNames, OpenTable, open, read_embeddings, read_labels};
+use widemargin_tables::{ClassNames, OpenTable, open, open_labelled, read_embeddings};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -72,9 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn labelled(mut table: OpenTable, labels: &str) -> Result<Embeddings, Box<dyn Error>> {
-    let path = Path::new(labels);
-    table.set_labels(read_labels(path)?, path)?;
+fn labelled(table: OpenTable, labels: &str) -> Result<Embeddings, Box<dyn Error>> {
+    let table = open_labelled(table.rows.path(), Some(Path::new(labels)))?;
     Ok(files::labelled(&table.read()?, &mut ClassNames::new())?)
 }
 

@@ -7,10 +7,10 @@ use crate::{Embeddings, Error};
 /// The rows of a table as unit rows, with a number for each label.
 ///
 /// # Errors
-/// [`Problem::NoLabels`] if the table has no labels; [`Problem::Embeddings`] with the error of [`Embeddings::new`] and the id
+/// [`Problem::NoLabels`] and [`Problem::EmptyLabel`] unless every row has a label; [`Problem::Embeddings`] with the error of [`Embeddings::new`] and the id
 /// of the row, if rows have ids.
 pub fn labelled(table: &EmbeddingTable, classes: &mut ClassNames) -> Result<Embeddings> {
-    let labels = table.about.labels.as_ref().ok_or_else(|| Problem::NoLabels.at(&table.path))?;
+    let labels = table.about.all_labels(&table.path)?;
     let numbers: Vec<u32> = labels.iter().map(|label| classes.number(label)).collect();
     with_labels(table, &numbers)
 }

@@ -1,7 +1,9 @@
 //! Labels, ids and other columns of a file of embeddings.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::Path;
+
+use super::error::{Problem, Result};
 
 /// Names of columns that are not part of the embedding.
 const RESERVED: [&str; 5] = ["label", "id", "camera", "split", "group"];
@@ -13,8 +15,8 @@ pub struct About {
     pub labels: Option<Vec<String>>,
     /// Names of rows, unique.
     pub ids: Option<Vec<String>>,
-    /// Camera numbers, for retrieval that excludes matches of the same camera.
-    pub cameras: Option<Vec<u32>>,
+    /// Names of cameras, for retrieval that excludes matches of the same camera.
+    pub cameras: Option<Vec<String>>,
     /// `train` or `test`, as in the file.
     pub splits: Option<Vec<String>>,
     /// Samples that a split must keep together, such as the photos of one session.
@@ -26,26 +28,36 @@ pub struct About {
 pub struct AboutColumn<'a> {
     /// Name of the column in a table.
     pub name: &'static str,
-    pub(super) fields: Fields<'a>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Fields<'a> {
-    Texts(&'a [String]),
-    Numbers(&'a [u32]),
+    pub(super) texts: &'a [String],
 }
 
 impl About {
     /// The columns that exist, in the order in which they are written.
     pub fn columns(&self) -> Vec<AboutColumn<'_>> {
-        fn texts<'a>(name: &'static str, list: Option<&'a Vec<String>>) -> Option<AboutColumn<'a>> {
-            list.map(|list| AboutColumn { name, fields: Fields::Texts(list) })
+        let columns = [
+            ("id", &self.ids),
+            ("label", &self.labels),
+            ("camera", &self.cameras),
+            ("split", &self.splits),
+            ("group", &self.groups),
+        ];
+        let found = columns.into_iter().filter_map(|(name, list)| Some((name, list.as_deref()?)));
+        found.map(|(name, texts)| AboutColumn { name, texts }).collect()
+    }
+
+    /// The labels, where every row must have one. `path` is what errors call the table.
+    ///
+    /// # Errors
+    /// [`Problem::NoLabels`]; [`Problem::EmptyLabel`] for the first row without a label.
+    pub fn all_labels(&self, path: &Path) -> Result<&[String]> {
+        let labels = self.labels.as_deref().ok_or_else(|| Problem::NoLabels.at(path))?;
+        match labels.iter().position(|label| label.trim().is_empty()) {
+            Some(row) => {
+                let id = self.ids.as_ref().map(|ids| ids[row].clone());
+                Err(Problem::EmptyLabel { row, id }.at(path))
+            }
+            None => Ok(labels),
         }
-        let cameras = self.cameras.as_deref();
-        let cameras = cameras.map(|list| AboutColumn { name: "camera", fields: Fields::Numbers(list) });
-        let (ids, labels) = (texts("id", self.ids.as_ref()), texts("label", self.labels.as_ref()));
-        let (splits, groups) = (texts("split", self.splits.as_ref()), texts("group", self.groups.as_ref()));
-        [ids, labels, cameras, splits, groups].into_iter().flatten().collect()
     }
 }
 
@@ -54,19 +66,13 @@ impl<'a> AboutColumn<'a> {
     ///
     /// # Panics
     /// If there is no such row.
-    pub fn text(&self, row: usize) -> Cow<'a, str> {
-        match self.fields {
-            Fields::Texts(list) => Cow::Borrowed(&list[row]),
-            Fields::Numbers(list) => Cow::Owned(list[row].to_string()),
-        }
+    pub fn text(&self, row: usize) -> &'a str {
+        &self.texts[row]
     }
 
     /// Whether a row is empty, such as the label of an image without a class.
     pub fn has_gaps(&self) -> bool {
-        match self.fields {
-            Fields::Texts(list) => list.iter().any(|text| text.trim().is_empty()),
-            Fields::Numbers(_) => false,
-        }
+        self.texts.iter().any(|text| text.trim().is_empty())
     }
 }
 
@@ -106,19 +112,17 @@ impl Columns {
         About {
             labels: texts(labels),
             ids: texts(ids.or(self.index())),
-            cameras: cameras.map(|_| Vec::new()),
+            cameras: texts(cameras),
             splits: texts(splits),
             groups: texts(groups),
         }
     }
 
-    /// Adds a row to the lists. `text` returns the text of a column or an error; `wrong` is the error for a column that is not a
-    /// number.
+    /// Adds a row to the lists. `text` returns the text of a column or an error.
     pub(super) fn add<E>(
         &self,
         about: &mut About,
         mut text: impl FnMut(usize) -> Result<String, E>,
-        wrong: impl Fn(usize) -> E,
     ) -> Result<(), E> {
         let [labels, ids, cameras, splits, groups] = self.reserved;
         if let (Some(at), Some(list)) = (self.index(), &mut about.ids) {
@@ -127,6 +131,7 @@ impl Columns {
         let texts = [
             (labels, &mut about.labels),
             (ids, &mut about.ids),
+            (cameras, &mut about.cameras),
             (splits, &mut about.splits),
             (groups, &mut about.groups),
         ];
@@ -134,9 +139,6 @@ impl Columns {
             if let (Some(at), Some(list)) = (at, list) {
                 list.push(text(at)?);
             }
-        }
-        if let (Some(at), Some(list)) = (cameras, &mut about.cameras) {
-            list.push(text(at)?.parse().map_err(|_| wrong(at))?);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit};
-use parquet::data_type::{ByteArray, ByteArrayType, FloatType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -18,9 +18,8 @@ use parquet::record::{Field, List, Row};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 
-use super::about::{About, Columns, Fields};
+use super::about::{About, Columns};
 use super::error::{Error, Problem, Result};
-use super::pair::{Named, Pair, PairFile, truth};
 use super::rows::{Rows, read_exact_at};
 use super::text_table::TextTable;
 use super::{moments, plausible};
@@ -153,11 +152,8 @@ fn rows_of(path: &Path) -> Result<(Rows, About)> {
             let expected = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
             return Err(Problem::Cell { row: rows, column, found, expected }.at(path));
         }
-        columns.add(
-            &mut about,
-            |at| name(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a name")),
-            |at| wrong.cell(&names[at], fields[at], "a whole number"),
-        )?;
+        let text = |at: usize| name(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a name"));
+        columns.add(&mut about, text)?;
         rows += 1;
     }
     columns.finish(&mut about);
@@ -250,42 +246,6 @@ fn text(field: &Field, in_nanoseconds: bool) -> Option<String> {
     })
 }
 
-pub(super) fn pairs(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
-    guarded(path, || pairs_of(path, rows))
-}
-
-fn pairs_of(path: &Path, rows: &Named<'_>) -> Result<PairFile> {
-    let reader = open_whole(path)?;
-    let names = column_names(&reader);
-    let column = |name| {
-        position(&names, name)
-            .ok_or_else(|| Problem::NoColumn { column: name, found: names.join(", ") }.at(path))
-    };
-    let (a, b, same, fold) = (column("a")?, column("b")?, column("same")?, position(&names, "fold"));
-    let (mut pairs, mut folds) = (Vec::new(), Vec::new());
-    for (row, record) in reader.get_row_iter(None).map_err(|error| broken(&error, path))?.enumerate() {
-        let record = record.map_err(|error| broken(&error, path))?;
-        let fields = fields(&record);
-        let wrong = Wrong { path, row };
-        let find = |at: usize, column| {
-            let id = name(fields[at]).ok_or_else(|| wrong.cell(column, fields[at], "a name"))?;
-            // Counted as if the header were line 1.
-            rows.find(&id, row as u64 + 2, path)
-        };
-        let said = name(fields[same]).and_then(|word| truth(&word));
-        let same = said.ok_or_else(|| wrong.cell("same", fields[same], "1 or 0, true or false"))?;
-        pairs.push(Pair { a: find(a, "a")?, b: find(b, "b")?, same });
-        if let Some(at) = fold {
-            let number = name(fields[at]).and_then(|name| name.parse().ok());
-            folds.push(number.ok_or_else(|| wrong.cell("fold", fields[at], "a whole number"))?);
-        }
-    }
-    if pairs.is_empty() {
-        return Err(Problem::Empty.at(path));
-    }
-    Ok(PairFile { pairs, folds: fold.map(|_| folds) })
-}
-
 /// Writes rows and their labels and ids, with one row group per block.
 pub(super) fn write(
     out: impl std::io::Write + Send,
@@ -295,11 +255,8 @@ pub(super) fn write(
 ) -> std::io::Result<()> {
     let failed = std::io::Error::other::<ParquetError>;
     let columns = about.columns();
-    let texts = columns.iter().map(|column| match column.fields {
-        Fields::Texts(_) => format!("required binary {} (UTF8); ", column.name),
-        Fields::Numbers(_) => format!("required int64 {}; ", column.name),
-    });
-    let texts: String = texts.collect();
+    let texts: String =
+        columns.iter().map(|column| format!("required binary {} (UTF8); ", column.name)).collect();
     let list = "required group embedding (LIST) { repeated group list { required float element; } }";
     let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());
@@ -315,18 +272,9 @@ pub(super) fn write(
         let mut group = writer.next_row_group().map_err(failed)?;
         for known in &columns {
             let mut column = group.next_column().map_err(failed)?.expect("a column of labels or ids");
-            match known.fields {
-                Fields::Texts(list) => {
-                    let texts = list[first..first + count].iter().map(|text| ByteArray::from(text.as_str()));
-                    let texts: Vec<ByteArray> = texts.collect();
-                    column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(failed)?;
-                }
-                Fields::Numbers(list) => {
-                    let numbers: Vec<i64> =
-                        list[first..first + count].iter().map(|n| i64::from(*n)).collect();
-                    column.typed::<Int64Type>().write_batch(&numbers, None, None).map_err(failed)?;
-                }
-            }
+            let texts = known.texts[first..first + count].iter().map(|text| ByteArray::from(text.as_str()));
+            let texts: Vec<ByteArray> = texts.collect();
+            column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(failed)?;
             column.close().map_err(failed)?;
         }
         // 0 at the start of a list, 1 inside a list
@@ -403,7 +351,10 @@ mod tests {
             assert_eq!(table.about.labels.as_ref().unwrap(), &["Ada", "Ada", "Zoë"]);
             assert_eq!(table.about.ids.as_ref().unwrap(), &["100", "101", "102"]);
         }
-        assert_eq!(read_embeddings(&fixture("list.parquet")).unwrap().about.cameras, Some(vec![0, 1, 0]));
+        assert_eq!(
+            read_embeddings(&fixture("list.parquet")).unwrap().about.cameras,
+            Some(["0", "1", "0"].map(str::to_owned).to_vec())
+        );
         let error = read_embeddings(&fixture("ragged.parquet")).unwrap_err().to_string();
         assert!(
             error.contains("row 1 of column `embedding` holds 3 values; expected 4 as in row 0"),

@@ -133,17 +133,67 @@ pub enum Problem {
     /// The file has no rows.
     #[error("has no rows")]
     Empty,
-    /// The number of labels differs from the number of rows.
-    #[error("{found} labels for {rows} embeddings; give one label per embedding")]
-    LabelCount {
+    /// The number of labels or other names differs from the number of rows.
+    #[error("{found} {what}s for {rows} embeddings; give one {what} per embedding")]
+    NameCount {
+        /// `label`, `camera` or `name`.
+        what: &'static str,
         /// Rows of the matrix.
         rows: usize,
-        /// Labels found.
+        /// Names found.
         found: usize,
     },
     /// Labels are required, but the file has none and no file of labels was given.
     #[error("has no labels; give a file of labels, one per row")]
     NoLabels,
+    /// A row has an empty label where every row needs one.
+    #[error("row {row}{} has no label", id.as_ref().map(|id| format!(" (id {id:?})")).unwrap_or_default())]
+    EmptyLabel {
+        /// The row, from zero.
+        row: usize,
+        /// Its id, if rows have ids.
+        id: Option<String>,
+    },
+    /// The labels in a table and those given for it differ.
+    #[error(
+        "{place} has the label {given:?}, but {table} contains the label {own:?} for the same row; remove one of the two"
+    )]
+    TwoLabels {
+        /// The line or row in this file.
+        place: String,
+        /// The label in this file.
+        given: String,
+        /// The table.
+        table: String,
+        /// The label in the table.
+        own: String,
+    },
+    /// A file of names has ids that the table does not have.
+    #[error(
+        "{place} has the id {id:?}, which {table} does not have (ids without a row there: {count}); both files must have the same ids"
+    )]
+    IdNotInTable {
+        /// The line or row of the first such id.
+        place: String,
+        /// The first such id.
+        id: String,
+        /// The number of such ids.
+        count: usize,
+        /// The table.
+        table: String,
+    },
+    /// A file of names lacks ids of the table.
+    #[error(
+        "has no row for the id {id:?} of {table} (missing ids: {count}); both files must have the same ids"
+    )]
+    IdMissing {
+        /// The first id without a name.
+        id: String,
+        /// The number of such ids.
+        count: usize,
+        /// The table.
+        table: String,
+    },
     /// Two rows have one id.
     #[error("rows {first} and {second} have the same id {id:?}; ids must be unique")]
     RepeatedId {
@@ -155,14 +205,78 @@ pub enum Problem {
         second: usize,
     },
     /// A pair has an id or row number that does not exist.
-    #[error("line {line} has {id:?}; expected {known}")]
+    #[error("{place}, `{column}` is {id:?}; expected {known}")]
     UnknownId {
-        /// The line, from one.
-        line: u64,
+        /// The line or row.
+        place: String,
+        /// `a` or `b`.
+        column: &'static str,
         /// The id found.
         id: String,
         /// The expected ids, in words.
         known: String,
+    },
+    /// A line of a list of pairs has an unexpected form.
+    #[error("line {line} is {found:?}; expected {expected}")]
+    Trial {
+        /// The line, from one.
+        line: u64,
+        /// The line.
+        found: String,
+        /// The expected form, in words.
+        expected: String,
+    },
+    /// The score of a pair cannot be used.
+    #[error("{place} has the score {found}; expected {expected}")]
+    Score {
+        /// The line or row.
+        place: String,
+        /// The score.
+        found: f64,
+        /// The expected value, in words.
+        expected: String,
+    },
+    /// A pair is listed as of one class and as of two.
+    #[error(
+        "{place} contradicts {first}: one says that {a:?} and {b:?} are of the same class, the other that they are not"
+    )]
+    ContradictoryPair {
+        /// The line or row.
+        place: String,
+        /// Where the pair was listed before.
+        first: String,
+        /// One name.
+        a: String,
+        /// The other name.
+        b: String,
+    },
+    /// A score is of a pair that the list of pairs does not have.
+    #[error(
+        "{place} has a score of {a:?} and {b:?}, a pair that {list} does not have; both files must have the same pairs"
+    )]
+    PairNotInList {
+        /// The line or row.
+        place: String,
+        /// One name.
+        a: String,
+        /// The other name.
+        b: String,
+        /// The list of pairs.
+        list: String,
+    },
+    /// A pair of a list has no score.
+    #[error(
+        "has no score of {a:?} and {b:?}, a pair of {list} (missing scores: {count}); both files must have the same pairs"
+    )]
+    PairWithoutScore {
+        /// One name of the first such pair.
+        a: String,
+        /// Its other name.
+        b: String,
+        /// The number of such pairs.
+        count: usize,
+        /// The list of pairs.
+        list: String,
     },
     /// The embeddings are not valid.
     #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Problem, Result};
+use super::error::{Problem, Result};
 use super::table::EmbeddingTable;
+use super::text_table::Place;
 
 /// Two rows to compare, and whether they are of the same class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,15 +29,6 @@ pub struct PairFile {
     pub folds: Option<Vec<usize>>,
 }
 
-/// The meaning of a word in the column `same`.
-pub(super) fn truth(word: &str) -> Option<bool> {
-    match word.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" => Some(true),
-        "0" | "false" | "no" => Some(false),
-        _ => None,
-    }
-}
-
 /// Finds the rows that a list of pairs refers to.
 pub(super) struct Named<'a> {
     table: &'a EmbeddingTable,
@@ -50,16 +42,22 @@ impl<'a> Named<'a> {
         Self { table, by_id: table.about.ids.as_ref().map(by_id) }
     }
 
-    pub(super) fn find(&self, name: &str, line: u64, path: &Path) -> Result<usize, Error> {
-        let (row, known) = if let Some(by_id) = &self.by_id {
-            (by_id.get(name).copied(), "an id".to_owned())
-        } else {
-            let row = name.parse().ok().filter(|&row: &usize| row < self.table.rows);
-            (row, format!("a row from 0 to {}", self.table.rows.saturating_sub(1)))
+    /// The row that a name in a column refers to.
+    pub(super) fn find(&self, name: &str, place: Place, column: &'static str, path: &Path) -> Result<usize> {
+        let row = match &self.by_id {
+            Some(by_id) => by_id.get(name).copied(),
+            None => name.parse().ok().filter(|&row: &usize| row < self.table.rows),
         };
         row.ok_or_else(|| {
-            let known = format!("{known} of {}", self.table.path.display());
-            Problem::UnknownId { line, id: name.to_owned(), known }.at(path)
+            let table = self.table.path.display();
+            let known = match self.table.about.ids.as_ref().map(|ids| ids.first()) {
+                Some(first) => format!("an id of {table}, such as {:?}", first.map_or("", String::as_str)),
+                None => {
+                    let last = self.table.rows.saturating_sub(1);
+                    format!("a row from 0 to {last} of {table}, which has no ids")
+                }
+            };
+            Problem::UnknownId { place: place.to_string(), column, id: name.to_owned(), known }.at(path)
         })
     }
 }

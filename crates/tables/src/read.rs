@@ -7,15 +7,65 @@ use super::about::About;
 #[cfg(feature = "parquet")]
 use super::columns;
 use super::error::{Problem, Result};
+use super::names::{NamedRows, RowNames};
 use super::rows::Rows;
 use super::table::{EmbeddingTable, OpenTable, ending};
 use super::{npy, tensors, text};
 
-/// Opens a file of embeddings; its extension gives the format.
+/// Opens a file of embeddings; its extension gives the format. Names that a `.npy` or `.safetensors` does not contain are read from
+/// `NAME.names.csv` next to it, if that exists.
 ///
 /// # Errors
-/// [`Error`](crate::Error) with the path and the [`Problem`].
+/// [`Error`](crate::Error) with the path and the [`Problem`]; also if the names do not fit the rows.
 pub fn open(path: &Path) -> Result<OpenTable> {
+    open_labelled(path, None)
+}
+
+/// As [`open`], with the labels of another file. It is joined by id if both have ids, and may also have the columns `id`, `camera`, `split` and
+/// `group`, which are used if the table lacks them. Labels given this way replace those of `NAME.names.csv`.
+///
+/// # Errors
+/// As [`open`] and [`RowNames::in_order_of`]; [`Problem::TwoLabels`] if the table contains other labels.
+pub fn open_labelled(path: &Path, labels: Option<&Path>) -> Result<OpenTable> {
+    let mut table = open_alone(path)?;
+    table.require_unique_ids(path)?;
+    let beside = joined(&mut table, RowNames::beside(path)?)?;
+    let given = joined(&mut table, labels.map(|file| RowNames::read(file, "label")).transpose()?)?;
+    let about = &mut table.about;
+    if let Some(names) = &given {
+        let labels = names.required("label")?;
+        if let Some(own) = &about.labels {
+            names.require_same_labels(own, path)?;
+        }
+        about.labels = Some(labels);
+    }
+    for names in [&given, &beside].into_iter().flatten() {
+        let fill = |column: &mut Option<Vec<String>>, name| {
+            *column = column.take().or_else(|| names.texts(name));
+        };
+        fill(&mut about.labels, "label");
+        fill(&mut about.cameras, "camera");
+        fill(&mut about.splits, "split");
+        fill(&mut about.groups, "group");
+    }
+    Ok(table)
+}
+
+/// Names in the order of the rows of a table, which gets their ids if it has none.
+fn joined(table: &mut OpenTable, names: Option<RowNames>) -> Result<Option<RowNames>> {
+    let Some(names) = names else { return Ok(None) };
+    let rows = table.rows.rows();
+    let names =
+        names.in_order_of(NamedRows { path: table.rows.path(), rows, ids: table.about.ids.as_deref() })?;
+    if table.about.ids.is_none() {
+        table.about.ids = names.texts("id");
+        table.require_unique_ids(names.path())?;
+    }
+    Ok(Some(names))
+}
+
+/// Opens a file of embeddings with what it contains itself.
+fn open_alone(path: &Path) -> Result<OpenTable> {
     let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
     let file = || File::open(path).map_err(unreadable);
     let (rows, about) = match ending(path).as_str() {
@@ -28,7 +78,7 @@ pub fn open(path: &Path) -> Result<OpenTable> {
         "parquet" => return Err(Problem::NoParquet.at(path)),
         other => return Err(Problem::Ending { found: other.to_owned() }.at(path)),
     };
-    OpenTable { rows, about }.checked()
+    Ok(OpenTable { rows, about })
 }
 
 /// The rows of a `.npy` file of any name; they stay in the file.
@@ -57,16 +107,11 @@ pub fn read_embeddings(path: &Path) -> Result<EmbeddingTable> {
     open(path)?.read()
 }
 
-/// Reads a file of labels: `.npy` (integers or text), `.csv` (the column `label`), or any other file as text with one label per
+/// Reads a file of labels: `.npy` (integers or text), `.csv` or `.parquet` (the column `label`), or any other file as text with one label per
 /// line.
 ///
 /// # Errors
-/// [`Error`](crate::Error) with the path and the [`Problem`].
+/// [`Error`](crate::Error) with the path and the [`Problem`]; also for an empty label.
 pub fn read_labels(path: &Path) -> Result<Vec<String>> {
-    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
-    match ending(path).as_str() {
-        "npy" => npy::labels(&bytes, path),
-        "csv" => text::labels(&bytes, path),
-        _ => text::lines(&bytes, path),
-    }
+    RowNames::read(path, "label")?.required("label")
 }

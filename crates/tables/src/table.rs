@@ -70,29 +70,15 @@ impl ClassNames {
 }
 
 impl OpenTable {
-    /// Sets labels from another file, one per row.
-    ///
-    /// # Errors
-    /// [`Problem::LabelCount`] unless there is one label per row; `source` is the file of the labels.
-    pub fn set_labels(&mut self, labels: Vec<String>, source: &Path) -> Result<()> {
-        if labels.len() != self.rows.rows() {
-            let problem = Problem::LabelCount { rows: self.rows.rows(), found: labels.len() };
-            return Err(problem.at(source));
-        }
-        self.about.labels = Some(labels);
-        Ok(())
-    }
-
-    /// Returns an error if an id occurs twice.
-    pub(super) fn checked(self) -> Result<Self> {
+    /// Returns an error if an id occurs twice; `source` is the file of the ids.
+    pub(super) fn require_unique_ids(&self, source: &Path) -> Result<()> {
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for (row, id) in self.about.ids.iter().flatten().enumerate() {
             if let Some(first) = seen.insert(id, row) {
-                let problem = Problem::RepeatedId { id: id.clone(), first, second: row };
-                return Err(problem.at(self.rows.path()));
+                return Err(Problem::RepeatedId { id: id.clone(), first, second: row }.at(source));
             }
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Reads all rows into memory.

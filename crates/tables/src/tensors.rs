@@ -7,7 +7,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::about::About;
-use super::error::{Error, Problem, Result};
+use super::error::{Problem, Result};
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
 
@@ -48,11 +48,10 @@ pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
     })?;
     let list = |name| named(name).map(|tensor| file.whole_numbers(tensor, name, rows)).transpose();
     let text = |numbers: Vec<i128>| numbers.iter().map(ToString::to_string).collect();
-    let cameras = list("cameras")?.map(|numbers| cameras(&numbers, path)).transpose()?;
     let about = About {
         labels: list("labels")?.map(text),
         ids: list("ids")?.map(text),
-        cameras,
+        cameras: list("cameras")?.map(text),
         splits: None,
         groups: list("groups")?.map(text),
     };
@@ -121,17 +120,6 @@ impl<'a> Tensors<'a> {
         })?;
         Ok(integers(&self.bytes(tensor)?, kind, false).expect("an integer type"))
     }
-}
-
-fn cameras(numbers: &[i128], path: &Path) -> Result<Vec<u32>, Error> {
-    let number = |(row, &number): (usize, &i128)| {
-        u32::try_from(number).map_err(|_| {
-            let (column, found) = ("cameras".to_owned(), number.to_string());
-            Problem::Cell { row, column, found, expected: "a number from 0 to 4294967295".to_owned() }
-                .at(path)
-        })
-    };
-    numbers.iter().enumerate().map(number).collect()
 }
 
 fn float_kind(dtype: Dtype) -> Option<Kind> {

@@ -94,7 +94,7 @@ fn text_tables_have_labels_ids_and_cameras() {
     assert_eq!((table.rows, table.dim, table.data.as_slice()), (2, 2, &[1.5, 2.0, -1e-3, 3.0][..]));
     assert_eq!(table.about.labels.as_ref().unwrap(), &["Smith, J.", "cat"]);
     assert_eq!(table.about.ids.as_ref().unwrap(), &["first", "second"]);
-    assert_eq!(table.about.cameras.as_ref().unwrap(), &[0, 7]);
+    assert_eq!(table.about.cameras.as_ref().unwrap(), &["0", "7"]);
     let mut classes = ClassNames::new();
     assert_eq!(["cat", "Smith, J.", "cat"].map(|name| classes.number(name)), [0, 1, 0]);
     assert_eq!(classes.names(), ["cat", "Smith, J."]);
@@ -102,7 +102,7 @@ fn text_tables_have_labels_ids_and_cameras() {
     for (text, expected) in [
         ("x,y\n1,2\n1,two\n", "line 3, column `y` holds \"two\""),
         ("x,label\n1,\n", "line 2, column `label`"),
-        ("x,camera\n1,-1\n", "line 2, column `camera`"),
+        ("x,camera\n1,\n", "line 2, column `camera`"),
         ("x,y\n1,2,3\n", "not a valid .csv"),
         ("x,y\n", "no rows"),
         ("id,label\na,b\n", "no columns of embeddings"),
@@ -116,20 +116,106 @@ fn text_tables_have_labels_ids_and_cameras() {
 #[test]
 fn separate_labels_must_match_the_rows() {
     let folder = Folder::new();
-    let mut table = open(&fixture("f4.npy")).unwrap();
+    let table = folder.file("f4.npy", std::fs::read(fixture("f4.npy")).unwrap());
     let text = folder.file("labels.txt", "a\n b \r\na\n");
     assert_eq!(read_labels(&text).unwrap(), ["a", "b", "a"]);
     let with_column = folder.file("labels.csv", "n,label\n0,x\n1,y\n");
-    let two = read_labels(&with_column).unwrap();
-    let error = table.set_labels(two, &with_column).unwrap_err();
-    assert_eq!(error.problem, Problem::LabelCount { rows: 3, found: 2 });
-    assert!(error.to_string().contains("labels.csv"));
-    table.set_labels(read_labels(&text).unwrap(), &text).unwrap();
-    assert_eq!(table.read().unwrap().about.labels.unwrap(), ["a", "b", "a"]);
+    let error = open_labelled(&table, Some(&with_column)).unwrap_err();
+    assert_eq!(error.problem, Problem::NameCount { what: "label", rows: 3, found: 2 });
+    assert!(error.to_string().contains("labels.csv: 2 labels for 3 embeddings"), "{error}");
+    assert_eq!(open_labelled(&table, Some(&text)).unwrap().about.labels.unwrap(), ["a", "b", "a"]);
     let without = folder.file("other.csv", "n,m\n0,x\n");
     assert!(
         read_labels(&without).unwrap_err().to_string().contains("no column `label`; its columns are n, m")
     );
+    let gaps = folder.file("gaps.txt", "a\n\nb\n");
+    assert!(read_labels(&gaps).unwrap_err().to_string().contains("line 2, column `label` holds \"\""));
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn names_next_to_a_table_are_found_and_joined() {
+    let folder = Folder::new();
+    let matrix = std::fs::read(fixture("f4.npy")).unwrap();
+    let path = folder.file("f.v1.npy", &matrix);
+    assert_eq!(open(&path).unwrap().about, About::default());
+    let names = folder.file("f.v1.names.csv", "id,label,camera,note\np,a,north,x\nq,,south,y\nr,b,north,z\n");
+    assert_eq!(names_path(&path), names);
+    let about = read_embeddings(&path).unwrap().about;
+    assert_eq!(about.ids.as_deref().unwrap(), ["p", "q", "r"]);
+    assert_eq!(about.cameras.as_deref().unwrap(), ["north", "south", "north"]);
+    assert_eq!(about.labels.as_deref().unwrap(), ["a", "", "b"]);
+    let said = about.all_labels(&path).unwrap_err().to_string();
+    assert!(said.contains("row 1 (id \"q\") has no label"), "{said}");
+    // Labels by id, in any order, replace those of the names; further columns are used if the table lacks them.
+    let given = folder.file("given.csv", "label,group,id\nz,g,r\nx,h,p\ny,g,q\n");
+    let about = open_labelled(&path, Some(&given)).unwrap().about;
+    assert_eq!(
+        (about.labels.unwrap(), about.groups.unwrap()),
+        (owned(&["x", "y", "z"]), owned(&["h", "g", "g"]))
+    );
+    assert_eq!(about.cameras.unwrap()[1], "south");
+    // The ids of a table without names are those of its labels.
+    let bare = folder.file("bare.npy", &matrix);
+    assert_eq!(open_labelled(&bare, Some(&given)).unwrap().about.ids.unwrap(), ["r", "p", "q"]);
+
+    for (text, expected) in [
+        ("id,label\np,a\nq,b\n", "has no row for the id \"r\" of"),
+        ("id,label\np,a\nq,b\nr,b\nzz,b\n", "line 5 has the id \"zz\", which"),
+        ("id,label\np,a\nq,b\np,b\n", "rows 0 and 2 have the same id \"p\""),
+        ("path,label\n1.png,a\n2.png,b\n3.png,b\n", "line 2 has the id \"1.png\", which"),
+        ("id,label\np,a\nq,b\nr,\n", "line 4, column `label` holds \"\""),
+    ] {
+        let given = folder.file("given.csv", text);
+        let said = open_labelled(&path, Some(&given)).unwrap_err().to_string();
+        assert!(said.contains("given.csv: ") && said.contains(expected), "{said}");
+    }
+    let given = folder.file("given.csv", "id,label\np,a\nq,b\np,b\n");
+    let said = open_labelled(&bare, Some(&given)).unwrap_err().to_string();
+    assert!(said.contains("given.csv: rows 0 and 2 have the same id"), "{said}");
+    folder.file("f.v1.names.csv", "id,label\np,a\nq,b\n");
+    let said = open(&path).unwrap_err().to_string();
+    assert!(said.contains("f.v1.names.csv: 2 names for 3 embeddings"), "{said}");
+    // A .csv contains its own names.
+    folder.file("t.names.csv", "id\nother\n");
+    assert_eq!(open(&folder.file("t.csv", "id,x\np,1\n")).unwrap().about.ids.unwrap(), ["p"]);
+}
+
+#[test]
+fn an_index_of_pandas_joins_only_where_it_is_the_same() {
+    let folder = Folder::new();
+    let table = |first: &str| {
+        folder.file(
+            "t.csv",
+            format!("{first}x,y\n{}", if first == "id," { "p,1,2\nq,3,4\n" } else { "0,1,2\n1,3,4\n" }),
+        )
+    };
+    let labels = |text: &str| folder.file("l.csv", text);
+    let of = |table: &Path, labels: &Path| {
+        open_labelled(table, Some(labels)).map(|table| table.about.labels.unwrap())
+    };
+    let by_index = table(",");
+    assert_eq!(of(&by_index, &labels(",label\n1,b\n0,a\n")).unwrap(), ["a", "b"]);
+    let by_id = table("id,");
+    // The index only counts: the rows are in order.
+    assert_eq!(of(&by_id, &labels(",label\n0,a\n1,b\n")).unwrap(), ["a", "b"]);
+    let said = of(&by_id, &labels(",label\n1,b\n0,a\n")).unwrap_err().to_string();
+    assert!(said.contains("line 2 has the id \"1\", which"), "{said}");
+}
+
+#[test]
+fn labels_given_twice_must_be_the_same() {
+    let folder = Folder::new();
+    let table = folder.file("t.csv", "id,label,x\np,a,1\nq,b,2\n");
+    let same = folder.file("same.csv", "id,label\nq,b\np,a\n");
+    assert_eq!(open_labelled(&table, Some(&same)).unwrap().about.labels.unwrap(), ["a", "b"]);
+    let other = folder.file("other.csv", "id,label\nq,b\np,c\n");
+    let said = open_labelled(&table, Some(&other)).unwrap_err().to_string();
+    assert!(said.contains("other.csv: line 3 has the label \"c\", but"), "{said}");
+    assert!(said.contains("contains the label \"a\" for the same row"), "{said}");
 }
 
 #[test]
@@ -181,7 +267,6 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
     let numbers: Vec<u8> =
         (0..12).flat_map(|at| ((at / 4 * 10 + at % 4) as f32 + 0.5).to_le_bytes()).collect();
     let labels: Vec<u8> = [7_i64, 7, 9].iter().flat_map(|v| v.to_le_bytes()).collect();
-    let cameras: Vec<u8> = [0_i32, -1, 2].iter().flat_map(|v| v.to_le_bytes()).collect();
     let matrix = || TensorView::new(Dtype::F32, vec![3, 4], &numbers).unwrap();
     let list = || TensorView::new(Dtype::I64, vec![3], &labels).unwrap();
     let write = |name: &str, tensors: Vec<(&str, TensorView<'_>)>| {
@@ -200,11 +285,6 @@ fn safetensors_are_read_by_name_or_as_the_only_matrix() {
         ("none", vec![("labels", list())], "found the tensors labels"),
         ("list", vec![("embeddings", list())], "the shape [3]"),
         ("labels", vec![("embeddings", matrix()), ("labels", matrix())], "`labels` has the shape [3, 4]"),
-        (
-            "camera",
-            vec![("x", matrix()), ("cameras", TensorView::new(Dtype::I32, vec![3], &cameras).unwrap())],
-            "row 1 of column `cameras` holds -1",
-        ),
         (
             "float",
             vec![("x", matrix()), ("labels", TensorView::new(Dtype::F32, vec![3], &numbers[..12]).unwrap())],
@@ -253,8 +333,8 @@ fn pairs_are_found_by_id_or_by_row() {
     let rows = read_pairs(&by_row, &without).unwrap();
     assert_eq!((rows.pairs, rows.folds), (found.pairs, None));
     for (text, table, expected) in [
-        ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3 has \"x\"; expected an id of"),
-        ("a,b,same\n0,3,1\n", &without, "line 2 has \"3\"; expected a row from 0 to 2"),
+        ("a,b,same\np,q,1\np,x,1\n", &with_ids, "line 3, `b` is \"x\"; expected an id of"),
+        ("a,b,same\n0,3,1\n", &without, "line 2, `b` is \"3\"; expected a row from 0 to 2 of"),
         ("a,b\n0,1\n", &without, "no column `same`"),
         ("a,b,same\n0,1,perhaps\n", &without, "line 2, column `same` holds \"perhaps\""),
         ("a,b,same,fold\n0,1,1,x\n", &without, "column `fold`"),
@@ -263,6 +343,102 @@ fn pairs_are_found_by_id_or_by_row() {
         let error = read_pairs(&folder.file("bad.csv", text), table).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("bad.csv"), "{error}");
     }
+}
+
+#[test]
+fn trial_lists_without_column_names_are_read() {
+    let folder = Folder::new();
+    let table = read_embeddings(&folder.file("a.csv", "id,x\np/1.wav,1\nq/1.wav,2\nr/1.wav,3\n")).unwrap();
+    let expected = [Pair { a: 0, b: 2, same: true }, Pair { a: 1, b: 2, same: false }];
+    for (name, text) in [
+        ("veri.txt", "1 p/1.wav r/1.wav\n0 q/1.wav r/1.wav\n"),
+        ("trials", "\n# made by hand\np/1.wav r/1.wav target\r\n\r\nq/1.wav\tr/1.wav\tnontarget\r\n"),
+        ("marked.txt", "\u{feff}1\tp/1.wav\tr/1.wav\n-1\tq/1.wav\tr/1.wav"),
+        ("list.csv", "p/1.wav,r/1.wav,true\nq/1.wav,r/1.wav,FALSE\n"),
+        ("list.txt", "1;p/1.wav;r/1.wav\n0;q/1.wav;r/1.wav\n"),
+        ("scored.txt", "p/1.wav r/1.wav 0.5 genuine\nq/1.wav r/1.wav 0.1 impostor\n"),
+    ] {
+        let found = read_pairs(&folder.file(name, text), &table).unwrap();
+        assert_eq!((found.pairs.as_slice(), found.folds), (&expected[..], None), "{name}");
+    }
+    // Row numbers, where only one column is 0 or 1 throughout.
+    let without = read_embeddings(&folder.file("b.csv", "x\n1\n2\n3\n")).unwrap();
+    let rows = read_pairs(&folder.file("rows.txt", "1 0 2\n0 1 2\n"), &without).unwrap();
+    assert_eq!(rows.pairs, expected);
+    for (text, table, problem) in [
+        (
+            "1 0 1\n0 1 0\n",
+            &without,
+            "line 1 is \"1 0 1\"; expected a list of one form; name the columns (a, b, same)",
+        ),
+        ("1 0 2\n0 1 2\n2 1 2\n", &without, "line 3 is \"2 1 2\"; expected field 1 to be 1 or 0"),
+        ("1 0 2\n0 1\n", &without, "line 2 is \"0 1\"; expected 3 fields"),
+        ("10\t300\n", &without, "line 1 is \"10\\t300\"; expected `1 a.wav b.wav` or `a.wav b.wav 1`"),
+        ("1 p/1.wav zz.wav\n", &table, "line 1, `b` is \"zz.wav\"; expected an id of"),
+        ("1 p/1.wav r/1.wav\n", &without, "which has no ids"),
+        ("", &table, "has no rows"),
+    ] {
+        let error = read_pairs(&folder.file("bad.txt", text), table).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.contains("bad.txt"), "{error}");
+    }
+}
+
+#[test]
+fn scores_are_read_with_their_truth_or_joined_to_it() {
+    let folder = Folder::new();
+    let expected = ScoreFile { scores: vec![0.75, -2.5], same: vec![true, false], folds: None };
+    for (name, text) in [
+        ("s.csv", "score,same\n0.75,1\n-2.5,0\n"),
+        ("t.csv", "Same,a,b,Score\ntarget,p,q,0.75\nnontarget,p,r,-2.5\n"),
+        ("s.txt", "0.75 1\n-2.5 0\n"),
+        ("t.txt", "p q target 0.75\np r nontarget -2.5\n"),
+        ("u.txt", "1 p q 7.5e-1\n0 p r -2.5\n"),
+    ] {
+        let path = folder.file(name, text);
+        assert!(is_score_file(&path), "{name}");
+        assert_eq!(read_scores(&path, None).unwrap(), expected, "{name}");
+    }
+    let folds = folder.file("f.csv", "score,same,fold\n0.75,1,3\n-2.5,0,4\n");
+    assert_eq!(read_scores(&folds, None).unwrap().folds, Some(vec![3, 4]));
+    for (name, text) in [
+        ("e.csv", "score,same,x0,x1\n1,1,2,3\n"),
+        ("l.csv", "label,x\na,1\n"),
+        ("n.csv", "0.5,1\n0.25,0\n"),
+        ("labels.txt", "a\nb\n"),
+        ("pairs.txt", "1 p q\n"),
+    ] {
+        assert!(!is_score_file(&folder.file(name, text)), "{name}");
+    }
+    assert!(!is_score_file(Path::new("no/such.txt")) && !is_score_file(&fixture("f4.npy")));
+
+    let keys = folder.file("keys.txt", "0 r p\n1 p q\n");
+    let scores = folder.file("k.txt", "p q 0.75\np r -2.5\n");
+    assert_eq!(read_scores(&scores, Some(&keys)).unwrap(), expected, "by both names, in either order");
+    for (text, list, problem) in [
+        ("p q 0.75\n", "1 p q\n0 p r\n", "has no score of \"p\" and \"r\", a pair of"),
+        ("p q 0.75\np z 1\n", "1 p q\n0 p r\n", "line 2 has a score of \"p\" and \"z\", a pair that"),
+        ("p q 0.75\n", "1 p q\n0 q p\n", "line 2 contradicts line 1"),
+        ("0 p q 0.75\n", "1 p q\n", "line 1 contradicts line 1 of"),
+    ] {
+        let (scores, list) = (folder.file("k.txt", text), folder.file("keys.txt", list));
+        let error = read_scores(&scores, Some(&list)).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    for (text, problem) in [
+        ("score,same\nnan,1\n", "line 2 has the score NaN; expected a finite number"),
+        ("score,same\n1e300,1\n", "line 2 has the score 1e300"),
+        ("score,same\n,1\n", "line 2, column `score` holds \"\"; expected a number"),
+        ("score,same\n0.5,maybe\n", "line 2, column `same` holds \"maybe\""),
+        ("score,label\n0.5,1\n", "has no column `same`; its columns are score, label"),
+        ("score,same\n", "has no rows"),
+    ] {
+        let found = read_scores(&folder.file("bad.csv", text), None);
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains(problem) && error.contains("bad.csv"), "{error}");
+    }
+    let binary = folder.file("binary.txt", "1 1\n0 1\n1 0\n");
+    let error = read_scores(&binary, None).unwrap_err().to_string();
+    assert!(error.contains("expected a list of one form; name the columns (score, same)"), "{error}");
 }
 
 #[test]
@@ -297,7 +473,7 @@ fn every_format_is_read_as_it_was_written() {
         ..About::default()
     };
     let full = About {
-        cameras: Some((0..rows).map(|row| [0, u32::MAX][row % 2]).collect()),
+        cameras: Some((0..rows).map(|row| ["0", "4294967295"][row % 2].to_owned()).collect()),
         splits: Some((0..rows).map(|row| ["train", "test"][row % 2].to_owned()).collect()),
         groups: Some(names("")),
         ..named.clone()

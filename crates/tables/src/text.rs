@@ -53,7 +53,7 @@ pub(super) fn rows(bytes: &[u8], path: &Path) -> Result<(Rows, About)> {
             let text = record.get(at).filter(|text| !text.is_empty());
             text.map(str::to_owned).ok_or_else(|| wrong(at, "a name"))
         };
-        columns.add(&mut about, text, |at| wrong(at, "a whole number"))?;
+        columns.add(&mut about, text)?;
     }
     columns.finish(&mut about);
     let (rows, dim) = (data.len() / values.len(), values.len());
@@ -68,20 +68,6 @@ fn is_row(headers: &[String]) -> bool {
     let numbers: Option<Vec<f64>> = headers.iter().map(|header| header.parse().ok()).collect();
     let counts = |numbers: &[f64], first: f64| (0..).zip(numbers).all(|(at, n)| *n == first + f64::from(at));
     numbers.is_some_and(|n| !n.is_empty() && !counts(&n, 0.0) && !counts(&n, 1.0))
-}
-
-/// The column `label` of a table.
-pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
-    let mut reader = reader(bytes, None);
-    let headers = headers(&mut reader, path)?;
-    let at = headers.iter().position(|header| header.eq_ignore_ascii_case("label"));
-    let at = at.ok_or_else(|| Problem::NoColumn { column: "label", found: headers.join(", ") }.at(path))?;
-    let mut labels = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| broken(&error, path))?;
-        labels.push(record.get(at).unwrap_or_default().to_owned());
-    }
-    Ok(labels)
 }
 
 /// One label per line. Spaces around labels and an empty last line are ignored.

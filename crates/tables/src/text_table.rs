@@ -2,6 +2,24 @@
 
 use super::error::Problem;
 
+/// Where a row of a table is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// A line of a text file, from one.
+    Line(u64),
+    /// A row of another table, from zero.
+    Row(usize),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Row(row) => write!(f, "row {row}"),
+        }
+    }
+}
+
 /// A table of text fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTable {
@@ -24,6 +42,11 @@ impl TextTable {
     /// Columns that were left out because they cannot be written as text, with their content in words.
     pub fn left_out(&self) -> &[(String, &'static str)] {
         &self.left_out
+    }
+
+    /// The line of a row, or its number if the table is not text.
+    pub(super) fn place(&self, row: usize) -> Place {
+        self.lines.as_ref().map_or(Place::Row(row), |lines| Place::Line(lines[row]))
     }
 
     /// The problem of a field with an unexpected value.

@@ -41,14 +41,19 @@ pub fn read_texts(path: &Path) -> Result<TextTable> {
 /// Whether a file is a manifest: a `.csv` or `.parquet` with a column `path` and no column `embedding`. `false` for a file that cannot
 /// be read.
 pub fn is_manifest(path: &Path) -> bool {
-    let columns = match ending(path).as_str() {
+    let columns = column_names(path);
+    let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
+    has("path") && !has("embedding")
+}
+
+/// The names of the columns of a `.csv` or `.parquet`; empty for another file and for one that cannot be read.
+pub(super) fn column_names(path: &Path) -> Vec<String> {
+    match ending(path).as_str() {
         "csv" => first_line(path),
         #[cfg(feature = "parquet")]
         "parquet" => super::columns::names(path).unwrap_or_default(),
-        _ => return false,
-    };
-    let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-    has("path") && !has("embedding")
+        _ => Vec::new(),
+    }
 }
 
 /// Longest first line that is read, in bytes.

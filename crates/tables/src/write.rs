@@ -19,7 +19,7 @@ const BLOCK: usize = 4096;
 pub enum Format {
     /// Embeddings only; names need another file.
     Npy,
-    /// Embeddings, cameras, and labels, ids and groups if they are integers; other names need another file.
+    /// Embeddings, and labels, ids, cameras and groups if they are integers; other names need another file.
     Safetensors,
     /// Columns `id`, `label`, `camera`, `split` and `group`, and one column per dimension.
     Csv,
@@ -101,11 +101,10 @@ fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
 }
 
 fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
-    let cameras = about.cameras.as_ref().map(|cameras| cameras.iter().map(|n| i64::from(*n)).collect());
     let lists: [(&str, Option<Vec<i64>>); 4] = [
         ("labels", whole(about.labels.as_ref())),
         ("ids", whole(about.ids.as_ref())),
-        ("cameras", cameras),
+        ("cameras", whole(about.cameras.as_ref())),
         ("groups", whole(about.groups.as_ref())),
     ];
     let mut end = 4 * rows.rows() * rows.dim();
@@ -141,7 +140,7 @@ fn csv(out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
     blocks(rows, |first, numbers| {
         for (at, row) in numbers.chunks(rows.dim()).enumerate() {
             for column in &known {
-                table.write_field(column.text(first + at).as_ref())?;
+                table.write_field(column.text(first + at))?;
             }
             for value in row {
                 table.write_field(value.to_string())?;

@@ -3,7 +3,6 @@
 //! Every sample of the known classes, trained on or held out, is compared with all class centres ([`widemargin_eval::suspects`]). A run with
 //! a pair objective has no centres and uses the mean directions of the classes instead.
 
-use crate::arguments::require_no_labels;
 use crate::progress;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -20,7 +19,6 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
-use widemargin_tables::open;
 use widemargin_train::{Prepared, Trainer, reopen};
 
 /// Rows of the table on the terminal.
@@ -139,10 +137,7 @@ fn samples(
     let set = match &arguments.data {
         None => prepared.set.clone(),
         Some(path) => {
-            if let Some(labels) = &arguments.labels {
-                Source::detect(path)?.require_no_labels(Some(labels))?;
-                require_no_labels(path, &open(path)?, labels)?;
-            }
+            Source::detect(path)?.require_no_labels(arguments.labels.as_deref())?;
             let mut data = config.data.clone();
             (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
             let set = Prepared::open(&data)?;

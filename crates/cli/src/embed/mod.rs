@@ -8,12 +8,11 @@ mod output;
 mod paths;
 mod unfinished;
 
-use crate::arguments::require_no_labels;
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
-pub(crate) use output::{identity, made_by, names_beside};
+pub(crate) use output::{identity, made_by};
 use paths::with_suffix;
 use rayon::prelude::*;
 use std::io::Write;
@@ -25,7 +24,7 @@ use unfinished::{Claim, Made, Unfinished, changed_since};
 use widemargin_data::{ClassFolder, ImageSet, Labelled, Listing, OpenOptions, Source, SourceKind};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
-use widemargin_tables::{About, Format, OpenTable, npy_header, open, read_labels};
+use widemargin_tables::{About, Format, OpenTable, npy_header, open_labelled};
 
 /// Samples embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -126,17 +125,13 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     let labels = arguments.labels.as_deref();
     match model.description().takes {
         Takes::Vectors => {
-            let mut table = open(path)?;
+            let table = open_labelled(path, labels)?;
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == expected,
                 "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                 path.display()
             );
-            if let Some(file) = labels {
-                require_no_labels(path, &table, file)?;
-                table.set_labels(read_labels(file)?, file)?;
-            }
             Ok(Input::Table(Box::new(table)))
         }
         Takes::Images => {

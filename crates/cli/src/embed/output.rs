@@ -12,7 +12,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use widemargin_durable::{AppendFile, Error as DurableError, truncate_to, write_atomic};
 use widemargin_embedder::Model;
-use widemargin_tables::{About, Format, open_npy, write_table};
+use widemargin_tables::{About, Format, names_path, open_npy, write_table};
 
 /// The model and input that made a file of embeddings.
 #[derive(Serialize, Deserialize)]
@@ -40,48 +40,6 @@ pub(crate) fn made_by(embeddings: &Path) -> anyhow::Result<Option<MadeBy>> {
     Ok(Some(found.with_context(|| format!("{}: not a file written by `embed`", path.display()))?))
 }
 
-/// The file with the names, for a format that cannot contain them.
-fn names_path(out: &Path) -> PathBuf {
-    out.with_extension("names.csv")
-}
-
-/// Reads the names that `embed` wrote next to a file with `rows` rows: the columns with a known meaning.
-pub(crate) fn names_beside(embeddings: &Path, rows: usize) -> anyhow::Result<Option<About>> {
-    let path = names_path(embeddings);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let reading = || format!("{}: cannot be read", path.display());
-    let mut table = csv::Reader::from_path(&path).with_context(reading)?;
-    let headings = table.headers().with_context(reading)?.clone();
-    let records = table.records().collect::<Result<Vec<_>, _>>().with_context(reading)?;
-    ensure!(
-        records.len() == rows,
-        "{}: found names of {} rows, expected {rows}, one per embedding",
-        path.display(),
-        records.len()
-    );
-    let fields = |name: &str| {
-        let at = headings.iter().position(|heading| heading.eq_ignore_ascii_case(name))?;
-        Some(records.iter().map(move |record| &record[at]))
-    };
-    let texts = |name: &str| Some(fields(name)?.map(str::to_owned).collect());
-    // Cameras that are not numbers are ignored: nothing here compares them.
-    let cameras = fields("camera").and_then(|mut names| names.try_fold(Vec::new(), with_number));
-    Ok(Some(About {
-        labels: texts("label"),
-        ids: texts("id"),
-        cameras,
-        splits: texts("split"),
-        groups: texts("group"),
-    }))
-}
-
-fn with_number(mut numbers: Vec<u32>, text: &str) -> Option<Vec<u32>> {
-    numbers.push(text.parse().ok()?);
-    Some(numbers)
-}
-
 /// Further columns of text, one entry per row.
 pub(super) type Extra<'a> = Vec<(&'a str, Vec<&'a str>)>;
 
@@ -104,13 +62,7 @@ impl<'a> Known<'a> {
         };
         about.splits = about.splits.or_else(|| texts("split"));
         about.groups = about.groups.or_else(|| texts("group"));
-        if about.cameras.is_none()
-            && let Some(at) = find(&extra, "camera")
-            && let Some(cameras) = extra[at].1.iter().copied().try_fold(Vec::new(), with_number)
-        {
-            about.cameras = Some(cameras);
-            extra.remove(at);
-        }
+        about.cameras = about.cameras.or_else(|| texts("camera"));
         Self { about, extra }
     }
 
@@ -129,7 +81,7 @@ impl<'a> Known<'a> {
         table.write_record(names.chain(self.extra.iter().map(|(name, _)| *name)))?;
         for row in 0..self.about.ids.as_ref().map_or(0, Vec::len) {
             for column in &columns {
-                table.write_field(column.text(row).as_ref())?;
+                table.write_field(column.text(row))?;
             }
             table.write_record(self.extra.iter().map(|(_, fields)| fields[row]))?;
         }

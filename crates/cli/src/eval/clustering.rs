@@ -67,7 +67,7 @@ enum LinkageName {
 
 pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let mut classes = ClassNames::new();
-    let set = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let set = arguments.set.labelled(&mut classes)?;
     input::require_two_classes(&[&set], &classes)?;
     let embeddings = &set.embeddings;
     let blame = |error| explained(error, &classes, &set.path.display());
@@ -156,7 +156,8 @@ fn write_assignments(
         };
         let id = ids.map(|ids| ids[row].clone());
         let label = classes.names()[label as usize].clone();
-        table.write_record([row.to_string()].into_iter().chain(id).chain([label, cluster]))?;
+        table
+            .write_record([set.row_of_file(row).to_string()].into_iter().chain(id).chain([label, cluster]))?;
     }
     let bytes = table.into_inner().context("writing the assignments")?;
     widemargin_durable::write_atomic(path, &bytes)

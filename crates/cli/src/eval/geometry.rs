@@ -1,7 +1,7 @@
 //! `eval geometry`: spread and separation of the classes, and use of the space.
 
 use super::figures;
-use super::input::{self, SetArguments, explained};
+use super::input::{SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
 use crate::progress;
 use clap::Args;
@@ -25,7 +25,7 @@ pub(crate) struct GeometryArguments {
 
 pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
     let mut classes = ClassNames::new();
-    let set = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let set = arguments.set.labelled(&mut classes)?;
     let options = GeometryOptions { max_pairs: arguments.sampled, seed: arguments.seed };
     let waiting = progress::waiting("comparing pairs");
     let found = geometry::geometry(&set.embeddings, &options)

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
     let mut classes = ClassNames::new();
     let labels = arguments.gallery_labels.as_deref();
     let gallery = input::enrolled(&arguments.gallery, labels, &mut classes, arguments.templates)?;
-    let probes = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let probes = arguments.set.labelled(&mut classes)?;
     let waiting = progress::waiting("nearest neighbours");
     let found = retrieval::identify(&gallery.embeddings, &probes.embeddings)
         .map_err(|error| explained(error, &classes, &both(&probes.path, &gallery.path)))?;

@@ -1,5 +1,6 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
+use super::selection::{EvaluatedPart, Selection, select};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    ClassNames, EmbeddingTable, Error as FileError, Problem, open, read_embeddings, read_labels,
+    ClassNames, EmbeddingTable, Error as FileError, NamedRows, Problem, RowNames, names_path, open_labelled,
 };
 
 /// The evaluated set.
@@ -16,9 +17,38 @@ pub(crate) struct SetArguments {
     /// Embeddings, one per row: .npy, .safetensors, .csv, or .parquet if the program was built with it
     #[arg(value_name = "EMBEDDINGS")]
     pub(crate) embeddings: PathBuf,
-    /// Labels, one per row, if the file does not contain them: .npy, .csv with a column `label`, or text with one per line
+    /// Labels, if neither the file nor NAME.names.csv contains them: .csv or .parquet with a column `label`, joined by `id` if the
+    /// embeddings have ids; .npy, or text with one label per line
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
+    /// Evaluate only rows of one part of this split file, such as split.csv of a run; its samples are the ids of the embeddings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) split: Option<PathBuf>,
+    /// The part of --split
+    #[arg(long, value_enum, default_value_t = EvaluatedPart::Test, requires = "split")]
+    part: EvaluatedPart,
+}
+
+impl SetArguments {
+    /// Reads the labelled embeddings. The classes of several files share one numbering.
+    pub(crate) fn labelled(&self, classes: &mut ClassNames) -> anyhow::Result<LabelledEmbeddings> {
+        self.enrolled(classes, None)
+    }
+
+    /// As [`labelled`](Self::labelled), with one template per class instead of its embeddings if `templates` says how.
+    pub(crate) fn enrolled(
+        &self,
+        classes: &mut ClassNames,
+        templates: Option<Templates>,
+    ) -> anyhow::Result<LabelledEmbeddings> {
+        let labels = self.labels.as_deref();
+        let mut table = table(&self.embeddings, labels)?;
+        let selection = match &self.split {
+            Some(split) => Some(select(&mut table, split, self.part)?),
+            None => None,
+        };
+        Ok(LabelledEmbeddings { selection, ..of_table(table, labels, classes, templates)? })
+    }
 }
 
 /// How the embeddings of a class are combined into one template.
@@ -30,12 +60,14 @@ pub(crate) enum Templates {
     MeanDirection,
 }
 
-/// Labelled embeddings with the cameras and ids of their file.
+/// Labelled embeddings with the cameras and ids of their rows.
 pub(crate) struct LabelledEmbeddings {
     pub(crate) path: PathBuf,
     pub(crate) embeddings: Embeddings,
-    pub(crate) cameras: Option<Vec<u32>>,
+    pub(crate) cameras: Option<Vec<String>>,
     pub(crate) ids: Option<Vec<String>>,
+    /// The rows of the file, unless it is all of them.
+    pub(crate) selection: Option<Selection>,
 }
 
 impl LabelledEmbeddings {
@@ -46,17 +78,19 @@ impl LabelledEmbeddings {
         labels.dedup();
         let (rows, dim) = (self.embeddings.rows(), self.embeddings.dim());
         let (path, classes) = (self.path.display(), labels.len());
-        format!("{path}: {rows} embeddings of {classes} classes, dimension {dim}")
+        let part = self.selection.as_ref().map(|selection| format!(", {}", selection.name));
+        format!("{path}{}: {rows} embeddings of {classes} classes, dimension {dim}", part.unwrap_or_default())
+    }
+
+    /// The row of the file that an embedding came from.
+    pub(crate) fn row_of_file(&self, row: usize) -> usize {
+        self.selection.as_ref().map_or(row, |selection| selection.rows[row])
     }
 }
 
-/// A file of embeddings with the labels of another file, if one is given.
+/// A file of embeddings with the names next to it, and the labels of another file, if one is given.
 pub(crate) fn table(path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
-    let mut table = open(path)?;
-    if let Some(file) = labels {
-        table.set_labels(read_labels(file)?, file)?;
-    }
-    Ok(table.read()?)
+    Ok(open_labelled(path, labels)?.read()?)
 }
 
 /// Reads labelled embeddings. The classes of several files share one numbering.
@@ -65,71 +99,83 @@ pub(crate) fn labelled(
     labels: Option<&Path>,
     classes: &mut ClassNames,
 ) -> anyhow::Result<LabelledEmbeddings> {
-    let table = table(path, labels)?;
-    let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
-    Ok(LabelledEmbeddings {
-        path: path.to_owned(),
-        embeddings,
-        cameras: table.about.cameras,
-        ids: table.about.ids,
-    })
+    enrolled(path, labels, classes, None)
 }
 
-/// As [`labelled`], but with one template per class instead of its embeddings.
+/// As [`labelled`], with one template per class instead of its embeddings if `templates` says how.
 pub(crate) fn enrolled(
     path: &Path,
     labels: Option<&Path>,
     classes: &mut ClassNames,
     templates: Option<Templates>,
 ) -> anyhow::Result<LabelledEmbeddings> {
-    let Some(templates) = templates else { return labelled(path, labels, classes) };
-    let mean = match templates {
-        Templates::Mean => TemplateMean::BeforeNormalising,
-        Templates::MeanDirection => TemplateMean::AfterNormalising,
-    };
-    let table = table(path, labels)?;
-    // This also reports problems of the file by row and id.
-    let rows = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
-    let embeddings = templates::build(&table.data, table.rows, table.dim, rows.labels(), mean)
-        .map_err(|error| explained(error, classes, &path.display()))?;
-    Ok(LabelledEmbeddings { path: path.to_owned(), embeddings, cameras: None, ids: None })
+    of_table(table(path, labels)?, labels, classes, templates)
 }
 
-/// Embeddings without labels.
-pub(crate) fn unlabelled(path: &Path) -> anyhow::Result<Embeddings> {
-    Ok(files::unlabelled(&read_embeddings(path)?)?)
+fn of_table(
+    table: EmbeddingTable,
+    labels: Option<&Path>,
+    classes: &mut ClassNames,
+    templates: Option<Templates>,
+) -> anyhow::Result<LabelledEmbeddings> {
+    // This also reports problems of the file by row and id.
+    let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
+    let path = table.path.clone();
+    let mean = match templates {
+        Some(Templates::Mean) => TemplateMean::BeforeNormalising,
+        Some(Templates::MeanDirection) => TemplateMean::AfterNormalising,
+        None => {
+            let (cameras, ids) = (table.about.cameras, table.about.ids);
+            return Ok(LabelledEmbeddings { path, embeddings, cameras, ids, selection: None });
+        }
+    };
+    let embeddings = templates::build(&table.data, table.rows, table.dim, embeddings.labels(), mean)
+        .map_err(|error| explained(error, classes, &path.display()))?;
+    Ok(LabelledEmbeddings { path, embeddings, cameras: None, ids: None, selection: None })
 }
 
 fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
-    let missing = matches!(error.problem, Problem::NoLabels);
-    if missing && labels.is_none() {
-        anyhow!("{error} (--labels, --probe-labels or --gallery-labels)")
-    } else {
-        error.into()
+    if labels.is_some() || !matches!(error.problem, Problem::NoLabels) {
+        return error.into();
     }
+    let names = names_path(&error.path);
+    let names = if names.exists() {
+        format!(", and {} has no column `label`", names.display())
+    } else {
+        String::new()
+    };
+    anyhow!(
+        "{}: has no labels{names}; give a file of labels with --labels (--probe-labels, --gallery-labels)",
+        error.path.display()
+    )
 }
 
-/// Cameras of a set, from the given file or from the set's own file.
-pub(crate) fn cameras(set: &LabelledEmbeddings, file: Option<&Path>, flag: &str) -> anyhow::Result<Vec<u32>> {
-    let Some(path) = file else {
-        let inside = set.cameras.clone();
-        return inside
-            .with_context(|| format!("{}: has no cameras; give them with {flag}", set.path.display()));
+/// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`.
+pub(crate) fn cameras(
+    set: &LabelledEmbeddings,
+    file: Option<&Path>,
+    flag: &str,
+    known: &mut ClassNames,
+) -> anyhow::Result<Vec<u32>> {
+    let names: Vec<String> = match file {
+        Some(path) => {
+            let (rows, ids) = match &set.selection {
+                Some(selection) => (selection.of, selection.ids.as_deref()),
+                None => (set.embeddings.rows(), set.ids.as_deref()),
+            };
+            let rows = NamedRows { path: &set.path, rows, ids };
+            let given = RowNames::read(path, "camera").and_then(|names| names.in_order_of(rows));
+            let given = given.and_then(|names| names.required("camera")).with_context(|| flag.to_owned())?;
+            (0..set.embeddings.rows()).map(|row| given[set.row_of_file(row)].clone()).collect()
+        }
+        None => set.cameras.clone().with_context(|| {
+            format!("{}: has no cameras; give a file with a column `camera` with {flag}", set.path.display())
+        })?,
     };
-    let number = |(row, text): (usize, &String)| {
-        text.parse().map_err(|_| {
-            anyhow!("{}: row {row}: found camera {text:?}, expected a whole number", path.display())
-        })
-    };
-    let cameras: Vec<u32> =
-        read_labels(path)?.iter().enumerate().map(number).collect::<anyhow::Result<_>>()?;
-    let (rows, found) = (set.embeddings.rows(), cameras.len());
-    anyhow::ensure!(
-        rows == found,
-        "{}: {found} cameras for {rows} embeddings; give one camera per embedding",
-        path.display()
-    );
-    Ok(cameras)
+    if let Some(row) = names.iter().position(|name| name.trim().is_empty()) {
+        anyhow::bail!("{}: row {row} has no camera; every row needs one", set.path.display());
+    }
+    Ok(names.iter().map(|name| known.number(name)).collect())
 }
 
 /// Rejects sets that together have a single class.

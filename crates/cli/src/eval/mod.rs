@@ -12,6 +12,8 @@ mod input;
 mod output;
 mod pairs;
 mod retrieval;
+mod scores;
+mod selection;
 mod verification;
 
 use clap::Subcommand;
@@ -21,6 +23,8 @@ use std::process::ExitCode;
 pub(crate) enum EvalCommand {
     /// Evaluate verification: ROC, AUC, EER, TAR at FAR, detection costs
     Verification(Box<verification::VerificationArguments>),
+    /// Evaluate scores that another program computed: AUC, EER, TAR at FAR, detection costs, Cllr, calibration
+    Scores(Box<scores::ScoresArguments>),
     /// Evaluate retrieval: recall at k, MAP@R, mAP, nDCG
     Retrieval(retrieval::RetrievalArguments),
     /// Evaluate open-set identification: rank-1 rate, DIR at FAR
@@ -36,6 +40,7 @@ pub(crate) enum EvalCommand {
 pub(crate) fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
     match command {
         EvalCommand::Verification(arguments) => verification::run(arguments),
+        EvalCommand::Scores(arguments) => scores::run(arguments),
         EvalCommand::Retrieval(arguments) => retrieval::run(arguments),
         EvalCommand::Identification(arguments) => identification::run(arguments),
         EvalCommand::Clustering(arguments) => clustering::run(arguments),

@@ -1,23 +1,25 @@
 //! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
-use super::input::{self, LabelledEmbeddings, SetArguments, Templates, both, explained};
+use super::input::{self, SetArguments, Templates, both, explained};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use widemargin_eval::verification::cohort::{self, ScoreNormalisation};
 use widemargin_eval::verification::folds::ScoredPair;
 use widemargin_eval::verification::streaming::{self, StreamingOptions};
 use widemargin_eval::verification::{self, Verification, VerificationOptions};
 use widemargin_eval::{Embeddings, files};
-use widemargin_tables::{ClassNames, read_pairs};
+use widemargin_tables::{ClassNames, EmbeddingTable, Pair, is_score_file, read_pairs, read_scores};
 
 #[derive(Args)]
 pub(crate) struct PairArguments {
     #[command(flatten)]
     set: SetArguments,
-    /// Compare these pairs: .csv or .parquet with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced"])]
+    /// Compare these pairs: .csv or .parquet with columns `a`, `b` (ids, or rows from 0), `same`, and `fold` if there are folds; or a trial list
+    /// such as `1 a.wav b.wav` or `a.wav b.wav target`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["probe", "sampled", "balanced", "split"])]
     pub(crate) pairs: Option<PathBuf>,
     /// Compare each row of EMBEDDINGS, as enrolled, with each row of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sampled", "balanced"])]
@@ -46,10 +48,16 @@ pub(crate) struct PairArguments {
     /// Score normalisation with the cohort
     #[arg(long, value_enum, requires = "cohort")]
     normalisation: Option<NormalisationName>,
-    /// adaptive-s: number of the highest cohort scores to use
-    #[arg(long, value_name = "SCORES", default_value_t = 300)]
-    top: usize,
+    /// adaptive-s: number of the highest cohort scores to use [default: 300]
+    #[arg(long, value_name = "SCORES", requires = "cohort")]
+    top: Option<usize>,
 }
+
+/// The default of --top.
+const TOP: usize = 300;
+
+/// The kind of scores that another program computed.
+pub(crate) const COMPUTED_ELSEWHERE: &str = "score";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum NormalisationName {
@@ -95,25 +103,85 @@ pub(crate) struct Compared {
     pub(crate) place: String,
 }
 
+impl PairArguments {
+    /// Whether consecutive pairs can be folds: pairs of a list, or scores.
+    pub(crate) fn are_listed(&self) -> bool {
+        self.pairs.is_some() || is_score_file(&self.set.embeddings)
+    }
+
+    /// Rejects flags that have no effect on scores.
+    fn require_scores_only(&self) -> anyhow::Result<()> {
+        let flags = [
+            ("--labels", self.set.labels.is_some()),
+            ("--split", self.set.split.is_some()),
+            ("--probe", self.probe.is_some()),
+            ("--sampled", self.sampled.is_some()),
+            ("--balanced", self.balanced),
+            ("--cohort", self.cohort.is_some()),
+        ];
+        match flags.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => bail!(
+                "{flag}: {} has scores of pairs instead of embeddings; remove {flag}",
+                self.set.embeddings.display()
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// The cohort and how it normalises scores.
+    fn cohort(&self) -> anyhow::Result<Option<Cohort<'_>>> {
+        let (Some(path), Some(name)) = (&self.cohort, self.normalisation) else { return Ok(None) };
+        ensure!(
+            self.pairs.is_some() || self.probe.is_some(),
+            "--cohort: score normalisation requires --pairs or --probe, which define the enrolled side"
+        );
+        let adaptive = matches!(name, NormalisationName::AdaptiveS);
+        if let (Some(top), false) = (self.top, adaptive) {
+            bail!("--top: found {top}, expected no --top: only --normalisation adaptive-s uses it");
+        }
+        let table = input::table(path, None)?;
+        let embeddings = files::unlabelled(&table)?;
+        let (top, rows) = (self.top.unwrap_or(TOP), embeddings.rows());
+        ensure!(
+            !adaptive || (2..=rows).contains(&top),
+            "--top: found {top}{}, expected 2 to {rows}, the number of embeddings of {}",
+            if self.top.is_none() { " (the default)" } else { "" },
+            path.display()
+        );
+        Ok(Some(Cohort { embeddings, labels: table.about.labels, path, normalisation: name.with(top) }))
+    }
+}
+
 struct Cohort<'a> {
     embeddings: Embeddings,
+    labels: Option<Vec<String>>,
     path: &'a Path,
     normalisation: ScoreNormalisation,
 }
 
+impl Cohort<'_> {
+    /// A warning if the cohort has classes that are evaluated.
+    fn warning<'a>(&self, evaluated: impl IntoIterator<Item = &'a String>) -> Option<String> {
+        let evaluated: BTreeSet<&String> = evaluated.into_iter().collect();
+        let shared: BTreeSet<&String> =
+            self.labels.iter().flatten().filter(|label| evaluated.contains(label)).collect();
+        let first = shared.first()?;
+        Some(format!(
+            "{} classes of the cohort {} are also evaluated, such as {first:?}: scores are normalised with those of the same class. Use a cohort \
+             of other classes.",
+            shared.len(),
+            self.path.display()
+        ))
+    }
+}
+
 /// Compares the requested pairs.
 pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
-    let cohort = match (&arguments.cohort, arguments.normalisation) {
-        (Some(path), Some(name)) => {
-            ensure!(
-                arguments.pairs.is_some() || arguments.probe.is_some(),
-                "--cohort: score normalisation requires --pairs or --probe, which define the enrolled side"
-            );
-            let embeddings = input::unlabelled(path)?;
-            Some(Cohort { embeddings, path, normalisation: name.with(arguments.top) })
-        }
-        _ => None,
-    };
+    if is_score_file(&arguments.set.embeddings) {
+        arguments.require_scores_only()?;
+        return of_scores(&arguments.set.embeddings, arguments.pairs.as_deref());
+    }
+    let cohort = arguments.cohort()?;
     if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
         bail!(
             "--labels: found {} together with --pairs {}, whose column `same` already labels the pairs; remove one of them",
@@ -121,11 +189,100 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
             pairs.display()
         );
     }
-    match (&arguments.pairs, &arguments.probe) {
+    let compared = match (&arguments.pairs, &arguments.probe) {
         (Some(pairs), _) => of_list(arguments, pairs, cohort.as_ref()),
         (None, Some(probe)) => between_sets(arguments, probe, cohort.as_ref()),
         (None, None) => within_set(arguments),
+    };
+    compared.map(warned)
+}
+
+/// Adds a warning if impostor pairs score higher than genuine pairs.
+fn warned(mut compared: Compared) -> Compared {
+    let auc = compared.verification.auc;
+    if auc < 0.5 {
+        compared.verification.warnings.push(format!(
+            "AUC is {auc:.4}, below 0.5: impostor pairs score higher than genuine pairs. Check that labels and embeddings have the same order, and \
+             that a higher score means more similar."
+        ));
     }
+    compared
+}
+
+/// Evaluates scores that another program computed; `keys` is a list of pairs that says which are of the same class.
+pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Compared> {
+    let file = read_scores(path, keys)?;
+    let place = path.display().to_string();
+    let pairs = file.scores.len();
+    let genuine = file.same.iter().filter(|same| **same).count();
+    ensure!(
+        genuine > 0 && genuine < pairs,
+        "{place}: found {genuine} genuine and {} impostor pairs, expected at least one of each",
+        pairs - genuine
+    );
+    ensure!(
+        file.scores.iter().any(|score| *score != file.scores[0]),
+        "{place}: all {pairs} scores are {}; expected scores that differ",
+        file.scores[0]
+    );
+    let scored: Vec<ScoredPair> = file
+        .scores
+        .iter()
+        .zip(&file.same)
+        .map(|(score, same)| ScoredPair { score: *score as f32, same: *same })
+        .collect();
+    let mut verification =
+        verification::from_pairs(&scored).map_err(|error| explained(error, &ClassNames::new(), &place))?;
+    let merged =
+        distinct(file.scores.iter().copied()) - distinct(scored.iter().map(|pair| f64::from(pair.score)));
+    if merged > 0 {
+        verification.warnings.push(format!(
+            "{merged} scores differ from others only beyond the 7 digits that are compared, and count as equal to them. Subtract a constant from \
+             all scores to compare more digits."
+        ));
+    }
+    let keys = keys.map(|keys| format!(", labelled by {}", keys.display())).unwrap_or_default();
+    Ok(warned(Compared {
+        verification,
+        list: Some(List { scored, folds: file.folds }),
+        all_of: None,
+        lead: format!("{pairs} scores of {place}{keys}."),
+        score: COMPUTED_ELSEWHERE,
+        place,
+    }))
+}
+
+/// The number of different values.
+fn distinct(values: impl Iterator<Item = f64>) -> usize {
+    let mut values: Vec<f64> = values.map(|value| value + 0.0).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.dedup();
+    values.len()
+}
+
+/// A warning about pairs that the labels of the embeddings contradict.
+fn contradictions(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option<String> {
+    let labels = table.about.labels.as_ref()?;
+    let contradicts = |pair: &&Pair| {
+        let (a, b) = (&labels[pair.a], &labels[pair.b]);
+        !a.is_empty() && !b.is_empty() && (a == b) != pair.same
+    };
+    let first = pairs.iter().find(contradicts)?;
+    let name = |row: usize| match &table.about.ids {
+        Some(ids) => format!("{:?}", ids[row]),
+        None => format!("row {row}"),
+    };
+    Some(format!(
+        "{} of {} pairs of {place} contradict the labels of {}. The first is {} and {}: listed as {}, with the labels {:?} and {:?}.",
+        pairs.iter().filter(contradicts).count(),
+        pairs.len(),
+        table.path.display(),
+        name(first.a),
+        name(first.b),
+        if first.same { "the same class" } else { "different classes" },
+        labels[first.a],
+        labels[first.b]
+    ))
 }
 
 fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> anyhow::Result<Compared> {
@@ -134,7 +291,7 @@ fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> a
     let file = read_pairs(path, &table)?;
     let place = path.display().to_string();
     let blame = |error| explained(error, &ClassNames::new(), &place);
-    let (scored, verification) = if let Some(cohort) = cohort {
+    let (scored, mut verification) = if let Some(cohort) = cohort {
         let normalised =
             cohort::normalised_pairs(&embeddings, &file.pairs, &cohort.embeddings, cohort.normalisation);
         let scored = normalised.map_err(|error| {
@@ -149,6 +306,9 @@ fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> a
         let found = verification::from_cosines(of_kind(true), of_kind(false)).map_err(blame)?;
         (scored, found)
     };
+    verification.warnings.extend(contradictions(&table, &file.pairs, &place));
+    let evaluated = || table.about.labels.iter().flatten();
+    verification.warnings.extend(cohort.and_then(|cohort| cohort.warning(evaluated())));
     let (pairs, rows, dim) = (scored.len(), embeddings.rows(), embeddings.dim());
     let of = arguments.set.embeddings.display();
     Ok(Compared {
@@ -167,15 +327,14 @@ fn between_sets(
     cohort: Option<&Cohort>,
 ) -> anyhow::Result<Compared> {
     let mut classes = ClassNames::new();
-    let labels = arguments.set.labels.as_deref();
-    let enrol = input::enrolled(&arguments.set.embeddings, labels, &mut classes, arguments.templates)?;
+    let enrol = arguments.set.enrolled(&mut classes, arguments.templates)?;
     let probe = input::labelled(probe, arguments.probe_labels.as_deref(), &mut classes)?;
     let place = both(&enrol.path, &probe.path);
     let blame = |error| explained(error, &classes, &place);
     let (a, b) = (&enrol.embeddings, &probe.embeddings);
     let pairs = a.rows() as u64 * b.rows() as u64;
     let options = VerificationOptions { max_pairs: arguments.exact_up_to, seed: arguments.seed };
-    let found = if let Some(cohort) = cohort {
+    let mut found = if let Some(cohort) = cohort {
         ensure!(
             pairs <= arguments.exact_up_to,
             "--exact-up-to: found {1}, but normalisation keeps all {0} pairs in memory (4 bytes each); raise it to {0}",
@@ -193,15 +352,16 @@ fn between_sets(
         let advance = progress::advancing(&bar);
         streaming::enrol_probe(a, b, &StreamingOptions::default(), &advance).map_err(blame)?
     };
+    found.warnings.extend(cohort.and_then(|cohort| cohort.warning(classes.names())));
     let lead = format!("{} enrolled; {} probes.", enrol.in_words(), probe.in_words());
     Ok(Compared { verification: found, list: None, all_of: None, lead, score: score_name(cohort), place })
 }
 
 fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     let mut classes = ClassNames::new();
-    let LabelledEmbeddings { path, embeddings, cameras, ids } =
-        input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
-    let place = path.display().to_string();
+    let set = arguments.set.labelled(&mut classes)?;
+    let embeddings = &set.embeddings;
+    let place = set.path.display().to_string();
     let blame = |error| explained(error, &classes, &place);
     let rows = embeddings.rows() as u64;
     let pairs = rows * (rows - 1) / 2;
@@ -217,10 +377,10 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     }
     let waiting = progress::waiting("comparing pairs");
     let (found, kind) = if arguments.balanced {
-        let found = verification::balanced_pairs(&embeddings, &options).map_err(blame)?;
+        let found = verification::balanced_pairs(embeddings, &options).map_err(blame)?;
         (found, "as many impostor pairs as genuine pairs")
     } else if arguments.sampled.is_some() || pairs <= arguments.exact_up_to {
-        let found = verification::all_pairs(&embeddings, &options).map_err(blame)?;
+        let found = verification::all_pairs(embeddings, &options).map_err(blame)?;
         let kind =
             if found.pairs < found.pairs_in_all { "a random sample of the pairs" } else { "all pairs" };
         (found, kind)
@@ -229,11 +389,10 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
         let bar = progress::counted("pairs", pairs);
         let advance = progress::advancing(&bar);
         let options = StreamingOptions::default();
-        let found = streaming::all_pairs(&embeddings, &options, &advance).map_err(blame)?;
+        let found = streaming::all_pairs(embeddings, &options, &advance).map_err(blame)?;
         (found, "all pairs, counted in bins")
     };
     drop(waiting);
-    let set = LabelledEmbeddings { path, embeddings, cameras, ids };
     let lead = format!("{}; {kind}.", set.in_words());
     let exact = kind == "all pairs";
     let all_of = exact.then_some(set.embeddings);

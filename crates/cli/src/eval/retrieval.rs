@@ -32,10 +32,11 @@ pub(crate) struct RetrievalArguments {
     /// Ignore gallery rows with the query's class and camera, as in re-identification; requires a column `camera` or --cameras
     #[arg(long)]
     exclude_same_camera: bool,
-    /// Cameras of the queries, one per row
+    /// Cameras of the queries, if the file does not contain them: .csv or .parquet with a column `camera`, joined by `id` if the embeddings
+    /// have ids; .npy, or text with one camera per line
     #[arg(long, value_name = "FILE", requires = "exclude_same_camera")]
     cameras: Option<PathBuf>,
-    /// Cameras of the gallery, one per row
+    /// Cameras of the gallery, as --cameras
     #[arg(long, value_name = "FILE", requires_all = ["exclude_same_camera", "gallery"])]
     gallery_cameras: Option<PathBuf>,
     /// Values of k for recall and nDCG at k [default: 1,5,10, up to the size of the gallery]
@@ -50,7 +51,7 @@ pub(crate) struct RetrievalArguments {
 
 pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let mut classes = ClassNames::new();
-    let queries = input::labelled(&arguments.set.embeddings, arguments.set.labels.as_deref(), &mut classes)?;
+    let queries = arguments.set.labelled(&mut classes)?;
     let gallery = match &arguments.gallery {
         Some(path) => Some(input::labelled(path, arguments.gallery_labels.as_deref(), &mut classes)?),
         None => None,
@@ -59,9 +60,13 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     input::require_two_classes(&sets, &classes)?;
     let searched = gallery.as_ref().unwrap_or(&queries);
     let cameras = if arguments.exclude_same_camera {
-        let of_queries = input::cameras(&queries, arguments.cameras.as_deref(), "--cameras")?;
+        let mut known = ClassNames::new();
+        let of_queries = input::cameras(&queries, arguments.cameras.as_deref(), "--cameras", &mut known)?;
         let of_gallery = match &gallery {
-            Some(set) => input::cameras(set, arguments.gallery_cameras.as_deref(), "--gallery-cameras")?,
+            Some(set) => {
+                let file = arguments.gallery_cameras.as_deref();
+                input::cameras(set, file, "--gallery-cameras", &mut known)?
+            }
             None => of_queries.clone(),
         };
         Some((of_queries, of_gallery))

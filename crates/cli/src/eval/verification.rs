@@ -2,7 +2,7 @@
 
 use super::figures;
 use super::output::{Findings, OutputArguments, number, percent, table};
-use super::pairs::{self, Compared, PairArguments};
+use super::pairs::{self, COMPUTED_ELSEWHERE, Compared, PairArguments};
 use crate::calibration::SavedCalibration;
 use crate::progress;
 use anyhow::{Context, ensure};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use widemargin_eval::verification::TarAtFar;
 use widemargin_eval::verification::bootstrap::{self, BootstrapOptions, Interval, Intervals};
+use widemargin_eval::verification::calibration::{self, CalibrationOptions, LogisticCalibration};
 use widemargin_eval::verification::costs::Costs;
 use widemargin_eval::verification::folds::{self, CrossValidation};
 use widemargin_report::page::EvaluationTable;
@@ -19,18 +20,25 @@ use widemargin_report::page::EvaluationTable;
 pub(crate) struct VerificationArguments {
     #[command(flatten)]
     pairs: PairArguments,
+    #[command(flatten)]
+    measures: MeasureArguments,
+}
+
+/// What to report about scored pairs.
+#[derive(Args)]
+pub(crate) struct MeasureArguments {
     /// False accept rates (FAR) at which to report the true accept rate (TAR) [default: 1e-1 to 1e-6]
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
     /// Cross-validate the threshold over this many folds of consecutive pairs (10 in the LFW protocol); not needed if the pairs have a column
     /// `fold`
-    #[arg(long, value_name = "FOLDS", requires = "pairs")]
+    #[arg(long, value_name = "FOLDS")]
     folds: Option<usize>,
     /// Compute confidence intervals from this many bootstrap resamples, of classes if all pairs are compared, otherwise of pairs
     #[arg(long, value_name = "DRAWS")]
     bootstrap: Option<usize>,
     /// Confidence level of the intervals
-    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, requires = "bootstrap")]
     confidence: f64,
     /// Report the minimum detection cost for this prior and these costs, such as 0.01,10,1; may be repeated
     #[arg(long, value_name = "PRIOR,MISS,FALSE_ACCEPT", value_parser = pairs::costs)]
@@ -43,8 +51,21 @@ pub(crate) struct VerificationArguments {
 }
 
 pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
+    ensure!(
+        arguments.measures.folds.is_none() || arguments.pairs.are_listed(),
+        "--folds: requires a list of pairs (--pairs), whose consecutive parts are the folds"
+    );
+    report(&arguments.measures, arguments.pairs.seed, || pairs::compare(&arguments.pairs))
+}
+
+/// Reports the measures of the pairs that `compare` scores. `seed` is that of the bootstrap.
+pub(crate) fn report(
+    arguments: &MeasureArguments,
+    seed: u64,
+    compare: impl FnOnce() -> anyhow::Result<Compared>,
+) -> anyhow::Result<()> {
     let saved = arguments.calibration.as_deref().map(SavedCalibration::read).transpose()?;
-    let compared = pairs::compare(&arguments.pairs)?;
+    let compared = compare()?;
     if let Some(saved) = &saved {
         ensure!(
             saved.score == compared.score,
@@ -54,7 +75,8 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
         );
     }
     let found = &compared.verification;
-    let intervals = arguments.bootstrap.map(|draws| intervals(arguments, &compared, draws)).transpose()?;
+    let intervals =
+        arguments.bootstrap.map(|draws| intervals(arguments, seed, &compared, draws)).transpose()?;
     let folds = cross_validation(arguments, &compared)?;
     let lines: Vec<TarAtFar> = if arguments.far.is_empty() {
         found.tar_table.clone()
@@ -81,8 +103,11 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
         json["cross_validation"] = json!(folds);
         tables.push(folds_table(folds));
     }
-    if !arguments.costs.is_empty() {
-        let (table, value) = costs_table(&compared, &arguments.costs, saved.as_ref());
+    let elsewhere = compared.score == COMPUTED_ELSEWHERE;
+    let usual = usual_costs()?;
+    let costs = if elsewhere && arguments.costs.is_empty() { &usual[..] } else { &arguments.costs };
+    if !costs.is_empty() {
+        let (table, value) = costs_table(&compared, costs, saved.as_ref());
         tables.push(table);
         json["costs"] = value;
     }
@@ -91,12 +116,23 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
         tables.push(table);
         json["calibration"] = value;
     }
+    let mut unfitted = None;
+    if elsewhere {
+        match own_calibration(&compared, minimum_cllr) {
+            Ok((table, value)) => {
+                tables.push(table);
+                json["own_calibration"] = value;
+            }
+            Err(error) => unfitted = Some(format!("The scores could not be calibrated: {error}.")),
+        }
+    }
     // Requested rates have their own warnings; for the default table the summary is enough.
     let mut warnings = found.warnings.clone();
     if !arguments.far.is_empty() {
         warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
         warnings.extend(lines.iter().filter_map(|line| line.warning.clone()));
     }
+    warnings.extend(unfitted);
     if let Some(width) = found.resolution {
         warnings.push(format!(
             "Scores were counted in bins of width {width:.1e}, so thresholds have this precision."
@@ -110,14 +146,15 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
 }
 
 fn intervals(
-    arguments: &VerificationArguments,
+    arguments: &MeasureArguments,
+    seed: u64,
     compared: &Compared,
     draws: usize,
 ) -> anyhow::Result<(&'static str, Intervals)> {
     let options = BootstrapOptions {
         resamples: draws,
         confidence: arguments.confidence,
-        seed: arguments.pairs.seed,
+        seed,
         ..BootstrapOptions::default()
     };
     let _waiting = progress::waiting("bootstrap");
@@ -129,7 +166,7 @@ fn intervals(
 }
 
 fn cross_validation(
-    arguments: &VerificationArguments,
+    arguments: &MeasureArguments,
     compared: &Compared,
 ) -> anyhow::Result<Option<CrossValidation>> {
     let Some(list) = &compared.list else { return Ok(None) };
@@ -261,4 +298,30 @@ fn calibration_table(compared: &Compared, saved: &SavedCalibration) -> (Evaluati
     ];
     let value = json!({ "at_threshold": point, "cllr": cllr, "file": saved });
     (table("Calibration, evaluated on these pairs", ["measure", "value"], rows), value)
+}
+
+/// The costs reported for scores that another program computed: those of the NIST and VoxCeleb evaluations.
+fn usual_costs() -> anyhow::Result<[Costs; 2]> {
+    Ok([Costs::new(0.01, 1.0, 1.0)?, Costs::new(0.05, 1.0, 1.0)?])
+}
+
+/// A calibration fitted to the scores themselves, and Cllr with it and without.
+fn own_calibration(compared: &Compared, minimum_cllr: f64) -> anyhow::Result<(EvaluationTable, Value)> {
+    let found = &compared.verification;
+    let fitted = calibration::fit(found, &CalibrationOptions::default())?;
+    let (uncalibrated, calibrated) = (found.cllr(&LogisticCalibration::identity()), found.cllr(&fitted));
+    let rows = vec![
+        ["slope, nats".to_owned(), number(fitted.slope())],
+        ["offset, nats".to_owned(), number(fitted.offset())],
+        ["Cllr of the scores as log-likelihood ratios in nats, bits".to_owned(), number(uncalibrated)],
+        ["Cllr with the calibration, bits".to_owned(), number(calibrated)],
+        ["minimum Cllr, bits".to_owned(), number(minimum_cllr)],
+    ];
+    let value = json!({
+        "calibration": fitted,
+        "cllr_of_scores": uncalibrated,
+        "cllr": calibrated,
+        "minimum_cllr": minimum_cllr,
+    });
+    Ok((table("Calibration fitted to these scores", ["measure", "value"], rows), value))
 }

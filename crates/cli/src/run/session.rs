@@ -51,6 +51,8 @@ impl Session {
 
     /// Opens and splits the data. Prints warnings about the configuration, what the data contains, and the images left out.
     pub(crate) fn prepare(&mut self, config: &Config) -> anyhow::Result<Prepared> {
+        // Reading the data can take long.
+        config.check_device()?;
         for warning in config.warnings() {
             self.message(&format!("warning: {warning}"));
         }

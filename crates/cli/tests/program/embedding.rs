@@ -265,14 +265,13 @@ fn what_is_known_of_the_rows_of_a_table_goes_along() {
     for out in ["a.parquet", "b.csv", "c.safetensors", "d.npy"] {
         success(&embed(&place, "full.csv", out));
         let about = read_embeddings(&place.path().join(out)).expect("a table").about;
+        assert_eq!(about, expected, "{out}");
         let names = format!("{}.names.csv", &out[..1]);
         if out == "a.parquet" || out == "b.csv" {
-            assert_eq!(about, expected, "{out}");
             assert!(!place.exists(&names));
         } else {
             let lines: Vec<String> = text(&place, &names).lines().take(2).map(str::to_owned).collect();
             assert_eq!(lines, ["id,label,camera,split,group", "r0,class 0,0,train,g0"], "{out}");
-            assert_eq!(about.cameras, expected.cameras.clone().filter(|_| out == "c.safetensors"));
         }
     }
     let evaluated = |out: &str, labels: &[&str]| {
@@ -282,7 +281,11 @@ fn what_is_known_of_the_rows_of_a_table_goes_along() {
     let of_parquet = evaluated("a.parquet", &[]);
     assert!(of_parquet["queries"].as_u64().is_some_and(|queries| queries > 0), "{of_parquet}");
     assert_eq!(evaluated("b.csv", &[]), of_parquet);
-    assert_eq!(evaluated("c.safetensors", &["--labels", "c.names.csv"]), of_parquet);
+    for out in ["c.safetensors", "d.npy"] {
+        let names = format!("{}.names.csv", &out[..1]);
+        assert_eq!(evaluated(out, &["--labels", &names]), of_parquet);
+        assert_eq!(evaluated(out, &[]), of_parquet);
+    }
     // `nearest` finds the names in the separate file
     let nearest = found(&place, &["nearest", "--embeddings", "d.npy", "--row", "r7", "-k", "1", "--json"]);
     assert!(nearest["queries"][0]["neighbours"][0]["label"].is_string(), "{nearest}");
@@ -312,9 +315,15 @@ fn labels_may_lie_beside_a_table() {
         &[&embed("bare.npy")[..], &["few.txt"]].concat(),
         &["few.txt", "2 labels for 60 embeddings"],
     );
-    let own = ["--labels: found labels.txt", "vectors.csv contains labels"];
-    place.refused(&[&embed("vectors.csv")[..], &["labels.txt"]].concat(), &own);
-    place.refused(&[&of_own[..], &["--labels", "labels.txt"]].concat(), &own);
+    // Labels inside the table and labels given for it must be the same.
+    assert_eq!(
+        found(&place, &[&of_own[..], &["--labels", "labels.txt"]].concat())["suspects"],
+        of_bare["suspects"]
+    );
+    place.write("other.txt", text(&place, "labels.txt").replacen("class 1\n", "class 2\n", 1).as_bytes());
+    let own = ["other.txt: line 2 has the label \"class 2\"", "vectors.csv contains the label \"class 1\""];
+    place.refused(&[&embed("vectors.csv")[..], &["other.txt"]].concat(), &own);
+    place.refused(&[&of_own[..], &["--labels", "other.txt"]].concat(), &own);
     let of_images = ["data", "suspects", "--run", "run", "--data", "images", "--labels", "labels.txt"];
     place.refused(&of_images, &["labels is labels.txt", "only a table of embeddings"]);
     place.refused(&["data", "suspects", "--run", "run", "--labels", "labels.txt"], &["--data"]);
@@ -334,13 +343,13 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     place.write("list.csv", list.as_bytes());
     success(&embed(&place, "list.csv", "list.parquet"));
     let about = read_embeddings(&place.path().join("list.parquet")).expect("a table").about;
-    assert_eq!(about.cameras, Some((0..8).collect()));
+    assert_eq!(about.cameras, Some((0..8).map(|camera: i32| camera.to_string()).collect()));
     assert_eq!(about.groups.expect("groups")[4], "g1");
     assert!(!place.exists("list.names.csv"), "all is inside");
     let labels = ["embed", "--model", "run", "images", "--labels", "tiny.toml", "-o", "no.npy"];
     place.refused(&labels, &["labels is tiny.toml", "only a table of embeddings"]);
 
-    // cameras by name are a column as any other; images of no class have a gap, which a table of text has no room for
+    // images of no class have a gap, which a table of text has no room for
     image_folder(&place, "some", 1, 1);
     place.write("some/stray.png", &png(1, 1));
     success(&embed(&place, "some", "some.csv"));
@@ -351,7 +360,7 @@ fn columns_of_manifests_go_along_as_far_as_they_can() {
     success(&embed(&place, "named.csv", "named.npy"));
     assert!(
         text(&place, "named.names.csv")
-            .starts_with("id,label,group,camera\nimages/class-0/00.png,0,g0,north\n")
+            .starts_with("id,label,camera,group\nimages/class-0/00.png,0,north,g0\n")
     );
     found(
         &place,

@@ -198,7 +198,9 @@ impl Census {
 
     fn of_table(path: &Path, labels: Option<&Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
         let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = open_table(path, labels)?;
-        let class_names = labels.as_deref().map_or_else(Vec::new, |labels| sorted_names(labels, true));
+        let named = |label: &&String| !label.trim().is_empty();
+        let class_names: Vec<String> = labels.iter().flatten().filter(named).cloned().collect();
+        let class_names = sorted_names(&class_names, true);
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(number, name)| (name.as_str(), number)).collect();
         let (count, dim) = (rows.rows(), rows.dim());
@@ -229,7 +231,7 @@ impl Census {
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 samples.push(CensusSample {
                     id,
-                    class: labels.as_ref().map(|labels| numbers[labels[row].as_str()]),
+                    class: labels.as_ref().and_then(|labels| numbers.get(labels[row].as_str()).copied()),
                     part: splits.as_ref().and_then(|splits| part_named(&splits[row])),
                     group: groups.as_ref().map(|groups| groups[row].as_str().into()),
                     file: 0,

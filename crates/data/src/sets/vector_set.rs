@@ -97,9 +97,10 @@ impl VectorSet {
     }
 
     fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {
-        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = table;
+        let OpenTable { rows, about } = table;
         let path = rows.path().to_owned();
-        let labels = labels.ok_or_else(|| Problem::NoLabels.at(&path))?;
+        let labels = about.all_labels(&path)?.to_vec();
+        let About { ids, splits, groups, .. } = about;
         let unusable = |problem: String| Problem::Embeddings { problem, id: None }.at(&path);
         if rows.rows() == 0 || rows.dim() == 0 {
             return Err(Problem::Empty.at(&path).into());

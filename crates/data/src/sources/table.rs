@@ -4,18 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use widemargin_tables::{Error as TableError, OpenTable, Problem, read_labels};
+use widemargin_tables::{Error as TableError, OpenTable, Problem, open_labelled};
 
 use crate::file_names::has_ending;
 use crate::{Error, Result};
 
 /// Opens a table of embeddings, with labels from another file if given.
 pub(crate) fn open_table(path: &Path, labels: Option<&Path>) -> Result<OpenTable> {
-    let mut table = widemargin_tables::open(path).map_err(|error| no_table(path, error))?;
-    if let Some(labels) = labels {
-        table.set_labels(read_labels(labels)?, labels)?;
-    }
-    Ok(table)
+    open_labelled(path, labels).map_err(|error| no_table(path, error))
 }
 
 /// Other names that lists of images use for the column `path`.
@@ -44,6 +40,9 @@ const MOST_HEADER: u64 = 1 << 20;
 
 /// The error for a table that cannot be opened. With text in place of numbers it may be a list of images in other words.
 fn no_table(path: &Path, error: TableError) -> Error {
+    if error.path != path {
+        return error.into();
+    }
     let column = match &error.problem {
         Problem::Field { column, expected, .. } if *expected == "a number" => column,
         Problem::Cell { column, expected, .. } if expected == "a number" => column,

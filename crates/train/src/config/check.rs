@@ -1,9 +1,9 @@
 //! The ranges of the settings, and warnings about settings that have no effect.
 
-use super::{Config, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName};
+use super::{Config, PrecisionName, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName};
 use crate::Error;
 use std::fmt::Display;
-use widemargin_model::BackboneName;
+use widemargin_model::{BackboneName, device};
 use widemargin_objective::{AnyObjective, ClassObjective};
 
 /// Largest batch size: more is most likely a typing error.
@@ -42,6 +42,23 @@ impl Config {
         require((1..=1_000_000).contains(&t.epochs), "training.epochs", &t.epochs, "1 to 1000000")?;
         require(t.loader_threads <= 64, "training.loader_threads", &t.loader_threads, "0 to 64")?;
         require(t.keep_checkpoints >= 1, "training.keep_checkpoints", &t.keep_checkpoints, "at least 1")
+    }
+
+    /// Checks that the device exists and supports the precision.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for `training.device`, with the known devices, and for `training.precision`.
+    pub fn check_device(&self) -> Result<(), Error> {
+        let wrong = |key: &str, error: widemargin_model::Error| Error::BadValue {
+            key: key.to_owned(),
+            message: error.to_string(),
+        };
+        let name = &self.training.device;
+        let device = device::by_name(name).map_err(|error| wrong("training.device", error))?;
+        if self.training.precision == PrecisionName::Mixed {
+            device::half_precision(name, &device).map_err(|error| wrong("training.precision", error))?;
+        }
+        Ok(())
     }
 
     fn check_data(&self) -> Result<(), Error> {

@@ -1,0 +1,27 @@
+//! `eval scores`: evaluates and calibrates scores of pairs that another program computed.
+
+use super::pairs;
+use super::verification::{MeasureArguments, report};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct ScoresArguments {
+    /// Scores: .csv or .parquet with the columns `score` and `same` (and `fold`, `a`, `b`), or a list such as `1 a.wav b.wav 0.71`
+    #[arg(value_name = "SCORES")]
+    file: PathBuf,
+    /// Read from this list which pairs are of the same class; SCORES then has the columns `a`, `b` and `score`
+    #[arg(long, value_name = "FILE")]
+    pairs: Option<PathBuf>,
+    /// Seed of the bootstrap
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    measures: MeasureArguments,
+}
+
+pub(crate) fn run(arguments: &ScoresArguments) -> anyhow::Result<()> {
+    report(&arguments.measures, arguments.seed, || {
+        pairs::of_scores(&arguments.file, arguments.pairs.as_deref())
+    })
+}

@@ -1,0 +1,403 @@
+//! Files that belong together: names, labels, cameras, pairs, scores and splits for a table of embeddings.
+
+use super::evaluation::{ROWS, csv, found, near, npy, place};
+use super::{Workplace, success};
+use std::fmt::Write;
+
+/// The rows of [`ROWS`] as a matrix, without names.
+fn matrix() -> Vec<u8> {
+    let numbers = ROWS.iter().flat_map(|row| [row.2.to_radians().cos(), row.2.to_radians().sin()]);
+    npy("<f4", "7, 2", &numbers.flat_map(|value| (value as f32).to_le_bytes()).collect::<Vec<u8>>())
+}
+
+#[test]
+fn labels_are_joined_by_id_and_names_are_found_next_to_the_file() {
+    let place = place();
+    let expected = found(&place, &["retrieval", "set.csv"])["retrieval"].clone();
+    let with = |arguments: &[&str]| found(&place, &[&["retrieval"], arguments].concat())["retrieval"].clone();
+    let mut names: Vec<String> = ROWS.iter().map(|row| format!("{},{}", row.0, row.1)).collect();
+    place.write("m.npy", &matrix());
+    place.write("m.names.csv", format!("id,label\n{}\n", names.join("\n")).as_bytes());
+    assert_eq!(with(&["m.npy"]), expected);
+    names.reverse();
+    place.write("shuffled.csv", format!("id,label\n{}\n", names.join("\n")).as_bytes());
+    assert_eq!(with(&["m.npy", "--labels", "shuffled.csv"]), expected);
+    assert_eq!(with(&["set.csv", "--labels", "shuffled.csv"]), expected);
+    for (from, to, fragments) in [
+        ("a2,", "zz,", &["wrong.csv: line 7 has the id \"zz\", which m.npy does not have"][..]),
+        ("a2,", "a1,", &["wrong.csv: rows 5 and 6 have the same id \"a1\""]),
+        ("a2,bag\n", "", &["wrong.csv: has no row for the id \"a2\" of m.npy"]),
+        ("label\n", "class\n", &["wrong.csv: has no column `label`; its columns are id, class"]),
+    ] {
+        let text = format!("id,label\n{}\n", names.join("\n")).replace(from, to);
+        place.write("wrong.csv", text.as_bytes());
+        place.refused(&["eval", "retrieval", "m.npy", "--labels", "wrong.csv"], fragments);
+    }
+    place.write("m.names.csv", b"id,class\na1,x\na2,x\na3,x\nb1,x\nb2,x\nc1,x\nc2,x\n");
+    place.refused(
+        &["eval", "retrieval", "m.npy"],
+        &["m.npy: has no labels, and m.names.csv has no column `label`", "--labels"],
+    );
+}
+
+#[test]
+fn cameras_are_names_and_found_where_labels_are() {
+    let place = place();
+    place.write("m.npy", &matrix());
+    let camera = |at: usize| ["c1s1", "c2s1"][at % 2];
+    let list = |heading: &str, line: &dyn Fn(usize) -> String, order: &[usize]| {
+        let lines: Vec<String> = order.iter().map(|&at| format!("{},{}\n", ROWS[at].0, line(at))).collect();
+        format!("{heading}\n{}", lines.concat())
+    };
+    let (rising, falling) = ([0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0]);
+    let with = |at: usize| format!("{},{}", camera(at), ROWS[at].1);
+    let only = |at: usize| camera(at).to_owned();
+    place.write("with.csv", list("id,camera,label", &with, &rising).as_bytes());
+    place.write("without.csv", list("id,label", &|at| ROWS[at].1.to_owned(), &rising).as_bytes());
+    place.write("cameras.csv", list("id,camera", &only, &rising).as_bytes());
+    place.write("reversed.csv", list("id,camera", &only, &falling).as_bytes());
+    let retrieval = |arguments: &[&str]| {
+        let base = ["retrieval", "m.npy", "--exclude-same-camera"];
+        found(&place, &[&base[..], arguments].concat())["retrieval"].clone()
+    };
+    let expected = retrieval(&["--labels", "with.csv"]);
+    let plain = found(&place, &["retrieval", "m.npy", "--labels", "without.csv"])["retrieval"].clone();
+    assert_ne!(expected["map_at_r"], plain["map_at_r"]);
+    for cameras in ["cameras.csv", "reversed.csv", "with.csv"] {
+        assert_eq!(retrieval(&["--labels", "without.csv", "--cameras", cameras]), expected, "{cameras}");
+    }
+    let refused = |cameras: &str, fragments: &[&str]| {
+        let base = ["eval", "retrieval", "m.npy", "--labels", "without.csv", "--exclude-same-camera"];
+        place.refused(&[&base[..], &["--cameras", cameras]].concat(), fragments);
+    };
+    refused("without.csv", &["--cameras: without.csv: has no column `camera`; its columns are id, label"]);
+    place.write("gap.csv", list("id,camera", &only, &rising).replace("a2,c2s1", "a2,").as_bytes());
+    refused("gap.csv", &["--cameras: gap.csv: line 3, column `camera` holds \"\""]);
+    place.refused(
+        &["eval", "retrieval", "m.npy", "--labels", "without.csv", "--exclude-same-camera"],
+        &["m.npy: has no cameras", "column `camera`", "--cameras"],
+    );
+}
+
+/// All pairs of [`ROWS`], each as `line(genuine, a, b)`.
+fn pairs(line: &dyn Fn(bool, &str, &str) -> String) -> String {
+    let mut text = String::new();
+    for (at, a) in ROWS.iter().enumerate() {
+        for b in &ROWS[..at] {
+            writeln!(text, "{}", line(a.1 == b.1, a.0, b.0)).expect("a text");
+        }
+    }
+    text
+}
+
+#[test]
+fn trial_lists_are_read_with_the_ids_next_to_the_file() {
+    let place = place();
+    place.write("m.npy", &matrix());
+    let names: Vec<String> = ROWS.iter().map(|row| format!("{},{}\n", row.0, row.1)).collect();
+    place.write("m.names.csv", format!("id,label\n{}", names.concat()).as_bytes());
+    let all = found(&place, &["verification", "set.csv"]);
+    let word = |same: bool| if same { "target" } else { "nontarget" };
+    for (name, text) in [
+        ("pairs.csv", format!("a,b,same\n{}", pairs(&|same, a, b| format!("{a},{b},{}", u8::from(same))))),
+        ("veri.txt", pairs(&|same, a, b| format!("{} {a} {b}", u8::from(same)))),
+        ("trials", pairs(&|same, a, b| format!("{a} {b} {}", word(same)))),
+    ] {
+        place.write(name, text.as_bytes());
+        for set in ["set.csv", "m.npy"] {
+            let listed = found(&place, &["verification", set, "--pairs", name]);
+            for measure in ["genuine", "impostor", "auc", "eer"] {
+                near(
+                    &listed["verification"][measure],
+                    all["verification"][measure].as_f64().expect("a number"),
+                );
+            }
+            assert!(!listed["warnings"].to_string().contains("contradict"), "{name}");
+        }
+    }
+    // Pairs that the labels contradict, and scores that are upside down.
+    place.write("wrong.txt", pairs(&|same, a, b| format!("{} {a} {b}", u8::from(!same))).as_bytes());
+    let wrong = found(&place, &["verification", "m.npy", "--pairs", "wrong.txt"]);
+    let warnings = wrong["warnings"].to_string();
+    for expected in [
+        "21 of 21 pairs of wrong.txt contradict the labels of m.npy",
+        "below 0.5: impostor pairs score higher",
+    ] {
+        assert!(warnings.contains(expected), "{warnings}");
+    }
+    place.write("one.txt", b"1 a1 a2\n1 a1 c1\n0 a1 b1\n");
+    let one = found(&place, &["verification", "m.npy", "--pairs", "one.txt"]);
+    let expected = "1 of 3 pairs of one.txt contradict the labels of m.npy. The first is \\\"a1\\\" and \\\"c1\\\": listed as the same class, with the labels \\\"bag\\\" and \\\"coat\\\".";
+    assert!(one["warnings"].to_string().contains(expected), "{}", one["warnings"]);
+
+    place.write("zz.txt", b"1 a1 zz\n");
+    place.refused(
+        &["eval", "verification", "m.npy", "--pairs", "zz.txt"],
+        &["zz.txt: line 1, `b` is \"zz\"; expected an id of m.npy, such as \"a1\""],
+    );
+    place.write("bare.npy", &matrix());
+    place.refused(
+        &["eval", "verification", "bare.npy", "--pairs", "veri.txt"],
+        &["veri.txt: line 1, `a` is \"a2\"; expected a row from 0 to 6 of bare.npy, which has no ids"],
+    );
+}
+
+#[test]
+fn scores_that_another_program_computed_are_evaluated_and_calibrated() {
+    let place = place();
+    // The cosines of all pairs, as another program would write them.
+    let angle = |name: &str| ROWS.iter().find(|row| row.0 == name).expect("a row").2.to_radians();
+    let scored =
+        |same: bool, a: &str, b: &str| format!("{a},{b},{},{}", u8::from(same), (angle(a) - angle(b)).cos());
+    place.write("s.csv", format!("a,b,same,score\n{}", pairs(&scored)).as_bytes());
+    let cosines = found(&place, &["verification", "set.csv"]);
+    let scores = found(&place, &["scores", "s.csv", "--folds", "3", "--bootstrap", "20"]);
+    for measure in ["auc", "eer", "eer_threshold", "genuine", "impostor"] {
+        near(&scores["verification"][measure], cosines["verification"][measure].as_f64().expect("a number"));
+    }
+    near(&scores["minimum_cllr"], cosines["minimum_cllr"].as_f64().expect("a number"));
+    assert_eq!((&scores["score"], scores["costs"].as_array().map(Vec::len)), (&"score".into(), Some(2)));
+    assert!(scores["own_calibration"]["calibration"]["slope"].as_f64().is_some_and(|slope| slope > 0.0));
+    assert!(
+        scores["own_calibration"]["cllr"].as_f64() < scores["own_calibration"]["cllr_of_scores"].as_f64()
+    );
+    assert_eq!(scores["cross_validation"]["folds"].as_array().map(Vec::len), Some(3));
+    let by_verification = found(&place, &["verification", "s.csv", "--folds", "3", "--bootstrap", "20"]);
+    assert_eq!(by_verification, scores);
+
+    // A list without names, and scores apart from the list of pairs.
+    place.write("s.txt", pairs(&|same, a, b| scored(same, a, b).replace(',', " ")).as_bytes());
+    place.write("veri.txt", pairs(&|same, a, b| format!("{} {b} {a}", u8::from(same))).as_bytes());
+    let mut lines: Vec<String> = pairs(&|_, a, b| format!("{a} {b} {}", (angle(a) - angle(b)).cos()))
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.reverse();
+    place.write("only.txt", lines.join("\n").as_bytes());
+    for arguments in [&["scores", "s.txt"][..], &["scores", "only.txt", "--pairs", "veri.txt"]] {
+        let found = found(&place, arguments);
+        assert_eq!(found["verification"]["auc"], scores["verification"]["auc"]);
+        assert_eq!(found["verification"]["eer"], scores["verification"]["eer"]);
+    }
+
+    // A calibration of scores is saved and used as any other.
+    found(&place, &["calibrate", "s.csv", "--far", "0.2", "-o", "calibration.json"]);
+    let again = found(&place, &["scores", "s.csv", "--calibration", "calibration.json"]);
+    assert_eq!(again["calibration"]["file"]["score"], "score");
+    place.refused(
+        &["eval", "verification", "set.csv", "--calibration", "calibration.json"],
+        &["kind score", "cosine"],
+    );
+    let output = place.run(&["eval", "scores", "s.csv", "--figures", "figures"]);
+    success(&output);
+    let table = String::from_utf8_lossy(&output.stdout);
+    for words in ["21 scores of s.csv", "Calibration fitted to these scores", "0.05, 1, 1", "minimum Cllr"] {
+        assert!(table.contains(words), "{words} is missing in {table}");
+    }
+    assert!(place.exists("figures/det.svg"));
+
+    // High scores that mean different: reported, not calibrated.
+    place.write("down.csv", b"score,same\n1,1\n2,1\n3,0\n4,0\n");
+    let down = found(&place, &["scores", "down.csv"]);
+    let warnings = down["warnings"].to_string();
+    assert!(
+        warnings.contains("AUC is 0.0000, below 0.5") && warnings.contains("could not be calibrated"),
+        "{warnings}"
+    );
+    place.write("large.csv", b"score,same\n1000000.01,1\n1000000.02,1\n1000000.00,0\n1000001,0\n");
+    let large = found(&place, &["scores", "large.csv"]);
+    assert!(
+        large["warnings"].to_string().contains("2 scores differ from others only beyond the 7 digits"),
+        "{large}"
+    );
+
+    for (text, expected) in [
+        (
+            "score,same\n0.5,1\n0.4,1\n",
+            "s.csv: found 2 genuine and 0 impostor pairs, expected at least one of each",
+        ),
+        ("score,same\n0.5,1\n0.5,0\n", "s.csv: all 2 scores are 0.5; expected scores that differ"),
+        ("score,same\nNaN,1\n0.5,0\n", "s.csv: line 2 has the score NaN; expected a finite number"),
+        ("score,same\n0.5,1\n,0\n", "s.csv: line 3, column `score` holds \"\"; expected a number"),
+        ("score,same\n0.5,1\n0.2,2\n", "s.csv: line 3, column `same` holds \"2\"; expected 1 or 0"),
+        ("score,label\n0.5,1\n", "s.csv: has no column `same`; its columns are score, label"),
+        ("score,same\n", "s.csv: has no rows"),
+    ] {
+        place.write("s.csv", text.as_bytes());
+        place.refused(&["eval", "scores", "s.csv"], &[expected]);
+    }
+    place.write("s.csv", b"score,same\n0.5,1\n0.2,0\n");
+    for flag in [&["--labels", "x"][..], &["--balanced"], &["--sampled", "9"], &["--probe", "set.csv"]] {
+        let refused = [&["eval", "verification", "s.csv"], flag].concat();
+        place.refused(&refused, &[&format!("{}: s.csv has scores of pairs", flag[0])]);
+    }
+}
+
+#[test]
+fn flags_without_effect_are_refused() {
+    let place = place();
+    let refused = |arguments: &[&str], fragments: &[&str]| {
+        place.refused(&[&["eval", "verification", "set.csv"], arguments].concat(), fragments);
+    };
+    refused(&["--confidence", "0.9"], &["--bootstrap"]);
+    refused(&["--folds", "3"], &["--folds: requires a list of pairs"]);
+    refused(&["--part", "train"], &["--split"]);
+    place.write("cohort.csv", csv(&ROWS[..4]).replace("a1", "z1").as_bytes());
+    let cohort = |normalisation: &'static str| {
+        ["--probe", "probe.csv", "--cohort", "cohort.csv", "--normalisation", normalisation]
+    };
+    refused(
+        &[&cohort("adaptive-s")[..], &["--top", "5"]].concat(),
+        &["--top: found 5, expected 2 to 4, the number of embeddings of cohort.csv"],
+    );
+    refused(&cohort("adaptive-s"), &["--top: found 300 (the default), expected 2 to 4"]);
+    refused(
+        &[&cohort("z")[..], &["--top", "3"]].concat(),
+        &["--top: found 3", "only --normalisation adaptive-s"],
+    );
+    refused(&["--top", "3"], &["--cohort"]);
+    place.write("probe.csv", csv(&ROWS[3..]).as_bytes());
+    let shared = found(&place, &[&["verification", "set.csv"], &cohort("z")[..]].concat());
+    let expected = "2 classes of the cohort cohort.csv are also evaluated, such as \\\"bag\\\"";
+    assert!(shared["warnings"].to_string().contains(expected), "{}", shared["warnings"]);
+}
+
+#[test]
+fn the_rows_of_one_part_are_evaluated() {
+    let place = place();
+    // Bag is known, with a held-out row; boot and coat are unseen.
+    let mut split = String::from("# widemargin split 1\n# by hand\nsample,part\n");
+    for (id, part) in [
+        ("c2", "test"),
+        ("b2", "test"),
+        ("a1", "train"),
+        ("a2", "train"),
+        ("a3", "test"),
+        ("b1", "test"),
+        ("c1", "test"),
+    ] {
+        writeln!(split, "{id},{part}").expect("a text");
+    }
+    place.write("split.csv", split.as_bytes());
+    place.write("unseen.csv", csv(&ROWS[3..]).as_bytes());
+    let expected = found(&place, &["retrieval", "unseen.csv"]);
+    let chosen = found(&place, &["retrieval", "set.csv", "--split", "split.csv", "--part", "test"]);
+    assert_eq!(chosen["retrieval"], expected["retrieval"]);
+    assert!(
+        chosen["compared"]
+            .as_str()
+            .is_some_and(|lead| lead.contains("set.csv, part test of split.csv: 4 embeddings of 2")),
+        "{chosen}"
+    );
+    for task in ["verification", "clustering", "geometry", "calibrate"] {
+        let expected = found(&place, &[task, "unseen.csv"]);
+        let chosen = found(&place, &[task, "set.csv", "--split", "split.csv"]);
+        for key in ["verification", "agreement", "geometry", "saved"] {
+            assert_eq!(chosen[key], expected[key], "{task}");
+        }
+    }
+    found(&place, &["clustering", "set.csv", "--split", "split.csv", "--assignments", "rows.csv"]);
+    let rows = std::fs::read_to_string(place.path().join("rows.csv")).expect("there");
+    assert!(rows.contains("\n3,b1,boot,") && !rows.contains("a1"), "{rows}");
+    // Cameras are joined before the rows are chosen.
+    let cameras: Vec<String> = ROWS.iter().rev().map(|row| format!("{},{}\n", row.0, &row.0[1..])).collect();
+    place.write("cameras.csv", format!("id,camera\n{}", cameras.concat()).as_bytes());
+    found(
+        &place,
+        &[
+            "retrieval",
+            "set.csv",
+            "--split",
+            "split.csv",
+            "--exclude-same-camera",
+            "--cameras",
+            "cameras.csv",
+        ],
+    );
+    // Held-out rows of known classes are in a part of their own.
+    let gallery = ["retrieval", "set.csv", "--split", "split.csv", "--gallery", "set.csv", "--part"];
+    let queries = |part| found(&place, &[&gallery[..], &[part]].concat())["retrieval"]["queries"].clone();
+    assert_eq!([queries("held-out"), queries("train")], [1, 2].map(serde_json::Value::from));
+
+    // With one unseen class, the set is closed and held-out rows of known classes are evaluated.
+    place.write("closed.csv", split.replace("c1,test", "c1,train").as_bytes());
+    let closed = found(&place, &["retrieval", "set.csv", "--split", "closed.csv", "--gallery", "set.csv"]);
+    assert!(
+        closed["compared"].as_str().is_some_and(|lead| lead.contains("2 embeddings of 2 classes")),
+        "{closed}"
+    );
+
+    // Rows without ids are named as `train` and `data split` name them.
+    place.write("m.npy", &matrix());
+    let labels: Vec<&str> = ROWS.iter().map(|row| row.1).collect();
+    place.write("labels.txt", labels.join("\n").as_bytes());
+    let parts = ["train", "train", "test", "test", "test", "test", "test"];
+    let numbered: Vec<String> =
+        parts.iter().enumerate().map(|(row, part)| format!("row {row},{part}\n")).collect();
+    place.write("rows-split.csv", format!("sample,part\n{}", numbered.concat()).as_bytes());
+    let by_row =
+        found(&place, &["retrieval", "m.npy", "--labels", "labels.txt", "--split", "rows-split.csv"]);
+    assert_eq!(by_row["retrieval"], expected["retrieval"]);
+
+    let refused = |split: &str, more: &[&str], fragments: &[&str]| {
+        place.write("bad.csv", split.as_bytes());
+        place.refused(&[&["eval", "retrieval", "set.csv", "--split", "bad.csv"], more].concat(), fragments);
+    };
+    refused(
+        &split.replace("c1,", "zz,"),
+        &[],
+        &["bad.csv: line 10 has the id \"zz\", which set.csv does not have"],
+    );
+    refused(&split.replace("c1,test\n", ""), &[], &["bad.csv: has no row for the id \"c1\" of set.csv"]);
+    refused(&split.replace("c1,test", "a1,test"), &[], &["bad.csv", "same id \"a1\""]);
+    refused(
+        &split.replace("a3,test", "a3,out"),
+        &["--part", "held-out"],
+        &["--part held-out: no row of set.csv"],
+    );
+    place.write("pairs.csv", b"a,b,same\na1,a2,1\na1,b1,0\n");
+    place.refused(
+        &["eval", "verification", "set.csv", "--split", "split.csv", "--pairs", "pairs.csv"],
+        &["--split", "--pairs"],
+    );
+}
+
+#[test]
+fn tables_with_names_next_to_them_are_trained_on() {
+    let place = Workplace::new();
+    let (mut names, mut data) = (String::from("id,label\n"), Vec::new());
+    for row in 0..60 {
+        writeln!(names, "r{row},class {}", row % 6).expect("a text");
+        let angle = f64::from(row % 6) + 0.01 * f64::from(row);
+        data.extend([angle.cos(), angle.sin(), 0.1].iter().flat_map(|value| (*value as f32).to_le_bytes()));
+    }
+    place.write("v.npy", &npy("<f4", "60, 3", &data));
+    place.write("v.names.csv", names.as_bytes());
+    let train =
+        ["train", "--data", "v.npy", "--unseen", "2", "--embedding", "2", "--epochs", "1", "--batch", "10"];
+    success(&place.run(&[&train[..], &["--out", "run"]].concat()));
+    let split = std::fs::read_to_string(place.path().join("run/split.csv")).expect("there");
+    assert!(split.contains("\nr7,"), "{split}");
+    // The run's embeddings of its own evaluation set.
+    success(&place.run(&["embed", "--model", "run", "v.npy", "-o", "e.npy"]));
+    let chosen = found(&place, &["retrieval", "e.npy", "--split", "run/split.csv"]);
+    let report = super::json(&place.path().join("run/report.json"));
+    assert_eq!(chosen["retrieval"]["queries"], report["unseen"]["samples"]);
+    near(
+        &chosen["retrieval"]["map_at_r"],
+        report["unseen"]["retrieval"]["map_at_r"].as_f64().expect("a number"),
+    );
+    // An existing folder, and a device that is not there, are reported before the data is read.
+    place.write("v.names.csv", b"id,label\n");
+    place.refused(&[&train[..], &["--out", "run"]].concat(), &["the run folder run already exists"]);
+    place.refused(
+        &[&train[..], &["--out", "no", "--device", "tpu"]].concat(),
+        &["training.device", "'tpu'", "cpu"],
+    );
+    place.refused(
+        &[&train[..], &["--out", "no", "--precision", "mixed"]].concat(),
+        &["training.precision", "half precision"],
+    );
+    place.refused(&[&train[..], &["--out", "no"]].concat(), &["v.names.csv: 0 names for 60 embeddings"]);
+    assert!(!place.exists("no"));
+}

@@ -1,0 +1,181 @@
+//! Names of the rows of a table in a file of their own: labels, ids, cameras, parts and groups.
+//!
+//! This is the one place where two files are joined. If both have ids, rows are matched by id, whatever their order; otherwise by position.
+//! Ids that occur in one of the files only, or twice, are errors.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::{Problem, Result};
+use super::table::ending;
+use super::text_table::TextTable;
+use super::texts::read_texts;
+use super::{npy, text};
+
+/// Columns that identify a row, in order of preference.
+const IDS: [&str; 3] = ["id", "path", "sample"];
+
+/// Names of rows, from a file of their own.
+#[derive(Debug, Clone)]
+pub struct RowNames {
+    path: PathBuf,
+    /// What the file is read for: `label`, `camera` or `name`.
+    subject: &'static str,
+    table: TextTable,
+}
+
+/// The rows that names are joined to.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedRows<'a> {
+    /// The table, for errors.
+    pub path: &'a Path,
+    /// Number of rows.
+    pub rows: usize,
+    /// Ids of the rows, if they have any.
+    pub ids: Option<&'a [String]>,
+}
+
+/// The file that has the names of the rows of `embeddings`, if its format cannot contain them: `NAME.names.csv`.
+pub fn names_path(embeddings: &Path) -> PathBuf {
+    embeddings.with_extension("names.csv")
+}
+
+impl RowNames {
+    /// Reads a file of names. A `.csv` or `.parquet` has named columns. A `.npy` (integers or text) and a text with one name per line have a
+    /// single column. `subject` is what the file is read for, such as `label`: the name of that column, and the word in errors.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error) with the path and the [`Problem`].
+    pub fn read(path: &Path, subject: &'static str) -> Result<Self> {
+        let table = match ending(path).as_str() {
+            "csv" | "parquet" => read_texts(path)?,
+            kind => {
+                let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
+                let is_array = kind == "npy";
+                let names = if is_array { npy::labels(&bytes, path)? } else { text::lines(&bytes, path)? };
+                let lines = (!is_array).then(|| (1..=names.len() as u64).collect());
+                let rows = names.into_iter().map(|name| vec![name]).collect();
+                TextTable { columns: vec![subject.to_owned()], rows, lines, left_out: Vec::new() }
+            }
+        };
+        Ok(Self { path: path.to_owned(), subject, table })
+    }
+
+    /// The names next to a table whose format cannot contain them, if there are any.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn beside(embeddings: &Path) -> Result<Option<Self>> {
+        let path = names_path(embeddings);
+        let lacks_names = matches!(ending(embeddings).as_str(), "npy" | "safetensors");
+        if lacks_names && path.exists() { Self::read(&path, "name").map(Some) } else { Ok(None) }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names in the order of the rows of a table. If both have ids, they are matched; the columns `id`, `path` and `sample` of this file
+    /// count as ids, the first of them that exists.
+    ///
+    /// # Errors
+    /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids;
+    /// [`Problem::NameCount`] if there are no ids to match and the numbers of rows differ.
+    pub fn in_order_of(mut self, of: NamedRows<'_>) -> Result<Self> {
+        let order = match (self.id_column(), of.ids) {
+            (Some(column), Some(ids)) => Some(self.positions(column, ids, of.path)?),
+            // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
+            (None, Some(ids)) if self.table.columns.first().is_some_and(String::is_empty) => {
+                let index = self.positions(0, ids, of.path);
+                if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() }
+            }
+            _ => None,
+        };
+        let found = self.table.rows.len();
+        let Some(order) = order else {
+            if found != of.rows {
+                return Err(Problem::NameCount { what: self.subject, rows: of.rows, found }.at(&self.path));
+            }
+            return Ok(self);
+        };
+        let mut rows: Vec<Option<Vec<String>>> =
+            std::mem::take(&mut self.table.rows).into_iter().map(Some).collect();
+        self.table.rows = order.iter().map(|&at| rows[at].take().unwrap_or_default()).collect();
+        if let Some(lines) = &mut self.table.lines {
+            *lines = order.iter().map(|&at| lines[at]).collect();
+        }
+        Ok(self)
+    }
+
+    /// A column, or `None` if the file does not have it.
+    pub fn texts(&self, column: &str) -> Option<Vec<String>> {
+        let at = self.table.column(column)?;
+        Some(self.table.rows.iter().map(|row| row[at].clone()).collect())
+    }
+
+    /// A column that must exist and have no empty entry.
+    ///
+    /// # Errors
+    /// [`Problem::NoColumn`]; [`Problem::Field`] or [`Problem::Cell`] for an empty entry.
+    pub fn required(&self, column: &'static str) -> Result<Vec<String>> {
+        let Some(at) = self.table.column(column) else {
+            return Err(Problem::NoColumn { column, found: self.table.columns.join(", ") }.at(&self.path));
+        };
+        if let Some(row) = self.table.rows.iter().position(|row| row[at].is_empty()) {
+            return Err(self.table.wrong(row, at, "a name").at(&self.path));
+        }
+        Ok(self.table.rows.iter().map(|row| row[at].clone()).collect())
+    }
+
+    /// Checks that `own`, the labels inside the table, are those of this file, which is in the order of the table.
+    ///
+    /// # Errors
+    /// [`Problem::TwoLabels`] for the first row with another label.
+    pub(super) fn require_same_labels(&self, own: &[String], table: &Path) -> Result<()> {
+        let given = self.required("label")?;
+        let differs = |(own, given): (&String, &String)| own != given;
+        match own.iter().zip(&given).position(differs) {
+            None => Ok(()),
+            Some(row) => {
+                let (place, table) = (self.table.place(row).to_string(), table.display().to_string());
+                let (given, own) = (given[row].clone(), own[row].clone());
+                Err(Problem::TwoLabels { place, given, table, own }.at(&self.path))
+            }
+        }
+    }
+
+    fn id_column(&self) -> Option<usize> {
+        IDS.iter().find_map(|name| self.table.column(name))
+    }
+
+    /// Whether a column only counts the rows from 0.
+    fn counts_rows(&self, column: usize) -> bool {
+        self.table.rows.iter().enumerate().all(|(at, row)| row[column] == at.to_string())
+    }
+
+    /// The position in this file of each id of a table.
+    fn positions(&self, column: usize, ids: &[String], table: &Path) -> Result<Vec<usize>> {
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(self.table.rows.len());
+        for (second, row) in self.table.rows.iter().enumerate() {
+            if let Some(first) = places.insert(&row[column], second) {
+                let id = row[column].clone();
+                return Err(Problem::RepeatedId { id, first, second }.at(&self.path));
+            }
+        }
+        let order: Vec<Option<usize>> = ids.iter().map(|id| places.remove(id.as_str())).collect();
+        let table = || table.display().to_string();
+        if let Some(&row) = places.values().min() {
+            let (place, id) = (self.table.place(row).to_string(), self.table.rows[row][column].clone());
+            return Err(
+                Problem::IdNotInTable { place, id, count: places.len(), table: table() }.at(&self.path)
+            );
+        }
+        if let Some(first) = order.iter().position(Option::is_none) {
+            let count = order.iter().filter(|at| at.is_none()).count();
+            return Err(Problem::IdMissing { id: ids[first].clone(), count, table: table() }.at(&self.path));
+        }
+        Ok(order.into_iter().flatten().collect())
+    }
+}

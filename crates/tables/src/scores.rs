@@ -1,0 +1,115 @@
+//! Scores of pairs that another program computed.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::error::{Problem, Result};
+use super::text_table::Place;
+use super::trials::{self, Wanted};
+
+/// Scores of pairs, and which pairs are of one class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreFile {
+    /// The scores, in the order of the file; finite, and within the range of `f32`.
+    pub scores: Vec<f64>,
+    /// Whether each pair is of one class.
+    pub same: Vec<bool>,
+    /// The fold of each pair, if the file has folds.
+    pub folds: Option<Vec<usize>>,
+}
+
+/// Reads scores: a `.csv` or `.parquet` with the columns `score` and `same`, and optionally `a`, `b` and `fold`, or a list such as
+/// `1 a.wav b.wav 0.71`, `a.wav b.wav target 0.71` or `0.71 1`.
+///
+/// With `keys`, the file has the columns `a`, `b` and `score`, and `keys` is a list of pairs that says which are of one class. Both are joined by
+/// the two names of a pair, in either order, and must have the same pairs.
+///
+/// # Errors
+/// [`Error`](crate::Error) with the path and the [`Problem`]: for instance a score that is not a finite number, or a pair that one of the files does
+/// not have.
+pub fn read_scores(path: &Path, keys: Option<&Path>) -> Result<ScoreFile> {
+    let mut keys = keys.map(Keys::read).transpose()?;
+    let (mut scores, mut same, mut folds) = (Vec::new(), Vec::new(), Vec::new());
+    let wanted = Wanted { pair: keys.is_some(), same: keys.is_none(), score: true };
+    trials::each(path, wanted, |trial| {
+        let score = trial.score.unwrap_or(f64::NAN);
+        if !(score as f32).is_finite() {
+            let expected = "a finite number of at most 3.4e38".to_owned();
+            return Err(Problem::Score { place: trial.place.to_string(), found: score, expected }.at(path));
+        }
+        scores.push(score);
+        let pair = || [trial.a.unwrap_or_default(), trial.b.unwrap_or_default()];
+        same.push(match &mut keys {
+            Some(keys) => keys.take(pair(), (trial.place, trial.same), path)?,
+            None => trial.same == Some(true),
+        });
+        folds.extend(trial.fold);
+        Ok(())
+    })?;
+    if let Some(keys) = keys {
+        keys.require_all_taken(path)?;
+    }
+    let folds = (!folds.is_empty()).then_some(folds);
+    Ok(ScoreFile { scores, same, folds })
+}
+
+/// Which pairs are of one class, by their names.
+struct Keys<'a> {
+    path: &'a Path,
+    /// The truth of a pair, where it is, and whether it has a score.
+    pairs: HashMap<[String; 2], (bool, Place, bool)>,
+}
+
+impl<'a> Keys<'a> {
+    fn read(path: &'a Path) -> Result<Self> {
+        let mut pairs: HashMap<[String; 2], (bool, Place, bool)> = HashMap::new();
+        trials::each(path, Wanted { pair: true, same: true, score: false }, |trial| {
+            let pair = ordered([trial.a.unwrap_or_default(), trial.b.unwrap_or_default()]);
+            let same = trial.same == Some(true);
+            let first = *pairs.entry(pair.clone()).or_insert((same, trial.place, false));
+            if first.0 == same {
+                return Ok(());
+            }
+            let [a, b] = pair;
+            let (place, first) = (trial.place.to_string(), first.1.to_string());
+            Err(Problem::ContradictoryPair { place, first, a, b }.at(path))
+        })?;
+        Ok(Self { path, pairs })
+    }
+
+    fn take(&mut self, pair: [&str; 2], (place, said): (Place, Option<bool>), path: &Path) -> Result<bool> {
+        let pair = ordered(pair);
+        match self.pairs.get_mut(&pair) {
+            Some((same, first, _)) if said.is_some_and(|said| said != *same) => {
+                let first = format!("{first} of {}", self.path.display());
+                let [a, b] = pair;
+                Err(Problem::ContradictoryPair { place: place.to_string(), first, a, b }.at(path))
+            }
+            Some((same, _, taken)) => {
+                *taken = true;
+                Ok(*same)
+            }
+            None => {
+                let ([a, b], list) = (pair, self.path.display().to_string());
+                Err(Problem::PairNotInList { place: place.to_string(), a, b, list }.at(path))
+            }
+        }
+    }
+
+    fn require_all_taken(&self, path: &Path) -> Result<()> {
+        let missing = || self.pairs.iter().filter(|(_, (_, _, taken))| !taken).map(|(pair, _)| pair);
+        match missing().min() {
+            None => Ok(()),
+            Some([a, b]) => {
+                let (a, b, list) = (a.clone(), b.clone(), self.path.display().to_string());
+                Err(Problem::PairWithoutScore { a, b, count: missing().count(), list }.at(path))
+            }
+        }
+    }
+}
+
+/// The names of a pair in a fixed order: a score does not depend on it.
+fn ordered(mut pair: [&str; 2]) -> [String; 2] {
+    pair.sort_unstable();
+    pair.map(str::to_owned)
+}
