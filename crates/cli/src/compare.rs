@@ -1,6 +1,7 @@
 //! `widemargin compare`: compares two images, or two sets of images, with a trained model.
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use crate::say::results;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -82,7 +83,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         probability: saved.as_ref().map(|saved| saved.calibration.probability(similarity, prior)),
         prior,
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
     } else {

@@ -2,6 +2,7 @@
 //!
 //! The trained features of chapter 10 ship with the program; `--train` trains them again on the built-in images.
 
+use crate::say::{results, say, shown};
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -80,11 +81,11 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
         Some(Tag::En) => vec![Language::English],
         Some(Tag::Zh) => vec![Language::Chinese],
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     for language in &languages {
         let path = folder.join(language.file_name());
         write_atomic(&path, page::render(*language, &languages, &features)?.as_bytes())?;
-        writeln!(out, "{}", path.display())?;
+        writeln!(out, "{}", shown(&path))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -135,7 +136,7 @@ fn trained(arguments: &ExplainArguments) -> anyhow::Result<Result<TrainedFeature
             observer.message(&format!("training {name}"));
             match train(&config, &prepared, &folder, RunStart::New, &mut observer, &stop)? {
                 Ending::Stopped { signal, .. } => {
-                    eprintln!("stopped; the finished runs are in {}", folder_of_runs.display());
+                    say!("stopped; the finished runs are in {}", folder_of_runs.display());
                     return Ok(Err(ExitCode::from((128 + signal) as u8)));
                 }
                 Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {

@@ -1,12 +1,14 @@
 //! `widemargin export`: writes a trained model as an ONNX file.
 
 use crate::calibration::SavedCalibration;
+use crate::say::{results, shown};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use widemargin_durable::check_file;
 use widemargin_embedder::Model;
 use widemargin_onnx::{Calibration, Input, Metadata};
 
@@ -39,6 +41,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let ending = file.extension().is_some_and(|ending| ending == "onnx");
     ensure!(ending, "--out: found {}, expected a name that ends in .onnx", file.display());
     ensure!(!file.exists(), "{}: already exists; choose another name with --out", file.display());
+    check_file(file)?;
     let model = Model::load(&arguments.model)?;
     let saved = SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())?;
     let calibration = saved.map(|saved| Calibration {
@@ -48,13 +51,13 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     });
     let bytes = widemargin_onnx::write(file, &model, calibration)?;
     let metadata = widemargin_onnx::metadata(&model, calibration);
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         let written = Written { file: file.clone(), bytes, metadata };
         writeln!(out, "{}", serde_json::to_string(&written).context("writing the summary")?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "{}: {}, {:.1} MB", file.display(), metadata.backbone, bytes as f64 / 1e6)?;
+    writeln!(out, "{}: {}, {:.1} MB", shown(file), metadata.backbone, bytes as f64 / 1e6)?;
     match &metadata.input {
         Input::Images { name, channels, height, width, colour, .. } => writeln!(
             out,

@@ -1,9 +1,18 @@
-//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once.
+//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once. SIGXFSZ becomes an error.
 
+use crate::say::say;
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) an error. Without a handler, the signal ends the program without a word.
+pub(crate) fn report_large_files() -> anyhow::Result<()> {
+    // Nobody reads the flag: the write that failed says more.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
+        .context("listening for signals")?;
+    Ok(())
+}
 
 /// Listens for signals; the returned number is 0 until one arrives.
 pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
@@ -18,7 +27,7 @@ pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
                 if shared.swap(signal, Ordering::Relaxed) != 0 {
                     std::process::exit(128 + signal);
                 }
-                eprintln!("saving and stopping after this step; Ctrl-C again quits without saving");
+                say!("saving and stopping after this step; Ctrl-C again quits without saving");
             }
         })
         .context("starting the thread that listens for signals")?;

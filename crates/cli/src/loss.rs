@@ -1,6 +1,7 @@
 //! `widemargin loss`: the value and gradients of an objective, the list of objectives, and `loss check`, which compares this
 //! program with the reference values of another framework.
 
+use crate::say::{results, say, shown};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -118,13 +119,13 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     };
     let tolerance = arguments.tolerance.unwrap_or(default);
     ensure!(tolerance >= 0.0, "--tolerance: found {tolerance}, expected a number, 0 or above");
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     let (mut passed, mut outside, mut unknown) = (0, 0, 0);
     for path in &arguments.files {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let file = ReferenceFile::parse(&text).with_context(|| path.display().to_string())?;
-        writeln!(out, "{}", path.display())?;
+        writeln!(out, "{}", shown(path))?;
         for case in file.cases() {
             let compared = match arguments.precision {
                 Precision::F64 => file.compare::<f64>(case),
@@ -182,7 +183,7 @@ fn run_list(name: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
         (None, false) => list(),
         (None, true) => serde_json::to_string_pretty(catalogue())? + "\n",
     };
-    write!(std::io::stdout().lock(), "{text}")?;
+    write!(results(), "{text}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -296,7 +297,7 @@ fn run_evaluate(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
         Precision::F64 => evaluate::<f64>(&arguments.objective, &parameters, &input, reduction)?,
         Precision::F32 => evaluate::<f32>(&arguments.objective, &parameters, &input, reduction)?,
     };
-    writeln!(std::io::stdout().lock(), "{result}")?;
+    writeln!(results(), "{result}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -353,7 +354,7 @@ fn evaluate<T: Real>(
         }
         AnyEvaluation::Pairs(found) => {
             if let Some(warning) = found.warning {
-                eprintln!("warning: {warning}");
+                say!("warning: {warning}");
                 result["warning"] = warning.to_string().into();
             }
         }

@@ -1,7 +1,7 @@
 //! The program `widemargin`: one module per subcommand.
 //!
-//! Results go to standard output, progress and errors to standard error. Exit status: 0 done, 1 the answer is no, 2 an error, 130 and 143
-//! stopped by SIGINT and SIGTERM after saving a checkpoint.
+//! Results go to standard output, progress and errors to standard error, both through [`say`]. Exit status: 0 done, 1 the answer is no, 2 an
+//! error, 130 and 143 stopped by SIGINT and SIGTERM after saving a checkpoint.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -18,12 +18,17 @@ mod loss;
 mod nearest;
 mod progress;
 mod run;
+mod say;
 mod suggest;
 mod sweep;
 mod train;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use say::{results, say};
+use std::io::Write;
 use std::process::ExitCode;
+use widemargin_report::terminal::visible;
 
 /// Train and evaluate embeddings with margin losses
 #[derive(Parser)]
@@ -67,12 +72,26 @@ enum Command {
 
 fn main() -> ExitCode {
     widemargin_kernels::pages::keep_freed_pages();
-    let command = Arguments::parse().command;
-    if let Err(error) = widemargin_kernels::try_detected() {
-        eprintln!("error: {error}");
-        return ExitCode::from(2);
-    }
-    let done = match command {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) => return without_command(&error),
+    };
+    // What was written is only there once it has left the buffer.
+    let done = prepared().and_then(|()| run(command)).and_then(|code| {
+        results().flush()?;
+        Ok(code)
+    });
+    done.unwrap_or_else(|error| {
+        if say::reader_is_gone(&error) {
+            return ExitCode::SUCCESS;
+        }
+        say!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Train(arguments) => train::run(*arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
@@ -85,16 +104,32 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Data(command) => data::run(&command),
         Command::Bench(command) => bench::run(&command),
-    };
-    done.unwrap_or_else(|error| {
-        // A closed pipe (`| head`) is not an error.
-        let broken_pipe = error
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
-        if broken_pipe {
-            return ExitCode::SUCCESS;
-        }
-        eprintln!("error: {error:#}");
-        ExitCode::from(2)
-    })
+    }
+}
+
+/// Prints the help, the version, or what is wrong with the arguments.
+fn without_command(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // An argument may contain control characters: the shell may have made it from the name of a file. The second attempt fails in the
+        // same way with harmless arguments.
+        let shown = std::env::args_os().map(|argument| visible(&argument.to_string_lossy()).into_owned());
+        let shown = Arguments::try_parse_from(shown).err();
+        say::block(&shown.as_ref().unwrap_or(error).render().to_string());
+    } else if let Err(lost) = error.print().and_then(|()| results().flush())
+        && lost.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        say!("error: standard output: {lost}");
+        return ExitCode::from(2);
+    }
+    ExitCode::from(error.exit_code() as u8)
+}
+
+/// What every command needs of the machine: an instruction set, threads, and errors instead of signals.
+fn prepared() -> anyhow::Result<()> {
+    widemargin_kernels::try_detected()?;
+    interrupt::report_large_files()?;
+    // Started here, because rayon panics if it cannot start its threads when they are first needed.
+    rayon::ThreadPoolBuilder::new().build_global().context(
+        "the threads for the computation cannot be started; raise the limit on processes or memory (ulimit -u, ulimit -v), or set RAYON_NUM_THREADS to fewer threads",
+    )
 }

@@ -4,6 +4,7 @@
 //! ([`retrieval::search`]).
 
 use crate::embed::{self, made_by};
+use crate::say::results;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -15,6 +16,7 @@ use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Embeddings, files};
 use widemargin_report::table::{Column, Table};
+use widemargin_report::terminal::visible;
 use widemargin_tables::{EmbeddingTable, is_table, open, open_labelled};
 
 #[derive(Args)]
@@ -83,7 +85,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         Some(model) => by_model(arguments, model, &gallery, &searched)?,
         None => of_rows(arguments, &gallery, &searched)?,
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         let answer = Answer { embeddings: &arguments.embeddings, rows: gallery.rows, k, queries: found };
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
@@ -93,7 +95,7 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         if at > 0 {
             writeln!(out)?;
         }
-        writeln!(out, "{}", found.query)?;
+        writeln!(out, "{}", visible(&found.query))?;
         write!(out, "{}", found.table())?;
     }
     Ok(ExitCode::SUCCESS)

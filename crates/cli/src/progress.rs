@@ -3,10 +3,12 @@
 //!
 //! Prints only messages if standard error is not a terminal.
 
+use crate::say::say;
 use std::fmt::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use widemargin_report::terminal::visible;
 use widemargin_train::log::Metrics;
 use widemargin_train::progress::Observer;
 
@@ -40,7 +42,10 @@ pub(crate) fn waiting(what: &str) -> ProgressBar {
         .with_style(style)
         .with_message(what.to_owned())
         .with_finish(ProgressFinish::AndClear);
-    bar.enable_steady_tick(Duration::from_millis(200));
+    // The bar panics if it cannot start its thread, so another one tries first.
+    if !bar.is_hidden() && std::thread::Builder::new().spawn(|| ()).is_ok() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
     bar
 }
 
@@ -60,8 +65,9 @@ impl Observer for Bar {
             "{prefix} [{bar:24}] {pos}/{len} steps, {per_sec}, {eta} left\n  {wide_msg}",
         )
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar =
-            ProgressBar::new(steps).with_style(style.progress_chars("=> ")).with_prefix(name.to_owned());
+        let bar = ProgressBar::new(steps)
+            .with_style(style.progress_chars("=> "))
+            .with_prefix(visible(name).into_owned());
         bar.set_position(done);
         bar.reset_eta();
         *self = Self { drawn: Some(bar), ..Self::default() };
@@ -93,8 +99,8 @@ impl Observer for Bar {
 
     fn message(&mut self, text: &str) {
         match &self.drawn {
-            Some(bar) if !bar.is_hidden() => bar.println(text),
-            _ => eprintln!("{text}"),
+            Some(bar) if !bar.is_hidden() => bar.println(visible(text)),
+            _ => say!("{text}"),
         }
     }
 

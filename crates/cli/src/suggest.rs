@@ -1,5 +1,6 @@
 //! `widemargin suggest`: recommended scale and margin for a number of classes, with the bounds they follow from.
 
+use crate::say::results;
 use anyhow::Context;
 use clap::Args;
 use std::io::Write;
@@ -25,7 +26,7 @@ pub(crate) struct SuggestArguments {
 
 pub(crate) fn run(arguments: &SuggestArguments) -> anyhow::Result<ExitCode> {
     let found = suggest(arguments.classes, arguments.dim, arguments.probability)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&found).context("writing the results")?)?;
     } else {

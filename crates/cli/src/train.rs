@@ -3,8 +3,9 @@
 use crate::arguments::{one_of, share};
 use crate::run::{
     Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_table, conclusions,
-    evaluated_on, free_folder, write_reports,
+    evaluated_on, free_folder, given, naming_flag, write_reports,
 };
+use crate::say::{results, say, shown};
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
@@ -12,8 +13,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_data::Labelled;
-use widemargin_durable::create_folders;
+use widemargin_durable::{check_folder, create_folders};
 use widemargin_model::BackboneName;
+use widemargin_report::terminal::visible;
 use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
 use widemargin_train::{Config, Prepared, RunStart, continue_from};
 
@@ -109,6 +111,36 @@ fn factor(text: &str) -> Result<(String, f64), String> {
 }
 
 impl TrainArguments {
+    /// The keys of the configuration that were set by a flag, with the flag.
+    fn given(&self) -> Vec<(&'static str, &'static str)> {
+        let mut found = self.run.given();
+        found.extend(given([
+            ("objective.scale", "--scale", self.scale.is_some()),
+            ("objective.margin", "--margin", self.margin.is_some()),
+            ("objective.margin_by_count", "--margin-by-count", self.margin_by_count.is_some()),
+            ("objective.name", "--compare", !self.compare.is_empty()),
+            ("sampler.name", "--sampler", self.sampler.is_some()),
+            ("sampler.classes_per_batch", "--classes-per-batch", self.classes_per_batch.is_some()),
+            ("sampler.samples_per_class", "--samples-per-class", self.samples_per_class.is_some()),
+            ("sampler.power", "--sampling-power", self.sampling_power.is_some()),
+            ("sampler.batch", "--batch", self.batch.is_some()),
+            ("model.backbone", "--backbone", self.backbone.is_some()),
+            ("model.weights", "--weights", self.weights.is_some()),
+            ("model.freeze", "--freeze", !self.freeze.is_empty()),
+            ("model.embedding", "--embedding", self.embedding.is_some()),
+            ("optimiser.backbone_factor", "--backbone-factor", self.backbone_factor.is_some()),
+            ("optimiser.factors", "--factors", !self.factors.is_empty()),
+            ("optimiser.learning_rate", "--learning-rate", self.learning_rate.is_some()),
+            ("data.unseen_classes", "--unseen-classes", !self.unseen_classes.is_empty()),
+            ("data.max_bad", "--max-bad", self.max_bad.is_some()),
+            ("data.hold_out", "--hold-out", self.hold_out.is_some()),
+            ("training.loader_threads", "--loader-threads", self.loader_threads.is_some()),
+            ("training.device", "--device", self.device.is_some()),
+            ("training.precision", "--precision", self.precision.is_some()),
+        ]));
+        found
+    }
+
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
         let mut config = self.run.configuration()?;
@@ -171,6 +203,11 @@ struct ComparisonReport<'a> {
 }
 
 pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
+    let given = arguments.given();
+    trained(arguments).map_err(|error| naming_flag(error, &given))
+}
+
+fn trained(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let mut session = Session::start()?;
     if let Some(folder) = &arguments.resume {
         let config = continue_from(folder)?;
@@ -178,8 +215,11 @@ pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         return one(&mut session, &config, &prepared, folder, RunStart::Resume);
     }
     let config = arguments.configuration()?;
-    if let Some(folder) = arguments.out.as_ref().filter(|folder| folder.exists()) {
-        bail!(widemargin_train::Error::RunFolderExists(folder.clone()));
+    if let Some(folder) = &arguments.out {
+        if folder.exists() {
+            bail!(widemargin_train::Error::RunFolderExists(folder.clone()));
+        }
+        check_folder(folder)?;
     }
     // Whether the user chose the embedding dimension.
     let dimension_given = arguments.run.has_file() || arguments.embedding.is_some();
@@ -233,7 +273,7 @@ fn one(
 
 /// Says how to resume a stopped run; the exit status of the signal.
 fn stopped(folder: &Path, step: u64, signal: i32) -> ExitCode {
-    eprintln!("stopped after step {step}; resume with: widemargin train --resume {}", folder.display());
+    say!("stopped after step {step}; resume with: widemargin train --resume {}", folder.display());
     ExitCode::from((128 + signal) as u8)
 }
 
@@ -246,18 +286,18 @@ fn finish(
     runs: &[EvaluatedRun],
 ) -> anyhow::Result<()> {
     write_reports(folder, report, config, prepared, runs)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if let Some(run) = runs.first() {
-        writeln!(out, "Evaluated on {}.\n", evaluated_on(&run.report))?;
+        writeln!(out, "Evaluated on {}.\n", visible(&evaluated_on(&run.report)))?;
     }
     writeln!(out, "{}", closing_table(runs))?;
     let sentences = conclusions(runs.iter().map(|run| &run.report));
     for sentence in &sentences {
-        writeln!(out, "{sentence}")?;
+        writeln!(out, "{}", visible(sentence))?;
     }
     if !sentences.is_empty() {
         writeln!(out, "{ONE_SEED}\n")?;
     }
-    writeln!(out, "Report: {}", folder.join("report.html").display())?;
+    writeln!(out, "Report: {}", shown(&folder.join("report.html")))?;
     Ok(())
 }

@@ -14,6 +14,8 @@ mod inputs;
 mod joins;
 #[path = "program/models.rs"]
 mod models;
+#[path = "program/terminal.rs"]
+mod terminal;
 #[path = "program/training.rs"]
 mod training;
 #[path = "program/vectors.rs"]

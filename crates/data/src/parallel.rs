@@ -30,11 +30,14 @@ pub(crate) fn map_positions<T: Send>(
         }
     };
     let mut chunks: Vec<(usize, Vec<T>)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let start = || std::thread::Builder::new().spawn_scoped(scope, worker);
+        // This thread works too, so that the work is done even if the system starts no other thread.
+        let others: Vec<_> = (1..threads).map_while(|_| start().ok()).collect();
+        let mut chunks = worker();
+        for other in others {
+            chunks.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        chunks
     });
     chunks.sort_unstable_by_key(|(start, _)| *start);
     chunks.into_iter().flat_map(|(_, chunk)| chunk).collect()

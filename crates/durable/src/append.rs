@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::is_full;
-use crate::scratch::{folder_of, sync_folder};
+use crate::scratch::{folder_of, remove_leftovers_once, rename_new, sync_folder};
 use crate::{Error, Result};
 
 /// An append-only file, such as JSON lines or TensorBoard events.
@@ -88,9 +88,26 @@ impl AppendFile {
     /// [`Error::DiskFull`], [`Error::Io`]; the log then keeps its old name.
     pub fn finish(self, path: impl AsRef<Path>) -> Result<()> {
         self.sync()?;
-        let path = path.as_ref();
-        let failed = |error| Error::writing("rename it to its final name", path, error);
-        std::fs::rename(&self.path, path).and_then(|()| sync_folder(folder_of(path))).map_err(failed)
+        self.renamed(path.as_ref(), |from, to| std::fs::rename(from, to))
+    }
+
+    /// As [`finish`](Self::finish), but never replaces an existing file.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], and those of [`finish`](Self::finish); the log then keeps its old name.
+    pub fn finish_new(self, path: impl AsRef<Path>) -> Result<()> {
+        self.sync()?;
+        self.renamed(path.as_ref(), rename_new)
+    }
+
+    fn renamed(self, path: &Path, rename: impl FnOnce(&Path, &Path) -> std::io::Result<()>) -> Result<()> {
+        let folder = folder_of(path);
+        rename(&self.path, path).and_then(|()| sync_folder(folder)).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_path_buf() },
+            _ => Error::writing("rename it to its final name", path, error),
+        })?;
+        remove_leftovers_once(folder);
+        Ok(())
     }
 
     /// Length of the log in bytes. Record it at a checkpoint for [`truncate_to`].
@@ -174,8 +191,14 @@ mod tests {
             assert_eq!(fs::read(&last).unwrap(), text.as_bytes());
         }
         let log = AppendFile::open(&path).unwrap();
+        assert!(matches!(log.finish_new(&last), Err(Error::Exists { .. })));
+        assert_eq!((path.exists(), fs::read(&last).unwrap()), (true, b"two".to_vec()));
+        let log = AppendFile::open(&path).unwrap();
         assert!(matches!(log.finish(folder.path().join("no/folder")), Err(Error::Io { .. })));
         assert!(path.exists(), "kept if it cannot be renamed");
+        let log = AppendFile::open(&path).unwrap();
+        log.finish_new(folder.path().join("new")).unwrap();
+        assert!(folder.path().join("new").exists() && !path.exists());
     }
 
     #[cfg(target_os = "linux")]

@@ -28,6 +28,14 @@ pub enum Error {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// The file would exceed the limit on file sizes of the process or the file system.
+    #[error("{path}: too large for the limit on file sizes (see `ulimit -f`); the file is unchanged")]
+    TooLarge {
+        /// The file or folder to write.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
     /// The operating system reported an error.
     #[error("{path}: cannot {operation}")]
     Io {
@@ -126,7 +134,11 @@ impl Error {
     /// An error of replacing or creating `path`; a full disk has its own variant.
     pub(crate) fn writing(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
-        if is_full(&source) { Self::DiskFull { path, source } } else { Self::Io { operation, path, source } }
+        match kind_of(&source) {
+            _ if is_full(&source) => Self::DiskFull { path, source },
+            io::ErrorKind::FileTooLarge => Self::TooLarge { path, source },
+            _ => Self::Io { operation, path, source },
+        }
     }
 
     /// An error of an operation that cannot fill the disk.
@@ -137,5 +149,37 @@ impl Error {
 
 /// Whether the disk or quota is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(kind_of(error), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The kind of the system's error, also if a writer on top (such as that of `csv`) has wrapped it.
+fn kind_of(error: &io::Error) -> io::ErrorKind {
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
+    while let Some(cause) = inner {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return kind_of(error);
+        }
+        inner = cause.source();
+    }
+    error.kind()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_recognised_behind_other_errors() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let path = PathBuf::from("split.csv");
+        let wrapped =
+            io::Error::other(Error::Io { operation: "write it", path: path.clone(), source: full() });
+        for error in [full(), io::Error::other(full()), wrapped] {
+            assert!(matches!(Error::writing("write it", &path, error), Error::DiskFull { .. }));
+        }
+        let large = io::Error::other(io::Error::from(io::ErrorKind::FileTooLarge));
+        assert!(matches!(Error::writing("write it", &path, large), Error::TooLarge { .. }));
+        let other = io::Error::other("else");
+        assert!(matches!(Error::writing("write it", &path, other), Error::Io { .. }));
+    }
 }

@@ -1,10 +1,10 @@
 //! Atomic replacement of a file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, reject_existing};
 use crate::{Error, Result};
 
 /// Writes a file atomically, replacing an existing one.
@@ -29,16 +29,54 @@ pub fn write_atomic_with(
 ) -> Result<()> {
     let target = resolved(path.as_ref())?;
     let (scratch, file) = Scratch::file(&target)?;
-    let failed = |error| scratch.error("write it", error);
     if let Ok(old) = fs::metadata(&target) {
-        file.set_permissions(old.permissions()).map_err(failed)?;
+        file.set_permissions(old.permissions()).map_err(|error| scratch.error("write it", error))?;
     }
+    fill(&scratch, file, write)?;
+    scratch.into_target()
+}
+
+/// Writes a file that must not exist yet.
+///
+/// As [`write_atomic`], but an existing `path` is an error and stays as it is, even if another process creates it at the same moment.
+///
+/// # Errors
+/// [`Error::Exists`], [`Error::DiskFull`], [`Error::BadName`], [`Error::Io`]; no temporary file remains.
+pub fn write_new(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    write_new_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_new`], with content from a function: `write` gets a buffered file.
+///
+/// # Errors
+/// As [`write_new`]; an error from `write` is reported as a write error.
+pub fn write_new_with(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    // Before the work; the rename checks again.
+    reject_existing(path)?;
+    let (scratch, file) = Scratch::file(path)?;
+    fill(&scratch, file, write)?;
+    scratch.into_new_target()
+}
+
+/// Writes and syncs the content of a scratch file.
+fn fill(scratch: &Scratch, file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let failed = |error| scratch.error("write it", error);
     let mut buffered = BufWriter::with_capacity(1 << 16, file);
     write(&mut buffered).map_err(failed)?;
     let file = buffered.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    drop(file);
-    scratch.into_target()
+    file.sync_all().map_err(failed)
+}
+
+/// Checks that [`write_atomic`] can write `path`, before long work whose results go there. Changes nothing.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn check_file(path: impl AsRef<Path>) -> Result<()> {
+    Scratch::file(&resolved(path.as_ref())?).map(drop)
 }
 
 /// The file to replace, following symbolic links. It must be a regular file or not exist.
@@ -79,6 +117,42 @@ mod tests {
     }
 
     #[test]
+    fn a_new_file_never_replaces_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("split.csv");
+        write_new(&path, b"first").unwrap();
+        assert!(matches!(write_new(&path, b"second"), Err(Error::Exists { path: named }) if named == path));
+        let late = folder.path().join("late");
+        let error = write_new_with(&late, |file| {
+            fs::write(&late, b"of another process")?;
+            file.write_all(b"ours")
+        });
+        assert!(matches!(error, Err(Error::Exists { .. })), "{error:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read(&late).unwrap(), b"of another process");
+        assert_eq!(names(folder.path()), ["late", "split.csv"]);
+    }
+
+    #[test]
+    fn of_many_that_create_a_file_at_once_one_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("split.csv");
+        let made: Vec<u8> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..8u8)
+                .map(|value| {
+                    scope.spawn({
+                        let path = &path;
+                        move || (value, write_new(path, &[value]).is_ok())
+                    })
+                })
+                .collect();
+            let ended = workers.into_iter().map(|worker| worker.join().unwrap());
+            ended.filter(|(_, made)| *made).map(|(value, _)| value).collect()
+        });
+        assert_eq!(fs::read(&path).unwrap(), made, "exactly one, and its content");
+    }
+
+    #[test]
     fn a_full_disk_changes_nothing_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights");
@@ -116,6 +190,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(write_atomic(folder.path(), b"x"), Err(Error::NotAFile { .. })));
         assert!(matches!(write_atomic("", b"x"), Err(Error::BadName { .. })));
+    }
+
+    #[test]
+    fn a_place_is_checked_without_a_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        check_file(&path).unwrap();
+        write_atomic(&path, b"old").unwrap();
+        check_file(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["report.json"]);
+        let missing = folder.path().join("none/report.json");
+        assert!(matches!(check_file(&missing), Err(Error::Io { path, .. }) if path == missing));
+        assert!(matches!(check_file(folder.path()), Err(Error::NotAFile { .. })));
     }
 
     #[cfg(unix)]

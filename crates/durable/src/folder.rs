@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
-use crate::scratch::{Scratch, folder_of, sync_folder};
+use crate::scratch::{Scratch, folder_of, reject_existing, sync_folder};
 use crate::{Error, Result};
 
 /// Writes a new folder under a temporary name and renames it when all its files are on disk.
@@ -134,13 +134,6 @@ impl FolderWriter {
     }
 }
 
-fn reject_existing(target: &Path) -> Result<()> {
-    match fs::symlink_metadata(target) {
-        Ok(_) => Err(Error::Exists { path: target.to_path_buf() }),
-        Err(_) => Ok(()),
-    }
-}
-
 /// Creates the folder `path` and missing parents, and syncs them.
 ///
 /// # Errors
@@ -157,6 +150,22 @@ pub fn create_folders(path: impl AsRef<Path>) -> Result<()> {
         other => other.map_err(|error| Error::writing("create this folder", path, error))?,
     }
     sync_folder(parent).map_err(|error| Error::writing("sync the folder that holds it", path, error))
+}
+
+/// Checks that a folder can be created or replaced at `path`, with the missing folders above it, before long work whose results go there.
+/// Changes nothing, and does not check whether `path` exists.
+///
+/// # Errors
+/// [`Error::DiskFull`], [`Error::BadName`], [`Error::Io`] (a file is in the way, no permission).
+pub fn check_folder(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let name = path.file_name().unwrap_or_default();
+    let above = path.ancestors().skip(1).find(|above| above.as_os_str().is_empty() || above.exists());
+    match Scratch::file(&above.unwrap_or(Path::new("")).join(name)) {
+        Ok(_) => Ok(()),
+        Err(Error::Io { source, .. }) => Err(Error::io("create this folder", path, source)),
+        Err(other) => Err(other),
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +242,19 @@ mod tests {
         assert_eq!(fs::read(target.join("train/cat/1.png")).unwrap(), b"1");
         assert_eq!(fs::read(target.join("test/cat/1.png")).unwrap(), b"333");
         assert_eq!((entries(&target), entries(&target.join("train/cat"))), (3, 2));
+    }
+
+    #[test]
+    fn a_place_is_checked_without_a_trace() {
+        let place = tempfile::tempdir().unwrap();
+        check_folder(place.path().join("run")).unwrap();
+        check_folder(place.path().join("runs/of/today")).unwrap();
+        fs::create_dir(place.path().join("there")).unwrap();
+        check_folder(place.path().join("there")).unwrap();
+        assert_eq!(entries(place.path()), 1);
+        fs::write(place.path().join("file"), b"").unwrap();
+        let inside = place.path().join("file/run");
+        assert!(matches!(check_folder(&inside), Err(Error::Io { path, .. }) if path == inside));
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! use, because numbers are reused, especially in containers. So the writer holds an advisory lock on it, which the
 //! operating system releases when the process ends.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Error, Result};
 
@@ -20,6 +22,14 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+/// Rejects a target that exists.
+pub(crate) fn reject_existing(target: &Path) -> Result<()> {
+    match fs::symlink_metadata(target) {
+        Ok(_) => Err(Error::Exists { path: target.to_path_buf() }),
+        Err(_) => Ok(()),
     }
 }
 
@@ -122,9 +132,59 @@ impl Scratch {
             }
             _ => self.error("replace it", error),
         })?;
+        self.finish()
+    }
+
+    /// As [`into_target`](Self::into_target) for a file, but an existing target is an error and stays, even if it appears at the same moment.
+    pub(crate) fn into_new_target(mut self) -> Result<()> {
+        rename_new(&self.path, &self.target).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists { path: self.target.clone() },
+            _ => self.error("create it", error),
+        })?;
+        self.finish()
+    }
+
+    /// After the rename: makes the name durable, and removes what killed processes left next to it.
+    fn finish(&mut self) -> Result<()> {
         self.done = true;
-        sync_folder(folder_of(&self.target))
-            .map_err(|error| self.error("sync the folder that holds it", error))
+        let folder = folder_of(&self.target);
+        sync_folder(folder).map_err(|error| self.error("sync the folder that holds it", error))?;
+        remove_leftovers_once(folder);
+        Ok(())
+    }
+}
+
+/// Renames a file to a name that must be free.
+///
+/// A second name for the same file is the portable way: unlike a rename, it fails if the name exists. File systems without hard links
+/// (FAT, some network shares) get an empty file that claims the name and is then replaced.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::hard_link(from, to) {
+        Ok(()) => {
+            // If the first name stays, it is a leftover of a finished file.
+            let _ = fs::remove_file(from);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => claim_and_rename(from, to),
+    }
+}
+
+/// [`rename_new`] on a file system without hard links.
+fn claim_and_rename(from: &Path, to: &Path) -> io::Result<()> {
+    drop(File::create_new(to)?);
+    fs::rename(from, to).inspect_err(|_| {
+        let _ = fs::remove_file(to);
+    })
+}
+
+/// Removes the leftovers in `folder`, at the first call for this folder: a folder can be large, and new leftovers need a killed process.
+pub(crate) fn remove_leftovers_once(folder: &Path) {
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let first = DONE.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_path_buf());
+    if first {
+        // The file that was to be written is there; a leftover that cannot be removed harms nobody.
+        let _ = remove_stale_scratch(folder);
     }
 }
 
@@ -224,6 +284,37 @@ mod tests {
         assert_eq!(removed, [dead_file, dead_folder]);
         assert!(living_folder.path().exists() && living_file.path().exists());
         assert!(folder.path().join("report.json").exists());
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_never_replaced() {
+        for rename in [rename_new, claim_and_rename] {
+            let folder = tempfile::tempdir().unwrap();
+            let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+            fs::write(&from, b"new").unwrap();
+            fs::write(&to, b"old").unwrap();
+            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(
+                (fs::read(&from).unwrap(), fs::read(&to).unwrap()),
+                (b"new".to_vec(), b"old".to_vec())
+            );
+            fs::remove_file(&to).unwrap();
+            rename(&from, &to).unwrap();
+            assert_eq!(fs::read(&to).unwrap(), b"new");
+            assert!(!from.exists());
+            assert!(rename(&from, &folder.path().join("none")).is_err());
+            assert!(!folder.path().join("none").exists(), "no empty file claims the name");
+        }
+    }
+
+    #[test]
+    fn a_finished_file_removes_the_leftovers_next_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let leftover = folder.path().join(".a.partial-1-0");
+        fs::write(&leftover, b"half").unwrap();
+        let (in_use, _) = Scratch::file(&folder.path().join("b")).unwrap();
+        Scratch::file(&folder.path().join("a")).unwrap().0.into_target().unwrap();
+        assert!(!leftover.exists() && in_use.path().exists());
     }
 
     #[test]

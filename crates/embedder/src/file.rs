@@ -6,7 +6,7 @@ use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use widemargin_model::BackboneName;
 use widemargin_model::parameters::Parameter;
-use widemargin_model::tensors;
+use widemargin_model::{checksum, tensors};
 
 use crate::description::Description;
 use crate::error::{Error, Result};
@@ -29,6 +29,9 @@ const MOST_VALUES: usize = 1 << 24;
 #[serde(deny_unknown_fields)]
 struct Header {
     version: u32,
+    /// Of the whole content; files of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    crc32: Option<String>,
     #[serde(flatten)]
     description: Description,
 }
@@ -39,10 +42,14 @@ impl Model {
     /// # Errors
     /// [`Error::Durable`] if the file cannot be written.
     pub fn write(path: impl AsRef<Path>, description: &Description, weights: &[Parameter]) -> Result<()> {
-        let header = Header { version: VERSION, description: description.clone() };
+        let header = Header {
+            version: VERSION,
+            crc32: Some(checksum::UNKNOWN.to_owned()),
+            description: description.clone(),
+        };
         let header =
             serde_json::to_string(&header).expect("numbers and strings can always be written as JSON");
-        let bytes = tensors::pack_with(&tensors::of_parameters(weights), Some((KEY, header)));
+        let bytes = tensors::pack_sealed(&tensors::of_parameters(weights), KEY, &header);
         Ok(widemargin_durable::write_atomic(path, &bytes)?)
     }
 
@@ -93,9 +100,11 @@ impl Description {
     }
 }
 
+/// The header of a file whose content fits its checksum.
 fn header(bytes: &[u8]) -> std::result::Result<Header, String> {
     let damaged = |error| format!("not a safetensors file, or damaged: {error}");
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let header =
         header.ok_or_else(|| format!("not a widemargin model: the metadata key `{KEY}` is missing"))?;
@@ -104,6 +113,7 @@ fn header(bytes: &[u8]) -> std::result::Result<Header, String> {
     if version.version != VERSION {
         return Err(format!("found version {}, expected {VERSION}", version.version));
     }
+    checksum::check(header, &file)?;
     serde_json::from_str(header).map_err(|error| format!("the metadata cannot be read: {error}"))
 }
 

@@ -68,6 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seconds.as_secs_f64(),
         peak_mib().map_or("null".to_owned(), |mib| mib.to_string()),
     );
+    #[expect(clippy::disallowed_methods, reason = "an example prints its results")]
     std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes())?;
     Ok(())
 }

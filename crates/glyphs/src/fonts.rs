@@ -133,7 +133,8 @@ pub(crate) fn find(
             Ok(found) => {
                 by_name.insert((found.sha256.clone(), file), found);
             }
-            Err(reason) => skipped.push(SkippedFont { file, path: path.clone(), reason }),
+            Err(Fault::Font(reason)) => skipped.push(SkippedFont { file, path: path.clone(), reason }),
+            Err(Fault::System(source)) => return Err(Error::Read { path: path.clone(), source }),
         }
     }
     let mut files: Vec<_> = by_name.into_iter().collect();
@@ -162,8 +163,17 @@ pub(crate) fn find(
 /// Appends the font files at and below `place` to `paths`, as paths without links.
 fn font_files(place: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     for entry in WalkDir::new(place).follow_links(true) {
-        // Unreadable folders and broken or circular links are common among fonts.
-        let Ok(entry) = entry else { continue };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => match error.io_error() {
+                Some(reason) if is_exhausted(reason) => {
+                    let path = error.path().unwrap_or(place).to_path_buf();
+                    return Err(Error::Read { path, source: error.into() });
+                }
+                // Unreadable folders and broken or circular links are common among fonts.
+                _ => continue,
+            },
+        };
         // A file given by the user counts as a font whatever its name; in a folder the extension decides.
         if entry.file_type().is_file() && (entry.depth() == 0 || is_font(entry.path())) {
             let path = entry.path();
@@ -192,8 +202,38 @@ struct Scanned {
     faces: Vec<(Face, Vec<char>)>,
 }
 
+/// Why a file gives no faces.
+enum Fault {
+    /// It is not a usable font; other fonts are.
+    Font(String),
+    /// The system has no file handles or memory left. A set without this font would silently be another set.
+    System(std::io::Error),
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Font(reason)
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        if is_exhausted(&error) {
+            Self::System(error)
+        } else {
+            Self::Font(format!("cannot be read: {error}"))
+        }
+    }
+}
+
+/// Whether the process or the system has too many open files (`ENFILE`, `EMFILE`), or no memory.
+fn is_exhausted(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+        || error.kind() == std::io::ErrorKind::OutOfMemory
+}
+
 /// Reads a file; the error is the reason why it cannot be used.
-fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Scanned, String> {
+fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Scanned, Fault> {
     let bytes = read(path)?;
     let digest = Sha256::digest(&bytes);
     let sha256 = digest.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"));
@@ -228,18 +268,17 @@ fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Sca
         }
     }
     if faces.is_empty() {
-        return Err("no outlines of the requested characters".to_owned());
+        return Err(Fault::Font("no outlines of the requested characters".to_owned()));
     }
     Ok(Scanned { sha256, faces })
 }
 
-fn read(path: &Path) -> std::result::Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("cannot be read: {error}");
-    let length = std::fs::metadata(path).map_err(failed)?.len();
+fn read(path: &Path) -> std::result::Result<Vec<u8>, Fault> {
+    let length = std::fs::metadata(path)?.len();
     if length > MAX_BYTES {
-        return Err(format!("{length} bytes, expected at most {MAX_BYTES}"));
+        return Err(Fault::Font(format!("{length} bytes, expected at most {MAX_BYTES}")));
     }
-    std::fs::read(path).map_err(failed)
+    Ok(std::fs::read(path)?)
 }
 
 fn open(bytes: &[u8]) -> std::result::Result<Vec<FontRef<'_>>, String> {
@@ -255,11 +294,12 @@ pub(crate) fn each_face(faces: &[Face], mut work: impl FnMut(usize, &OpenFace<'_
     let mut position = 0;
     for of_a_file in faces.chunk_by(|one, other| one.path == other.path) {
         let path = &of_a_file[0].path;
-        let changed = |reason: String| Error::Read {
-            path: path.clone(),
-            source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason),
-        };
-        let bytes = read(path).map_err(changed)?;
+        let failed = |source| Error::Read { path: path.clone(), source };
+        let changed = |reason: String| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+        let bytes = read(path).map_err(|fault| match fault {
+            Fault::Font(reason) => changed(reason),
+            Fault::System(source) => failed(source),
+        })?;
         let fonts = open(&bytes).map_err(changed)?;
         for face in of_a_file {
             let gone = || changed("the file changed during drawing".to_owned());

@@ -19,7 +19,7 @@ use std::path::Path;
 use image::{ExtendedColorType, ImageFormat};
 use rayon::prelude::*;
 use serde::Serialize;
-use widemargin_durable::FolderWriter;
+use widemargin_durable::{FolderWriter, check_folder};
 
 use crate::drawing::{DistortionRanges, RANGES};
 use crate::set::{GlyphClass, GlyphSample, GlyphSet, SetPart, Stage};
@@ -61,13 +61,16 @@ impl GlyphSet {
     /// Checks that a set can be written to `folder`, before it is drawn.
     ///
     /// # Errors
-    /// [`Error::Taken`], unless `folder` does not exist or is empty.
+    /// [`Error::Taken`], unless `folder` does not exist or is empty; [`Error::Write`] if it cannot be created.
     pub fn check_place(folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
-        let Ok(metadata) = std::fs::symlink_metadata(folder) else { return Ok(()) };
-        let empty =
-            metadata.is_dir() && std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-        if empty { Ok(()) } else { Err(Error::Taken { path: folder.to_path_buf() }) }
+        if let Ok(metadata) = std::fs::symlink_metadata(folder) {
+            let entries = || std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+            if !(metadata.is_dir() && entries()) {
+                return Err(Error::Taken { path: folder.to_path_buf() });
+            }
+        }
+        Ok(check_folder(folder)?)
     }
 
     /// Writes the set to `folder`, which must not exist or be empty.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod backbones;
+pub mod checksum;
 pub mod device;
 mod error;
 pub mod layers;

@@ -5,6 +5,7 @@
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
 
+use crate::checksum;
 use crate::parameters::{Parameter, Role};
 
 /// The safetensors metadata key that marks a model file of this program.
@@ -21,19 +22,31 @@ pub fn pack(tensors: &Tensors) -> Vec<u8> {
     pack_with(tensors, None)
 }
 
-/// [`pack`] with one metadata entry, a key and a value. Only one, because the format does not fix the order of several.
+/// [`pack`] with one metadata entry. Only one, because the format does not fix the order of several.
+///
+/// `text` is JSON with a field `crc32` whose value is [`checksum::UNKNOWN`]; the checksum takes its place.
 ///
 /// # Panics
-/// As [`pack`].
-pub fn pack_with(tensors: &Tensors, entry: Option<(&str, String)>) -> Vec<u8> {
-    let metadata = entry.map(|(key, value)| HashMap::from([(key.to_owned(), value)]));
+/// As [`pack`], and if the text has no such field.
+pub fn pack_sealed(tensors: &Tensors, key: &str, text: &str) -> Vec<u8> {
+    pack_with(tensors, Some((key, text)))
+}
+
+fn pack_with(tensors: &Tensors, entry: Option<(&str, &str)>) -> Vec<u8> {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
-    let views = bytes.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, (*shape).clone(), bytes).expect("shape and length match");
-        (name.as_str(), view)
+    let views: Vec<(&str, TensorView<'_>)> = bytes
+        .iter()
+        .map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, (*shape).clone(), bytes).expect("shape and length match");
+            (name.as_str(), view)
+        })
+        .collect();
+    let metadata = entry.map(|(key, text)| {
+        let text = checksum::sealed(text, views.iter().map(|(name, view)| (*name, view)));
+        HashMap::from([(key.to_owned(), text)])
     });
     safetensors::serialize(views, metadata).expect("names and shapes always serialise")
 }

@@ -86,7 +86,10 @@ fn other_runtimes_give_the_embeddings_of_every_backbone() {
     let tract = std::env::var_os("WIDEMARGIN_TRACT");
     for (name, value) in [("WIDEMARGIN_PYTHON", &python), ("WIDEMARGIN_TRACT", &tract)] {
         if value.is_none() {
-            // written past the test harness, which shows the output of failed tests only
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "past the test harness, which shows the output of failed tests only"
+            )]
             writeln!(
                 std::io::stderr(),
                 "not run: the ONNX files with the runtime of {name}, which is not set"

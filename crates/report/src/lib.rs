@@ -8,5 +8,6 @@ pub mod figure;
 pub mod neighbours;
 pub mod page;
 pub mod table;
+pub mod terminal;
 
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 //! Widths count characters. That is right for Latin, Greek and Cyrillic text; wide characters such as Chinese ones are counted
 //! once although a terminal shows them two cells wide.
 
+use crate::terminal::visible;
 use crate::text::add;
 
 /// The alignment of a column.
@@ -65,13 +66,12 @@ impl Table {
 
     /// The table as lines without trailing spaces: headings, a rule, rows.
     ///
-    /// Line breaks, tabs and other control characters in cells become spaces, so that a name from a file cannot break the table
-    /// or control the terminal.
+    /// Line breaks, tabs and other control characters in cells are escaped ([`visible`]), so that a name from a file cannot break the
+    /// table or control the terminal.
     pub fn render(&self) -> String {
-        let headings: Vec<String> =
-            self.columns.iter().map(|column| without_controls(&column.heading)).collect();
-        let rows: Vec<Vec<String>> =
-            self.rows.iter().map(|row| row.iter().map(|cell| without_controls(cell)).collect()).collect();
+        let shown = |cell: &String| visible(cell).into_owned();
+        let headings: Vec<String> = self.columns.iter().map(|column| shown(&column.heading)).collect();
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
                 let cells = rows.iter().filter_map(|row| row.get(at));
@@ -99,10 +99,6 @@ impl Table {
     }
 }
 
-fn without_controls(cell: &str) -> String {
-    cell.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,11 +111,11 @@ mod tests {
             .row(["Größe\u{1b}[31m\n"])
             .row(["am", "9.80 %", "0.5", "dropped"]);
         insta::assert_snapshot!(table.render(), @r"
-        objective        EER  MAP@R
-        ───────────  ───────  ─────
-        softmax      12.10 %   0.41
-        Größe [31m
-        am            9.80 %    0.5
+        objective              EER  MAP@R
+        ─────────────────  ───────  ─────
+        softmax            12.10 %   0.41
+        Größe\u001b[31m\n
+        am                  9.80 %    0.5
         ");
     }
 

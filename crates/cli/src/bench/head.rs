@@ -1,6 +1,7 @@
 //! `widemargin bench head`: the class-centre head alone, at any number of classes.
 
 use super::memory::peak_memory;
+use crate::say::results;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -139,7 +140,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     let median = seconds[seconds.len() / 2];
     let peak = peak_memory().unwrap_or(f64::NAN) * 1024.0 * 1024.0;
     let rate = matrix_rate(batch, dim);
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         let figures = serde_json::json!({
             "seconds": median,

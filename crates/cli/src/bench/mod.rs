@@ -3,6 +3,7 @@
 mod head;
 mod memory;
 
+use crate::say::results;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use memory::peak_memory;
@@ -56,7 +57,7 @@ pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     let at = |share: f64| 1e3 * seconds[((seconds.len() - 1) as f64 * share).round() as usize];
     let median = at(0.5);
     let samples_per_second = arguments.batch as f64 / median * 1e3;
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         let figures = serde_json::json!({
             "ms_per_step": { "median": median, "p10": at(0.1), "p90": at(0.9) },

@@ -1,6 +1,7 @@
 //! `widemargin data glyphs`: render a data set with the installed fonts.
 
 use crate::progress;
+use crate::say::{results, say};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -105,14 +106,14 @@ pub(crate) fn run(arguments: &GlyphsArguments) -> anyhow::Result<ExitCode> {
     bars.end();
 
     for skipped in set.skipped().iter().take(NAMED_SKIPPED) {
-        eprintln!("left out {}: {}", skipped.path.display(), skipped.reason);
+        say!("left out {}: {}", skipped.path.display(), skipped.reason);
     }
     if set.skipped().len() > NAMED_SKIPPED {
         let more = set.skipped().len() - NAMED_SKIPPED;
-        eprintln!("left out {more} more font files; manifest.json lists them");
+        say!("left out {more} more font files; manifest.json lists them");
     }
     let summary = summary(&set, arguments);
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
     } else {

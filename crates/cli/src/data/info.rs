@@ -1,6 +1,7 @@
 //! `widemargin data info`: describe a data set before training on it.
 
 use super::census::CensusArguments;
+use crate::say::{results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -9,10 +10,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind};
-use widemargin_durable::write_atomic;
+use widemargin_durable::{check_file, write_atomic};
 use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 use widemargin_report::table::{Column, Table};
+use widemargin_report::terminal::visible;
 
 /// Lines per warning on the terminal; `--json` has all.
 const PRINTED: usize = 10;
@@ -39,6 +41,7 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     if let Some(out) = &arguments.out {
         let known = out.extension().is_some_and(|ending| ending == "html" || ending == "svg");
         ensure!(known, "--out: found {}, expected a name that ends in .html or .svg", out.display());
+        check_file(out)?;
     }
     let census = arguments.data.take()?;
     let info = DataInfo::of(&census);
@@ -47,7 +50,7 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
         let text = if svg { figure(&info) } else { page(&info) };
         write_atomic(out, text.as_bytes())?;
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&info).context("writing JSON")?)?;
     } else {
@@ -55,7 +58,7 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     }
     match census.nothing_usable() {
         Some(nothing) => {
-            eprintln!("{nothing}");
+            say!("{nothing}");
             Ok(ExitCode::FAILURE)
         }
         None => Ok(ExitCode::SUCCESS),
@@ -64,7 +67,7 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
 
 fn in_words(info: &DataInfo) -> String {
     let mut text = String::new();
-    let mut line = |words: String| text.push_str(&(words + "\n"));
+    let mut line = |words: String| text.push_str(&(visible(&words) + "\n"));
     line(format!("{}: {}", info.path.display(), summary(info)));
     if let Some(parts) = &info.parts {
         let unmarked = info.samples - parts.values().sum::<usize>();
@@ -103,7 +106,7 @@ fn in_words(info: &DataInfo) -> String {
     for warning in &info.warnings {
         let _ = write!(text, "\n{} ({}):\n", heading(warning.kind, info.unit), warning.count);
         for line in info.details(warning.kind).iter().take(PRINTED) {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", visible(line));
         }
         if warning.count > PRINTED {
             let _ = writeln!(text, "  and {} more; use --json to list all", warning.count - PRINTED);

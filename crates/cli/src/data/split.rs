@@ -1,6 +1,7 @@
 //! `widemargin data split`: split a data set into training and held-out samples, as a file.
 
 use super::census::CensusArguments;
+use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide};
+use widemargin_durable::check_file;
 
 /// Default share of each known class to hold out, with `--by class`.
 const HOLD_OUT: f64 = 0.2;
@@ -79,6 +81,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         arguments.hold_out.is_none() || matches!(arguments.by, SplitBy::Class),
         "--hold-out: only for --by class, where it is a share of the known classes; use --share"
     );
+    check_file(&arguments.out)?;
     let census = arguments.data.take()?;
     let by = match arguments.by {
         SplitBy::Class => DivideBy::Class,
@@ -99,10 +102,10 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     }
     split.write(&arguments.out)?;
     for bad in &census.bad {
-        eprintln!("left out {}: {}", bad.path.display(), bad.reason);
+        say!("left out {}: {}", bad.path.display(), bad.reason);
     }
     for note in notes(&census, &split, by, share) {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     let summary = SplitSummary {
         file: arguments.out.clone(),
@@ -118,7 +121,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
         bad: census.bad.len(),
         copies: Duplicates::find(&census).copies,
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&summary).context("writing JSON")?)?;
         return Ok(ExitCode::SUCCESS);
@@ -127,7 +130,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     writeln!(
         out,
         "{}: {train} training and {test} held-out samples; {known_classes} known and {unseen_classes} unseen classes",
-        arguments.out.display()
+        shown(&arguments.out)
     )?;
     if copies > 0 {
         let left_out = if left_out > 0 {

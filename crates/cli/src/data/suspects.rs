@@ -4,6 +4,7 @@
 //! a pair objective has no centres and uses the mean directions of the classes instead.
 
 use crate::progress;
+use crate::say::{self, results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{Labelled, Part, SampleSet, Source};
-use widemargin_durable::{create_folders, write_atomic};
+use widemargin_durable::{check_folder, create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
 use widemargin_eval::templates::{self, TemplateMean};
@@ -20,6 +21,9 @@ use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
 use widemargin_train::{Prepared, Trainer, reopen};
+
+/// The report in the output folder.
+const SUSPECTS: &str = "suspects.json";
 
 /// Rows of the table on the terminal.
 const PRINTED: usize = 20;
@@ -75,13 +79,15 @@ struct SuspectLine {
 
 pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     ensure!(arguments.count >= 1, "--count: found 0, expected at least 1");
+    let folder = arguments.out.as_ref().unwrap_or(&arguments.run);
+    check_folder(folder.join(SUSPECTS))?;
     let found = reopen(&arguments.run)?;
     for warning in &found.warnings {
-        eprintln!("warning: skipped a newer checkpoint: {warning}");
+        say!("warning: skipped a newer checkpoint: {warning}");
     }
     let (set, samples, labels, left_out) = samples(arguments, &found.config, &found.prepared)?;
     if left_out > 0 {
-        eprintln!("left out {left_out} samples of classes that the run was not trained on");
+        say!("left out {left_out} samples of classes that the run was not trained on");
     }
     let bar = progress::waiting("comparing samples with class centres");
     let checked = Prepared { set, ..found.prepared.clone() };
@@ -104,13 +110,12 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     };
     let mut json = serde_json::to_string_pretty(&report).context("writing the suspects")?;
     json.push('\n');
-    let folder = arguments.out.as_ref().unwrap_or(&arguments.run);
     create_folders(folder)?;
-    write_atomic(folder.join("suspects.json"), json.as_bytes())?;
+    write_atomic(folder.join(SUSPECTS), json.as_bytes())?;
     let html = page::suspects(&names.page(&report, shown, &all)?);
     write_atomic(folder.join("suspects.html"), html.as_bytes())?;
 
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if arguments.json {
         write!(out, "{json}")?;
         return Ok(ExitCode::SUCCESS);
@@ -123,7 +128,7 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     write!(out, "{}", table(&report))?;
     let more = shown.len().saturating_sub(PRINTED);
     let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
-    writeln!(out, "\nReport with images: {}{more}", folder.join("suspects.html").display())?;
+    writeln!(out, "\nReport with images: {}{more}", say::shown(&folder.join("suspects.html")))?;
     Ok(ExitCode::SUCCESS)
 }
 

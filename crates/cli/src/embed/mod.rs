@@ -8,6 +8,7 @@ mod output;
 mod paths;
 mod unfinished;
 
+use crate::say::{results, say, shown};
 use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
-use unfinished::{Claim, Made, Unfinished, changed_since};
+use unfinished::{Claim, Made, Sums, Unfinished, changed_since, remove_leftovers};
 use widemargin_data::{ClassFolder, ImageSet, Labelled, Listing, OpenOptions, Source, SourceKind};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
@@ -64,7 +65,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let format = Format::of(out).context("--out")?;
     ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
     let stop = interrupt::listen()?;
-    let _claim = Claim::take(out)?;
+    let claim = Claim::take(out)?;
     let unfinished = Unfinished::find(out);
     if !unfinished.is_known() {
         output::require_room_for_names(out, format)?;
@@ -78,13 +79,14 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let (partial, about) = (with_suffix(out, ".partial"), with_suffix(out, ".partial.json"));
     let header = npy_header(rows, model.dim());
     let done = unfinished.rows(&made, &header, |done, began| input.changed(arguments, done, began))?;
+    let (mut sums, done) = Sums::of(out, header.len(), model.dim(), done)?;
     let keep = if done > 0 { (header.len() + 4 * done * model.dim()) as u64 } else { 0 };
     if unfinished.length > 0 {
         truncate_to(&partial, keep)?;
     }
     let mut file = AppendFile::open(&partial)?;
     if done > 0 {
-        eprintln!("resuming at row {} of {rows}", done + 1);
+        say!("resuming at row {} of {rows}", done + 1);
     } else {
         write_atomic(
             &about,
@@ -99,7 +101,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         if stop.load(Ordering::Relaxed) != 0 {
             bar.finish_and_clear();
             file.sync()?;
-            eprintln!("stopped after row {at} of {rows}; run the same command to resume");
+            say!("stopped after row {at} of {rows}; run the same command to resume");
             return Ok(ExitCode::from((128 + stop.load(Ordering::Relaxed)) as u8));
         }
         let count = AT_ONCE.min(rows - at);
@@ -107,16 +109,17 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         let bytes: Vec<u8> = embeddings.iter().flat_map(|value| value.to_le_bytes()).collect();
         file.append(&bytes)?;
         at += count;
+        sums.add(at, &bytes)?;
         bar.set_position(at as u64);
     }
     let by = MadeBy { model: made.model, input: made.input, rows, dim: made.dim };
     let names = output::finish(file, out, format, &input.known(), &by)?;
-    // The description is not needed any more, and harmless if it stays.
-    let _ = std::fs::remove_file(&about);
-    let mut out_stream = std::io::stdout().lock();
+    drop(claim);
+    remove_leftovers(out);
+    let mut out_stream = results();
     let place =
-        names.map_or_else(|| "names in the file".to_owned(), |names| format!("names in {}", names.display()));
-    writeln!(out_stream, "{}: {rows} embeddings of dimension {}; {place}", out.display(), model.dim())?;
+        names.map_or_else(|| "names in the file".to_owned(), |names| format!("names in {}", shown(&names)));
+    writeln!(out_stream, "{}: {rows} embeddings of dimension {}; {place}", shown(out), model.dim())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -156,13 +159,13 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             let mut listing = Listing::open(&source, arguments.class_folder)?;
             if let Some(most) = arguments.max_bad {
                 for bad in listing.leave_out_bad(most)? {
-                    eprintln!("left out {}: {}", bad.path.display(), bad.reason);
+                    say!("left out {}: {}", bad.path.display(), bad.reason);
                 }
             } else if let Some(bad) = listing.bad().first() {
                 bail!("{}: {}", bad.path.display(), bad.reason);
             }
             for (column, what) in listing.columns_left_out() {
-                eprintln!("left out the column `{column}` of {}: it contains {what}", path.display());
+                say!("left out the column `{column}` of {}: it contains {what}", path.display());
             }
             ensure!(!listing.is_empty(), widemargin_data::Error::NoImages { path: path.to_path_buf() });
             Ok(Input::Images(Box::new(listing)))

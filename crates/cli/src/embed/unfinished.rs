@@ -4,15 +4,26 @@
 //! when the work began. An `embed` resumes only if model, input and names are the same, there are no more rows than expected, and no file of the
 //! finished rows was modified since the start. Otherwise it starts again and says why.
 //!
+//! `OUT.partial.sums` has a line with the number of rows so far and the checksum of the newest rows for each piece of work. Only rows that fit
+//! their checksums are kept.
+//!
 //! `OUT.partial.lock` is locked while a program writes the file. The system releases the lock when the program ends, for whatever reason.
 
 use super::paths::with_suffix;
+use crate::say::say;
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use widemargin_durable::{AppendFile, truncate_to};
+
+/// The ending of the file with the checksums.
+const SUMS: &str = ".partial.sums";
+
+/// The endings of the files that belong to `.partial`.
+const LEFT: [&str; 3] = [".partial.json", SUMS, ".partial.lock"];
 
 /// Model and input of an unfinished file.
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
@@ -49,7 +60,7 @@ impl Claim {
                 }
                 // Some file systems do not support locks.
                 Err(TryLockError::Error(error)) => {
-                    eprintln!(
+                    say!(
                         "warning: {}: cannot be locked ({error}); do not run another `embed` to {} at the same time",
                         path.display(),
                         out.display()
@@ -87,6 +98,78 @@ fn is_still(path: &Path, file: &File) -> bool {
 #[cfg(not(unix))]
 fn is_still(path: &Path, _: &File) -> bool {
     path.exists()
+}
+
+/// The checksums of an unfinished file.
+pub(super) struct Sums(AppendFile);
+
+impl Sums {
+    /// The file of the checksums, and the number of rows among the first `done` of the unfinished file that fit them. Checksums of later rows
+    /// are removed. If rows are damaged, says so on standard error.
+    pub(super) fn of(out: &Path, header: usize, dim: usize, done: usize) -> anyhow::Result<(Self, usize)> {
+        let (path, partial) = (with_suffix(out, SUMS), with_suffix(out, ".partial"));
+        let text = if done > 0 { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let reading = || format!("{}: cannot be read", partial.display());
+        let (mut intact, mut kept) = (0, 0);
+        if !text.is_empty() {
+            let mut rows = File::open(&partial).with_context(reading)?;
+            rows.seek(SeekFrom::Start(header as u64)).with_context(reading)?;
+            for line in text.split_inclusive('\n') {
+                let sum = line.strip_suffix('\n').and_then(|line| line.split_once(' '));
+                let Some((end, sum)) = sum.and_then(|(end, sum)| Some((end.parse::<usize>().ok()?, sum)))
+                else {
+                    break;
+                };
+                if end <= intact || end > done {
+                    break;
+                }
+                let mut bytes = vec![0; 4 * dim * (end - intact)];
+                rows.read_exact(&mut bytes).with_context(reading)?;
+                if sum != digits(&bytes) {
+                    say!("{}: damaged after row {intact}; continuing from there", partial.display());
+                    break;
+                }
+                (intact, kept) = (end, kept + line.len());
+            }
+        }
+        if path.exists() {
+            truncate_to(&path, kept as u64)?;
+        }
+        Ok((Self(AppendFile::open(&path)?), intact))
+    }
+
+    /// Adds the checksum of the newest rows, which end at row `end`.
+    pub(super) fn add(&mut self, end: usize, rows: &[u8]) -> anyhow::Result<()> {
+        Ok(self.0.append(format!("{end} {}\n", digits(rows)).as_bytes())?)
+    }
+}
+
+fn digits(rows: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(rows))
+}
+
+/// Removes what remains of unfinished files next to `out` whose rows are gone: their program was killed after it had finished the file, or the
+/// user removed `.partial`. Files in use are kept.
+pub(super) fn remove_leftovers(out: &Path) {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let of = |ending: &str| Some(path.to_str()?.strip_suffix(ending)?.to_owned());
+        let Some(of) = LEFT.iter().find_map(|ending| of(ending)) else { continue };
+        if Path::new(&format!("{of}.partial")).exists() || is_in_use(&format!("{of}.partial.lock")) {
+            continue;
+        }
+        // It harms nobody if it stays.
+        let _ = fs::remove_file(&path);
+    }
+}
+
+/// Whether a program holds the lock, or whether that cannot be told.
+fn is_in_use(lock: &str) -> bool {
+    match File::open(lock) {
+        Ok(file) => file.try_lock().is_err(),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 /// The unfinished part of an output file.
@@ -143,7 +226,7 @@ impl Unfinished {
                 }
             }
         };
-        eprintln!("{}: {reason}; starting again", self.path.display());
+        say!("{}: {reason}; starting again", self.path.display());
         Ok(0)
     }
 }

@@ -1,5 +1,6 @@
 //! Prints the results of a subcommand, as tables or JSON, and writes figures to files.
 
+use crate::say::{results, say};
 use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
@@ -7,6 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use widemargin_report::page::{self, EvaluationFigure, EvaluationInput, EvaluationTable};
 use widemargin_report::table::{Column, Table};
+use widemargin_report::terminal::visible;
 
 #[derive(Args)]
 pub(crate) struct OutputArguments {
@@ -74,17 +76,17 @@ impl Findings {
     /// Prints the results and warnings, and draws the figures.
     pub(crate) fn show(self, arguments: &OutputArguments) -> anyhow::Result<()> {
         for warning in &self.warnings {
-            eprintln!("warning: {warning}");
+            say!("warning: {warning}");
         }
-        let mut out = std::io::stdout().lock();
+        let mut out = results();
         if arguments.json {
             writeln!(out, "{}", self.json)?;
         } else {
-            writeln!(out, "{}", self.lead)?;
+            writeln!(out, "{}", visible(&self.lead))?;
             for table in &self.tables {
                 writeln!(out)?;
                 if !table.heading.is_empty() {
-                    writeln!(out, "{}", table.heading)?;
+                    writeln!(out, "{}", visible(&table.heading))?;
                 }
                 write!(out, "{}", rendered(table))?;
             }
@@ -114,7 +116,7 @@ impl Findings {
         });
         let file = folder.join("evaluation.html");
         widemargin_durable::write_atomic(&file, page.as_bytes()).with_context(writing)?;
-        eprintln!("figures: {}", file.display());
+        say!("figures: {}", file.display());
         Ok(())
     }
 }

@@ -82,9 +82,39 @@ impl RunArguments {
         Ok(config)
     }
 
+    /// The keys of the configuration that were set by a flag, with the flag.
+    pub(crate) fn given(&self) -> Vec<(&'static str, &'static str)> {
+        given([
+            ("data.path", "--data", self.data.is_some()),
+            ("data.labels", "--labels", self.labels.is_some()),
+            ("data.split", "--split", self.split.is_some()),
+            ("data.class_folder", "--class-folder", self.class_folder.is_some()),
+            ("data.unseen", "--unseen", self.unseen.is_some()),
+            ("objective.name", "--objective", self.objective.is_some()),
+            ("training.epochs", "--epochs", self.epochs.is_some()),
+            ("training.seed", "--seed", self.seed.is_some()),
+        ])
+    }
+
     /// The finished configuration, made small if `--quick` is given.
     pub(crate) fn shortened(&self, config: Config) -> Config {
         if self.quick { config.quick() } else { config }
+    }
+}
+
+/// The key and the flag of those that are given.
+pub(crate) fn given<const N: usize>(
+    flags: [(&'static str, &'static str, bool); N],
+) -> Vec<(&'static str, &'static str)> {
+    flags.into_iter().filter(|(.., given)| *given).map(|(key, flag, _)| (key, flag)).collect()
+}
+
+/// Adds the flag to an error about a value of the configuration that a flag has set.
+pub(crate) fn naming_flag(error: anyhow::Error, given: &[(&'static str, &'static str)]) -> anyhow::Error {
+    let Some(widemargin_train::Error::BadValue { key, message }) = error.downcast_ref() else { return error };
+    match given.iter().find(|(found, _)| found == key) {
+        Some((_, flag)) => anyhow::anyhow!("{flag} ({key}): {message}"),
+        None => error,
     }
 }
 

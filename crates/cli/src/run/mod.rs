@@ -6,7 +6,7 @@ mod evaluated;
 mod page;
 mod session;
 
-pub(crate) use arguments::{RunArguments, absolute};
+pub(crate) use arguments::{RunArguments, absolute, given, naming_flag};
 pub(crate) use conclusions::{ONE_SEED, conclusions};
 pub(crate) use evaluated::{EvaluatedRun, RunReport};
 pub(crate) use page::{closing_table, evaluated_on, write_reports};

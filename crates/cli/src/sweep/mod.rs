@@ -8,7 +8,8 @@ mod plan;
 mod report;
 mod results;
 
-use crate::run::{Ended, RunArguments, Session, absolute, free_folder, write_reports};
+use crate::run::{Ended, RunArguments, Session, absolute, free_folder, naming_flag, write_reports};
+use crate::say::say;
 use anyhow::{Context, ensure};
 use clap::Args;
 use plan::{Axis, Candidate, Halving, Plan, RankBy};
@@ -87,6 +88,10 @@ impl SweepArguments {
 }
 
 pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
+    swept(arguments).map_err(|error| naming_flag(error, &arguments.run.given()))
+}
+
+fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
     let mut session = Session::start()?;
     let (folder, mut plan) = planned(arguments, &mut session)?;
     // An impossible plan is rejected before anything is read or written.
@@ -125,7 +130,7 @@ pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
             match evaluated(&mut session, &run.candidate, &prepared, (&place, epochs), &title)? {
                 Ok(found) => run.rounds.push(found),
                 Err(code) => {
-                    eprintln!("stopped; resume with: widemargin sweep --resume {}", folder.display());
+                    say!("stopped; resume with: widemargin sweep --resume {}", folder.display());
                     return Ok(code);
                 }
             }

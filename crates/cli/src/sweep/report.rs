@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, RankBy, plain};
 use super::results::{RoundResult, SweptRun};
+use crate::say::{results, shown};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -86,7 +87,7 @@ pub(super) fn write(
     };
     write_atomic(folder.join("sweep.html"), evaluation(&input).as_bytes())?;
 
-    let mut out = std::io::stdout().lock();
+    let mut out = results();
     if json {
         write!(out, "{text}")?;
         return Ok(());
@@ -97,7 +98,7 @@ pub(super) fn write(
     }
     let (table, by) = (table.render(), name(plan.by));
     writeln!(out, "{table}Evaluated on {kind}, ranked by {by}.{} {CHOSEN_BY}", order_of_rounds(plan))?;
-    writeln!(out, "\nReport: {}", folder.join("sweep.html").display())?;
+    writeln!(out, "\nReport: {}", shown(&folder.join("sweep.html")))?;
     Ok(())
 }
 

@@ -91,6 +91,18 @@ fn rows_that_cannot_be_trusted_are_not_gone_on_with() {
     assert!(said(&anew).contains("not written by `embed`; starting again"), "{}", said(&anew));
     assert!(bytes(&place, "other.npy") == bytes(&place, "whole.npy"));
 
+    // a bit of the rows that are done was damaged
+    stopped(&place, "bit.npy");
+    let mut rows = bytes(&place, "bit.npy.partial");
+    let middle = rows.len() / 2;
+    rows[middle] ^= 1;
+    place.write("bit.npy.partial", &rows);
+    let anew = embed(&place, "images", "bit.npy");
+    success(&anew);
+    assert!(said(&anew).contains("damaged after row 0; continuing from there"), "{}", said(&anew));
+    assert!(bytes(&place, "bit.npy") == bytes(&place, "whole.npy"));
+    assert!(!place.exists("bit.npy.partial.sums"));
+
     // one of the rows that are done shows something else now; one that is not done may
     stopped(&place, "out.npy");
     place.write("images/class-2/07.png", &png(9, 9));

@@ -129,6 +129,10 @@ fn the_tested_and_the_missing_kernels_are_reported() {
     };
     let report =
         format!("\nint8 kernels: tested with {}; this machine lacks {}\n", names(true), names(false));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "past the test harness, which shows the output of failed tests only"
+    )]
     std::io::stderr().write_all(report.as_bytes()).expect("standard error is open");
 }
 

@@ -72,6 +72,10 @@ fn the_tested_and_the_missing_instruction_sets_are_reported() {
         sets.map(|set| set.to_string()).collect::<Vec<_>>().join(", ")
     };
     let report = format!("\nkernels: tested with {}; this machine lacks {}\n", names(true), names(false));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "past the test harness, which shows the output of failed tests only"
+    )]
     std::io::stderr().write_all(report.as_bytes()).expect("standard error is open");
 }
 

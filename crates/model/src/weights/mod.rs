@@ -8,6 +8,7 @@
 //!
 //! Pickles are never read: they can run code.
 
+use crate::checksum;
 use crate::parameters::{self, Parameter};
 use crate::tensors::METADATA_KEY;
 use crate::{Backbone, BackboneName, Error};
@@ -67,9 +68,13 @@ impl Weights {
         }
         let broken = |error| format!("not a safetensors file, or damaged: {error}");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let own = header.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY));
+        let own = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
+        let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+        if let Some(text) = own {
+            checksum::check(text, &file)?;
+        }
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.tensors() {
+        for (name, view) in file.tensors() {
             if name.rsplit('.').next() == Some(COUNT) {
                 continue;
             }
@@ -82,7 +87,7 @@ impl Weights {
             }
             tensors.insert(name, (view.shape().to_vec(), values));
         }
-        let names = if own { Names::Own } else { Names::Usual };
+        let names = if own.is_some() { Names::Own } else { Names::Usual };
         Ok(Self { path: path.to_owned(), names, tensors })
     }
 

@@ -14,7 +14,12 @@ impl Config {
     pub fn from_toml(path: &Path, text: &str) -> Result<Self, Error> {
         let bad = |line, message| Error::BadConfiguration { path: path.to_owned(), line, message };
         let config: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_at(text, span.start));
+            let place = error.span().map(|span| span.start);
+            let line = place.map_or(1, |place| line_at(text, place));
+            if let Some(wrong) = wrong_type(error.message()) {
+                let key = place.and_then(|place| key_at(text, place)).map(|key| key + ": ");
+                return bad(line, key.unwrap_or_default() + &wrong);
+            }
             let message = error.message().to_owned();
             let hint =
                 nearest_key(&message).map(|key| format!("; did you mean `{key}`?")).unwrap_or_default();
@@ -45,6 +50,47 @@ fn line_of(text: &str, key: &str) -> usize {
     let keys = value.get_ref().as_table().into_iter().flat_map(|table| table.keys());
     let place = keys.into_iter().find(|name| name.get_ref() == key).unwrap_or(name);
     line_at(text, place.span().start)
+}
+
+/// The key whose value is at a byte of `text`, with its sections: `section.key`.
+fn key_at(text: &str, place: usize) -> Option<String> {
+    let document = DeTable::parse(text).ok()?;
+    key_in(document.get_ref(), place)
+}
+
+fn key_in(table: &DeTable<'_>, place: usize) -> Option<String> {
+    table.iter().find_map(|(name, value)| {
+        let name = name.get_ref();
+        let inner = value.get_ref().as_table().and_then(|table| key_in(table, place));
+        let here = || value.span().contains(&place).then(|| name.to_string());
+        inner.map(|inner| format!("{name}.{inner}")).or_else(here)
+    })
+}
+
+/// serde's message about a wrong type, without the names of Rust's types: `invalid type: string "three", expected usize` becomes
+/// `found "three", expected a whole number of at least 0`.
+fn wrong_type(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
+    let (found, expected) = rest.rsplit_once(", expected ")?;
+    let kinds = ["string ", "integer ", "floating point ", "boolean "];
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "a section",
+        value => kinds.iter().find_map(|kind| value.strip_prefix(kind)).unwrap_or(value).trim_matches('`'),
+    };
+    let expected = match expected {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number of at least 0",
+        "isize" | "i64" | "i32" | "i16" | "i8" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "a borrowed string" | "string" => "a text in quotes",
+        "path string" => "a path in quotes",
+        "string or table" | "variant identifier" => "a name in quotes",
+        "a sequence" => "a list",
+        other if other == "a map" || other.starts_with("struct ") => "a section",
+        other => other,
+    };
+    Some(format!("found {found}, expected {expected}"))
 }
 
 /// The known key nearest to the unknown one, from serde's message "unknown field `x`, expected one of `a`, `b`".
@@ -96,7 +142,40 @@ mod tests {
             let message = parse(text).expect_err(text).to_string();
             assert!(message.starts_with("run.toml, line 2: "), "{text}: {message}");
         }
-        assert!(parse("[training]\nepochs = \"three\"").expect_err("a text").to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_key_and_no_type_of_rust() {
+        for (text, expected) in [
+            (
+                "[training]\nepochs = \"three\"",
+                "line 2: training.epochs: found \"three\", expected a whole number of at least 0",
+            ),
+            (
+                "[training]\nepochs = 1.5",
+                "line 2: training.epochs: found 1.5, expected a whole number of at least 0",
+            ),
+            (
+                "training.epochs = -1",
+                "line 1: training.epochs: found -1, expected a whole number of at least 0",
+            ),
+            (
+                "[optimiser]\nlearning_rate = \"0.1\"",
+                "line 2: optimiser.learning_rate: found \"0.1\", expected a number",
+            ),
+            ("[data]\nclosed_set = 1", "line 2: data.closed_set: found 1, expected true or false"),
+            ("[data]\npath = 7", "line 2: data.path: found 7, expected a path in quotes"),
+            ("[data]\nunseen_classes = \"a\"", "line 2: data.unseen_classes: found \"a\", expected a list"),
+            (
+                "[data]\nunseen_classes = [\"a\", 2]",
+                "line 2: data.unseen_classes: found 2, expected a text in quotes",
+            ),
+            ("[training]\ndevice = true", "line 2: training.device: found true, expected a text in quotes"),
+            ("training = 3", "line 1: training: found 3, expected a section"),
+        ] {
+            let message = parse(text).expect_err(text).to_string();
+            assert_eq!(message, format!("run.toml, {expected}"), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,223 @@
+//! Output that cannot be written, names that try to control the terminal, and limits of the system.
+#![cfg(unix)]
+
+use super::{SMALL, Workplace, endless, image_folder, signal, success};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Runs the program behind a line of shell, in which `"$@"` is the program with its arguments.
+fn shell(place: &Workplace, line: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new("sh");
+    command
+        .current_dir(place.path())
+        .args(["-c", line, "sh", env!("CARGO_BIN_EXE_widemargin")])
+        .args(arguments);
+    command.output().expect("the shell starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn wait_for(path: &Path, bytes: u64) {
+    let start = Instant::now();
+    while std::fs::metadata(path).map_or(0, |file| file.len()) < bytes {
+        assert!(start.elapsed() < Duration::from_mins(2), "{} does not grow", path.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_failing_standard_error_does_not_end_a_run() {
+    let place = Workplace::new();
+    for (line, out) in
+        [("exec \"$@\" 2>/dev/full", "full"), ("exec \"$@\" 2>&-", "closed"), ("exec \"$@\" 2>log", "file")]
+    {
+        // The limit of --max-bad is not reached, and a message is due.
+        success(&shell(&place, line, &["train", "--config", "small.toml", "--out", out]));
+        assert!(place.exists(&format!("{out}/report.json")), "{line}");
+    }
+}
+
+#[test]
+fn a_signal_saves_the_run_also_if_nobody_reads_standard_error() {
+    let place = Workplace::new();
+    for (out, full) in [("gone", false), ("full", true)] {
+        let line = if full { "exec \"$@\" 2>/dev/full" } else { "exec \"$@\"" };
+        let mut command = Command::new("sh");
+        command.current_dir(place.path()).args(["-c", line, "sh", env!("CARGO_BIN_EXE_widemargin")]);
+        command.args(["train", "--config", "endless.toml", "--out", out]);
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the shell starts");
+        drop(child.stderr.take());
+        wait_for(&place.path().join(out).join("metrics.jsonl"), 2_000);
+        signal(&child, "TERM");
+        assert_eq!(child.wait().expect("it ends").code(), Some(143), "{out}");
+        let saved = std::fs::read_dir(place.path().join(out).join("checkpoints")).expect("there").count();
+        assert!(saved >= 1, "{out}");
+    }
+    assert!(endless().contains("100000"), "the run does not end by itself");
+}
+
+#[test]
+fn lost_results_are_an_error_and_a_reader_that_stops_reading_is_not() {
+    let place = Workplace::new();
+    for arguments in [
+        &["suggest", "--classes", "100", "--dim", "64"][..],
+        &["suggest", "--classes", "100", "--dim", "64", "--json"],
+        &["loss", "--list"],
+        &["--help"],
+        &["train", "--help"],
+        &["--version"],
+    ] {
+        let output = shell(&place, "exec \"$@\" >/dev/full", arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("standard output"), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).lines().count() == 1, "{arguments:?}: {}", stderr(&output));
+
+        let mut child =
+            place.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+/// The program must not print any of these: they could move the cursor, hide text or start a line that looks like a message.
+fn assert_harmless(output: &Output, what: &[&str]) {
+    for bytes in [&output.stdout, &output.stderr] {
+        let text = String::from_utf8_lossy(bytes);
+        let found = text
+            .chars()
+            .find(|found| (found.is_control() && !"\n\t".contains(*found)) || *found == '\u{202e}');
+        assert_eq!(found, None, "{what:?}: {text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("FORGED")), "{what:?}: {text}");
+    }
+}
+
+#[test]
+fn control_characters_in_names_never_reach_the_terminal() {
+    let place = Workplace::new();
+    let evil = "\u{1b}[31m\u{7}\r\nFORGED\u{9b}0m\u{202e}";
+    for (class, name) in
+        [format!("a{evil}"), "b".to_owned(), format!("c{evil}"), "d".to_owned()].iter().enumerate()
+    {
+        image_folder(&place, "images", 1, 8);
+        std::fs::rename(place.path().join("images/class-0"), place.path().join("images").join(name))
+            .expect("renamed");
+        place.write(&format!("images/{name}/bad{evil}.png"), &[class as u8]);
+    }
+    let missing = format!("none{evil}");
+    let wrong = format!("--none{evil}");
+    place.write(
+        "data.csv",
+        format!(
+            "id,label,e0,e1\n\"x{evil}\",\"l{evil}\",1,0\ny,m,0,1\nz,m,0,2\n\"w{evil}\",\"l{evil}\",1,2\n"
+        )
+        .as_bytes(),
+    );
+    place.write("bad.toml", format!("[data]\n\"{}\" = 1\n", "k\\u001b\\rFORGED").as_bytes());
+    for arguments in [
+        &["data", "info", "images"][..],
+        &["data", "info", "images", "--json"],
+        &["data", "info", &missing],
+        &["data", "split", "images", "--by", "class", "--out", "split.csv"],
+        &[
+            "train",
+            "--data",
+            "images",
+            "--unseen",
+            "2",
+            "--max-bad",
+            "50%",
+            "--epochs",
+            "1",
+            "--backbone",
+            "mlp",
+            "--out",
+            &missing,
+        ],
+        &["train", "--data", &missing],
+        &["train", "--config", "bad.toml"],
+        &["train", "--objective", &missing],
+        &["train", "--compare", &missing],
+        &["train", &wrong],
+        &["eval", "retrieval", "data.csv"],
+        &["eval", "verification", &missing],
+        &["nearest", "--embeddings", "data.csv", "--row", &format!("x{evil}"), "-k", "2"],
+        &["nearest", "--embeddings", "data.csv", "--row", &format!("x{evil}"), "-k", "2", "--json"],
+        &["nearest", "--embeddings", "data.csv", "--row", &missing],
+        &["loss", "--list", &missing],
+        &["export", &missing, "-o", "model.onnx"],
+        &["compare", "--model", &missing, "a", "b"],
+    ] {
+        assert_harmless(&place.run(arguments), arguments);
+    }
+}
+
+#[test]
+fn the_limit_on_file_sizes_is_an_error() {
+    let place = Workplace::new();
+    let output =
+        shell(&place, "ulimit -f 8; exec \"$@\"", &["train", "--config", "small.toml", "--out", "run"]);
+    assert_eq!(output.status.code(), Some(2), "{:?}: {}", output.status, stderr(&output));
+    assert!(stderr(&output).contains("limit on file sizes"), "{}", stderr(&output));
+    assert!(SMALL.contains("limit = 420"), "more than 4 KiB are written");
+}
+
+#[test]
+fn threads_that_cannot_be_started_are_an_error() {
+    let place = Workplace::new();
+    // More memory for each stack than any machine has: no thread can be started.
+    let mut command = place.command(&["train", "--config", "small.toml", "--out", "run"]);
+    let output =
+        command.env("RUST_MIN_STACK", (1u64 << 50).to_string()).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("threads for the computation cannot be started"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
+
+#[test]
+fn leftovers_of_a_killed_process_are_removed_by_the_next_file_written_there() {
+    let place = Workplace::new();
+    image_folder(&place, "images", 4, 5);
+    let leftovers = ["splits/.split.csv.partial-1-0", "splits/.glyphs.partial-77-3/a.png"];
+    for name in leftovers {
+        place.write(name, b"half");
+    }
+    place.write("splits/.mine", b"kept");
+    success(&place.run(&["data", "split", "images", "--by", "class", "--out", "splits/split.csv"]));
+    for name in leftovers {
+        assert!(!place.exists(name), "{name}");
+    }
+    assert!(place.exists("splits/.mine") && place.exists("splits/split.csv"));
+}
+
+#[test]
+fn a_value_from_a_flag_is_reported_by_the_flag() {
+    let place = Workplace::new();
+    for (flag, value, key) in [
+        ("--epochs", "0", "training.epochs"),
+        ("--unseen", "1", "data.unseen"),
+        ("--embedding", "0", "model.embedding"),
+        ("--batch", "1", "sampler.batch"),
+        ("--learning-rate", "0", "optimiser.learning_rate"),
+        ("--scale", "-1", "objective.scale"),
+        ("--margin", "-7", "objective.margin"),
+        ("--loader-threads", "65", "training.loader_threads"),
+        ("--hold-out", "0", "data.hold_out"),
+        ("--objective", "no-such-loss", "objective.name"),
+    ] {
+        place.refused(&["train", "--config", "small.toml", flag, value], &[&format!("{flag} ({key}): ")]);
+    }
+    place.refused(
+        &["sweep", "--config", "small.toml", "--epochs", "0", "--margin", "0.1,0.2"],
+        &["--epochs (training.epochs): "],
+    );
+    // A value of the file is reported by its key alone.
+    place.write("bad.toml", b"[training]\nepochs = 0\n");
+    let said =
+        place.refused(&["train", "--config", "bad.toml", "--seed", "1"], &["training.epochs: found 0"]);
+    assert!(!said.contains("--"), "{said}");
+}
