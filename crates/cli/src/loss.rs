@@ -89,7 +89,7 @@ struct EvaluateArguments {
     /// Labels as an .npy file of whole numbers, `[batch]`
     #[arg(long, value_name = "NPY")]
     labels: Option<PathBuf>,
-    /// Reduction of the per-sample losses
+    /// Reduction of the per-sample losses; objectives on pairs have their own and accept only mean
     #[arg(long, value_enum, default_value_t = Reduce::Mean)]
     reduction: Reduce,
     /// Floating-point type of the computation
@@ -294,8 +294,12 @@ fn run_evaluate(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
         Reduce::None => Reduction::None,
     };
     let result = match arguments.precision {
-        Precision::F64 => evaluate::<f64>(&arguments.objective, &parameters, &input, reduction)?,
-        Precision::F32 => evaluate::<f32>(&arguments.objective, &parameters, &input, reduction)?,
+        Precision::F64 => evaluate::<f64>(&arguments.objective, &parameters, &input, reduction),
+        Precision::F32 => evaluate::<f32>(&arguments.objective, &parameters, &input, reduction),
+    };
+    let result = match &arguments.input {
+        Some(path) => result.with_context(|| path.display().to_string())?,
+        None => result?,
     };
     writeln!(results(), "{result}")?;
     Ok(ExitCode::SUCCESS)
@@ -320,10 +324,15 @@ fn evaluate<T: Real>(
     let classes = |each: usize| {
         if rows > 0 { rows / each } else { input.labels.iter().max().map_or(1, |label| *label as usize + 1) }
     };
-    let mut objective = AnyObjective::from_name(name, parameters, classes(1).max(1))?;
-    if let Some(each) = objective.weights_per_class().filter(|each| *each > 1) {
-        objective = AnyObjective::from_name(name, parameters, classes(each).max(1))?;
-    }
+    // Margins per class fit only the right number of classes, which depends on the centres per class.
+    let mut for_one = parameters.clone();
+    for_one.remove("class_margins");
+    let each = AnyObjective::from_name(name, &for_one, 1)?.weights_per_class().unwrap_or(1);
+    ensure!(
+        rows.is_multiple_of(each),
+        "weights: found {rows} rows, expected a multiple of {each}, the centres per class of {name}"
+    );
+    let objective = AnyObjective::from_name(name, parameters, classes(each).max(1))?;
     let weights = weights.as_ref().map(|values| MatRef::new(values, rows, dim)).transpose()?;
     let features = MatRef::new(&features, input.features.len(), dim)?;
     let found = objective.evaluate(features, weights, &input.labels, reduction)?;

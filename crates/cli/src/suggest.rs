@@ -49,21 +49,42 @@ fn in_words(s: &Suggestion) -> String {
         "lower scales cannot reach the probability, even with ideal centres",
     );
     row(
-        "smallest scale, margin",
+        "sufficient scale, margin",
         s.scale_with_margin.map_or("none".to_owned(), |scale| format!("{scale:.2}")),
-        "the same with the recommended margin",
+        if s.scale_with_margin.is_some() {
+            "some arrangement reaches the probability with the margin"
+        } else {
+            "no scale is known to reach the probability with the margin"
+        },
     );
     row("AdaCos fixed scale", format!("{:.2}", s.adacos_scale), "sqrt(2) ln(C - 1), for comparison");
     row(
         "largest margin",
         format!("{:.4}", s.margin_bound.largest),
         if s.margin_bound.attained {
-            "reached by some arrangement of the centres"
+            "attained by some arrangement of the centres"
         } else {
-            "never reached: too many classes for a simplex"
+            "an upper bound; not known to be attained"
         },
     );
-    row("smallest possible loss", format!("{:.3e}", s.loss_floor), "at the recommended scale and margin");
+    if !s.margin_bound.attained {
+        row(
+            "reachable margin",
+            format!("{:.4}", s.reachable_margin),
+            "some arrangement of the centres certainly meets it",
+        );
+    }
+    row("loss, lower bound", format!("{:.3e}", s.loss_floor), "at the recommended scale and margin");
+    row(
+        "probability, reachable",
+        probability(s.reachable_probability),
+        "some arrangement certainly gives it at this scale and margin",
+    );
+    row(
+        "probability, upper bound",
+        probability((-s.loss_floor).exp()),
+        "no arrangement gives more at this scale and margin",
+    );
     let mut text = format!(
         "{} classes in {} dimensions; target probability {}\n\n{}",
         s.classes,
@@ -71,11 +92,22 @@ fn in_words(s: &Suggestion) -> String {
         s.target_probability,
         table.render()
     );
-    if !s.reaches_target {
-        text.push_str("\nThe recommended scale and margin cannot reach that probability: use more dimensions or a smaller margin.\n");
+    if s.is_out_of_reach() {
+        text.push_str(
+            "\nThe recommended scale and margin cannot reach the target probability: use more dimensions.\n",
+        );
+    } else if !s.reaches_target {
+        text.push_str(
+            "\nWhether the recommended scale and margin can reach the target probability is not known; more dimensions make it certain.\n",
+        );
     }
     text.push_str(
         "\nTraining from scratch with the full margin can diverge: warm it up (schedule.margin_warm_up_epochs).\n",
     );
     text
+}
+
+/// A probability, with enough digits near 0.
+fn probability(value: f64) -> String {
+    if value < 1e-3 { format!("{value:.1e}") } else { format!("{value:.4}") }
 }

@@ -433,6 +433,32 @@ fn losses_are_told_and_checked_against_references() {
     let output = place.run(&["loss", "two.json", "--objective", "triplet-margin"]);
     success(&output);
     assert!(String::from_utf8_lossy(&output.stderr).contains("its loss is 0"), "said and defined");
+    place.refused(
+        &["loss", "two.json", "--objective", "triplet-margin", "--reduction", "sum"],
+        &["triplet-margin", "reduction"],
+    );
+    // three rows are three classes, or one class with three centres and one margin
+    let several = |margins: &str| format!(r#"{{"sub_centres": 3, "class_margins": {margins}}}"#);
+    place.write(
+        "one.json",
+        br#"{"features": [[1, 0]], "weights": [[1, 0], [0, 1], [-1, 0], [0, 1], [1, 1], [0, -1]], "labels": [1]}"#,
+    );
+    success(&place.run(&[
+        "loss",
+        "one.json",
+        "--objective",
+        "arcface",
+        "--parameters",
+        &several("[0.3, 0.5]"),
+    ]));
+    place.refused(
+        &["loss", "one.json", "--objective", "arcface", "--parameters", &several("[0.3]")],
+        &["1", "2 classes"],
+    );
+    place.refused(
+        &["loss", "two.json", "--objective", "arcface", "--parameters", r#"{"sub_centres": 2}"#],
+        &["two.json", "3 rows", "multiple of 2"],
+    );
     place.refused(&["loss", "two.json", "--objective", "contrastiv"], &["did you mean `contrastive`"]);
     place.refused(&["loss", "two.json", "--parameters", r#"{"margn": 1}"#], &["margn", "am-softmax"]);
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n";

@@ -39,7 +39,7 @@ pub enum Error {
         shape: ImageShape,
     },
     /// The embedding has no direction, so it has no cosine with others.
-    #[error("{sample}: the embedding is zero or not finite, so it has no direction")]
+    #[error("{sample}: the embedding is zero (shorter than 1e-12) or not finite, so it has no direction")]
     NoDirection {
         /// The image or vector: its file or its position.
         sample: String,

@@ -180,7 +180,8 @@ impl Model {
         for (sample, embedding) in embeddings.chunks_mut(self.dim()).enumerate() {
             let length = normalise(embedding);
             let finite = length.is_finite() && embedding.iter().all(|value| value.is_finite());
-            if !(finite && embedding.iter().any(|value| *value != 0.0)) {
+            // 0 stands for a norm below the floor of `normalise`, whose direction is rounding error.
+            if !finite || length == 0.0 {
                 return Err(Error::NoDirection { sample: name(sample) });
             }
         }

@@ -366,32 +366,194 @@ export function adacosScale(classes) {
   return classes <= 2 ? 0 : Math.SQRT2 * Math.log(classes - 1);
 }
 
-/** The largest margin in cosine that features on their target's centre can meet, and whether an arrangement attains it. */
+/** The largest margin in cosine that features on their target's centre can meet, and whether an arrangement is known to attain it. */
 export function marginBound(classes, dim) {
-  if (classes <= 1) return { largest: 2, attained: true };
-  if (dim === 1) return { largest: classes === 2 ? 2 : 0, attained: true };
-  if (dim === 2) return { largest: 1 - Math.cos((2 * Math.PI) / classes), attained: true };
-  return { largest: simplexLead(classes), attained: classes - 1 <= dim };
+  const closest = closestCosine(classes, dim);
+  return { largest: 1 - closest.cosine, attained: closest.attained };
 }
 
 /** Scale and margin for AM-Softmax with the bounds behind them, like `widemargin suggest`. */
 export function suggest(classes, dim, probability) {
   const bound = marginBound(classes, dim);
+  const reachableMargin = 1 - reachableCosine(classes, dim);
+  const room = { classes, dim, reachableMargin };
   const [usualScale, usualMargin, usualAngle] = classes < 10000 ? [30, 0.35, 0.5] : [64, 0.35, 0.5];
-  const margin = Math.min(usualMargin, 0.5 * bound.largest);
-  const scaleWithMargin = scaleForLead(classes, probability, bound.largest - margin);
+  const half = Math.min(usualMargin, 0.5 * reachableMargin);
+  const most = Math.min(usualMargin, reachableMargin);
+  const enough = (margin) => (sufficientScale(room, probability, margin) ?? Infinity) <= 128;
+  const margin = bound.attained || !enough(most) ? half : most;
+  const scaleWithMargin = sufficientScale(room, probability, margin);
   const scale = Math.min(Math.max(usualScale, Math.ceil(scaleWithMargin ?? 0)), 128);
+  const best = smallestLogSum(classes, dim, scale);
+  const reachable = Math.exp(-softplus(reachableLogSum(room, scale, margin)));
+  const simplex = scaleForLead(classes, probability, simplexLead(classes));
   return {
     scale,
     margin,
     angleMargin: (usualAngle * margin) / usualMargin,
     bound,
-    scaleWithoutMargin: scaleForLead(classes, probability, simplexLead(classes)),
+    reachableMargin,
+    scaleWithoutMargin: best === null ? simplex : (sufficientScale(room, probability, 0) ?? simplex),
     scaleWithMargin,
     adacosScale: adacosScale(classes),
-    lossFloor: lossFloor(classes, scale, margin),
-    reachesTarget: scaleWithMargin !== null && scaleWithMargin <= scale,
+    lossFloor: best === null ? lossFloor(classes, scale, margin) : softplus(best + scale * margin),
+    reachableProbability: reachable,
+    reachesTarget: reachable >= probability * (1 - 1e-12),
   };
+}
+
+/** The smallest sum over the non-targets, as a logarithm, that some arrangement of the centres certainly has. */
+export function reachableLogSum(room, scale, margin) {
+  const best = smallestLogSum(room.classes, room.dim, scale);
+  if (best !== null) return best + scale * margin;
+  const apart = Math.log(room.classes - 1) - scale * (room.reachableMargin - margin);
+  return Math.min(apart, randomLogSum(room, scale, margin));
+}
+
+function randomLogSum(room, scale, margin) {
+  return Math.log(room.classes - 1) + logMeanExponential(room.dim, scale) + scale * margin;
+}
+
+/** The smallest scale at which some arrangement certainly gives the probability; null if there is none. */
+function sufficientScale(room, probability, margin) {
+  const enough = Math.log((1 - probability) / probability);
+  if (Math.log(room.classes - 1) <= enough) return 0;
+  if (smallestLogSum(room.classes, room.dim, 0) !== null) {
+    if (room.reachableMargin <= margin) return null;
+    let high = 1;
+    while (high < 1e6 && reachableLogSum(room, high, margin) > enough) high *= 2;
+    return firstBelow(high, (scale) => reachableLogSum(room, scale, margin) - enough);
+  }
+  const apart = scaleForLead(room.classes, probability, room.reachableMargin - margin);
+  let [low, high] = [0, 2048];
+  while (high - low > 1e-3) {
+    const third = (high - low) / 3;
+    if (randomLogSum(room, low + third, margin) < randomLogSum(room, high - third, margin)) high -= third;
+    else low += third;
+  }
+  if (randomLogSum(room, high, margin) > enough) return apart;
+  const random = firstBelow(high, (scale) => randomLogSum(room, scale, margin) - enough);
+  return apart === null ? random : Math.min(apart, random);
+}
+
+/** The smallest argument from 0 to `high` at which a falling function is not above 0; it is not above 0 at `high`. */
+function firstBelow(end, value) {
+  let [low, high] = [0, end];
+  for (let step = 0; step < 100; step += 1) {
+    const middle = 0.5 * (low + high);
+    if (middle <= low || middle >= high) break;
+    if (value(middle) <= 0) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+// ---- sphere packing: the same bounds as widemargin_objective::packing, which explains them --------------------------
+
+const SHARP = new Set(["5 16", "6 27", "21 112", "21 162", "22 100", "22 275"]);
+
+/** A lower bound of the largest cosine between two of `classes` unit vectors, and whether an arrangement attains it. */
+export function closestCosine(classes, dim) {
+  if (classes <= 1) return { cosine: -1, attained: true };
+  if (classes - 1 <= dim) return { cosine: -1 / (classes - 1), attained: true };
+  if (dim === 1) return { cosine: 1, attained: true };
+  if (dim === 2) return { cosine: Math.cos((2 * Math.PI) / classes), attained: true };
+  if (classes <= 2 * dim) return { cosine: 0, attained: true };
+  if (dim === 3) {
+    const cotangent = 1 / Math.tan((Math.PI * classes) / (6 * (classes - 2)));
+    return { cosine: (cotangent * cotangent - 1) / 2, attained: classes === 12 };
+  }
+  const [a, b, excess] = [dim * (classes - dim - 1), dim * (dim - 1), classes - 2 * dim];
+  const root = (2 * excess) / (b + Math.sqrt(b * b + 4 * a * excess));
+  const levenshtein = Math.min(root, (Math.sqrt(dim + 3) - 1) / (dim + 2));
+  const caps = Math.cos(2 * capRadius(classes, dim));
+  return { cosine: Math.max(caps, levenshtein), attained: SHARP.has(`${dim} ${classes}`) };
+}
+
+function reachableCosine(classes, dim) {
+  const bound = closestCosine(classes, dim);
+  return bound.attained ? bound.cosine : Math.cos(capRadius(classes, dim));
+}
+
+/** The radius of a cap that covers 1 / classes of the sphere. */
+function capRadius(classes, dim) {
+  let radius = Math.PI / 2;
+  for (let step = 0; step < 200; step += 1) {
+    const [share, slope] = logCapShare(radius, dim);
+    const next = Math.min(Math.max(radius - (share + Math.log(classes)) / slope, radius / 2), Math.PI / 2);
+    if (Math.abs(next - radius) <= 1e-15 * radius) return next;
+    radius = next;
+  }
+  return radius;
+}
+
+function logCapShare(radius, dim) {
+  const n = dim - 2;
+  let twice = n % 2 === 0 ? Math.PI : 2;
+  for (let step = n % 2 === 0 ? 2 : 3; step <= n; step += 2) twice *= (step - 1) / step;
+  if (radius >= Math.PI / 2) return [Math.log(0.5), 2 / twice];
+  const [sine, cosine] = [Math.sin(radius), Math.cos(radius)];
+  let [term, sum, k] = [1, 1, 0];
+  while (term > 1e-17 * sum) {
+    term *= (sine * sine * (n + 2 + 2 * k)) / (n + 3 + 2 * k);
+    sum += term;
+    k += 1;
+  }
+  const share = (n + 1) * Math.log(sine) + Math.log((cosine * sum) / ((n + 1) * twice));
+  return [share, Math.exp(n * Math.log(sine) - Math.log(twice) - share)];
+}
+
+/** ln E e^(s (cos - 1)) for the cosine of a random direction with a fixed one. */
+function logMeanExponential(dim, scale) {
+  const [half, quarter] = [dim / 2, (scale * scale) / 4];
+  let [term, sum, k, log] = [1, 1, 0, -scale];
+  while (term > 1e-17 * sum || quarter > (half + k) * (k + 1)) {
+    term *= quarter / ((half + k) * (k + 1));
+    sum += term;
+    k += 1;
+    if (sum > 1e200) {
+      log += Math.log(sum);
+      term /= sum;
+      sum = 1;
+    }
+  }
+  return log + Math.log(sum);
+}
+
+/** ln of the smallest sum of e^(s (cos - 1)) over the other centres; null where the best arrangement is not known. */
+function smallestLogSum(classes, dim, scale) {
+  const of = (cosines) => {
+    const terms = cosines.map(([count, cosine]) => Math.log(count) + scale * (cosine - 1));
+    const largest = terms.reduce((a, b) => Math.max(a, b), -Infinity);
+    return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
+  };
+  if (classes <= 1) return null;
+  if (classes - 1 <= dim) return of([[classes - 1, -1 / (classes - 1)]]);
+  if (dim === 1) return null;
+  if (dim === 2) return polygonLogSum(classes, scale);
+  if (classes === 2 * dim) return of([[classes - 2, 0], [1, -1]]);
+  if (dim === 3 && classes === 12) return of([[5, Math.sqrt(0.2)], [5, -Math.sqrt(0.2)], [1, -1]]);
+  return null;
+}
+
+function polygonLogSum(classes, scale) {
+  if (classes >= 64 && classes * classes > 100 * scale) {
+    const x = 1 / (8 * scale);
+    const logMean =
+      scale < 500
+        ? logMeanExponential(2, scale)
+        : Math.log1p(x * (1 + x * (4.5 + x * (37.5 + x * 459.375)))) - 0.5 * Math.log(2 * Math.PI * scale);
+    return Math.log(classes * Math.exp(logMean) - 1);
+  }
+  const exponent = (at) => -2 * scale * Math.sin((Math.PI * at) / classes) ** 2;
+  let [sum, at] = [0, 1];
+  while (2 * at <= classes) {
+    const term = Math.exp(exponent(at) - exponent(1));
+    sum += 2 * at === classes ? term : 2 * term;
+    if (term < 1e-18 * sum) break;
+    at += 1;
+  }
+  return exponent(1) + Math.log(sum);
 }
 
 /** Centres of a regular simplex: C unit vectors in C dimensions; any two have the cosine -1 / (C - 1). */

@@ -47,10 +47,11 @@ impl fmt::Display for Bounds {
 
 /// A number with at most five digits after the point: pi/2 is 1.5708. Large and small numbers are in powers of ten.
 pub(crate) fn short(value: f64) -> String {
-    if value != 0.0 && !(1e-4..1e6).contains(&value.abs()) {
+    let whole = value.fract() == 0.0 && value.abs() < 1e12;
+    if value != 0.0 && !whole && !(1e-4..1e6).contains(&value.abs()) {
         return format!("{value:e}");
     }
-    let rounded = (value * 1e5).round() / 1e5;
+    let rounded = if whole { value } else { (value * 1e5).round() / 1e5 };
     format!("{rounded}")
 }
 

@@ -95,10 +95,12 @@ impl AnyObjective {
         }
     }
 
-    /// Loss and gradients of a batch. Objectives without weights ignore `weights`, objectives on pairs the reduction.
+    /// Loss and gradients of a batch. Objectives without weights ignore `weights`. Objectives on pairs have a reduction of their own
+    /// and accept only [`Reduction::Mean`] here.
     ///
     /// # Errors
-    /// The errors of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`].
+    /// The errors of [`ClassObjective::evaluate`] and [`PairObjective::evaluate`]; [`Error::NoWeights`]; [`Error::Unsupported`] for
+    /// another reduction with an objective on pairs.
     pub fn evaluate<T: Real>(
         &self,
         features: MatRef<'_, T>,
@@ -113,6 +115,13 @@ impl AnyObjective {
                 objective.evaluate(features, centres, labels, &options).map(AnyEvaluation::Classes)
             }
             Self::Pairs(objective) => {
+                if reduction != Reduction::Mean {
+                    return Err(Error::Unsupported {
+                        objective: self.name().to_owned(),
+                        what: "a reduction other than the mean",
+                        reason: "the reduction of an objective on pairs is part of its definition",
+                    });
+                }
                 let proxies = objective.proxies_per_class().and(weights);
                 objective
                     .evaluate(features, proxies, labels, &PairOptions::default())

@@ -9,6 +9,7 @@ mod evaluate;
 mod family;
 mod names;
 mod numeric;
+pub mod packing;
 pub mod pairs;
 mod parameter;
 mod real;

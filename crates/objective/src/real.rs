@@ -9,17 +9,26 @@ use widemargin_kernels::exponential::{self, AffineExponent};
 ///
 /// Values are stored in the type itself; sums over many classes or samples are accumulated in `f64`.
 pub trait Real: Float + Into<f64> + Debug + Default + Send + Sync + kernels::RowKernels + 'static {
+    /// Gradients of angles divide by `sin t`, where `sin^2 t = 1 - cos^2 t` is kept at this or above. The derivative of an angle is
+    /// infinite at `cos = +-1`, and a smaller `sin^2` consists of rounding errors of the cosine: a cosine of two unit vectors in `f32` has an
+    /// error of a few times 6e-8.
+    const SINE_SQUARED_FLOOR: f64;
+
     /// The nearest value of this type.
     fn from_f64(value: f64) -> Self;
 }
 
 impl Real for f32 {
+    const SINE_SQUARED_FLOOR: f64 = 2e-6;
+
     fn from_f64(value: f64) -> Self {
         value as Self
     }
 }
 
 impl Real for f64 {
+    const SINE_SQUARED_FLOOR: f64 = 1e-9;
+
     fn from_f64(value: f64) -> Self {
         value
     }

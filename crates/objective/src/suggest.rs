@@ -3,20 +3,23 @@
 //! Everything follows from the ideal case: `C` unit class centres as far apart as possible, each sample exactly on its centre. At
 //! best they form a regular simplex with cosine `-1 / (C - 1)` between any two, which needs `C <= D + 1`. Then the target leads
 //! each non-target by `C / (C - 1)` in cosine. The scale times this lead minus the margin determines the smallest possible loss
-//! and the largest possible probability.
+//! and the largest possible probability. More classes are closer together; [`packing`] has the bounds for them.
 
-use std::f64::consts::{FRAC_PI_4, PI, SQRT_2};
+use std::f64::consts::{FRAC_PI_4, SQRT_2};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::numeric::softplus;
+use crate::packing::{closest_cosine, log_mean_exponential, reachable_cosine, smallest_log_sum};
 
 /// Number of classes from which the defaults for many classes apply.
 const MANY_CLASSES: usize = 10_000;
 /// Larger scales are not recommended, whatever the target probability: gradients vanish except for a few non-targets, and the
 /// need for such a scale is a sign of too few dimensions.
 const LARGEST_RECOMMENDED_SCALE: f64 = 128.0;
+/// The smallest scales are searched up to this one.
+const LARGEST_SCALE: f64 = 1e6;
 /// The recommended margin is at most this share of the largest possible lead, since training never reaches the ideal
 /// arrangement. Our choice.
 const SHARE_OF_LARGEST_MARGIN: f64 = 0.5;
@@ -89,27 +92,20 @@ pub struct MarginBound {
     pub attained: bool,
 }
 
-/// The largest possible margin for a number of classes and an embedding dimension:
+/// The largest possible margin for a number of classes and an embedding dimension: one less the largest cosine between two centres.
 ///
-/// - one dimension has two directions: 2 for two classes, 0 for more;
-/// - in two dimensions the centres are evenly spaced on a circle: `1 - cos(2 pi / C)`;
-/// - `C <= D + 1`, a simplex fits: `C / (C - 1)`;
-/// - otherwise strictly below `C / (C - 1)`.
-///
-/// At most 2, the range of the cosine; a single class meets any margin. (Wang et al., *CosFace*, 2018,
+/// [`closest_cosine`] has the bound for each number of classes and dimension, and says which are attained: `C / (C - 1)` if a
+/// simplex fits, `C <= D + 1`; `1 - cos(2 pi / C)` in two dimensions; 1 for `D + 2 <= C <= 2 D`; less for more classes. At most 2,
+/// the range of the cosine; a single class meets any margin. (For the simplex and the plane: Wang et al., *CosFace*, 2018,
 /// section 3.4.)
 pub fn margin_bound(classes: usize, dim: usize) -> MarginBound {
-    let attained = |largest| MarginBound { largest, attained: true };
-    match (classes, dim) {
-        (0 | 1, _) => attained(2.0),
-        (_, 0) => attained(0.0),
-        (_, 1) => attained(if classes == 2 { 2.0 } else { 0.0 }),
-        (_, 2) => attained(1.0 - (2.0 * PI / classes as f64).cos()),
-        _ => MarginBound { largest: simplex_lead(classes), attained: classes - 1 <= dim },
-    }
+    let closest = closest_cosine(classes, dim);
+    MarginBound { largest: 1.0 - closest.cosine, attained: closest.attained }
 }
 
 /// Recommended scale and margin for AM-Softmax, with the bounds they follow from.
+///
+/// Probabilities here are `e^-loss` for the mean loss over classes that are equally likely, with each sample on its centre.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suggestion {
     /// Number of classes.
@@ -120,23 +116,40 @@ pub struct Suggestion {
     pub target_probability: f64,
     /// Recommended scale: 30, or 64 from 10^4 classes on, or more (up to 128) if the target probability needs it.
     pub scale: f64,
-    /// Recommended additive cosine margin: 0.35, or half of the largest possible one if that is less.
+    /// Recommended additive cosine margin: 0.35, or less if the classes do not leave room for it: half of `reachable_margin`, or all of it if
+    /// the largest possible margin is not known and the target probability can still be reached.
     pub margin: f64,
     /// Recommended additive angle margin in radians for ArcFace: 0.5, reduced in the same proportion.
     pub angle_margin: f64,
     /// The largest possible margin in cosine.
     pub margin_bound: MarginBound,
-    /// Smallest scale for the target probability without a margin, at the simplex.
+    /// A margin that some arrangement certainly meets: the bound if it is attained, otherwise one less
+    /// [`reachable_cosine`].
+    pub reachable_margin: f64,
+    /// No smaller scale gives the target probability without a margin. Exact where the best arrangement is known, otherwise that of the
+    /// simplex.
     pub scale_without_margin: f64,
-    /// Smallest scale for the target probability with the recommended margin and the largest lead in this dimension;
-    /// `None` if no scale reaches it.
+    /// With this scale and the recommended margin some arrangement certainly gives the target probability; it is the smallest such scale where the
+    /// best arrangement is known. `None` if no scale is known to reach it.
     pub scale_with_margin: Option<f64>,
     /// AdaCos's fixed scale, for comparison.
     pub adacos_scale: f64,
-    /// The smallest possible loss at the recommended scale and margin.
+    /// Lower bound of the loss at the recommended scale and margin. Exact where the best arrangement is known, otherwise
+    /// [`loss_floor`].
     pub loss_floor: f64,
-    /// Whether the recommended scale and margin can reach the target probability.
+    /// The probability that some arrangement certainly gives at the recommended scale and margin. The largest conceivable one is
+    /// `e^-loss_floor`.
+    pub reachable_probability: f64,
+    /// Whether some arrangement certainly gives the target probability at the recommended scale and margin.
     pub reaches_target: bool,
+}
+
+impl Suggestion {
+    /// Whether no arrangement gives the target probability at the recommended scale and margin. If neither this nor
+    /// `reaches_target` holds, it is not known.
+    pub fn is_out_of_reach(&self) -> bool {
+        !self.reaches_target && (-self.loss_floor).exp() < self.target_probability
+    }
 }
 
 /// Recommends scale and margin for `classes` classes in `dim` dimensions such that the target can reach a probability of
@@ -157,13 +170,26 @@ pub fn suggest(classes: usize, dim: usize, target_probability: f64) -> Result<Su
         return Err(Error::OutOfRange { setting: "dimension", found: 0.0, expected });
     }
     check_probability(target_probability)?;
+    let room = Room { classes, dim, reachable_margin: 1.0 - reachable_cosine(classes, dim) };
     let bound = margin_bound(classes, dim);
     let (default_scale, default_margin, default_angle) =
         if classes < MANY_CLASSES { (30.0, 0.35, 0.5) } else { (64.0, 0.35, 0.5) };
-    let margin = f64::min(default_margin, SHARE_OF_LARGEST_MARGIN * bound.largest);
-    let scale_with_margin = scale_for_lead(classes, target_probability, bound.largest - margin);
+    let half = f64::min(default_margin, SHARE_OF_LARGEST_MARGIN * room.reachable_margin);
+    let most = f64::min(default_margin, room.reachable_margin);
+    let enough = |margin| {
+        room.sufficient_scale(target_probability, margin)
+            .is_some_and(|scale| scale <= LARGEST_RECOMMENDED_SCALE)
+    };
+    let margin = if bound.attained || !enough(most) { half } else { most };
+    let scale_with_margin = room.sufficient_scale(target_probability, margin);
     let scale =
         f64::max(default_scale, scale_with_margin.unwrap_or(0.0).ceil()).min(LARGEST_RECOMMENDED_SCALE);
+    let loss_floor = match smallest_log_sum(classes, dim, scale) {
+        Some(sum) => softplus(sum + scale * margin, 1.0).0,
+        None => loss_floor(classes, scale, margin),
+    };
+    let reachable_probability = (-softplus(room.reachable_log_sum(scale, margin), 1.0).0).exp();
+    let simplex = scale_for_lead(classes, target_probability, simplex_lead(classes)).unwrap_or(0.0);
     Ok(Suggestion {
         classes,
         dim,
@@ -172,13 +198,89 @@ pub fn suggest(classes: usize, dim: usize, target_probability: f64) -> Result<Su
         margin,
         angle_margin: default_angle * margin / default_margin,
         margin_bound: bound,
-        scale_without_margin: scale_for_lead(classes, target_probability, simplex_lead(classes))
-            .unwrap_or(0.0),
+        reachable_margin: room.reachable_margin,
+        scale_without_margin: if smallest_log_sum(classes, dim, 0.0).is_some() {
+            room.sufficient_scale(target_probability, 0.0).unwrap_or(simplex)
+        } else {
+            simplex
+        },
         scale_with_margin,
         adacos_scale: adacos_fixed_scale(classes),
-        loss_floor: loss_floor(classes, scale, margin),
-        reaches_target: scale_with_margin.is_some_and(|needed| needed <= scale),
+        loss_floor,
+        reachable_probability,
+        reaches_target: reachable_probability >= target_probability * (1.0 - 1e-12),
     })
+}
+
+/// The arrangements that certainly exist for a number of classes and a dimension.
+struct Room {
+    classes: usize,
+    dim: usize,
+    reachable_margin: f64,
+}
+
+impl Room {
+    /// The smallest `ln sum_i e^{-s (1 - cos_i - m)}` over the non-targets that some arrangement certainly has, as a mean over the classes: the
+    /// best arrangement where it is known, otherwise the better of centres drawn at random and of centres at `reachable_margin`.
+    fn reachable_log_sum(&self, scale: f64, margin: f64) -> f64 {
+        if let Some(best) = smallest_log_sum(self.classes, self.dim, scale) {
+            return best + scale * margin;
+        }
+        let apart = competitors(self.classes).ln() - scale * (self.reachable_margin - margin);
+        apart.min(self.random_log_sum(scale, margin))
+    }
+
+    fn random_log_sum(&self, scale: f64, margin: f64) -> f64 {
+        competitors(self.classes).ln() + log_mean_exponential(self.dim, scale) + scale * margin
+    }
+
+    /// The smallest scale at which [`reachable_log_sum`](Self::reachable_log_sum) is small enough for a probability, if there is one.
+    fn sufficient_scale(&self, probability: f64, margin: f64) -> Option<f64> {
+        let enough = ((1.0 - probability) / probability).ln();
+        if competitors(self.classes).ln() <= enough {
+            return Some(0.0);
+        }
+        if smallest_log_sum(self.classes, self.dim, 0.0).is_some() {
+            // Falls with the scale while the nearest centres lead by more than the margin.
+            return (self.reachable_margin > margin).then(|| {
+                let mut high = 1.0;
+                while high < LARGEST_SCALE && self.reachable_log_sum(high, margin) > enough {
+                    high *= 2.0;
+                }
+                first_below(high, |scale| self.reachable_log_sum(scale, margin) - enough)
+            });
+        }
+        let apart = scale_for_lead(self.classes, probability, self.reachable_margin - margin);
+        // Convex in the scale: it falls to a minimum and rises again.
+        let (mut low, mut high) = (0.0, 2048.0);
+        while high - low > 1e-3 {
+            let third = (high - low) / 3.0;
+            if self.random_log_sum(low + third, margin) < self.random_log_sum(high - third, margin) {
+                high -= third;
+            } else {
+                low += third;
+            }
+        }
+        let random = (self.random_log_sum(high, margin) <= enough)
+            .then(|| first_below(high, |scale| self.random_log_sum(scale, margin) - enough));
+        match (apart, random) {
+            (Some(apart), Some(random)) => Some(apart.min(random)),
+            (apart, random) => apart.or(random),
+        }
+    }
+}
+
+/// The smallest argument from 0 to `high` at which a falling function is not above 0; it is not above 0 at `high`.
+fn first_below(mut high: f64, value: impl Fn(f64) -> f64) -> f64 {
+    let mut low = 0.0;
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if value(middle) <= 0.0 { high = middle } else { low = middle }
+    }
+    high
 }
 
 fn competitors(classes: usize) -> f64 {
@@ -196,6 +298,7 @@ fn check_probability(probability: f64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f64::consts::PI;
 
     fn close(found: f64, expected: f64) {
         assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found} against {expected}");
@@ -258,7 +361,9 @@ mod tests {
         close(margin_bound(2, 2).largest, 2.0);
         close(margin_bound(3, 2).largest, simplex_lead(3));
         assert_eq!(margin_bound(4, 3), MarginBound { largest: 4.0 / 3.0, attained: true });
-        assert_eq!(margin_bound(5, 3), MarginBound { largest: 1.25, attained: false });
+        assert_eq!(margin_bound(5, 3), MarginBound { largest: 1.0, attained: true }, "Rankin");
+        let crowded = margin_bound(1_000, 3);
+        assert!(!crowded.attained && crowded.largest < 0.0080, "{crowded:?}");
         assert_eq!(margin_bound(3, 1).largest, 0.0);
     }
 
@@ -308,6 +413,68 @@ mod tests {
         assert!(plane.scale > 30.0 && plane.reaches_target, "{plane:?}");
         let crowded = suggest(1_000, 2, 0.99).expect("valid");
         assert!(!crowded.reaches_target && crowded.scale <= LARGEST_RECOMMENDED_SCALE, "{crowded:?}");
+        assert!(crowded.is_out_of_reach(), "{crowded:?}");
         assert!(suggest(1, 2, 0.9).is_err() && suggest(2, 0, 0.9).is_err() && suggest(2, 2, 1.0).is_err());
+    }
+
+    #[test]
+    fn ten_classes_on_a_circle_have_the_scale_of_the_polygon() {
+        let found = suggest(10, 2, 0.99).expect("valid");
+        let lead = 1.0 - (PI / 5.0).cos();
+        close(found.margin, 0.5 * lead);
+        let needed = found.scale_with_margin.expect("reachable");
+        assert!((needed - 55.4).abs() < 0.05, "{needed}");
+        // almost all of the sum is that of the two neighbours
+        assert!((needed - (2.0 * 99.0_f64).ln() / (lead - found.margin)).abs() < 0.1, "{needed}");
+        assert!(found.reaches_target && found.scale_without_margin < needed);
+    }
+
+    /// 1,000 centres in three dimensions: neither the margin 0.35 nor a probability of 0.99 exists.
+    #[test]
+    fn what_is_impossible_is_not_recommended() {
+        let found = suggest(1_000, 3, 0.99).expect("valid");
+        assert!(found.margin <= found.margin_bound.largest && found.margin > 0.0, "{found:?}");
+        assert!(!found.reaches_target && found.reachable_probability < 0.5, "{found:?}");
+        for classes in [2, 3, 5, 9, 30, 1_000, 20_000, 1_000_000] {
+            for dim in [1, 2, 3, 4, 8, 64, 512] {
+                let found = suggest(classes, dim, 0.99).expect("valid");
+                assert!(found.margin <= found.reachable_margin, "{found:?}");
+                assert!(found.reachable_margin <= found.margin_bound.largest, "{found:?}");
+                assert!(found.reachable_probability <= (-found.loss_floor).exp() * (1.0 + 1e-9), "{found:?}");
+                assert!(
+                    found
+                        .scale_with_margin
+                        .is_none_or(|scale| { scale >= found.scale_without_margin * (1.0 - 1e-9) }),
+                    "{found:?}"
+                );
+                if found.scale_with_margin.is_some_and(|scale| scale <= found.scale) {
+                    assert!(found.reaches_target, "{found:?}");
+                }
+                assert!(!(found.reaches_target && found.is_out_of_reach()));
+            }
+        }
+    }
+
+    /// The expected sum over centres drawn at random, against a mean over drawings.
+    #[test]
+    fn random_centres_have_the_expected_sum() {
+        let room = Room { classes: 40, dim: 8, reachable_margin: 0.0 };
+        let (scale, margin, drawings) = (5.0, 0.1, 2_000);
+        let mut stream = widemargin_chance::Stream::new(5, widemargin_chance::Purpose::Test, 0, 0);
+        let mut sum = 0.0;
+        for _ in 0..drawings {
+            let mut centres: Vec<Vec<f64>> =
+                (0..room.classes).map(|_| (0..room.dim).map(|_| stream.normal()).collect()).collect();
+            for centre in &mut centres {
+                crate::normalise(centre);
+            }
+            let others = (1..room.classes).map(|at| {
+                let cosine: f64 = centres[0].iter().zip(&centres[at]).map(|(x, w)| x * w).sum();
+                (scale * (cosine - 1.0 + margin)).exp()
+            });
+            sum += others.sum::<f64>() / f64::from(drawings);
+        }
+        let expected = room.random_log_sum(scale, margin).exp();
+        assert!((sum / expected - 1.0).abs() < 0.05, "{sum} against {expected}");
     }
 }

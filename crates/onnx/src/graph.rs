@@ -1,10 +1,12 @@
 //! Converts the steps of a backbone to the nodes of a graph.
 //!
 //! ```text
-//! input -> Div 255 -> Sub mean -> Div deviation -> the backbone's steps -> ReduceL2 -> Max 1e-12 -> Div -> embeddings
+//! input -> Div 255 -> Sub mean -> Div deviation -> the backbone's steps
+//!       -> Abs -> ReduceMax -> Max 1 -> Div -> ReduceL2 -> Max 1e-12 -> Div -> embeddings
 //! ```
 //!
-//! Only images are divided by 255. An embedding of zeros has no direction and stays zero.
+//! Only images are divided by 255. Embeddings with values above 1 are divided by their largest one first, so that no square exceeds
+//! the range of `f32`. An embedding of zeros has no direction and stays zero.
 
 use crate::messages::{
     Attribute, Dimension, Extent, FLOAT, Graph, Node, Shape, Tensor, TensorType, Type, ValueInfo,
@@ -142,8 +144,12 @@ pub(crate) fn build(description: &Description, steps: &[Step], input: &str, outp
     }
 
     let embedding = values.pop().unwrap_or_default();
-    let attributes = vec![Attribute::of_ints("axes", [1]), Attribute::of_int("keepdims", 1)];
-    let norm = builder.node("ReduceL2", &[&embedding], vec![], attributes);
+    let by_row = || vec![Attribute::of_ints("axes", [1]), Attribute::of_int("keepdims", 1)];
+    let sizes = builder.node("Abs", &[&embedding], vec![], vec![]);
+    let largest = builder.node("ReduceMax", &[&sizes], vec![], by_row());
+    let largest = builder.node("Max", &[&largest], vec![("least", scalar(1.0))], vec![]);
+    let embedding = builder.node("Div", &[&embedding, &largest], vec![], vec![]);
+    let norm = builder.node("ReduceL2", &[&embedding], vec![], by_row());
     let norm = builder.node("Max", &[&norm], vec![("least", scalar(LEAST_NORM))], vec![]);
     builder.node("Div", &[&embedding, &norm], vec![], vec![]);
     if let Some(last) = builder.nodes.last_mut() {

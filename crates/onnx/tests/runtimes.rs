@@ -13,10 +13,17 @@ use widemargin_onnx::{Calibration, encode};
 
 const SAMPLES: usize = 3;
 
+const HUGE: f32 = 1e24;
+
 const CALIBRATION: Calibration = Calibration { threshold: 0.25, slope: 9.5, offset: -3.0 };
 
 /// A model with weights as after training: none has its initial value.
 fn model(name: BackboneName, takes: Takes) -> Model {
+    scaled(name, takes, 1.0)
+}
+
+/// [`model`] with its weights multiplied by a factor. With [`HUGE`] the squares of a `linear` backbone's outputs exceed the range of `f32`.
+fn scaled(name: BackboneName, takes: Takes, factor: f32) -> Model {
     let (channels, height, width) = match takes {
         Takes::Images => (if name == BackboneName::SmallCnn { 1 } else { 3 }, 24, 17),
         Takes::Vectors => (1, 1, 19),
@@ -31,7 +38,10 @@ fn model(name: BackboneName, takes: Takes) -> Model {
     let description =
         Description { backbone: config, takes, normalisation, objective: "am-softmax".to_owned() };
     let backbone = Backbone::new(&description.backbone, 7, &device::by_name("cpu").unwrap()).unwrap();
-    let weights: Vec<Parameter> = parameters::parameters(&backbone).into_iter().map(trained).collect();
+    let mut weights: Vec<Parameter> = parameters::parameters(&backbone).into_iter().map(trained).collect();
+    for value in weights.iter_mut().flat_map(|parameter| &mut parameter.values) {
+        *value *= factor;
+    }
     Model::new(description, &weights).unwrap()
 }
 
@@ -50,12 +60,17 @@ fn trained(mut parameter: Parameter) -> Parameter {
 const DEEP: [BackboneName; 4] =
     [BackboneName::Iresnet100, BackboneName::Iresnet200, BackboneName::Resnet101, BackboneName::Resnet152];
 
-/// Every backbone except [`DEEP`] with images; those that take vectors also with vectors.
+/// Number of [`models`].
+const SHALLOW: usize = BackboneName::ALL.len() - DEEP.len() + 4;
+
+/// Every backbone except [`DEEP`] with images; those that take vectors also with vectors, one of them with huge embeddings.
 fn models() -> impl Iterator<Item = (String, Model)> {
     let flat = BackboneName::ALL.into_iter().filter(|name| name.is_flat());
     let vectors = flat.map(|name| (format!("{name}-vectors"), model(name, Takes::Vectors)));
     let shallow = BackboneName::ALL.into_iter().filter(|name| !DEEP.contains(name));
-    shallow.map(|name| (name.to_string(), model(name, Takes::Images))).chain(vectors)
+    let images = shallow.map(|name| (name.to_string(), model(name, Takes::Images)));
+    let huge = scaled(BackboneName::Linear, Takes::Vectors, HUGE);
+    images.chain(vectors).chain([("linear-huge".to_owned(), huge)])
 }
 
 /// Shape and values of an input, and the embeddings of the model.
@@ -99,20 +114,17 @@ fn other_runtimes_give_the_embeddings_of_every_backbone() {
     }
     let (shallow, deep) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     if python.is_some() || tract.is_some() {
-        assert_eq!(write_all(shallow.path(), models()), BackboneName::ALL.len() - DEEP.len() + 3);
+        assert_eq!(write_all(shallow.path(), models()), SHALLOW);
     }
     if let Some(python) = python {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/check_onnx.py");
-        check(
-            Command::new(&python).arg(&script).arg(shallow.path()),
-            BackboneName::ALL.len() - DEEP.len() + 3,
-        );
+        check(Command::new(&python).arg(&script).arg(shallow.path()), SHALLOW);
         let deep_models = DEEP.into_iter().map(|name| (name.to_string(), model(name, Takes::Images)));
         let written = write_all(deep.path(), deep_models);
         check(Command::new(&python).arg(&script).arg(deep.path()), written);
     }
     if let Some(tract) = tract {
-        check(Command::new(tract).arg(shallow.path()), BackboneName::ALL.len() - DEEP.len() + 3);
+        check(Command::new(tract).arg(shallow.path()), SHALLOW);
     }
 }
 

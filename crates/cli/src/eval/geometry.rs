@@ -52,7 +52,15 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
             ["", "angle"],
             vec![
                 ["smallest".to_owned(), degrees(centres.smallest)],
-                ["upper bound of the smallest".to_owned(), degrees(centres.bound)],
+                [
+                    if centres.bound_attained {
+                        "largest possible smallest"
+                    } else {
+                        "upper bound of the smallest"
+                    }
+                    .to_owned(),
+                    degrees(centres.bound),
+                ],
                 ["mean to the nearest neighbour".to_owned(), degrees(centres.mean_nearest)],
                 ["mean".to_owned(), degrees(centres.mean)],
                 ["largest".to_owned(), degrees(centres.largest)],

@@ -55,11 +55,15 @@ impl RunArguments {
 
     /// The configuration from the file and these flags. Apply further flags to it, then [`shortened`](Self::shortened).
     pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
+        let mut backbone_given = false;
         let mut config = match &self.config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
-                Config::from_toml(path, &text)?
+                let config = Config::from_toml(path, &text)?;
+                let keys: toml::Table = text.parse().with_context(|| path.display().to_string())?;
+                backbone_given = keys.get("model").is_some_and(|model| model.get("backbone").is_some());
+                config
             }
             None => Config::default(),
         };
@@ -73,7 +77,7 @@ impl RunArguments {
         }
         data.built_in |= self.built_in;
         data.unseen = self.unseen.unwrap_or(data.unseen);
-        if self.config.is_none() && config.data.is_table() {
+        if !backbone_given && config.data.is_table() {
             config.model.backbone = BackboneName::Linear;
         }
         config.objective.name = self.objective.clone().unwrap_or(config.objective.name);

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 use serde::Serialize;
+use widemargin_objective::packing::closest_cosine;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -19,20 +20,12 @@ pub struct CentreAngles {
     pub mean: f64,
     /// Largest angle.
     pub largest: f64,
-    /// Largest possible value of `smallest` for this number of classes and this dimension: [`simplex_bound`].
+    /// Upper bound of `smallest` for this number of classes and this dimension, from [`closest_cosine`].
     pub bound: f64,
+    /// Whether some arrangement of the centres is known to attain `bound`.
+    pub bound_attained: bool,
     /// Mean cosine of two centres; at least `-1 / (classes - 1)` in any dimension.
     pub mean_cosine: f64,
-}
-
-/// An upper bound, in degrees, on the smallest angle between `classes` directions in `dim` dimensions:
-/// `arccos(-1 / (classes - 1))` for at most `dim + 1` classes (reached by a regular simplex), else 90. `None` for fewer than two.
-pub fn simplex_bound(classes: usize, dim: usize) -> Option<f64> {
-    match classes {
-        0 | 1 => None,
-        _ if classes <= dim + 1 => Some((-1.0 / (classes - 1) as f64).acos().to_degrees()),
-        _ => Some(90.0),
-    }
 }
 
 /// The angles between one centre and all others.
@@ -74,14 +67,15 @@ pub(super) fn angles(embeddings: &Embeddings) -> Result<CentreAngles> {
         (0..classes).into_par_iter().map(|a| line_of(a, &mut (0..classes).filter(|&b| b != a))).collect();
     // Every pair was counted from both sides.
     let twice = (classes * (classes - 1)) as f64;
-    let bound = simplex_bound(classes, dim).expect("there are at least two classes");
+    let closest = closest_cosine(classes, dim);
     Ok(CentreAngles {
         classes,
         smallest: lines.iter().map(|line| line.smallest).fold(f64::INFINITY, f64::min),
         mean_nearest: lines.iter().map(|line| line.smallest).sum::<f64>() / classes as f64,
         mean: lines.iter().map(|line| line.sum).sum::<f64>() / twice,
         largest: lines.iter().map(|line| line.largest).fold(0.0, f64::max),
-        bound,
+        bound: closest.cosine.acos().to_degrees(),
+        bound_attained: closest.attained,
         mean_cosine: lines.iter().map(|line| line.cosines).sum::<f64>() / twice,
     })
 }
@@ -112,12 +106,14 @@ mod tests {
         assert!((found.mean_cosine + 0.25).abs() < 1e-7);
     }
 
+    /// Ten centres spread evenly over a circle.
     #[test]
-    fn bounds_are_those_of_rankin() {
-        assert_eq!(simplex_bound(1, 3), None);
-        assert!((simplex_bound(2, 1).unwrap() - 180.0).abs() < 1e-12);
-        assert!((simplex_bound(3, 2).unwrap() - 120.0).abs() < 1e-12);
-        assert!((simplex_bound(4, 3).unwrap() - 109.471_220_634_490_7).abs() < 1e-9);
-        assert_eq!(simplex_bound(6, 3), Some(90.0));
+    fn a_regular_polygon_reaches_its_bound() {
+        let angle = |at: u32| std::f32::consts::TAU * at as f32 / 10.0;
+        let data: Vec<f32> = (0..10).flat_map(|at| [angle(at).cos(), angle(at).sin()]).collect();
+        let labels: Vec<u32> = (0..10).collect();
+        let found = angles(&Embeddings::new(&data, 10, 2, &labels).unwrap()).unwrap();
+        assert!((found.bound - 36.0).abs() < 1e-9 && found.bound_attained, "{found:?}");
+        assert!((found.smallest - 36.0).abs() < 1e-4, "{found:?}");
     }
 }

@@ -4,9 +4,8 @@
 //!
 //! - cosines within and between classes, over all pairs or a sample of each kind;
 //! - class centres (normalised means of their unit rows) and the angles between them, compared with the largest possible
-//!   angle: `C` directions in `d` dimensions cannot all be farther apart than `arccos(-1 / (C - 1))`, the regular simplex,
-//!   which needs `C <= d + 1`; more directions than that cannot all be farther apart than 90 degrees (Rankin, *The closest
-//!   packing of spherical caps in n dimensions*, 1955);
+//!   angle for their number and dimension ([`widemargin_objective::packing`]): 90 degrees or less if there are more centres than
+//!   `d + 1`, 36 for ten in two dimensions;
 //! - alignment, `mean |x - y|^2` over pairs of a class, and uniformity, `ln mean exp(-2 |x - y|^2)` over all pairs (Wang and
 //!   Isola, *Understanding contrastive representation learning through alignment and uniformity on the hypersphere*, 2020,
 //!   section 4.1, with alpha 2 and t 2);
@@ -18,7 +17,7 @@ mod spectrum;
 
 use serde::Serialize;
 
-pub use centres::{CentreAngles, simplex_bound};
+pub use centres::CentreAngles;
 pub use spectrum::effective_rank;
 
 use crate::embeddings::Embeddings;

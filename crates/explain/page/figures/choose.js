@@ -1,6 +1,6 @@
 // Choosing s and m: the output of `widemargin suggest`, with the bounds behind it.
 
-import { lossFloor, suggest } from "../objectives.js";
+import { reachableLogSum, softplus, suggest } from "../objectives.js";
 import { legend, percent, r, written } from "../kit.js";
 import { ofSuggestion } from "./requests.js";
 
@@ -26,20 +26,21 @@ export function choose(figure) {
     const found = suggest(classes.value, dim.value, probability.value);
     const at = Array.from({ length: 129 }, (_, i) => Math.max(i, 0.01));
     const lead = found.bound.largest;
-    const simplexLead = classes.value / (classes.value - 1);
-    // the best case: the target leads every competitor by `lead`, of which the margin takes `less`
-    const chances = (less) => at.map((s) => [s, Math.exp(-lossFloor(classes.value, s, simplexLead - lead + less))]);
+    const room = { classes: classes.value, dim: dim.value, reachableMargin: found.reachableMargin };
+    const chance = (s, margin) => Math.exp(-softplus(reachableLogSum(room, s, margin)));
+    const chances = (margin) => at.map((s) => [s, chance(s, margin)]);
     panel.axes({ min: 0, max: 128, label: common.scale, ticks: [0, 32, 64, 96, 128] }, { min: 0, max: 1, percent: true, ticks: [0, 0.25, 0.5, 0.75, 1] });
     panel.show(
       panel.cut(
         `<path class="rule" d="M${panel.plot.left} ${r(panel.y(probability.value))}H${panel.plot.right}"/><path class="gapmark" d="M${r(panel.x(found.scale))} ${panel.plot.top}V${panel.plot.bottom}"/>` +
           `<path class="line s0 d1" d="${panel.line(chances(0))}"/><path class="line s2 d0" d="${panel.line(chances(found.margin))}"/>` +
-          `<circle class="f2 spot" cx="${r(panel.x(found.scale))}" cy="${r(panel.y(Math.exp(-lossFloor(classes.value, found.scale, simplexLead - lead + found.margin))))}" r="6"/>`,
+          `<circle class="f2 spot" cx="${r(panel.x(found.scale))}" cy="${r(panel.y(found.reachableProbability))}" r="6"/>`,
       ),
     );
     margins.axes({ min: 2, max: 1000000, log: true, label: common.classes, ticks: [2, 100, 10000, 1000000] }, { min: 0, max: 2 });
     const counts = Array.from({ length: 115 }, (_, i) => Math.max(2, Math.round(10 ** (0.3 + i * 0.05))));
-    const of = (key) => counts.map((c) => [c, key(suggest(c, dim.value, probability.value))]);
+    const suggested = counts.map((c) => [c, suggest(c, dim.value, probability.value)]);
+    const of = (key) => suggested.map(([c, s]) => [c, key(s)]);
     margins.show(
       margins.cut(
         `<path class="line s3 d0" d="${margins.line(of((s) => s.bound.largest))}"/><path class="line s2 d1" d="${margins.line(of((s) => s.margin))}"/><circle class="f3 spot" cx="${r(margins.x(classes.value))}" cy="${r(margins.y(lead))}" r="6"/><circle class="f2 spot" cx="${r(margins.x(classes.value))}" cy="${r(margins.y(found.margin))}" r="6"/>`,

@@ -8,13 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::custom::CustomMargin;
 use crate::error::Result;
 
-/// `1 - cos^2` is kept above this in the derivative of an angle, which is infinite at `cos = +-1`.
-const SINE_SQUARED_FLOOR: f64 = 1e-9;
-
 /// The lead that the target score must have over the non-targets.
 ///
 /// In angular margins `t` is the angle between the feature and the target's centre. Gradients are the true ones, with
-/// `sin^2 t` at least 1e-9 where they divide by `sin t`.
+/// `sin^2 t` at least [`Real::SINE_SQUARED_FLOOR`](crate::Real::SINE_SQUARED_FLOOR) where they divide by `sin t`: closer to the centre than
+/// 1.4e-3 rad in `f32` (3.2e-5 in `f64`) the gradient falls to 0 in proportion to the angle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -186,8 +184,9 @@ pub(crate) struct UnderMargin {
 }
 
 impl Margin {
-    /// The target's cosine under this margin. A margin in score does not change the cosine.
-    pub(crate) fn of_cosine(&self, similarity: f64) -> UnderMargin {
+    /// The target's cosine under this margin, with `sin^2 t` kept at `floor` or above in the derivative. A margin in score does not
+    /// change the cosine.
+    pub(crate) fn of_cosine(&self, similarity: f64, floor: f64) -> UnderMargin {
         let plain = |value| UnderMargin { value, slope: 1.0 };
         let cosine = similarity.clamp(-1.0, 1.0);
         match *self {
@@ -204,14 +203,14 @@ impl Margin {
                     return plain(similarity - margin * margin.sin());
                 }
                 let sine_squared = (1.0 - cosine) * (1.0 + cosine);
-                let sine = sine_squared.max(SINE_SQUARED_FLOOR).sqrt();
+                let sine = sine_squared.max(floor).sqrt();
                 let slope = if detach_margin { 1.0 } else { margin.cos() + cosine * margin.sin() / sine };
                 UnderMargin { value: cosine * margin.cos() - sine_squared.sqrt() * margin.sin(), slope }
             }
             Self::Combined { multiplier, angle, cosine: lead, detach_margin } => {
                 if multiplier == 1.0 {
                     let arc = Self::AdditiveAngle { margin: angle, easy_margin: false, detach_margin };
-                    let UnderMargin { value, slope } = arc.of_cosine(similarity);
+                    let UnderMargin { value, slope } = arc.of_cosine(similarity, floor);
                     return UnderMargin { value: value - lead, slope };
                 }
                 let turned = multiplier * cosine.acos() + angle;
@@ -219,7 +218,7 @@ impl Margin {
                     let at_pi = ((PI - angle) / multiplier).cos();
                     return plain(similarity - at_pi - 1.0 - lead);
                 }
-                let sine = ((1.0 - cosine) * (1.0 + cosine)).max(SINE_SQUARED_FLOOR).sqrt();
+                let sine = ((1.0 - cosine) * (1.0 + cosine)).max(floor).sqrt();
                 let slope = if detach_margin { 1.0 } else { multiplier * turned.sin() / sine };
                 UnderMargin { value: turned.cos() - lead, slope }
             }
@@ -228,7 +227,7 @@ impl Margin {
                 if !(0.0..=PI).contains(&turned) {
                     return UnderMargin { value: turned.clamp(0.0, PI).cos() - lead, slope: 0.0 };
                 }
-                let sine = ((1.0 - cosine) * (1.0 + cosine)).max(SINE_SQUARED_FLOOR).sqrt();
+                let sine = ((1.0 - cosine) * (1.0 + cosine)).max(floor).sqrt();
                 UnderMargin { value: turned.cos() - lead, slope: turned.sin() / sine }
             }
             Self::MultiplicativeAngle { multiplier, weight } => {
@@ -287,6 +286,8 @@ impl fmt::Display for Margin {
 mod tests {
     use super::*;
 
+    const FLOOR: f64 = <f64 as crate::Real>::SINE_SQUARED_FLOOR;
+
     fn all() -> Vec<Margin> {
         vec![
             Margin::None,
@@ -309,7 +310,7 @@ mod tests {
             let mut last = f64::NEG_INFINITY;
             for at in 0..=2000 {
                 let cosine = -1.0 + f64::from(at) / 1000.0;
-                let under = margin.of_cosine(cosine);
+                let under = margin.of_cosine(cosine, FLOOR);
                 assert!(under.value <= cosine + 1e-12, "{margin} at {cosine}: {under:?}");
                 assert!(under.slope >= -1e-9, "{margin} at {cosine}: {under:?}");
                 assert!(easy || under.value >= last - 1e-9, "{margin} turns round at {cosine}");
@@ -324,9 +325,10 @@ mod tests {
             for at in 1..400 {
                 let cosine = -0.997 + 1.994 * f64::from(at) / 400.0;
                 let step = 1e-6;
-                let (above, below) = (margin.of_cosine(cosine + step), margin.of_cosine(cosine - step));
+                let (above, below) =
+                    (margin.of_cosine(cosine + step, FLOOR), margin.of_cosine(cosine - step, FLOOR));
                 let (difference, slope) =
-                    ((above.value - below.value) / (2.0 * step), margin.of_cosine(cosine).slope);
+                    ((above.value - below.value) / (2.0 * step), margin.of_cosine(cosine, FLOOR).slope);
                 // a kink or a step between the two points
                 let smooth = (above.slope - below.slope).abs() < 1e-2 && difference.abs() < 50.0;
                 assert!(!smooth || (difference - slope).abs() < 1e-5 * (1.0 + slope), "{margin} at {cosine}");
@@ -338,10 +340,10 @@ mod tests {
     fn a_combined_margin_with_one_part_is_that_part() {
         for at in 0..=200 {
             let cosine = -1.0 + f64::from(at) / 100.0;
-            let arc = Margin::additive_angle(0.5).of_cosine(cosine);
-            assert_eq!(Margin::combined(1.0, 0.5, 0.0).of_cosine(cosine), arc);
-            let am = Margin::additive_cosine(0.35).of_cosine(cosine);
-            let combined = Margin::combined(1.0, 0.0, 0.35).of_cosine(cosine);
+            let arc = Margin::additive_angle(0.5).of_cosine(cosine, FLOOR);
+            assert_eq!(Margin::combined(1.0, 0.5, 0.0).of_cosine(cosine, FLOOR), arc);
+            let am = Margin::additive_cosine(0.35).of_cosine(cosine, FLOOR);
+            let combined = Margin::combined(1.0, 0.0, 0.35).of_cosine(cosine, FLOOR);
             assert!((am.value - combined.value).abs() < 1e-15);
         }
     }
@@ -350,14 +352,14 @@ mod tests {
     fn the_ends_are_finite_and_shares_range_from_none_to_all() {
         for margin in all() {
             for cosine in [-1.0, -1.0 + 1e-12, 1.0 - 1e-12, 1.0, 1.0 + 1e-7, -1.0 - 1e-7] {
-                let under = margin.of_cosine(cosine);
+                let under = margin.of_cosine(cosine, FLOOR);
                 assert!(
                     under.value.is_finite() && under.slope.is_finite(),
                     "{margin} at {cosine}: {under:?}"
                 );
             }
             assert_eq!(margin.with_share(1.0), margin);
-            let none = margin.with_share(0.0).of_cosine(0.3);
+            let none = margin.with_share(0.0).of_cosine(0.3, FLOOR);
             assert!((none.value - 0.3).abs() < 1e-12, "{margin}: {none:?}");
         }
     }

@@ -170,7 +170,7 @@ impl Objective {
             length if length > 0.0 => plain / length,
             _ => 0.0,
         };
-        let under = self.margin.of_cosine(cosine);
+        let under = self.margin.of_cosine(cosine, T::SINE_SQUARED_FLOOR);
         let (target, radial) = match self.margin {
             Margin::None | Margin::Additive(_) => (plain, 0.0),
             _ if of_score => (under.value, 0.0),

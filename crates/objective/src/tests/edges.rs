@@ -1,7 +1,7 @@
 //! Empty batches, single classes, zero vectors, extreme magnitudes, and rejected inputs.
 
 use super::{points, values, view};
-use crate::{Error, EvaluateOptions, MatRef, Objective, Real, Reduction};
+use crate::{AnyObjective, Error, EvaluateOptions, MatRef, Objective, Parameters, Real, Reduction};
 
 fn all_finite<T: Real>(objective: &Objective, features: &[T], centres: &[T], dim: usize, labels: &[u32]) {
     let features = view(features, labels.len(), dim);
@@ -88,6 +88,37 @@ fn opposite_and_equal_vectors_have_finite_angle_gradients() {
     for feature in [[1.0, 0.0], [-1.0, 0.0], [1.0, 1e-9]] {
         for objective in points() {
             all_finite(&objective, &feature, &centres, 2, &[0]);
+        }
+    }
+}
+
+/// Angles from what a cosine in `f32` resolves down to 0: the gradient is that of `f64` or smaller, never larger.
+#[test]
+fn angle_gradients_in_f32_are_not_larger_than_in_f64_near_the_centre() {
+    for name in ["arcface", "adaface", "combined-margin"] {
+        let objective = AnyObjective::from_name(name, &Parameters::new(), 2).expect("known");
+        let objective = objective.class_objective().expect("against class centres").clone();
+        for angle in [3e-2, 1e-2, 3e-3, 1e-3, 2.3e-4, 1e-4, 1e-5, 1e-7] {
+            let features = [f64::cos(angle) * 3.0, f64::sin(angle) * 3.0];
+            let centres = [1.0, 0.0, 0.0, 1.0];
+            let size = |grad: &[f64]| grad.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let options = EvaluateOptions::default();
+            let wide = objective.evaluate(view(&features, 1, 2), view(&centres, 2, 2), &[0], &options);
+            let expected = size(&wide.expect("finite").grad_features);
+            let (features, centres) = (features.map(|x| x as f32), centres.map(|x| x as f32));
+            let narrow = objective.evaluate(view(&features, 1, 2), view(&centres, 2, 2), &[0], &options);
+            let found = size(
+                &narrow
+                    .expect("finite")
+                    .grad_features
+                    .iter()
+                    .map(|&value| f64::from(value))
+                    .collect::<Vec<_>>(),
+            );
+            assert!(found <= expected * 1.15, "{name} at {angle} rad: {found} in f32, {expected} in f64");
+            if angle >= 3e-3 {
+                assert!(found >= expected * 0.85, "{name} at {angle} rad: {found} in f32, {expected} in f64");
+            }
         }
     }
 }

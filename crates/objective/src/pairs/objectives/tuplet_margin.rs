@@ -14,8 +14,8 @@ settings! {
     ///
     /// The margin is *subtracted* from the angle: it is a slack, and pairs that are already close need not come closer. The
     /// derivative of `cos(theta - margin)` with respect to the cosine grows without bound as `theta` goes to 0. There
-    /// `1 - cos^2` is kept at 1e-9 or above, so repeated samples give a large but finite gradient (pytorch-metric-learning
-    /// gives `NaN`). An anchor without negatives has the value 0. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin
+    /// `1 - cos^2` is kept at [`Real::SINE_SQUARED_FLOOR`] or above, so repeated samples give a large but finite gradient
+    /// (pytorch-metric-learning gives `NaN`). An anchor without negatives has the value 0. Source: Yu and Tao, *Deep Metric Learning with Tuplet Margin
     /// Loss*, 2019, eq. 5; defaults as in `TupletMarginLoss` of pytorch-metric-learning.
     pub struct TupletMargin {
         /// Slack in the positive's angle, in degrees, 0 to 90.
@@ -24,9 +24,6 @@ settings! {
         scale: f64 = 64.0, Domain::Number(bounds::POSITIVE);
     }
 }
-
-/// Lower bound of `1 - cos^2`.
-const SINE_SQUARE_FLOOR: f64 = 1e-9;
 
 impl TupletMargin {
     pub(crate) fn pass<T: Real>(&self, matrix: &Matrix<T>, pairing: &Pairing<'_>) -> Pass<T> {
@@ -44,7 +41,7 @@ impl TupletMargin {
                 let s = row.values[p.at].clamp(-1.0, 1.0);
                 let square = 1.0 - s * s;
                 let slackened = s * cosine + square.sqrt() * sine;
-                let inner = cosine - s * sine / square.max(SINE_SQUARE_FLOOR).sqrt();
+                let inner = cosine - s * sine / square.max(T::SINE_SQUARED_FLOOR).sqrt();
                 let (loss, slope) = softplus(pooled - self.scale * slackened, 1.0);
                 sums.add(loss, p.times);
                 slopes[p.at] -= p.times * slope * self.scale * inner;
