@@ -227,7 +227,7 @@ pub enum Problem {
         expected: String,
     },
     /// The score of a pair cannot be used.
-    #[error("{place} has the score {found}; expected {expected}")]
+    #[error("{place} has the score {found:?}; expected {expected}")]
     Score {
         /// The line or row.
         place: String,

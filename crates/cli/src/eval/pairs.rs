@@ -222,7 +222,7 @@ pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Comp
     );
     ensure!(
         file.scores.iter().any(|score| *score != file.scores[0]),
-        "{place}: all {pairs} scores are {}; expected scores that differ",
+        "{place}: all {pairs} scores are {:?}; expected scores that differ",
         file.scores[0]
     );
     let scored: Vec<ScoredPair> = file
