@@ -44,6 +44,12 @@ pub(crate) struct SavedCalibration {
     /// Genuine and impostor pairs to which it was fitted.
     pub(crate) genuine: u64,
     pub(crate) impostor: u64,
+    /// Whole sentences on a threshold that was chosen from too few pairs.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+    /// CRC-32 of all other fields, in hexadecimal. A file without it is not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
 }
 
 impl SavedCalibration {
@@ -53,7 +59,8 @@ impl SavedCalibration {
         (chosen_for, threshold): (ChosenFor, f64),
         options: &CalibrationOptions,
     ) -> anyhow::Result<Self> {
-        Ok(Self {
+        let warnings = warnings(found, &chosen_for);
+        let saved = Self {
             version: VERSION,
             score: score.to_owned(),
             threshold,
@@ -61,7 +68,17 @@ impl SavedCalibration {
             calibration: calibration::fit(found, options)?,
             genuine: found.genuine,
             impostor: found.impostor,
-        })
+            warnings,
+            checksum: None,
+        };
+        Ok(Self { checksum: Some(saved.computed_checksum()?), ..saved })
+    }
+
+    /// The checksum of all other fields. It is of their values, so that the file may be formatted differently.
+    fn computed_checksum(&self) -> anyhow::Result<String> {
+        let unchecked = Self { checksum: None, ..self.clone() };
+        let text = serde_json::to_vec(&unchecked).context("computing a checksum")?;
+        Ok(format!("{:08x}", crc32fast::hash(&text)))
     }
 
     /// A calibration of cosines, with the threshold for [`DEFAULT_FAR`].
@@ -101,8 +118,39 @@ impl SavedCalibration {
             .with_context(|| format!("{}: not a calibration file from `eval calibrate`", path.display()))?;
         let version = saved.version;
         ensure!(version == VERSION, "{}: found version {version}, expected {VERSION}", path.display());
-        ensure!(saved.threshold.is_finite(), "{}: the threshold is not a finite number", path.display());
+        saved.check().with_context(|| path.display().to_string())?;
         Ok(saved)
+    }
+
+    /// Checks the range of every value, then the checksum if there is one.
+    fn check(&self) -> anyhow::Result<()> {
+        let threshold = self.threshold;
+        if self.score == "cosine" {
+            // A threshold that accepts nothing lies just above the highest score.
+            ensure!(
+                (-1.0..=1.0_f64.next_up()).contains(&threshold),
+                "found the threshold {threshold}, expected a cosine from -1 to 1; calibrate again with `eval calibrate`"
+            );
+        }
+        ensure!(threshold.is_finite(), "found the threshold {threshold}, expected a finite number");
+        if let ChosenFor::Far(far) = self.chosen_for {
+            ensure!((0.0..=1.0).contains(&far), "found a false accept rate of {far}, expected 0 to 1");
+        }
+        ensure!(
+            self.genuine > 0 && self.impostor > 0,
+            "found {} genuine and {} impostor pairs, expected at least one of each",
+            self.genuine,
+            self.impostor
+        );
+        if let Some(checksum) = &self.checksum {
+            let computed = self.computed_checksum()?;
+            ensure!(
+                *checksum == computed,
+                "the checksum is {checksum}, but that of the values is {computed}: the file was changed or is damaged; calibrate again, or remove \
+                 the field `checksum` if you changed it yourself"
+            );
+        }
+        Ok(())
     }
 
     /// Writes the file atomically.
@@ -111,6 +159,17 @@ impl SavedCalibration {
         text.push('\n');
         Ok(widemargin_durable::write_atomic(path, text.as_bytes())?)
     }
+}
+
+/// What makes a threshold unreliable: too few pairs of either kind.
+fn warnings(found: &Verification, chosen_for: &ChosenFor) -> Vec<String> {
+    let mut warnings = found.warnings.clone();
+    if let ChosenFor::Far(far) = chosen_for {
+        // The warning about this rate instead of that about the tabulated ones.
+        warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
+        warnings.extend(found.tar_line_at(*far).and_then(|line| line.warning));
+    }
+    warnings
 }
 
 impl std::fmt::Display for ChosenFor {

@@ -1,8 +1,8 @@
 //! `widemargin compare`: compares two images, or two sets of images, with a trained model.
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
-use crate::say::results;
-use anyhow::{Context, anyhow, bail, ensure};
+use crate::say::{results, say};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
@@ -28,9 +28,10 @@ pub(crate) struct CompareArguments {
     /// Use this cosine threshold instead of a calibration; prints no probability
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// Prior probability that both sides are of the same class
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
-    prior: f64,
+    /// Prior probability that both sides are of the same class; decides at a probability of 50 % instead of at the threshold of the
+    /// calibration
+    #[arg(long, value_name = "SHARE", conflicts_with = "threshold")]
+    prior: Option<f64>,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -47,14 +48,33 @@ struct Answer {
     similarity: f64,
     threshold: f64,
     same: bool,
-    /// Probability that the two are the same, if there is a calibration.
+    /// Probability that the two are the same, if there is a calibration; never below 0.5 if `same`, never above if not.
     probability: Option<f64>,
-    prior: f64,
+    /// The share of pairs that are the same for which this is the probability.
+    prior: Option<f64>,
+    /// Cautions about the calibration, as whole sentences.
+    warnings: Vec<String>,
+}
+
+/// A threshold and how far a score is above it.
+struct Decision {
+    threshold: f64,
+    chosen_for: Option<String>,
+    /// The prior for which the probability at the threshold is 50 %, and the slope of the log-odds.
+    odds: Option<(f64, f64)>,
+}
+
+impl Decision {
+    /// The probability of a score. It follows from the distance to the threshold, so that it never contradicts the decision.
+    fn probability(&self, similarity: f64) -> Option<f64> {
+        self.odds.map(|(_, slope)| 1.0 / (1.0 + (-slope * (similarity - self.threshold)).exp()))
+    }
 }
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    let prior = arguments.prior;
-    ensure!(prior > 0.0 && prior < 1.0, "--prior: found {prior}, expected a share above 0 and below 1");
+    if let Some(prior) = arguments.prior {
+        ensure!(prior > 0.0 && prior < 1.0, "--prior: found {prior}, expected a share above 0 and below 1");
+    }
     if let Some(threshold) = arguments.threshold {
         ensure!(
             (-1.0..=1.0).contains(&threshold),
@@ -65,45 +85,84 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let saved = calibration(arguments)?;
     let sides = [images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?];
     let similarity = similarity(&model, &sides)?;
-    let threshold = match (&saved, arguments.threshold) {
-        (_, Some(threshold)) => threshold,
-        (Some(saved), None) => saved.threshold,
-        (None, None) => bail!(
-            "{}: the model has no {CALIBRATION_FILE}; give --calibration FILE (from `eval calibrate`) or --threshold COSINE",
-            arguments.model.display()
-        ),
-    };
+    let decision = decide(arguments, saved.as_ref())?;
     let answer = Answer {
         a: arguments.a.clone(),
         b: arguments.b.clone(),
         images: [sides[0].len(), sides[1].len()],
         similarity,
-        threshold,
-        same: similarity >= threshold,
-        probability: saved.as_ref().map(|saved| saved.calibration.probability(similarity, prior)),
-        prior,
+        threshold: decision.threshold,
+        same: similarity >= decision.threshold,
+        probability: decision.probability(similarity),
+        prior: decision.odds.map(|(prior, _)| prior),
+        warnings: saved.map(|saved| saved.warnings).unwrap_or_default(),
     };
+    for warning in &answer.warnings {
+        say!("warning: calibration: {warning}");
+    }
     let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
     } else {
         let word = if answer.same { "same" } else { "different" };
-        let chosen = saved.as_ref().map(|saved| format!(", chosen for {}", saved.chosen_for));
+        let chosen = decision.chosen_for.map(|chosen| format!(", chosen for {chosen}"));
         writeln!(
             out,
-            "{word}: similarity {similarity:.4}, threshold {threshold:.4}{}",
+            "{word}: similarity {similarity:.4}, threshold {:.4}{}",
+            answer.threshold,
             chosen.unwrap_or_default()
         )?;
-        if let Some(probability) = answer.probability {
-            let percent = 100.0 * prior;
+        if let (Some(probability), Some(prior)) = (answer.probability, answer.prior) {
             writeln!(
                 out,
-                "probability of being the same {:.2} %, if {percent} % of all pairs are",
-                100.0 * probability
+                "probability of being the same {:.2} %, if {} % of all pairs are",
+                100.0 * probability,
+                significant(100.0 * prior)
             )?;
         }
     }
     Ok(if answer.same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The threshold: the given one, that of the given prior, or that of the calibration.
+fn decide(arguments: &CompareArguments, saved: Option<&SavedCalibration>) -> anyhow::Result<Decision> {
+    if let Some(threshold) = arguments.threshold {
+        return Ok(Decision { threshold, chosen_for: None, odds: None });
+    }
+    let saved = saved.with_context(|| {
+        format!(
+            "{}: the model has no {CALIBRATION_FILE}; give --calibration FILE (from `eval calibrate`) or --threshold COSINE",
+            arguments.model.display()
+        )
+    })?;
+    let line = saved.calibration;
+    Ok(match arguments.prior {
+        Some(prior) => Decision {
+            threshold: line.threshold(-(prior / (1.0 - prior)).ln()),
+            chosen_for: Some("a probability of 50 %".to_owned()),
+            odds: Some((prior, line.slope())),
+        },
+        // The threshold is the best one for the share of pairs that makes its probability 50 %.
+        None => Decision {
+            threshold: saved.threshold,
+            chosen_for: Some(saved.chosen_for.to_string()),
+            odds: Some((1.0 / (1.0 + line.log_likelihood_ratio(saved.threshold).exp()), line.slope())),
+        },
+    })
+}
+
+/// A positive number with three significant digits.
+fn significant(value: f64) -> String {
+    if value >= 1e-3 && value < 99.99 {
+        let digits = (2 - value.log10().floor() as i32).max(0) as usize;
+        let text = format!("{value:.digits$}");
+        return if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        };
+    }
+    format!("{value:.2e}")
 }
 
 /// The given calibration, or that of the run if it has one; none if a threshold is given.
@@ -131,5 +190,31 @@ fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2]) -> anyhow::Result<f64> {
             },
         )?;
     let cosine = found.cosine(0, 1).context("two sides make two templates")?;
-    Ok(f64::from(cosine).clamp(-1.0, 1.0))
+    Ok(cosine.clamp(-1.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probability_never_contradicts_the_decision() {
+        for slope in [0.1, 20.0, 1e5] {
+            let decision = Decision { threshold: 0.7, chosen_for: None, odds: Some((0.01, slope)) };
+            for similarity in [-1.0, 0.2, 0.699_999, 0.7_f64.next_down(), 0.7, 0.700_001, 1.0] {
+                let probability = decision.probability(similarity).unwrap();
+                assert!(similarity < 0.7 || probability >= 0.5, "{slope} {similarity}: {probability}");
+                assert!(similarity >= 0.7 || probability <= 0.5, "{slope} {similarity}: {probability}");
+            }
+        }
+    }
+
+    #[test]
+    fn shares_have_three_digits() {
+        for (value, text) in
+            [(50.0, "50"), (0.1, "0.1"), (0.012_345, "0.0123"), (12.34, "12.3"), (3e-7, "3.00e-7")]
+        {
+            assert_eq!(significant(value), text);
+        }
+    }
 }

@@ -1,10 +1,11 @@
-//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once. SIGXFSZ becomes an error.
+//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once. During an evaluation there is
+//! nothing to save, so the first ends the program. SIGXFSZ becomes an error.
 
 use crate::say::say;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Makes a write beyond the limit on file sizes (`ulimit -f`) an error. Without a handler, the signal ends the program without a word.
 pub(crate) fn report_large_files() -> anyhow::Result<()> {
@@ -12,6 +13,27 @@ pub(crate) fn report_large_files() -> anyhow::Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
         .context("listening for signals")?;
     Ok(())
+}
+
+/// What to say when a signal ends the program at once, if it does.
+static AT_ONCE: Mutex<Option<String>> = Mutex::new(None);
+
+/// While this exists, a signal ends the program at once with the status 128 + signal.
+#[must_use]
+pub(crate) struct EndsAtOnce(());
+
+impl EndsAtOnce {
+    /// `message` is said when a signal arrives.
+    pub(crate) fn saying(message: String) -> Self {
+        *AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+        Self(())
+    }
+}
+
+impl Drop for EndsAtOnce {
+    fn drop(&mut self) {
+        *AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// Listens for signals; the returned number is 0 until one arrives.
@@ -24,6 +46,10 @@ pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
         .name("signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
+                if let Some(message) = &*AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner) {
+                    say!("{message}");
+                    std::process::exit(128 + signal);
+                }
                 if shared.swap(signal, Ordering::Relaxed) != 0 {
                     std::process::exit(128 + signal);
                 }

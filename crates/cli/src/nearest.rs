@@ -4,7 +4,8 @@
 //! ([`retrieval::search`]).
 
 use crate::embed::{self, made_by};
-use crate::say::results;
+use crate::eval::{crowded, score};
+use crate::say::{results, say};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use widemargin_data::{Depth, images};
 use widemargin_embedder::{Model, Takes};
 use widemargin_eval::retrieval::{self, Neighbour};
-use widemargin_eval::{Embeddings, files};
+use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
 use widemargin_tables::{EmbeddingTable, is_table, open, open_labelled};
@@ -33,6 +34,9 @@ pub(crate) struct NearestArguments {
     /// Number of neighbours per query
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     k: usize,
+    /// Also list rows of the file that are the query itself: the same id, or an equal embedding
+    #[arg(long, conflicts_with = "row")]
+    keep_self: bool,
     /// Use this row of the file as the query: its id, or its number if rows have no ids; may be repeated
     #[arg(long, value_name = "ID", conflicts_with_all = ["model", "queries"])]
     row: Vec<String>,
@@ -51,12 +55,34 @@ struct Answer<'a> {
     rows: usize,
     k: usize,
     queries: Vec<Found>,
+    warnings: Vec<String>,
+}
+
+/// Sentences on queries that are rows of the file, and on cosines too close for `f32`.
+fn warnings(arguments: &NearestArguments, found: &[Found], searched: &Embeddings) -> Vec<String> {
+    let path = arguments.embeddings.display();
+    let (queries, rows) = (
+        found.iter().filter(|found| !found.itself.is_empty()).count(),
+        found.iter().map(|found| found.itself.len()).sum::<usize>(),
+    );
+    let mut warnings = Vec::new();
+    if queries > 0 && !arguments.keep_self {
+        warnings.push(format!(
+            "{queries} of {} queries are in {path} themselves ({rows} rows with the same id or an equal embedding), which are not listed; --keep-self lists \
+             them.",
+            found.len()
+        ));
+    }
+    warnings.extend(crowded(&path, searched));
+    warnings
 }
 
 /// A query and its neighbours, nearest first.
 #[derive(Serialize)]
 struct Found {
     query: String,
+    /// Rows of the file that are the query itself: not listed, unless `--keep-self` is given.
+    itself: Vec<usize>,
     neighbours: Vec<Near>,
 }
 
@@ -66,7 +92,7 @@ struct Near {
     row: usize,
     id: Option<String>,
     label: Option<String>,
-    cosine: f32,
+    cosine: f64,
 }
 
 pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
@@ -85,9 +111,14 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         Some(model) => by_model(arguments, model, &gallery, &searched)?,
         None => of_rows(arguments, &gallery, &searched)?,
     };
+    let warnings = warnings(arguments, &found, &searched);
+    for warning in &warnings {
+        say!("warning: {warning}");
+    }
     let mut out = results();
     if arguments.json {
-        let answer = Answer { embeddings: &arguments.embeddings, rows: gallery.rows, k, queries: found };
+        let answer =
+            Answer { embeddings: &arguments.embeddings, rows: gallery.rows, k, queries: found, warnings };
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -130,7 +161,7 @@ fn by_model(
             path.display()
         );
     }
-    let (mut names, mut values) = (Vec::new(), Vec::new());
+    let (mut names, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for query in &arguments.queries {
         match model.description().takes {
             Takes::Images if is_table(query) => {
@@ -143,6 +174,7 @@ fn by_model(
                 let found = images(query, Depth::Deep)?;
                 values.extend(model.embed(&found)?);
                 names.extend(found.iter().map(|image| image.display().to_string()));
+                ids.extend(found.iter().map(|image| image.display().to_string()));
             }
             Takes::Vectors => {
                 let table = open(query)?.read()?;
@@ -153,19 +185,31 @@ fn by_model(
                     query.display()
                 );
                 values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
-                names.extend((0..table.rows).map(|row| {
-                    let id =
-                        table.about.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone());
-                    format!("{} {id}", query.display())
-                }));
+                let id = |row: usize| {
+                    table.about.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone())
+                };
+                names.extend((0..table.rows).map(|row| format!("{} {}", query.display(), id(row))));
+                ids.extend((0..table.rows).map(id));
             }
         }
     }
     let labels = vec![0; names.len()];
     let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
-    let found = retrieval::search(&queries, searched, arguments.k)?;
-    let rows = (0..).map(|query| found.of(query).unwrap_or_default());
-    Ok(names.into_iter().zip(rows).map(|(query, found)| Found::new(query, found.iter(), gallery)).collect())
+    let copies = Copies::between(&queries, searched, Some(&ids[..]).zip(gallery.about.ids.as_deref()));
+    let found = if arguments.keep_self {
+        retrieval::search(&queries, searched, arguments.k)?
+    } else {
+        retrieval::search_without(&queries, searched, arguments.k, &copies)?
+    };
+    let each = names.into_iter().enumerate().map(|(query, name)| {
+        let itself = if copies.has(query) {
+            (0..searched.rows()).filter(|&row| copies.same(query, row)).collect()
+        } else {
+            Vec::new()
+        };
+        Found::new(name, itself, found.of(query).unwrap_or_default().iter(), gallery)
+    });
+    Ok(each.collect())
 }
 
 /// Neighbours of rows of the file itself; a row is not its own neighbour.
@@ -188,13 +232,18 @@ fn of_rows(
                 format!("--row: found {name:?}, expected {expected} {}", arguments.embeddings.display())
             })?;
             let found = retrieval::nearest(searched, row, arguments.k)?;
-            Ok(Found::new(name.clone(), found.iter(), gallery))
+            Ok(Found::new(name.clone(), Vec::new(), found.iter(), gallery))
         })
         .collect()
 }
 
 impl Found {
-    fn new<'a>(query: String, found: impl Iterator<Item = &'a Neighbour>, gallery: &EmbeddingTable) -> Self {
+    fn new<'a>(
+        query: String,
+        itself: Vec<usize>,
+        found: impl Iterator<Item = &'a Neighbour>,
+        gallery: &EmbeddingTable,
+    ) -> Self {
         let name = |list: &Option<Vec<String>>, row: usize| list.as_ref().map(|list| list[row].clone());
         let neighbours = found.zip(1..).map(|(neighbour, rank)| Near {
             rank,
@@ -203,7 +252,7 @@ impl Found {
             label: name(&gallery.about.labels, neighbour.index),
             cosine: neighbour.cosine,
         });
-        Self { query, neighbours: neighbours.collect() }
+        Self { query, itself, neighbours: neighbours.collect() }
     }
 
     fn table(&self) -> String {
@@ -216,7 +265,7 @@ impl Found {
         columns.extend(labels.then(|| Column::left("label")));
         let mut table = Table::new(columns);
         for row in &self.neighbours {
-            let mut cells = vec![row.rank.to_string(), format!("{:.4}", row.cosine), row.row.to_string()];
+            let mut cells = vec![row.rank.to_string(), score(row.cosine), row.row.to_string()];
             cells.extend(ids.then(|| row.id.clone().unwrap_or_default()));
             cells.extend(labels.then(|| row.label.clone().unwrap_or_default()));
             table.row(cells);

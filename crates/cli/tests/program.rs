@@ -2,8 +2,6 @@
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "the tests write bad files on purpose")]
 
-#[path = "program/baseline.rs"]
-mod baseline;
 #[path = "program/embedding.rs"]
 mod embedding;
 #[path = "program/evaluation.rs"]
@@ -312,12 +310,26 @@ fn a_finished_run_compares_images() {
         let probability = answer["probability"].as_f64().expect("a number");
         (probability / (1.0 - probability)).ln()
     };
+    // The probability follows from the distance to the threshold, so that it agrees with the answer.
+    let agrees = |answer: &serde_json::Value| {
+        let probability = answer["probability"].as_f64().expect("a number");
+        let same = answer["same"].as_bool().expect("true or false");
+        assert!(if same { probability >= 0.5 } else { probability <= 0.5 }, "{answer}");
+    };
+    agrees(&answer);
+    // Few pairs were compared, which the calibration and the answer state.
+    assert_eq!(answer["warnings"], saved["warnings"]);
+    assert!(saved["warnings"].to_string().contains("a reliable rate needs at least 10"), "{saved}");
+    let even = ask(one, other, &["--prior", "0.5"]).1;
+    agrees(&even);
     let line = saved["calibration"]["slope"].as_f64().expect("a number") * similarity
         + saved["calibration"]["offset"].as_f64().expect("a number");
-    assert!((odds(&answer) - line).abs() < 1e-6 * line.abs().max(1.0), "{answer} {saved}");
+    assert!((odds(&even) - line).abs() < 1e-6 * line.abs().max(1.0), "{even} {saved}");
     // One in ten instead of one in two: the odds are nine times lower.
     let rarer = ask(one, other, &["--prior", "0.1"]).1;
-    assert!((odds(&answer) - odds(&rarer) - 9.0_f64.ln()).abs() < 1e-6, "{rarer}");
+    agrees(&rarer);
+    assert!((odds(&even) - odds(&rarer) - 9.0_f64.ln()).abs() < 1e-6, "{rarer}");
+    assert!(rarer["threshold"].as_f64() > even["threshold"].as_f64(), "{rarer} {even}");
 
     // Folders by the mean of their images; a threshold in the place of the calibration.
     let (code, sets) = ask("images/class-0", "images/class-3", &["--threshold", "1"]);
@@ -333,10 +345,15 @@ fn a_finished_run_compares_images() {
     place.refused(&["compare", "--model", "run", one, other, "--prior", "1"], &["--prior"]);
     place.refused(&["compare", "--model", "run", one, other, "--threshold", "2"], &["--threshold"]);
     place.refused(&["compare", "--model", "run", one, "images"], &["images", "no images"]);
-    place.write(
-        "other.json",
-        serde_json::to_string(&saved).expect("JSON").replace("cosine", "z-norm").as_bytes(),
+    let mut changed = saved.clone();
+    changed["score"] = "z-norm".into();
+    place.write("other.json", changed.to_string().as_bytes());
+    place.refused(
+        &["compare", "--model", "run", one, other, "--calibration", "other.json"],
+        &["other.json", "checksum"],
     );
+    changed.as_object_mut().expect("an object").remove("checksum");
+    place.write("other.json", changed.to_string().as_bytes());
     place.refused(
         &["compare", "--model", "run", one, other, "--calibration", "other.json"],
         &["other.json", "z-norm", "cosine"],
@@ -603,6 +620,38 @@ fn signals_save_and_end_and_the_run_can_go_on() {
         if at + 1 == steps.len() {
             place.refused(&["train", "--resume", "TERM"], &["no checkpoint can be loaded", "model"]);
         }
+    }
+}
+
+/// An evaluation has nothing to save: it ends with the status of the signal.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_end_an_evaluation() {
+    let place = Workplace::new();
+    let rows: String = (0..400).map(|row| format!("{},{},{}\n", row % 5, row % 17, row % 23 + 1)).collect();
+    place.write("set.csv", format!("label,x,y\n{rows}").as_bytes());
+    for (name, status) in [("INT", 130), ("TERM", 143)] {
+        let child = place
+            .command(&["eval", "verification", "set.csv", "--bootstrap", "100000000"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // It listens as soon as SIGTERM, the fourteenth bit, is among the caught signals.
+        let caught = || {
+            let text = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            mask.is_some_and(|mask| mask >> 14 & mask >> 1 & 1 == 1)
+        };
+        let start = Instant::now();
+        while !caught() {
+            assert!(start.elapsed() < Duration::from_mins(2), "it does not listen");
+            std::thread::yield_now();
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{said}");
     }
 }
 

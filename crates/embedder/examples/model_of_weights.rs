@@ -31,7 +31,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         takes: Takes::Images,
         normalisation: Normalisation::half(input.channels),
         objective: "trained by insightface".to_owned(),
-        classes: None,
     };
     Model::write(file, &description, &parameters::parameters(&trained))?;
     Ok(())

@@ -34,10 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let start = Instant::now();
             let found = retrieval::search(&set, &set, second.parse()?)?;
             let seconds = start.elapsed();
-            let sum: f64 = (0..found.queries())
-                .filter_map(|query| found.of(query)?.last())
-                .map(|n| f64::from(n.cosine))
-                .sum();
+            let sum: f64 =
+                (0..found.queries()).filter_map(|query| found.of(query)?.last()).map(|n| n.cosine).sum();
             (seconds, vec![sum / found.queries() as f64])
         }
         "streaming" => {
@@ -51,9 +49,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             (start.elapsed(), vec![found.auc, found.eer, found.tar_at_far(1e-3)])
         }
         "scores" => {
-            let impostor = read_embeddings(Path::new(second))?.data;
+            let wide = |data: Vec<f32>| data.into_iter().map(f64::from).collect();
+            let (genuine, impostor) = (table.rows.into_data()?, read_embeddings(Path::new(second))?.data);
             let start = Instant::now();
-            let found = verification::from_cosines(table.rows.into_data()?, impostor)?;
+            let found = verification::from_cosines(wide(genuine), wide(impostor))?;
             (start.elapsed(), vec![found.auc, found.tar_at_far(1e-3), found.tar_at_far(1e-6)])
         }
         other => {

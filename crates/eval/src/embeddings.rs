@@ -5,18 +5,27 @@
 
 use std::collections::BTreeMap;
 
+use crate::crowding::{self, Crowding};
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity;
 
 /// Labelled embeddings, each row scaled to length 1.
 ///
 /// The norm is computed in `f64`, so very large or very small values (1e±38) neither overflow nor underflow. Multiplying a row by
 /// a positive factor has no effect except rounding.
+///
+/// Cosines above 0.999 are computed from the differences of two rows in `f64`, so that they stay apart where an `f32` would round
+/// all of them to 1. If many cosines are that close ([`Embeddings::crowding`]), the set also keeps what `f32` rounds off its unit
+/// rows.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
     unit_rows: Vec<f32>,
+    /// What rounding to `f32` took from each value of `unit_rows`; only if cosines are crowded.
+    rests: Option<Vec<f32>>,
     dim: usize,
     labels: Vec<u32>,
+    crowding: Option<Crowding>,
 }
 
 impl Embeddings {
@@ -38,18 +47,38 @@ impl Embeddings {
         if labels.len() != rows {
             return Err(Error::LabelCount { rows, found: labels.len() });
         }
+        let length =
+            |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
         let mut unit_rows = Vec::with_capacity(data.len());
         for (row, values) in data.chunks_exact(dim).enumerate() {
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
                 return Err(Error::NonFinite { row, column, value: values[column] });
             }
-            let norm = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+            let norm = length(values);
             if norm == 0.0 {
                 return Err(Error::ZeroRow { row });
             }
             unit_rows.extend(values.iter().map(|&value| (f64::from(value) / norm) as f32));
         }
-        Ok(Self { unit_rows, dim, labels: labels.to_vec() })
+        let mut set = Self { unit_rows, rests: None, dim, labels: labels.to_vec(), crowding: None };
+        set.crowding = crowding::of(&set);
+        if set.crowding.is_some() {
+            let mut rests = Vec::with_capacity(data.len());
+            for (values, unit) in data.chunks_exact(dim).zip(set.unit_rows.chunks_exact(dim)) {
+                let norm = length(values);
+                let rest = |(&value, &unit): (&f32, &f32)| (f64::from(value) / norm - f64::from(unit)) as f32;
+                rests.extend(values.iter().zip(unit).map(rest));
+            }
+            set.rests = Some(rests);
+            // measured again with the rests
+            set.crowding = crowding::of(&set);
+        }
+        Ok(set)
+    }
+
+    /// Whether many cosines of the set are so close to 1 that `f32` could not separate them; `None` for ordinary sets.
+    pub fn crowding(&self) -> Option<Crowding> {
+        self.crowding
     }
 
     /// Number of embeddings; at least 1.
@@ -78,19 +107,63 @@ impl Embeddings {
     }
 
     /// The cosine of two rows, in [-1, 1], or `None` if a row does not exist.
-    pub fn cosine(&self, a: usize, b: usize) -> Option<f32> {
-        Some(similarity::cosine(self.unit_row(a)?, self.unit_row(b)?))
+    pub fn cosine(&self, a: usize, b: usize) -> Option<f64> {
+        let exists = a < self.rows() && b < self.rows();
+        exists.then(|| score::cosine(similarity::score(self, a, self, b)))
     }
 
     /// The same embeddings ordered by label; rows of one class keep their order.
     pub(crate) fn sorted_by_label(&self) -> Self {
         let mut order: Vec<usize> = (0..self.rows()).collect();
         order.sort_by_key(|&row| self.labels[row]);
-        let mut unit_rows = Vec::with_capacity(self.unit_rows.len());
-        for &row in &order {
-            unit_rows.extend_from_slice(&self.unit_rows[row * self.dim..(row + 1) * self.dim]);
+        self.reordered(&order)
+    }
+
+    /// The given rows, in this order.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] if no rows are given, [`Error::RowOutOfRange`] for one that does not exist.
+    pub fn of_rows(&self, rows: &[usize]) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(Error::Empty { rows: 0, dim: self.dim });
         }
-        Self { unit_rows, dim: self.dim, labels: order.iter().map(|&row| self.labels[row]).collect() }
+        if let Some(position) = rows.iter().position(|&row| row >= self.rows()) {
+            let row = rows[position];
+            return Err(Error::RowOutOfRange { what: "selected row", position, row, rows: self.rows() });
+        }
+        Ok(self.reordered(rows))
+    }
+
+    /// The given rows, which must exist.
+    pub(crate) fn reordered(&self, order: &[usize]) -> Self {
+        let gather = |values: &Vec<f32>| {
+            let mut gathered = Vec::with_capacity(order.len() * self.dim);
+            for &row in order {
+                gathered.extend_from_slice(&values[row * self.dim..(row + 1) * self.dim]);
+            }
+            gathered
+        };
+        Self {
+            unit_rows: gather(&self.unit_rows),
+            rests: self.rests.as_ref().map(gather),
+            dim: self.dim,
+            labels: order.iter().map(|&row| self.labels[row]).collect(),
+            crowding: self.crowding,
+        }
+    }
+
+    /// What `f32` rounded off a row, which must exist; only if cosines are crowded.
+    pub(crate) fn rest(&self, row: usize) -> Option<&[f32]> {
+        self.rests.as_ref().map(|rests| &rests[row * self.dim..(row + 1) * self.dim])
+    }
+
+    /// A row, which must exist, in `f64`.
+    pub(crate) fn precise_row(&self, row: usize) -> Vec<f64> {
+        let unit = self.row(row).iter().copied().map(f64::from);
+        match self.rest(row) {
+            Some(rest) => unit.zip(rest).map(|(value, &rest)| value + f64::from(rest)).collect(),
+            None => unit.collect(),
+        }
     }
 
     /// The row, which must exist.
@@ -136,7 +209,7 @@ mod tests {
             let embeddings = Embeddings::new(&data, 2, 2, &[0, 1]).unwrap();
             let norm: f32 = embeddings.unit_row(1).unwrap().iter().map(|v| v * v).sum();
             assert!((norm - 1.0).abs() < 1e-6, "{magnitude}: {norm}");
-            assert!((embeddings.cosine(0, 1).unwrap() - 0.5_f32.sqrt()).abs() < 1e-6);
+            assert!((embeddings.cosine(0, 1).unwrap() - 0.5_f64.sqrt()).abs() < 1e-6);
         }
     }
 
@@ -155,6 +228,15 @@ mod tests {
         assert_eq!(error, Error::NonFinite { row: 1, column: 1, value: f32::INFINITY });
         let message = new(&[1.0, f32::NAN], 1, 2, &[0]).to_string();
         assert!(message.contains("row 0") && message.contains("NaN"), "{message}");
+    }
+
+    #[test]
+    fn rows_can_be_selected() {
+        let set = Embeddings::new(&[1.0, 0.0, 0.0, 1.0], 2, 2, &[3, 4]).unwrap();
+        let found = set.of_rows(&[1, 1]).unwrap();
+        assert_eq!((found.unit_rows(), found.labels()), (&[0.0, 1.0, 0.0, 1.0][..], &[4, 4][..]));
+        assert_eq!(set.of_rows(&[]).unwrap_err(), Error::Empty { rows: 0, dim: 2 });
+        assert!(matches!(set.of_rows(&[0, 2]), Err(Error::RowOutOfRange { position: 1, row: 2, .. })));
     }
 
     #[test]

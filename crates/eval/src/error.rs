@@ -87,7 +87,7 @@ pub enum Error {
         /// Position in the list.
         index: usize,
         /// The score found.
-        value: f32,
+        value: f64,
     },
     /// The limit on pairs allows less than one pair of each kind.
     #[error("max_pairs is {max_pairs}; it must be at least 2, for one genuine and one impostor pair")]
@@ -152,7 +152,7 @@ pub enum Error {
         /// Position in the list.
         index: usize,
         /// The score found.
-        value: f32,
+        value: f64,
     },
     /// An option is outside its range.
     #[error("{name} is {value}; it must be {expected}")]
@@ -171,6 +171,16 @@ pub enum Error {
         fold: usize,
         /// The problem, in words.
         problem: &'static str,
+    },
+    /// The cohort is too small.
+    #[error(
+        "{used} cohort scores per embedding from a cohort of {cohort} embeddings; use at least 2 and at most the size of the cohort"
+    )]
+    CohortSize {
+        /// Cohort scores to use.
+        used: usize,
+        /// Size of the cohort.
+        cohort: usize,
     },
     /// The scores of a row with the cohort are all equal, so their standard deviation is 0.
     #[error(
@@ -220,15 +230,15 @@ pub enum Error {
         /// Queries given.
         queries: usize,
     },
-    /// Open-set identification needs probes of known and of unknown identities.
+    /// No probe has an enrolled identity.
     #[error(
-        "{known} probes of enrolled identities and {unknown} of unknown identities; give at least one of each"
+        "no probe shows an enrolled identity: {unknown} show others, and {excluded} only match copies of themselves; enrol other samples of some probes' identities"
     )]
     MissingProbes {
-        /// Probes whose identity is enrolled.
-        known: usize,
-        /// Probes whose identity is not.
+        /// Probes whose identity is not enrolled.
         unknown: usize,
+        /// Probes whose identity is enrolled only by copies of the probe.
+        excluded: usize,
     },
     /// Two labellings of different lengths, or empty ones.
     #[error(

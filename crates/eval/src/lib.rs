@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod copies;
+mod crowding;
 mod embeddings;
 mod error;
 mod progress;
+mod score;
 mod similarity;
 
 pub mod clustering;
@@ -14,6 +17,8 @@ pub mod suspects;
 pub mod templates;
 pub mod verification;
 
+pub use copies::{Copies, Repeated};
+pub use crowding::Crowding;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use progress::Progress;

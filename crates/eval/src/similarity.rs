@@ -1,26 +1,49 @@
-//! Dot products of unit rows: the definition of a cosine in this crate.
+//! Cosines of unit rows: the definition of a cosine in this crate.
 //!
-//! A dot product is summed in [`LANES`] parallel partial sums, which are then added in a fixed order. The order depends only
-//! on the dimension. So `cosine(a, b) == cosine(b, a)` to the bit, and the result is the same whether a pair is computed
-//! alone, in a block of queries or on another thread. The blocks are for speed: [`QUERIES`] rows share each load of a
-//! gallery row.
+//! A dot product is summed in [`LANES`] parallel partial sums, which are then added in a fixed order. If it exceeds [`NEAR`], the
+//! cosine is computed from the difference of the rows instead, as `1 - |a - b|^2 / 2` in `f64`: there the dot product in `f32` no
+//! longer tells rows apart. Scores are [`stored`](crate::score) cosines. The order of summation depends only on the dimension. So
+//! a score is symmetric to the bit, and the same whether a pair is computed alone, in a block of queries or on another thread.
+//! The blocks are for speed: [`QUERIES`] rows share each load of a gallery row.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
+
+use crate::embeddings::Embeddings;
+use crate::score::{self, NEAR};
 
 /// Partial sums of one dot product.
 const LANES: usize = 8;
 /// Rows that are compared with the gallery in one pass.
 pub(crate) const QUERIES: usize = 4;
 
-/// Cosine of two unit rows, clamped to [-1, 1] because rounding can overshoot; never -0.
-pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    cosines([a; 1], b)[0]
+/// The score of two rows, which must exist, of sets of the same dimension.
+pub(crate) fn score(a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> f32 {
+    let [product] = products([a.row(row_a)], b.row(row_b));
+    if product > NEAR { near(a, row_a, b, row_b) } else { product }
 }
 
-/// Cosines of `N` unit rows with one gallery row. All slices have the same length.
-fn cosines<const N: usize>(queries: [&[f32]; N], gallery: &[f32]) -> [f32; N] {
+/// The score of two rows from their difference. Exact up to rounding in `f64` if both sets keep their rests. Otherwise the rounding
+/// of the unit rows to `f32` changes a distance `d` by about `3e-8 sqrt(d)`.
+fn near(a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> f32 {
+    let pairs = a.row(row_a).iter().zip(b.row(row_b));
+    let mut sums = [0.0_f64; LANES];
+    let mut add = |at: usize, difference: f64| sums[at % LANES] += difference * difference;
+    match (a.rest(row_a), b.rest(row_b)) {
+        (Some(rest_a), Some(rest_b)) => {
+            for (at, ((x, y), (p, q))) in pairs.zip(rest_a.iter().zip(rest_b)).enumerate() {
+                add(at, (f64::from(*x) - f64::from(*y)) + (f64::from(*p) - f64::from(*q)));
+            }
+        }
+        _ => pairs.enumerate().for_each(|(at, (x, y))| add(at, f64::from(*x) - f64::from(*y))),
+    }
+    score::stored(1.0 - sums.iter().sum::<f64>() / 2.0)
+}
+
+/// Dot products of `N` unit rows with one gallery row, clamped to [-1, 1] because rounding can overshoot; never -0. All slices have
+/// the same length.
+fn products<const N: usize>(queries: [&[f32]; N], gallery: &[f32]) -> [f32; N] {
     let mut sums = [[0.0_f32; LANES]; N];
     let whole = gallery.len() / LANES * LANES;
     for start in (0..whole).step_by(LANES) {
@@ -44,62 +67,45 @@ fn cosines<const N: usize>(queries: [&[f32]; N], gallery: &[f32]) -> [f32; N] {
     result
 }
 
-/// The largest difference between a cosine from a matrix product and [`cosine`].
+/// The largest difference between a cosine from a matrix product and a [`score`] rounded to `f32`.
 ///
-/// A sum of `dim` products of unit rows in `f32`, in any order, is within `dim` half-ulps of 1 of the true value;
-/// [`cosine`] sums in eight lanes. The remaining terms cover rows whose rounded length is not exactly 1.
+/// A sum of `dim` products of unit rows in `f32`, in any order, is within `dim` half-ulps of 1 of the true value; a score is summed
+/// in eight lanes or from differences. The remaining terms cover rows whose rounded length is not exactly 1, and the rounding.
 pub(crate) fn product_error(dim: usize) -> f32 {
     ((1.125 * dim as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0 * 1.01) as f32
 }
 
-/// Cosines of the rows `queries` (at most [`QUERIES`] of them) with the rows `gallery` of the same matrix.
+/// Scores of the rows `queries` (at most [`QUERIES`]) of one set with the rows `gallery` of another or the same.
 ///
-/// `out` is overwritten with `queries.len()` rows of `gallery.len()` cosines.
+/// `out` is overwritten with `queries.len()` rows of `gallery.len()` scores.
 pub(crate) fn block(
-    unit_rows: &[f32],
-    dim: usize,
+    left: &Embeddings,
     queries: Range<usize>,
+    right: &Embeddings,
     gallery: Range<usize>,
     out: &mut Vec<f32>,
 ) {
-    let gallery = &unit_rows[gallery.start * dim..gallery.end * dim];
-    between(unit_rows, queries, gallery, dim, out);
-}
-
-/// Cosines of the rows `queries` (at most [`QUERIES`]) of one matrix with all rows of another.
-pub(crate) fn between(
-    unit_rows: &[f32],
-    queries: Range<usize>,
-    gallery: &[f32],
-    dim: usize,
-    out: &mut Vec<f32>,
-) {
     debug_assert!(queries.len() <= QUERIES && !queries.is_empty());
-    let width = gallery.len() / dim;
+    let width = gallery.len();
     out.clear();
     out.resize(queries.len() * width, 0.0);
     // A short last block repeats its last row; the repeated results are dropped.
-    let rows: [&[f32]; QUERIES] = std::array::from_fn(|nth| {
-        let row = (queries.start + nth).min(queries.end - 1);
-        &unit_rows[row * dim..(row + 1) * dim]
-    });
-    for (column, row) in gallery.chunks_exact(dim).enumerate() {
-        let scores = cosines(rows, row);
-        for (nth, &score) in scores.iter().enumerate().take(queries.len()) {
+    let rows: [&[f32]; QUERIES] =
+        std::array::from_fn(|nth| left.row((queries.start + nth).min(queries.end - 1)));
+    for (column, row) in gallery.enumerate() {
+        let found = products(rows, right.row(row));
+        for (nth, &product) in found.iter().enumerate().take(queries.len()) {
+            let score = if product > NEAR { near(left, queries.start + nth, right, row) } else { product };
             out[nth * width + column] = score;
         }
     }
 }
 
-/// For each row, its cosines with the rows of `partners(row)`; the results of all rows are concatenated.
+/// For each row, its scores with the rows of `partners(row)`; the results of all rows are concatenated.
 ///
 /// Ranges of neighbouring rows should overlap well: each block computes their union.
-pub(crate) fn with_partners(
-    unit_rows: &[f32],
-    dim: usize,
-    partners: impl Fn(usize) -> Range<usize> + Sync,
-) -> Vec<f32> {
-    let rows = unit_rows.len() / dim;
+pub(crate) fn with_partners(set: &Embeddings, partners: impl Fn(usize) -> Range<usize> + Sync) -> Vec<f32> {
+    let rows = set.rows();
     let blocks: Vec<Vec<f32>> = (0..rows.div_ceil(QUERIES))
         .into_par_iter()
         .map_init(Vec::new, |scratch, nth| {
@@ -114,7 +120,7 @@ pub(crate) fn with_partners(
                 return Vec::new();
             };
             let end = filled().map(|range| range.end).max().unwrap_or(start);
-            block(unit_rows, dim, queries, start..end, scratch);
+            block(set, queries, set, start..end, scratch);
             let mut scores = Vec::with_capacity(ranges.iter().map(ExactSizeIterator::len).sum());
             for (scores_of_row, range) in scratch.chunks_exact(end - start).zip(&ranges) {
                 if !range.is_empty() {
@@ -142,36 +148,37 @@ mod tests {
         data
     }
 
+    fn set(count: usize, dim: usize) -> Embeddings {
+        Embeddings::new(&rows(count, dim), count, dim, &vec![0; count]).unwrap()
+    }
+
     fn twin(a: &[f32], b: &[f32]) -> f64 {
         a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
     }
 
     #[test]
-    fn cosine_follows_the_f64_twin_at_odd_dimensions() {
+    fn scores_follow_the_f64_twin_at_odd_dimensions() {
         for dim in [1, 3, 7, 8, 9, 15, 16, 17, 63, 64, 65, 507] {
-            let data = rows(2, dim);
-            let (a, b) = data.split_at(dim);
-            let found = cosine(a, b);
+            let set = set(2, dim);
+            let found = score(&set, 0, &set, 1);
             // Each of dim/8 partial sums adds one rounding of at most half an ulp of 1.
             let allowed = (dim as f64 / 8.0 + 8.0) * f64::from(f32::EPSILON);
-            assert!((f64::from(found) - twin(a, b).clamp(-1.0, 1.0)).abs() <= allowed, "dim {dim}");
-            assert_eq!(found.to_bits(), cosine(b, a).to_bits(), "dim {dim}: not symmetric");
+            let expected = twin(set.row(0), set.row(1)).clamp(-1.0, 1.0);
+            assert!((score::cosine(found) - expected).abs() <= allowed, "dim {dim}");
+            assert_eq!(found.to_bits(), score(&set, 1, &set, 0).to_bits(), "dim {dim}: not symmetric");
         }
     }
 
     #[test]
     fn blocks_agree_with_single_pairs_to_the_bit() {
         for dim in [1, 5, 8, 33] {
-            let data = rows(11, dim);
+            let set = set(11, dim);
             let mut out = Vec::new();
             for queries in [0..1, 0..4, 7..11, 9..11] {
-                block(&data, dim, queries.clone(), 2..9, &mut out);
+                block(&set, queries.clone(), &set, 2..9, &mut out);
                 for (nth, query) in queries.enumerate() {
                     for gallery in 2..9 {
-                        let alone = cosine(
-                            &data[query * dim..(query + 1) * dim],
-                            &data[gallery * dim..(gallery + 1) * dim],
-                        );
+                        let alone = score(&set, query, &set, gallery);
                         assert_eq!(out[nth * 7 + gallery - 2].to_bits(), alone.to_bits());
                     }
                 }
@@ -182,7 +189,7 @@ mod tests {
     #[test]
     fn partners_come_row_by_row() {
         let (count, dim) = (13, 6);
-        let data = rows(count, dim);
+        let set = set(count, dim);
         // Ragged and partly empty on purpose.
         let partners = |row: usize| {
             if row.is_multiple_of(3) { 5..5 } else { row + 1..(row + 1 + row % 5).min(13) }
@@ -190,16 +197,16 @@ mod tests {
         let mut expected = Vec::new();
         for row in 0..count {
             for other in partners(row) {
-                expected
-                    .push(cosine(&data[row * dim..(row + 1) * dim], &data[other * dim..(other + 1) * dim]));
+                expected.push(score(&set, row, &set, other));
             }
         }
-        assert_eq!(with_partners(&data, dim, partners), expected);
-        assert!(with_partners(&data, dim, |_| 0..0).is_empty());
+        assert_eq!(with_partners(&set, partners), expected);
+        assert!(with_partners(&set, |_| 0..0).is_empty());
     }
 
     #[test]
     fn negative_zero_is_never_returned() {
-        assert_eq!(cosine(&[-1.0, 0.0], &[0.0, 1.0]).to_bits(), 0.0_f32.to_bits());
+        let set = Embeddings::new(&[-1.0, 0.0, 0.0, 1.0], 2, 2, &[0, 0]).unwrap();
+        assert_eq!(score(&set, 0, &set, 1).to_bits(), 0.0_f32.to_bits());
     }
 }

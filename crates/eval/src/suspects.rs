@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::{retrieval, similarity};
+use crate::{retrieval, score, similarity};
 
 /// A sample, its label, and the nearest other class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -18,16 +18,16 @@ pub struct Suspect {
     /// Its label.
     pub label: u32,
     /// Cosine with the centre of the labelled class, in [-1, 1].
-    pub label_cosine: f32,
+    pub label_cosine: f64,
     /// The nearest other class.
     pub other: u32,
     /// Cosine with the centre of the other class, in [-1, 1].
-    pub other_cosine: f32,
+    pub other_cosine: f64,
 }
 
 impl Suspect {
     /// How much nearer the other class is, in cosine; negative if the labelled class is nearest.
-    pub fn lead(&self) -> f32 {
+    pub fn lead(&self) -> f64 {
         self.other_cosine - self.label_cosine
     }
 }
@@ -51,11 +51,10 @@ pub fn suspects(samples: &Embeddings, centres: &Embeddings) -> Result<Vec<Suspec
         let labelled = *row_of.get(&label).ok_or(Error::UnknownClass { row, class: label })?;
         let pair = nearest.of(row).expect("two neighbours of every sample");
         let other = if pair[0].index == labelled { pair[1] } else { pair[0] };
-        let rows = (samples.unit_row(row).expect("a row"), centres.unit_row(labelled).expect("a centre"));
         found.push(Suspect {
             row,
             label,
-            label_cosine: similarity::cosine(rows.0, rows.1),
+            label_cosine: score::cosine(similarity::score(samples, row, centres, labelled)),
             other: centres.labels()[other.index],
             other_cosine: other.cosine,
         });

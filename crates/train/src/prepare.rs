@@ -3,15 +3,10 @@
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
-use crate::warm_start::{self, WeightsClasses};
 use widemargin_data::{
     Augment, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part,
     SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, require_comparable,
 };
-use widemargin_embedder::TrainingClasses;
-
-/// With fewer unseen classes than this, a report warns about them.
-const FEW_UNSEEN_CLASSES: usize = 20;
 
 /// A data set, split and with its normalisation computed.
 #[derive(Clone, Debug)]
@@ -31,11 +26,6 @@ pub struct Prepared {
     pub unseen: Vec<u32>,
     /// Normalisation of the samples.
     pub normalisation: Normalisation,
-    /// What a reader of the results must know about the data, as whole sentences. They are printed when the run starts, and are in its
-    /// reports.
-    pub warnings: Vec<String>,
-    /// The classes that a model trained on this data has seen and not seen, which its file lists; `None` if the names are too long for it.
-    pub classes: Option<TrainingClasses>,
 }
 
 impl Prepared {
@@ -56,8 +46,7 @@ impl Prepared {
     /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
-        let weights = warm_start::classes(config)?;
-        let (split, parts) = divided(&set, &config.data, &weights)?;
+        let (split, parts) = divided(&set, &config.data)?;
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -105,11 +94,7 @@ impl Prepared {
             }
             None => set.normalisation(&training.samples)?,
         };
-        let mut warnings: Vec<String> =
-            [few_unseen_classes(&split), left_out(&set)].into_iter().flatten().collect();
-        warnings.extend(weights.warnings(set.class_names(), &split));
-        let classes = weights.after_training(set.name(), set.class_names(), &split);
-        Ok(Self { set, split, parts, training, known, unseen, normalisation, warnings, classes })
+        Ok(Self { set, split, parts, training, known, unseen, normalisation })
     }
 
     /// The samples that a trained model is evaluated on: those of unseen classes, or the test samples of a closed set.
@@ -147,28 +132,6 @@ impl Prepared {
     }
 }
 
-/// With few unseen classes, the draw of these classes changes the results more than most settings do.
-fn few_unseen_classes(split: &OpenSetSplit) -> Option<String> {
-    let unseen = split.unseen().len();
-    (1..FEW_UNSEEN_CLASSES).contains(&unseen).then(|| {
-        format!(
-            "There are only {unseen} unseen classes, fewer than {FEW_UNSEEN_CLASSES}: the results depend on which classes were drawn. Compare \
-             runs on the same unseen classes, and repeat them with other draws (data.split_seed)."
-        )
-    })
-}
-
-fn left_out(set: &SampleSet) -> Option<String> {
-    let first = set.bad().first()?;
-    Some(format!(
-        "{} {} could not be read and were left out; the first is {} ({}).",
-        set.bad().len(),
-        set.kind(),
-        first.path.display(),
-        first.reason
-    ))
-}
-
 /// The set that `[data]` names.
 fn open(d: &DataConfig) -> Result<SampleSet, Error> {
     let options = OpenOptions {
@@ -192,11 +155,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
 /// Known and unseen classes, and what each sample is used for.
 ///
 /// Parts that the data marks are kept. If parts were drawn, every sample of an unseen class is in the evaluation set.
-fn divided(
-    set: &SampleSet,
-    d: &DataConfig,
-    weights: &WeightsClasses,
-) -> Result<(OpenSetSplit, Vec<SplitPart>), Error> {
+fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPart>), Error> {
     if let Some(path) = &d.split {
         let parts = SplitFile::read(path)?.parts_of(set, path)?;
         return Ok((OpenSetSplit::by_parts(set, &parts)?, parts));
@@ -205,10 +164,7 @@ fn divided(
     let split = if d.closed_set {
         OpenSetSplit::closed(names)?
     } else if d.unseen_classes.is_empty() {
-        match weights.unseen(names, d.unseen, d.split_seed) {
-            Some(unseen) => OpenSetSplit::by_classes(names, unseen)?,
-            None => OpenSetSplit::by_seed(names, d.unseen, d.split_seed)?,
-        }
+        OpenSetSplit::by_seed(names, d.unseen, d.split_seed)?
     } else {
         OpenSetSplit::by_names(names, &d.unseen_classes)?
     };

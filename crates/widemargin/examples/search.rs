@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     // Open-set identification: accept the nearest person only above a threshold.
-    let found = retrieval::identify(&gallery, &probes)?;
+    let found = retrieval::identify(&gallery, &probes, None)?;
     println!("rank-1 {:.2} % of the {} known probes", 100.0 * found.rank_1, found.known);
     let line = found.dir_at_far(1e-2).expect("a rate between 0 and 1");
     println!(

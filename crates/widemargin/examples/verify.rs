@@ -29,11 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Does the threshold hold on classes that it was not chosen on?
     let test = embeddings(50..80)?;
     let held = verification::all_pairs(&test, &VerificationOptions::default())?;
-    let held = held.operating_point_at_threshold(point.threshold as f32);
+    let held = held.operating_point_at_threshold(point.threshold);
     println!("on other classes: FAR {:.1e}, TAR {:.2} %", held.far, 100.0 * held.tar);
 
     for (a, b) in [(0, 1), (0, 10)] {
-        let cosine = f64::from(test.cosine(a, b).expect("rows of the set"));
+        let cosine = test.cosine(a, b).expect("rows of the set");
         let answer = if cosine >= point.threshold { "same" } else { "different" };
         let probability = 100.0 * calibration.probability(cosine, 0.5);
         println!(

@@ -497,13 +497,8 @@ fn model_files() {
         let device = widemargin::model::device::by_name("cpu").expect("a processor");
         let numbers = parameters::parameters(&Backbone::new(&backbone, 1, &device).expect("a backbone"));
         let normalisation = widemargin::data::Normalisation { mean: vec![0.5], deviation: vec![0.5] };
-        let description = Description {
-            backbone,
-            takes: Takes::Images,
-            normalisation,
-            objective: "am-softmax".to_owned(),
-            classes: None,
-        };
+        let description =
+            Description { backbone, takes: Takes::Images, normalisation, objective: "am-softmax".to_owned() };
         let file = path.join("model.safetensors");
         Model::write(&file, &description, &numbers).expect("room on the disk");
         std::fs::read(file).expect("just written")

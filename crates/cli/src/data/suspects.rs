@@ -70,11 +70,11 @@ struct SuspectLine {
     /// `train` or `test`.
     part: &'static str,
     label: String,
-    own_cosine: f32,
+    own_cosine: f64,
     looks_like: String,
-    other_cosine: f32,
+    other_cosine: f64,
     /// How much closer the other class is: difference of the cosines.
-    lead: f32,
+    lead: f64,
 }
 
 pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
@@ -252,16 +252,16 @@ impl SuspectNames<'_> {
         all: &[Suspect],
     ) -> anyhow::Result<SuspectsInput> {
         // The sample of each class that is closest to its centre.
-        let mut typical: HashMap<u32, (f32, usize)> = HashMap::new();
+        let mut typical: HashMap<u32, (f64, usize)> = HashMap::new();
         for suspect in all {
-            let best = typical.entry(suspect.label).or_insert((f32::NEG_INFINITY, suspect.row));
+            let best = typical.entry(suspect.label).or_insert((f64::NEG_INFINITY, suspect.row));
             if suspect.label_cosine > best.0 {
                 *best = (suspect.label_cosine, suspect.row);
             }
         }
-        let side = |class: u32, cosine: f32| -> anyhow::Result<(String, Option<Image>, f64)> {
+        let side = |class: u32, cosine: f64| -> anyhow::Result<(String, Option<Image>, f64)> {
             let image = typical.get(&class).map(|(_, row)| self.image(*row)).transpose()?.flatten();
-            Ok((self.class(class), image, f64::from(cosine)))
+            Ok((self.class(class), image, cosine))
         };
         let rows = shown.iter().zip(&report.suspects).map(|(suspect, line)| {
             Ok(SuspectRow {

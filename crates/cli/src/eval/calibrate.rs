@@ -1,7 +1,7 @@
 //! `eval calibrate`: chooses a threshold and fits probabilities, and saves both as a file.
 
 use super::figures;
-use super::output::{Findings, OutputArguments, number, percent, table};
+use super::output::{Findings, OutputArguments, number, percent, score, table};
 use super::pairs::{self, PairArguments};
 use crate::calibration::{ChosenFor, DEFAULT_FAR, SavedCalibration};
 use anyhow::Context;
@@ -35,24 +35,23 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
     let compared = pairs::compare(&arguments.pairs)?;
     let found = &compared.verification;
     let far = arguments.far.unwrap_or(DEFAULT_FAR);
-    let mut warnings: Vec<String> = found.warnings.clone();
     let (chosen_for, threshold) = if let Some(costs) = arguments.costs {
         (ChosenFor::Costs(costs), found.min_dcf(&costs).threshold)
     } else {
         let line = found.tar_line_at(far).with_context(|| format!("--far: found {far}, expected 0 to 1"))?;
-        warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
-        warnings.extend(line.warning);
         (ChosenFor::Far(far), line.threshold)
     };
     let options = CalibrationOptions { prior: arguments.prior, ..CalibrationOptions::default() };
     let saved = SavedCalibration::new(found, compared.score, (chosen_for, threshold), &options)
         .with_context(|| compared.place.clone())?;
+    let mut warnings = saved.warnings.clone();
+    warnings.extend(compared.notes.iter().cloned());
     let calibration = saved.calibration;
-    let point = found.operating_point_at_threshold(threshold as f32);
+    let point = found.operating_point_at_threshold(threshold);
     let (cllr, minimum_cllr) = (found.cllr(&calibration), found.minimum_cllr());
     let rows = vec![
         ["chosen for".to_owned(), saved.chosen_for.to_string()],
-        ["threshold".to_owned(), number(threshold)],
+        ["threshold".to_owned(), score(threshold)],
         ["FAR".to_owned(), format!("{:.3e}", point.far)],
         ["TAR".to_owned(), percent(point.tar)],
         ["slope, nats".to_owned(), number(calibration.slope())],
@@ -67,7 +66,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.output_file {
         saved.write(path).with_context(|| format!("--output-file {}", path.display()))?;
     }
-    let json = json!({
+    let mut json = json!({
         "compared": compared.lead,
         "saved": saved,
         "at_threshold": point,
@@ -75,6 +74,9 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         "minimum_cllr": minimum_cllr,
         "warnings": warnings,
     });
+    for (name, value) in &compared.facts {
+        json[name] = value.clone();
+    }
     let figures = if arguments.output.draws() {
         figures::calibration(found, compared.score, threshold)
     } else {

@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
             )
         }
         Method::Dbscan => {
-            let found = clustering::dbscan(embeddings, cosine as f32, arguments.least).map_err(blame)?;
+            let found = clustering::dbscan(embeddings, cosine, arguments.least).map_err(blame)?;
             noise = Some(found.iter().filter(|cluster| cluster.is_none()).count());
             // Noise is one group, as in scikit-learn's scores.
             let clusters = found.into_iter().map(|cluster| cluster.map_or(0, |number| number + 1)).collect();

@@ -41,8 +41,36 @@ pub(super) fn verification(found: &Verification, score: &str) -> Vec<Figure> {
     ]
 }
 
+/// The CMC curve of identities, and with unknown probes detection and identification over false alarms.
+pub(super) fn identified(found: &Identification) -> Vec<Figure> {
+    let closed = &found.closed_set;
+    let cmc = line_chart(&LineChart {
+        title: "Closed set: CMC".to_owned(),
+        description: format!(
+            "Share of probes whose class is among the k nearest enrolled ones; {:.4} at 1.",
+            found.rank_1
+        ),
+        x_label: "rank (k)".to_owned(),
+        y_label: "rank-k rate".to_owned(),
+        scale: ValueScale::FromZero,
+        series: vec![Series {
+            name: String::new(),
+            points: closed.cmc.iter().map(|&(k, share)| (k as f64, share)).collect(),
+        }],
+    });
+    let mut figures = vec![Figure {
+        name: "cmc",
+        svg: cmc,
+        caption: "Share of probes of enrolled classes (up) whose class is among the k nearest enrolled classes (across).",
+    }];
+    if found.unknown > 0 {
+        figures.push(open_set(found));
+    }
+    figures
+}
+
 /// Detection and identification over false alarms.
-pub(super) fn identified(found: &Identification) -> Figure {
+fn open_set(found: &Identification) -> Figure {
     let points = found.curve().iter().map(|line| RatePoint { far: line.far, tar: line.dir }).collect();
     let svg = identification(&RateFigure {
         title: "Open set: probes identified correctly".to_owned(),

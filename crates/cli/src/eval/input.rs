@@ -32,22 +32,19 @@ pub(crate) struct SetArguments {
 impl SetArguments {
     /// Reads the labelled embeddings. The classes of several files share one numbering.
     pub(crate) fn labelled(&self, classes: &mut ClassNames) -> anyhow::Result<LabelledEmbeddings> {
-        self.enrolled(classes, None)
+        Ok(self.rows(classes)?.set)
     }
 
-    /// As [`labelled`](Self::labelled), with one template per class instead of its embeddings if `templates` says how.
-    pub(crate) fn enrolled(
-        &self,
-        classes: &mut ClassNames,
-        templates: Option<Templates>,
-    ) -> anyhow::Result<LabelledEmbeddings> {
+    /// As [`labelled`](Self::labelled), with the values of the file, for templates.
+    pub(crate) fn rows(&self, classes: &mut ClassNames) -> anyhow::Result<LabelledRows> {
         let labels = self.labels.as_deref();
         let mut table = table(&self.embeddings, labels)?;
         let selection = match &self.split {
             Some(split) => Some(select(&mut table, split, self.part)?),
             None => None,
         };
-        Ok(LabelledEmbeddings { selection, ..of_table(table, labels, classes, templates)? })
+        let LabelledRows { table, set } = LabelledRows::new(table, labels, classes)?;
+        Ok(LabelledRows { table, set: LabelledEmbeddings { selection, ..set } })
     }
 }
 
@@ -99,39 +96,54 @@ pub(crate) fn labelled(
     labels: Option<&Path>,
     classes: &mut ClassNames,
 ) -> anyhow::Result<LabelledEmbeddings> {
-    enrolled(path, labels, classes, None)
+    Ok(rows(path, labels, classes)?.set)
 }
 
-/// As [`labelled`], with one template per class instead of its embeddings if `templates` says how.
-pub(crate) fn enrolled(
+/// As [`labelled`], with the values of the file, for templates.
+pub(crate) fn rows(
     path: &Path,
     labels: Option<&Path>,
     classes: &mut ClassNames,
-    templates: Option<Templates>,
-) -> anyhow::Result<LabelledEmbeddings> {
-    of_table(table(path, labels)?, labels, classes, templates)
+) -> anyhow::Result<LabelledRows> {
+    LabelledRows::new(table(path, labels)?, labels, classes)
 }
 
-fn of_table(
+/// Labelled embeddings and the values of their file.
+pub(crate) struct LabelledRows {
     table: EmbeddingTable,
-    labels: Option<&Path>,
-    classes: &mut ClassNames,
-    templates: Option<Templates>,
-) -> anyhow::Result<LabelledEmbeddings> {
-    // This also reports problems of the file by row and id.
-    let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
-    let path = table.path.clone();
-    let mean = match templates {
-        Some(Templates::Mean) => TemplateMean::BeforeNormalising,
-        Some(Templates::MeanDirection) => TemplateMean::AfterNormalising,
-        None => {
-            let (cameras, ids) = (table.about.cameras, table.about.ids);
-            return Ok(LabelledEmbeddings { path, embeddings, cameras, ids, selection: None });
-        }
-    };
-    let embeddings = templates::build(&table.data, table.rows, table.dim, embeddings.labels(), mean)
-        .map_err(|error| explained(error, classes, &path.display()))?;
-    Ok(LabelledEmbeddings { path, embeddings, cameras: None, ids: None, selection: None })
+    pub(crate) set: LabelledEmbeddings,
+}
+
+impl LabelledRows {
+    fn new(
+        mut table: EmbeddingTable,
+        labels: Option<&Path>,
+        classes: &mut ClassNames,
+    ) -> anyhow::Result<Self> {
+        let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
+        let (path, cameras, ids) = (table.path.clone(), table.about.cameras.take(), table.about.ids.take());
+        Ok(Self { table, set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None } })
+    }
+
+    /// One template per class, of the rows `kept`.
+    pub(crate) fn templates(
+        self,
+        templates: Templates,
+        kept: &[usize],
+        classes: &ClassNames,
+    ) -> anyhow::Result<LabelledEmbeddings> {
+        let mean = match templates {
+            Templates::Mean => TemplateMean::BeforeNormalising,
+            Templates::MeanDirection => TemplateMean::AfterNormalising,
+        };
+        let (dim, of) = (self.table.dim, self.set.embeddings.labels());
+        let data: Vec<f32> =
+            kept.iter().flat_map(|row| &self.table.data[row * dim..][..dim]).copied().collect();
+        let labels: Vec<u32> = kept.iter().map(|row| of[*row]).collect();
+        let embeddings = templates::build(&data, kept.len(), dim, &labels, mean)
+            .map_err(|error| explained(error, classes, &self.set.path.display()))?;
+        Ok(LabelledEmbeddings { embeddings, cameras: None, ids: None, ..self.set })
+    }
 }
 
 fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {

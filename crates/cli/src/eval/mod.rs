@@ -5,6 +5,7 @@
 
 mod calibrate;
 mod clustering;
+mod copies;
 mod figures;
 mod geometry;
 mod identification;
@@ -16,6 +17,10 @@ mod scores;
 mod selection;
 mod verification;
 
+pub(crate) use copies::crowded;
+pub(crate) use output::score;
+
+use crate::interrupt::{self, EndsAtOnce};
 use clap::Subcommand;
 use std::process::ExitCode;
 
@@ -27,7 +32,7 @@ pub(crate) enum EvalCommand {
     Scores(Box<scores::ScoresArguments>),
     /// Evaluate retrieval: recall at k, MAP@R, mAP, nDCG
     Retrieval(retrieval::RetrievalArguments),
-    /// Evaluate open-set identification: rank-1 rate, DIR at FAR
+    /// Evaluate identification: rank-k of enrolled classes, DIR at FAR with unknown probes
     Identification(identification::IdentificationArguments),
     /// Evaluate clustering: NMI, AMI, ARI, purity
     Clustering(clustering::ClusteringArguments),
@@ -38,6 +43,8 @@ pub(crate) enum EvalCommand {
 }
 
 pub(crate) fn run(command: &EvalCommand) -> anyhow::Result<ExitCode> {
+    let _signals = EndsAtOnce::saying("stopped before the evaluation was finished".to_owned());
+    interrupt::listen()?;
     match command {
         EvalCommand::Verification(arguments) => verification::run(arguments),
         EvalCommand::Scores(arguments) => scores::run(arguments),

@@ -67,9 +67,15 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// A score or another number.
+/// A number.
 pub(crate) fn number(value: f64) -> String {
     format!("{value:.4}")
+}
+
+/// A score or a threshold on scores; a cosine near 1 by its distance from 1.
+pub(crate) fn score(value: f64) -> String {
+    let distance = 1.0 - value;
+    if distance > 0.0 && distance < 5e-4 { format!("1 - {distance:.3e}") } else { number(value) }
 }
 
 impl Findings {

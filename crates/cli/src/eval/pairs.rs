@@ -1,16 +1,19 @@
 //! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
+use super::copies::{self, SelfArguments, crowded, repeated};
 use super::input::{self, SetArguments, Templates, both, explained};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use widemargin_eval::verification::bootstrap::IdentityPair;
 use widemargin_eval::verification::cohort::{self, ScoreNormalisation};
 use widemargin_eval::verification::folds::ScoredPair;
 use widemargin_eval::verification::streaming::{self, StreamingOptions};
 use widemargin_eval::verification::{self, Verification, VerificationOptions};
-use widemargin_eval::{Embeddings, files};
+use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_tables::{ClassNames, EmbeddingTable, Pair, is_score_file, read_pairs, read_scores};
 
 #[derive(Args)]
@@ -30,6 +33,8 @@ pub(crate) struct PairArguments {
     /// Enrol one template per class instead of every embedding
     #[arg(long, value_enum, requires = "probe")]
     templates: Option<Templates>,
+    #[command(flatten)]
+    itself: SelfArguments,
     /// Compare at most this many pairs, chosen at random with --seed
     #[arg(long, value_name = "PAIRS")]
     sampled: Option<u64>,
@@ -89,12 +94,19 @@ pub(crate) struct List {
     pub(crate) folds: Option<Vec<usize>>,
 }
 
+/// Computes the pairs with their identities when they are needed.
+type IdentityPairs = Box<dyn Fn() -> widemargin_eval::Result<Vec<IdentityPair>>>;
+
 /// Compared pairs.
 pub(crate) struct Compared {
     pub(crate) verification: Verification,
     pub(crate) list: Option<List>,
-    /// The set, if all its pairs were compared exactly.
-    pub(crate) all_of: Option<Embeddings>,
+    /// Gives the pairs with the identities of both sides, for confidence intervals, if identities are known.
+    pub(crate) identity_pairs: Option<IdentityPairs>,
+    /// Self-matches, repeated embeddings and crowded cosines, as sentences.
+    pub(crate) notes: Vec<String>,
+    /// The same for JSON.
+    pub(crate) facts: serde_json::Map<String, Value>,
     /// What was compared, as a sentence.
     pub(crate) lead: String,
     /// The kind of score: `cosine` or a normalised score.
@@ -118,6 +130,7 @@ impl PairArguments {
             ("--sampled", self.sampled.is_some()),
             ("--balanced", self.balanced),
             ("--cohort", self.cohort.is_some()),
+            ("--keep-self", self.itself.keeps()),
         ];
         match flags.iter().find(|(_, given)| *given) {
             Some((flag, _)) => bail!(
@@ -148,18 +161,61 @@ impl PairArguments {
             if self.top.is_none() { " (the default)" } else { "" },
             path.display()
         );
-        Ok(Some(Cohort { embeddings, labels: table.about.labels, path, normalisation: name.with(top) }))
+        let normalisation = name.with(top);
+        Ok(Some(Cohort { embeddings, left_out: 0, labels: table.about.labels, path, normalisation }))
     }
 }
 
 struct Cohort<'a> {
     embeddings: Embeddings,
+    /// Embeddings left out because they are evaluated as well.
+    left_out: usize,
     labels: Option<Vec<String>>,
     path: &'a Path,
     normalisation: ScoreNormalisation,
 }
 
 impl Cohort<'_> {
+    /// Leaves out the embeddings that equal one of the evaluated sets: their score with themselves is no impostor's.
+    fn without(mut self, sets: &[&Embeddings], arguments: &SelfArguments) -> anyhow::Result<Self> {
+        if arguments.keeps() {
+            return Ok(self);
+        }
+        for set in sets {
+            let kept = Copies::between(set, &self.embeddings, None).gallery_without();
+            self.left_out += self.embeddings.rows() - kept.len();
+            ensure!(
+                kept.len() >= 2,
+                "{}: {} embeddings are left without those that are also evaluated, expected at least 2; use a cohort of other samples",
+                self.path.display(),
+                kept.len()
+            );
+            self.embeddings = self.embeddings.of_rows(&kept)?;
+            self.labels = self.labels.map(|labels| kept.iter().map(|row| labels[*row].clone()).collect());
+        }
+        if let ScoreNormalisation::AdaptiveS { top } = self.normalisation {
+            let rows = self.embeddings.rows();
+            ensure!(
+                top <= rows,
+                "--top: found {top}, expected 2 to {rows}, the number of embeddings of {} without the {} that are also evaluated",
+                self.path.display(),
+                self.left_out
+            );
+        }
+        Ok(self)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let left_out = (self.left_out > 0).then(|| {
+            format!(
+                "{} embeddings of the cohort {} are also evaluated and were left out of it; --keep-self keeps them.",
+                self.left_out,
+                self.path.display()
+            )
+        });
+        left_out.into_iter().chain(crowded(&self.path.display(), &self.embeddings)).collect()
+    }
+
     /// A warning if the cohort has classes that are evaluated.
     fn warning<'a>(&self, evaluated: impl IntoIterator<Item = &'a String>) -> Option<String> {
         let evaluated: BTreeSet<&String> = evaluated.into_iter().collect();
@@ -190,8 +246,8 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
         );
     }
     let compared = match (&arguments.pairs, &arguments.probe) {
-        (Some(pairs), _) => of_list(arguments, pairs, cohort.as_ref()),
-        (None, Some(probe)) => between_sets(arguments, probe, cohort.as_ref()),
+        (Some(pairs), _) => of_list(arguments, pairs, cohort),
+        (None, Some(probe)) => between_sets(arguments, probe, cohort),
         (None, None) => within_set(arguments),
     };
     compared.map(warned)
@@ -229,35 +285,21 @@ pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Comp
         .scores
         .iter()
         .zip(&file.same)
-        .map(|(score, same)| ScoredPair { score: *score as f32, same: *same })
+        .map(|(score, same)| ScoredPair { score: *score, same: *same })
         .collect();
-    let mut verification =
+    let verification =
         verification::from_pairs(&scored).map_err(|error| explained(error, &ClassNames::new(), &place))?;
-    let merged =
-        distinct(file.scores.iter().copied()) - distinct(scored.iter().map(|pair| f64::from(pair.score)));
-    if merged > 0 {
-        verification.warnings.push(format!(
-            "{merged} scores differ from others only beyond the 7 digits that are compared, and count as equal to them. Subtract a constant from \
-             all scores to compare more digits."
-        ));
-    }
     let keys = keys.map(|keys| format!(", labelled by {}", keys.display())).unwrap_or_default();
     Ok(warned(Compared {
         verification,
         list: Some(List { scored, folds: file.folds }),
-        all_of: None,
+        identity_pairs: None,
+        notes: Vec::new(),
+        facts: serde_json::Map::new(),
         lead: format!("{pairs} scores of {place}{keys}."),
         score: COMPUTED_ELSEWHERE,
         place,
     }))
-}
-
-/// The number of different values.
-fn distinct(values: impl Iterator<Item = f64>) -> usize {
-    let mut values: Vec<f64> = values.map(|value| value + 0.0).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.dedup();
-    values.len()
 }
 
 /// A warning about pairs that the labels of the embeddings contradict.
@@ -285,9 +327,11 @@ fn contradictions(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option
     ))
 }
 
-fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> anyhow::Result<Compared> {
+fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<Cohort>) -> anyhow::Result<Compared> {
     let table = input::table(&arguments.set.embeddings, None)?;
     let embeddings = files::unlabelled(&table)?;
+    let cohort = cohort.map(|cohort| cohort.without(&[&embeddings], &arguments.itself)).transpose()?;
+    let cohort = cohort.as_ref();
     let file = read_pairs(path, &table)?;
     let place = path.display().to_string();
     let blame = |error| explained(error, &ClassNames::new(), &place);
@@ -311,24 +355,54 @@ fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<&Cohort>) -> a
     verification.warnings.extend(cohort.and_then(|cohort| cohort.warning(evaluated())));
     let (pairs, rows, dim) = (scored.len(), embeddings.rows(), embeddings.dim());
     let of = arguments.set.embeddings.display();
+    let equal = verification::pairs_of_equal_rows(&embeddings, &file.pairs).map_err(blame)?;
+    let mut notes: Vec<String> = cohort.map(Cohort::notes).unwrap_or_default();
+    if equal > 0 {
+        notes.push(format!(
+            "{equal} pairs of {place} compare an embedding with itself or with an equal one; a list is evaluated as it is, so remove them for a fair result."
+        ));
+    }
+    notes.extend(crowded(&of, &embeddings));
+    let mut facts = serde_json::Map::new();
+    facts.insert("pairs_of_equal_rows".to_owned(), json!(equal));
+    facts.insert("crowding".to_owned(), json!(embeddings.crowding()));
     Ok(Compared {
         verification,
+        identity_pairs: with_identities(&table, &file.pairs, &scored),
         list: Some(List { scored, folds: file.folds }),
-        all_of: None,
+        notes,
+        facts,
         lead: format!("{pairs} pairs of {place}, of {of}: {rows} embeddings, dimension {dim}."),
         score: score_name(cohort),
         place,
     })
 }
 
-fn between_sets(
-    arguments: &PairArguments,
-    probe: &Path,
-    cohort: Option<&Cohort>,
-) -> anyhow::Result<Compared> {
+/// Listed pairs with the classes of both sides, if all their rows have labels.
+fn with_identities(table: &EmbeddingTable, pairs: &[Pair], scored: &[ScoredPair]) -> Option<IdentityPairs> {
+    let labels = table.about.labels.as_ref()?;
     let mut classes = ClassNames::new();
-    let enrol = arguments.set.enrolled(&mut classes, arguments.templates)?;
+    let mut of_row = |row: usize| (!labels[row].is_empty()).then(|| classes.number(&labels[row]));
+    let found: Option<Vec<IdentityPair>> = pairs
+        .iter()
+        .zip(scored)
+        .map(|(pair, ScoredPair { score, same })| {
+            let identities = (of_row(pair.a)?, of_row(pair.b)?);
+            Some(IdentityPair { score: *score, same: *same, identities })
+        })
+        .collect();
+    found.map(|found| Box::new(move || Ok(found.clone())) as IdentityPairs)
+}
+
+fn between_sets(arguments: &PairArguments, probe: &Path, cohort: Option<Cohort>) -> anyhow::Result<Compared> {
+    let mut classes = ClassNames::new();
+    let rows = arguments.set.rows(&mut classes)?;
     let probe = input::labelled(probe, arguments.probe_labels.as_deref(), &mut classes)?;
+    let (enrol, matches) = copies::enrolled(rows, arguments.templates, &probe, &arguments.itself, &classes)?;
+    let apart = matches.excluded().map(Copies::swapped);
+    let sets = [&enrol.embeddings, &probe.embeddings];
+    let cohort = cohort.map(|cohort| cohort.without(&sets, &arguments.itself)).transpose()?;
+    let cohort = cohort.as_ref();
     let place = both(&enrol.path, &probe.path);
     let blame = |error| explained(error, &classes, &place);
     let (a, b) = (&enrol.embeddings, &probe.embeddings);
@@ -341,20 +415,37 @@ fn between_sets(
             pairs,
             arguments.exact_up_to
         );
-        let normalised = cohort::normalised(a, b, &cohort.embeddings, cohort.normalisation, &options);
+        let normalised =
+            cohort::normalised(a, b, apart.as_ref(), &cohort.embeddings, cohort.normalisation, &options);
         normalised.map_err(|error| {
             explained(error, &classes, &format!("{place}, normalised by {}", cohort.path.display()))
         })?
     } else if pairs <= arguments.exact_up_to {
-        verification::enrol_probe(a, b, &options).map_err(blame)?
+        verification::enrol_probe(a, b, apart.as_ref(), &options).map_err(blame)?
     } else {
         let bar = progress::counted("pairs", pairs);
         let advance = progress::advancing(&bar);
-        streaming::enrol_probe(a, b, &StreamingOptions::default(), &advance).map_err(blame)?
+        streaming::enrol_probe(a, b, apart.as_ref(), &StreamingOptions::default(), &advance).map_err(blame)?
     };
     found.warnings.extend(cohort.and_then(|cohort| cohort.warning(classes.names())));
     let lead = format!("{} enrolled; {} probes.", enrol.in_words(), probe.in_words());
-    Ok(Compared { verification: found, list: None, all_of: None, lead, score: score_name(cohort), place })
+    let mut notes = matches.warnings();
+    notes.extend(cohort.map(Cohort::notes).unwrap_or_default());
+    notes.extend([&enrol, &probe].iter().filter_map(|set| crowded(&set.path.display(), &set.embeddings)));
+    let mut facts = serde_json::Map::new();
+    facts.insert("self_matches".to_owned(), matches.json());
+    facts.insert("crowding".to_owned(), json!(b.crowding()));
+    let (score, by) =
+        (score_name(cohort), cohort.map(|cohort| (cohort.embeddings.clone(), cohort.normalisation)));
+    let (enrol, probe) = (enrol.embeddings, probe.embeddings);
+    let identity_pairs: IdentityPairs = Box::new(move || match &by {
+        Some((cohort, kind)) => {
+            cohort::normalised_identity_pairs(&enrol, &probe, apart.as_ref(), cohort, *kind, &options)
+        }
+        None => verification::identity_pairs_between(&enrol, &probe, apart.as_ref(), &options),
+    });
+    let identity_pairs = Some(identity_pairs);
+    Ok(Compared { verification: found, list: None, identity_pairs, notes, facts, lead, score, place })
 }
 
 fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
@@ -394,9 +485,25 @@ fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
     };
     drop(waiting);
     let lead = format!("{}; {kind}.", set.in_words());
-    let exact = kind == "all pairs";
-    let all_of = exact.then_some(set.embeddings);
-    Ok(Compared { verification: found, list: None, all_of, lead, score: "cosine", place })
+    let (repeats, mut notes) = repeated(&set);
+    notes.extend(crowded(&place, &set.embeddings));
+    let mut facts = serde_json::Map::new();
+    facts.insert("repeated".to_owned(), json!(repeats));
+    facts.insert("crowding".to_owned(), json!(set.embeddings.crowding()));
+    let (set, balanced) = (set.embeddings, arguments.balanced);
+    let identity_pairs: IdentityPairs =
+        Box::new(move || verification::identity_pairs(&set, &options, balanced));
+    let identity_pairs = Some(identity_pairs);
+    Ok(Compared {
+        verification: found,
+        list: None,
+        identity_pairs,
+        notes,
+        facts,
+        lead,
+        score: "cosine",
+        place,
+    })
 }
 
 fn score_name(cohort: Option<&Cohort>) -> &'static str {

@@ -1,9 +1,11 @@
 //! `eval retrieval`: are the nearest neighbours of the same class?
 
+use super::copies::{SelfArguments, SelfMatches, crowded, repeated};
 use super::figures;
 use super::input::{self, LabelledEmbeddings, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, percent, table};
 use crate::progress;
+use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -42,6 +44,8 @@ pub(crate) struct RetrievalArguments {
     /// Values of k for recall and nDCG at k [default: 1,5,10, up to the size of the gallery]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     k: Vec<usize>,
+    #[command(flatten)]
+    itself: SelfArguments,
     /// Number of the most frequent confusions of nearest neighbours to list
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     confusions: usize,
@@ -73,23 +77,36 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     } else {
         None
     };
-    let view = match (&cameras, &gallery) {
-        (Some((query_cameras, gallery_cameras)), _) => {
-            Gallery::Cameras { gallery: &searched.embeddings, query_cameras, gallery_cameras }
-        }
-        (None, Some(set)) => Gallery::Separate(&set.embeddings),
-        (None, None) => Gallery::Others,
+    let names = ["queries", "in the gallery"];
+    let matches = gallery.as_ref().map(|set| SelfMatches::between(&queries, set, names, &arguments.itself));
+    let mut view = match (&cameras, &gallery) {
+        (None, None) => Gallery::others(),
+        _ => Gallery::separate(&searched.embeddings),
     };
+    if let Some((of_queries, of_gallery)) = &cameras {
+        view = view.with_cameras(of_queries, of_gallery);
+    }
+    if let Some(copies) = matches.as_ref().and_then(SelfMatches::excluded) {
+        view = view.without(copies);
+    }
     let place = match &gallery {
         Some(set) => both(&queries.path, &set.path),
         None => queries.path.display().to_string(),
     };
     let blame = |error: Error| match error {
         Error::ZeroK | Error::KTooLarge { .. } => explained(error, &classes, &format!("--k: {place}")),
+        Error::NoAnswers { queries }
+            if matches.as_ref().is_some_and(|matches| matches.excluded().is_some()) =>
+        {
+            anyhow!(
+                "{place}: no other embedding of its class is in the gallery for any of the {queries} queries, once self-matches are excluded; \
+             --keep-self keeps them"
+            )
+        }
         error => explained(error, &classes, &place),
     };
 
-    let findable = searched.embeddings.rows() - usize::from(matches!(view, Gallery::Others));
+    let findable = searched.embeddings.rows() - usize::from(gallery.is_none() && cameras.is_none());
     let within = |ks: &[usize]| -> Vec<usize> { ks.iter().copied().filter(|&k| k <= findable).collect() };
     let asked = if arguments.k.is_empty() { within(&RECALL_AT) } else { arguments.k.clone() };
     let mut ks: BTreeSet<usize> = asked.iter().copied().collect();
@@ -111,21 +128,29 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         lead = format!("{lead}; searching {}", set.in_words());
     }
     lead.push_str(if cameras.is_some() { "; rows with the same class and camera are ignored." } else { "." });
-    let mut warnings = Vec::new();
+    let mut warnings = matches.as_ref().map(SelfMatches::warnings).unwrap_or_default();
+    let (repeats, repeated) = if gallery.is_none() { repeated(&queries) } else { (None, Vec::new()) };
+    warnings.extend(repeated);
+    warnings.extend(sets.iter().filter_map(|set| crowded(&set.path.display(), &set.embeddings)));
     if found.excluded_queries > 0 {
-        warnings.push(format!(
-            "{} embeddings are the only ones of their class and are not used as queries.",
-            found.excluded_queries
-        ));
+        let others = if gallery.is_some() {
+            "have no other embedding of their class in the gallery"
+        } else {
+            "are the only ones of their class"
+        };
+        warnings.push(format!("{} embeddings {others} and are not used as queries.", found.excluded_queries));
     }
     let json = json!({
         "compared": lead,
         "k": asked,
         "retrieval": found,
+        "self_matches": matches.as_ref().map(SelfMatches::json),
+        "repeated": repeats,
+        "crowding": searched.embeddings.crowding(),
         "confusions": confusions.as_ref().map(|found| listed(found, &classes, LISTED.max(arguments.confusions))),
         "warnings": warnings,
     });
-    let mut tables = vec![main_table(&found, &asked)];
+    let mut tables = vec![main_table(&found, &asked, matches.as_ref())];
     if let Some(found) = confusions.as_ref().filter(|_| arguments.confusions > 0) {
         tables.push(confusion_table(found, &classes, arguments.confusions));
     }
@@ -137,8 +162,9 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json }.show(&arguments.output)
 }
 
-fn main_table(found: &Ranking, ks: &[usize]) -> EvaluationTable {
+fn main_table(found: &Ranking, ks: &[usize], matches: Option<&SelfMatches>) -> EvaluationTable {
     let mut rows = vec![["queries".to_owned(), found.queries.to_string()]];
+    rows.extend(matches.and_then(SelfMatches::row));
     let mut row = |name: String, value: f64| rows.push([name, percent(value)]);
     let ks: BTreeSet<usize> = ks.iter().copied().collect();
     for k in &ks {

@@ -1,7 +1,7 @@
 //! `eval verification`: are two embeddings of the same class?
 
 use super::figures;
-use super::output::{Findings, OutputArguments, number, percent, table};
+use super::output::{Findings, OutputArguments, number, percent, score, table};
 use super::pairs::{self, COMPUTED_ELSEWHERE, Compared, PairArguments};
 use crate::calibration::SavedCalibration;
 use crate::progress;
@@ -34,7 +34,7 @@ pub(crate) struct MeasureArguments {
     /// `fold`
     #[arg(long, value_name = "FOLDS")]
     folds: Option<usize>,
-    /// Compute confidence intervals from this many bootstrap resamples, of classes if all pairs are compared, otherwise of pairs
+    /// Compute confidence intervals from this many bootstrap resamples: of identities if the embeddings have labels, otherwise of pairs
     #[arg(long, value_name = "DRAWS")]
     bootstrap: Option<usize>,
     /// Confidence level of the intervals
@@ -85,10 +85,7 @@ pub(crate) fn report(
     };
     let minimum_cllr = found.minimum_cllr();
 
-    let mut tables = vec![
-        main_table(&compared, minimum_cllr, intervals.as_ref().map(|(_, intervals)| intervals)),
-        tar_table(&lines),
-    ];
+    let mut tables = vec![main_table(&compared, minimum_cllr, intervals.as_ref()), tar_table(&lines)];
     let mut json = json!({
         "compared": compared.lead,
         "score": compared.score,
@@ -96,6 +93,9 @@ pub(crate) fn report(
         "tar_at_far": lines,
         "minimum_cllr": minimum_cllr,
     });
+    for (name, value) in &compared.facts {
+        json[name] = value.clone();
+    }
     if let Some((drawn, intervals)) = &intervals {
         json["bootstrap"] = json!({ "drawn": drawn, "intervals": intervals });
     }
@@ -132,7 +132,13 @@ pub(crate) fn report(
         warnings.retain(|warning| !warning.starts_with("TAR at FAR"));
         warnings.extend(lines.iter().filter_map(|line| line.warning.clone()));
     }
+    warnings.extend(compared.notes.iter().cloned());
     warnings.extend(unfitted);
+    if let Some(("pairs", _)) = intervals {
+        warnings.push(
+            "The intervals come from drawing pairs, because the identities are unknown: they are too narrow if pairs share samples.".to_owned(),
+        );
+    }
     if let Some(width) = found.resolution {
         warnings.push(format!(
             "Scores were counted in bins of width {width:.1e}, so thresholds have this precision."
@@ -158,8 +164,16 @@ fn intervals(
         ..BootstrapOptions::default()
     };
     let _waiting = progress::waiting("bootstrap");
-    let drawn = match &compared.all_of {
-        Some(embeddings) => bootstrap::classes(embeddings, &options).map(|found| ("classes", found)),
+    ensure!(
+        compared.verification.resolution.is_none(),
+        "--bootstrap: {}: resamples keep the score of every pair, but {} pairs were counted in bins; compare fewer with --sampled",
+        compared.place,
+        compared.verification.pairs
+    );
+    let drawn = match &compared.identity_pairs {
+        Some(pairs) => pairs()
+            .and_then(|pairs| bootstrap::identities(&pairs, &options))
+            .map(|found| ("identities", found)),
         None => bootstrap::pairs(&compared.verification, &options).map(|found| ("pairs", found)),
     };
     drawn.with_context(|| format!("--bootstrap: {}", compared.place))
@@ -194,10 +208,14 @@ fn cross_validation(
     found.map(Some).with_context(|| format!("folds of {}", compared.place))
 }
 
-fn main_table(compared: &Compared, minimum_cllr: f64, intervals: Option<&Intervals>) -> EvaluationTable {
+fn main_table(
+    compared: &Compared,
+    minimum_cllr: f64,
+    intervals: Option<&(&'static str, Intervals)>,
+) -> EvaluationTable {
     let found = &compared.verification;
     let within = |of: &dyn Fn(&Intervals) -> Interval, shown: &dyn Fn(f64) -> String| {
-        intervals.map_or_else(String::new, |intervals| {
+        intervals.map_or_else(String::new, |(_, intervals)| {
             let Interval { low, high } = of(intervals);
             format!("{} to {}", shown(low), shown(high))
         })
@@ -212,23 +230,24 @@ fn main_table(compared: &Compared, minimum_cllr: f64, intervals: Option<&Interva
             String::new(),
             within(&|i| i.auc, &|v| format!("{v:.6}")),
         ],
-        ["EER".to_owned(), percent(found.eer), number(found.eer_threshold), within(&|i| i.eer, &percent)],
+        ["EER".to_owned(), percent(found.eer), score(found.eer_threshold), within(&|i| i.eer, &percent)],
         [
             "best accuracy".to_owned(),
             percent(found.best_accuracy.accuracy),
-            number(found.best_accuracy.threshold),
+            score(found.best_accuracy.threshold),
             String::new(),
         ],
         [
             "best balanced accuracy".to_owned(),
             percent(found.best_balanced_accuracy.accuracy),
-            number(found.best_balanced_accuracy.threshold),
+            score(found.best_balanced_accuracy.threshold),
             within(&|i| i.best_balanced_accuracy, &percent),
         ],
         ["minimum Cllr, bits".to_owned(), number(minimum_cllr), String::new(), String::new()],
     ];
-    if let Some(intervals) = intervals {
-        let heading = format!("{:.0} % interval", 100.0 * intervals.confidence);
+    if let Some((drawn, intervals)) = intervals {
+        let confidence = 100.0 * intervals.confidence;
+        let heading = format!("{confidence:.0} % interval, drawing {} {drawn}", intervals.drawn);
         table("", ["measure", "value", "at threshold", heading.as_str()], rows)
     } else {
         let rows = rows.into_iter().map(|[name, value, threshold, _]| [name, value, threshold]).collect();
@@ -242,7 +261,7 @@ fn tar_table(lines: &[TarAtFar]) -> EvaluationTable {
         [
             format!("{:e}", line.far),
             percent(line.tar),
-            number(line.threshold),
+            score(line.threshold),
             format!("{} of {}{few}", line.false_accepts, line.impostors),
         ]
     };
@@ -256,7 +275,7 @@ fn folds_table(found: &CrossValidation) -> EvaluationTable {
         .iter()
         .map(|fold| {
             let (name, pairs) = (format!("fold {}", fold.fold), fold.pairs.to_string());
-            [name, pairs, number(fold.threshold), percent(fold.accuracy)]
+            [name, pairs, score(fold.threshold), percent(fold.accuracy)]
         })
         .collect();
     let mean = format!("{} +- {}", percent(found.accuracy), percent(found.standard_error));
@@ -277,7 +296,7 @@ fn costs_table(
         rows.push([
             format!("{}, {}, {}", costs.prior(), costs.miss(), costs.false_accept()),
             number(minimum.normalised),
-            number(minimum.threshold),
+            score(minimum.threshold),
             actual.map_or_else(|| "-".to_owned(), |actual| number(actual.normalised)),
         ]);
         values.push(json!({ "costs": costs, "minimum": minimum, "actual": actual }));
@@ -288,10 +307,10 @@ fn costs_table(
 
 fn calibration_table(compared: &Compared, saved: &SavedCalibration) -> (EvaluationTable, Value) {
     let found = &compared.verification;
-    let point = found.operating_point_at_threshold(saved.threshold as f32);
+    let point = found.operating_point_at_threshold(saved.threshold);
     let cllr = found.cllr(&saved.calibration);
     let rows = vec![
-        ["threshold".to_owned(), number(saved.threshold)],
+        ["threshold".to_owned(), score(saved.threshold)],
         ["FAR".to_owned(), format!("{:.3e}", point.far)],
         ["TAR".to_owned(), percent(point.tar)],
         ["Cllr, bits".to_owned(), number(cllr)],

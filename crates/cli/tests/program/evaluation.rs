@@ -116,13 +116,29 @@ fn pairs_are_named_by_id_and_folds_choose_blindly() {
     // The others of fold 2 choose the cosine of 5 degrees, which refuses its genuine pair of 10.
     near(&evaluated["cross_validation"]["accuracy"], 5.0 / 6.0);
     assert_eq!(evaluated["cross_validation"]["folds"].as_array().map(Vec::len), Some(3));
-    assert_eq!(evaluated["bootstrap"]["drawn"], "pairs");
+    assert_eq!(evaluated["bootstrap"]["drawn"], "identities");
     near(&evaluated["bootstrap"]["intervals"]["auc"]["low"], 1.0);
     near(&evaluated["costs"][1]["minimum"]["normalised"], 0.0);
     let two = found(&place, &[&list[..], &["--folds", "2"]].concat());
     assert_eq!(two["cross_validation"]["folds"].as_array().map(Vec::len), Some(2));
     let classes = found(&place, &["verification", "set.csv", "--bootstrap", "50"]);
-    assert_eq!(classes["bootstrap"]["drawn"], "classes");
+    assert_eq!(classes["bootstrap"]["drawn"], "identities");
+    near(&classes["bootstrap"]["intervals"]["drawn"], 3.0);
+    // Without labels there are only pairs to draw.
+    place.write("bare.csv", b"id,x,y\na1,1,0\na2,0.9,0.1\nb1,0,1\nb2,0.1,0.9\n");
+    place.write("bare-pairs.csv", b"a,b,same\na1,a2,1\nb1,b2,1\na1,b1,0\na2,b2,0\n");
+    let bare = ["verification", "bare.csv", "--pairs", "bare-pairs.csv", "--bootstrap", "50"];
+    let bare = found(&place, &bare);
+    assert_eq!(bare["bootstrap"]["drawn"], "pairs");
+    assert!(bare["warnings"].to_string().contains("drawing pairs"), "{}", bare["warnings"]);
+    for pairs in [&["--sampled", "15"][..], &["--balanced"], &["--probe", "set.csv", "--keep-self"]] {
+        let intervals = found(&place, &[&["verification", "set.csv", "--bootstrap", "50"], pairs].concat());
+        assert_eq!(intervals["bootstrap"]["drawn"], "identities", "{pairs:?}");
+    }
+    let output = place.run(&["eval", "verification", "set.csv", "--bootstrap", "50", "--figures", "drawn"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("95 % interval, drawing 3 identities"));
+    let page = std::fs::read_to_string(place.path().join("drawn/evaluation.html")).expect("there");
+    assert!(page.contains("drawing 3 identities"));
 }
 
 #[test]
@@ -175,11 +191,32 @@ fn a_calibration_is_saved_and_evaluated_on_other_pairs() {
     let by_cost = found(&place, &["calibrate", "set.csv", "--costs", "0.5,1,1"]);
     near(&by_cost["saved"]["chosen_for"]["costs"]["prior"], 0.5);
 
+    // The warning about few pairs is in the file.
+    assert!(saved["warnings"].to_string().contains("only 5 genuine pairs"), "{saved}");
     let text = saved.to_string();
+    let changed = |key: &str, value: Value, checked: bool| {
+        let mut changed = saved.clone();
+        changed[key] = value;
+        if !checked {
+            changed.as_object_mut().expect("an object").remove("checksum");
+        }
+        changed.to_string()
+    };
+    // Files of earlier versions have no checksum and no warnings, and the layout of the text does not matter.
+    for text in [changed("version", 1.into(), false), serde_json::to_string_pretty(&saved).expect("text")] {
+        place.write("read.json", text.as_bytes());
+        found(&place, &["verification", "set.csv", "--calibration", "read.json"]);
+    }
     for (bad, fragment) in [
+        (changed("threshold", 0.9.into(), true), "checksum"),
+        (changed("impostor", 17.into(), true), "checksum"),
+        (changed("threshold", 2.644.into(), false), "the threshold 2.644, expected a cosine from -1 to 1"),
+        (changed("threshold", (-1.5).into(), false), "threshold -1.5"),
+        (changed("genuine", 0.into(), false), "0 genuine"),
+        (changed("chosen_for", serde_json::json!({"far": 1.5}), false), "false accept rate of 1.5"),
         (text.replace("\"version\":1", "\"version\":2"), "version 2"),
         (text.replace("\"slope\":", "\"slope\":-"), "slope"),
-        (text.replace("\"cosine\"", "\"other score\""), "other score"),
+        (changed("score", "other score".into(), false), "other score"),
         (text.replace("\"impostor\"", "\"imposter\""), "imposter"),
         ("{}".to_owned(), "missing field"),
     ] {
@@ -205,7 +242,7 @@ fn retrieval_finds_what_can_be_counted() {
         assert!(place.exists(&format!("figures/{file}")), "{file}");
     }
     place.write("query.csv", b"label,camera,x,y\nbag,1,1,0\nboot,2,0,1\n");
-    place.write("gallery.csv", b"label,camera,x,y\nbag,1,1,0.01\nboot,1,1,0.1\nbag,2,0.5,1\nboot,1,0,1\n");
+    place.write("gallery.csv", b"label,camera,x,y\nbag,1,1,0.01\nboot,1,1,0.1\nbag,2,0.5,1\nboot,1,0.01,1\n");
     let sets = ["retrieval", "query.csv", "--gallery", "gallery.csv"];
     near(&found(&place, &sets)["retrieval"]["precision_at_1"], 1.0);
     let cameras = found(&place, &[&sets[..], &["--exclude-same-camera"]].concat());
@@ -223,6 +260,7 @@ fn identification_clustering_and_geometry_answer() {
     near(&open["identification"]["known"], 5.0);
     near(&open["identification"]["rank_1"], 1.0);
     near(&open["dir_at_far"][1]["dir"], 1.0);
+    near(&open["identification"]["closed_set"]["rank"]["1"], 1.0);
     let two = found(&place, &["clustering", "gallery.csv"]);
     near(&two["agreement"]["ari"], 1.0);
     near(&two["clusters"], 2.0);
@@ -253,7 +291,163 @@ fn identification_clustering_and_geometry_answer() {
         success(&place.run(&[&["eval", task, "set.csv", "--figures", task], gallery].concat()));
         assert!(place.exists(&format!("{task}/evaluation.html")));
     }
-    assert!(place.exists("identification/identification.svg"));
+    assert!(place.exists("identification/identification.svg") && place.exists("identification/cmc.svg"));
+    // Without unknown probes, the closed-set question remains. The nearest other class of b1 is that of c2.
+    let closed = found(&place, &["identification", "set.csv", "--gallery", "set.csv"]);
+    near(&closed["identification"]["known"], 7.0);
+    near(&closed["identification"]["unknown"], 0.0);
+    near(&closed["identification"]["closed_set"]["rank"]["1"], 3.0 / 7.0);
+    assert_eq!(closed["identification"]["closed_set"]["cmc"][2], serde_json::json!([3, 1.0]));
+    assert!(closed["warnings"].to_string().contains("only the closed-set results"), "{closed}");
+    success(&place.run(&[
+        "eval",
+        "identification",
+        "set.csv",
+        "--gallery",
+        "set.csv",
+        "--figures",
+        "closed",
+    ]));
+    assert!(!place.exists("closed/identification.svg"));
+}
+
+#[test]
+fn samples_of_both_files_are_not_compared_with_themselves() {
+    let place = place();
+    let within = found(&place, &["retrieval", "set.csv", "--k", "1,5"]);
+    // The same file, a copy without ids, and a scaled copy with other ids.
+    let scaled: String = csv(&ROWS)
+        .lines()
+        .enumerate()
+        .map(|(nth, line)| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let [x, y] = [2, 3]
+                .map(|at| fields[at].parse::<f64>().map_or(fields[at].to_owned(), |v| (4.0 * v).to_string()));
+            let id = if nth == 0 { "id".to_owned() } else { format!("other{nth}") };
+            format!("{id},{},{x},{y}\n", fields[1])
+        })
+        .collect();
+    place.write("scaled.csv", scaled.as_bytes());
+    place.write(
+        "copy.csv",
+        csv(&ROWS).replace("id,", "sample,").replace("sample,label", "id,label").as_bytes(),
+    );
+    for gallery in ["set.csv", "copy.csv", "scaled.csv"] {
+        let sets = ["retrieval", "set.csv", "--gallery", gallery, "--k", "1,5"];
+        let apart = found(&place, &sets);
+        assert_eq!(apart["retrieval"], within["retrieval"], "{gallery}");
+        near(&apart["self_matches"]["pairs"], 7.0);
+        assert_eq!(apart["self_matches"]["excluded"], true);
+        assert!(apart["warnings"].to_string().contains("7 queries are also in the gallery"), "{apart}");
+        let kept = found(&place, &[&sets[..], &["--keep-self"]].concat());
+        near(&kept["retrieval"]["precision_at_1"], 1.0);
+        assert!(kept["warnings"].to_string().contains("each finds itself"), "{kept}");
+        let table = place.run(&[&["eval"], &sets[..]].concat());
+        assert!(String::from_utf8_lossy(&table.stdout).contains("self-matches, left out"));
+        assert!(String::from_utf8_lossy(&table.stderr).contains("--keep-self"));
+    }
+    let probes = ["verification", "set.csv", "--probe", "scaled.csv"];
+    let pairs = |more: &[&str]| found(&place, &[&probes[..], more].concat())["verification"]["pairs"].clone();
+    assert_eq!([pairs(&[]), pairs(&["--keep-self"])], [42, 49].map(Value::from));
+    assert_eq!(pairs(&["--exact-up-to", "10"]), 42, "counted in bins");
+    // Another embedding of a sample that is known by its id, and ids that only number the rows.
+    place
+        .write("again.csv", csv(&[("a1", "bag", 1.0), ("b1", "boot", 81.0), ("x", "coat", 50.0)]).as_bytes());
+    let by_id = found(&place, &["retrieval", "again.csv", "--gallery", "set.csv"]);
+    assert_eq!([&by_id["self_matches"]["pairs_by_id"], &by_id["self_matches"]["pairs_by_value"]], [2, 0]);
+    let numbered =
+        |labels: [&str; 3]| csv(&[("0", labels[0], 3.0), ("1", labels[1], 70.0), ("2", labels[2], 40.0)]);
+    place.write("left.csv", numbered(["bag", "boot", "coat"]).as_bytes());
+    place.write("right.csv", numbered(["boot", "bag", "coat"]).replace("0.", "0.0").as_bytes());
+    let independent = found(&place, &["retrieval", "left.csv", "--gallery", "right.csv"]);
+    near(&independent["self_matches"]["conflicting_ids"], 2.0);
+    near(&independent["self_matches"]["pairs"], 0.0);
+    assert!(independent["warnings"].to_string().contains("ids do not identify samples"), "{independent}");
+    // Templates are made without the probes, and a cohort is used without the evaluated embeddings.
+    let templates = ["identification", "again.csv", "--gallery", "set.csv", "--templates", "mean"];
+    let templates = found(&place, &templates);
+    near(&templates["self_matches"]["gallery"], 2.0);
+    assert!(templates["warnings"].to_string().contains("not in the templates"), "{templates}");
+    let cohort = csv(&ROWS) + &csv(&[("z1", "z", 200.0), ("z2", "z", 230.0)]).split_off(13);
+    place.write("cohort.csv", cohort.as_bytes());
+    let cohort = ["--cohort", "cohort.csv", "--normalisation", "s", "--probe", "again.csv"];
+    let cohort = found(&place, &[&["verification", "set.csv"], &cohort[..]].concat());
+    assert!(cohort["warnings"].to_string().contains("7 embeddings of the cohort"), "{cohort}");
+}
+
+#[test]
+fn copies_within_a_set_are_reported() {
+    let place = place();
+    let mut rows = ROWS.to_vec();
+    rows.extend([("a9", "bag", 4.0), ("c9", "coat", 90.0)]);
+    place.write("twice.csv", csv(&rows).as_bytes());
+    for task in ["retrieval", "verification", "calibrate"] {
+        let repeated = found(&place, &[task, "twice.csv"]);
+        let expected = serde_json::json!({"rows": 4, "groups": 2, "groups_of_several_classes": 1});
+        assert_eq!(repeated["repeated"], expected, "{task}");
+        assert!(repeated["warnings"].to_string().contains("4 embeddings equal another one"), "{repeated}");
+    }
+    assert!(found(&place, &["retrieval", "set.csv"])["repeated"].is_null());
+    place.write("pairs.csv", b"a,b,same\na1,a1,1\na1,a2,1\na1,b1,0\n");
+    let listed = found(&place, &["verification", "set.csv", "--pairs", "pairs.csv"]);
+    near(&listed["pairs_of_equal_rows"], 1.0);
+    assert!(listed["warnings"].to_string().contains("1 pairs of pairs.csv compare an embedding with itself"));
+}
+
+#[test]
+fn crowded_cosines_are_separated_and_reported() {
+    let place = place();
+    // Four classes in three dimensions, then the same with a mean that is 10,000 times as long.
+    let values: Vec<[f64; 3]> = (0..24)
+        .map(|row| {
+            let (class, step) = (f64::from(row % 4), f64::from(row * row % 11) / 11.0);
+            [(class * 1.7).cos() + 0.9 * step, (class * 1.7).sin() - 0.8 * step, 0.6 * (step - 0.5)]
+        })
+        .collect();
+    let labels: Vec<String> = (0..24).map(|row| format!("class-{}", row % 4)).collect();
+    place.write("labels.txt", labels.join("\n").as_bytes());
+    let write = |name: &str, offset: f64| -> Vec<Vec<f64>> {
+        let data: Vec<f32> = values.iter().flatten().map(|value| (value + offset) as f32).collect();
+        let bytes: Vec<u8> = data.iter().flat_map(|value| value.to_le_bytes()).collect();
+        place.write(name, &npy("<f4", "24, 3", &bytes));
+        let unit = |row: &[f32]| -> Vec<f64> {
+            let norm = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            row.iter().map(|&v| f64::from(v) / norm).collect()
+        };
+        data.chunks(3).map(unit).collect()
+    };
+    for (name, offset) in [("plain.npy", 0.0), ("far.npy", 1e4)] {
+        let rows = write(name, offset);
+        let distance = |a: usize, b: usize| -> f64 {
+            rows[a].iter().zip(&rows[b]).map(|(x, y)| (x - y) * (x - y)).sum()
+        };
+        let pairs: Vec<(usize, usize)> = (0..24).flat_map(|a| (a + 1..24).map(move |b| (a, b))).collect();
+        let (mut won, mut count) = (0.0, 0.0);
+        for &(a, b) in pairs.iter().filter(|(a, b)| a % 4 == b % 4) {
+            for &(c, d) in pairs.iter().filter(|(c, d)| c % 4 != d % 4) {
+                won += f64::from(u8::from(distance(a, b) < distance(c, d)));
+                count += 1.0;
+            }
+        }
+        let nearest = |a: usize| {
+            let others = (0..24).filter(|&b| b != a);
+            others.min_by(|&b, &c| distance(a, b).total_cmp(&distance(a, c))).expect("others")
+        };
+        let first = (0..24).filter(|&row| nearest(row) % 4 == row % 4).count() as f64 / 24.0;
+        let set = [name, "--labels", "labels.txt"];
+        for more in [&[][..], &["--exact-up-to", "50"]] {
+            let verified = found(&place, &[&["verification"], &set[..], more].concat());
+            let auc = verified["verification"]["auc"].as_f64().expect("a number");
+            assert!((auc - won / count).abs() < 1e-3, "{name} {more:?}: {auc}, expected {}", won / count);
+            assert_eq!(verified["warnings"].to_string().contains("precision of float32"), offset > 0.0);
+            assert_eq!(verified["crowding"].is_null(), offset == 0.0);
+        }
+        let ranked = found(&place, &[&["retrieval"], &set[..]].concat());
+        near(&ranked["retrieval"]["precision_at_1"], first);
+        assert_eq!(ranked["warnings"].to_string().contains("precision of float32"), offset > 0.0);
+        let text = place.run(&[&["eval", "verification"], &set[..]].concat());
+        assert_eq!(String::from_utf8_lossy(&text.stdout).contains("1 - "), offset > 0.0);
+    }
 }
 
 #[test]
@@ -332,9 +526,25 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     let cameras = ["retrieval", "set.csv", "--exclude-same-camera", "--cameras", "two-labels.txt"];
     refused(&cameras, &["--cameras: two-labels.txt", "2 cameras for 7 embeddings"]);
     // Identification and clustering.
+    set("others.csv", "label,x,y\nz,1,0\ny,0,1\n");
     refused(
-        &["identification", "set.csv", "--gallery", "set.csv"],
-        &["set.csv and set.csv", "7 probes of enrolled identities and 0 of unknown"],
+        &["identification", "set.csv", "--gallery", "others.csv"],
+        &["set.csv and others.csv", "no probe shows an enrolled identity: 7 show others"],
+    );
+    set("first.csv", "id,label,x,y\na1,bag,1,0\n");
+    refused(
+        &["identification", "first.csv", "--gallery", "first.csv"],
+        &["first.csv and first.csv", "1 only match copies of themselves"],
+    );
+    refused(
+        &["identification", "set.csv", "--gallery", "set.csv", "--templates", "mean"],
+        &["set.csv: all 7 embeddings are also probes of set.csv", "--keep-self"],
+    );
+    refused(&["retrieval", "first.csv", "--gallery", "first-and-other.csv"], &["first-and-other.csv"]);
+    set("first-and-other.csv", "id,label,x,y\na1,bag,1,0\nb1,boot,0,1\n");
+    refused(
+        &["retrieval", "first.csv", "--gallery", "first-and-other.csv"],
+        &["first.csv and first-and-other.csv", "self-matches are excluded", "--keep-self"],
     );
     refused(&["clustering", "set.csv", "--clusters", "8"], &["set.csv", "8 clusters for 7"]);
     refused(&["clustering", "set.csv", "--method", "dbscan"], &["--cosine"]);

@@ -242,7 +242,8 @@ fn flags_without_effect_are_refused() {
     refused(&["--confidence", "0.9"], &["--bootstrap"]);
     refused(&["--folds", "3"], &["--folds: requires a list of pairs"]);
     refused(&["--part", "train"], &["--split"]);
-    place.write("cohort.csv", csv(&ROWS[..4]).replace("a1", "z1").as_bytes());
+    let others = [("z1", "bag", 20.0), ("z2", "bag", 30.0), ("z3", "boot", 100.0), ("z4", "z", 50.0)];
+    place.write("cohort.csv", csv(&others).as_bytes());
     let cohort = |normalisation: &'static str| {
         ["--probe", "probe.csv", "--cohort", "cohort.csv", "--normalisation", normalisation]
     };

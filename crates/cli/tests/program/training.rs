@@ -42,7 +42,16 @@ fn embeddings_in_every_format_are_the_same_and_are_searched() {
         let expected = said(&place, &["eval", "retrieval", "e.npy", "--labels", "e.names.csv", "--json"]);
         assert_eq!(found["retrieval"], expected["retrieval"], "{out}");
         let query = "images/class-3/07.png";
+        // the image is itself in the file: by default it is not listed
         let ask = ["nearest", "--model", "run", "--embeddings", out, "-k", "3", query];
+        let apart = said(&place, &[&ask[..], &["--json"]].concat());
+        let itself = apart["queries"][0]["itself"].as_array().expect("a list");
+        assert!(!itself.is_empty() && apart["warnings"].to_string().contains("--keep-self"), "{apart}");
+        let listed = apart["queries"][0]["neighbours"].as_array().expect("a list");
+        assert!(
+            listed.iter().all(|found| found["id"] != "class-3/07.png" && !itself.contains(&found["row"]))
+        );
+        let ask = [&ask[..], &["--keep-self"]].concat();
         let found = said(&place, &[&ask[..], &["--json"]].concat());
         let neighbours = found["queries"][0]["neighbours"].as_array().expect("a list");
         let itself = neighbours.iter().find(|found| found["id"].as_str() == Some("class-3/07.png"));

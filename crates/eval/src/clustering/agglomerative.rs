@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity;
 
 /// Largest number of rows: their distances take 3.2 GB.
@@ -90,7 +91,7 @@ impl Distances {
         }
         lines.into_par_iter().enumerate().for_each(|(a, line)| {
             for (b, distance) in line.iter_mut().enumerate() {
-                *distance = 1.0 - similarity::cosine(embeddings.row(a), embeddings.row(b));
+                *distance = (1.0 - score::cosine(similarity::score(embeddings, a, embeddings, b))) as f32;
             }
         });
         Self { rows, triangle }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity::{self, QUERIES};
 
 /// Clusters by density. The result has one entry per row: its cluster, or `None` for noise.
@@ -18,9 +19,9 @@ use crate::similarity::{self, QUERIES};
 ///
 /// # Errors
 /// [`Error::Option`] unless `cosine` is in [-1, 1] and `least` is at least 1.
-pub fn dbscan(embeddings: &Embeddings, cosine: f32, least: usize) -> Result<Vec<Option<u32>>> {
+pub fn dbscan(embeddings: &Embeddings, cosine: f64, least: usize) -> Result<Vec<Option<u32>>> {
     if !(-1.0..=1.0).contains(&cosine) {
-        return Err(Error::Option { name: "cosine", value: f64::from(cosine), expected: "between -1 and 1" });
+        return Err(Error::Option { name: "cosine", value: cosine, expected: "between -1 and 1" });
     }
     if least == 0 {
         return Err(Error::Option { name: "least", value: 0.0, expected: "at least 1" });
@@ -52,19 +53,20 @@ pub fn dbscan(embeddings: &Embeddings, cosine: f32, least: usize) -> Result<Vec<
 }
 
 /// The neighbours of each row, including itself.
-fn neighbours(embeddings: &Embeddings, cosine: f32) -> Vec<Vec<u32>> {
+fn neighbours(embeddings: &Embeddings, cosine: f64) -> Vec<Vec<u32>> {
     let rows = embeddings.rows();
     let blocks: Vec<Vec<Vec<u32>>> = (0..rows.div_ceil(QUERIES))
         .into_par_iter()
         .map_init(Vec::new, |scratch, nth| {
             let queries = nth * QUERIES..((nth + 1) * QUERIES).min(rows);
-            similarity::block(embeddings.unit_rows(), embeddings.dim(), queries.clone(), 0..rows, scratch);
+            similarity::block(embeddings, queries.clone(), embeddings, 0..rows, scratch);
             queries
                 .zip(scratch.chunks_exact(rows))
-                .map(|(query, cosines)| {
+                .map(|(query, scores)| {
                     // In spite of rounding, a row is a neighbour of itself.
-                    let near = |&(row, &found): &(usize, &f32)| found >= cosine || row == query;
-                    cosines.iter().enumerate().filter(near).map(|(row, _)| row as u32).collect()
+                    let near =
+                        |&(row, &found): &(usize, &f32)| score::cosine(found) >= cosine || row == query;
+                    scores.iter().enumerate().filter(near).map(|(row, _)| row as u32).collect()
                 })
                 .collect()
         })
@@ -86,7 +88,7 @@ mod tests {
         let rows = data.len() / 4;
         let set = Embeddings::new(&data, rows, 4, &vec![0; rows]).unwrap();
         for run in case["dbscan"].as_array().unwrap() {
-            let cosine = run["cosine"].as_f64().unwrap() as f32;
+            let cosine = run["cosine"].as_f64().unwrap();
             let found = dbscan(&set, cosine, run["least"].as_u64().unwrap() as usize).unwrap();
             let expected: Vec<Option<u32>> = run["clusters"]
                 .as_array()
@@ -106,12 +108,12 @@ mod tests {
         };
         // A chain of three steps of 0.1, its end a border row; a lone row; a pair too small for a cluster.
         let set = wheel(&[1.0, 0.0, 0.1, 0.2, 2.0, 2.05]);
-        let found = dbscan(&set, 0.11_f32.cos(), 3).unwrap();
+        let found = dbscan(&set, 0.11_f64.cos(), 3).unwrap();
         assert_eq!(found, [None, Some(0), Some(0), Some(0), None, None]);
-        assert_eq!(dbscan(&set, 0.11_f32.cos(), 1).unwrap(), [0, 1, 1, 1, 2, 2].map(Some));
+        assert_eq!(dbscan(&set, 0.11_f64.cos(), 1).unwrap(), [0, 1, 1, 1, 2, 2].map(Some));
         assert_eq!(dbscan(&set, 1.0, 1).unwrap(), [0, 1, 2, 3, 4, 5].map(Some));
         assert!(matches!(dbscan(&set, 1.5, 1), Err(Error::Option { name: "cosine", .. })));
-        assert!(matches!(dbscan(&set, f32::NAN, 1), Err(Error::Option { name: "cosine", .. })));
+        assert!(matches!(dbscan(&set, f64::NAN, 1), Err(Error::Option { name: "cosine", .. })));
         assert!(matches!(dbscan(&set, 0.5, 0), Err(Error::Option { name: "least", .. })));
     }
 }

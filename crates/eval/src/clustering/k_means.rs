@@ -4,7 +4,8 @@
 //! becomes the normalised sum of its rows. Neither step lowers the mean cosine of rows with their centres, so the search ends
 //! (Dhillon and Modha, *Concept decompositions for large sparse text data*, 2001, section 3). The first centres are rows, drawn
 //! one by one with a probability proportional to `1 - cosine` with the nearest centre so far (k-means++, Arthur and Vassilvitskii
-//! 2007; `1 - cosine` is half the squared distance). The best of several starts is kept.
+//! 2007; `1 - cosine` is half the squared distance). The best of several starts is kept. If the cosines of a set are crowded
+//! ([`Embeddings::crowding`]), rows and centres are compared by their difference in `f64`.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity;
 
 /// Rows whose cosines with all centres are computed together.
@@ -67,7 +69,7 @@ pub fn k_means(embeddings: &Embeddings, clusters: usize, options: &KMeansOptions
     let mut best: Option<KMeans> = None;
     for start in 0..options.starts {
         let mut random = Stream::new(options.seed, Purpose::ClusterInit, start as u64, 0);
-        let found = refine(embeddings, draw_centres(embeddings, clusters, &mut random), options.steps);
+        let found = refine(embeddings, &draw_centres(embeddings, clusters, &mut random), options.steps);
         if best.as_ref().is_none_or(|best| found.mean_cosine > best.mean_cosine) {
             best = Some(found);
         }
@@ -91,26 +93,25 @@ pub fn k_means_from(embeddings: &Embeddings, first_rows: &[usize], steps: usize)
     if let Some(position) = first_rows.iter().position(|&row| row >= rows) {
         return Err(Error::RowOutOfRange { what: "first centre", position, row: first_rows[position], rows });
     }
-    let centres = first_rows.iter().flat_map(|&row| embeddings.row(row).to_vec()).collect();
-    Ok(refine(embeddings, centres, steps))
+    Ok(refine(embeddings, first_rows, steps))
 }
 
-/// Draws the first centres by k-means++.
-fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut Stream) -> Vec<f32> {
-    let (rows, dim) = (embeddings.rows(), embeddings.dim());
-    let mut centres = Vec::with_capacity(clusters * dim);
+/// Draws the rows of the first centres by k-means++.
+fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut Stream) -> Vec<usize> {
+    let rows = embeddings.rows();
+    let mut centres = Vec::with_capacity(clusters);
     let mut far = vec![f64::INFINITY; rows];
     let mut next = random.below(rows);
+    // In spite of rounding, a row must not be drawn twice.
+    let least = if embeddings.crowding().is_some() { 0.0 } else { 1e-6 };
     loop {
-        let centre = embeddings.row(next);
-        centres.extend_from_slice(centre);
-        if centres.len() == clusters * dim {
+        centres.push(next);
+        if centres.len() == clusters {
             return centres;
         }
         far.par_iter_mut().enumerate().for_each(|(row, far)| {
-            // In spite of rounding, a row must not be drawn twice.
-            let distance = 1.0 - f64::from(similarity::cosine(embeddings.row(row), centre));
-            *far = far.min(if distance < 1e-6 { 0.0 } else { distance });
+            let distance = 1.0 - score::cosine(similarity::score(embeddings, row, embeddings, next));
+            *far = far.min(if distance < least { 0.0 } else { distance });
         });
         let total: f64 = far.iter().sum();
         if total > 0.0 {
@@ -128,9 +129,9 @@ fn draw_centres(embeddings: &Embeddings, clusters: usize, random: &mut Stream) -
     }
 }
 
-fn refine(embeddings: &Embeddings, mut centres: Vec<f32>, limit: usize) -> KMeans {
-    let dim = embeddings.dim();
-    let clusters = centres.len() / dim;
+fn refine(embeddings: &Embeddings, first_rows: &[usize], limit: usize) -> KMeans {
+    let clusters = first_rows.len();
+    let mut centres: Vec<f64> = first_rows.iter().flat_map(|&row| embeddings.precise_row(row)).collect();
     let mut nearest = assign(embeddings, &centres);
     let (mut steps, mut converged) = (0, false);
     while steps < limit && !converged {
@@ -140,11 +141,10 @@ fn refine(embeddings: &Embeddings, mut centres: Vec<f32>, limit: usize) -> KMean
         nearest = next;
         steps += 1;
     }
-    let mean_cosine =
-        nearest.iter().map(|&(_, cosine)| f64::from(cosine)).sum::<f64>() / nearest.len() as f64;
+    let mean_cosine = nearest.iter().map(|&(_, cosine)| cosine).sum::<f64>() / nearest.len() as f64;
     KMeans {
         clusters: nearest.into_iter().map(|(cluster, _)| cluster).collect(),
-        centres,
+        centres: centres.into_iter().map(|value| value as f32).collect(),
         mean_cosine,
         steps,
         converged,
@@ -152,10 +152,34 @@ fn refine(embeddings: &Embeddings, mut centres: Vec<f32>, limit: usize) -> KMean
 }
 
 /// The nearest centre of each row, and its cosine.
-fn assign(embeddings: &Embeddings, centres: &[f32]) -> Vec<(u32, f32)> {
+fn assign(embeddings: &Embeddings, centres: &[f64]) -> Vec<(u32, f64)> {
+    if embeddings.crowding().is_some() {
+        assign_by_difference(embeddings, centres)
+    } else {
+        assign_by_product(embeddings, centres)
+    }
+}
+
+fn assign_by_difference(embeddings: &Embeddings, centres: &[f64]) -> Vec<(u32, f64)> {
+    let nearest = |row: usize| {
+        let values = embeddings.precise_row(row);
+        let mut best = (0, f64::INFINITY);
+        for (cluster, centre) in centres.chunks_exact(embeddings.dim()).enumerate() {
+            let squares = values.iter().zip(centre).map(|(x, y)| (x - y) * (x - y)).sum::<f64>();
+            if squares < best.1 {
+                best = (cluster as u32, squares);
+            }
+        }
+        (best.0, 1.0 - best.1 / 2.0)
+    };
+    (0..embeddings.rows()).into_par_iter().map(nearest).collect()
+}
+
+fn assign_by_product(embeddings: &Embeddings, centres: &[f64]) -> Vec<(u32, f64)> {
     let dim = embeddings.dim();
     let clusters = centres.len() / dim;
-    let blocks: Vec<Vec<(u32, f32)>> = embeddings
+    let centres: Vec<f32> = centres.iter().map(|&value| value as f32).collect();
+    let blocks: Vec<Vec<(u32, f64)>> = embeddings
         .unit_rows()
         .par_chunks(TILE * dim)
         .map_init(Vec::new, |tile, rows| {
@@ -164,7 +188,7 @@ fn assign(embeddings: &Embeddings, centres: &[f32]) -> Vec<(u32, f32)> {
             matrix::matmul_transposed_b(
                 tile,
                 MatRef::new(rows, count, dim).expect("whole rows of a matrix"),
-                MatRef::new(centres, clusters, dim).expect("whole rows of a matrix"),
+                MatRef::new(&centres, clusters, dim).expect("whole rows of a matrix"),
                 Write::Replace,
                 Threads::Serial,
             );
@@ -175,7 +199,7 @@ fn assign(embeddings: &Embeddings, centres: &[f32]) -> Vec<(u32, f32)> {
                         best = (cluster as u32, cosine);
                     }
                 }
-                best
+                (best.0, f64::from(best.1))
             };
             tile.chunks_exact(clusters).map(nearest).collect()
         })
@@ -187,20 +211,20 @@ fn assign(embeddings: &Embeddings, centres: &[f32]) -> Vec<(u32, f32)> {
 /// sum is zero, the centre stays where it was.
 fn move_centres(
     embeddings: &Embeddings,
-    nearest: &[(u32, f32)],
-    before: &[f32],
+    nearest: &[(u32, f64)],
+    before: &[f64],
     clusters: usize,
-) -> Vec<f32> {
+) -> Vec<f64> {
     let dim = embeddings.dim();
     let mut sums = vec![0.0_f64; clusters * dim];
     let mut sizes = vec![0_usize; clusters];
-    for (values, &(cluster, _)) in embeddings.unit_rows().chunks_exact(dim).zip(nearest) {
+    for (row, &(cluster, _)) in nearest.iter().enumerate() {
         let cluster = cluster as usize;
         sizes[cluster] += 1;
-        sums[cluster * dim..(cluster + 1) * dim]
-            .iter_mut()
-            .zip(values)
-            .for_each(|(sum, &v)| *sum += f64::from(v));
+        let sums = &mut sums[cluster * dim..(cluster + 1) * dim];
+        let mut add = |values: &[f32]| sums.iter_mut().zip(values).for_each(|(sum, &v)| *sum += f64::from(v));
+        add(embeddings.row(row));
+        embeddings.rest(row).into_iter().for_each(add);
     }
     let mut worst: Vec<usize> = Vec::new();
     if sizes.contains(&0) {
@@ -211,9 +235,9 @@ fn move_centres(
     for (cluster, sum) in sums.chunks_exact(dim).enumerate() {
         let norm = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
         if let (0, Some(row)) = (sizes[cluster], worst.pop()) {
-            centres.extend_from_slice(embeddings.row(row));
+            centres.extend(embeddings.precise_row(row));
         } else if norm > 1e-9 {
-            centres.extend(sum.iter().map(|v| (v / norm) as f32));
+            centres.extend(sum.iter().map(|v| v / norm));
         } else {
             centres.extend_from_slice(&before[cluster * dim..(cluster + 1) * dim]);
         }
@@ -248,6 +272,17 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert_eq!(pool.install(|| k_means(&set, 6, &KMeansOptions::default()).unwrap()), found);
         }
+    }
+
+    #[test]
+    fn clusters_are_recovered_where_cosines_are_crowded() {
+        let plain = planted(6, 50, 0.3);
+        let data: Vec<f32> = plain.unit_rows().iter().map(|value| 8.0 * value + 3e4).collect();
+        let set = Embeddings::new(&data, 300, 8, plain.labels()).unwrap();
+        assert!(set.crowding().is_some());
+        let found = k_means(&set, 6, &KMeansOptions::default()).unwrap();
+        assert!(agreement(set.labels(), &found.clusters).unwrap().ari > 0.99);
+        assert!(found.mean_cosine < 1.0 && found.mean_cosine > 1.0 - 1e-6);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub use spectrum::effective_rank;
 
 use crate::embeddings::Embeddings;
 use crate::error::Result;
+use crate::score;
 use crate::verification::{Histogram, compare_pairs, histogram_of_cosines};
 
 /// How many pairs are compared.
@@ -82,21 +83,21 @@ pub struct Geometry {
 /// [`Error::ZeroMean`](crate::Error::ZeroMean) for a class whose rows cancel out.
 pub fn geometry(embeddings: &Embeddings, options: &GeometryOptions) -> Result<Geometry> {
     let scores = compare_pairs(embeddings, options.max_pairs, options.seed, false)?;
-    let squared = |cosine: f32| 2.0 - 2.0 * f64::from(cosine);
-    let mean = |cosines: &[f32], of: &dyn Fn(f32) -> f64| {
-        cosines.iter().map(|&cosine| of(cosine)).sum::<f64>() / cosines.len() as f64
+    let squared = |cosine: f64| 2.0 - 2.0 * cosine;
+    let mean = |stored: &[f32], of: &dyn Fn(f64) -> f64| {
+        stored.iter().map(|&stored| of(score::cosine(stored))).sum::<f64>() / stored.len() as f64
     };
     let distribution = |cosines: &[f32], pairs_in_all| {
-        let centre = mean(cosines, &f64::from);
+        let centre = mean(cosines, &|cosine| cosine);
         CosineDistribution {
             pairs: cosines.len() as u64,
             pairs_in_all,
             mean: centre,
-            standard_deviation: mean(cosines, &|cosine| (f64::from(cosine) - centre).powi(2)).sqrt(),
+            standard_deviation: mean(cosines, &|cosine| (cosine - centre).powi(2)).sqrt(),
             histogram: histogram_of_cosines(cosines),
         }
     };
-    let closeness = |cosine: f32| (-2.0 * squared(cosine)).exp();
+    let closeness = |cosine: f64| (-2.0 * squared(cosine)).exp();
     let (genuine, impostor) = (scores.all_genuine as f64, scores.all_impostor as f64);
     let close = genuine * mean(&scores.genuine, &closeness) + impostor * mean(&scores.impostor, &closeness);
     Ok(Geometry {

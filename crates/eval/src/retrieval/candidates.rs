@@ -3,6 +3,7 @@
 //! Rows come with an approximate cosine. It is computed again exactly only for rows that it does not already rule out.
 
 use super::neighbour::{Neighbour, key};
+use crate::score;
 use crate::similarity::product_error;
 
 /// Cosines that are compared with the bar together, before any is compared alone.
@@ -17,7 +18,7 @@ pub(super) struct Candidates {
     error: f32,
     /// The bar: a row with a lower approximate cosine is not among the nearest.
     pub(super) least: f32,
-    /// Approximate cosine and row; the exact cosine once it has been computed.
+    /// Approximate cosine and row; the rounded exact cosine once it has been computed.
     kept: Vec<(f32, u32)>,
 }
 
@@ -28,12 +29,13 @@ impl Candidates {
         Self { k, error: product_error(dim), least, kept: Vec::new() }
     }
 
-    /// Offers the approximate cosines of the rows from `start` on, except the row `own`.
+    /// Offers the approximate cosines of the rows from `start` on. `counts` says whether a row may be a neighbour; `exact` gives its
+    /// score.
     pub(super) fn offer(
         &mut self,
         cosines: &[f32],
         start: usize,
-        own: Option<usize>,
+        counts: impl Fn(usize) -> bool,
         exact: impl Fn(usize) -> f32 + Copy,
     ) {
         if self.k == 0 {
@@ -45,7 +47,7 @@ impl Candidates {
             }
             for (lane, &cosine) in part.iter().enumerate() {
                 let row = start + nth * LANES + lane;
-                if cosine >= self.least && own != Some(row) {
+                if cosine >= self.least && counts(row) {
                     self.kept.push((cosine, row as u32));
                 }
             }
@@ -60,10 +62,10 @@ impl Candidates {
         &mut self,
         cosine: f32,
         row: usize,
-        own: Option<usize>,
+        counts: impl Fn(usize) -> bool,
         exact: impl Fn(usize) -> f32,
     ) {
-        if self.k == 0 || cosine < self.least || own == Some(row) {
+        if self.k == 0 || cosine < self.least || !counts(row) {
             return;
         }
         self.kept.push((cosine, row as u32));
@@ -87,20 +89,22 @@ impl Candidates {
         self.least = self.least.max(last - 2.0 * self.error);
         self.kept.retain(|&(cosine, _)| cosine >= self.least);
         if self.kept.len() > 2 * self.k + SPARE / 2 {
-            self.make_exact(exact);
+            self.keep_nearest(exact);
             let (last, _) = self.kept[self.k - 1];
             // These cosines are exact. A later row with the same cosine comes after them.
             self.least = self.least.max(last - self.error);
         }
     }
 
-    /// Replaces approximate cosines by exact ones and keeps the `k` nearest, in order.
-    fn make_exact(&mut self, exact: impl Fn(usize) -> f32) {
-        for (cosine, row) in &mut self.kept {
-            *cosine = exact(*row as usize);
-        }
-        self.kept.sort_unstable_by_key(|&(cosine, row)| key(cosine, row as usize));
-        self.kept.truncate(self.k);
+    /// Replaces approximate cosines by exact ones and keeps the `k` nearest, in order. Returns their scores.
+    fn keep_nearest(&mut self, exact: impl Fn(usize) -> f32) -> Vec<f32> {
+        let mut scored: Vec<(f32, u32)> =
+            self.kept.iter().map(|&(_, row)| (exact(row as usize), row)).collect();
+        scored.sort_unstable_by_key(|&(score, row)| key(score, row as usize));
+        scored.truncate(self.k);
+        self.kept.clear();
+        self.kept.extend(scored.iter().map(|&(score, row)| (score::rounded(score), row)));
+        scored.into_iter().map(|(score, _)| score).collect()
     }
 
     pub(super) fn finish(mut self, exact: impl Fn(usize) -> f32) -> Vec<Neighbour> {
@@ -113,8 +117,11 @@ impl Candidates {
             let least = last - 2.0 * self.error;
             self.kept.retain(|&(cosine, _)| cosine >= least);
         }
-        self.make_exact(exact);
-        let neighbour = |&(cosine, row): &(f32, u32)| Neighbour { index: row as usize, cosine };
-        self.kept.iter().map(neighbour).collect()
+        let scores = self.keep_nearest(exact);
+        let neighbour = |(&(_, row), &score): (&(f32, u32), &f32)| Neighbour {
+            index: row as usize,
+            cosine: score::cosine(score),
+        };
+        self.kept.iter().zip(&scores).map(neighbour).collect()
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::neighbour::Neighbour;
 use super::ranking::Gallery;
-use super::search::{search, search_within};
+use super::search::{search_counting, search_within};
 
 use crate::embeddings::Embeddings;
 use crate::error::Result;
@@ -44,32 +44,14 @@ impl Confusions {
 /// The nearest gallery row of each query (the first of equally near rows), or `None` if every gallery row is excluded.
 ///
 /// # Errors
-/// Those of [`search()`].
+/// Those of [`search()`](super::search()).
 pub fn nearest_rows(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Vec<Option<Neighbour>>> {
-    let (set, excluded, k) = match gallery {
-        Gallery::Others => {
-            let found = search_within(queries, 1)?;
-            return Ok((0..queries.rows()).map(|query| found.of(query).map(|found| found[0])).collect());
-        }
-        Gallery::Separate(set) => (set, None, 1),
-        Gallery::Cameras { gallery, query_cameras, gallery_cameras } => {
-            let mut same: BTreeMap<(u32, u32), usize> = BTreeMap::new();
-            for key in gallery.labels().iter().copied().zip(gallery_cameras.iter().copied()) {
-                *same.entry(key).or_default() += 1;
-            }
-            let keys: Vec<(u32, u32)> =
-                queries.labels().iter().copied().zip(query_cameras.iter().copied()).collect();
-            // One neighbour more than can be excluded is enough.
-            let most = keys.iter().filter_map(|key| same.get(key)).max().copied().unwrap_or(0);
-            (gallery, Some((keys, gallery_cameras)), (most + 1).min(gallery.rows()))
-        }
+    let found = match gallery.separate_set() {
+        None if queries.rows() == 1 => return Ok(vec![None]),
+        None => search_within(queries, 1)?,
+        Some(set) => search_counting(queries, set, 1, |query, row| gallery.counts(queries, query, row))?,
     };
-    let found = search(queries, set, k)?;
-    let counts = |query: usize, row: usize| {
-        excluded.as_ref().is_none_or(|(keys, cameras)| keys[query] != (set.labels()[row], cameras[row]))
-    };
-    let nearest = |query: usize| found.of(query)?.iter().find(|found| counts(query, found.index)).copied();
-    Ok((0..queries.rows()).map(nearest).collect())
+    Ok((0..queries.rows()).map(|query| found.of(query)?.first().copied()).collect())
 }
 
 /// Counts the classes of queries by the classes of their nearest neighbours.
@@ -77,10 +59,7 @@ pub fn nearest_rows(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Vec<Op
 /// # Errors
 /// Those of [`nearest_rows`].
 pub fn confusions(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Confusions> {
-    let set = match gallery {
-        Gallery::Others => queries,
-        Gallery::Separate(gallery) | Gallery::Cameras { gallery, .. } => gallery,
-    };
+    let set = gallery.set(queries);
     let mut counts: BTreeMap<(u32, u32), u64> = BTreeMap::new();
     let mut without = 0;
     for (&class, found) in queries.labels().iter().zip(nearest_rows(queries, gallery)?) {
@@ -96,6 +75,7 @@ pub fn confusions(queries: &Embeddings, gallery: Gallery<'_>) -> Result<Confusio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::copies::Copies;
 
     fn wheel(angles: &[f32], labels: &[u32]) -> Embeddings {
         let data: Vec<f32> = angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect();
@@ -110,7 +90,7 @@ mod tests {
     fn neighbours_are_counted_by_class() {
         // 0.0 and 0.1 find each other, 0.25 finds 0.1, 1.0 and 1.2 find each other.
         let set = wheel(&[0.0, 0.1, 0.25, 1.0, 1.2], &[1, 1, 2, 2, 1]);
-        let found = confusions(&set, Gallery::Others).unwrap();
+        let found = confusions(&set, Gallery::others()).unwrap();
         assert_eq!(found.entries, [entry(1, 1, 2), entry(1, 2, 1), entry(2, 1, 2)]);
         assert_eq!(found.wrong(), [entry(2, 1, 2), entry(1, 2, 1)]);
         assert_eq!(found.without, 0);
@@ -119,18 +99,19 @@ mod tests {
     #[test]
     fn the_same_class_and_camera_is_excluded() {
         let (queries, gallery) = (wheel(&[0.0, 0.0], &[1, 2]), wheel(&[0.05, 0.1, 0.3], &[1, 2, 1]));
-        let cameras =
-            |gallery_cameras| Gallery::Cameras { gallery: &gallery, query_cameras: &[7, 7], gallery_cameras };
+        let cameras = |gallery_cameras| Gallery::separate(&gallery).with_cameras(&[7, 7], gallery_cameras);
         let rows = |gallery| -> Vec<Option<usize>> {
             let found = nearest_rows(&queries, gallery).unwrap();
             found.into_iter().map(|found| found.map(|found| found.index)).collect()
         };
-        assert_eq!(rows(Gallery::Separate(&gallery)), [Some(0), Some(0)]);
+        assert_eq!(rows(Gallery::separate(&gallery)), [Some(0), Some(0)]);
         assert_eq!(rows(cameras(&[7, 8, 8])), [Some(1), Some(0)]);
         assert_eq!(rows(cameras(&[7, 7, 7])), [Some(1), Some(0)]);
         let alone = wheel(&[0.2], &[1]);
-        let all = Gallery::Cameras { gallery: &alone, query_cameras: &[7, 7], gallery_cameras: &[7] };
+        let all = Gallery::separate(&alone).with_cameras(&[7, 7], &[7]);
         assert_eq!(rows(all), [None, Some(0)]);
         assert_eq!(confusions(&queries, all).unwrap().without, 1);
+        let copies = Copies::between(&queries, &queries, None);
+        assert_eq!(rows(Gallery::separate(&queries).without(&copies)), [None, None]);
     }
 }

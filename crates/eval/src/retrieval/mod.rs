@@ -15,7 +15,8 @@
 //! pytorch-metric-learning with the query set as its own reference.
 //!
 //! [`rank`] evaluates the whole ranking (mAP, nDCG, CMC), also with a separate gallery and with cameras. [`search()`] finds
-//! neighbours. [`identify`] is open-set identification. All are exact, and only tiles of the cosine matrix are in memory.
+//! neighbours. [`identify`] is identification, open-set and closed-set. All are exact, and only tiles of the cosine matrix are in
+//! memory. With a separate gallery, the copies of a query ([`Copies`](crate::Copies)) can be excluded.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,10 +34,10 @@ mod ranking;
 mod search;
 
 pub use confusion::{Confusion, Confusions, confusions, nearest_rows};
-pub use identification::{DirAtFar, IDENTIFICATION_FAR, Identification, identify};
+pub use identification::{ClosedSet, DirAtFar, IDENTIFICATION_FAR, Identification, identify};
 pub use neighbour::{Neighbour, nearest};
 pub use ranking::{Gallery, RECALL_STEPS, Ranking, rank, rank_with_progress};
-pub use search::{Neighbours, search, search_within};
+pub use search::{Neighbours, search, search_within, search_without};
 
 /// How often nearest neighbours are of the same class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,14 +87,19 @@ pub fn evaluate(embeddings: &Embeddings, ks: &[usize]) -> Result<Retrieval> {
     let others = |query: usize| class_sizes[&labels[query]] - 1;
     let count = |query: usize| if others(query) == 0 { 0 } else { others(query).max(furthest) };
     // In the order of the rows, so that the result does not depend on threads.
-    let scores: Vec<QueryScore> =
-        search::nearest_of_each(embeddings, embeddings, true, count, |query, found| {
+    let scores: Vec<QueryScore> = search::nearest_of_each(
+        embeddings,
+        embeddings,
+        |query, row| query != row,
+        count,
+        |query, found| {
             let hits = found.iter().map(|neighbour| labels[neighbour.index] == labels[query]);
             (others(query) > 0).then(|| score_query(hits, others(query)))
-        })
-        .into_iter()
-        .flatten()
-        .collect();
+        },
+    )
+    .into_iter()
+    .flatten()
+    .collect();
     if scores.is_empty() {
         return Err(Error::NoGenuinePairs { classes: class_sizes.len() });
     }

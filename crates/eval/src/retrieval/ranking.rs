@@ -24,9 +24,11 @@ use serde::Serialize;
 use super::codes::GALLERY_TILE;
 use super::neighbour::key;
 use super::search::{QUERY_TILE, check_k, screen};
+use crate::copies::Copies;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::score;
 use crate::similarity;
 
 /// The recalls of [`Ranking::precision_at_recall`] are 0, 1/20, ... 1.
@@ -34,21 +36,73 @@ pub const RECALL_STEPS: usize = 20;
 
 /// The rows that queries are compared with.
 #[derive(Debug, Clone, Copy)]
-pub enum Gallery<'a> {
+pub struct Gallery<'a> {
+    separate: Option<&'a Embeddings>,
+    cameras: Option<(&'a [u32], &'a [u32])>,
+    copies: Option<&'a Copies>,
+}
+
+impl<'a> Gallery<'a> {
     /// The set of queries itself: each query is compared with all others.
-    Others,
+    pub fn others() -> Self {
+        Self { separate: None, cameras: None, copies: None }
+    }
+
     /// A separate set.
-    Separate(&'a Embeddings),
-    /// A separate set with camera numbers. Gallery rows of the query's class *and* camera are excluded, because such images
-    /// are too easy to find.
-    Cameras {
-        /// The set to search.
-        gallery: &'a Embeddings,
-        /// The camera of each query.
-        query_cameras: &'a [u32],
-        /// The camera of each gallery row.
-        gallery_cameras: &'a [u32],
-    },
+    pub fn separate(set: &'a Embeddings) -> Self {
+        Self { separate: Some(set), ..Self::others() }
+    }
+
+    /// Excludes gallery rows of the query's class *and* camera, because such images are too easy to find. There is one camera number
+    /// per row of the queries and per row of the gallery.
+    #[must_use]
+    pub fn with_cameras(self, of_queries: &'a [u32], of_gallery: &'a [u32]) -> Self {
+        Self { cameras: Some((of_queries, of_gallery)), ..self }
+    }
+
+    /// Excludes gallery rows that are copies of the query, of any class; `copies` is between the queries and the separate set.
+    #[must_use]
+    pub fn without(self, copies: &'a Copies) -> Self {
+        Self { copies: Some(copies), ..self }
+    }
+
+    pub(super) fn separate_set(self) -> Option<&'a Embeddings> {
+        self.separate
+    }
+
+    /// The set that is searched.
+    pub(super) fn set<'b>(self, queries: &'b Embeddings) -> &'b Embeddings
+    where
+        'a: 'b,
+    {
+        self.separate.unwrap_or(queries)
+    }
+
+    /// Whether a row of the gallery counts for a query.
+    pub(super) fn counts(self, queries: &Embeddings, query: usize, row: usize) -> bool {
+        let other_camera = || {
+            self.cameras.is_none_or(|(of_queries, of_gallery)| {
+                queries.labels()[query] != self.set(queries).labels()[row]
+                    || of_queries[query] != of_gallery[row]
+            })
+        };
+        (self.separate.is_some() || query != row)
+            && self.copies.is_none_or(|copies| !copies.same(query, row))
+            && other_camera()
+    }
+
+    fn check_cameras(self, queries: &Embeddings) -> Result<()> {
+        let Some((of_queries, of_gallery)) = self.cameras else { return Ok(()) };
+        for (what, expected, found) in [
+            ("query cameras", queries.rows(), of_queries.len()),
+            ("gallery cameras", self.set(queries).rows(), of_gallery.len()),
+        ] {
+            if expected != found {
+                return Err(Error::Length { what, expected, found });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Measures of whole rankings: means over queries, each in [0, 1].
@@ -99,30 +153,12 @@ pub fn rank_with_progress(
     progress: Progress<'_>,
 ) -> Result<Ranking> {
     let done = AtomicU64::new(0);
-    let set = match gallery {
-        Gallery::Others => queries,
-        Gallery::Separate(gallery) | Gallery::Cameras { gallery, .. } => gallery,
-    };
+    let set = gallery.set(queries);
     queries.require_same_dim(set)?;
-    if let Gallery::Cameras { query_cameras, gallery_cameras, .. } = gallery {
-        for (what, expected, found) in [
-            ("query cameras", queries.rows(), query_cameras.len()),
-            ("gallery cameras", set.rows(), gallery_cameras.len()),
-        ] {
-            if expected != found {
-                return Err(Error::Length { what, expected, found });
-            }
-        }
-    }
-    let findable = set.rows() - usize::from(matches!(gallery, Gallery::Others));
+    gallery.check_cameras(queries)?;
+    let findable = set.rows() - usize::from(gallery.separate.is_none());
     ks.iter().try_for_each(|&k| check_k(k, findable))?;
-    let counts = |query: usize, row: usize| match gallery {
-        Gallery::Others => row != query,
-        Gallery::Separate(_) => true,
-        Gallery::Cameras { query_cameras, gallery_cameras, .. } => {
-            query_cameras[query] != gallery_cameras[row]
-        }
-    };
+    let counts = |query: usize, row: usize| gallery.counts(queries, query, row);
     let classes = set.classes();
     let blocks: Vec<Vec<Vec<usize>>> = (0..queries.rows().div_ceil(QUERY_TILE))
         .into_par_iter()
@@ -133,7 +169,7 @@ pub fn rank_with_progress(
                 .map(|query| {
                     let members = classes.get(&queries.labels()[query]).map_or(&[][..], Vec::as_slice);
                     let rows = members.iter().copied().filter(|&row| counts(query, row));
-                    Relevant::new(rows, |row| similarity::cosine(queries.row(query), set.row(row)))
+                    Relevant::new(rows, |row| similarity::score(queries, query, set, row))
                 })
                 .collect();
             let dim = set.dim();
@@ -145,8 +181,9 @@ pub fn rank_with_progress(
                 {
                     let label = queries.labels()[query];
                     let labels = &set.labels()[start..start + cosines.len()];
-                    let exact = |row| similarity::cosine(queries.row(query), set.row(row));
-                    relevant.pass(cosines, labels, label, start, similarity::product_error(dim), exact);
+                    let exact = |row| similarity::score(queries, query, set, row);
+                    let others = |at: usize| labels[at] != label && counts(query, start + at);
+                    relevant.pass(cosines, start, similarity::product_error(dim), others, exact);
                 }
             }
             let finished = rows.len() as u64;
@@ -203,7 +240,7 @@ fn precision_at_recall(ranks: &[usize], step: usize) -> f64 {
 
 /// The relevant rows of one query, and how many other rows come before each.
 struct Relevant {
-    /// Keys and cosines of the relevant rows, nearest first.
+    /// Keys and rounded cosines of the relevant rows, nearest first.
     keys: Vec<u64>,
     cosines: Vec<f32>,
     /// `before[j]` other rows come after `j` relevant ones and before the next.
@@ -213,26 +250,26 @@ struct Relevant {
 impl Relevant {
     fn new(rows: impl Iterator<Item = usize>, exact: impl Fn(usize) -> f32) -> Self {
         let mut found: Vec<(u64, f32)> =
-            rows.map(|row| (exact(row), row)).map(|(c, row)| (key(c, row), c)).collect();
+            rows.map(|row| (exact(row), row)).map(|(s, row)| (key(s, row), score::rounded(s))).collect();
         found.sort_unstable_by_key(|&(key, _)| key);
         let (keys, cosines): (Vec<u64>, Vec<f32>) = found.into_iter().unzip();
         Self { before: vec![0; keys.len()], keys, cosines }
     }
 
-    /// Counts the rows of a tile that come before each relevant row. Rows of the query's class are relevant or excluded.
+    /// Counts the rows of a tile that come before each relevant row. `others` are the places in the tile of rows that are neither
+    /// relevant nor excluded.
     fn pass(
         &mut self,
         cosines: &[f32],
-        labels: &[u32],
-        label: u32,
         start: usize,
         error: f32,
+        others: impl Fn(usize) -> bool,
         exact: impl Fn(usize) -> f32,
     ) {
         let Some(&farthest) = self.cosines.last() else { return };
         let least = farthest - error;
-        for (nth, (&cosine, &of)) in cosines.iter().zip(labels).enumerate() {
-            if cosine < least || of == label {
+        for (nth, &cosine) in cosines.iter().enumerate() {
+            if cosine < least || !others(nth) {
                 continue;
             }
             let certainly_ahead = self.cosines.partition_point(|&relevant| relevant > cosine + error);

@@ -6,7 +6,7 @@
 //!    has a known bound for every pair of rows, so rows that are certainly farther than the `k` nearest so far are skipped;
 //! 2. in `f32`, in any order of summation: within [`similarity::product_error`] of the exact cosine. The first tile of the
 //!    gallery, small galleries and searches for a large share of all rows start here, with a blocked matrix product;
-//! 3. by [`similarity::cosine`], the definition of a cosine in this crate, for the rows that remain.
+//! 3. by [`similarity::score`], the definition of a cosine in this crate, for the rows that remain.
 //!
 //! The result is exact to the bit, lists equal cosines in order of index, and does not depend on tiles, threads or processor.
 //!
@@ -21,6 +21,7 @@ use widemargin_kernels::vector::{dot, prefetch};
 use super::candidates::Candidates;
 use super::codes::{CodedGallery, GALLERY_TILE};
 use super::neighbour::Neighbour;
+use crate::copies::Copies;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::similarity;
@@ -40,22 +41,34 @@ const FLOAT_TILES: usize = 2;
 pub struct Neighbours {
     k: usize,
     found: Vec<Neighbour>,
+    /// The end of each query's neighbours in `found`.
+    ends: Vec<usize>,
 }
 
 impl Neighbours {
-    /// Number of neighbours per query.
+    fn new(k: usize, lists: &[Vec<Neighbour>]) -> Self {
+        let ends = lists.iter().scan(0, |end, list| {
+            *end += list.len();
+            Some(*end)
+        });
+        Self { k, ends: ends.collect(), found: lists.concat() }
+    }
+
+    /// Largest number of neighbours per query.
     pub fn k(&self) -> usize {
         self.k
     }
 
     /// Number of queries.
     pub fn queries(&self) -> usize {
-        self.found.len() / self.k
+        self.ends.len()
     }
 
-    /// The `k` neighbours of a query, or `None` past the end.
+    /// The `k` neighbours of a query (fewer if too many gallery rows are copies of it), or `None` past the end.
     pub fn of(&self, query: usize) -> Option<&[Neighbour]> {
-        self.found.chunks_exact(self.k).nth(query)
+        let end = *self.ends.get(query)?;
+        let start = query.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.found[start..end])
     }
 }
 
@@ -64,10 +77,32 @@ impl Neighbours {
 /// # Errors
 /// [`Error::Dimensions`], [`Error::ZeroK`], [`Error::KTooLarge`] if `k` exceeds the gallery.
 pub fn search(queries: &Embeddings, gallery: &Embeddings, k: usize) -> Result<Neighbours> {
+    search_counting(queries, gallery, k, |_, _| true)
+}
+
+/// [`search`] without the gallery rows that are copies of the query.
+///
+/// # Errors
+/// As [`search`].
+pub fn search_without(
+    queries: &Embeddings,
+    gallery: &Embeddings,
+    k: usize,
+    copies: &Copies,
+) -> Result<Neighbours> {
+    search_counting(queries, gallery, k, |query, row| !copies.same(query, row))
+}
+
+/// [`search`] among the gallery rows that count for a query.
+pub(super) fn search_counting(
+    queries: &Embeddings,
+    gallery: &Embeddings,
+    k: usize,
+    counts: impl Fn(usize, usize) -> bool + Sync,
+) -> Result<Neighbours> {
     queries.require_same_dim(gallery)?;
     check_k(k, gallery.rows())?;
-    let found = nearest_of_each(queries, gallery, false, |_| k, |_, found| found);
-    Ok(Neighbours { k, found: found.concat() })
+    Ok(Neighbours::new(k, &nearest_of_each(queries, gallery, counts, |_| k, |_, found| found)))
 }
 
 /// The `k` nearest other rows for each row of one set.
@@ -76,8 +111,8 @@ pub fn search(queries: &Embeddings, gallery: &Embeddings, k: usize) -> Result<Ne
 /// [`Error::ZeroK`], [`Error::KTooLarge`] if `k` exceeds the other rows.
 pub fn search_within(embeddings: &Embeddings, k: usize) -> Result<Neighbours> {
     check_k(k, embeddings.rows() - 1)?;
-    let found = nearest_of_each(embeddings, embeddings, true, |_| k, |_, found| found);
-    Ok(Neighbours { k, found: found.concat() })
+    let other = |query: usize, row: usize| query != row;
+    Ok(Neighbours::new(k, &nearest_of_each(embeddings, embeddings, other, |_| k, |_, found| found)))
 }
 
 pub(super) fn check_k(k: usize, gallery: usize) -> Result<()> {
@@ -109,12 +144,12 @@ pub(super) fn screen<'a>(
     tile.chunks_exact(columns)
 }
 
-/// For each query, its `count(query)` nearest gallery rows (fewer if the gallery is smaller), passed to `finish`. A count of 0
-/// gives no neighbours. With `within`, queries and gallery are the same set and a row is not its own neighbour.
+/// For each query, its `count(query)` nearest among the gallery rows that `counts(query, row)` (fewer if there are fewer), passed to
+/// `finish`. A count of 0 gives no neighbours. `counts` is called only for rows that may be near enough.
 pub(super) fn nearest_of_each<T: Send>(
     queries: &Embeddings,
     gallery: &Embeddings,
-    within: bool,
+    counts: impl Fn(usize, usize) -> bool + Sync,
     count: impl Fn(usize) -> usize + Sync,
     finish: impl Fn(usize, Vec<Neighbour>) -> T + Sync,
 ) -> Vec<T> {
@@ -130,8 +165,7 @@ pub(super) fn nearest_of_each<T: Send>(
             let mut candidates: Vec<Candidates> =
                 rows.clone().map(|row| Candidates::new(count(row), dim)).collect();
             let block = &queries.unit_rows()[rows.start * dim..rows.end * dim];
-            let exact = |query: usize, row: usize| similarity::cosine(queries.row(query), gallery.row(row));
-            let own = |query: usize| within.then_some(query);
+            let exact = |query: usize, row: usize| similarity::score(queries, query, gallery, row);
             let coded_queries = coded.as_ref().map(|coded| coded.queries(block));
             // Tiles by `f32` matrix products before codes are tried (again). The first tile sets the bar.
             let mut floats = 1;
@@ -145,7 +179,8 @@ pub(super) fn nearest_of_each<T: Send>(
                         found += 1;
                         let cosine = dot(&block[query * dim..(query + 1) * dim], gallery.row(row));
                         let (candidates, query) = (&mut candidates[query], rows.start + query);
-                        candidates.offer_one(cosine, row, own(query), |row| exact(query, row));
+                        let counts = |row| counts(query, row);
+                        candidates.offer_one(cosine, row, counts, |row| exact(query, row));
                     });
                     if found * MOST_FOUND > rows.len() * part.len() / dim {
                         floats = FLOAT_TILES;
@@ -155,7 +190,7 @@ pub(super) fn nearest_of_each<T: Send>(
                 floats = floats.saturating_sub(1);
                 let cosines = screen(block, part, dim, tile);
                 for ((query, candidates), cosines) in rows.clone().zip(&mut candidates).zip(cosines) {
-                    candidates.offer(cosines, start, own(query), |row| exact(query, row));
+                    candidates.offer(cosines, start, |row| counts(query, row), |row| exact(query, row));
                 }
                 // the next tile is compared by codes: raise the bar as far as possible
                 for (query, candidates) in rows.clone().zip(&mut candidates).filter(|_| floats == 0) {
@@ -173,6 +208,7 @@ pub(super) fn nearest_of_each<T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::score;
 
     /// Rows of small whole numbers, so that many rows and cosines are equal.
     fn set(rows: usize, dim: usize, values: u32, seed: u32) -> Embeddings {
@@ -197,7 +233,7 @@ mod tests {
             .filter(|&row| own != Some(row))
             .map(|index| Neighbour {
                 index,
-                cosine: similarity::cosine(queries.row(query), gallery.row(index)),
+                cosine: score::cosine(similarity::score(queries, query, gallery, index)),
             })
             .collect();
         all.sort_by(|a, b| b.cosine.partial_cmp(&a.cosine).unwrap().then(a.index.cmp(&b.index)));
@@ -270,6 +306,38 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_passed_over_and_crowded_rows_are_ranked_exactly() {
+        for (offset, rows) in [(0.0, 600), (0.0, 5000), (3e4, 600), (3e4, 4200)] {
+            let shifted = |rows: usize, seed: u32| {
+                let set = set(rows, 32, 50_000, seed);
+                let scale = |value: &f32| 10.0 * value + offset;
+                let data: Vec<f32> = set.unit_rows().iter().map(scale).collect();
+                Embeddings::new(&data, rows, 32, set.labels()).unwrap()
+            };
+            let gallery = shifted(rows, 7);
+            let order: Vec<usize> = (0..1100).map(|nth| nth * 7 % rows).collect();
+            let queries = gallery.reordered(&order);
+            assert_eq!(gallery.crowding().is_some(), offset > 0.0);
+            let copies = Copies::between(&queries, &gallery, None);
+            assert_eq!(copies.queries, 1100);
+            let found = search_without(&queries, &gallery, 3, &copies).unwrap();
+            let kept = search(&queries, &gallery, 3).unwrap();
+            for query in [0, 5, 1099] {
+                let expected = slow(&queries, &gallery, query, Some(order[query]), 3);
+                assert_eq!(found.of(query).unwrap(), expected, "{offset} {rows}");
+                assert_eq!(kept.of(query).unwrap()[0], Neighbour { index: order[query], cosine: 1.0 });
+                assert!(
+                    expected[0].cosine < 1.0 && expected.windows(2).all(|two| two[0].cosine > two[1].cosine)
+                );
+            }
+        }
+        // Nothing is left for a query whose copies fill the gallery.
+        let one = Embeddings::new(&[1.0, 2.0, 1.0, 2.0], 2, 2, &[0, 0]).unwrap();
+        let found = search_without(&one, &one, 2, &Copies::between(&one, &one, None)).unwrap();
+        assert_eq!((found.of(1), found.of(2), found.queries()), (Some(&[][..]), None, 2));
+    }
+
+    #[test]
     fn threads_change_nothing() {
         let gallery = set(4300, 32, 50_000, 5);
         let run = |threads| {
@@ -286,7 +354,7 @@ mod tests {
             let mut tile = Vec::new();
             for (query, cosines) in screen(a.unit_rows(), b.unit_rows(), dim, &mut tile).enumerate() {
                 for (row, &cosine) in cosines.iter().enumerate() {
-                    let exact = similarity::cosine(a.row(query), b.row(row));
+                    let exact = score::rounded(similarity::score(&a, query, &b, row));
                     assert!(
                         (cosine - exact).abs() <= similarity::product_error(dim),
                         "{dim}: {cosine} {exact}"

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::neighbour::{index_of, key};
 use super::*;
+use crate::copies::Copies;
 use crate::similarity;
 
 /// Recalls, precision at 1, R-precision, AP@R.
@@ -106,7 +107,7 @@ fn a_case_by_hand() {
 
     let neighbours = nearest(&embeddings, 3, 2).unwrap();
     assert_eq!(neighbours.iter().map(|n| n.index).collect::<Vec<_>>(), [2, 4]);
-    assert!((neighbours[0].cosine - 0.2_f32.cos()).abs() < 1e-6);
+    assert!((neighbours[0].cosine - 0.2_f64.cos()).abs() < 1e-6);
 }
 
 #[test]
@@ -160,22 +161,16 @@ fn pytorch_metric_learning_agrees() {
 /// Whether a gallery row counts for a query.
 type Counts<'a> = Box<dyn Fn(usize, usize) -> bool + 'a>;
 
-/// The definitions of [`Ranking`], from a sorted list of all gallery rows.
-fn slow_ranking(queries: &Embeddings, gallery: Gallery<'_>, ks: &[usize]) -> Option<Ranking> {
-    let (set, counts): (&Embeddings, Counts<'_>) = match gallery {
-        Gallery::Others => (queries, Box::new(|query, row| query != row)),
-        Gallery::Separate(set) => (set, Box::new(|_, _| true)),
-        Gallery::Cameras { gallery, query_cameras, gallery_cameras } => (
-            gallery,
-            Box::new(move |query, row| {
-                queries.labels()[query] != gallery.labels()[row]
-                    || query_cameras[query] != gallery_cameras[row]
-            }),
-        ),
-    };
+/// The definitions of [`Ranking`], from a sorted list of all gallery rows that count.
+fn slow_ranking(
+    queries: &Embeddings,
+    set: &Embeddings,
+    counts: &Counts<'_>,
+    ks: &[usize],
+) -> Option<Ranking> {
     let mut lists: Vec<Vec<f64>> = vec![];
     for query in 0..queries.rows() {
-        let cosine = |row: usize| similarity::cosine(queries.row(query), set.row(row));
+        let cosine = |row: usize| similarity::score(queries, query, set, row);
         let mut rows: Vec<usize> = (0..set.rows()).filter(|&row| counts(query, row)).collect();
         rows.sort_by(|&a, &b| cosine(b).partial_cmp(&cosine(a)).unwrap().then(a.cmp(&b)));
         let hits: Vec<f64> = rows
@@ -251,17 +246,27 @@ proptest! {
         let (left, right) = data.split_at(queries * 3);
         let query_set = Embeddings::new(left, queries, 3, &labels[..queries]).unwrap();
         let gallery_set = Embeddings::new(&right[..rows * 3], rows, 3, &labels[queries..queries + rows]).unwrap();
-        let by_camera = Gallery::Cameras {
-            gallery: &gallery_set,
-            query_cameras: &cameras[..queries],
-            gallery_cameras: &cameras[queries..queries + rows],
+        let (of_queries, of_gallery) = (&cameras[..queries], &cameras[queries..queries + rows]);
+        let copies = Copies::between(&query_set, &gallery_set, None);
+        let separate = Gallery::separate(&gallery_set);
+        let other_camera = |query: usize, row: usize| {
+            query_set.labels()[query] != gallery_set.labels()[row] || of_queries[query] != of_gallery[row]
         };
-        for (set, gallery, ks) in [
-            (&gallery_set, Gallery::Others, [1, 2, 4]),
-            (&query_set, Gallery::Separate(&gallery_set), [1, 3, 5]),
-            (&query_set, by_camera, [1, 3, 5]),
-        ] {
-            match (rank(set, gallery, &ks), slow_ranking(set, gallery, &ks)) {
+        let differs = |query: usize, row: usize| query_set.row(query) != gallery_set.row(row);
+        let cases: [(&Embeddings, Gallery<'_>, Counts<'_>, [usize; 3]); 5] = [
+            (&gallery_set, Gallery::others(), Box::new(|query, row| query != row), [1, 2, 4]),
+            (&query_set, separate, Box::new(|_, _| true), [1, 3, 5]),
+            (&query_set, separate.with_cameras(of_queries, of_gallery), Box::new(other_camera), [1, 3, 5]),
+            (&query_set, separate.without(&copies), Box::new(differs), [1, 3, 5]),
+            (
+                &query_set,
+                separate.without(&copies).with_cameras(of_queries, of_gallery),
+                Box::new(|query, row| differs(query, row) && other_camera(query, row)),
+                [1, 3, 5],
+            ),
+        ];
+        for (set, gallery, counts, ks) in cases {
+            match (rank(set, gallery, &ks), slow_ranking(set, &gallery_set, &counts, &ks)) {
                 (Ok(found), Some(expected)) => near_ranking(&found, &expected),
                 (found, expected) => {
                     let no_answers = matches!(found, Err(Error::NoAnswers { .. }));
@@ -270,7 +275,7 @@ proptest! {
             }
         }
         // Within one set, `rank` and `evaluate` must agree.
-        if let (Ok(ranking), Ok(retrieval)) = (rank(&gallery_set, Gallery::Others, &[1, 4]), evaluate(&gallery_set, &[1, 4])) {
+        if let (Ok(ranking), Ok(retrieval)) = (rank(&gallery_set, Gallery::others(), &[1, 4]), evaluate(&gallery_set, &[1, 4])) {
             prop_assert_eq!(&ranking.recall_at, &retrieval.recall_at);
             prop_assert!((ranking.map_at_r - retrieval.map_at_r).abs() < 1e-12);
             prop_assert!((ranking.r_precision - retrieval.r_precision).abs() < 1e-12);
@@ -284,16 +289,15 @@ fn invalid_rankings_are_errors() {
         Embeddings::new(&vec![1.0; labels.len() * dim], labels.len(), dim, labels).unwrap()
     };
     let (a, b) = (set(2, &[1, 2]), set(2, &[1, 1, 3]));
-    assert_eq!(rank(&a, Gallery::Separate(&b), &[4]), Err(Error::KTooLarge { k: 4, gallery: 3 }));
-    assert_eq!(rank(&b, Gallery::Others, &[3]), Err(Error::KTooLarge { k: 3, gallery: 2 }));
-    assert_eq!(rank(&b, Gallery::Others, &[0]), Err(Error::ZeroK));
-    assert_eq!(rank(&a, Gallery::Others, &[1]), Err(Error::NoAnswers { queries: 2 }));
+    assert_eq!(rank(&a, Gallery::separate(&b), &[4]), Err(Error::KTooLarge { k: 4, gallery: 3 }));
+    assert_eq!(rank(&b, Gallery::others(), &[3]), Err(Error::KTooLarge { k: 3, gallery: 2 }));
+    assert_eq!(rank(&b, Gallery::others(), &[0]), Err(Error::ZeroK));
+    assert_eq!(rank(&a, Gallery::others(), &[1]), Err(Error::NoAnswers { queries: 2 }));
     assert_eq!(
-        rank(&a, Gallery::Separate(&set(1, &[1])), &[1]),
+        rank(&a, Gallery::separate(&set(1, &[1])), &[1]),
         Err(Error::Dimensions { left: 2, right: 1 })
     );
-    let cameras =
-        |query_cameras, gallery_cameras| Gallery::Cameras { gallery: &b, query_cameras, gallery_cameras };
+    let cameras = |of_queries, of_gallery| Gallery::separate(&b).with_cameras(of_queries, of_gallery);
     assert_eq!(
         rank(&a, cameras(&[0], &[0, 0, 0]), &[1]),
         Err(Error::Length { what: "query cameras", expected: 2, found: 1 })
@@ -325,7 +329,7 @@ fn pytorch_metric_learning_and_scikit_learn_agree_on_ties_and_duplicates() {
         assert!((found - expected).abs() < 1e-9, "{case} {key}: {found} {expected}");
     };
     for (case, set, searched) in
-        [("within", &gallery, Gallery::Others), ("separate", &queries, Gallery::Separate(&gallery))]
+        [("within", &gallery, Gallery::others()), ("separate", &queries, Gallery::separate(&gallery))]
     {
         let found = rank(set, searched, &[1, 5]).unwrap();
         near(found.queries as f64, case, "queries");
@@ -339,11 +343,8 @@ fn pytorch_metric_learning_and_scikit_learn_agree_on_ties_and_duplicates() {
     let within = evaluate(&gallery, &[1]).unwrap();
     near(within.map_at_r, "within", "map_at_r");
     near(within.r_precision, "within", "r_precision");
-    let cameras = Gallery::Cameras {
-        gallery: &gallery,
-        query_cameras: &labels("query_cameras"),
-        gallery_cameras: &labels("gallery_cameras"),
-    };
+    let (of_queries, of_gallery) = (labels("query_cameras"), labels("gallery_cameras"));
+    let cameras = Gallery::separate(&gallery).with_cameras(&of_queries, &of_gallery);
     let found = rank(&queries, cameras, &[1]).unwrap();
     near(found.queries as f64, "cameras", "queries");
     near(found.mean_average_precision, "cameras", "mean_average_precision");

@@ -6,18 +6,19 @@
 //!
 //! - [`pairs`] resamples genuine and impostor scores. Pairs that share an image are not independent, so these intervals are too
 //!   narrow for all pairs of a set. They suit lists of disjoint pairs.
-//! - [`classes`] resamples classes: a class drawn `m` times counts `m` times in each of its genuine pairs and `m * n` times in
+//! - [`identities`] resamples classes: a class drawn `m` times counts `m` times in each of its genuine pairs and `m * n` times in
 //!   impostor pairs with a class drawn `n` times. The interval says how far the measures carry over to other people or products.
+//!   [`classes`] does this for all pairs of a set.
 
 use rayon::prelude::*;
 use serde::Serialize;
 use widemargin_chance::{Purpose, Stream};
 
 use super::list::ScoreList;
-use super::measures::{TABULATED_FAR, Verification};
+use super::measures::{TABULATED_FAR, Verification, require_both};
+use super::pairs::{VerificationOptions, identity_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::similarity;
 
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +55,8 @@ pub struct Intervals {
     pub confidence: f64,
     /// Resamples used. Resamples of classes without both kinds of pair are left out.
     pub resamples: usize,
+    /// What was drawn for each resample: this many identities, or this many pairs.
+    pub drawn: usize,
     /// Area under the ROC curve.
     pub auc: Interval,
     /// Equal error rate.
@@ -101,38 +104,55 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         }
         weights
     };
-    resample(options, |random| {
+    let found = resample(options, |random| {
         let weights = (draw(random, genuine), draw(random, impostor));
         Some(measures(&steps, &weights.0, &weights.1))
-    })
+    })?;
+    Ok(Intervals { drawn: genuine.len() + impostor.len(), ..found })
+}
+
+/// A score and the classes of both rows of its pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IdentityPair {
+    /// The score; higher means more similar.
+    pub score: f64,
+    /// Whether the pair is genuine.
+    pub same: bool,
+    /// The classes of both rows.
+    pub identities: (u32, u32),
 }
 
 /// Intervals from resampling classes, with all pairs of the embeddings.
 ///
 /// # Errors
-/// [`Error::OneClass`] and [`Error::NoGenuinePairs`] as [`all_pairs`](super::all_pairs); [`Error::Option`] for options
-/// outside their range; [`Error::TooManyPairs`] beyond `max_pairs`. Each pair takes 12 bytes, in addition to those per thread.
+/// [`Error::OneClass`] and [`Error::NoGenuinePairs`] as [`all_pairs`](super::all_pairs); those of [`identities`].
 pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<Intervals> {
     let rows = embeddings.rows() as u64;
     check(options, rows * (rows - 1) / 2)?;
-    embeddings.require_two_classes()?;
-    let members = embeddings.classes();
-    let class_of_label: std::collections::HashMap<u32, u32> =
-        members.keys().enumerate().map(|(class, &label)| (label, class as u32)).collect();
-    let sorted = embeddings.sorted_by_label();
-    let class: Vec<u32> = sorted.labels().iter().map(|label| class_of_label[label]).collect();
-    let scored: Vec<Vec<(f32, u32, u32)>> = (0..sorted.rows())
-        .into_par_iter()
-        .map(|a| {
-            let pair = |b| (similarity::cosine(sorted.row(a), sorted.row(b)), class[a], class[b]);
-            (a + 1..sorted.rows()).map(pair).collect()
-        })
-        .collect();
-    let (mut genuine, mut impostor): (Vec<_>, Vec<_>) =
-        scored.into_iter().flatten().partition(|p| p.1 == p.2);
-    if genuine.is_empty() {
-        return Err(Error::NoGenuinePairs { classes: members.len() });
+    let all = VerificationOptions { max_pairs: u64::MAX, seed: 0 };
+    identities(&identity_pairs(embeddings, &all, false)?, options)
+}
+
+/// Intervals from resampling the classes of the pairs. A genuine pair counts as often as its first class was drawn.
+///
+/// # Errors
+/// [`Error::MissingScores`] if one kind of pair is missing; [`Error::NonFiniteScore`]; [`Error::Option`] for options outside their
+/// range; [`Error::TooManyPairs`] beyond `max_pairs`. Each pair takes 40 bytes, in addition to those per thread.
+pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<Intervals> {
+    check(options, pairs.len() as u64)?;
+    if let Some(index) = pairs.iter().position(|pair| !pair.score.is_finite()) {
+        return Err(Error::NonFiniteScore { kind: "pair", index, value: pairs[index].score });
     }
+    let mut labels: Vec<u32> = pairs.iter().flat_map(|pair| [pair.identities.0, pair.identities.1]).collect();
+    labels.par_sort_unstable();
+    labels.dedup();
+    let number = |label: u32| labels.partition_point(|&other| other < label) as u32;
+    let scored: Vec<(f64, u32, u32, bool)> = pairs
+        .par_iter()
+        .map(|pair| (pair.score, number(pair.identities.0), number(pair.identities.1), pair.same))
+        .collect();
+    let (mut genuine, mut impostor): (Vec<_>, Vec<_>) = scored.into_iter().partition(|pair| pair.3);
+    require_both(genuine.len(), impostor.len())?;
     for list in [&mut genuine, &mut impostor] {
         list.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     }
@@ -140,22 +160,25 @@ pub fn classes(embeddings: &Embeddings, options: &BootstrapOptions) -> Result<In
     let (mut g, mut i) = (0, 0);
     while g < genuine.len() || i < impostor.len() {
         let score =
-            [genuine.get(g), impostor.get(i)].into_iter().flatten().map(|p| p.0).fold(f32::MIN, f32::max);
+            [genuine.get(g), impostor.get(i)].into_iter().flatten().map(|p| p.0).fold(f64::MIN, f64::max);
         g += genuine[g..].iter().take_while(|p| p.0 == score).count();
         i += impostor[i..].iter().take_while(|p| p.0 == score).count();
         steps.push(Step { genuine: g, impostor: i });
     }
-    resample(options, |random| {
-        let mut times = vec![0_u64; members.len()];
-        for _ in 0..members.len() {
-            times[random.below(members.len())] += 1;
+    let count = labels.len();
+    let mut found = resample(options, |random| {
+        let mut times = vec![0_u64; count];
+        for _ in 0..count {
+            times[random.below(count)] += 1;
         }
         let weights_g: Vec<u64> = genuine.iter().map(|p| times[p.1 as usize]).collect();
         let weights_i: Vec<u64> =
             impostor.iter().map(|p| times[p.1 as usize] * times[p.2 as usize]).collect();
         let both = weights_g.iter().any(|&w| w > 0) && weights_i.iter().any(|&w| w > 0);
         both.then(|| measures(&steps, &weights_g, &weights_i))
-    })
+    })?;
+    found.drawn = count;
+    Ok(found)
 }
 
 fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
@@ -202,6 +225,7 @@ fn resample(
     Ok(Intervals {
         confidence: options.confidence,
         resamples: results.len(),
+        drawn: 0,
         auc: interval(0),
         eer: interval(1),
         best_balanced_accuracy: interval(2),
@@ -253,13 +277,13 @@ fn measures(steps: &[Step], genuine: &[u64], impostor: &[u64]) -> Measures {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{VerificationOptions, all_pairs, from_cosines};
+    use super::super::{all_pairs, enrol_probe, from_cosines, identity_pairs_between};
     use super::*;
 
     fn pairs_of(seed: u64, count: usize) -> Verification {
         let mut random = Stream::new(seed, Purpose::Test, 0, 0);
         let mut list =
-            |mean: f32| (0..count).map(|_| (mean + 0.1 * random.normal() as f32).clamp(-1.0, 1.0)).collect();
+            |mean: f64| (0..count).map(|_| (mean + 0.1 * random.normal()).clamp(-1.0, 1.0)).collect();
         let genuine = list(0.3);
         from_cosines(genuine, list(0.1)).unwrap()
     }
@@ -318,6 +342,44 @@ mod tests {
             assert_eq!(pool.install(|| classes(&set, &options).unwrap()), by_class);
         }
         assert_ne!(classes(&set, &BootstrapOptions { seed: 1, ..options }).unwrap(), by_class);
+        assert_eq!((by_class.drawn, by_pair.drawn as u64), (10, whole.pairs));
+
+        // Between two sets and for a sample of the pairs, classes are drawn in the same way.
+        let all = VerificationOptions::default();
+        let between = identity_pairs_between(&set, &set, None, &all).unwrap();
+        let found = identities(&between, &options).unwrap();
+        let measured = enrol_probe(&set, &set, None, &all).unwrap();
+        assert_eq!((found.drawn, between.len() as u64), (10, measured.pairs));
+        assert!(found.auc.low < measured.auc && measured.auc < found.auc.high);
+        let sampled = VerificationOptions { max_pairs: 200, seed: 4 };
+        for balanced in [false, true] {
+            let found = identities(&identity_pairs(&set, &sampled, balanced).unwrap(), &options).unwrap();
+            assert!(found.drawn <= 10 && width(found.auc) > width(by_pair.auc), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_pairs_of_an_interval_are_those_of_its_measures() {
+        let mut random = Stream::new(6, Purpose::Test, 0, 0);
+        let labels: Vec<u32> = (0..40).map(|row| row / 5).collect();
+        let data: Vec<f32> = (0..160).map(|_| random.normal() as f32).collect();
+        let set = Embeddings::new(&data, 40, 4, &labels).unwrap();
+        for (max_pairs, balanced) in [(10_000, false), (10_000, true), (150, false)] {
+            let options = VerificationOptions { max_pairs, seed: 3 };
+            let found = if balanced {
+                super::super::balanced_pairs(&set, &options).unwrap()
+            } else {
+                all_pairs(&set, &options).unwrap()
+            };
+            let pairs = identity_pairs(&set, &options, balanced).unwrap();
+            let of_kind =
+                |same| pairs.iter().filter(|pair| pair.same == same).map(|pair| pair.score).collect();
+            let listed = from_cosines(of_kind(true), of_kind(false)).unwrap();
+            assert_eq!((listed.auc, listed.eer, listed.pairs), (found.auc, found.eer, found.pairs));
+        }
+        let nan = IdentityPair { score: f64::NAN, same: true, identities: (0, 0) };
+        let error = identities(&[nan], &BootstrapOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::NonFiniteScore { kind: "pair", index: 0, .. }));
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// Largest number of Newton steps; about ten are needed.
 const STEPS: usize = 200;
 
+/// The range of scores below which the ridge is measured in units of the range.
+const NARROW: f64 = 1.0 / 64.0;
+
 /// A line from scores to log-likelihood ratios.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Line")]
@@ -45,7 +48,7 @@ pub struct CalibrationOptions {
     /// all impostor pairs `1 - prior`. Default 0.5.
     pub prior: f64,
     /// Weight of `slope^2 / 2`, which is added to the mean loss in nats; at least 0. It keeps the slope finite if a threshold
-    /// separates the two kinds completely. Default 1e-6.
+    /// separates the two kinds completely. If all scores lie within 1/64, the slope counts per that range. Default 1e-6.
     pub ridge: f64,
 }
 
@@ -96,11 +99,13 @@ impl LogisticCalibration {
         1.0 / (1.0 + (-log_odds).exp())
     }
 
-    /// The lowest `f32` score whose log-likelihood ratio is at least the given one.
-    pub fn threshold(&self, log_likelihood_ratio: f64) -> f32 {
-        let exact = (log_likelihood_ratio - self.offset) / self.slope;
-        let near = exact as f32;
-        if f64::from(near) < exact { near.next_up() } else { near }
+    /// The score whose log-likelihood ratio is the given one, rounded up if it must be rounded.
+    pub fn threshold(&self, log_likelihood_ratio: f64) -> f64 {
+        let near = (log_likelihood_ratio - self.offset) / self.slope;
+        // A division rounds by half a step, the line itself by a few more.
+        let candidates = std::iter::successors(Some(near), |score| Some(score.next_up())).take(8);
+        let reaches = |score: &f64| self.log_likelihood_ratio(*score) >= log_likelihood_ratio;
+        candidates.filter(reaches).next().unwrap_or(near)
     }
 }
 
@@ -129,8 +134,10 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
     let log_odds = (prior / (1.0 - prior)).ln();
     // The middle of the scores is the origin of the search, which decorrelates the two unknowns.
     let (low, high) = scores.range();
-    let origin = f64::midpoint(f64::from(low), f64::from(high));
-    let loss = Loss { scores, prior, ridge, origin };
+    let origin = f64::midpoint(low, high);
+    // Crowded cosines need a slope that the ridge would not allow.
+    let unit = if low < high && high - low < NARROW { high - low } else { 1.0 };
+    let loss = Loss { scores, prior, ridge, origin, unit };
     let (mut slope, mut height) = (0.0, 0.0);
     let mut now = loss.at(slope, height);
     for _ in 0..STEPS {
@@ -161,15 +168,17 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
     if !(slope > 0.0 && slope.is_finite()) {
         return Err(Error::NoCalibration { slope });
     }
+    let slope = slope / unit;
     Ok(LogisticCalibration { slope, offset: height - slope * origin - log_odds })
 }
 
-/// The loss as a function of the line `z = slope * (s - origin) + height`.
+/// The loss as a function of the line `z = slope * (s - origin) / unit + height`.
 struct Loss<'a> {
     scores: &'a SortedScores,
     prior: f64,
     ridge: f64,
     origin: f64,
+    unit: f64,
 }
 
 struct Value {
@@ -184,7 +193,7 @@ impl Loss<'_> {
         // `sign` is 1 for impostors, whose loss is softplus(z), and -1 for genuine pairs.
         let kind = |sign: f64| {
             move |score: f64| {
-                let x = score - self.origin;
+                let x = (score - self.origin) / self.unit;
                 let z = sign * (slope * x + height);
                 let probability = 1.0 / (1.0 + (-z).exp());
                 let curvature = probability * (1.0 - probability);
@@ -263,12 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn crowded_scores_are_calibrated_like_scaled_ones() {
+        let wide = (vec![0.9, 0.7, 0.6, 0.2], vec![0.0, 0.1, 0.65, 0.3]);
+        let near = |scores: &[f64]| scores.iter().map(|s| 1.0 - (1.0 - s) / (1 << 20) as f64).collect();
+        let narrow = from_scores(near(&wide.0), near(&wide.1)).unwrap();
+        let crowded = fit(&narrow, &CalibrationOptions::default()).unwrap();
+        let wide = fit(&from_scores(wide.0, wide.1).unwrap(), &CalibrationOptions::default()).unwrap();
+        for score in [0.1, 0.5, 0.8] {
+            let scaled = 1.0 - (1.0 - score) / (1 << 20) as f64;
+            let (found, expected) = (crowded.probability(scaled, 0.5), wide.probability(score, 0.5));
+            // the ridge is not scaled to the bit
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        }
+    }
+
+    #[test]
     fn thresholds_and_files_round_trip() {
         let calibration = LogisticCalibration::new(7.3, -2.1).unwrap();
         for expected in [-5.0, 0.0, 0.1, 4.6] {
             let threshold = calibration.threshold(expected);
-            assert!(calibration.log_likelihood_ratio(f64::from(threshold)) >= expected - 1e-12);
-            assert!(calibration.log_likelihood_ratio(f64::from(threshold.next_down())) < expected);
+            assert!(calibration.log_likelihood_ratio(threshold) >= expected);
+            assert!(calibration.log_likelihood_ratio(threshold - 1e-14) < expected);
         }
         let json = serde_json::to_string(&calibration).unwrap();
         assert_eq!(serde_json::from_str::<LogisticCalibration>(&json).unwrap(), calibration);

@@ -17,12 +17,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use widemargin_tables::Pair;
 
+use super::bootstrap::IdentityPair;
 use super::folds::ScoredPair;
 use super::measures::{Verification, from_scores};
 use super::pairs::VerificationOptions;
-use super::sets::{pair_scores, scores_between};
+use super::sets::{between, pair_scores};
+use crate::copies::Copies;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity::{self, QUERIES};
 
 /// The kind of score normalisation.
@@ -61,7 +64,7 @@ impl CohortStatistics {
 /// `side` names the rows in errors.
 ///
 /// # Errors
-/// [`Error::Dimensions`], [`Error::Option`] for a `top` outside `2..=cohort.rows()` (or a cohort of one), and
+/// [`Error::Dimensions`], [`Error::CohortSize`] for a `top` outside `2..=cohort.rows()` (or a cohort of one), and
 /// [`Error::FlatCohort`] for a row whose scores are all equal.
 pub fn statistics(
     embeddings: &Embeddings,
@@ -72,18 +75,14 @@ pub fn statistics(
     embeddings.require_same_dim(cohort)?;
     let used = top.unwrap_or(cohort.rows());
     if used < 2 || used > cohort.rows() {
-        return Err(Error::Option {
-            name: "the number of cohort scores",
-            value: used as f64,
-            expected: "at least 2 and at most the size of the cohort",
-        });
+        return Err(Error::CohortSize { used, cohort: cohort.rows() });
     }
-    let (rows, dim) = (embeddings.rows(), embeddings.dim());
+    let rows = embeddings.rows();
     let blocks: Vec<Vec<CohortStatistics>> = (0..rows.div_ceil(QUERIES))
         .into_par_iter()
         .map_init(Vec::new, |scratch, nth| {
             let queries = nth * QUERIES..((nth + 1) * QUERIES).min(rows);
-            similarity::between(embeddings.unit_rows(), queries.clone(), cohort.unit_rows(), dim, scratch);
+            similarity::block(embeddings, queries.clone(), cohort, 0..cohort.rows(), scratch);
             queries
                 .zip(scratch.chunks_exact_mut(cohort.rows()))
                 .map(|(row, scores)| {
@@ -93,8 +92,8 @@ pub fn statistics(
                     let scores = &mut scores[..used];
                     // Sorted, so that the sums do not depend on the order of the cohort.
                     scores.sort_unstable_by(|a, b| b.total_cmp(a));
-                    let mean = scores.iter().map(|&s| f64::from(s)).sum::<f64>() / used as f64;
-                    let squares = scores.iter().map(|&s| (f64::from(s) - mean).powi(2)).sum::<f64>();
+                    let mean = scores.iter().map(|&s| score::cosine(s)).sum::<f64>() / used as f64;
+                    let squares = scores.iter().map(|&s| (score::cosine(s) - mean).powi(2)).sum::<f64>();
                     if scores[0] == scores[used - 1] {
                         return Err(Error::FlatCohort { side, row });
                     }
@@ -132,15 +131,14 @@ impl Normaliser {
         })
     }
 
-    /// The normalised score of an enrol row and a probe row.
-    fn score(&self, cosine: f32, enrol: usize, probe: usize) -> f32 {
-        let cosine = f64::from(cosine);
+    /// The normalised score of an enrol row and a probe row, rounded to `f32` so that scores that differ by rounding only are equal.
+    fn score(&self, cosine: f64, enrol: usize, probe: usize) -> f64 {
         let z = self.of_enrol.as_ref().map(|statistics| statistics[enrol].apply(cosine));
         let t = self.of_probe.as_ref().map(|statistics| statistics[probe].apply(cosine));
         match (z, t) {
-            (Some(z), Some(t)) => f64::midpoint(z, t) as f32,
-            (Some(one), None) | (None, Some(one)) => one as f32,
-            (None, None) => cosine as f32,
+            (Some(z), Some(t)) => f64::from(f64::midpoint(z, t) as f32),
+            (Some(one), None) | (None, Some(one)) => f64::from(one as f32),
+            (None, None) => cosine,
         }
     }
 }
@@ -170,14 +168,35 @@ pub fn normalised_pairs(
 pub fn normalised(
     enrol: &Embeddings,
     probe: &Embeddings,
+    copies: Option<&Copies>,
     cohort: &Embeddings,
     normalisation: ScoreNormalisation,
     options: &VerificationOptions,
 ) -> Result<Verification> {
+    let pairs = normalised_identity_pairs(enrol, probe, copies, cohort, normalisation, options)?;
+    let of_kind = |same| pairs.iter().filter(|pair| pair.same == same).map(|pair| pair.score).collect();
+    from_scores(of_kind(true), of_kind(false))
+}
+
+/// The pairs that [`normalised`] compares, with the classes of both rows: for intervals by
+/// [`bootstrap::identities`](super::bootstrap::identities).
+///
+/// # Errors
+/// Those of [`statistics`], and [`Error::TooManyPairs`].
+pub fn normalised_identity_pairs(
+    enrol: &Embeddings,
+    probe: &Embeddings,
+    copies: Option<&Copies>,
+    cohort: &Embeddings,
+    normalisation: ScoreNormalisation,
+    options: &VerificationOptions,
+) -> Result<Vec<IdentityPair>> {
     let normaliser = Normaliser::new(enrol, probe, cohort, normalisation)?;
-    let score = |cosine: f32, a: usize, b: usize| normaliser.score(cosine, a, b);
-    let (genuine, impostor) = scores_between(enrol, probe, options.max_pairs, score)?;
-    from_scores(genuine, impostor)
+    between(enrol, probe, copies, options.max_pairs, |stored, same, a, b| IdentityPair {
+        score: normaliser.score(score::cosine(stored), a, b),
+        same,
+        identities: (enrol.labels()[a], probe.labels()[b]),
+    })
 }
 
 #[cfg(test)]
@@ -211,7 +230,8 @@ mod tests {
             (ScoreNormalisation::AdaptiveS { top: 2 }, (true, true), 2),
         ] {
             let found =
-                normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default()).unwrap();
+                normalised(&enrol, &probe, None, &cohort, normalisation, &VerificationOptions::default())
+                    .unwrap();
             for (list, angle) in [(found.scores.genuine(), 0.1), (found.scores.impostor(), 1.3)] {
                 let cosine = (angle - 0.4_f64).cos();
                 let (z, t) = (apply(cosine, statistics(angle, top)), apply(cosine, statistics(0.4, top)));
@@ -220,11 +240,7 @@ mod tests {
                     (true, false) => z,
                     _ => t,
                 };
-                assert!(
-                    (f64::from(list.at(0)) - expected).abs() < 1e-5,
-                    "{normalisation:?}: {} {expected}",
-                    list.at(0)
-                );
+                assert!((list.at(0) - expected).abs() < 1e-5, "{normalisation:?}: {} {expected}", list.at(0));
             }
         }
     }
@@ -239,7 +255,8 @@ mod tests {
             [ScoreNormalisation::Z, ScoreNormalisation::T, ScoreNormalisation::AdaptiveS { top: 2 }]
         {
             let list = normalised_pairs(&all, &pairs, &cohort, normalisation).unwrap();
-            let sets = normalised(&enrol, &probe, &cohort, normalisation, &VerificationOptions::default());
+            let sets =
+                normalised(&enrol, &probe, None, &cohort, normalisation, &VerificationOptions::default());
             let sets = sets.unwrap().scores;
             assert_eq!([list[0].score, list[1].score], [sets.genuine().at(0), sets.impostor().at(0)]);
             assert_eq!([list[0].same, list[1].same], [true, false]);
@@ -251,14 +268,13 @@ mod tests {
         let (enrol, probe) = (wheel(&[0.1, 1.3], &[1, 2]), wheel(&[0.4, 0.0], &[1, 1]));
         let flat = wheel(&[1.0, -1.0], &[0, 0]);
         let run = |cohort: &Embeddings, normalisation| {
-            normalised(&enrol, &probe, cohort, normalisation, &VerificationOptions::default()).unwrap_err()
+            normalised(&enrol, &probe, None, cohort, normalisation, &VerificationOptions::default())
+                .unwrap_err()
         };
         assert_eq!(run(&flat, ScoreNormalisation::T), Error::FlatCohort { side: "probe", row: 1 });
-        for top in [0, 1, 3] {
-            assert!(
-                matches!(run(&flat, ScoreNormalisation::AdaptiveS { top }), Error::Option { .. }),
-                "{top}"
-            );
+        for used in [0, 1, 3] {
+            let found = run(&flat, ScoreNormalisation::AdaptiveS { top: used });
+            assert_eq!(found, Error::CohortSize { used, cohort: 2 });
         }
         let line = Embeddings::new(&[1.0, 2.0], 2, 1, &[0, 0]).unwrap();
         assert_eq!(run(&line, ScoreNormalisation::Z), Error::Dimensions { left: 2, right: 1 });

@@ -108,7 +108,7 @@ impl Costs {
         let genuine = scores.genuine().len();
         let far = accepted.impostor as f64 / scores.impostor().len() as f64;
         let frr = (genuine - accepted.genuine) as f64 / genuine as f64;
-        self.of(f64::from(accepted.threshold), far, frr)
+        self.of(accepted.threshold, far, frr)
     }
 }
 
@@ -126,7 +126,7 @@ impl Verification {
     }
 
     /// The detection cost of a threshold; a NaN threshold accepts nothing.
-    pub fn dcf_at_threshold(&self, costs: &Costs, threshold: f32) -> DetectionCost {
+    pub fn dcf_at_threshold(&self, costs: &Costs, threshold: f64) -> DetectionCost {
         costs.at(&self.scores, self.scores.accepted_at(threshold))
     }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ScoredPair {
     /// The score; higher means more similar.
-    pub score: f32,
+    pub score: f64,
     /// Whether both samples are of one class.
     pub same: bool,
 }
@@ -97,13 +97,13 @@ fn evaluate(pairs: &[ScoredPair], folds: &[usize], fold: usize) -> Result<FoldAc
         });
     }
     let weights = (genuine.len() as u64, impostor.len() as u64);
-    let threshold = SortedScores::new(genuine, impostor).best_accuracy(weights.0, weights.1).threshold;
+    let threshold = SortedScores::of_scores(genuine, impostor).best_accuracy(weights.0, weights.1).threshold;
     let own = || pairs.iter().zip(folds).filter(|&(_, &of)| of == fold).map(|(pair, _)| pair);
     let count = own().count();
     if count == 0 {
         return Err(Error::Fold { fold, problem: "has no pairs" });
     }
-    let right = own().filter(|pair| (f64::from(pair.score) >= threshold) == pair.same).count();
+    let right = own().filter(|pair| (pair.score >= threshold) == pair.same).count();
     Ok(FoldAccuracy { fold, pairs: count, threshold, accuracy: right as f64 / count as f64 })
 }
 
@@ -111,7 +111,7 @@ fn evaluate(pairs: &[ScoredPair], folds: &[usize], fold: usize) -> Result<FoldAc
 mod tests {
     use super::*;
 
-    fn pair(score: f32, same: bool) -> ScoredPair {
+    fn pair(score: f64, same: bool) -> ScoredPair {
         ScoredPair { score, same }
     }
 
@@ -130,7 +130,7 @@ mod tests {
         let accuracies: Vec<f64> = found.folds.iter().map(|fold| fold.accuracy).collect();
         // Without fold 1 or 2 the best are {0.2, 0.8 | 0.1, 0.4}: 0.8 and {0.2, 0.7 | 0.1, 0.3}: 0.7, one error each.
         assert_eq!(accuracies, [0.5, 0.5, 1.0]);
-        assert_eq!(found.folds[0].threshold as f32, 0.7);
+        assert_eq!(found.folds[0].threshold, 0.7);
         assert!((found.accuracy - 2.0 / 3.0).abs() < 1e-15);
         assert!((found.standard_error - (1.0_f64 / 12.0 / 3.0).sqrt()).abs() < 1e-15);
     }
@@ -155,7 +155,7 @@ mod tests {
         assert!(matches!(error(&[0, 0, 1, 1], 3), Error::Fold { fold: 2, .. }));
         assert!(matches!(error(&[0, 1, 0, 1], 2), Error::Fold { fold: 0, .. }));
         assert!(matches!(ten_folds(&[]), Err(Error::Fold { .. })));
-        let nan = [pair(f32::NAN, true), pair(0.0, false)];
+        let nan = [pair(f64::NAN, true), pair(0.0, false)];
         assert!(matches!(cross_validate(&nan, &[0, 1], 2), Err(Error::NonFiniteScore { index: 0, .. })));
     }
 }

@@ -19,8 +19,11 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts cosines, all of which lie in [-1, 1].
-    pub(super) fn of_cosines(scores: &ScoreList) -> Self {
+    /// Counts cosines over [-1, 1], or over [low, high] if all of them lie within one bin of that.
+    pub(super) fn of_cosines(scores: &ScoreList, (low, high): (f64, f64)) -> Self {
+        if low < high && high - low < 2.0 / BINS as f64 {
+            return Self::between(scores, low, high);
+        }
         Self::between(scores, -1.0, 1.0)
     }
 
@@ -32,10 +35,10 @@ impl Histogram {
     }
 }
 
-/// Counts cosines in 100 bins over [-1, 1].
-pub(crate) fn histogram_of_cosines(cosines: &[f32]) -> Histogram {
+/// Counts stored cosines in 100 bins over [-1, 1].
+pub(crate) fn histogram_of_cosines(stored: &[f32]) -> Histogram {
     // Counting does not need sorted scores.
-    Histogram::of_cosines(&ScoreList::Sorted(cosines.to_vec()))
+    Histogram::between(&ScoreList::Cosines(stored.to_vec()), -1.0, 1.0)
 }
 
 #[cfg(test)]
@@ -44,15 +47,22 @@ mod tests {
 
     #[test]
     fn edges_are_counted_as_documented() {
-        let histogram =
-            Histogram::of_cosines(&ScoreList::sorted(vec![-1.0, -0.999, 0.0, 0.01, 0.5, 0.999, 1.0]));
+        let histogram = Histogram::between(
+            &ScoreList::of_scores(vec![-1.0, -0.999, 0.0, 0.01, 0.5, 0.999, 1.0]),
+            -1.0,
+            1.0,
+        );
         assert_eq!(histogram.counts.len(), 100);
         assert_eq!(histogram.counts.iter().sum::<u64>(), 7);
         assert_eq!(histogram.counts[0], 2);
         assert_eq!(histogram.counts[50], 2);
         assert_eq!(histogram.counts[75], 1);
         assert_eq!(histogram.counts[99], 2);
-        let flat = Histogram::between(&ScoreList::sorted(vec![3.0; 4]), 3.0, 3.0);
+        let flat = Histogram::between(&ScoreList::of_scores(vec![3.0; 4]), 3.0, 3.0);
         assert_eq!((flat.low, flat.high, flat.counts[50]), (2.5, 3.5, 4));
+        let near = ScoreList::of_scores(vec![0.9991, 0.9995]);
+        let narrow = Histogram::of_cosines(&near, (0.9991, 0.9995));
+        assert_eq!((narrow.low, narrow.counts[0], narrow.counts[99]), (0.9991, 1, 1));
+        assert_eq!(Histogram::of_cosines(&near, (-0.5, 0.9995)).low, -1.0);
     }
 }

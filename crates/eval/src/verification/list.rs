@@ -1,11 +1,14 @@
 //! The scores of one kind of pair, in falling order: exact, or counted in narrow bins.
 //!
 //! [`scores`](super::scores) needs four things only: the number of scores, the `r`-th highest score, the number of scores at or
-//! above a threshold, and the number of equal scores. A sorted list gives them exactly with 4 bytes per score. Bins over [-1, 1]
-//! give them with 8 bytes per bin for any number of scores; all scores of a bin then count as equal to its lower edge. The number
-//! of bins is a power of two, so that every edge is an exact `f32`.
+//! above a threshold, and the number of equal scores. A sorted list gives them exactly, with 4 bytes per cosine
+//! ([`score`](crate::score)) and 8 bytes per score of another kind. Bins give them with 8 bytes per bin for any number of cosines;
+//! all scores of a bin then count as equal to its lower edge. There are equal bins over [-1, 1], whose number is a power of two, so
+//! that every edge is exact. Cosines near 1 have their own bins, narrower the nearer they are.
 
 use rayon::prelude::*;
+
+use crate::score::{self, NEAR};
 
 /// Scores that one thread sums. Changing it changes the order of summation and so the rounding.
 const CHUNK: usize = 1 << 16;
@@ -13,21 +16,29 @@ const CHUNK: usize = 1 << 16;
 /// Scores of one kind of pair; never empty.
 #[derive(Debug, Clone)]
 pub(super) enum ScoreList {
-    /// All scores, falling.
-    Sorted(Vec<f32>),
-    /// For each bin over [-1, 1], the number of scores in it or above; one entry more than bins, and the last is 0.
+    /// All cosines as stored values, falling.
+    Cosines(Vec<f32>),
+    /// All scores of another kind, falling.
+    Scores(Vec<f64>),
+    /// For each bin, the number of cosines in it or above; one entry more than bins, and the last is 0.
     Binned(Vec<u64>),
 }
 
 impl ScoreList {
-    pub(super) fn sorted(mut scores: Vec<f32>) -> Self {
+    /// From stored values of cosines.
+    pub(super) fn of_cosines(mut stored: Vec<f32>) -> Self {
+        stored.par_sort_unstable_by(|a, b| b.total_cmp(a));
+        Self::Cosines(stored)
+    }
+
+    pub(super) fn of_scores(mut scores: Vec<f64>) -> Self {
         // Adding zero turns -0 into 0, so that equal scores have equal bits.
         scores.par_iter_mut().for_each(|score| *score += 0.0);
         scores.par_sort_unstable_by(|a, b| b.total_cmp(a));
-        Self::Sorted(scores)
+        Self::Scores(scores)
     }
 
-    /// From one count per bin.
+    /// From one count per bin: those over [-1, 1], then those near 1.
     pub(super) fn binned(mut counts: Vec<u64>) -> Self {
         let mut sum = 0;
         for count in counts.iter_mut().rev() {
@@ -40,50 +51,58 @@ impl ScoreList {
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Sorted(scores) => scores.len(),
+            Self::Cosines(scores) => scores.len(),
+            Self::Scores(scores) => scores.len(),
             Self::Binned(at_least) => at_least[0] as usize,
         }
     }
 
     /// The `rank`-th highest score, counted from 0.
-    pub(super) fn get(&self, rank: usize) -> Option<f32> {
+    pub(super) fn get(&self, rank: usize) -> Option<f64> {
         match self {
-            Self::Sorted(scores) => scores.get(rank).copied(),
-            Self::Binned(at_least) => Some(edge(bin_of_rank(at_least, rank)?, at_least.len() - 1)),
+            Self::Cosines(scores) => scores.get(rank).map(|&stored| score::cosine(stored)),
+            Self::Scores(scores) => scores.get(rank).copied(),
+            Self::Binned(at_least) => Some(edge(bin_of_rank(at_least, rank)?, even_bins(at_least))),
         }
     }
 
     /// The `rank`-th highest score, which must exist.
-    pub(super) fn at(&self, rank: usize) -> f32 {
+    pub(super) fn at(&self, rank: usize) -> f64 {
         self.get(rank).expect("a list of scores is not empty and ranks are taken from its length")
     }
 
-    pub(super) fn lowest(&self) -> f32 {
+    pub(super) fn lowest(&self) -> f64 {
         self.at(self.len() - 1)
     }
 
     /// How many scores lie at or above `threshold`; none do if it is NaN.
-    pub(super) fn count_at_least(&self, threshold: f32) -> usize {
+    pub(super) fn count_at_least(&self, threshold: f64) -> usize {
         match self {
-            Self::Sorted(scores) => scores.partition_point(|&score| score >= threshold),
+            Self::Cosines(scores) => scores.partition_point(|&stored| score::cosine(stored) >= threshold),
+            Self::Scores(scores) => scores.partition_point(|&score| score >= threshold),
             Self::Binned(at_least) => {
-                let bins = at_least.len() - 1;
+                let bins = even_bins(at_least);
                 if threshold.is_nan() {
                     return 0;
                 }
-                let first = ((f64::from(threshold) + 1.0) * (bins as f64 / 2.0)).ceil();
-                at_least[(first.max(0.0) as usize).min(bins)] as usize
+                let first = if threshold > f64::from(NEAR) {
+                    bins + score::near_bin_from(threshold)
+                } else {
+                    (((threshold + 1.0) * (bins as f64 / 2.0)).ceil().max(0.0) as usize).min(bins)
+                };
+                at_least[first] as usize
             }
         }
     }
 
     /// How many scores from `rank` on equal the `rank`-th; 0 past the end.
     pub(super) fn run(&self, rank: usize) -> usize {
+        fn equal<T: PartialEq>(rest: &[T]) -> usize {
+            rest.iter().take_while(|&score| *score == rest[0]).count()
+        }
         match self {
-            Self::Sorted(scores) => {
-                let rest = &scores[rank.min(scores.len())..];
-                rest.iter().take_while(|&&score| score == rest[0]).count()
-            }
+            Self::Cosines(scores) => equal(&scores[rank.min(scores.len())..]),
+            Self::Scores(scores) => equal(&scores[rank.min(scores.len())..]),
             Self::Binned(at_least) => {
                 bin_of_rank(at_least, rank).map_or(0, |bin| at_least[bin] as usize - rank)
             }
@@ -98,19 +117,26 @@ impl ScoreList {
             a
         };
         match self {
-            Self::Sorted(scores) => {
-                let chunk =
-                    |scores: &[f32]| scores.iter().map(|&score| of(f64::from(score))).fold([0.0; N], &add);
+            Self::Cosines(scores) => {
+                let chunk = |scores: &[f32]| {
+                    scores.iter().map(|&stored| of(score::cosine(stored))).fold([0.0; N], &add)
+                };
+                let sums: Vec<[f64; N]> = scores.par_chunks(CHUNK).map(chunk).collect();
+                sums.into_iter().fold([0.0; N], add)
+            }
+            Self::Scores(scores) => {
+                let chunk = |scores: &[f64]| scores.iter().map(|&score| of(score)).fold([0.0; N], &add);
                 let sums: Vec<[f64; N]> = scores.par_chunks(CHUNK).map(chunk).collect();
                 sums.into_iter().fold([0.0; N], add)
             }
             Self::Binned(at_least) => {
-                let bins = at_least.len() - 1;
+                let (bins, all) = (even_bins(at_least), at_least.len() - 1);
                 let mut total = [0.0; N];
-                for bin in 0..bins {
+                for bin in 0..all {
                     let count = at_least[bin] - at_least[bin + 1];
                     if count > 0 {
-                        let middle = (bin as f64 + 0.5) * 2.0 / bins as f64 - 1.0;
+                        let above = if bin + 1 == bins || bin + 1 == all { 1.0 } else { edge(bin + 1, bins) };
+                        let middle = f64::midpoint(edge(bin, bins), above);
                         total = add(total, of(middle).map(|value| value * count as f64));
                     }
                 }
@@ -127,10 +153,11 @@ impl ScoreList {
             counts[(bin as usize).min(bins - 1)] += number;
         };
         match self {
-            Self::Sorted(scores) => scores.iter().for_each(|&score| count(f64::from(score), 1)),
+            Self::Cosines(scores) => scores.iter().for_each(|&stored| count(score::cosine(stored), 1)),
+            Self::Scores(scores) => scores.iter().for_each(|&score| count(score, 1)),
             Self::Binned(at_least) => {
                 for (bin, two) in at_least.windows(2).enumerate() {
-                    count(f64::from(edge(bin, at_least.len() - 1)), two[0] - two[1]);
+                    count(edge(bin, even_bins(at_least)), two[0] - two[1]);
                 }
             }
         }
@@ -138,9 +165,17 @@ impl ScoreList {
     }
 }
 
-/// Lower edge of a bin; exact because `bins` is a power of two.
-fn edge(bin: usize, bins: usize) -> f32 {
-    (bin as f64 * 2.0 / bins as f64 - 1.0) as f32
+/// The number of equal bins over [-1, 1].
+fn even_bins(at_least: &[u64]) -> usize {
+    at_least.len() - 1 - score::NEAR_BINS
+}
+
+/// Lower edge of a bin, with `bins` equal bins below those near 1; exact because `bins` is a power of two.
+fn edge(bin: usize, bins: usize) -> f64 {
+    match bin.checked_sub(bins) {
+        Some(near) => score::cosine(score::near_edge(near)),
+        None => bin as f64 * 2.0 / bins as f64 - 1.0,
+    }
 }
 
 fn bin_of_rank(at_least: &[u64], rank: usize) -> Option<usize> {
@@ -153,27 +188,49 @@ mod tests {
 
     #[test]
     fn bins_equal_a_list_of_their_edges() {
-        // Scores that are edges of 16 bins lose nothing by being binned.
+        // Scores that are edges of 16 bins, or of bins near 1, lose nothing by being binned.
         let eighths: [i32; 9] = [7, 7, 3, 3, 3, 0, -1, -8, -8];
-        let scores: Vec<f32> = eighths.iter().map(|&e| e as f32 / 8.0).collect();
-        let mut counts = vec![0; 16];
+        let mut scores: Vec<f32> = eighths.iter().map(|&e| e as f32 / 8.0).collect();
+        let mut counts = vec![0; 16 + score::NEAR_BINS];
         for eighth in eighths {
             counts[(eighth + 8) as usize] += 1;
         }
-        let (sorted, binned) = (ScoreList::sorted(scores), ScoreList::binned(counts));
+        for distance in [0.75e-3_f32, 1e-9, 1e-9] {
+            let edge = score::near_edge(score::near_bin(score::stored(1.0 - f64::from(distance))));
+            counts[16 + score::near_bin(edge)] += 1;
+            scores.push(edge);
+        }
+        let (sorted, binned) = (ScoreList::of_cosines(scores), ScoreList::binned(counts));
         assert_eq!(sorted.len(), binned.len());
-        for rank in 0..12 {
+        for rank in 0..15 {
             assert_eq!(sorted.get(rank), binned.get(rank), "rank {rank}");
             assert_eq!(sorted.run(rank), binned.run(rank), "run at {rank}");
         }
-        for threshold in [-2.0, -1.0, -0.99, -0.125, 0.0, 0.1, 0.375, 0.376, 0.875, 0.9, 1.0, 7.0, f32::NAN] {
+        for threshold in [
+            -2.0,
+            -1.0,
+            -0.99,
+            -0.125,
+            0.0,
+            0.1,
+            0.375,
+            0.376,
+            0.875,
+            0.9,
+            0.9991,
+            1.0 - 1e-6,
+            1.0 - 1e-10,
+            1.0,
+            7.0,
+            f64::NAN,
+        ] {
             assert_eq!(sorted.count_at_least(threshold), binned.count_at_least(threshold), "{threshold}");
         }
         assert_eq!(sorted.histogram(-1.0, 1.0, 4), binned.histogram(-1.0, 1.0, 4));
         assert_eq!(sorted.lowest(), -1.0);
         let sums = [&sorted, &binned].map(|list| list.sum(|score| [score, 1.0]));
-        assert_eq!((sums[0][1], sums[1][1]), (9.0, 9.0));
-        // Each binned score counts as the middle of its bin, 1/16 above its edge.
-        assert!((sums[1][0] - sums[0][0] - 9.0 / 16.0).abs() < 1e-12);
+        assert_eq!((sums[0][1], sums[1][1]), (12.0, 12.0));
+        // Each binned score counts as the middle of its bin, 1/16 above its edge, or less than 1e-6 near 1.
+        assert!((sums[1][0] - sums[0][0] - 9.0 / 16.0).abs() < 1e-6);
     }
 }

@@ -55,7 +55,8 @@ pub struct Verification {
     /// The ROC curve for plotting: at most [`ROC_POINTS`] points of the exact curve in order of falling threshold, from
     /// (FAR, TAR) = (0, 0) to (1, 1), chosen to keep its shape on linear, logarithmic and probit axes.
     pub roc: Vec<OperatingPoint>,
-    /// Cosines of the genuine pairs in 100 bins over [-1, 1] (for scores of another kind: over the range of both lists).
+    /// Cosines of the genuine pairs in 100 bins over [-1, 1] (over the range of both lists for scores of another kind, and for
+    /// cosines that would all be in one bin).
     pub genuine_histogram: Histogram,
     /// Cosines of the impostor pairs, in the same bins.
     pub impostor_histogram: Histogram,
@@ -129,7 +130,7 @@ impl Verification {
     }
 
     /// The rates at a threshold on the cosine; a NaN threshold accepts nothing.
-    pub fn operating_point_at_threshold(&self, threshold: f32) -> OperatingPoint {
+    pub fn operating_point_at_threshold(&self, threshold: f64) -> OperatingPoint {
         self.scores.at_threshold(threshold)
     }
 
@@ -161,8 +162,8 @@ impl Verification {
             best_accuracy: scores.best_accuracy(all_genuine, all_impostor),
             best_balanced_accuracy: scores.best_accuracy(1, 1),
             roc: scores.curve(ROC_POINTS),
-            genuine_histogram: Histogram::of_cosines(scores.genuine()),
-            impostor_histogram: Histogram::of_cosines(scores.impostor()),
+            genuine_histogram: Histogram::of_cosines(scores.genuine(), scores.range()),
+            impostor_histogram: Histogram::of_cosines(scores.impostor(), scores.range()),
             resolution: None,
             warnings,
             scores,
@@ -174,7 +175,7 @@ impl Verification {
 ///
 /// # Errors
 /// [`Error::MissingScores`] if one list is empty, [`Error::NonFiniteScore`] for a score that is NaN or infinite.
-pub fn from_scores(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verification> {
+pub fn from_scores(genuine: Vec<f64>, impostor: Vec<f64>) -> Result<Verification> {
     require_both(genuine.len(), impostor.len())?;
     for (kind, scores) in [("genuine", &genuine), ("impostor", &impostor)] {
         if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
@@ -182,10 +183,10 @@ pub fn from_scores(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verification
         }
     }
     let (all_genuine, all_impostor) = (genuine.len() as u64, impostor.len() as u64);
-    let scores = SortedScores::new(genuine, impostor);
+    let scores = SortedScores::of_scores(genuine, impostor);
     let (low, high) = scores.range();
     let mut found = Verification::new(scores, all_genuine, all_impostor);
-    let histogram = |list| Histogram::between(list, f64::from(low), f64::from(high));
+    let histogram = |list| Histogram::between(list, low, high);
     found.genuine_histogram = histogram(found.scores.genuine());
     found.impostor_histogram = histogram(found.scores.impostor());
     Ok(found)
@@ -211,7 +212,7 @@ pub(super) fn require_both(genuine: usize, impostor: usize) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::MissingScores`] if one list is empty, [`Error::NotACosine`] for a score that is NaN or outside [-1, 1].
-pub fn from_cosines(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verification> {
+pub fn from_cosines(genuine: Vec<f64>, impostor: Vec<f64>) -> Result<Verification> {
     require_both(genuine.len(), impostor.len())?;
     for (kind, scores) in [("genuine", &genuine), ("impostor", &impostor)] {
         if let Some(index) = scores.iter().position(|score| !(-1.0..=1.0).contains(score)) {
@@ -219,5 +220,5 @@ pub fn from_cosines(genuine: Vec<f32>, impostor: Vec<f32>) -> Result<Verificatio
         }
     }
     let (all_genuine, all_impostor) = (genuine.len() as u64, impostor.len() as u64);
-    Ok(Verification::new(SortedScores::new(genuine, impostor), all_genuine, all_impostor))
+    Ok(Verification::new(SortedScores::of_scores(genuine, impostor), all_genuine, all_impostor))
 }

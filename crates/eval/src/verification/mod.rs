@@ -6,7 +6,7 @@
 //!
 //! Pairs come from one labelled set ([`all_pairs`], [`balanced_pairs`]), from a list ([`pair_list`]), from two sets
 //! ([`enrol_probe`]) or as scores computed elsewhere ([`from_cosines`], [`from_scores`]). [`cohort`] normalises scores with a
-//! cohort. Scores are sorted, not binned: every result is exact for the pairs compared, and memory is 4 bytes per pair. Only
+//! cohort. Scores are sorted, not binned: every result is exact for the pairs compared, and memory is 4 bytes per cosine. Only
 //! [`streaming`] bins scores, for more pairs than fit in memory, and reports the width of its bins.
 //!
 //! Rates are computed within each kind of pair, so they do not depend on how many pairs of each kind there are. [`costs`] weighs
@@ -32,11 +32,10 @@ pub use measures::{
     ROC_POINTS, TABLE_FAR, TABULATED_FAR, TarAtFar, Verification, from_cosines, from_pairs, from_scores,
 };
 pub(crate) use pairs::compare as compare_pairs;
-pub use pairs::{VerificationOptions, all_pairs, balanced_pairs};
+pub use pairs::{VerificationOptions, all_pairs, balanced_pairs, identity_pairs};
 pub(crate) use scores::accepts_within;
 pub use scores::{BestAccuracy, OperatingPoint};
-pub(crate) use sets::known_probes;
-pub use sets::{enrol_probe, pair_list, pair_scores};
+pub use sets::{enrol_probe, identity_pairs_between, pair_list, pair_scores, pairs_of_equal_rows};
 pub use widemargin_tables::Pair;
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 use widemargin_chance::{Purpose, Stream};
 
+use super::bootstrap::IdentityPair;
 use super::measures::Verification;
 use super::scores::SortedScores;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity;
 
 /// Draws per random stream. Changing it changes the samples of every seed.
@@ -47,7 +49,7 @@ impl Default for VerificationOptions {
 /// [`Error::NoGenuinePairs`] if every class has a single sample.
 pub fn all_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Result<Verification> {
     let scores = compare(embeddings, options.max_pairs, options.seed, false)?;
-    let sorted = SortedScores::new(scores.genuine, scores.impostor);
+    let sorted = SortedScores::of_cosines(scores.genuine, scores.impostor);
     Ok(Verification::new(sorted, scores.all_genuine, scores.all_impostor))
 }
 
@@ -61,12 +63,13 @@ pub fn all_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Resu
 pub fn balanced_pairs(embeddings: &Embeddings, options: &VerificationOptions) -> Result<Verification> {
     let scores = compare(embeddings, options.max_pairs, options.seed, true)?;
     let (genuine, impostor) = (scores.genuine.len() as u64, scores.impostor.len() as u64);
-    let mut found = Verification::new(SortedScores::new(scores.genuine, scores.impostor), genuine, impostor);
+    let mut found =
+        Verification::new(SortedScores::of_cosines(scores.genuine, scores.impostor), genuine, impostor);
     found.pairs_in_all = scores.all_genuine + scores.all_impostor;
     Ok(found)
 }
 
-/// The cosines of the pairs compared, in no particular order, and how many pairs exist.
+/// The stored cosines of the pairs compared, in no particular order, and how many pairs exist.
 pub(crate) struct PairScores {
     pub(crate) genuine: Vec<f32>,
     pub(crate) impostor: Vec<f32>,
@@ -97,21 +100,29 @@ impl Kind {
         *self.before.last().expect("the prefix sums start with a zero")
     }
 
-    /// Cosines of a sample of `size` pairs of this kind, or of all pairs if there are no more.
+    /// Stored cosines of a sample of `size` pairs of this kind, or of all pairs if there are no more.
     fn scores(&self, embeddings: &Embeddings, size: u64, seed: u64, stream: u64) -> Vec<f32> {
         if size >= self.count() {
-            let partners = |row: usize| self.partners[row].clone();
-            return similarity::with_partners(embeddings.unit_rows(), embeddings.dim(), partners);
+            return similarity::with_partners(embeddings, |row: usize| self.partners[row].clone());
         }
         let parts: Vec<Vec<f32>> = (0..size.div_ceil(DRAWS_PER_STREAM))
             .into_par_iter()
             .map(|part| {
                 let draws = self.draw(part, size, seed, stream);
-                let cosine = |(a, b)| embeddings.cosine(a, b).expect("pairs are made of rows of the matrix");
-                self.rows_of(draws).map(cosine).collect()
+                let score = |(a, b)| similarity::score(embeddings, a, embeddings, b);
+                self.rows_of(draws).map(score).collect()
             })
             .collect();
         parts.concat()
+    }
+
+    /// The rows of the pairs of [`Kind::scores`], in order.
+    fn pairs(&self, size: u64, seed: u64, stream: u64) -> Vec<(usize, usize)> {
+        if size >= self.count() {
+            return self.rows_of(0..self.count()).collect();
+        }
+        let parts = 0..size.div_ceil(DRAWS_PER_STREAM);
+        parts.flat_map(|part| self.rows_of(self.draw(part, size, seed, stream)).collect::<Vec<_>>()).collect()
     }
 
     /// Pair numbers of one part of the sample: one drawn uniformly from each of `size` slices of (almost) equal width.
@@ -142,20 +153,18 @@ impl Kind {
     }
 }
 
-/// Compares all pairs if there are at most `max_pairs`, else a sample as described at [`VerificationOptions`].
+/// Which pairs of a set ordered by label are compared.
+struct Chosen {
+    genuine: Kind,
+    impostor: Kind,
+    /// How many pairs of each kind.
+    sizes: (u64, u64),
+}
+
+/// All pairs if there are at most `max_pairs`, else a sample as described at [`VerificationOptions`].
 /// With `balanced`, both kinds get the same number of pairs: as many as the rarer kind has and the limit allows.
-pub(crate) fn compare(
-    embeddings: &Embeddings,
-    max_pairs: u64,
-    seed: u64,
-    balanced: bool,
-) -> Result<PairScores> {
-    if max_pairs < 2 {
-        return Err(Error::MaxPairs { max_pairs });
-    }
-    embeddings.require_two_classes()?;
-    let embeddings = embeddings.sorted_by_label();
-    let labels = embeddings.labels();
+fn choose(sorted: &Embeddings, max_pairs: u64, balanced: bool) -> Result<Chosen> {
+    let labels = sorted.labels();
     let mut same = Vec::with_capacity(labels.len());
     let mut different = Vec::with_capacity(labels.len());
     let mut classes = 0;
@@ -171,18 +180,62 @@ pub(crate) fn compare(
     if genuine.count() == 0 {
         return Err(Error::NoGenuinePairs { classes });
     }
-    let (genuine_size, impostor_size) = if balanced {
+    let sizes = if balanced {
         let size = genuine.count().min(impostor.count()).min(max_pairs / 2);
         (size, size)
     } else {
         share(genuine.count(), impostor.count(), max_pairs)
     };
+    Ok(Chosen { genuine, impostor, sizes })
+}
+
+/// Compares the pairs that [`choose`] gives.
+pub(crate) fn compare(
+    embeddings: &Embeddings,
+    max_pairs: u64,
+    seed: u64,
+    balanced: bool,
+) -> Result<PairScores> {
+    if max_pairs < 2 {
+        return Err(Error::MaxPairs { max_pairs });
+    }
+    embeddings.require_two_classes()?;
+    let embeddings = embeddings.sorted_by_label();
+    let Chosen { genuine, impostor, sizes } = choose(&embeddings, max_pairs, balanced)?;
     Ok(PairScores {
-        genuine: genuine.scores(&embeddings, genuine_size, seed, 0),
-        impostor: impostor.scores(&embeddings, impostor_size, seed, 1),
+        genuine: genuine.scores(&embeddings, sizes.0, seed, 0),
+        impostor: impostor.scores(&embeddings, sizes.1, seed, 1),
         all_genuine: genuine.count(),
         all_impostor: impostor.count(),
     })
+}
+
+/// The pairs that [`all_pairs`] compares, or [`balanced_pairs`] if `balanced`, with the classes of both rows: for intervals by
+/// [`bootstrap::identities`](super::bootstrap::identities).
+///
+/// # Errors
+/// As [`all_pairs`].
+pub fn identity_pairs(
+    embeddings: &Embeddings,
+    options: &VerificationOptions,
+    balanced: bool,
+) -> Result<Vec<IdentityPair>> {
+    let VerificationOptions { max_pairs, seed } = *options;
+    if max_pairs < 2 {
+        return Err(Error::MaxPairs { max_pairs });
+    }
+    embeddings.require_two_classes()?;
+    let sorted = embeddings.sorted_by_label();
+    let Chosen { genuine, impostor, sizes } = choose(&sorted, max_pairs, balanced)?;
+    let mut rows = genuine.pairs(sizes.0, seed, 0);
+    rows.extend(impostor.pairs(sizes.1, seed, 1));
+    let labels = sorted.labels();
+    let pair = |&(a, b): &(usize, usize)| IdentityPair {
+        score: score::cosine(similarity::score(&sorted, a, &sorted, b)),
+        same: labels[a] == labels[b],
+        identities: (labels[a], labels[b]),
+    };
+    Ok(rows.par_iter().map(pair).collect())
 }
 
 /// Shares `max_pairs` between the kinds: half each, and what one kind does not need goes to the other.

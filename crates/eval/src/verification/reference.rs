@@ -13,8 +13,8 @@ fn reference() -> Value {
     serde_json::from_str(include_str!("../../fixtures/verification.json")).unwrap()
 }
 
-fn numbers(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
 fn labels(value: &Value) -> Vec<u32> {
@@ -69,8 +69,10 @@ fn ten_folds_agree() {
 #[test]
 fn adaptive_s_normalisation_agrees() {
     let case = &reference()["adaptive_s"];
-    let set =
-        |key: &str, labels: &[u32]| Embeddings::new(&numbers(&case[key]), labels.len(), 16, labels).unwrap();
+    let set = |key: &str, labels: &[u32]| {
+        let data: Vec<f32> = numbers(&case[key]).iter().map(|&v| v as f32).collect();
+        Embeddings::new(&data, labels.len(), 16, labels).unwrap()
+    };
     let enrol = set("enrol", &labels(&case["labels_enrol"]));
     let probe = set("probe", &labels(&case["labels_probe"]));
     let cohort = set("cohort", &[0; 40]);
@@ -78,6 +80,7 @@ fn adaptive_s_normalisation_agrees() {
     let found = normalised(
         &enrol,
         &probe,
+        None,
         &cohort,
         ScoreNormalisation::AdaptiveS { top },
         &VerificationOptions::default(),

@@ -38,14 +38,19 @@ pub struct BestAccuracy {
 /// Numbers of accepted pairs at one threshold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Accepted {
-    pub(super) threshold: f32,
+    pub(super) threshold: f64,
     pub(super) genuine: usize,
     pub(super) impostor: usize,
 }
 
 impl SortedScores {
-    pub(super) fn new(genuine: Vec<f32>, impostor: Vec<f32>) -> Self {
-        Self { genuine: ScoreList::sorted(genuine), impostor: ScoreList::sorted(impostor) }
+    /// From stored values of cosines.
+    pub(super) fn of_cosines(genuine: Vec<f32>, impostor: Vec<f32>) -> Self {
+        Self { genuine: ScoreList::of_cosines(genuine), impostor: ScoreList::of_cosines(impostor) }
+    }
+
+    pub(super) fn of_scores(genuine: Vec<f64>, impostor: Vec<f64>) -> Self {
+        Self { genuine: ScoreList::of_scores(genuine), impostor: ScoreList::of_scores(impostor) }
     }
 
     pub(super) fn of_lists(genuine: ScoreList, impostor: ScoreList) -> Self {
@@ -61,24 +66,24 @@ impl SortedScores {
     }
 
     /// The lowest and the highest score of either kind.
-    pub(super) fn range(&self) -> (f32, f32) {
+    pub(super) fn range(&self) -> (f64, f64) {
         (self.genuine.lowest().min(self.impostor.lowest()), self.genuine.at(0).max(self.impostor.at(0)))
     }
 
     pub(super) fn rates(&self, accepted: Accepted) -> OperatingPoint {
         OperatingPoint {
-            threshold: f64::from(accepted.threshold),
+            threshold: accepted.threshold,
             far: accepted.impostor as f64 / self.impostor.len() as f64,
             tar: accepted.genuine as f64 / self.genuine.len() as f64,
         }
     }
 
-    /// The smallest `f32` threshold that accepts nothing: the next value above the largest observed score.
+    /// The smallest threshold that accepts nothing: the next value above the largest observed score.
     pub(super) fn accept_nothing(&self) -> Accepted {
         Accepted { threshold: self.range().1.next_up(), genuine: 0, impostor: 0 }
     }
 
-    pub(super) fn accepted_at(&self, threshold: f32) -> Accepted {
+    pub(super) fn accepted_at(&self, threshold: f64) -> Accepted {
         Accepted {
             threshold,
             genuine: self.genuine.count_at_least(threshold),
@@ -87,7 +92,7 @@ impl SortedScores {
     }
 
     /// The rates of one threshold.
-    pub(super) fn at_threshold(&self, threshold: f32) -> OperatingPoint {
+    pub(super) fn at_threshold(&self, threshold: f64) -> OperatingPoint {
         self.rates(self.accepted_at(threshold))
     }
 
@@ -96,7 +101,7 @@ impl SortedScores {
         let mut now = self.accept_nothing();
         let distinct = std::iter::from_fn(move || {
             let next = [self.genuine.get(now.genuine), self.impostor.get(now.impostor)];
-            now.threshold = next.into_iter().flatten().reduce(f32::max)?;
+            now.threshold = next.into_iter().flatten().reduce(f64::max)?;
             if next[0] == Some(now.threshold) {
                 now.genuine += self.genuine.run(now.genuine);
             }
@@ -152,7 +157,7 @@ impl SortedScores {
             .into_iter()
             .chain([above.impostor.checked_sub(1).map(|last| self.impostor.at(last))])
             .flatten()
-            .reduce(f32::min);
+            .reduce(f64::min);
         self.rates(Accepted { threshold: lowest_accepted.unwrap_or(above.threshold), ..above })
     }
 
@@ -170,7 +175,7 @@ impl SortedScores {
             }
         }
         let most = for_genuine * genuine + for_impostor * impostor;
-        BestAccuracy { accuracy: right(best) as f64 / most as f64, threshold: f64::from(best.threshold) }
+        BestAccuracy { accuracy: right(best) as f64 / most as f64, threshold: best.threshold }
     }
 
     /// The curve with at most `limit` points (at least 16), including both ends, in order of rising FAR and TAR.

@@ -1,16 +1,17 @@
 //! Pairs from a list, and all pairs between two sets.
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 use widemargin_tables::Pair;
 
+use super::bootstrap::IdentityPair;
 use super::folds::ScoredPair;
 use super::measures::{Verification, require_both};
 use super::pairs::VerificationOptions;
 use super::scores::SortedScores;
+use crate::copies::Copies;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::score;
 use crate::similarity::{self, QUERIES};
 
 /// The cosine of each listed pair, in order.
@@ -25,10 +26,22 @@ pub fn pair_scores(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<Scored
         }
     }
     let scored = |pair: &Pair| ScoredPair {
-        score: similarity::cosine(embeddings.row(pair.a), embeddings.row(pair.b)),
+        score: score::cosine(similarity::score(embeddings, pair.a, embeddings, pair.b)),
         same: pair.same,
     };
     Ok(pairs.par_iter().map(scored).collect())
+}
+
+/// How many listed pairs compare a row with itself or with an equal row.
+///
+/// # Errors
+/// As [`pair_scores`].
+pub fn pairs_of_equal_rows(embeddings: &Embeddings, pairs: &[Pair]) -> Result<usize> {
+    let scored = pair_scores(embeddings, pairs)?;
+    let equal = |(pair, scored): &(&Pair, &ScoredPair)| {
+        scored.score == 1.0 && embeddings.row(pair.a) == embeddings.row(pair.b)
+    };
+    Ok(pairs.iter().zip(&scored).filter(equal).count())
 }
 
 /// Evaluates embeddings on a list of pairs.
@@ -41,14 +54,15 @@ pub fn pair_scores(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<Scored
 pub fn pair_list(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Verification> {
     let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
     for pair in pair_scores(embeddings, pairs)? {
-        if pair.same { &mut genuine } else { &mut impostor }.push(pair.score);
+        if pair.same { &mut genuine } else { &mut impostor }.push(score::stored(pair.score));
     }
     require_both(genuine.len(), impostor.len())?;
     let counts = (genuine.len() as u64, impostor.len() as u64);
-    Ok(Verification::new(SortedScores::new(genuine, impostor), counts.0, counts.1))
+    Ok(Verification::new(SortedScores::of_cosines(genuine, impostor), counts.0, counts.1))
 }
 
-/// Evaluates all pairs of a row of `enrol` and a row of `probe`; pairs with equal labels are genuine.
+/// Evaluates all pairs of a row of `enrol` and a row of `probe`; pairs with equal labels are genuine. Pairs of copies are left out
+/// if `copies`, between `enrol` and `probe`, is given.
 ///
 /// # Errors
 /// [`Error::Dimensions`] if the sets differ in dimension, [`Error::TooManyPairs`] if there are more than `max_pairs` (pairs
@@ -57,54 +71,70 @@ pub fn pair_list(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Verification
 pub fn enrol_probe(
     enrol: &Embeddings,
     probe: &Embeddings,
+    copies: Option<&Copies>,
     options: &VerificationOptions,
 ) -> Result<Verification> {
-    let (genuine, impostor) = scores_between(enrol, probe, options.max_pairs, |cosine, _, _| cosine)?;
+    let score = |score: f32, same: bool, _: usize, _: usize| (score, same);
+    let scored = between(enrol, probe, copies, options.max_pairs, score)?;
+    let of_kind =
+        |kind| scored.iter().filter(|(_, same)| *same == kind).map(|(score, _)| *score).collect::<Vec<f32>>();
+    let (genuine, impostor) = (of_kind(true), of_kind(false));
+    require_both(genuine.len(), impostor.len())?;
     let counts = (genuine.len() as u64, impostor.len() as u64);
-    Ok(Verification::new(SortedScores::new(genuine, impostor), counts.0, counts.1))
+    Ok(Verification::new(SortedScores::of_cosines(genuine, impostor), counts.0, counts.1))
 }
 
-/// Scores of all pairs between two sets, genuine and impostor. `score` turns cosine, enrol row and probe row into a score.
-pub(super) fn scores_between(
+/// The pairs that [`enrol_probe`] compares, with the classes of both rows: for intervals by
+/// [`bootstrap::identities`](super::bootstrap::identities).
+///
+/// # Errors
+/// [`Error::Dimensions`] and [`Error::TooManyPairs`] as in [`enrol_probe`].
+pub fn identity_pairs_between(
     enrol: &Embeddings,
     probe: &Embeddings,
+    copies: Option<&Copies>,
+    options: &VerificationOptions,
+) -> Result<Vec<IdentityPair>> {
+    between(enrol, probe, copies, options.max_pairs, |stored, same, a, b| IdentityPair {
+        score: score::cosine(stored),
+        same,
+        identities: (enrol.labels()[a], probe.labels()[b]),
+    })
+}
+
+/// All pairs between two sets that are not copies, in order. `pair` gets a stored cosine, whether the labels are equal, the enrol
+/// row and the probe row.
+pub(super) fn between<T: Send + Clone>(
+    enrol: &Embeddings,
+    probe: &Embeddings,
+    copies: Option<&Copies>,
     max_pairs: u64,
-    score: impl Fn(f32, usize, usize) -> f32 + Sync,
-) -> Result<(Vec<f32>, Vec<f32>)> {
+    pair: impl Fn(f32, bool, usize, usize) -> T + Sync,
+) -> Result<Vec<T>> {
     enrol.require_same_dim(probe)?;
     let pairs = enrol.rows() as u64 * probe.rows() as u64;
     if pairs > max_pairs {
         return Err(Error::TooManyPairs { pairs, max_pairs });
     }
-    let blocks: Vec<(Vec<f32>, Vec<f32>)> = (0..enrol.rows().div_ceil(QUERIES))
+    let blocks: Vec<Vec<T>> = (0..enrol.rows().div_ceil(QUERIES))
         .into_par_iter()
         .map_init(Vec::new, |scratch, nth| {
             let queries = nth * QUERIES..((nth + 1) * QUERIES).min(enrol.rows());
-            similarity::between(enrol.unit_rows(), queries.clone(), probe.unit_rows(), enrol.dim(), scratch);
-            let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
-            for (query, cosines) in queries.zip(scratch.chunks_exact(probe.rows())) {
+            similarity::block(enrol, queries.clone(), probe, 0..probe.rows(), scratch);
+            let mut found = Vec::with_capacity(scratch.len());
+            for (query, scores) in queries.zip(scratch.chunks_exact(probe.rows())) {
                 let label = enrol.labels()[query];
-                for (other, (&cosine, &of)) in cosines.iter().zip(probe.labels()).enumerate() {
-                    let kind = if of == label { &mut genuine } else { &mut impostor };
-                    kind.push(score(cosine, query, other));
+                let copies = copies.filter(|copies| copies.has(query));
+                for (other, (&score, &of)) in scores.iter().zip(probe.labels()).enumerate() {
+                    if copies.is_none_or(|copies| !copies.same(query, other)) {
+                        found.push(pair(score, of == label, query, other));
+                    }
                 }
             }
-            (genuine, impostor)
+            found
         })
         .collect();
-    let mut all = (Vec::new(), Vec::new());
-    for (genuine, impostor) in blocks {
-        all.0.extend(genuine);
-        all.1.extend(impostor);
-    }
-    require_both(all.0.len(), all.1.len())?;
-    Ok(all)
-}
-
-/// How many labels of `probe` occur in `enrol`.
-pub(crate) fn known_probes(enrol: &Embeddings, probe: &Embeddings) -> usize {
-    let enrolled: HashSet<u32> = enrol.labels().iter().copied().collect();
-    probe.labels().iter().filter(|label| enrolled.contains(label)).count()
+    Ok(blocks.concat())
 }
 
 #[cfg(test)]
@@ -138,21 +168,21 @@ mod tests {
     fn enrol_and_probe_form_every_cross_pair_once() {
         let (enrol, probe) =
             (wheel(&[0.0, 1.5, 0.1], &[1, 2, 1]), wheel(&[0.2, 1.4, 0.8, 2.9, 0.4], &[1, 2, 2, 9, 1]));
-        let found = enrol_probe(&enrol, &probe, &VerificationOptions::default()).unwrap();
+        let found = enrol_probe(&enrol, &probe, None, &VerificationOptions::default()).unwrap();
         assert_eq!((found.genuine, found.impostor), (2 * 2 + 2, 15 - 6));
         // Lowest genuine: 1.5 against 0.8, apart by 0.7; 0.1 against 0.8 is an impostor pair exactly as far.
-        assert!((found.scores.genuine().lowest() - 0.7_f32.cos()).abs() < 1e-6);
+        assert!((found.scores.genuine().lowest() - 0.7_f64.cos()).abs() < 1e-6);
         let few = VerificationOptions { max_pairs: 14, seed: 0 };
         assert_eq!(
-            enrol_probe(&enrol, &probe, &few).unwrap_err(),
+            enrol_probe(&enrol, &probe, None, &few).unwrap_err(),
             Error::TooManyPairs { pairs: 15, max_pairs: 14 }
         );
         let unknown = wheel(&[0.0], &[7]);
-        let none = enrol_probe(&enrol, &unknown, &VerificationOptions::default()).unwrap_err();
+        let none = enrol_probe(&enrol, &unknown, None, &VerificationOptions::default()).unwrap_err();
         assert_eq!(none, Error::MissingScores { genuine: 0, impostor: 3 });
         let line = Embeddings::new(&[1.0], 1, 1, &[1]).unwrap();
         assert_eq!(
-            enrol_probe(&enrol, &line, &VerificationOptions::default()).unwrap_err(),
+            enrol_probe(&enrol, &line, None, &VerificationOptions::default()).unwrap_err(),
             Error::Dimensions { left: 2, right: 1 }
         );
     }
@@ -173,8 +203,19 @@ mod tests {
     }
 
     #[test]
-    fn known_probes_are_counted() {
-        let (enrol, probe) = (wheel(&[0.0, 1.0], &[1, 2]), wheel(&[0.0, 1.0, 2.0], &[2, 3, 2]));
-        assert_eq!(known_probes(&enrol, &probe), 2);
+    fn copies_form_no_pairs() {
+        let set = wheel(&[0.0, 0.3, 1.0, 1.2], &[1, 1, 2, 2]);
+        let options = VerificationOptions::default();
+        let copies = Copies::between(&set, &set, None);
+        let found = enrol_probe(&set, &set, Some(&copies), &options).unwrap();
+        // Every pair of the set, from both sides.
+        let all = all_pairs(&set, &options).unwrap();
+        assert_eq!((found.pairs, found.auc, found.eer), (2 * all.pairs, all.auc, all.eer));
+        assert!(enrol_probe(&set, &set, None, &options).unwrap().pairs == 16);
+        let pairs = identity_pairs_between(&set, &set, Some(&copies), &options).unwrap();
+        assert_eq!(pairs.len() as u64, found.pairs);
+        assert!(pairs.iter().all(|pair| pair.same == (pair.identities.0 == pair.identities.1)));
+        let list = [(0, 0, true), (0, 1, true), (2, 2, true)].map(|(a, b, same)| Pair { a, b, same });
+        assert_eq!(pairs_of_equal_rows(&set, &list).unwrap(), 2);
     }
 }

@@ -5,7 +5,8 @@
 //! result), and every rate lies between the exact rates at the two edges. In addition to the embeddings, each thread needs 24
 //! bytes per bin, a tile of 256 KiB and the rows of the tile, for any number of pairs. Counts are integers, so the result does
 //! not depend on how threads share the tiles. Matrix products round in another order than [`all_pairs`](super::all_pairs), so a
-//! cosine can differ from its value there by about 1e-6.
+//! cosine can differ from its value there by about 1e-6. Cosines above 0.999 are computed again as there, and have bins whose width
+//! is at most 2^-11 of the distance from 1.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,9 +17,12 @@ use widemargin_kernels::matrix::{self, MatRef, Threads, Write};
 use super::list::ScoreList;
 use super::measures::{Verification, require_both};
 use super::scores::SortedScores;
+use crate::copies::Copies;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::score::{self, NEAR, NEAR_BINS};
+use crate::similarity;
 
 /// Rows on either side of a tile.
 const TILE: usize = 256;
@@ -65,10 +69,8 @@ pub fn all_pairs(
     let end_of_class = |row: usize| ends[ends.partition_point(|&end| end <= row)];
     let total = rows as u64 * (rows as u64 - 1) / 2;
     // Partners of row `a` are the rows after it: genuine up to the end of its class, impostors from there.
-    stream(&sorted, &sorted, *options, total, progress, |a| {
-        let end = end_of_class(a);
-        (a + 1..rows, a + 1..end)
-    })
+    let partners = |a| (a + 1..rows, a + 1..end_of_class(a));
+    stream(&sorted, &sorted, *options, (total, progress), partners, None)
 }
 
 /// [`enrol_probe`](super::enrol_probe) without keeping scores.
@@ -79,18 +81,25 @@ pub fn all_pairs(
 pub fn enrol_probe(
     enrol: &Embeddings,
     probe: &Embeddings,
+    copies: Option<&Copies>,
     options: &StreamingOptions,
     progress: Progress<'_>,
 ) -> Result<Verification> {
     enrol.require_same_dim(probe)?;
-    let probe = probe.sorted_by_label();
+    let mut order: Vec<usize> = (0..probe.rows()).collect();
+    order.sort_by_key(|&row| probe.labels()[row]);
+    let probe = probe.reordered(&order);
     let labels = probe.labels();
     let total = enrol.rows() as u64 * probe.rows() as u64;
-    stream(enrol, &probe, *options, total, progress, |a| {
+    let partners = |a: usize| {
         let label = enrol.labels()[a];
         let start = labels.partition_point(|&other| other < label);
         (0..labels.len(), start..labels.partition_point(|&other| other <= label))
-    })
+    };
+    let copies = copies.filter(|copies| copies.any());
+    let counts = |a: usize, b: usize| copies.is_none_or(|copies| !copies.same(a, order[b]));
+    let counts: Option<&(dyn Fn(usize, usize) -> bool + Sync)> = copies.map(|_| &counts as _);
+    stream(enrol, &probe, *options, (total, progress), partners, counts)
 }
 
 /// Counts of one thread.
@@ -106,7 +115,9 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(bins: usize) -> Self {
+    /// With `even` equal bins over [-1, 1], and those near 1.
+    fn new(even: usize) -> Self {
+        let bins = even + NEAR_BINS;
         Self { recent: vec![0; bins], before: vec![0; bins] }
     }
 
@@ -116,10 +127,11 @@ impl Counter {
         }
     }
 
-    /// Adds each cosine to its bin. Exact: the scale is a power of two, and the rest are whole numbers.
+    /// Adds each cosine to its bin. Exact: the scale is a power of two, and the rest are whole numbers. Knows no bins near 1.
     fn count(&mut self, cosines: &[f32]) {
-        let half = (self.recent.len() / 2) as i32;
-        let (scale, last) = (half as f32, self.recent.len() as i32 - 1);
+        let even = self.recent.len() - NEAR_BINS;
+        let half = (even / 2) as i32;
+        let (scale, last) = (half as f32, even as i32 - 1);
         for &cosine in cosines {
             let scaled = cosine * scale;
             let toward_zero = scaled as i32;
@@ -127,16 +139,27 @@ impl Counter {
             self.recent[(floor + half).clamp(0, last) as usize] += 1;
         }
     }
+
+    /// Adds a score, in the bins near 1 if it is there.
+    fn count_score(&mut self, score: f32) {
+        if score > NEAR {
+            let bin = self.recent.len() - NEAR_BINS + score::near_bin(score);
+            self.recent[bin] += 1;
+        } else {
+            self.count(&[score]);
+        }
+    }
 }
 
-/// Counts, for each row `a` of `left`, its pairs with the rows `partners(a).0` of `right`; those with `partners(a).1` are genuine.
+/// Counts, for each row `a` of `left`, its pairs with the rows `partners(a).0` of `right`; those with `partners(a).1` are genuine. Only
+/// pairs that `counts` are counted.
 fn stream(
     left: &Embeddings,
     right: &Embeddings,
     options: StreamingOptions,
-    total: u64,
-    progress: Progress<'_>,
+    (total, progress): (u64, Progress<'_>),
     partners: impl Fn(usize) -> (Range<usize>, Range<usize>) + Sync,
+    counts_pair: Option<&(dyn Fn(usize, usize) -> bool + Sync)>,
 ) -> Result<Verification> {
     if !(8..=22).contains(&options.bins_log2) {
         let value = f64::from(options.bins_log2);
@@ -144,6 +167,8 @@ fn stream(
     }
     let bins = 1_usize << options.bins_log2;
     let dim = left.dim();
+    // From here on, the exact score may be above the limit.
+    let near = NEAR - similarity::product_error(dim);
     let (left_tiles, right_tiles) = (left.rows().div_ceil(TILE), right.rows().div_ceil(TILE));
     let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
     let view = |set: &Embeddings, rows: Range<usize>, padded: &mut Vec<f32>| {
@@ -178,14 +203,30 @@ fn stream(
                 );
                 matrix::matmul_transposed_b(&mut tile, a, b, Write::Replace, Threads::Serial);
                 let mut compared = 0;
-                for ((all, genuine), cosines) in ranges.iter().zip(tile.chunks_exact(TILE)) {
+                for ((row, (all, genuine)), cosines) in rows.clone().zip(&ranges).zip(tile.chunks_exact(TILE))
+                {
                     let inside = |at: usize| at.clamp(columns.start, columns.end) - columns.start;
                     let (start, end) = (inside(all.start), inside(all.end));
                     let (from, to) =
                         (inside(genuine.start).clamp(start, end), inside(genuine.end).clamp(start, end));
-                    counts.impostor.count(&cosines[start..from]);
-                    counts.genuine.count(&cosines[from..to.max(from)]);
-                    counts.impostor.count(&cosines[to.max(from)..end]);
+                    let to = to.max(from);
+                    for (same, part) in [(false, start..from), (true, from..to), (false, to..end)] {
+                        let counter = if same { &mut counts.genuine } else { &mut counts.impostor };
+                        let cosines = &cosines[part.clone()];
+                        let is_near = |&cosine: &f32| cosine >= near;
+                        if counts_pair.is_none() && !cosines.iter().any(is_near) {
+                            counter.count(cosines);
+                            continue;
+                        }
+                        for (at, cosine) in part.zip(cosines) {
+                            let column = columns.start + at;
+                            if counts_pair.is_some_and(|counts| !counts(row, column)) {
+                                continue;
+                            }
+                            let exact = is_near(cosine).then(|| similarity::score(left, row, right, column));
+                            counter.count_score(exact.unwrap_or(*cosine));
+                        }
+                    }
                     compared += (end - start) as u64;
                 }
                 since += compared;
@@ -200,7 +241,7 @@ fn stream(
     };
     let threads = rayon::current_num_threads().min(left_tiles);
     let all: Vec<Counts> = (0..threads).into_par_iter().map(work).collect();
-    let (mut genuine, mut impostor) = (vec![0; bins], vec![0; bins]);
+    let (mut genuine, mut impostor) = (vec![0; bins + NEAR_BINS], vec![0; bins + NEAR_BINS]);
     for counts in all {
         for (sum, count) in genuine.iter_mut().zip(counts.genuine.before) {
             *sum += count;
@@ -243,8 +284,8 @@ mod tests {
         // What the binned rate may be off by: the pairs within two bins of the threshold.
         for far in [0.001, 0.01, 0.1, 0.5] {
             let point = binned.operating_point_at_far(far).unwrap();
-            let [low, high] = [-2.0, 2.0]
-                .map(|bins| exact.operating_point_at_threshold((point.threshold + bins * width) as f32));
+            let [low, high] =
+                [-2.0, 2.0].map(|bins| exact.operating_point_at_threshold(point.threshold + bins * width));
             assert!(high.tar <= point.tar && point.tar <= low.tar, "{point:?} {low:?} {high:?}");
             assert!(high.far <= point.far && point.far <= low.far, "{point:?} {low:?} {high:?}");
         }
@@ -276,8 +317,31 @@ mod tests {
             }
         }
         let (enrol, probe) = (set(70, 5, 1), set(620, 8, 2));
-        let exact = exactly_between(&enrol, &probe, &VerificationOptions::default()).unwrap();
-        near(&enrol_probe(&enrol, &probe, &StreamingOptions::default(), &|_, _| ()).unwrap(), &exact);
+        let exact = exactly_between(&enrol, &probe, None, &VerificationOptions::default()).unwrap();
+        near(&enrol_probe(&enrol, &probe, None, &StreamingOptions::default(), &|_, _| ()).unwrap(), &exact);
+    }
+
+    #[test]
+    fn crowded_and_copied_rows_are_counted_as_they_are_kept() {
+        let plain = set(300, 6, 5);
+        for offset in [0.0, 100.0, 3e4] {
+            let data: Vec<f32> = plain.unit_rows().iter().map(|value| 3.0 * value + offset).collect();
+            let embeddings = Embeddings::new(&data, 300, 5, plain.labels()).unwrap();
+            let exact = exactly(&embeddings, &VerificationOptions::default()).unwrap();
+            let binned = all_pairs(&embeddings, &StreamingOptions::default(), &|_, _| ()).unwrap();
+            // A bin is 2^-11 of the distance from 1 wide.
+            assert!((binned.auc - exact.auc).abs() < 1e-3, "{offset}: {} {}", binned.auc, exact.auc);
+            assert!((binned.eer - exact.eer).abs() < 2e-3, "{offset}: {} {}", binned.eer, exact.eer);
+            let probe = embeddings.reordered(&(100..300).collect::<Vec<_>>());
+            let copies = Copies::between(&embeddings, &probe, None);
+            let options = VerificationOptions::default();
+            let exact = exactly_between(&embeddings, &probe, Some(&copies), &options).unwrap();
+            let options = StreamingOptions::default();
+            let binned = enrol_probe(&embeddings, &probe, Some(&copies), &options, &|_, _| ()).unwrap();
+            assert_eq!((binned.genuine, binned.impostor), (exact.genuine, exact.impostor));
+            assert_eq!(exact.pairs, 300 * 200 - 200);
+            assert!((binned.auc - exact.auc).abs() < 1e-3, "{offset}: {} {}", binned.auc, exact.auc);
+        }
     }
 
     #[test]
@@ -317,7 +381,7 @@ mod tests {
         assert_eq!(error(&[1, 1, 1]), Error::OneClass { class: 1, rows: 3 });
         assert_eq!(error(&[1, 2, 3]), Error::NoGenuinePairs { classes: 3 });
         let unknown = Embeddings::new(&[1.0; 5], 1, 5, &[99]).unwrap();
-        let error = enrol_probe(&embeddings, &unknown, &options, &|_, _| ()).unwrap_err();
+        let error = enrol_probe(&embeddings, &unknown, None, &options, &|_, _| ()).unwrap_err();
         assert_eq!(error, Error::MissingScores { genuine: 0, impostor: 20 });
     }
 }

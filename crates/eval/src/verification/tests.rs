@@ -8,8 +8,8 @@ use crate::error::Error;
 
 /// Every reported rate, by trying every threshold on every pair.
 struct Twin<'a> {
-    genuine: &'a [f32],
-    impostor: &'a [f32],
+    genuine: &'a [f64],
+    impostor: &'a [f64],
 }
 
 impl Twin<'_> {
@@ -29,13 +29,13 @@ impl Twin<'_> {
         sum / (self.genuine.len() * self.impostor.len()) as f64
     }
 
-    fn rate(scores: &[f32], threshold: f32) -> f64 {
+    fn rate(scores: &[f64], threshold: f64) -> f64 {
         scores.iter().filter(|&&score| score >= threshold).count() as f64 / scores.len() as f64
     }
 
     /// (threshold, FAR, TAR) for all thresholds, falling.
-    fn curve(&self) -> Vec<(f32, f64, f64)> {
-        let mut thresholds: Vec<f32> = self.genuine.iter().chain(self.impostor).copied().collect();
+    fn curve(&self) -> Vec<(f64, f64, f64)> {
+        let mut thresholds: Vec<f64> = self.genuine.iter().chain(self.impostor).copied().collect();
         thresholds.sort_by(|a, b| b.partial_cmp(a).unwrap());
         thresholds.dedup();
         thresholds.insert(0, 2.0);
@@ -89,11 +89,11 @@ fn summary(found: &Verification) -> String {
     format!("{:?} {} {} {:?}", found.roc, found.auc, found.eer, found.impostor_histogram)
 }
 
-fn scores() -> impl Strategy<Value = Vec<f32>> {
+fn scores() -> impl Strategy<Value = Vec<f64>> {
     // Few distinct values, so that ties within and between the kinds are common.
     prop_oneof![
-        prop::collection::vec((-8_i8..=8).prop_map(|eighth| f32::from(eighth) / 8.0), 1..40),
-        prop::collection::vec(-1.0_f32..=1.0, 1..40),
+        prop::collection::vec((-8_i8..=8).prop_map(|eighth| f64::from(eighth) / 8.0), 1..40),
+        prop::collection::vec(-1.0_f64..=1.0, 1..40),
     ]
 }
 
@@ -112,12 +112,12 @@ proptest! {
             prop_assert_eq!(point.tar, twin.tar_at_far(far), "FAR {}", far);
             prop_assert!(point.far <= far);
             // The reported threshold has the reported rates.
-            prop_assert_eq!(found.operating_point_at_threshold(point.threshold as f32), point);
+            prop_assert_eq!(found.operating_point_at_threshold(point.threshold), point);
         }
         let curve: Vec<_> = twin.curve().into_iter().map(|(_, far, tar)| (far, tar)).collect();
         prop_assert_eq!(found.roc.iter().map(|point| (point.far, point.tar)).collect::<Vec<_>>(), curve);
         for best in [found.best_accuracy, found.best_balanced_accuracy] {
-            let point = found.operating_point_at_threshold(best.threshold as f32);
+            let point = found.operating_point_at_threshold(best.threshold);
             let weight = if best == found.best_accuracy { found.genuine as f64 / found.pairs as f64 } else { 0.5 };
             let accuracy = weight * point.tar + (1.0 - weight) * (1.0 - point.far);
             prop_assert!((accuracy - best.accuracy).abs() < 1e-12);
@@ -178,7 +178,7 @@ fn a_case_by_hand() {
     assert_eq!(found.tar_at_far(0.0), 2.0 / 3.0);
     assert_eq!(found.tar_at_far(0.34), 1.0);
     assert_eq!(found.best_accuracy.accuracy, 5.0 / 6.0);
-    assert_eq!(found.best_accuracy.threshold, f64::from(0.8_f32));
+    assert_eq!(found.best_accuracy.threshold, 0.8);
     assert_eq!(found.roc.len(), 7);
     assert_eq!(found.warnings.len(), 2);
 }
@@ -204,7 +204,7 @@ fn rates_outside_the_unit_interval_have_no_answer() {
         assert!(found.operating_point_at_far(far).is_none());
         assert!(found.tar_at_far(far).is_nan());
     }
-    let nothing = found.operating_point_at_threshold(f32::NAN);
+    let nothing = found.operating_point_at_threshold(f64::NAN);
     assert_eq!((nothing.far, nothing.tar), (0.0, 0.0));
 }
 
@@ -225,7 +225,7 @@ fn invalid_arguments_are_errors() {
     );
     let out_of_range = from_cosines(vec![0.0], vec![0.0, 1.5]).unwrap_err();
     assert_eq!(out_of_range, Error::NotACosine { kind: "impostor", index: 1, value: 1.5 });
-    assert!(matches!(from_cosines(vec![f32::NAN], vec![0.0]), Err(Error::NotACosine { .. })));
+    assert!(matches!(from_cosines(vec![f64::NAN], vec![0.0]), Err(Error::NotACosine { .. })));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_long_curve_is_thinned_and_stays_exact() {
         assert!(two[0].threshold > two[1].threshold && two[0].far <= two[1].far && two[0].tar <= two[1].tar);
     }
     for point in &found.roc {
-        assert_eq!(found.operating_point_at_threshold(point.threshold as f32), *point);
+        assert_eq!(found.operating_point_at_threshold(point.threshold), *point);
     }
     // The area under the thinned curve is close to the exact one.
     let area: f64 = found
@@ -343,8 +343,7 @@ fn scikit_learn_agrees() {
         same(&found, &case["verification"], 1e-12);
     }
     let case = &reference["tied_scores"];
-    let list =
-        |key: &str| case[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32 / 64.0).collect();
+    let list = |key: &str| case[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() / 64.0).collect();
     same(&from_cosines(list("genuine_64ths"), list("impostor_64ths")).unwrap(), &case["verification"], 1e-12);
 }
 

@@ -2,7 +2,6 @@
 //!
 //! `step` performs one training step; `state` saves everything to a checkpoint and loads it again.
 
-mod health;
 mod state;
 mod step;
 #[cfg(test)]
@@ -134,11 +133,6 @@ impl Trainer {
         &self.head
     }
 
-    /// Whether any parameter of the backbone is trained: not if all are frozen, or it has none.
-    pub fn trains_backbone(&self) -> bool {
-        !self.optimisers.is_empty()
-    }
-
     /// Number of trainable parameters of the backbone.
     pub fn parameter_count(&self) -> usize {
         self.backbone.num_params()
@@ -216,7 +210,6 @@ impl Trainer {
             },
             normalisation: prepared.normalisation.clone(),
             objective: self.head.formula(),
-            classes: prepared.classes.clone(),
         }
     }
 

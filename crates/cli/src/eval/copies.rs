@@ -1,0 +1,159 @@
+//! Samples that a comparison would find twice: self-matches between two sets, and repeated embeddings within one. Also the warning
+//! about cosines too close for `f32`.
+
+use super::input::{LabelledEmbeddings, LabelledRows, Templates};
+use anyhow::ensure;
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use widemargin_eval::{Copies, Crowding, Embeddings, Repeated};
+use widemargin_tables::ClassNames;
+
+#[derive(Args)]
+pub(crate) struct SelfArguments {
+    /// Also compare a sample with itself: rows of both files with the same id or with equal embeddings
+    #[arg(long)]
+    keep_self: bool,
+}
+
+impl SelfArguments {
+    pub(crate) fn keeps(&self) -> bool {
+        self.keep_self
+    }
+}
+
+/// The self-matches between two sets.
+pub(crate) struct SelfMatches {
+    copies: Copies,
+    kept: bool,
+    /// Whether they were left out of templates, so that no pairs of them are left.
+    in_templates: bool,
+    /// The names of both sides, for sentences.
+    names: [&'static str; 2],
+}
+
+/// Reads enrolled embeddings, or one template per class of the rows that are not probes as well.
+pub(crate) fn enrolled(
+    rows: LabelledRows,
+    templates: Option<Templates>,
+    probes: &LabelledEmbeddings,
+    arguments: &SelfArguments,
+    classes: &ClassNames,
+) -> anyhow::Result<(LabelledEmbeddings, SelfMatches)> {
+    let mut matches = SelfMatches::between(probes, &rows.set, ["probes", "enrolled"], arguments);
+    let Some(templates) = templates else { return Ok((rows.set, matches)) };
+    matches.in_templates = true;
+    let all = rows.set.embeddings.rows();
+    let kept = if matches.kept { (0..all).collect() } else { matches.copies.gallery_without() };
+    ensure!(
+        !kept.is_empty(),
+        "{}: all {all} embeddings are also probes of {}, so none are left for templates; enrol other samples, or give --keep-self",
+        rows.set.path.display(),
+        probes.path.display()
+    );
+    Ok((rows.templates(templates, &kept, classes)?, matches))
+}
+
+impl SelfMatches {
+    /// Finds the rows of two sets that are the same sample.
+    pub(crate) fn between(
+        queries: &LabelledEmbeddings,
+        gallery: &LabelledEmbeddings,
+        names: [&'static str; 2],
+        arguments: &SelfArguments,
+    ) -> Self {
+        let ids = queries.ids.as_deref().zip(gallery.ids.as_deref());
+        let copies = Copies::between(&queries.embeddings, &gallery.embeddings, ids);
+        Self { copies, kept: arguments.keep_self, in_templates: false, names }
+    }
+
+    /// The copies to exclude; none with `--keep-self` or if there are none.
+    pub(crate) fn excluded(&self) -> Option<&Copies> {
+        (self.copies.any() && !self.kept && !self.in_templates).then_some(&self.copies)
+    }
+
+    /// Whether pairs were left out.
+    pub(crate) fn left_out(&self) -> bool {
+        self.copies.any() && !self.kept
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, .. } = self.copies;
+        let [name, others] = self.names;
+        let mut warnings = Vec::new();
+        if queries > 0 {
+            let done = if self.kept {
+                "each finds itself, which makes the results too good; leave out --keep-self"
+            } else if self.in_templates {
+                "their enrolled embeddings are not in the templates; --keep-self keeps them"
+            } else {
+                "they were not compared with themselves; --keep-self compares them"
+            };
+            warnings.push(format!(
+                "{queries} {name} are also {others} ({pairs_by_id} pairs with the same id, {pairs_by_value} with equal embeddings): {done}."
+            ));
+        }
+        if conflicting_ids > 0 {
+            warnings.push(format!(
+                "{conflicting_ids} ids occur in both files with different labels, so ids do not identify samples and were not used to find self-matches; \
+                 only equal embeddings were."
+            ));
+        }
+        warnings
+    }
+
+    /// The pairs left out, for a table of results; none if there are no self-matches.
+    pub(crate) fn row(&self) -> Option<[String; 2]> {
+        let what = if self.kept { "self-matches, kept" } else { "self-matches, left out" };
+        self.copies.any().then(|| [what.to_owned(), self.copies.pairs.to_string()])
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let mut value = json!(self.copies);
+        value["excluded"] = json!(self.left_out());
+        value
+    }
+}
+
+/// Rows of a set that occur twice, as a sentence; they find each other.
+pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<String>) {
+    let (found, path) = (Repeated::of(&set.embeddings), set.path.display());
+    let mut warnings = Vec::new();
+    if let Some(Repeated { rows, groups, groups_of_several_classes }) = found {
+        let classes = match groups_of_several_classes {
+            0 => String::new(),
+            several => format!(", {several} of them of several classes"),
+        };
+        warnings.push(format!(
+            "{path}: {rows} embeddings equal another one exactly ({groups} groups{classes}): copies of a sample find each other; remove copies for a \
+             fair result."
+        ));
+    }
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for id in set.ids.iter().flatten() {
+        *counts.entry(id.as_str()).or_default() += 1;
+    }
+    let several: usize = counts.values().filter(|count| **count > 1).sum();
+    if several > 0 {
+        warnings.push(format!(
+            "{path}: {several} rows share their id with another row: one sample may be compared with itself."
+        ));
+    }
+    (found, warnings)
+}
+
+/// A sentence on cosines that `f32` could not separate.
+pub(crate) fn crowded(path: &dyn std::fmt::Display, set: &Embeddings) -> Option<String> {
+    let crowding = set.crowding()?;
+    let Crowding { share, distance } = crowding;
+    let coarse = if crowding.is_beyond_float32() {
+        " The rounding of the values themselves to float32 is as large: subtract the mean before saving in float32."
+    } else {
+        ""
+    };
+    Some(format!(
+        "{path}: {:.0} % of the cosines are within 1.5e-5 of 1 (typically 1 - {distance:.1e}), which the precision of float32 does not separate; they \
+         were computed in float64. Embeddings with a large mean are compared better after subtracting it.{coarse}",
+        100.0 * share
+    ))
+}
