@@ -66,6 +66,26 @@ pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<S
     names
 }
 
+/// How many names of classes a message gives.
+const NAMED: usize = 10;
+
+/// The names of the first classes, and how many more there are: `a, b and 3 more`.
+pub(crate) fn named(classes: &[u32], names: &[String]) -> String {
+    let first: Vec<&str> = classes.iter().take(NAMED).map(|class| names[*class as usize].as_str()).collect();
+    let more = classes.len().saturating_sub(NAMED);
+    if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
+}
+
+/// Groups of names that differ only in case or spaces, so that they probably mean one class.
+pub(crate) fn name_variants(names: &[String]) -> Vec<Vec<&str>> {
+    let mut groups = std::collections::BTreeMap::<String, Vec<&str>>::new();
+    for name in names {
+        let plain = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        groups.entry(plain).or_default().push(name);
+    }
+    groups.into_values().filter(|group| group.len() > 1).collect()
+}
+
 impl<Set: Labelled> Labelled for Arc<Set> {
     fn catalogue(&self) -> &Catalogue {
         Set::catalogue(self)

@@ -46,6 +46,7 @@ pub use sources::listing::Listing;
 pub use sources::source::{Source, SourceKind};
 pub use sources::walk::Depth;
 pub use splits::divide::{DivideBy, DivideOptions, divide};
+pub use splits::division::{Division, UnseenClasses};
 pub use splits::open_set::{OpenSetSplit, require_comparable};
 pub use splits::split_file::{SplitFile, SplitPart};
 

@@ -22,6 +22,17 @@ impl Part {
     }
 }
 
+/// Where the parts of a set come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartsFrom {
+    /// The data marks them.
+    Marks,
+    /// They were drawn in whole groups of the data.
+    Groups,
+    /// They were drawn from the samples of each class.
+    Drawing,
+}
+
 /// Words for the training part, the preferred one first.
 pub(crate) const TRAIN_WORDS: [&str; 2] = ["train", "training"];
 /// Words for the test part, in the order in which folders with these names are looked for.

@@ -4,8 +4,8 @@ use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
 use widemargin_data::{
-    Augment, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit, Part,
-    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, require_comparable,
+    Augment, Division, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit,
+    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, UnseenClasses, require_comparable,
 };
 
 /// A data set, split and with its normalisation computed.
@@ -26,6 +26,11 @@ pub struct Prepared {
     pub unseen: Vec<u32>,
     /// Normalisation of the samples.
     pub normalisation: Normalisation,
+    /// Whether the unseen classes were drawn at random; false if the data, a split file or the configuration names them, or if there are none.
+    pub unseen_drawn: bool,
+    /// What a reader of the results must know about the data, as whole sentences. They are printed when the run starts, and are in its
+    /// reports.
+    pub warnings: Vec<String>,
 }
 
 impl Prepared {
@@ -46,7 +51,9 @@ impl Prepared {
     /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
-        let (split, parts) = divided(&set, &config.data)?;
+        let mut division = divided(&set, &config.data)?;
+        let samples = limited(&set, &mut division, config.training.limit)?;
+        let Division { classes: split, parts, drawn: unseen_drawn, warnings } = division;
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -54,16 +61,6 @@ impl Prepared {
             });
             expected.map(|(sample, _)| sample as u32).collect()
         };
-        let mut samples = of(SplitPart::Train, true);
-        if config.training.limit > 0 {
-            let share = config.training.limit.div_ceil(split.known().len());
-            let mut left = vec![share; set.class_names().len()];
-            samples.retain(|sample| {
-                let left = &mut left[set.labels()[*sample as usize] as usize];
-                *left = left.saturating_sub(1);
-                *left > 0 || share == 1
-            });
-        }
         let training = TrainingSamples::known(&set, &split, &samples);
         let batch = config.sampler.batch_size();
         if training.samples.len() < batch {
@@ -94,7 +91,7 @@ impl Prepared {
             }
             None => set.normalisation(&training.samples)?,
         };
-        Ok(Self { set, split, parts, training, known, unseen, normalisation })
+        Ok(Self { set, split, parts, training, known, unseen, normalisation, unseen_drawn, warnings })
     }
 
     /// The samples that a trained model is evaluated on: those of unseen classes, or the test samples of a closed set.
@@ -153,28 +150,82 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
 }
 
 /// Known and unseen classes, and what each sample is used for.
-///
-/// Parts that the data marks are kept. If parts were drawn, every sample of an unseen class is in the evaluation set.
-fn divided(set: &SampleSet, d: &DataConfig) -> Result<(OpenSetSplit, Vec<SplitPart>), Error> {
+fn divided(set: &SampleSet, d: &DataConfig) -> Result<Division, Error> {
     if let Some(path) = &d.split {
-        let parts = SplitFile::read(path)?.parts_of(set, path)?;
-        return Ok((OpenSetSplit::by_parts(set, &parts)?, parts));
+        return Ok(Division::by_file(set, path)?);
     }
-    let names = set.class_names();
-    let split = if d.closed_set {
-        OpenSetSplit::closed(names)?
-    } else if d.unseen_classes.is_empty() {
-        OpenSetSplit::by_seed(names, d.unseen, d.split_seed)?
+    let unseen = if d.closed_set {
+        UnseenClasses::None
+    } else if !d.unseen_classes.is_empty() {
+        UnseenClasses::Named(d.unseen_classes.clone())
     } else {
-        OpenSetSplit::by_names(names, &d.unseen_classes)?
+        d.unseen.map_or(UnseenClasses::Default, UnseenClasses::Count)
     };
-    let part = |(sample, class): (usize, &u32)| match (split.known_label(*class), set.part(sample)) {
-        (Some(_), part) => part.into(),
-        (None, Part::Train) if set.parts_are_given() => SplitPart::Out,
-        (None, _) => SplitPart::Test,
+    Ok(Division::new(set, &unseen, d.split_seed)?)
+}
+
+/// The training samples: all of the known classes, or the first ones of each class, `limit` in total and as evenly as the classes allow.
+///
+/// A class that is left without a training sample is not a known class any more. Its samples are left out, with a warning.
+fn limited(set: &SampleSet, division: &mut Division, limit: usize) -> Result<Vec<u32>, Error> {
+    let known = |class: u32| division.classes.known_label(class);
+    let mut samples: Vec<(u32, u32)> = Vec::new();
+    for (sample, (class, part)) in (0..).zip(set.labels().iter().zip(&division.parts)) {
+        if let Some(label) = known(*class).filter(|_| *part == SplitPart::Train) {
+            samples.push((sample, label));
+        }
+    }
+    let mut counts = vec![0; division.classes.known().len()];
+    for (_, label) in &samples {
+        counts[*label as usize] += 1;
+    }
+    if limit == 0 || limit >= samples.len() {
+        return Ok(samples.into_iter().map(|(sample, _)| sample).collect());
+    }
+    let mut left = shares(&counts, limit);
+    let empty = left.iter().filter(|left| **left == 0).count();
+    if empty > 0 {
+        let (all, names) = (division.classes.known(), set.class_names());
+        let first = left.iter().position(|left| *left == 0).map_or("", |at| &names[all[at] as usize]);
+        division.warnings.push(format!(
+            "The limit of {limit} training samples leaves {empty} of {} known classes without one; they are left out, the first is {first}.",
+            all.len(),
+        ));
+        let kept = all.iter().zip(&left).filter(|(_, left)| **left > 0).map(|(class, _)| *class).collect();
+        let dropped: Vec<u32> =
+            all.iter().zip(&left).filter(|(_, left)| **left == 0).map(|(class, _)| *class).collect();
+        division.classes = division.classes.with_known(names.len(), kept)?;
+        for (class, part) in set.labels().iter().zip(&mut division.parts) {
+            if dropped.binary_search(class).is_ok() {
+                *part = SplitPart::Out;
+            }
+        }
+    }
+    samples.retain(|(_, label)| {
+        let left = &mut left[*label as usize];
+        let taken = *left > 0;
+        *left = left.saturating_sub(1);
+        taken
+    });
+    Ok(samples.into_iter().map(|(sample, _)| sample).collect())
+}
+
+/// How many samples to take of classes with these `counts`: `limit` in total, which is less than there are. Every class gives the same
+/// number or all it has; what is left over comes from the first classes that have more.
+fn shares(counts: &[usize], limit: usize) -> Vec<usize> {
+    let total = |share: usize| counts.iter().map(|count| (*count).min(share)).sum::<usize>();
+    let (mut low, mut high) = (0, limit);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if total(middle) <= limit { low = middle } else { high = middle - 1 }
+    }
+    let mut over = limit - total(low);
+    let share = |count: &usize| {
+        let more = usize::from(over > 0 && *count > low);
+        over -= more;
+        (*count).min(low) + more
     };
-    let parts = set.labels().iter().enumerate().map(part).collect();
-    Ok((split, parts))
+    counts.iter().map(share).collect()
 }
 
 /// Neighbouring rows of a table that stay together in an epoch's order, and the number of such blocks that are shuffled together.
@@ -203,4 +254,48 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
 
 fn augment(config: &AugmentConfig) -> Augment {
     Augment { flip: config.flip, pad_and_crop: config.pad_and_crop, erase: config.erase }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_to_the_limit_and_differ_by_one() {
+        assert_eq!(shares(&[1500; 7], 2100), [300; 7]);
+        assert_eq!(shares(&[9, 9, 9], 5), [2, 2, 1]);
+        assert_eq!(shares(&[1, 9, 2, 9], 12), [1, 5, 2, 4]);
+        assert_eq!(shares(&[3, 3, 3], 2), [1, 1, 0]);
+        for limit in 0..20 {
+            assert_eq!(shares(&[1, 4, 7, 9], limit).iter().sum::<usize>(), limit);
+        }
+    }
+
+    #[test]
+    fn a_limit_takes_exactly_so_many_samples() {
+        let of = |limit: usize| {
+            let mut config = Config::default();
+            config.data.built_in = true;
+            (config.training.limit, config.sampler.batch) = (limit, 2);
+            Prepared::new(&config)
+        };
+        for limit in [7, 70, 2_093, 2_100, 10_500, 99_999] {
+            let prepared = of(limit).unwrap();
+            assert_eq!(prepared.training.samples.len(), limit.min(10_500));
+            assert_eq!((prepared.split.known().len(), prepared.unseen_drawn), (7, true));
+            assert!(
+                !prepared.warnings.iter().any(|text| text.contains("The limit")),
+                "{:?}",
+                prepared.warnings
+            );
+        }
+        // Two of the seven known classes are left without training samples, so they are not known classes.
+        let prepared = of(5).unwrap();
+        assert_eq!((prepared.training.samples.len(), prepared.split.known().len()), (5, 5));
+        assert_eq!(prepared.known.samples.len(), 5 * 250);
+        assert_eq!((prepared.split.unseen().len(), prepared.unseen.len()), (3, 3 * 250));
+        let said = prepared.warnings.join(" ");
+        assert!(said.contains("leaves 2 of 7 known classes without one"), "{said}");
+        assert!(of(1).unwrap_err().to_string().contains("1 known"));
+    }
 }

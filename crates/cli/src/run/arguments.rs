@@ -30,7 +30,7 @@ pub(crate) struct RunArguments {
     /// Use the built-in part of Fashion-MNIST even if the full set is installed
     #[arg(long, conflicts_with = "data")]
     built_in: bool,
-    /// Number of classes held out from training for evaluation [default: 3]
+    /// Number of classes to draw and hold out from training for evaluation [default: the classes only in the test part; else 20 %, at least 3]
     #[arg(long, value_name = "COUNT")]
     unseen: Option<usize>,
     /// Objective, such as am-softmax, arcface or triplet-margin; `widemargin loss --list` prints all [default: am-softmax]
@@ -42,7 +42,7 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
     #[arg(long)]
     seed: Option<u64>,
-    /// Shorten the run: at most 2 epochs, about 2,100 images and batches of 64; uses the built-in images unless --data is given
+    /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64; uses the built-in images unless --data is given
     #[arg(long)]
     quick: bool,
 }
@@ -76,7 +76,7 @@ impl RunArguments {
             require_folders(class_folder, data.path.as_deref())?;
         }
         data.built_in |= self.built_in;
-        data.unseen = self.unseen.unwrap_or(data.unseen);
+        data.unseen = self.unseen.or(data.unseen);
         if !backbone_given && config.data.is_table() {
             config.model.backbone = BackboneName::Linear;
         }

@@ -74,6 +74,9 @@ impl Session {
                 format!("{} {kind} of unseen classes: {unseen}", prepared.unseen.len())
             }
         ));
+        for warning in &prepared.warnings {
+            self.message(&format!("warning: {warning}"));
+        }
         for bad in set.bad() {
             self.message(&format!("left out {}: {}", bad.path.display(), bad.reason));
         }

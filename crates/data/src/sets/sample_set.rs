@@ -110,6 +110,14 @@ impl SampleSet {
         }
     }
 
+    /// Whether the data marks which samples are for training and which are held out. Groups are not such marks.
+    pub fn parts_are_marked(&self) -> bool {
+        match self {
+            Self::Images(set) => set.parts_are_marked(),
+            Self::Vectors(set) => set.parts_are_marked(),
+        }
+    }
+
     /// Files that cannot be used and were left out; always empty for vectors.
     pub fn bad(&self) -> &[BadImage] {
         self.images().map_or(&[], ImageSet::bad)

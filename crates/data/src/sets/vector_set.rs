@@ -7,7 +7,7 @@ use widemargin_tables::{About, OpenTable, Problem, Rows};
 
 use crate::catalogue::sorted_names;
 use crate::parallel::map_positions;
-use crate::part::part_named;
+use crate::part::{PartsFrom, part_named};
 use crate::sources::table::open_table;
 use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result, hold_out};
 
@@ -46,7 +46,7 @@ impl VectorOptions {
 pub struct VectorSet {
     catalogue: Catalogue,
     rows: Rows,
-    parts_given: bool,
+    parts_from: PartsFrom,
     ids: Option<Vec<String>>,
     /// Mean square of each row.
     squares: Vec<f32>,
@@ -125,12 +125,16 @@ impl VectorSet {
                 test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect()
             }
         };
-        let parts_given = splits.is_some() || groups.is_some();
+        let parts_from = match (&splits, &groups) {
+            (Some(_), _) => PartsFrom::Marks,
+            (None, Some(_)) => PartsFrom::Groups,
+            (None, None) => PartsFrom::Drawing,
+        };
         let squares = checked(&rows, ids.as_deref())?;
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let catalogue = Catalogue { name, class_names, labels, parts };
-        Ok(Self { catalogue, rows, parts_given, ids, squares })
+        Ok(Self { catalogue, rows, parts_from, ids, squares })
     }
 
     /// Dimension of the vectors.
@@ -147,7 +151,12 @@ impl VectorSet {
     ///
     /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, regardless of its part.
     pub fn parts_are_given(&self) -> bool {
-        self.parts_given
+        self.parts_from != PartsFrom::Drawing
+    }
+
+    /// Whether the table has a column `split`.
+    pub fn parts_are_marked(&self) -> bool {
+        self.parts_from == PartsFrom::Marks
     }
 
     /// Name of a sample: its id, or its row as in `row 7`.

@@ -47,6 +47,21 @@ impl OpenSetSplit {
         Self::open(class_names.len(), classes.len(), classes)
     }
 
+    /// Unseen classes drawn with `seed`, in ascending order: those that are not `trained`, and others until there are `count`.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`] unless at least 2 classes are unseen and at least 2 known.
+    pub(crate) fn drawn(trained: &[bool], count: usize, seed: u64) -> Result<Vec<u32>> {
+        let mut classes: Vec<u32> = (0..trained.len() as u32).collect();
+        Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut classes);
+        // Stable, so that without untrained classes it is the draw of `by_seed`.
+        classes.sort_by_key(|class| trained[*class as usize]);
+        let untrained = trained.iter().filter(|trained| !**trained).count();
+        let count = count.max(untrained);
+        classes.truncate(count);
+        Ok(Self::open(trained.len(), count, classes)?.unseen)
+    }
+
     /// A closed set: every class is known.
     ///
     /// # Errors
@@ -86,6 +101,22 @@ impl OpenSetSplit {
     /// The unseen classes, in ascending order; empty for a closed set.
     pub fn unseen(&self) -> &[u32] {
         &self.unseen
+    }
+
+    /// Whether a class is unseen.
+    pub fn is_unseen(&self, class: u32) -> bool {
+        self.unseen.binary_search(&class).is_ok()
+    }
+
+    /// The same split with only these of its known classes; the others are neither known nor unseen.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`] with fewer than 2 known classes.
+    pub fn with_known(&self, classes: usize, mut known: Vec<u32>) -> Result<Self> {
+        known.retain(|class| self.known_label(*class).is_some());
+        known.sort_unstable();
+        known.dedup();
+        Self::of_classes(classes, known, self.unseen.clone())
     }
 
     /// Whether no class is unseen.

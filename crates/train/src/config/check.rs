@@ -85,12 +85,8 @@ impl Config {
         }
         let (open, names) = (!d.closed_set, &d.unseen_classes);
         if names.is_empty() {
-            require(
-                !open || d.unseen >= 2,
-                "data.unseen",
-                &d.unseen,
-                "at least 2 classes, or closed_set = true",
-            )?;
+            let found = d.unseen.unwrap_or(2);
+            require(!open || found >= 2, "data.unseen", &found, "at least 2 classes, or closed_set = true")?;
         } else {
             let expected = "at least 2 classes, or closed_set = true";
             require(!open || names.len() >= 2, "data.unseen_classes", &format!("{names:?}"), expected)?;
@@ -248,7 +244,7 @@ mod tests {
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
         let changes: [(&str, Change); 32] = [
-            ("data.unseen", |c| c.data.unseen = 1),
+            ("data.unseen", |c| c.data.unseen = Some(1)),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
                 c.data.unseen_classes = vec!["Bag".into(), "Coat".into(), "Bag".into()];

@@ -61,8 +61,10 @@ pub struct DataConfig {
     pub class_folder: ClassFolder,
     /// Use the built-in part even if the whole set is installed.
     pub built_in: bool,
-    /// Number of unseen classes, which are not trained on, chosen by `split_seed`; at least 2, unless `closed_set`.
-    pub unseen: usize,
+    /// Number of unseen classes, which are not trained on, drawn with `split_seed`; at least 2. If absent, the classes that occur only in the
+    /// test part of the data; if there are none, 20 % of the classes, at least 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<usize>,
     /// Names of the unseen classes; takes precedence over `unseen`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unseen_classes: Vec<String>,
@@ -91,7 +93,7 @@ impl Default for DataConfig {
             split: None,
             class_folder: ClassFolder::Top,
             built_in: false,
-            unseen: 3,
+            unseen: None,
             unseen_classes: Vec::new(),
             split_seed: 1,
             closed_set: false,
@@ -417,7 +419,7 @@ pub struct TrainingConfig {
     /// `full`, or `mixed` on a device that supports half precision (not the CPU): activations and matrix products in half precision;
     /// parameters, statistics, embeddings, head and loss in `f32`.
     pub precision: PrecisionName,
-    /// Largest number of training images, the first ones of each class in equal shares; 0 for all.
+    /// Number of training samples, the first ones of each class in equal shares; 0 for all.
     pub limit: usize,
 }
 

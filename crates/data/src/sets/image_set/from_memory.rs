@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{ImageSet, OpenOptions, PixelStore};
 use crate::catalogue::sorted_names;
+use crate::part::PartsFrom;
 use crate::{Catalogue, Error, Part, Result, hold_out};
 
 impl ImageSet {
@@ -50,7 +51,7 @@ impl ImageSet {
             store: PixelStore::Block(
                 order.iter().flat_map(|image| &pixels[image * values..][..values]).copied().collect(),
             ),
-            parts_given: false,
+            parts_from: PartsFrom::Drawing,
             files: Vec::new(),
             shards: Vec::new(),
             bad: Vec::new(),

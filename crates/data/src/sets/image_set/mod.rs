@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
+use crate::part::PartsFrom;
 use crate::place::ImagePlace;
 use crate::{BadImage, Catalogue, Error, ImageShape, Labelled, Part, Result, decode};
 
@@ -37,8 +38,7 @@ pub struct ImageSet {
     catalogue: Catalogue,
     shape: ImageShape,
     store: PixelStore,
-    /// Whether the data marks parts or groups.
-    parts_given: bool,
+    parts_from: PartsFrom,
     /// Name and place of each sample, and the shards that the places refer to; empty for IDX files.
     files: Vec<(String, ImagePlace)>,
     shards: Vec<PathBuf>,
@@ -57,7 +57,12 @@ impl ImageSet {
     ///
     /// If not, parts were drawn, and every sample of an unseen class can be used for evaluation, regardless of its part.
     pub fn parts_are_given(&self) -> bool {
-        self.parts_given
+        self.parts_from != PartsFrom::Drawing
+    }
+
+    /// Whether the data marks which images are for training and which are held out. Groups are not such marks.
+    pub fn parts_are_marked(&self) -> bool {
+        self.parts_from == PartsFrom::Marks
     }
 
     /// Shape of every image.

@@ -7,6 +7,7 @@ use super::{ImageSet, PixelStore};
 use crate::bad_image::require_few_bad;
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
+use crate::part::PartsFrom;
 use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::idx::{self, IdxFiles, IdxPart};
@@ -133,7 +134,7 @@ impl ImageSet {
             },
             shape: train.shape,
             store: PixelStore::Block(pixels),
-            parts_given: true,
+            parts_from: PartsFrom::Marks,
             files: Vec::new(),
             shards: Vec::new(),
             bad: Vec::new(),
@@ -188,7 +189,7 @@ impl ImageSet {
         }
         let mut labels: Vec<u32> = good.iter().filter_map(|(image, _)| listing.found[*image].class).collect();
         let class_names = with_samples(listing.class_names(), &mut labels);
-        let (parts, parts_given) = parts(&listing, (&labels, class_names.len()), &good, options)?;
+        let (parts, parts_from) = parts(&listing, (&labels, class_names.len()), &good, options)?;
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
         order.sort_by_key(|at| parts[*at] == Part::Test);
@@ -209,7 +210,7 @@ impl ImageSet {
             },
             shape,
             store: if keep { PixelStore::Decoded(images) } else { PixelStore::Files },
-            parts_given,
+            parts_from,
             files: places,
             shards: listing.shards,
             bad,
@@ -236,23 +237,23 @@ fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
     present.into_iter().map(|class| names[class as usize].clone()).collect()
 }
 
-/// The part of each good image, and whether the data marks parts or groups.
+/// The part of each good image, and where the parts come from.
 fn parts(
     listing: &Listing,
     (labels, classes): (&[u32], usize),
     good: &[(usize, Option<Box<[u8]>>)],
     options: &OpenOptions,
-) -> Result<(Vec<Part>, bool)> {
+) -> Result<(Vec<Part>, PartsFrom)> {
     let found = || good.iter().map(|(image, _)| &listing.found[*image]);
     if found().any(|found| found.part == Some(Part::Test)) {
         if found().all(|found| found.part == Some(Part::Test)) {
             return Err(Error::NothingToTrainOn { path: listing.path.clone() });
         }
         // If some are marked `test`, all others are `train`.
-        return Ok((found().map(|found| found.part.unwrap_or(Part::Train)).collect(), true));
+        return Ok((found().map(|found| found.part.unwrap_or(Part::Train)).collect(), PartsFrom::Marks));
     }
-    let grouped = listing.has_groups();
-    let test = if grouped {
+    let from = if listing.has_groups() { PartsFrom::Groups } else { PartsFrom::Drawing };
+    let test = if from == PartsFrom::Groups {
         // An image without a group is a group of its own.
         let groups: Vec<String> =
             found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
@@ -260,5 +261,5 @@ fn parts(
     } else {
         hold_out::by_class(labels, classes, options.hold_out, options.seed)
     };
-    Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), grouped))
+    Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), from))
 }
