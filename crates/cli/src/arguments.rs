@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
-use widemargin_data::ClassFolder;
+use widemargin_data::{ClassFolder, PartFolders};
 
 /// A share, as in `0.1%` or `0.001`.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
@@ -23,6 +23,11 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
 
 /// `top` or `deepest`.
 pub(crate) fn class_folder(text: &str) -> Result<ClassFolder, String> {
+    one_of(text)
+}
+
+/// `auto`, `none` or `only`.
+pub(crate) fn part_folders(text: &str) -> Result<PartFolders, String> {
     one_of(text)
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct TrainArguments {
     /// Train on every class; evaluate on test images of known classes
     #[arg(long, conflicts_with = "split")]
     closed_set: bool,
-    /// Largest accepted share of unreadable images, such as 0.1% or 0.001 [default: 0.1%]
+    /// Largest accepted share of unreadable images, such as 2% or 0.02 [default: 1%]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_bad: Option<f64>,
     /// Number of image loader threads; does not affect the result [default: 1]

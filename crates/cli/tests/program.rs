@@ -8,6 +8,8 @@ mod embedding;
 mod evaluation;
 #[path = "program/explain.rs"]
 mod explain;
+#[path = "program/images.rs"]
+mod images;
 #[path = "program/inputs.rs"]
 mod inputs;
 #[path = "program/joins.rs"]
@@ -250,7 +252,7 @@ fn images_in_folders_train_and_bad_ones_are_told() {
     let mut truncated = png(0, 0);
     truncated.truncate(40);
     place.write("images/class-0/99.png", &truncated);
-    place.refused(&train(&["--out", "bad"]), &["99.png"]);
+    place.refused(&train(&["--out", "bad"]), &["99.png", "at most 1 %", "--max-bad"]);
     assert!(!place.exists("bad"), "nothing is written");
     let output = place.run(&train(&["--out", "bad", "--max-bad", "5%"]));
     success(&output);

@@ -12,6 +12,10 @@ pub struct Catalogue {
     pub(crate) class_names: Vec<String>,
     pub(crate) labels: Vec<u32>,
     pub(crate) parts: Vec<Part>,
+    /// Groups of samples with the same content.
+    pub(crate) copies: Vec<Vec<u32>>,
+    /// What a reader of the results must know about the data, as whole sentences.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A set of samples, each with a class and a part.
@@ -42,6 +46,16 @@ pub trait Labelled {
     /// Names of the classes, sorted, except those of IDX files.
     fn class_names(&self) -> &[String] {
         &self.catalogue().class_names
+    }
+
+    /// Groups of samples with the same pixels or values, each in ascending order, sorted by their first samples.
+    fn copies(&self) -> &[Vec<u32>] {
+        &self.catalogue().copies
+    }
+
+    /// What a reader of the results must know about the data, as whole sentences: what was skipped, and what may be misunderstood.
+    fn warnings(&self) -> &[String] {
+        &self.catalogue().warnings
     }
 
     /// The part a sample belongs to.

@@ -26,14 +26,54 @@ pub enum Error {
     },
     /// A folder without class folders or IDX files.
     #[error(
-        "{path}: no images in sub-folders, {loose} directly in the folder; expected a sub-folder per class with PNG, JPEG or WebP files, or IDX \
-         files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, with or without .gz)"
+        "{path}: no images in sub-folders, {loose} directly in the folder; expected a sub-folder per class with {} files, or IDX files \
+         (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, with or without .gz){skipped}",
+        crate::decode::metadata::format_names()
     )]
     EmptyFolder {
         /// The folder that was given.
         path: PathBuf,
         /// Images directly in the folder, which have no class.
         loose: usize,
+        /// What was skipped, in sentences.
+        skipped: String,
+    },
+    /// A folder with part folders and class folders, which can be understood in two ways.
+    #[error(
+        "{path}: found part folders ({parts}) next to {folders} other {} with {images} {} ({others}). Either {parts} are classes like the \
+         others: use --parts none. Or they are the parts of the data, and the others do not belong to it: use --parts only, or move the \
+         others away",
+        if *folders == 1 { "folder" } else { "folders" },
+        if *images == 1 { "image" } else { "images" }
+    )]
+    MixedFolders {
+        /// The folder that was given.
+        path: PathBuf,
+        /// The folders that look like parts.
+        parts: String,
+        /// The others that have images.
+        others: String,
+        /// Number of the others.
+        folders: usize,
+        /// Number of images in them.
+        images: usize,
+    },
+    /// Part folders were asked for, but there are none.
+    #[error("{path}: --parts only, but no folder is named train, test, val or another name of a part")]
+    NoPartFolders {
+        /// The folder that was given.
+        path: PathBuf,
+    },
+    /// Part folders with images but without class folders.
+    #[error(
+        "{path}: the only folders with images are named like parts ({folders}) and have no class folders. If they are parts, give each a \
+         sub-folder per class, or list the images with their classes in a manifest. If they are classes, use --parts none"
+    )]
+    PartsWithoutClasses {
+        /// The folder that was given.
+        path: PathBuf,
+        /// The folders.
+        folders: String,
     },
     /// A folder without images, where images without classes would be accepted.
     #[error("{path}: no images; expected files that end in {}", crate::file_names::IMAGE_ENDINGS.join(", "))]
@@ -239,7 +279,7 @@ pub enum Error {
     },
     /// More bad images than allowed.
     #[error(
-        "{path}: {bad} of {files} images cannot be used, expected at most {allowed_percent} % (`max_bad`); remove them or accept more. The first: {first}"
+        "{path}: {bad} of {files} images cannot be used, expected at most {allowed_percent} %; remove them, or accept more with --max-bad (`data.max_bad`). The first: {first}"
     )]
     TooManyBad {
         /// The data folder.

@@ -5,7 +5,10 @@ use std::fs;
 use std::path::Path;
 
 /// File name endings of images, in lower case.
-pub const IMAGE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+pub const IMAGE_ENDINGS: [&str; 17] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif", "pnm", "pbm", "pgm",
+    "ppm", "pam", "qoi",
+];
 
 /// Whether a file name has one of [`IMAGE_ENDINGS`], in upper or lower case.
 pub fn is_image(path: &Path) -> bool {
@@ -20,6 +23,12 @@ pub(crate) fn is_image_ending(ending: &str) -> bool {
 /// Whether a file name has this ending, in upper or lower case.
 pub(crate) fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
+/// The ending of a file name in lower case, with the dot; empty without an ending.
+pub(crate) fn ending(path: &Path) -> String {
+    path.extension()
+        .map_or_else(String::new, |ending| format!(".{}", text_of(ending.as_ref()).to_lowercase()))
 }
 
 /// Whether the name begins with a dot.

@@ -1,22 +1,99 @@
 //! Draws the held-out samples of data that does not mark them.
 
+use std::collections::BTreeMap;
+
 use widemargin_chance::{Purpose, Stream};
 
+/// The drawing that `train` uses, and the one that `data split` uses: different streams of random numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Drawing {
+    Train = 0,
+    SplitFile = 2,
+}
+
 /// Holds out a share of each class: at least one sample and not all; none of a class with a single sample.
-pub(crate) fn by_class(labels: &[u32], classes: usize, share: f64, seed: u64) -> Vec<bool> {
-    let mut by_class = vec![Vec::new(); classes];
-    for (sample, label) in labels.iter().enumerate() {
-        by_class[*label as usize].push(sample);
+///
+/// `classes` are the classes of the samples; a sample without one is not held out. Samples with the same content, listed in `copies`, stay
+/// together and count for the class of the first.
+pub(crate) fn by_class(
+    classes: impl Iterator<Item = Option<u32>>,
+    copies: &[Vec<u32>],
+    share: f64,
+    (seed, drawing): (u64, Drawing),
+) -> Vec<bool> {
+    let classes: Vec<Option<u32>> = classes.collect();
+    let drawable = |sample: &u32| classes[*sample as usize].is_some();
+    // The first sample represents its copies.
+    let (mut follows, mut members) = (vec![false; classes.len()], BTreeMap::<u32, Vec<u32>>::new());
+    for group in copies {
+        let group: Vec<u32> = group.iter().copied().filter(drawable).collect();
+        for copy in group.iter().skip(1) {
+            follows[*copy as usize] = true;
+        }
+        if let Some(first) = group.first().copied() {
+            members.insert(first, group);
+        }
     }
-    let mut test = vec![false; labels.len()];
-    for (class, samples) in by_class.iter_mut().enumerate().filter(|(_, samples)| samples.len() > 1) {
-        let count = (samples.len() as f64 * share).round() as usize;
-        Stream::new(seed, Purpose::HoldOut, class as u64, 0).shuffle(samples);
-        for sample in &samples[..count.clamp(1, samples.len() - 1)] {
-            test[*sample] = true;
+    let mut leaders = BTreeMap::<u32, Vec<u32>>::new();
+    for (sample, class) in (0..).zip(&classes) {
+        if let Some(class) = class.filter(|_| !follows[sample as usize]) {
+            leaders.entry(class).or_default().push(sample);
+        }
+    }
+    let mut test = vec![false; classes.len()];
+    for (class, mut leaders) in leaders {
+        Stream::new(seed, Purpose::HoldOut, u64::from(class), drawing as u64).shuffle(&mut leaders);
+        let size = |leader: &u32| members.get(leader).map_or(1, Vec::len);
+        let all: usize = leaders.iter().map(size).sum();
+        let goal = (all as f64 * share).round().max(1.0) as usize;
+        let mut taken = 0;
+        for leader in leaders.iter().take(leaders.len().saturating_sub(1)) {
+            if taken >= goal {
+                break;
+            }
+            taken += size(leader);
+            match members.get(leader) {
+                Some(copies) => copies.iter().for_each(|copy| test[*copy as usize] = true),
+                None => test[*leader as usize] = true,
+            }
         }
     }
     test
+}
+
+/// The group of each sample, with groups joined that share samples with the same content: a joined group has the name of its first.
+pub(crate) fn joined(groups: &[String], copies: &[Vec<u32>]) -> Vec<String> {
+    let mut numbers = BTreeMap::new();
+    let mut names: Vec<&str> = Vec::new();
+    let units: Vec<usize> = groups
+        .iter()
+        .map(|group| {
+            *numbers.entry(group).or_insert_with(|| {
+                names.push(group);
+                names.len() - 1
+            })
+        })
+        .collect();
+    let mut parent: Vec<usize> = (0..names.len()).collect();
+    for group in copies {
+        let mut members = group.iter().map(|copy| units[*copy as usize]);
+        let Some(first) = members.next() else { continue };
+        let first = root(&mut parent, first);
+        for other in members {
+            let other = root(&mut parent, other);
+            parent[other] = first;
+        }
+    }
+    units.iter().map(|unit| names[root(&mut parent, *unit)].to_owned()).collect()
+}
+
+/// The representative of the units joined with `unit`.
+fn root(parent: &mut [usize], mut unit: usize) -> usize {
+    while parent[unit] != unit {
+        parent[unit] = parent[parent[unit]];
+        unit = parent[unit];
+    }
+    unit
 }
 
 /// Holds out whole groups whose samples come close to a share of all: at least one group and not all.
@@ -28,7 +105,7 @@ pub(crate) fn by_group(groups: &[String], share: f64, seed: u64) -> Vec<bool> {
         // The smaller side is the one that can be approximated well.
         return by_group(groups, 1.0 - share, seed).into_iter().map(|test| !test).collect();
     }
-    let mut sizes = std::collections::BTreeMap::<&str, usize>::new();
+    let mut sizes = BTreeMap::<&str, usize>::new();
     for group in groups {
         *sizes.entry(group).or_default() += 1;
     }
@@ -66,12 +143,27 @@ mod tests {
         #[test]
         fn every_class_keeps_samples_on_both_sides(sizes in prop::collection::vec(1usize..9, 1..9), share in 0.01f64..0.99, seed: u64) {
             let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(class, size)| vec![class as u32; *size]).collect();
-            let test = by_class(&labels, sizes.len(), share, seed);
+            let test = by_class(labels.iter().copied().map(Some), &[], share, (seed, Drawing::Train));
             for (class, size) in sizes.iter().enumerate() {
                 let held = labels.iter().zip(&test).filter(|(label, test)| **label as usize == class && **test).count();
                 let expected = (*size as f64 * share).round() as usize;
                 prop_assert_eq!(held, if *size == 1 { 0 } else { expected.clamp(1, size - 1) });
             }
+        }
+
+        #[test]
+        fn copies_stay_on_one_side(sizes in prop::collection::vec(1usize..9, 1..9), every in 1u32..5, share in 0.01f64..0.99, seed: u64) {
+            let labels: Vec<u32> = sizes.iter().enumerate().flat_map(|(class, size)| vec![class as u32; *size]).collect();
+            let mut copies = std::collections::BTreeMap::<u32, Vec<u32>>::new();
+            for sample in 0..labels.len() as u32 {
+                copies.entry(sample / every).or_default().push(sample);
+            }
+            let copies: Vec<Vec<u32>> = copies.into_values().collect();
+            let test = by_class(labels.iter().copied().map(Some), &copies, share, (seed, Drawing::Train));
+            for group in &copies {
+                prop_assert!(group.iter().all(|copy| test[*copy as usize] == test[group[0] as usize]));
+            }
+            prop_assert!(test.contains(&false));
         }
 
         #[test]
@@ -103,5 +195,12 @@ mod tests {
             assert_eq!(held(&[1; 10], 0.3, seed), 3);
             assert_eq!(held(&[5], 0.3, seed), 0, "the only group stays");
         }
+    }
+
+    #[test]
+    fn groups_that_share_copies_are_joined() {
+        let groups = ["b", "a", "c", "a", "d", "e"].map(str::to_owned);
+        assert_eq!(joined(&groups, &[]), groups);
+        assert_eq!(joined(&groups, &[vec![1, 2], vec![2, 4], vec![5]]), ["b", "a", "a", "a", "a", "e"]);
     }
 }

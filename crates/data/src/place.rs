@@ -2,10 +2,34 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+
+use crate::memory::{FILES, Share};
 
 /// Largest image file that is read, and most bytes of its decoded pixels.
 pub(crate) const MAX_BYTES: u64 = 512 << 20;
+
+/// The content of an image file, with the memory that it takes.
+pub(crate) struct FileBytes {
+    bytes: Vec<u8>,
+    _share: Share<'static>,
+}
+
+impl FileBytes {
+    /// The content alone.
+    pub(crate) fn into_vec(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl Deref for FileBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// Where an image's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +50,7 @@ impl ImagePlace {
     }
 
     /// The bytes; the error is the reason, without the path.
-    pub(crate) fn read(&self, shards: &[PathBuf]) -> Result<Vec<u8>, String> {
+    pub(crate) fn read(&self, shards: &[PathBuf]) -> Result<FileBytes, String> {
         match self {
             Self::File(path) => read_file(path),
             Self::Inside { shard, offset, length, .. } => {
@@ -43,7 +67,7 @@ impl ImagePlace {
 }
 
 /// The bytes of a file; the error is the reason, without the path.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_file(path: &Path) -> Result<FileBytes, String> {
     // Checked before it is opened: opening a pipe would wait for a writer.
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
@@ -52,13 +76,14 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     read_at_most(File::open(path).map_err(failed)?, metadata.len())
 }
 
-fn read_at_most(source: impl Read, length: u64) -> Result<Vec<u8>, String> {
+fn read_at_most(source: impl Read, length: u64) -> Result<FileBytes, String> {
     if length > MAX_BYTES {
         return Err(format!("{length} bytes; at most {MAX_BYTES} are read"));
     }
+    let share = FILES.take(length);
     let mut bytes = Vec::with_capacity(length as usize);
     source.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    Ok(FileBytes { bytes, _share: share })
 }
 
 /// A failed read, in words.

@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         backbone,
         takes: Takes::Images,
         normalisation: Normalisation::half(input.channels),
+        // How the images of those weights were read: without a blend of transparent pixels.
+        preprocessing: None,
         objective: "trained by insightface".to_owned(),
     };
     Model::write(file, &description, &parameters::parameters(&trained))?;

@@ -1,7 +1,7 @@
 //! What a model file stores in addition to the weights.
 
 use serde::{Deserialize, Serialize};
-use widemargin_data::{ImageShape, Normalisation};
+use widemargin_data::{ImageShape, Normalisation, Preprocessing};
 use widemargin_model::BackboneConfig;
 
 /// The kind of input of a model.
@@ -34,11 +34,20 @@ pub struct Description {
     pub takes: Takes,
     /// The normalisation of pixels or vectors, the same as in training.
     pub normalisation: Normalisation,
+    /// How the pixels of image files become 8-bit colours, the same as in training. `None` for vectors, and for models that were written before
+    /// this was a setting; see [`preprocessing`](Self::preprocessing).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocessing: Option<Preprocessing>,
     /// The training objective, as text.
     pub objective: String,
 }
 
 impl Description {
+    /// How image files are read: as in training, also for models that do not store it.
+    pub fn preprocessing(&self) -> Preprocessing {
+        self.preprocessing.unwrap_or(Preprocessing::EARLIER)
+    }
+
     /// The shape that images are resized to.
     pub fn shape(&self) -> ImageShape {
         self.backbone.input

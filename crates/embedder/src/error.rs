@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use widemargin_data::ImageShape;
+use widemargin_data::{ImageShape, Preprocessing};
 
 use crate::Takes;
 
@@ -59,6 +59,17 @@ pub enum Error {
         found: ImageShape,
         /// Shape that the model takes.
         expected: ImageShape,
+    },
+    /// Image files that were read in another way than in training.
+    #[error(
+        "image files read with background {} and depth {}; the model was trained with background {} and depth {}: open the data like that",
+        found.background, found.depth, expected.background, expected.depth
+    )]
+    Preprocessing {
+        /// How they were read.
+        found: Preprocessing,
+        /// How the training images were read.
+        expected: Preprocessing,
     },
     /// The model takes another kind of input.
     #[error("the model takes {}", match takes {

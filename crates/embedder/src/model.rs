@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use widemargin_data::{SampleSet, evaluation_batches, read_image};
+use widemargin_data::{ImageSet, SampleSet, evaluation_batches, read_image};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, Pass};
@@ -88,18 +88,18 @@ impl Model {
 
     /// Embeddings of image files, `[images, dim]`, row-major, each of length one.
     ///
-    /// PNG, JPEG and WebP files of any size are read as in training: rotated by their EXIF data, resized to the model's shape, and
-    /// converted to its colours.
+    /// Files of any format and size that training reads are read as in training: rotated by their EXIF data, blended with the model's background,
+    /// resized to its shape, and converted to its colours.
     ///
     /// # Errors
     /// [`Error::Takes`] for a model of vectors; [`Error::Data`] for a file that cannot be read as an image;
     /// [`Error::NoDirection`] for an image whose embedding is zero or not finite.
     pub fn embed(&self, images: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
         self.require(Takes::Images)?;
-        let shape = self.description.shape();
+        let (shape, preprocessing) = (self.description.shape(), self.description.preprocessing());
         let mut embeddings = Vec::with_capacity(images.len() * self.dim());
         for images in images.chunks(BATCH) {
-            let pixels = images.par_iter().map(|image| Ok(read_image(image, shape)?));
+            let pixels = images.par_iter().map(|image| Ok(read_image(image, shape, &preprocessing)?));
             let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_>>()?;
             let name = |at: usize| images[at].as_ref().display().to_string();
             embeddings.extend(self.embed_named(&pixels.concat(), name)?);
@@ -144,8 +144,8 @@ impl Model {
     /// Embeddings of samples of a set, `[samples, dim]`, row-major, each of length one. `samples` are positions in the set.
     ///
     /// # Errors
-    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] for samples of a different shape
-    /// than the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
+    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] and [`Error::Preprocessing`]
+    /// for samples of a different shape, or read in a different way, than those that the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
     pub fn embed_samples(&self, set: &SampleSet, samples: &[u32]) -> Result<Vec<f32>> {
         self.require(match set {
             SampleSet::Images(_) => Takes::Images,
@@ -154,6 +154,10 @@ impl Model {
         let (found, expected) = (set.shape(), self.description.shape());
         if found != expected {
             return Err(Error::InputShape { found, expected });
+        }
+        let read = set.images().and_then(ImageSet::preprocessing);
+        if let Some(found) = read.filter(|found| *found != self.description.preprocessing()) {
+            return Err(Error::Preprocessing { found, expected: self.description.preprocessing() });
         }
         let mut embeddings = Vec::with_capacity(samples.len() * self.dim());
         for batch in evaluation_batches(set, samples, SAMPLES, &self.description.normalisation)? {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use widemargin_data::{ImageShape, Normalisation};
+use widemargin_data::{ImageShape, Normalisation, Preprocessing};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::{Backbone, BackboneConfig, BackboneName};
 
@@ -15,6 +15,7 @@ fn description(name: BackboneName) -> Description {
         backbone: BackboneConfig { name, input, embedding, dropout: 0.1, hidden: vec![12] },
         takes: Takes::Images,
         normalisation: Normalisation { mean: vec![0.4], deviation: vec![0.3] },
+        preprocessing: Some(Preprocessing::default()),
         objective: "am-softmax".to_owned(),
     }
 }
@@ -80,6 +81,7 @@ fn a_model_of_vectors_accepts_only_vectors() {
             ..description(BackboneName::Linear).backbone
         },
         takes: Takes::Vectors,
+        preprocessing: None,
         normalisation: Normalisation { mean: vec![0.0], deviation: vec![2.0] },
         ..description(BackboneName::Linear)
     };

@@ -35,8 +35,13 @@ fn scaled(name: BackboneName, takes: Takes, factor: f32) -> Model {
         mean: [0.45, 0.5, 0.41][..channels].to_vec(),
         deviation: [0.22, 0.31, 0.27][..channels].to_vec(),
     };
-    let description =
-        Description { backbone: config, takes, normalisation, objective: "am-softmax".to_owned() };
+    let description = Description {
+        backbone: config,
+        takes,
+        normalisation,
+        preprocessing: None,
+        objective: "am-softmax".to_owned(),
+    };
     let backbone = Backbone::new(&description.backbone, 7, &device::by_name("cpu").unwrap()).unwrap();
     let mut weights: Vec<Parameter> = parameters::parameters(&backbone).into_iter().map(trained).collect();
     for value in weights.iter_mut().flat_map(|parameter| &mut parameter.values) {

@@ -4,8 +4,9 @@ use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
 use widemargin_data::{
-    Augment, Division, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions, OpenSetSplit,
-    SampleSet, Sampler, SplitFile, SplitPart, TrainingSamples, UnseenClasses, require_comparable,
+    Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
+    OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
+    UnseenClasses, require_comparable,
 };
 
 /// A data set, split and with its normalisation computed.
@@ -53,7 +54,9 @@ impl Prepared {
         let set = set.into();
         let mut division = divided(&set, &config.data)?;
         let samples = limited(&set, &mut division, config.training.limit)?;
-        let Division { classes: split, parts, drawn: unseen_drawn, warnings } = division;
+        let Division { classes: split, parts, drawn: unseen_drawn, warnings: of_split } = division;
+        let mut warnings = set.warnings().to_vec();
+        warnings.extend(of_split);
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -138,9 +141,13 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
         hold_out: d.hold_out,
         max_bad: d.max_bad,
         seed: d.split_seed,
-        class_folder: d.class_folder,
+        folders: FolderOptions { class_folder: d.class_folder, parts: d.parts },
+        preprocessing: Preprocessing { background: d.background, depth: d.depth },
         ..OpenOptions::default()
     };
+    if d.path.is_none() {
+        options.folders.require_for(SourceKind::Idx, "Fashion-MNIST")?;
+    }
     let set = match &d.path {
         Some(path) => return Ok(SampleSet::open(path, d.labels.as_deref(), &options)?),
         None if d.built_in => ImageSet::embedded(),

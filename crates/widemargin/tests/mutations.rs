@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
 use widemargin::data::{
-    Census, ClassFolder, ImageSet, ImageShape, Listing, OpenOptions, Source, SplitFile, VectorOptions,
-    VectorSet, read_image,
+    Census, FolderOptions, ImageSet, ImageShape, Listing, OpenOptions, Preprocessing, Source, SplitFile,
+    VectorOptions, VectorSet, read_image,
 };
 use widemargin::embedder::{Description, Model, Takes};
 use widemargin::head::{Head, HeadConfig, load_shard, save_shard, split_shards};
@@ -310,6 +310,13 @@ fn images() -> Vec<(&'static str, Vec<u8>)> {
         ("rgb.jpg", encoded(&colour, image::ImageFormat::Jpeg)),
         ("grey.jpg", encoded(&image::DynamicImage::from(colour.to_luma8()), image::ImageFormat::Jpeg)),
         ("rgb.webp", encoded(&colour, image::ImageFormat::WebP)),
+        ("rgb.bmp", encoded(&colour, image::ImageFormat::Bmp)),
+        ("alpha.bmp", encoded(&image::DynamicImage::from(colour.to_rgba8()), image::ImageFormat::Bmp)),
+        ("rgb.tif", encoded(&colour, image::ImageFormat::Tiff)),
+        ("deep.tif", encoded(&image::DynamicImage::from(colour.to_luma16()), image::ImageFormat::Tiff)),
+        ("rgb.gif", encoded(&colour, image::ImageFormat::Gif)),
+        ("rgb.ppm", encoded(&colour, image::ImageFormat::Pnm)),
+        ("alpha.qoi", encoded(&image::DynamicImage::from(colour.to_rgba8()), image::ImageFormat::Qoi)),
         ("alpha.webp", encoded(&image::DynamicImage::from(colour.to_rgba8()), image::ImageFormat::WebP)),
     ]
 }
@@ -344,7 +351,7 @@ fn small() -> OpenOptions {
 
 /// Takes a census, like `data info`.
 fn count(path: &Path) {
-    let _ = Census::take(path, None, ClassFolder::Top, &|_, _| {});
+    let _ = Census::take(path, None, FolderOptions::default(), &|_, _| {});
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -359,11 +366,19 @@ fn image_files() {
     let all = images();
     let png: Vec<_> = all.iter().filter(|(name, _)| name.ends_with("png")).cloned().collect();
     let read = |path: &Path| {
-        let _ = read_image(path, shape());
+        let _ = read_image(path, shape(), &Preprocessing::default());
         count(path);
     };
     Reader { mend: Some(mend_png), most: MOST_IMAGE, ..Reader::new("PNG", png) }.run(&path, read);
-    for (name, ending) in [("JPEG", "jpg"), ("WebP", "webp")] {
+    for (name, ending) in [
+        ("JPEG", "jpg"),
+        ("WebP", "webp"),
+        ("BMP", "bmp"),
+        ("TIFF", "tif"),
+        ("GIF", "gif"),
+        ("PNM", "ppm"),
+        ("QOI", "qoi"),
+    ] {
         let files = all.iter().filter(|(name, _)| name.ends_with(ending)).cloned().collect();
         Reader { most: MOST_IMAGE, ..Reader::new(name, files) }.run(&path, read);
     }
@@ -477,10 +492,11 @@ fn tar_shards() {
     let reader = Reader { mend: Some(mend_tar), most: MOST_IMAGE, ..Reader::new("tar", files) };
     reader.run(&path, |path| {
         let _ = ImageSet::open(path, &small());
-        if let Ok(listing) = Source::detect(path).and_then(|source| Listing::open(&source, ClassFolder::Top))
+        if let Ok(listing) =
+            Source::detect(path).and_then(|source| Listing::open(&source, FolderOptions::default()))
         {
             for image in 0..listing.len() {
-                let _ = listing.decode(image, shape());
+                let _ = listing.decode(image, shape(), &Preprocessing::default());
             }
         }
         count(path);
@@ -497,8 +513,13 @@ fn model_files() {
         let device = widemargin::model::device::by_name("cpu").expect("a processor");
         let numbers = parameters::parameters(&Backbone::new(&backbone, 1, &device).expect("a backbone"));
         let normalisation = widemargin::data::Normalisation { mean: vec![0.5], deviation: vec![0.5] };
-        let description =
-            Description { backbone, takes: Takes::Images, normalisation, objective: "am-softmax".to_owned() };
+        let description = Description {
+            backbone,
+            takes: Takes::Images,
+            normalisation,
+            preprocessing: None,
+            objective: "am-softmax".to_owned(),
+        };
         let file = path.join("model.safetensors");
         Model::write(&file, &description, &numbers).expect("room on the disk");
         std::fs::read(file).expect("just written")

@@ -3,7 +3,7 @@
 use crate::progress;
 use clap::Args;
 use std::path::PathBuf;
-use widemargin_data::{Census, ClassFolder};
+use widemargin_data::{Census, ClassFolder, FolderOptions, PartFolders};
 
 #[derive(Args)]
 pub(super) struct CensusArguments {
@@ -16,6 +16,9 @@ pub(super) struct CensusArguments {
     /// Level of the folders that name the classes in a nested tree: top or deepest
     #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
+    /// What folders named train, test, val and so on are: auto, none (classes like others) or only (parts; others are left out)
+    #[arg(long, value_name = "RULE", value_parser = crate::arguments::part_folders, default_value = "auto")]
+    parts: PartFolders,
 }
 
 impl CensusArguments {
@@ -23,6 +26,7 @@ impl CensusArguments {
     pub(super) fn take(&self) -> anyhow::Result<Census> {
         let bar = progress::counted("samples", 0);
         let advance = progress::advancing(&bar);
-        Ok(Census::take(&self.data, self.labels.as_deref(), self.class_folder, &advance)?)
+        let folders = FolderOptions { class_folder: self.class_folder, parts: self.parts };
+        Ok(Census::take(&self.data, self.labels.as_deref(), folders, &advance)?)
     }
 }

@@ -91,7 +91,9 @@ fn in_words(info: &DataInfo) -> String {
         line(format!("{} images are animated; only the first frame is read", info.animated));
     }
     if info.ignored > 0 {
-        line(format!("{} other files and folders were ignored", info.ignored));
+        let other =
+            if info.ignored == 1 { "other file or folder was" } else { "other files and folders were" };
+        line(format!("{} {other} ignored", info.ignored));
     }
     if !info.histogram.is_empty() {
         let mut table =
@@ -122,7 +124,10 @@ fn summary(info: &DataInfo) -> String {
         sides => format!(" of {}", sides.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")),
     });
     let classes = match info.samples_per_class {
-        Some(spread) => format!(" in {} classes, {spread} per class", info.classes),
+        Some(spread) => {
+            let classes = if info.classes == 1 { "class" } else { "classes" };
+            format!(" in {} {classes}, {spread} per class", info.classes)
+        }
         None => ", without classes".to_owned(),
     };
     format!("{}, {} {}{shape}{classes}", info.kind, info.samples, info.unit)
@@ -143,7 +148,15 @@ fn heading(kind: WarningKind, unit: &str) -> String {
             "Shards without an end-of-archive marker: either written without one, or cut between two files"
                 .to_owned()
         }
-        WarningKind::Skipped => "Skipped folders and links".to_owned(),
+        WarningKind::Skipped => "Skipped links".to_owned(),
+        WarningKind::SkippedEndings => "Skipped files with endings that are not read".to_owned(),
+        WarningKind::EmptyFolders => "Class folders without a file that can be read; they are no classes".to_owned(),
+        WarningKind::SmallRange => "16-bit images that use little of their range".to_owned(),
+        WarningKind::Hidden => {
+            "Images that have one colour only on a white background, because of their transparency; choose `background` in [data]".to_owned()
+        }
+        WarningKind::SimilarNames => "Class names that differ only in case or spaces, but are different classes".to_owned(),
+        WarningKind::OnePartClasses => "Classes in one part only, although most are in both".to_owned(),
         WarningKind::DuplicatesAcrossParts => {
             format!(
                 "Duplicate {unit} in train and test: the evaluation set leaks into training; `data split` makes a split without leaks"

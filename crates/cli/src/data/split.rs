@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
             held_out[class as usize] |= *part == SplitPart::Test;
         }
     }
-    split.write(&arguments.out)?;
+    split.write_new(&arguments.out)?;
     for bad in &census.bad {
         say!("left out {}: {}", bad.path.display(), bad.reason);
     }

@@ -22,7 +22,9 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use unfinished::{Claim, Made, Sums, Unfinished, changed_since, remove_leftovers};
-use widemargin_data::{ClassFolder, ImageSet, Labelled, Listing, OpenOptions, Source, SourceKind};
+use widemargin_data::{
+    ClassFolder, FolderOptions, ImageSet, Labelled, Listing, OpenOptions, PartFolders, Source, SourceKind,
+};
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
 use widemargin_tables::{About, Format, OpenTable, npy_header, open_labelled};
@@ -44,6 +46,9 @@ pub(crate) struct EmbedArguments {
     /// Level of the folders that name the labels in a nested tree: top or deepest
     #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
+    /// What folders named train, test, val and so on are: auto, none (labels like others) or only (parts; others are left out)
+    #[arg(long, value_name = "RULE", value_parser = crate::arguments::part_folders, default_value = "auto")]
+    parts: PartFolders,
     /// Skip unreadable images, up to this share, such as 0.1%; decodes all images first [default: stop at the first one]
     #[arg(long, value_name = "SHARE", value_parser = crate::arguments::share)]
     max_bad: Option<f64>,
@@ -156,7 +161,11 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 );
                 return Ok(Input::Idx(Box::new(set)));
             }
-            let mut listing = Listing::open(&source, arguments.class_folder)?;
+            let folders = FolderOptions { class_folder: arguments.class_folder, parts: arguments.parts };
+            let mut listing = Listing::open(&source, folders)?;
+            for sentence in listing.skipped_files().sentences() {
+                say!("{sentence}");
+            }
             if let Some(most) = arguments.max_bad {
                 for bad in listing.leave_out_bad(most)? {
                     say!("left out {}: {}", bad.path.display(), bad.reason);
@@ -216,8 +225,11 @@ impl Input {
     fn embed(&self, model: &Model, first: usize, count: usize) -> anyhow::Result<Vec<f32>> {
         match self {
             Self::Images(listing) => {
-                let shape = model.description().shape();
-                let pixels = (first..first + count).into_par_iter().map(|image| listing.decode(image, shape));
+                let (shape, preprocessing) =
+                    (model.description().shape(), model.description().preprocessing());
+                let pixels = (first..first + count)
+                    .into_par_iter()
+                    .map(|image| listing.decode(image, shape, &preprocessing));
                 let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
                 model.embed_pixels(&pixels.concat()).with_context(|| {
                     let last = listing.id(first + count - 1);
@@ -339,6 +351,7 @@ mod tests {
             input: folder.path().to_path_buf(),
             labels: None,
             class_folder: ClassFolder::default(),
+            parts: PartFolders::default(),
             max_bad: None,
             out: "out.npy".into(),
         };

@@ -1,10 +1,10 @@
 //! The flags that every run has, and the configuration that they make.
 
-use crate::arguments::class_folder;
-use anyhow::{Context, ensure};
+use crate::arguments::{class_folder, part_folders};
+use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use widemargin_data::{ClassFolder, Source, SourceKind};
+use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_model::BackboneName;
 use widemargin_train::Config;
 
@@ -24,6 +24,10 @@ pub(crate) struct RunArguments {
     /// Level of the folders that name the classes in a nested tree: top or deepest [default: top]
     #[arg(long, value_name = "LEVEL", value_parser = class_folder)]
     class_folder: Option<ClassFolder>,
+    /// What folders named train, test, val and so on are: auto, none (classes like others) or only (parts; others are left out)
+    /// [default: auto]
+    #[arg(long, value_name = "RULE", value_parser = part_folders)]
+    parts: Option<PartFolders>,
     /// Read the configuration from this TOML file; flags override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -71,10 +75,8 @@ impl RunArguments {
         data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
         data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
         data.split = self.split.as_deref().map(absolute).or_else(|| data.split.take());
-        if let Some(class_folder) = self.class_folder {
-            data.class_folder = class_folder;
-            require_folders(class_folder, data.path.as_deref())?;
-        }
+        data.class_folder = self.class_folder.unwrap_or(data.class_folder);
+        data.parts = self.parts.unwrap_or(data.parts);
         data.built_in |= self.built_in;
         data.unseen = self.unseen.or(data.unseen);
         if !backbone_given && config.data.is_table() {
@@ -93,6 +95,7 @@ impl RunArguments {
             ("data.labels", "--labels", self.labels.is_some()),
             ("data.split", "--split", self.split.is_some()),
             ("data.class_folder", "--class-folder", self.class_folder.is_some()),
+            ("data.parts", "--parts", self.parts.is_some()),
             ("data.unseen", "--unseen", self.unseen.is_some()),
             ("objective.name", "--objective", self.objective.is_some()),
             ("training.epochs", "--epochs", self.epochs.is_some()),
@@ -125,16 +128,4 @@ pub(crate) fn naming_flag(error: anyhow::Error, given: &[(&'static str, &'static
 /// The absolute path, so that a run can be resumed from any folder.
 pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-/// Rejects `--class-folder deepest` for data without class folders. A path that does not exist is reported later.
-fn require_folders(class_folder: ClassFolder, data: Option<&Path>) -> anyhow::Result<()> {
-    let is_folder = |source: &Source| source.kind() == SourceKind::Folder;
-    let folders = data.is_some_and(|path| Source::detect(path).as_ref().map_or(true, is_folder));
-    ensure!(
-        class_folder == ClassFolder::Top || folders,
-        "--class-folder: found deepest, expected top: {} is not a folder with one sub-folder per class",
-        data.map_or("Fashion-MNIST".into(), Path::to_string_lossy)
-    );
-    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{interrupt, progress};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
-use widemargin_data::Labelled;
+use widemargin_data::{ImageSet, Labelled};
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, RunStart, train_until};
@@ -74,6 +74,12 @@ impl Session {
                 format!("{} {kind} of unseen classes: {unseen}", prepared.unseen.len())
             }
         ));
+        if let Some(endings) = set.images().map(ImageSet::endings).filter(|endings| endings.len() > 1) {
+            let count = |(ending, count): (&String, &usize)| {
+                format!("{count} {}", if ending.is_empty() { "without an ending" } else { ending })
+            };
+            self.message(&format!("files: {}", endings.iter().map(count).collect::<Vec<_>>().join(", ")));
+        }
         for warning in &prepared.warnings {
             self.message(&format!("warning: {warning}"));
         }

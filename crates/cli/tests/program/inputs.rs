@@ -193,7 +193,8 @@ fn unusable_data_has_an_exit_status() {
         place.refused(&[&["data", "info", data], more].concat(), expected);
     };
     info("images", &["--labels", "lab.txt"], &["labels is lab.txt", "only a table of embeddings"]);
-    info("vectors.csv", &["--class-folder", "deepest"], &["class-folder is deepest", "only an image folder"]);
+    info("vectors.csv", &["--class-folder", "deepest"], &["--class-folder is deepest", "expected top"]);
+    info("list.csv", &["--parts", "none"], &["--parts is none", "list.csv is not a folder"]);
     info("shards", &["--class-folder", "deepest"], &["class-folder is deepest"]);
     success(&place.run(&["data", "info", "vectors.csv", "--labels", "lab.txt", "--class-folder", "top"]));
     place.write("names.csv", b"filename,label\nimages/class-0/00.png,0\n");
@@ -314,8 +315,11 @@ fn parts_of_folders_have_many_names() {
     assert!(said.contains("training on 24 of 4 known classes, evaluating on 8 test images"), "{said}");
     place.write("parts/Test/class-0/1.png", &png(0, 1));
     let info = parsed(&place.run(&["data", "info", "parts", "--json"]));
-    assert_eq!(info["parts"], serde_json::json!({"train": 24, "test": 1}));
-    assert_eq!(info["skipped"][0]["reason"], "`Test` is used as the test part");
+    assert_eq!(
+        info["parts"],
+        serde_json::json!({"train": 24, "test": 9}),
+        "`validation` and `Test` are both held out"
+    );
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Finds samples with the same content, across the parts and with different classes.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::Part;
 use crate::census::Census;
-use crate::decode::ContentDigest;
+use crate::copies::copies;
 
 /// Samples with the same content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,13 +49,7 @@ impl Duplicates {
 
 /// The groups of samples with the same content, sorted by their first samples.
 pub(crate) fn same_content(census: &Census) -> Vec<Vec<u32>> {
-    let mut by_content: BTreeMap<ContentDigest, Vec<u32>> = BTreeMap::new();
-    for (number, sample) in (0..).zip(&census.samples) {
-        by_content.entry(sample.content).or_default().push(number);
-    }
-    let mut groups: Vec<Vec<u32>> = by_content.into_values().filter(|members| members.len() > 1).collect();
-    groups.sort_unstable();
-    groups
+    copies(census.samples.iter().map(|sample| sample.content))
 }
 
 fn describe(census: &Census, members: &[u32]) -> DuplicateGroup {

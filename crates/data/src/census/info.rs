@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::catalogue::name_variants;
 use crate::census::duplicates::{DuplicateGroup, Duplicates};
 use crate::census::{Census, CensusSample};
+use crate::pixel_facts::PixelFacts;
+use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
-use crate::{BadImage, Part};
+use crate::{BadImage, Part, Preprocessing};
 
 /// Facts about a data set, as `widemargin data info` reports them.
 #[derive(Debug, Clone, Serialize)]
@@ -41,7 +44,7 @@ pub struct DataInfo {
     pub width: Option<Spread>,
     /// Height of the image files.
     pub height: Option<Spread>,
-    /// Image files per format: `PNG`, `JPEG` or `WebP`.
+    /// Image files per format, such as `PNG`.
     pub formats: BTreeMap<&'static str, usize>,
     /// Image files per colour mode.
     pub modes: BTreeMap<&'static str, usize>,
@@ -55,8 +58,14 @@ pub struct DataInfo {
     pub shards_without_end: Vec<PathBuf>,
     /// Folders and links that were skipped.
     pub skipped: Vec<BadImage>,
+    /// Files and class folders that are not read, by name and count.
+    pub skipped_files: SkippedFiles,
     /// Number of files and folders that are neither images nor classes.
     pub ignored: usize,
+    /// What is lost when 16-bit images become 8-bit colours, if it is much.
+    pub small_range: Option<String>,
+    /// Images that have one colour only, because of their transparency.
+    pub hidden: Vec<String>,
     /// Samples with the same content.
     pub duplicates: Duplicates,
     /// Each class with its number of samples.
@@ -121,8 +130,20 @@ pub enum WarningKind {
     BadSamples,
     /// Shards without the end-of-archive marker: complete as some programs write them, or cut between two files.
     ShardsWithoutEnd,
-    /// Folders and links that were skipped.
+    /// Links that were skipped.
     Skipped,
+    /// Files with endings that are not read.
+    SkippedEndings,
+    /// Class folders without a file that is read.
+    EmptyFolders,
+    /// 16-bit images that use little of their range.
+    SmallRange,
+    /// Images that have one colour only, because of their transparency.
+    Hidden,
+    /// Class names that differ only in case or spaces.
+    SimilarNames,
+    /// Classes in one part only, although most are in both.
+    OnePartClasses,
     /// Duplicates in the parts `train` and `test`: held-out data leaks into training.
     DuplicatesAcrossParts,
     /// Duplicates with different classes: at least one label is wrong.
@@ -137,11 +158,17 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind, the most serious first.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 15] = [
         Self::BrokenShards,
         Self::BadSamples,
         Self::ShardsWithoutEnd,
         Self::Skipped,
+        Self::SkippedEndings,
+        Self::EmptyFolders,
+        Self::SmallRange,
+        Self::Hidden,
+        Self::SimilarNames,
+        Self::OnePartClasses,
         Self::DuplicatesAcrossParts,
         Self::ConflictingDuplicates,
         Self::OtherDuplicates,
@@ -185,6 +212,8 @@ impl DataInfo {
             *formats.entry(properties.format).or_default() += 1;
             *modes.entry(properties.mode).or_default() += 1;
         }
+        let properties = samples.iter().filter_map(|sample| Some((sample.id.clone(), sample.properties?)));
+        let pixels = PixelFacts::of(&properties.collect::<Vec<_>>(), &Preprocessing::default());
         let mut info = Self {
             path: census.path.clone(),
             kind: census.source.name(),
@@ -210,7 +239,10 @@ impl DataInfo {
             broken_shards: census.broken.clone(),
             shards_without_end: census.unended.clone(),
             skipped: census.skipped.clone(),
+            skipped_files: census.skipped_files.clone(),
             ignored: census.ignored,
+            small_range: pixels.small_range(),
+            hidden: pixels.hidden().to_vec(),
             duplicates: Duplicates::find(census),
             per_class: per_class.collect(),
             warnings: Vec::new(),
@@ -240,6 +272,15 @@ impl DataInfo {
                 self.shards_without_end.iter().map(|shard| shard.display().to_string()).collect()
             }
             WarningKind::Skipped => bad(&self.skipped),
+            WarningKind::SkippedEndings => self.skipped_files.ending_lines(),
+            WarningKind::EmptyFolders => self.skipped_files.folder_lines(),
+            WarningKind::SmallRange => self.small_range.iter().cloned().collect(),
+            WarningKind::Hidden => self.hidden.clone(),
+            WarningKind::SimilarNames => {
+                let names: Vec<String> = self.per_class.iter().map(|class| class.class.clone()).collect();
+                name_variants(&names).into_iter().map(|names| names.join(" = ")).collect()
+            }
+            WarningKind::OnePartClasses => self.in_one_part(),
             WarningKind::DuplicatesAcrossParts => duplicates(&|group| group.across_parts),
             WarningKind::ConflictingDuplicates => {
                 let groups = self.duplicates.groups.iter().filter(|group| group.conflicting);
@@ -251,6 +292,23 @@ impl DataInfo {
             WarningKind::SingleSampleClasses => classes_with(1),
             WarningKind::EmptyClasses => classes_with(0),
         }
+    }
+}
+
+impl DataInfo {
+    /// Classes in one part only, if most are in both.
+    fn in_one_part(&self) -> Vec<String> {
+        let parts = |class: &ClassCount| [class.train.unwrap_or(0) > 0, class.test.unwrap_or(0) > 0];
+        let both = self.per_class.iter().filter(|class| parts(class) == [true, true]).count();
+        if both * 2 <= self.per_class.len() {
+            return Vec::new();
+        }
+        let line = |class: &ClassCount| match parts(class) {
+            [true, false] => Some(format!("{} only in train", class.class)),
+            [false, true] => Some(format!("{} only in test", class.class)),
+            _ => None,
+        };
+        self.per_class.iter().filter_map(line).collect()
     }
 }
 
@@ -302,7 +360,7 @@ fn histogram(counts: impl Iterator<Item = u64>) -> Vec<HistogramBin> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ClassFolder;
+    use crate::FolderOptions;
     use crate::testing::put;
 
     #[test]
@@ -319,6 +377,18 @@ mod tests {
     }
 
     #[test]
+    fn similar_names_and_classes_in_one_part_are_warnings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let rows = ["Cat,train", "cat,test", "a,train", "a,test", "b,train", "b,test", "c,train", "c,test"];
+        let lines: String = rows.iter().zip(1..).map(|(row, value)| format!("{row},{value}\n")).collect();
+        put(&path, format!("label,split,x\n{lines}").as_bytes());
+        let info = DataInfo::of(&Census::take(&path, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        assert_eq!(info.details(WarningKind::SimilarNames), ["Cat = cat"]);
+        assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
+    }
+
+    #[test]
     fn warnings_come_with_their_details() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
@@ -326,7 +396,7 @@ mod tests {
             &path,
             b"id,label,split,x\na,1,train,1\nb,1,test,1\nc,2,train,2\nd,3,train,2\ne,1,train,0\nf,4,train,9\n",
         );
-        let info = DataInfo::of(&Census::take(&path, None, ClassFolder::Top, &|_, _| {}).unwrap());
+        let info = DataInfo::of(&Census::take(&path, None, FolderOptions::default(), &|_, _| {}).unwrap());
         assert_eq!((info.kind, info.unit, info.samples), ("table of embeddings", "rows", 5));
         assert_eq!(info.parts.as_ref().unwrap()["test"], 1);
         let kinds: Vec<(WarningKind, usize)> =

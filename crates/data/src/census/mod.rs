@@ -1,8 +1,7 @@
 //! Examines every sample of a data set once, for `data info` and `data split`.
 //!
 //! Images are fully decoded at their own size, so the census finds the same bad images that training leaves out. It keeps a few hundred bytes
-//! per sample: name, class, part, group, properties of the file, and a digest of the content. Each thread holds one image at a time: at most
-//! 512 MiB of pixels, and a copy in 8-bit colour.
+//! per sample: name, class, part, group, properties of the file, and a digest of the content.
 
 pub(crate) mod duplicates;
 pub(crate) mod info;
@@ -18,8 +17,9 @@ use crate::file_names::{name_of, text_of};
 use crate::parallel::map_positions;
 use crate::part::part_named;
 use crate::place::ImagePlace;
-use crate::sources::folder::ClassFolder;
+use crate::sources::folder_options::FolderOptions;
 use crate::sources::listing::{FoundImage, Listing};
+use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::table::open_table;
 use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
@@ -71,6 +71,8 @@ pub struct Census {
     pub unended: Vec<PathBuf>,
     /// Links that were not followed, and folders with the name of a part for which another folder is used.
     pub skipped: Vec<BadImage>,
+    /// Files and class folders that are not read.
+    pub skipped_files: SkippedFiles,
     /// Number of files and folders that are neither images nor classes.
     pub ignored: usize,
 }
@@ -81,48 +83,57 @@ impl Census {
     ///
     /// # Errors
     /// [`Error`] for missing data or shards and for files that are not data. Bad images, rows and shards are not errors; they are listed.
-    /// [`Error::Setting`] for `labels` with anything but a table, and for the deepest folder as class with anything but an image folder.
+    /// [`Error::Setting`] for `labels` with anything but a table, and for options of image folders with anything else.
     pub fn take(
         path: &Path,
         labels: Option<&Path>,
-        class_folder: ClassFolder,
+        folders: FolderOptions,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
         let source = Source::detect(path)?;
         source.require_no_labels(labels)?;
-        if class_folder == ClassFolder::Deepest && source.kind() != SourceKind::Folder {
-            return Err(Error::setting(
-                "class-folder",
-                &"deepest",
-                "top: only an image folder has class folders",
-            ));
-        }
+        folders.require_for(source.kind(), &path.display().to_string())?;
         match source.kind() {
             SourceKind::Table => Self::of_table(path, labels, progress),
             SourceKind::Idx => Self::of_idx(&source, progress),
-            _ => Ok(Self::of_listing(Listing::open_damaged(&source, class_folder)?, progress)),
+            _ => {
+                let listing = Listing::open_damaged(&source, folders)?;
+                listing.require_classes(folders)?;
+                Ok(Self::of_listing(listing, progress))
+            }
         }
     }
 
-    fn of_listing(listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Self {
+    fn of_listing(mut listing: Listing, progress: &(dyn Fn(u64, u64) + Sync)) -> Self {
         let source = listing.kind();
+        // As in training: an image outside the class folders is not a sample, unless there are no class folders.
+        if source == SourceKind::Folder && listing.has_labels() {
+            listing.leave_out_loose();
+        }
         let all = listing.len() as u64;
         let done = AtomicU64::new(0);
         let examined = map_positions(0, listing.len(), |image| {
-            let outcome = listing.read_found(&listing.found[image]).and_then(|bytes| decode::examine(&bytes));
+            let bytes = listing.read_found(&listing.found[image]);
+            let outcome = bytes.and_then(|bytes| decode::examine(&bytes));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all);
             outcome
         });
         let class_names = listing.class_names().to_vec();
-        let Listing { name, path, found, shards, mut bad, broken, unended, skipped, mut ignored, .. } =
-            listing;
+        let Listing {
+            name,
+            path,
+            found,
+            shards,
+            mut bad,
+            broken,
+            unended,
+            skipped,
+            skipped_files,
+            ignored,
+            ..
+        } = listing;
         let (mut samples, mut files) = (Vec::with_capacity(found.len()), Files::default());
         for (found, examined) in found.into_iter().zip(examined) {
-            // As in training: an image outside the class folders is not a sample, unless there are no class folders.
-            if source == SourceKind::Folder && found.class.is_none() && !class_names.is_empty() {
-                ignored += 1;
-                continue;
-            }
             let (properties, content) = match examined {
                 Ok(examined) => examined,
                 Err(reason) => {
@@ -158,6 +169,7 @@ impl Census {
             broken,
             unended,
             skipped,
+            skipped_files,
             ignored,
         }
     }
@@ -175,7 +187,7 @@ impl Census {
                 part: Some(part),
                 group: None,
                 file: u32::from(part == Part::Test),
-                content: ContentDigest::of(&[&pixels]),
+                content: ContentDigest::of([pixels.as_slice()]),
                 properties: None,
             });
             progress(sample as u64 + 1, set.len() as u64);
@@ -192,6 +204,7 @@ impl Census {
             broken: Vec::new(),
             unended: Vec::new(),
             skipped: Vec::new(),
+            skipped_files: SkippedFiles::default(),
             ignored: 0,
         })
     }
@@ -208,7 +221,7 @@ impl Census {
         if count == 0 || dim == 0 {
             return Err(Problem::Empty.at(path).into());
         }
-        let (mut samples, mut bad) = (Vec::with_capacity(count), Vec::new());
+        let (mut samples, mut bad, mut bytes) = (Vec::with_capacity(count), Vec::new(), Vec::new());
         let mut values = vec![0.0; ROWS.min(count) * dim];
         for first in (0..count).step_by(ROWS) {
             let here = ROWS.min(count - first);
@@ -228,14 +241,13 @@ impl Census {
                     bad.push(BadImage { path: path.join(id), reason });
                     continue;
                 }
-                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 samples.push(CensusSample {
                     id,
                     class: labels.as_ref().and_then(|labels| numbers.get(labels[row].as_str()).copied()),
                     part: splits.as_ref().and_then(|splits| part_named(&splits[row])),
                     group: groups.as_ref().map(|groups| groups[row].as_str().into()),
                     file: 0,
-                    content: ContentDigest::of(&[&bytes]),
+                    content: ContentDigest::of_row(values, &mut bytes),
                     properties: None,
                 });
             }
@@ -253,6 +265,7 @@ impl Census {
             broken: Vec::new(),
             unended: Vec::new(),
             skipped: Vec::new(),
+            skipped_files: SkippedFiles::default(),
             ignored: 0,
         })
     }

@@ -61,6 +61,7 @@ impl SampleSet {
         options.validate()?;
         let source = Source::detect(path)?;
         source.require_no_labels(labels)?;
+        options.folders.require_for(source.kind(), &source.path().display().to_string())?;
         if source.kind() == SourceKind::Table {
             let options = VectorOptions { hold_out: options.hold_out, seed: options.seed };
             return Ok(VectorSet::open(source.path(), labels, options)?.shared().into());

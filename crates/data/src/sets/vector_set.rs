@@ -6,10 +6,13 @@ use std::sync::Arc;
 use widemargin_tables::{About, OpenTable, Problem, Rows};
 
 use crate::catalogue::sorted_names;
+use crate::copies::copies;
+use crate::decode::ContentDigest;
+use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::{PartsFrom, part_named};
 use crate::sources::table::open_table;
-use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result, hold_out};
+use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result};
 
 /// Rows that a thread reads at a time while it checks a table.
 const CHECKED_AT_ONCE: usize = 1024;
@@ -115,12 +118,19 @@ impl VectorSet {
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
         let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
+        let (squares, contents): (Vec<f32>, Vec<ContentDigest>) =
+            checked(&rows, ids.as_deref())?.into_iter().unzip();
+        let copies = copies(contents.into_iter());
         let parts = match (&splits, &groups) {
             (Some(splits), _) => parts(splits, &path)?,
             (None, groups) => {
+                let drawing = (options.seed, Drawing::Train);
+                let classes = || labels.iter().copied().map(Some);
                 let test = match groups {
-                    Some(groups) => hold_out::by_group(groups, options.hold_out, options.seed),
-                    None => hold_out::by_class(&labels, class_names.len(), options.hold_out, options.seed),
+                    Some(groups) => {
+                        hold_out::by_group(&hold_out::joined(groups, &copies), options.hold_out, options.seed)
+                    }
+                    None => hold_out::by_class(classes(), &copies, options.hold_out, drawing),
                 };
                 test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect()
             }
@@ -130,10 +140,9 @@ impl VectorSet {
             (None, Some(_)) => PartsFrom::Groups,
             (None, None) => PartsFrom::Drawing,
         };
-        let squares = checked(&rows, ids.as_deref())?;
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let catalogue = Catalogue { name, class_names, labels, parts };
+        let catalogue = Catalogue { name, class_names, labels, parts, copies, warnings: Vec::new() };
         Ok(Self { catalogue, rows, parts_from, ids, squares })
     }
 
@@ -236,8 +245,8 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The mean square of each row. Rows of zeros and values that are not finite are errors.
-fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
+/// The mean square of each row, and a digest of its values. Rows of zeros and values that are not finite are errors.
+fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<(f32, ContentDigest)>> {
     let bad = |row: usize, problem: String| {
         let id = ids.and_then(|ids| ids.get(row).cloned());
         Error::from(Problem::Embeddings { problem, id }.at(rows.path()))
@@ -247,7 +256,7 @@ fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
         let count = CHECKED_AT_ONCE.min(rows.rows() - first);
         let mut values = vec![0.0; count * rows.dim()];
         rows.read_into(first, &mut values)?;
-        let mut squares = Vec::with_capacity(count);
+        let (mut found, mut bytes) = (Vec::with_capacity(count), Vec::new());
         for (row, values) in (first..).zip(values.chunks_exact(rows.dim())) {
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
                 return Err(bad(
@@ -263,9 +272,9 @@ fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<f32>> {
             if square == 0.0 {
                 return Err(bad(row, format!("row {row} is all zeros; it has no direction")));
             }
-            squares.push(square as f32);
+            found.push((square as f32, ContentDigest::of_row(values, &mut bytes)));
         }
-        Ok(squares)
+        Ok(found)
     };
     let parts = map_positions(0, rows.rows().div_ceil(CHECKED_AT_ONCE), part);
     Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.concat())

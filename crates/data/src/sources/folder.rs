@@ -4,59 +4,94 @@
 //! data/cat/1.png          one sub-folder per class; a share of each class is held out
 //! data/dog/a/2.jpg        files may be in deeper folders
 //!
-//! data/train/cat/1.png    or one folder per part, if there is a folder `train` (or `training`) with sub-folders;
-//! data/test/cat/7.png     the test part is the first of `test`, `val`, `valid`, `validation`, `dev`; without one, a share is held out
+//! data/train/cat/1.png    or one folder per part, with a sub-folder per class; without a test part, a share is held out
+//! data/test/cat/7.png     the test part: all of `test`, `val`, `valid`, `validation`, `dev` that exist
 //! ```
 //!
-//! Upper and lower case do not matter in the names of parts. A second test part is skipped and reported.
+//! Upper and lower case do not matter in the names of parts. A folder is a part if it has the name of one and sub-folders. Next to class
+//! folders it could be a part or a class, so this is an error unless [`PartFolders`] says which.
 //!
 //! If class folders are nested, the class is the top folder (`dog`) or, as an option, the path to the file's folder (`dog/a`). The module
 //! [`walk`] decides which files are considered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::file_names::{is_hidden, text_of};
-use crate::part::{TEST_WORDS, TRAIN_WORDS, part_named};
+use crate::part::part_named;
 use crate::place::ImagePlace;
+use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
+use crate::sources::skipped::{EmptyFolder, SkippedFiles};
 use crate::sources::source::SourceKind;
 use crate::sources::walk::{self, Depth, walk};
 use crate::{BadImage, Error, Part, Result};
 
-/// Which folder is the class if folders are nested.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClassFolder {
-    /// The first folder below the data folder (or below `train` and `test`): `bird` for `bird/duck/1.png`.
-    #[default]
-    Top,
-    /// The path to the file's folder: `bird/duck` for `bird/duck/1.png`.
-    Deepest,
-}
+/// How many names of folders an error gives.
+const NAMED: usize = 5;
 
 /// Lists the images of an image folder. Images outside the class folders have no class.
-pub(crate) fn list(root: &Path, class_folder: ClassFolder) -> Result<Listing> {
-    let PartFolders { folders, others: mut ignored, mut skipped } = parts(root)?;
-    let (mut files, mut labels) = (Vec::new(), Labels::default());
-    for (part, folder) in folders {
-        let walked = walk(&folder, Depth::Deep)?;
-        ignored += walked.others + folders_without_images(&folder, &walked.images)?;
-        let reason = "a link back to a folder above it".to_owned();
-        skipped.extend(walked.loops.into_iter().map(|path| BadImage { path, reason: reason.clone() }));
-        for path in walked.images {
-            let inside = path.strip_prefix(&folder).unwrap_or(&path);
-            let class = class_of(inside, class_folder).map(|class| labels.number(&class));
-            let id = text_of(path.strip_prefix(root).unwrap_or(&path));
-            files.push(FoundImage { id, place: ImagePlace::File(path), class, part, group: None });
+pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
+    let walked = walk(root, Depth::Deep)?;
+    let inside = |path: &'_ Path| path.strip_prefix(root).unwrap_or(path).to_path_buf();
+    let parts = part_folders(root, &walked.images, options.parts)?;
+    // The folders that have the class folders, with their paths below the root.
+    let above: Vec<PathBuf> = match &parts {
+        None => vec![PathBuf::new()],
+        Some(parts) => parts.keys().map(PathBuf::from).collect(),
+    };
+    let only_train = parts.as_ref().is_some_and(|parts| parts.values().all(|part| *part == Part::Train));
+    // The part of a file, if it is in one, and the folder that has the class folders.
+    let place = |below: &Path| match &parts {
+        None => Some((None, Path::new(""))),
+        // Without a test part, samples are held out later.
+        Some(parts) => {
+            let (name, part) = parts.get_key_value(top(below)?)?;
+            Some((Some(*part).filter(|_| !only_train), Path::new(name)))
+        }
+    };
+    let class_folder = |below: &Path| {
+        let (_, folder) = place(below)?;
+        Some(folder.join(top(below.strip_prefix(folder).ok()?)?))
+    };
+    let (mut files, mut labels, mut skipped) = (Vec::new(), Labels::default(), SkippedFiles::default());
+    let (mut with_images, mut unread) = (BTreeSet::new(), BTreeMap::<PathBuf, usize>::new());
+    for path in walked.images {
+        let below = inside(&path);
+        let Some((part, folder)) = place(&below) else {
+            skipped.outside.add(&text_of(&below));
+            continue;
+        };
+        with_images.extend(class_folder(&below));
+        let in_part = below.strip_prefix(folder).unwrap_or(&below);
+        let class = class_of(in_part, options.class_folder).map(|class| labels.number(&class));
+        let id = text_of(&below);
+        files.push(FoundImage { id, place: ImagePlace::File(path), class, part, group: None });
+    }
+    for path in &walked.unread {
+        let below = inside(path);
+        skipped.add_file(&below);
+        if let Some(folder) = class_folder(&below) {
+            *unread.entry(folder).or_default() += 1;
         }
     }
+    for folder in &above {
+        for class in children(&root.join(folder))?.into_iter().map(|path| inside(&path)) {
+            if !with_images.contains(&class) {
+                let files = unread.get(&class).copied().unwrap_or(0);
+                skipped.empty_folders.push(EmptyFolder { folder: text_of(&class), files });
+            }
+        }
+    }
+    let ignored = walked.hidden + walked.unread.len() + skipped.empty_folders.len() + skipped.outside.count;
     let mut listing = Listing::new(root, SourceKind::Folder, files, labels);
     listing.sort_by_class();
-    (listing.ignored, listing.skipped) = (ignored, skipped);
+    let reason = "a link back to a folder above it".to_owned();
+    listing.skipped =
+        walked.loops.into_iter().map(|path| BadImage { path, reason: reason.clone() }).collect();
+    (listing.ignored, listing.skipped_files) = (ignored, skipped);
     Ok(listing)
 }
 
@@ -74,96 +109,109 @@ pub fn images(path: &Path, depth: Depth) -> Result<Vec<PathBuf>> {
 
 /// The class of a file from its path inside the part.
 fn class_of(inside: &Path, class_folder: ClassFolder) -> Option<String> {
-    let folder = inside.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     match class_folder {
-        ClassFolder::Deepest => Some(text_of(folder)),
-        ClassFolder::Top => folder.components().find_map(|component| match component {
-            Component::Normal(name) => Some(text_of(Path::new(name))),
-            _ => None,
-        }),
+        ClassFolder::Deepest => inside.parent().filter(|folder| !folder.as_os_str().is_empty()).map(text_of),
+        ClassFolder::Top => top(inside).map(|name| text_of(name.as_ref())),
     }
 }
 
-/// The folders of the parts.
-struct PartFolders {
-    folders: Vec<(Option<Part>, PathBuf)>,
-    /// Number of other files and folders next to them.
-    others: usize,
-    /// Folders with the name of a part for which another folder is used.
-    skipped: Vec<BadImage>,
+/// The first folder of a file's path; `None` for a file without a folder.
+fn top(inside: &Path) -> Option<&OsStr> {
+    let mut components = inside.components();
+    match (components.next(), components.next()) {
+        (Some(Component::Normal(name)), Some(_)) => Some(name),
+        _ => None,
+    }
 }
 
-/// The folders of the parts, or the whole folder if it has no folders of parts.
-fn parts(root: &Path) -> Result<PartFolders> {
-    let whole =
-        || Ok(PartFolders { folders: vec![(None, root.to_path_buf())], others: 0, skipped: Vec::new() });
-    let (folders, files) = children(root)?;
-    let Some(train) = named(&TRAIN_WORDS, &folders) else { return whole() };
-    if children(train)?.0.is_empty() {
-        return whole();
+/// The folders that are parts, by name; `None` if all folders are classes.
+fn part_folders(
+    root: &Path,
+    images: &[PathBuf],
+    choice: PartFolders,
+) -> Result<Option<BTreeMap<std::ffi::OsString, Part>>> {
+    if choice == PartFolders::None {
+        return Ok(None);
     }
-    let test = named(&TEST_WORDS, &folders);
-    let named_as_part = |path: &&PathBuf| part_named(&name(path)).is_some();
-    let skipped: Vec<BadImage> = folders
-        .iter()
-        .filter(named_as_part)
-        .filter(|path| *path != train && Some(*path) != test)
-        .map(|path| {
-            let reason = match (part_named(&name(path)), test) {
-                (Some(Part::Test), Some(test)) => format!("`{}` is used as the test part", name(test)),
-                _ => format!("`{}` is used as the training part", name(train)),
-            };
-            BadImage { path: path.clone(), reason }
-        })
-        .collect();
-    let found = match test {
-        Some(test) => vec![(Some(Part::Train), train.clone()), (Some(Part::Test), test.clone())],
-        // Without a test part, samples are held out later.
-        None => vec![(None, train.clone())],
+    let (mut parts, mut others) = (BTreeMap::new(), BTreeSet::new());
+    for folder in children(root)? {
+        let Some(name) = folder.file_name() else { continue };
+        match part_named(&text_of(name.as_ref())) {
+            Some(part) if choice == PartFolders::Only || !children(&folder)?.is_empty() => {
+                parts.insert(name.to_owned(), part);
+            }
+            _ => drop(others.insert(name.to_owned())),
+        }
+    }
+    if choice == PartFolders::Only {
+        return if parts.is_empty() {
+            Err(Error::NoPartFolders { path: root.to_path_buf() })
+        } else {
+            Ok(Some(parts))
+        };
+    }
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let mut counts = BTreeMap::<&OsStr, usize>::new();
+    for image in images {
+        let name = image.strip_prefix(root).ok().and_then(top);
+        if let Some(name) = name.filter(|name| others.contains(*name)) {
+            // A folder with the name of a part and without sub-folders has images without a class, as some data sets have them.
+            if part_named(&text_of(name.as_ref())).is_none() {
+                *counts.entry(name).or_default() += 1;
+            }
+        }
+    }
+    if counts.is_empty() {
+        for name in others {
+            if let Some(part) = part_named(&text_of(name.as_ref())) {
+                parts.insert(name, part);
+            }
+        }
+        return Ok(Some(parts));
+    }
+    let quoted = |names: &mut dyn ExactSizeIterator<Item = &OsStr>| {
+        let all = names.len();
+        let first: Vec<String> =
+            names.take(NAMED).map(|name| format!("`{}`", text_of(name.as_ref()))).collect();
+        let more = if all > NAMED { format!(" and {} more", all - NAMED) } else { String::new() };
+        format!("{}{more}", first.join(", "))
     };
-    Ok(PartFolders { others: files + folders.len() - found.len() - skipped.len(), folders: found, skipped })
-}
-
-/// The folder of a part: the first in the order of `words`. Of names that differ only in case, the lower-case one.
-fn named<'a>(words: &[&str], folders: &'a [PathBuf]) -> Option<&'a PathBuf> {
-    words.iter().find_map(|word| {
-        let fits = folders.iter().filter(|path| name(path).eq_ignore_ascii_case(word));
-        fits.min_by_key(|path| name(path) != *word)
+    Err(Error::MixedFolders {
+        path: root.to_path_buf(),
+        parts: quoted(&mut parts.keys().map(std::ffi::OsString::as_os_str)),
+        others: quoted(&mut counts.keys().copied()),
+        folders: counts.len(),
+        images: counts.values().sum(),
     })
 }
 
-/// The name of a folder, as text.
-fn name(path: &Path) -> String {
-    path.file_name().map(|name| text_of(name.as_ref())).unwrap_or_default()
-}
-
-/// The sub-folders of a folder, sorted, and the number of its other entries; hidden folders count as other entries.
-fn children(folder: &Path) -> Result<(Vec<PathBuf>, usize)> {
+/// The sub-folders of a folder, sorted, without hidden ones.
+fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| Error::read(folder, error);
-    let (mut folders, mut files) = (Vec::new(), 0);
+    let mut folders = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.is_dir() && !is_hidden(&path) { folders.push(path) } else { files += 1 }
+        if path.is_dir() && !is_hidden(&path) {
+            folders.push(path);
+        }
     }
     folders.sort();
-    Ok((folders, files))
-}
-
-/// Number of sub-folders without an image at any depth, which are not classes.
-fn folders_without_images(folder: &Path, images: &[PathBuf]) -> Result<usize> {
-    let first = |path: &Path| {
-        let inside = path.strip_prefix(folder).ok()?;
-        inside.components().next().map(|name| name.as_os_str().to_owned())
-    };
-    let with: BTreeSet<_> = images.iter().filter_map(|path| first(path)).collect();
-    let all = children(folder)?.0;
-    Ok(all.iter().filter(|path| path.file_name().is_some_and(|name| !with.contains(name))).count())
+    Ok(folders)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::put;
+
+    const DEEPEST: FolderOptions =
+        FolderOptions { class_folder: ClassFolder::Deepest, parts: PartFolders::Auto };
+
+    fn with(parts: PartFolders) -> FolderOptions {
+        FolderOptions { class_folder: ClassFolder::Top, parts }
+    }
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -198,25 +246,39 @@ mod tests {
             ".git/x.png",
             "a/.x.png",
         ]);
-        let result = list(root.path(), ClassFolder::Top).unwrap();
+        let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(described(&result), ["- a a/z.jpeg", "- b b/2.PNG", "- b b/deep/1.webp"]);
         // notes.txt, README.md, x.pdf and its folder, .git, .x.png
         assert_eq!(result.ignored, 6);
-        let deepest = list(root.path(), ClassFolder::Deepest).unwrap();
+        assert_eq!(
+            result.skipped_files.sentences(),
+            [
+                "Skipped 3 files with endings that are not read: .md (1), .pdf (1), .txt (1); the first is README.md.",
+                "Skipped 1 class folder without a file that can be read: docs (1 file).",
+            ]
+        );
+        let deepest = list(root.path(), DEEPEST).unwrap();
         assert_eq!(described(&deepest), ["- a a/z.jpeg", "- b b/2.PNG", "- b/deep b/deep/1.webp"]);
     }
 
     #[test]
     fn one_folder_per_part() {
-        let root = folder(&["train/b/1.png", "train/a/1.png", "test/b/9.png", "test/c/1.png", "other/1.png"]);
-        let result = list(root.path(), ClassFolder::Top).unwrap();
+        let root = folder(&[
+            "train/b/1.png",
+            "train/a/1.png",
+            "test/b/9.png",
+            "test/c/1.png",
+            "notes/1.txt",
+            "x.png",
+        ]);
+        let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(
             described(&result),
             ["Train a train/a/1.png", "Train b train/b/1.png", "Test b test/b/9.png", "Test c test/c/1.png"]
         );
-        assert_eq!(result.ignored, 1);
+        assert_eq!((result.ignored, result.skipped_files.outside.first.as_str()), (2, "x.png"));
         let root = folder(&["train/b/1.png", "train/a/1.png"]);
-        let result = list(root.path(), ClassFolder::Top).unwrap();
+        let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(described(&result), ["- a train/a/1.png", "- b train/b/1.png"], "without a test part");
     }
 
@@ -230,7 +292,7 @@ mod tests {
             ("Training", "Val"),
         ] {
             let root = folder(&[&format!("{train}/a/1.png"), &format!("{test}/a/2.png")]);
-            let result = list(root.path(), ClassFolder::Top).unwrap();
+            let result = list(root.path(), FolderOptions::default()).unwrap();
             let expected = [format!("Train a {train}/a/1.png"), format!("Test a {test}/a/2.png")];
             assert_eq!(described(&result), expected);
             assert!(result.skipped.is_empty() && result.ignored == 0);
@@ -238,33 +300,87 @@ mod tests {
     }
 
     #[test]
-    fn a_second_test_part_is_skipped_and_reported() {
-        let root = folder(&["train/a/1.png", "val/a/2.png", "test/a/3.png", "training/a/4.png"]);
-        let result = list(root.path(), ClassFolder::Top).unwrap();
-        assert_eq!(described(&result), ["Train a train/a/1.png", "Test a test/a/3.png"]);
-        let skipped: Vec<(&str, &str)> = result
-            .skipped
-            .iter()
-            .map(|left| (left.path.file_name().unwrap().to_str().unwrap(), left.reason.as_str()))
-            .collect();
-        let expected = [
-            ("training", "`train` is used as the training part"),
-            ("val", "`test` is used as the test part"),
-        ];
-        assert_eq!(skipped, expected);
+    fn all_test_parts_are_held_out_and_val_is_one_of_them() {
+        let root =
+            folder(&["train/a/1.png", "val/a/2.png", "test/b/3.png", "training/c/4.png", "test/5.png"]);
+        let result = list(root.path(), FolderOptions::default()).unwrap();
+        assert_eq!(
+            described(&result),
+            [
+                "Train a train/a/1.png",
+                "Train c training/c/4.png",
+                "Test a val/a/2.png",
+                "Test b test/b/3.png",
+                "Test - test/5.png"
+            ]
+        );
+        // As in data sets whose test images have no labels.
+        let root = folder(&["train/a/1.png", "val/a/2.png", "test/3.png"]);
+        let result = list(root.path(), FolderOptions::default()).unwrap();
+        assert_eq!(described(&result), ["Train a train/a/1.png", "Test a val/a/2.png", "Test - test/3.png"]);
+        let root = folder(&["val/a/2.png", "val/b/2.png"]);
+        let result = list(root.path(), FolderOptions::default()).unwrap();
+        assert_eq!(
+            described(&result),
+            ["Test a val/a/2.png", "Test b val/b/2.png"],
+            "no class is called val"
+        );
+    }
+
+    #[test]
+    fn part_folders_next_to_class_folders_are_rejected_unless_it_is_said_what_they_are() {
+        for name in ["train", "Test", "val", "dev"] {
+            let root = folder(&[&format!("{name}/s0/1.png"), "bike/s0/1.png", "bus/s1/1.png", "bus/2.png"]);
+            let said = list(root.path(), FolderOptions::default()).unwrap_err().to_string();
+            for expected in [
+                &format!(
+                    "found part folders (`{name}`) next to 2 other folders with 3 images (`bike`, `bus`)"
+                ),
+                "--parts none",
+                "--parts only",
+            ] {
+                assert!(said.contains(expected), "{said}");
+            }
+            let classes = list(root.path(), with(PartFolders::None)).unwrap();
+            assert_eq!((classes.class_names().len(), classes.len(), classes.has_parts()), (3, 4, false));
+            let parts = list(root.path(), with(PartFolders::Only)).unwrap();
+            assert_eq!((parts.class_names(), parts.skipped_files.outside.count), (&["s0".to_owned()][..], 3));
+        }
+        let none = list(folder(&["a/1.png"]).path(), with(PartFolders::Only)).unwrap_err();
+        assert!(none.to_string().contains("no folder is named train"), "{none}");
+        // Only parts with images directly in them: no classes.
+        let root = folder(&["train/1.png", "test/2.png"]);
+        let result = list(root.path(), FolderOptions::default()).unwrap();
+        let said = result.require_classes(FolderOptions::default()).unwrap_err().to_string();
+        assert!(said.contains("(`test`, `train`)") && said.contains("--parts none"), "{said}");
+        result.require_classes(with(PartFolders::None)).unwrap();
+    }
+
+    #[test]
+    fn a_class_folder_without_images_is_named_with_the_number_of_its_files() {
+        let root = folder(&[
+            "train/a/1.png",
+            "train/heic/1.heic",
+            "train/heic/x/2.HEIC",
+            "test/a/1.png",
+            "test/b/.x.png",
+        ]);
+        let skipped = list(root.path(), FolderOptions::default()).unwrap().skipped_files;
+        assert_eq!(skipped.folder_lines(), ["test/b (0 files)", "train/heic (2 files)"]);
+        assert_eq!(skipped.endings[".heic"].count, 2);
     }
 
     #[test]
     fn a_class_may_be_named_train() {
         let root = folder(&["train/1.png", "car/1.png"]);
-        let result = list(root.path(), ClassFolder::Top).unwrap();
+        let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(described(&result), ["- car car/1.png", "- train train/1.png"]);
     }
 
     #[test]
     fn images_outside_class_folders_have_no_class() {
         let root = folder(&["1.png", "2.jpg", "x.txt", "empty/x.txt"]);
-        let result = list(root.path(), ClassFolder::Top).unwrap();
+        let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(described(&result), ["- - 1.png", "- - 2.jpg"]);
         assert_eq!(images(root.path(), Depth::Flat).unwrap().len(), 2);
         let none = images(&root.path().join("empty"), Depth::Deep);
@@ -277,7 +393,7 @@ mod tests {
         let root = folder(&["a/1.png", "b/1.png"]);
         std::os::unix::fs::symlink(root.path(), root.path().join("a/loop")).unwrap();
         std::os::unix::fs::symlink(root.path(), root.path().join("whole")).unwrap();
-        let result = list(root.path(), ClassFolder::Top).unwrap();
+        let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(described(&result), ["- a a/1.png", "- b b/1.png"]);
         assert_eq!(result.skipped.len(), 2);
         assert!(result.skipped[0].path.ends_with("a/loop"));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::file_names::text_of;
 use crate::place::ImagePlace;
-use crate::sources::folder::{self, ClassFolder};
+use crate::sources::folder;
+use crate::sources::folder_options::FolderOptions;
 use crate::sources::listing::{FoundImage, Labels, Listing};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::{manifest, shards};
@@ -15,10 +16,11 @@ impl Listing {
     /// pattern of them, or a folder of them), or one image file.
     ///
     /// # Errors
-    /// [`Error::NotImages`] for any other source; an error that names the file for a folder that cannot be listed, a manifest that
+    /// [`Error::NotImages`] for any other source; [`Error::Setting`] for options of image folders with another source;
+    /// [`Error::MixedFolders`] and [`Error::NoPartFolders`] for folders that can be understood in two ways or not at all; an error that names the file for a folder that cannot be listed, a manifest that
     /// cannot be read, or a shard that is damaged or truncated.
-    pub fn open(source: &Source, class_folder: ClassFolder) -> Result<Self> {
-        let listing = Self::open_damaged(source, class_folder)?;
+    pub fn open(source: &Source, folders: FolderOptions) -> Result<Self> {
+        let listing = Self::open_damaged(source, folders)?;
         match listing.broken.first() {
             Some(BadImage { path, reason }) => {
                 Err(Error::BadShard { path: path.clone(), reason: reason.clone() })
@@ -28,10 +30,11 @@ impl Listing {
     }
 
     /// As [`open`](Self::open), but damaged shards are listed in `broken`, and what can be read of them is kept.
-    pub(crate) fn open_damaged(source: &Source, class_folder: ClassFolder) -> Result<Self> {
+    pub(crate) fn open_damaged(source: &Source, folders: FolderOptions) -> Result<Self> {
         let path = source.path();
+        folders.require_for(source.kind(), &path.display().to_string())?;
         match source.kind() {
-            SourceKind::Folder => folder::list(path, class_folder),
+            SourceKind::Folder => folder::list(path, folders),
             SourceKind::Manifest => manifest::list(path),
             SourceKind::Shards => shards::list(path),
             SourceKind::Image => Ok(one_image(path)),

@@ -9,12 +9,15 @@ use widemargin_tables::ClassNames;
 
 use crate::bad_image::require_few_bad;
 use crate::catalogue::sorted_names;
-use crate::decode;
+use crate::decode::{self, Target};
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
-use crate::place::ImagePlace;
+use crate::part::part_named;
+use crate::place::{FileBytes, ImagePlace};
+use crate::sources::folder_options::{FolderOptions, PartFolders};
+use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
-use crate::{BadImage, Error, ImageShape, Part, Result};
+use crate::{BadImage, Error, ImageShape, Part, Preprocessing, Result};
 
 /// An image that was found.
 #[derive(Debug, Clone)]
@@ -59,6 +62,8 @@ pub struct Listing {
     pub(crate) unended: Vec<PathBuf>,
     /// Links that were not followed, and folders of a part for which another folder is used.
     pub(crate) skipped: Vec<BadImage>,
+    /// Files and class folders that are not read.
+    pub(crate) skipped_files: SkippedFiles,
     /// Number of files and folders that are neither images nor classes.
     pub(crate) ignored: usize,
 }
@@ -86,8 +91,33 @@ impl Listing {
             broken: Vec::new(),
             unended: Vec::new(),
             skipped: Vec::new(),
+            skipped_files: SkippedFiles::default(),
             ignored: 0,
         }
+    }
+
+    /// Rejects an image folder whose only classes have the names of parts, unless `folders` says that they are classes.
+    pub(crate) fn require_classes(&self, folders: FolderOptions) -> Result<()> {
+        let classes = &self.class_names;
+        let like_parts = !classes.is_empty() && classes.iter().all(|name| part_named(name).is_some());
+        if self.kind == SourceKind::Folder
+            && folders.parts == PartFolders::Auto
+            && like_parts
+            && self.found.iter().all(|found| found.part.is_none())
+        {
+            let quoted: Vec<String> = classes.iter().map(|name| format!("`{name}`")).collect();
+            return Err(Error::PartsWithoutClasses { path: self.path.clone(), folders: quoted.join(", ") });
+        }
+        Ok(())
+    }
+
+    /// Leaves out images without a class. In an image folder they are not samples.
+    pub(crate) fn leave_out_loose(&mut self) {
+        for found in self.found.iter().filter(|found| found.class.is_none()) {
+            self.skipped_files.outside.add(&found.id);
+            self.ignored += 1;
+        }
+        self.found.retain(|found| found.class.is_some());
     }
 
     /// Sorts by part (test last) and, within a part, by class. Only for listings without extra columns.
@@ -142,6 +172,11 @@ impl Listing {
     /// Names of the classes, sorted by name; in manifests and shards by number if all are whole numbers.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
+    }
+
+    /// Files and class folders that are not read.
+    pub fn skipped_files(&self) -> &SkippedFiles {
+        &self.skipped_files
     }
 
     /// Images that were found unusable without reading them: samples of shards with bad labels.
@@ -220,10 +255,11 @@ impl Listing {
     /// [`Error::BadImage`] for a path that is not a file, cannot be read, or is larger than 512 MiB.
     pub fn read(&self, image: usize) -> Result<Vec<u8>> {
         let found = &self.found[image];
-        self.read_found(found).map_err(|reason| Error::BadImage { path: self.path_of(found), reason })
+        let bytes = self.read_found(found);
+        bytes.map(FileBytes::into_vec).map_err(|reason| Error::BadImage { path: self.path_of(found), reason })
     }
 
-    pub(crate) fn read_found(&self, found: &FoundImage) -> std::result::Result<Vec<u8>, String> {
+    pub(crate) fn read_found(&self, found: &FoundImage) -> std::result::Result<FileBytes, String> {
         found.place.read(&self.shards)
     }
 
@@ -231,9 +267,10 @@ impl Listing {
     ///
     /// # Errors
     /// [`Error::BadImage`] with the reason.
-    pub fn decode(&self, image: usize, shape: ImageShape) -> Result<Vec<u8>> {
-        let bytes = self.read(image)?;
-        decode::decode_bytes(&bytes, shape)
+    pub fn decode(&self, image: usize, shape: ImageShape, preprocessing: &Preprocessing) -> Result<Vec<u8>> {
+        let target = Target { shape, preprocessing: *preprocessing };
+        self.read_found(&self.found[image])
+            .and_then(|bytes| decode::decode_bytes(&bytes, &target))
             .map_err(|reason| Error::BadImage { path: self.path(image), reason })
     }
 }

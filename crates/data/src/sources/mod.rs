@@ -3,12 +3,14 @@
 //! [`source`] detects what a path names. The readers of images all produce a [`listing`].
 
 pub(crate) mod folder;
+pub(crate) mod folder_options;
 pub(crate) mod idx;
 pub(crate) mod images;
 pub(crate) mod listing;
 mod manifest;
 mod shard_files;
 mod shards;
+pub(crate) mod skipped;
 pub(crate) mod source;
 pub(crate) mod table;
 pub(crate) mod walk;

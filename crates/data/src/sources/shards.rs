@@ -16,11 +16,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::file_names::{is_image_ending, text_of};
+use crate::file_names::{is_hidden, is_image_ending, text_of};
 use crate::part::part_named;
 use crate::place::ImagePlace;
 use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
 use crate::sources::shard_files::shard_files;
+use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
 use crate::{BadImage, Error, Part, Result};
 
@@ -47,6 +48,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
             reading.broken.push(BadImage { path: shard.clone(), reason });
         }
     }
+    reading.require_sorted(path)?;
     let mut seen = BTreeSet::new();
     if let Some(found) = reading.found.iter().find(|found| !seen.insert(found.id.as_str())) {
         let reason = format!(
@@ -66,7 +68,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let mut listing = Listing::new(path, SourceKind::Shards, reading.found, reading.labels);
     listing.extras = Extras { names, rows, left_out: Vec::new() };
     (listing.bad, listing.broken, listing.ignored) = (reading.bad, reading.broken, reading.ignored);
-    listing.unended = reading.unended;
+    (listing.unended, listing.skipped_files) = (reading.unended, reading.skipped);
     listing.shards = shards;
     Ok(listing)
 }
@@ -101,7 +103,10 @@ struct Reading {
     bad: Vec<BadImage>,
     broken: Vec<BadImage>,
     unended: Vec<PathBuf>,
+    skipped: SkippedFiles,
     ignored: usize,
+    /// Keys of labels without an image next to them, with their shard.
+    orphans: BTreeSet<String>,
 }
 
 /// The files of one key.
@@ -117,6 +122,20 @@ struct Sample {
 }
 
 impl Reading {
+    /// Rejects shards in which images and their labels exist but are not next to each other, as in a tar file in the order of a folder.
+    fn require_sorted(&self, path: &Path) -> Result<()> {
+        let apart =
+            self.found.iter().filter(|found| found.class.is_none() && self.orphans.contains(&found.id));
+        let (mut apart, of) = (apart.peekable(), self.found.len());
+        let Some(first) = apart.peek().map(|found| found.id.clone()) else { return Ok(()) };
+        let reason = format!(
+            "not sorted: the labels of {} of {of} images exist but do not follow their images, the first is {first}; write the files of a \
+             sample one after the other, as `tar --sort=name` does",
+            apart.count()
+        );
+        Err(Error::BadShard { path: path.to_path_buf(), reason })
+    }
+
     /// Reads the headers of a shard. The error is the reason why it cannot be read to its end.
     fn shard(&mut self, number: usize, path: &Path) -> std::result::Result<(), String> {
         let failed = |error: std::io::Error| format!("cannot be read: {error}");
@@ -171,6 +190,9 @@ impl Reading {
             }
             let Some((key, ending)) = parts_of(&name).filter(|_| kind.is_file()) else {
                 self.ignored += 1;
+                if kind.is_file() && !is_hidden(name.as_ref()) {
+                    self.skipped.add_file(name.as_ref());
+                }
                 continue;
             };
             if key != sample.key {
@@ -196,6 +218,7 @@ impl Reading {
                 }
             } else {
                 self.ignored += 1;
+                self.skipped.add_file(name.as_ref());
             }
         }
         // Not an error, since some writers omit the marker; but a shard cut between two entries looks the same.
@@ -213,6 +236,9 @@ impl Reading {
             return;
         }
         let Some((name, offset, length)) = image else {
+            if class.is_some() || text.is_some() || json.is_some() {
+                self.orphans.insert(format!("{shard}/{key}"));
+            }
             self.ignored +=
                 usize::from(class.is_some()) + usize::from(text.is_some()) + usize::from(json.is_some());
             return;
@@ -311,6 +337,27 @@ mod tests {
         (0..listing.len())
             .map(|at| format!("{} {}", listing.id(at), listing.label(at).unwrap_or("-")))
             .collect()
+    }
+
+    #[test]
+    fn an_unsorted_tar_is_reported_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.tar");
+        for label in ["cls", "json", "txt"] {
+            let names = [format!("1.{label}"), format!("2.{label}")];
+            let text: &[u8] = b"{\"label\": 1}";
+            put(&path, &tar_of(&[("1.png", b"x"), ("2.png", b"x"), (&names[0], text), (&names[1], text)]));
+            let said = list(&path).unwrap_err().to_string();
+            // The last image is followed by a label, which is not its own.
+            assert!(
+                said.contains("not sorted: the labels of 2 of 2 images") && said.contains("s/1"),
+                "{said}"
+            );
+        }
+        put(&path, &tar_of(&[("1.png", b"x"), ("2.png", b"x"), ("3.cls", b"a"), ("4.heic", b"x")]));
+        let listing = list(&path).unwrap();
+        assert!(!listing.has_labels(), "a label without an image is not out of order");
+        assert_eq!(listing.skipped_files.endings[".heic"].count, 1);
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub enum Depth {
 pub(crate) struct Walked {
     /// Files with the name of an image, sorted.
     pub(crate) images: Vec<PathBuf>,
-    /// Number of other files, and of hidden files and folders.
-    pub(crate) others: usize,
+    /// Other files, sorted.
+    pub(crate) unread: Vec<PathBuf>,
+    /// Number of hidden files and folders.
+    pub(crate) hidden: usize,
     /// Links back to a folder above them.
     pub(crate) loops: Vec<PathBuf>,
 }
@@ -44,7 +46,7 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
     while let Some(entry) = entries.next() {
         match entry {
             Ok(entry) if is_hidden(entry.path()) => {
-                walked.others += 1;
+                walked.hidden += 1;
                 if entry.file_type().is_dir() && depth == Depth::Deep {
                     entries.skip_current_dir();
                 }
@@ -56,6 +58,8 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
                 let link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
                 if error.loop_ancestor().is_some() {
                     walked.loops.push(path);
+                } else if link && is_hidden(&path) {
+                    walked.hidden += 1;
                 } else if link {
                     walked.add(path);
                 } else {
@@ -69,7 +73,7 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
 
 impl Walked {
     fn add(&mut self, path: PathBuf) {
-        if is_image(&path) && !is_hidden(&path) { self.images.push(path) } else { self.others += 1 }
+        if is_image(&path) { self.images.push(path) } else { self.unread.push(path) }
     }
 }
 
@@ -94,9 +98,13 @@ mod tests {
         }
         let deep = walk(root, Depth::Deep).unwrap();
         assert_eq!(names(root, &deep.images), ["a.jpeg", "b/1.webp", "b/2.PNG", "b/dir.png/z.jpg"]);
-        assert_eq!((deep.others, deep.loops.len()), (3, 0), "notes.txt, .git, .y.png");
+        assert_eq!(names(root, &deep.unread), ["notes.txt"]);
+        assert_eq!((deep.hidden, deep.loops.len()), (2, 0), ".git, .y.png");
         let flat = walk(root, Depth::Flat).unwrap();
-        assert_eq!((names(root, &flat.images), flat.others), (vec!["a.jpeg".to_owned()], 2));
+        assert_eq!(
+            (names(root, &flat.images), flat.unread.len(), flat.hidden),
+            (vec!["a.jpeg".to_owned()], 1, 1)
+        );
         assert!(matches!(walk(&root.join("none"), Depth::Deep), Err(Error::Read { .. })));
     }
 
@@ -121,6 +129,6 @@ mod tests {
             ["a/1.png", "a/n\\xff.png", "b/2.png", "dangling.png", "itself.png"]
         );
         assert_eq!(names(root, &found.loops), ["a/deeper.png", "a/loop"]);
-        assert_eq!(found.others, 1);
+        assert_eq!((names(root, &found.unread), found.hidden), (vec!["dangling".to_owned()], 0));
     }
 }

@@ -98,7 +98,7 @@ impl Division {
                 SplitPart::Test
             }
         };
-        let parts: Vec<SplitPart> = set.labels().iter().enumerate().map(part).collect();
+        let mut parts: Vec<SplitPart> = set.labels().iter().enumerate().map(part).collect();
         let mut warnings = warnings_about_classes(set, set.parts_are_marked().then_some(&trained));
         if let [class] = untrained.as_slice()
             && drawn
@@ -108,6 +108,10 @@ impl Division {
                 .push(format!("The class {class} has no training sample; it is one of the unseen classes."));
         }
         warnings.extend(left_out_warning(&left_out, names));
+        if !set.parts_are_given() {
+            warnings.extend(leave_out_copies(set, &classes, &mut parts));
+        }
+        warnings.extend(leak_warning(set, &parts));
         Ok(Self { classes, parts, drawn, warnings })
     }
 
@@ -136,6 +140,7 @@ impl Division {
         }
         let mut warnings = warnings_about_classes(set, None);
         warnings.extend(left_out_warning(&left_out, names));
+        warnings.extend(leak_warning(set, &parts));
         Ok(Self { classes, parts, drawn: false, warnings })
     }
 }
@@ -160,6 +165,46 @@ fn left_out_warning(left_out: &[u32], names: &[String]) -> Option<String> {
             named(left_out, names)
         )
     })
+}
+
+/// Leaves out samples of known classes that are duplicates of samples of unseen classes, as `data split` does; with a sentence about them.
+fn leave_out_copies(set: &SampleSet, classes: &OpenSetSplit, parts: &mut [SplitPart]) -> Option<String> {
+    let is_unseen = |sample: &u32| classes.is_unseen(set.labels()[*sample as usize]);
+    let mut left_out: Vec<u32> = Vec::new();
+    for copies in set.copies().iter().filter(|copies| copies.iter().any(is_unseen)) {
+        left_out.extend(copies.iter().filter(|copy| !is_unseen(copy)));
+    }
+    for sample in &left_out {
+        parts[*sample as usize] = SplitPart::Out;
+    }
+    let first = set.sample_id(*left_out.first()? as usize);
+    let unit = set.kind();
+    Some(format!(
+        "Left out {} of the {unit} of known classes, because they are duplicates of {unit} of unseen classes; the first is {first}.",
+        left_out.len()
+    ))
+}
+
+/// A sentence about held-out samples that have duplicates among the training samples.
+fn leak_warning(set: &SampleSet, parts: &[SplitPart]) -> Option<String> {
+    let (mut leaks, mut first) = (0, None);
+    for copies in set.copies() {
+        let in_part = |part| copies.iter().filter(move |copy| parts[**copy as usize] == part);
+        if let (Some(trained), Some(held_out)) =
+            (in_part(SplitPart::Train).next(), in_part(SplitPart::Test).next())
+        {
+            leaks += in_part(SplitPart::Test).count();
+            first.get_or_insert((*trained, *held_out));
+        }
+    }
+    let (trained, held_out) = first?;
+    let (unit, of) = (set.kind(), parts.iter().filter(|part| **part == SplitPart::Test).count());
+    Some(format!(
+        "{leaks} of {of} held-out {unit} are duplicates of training {unit}, so the results are better than they should be; the first is {} = {}. \
+         `data split` makes a split without them.",
+        set.sample_id(held_out as usize),
+        set.sample_id(trained as usize)
+    ))
 }
 
 /// Class names that look like the same name, and classes in one part only although most are in both. `trained` says which classes have
@@ -315,6 +360,84 @@ mod tests {
         ] {
             assert!(all.contains(expected), "{expected}: {all}");
         }
+    }
+
+    /// A table without marks: rows with the same value are duplicates.
+    fn unmarked(rows: &[(&str, u32)]) -> SampleSet {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let lines: String = rows.iter().map(|(class, value)| format!("{class},{value}\n")).collect();
+        put(&path, format!("label,x\n{lines}").as_bytes());
+        SampleSet::open(&path, None, &OpenOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn duplicates_are_on_one_side_of_a_drawn_split() {
+        let classes = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let rows: Vec<(&str, u32)> = (0..8_u32)
+            .flat_map(|class| (0..16).map(move |row| (classes[class as usize], 1 + class * 4 + row / 4)))
+            .collect();
+        let set = unmarked(&rows);
+        for seed in 0..5 {
+            let found = Division::new(&set, &UnseenClasses::Default, seed).unwrap();
+            let mut sides = std::collections::BTreeMap::<u32, std::collections::BTreeSet<&str>>::new();
+            for ((_, value), part) in rows.iter().zip(&found.parts) {
+                sides.entry(*value).or_default().insert(part.name());
+            }
+            assert!(sides.values().all(|sides| sides.len() == 1), "{sides:?}");
+            assert_eq!(found.parts.iter().filter(|part| **part == SplitPart::Test).count(), 5 * 4 + 3 * 16);
+            assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+        }
+    }
+
+    #[test]
+    fn duplicates_of_unseen_classes_are_not_trained_on() {
+        // One value occurs in every class.
+        let rows: Vec<(&str, u32)> = (0..6_u32)
+            .flat_map(|class| {
+                let name = ["a", "b", "c", "d", "e", "f"][class as usize];
+                (0..5).map(move |row| (name, if row == 0 { 1 } else { 2 + class * 5 + row }))
+            })
+            .collect();
+        let set = unmarked(&rows);
+        let found = Division::new(&set, &UnseenClasses::Default, 3).unwrap();
+        let of = |part| {
+            let shared =
+                rows.iter().zip(&found.parts).filter(|((_, value), found)| *value == 1 && **found == part);
+            shared.count()
+        };
+        assert_eq!((of(SplitPart::Train), of(SplitPart::Test), of(SplitPart::Out)), (0, 3, 3));
+        assert!(
+            found.warnings[0].starts_with("Left out 3 of the vectors of known classes"),
+            "{:?}",
+            found.warnings
+        );
+    }
+
+    #[test]
+    fn duplicates_across_given_parts_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let mut text = "id,label,split,x\n".to_owned();
+        for (row, (class, part, value)) in [
+            ("a", "train", 1),
+            ("a", "test", 1),
+            ("a", "test", 1),
+            ("a", "test", 2),
+            ("b", "train", 3),
+            ("b", "test", 3),
+        ]
+        .iter()
+        .enumerate()
+        {
+            text.push_str(&format!("r{row},{class},{part},{value}\n"));
+        }
+        put(&path, text.as_bytes());
+        let set = SampleSet::open(&path, None, &OpenOptions::default()).unwrap();
+        let found = Division::new(&set, &UnseenClasses::None, 0).unwrap();
+        let said = &found.warnings[0];
+        assert!(said.starts_with("3 of 4 held-out vectors are duplicates of training vectors"), "{said}");
+        assert!(said.contains("r1 = r0"), "{said}");
     }
 
     #[test]

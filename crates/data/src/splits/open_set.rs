@@ -171,11 +171,11 @@ fn samples(set: &impl Labelled, part: Part, classes: &[u32]) -> Vec<u32> {
 }
 
 fn find(class_names: &[String], name: &str) -> Result<u32> {
+    let exact = class_names.iter().position(|known| known == name);
     let name = name.trim();
     let lower = name.to_lowercase();
-    let position = class_names
-        .iter()
-        .position(|known| known == name)
+    let position = exact
+        .or_else(|| class_names.iter().position(|known| known == name))
         .or_else(|| class_names.iter().position(|known| known.to_lowercase() == lower));
     position.map(|position| position as u32).ok_or_else(|| {
         let nearest = class_names
@@ -223,9 +223,11 @@ mod tests {
 
     #[test]
     fn an_exact_name_wins_over_one_that_differs_in_case() {
-        let names: Vec<String> = ["a", "A", "b", "c"].map(str::to_owned).to_vec();
-        let split = OpenSetSplit::by_names(&names, &["A".into(), "b".into()]).unwrap();
+        let names: Vec<String> = ["a", "A", "b", "c", " a"].map(str::to_owned).to_vec();
+        let split = OpenSetSplit::by_names(&names, &["A".into(), "b ".into()]).unwrap();
         assert_eq!(split.unseen(), [1, 2]);
+        let split = OpenSetSplit::by_names(&names, &[" a".into(), "c".into()]).unwrap();
+        assert_eq!(split.unseen(), [3, 4]);
     }
 
     #[test]

@@ -14,10 +14,11 @@
 //! file is detected.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use widemargin_durable::write_atomic_with;
+use widemargin_durable::{write_atomic_with, write_new_with};
 use widemargin_tables::{Problem, read_texts};
 
 use crate::part::part_named;
@@ -83,22 +84,31 @@ impl SplitFile {
         self.samples.iter().filter(|(_, found)| *found == part).count()
     }
 
-    /// Writes the file atomically.
+    /// Writes the file atomically, replacing an existing one.
     ///
     /// # Errors
     /// [`Error::Write`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_atomic_with(path, |out| {
-            out.write_all(format!("# {HEADING} {VERSION}\n").as_bytes())?;
-            out.write_all(format!("# {}\n", self.about.replace(['\n', '\r'], " ")).as_bytes())?;
-            let mut table = csv::Writer::from_writer(out);
-            table.write_record(["sample", "part"])?;
-            for (sample, part) in &self.samples {
-                table.write_record([sample.as_str(), part.name()])?;
-            }
-            table.flush()
-        })?;
-        Ok(())
+        Ok(write_atomic_with(path, |out| self.write_to(out))?)
+    }
+
+    /// Writes the file atomically. It must not exist yet; one that appears in the meantime stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn write_new(&self, path: impl AsRef<Path>) -> Result<()> {
+        Ok(write_new_with(path, |out| self.write_to(out))?)
+    }
+
+    fn write_to(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        out.write_all(format!("# {HEADING} {VERSION}\n").as_bytes())?;
+        out.write_all(format!("# {}\n", self.about.replace(['\n', '\r'], " ")).as_bytes())?;
+        let mut table = csv::Writer::from_writer(out);
+        table.write_record(["sample", "part"])?;
+        for (sample, part) in &self.samples {
+            table.write_record([sample.as_str(), part.name()])?;
+        }
+        table.flush()
     }
 
     /// Reads a file from [`write`](Self::write), or any `.csv` or `.parquet` with the columns `sample` and `part`. `val` means `test`.
@@ -236,6 +246,9 @@ mod tests {
         assert!(text.starts_with("# widemargin split 1\n# a set of images\nsample,part\n"), "{text}");
         assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
         assert_eq!(split.count(SplitPart::Out), 1);
+        // A file that another process wrote in the meantime is kept.
+        assert!(matches!(SplitFile::new("", []).write_new(&path), Err(Error::Write(_))));
+        assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
     }
 
     #[test]

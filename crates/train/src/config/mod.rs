@@ -11,7 +11,7 @@ mod read;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use widemargin_data::ClassFolder;
+use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing};
 use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
 
@@ -59,6 +59,9 @@ pub struct DataConfig {
     pub split: Option<PathBuf>,
     /// Level of the folders that name the classes in a nested tree: `top` or `deepest`.
     pub class_folder: ClassFolder,
+    /// Whether folders named `train`, `test`, `val` and so on are parts of the data: `auto`, `none` (they are classes) or `only` (other folders
+    /// are left out).
+    pub parts: PartFolders,
     /// Use the built-in part even if the whole set is installed.
     pub built_in: bool,
     /// Number of unseen classes, which are not trained on, drawn with `split_seed`; at least 2. If absent, the classes that occur only in the
@@ -78,6 +81,11 @@ pub struct DataConfig {
     pub height: usize,
     /// Width to which images are resized, 4 to 1024.
     pub width: usize,
+    /// Colour behind transparent pixels of image files: `white`, `black`, a colour such as `#80c0ff`, or `none` to ignore transparency. The
+    /// model stores it.
+    pub background: Background,
+    /// Bits that the values of 16-bit image files use, 1 to 16: the value `2^depth - 1` becomes white. The model stores it.
+    pub depth: u8,
     /// Share of each class (or of the groups, if the data has them) that is held out for evaluation, above 0 and below 1. IDX files and
     /// tables with a column `split` define the held-out part themselves.
     pub hold_out: f64,
@@ -92,6 +100,7 @@ impl Default for DataConfig {
             labels: None,
             split: None,
             class_folder: ClassFolder::Top,
+            parts: PartFolders::Auto,
             built_in: false,
             unseen: None,
             unseen_classes: Vec::new(),
@@ -100,8 +109,10 @@ impl Default for DataConfig {
             channels: 3,
             height: 112,
             width: 112,
+            background: Preprocessing::default().background,
+            depth: Preprocessing::default().depth,
             hold_out: 0.2,
-            max_bad: 0.001,
+            max_bad: 0.01,
         }
     }
 }

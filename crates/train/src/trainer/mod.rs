@@ -209,6 +209,7 @@ impl Trainer {
                 SampleSet::Vectors(_) => Takes::Vectors,
             },
             normalisation: prepared.normalisation.clone(),
+            preprocessing: prepared.set.images().map(|set| set.preprocessing().unwrap_or_default()),
             objective: self.head.formula(),
         }
     }

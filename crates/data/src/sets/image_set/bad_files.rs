@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::*;
 use crate::testing::{image, put};
-use crate::{Census, ClassFolder, ImageProperties};
+use crate::{Census, FolderOptions, ImageProperties, Preprocessing};
 
 const RED: [u8; 3] = [200, 40, 10];
 const BLUE: [u8; 3] = [10, 40, 200];
@@ -60,6 +60,24 @@ fn png_with(bytes: &[u8], more: &[([u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut chunks = png_chunks(bytes);
     chunks.splice(1..1, more.iter().cloned());
     png_of(&chunks)
+}
+
+/// A PNG with one more chunk after its pixels.
+fn png_before_end(bytes: &[u8], chunk: ([u8; 4], Vec<u8>)) -> Vec<u8> {
+    let mut chunks = png_chunks(bytes);
+    chunks.insert(chunks.len() - 1, chunk);
+    png_of(&chunks)
+}
+
+/// An animated GIF: red, then blue.
+fn animated_gif() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    for colour in [RED, BLUE] {
+        encoder.encode_frame(image::Frame::new(plain(colour).to_rgba8())).unwrap();
+    }
+    drop(encoder);
+    bytes
 }
 
 /// An animated PNG: red, then blue.
@@ -128,9 +146,6 @@ fn claiming(width: u32, height: u32) -> Vec<u8> {
     png_of(&chunks)
 }
 
-const GIF: &[u8] =
-    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
-
 /// Usable files: name, bytes, and the expected upper left pixel at 6 x 4 (4 x 6 for rotated ones).
 fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
     let jpeg = encoded(&halves(), ImageFormat::Jpeg);
@@ -148,16 +163,30 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
     vec![
         ("a_jpeg.png", encoded(&plain(RED), ImageFormat::Jpeg), RED),
         ("a_png.jpg", encoded(&plain(RED), ImageFormat::Png), RED),
-        ("alpha.png", encoded(&alpha.clone().into(), ImageFormat::Png), RED),
-        ("alpha.webp", encoded(&alpha.into(), ImageFormat::WebP), RED),
+        ("alpha.png", encoded(&alpha.clone().into(), ImageFormat::Png), [255; 3]),
+        ("alpha.webp", encoded(&alpha.into(), ImageFormat::WebP), [255; 3]),
+        ("animated.gif", animated_gif(), RED),
         ("animated.png", animated_png(), RED),
         ("animated.webp", animated_webp(), RED),
+        ("bmp.bmp", encoded(&halves(), ImageFormat::Bmp), RED),
         ("cmyk.jpg", cmyk_jpeg(), [96, 64, 64]),
         ("deep.png", encoded(&DynamicImage::ImageRgb16(deep), ImageFormat::Png), RED),
         ("grey.jpg", encoded(&grey.clone().into(), ImageFormat::Jpeg), [level; 3]),
         ("grey.png", encoded(&grey.into(), ImageFormat::Png), [level; 3]),
+        ("gif.png", encoded(&halves(), ImageFormat::Gif), RED),
+        ("jfif.jfif", jpeg.clone(), RED),
         ("more.png", [png.clone(), b"what somebody appended".to_vec()].concat(), RED),
+        ("pnm.ppm", b"P3 6 4 255\n".iter().chain(b"200 40 10 ".repeat(24).iter()).copied().collect(), RED),
+        ("qoi.qoi", encoded(&halves(), ImageFormat::Qoi), RED),
+        ("tiff.tif", encoded(&halves(), ImageFormat::Tiff), RED),
         ("turned.jpg", exif_jpeg, RED),
+        ("turned_late.png", png_before_end(&png, (*b"eXIf", turned())), RED),
+        ("turned_prefix.png", png_with(&png, &[(*b"eXIf", exif.clone())]), RED),
+        (
+            "turned_prefix.webp",
+            webp_of(8, &[still[12..].to_vec(), riff_chunk(*b"EXIF", &exif)].concat()),
+            RED,
+        ),
         ("turned.png", png_with(&png, &[(*b"eXIf", turned())]), RED),
         ("turned.webp", exif_webp, RED),
     ]
@@ -167,18 +196,35 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
 fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let jpeg = encoded(&halves(), ImageFormat::Jpeg);
     let (png, webp) = (image(ImageFormat::Png, 40, 30, RED), image(ImageFormat::WebP, 40, 30, RED));
+    let of = |format| image(format, 40, 30, RED);
+    let (bmp, gif, qoi, tiff) =
+        (of(ImageFormat::Bmp), of(ImageFormat::Gif), of(ImageFormat::Qoi), of(ImageFormat::Tiff));
     let mut flipped = encoded(&halves(), ImageFormat::Png);
     flipped[20] ^= 1;
     vec![
         ("cut.jpg", jpeg[..jpeg.len() - 2].to_vec(), "truncated JPEG"),
         ("cut.png", png[..png.len() / 2].to_vec(), ""),
         ("cut.webp", webp[..webp.len() / 2].to_vec(), ""),
-        ("empty.png", Vec::new(), "not a PNG, JPEG or WebP file"),
+        ("cut.bmp", bmp[..bmp.len() / 2].to_vec(), ""),
+        ("cut.gif", gif[..gif.len() / 2].to_vec(), ""),
+        ("cut.ppm", b"P6 40 30 255\n0123456789".to_vec(), ""),
+        ("cut.qoi", qoi[..qoi.len() / 2].to_vec(), ""),
+        ("cut.tif", tiff[..tiff.len() / 2].to_vec(), ""),
+        ("empty.png", Vec::new(), "not a PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI file"),
         ("flipped.png", flipped, "CRC"),
-        ("gif.png", GIF.to_vec(), "not a PNG, JPEG or WebP file"),
+        (
+            "float.tif",
+            encoded(&DynamicImage::ImageRgb32F(halves().to_rgb32f()), ImageFormat::Tiff),
+            "floating",
+        ),
         ("huge.png", claiming(30_000, 30_000), "more than the limit"),
         ("large.png", claiming(19_000, 19_000), "more than the limit"),
-        ("text.png", b"<html>404</html>".to_vec(), "not a PNG, JPEG or WebP file"),
+        (
+            "icon.png",
+            b"\0\0\x01\0\x01\0".to_vec(),
+            "not a PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI file but Ico",
+        ),
+        ("text.png", b"<html>404</html>".to_vec(), "not a PNG, JPEG, WebP"),
         ("zero.png", claiming(0, 4), ""),
     ]
 }
@@ -192,7 +238,8 @@ fn usable_files_are_read_as_documented() {
         let turned = name.starts_with("turned");
         let (height, width) = if turned { (6, 4) } else { (4, 6) };
         let shape = ImageShape { channels: 3, height, width };
-        let pixels = crate::read_image(&path, shape).unwrap_or_else(|error| panic!("{error}"));
+        let pixels = crate::read_image(&path, shape, &Preprocessing::default())
+            .unwrap_or_else(|error| panic!("{error}"));
         let at = |row: usize, column: usize| {
             [0, 1, 2].map(|channel| pixels[(channel * height + row) * width + column])
         };
@@ -214,7 +261,7 @@ fn unusable_files_are_rejected_with_the_reason() {
         let path = folder.path().join(name);
         put(&path, &bytes);
         let shape = ImageShape { channels: 3, height: 4, width: 6 };
-        let said = crate::read_image(&path, shape).expect_err(name).to_string();
+        let said = crate::read_image(&path, shape, &Preprocessing::default()).expect_err(name).to_string();
         assert!(said.contains(expected) && said.contains(name), "{said}");
     }
 }
@@ -229,7 +276,7 @@ fn a_folder_with_all_of_them_skips_counts_and_lists() {
     for (name, bytes, _) in bad() {
         put(root.join("a").join(name), &bytes);
     }
-    put(root.join("a/animation.gif"), GIF);
+    put(root.join("a/movie.mp4"), b"not read");
     put(root.join("a/folder.png/inside.png"), &encoded(&plain([1, 2, 3]), ImageFormat::Png));
     for (number, colour) in [[9, 9, 9], [99, 9, 9]].into_iter().enumerate() {
         put(root.join(format!("b/{number}.png")), &encoded(&plain(colour), ImageFormat::Png));
@@ -264,7 +311,7 @@ fn a_folder_with_all_of_them_skips_counts_and_lists() {
     assert!(matches!(rejected, Error::TooManyBad { .. }), "{rejected}");
 
     // The census finds the same bad images, gives the properties of the others, and does not follow link loops.
-    let census = Census::take(root, None, ClassFolder::Top, &|_, _| {}).unwrap();
+    let census = Census::take(root, None, FolderOptions::default(), &|_, _| {}).unwrap();
     let mut counted: Vec<String> = census.bad.iter().map(|bad| name(&bad.path)).collect();
     counted.sort();
     assert_eq!(counted, listed);
@@ -279,5 +326,7 @@ fn a_folder_with_all_of_them_skips_counts_and_lists() {
     assert_eq!((of("turned.jpg").width, of("turned.jpg").height), (4, 6));
     let animated: Vec<&str> =
         properties.iter().filter(|(_, properties)| properties.animated).map(|(name, _)| *name).collect();
-    assert_eq!(animated, ["a/animated.png", "a/animated.webp"]);
+    assert_eq!(animated, ["a/animated.gif", "a/animated.png", "a/animated.webp"]);
+    assert_eq!(census.skipped_files.ending_lines(), [".mp4 (1 file), the first is a/movie.mp4"]);
+    assert!(set.warnings()[0].contains(".mp4 (1)"), "{:?}", set.warnings());
 }

@@ -1,11 +1,15 @@
 //! Builds an [`ImageSet`] from pixels that are already in memory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{ImageSet, OpenOptions, PixelStore};
 use crate::catalogue::sorted_names;
+use crate::copies::{copies, renumbered};
+use crate::decode::ContentDigest;
+use crate::hold_out::{self, Drawing};
 use crate::part::PartsFrom;
-use crate::{Catalogue, Error, Part, Result, hold_out};
+use crate::{Catalogue, Error, Part, Result};
 
 impl ImageSet {
     /// Builds a set from images in memory: `pixels` `[images, channels, height, width]` of the shape in `options`, and the name of
@@ -36,9 +40,16 @@ impl ImageSet {
         let class_names = sorted_names(classes, false);
         let label = |class: &str| class_names.partition_point(|name| name.as_str() < class) as u32;
         let labels: Vec<u32> = classes.iter().map(|class| label(class.as_ref())).collect();
-        let test = hold_out::by_class(&labels, class_names.len(), options.hold_out, options.seed);
+        let image = |at: usize| &pixels[at * values..][..values];
+        let copies = copies((0..labels.len()).map(|at| ContentDigest::of([image(at)])));
+        let classes = labels.iter().copied().map(Some);
+        let test = hold_out::by_class(classes, &copies, options.hold_out, (options.seed, Drawing::Train));
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|image| test[*image]);
+        let mut place = vec![0; order.len()];
+        for (at, image) in (0..).zip(&order) {
+            place[*image] = at;
+        }
         let part = |image: &usize| if test[*image] { Part::Test } else { Part::Train };
         let set = Self {
             catalogue: Catalogue {
@@ -46,8 +57,12 @@ impl ImageSet {
                 labels: order.iter().map(|image| labels[*image]).collect(),
                 parts: order.iter().map(part).collect(),
                 class_names,
+                copies: renumbered(&copies, &place),
+                warnings: Vec::new(),
             },
             shape,
+            preprocessing: None,
+            endings: BTreeMap::new(),
             store: PixelStore::Block(
                 order.iter().flat_map(|image| &pixels[image * values..][..values]).copied().collect(),
             ),

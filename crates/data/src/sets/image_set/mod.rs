@@ -7,14 +7,16 @@ mod from_memory;
 mod open;
 mod options;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::decode::{self, Target};
 use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
 use crate::part::PartsFrom;
 use crate::place::ImagePlace;
-use crate::{BadImage, Catalogue, Error, ImageShape, Labelled, Part, Result, decode};
+use crate::{BadImage, Catalogue, Error, ImageShape, Labelled, Part, Preprocessing, Result};
 
 pub use options::OpenOptions;
 
@@ -37,6 +39,10 @@ enum PixelStore {
 pub struct ImageSet {
     catalogue: Catalogue,
     shape: ImageShape,
+    /// How its files are read; `None` for IDX files and images in memory, which have 8-bit pixels already.
+    preprocessing: Option<Preprocessing>,
+    /// File name endings of the samples, in lower case, with how many have each.
+    endings: BTreeMap<String, usize>,
     store: PixelStore,
     parts_from: PartsFrom,
     /// Name and place of each sample, and the shards that the places refer to; empty for IDX files.
@@ -68,6 +74,16 @@ impl ImageSet {
     /// Shape of every image.
     pub fn shape(&self) -> ImageShape {
         self.shape
+    }
+
+    /// How the pixels of its files become 8-bit colours; `None` for IDX files and images in memory, which have 8-bit pixels already.
+    pub fn preprocessing(&self) -> Option<Preprocessing> {
+        self.preprocessing
+    }
+
+    /// File name endings of the samples, in lower case and with the dot, with how many have each; empty for IDX files and images in memory.
+    pub fn endings(&self) -> &BTreeMap<String, usize> {
+        &self.endings
     }
 
     /// The samples of a part, in ascending order.
@@ -133,9 +149,11 @@ impl ImageSet {
             PixelStore::Decoded(images) => pixels.copy_from_slice(&images[sample]),
             PixelStore::Files => {
                 let (_, place) = &self.files[sample];
+                let preprocessing = self.preprocessing.unwrap_or_default();
+                let target = Target { shape: self.shape, preprocessing };
                 let decoded = place
                     .read(&self.shards)
-                    .and_then(|bytes| decode::decode_bytes(&bytes, self.shape))
+                    .and_then(|bytes| decode::decode_bytes(&bytes, &target))
                     .map_err(|reason| Error::BadImage { path: place.path(&self.shards), reason })?;
                 pixels.copy_from_slice(&decoded);
             }

@@ -1,19 +1,26 @@
 //! Opens an [`ImageSet`] from IDX files, whose pixels are used as they are, or from a [`Listing`], whose images are decoded.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::options::OpenOptions;
 use super::{ImageSet, PixelStore};
 use crate::bad_image::require_few_bad;
-use crate::file_names::name_of;
+use crate::catalogue::named;
+use crate::copies::{copies, renumbered};
+use crate::decode::{self, ContentDigest, Target};
+use crate::file_names::{ending, name_of};
+use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::PartsFrom;
+use crate::pixel_facts::PixelFacts;
 use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::listing::Listing;
 use crate::sources::source::{Source, SourceKind};
-use crate::{BadImage, Catalogue, Error, Part, Result, decode, hold_out};
+use crate::words::plural;
+use crate::{BadImage, Catalogue, Error, Part, Result};
 
 /// Most classes of IDX files that are named by their numbers.
 const MAX_NUMBERED: u32 = 1 << 24;
@@ -42,8 +49,8 @@ impl ImageSet {
 
     /// Opens IDX files (compressed or not, named like those of MNIST), an image folder, a manifest, or WebDataset shards; see [`Source`].
     ///
-    /// Images are PNG, JPEG or WebP. They are rotated as their metadata requires, converted to the channels of `options` and resized to its
-    /// height and width. Every image is decoded once; those that fail are left out and listed by [`bad`](Self::bad). The pixels stay in
+    /// Images are PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI. They are rotated as their metadata requires, converted to 8-bit colours and to
+    /// the channels of `options`, and resized to its height and width. Every image is decoded once; those that fail are left out and listed by [`bad`](Self::bad). The pixels stay in
     /// memory if all of them fit into `memory_limit`. If not, images are decoded again whenever they are read, and the set takes a few
     /// hundred bytes per image.
     ///
@@ -64,10 +71,11 @@ impl ImageSet {
     pub fn from_source(source: &Source, options: &OpenOptions) -> Result<Self> {
         options.validate()?;
         let path = source.path();
+        options.folders.require_for(source.kind(), &path.display().to_string())?;
         match (source.kind(), source.idx_files()) {
             (_, Some(files)) => Self::open_idx(path, files, options.memory_limit),
             (SourceKind::Folder | SourceKind::Manifest | SourceKind::Shards, _) => {
-                Self::from_listing(Listing::open(source, options.class_folder)?, options)
+                Self::from_listing(Listing::open(source, options.folders)?, options)
             }
             (SourceKind::Image, _) => Err(Error::UnknownFormat { path: path.to_path_buf() }),
             (SourceKind::Table | SourceKind::Idx, _) => Err(Error::NotImages { path: path.to_path_buf() }),
@@ -125,14 +133,21 @@ impl ImageSet {
         part_of.resize(labels.len(), Part::Test);
         let mut pixels = train.pixels;
         pixels.extend(test.pixels);
+        let values = train.shape.values();
+        let digests =
+            map_positions(0, labels.len(), |at| ContentDigest::of([&pixels[at * values..][..values]]));
         let set = Self {
             catalogue: Catalogue {
                 name: name.to_owned(),
                 class_names: present.into_iter().map(|class| names[class].clone()).collect(),
                 labels,
                 parts: part_of,
+                copies: copies(digests.into_iter()),
+                warnings: Vec::new(),
             },
             shape: train.shape,
+            preprocessing: None,
+            endings: BTreeMap::new(),
             store: PixelStore::Block(pixels),
             parts_from: PartsFrom::Marks,
             files: Vec::new(),
@@ -147,12 +162,15 @@ impl ImageSet {
         let root = listing.path.clone();
         let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
         if unlabelled == listing.len() && listing.kind() == SourceKind::Folder {
-            return Err(Error::EmptyFolder { path: root, loose: unlabelled });
+            let skipped: String =
+                listing.skipped_files.sentences().iter().map(|sentence| format!(". {sentence}")).collect();
+            let skipped = skipped.trim_end_matches('.').to_owned();
+            return Err(Error::EmptyFolder { path: root, loose: unlabelled, skipped });
         }
+        listing.require_classes(options.folders)?;
         if listing.kind() == SourceKind::Folder {
             // An image outside the class folders is not a sample.
-            listing.found.retain(|found| found.class.is_some());
-            listing.ignored += unlabelled;
+            listing.leave_out_loose();
         } else if let Some(first) = listing.found.iter().find(|found| found.class.is_none()) {
             let (first, of) = (first.id.clone(), listing.len());
             let expected = match listing.kind() {
@@ -166,19 +184,25 @@ impl ImageSet {
         if let [class] = listing.class_names() {
             return Err(Error::OnlyOneClass { path: root, class: class.clone() });
         }
-        let shape = options.shape();
+        let target = Target { shape: options.shape(), preprocessing: options.preprocessing };
+        let shape = target.shape;
         let files = listing.len() + listing.bad.len();
         let total = (listing.len() as u64).saturating_mul(shape.values() as u64);
         let keep = total <= options.memory_limit;
         let decoded = map_positions(options.threads, listing.len(), |image| {
             let bytes = listing.read_found(&listing.found[image])?;
-            let pixels = decode::decode_bytes(&bytes, shape)?;
-            Ok::<_, String>(keep.then(|| pixels.into_boxed_slice()))
+            let (pixels, properties, content) = decode::decode_examined(&bytes, &target)?;
+            Ok::<_, String>((keep.then(|| pixels.into_boxed_slice()), properties, content))
         });
         let (mut good, mut bad) = (Vec::with_capacity(files), std::mem::take(&mut listing.bad));
+        let (mut properties_of, mut contents) = (Vec::with_capacity(files), Vec::with_capacity(files));
         for (image, outcome) in decoded.into_iter().enumerate() {
             match outcome {
-                Ok(pixels) => good.push((image, pixels)),
+                Ok((pixels, properties, content)) => {
+                    good.push((image, pixels));
+                    properties_of.push((listing.id(image).to_owned(), properties));
+                    contents.push(content);
+                }
                 Err(reason) => bad.push(BadImage { path: listing.path(image), reason }),
             }
         }
@@ -189,13 +213,20 @@ impl ImageSet {
         }
         let mut labels: Vec<u32> = good.iter().filter_map(|(image, _)| listing.found[*image].class).collect();
         let class_names = with_samples(listing.class_names(), &mut labels);
-        let (parts, parts_from) = parts(&listing, (&labels, class_names.len()), &good, options)?;
+        let copies = copies(contents.into_iter());
+        let (parts, parts_from) = parts(&listing, &labels, &good, (&copies, options))?;
+        let mut warnings = listing.skipped_files.sentences();
+        warnings.extend(without_samples(listing.class_names(), &class_names));
+        warnings.extend(PixelFacts::of(&properties_of, &target.preprocessing).sentences());
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
         order.sort_by_key(|at| parts[*at] == Part::Test);
         let (mut places, mut images) = (Vec::with_capacity(good.len()), Vec::new());
-        for at in &order {
+        let (mut place_of, mut endings) = (vec![0; order.len()], BTreeMap::new());
+        for (place, at) in (0..).zip(&order) {
+            place_of[*at] = place;
             let (image, pixels) = &mut good[*at];
+            *endings.entry(ending(&listing.path(*image))).or_default() += 1;
             let found = &mut listing.found[*image];
             let nothing = ImagePlace::File(PathBuf::new());
             places.push((std::mem::take(&mut found.id), std::mem::replace(&mut found.place, nothing)));
@@ -207,8 +238,12 @@ impl ImageSet {
                 class_names,
                 labels: order.iter().map(|at| labels[*at]).collect(),
                 parts: order.iter().map(|at| parts[*at]).collect(),
+                copies: renumbered(&copies, &place_of),
+                warnings,
             },
             shape,
+            preprocessing: Some(options.preprocessing),
+            endings,
             store: if keep { PixelStore::Decoded(images) } else { PixelStore::Files },
             parts_from,
             files: places,
@@ -237,12 +272,26 @@ fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
     present.into_iter().map(|class| names[class as usize].clone()).collect()
 }
 
+/// Classes that were found but have no usable image, in a sentence.
+fn without_samples(found: &[String], used: &[String]) -> Option<String> {
+    let used: BTreeSet<&String> = used.iter().collect();
+    let missing = |name: &u32| !used.contains(&found[*name as usize]);
+    let missing: Vec<u32> = (0..found.len() as u32).filter(missing).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "Skipped {} without a usable image: {}.",
+            plural(missing.len(), "class", "classes"),
+            named(&missing, found)
+        )
+    })
+}
+
 /// The part of each good image, and where the parts come from.
 fn parts(
     listing: &Listing,
-    (labels, classes): (&[u32], usize),
+    labels: &[u32],
     good: &[(usize, Option<Box<[u8]>>)],
-    options: &OpenOptions,
+    (copies, options): (&[Vec<u32>], &OpenOptions),
 ) -> Result<(Vec<Part>, PartsFrom)> {
     let found = || good.iter().map(|(image, _)| &listing.found[*image]);
     if found().any(|found| found.part == Some(Part::Test)) {
@@ -257,9 +306,10 @@ fn parts(
         // An image without a group is a group of its own.
         let groups: Vec<String> =
             found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
-        hold_out::by_group(&groups, options.hold_out, options.seed)
+        hold_out::by_group(&hold_out::joined(&groups, copies), options.hold_out, options.seed)
     } else {
-        hold_out::by_class(labels, classes, options.hold_out, options.seed)
+        let classes = labels.iter().copied().map(Some);
+        hold_out::by_class(classes, copies, options.hold_out, (options.seed, Drawing::Train))
     };
     Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), from))
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::MAX_SIDE;
-use crate::sources::folder::ClassFolder;
-use crate::{Error, ImageShape, Result};
+use crate::sources::folder_options::FolderOptions;
+use crate::{Error, ImageShape, Preprocessing, Result};
 
 /// Options for opening images. For IDX files only `memory_limit` applies.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct OpenOptions {
     pub height: usize,
     /// Columns that images are resized to. Default 112.
     pub width: usize,
-    /// Largest accepted share of unreadable images, 0 to 1. Default 0.001.
+    /// Largest accepted share of unreadable images, 0 to 1. Default 0.01.
     pub max_bad: f64,
     /// Share of the samples to hold out, above 0 and below 1, if the data does not mark its parts. Drawn per class, or in whole groups if
     /// the data has groups; at least one sample and not all. Default 0.2.
@@ -28,8 +28,10 @@ pub struct OpenOptions {
     pub memory_limit: u64,
     /// Number of decoding threads; 0, the default, for one per core.
     pub threads: usize,
-    /// Which folder is the class if folders are nested. Default: the top one.
-    pub class_folder: ClassFolder,
+    /// How the folders of an image folder are understood.
+    pub folders: FolderOptions,
+    /// How the pixels of image files become 8-bit colours. Default: on white, with 16 bits.
+    pub preprocessing: Preprocessing,
 }
 
 impl Default for OpenOptions {
@@ -38,12 +40,13 @@ impl Default for OpenOptions {
             channels: 3,
             height: 112,
             width: 112,
-            max_bad: 0.001,
+            max_bad: 0.01,
             hold_out: 0.2,
             seed: 0,
             memory_limit: 2 << 30,
             threads: 0,
-            class_folder: ClassFolder::Top,
+            folders: FolderOptions::default(),
+            preprocessing: Preprocessing::default(),
         }
     }
 }
@@ -69,7 +72,7 @@ impl OpenOptions {
         if !(self.hold_out > 0.0 && self.hold_out < 1.0) {
             return Err(Error::setting("hold-out", &self.hold_out, "a share above 0 and below 1"));
         }
-        Ok(())
+        self.preprocessing.validate()
     }
 
     pub(crate) fn shape(&self) -> ImageShape {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::census::Census;
 use crate::census::duplicates::same_content;
+use crate::census::{Census, CensusSample};
+use crate::hold_out::{self, Drawing};
 use crate::splits::open_set::{OpenSetSplit, require_comparable};
 use crate::splits::split_file::{SplitFile, SplitPart};
 use crate::{Error, Result};
-use widemargin_chance::{Purpose, Stream};
 
 /// The unit that is held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -133,46 +133,19 @@ fn by_class(census: &Census, share: f64, hold_out: f64, seed: u64) -> Result<Vec
 
 /// Holds out a share of the training samples of each class, duplicates together.
 fn draw_samples(census: &Census, share: f64, seed: u64, parts: &mut [SplitPart]) {
-    // The first sample represents its duplicates; duplicates in several classes count for the class of the first.
-    let mut leader: Vec<u32> = (0..census.samples.len() as u32).collect();
-    let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for mut copies in same_content(census) {
-        copies.retain(|copy| parts[*copy as usize] == SplitPart::Train);
-        for copy in &copies {
-            leader[*copy as usize] = copies[0];
-        }
-        if let Some(first) = copies.first().copied() {
-            members.insert(first, copies);
-        }
-    }
-    let mut by_class = vec![Vec::new(); census.class_names.len()];
-    for (number, sample) in (0..).zip(&census.samples) {
-        let drawable = parts[number as usize] == SplitPart::Train && leader[number as usize] == number;
-        if let Some(class) = sample.class.filter(|_| drawable) {
-            by_class[class as usize].push(number);
-        }
-    }
-    for (class, mut leaders) in by_class.into_iter().enumerate() {
-        Stream::new(seed, Purpose::HoldOut, class as u64, 2).shuffle(&mut leaders);
-        let size = |leader: &u32| members.get(leader).map_or(1, Vec::len);
-        let all: usize = leaders.iter().map(size).sum();
-        let goal = (all as f64 * share).round().max(1.0) as usize;
-        let mut taken = 0;
-        for leader in leaders.iter().take(leaders.len().saturating_sub(1)) {
-            if taken >= goal {
-                break;
-            }
-            taken += size(leader);
-            match members.get(leader) {
-                Some(copies) => copies.iter().for_each(|copy| parts[*copy as usize] = SplitPart::Test),
-                None => parts[*leader as usize] = SplitPart::Test,
-            }
-        }
+    let trained =
+        |(sample, part): (&CensusSample, &SplitPart)| sample.class.filter(|_| *part == SplitPart::Train);
+    let classes = census.samples.iter().zip(&*parts).map(trained);
+    let drawing = (seed, Drawing::SplitFile);
+    let test = hold_out::by_class(classes, &same_content(census), share, drawing);
+    for (part, _) in parts.iter_mut().zip(test).filter(|(_, test)| *test) {
+        *part = SplitPart::Test;
     }
 }
 
 /// Holds out whole groups or files; those that share duplicates stay together.
 fn whole(census: &Census, by: DivideBy, share: f64, seed: u64) -> Result<Vec<SplitPart>> {
+    // The names are numbers in the order of the samples.
     let mut numbers = BTreeMap::new();
     let mut units = Vec::with_capacity(census.samples.len());
     for sample in &census.samples {
@@ -184,33 +157,15 @@ fn whole(census: &Census, by: DivideBy, share: f64, seed: u64) -> Result<Vec<Spl
                 Error::setting("by", &"group", expected)
             })?,
         };
-        let next = numbers.len() as u32;
-        units.push(*numbers.entry(name).or_insert(next));
+        let next = numbers.len();
+        units.push(numbers.entry(name).or_insert(next).to_string());
     }
-    // Units that share duplicates are joined.
-    let mut joined: Vec<u32> = (0..numbers.len() as u32).collect();
-    for copies in same_content(census) {
-        let first = root(&mut joined, units[copies[0] as usize]);
-        for copy in copies {
-            let other = root(&mut joined, units[copy as usize]);
-            joined[other as usize] = first;
-        }
-    }
-    let names: Vec<String> = units.iter().map(|unit| root(&mut joined, *unit).to_string()).collect();
-    let test = crate::hold_out::by_group(&names, share, seed);
+    let groups = hold_out::joined(&units, &same_content(census));
+    let test = hold_out::by_group(&groups, share, seed);
     if !test.contains(&true) {
         return Err(Error::Undividable { path: census.path.clone(), by: by.name() });
     }
     Ok(test.into_iter().map(|test| if test { SplitPart::Test } else { SplitPart::Train }).collect())
-}
-
-/// The representative of the units joined with `unit`.
-fn root(joined: &mut [u32], mut unit: u32) -> u32 {
-    while joined[unit as usize] != unit {
-        joined[unit as usize] = joined[joined[unit as usize] as usize];
-        unit = joined[unit as usize];
-    }
-    unit
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::SourceKind;
-use crate::census::CensusSample;
 use crate::decode::ContentDigest;
+use crate::{SkippedFiles, SourceKind};
 
 /// (class, group, file, content) of each sample.
 fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
@@ -19,7 +18,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         part: None,
         group: Some(format!("g{group}").into()),
         file,
-        content: ContentDigest::of(&[&content.to_le_bytes()]),
+        content: ContentDigest::of([&content.to_le_bytes()[..]]),
         properties: None,
     };
     Census {
@@ -34,6 +33,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         broken: Vec::new(),
         unended: Vec::new(),
         skipped: Vec::new(),
+        skipped_files: SkippedFiles::default(),
         ignored: 0,
     }
 }

@@ -1,0 +1,335 @@
+//! Image folders as users have them: parts and classes, formats, transparency, 16 bits, duplicates. Nothing is left out or misread in silence.
+
+use super::{Workplace, json, png, success};
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::process::Output;
+
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+
+const TINY: &str = "[data]\nheight = 8\nwidth = 8\nchannels = 3\n[model]\nbackbone = \"linear\"\nembedding = 4\n[augment]\nflip = false\npad_and_crop = 0\n[training]\nepochs = 1\n[sampler]\nbatch = 4\n";
+
+fn place() -> Workplace {
+    let place = Workplace::new();
+    place.write("tiny.toml", TINY.as_bytes());
+    place
+}
+
+fn train(place: &Workplace, data: &str, more: &[&str], out: &str) -> Output {
+    let run = ["train", "--config", "tiny.toml", "--data", data, "--out", out];
+    place.run(&[&run[..], more].concat())
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn info(place: &Workplace, data: &str, more: &[&str]) -> serde_json::Value {
+    let output = place.run(&[&["data", "info", data, "--json"], more].concat());
+    success(&output);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("encoded");
+    bytes.into_inner()
+}
+
+/// The rows of a run's `split.csv`: sample and part.
+fn split(place: &Workplace, run: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(place.path().join(run).join("split.csv")).expect("there");
+    let rows = text.lines().skip(3).filter_map(|line| line.rsplit_once(','));
+    rows.map(|(sample, part)| (sample.to_owned(), part.to_owned())).collect()
+}
+
+fn unseen(place: &Workplace, run: &str) -> BTreeSet<String> {
+    let report = json(&place.path().join(run).join("report.json"));
+    let classes = report["unseen"]["classes"].as_array().expect("a list").clone();
+    classes.iter().filter_map(|class| class.as_str()).map(str::to_owned).collect()
+}
+
+#[test]
+fn classes_of_the_test_part_only_are_the_unseen_classes() {
+    let place = place();
+    for class in 0..4 {
+        for number in 0..4 {
+            place.write(&format!("d/train/a{class}/{number}.png"), &png(class, number));
+            place.write(&format!("d/test/b{class}/{number}.png"), &png(10 + class, number));
+        }
+    }
+    let expected: BTreeSet<String> = (0..4).map(|class| format!("b{class}")).collect();
+    for seed in ["1", "3"] {
+        place.write("tiny.toml", TINY.replace("[data]", &format!("[data]\nsplit_seed = {seed}")).as_bytes());
+        let output = train(&place, "d", &[], seed);
+        success(&output);
+        assert!(stderr(&output).contains("training on 16 of 4 known classes"), "{}", stderr(&output));
+        assert_eq!(unseen(&place, seed), expected);
+        let trained = split(&place, seed).iter().filter(|(_, part)| part == "train").count();
+        assert_eq!(trained, 16);
+    }
+    let drawn = train(&place, "d", &["--unseen", "2"], "no");
+    assert!(stderr(&drawn).contains("expected no number: the data defines"), "{}", stderr(&drawn));
+    let closed = train(&place, "d", &["--closed-set"], "no");
+    assert!(stderr(&closed).contains("0 images in the evaluation set"), "{}", stderr(&closed));
+
+    // The same as a manifest whose held-out images are marked in two ways, and as shards named by part.
+    let mut list = "path,label,split\n".to_owned();
+    for class in 0..4 {
+        for number in 0..4 {
+            list.push_str(&format!("d/train/a{class}/{number}.png,a{class},train\n"));
+            let part = if number < 2 { "val" } else { "test" };
+            list.push_str(&format!("d/test/b{class}/{number}.png,b{class},{part}\n"));
+        }
+    }
+    place.write("list.csv", list.as_bytes());
+    for (name, prefix, first) in [("train-0", "a", 0), ("test-0", "b", 10)] {
+        let mut builder = tar::Builder::new(Vec::new());
+        for class in 0..4 {
+            for number in 0..4 {
+                let label = format!("{prefix}{class}");
+                for (ending, bytes) in [("png", png(first + class, number)), ("cls", label.into_bytes())] {
+                    let mut header = tar::Header::new_gnu();
+                    header.set_size(bytes.len() as u64);
+                    header.set_mode(0o644);
+                    let name = format!("{class}{number}.{ending}");
+                    builder.append_data(&mut header, name, bytes.as_slice()).expect("in memory");
+                }
+            }
+        }
+        place.write(&format!("shards/{name}.tar"), &builder.into_inner().expect("in memory"));
+    }
+    for data in ["list.csv", "shards"] {
+        success(&train(&place, data, &[], &format!("run-{data}")));
+        assert_eq!(unseen(&place, &format!("run-{data}")), expected, "{data}");
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_are_reported_and_never_known_without_training_images() {
+    let place = place();
+    for (part, names) in
+        [("train", ["Cat", "dog", "bird", "fish", "cow"]), ("test", ["cat", "Dog", "bird", "fish", "cow"])]
+    {
+        for (class, name) in (0..).zip(names) {
+            for number in 0..4 {
+                let number = if part == "test" { 100 + number } else { number };
+                place.write(&format!("d/{part}/{name}/{number}.png"), &png(class, number));
+            }
+        }
+    }
+    let output = train(&place, "d", &["--closed-set"], "run");
+    success(&output);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout).into_owned(), stderr(&output));
+    assert!(out.contains("bird") && !out.contains(" cat") && !out.contains("Dog"), "{out}");
+    for expected in
+        ["\"Cat\", \"cat\"", "\"Dog\", \"dog\"", "their samples are left out: Dog, cat", "of 5 known classes"]
+    {
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+    let warnings = info(&place, "d", &[])["warnings"].clone();
+    let kinds: Vec<&str> =
+        warnings.as_array().expect("a list").iter().filter_map(|warning| warning["kind"].as_str()).collect();
+    assert_eq!(kinds, ["similar-names"], "three of seven classes are in both parts");
+}
+
+#[test]
+fn part_folders_next_to_class_folders_are_explained_and_resolved() {
+    let place = place();
+    for (class, name) in (0..).zip(["bike", "bus", "car", "plane", "ship", "train"]) {
+        for number in 0..4 {
+            place.write(&format!("d/{name}/s{}/{number}.png", number % 2), &png(class, number));
+        }
+    }
+    let expected = ["`train`", "5 other folders with 20 images", "`bike`", "--parts none", "--parts only"];
+    place.refused(&["data", "info", "d"], &expected);
+    place.refused(&["train", "--config", "tiny.toml", "--data", "d", "--out", "run"], &expected);
+    place.refused(&["data", "split", "d", "--by", "sample", "-o", "s.csv"], &expected);
+    let found = info(&place, "d", &["--parts", "none"]);
+    assert_eq!((&found["classes"], &found["samples"], &found["parts"]), (&6.into(), &24.into(), &().into()));
+    success(&train(&place, "d", &["--parts", "none"], "run"));
+    let config = std::fs::read_to_string(place.path().join("run/config.toml")).expect("there");
+    assert!(config.contains("parts = \"none\""), "{config}");
+    place.refused(&["embed", "--model", "run", "d", "-o", "d.npy"], &expected);
+    success(&place.run(&["embed", "--model", "run", "d", "--parts", "none", "-o", "d.npy"]));
+    let names = std::fs::read_to_string(place.path().join("d.names.csv")).expect("there");
+    assert!(names.contains("train/s0/0.png,train\n"), "{names}");
+    let only = info(&place, "d", &["--parts", "only"]);
+    assert_eq!((&only["classes"], &only["samples"]), (&2.into(), &4.into()));
+    assert_eq!(only["skipped_files"]["outside"]["count"], 20);
+    place.refused(&["data", "info", "tiny.toml", "--parts", "some"], &["`auto`, `none`, `only`"]);
+
+    // Parts without class folders.
+    place.write("flat/train/1.png", &png(0, 0));
+    place.write("flat/test/1.png", &png(1, 0));
+    place.refused(&["data", "info", "flat"], &["have no class folders", "manifest", "--parts none"]);
+}
+
+#[test]
+fn every_format_is_read_and_every_other_file_is_counted() {
+    let place = place();
+    let formats = [
+        (ImageFormat::Bmp, "bmp"),
+        (ImageFormat::Gif, "gif"),
+        (ImageFormat::Tiff, "TIF"),
+        (ImageFormat::Pnm, "ppm"),
+        (ImageFormat::Qoi, "qoi"),
+        (ImageFormat::Jpeg, "jfif"),
+        (ImageFormat::WebP, "webp"),
+    ];
+    for (class, (format, ending)) in (0..).zip(formats) {
+        for number in 0..4 {
+            let colour = Rgb([class * 30, number * 60, 99]);
+            let image = DynamicImage::from(RgbImage::from_pixel(8, 8, colour));
+            place.write(&format!("d/of-{ending}/{number}.{ending}"), &encoded(&image, format));
+        }
+    }
+    place.write("d/of-bmp/notes.txt", b"x");
+    place.write("d/raw/1.heic", b"x");
+    place.write("d/raw/deep/2.HEIC", b"x");
+    place.write("d/loose.png", &png(0, 0));
+    std::fs::create_dir(place.path().join("d/empty")).expect("a folder");
+    let output = train(&place, "d", &[], "run");
+    success(&output);
+    let said = stderr(&output);
+    for expected in [
+        "files: 4 .bmp, 4 .gif, 4 .jfif, 4 .ppm, 4 .qoi, 4 .tif, 4 .webp",
+        "Skipped 3 files with endings that are not read: .heic (2), .txt (1); the first is of-bmp/notes.txt.",
+        "Skipped 2 class folders without a file that can be read: empty (0 files), raw (2 files).",
+        "Skipped 1 image outside the class folders; the first is loose.png.",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let found = info(&place, "d", &[]);
+    assert_eq!((&found["classes"], &found["samples"]), (&7.into(), &28.into()));
+    assert_eq!(found["formats"]["BMP"], 4);
+    assert_eq!(found["skipped_files"]["endings"][".heic"]["count"], 2);
+    assert_eq!(found["skipped_files"]["empty_folders"][1]["folder"], "raw");
+    let text = place.run(&["data", "info", "d"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(
+        text.contains(".heic (2 files), the first is raw/1.heic") && text.contains("  raw (2 files)"),
+        "{text}"
+    );
+    let embedded = place.run(&["embed", "--model", "run", "d", "-o", "d.npy"]);
+    success(&embedded);
+    assert!(stderr(&embedded).contains(".heic (2)"), "{}", stderr(&embedded));
+}
+
+#[test]
+fn transparent_images_are_blended_with_the_background_of_the_model() {
+    let place = place();
+    // Black ink, all of it in the transparency.
+    let ink = |class: u8, number: u8| {
+        let alpha = move |x: u32, y: u32| {
+            let on = [0, 3].contains(&((x + u32::from(class)) % 7)) && y != u32::from(number);
+            if on { 255 } else { 0 }
+        };
+        RgbaImage::from_fn(8, 8, |x, y| Rgba([0, 0, 0, alpha(x, y)]))
+    };
+    for class in 0..6 {
+        for number in 0..8 {
+            let bytes = encoded(&ink(class, number).into(), ImageFormat::Png);
+            place.write(&format!("d/s{class}/{number}.png"), &bytes);
+        }
+    }
+    assert_eq!(info(&place, "d", &[])["warnings"].as_array().map(Vec::len), Some(0));
+    success(&train(&place, "d", &["--closed-set"], "white"));
+    place.write("tiny.toml", TINY.replace("[data]", "[data]\nbackground = \"#808080\"").as_bytes());
+    success(&train(&place, "d", &["--closed-set"], "grey"));
+    // A model embeds a transparent image like the opaque image that shows the same on its background.
+    for (model, ground) in [("white", 255), ("grey", 128)] {
+        let opaque = RgbImage::from_fn(8, 8, |x, y| {
+            Rgb(if ink(1, 2).get_pixel(x, y).0[3] == 255 { [0; 3] } else { [ground; 3] })
+        });
+        place.write("both/a.png", &encoded(&ink(1, 2).into(), ImageFormat::Png));
+        place.write("both/b.png", &encoded(&opaque.into(), ImageFormat::Bmp));
+        let out = format!("{model}.npy");
+        success(&place.run(&["embed", "--model", model, "both", "-o", &out]));
+        let bytes = std::fs::read(place.path().join(&out)).expect("there");
+        let rows = &bytes[bytes.len() - 32..];
+        assert!(rows[..16] == rows[16..], "{model}");
+    }
+    let same =
+        place.run(&["compare", "--model", "grey", "--threshold", "0.9999", "both/a.png", "both/b.png"]);
+    assert_eq!(same.status.code(), Some(0), "{}", stderr(&same));
+    // White ink vanishes on white.
+    for class in 0..4 {
+        for number in 0..8 {
+            let mut image = ink(class, number);
+            image.pixels_mut().for_each(|pixel| (pixel.0[0], pixel.0[1], pixel.0[2]) = (255, 255, 255));
+            place.write(&format!("w/s{class}/{number}.png"), &encoded(&image.into(), ImageFormat::Png));
+        }
+    }
+    place.write("tiny.toml", TINY.as_bytes());
+    let said = stderr(&train(&place, "w", &["--closed-set"], "lost"));
+    assert!(
+        said.contains("On the background white, 32 images with transparency have one colour only"),
+        "{said}"
+    );
+    assert_eq!(info(&place, "w", &[])["warnings"][0]["kind"], "hidden");
+    place.write("tiny.toml", TINY.replace("[data]", "[data]\nbackground = \"red\"").as_bytes());
+    let said = stderr(&train(&place, "w", &[], "no"));
+    assert!(said.contains("background") && said.contains("expected white, black, none"), "{said}");
+}
+
+#[test]
+fn images_of_16_bits_are_scaled_by_their_depth() {
+    let place = place();
+    for class in 0..4_u16 {
+        for number in 0..8_u16 {
+            let pixel = |x: u32, y: u32| Luma([(x as u16 * (class + 1) + y as u16 * number) % 100]);
+            let image = DynamicImage::ImageLuma16(ImageBuffer::from_fn(8, 8, pixel));
+            place.write(&format!("d/c{class}/{number}.png"), &encoded(&image, ImageFormat::Png));
+        }
+    }
+    let found = info(&place, "d", &[]);
+    assert_eq!(found["warnings"][0]["kind"], "small-range");
+    assert_eq!(found["duplicates"]["copies"], 0, "equal in the upper 8 bits only");
+    let said = stderr(&train(&place, "d", &["--closed-set"], "dark"));
+    assert!(
+        said.contains("of 16 bits have values from 0 to 77 only") && said.contains("`depth = 7`"),
+        "{said}"
+    );
+    place.write("tiny.toml", TINY.replace("[data]", "[data]\ndepth = 7").as_bytes());
+    let output = train(&place, "d", &["--closed-set"], "bright");
+    success(&output);
+    assert!(!stderr(&output).contains("16 bits"), "{}", stderr(&output));
+    // The model stores the depth: 8-bit images with the scaled values have the same embeddings.
+    let scaled = GrayImage::from_fn(8, 8, |x, y| Luma([((x * 2 + y) * 255 + 63).div_euclid(127) as u8]));
+    place.write("both/a.png", &std::fs::read(place.path().join("d/c1/1.png")).expect("there"));
+    place.write("both/b.png", &encoded(&scaled.into(), ImageFormat::Png));
+    success(&place.run(&["embed", "--model", "bright", "both", "-o", "both.npy"]));
+    let bytes = std::fs::read(place.path().join("both.npy")).expect("there");
+    let rows = &bytes[bytes.len() - 32..];
+    assert!(rows[..16] == rows[16..]);
+}
+
+#[test]
+fn copies_stay_on_one_side_and_those_across_given_parts_are_counted() {
+    let place = place();
+    for class in 0..6 {
+        for number in 0..16 {
+            place.write(&format!("d/c{class}/{number:02}.png"), &png(class, number / 4));
+        }
+    }
+    let output = train(&place, "d", &[], "run");
+    success(&output);
+    assert!(!stderr(&output).contains("duplicates"), "{}", stderr(&output));
+    let mut sides = std::collections::BTreeMap::<String, BTreeSet<String>>::new();
+    for (sample, part) in split(&place, "run") {
+        let number: u32 = sample[3..5].parse().expect("a number");
+        sides.entry(format!("{} {}", &sample[..2], number / 4)).or_default().insert(part);
+    }
+    assert!(sides.len() == 24 && sides.values().all(|sides| sides.len() == 1), "{sides:?}");
+    for class in 0..4 {
+        for number in 0..4 {
+            let part = if number < 3 { "train" } else { "test" };
+            let number = if class < 2 && number == 3 { 0 } else { number };
+            place.write(&format!("p/{part}/c{class}/{number}.png"), &png(class, number));
+            place.write(&format!("p/test/c{class}/{}.png", 50 + number), &png(class, 50 + number));
+        }
+    }
+    let said = stderr(&train(&place, "p", &["--closed-set"], "parts"));
+    assert!(said.contains("2 of 18 held-out images are duplicates of training images"), "{said}");
+}

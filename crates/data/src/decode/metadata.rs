@@ -1,0 +1,194 @@
+//! What the files say besides their pixels: the format, the orientation, whether there are several frames, whether a JPEG is complete.
+
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageFormat};
+
+/// The formats that are read, with their names.
+pub(super) const FORMATS: [(ImageFormat, &str); 8] = [
+    (ImageFormat::Png, "PNG"),
+    (ImageFormat::Jpeg, "JPEG"),
+    (ImageFormat::WebP, "WebP"),
+    (ImageFormat::Bmp, "BMP"),
+    (ImageFormat::Tiff, "TIFF"),
+    (ImageFormat::Gif, "GIF"),
+    (ImageFormat::Pnm, "PNM"),
+    (ImageFormat::Qoi, "QOI"),
+];
+
+/// What may stand before the TIFF header in EXIF data.
+const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+
+/// The formats that are read, as in `PNG, JPEG or WebP`.
+pub(crate) fn format_names() -> String {
+    let names = FORMATS.map(|(_, name)| name);
+    format!("{} or {}", names[..names.len() - 1].join(", "), names[names.len() - 1])
+}
+
+/// The name of a format that is read.
+pub(super) fn name_of_format(format: ImageFormat) -> Option<&'static str> {
+    FORMATS.iter().find(|(known, _)| *known == format).map(|(_, name)| *name)
+}
+
+/// The rotation that the metadata requires: from EXIF data, with or without its prefix, or from the tags of a TIFF.
+pub(super) fn orientation(
+    bytes: &[u8],
+    format: ImageFormat,
+    decoder: &mut impl ImageDecoder,
+) -> Result<Orientation, String> {
+    let exif = match format {
+        // The chunk may also follow the pixels, where the decoder does not look.
+        ImageFormat::Png => png_chunk(bytes, *b"eXIf").map(<[u8]>::to_vec),
+        ImageFormat::WebP => decoder.exif_metadata().map_err(|error| error.to_string())?,
+        _ => return decoder.orientation().map_err(|error| error.to_string()),
+    };
+    let exif = exif.as_deref().map(|exif| exif.strip_prefix(EXIF_PREFIX).unwrap_or(exif));
+    Ok(exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms))
+}
+
+/// The kinds and contents of the chunks of a PNG, as far as they are complete.
+fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut at = 8_usize;
+    std::iter::from_fn(move || {
+        let head = bytes.get(at..at.checked_add(8)?)?;
+        let (length, kind) = (head.first_chunk::<4>()?, head.last_chunk::<4>()?);
+        let start = at + 8;
+        let end = start.checked_add(u32::from_be_bytes(*length) as usize)?;
+        at = end.checked_add(4)?;
+        Some((*kind, bytes.get(start..end)?))
+    })
+}
+
+fn png_chunk(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
+    png_chunks(bytes).find(|(found, _)| *found == kind).map(|(_, content)| content)
+}
+
+/// Whether a file has several frames: animation frames of a PNG before its pixels, the animation flag of a WebP, more than one image of a GIF,
+/// or more than one page of a TIFF.
+pub(super) fn is_animated(bytes: &[u8], format: ImageFormat) -> bool {
+    match format {
+        ImageFormat::Png => {
+            png_chunks(bytes).take_while(|(kind, _)| kind != b"IDAT").any(|(kind, _)| kind == *b"acTL")
+        }
+        ImageFormat::WebP => {
+            bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
+        }
+        ImageFormat::Gif => gif_images(bytes) > 1,
+        ImageFormat::Tiff => has_second_page(bytes).unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// Number of images in a GIF, at most 2.
+fn gif_images(bytes: &[u8]) -> usize {
+    let colours = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    // Blocks of data, each with its length before it, up to an empty one.
+    let after_blocks = |mut at: usize| loop {
+        match bytes.get(at) {
+            Some(0) => return Some(at + 1),
+            Some(length) => at += 1 + usize::from(*length),
+            None => return None,
+        }
+    };
+    let (mut at, mut images) = (13 + bytes.get(10).map_or(0, |flags| colours(*flags)), 0);
+    while images < 2 {
+        let next = match bytes.get(at) {
+            Some(0x21) => after_blocks(at + 2),
+            Some(0x2c) => {
+                images += 1;
+                bytes.get(at + 9).and_then(|flags| after_blocks(at + 11 + colours(*flags)))
+            }
+            _ => None,
+        };
+        let Some(next) = next else { break };
+        at = next;
+    }
+    images
+}
+
+/// Whether the first directory of a TIFF has a successor; `None` if it is cut.
+fn has_second_page(bytes: &[u8]) -> Option<bool> {
+    let little = bytes.starts_with(b"II");
+    let number = |at: usize, length: usize| {
+        let field = bytes.get(at..at.checked_add(length)?)?;
+        let add = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
+        Some(if little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) })
+    };
+    let first = number(4, 4)?;
+    let entries = number(first, 2)?;
+    Some(number(first.checked_add(2 + 12 * entries)?, 4)? != 0)
+}
+
+/// Number of channels in the frame header of a JPEG.
+pub(super) fn jpeg_channels(bytes: &[u8]) -> Option<u8> {
+    let mut at = 2_usize;
+    while bytes.starts_with(b"\xff\xd8") {
+        let &[0xff, marker, high, low] = bytes.get(at..at + 4)? else { return None };
+        // The frame headers; c4, c8 and cc are tables.
+        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+            return bytes.get(at + 9).copied();
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    None
+}
+
+/// Whether the markers of a JPEG lead from its start to an end-of-image marker.
+///
+/// Segments are skipped by their lengths, so the end marker of an embedded thumbnail does not count.
+pub(super) fn jpeg_has_end(bytes: &[u8]) -> bool {
+    const FILL_OR_MARKER: u8 = 0xff;
+    const END: u8 = 0xd9;
+    let mut at = 2;
+    loop {
+        // To the next marker: 0xff and neither a stuffed zero, a restart marker nor another 0xff.
+        let Some(offset) =
+            bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == FILL_OR_MARKER))
+        else {
+            return false;
+        };
+        at += offset + 1;
+        match bytes.get(at) {
+            None => return false,
+            Some(&END) => return true,
+            Some(0xff) => {}
+            Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 1,
+            Some(_) => match bytes.get(at + 1..at + 3) {
+                Some(&[high, low]) => at += 1 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_thumbnail_is_not_the_end() {
+        // SOI, a comment segment that holds an end marker, then nothing.
+        assert!(!jpeg_has_end(b"\xff\xd8\xff\xfe\x00\x06ab\xff\xd9"));
+        assert!(jpeg_has_end(b"\xff\xd8\xff\xfe\x00\x06ab\xff\xd9\xff\xd9"));
+        assert!(jpeg_has_end(b"\xff\xd8\xff\xda\x00\x02\x11\xff\x00\x22\xff\xd0\x33\xff\xff\xd9trailing"));
+        for bytes in [&b""[..], b"\xff", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xda\x00"] {
+            assert!(!jpeg_has_end(bytes));
+        }
+    }
+
+    #[test]
+    fn frames_are_counted_without_decoding() {
+        let head = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff";
+        let frame = b"\x21\xf9\x04\0\0\0\0\0\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+        let of = |frames: usize| [&head[..], &frame.repeat(frames), b"\x3b"].concat();
+        for frames in 0..4 {
+            assert_eq!(gif_images(&of(frames)), frames.min(2));
+        }
+        for length in 0..of(2).len() {
+            assert!(gif_images(&of(2)[..length]) <= 2);
+        }
+        let page = |next: u8| [&b"II*\0\x08\0\0\0\x01\0"[..], &[0; 12], &[next, 0, 0, 0]].concat();
+        assert_eq!((has_second_page(&page(0)), has_second_page(&page(9))), (Some(false), Some(true)));
+        assert_eq!(has_second_page(&page(9)[..20]), None);
+        assert_eq!(format_names(), "PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI");
+    }
+}

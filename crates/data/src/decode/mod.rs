@@ -1,0 +1,273 @@
+//! Decodes image files to bytes of a given shape, without trusting the file.
+//!
+//! A file that claims 20,000 x 20,000 pixels in a few kilobytes is rejected by its header, before any memory is allocated. JPEG decoders
+//! silently fill the missing rest of a truncated file with grey, so this module looks for the end-of-image marker itself. A panic of a
+//! decoder counts as a bad image.
+
+pub(crate) mod metadata;
+pub(crate) mod preprocessing;
+mod properties;
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use crate::memory::{PIXELS, Share};
+use crate::place::{MAX_BYTES, read_file};
+use crate::resize::resize;
+use crate::{Error, ImageShape};
+
+use metadata::{format_names, jpeg_has_end, name_of_format, orientation};
+use preprocessing::Preprocessing;
+use properties::digest;
+pub use properties::{ContentDigest, ImageProperties};
+
+/// Longest side of an image file, in pixels.
+pub(crate) const MAX_SIDE: u32 = 20_000;
+/// Bytes in memory per byte of decoded pixels: the pixels, and one conversion of them.
+const COPIES: u64 = 2;
+
+/// How images are read: the shape they are resized to, and how their pixels become 8-bit colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) shape: ImageShape,
+    pub(crate) preprocessing: Preprocessing,
+}
+
+/// Decodes the content of an image file to `target.shape` as `[channels, height, width]`, rotated as its metadata requires.
+///
+/// The aspect ratio may change; the filter is bilinear over the area of a target pixel. The error is the reason, without the path.
+pub(crate) fn decode_bytes(bytes: &[u8], target: &Target) -> Result<Vec<u8>, String> {
+    caught(|| {
+        let opened = Opened::new(bytes)?;
+        fitted(target.preprocessing.apply(opened.image)?, target.shape)
+    })
+}
+
+/// As [`decode_bytes`], with the properties of the file and a digest of its content.
+pub(crate) fn decode_examined(
+    bytes: &[u8],
+    target: &Target,
+) -> Result<(Vec<u8>, ImageProperties, ContentDigest), String> {
+    caught(|| {
+        let (image, properties, digest) = examined(bytes, &target.preprocessing)?;
+        Ok((fitted(image, target.shape)?, properties, digest))
+    })
+}
+
+/// Reads an image file as bytes of `shape`, `[channels, height, width]`, like the images of an [`ImageSet`](crate::ImageSet).
+///
+/// The file is PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI. Its first frame is rotated as its metadata requires, its pixels become 8-bit
+/// colours as `preprocessing` says, and it is resized to the shape, even if the aspect ratio changes.
+///
+/// # Errors
+/// [`Error::BadImage`] with the reason.
+pub fn read_image(
+    path: impl AsRef<Path>,
+    shape: ImageShape,
+    preprocessing: &Preprocessing,
+) -> crate::Result<Vec<u8>> {
+    let path = path.as_ref();
+    let target = Target { shape, preprocessing: *preprocessing };
+    read_file(path)
+        .and_then(|bytes| decode_bytes(&bytes, &target))
+        .map_err(|reason| Error::BadImage { path: path.to_path_buf(), reason })
+}
+
+/// Checks that an image can be decoded.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
+    caught(|| {
+        let opened = Opened::new(bytes)?;
+        Preprocessing::default().apply(opened.image).map(drop)
+    })
+}
+
+/// Properties of an image file, read with the default preprocessing, and a digest of its content.
+pub(crate) fn examine(bytes: &[u8]) -> Result<(ImageProperties, ContentDigest), String> {
+    caught(|| examined(bytes, &Preprocessing::default()).map(|(_, properties, digest)| (properties, digest)))
+}
+
+/// A panic of a decoder as a reason.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+}
+
+/// The image as 8-bit colours, its properties and digest.
+fn examined(
+    bytes: &[u8],
+    preprocessing: &Preprocessing,
+) -> Result<(DynamicImage, ImageProperties, ContentDigest), String> {
+    let Opened { image, format, name, _share: _held } = Opened::new(bytes)?;
+    let digest = digest(&image);
+    let mut properties = ImageProperties::of(bytes, &image, format, name);
+    let transparent = properties.transparent;
+    let image = preprocessing.apply(image)?;
+    properties.hidden = transparent && properties::is_plain(&image);
+    Ok((image, properties, digest))
+}
+
+/// 8-bit colours as bytes of `shape`.
+fn fitted(image: DynamicImage, shape: ImageShape) -> Result<Vec<u8>, String> {
+    let (height, width) = (image.height() as usize, image.width() as usize);
+    // Grey images stay grey until they are small.
+    let (pixels, channels) = match image {
+        DynamicImage::ImageLuma8(grey) => (grey.into_raw(), 1),
+        image if shape.channels == 1 => (image.into_luma8().into_raw(), 1),
+        image => (image.into_rgb8().into_raw(), 3),
+    };
+    if pixels.len() != height * width * channels {
+        return Err("the decoder returned too few pixels".to_owned());
+    }
+    let pixels = if (height, width) == (shape.height, shape.width) {
+        pixels
+    } else {
+        resize(&pixels, height, width, ImageShape { channels, ..shape })
+    };
+    Ok(match (channels, shape.channels) {
+        (1, 1) => pixels,
+        (1, more) => pixels.repeat(more),
+        (channels, _) => channels_first(&pixels, channels),
+    })
+}
+
+/// A decoded image, rotated as its metadata requires, with the memory that it takes.
+struct Opened {
+    image: DynamicImage,
+    format: ImageFormat,
+    name: &'static str,
+    _share: Share<'static>,
+}
+
+impl Opened {
+    fn new(bytes: &[u8]) -> Result<Self, String> {
+        let reader =
+            ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+        let none = || format!("not a {} file", format_names());
+        let format = reader.format().ok_or_else(none)?;
+        let name = name_of_format(format).ok_or_else(|| format!("{} but {format:?}", none()))?;
+        if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
+            return Err("truncated JPEG: no end-of-image marker".to_owned());
+        }
+        let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+        let (width, height) = decoder.dimensions();
+        let pixel_bytes = decoder.total_bytes();
+        if width > MAX_SIDE || height > MAX_SIDE || pixel_bytes > MAX_BYTES {
+            return Err(format!(
+                "{width} x {height} pixels ({pixel_bytes} bytes) in a file of {} bytes: more than the limit of {MAX_SIDE} pixels per side and \
+                 {MAX_BYTES} bytes (a decompression bomb?)",
+                bytes.len()
+            ));
+        }
+        if width == 0 || height == 0 {
+            return Err(format!("{width} x {height} pixels: empty"));
+        }
+        let share = PIXELS.take(COPIES * pixel_bytes);
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(MAX_BYTES);
+        decoder.set_limits(limits).map_err(|error| error.to_string())?;
+        let orientation = orientation(bytes, format, &mut decoder)?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+        image.apply_orientation(orientation);
+        Ok(Self { image, format, name, _share: share })
+    }
+}
+
+/// `[height, width, channels]` to `[channels, height, width]`.
+fn channels_first(pixels: &[u8], channels: usize) -> Vec<u8> {
+    (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{image, put};
+
+    const SHAPE: ImageShape = ImageShape { channels: 3, height: 4, width: 6 };
+
+    fn decoded(bytes: &[u8], shape: ImageShape) -> Result<Vec<u8>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        put(&path, bytes);
+        let target = Target { shape, preprocessing: Preprocessing::default() };
+        read_file(&path).and_then(|bytes| decode_bytes(&bytes, &target))
+    }
+
+    #[test]
+    fn colours_and_layout_of_each_format() {
+        for (format, _) in metadata::FORMATS {
+            let pixels = decoded(&image(format, 6, 4, [200, 100, 50]), SHAPE).unwrap();
+            assert_eq!(pixels.len(), 72);
+            let off = if format == ImageFormat::Jpeg { 40 } else { 0 };
+            for (channel, colour) in [200u8, 100, 50].into_iter().enumerate() {
+                for row in 0..4 {
+                    let at = |column: usize| pixels[(channel * 4 + row) * 6 + column];
+                    assert!(at(0).abs_diff(colour / 2) <= off, "{format:?} {channel} {}", at(0));
+                    assert!(at(5).abs_diff(colour) <= off, "{format:?} {channel} {}", at(5));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn grey_and_another_size() {
+        let shape = ImageShape { channels: 1, height: 9, width: 5 };
+        let pixels = decoded(&image(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
+        assert_eq!(pixels.len(), 45);
+        assert!(pixels.chunks(5).all(|row| row[4] == 90 && row[0] < 90), "{pixels:?}");
+        let again = decoded(&image(ImageFormat::Png, 60, 40, [90, 90, 90]), shape).unwrap();
+        assert_eq!(pixels, again);
+    }
+
+    #[test]
+    fn a_cut_image_is_bad_in_each_format() {
+        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Jpeg] {
+            let whole = image(format, 40, 30, [200, 100, 50]);
+            assert!(decoded(&whole, SHAPE).is_ok());
+            // Not the last few bytes: the last chunk of a PNG is empty and its loss costs no pixel.
+            for length in [0, 1, 2, 3, 8, whole.len() / 3, whole.len() / 2, whole.len() - 20] {
+                assert!(
+                    decoded(&whole[..length], SHAPE).is_err(),
+                    "{format:?} cut to {length} of {}",
+                    whole.len()
+                );
+            }
+        }
+        let whole = image(ImageFormat::Jpeg, 40, 30, [200, 100, 50]);
+        assert!(decoded(&whole[..whole.len() - 1], SHAPE).unwrap_err().contains("truncated"));
+    }
+
+    #[test]
+    fn a_decompression_bomb_is_rejected_by_its_header() {
+        // The header of a PNG that claims 30,000 x 30,000; chunk lengths and checksum are right.
+        let mut bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR".to_vec();
+        let mut header = Vec::new();
+        header.extend(30_000u32.to_be_bytes());
+        header.extend(30_000u32.to_be_bytes());
+        header.extend([8, 2, 0, 0, 0]);
+        bomb.extend(&header);
+        let mut crc = flate2::Crc::new();
+        crc.update(b"IHDR");
+        crc.update(&header);
+        bomb.extend(crc.sum().to_be_bytes());
+        bomb.extend(b"\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e");
+        let reason = decoded(&bomb, SHAPE).unwrap_err();
+        assert!(reason.contains("limit"), "{reason}");
+    }
+
+    #[test]
+    fn other_content_and_missing_files_are_bad() {
+        assert!(decoded(b"GIF89a cut", SHAPE).is_err());
+        assert!(
+            decoded(b"just text", SHAPE)
+                .unwrap_err()
+                .contains("not a PNG, JPEG, WebP, BMP, TIFF, GIF, PNM or QOI file")
+        );
+        let missing = read_image("no/such/file.png", SHAPE, &Preprocessing::default());
+        assert!(missing.unwrap_err().to_string().contains("cannot be read"));
+    }
+}
