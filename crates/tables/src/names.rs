@@ -3,7 +3,7 @@
 //! This is the one place where two files are joined. If both have ids, rows are matched by id, whatever their order; otherwise by position.
 //! Ids that occur in one of the files only, or twice, are errors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use super::{npy, text};
 
 /// Columns that identify a row, in order of preference.
 const IDS: [&str; 3] = ["id", "path", "sample"];
+/// Columns that never identify a row.
+const NOT_IDS: [&str; 4] = ["label", "camera", "split", "group"];
 
 /// Names of rows, from a file of their own.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ impl RowNames {
     /// [`Error`](crate::Error) with the path and the [`Problem`].
     pub fn read(path: &Path, subject: &'static str) -> Result<Self> {
         let table = match ending(path).as_str() {
-            "csv" | "parquet" => read_texts(path)?,
+            "csv" | "tsv" | "parquet" => read_texts(path)?,
             kind => {
                 let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
                 let is_array = kind == "npy";
@@ -78,13 +80,14 @@ impl RowNames {
     }
 
     /// The names in the order of the rows of a table. If both have ids, they are matched; the columns `id`, `path` and `sample` of this file
-    /// count as ids, the first of them that exists.
+    /// count as ids, the first of them that exists; without them, a column of another name in which at least half of the ids occur.
     ///
     /// # Errors
     /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids;
     /// [`Problem::NameCount`] if there are no ids to match and the numbers of rows differ.
     pub fn in_order_of(mut self, of: NamedRows<'_>) -> Result<Self> {
-        let order = match (self.id_column(), of.ids) {
+        let column = self.id_column().or_else(|| self.column_like(of.ids?));
+        let order = match (column, of.ids) {
             (Some(column), Some(ids)) => Some(self.positions(column, ids, of.path)?),
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
             (None, Some(ids)) if self.table.columns.first().is_some_and(String::is_empty) => {
@@ -150,9 +153,26 @@ impl RowNames {
         IDS.iter().find_map(|name| self.table.column(name))
     }
 
+    /// The first column, such as `filename`, in which at least half of the ids of a table occur. Ids that only count the rows occur in any column
+    /// of numbers.
+    fn column_like(&self, ids: &[String]) -> Option<usize> {
+        if counts(ids.iter().map(String::as_str)) {
+            return None;
+        }
+        let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let names = |at: &usize| {
+            let column = self.table.columns[*at].as_str();
+            let can_be =
+                !column.is_empty() && !NOT_IDS.iter().any(|known| column.eq_ignore_ascii_case(known));
+            let found: HashSet<&str> = self.table.rows.iter().map(|row| row[*at].as_str()).collect();
+            can_be && 2 * found.intersection(&ids).count() >= ids.len()
+        };
+        (0..self.table.columns.len()).find(names)
+    }
+
     /// Whether a column only counts the rows from 0.
     fn counts_rows(&self, column: usize) -> bool {
-        self.table.rows.iter().enumerate().all(|(at, row)| row[column] == at.to_string())
+        counts(self.table.rows.iter().map(|row| row[column].as_str()))
     }
 
     /// The position in this file of each id of a table.
@@ -178,4 +198,9 @@ impl RowNames {
         }
         Ok(order.into_iter().flatten().collect())
     }
+}
+
+/// Whether texts are the numbers from 0, in order.
+fn counts<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
+    (0_usize..).zip(texts).all(|(at, text)| text.parse() == Ok(at))
 }

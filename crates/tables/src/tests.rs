@@ -158,6 +158,8 @@ fn names_next_to_a_table_are_found_and_joined() {
         (owned(&["x", "y", "z"]), owned(&["h", "g", "g"]))
     );
     assert_eq!(about.cameras.unwrap()[1], "south");
+    let by_name = folder.file("by-name.csv", "note,filename,label\np,r,z\nx,p,x\ny,q,y\n");
+    assert_eq!(open_labelled(&path, Some(&by_name)).unwrap().about.labels.unwrap(), ["x", "y", "z"]);
     // The ids of a table without names are those of its labels.
     let bare = folder.file("bare.npy", &matrix);
     assert_eq!(open_labelled(&bare, Some(&given)).unwrap().about.ids.unwrap(), ["r", "p", "q"]);
@@ -167,6 +169,7 @@ fn names_next_to_a_table_are_found_and_joined() {
         ("id,label\np,a\nq,b\nr,b\nzz,b\n", "line 5 has the id \"zz\", which"),
         ("id,label\np,a\nq,b\np,b\n", "rows 0 and 2 have the same id \"p\""),
         ("path,label\n1.png,a\n2.png,b\n3.png,b\n", "line 2 has the id \"1.png\", which"),
+        ("filename,label\nr,a\nq,b\nzz,b\n", "line 4 has the id \"zz\", which"),
         ("id,label\np,a\nq,b\nr,\n", "line 4, column `label` holds \"\""),
     ] {
         let given = folder.file("given.csv", text);
@@ -199,6 +202,8 @@ fn an_index_of_pandas_joins_only_where_it_is_the_same() {
     };
     let by_index = table(",");
     assert_eq!(of(&by_index, &labels(",label\n1,b\n0,a\n")).unwrap(), ["a", "b"]);
+    // Numbers of another meaning are no index.
+    assert_eq!(of(&by_index, &labels("rank,label\n1,a\n0,b\n")).unwrap(), ["a", "b"]);
     let by_id = table("id,");
     // The index only counts: the rows are in order.
     assert_eq!(of(&by_id, &labels(",label\n0,a\n1,b\n")).unwrap(), ["a", "b"]);
@@ -401,7 +406,7 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
     let folds = folder.file("f.csv", "score,same,fold\n0.75,1,3\n-2.5,0,4\n");
     assert_eq!(read_scores(&folds, None).unwrap().folds, Some(vec![3, 4]));
     for (name, text) in [
-        ("e.csv", "score,same,x0,x1\n1,1,2,3\n"),
+        ("e.csv", "label,score,same,x0\na,1,2,3\n"),
         ("l.csv", "label,x\na,1\n"),
         ("n.csv", "0.5,1\n0.25,0\n"),
         ("labels.txt", "a\nb\n"),

@@ -132,17 +132,14 @@ impl Separator {
 
 /// Whether a file has scores of pairs instead of embeddings. `false` for a file that cannot be read.
 ///
-/// A `.csv` or `.parquet` has scores if it has the columns `score` and `same`, and no others than those of a list. Any other file that is not a
+/// A `.csv` or `.parquet` has scores if it has the columns `score` and `same`, and neither `label` nor `embedding`. Any other file that is not a
 /// table of embeddings has scores if its first line has the form of a list with scores.
 pub fn is_score_file(path: &Path) -> bool {
     let is_named = matches!(ending(path).as_str(), "csv" | "parquet");
     if is_named {
         let columns = super::texts::column_names(path);
         let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-        let known = |column: &String| {
-            ["a", "b", "same", "score", "fold"].iter().any(|name| column.eq_ignore_ascii_case(name))
-        };
-        return has("score") && has("same") && columns.iter().all(known);
+        return has("score") && has("same") && !has("label") && !has("embedding");
     }
     if super::table::is_table(path) {
         return false;
