@@ -474,7 +474,7 @@ fn losses_are_told_and_checked_against_references() {
     ]));
     place.refused(
         &["loss", "one.json", "--objective", "arcface", "--parameters", &several("[0.3]")],
-        &["1", "2 classes"],
+        &["found 1 class margins", "expected 2"],
     );
     place.refused(
         &["loss", "two.json", "--objective", "arcface", "--parameters", r#"{"sub_centres": 2}"#],
