@@ -10,7 +10,7 @@ use super::trials::{self, Wanted};
 /// Scores of pairs, and which pairs are of one class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreFile {
-    /// The scores, in the order of the file; finite, and within the range of `f32`.
+    /// The scores, in the order of the file; of at most 3.4e38, so that sums and products of a few of them are finite.
     pub scores: Vec<f64>,
     /// Whether each pair is of one class.
     pub same: Vec<bool>,
