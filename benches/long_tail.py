@@ -10,6 +10,7 @@ Prints a Markdown table with mean and standard deviation over the seeds. Uses Py
 """
 
 import argparse
+import gzip
 import json
 import os
 import random
@@ -41,7 +42,7 @@ def tail(data, out):
     for name in os.listdir(data):
         if os.path.isfile(os.path.join(data, name)):
             shutil.copy(os.path.join(data, name), out)
-    with open(os.path.join(data, "train-labels-idx1-ubyte"), "rb") as file:
+    with gzip.open(os.path.join(data, "train-labels-idx1-ubyte.gz"), "rb") as file:
         labels = file.read()[8:]
     labels = struct.unpack(f">{len(labels) // 4}i", labels)
     classes = sorted(set(labels))
@@ -52,15 +53,15 @@ def tail(data, out):
         if left[label] > 0:
             left[label] -= 1
             kept.append(at)
-    with open(os.path.join(data, "train-images-idx3-ubyte"), "rb") as file:
+    with gzip.open(os.path.join(data, "train-images-idx3-ubyte.gz"), "rb") as file:
         pixels = file.read()
     height, width = struct.unpack(">2I", pixels[8:16])
     size = height * width
-    with open(os.path.join(out, "train-images-idx3-ubyte"), "wb") as file:
+    with gzip.open(os.path.join(out, "train-images-idx3-ubyte.gz"), "wb") as file:
         file.write(pixels[:4] + struct.pack(">3I", len(kept), height, width))
         for at in kept:
             file.write(pixels[16 + at * size : 16 + (at + 1) * size])
-    with open(os.path.join(out, "train-labels-idx1-ubyte"), "wb") as file:
+    with gzip.open(os.path.join(out, "train-labels-idx1-ubyte.gz"), "wb") as file:
         file.write(bytes([0, 0, 12, 1]) + struct.pack(f">I{len(kept)}i", len(kept), *(labels[at] for at in kept)))
     return len(kept), len(labels), len(classes)
 

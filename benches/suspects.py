@@ -11,6 +11,7 @@ the share of all flipped samples that this includes. Uses Python's standard libr
 """
 
 import argparse
+import gzip
 import json
 import os
 import random
@@ -35,15 +36,15 @@ def flip(data, out, share, seed):
     with open(os.path.join(data, "classes.txt"), encoding="utf-8") as file:
         names = [line for line in file.read().split("\n") if line]
     known = [at for at, name in enumerate(names) if name not in unseen]
-    path = os.path.join(out, "train-labels-idx1-ubyte")
-    with open(path, "rb") as file:
+    path = os.path.join(out, "train-labels-idx1-ubyte.gz")
+    with gzip.open(path, "rb") as file:
         bytes_ = file.read()
     labels = list(struct.unpack(f">{(len(bytes_) - 8) // 4}i", bytes_[8:]))
     dice = random.Random(seed)
     chosen = dice.sample(range(len(labels)), round(share * len(labels)))
     for at in chosen:
         labels[at] = dice.choice([other for other in known if other != labels[at]])
-    with open(path, "wb") as file:
+    with gzip.open(path, "wb") as file:
         file.write(bytes_[:8] + struct.pack(f">{len(labels)}i", *labels))
     return set(chosen), len(labels)
 

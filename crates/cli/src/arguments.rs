@@ -1,8 +1,11 @@
 //! Values of arguments that several commands share: how they are parsed and checked.
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
+use std::path::PathBuf;
 use widemargin_data::{ClassFolder, PartFolders};
+use widemargin_durable::{check_file, check_folder};
 
 /// A share, as in `0.1%` or `0.001`.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
@@ -19,6 +22,21 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
         let said = error.to_string();
         said.split_once("expected ").map_or_else(|| said.clone(), |(_, names)| format!("expected {names}"))
     })
+}
+
+/// A file to write, checked before the work whose results go there.
+pub(crate) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| checked(check_file(&path), path))
+}
+
+/// As [`output_file`] for a folder, which may exist.
+pub(crate) fn output_folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| checked(check_folder(path.join("any")), path))
+}
+
+/// The path, or the error with its causes.
+fn checked(found: widemargin_durable::Result<()>, path: PathBuf) -> Result<PathBuf, String> {
+    found.map(|()| path).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 /// `top` or `deepest`.

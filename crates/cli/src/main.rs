@@ -23,7 +23,7 @@ mod suggest;
 mod sweep;
 mod train;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use say::{results, say};
 use std::io::Write;
@@ -129,7 +129,10 @@ fn prepared() -> anyhow::Result<()> {
     widemargin_kernels::try_detected()?;
     interrupt::report_large_files()?;
     // Started here, because rayon panics if it cannot start its threads when they are first needed.
-    rayon::ThreadPoolBuilder::new().build_global().context(
-        "the threads for the computation cannot be started; raise the limit on processes or memory (ulimit -u, ulimit -v), or set RAYON_NUM_THREADS to fewer threads",
-    )
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|error| {
+        anyhow!(
+            "the threads for the computation cannot be started: {error}; raise the limit on processes or memory (ulimit -u, ulimit -v), or set \
+RAYON_NUM_THREADS to fewer threads"
+        )
+    })
 }

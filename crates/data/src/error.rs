@@ -351,6 +351,28 @@ pub enum Error {
         /// The newest version that can be read.
         newest: u32,
     },
+    /// The system starts no more threads for loading.
+    #[error(
+        "loader thread {number} of {of} cannot be started; set fewer with training.loader_threads, or raise the limit on processes or memory \
+         (ulimit -u, ulimit -v)"
+    )]
+    NoThread {
+        /// Its number, from 1.
+        number: usize,
+        /// The number of threads in the settings.
+        of: usize,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A split file of this program that was changed after it was written.
+    #[error(
+        "{path}: damaged or edited: the text does not fit its checksum; use an intact copy, or remove the line `# crc32 ...` if you edited \
+         it on purpose"
+    )]
+    ChangedSplit {
+        /// The file.
+        path: PathBuf,
+    },
     /// A split file that was made for other data.
     #[error("{path}: {problem}: {count}, the first is {first:?}; use a split file of this data")]
     SplitMisfit {

@@ -165,14 +165,14 @@ fn font_files(place: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
     for entry in WalkDir::new(place).follow_links(true) {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => match error.io_error() {
-                Some(reason) if is_exhausted(reason) => {
-                    let path = error.path().unwrap_or(place).to_path_buf();
-                    return Err(Error::Read { path, source: error.into() });
+            Err(error) => {
+                let path = error.path().unwrap_or(place).to_path_buf();
+                match error.into_io_error() {
+                    Some(source) if is_exhausted(&source) => return Err(Error::Read { path, source }),
+                    // Unreadable folders and broken or circular links are common among fonts.
+                    _ => continue,
                 }
-                // Unreadable folders and broken or circular links are common among fonts.
-                _ => continue,
-            },
+            }
         };
         // A file given by the user counts as a font whatever its name; in a folder the extension decides.
         if entry.file_type().is_file() && (entry.depth() == 0 || is_font(entry.path())) {

@@ -3,7 +3,7 @@
 //! ```text
 //! train/U+4E00/017-0.png         one folder per class, files named by face and copy;
 //! test/U+4E00/021-0.png
-//! train-images-idx3-ubyte ...    or, as IDX, the four files and classes.txt
+//! train-images-idx3-ubyte.gz ... or, as IDX, the four files and classes.txt; gzip has a checksum, IDX has none
 //!
 //! glyphs.toml                    the configuration for training: image size and unseen classes
 //! manifest.json                  program, settings, fonts and classes, to compare sets
@@ -13,9 +13,11 @@
 //! The folder is written completely or not at all.
 
 use std::fmt::Write as _;
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use image::{ExtendedColorType, ImageFormat};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -55,6 +57,11 @@ struct Manifest<'a> {
     classes: &'a [GlyphClass],
     faces: &'a [Face],
     skipped: &'a [SkippedFont],
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(bytes).and_then(|()| packed.finish()).expect("memory takes everything")
 }
 
 impl GlyphSet {
@@ -150,8 +157,8 @@ impl GlyphSet {
             let mut labels = vec![0, 0, 12, 1];
             labels.extend(count.to_be_bytes());
             labels.extend(samples().flat_map(|sample| (sample.class as u32).to_be_bytes()));
-            writer.write(&format!("{prefix}-images-idx3-ubyte"), &images)?;
-            writer.write(&format!("{prefix}-labels-idx1-ubyte"), &labels)?;
+            writer.write(&format!("{prefix}-images-idx3-ubyte.gz"), &compressed(&images))?;
+            writer.write(&format!("{prefix}-labels-idx1-ubyte.gz"), &compressed(&labels))?;
         }
         let names: String = self.classes.iter().flat_map(|class| [class.name.as_str(), "\n"]).collect();
         writer.write("classes.txt", names.as_bytes())?;

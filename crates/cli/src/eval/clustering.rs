@@ -2,6 +2,7 @@
 
 use super::input::{self, LabelledEmbeddings, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
+use crate::arguments::output_file;
 use crate::progress;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -39,7 +40,7 @@ pub(crate) struct ClusteringArguments {
     #[arg(long, value_enum, default_value_t = LinkageName::Average)]
     linkage: LinkageName,
     /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output_file())]
     assignments: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,

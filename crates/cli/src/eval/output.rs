@@ -1,5 +1,6 @@
 //! Prints the results of a subcommand, as tables or JSON, and writes figures to files.
 
+use crate::arguments::output_folder;
 use crate::say::{results, say};
 use anyhow::Context;
 use clap::Args;
@@ -16,7 +17,7 @@ pub(crate) struct OutputArguments {
     #[arg(long)]
     json: bool,
     /// Write figures to this folder, each as SVG and all of them as evaluation.html
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = output_folder())]
     figures: Option<PathBuf>,
 }
 

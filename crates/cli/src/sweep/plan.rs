@@ -4,7 +4,7 @@
 //! Everything follows from the plan: the runs in their order, their names and configurations, and the rounds of successive halving. A resumed
 //! sweep compares the plan with the results in the folder to find what is left.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -77,8 +77,9 @@ pub(crate) struct Candidate {
 pub(crate) fn read_grid(path: &Path) -> anyhow::Result<Vec<Axis>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    let table: Table =
-        toml::from_str(&text).with_context(|| format!("{}: not valid TOML", path.display()))?;
+    // Only the message: the error itself has several lines.
+    let table: Table = toml::from_str(&text)
+        .map_err(|error| anyhow!("{}: not valid TOML: {}", path.display(), error.message()))?;
     let mut axes = Vec::new();
     flatten(&table, "", &mut axes).with_context(|| path.display().to_string())?;
     Ok(axes)

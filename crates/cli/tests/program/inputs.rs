@@ -65,7 +65,7 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
         let evaluated = if data == "list.csv" { EACH / 4 } else { EACH };
         assert_eq!(report["unseen"]["samples"], 2 * u64::from(evaluated), "{data}");
         let split = text(&place, &format!("{out}/split.csv"));
-        assert!(split.starts_with("# widemargin split 1\n") && split.lines().count() == 3 + 48, "{split}");
+        assert!(split.starts_with("# widemargin split 1\n") && split.lines().count() == 4 + 48, "{split}");
         let file = format!("{out}.npy");
         success(&place.run(&["embed", "--model", "run-0", data, "--out", &file]));
         let names = text(&place, &format!("{out}.names.csv"));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! # widemargin split 1
+//! # crc32 5b3c8b2f
 //! # images: by group, share 0.2, seed 3
 //! sample,part
 //! mug/a.jpg,train
@@ -10,15 +11,14 @@
 //! ```
 //!
 //! A `.csv` with one line per sample of a set, by name. Classes without a sample in `train` are unseen. Lines that begin with `#` are comments;
-//! the first line of a file that this program wrote gives the version of the format. Every sample of the set must be listed, so a truncated
-//! file is detected.
+//! the first line of a file that this program wrote gives the version of the format, the second a checksum of the whole text. Every sample of
+//! the set must be listed, so a truncated file is detected.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use widemargin_durable::{write_atomic_with, write_new_with};
+use widemargin_durable::{TextState, UNKNOWN_CHECKSUM, seal_text, text_state, write_atomic, write_new};
 use widemargin_tables::{Problem, read_texts};
 
 use crate::part::part_named;
@@ -84,12 +84,25 @@ impl SplitFile {
         self.samples.iter().filter(|(_, found)| *found == part).count()
     }
 
+    /// The text of the file, with a place for the checksum.
+    fn text(&self) -> String {
+        let about = self.about.replace(['\n', '\r'], " ");
+        let start = format!("# {HEADING} {VERSION}\n# crc32 {UNKNOWN_CHECKSUM}\n# {about}\n");
+        let mut table = csv::Writer::from_writer(start.into_bytes());
+        let rows = self.samples.iter().map(|(sample, part)| [sample.as_str(), part.name()]);
+        for row in [["sample", "part"]].into_iter().chain(rows) {
+            table.write_record(row).expect("memory takes rows of two fields");
+        }
+        let bytes = table.into_inner().expect("memory takes everything");
+        String::from_utf8(bytes).expect("names and words are text")
+    }
+
     /// Writes the file atomically, replacing an existing one.
     ///
     /// # Errors
     /// [`Error::Write`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        Ok(write_atomic_with(path, |out| self.write_to(out))?)
+        Ok(write_atomic(path, seal_text(&self.text()).as_bytes())?)
     }
 
     /// Writes the file atomically. It must not exist yet; one that appears in the meantime stays as it is.
@@ -97,27 +110,18 @@ impl SplitFile {
     /// # Errors
     /// [`Error::Write`].
     pub fn write_new(&self, path: impl AsRef<Path>) -> Result<()> {
-        Ok(write_new_with(path, |out| self.write_to(out))?)
-    }
-
-    fn write_to(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        out.write_all(format!("# {HEADING} {VERSION}\n").as_bytes())?;
-        out.write_all(format!("# {}\n", self.about.replace(['\n', '\r'], " ")).as_bytes())?;
-        let mut table = csv::Writer::from_writer(out);
-        table.write_record(["sample", "part"])?;
-        for (sample, part) in &self.samples {
-            table.write_record([sample.as_str(), part.name()])?;
-        }
-        table.flush()
+        Ok(write_new(path, seal_text(&self.text()).as_bytes())?)
     }
 
     /// Reads a file from [`write`](Self::write), or any `.csv` or `.parquet` with the columns `sample` and `part`. `val` means `test`.
     ///
     /// # Errors
-    /// [`Error::Table`] with the file and the line; [`Error::NewerSplit`].
+    /// [`Error::Table`] with the file and the line; [`Error::NewerSplit`]; [`Error::ChangedSplit`] if a file of this program does not fit its
+    /// checksum.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         check_version(path)?;
+        check_content(path)?;
         let table = read_texts(path)?;
         let wrong = |problem: Problem| Error::from(problem.at(path));
         let column = |column: &'static str| {
@@ -174,6 +178,16 @@ impl SplitFile {
             return Err(misfit("lists samples that are not in the data", more.len(), (*first).to_owned()));
         }
         Ok(found.into_iter().flatten().collect())
+    }
+}
+
+/// Rejects a file of this program that does not fit its checksum, which is optional. Other files have none.
+fn check_content(path: &Path) -> Result<()> {
+    let ours = |text: &String| text.strip_prefix("# ").is_some_and(|text| text.starts_with(HEADING));
+    // The table reader reports a file that is not text with a better reason.
+    match std::fs::read_to_string(path).ok().filter(ours).as_deref().map(text_state) {
+        Some(TextState::Changed) => Err(Error::ChangedSplit { path: path.to_path_buf() }),
+        _ => Ok(()),
     }
 }
 
@@ -243,12 +257,32 @@ mod tests {
         let split = SplitFile::new("a set\nof images", samples.map(|(name, part)| (name.to_owned(), part)));
         split.write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# widemargin split 1\n# a set of images\nsample,part\n"), "{text}");
+        assert!(text.starts_with("# widemargin split 1\n# crc32 "), "{text}");
+        assert!(text.contains("\n# a set of images\nsample,part\n"), "{text}");
         assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
         assert_eq!(split.count(SplitPart::Out), 1);
         // A file that another process wrote in the meantime is kept.
         assert!(matches!(SplitFile::new("", []).write_new(&path), Err(Error::Write(_))));
         assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
+    }
+
+    #[test]
+    fn a_changed_file_is_rejected_unless_its_checksum_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("split.csv");
+        let samples = [("a", SplitPart::Train), ("b", SplitPart::Test)];
+        SplitFile::new("crc32 12345678", samples.map(|(name, part)| (name.to_owned(), part)))
+            .write(&path)
+            .unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let edited = text.replace("b,test", "b,train");
+        let said = read(&edited).unwrap_err().to_string();
+        assert!(said.contains("split.csv") && said.contains("checksum"), "{said}");
+        let without: String =
+            edited.split_inclusive('\n').filter(|line| !line.starts_with("# crc32")).collect();
+        assert_eq!(read(&without).unwrap().count(SplitPart::Train), 2);
+        // A file of another program may have any names.
+        assert_eq!(read("sample,part\ncrc32 12345678,test\n").unwrap().count(SplitPart::Test), 1);
     }
 
     #[test]

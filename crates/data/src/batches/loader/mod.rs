@@ -134,7 +134,7 @@ impl Loader {
             let worker = std::thread::Builder::new()
                 .name(format!("loader-{number}"))
                 .spawn(move || work(&maker, &shelf))
-                .map_err(|error| Error::read(std::path::Path::new("a loader thread"), error))?;
+                .map_err(|source| Error::NoThread { number: number + 1, of: threads, source })?;
             loader.workers.push(worker);
         }
         Ok(loader)
