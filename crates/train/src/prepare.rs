@@ -73,6 +73,7 @@ impl Prepared {
                 set.kind()
             )));
         }
+        warnings.extend(incomplete_batch(&config.sampler, training.samples.len()));
         let known = TrainingSamples::known(&set, &split, &of(SplitPart::Test, true));
         let unseen = if split.is_closed() { Vec::new() } else { of(SplitPart::Test, false) };
         let evaluated = if split.is_closed() { &known.samples } else { &unseen };
@@ -259,6 +260,22 @@ fn sampler(config: &SamplerConfig, vectors: bool) -> Sampler {
     }
 }
 
+/// A last batch that is not full is reported from this share of the samples on.
+const NOTABLE_SHARE: f64 = 0.05;
+
+/// The warning that an epoch leaves out many samples, because the last batch of `shuffled` is dropped if it is not full.
+fn incomplete_batch(config: &SamplerConfig, samples: usize) -> Option<String> {
+    let (batch, left) = (config.batch, samples % config.batch.max(1));
+    let notable = config.name == SamplerName::Shuffled && left as f64 >= NOTABLE_SHARE * samples as f64;
+    notable.then(|| {
+        format!(
+            "Each epoch trains on {} of {samples} training samples: the last {left} of the shuffled order do not fill a batch of {batch}. \
+             A batch that divides the number with a smaller rest leaves out fewer.",
+            samples - left
+        )
+    })
+}
+
 fn augment(config: &AugmentConfig) -> Augment {
     Augment { flip: config.flip, pad_and_crop: config.pad_and_crop, erase: config.erase }
 }
@@ -276,6 +293,20 @@ mod tests {
         for limit in 0..20 {
             assert_eq!(shares(&[1, 4, 7, 9], limit).iter().sum::<usize>(), limit);
         }
+    }
+
+    #[test]
+    fn samples_that_do_not_fill_a_batch_are_reported() {
+        let of =
+            |batch, samples| incomplete_batch(&SamplerConfig { batch, ..SamplerConfig::default() }, samples);
+        let said = of(160, 319).unwrap();
+        assert!(said.contains("trains on 160 of 319") && said.contains("last 159"), "{said}");
+        assert_eq!((of(160, 320), of(128, 10_500), of(7, 7)), (None, None, None));
+        let name = SamplerName::ByFrequency;
+        assert_eq!(
+            incomplete_batch(&SamplerConfig { name, batch: 160, ..SamplerConfig::default() }, 319),
+            None
+        );
     }
 
     #[test]
