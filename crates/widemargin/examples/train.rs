@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.model.embedding = 32;
     config.sampler.batch = 32;
     config.training.epochs = 3;
-    config.data.unseen = 4; // classes kept for evaluation
+    config.data.unseen = Some(4); // classes kept for evaluation
 
     let data = Prepared::from_set(images, &config)?;
     let runs = tempfile::tempdir()?; // use a folder of your own to keep the model
