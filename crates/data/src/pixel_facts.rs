@@ -26,7 +26,7 @@ pub(crate) struct PixelFacts {
 
 impl PixelFacts {
     /// Facts about images with these names and properties.
-    pub(crate) fn of(images: &[(String, ImageProperties)], preprocessing: &Preprocessing) -> Self {
+    pub(crate) fn of(images: &[(String, ImageProperties)], preprocessing: Preprocessing) -> Self {
         let mut facts = Self {
             background: preprocessing.background.to_string(),
             largest: preprocessing.largest(),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn said(images: &[(String, ImageProperties)], background: &str, depth: u8) -> Vec<String> {
-        PixelFacts::of(images, &Preprocessing { background: background.parse().unwrap(), depth }).sentences()
+        PixelFacts::of(images, Preprocessing { background: background.parse().unwrap(), depth }).sentences()
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.model.backbone = BackboneName::Linear;
     config.model.embedding = 8;
     config.training.epochs = 30;
-    config.data.unseen = 10;
+    config.data.unseen = Some(10);
     let data = Prepared::from_set(set, &config)?;
     let runs = tempfile::tempdir()?;
     let model = fit(&config, &data, runs.path().join("projection"))?.model(&data)?;

@@ -213,7 +213,7 @@ impl DataInfo {
             *modes.entry(properties.mode).or_default() += 1;
         }
         let properties = samples.iter().filter_map(|sample| Some((sample.id.clone(), sample.properties?)));
-        let pixels = PixelFacts::of(&properties.collect::<Vec<_>>(), &Preprocessing::default());
+        let pixels = PixelFacts::of(&properties.collect::<Vec<_>>(), Preprocessing::default());
         let mut info = Self {
             path: census.path.clone(),
             kind: census.source.name(),

@@ -52,7 +52,7 @@ pub(crate) fn decode_examined(
     target: &Target,
 ) -> Result<(Vec<u8>, ImageProperties, ContentDigest), String> {
     caught(|| {
-        let (image, properties, digest) = examined(bytes, &target.preprocessing)?;
+        let (image, properties, digest) = examined(bytes, target.preprocessing)?;
         Ok((fitted(image, target.shape)?, properties, digest))
     })
 }
@@ -86,7 +86,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
 
 /// Properties of an image file, read with the default preprocessing, and a digest of its content.
 pub(crate) fn examine(bytes: &[u8]) -> Result<(ImageProperties, ContentDigest), String> {
-    caught(|| examined(bytes, &Preprocessing::default()).map(|(_, properties, digest)| (properties, digest)))
+    caught(|| examined(bytes, Preprocessing::default()).map(|(_, properties, digest)| (properties, digest)))
 }
 
 /// A panic of a decoder as a reason.
@@ -98,7 +98,7 @@ fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 /// The image as 8-bit colours, its properties and digest.
 fn examined(
     bytes: &[u8],
-    preprocessing: &Preprocessing,
+    preprocessing: Preprocessing,
 ) -> Result<(DynamicImage, ImageProperties, ContentDigest), String> {
     let Opened { image, format, name, _share: _held } = Opened::new(bytes)?;
     let digest = digest(&image);

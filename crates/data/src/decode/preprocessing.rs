@@ -57,7 +57,7 @@ impl Preprocessing {
     }
 
     /// The pixels as 8-bit grey or RGB. The error is the reason.
-    pub(super) fn apply(&self, image: DynamicImage) -> std::result::Result<DynamicImage, String> {
+    pub(super) fn apply(self, image: DynamicImage) -> std::result::Result<DynamicImage, String> {
         let image = self.to_bytes(image)?;
         if !image.color().has_alpha() {
             return Ok(image);

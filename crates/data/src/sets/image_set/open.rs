@@ -162,9 +162,11 @@ impl ImageSet {
         let root = listing.path.clone();
         let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
         if unlabelled == listing.len() && listing.kind() == SourceKind::Folder {
-            let skipped: String =
-                listing.skipped_files.sentences().iter().map(|sentence| format!(". {sentence}")).collect();
-            let skipped = skipped.trim_end_matches('.').to_owned();
+            let mut skipped = String::new();
+            for sentence in listing.skipped_files.sentences() {
+                skipped.push_str(". ");
+                skipped.push_str(sentence.trim_end_matches('.'));
+            }
             return Err(Error::EmptyFolder { path: root, loose: unlabelled, skipped });
         }
         listing.require_classes(options.folders)?;
@@ -217,7 +219,7 @@ impl ImageSet {
         let (parts, parts_from) = parts(&listing, &labels, &good, (&copies, options))?;
         let mut warnings = listing.skipped_files.sentences();
         warnings.extend(without_samples(listing.class_names(), &class_names));
-        warnings.extend(PixelFacts::of(&properties_of, &target.preprocessing).sentences());
+        warnings.extend(PixelFacts::of(&properties_of, target.preprocessing).sentences());
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
         order.sort_by_key(|at| parts[*at] == Part::Test);
