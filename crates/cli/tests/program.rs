@@ -726,3 +726,30 @@ fn a_bench_speaks_json_and_help_is_there() {
     }
     assert_eq!(place.run(&["trian"]).status.code(), Some(2));
 }
+
+/// A figure of the head is of the settings on the command line: flags that the mode ignores are rejected.
+#[test]
+fn a_bench_of_the_head_rejects_flags_without_effect() {
+    let place = Workplace::new();
+    let sizes = ["bench", "head", "--classes", "300", "--dim", "8", "--batch", "4", "--steps", "1"];
+    let with = |extra: &[&'static str]| [&sizes[..], extra].concat();
+    for (mode, flags) in [
+        ("dense", &["--threshold", "0.1"][..]),
+        ("dense", &["--rate", "0.1"]),
+        ("sampled", &["--threshold", "0.1"]),
+        ("sampled", &["--check"]),
+        ("screened", &["--rate", "0.1"]),
+        ("screened", &["--kept-scores-mib", "4"]),
+    ] {
+        let arguments = with(&[&["--mode", mode], flags].concat());
+        place.refused(&arguments, &[flags[0], "no effect", mode]);
+    }
+    for flags in [
+        &["--mode", "dense", "--kept-scores-mib", "0", "--check"][..],
+        &["--mode", "sampled", "--rate", "0.5", "--kept-scores-mib", "1"],
+        &["--mode", "screened", "--threshold", "0.01", "--check"],
+        &["--threshold", "0", "--kept-scores-mib", "1"],
+    ] {
+        success(&place.run(&with(flags)));
+    }
+}

@@ -30,16 +30,16 @@ pub(crate) struct BenchHead {
     /// Screened: always keep classes with this share of the softmax sum over non-target classes [default: chosen per sample]
     #[arg(long)]
     threshold: Option<f64>,
-    /// Sampled: share of the classes that are scored
-    #[arg(long, default_value_t = 0.1)]
-    rate: f64,
+    /// Sampled: share of the classes that are scored [default: 0.1]
+    #[arg(long)]
+    rate: Option<f64>,
     /// Sub-centres per class; the score is that of the nearest one
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     sub_centres: usize,
     /// Precision of the stored class centres
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     centres: Precision,
-    /// Dense: MiB of scores kept between the two passes [default: 256, or a quarter of the centres]
+    /// Dense and sampled: MiB of scores kept between the two passes [default: 256, or a quarter of the centres]
     #[arg(long, value_name = "MIB")]
     kept_scores_mib: Option<usize>,
     /// Features: random, as at the start of training, or at a cosine of 0.7 with the centre of their class
@@ -54,7 +54,7 @@ pub(crate) struct BenchHead {
     /// Measured steps, after two warm-up steps
     #[arg(long, default_value_t = 7)]
     steps: usize,
-    /// Check the gradients of a few samples of the last batch against an exact f64 computation
+    /// Dense and screened: check the gradients of a few samples of the last batch against an exact f64 computation
     #[arg(long)]
     check: bool,
     /// Print one JSON object instead of lines of text
@@ -84,15 +84,19 @@ enum Regime {
 /// Cosine of a feature with the centre of its class in the trained regime.
 const TRAINED_COSINE: f32 = 0.7;
 
+/// Share of the classes that the mode `sampled` scores by default.
+const DEFAULT_RATE: f64 = 0.1;
+
 /// Samples whose gradients are checked in `f64`.
 const CHECKED_SAMPLES: usize = 8;
 
 pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     ensure!(arguments.steps > 0, "--steps: found 0, expected at least 1");
     ensure!(arguments.batch > 0, "--batch: found 0, expected at least 1");
+    check_flags(arguments)?;
     let mode = match arguments.mode {
         Mode::Dense => HeadMode::Dense,
-        Mode::Sampled => HeadMode::Sampled { rate: arguments.rate },
+        Mode::Sampled => HeadMode::Sampled { rate: arguments.rate.unwrap_or(DEFAULT_RATE) },
         Mode::Screened => HeadMode::Screened { threshold: arguments.threshold },
     };
     let parameters = parameters([
@@ -174,7 +178,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
             seconds[seconds.len() - 1],
             peak / 1024.0 / 1024.0
         )?;
-        if arguments.mode == Mode::Screened {
+        if head.is_screened() {
             writeln!(
                 out,
                 "computed {:.3} % of the scores exactly; 7-bit codes account for {:.1} % of the softmax sum",
@@ -193,6 +197,24 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
         writeln!(out, "f32 matrix product on this machine: {rate:.0} GFLOP/s")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rejects flags that the mode ignores.
+fn check_flags(arguments: &BenchHead) -> anyhow::Result<()> {
+    let BenchHead { mode, threshold, rate, kept_scores_mib, check, .. } = *arguments;
+    // a threshold of 0 is the dense head
+    let screens = mode == Mode::Screened && threshold != Some(0.0);
+    let flags = [
+        ("--threshold", threshold.is_some(), mode == Mode::Screened, "screened"),
+        ("--rate", rate.is_some(), mode == Mode::Sampled, "sampled"),
+        ("--kept-scores-mib", kept_scores_mib.is_some(), !screens, "dense or sampled"),
+        ("--check", check, mode != Mode::Sampled, "dense or screened"),
+    ];
+    for (flag, given, used, modes) in flags {
+        let name = format!("{mode:?}").to_lowercase();
+        ensure!(!given || used, "{flag} has no effect with --mode {name}; remove it, or use --mode {modes}");
+    }
+    Ok(())
 }
 
 /// A batch of unit features: random directions, or directions at a cosine of 0.7 with the centres of their classes.
