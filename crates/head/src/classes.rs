@@ -34,7 +34,9 @@ impl Head {
     /// Adds classes after the last; returns the number of the first new class.
     ///
     /// New centres have the mean length of the others, and the optimiser's memory of them is zero. A scale that follows from the
-    /// number of classes (AdaCos) does not change.
+    /// number of classes (AdaCos) does not change. Nor does the mode, whatever [`HeadMode::Auto`](crate::HeadMode::Auto) would choose
+    /// for the new number. A dense or screened head corrects the bias of AdamW by its own number of steps: after many steps, the
+    /// first step of a new class is `(1 - beta1) / sqrt(1 - beta2)` times as long as usual, 3.2 times by default.
     ///
     /// # Errors
     /// [`Error::ClassMarginsFixed`] if the objective has one margin per class; embeddings of a different dimension or not finite;

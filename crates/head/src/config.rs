@@ -41,17 +41,21 @@ const VALUES_PER_KEPT_SCORE: usize = 4;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum HeadMode {
-    /// Screened from [`AUTO_CLASSES`] classes on if the objective allows it, dense otherwise.
+    /// Screened where that saves time and costs no accuracy, dense otherwise; see [`HeadMode::resolve`]. A head resolves it when it
+    /// is created, and keeps that mode in its configuration and state.
     #[default]
     Auto,
     /// All of them: exact.
     Dense,
-    /// The classes of the batch and a random sample of the others: Partial FC. A rate of 1 is the dense head.
+    /// The classes of the batch and a random sample of the others: Partial FC. A rate of 1 is the dense head. AdamW corrects the
+    /// bias of its running means by the number of times that a class was drawn.
     Sampled {
         /// Share of the classes that a step scores and moves, above 0 and at most 1.
         rate: f64,
     },
-    /// All are scored in 7-bit integers, and the few that matter exactly; the gradients are exact on average.
+    /// All are scored in 7-bit integers, and the few that matter exactly. The gradients are self-normalised estimates,
+    /// asymptotically unbiased as more classes are kept. Their noise enters AdamW's mean square, which makes its steps shorter: with
+    /// AdamW, dense training ends with a higher accuracy.
     Screened {
         /// Share of the non-target classes' sum of exponentials from which a class is certainly kept; of the other classes about
         /// one is kept per such share. From 0 (dense) to below 1. If absent, it is chosen for each sample and step such that
@@ -60,9 +64,6 @@ pub enum HeadMode {
         threshold: Option<f64>,
     },
 }
-
-/// Number of classes from which [`HeadMode::Auto`] is screened.
-pub const AUTO_CLASSES: usize = 10_000;
 
 impl HeadMode {
     /// Screened, with a threshold chosen for each sample.
@@ -100,6 +101,11 @@ impl HeadConfig {
     pub(crate) fn kept_scores(&self, values: usize) -> usize {
         let of = |mib: usize| mib.saturating_mul(1 << 20) / size_of::<f32>();
         self.kept_scores_mib.map_or_else(|| of(KEPT_SCORES_MIB).max(values / VALUES_PER_KEPT_SCORE), of)
+    }
+
+    /// Whether the steps of each row are counted: an optimiser depends on them, and rows that are not drawn make none.
+    pub(crate) fn counts_steps(&self) -> bool {
+        matches!(self.mode, HeadMode::Sampled { rate } if rate < 1.0) && self.optimiser.corrects_bias()
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -43,7 +43,7 @@ pub struct Screening {
     /// Share of all (sample, class) pairs that were kept, 0 to 1.
     pub kept: f64,
     /// Share of the non-target classes' sum that is known from 7-bit scores alone, 0 to 1, the mean over the batch. The loss
-    /// includes it, and both gradients include it on average over the sampling.
+    /// includes it, and both gradients include it on average over the draws, up to the bias of a self-normalised estimate.
     pub left_out: f64,
 }
 
@@ -95,6 +95,16 @@ impl PendingUpdate {
     pub fn next_state(&self) -> ClassState {
         self.next_state
     }
+
+    /// The norm of the whole update's gradient, from that of the class centres.
+    pub(crate) fn with_learnt(&self, centres_norm: f64) -> f64 {
+        with_learnt(centres_norm, self.learnt)
+    }
+}
+
+/// The norm of the gradients of class centres and learnt value. A clip factor scales both, so it is computed from both.
+pub(crate) fn with_learnt(centres_norm: f64, learnt: Option<f32>) -> f64 {
+    centres_norm.hypot(learnt.unwrap_or_default().into())
 }
 
 /// Adds the losses on the features' norms, for objectives that have them. Fails if a loss is not finite.

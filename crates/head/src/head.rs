@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use widemargin_chance::{Purpose, Stream, number};
 use widemargin_objective::{ClassObjective, Diagnostics, MatRef};
 
+use crate::auto::HeadSize;
 use crate::centres::Centres;
 use crate::config::{HeadConfig, HeadMode};
 use crate::error::{Error, within};
-use crate::forward::{HeadEvaluation, HeadForward, PendingUpdate};
+use crate::forward::{HeadEvaluation, HeadForward, PendingUpdate, with_learnt};
 use crate::gradient::CentreGradient;
 use crate::initial::{check_size, initial_rows};
 use crate::optimiser::Optimiser;
@@ -34,6 +35,8 @@ pub struct Head {
     pub(crate) learnt_optimiser: Optimiser,
     /// The additional state of a screened head.
     pub(crate) screen: Option<Screen>,
+    /// Steps of each row, for a sampled head whose optimiser depends on them; otherwise empty.
+    pub(crate) own_steps: Vec<u32>,
     /// Buffers for the next step.
     pub(crate) spare: Spare,
 }
@@ -47,7 +50,7 @@ pub struct HeadStep {
     pub grad_features: Vec<f32>,
     /// Diagnostics of the batch.
     pub diagnostics: Diagnostics,
-    /// Euclidean norm of the gradient of the class centres.
+    /// Euclidean norm of the gradient of the class centres and of the value that the objective learns besides them.
     pub centre_gradient_norm: f64,
 }
 
@@ -67,12 +70,15 @@ impl Head {
         let objective = objective.into();
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
+        let size = HeadSize { classes, dim, batch: HeadMode::TYPICAL_BATCH };
+        let mode = config.mode.resolve(&objective, config.optimiser, size);
+        let config = HeadConfig { mode, ..config };
         let centres = Storage::new(
             initial_rows(0, len, dim, objective.score().normalises_centres(), config.seed),
             config.centres,
         );
-        let screen = screened::threshold(config.mode, &objective, classes)?
-            .map(|threshold| Screen::fresh(centres.view(), dim, threshold, config.optimiser));
+        let screen = screened::threshold(mode, &objective)?
+            .map(|threshold| Screen::fresh(centres.view(), dim, threshold, config.optimiser, false));
         Ok(Self {
             classes,
             dim,
@@ -84,6 +90,7 @@ impl Head {
             config,
             centres,
             optimiser: Optimiser::new(config.optimiser, len)?,
+            own_steps: if config.counts_steps() { vec![0; len / dim] } else { Vec::new() },
             screen,
             spare: Spare::default(),
         })
@@ -104,7 +111,7 @@ impl Head {
         &self.objective
     }
 
-    /// The settings.
+    /// The settings; the mode is resolved.
     pub fn config(&self) -> &HeadConfig {
         &self.config
     }
@@ -146,7 +153,7 @@ impl Head {
         out
     }
 
-    /// Whether the head is screened, also if [`HeadMode::Auto`] chose it.
+    /// Whether the head is screened.
     pub fn is_screened(&self) -> bool {
         self.screen.is_some()
     }
@@ -160,11 +167,17 @@ impl Head {
         Ok(pending.gradient.whole(&self.scored()))
     }
 
-    /// Euclidean norm of the gradient of a pending update, for clipping. Computing it costs about a third of a step.
+    /// Euclidean norm of the gradient of a pending update, for clipping: of the class centres and of the value that the objective
+    /// learns besides them. Computing it costs about a third of a step.
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update of another step of the head.
     pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, Error> {
+        Ok(pending.with_learnt(self.centres_norm(pending)?))
+    }
+
+    /// Euclidean norm of the gradient of the class centres alone.
+    pub(crate) fn centres_norm(&self, pending: &PendingUpdate) -> Result<f64, Error> {
         self.check_pending(pending)?;
         Ok(pending.gradient.norm(&self.scored()))
     }
@@ -220,15 +233,25 @@ impl Head {
     /// # Errors
     /// The errors of [`Head::apply`]. On error the head is unchanged.
     pub fn apply_and_measure(&mut self, pending: PendingUpdate, learning_rate: f64) -> Result<f64, Error> {
+        let learnt = pending.learnt;
+        Ok(with_learnt(self.apply_and_measure_centres(pending, learning_rate)?, learnt))
+    }
+
+    /// [`Head::apply_and_measure`] with the norm of the class centres' gradient alone.
+    pub(crate) fn apply_and_measure_centres(
+        &mut self,
+        pending: PendingUpdate,
+        learning_rate: f64,
+    ) -> Result<f64, Error> {
         let known = match &pending.gradient {
-            CentreGradient::Drawn(_) => Some(self.gradient_norm(&pending)?),
+            CentreGradient::Drawn(_) => Some(self.centres_norm(&pending)?),
             CentreGradient::Dense(_) | CentreGradient::Rows(_) => None,
         };
         let computed = self.apply_to_centres(pending, learning_rate, 1.0)?;
         Ok(known.or(computed).unwrap_or_default())
     }
 
-    /// [`Head::apply`]; also returns the gradient's norm if the step computes it.
+    /// [`Head::apply`]; also returns the norm of the centres' gradient if the step computes it.
     fn apply_to_centres(
         &mut self,
         pending: PendingUpdate,
@@ -256,11 +279,12 @@ impl Head {
                 Some(norm)
             }
             (CentreGradient::Drawn(drawn), None) => {
-                drawn.step(optimiser, centres, rates, noise);
+                drawn.step(optimiser, centres, &mut self.own_steps, rates, noise);
                 None
             }
             (CentreGradient::Rows(rows), Some(screen)) => {
-                let sharpness = self.objective.score().scale();
+                // a learnt scale may have grown in this step
+                let sharpness = rows.sharpness.max(self.objective.sharpness().unwrap_or_default());
                 Some(screened::step(screen, optimiser, centres, &rows, rates, sharpness, noise))
             }
             _ => unreachable!("check_pending compares the kinds"),

@@ -5,9 +5,9 @@
 //! row and its memory, so any number of steps is one small table entry:
 //!
 //! - SGD, `v' = momentum v + decay w`, `w' = w - rate v'`: a 2 x 2 matrix per step, and the product of these over `k` steps;
-//! - AdamW, `m' = beta1 m`, `s' = beta2 s`, `w' = keep w - rate_t m' / sqrt(s')`: if `epsilon` is small compared with the root,
-//!   as it is for every row that moves at all, every step moves `w` along the same `m / sqrt(s)`, and a sum of `k` factors
-//!   suffices.
+//! - AdamW, `m' = beta1 m`, `s' = beta2 s`, `w' = keep w - rate_t m' / (sqrt(s') + epsilon_t)`: every step moves `w` along the
+//!   same `m / (sqrt(s) + epsilon)` up to the `epsilon`, which grows relative to the shrinking root. A sum of `k` factors with
+//!   their mean `epsilon` is exact to first order in `epsilon`.
 //!
 //! Rows whose remaining movement across their own direction would change a score by more than [`NOTICEABLE`] are *active*:
 //! every step visits them. All rows are visited at least every [`OLDEST`] steps, which bounds the table.
@@ -56,8 +56,9 @@ pub(crate) struct LazyState {
 }
 
 impl Lazy {
-    pub(crate) fn new(config: OptimiserConfig, rows: usize) -> Self {
-        let (ages, active) = (vec![0; rows], vec![false; rows]);
+    /// Rows without deferred updates; `active` if they may be moving.
+    pub(crate) fn new(config: OptimiserConfig, rows: usize, active: bool) -> Self {
+        let (ages, active) = (vec![0; rows], vec![active; rows]);
         Self { config, ages, active, rates: VecDeque::new(), motions: vec![identity(config)] }
     }
 
@@ -130,12 +131,12 @@ fn single(config: OptimiserConfig, step: u64, rate: f64) -> Motion {
         OptimiserConfig::AdamW { beta1, beta2, epsilon, weight_decay } => {
             let power = i32::try_from(step).unwrap_or(i32::MAX);
             let rate_now = rate / (1.0 - beta1.powi(power));
-            let root = (1.0 - beta2.powi(power)).sqrt();
+            let root = (1.0 - beta2.powi(power)).sqrt() / beta2.sqrt();
             Motion::AdamW {
                 keep: 1.0 - rate * weight_decay,
-                along: rate_now * root * beta1 / beta2.sqrt(),
+                along: rate_now * root * beta1,
                 decays: [beta1, beta2],
-                epsilon,
+                epsilon: epsilon * root,
             }
         }
     }
@@ -150,14 +151,23 @@ fn after(older: Motion, newer: Motion) -> Motion {
         }
         (
             Motion::AdamW { keep, along, decays, epsilon },
-            Motion::AdamW { keep: keep_new, along: along_new, decays: new, .. },
-        ) => Motion::AdamW {
-            keep: keep * keep_new,
+            Motion::AdamW { keep: keep_new, along: along_new, decays: new, epsilon: epsilon_new },
+        ) => {
             // the newer step has the older one's direction, shrunk as `m / sqrt(s)` has shrunk since
-            along: along * keep_new + along_new * decays[0] / decays[1].sqrt(),
-            decays: [decays[0] * new[0], decays[1] * new[1]],
-            epsilon,
-        },
+            let shrunk = decays[1].sqrt();
+            let (old, new_along) = (along * keep_new, along_new * decays[0] / shrunk);
+            let (all, epsilon_new) = (old + new_along, epsilon_new / shrunk);
+            Motion::AdamW {
+                keep: keep * keep_new,
+                along: all,
+                decays: [decays[0] * new[0], decays[1] * new[1]],
+                epsilon: if all > 0.0 {
+                    (old * epsilon + new_along * epsilon_new) / all
+                } else {
+                    epsilon_new
+                },
+            }
+        }
         _ => unreachable!("one optimiser makes motions of one kind"),
     }
 }
@@ -277,8 +287,9 @@ mod tests {
             (OptimiserConfig::sgd(0.9, 5e-4), 1e-5),
             (OptimiserConfig::sgd(0.99, 0.1), 1e-5),
             (OptimiserConfig::sgd(0.0, 0.01), 1e-5),
-            // epsilon is added once, not in every step: 1e-8 to roots of 1e-2
-            (OptimiserConfig::adam_w(0.01), 1e-4),
+            (OptimiserConfig::adam_w(0.01), 1e-5),
+            // epsilon counts: the roots of the mean squares are about 1e-2
+            (OptimiserConfig::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-3, weight_decay: 0.01 }, 1e-4),
         ];
         for (config, tolerance) in configs {
             let mut w = values(dim, 1);
@@ -287,7 +298,7 @@ mod tests {
                 optimiser.step(&mut w, &values(dim, 2 + step), 0.1, 1.0);
             }
             let (start, memory) = (w.clone(), optimiser.memory_mut().to_vec());
-            let mut lazy = Lazy::new(config, 1);
+            let mut lazy = Lazy::new(config, 1, false);
             for step in 0..200_u32 {
                 let rate = 0.1 / (1.0 + f64::from(step) / 50.0);
                 optimiser.step(&mut w, &vec![0.0; dim], rate, 1.0);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod auto;
 mod batch;
 mod centres;
 mod classes;
@@ -13,6 +14,7 @@ mod gradient;
 mod head;
 mod initial;
 mod lazy;
+mod modes;
 mod optimiser;
 mod pairs;
 mod sampled;
@@ -25,10 +27,11 @@ mod tests;
 mod tile;
 mod training;
 
+pub use auto::HeadSize;
 pub use classes::NewClasses;
 pub use communicator::threads::{ThreadGroup, ThreadRank};
 pub use communicator::{Communicator, Solo};
-pub use config::{AUTO_CLASSES, HeadConfig, HeadMode};
+pub use config::{HeadConfig, HeadMode};
 pub use dense::{ClassGradients, class_loss};
 pub use error::Error;
 pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening};

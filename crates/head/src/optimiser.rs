@@ -112,6 +112,11 @@ impl OptimiserConfig {
         }
     }
 
+    /// Whether a step depends on how many were made before: AdamW corrects the bias of its running means.
+    pub(crate) const fn corrects_bias(&self) -> bool {
+        matches!(self, Self::AdamW { .. })
+    }
+
     /// The same optimiser without weight decay, for a learnt scale or bias.
     pub(crate) fn without_decay(self) -> Self {
         match self {
@@ -199,7 +204,12 @@ impl Optimiser {
 
     /// The next step as a rule for any part of the values. Call [`Optimiser::count_step`] after applying it.
     pub(crate) fn next_rule(&self, learning_rate: f64, gradient_factor: f64) -> Rule {
-        Rule::new(self.config, self.steps + 1, learning_rate, gradient_factor)
+        self.rule_after(self.steps, learning_rate, gradient_factor)
+    }
+
+    /// The next step of values that have made `steps` steps of their own.
+    pub(crate) fn rule_after(&self, steps: u64, learning_rate: f64, gradient_factor: f64) -> Rule {
+        Rule::new(self.config, steps + 1, learning_rate, gradient_factor)
     }
 
     /// Counts a step whose rule was applied by the caller.

@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 use widemargin_objective::ClassObjective;
 
-use crate::config::HeadConfig;
+use crate::config::{HeadConfig, HeadMode};
 use crate::error::Error;
+use crate::gradient::row_steps;
 use crate::head::Head;
 use crate::initial::check_size;
 use crate::lazy::{Lazy, LazyState, OLDEST};
@@ -24,6 +25,9 @@ const DEFERRED: &str = "deferred";
 /// Name of the tensor of a screened head's last learning rates, each as two `f32` that add up to it.
 pub(crate) const RATES: &str = "rates";
 
+/// Name of the tensor of the steps that each row has made, of a sampled head under AdamW.
+const OWN_STEPS: &str = "own_steps";
+
 /// The whole state of a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,12 +40,12 @@ pub struct HeadState {
     pub objective: ClassObjective,
     /// The optimiser's memory of the value that the objective learns, one value per memory; empty if it learns none.
     pub learnt_memory: Vec<f32>,
-    /// The settings.
+    /// The settings. Older states may have the mode `auto`; it is the one that their tensors belong to.
     pub config: HeadConfig,
     /// Updates applied so far.
     pub steps: u64,
     /// `centres` and the optimiser's memory: `velocity` for SGD with momentum, `mean` and `square` for AdamW. A screened head
-    /// adds `deferred` and `rates`.
+    /// adds `deferred` and `rates`, a sampled head under AdamW `own_steps`.
     pub tensors: Vec<HeadTensor>,
 }
 
@@ -74,6 +78,7 @@ impl Head {
                 .chain(self.optimiser.memory())
                 .map(tensor)
                 .chain(self.screen.iter().flat_map(|screen| lazy_tensors(&screen.lazy.state())))
+                .chain((!self.own_steps.is_empty()).then(|| steps_tensor(&self.own_steps)))
                 .collect(),
         }
     }
@@ -102,6 +107,7 @@ impl Head {
     /// Settings out of range; a tensor that is missing, unknown, of a different shape than the head, or not finite.
     pub fn from_state(state: HeadState) -> Result<Self, Error> {
         let HeadState { classes, dim, objective, learnt_memory, config, steps, mut tensors } = state;
+        let config = HeadConfig { mode: stored_mode(config.mode, &tensors), ..config };
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
         objective.state().validate()?;
@@ -122,10 +128,12 @@ impl Head {
         let centres = Storage::new(take(CENTRES)?, config.centres);
         let memory =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
-        let screened = match screened::threshold(config.mode, &objective, classes)? {
+        let screened = match screened::threshold(config.mode, &objective)? {
             Some(threshold) => Some((threshold, take_lazy(&mut tensors, shape[0])?)),
             None => None,
         };
+        let own_steps =
+            if config.counts_steps() { take_steps(&mut tensors, shape[0], steps)? } else { Vec::new() };
         if let Some(tensor) = tensors.pop() {
             return Err(Error::UnexpectedTensor { name: tensor.name });
         }
@@ -159,6 +167,7 @@ impl Head {
             optimiser,
             learnt_optimiser,
             screen,
+            own_steps,
             spare: Spare::default(),
         })
     }
@@ -177,22 +186,62 @@ fn lazy_tensors(state: &LazyState) -> [HeadTensor; 2] {
     ]
 }
 
+/// Small integers, which `f32` holds exactly.
+fn steps_tensor(own_steps: &[u32]) -> HeadTensor {
+    let values: Vec<f32> = own_steps.iter().map(|&steps| steps as f32).collect();
+    HeadTensor { name: OWN_STEPS.to_owned(), shape: [values.len(), 1], values }
+}
+
+/// The mode of a state. Heads once stored `auto`; whether it was screened shows in the tensors, not in what `auto` means today.
+pub(crate) fn stored_mode(mode: HeadMode, tensors: &[HeadTensor]) -> HeadMode {
+    let is_screened = tensors.iter().any(|tensor| [DEFERRED, RATES].contains(&tensor.name.as_str()));
+    match mode {
+        HeadMode::Auto if is_screened => HeadMode::screened(),
+        HeadMode::Auto => HeadMode::Dense,
+        mode => mode,
+    }
+}
+
+/// Takes a tensor of `columns` columns out of a state; with as many rows as it has if `rows` is absent.
+fn take(
+    tensors: &mut Vec<HeadTensor>,
+    name: &'static str,
+    rows: Option<usize>,
+    columns: usize,
+) -> Result<Vec<f32>, Error> {
+    let at = tensors.iter().position(|tensor| tensor.name == name).ok_or(Error::MissingTensor { name })?;
+    let tensor = tensors.swap_remove(at);
+    let expected = [rows.unwrap_or(tensor.shape[0]), columns];
+    if tensor.shape != expected || tensor.values.len() != columns * expected[0] {
+        let (found, values) = (tensor.shape, tensor.values.len());
+        return Err(Error::TensorShape { name: tensor.name, found, values, expected });
+    }
+    match tensor.values.iter().position(|value| !(value.is_finite() && value.abs() <= 1e30)) {
+        Some(at) => Err(Error::NonFiniteTensor { name: tensor.name, row: at / columns }),
+        None => Ok(tensor.values),
+    }
+}
+
+/// The steps of each row of a head that has made `steps`. Older states do not have them: their rows were treated as if they had
+/// made all steps.
+fn take_steps(tensors: &mut Vec<HeadTensor>, rows: usize, steps: u64) -> Result<Vec<u32>, Error> {
+    if !tensors.iter().any(|tensor| tensor.name == OWN_STEPS) {
+        return Ok(vec![row_steps(steps); rows]);
+    }
+    let values = take(tensors, OWN_STEPS, Some(rows), 1)?;
+    match values.iter().find(|own| !(0.0..=steps as f32).contains(*own)) {
+        Some(&found) => Err(Error::OutOfRange {
+            setting: "number of steps of a row",
+            found: found.into(),
+            expected: "0 to the number of steps of the head",
+        }),
+        None => Ok(values.into_iter().map(|own| own as u32).collect()),
+    }
+}
+
 fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize) -> Result<LazyState, Error> {
-    let mut take = |name: &'static str, rows: Option<usize>| {
-        let at =
-            tensors.iter().position(|tensor| tensor.name == name).ok_or(Error::MissingTensor { name })?;
-        let tensor = tensors.swap_remove(at);
-        let expected = [rows.unwrap_or(tensor.shape[0]), 2];
-        if tensor.shape != expected || tensor.values.len() != 2 * expected[0] {
-            let (found, values) = (tensor.shape, tensor.values.len());
-            return Err(Error::TensorShape { name: tensor.name, found, values, expected });
-        }
-        match tensor.values.iter().position(|value| !(value.is_finite() && value.abs() <= 1e30)) {
-            Some(at) => Err(Error::NonFiniteTensor { name: tensor.name, row: at / 2 }),
-            None => Ok(tensor.values),
-        }
-    };
-    let (deferred, rates) = (take(DEFERRED, Some(rows))?, take(RATES, None)?);
+    let deferred = take(tensors, DEFERRED, Some(rows), 2)?;
+    let rates = take(tensors, RATES, None, 2)?;
     let oldest = (rates.len() / 2).min(OLDEST as usize) as f32;
     if let Some(row) = deferred.chunks(2).position(|row| !(0.0..=oldest).contains(&row[0])) {
         return Err(Error::OutOfRange {

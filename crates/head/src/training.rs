@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use widemargin_objective::pairs::Miner;
 use widemargin_objective::{AnyObjective, Diagnostics, MatRef};
 
-use crate::config::HeadConfig;
+use crate::config::{HeadConfig, HeadMode};
 use crate::error::Error;
 use crate::forward::PendingUpdate;
 use crate::head::Head;
@@ -173,7 +173,8 @@ impl TrainingHead {
         }
     }
 
-    /// Euclidean norm of the gradient of the centres or proxies.
+    /// Euclidean norm of the gradient of everything that the head learns: centres with the learnt value of the objective, or
+    /// proxies.
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update of another step; [`Error::OtherKind`] for one of the other kind of head.
@@ -221,6 +222,17 @@ impl TrainingHead {
                 head.apply(pending, learning_rate, 1.0)?;
                 Ok(norm)
             }
+        }
+    }
+
+    /// [`Head::set_mode`]; has no effect on an objective on pairs.
+    ///
+    /// # Errors
+    /// The errors of [`Head::set_mode`]. On error the head is unchanged.
+    pub fn set_mode(&mut self, mode: HeadMode) -> Result<(), Error> {
+        match self {
+            Self::Classes(head) => head.set_mode(mode),
+            Self::Pairs(_) => Ok(()),
         }
     }
 

@@ -2,8 +2,17 @@
 
 use rayon::prelude::*;
 
-use crate::optimiser::Optimiser;
+use crate::optimiser::{Optimiser, Rule};
 use crate::storage::Storage;
+
+/// Steps of a row are counted up to here, where `f32`, in which a state stores them, still holds every integer. The bias of a running
+/// mean is gone long before.
+const MOST_STEPS: u32 = 1 << 24;
+
+/// The steps of a row that has made all steps of its head.
+pub(crate) fn row_steps(steps: u64) -> u32 {
+    u32::try_from(steps).unwrap_or(MOST_STEPS).min(MOST_STEPS)
+}
 
 /// The gradient of the classes that were drawn.
 #[derive(Clone, Debug)]
@@ -26,16 +35,29 @@ impl DrawnGradient {
         out
     }
 
-    /// One step of the optimiser on the drawn rows alone.
+    /// One step of the optimiser on the drawn rows alone. `own_steps` has the steps that each row of the head has made, if the
+    /// optimiser depends on them, and is empty otherwise.
     pub(crate) fn step(
         &self,
         optimiser: &mut Optimiser,
         centres: &mut Storage,
+        own_steps: &mut [u32],
         [learning_rate, clip_factor]: [f64; 2],
         noise: u64,
     ) {
         let dim = self.values.len() / self.rows.len().max(1);
-        let rule = optimiser.next_rule(learning_rate, clip_factor);
+        let next = optimiser.next_rule(learning_rate, clip_factor);
+        // the running means of a row know only its own steps
+        let rule_of = |row: u32| match own_steps.get(row as usize) {
+            Some(&steps) => optimiser.rule_after(steps.into(), learning_rate, clip_factor),
+            None => next,
+        };
+        let rules: Vec<Rule> = self.rows.iter().map(|&row| rule_of(row)).collect();
+        for &row in &self.rows {
+            if let Some(steps) = own_steps.get_mut(row as usize) {
+                *steps = (*steps + 1).min(MOST_STEPS);
+            }
+        }
         if dim > 0 {
             let mut memories: Vec<_> =
                 optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(dim)).collect();
@@ -48,9 +70,10 @@ impl DrawnGradient {
                     next += 1;
                 }
             }
-            parts.into_par_iter().zip(self.values.par_chunks(dim)).zip(self.rows.par_iter()).for_each_init(
+            let drawn = self.rows.par_iter().zip(&rules);
+            parts.into_par_iter().zip(self.values.par_chunks(dim)).zip(drawn).for_each_init(
                 Vec::new,
-                |scratch, (((mut values, mut memory), gradient), &row)| {
+                |scratch, (((mut values, mut memory), gradient), (&row, rule))| {
                     let change = |values: &mut [f32]| rule.apply(values, gradient, &mut memory);
                     values.change(0..dim, noise ^ u64::from(row), scratch, change);
                 },

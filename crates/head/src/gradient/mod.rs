@@ -5,7 +5,7 @@ mod drawn;
 mod rows;
 
 pub(crate) use dense::DenseGradient;
-pub(crate) use drawn::DrawnGradient;
+pub(crate) use drawn::{DrawnGradient, row_steps};
 pub(crate) use rows::{ChunkEntries, Entry, RowGradient, RowParts, TargetEntry, Touched, project, square};
 
 use widemargin_objective::norm;
@@ -51,7 +51,7 @@ impl CentreGradient {
         }
     }
 
-    /// Euclidean norm.
+    /// Euclidean norm of the gradient of the class centres.
     pub(crate) fn norm(&self, centres: &Centres<'_>) -> f64 {
         match self {
             Self::Dense(gradient) => gradient.norm(centres),

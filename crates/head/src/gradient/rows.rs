@@ -51,6 +51,8 @@ pub(crate) struct RowGradient {
     /// Rows per chunk.
     pub(crate) chunk: usize,
     pub(crate) dim: usize,
+    /// Largest factor on a cosine in an exponent of this batch; 0 for an empty batch.
+    pub(crate) sharpness: f64,
     /// Unit features, `[batch, dim]`.
     pub(crate) units: Vec<f32>,
     /// Factor on each sample's weights, including the mean over the batch.

@@ -8,7 +8,9 @@
 //!    feature. Until the sum is known, an estimate from a few panels is used, which is rather too low than too high; classes kept
 //!    in excess are thinned out afterwards.
 //! 3. The kept classes are scored exactly. A sampled entry stands for `tau` times the ratio of its exact to its screened
-//!    exponential, so the mean over all possible samples is the exact gradient. The same ratio corrects the sum.
+//!    exponential, and the same ratio corrects the sum of all exponentials. The means of both over the draws are exact. The gradient
+//!    is their quotient, a self-normalised estimate: asymptotically unbiased, as more classes are kept. The example `estimate_bias`
+//!    measures the bias.
 //! 4. Gradient and optimiser touch the kept rows only. The updates of the others are deferred ([`crate::lazy`]).
 //!
 //! With several centres per class the nearest one counts ([`several`]): by the screened scores in the sum, by the exact scores
@@ -27,5 +29,5 @@ mod update;
 
 pub(crate) use pass::forward;
 pub(crate) use screen::Screen;
-pub(crate) use threshold::threshold;
+pub(crate) use threshold::{check_objective, threshold};
 pub(crate) use update::step;

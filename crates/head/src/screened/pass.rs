@@ -142,6 +142,7 @@ fn gradients(
         total: centres.classes() * centres.per_class,
         chunk: panels_of_chunk(centres.per_class) * PANEL,
         dim,
+        sharpness: frames.iter().map(|frame| frame.sharpness).fold(0.0, f64::max),
         units: batch.units.clone(),
         shares,
         targets: target_entries,

@@ -34,13 +34,14 @@ impl Screen {
         Self { panels, lazy, threshold }
     }
 
-    /// The screen of a head that has made no step.
+    /// The screen of a head without deferred updates; `active` if its rows may be moving.
     pub(crate) fn fresh(
         centres: Values<'_>,
         dim: usize,
         threshold: Threshold,
         optimiser: OptimiserConfig,
+        active: bool,
     ) -> Self {
-        Self::new(centres, dim, threshold, Lazy::new(optimiser, centres.len() / dim))
+        Self::new(centres, dim, threshold, Lazy::new(optimiser, centres.len() / dim, active))
     }
 }

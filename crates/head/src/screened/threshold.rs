@@ -3,7 +3,7 @@
 use widemargin_objective::ClassObjective;
 
 use super::several;
-use crate::config::{AUTO_CLASSES, HeadMode};
+use crate::config::HeadMode;
 use crate::error::Error;
 
 /// Share of the non-target sum from which a class is certainly kept.
@@ -21,27 +21,22 @@ impl From<Option<f64>> for Threshold {
     }
 }
 
-/// The threshold of a head in this mode; `None` if it is not screened.
+/// The threshold of a head in this mode, which is resolved; `None` if it is not screened.
 ///
 /// # Errors
 /// [`Error::NotScreenable`] if the screened mode was chosen for an objective that cannot be screened.
-pub(crate) fn threshold(
-    mode: HeadMode,
-    objective: &ClassObjective,
-    classes: usize,
-) -> Result<Option<Threshold>, Error> {
+pub(crate) fn threshold(mode: HeadMode, objective: &ClassObjective) -> Result<Option<Threshold>, Error> {
     match mode {
-        HeadMode::Screened { threshold: Some(0.0) } => Ok(None),
+        HeadMode::Screened { threshold: Some(0.0) }
+        | HeadMode::Auto
+        | HeadMode::Dense
+        | HeadMode::Sampled { .. } => Ok(None),
         HeadMode::Screened { threshold } => check_objective(objective).map(|()| Some(threshold.into())),
-        HeadMode::Auto if classes >= AUTO_CLASSES => {
-            Ok(check_objective(objective).is_ok().then_some(Threshold::BySample))
-        }
-        _ => Ok(None),
     }
 }
 
 /// Checks that an objective can be screened: a softmax over cosines, with any margin on the target.
-fn check_objective(objective: &ClassObjective) -> Result<(), Error> {
+pub(crate) fn check_objective(objective: &ClassObjective) -> Result<(), Error> {
     let why = if !(objective.score().is_cosine() && objective.score().normalises_centres()) {
         "cosines, so that every class centre has length one"
     } else if objective.sub_centres() > several::MOST {

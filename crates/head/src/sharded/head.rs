@@ -11,7 +11,7 @@ use super::state::ShardState;
 use crate::communicator::Communicator;
 use crate::config::HeadConfig;
 use crate::error::{Error, within};
-use crate::forward::{HeadForward, PendingUpdate};
+use crate::forward::{HeadForward, PendingUpdate, with_learnt};
 use crate::head::{Head, HeadStep};
 use crate::initial::{check_size, initial_rows};
 use crate::state::{CENTRES, HeadState, HeadTensor};
@@ -160,13 +160,13 @@ impl<C: Communicator> ShardedHead<C> {
         self.local.gradient(pending)
     }
 
-    /// Euclidean norm of the gradient of a pending update with respect to the centres of all ranks. Collective, one gather; see
-    /// [`Head::gradient_norm`].
+    /// Euclidean norm of the gradient of a pending update with respect to the centres of all ranks and the learnt value. Collective,
+    /// one gather; see [`Head::gradient_norm`].
     ///
     /// # Errors
     /// [`Error::StaleUpdate`] for an update of another step of the head; those of the [`Communicator`].
     pub fn gradient_norm(&self, pending: &PendingUpdate) -> Result<f64, Error> {
-        self.norm_of_all(self.local.gradient_norm(pending)?)
+        Ok(pending.with_learnt(self.norm_of_all(self.local.centres_norm(pending)?)?))
     }
 
     /// This rank of the group.
@@ -205,8 +205,9 @@ impl<C: Communicator> ShardedHead<C> {
         learning_rate: f64,
     ) -> Result<HeadStep, Error> {
         let HeadForward { loss, grad_features, diagnostics, pending, .. } = self.forward(features, labels)?;
-        let own_norm = self.local.apply_and_measure(pending, learning_rate)?;
-        let centre_gradient_norm = self.norm_of_all(own_norm)?;
+        let learnt = pending.learnt;
+        let own_norm = self.local.apply_and_measure_centres(pending, learning_rate)?;
+        let centre_gradient_norm = with_learnt(self.norm_of_all(own_norm)?, learnt);
         Ok(HeadStep { loss, grad_features, diagnostics, centre_gradient_norm })
     }
 

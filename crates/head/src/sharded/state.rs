@@ -5,11 +5,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::division::{check_shards, classes_of, dense};
+use crate::config::HeadConfig;
 use crate::error::Error;
 use crate::head::Head;
 use crate::initial::check_size;
-use crate::screened;
-use crate::state::{HeadState, HeadTensor};
+use crate::state::{HeadState, HeadTensor, stored_mode};
 
 /// The state of one rank's shard: its classes, and its place among the shards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,14 +144,12 @@ pub fn join_shards(states: impl IntoIterator<Item = ShardState>) -> Result<HeadS
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for 0 shards or more shards than classes; [`Error::NotShardable`] for the state of a screened or sampled
-/// head; [`Error::TensorShape`].
+/// head, which [`Head::set_mode`] makes dense; [`Error::TensorShape`].
 pub fn split_shards(state: &HeadState, shards: usize) -> Result<Vec<ShardState>, Error> {
     check_size(state.classes, state.objective.sub_centres(), state.dim)?;
     check_shards(shards, state.classes)?;
-    if screened::threshold(state.config.mode, &state.objective, state.classes)?.is_some() {
-        return Err(Error::NotShardable { mode: "screened" });
-    }
-    let config = dense(state.config)?;
+    let mode = stored_mode(state.config.mode, &state.tensors);
+    let config = dense(HeadConfig { mode, ..state.config })?;
     check_tensors(state)?;
     let per_class = state.objective.sub_centres();
     let part = |shard: usize| {

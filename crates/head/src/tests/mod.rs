@@ -2,6 +2,7 @@
 
 mod classes;
 mod communicator;
+mod modes;
 mod promises;
 mod reference;
 mod sampled;

@@ -57,7 +57,8 @@ fn check(
         &expected.grad_centres,
         &format!("{what}: gradient of the centres"),
     );
-    let squares: f64 = expected.grad_centres.iter().map(|value| value * value).sum();
+    let learnt = expected.grad_learnt.map_or(0.0, |(_, gradient)| gradient);
+    let squares: f64 = expected.grad_centres.iter().map(|value| value * value).sum::<f64>() + learnt * learnt;
     let norm = head.gradient_norm(&found.pending).expect("of this step");
     assert!((norm - squares.sqrt()).abs() <= F32 * squares.sqrt(), "{what}: norm");
     let (d, r) = (found.diagnostics, expected.diagnostics);

@@ -116,6 +116,17 @@ impl ClassObjective {
         }
     }
 
+    /// The factor on similarities in the exponents of the pool at the current state: the scale, which may be learnt or chosen per
+    /// batch, divided by the temperature. `None` without exponents.
+    pub fn sharpness(&self) -> Option<f64> {
+        let base = self.base.score().scale();
+        let scale = match self.rule {
+            Rule::LearntScale | Rule::DynamicScale => self.state.scale,
+            _ => base,
+        };
+        self.base.sharpness().map(|sharpness| sharpness * (scale / base))
+    }
+
     /// The running statistics and learnt parameters.
     pub fn state(&self) -> &ClassState {
         &self.state

@@ -1,6 +1,9 @@
 //! The ranges of the settings, and warnings about settings that have no effect.
 
-use super::{Config, PrecisionName, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName};
+use super::{
+    Config, HeadModeName, HeadSection, OptimiserName, PrecisionName, SamplerConfig, SamplerName,
+    ScheduleConfig, ScheduleName,
+};
 use crate::Error;
 use std::fmt::Display;
 use widemargin_model::{BackboneName, device};
@@ -200,6 +203,23 @@ impl Config {
             marginless && s.margin_warm_up_epochs > 0.0,
             format!("schedule.margin_warm_up_epochs: `{}` has no margin", self.objective.name),
         );
+        let (h, mode) = (&self.head, self.head.mode);
+        let screened = mode == HeadModeName::Screened;
+        let without = |key: &str, only: &str| format!("head.{key}: no effect, because only {only} uses it");
+        warn(
+            mode != HeadModeName::Sampled && h.rate != HeadSection::default().rate,
+            without("rate", "`sampled`"),
+        );
+        warn(!screened && h.threshold.is_some(), without("threshold", "`screened`"));
+        warn(
+            screened && h.threshold != Some(0.0) && h.kept_scores_mib.is_some(),
+            without("kept_scores_mib", "`dense` or `sampled`"),
+        );
+        warn(
+            screened && h.threshold != Some(0.0) && self.optimiser.name == OptimiserName::AdamW,
+            "head.mode: `screened` with `adamw` ends with a lower accuracy than `dense`; use `dense`, or the optimiser `sgd`"
+                .into(),
+        );
         let dropless = !(m.backbone.is_iresnet() || m.backbone == BackboneName::Mlp);
         warn(
             dropless && m.dropout > 0.0,
@@ -325,7 +345,7 @@ mod tests {
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 13] = [
             ("[8.0, 9.0] are never reached", |c| {
                 c.schedule.name = ScheduleName::Step;
                 c.schedule.milestones = vec![3.0, 8.0, 9.0];
@@ -346,6 +366,16 @@ mod tests {
             ("data.unseen_classes", |c| {
                 c.data.closed_set = true;
                 c.data.unseen_classes = vec!["Bag".into()];
+            }),
+            ("head.rate: no effect", |c| c.head.rate = 0.2),
+            ("head.threshold: no effect", |c| c.head.threshold = Some(0.01)),
+            ("head.kept_scores_mib: no effect", |c| {
+                c.head.mode = HeadModeName::Screened;
+                c.head.kept_scores_mib = Some(64);
+            }),
+            ("`screened` with `adamw`", |c| {
+                c.head.mode = HeadModeName::Screened;
+                c.optimiser.name = OptimiserName::AdamW;
             }),
         ];
         for (text, change) in changes {

@@ -214,7 +214,8 @@ impl Default for HeadSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadModeName {
-    /// Screened if there are many classes and the objective allows it, dense otherwise.
+    /// Screened where that saves time and costs no accuracy, dense otherwise; see [`HeadMode::resolve`]. Chosen when a run starts; a
+    /// resumed run keeps the mode of its checkpoint.
     Auto,
     /// All.
     Dense,

@@ -14,7 +14,7 @@ use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use std::path::Path;
 use widemargin_data::{SampleSet, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
-use widemargin_head::{HeadConfig, MatRef, Optimiser, OptimiserConfig, TrainingHead};
+use widemargin_head::{HeadConfig, HeadMode, HeadSize, MatRef, Optimiser, OptimiserConfig, TrainingHead};
 use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
 use widemargin_objective::normalise;
@@ -34,6 +34,8 @@ pub struct Trainer {
     factors: Vec<Option<f64>>,
     /// One per trained parameter, in the same order.
     optimisers: Vec<Optimiser>,
+    /// As configured: not resolved.
+    head_mode: HeadMode,
     centres_factor: f64,
     clip_norm: f64,
     seed: u64,
@@ -94,9 +96,12 @@ impl Trainer {
         let mut counts = vec![0; classes];
         prepared.training.labels.iter().for_each(|label| counts[*label as usize] += 1);
         let objective = config.objective.by_count(config.objective.build(Some(classes))?, &counts)?;
+        let (head_mode, of_centres) = (config.head.head_mode(), optimiser(config, true));
+        let size = HeadSize { classes, dim: m.embedding, batch: config.sampler.batch_size() };
+        let resolved = |objective| head_mode.resolve(objective, of_centres, size);
         let head_config = HeadConfig {
-            optimiser: optimiser(config, true),
-            mode: config.head.head_mode(),
+            optimiser: of_centres,
+            mode: objective.class_objective().map_or(head_mode, resolved),
             centres: config.head.centres,
             kept_scores_mib: config.head.kept_scores_mib,
             seed,
@@ -109,6 +114,7 @@ impl Trainer {
             head,
             factors,
             optimisers,
+            head_mode,
             centres_factor: config.optimiser.centres_factor,
             clip_norm: config.optimiser.clip_norm,
             seed,

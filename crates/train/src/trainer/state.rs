@@ -3,7 +3,7 @@
 use super::{Trainer, trained};
 use crate::checkpoint::Parts;
 use serde::{Deserialize, Serialize};
-use widemargin_head::{HeadTensor, Optimiser, TrainingHeadState};
+use widemargin_head::{HeadMode, HeadTensor, Optimiser, TrainingHeadState};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::tensors::{self, Tensors};
 
@@ -85,6 +85,10 @@ impl Trainer {
         let mut head = progress.head;
         *head.tensors_mut() = centres.into_iter().map(tensor).collect::<Result<_, _>>()?;
         self.head.restore(head).map_err(|error| format!("head: {error}"))?;
+        // with `auto` the head keeps the mode in which it was trained
+        if self.head_mode != HeadMode::Auto {
+            self.head.set_mode(self.head_mode).map_err(|error| format!("head: {error}"))?;
+        }
         (self.backbone, self.optimisers) = (backbone, optimisers);
         Ok((progress.step, progress.seconds))
     }

@@ -125,3 +125,78 @@ fn parts_move_by_their_factor() {
     }
     assert_eq!(seen.len(), 4);
 }
+
+/// All values that a step trains: backbone, class centres, and a scale or bias that the objective learns.
+fn all_values(trainer: &Trainer) -> Vec<f32> {
+    let all = parameters::parameters(&trainer.backbone);
+    let head = trainer.head.class_head().expect("class centres");
+    let learnt = head.objective().learnt().map(|(_, value)| value as f32);
+    let weights = all.into_iter().filter(|p| p.role != Role::Buffer).flat_map(|p| p.values);
+    weights.chain(head.centres().iter().copied()).chain(learnt).collect()
+}
+
+/// Without momentum and decay a step moves everything by the rate times the clipped gradient, whose norm is known.
+#[test]
+fn clipping_covers_everything_that_learns() {
+    for objective in ["am-softmax", "normface", "sphereface2"] {
+        let mut config = small();
+        config.objective.name = objective.into();
+        (config.optimiser.momentum, config.optimiser.weight_decay) = (0.0, 0.0);
+        let step = |clip_norm: f64| {
+            let mut config = config.clone();
+            config.optimiser.clip_norm = clip_norm;
+            let prepared = Prepared::new(&config).expect("built in");
+            let mut trainer = Trainer::new(&config, &prepared).expect("a valid configuration");
+            let before = all_values(&trainer);
+            let mut batches = prepared.loader(&config, (0, 0)).expect("batches");
+            let batch = batches.next().expect("a first one").expect("read");
+            let outcome = trainer.step(batch, 0, 0.1, 1.0, |id| id.to_string()).expect("finite");
+            let after = all_values(&trainer);
+            let square = |(after, before): (&f32, &f32)| (f64::from(*after) - f64::from(*before)).powi(2);
+            let moved = after.iter().zip(&before).map(square).sum::<f64>().sqrt();
+            (outcome.gradient_norm, moved / 0.1)
+        };
+        let (norm, moved) = step(0.0);
+        // rounding of the stored values: 6e-8 of values up to 64, and of many smaller ones, against a movement of about 0.1
+        assert!((moved / norm - 1.0).abs() < 1e-3, "{objective}: moved {moved}, gradient {norm}");
+        let (again, clipped) = step(norm / 2.0);
+        assert!((again / norm - 1.0).abs() < 1e-6, "{objective}: the norm before clipping");
+        assert!(
+            (clipped / (norm / 2.0) - 1.0).abs() < 1e-3,
+            "{objective}: moved {clipped}, limit {}",
+            norm / 2.0
+        );
+    }
+}
+
+/// With `auto` the head keeps the mode of the checkpoint; a mode that is chosen is converted to.
+#[test]
+fn a_checkpoint_keeps_or_changes_the_mode_of_its_head() {
+    use crate::config::HeadModeName::{Auto, Dense, Screened};
+    let mut config = small();
+    config.head.threshold = Some(0.01);
+    let prepared = Prepared::new(&config).expect("built in");
+    let new = |mode| {
+        let mut config = config.clone();
+        config.head.mode = mode;
+        Trainer::new(&config, &prepared).expect("a valid configuration")
+    };
+    for from in [Dense, Screened] {
+        let mut trainer = new(from);
+        let batches = prepared.loader(&config, (0, 0)).expect("batches");
+        for (step, batch) in batches.take(3).enumerate() {
+            let batch = batch.expect("read");
+            trainer.step(batch, step as u64, 0.1, 1.0, |id| id.to_string()).expect("finite");
+        }
+        let accuracy = trainer.known_accuracy(&prepared).expect("finite");
+        let parts = trainer.parts(3, 1.0);
+        for to in [Auto, Dense, Screened] {
+            let mut loaded = new(to);
+            assert_eq!(loaded.load(&parts).expect("a good checkpoint"), (3, 1.0), "{from:?} to {to:?}");
+            let screened = if to == Auto { from == Screened } else { to == Screened };
+            let head = loaded.head.class_head().expect("class centres");
+            assert_eq!(head.is_screened(), screened, "{from:?} to {to:?}");
+            assert_eq!(loaded.known_accuracy(&prepared).expect("finite"), accuracy);
+        }
+    }
+}

@@ -462,7 +462,9 @@ fn heads_that_do_not_fit_are_rejected() {
     }
     // `auto` of many classes would be screened; shards are dense
     let auto = HeadConfig { mode: HeadMode::Auto, ..dense };
-    let head = ShardedHead::new(Solo, crate::AUTO_CLASSES, 1, am_softmax(), auto).expect("in range");
+    let steep = Objective::am_softmax(64.0, 0.35).expect("in range");
+    assert!(Head::new(10_000, 64, steep.clone(), auto).expect("in range").is_screened());
+    let head = ShardedHead::new(Solo, 10_000, 64, steep, auto).expect("in range");
     assert_eq!(head.config().mode, HeadMode::Dense);
     // ranks of different heads
     let found = on_ranks(2, |rank| {
