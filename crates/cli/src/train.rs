@@ -2,8 +2,8 @@
 
 use crate::arguments::{one_of, share};
 use crate::run::{
-    Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_table, conclusions,
-    evaluated_on, free_folder, given, naming_flag, write_reports,
+    Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_notes, closing_table,
+    conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
 };
 use crate::say::{results, say, shown};
 use anyhow::bail;
@@ -152,6 +152,8 @@ impl TrainArguments {
         config.model.backbone = self.backbone.unwrap_or(config.model.backbone);
         if let Some(path) = &self.weights {
             config.model.weights = Some(absolute(path));
+            // Those of the file's weights.
+            config.model.weights_classes = None;
         }
         if !self.freeze.is_empty() {
             config.model.freeze.clone_from(&self.freeze);
@@ -291,6 +293,9 @@ fn finish(
         writeln!(out, "Evaluated on {}.\n", visible(&evaluated_on(&run.report)))?;
     }
     writeln!(out, "{}", closing_table(runs))?;
+    for line in closing_notes(runs) {
+        writeln!(out, "{}", visible(&line))?;
+    }
     let sentences = conclusions(runs.iter().map(|run| &run.report));
     for sentence in &sentences {
         writeln!(out, "{}", visible(sentence))?;

@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "the tests write bad files on purpose")]
 
+#[path = "program/baseline.rs"]
+mod baseline;
 #[path = "program/bit_flips.rs"]
 mod bit_flips;
 #[path = "program/embedding.rs"]

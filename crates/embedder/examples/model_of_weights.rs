@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // How the images of those weights were read: without a blend of transparent pixels.
         preprocessing: None,
         objective: "trained by insightface".to_owned(),
+        classes: None,
     };
     Model::write(file, &description, &parameters::parameters(&trained))?;
     Ok(())

@@ -40,6 +40,21 @@ pub struct Description {
     pub preprocessing: Option<Preprocessing>,
     /// The training objective, as text.
     pub objective: String,
+    /// The classes that it was trained on and those that it never saw; absent if they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<TrainingClasses>,
+}
+
+/// The classes of a model's training by name, so that a run that starts from its weights can keep unseen classes unseen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingClasses {
+    /// Name of the data set of the last run.
+    pub data: String,
+    /// Classes that the model was trained on: those of the last run, and of the runs whose weights it started from.
+    pub trained: Vec<String>,
+    /// Classes of the evaluation sets of these runs that no run was trained on.
+    pub unseen: Vec<String>,
 }
 
 impl Description {

@@ -8,7 +8,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use description::{Description, Takes};
+pub use description::{Description, Takes, TrainingClasses};
 pub use error::{Error, Result};
 pub use file::MODEL_FILE;
 pub use model::{Fingerprint, Model};

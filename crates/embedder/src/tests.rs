@@ -17,6 +17,11 @@ fn description(name: BackboneName) -> Description {
         normalisation: Normalisation { mean: vec![0.4], deviation: vec![0.3] },
         preprocessing: Some(Preprocessing::default()),
         objective: "am-softmax".to_owned(),
+        classes: Some(TrainingClasses {
+            data: "images".to_owned(),
+            trained: vec!["mug".to_owned(), "kettle, \"old\"".to_owned()],
+            unseen: vec!["Tür\n".to_owned()],
+        }),
     }
 }
 

@@ -70,8 +70,14 @@ mod tests {
         let normalisation = Normalisation { mean: vec![0.5; 3], deviation: vec![0.25; 3] };
         let objective = "am-softmax".to_owned();
         let weights = Backbone::new(&backbone, 7, &device::by_name("cpu").unwrap()).unwrap();
-        let description =
-            Description { backbone, takes: Takes::Images, normalisation, preprocessing: None, objective };
+        let description = Description {
+            backbone,
+            takes: Takes::Images,
+            normalisation,
+            preprocessing: None,
+            objective,
+            classes: None,
+        };
         let model = Model::new(description, &parameters::parameters(&weights)).unwrap();
         let calibration = Some(Calibration { threshold: 0.25, slope: 9.5, offset: -3.0 });
 

@@ -39,16 +39,20 @@ pub enum Error {
     /// The model file could not be written or read.
     #[error(transparent)]
     Embedder(#[from] widemargin_embedder::Error),
-    /// `NaN` or infinity in the loss or a gradient; nothing was updated.
-    #[error("step {step}: {what} is not finite; nothing was updated and the last checkpoint is intact. Batch {batch} of the epoch, samples: {}", samples.join(", "))]
-    NonFinite {
-        /// The loss, or the gradient of a named parameter.
+    /// The run diverged: the loss, a gradient, a weight or an embedding is not finite or too large. No checkpoint and no model of
+    /// this state is written.
+    #[error(
+        "{}. Try a lower learning rate (optimiser.learning_rate), a longer warm-up (schedule.warm_up_epochs), or a limit on the \
+         gradient (optimiser.clip_norm = 5). The last good checkpoint is kept and no model was written{}",
+        diverged(*step, what),
+        samples_of_batch(samples)
+    )]
+    Diverged {
+        /// What is wrong with which value, such as `the gradient of embedding.weight is not finite`.
         what: String,
-        /// Step, from 1.
+        /// The step that failed or had just been done, from 1; 0 for the initial weights.
         step: u64,
-        /// Batch within the epoch, from 1.
-        batch: usize,
-        /// The batch's images.
+        /// The samples of the step's batch; empty if the state was checked between steps.
         samples: Vec<String>,
     },
     /// Too few samples for training or evaluation.
@@ -73,4 +77,30 @@ pub enum Error {
         /// What was found and expected.
         reason: String,
     },
+}
+
+/// Most samples that an error lists.
+const LISTED: usize = 20;
+
+fn diverged(step: u64, what: &str) -> String {
+    format!("the run diverged at step {step}: {what}")
+}
+
+fn samples_of_batch(samples: &[String]) -> String {
+    if samples.is_empty() {
+        return String::new();
+    }
+    let rest = samples.len().saturating_sub(LISTED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!(". Samples of the batch: {}{more}", samples[..samples.len() - rest].join(", "))
+}
+
+impl Error {
+    /// For a run that diverged, when and how, in one sentence without the samples and without advice.
+    pub fn divergence(&self) -> Option<String> {
+        match self {
+            Self::Diverged { what, step, .. } => Some(diverged(*step, what)),
+            _ => None,
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::config::Config;
+use crate::warm_start::{self, WeightsClasses};
 use std::collections::BTreeSet;
 use widemargin_data::Normalisation;
 use widemargin_embedder::Description;
@@ -34,12 +35,15 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
 }
 
 impl Config {
-    /// Stores the normalisation of the configured weights in the configuration, unless it has one already, so that a resumed run does not
-    /// need the weights. Returns a message if it stored one.
+    /// Stores the normalisation of the configured weights and the classes that they have seen in the configuration, unless it has them
+    /// already, so that a resumed run does not need the weights. Returns a message if it stored a normalisation.
     ///
     /// # Errors
     /// If the weights cannot be read.
     pub fn resolve_weights(&mut self) -> Result<Option<String>, Error> {
+        if let WeightsClasses::Listed(listed) = warm_start::classes(self)? {
+            self.model.weights_classes = Some(listed);
+        }
         if !self.model.mean.is_empty() {
             return Ok(None);
         }

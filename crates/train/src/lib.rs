@@ -13,6 +13,7 @@ pub mod progress;
 mod run;
 mod schedule;
 mod trainer;
+mod warm_start;
 
 pub use config::Config;
 pub use error::Error;

@@ -3,11 +3,16 @@
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
+use crate::warm_start::{self, WeightsClasses};
 use widemargin_data::{
     Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
     OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
     UnseenClasses, require_comparable,
 };
+use widemargin_embedder::TrainingClasses;
+
+/// With fewer unseen classes than this, a report warns about them.
+const FEW_UNSEEN_CLASSES: usize = 20;
 
 /// A data set, split and with its normalisation computed.
 #[derive(Clone, Debug)]
@@ -32,6 +37,8 @@ pub struct Prepared {
     /// What a reader of the results must know about the data, as whole sentences. They are printed when the run starts, and are in its
     /// reports.
     pub warnings: Vec<String>,
+    /// The classes that a model trained on this data has seen and not seen, which its file lists; `None` if the names are too long for it.
+    pub classes: Option<TrainingClasses>,
 }
 
 impl Prepared {
@@ -52,11 +59,15 @@ impl Prepared {
     /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
-        let mut division = divided(&set, &config.data)?;
+        let weights = warm_start::classes(config)?;
+        let mut division = divided(&set, &config.data, &weights)?;
         let samples = limited(&set, &mut division, config.training.limit)?;
         let Division { classes: split, parts, drawn: unseen_drawn, warnings: of_split } = division;
         let mut warnings = set.warnings().to_vec();
         warnings.extend(of_split);
+        warnings.extend([few_unseen_classes(&split), left_out(&set)].into_iter().flatten());
+        warnings.extend(weights.warnings(set.class_names(), &split));
+        let classes = weights.after_training(set.name(), set.class_names(), &split);
         let of = |part: SplitPart, known: bool| -> Vec<u32> {
             let labels = set.labels().iter().zip(&parts);
             let expected = labels.enumerate().filter(|(_, (class, found))| {
@@ -95,7 +106,18 @@ impl Prepared {
             }
             None => set.normalisation(&training.samples)?,
         };
-        Ok(Self { set, split, parts, training, known, unseen, normalisation, unseen_drawn, warnings })
+        Ok(Self {
+            set,
+            split,
+            parts,
+            training,
+            known,
+            unseen,
+            normalisation,
+            unseen_drawn,
+            warnings,
+            classes,
+        })
     }
 
     /// The samples that a trained model is evaluated on: those of unseen classes, or the test samples of a closed set.
@@ -133,6 +155,28 @@ impl Prepared {
     }
 }
 
+/// With few unseen classes, the draw of these classes changes the results more than most settings do.
+fn few_unseen_classes(split: &OpenSetSplit) -> Option<String> {
+    let unseen = split.unseen().len();
+    (1..FEW_UNSEEN_CLASSES).contains(&unseen).then(|| {
+        format!(
+            "There are only {unseen} unseen classes, fewer than {FEW_UNSEEN_CLASSES}: the results depend on which classes were drawn. Compare \
+             runs on the same unseen classes, and repeat them with other draws (data.split_seed)."
+        )
+    })
+}
+
+fn left_out(set: &SampleSet) -> Option<String> {
+    let first = set.bad().first()?;
+    Some(format!(
+        "{} {} could not be read and were left out; the first is {} ({}).",
+        set.bad().len(),
+        set.kind(),
+        first.path.display(),
+        first.reason
+    ))
+}
+
 /// The set that `[data]` names.
 fn open(d: &DataConfig) -> Result<SampleSet, Error> {
     let options = OpenOptions {
@@ -158,7 +202,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
 }
 
 /// Known and unseen classes, and what each sample is used for.
-fn divided(set: &SampleSet, d: &DataConfig) -> Result<Division, Error> {
+fn divided(set: &SampleSet, d: &DataConfig, weights: &WeightsClasses) -> Result<Division, Error> {
     if let Some(path) = &d.split {
         return Ok(Division::by_file(set, path)?);
     }
@@ -169,7 +213,17 @@ fn divided(set: &SampleSet, d: &DataConfig) -> Result<Division, Error> {
     } else {
         d.unseen.map_or(UnseenClasses::Default, UnseenClasses::Count)
     };
-    Ok(Division::new(set, &unseen, d.split_seed)?)
+    let division = Division::new(set, &unseen, d.split_seed)?;
+    // Where classes are drawn, those that were unseen for the weights stay unseen.
+    let names = set.class_names();
+    let wanted = division.classes.unseen().len();
+    match weights.unseen(names, wanted, d.split_seed).filter(|_| division.drawn) {
+        Some(kept) => {
+            let kept = kept.into_iter().map(|class| names[class as usize].clone()).collect();
+            Ok(Division::new(set, &UnseenClasses::Named(kept), d.split_seed)?)
+        }
+        None => Ok(division),
+    }
 }
 
 /// The training samples: all of the known classes, or the first ones of each class, `limit` in total and as evenly as the classes allow.

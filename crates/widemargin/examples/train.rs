@@ -29,9 +29,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = fit(&config, &data, runs.path().join("stripes"))?.model(&data)?;
 
     let found = widemargin::evaluate(&model, &data)?;
+    let untrained = widemargin::evaluate_untrained(&config, &data)?; // the same with random weights
     println!("{} images of unseen classes: {}", found.samples, found.classes.join(", "));
-    println!("equal error rate {:.2} %", 100.0 * found.verification.eer);
-    println!("recall at 1      {:.2} %", 100.0 * found.retrieval.recall_at[&1]);
+    for (name, found) in [("untrained", untrained), ("trained", found)] {
+        let (eer, map) = (found.verification.eer, found.retrieval.map_at_r);
+        println!("{name}: equal error rate {:.2} %, MAP@R {:.2} %", 100.0 * eer, 100.0 * map);
+    }
     Ok(())
 }
 

@@ -37,8 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let before = Embeddings::new(&before, samples.len(), DIM, found.embeddings.labels())?;
     let before = retrieval::evaluate(&before, &[1])?;
     println!("MAP@R on {} unseen classes", found.classes.len());
+    let random = widemargin::evaluate_untrained(&config, &data)?;
     println!("embeddings as they are  {:.2} %", 100.0 * before.map_at_r);
-    println!("after the projection    {:.2} %", 100.0 * found.retrieval.map_at_r);
+    println!("a random projection     {:.2} %", 100.0 * random.retrieval.map_at_r);
+    println!("the trained projection  {:.2} %", 100.0 * found.retrieval.map_at_r);
 
     let projected = model.embed_vectors(&embedding(100, 0))?;
     println!("a new row, projected to {} dimensions: {projected:.2?}", model.dim());

@@ -7,6 +7,9 @@ pub enum Error {
     /// A sample cannot be read or embedded.
     #[error(transparent)]
     Embedder(#[from] widemargin_embedder::Error),
+    /// The untrained model cannot be built as configured.
+    #[error(transparent)]
+    Train(#[from] widemargin_train::Error),
     /// The embeddings cannot be compared.
     #[error(transparent)]
     Eval(#[from] widemargin_eval::Error),

@@ -8,7 +8,7 @@ use widemargin_embedder::Model;
 use widemargin_eval::Embeddings;
 use widemargin_eval::retrieval::{self, Retrieval};
 use widemargin_eval::verification::{self, Verification, VerificationOptions};
-use widemargin_train::Prepared;
+use widemargin_train::{Config, Prepared, Trainer};
 
 use crate::Result;
 
@@ -39,6 +39,19 @@ pub struct Evaluation {
 /// Those of [`evaluate_samples`].
 pub fn evaluate(model: &Model, data: &Prepared) -> Result<Evaluation> {
     evaluate_samples(model, &data.set, data.evaluation_samples())
+}
+
+/// Evaluates the model of `config` before its first training step, in the same way as [`evaluate`]: with the random weights of its seed, or
+/// with the weights that it loads. A trained model that is not better than this baseline learned nothing that shows on these samples.
+///
+/// # Errors
+/// [`Error::Train`](crate::Error::Train) for a configuration or weights that do not fit; those of [`evaluate_samples`].
+pub fn evaluate_untrained(config: &Config, data: &Prepared) -> Result<Evaluation> {
+    let mut config = config.clone();
+    config.objective.resolve(data.split.known().len(), config.model.embedding)?;
+    let mut trainer = Trainer::new(&config, data)?;
+    trainer.load_weights(&config)?;
+    evaluate(&trainer.model(data)?, data)
 }
 
 /// Evaluates `model` on chosen samples of a set, given by their positions.

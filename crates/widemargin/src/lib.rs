@@ -5,7 +5,7 @@ mod error;
 mod evaluation;
 
 pub use error::{Error, Result};
-pub use evaluation::{Evaluation, RECALL_AT, evaluate, evaluate_samples};
+pub use evaluation::{Evaluation, RECALL_AT, evaluate, evaluate_samples, evaluate_untrained};
 pub use widemargin_chance as chance;
 pub use widemargin_data as data;
 pub use widemargin_durable as durable;

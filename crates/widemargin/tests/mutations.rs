@@ -519,6 +519,7 @@ fn model_files() {
             normalisation,
             preprocessing: None,
             objective: "am-softmax".to_owned(),
+            classes: None,
         };
         let file = path.join("model.safetensors");
         Model::write(&file, &description, &numbers).expect("room on the disk");

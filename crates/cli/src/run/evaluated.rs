@@ -1,10 +1,19 @@
 //! A trained run with its evaluation: accuracy on known classes, verification and retrieval on unseen ones.
 
+use super::measures::Measures;
+use super::untrained::Untrained;
 use serde::Serialize;
 use std::path::Path;
 use widemargin::Evaluation;
 use widemargin_train::log::{self, Metrics};
 use widemargin_train::{Config, Prepared, Trainer};
+
+/// A warning of a run whose model could not be evaluated before training.
+const NO_BASELINE: &str = "The model was not evaluated before training, so these results cannot be compared with an untrained model.";
+
+/// A warning of a run that trains class centres only.
+const NOTHING_TRAINED: &str = "The backbone has no trained parameters: its embeddings are the same before and after training, and so \
+are the measures on the evaluation set.";
 
 /// One objective's part of `report.json`.
 #[derive(Debug, Serialize)]
@@ -15,6 +24,12 @@ pub(crate) struct RunReport {
     pub(crate) formula: String,
     #[serde(flatten)]
     results: Results,
+    /// The model before training; absent if it could not be evaluated.
+    pub(crate) untrained: Option<Untrained>,
+    /// What training gained over it, such that positive is better.
+    pub(crate) gain: Option<Measures>,
+    /// What a reader of the results must know, as whole sentences.
+    pub(crate) warnings: Vec<String>,
     /// Seconds of training.
     pub(crate) seconds: f64,
     /// Training samples per second.
@@ -79,6 +94,16 @@ impl EvaluatedRun {
         let accuracy = trainer.known_accuracy(prepared)?;
         let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
         let dim = evaluation.embeddings.dim();
+        let measures = Measures::new(accuracy, &evaluation, prepared.split.is_closed());
+        let untrained = Untrained::read(folder)?;
+        let gain = untrained.as_ref().map(|base| measures.gain_over(&base.measures));
+        let mut warnings = prepared.warnings.clone();
+        warnings.extend(evaluation.verification.warnings.iter().cloned());
+        match &untrained {
+            None => warnings.push(NO_BASELINE.to_owned()),
+            Some(_) if !trainer.trains_backbone() => warnings.push(NOTHING_TRAINED.to_owned()),
+            Some(base) => warnings.extend(base.not_beaten_by(&config.objective.name, &measures)),
+        }
         let known_embeddings =
             if matches!(dim, 2 | 3) { trainer.embed(prepared, &prepared.known.samples)? } else { Vec::new() };
         let results = if prepared.split.is_closed() {
@@ -91,6 +116,9 @@ impl EvaluatedRun {
                 objective: config.objective.name.clone(),
                 formula: trainer.head().formula(),
                 results,
+                untrained,
+                gain,
+                warnings,
                 seconds,
                 samples_per_second,
                 seed: config.training.seed,
@@ -110,6 +138,18 @@ impl EvaluatedRun {
 }
 
 impl RunReport {
+    /// Adds a warning for the reader, unless it is there already.
+    pub(crate) fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The measures of the trained model.
+    pub(crate) fn measures(&self) -> Measures {
+        Measures::new(self.known_accuracy(), self.evaluation(), self.is_closed())
+    }
+
     /// Verification and retrieval: on unseen classes, or on test samples of a closed set.
     pub(crate) fn evaluation(&self) -> &Evaluation {
         match &self.results {

@@ -3,11 +3,14 @@
 mod arguments;
 mod conclusions;
 mod evaluated;
+mod measures;
 mod page;
 mod session;
+mod untrained;
 
 pub(crate) use arguments::{RunArguments, absolute, given, naming_flag};
 pub(crate) use conclusions::{ONE_SEED, conclusions};
 pub(crate) use evaluated::{EvaluatedRun, RunReport};
-pub(crate) use page::{closing_table, evaluated_on, write_reports};
+pub(crate) use measures::Measures;
+pub(crate) use page::{closing_notes, closing_table, evaluated_on, write_reports};
 pub(crate) use session::{Ended, Session, free_folder};

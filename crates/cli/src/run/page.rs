@@ -2,6 +2,8 @@
 
 use super::conclusions::conclusions;
 use super::evaluated::{EvaluatedRun, RunReport};
+use super::measures::Measures;
+use super::untrained::Untrained;
 use anyhow::Context;
 use serde::Serialize;
 use std::path::Path;
@@ -30,7 +32,7 @@ const NEIGHBOURS: usize = 8;
 /// Points per class in the figure of features.
 const FEATURES_PER_CLASS: usize = 150;
 
-/// The printed table, one row per objective.
+/// The printed table: the untrained baseline, and each objective with what it gained over it.
 pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
     let mut table = Table::new([
         Column::left("objective"),
@@ -44,21 +46,53 @@ pub(crate) fn closing_table(runs: &[EvaluatedRun]) -> String {
         Column::right("samples/s"),
     ]);
     let percent = |value: f64| format!("{:.2} %", 100.0 * value);
+    let points = |value: f64| format!("{:+.2}", 100.0 * value);
+    let cells = |name: &str, m: &Measures, percent: &dyn Fn(f64) -> String, auc: String| {
+        let accuracy = m.accuracy().map_or("-".to_owned(), percent);
+        let rates = [m.tar_at_far("1e-2"), m.recall_at_1(), m.map_at_r()].map(percent);
+        [&[name.to_owned(), accuracy, percent(m.eer()), auc][..], &rates].concat()
+    };
+    let mut shown: Option<&Measures> = None;
     for EvaluatedRun { report, .. } in runs {
-        let Evaluation { verification, retrieval, .. } = report.evaluation();
-        table.row([
-            report.objective.clone(),
-            report.known_accuracy().map_or("-".to_owned(), percent),
-            percent(verification.eer),
-            format!("{:.4}", verification.auc),
-            percent(verification.tar_at_far(1e-2)),
-            percent(retrieval.precision_at_1),
-            percent(retrieval.map_at_r),
-            format!("{:.1}", report.seconds),
-            format!("{:.0}", report.samples_per_second),
-        ]);
+        let base = report.untrained.as_ref();
+        if let Some(base) = base.filter(|base| shown != Some(&base.measures)) {
+            table.row(cells(base.name(), &base.measures, &percent, format!("{:.4}", base.measures.auc())));
+            shown = Some(&base.measures);
+        }
+        let measures = report.measures();
+        let mut row = cells(&report.objective, &measures, &percent, format!("{:.4}", measures.auc()));
+        row.extend([format!("{:.1}", report.seconds), format!("{:.0}", report.samples_per_second)]);
+        table.row(row);
+        if let Some(gain) = &report.gain {
+            table.row(cells("  gain", gain, &points, format!("{:+.4}", gain.auc())));
+        }
     }
     table.render()
+}
+
+/// The lines below the table: what the baseline is, and the warnings.
+pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
+    let bases: Vec<&Untrained> = runs.iter().filter_map(|run| run.report.untrained.as_ref()).collect();
+    let mut lines: Vec<String> = bases.first().map(|base| base.in_words()).into_iter().collect();
+    if !bases.is_empty() {
+        lines.push(
+            "gain: difference to that baseline, in percentage points except for AUC; positive is better."
+                .to_owned(),
+        );
+    }
+    lines.extend(warnings(runs).iter().map(|warning| format!("warning: {warning}")));
+    lines
+}
+
+/// The warnings of all runs, each once. One that not every run has is of one objective.
+fn warnings(runs: &[EvaluatedRun]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for warning in runs.iter().flat_map(|run| &run.report.warnings) {
+        if !all.contains(warning) {
+            all.push(warning.clone());
+        }
+    }
+    all
 }
 
 /// What a run was evaluated on, in words.
@@ -94,16 +128,7 @@ pub(super) fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a String>, 
 /// The page of one or several runs on the same data.
 fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow::Result<String> {
     let names: Vec<&str> = runs.iter().map(|run| run.report.objective.as_str()).collect();
-    let mut notes = conclusions(runs.iter().map(|run| &run.report));
-    if !prepared.set.bad().is_empty() {
-        let first = &prepared.set.bad()[0];
-        notes.push(format!(
-            "{} images could not be read and were left out; the first is {} ({}).",
-            prepared.set.bad().len(),
-            first.path.display(),
-            first.reason
-        ));
-    }
+    let notes = conclusions(runs.iter().map(|run| &run.report));
     let input = ReportInput {
         title: format!("{} on {}", names.join(", "), prepared.set.name()),
         lead: format!(
@@ -118,6 +143,7 @@ fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow
         ),
         evaluated_on: runs.first().map(|run| evaluated_on(&run.report)).unwrap_or_default(),
         configuration: flat_configuration(config),
+        warnings: warnings(runs),
         notes,
         objectives: runs.iter().map(|run| objective_report(prepared, run)).collect::<anyhow::Result<_>>()?,
     };
@@ -131,6 +157,8 @@ fn flat_configuration(config: &Config) -> Vec<(String, String)> {
     for line in config.to_toml().lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             name.clone_into(&mut section);
+        } else if section == "model.weights_classes" {
+            // Possibly thousands of names; a warning names those that matter.
         } else if let Some((key, value)) = line.split_once(" = ") {
             rows.push((format!("{section}.{key}"), value.trim_matches('"').to_owned()));
         }
@@ -143,6 +171,7 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
     let Evaluation { verification, retrieval, .. } = report.evaluation();
     Ok(ObjectiveReport {
         name: report.objective.clone(),
+        untrained: report.untrained.as_ref().map(|base| Box::new(baseline(base))),
         seconds: Some(report.seconds),
         samples_per_second: Some(report.samples_per_second),
         known_accuracy: report.known_accuracy(),
@@ -164,7 +193,6 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
             eer: verification.eer,
             eer_threshold: verification.eer_threshold,
             tar_at_far: verification.tar_at_far.iter().map(|(far, tar)| ((*far).to_owned(), *tar)).collect(),
-            warnings: verification.warnings.clone(),
         }),
         retrieval: Some(RetrievalResults {
             queries: retrieval.queries as u64,
@@ -180,6 +208,28 @@ fn objective_report(prepared: &Prepared, run: &EvaluatedRun) -> anyhow::Result<O
         }),
         roc: verification.roc.iter().map(|point| RatePoint { far: point.far, tar: point.tar }).collect(),
     })
+}
+
+/// The measures of the untrained model, for the columns next to the trained one.
+fn baseline(base: &Untrained) -> ObjectiveReport {
+    let m = &base.measures;
+    ObjectiveReport {
+        name: base.name().to_owned(),
+        known_accuracy: m.accuracy(),
+        verification: Some(VerificationResults {
+            auc: m.auc(),
+            eer: m.eer(),
+            tar_at_far: m.all_tar().map(|(far, tar)| (far.clone(), tar)).collect(),
+            ..VerificationResults::default()
+        }),
+        retrieval: Some(RetrievalResults {
+            recall_at: m.all_recall().collect(),
+            r_precision: m.r_precision(),
+            map_at_r: m.map_at_r(),
+            ..RetrievalResults::default()
+        }),
+        ..ObjectiveReport::default()
+    }
 }
 
 /// Means over equal numbers of steps.

@@ -1,13 +1,15 @@
 //! What a command that trains needs throughout: the progress bar, the signals, and the steps from a configuration to an evaluated run.
 
-use super::evaluated::EvaluatedRun;
+use super::evaluated::{EvaluatedRun, RunReport};
 use super::page::first_names;
+use super::untrained::Watched;
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::{interrupt, progress};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 use widemargin_data::{ImageSet, Labelled};
+use widemargin_embedder::MODEL_FILE;
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Prepared, RunStart, train_until};
@@ -80,11 +82,11 @@ impl Session {
             };
             self.message(&format!("files: {}", endings.iter().map(count).collect::<Vec<_>>().join(", ")));
         }
-        for warning in &prepared.warnings {
-            self.message(&format!("warning: {warning}"));
-        }
         for bad in set.bad() {
             self.message(&format!("left out {}: {}", bad.path.display(), bad.reason));
+        }
+        for warning in &prepared.warnings {
+            self.message(&format!("warning: {warning}"));
         }
         Ok(prepared)
     }
@@ -118,28 +120,37 @@ impl Session {
         folder: &Path,
         (start, epochs): (RunStart, usize),
     ) -> anyhow::Result<Ended> {
-        let ending = train_until(config, prepared, folder, (start, epochs), &mut self.observer, &self.stop)?;
+        let mut observer = Watched { bar: &mut self.observer, config, prepared, folder };
+        let ending = train_until(config, prepared, folder, (start, epochs), &mut observer, &self.stop)?;
         let finished = matches!(ending, Ending::Finished { .. });
         match ending {
             Ending::Stopped { step, signal } => Ok(Ended::Stopped { step, signal }),
-            Ending::Finished { trainer, seconds, samples_per_second }
-            | Ending::Paused { trainer, seconds, samples_per_second } => {
+            Ending::Finished { trainer, step, seconds, samples_per_second }
+            | Ending::Paused { trainer, step, seconds, samples_per_second } => {
                 let run =
-                    EvaluatedRun::new(config, prepared, folder, (&trainer, seconds, samples_per_second))?;
+                    EvaluatedRun::new(config, prepared, folder, (&trainer, seconds, samples_per_second));
+                if run.is_err() {
+                    // Of a diverged run no model is written. Another failure is a matter of the evaluation set.
+                    trainer.check_embeddings(prepared, prepared.evaluation_samples(), step)?;
+                }
                 if finished {
-                    self.calibrate(&run, folder)?;
+                    trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
+                }
+                let mut run = run?;
+                if finished {
+                    Self::calibrate(&mut run.report, folder)?;
                 }
                 Ok(Ended::Evaluated(Box::new(run)))
             }
         }
     }
 
-    /// Writes the calibration, fitted to the pairs of the evaluation.
-    fn calibrate(&mut self, run: &EvaluatedRun, folder: &Path) -> anyhow::Result<()> {
-        match SavedCalibration::of_cosines(&run.report.evaluation().verification) {
+    /// Writes the calibration, fitted to the pairs of the evaluation. The report has its warnings.
+    fn calibrate(report: &mut RunReport, folder: &Path) -> anyhow::Result<()> {
+        match SavedCalibration::of_cosines(&report.evaluation().verification) {
             Ok(saved) => saved.write(&folder.join(CALIBRATION_FILE)),
             Err(error) => {
-                self.message(&format!("warning: {CALIBRATION_FILE} was not written: {error:#}"));
+                report.warn(format!("{CALIBRATION_FILE} was not written: {error:#}"));
                 Ok(())
             }
         }

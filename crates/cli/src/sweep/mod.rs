@@ -145,7 +145,7 @@ fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
             alive.sort_unstable();
         }
     }
-    report::write(&folder, &plan, &runs, prepared.split.is_closed(), arguments.json)?;
+    report::write(&folder, &plan, &runs, &prepared, arguments.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -210,15 +210,12 @@ fn evaluated(
             }
             found
         }
-        Err(error) => match error.downcast_ref::<Error>() {
-            Some(diverged @ Error::NonFinite { .. }) => {
-                // The samples of the batch say nothing about the settings.
-                let reason = diverged.to_string();
-                let reason = reason.split(". Batch").next().unwrap_or(&reason).to_owned();
+        Err(error) => match error.downcast_ref::<Error>().and_then(Error::divergence) {
+            Some(reason) => {
                 session.message(&format!("{}: {reason}", candidate.name));
                 RoundResult::diverged(epochs, reason)
             }
-            _ => return Err(error),
+            None => return Err(error),
         },
     };
     let json = serde_json::to_vec_pretty(&found).context("writing the results of a run")?;

@@ -14,6 +14,10 @@ use widemargin_train::Config;
 /// Most runs of a sweep; more are likely a typing error.
 const MOST_RUNS: usize = 10_000;
 
+/// Keys outside `[data]` that decide the split or the normalisation, which all runs share.
+const OF_DATA: [&str; 5] =
+    ["training.limit", "model.weights", "model.mean", "model.deviation", "model.weights_classes"];
+
 /// The measure that runs are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,8 +116,11 @@ impl Plan {
         let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
         for (at, Axis { key, values }) in self.grid.iter().enumerate() {
             ensure!(!values.is_empty(), "{key}: the list is empty; give at least one value");
-            let of_data = key.starts_with("data.") || key == "training.limit";
-            ensure!(!of_data, "{key}: all runs of a sweep use the same data; remove this key from the grid");
+            let of_data = key.starts_with("data.") || OF_DATA.contains(&key.as_str());
+            ensure!(
+                !of_data,
+                "{key}: all runs of a sweep use the same data and normalisation; remove this key from the grid"
+            );
             ensure!(
                 self.grid[..at].iter().all(|other| other.key != *key),
                 "{key}: given twice; remove one of them"
@@ -278,6 +285,7 @@ mod tests {
             (vec![], None, "nothing to sweep"),
             (vec![axis("objective.margin", &[])], None, "the list is empty"),
             (vec![axis("data.unseen", &[3.0])], None, "use the same data"),
+            (vec![axis("model.mean", &[0.5])], None, "the same data and normalisation"),
             (vec![axis("objective.margin", &[0.1]), axis("objective.margin", &[0.2])], None, "given twice"),
             (vec![axis("objective.margin", &[0.1, 0.2, 0.1])], None, "objective.margin: 0.1 is given twice"),
             (vec![mixed], None, "training.epochs: 2.0 is given twice"),

@@ -12,6 +12,8 @@ use widemargin_durable::write_atomic;
 use widemargin_report::figure::{LineChart, Series, line_chart};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 use widemargin_report::table::{Column, Table};
+use widemargin_report::terminal::visible;
+use widemargin_train::Prepared;
 
 /// A caution for readers of the results.
 const CHOSEN_BY: &str = "The best of many runs is partly the luckiest, because it was chosen by these results. Evaluate it again on classes \
@@ -24,6 +26,8 @@ const MOST_LINES: usize = 8;
 #[derive(Serialize)]
 struct Report<'a> {
     by: RankBy,
+    /// What a reader of the results must know, as whole sentences.
+    warnings: &'a [String],
     /// Best first: runs of the last round, then those that stopped earlier.
     runs: Vec<Line<'a>>,
 }
@@ -42,7 +46,7 @@ pub(super) fn write(
     folder: &Path,
     plan: &Plan,
     runs: &[SweptRun],
-    closed: bool,
+    prepared: &Prepared,
     json: bool,
 ) -> anyhow::Result<()> {
     let mut ranked: Vec<&SweptRun> = runs.iter().collect();
@@ -61,14 +65,16 @@ pub(super) fn write(
         let settings = settings.collect::<Result<_, serde_json::Error>>().context("writing the settings")?;
         Ok(Line { rank, run: &run.candidate.name, settings, rounds: &run.rounds })
     });
-    let report = Report { by: plan.by, runs: lines.collect::<anyhow::Result<_>>()? };
+    let mut warnings = prepared.warnings.clone();
+    warnings.extend(no_gain(plan, &ranked));
+    let report = Report { by: plan.by, warnings: &warnings, runs: lines.collect::<anyhow::Result<_>>()? };
     let mut text = serde_json::to_string_pretty(&report).context("writing sweep.json")?;
     text.push('\n');
     write_atomic(folder.join("sweep.json"), text.as_bytes())?;
 
-    let kind = if closed { "test images of the known classes" } else { "unseen classes" };
+    let kind = if prepared.split.is_closed() { "test images of the known classes" } else { "unseen classes" };
     let (columns, rows) =
-        (columns(plan), ranked.iter().zip(1..).map(|(run, rank)| cells(run, rank)).collect::<Vec<_>>());
+        (columns(plan), ranked.iter().zip(1..).map(|(run, rank)| cells(plan, run, rank)).collect::<Vec<_>>());
     let input = EvaluationInput {
         title: format!("Sweep of {}", plan.base.objective.name),
         lead: format!(
@@ -77,7 +83,7 @@ pub(super) fn write(
             name(plan.by),
             order_of_rounds(plan)
         ),
-        notes: vec![CHOSEN_BY.to_owned()],
+        notes: [&warnings[..], &[CHOSEN_BY.to_owned(), gain_in_words(plan)]].concat(),
         tables: vec![EvaluationTable {
             heading: String::new(),
             columns: columns.clone(),
@@ -98,8 +104,30 @@ pub(super) fn write(
     }
     let (table, by) = (table.render(), name(plan.by));
     writeln!(out, "{table}Evaluated on {kind}, ranked by {by}.{} {CHOSEN_BY}", order_of_rounds(plan))?;
+    writeln!(out, "{}", gain_in_words(plan))?;
+    for warning in &warnings {
+        writeln!(out, "warning: {}", visible(warning))?;
+    }
     writeln!(out, "\nReport: {}", shown(&folder.join("sweep.html")))?;
     Ok(())
+}
+
+/// What the column of gains is.
+fn gain_in_words(plan: &Plan) -> String {
+    format!("gain: by how many percentage points {} is better than before the first step.", name(plan.by))
+}
+
+/// A sentence about the runs whose last result is no better than before training.
+fn no_gain(plan: &Plan, ranked: &[&SweptRun]) -> Option<String> {
+    let gains: Vec<f64> = ranked.iter().filter_map(|run| run.rounds.last()?.gain(plan.by)).collect();
+    let lost = gains.iter().filter(|gain| **gain <= 0.0).count();
+    (lost > 0).then(|| {
+        format!(
+            "{lost} of {} runs do not beat their model before training in {}.",
+            gains.len(),
+            name(plan.by)
+        )
+    })
 }
 
 /// How runs of different length are ranked, if there are any.
@@ -108,12 +136,13 @@ fn order_of_rounds(plan: &Plan) -> &'static str {
 }
 
 fn columns(plan: &Plan) -> Vec<String> {
-    let figures = ["epochs", "recall at 1", "MAP@R", "TAR at FAR 1e-3", "EER", "known accuracy", "seconds"];
+    let figures =
+        ["epochs", "recall at 1", "MAP@R", "TAR at FAR 1e-3", "EER", "known accuracy", "gain", "seconds"];
     let axes = plan.grid.iter().map(|axis| axis.short().replace('_', " "));
     std::iter::once("rank".to_owned()).chain(axes).chain(figures.map(str::to_owned)).collect()
 }
 
-fn cells(run: &SweptRun, rank: usize) -> Vec<String> {
+fn cells(plan: &Plan, run: &SweptRun, rank: usize) -> Vec<String> {
     let mut cells = vec![rank.to_string()];
     cells.extend(run.candidate.values.iter().map(plain));
     let Some(result) = run.rounds.last() else { return cells };
@@ -125,6 +154,7 @@ fn cells(run: &SweptRun, rank: usize) -> Vec<String> {
     let figures = [result.recall_at_1, result.map_at_r, result.tar_at_far_1e3, result.eer, result.accuracy];
     let percent = |value: f64| format!("{:.2} %", 100.0 * value);
     cells.extend(figures.map(|figure| figure.map_or("-".to_owned(), percent)));
+    cells.push(result.gain(plan.by).map_or("-".to_owned(), |gain| format!("{:+.2}", 100.0 * gain)));
     cells.push(format!("{:.1}", result.seconds));
     cells
 }

@@ -1,7 +1,7 @@
 //! The results of a sweep: each run with its evaluation after each round.
 
 use super::plan::{Candidate, RankBy};
-use crate::run::RunReport;
+use crate::run::{Measures, RunReport};
 use serde::{Deserialize, Serialize};
 
 /// The results of a run after a round: `evaluation-EPOCHS.json`.
@@ -15,6 +15,9 @@ pub(crate) struct RoundResult {
     pub(crate) map_at_r: Option<f64>,
     pub(crate) tar_at_far_1e3: Option<f64>,
     pub(crate) eer: Option<f64>,
+    /// The model before training; absent if it could not be evaluated.
+    #[serde(default)]
+    pub(crate) untrained: Option<Measures>,
     /// Seconds of training.
     pub(crate) seconds: f64,
 }
@@ -31,6 +34,7 @@ impl RoundResult {
             map_at_r: Some(evaluation.retrieval.map_at_r),
             tar_at_far_1e3: Some(evaluation.verification.tar_at_far(1e-3)),
             eer: Some(evaluation.verification.eer),
+            untrained: report.untrained.as_ref().map(|base| base.measures.clone()),
             seconds: report.seconds,
         }
     }
@@ -45,8 +49,23 @@ impl RoundResult {
             map_at_r: None,
             tar_at_far_1e3: None,
             eer: None,
+            untrained: None,
             seconds: 0.0,
         }
+    }
+
+    /// By how much the measure is better than before training; `None` without results or baseline.
+    pub(super) fn gain(&self, by: RankBy) -> Option<f64> {
+        let base = self.untrained.as_ref()?;
+        let base = match by {
+            RankBy::RecallAt1 => base.recall_at_1(),
+            RankBy::MapAtR => base.map_at_r(),
+            RankBy::Tar => base.tar_at_far("1e-3"),
+            RankBy::Eer => -base.eer(),
+            RankBy::Accuracy => base.accuracy()?,
+        };
+        let gain = self.rank_value(by) - base;
+        gain.is_finite().then_some(gain)
     }
 
     /// The measure, with its sign such that more is better; minus infinity if there is none.

@@ -41,10 +41,18 @@ impl OpenSetSplit {
     /// # Errors
     /// [`Error::UnknownClass`] with the most similar name, [`Error::TooFewClasses`].
     pub fn by_names(class_names: &[String], unseen: &[String]) -> Result<Self> {
-        let mut classes = unseen.iter().map(|name| find(class_names, name)).collect::<Result<Vec<u32>>>()?;
-        classes.sort_unstable();
-        classes.dedup();
-        Self::open(class_names.len(), classes.len(), classes)
+        let classes = unseen.iter().map(|name| find(class_names, name)).collect::<Result<Vec<u32>>>()?;
+        Self::by_classes(class_names, classes)
+    }
+
+    /// A split in which these classes are unseen, by their numbers.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`].
+    pub fn by_classes(class_names: &[String], mut unseen: Vec<u32>) -> Result<Self> {
+        unseen.sort_unstable();
+        unseen.dedup();
+        Self::open(class_names.len(), unseen.len(), unseen)
     }
 
     /// Unseen classes drawn with `seed`, in ascending order: those that are not `trained`, and others until there are `count`.

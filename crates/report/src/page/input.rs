@@ -14,7 +14,10 @@ pub struct ReportInput {
     pub evaluated_on: String,
     /// The resolved configuration: keys and values.
     pub configuration: Vec<(String, String)>,
-    /// Notes on how reliable the results are, as whole sentences: skipped images, too few pairs.
+    /// What a reader must know before using the results, as whole sentences: skipped images, few classes, a model that does not beat its
+    /// untrained baseline.
+    pub warnings: Vec<String>,
+    /// Notes on the comparison, as whole sentences.
     pub notes: Vec<String>,
     /// One entry per objective; with more than one the page is a comparison.
     pub objectives: Vec<ObjectiveReport>,
@@ -25,6 +28,8 @@ pub struct ReportInput {
 pub struct ObjectiveReport {
     /// Its name in tables and legends.
     pub name: String,
+    /// The results of the same model before training, under their own name; only its measures are shown.
+    pub untrained: Option<Box<ObjectiveReport>>,
     /// Wall-clock time of training.
     pub seconds: Option<f64>,
     /// Training samples per second.
@@ -62,8 +67,6 @@ pub struct VerificationResults {
     pub eer_threshold: f64,
     /// (key, TAR) for each FAR; the key is shown as it is, such as `1e-3`.
     pub tar_at_far: Vec<(String, f64)>,
-    /// Warnings, as whole sentences.
-    pub warnings: Vec<String>,
 }
 
 /// Results of retrieval.

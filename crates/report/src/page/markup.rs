@@ -24,12 +24,21 @@ pub(super) fn grid(figures: &[String]) -> String {
     format!("<div class=\"grid\">\n{}</div>\n", figures.concat())
 }
 
-/// Warnings and notes; nothing if there are none.
+/// Notes; nothing if there are none.
 pub(super) fn notes(notes: &[String]) -> String {
+    list("", notes)
+}
+
+/// Warnings under a heading; nothing if there are none.
+pub(super) fn warnings(warnings: &[String]) -> String {
+    list("<li class=\"heading\">Warnings</li>", warnings)
+}
+
+fn list(heading: &str, notes: &[String]) -> String {
     if notes.is_empty() {
         return String::new();
     }
-    let mut html = String::from("<ul class=\"notes\">");
+    let mut html = format!("<ul class=\"notes\">{heading}");
     for note in notes {
         add(&mut html, format_args!("<li>{}</li>", escape(note)));
     }

@@ -92,14 +92,6 @@ pub(super) fn verification(input: &ReportInput) -> Option<Section> {
             ["Objective", "Genuine pairs", "Impostor pairs", "Threshold at EER"].map(str::to_owned).to_vec();
         body.push_str(&DataTable { headings, rows, numbers: true }.html());
     }
-    // All objectives are evaluated on the same pairs, so most warnings are the same.
-    let mut warnings: Vec<String> = Vec::new();
-    for warning in measured.iter().filter_map(|o| o.verification.as_ref()).flat_map(|v| &v.warnings) {
-        if !warnings.contains(warning) {
-            warnings.push(warning.clone());
-        }
-    }
-    body.push_str(&markup::notes(&warnings));
     Some(Section { id: "verification", heading: "Verification", body })
 }
 
@@ -311,7 +303,7 @@ pub(super) fn configuration(input: &ReportInput) -> Option<Section> {
 
 /// The terms of the page, explained in one or two sentences each.
 pub(super) fn glossary() -> Section {
-    const TERMS: [(&str, &str); 10] = [
+    const TERMS: [(&str, &str); 12] = [
         (
             "Embedding",
             "The vector that a network computes for an image. Images are compared by the cosine of their embeddings.",
@@ -319,6 +311,14 @@ pub(super) fn glossary() -> Section {
         (
             "Known and unseen classes",
             "Known classes were used in training. Unseen classes were held out, so they show how well the embeddings generalise.",
+        ),
+        (
+            "Untrained",
+            "The same model with its initial weights, before the first training step, evaluated in the same way. What it reaches is not due to training.",
+        ),
+        (
+            "Gain",
+            "How much better the trained model is than the untrained one. Positive is better; pp stands for percentage points.",
         ),
         ("FAR, false accept rate", "The share of impostor pairs that a threshold accepts as the same class."),
         (

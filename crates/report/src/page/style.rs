@@ -30,10 +30,11 @@ tbody th{font-weight:500;vertical-align:top;white-space:nowrap}
 .numbers td,.numbers thead th+th{text-align:right;font-variant-numeric:tabular-nums}
 .numbers td{white-space:nowrap}
 .notes{margin:.5rem 0 .9rem;padding:.6rem .9rem .6rem 2rem;background:var(--note);border-left:4px solid var(--note-edge);border-radius:4px;font-size:.93rem}
+.notes .heading{list-style:none;margin-left:-1.1rem;font-weight:600}
 dl{margin:0;display:grid;grid-template-columns:minmax(9rem,14rem) 1fr;gap:.5rem 1.2rem}
 dt{font-weight:600}
 dd{margin:0;max-width:44rem}
 .thumb{display:block;width:4.5rem;height:4.5rem;object-fit:contain;image-rendering:pixelated;background:#000;border-radius:6px}
 .no-data{color:var(--wm-muted)}
-@media (max-width:40rem){body{padding:1rem .6rem 2rem}section{padding:1rem .8rem}dl{display:block}dd{margin:0 0 .7rem}figcaption{margin-left:.2rem;margin-right:.2rem}}
+@media (max-width:40rem){body{padding:1rem .6rem 2rem}section{padding:1rem .8rem}tbody th{white-space:normal}th,td{padding-right:.6rem}dl{display:block}dd{margin:0 0 .7rem}figcaption{margin-left:.2rem;margin-right:.2rem}}
 ";

@@ -11,69 +11,125 @@ enum Better {
     Lower,
 }
 
-/// One measure: heading, direction, format, and the value of each objective.
+/// How the values of a measure are shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unit {
+    Percent,
+    Fraction,
+    Seconds,
+    PerSecond,
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Percent => text::percent(value, 2),
+            Self::Fraction => text::fixed(value, 4),
+            Self::Seconds => format!("{} s", text::fixed(value, 1)),
+            Self::PerSecond if value.is_finite() && value >= 0.0 => text::count(value.round() as u64),
+            Self::PerSecond => NO_VALUE.to_owned(),
+        }
+    }
+
+    /// A difference with its sign.
+    fn show_gain(self, gain: f64) -> String {
+        match self {
+            _ if !gain.is_finite() => NO_VALUE.to_owned(),
+            Self::Percent => format!("{:+.2}\u{a0}pp", 100.0 * gain),
+            Self::Fraction => format!("{gain:+.4}"),
+            Self::Seconds | Self::PerSecond => NO_VALUE.to_owned(),
+        }
+    }
+}
+
+/// What the arrows of the row headings mean.
+const ARROWS: &str = "↑: higher is better. ↓: lower is better.";
+
+/// Shown where there is no value.
+const NO_VALUE: &str = "–";
+
+/// One measure: heading, direction, unit, and the value in each column: the objectives, then baselines.
 struct Measure {
     heading: String,
     better: Better,
-    show: fn(f64) -> String,
+    unit: Unit,
     values: Vec<Option<f64>>,
 }
 
 impl Measure {
-    /// Which objectives have the best value, as shown. Equal values are equally good; if all are equal, none is marked.
-    fn best(&self) -> Vec<bool> {
-        let finite = || self.values.iter().flatten().copied().filter(|value| value.is_finite());
+    /// The value in a column as text.
+    fn shown(&self, column: usize) -> String {
+        self.values[column].map_or_else(|| NO_VALUE.to_owned(), |value| self.unit.show(value))
+    }
+
+    /// Its heading with an arrow to the better values.
+    fn row_heading(&self) -> String {
+        let arrow = if self.better == Better::Higher { "↑" } else { "↓" };
+        format!("{} {arrow}", self.heading)
+    }
+
+    /// How much better the first column is than the second.
+    fn gain(&self) -> String {
+        let [Some(trained), Some(base), ..] = self.values[..] else { return NO_VALUE.to_owned() };
+        self.unit.show_gain(if self.better == Better::Higher { trained - base } else { base - trained })
+    }
+
+    /// Which of the first `columns` columns have the best value, as shown. Equal values are equally good; if all are equal, none is marked.
+    fn best(&self, columns: usize) -> Vec<bool> {
+        let values = &self.values[..columns];
+        let finite = || values.iter().flatten().copied().filter(|value| value.is_finite());
         let best = match self.better {
             Better::Higher => finite().reduce(f64::max),
             Better::Lower => finite().reduce(f64::min),
         };
-        let best = best.map(self.show);
+        let show = |value| self.unit.show(value);
+        let best = best.map(show);
         let marks: Vec<bool> =
-            self.values.iter().map(|value| value.is_some() && value.map(self.show) == best).collect();
+            values.iter().map(|value| value.is_some() && value.map(show) == best).collect();
         if marks.iter().all(|&mark| mark) { vec![false; marks.len()] } else { marks }
     }
 }
 
-fn measures(objectives: &[ObjectiveReport]) -> Vec<Measure> {
+/// The measures of these columns. A measure that no objective has is left out.
+fn measures(columns: &[&ObjectiveReport]) -> Vec<Measure> {
     let mut measures = Vec::new();
-    let mut add = |heading: &str, better, show, value: &dyn Fn(&ObjectiveReport) -> Option<f64>| {
-        let values: Vec<Option<f64>> = objectives.iter().map(value).collect();
+    let mut add = |heading: &str, better, unit, value: &dyn Fn(&ObjectiveReport) -> Option<f64>| {
+        let values: Vec<Option<f64>> = columns.iter().map(|column| value(column)).collect();
         if values.iter().any(Option::is_some) {
-            measures.push(Measure { heading: heading.to_owned(), better, show, values });
+            measures.push(Measure { heading: heading.to_owned(), better, unit, values });
         }
     };
-    let percent: fn(f64) -> String = |value| text::percent(value, 2);
-    let plain: fn(f64) -> String = |value| text::fixed(value, 4);
-    let seconds: fn(f64) -> String = |value| format!("{} s", text::fixed(value, 1));
-    let rate: fn(f64) -> String = |value| {
-        if value.is_finite() && value >= 0.0 { text::count(value.round() as u64) } else { "–".to_owned() }
-    };
-    add("Accuracy, known classes", Better::Higher, percent, &|o| o.known_accuracy);
-    add("EER", Better::Lower, percent, &|o| Some(o.verification.as_ref()?.eer));
-    add("AUC", Better::Higher, plain, &|o| Some(o.verification.as_ref()?.auc));
-    for key in keys(verifications(objectives).flat_map(|v| &v.tar_at_far).map(|tar| tar.0.as_str())) {
-        add(&format!("TAR at FAR {key}"), Better::Higher, percent, &|o| {
+    add("Accuracy, known classes", Better::Higher, Unit::Percent, &|o| o.known_accuracy);
+    add("EER", Better::Lower, Unit::Percent, &|o| Some(o.verification.as_ref()?.eer));
+    add("AUC", Better::Higher, Unit::Fraction, &|o| Some(o.verification.as_ref()?.auc));
+    for key in keys(verifications(columns).flat_map(|v| &v.tar_at_far).map(|tar| tar.0.as_str())) {
+        add(&format!("TAR at FAR {key}"), Better::Higher, Unit::Percent, &|o| {
             o.verification.as_ref()?.tar_at_far.iter().find(|tar| tar.0 == key).map(|tar| tar.1)
         });
     }
-    for k in keys(retrievals(objectives).flat_map(|r| &r.recall_at).map(|recall| recall.0)) {
-        add(&format!("Recall at {k}"), Better::Higher, percent, &|o| {
+    for k in keys(retrievals(columns).flat_map(|r| &r.recall_at).map(|recall| recall.0)) {
+        add(&format!("Recall at {k}"), Better::Higher, Unit::Percent, &|o| {
             o.retrieval.as_ref()?.recall_at.iter().find(|recall| recall.0 == k).map(|recall| recall.1)
         });
     }
-    add("R-precision", Better::Higher, percent, &|o| Some(o.retrieval.as_ref()?.r_precision));
-    add("MAP@R", Better::Higher, percent, &|o| Some(o.retrieval.as_ref()?.map_at_r));
-    add("Training time", Better::Lower, seconds, &|o| o.seconds);
-    add("Samples per second", Better::Higher, rate, &|o| o.samples_per_second);
+    add("R-precision", Better::Higher, Unit::Percent, &|o| Some(o.retrieval.as_ref()?.r_precision));
+    add("MAP@R", Better::Higher, Unit::Percent, &|o| Some(o.retrieval.as_ref()?.map_at_r));
+    add("Training time", Better::Lower, Unit::Seconds, &|o| o.seconds);
+    add("Samples per second", Better::Higher, Unit::PerSecond, &|o| o.samples_per_second);
     measures
 }
 
-fn verifications(objectives: &[ObjectiveReport]) -> impl Iterator<Item = &VerificationResults> {
-    objectives.iter().filter_map(|objective| objective.verification.as_ref())
+fn verifications<'a>(columns: &[&'a ObjectiveReport]) -> impl Iterator<Item = &'a VerificationResults> {
+    columns.iter().filter_map(|column| column.verification.as_ref())
 }
 
-fn retrievals(objectives: &[ObjectiveReport]) -> impl Iterator<Item = &RetrievalResults> {
-    objectives.iter().filter_map(|objective| objective.retrieval.as_ref())
+fn retrievals<'a>(columns: &[&'a ObjectiveReport]) -> impl Iterator<Item = &'a RetrievalResults> {
+    columns.iter().filter_map(|column| column.retrieval.as_ref())
+}
+
+/// The baselines of the objectives. Objectives with the same initial weights share one.
+fn baselines(objectives: &[ObjectiveReport]) -> Vec<&ObjectiveReport> {
+    keys(objectives.iter().filter_map(|objective| objective.untrained.as_deref()))
 }
 
 /// All distinct keys in order of appearance.
@@ -92,7 +148,8 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
     if objectives.is_empty() {
         return None;
     }
-    let measures = measures(objectives);
+    let columns: Vec<&ObjectiveReport> = objectives.iter().chain(baselines(objectives)).collect();
+    let measures = measures(&columns);
     let mut body = String::new();
     if !input.evaluated_on.is_empty() {
         body.push_str(&markup::paragraph(&format!(
@@ -100,45 +157,53 @@ pub(super) fn section(input: &ReportInput) -> Option<Section> {
             input.evaluated_on.trim_end_matches('.')
         )));
     }
+    body.push_str(&markup::warnings(&input.warnings));
     if let [only] = objectives.as_slice() {
         body.push_str(&in_words(only));
-        body.push_str(&single_table(&measures));
+        body.push_str(&single_table(&columns, &measures));
     } else {
         body.push_str(&comparison_in_words(objectives));
-        body.push_str(&comparison_table(objectives, &measures));
+        body.push_str(&comparison_table(&columns, objectives.len(), &measures));
     }
     body.push_str(&markup::notes(&input.notes));
     Some(Section { id: "results", heading: "Results", body })
 }
 
-fn single_table(measures: &[Measure]) -> String {
+/// Measures as rows: the baseline, if there is one, the trained model and its gain.
+fn single_table(columns: &[&ObjectiveReport], measures: &[Measure]) -> String {
+    let base = columns.get(1);
     let row = |measure: &Measure| {
-        let value = measure.values[0].map_or_else(|| "–".to_owned(), measure.show);
-        let better = if measure.better == Better::Higher { "higher" } else { "lower" };
-        vec![(measure.heading.clone(), false), (value, false), (better.to_owned(), false)]
+        let values = match base {
+            Some(_) => vec![measure.shown(1), measure.shown(0), measure.gain()],
+            None => vec![measure.shown(0)],
+        };
+        std::iter::once(measure.row_heading()).chain(values).map(|cell| (cell, false)).collect()
+    };
+    let headings = match base {
+        Some(base) => vec!["Measure", base.name.as_str(), "trained", "gain"],
+        None => vec!["Measure", "Value"],
     };
     let table = DataTable {
-        headings: ["Measure", "Value", "Better"].map(str::to_owned).to_vec(),
+        headings: headings.into_iter().map(str::to_owned).collect(),
         rows: measures.iter().map(row).collect(),
         numbers: true,
     };
-    table.html()
+    table.html() + &markup::paragraph(ARROWS)
 }
 
-/// Measures as rows, so that the table stays narrow enough for a phone.
-fn comparison_table(objectives: &[ObjectiveReport], measures: &[Measure]) -> String {
+/// Measures as rows, so that the table stays narrow enough for a phone. The first `objectives` columns are trained, the others baselines.
+fn comparison_table(columns: &[&ObjectiveReport], objectives: usize, measures: &[Measure]) -> String {
     let mut headings = vec!["Measure".to_owned()];
-    headings.extend(objectives.iter().map(|objective| objective.name.clone()));
+    headings.extend(columns.iter().map(|column| column.name.clone()));
     let row = |measure: &Measure| {
-        let arrow = if measure.better == Better::Higher { "↑" } else { "↓" };
-        let mut cells = vec![(format!("{} {arrow}", measure.heading), false)];
-        let shown = |value: &Option<f64>| value.map_or_else(|| "–".to_owned(), measure.show);
-        cells.extend(measure.values.iter().map(shown).zip(measure.best()));
+        let mut cells = vec![(measure.row_heading(), false)];
+        let best = measure.best(objectives).into_iter().chain(std::iter::repeat(false));
+        cells.extend((0..columns.len()).map(|column| measure.shown(column)).zip(best));
         cells
     };
     let rows = measures.iter().map(row).collect();
-    let note = "The best value of each measure is bold. ↑: higher is better. ↓: lower is better.";
-    DataTable { headings, rows, numbers: true }.html() + &markup::paragraph(note)
+    let note = format!("The best value of each measure among the trained models is bold. {ARROWS}");
+    DataTable { headings, rows, numbers: true }.html() + &markup::paragraph(&note)
 }
 
 /// The results of one objective, in words.

@@ -10,6 +10,7 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
     let found = FoundNeighbour { image: image.clone(), class: "bag".into(), cosine: 0.8, same_class: true };
     ObjectiveReport {
         name: name.into(),
+        untrained: None,
         seconds: Some(100.0 * eer),
         samples_per_second: Some(1234.5),
         known_accuracy: Some(0.9),
@@ -20,7 +21,6 @@ fn objective(name: &str, eer: f64) -> ObjectiveReport {
             eer,
             eer_threshold: 0.41,
             tar_at_far: vec![("1e-1".into(), 1.0 - eer), ("1e-3".into(), 0.5 - eer)],
-            warnings: vec!["Few pairs.".into()],
         }),
         retrieval: Some(RetrievalResults {
             queries: 300,
@@ -59,6 +59,7 @@ fn report(objectives: Vec<ObjectiveReport>) -> ReportInput {
         lead: "A lead.".into(),
         evaluated_on: "3 unseen classes".into(),
         configuration: vec![("head.margin".into(), "0.35".into())],
+        warnings: vec!["Few pairs.".into()],
         notes: vec!["Two images were skipped.".into()],
         objectives,
     }
@@ -144,6 +145,33 @@ fn one_objective_is_described_in_words_and_nothing_is_bold() {
 }
 
 #[test]
+fn the_untrained_baseline_is_next_to_the_trained_model_with_the_gain() {
+    let base = ObjectiveReport { seconds: None, samples_per_second: None, ..objective("untrained", 0.2) };
+    let mut trained = objective("am-softmax", 0.3);
+    trained.untrained = Some(Box::new(base.clone()));
+    let html = shown(&report(vec![trained.clone()]));
+    for row in [
+        ["EER ↓", "20.00 %", "30.00 %", "-10.00 pp"],
+        ["AUC ↑", "0.9000", "0.8500", "-0.0500"],
+        ["Recall at 5 ↑", "99.00 %", "99.00 %", "+0.00 pp"],
+        ["Training time ↓", "–", "30.0 s", "–"],
+    ] {
+        assert!(
+            first_table(&html).contains(&row.map(str::to_owned).to_vec()),
+            "{row:?}: {:?}",
+            first_table(&html)
+        );
+    }
+    assert!(html.contains("<th scope=\"col\">untrained</th><th scope=\"col\">trained</th>"));
+    // In a comparison, objectives with the same baseline share a column, and it is never the best.
+    let mut other = objective("softmax", 0.25);
+    other.untrained = Some(Box::new(base));
+    let html = shown(&report(vec![trained, other]));
+    assert_eq!(first_table(&html)[1], ["EER ↓", "30.00 %", "*25.00 %", "20.00 %"]);
+    assert_eq!(html.matches("<th scope=\"col\">untrained</th>").count(), 1);
+}
+
+#[test]
 fn the_better_objective_is_named_and_so_is_a_tie() {
     let compare = |a, b| shown(&report(vec![objective("left", a), objective("right", b)]));
     assert!(
@@ -163,7 +191,6 @@ fn everything_from_outside_is_escaped() {
         classes[0].name = evil.into();
     }
     if let Some(verification) = &mut bad.verification {
-        verification.warnings = vec![evil.into()];
         verification.tar_at_far[0].0 = evil.into();
     }
     let input = ReportInput {
@@ -171,6 +198,7 @@ fn everything_from_outside_is_escaped() {
         lead: evil.into(),
         evaluated_on: evil.into(),
         configuration: vec![(evil.into(), evil.into())],
+        warnings: vec![evil.into()],
         notes: vec![evil.into()],
         objectives: vec![bad, objective("other", 0.2)],
     };

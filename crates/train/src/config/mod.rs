@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing};
+use widemargin_embedder::TrainingClasses;
 use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
 
@@ -152,6 +153,9 @@ pub struct ModelConfig {
     /// Standard deviations, one value per channel, together with `mean`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deviation: Vec<f32>,
+    /// Classes that `weights` were trained on and that were unseen, as their file lists them. Stored when a run starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_classes: Option<TrainingClasses>,
 }
 
 impl Default for ModelConfig {
@@ -165,6 +169,7 @@ impl Default for ModelConfig {
             freeze: Vec::new(),
             mean: Vec::new(),
             deviation: Vec::new(),
+            weights_classes: None,
         }
     }
 }

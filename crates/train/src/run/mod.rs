@@ -17,6 +17,9 @@ const CONFIGURATION: &str = "config.toml";
 /// The file of a run folder with the use of each sample.
 pub(crate) const SPLIT_FILE: &str = "split.csv";
 
+/// Evaluation samples whose embeddings are checked after the last step.
+const CHECKED_SAMPLES: usize = 64;
+
 /// Where a run starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStart {
@@ -29,10 +32,12 @@ pub enum RunStart {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// All steps are done.
+    /// All steps are done. The model is not written yet: evaluate it first, then call [`Trainer::write_model`].
     Finished {
         /// The trained model.
         trainer: Trainer,
+        /// Steps done.
+        step: u64,
         /// Seconds spent in steps, including those before a resume.
         seconds: f64,
         /// Training samples per second, over the same time.
@@ -42,6 +47,8 @@ pub enum Ending {
     Paused {
         /// The model so far.
         trainer: Trainer,
+        /// Steps done.
+        step: u64,
         /// Seconds spent in steps so far, including those before a resume.
         seconds: f64,
         /// Training samples per second, over the same time.
@@ -81,7 +88,7 @@ pub fn continue_from(folder: &Path) -> Result<Config, Error> {
 ///
 /// # Errors
 /// [`Error::RunFolderExists`] for a new run in an existing folder; [`Error::NoCheckpoint`] for a resumed run without a checkpoint;
-/// [`Error::NonFinite`] if loss or gradients are not finite; those of reading and writing.
+/// [`Error::Diverged`] if the loss, a gradient, a weight or an embedding is not finite; those of reading and writing.
 pub fn train(
     config: &Config,
     prepared: &Prepared,
@@ -93,7 +100,7 @@ pub fn train(
     train_until(config, prepared, folder, (start, config.training.epochs), observer, stop)
 }
 
-/// Trains a new run to its end and returns the trained model: [`train`] without progress output and without a way to stop it.
+/// Trains a new run to its end, writes its model and returns the trainer: [`train`] without progress output and without a way to stop it.
 ///
 /// Checks `config` first, and replaces a scale or margin of `"auto"` by the recommended value.
 ///
@@ -105,7 +112,10 @@ pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Re
     config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
     let never = AtomicI32::new(0);
     match train(&config, prepared, folder.as_ref(), RunStart::New, &mut Silent, &never)? {
-        Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => Ok(trainer),
+        Ending::Finished { trainer, .. } | Ending::Paused { trainer, .. } => {
+            trainer.write_model(prepared, &folder.as_ref().join(MODEL_FILE))?;
+            Ok(trainer)
+        }
         Ending::Stopped { .. } => unreachable!("nothing stores a signal in `never`"),
     }
 }
@@ -162,10 +172,11 @@ pub fn train_until(
     };
     let save = |trainer: &Trainer, log: &RunLog, step: u64, seconds: f64| {
         log.sync()?;
-        checkpoint::save(folder, step, &trainer.parts(step, seconds))?;
+        checkpoint::save(folder, step, &trainer.parts(step, seconds)?)?;
         checkpoint::prune(folder, config.training.keep_checkpoints)
     };
     if start == RunStart::New {
+        observer.initialised(&trainer)?;
         save(&trainer, &log, 0, 0.0)?;
     }
 
@@ -213,18 +224,23 @@ pub fn train_until(
         };
         log.append(&metrics)?;
         observer.step(&metrics);
+        if step == total {
+            // Running statistics are used in evaluation only, so it can be the first to fail.
+            let samples = prepared.evaluation_samples();
+            let some = &samples[..samples.len().min(CHECKED_SAMPLES)];
+            trainer.check_embeddings(prepared, some, step).inspect_err(|_| observer.end())?;
+        }
         if step % every == 0 || step == total {
-            save(&trainer, &log, step, seconds)?;
+            save(&trainer, &log, step, seconds).inspect_err(|_| observer.end())?;
         }
     }
     observer.end();
     let samples = (step * config.sampler.batch_size() as u64) as f64;
     let samples_per_second = samples / seconds.max(1e-9);
     if step < whole {
-        return Ok(Ending::Paused { trainer, seconds, samples_per_second });
+        return Ok(Ending::Paused { trainer, step, seconds, samples_per_second });
     }
-    trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
-    Ok(Ending::Finished { trainer, seconds, samples_per_second })
+    Ok(Ending::Finished { trainer, step, seconds, samples_per_second })
 }
 
 /// A finished or stopped run, restored from its newest checkpoint.

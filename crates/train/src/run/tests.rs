@@ -33,8 +33,7 @@ fn run(
 }
 
 fn whole(config: &Config, prepared: &Prepared, folder: &Path) -> Vec<u8> {
-    let ending = run(config, prepared, folder, RunStart::New, &mut Silent, &AtomicI32::new(0));
-    assert!(matches!(ending, Ending::Finished { .. }));
+    fit(config, prepared, folder).expect("a run");
     weights(folder)
 }
 
@@ -121,10 +120,82 @@ fn a_diverging_run_stops_before_the_update_and_keeps_its_checkpoint() {
     let prepared = Prepared::new(&config).expect("built in");
     let error = train(&config, &prepared, &folder, RunStart::New, &mut Silent, &AtomicI32::new(0))
         .expect_err("diverges");
-    let Error::NonFinite { step, samples, .. } = &error else { panic!("{error}") };
+    let Error::Diverged { step, samples, .. } = &error else { panic!("{error}") };
     assert!(*step >= 2 && samples.len() == 20, "{error}");
-    assert!(error.to_string().contains("train/"), "{error}");
+    let said = error.to_string();
+    assert!(said.starts_with(&format!("the run diverged at step {step}: ")), "{said}");
+    assert!(said.contains("train/") && said.contains("Try a lower learning rate"), "{said}");
     assert!(checkpoint::newest(&folder).expect("the last good one").step < *step);
+}
+
+/// One step, whose update makes the weights so large that only the embeddings computed with them show it.
+#[test]
+fn a_run_whose_last_update_diverges_keeps_the_checkpoint_before_it_and_writes_no_model() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let mut config = small();
+    config.model.backbone = BackboneName::Linear;
+    config.schedule.warm_up_epochs = 0.0;
+    config.schedule.margin_warm_up_epochs = 0.0;
+    config.optimiser.clip_norm = 0.0;
+    config.training.epochs = 1;
+    config.training.limit = 28;
+    config.training.checkpoint_every = 1;
+    for (learning_rate, what) in [(1e25, "an embedding has the norm"), (1e38, "not finite")] {
+        config.optimiser.learning_rate = learning_rate;
+        let prepared = Prepared::new(&config).expect("built in");
+        let folder = parent.path().join(format!("{learning_rate:e}"));
+        let error = fit(&config, &prepared, &folder).expect_err("diverges");
+        let said = error.to_string();
+        assert!(said.starts_with("the run diverged at step 1: ") && said.contains(what), "{said}");
+        assert_eq!(error.divergence().as_deref(), said.split(". Try").next(), "{said}");
+        assert_eq!(checkpoint::newest(&folder).expect("the last good one").step, 0);
+        assert!(!folder.join(MODEL_FILE).exists());
+    }
+}
+
+/// Counts its calls.
+#[derive(Default)]
+struct Initialised(usize);
+
+impl Observer for Initialised {
+    fn initialised(&mut self, _: &Trainer) -> Result<(), Error> {
+        self.0 += 1;
+        Ok(())
+    }
+    fn begin(&mut self, _: &str, _: u64, _: u64) {}
+    fn step(&mut self, _: &Metrics) {
+        assert_eq!(self.0, 1, "before the first step");
+    }
+    fn message(&mut self, _: &str) {}
+    fn end(&mut self) {}
+}
+
+#[test]
+fn an_observer_sees_the_initial_weights_of_a_new_run_once() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("run");
+    let mut config = small();
+    config.training.epochs = 1;
+    let prepared = Prepared::new(&config).expect("built in");
+    let mut observer = Initialised::default();
+    run(&config, &prepared, &folder, RunStart::New, &mut observer, &AtomicI32::new(0));
+    run(&config, &prepared, &folder, RunStart::Resume, &mut observer, &AtomicI32::new(0));
+    assert_eq!(observer.0, 1);
+}
+
+#[test]
+fn few_unseen_classes_give_a_warning() {
+    let mut config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    let warning = prepared.warnings.iter().find(|warning| warning.contains("only 3 unseen classes"));
+    assert!(
+        warning.is_some_and(|warning| warning.contains("which classes were drawn")),
+        "{:?}",
+        prepared.warnings
+    );
+    config.data.closed_set = true;
+    let closed = Prepared::new(&config).expect("built in").warnings;
+    assert!(!closed.iter().any(|warning| warning.contains("unseen classes")), "{closed:?}");
 }
 
 #[test]
@@ -156,7 +227,6 @@ fn a_run_in_parts_ends_with_the_bits_of_an_uninterrupted_one_and_can_be_reopened
             .expect("a part")
     };
     assert!(matches!(part(RunStart::New, 1), Ending::Paused { .. }));
-    assert!(!folder.join(MODEL_FILE).exists(), "no model before the end");
     let steps = log::history(&folder).expect("a log").len();
     assert!(matches!(part(RunStart::Resume, 1), Ending::Paused { .. }), "done already");
     assert_eq!(log::history(&folder).expect("a log").len(), steps);
@@ -165,7 +235,8 @@ fn a_run_in_parts_ends_with_the_bits_of_an_uninterrupted_one_and_can_be_reopened
     assert_eq!(reopened.config, config);
     assert!(matches!(part(RunStart::Resume, 2), Ending::Paused { .. }));
     let Ending::Finished { trainer, .. } = part(RunStart::Resume, 9) else { panic!("all epochs are done") };
-    assert!(weights(&folder) == expected && folder.join(MODEL_FILE).exists());
+    assert!(weights(&folder) == expected);
+    assert!(!folder.join(MODEL_FILE).exists(), "the caller writes the model after its evaluation");
     let again = reopen(&folder).expect("a checkpoint").trainer;
     let samples = &prepared.unseen[..5];
     assert_eq!(

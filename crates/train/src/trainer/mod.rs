@@ -2,6 +2,7 @@
 //!
 //! `step` performs one training step; `state` saves everything to a checkpoint and loads it again.
 
+mod health;
 mod state;
 mod step;
 #[cfg(test)]
@@ -139,6 +140,11 @@ impl Trainer {
         &self.head
     }
 
+    /// Whether any parameter of the backbone is trained: not if all are frozen, or it has none.
+    pub fn trains_backbone(&self) -> bool {
+        !self.optimisers.is_empty()
+    }
+
     /// Number of trainable parameters of the backbone.
     pub fn parameter_count(&self) -> usize {
         self.backbone.num_params()
@@ -217,6 +223,7 @@ impl Trainer {
             normalisation: prepared.normalisation.clone(),
             preprocessing: prepared.set.images().map(|set| set.preprocessing().unwrap_or_default()),
             objective: self.head.formula(),
+            classes: prepared.classes.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The state of a trainer as the parts of a checkpoint.
 
-use super::{Trainer, trained};
+use super::{Trainer, health, trained};
+use crate::Error;
 use crate::checkpoint::Parts;
 use serde::{Deserialize, Serialize};
 use widemargin_head::{HeadMode, HeadTensor, Optimiser, TrainingHeadState};
@@ -19,7 +20,10 @@ struct Progress {
 
 impl Trainer {
     /// The whole state as the parts of a checkpoint.
-    pub(crate) fn parts(&self, step: u64, seconds: f64) -> Parts {
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] if a tensor is not finite.
+    pub(crate) fn parts(&self, step: u64, seconds: f64) -> Result<Parts, Error> {
         let all = parameters::parameters(&self.backbone);
         let model = tensors::of_parameters(&all);
         let mut memories = Tensors::new();
@@ -32,15 +36,18 @@ impl Trainer {
         let mut head = self.head.state();
         let centres = std::mem::take(head.tensors_mut());
         let centres = centres.into_iter().map(|t| (t.name, (t.shape.to_vec(), t.values))).collect();
+        for (tensors, owner) in [(&model, "backbone"), (&centres, "head"), (&memories, "optimiser")] {
+            health::require_finite(tensors, owner, step)?;
+        }
         let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
         let progress = Progress { step, seconds, head, optimiser_steps };
         let progress = serde_json::to_vec_pretty(&progress).expect("plain data always has a JSON form");
-        Parts::from([
+        Ok(Parts::from([
             ("model".to_owned(), tensors::pack(&model)),
             ("head".to_owned(), tensors::pack(&centres)),
             ("optimiser".to_owned(), tensors::pack(&memories)),
             ("progress".to_owned(), progress),
-        ])
+        ]))
     }
 
     /// Loads a checkpoint of the same configuration; returns its step and the seconds trained so far. The trainer is unchanged

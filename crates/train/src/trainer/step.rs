@@ -1,6 +1,6 @@
 //! One training step.
 
-use super::{Trainer, trained};
+use super::{Trainer, health, trained};
 use crate::Error;
 use burn::tensor::{Tensor, TensorData};
 use widemargin_chance::{Purpose, number};
@@ -35,10 +35,9 @@ impl Trainer {
         margin_share: f64,
         name_of: impl Fn(u32) -> String,
     ) -> Result<StepOutcome, Error> {
-        let not_finite = |what: String| Error::NonFinite {
+        let diverged = |what: String| Error::Diverged {
             what,
             step: step + 1,
-            batch: batch.step_in_epoch as usize + 1,
             samples: batch.sample_ids.iter().map(|id| name_of(*id)).collect(),
         };
         self.head.set_margin_share(margin_share);
@@ -50,6 +49,9 @@ impl Trainer {
         }
         let embeddings = self.backbone.forward(pixels, pass);
         let values = parameters::host_values(embeddings.clone().inner());
+        if let Some((row, problem)) = health::bad_embedding(&values, self.head.dim()) {
+            return Err(diverged(format!("{problem} (sample {})", name_of(batch.sample_ids[row]))));
+        }
         let features =
             MatRef::new(&values, count, self.head.dim()).expect("the backbone's output has this shape");
         let TrainingForward { loss, grad_features, diagnostics, warning, pending } =
@@ -57,8 +59,8 @@ impl Trainer {
                 if !error.is_not_finite() {
                     return Error::from(error);
                 }
-                not_finite(match error.row().and_then(|row| batch.sample_ids.get(row)) {
-                    Some(id) => format!("the loss (sample {}: {error})", name_of(*id)),
+                diverged(match error.row().and_then(|row| batch.sample_ids.get(row)) {
+                    Some(id) => format!("{error} (sample {})", name_of(*id)),
                     None => error.to_string(),
                 })
             })?;
@@ -69,7 +71,7 @@ impl Trainer {
         for (gradient, (parameter, _)) in gradients.iter().zip(trained(&all, &self.factors)) {
             let own: f64 = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
             if !own.is_finite() {
-                return Err(not_finite(format!("the gradient of {}", parameter.name)));
+                return Err(diverged(format!("the gradient of {} is not finite", parameter.name)));
             }
             squares.push(own);
         }

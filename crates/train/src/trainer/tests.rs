@@ -189,7 +189,7 @@ fn a_checkpoint_keeps_or_changes_the_mode_of_its_head() {
             trainer.step(batch, step as u64, 0.1, 1.0, |id| id.to_string()).expect("finite");
         }
         let accuracy = trainer.known_accuracy(&prepared).expect("finite");
-        let parts = trainer.parts(3, 1.0);
+        let parts = trainer.parts(3, 1.0).expect("finite");
         for to in [Auto, Dense, Screened] {
             let mut loaded = new(to);
             assert_eq!(loaded.load(&parts).expect("a good checkpoint"), (3, 1.0), "{from:?} to {to:?}");

@@ -1,0 +1,204 @@
+//! The untrained baseline of a run: its model before the first step, evaluated with the same code on the same evaluation set.
+//!
+//! A run stores it in its folder before it trains, so that a resumed run has the baseline of its initial weights, too.
+
+use super::measures::Measures;
+use crate::progress::Bar;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use widemargin_durable::{read_sealed, write_sealed};
+use widemargin_train::log::Metrics;
+use widemargin_train::progress::Observer;
+use widemargin_train::{Config, Error, Prepared, Trainer};
+
+/// Its file in the run folder: JSON in a container of this kind and version.
+const FILE: &str = "untrained";
+const KIND: &str = "untrained";
+const VERSION: u32 = 1;
+
+/// Where random initial weights come from, in place of a file.
+const RANDOM: &str = "random";
+
+/// The baseline, as it is in `report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Untrained {
+    /// The initial weights: `random`, or the file that they were loaded from.
+    weights: String,
+    #[serde(flatten)]
+    pub(crate) measures: Measures,
+}
+
+impl Untrained {
+    /// Evaluates the model of a run that has its initial weights.
+    fn new(config: &Config, prepared: &Prepared, trainer: &Trainer) -> anyhow::Result<Self> {
+        let accuracy = trainer.known_accuracy(prepared)?;
+        let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
+        let weights = config.model.weights.as_ref();
+        Ok(Self {
+            weights: weights.map_or_else(|| RANDOM.to_owned(), |path| path.display().to_string()),
+            measures: Measures::new(accuracy, &evaluation, prepared.split.is_closed()),
+        })
+    }
+
+    /// The baseline that the run stored; `None` if it could not be evaluated.
+    pub(super) fn read(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let (_, json) = read_sealed(&path, KIND, VERSION)?;
+        let found = serde_json::from_slice(&json);
+        found.with_context(|| format!("{}: not the baseline of a run", path.display())).map(Some)
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        let json = serde_json::to_vec(self).expect("numbers and strings always have a JSON form");
+        Ok(write_sealed(folder.join(FILE), KIND, VERSION, &json)?)
+    }
+
+    /// What the baseline is called in tables: the initial weights may be those of another run.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.weights == RANDOM { "untrained" } else { "loaded weights" }
+    }
+
+    /// What the baseline is called in sentences.
+    pub(super) fn model(&self) -> &'static str {
+        if self.weights == RANDOM { "the untrained model" } else { "the loaded weights" }
+    }
+
+    /// A sentence that says in which measures the trained model of `objective` does not beat this baseline; `None` if it beats it in all.
+    pub(super) fn not_beaten_by(&self, objective: &str, trained: &Measures) -> Option<String> {
+        let gain = trained.gain_over(&self.measures);
+        let (beaten, missed): (Vec<&Improved>, Vec<&Improved>) =
+            IMPROVED.iter().partition(|(_, value, _)| value(&gain) > 0.0);
+        if missed.is_empty() {
+            return None;
+        }
+        let baseline = self.model();
+        let missed: Vec<String> = missed
+            .iter()
+            .map(|(name, value, text)| {
+                format!("{name} ({} against {})", text(value(trained)), text(value(&self.measures)))
+            })
+            .collect();
+        let missed = missed.join(", ");
+        Some(if beaten.is_empty() {
+            format!(
+                "{objective} does not beat {baseline}: {missed}. On this evaluation set, training improved nothing; the results do not \
+                 show that the model learned to separate these classes."
+            )
+        } else {
+            let beaten: Vec<&str> = beaten.iter().map(|(name, ..)| *name).collect();
+            format!("{objective} beats {baseline} in {}, but not in {missed}.", beaten.join(", "))
+        })
+    }
+
+    /// What the baseline is, as a sentence.
+    pub(crate) fn in_words(&self) -> String {
+        if self.weights == RANDOM {
+            "untrained: the same model with its random initial weights, evaluated in the same way.".to_owned()
+        } else {
+            format!("loaded weights: the model with the weights of {}, before training.", self.weights)
+        }
+    }
+}
+
+/// A measure that a trained model must improve: its name, its value, and its text.
+type Improved = (&'static str, fn(&Measures) -> f64, fn(f64) -> String);
+
+const IMPROVED: [Improved; 4] = [
+    ("EER", Measures::eer, percent),
+    ("AUC", Measures::auc, |value| format!("{value:.4}")),
+    ("recall at 1", Measures::recall_at_1, percent),
+    ("MAP@R", Measures::map_at_r, percent),
+];
+
+fn percent(value: f64) -> String {
+    format!("{:.2} %", 100.0 * value)
+}
+
+/// The observer of a run: the progress bar, and the evaluation of the initial weights.
+pub(super) struct Watched<'a> {
+    pub(super) bar: &'a mut Bar,
+    pub(super) config: &'a Config,
+    pub(super) prepared: &'a Prepared,
+    pub(super) folder: &'a Path,
+}
+
+impl Observer for Watched<'_> {
+    fn initialised(&mut self, trainer: &Trainer) -> Result<(), Error> {
+        match Untrained::new(self.config, self.prepared, trainer) {
+            Ok(found) => found.write(self.folder),
+            Err(error) => {
+                self.message(&format!("warning: the model cannot be evaluated before training: {error:#}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn begin(&mut self, name: &str, done: u64, steps: u64) {
+        self.bar.begin(name, done, steps);
+    }
+
+    fn step(&mut self, metrics: &Metrics) {
+        self.bar.step(metrics);
+    }
+
+    fn message(&mut self, text: &str) {
+        self.bar.message(text);
+    }
+
+    fn end(&mut self) {
+        self.bar.end();
+    }
+}
+
+#[cfg(test)]
+impl Untrained {
+    pub(super) fn of_random_weights(measures: Measures) -> Self {
+        Self { weights: RANDOM.to_owned(), measures }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::measures::tests::measures;
+
+    #[test]
+    fn a_baseline_reads_back_and_a_changed_byte_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        assert_eq!(Untrained::read(path).expect("none"), None);
+        let found = Untrained::of_random_weights(measures(0.1 + 0.2, 0.7, 0.9, 0.4));
+        found.write(path).expect("written");
+        assert_eq!(Untrained::read(path).expect("its own"), Some(found));
+        let mut bytes = std::fs::read(path.join(FILE)).expect("there");
+        let last = bytes.len() - 9;
+        bytes[last] ^= 1;
+        widemargin_durable::write_atomic(path.join(FILE), &bytes).expect("written");
+        assert!(Untrained::read(path).is_err());
+    }
+
+    #[test]
+    fn a_model_that_does_not_beat_its_baseline_gets_a_plain_sentence() {
+        let base = Untrained::of_random_weights(measures(0.2, 0.8, 0.9, 0.5));
+        let said = |eer, auc, recall, map| base.not_beaten_by("am-softmax", &measures(eer, auc, recall, map));
+        assert_eq!(said(0.1, 0.9, 0.95, 0.6), None);
+        let worse = said(0.3, 0.7, 0.9, 0.4).expect("a sentence");
+        assert!(
+            worse.starts_with(
+                "am-softmax does not beat the untrained model: EER (30.00 % against 20.00 %), AUC (0.7000 against 0.8000), \
+                 recall at 1 (90.00 % against 90.00 %), MAP@R (40.00 % against 50.00 %). "
+            ),
+            "{worse}"
+        );
+        assert_eq!(
+            said(0.2, 0.81, 0.95, 0.6).as_deref(),
+            Some(
+                "am-softmax beats the untrained model in AUC, recall at 1, MAP@R, but not in EER (20.00 % against 20.00 %)."
+            )
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! Training that starts from the weights of another run: which classes those weights have seen.
+//!
+//! A model file lists the classes that its weights were trained on and those that were held out. A class that was trained on cannot be an
+//! unseen class again, and the held-out ones stay unseen, so that the two runs can be compared. Classes are matched by name.
+
+use crate::Error;
+use crate::config::Config;
+use std::collections::HashSet;
+use widemargin_chance::{Purpose, Stream};
+use widemargin_data::OpenSetSplit;
+use widemargin_embedder::{Description, TrainingClasses};
+use widemargin_model::weights::{Names, Weights};
+
+/// Most class names in one sentence.
+const NAMED: usize = 20;
+
+/// Most bytes of class names in a model file: its header is limited to 100 MB, and the names are escaped twice.
+const MOST_NAME_BYTES: usize = 16 << 20;
+
+/// What is known about the classes of the initial weights.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum WeightsClasses {
+    /// The weights are random, or of another program.
+    None,
+    /// The weights are of a model file of this program that does not list its classes.
+    Unlisted,
+    /// The classes of a model file.
+    Listed(TrainingClasses),
+}
+
+/// The classes of the configured weights: those that the configuration stored when the run started, otherwise those of the file.
+///
+/// # Errors
+/// If the weights cannot be read.
+pub(crate) fn classes(config: &Config) -> Result<WeightsClasses, Error> {
+    let m = &config.model;
+    if let Some(stored) = &m.weights_classes {
+        return Ok(WeightsClasses::Listed(stored.clone()));
+    }
+    // A configuration with a normalisation is of a run that has started, and it would have stored the classes.
+    let Some(path) = m.weights.as_ref().filter(|path| path.exists()) else { return Ok(WeightsClasses::None) };
+    if Weights::read(path)?.names() != Names::Own {
+        return Ok(WeightsClasses::None);
+    }
+    Ok(Description::read(path)?.classes.map_or(WeightsClasses::Unlisted, WeightsClasses::Listed))
+}
+
+impl WeightsClasses {
+    /// The unseen classes of a run on data with these classes, of which `wanted` should be unseen: those that were unseen before, and if they
+    /// are fewer, a draw from the classes that are new to the weights. `None` if the weights leave no choice of at least two, or have no class
+    /// in common with the data; then the classes are drawn as without weights.
+    pub(crate) fn unseen(&self, names: &[String], wanted: usize, seed: u64) -> Option<Vec<u32>> {
+        let Self::Listed(listed) = self else { return None };
+        let (trained, unseen) = (as_set(&listed.trained), as_set(&listed.unseen));
+        if !names.iter().any(|name| trained.contains(name.as_str()) || unseen.contains(name.as_str())) {
+            return None;
+        }
+        let classes = || 0..names.len() as u32;
+        let name = |class: &u32| names[*class as usize].as_str();
+        let mut kept: Vec<u32> = classes().filter(|class| unseen.contains(name(class))).collect();
+        let mut new: Vec<u32> = classes()
+            .filter(|class| !unseen.contains(name(class)) && !trained.contains(name(class)))
+            .collect();
+        Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut new);
+        new.truncate(wanted.saturating_sub(kept.len()));
+        kept.extend(new);
+        kept.sort_unstable();
+        (kept.len() >= 2 && kept.len() + 2 <= names.len()).then_some(kept)
+    }
+
+    /// Warnings, with the names of classes, where a split could not keep trained classes out of the evaluation set or unseen ones unseen.
+    pub(crate) fn warnings(&self, names: &[String], split: &OpenSetSplit) -> Vec<String> {
+        let listed = match self {
+            Self::None => return Vec::new(),
+            Self::Unlisted => {
+                return vec![
+                    "The loaded weights do not list the classes that they were trained on, so unseen classes of this run may be among \
+                     them."
+                        .to_owned(),
+                ];
+            }
+            Self::Listed(listed) => listed,
+        };
+        let (trained, unseen) = (as_set(&listed.trained), as_set(&listed.unseen));
+        let both = |classes: &[u32], of: &HashSet<&str>| -> Vec<&str> {
+            classes
+                .iter()
+                .map(|class| names[*class as usize].as_str())
+                .filter(|name| of.contains(name))
+                .collect()
+        };
+        let leaked = both(split.unseen(), &trained);
+        let lost = both(split.known(), &unseen);
+        let mut warnings = Vec::new();
+        if !leaked.is_empty() {
+            warnings.push(format!(
+                "The loaded weights were trained on {} of the {} unseen classes (data {}), so the results are too good: {}.",
+                leaked.len(),
+                split.unseen().len(),
+                listed.data,
+                first(&leaked)
+            ));
+        }
+        if !lost.is_empty() {
+            warnings.push(format!(
+                "This run trains on {} classes that were unseen for the loaded weights (data {}), so it cannot be compared with their \
+                 run: {}.",
+                lost.len(),
+                listed.data,
+                first(&lost)
+            ));
+        }
+        warnings
+    }
+
+    /// The classes of a model that is trained with this split from these weights. `None` if their names take too much room in a file.
+    pub(crate) fn after_training(
+        &self,
+        data: &str,
+        names: &[String],
+        split: &OpenSetSplit,
+    ) -> Option<TrainingClasses> {
+        let before = match self {
+            Self::Listed(listed) => listed.clone(),
+            Self::None | Self::Unlisted => TrainingClasses::default(),
+        };
+        let of =
+            |classes: &[u32]| classes.iter().map(|class| names[*class as usize].clone()).collect::<Vec<_>>();
+        let trained = union(before.trained, of(split.known()));
+        let known = as_set(&trained);
+        let mut unseen = union(before.unseen, of(split.unseen()));
+        unseen.retain(|name| !known.contains(name.as_str()));
+        let bytes: usize = trained.iter().chain(&unseen).map(String::len).sum();
+        (bytes <= MOST_NAME_BYTES).then(|| TrainingClasses { data: data.to_owned(), trained, unseen })
+    }
+}
+
+fn as_set(names: &[String]) -> HashSet<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// The names of both lists, each once, those of the first in front.
+fn union(mut all: Vec<String>, more: Vec<String>) -> Vec<String> {
+    let known: HashSet<String> = all.iter().cloned().collect();
+    all.extend(more.into_iter().filter(|name| !known.contains(name)));
+    all
+}
+
+fn first(names: &[&str]) -> String {
+    let rest = names.len().saturating_sub(NAMED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", names[..names.len() - rest].join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(all: &[&str]) -> Vec<String> {
+        all.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn weights() -> WeightsClasses {
+        WeightsClasses::Listed(TrainingClasses {
+            data: "first".to_owned(),
+            trained: names(&["a", "b", "c"]),
+            unseen: names(&["x", "y", "z"]),
+        })
+    }
+
+    #[test]
+    fn unseen_classes_stay_unseen_and_trained_ones_are_never_drawn() {
+        let unseen = |all: &[&str], wanted, seed| weights().unseen(&names(all), wanted, seed);
+        for seed in 0..20 {
+            assert_eq!(unseen(&["a", "x", "b", "y", "c", "z"], 2, seed), Some(vec![1, 3, 5]));
+            // One is left; the others come from the classes that are new.
+            let drawn = unseen(&["a", "b", "c", "x", "m", "n", "o"], 3, seed).expect("enough");
+            assert!(
+                drawn.len() == 3 && drawn[0] == 3 && drawn[1..].iter().all(|class| *class > 3),
+                "{drawn:?}"
+            );
+        }
+        assert_eq!(unseen(&["a", "b", "c", "x"], 3, 1), None, "a single unseen class cannot be evaluated");
+        assert_eq!(unseen(&["x", "y", "z"], 2, 1), None, "nothing would be left to train on");
+        assert_eq!(unseen(&["m", "n", "o", "p"], 2, 1), None, "other data");
+        assert_eq!(WeightsClasses::Unlisted.unseen(&names(&["a", "b"]), 2, 1), None);
+    }
+
+    #[test]
+    fn what_a_split_breaks_is_said_by_name() {
+        let all = names(&["a", "b", "c", "x", "y", "new"]);
+        let split = |unseen: &[&str]| OpenSetSplit::by_names(&all, &names(unseen)).expect("known names");
+        assert!(weights().warnings(&all, &split(&["x", "y"])).is_empty());
+        let said = weights().warnings(&all, &split(&["b", "c", "x"]));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].contains("trained on 2 of the 3 unseen classes (data first)")
+                && said[0].ends_with(": b, c.")
+        );
+        assert!(
+            said[1].contains("trains on 1 classes that were unseen") && said[1].ends_with(": y."),
+            "{said:?}"
+        );
+        assert_eq!(WeightsClasses::Unlisted.warnings(&all, &split(&["x", "y"])).len(), 1);
+        assert!(WeightsClasses::None.warnings(&all, &split(&["x", "y"])).is_empty());
+    }
+
+    #[test]
+    fn a_chain_of_runs_remembers_every_class_that_was_trained_on() {
+        let all = names(&["a", "x", "y", "new", "newer"]);
+        let split = OpenSetSplit::by_names(&all, &names(&["y", "newer"])).expect("known names");
+        let found = weights().after_training("second", &all, &split).expect("short names");
+        assert_eq!(found.data, "second");
+        assert_eq!(found.trained, names(&["a", "b", "c", "x", "new"]));
+        assert_eq!(found.unseen, names(&["y", "z", "newer"]));
+        let first = WeightsClasses::None.after_training("first", &all, &split).expect("short names");
+        assert_eq!((first.trained, first.unseen), (names(&["a", "x", "new"]), names(&["y", "newer"])));
+    }
+}
