@@ -416,6 +416,7 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
     }
     assert!(!is_score_file(Path::new("no/such.txt")) && !is_score_file(&fixture("f4.npy")));
 
+    assert!(is_score_file(&folder.file("c.csv", "a,b,score\np,q,0.75\n")), "its truth is in another list");
     let keys = folder.file("keys.txt", "0 r p\n1 p q\n");
     let scores = folder.file("k.txt", "p q 0.75\np r -2.5\n");
     assert_eq!(read_scores(&scores, Some(&keys)).unwrap(), expected, "by both names, in either order");

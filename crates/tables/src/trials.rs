@@ -132,14 +132,15 @@ impl Separator {
 
 /// Whether a file has scores of pairs instead of embeddings. `false` for a file that cannot be read.
 ///
-/// A `.csv` or `.parquet` has scores if it has the columns `score` and `same`, and neither `label` nor `embedding`. Any other file that is not a
+/// A `.csv` or `.parquet` has scores if it has the column `score` and either `same` or both `a` and `b`, and neither `label` nor `embedding`. Any other file that is not a
 /// table of embeddings has scores if its first line has the form of a list with scores.
 pub fn is_score_file(path: &Path) -> bool {
     let is_named = matches!(ending(path).as_str(), "csv" | "parquet");
     if is_named {
         let columns = super::texts::column_names(path);
         let has = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-        return has("score") && has("same") && !has("label") && !has("embedding");
+        let pairs = has("same") || (has("a") && has("b"));
+        return has("score") && pairs && !has("label") && !has("embedding");
     }
     if super::table::is_table(path) {
         return false;

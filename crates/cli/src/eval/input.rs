@@ -8,7 +8,7 @@ use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    ClassNames, EmbeddingTable, Error as FileError, NamedRows, Problem, RowNames, names_path, open_labelled,
+    ClassNames, EmbeddingTable, Error as FileError, NamedRows, Problem, RowNames, open_labelled,
 };
 
 /// The evaluated set.
@@ -40,7 +40,10 @@ impl SetArguments {
         let labels = self.labels.as_deref();
         let mut table = table(&self.embeddings, labels)?;
         let selection = match &self.split {
-            Some(split) => Some(select(&mut table, split, self.part)?),
+            Some(split) => {
+                table.about.all_labels(&table.path).map_err(|error| without_labels(error, labels))?;
+                Some(select(&mut table, split, self.part)?)
+            }
             None => None,
         };
         let LabelledRows { table, set } = LabelledRows::new(table, labels, classes)?;
@@ -150,11 +153,9 @@ fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
     if labels.is_some() || !matches!(error.problem, Problem::NoLabels) {
         return error.into();
     }
-    let names = names_path(&error.path);
-    let names = if names.exists() {
-        format!(", and {} has no column `label`", names.display())
-    } else {
-        String::new()
+    let names = match RowNames::beside(&error.path) {
+        Ok(Some(names)) => format!(", and {} has no column `label`", names.path().display()),
+        _ => String::new(),
     };
     anyhow!(
         "{}: has no labels{names}; give a file of labels with --labels (--probe-labels, --gallery-labels)",

@@ -302,6 +302,30 @@ pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Comp
     }))
 }
 
+/// A warning about pairs that are listed as of the same class and as of different classes.
+fn listed_both_ways(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option<String> {
+    let mut sorted: Vec<(usize, usize, bool)> =
+        pairs.iter().map(|pair| (pair.a.min(pair.b), pair.a.max(pair.b), pair.same)).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let both = |two: &&[(usize, usize, bool)]| (two[0].0, two[0].1) == (two[1].0, two[1].1);
+    let count = sorted.windows(2).filter(both).count();
+    let first = sorted.windows(2).find(both)?[0];
+    Some(format!(
+        "{place} lists {count} pairs as of the same class and also as of different classes; the first is {} and {}.",
+        row_name(table, first.0),
+        row_name(table, first.1)
+    ))
+}
+
+/// The id of a row, or its number.
+fn row_name(table: &EmbeddingTable, row: usize) -> String {
+    match &table.about.ids {
+        Some(ids) => format!("{:?}", ids[row]),
+        None => format!("row {row}"),
+    }
+}
+
 /// A warning about pairs that the labels of the embeddings contradict.
 fn contradictions(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option<String> {
     let labels = table.about.labels.as_ref()?;
@@ -310,10 +334,7 @@ fn contradictions(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option
         !a.is_empty() && !b.is_empty() && (a == b) != pair.same
     };
     let first = pairs.iter().find(contradicts)?;
-    let name = |row: usize| match &table.about.ids {
-        Some(ids) => format!("{:?}", ids[row]),
-        None => format!("row {row}"),
-    };
+    let name = |row| row_name(table, row);
     Some(format!(
         "{} of {} pairs of {place} contradict the labels of {}. The first is {} and {}: listed as {}, with the labels {:?} and {:?}.",
         pairs.iter().filter(contradicts).count(),
@@ -351,6 +372,7 @@ fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<Cohort>) -> an
         (scored, found)
     };
     verification.warnings.extend(contradictions(&table, &file.pairs, &place));
+    verification.warnings.extend(listed_both_ways(&table, &file.pairs, &place));
     let evaluated = || table.about.labels.iter().flatten();
     verification.warnings.extend(cohort.and_then(|cohort| cohort.warning(evaluated())));
     let (pairs, rows, dim) = (scored.len(), embeddings.rows(), embeddings.dim());

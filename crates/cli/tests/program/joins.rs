@@ -130,6 +130,11 @@ fn trial_lists_are_read_with_the_ids_next_to_the_file() {
     let expected = "1 of 3 pairs of one.txt contradict the labels of m.npy. The first is \\\"a1\\\" and \\\"c1\\\": listed as the same class, with the labels \\\"bag\\\" and \\\"coat\\\".";
     assert!(one["warnings"].to_string().contains(expected), "{}", one["warnings"]);
 
+    place.write("both.txt", b"1 a1 a2\n0 a1 b1\n1 b1 a1\n");
+    let both = found(&place, &["verification", "m.npy", "--pairs", "both.txt"]);
+    let expected = "both.txt lists 1 pairs as of the same class and also as of different classes; the first is \\\"a1\\\" and \\\"b1\\\".";
+    assert!(both["warnings"].to_string().contains(expected), "{}", both["warnings"]);
+
     place.write("zz.txt", b"1 a1 zz\n");
     place.refused(
         &["eval", "verification", "m.npy", "--pairs", "zz.txt"],
@@ -174,7 +179,12 @@ fn scores_that_another_program_computed_are_evaluated_and_calibrated() {
         .collect();
     lines.reverse();
     place.write("only.txt", lines.join("\n").as_bytes());
-    for arguments in [&["scores", "s.txt"][..], &["scores", "only.txt", "--pairs", "veri.txt"]] {
+    place.write("only.csv", format!("a,b,score\n{}", lines.join("\n").replace(' ', ",")).as_bytes());
+    for arguments in [
+        &["scores", "s.txt"][..],
+        &["scores", "only.txt", "--pairs", "veri.txt"],
+        &["verification", "only.csv", "--pairs", "veri.txt"],
+    ] {
         let found = found(&place, arguments);
         assert_eq!(found["verification"]["auc"], scores["verification"]["auc"]);
         assert_eq!(found["verification"]["eer"], scores["verification"]["eer"]);
