@@ -112,8 +112,8 @@ impl SavedCalibration {
 
     /// Reads and checks a file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let text = widemargin_durable::read_text(path)
+            .with_context(|| format!("{}: cannot be read", path.display()))?;
         let saved: Self = serde_json::from_str(&text)
             .with_context(|| format!("{}: not a calibration file from `eval calibrate`", path.display()))?;
         let version = saved.version;

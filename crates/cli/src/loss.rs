@@ -122,8 +122,8 @@ fn run_check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let mut out = results();
     let (mut passed, mut outside, mut unknown) = (0, 0, 0);
     for path in &arguments.files {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let text = widemargin_durable::read_text(path)
+            .with_context(|| format!("{}: cannot be read", path.display()))?;
         let file = ReferenceFile::parse(&text).with_context(|| path.display().to_string())?;
         writeln!(out, "{}", shown(path))?;
         for case in file.cases() {
@@ -275,7 +275,7 @@ struct Input {
 fn run_evaluate(arguments: &EvaluateArguments) -> anyhow::Result<ExitCode> {
     let input = match (&arguments.input, &arguments.features, &arguments.labels) {
         (Some(path), ..) => {
-            let text = std::fs::read_to_string(path)
+            let text = widemargin_durable::read_text(path)
                 .with_context(|| format!("{}: cannot be read", path.display()))?;
             serde_json::from_str(&text).with_context(|| path.display().to_string())?
         }

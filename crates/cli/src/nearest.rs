@@ -3,7 +3,7 @@
 //! A query is an image or a table row, embedded with the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
-use crate::embed::{self, made_by};
+use crate::embed::{mark_of, require_made_by};
 use crate::eval::{crowded, score};
 use crate::say::{results, say};
 use anyhow::{Context, bail, ensure};
@@ -18,7 +18,7 @@ use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_report::table::{Column, Table};
 use widemargin_report::terminal::visible;
-use widemargin_tables::{EmbeddingTable, is_table, open, open_labelled};
+use widemargin_tables::{ColumnPattern, EmbeddingTable, is_table, open_columns};
 
 #[derive(Args)]
 pub(crate) struct NearestArguments {
@@ -31,6 +31,12 @@ pub(crate) struct NearestArguments {
     /// Labels of the embeddings, one per row, if the file does not contain them
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Columns of the embeddings in a .csv or .parquet, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
+    #[arg(long, value_name = "PATTERN")]
+    columns: Option<ColumnPattern>,
+    /// The same for tables of queries
+    #[arg(long, value_name = "PATTERN", requires = "queries")]
+    query_columns: Option<ColumnPattern>,
     /// Number of neighbours per query
     #[arg(short, value_name = "COUNT", default_value_t = 10)]
     k: usize,
@@ -134,7 +140,10 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
 
 /// The embeddings to search, with their names.
 fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
-    Ok(open_labelled(&arguments.embeddings, arguments.labels.as_deref())?.read()?)
+    let (path, labels) = (&arguments.embeddings, arguments.labels.as_deref());
+    let mut table = open_columns(path, labels, arguments.columns.as_ref())?.read()?;
+    table.mark = mark_of(path, table.mark)?;
+    Ok(table)
 }
 
 /// Neighbours of the queries, embedded with the model.
@@ -153,13 +162,9 @@ fn by_model(
         path.display(),
         model.dim()
     );
-    if let Some(made) = made_by(&arguments.embeddings)? {
-        ensure!(
-            made.model == embed::identity(&model),
-            "{}: made by a different model than {}; embeddings of two models cannot be compared",
-            arguments.embeddings.display(),
-            path.display()
-        );
+    let made = (arguments.embeddings.as_path(), gallery.mark, gallery.rows);
+    if let Some(warning) = require_made_by((&model, path), made)? {
+        say!("warning: {warning}");
     }
     let (mut names, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for query in &arguments.queries {
@@ -177,13 +182,15 @@ fn by_model(
                 ids.extend(found.iter().map(|image| image.display().to_string()));
             }
             Takes::Vectors => {
-                let table = open(query)?.read()?;
-                let (found, expected) = (table.dim, model.description().shape().values());
+                let mut table = open_columns(query, None, arguments.query_columns.as_ref())?;
+                let (found, expected) = (table.rows.dim(), model.description().shape().values());
                 ensure!(
                     found == expected,
                     "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                     query.display()
                 );
+                model.match_columns(&mut table)?;
+                let table = table.read()?;
                 values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
                 let id = |row: usize| {
                     table.about.ids.as_ref().map_or_else(|| format!("row {row}"), |ids| ids[row].clone())

@@ -6,6 +6,8 @@
 mod baseline;
 #[path = "program/bit_flips.rs"]
 mod bit_flips;
+#[path = "program/columns.rs"]
+mod columns;
 #[path = "program/embedding.rs"]
 mod embedding;
 #[path = "program/evaluation.rs"]

@@ -54,7 +54,7 @@ impl ImagePlace {
         match self {
             Self::File(path) => read_file(path),
             Self::Inside { shard, offset, length, .. } => {
-                let mut file = File::open(&shards[*shard]).map_err(failed)?;
+                let mut file = widemargin_durable::open_file(&shards[*shard]).map_err(failed)?;
                 file.seek(SeekFrom::Start(*offset)).map_err(failed)?;
                 let bytes = read_at_most(file.take(*length), *length)?;
                 if (bytes.len() as u64) < *length {

@@ -16,9 +16,9 @@
 //!
 //! CRC-32 detects every flipped bit and every burst of up to 32 bits. It does not protect against forgery.
 
-use std::fs;
 use std::path::Path;
 
+use crate::read::read_file;
 use crate::{Error, Result, write_atomic};
 
 const MAGIC: [u8; 8] = *b"\x89WMRG\r\n\x1a";
@@ -140,7 +140,7 @@ pub fn write_sealed(path: impl AsRef<Path>, kind: &str, version: u32, payload: &
 /// [`Error::Io`] if it cannot be read, and those of [`open`].
 pub fn read_sealed(path: impl AsRef<Path>, kind: &str, newest_version: u32) -> Result<(u32, Vec<u8>)> {
     let path = path.as_ref();
-    let mut bytes = fs::read(path).map_err(|error| Error::io("read it", path, error))?;
+    let mut bytes = read_file(path, u64::MAX).map_err(|error| Error::io("read it", path, error))?;
     let (version, _) = open(path, &bytes, kind, newest_version)?;
     bytes.drain(..HEADER_BYTES);
     Ok((version, bytes))

@@ -7,6 +7,7 @@ pub mod container;
 mod error;
 mod file;
 mod folder;
+mod read;
 mod scratch;
 mod text;
 
@@ -15,6 +16,7 @@ pub use container::{open, read_sealed, seal, write_sealed};
 pub use error::Error;
 pub use file::{check_file, write_atomic, write_atomic_with, write_new, write_new_with};
 pub use folder::{FolderWriter, check_folder, create_folders};
+pub use read::{MOST_TEXT, open_file, read_file, read_text, text};
 pub use scratch::remove_stale_scratch;
 pub use text::{TextState, UNKNOWN_CHECKSUM, seal_text, text_state};
 

@@ -40,6 +40,9 @@ pub struct Description {
     pub preprocessing: Option<Preprocessing>,
     /// The training objective, as text.
     pub objective: String,
+    /// Names of the columns of the vectors, in the order of training, if the table had names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
     /// The classes that it was trained on and those that it never saw; absent if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<TrainingClasses>,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use widemargin_data::{ImageShape, Preprocessing};
+use widemargin_tables::echo_list;
 
 use crate::Takes;
 
@@ -20,6 +21,21 @@ pub enum Error {
         path: PathBuf,
         /// What was found and expected.
         reason: String,
+    },
+    /// A table whose columns are not those that the model was trained on.
+    #[error(transparent)]
+    Table(#[from] widemargin_tables::Error),
+    /// Vectors whose columns are not those that the model was trained on, in this order.
+    #[error(
+        "the columns of the vectors are {}; expected those that the model was trained on, in their order: {}",
+        echo_list(found),
+        echo_list(expected)
+    )]
+    Columns {
+        /// Names of the columns.
+        found: Vec<String>,
+        /// Names of the model's columns.
+        expected: Vec<String>,
     },
     /// An image could not be read, or the normalisation does not fit it.
     #[error(transparent)]

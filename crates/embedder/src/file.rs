@@ -8,7 +8,7 @@ use widemargin_model::BackboneName;
 use widemargin_model::parameters::Parameter;
 use widemargin_model::{checksum, tensors};
 
-use crate::description::Description;
+use crate::description::{Description, Takes};
 use crate::error::{Error, Result};
 use crate::model::{Fingerprint, Model};
 
@@ -67,7 +67,7 @@ impl Model {
         let given = path.as_ref();
         let path = Self::file(given);
         let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
-        let bytes = std::fs::read(&path).map_err(|error| {
+        let bytes = widemargin_durable::read_file(&path, u64::MAX).map_err(|error| {
             let hint = if given.is_dir() {
                 "; `train` writes it at the end of a run: finish the run with --resume"
             } else {
@@ -95,7 +95,8 @@ impl Description {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bad = |reason: String| Error::BadFile { path: path.to_owned(), reason };
-        let bytes = std::fs::read(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let bytes = widemargin_durable::read_file(path, u64::MAX)
+            .map_err(|error| bad(format!("cannot be read: {error}")))?;
         Ok(header(&bytes).map_err(bad)?.description)
     }
 }
@@ -140,6 +141,14 @@ struct Version {
 /// Rejects a description that needs far more parameters than the file has, before memory is allocated for them.
 fn check_size(description: &Description, weights: &[Parameter]) -> std::result::Result<(), String> {
     let config = &description.backbone;
+    if let Some(columns) = &description.columns
+        && (description.takes != Takes::Vectors || columns.len() != config.input.width)
+    {
+        let (found, expected) = (columns.len(), config.input);
+        return Err(format!(
+            "found names of {found} columns, expected none or one per value of the input, {expected}"
+        ));
+    }
     let there: usize = weights.iter().map(|parameter| parameter.values.len()).sum();
     let input = config.input;
     let values = input.channels.checked_mul(input.height).and_then(|all| all.checked_mul(input.width));

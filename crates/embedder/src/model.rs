@@ -9,6 +9,7 @@ use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, Pass};
 use widemargin_objective::normalise;
+use widemargin_tables::OpenTable;
 
 use crate::description::{Description, Takes};
 use crate::error::{Error, Result};
@@ -141,16 +142,34 @@ impl Model {
         self.directions(embeddings, |at| format!("row {at}"))
     }
 
+    /// Puts the columns of a table of vectors into the order in which the model was trained on them. A table or model without names of columns is
+    /// not changed.
+    ///
+    /// # Errors
+    /// [`Error::Takes`] for a model of images; [`Error::Table`] if the names are not those of the model, or the dimension differs.
+    pub fn match_columns(&self, table: &mut OpenTable) -> Result<()> {
+        self.require(Takes::Vectors)?;
+        if let Some(expected) = &self.description.columns {
+            table.match_columns(expected, "the model")?;
+        }
+        Ok(())
+    }
+
     /// Embeddings of samples of a set, `[samples, dim]`, row-major, each of length one. `samples` are positions in the set.
     ///
     /// # Errors
-    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::InputShape`] and [`Error::Preprocessing`]
-    /// for samples of a different shape, or read in a different way, than those that the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
+    /// [`Error::Takes`] for images where the model takes vectors, or the reverse; [`Error::Columns`], [`Error::InputShape`] and
+    /// [`Error::Preprocessing`] for samples of other columns, of a different shape, or read in a different way, than those that the model was trained on; [`Error::Data`] for a sample that cannot be read; [`Error::NoDirection`] with the sample's id.
     pub fn embed_samples(&self, set: &SampleSet, samples: &[u32]) -> Result<Vec<f32>> {
         self.require(match set {
             SampleSet::Images(_) => Takes::Images,
             SampleSet::Vectors(_) => Takes::Vectors,
         })?;
+        if let (Some(found), Some(expected)) = (set.columns(), &self.description.columns)
+            && found != expected
+        {
+            return Err(Error::Columns { found: found.to_vec(), expected: expected.clone() });
+        }
         let (found, expected) = (set.shape(), self.description.shape());
         if found != expected {
             return Err(Error::InputShape { found, expected });

@@ -22,6 +22,7 @@ fn description(name: BackboneName) -> Description {
             trained: vec!["mug".to_owned(), "kettle, \"old\"".to_owned()],
             unseen: vec!["Tür\n".to_owned()],
         }),
+        columns: None,
     }
 }
 

@@ -40,7 +40,15 @@ mod tests {
     use widemargin_tables::About;
 
     fn table(data: &[f32], about: About) -> EmbeddingTable {
-        EmbeddingTable { path: "rows.csv".into(), data: data.to_vec(), rows: data.len() / 2, dim: 2, about }
+        EmbeddingTable {
+            path: "rows.csv".into(),
+            data: data.to_vec(),
+            rows: data.len() / 2,
+            dim: 2,
+            about,
+            columns: None,
+            mark: None,
+        }
     }
 
     #[test]

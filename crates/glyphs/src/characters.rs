@@ -41,10 +41,9 @@ impl Characters {
     pub fn read(text: &str) -> Result<Self> {
         let path = Path::new(text);
         let listed = if path.is_file() {
-            let content = std::fs::read_to_string(path)
+            let content = widemargin_durable::read_text(path)
                 .map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
-            // Some editors start a file with a byte order mark.
-            content.chars().filter(|c| !c.is_whitespace() && *c != '\u{FEFF}').collect()
+            content.chars().filter(|c| !c.is_whitespace()).collect()
         } else {
             ranges(text)?
         };

@@ -274,11 +274,7 @@ fn scan(path: &Path, expected: impl Fn(char) -> bool) -> std::result::Result<Sca
 }
 
 fn read(path: &Path) -> std::result::Result<Vec<u8>, Fault> {
-    let length = std::fs::metadata(path)?.len();
-    if length > MAX_BYTES {
-        return Err(Fault::Font(format!("{length} bytes, expected at most {MAX_BYTES}")));
-    }
-    Ok(std::fs::read(path)?)
+    Ok(widemargin_durable::read_file(path, MAX_BYTES)?)
 }
 
 fn open(bytes: &[u8]) -> std::result::Result<Vec<FontRef<'_>>, String> {

@@ -77,6 +77,7 @@ mod tests {
             preprocessing: None,
             objective,
             classes: None,
+            columns: None,
         };
         let model = Model::new(description, &parameters::parameters(&weights)).unwrap();
         let calibration = Some(Calibration { threshold: 0.25, slope: 9.5, offset: -3.0 });

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::error::{Problem, Result};
+use super::pattern::{ColumnPattern, counting_column, require_alike};
 
 /// Names of columns that are not part of the embedding.
 const RESERVED: [&str; 5] = ["label", "id", "camera", "split", "group"];
@@ -76,6 +77,27 @@ impl<'a> AboutColumn<'a> {
     }
 }
 
+/// The columns of the embedding.
+pub(super) struct Values {
+    /// Their positions.
+    pub(super) columns: Vec<usize>,
+    /// Whether they were chosen or have names of a common form, so that none of them is there by mistake.
+    alike: bool,
+}
+
+impl Values {
+    /// Their names.
+    pub(super) fn names(&self, all: &[String]) -> Vec<String> {
+        self.columns.iter().map(|at| all[*at].clone()).collect()
+    }
+
+    /// Rejects a column whose values count up, unless its name shows that it belongs to the embedding.
+    pub(super) fn require_no_counting(&self, all: &[String], data: &[f32]) -> Result<(), Problem> {
+        let found = if self.alike { None } else { counting_column(data, self.columns.len()) };
+        found.map_or(Ok(()), |at| Err(Problem::IndexColumn { column: all[self.columns[at]].clone() }))
+    }
+}
+
 /// The positions of the reserved columns in a table.
 pub(super) struct Columns {
     reserved: [Option<usize>; 5],
@@ -84,19 +106,46 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn find(names: &[String]) -> Self {
-        let find = |expected: &str| names.iter().position(|name| name.eq_ignore_ascii_case(expected));
-        // pandas writes its index as the first column, without a name; if the file is read and written again, it is called
-        // `Unnamed: 0`. In `.parquet` it has a special name.
+    /// Finds them among the names of all columns; `pandas` are the names of index columns that the file states.
+    pub(super) fn find(names: &[String], pandas: &[String]) -> Result<Self, Problem> {
+        let mut reserved = [None; 5];
+        for (place, expected) in reserved.iter_mut().zip(RESERVED) {
+            let mut found = (0..names.len()).filter(|at| names[*at].eq_ignore_ascii_case(expected));
+            *place = found.next();
+            if found.next().is_some() {
+                return Err(Problem::RepeatedColumn { column: expected.to_owned() });
+            }
+        }
+        // pandas writes its index to a `.csv` as the first column, without a name; if the file is read and written again, it is called
+        // `Unnamed: 0`. A `.parquet` states the names.
         let unnamed = |name: &&String| name.is_empty() || name.starts_with("Unnamed: 0");
         let leading = names.iter().take_while(unnamed).count();
-        let index = |at: &usize| *at < leading || names[*at] == "__index_level_0__";
-        Self { reserved: RESERVED.map(find), indices: (0..names.len()).filter(index).collect() }
+        let index =
+            |at: &usize| *at < leading || names[*at] == "__index_level_0__" || pandas.contains(&names[*at]);
+        let indices = (0..names.len()).filter(|at| !reserved.contains(&Some(*at)) && index(at)).collect();
+        Ok(Self { reserved, indices })
     }
 
-    /// The columns of the embedding, in order.
-    pub(super) fn numbers(&self, count: usize) -> Vec<usize> {
-        (0..count).filter(|at| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at)).collect()
+    /// The columns of the embedding, in order: those that `pattern` selects, else all, which must then have similar names.
+    pub(super) fn values(
+        &self,
+        names: &[String],
+        pattern: Option<&ColumnPattern>,
+    ) -> Result<Values, Problem> {
+        let is_value = |at: &usize| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at);
+        let all: Vec<usize> = (0..names.len()).filter(is_value).collect();
+        let (columns, alike) = match pattern {
+            Some(pattern) => (pattern.select(names, &all)?, true),
+            None => {
+                let names: Vec<&str> = all.iter().map(|at| names[*at].as_str()).collect();
+                let alike = require_alike(&names)?;
+                (all, alike)
+            }
+        };
+        if columns.is_empty() {
+            return Err(Problem::NoEmbeddingColumns);
+        }
+        Ok(Values { columns, alike })
     }
 
     /// The index column, which is used for ids if there is no column `id`.

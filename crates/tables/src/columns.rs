@@ -4,25 +4,30 @@
 //! Pages can be uncompressed or compressed with snappy, gzip, LZ4 or zstd; other codecs give an error.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit};
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::record::{Field, List, Row};
+use parquet::record::{Field, Row};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 
 use super::about::{About, Columns};
 use super::error::{Error, Problem, Result};
+use super::mark::{self, ModelMark};
+use super::numbers::{RANGE, out_of_range};
+use super::pattern::ColumnPattern;
+use super::quiet::catch_panic;
 use super::rows::{Rows, read_exact_at};
+use super::table::OpenTable;
 use super::text_table::TextTable;
-use super::{moments, plausible};
+use super::{memory, moments, plausible};
 
 /// Longest footer that is read, in bytes.
 const MOST_FOOTER: u64 = 1 << 28;
@@ -31,29 +36,33 @@ const MOST_FOOTER: u64 = 1 << 28;
 const CODECS: &str = "snappy, gzip, LZ4 or zstd";
 
 /// Opens a file whose schema is [`plausible`].
-fn open(path: &Path) -> Result<SerializedFileReader<File>> {
+fn open_file(path: &Path) -> Result<SerializedFileReader<File>> {
     let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
     let implausible = |reason| Problem::Malformed { format: ".parquet", reason }.at(path);
-    let file = File::open(path).map_err(unreadable)?;
+    let file = widemargin_durable::open_file(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     if length >= 12 {
         let end = part(&file, path, length - 8, 4)?;
         let footer = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
-        if footer <= (length - 8).min(MOST_FOOTER) {
-            plausible::schema(&part(&file, path, length - 8 - footer, footer)?).map_err(implausible)?;
+        if footer > (length - 8).min(MOST_FOOTER) {
+            return Err(implausible(format!("the footer claims {footer} bytes in a file of {length}")));
         }
+        plausible::schema(&part(&file, path, length - 8 - footer, footer)?).map_err(implausible)?;
     }
     guarded(path, || SerializedFileReader::new(file).map_err(|error| broken(&error, path)))
 }
 
-/// As [`open`], for reading values: checks that the pages are [`plausible`] too.
+/// As [`open_file`], for reading values: checks that pages, rows and values are [`plausible`] too.
 fn open_whole(path: &Path) -> Result<SerializedFileReader<File>> {
     let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
     let implausible = |reason| Problem::Malformed { format: ".parquet", reason }.at(path);
-    let reader = open(path)?;
-    let file = File::open(path).map_err(unreadable)?;
+    let reader = open_file(path)?;
+    let file = widemargin_durable::open_file(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
+    let mut values = plausible::Claims::new("values", plausible::VALUES_PER_BYTE, length);
+    let mut rows = plausible::Claims::new("rows", plausible::VALUES_PER_BYTE, length);
     for group in reader.metadata().row_groups() {
+        rows.add(group.num_rows()).map_err(implausible)?;
         for column in group.columns() {
             let codec = column.compression();
             if let Compression::BROTLI(_) | Compression::LZO = codec {
@@ -61,14 +70,17 @@ fn open_whole(path: &Path) -> Result<SerializedFileReader<File>> {
                 let column = column.column_path().string();
                 return Err(Problem::Codec { column, found, known: CODECS }.at(path));
             }
-            let (start, count) = guarded(path, || Ok(column.byte_range()))?;
-            if start.checked_add(count).is_none_or(|end| end > length) {
-                return Err(implausible(format!(
-                    "a column claims {count} bytes at {start} in a file of {length}"
-                )));
-            }
+            let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+            let place = u64::try_from(start).ok().zip(u64::try_from(column.compressed_size()).ok());
+            let place =
+                place.filter(|(start, count)| start.checked_add(*count).is_some_and(|end| end <= length));
+            let (start, count) = place.ok_or_else(|| {
+                let count = column.compressed_size();
+                implausible(format!("a column claims {count} bytes at {start} in a file of {length}"))
+            })?;
             let ratio = plausible::most_ratio(codec);
-            plausible::pages(&part(&file, path, start, count)?, ratio).map_err(implausible)?;
+            let in_pages = plausible::pages(&part(&file, path, start, count)?, ratio).map_err(implausible)?;
+            values.add(column.num_values().max(in_pages)).map_err(implausible)?;
         }
     }
     Ok(reader)
@@ -84,11 +96,10 @@ fn part(file: &File, path: &Path, start: u64, count: u64) -> Result<Vec<u8>> {
 
 /// Turns a panic of the `parquet` crate on an invalid file into an error.
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let panicked = |_| {
+    catch_panic(work).unwrap_or_else(|| {
         let reason = "its reader panicked on this file".to_owned();
         Err(Problem::Malformed { format: ".parquet", reason }.at(path))
-    };
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+    })
 }
 
 fn broken(error: &ParquetError, path: &Path) -> Error {
@@ -113,59 +124,143 @@ impl Wrong<'_> {
     }
 }
 
-pub(super) fn rows(path: &Path) -> Result<(Rows, About)> {
-    guarded(path, || rows_of(path))
+pub(super) fn open(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable> {
+    guarded(path, || open_table(path, pattern))
 }
 
-fn rows_of(path: &Path) -> Result<(Rows, About)> {
+fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable> {
+    let at_path = |problem: Problem| problem.at(path);
     let reader = open_whole(path)?;
     let names = column_names(&reader);
-    let (columns, list) = (Columns::find(&names), position(&names, "embedding"));
-    let values = list.map_or_else(|| columns.numbers(names.len()), |at| vec![at]);
-    if values.is_empty() {
-        return Err(Problem::NoEmbeddingColumns.at(path));
-    }
+    let columns = Columns::find(&names, &pandas_index(&reader)).map_err(at_path)?;
+    // A column of lists: `embedding`, or the one that the pattern selects.
+    let (list, values) = match (position(&names, "embedding"), pattern) {
+        (Some(at), None) if is_list(&reader, at) => (Some(at), None),
+        (_, pattern) => {
+            let values = columns.values(&names, pattern).map_err(at_path)?;
+            let only = <[usize; 1]>::try_from(values.columns.as_slice()).ok();
+            let list = only.map(|[at]| at).filter(|at| is_list(&reader, *at));
+            (list, if list.is_some() { None } else { Some(values) })
+        }
+    };
+    let numbers = values.as_ref().map_or(&[][..], |values| &values.columns);
+    let rows_claimed: i64 = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).sum();
+    memory::require(
+        rows_claimed.unsigned_abs().into(),
+        (numbers.len() * size_of::<f32>() + size_of::<String>()) as u128,
+        path,
+    )?;
+    let mut texts = TextBudget::new(path)?;
     let (mut data, mut rows, mut dim) = (Vec::new(), 0, 0);
-    let mut about = columns.about();
+    let (mut about, mut row) = (columns.about(), Vec::new());
     for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
         let record = record.map_err(|error| broken(&error, path))?;
         let fields = fields(&record);
         let wrong = Wrong { path, row: rows };
-        let before = data.len();
-        for &at in &values {
-            match fields[at] {
-                Field::ListInternal(found) if list == Some(at) => {
-                    append(found, &names[at], &wrong, &mut data)?;
-                }
-                field => {
-                    let number = float(field).ok_or_else(|| wrong.cell(&names[at], field, "a number"))?;
-                    data.push(number);
-                }
+        row.clear();
+        if let Some(at) = list {
+            let Field::ListInternal(found) = fields[at] else {
+                return Err(wrong.cell(&names[at], fields[at], "a list of numbers"));
+            };
+            for field in found.elements() {
+                row.push(float(field).ok_or_else(|| wrong.cell(&names[at], field, "a number"))?);
             }
         }
-        let found = data.len() - before;
-        if rows == 0 {
-            dim = found;
+        for &at in numbers {
+            row.push(float(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a number"))?);
         }
-        if found != dim || dim == 0 {
-            let (column, found) = (names[values[0]].clone(), format!("{found} values"));
+        let column = |at: usize| {
+            list.map_or_else(|| names[numbers[at]].clone(), |list| format!("{}[{at}]", names[list]))
+        };
+        if let Some((at, value)) = out_of_range(&row) {
+            let (column, found) = (column(at), value.to_string());
+            return Err(Problem::Cell { row: rows, column, found, expected: RANGE.to_owned() }.at(path));
+        }
+        if rows == 0 {
+            dim = row.len();
+        }
+        if row.len() != dim || dim == 0 {
+            let (column, found) = (names[list.unwrap_or(0)].clone(), format!("{} values", row.len()));
             let expected = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
             return Err(Problem::Cell { row: rows, column, found, expected }.at(path));
         }
-        let text = |at: usize| name(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a name"));
-        columns.add(&mut about, text)?;
+        data.extend(row.iter().map(|value| *value as f32));
+        columns.add(&mut about, |at| {
+            let name = name(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a name"))?;
+            texts.take(name.len())?;
+            Ok(name)
+        })?;
         rows += 1;
     }
     columns.finish(&mut about);
     if rows == 0 {
         return Err(Problem::Empty.at(path));
     }
-    Ok((Rows::in_memory(path, rows, dim, data), about))
+    if let Some(values) = &values {
+        values.require_no_counting(&names, &data).map_err(at_path)?;
+    }
+    let mark = metadata(&reader, mark::KEY).map(ModelMark::from_text).transpose();
+    let mark = mark.map_err(|reason| Problem::Malformed { format: ".parquet", reason }.at(path))?;
+    let columns = values.map(|values| values.names(&names));
+    Ok(OpenTable { columns, mark, ..OpenTable::new(Rows::in_memory(path, rows, dim, data), about) })
+}
+
+/// A value of the file's metadata.
+fn metadata<'a>(reader: &'a SerializedFileReader<File>, key: &str) -> Option<&'a str> {
+    let all = reader.metadata().file_metadata().key_value_metadata()?;
+    all.iter().find(|entry| entry.key == key)?.value.as_deref()
+}
+
+/// The names of the index columns that pandas has recorded.
+fn pandas_index(reader: &SerializedFileReader<File>) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Pandas {
+        /// Names, and objects for indices that are not stored.
+        index_columns: Vec<serde_json::Value>,
+    }
+    let recorded = metadata(reader, "pandas").and_then(|text| serde_json::from_str::<Pandas>(text).ok());
+    let all = recorded.map(|pandas| pandas.index_columns).unwrap_or_default();
+    all.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// Whether a column holds lists.
+fn is_list(reader: &SerializedFileReader<File>, at: usize) -> bool {
+    !reader.metadata().file_metadata().schema().get_fields()[at].is_primitive()
+}
+
+fn file_length(path: &Path) -> Result<u64> {
+    let metadata = std::fs::metadata(path).map_err(|error| Problem::Read(error.to_string()).at(path))?;
+    Ok(metadata.len())
+}
+
+/// Bounds the text that is read from a file: a page can repeat a long text millions of times in a few bytes.
+struct TextBudget<'a> {
+    path: &'a Path,
+    left: u64,
+}
+
+impl<'a> TextBudget<'a> {
+    /// Bytes of text for any file, and per byte of the file.
+    const FREE: u64 = 16 << 20;
+    const PER_BYTE: u64 = 1024;
+
+    fn new(path: &'a Path) -> Result<Self> {
+        let length = file_length(path)?;
+        Ok(Self { path, left: Self::FREE.saturating_add(length.saturating_mul(Self::PER_BYTE)) })
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<()> {
+        self.left = self.left.checked_sub(bytes as u64).ok_or_else(|| {
+            let reason = "its texts are far longer than the file".to_owned();
+            Problem::Malformed { format: ".parquet", reason }.at(self.path)
+        })?;
+        Ok(())
+    }
 }
 
 /// The names of the columns.
 pub(super) fn names(path: &Path) -> Result<Vec<String>> {
-    Ok(column_names(&open(path)?))
+    Ok(column_names(&open_file(path)?))
 }
 
 /// The columns whose values can be written as text.
@@ -186,6 +281,14 @@ fn texts_of(path: &Path) -> Result<TextTable> {
     if kept.is_empty() {
         return Ok(TextTable { columns: Vec::new(), rows: Vec::new(), lines: None, left_out });
     }
+    let mut fields_claimed = plausible::Claims::new("fields", plausible::FIELDS_PER_BYTE, file_length(path)?);
+    for group in reader.metadata().row_groups() {
+        let count = i64::try_from(kept.len()).unwrap_or(i64::MAX);
+        fields_claimed
+            .add(group.num_rows().saturating_mul(count))
+            .map_err(|reason| Problem::Malformed { format: ".parquet", reason }.at(path))?;
+    }
+    let mut texts = TextBudget::new(path)?;
     let in_nanoseconds: Vec<bool> = kept.iter().map(|field| counts_nanoseconds(field)).collect();
     let mut columns: Vec<String> = kept.iter().map(|field| field.name().to_owned()).collect();
     let failed = |error| broken(&error, path);
@@ -200,7 +303,9 @@ fn texts_of(path: &Path) -> Result<TextTable> {
                 String::new()
             })
         };
-        rows.push(fields(&record).into_iter().enumerate().map(written).collect::<Vec<String>>());
+        let row: Vec<String> = fields(&record).into_iter().enumerate().map(written).collect();
+        texts.take(row.iter().map(String::len).sum())?;
+        rows.push(row);
     }
     for at in (0..columns.len()).rev().filter(|at| not_texts[*at]) {
         left_out.push((columns.remove(at), "bytes that are not text"));
@@ -251,6 +356,7 @@ pub(super) fn write(
     out: impl std::io::Write + Send,
     rows: &Rows,
     about: &About,
+    mark: Option<ModelMark>,
     block: usize,
 ) -> std::io::Result<()> {
     let failed = std::io::Error::other::<ParquetError>;
@@ -261,7 +367,11 @@ pub(super) fn write(
     let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());
     // values hardly repeat, so neither a dictionary nor a codec makes them smaller
-    let properties = WriterProperties::builder().set_column_dictionary_enabled(numbers, false).build();
+    let mark = mark.map(|mark| vec![KeyValue::new(mark::KEY.to_owned(), mark.to_text())]);
+    let properties = WriterProperties::builder()
+        .set_column_dictionary_enabled(numbers, false)
+        .set_key_value_metadata(mark)
+        .build();
     let mut writer =
         SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
     let mut values = Vec::new();
@@ -297,22 +407,15 @@ fn fields(row: &Row) -> Vec<&Field> {
     row.get_column_iter().map(|(_, field)| field).collect()
 }
 
-fn append(list: &List, column: &str, wrong: &Wrong<'_>, data: &mut Vec<f32>) -> Result<()> {
-    for field in list.elements() {
-        data.push(float(field).ok_or_else(|| wrong.cell(column, field, "a number"))?);
-    }
-    Ok(())
-}
-
-fn float(field: &Field) -> Option<f32> {
+fn float(field: &Field) -> Option<f64> {
     match field {
-        Field::Float(value) => Some(*value),
-        Field::Double(value) => Some(*value as f32),
-        Field::Float16(value) => Some(value.to_f32()),
-        Field::Byte(value) => Some(f32::from(*value)),
-        Field::Short(value) => Some(f32::from(*value)),
-        Field::Int(value) => Some(*value as f32),
-        Field::Long(value) => Some(*value as f32),
+        Field::Float(value) => Some(f64::from(*value)),
+        Field::Double(value) => Some(*value),
+        Field::Float16(value) => Some(value.to_f64()),
+        Field::Byte(value) => Some(f64::from(*value)),
+        Field::Short(value) => Some(f64::from(*value)),
+        Field::Int(value) => Some(f64::from(*value)),
+        Field::Long(value) => Some(*value as f64),
         _ => None,
     }
 }
@@ -362,6 +465,53 @@ mod tests {
         );
         let error = read_embeddings(&fixture("missing.parquet")).unwrap_err().to_string();
         assert!(error.contains("row 2 of column `x1` holds null"), "{error}");
+    }
+
+    #[test]
+    fn the_index_that_pandas_records_is_no_value() {
+        let named = read_embeddings(&fixture("named_index.parquet")).unwrap();
+        assert_eq!(
+            (named.dim, named.columns.unwrap()),
+            (4, ["x0", "x1", "x2", "x3"].map(str::to_owned).to_vec())
+        );
+        assert_eq!(named.about.ids.unwrap(), ["100", "101", "102"]);
+        let several = read_embeddings(&fixture("multi_index.parquet")).unwrap();
+        assert_eq!((several.dim, several.data.len(), several.about.ids), (4, 12, None));
+    }
+
+    #[test]
+    fn a_column_unlike_the_others_is_an_error_or_left_out() {
+        let path = fixture("with_age.parquet");
+        let said = read_embeddings(&path).unwrap_err().to_string();
+        assert!(said.contains("`age` do not fit the others, `x0` to `x3`"), "{said}");
+        let open = |pattern: &str| crate::open_columns(&path, None, Some(&pattern.parse().unwrap()));
+        assert_eq!((open("x*").unwrap().rows.dim(), open("*").unwrap().rows.dim()), (4, 5));
+        assert_eq!(open("!age").unwrap().columns.unwrap().len(), 4);
+        let said = open("y*").unwrap_err().to_string();
+        assert!(said.contains("no column matches `y*`; its columns are x0, x1, x2, x3, age"), "{said}");
+        // A column of lists can have any name.
+        let list = fixture("ragged.parquet");
+        let said =
+            crate::open_columns(&list, None, Some(&"embedding".parse().unwrap())).unwrap_err().to_string();
+        assert!(said.contains("holds 3 values; expected 4"), "{said}");
+    }
+
+    #[test]
+    fn claims_are_checked_before_memory_is_used() {
+        let path = fixture("many_rows.parquet");
+        for said in [
+            read_embeddings(&path).unwrap_err().to_string(),
+            crate::read_texts(&path).unwrap_err().to_string(),
+        ] {
+            assert!(said.contains("claims 67108864 rows in 1148 bytes"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_double_that_f32_cannot_hold_is_named() {
+        let said = read_embeddings(&fixture("out_of_range.parquet")).unwrap_err().to_string();
+        assert!(said.contains("row 1 of column `x1` holds -1"), "{said}");
+        assert!(said.contains("00000; expected values that f32 can hold"), "{said}");
     }
 
     #[test]

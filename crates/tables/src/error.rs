@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::echo::{echo, echo_list};
+
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -23,7 +25,7 @@ pub enum Problem {
     #[error("cannot be read: {0}")]
     Read(String),
     /// The extension of the file name is not known.
-    #[error("unknown file extension {found:?}; expected .npy, .safetensors, .csv or .parquet")]
+    #[error("unknown file extension \"{}\"; expected .npy, .safetensors, .csv or .parquet", echo(found))]
     Ending {
         /// The extension found.
         found: String,
@@ -40,7 +42,7 @@ pub enum Problem {
         reason: String,
     },
     /// The values are of a type that is not supported.
-    #[error("{what} has values of type {found}; expected {expected}")]
+    #[error("{} has values of type {}; expected {expected}", echo(what), echo(found))]
     NumberType {
         /// What was read, in words.
         what: String,
@@ -50,7 +52,7 @@ pub enum Problem {
         expected: &'static str,
     },
     /// The array has another shape.
-    #[error("{what} has the shape {found:?}; expected {expected}")]
+    #[error("{} has the shape {found:?}; expected {expected}", echo(what))]
     Shape {
         /// What was read, in words.
         what: String,
@@ -61,19 +63,88 @@ pub enum Problem {
     },
     /// The tensor of embeddings is not unique or does not exist.
     #[error(
-        "expected a tensor named `embeddings` or exactly one matrix of floats; found the tensors {found}"
+        "expected a tensor named `embeddings` or exactly one matrix of floats; found the tensors {}",
+        echo_list(found)
     )]
     WhichTensor {
         /// Names of the tensors.
-        found: String,
+        found: Vec<String>,
     },
     /// A column is missing.
-    #[error("has no column `{column}`; its columns are {found}")]
+    #[error("has no column `{column}`; its columns are {}", echo_list(found))]
     NoColumn {
         /// The column.
         column: &'static str,
         /// The columns of the file.
-        found: String,
+        found: Vec<String>,
+    },
+    /// Two columns have one name, so it is not clear which of them is meant.
+    #[error("has two columns `{}`; rename or remove one of them", echo(column))]
+    RepeatedColumn {
+        /// Their name.
+        column: String,
+    },
+    /// A part of a pattern of columns matches none.
+    #[error("no column matches `{}`; its columns are {}", echo(pattern), echo_list(found))]
+    NoSuchColumns {
+        /// The part of the pattern.
+        pattern: String,
+        /// The columns that can be selected.
+        found: Vec<String>,
+    },
+    /// Columns were chosen in a file whose values have no column names.
+    #[error("its values have no column names; --columns applies to .csv and .parquet files")]
+    NoColumnNames,
+    /// Columns whose names are not like those of the other columns.
+    #[error(
+        "the columns `{}` do not fit the others, `{}` to `{}`; to leave them out, use --columns '{}', or to use all columns, --columns '*'",
+        echo_list(columns),
+        echo(first),
+        echo(last),
+        echo(pattern)
+    )]
+    OddColumns {
+        /// The columns that do not fit.
+        columns: Vec<String>,
+        /// The first of the other columns.
+        first: String,
+        /// The last of the other columns.
+        last: String,
+        /// A pattern that selects the others.
+        pattern: String,
+    },
+    /// A column that is probably a row number or id.
+    #[error(
+        "the column `{column}` looks like a row number or id, not like a value of the embedding; to leave it out, use --columns '!{column}', or to use all columns, --columns '*'",
+        column = echo(column)
+    )]
+    IndexColumn {
+        /// The column.
+        column: String,
+    },
+    /// A column of sample weights, which are not supported.
+    #[error(
+        "the column `{}` looks like the weight of a sample, and sample weights are not supported; {advice}",
+        echo(column)
+    )]
+    SampleWeights {
+        /// The column.
+        column: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The columns of the embedding are not those of another file or of a model.
+    #[error(
+        "the columns of the embedding are not those of {of}: {}; use tables with the same columns, or choose them with --columns",
+        difference(missing, unexpected)
+    )]
+    OtherColumns {
+        /// The file or model with the expected columns.
+        of: String,
+        /// Expected columns that the file does not have.
+        missing: Vec<String>,
+        /// Columns of the file that are not expected.
+        unexpected: Vec<String>,
     },
     /// No column holds embeddings.
     #[error(
@@ -81,13 +152,13 @@ pub enum Problem {
     )]
     NoEmbeddingColumns,
     /// The first line of a text table is a row of numbers instead of column names.
-    #[error("the first line is a row of numbers ({found}, ...); expected the names of the columns")]
+    #[error("the first line is a row of numbers ({}, ...); expected the names of the columns", echo(found))]
     NoHeading {
         /// The first numbers.
         found: String,
     },
     /// A column of text has values that cannot be written as text.
-    #[error("column `{column}` holds {found}; expected texts or numbers")]
+    #[error("column `{}` holds {found}; expected texts or numbers", echo(column))]
     NoTexts {
         /// The column.
         column: String,
@@ -96,7 +167,8 @@ pub enum Problem {
     },
     /// The pages are compressed with a codec that is not supported.
     #[error(
-        "column `{column}` is compressed with {found}, which is not supported; write the file with {known}"
+        "column `{}` is compressed with {found}, which is not supported; write the file with {known}",
+        echo(column)
     )]
     Codec {
         /// The column.
@@ -107,7 +179,7 @@ pub enum Problem {
         known: &'static str,
     },
     /// A field of a text table has an unexpected value.
-    #[error("line {line}, column `{column}` holds {found:?}; expected {expected}")]
+    #[error("line {line}, column `{}` holds \"{}\"; expected {expected}", echo(column), echo(found))]
     Field {
         /// The line, from one.
         line: u64,
@@ -119,7 +191,7 @@ pub enum Problem {
         expected: &'static str,
     },
     /// A cell has an unexpected value, or a list has another length.
-    #[error("row {row} of column `{column}` holds {found}; expected {expected}")]
+    #[error("row {row} of column `{}` holds {}; expected {expected}", echo(column), echo(found))]
     Cell {
         /// The row, from zero.
         row: usize,
@@ -133,6 +205,30 @@ pub enum Problem {
     /// The file has no rows.
     #[error("has no rows")]
     Empty,
+    /// A text file has no content, or only comments.
+    #[error("is empty")]
+    NoContent,
+    /// The header of a table has one column that seems to be several.
+    #[error(
+        "the columns are {}. They seem to be separated by {separator}; separate them by commas",
+        echo(columns)
+    )]
+    Separator {
+        /// The separator, in words.
+        separator: &'static str,
+        /// The header.
+        columns: String,
+    },
+    /// The values do not fit into memory.
+    #[error(
+        "needs {needed} MiB of memory, but {available} MiB are available; use a smaller file, or a .npy or .safetensors file, which training and `embed` read row by row"
+    )]
+    Memory {
+        /// Memory for the values, in MiB.
+        needed: u128,
+        /// Available memory, in MiB.
+        available: u128,
+    },
     /// The number of labels or other names differs from the number of rows.
     #[error("{found} {what}s for {rows} embeddings; give one {what} per embedding")]
     NameCount {
@@ -147,7 +243,7 @@ pub enum Problem {
     #[error("has no labels; give a file of labels, one per row")]
     NoLabels,
     /// A row has an empty label where every row needs one.
-    #[error("row {row}{} has no label", id.as_ref().map(|id| format!(" (id {id:?})")).unwrap_or_default())]
+    #[error("row {row}{} has no label", id.as_ref().map(|id| format!(" (id \"{}\")", echo(id))).unwrap_or_default())]
     EmptyLabel {
         /// The row, from zero.
         row: usize,
@@ -156,7 +252,9 @@ pub enum Problem {
     },
     /// The labels in a table and those given for it differ.
     #[error(
-        "{place} has the label {given:?}, but {table} contains the label {own:?} for the same row; remove one of the two"
+        "{place} has the label \"{}\", but {table} contains the label \"{}\" for the same row; remove one of the two",
+        echo(given),
+        echo(own)
     )]
     TwoLabels {
         /// The line or row in this file.
@@ -170,7 +268,8 @@ pub enum Problem {
     },
     /// A file of names has ids that the table does not have.
     #[error(
-        "{place} has the id {id:?}, which {table} does not have (ids without a row there: {count}); both files must have the same ids"
+        "{place} has the id \"{}\", which {table} does not have (ids without a row there: {count}); both files must have the same ids",
+        echo(id)
     )]
     IdNotInTable {
         /// The line or row of the first such id.
@@ -184,7 +283,8 @@ pub enum Problem {
     },
     /// A file of names lacks ids of the table.
     #[error(
-        "has no row for the id {id:?} of {table} (missing ids: {count}); both files must have the same ids"
+        "has no row for the id \"{}\" of {table} (missing ids: {count}); both files must have the same ids",
+        echo(id)
     )]
     IdMissing {
         /// The first id without a name.
@@ -195,7 +295,7 @@ pub enum Problem {
         table: String,
     },
     /// Two rows have one id.
-    #[error("rows {first} and {second} have the same id {id:?}; ids must be unique")]
+    #[error("rows {first} and {second} have the same id \"{}\"; ids must be unique", echo(id))]
     RepeatedId {
         /// The id.
         id: String,
@@ -205,7 +305,7 @@ pub enum Problem {
         second: usize,
     },
     /// A pair has an id or row number that does not exist.
-    #[error("{place}, `{column}` is {id:?}; expected {known}")]
+    #[error("{place}, `{column}` is \"{}\"; expected {known}", echo(id))]
     UnknownId {
         /// The line or row.
         place: String,
@@ -217,7 +317,7 @@ pub enum Problem {
         known: String,
     },
     /// A line of a list of pairs has an unexpected form.
-    #[error("line {line} is {found:?}; expected {expected}")]
+    #[error("line {line} is \"{}\"; expected {expected}", echo(found))]
     Trial {
         /// The line, from one.
         line: u64,
@@ -279,7 +379,7 @@ pub enum Problem {
         list: String,
     },
     /// The embeddings are not valid.
-    #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is {id:?})")).unwrap_or_default())]
+    #[error("{problem}{}", id.as_ref().map(|id| format!(" (the row's id is \"{}\")", echo(id))).unwrap_or_default())]
     Embeddings {
         /// The problem, in words.
         problem: String,
@@ -292,5 +392,14 @@ impl Problem {
     /// The error for a file with this problem.
     pub fn at(self, path: &Path) -> Error {
         Error { path: path.to_owned(), problem: self }
+    }
+}
+
+/// Which columns are missing and which are not expected, in words.
+fn difference(missing: &[String], unexpected: &[String]) -> String {
+    match (missing.is_empty(), unexpected.is_empty()) {
+        (true, _) => format!("found also {}", echo_list(unexpected)),
+        (false, true) => format!("{} are missing", echo_list(missing)),
+        (false, false) => format!("found {}, expected {}", echo_list(unexpected), echo_list(missing)),
     }
 }

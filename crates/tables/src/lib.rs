@@ -4,7 +4,11 @@
 mod about;
 #[cfg(feature = "parquet")]
 mod columns;
+mod csv_table;
+mod echo;
 mod error;
+mod mark;
+mod memory;
 #[cfg(feature = "parquet")]
 mod moments;
 mod names;
@@ -12,8 +16,10 @@ mod npy;
 mod numbers;
 mod pair;
 mod pairs;
+mod pattern;
 #[cfg(feature = "parquet")]
 mod plausible;
+mod quiet;
 mod read;
 mod rows;
 mod scores;
@@ -26,17 +32,22 @@ mod trials;
 mod write;
 
 pub use about::{About, AboutColumn};
+pub use echo::{echo, echo_list};
 pub use error::{Error, Problem, Result};
+pub use mark::ModelMark;
 pub use names::{NamedRows, RowNames, names_path};
 pub use npy::npy_header;
 pub use pair::{Pair, PairFile};
 pub use pairs::read_pairs;
-pub use read::{open, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
+pub use pattern::{ColumnPattern, is_sample_weight};
+pub use quiet::catch_panic;
+pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
 pub use rows::Rows;
 pub use scores::{ScoreFile, read_scores};
-pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, is_table};
+pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};
+pub use text::{read_lines, read_text, write_row};
 pub use text_table::TextTable;
-pub use texts::{is_manifest, read_texts};
+pub use texts::{column_names, is_manifest, read_texts};
 pub use trials::is_score_file;
 pub use write::{Format, write_table};
 

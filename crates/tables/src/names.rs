@@ -4,14 +4,14 @@
 //! Ids that occur in one of the files only, or twice, are errors.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{Problem, Result};
 use super::table::ending;
+use super::text::read_lines;
 use super::text_table::TextTable;
 use super::texts::read_texts;
-use super::{npy, text};
+use super::{memory, npy};
 
 /// Columns that identify a row, in order of preference.
 const IDS: [&str; 3] = ["id", "path", "sample"];
@@ -53,9 +53,9 @@ impl RowNames {
         let table = match ending(path).as_str() {
             "csv" | "tsv" | "parquet" => read_texts(path)?,
             kind => {
-                let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
                 let is_array = kind == "npy";
-                let names = if is_array { npy::labels(&bytes, path)? } else { text::lines(&bytes, path)? };
+                let names =
+                    if is_array { npy::labels(&memory::read(path)?, path)? } else { read_lines(path)? };
                 let lines = (!is_array).then(|| (1..=names.len() as u64).collect());
                 let rows = names.into_iter().map(|name| vec![name]).collect();
                 TextTable { columns: vec![subject.to_owned()], rows, lines, left_out: Vec::new() }
@@ -124,7 +124,7 @@ impl RowNames {
     /// [`Problem::NoColumn`]; [`Problem::Field`] or [`Problem::Cell`] for an empty entry.
     pub fn required(&self, column: &'static str) -> Result<Vec<String>> {
         let Some(at) = self.table.column(column) else {
-            return Err(Problem::NoColumn { column, found: self.table.columns.join(", ") }.at(&self.path));
+            return Err(Problem::NoColumn { column, found: self.table.columns.clone() }.at(&self.path));
         };
         if let Some(row) = self.table.rows.iter().position(|row| row[at].is_empty()) {
             return Err(self.table.wrong(row, at, "a name").at(&self.path));

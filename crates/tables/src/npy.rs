@@ -86,7 +86,7 @@ pub(super) fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
         let bytes = letters.checked_mul(4).ok_or_else(|| wrong().at(path))?;
         check_length(&array.shape, bytes, array.data.len() as u64).map_err(|problem| problem.at(path))?;
         if bytes == 0 {
-            return Ok(vec![String::new(); array.shape.iter().product()]);
+            return Err(malformed("all its texts are empty").at(path));
         }
         let points = integers(array.data, Kind::Unsigned(4), big).expect("an unsigned type");
         let text = |points: &[i128]| -> Option<String> {

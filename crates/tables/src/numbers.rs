@@ -38,6 +38,18 @@ impl Kind {
     }
 }
 
+/// The values that are accepted, in words for errors.
+pub(super) const RANGE: &str = "values that f32 can hold, so none above 3.4e38, and in each row one above 1.2e-38 or only zeros; scale the embeddings";
+
+/// The first value of a row that `f32` would turn into an infinity, or the largest if all would become zeros or lose digits.
+pub(super) fn out_of_range(row: &[f64]) -> Option<(usize, f64)> {
+    if let Some(at) = row.iter().position(|value| value.is_finite() && (*value as f32).is_infinite()) {
+        return Some((at, row[at]));
+    }
+    let largest = row.iter().copied().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+    largest.filter(|(_, value)| *value != 0.0 && value.abs() < f64::from(f32::MIN_POSITIVE))
+}
+
 /// Values of any type as `f32`, as many as `out` has room for.
 pub(super) fn floats_into(bytes: &[u8], kind: Kind, big: bool, out: &mut [f32]) {
     fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {

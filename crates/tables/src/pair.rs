@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::echo::echo;
 use super::error::{Problem, Result};
 use super::table::EmbeddingTable;
 use super::text_table::Place;
@@ -51,7 +52,9 @@ impl<'a> Named<'a> {
         row.ok_or_else(|| {
             let table = self.table.path.display();
             let known = match self.table.about.ids.as_ref().map(|ids| ids.first()) {
-                Some(first) => format!("an id of {table}, such as {:?}", first.map_or("", String::as_str)),
+                Some(first) => {
+                    format!("an id of {table}, such as \"{}\"", first.map_or_else(String::new, |id| echo(id)))
+                }
                 None => {
                     let last = self.table.rows.saturating_sub(1);
                     format!("a row from 0 to {last} of {table}, which has no ids")

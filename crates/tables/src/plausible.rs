@@ -15,6 +15,40 @@ const SMALL_PAGE: u64 = 1 << 16;
 /// Largest depth of nested structs; parquet uses only a few levels.
 const DEEPEST: usize = 32;
 
+/// Most values of a file, per byte. Vectors of a few ones and many zeros have a few hundred.
+pub(super) const VALUES_PER_BYTE: u64 = 1024;
+/// Most fields of a table of text, per byte. In memory, a field takes at least 24 bytes.
+pub(super) const FIELDS_PER_BYTE: u64 = 256;
+/// Number of values that is always accepted.
+const FEW_VALUES: u64 = 1 << 18;
+
+/// Adds up what the parts of a file claim to contain. A run of equal values takes a few bytes, whatever its length, so a small file can claim
+/// any number of them.
+pub(super) struct Claims {
+    what: &'static str,
+    found: u64,
+    length: u64,
+    most: u64,
+}
+
+impl Claims {
+    /// Nothing yet; at most `per_byte` of `what` per byte of a file of `length` bytes will be accepted.
+    pub(super) fn new(what: &'static str, per_byte: u64, length: u64) -> Self {
+        Self { what, found: 0, length, most: FEW_VALUES.max(length.saturating_mul(per_byte)) }
+    }
+
+    pub(super) fn add(&mut self, count: i64) -> Result<(), String> {
+        let Self { what, length, most, .. } = *self;
+        let count = u64::try_from(count).map_err(|_| format!("it claims {count} {what}"))?;
+        self.found = self.found.saturating_add(count);
+        if self.found > most {
+            let found = self.found;
+            return Err(format!("it claims {found} {what} in {length} bytes; at most {most} are read"));
+        }
+        Ok(())
+    }
+}
+
 /// Checks that no element of the schema claims more children than there are elements. `footer` is the part before the last 8 bytes.
 pub(super) fn schema(footer: &[u8]) -> Result<(), String> {
     let mut elements = 0_u64;
@@ -54,20 +88,27 @@ pub(super) fn most_ratio(codec: Compression) -> u64 {
     if matches!(codec, Compression::ZSTD(_)) { MOST_RATIO_ZSTD } else { MOST_RATIO }
 }
 
-/// Checks that no page of a column chunk claims to be larger than `ratio` times its compressed size.
-pub(super) fn pages(chunk: &[u8], ratio: u64) -> Result<(), String> {
+/// Checks that no page of a column chunk claims to be larger than `ratio` times its compressed size. Returns the number of values that the pages
+/// claim.
+pub(super) fn pages(chunk: &[u8], ratio: u64) -> Result<i64, String> {
     let mut walk = Walk { bytes: chunk, at: 0 };
+    let mut values = 0_i64;
     while walk.at < chunk.len() {
         let (mut unpacked, mut packed) = (0, 0);
         // Fields 2 and 3 of the header: the uncompressed and the compressed size of the page.
         let walked = walk.fields(0, &mut |walk, id, kind| match (id, kind) {
             (2, I32) => walk.zigzag().map(|size| unpacked = size),
             (3, I32) => walk.zigzag().map(|size| packed = size),
+            // The header of a data page, of version 1 or 2; its field 1 is the number of values.
+            (5 | 8, STRUCT) => walk.fields(1, &mut |walk, id, kind| match (id, kind) {
+                (1, I32) => walk.zigzag().map(|count| values = values.saturating_add(count.max(0))),
+                _ => walk.skip(kind, 2),
+            }),
             _ => walk.skip(kind, 1),
         });
         let (Some(()), Ok(unpacked), Ok(packed)) = (walked, u64::try_from(unpacked), u64::try_from(packed))
         else {
-            return Ok(());
+            return Ok(values);
         };
         let here = packed.min((chunk.len() - walk.at) as u64);
         if unpacked > SMALL_PAGE.max(here.saturating_mul(ratio)) {
@@ -75,7 +116,7 @@ pub(super) fn pages(chunk: &[u8], ratio: u64) -> Result<(), String> {
         }
         walk.at = walk.at.saturating_add(packed as usize);
     }
-    Ok(())
+    Ok(values)
 }
 
 const I32: u8 = 5;
@@ -200,6 +241,27 @@ mod tests {
         for length in 0..whole.len() {
             assert!(schema(&whole[..length]).is_ok(), "truncated footers are left to the crate");
         }
+    }
+
+    #[test]
+    fn pages_claim_values_and_claims_are_bounded() {
+        // A page of 3 bytes whose header of a data page (field 5) claims `count` values.
+        let page = |field: u8, count: i64| {
+            [
+                &[0x15, 0, 0x15, 6, 0x15, 6, (field - 3) << 4 | STRUCT, 0x15][..],
+                &number(count),
+                &[0, 0, 7, 7, 7],
+            ]
+            .concat()
+        };
+        let pages = |chunk: &[u8]| pages(chunk, MOST_RATIO).unwrap();
+        assert_eq!(pages(&[page(5, 100_000_000), page(8, 2)].concat()), 100_000_002);
+        assert_eq!((pages(&page(7, 9)), pages(&page(5, -9)), pages(b"")), (0, 0, 0));
+        let mut claims = Claims::new("rows", 10, 100_000);
+        assert!(claims.add(999_999).is_ok() && claims.add(1).is_ok());
+        let said = claims.add(1).unwrap_err();
+        assert_eq!(said, "it claims 1000001 rows in 100000 bytes; at most 1000000 are read");
+        assert_eq!(Claims::new("rows", 1, 1).add(-1).unwrap_err(), "it claims -1 rows");
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Reads embeddings and labels; the file extension gives the format.
 
-use std::fs::{self, File};
 use std::path::Path;
+
+use widemargin_durable::open_file;
 
 use super::about::About;
 #[cfg(feature = "parquet")]
 use super::columns;
 use super::error::{Problem, Result};
 use super::names::{NamedRows, RowNames};
+use super::pattern::ColumnPattern;
 use super::rows::Rows;
-use super::table::{EmbeddingTable, OpenTable, ending};
-use super::{npy, tensors, text};
+use super::table::{EmbeddingTable, OpenTable, ending, has_column_names, is_table};
+use super::{csv_table, memory, npy, tensors, text};
 
 /// Opens a file of embeddings; its extension gives the format. Names that a `.npy` or `.safetensors` does not contain are read from
 /// `NAME.names.csv` next to it, if that exists.
@@ -18,7 +20,7 @@ use super::{npy, tensors, text};
 /// # Errors
 /// [`Error`](crate::Error) with the path and the [`Problem`]; also if the names do not fit the rows.
 pub fn open(path: &Path) -> Result<OpenTable> {
-    open_labelled(path, None)
+    open_columns(path, None, None)
 }
 
 /// As [`open`], with the labels of another file. It is joined by id if both have ids, and may also have the columns `id`, `camera`, `split` and
@@ -27,7 +29,19 @@ pub fn open(path: &Path) -> Result<OpenTable> {
 /// # Errors
 /// As [`open`] and [`RowNames::in_order_of`]; [`Problem::TwoLabels`] if the table contains other labels.
 pub fn open_labelled(path: &Path, labels: Option<&Path>) -> Result<OpenTable> {
-    let mut table = open_alone(path)?;
+    open_columns(path, labels, None)
+}
+
+/// As [`open_labelled`], with a pattern that selects the columns of the embedding in a `.csv` or `.parquet`.
+///
+/// # Errors
+/// As [`open_labelled`]; [`Problem::NoColumnNames`] for a pattern with a file of another format.
+pub fn open_columns(
+    path: &Path,
+    labels: Option<&Path>,
+    columns: Option<&ColumnPattern>,
+) -> Result<OpenTable> {
+    let mut table = open_alone(path, columns)?;
     table.require_unique_ids(path)?;
     let beside = joined(&mut table, RowNames::beside(path)?)?;
     let given = joined(&mut table, labels.map(|file| RowNames::read(file, "label")).transpose()?)?;
@@ -65,20 +79,22 @@ fn joined(table: &mut OpenTable, names: Option<RowNames>) -> Result<Option<RowNa
 }
 
 /// Opens a file of embeddings with what it contains itself.
-fn open_alone(path: &Path) -> Result<OpenTable> {
-    let unreadable = |source: std::io::Error| Problem::Read(source.to_string()).at(path);
-    let file = || File::open(path).map_err(unreadable);
-    let (rows, about) = match ending(path).as_str() {
-        "npy" => (npy::rows(file()?, path)?, About::default()),
-        "safetensors" => tensors::rows(file()?, path)?,
-        "csv" => text::rows(&fs::read(path).map_err(unreadable)?, path)?,
+fn open_alone(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable> {
+    let file = || open_file(path).map_err(|error| Problem::Read(error.to_string()).at(path));
+    let format = ending(path);
+    if pattern.is_some() && is_table(path) && !has_column_names(path) {
+        return Err(Problem::NoColumnNames.at(path));
+    }
+    match format.as_str() {
+        "npy" => Ok(OpenTable::new(npy::rows(file()?, path)?, About::default())),
+        "safetensors" => tensors::open(file()?, path),
+        "csv" => csv_table::open(&text::read_text(path)?, path, pattern),
         #[cfg(feature = "parquet")]
-        "parquet" => columns::rows(path)?,
+        "parquet" => columns::open(path, pattern),
         #[cfg(not(feature = "parquet"))]
-        "parquet" => return Err(Problem::NoParquet.at(path)),
-        other => return Err(Problem::Ending { found: other.to_owned() }.at(path)),
-    };
-    Ok(OpenTable { rows, about })
+        "parquet" => Err(Problem::NoParquet.at(path)),
+        _ => Err(Problem::Ending { found: format }.at(path)),
+    }
 }
 
 /// The rows of a `.npy` file of any name; they stay in the file.
@@ -86,7 +102,7 @@ fn open_alone(path: &Path) -> Result<OpenTable> {
 /// # Errors
 /// As [`open`].
 pub fn open_npy(path: &Path) -> Result<Rows> {
-    let file = File::open(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
+    let file = open_file(path).map_err(|error| Problem::Read(error.to_string()).at(path))?;
     npy::rows(file, path)
 }
 
@@ -95,8 +111,7 @@ pub fn open_npy(path: &Path) -> Result<Rows> {
 /// # Errors
 /// [`Error`](crate::Error) with the path and the [`Problem`].
 pub fn read_npy_f64(path: &Path) -> Result<(Vec<f64>, [usize; 2])> {
-    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
-    npy::matrix(&bytes, path)
+    npy::matrix(&memory::read(path)?, path)
 }
 
 /// Reads embeddings; the file extension gives the format.

@@ -7,7 +7,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::error::{Problem, Result};
-use super::numbers::{Kind, floats_into};
+use super::memory;
+use super::numbers::{Kind, RANGE, doubles, floats_into, out_of_range};
 
 /// Rows per read, so that the bytes of the whole file are never in memory.
 const AT_ONCE: usize = 4096;
@@ -102,8 +103,30 @@ impl Rows {
                 read_exact_at(file, bytes, place)
                     .map_err(|error| Problem::Read(error.to_string()).at(&self.path))?;
                 floats_into(bytes, layout.kind, layout.big, out);
+                if layout.kind == Kind::Double {
+                    let rows = doubles(bytes, layout.kind, layout.big);
+                    let mut rows = rows.chunks_exact(self.dim.max(1)).zip(first..);
+                    let outside = rows.find_map(|(row, at)| Some((at, out_of_range(row)?)));
+                    if let Some((row, (column, value))) = outside {
+                        let (column, found) = (column.to_string(), value.to_string());
+                        return Err(
+                            Problem::Cell { row, column, found, expected: RANGE.to_owned() }.at(&self.path)
+                        );
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Replaces each row by its values at `order`. The rows are then in memory.
+    pub(super) fn reorder(&mut self, order: &[usize]) -> Result<()> {
+        let empty = Self::in_memory(&self.path, 0, self.dim, Vec::new());
+        let whole = std::mem::replace(self, empty);
+        let (path, count) = (whole.path.clone(), whole.count);
+        let mut data = whole.into_data()?;
+        reorder(&mut data, order);
+        *self = Self::in_memory(&path, count, order.len(), data);
         Ok(())
     }
 
@@ -115,11 +138,21 @@ impl Rows {
         if let Store::Memory(data) = self.store {
             return Ok(data);
         }
+        memory::require(self.count as u128 * self.dim as u128, size_of::<f32>() as u128, &self.path)?;
         let mut data = vec![0.0; self.count * self.dim];
         for (part, out) in data.chunks_mut((AT_ONCE * self.dim).max(1)).enumerate() {
             self.read_into(part * AT_ONCE, out)?;
         }
         Ok(data)
+    }
+}
+
+/// Replaces each row of values by its values at `order`.
+pub(super) fn reorder(data: &mut [f32], order: &[usize]) {
+    let mut row = vec![0.0; order.len()];
+    for values in data.chunks_exact_mut(order.len().max(1)) {
+        row.copy_from_slice(values);
+        values.iter_mut().zip(order).for_each(|(value, at)| *value = row[*at]);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Embeddings of a file with their labels, ids and other columns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::about::About;
 use super::error::{Problem, Result};
-use super::rows::Rows;
+use super::mark::ModelMark;
+use super::rows::{Rows, reorder};
 
 /// Extensions of files of embeddings, in lower case.
 pub const ENDINGS: [&str; 4] = ["npy", "safetensors", "csv", "parquet"];
@@ -15,6 +16,11 @@ pub fn is_table(path: &Path) -> bool {
     ENDINGS.contains(&ending(path).as_str()) && !path.is_dir()
 }
 
+/// Whether the columns of a table of this format have names.
+pub fn has_column_names(path: &Path) -> bool {
+    matches!(ending(path).as_str(), "csv" | "parquet")
+}
+
 /// A matrix whose rows can be read, with its labels and other columns.
 #[derive(Debug)]
 pub struct OpenTable {
@@ -22,6 +28,10 @@ pub struct OpenTable {
     pub rows: Rows,
     /// Labels, ids and other columns, if the file has them.
     pub about: About,
+    /// Names of the columns of the embedding, if they have names: in a `.csv`, and in a `.parquet` without lists.
+    pub columns: Option<Vec<String>>,
+    /// The model that made the rows, if the file states it.
+    pub mark: Option<ModelMark>,
 }
 
 /// A matrix in memory, with its labels and other columns.
@@ -37,6 +47,10 @@ pub struct EmbeddingTable {
     pub dim: usize,
     /// Labels, ids and other columns, if the file has them.
     pub about: About,
+    /// Names of the columns of the embedding, if they have names: in a `.csv`, and in a `.parquet` without lists.
+    pub columns: Option<Vec<String>>,
+    /// The model that made the rows, if the file states it.
+    pub mark: Option<ModelMark>,
 }
 
 /// Numbers for class names, in order of first appearance. Share one of these between all files of a comparison.
@@ -70,6 +84,26 @@ impl ClassNames {
 }
 
 impl OpenTable {
+    /// Rows whose columns have no names, of an unknown model.
+    pub fn new(rows: Rows, about: About) -> Self {
+        Self { rows, about, columns: None, mark: None }
+    }
+
+    /// Puts the columns of the embedding into the order of `expected`, the columns of another file or of a model, which `of` names. Columns
+    /// without names are used as they are.
+    ///
+    /// # Errors
+    /// [`Problem::OtherColumns`] unless the names are the same in some order.
+    pub fn match_columns(&mut self, expected: &[String], of: &str) -> Result<()> {
+        let Some(found) = self.columns.as_deref() else { return Ok(()) };
+        let order = order(found, expected, of).map_err(|problem| problem.at(self.rows.path()))?;
+        if let Some(order) = order {
+            self.rows.reorder(&order)?;
+            self.columns = Some(expected.to_vec());
+        }
+        Ok(())
+    }
+
     /// Returns an error if an id occurs twice; `source` is the file of the ids.
     pub(super) fn require_unique_ids(&self, source: &Path) -> Result<()> {
         let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -86,9 +120,43 @@ impl OpenTable {
     /// # Errors
     /// [`Problem::Read`].
     pub fn read(self) -> Result<EmbeddingTable> {
-        let (path, rows, dim) = (self.rows.path().to_owned(), self.rows.rows(), self.rows.dim());
-        Ok(EmbeddingTable { path, data: self.rows.into_data()?, rows, dim, about: self.about })
+        let Self { rows, about, columns, mark } = self;
+        let (path, count, dim) = (rows.path().to_owned(), rows.rows(), rows.dim());
+        Ok(EmbeddingTable { path, data: rows.into_data()?, rows: count, dim, about, columns, mark })
     }
+}
+
+impl EmbeddingTable {
+    /// As [`OpenTable::match_columns`], for the columns of another table, if both have names.
+    ///
+    /// # Errors
+    /// [`Problem::OtherColumns`].
+    pub fn match_columns_of(&mut self, other: &Self) -> Result<()> {
+        let (Some(found), Some(expected)) = (&self.columns, &other.columns) else { return Ok(()) };
+        let order = order(found, expected, &other.path.display().to_string());
+        if let Some(order) = order.map_err(|problem| problem.at(&self.path))? {
+            reorder(&mut self.data, &order);
+            self.columns = Some(expected.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The position in `found` of each of `expected`; `None` if both are equal.
+fn order(found: &[String], expected: &[String], of: &str) -> Result<Option<Vec<usize>>, Problem> {
+    if found == expected {
+        return Ok(None);
+    }
+    let at: HashMap<&str, usize> = found.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+    let known: HashSet<&str> = expected.iter().map(String::as_str).collect();
+    let missing: Vec<String> =
+        expected.iter().filter(|name| !at.contains_key(name.as_str())).cloned().collect();
+    let unexpected: Vec<String> =
+        found.iter().filter(|name| !known.contains(name.as_str())).cloned().collect();
+    if !missing.is_empty() || !unexpected.is_empty() || found.len() != expected.len() {
+        return Err(Problem::OtherColumns { of: of.to_owned(), missing, unexpected });
+    }
+    Ok(Some(expected.iter().map(|name| at[name.as_str()]).collect()))
 }
 
 /// The extension of a file name in lower case, without the dot.

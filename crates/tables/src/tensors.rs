@@ -8,8 +8,10 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::about::About;
 use super::error::{Problem, Result};
+use super::mark::{KEY, ModelMark};
 use super::numbers::{Kind, integers};
 use super::rows::{Layout, Rows, read_exact_at};
+use super::table::OpenTable;
 
 /// Longest header that the format allows, in bytes.
 const MOST_HEADER: u64 = 100_000_000;
@@ -24,7 +26,7 @@ struct Tensors<'a> {
 }
 
 /// The rows, which stay in the file, and the labels, ids and cameras.
-pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
+pub(super) fn open(file: File, path: &Path) -> Result<OpenTable> {
     let file = Tensors::open(file, path)?;
     let named = |name: &str| file.metadata.info(name);
     let all = file.metadata.tensors();
@@ -33,9 +35,9 @@ pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
     let ((Some(tensor), _, _) | (None, Some(tensor), None)) =
         (named("embeddings"), matrices.next(), matrices.next())
     else {
-        let mut names: Vec<&str> = all.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        return Err(Problem::WhichTensor { found: names.join(", ") }.at(path));
+        let mut found: Vec<String> = all.keys().cloned().collect();
+        found.sort_unstable();
+        return Err(Problem::WhichTensor { found }.at(path));
     };
     let what = || "the tensor of embeddings".to_owned();
     let &[rows, dim] = tensor.shape.as_slice() else {
@@ -57,7 +59,10 @@ pub(super) fn rows(file: File, path: &Path) -> Result<(Rows, About)> {
     };
     let offset = file.start + tensor.data_offsets.0 as u64;
     let layout = Layout { offset, kind, big: false, rows, dim };
-    Ok((Rows::in_file(path, file.file, layout), about))
+    let mark = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let mark = mark.map(|text| ModelMark::from_text(text)).transpose();
+    let mark = mark.map_err(|reason| Problem::Malformed { format: ".safetensors", reason }.at(path))?;
+    Ok(OpenTable { mark, ..OpenTable::new(Rows::in_file(path, file.file, layout), about) })
 }
 
 impl<'a> Tensors<'a> {

@@ -105,6 +105,7 @@ fn text_tables_have_labels_ids_and_cameras() {
         ("x,camera\n1,\n", "line 2, column `camera`"),
         ("x,y\n1,2,3\n", "not a valid .csv"),
         ("x,y\n", "no rows"),
+        ("", "is empty"),
         ("id,label\na,b\n", "no columns of embeddings"),
         ("id,x\na,1\nb,2\na,3\n", "rows 0 and 2 have the same id \"a\""),
     ] {
@@ -129,7 +130,7 @@ fn separate_labels_must_match_the_rows() {
         read_labels(&without).unwrap_err().to_string().contains("no column `label`; its columns are n, m")
     );
     let gaps = folder.file("gaps.txt", "a\n\nb\n");
-    assert!(read_labels(&gaps).unwrap_err().to_string().contains("line 2, column `label` holds \"\""));
+    assert!(read_labels(&gaps).unwrap_err().to_string().contains("line 2 is blank"));
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -493,7 +494,7 @@ fn every_format_is_read_as_it_was_written() {
             let name = format!("{what}.{ending}");
             let format = Format::of(Path::new(&name)).unwrap();
             let mut out = Vec::new();
-            write_table(format, &mut out, &open_npy(&source).unwrap(), about).unwrap();
+            write_table(format, &mut out, &open_npy(&source).unwrap(), about, None).unwrap();
             let path = folder.file(&name, out);
             let table = read_embeddings(&path).unwrap();
             assert_eq!((table.rows, table.dim), (rows, dim), "{ending}");
@@ -521,7 +522,7 @@ fn a_column_with_gaps_is_left_out_of_text_tables() {
     let held = |format: Format| about.columns().into_iter().map(|c| format.holds(&c)).collect::<Vec<_>>();
     assert_eq!((held(Format::Csv), held(Format::Parquet)), (vec![true, false], vec![true, true]));
     let mut out = Vec::new();
-    write_table(Format::Csv, &mut out, &open_npy(&source).unwrap(), &about).unwrap();
+    write_table(Format::Csv, &mut out, &open_npy(&source).unwrap(), &about, None).unwrap();
     let table = read_embeddings(&folder.file("gaps.csv", out)).unwrap();
     assert_eq!((table.about.labels, table.about.ids), (None, about.ids));
 }
@@ -560,5 +561,176 @@ fn a_text_table_without_column_names_is_an_error() {
     // pandas uses such column names
     for text in ["0,1,2\n5,6,7\n", "1,2\n5,6\n", "label,0.5\na,1\n"] {
         assert_eq!(read_embeddings(&folder.file("a.csv", text)).unwrap().rows, 1, "{text}");
+    }
+}
+
+#[test]
+fn doubles_that_f32_cannot_hold_are_named() {
+    let folder = Folder::new();
+    let said = read_embeddings(&fixture("out_of_range.npy")).unwrap_err().to_string();
+    assert!(said.contains("row 1 of column `1` holds -0.0000"), "{said}");
+    assert!(said.contains("; expected values that f32 can hold"), "{said}");
+    for (row, expected) in [
+        ("1,1e39", "line 3, column `y` holds \"1e39\"; expected values that f32 can hold"),
+        ("-1e400,1", "column `x` holds \"-1e400\""),
+        ("1e-50,0", "column `x` holds \"1e-50\""),
+        ("0,1e-400", "column `y` holds \"1e-400\""),
+    ] {
+        let said = folder.problem("a.csv", format!("x,y\n1,2\n{row}\n")).to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    // Zeros, infinities and small values next to larger ones are read; whether they can be used is decided later.
+    let table = read_embeddings(&folder.file("a.csv", "x,y\n0,-0e9\ninf,NaN\n1,1e-60\n")).unwrap();
+    assert_eq!(
+        (table.data[..3].to_vec(), table.data[4..].to_vec()),
+        (vec![0.0, 0.0, f32::INFINITY], vec![1.0, 0.0])
+    );
+}
+
+#[test]
+fn columns_are_matched_by_name() {
+    let folder = Folder::new();
+    let read = |text: &str| read_embeddings(&folder.file("a.csv", text)).unwrap();
+    let first = read("label,e0,e1,e2\na,1,2,3\nb,4,5,6\n");
+    let mut other = read("e2,e0,label,e1\n3,1,a,2\n6,4,b,5\n");
+    assert_ne!(other.data, first.data);
+    other.match_columns_of(&first).unwrap();
+    assert_eq!((&other.data, &other.columns), (&first.data, &first.columns));
+    let mut table = open(&folder.file("b.csv", "e1,e0,e2\n2,1,3\n5,4,6\n")).unwrap();
+    table.match_columns(first.columns.as_deref().unwrap(), "the model").unwrap();
+    assert_eq!(table.read().unwrap().data, first.data);
+    for (heading, expected) in [
+        ("e0,e1,e3", "the columns of the embedding are not those of the model: found e3, expected e2"),
+        ("e0,e1", "e2 are missing"),
+        ("e0,e1,e2,e3", "found also e3"),
+        ("E0,E1,E2", "found E0, E1, E2, expected e0, e1, e2"),
+    ] {
+        let row = "1,".repeat(heading.split(',').count());
+        let text = format!("{heading}\n{}\n", row.trim_end_matches(','));
+        let mut table = open(&folder.file("c.csv", text)).unwrap();
+        let said =
+            table.match_columns(first.columns.as_deref().unwrap(), "the model").unwrap_err().to_string();
+        assert!(said.contains(expected) && said.contains("c.csv"), "{said}");
+    }
+    // A matrix without names is used as it is.
+    let mut unnamed = open(&fixture("f4.npy")).unwrap();
+    unnamed.match_columns(&["a".to_owned()], "the model").unwrap();
+    let said = open_columns(&fixture("f4.npy"), None, Some(&"x*".parse().unwrap())).unwrap_err().to_string();
+    assert!(said.contains("f4.npy: its values have no column names"), "{said}");
+}
+
+#[test]
+fn columns_that_are_no_values_are_named() {
+    let folder = Folder::new();
+    let rows = |heading: &str, first: &dyn Fn(usize) -> String| -> String {
+        let rows = (0..12).map(|row| format!("{},{}.5,{}.25\n", first(row), row % 3, row % 5));
+        format!("{heading}\n{}", rows.collect::<String>())
+    };
+    let count = |row: usize| (7 * row).to_string();
+    for (heading, expected) in [
+        ("img_id,x0,x1", "`img_id` looks like a row number"),
+        ("index,a,b", "`index` looks like a row number"),
+        ("number,a,b", "`number` looks like a row number"),
+        ("age,x0,x1", "`age` do not fit the others, `x0` to `x1`; to leave them out, use --columns 'x*'"),
+        ("weight,a,b", "`weight` looks like the weight of a sample"),
+        ("label,label,x", "two columns `label`"),
+        ("label,Label,x", "two columns `label`"),
+    ] {
+        let text = rows(heading, &count);
+        let said = folder.problem("a.csv", &text).to_string();
+        assert!(said.contains(expected), "{heading}: {said}");
+        if !heading.starts_with("label") {
+            let name = heading.split(',').next().unwrap();
+            let pattern = format!("!{name}").parse().unwrap();
+            let path = folder.file("a.csv", &text);
+            assert_eq!(open_columns(&path, None, Some(&pattern)).unwrap().rows.dim(), 2, "{heading}");
+            assert_eq!(
+                open_columns(&path, None, Some(&"*".parse().unwrap())).unwrap().rows.dim(),
+                3,
+                "{heading}"
+            );
+        }
+    }
+    assert_eq!(
+        read_embeddings(&folder.file("a.csv", rows("n,a,b", &|row| (row % 7).to_string()))).unwrap().dim,
+        3
+    );
+}
+
+#[test]
+fn long_names_are_clipped_in_messages() {
+    let folder = Folder::new();
+    let name = "n".repeat(1_000_000);
+    for text in [
+        format!("{name},x\na,1\n"),
+        format!("label,x\n{name},y\n"),
+        format!("label,x\na,{name}\n"),
+        format!("{name},{name}\n1,2\n"),
+        format!("id,x\n{name},1\n{name},2\n"),
+        format!("{name};x\n"),
+    ] {
+        let said = folder.problem("a.csv", text).to_string();
+        assert!(said.len() < 500, "{} bytes: {said:.500}", said.len());
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_crlf_change_nothing() {
+    let folder = Folder::new();
+    let plain = "# made by hand\nid,label,x0,x1\n#tag,a,1,2\n\" lead\",b,3,4\n";
+    let expected = read_embeddings(&folder.file("a.csv", plain)).unwrap();
+    assert_eq!(expected.about.ids.as_ref().unwrap(), &["#tag", " lead"]);
+    let changed = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
+    assert_eq!(read_embeddings(&folder.file("a.csv", changed)).unwrap(), expected);
+    for (name, text) in [("l.txt", "\u{feff}a\r\nb\r\n"), ("l.csv", "\u{feff}label,n\r\na,1\r\nb,2\r\n")] {
+        assert_eq!(read_labels(&folder.file(name, text)).unwrap(), ["a", "b"], "{name}");
+    }
+    for (name, text) in [("e.csv", ""), ("e.csv", "# only a comment\n"), ("e.csv", "\u{feff}")] {
+        assert_eq!(folder.problem(name, text), Problem::NoContent, "{text:?}");
+        assert!(matches!(read_labels(&folder.file(name, text)).unwrap_err().problem, Problem::NoContent));
+    }
+    assert!(folder.problem("a.csv", b"\xff\xfel\0").to_string().contains("UTF-16"));
+}
+
+/// A file states which model made it, so that a copy keeps the statement.
+#[test]
+fn the_model_that_made_a_file_is_stored_in_it() {
+    let folder = Folder::new();
+    let mark = ModelMark { model_bytes: 5_000_000_000, model_checksum: u32::MAX, rows: 3 };
+    let source = open_npy(&fixture("f4.npy")).unwrap();
+    let mut endings = vec![("npy", false), ("safetensors", true), ("csv", false)];
+    endings.extend(cfg!(feature = "parquet").then_some(("parquet", true)));
+    for (ending, keeps) in endings {
+        let name = format!("a.{ending}");
+        let mut out = Vec::new();
+        let format = Format::of(Path::new(&name)).unwrap();
+        write_table(format, &mut out, &source, &About::default(), Some(mark)).unwrap();
+        let table = read_embeddings(&folder.file(&name, out)).unwrap();
+        assert_matrix(&table, &name);
+        assert_eq!(table.mark, keeps.then_some(mark), "{name}");
+    }
+    assert!(mark.is_same_model(&ModelMark { rows: 9, ..mark }));
+    assert!(!mark.is_same_model(&ModelMark { model_checksum: 0, ..mark }));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_and_files_of_a_claimed_size_of_0_are_not_tables() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::new();
+    let mut endings = vec!["npy", "safetensors", "csv"];
+    endings.extend(cfg!(feature = "parquet").then_some("parquet"));
+    for ending in endings {
+        let endless = folder.0.path().join(format!("endless.{ending}"));
+        symlink("/dev/zero", &endless).unwrap();
+        for said in [read_embeddings(&endless).unwrap_err(), read_labels(&endless).unwrap_err()] {
+            assert!(said.to_string().contains("expected a regular file"), "{said}");
+        }
+        assert!(!is_manifest(&endless));
+        let claims_nothing = folder.0.path().join(format!("claims.{ending}"));
+        symlink("/proc/self/status", &claims_nothing).unwrap();
+        let said = read_embeddings(&claims_nothing).unwrap_err().to_string();
+        let expected = if ending == "csv" { "separated by" } else { "claims a size of 0 bytes" };
+        assert!(said.contains(expected), "{said}");
     }
 }

@@ -1,78 +1,355 @@
-//! `.csv` tables with a header, and files with one label per line.
+//! Text files: tables with a header, and files with one entry per line. Every reader of text in the workspace starts here.
+//!
+//! The rules, which [`row`] keeps when it writes:
+//! - UTF-8, with or without a byte order mark; lines end with LF, CRLF or CR.
+//! - Lines that begin with `#` before the header are comments. After the header they are data.
+//! - Fields are separated by commas. A field in double quotes is used as it is, and can contain commas, line ends and doubled quotes. White
+//!   space around any other field is ignored. Blank lines are ignored.
 
+use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 
-use super::about::{About, Columns};
 use super::error::{Error, Problem, Result};
-use super::rows::Rows;
+use super::memory;
 
-/// A reader of a table with column names in the first line; lines that begin with `comment` are skipped.
-pub(super) fn reader(bytes: &[u8], comment: Option<u8>) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().trim(csv::Trim::All).comment(comment).from_reader(bytes)
+/// Separators that other programs use, and their names. None of them may be in a name unless it is quoted.
+const SEPARATORS: [(char, &str); 3] = [(';', "`;`"), ('\t', "tabs"), ('|', "`|`")];
+
+/// The text of a file, without its byte order mark.
+///
+/// # Errors
+/// [`Problem::Read`], also for a file that is not a regular file or not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    let text = widemargin_durable::text(memory::read(path)?);
+    text.map_err(|error| Problem::Read(error.to_string()).at(path))
 }
 
-/// An error of the csv crate: missing or extra fields, or bytes that are not text.
-pub(super) fn broken(error: &csv::Error, path: &Path) -> Error {
-    Problem::Malformed { format: ".csv", reason: error.to_string() }.at(path)
+/// The records of a table after its header.
+pub(super) struct Records<'a> {
+    path: &'a Path,
+    text: &'a str,
+    /// Bytes that have been read.
+    at: usize,
+    /// The current line, from one.
+    line: u64,
+    /// Names of the columns.
+    pub(super) columns: Vec<String>,
 }
 
-pub(super) fn headers(reader: &mut csv::Reader<&[u8]>, path: &Path) -> Result<Vec<String>> {
-    let headers = reader.headers().map_err(|error| broken(&error, path))?;
-    Ok(headers.iter().map(str::to_owned).collect())
+/// A row of a table.
+pub(super) struct Record<'a> {
+    /// Its first line, from one.
+    pub(super) line: u64,
+    pub(super) fields: Vec<Cow<'a, str>>,
 }
 
-/// The line of a record, from one.
-pub(super) fn line(record: &csv::StringRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
-}
-
-pub(super) fn rows(bytes: &[u8], path: &Path) -> Result<(Rows, About)> {
-    let mut reader = reader(bytes, None);
-    let headers = headers(&mut reader, path)?;
-    if is_row(&headers) {
-        let first: Vec<&str> = headers.iter().take(3).map(String::as_str).collect();
-        return Err(Problem::NoHeading { found: first.join(",") }.at(path));
-    }
-    let columns = Columns::find(&headers);
-    let values = columns.numbers(headers.len());
-    if values.is_empty() {
-        return Err(Problem::NoEmbeddingColumns.at(path));
-    }
-    let (mut data, mut about) = (Vec::new(), columns.about());
-    for record in reader.records() {
-        let record = record.map_err(|error| broken(&error, path))?;
-        let wrong = |at: usize, expected| {
-            let found = record.get(at).unwrap_or_default().to_owned();
-            Problem::Field { line: line(&record), column: headers[at].clone(), found, expected }.at(path)
-        };
-        for &at in &values {
-            let number = record.get(at).and_then(|field| field.parse::<f32>().ok());
-            data.push(number.ok_or_else(|| wrong(at, "a number"))?);
+impl<'a> Records<'a> {
+    /// Reads the header.
+    pub(super) fn open(text: &'a str, path: &'a Path) -> Result<Self> {
+        let mut records = Self { path, text, at: 0, line: 1, columns: Vec::new() };
+        while records.skip_blank_lines() && records.text[records.at..].starts_with('#') {
+            records.skip_line();
         }
-        let text = |at: usize| {
-            let text = record.get(at).filter(|text| !text.is_empty());
-            text.map(str::to_owned).ok_or_else(|| wrong(at, "a name"))
+        let start = records.at;
+        let header = records.fields()?.ok_or_else(|| Problem::NoContent.at(path))?;
+        records.columns = header.fields.into_iter().map(Cow::into_owned).collect();
+        if let [only] = records.columns.as_slice()
+            && !text[start..].starts_with('"')
+            && let Some((_, separator)) = SEPARATORS.iter().find(|(letter, _)| only.contains(*letter))
+        {
+            let columns = only.clone();
+            return Err(Problem::Separator { separator, columns }.at(path));
+        }
+        // Numbers are values of a table without a header, which its reader reports.
+        let is_name = |name: &&String| !name.is_empty() && name.parse::<f64>().is_err();
+        let mut names: Vec<&String> = records.columns.iter().filter(is_name).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Problem::RepeatedColumn { column: pair[0].clone() }.at(path));
+        }
+        Ok(records)
+    }
+
+    /// The next row, with one field per column.
+    pub(super) fn next(&mut self) -> Result<Option<Record<'a>>> {
+        self.skip_blank_lines();
+        let is_comment = self.text[self.at..].starts_with('#');
+        let Some(record) = self.fields()? else { return Ok(None) };
+        let (found, expected) = (record.fields.len(), self.columns.len());
+        if found != expected {
+            let hint = if is_comment { "; comments are allowed only before the header" } else { "" };
+            let fields = if found == 1 { "field" } else { "fields" };
+            let reason =
+                format!("line {} has {found} {fields}, but the header has {expected}{hint}", record.line);
+            return Err(self.malformed(reason));
+        }
+        Ok(Some(record))
+    }
+
+    fn malformed(&self, reason: String) -> Error {
+        Problem::Malformed { format: ".csv", reason }.at(self.path)
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Whether any text is left.
+    fn skip_blank_lines(&mut self) -> bool {
+        loop {
+            let rest = &self.text[self.at..];
+            let line = rest.find(['\n', '\r']).map_or(rest, |end| &rest[..end]);
+            if rest.is_empty() || !line.trim().is_empty() {
+                return !rest.is_empty();
+            }
+            self.skip_line();
+        }
+    }
+
+    fn skip_line(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.find(['\n', '\r']).unwrap_or(rest.len());
+        self.skip_line_end();
+    }
+
+    /// Skips LF, CRLF or CR.
+    fn skip_line_end(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += match rest {
+            [b'\r', b'\n', ..] => 2,
+            [_, ..] => 1,
+            [] => return,
         };
-        columns.add(&mut about, text)?;
+        self.line += 1;
     }
-    columns.finish(&mut about);
-    let (rows, dim) = (data.len() / values.len(), values.len());
-    if rows == 0 {
-        return Err(Problem::Empty.at(path));
+
+    /// The fields of the next record, of any number.
+    fn fields(&mut self) -> Result<Option<Record<'a>>> {
+        if self.at == self.text.len() {
+            return Ok(None);
+        }
+        let mut record = Record { line: self.line, fields: Vec::with_capacity(self.columns.len()) };
+        loop {
+            let rest = &self.text[self.at..];
+            let field = if rest.trim_start_matches([' ', '\t']).starts_with('"') {
+                self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len() + 1;
+                self.quoted()?
+            } else {
+                let end = rest.bytes().position(|byte| matches!(byte, b',' | b'\n' | b'\r'));
+                let end = end.unwrap_or(rest.len());
+                self.at += end;
+                Cow::Borrowed(rest[..end].trim())
+            };
+            record.fields.push(field);
+            if self.byte() != Some(b',') {
+                self.skip_line_end();
+                return Ok(Some(record));
+            }
+            self.at += 1;
+        }
     }
-    Ok((Rows::in_memory(path, rows, dim, data), about))
+
+    /// The rest of a quoted field, and white space after it.
+    fn quoted(&mut self) -> Result<Cow<'a, str>> {
+        let first = self.line;
+        let mut field = Cow::Borrowed("");
+        loop {
+            let rest = &self.text[self.at..];
+            let end = rest.find('"').ok_or_else(|| {
+                self.malformed(format!("the quoted field that begins in line {first} has no end"))
+            })?;
+            self.line += lines_in(&rest[..end]);
+            if field.is_empty() {
+                field = Cow::Borrowed(&rest[..end]);
+            } else {
+                field.to_mut().push_str(&rest[..end]);
+            }
+            self.at += end + 1;
+            if self.byte() != Some(b'"') {
+                break;
+            }
+            field.to_mut().push('"');
+            self.at += 1;
+        }
+        while matches!(self.byte(), Some(b' ' | b'\t')) {
+            self.at += 1;
+        }
+        match self.byte() {
+            None | Some(b',' | b'\n' | b'\r') => Ok(field),
+            Some(_) => Err(self.malformed(format!(
+                "line {} has text after a quoted field; double the quotes inside it",
+                self.line
+            ))),
+        }
+    }
 }
 
-/// Whether the first line is a row of numbers instead of names. Numbers that count from 0 or 1 are names, as pandas writes them.
-fn is_row(headers: &[String]) -> bool {
-    let numbers: Option<Vec<f64>> = headers.iter().map(|header| header.parse().ok()).collect();
-    let counts = |numbers: &[f64], first: f64| (0..).zip(numbers).all(|(at, n)| *n == first + f64::from(at));
-    numbers.is_some_and(|n| !n.is_empty() && !counts(&n, 0.0) && !counts(&n, 1.0))
+/// Number of line ends: LF, CRLF or CR.
+fn lines_in(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let ends = |at: usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+    (0..bytes.len()).filter(|at| ends(*at)).count() as u64
 }
 
-/// One label per line. Spaces around labels and an empty last line are ignored.
-pub(super) fn lines(bytes: &[u8], path: &Path) -> Result<Vec<String>> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Problem::Malformed { format: "text", reason: error.to_string() }.at(path))?;
-    Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+/// Writes a row of a text table, so that every field reads back as it is.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_row<Field: AsRef<str>>(
+    out: &mut (impl io::Write + ?Sized),
+    fields: impl IntoIterator<Item = Field>,
+) -> io::Result<()> {
+    let (mut line, mut count) = (String::new(), 0);
+    for field in fields {
+        if count > 0 {
+            line.push(',');
+        }
+        count += 1;
+        let field = field.as_ref();
+        if needs_quotes(field) {
+            line.push('"');
+            line.push_str(&field.replace('"', "\"\""));
+            line.push('"');
+        } else {
+            line.push_str(field);
+        }
+    }
+    if line.is_empty() && count > 0 {
+        // Without quotes this would be a blank line.
+        line.push_str("\"\"");
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes())
+}
+
+fn needs_quotes(field: &str) -> bool {
+    let separator = |letter| SEPARATORS.iter().any(|(separator, _)| *separator == letter);
+    field.contains(|letter| matches!(letter, ',' | '"' | '\n' | '\r') || separator(letter))
+        || field.starts_with(['#', '\u{feff}'])
+        || field.trim().len() != field.len()
+}
+
+/// One entry per line. White space around entries and blank lines at the end are ignored.
+pub(super) fn lines(text: &str, path: &Path) -> Result<Vec<String>> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.trim_end();
+    if text.is_empty() {
+        return Err(Problem::NoContent.at(path));
+    }
+    let entries: Vec<String> = text.split('\n').map(|line| line.trim().to_owned()).collect();
+    match entries.iter().position(String::is_empty) {
+        Some(blank) => {
+            let reason = format!("line {} is blank; expected one entry per line", blank + 1);
+            Err(Problem::Malformed { format: "text", reason }.at(path))
+        }
+        None => Ok(entries),
+    }
+}
+
+/// Reads a text file with one entry per line, such as a list of class names.
+///
+/// # Errors
+/// [`Problem::Read`]; [`Problem::NoContent`] without entries; [`Problem::Malformed`] for a blank line between entries.
+pub fn read_lines(path: &Path) -> Result<Vec<String>> {
+    lines(&read_text(path)?, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn table(text: &str) -> Result<(Vec<String>, Vec<(u64, Vec<String>)>)> {
+        let mut records = Records::open(text, Path::new("t.csv"))?;
+        let mut rows = Vec::new();
+        while let Some(record) = records.next()? {
+            rows.push((record.line, record.fields.iter().map(|field| field.as_ref().to_owned()).collect()));
+        }
+        Ok((records.columns, rows))
+    }
+
+    #[test]
+    fn fields_lines_and_comments_follow_the_rules() {
+        let text = "# a \"comment\n\n#another\r\nname , \"x y\",z\r\n#tag, \" a\"\"b \" ,\n\n\"l\r\nm\",,\" \"\r last ,\"\",#\n# x,y,z";
+        let (columns, rows) = table(text).unwrap();
+        assert_eq!(columns, ["name", "x y", "z"]);
+        let row = |fields: [&str; 3]| fields.map(str::to_owned).to_vec();
+        assert_eq!(
+            rows,
+            [
+                (5, row(["#tag", " a\"b ", ""])),
+                (7, row(["l\r\nm", "", " "])),
+                (9, row(["last", "", "#"])),
+                (10, row(["# x", "y", "z"])),
+            ]
+        );
+        for newline in ["\n", "\r\n", "\r"] {
+            let text = ["a,b", "1,2", "", "3,"].join(newline);
+            let rows = table(&text).unwrap().1;
+            assert_eq!(rows[1], (4, vec!["3".to_owned(), String::new()]), "{newline:?}");
+        }
+    }
+
+    #[test]
+    fn bad_tables_are_errors() {
+        for (text, expected) in [
+            ("", "is empty"),
+            ("\r\n \n# only a comment\n", "is empty"),
+            ("label;x;y\na;1;2\n", "separated by `;`; separate them by commas"),
+            ("label\tx\na\t1\n", "separated by tabs"),
+            ("label|x\n", "separated by `|`"),
+            ("a,b\n1\n", "line 2 has 1 field, but the header has 2"),
+            (
+                "a,b\n1,2\n# late\n",
+                "line 3 has 1 field, but the header has 2; comments are allowed only before",
+            ),
+            ("a,b\n1,2,3\n", "line 2 has 3 fields"),
+            ("a,b\n\n1,\"2\n", "the quoted field that begins in line 3 has no end"),
+            ("a,b\n\"1\"2,3\n", "line 2 has text after a quoted field"),
+            ("a,b,a\n", "two columns `a`"),
+        ] {
+            let said = table(text).unwrap_err().to_string();
+            assert!(said.starts_with("t.csv: ") && said.contains(expected), "{said}");
+        }
+        assert_eq!(table("\"a;b\"\n1\n").unwrap().0, ["a;b"], "quoted");
+    }
+
+    #[test]
+    fn lines_are_entries() {
+        let read = |text| lines(text, Path::new("l.txt"));
+        assert_eq!(read("#tag\r\n a b \rc\n\n\n").unwrap(), ["#tag", "a b", "c"]);
+        assert!(read("a\n\nb\n").unwrap_err().to_string().contains("line 2 is blank"));
+        assert!(read(" \n").unwrap_err().to_string().contains("is empty"));
+    }
+
+    proptest! {
+        /// Names of any kind, including those that look like comments, blank lines, quotes and other separators.
+        #[test]
+        fn what_is_written_reads_back(
+            names in prop::collection::vec(
+                prop_oneof![
+                    any::<String>(),
+                    "[ \t#;|,\"\r\n\u{feff}\u{a0}a☂]{0,6}",
+                ],
+                1..12,
+            ),
+            width in 1..4_usize,
+        ) {
+            let mut out = Vec::new();
+            let columns: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
+            write_row(&mut out, &columns).unwrap();
+            let rows: Vec<Vec<String>> =
+                names.iter().map(|name| (0..width).map(|at| name.repeat(at + 1)).collect()).collect();
+            for row in &rows {
+                write_row(&mut out, row).unwrap();
+            }
+            let text = String::from_utf8(out).unwrap();
+            for text in [text.clone(), format!("# {text}").replacen("c0", "x\nc0", 1)] {
+                let (found, read) = table(&text).unwrap();
+                prop_assert_eq!(&found, &columns);
+                prop_assert_eq!(read.into_iter().map(|(_, row)| row).collect::<Vec<_>>(), rows.clone());
+            }
+        }
+    }
 }

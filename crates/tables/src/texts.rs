@@ -7,18 +7,20 @@
 //!
 //! All fields are in memory, as text.
 
-use std::fs;
 use std::path::Path;
 
-use super::error::{Problem, Result};
+#[cfg(not(feature = "parquet"))]
+use super::error::Problem;
+use super::error::Result;
 use super::table::ending;
-use super::text::{broken, headers, line, reader};
+use super::text::{Records, read_text};
 use super::text_table::TextTable;
 
-/// Reads a table of text: a file named `.parquet` as such, any other file as `.csv`. Lines of a `.csv` that begin with `#` are comments.
+/// Reads a table of text: a file named `.parquet` as such, any other file as `.csv`. Lines of a `.csv` that begin with `#` before the header are
+/// comments.
 ///
 /// # Errors
-/// [`Error`](super::Error) with the path and the [`Problem`]. A table without rows is not an error.
+/// [`Error`](super::Error) with the path and the [`Problem`](super::Problem). A table without rows is not an error.
 pub fn read_texts(path: &Path) -> Result<TextTable> {
     if ending(path) == "parquet" {
         #[cfg(feature = "parquet")]
@@ -26,16 +28,14 @@ pub fn read_texts(path: &Path) -> Result<TextTable> {
         #[cfg(not(feature = "parquet"))]
         return Err(Problem::NoParquet.at(path));
     }
-    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
-    let mut reader = reader(&bytes, Some(b'#'));
-    let columns = headers(&mut reader, path)?;
+    let text = read_text(path)?;
+    let mut records = Records::open(&text, path)?;
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = record.map_err(|error| broken(&error, path))?;
-        lines.push(line(&record));
-        rows.push(record.iter().map(str::to_owned).collect());
+    while let Some(record) = records.next()? {
+        lines.push(record.line);
+        rows.push(record.fields.into_iter().map(std::borrow::Cow::into_owned).collect());
     }
-    Ok(TextTable { columns, rows, lines: Some(lines), left_out: Vec::new() })
+    Ok(TextTable { columns: records.columns, rows, lines: Some(lines), left_out: Vec::new() })
 }
 
 /// Whether a file is a manifest: a `.csv` or `.parquet` with a column `path` and no column `embedding`. `false` for a file that cannot
@@ -46,8 +46,8 @@ pub fn is_manifest(path: &Path) -> bool {
     has("path") && !has("embedding")
 }
 
-/// The names of the columns of a `.csv` or `.parquet`; empty for another file and for one that cannot be read.
-pub(super) fn column_names(path: &Path) -> Vec<String> {
+/// The names of the columns of a `.csv` or `.parquet`; empty for another file, and for one that cannot be read.
+pub fn column_names(path: &Path) -> Vec<String> {
     match ending(path).as_str() {
         "csv" => first_line(path),
         #[cfg(feature = "parquet")]
@@ -56,21 +56,20 @@ pub(super) fn column_names(path: &Path) -> Vec<String> {
     }
 }
 
-/// Longest first line that is read, in bytes.
+/// Most bytes that are read to find the header.
 const MOST_HEADER: u64 = 1 << 20;
 
-/// The names of the columns of a `.csv`.
+/// The names of the columns of a `.csv`; empty if it cannot be read.
 fn first_line(path: &Path) -> Vec<String> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    let Ok(file) = fs::File::open(path) else { return Vec::new() };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Vec::new();
-    }
+    let Ok(file) = widemargin_durable::open_file(path) else { return Vec::new() };
     if file.take(MOST_HEADER).read_to_end(&mut bytes).is_err() {
         return Vec::new();
     }
-    headers(&mut reader(&bytes, Some(b'#')), path).unwrap_or_default()
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Records::open(text, path).map_or_else(|_| Vec::new(), |records| records.columns)
 }
 
 #[cfg(test)]
@@ -87,10 +86,10 @@ mod tests {
 
     #[test]
     fn fields_are_kept_as_text_with_their_lines() {
-        let (_folder, path) = file("m.csv", b"# a comment\nPath,label\n\"a\nb.png\", x \nc.png,\n");
+        let (_folder, path) = file("m.csv", b"# a comment\nPath,label\n\"a\nb.png\", x \n#c.png,\n");
         let table = read_texts(&path).unwrap();
         assert_eq!(table.columns, ["Path", "label"]);
-        assert_eq!(table.rows, [["a\nb.png", "x"], ["c.png", ""]]);
+        assert_eq!(table.rows, [["a\nb.png", "x"], ["#c.png", ""]]);
         assert_eq!(
             (table.column("path"), table.column("LABEL"), table.column("x")),
             (Some(0), Some(1), None)

@@ -11,11 +11,11 @@
 //! The fields of a list without names are separated by tabs, commas, semicolons or spaces. Its form is the one that fits every line; a list that
 //! fits none or several is an error.
 
-use std::fs;
 use std::path::Path;
 
 use super::error::{Problem, Result};
 use super::table::ending;
+use super::text::read_text;
 use super::text_table::{Place, TextTable};
 use super::texts::read_texts;
 
@@ -172,10 +172,7 @@ pub(super) fn each(
 }
 
 fn read(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).map_err(|source| Problem::Read(source.to_string()).at(path))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| Problem::Malformed { format: "text", reason: error.to_string() }.at(path))?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(read_text(path)?.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// The lines that are not blank, with their numbers from one. Lines before the first entry that begin with `#` are comments.
@@ -272,7 +269,7 @@ fn of_table(
     take: &mut impl FnMut(&Trial<'_>) -> Result<()>,
 ) -> Result<usize> {
     let column = |column: &'static str, required: bool| match table.column(column) {
-        None if required => Err(Problem::NoColumn { column, found: table.columns.join(", ") }.at(path)),
+        None if required => Err(Problem::NoColumn { column, found: table.columns.clone() }.at(path)),
         found => Ok(found),
     };
     let (a, b) = (column("a", wanted.pair)?, column("b", wanted.pair)?);

@@ -2,14 +2,17 @@
 //!
 //! Rows are written in blocks, so memory does not depend on the size of the table. The caller provides the writer.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::about::{About, AboutColumn};
 use super::error::{Problem, Result};
+use super::mark::{KEY, ModelMark};
 use super::npy::npy_header;
 use super::rows::Rows;
 use super::table::ending;
+use super::text::write_row;
 
 /// Rows per block, and per row group of a `.parquet`.
 const BLOCK: usize = 4096;
@@ -59,21 +62,27 @@ impl Format {
     }
 }
 
-/// Writes `rows` with those columns of `about` that the format supports.
+/// Writes `rows` with those columns of `about` that the format supports, and with the model that made them in a `.parquet` or `.safetensors`.
 ///
 /// # Errors
 /// Errors of `out`, and [`Problem::Read`] as [`io::Error::other`] for rows that can no longer be read.
-pub fn write_table(format: Format, out: impl Write + Send, rows: &Rows, about: &About) -> io::Result<()> {
+pub fn write_table(
+    format: Format,
+    out: impl Write + Send,
+    rows: &Rows,
+    about: &About,
+    mark: Option<ModelMark>,
+) -> io::Result<()> {
     match format {
         Format::Npy => {
             let mut out = out;
             out.write_all(&npy_header(rows.rows(), rows.dim()))?;
             blocks(rows, |_, numbers| out.write_all(&bytes(numbers)))
         }
-        Format::Safetensors => safetensors(out, rows, about),
+        Format::Safetensors => safetensors(out, rows, about, mark),
         Format::Csv => csv(out, rows, about),
         #[cfg(feature = "parquet")]
-        Format::Parquet => super::columns::write(out, rows, about, BLOCK),
+        Format::Parquet => super::columns::write(out, rows, about, mark, BLOCK),
         #[cfg(not(feature = "parquet"))]
         Format::Parquet => Err(io::Error::other(Problem::NoParquet)),
     }
@@ -100,7 +109,7 @@ fn whole(names: Option<&Vec<String>>) -> Option<Vec<i64>> {
     names?.iter().map(number).collect()
 }
 
-fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
+fn safetensors(mut out: impl Write, rows: &Rows, about: &About, mark: Option<ModelMark>) -> io::Result<()> {
     let lists: [(&str, Option<Vec<i64>>); 4] = [
         ("labels", whole(about.labels.as_ref())),
         ("ids", whole(about.ids.as_ref())),
@@ -111,6 +120,9 @@ fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()
     let mut header = serde_json::json!({
         "embeddings": {"dtype": "F32", "shape": [rows.rows(), rows.dim()], "data_offsets": [0, end]}
     });
+    if let Some(mark) = mark {
+        header["__metadata__"] = serde_json::json!({ KEY: mark.to_text() });
+    }
     for (name, list) in &lists {
         if let Some(list) = list {
             let offsets = [end, end + 8 * list.len()];
@@ -131,23 +143,18 @@ fn safetensors(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()
     Ok(())
 }
 
-fn csv(out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(out);
+fn csv(mut out: impl Write, rows: &Rows, about: &About) -> io::Result<()> {
     let columns = (0..rows.dim()).map(|at| format!("x{at}"));
     let known: Vec<AboutColumn<'_>> =
         about.columns().into_iter().filter(|column| Format::Csv.holds(column)).collect();
-    table.write_record(known.iter().map(|column| column.name.to_owned()).chain(columns))?;
+    write_row(&mut out, known.iter().map(|column| column.name.to_owned()).chain(columns))?;
     blocks(rows, |first, numbers| {
         for (at, row) in numbers.chunks(rows.dim()).enumerate() {
-            for column in &known {
-                table.write_field(column.text(first + at))?;
-            }
-            for value in row {
-                table.write_field(value.to_string())?;
-            }
-            table.write_record(None::<&[u8]>)?;
+            let names = known.iter().map(|column| Cow::Borrowed(column.text(first + at)));
+            let values = row.iter().map(|value| Cow::Owned(value.to_string()));
+            write_row(&mut out, names.chain(values))?;
         }
         Ok(())
     })?;
-    table.flush()
+    out.flush()
 }

@@ -7,11 +7,12 @@ use crate::Error;
 use crate::config::Config;
 use crate::warm_start::{self, WeightsClasses};
 use std::collections::BTreeSet;
-use widemargin_data::Normalisation;
+use widemargin_data::{Normalisation, SampleSet};
 use widemargin_embedder::Description;
 use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
 use widemargin_model::{Backbone, BackboneName};
+use widemargin_tables::echo_list;
 
 /// Mean and standard deviation of ImageNet, with which torchvision's weights are trained.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
@@ -32,6 +33,30 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
     }
     let (mean, deviation) = if m.backbone.is_resnet() { IMAGENET } else { ([0.5; 3], [0.5; 3]) };
     Ok(Some(Normalisation { mean: mean.to_vec(), deviation: deviation.to_vec() }))
+}
+
+/// Rejects vectors whose columns are not those that the configured weights were trained on, in their order.
+///
+/// # Errors
+/// [`Error::BadValue`] with the names; the errors of reading the weights.
+pub(crate) fn require_columns(config: &Config, set: &SampleSet) -> Result<(), Error> {
+    let (Some(path), Some(found)) = (&config.model.weights, set.columns()) else { return Ok(()) };
+    // A run that is resumed does not need its weights.
+    if !path.exists() || Weights::read(path)?.names() != Names::Own {
+        return Ok(());
+    }
+    match Description::read(path)?.columns {
+        Some(expected) if expected != found => Err(Error::BadValue {
+            key: "model.weights".to_owned(),
+            message: format!(
+                "the model {} was trained on the columns {}, in this order; the data has {}",
+                path.display(),
+                echo_list(&expected),
+                echo_list(found)
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 impl Config {

@@ -139,7 +139,7 @@ impl RunLog {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path)
+    widemargin_durable::read_file(path, u64::MAX)
         .map_err(|error| Error::BadFile { path: path.to_owned(), reason: format!("cannot be read: {error}") })
 }
 

@@ -47,7 +47,9 @@ impl Prepared {
     /// # Errors
     /// The errors of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        Self::from_set(open(&config.data)?, config)
+        let set = open(&config.data)?;
+        fine_tuning::require_columns(config, &set)?;
+        Self::from_set(set, config)
     }
 
     /// Splits a set that is already open, such as one in memory, as `config` specifies.
@@ -188,6 +190,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
         seed: d.split_seed,
         folders: FolderOptions { class_folder: d.class_folder, parts: d.parts },
         preprocessing: Preprocessing { background: d.background, depth: d.depth },
+        columns: d.columns.clone(),
         ..OpenOptions::default()
     };
     if d.path.is_none() {

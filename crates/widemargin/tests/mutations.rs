@@ -351,7 +351,7 @@ fn small() -> OpenOptions {
 
 /// Takes a census, like `data info`.
 fn count(path: &Path) {
-    let _ = Census::take(path, None, FolderOptions::default(), &|_, _| {});
+    let _ = Census::take(path, None, None, FolderOptions::default(), &|_, _| {});
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -418,10 +418,17 @@ fn tables_of_embeddings() {
     let read = |path: &Path| {
         let _ = read_embeddings(path);
         let _ = read_labels(path);
-        let _ = VectorSet::open(path, None, VectorOptions { hold_out: 0.2, seed: 0 });
+        let _ = VectorSet::open(path, None, VectorOptions::default());
         count(path);
     };
-    let npy = fixtures(&["f2.npy", "f4_big.npy", "f8_columns.npy", "labels_text.npy", "labels_i8.npy"]);
+    let npy = fixtures(&[
+        "f2.npy",
+        "f4_big.npy",
+        "f8_columns.npy",
+        "out_of_range.npy",
+        "labels_text.npy",
+        "labels_i8.npy",
+    ]);
     Reader::new("npy", npy).run(&path, read);
     let header = r#"{"embeddings":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"labels":{"dtype":"I64","shape":[2],"data_offsets":[24,40]}}"#;
     let data: Vec<u8> = (0..40).collect();
@@ -437,6 +444,8 @@ fn tables_of_embeddings() {
         "pairs.parquet",
         "zstd.parquet",
         "kinds.parquet",
+        "named_index.parquet",
+        "many_rows.parquet",
     ]);
     Reader::new("parquet", parquet).run(&path, |path| {
         read(path);
@@ -520,6 +529,7 @@ fn model_files() {
             preprocessing: None,
             objective: "am-softmax".to_owned(),
             classes: None,
+            columns: None,
         };
         let file = path.join("model.safetensors");
         Model::write(&file, &description, &numbers).expect("room on the disk");

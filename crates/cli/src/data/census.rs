@@ -4,6 +4,7 @@ use crate::progress;
 use clap::Args;
 use std::path::PathBuf;
 use widemargin_data::{Census, ClassFolder, FolderOptions, PartFolders};
+use widemargin_tables::ColumnPattern;
 
 #[derive(Args)]
 pub(super) struct CensusArguments {
@@ -13,6 +14,9 @@ pub(super) struct CensusArguments {
     /// Labels of a table that does not contain them, one per row: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Columns of the vectors in a table, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
+    #[arg(long, value_name = "PATTERN")]
+    columns: Option<ColumnPattern>,
     /// Level of the folders that name the classes in a nested tree: top or deepest
     #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
@@ -27,6 +31,7 @@ impl CensusArguments {
         let bar = progress::counted("samples", 0);
         let advance = progress::advancing(&bar);
         let folders = FolderOptions { class_folder: self.class_folder, parts: self.parts };
-        Ok(Census::take(&self.data, self.labels.as_deref(), folders, &advance)?)
+        let (labels, columns) = (self.labels.as_deref(), self.columns.as_ref());
+        Ok(Census::take(&self.data, labels, columns, folders, &advance)?)
     }
 }

@@ -20,6 +20,7 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
+use widemargin_tables::{echo_list, has_column_names};
 use widemargin_train::{Prepared, Trainer, reopen};
 
 /// The report in the output folder.
@@ -145,7 +146,17 @@ fn samples(
             Source::detect(path)?.require_no_labels(arguments.labels.as_deref())?;
             let mut data = config.data.clone();
             (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
+            data.columns.take_if(|_| !has_column_names(path));
             let set = Prepared::open(&data)?;
+            if let (Some(found), Some(expected)) = (set.columns(), prepared.set.columns()) {
+                ensure!(
+                    found == expected,
+                    "{}: found the columns {}, expected those of the run in their order: {}",
+                    path.display(),
+                    echo_list(found),
+                    echo_list(expected)
+                );
+            }
             let (found, expected) = (set.shape(), prepared.set.shape());
             ensure!(
                 found == expected,

@@ -13,7 +13,7 @@ use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
-pub(crate) use output::{identity, made_by};
+pub(crate) use output::{mark_of, require_made_by};
 use paths::with_suffix;
 use rayon::prelude::*;
 use std::io::Write;
@@ -27,7 +27,7 @@ use widemargin_data::{
 };
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
-use widemargin_tables::{About, Format, OpenTable, npy_header, open_labelled};
+use widemargin_tables::{About, ColumnPattern, Format, OpenTable, npy_header, open_columns};
 
 /// Samples embedded between two writes.
 const AT_ONCE: usize = 1024;
@@ -43,6 +43,9 @@ pub(crate) struct EmbedArguments {
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Columns of the vectors in a .csv or .parquet, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
+    #[arg(long, value_name = "PATTERN")]
+    columns: Option<ColumnPattern>,
     /// Level of the folders that name the labels in a nested tree: top or deepest
     #[arg(long, value_name = "LEVEL", value_parser = crate::arguments::class_folder, default_value = "top")]
     class_folder: ClassFolder,
@@ -117,8 +120,8 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         sums.add(at, &bytes)?;
         bar.set_position(at as u64);
     }
-    let by = MadeBy { model: made.model, input: made.input, rows, dim: made.dim };
-    let names = output::finish(file, out, format, &input.known(), &by)?;
+    let by = MadeBy::new(made.model, made.input, [rows, made.dim]);
+    let names = output::finish(file, out, format, &input.known(), by)?;
     drop(claim);
     remove_leftovers(out);
     let mut out_stream = results();
@@ -133,13 +136,14 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     let labels = arguments.labels.as_deref();
     match model.description().takes {
         Takes::Vectors => {
-            let table = open_labelled(path, labels)?;
+            let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == expected,
                 "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                 path.display()
             );
+            model.match_columns(&mut table)?;
             Ok(Input::Table(Box::new(table)))
         }
         Takes::Images => {
@@ -151,6 +155,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
                 )
             }
             source.require_no_labels(labels)?;
+            source.require_no_columns(arguments.columns.as_ref())?;
             if source.kind() == SourceKind::Idx {
                 let set = ImageSet::from_source(&source, &OpenOptions::default())?;
                 let (found, expected) = (set.shape(), model.description().shape());
@@ -350,6 +355,7 @@ mod tests {
             model: "run".into(),
             input: folder.path().to_path_buf(),
             labels: None,
+            columns: None,
             class_folder: ClassFolder::default(),
             parts: PartFolders::default(),
             max_bad: None,

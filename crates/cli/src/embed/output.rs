@@ -1,43 +1,132 @@
 //! Writes the final file of `embed`, its names, and what made it.
 //!
 //! For `.npy`, the computed file is renamed. Other formats are converted block by block into `OUT.writing` and then renamed; if this is
-//! interrupted, running the command again finds all rows computed and converts again. `OUT.about.json` stays next to the file and identifies the
-//! model, so that embeddings of different models are not compared.
+//! interrupted, running the command again finds all rows computed and converts again. `OUT.about.json` stays next to the file. It identifies the
+//! model, so that embeddings of different models are not compared, and has the checksums of the file and its names.
 
 use super::paths::with_suffix;
 use crate::progress;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use widemargin_durable::{AppendFile, Error as DurableError, truncate_to, write_atomic};
+use widemargin_durable::{
+    AppendFile, Error as DurableError, MOST_TEXT, open_file, read_file, truncate_to, write_atomic,
+};
 use widemargin_embedder::Model;
-use widemargin_tables::{About, Format, names_path, open_npy, write_table};
+use widemargin_tables::{About, Format, ModelMark, names_path, open_npy, write_row, write_table};
 
-/// The model and input that made a file of embeddings.
+/// The model and input that made a file of embeddings, and what was written.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct MadeBy {
+#[serde(deny_unknown_fields)]
+pub(super) struct MadeBy {
     /// Size in bytes and checksum of the model's file.
-    pub(crate) model: (usize, u32),
-    pub(crate) input: PathBuf,
-    pub(crate) rows: usize,
-    pub(crate) dim: usize,
+    model: (usize, u32),
+    input: PathBuf,
+    rows: usize,
+    dim: usize,
+    /// Size in bytes and checksum of the file of embeddings.
+    #[serde(default)]
+    file: Option<(u64, u32)>,
+    /// The same of the file with the names.
+    #[serde(default)]
+    names: Option<(u64, u32)>,
+}
+
+impl MadeBy {
+    pub(super) fn new(model: (usize, u32), input: PathBuf, [rows, dim]: [usize; 2]) -> Self {
+        Self { model, input, rows, dim, file: None, names: None }
+    }
+
+    /// Writes it next to the file of embeddings.
+    fn write(&self, out: &Path) -> anyhow::Result<()> {
+        let bytes = serde_json::to_vec_pretty(self).context("writing the description of the file")?;
+        Ok(write_atomic(with_suffix(out, ".about.json"), &bytes)?)
+    }
+
+    fn mark(&self) -> ModelMark {
+        let (model_bytes, model_checksum) = (self.model.0 as u64, self.model.1);
+        ModelMark { model_bytes, model_checksum, rows: self.rows as u64 }
+    }
 }
 
 /// Size in bytes and checksum of the file that a model was loaded from.
-pub(crate) fn identity(model: &Model) -> (usize, u32) {
+pub(super) fn identity(model: &Model) -> (usize, u32) {
     model.fingerprint().map_or((0, 0), |file| (file.bytes, file.checksum))
 }
 
-/// What made a file of embeddings, if `embed` wrote it.
-pub(crate) fn made_by(embeddings: &Path) -> anyhow::Result<Option<MadeBy>> {
-    let path = with_suffix(embeddings, ".about.json");
-    if !path.exists() {
-        return Ok(None);
+/// The model that made a file of embeddings, if the file (`inside`) or the file that `embed` wrote next to it states it.
+///
+/// Fails if the embeddings or their names have changed since `embed` wrote them.
+pub(crate) fn mark_of(embeddings: &Path, inside: Option<ModelMark>) -> anyhow::Result<Option<ModelMark>> {
+    let about = with_suffix(embeddings, ".about.json");
+    if !about.exists() {
+        return Ok(inside);
     }
-    let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let bytes =
+        read_file(&about, MOST_TEXT).with_context(|| format!("{}: cannot be read", about.display()))?;
     let found = serde_json::from_slice(&bytes);
-    Ok(Some(found.with_context(|| format!("{}: not a file written by `embed`", path.display()))?))
+    let made: MadeBy =
+        found.with_context(|| format!("{}: not a file written by `embed`", about.display()))?;
+    let names = names_path(embeddings);
+    for (path, written) in [(embeddings, made.file), (&names, made.names)] {
+        if let Some(written) = written.filter(|_| path.exists()) {
+            ensure!(
+                size_and_checksum(path)? == written,
+                "{}: damaged, or changed since `embed` wrote it; if it was changed on purpose, remove {}",
+                path.display(),
+                about.display()
+            );
+        }
+    }
+    let mark = made.mark();
+    ensure!(
+        inside.is_none_or(|inside| inside.is_same_model(&mark)),
+        "{}: made by a different model than {} states; remove the file that is wrong",
+        embeddings.display(),
+        about.display()
+    );
+    Ok(Some(mark))
+}
+
+/// Rejects embeddings of another model than `model`, whose path is `of`. Returns a warning if the file does not state its model, or has rows that
+/// the statement does not cover.
+pub(crate) fn require_made_by(
+    (model, of): (&Model, &Path),
+    (embeddings, mark, rows): (&Path, Option<ModelMark>, usize),
+) -> anyhow::Result<Option<String>> {
+    let (path, of) = (embeddings.display(), of.display());
+    let Some(mark) = mark else {
+        return Ok(Some(format!(
+            "{path} does not state which model made it; unless it was {of}, the cosines have no meaning"
+        )));
+    };
+    let (bytes, checksum) = identity(model);
+    ensure!(
+        (mark.model_bytes, mark.model_checksum) == (bytes as u64, checksum),
+        "{path}: made by a different model than {of}; embeddings of two models cannot be compared"
+    );
+    let written = mark.rows;
+    Ok((rows as u64 > written).then(|| {
+        format!(
+            "{path} has {rows} rows, but `embed` wrote {written}: rows were added, perhaps of another model"
+        )
+    }))
+}
+
+fn size_and_checksum(path: &Path) -> anyhow::Result<(u64, u32)> {
+    let reading = || format!("{}: cannot be read", path.display());
+    let mut file = open_file(path).with_context(reading)?;
+    let (mut sum, mut size, mut block) = (crc32fast::Hasher::new(), 0, vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut block).with_context(reading)? {
+            0 => return Ok((size, sum.finalize())),
+            count => {
+                sum.update(&block[..count]);
+                size += count as u64;
+            }
+        }
+    }
 }
 
 /// Further columns of text, one entry per row.
@@ -75,17 +164,15 @@ impl<'a> Known<'a> {
 
     /// The names as CSV: `id`, the other columns with a known meaning, and the extra columns.
     fn file(&self) -> anyhow::Result<Vec<u8>> {
-        let mut table = csv::Writer::from_writer(Vec::new());
+        let mut table = Vec::new();
         let columns = self.about.columns();
         let names = columns.iter().map(|column| column.name);
-        table.write_record(names.chain(self.extra.iter().map(|(name, _)| *name)))?;
+        write_row(&mut table, names.chain(self.extra.iter().map(|(name, _)| *name)))?;
         for row in 0..self.about.ids.as_ref().map_or(0, Vec::len) {
-            for column in &columns {
-                table.write_field(column.text(row))?;
-            }
-            table.write_record(self.extra.iter().map(|(_, fields)| fields[row]))?;
+            let known = columns.iter().map(|column| column.text(row));
+            write_row(&mut table, known.chain(self.extra.iter().map(|(_, fields)| fields[row])))?;
         }
-        table.into_inner().context("writing the names")
+        Ok(table)
     }
 
     /// Rejects a name file that already exists, unless an interrupted `embed` to the same output wrote it.
@@ -93,7 +180,7 @@ impl<'a> Known<'a> {
         let Some(path) = self.names(out, format).filter(|path| path.exists()) else { return Ok(()) };
         let left = || -> anyhow::Result<bool> {
             let found =
-                std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                read_file(&path, u64::MAX).with_context(|| format!("{}: cannot be read", path.display()))?;
             Ok(found == self.file()?)
         };
         ensure!(unfinished && left()?, "{}", taken(&path, out));
@@ -121,22 +208,23 @@ pub(super) fn finish(
     out: &Path,
     format: Format,
     known: &Known<'_>,
-    by: &MadeBy,
+    mut by: MadeBy,
 ) -> anyhow::Result<Option<PathBuf>> {
     // A name file may have appeared since the start; then the computed embeddings are kept.
     known.require_room(out, format, true)?;
     let names = known.names(out, format);
     if let Some(path) = &names {
         write_atomic(path, &known.file()?)?;
-    }
-    let made_by = serde_json::to_vec_pretty(by).context("writing the description of the file")?;
-    write_atomic(with_suffix(out, ".about.json"), &made_by)?;
-    if format == Format::Npy {
-        numbers.finish(out)?;
-        return Ok(names);
+        by.names = Some(size_and_checksum(path)?);
     }
     numbers.sync()?;
     let computed = numbers.path().to_owned();
+    if format == Format::Npy {
+        by.file = Some(size_and_checksum(&computed)?);
+        by.write(out)?;
+        numbers.finish(out)?;
+        return Ok(names);
+    }
     let rows = open_npy(&computed)?;
     let place = with_suffix(out, ".writing");
     if place.exists() {
@@ -149,9 +237,12 @@ pub(super) fn finish(
     };
     let mut file = Growing(AppendFile::open(&place)?);
     let mut buffered = BufWriter::with_capacity(1 << 20, &mut file);
-    write_table(format, &mut buffered, &rows, &known.about).map_err(failed)?;
+    write_table(format, &mut buffered, &rows, &known.about, Some(by.mark())).map_err(failed)?;
     buffered.flush().map_err(failed)?;
     drop(buffered);
+    file.0.sync()?;
+    by.file = Some(size_and_checksum(&place)?);
+    by.write(out)?;
     file.0.finish(out)?;
     bar.finish_and_clear();
     // The final file is written; the computed one is harmless if it stays.

@@ -185,7 +185,9 @@ impl Unfinished {
     pub(super) fn find(out: &Path) -> Self {
         let (path, about) = (with_suffix(out, ".partial"), with_suffix(out, ".partial.json"));
         let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        let made = fs::read(&about).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let made = widemargin_durable::read_file(&about, u64::MAX)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let began = fs::metadata(&about).and_then(|metadata| metadata.modified()).ok();
         Self { path, length, known: made.zip(began) }
     }
@@ -248,7 +250,7 @@ impl Made {
 
 fn begins_with(path: &Path, header: &[u8]) -> anyhow::Result<bool> {
     let mut start = vec![0; header.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let read = widemargin_durable::open_file(path).and_then(|mut file| file.read_exact(&mut start));
     read.with_context(|| format!("{}: cannot be read", path.display()))?;
     Ok(start == header)
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use widemargin_eval::clustering::{self, KMeansOptions, Linkage};
-use widemargin_tables::ClassNames;
+use widemargin_tables::{ClassNames, write_row};
 
 #[derive(Args)]
 pub(crate) struct ClusteringArguments {
@@ -67,7 +67,7 @@ enum LinkageName {
 }
 
 pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
-    let mut classes = ClassNames::new();
+    let mut classes = arguments.set.shared();
     let set = arguments.set.labelled(&mut classes)?;
     input::require_two_classes(&[&set], &classes)?;
     let embeddings = &set.embeddings;
@@ -147,9 +147,9 @@ fn write_assignments(
     clusters: &[u32],
     noise: bool,
 ) -> anyhow::Result<()> {
-    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut table = Vec::new();
     let ids = set.ids.as_deref();
-    table.write_record(["row"].into_iter().chain(ids.map(|_| "id")).chain(["label", "cluster"]))?;
+    write_row(&mut table, ["row"].into_iter().chain(ids.map(|_| "id")).chain(["label", "cluster"]))?;
     for (row, (&label, &cluster)) in set.embeddings.labels().iter().zip(clusters).enumerate() {
         let cluster = match cluster.checked_sub(u32::from(noise)) {
             Some(number) => number.to_string(),
@@ -157,10 +157,9 @@ fn write_assignments(
         };
         let id = ids.map(|ids| ids[row].clone());
         let label = classes.names()[label as usize].clone();
-        table
-            .write_record([set.row_of_file(row).to_string()].into_iter().chain(id).chain([label, cluster]))?;
+        let row = set.row_of_file(row).to_string();
+        write_row(&mut table, [row].into_iter().chain(id).chain([label, cluster]))?;
     }
-    let bytes = table.into_inner().context("writing the assignments")?;
-    widemargin_durable::write_atomic(path, &bytes)
+    widemargin_durable::write_atomic(path, &table)
         .with_context(|| format!("--assignments {}", path.display()))
 }

@@ -7,7 +7,6 @@ use crate::progress;
 use clap::Args;
 use serde_json::json;
 use widemargin_eval::geometry::{self, CosineDistribution, GeometryOptions};
-use widemargin_tables::ClassNames;
 
 #[derive(Args)]
 pub(crate) struct GeometryArguments {
@@ -24,7 +23,7 @@ pub(crate) struct GeometryArguments {
 }
 
 pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
-    let mut classes = ClassNames::new();
+    let mut classes = arguments.set.shared();
     let set = arguments.set.labelled(&mut classes)?;
     let options = GeometryOptions { max_pairs: arguments.sampled, seed: arguments.seed };
     let waiting = progress::waiting("comparing pairs");

@@ -11,7 +11,6 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use widemargin_eval::retrieval::{self, DirAtFar};
-use widemargin_tables::ClassNames;
 
 #[derive(Args)]
 pub(crate) struct IdentificationArguments {
@@ -37,7 +36,7 @@ pub(crate) struct IdentificationArguments {
 }
 
 pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
-    let mut classes = ClassNames::new();
+    let mut classes = arguments.set.shared();
     let rows = input::rows(&arguments.gallery, arguments.gallery_labels.as_deref(), &mut classes)?;
     let probes = arguments.set.labelled(&mut classes)?;
     let (gallery, matches) =

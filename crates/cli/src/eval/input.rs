@@ -1,14 +1,16 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
 use super::selection::{EvaluatedPart, Selection, select};
-use anyhow::{Context, anyhow};
+use crate::embed::mark_of;
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    ClassNames, EmbeddingTable, Error as FileError, NamedRows, Problem, RowNames, open_labelled,
+    ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, ModelMark, NamedRows, Problem, RowNames,
+    open_columns,
 };
 
 /// The evaluated set.
@@ -21,6 +23,9 @@ pub(crate) struct SetArguments {
     /// embeddings have ids; .npy, or text with one label per line
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
+    /// Columns of the embedding in .csv and .parquet files, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
+    #[arg(long, value_name = "PATTERN")]
+    columns: Option<ColumnPattern>,
     /// Evaluate only rows of one part of this split file, such as split.csv of a run; its samples are the ids of the embeddings
     #[arg(long, value_name = "FILE")]
     pub(crate) split: Option<PathBuf>,
@@ -29,16 +34,64 @@ pub(crate) struct SetArguments {
     part: EvaluatedPart,
 }
 
+/// What all files of embeddings of a command share: the numbers of the classes, the columns, and the model that made them.
+#[derive(Default)]
+pub(crate) struct Shared {
+    classes: ClassNames,
+    /// The pattern that selects the columns of the embedding.
+    pattern: Option<ColumnPattern>,
+    /// The names of the columns, and the first file that has names.
+    columns: Option<(Vec<String>, PathBuf)>,
+    /// The model, and the first file that states it.
+    mark: Option<(ModelMark, PathBuf)>,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = ClassNames;
+
+    fn deref(&self) -> &ClassNames {
+        &self.classes
+    }
+}
+
+impl Shared {
+    /// Reads a file of embeddings with the names next to it, and the labels of another file, if one is given. Its columns get the order of the
+    /// other files.
+    pub(crate) fn table(&mut self, path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
+        let mut table = open_columns(path, labels, self.pattern.as_ref())?;
+        match (&self.columns, &table.columns) {
+            (Some((expected, of)), _) => table.match_columns(expected, &of.display().to_string())?,
+            (None, Some(names)) => self.columns = Some((names.clone(), path.to_owned())),
+            (None, None) => {}
+        }
+        if let Some(mark) = mark_of(path, table.mark)? {
+            let (first, of) = self.mark.get_or_insert_with(|| (mark, path.to_owned()));
+            ensure!(
+                first.is_same_model(&mark),
+                "{}: made by a different model than {}; embeddings of two models cannot be compared",
+                path.display(),
+                of.display()
+            );
+        }
+        Ok(table.read()?)
+    }
+}
+
 impl SetArguments {
+    /// For reading this set and the other files of the command.
+    pub(crate) fn shared(&self) -> Shared {
+        Shared { pattern: self.columns.clone(), ..Shared::default() }
+    }
+
     /// Reads the labelled embeddings. The classes of several files share one numbering.
-    pub(crate) fn labelled(&self, classes: &mut ClassNames) -> anyhow::Result<LabelledEmbeddings> {
-        Ok(self.rows(classes)?.set)
+    pub(crate) fn labelled(&self, shared: &mut Shared) -> anyhow::Result<LabelledEmbeddings> {
+        Ok(self.rows(shared)?.set)
     }
 
     /// As [`labelled`](Self::labelled), with the values of the file, for templates.
-    pub(crate) fn rows(&self, classes: &mut ClassNames) -> anyhow::Result<LabelledRows> {
+    pub(crate) fn rows(&self, shared: &mut Shared) -> anyhow::Result<LabelledRows> {
         let labels = self.labels.as_deref();
-        let mut table = table(&self.embeddings, labels)?;
+        let mut table = shared.table(&self.embeddings, labels)?;
         let selection = match &self.split {
             Some(split) => {
                 table.about.all_labels(&table.path).map_err(|error| without_labels(error, labels))?;
@@ -46,7 +99,7 @@ impl SetArguments {
             }
             None => None,
         };
-        let LabelledRows { table, set } = LabelledRows::new(table, labels, classes)?;
+        let LabelledRows { table, set } = LabelledRows::new(table, labels, &mut shared.classes)?;
         Ok(LabelledRows { table, set: LabelledEmbeddings { selection, ..set } })
     }
 }
@@ -88,27 +141,18 @@ impl LabelledEmbeddings {
     }
 }
 
-/// A file of embeddings with the names next to it, and the labels of another file, if one is given.
-pub(crate) fn table(path: &Path, labels: Option<&Path>) -> anyhow::Result<EmbeddingTable> {
-    Ok(open_labelled(path, labels)?.read()?)
-}
-
 /// Reads labelled embeddings. The classes of several files share one numbering.
 pub(crate) fn labelled(
     path: &Path,
     labels: Option<&Path>,
-    classes: &mut ClassNames,
+    shared: &mut Shared,
 ) -> anyhow::Result<LabelledEmbeddings> {
-    Ok(rows(path, labels, classes)?.set)
+    Ok(rows(path, labels, shared)?.set)
 }
 
 /// As [`labelled`], with the values of the file, for templates.
-pub(crate) fn rows(
-    path: &Path,
-    labels: Option<&Path>,
-    classes: &mut ClassNames,
-) -> anyhow::Result<LabelledRows> {
-    LabelledRows::new(table(path, labels)?, labels, classes)
+pub(crate) fn rows(path: &Path, labels: Option<&Path>, shared: &mut Shared) -> anyhow::Result<LabelledRows> {
+    LabelledRows::new(shared.table(path, labels)?, labels, &mut shared.classes)
 }
 
 /// Labelled embeddings and the values of their file.

@@ -1,7 +1,7 @@
 //! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
 use super::copies::{self, SelfArguments, crowded, repeated};
-use super::input::{self, SetArguments, Templates, both, explained};
+use super::input::{self, SetArguments, Shared, Templates, both, explained};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -142,7 +142,7 @@ impl PairArguments {
     }
 
     /// The cohort and how it normalises scores.
-    fn cohort(&self) -> anyhow::Result<Option<Cohort<'_>>> {
+    fn cohort(&self, shared: &mut Shared) -> anyhow::Result<Option<Cohort<'_>>> {
         let (Some(path), Some(name)) = (&self.cohort, self.normalisation) else { return Ok(None) };
         ensure!(
             self.pairs.is_some() || self.probe.is_some(),
@@ -152,7 +152,7 @@ impl PairArguments {
         if let (Some(top), false) = (self.top, adaptive) {
             bail!("--top: found {top}, expected no --top: only --normalisation adaptive-s uses it");
         }
-        let table = input::table(path, None)?;
+        let table = shared.table(path, None)?;
         let embeddings = files::unlabelled(&table)?;
         let (top, rows) = (self.top.unwrap_or(TOP), embeddings.rows());
         ensure!(
@@ -237,7 +237,8 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
         arguments.require_scores_only()?;
         return of_scores(&arguments.set.embeddings, arguments.pairs.as_deref());
     }
-    let cohort = arguments.cohort()?;
+    let mut shared = arguments.set.shared();
+    let cohort = arguments.cohort(&mut shared)?;
     if let (Some(pairs), Some(labels)) = (&arguments.pairs, &arguments.set.labels) {
         bail!(
             "--labels: found {} together with --pairs {}, whose column `same` already labels the pairs; remove one of them",
@@ -246,9 +247,9 @@ pub(crate) fn compare(arguments: &PairArguments) -> anyhow::Result<Compared> {
         );
     }
     let compared = match (&arguments.pairs, &arguments.probe) {
-        (Some(pairs), _) => of_list(arguments, pairs, cohort),
-        (None, Some(probe)) => between_sets(arguments, probe, cohort),
-        (None, None) => within_set(arguments),
+        (Some(pairs), _) => of_list(arguments, pairs, cohort, shared),
+        (None, Some(probe)) => between_sets(arguments, probe, cohort, shared),
+        (None, None) => within_set(arguments, shared),
     };
     compared.map(warned)
 }
@@ -348,8 +349,13 @@ fn contradictions(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option
     ))
 }
 
-fn of_list(arguments: &PairArguments, path: &Path, cohort: Option<Cohort>) -> anyhow::Result<Compared> {
-    let table = input::table(&arguments.set.embeddings, None)?;
+fn of_list(
+    arguments: &PairArguments,
+    path: &Path,
+    cohort: Option<Cohort>,
+    mut shared: Shared,
+) -> anyhow::Result<Compared> {
+    let table = shared.table(&arguments.set.embeddings, None)?;
     let embeddings = files::unlabelled(&table)?;
     let cohort = cohort.map(|cohort| cohort.without(&[&embeddings], &arguments.itself)).transpose()?;
     let cohort = cohort.as_ref();
@@ -416,8 +422,12 @@ fn with_identities(table: &EmbeddingTable, pairs: &[Pair], scored: &[ScoredPair]
     found.map(|found| Box::new(move || Ok(found.clone())) as IdentityPairs)
 }
 
-fn between_sets(arguments: &PairArguments, probe: &Path, cohort: Option<Cohort>) -> anyhow::Result<Compared> {
-    let mut classes = ClassNames::new();
+fn between_sets(
+    arguments: &PairArguments,
+    probe: &Path,
+    cohort: Option<Cohort>,
+    mut classes: Shared,
+) -> anyhow::Result<Compared> {
     let rows = arguments.set.rows(&mut classes)?;
     let probe = input::labelled(probe, arguments.probe_labels.as_deref(), &mut classes)?;
     let (enrol, matches) = copies::enrolled(rows, arguments.templates, &probe, &arguments.itself, &classes)?;
@@ -470,8 +480,7 @@ fn between_sets(arguments: &PairArguments, probe: &Path, cohort: Option<Cohort>)
     Ok(Compared { verification: found, list: None, identity_pairs, notes, facts, lead, score, place })
 }
 
-fn within_set(arguments: &PairArguments) -> anyhow::Result<Compared> {
-    let mut classes = ClassNames::new();
+fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<Compared> {
     let set = arguments.set.labelled(&mut classes)?;
     let embeddings = &set.embeddings;
     let place = set.path.display().to_string();

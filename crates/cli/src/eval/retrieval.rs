@@ -54,7 +54,7 @@ pub(crate) struct RetrievalArguments {
 }
 
 pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
-    let mut classes = ClassNames::new();
+    let mut classes = arguments.set.shared();
     let queries = arguments.set.labelled(&mut classes)?;
     let gallery = match &arguments.gallery {
         Some(path) => Some(input::labelled(path, arguments.gallery_labels.as_deref(), &mut classes)?),

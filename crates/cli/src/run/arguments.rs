@@ -6,6 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_model::BackboneName;
+use widemargin_tables::ColumnPattern;
 use widemargin_train::Config;
 
 /// Data, objective and length of a run.
@@ -18,6 +19,9 @@ pub(crate) struct RunArguments {
     /// Labels of a table, one per row, if the table does not contain them: .npy, .csv with a column `label`, or text with one per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Columns of a table that are the vectors, such as 'e*' or '!age' [default: all; a name unlike the others is an error]
+    #[arg(long, value_name = "PATTERN")]
+    columns: Option<ColumnPattern>,
     /// Use the split in this file, written by `data split`; classes without training samples are unseen
     #[arg(long, value_name = "FILE", conflicts_with = "unseen")]
     split: Option<PathBuf>,
@@ -62,7 +66,7 @@ impl RunArguments {
         let mut backbone_given = false;
         let mut config = match &self.config {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
+                let text = widemargin_durable::read_text(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
                 let config = Config::from_toml(path, &text)?;
                 let keys: toml::Table = text.parse().with_context(|| path.display().to_string())?;
@@ -74,6 +78,7 @@ impl RunArguments {
         let data = &mut config.data;
         data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
         data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
+        data.columns = self.columns.clone().or_else(|| data.columns.take());
         data.split = self.split.as_deref().map(absolute).or_else(|| data.split.take());
         data.class_folder = self.class_folder.unwrap_or(data.class_folder);
         data.parts = self.parts.unwrap_or(data.parts);

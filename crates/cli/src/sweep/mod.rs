@@ -153,7 +153,7 @@ fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 fn planned(arguments: &SweepArguments, session: &mut Session) -> anyhow::Result<(PathBuf, Plan)> {
     if let Some(folder) = &arguments.resume {
         let path = folder.join(PLAN_FILE);
-        let text = std::fs::read_to_string(&path).with_context(|| {
+        let text = widemargin_durable::read_text(&path).with_context(|| {
             format!("{}: cannot be read (is this the folder of a sweep?)", path.display())
         })?;
         let mut plan: Plan =
@@ -192,7 +192,8 @@ fn evaluated(
 ) -> anyhow::Result<Result<RoundResult, ExitCode>> {
     let path = folder.join(format!("evaluation-{epochs}.json"));
     if path.exists() {
-        let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let bytes = widemargin_durable::read_file(&path, u64::MAX)
+            .with_context(|| format!("{}: cannot be read", path.display()))?;
         let found = serde_json::from_slice(&bytes);
         return Ok(Ok(found.with_context(|| format!("{}: not the results of a run", path.display()))?));
     }

@@ -80,7 +80,7 @@ pub(crate) struct Candidate {
 /// The lists of a grid file, written as `section.key = [values]` or as TOML tables.
 pub(crate) fn read_grid(path: &Path) -> anyhow::Result<Vec<Axis>> {
     let text =
-        std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        widemargin_durable::read_text(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     // Only the message: the error itself has several lines.
     let table: Table = toml::from_str(&text)
         .map_err(|error| anyhow!("{}: not valid TOML: {}", path.display(), error.message()))?;

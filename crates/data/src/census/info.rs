@@ -383,7 +383,8 @@ mod tests {
         let rows = ["Cat,train", "cat,test", "a,train", "a,test", "b,train", "b,test", "c,train", "c,test"];
         let lines: String = rows.iter().zip(1..).map(|(row, value)| format!("{row},{value}\n")).collect();
         put(&path, format!("label,split,x\n{lines}").as_bytes());
-        let info = DataInfo::of(&Census::take(&path, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        let info =
+            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
         assert_eq!(info.details(WarningKind::SimilarNames), ["Cat = cat"]);
         assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
     }
@@ -396,7 +397,8 @@ mod tests {
             &path,
             b"id,label,split,x\na,1,train,1\nb,1,test,1\nc,2,train,2\nd,3,train,2\ne,1,train,0\nf,4,train,9\n",
         );
-        let info = DataInfo::of(&Census::take(&path, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        let info =
+            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
         assert_eq!((info.kind, info.unit, info.samples), ("table of embeddings", "rows", 5));
         assert_eq!(info.parts.as_ref().unwrap()["test"], 1);
         let kinds: Vec<(WarningKind, usize)> =

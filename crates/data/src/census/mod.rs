@@ -9,7 +9,7 @@ pub(crate) mod info;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use widemargin_tables::{About, OpenTable, Problem};
+use widemargin_tables::{About, ColumnPattern, OpenTable, Problem};
 
 use crate::catalogue::sorted_names;
 use crate::decode::{self, ContentDigest, ImageProperties};
@@ -87,14 +87,16 @@ impl Census {
     pub fn take(
         path: &Path,
         labels: Option<&Path>,
+        columns: Option<&ColumnPattern>,
         folders: FolderOptions,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
         let source = Source::detect(path)?;
         source.require_no_labels(labels)?;
+        source.require_no_columns(columns)?;
         folders.require_for(source.kind(), &path.display().to_string())?;
         match source.kind() {
-            SourceKind::Table => Self::of_table(path, labels, progress),
+            SourceKind::Table => Self::of_table(path, labels, columns, progress),
             SourceKind::Idx => Self::of_idx(&source, progress),
             _ => {
                 let listing = Listing::open_damaged(&source, folders)?;
@@ -209,8 +211,14 @@ impl Census {
         })
     }
 
-    fn of_table(path: &Path, labels: Option<&Path>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Self> {
-        let OpenTable { rows, about: About { labels, ids, splits, groups, .. } } = open_table(path, labels)?;
+    fn of_table(
+        path: &Path,
+        labels: Option<&Path>,
+        columns: Option<&ColumnPattern>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Self> {
+        let OpenTable { rows, about: About { labels, ids, splits, groups, .. }, .. } =
+            open_table(path, labels, columns)?;
         let named = |label: &&String| !label.trim().is_empty();
         let class_names: Vec<String> = labels.iter().flatten().filter(named).cloned().collect();
         let class_names = sorted_names(&class_names, true);

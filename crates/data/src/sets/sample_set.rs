@@ -62,8 +62,10 @@ impl SampleSet {
         let source = Source::detect(path)?;
         source.require_no_labels(labels)?;
         options.folders.require_for(source.kind(), &source.path().display().to_string())?;
+        source.require_no_columns(options.columns.as_ref())?;
         if source.kind() == SourceKind::Table {
-            let options = VectorOptions { hold_out: options.hold_out, seed: options.seed };
+            let columns = options.columns.clone();
+            let options = VectorOptions { hold_out: options.hold_out, seed: options.seed, columns };
             return Ok(VectorSet::open(source.path(), labels, options)?.shared().into());
         }
         Ok(ImageSet::from_source(&source, options)?.shared().into())
@@ -98,6 +100,14 @@ impl SampleSet {
         match self {
             Self::Images(set) => Some(set),
             Self::Vectors(_) => None,
+        }
+    }
+
+    /// Names of the columns of vectors, if their table has them.
+    pub fn columns(&self) -> Option<&[String]> {
+        match self {
+            Self::Images(_) => None,
+            Self::Vectors(set) => set.columns(),
         }
     }
 

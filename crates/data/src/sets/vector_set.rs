@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::{About, OpenTable, Problem, Rows};
+use widemargin_tables::{About, ColumnPattern, OpenTable, Problem, Rows};
 
 use crate::catalogue::sorted_names;
 use crate::copies::copies;
@@ -17,19 +17,24 @@ use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result}
 /// Rows that a thread reads at a time while it checks a table.
 const CHECKED_AT_ONCE: usize = 1024;
 
+/// Largest mean square of a row. Sums of squares of larger values overflow in training.
+const MOST_SQUARE: f32 = 1e30;
+
 /// How held-out samples are drawn from a table without a column `split`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VectorOptions {
     /// Share of the samples to hold out, above 0 and below 1: per class, or in whole groups if the table has a column `group`.
     pub hold_out: f64,
     /// Seed for drawing them.
     pub seed: u64,
+    /// The columns of a table that are the vectors; `None` for all with a name like the others.
+    pub columns: Option<ColumnPattern>,
 }
 
 impl Default for VectorOptions {
     /// Holds out a fifth of each class.
     fn default() -> Self {
-        Self { hold_out: 0.2, seed: 0 }
+        Self { hold_out: 0.2, seed: 0, columns: None }
     }
 }
 
@@ -50,6 +55,8 @@ pub struct VectorSet {
     catalogue: Catalogue,
     rows: Rows,
     parts_from: PartsFrom,
+    /// Names of the columns, if they have names.
+    columns: Option<Vec<String>>,
     ids: Option<Vec<String>>,
     /// Mean square of each row.
     squares: Vec<f32>,
@@ -73,7 +80,7 @@ impl VectorSet {
     pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
         let path = path.as_ref();
         options.validate()?;
-        Self::from_table(open_table(path, labels)?, options)
+        Self::from_table(open_table(path, labels, options.columns.as_ref())?, options)
     }
 
     /// Builds a set from rows in memory: `values` `[rows, dim]`, row-major, and the name of each row's class.
@@ -93,14 +100,11 @@ impl VectorSet {
             return Err(Error::Length { what: "values of the rows", found, expected });
         }
         let rows = Rows::in_memory(Path::new(name), classes.len(), dim, values);
-        Self::from_table(
-            OpenTable { rows, about: About { labels: Some(classes), ..About::default() } },
-            options,
-        )
+        Self::from_table(OpenTable::new(rows, About { labels: Some(classes), ..About::default() }), options)
     }
 
     fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {
-        let OpenTable { rows, about } = table;
+        let OpenTable { rows, about, columns, .. } = table;
         let path = rows.path().to_owned();
         let labels = about.all_labels(&path)?.to_vec();
         let About { ids, splits, groups, .. } = about;
@@ -119,7 +123,7 @@ impl VectorSet {
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
         let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
         let (squares, contents): (Vec<f32>, Vec<ContentDigest>) =
-            checked(&rows, ids.as_deref())?.into_iter().unzip();
+            checked(&rows, ids.as_deref(), columns.as_deref())?.into_iter().unzip();
         let copies = copies(contents.into_iter());
         let parts = match (&splits, &groups) {
             (Some(splits), _) => parts(splits, &path)?,
@@ -143,12 +147,17 @@ impl VectorSet {
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let catalogue = Catalogue { name, class_names, labels, parts, copies, warnings: Vec::new() };
-        Ok(Self { catalogue, rows, parts_from, ids, squares })
+        Ok(Self { catalogue, rows, columns, parts_from, ids, squares })
     }
 
     /// Dimension of the vectors.
     pub fn dim(&self) -> usize {
         self.rows.dim()
+    }
+
+    /// Names of the columns of the vectors, if the table has them.
+    pub fn columns(&self) -> Option<&[String]> {
+        self.columns.as_deref()
     }
 
     /// Shape of a row as input of a backbone: `1 x 1 x dim`.
@@ -246,10 +255,17 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
 }
 
 /// The mean square of each row, and a digest of its values. Rows of zeros and values that are not finite are errors.
-fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<(f32, ContentDigest)>> {
+fn checked(
+    rows: &Rows,
+    ids: Option<&[String]>,
+    columns: Option<&[String]>,
+) -> Result<Vec<(f32, ContentDigest)>> {
     let bad = |row: usize, problem: String| {
         let id = ids.and_then(|ids| ids.get(row).cloned());
         Error::from(Problem::Embeddings { problem, id }.at(rows.path()))
+    };
+    let column_name = |at: usize| {
+        columns.map_or_else(|| at.to_string(), |names| format!("`{}`", widemargin_tables::echo(&names[at])))
     };
     let part = |part: usize| {
         let first = part * CHECKED_AT_ONCE;
@@ -259,18 +275,28 @@ fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<(f32, ContentDiges
         let (mut found, mut bytes) = (Vec::with_capacity(count), Vec::new());
         for (row, values) in (first..).zip(values.chunks_exact(rows.dim())) {
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
+                let (value, column) = (values[column], column_name(column));
                 return Err(bad(
                     row,
-                    format!(
-                        "row {row} has {} in column {column}; every value must be finite",
-                        values[column]
-                    ),
+                    format!("row {row} has {value} in column {column}; every value must be finite"),
                 ));
             }
             let square =
                 values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / rows.dim() as f64;
             if square == 0.0 {
                 return Err(bad(row, format!("row {row} is all zeros; it has no direction")));
+            }
+            if square > f64::from(MOST_SQUARE) {
+                let largest = |(_, a): &(usize, &f32), (_, b): &(usize, &f32)| a.abs().total_cmp(&b.abs());
+                let (column, value) = values.iter().enumerate().max_by(largest).unwrap_or((0, &0.0));
+                let column = column_name(column);
+                return Err(bad(
+                    row,
+                    format!(
+                        "row {row} has {value:e} in column {column}, expected at most {:e}; scale the values",
+                        MOST_SQUARE.sqrt()
+                    ),
+                ));
             }
             found.push((square as f32, ContentDigest::of_row(values, &mut bytes)));
         }
@@ -284,7 +310,7 @@ fn checked(rows: &Rows, ids: Option<&[String]>) -> Result<Vec<(f32, ContentDiges
 mod tests {
     use super::*;
 
-    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1 };
+    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1, columns: None };
 
     #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
     fn open(text: &str) -> Result<VectorSet> {
@@ -332,15 +358,16 @@ mod tests {
             ("x,label\n1,a\n0,b\n", "row 1 is all zeros"),
             (
                 "id,x,label\np,1,a\nq,inf,b\n",
-                "row 1 has inf in column 0; every value must be finite (the row's id is \"q\")",
+                "row 1 has inf in column `x`; every value must be finite (the row's id is \"q\")",
             ),
+            ("x,y,label\n1,1,a\n2,-1e20,b\n", "row 1 has -1e20 in column `y`, expected at most 1e15; scale"),
             ("x,label,split\n1,a,train\n2,b,both\n", "row 1 of column `split` holds \"both\""),
             ("x,label,split\n1,a,train\n2,b,train\n", "no row with `test`"),
         ] {
             let error = open(text).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains("vectors.csv"), "{error}");
         }
-        let options = VectorOptions { hold_out: 1.0, seed: 0 };
+        let options = VectorOptions { hold_out: 1.0, ..VectorOptions::default() };
         assert!(matches!(VectorSet::open("x.csv", None, options), Err(Error::Setting { .. })));
     }
 }

@@ -3,7 +3,6 @@
 //! Images are bytes (type 8). Labels are bytes or, for more than 256 classes, signed integers of two or four bytes (types 11 and 12). The
 //! header gives the length of the data, so no more than that is held in memory, even if a compressed file expands to more.
 
-use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ pub(crate) struct Idx<const N: usize> {
 
 /// Reads an IDX file with at most `limit` bytes of data, compressed with gzip or not.
 pub(crate) fn read<const N: usize>(path: &Path, limit: u64) -> Result<Idx<N>> {
-    let file = File::open(path).map_err(|error| Error::read(path, error))?;
+    let file = widemargin_durable::open_file(path).map_err(|error| Error::read(path, error))?;
     parse(path, BufReader::new(file), limit)
 }
 

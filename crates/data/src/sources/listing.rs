@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use widemargin_tables::ClassNames;
+use widemargin_tables::{ClassNames, Problem, is_sample_weight};
 
 use crate::bad_image::require_few_bad;
 use crate::catalogue::sorted_names;
@@ -147,6 +147,18 @@ impl Listing {
         self.extras.rows.retain(|_| sound.next().unwrap_or(true));
         self.bad.clear();
         Ok(bad)
+    }
+
+    /// Rejects a column of sample weights, which training would ignore.
+    ///
+    /// # Errors
+    /// [`Error::Table`] with the column.
+    pub(crate) fn require_no_weights(&self) -> Result<()> {
+        let weight = self.extras.names.iter().find(|name| is_sample_weight(name));
+        weight.map_or(Ok(()), |column| {
+            let advice = "remove it, or rename it to keep it as a further column";
+            Err(Problem::SampleWeights { column: column.clone(), advice }.at(&self.path).into())
+        })
     }
 
     /// The kind of source.

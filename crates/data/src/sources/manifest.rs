@@ -36,7 +36,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     }
     let at_path = table
         .column("path")
-        .ok_or_else(|| wrong(Problem::NoColumn { column: "path", found: table.columns.join(", ") }))?;
+        .ok_or_else(|| wrong(Problem::NoColumn { column: "path", found: table.columns.clone() }))?;
     if table.rows.is_empty() {
         return Err(wrong(Problem::Empty));
     }
@@ -110,6 +110,15 @@ mod tests {
         assert_eq!((named.id(0), named.path(0)), ("first", "/x/1.png".into()));
         assert_eq!((named.extra_columns(), named.extra_fields(0)), (vec!["path"], vec!["/x/1.png"]));
         assert!(!named.has_labels());
+    }
+
+    #[test]
+    fn a_column_of_sample_weights_is_rejected_in_training() {
+        let listing = listed("path,label,Weight\na.png,x,0.5\n").unwrap();
+        assert_eq!(listing.extra_columns(), ["Weight"], "embed keeps it");
+        let said = listing.require_no_weights().unwrap_err().to_string();
+        assert!(said.contains("`Weight` looks like the weight of a sample"), "{said}");
+        assert!(listed("path,label,size\na.png,x,0.5\n").unwrap().require_no_weights().is_ok());
     }
 
     #[test]

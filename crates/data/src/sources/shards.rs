@@ -143,7 +143,7 @@ impl Reading {
         if !metadata.is_file() {
             return Err("cannot be read: not a file".to_owned());
         }
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = widemargin_durable::open_file(path).map_err(failed)?;
         let mut start = [0; 2];
         if file.read_exact(&mut start).is_err() {
             return Err(format!("{} bytes: not a tar file", metadata.len()));
@@ -284,13 +284,13 @@ impl Sample {
     /// Adds a text file; the error is the reason why it cannot be used.
     fn add(&mut self, ending: &str, bytes: &[u8]) -> std::result::Result<(), String> {
         let text = || {
-            let text = std::str::from_utf8(bytes).map_err(|_| "not text in UTF-8".to_owned())?;
+            let text = widemargin_durable::text(bytes.to_vec()).map_err(|error| error.to_string())?;
             Ok::<_, String>(text.trim().to_owned())
         };
         match ending {
             "cls" => self.class = Some(text()?),
             "txt" => self.text = Some(text()?),
-            _ => match serde_json::from_slice(bytes) {
+            _ => match serde_json::from_str(&text()?) {
                 Ok(serde_json::Value::Object(object)) => self.json = Some(object),
                 Ok(_) => return Err("JSON, but not an object".to_owned()),
                 Err(error) => return Err(format!("not JSON: {error}")),

@@ -13,7 +13,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use widemargin_tables::{is_manifest, is_table};
+use widemargin_tables::{ColumnPattern, is_manifest, is_table};
 
 use crate::file_names::{has_ending, is_hidden, is_image};
 use crate::sources::idx::{self, IdxFiles};
@@ -118,6 +118,21 @@ impl Source {
     /// The four files, if the source is a folder of IDX files.
     pub(crate) fn idx_files(&self) -> Option<&IdxFiles> {
         self.idx.as_deref()
+    }
+
+    /// Rejects a pattern of columns for data that is not a table of embeddings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`].
+    pub fn require_no_columns(&self, columns: Option<&ColumnPattern>) -> Result<()> {
+        match columns {
+            Some(columns) if self.kind != SourceKind::Table => Err(Error::setting(
+                "columns",
+                columns,
+                "none: only a table of embeddings has columns to choose",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Rejects a file of labels for data that has its labels inside.

@@ -10,8 +10,8 @@
 //! kettle/1.webp,out
 //! ```
 //!
-//! A `.csv` with one line per sample of a set, by name. Classes without a sample in `train` are unseen. Lines that begin with `#` are comments;
-//! the first line of a file that this program wrote gives the version of the format, the second a checksum of the whole text. Every sample of
+//! A `.csv` with one row per sample of a set, by name. Classes without a sample in `train` are unseen. Lines that begin with `#` before the
+//! header are comments; the first line of a file that this program wrote gives the version of the format, the second a checksum of the whole text. Every sample of
 //! the set must be listed, so a truncated file is detected.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use widemargin_durable::{TextState, UNKNOWN_CHECKSUM, seal_text, text_state, write_atomic, write_new};
-use widemargin_tables::{Problem, read_texts};
+use widemargin_tables::{Problem, read_text, read_texts, write_row};
 
 use crate::part::part_named;
 use crate::splits::open_set::OpenSetSplit;
@@ -88,13 +88,12 @@ impl SplitFile {
     fn text(&self) -> String {
         let about = self.about.replace(['\n', '\r'], " ");
         let start = format!("# {HEADING} {VERSION}\n# crc32 {UNKNOWN_CHECKSUM}\n# {about}\n");
-        let mut table = csv::Writer::from_writer(start.into_bytes());
+        let mut text = start.into_bytes();
         let rows = self.samples.iter().map(|(sample, part)| [sample.as_str(), part.name()]);
         for row in [["sample", "part"]].into_iter().chain(rows) {
-            table.write_record(row).expect("memory takes rows of two fields");
+            write_row(&mut text, row).expect("memory takes everything");
         }
-        let bytes = table.into_inner().expect("memory takes everything");
-        String::from_utf8(bytes).expect("names and words are text")
+        String::from_utf8(text).expect("names and words are text")
     }
 
     /// Writes the file atomically, replacing an existing one.
@@ -125,7 +124,7 @@ impl SplitFile {
         let table = read_texts(path)?;
         let wrong = |problem: Problem| Error::from(problem.at(path));
         let column = |column: &'static str| {
-            let found = || wrong(Problem::NoColumn { column, found: table.columns.join(", ") });
+            let found = || wrong(Problem::NoColumn { column, found: table.columns.clone() });
             table.column(column).ok_or_else(found)
         };
         let (at_sample, at_part) = (column("sample")?, column("part")?);
@@ -183,22 +182,29 @@ impl SplitFile {
 
 /// Rejects a file of this program that does not fit its checksum, which is optional. Other files have none.
 fn check_content(path: &Path) -> Result<()> {
-    let ours = |text: &String| text.strip_prefix("# ").is_some_and(|text| text.starts_with(HEADING));
     // The table reader reports a file that is not text with a better reason.
-    match std::fs::read_to_string(path).ok().filter(ours).as_deref().map(text_state) {
-        Some(TextState::Changed) => Err(Error::ChangedSplit { path: path.to_path_buf() }),
-        _ => Ok(()),
+    let text = read_text(path).unwrap_or_default();
+    let is_ours = text.strip_prefix("# ").is_some_and(|text| text.starts_with(HEADING));
+    // Other line ends and a byte order mark, which some editors write, change nothing.
+    let changed = |text: &str| text_state(text) == TextState::Changed;
+    if is_ours && changed(&text) && changed(&text.replace("\r\n", "\n")) {
+        return Err(Error::ChangedSplit { path: path.to_path_buf() });
     }
+    Ok(())
 }
 
 /// Rejects a file in a newer version of the format.
 fn check_version(path: &Path) -> Result<()> {
     use std::io::{BufRead, BufReader, Read};
-    let Ok(file) = std::fs::File::open(path) else { return Ok(()) };
+    let Ok(file) = widemargin_durable::open_file(path) else { return Ok(()) };
     let mut line = String::new();
     // The table reader reports a file that is not text with a better reason.
     let _ = BufReader::new(file.take(256)).read_line(&mut line);
-    let version = line.strip_prefix("# ").and_then(|line| line.strip_prefix(HEADING)).map(str::trim);
+    let version = line
+        .trim_start_matches('\u{feff}')
+        .strip_prefix("# ")
+        .and_then(|line| line.strip_prefix(HEADING))
+        .map(str::trim);
     match version.and_then(|version| version.parse::<u32>().ok()) {
         Some(found) if found > VERSION => {
             Err(Error::NewerSplit { path: path.to_path_buf(), found, newest: VERSION })
@@ -264,6 +270,23 @@ mod tests {
         // A file that another process wrote in the meantime is kept.
         assert!(matches!(SplitFile::new("", []).write_new(&path), Err(Error::Write(_))));
         assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_reads_back(names in proptest::collection::btree_set(
+            proptest::prop_oneof![proptest::arbitrary::any::<String>(), "[ \t#;,\"\r\n\u{feff}a☂]{0,5}"],
+            1..20,
+        )) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("split.csv");
+            let parts = [SplitPart::Train, SplitPart::Test, SplitPart::Out];
+            let samples = names.into_iter().zip(parts.into_iter().cycle());
+            let split = SplitFile::new("#\u{1f600}\r\n,", samples);
+            split.write(&path).unwrap();
+            let read = SplitFile::read(&path).unwrap();
+            proptest::prop_assert_eq!(read.samples(), split.samples());
+        }
     }
 
     #[test]

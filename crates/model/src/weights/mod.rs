@@ -56,7 +56,8 @@ impl Weights {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bad = |reason: String| Error::BadWeights { path: path.to_owned(), reason };
-        let bytes = std::fs::read(path).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let bytes = widemargin_durable::read_file(path, u64::MAX)
+            .map_err(|error| bad(format!("cannot be read: {error}")))?;
         Self::parse(path, &bytes).map_err(bad)
     }
 

@@ -82,6 +82,10 @@ impl Config {
             let expected = "no labels, or a table of embeddings as data.path";
             require(self.data.is_table(), "data.labels", &labels.display(), expected)?;
         }
+        if let Some(columns) = &d.columns {
+            let expected = "no pattern, or a table of embeddings as data.path";
+            require(self.data.is_table(), "data.columns", columns, expected)?;
+        }
         if let Some(split) = &d.split {
             let expected = "no split file, or neither unseen_classes nor closed_set: the file defines the unseen classes";
             require(d.unseen_classes.is_empty() && !d.closed_set, "data.split", &split.display(), expected)?;
@@ -264,13 +268,14 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 33] = [
+        let changes: [(&str, Change); 34] = [
             ("data.unseen", |c| c.data.unseen = Some(1)),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
                 c.data.unseen_classes = vec!["Bag".into(), "Coat".into(), "Bag".into()];
             }),
             ("data.labels", |c| c.data.labels = Some("labels.npy".into())),
+            ("data.columns", |c| c.data.columns = Some("e*".parse().expect("a pattern"))),
             ("model.backbone", |c| c.data.path = Some("vectors.npy".into())),
             ("data.channels", |c| c.data.channels = 2),
             ("data.height", |c| c.data.height = 3),

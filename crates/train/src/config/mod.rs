@@ -15,6 +15,7 @@ use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing};
 use widemargin_embedder::TrainingClasses;
 use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
+use widemargin_tables::ColumnPattern;
 
 pub use objective::{Amount, ObjectiveConfig};
 
@@ -54,6 +55,9 @@ pub struct DataConfig {
     /// Labels of a table, one per row, if the file does not contain them: `.npy`, `.csv` with a column `label`, or text with one per line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
+    /// The columns of a table that are the vectors, such as `e*` or `!age`. Without it, a column with a name unlike the others is an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<ColumnPattern>,
     /// A file of `data split`, which defines the use of each sample; takes precedence over `unseen` and `hold_out`. The run keeps a
     /// copy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +103,7 @@ impl Default for DataConfig {
         Self {
             path: None,
             labels: None,
+            columns: None,
             split: None,
             class_folder: ClassFolder::Top,
             parts: PartFolders::Auto,

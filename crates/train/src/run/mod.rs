@@ -69,7 +69,7 @@ pub enum Ending {
 /// [`Error::BadFile`] if it cannot be read, and those of [`Config::from_toml`].
 pub fn continue_from(folder: &Path) -> Result<Config, Error> {
     let path = folder.join(CONFIGURATION);
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::BadFile {
+    let text = widemargin_durable::read_text(&path).map_err(|error| Error::BadFile {
         path: path.clone(),
         reason: format!("cannot be read: {error}; is this a run folder?"),
     })?;

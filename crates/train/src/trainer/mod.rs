@@ -224,6 +224,7 @@ impl Trainer {
             preprocessing: prepared.set.images().map(|set| set.preprocessing().unwrap_or_default()),
             objective: self.head.formula(),
             classes: prepared.classes.clone(),
+            columns: prepared.set.columns().map(<[String]>::to_vec),
         }
     }
 

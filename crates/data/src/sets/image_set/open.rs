@@ -94,19 +94,14 @@ impl ImageSet {
             return Err(Error::ShapesDiffer { path: test_images.clone(), found, expected });
         }
         let class_file = folder.join(CLASS_FILE);
-        let names = match std::fs::read_to_string(&class_file) {
-            Ok(text) => {
-                text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-            }
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::read(&class_file, error));
-            }
-            Err(_) if embedded::is_fashion_mnist(&train) => fashion_classes(),
-            Err(_) => {
-                let labels = || train.labels.iter().chain(&test.labels).copied();
-                let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
-                (0..=largest).map(|label| label.to_string()).collect()
-            }
+        let names = if class_file.exists() {
+            widemargin_tables::read_lines(&class_file)?
+        } else if embedded::is_fashion_mnist(&train) {
+            fashion_classes()
+        } else {
+            let labels = || train.labels.iter().chain(&test.labels).copied();
+            let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
+            (0..=largest).map(|label| label.to_string()).collect()
         };
         Self::from_idx(&name_of(folder), folder, [train, test], &names)
     }
@@ -159,6 +154,7 @@ impl ImageSet {
     }
 
     fn from_listing(mut listing: Listing, options: &OpenOptions) -> Result<Self> {
+        listing.require_no_weights()?;
         let root = listing.path.clone();
         let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
         if unlabelled == listing.len() && listing.kind() == SourceKind::Folder {

@@ -1,6 +1,7 @@
 //! Options for opening images.
 
 use serde::{Deserialize, Serialize};
+use widemargin_tables::ColumnPattern;
 
 use crate::decode::MAX_SIDE;
 use crate::sources::folder_options::FolderOptions;
@@ -32,6 +33,8 @@ pub struct OpenOptions {
     pub folders: FolderOptions,
     /// How the pixels of image files become 8-bit colours. Default: on white, with 16 bits.
     pub preprocessing: Preprocessing,
+    /// For a table of vectors: the columns of the vectors. Default: all with a name like the others.
+    pub columns: Option<ColumnPattern>,
 }
 
 impl Default for OpenOptions {
@@ -47,6 +50,7 @@ impl Default for OpenOptions {
             threads: 0,
             folders: FolderOptions::default(),
             preprocessing: Preprocessing::default(),
+            columns: None,
         }
     }
 }

@@ -1,0 +1,202 @@
+//! Columns of tables: matched by name, chosen by pattern, and the model that made them.
+
+use super::evaluation::found;
+use super::{Workplace, success};
+use std::fmt::Write;
+
+/// 40 rows of 8 classes in 4 dimensions, with the named columns in the order of `columns`.
+fn table(columns: &[&str]) -> String {
+    let mut text = format!("label,{}\n", columns.join(","));
+    for row in 0..40_u32 {
+        let value = |name: &&str| match name.strip_prefix('e').and_then(|at| at.parse::<u32>().ok()) {
+            Some(at) => {
+                let class = (row / 5 * 7 + at * 3) % 8;
+                format!("{:.3}", f64::from(class) - 3.5 + f64::from((row * 13 + at * 5) % 11) / 9.0)
+            }
+            None => (row * 7).to_string(),
+        };
+        let values: Vec<String> = columns.iter().map(value).collect();
+        writeln!(text, "c{},{}", row / 5, values.join(",")).expect("text");
+    }
+    text
+}
+
+fn place() -> Workplace {
+    let place = Workplace::new();
+    for (name, columns) in [
+        ("t.csv", &["e0", "e1", "e2", "e3"][..]),
+        ("other-order.csv", &["e2", "e0", "e3", "e1"]),
+        ("with-age.csv", &["age", "e0", "e1", "e2", "e3"]),
+        ("with-index.csv", &["e0", "e1", "index", "e2", "e3"]),
+        ("three.csv", &["e0", "e1", "e2"]),
+    ] {
+        place.write(name, table(columns).as_bytes());
+    }
+    place.write(
+        "renamed.csv",
+        table(&["e0", "e1", "e2", "e3"]).replace('e', "f").replace("labfl", "label").as_bytes(),
+    );
+    place
+}
+
+#[test]
+fn evaluation_matches_columns_by_name() {
+    let place = place();
+    let keep = ["retrieval", "t.csv", "--gallery"];
+    let expected = found(&place, &[&keep[..], &["t.csv"]].concat())["retrieval"].clone();
+    let with = |arguments: &[&str]| found(&place, &[&keep[..], arguments].concat())["retrieval"].clone();
+    assert_eq!(with(&["other-order.csv"]), expected);
+    let columns = ["--columns", "e*"];
+    assert_eq!(with(&[&["with-age.csv"][..], &columns].concat()), expected);
+    let refused = |gallery: &str, fragments: &[&str]| {
+        place.refused(&["eval", "retrieval", "t.csv", "--gallery", gallery], fragments);
+    };
+    refused("renamed.csv", &["renamed.csv: the columns of the embedding are not those of t.csv", "found f0"]);
+    refused("three.csv", &["three.csv", "e3 are missing"]);
+    refused("with-age.csv", &["with-age.csv", "`age` do not fit the others, `e0` to `e3`", "--columns 'e*'"]);
+    refused("with-index.csv", &["with-index.csv", "`index` looks like a row number"]);
+    place.refused(
+        &["eval", "identification", "renamed.csv", "--gallery", "t.csv"],
+        &["renamed.csv", "not those of t.csv"],
+    );
+    place.refused(
+        &["eval", "verification", "t.csv", "--probe", "renamed.csv"],
+        &["renamed.csv", "not those of t.csv"],
+    );
+    place.refused(&["eval", "geometry", "t.csv", "--columns", "x*"], &["t.csv: no column matches `x*`"]);
+    place.refused(
+        &["eval", "geometry", "t.csv", "--columns", ""],
+        &["--columns", "expected names of columns"],
+    );
+}
+
+#[test]
+fn a_model_of_vectors_knows_its_columns() {
+    let place = place();
+    let train =
+        ["train", "--unseen", "3", "--embedding", "4", "--epochs", "1", "--out", "run", "--config", "v.toml"];
+    place.write("v.toml", b"[model]\nbackbone = \"linear\"\n[sampler]\nbatch = 8\n");
+    place.refused(&[&train[..], &["--data", "with-age.csv"]].concat(), &["`age` do not fit the others"]);
+    success(&place.run(&[&train[..], &["--data", "with-age.csv", "--columns", "!age"]].concat()));
+    let embed = |input: &str, out: &str| place.run(&["embed", "--model", "run", input, "-o", out]);
+    success(&embed("t.csv", "a.npy"));
+    success(&embed("other-order.csv", "b.npy"));
+    let bytes = |name: &str| std::fs::read(place.path().join(name)).expect("there");
+    assert_eq!(bytes("a.npy"), bytes("b.npy"));
+    for (input, fragments) in [
+        (
+            "renamed.csv",
+            &["renamed.csv: the columns of the embedding are not those of the model", "found f0"][..],
+        ),
+        ("with-age.csv", &["`age` do not fit the others"]),
+        ("three.csv", &["found dimension 3, expected 4"]),
+    ] {
+        place.refused(&["embed", "--model", "run", input, "-o", "c.npy"], fragments);
+    }
+    success(&place.run(&["embed", "--model", "run", "with-age.csv", "--columns", "e*", "-o", "d.npy"]));
+    assert_eq!(bytes("a.npy"), bytes("d.npy"));
+    let nearest = ["nearest", "--model", "run", "--embeddings", "a.npy", "-k", "1", "--json"];
+    let near = |query: &str| place.run(&[&nearest[..], &[query]].concat());
+    let (first, second) = (near("t.csv"), near("other-order.csv"));
+    success(&first);
+    let answer = |output: &std::process::Output| {
+        String::from_utf8_lossy(&output.stdout).replace("other-order.csv", "t.csv")
+    };
+    assert_eq!(answer(&first), answer(&second));
+    place.refused(&[&nearest[..], &["renamed.csv"]].concat(), &["renamed.csv", "not those of the model"]);
+    // Training that starts from these weights.
+    let tuned = ["train", "--data", "other-order.csv", "--config", "w.toml", "--out", "tuned"];
+    place.write("w.toml", b"[data]\nunseen = 3\n[model]\nbackbone = \"linear\"\nembedding = 4\nweights = \"run/model.safetensors\"\n[sampler]\nbatch = 8\n[training]\nepochs = 1\n");
+    place.refused(
+        &tuned,
+        &["model.weights", "was trained on the columns e0, e1, e2, e3, in this order", "e2, e0, e3, e1"],
+    );
+}
+
+#[test]
+fn embeddings_state_the_model_that_made_them() {
+    let place = place();
+    place.write("v.toml", b"[model]\nbackbone = \"linear\"\nembedding = 4\n[data]\nunseen = 3\n[sampler]\nbatch = 8\n[training]\nepochs = 1\n");
+    for (run, seed) in [("one", "1"), ("two", "2")] {
+        success(
+            &place.run(&["train", "--data", "t.csv", "--config", "v.toml", "--seed", seed, "--out", run]),
+        );
+        for ending in ["npy", "csv", "parquet", "safetensors"] {
+            success(&place.run(&["embed", "--model", run, "t.csv", "-o", &format!("{run}.{ending}")]));
+            if ending == "npy" || ending == "safetensors" {
+                // Both would have the same file of names.
+                std::fs::rename(
+                    place.path().join(format!("{run}.names.csv")),
+                    place.path().join("names.csv"),
+                )
+                .expect("moved");
+            }
+        }
+    }
+    let nearest = ["nearest", "t.csv", "-k", "1", "--model", "one", "--embeddings"];
+    let said = |name: &str| {
+        let output = place.run(&[&nearest[..], &[name]].concat());
+        success(&output);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for ending in ["parquet", "safetensors"] {
+        for run in ["one", "two"] {
+            let copy = format!("copy-of-{run}.{ending}");
+            std::fs::copy(place.path().join(format!("{run}.{ending}")), place.path().join(&copy))
+                .expect("copied");
+        }
+        assert_eq!(said(&format!("copy-of-one.{ending}")), "", "{ending}");
+        let other = format!("copy-of-two.{ending}");
+        place.refused(&[&nearest[..], &[&other]].concat(), &[&other, "made by a different model than one"]);
+        let gallery = format!("one.{ending}");
+        place.refused(
+            &[
+                "eval",
+                "retrieval",
+                &other,
+                "--labels",
+                "t.csv",
+                "--gallery",
+                &gallery,
+                "--gallery-labels",
+                "t.csv",
+            ],
+            &[&gallery, "made by a different model than copy-of-two"],
+        );
+    }
+    for ending in ["npy", "csv"] {
+        let (own, copy) = (format!("one.{ending}"), format!("copy.{ending}"));
+        assert_eq!(said(&own), "", "{ending}");
+        std::fs::copy(place.path().join(&own), place.path().join(&copy)).expect("copied");
+        let warning = said(&copy);
+        assert!(warning.contains("does not state which model made it"), "{warning}");
+        place.refused(&[&nearest[..], &[&format!("two.{ending}")]].concat(), &["made by a different model"]);
+    }
+}
+
+#[test]
+fn a_file_that_changed_since_embed_wrote_it_is_refused() {
+    let place = place();
+    place.write("v.toml", b"[model]\nbackbone = \"linear\"\nembedding = 4\n[data]\nunseen = 3\n[sampler]\nbatch = 8\n[training]\nepochs = 1\n");
+    success(&place.run(&["train", "--data", "t.csv", "--config", "v.toml", "--out", "run"]));
+    for ending in ["npy", "parquet", "csv"] {
+        let name = format!("v.{ending}");
+        success(&place.run(&["embed", "--model", "run", "t.csv", "-o", &name]));
+        let eval = ["eval", "retrieval", name.as_str()];
+        success(&place.run(&eval));
+        let names = ["v.names.csv"].into_iter().filter(|_| ending == "npy");
+        for changed in [name.as_str()].into_iter().chain(names) {
+            let path = place.path().join(changed);
+            let bytes = std::fs::read(&path).expect("there");
+            let mut flipped = bytes.clone();
+            let middle = flipped.len() / 2;
+            flipped[middle] ^= 1;
+            std::fs::write(&path, flipped).expect("written");
+            place.refused(&eval, &[changed]);
+            place.refused(&["nearest", "--embeddings", &name, "--row", "0", "-k", "1"], &[changed]);
+            std::fs::write(&path, bytes).expect("written");
+        }
+        success(&place.run(&eval));
+        std::fs::remove_file(place.path().join("v.names.csv")).ok();
+    }
+}

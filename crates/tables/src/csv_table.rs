@@ -1,0 +1,75 @@
+//! Tables of embeddings in `.csv` files.
+
+use std::path::Path;
+
+use super::about::Columns;
+use super::error::{Problem, Result};
+use super::memory;
+use super::numbers::RANGE;
+use super::pattern::ColumnPattern;
+use super::rows::Rows;
+use super::table::OpenTable;
+use super::text::Records;
+
+pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable> {
+    let mut records = Records::open(text, path)?;
+    let headers = records.columns.clone();
+    if is_row(&headers) {
+        let first: Vec<&str> = headers.iter().take(3).map(String::as_str).collect();
+        return Err(Problem::NoHeading { found: first.join(",") }.at(path));
+    }
+    let columns = Columns::find(&headers, &[]).map_err(|problem| problem.at(path))?;
+    let values = columns.values(&headers, pattern).map_err(|problem| problem.at(path))?;
+    let dim = values.columns.len();
+    // A value takes at least one digit and a separator.
+    memory::require(text.len() as u128 / 2, size_of::<f32>() as u128, path)?;
+    let (mut data, mut about) = (Vec::new(), columns.about());
+    while let Some(record) = records.next()? {
+        let wrong = |at: usize, expected| {
+            let (line, column, found) =
+                (record.line, headers[at].clone(), record.fields[at].as_ref().to_owned());
+            Problem::Field { line, column, found, expected }.at(path)
+        };
+        let first = data.len();
+        for &at in &values.columns {
+            let field = record.fields[at].as_ref();
+            let number: f32 = field.parse().map_err(|_| wrong(at, "a number"))?;
+            // The words for infinity have no digits.
+            if number.is_infinite() && field.contains(|letter: char| letter.is_ascii_digit()) {
+                return Err(wrong(at, RANGE));
+            }
+            data.push(number);
+        }
+        if data[first..].iter().all(|value| value.abs() < f32::MIN_POSITIVE)
+            && let Some(at) = values.columns.iter().find(|at| !is_zero(&record.fields[**at]))
+        {
+            return Err(wrong(*at, RANGE));
+        }
+        let text = |at: usize| {
+            let text = record.fields[at].as_ref();
+            if text.is_empty() { Err(wrong(at, "a name")) } else { Ok(text.to_owned()) }
+        };
+        columns.add(&mut about, text)?;
+    }
+    columns.finish(&mut about);
+    let rows = data.len() / dim;
+    if rows == 0 {
+        return Err(Problem::Empty.at(path));
+    }
+    values.require_no_counting(&headers, &data).map_err(|problem| problem.at(path))?;
+    let rows = Rows::in_memory(path, rows, dim, data);
+    Ok(OpenTable { columns: Some(values.names(&headers)), ..OpenTable::new(rows, about) })
+}
+
+/// Whether a number is written as zero, such as `-0.00e5`.
+fn is_zero(text: &str) -> bool {
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    !digits.contains(|letter: char| matches!(letter, '1'..='9'))
+}
+
+/// Whether the first line is a row of numbers instead of names. Numbers that count from 0 or 1 are names, as pandas writes them.
+fn is_row(headers: &[String]) -> bool {
+    let numbers: Option<Vec<f64>> = headers.iter().map(|header| header.parse().ok()).collect();
+    let counts = |numbers: &[f64], first: f64| (0..).zip(numbers).all(|(at, n)| *n == first + f64::from(at));
+    numbers.is_some_and(|n| !n.is_empty() && !counts(&n, 0.0) && !counts(&n, 1.0))
+}

@@ -1,0 +1,272 @@
+//! Which columns of a table are the embedding: those that a pattern selects, or all that have a name like the others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Problem;
+
+/// Selects the columns of an embedding by name: names separated by commas, with `*` for any characters and `?` for one. An item that begins with
+/// `!` excludes columns. If the first item excludes, all other columns are selected.
+///
+/// `e*` selects `e0` to `e511`; `!age` selects everything but `age`; `pca?,!pca9` selects nine columns. Upper and lower case differ. The
+/// columns `label`, `id`, `camera`, `split` and `group` and an index of pandas are never part of an embedding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ColumnPattern {
+    text: String,
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Item {
+    name: Vec<char>,
+    excludes: bool,
+}
+
+impl FromStr for ColumnPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let items: Vec<Item> = text
+            .split(',')
+            .map(|item| {
+                let item = item.trim();
+                let (name, excludes) = item.strip_prefix('!').map_or((item, false), |name| (name, true));
+                Item { name: name.chars().collect(), excludes }
+            })
+            .collect();
+        if items.iter().any(|item| item.name.is_empty()) {
+            return Err("expected names of columns, separated by commas, such as 'e*' or '!age'".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), items })
+    }
+}
+
+impl TryFrom<String> for ColumnPattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ColumnPattern> for String {
+    fn from(pattern: ColumnPattern) -> Self {
+        pattern.text
+    }
+}
+
+impl fmt::Display for ColumnPattern {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl ColumnPattern {
+    /// The selected ones of the columns `from`, in their order. An item that matches none is an error.
+    pub(super) fn select(&self, names: &[String], from: &[usize]) -> Result<Vec<usize>, Problem> {
+        let letters: Vec<(usize, Vec<char>)> =
+            from.iter().map(|at| (*at, names[*at].chars().collect())).collect();
+        for item in &self.items {
+            if !letters.iter().any(|(_, name)| matches(&item.name, name)) {
+                let name: String = item.name.iter().collect();
+                let found = from.iter().map(|at| names[*at].clone()).collect();
+                return Err(Problem::NoSuchColumns { pattern: name, found });
+            }
+        }
+        let first_excludes = self.items.first().is_some_and(|item| item.excludes);
+        let is_selected = |name: &[char]| {
+            let last = self.items.iter().rfind(|item| matches(&item.name, name));
+            last.map_or(first_excludes, |item| !item.excludes)
+        };
+        Ok(letters.iter().filter(|(_, name)| is_selected(name)).map(|(at, _)| *at).collect())
+    }
+}
+
+/// Whether a name matches a pattern with `*` and `?`.
+fn matches(pattern: &[char], name: &[char]) -> bool {
+    let (mut at, mut in_name) = (0, 0);
+    // The last `*`, and where the characters it stands for end.
+    let mut star = None;
+    while in_name < name.len() {
+        if pattern.get(at) == Some(&'*') {
+            star = Some((at, in_name));
+            at += 1;
+        } else if pattern.get(at).is_some_and(|letter| *letter == '?' || *letter == name[in_name]) {
+            (at, in_name) = (at + 1, in_name + 1);
+        } else if let Some((before, end)) = star {
+            star = Some((before, end + 1));
+            (at, in_name) = (before + 1, end + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
+}
+
+/// Names of columns that are weights of samples.
+const WEIGHTS: [&str; 4] = ["weight", "weights", "sample_weight", "sample_weights"];
+
+/// Whether a column of a table holds the weights of samples.
+pub fn is_sample_weight(name: &str) -> bool {
+    WEIGHTS.iter().any(|weight| name.eq_ignore_ascii_case(weight))
+}
+
+/// Rejects columns that are probably not part of the embedding, because their names are not like the others.
+///
+/// Returns whether the names follow a common form, such as `e0`, `e1`, `e2`.
+pub(super) fn require_alike(names: &[&str]) -> Result<bool, Problem> {
+    if let Some(name) = names.iter().find(|name| is_sample_weight(name)) {
+        let advice =
+            "to leave it out, use --columns '!NAME', or if it is part of the embedding, --columns '*'";
+        return Err(Problem::SampleWeights { column: (*name).to_owned(), advice });
+    }
+    let mut forms: BTreeMap<String, usize> = BTreeMap::new();
+    for name in names {
+        *forms.entry(form(name)).or_default() += 1;
+    }
+    if forms.len() <= 1 {
+        return Ok(names.len() > 1 && names[0].contains(|letter: char| letter.is_ascii_digit()));
+    }
+    if let Some(name) = names.iter().find(|name| is_name_of_index(name)) {
+        return Err(Problem::IndexColumn { column: (*name).to_owned() });
+    }
+    let most = forms.values().copied().max().unwrap_or(0);
+    if most < 2 || 2 * most < names.len() {
+        return Ok(false);
+    }
+    // The first of the most frequent forms in the order of the columns.
+    let common = names.iter().map(|name| form(name)).find(|form| forms[form] == most).unwrap_or_default();
+    let of_form: Vec<&&str> = names.iter().filter(|name| form(name) == common).collect();
+    let others: Vec<String> =
+        names.iter().filter(|name| form(name) != common).map(|name| (*name).to_owned()).collect();
+    Err(Problem::OddColumns {
+        columns: others,
+        first: (*of_form[0]).to_owned(),
+        last: (*of_form[of_form.len() - 1]).to_owned(),
+        pattern: common.replace('#', "*"),
+    })
+}
+
+/// A name with `#` for each number in it.
+fn form(name: &str) -> String {
+    let mut form = String::new();
+    for letter in name.chars() {
+        if !letter.is_ascii_digit() {
+            form.push(letter);
+        } else if !form.ends_with('#') {
+            form.push('#');
+        }
+    }
+    form
+}
+
+/// Whether a name is that of a row number or id.
+fn is_name_of_index(name: &str) -> bool {
+    let numbered = |start: &str| name.strip_prefix(start).is_some_and(|rest| rest.parse::<u32>().is_ok());
+    let lower = name.to_ascii_lowercase();
+    let whole = ["index", "idx", "row", "rowid", "uid", "uuid"].contains(&lower.as_str());
+    let end = ["_id", "_idx", "_index", "-id", " id", ".id"].iter().any(|end| lower.ends_with(end));
+    let camel = name.ends_with("Id") || (name.ends_with("ID") && name.len() > 2);
+    whole || end || camel || numbered("level_") || numbered("Unnamed: ")
+}
+
+/// Least number of rows in which a counting column is not a coincidence.
+const MIN_ROWS: usize = 8;
+
+/// A column of ascending whole numbers in a matrix that also has fractions: probably a row number or id.
+pub(super) fn counting_column(data: &[f32], dim: usize) -> Option<usize> {
+    let rows = data.len() / dim.max(1);
+    if rows < MIN_ROWS || dim < 2 {
+        return None;
+    }
+    let column = |at: usize| (0..rows).map(move |row| data[row * dim + at]);
+    let counts = |at: &usize| {
+        column(*at).all(|value| value.fract() == 0.0)
+            && column(*at).zip(column(*at).skip(1)).all(|(before, value)| value > before)
+    };
+    let found = (0..dim).find(counts)?;
+    (0..dim).any(|at| column(at).any(|value| value.fract() != 0.0)).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &str) -> Vec<String> {
+        list.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn patterns_select_columns_by_name() {
+        let all = names("e0 e1 e10 age E2 x");
+        let from: Vec<usize> = (0..all.len()).collect();
+        let select = |pattern: &str| -> Result<String, String> {
+            let pattern: ColumnPattern = pattern.parse()?;
+            let found = pattern.select(&all, &from).map_err(|problem| problem.to_string())?;
+            Ok(found.iter().map(|at| all[*at].as_str()).collect::<Vec<_>>().join(" "))
+        };
+        for (pattern, expected) in [
+            ("e*", "e0 e1 e10"),
+            ("e?", "e0 e1"),
+            ("*", "e0 e1 e10 age E2 x"),
+            ("!age", "e0 e1 e10 E2 x"),
+            ("e*,!e1?", "e0 e1"),
+            ("x, age", "age x"),
+            ("*1*", "e1 e10"),
+            ("!e*,e1", "e1 age E2 x"),
+        ] {
+            assert_eq!(select(pattern).unwrap(), expected, "{pattern}");
+        }
+        let said = select("e*,f*").unwrap_err();
+        assert!(said.contains("no column matches `f*`; its columns are e0, e1, e10, age, E2, x"), "{said}");
+        for pattern in ["", "e*,", "!", ","] {
+            assert!(select(pattern).unwrap_err().starts_with("expected names of columns"), "{pattern}");
+        }
+        assert!(matches(&['*'; 50], &['a'; 50]) && !matches(&['a', '*', 'b'], &['a', 'b', 'a']));
+    }
+
+    #[test]
+    fn columns_that_are_not_like_the_others_are_named() {
+        let said = |list: &str| {
+            let names = names(list);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            require_alike(&names).map_err(|problem| problem.to_string())
+        };
+        for list in ["e0 e1 e10", "0 1 2", "x_0001_y x_0002_y"] {
+            assert_eq!(said(list), Ok(true), "{list}");
+        }
+        for list in ["x y", "height age", "x", "age e0 height width y"] {
+            assert_eq!(said(list), Ok(false), "{list}");
+        }
+        for (list, expected) in [
+            ("e0 e1 e2 age", "`age` do not fit the others, `e0` to `e2`"),
+            ("0 1 2 index", "`index` looks like"),
+            ("level_0 level_1 x y", "`level_0` looks like"),
+            ("x Unnamed:_0 y img_id", "`img_id` looks like"),
+            ("imageId x y", "`imageId` looks like"),
+            ("x y weight", "`weight` looks like the weight of a sample"),
+            ("a0 a1 b0 b1", "`b0, b1` do not fit the others, `a0` to `a1`"),
+        ] {
+            let found = said(list).unwrap_err();
+            assert!(found.contains(expected) && found.contains("--columns"), "{list}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_counts_is_found() {
+        let with = |column: fn(usize) -> f32, rows: usize| -> Vec<f32> {
+            (0..rows).flat_map(|row| [0.5 - row as f32 * 0.3, column(row)]).collect()
+        };
+        assert_eq!(counting_column(&with(|row| 7.0 * row as f32, 9), 2), Some(1));
+        assert_eq!(counting_column(&with(|row| 7.0 * row as f32, 7), 2), None, "few rows");
+        assert_eq!(counting_column(&with(|row| (row % 8) as f32, 9), 2), None, "not ascending");
+        assert_eq!(counting_column(&with(|row| row as f32 + 0.5, 9), 2), None, "no whole numbers");
+        let whole: Vec<f32> = (0..20).map(|at| at as f32).collect();
+        assert_eq!(counting_column(&whole, 2), None, "all are whole numbers");
+        assert_eq!(counting_column(&[], 0), None);
+    }
+}
