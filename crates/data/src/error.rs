@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::words::plural;
+
 /// An error from reading, splitting, sampling or loading data.
 ///
 /// [`source`](std::error::Error::source) is the operating system's reason, if there is one.
@@ -40,11 +42,11 @@ pub enum Error {
     },
     /// A folder with part folders and class folders, which can be understood in two ways.
     #[error(
-        "{path}: found part folders ({parts}) next to {folders} other {} with {images} {} ({others}). Either {parts} are classes like the \
+        "{path}: found part folders ({parts}) next to {} with {} ({others}). Either {parts} are classes like the \
          others: use --parts none. Or they are the parts of the data, and the others do not belong to it: use --parts only, or move the \
          others away",
-        if *folders == 1 { "folder" } else { "folders" },
-        if *images == 1 { "image" } else { "images" }
+        plural(*folders, "other folder", "other folders"),
+        plural(*images, "image", "images")
     )]
     MixedFolders {
         /// The folder that was given.
@@ -98,7 +100,11 @@ pub enum Error {
         reason: String,
     },
     /// Images without a class, which cannot be trained on.
-    #[error("{path}: {count} of {of} samples have no class, the first is {first}; give {expected}")]
+    #[error(
+        "{path}: {count} of {} {} no class, the first is {first}; give {expected}",
+        plural(*of, "sample", "samples"),
+        if *count == 1 { "has" } else { "have" }
+    )]
     NoLabels {
         /// The data.
         path: PathBuf,
@@ -145,8 +151,10 @@ pub enum Error {
     },
     /// An evaluation set without two samples of one class, or without two classes.
     #[error(
-        "the evaluation set has {samples} samples of {classes} classes; expected at least 2 classes, one of them with at least 2 samples: \
-         hold out more samples or other classes"
+        "the evaluation set has {} of {}; expected at least 2 classes, one of them with at least 2 samples: hold out more samples or other \
+         classes",
+        plural(*samples, "sample", "samples"),
+        plural(*classes, "class", "classes")
     )]
     NothingToCompare {
         /// Samples in the evaluation set.
@@ -279,7 +287,8 @@ pub enum Error {
     },
     /// More bad images than allowed.
     #[error(
-        "{path}: {bad} of {files} images cannot be used, expected at most {allowed_percent} %; remove them, or accept more with --max-bad (`data.max_bad`). The first: {first}"
+        "{path}: {bad} of {} cannot be used, expected at most {allowed_percent} %; remove them, or accept more with --max-bad (`data.max_bad`). The first: {first}",
+        plural(*files, "image", "images")
     )]
     TooManyBad {
         /// The data folder.
@@ -321,7 +330,8 @@ pub enum Error {
     },
     /// A split with too few known or unseen classes.
     #[error(
-        "{known} known and {unseen} unseen of {classes} classes; expected at least 2 of each: change the number of unseen classes"
+        "{known} known and {unseen} unseen of {}; expected at least 2 of each: change the number of unseen classes",
+        plural(*classes, "class", "classes")
     )]
     TooFewClasses {
         /// Number of classes.

@@ -205,6 +205,7 @@ fn errors_of_damaged_files_name_the_file() {
         assert!(Model::load(&path).is_err(), "{length}");
     }
     let pixels = vec![90; description.shape().values()];
+    put(&whole);
     let expected = Model::load(&path).unwrap().embed_pixels(&pixels).unwrap();
     for at in (0..1500).chain((1500..whole.len()).step_by(4999)) {
         let mut bytes = whole.clone();

@@ -1,6 +1,7 @@
 //! `widemargin data info`: describe a data set before training on it.
 
 use super::census::CensusArguments;
+use super::plural;
 use crate::say::{results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -78,7 +79,8 @@ fn in_words(info: &DataInfo) -> String {
         line(format!("groups: {groups}"));
     }
     if info.without_class > 0 && info.classes > 0 {
-        line(format!("{} {} have no class", info.without_class, info.unit));
+        let have = if info.without_class == 1 { "has" } else { "have" };
+        line(format!("{} of the {} {have} no class", info.without_class, info.unit));
     }
     if let (Some(width), Some(height)) = (info.width, info.height) {
         line(format!("size: width {width}, height {height}"));
@@ -88,7 +90,8 @@ fn in_words(info: &DataInfo) -> String {
         line(format!("files: {}; {}", counted(&info.formats), counted(&info.modes)));
     }
     if info.animated > 0 {
-        line(format!("{} images are animated; only the first frame is read", info.animated));
+        let images = plural(info.animated, "image has", "images have");
+        line(format!("{images} several frames or pages; only the first is read"));
     }
     if info.ignored > 0 {
         let other =
@@ -125,8 +128,7 @@ fn summary(info: &DataInfo) -> String {
     });
     let classes = match info.samples_per_class {
         Some(spread) => {
-            let classes = if info.classes == 1 { "class" } else { "classes" };
-            format!(" in {} {classes}, {spread} per class", info.classes)
+            format!(" in {}, {spread} per class", plural(info.classes, "class", "classes"))
         }
         None => ", without classes".to_owned(),
     };

@@ -1,6 +1,7 @@
 //! `widemargin data split`: split a data set into training and held-out samples, as a file.
 
 use super::census::CensusArguments;
+use super::plural;
 use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -129,16 +130,20 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     let SplitSummary { train, test, out: left_out, known_classes, unseen_classes, copies, .. } = summary;
     writeln!(
         out,
-        "{}: {train} training and {test} held-out samples; {known_classes} known and {unseen_classes} unseen classes",
-        shown(&arguments.out)
+        "{}: {train} training and {}; {known_classes} known and {}",
+        shown(&arguments.out),
+        plural(test, "held-out sample", "held-out samples"),
+        plural(unseen_classes, "unseen class", "unseen classes")
     )?;
     if copies > 0 {
         let left_out = if left_out > 0 {
-            format!("; {left_out} duplicates of samples of unseen classes were left out")
+            let were = plural(left_out, "duplicate was", "duplicates were");
+            format!("; {were} left out, because the class of another is unseen")
         } else {
             String::new()
         };
-        writeln!(out, "{copies} duplicates were kept in the part of their originals{left_out}")?;
+        let were = plural(copies, "duplicate was", "duplicates were");
+        writeln!(out, "{were} kept in the part of the original{left_out}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

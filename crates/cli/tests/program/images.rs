@@ -39,7 +39,8 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 /// The rows of a run's `split.csv`: sample and part.
 fn split(place: &Workplace, run: &str) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(place.path().join(run).join("split.csv")).expect("there");
-    let rows = text.lines().skip(3).filter_map(|line| line.rsplit_once(','));
+    let rows = text.lines().filter(|line| !line.starts_with('#')).skip(1);
+    let rows = rows.filter_map(|line| line.rsplit_once(','));
     rows.map(|(sample, part)| (sample.to_owned(), part.to_owned())).collect()
 }
 

@@ -185,7 +185,8 @@ impl Serialize for Background {
 
 impl<'de> Deserialize<'de> for Background {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        let read = String::deserialize(deserializer)?.parse();
+        read.map_err(|reason| serde::de::Error::custom(format!("background: {reason}")))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::catalogue::{name_variants, named};
 use crate::splits::open_set::OpenSetSplit;
 use crate::splits::split_file::{SplitFile, SplitPart};
+use crate::words::plural;
 use crate::{Error, Labelled, Part, Result, SampleSet};
 
 /// Share of the classes that are unseen by default, and the fewest.
@@ -157,11 +158,11 @@ fn classes_where(properties: &[bool], has: impl Fn(&bool) -> bool) -> Vec<u32> {
 }
 
 fn left_out_warning(left_out: &[u32], names: &[String]) -> Option<String> {
-    let count = left_out.len();
-    let words = if count == 1 { "class has" } else { "classes have" };
-    (count > 0).then(|| {
+    (!left_out.is_empty()).then(|| {
         format!(
-            "{count} {words} no training sample, so they cannot be known classes; their samples are left out: {}.",
+            "{} no training sample, so {} cannot be known; their samples are left out: {}.",
+            plural(left_out.len(), "class has", "classes have"),
+            if left_out.len() == 1 { "it" } else { "they" },
             named(left_out, names)
         )
     })
