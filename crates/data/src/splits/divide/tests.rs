@@ -201,7 +201,7 @@ fn sets_that_cannot_be_split_are_rejected() {
     ungrouped.samples[4].group = None;
     assert!(rejected(&ungrouped, DivideBy::Group).contains("data with groups"));
     ungrouped.samples[2].class = None;
-    assert!(rejected(&ungrouped, DivideBy::File).contains("1 of 9 samples have no class, the first is s2"));
+    assert!(rejected(&ungrouped, DivideBy::File).contains("1 of 9 samples has no class, the first is s2"));
     let few: Vec<(u32, u32, u32, u32)> = (0..9).map(|sample| (sample % 3, 0, 0, sample)).collect();
     assert!(matches!(divide(&census(&few), &options(DivideBy::Class, 0)), Err(Error::TooFewClasses { .. })));
     for (share, hold_out) in [(0.0, 0.2), (1.0, 0.2), (f64::NAN, 0.2), (0.2, 1.0), (0.2, -0.1)] {
