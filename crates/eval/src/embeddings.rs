@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::crowding::{self, Crowding};
+use crate::crowding::Crowding;
 use crate::error::{Error, Result};
-use crate::score;
-use crate::similarity;
 
 /// Labelled embeddings, each row scaled to length 1.
 ///
@@ -29,51 +27,19 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// Copies and normalises `data`, a row-major matrix `[rows, dim]`, with `labels` `[rows]`.
-    ///
-    /// # Errors
-    /// [`Error::Empty`], [`Error::TooManyRows`], [`Error::Shape`] and [`Error::LabelCount`] if the sizes do not match;
-    /// [`Error::NonFinite`] and [`Error::ZeroRow`] for the first row whose direction is undefined.
-    pub fn new(data: &[f32], rows: usize, dim: usize, labels: &[u32]) -> Result<Self> {
-        if rows == 0 || dim == 0 {
-            return Err(Error::Empty { rows, dim });
-        }
-        if u32::try_from(rows).is_err() {
-            return Err(Error::TooManyRows { rows });
-        }
-        if rows.checked_mul(dim) != Some(data.len()) {
-            return Err(Error::Shape { rows, dim, found: data.len() });
-        }
-        if labels.len() != rows {
-            return Err(Error::LabelCount { rows, found: labels.len() });
-        }
-        let length =
-            |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
-        let mut unit_rows = Vec::with_capacity(data.len());
-        for (row, values) in data.chunks_exact(dim).enumerate() {
-            if let Some(column) = values.iter().position(|value| !value.is_finite()) {
-                return Err(Error::NonFinite { row, column, value: values[column] });
-            }
-            let norm = length(values);
-            if norm == 0.0 {
-                return Err(Error::ZeroRow { row });
-            }
-            unit_rows.extend(values.iter().map(|&value| (f64::from(value) / norm) as f32));
-        }
-        let mut set = Self { unit_rows, rests: None, dim, labels: labels.to_vec(), crowding: None };
-        set.crowding = crowding::of(&set);
-        if set.crowding.is_some() {
-            let mut rests = Vec::with_capacity(data.len());
-            for (values, unit) in data.chunks_exact(dim).zip(set.unit_rows.chunks_exact(dim)) {
-                let norm = length(values);
-                let rest = |(&value, &unit): (&f32, &f32)| (f64::from(value) / norm - f64::from(unit)) as f32;
-                rests.extend(values.iter().zip(unit).map(rest));
-            }
-            set.rests = Some(rests);
-            // measured again with the rests
-            set.crowding = crowding::of(&set);
-        }
-        Ok(set)
+    /// From rows that are checked and have length 1.
+    pub(crate) fn of_parts(unit_rows: Vec<f32>, dim: usize, labels: Vec<u32>) -> Self {
+        Self { unit_rows, rests: None, dim, labels, crowding: None }
+    }
+
+    /// The same with what rounding took from the unit rows.
+    pub(crate) fn with_rests(self, rests: Vec<f32>) -> Self {
+        Self { rests: Some(rests), ..self }
+    }
+
+    /// The same with the crowding that was measured.
+    pub(crate) fn with_crowding(self, crowding: Option<Crowding>) -> Self {
+        Self { crowding, ..self }
     }
 
     /// Whether many cosines of the set are so close to 1 that `f32` could not separate them; `None` for ordinary sets.
@@ -104,12 +70,6 @@ impl Embeddings {
     /// One unit row `[dim]`, or `None` if there is no such row.
     pub fn unit_row(&self, row: usize) -> Option<&[f32]> {
         self.unit_rows.chunks_exact(self.dim).nth(row)
-    }
-
-    /// The cosine of two rows, in [-1, 1], or `None` if a row does not exist.
-    pub fn cosine(&self, a: usize, b: usize) -> Option<f64> {
-        let exists = a < self.rows() && b < self.rows();
-        exists.then(|| score::cosine(similarity::score(self, a, self, b)))
     }
 
     /// The same embeddings ordered by label; rows of one class keep their order.

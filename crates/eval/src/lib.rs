@@ -5,6 +5,7 @@ mod copies;
 mod crowding;
 mod embeddings;
 mod error;
+mod normalise;
 mod progress;
 mod score;
 mod similarity;

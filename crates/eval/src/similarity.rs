@@ -18,6 +18,14 @@ const LANES: usize = 8;
 /// Rows that are compared with the gallery in one pass.
 pub(crate) const QUERIES: usize = 4;
 
+impl Embeddings {
+    /// The cosine of two rows, in [-1, 1], or `None` if a row does not exist.
+    pub fn cosine(&self, a: usize, b: usize) -> Option<f64> {
+        let exists = a < self.rows() && b < self.rows();
+        exists.then(|| score::cosine(score(self, a, self, b)))
+    }
+}
+
 /// The score of two rows, which must exist, of sets of the same dimension.
 pub(crate) fn score(a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> f32 {
     let [product] = products([a.row(row_a)], b.row(row_b));

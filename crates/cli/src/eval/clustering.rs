@@ -1,5 +1,6 @@
 //! `eval clustering`: do clusters of the embeddings match the classes?
 
+use super::copies::crowded;
 use super::input::{self, LabelledEmbeddings, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
 use crate::arguments::output_file;
@@ -74,7 +75,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let blame = |error| explained(error, &classes, &set.path.display());
     let cosine = arguments.cosine.unwrap_or_default();
     let waiting = progress::waiting("clustering");
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = crowded(&set.path.display(), embeddings).into_iter().collect();
     let mut noise = None;
     let (how, clusters) = match arguments.method {
         Method::KMeans => {
@@ -132,6 +133,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
         "clusters": without_noise,
         "noise": noise,
         "agreement": agreement,
+        "crowding": embeddings.crowding(),
         "warnings": warnings,
     });
     let tables = vec![table("", ["measure", "value"], rows)];

@@ -1,5 +1,6 @@
 //! `eval geometry`: spread and separation of the classes, and use of the space.
 
+use super::copies::crowded;
 use super::figures;
 use super::input::{SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
@@ -79,8 +80,9 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
         ),
     ];
     let lead = format!("{}.", set.in_words());
-    let json = json!({ "compared": lead, "geometry": found });
+    let warnings: Vec<String> = crowded(&set.path.display(), &set.embeddings).into_iter().collect();
+    let crowding = set.embeddings.crowding();
+    let json = json!({ "compared": lead, "geometry": found, "crowding": crowding, "warnings": warnings });
     let drawn = if arguments.output.draws() { vec![figures::geometry(&found)] } else { Vec::new() };
-    Findings { title: "Geometry", lead, tables, warnings: Vec::new(), figures: drawn, json }
-        .show(&arguments.output)
+    Findings { title: "Geometry", lead, tables, warnings, figures: drawn, json }.show(&arguments.output)
 }

@@ -8,11 +8,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use widemargin_eval::verification::bootstrap::IdentityPair;
 use widemargin_eval::verification::cohort::{self, ScoreNormalisation};
 use widemargin_eval::verification::folds::ScoredPair;
 use widemargin_eval::verification::streaming::{self, StreamingOptions};
-use widemargin_eval::verification::{self, Verification, VerificationOptions};
+use widemargin_eval::verification::{self, IdentityPair, Verification, VerificationOptions};
 use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_tables::{ClassNames, EmbeddingTable, Pair, is_score_file, read_pairs, read_scores};
 

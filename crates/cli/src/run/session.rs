@@ -4,10 +4,11 @@ use super::evaluated::{EvaluatedRun, RunReport};
 use super::page::first_names;
 use super::untrained::Watched;
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
-use crate::{interrupt, progress};
+use crate::interrupt::{self, EndsAtOnce};
+use crate::progress;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicI32, Ordering};
 use widemargin_data::{ImageSet, Labelled};
 use widemargin_embedder::MODEL_FILE;
 use widemargin_model::BackboneName;
@@ -127,6 +128,16 @@ impl Session {
             Ending::Stopped { step, signal } => Ok(Ended::Stopped { step, signal }),
             Ending::Finished { trainer, step, seconds, samples_per_second }
             | Ending::Paused { trainer, step, seconds, samples_per_second } => {
+                let _at_once = EndsAtOnce::saying(format!(
+                    "stopped during the evaluation after step {step}; nothing is lost, resume with: widemargin train --resume {} (a run of a \
+                     sweep: with the same sweep)",
+                    folder.display()
+                ));
+                // A signal that came after the last step.
+                let signal = self.stop.load(Ordering::Relaxed);
+                if signal != 0 {
+                    return Ok(Ended::Stopped { step, signal });
+                }
                 let run =
                     EvaluatedRun::new(config, prepared, folder, (&trainer, seconds, samples_per_second));
                 if run.is_err() {
@@ -148,7 +159,12 @@ impl Session {
     /// Writes the calibration, fitted to the pairs of the evaluation. The report has its warnings.
     fn calibrate(report: &mut RunReport, folder: &Path) -> anyhow::Result<()> {
         match SavedCalibration::of_cosines(&report.evaluation().verification) {
-            Ok(saved) => saved.write(&folder.join(CALIBRATION_FILE)),
+            Ok(saved) => {
+                for warning in &saved.warnings {
+                    report.warn(format!("The threshold in {CALIBRATION_FILE}: {warning}"));
+                }
+                saved.write(&folder.join(CALIBRATION_FILE))
+            }
             Err(error) => {
                 report.warn(format!("{CALIBRATION_FILE} was not written: {error:#}"));
                 Ok(())

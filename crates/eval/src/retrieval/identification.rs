@@ -123,7 +123,7 @@ impl Identification {
 }
 
 /// Identifies each probe by its nearest row of `gallery` (the first of equally near rows). Rows that are copies of the probe are
-/// passed over if `copies`, between probes and gallery, is given.
+/// ignored if `copies`, between probes and gallery, is given.
 ///
 /// # Errors
 /// [`Error::Dimensions`]; [`Error::MissingProbes`] if no probe is of an enrolled identity.

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use widemargin_chance::{Purpose, Stream};
 
+use super::identity::IdentityPair;
 use super::list::ScoreList;
 use super::measures::{TABULATED_FAR, Verification, require_both};
 use super::pairs::{VerificationOptions, identity_pairs};
@@ -109,17 +110,6 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
         Some(measures(&steps, &weights.0, &weights.1))
     })?;
     Ok(Intervals { drawn: genuine.len() + impostor.len(), ..found })
-}
-
-/// A score and the classes of both rows of its pair.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct IdentityPair {
-    /// The score; higher means more similar.
-    pub score: f64,
-    /// Whether the pair is genuine.
-    pub same: bool,
-    /// The classes of both rows.
-    pub identities: (u32, u32),
 }
 
 /// Intervals from resampling classes, with all pairs of the embeddings.

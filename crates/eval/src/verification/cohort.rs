@@ -17,8 +17,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use widemargin_tables::Pair;
 
-use super::bootstrap::IdentityPair;
 use super::folds::ScoredPair;
+use super::identity::IdentityPair;
 use super::measures::{Verification, from_scores};
 use super::pairs::VerificationOptions;
 use super::sets::{between, pair_scores};

@@ -19,6 +19,7 @@ pub mod cohort;
 pub mod costs;
 pub mod folds;
 mod histogram;
+mod identity;
 mod list;
 mod measures;
 mod pairs;
@@ -28,6 +29,7 @@ pub mod streaming;
 
 pub use histogram::Histogram;
 pub(crate) use histogram::histogram_of_cosines;
+pub use identity::IdentityPair;
 pub use measures::{
     ROC_POINTS, TABLE_FAR, TABULATED_FAR, TarAtFar, Verification, from_cosines, from_pairs, from_scores,
 };

@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use widemargin_chance::{Purpose, Stream};
 
-use super::bootstrap::IdentityPair;
+use super::identity::IdentityPair;
 use super::measures::Verification;
 use super::scores::SortedScores;
 use crate::embeddings::Embeddings;

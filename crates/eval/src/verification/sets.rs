@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 use widemargin_tables::Pair;
 
-use super::bootstrap::IdentityPair;
 use super::folds::ScoredPair;
+use super::identity::IdentityPair;
 use super::measures::{Verification, require_both};
 use super::pairs::VerificationOptions;
 use super::scores::SortedScores;
