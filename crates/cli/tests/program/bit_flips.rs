@@ -201,6 +201,8 @@ fn splits() {
         "copy/split.csv",
         "--backbone",
         "linear",
+        "--batch",
+        "20",
         "--epochs",
         "1",
         "--out",

@@ -60,9 +60,9 @@ fn key_at(text: &str, place: usize) -> Option<String> {
 
 fn key_in(table: &DeTable<'_>, place: usize) -> Option<String> {
     table.iter().find_map(|(name, value)| {
-        let name = name.get_ref();
+        let (span, name) = (name.span(), name.get_ref());
         let inner = value.get_ref().as_table().and_then(|table| key_in(table, place));
-        let here = || value.span().contains(&place).then(|| name.to_string());
+        let here = || (value.span().contains(&place) || span.contains(&place)).then(|| name.to_string());
         inner.map(|inner| format!("{name}.{inner}")).or_else(here)
     })
 }
