@@ -134,13 +134,12 @@ impl Columns {
     ) -> Result<Values, Problem> {
         let is_value = |at: &usize| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at);
         let all: Vec<usize> = (0..names.len()).filter(is_value).collect();
-        let (columns, alike) = match pattern {
-            Some(pattern) => (pattern.select(names, &all)?, true),
-            None => {
-                let names: Vec<&str> = all.iter().map(|at| names[*at].as_str()).collect();
-                let alike = require_alike(&names)?;
-                (all, alike)
-            }
+        let (columns, alike) = if let Some(pattern) = pattern {
+            (pattern.select(names, &all)?, true)
+        } else {
+            let names: Vec<&str> = all.iter().map(|at| names[*at].as_str()).collect();
+            let alike = require_alike(&names)?;
+            (all, alike)
         };
         if columns.is_empty() {
             return Err(Problem::NoEmbeddingColumns);

@@ -99,17 +99,15 @@ pub enum Problem {
     #[error(
         "the columns `{}` do not fit the others, `{}` to `{}`; to leave them out, use --columns '{}', or to use all columns, --columns '*'",
         echo_list(columns),
-        echo(first),
-        echo(last),
+        echo(&others[0]),
+        echo(&others[1]),
         echo(pattern)
     )]
     OddColumns {
         /// The columns that do not fit.
         columns: Vec<String>,
-        /// The first of the other columns.
-        first: String,
-        /// The last of the other columns.
-        last: String,
+        /// The first and the last of the other columns.
+        others: Box<[String; 2]>,
         /// A pattern that selects the others.
         pattern: String,
     },
@@ -225,9 +223,9 @@ pub enum Problem {
     )]
     Memory {
         /// Memory for the values, in MiB.
-        needed: u128,
+        needed: u64,
         /// Available memory, in MiB.
-        available: u128,
+        available: u64,
     },
     /// The number of labels or other names differs from the number of rows.
     #[error("{found} {what}s for {rows} embeddings; give one {what} per embedding")]
@@ -253,18 +251,16 @@ pub enum Problem {
     /// The labels in a table and those given for it differ.
     #[error(
         "{place} has the label \"{}\", but {table} contains the label \"{}\" for the same row; remove one of the two",
-        echo(given),
-        echo(own)
+        echo(&labels[0]),
+        echo(&labels[1])
     )]
     TwoLabels {
         /// The line or row in this file.
         place: String,
-        /// The label in this file.
-        given: String,
         /// The table.
         table: String,
-        /// The label in the table.
-        own: String,
+        /// The label in this file and that in the table.
+        labels: Box<[String; 2]>,
     },
     /// A file of names has ids that the table does not have.
     #[error(
@@ -305,12 +301,10 @@ pub enum Problem {
         second: usize,
     },
     /// A pair has an id or row number that does not exist.
-    #[error("{place}, `{column}` is \"{}\"; expected {known}", echo(id))]
+    #[error("{place} is \"{}\"; expected {known}", echo(id))]
     UnknownId {
-        /// The line or row.
+        /// The line or row, and the column.
         place: String,
-        /// `a` or `b`.
-        column: &'static str,
         /// The id found.
         id: String,
         /// The expected ids, in words.
@@ -338,41 +332,41 @@ pub enum Problem {
     },
     /// A pair is listed as of one class and as of two.
     #[error(
-        "{place} contradicts {first}: one says that {a:?} and {b:?} are of the same class, the other that they are not"
+        "{place} contradicts {first}: one says that \"{}\" and \"{}\" are of the same class, the other that they are not",
+        echo(&pair[0]),
+        echo(&pair[1])
     )]
     ContradictoryPair {
         /// The line or row.
         place: String,
         /// Where the pair was listed before.
         first: String,
-        /// One name.
-        a: String,
-        /// The other name.
-        b: String,
+        /// The names of the pair.
+        pair: Box<[String; 2]>,
     },
     /// A score is of a pair that the list of pairs does not have.
     #[error(
-        "{place} has a score of {a:?} and {b:?}, a pair that {list} does not have; both files must have the same pairs"
+        "{place} has a score of \"{}\" and \"{}\", a pair that {list} does not have; both files must have the same pairs",
+        echo(&pair[0]),
+        echo(&pair[1])
     )]
     PairNotInList {
         /// The line or row.
         place: String,
-        /// One name.
-        a: String,
-        /// The other name.
-        b: String,
+        /// The names of the pair.
+        pair: Box<[String; 2]>,
         /// The list of pairs.
         list: String,
     },
     /// A pair of a list has no score.
     #[error(
-        "has no score of {a:?} and {b:?}, a pair of {list} (missing scores: {count}); both files must have the same pairs"
+        "has no score of \"{}\" and \"{}\", a pair of {list} (missing scores: {count}); both files must have the same pairs",
+        echo(&pair[0]),
+        echo(&pair[1])
     )]
     PairWithoutScore {
-        /// One name of the first such pair.
-        a: String,
-        /// Its other name.
-        b: String,
+        /// The names of the first such pair.
+        pair: Box<[String; 2]>,
         /// The number of such pairs.
         count: usize,
         /// The list of pairs.

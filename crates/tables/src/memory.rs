@@ -35,7 +35,7 @@ fn within(needed: u128, available: u64) -> Result<(), Problem> {
     if needed <= u128::from(available) {
         return Ok(());
     }
-    let mebibytes = |bytes: u128| bytes.div_ceil(1 << 20);
+    let mebibytes = |bytes: u128| u64::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u64::MAX);
     Err(Problem::Memory { needed: mebibytes(needed), available: mebibytes(u128::from(available)) })
 }
 

@@ -143,8 +143,8 @@ impl RowNames {
             None => Ok(()),
             Some(row) => {
                 let (place, table) = (self.table.place(row).to_string(), table.display().to_string());
-                let (given, own) = (given[row].clone(), own[row].clone());
-                Err(Problem::TwoLabels { place, given, table, own }.at(&self.path))
+                let labels = Box::new([given[row].clone(), own[row].clone()]);
+                Err(Problem::TwoLabels { place, table, labels }.at(&self.path))
             }
         }
     }

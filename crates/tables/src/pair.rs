@@ -51,16 +51,14 @@ impl<'a> Named<'a> {
         };
         row.ok_or_else(|| {
             let table = self.table.path.display();
-            let known = match self.table.about.ids.as_ref().map(|ids| ids.first()) {
-                Some(first) => {
-                    format!("an id of {table}, such as \"{}\"", first.map_or_else(String::new, |id| echo(id)))
-                }
-                None => {
-                    let last = self.table.rows.saturating_sub(1);
-                    format!("a row from 0 to {last} of {table}, which has no ids")
-                }
+            let known = if let Some(ids) = &self.table.about.ids {
+                let first = ids.first().map_or_else(String::new, |id| echo(id));
+                format!("an id of {table}, such as \"{first}\"")
+            } else {
+                let last = self.table.rows.saturating_sub(1);
+                format!("a row from 0 to {last} of {table}, which has no ids")
             };
-            Problem::UnknownId { place: place.to_string(), column, id: name.to_owned(), known }.at(path)
+            Problem::UnknownId { place: format!("{place}, `{column}`"), id: name.to_owned(), known }.at(path)
         })
     }
 }

@@ -145,8 +145,7 @@ pub(super) fn require_alike(names: &[&str]) -> Result<bool, Problem> {
         names.iter().filter(|name| form(name) != common).map(|name| (*name).to_owned()).collect();
     Err(Problem::OddColumns {
         columns: others,
-        first: (*of_form[0]).to_owned(),
-        last: (*of_form[of_form.len() - 1]).to_owned(),
+        others: Box::new([(*of_form[0]).to_owned(), (*of_form[of_form.len() - 1]).to_owned()]),
         pattern: common.replace('#', "*"),
     })
 }

@@ -70,9 +70,8 @@ impl<'a> Keys<'a> {
             if first.0 == same {
                 return Ok(());
             }
-            let [a, b] = pair;
             let (place, first) = (trial.place.to_string(), first.1.to_string());
-            Err(Problem::ContradictoryPair { place, first, a, b }.at(path))
+            Err(Problem::ContradictoryPair { place, first, pair: Box::new(pair) }.at(path))
         })?;
         Ok(Self { path, pairs })
     }
@@ -82,16 +81,16 @@ impl<'a> Keys<'a> {
         match self.pairs.get_mut(&pair) {
             Some((same, first, _)) if said.is_some_and(|said| said != *same) => {
                 let first = format!("{first} of {}", self.path.display());
-                let [a, b] = pair;
-                Err(Problem::ContradictoryPair { place: place.to_string(), first, a, b }.at(path))
+                let place = place.to_string();
+                Err(Problem::ContradictoryPair { place, first, pair: Box::new(pair) }.at(path))
             }
             Some((same, _, taken)) => {
                 *taken = true;
                 Ok(*same)
             }
             None => {
-                let ([a, b], list) = (pair, self.path.display().to_string());
-                Err(Problem::PairNotInList { place: place.to_string(), a, b, list }.at(path))
+                let (place, list) = (place.to_string(), self.path.display().to_string());
+                Err(Problem::PairNotInList { place, pair: Box::new(pair), list }.at(path))
             }
         }
     }
@@ -100,9 +99,9 @@ impl<'a> Keys<'a> {
         let missing = || self.pairs.iter().filter(|(_, (_, _, taken))| !taken).map(|(pair, _)| pair);
         match missing().min() {
             None => Ok(()),
-            Some([a, b]) => {
-                let (a, b, list) = (a.clone(), b.clone(), self.path.display().to_string());
-                Err(Problem::PairWithoutScore { a, b, count: missing().count(), list }.at(path))
+            Some(pair) => {
+                let (pair, list) = (Box::new(pair.clone()), self.path.display().to_string());
+                Err(Problem::PairWithoutScore { pair, count: missing().count(), list }.at(path))
             }
         }
     }
