@@ -83,9 +83,10 @@ pub(crate) fn sorted_names(labels: &[impl AsRef<str>], by_number: bool) -> Vec<S
 /// How many names of classes a message gives.
 const NAMED: usize = 10;
 
-/// The names of the first classes, and how many more there are: `a, b and 3 more`.
+/// The names of the first classes in quotes, and how many more there are: `"a", "b" and 3 more`.
 pub(crate) fn named(classes: &[u32], names: &[String]) -> String {
-    let first: Vec<&str> = classes.iter().take(NAMED).map(|class| names[*class as usize].as_str()).collect();
+    let first: Vec<String> =
+        classes.iter().take(NAMED).map(|class| format!("{:?}", names[*class as usize])).collect();
     let more = classes.len().saturating_sub(NAMED);
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }

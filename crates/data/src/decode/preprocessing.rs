@@ -185,8 +185,7 @@ impl Serialize for Background {
 
 impl<'de> Deserialize<'de> for Background {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let read = String::deserialize(deserializer)?.parse();
-        read.map_err(|reason| serde::de::Error::custom(format!("background: {reason}")))
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

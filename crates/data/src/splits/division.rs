@@ -289,7 +289,9 @@ mod tests {
         }
         let said = Division::new(&set, &UnseenClasses::Count(3), 0).unwrap_err().to_string();
         assert!(
-            said.contains("is 3; expected no number") && said.contains("2 without") && said.contains("x, y"),
+            said.contains("is 3; expected no number")
+                && said.contains("2 without")
+                && said.contains("\"x\", \"y\""),
             "{said}"
         );
         let closed = Division::new(&set, &UnseenClasses::None, 0).unwrap();
@@ -304,7 +306,7 @@ mod tests {
         assert_eq!(named.parts[0], SplitPart::Out, "a training sample of an unseen class");
         assert!(
             named.warnings[0].contains("1 class has no training sample")
-                && named.warnings[0].ends_with(": y.")
+                && named.warnings[0].ends_with(": \"y\".")
         );
     }
 
@@ -355,9 +357,9 @@ mod tests {
         for expected in [
             "different classes: \"Cat\", \"cat\"",
             "different classes: \"Dog\", \"dog\"",
-            "2 only in `test`: Dog, cat",
-            "2 only in `train`: Cat, dog",
-            "left out: Dog, cat",
+            "2 only in `test`: \"Dog\", \"cat\"",
+            "2 only in `train`: \"Cat\", \"dog\"",
+            "left out: \"Dog\", \"cat\"",
         ] {
             assert!(all.contains(expected), "{expected}: {all}");
         }
@@ -452,6 +454,6 @@ mod tests {
         let found = Division::by_file(&set, &path).unwrap();
         assert!(found.classes.is_closed() && names(&set, found.classes.known()) == "a b");
         assert!(found.parts[6..].iter().all(|part| *part == SplitPart::Out));
-        assert!(found.warnings[0].ends_with("left out: c."), "{:?}", found.warnings);
+        assert!(found.warnings[0].ends_with("left out: \"c\"."), "{:?}", found.warnings);
     }
 }
