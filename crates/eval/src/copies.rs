@@ -1,8 +1,9 @@
 //! Rows of two sets that show the same sample. Found in the gallery, a query's own copy would always be the nearest row.
 //!
-//! Two rows are copies of each other if they have the same id, or if all their values are equal after normalising. Ids count only
-//! if they name samples in both sets: if one id has two different labels, the sets number their rows independently, and no id is
-//! used.
+//! Two rows are copies of each other if they have the same id, or if all their values are equal after normalising: bit for bit, or
+//! up to the rounding of `f32` (2.5e-7) unless cosines are crowded. So a file of normalised rows has the same samples as the original.
+//! Ids count only if they name samples in both sets: if one id has two different labels, the sets number their rows independently,
+//! and no id is used.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +11,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::embeddings::Embeddings;
+
+/// Largest difference of two values of unit rows that are equal but for rounding.
+const ROUNDING: f32 = 2.5e-7;
+/// Steps per 1 of the grids that [`hashes`] rounds to.
+const GRID: f32 = 512.0;
 
 /// The group of a row that has no copy in the other set.
 const NONE: u32 = u32::MAX;
@@ -156,38 +162,43 @@ impl Repeated {
     }
 }
 
-/// The distinct rows of a set, by a hash of their values.
+/// The distinct rows of a set, by hashes of their values.
 struct EqualRows<'a> {
     set: &'a Embeddings,
-    hashes: Vec<u64>,
+    exact: bool,
+    hashes: Vec<[u64; 2]>,
     /// The first row of each distinct value with this hash.
     first: HashMap<u64, Vec<u32>>,
 }
 
 impl<'a> EqualRows<'a> {
     fn new(set: &'a Embeddings) -> Self {
-        Self { set, hashes: hashes(set), first: HashMap::new() }
+        let exact = set.crowding().is_some();
+        Self { set, exact, hashes: hashes(set, exact), first: HashMap::new() }
     }
 
     /// The group of a row of the set: the first row given to this function that equals it.
     fn group(&mut self, row: usize) -> u32 {
-        let bucket = self.first.entry(self.hashes[row]).or_default();
-        let equal = |&&first: &&u32| equal(self.set, first as usize, self.set, row);
-        if let Some(&first) = bucket.iter().find(equal) {
+        if let Some(first) = self.find(self.set, row, self.hashes[row]) {
             return first;
         }
-        bucket.push(row as u32);
+        for hash in self.hashes[row] {
+            self.first.entry(hash).or_default().push(row as u32);
+        }
         row as u32
     }
 
-    /// The group of a row of another set.
-    fn find(&self, other: &Embeddings, row: usize, hash: u64) -> Option<u32> {
-        let bucket = self.first.get(&hash)?;
-        bucket.iter().find(|&&first| equal(self.set, first as usize, other, row)).copied()
+    /// The group of a row of a set.
+    fn find(&self, other: &Embeddings, row: usize, hashes: [u64; 2]) -> Option<u32> {
+        let mut rows = hashes.iter().filter_map(|hash| self.first.get(hash)).flatten();
+        rows.find(|&&first| equal((self.set, first as usize), (other, row), self.exact)).copied()
     }
 }
 
-fn equal(a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> bool {
+fn equal((a, row_a): (&Embeddings, usize), (b, row_b): (&Embeddings, usize), exact: bool) -> bool {
+    if !exact {
+        return a.row(row_a).iter().zip(b.row(row_b)).all(|(x, y)| (x - y).abs() <= ROUNDING);
+    }
     let rests = match (a.rest(row_a), b.rest(row_b)) {
         (Some(x), Some(y)) => x == y,
         _ => true,
@@ -195,16 +206,18 @@ fn equal(a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> bool {
     a.row(row_a) == b.row(row_b) && rests
 }
 
-/// A hash of the values of each row.
-fn hashes(set: &Embeddings) -> Vec<u64> {
-    let hash = |row: &[f32]| {
+/// Two hashes of the values of each row, rounded to two grids unless `exact`: values that differ by rounding may lie on both sides of an
+/// edge of one grid, but hardly of both.
+fn hashes(set: &Embeddings, exact: bool) -> Vec<[u64; 2]> {
+    let hash = |row: &[f32], offset: f32| {
         row.iter().fold(0_u64, |hash, value| {
             // adding zero turns -0 into 0
-            let bits = u64::from((value + 0.0).to_bits());
-            (hash.rotate_left(5) ^ bits).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            let value = if exact { value + 0.0 } else { (value * GRID + offset).floor() };
+            (hash.rotate_left(5) ^ u64::from(value.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         })
     };
-    set.unit_rows().par_chunks_exact(set.dim()).map(hash).collect()
+    let both = |row: &[f32]| [hash(row, 0.3), hash(row, 0.8)];
+    set.unit_rows().par_chunks_exact(set.dim()).map(both).collect()
 }
 
 fn groups_of_equal_rows(queries: &Embeddings, gallery: &Embeddings) -> (Vec<u32>, Vec<u32>) {
@@ -213,7 +226,7 @@ fn groups_of_equal_rows(queries: &Embeddings, gallery: &Embeddings) -> (Vec<u32>
     }
     let mut rows = EqualRows::new(queries);
     let mut left: Vec<u32> = (0..queries.rows()).map(|row| rows.group(row)).collect();
-    let others = hashes(gallery);
+    let others = hashes(gallery, rows.exact);
     let right: Vec<u32> =
         (0..gallery.rows()).map(|row| rows.find(gallery, row, others[row]).unwrap_or(NONE)).collect();
     keep_shared(&mut left, &right);
@@ -275,6 +288,25 @@ mod tests {
         assert!(found.same(1, 3) && found.same(0, 1));
         assert_eq!((found.pairs, found.pairs_by_id, found.pairs_by_value), (4, 2, 3));
         assert_eq!(found.conflicting_ids, 0);
+    }
+
+    #[test]
+    fn normalised_rows_are_copies_of_the_original() {
+        let data: Vec<f32> = (0..300 * 24).map(|at| 3.0 * ((at * at + 5 * at) as f32 * 0.37).sin()).collect();
+        let set = Embeddings::new(&data, 300, 24, &[0; 300]).unwrap();
+        // Normalised by another program in f32, with its own rounding.
+        let again: Vec<f32> = data
+            .chunks(24)
+            .flat_map(|row| {
+                let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+                row.iter().map(move |v| v / norm)
+            })
+            .collect();
+        let again = Embeddings::new(&again, 300, 24, &[0; 300]).unwrap();
+        assert_ne!(set.unit_rows(), again.unit_rows());
+        let found = Copies::between(&set, &again, None);
+        assert_eq!((found.queries, found.pairs), (300, 300));
+        assert!((0..300).all(|row| found.same(row, row)));
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<Strin
             several => format!(", {several} of them of several classes"),
         };
         warnings.push(format!(
-            "{path}: {rows} embeddings equal another one exactly ({groups} groups{classes}): copies of a sample find each other; remove copies for a \
+            "{path}: {rows} embeddings equal another one ({groups} groups{classes}): copies of a sample find each other; remove copies for a \
              fair result."
         ));
     }
