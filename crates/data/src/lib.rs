@@ -56,6 +56,7 @@ pub use splits::divide::{DivideBy, DivideOptions, divide};
 pub use splits::division::{Division, UnseenClasses};
 pub use splits::open_set::{OpenSetSplit, require_comparable};
 pub use splits::split_file::{SplitFile, SplitPart};
+pub use words::plural;
 
 /// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

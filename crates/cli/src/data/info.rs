@@ -1,7 +1,6 @@
 //! `widemargin data info`: describe a data set before training on it.
 
 use super::census::CensusArguments;
-use super::plural;
 use crate::say::{results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -10,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind};
+use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind, plural};
 use widemargin_durable::{check_file, write_atomic};
 use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};

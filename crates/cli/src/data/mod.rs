@@ -22,11 +22,6 @@ pub(crate) enum DataCommand {
     Split(split::SplitArguments),
 }
 
-/// A number with a noun: `1 class`, `2 classes`.
-fn plural(count: usize, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
-}
-
 pub(crate) fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
     match command {
         DataCommand::Glyphs(arguments) => glyphs::run(arguments),

@@ -1,7 +1,6 @@
 //! `widemargin data split`: split a data set into training and held-out samples, as a file.
 
 use super::census::CensusArguments;
-use super::plural;
 use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide};
+use widemargin_data::{Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide, plural};
 use widemargin_durable::check_file;
 
 /// Default share of each known class to hold out, with `--by class`.
