@@ -218,13 +218,9 @@ fn divided(set: &SampleSet, d: &DataConfig, weights: &WeightsClasses) -> Result<
     };
     let division = Division::new(set, &unseen, d.split_seed)?;
     // Where classes are drawn, those that were unseen for the weights stay unseen.
-    let names = set.class_names();
     let wanted = division.classes.unseen().len();
-    match weights.unseen(names, wanted, d.split_seed).filter(|_| division.drawn) {
-        Some(kept) => {
-            let kept = kept.into_iter().map(|class| names[class as usize].clone()).collect();
-            Ok(Division::new(set, &UnseenClasses::Named(kept), d.split_seed)?)
-        }
+    match weights.unseen(set.class_names(), wanted, d.split_seed).filter(|_| division.drawn) {
+        Some(kept) => Ok(Division::new(set, &UnseenClasses::Numbered(kept), d.split_seed)?),
         None => Ok(division),
     }
 }

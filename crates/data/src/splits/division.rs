@@ -26,6 +26,8 @@ pub enum UnseenClasses {
     Count(usize),
     /// Those with these names.
     Named(Vec<String>),
+    /// Those with these numbers, in ascending order.
+    Numbered(Vec<u32>),
     /// None: a closed set.
     None,
 }
@@ -63,6 +65,7 @@ impl Division {
         let mut drawn = false;
         let unseen: Vec<u32> = match unseen {
             UnseenClasses::None => Vec::new(),
+            UnseenClasses::Numbered(chosen) => chosen.clone(),
             UnseenClasses::Named(chosen) => OpenSetSplit::by_names(names, chosen)?.unseen().to_vec(),
             UnseenClasses::Count(count) if defined => {
                 let expected = format!(
