@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once. During an evaluation there is
-//! nothing to save, so the first ends the program. SIGXFSZ becomes an error.
+//! SIGINT and SIGTERM: the first signal makes the run save and stop, the second ends the program at once. If nothing can be saved, as
+//! while data is read or a model is evaluated, the first ends the program. SIGXFSZ becomes an error.
 
 use crate::say::say;
 use anyhow::Context;
@@ -38,6 +38,11 @@ impl Drop for EndsAtOnce {
 
 /// Listens for signals; the returned number is 0 until one arrives.
 pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
+    listen_while(Arc::new(AtomicBool::new(true)))
+}
+
+/// As [`listen`], but while `saves` is false there is nothing to save, and the first signal ends the program at once.
+pub(crate) fn listen_while(saves: Arc<AtomicBool>) -> anyhow::Result<Arc<AtomicI32>> {
     let received = Arc::new(AtomicI32::new(0));
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("listening for signals")?;
@@ -51,6 +56,10 @@ pub(crate) fn listen() -> anyhow::Result<Arc<AtomicI32>> {
                     std::process::exit(128 + signal);
                 }
                 if shared.swap(signal, Ordering::Relaxed) != 0 {
+                    std::process::exit(128 + signal);
+                }
+                if !saves.load(Ordering::Relaxed) {
+                    say!("stopped; a run that has begun can be resumed with --resume");
                     std::process::exit(128 + signal);
                 }
                 say!("saving and stopping after this step; Ctrl-C again quits without saving");

@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Train(arguments) => train::run(*arguments),
+        Command::Train(arguments) => train::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

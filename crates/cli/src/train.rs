@@ -6,18 +6,19 @@ use crate::run::{
     conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
 };
 use crate::say::{results, say, shown};
-use anyhow::bail;
+use crate::sweep::{self, Comparison};
+use anyhow::{bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use widemargin_data::Labelled;
-use widemargin_durable::{check_folder, create_folders};
+use widemargin_durable::check_folder;
 use widemargin_model::BackboneName;
 use widemargin_report::terminal::visible;
-use widemargin_train::config::{Amount, ObjectiveConfig, PrecisionName, SamplerName};
-use widemargin_train::{Config, Prepared, RunStart, continue_from};
+use widemargin_train::config::{Amount, Difference, PrecisionName, SamplerName};
+use widemargin_train::{Change, Config, Prepared, RunFolder};
 
 #[derive(Args)]
 pub(crate) struct TrainArguments {
@@ -26,8 +27,8 @@ pub(crate) struct TrainArguments {
     /// Write the run to this folder, which must not exist [default: runs/DATA-OBJECTIVE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Resume the run in this folder from its newest checkpoint; cannot be combined with other flags
-    #[arg(long, value_name = "DIR", exclusive = true)]
+    /// Resume the run or comparison in this folder; --epochs trains a run longer, --data and --labels say where its data is now
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "compare", "config", "quick"])]
     resume: Option<PathBuf>,
     /// Train with each of these objectives and the same seed, and compare the results
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "objective")]
@@ -143,7 +144,11 @@ impl TrainArguments {
 
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
-        let mut config = self.run.configuration()?;
+        Ok(self.run.shortened(self.applied(self.run.configuration()?)))
+    }
+
+    /// The configuration `config` with the flags that only `train` has.
+    fn applied(&self, mut config: Config) -> Config {
         if !self.unseen_classes.is_empty() {
             config.data.unseen_classes.clone_from(&self.unseen_classes);
         }
@@ -178,24 +183,25 @@ impl TrainArguments {
         config.training.device = self.device.clone().unwrap_or(config.training.device);
         config.training.precision = self.precision.unwrap_or(config.training.precision);
         config.data.hold_out = self.hold_out.unwrap_or(config.data.hold_out);
-        Ok(self.run.shortened(config))
+        config
     }
-}
 
-/// The configuration for one objective of a comparison, without a scale or margin that the objective does not have.
-fn compared_configuration(config: &Config, name: &str) -> anyhow::Result<Config> {
-    let mut config = config.clone();
-    name.clone_into(&mut config.objective.name);
-    let drops: [fn(&mut ObjectiveConfig); 3] =
-        [|o| o.margin_by_count = None, |o| o.set("margin", None), |o| o.set("scale", None)];
-    for drop in drops {
-        if config.objective.build(None).is_ok() {
-            break;
-        }
-        drop(&mut config.objective);
+    /// Refuses flags that change a setting of the run in `folder`, which has the configuration `config`, by name.
+    fn require_same(&self, folder: &Path, config: &Config) -> anyhow::Result<()> {
+        let requested = self.applied(self.run.applied(config.clone())?);
+        let allowed = ["training.epochs", "data.path", "data.labels"];
+        let mut refused = requested.differences(config);
+        refused.retain(|difference| !allowed.contains(&difference.key.as_str()));
+        let listed: Vec<String> = refused.iter().map(Difference::to_string).collect();
+        ensure!(
+            listed.is_empty(),
+            "--resume {}: {}; a run keeps its settings, only --epochs, --data and --labels can be given: leave out the other flags, or start a \
+             new run",
+            folder.display(),
+            listed.join("; ")
+        );
+        Ok(())
     }
-    config.check()?;
-    Ok(config)
 }
 
 /// `report.json` of a comparison: one entry per objective.
@@ -204,17 +210,14 @@ struct ComparisonReport<'a> {
     objectives: Vec<&'a RunReport>,
 }
 
-pub(crate) fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
-    let given = arguments.given();
-    trained(arguments).map_err(|error| naming_flag(error, &given))
+pub(crate) fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    trained(arguments).map_err(|error| naming_flag(error, &arguments.given()))
 }
 
-fn trained(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
+fn trained(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let mut session = Session::start()?;
     if let Some(folder) = &arguments.resume {
-        let config = continue_from(folder)?;
-        let prepared = session.prepare(&config)?;
-        return one(&mut session, &config, &prepared, folder, RunStart::Resume);
+        return resumed(arguments, &mut session, folder);
     }
     let config = arguments.configuration()?;
     if let Some(folder) = &arguments.out {
@@ -225,45 +228,67 @@ fn trained(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     }
     // Whether the user chose the embedding dimension.
     let dimension_given = arguments.run.has_file() || arguments.embedding.is_some();
-    if arguments.compare.is_empty() {
-        let config = session.complete(config)?;
-        let prepared = session.prepare(&config)?;
-        let config = session.resolve(config, dimension_given, &prepared)?;
-        let name = format!("{}-{}", prepared.set.name(), config.objective.name);
-        let folder = arguments.out.unwrap_or_else(|| free_folder(&name));
-        return one(&mut session, &config, &prepared, &folder, RunStart::New);
+    if !arguments.compare.is_empty() {
+        let out = arguments.out.as_deref();
+        let comparison = Comparison::start(&mut session, config, &arguments.compare, out, dimension_given)?;
+        return compared(&mut session, comparison);
     }
-    let mut configs = Vec::new();
-    for name in &arguments.compare {
-        configs.push(session.complete(compared_configuration(&config, name)?)?);
+    let config = session.complete(config)?;
+    let prepared = session.prepare(&config)?;
+    let config = session.resolve(config, dimension_given, &prepared)?;
+    let name = format!("{}-{}", prepared.set.name(), config.objective.name);
+    let folder = arguments.out.clone().unwrap_or_else(|| free_folder(&name));
+    one(&mut session, &config, &prepared, RunFolder::create(&folder)?)
+}
+
+/// Resumes the run or comparison in `folder`.
+fn resumed(arguments: &TrainArguments, session: &mut Session, folder: &Path) -> anyhow::Result<ExitCode> {
+    if sweep::has_plan(folder) {
+        let change = arguments.run.change();
+        ensure!(
+            change == Change::default(),
+            "--resume {}: found a comparison, and --epochs, --data and --labels are for a single run; leave them out",
+            folder.display()
+        );
+        let comparison = Comparison::resume(session, folder)?;
+        arguments.require_same(folder, comparison.config())?;
+        return compared(session, comparison);
     }
-    let prepared = session.prepare(&configs[0])?;
-    let folder = arguments.out.unwrap_or_else(|| free_folder(&format!("{}-comparison", prepared.set.name())));
-    for config in &mut configs {
-        *config = session.resolve(config.clone(), dimension_given, &prepared)?;
+    let mut run = RunFolder::resume(folder)?;
+    if let Some(config) = run.config() {
+        arguments.require_same(folder, config)?;
     }
-    create_folders(&folder)?;
-    let mut runs = Vec::new();
-    for config in &configs {
-        let inner = folder.join(&config.objective.name);
-        match session.train(config, &prepared, &inner, (RunStart::New, config.training.epochs))? {
-            Ended::Evaluated(run) => runs.push(*run),
-            Ended::Stopped { step, signal } => return Ok(stopped(&inner, step, signal)),
+    run.change(&arguments.run.change())?;
+    let Some(config) = run.config().cloned() else { bail!("{}: not a run folder", folder.display()) };
+    let prepared = session.prepare_with(&config, || run.prepared())?;
+    one(session, &config, &prepared, run)
+}
+
+/// Trains the objectives of a comparison and writes its report.
+fn compared(session: &mut Session, comparison: Comparison) -> anyhow::Result<ExitCode> {
+    match comparison.train(session)? {
+        Err(signal) => {
+            let folder = comparison.folder().display();
+            say!("stopped; resume with: widemargin train --resume {folder}");
+            Ok(ExitCode::from((128 + signal) as u8))
+        }
+        Ok(runs) => {
+            let report = ComparisonReport { objectives: runs.iter().map(|run| &run.report).collect() };
+            finish(comparison.folder(), &report, comparison.config(), comparison.prepared(), &runs)?;
+            Ok(ExitCode::SUCCESS)
         }
     }
-    let report = ComparisonReport { objectives: runs.iter().map(|run| &run.report).collect() };
-    finish(&folder, &report, &config, &prepared, &runs)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn one(
     session: &mut Session,
     config: &Config,
     prepared: &Prepared,
-    folder: &Path,
-    start: RunStart,
+    mut run: RunFolder,
 ) -> anyhow::Result<ExitCode> {
-    match session.train(config, prepared, folder, (start, config.training.epochs))? {
+    let ended = session.train(config, prepared, &mut run, config.training.epochs)?;
+    let folder = run.path();
+    match ended {
         Ended::Stopped { step, signal } => Ok(stopped(folder, step, signal)),
         Ended::Evaluated(run) => {
             let runs = [*run];

@@ -22,6 +22,8 @@ mod inputs;
 mod joins;
 #[path = "program/models.rs"]
 mod models;
+#[path = "program/resume.rs"]
+mod resume;
 #[path = "program/terminal.rs"]
 mod terminal;
 #[path = "program/training.rs"]
@@ -576,10 +578,17 @@ fn signal(child: &Child, name: &str) {
 /// Starts an endless run and waits until it is behind its first steps.
 #[cfg(unix)]
 fn start_endless(place: &Workplace, out: &str) -> Child {
-    let mut command = place.command(&["train", "--config", "endless.toml", "--out", out]);
+    let command = place.command(&["train", "--config", "endless.toml", "--out", out]);
+    wait_for_steps(command, &place.path().join(out).join("metrics.jsonl"))
+}
+
+/// Starts a run and waits until its log has grown by some steps.
+#[cfg(unix)]
+fn wait_for_steps(mut command: Command, metrics: &Path) -> Child {
+    let length = || std::fs::metadata(metrics).map_or(0, |file| file.len());
+    let (before, start) = (length(), Instant::now());
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    let (metrics, start) = (place.path().join(out).join("metrics.jsonl"), Instant::now());
-    while std::fs::metadata(&metrics).map_or(0, |file| file.len()) < 2_000 {
+    while length() < before + 2_000 {
         assert!(start.elapsed() < Duration::from_mins(2), "the run does not get going");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -601,17 +610,19 @@ fn signals_save_and_end_and_the_run_can_go_on() {
             || std::fs::read_dir(place.path().join(name).join("checkpoints")).expect("there").count();
         assert!(checkpoints() >= 1);
     }
-    // What was saved goes on: to its end, once its configuration is short enough to have one.
-    let config = place.path().join("INT/config.toml");
-    let text = std::fs::read_to_string(&config).expect("there");
-    let lines =
-        std::fs::read_to_string(place.path().join("INT/metrics.jsonl")).expect("there").lines().count();
-    let epochs = lines / 21 + 2;
-    std::fs::write(&config, text.replace("epochs = 100000", &format!("epochs = {epochs}"))).expect("written");
-    let output = place.run(&["train", "--resume", "INT"]);
-    success(&output);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("resuming at step"));
-    assert!(place.exists("INT/report.json"));
+    // What was saved goes on, from its last step, until it is stopped again.
+    let metrics = place.path().join("INT/metrics.jsonl");
+    let lines = || std::fs::read_to_string(&metrics).expect("there").lines().count();
+    let before = lines();
+    let child = wait_for_steps(place.command(&["train", "--resume", "INT"]), &metrics);
+    // Nobody else trains in the same folder meanwhile.
+    place.refused(&["train", "--resume", "INT"], &["INT: another process is training this run"]);
+    signal(&child, "INT");
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains(&format!("resuming at step {}", before + 1)), "{said}");
+    assert!(lines() > before);
 
     // A flipped bit in the newest checkpoint: the one before is taken, and that is said.
     let mut steps: Vec<_> = std::fs::read_dir(place.path().join("TERM/checkpoints"))
@@ -676,9 +687,9 @@ fn a_second_signal_ends_the_program_at_once() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    let config = place.path().join("run/config.toml");
+    let metrics = place.path().join("run/metrics.jsonl");
     let start = Instant::now();
-    while !config.exists() {
+    while std::fs::metadata(&metrics).map_or(0, |file| file.len()) == 0 {
         assert!(start.elapsed() < Duration::from_mins(2), "the run does not get going");
         assert!(child.try_wait().expect("asked").is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(10));
@@ -711,7 +722,6 @@ fn a_full_disk_is_an_error_that_loses_nothing() {
     assert!(left.is_empty(), "no half checkpoint: {left:?}");
 }
 
-#[cfg(unix)]
 fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()

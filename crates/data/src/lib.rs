@@ -7,6 +7,7 @@ mod catalogue;
 mod census;
 mod copies;
 mod decode;
+mod digest;
 mod error;
 mod file_names;
 mod hold_out;

@@ -52,6 +52,14 @@ pub enum Error {
         /// The existing file or folder.
         path: PathBuf,
     },
+    /// Another process holds a lock.
+    #[error("{folder}: another process is writing here; wait for it to end")]
+    Locked {
+        /// The folder of the lock file.
+        folder: PathBuf,
+        /// The lock file.
+        path: PathBuf,
+    },
     /// The target exists and is not a regular file, so a file cannot replace it.
     #[error("{path}: not a regular file; choose another name")]
     NotAFile {

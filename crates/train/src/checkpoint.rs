@@ -59,12 +59,18 @@ pub fn save(run: &Path, step: u64, parts: &Parts) -> Result<PathBuf, Error> {
             })?,
         }
     }
-    let writer = FolderWriter::create(&target)?;
-    for (name, bytes) in parts {
-        writer.write(name, &seal(KIND, VERSION, bytes))?;
+    let write = || {
+        let writer = FolderWriter::create(&target)?;
+        for (name, bytes) in parts {
+            writer.write(name, &seal(KIND, VERSION, bytes))?;
+        }
+        writer.commit()
+    };
+    match write() {
+        // The lock of the run folder excludes this, except on file systems without locks.
+        Err(DurableError::Exists { .. }) => Err(Error::RunInUse(run.to_owned())),
+        written => Ok(written.map(|()| target)?),
     }
-    writer.commit()?;
-    Ok(target)
 }
 
 /// The steps and folders of all checkpoints of a run, intact or not, oldest first.
@@ -101,6 +107,14 @@ fn load(folder: &Path) -> Result<Parts, Error> {
 /// The error with its chain of causes.
 fn with_causes(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", with_causes(source)))
+}
+
+/// Whether a run has a checkpoint, intact or not.
+///
+/// # Errors
+/// [`Error::BadFile`] if the folder of the checkpoints cannot be listed.
+pub fn exists(run: &Path) -> Result<bool, Error> {
+    Ok(!steps(run)?.is_empty())
 }
 
 /// Loads the newest intact checkpoint of a run.

@@ -1,5 +1,6 @@
 //! Everything that can go wrong in this crate.
 
+use crate::config::Difference;
 use std::path::PathBuf;
 
 /// Why a run could not be configured, trained, saved or resumed.
@@ -61,6 +62,30 @@ pub enum Error {
     /// The run folder already exists.
     #[error("the run folder {} already exists; resume it with --resume, or choose another with --out", .0.display())]
     RunFolderExists(PathBuf),
+    /// Another process trains in the run folder.
+    #[error("{}: another process is training this run; wait for it to end", .0.display())]
+    RunInUse(PathBuf),
+    /// Settings that differ from those of the run that resumes.
+    #[error(
+        "{place}: {}; a run keeps its settings: start a new run, or use --resume with --epochs (more epochs) or --data (data that moved)",
+        listed(differences)
+    )]
+    SettingsChanged {
+        /// What was compared with the settings of the run.
+        place: String,
+        /// The settings that differ.
+        differences: Vec<Difference>,
+    },
+    /// Data that differs from that of the run.
+    #[error(
+        "{data}: the data has changed since the run started: {changes}; restore the data or start a new run"
+    )]
+    DataChanged {
+        /// Name of the data.
+        data: String,
+        /// What changed, by name.
+        changes: String,
+    },
     /// No checkpoint can be loaded.
     #[error("{}: no checkpoint can be loaded: {reason}", folder.display())]
     NoCheckpoint {
@@ -77,6 +102,10 @@ pub enum Error {
         /// What was found and expected.
         reason: String,
     },
+}
+
+fn listed(differences: &[Difference]) -> String {
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Most samples that an error lists.

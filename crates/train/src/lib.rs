@@ -10,6 +10,7 @@ pub mod log;
 mod measure;
 mod prepare;
 pub mod progress;
+mod record;
 mod run;
 mod schedule;
 mod trainer;
@@ -19,6 +20,9 @@ pub use config::Config;
 pub use error::Error;
 pub use measure::step_seconds;
 pub use prepare::Prepared;
-pub use run::{Ending, Reopened, RunStart, continue_from, fit, reopen, train, train_until};
+pub use record::Record;
+pub use run::{
+    Change, Ending, Reopened, RunFolder, RunStart, configuration, fit, reopen, train, train_until,
+};
 pub use schedule::Schedule;
 pub use trainer::Trainer;

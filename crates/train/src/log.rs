@@ -143,6 +143,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::BadFile { path: path.to_owned(), reason: format!("cannot be read: {error}") })
 }
 
+/// Whether the log of a run has a step.
+pub(crate) fn has_steps(run: &Path) -> bool {
+    std::fs::metadata(run.join(METRICS)).is_ok_and(|file| file.len() > 0)
+}
+
 /// Opens a log and truncates it to the length that `kept` computes from its bytes.
 fn cut_back(path: &Path, kept: impl Fn(&[u8]) -> usize) -> Result<AppendFile, Error> {
     if path.exists() {

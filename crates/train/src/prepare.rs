@@ -14,6 +14,9 @@ use widemargin_embedder::TrainingClasses;
 /// With fewer unseen classes than this, a report warns about them.
 const FEW_UNSEEN_CLASSES: usize = 20;
 
+/// The file of a run folder with the use of each sample.
+pub(crate) const SPLIT_FILE: &str = "split.csv";
+
 /// A data set, split and with its normalisation computed.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -61,8 +64,18 @@ impl Prepared {
     /// The errors of [`Prepared::new`].
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
+        let division = divided(&set, &config.data, &warm_start::classes(config)?)?;
+        Self::of_division(set, config, division, None)
+    }
+
+    /// A set with this division; `normalisation` is that of the configuration or the data if it is not given.
+    pub(crate) fn of_division(
+        set: SampleSet,
+        config: &Config,
+        mut division: Division,
+        normalisation: Option<Normalisation>,
+    ) -> Result<Self, Error> {
         let weights = warm_start::classes(config)?;
-        let mut division = divided(&set, &config.data, &weights)?;
         let samples = limited(&set, &mut division, config.training.limit)?;
         let Division { classes: split, parts, drawn: unseen_drawn, warnings: of_split } = division;
         let mut warnings = set.warnings().to_vec();
@@ -98,7 +111,11 @@ impl Prepared {
             )));
         }
         require_comparable(evaluated.iter().map(|sample| set.labels()[*sample as usize]))?;
-        let normalisation = match fine_tuning::normalisation(config)? {
+        let chosen = match normalisation {
+            Some(given) => Some(given),
+            None => fine_tuning::normalisation(config)?,
+        };
+        let normalisation = match chosen {
             Some(chosen) => {
                 chosen.validate(set.shape().channels).map_err(|error| Error::BadValue {
                     key: "model.mean".to_owned(),
@@ -125,6 +142,13 @@ impl Prepared {
     /// The samples that a trained model is evaluated on: those of unseen classes, or the test samples of a closed set.
     pub fn evaluation_samples(&self) -> &[u32] {
         if self.split.is_closed() { &self.known.samples } else { &self.unseen }
+    }
+
+    /// Number of training samples per known class.
+    pub(crate) fn training_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.split.known().len()];
+        self.training.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        counts
     }
 
     /// What each sample is used for, as a file that is kept with the run.

@@ -8,7 +8,8 @@ pub struct Schedule {
     config: ScheduleConfig,
     full_rate: f64,
     steps_per_epoch: f64,
-    steps: f64,
+    /// Length of the run in steps as it was planned, then after each extension.
+    lengths: Vec<f64>,
 }
 
 impl Schedule {
@@ -17,7 +18,24 @@ impl Schedule {
     /// `config` is one that [`Config::check`](crate::Config::check) accepts.
     pub fn new(config: &ScheduleConfig, full_rate: f64, steps_per_epoch: usize, epochs: usize) -> Self {
         let steps_per_epoch = steps_per_epoch.max(1) as f64;
-        Self { config: config.clone(), full_rate, steps_per_epoch, steps: steps_per_epoch * epochs as f64 }
+        let lengths = vec![steps_per_epoch * epochs as f64];
+        Self { config: config.clone(), full_rate, steps_per_epoch, lengths }
+    }
+
+    /// The same schedule up to its end, and from there on that of a run of `epochs`, which are more than before.
+    ///
+    /// With `constant` and `step` this is the schedule of a run that was planned for `epochs`, unless the warm-up was longer than the run.
+    /// With `cosine` and `polynomial` the rate rises at the first added step.
+    #[must_use]
+    pub fn extended_to(mut self, epochs: usize) -> Self {
+        self.lengths.push(self.steps_per_epoch * epochs as f64);
+        self
+    }
+
+    /// The length of the run on whose schedule `step` is.
+    fn length(&self, step: f64) -> f64 {
+        let last = self.lengths.last().copied().unwrap_or_default();
+        self.lengths.iter().copied().find(|length| step < *length).unwrap_or(last)
     }
 
     /// The learning rate of `step`, counted from 0.
@@ -35,11 +53,12 @@ impl Schedule {
     /// Between 0 and the full rate for every step; steps after the end of the run get the last value.
     pub fn learning_rate(&self, step: u64) -> f64 {
         let (step, c) = (step as f64, &self.config);
-        let warm_up = (c.warm_up_epochs * self.steps_per_epoch).min(self.steps);
+        let steps = self.length(step);
+        let warm_up = (c.warm_up_epochs * self.steps_per_epoch).min(steps);
         if step < warm_up.floor() {
             return self.full_rate * (step + 1.0) / warm_up;
         }
-        let progress = ((step - warm_up) / (self.steps - warm_up).max(1.0)).clamp(0.0, 1.0);
+        let progress = ((step - warm_up) / (steps - warm_up).max(1.0)).clamp(0.0, 1.0);
         let share = match c.name {
             ScheduleName::Constant => 1.0,
             ScheduleName::Step => {
@@ -104,6 +123,31 @@ mod tests {
         assert!((at(ScheduleName::Cosine, 25) - 0.4 * (0.01 + 0.99 * 0.5)).abs() < 1e-12, "half way");
         assert!((at(ScheduleName::Polynomial, 25) - 0.1).abs() < 1e-12);
         assert_eq!(at(ScheduleName::Polynomial, 1000), 0.0);
+    }
+
+    #[test]
+    fn an_extension_keeps_the_past_and_follows_the_longer_schedule() {
+        for name in
+            [ScheduleName::Constant, ScheduleName::Step, ScheduleName::Cosine, ScheduleName::Polynomial]
+        {
+            let config = schedule(name).config;
+            let of = |epochs| Schedule::new(&config, 0.4, 10, epochs);
+            let extended = of(4).extended_to(6).extended_to(9);
+            for (steps, epochs) in [(0..40, 4), (40..60, 6), (60..95, 9)] {
+                for step in steps {
+                    assert_eq!(
+                        extended.learning_rate(step),
+                        of(epochs).learning_rate(step),
+                        "{name:?}, {step}"
+                    );
+                    assert_eq!(extended.margin_share(step), of(epochs).margin_share(step));
+                }
+            }
+        }
+        let constant = schedule(ScheduleName::Step);
+        let longer = Schedule::new(&constant.config, 0.4, 10, 9);
+        let extended = constant.extended_to(9);
+        assert!((0..90).all(|step| extended.learning_rate(step) == longer.learning_rate(step)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use widemargin_report::neighbours::Image;
 use widemargin_report::page::{self, SuspectRow, SuspectsInput};
 use widemargin_report::table::{Column, Table};
 use widemargin_tables::{echo_list, has_column_names};
-use widemargin_train::{Prepared, Trainer, reopen};
+use widemargin_train::{Prepared, Record, Reopened, Trainer, reopen};
 
 /// The report in the output folder.
 const SUSPECTS: &str = "suspects.json";
@@ -86,13 +86,12 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     for warning in &found.warnings {
         say!("warning: skipped a newer checkpoint: {warning}");
     }
-    let (set, samples, labels, left_out) = samples(arguments, &found.config, &found.prepared)?;
+    let (set, samples, labels, left_out) = samples(arguments, &found)?;
     if left_out > 0 {
         say!("left out {left_out} samples of classes that the run was not trained on");
     }
     let bar = progress::waiting("comparing samples with class centres");
-    let checked = Prepared { set, ..found.prepared.clone() };
-    let values = found.trainer.embed(&checked, &samples)?;
+    let values = found.trainer.embed_set(&set, found.record.normalisation(), &samples)?;
     let dim = found.trainer.head().dim();
     let embeddings = Embeddings::new(&values, samples.len(), dim, &labels)?;
     let all = suspects(&embeddings, &centres(&found.trainer, &embeddings)?)?;
@@ -100,10 +99,10 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
 
     let nearer = all.iter().filter(|suspect| suspect.lead() > 0.0).count();
     let shown = &all[..arguments.count.min(all.len())];
-    let names = SuspectNames { set: &checked.set, run: &found.prepared, samples: &samples };
+    let names = SuspectNames { set: &set, known: known_classes(&found.record), samples: &samples };
     let report = SuspectsReport {
         run: arguments.run.clone(),
-        data: checked.set.name().to_owned(),
+        data: set.name().to_owned(),
         step: found.step,
         samples: samples.len(),
         nearer_to_another: nearer,
@@ -133,22 +132,24 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn known_classes(run: &Record) -> Vec<String> {
+    run.known_classes().map(str::to_owned).collect()
+}
+
 /// The samples to check, their labels in the run, and how many samples were left out.
 fn samples(
     arguments: &SuspectsArguments,
-    config: &widemargin_train::Config,
-    prepared: &Prepared,
+    run: &Reopened,
 ) -> anyhow::Result<(SampleSet, Vec<u32>, Vec<u32>, usize)> {
-    let names = prepared.set.class_names();
     let set = match &arguments.data {
-        None => prepared.set.clone(),
+        None => run.prepared().context("to check data that has changed, give it with --data")?.set,
         Some(path) => {
             Source::detect(path)?.require_no_labels(arguments.labels.as_deref())?;
-            let mut data = config.data.clone();
+            let mut data = run.config.data.clone();
             (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
             data.columns.take_if(|_| !has_column_names(path));
             let set = Prepared::open(&data)?;
-            if let (Some(found), Some(expected)) = (set.columns(), prepared.set.columns()) {
+            if let (Some(found), Some(expected)) = (set.columns(), run.record.columns()) {
                 ensure!(
                     found == expected,
                     "{}: found the columns {}, expected those of the run in their order: {}",
@@ -157,7 +158,7 @@ fn samples(
                     echo_list(expected)
                 );
             }
-            let (found, expected) = (set.shape(), prepared.set.shape());
+            let (found, expected) = (set.shape(), run.record.shape());
             ensure!(
                 found == expected,
                 "{}: samples of {found}, expected {expected} like those of the run",
@@ -166,10 +167,7 @@ fn samples(
             set
         }
     };
-    let known: HashMap<&str, u32> = (0..)
-        .zip(prepared.split.known())
-        .map(|(number, class)| (names[*class as usize].as_str(), number))
-        .collect();
+    let known: HashMap<&str, u32> = run.record.known_classes().zip(0..).collect();
     let numbers: Vec<Option<u32>> =
         set.class_names().iter().map(|name| known.get(name.as_str()).copied()).collect();
     let of = |sample: usize| numbers[set.labels()[sample] as usize];
@@ -226,13 +224,14 @@ fn table(report: &SuspectsReport) -> String {
 /// Names and images of samples and classes.
 struct SuspectNames<'a> {
     set: &'a SampleSet,
-    run: &'a Prepared,
+    /// Names of the known classes.
+    known: Vec<String>,
     samples: &'a [u32],
 }
 
 impl SuspectNames<'_> {
     fn class(&self, number: u32) -> String {
-        self.run.set.class_names()[self.run.split.known()[number as usize] as usize].clone()
+        self.known[number as usize].clone()
     }
 
     fn line(&self, suspect: &Suspect, rank: usize) -> SuspectLine {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
-use unfinished::{Claim, Made, Sums, Unfinished, changed_since, remove_leftovers};
+use unfinished::{Made, Sums, Unfinished, changed_since, claimed, remove_leftovers};
 use widemargin_data::{
     ClassFolder, FolderOptions, ImageSet, Labelled, Listing, OpenOptions, PartFolders, Source, SourceKind,
 };
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let format = Format::of(out).context("--out")?;
     ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
     let stop = interrupt::listen()?;
-    let claim = Claim::take(out)?;
+    let claim = claimed(out)?;
     let unfinished = Unfinished::find(out);
     if !unfinished.is_known() {
         output::require_room_for_names(out, format)?;

@@ -7,17 +7,17 @@
 //! `OUT.partial.sums` has a line with the number of rows so far and the checksum of the newest rows for each piece of work. Only rows that fit
 //! their checksums are kept.
 //!
-//! `OUT.partial.lock` is locked while a program writes the file. The system releases the lock when the program ends, for whatever reason.
+//! `OUT.partial.lock` is locked while a program writes the file.
 
 use super::paths::with_suffix;
 use crate::say::say;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use widemargin_durable::{AppendFile, truncate_to};
+use widemargin_durable::{AppendFile, Error as DurableError, Lock, truncate_to};
 
 /// The ending of the file with the checksums.
 const SUMS: &str = ".partial.sums";
@@ -37,67 +37,19 @@ pub(super) struct Made {
     pub(super) samples: u32,
 }
 
-/// Keeps other programs from writing the same file while it exists.
-pub(super) struct Claim {
-    path: PathBuf,
-    partial: PathBuf,
-    /// Holds the lock.
-    _file: File,
-}
-
-impl Claim {
-    /// Claims the output file. Fails while another program writes it.
-    #[expect(clippy::disallowed_methods, reason = "the lock file has no content to lose")]
-    pub(super) fn take(out: &Path) -> anyhow::Result<Self> {
-        let (path, partial) = (with_suffix(out, ".partial.lock"), with_suffix(out, ".partial"));
-        let file = loop {
-            let opened = File::options().read(true).append(true).create(true).open(&path);
-            let file = opened.with_context(|| format!("{}: cannot be created", path.display()))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    bail!("{}: another `embed` is writing it; wait for it to end", out.display())
-                }
-                // Some file systems do not support locks.
-                Err(TryLockError::Error(error)) => {
-                    say!(
-                        "warning: {}: cannot be locked ({error}); do not run another `embed` to {} at the same time",
-                        path.display(),
-                        out.display()
-                    );
-                    break file;
-                }
-            }
-            // The previous owner may have removed the file after this program opened it; a lock on it is then useless.
-            if is_still(&path, &file) {
-                break file;
-            }
-        };
-        let claim = Self { path, partial, _file: file };
-        ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
-        Ok(claim)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // The lock file stays as long as there are unfinished rows.
-        if !self.partial.exists() {
-            let _ = fs::remove_file(&self.path);
+/// Claims the output file: no other program writes it while the lock exists.
+pub(super) fn claimed(out: &Path) -> anyhow::Result<Lock> {
+    let lock = Lock::take(with_suffix(out, ".partial.lock")).map_err(|error| match error {
+        DurableError::Locked { .. } => {
+            anyhow!("{}: another `embed` is writing it; wait for it to end", out.display())
         }
+        other => other.into(),
+    })?;
+    if let Some(warning) = lock.warning() {
+        say!("warning: {warning}");
     }
-}
-
-#[cfg(unix)]
-fn is_still(path: &Path, file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(named), Ok(opened)) = (fs::metadata(path), file.metadata()) else { return false };
-    (named.dev(), named.ino()) == (opened.dev(), opened.ino())
-}
-
-#[cfg(not(unix))]
-fn is_still(path: &Path, _: &File) -> bool {
-    path.exists()
+    ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
+    Ok(lock)
 }
 
 /// The checksums of an unfinished file.

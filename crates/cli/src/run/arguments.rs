@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_model::BackboneName;
 use widemargin_tables::ColumnPattern;
-use widemargin_train::Config;
+use widemargin_train::{Change, Config};
 
 /// Data, objective and length of a run.
 #[derive(Args)]
@@ -64,7 +64,7 @@ impl RunArguments {
     /// The configuration from the file and these flags. Apply further flags to it, then [`shortened`](Self::shortened).
     pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
         let mut backbone_given = false;
-        let mut config = match &self.config {
+        let base = match &self.config {
             Some(path) => {
                 let text = widemargin_durable::read_text(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
@@ -75,6 +75,15 @@ impl RunArguments {
             }
             None => Config::default(),
         };
+        let mut config = self.applied(base)?;
+        if !backbone_given && config.data.is_table() {
+            config.model.backbone = BackboneName::Linear;
+        }
+        Ok(config)
+    }
+
+    /// The configuration `config` with these flags.
+    pub(crate) fn applied(&self, mut config: Config) -> anyhow::Result<Config> {
         let data = &mut config.data;
         data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
         data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
@@ -84,9 +93,6 @@ impl RunArguments {
         data.parts = self.parts.unwrap_or(data.parts);
         data.built_in |= self.built_in;
         data.unseen = self.unseen.or(data.unseen);
-        if !backbone_given && config.data.is_table() {
-            config.model.backbone = BackboneName::Linear;
-        }
         config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
         config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
         config.training.seed = self.seed.unwrap_or(config.training.seed);
@@ -106,6 +112,15 @@ impl RunArguments {
             ("training.epochs", "--epochs", self.epochs.is_some()),
             ("training.seed", "--seed", self.seed.is_some()),
         ])
+    }
+
+    /// The changes that these flags make to a run that is resumed.
+    pub(crate) fn change(&self) -> Change {
+        Change {
+            epochs: self.epochs,
+            data: self.data.as_deref().map(absolute),
+            labels: self.labels.as_deref().map(absolute),
+        }
     }
 
     /// The finished configuration, made small if `--quick` is given.

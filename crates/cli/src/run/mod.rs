@@ -13,4 +13,4 @@ pub(crate) use conclusions::{ONE_SEED, conclusions};
 pub(crate) use evaluated::{EvaluatedRun, RunReport};
 pub(crate) use measures::Measures;
 pub(crate) use page::{closing_notes, closing_table, evaluated_on, write_reports};
-pub(crate) use session::{Ended, Session, free_folder};
+pub(crate) use session::{Ended, Session, free_folder, set_only_dimension};

@@ -8,18 +8,20 @@ use crate::interrupt::{self, EndsAtOnce};
 use crate::progress;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use widemargin_data::{ImageSet, Labelled};
 use widemargin_embedder::MODEL_FILE;
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
-use widemargin_train::{Config, Ending, Prepared, RunStart, train_until};
+use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
 
 /// Progress and signals of a command that trains.
 pub(crate) struct Session {
     observer: progress::Bar,
     /// The number of a received signal, or 0.
     stop: Arc<AtomicI32>,
+    /// Whether steps are being trained, so that a signal makes the run save.
+    trains: Arc<AtomicBool>,
     /// Messages about chosen values that were printed already: most runs of a sweep share them.
     printed: Vec<String>,
 }
@@ -35,7 +37,9 @@ pub(crate) enum Ended {
 impl Session {
     /// Listens for signals from here on.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        Ok(Self { observer: progress::Bar::default(), stop: interrupt::listen()?, printed: Vec::new() })
+        let trains = Arc::new(AtomicBool::new(false));
+        let stop = interrupt::listen_while(Arc::clone(&trains))?;
+        Ok(Self { observer: progress::Bar::default(), stop, trains, printed: Vec::new() })
     }
 
     /// Prints a message without disturbing the progress bar.
@@ -44,22 +48,37 @@ impl Session {
     }
 
     /// Adds the normalisation that the configured weights were trained with, and checks the configuration.
-    pub(crate) fn complete(&mut self, mut config: Config) -> anyhow::Result<Config> {
+    pub(crate) fn complete(&mut self, config: Config) -> anyhow::Result<Config> {
+        let config = self.normalised(config)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Adds the normalisation that the configured weights were trained with.
+    pub(crate) fn normalised(&mut self, mut config: Config) -> anyhow::Result<Config> {
         if let Some(normalisation) = config.resolve_weights()? {
             self.message(&normalisation);
         }
-        config.check()?;
         Ok(config)
     }
 
     /// Opens and splits the data. Prints warnings about the configuration, what the data contains, and the images left out.
     pub(crate) fn prepare(&mut self, config: &Config) -> anyhow::Result<Prepared> {
+        self.prepare_with(config, || Prepared::new(config))
+    }
+
+    /// As [`prepare`](Self::prepare), with data that `open` opens.
+    pub(crate) fn prepare_with(
+        &mut self,
+        config: &Config,
+        open: impl FnOnce() -> Result<Prepared, Error>,
+    ) -> anyhow::Result<Prepared> {
         // Reading the data can take long.
         config.check_device()?;
         for warning in config.warnings() {
             self.message(&format!("warning: {warning}"));
         }
-        let prepared = Prepared::new(config)?;
+        let prepared = open()?;
         let set = &prepared.set;
         let (kind, shape) = (set.kind(), set.shape());
         self.message(&format!(
@@ -100,8 +119,8 @@ impl Session {
         dimension_given: bool,
         prepared: &Prepared,
     ) -> anyhow::Result<Config> {
-        if config.model.backbone == BackboneName::Identity && !dimension_given {
-            config.model.embedding = prepared.set.shape().values();
+        if !dimension_given {
+            set_only_dimension(&mut config, prepared);
         }
         let chosen = config.objective.resolve(prepared.split.known().len(), config.model.embedding)?;
         let chosen = chosen.map(|chosen| format!("{}: {chosen}", config.objective.name));
@@ -118,11 +137,14 @@ impl Session {
         &mut self,
         config: &Config,
         prepared: &Prepared,
-        folder: &Path,
-        (start, epochs): (RunStart, usize),
+        run: &mut RunFolder,
+        epochs: usize,
     ) -> anyhow::Result<Ended> {
-        let mut observer = Watched { bar: &mut self.observer, config, prepared, folder };
-        let ending = train_until(config, prepared, folder, (start, epochs), &mut observer, &self.stop)?;
+        let folder = run.path().to_owned();
+        let (bar, trains) = (&mut self.observer, &*self.trains);
+        let mut observer = Watched { bar, trains, config, prepared, folder: &folder };
+        let ending = train_until(config, prepared, run, epochs, &mut observer, &self.stop)?;
+        let folder = &*folder;
         let finished = matches!(ending, Ending::Finished { .. });
         match ending {
             Ending::Stopped { step, signal } => Ok(Ended::Stopped { step, signal }),
@@ -170,6 +192,13 @@ impl Session {
                 Ok(())
             }
         }
+    }
+}
+
+/// Gives the backbone `identity` the only embedding dimension that it can have.
+pub(crate) fn set_only_dimension(config: &mut Config, prepared: &Prepared) {
+    if config.model.backbone == BackboneName::Identity {
+        config.model.embedding = prepared.set.shape().values();
     }
 }
 

@@ -7,6 +7,7 @@ use crate::progress::Bar;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use widemargin_durable::{read_sealed, write_sealed};
 use widemargin_train::log::Metrics;
 use widemargin_train::progress::Observer;
@@ -121,6 +122,8 @@ fn percent(value: f64) -> String {
 /// The observer of a run: the progress bar, and the evaluation of the initial weights.
 pub(super) struct Watched<'a> {
     pub(super) bar: &'a mut Bar,
+    /// Set while steps are being trained, so that a signal makes the run save.
+    pub(super) trains: &'a AtomicBool,
     pub(super) config: &'a Config,
     pub(super) prepared: &'a Prepared,
     pub(super) folder: &'a Path,
@@ -138,6 +141,7 @@ impl Observer for Watched<'_> {
     }
 
     fn begin(&mut self, name: &str, done: u64, steps: u64) {
+        self.trains.store(true, Ordering::Relaxed);
         self.bar.begin(name, done, steps);
     }
 
@@ -151,6 +155,7 @@ impl Observer for Watched<'_> {
 
     fn end(&mut self) {
         self.bar.end();
+        self.trains.store(false, Ordering::Relaxed);
     }
 }
 

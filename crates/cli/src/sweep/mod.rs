@@ -1,30 +1,31 @@
 //! `widemargin sweep`: trains with many settings, over a small grid or by successive halving.
 //!
-//! The folder of a sweep contains its plan (`sweep.toml`), one run folder per combination, and in each run folder the results after so many
-//! epochs (`evaluation-EPOCHS.json`). There is no other state. If a sweep is killed at any moment, `--resume` follows the plan again, skips what
-//! is evaluated, and resumes the interrupted run from its checkpoint, to the same bits.
+//! The folder of a sweep contains its plan and the record of its data (`started.rs`), one run folder per combination, and in each run folder the
+//! results after so many epochs (`evaluation-EPOCHS.json`). There is no other state. If a sweep is killed at any moment, `--resume` follows the
+//! plan again, skips what is evaluated, and resumes the interrupted run from its checkpoint, to the same bits.
+//!
+//! `train --compare` is a sweep over objectives (`comparison.rs`) with reports of its own.
 
+mod comparison;
 mod plan;
 mod report;
 mod results;
+mod started;
 
-use crate::run::{Ended, RunArguments, Session, absolute, free_folder, naming_flag, write_reports};
+use crate::run::{Ended, RunArguments, Session, naming_flag, write_reports};
 use crate::say::say;
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
+pub(crate) use comparison::Comparison;
 use plan::{Axis, Candidate, Halving, Plan, RankBy};
 use results::{RoundResult, SweptRun};
+use started::Started;
+pub(crate) use started::has_plan;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toml::Value;
 use widemargin_data::Labelled;
-use widemargin_durable::{create_folders, write_atomic};
-use widemargin_train::{Config, Error, Prepared, RunStart, checkpoint, continue_from};
-
-/// The plan's file.
-const PLAN_FILE: &str = "sweep.toml";
-/// The folder of the run folders.
-const RUNS: &str = "runs";
+use widemargin_train::{Error, Prepared};
 
 #[derive(Args)]
 pub(crate) struct SweepArguments {
@@ -83,7 +84,7 @@ impl SweepArguments {
         }
         let halving =
             self.halving.map(|keep_one_in| Halving { keep_one_in, first_epochs: self.first_epochs });
-        Ok(Plan { by: self.by, halving, grid, base })
+        Ok(Plan { comparison: false, by: self.by, halving, grid, base })
     }
 }
 
@@ -93,31 +94,16 @@ pub(crate) fn run(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 
 fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
     let mut session = Session::start()?;
-    let (folder, mut plan) = planned(arguments, &mut session)?;
-    // An impossible plan is rejected before anything is read or written.
-    plan.candidates()?;
-    let prepared = session.prepare(&plan.base)?;
-    if arguments.resume.is_none() {
-        create_folders(folder.join(RUNS))?;
-        if let Some(split) = &mut plan.base.data.split {
-            *split = own_split(&folder);
-            prepared.split_file().write(split)?;
-        }
-        let text = toml::to_string(&plan).context("the plan as TOML")?;
-        write_atomic(folder.join(PLAN_FILE), text.as_bytes())?;
-    }
-    let candidates = plan.candidates()?;
+    let started = started(arguments, &mut session)?;
+    let Started { folder, plan, prepared, .. } = &started;
     session.message(&format!(
         "{} runs on {}, in {}",
-        candidates.len(),
+        started.candidates.len(),
         prepared.set.name(),
         folder.display()
     ));
-    let mut runs: Vec<SweptRun> = Vec::new();
-    for mut candidate in candidates {
-        candidate.config = session.resolve(candidate.config, true, &prepared)?;
-        runs.push(SweptRun { candidate, rounds: Vec::new() });
-    }
+    let swept = |candidate: &Candidate| SweptRun { candidate: candidate.clone(), rounds: Vec::new() };
+    let mut runs: Vec<SweptRun> = started.candidates.iter().map(swept).collect();
 
     let mut alive: Vec<usize> = (0..runs.len()).collect();
     let rounds = plan.rounds();
@@ -125,9 +111,9 @@ fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
         for (at, &number) in alive.iter().enumerate() {
             let run = &mut runs[number];
             let epochs = limit.min(run.candidate.config.training.epochs);
-            let place = folder.join(RUNS).join(&run.candidate.name);
+            let place = started.place(&run.candidate);
             let title = format!("{} of {}: {}, to epoch {epochs}", at + 1, alive.len(), run.candidate.name);
-            match evaluated(&mut session, &run.candidate, &prepared, (&place, epochs), &title)? {
+            match evaluated(&mut session, &run.candidate, prepared, (&place, epochs), &title)? {
                 Ok(found) => run.rounds.push(found),
                 Err(code) => {
                     say!("stopped; resume with: widemargin sweep --resume {}", folder.display());
@@ -145,41 +131,25 @@ fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
             alive.sort_unstable();
         }
     }
-    report::write(&folder, &plan, &runs, &prepared, arguments.json)?;
+    report::write(folder, plan, &runs, prepared, arguments.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folder and plan of a new sweep or of one to resume.
-fn planned(arguments: &SweepArguments, session: &mut Session) -> anyhow::Result<(PathBuf, Plan)> {
+/// A new sweep or one to resume.
+fn started(arguments: &SweepArguments, session: &mut Session) -> anyhow::Result<Started> {
     if let Some(folder) = &arguments.resume {
-        let path = folder.join(PLAN_FILE);
-        let text = widemargin_durable::read_text(&path).with_context(|| {
-            format!("{}: cannot be read (is this the folder of a sweep?)", path.display())
-        })?;
-        let mut plan: Plan =
-            toml::from_str(&text).with_context(|| format!("{}: not the plan of a sweep", path.display()))?;
-        if let Some(split) = &mut plan.base.data.split {
-            *split = own_split(folder);
-        }
-        return Ok((folder.clone(), plan));
+        let started = Started::resume(session, folder)?;
+        ensure!(
+            !started.plan.comparison,
+            "{}: found a comparison, expected a sweep; resume it with: widemargin train --resume {}",
+            folder.display(),
+            folder.display()
+        );
+        return Ok(started);
     }
     let mut plan = arguments.plan()?;
     plan.base = session.complete(plan.base)?;
-    let folder = match &arguments.out {
-        Some(folder) => folder.clone(),
-        None => free_folder(&format!("sweep-{}", plan.base.objective.name)),
-    };
-    ensure!(
-        !folder.exists(),
-        "{}: already exists; resume the sweep with --resume, or choose another folder with --out",
-        folder.display()
-    );
-    Ok((folder, plan))
-}
-
-/// The sweep's copy of the split, so that a later change of the given file has no effect.
-fn own_split(folder: &Path) -> PathBuf {
-    absolute(&folder.join("split.csv"))
+    Started::new(session, arguments.out.as_deref(), plan, true)
 }
 
 /// The results of a run after so many epochs, from its file or after training it that far. The exit status if a signal stopped it.
@@ -190,17 +160,14 @@ fn evaluated(
     (folder, epochs): (&Path, usize),
     title: &str,
 ) -> anyhow::Result<Result<RoundResult, ExitCode>> {
-    let path = folder.join(format!("evaluation-{epochs}.json"));
-    if path.exists() {
-        let bytes = widemargin_durable::read_file(&path, u64::MAX)
-            .with_context(|| format!("{}: cannot be read", path.display()))?;
-        let found = serde_json::from_slice(&bytes);
-        return Ok(Ok(found.with_context(|| format!("{}: not the results of a run", path.display()))?));
-    }
     let config = &candidate.config;
-    let start = start(config, folder)?;
+    if let Some(found) = RoundResult::read(folder, epochs)? {
+        started::require_planned(folder, &widemargin_train::configuration(folder)?, config)?;
+        return Ok(Ok(found));
+    }
+    let mut run = started::run_folder(folder, config)?;
     session.message(title);
-    let found = match session.train(config, prepared, folder, (start, epochs)) {
+    let found = match session.train(config, prepared, &mut run, epochs) {
         Ok(Ended::Stopped { signal, .. }) => return Ok(Err(ExitCode::from((128 + signal) as u8))),
         Ok(Ended::Evaluated(run)) => {
             let found = RoundResult::new(epochs, &run.report);
@@ -219,32 +186,6 @@ fn evaluated(
             None => return Err(error),
         },
     };
-    let json = serde_json::to_vec_pretty(&found).context("writing the results of a run")?;
-    write_atomic(&path, &json)?;
+    found.write(folder)?;
     Ok(Ok(found))
-}
-
-/// Whether the run is new or resumes. A run that was killed before its first checkpoint starts again.
-fn start(config: &Config, folder: &Path) -> anyhow::Result<RunStart> {
-    if !folder.exists() {
-        return Ok(RunStart::New);
-    }
-    match checkpoint::newest(folder) {
-        Ok(_) => {
-            let mut found = continue_from(folder)?;
-            // The run has its own copy of the split.
-            found.data.split.clone_from(&config.data.split);
-            ensure!(
-                found == *config,
-                "{}: its configuration differs from the sweep's plan; remove the folder to train it again",
-                folder.display()
-            );
-            Ok(RunStart::Resume)
-        }
-        Err(Error::NoCheckpoint { .. }) => {
-            std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
-            Ok(RunStart::New)
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
 use widemargin_train::Config;
+use widemargin_train::config::ObjectiveConfig;
 
 /// Most runs of a sweep; more are likely a typing error.
 const MOST_RUNS: usize = 10_000;
@@ -59,6 +60,10 @@ pub(crate) struct Halving {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
+    /// Whether it is a comparison of objectives (`train --compare`): the only axis is the objective, and each objective ignores a scale or
+    /// margin that it does not have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) comparison: bool,
     pub(crate) by: RankBy,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) halving: Option<Halving>,
@@ -101,7 +106,30 @@ fn flatten(table: &Table, above: &str, axes: &mut Vec<Axis>) -> anyhow::Result<(
     Ok(())
 }
 
+/// The configuration with another objective, without a scale or margin that it does not have.
+fn with_objective(config: &Config, name: &str) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    name.clone_into(&mut config.objective.name);
+    let drops: [fn(&mut ObjectiveConfig); 3] =
+        [|o| o.margin_by_count = None, |o| o.set("margin", None), |o| o.set("scale", None)];
+    for drop in drops {
+        if config.objective.build(None).is_ok() {
+            break;
+        }
+        drop(&mut config.objective);
+    }
+    config.check()?;
+    Ok(config)
+}
+
 impl Plan {
+    /// The plan of a comparison of `objectives`.
+    pub(super) fn of_objectives(base: Config, objectives: &[String]) -> Self {
+        let values = objectives.iter().cloned().map(Value::String).collect();
+        let grid = vec![Axis { key: "objective.name".to_owned(), values }];
+        Self { comparison: true, by: RankBy::MapAtR, halving: None, grid, base }
+    }
+
     /// Checks the plan and gives its runs: every combination of the values, the last axis changing fastest.
     pub(crate) fn candidates(&self) -> anyhow::Result<Vec<Candidate>> {
         ensure!(!self.grid.is_empty(), "nothing to sweep: give --margin, --scale, --learning-rate or --grid");
@@ -159,12 +187,20 @@ impl Plan {
                     .zip(&values)
                     .map(|(axis, value)| safe(&format!("{}-{}", axis.short(), plain(value))))
                     .collect();
-                Ok(Candidate { name: format!("{number:0width$}-{}", parts.join("-")), values, config })
+                let name = if self.comparison {
+                    config.objective.name.clone()
+                } else {
+                    format!("{number:0width$}-{}", parts.join("-"))
+                };
+                Ok(Candidate { name, values, config })
             })
             .collect()
     }
 
     fn config(&self, values: &[Value]) -> anyhow::Result<Config> {
+        if let (true, [Value::String(objective)]) = (self.comparison, values) {
+            return with_objective(&self.base, objective);
+        }
         let mut table: Table = toml::from_str(&self.base.to_toml()).context("the configuration as TOML")?;
         for (Axis { key, .. }, value) in self.grid.iter().zip(values) {
             let mut place = &mut table;
@@ -243,7 +279,7 @@ mod tests {
     fn plan(grid: Vec<Axis>, halving: Option<Halving>) -> Plan {
         let mut base = Config::default();
         base.training.epochs = 8;
-        Plan { by: RankBy::MapAtR, halving, grid, base }
+        Plan { comparison: false, by: RankBy::MapAtR, halving, grid, base }
     }
 
     fn axis(key: &str, values: &[f64]) -> Axis {

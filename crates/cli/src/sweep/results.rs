@@ -2,7 +2,11 @@
 
 use super::plan::{Candidate, RankBy};
 use crate::run::{Measures, RunReport};
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use widemargin_durable::write_atomic;
 
 /// The results of a run after a round: `evaluation-EPOCHS.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +26,44 @@ pub(crate) struct RoundResult {
     pub(crate) seconds: f64,
 }
 
+/// The content of a file of results.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// CRC-32 of the results as JSON without spaces.
+    checksum: u32,
+    #[serde(flatten)]
+    results: RoundResult,
+}
+
 impl RoundResult {
+    /// Reads the results of the run in `folder` after so many epochs; `None` if there are none.
+    pub(super) fn read(folder: &Path, epochs: usize) -> anyhow::Result<Option<Self>> {
+        let path = path(folder, epochs);
+        let bytes = match widemargin_durable::read_file(&path, u64::MAX) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.with_context(|| format!("{}: cannot be read", path.display()))?,
+        };
+        let stored: Stored = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{}: not the results of a run; remove it", path.display()))?;
+        ensure!(
+            stored.checksum == stored.results.checksum()? && stored.results.epochs == epochs,
+            "{}: damaged or edited: its checksum does not fit; remove it to evaluate the run again",
+            path.display()
+        );
+        Ok(Some(stored.results))
+    }
+
+    /// Writes the results of the run in `folder`.
+    pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let stored = Stored { checksum: self.checksum()?, results: self.clone() };
+        let json = serde_json::to_vec_pretty(&stored).context("writing the results of a run")?;
+        Ok(write_atomic(path(folder, self.epochs), &json)?)
+    }
+
+    fn checksum(&self) -> anyhow::Result<u32> {
+        Ok(crc32fast::hash(&serde_json::to_vec(self).context("the results of a run as JSON")?))
+    }
+
     /// The results of an evaluated run.
     pub(super) fn new(epochs: usize, report: &RunReport) -> Self {
         let evaluation = report.evaluation();
@@ -79,6 +120,10 @@ impl RoundResult {
         };
         found.unwrap_or(f64::NEG_INFINITY)
     }
+}
+
+fn path(folder: &Path, epochs: usize) -> PathBuf {
+    folder.join(format!("evaluation-{epochs}.json"))
 }
 
 /// A run of the sweep with its results so far, one per round.

@@ -79,6 +79,21 @@ impl SampleSet {
         }
     }
 
+    /// A digest of a sample's content, by which a resumed run notices data that changed: CRC-32 in the low 32 bits, the number of bytes
+    /// modulo 2^32 in the high ones.
+    ///
+    /// The content is the file of an image, also one in a tar file or a manifest; the pixels of an image in an IDX file or in memory; and the
+    /// values of a vector as little-endian `f32`. Names, labels and times of modification are not part of it.
+    ///
+    /// # Panics
+    /// If `sample` is not less than [`len`](Labelled::len).
+    pub fn digest(&self, sample: usize) -> u64 {
+        match self {
+            Self::Images(set) => set.digest(sample),
+            Self::Vectors(set) => set.digest(sample),
+        }
+    }
+
     /// Shape of a sample; `1 x 1 x dim` for vectors.
     pub fn shape(&self) -> ImageShape {
         match self {

@@ -8,6 +8,7 @@ use widemargin_tables::{About, ColumnPattern, OpenTable, Problem, Rows};
 use crate::catalogue::sorted_names;
 use crate::copies::copies;
 use crate::decode::ContentDigest;
+use crate::digest::digest_of_values;
 use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::{PartsFrom, part_named};
@@ -60,6 +61,8 @@ pub struct VectorSet {
     ids: Option<Vec<String>>,
     /// Mean square of each row.
     squares: Vec<f32>,
+    /// Digest of each row.
+    digests: Vec<u64>,
 }
 
 impl Labelled for VectorSet {
@@ -122,8 +125,9 @@ impl VectorSet {
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
         let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
-        let (squares, contents): (Vec<f32>, Vec<ContentDigest>) =
-            checked(&rows, ids.as_deref(), columns.as_deref())?.into_iter().unzip();
+        let checked = checked(&rows, ids.as_deref(), columns.as_deref())?;
+        let (squares, digests) = checked.iter().map(|(square, digest, _)| (*square, *digest)).unzip();
+        let contents: Vec<ContentDigest> = checked.into_iter().map(|(.., content)| content).collect();
         let copies = copies(contents.into_iter());
         let parts = match (&splits, &groups) {
             (Some(splits), _) => parts(splits, &path)?,
@@ -147,7 +151,7 @@ impl VectorSet {
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let catalogue = Catalogue { name, class_names, labels, parts, copies, warnings: Vec::new() };
-        Ok(Self { catalogue, rows, columns, parts_from, ids, squares })
+        Ok(Self { catalogue, rows, columns, parts_from, ids, squares, digests })
     }
 
     /// Dimension of the vectors.
@@ -181,6 +185,14 @@ impl VectorSet {
     pub fn sample_id(&self, sample: usize) -> String {
         let id = self.ids.as_ref().and_then(|ids| ids.get(sample));
         id.map_or_else(|| format!("row {sample}"), Clone::clone)
+    }
+
+    /// A digest of a row's values; see [`SampleSet::digest`](crate::SampleSet::digest).
+    ///
+    /// # Panics
+    /// If `sample` is not less than [`len`](Labelled::len).
+    pub fn digest(&self, sample: usize) -> u64 {
+        self.digests[sample]
     }
 
     /// Whether all rows are in memory, so that reading needs no file access.
@@ -254,12 +266,12 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The mean square of each row, and a digest of its values. Rows of zeros and values that are not finite are errors.
+/// The mean square of each row, its digest, and a digest that finds equal rows. Rows of zeros and values that are not finite are errors.
 fn checked(
     rows: &Rows,
     ids: Option<&[String]>,
     columns: Option<&[String]>,
-) -> Result<Vec<(f32, ContentDigest)>> {
+) -> Result<Vec<(f32, u64, ContentDigest)>> {
     let bad = |row: usize, problem: String| {
         let id = ids.and_then(|ids| ids.get(row).cloned());
         Error::from(Problem::Embeddings { problem, id }.at(rows.path()))
@@ -298,7 +310,8 @@ fn checked(
                     ),
                 ));
             }
-            found.push((square as f32, ContentDigest::of_row(values, &mut bytes)));
+            let content = ContentDigest::of_row(values, &mut bytes);
+            found.push((square as f32, digest_of_values(values), content));
         }
         Ok(found)
     };
@@ -337,6 +350,7 @@ mod tests {
         assert!(matches!(set.read_into(5, &mut row), Err(Error::NoSuchSample { .. })));
         assert!(matches!(set.read_into(0, &mut []), Err(Error::Length { .. })));
         assert!(matches!(set.scale(&[]), Err(Error::NoSamples { .. })));
+        assert_eq!(set.digest(0), crate::digest::digest_of_values(&[3.0, 4.0]));
         let names = open("label,x\nb,1\nB,2\n9,3\n10,4\n").unwrap();
         assert_eq!(names.class_names(), ["10", "9", "B", "b"], "sorted by name if one is not a number");
     }

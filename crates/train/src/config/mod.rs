@@ -5,6 +5,7 @@
 //! line, `check` has the ranges.
 
 mod check;
+mod difference;
 mod objective;
 mod read;
 
@@ -17,6 +18,7 @@ use widemargin_head::{CentrePrecision, HeadMode};
 use widemargin_model::BackboneName;
 use widemargin_tables::ColumnPattern;
 
+pub use difference::Difference;
 pub use objective::{Amount, ObjectiveConfig};
 
 /// All settings of a run: together with the data they determine the result to the bit.

@@ -1,33 +1,27 @@
 //! A run: from the first step, or from a checkpoint, to the last step.
 
+mod folder;
+mod settings;
+
 use crate::checkpoint;
 use crate::config::Config;
 use crate::log::{Metrics, RunLog};
 use crate::progress::{Observer, Silent};
+use crate::record::Record;
+use crate::trainer::Origin;
 use crate::{Error, Prepared, Schedule, Trainer};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
-use widemargin_durable::{create_folders, write_atomic};
+use widemargin_durable::remove_stale_scratch;
 use widemargin_embedder::MODEL_FILE;
 
-/// The file of a run folder that holds its resolved configuration.
-const CONFIGURATION: &str = "config.toml";
-
-/// The file of a run folder with the use of each sample.
-pub(crate) const SPLIT_FILE: &str = "split.csv";
+pub use folder::{RunFolder, RunStart};
+use settings::Settings;
+pub use settings::{Change, configuration};
 
 /// Evaluation samples whose embeddings are checked after the last step.
 const CHECKED_SAMPLES: usize = 64;
-
-/// Where a run starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunStart {
-    /// At the first step, in a new run folder.
-    New,
-    /// At the newest checkpoint of the run folder.
-    Resume,
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -63,32 +57,15 @@ pub enum Ending {
     },
 }
 
-/// The configuration of the run in `folder`, as it was when the run started.
-///
-/// # Errors
-/// [`Error::BadFile`] if it cannot be read, and those of [`Config::from_toml`].
-pub fn continue_from(folder: &Path) -> Result<Config, Error> {
-    let path = folder.join(CONFIGURATION);
-    let text = widemargin_durable::read_text(&path).map_err(|error| Error::BadFile {
-        path: path.clone(),
-        reason: format!("cannot be read: {error}; is this a run folder?"),
-    })?;
-    let mut config = Config::from_toml(&path, &text)?;
-    if config.data.split.is_some() {
-        // the run's copy: the original file may have changed since
-        config.data.split = Some(folder.join(SPLIT_FILE));
-    }
-    Ok(config)
-}
-
 /// Trains with the settings of `config` on the samples of `prepared`, in the run folder `folder`.
 ///
 /// Set `stop` to a signal's number to end the run: the step in progress is finished and a checkpoint saved. A run that is stopped
 /// and resumed ends with the same weights, to the bit, as an uninterrupted one.
 ///
 /// # Errors
-/// [`Error::RunFolderExists`] for a new run in an existing folder; [`Error::NoCheckpoint`] for a resumed run without a checkpoint;
-/// [`Error::Diverged`] if the loss, a gradient, a weight or an embedding is not finite; those of reading and writing.
+/// The errors of [`RunFolder::create`] and [`RunFolder::resume`]; for a resumed run [`Error::SettingsChanged`] and [`Error::DataChanged`] if
+/// `config` or `prepared` differ from those it started with; [`Error::Diverged`] if the loss, a gradient, a weight or an embedding is not
+/// finite; those of reading and writing.
 pub fn train(
     config: &Config,
     prepared: &Prepared,
@@ -97,7 +74,8 @@ pub fn train(
     observer: &mut dyn Observer,
     stop: &AtomicI32,
 ) -> Result<Ending, Error> {
-    train_until(config, prepared, folder, (start, config.training.epochs), observer, stop)
+    let mut run = RunFolder::at(folder, start)?;
+    train_until(config, prepared, &mut run, config.training.epochs, observer, stop)
 }
 
 /// Trains a new run to its end, writes its model and returns the trainer: [`train`] without progress output and without a way to stop it.
@@ -120,62 +98,77 @@ pub fn fit(config: &Config, prepared: &Prepared, folder: impl AsRef<Path>) -> Re
     }
 }
 
-/// [`train`] up to the end of the given epoch, on the schedule of the whole run: resumed with [`RunStart::Resume`] it ends with the same
-/// bits. Returns [`Ending::Paused`] until all epochs are done.
+/// [`train`] up to the end of the given epoch, on the schedule of the whole run: continued, it ends with the same bits. Returns
+/// [`Ending::Paused`] until all epochs are done.
+///
+/// A run that was extended with [`RunFolder::change`] keeps the schedule of its planned epochs. The added epochs follow the schedule of a run
+/// that was planned for the new number of epochs, from their first step on.
 ///
 /// # Errors
 /// The errors of [`train`].
 pub fn train_until(
     config: &Config,
     prepared: &Prepared,
-    folder: &Path,
-    (start, epochs): (RunStart, usize),
+    run: &mut RunFolder,
+    epochs: usize,
     observer: &mut dyn Observer,
     stop: &AtomicI32,
 ) -> Result<Ending, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
+    let folder = run.path().to_owned();
     let (mut step, mut seconds) = (0, 0.0);
-    let mut log = match start {
-        RunStart::New => {
-            if folder.exists() {
-                return Err(Error::RunFolderExists(folder.to_owned()));
-            }
-            for message in trainer.load_weights(config)? {
-                observer.message(&message);
-            }
-            create_folders(folder)?;
-            write_atomic(folder.join(CONFIGURATION), config.to_toml().as_bytes())?;
-            prepared.split_file().write(folder.join(SPLIT_FILE))?;
-            RunLog::create(folder)?
+    let starts = run.starts();
+    let (planned, origin, mut log) = if let Some(settings) = run.settings() {
+        settings.require(config)?;
+        let (record, samples) = Record::read(&folder)?;
+        record.require_same(prepared)?;
+        let origin = Origin { settings: settings.checksum(), samples };
+        let found = checkpoint::newest(&folder)?;
+        for warning in &found.warnings {
+            observer.message(&format!("warning: skipped a newer checkpoint: {warning}"));
         }
-        RunStart::Resume => {
-            let found = checkpoint::newest(folder)?;
-            for warning in &found.warnings {
-                observer.message(&format!("warning: skipped a newer checkpoint: {warning}"));
-            }
-            (step, seconds) = trainer
-                .load(&found.parts)
-                .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
-            observer.message(&format!("resuming at step {}", step + 1));
-            RunLog::resume(folder, step)?
+        (step, seconds) = trainer
+            .load(&found.parts, origin)
+            .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
+        settings.write(&folder)?;
+        observer.message(&format!("resuming at step {}", step + 1));
+        (settings.epochs().to_vec(), origin, RunLog::resume(&folder, step)?)
+    } else {
+        for message in trainer.load_weights(config)? {
+            observer.message(&message);
         }
+        if run.config().is_some() {
+            observer.message("the run was stopped before its first checkpoint; starting again");
+        }
+        let (settings, samples) = run.begin(config, prepared)?;
+        let origin = Origin { settings: settings.checksum(), samples };
+        (settings.epochs().to_vec(), origin, RunLog::resume(&folder, 0)?)
     };
+    if let Some(warning) = run.warning() {
+        observer.message(&format!("warning: {warning}"));
+    }
+    remove_stale_scratch(&folder)?;
 
     let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch();
     let whole = steps_per_epoch * config.training.epochs as u64;
     let total = whole.min(steps_per_epoch * epochs as u64);
-    let rate = config.optimiser.learning_rate;
-    let schedule = Schedule::new(&config.schedule, rate, steps_per_epoch as usize, config.training.epochs);
+    let schedule = schedule(config, &planned, steps_per_epoch);
+    if let [.., before, last] = planned.as_slice() {
+        let rate = schedule.learning_rate(*before as u64 * steps_per_epoch);
+        observer.message(&format!(
+            "extended from {before} to {last} epochs; the added epochs follow the schedule of {last} epochs, from a learning rate of {rate:.4} on"
+        ));
+    }
     let every = match config.training.checkpoint_every as u64 {
         0 => steps_per_epoch,
         every => every,
     };
     let save = |trainer: &Trainer, log: &RunLog, step: u64, seconds: f64| {
         log.sync()?;
-        checkpoint::save(folder, step, &trainer.parts(step, seconds)?)?;
-        checkpoint::prune(folder, config.training.keep_checkpoints)
+        checkpoint::save(&folder, step, &trainer.parts((step, seconds), origin)?)?;
+        checkpoint::prune(&folder, config.training.keep_checkpoints)
     };
-    if start == RunStart::New {
+    if starts {
         observer.initialised(&trainer)?;
         save(&trainer, &log, 0, 0.0)?;
     }
@@ -243,13 +236,22 @@ pub fn train_until(
     Ok(Ending::Finished { trainer, step, seconds, samples_per_second })
 }
 
-/// A finished or stopped run, restored from its newest checkpoint.
+/// The schedule of a run that was planned for the first of `epochs` and extended to the others.
+fn schedule(config: &Config, epochs: &[usize], steps_per_epoch: u64) -> Schedule {
+    let planned = epochs.first().copied().unwrap_or(config.training.epochs);
+    let rate = config.optimiser.learning_rate;
+    let schedule = Schedule::new(&config.schedule, rate, steps_per_epoch as usize, planned);
+    epochs.iter().skip(1).fold(schedule, |schedule, epochs| schedule.extended_to(*epochs))
+}
+
+/// A finished or stopped run, restored from its newest checkpoint for inspection.
 #[derive(Debug)]
 pub struct Reopened {
+    folder: PathBuf,
     /// Its configuration.
     pub config: Config,
-    /// Its data, with the same split and normalisation.
-    pub prepared: Prepared,
+    /// Its classes, split and normalisation.
+    pub record: Record,
     /// Backbone and head.
     pub trainer: Trainer,
     /// Steps done.
@@ -258,18 +260,33 @@ pub struct Reopened {
     pub warnings: Vec<String>,
 }
 
-/// Opens the run in `folder` for inspection.
+impl Reopened {
+    /// Opens the data of the run, with the same split and normalisation.
+    ///
+    /// # Errors
+    /// [`Error::DataChanged`] if the data is not that of the run, by name; those of reading the data.
+    pub fn prepared(&self) -> Result<Prepared, Error> {
+        folder::prepared(&self.folder, &self.config, false)
+    }
+}
+
+/// Opens the run in `folder` for inspection, without its data.
 ///
 /// # Errors
-/// The errors of [`continue_from`] and [`Prepared::new`]; [`Error::NoCheckpoint`]; [`Error::BadFile`] for a checkpoint that does not fit.
+/// [`Error::BadFile`] if it is not a run folder, or for a checkpoint that does not fit; [`Error::SettingsChanged`] if its `config.toml` was
+/// edited; [`Error::NoCheckpoint`].
 pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
-    let config = continue_from(folder)?;
-    let prepared = Prepared::new(&config)?;
-    let mut trainer = Trainer::new(&config, &prepared)?;
+    configuration(folder)?;
     let found = checkpoint::newest(folder)?;
+    let settings = Settings::read(folder)?;
+    let (record, samples) = Record::read(folder)?;
+    let config = settings.config().clone();
+    let mut trainer = Trainer::of_shape(&config, record.shape(), record.counts())?;
+    let origin = Origin { settings: settings.checksum(), samples };
     let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
-    let (step, _) = trainer.load(&found.parts).map_err(bad)?;
-    Ok(Reopened { config, prepared, trainer, step, warnings: found.warnings })
+    let (step, _) = trainer.load(&found.parts, origin).map_err(bad)?;
+    let (folder, warnings) = (folder.to_owned(), found.warnings);
+    Ok(Reopened { folder, config, record, trainer, step, warnings })
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl Observer for StopAt<'_> {
     fn end(&mut self) {}
 }
 
+/// The configuration of a run that is resumed.
+fn config_of(folder: &Path) -> Config {
+    RunFolder::resume(folder).expect("a run").config().expect("its configuration").clone()
+}
+
 #[test]
 fn a_run_repeats_to_the_bit_for_any_number_of_loader_threads() {
     let parent = tempfile::tempdir().expect("a folder");
@@ -93,7 +98,7 @@ fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits() {
             let stop = AtomicI32::new(0);
             let ending = run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &stop);
             assert!(matches!(ending, Ending::Stopped { step, signal: 15 } if step == cut), "{ending:?}");
-            let resumed = continue_from(&folder).expect("its configuration");
+            let resumed = config_of(&folder);
             assert_eq!(resumed, config);
             run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
             assert!(weights(&folder) == expected, "cut at {cut}");
@@ -205,13 +210,9 @@ fn existing_folders_are_not_overwritten_and_missing_ones_are_not_created() {
     let prepared = Prepared::new(&config).expect("built in");
     let go = |folder: &Path, start| train(&config, &prepared, folder, start, &mut Silent, &AtomicI32::new(0));
     assert!(matches!(go(parent.path(), RunStart::New), Err(Error::RunFolderExists(_))));
-    assert!(matches!(go(parent.path(), RunStart::Resume), Err(Error::NoCheckpoint { .. })));
-    assert!(
-        continue_from(parent.path())
-            .expect_err("no configuration")
-            .to_string()
-            .contains("is this a run folder?")
-    );
+    let error = go(parent.path(), RunStart::Resume).expect_err("no configuration").to_string();
+    assert!(error.contains("is this a run folder?"), "{error}");
+    assert!(std::fs::read_dir(parent.path()).expect("a list").next().is_none(), "nothing is created");
 }
 
 #[test]
@@ -223,8 +224,8 @@ fn a_run_in_parts_ends_with_the_bits_of_an_uninterrupted_one_and_can_be_reopened
     let expected = whole(&config, &prepared, &parent.path().join("whole"));
     let folder = parent.path().join("parts");
     let part = |start, epochs| {
-        train_until(&config, &prepared, &folder, (start, epochs), &mut Silent, &AtomicI32::new(0))
-            .expect("a part")
+        let mut run = RunFolder::at(&folder, start).expect("a run folder");
+        train_until(&config, &prepared, &mut run, epochs, &mut Silent, &AtomicI32::new(0)).expect("a part")
     };
     assert!(matches!(part(RunStart::New, 1), Ending::Paused { .. }));
     let steps = log::history(&folder).expect("a log").len();
@@ -234,6 +235,8 @@ fn a_run_in_parts_ends_with_the_bits_of_an_uninterrupted_one_and_can_be_reopened
     assert_eq!(reopened.step as usize, steps);
     assert_eq!(reopened.config, config);
     assert!(matches!(part(RunStart::Resume, 2), Ending::Paused { .. }));
+    let same = reopened.prepared().expect("the same data");
+    assert_eq!((&same.parts, &same.normalisation), (&prepared.parts, &prepared.normalisation));
     let Ending::Finished { trainer, .. } = part(RunStart::Resume, 9) else { panic!("all epochs are done") };
     assert!(weights(&folder) == expected);
     assert!(!folder.join(MODEL_FILE).exists(), "the caller writes the model after its evaluation");
@@ -338,9 +341,9 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     run(&config, &prepared, &folder, RunStart::New, &mut messages, &stop);
     assert!(messages.0[0].contains("embedding.weight is [24, 8], expected [24, 5]"), "{:?}", messages.0);
     std::fs::remove_dir_all(&pretrained).expect("gone");
-    let resumed = continue_from(&folder).expect("its configuration");
+    let resumed = config_of(&folder);
     assert_eq!(resumed, config);
-    let prepared = Prepared::new(&resumed).expect("built in");
+    let prepared = RunFolder::resume(&folder).expect("a run").prepared().expect("built in");
     run(&resumed, &prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
     assert!(weights(&folder) == expected);
 
@@ -371,4 +374,147 @@ impl Observer for Messages<'_> {
         self.0.push(text.to_owned());
     }
     fn end(&mut self) {}
+}
+
+/// Extends the run in `folder` to `epochs` and trains until `stop` is set, or to the end.
+fn extended(folder: &Path, epochs: usize, observer: &mut dyn Observer, stop: &AtomicI32) -> Ending {
+    let mut run = RunFolder::resume(folder).expect("a run");
+    run.change(&Change { epochs: Some(epochs), ..Change::default() }).expect("more epochs");
+    let (config, prepared) = (run.config().expect("resumed").clone(), run.prepared().expect("the same data"));
+    assert_eq!(config.training.epochs, epochs);
+    train_until(&config, &prepared, &mut run, epochs, observer, stop).expect("a run")
+}
+
+#[test]
+fn an_extended_run_with_a_constant_rate_equals_one_that_was_planned_longer() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let mut config = small();
+    config.schedule.name = crate::config::ScheduleName::Step;
+    config.schedule.milestones = vec![1.5, 2.5];
+    let prepared = Prepared::new(&config).expect("built in");
+    let longer = Config {
+        training: crate::config::TrainingConfig { epochs: 3, ..config.training.clone() },
+        ..config.clone()
+    };
+    let expected = whole(&longer, &prepared, &parent.path().join("longer"));
+    let folder = parent.path().join("run");
+    whole(&config, &prepared, &folder);
+    assert!(matches!(extended(&folder, 3, &mut Silent, &AtomicI32::new(0)), Ending::Finished { .. }));
+    assert!(weights(&folder) == expected);
+}
+
+#[test]
+fn an_extended_run_stopped_and_resumed_ends_with_the_same_bits() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    let (straight, folder) = (parent.path().join("straight"), parent.path().join("stopped"));
+    let never = AtomicI32::new(0);
+    let short = whole(&config, &prepared, &straight);
+    extended(&straight, 4, &mut Silent, &never);
+    let expected = weights(&straight);
+    assert!(expected != short, "the added epochs train");
+    let rates: Vec<f64> = log::history(&straight).expect("a log").iter().map(|m| m.learning_rate).collect();
+    assert_eq!(rates.len(), 40);
+    assert!(rates[20] > 10.0 * rates[19], "half of a longer cosine: {rates:?}");
+
+    // Stopped before the planned end, extended, stopped again in the added epochs, and resumed without a change.
+    let stop = AtomicI32::new(0);
+    run(&config, &prepared, &folder, RunStart::New, &mut StopAt(13, &stop), &stop);
+    let stop = AtomicI32::new(0);
+    let ending = extended(&folder, 4, &mut StopAt(29, &stop), &stop);
+    assert!(matches!(ending, Ending::Stopped { step: 29, .. }), "{ending:?}");
+    let again = config_of(&folder);
+    run(&again, &prepared, &folder, RunStart::Resume, &mut Silent, &never);
+    assert!(weights(&folder) == expected);
+
+    let mut fewer = RunFolder::resume(&folder).expect("a run");
+    let error =
+        fewer.change(&Change { epochs: Some(3), ..Change::default() }).expect_err("fewer").to_string();
+    assert!(error.contains("training.epochs: found 3, expected at least 4"), "{error}");
+}
+
+#[test]
+fn other_settings_or_data_than_those_of_the_run_are_refused() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("run");
+    let config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    let expected = whole(&config, &prepared, &folder);
+    let refused = |config: &Config, prepared: &Prepared, part: &str| {
+        let error = train(config, prepared, &folder, RunStart::Resume, &mut Silent, &AtomicI32::new(0));
+        let error = error.expect_err(part).to_string();
+        assert!(error.contains(part), "{part}: {error}");
+    };
+    let mut other = config.clone();
+    other.optimiser.momentum = 0.5;
+    refused(&other, &prepared, "optimiser.momentum: found 0.5, expected 0.9");
+    other = config.clone();
+    other.data.split_seed = 2;
+    let drawn = Prepared::new(&other).expect("built in");
+    refused(&config, &drawn, "the data has changed since the run started");
+    assert!(weights(&folder) == expected, "nothing was written");
+
+    let copy = parent.path().join("copy");
+    let mut other = config.clone();
+    other.training.seed = 2;
+    whole(&other, &prepared, &copy);
+    for file in ["settings", "config.toml"] {
+        std::fs::copy(folder.join(file), copy.join(file)).expect("copied");
+    }
+    let error = reopen(&copy).expect_err("the checkpoint is of another run").to_string();
+    assert!(error.contains("belongs to another run than the file `settings`"), "{error}");
+}
+
+#[test]
+fn a_run_without_a_checkpoint_starts_again_and_one_that_lost_them_does_not() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("run");
+    let config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    let expected = whole(&config, &prepared, &folder);
+    std::fs::remove_dir_all(folder.join("checkpoints")).expect("removed");
+    let error = RunFolder::resume(&folder).expect_err("its checkpoints are gone").to_string();
+    assert!(error.contains("there is a log of steps"), "{error}");
+    // What a process leaves that is killed at any moment before its first checkpoint.
+    for kept in [5, 4, 3, 2, 1] {
+        let run = parent.path().join(format!("{kept}"));
+        std::fs::create_dir(&run).expect("a folder");
+        for file in ["config.toml", "settings", "split.csv", "samples", ".lock"].iter().take(kept) {
+            let empty = *file == ".lock";
+            let bytes = if empty { Vec::new() } else { std::fs::read(folder.join(file)).expect("there") };
+            widemargin_durable::write_atomic(run.join(file), &bytes).expect("written");
+        }
+        let mut found = RunFolder::resume(&run).expect("a run without checkpoint");
+        let (config, prepared) =
+            (found.config().expect("its own").clone(), found.prepared().expect("built in"));
+        let mut messages = Messages(Vec::new(), &AtomicI32::new(0));
+        train_until(&config, &prepared, &mut found, 2, &mut messages, &AtomicI32::new(0)).expect("trained");
+        assert!(messages.0[0].contains("before its first checkpoint"), "{:?}", messages.0);
+        assert!(weights(&run) == expected, "{kept}");
+    }
+}
+
+#[test]
+fn one_process_at_a_time_trains_a_run() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("run");
+    let config = small();
+    let prepared = Prepared::new(&config).expect("built in");
+    whole(&config, &prepared, &folder);
+    let held = RunFolder::resume(&folder).expect("a run");
+    let error = RunFolder::resume(&folder).expect_err("in use");
+    assert!(matches!(error, Error::RunInUse(_)), "{error}");
+    assert!(!error.to_string().contains("remove"), "{error}");
+    reopen(&folder).expect("reading is allowed");
+    drop(held);
+    assert!(!folder.join(".lock").exists());
+    // Two new runs at the same moment.
+    let both = parent.path().join("both");
+    let (mut first, mut second) =
+        (RunFolder::create(&both).expect("free"), RunFolder::create(&both).expect("free"));
+    first.begin(&config, &prepared).expect("the first");
+    assert!(matches!(second.begin(&config, &prepared), Err(Error::RunInUse(_))));
+    drop(first);
+    assert!(matches!(second.begin(&config, &prepared), Err(Error::RunFolderExists(_))));
 }

@@ -13,12 +13,14 @@ use crate::{Error, Prepared, fine_tuning};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use std::path::Path;
-use widemargin_data::{SampleSet, evaluation_batches};
+use widemargin_data::{ImageShape, Normalisation, SampleSet, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_head::{HeadConfig, HeadMode, HeadSize, MatRef, Optimiser, OptimiserConfig, TrainingHead};
 use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
 use widemargin_objective::normalise;
+
+pub(crate) use state::Origin;
 
 /// Images embedded at a time in evaluation.
 const EVALUATION_BATCH: usize = 256;
@@ -71,6 +73,11 @@ impl Trainer {
     /// # Errors
     /// For an unknown device, or a backbone or objective that cannot be built as configured.
     pub fn new(config: &Config, prepared: &Prepared) -> Result<Self, Error> {
+        Self::of_shape(config, prepared.set.shape(), &prepared.training_counts())
+    }
+
+    /// As [`new`](Self::new), for samples of the shape `input` and classes with `counts` training samples.
+    pub(crate) fn of_shape(config: &Config, input: ImageShape, counts: &[u64]) -> Result<Self, Error> {
         let device = device::by_name(&config.training.device)?;
         let half = match config.training.precision {
             PrecisionName::Full => None,
@@ -80,7 +87,7 @@ impl Trainer {
         let m = &config.model;
         let model = BackboneConfig {
             name: m.backbone,
-            input: prepared.set.shape(),
+            input,
             embedding: m.embedding,
             dropout: m.dropout,
             hidden: m.hidden.clone(),
@@ -93,10 +100,8 @@ impl Trainer {
         let optimisers = trained(&all, &factors)
             .map(|(p, _)| Optimiser::new(optimiser(config, p.role == Role::Weight), p.values.len()))
             .collect::<Result<Vec<_>, _>>()?;
-        let classes = prepared.split.known().len();
-        let mut counts = vec![0; classes];
-        prepared.training.labels.iter().for_each(|label| counts[*label as usize] += 1);
-        let objective = config.objective.by_count(config.objective.build(Some(classes))?, &counts)?;
+        let classes = counts.len();
+        let objective = config.objective.by_count(config.objective.build(Some(classes))?, counts)?;
         let (head_mode, of_centres) = (config.head.head_mode(), optimiser(config, true));
         let size = HeadSize { classes, dim: m.embedding, batch: config.sampler.batch_size() };
         let resolved = |objective| head_mode.resolve(objective, of_centres, size);
@@ -161,9 +166,22 @@ impl Trainer {
     /// # Errors
     /// If an image cannot be read.
     pub fn embed(&self, prepared: &Prepared, samples: &[u32]) -> Result<Vec<f32>, Error> {
+        self.embed_set(&prepared.set, &prepared.normalisation, samples)
+    }
+
+    /// As [`embed`](Self::embed), for samples of any set with the shape of the training samples.
+    ///
+    /// # Errors
+    /// If an image cannot be read.
+    pub fn embed_set(
+        &self,
+        set: &SampleSet,
+        normalisation: &Normalisation,
+        samples: &[u32],
+    ) -> Result<Vec<f32>, Error> {
         let (backbone, device) = (self.backbone.valid(), self.device.clone().inner());
         let mut embeddings = Vec::with_capacity(samples.len() * self.head.dim());
-        for batch in evaluation_batches(&prepared.set, samples, EVALUATION_BATCH, &prepared.normalisation)? {
+        for batch in evaluation_batches(set, samples, EVALUATION_BATCH, normalisation)? {
             let batch = batch?;
             let images = self.tensor(batch.pixels, batch.sample_ids.len(), &device);
             embeddings.extend(parameters::host_values(backbone.forward(images, Pass::Inference)));

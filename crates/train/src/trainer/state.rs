@@ -16,6 +16,15 @@ struct Progress {
     /// Without its tensors, which are in the part `head`.
     head: TrainingHeadState,
     optimiser_steps: Vec<u64>,
+    run: Origin,
+}
+
+/// The run to which a checkpoint belongs: checksums of the settings with which it started and of its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Origin {
+    pub(crate) settings: u32,
+    pub(crate) samples: u32,
 }
 
 impl Trainer {
@@ -23,7 +32,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Diverged`] if a tensor is not finite.
-    pub(crate) fn parts(&self, step: u64, seconds: f64) -> Result<Parts, Error> {
+    pub(crate) fn parts(&self, (step, seconds): (u64, f64), run: Origin) -> Result<Parts, Error> {
         let all = parameters::parameters(&self.backbone);
         let model = tensors::of_parameters(&all);
         let mut memories = Tensors::new();
@@ -40,7 +49,7 @@ impl Trainer {
             health::require_finite(tensors, owner, step)?;
         }
         let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
-        let progress = Progress { step, seconds, head, optimiser_steps };
+        let progress = Progress { step, seconds, head, optimiser_steps, run };
         let progress = serde_json::to_vec_pretty(&progress).expect("plain data always has a JSON form");
         Ok(Parts::from([
             ("model".to_owned(), tensors::pack(&model)),
@@ -50,15 +59,22 @@ impl Trainer {
         ]))
     }
 
-    /// Loads a checkpoint of the same configuration; returns its step and the seconds trained so far. The trainer is unchanged
-    /// if it fails.
+    /// Loads a checkpoint of the run `run`; returns its step and the seconds trained so far. The trainer is unchanged if it fails.
     ///
     /// # Errors
     /// A sentence that names the part and what does not fit.
-    pub(crate) fn load(&mut self, parts: &Parts) -> Result<(u64, f64), String> {
+    pub(crate) fn load(&mut self, parts: &Parts, run: Origin) -> Result<(u64, f64), String> {
         let part = |name: &str| parts.get(name).ok_or_else(|| format!("part '{name}' is missing"));
         let progress: Progress =
             serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
+        for (file, found, expected) in [
+            ("settings", run.settings, progress.run.settings),
+            ("samples", run.samples, progress.run.samples),
+        ] {
+            if found != expected {
+                return Err(format!("belongs to another run than the file `{file}` of the run folder"));
+            }
+        }
 
         let stored = tensors::unpack(part("model")?).map_err(|error| format!("model: {error}"))?;
         let stored = tensors::into_parameters(stored);

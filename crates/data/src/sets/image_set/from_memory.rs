@@ -68,6 +68,7 @@ impl ImageSet {
             ),
             parts_from: PartsFrom::Drawing,
             files: Vec::new(),
+            digests: Vec::new(),
             shards: Vec::new(),
             bad: Vec::new(),
             ignored: 0,

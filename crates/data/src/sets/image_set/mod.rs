@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::decode::{self, Target};
+use crate::digest::digest;
 use crate::normalise::Normalisation;
 use crate::parallel::map_positions;
 use crate::part::PartsFrom;
@@ -47,6 +48,8 @@ pub struct ImageSet {
     parts_from: PartsFrom,
     /// Name and place of each sample, and the shards that the places refer to; empty for IDX files.
     files: Vec<(String, ImagePlace)>,
+    /// Digest of each sample's file; empty for IDX files and images in memory.
+    digests: Vec<u64>,
     shards: Vec<PathBuf>,
     bad: Vec<BadImage>,
     ignored: usize,
@@ -103,6 +106,17 @@ impl ImageSet {
             Some(Part::Train) => format!("train/{sample}"),
             Some(Part::Test) => format!("test/{}", sample - train),
             None => format!("no sample {sample}"),
+        }
+    }
+
+    /// A digest of a sample's file, or of its pixels for IDX files and images in memory; see [`SampleSet::digest`](crate::SampleSet::digest).
+    ///
+    /// # Panics
+    /// If `sample` is not less than [`len`](Labelled::len).
+    pub fn digest(&self, sample: usize) -> u64 {
+        match &self.store {
+            PixelStore::Block(block) => digest(&block[sample * self.shape.values()..][..self.shape.values()]),
+            PixelStore::Decoded(_) | PixelStore::Files => self.digests[sample],
         }
     }
 

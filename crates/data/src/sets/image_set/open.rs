@@ -9,6 +9,7 @@ use crate::bad_image::require_few_bad;
 use crate::catalogue::named;
 use crate::copies::{copies, renumbered};
 use crate::decode::{self, ContentDigest, Target};
+use crate::digest::digest;
 use crate::file_names::{ending, name_of};
 use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
@@ -146,6 +147,7 @@ impl ImageSet {
             store: PixelStore::Block(pixels),
             parts_from: PartsFrom::Marks,
             files: Vec::new(),
+            digests: Vec::new(),
             shards: Vec::new(),
             bad: Vec::new(),
             ignored: 0,
@@ -190,16 +192,18 @@ impl ImageSet {
         let decoded = map_positions(options.threads, listing.len(), |image| {
             let bytes = listing.read_found(&listing.found[image])?;
             let (pixels, properties, content) = decode::decode_examined(&bytes, &target)?;
-            Ok::<_, String>((keep.then(|| pixels.into_boxed_slice()), properties, content))
+            Ok::<_, String>((keep.then(|| pixels.into_boxed_slice()), properties, content, digest(&bytes)))
         });
         let (mut good, mut bad) = (Vec::with_capacity(files), std::mem::take(&mut listing.bad));
         let (mut properties_of, mut contents) = (Vec::with_capacity(files), Vec::with_capacity(files));
+        let mut digest_of = Vec::with_capacity(files);
         for (image, outcome) in decoded.into_iter().enumerate() {
             match outcome {
-                Ok((pixels, properties, content)) => {
+                Ok((pixels, properties, content, digest)) => {
                     good.push((image, pixels));
                     properties_of.push((listing.id(image).to_owned(), properties));
                     contents.push(content);
+                    digest_of.push(digest);
                 }
                 Err(reason) => bad.push(BadImage { path: listing.path(image), reason }),
             }
@@ -245,6 +249,7 @@ impl ImageSet {
             store: if keep { PixelStore::Decoded(images) } else { PixelStore::Files },
             parts_from,
             files: places,
+            digests: order.iter().map(|at| digest_of[*at]).collect(),
             shards: listing.shards,
             bad,
             ignored: listing.ignored,

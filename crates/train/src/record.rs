@@ -1,0 +1,401 @@
+//! The data of a run, as it was when the run started: classes, split, normalisation, and a digest of every sample.
+//!
+//! A run continues to the same bits only on the same data. The file `samples` of the run folder has this record. It is written before the
+//! first step, and every checkpoint has its checksum. Data that differs from the record is refused, and the error names what differs.
+
+use crate::Error;
+use crate::config::Config;
+use crate::prepare::{Prepared, SPLIT_FILE};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::path::Path;
+use widemargin_data::{
+    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, SampleSet, SplitFile, SplitPart,
+};
+use widemargin_durable::{read_sealed, write_sealed};
+
+/// The file of a run folder with its record, and the kind of its container.
+pub(crate) const SAMPLES_FILE: &str = "samples";
+const KIND: &str = "samples";
+const VERSION: u32 = 1;
+
+/// Names of each kind of change that an error lists.
+const NAMED: usize = 3;
+
+/// The data of a run: what a resumed run must find again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    class_names: Vec<String>,
+    split: OpenSetSplit,
+    /// Whether the unseen classes were drawn at random.
+    unseen_drawn: bool,
+    /// Warnings about data and split.
+    warnings: Vec<String>,
+    normalisation: Normalisation,
+    shape: ImageShape,
+    /// Names of the columns of vectors, if their table has them.
+    columns: Option<Vec<String>>,
+    /// Number of training samples per known class.
+    counts: Vec<u64>,
+    /// Name of each sample; the next three lists have an entry for each, in this order.
+    names: Vec<String>,
+    /// Class, as an index into `class_names`.
+    labels: Vec<u32>,
+    parts: Vec<SplitPart>,
+    /// See [`SampleSet::digest`].
+    digests: Vec<u64>,
+}
+
+impl Record {
+    /// The record of a prepared set.
+    pub fn of(prepared: &Prepared) -> Self {
+        let set = &prepared.set;
+        Self {
+            class_names: set.class_names().to_vec(),
+            split: prepared.split.clone(),
+            unseen_drawn: prepared.unseen_drawn,
+            warnings: prepared.warnings.clone(),
+            normalisation: prepared.normalisation.clone(),
+            shape: set.shape(),
+            columns: set.columns().map(<[String]>::to_vec),
+            counts: prepared.training_counts(),
+            names: (0..set.len()).map(|sample| set.sample_id(sample)).collect(),
+            labels: set.labels().to_vec(),
+            parts: prepared.parts.clone(),
+            digests: (0..set.len()).map(|sample| set.digest(sample)).collect(),
+        }
+    }
+
+    /// Names of the known classes, in the order of the rows of their centres.
+    pub fn known_classes(&self) -> impl Iterator<Item = &str> {
+        self.split.known().iter().map(|class| self.class_names[*class as usize].as_str())
+    }
+
+    /// Shape of every sample.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// Names of the columns of vectors, if their table has them.
+    pub fn columns(&self) -> Option<&[String]> {
+        self.columns.as_deref()
+    }
+
+    /// Normalisation of the samples.
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    /// The split as a division of the samples, without its warnings.
+    pub(crate) fn division(&self) -> Division {
+        let (classes, parts) = (self.split.clone(), self.parts.clone());
+        Division { classes, parts, drawn: self.unseen_drawn, warnings: Vec::new() }
+    }
+
+    /// What a reader of the results must know about data and split.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Number of training samples per known class.
+    pub(crate) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data always has a JSON form")
+    }
+
+    /// Writes the record into the folder of a run and returns its checksum.
+    pub(crate) fn write(&self, run: &Path) -> Result<u32, Error> {
+        let bytes = self.bytes();
+        write_sealed(run.join(SAMPLES_FILE), KIND, VERSION, &bytes)?;
+        Ok(checksum(&bytes))
+    }
+
+    /// Reads the record of a run, with its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Durable`] for a file that is missing or damaged, [`Error::BadFile`] for one whose lists do not fit together.
+    pub(crate) fn read(run: &Path) -> Result<(Self, u32), Error> {
+        let path = run.join(SAMPLES_FILE);
+        let (_version, bytes) = read_sealed(&path, KIND, VERSION)?;
+        let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
+        let record: Self = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+        let samples = record.names.len();
+        let lists = [record.labels.len(), record.parts.len(), record.digests.len()];
+        let classes = record.class_names.len() as u32;
+        let known = record.split.known().iter().chain(record.split.unseen());
+        if lists != [samples; 3]
+            || record.counts.len() != record.split.known().len()
+            || record.labels.iter().chain(known).any(|class| *class >= classes)
+        {
+            return Err(bad("its lists do not fit together".to_owned()));
+        }
+        Ok((record, checksum(&bytes)))
+    }
+
+    /// Checks that `set` has the samples of the record: the same names, classes and content, in the same order.
+    ///
+    /// # Errors
+    /// [`Error::DataChanged`], which names the changes.
+    pub fn require_same_samples(&self, set: &SampleSet) -> Result<(), Error> {
+        let same = self.names.len() == set.len()
+            && self.class_names == set.class_names()
+            && self.labels == set.labels()
+            && (0..set.len())
+                .all(|at| self.digests[at] == set.digest(at) && self.names[at] == set.sample_id(at));
+        if same && self.shape == set.shape() {
+            return Ok(());
+        }
+        Err(Error::DataChanged { data: set.name().to_owned(), changes: self.changes(set) })
+    }
+
+    /// Checks that `prepared` is the same data with the same split and normalisation.
+    ///
+    /// # Errors
+    /// [`Error::DataChanged`], which names the changes.
+    pub fn require_same(&self, prepared: &Prepared) -> Result<(), Error> {
+        self.require_same_samples(&prepared.set)?;
+        let what = if let Err(reason) = self.require_same_parts(&prepared.parts) {
+            reason
+        } else if self.split != prepared.split {
+            "other classes are unseen".to_owned()
+        } else if self.counts != prepared.training_counts() {
+            "other samples are trained on".to_owned()
+        } else if self.normalisation != prepared.normalisation {
+            "the normalisation is another".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::DataChanged { data: prepared.set.name().to_owned(), changes: what })
+    }
+
+    /// Checks the use of each sample; the error names the first that differs.
+    pub(crate) fn require_same_parts(&self, parts: &[SplitPart]) -> Result<(), String> {
+        match self.parts.iter().zip(parts).position(|(expected, found)| expected != found) {
+            None => Ok(()),
+            Some(at) => {
+                let (found, expected) = (parts[at].name(), self.parts[at].name());
+                Err(format!(
+                    "{} is in part `{found}`, expected `{expected}` as when the run started",
+                    self.names[at]
+                ))
+            }
+        }
+    }
+
+    /// What changed since the record was made, in words.
+    fn changes(&self, set: &SampleSet) -> String {
+        let kind = set.kind();
+        if self.shape != set.shape() {
+            return format!("{kind} of {}, and they were of {}", set.shape(), self.shape);
+        }
+        let names: Vec<String> = (0..set.len()).map(|sample| set.sample_id(sample)).collect();
+        let renamed = self.renamed_classes(set);
+        let is_renamed = |old: &str, new: &str| renamed.get(old).is_some_and(|to| to == new);
+        let old_class = |at: usize| self.class_names[self.labels[at] as usize].as_str();
+        let new_class = |at: usize| set.class_names()[set.labels()[at] as usize].as_str();
+        let expected: HashMap<&str, usize> =
+            self.names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let (mut added, mut changed, mut relabelled) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = vec![false; self.names.len()];
+        for (at, name) in names.iter().enumerate() {
+            let Some(&old) = expected.get(name.as_str()) else {
+                if !renamed.values().any(|to| to == new_class(at)) {
+                    added.push(name.clone());
+                }
+                continue;
+            };
+            found[old] = true;
+            if self.digests[old] != set.digest(at) {
+                changed.push(name.clone());
+            }
+            let (was, is) = (old_class(old), new_class(at));
+            if was != is && !is_renamed(was, is) {
+                relabelled.push(format!("{name} from {was:?} to {is:?}"));
+            }
+        }
+        let missing = (0..self.names.len()).filter(|at| !found[*at] && !renamed.contains_key(old_class(*at)));
+        let missing: Vec<String> = missing.map(|at| self.names[at].clone()).collect();
+        let renamed: Vec<String> = renamed.iter().map(|(old, new)| format!("{old:?} to {new:?}")).collect();
+        let mut said: Vec<String> = Vec::new();
+        for (what, list) in [
+            ("renamed classes", renamed),
+            (&format!("missing {kind}"), missing),
+            (&format!("new {kind}"), added),
+            (&format!("{kind} with other content"), changed),
+            (&format!("{kind} with another label"), relabelled),
+        ] {
+            if let Some(first) = list.first() {
+                let mut text = format!("{} {what}: {first}", list.len());
+                for name in list.iter().take(NAMED).skip(1) {
+                    let _ = write!(text, ", {name}");
+                }
+                text.push_str(if list.len() > NAMED { ", ..." } else { "" });
+                said.push(text);
+            }
+        }
+        if said.is_empty() {
+            let first = (0..self.names.len()).find(|at| names.get(*at) != Some(&self.names[*at]));
+            let first = first.map_or_else(String::new, |at| format!(", the first is {}", names[at]));
+            return format!("the same {kind} in another order{first}");
+        }
+        said.join("; ")
+    }
+
+    /// The classes that are gone, each with a new class that has the same content.
+    fn renamed_classes(&self, set: &SampleSet) -> BTreeMap<String, String> {
+        let old = by_class(&self.class_names, &self.labels, |at| self.digests[at]);
+        let new = by_class(set.class_names(), set.labels(), |at| set.digest(at));
+        let mut gone: Vec<_> = old.iter().filter(|(name, _)| !new.contains_key(*name)).collect();
+        let mut renamed = BTreeMap::new();
+        for (name, digests) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+            if let Some(at) = gone.iter().position(|(_, before)| *before == digests) {
+                renamed.insert(gone.remove(at).0.to_string(), name.to_string());
+            }
+        }
+        renamed
+    }
+}
+
+impl Prepared {
+    /// Writes the split and the [`Record`] of this data into `folder`; returns the checksum of the record.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write_record(&self, folder: &Path) -> Result<u32, Error> {
+        self.split_file().write(folder.join(SPLIT_FILE))?;
+        Record::of(self).write(folder)
+    }
+
+    /// Opens the data of `config` again, with the split and normalisation that [`write_record`](Self::write_record) wrote into `folder`.
+    ///
+    /// # Errors
+    /// [`Error::DataChanged`] if the data or the file of the split has changed since, by name; those of reading.
+    pub fn of_record(config: &Config, folder: &Path) -> Result<Self, Error> {
+        let (record, _) = Record::read(folder)?;
+        let set = Self::open(&config.data)?;
+        record.require_same_samples(&set)?;
+        let path = folder.join(SPLIT_FILE);
+        let parts = SplitFile::read(&path)?.parts_of(&set, &path)?;
+        record.require_same_parts(&parts).map_err(|reason| Error::BadFile { path, reason })?;
+        let normalisation = Some(record.normalisation().clone());
+        let mut prepared = Self::of_division(set, config, record.division(), normalisation)?;
+        record.require_same(&prepared)?;
+        record.warnings().clone_into(&mut prepared.warnings);
+        Ok(prepared)
+    }
+}
+
+/// The sorted digests of each class.
+fn by_class<'a>(
+    names: &'a [String],
+    labels: &[u32],
+    digest: impl Fn(usize) -> u64,
+) -> BTreeMap<&'a str, Vec<u64>> {
+    let mut classes = vec![Vec::new(); names.len()];
+    for (at, label) in labels.iter().enumerate() {
+        classes[*label as usize].push(digest(at));
+    }
+    let sorted = |mut digests: Vec<u64>| {
+        digests.sort_unstable();
+        digests
+    };
+    names.iter().map(String::as_str).zip(classes.into_iter().map(sorted)).collect()
+}
+
+/// The checksum by which a checkpoint knows a file of its run.
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use widemargin_data::{VectorOptions, VectorSet};
+
+    fn set(change: impl FnOnce(&mut Vec<f32>, &mut Vec<String>)) -> SampleSet {
+        let mut values: Vec<f32> = (1..=48).map(|at| at as f32).collect();
+        let mut classes: Vec<String> = (0..24).map(|row| format!("class {}", row % 6)).collect();
+        change(&mut values, &mut classes);
+        VectorSet::from_rows("vectors", values, 2, classes, VectorOptions::default()).expect("a set").into()
+    }
+
+    fn record() -> Record {
+        let mut config = Config::default();
+        config.model.backbone = widemargin_model::BackboneName::Linear;
+        config.sampler.batch = 4;
+        config.data.unseen = Some(2);
+        Record::of(&Prepared::from_set(set(|_, _| {}), &config).expect("prepared"))
+    }
+
+    #[test]
+    fn a_record_reads_back_and_has_one_checksum() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let record = record();
+        let written = record.write(folder.path()).expect("written");
+        assert_eq!(Record::read(folder.path()).expect("its own"), (record, written));
+    }
+
+    #[test]
+    fn changes_are_named() {
+        let record = record();
+        record.require_same_samples(&set(|_, _| {})).expect("the same");
+        type Edit = fn(&mut Vec<f32>, &mut Vec<String>);
+        let edits: [(Edit, &[&str]); 6] = [
+            (|values, _| values[7] = 0.5, &["1 vectors with other content: row 3"]),
+            (
+                |_, classes| classes[8] = "class 0".to_owned(),
+                &["1 vectors with another label: row 8 from \"class 2\" to \"class 0\""],
+            ),
+            (
+                |_, classes| {
+                    classes
+                        .iter_mut()
+                        .filter(|name| *name == "class 1")
+                        .for_each(|name| *name = "z".to_owned())
+                },
+                &["1 renamed classes: \"class 1\" to \"z\""],
+            ),
+            (
+                |values, classes| {
+                    values.truncate(40);
+                    classes.truncate(20);
+                },
+                &["4 missing vectors: row 20, row 21, row 22, ..."],
+            ),
+            (
+                |values, classes| {
+                    values.extend([1.0, 1.0]);
+                    classes.push("class 0".to_owned());
+                },
+                &["1 new vectors: row 24"],
+            ),
+            (
+                |values, classes| {
+                    values.rotate_left(2);
+                    classes.rotate_left(1);
+                },
+                &["24 vectors with other content: row 0, row 1, row 2, ...", "with another label"],
+            ),
+        ];
+        for (edit, expected) in edits {
+            let error = record.require_same_samples(&set(edit)).expect_err("changed").to_string();
+            for part in expected {
+                assert!(
+                    error.starts_with("vectors: the data has changed") && error.contains(part),
+                    "{part}: {error}"
+                );
+            }
+        }
+        let mut reordered = record;
+        reordered.labels.swap(0, 6);
+        reordered.names.swap(0, 6);
+        reordered.digests.swap(0, 6);
+        let error = reordered.require_same_samples(&set(|_, _| {})).expect_err("another order").to_string();
+        assert!(error.contains("the same vectors in another order, the first is row 0"), "{error}");
+    }
+}

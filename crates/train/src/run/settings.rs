@@ -1,0 +1,254 @@
+//! The settings of a run: those it started with, and those in force.
+//!
+//! The file `settings` of the run folder is what counts. `config.toml` is for readers and for `--config`; a run whose `config.toml` was edited
+//! is refused. Only [`Change`] changes the settings of a run: more epochs, and the place of the data.
+
+use crate::Error;
+use crate::config::Config;
+use crate::record::checksum;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use widemargin_durable::{read_sealed, write_atomic, write_sealed};
+
+/// The file of a run folder with its configuration, for readers.
+pub(super) const CONFIGURATION: &str = "config.toml";
+
+/// The file of a run folder with its settings, and the kind of its container.
+const SETTINGS: &str = "settings";
+const VERSION: u32 = 1;
+
+/// A change of the settings of a run that resumes. Every other setting stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Train to this many epochs, at least as many as before.
+    pub epochs: Option<usize>,
+    /// The data is now at this path.
+    pub data: Option<PathBuf>,
+    /// The labels of a table are now in this file.
+    pub labels: Option<PathBuf>,
+}
+
+/// The content of the file: configurations as TOML.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    /// As the run started; never changes.
+    started: String,
+    /// In force.
+    config: String,
+    /// In force before the last change. `config.toml` may still have it, if the program ended between the two files.
+    before: Option<String>,
+    /// The epochs of the run as it was planned, then those of each extension.
+    epochs: Vec<usize>,
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    stored: Stored,
+    config: Config,
+    /// Whether the files have older settings.
+    changed: bool,
+}
+
+impl Settings {
+    /// The settings of a new run.
+    pub(crate) fn new(config: &Config) -> Self {
+        let text = config.to_toml();
+        let epochs = vec![config.training.epochs];
+        let stored = Stored { started: text.clone(), config: text, before: None, epochs };
+        Self { stored, config: config.clone(), changed: true }
+    }
+
+    /// Reads the settings of the run in `folder` and compares `config.toml` with them.
+    ///
+    /// # Errors
+    /// [`Error::Durable`] for a file that is missing or damaged; [`Error::SettingsChanged`], which names the keys, if `config.toml` was edited.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(SETTINGS);
+        let (_version, bytes) = read_sealed(&path, SETTINGS, VERSION)?;
+        let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
+        let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+        let config = Config::from_toml(&path, &stored.config)?;
+        let rising = stored.epochs.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || stored.epochs.last() != Some(&config.training.epochs) {
+            return Err(bad(format!(
+                "epochs {:?}, expected rising ones up to {}",
+                stored.epochs, config.training.epochs
+            )));
+        }
+        let written = configuration(folder)?;
+        let mut settings = Self { stored, config, changed: false };
+        let differences = written.differences(&settings.config);
+        if differences.is_empty() {
+            return Ok(settings);
+        }
+        if let Some(before) = &settings.stored.before
+            && written.differences(&Config::from_toml(&path, before)?).is_empty()
+        {
+            settings.changed = true;
+            return Ok(settings);
+        }
+        Err(Error::SettingsChanged { place: folder.join(CONFIGURATION).display().to_string(), differences })
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The epochs of the run as planned, then those of each extension; the last is that of the configuration.
+    pub(crate) fn epochs(&self) -> &[usize] {
+        &self.stored.epochs
+    }
+
+    /// The checksum of the configuration with which the run started.
+    pub(crate) fn checksum(&self) -> u32 {
+        checksum(self.stored.started.as_bytes())
+    }
+
+    /// Checks that `config` is the configuration in force.
+    pub(crate) fn require(&self, config: &Config) -> Result<(), Error> {
+        let mut differences = config.differences(&self.config);
+        // The record of the run decides the use of each sample, wherever the split file is.
+        differences.retain(|difference| difference.key != "data.split");
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::SettingsChanged { place: "the configuration".to_owned(), differences })
+    }
+
+    /// Changes the settings; [`write`](Self::write) stores them.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] for fewer epochs than before.
+    pub(crate) fn change(&mut self, change: &Change) -> Result<(), Error> {
+        let mut config = self.config.clone();
+        config.training.epochs = change.epochs.unwrap_or(config.training.epochs);
+        if let Some(data) = &change.data {
+            config.data.path = Some(data.clone());
+        }
+        if let Some(labels) = &change.labels {
+            config.data.labels = Some(labels.clone());
+        }
+        config.check()?;
+        let (found, planned) = (config.training.epochs, self.config.training.epochs);
+        if found < planned {
+            let message = format!("found {found}, expected at least {planned}, the epochs of the run");
+            return Err(Error::BadValue { key: "training.epochs".to_owned(), message });
+        }
+        if config == self.config {
+            return Ok(());
+        }
+        if found > planned {
+            self.stored.epochs.push(found);
+        }
+        self.stored.before = Some(std::mem::replace(&mut self.stored.config, config.to_toml()));
+        self.config = config;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Writes the settings and `config.toml`, if they have changed.
+    pub(crate) fn write(&mut self, folder: &Path) -> Result<(), Error> {
+        if !self.changed {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec_pretty(&self.stored).expect("plain data always has a JSON form");
+        write_sealed(folder.join(SETTINGS), SETTINGS, VERSION, &bytes)?;
+        let mut text = String::new();
+        if let [planned, extended @ ..] = self.stored.epochs.as_slice()
+            && !extended.is_empty()
+        {
+            let extended: Vec<String> = extended.iter().map(ToString::to_string).collect();
+            text = format!("# Planned for {planned} epochs, extended to {}.\n", extended.join(", then "));
+        }
+        text.push_str(&self.stored.config);
+        write_atomic(folder.join(CONFIGURATION), text.as_bytes())?;
+        self.changed = false;
+        Ok(())
+    }
+}
+
+/// The configuration in `config.toml` of the run in `folder`. [`RunFolder::resume`](super::RunFolder::resume) also checks that it was not edited.
+///
+/// # Errors
+/// [`Error::BadFile`] if it cannot be read, and those of [`Config::from_toml`].
+pub fn configuration(folder: &Path) -> Result<Config, Error> {
+    let path = folder.join(CONFIGURATION);
+    let text = widemargin_durable::read_text(&path).map_err(|error| Error::BadFile {
+        path: path.clone(),
+        reason: format!("cannot be read: {error}; is this a run folder?"),
+    })?;
+    Config::from_toml(&path, &text)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests edit files on purpose")]
+mod tests {
+    use super::*;
+
+    fn written(folder: &Path) -> Settings {
+        let mut settings = Settings::new(&Config::default());
+        settings.write(folder).expect("written");
+        settings
+    }
+
+    #[test]
+    fn settings_read_back_and_only_epochs_and_the_place_of_the_data_change() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let started = written(folder.path());
+        let mut settings = Settings::read(folder.path()).expect("its own");
+        assert_eq!((settings.config(), settings.epochs()), (&Config::default(), &[3][..]));
+        let change = Change { epochs: Some(5), data: Some("moved".into()), labels: None };
+        settings.change(&change).expect("allowed");
+        settings.write(folder.path()).expect("written");
+        settings.change(&Change { epochs: Some(9), ..Change::default() }).expect("allowed");
+        settings.write(folder.path()).expect("written");
+        let again = Settings::read(folder.path()).expect("its own");
+        assert_eq!(again.epochs(), [3, 5, 9]);
+        assert_eq!(again.config().data.path.as_deref(), Some(Path::new("moved")));
+        assert_eq!(again.checksum(), started.checksum(), "of the start");
+        let text = std::fs::read_to_string(folder.path().join(CONFIGURATION)).expect("there");
+        assert!(text.starts_with("# Planned for 3 epochs, extended to 5, then 9.\n"), "{text}");
+        let error =
+            settings.change(&Change { epochs: Some(8), ..Change::default() }).expect_err("fewer").to_string();
+        assert!(error.contains("training.epochs: found 8, expected at least 9"), "{error}");
+        let expected = Config { data: again.config().data.clone(), ..Config::default() };
+        assert_eq!(again.config().differences(&expected).len(), 1, "nothing but the epochs");
+    }
+
+    #[test]
+    fn an_edited_configuration_is_refused_by_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        written(folder.path());
+        let path = folder.path().join(CONFIGURATION);
+        let text = std::fs::read_to_string(&path).expect("there");
+        std::fs::write(&path, text.replace("seed = 1\n", "seed = 2\n").replace("batch = 128", "batch = 64"))
+            .expect("edited");
+        let error = Settings::read(folder.path()).expect_err("edited").to_string();
+        for part in
+            ["config.toml", "sampler.batch: found 64, expected 128", "training.seed: found 2, expected 1"]
+        {
+            assert!(error.contains(part), "{error}");
+        }
+        std::fs::write(&path, format!("# a remark\n{text}")).expect("edited");
+        Settings::read(folder.path()).expect("a comment changes nothing");
+    }
+
+    #[test]
+    fn a_change_that_reached_one_of_the_two_files_is_completed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = written(folder.path());
+        let path = folder.path().join(CONFIGURATION);
+        let old = std::fs::read(&path).expect("there");
+        settings.change(&Change { epochs: Some(5), ..Change::default() }).expect("allowed");
+        settings.write(folder.path()).expect("written");
+        let new = std::fs::read(&path).expect("there");
+        std::fs::write(&path, old).expect("as if the program had ended in between");
+        let mut settings = Settings::read(folder.path()).expect("completed");
+        assert_eq!(settings.epochs(), [3, 5]);
+        settings.write(folder.path()).expect("written");
+        assert!(std::fs::read(&path).expect("there") == new);
+    }
+}
