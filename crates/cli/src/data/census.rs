@@ -3,7 +3,7 @@
 use crate::progress;
 use clap::Args;
 use std::path::PathBuf;
-use widemargin_data::{Census, ClassFolder, FolderOptions, PartFolders};
+use widemargin_data::{Census, ClassFolder, Error, FolderOptions, PartFolders};
 use widemargin_tables::ColumnPattern;
 
 #[derive(Args)]
@@ -26,12 +26,25 @@ pub(super) struct CensusArguments {
 }
 
 impl CensusArguments {
-    /// Examines every sample and shows the progress.
+    /// Examines every sample and shows the progress. Folders that can be understood in two ways are an error.
     pub(super) fn take(&self) -> anyhow::Result<Census> {
+        Ok(self.with(self.parts)?)
+    }
+
+    /// [`take`](Self::take), but of folders that can be understood in two ways: every folder is a class, and the error is returned as
+    /// the second value.
+    pub(super) fn take_ambiguous(&self) -> anyhow::Result<(Census, Option<Error>)> {
+        match self.with(self.parts) {
+            Err(error @ Error::MixedFolders { .. }) => Ok((self.with(PartFolders::None)?, Some(error))),
+            census => Ok((census?, None)),
+        }
+    }
+
+    fn with(&self, parts: PartFolders) -> widemargin_data::Result<Census> {
         let bar = progress::counted("samples", 0);
         let advance = progress::advancing(&bar);
-        let folders = FolderOptions { class_folder: self.class_folder, parts: self.parts };
+        let folders = FolderOptions { class_folder: self.class_folder, parts };
         let (labels, columns) = (self.labels.as_deref(), self.columns.as_ref());
-        Ok(Census::take(&self.data, labels, columns, folders, &advance)?)
+        Census::take(&self.data, labels, columns, folders, &advance)
     }
 }

@@ -43,7 +43,12 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
         ensure!(known, "--out: found {}, expected a name that ends in .html or .svg", out.display());
         check_file(out)?;
     }
-    let census = arguments.data.take()?;
+    let (census, ambiguous) = arguments.data.take_ambiguous()?;
+    if let Some(error) = ambiguous {
+        say!(
+            "warning: {error}; `train` rejects this folder. Here every folder counts as a class, as with --parts none"
+        );
+    }
     let info = DataInfo::of(&census);
     if let Some(out) = &arguments.out {
         let svg = out.extension().is_some_and(|ending| ending == "svg");

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide, plural};
+use widemargin_data::{
+    Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide, plural,
+};
 use widemargin_durable::check_file;
 
 /// Default share of each known class to hold out, with `--by class`.

@@ -147,7 +147,12 @@ fn part_folders_next_to_class_folders_are_explained_and_resolved() {
         }
     }
     let expected = ["`train`", "5 other folders with 20 images", "`bike`", "--parts none", "--parts only"];
-    place.refused(&["data", "info", "d"], &expected);
+    // `data info` describes such a folder and repeats what `train` says.
+    let output = place.run(&["data", "info", "d"]);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(expected.iter().all(|words| said.contains(words)) && said.contains("warning"), "{said}");
+    assert_eq!(info(&place, "d", &[])["classes"], 6);
     place.refused(&["train", "--config", "tiny.toml", "--data", "d", "--out", "run"], &expected);
     place.refused(&["data", "split", "d", "--by", "sample", "-o", "s.csv"], &expected);
     let found = info(&place, "d", &["--parts", "none"]);

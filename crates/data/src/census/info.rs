@@ -56,7 +56,8 @@ pub struct DataInfo {
     pub broken_shards: Vec<BadImage>,
     /// Shards without the end-of-archive marker.
     pub shards_without_end: Vec<PathBuf>,
-    /// Folders and links that were skipped.
+    /// Folders and links that were skipped; `left_alone` in JSON.
+    #[serde(rename = "left_alone")]
     pub skipped: Vec<BadImage>,
     /// Files and class folders that are not read, by name and count.
     pub skipped_files: SkippedFiles,
