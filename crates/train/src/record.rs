@@ -27,6 +27,8 @@ const NAMED: usize = 3;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// Name of the data; not compared, since data may move.
+    data: String,
     class_names: Vec<String>,
     split: OpenSetSplit,
     /// Whether the unseen classes were drawn at random.
@@ -53,6 +55,7 @@ impl Record {
     pub fn of(prepared: &Prepared) -> Self {
         let set = &prepared.set;
         Self {
+            data: set.name().to_owned(),
             class_names: set.class_names().to_vec(),
             split: prepared.split.clone(),
             unseen_drawn: prepared.unseen_drawn,
@@ -286,6 +289,9 @@ impl Prepared {
         let mut prepared = Self::of_division(set, config, record.division(), normalisation)?;
         record.require_same(&prepared)?;
         record.warnings().clone_into(&mut prepared.warnings);
+        if let Some(classes) = &mut prepared.classes {
+            record.data.clone_into(&mut classes.data);
+        }
         Ok(prepared)
     }
 }

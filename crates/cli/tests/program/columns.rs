@@ -145,7 +145,8 @@ fn embeddings_state_the_model_that_made_them() {
             std::fs::copy(place.path().join(format!("{run}.{ending}")), place.path().join(&copy))
                 .expect("copied");
         }
-        assert_eq!(said(&format!("copy-of-one.{ending}")), "", "{ending}");
+        let own = said(&format!("copy-of-one.{ending}"));
+        assert!(!own.contains("model"), "{ending}: {own}");
         let other = format!("copy-of-two.{ending}");
         place.refused(&[&nearest[..], &[&other]].concat(), &[&other, "made by a different model than one"]);
         let gallery = format!("one.{ending}");

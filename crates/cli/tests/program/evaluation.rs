@@ -359,10 +359,11 @@ fn samples_of_both_files_are_not_compared_with_themselves() {
         .write("again.csv", csv(&[("a1", "bag", 1.0), ("b1", "boot", 81.0), ("x", "coat", 50.0)]).as_bytes());
     let by_id = found(&place, &["retrieval", "again.csv", "--gallery", "set.csv"]);
     assert_eq!([&by_id["self_matches"]["pairs_by_id"], &by_id["self_matches"]["pairs_by_value"]], [2, 0]);
-    let numbered =
-        |labels: [&str; 3]| csv(&[("0", labels[0], 3.0), ("1", labels[1], 70.0), ("2", labels[2], 40.0)]);
-    place.write("left.csv", numbered(["bag", "boot", "coat"]).as_bytes());
-    place.write("right.csv", numbered(["boot", "bag", "coat"]).replace("0.", "0.0").as_bytes());
+    let numbered = |labels: [&str; 3], turn: f64| {
+        csv(&[("0", labels[0], 3.0 + turn), ("1", labels[1], 70.0 + turn), ("2", labels[2], 40.0 + turn)])
+    };
+    place.write("left.csv", numbered(["bag", "boot", "coat"], 0.0).as_bytes());
+    place.write("right.csv", numbered(["boot", "bag", "coat"], 5.0).as_bytes());
     let independent = found(&place, &["retrieval", "left.csv", "--gallery", "right.csv"]);
     near(&independent["self_matches"]["conflicting_ids"], 2.0);
     near(&independent["self_matches"]["pairs"], 0.0);
@@ -507,7 +508,8 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     }
     let folds = ["verification", "set.csv", "--pairs", "pairs.csv", "--folds", "3"];
     refused(&folds, &["--folds", "found 3", "2 to 2"]);
-    refused(&["verification", "set.csv", "--probe", "three.csv"], &["set.csv and three.csv", "dimension 2"]);
+    let columns = ["three.csv: the columns of the embedding are not those of set.csv", "found also z"];
+    refused(&["verification", "set.csv", "--probe", "three.csv"], &columns);
     refused(&["verification", "set.csv", "--far", "1.5"], &["--far", "1.5", "from 0 to 1"]);
     refused(&["verification", "set.csv", "--costs", "0.5,1"], &["--costs", "expected three"]);
     refused(&["verification", "set.csv", "--costs", "2,1,1"], &["--costs", "prior"]);

@@ -210,7 +210,10 @@ fn unusable_data_has_an_exit_status() {
     );
     place.write("semicolons.csv", b"path;label\nimages/class-0/00.png;0\n");
     let train = ["train", "--data", "semicolons.csv", "--out", "no"];
-    place.refused(&train, &["semicolons.csv: no column `path`", "separated by `;`; separate them by commas"]);
+    place.refused(
+        &train,
+        &["semicolons.csv: the columns are path;label", "separated by `;`; separate them by commas"],
+    );
     assert!(!place.exists("no"), "nothing is written");
 }
 

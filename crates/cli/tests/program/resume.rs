@@ -74,7 +74,12 @@ fn changed_data_is_refused_by_name() {
     let split = read(&place, "run/split.csv");
     let text = String::from_utf8(split.clone()).expect("text");
     let line = text.lines().find(|line| line.ends_with(",train")).expect("a training sample").to_owned();
-    place.write("run/split.csv", text.replace(&line, &line.replace(",train", ",test")).as_bytes());
+    let edited = text.replace(&line, &line.replace(",train", ",test"));
+    place.write("run/split.csv", edited.as_bytes());
+    place.refused(&resume, &["split.csv", "damaged or edited"]);
+    let without_checksum: String =
+        edited.lines().filter(|line| !line.starts_with("# crc32")).map(|line| format!("{line}\n")).collect();
+    place.write("run/split.csv", without_checksum.as_bytes());
     place.refused(&resume, &["split.csv", "is in part `test`, expected `train`"]);
     place.write("run/split.csv", &split);
 
@@ -124,7 +129,7 @@ fn a_run_on_a_table_refuses_changed_rows_and_labels() {
     // The split file of a run reads back.
     success(
         &place.run(
-            &[&train[..8], &["--split", "run/split.csv", "--embedding", "2", "--out", "again"]].concat(),
+            &[&train[..7], &["--split", "run/split.csv", "--embedding", "2", "--out", "again"]].concat(),
         ),
     );
     assert!(read(&place, "again/model.safetensors") == read(&place, "run/model.safetensors"));
@@ -174,7 +179,7 @@ fn settings_are_refused_by_name_whether_flags_or_edited() {
     );
     refused(&["--closed-set"], &["data.closed_set: found true, expected false"]);
     refused(&["--split", "x.csv"], &["data.split"]);
-    refused(&["--epochs", "2"], &["training.epochs: found 2, expected at least 3"]);
+    refused(&["--epochs", "2"], &["--epochs (training.epochs): found 2, expected at least 3"]);
     refused(&["--out", "other"], &["--resume", "--out"]);
     refused(&["--config", "tiny.toml"], &["--resume", "--config"]);
     refused(&["--quick"], &["--resume", "--quick"]);

@@ -16,7 +16,9 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| span.start);
             let line = place.map_or(1, |place| line_at(text, place));
-            if let Some(wrong) = wrong_type(error.message()) {
+            // Types of this project begin their errors with what was found.
+            let own = error.message().starts_with("found ").then(|| error.message().to_owned());
+            if let Some(wrong) = own.or_else(|| wrong_type(error.message())) {
                 let key = place.and_then(|place| key_at(text, place)).map(|key| key + ": ");
                 return bad(line, key.unwrap_or_default() + &wrong);
             }
