@@ -74,7 +74,7 @@ pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
         invalid(format!("line {line} is not text in UTF-8; save it as UTF-8"))
     })
 }

@@ -361,8 +361,9 @@ pub(super) fn write(
 ) -> std::io::Result<()> {
     let failed = std::io::Error::other::<ParquetError>;
     let columns = about.columns();
-    let texts: String =
+    let texts: Vec<String> =
         columns.iter().map(|column| format!("required binary {} (UTF8); ", column.name)).collect();
+    let texts = texts.concat();
     let list = "required group embedding (LIST) { repeated group list { required float element; } }";
     let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());

@@ -260,7 +260,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn table(text: &str) -> Result<(Vec<String>, Vec<(u64, Vec<String>)>)> {
+    /// The columns, and the rows with their lines.
+    type Table = (Vec<String>, Vec<(u64, Vec<String>)>);
+
+    fn table(text: &str) -> Result<Table> {
         let mut records = Records::open(text, Path::new("t.csv"))?;
         let mut rows = Vec::new();
         while let Some(record) = records.next()? {

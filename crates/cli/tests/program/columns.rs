@@ -167,7 +167,7 @@ fn embeddings_state_the_model_that_made_them() {
     }
     for ending in ["npy", "csv"] {
         let (own, copy) = (format!("one.{ending}"), format!("copy.{ending}"));
-        assert_eq!(said(&own), "", "{ending}");
+        assert!(!said(&own).contains("model"), "{ending}");
         std::fs::copy(place.path().join(&own), place.path().join(&copy)).expect("copied");
         let warning = said(&copy);
         assert!(warning.contains("does not state which model made it"), "{warning}");

@@ -534,7 +534,7 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     set("empty.txt", "");
     refused(
         &["retrieval", "set.csv", "--gallery", "no-rows.npy", "--gallery-labels", "empty.txt"],
-        &["no-rows.npy", "no embeddings", "0 rows"],
+        &["empty.txt: is empty"],
     );
     refused(&["retrieval", "set.csv", "--exclude-same-camera"], &["set.csv", "no cameras", "--cameras"]);
     let cameras = ["retrieval", "set.csv", "--exclude-same-camera", "--cameras", "two-labels.txt"];
