@@ -60,6 +60,9 @@ impl Side {
     }
 }
 
+/// The group of a row of one side, if it is in one.
+type GroupOf<'a> = &'a dyn Fn(&Side, usize) -> Option<(u32, u32)>;
+
 impl Copies {
     /// Compares all rows of two sets, and their ids if both have ids (one per row). Sets of different dimensions have no equal rows.
     /// Takes time in proportion to the size of the sets.
@@ -74,7 +77,7 @@ impl Copies {
             }
         }
         let sides = [Side { by_value, by_id: by_id.0 }, Side { by_value: others_by_value, by_id: by_id.1 }];
-        let pairs_by = |group: &dyn Fn(&Side, usize) -> Option<(u32, u32)>| -> u64 {
+        let pairs_by = |group: GroupOf<'_>| -> u64 {
             let mut counts: HashMap<(u32, u32), [u64; 2]> = HashMap::new();
             for (nth, side) in sides.iter().enumerate() {
                 for key in (0..side.by_id.len()).filter_map(|row| group(side, row)) {

@@ -382,7 +382,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         let rows = ["Cat,train", "cat,test", "a,train", "a,test", "b,train", "b,test", "c,train", "c,test"];
-        let lines: String = rows.iter().zip(1..).map(|(row, value)| format!("{row},{value}\n")).collect();
+        let lines = rows.iter().zip(1..).map(|(row, value)| format!("{row},{value}\n"));
+        let lines = lines.collect::<Vec<_>>().concat();
         put(&path, format!("label,split,x\n{lines}").as_bytes());
         let info =
             DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());

@@ -151,7 +151,7 @@ impl VectorSet {
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let catalogue = Catalogue { name, class_names, labels, parts, copies, warnings: Vec::new() };
-        Ok(Self { catalogue, rows, columns, parts_from, ids, squares, digests })
+        Ok(Self { catalogue, rows, parts_from, columns, ids, squares, digests })
     }
 
     /// Dimension of the vectors.

@@ -252,6 +252,8 @@ fn warnings_about_classes(set: &SampleSet, trained: Option<&Vec<bool>>) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
+
     use crate::testing::put;
     use crate::{OpenOptions, SampleSet};
 
@@ -261,7 +263,7 @@ mod tests {
         let path = folder.path().join("t.csv");
         let mut text = "id,label,split,x\n".to_owned();
         for (row, (class, part)) in rows.iter().enumerate() {
-            text.push_str(&format!("r{row},{class},{part},{}\n", row + 1));
+            writeln!(text, "r{row},{class},{part},{}", row + 1).unwrap();
         }
         put(&path, text.as_bytes());
         SampleSet::open(&path, None, &OpenOptions::default()).unwrap()
@@ -372,7 +374,8 @@ mod tests {
     fn unmarked(rows: &[(&str, u32)]) -> SampleSet {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        let lines: String = rows.iter().map(|(class, value)| format!("{class},{value}\n")).collect();
+        let lines = rows.iter().map(|(class, value)| format!("{class},{value}\n"));
+        let lines = lines.collect::<Vec<_>>().concat();
         put(&path, format!("label,x\n{lines}").as_bytes());
         SampleSet::open(&path, None, &OpenOptions::default()).unwrap()
     }
@@ -436,7 +439,7 @@ mod tests {
         .iter()
         .enumerate()
         {
-            text.push_str(&format!("r{row},{class},{part},{value}\n"));
+            writeln!(text, "r{row},{class},{part},{value}").unwrap();
         }
         put(&path, text.as_bytes());
         let set = SampleSet::open(&path, None, &OpenOptions::default()).unwrap();
@@ -452,7 +455,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.csv");
         let parts = ["train", "test", "train", "train", "test", "train", "test", "test", "test"];
-        let lines: String = parts.iter().enumerate().map(|(row, part)| format!("r{row},{part}\n")).collect();
+        let lines = parts.iter().enumerate().map(|(row, part)| format!("r{row},{part}\n"));
+        let lines = lines.collect::<Vec<_>>().concat();
         put(&path, format!("sample,part\n{lines}").as_bytes());
         let found = Division::by_file(&set, &path).unwrap();
         assert!(found.classes.is_closed() && names(&set, found.classes.known()) == "a b");

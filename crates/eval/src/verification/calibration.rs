@@ -103,9 +103,9 @@ impl LogisticCalibration {
     pub fn threshold(&self, log_likelihood_ratio: f64) -> f64 {
         let near = (log_likelihood_ratio - self.offset) / self.slope;
         // A division rounds by half a step, the line itself by a few more.
-        let candidates = std::iter::successors(Some(near), |score| Some(score.next_up())).take(8);
+        let mut candidates = std::iter::successors(Some(near), |score| Some(score.next_up())).take(8);
         let reaches = |score: &f64| self.log_likelihood_ratio(*score) >= log_likelihood_ratio;
-        candidates.filter(reaches).next().unwrap_or(near)
+        candidates.find(reaches).unwrap_or(near)
     }
 }
 
