@@ -153,7 +153,7 @@ fn decide(arguments: &CompareArguments, saved: Option<&SavedCalibration>) -> any
 
 /// A positive number with three significant digits.
 fn significant(value: f64) -> String {
-    if value >= 1e-3 && value < 99.99 {
+    if (1e-3..99.99).contains(&value) {
         let digits = (2 - value.log10().floor() as i32).max(0) as usize;
         let text = format!("{value:.digits$}");
         return if text.contains('.') {

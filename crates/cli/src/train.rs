@@ -188,7 +188,7 @@ impl TrainArguments {
 
     /// Refuses flags that change a setting of the run in `folder`, which has the configuration `config`, by name.
     fn require_same(&self, folder: &Path, config: &Config) -> anyhow::Result<()> {
-        let requested = self.applied(self.run.applied(config.clone())?);
+        let requested = self.applied(self.run.applied(config.clone()));
         let allowed = ["training.epochs", "data.path", "data.labels"];
         let mut refused = requested.differences(config);
         refused.retain(|difference| !allowed.contains(&difference.key.as_str()));

@@ -1,6 +1,11 @@
 //! The whole program, run as a user runs it, in folders of its own.
 #![allow(missing_docs, reason = "a test binary has no readers of its documentation")]
 #![expect(clippy::disallowed_methods, reason = "the tests write bad files on purpose")]
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "small files, easier to read this way"
+)]
 
 #[path = "program/baseline.rs"]
 mod baseline;

@@ -346,11 +346,12 @@ mod tests {
         assert_eq!(Record::read(folder.path()).expect("its own"), (record, written));
     }
 
+    type Edit = fn(&mut Vec<f32>, &mut Vec<String>);
+
     #[test]
     fn changes_are_named() {
         let record = record();
         record.require_same_samples(&set(|_, _| {})).expect("the same");
-        type Edit = fn(&mut Vec<f32>, &mut Vec<String>);
         let edits: [(Edit, &[&str]); 6] = [
             (|values, _| values[7] = 0.5, &["1 vectors with other content: row 3"]),
             (
@@ -362,7 +363,7 @@ mod tests {
                     classes
                         .iter_mut()
                         .filter(|name| *name == "class 1")
-                        .for_each(|name| *name = "z".to_owned())
+                        .for_each(|name| *name = "z".to_owned());
                 },
                 &["1 renamed classes: \"class 1\" to \"z\""],
             ),

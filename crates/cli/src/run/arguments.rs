@@ -75,7 +75,7 @@ impl RunArguments {
             }
             None => Config::default(),
         };
-        let mut config = self.applied(base)?;
+        let mut config = self.applied(base);
         if !backbone_given && config.data.is_table() {
             config.model.backbone = BackboneName::Linear;
         }
@@ -83,7 +83,7 @@ impl RunArguments {
     }
 
     /// The configuration `config` with these flags.
-    pub(crate) fn applied(&self, mut config: Config) -> anyhow::Result<Config> {
+    pub(crate) fn applied(&self, mut config: Config) -> Config {
         let data = &mut config.data;
         data.path = self.data.as_deref().map(absolute).or_else(|| data.path.take());
         data.labels = self.labels.as_deref().map(absolute).or_else(|| data.labels.take());
@@ -96,7 +96,7 @@ impl RunArguments {
         config.objective.name = self.objective.clone().unwrap_or(config.objective.name);
         config.training.epochs = self.epochs.unwrap_or(config.training.epochs);
         config.training.seed = self.seed.unwrap_or(config.training.seed);
-        Ok(config)
+        config
     }
 
     /// The keys of the configuration that were set by a flag, with the flag.
