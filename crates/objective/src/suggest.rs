@@ -3,7 +3,7 @@
 //! Everything follows from the ideal case: `C` unit class centres as far apart as possible, each sample exactly on its centre. At
 //! best they form a regular simplex with cosine `-1 / (C - 1)` between any two, which needs `C <= D + 1`. Then the target leads
 //! each non-target by `C / (C - 1)` in cosine. The scale times this lead minus the margin determines the smallest possible loss
-//! and the largest possible probability. More classes are closer together; [`packing`] has the bounds for them.
+//! and the largest possible probability. More classes are closer together; [`packing`](crate::packing) has the bounds for them.
 
 use std::f64::consts::{FRAC_PI_4, SQRT_2};
 

@@ -205,3 +205,13 @@ impl Columns {
         }
     }
 }
+
+/// Rejects two columns of one name: it would not be clear which of them is meant.
+pub(super) fn require_different<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
+    let mut sorted: Vec<&String> = names.collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Problem::RepeatedColumn { column: pair[0].clone() }),
+        None => Ok(()),
+    }
+}

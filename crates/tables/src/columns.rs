@@ -18,7 +18,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, Type};
 
-use super::about::{About, Columns};
+use super::about::{About, Columns, require_different};
 use super::error::{Error, Problem, Result};
 use super::mark::{self, ModelMark};
 use super::numbers::{RANGE, out_of_range};
@@ -132,6 +132,7 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
     let at_path = |problem: Problem| problem.at(path);
     let reader = open_whole(path)?;
     let names = column_names(&reader);
+    require_different(names.iter()).map_err(at_path)?;
     let columns = Columns::find(&names, &pandas_index(&reader)).map_err(at_path)?;
     // A column of lists: `embedding`, or the one that the pattern selects.
     let (list, values) = match (position(&names, "embedding"), pattern) {
@@ -441,9 +442,22 @@ fn name(field: &Field) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::{read_embeddings, read_pairs};
+    use super::*;
 
     fn fixture(name: &str) -> std::path::PathBuf {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/files").join(name)
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("twice.parquet");
+        let schema = "message m { required float e0; required float e1; required float e0; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let file = File::create(&path).unwrap();
+        SerializedFileWriter::new(file, schema, Arc::default()).unwrap().close().unwrap();
+        let error = read_embeddings(&path).unwrap_err().to_string();
+        assert!(error.contains("two columns `e0`"), "{error}");
     }
 
     #[test]

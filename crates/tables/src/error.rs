@@ -358,6 +358,18 @@ pub enum Problem {
         /// The list of pairs.
         list: String,
     },
+    /// A pair has two scores.
+    #[error(
+        "{place} has another score of \"{}\" and \"{}\"; give one score per pair, whatever the order of its names",
+        echo(&pair[0]),
+        echo(&pair[1])
+    )]
+    RepeatedScore {
+        /// The line or row.
+        place: String,
+        /// The names of the pair.
+        pair: Box<[String; 2]>,
+    },
     /// A pair of a list has no score.
     #[error(
         "has no score of \"{}\" and \"{}\", a pair of {list} (missing scores: {count}); both files must have the same pairs",

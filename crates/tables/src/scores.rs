@@ -84,6 +84,10 @@ impl<'a> Keys<'a> {
                 let place = place.to_string();
                 Err(Problem::ContradictoryPair { place, first, pair: Box::new(pair) }.at(path))
             }
+            Some((_, _, true)) => {
+                let place = place.to_string();
+                Err(Problem::RepeatedScore { place, pair: Box::new(pair) }.at(path))
+            }
             Some((same, _, taken)) => {
                 *taken = true;
                 Ok(*same)

@@ -424,6 +424,7 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
     for (text, list, problem) in [
         ("p q 0.75\n", "1 p q\n0 p r\n", "has no score of \"p\" and \"r\", a pair of"),
         ("p q 0.75\np z 1\n", "1 p q\n0 p r\n", "line 2 has a score of \"p\" and \"z\", a pair that"),
+        ("p q 0.75\nq p 99\n", "1 p q\n", "line 2 has another score of \"p\" and \"q\""),
         ("p q 0.75\n", "1 p q\n0 q p\n", "line 2 contradicts line 1"),
         ("0 p q 0.75\n", "1 p q\n", "line 1 contradicts line 1 of"),
     ] {

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
+use super::about::require_different;
 use super::error::{Error, Problem, Result};
 use super::memory;
 
@@ -63,11 +64,7 @@ impl<'a> Records<'a> {
         }
         // Numbers are values of a table without a header, which its reader reports.
         let is_name = |name: &&String| !name.is_empty() && name.parse::<f64>().is_err();
-        let mut names: Vec<&String> = records.columns.iter().filter(is_name).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Problem::RepeatedColumn { column: pair[0].clone() }.at(path));
-        }
+        require_different(records.columns.iter().filter(is_name)).map_err(|problem| problem.at(path))?;
         Ok(records)
     }
 

@@ -154,8 +154,6 @@ impl Settings {
         if !self.changed {
             return Ok(());
         }
-        let bytes = serde_json::to_vec_pretty(&self.stored).expect("plain data always has a JSON form");
-        write_sealed(folder.join(SETTINGS), SETTINGS, VERSION, &bytes)?;
         let mut text = String::new();
         if let [planned, extended @ ..] = self.stored.epochs.as_slice()
             && !extended.is_empty()
@@ -164,7 +162,17 @@ impl Settings {
             text = format!("# Planned for {planned} epochs, extended to {}.\n", extended.join(", then "));
         }
         text.push_str(&self.stored.config);
-        write_atomic(folder.join(CONFIGURATION), text.as_bytes())?;
+        let bytes = serde_json::to_vec_pretty(&self.stored).expect("plain data always has a JSON form");
+        let configuration = || write_atomic(folder.join(CONFIGURATION), text.as_bytes());
+        // A new run can be started again from `config.toml` alone, so that comes first. In a run that is extended the settings come first:
+        // they accept the configuration from before, which the next start brings up to date.
+        if folder.join(SETTINGS).exists() {
+            write_sealed(folder.join(SETTINGS), SETTINGS, VERSION, &bytes)?;
+            configuration()?;
+        } else {
+            configuration()?;
+            write_sealed(folder.join(SETTINGS), SETTINGS, VERSION, &bytes)?;
+        }
         self.changed = false;
         Ok(())
     }
