@@ -3,7 +3,8 @@
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_durable::{check_file, check_folder};
 
@@ -24,9 +25,29 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
     })
 }
 
-/// A file to write, checked before the work whose results go there.
+/// A file to write, checked before the work whose results go there. It must not be one of the files that the command reads.
 pub(crate) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| checked(check_file(&path), path))
+    PathBufValueParser::new().try_map(|path| {
+        if is_named_twice(&path) {
+            return Err("this file is also an input, which would be lost; choose another name".to_owned());
+        }
+        checked(check_file(&path), path)
+    })
+}
+
+/// Whether several arguments of the program name this existing file.
+fn is_named_twice(path: &Path) -> bool {
+    let Ok(file) = path.canonicalize() else { return false };
+    let names = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        let value = text.split_once('=').map(|(_, value)| Path::new(value).canonicalize());
+        [Some(Path::new(argument).canonicalize()), value]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|named| named == file)
+    };
+    std::env::args_os().skip(1).filter(names).count() > 1
 }
 
 /// As [`output_file`] for a folder, which may exist.
