@@ -15,6 +15,8 @@ use super::{memory, npy};
 
 /// Columns that identify a row, in order of preference.
 const IDS: [&str; 3] = ["id", "path", "sample"];
+/// Columns that may number the rows of a table without ids. An index of pandas has no name.
+const NUMBERS: [&str; 6] = ["id", "path", "sample", "row", "index", ""];
 /// Columns that never identify a row.
 const NOT_IDS: [&str; 4] = ["label", "camera", "split", "group"];
 
@@ -80,13 +82,16 @@ impl RowNames {
     }
 
     /// The names in the order of the rows of a table. If both have ids, they are matched; the columns `id`, `path` and `sample` of this file
-    /// count as ids, the first of them that exists; without them, a column of another name in which at least half of the ids occur.
+    /// count as ids, the first of them that exists; without them, a column of another name in which at least half of the ids occur, or a column
+    /// of different texts, which then must have the same ids. Rows without ids are known by their numbers from 0: a column that has all of them in
+    /// another order gives the order.
     ///
     /// # Errors
     /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids;
     /// [`Problem::NameCount`] if there are no ids to match and the numbers of rows differ.
     pub fn in_order_of(mut self, of: NamedRows<'_>) -> Result<Self> {
-        let column = self.id_column().or_else(|| self.column_like(of.ids?));
+        let column =
+            self.id_column().or_else(|| self.column_like(of.ids?)).or_else(|| self.column_of_texts(of.ids?));
         let order = match (column, of.ids) {
             (Some(column), Some(ids)) => Some(self.positions(column, ids, of.path)?),
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
@@ -94,6 +99,7 @@ impl RowNames {
                 let index = self.positions(0, ids, of.path);
                 if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() }
             }
+            (_, None) => self.numbered(of.rows),
             _ => None,
         };
         let found = self.table.rows.len();
@@ -110,6 +116,12 @@ impl RowNames {
             *lines = order.iter().map(|&at| lines[at]).collect();
         }
         Ok(self)
+    }
+
+    /// The ids of the rows: the column `id`, or else `path` or `sample`; `None` if the file has none of them.
+    pub fn ids(&self) -> Option<Vec<String>> {
+        let at = self.id_column()?;
+        Some(self.table.rows.iter().map(|row| row[at].clone()).collect())
     }
 
     /// A column, or `None` if the file does not have it.
@@ -168,6 +180,35 @@ impl RowNames {
             can_be && 2 * found.intersection(&ids).count() >= ids.len()
         };
         (0..self.table.columns.len()).find(names)
+    }
+
+    /// The first column of different texts that are no numbers: it identifies the rows, so it must have the ids of the table.
+    fn column_of_texts(&self, ids: &[String]) -> Option<usize> {
+        if counts(ids.iter().map(String::as_str)) {
+            return None;
+        }
+        (0..self.table.columns.len()).find(|&at| {
+            let column = self.table.columns[at].as_str();
+            let known = NOT_IDS.iter().any(|known| column.eq_ignore_ascii_case(known));
+            let texts: HashSet<&str> = self.table.rows.iter().map(|row| row[at].as_str()).collect();
+            let different = texts.len() == self.table.rows.len() && texts.len() > 1;
+            !known && !column.is_empty() && different && texts.iter().all(|text| text.parse::<f64>().is_err())
+        })
+    }
+
+    /// The position in this file of each row number from 0 to `rows`, if a column has all of them in another order.
+    fn numbered(&self, rows: usize) -> Option<Vec<usize>> {
+        if self.table.rows.len() != rows {
+            return None;
+        }
+        NUMBERS.iter().filter_map(|name| self.table.column(name)).find_map(|column| {
+            let mut order = vec![None; rows];
+            for (at, row) in self.table.rows.iter().enumerate() {
+                *order.get_mut(row[column].parse::<usize>().ok()?)? = Some(at);
+            }
+            let order: Vec<usize> = order.into_iter().collect::<Option<_>>()?;
+            (!order.is_sorted()).then_some(order)
+        })
     }
 
     /// Whether a column only counts the rows from 0.

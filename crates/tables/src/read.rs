@@ -72,7 +72,7 @@ fn joined(table: &mut OpenTable, names: Option<RowNames>) -> Result<Option<RowNa
     let names =
         names.in_order_of(NamedRows { path: table.rows.path(), rows, ids: table.about.ids.as_deref() })?;
     if table.about.ids.is_none() {
-        table.about.ids = names.texts("id");
+        table.about.ids = names.ids();
         table.require_unique_ids(names.path())?;
     }
     Ok(Some(names))

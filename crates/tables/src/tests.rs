@@ -183,6 +183,22 @@ fn names_next_to_a_table_are_found_and_joined() {
     folder.file("f.v1.names.csv", "id,label\np,a\nq,b\n");
     let said = open(&path).unwrap_err().to_string();
     assert!(said.contains("f.v1.names.csv: 2 names for 3 embeddings"), "{said}");
+    // Paths are ids too, a column of other texts must have the ids, and numbers give the order of rows without ids.
+    folder.file("f.v1.names.csv", "path,label\np,a\nq,b\nr,c\n");
+    let given = folder.file("given.csv", "path,label\nr,z\np,x\nq,y\n");
+    let about = open_labelled(&path, Some(&given)).unwrap().about;
+    assert_eq!(
+        (about.ids.unwrap(), about.labels.unwrap()),
+        (owned(&["p", "q", "r"]), owned(&["x", "y", "z"]))
+    );
+    let given = folder.file("given.csv", "filename,label\nimg/r,z\nimg/p,x\nimg/q,y\n");
+    let said = open_labelled(&path, Some(&given)).unwrap_err().to_string();
+    assert!(said.contains("line 2 has the id \"img/r\", which"), "{said}");
+    for column in ["id", "row", "index", ""] {
+        let given = folder.file("given.csv", format!("{column},label\n2,z\n0,x\n1,y\n"));
+        let about = open_labelled(&bare, Some(&given)).unwrap().about;
+        assert_eq!(about.labels.unwrap(), ["x", "y", "z"], "{column}");
+    }
     // A .csv contains its own names.
     folder.file("t.names.csv", "id\nother\n");
     assert_eq!(open(&folder.file("t.csv", "id,x\np,1\n")).unwrap().about.ids.unwrap(), ["p"]);

@@ -6,6 +6,7 @@ use super::untrained::Watched;
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::interrupt::{self, EndsAtOnce};
 use crate::progress;
+use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -167,6 +168,8 @@ impl Session {
                     trainer.check_embeddings(prepared, prepared.evaluation_samples(), step)?;
                 }
                 if finished {
+                    // A calibration belongs to one model: that of a shorter run must not stay beside the new one, whatever ends the program.
+                    remove_if_there(&folder.join(CALIBRATION_FILE))?;
                     trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
                 }
                 let mut run = run?;
@@ -192,6 +195,15 @@ impl Session {
                 Ok(())
             }
         }
+    }
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{}: cannot be removed", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

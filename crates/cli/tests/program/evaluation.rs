@@ -527,10 +527,9 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     refused(&["retrieval", "set.csv", "--k", "7"], &["--k", "set.csv", "k = 7", "the 6 rows"]);
     refused(&["retrieval", "set.csv", "--k", "0"], &["--k", "at least 1"]);
     // No output replaces an input.
-    for arguments in [
-        ["clustering", "set.csv", "--assignments", "./set.csv"],
-        ["calibrate", "set.csv", "-o", "set.csv"],
-    ] {
+    for arguments in
+        [["clustering", "set.csv", "--assignments", "./set.csv"], ["calibrate", "set.csv", "-o", "set.csv"]]
+    {
         refused(&arguments, &["set.csv", "also an input"]);
     }
     success(&place.run(&["eval", "retrieval", "set.csv"]));
