@@ -454,8 +454,9 @@ mod tests {
         let path = folder.path().join("twice.parquet");
         let schema = "message m { required float e0; required float e1; required float e0; }";
         let schema = Arc::new(parse_message_type(schema).unwrap());
-        let file = File::create(&path).unwrap();
-        SerializedFileWriter::new(file, schema, Arc::default()).unwrap().close().unwrap();
+        let mut bytes = Vec::new();
+        SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap().close().unwrap();
+        widemargin_durable::write_atomic(&path, &bytes).unwrap();
         let error = read_embeddings(&path).unwrap_err().to_string();
         assert!(error.contains("two columns `e0`"), "{error}");
     }
