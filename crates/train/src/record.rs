@@ -150,10 +150,23 @@ impl Record {
             && self.labels == set.labels()
             && (0..set.len())
                 .all(|at| self.digests[at] == set.digest(at) && self.names[at] == set.sample_id(at));
-        if same && self.shape == set.shape() {
-            return Ok(());
+        let changes =
+            if same && self.shape == set.shape() { self.other_columns(set) } else { Some(self.changes(set)) };
+        changes.map_or(Ok(()), |changes| Err(Error::DataChanged { data: set.name().to_owned(), changes }))
+    }
+
+    /// The difference of the names of columns, which a model stores: equal values under other names would be another input.
+    fn other_columns(&self, set: &SampleSet) -> Option<String> {
+        let expected = self.columns()?;
+        let found = set.columns().unwrap_or_default();
+        let other = expected.iter().zip(found).find(|(expected, found)| expected != found);
+        match other {
+            Some((expected, found)) => {
+                Some(format!("the column `{found}`, expected `{expected}` as when the run started"))
+            }
+            None if found.len() == expected.len() => None,
+            None => Some(format!("no names of columns, expected `{}` and so on", expected[0])),
         }
-        Err(Error::DataChanged { data: set.name().to_owned(), changes: self.changes(set) })
     }
 
     /// Checks that `prepared` is the same data with the same split and normalisation.
@@ -344,6 +357,14 @@ mod tests {
         let record = record();
         let written = record.write(folder.path()).expect("written");
         assert_eq!(Record::read(folder.path()).expect("its own"), (record, written));
+    }
+
+    #[test]
+    fn columns_keep_their_names() {
+        let mut record = record();
+        record.columns = Some(vec!["e0".to_owned(), "e1".to_owned()]);
+        let said = record.require_same_samples(&set(|_, _| {})).unwrap_err().to_string();
+        assert!(said.contains("no names of columns, expected `e0`"), "{said}");
     }
 
     type Edit = fn(&mut Vec<f32>, &mut Vec<String>);
