@@ -83,7 +83,7 @@ pub(crate) struct TrainArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "split")]
     unseen_classes: Vec<String>,
     /// Train on every class; evaluate on test images of known classes
-    #[arg(long, conflicts_with = "split")]
+    #[arg(long, conflicts_with_all = ["split", "unseen", "unseen_classes"])]
     closed_set: bool,
     /// Largest accepted share of unreadable images, such as 2% or 0.02 [default: 1%]
     #[arg(long, value_name = "SHARE", value_parser = share)]

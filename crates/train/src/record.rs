@@ -363,7 +363,7 @@ mod tests {
     fn columns_keep_their_names() {
         let mut record = record();
         record.columns = Some(vec!["e0".to_owned(), "e1".to_owned()]);
-        let said = record.require_same_samples(&set(|_, _| {})).unwrap_err().to_string();
+        let said = record.require_same_samples(&set(|_, _| {})).expect_err("other columns").to_string();
         assert!(said.contains("no names of columns, expected `e0`"), "{said}");
     }
 

@@ -182,9 +182,10 @@ fn find(class_names: &[String], name: &str) -> Result<u32> {
     let exact = class_names.iter().position(|known| known == name);
     let name = name.trim();
     let lower = name.to_lowercase();
-    let position = exact
-        .or_else(|| class_names.iter().position(|known| known == name))
-        .or_else(|| class_names.iter().position(|known| known.to_lowercase() == lower));
+    // Upper and lower case do not matter if they leave one class.
+    let mut alike = (0..class_names.len()).filter(|at| class_names[*at].to_lowercase() == lower);
+    let only = alike.next().filter(|_| alike.next().is_none());
+    let position = exact.or_else(|| class_names.iter().position(|known| known == name)).or(only);
     position.map(|position| position as u32).ok_or_else(|| {
         let nearest = class_names
             .iter()
@@ -236,6 +237,9 @@ mod tests {
         assert_eq!(split.unseen(), [1, 2]);
         let split = OpenSetSplit::by_names(&names, &[" a".into(), "c".into()]).unwrap();
         assert_eq!(split.unseen(), [3, 4]);
+        let names: Vec<String> = ["cat", "Cat", "b", "c"].map(str::to_owned).to_vec();
+        let error = OpenSetSplit::by_names(&names, &["CAT".into(), "b".into()]).unwrap_err();
+        assert!(matches!(error, Error::UnknownClass { suggestion: Some(_), .. }), "{error}");
     }
 
     #[test]
