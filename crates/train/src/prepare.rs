@@ -286,10 +286,14 @@ fn limited(set: &SampleSet, division: &mut Division, limit: usize) -> Result<Vec
             }
         }
     }
-    samples.retain(|(_, label)| {
+    samples.retain(|(sample, label)| {
         let left = &mut left[*label as usize];
         let taken = *left > 0;
         *left = left.saturating_sub(1);
+        if !taken {
+            // The split of the run says what it was trained on.
+            division.parts[*sample as usize] = SplitPart::Out;
+        }
         taken
     });
     Ok(samples.into_iter().map(|(sample, _)| sample).collect())
@@ -397,6 +401,8 @@ mod tests {
         for limit in [7, 70, 2_093, 2_100, 10_500, 99_999] {
             let prepared = of(limit).unwrap();
             assert_eq!(prepared.training.samples.len(), limit.min(10_500));
+            let trained = prepared.parts.iter().filter(|part| **part == SplitPart::Train).count();
+            assert_eq!(trained, limit.min(10_500), "in the split of the run");
             assert_eq!((prepared.split.known().len(), prepared.unseen_drawn), (7, true));
             assert!(
                 !prepared.warnings.iter().any(|text| text.contains("The limit")),
