@@ -15,8 +15,8 @@ use super::{memory, npy};
 
 /// Columns that identify a row, in order of preference.
 const IDS: [&str; 3] = ["id", "path", "sample"];
-/// Columns that may number the rows of a table without ids. An index of pandas has no name.
-const NUMBERS: [&str; 6] = ["id", "path", "sample", "row", "index", ""];
+/// Further columns that may number the rows of a table without ids. An index of pandas has no name.
+const NUMBERS: [&str; 3] = ["row", "index", ""];
 /// Columns that never identify a row.
 const NOT_IDS: [&str; 4] = ["label", "camera", "split", "group"];
 
@@ -90,8 +90,12 @@ impl RowNames {
     /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids;
     /// [`Problem::NameCount`] if there are no ids to match and the numbers of rows differ.
     pub fn in_order_of(mut self, of: NamedRows<'_>) -> Result<Self> {
-        let column =
-            self.id_column().or_else(|| self.column_like(of.ids?)).or_else(|| self.column_of_texts(of.ids?));
+        // Ids that only count the rows occur in any column of numbers.
+        let telling = of.ids.filter(|ids| !counts(ids.iter().map(String::as_str)));
+        let column = self
+            .id_column()
+            .or_else(|| self.column_like(telling?))
+            .or_else(|| telling.and_then(|_| self.column_of_texts()));
         let order = match (column, of.ids) {
             (Some(column), Some(ids)) => Some(self.positions(column, ids, of.path)?),
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
@@ -165,12 +169,8 @@ impl RowNames {
         IDS.iter().find_map(|name| self.table.column(name))
     }
 
-    /// The first column, such as `filename`, in which at least half of the ids of a table occur. Ids that only count the rows occur in any column
-    /// of numbers.
+    /// The first column, such as `filename`, in which at least half of the ids of a table occur.
     fn column_like(&self, ids: &[String]) -> Option<usize> {
-        if counts(ids.iter().map(String::as_str)) {
-            return None;
-        }
         let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
         let names = |at: &usize| {
             let column = self.table.columns[*at].as_str();
@@ -183,10 +183,7 @@ impl RowNames {
     }
 
     /// The first column of different texts that are no numbers: it identifies the rows, so it must have the ids of the table.
-    fn column_of_texts(&self, ids: &[String]) -> Option<usize> {
-        if counts(ids.iter().map(String::as_str)) {
-            return None;
-        }
+    fn column_of_texts(&self) -> Option<usize> {
         (0..self.table.columns.len()).find(|&at| {
             let column = self.table.columns[at].as_str();
             let known = NOT_IDS.iter().any(|known| column.eq_ignore_ascii_case(known));
@@ -201,7 +198,7 @@ impl RowNames {
         if self.table.rows.len() != rows {
             return None;
         }
-        NUMBERS.iter().filter_map(|name| self.table.column(name)).find_map(|column| {
+        IDS.iter().chain(&NUMBERS).filter_map(|name| self.table.column(name)).find_map(|column| {
             let mut order = vec![None; rows];
             for (at, row) in self.table.rows.iter().enumerate() {
                 *order.get_mut(row[column].parse::<usize>().ok()?)? = Some(at);
