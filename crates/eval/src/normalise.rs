@@ -1,5 +1,7 @@
 //! From values to unit rows. A fixed sample of pairs shows whether `f32` separates their cosines; if not, the rows keep what `f32`
-//! rounds off.
+//! rounds off. The sample depends on the values of the rows and not on their order, so that no cosine depends on the order.
+
+use rayon::prelude::*;
 
 use crate::crowding::Crowding;
 use crate::embeddings::Embeddings;
@@ -13,6 +15,8 @@ const CLOSE: f64 = 1.0 / 65536.0;
 const LEAST_SHARE: f64 = 0.01;
 /// Rows of the sample, and the rows each of them is compared with.
 const SAMPLE: (usize, usize) = (16, 256);
+/// Below this number of rows, all pairs are compared.
+const FEW: usize = 64;
 
 impl Embeddings {
     /// Copies and normalises `data`, a row-major matrix `[rows, dim]`, with `labels` `[rows]`.
@@ -65,11 +69,11 @@ impl Embeddings {
 
 /// The crowding of a set, if there is any. Equal rows are left out: they are not separate in any precision.
 fn crowding(set: &Embeddings) -> Option<Crowding> {
-    let rows = set.rows();
-    let spread = |count: usize| (0..count.min(rows)).map(move |nth| nth * rows / count.min(rows));
+    let sample = sample(set);
+    let queries = if sample.len() < FEW { sample.len() } else { SAMPLE.0 };
     let (mut pairs, mut close) = (0_usize, Vec::new());
-    for a in spread(SAMPLE.0) {
-        for b in spread(SAMPLE.1).filter(|&b| b != a && set.row(a) != set.row(b)) {
+    for &a in &sample[..queries] {
+        for &b in sample.iter().filter(|&&b| b != a) {
             pairs += 1;
             let distance = 1.0 - score::cosine(similarity::score(set, a, set, b));
             if distance < CLOSE {
@@ -83,6 +87,22 @@ fn crowding(set: &Embeddings) -> Option<Crowding> {
     }
     close.sort_unstable_by(f64::total_cmp);
     Some(Crowding { share, distance: close[close.len() / 2] })
+}
+
+/// Different rows with the lowest hashes of their values: in effect a random sample, and the same one in any order of the rows.
+fn sample(set: &Embeddings) -> Vec<usize> {
+    let hash = |row: &[f32]| {
+        row.iter().fold(0_u64, |hash, value| {
+            // adding zero turns -0 into 0
+            let mixed = (hash ^ u64::from((value + 0.0).to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            mixed ^ (mixed >> 29)
+        })
+    };
+    let rows = set.unit_rows().par_chunks_exact(set.dim()).enumerate();
+    let mut hashed: Vec<(u64, usize)> = rows.map(|(row, values)| (hash(values), row)).collect();
+    hashed.sort_unstable();
+    hashed.dedup_by_key(|&mut (hash, _)| hash);
+    hashed.into_iter().take(SAMPLE.1).map(|(_, row)| row).collect()
 }
 
 #[cfg(test)]
@@ -105,6 +125,34 @@ mod tests {
         // equal rows are no crowd
         let equal = Embeddings::new(&[0.3; 40], 20, 2, &[0; 20]).unwrap();
         assert_eq!(equal.crowding(), None);
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_decide_whether_they_are_crowded() {
+        let close = |nth: usize| [1.0, 1e-4 * (nth % 7) as f32];
+        // Few close rows among many others, so that a sample by position would find them in some orders only.
+        let rows: Vec<[f32; 2]> = (0..600)
+            .map(|nth| {
+                if nth % 9 == 0 {
+                    close(nth)
+                } else {
+                    let angle = nth as f32 * 0.01;
+                    [angle.sin(), angle.cos()]
+                }
+            })
+            .collect();
+        for count in [20, 63, 64, 65, 256, 257, 600] {
+            let of = |order: &dyn Fn(usize) -> usize| {
+                let data: Vec<f32> = (0..count).flat_map(|nth| rows[order(nth)]).collect();
+                Embeddings::new(&data, count, 2, &vec![0; count]).unwrap()
+            };
+            let found = of(&|nth| nth);
+            assert_eq!(found.crowding().is_some(), found.rest(0).is_some());
+            for turn in 1..20 {
+                assert_eq!(of(&|nth| (nth + turn * count / 20) % count).crowding(), found.crowding());
+            }
+            assert_eq!(of(&|nth| count - 1 - nth).crowding(), found.crowding());
+        }
     }
 
     #[test]
