@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use widemargin_tables::first_names;
+
 use crate::Part;
 
 /// Name and classes of a set, and the class and part of each sample.
@@ -16,6 +18,29 @@ pub struct Catalogue {
     pub(crate) copies: Vec<Vec<u32>>,
     /// What a reader of the results must know about the data, as whole sentences.
     pub(crate) warnings: Vec<String>,
+    /// The groups of the samples, if the data has them.
+    pub(crate) groups: Option<Groups>,
+    /// Classes of the data without a usable sample, which are no classes of the set.
+    pub(crate) unusable: Vec<String>,
+    /// A sentence, if the held-out samples were drawn and their share is far from the one that was set.
+    pub(crate) far_off: Option<String>,
+}
+
+/// Samples that belong together.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    pub(crate) names: Vec<String>,
+    /// The group of each sample, as an index into `names`.
+    pub(crate) of: Vec<u32>,
+}
+
+impl Groups {
+    /// Groups of samples with these names of their groups.
+    pub(crate) fn new<'a>(of: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut names = widemargin_tables::ClassNames::default();
+        let of = of.into_iter().map(|name| names.number(name)).collect();
+        Self { names: names.names().to_vec(), of }
+    }
 }
 
 /// A set of samples, each with a class and a part.
@@ -85,20 +110,7 @@ const NAMED: usize = 10;
 
 /// The names of the first classes in quotes, and how many more there are: `"a", "b" and 3 more`.
 pub(crate) fn named(classes: &[u32], names: &[String]) -> String {
-    let first: Vec<String> =
-        classes.iter().take(NAMED).map(|class| format!("{:?}", names[*class as usize])).collect();
-    let more = classes.len().saturating_sub(NAMED);
-    if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
-}
-
-/// Groups of names that differ only in case or spaces, so that they probably mean one class.
-pub(crate) fn name_variants(names: &[String]) -> Vec<Vec<&str>> {
-    let mut groups = std::collections::BTreeMap::<String, Vec<&str>>::new();
-    for name in names {
-        let plain = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        groups.entry(plain).or_default().push(name);
-    }
-    groups.into_values().filter(|group| group.len() > 1).collect()
+    first_names(classes.iter().map(|class| format!("{:?}", names[*class as usize])), NAMED)
 }
 
 impl<Set: Labelled> Labelled for Arc<Set> {

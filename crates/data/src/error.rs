@@ -60,6 +60,18 @@ pub enum Error {
         /// Number of images in them.
         images: usize,
     },
+    /// Folders that look like parts, but not where or not as the parts of an image folder are named.
+    #[error(
+        "{path}: {found}. If they are the parts of the data, {advice}. If their names say nothing about parts, use --parts none"
+    )]
+    UnclearParts {
+        /// The folder that was given.
+        path: PathBuf,
+        /// The folders.
+        found: String,
+        /// What to do if they are parts.
+        advice: String,
+    },
     /// Part folders were asked for, but there are none.
     #[error("{path}: --parts only, but no folder is named train, test, val or another name of a part")]
     NoPartFolders {
@@ -327,6 +339,23 @@ pub enum Error {
         name: String,
         /// The most similar class name, if one is similar.
         suggestion: Option<String>,
+    },
+    /// The name of a class that the data has, but without a usable image.
+    #[error(
+        "unseen classes: the class {name:?} of the data has no usable image; choose another, or repair its images"
+    )]
+    UnusableClass {
+        /// The name that was given.
+        name: String,
+    },
+    /// Data whose groups leave nothing to hold out.
+    #[error(
+        "{data}: nothing can be held out, because there is only one group, or duplicates connect all of them; remove the groups (column `group`), \
+         or mark the parts (column `split`, or a file of `data split` with --split)"
+    )]
+    OneGroup {
+        /// Name of the data.
+        data: String,
     },
     /// A split with too few known or unseen classes.
     #[error(

@@ -61,6 +61,48 @@ pub(crate) fn by_class(
     test
 }
 
+/// Difference from the share to hold out that is reported.
+const FAR_OFF: f64 = 0.05;
+
+/// A sentence, if duplicates that stay together make the held-out part much larger or smaller than `share` of each class. `unit` is what the
+/// samples are called.
+pub(crate) fn far_off_by_copies(
+    test: &[bool],
+    labels: &[u32],
+    copies: &[Vec<u32>],
+    (share, unit): (f64, &str),
+) -> Option<String> {
+    if copies.is_empty() {
+        return None;
+    }
+    let mut counts = BTreeMap::<u32, usize>::new();
+    for label in labels {
+        *counts.entry(*label).or_default() += 1;
+    }
+    let of_class = |count: &usize| match *count {
+        1 => 0,
+        count => ((count as f64 * share).round() as usize).clamp(1, count - 1),
+    };
+    let expected: usize = counts.values().map(of_class).sum();
+    far_off(test, expected as f64 / test.len() as f64, unit, "duplicates are kept together")
+}
+
+/// A sentence, if groups that stay together make the held-out part much larger or smaller than `share`.
+pub(crate) fn far_off_by_groups(test: &[bool], (share, unit): (f64, &str)) -> Option<String> {
+    far_off(test, share, unit, "each group is kept together")
+}
+
+fn far_off(test: &[bool], expected: f64, unit: &str, why: &str) -> Option<String> {
+    let held_out = test.iter().filter(|test| **test).count() as f64 / test.len() as f64;
+    ((held_out - expected).abs() > FAR_OFF).then(|| {
+        format!(
+            "{:.0} % of the {unit} are held out instead of {:.0} %, because {why}.",
+            100.0 * held_out,
+            100.0 * expected
+        )
+    })
+}
+
 /// The group of each sample, with groups joined that share samples with the same content: a joined group has the name of its first.
 pub(crate) fn joined(groups: &[String], copies: &[Vec<u32>]) -> Vec<String> {
     let mut numbers = BTreeMap::new();
@@ -195,6 +237,21 @@ mod tests {
             assert_eq!(held(&[1; 10], 0.3, seed), 3);
             assert_eq!(held(&[5], 0.3, seed), 0, "the only group stays");
         }
+    }
+
+    #[test]
+    fn a_share_far_from_the_one_that_was_set_is_reported() {
+        let labels = [0; 10];
+        let test = |held: usize| (0..10).map(|sample| sample < held).collect::<Vec<bool>>();
+        let by_copies = |held| far_off_by_copies(&test(held), &labels, &[vec![0, 1, 2, 3]], (0.2, "images"));
+        assert_eq!(
+            by_copies(4).unwrap(),
+            "40 % of the images are held out instead of 20 %, because duplicates are kept together."
+        );
+        assert_eq!(by_copies(2), None);
+        assert!(far_off_by_groups(&test(5), (0.2, "vectors")).unwrap().contains("50 % of the vectors"));
+        // A class of two samples holds out half of them, with or without duplicates.
+        assert_eq!(far_off_by_copies(&[true, false], &[0, 0], &[vec![0, 1]], (0.2, "images")), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod digest;
 mod error;
 mod file_names;
 mod hold_out;
+mod look_alike;
 mod memory;
 mod normalise;
 mod parallel;
@@ -57,6 +58,7 @@ pub use splits::divide::{DivideBy, DivideOptions, divide};
 pub use splits::division::{Division, UnseenClasses};
 pub use splits::open_set::{OpenSetSplit, require_comparable};
 pub use splits::split_file::{SplitFile, SplitPart};
+pub use widemargin_tables::first_names;
 pub use words::plural;
 
 /// A result with this crate's [`Error`].

@@ -1,5 +1,7 @@
 //! The two parts of a data set, and the words that manifests, tables, shards and folders use for them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Whether a sample may be trained on or is held out.
@@ -48,4 +50,17 @@ pub(crate) fn part_named(word: &str) -> Option<Part> {
     } else {
         None
     }
+}
+
+/// The words of a name in lower case: what is between its digits and other signs.
+pub(crate) fn words_of(name: &str) -> BTreeSet<String> {
+    let words = name.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
+/// The part that words name; `None` if they name none or both.
+pub(crate) fn part_in_words(words: &BTreeSet<String>) -> Option<Part> {
+    let mut parts = words.iter().filter_map(|word| part_named(word));
+    let part = parts.next()?;
+    parts.all(|other| other == part).then_some(part)
 }

@@ -1,6 +1,6 @@
 //! Names from files in messages: short, and without control characters.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// Most characters of a name in a message.
 const MOST: usize = 80;
@@ -33,12 +33,27 @@ fn unprintable(letter: char) -> bool {
 /// Several names, separated by commas: the first ones, and how many more there are.
 pub fn echo_list<Name: AsRef<str>>(names: &[Name]) -> String {
     const MOST_NAMES: usize = 12;
-    let shown: Vec<String> = names.iter().take(MOST_NAMES).map(|name| echo(name.as_ref())).collect();
-    let shown = shown.join(", ");
-    match names.len() {
-        0..=MOST_NAMES => shown,
-        count => format!("{shown} and {} more", count - MOST_NAMES),
+    first_names(names.iter().map(|name| echo(name.as_ref())), MOST_NAMES)
+}
+
+/// The first `most` names, separated by commas, and how many more there are, as in `a, b and 7 more`.
+///
+/// The names are written as they are: use [`echo`] for those of a file.
+pub fn first_names<Name: Display>(
+    names: impl IntoIterator<Item = Name, IntoIter: ExactSizeIterator>,
+    most: usize,
+) -> String {
+    let names = names.into_iter();
+    let more = names.len().saturating_sub(most);
+    let mut shown = String::new();
+    for (at, name) in names.take(most).enumerate() {
+        // Writing to a `String` cannot fail.
+        let _ = write!(shown, "{}{name}", if at == 0 { "" } else { ", " });
     }
+    if more > 0 {
+        let _ = write!(shown, " and {more} more");
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -56,5 +71,10 @@ mod tests {
         assert_eq!(echo_list(&["a", "b\n"]), "a, b\\n");
         let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
         assert_eq!(echo_list(&many), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 88 more");
+        assert_eq!(first_names(["a", "b"], 2), "a, b");
+        assert_eq!(
+            (first_names([1, 2, 3], 2), first_names([1], 0)),
+            ("1, 2 and 1 more".to_owned(), " and 1 more".to_owned())
+        );
     }
 }

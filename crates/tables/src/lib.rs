@@ -32,7 +32,7 @@ mod trials;
 mod write;
 
 pub use about::{About, AboutColumn};
-pub use echo::{echo, echo_list};
+pub use echo::{echo, echo_list, first_names};
 pub use error::{Error, Problem, Result};
 pub use mark::ModelMark;
 pub use names::{NamedRows, RowNames, names_path};

@@ -119,9 +119,7 @@ fn samples_of_batch(samples: &[String]) -> String {
     if samples.is_empty() {
         return String::new();
     }
-    let rest = samples.len().saturating_sub(LISTED);
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!(". Samples of the batch: {}{more}", samples[..samples.len() - rest].join(", "))
+    format!(". Samples of the batch: {}", widemargin_data::first_names(samples, LISTED))
 }
 
 impl Error {

@@ -14,6 +14,9 @@ use widemargin_embedder::TrainingClasses;
 /// With fewer unseen classes than this, a report warns about them.
 const FEW_UNSEEN_CLASSES: usize = 20;
 
+/// Fewest known classes.
+const LEAST_KNOWN: usize = 2;
+
 /// The file of a run folder with the use of each sample.
 pub(crate) const SPLIT_FILE: &str = "split.csv";
 
@@ -276,7 +279,16 @@ fn limited(set: &SampleSet, division: &mut Division, limit: usize) -> Result<Vec
             "The limit of {limit} training samples leaves {empty} of {} known classes without one; they are left out, the first is {first}.",
             all.len(),
         ));
-        let kept = all.iter().zip(&left).filter(|(_, left)| **left > 0).map(|(class, _)| *class).collect();
+        let kept: Vec<u32> =
+            all.iter().zip(&left).filter(|(_, left)| **left > 0).map(|(class, _)| *class).collect();
+        if kept.len() < LEAST_KNOWN {
+            return Err(Error::BadValue {
+                key: "training.limit".to_owned(),
+                message: format!(
+                    "found {limit}, expected at least {LEAST_KNOWN}: training needs samples of {LEAST_KNOWN} classes"
+                ),
+            });
+        }
         let dropped: Vec<u32> =
             all.iter().zip(&left).filter(|(_, left)| **left == 0).map(|(class, _)| *class).collect();
         division.classes = division.classes.with_known(names.len(), kept)?;
@@ -417,6 +429,7 @@ mod tests {
         assert_eq!((prepared.split.unseen().len(), prepared.unseen.len()), (3, 3 * 250));
         let said = prepared.warnings.join(" ");
         assert!(said.contains("leaves 2 of 7 known classes without one"), "{said}");
-        assert!(of(1).unwrap_err().to_string().contains("1 known"));
+        let said = of(1).unwrap_err().to_string();
+        assert!(said.contains("training.limit: found 1, expected at least 2"), "{said}");
     }
 }

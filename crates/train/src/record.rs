@@ -8,10 +8,9 @@ use crate::config::Config;
 use crate::prepare::{Prepared, SPLIT_FILE};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
 use std::path::Path;
 use widemargin_data::{
-    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, SampleSet, SplitFile, SplitPart,
+    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, SampleSet, SplitFile, SplitPart, first_names,
 };
 use widemargin_durable::{read_sealed, write_sealed};
 
@@ -245,13 +244,8 @@ impl Record {
             (&format!("{kind} with other content"), changed),
             (&format!("{kind} with another label"), relabelled),
         ] {
-            if let Some(first) = list.first() {
-                let mut text = format!("{} {what}: {first}", list.len());
-                for name in list.iter().take(NAMED).skip(1) {
-                    let _ = write!(text, ", {name}");
-                }
-                text.push_str(if list.len() > NAMED { ", ..." } else { "" });
-                said.push(text);
+            if !list.is_empty() {
+                said.push(format!("{} {what}: {}", list.len(), first_names(&list, NAMED)));
             }
         }
         if said.is_empty() {
@@ -393,7 +387,7 @@ mod tests {
                     values.truncate(40);
                     classes.truncate(20);
                 },
-                &["4 missing vectors: row 20, row 21, row 22, ..."],
+                &["4 missing vectors: row 20, row 21, row 22 and 1 more"],
             ),
             (
                 |values, classes| {
@@ -407,7 +401,7 @@ mod tests {
                     values.rotate_left(2);
                     classes.rotate_left(1);
                 },
-                &["24 vectors with other content: row 0, row 1, row 2, ...", "with another label"],
+                &["24 vectors with other content: row 0, row 1, row 2 and 21 more", "with another label"],
             ),
         ];
         for (edit, expected) in edits {

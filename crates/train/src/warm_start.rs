@@ -7,7 +7,7 @@ use crate::Error;
 use crate::config::Config;
 use std::collections::HashSet;
 use widemargin_chance::{Purpose, Stream};
-use widemargin_data::OpenSetSplit;
+use widemargin_data::{OpenSetSplit, first_names};
 use widemargin_embedder::{Description, TrainingClasses};
 use widemargin_model::weights::{Names, Weights};
 
@@ -98,7 +98,7 @@ impl WeightsClasses {
                 leaked.len(),
                 split.unseen().len(),
                 listed.data,
-                first(&leaked)
+                first_names(&leaked, NAMED)
             ));
         }
         if !lost.is_empty() {
@@ -107,7 +107,7 @@ impl WeightsClasses {
                  run: {}.",
                 lost.len(),
                 listed.data,
-                first(&lost)
+                first_names(&lost, NAMED)
             ));
         }
         warnings
@@ -144,12 +144,6 @@ fn union(mut all: Vec<String>, more: Vec<String>) -> Vec<String> {
     let known: HashSet<String> = all.iter().cloned().collect();
     all.extend(more.into_iter().filter(|name| !known.contains(name)));
     all
-}
-
-fn first(names: &[&str]) -> String {
-    let rest = names.len().saturating_sub(NAMED);
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    format!("{}{more}", names[..names.len() - rest].join(", "))
 }
 
 #[cfg(test)]

@@ -35,7 +35,9 @@ impl CensusArguments {
     /// the second value.
     pub(super) fn take_ambiguous(&self) -> anyhow::Result<(Census, Option<Error>)> {
         match self.with(self.parts) {
-            Err(error @ Error::MixedFolders { .. }) => Ok((self.with(PartFolders::None)?, Some(error))),
+            Err(error @ (Error::MixedFolders { .. } | Error::UnclearParts { .. })) => {
+                Ok((self.with(PartFolders::None)?, Some(error)))
+            }
             census => Ok((census?, None)),
         }
     }

@@ -157,11 +157,12 @@ fn heading(kind: WarningKind, unit: &str) -> String {
         WarningKind::Skipped => "Skipped links".to_owned(),
         WarningKind::SkippedEndings => "Skipped files with endings that are not read".to_owned(),
         WarningKind::EmptyFolders => "Class folders without a file that can be read; they are no classes".to_owned(),
+        WarningKind::Notes => "Please check that the data is read as you mean it".to_owned(),
         WarningKind::SmallRange => "16-bit images that use little of their range".to_owned(),
         WarningKind::Hidden => {
             "Images that have one colour only on a white background, because of their transparency; choose `background` in [data]".to_owned()
         }
-        WarningKind::SimilarNames => "Class names that differ only in case or spaces, but are different classes".to_owned(),
+        WarningKind::SimilarNames => "Class names that look the same, but are different classes".to_owned(),
         WarningKind::OnePartClasses => "Classes in one part only, although most are in both".to_owned(),
         WarningKind::DuplicatesAcrossParts => {
             format!(

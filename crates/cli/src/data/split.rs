@@ -106,6 +106,9 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     for bad in &census.bad {
         say!("left out {}: {}", bad.path.display(), bad.reason);
     }
+    for sentence in census.sentences() {
+        say!("note: {sentence}");
+    }
     for note in notes(&census, &split, by, share) {
         say!("note: {note}");
     }

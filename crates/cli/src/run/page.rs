@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use std::path::Path;
 use widemargin::Evaluation;
-use widemargin_data::Labelled;
+use widemargin_data::{Labelled, first_names};
 use widemargin_durable::write_atomic;
 use widemargin_eval::retrieval;
 use widemargin_report::figure::{ClassFeatures, RatePoint};
@@ -24,7 +24,7 @@ use widemargin_train::{Config, Prepared};
 /// Points per training curve on the page.
 const CURVE_POINTS: usize = 200;
 /// Most classes named in a sentence.
-const NAMED_CLASSES: usize = 20;
+pub(super) const NAMED_CLASSES: usize = 20;
 /// Query images per class.
 const QUERIES_PER_CLASS: usize = 2;
 /// Neighbours per query.
@@ -99,7 +99,7 @@ fn warnings(runs: &[EvaluatedRun]) -> Vec<String> {
 pub(crate) fn evaluated_on(report: &RunReport) -> String {
     let evaluation = report.evaluation();
     let kind = if report.is_closed() { "classes, all of them trained on" } else { "unseen classes" };
-    let classes = first_names(evaluation.classes.iter(), "more");
+    let classes = first_names(&evaluation.classes, NAMED_CLASSES);
     format!("{} {kind}: {classes} ({} test samples)", evaluation.classes.len(), evaluation.samples)
 }
 
@@ -116,13 +116,6 @@ pub(crate) fn write_reports(
     write_atomic(folder.join("report.json"), json.as_bytes())?;
     let html = render(config, prepared, runs)?;
     Ok(write_atomic(folder.join("report.html"), html.as_bytes())?)
-}
-
-/// The first names and the number of `more`: `a, b, c and 7 more`.
-pub(super) fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a String>, more: &str) -> String {
-    let rest = names.len().saturating_sub(NAMED_CLASSES);
-    let named = names.take(NAMED_CLASSES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if rest == 0 { named } else { format!("{named} and {rest} {more}") }
 }
 
 /// The page of one or several runs on the same data.

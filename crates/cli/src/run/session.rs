@@ -1,7 +1,7 @@
 //! What a command that trains needs throughout: the progress bar, the signals, and the steps from a configuration to an evaluated run.
 
 use super::evaluated::{EvaluatedRun, RunReport};
-use super::page::first_names;
+use super::page::NAMED_CLASSES;
 use super::untrained::Watched;
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::interrupt::{self, EndsAtOnce};
@@ -10,7 +10,7 @@ use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use widemargin_data::{ImageSet, Labelled};
+use widemargin_data::{ImageSet, Labelled, first_names};
 use widemargin_embedder::MODEL_FILE;
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
@@ -93,7 +93,7 @@ impl Session {
                 format!("{} test {kind} of the same classes", prepared.known.samples.len())
             } else {
                 let names = prepared.split.unseen().iter().map(|class| &set.class_names()[*class as usize]);
-                let unseen = first_names(names, "more classes");
+                let unseen = first_names(names, NAMED_CLASSES);
                 format!("{} {kind} of unseen classes: {unseen}", prepared.unseen.len())
             }
         ));

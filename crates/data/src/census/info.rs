@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::catalogue::name_variants;
 use crate::census::duplicates::{DuplicateGroup, Duplicates};
 use crate::census::{Census, CensusSample};
+use crate::look_alike::{escaped, look_alikes};
 use crate::pixel_facts::PixelFacts;
 use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
@@ -61,6 +61,8 @@ pub struct DataInfo {
     pub skipped: Vec<BadImage>,
     /// Files and class folders that are not read, by name and count.
     pub skipped_files: SkippedFiles,
+    /// What may be understood otherwise than the user meant, as whole sentences.
+    pub notes: Vec<String>,
     /// Number of files and folders that are neither images nor classes.
     pub ignored: usize,
     /// What is lost when 16-bit images become 8-bit colours, if it is much.
@@ -137,11 +139,13 @@ pub enum WarningKind {
     SkippedEndings,
     /// Class folders without a file that is read.
     EmptyFolders,
+    /// What may be understood otherwise than the user meant.
+    Notes,
     /// 16-bit images that use little of their range.
     SmallRange,
     /// Images that have one colour only, because of their transparency.
     Hidden,
-    /// Class names that differ only in case or spaces.
+    /// Class names that look the same but are different texts.
     SimilarNames,
     /// Classes in one part only, although most are in both.
     OnePartClasses,
@@ -159,13 +163,14 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind, the most serious first.
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::BrokenShards,
         Self::BadSamples,
         Self::ShardsWithoutEnd,
         Self::Skipped,
         Self::SkippedEndings,
         Self::EmptyFolders,
+        Self::Notes,
         Self::SmallRange,
         Self::Hidden,
         Self::SimilarNames,
@@ -241,6 +246,7 @@ impl DataInfo {
             shards_without_end: census.unended.clone(),
             skipped: census.skipped.clone(),
             skipped_files: census.skipped_files.clone(),
+            notes: census.notes.clone(),
             ignored: census.ignored,
             small_range: pixels.small_range(),
             hidden: pixels.hidden().to_vec(),
@@ -275,11 +281,12 @@ impl DataInfo {
             WarningKind::Skipped => bad(&self.skipped),
             WarningKind::SkippedEndings => self.skipped_files.ending_lines(),
             WarningKind::EmptyFolders => self.skipped_files.folder_lines(),
+            WarningKind::Notes => self.notes.clone(),
             WarningKind::SmallRange => self.small_range.iter().cloned().collect(),
             WarningKind::Hidden => self.hidden.clone(),
             WarningKind::SimilarNames => {
                 let names: Vec<String> = self.per_class.iter().map(|class| class.class.clone()).collect();
-                name_variants(&names).into_iter().map(|names| names.join(" = ")).collect()
+                look_alikes(&names).into_iter().map(|names| escaped(&names, " = ")).collect()
             }
             WarningKind::OnePartClasses => self.in_one_part(),
             WarningKind::DuplicatesAcrossParts => duplicates(&|group| group.across_parts),

@@ -19,7 +19,7 @@ use crate::part::part_named;
 use crate::place::ImagePlace;
 use crate::sources::folder_options::FolderOptions;
 use crate::sources::listing::{FoundImage, Listing};
-use crate::sources::skipped::SkippedFiles;
+use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::table::open_table;
 use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
@@ -73,6 +73,8 @@ pub struct Census {
     pub skipped: Vec<BadImage>,
     /// Files and class folders that are not read.
     pub skipped_files: SkippedFiles,
+    /// What may be understood otherwise than the user meant, as whole sentences.
+    pub notes: Vec<String>,
     /// Number of files and folders that are neither images nor classes.
     pub ignored: usize,
 }
@@ -131,6 +133,7 @@ impl Census {
             unended,
             skipped,
             skipped_files,
+            notes,
             ignored,
             ..
         } = listing;
@@ -172,6 +175,7 @@ impl Census {
             unended,
             skipped,
             skipped_files,
+            notes,
             ignored,
         }
     }
@@ -207,6 +211,7 @@ impl Census {
             unended: Vec::new(),
             skipped: Vec::new(),
             skipped_files: SkippedFiles::default(),
+            notes: Vec::new(),
             ignored: 0,
         })
     }
@@ -274,8 +279,14 @@ impl Census {
             unended: Vec::new(),
             skipped: Vec::new(),
             skipped_files: SkippedFiles::default(),
+            notes: Vec::new(),
             ignored: 0,
         })
+    }
+
+    /// What the user must know about how the data was read, as sentences: what was skipped, and what may be understood otherwise.
+    pub fn sentences(&self) -> Vec<String> {
+        sentences_of(&self.skipped_files, &self.notes, &self.skipped, &self.unended)
     }
 
     /// The error if no sample can be used; `None` if at least one can.

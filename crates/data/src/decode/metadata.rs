@@ -105,17 +105,71 @@ fn gif_images(bytes: &[u8]) -> usize {
     images
 }
 
+/// The first directory of a TIFF: a list of entries, each with a tag and values.
+struct TiffDirectory<'a> {
+    bytes: &'a [u8],
+    little: bool,
+    /// The first byte of the entries, their number, and the bytes of each; 12 in a TIFF, 20 in a `BigTIFF`.
+    entries: (usize, usize, usize),
+    /// Bytes of an offset: 4 in a TIFF, 8 in a `BigTIFF`.
+    offset: usize,
+}
+
+impl<'a> TiffDirectory<'a> {
+    /// `None` if the file is cut.
+    fn first(bytes: &'a [u8]) -> Option<Self> {
+        let mut directory = Self { bytes, little: bytes.starts_with(b"II"), entries: (0, 0, 12), offset: 4 };
+        let mut count = 2;
+        let mut at = 4;
+        if directory.number(2, 2)? == 43 {
+            (directory.offset, directory.entries.2, count, at) = (8, 20, 8, 8);
+        }
+        let first = directory.number(at, directory.offset)?;
+        directory.entries = (first.checked_add(count)?, directory.number(first, count)?, directory.entries.2);
+        Some(directory)
+    }
+
+    fn number(&self, at: usize, length: usize) -> Option<usize> {
+        let field = self.bytes.get(at..at.checked_add(length)?)?;
+        let add = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
+        Some(if self.little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) })
+    }
+
+    /// Whether another directory follows.
+    fn has_successor(&self) -> Option<bool> {
+        let (first, count, size) = self.entries;
+        Some(self.number(first.checked_add(count.checked_mul(size)?)?, self.offset)? != 0)
+    }
+
+    /// The first of the 16-bit values of a tag.
+    fn short(&self, tag: usize) -> Option<usize> {
+        let (first, count, size) = self.entries;
+        // A directory of a damaged file can claim any number of entries.
+        let entries = (0..count).map_while(|entry| first.checked_add(entry.checked_mul(size)?));
+        for at in entries {
+            if self.number(at, 2)? == tag {
+                let values = self.number(at + 4, self.offset)?;
+                let place = at + 4 + self.offset;
+                let inside = values.checked_mul(2)? <= self.offset;
+                return self.number(if inside { place } else { self.number(place, self.offset)? }, 2);
+            }
+        }
+        None
+    }
+}
+
+/// Whether the colours of an image are stored multiplied by its transparency, as the tag `ExtraSamples` of a TIFF says.
+pub(super) fn has_associated_alpha(bytes: &[u8], format: ImageFormat) -> bool {
+    const EXTRA_SAMPLES: usize = 338;
+    const ASSOCIATED: usize = 1;
+    let directory = || TiffDirectory::first(bytes);
+    format == ImageFormat::Tiff
+        && directory().and_then(|first| first.short(EXTRA_SAMPLES)) == Some(ASSOCIATED)
+}
+
 /// Whether the first directory of a TIFF has a successor; `None` if it is cut.
 fn has_second_page(bytes: &[u8]) -> Option<bool> {
-    let little = bytes.starts_with(b"II");
-    let number = |at: usize, length: usize| {
-        let field = bytes.get(at..at.checked_add(length)?)?;
-        let add = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
-        Some(if little { field.iter().rev().fold(0, add) } else { field.iter().fold(0, add) })
-    };
-    let first = number(4, 4)?;
-    let entries = number(first, 2)?;
-    Some(number(first.checked_add(2 + 12 * entries)?, 4)? != 0)
+    TiffDirectory::first(bytes)?.has_successor()
 }
 
 /// Number of channels in the frame header of a JPEG.

@@ -9,18 +9,18 @@ pub(crate) mod preprocessing;
 mod properties;
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use widemargin_tables::catch_panic;
 
 use crate::memory::{PIXELS, Share};
 use crate::place::{MAX_BYTES, read_file};
 use crate::resize::resize;
 use crate::{Error, ImageShape};
 
-use metadata::{format_names, jpeg_has_end, name_of_format, orientation};
-use preprocessing::Preprocessing;
+use metadata::{format_names, has_associated_alpha, jpeg_has_end, name_of_format, orientation};
+use preprocessing::{Preprocessing, separate_alpha};
 use properties::digest;
 pub use properties::{ContentDigest, ImageProperties};
 
@@ -89,10 +89,9 @@ pub(crate) fn examine(bytes: &[u8]) -> Result<(ImageProperties, ContentDigest), 
     caught(|| examined(bytes, Preprocessing::default()).map(|(_, properties, digest)| (properties, digest)))
 }
 
-/// A panic of a decoder as a reason.
+/// A panic of a decoder as a reason, without its text on the terminal.
 fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err("the decoder panicked on this file".to_owned()))
+    catch_panic(work).unwrap_or_else(|| Err("the decoder panicked on this file".to_owned()))
 }
 
 /// The image as 8-bit colours, its properties and digest.
@@ -172,6 +171,9 @@ impl Opened {
         decoder.set_limits(limits).map_err(|error| error.to_string())?;
         let orientation = orientation(bytes, format, &mut decoder)?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+        if has_associated_alpha(bytes, format) {
+            separate_alpha(&mut image);
+        }
         image.apply_orientation(orientation);
         Ok(Self { image, format, name, _share: share })
     }

@@ -140,6 +140,29 @@ fn raw<Image>(image: Option<Image>) -> std::result::Result<Image, String> {
     image.ok_or_else(|| "the decoder returned too few pixels".to_owned())
 }
 
+/// Divides colours that are stored multiplied by the opacity of their pixel, so that all images have plain colours. Colours of pixels that are
+/// fully transparent are not stored, and become black.
+pub(super) fn separate_alpha(image: &mut DynamicImage) {
+    fn divide<Value: Copy + Into<u64> + TryFrom<u64>>(pixels: &mut [Value], channels: usize, most: Value) {
+        for pixel in pixels.chunks_exact_mut(channels) {
+            let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
+            let alpha: u64 = (*alpha).into();
+            for colour in colours {
+                let stored: u64 = (*colour).into();
+                let plain = (stored * most.into() + alpha / 2).checked_div(alpha).unwrap_or(0);
+                *colour = Value::try_from(plain.min(most.into())).unwrap_or(most);
+            }
+        }
+    }
+    match image {
+        DynamicImage::ImageLumaA8(pixels) => divide(&mut **pixels, 2, u8::MAX),
+        DynamicImage::ImageRgba8(pixels) => divide(&mut **pixels, 4, u8::MAX),
+        DynamicImage::ImageLumaA16(pixels) => divide(&mut **pixels, 2, u16::MAX),
+        DynamicImage::ImageRgba16(pixels) => divide(&mut **pixels, 4, u16::MAX),
+        _ => {}
+    }
+}
+
 /// A colour over a background, rounded.
 fn blend(colour: u8, ground: u8, alpha: u8) -> u8 {
     let (colour, ground, alpha) = (u32::from(colour), u32::from(ground), u32::from(alpha));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use widemargin_tables::{About, ColumnPattern, OpenTable, Problem, Rows};
 
-use crate::catalogue::sorted_names;
+use crate::catalogue::{Groups, sorted_names};
 use crate::copies::copies;
 use crate::decode::ContentDigest;
 use crate::digest::digest_of_values;
@@ -129,16 +129,22 @@ impl VectorSet {
         let (squares, digests) = checked.iter().map(|(square, digest, _)| (*square, *digest)).unzip();
         let contents: Vec<ContentDigest> = checked.into_iter().map(|(.., content)| content).collect();
         let copies = copies(contents.into_iter());
+        let mut far_off = None;
         let parts = match (&splits, &groups) {
             (Some(splits), _) => parts(splits, &path)?,
             (None, groups) => {
                 let drawing = (options.seed, Drawing::Train);
                 let classes = || labels.iter().copied().map(Some);
-                let test = match groups {
-                    Some(groups) => {
-                        hold_out::by_group(&hold_out::joined(groups, &copies), options.hold_out, options.seed)
-                    }
-                    None => hold_out::by_class(classes(), &copies, options.hold_out, drawing),
+                let set = (options.hold_out, "vectors");
+                let test = if let Some(groups) = groups {
+                    let joined = hold_out::joined(groups, &copies);
+                    let test = hold_out::by_group(&joined, options.hold_out, options.seed);
+                    far_off = hold_out::far_off_by_groups(&test, set);
+                    test
+                } else {
+                    let test = hold_out::by_class(classes(), &copies, options.hold_out, drawing);
+                    far_off = hold_out::far_off_by_copies(&test, &labels, &copies, set);
+                    test
                 };
                 test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect()
             }
@@ -150,7 +156,18 @@ impl VectorSet {
         };
         let name =
             path.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let catalogue = Catalogue { name, class_names, labels, parts, copies, warnings: Vec::new() };
+        let groups = groups.map(|groups| Groups::new(groups.iter().map(String::as_str)));
+        let catalogue = Catalogue {
+            name,
+            class_names,
+            labels,
+            parts,
+            copies,
+            warnings: Vec::new(),
+            groups,
+            unusable: Vec::new(),
+            far_off,
+        };
         Ok(Self { catalogue, rows, parts_from, columns, ids, squares, digests })
     }
 

@@ -19,14 +19,17 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use widemargin_tables::first_names;
+
 use crate::file_names::{is_hidden, text_of};
-use crate::part::part_named;
+use crate::part::{part_in_words, part_named, words_of};
 use crate::place::ImagePlace;
 use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
 use crate::sources::skipped::{EmptyFolder, SkippedFiles};
 use crate::sources::source::SourceKind;
 use crate::sources::walk::{self, Depth, walk};
+use crate::words::plural;
 use crate::{BadImage, Error, Part, Result};
 
 /// How many names of folders an error gives.
@@ -37,6 +40,9 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
     let walked = walk(root, Depth::Deep)?;
     let inside = |path: &'_ Path| path.strip_prefix(root).unwrap_or(path).to_path_buf();
     let parts = part_folders(root, &walked.images, options.parts)?;
+    if options.parts == PartFolders::Auto {
+        require_clear_parts(root, &walked.images, parts.as_ref())?;
+    }
     // The folders that have the class folders, with their paths below the root.
     let above: Vec<PathBuf> = match &parts {
         None => vec![PathBuf::new()],
@@ -171,20 +177,78 @@ fn part_folders(
         }
         return Ok(Some(parts));
     }
-    let quoted = |names: &mut dyn ExactSizeIterator<Item = &OsStr>| {
-        let all = names.len();
-        let first: Vec<String> =
-            names.take(NAMED).map(|name| format!("`{}`", text_of(name.as_ref()))).collect();
-        let more = if all > NAMED { format!(" and {} more", all - NAMED) } else { String::new() };
-        format!("{}{more}", first.join(", "))
+    let texts = |names: &mut dyn Iterator<Item = &OsStr>| -> Vec<String> {
+        names.map(|name| text_of(name.as_ref())).collect()
     };
     Err(Error::MixedFolders {
         path: root.to_path_buf(),
-        parts: quoted(&mut parts.keys().map(std::ffi::OsString::as_os_str)),
-        others: quoted(&mut counts.keys().copied()),
+        parts: quoted(&texts(&mut parts.keys().map(std::ffi::OsString::as_os_str))),
+        others: quoted(&texts(&mut counts.keys().copied())),
         folders: counts.len(),
         images: counts.values().sum(),
     })
+}
+
+/// Rejects folders that look like parts but would be read as classes or not at all: folders with the name of a part below the class folders,
+/// and top folders with names such as `train2017`.
+fn require_clear_parts(
+    root: &Path,
+    images: &[PathBuf],
+    parts: Option<&BTreeMap<std::ffi::OsString, Part>>,
+) -> Result<()> {
+    // The class folders are below the part folders.
+    let class_level = usize::from(parts.is_some());
+    let (mut deep, mut images_in_deep) = (BTreeSet::new(), 0);
+    let (mut tops, mut nested) = (BTreeSet::new(), BTreeSet::new());
+    for image in images {
+        let below = image.strip_prefix(root).unwrap_or(image);
+        let folders: Vec<&OsStr> = below.parent().map(|folder| folder.iter().collect()).unwrap_or_default();
+        tops.extend(folders.first().copied());
+        nested.extend(folders.first().copied().filter(|_| folders.len() > 1));
+        // As at the top, a class folder can be named like a part, unless it has folders.
+        let is_part = |level: usize| {
+            let could_be_class = level == class_level && (parts.is_none() || level + 1 == folders.len());
+            level >= class_level && !could_be_class && part_named(&text_of(folders[level].as_ref())).is_some()
+        };
+        if let Some(level) = (0..folders.len()).find(|level| is_part(*level)) {
+            images_in_deep += 1;
+            deep.insert(folders[..=level].iter().collect::<PathBuf>());
+        }
+    }
+    let unclear = |folders: Vec<String>, what: &str, advice: String| {
+        let found =
+            format!("found {} {what} ({})", plural(folders.len(), "folder", "folders"), quoted(&folders));
+        Err(Error::UnclearParts { path: root.to_path_buf(), found, advice })
+    };
+    if !deep.is_empty() {
+        let what = format!(
+            "named like parts below the first level, with {}",
+            plural(images_in_deep, "image", "images")
+        );
+        let advice = match (parts, tops.first()) {
+            (None, Some(top)) if tops.len() == 1 => {
+                format!("give the folder that has them: {}", root.join(top).display())
+            }
+            _ => format!(
+                "put them directly into {} with the class folders in them, or list the images in a manifest with a column `split`",
+                root.display()
+            ),
+        };
+        return unclear(deep.iter().map(|folder| text_of(folder)).collect(), &what, advice);
+    }
+    let word = |name: &&&OsStr| part_in_words(&words_of(&text_of((**name).as_ref())));
+    let has = |part: Part| nested.iter().any(|name| word(&name) == Some(part));
+    if parts.is_none() && has(Part::Train) && has(Part::Test) {
+        let names = nested.iter().filter(|name| word(name).is_some());
+        let names = names.map(|name| text_of((*name).as_ref())).collect();
+        return unclear(names, "with names like those of parts", "rename them to train and test".to_owned());
+    }
+    Ok(())
+}
+
+/// The first names in quotes.
+fn quoted(names: &[String]) -> String {
+    first_names(names.iter().map(|name| format!("`{name}`")), NAMED)
 }
 
 /// The sub-folders of a folder, sorted, without hidden ones.
@@ -354,6 +418,55 @@ mod tests {
         let said = result.require_classes(FolderOptions::default()).unwrap_err().to_string();
         assert!(said.contains("(`test`, `train`)") && said.contains("--parts none"), "{said}");
         result.require_classes(with(PartFolders::None)).unwrap();
+    }
+
+    #[test]
+    fn part_folders_in_other_places_are_rejected_unless_it_is_said_what_they_are() {
+        for (files, expected) in [
+            (
+                &["cat/train/1.png", "cat/test/2.png", "dog/Train/3.png"][..],
+                &[
+                    "3 folders named like parts below the first level, with 3 images (`cat/test`, `cat/train`, `dog/Train`)",
+                    "column `split`",
+                ][..],
+            ),
+            (
+                &["images/train/cat/1.png", "images/val/cat/2.png"],
+                &["(`images/train`, `images/val`)", "give the folder that has them: "],
+            ),
+            (&["fold1/train/cat/1.png", "fold2/train/cat/1.png"], &["(`fold1/train`, `fold2/train`)"]),
+            (
+                &["train/cat/1.png", "test/cat/x/test/2.png"],
+                &["1 folder named like parts", "(`test/cat/x/test`)"],
+            ),
+            (&["train/cat/1.png", "train/test/dog/2.png"], &["(`train/test`)"]),
+            (
+                &["train2017/cat/1.png", "val2017/cat/2.png"],
+                &["names like those of parts (`train2017`, `val2017`)", "rename"],
+            ),
+            (
+                &["seg_train/cat/1.png", "seg_test/cat/2.png", "seg_pred/3.png"],
+                &["(`seg_test`, `seg_train`)"],
+            ),
+        ] {
+            let root = folder(files);
+            for class_folder in [ClassFolder::Top, ClassFolder::Deepest] {
+                let options = FolderOptions { class_folder, parts: PartFolders::Auto };
+                let said = list(root.path(), options).unwrap_err().to_string();
+                for expected in expected.iter().chain(&["--parts none"]) {
+                    assert!(said.contains(expected), "{expected}: {said}");
+                }
+            }
+            assert_eq!(list(root.path(), with(PartFolders::None)).unwrap().len(), files.len());
+        }
+        // Classes can have such names.
+        for files in [
+            &["train/test/1.png", "train/car/2.png", "test/test/3.png"][..],
+            &["test tube/1.png", "train/2.png"],
+            &["test tube/a/1.png", "latest/b/2.png"],
+        ] {
+            assert_eq!(list(folder(files).path(), FolderOptions::default()).unwrap().len(), files.len());
+        }
     }
 
     #[test]

@@ -12,10 +12,10 @@ use crate::catalogue::sorted_names;
 use crate::decode::{self, Target};
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
-use crate::part::part_named;
+use crate::part::{part_in_words, words_of};
 use crate::place::{FileBytes, ImagePlace};
 use crate::sources::folder_options::{FolderOptions, PartFolders};
-use crate::sources::skipped::SkippedFiles;
+use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::SourceKind;
 use crate::{BadImage, Error, ImageShape, Part, Preprocessing, Result};
 
@@ -64,6 +64,8 @@ pub struct Listing {
     pub(crate) skipped: Vec<BadImage>,
     /// Files and class folders that are not read.
     pub(crate) skipped_files: SkippedFiles,
+    /// What may be understood otherwise than the user meant, as whole sentences.
+    pub(crate) notes: Vec<String>,
     /// Number of files and folders that are neither images nor classes.
     pub(crate) ignored: usize,
 }
@@ -92,6 +94,7 @@ impl Listing {
             unended: Vec::new(),
             skipped: Vec::new(),
             skipped_files: SkippedFiles::default(),
+            notes: Vec::new(),
             ignored: 0,
         }
     }
@@ -99,7 +102,8 @@ impl Listing {
     /// Rejects an image folder whose only classes have the names of parts, unless `folders` says that they are classes.
     pub(crate) fn require_classes(&self, folders: FolderOptions) -> Result<()> {
         let classes = &self.class_names;
-        let like_parts = !classes.is_empty() && classes.iter().all(|name| part_named(name).is_some());
+        let like_parts =
+            !classes.is_empty() && classes.iter().all(|name| part_in_words(&words_of(name)).is_some());
         if self.kind == SourceKind::Folder
             && folders.parts == PartFolders::Auto
             && like_parts
@@ -189,6 +193,11 @@ impl Listing {
     /// Files and class folders that are not read.
     pub fn skipped_files(&self) -> &SkippedFiles {
         &self.skipped_files
+    }
+
+    /// What the user must know about how the data was read, as sentences: what was skipped, and what may be understood otherwise.
+    pub fn sentences(&self) -> Vec<String> {
+        sentences_of(&self.skipped_files, &self.notes, &self.skipped, &self.unended)
     }
 
     /// Images that were found unusable without reading them: samples of shards with bad labels.

@@ -19,6 +19,7 @@ use widemargin_tables::{Problem, read_texts};
 use crate::part::part_named;
 use crate::place::ImagePlace;
 use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
+use crate::sources::near_columns::near_columns;
 use crate::sources::source::SourceKind;
 use crate::{Error, Result};
 
@@ -79,6 +80,7 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     let rows = if names.is_empty() { Vec::new() } else { table.rows.iter_mut().map(&mut take).collect() };
     let mut listing = Listing::new(path, SourceKind::Manifest, found, labels);
     listing.extras = Extras { names, rows, left_out: table.left_out().to_vec() };
+    listing.notes = near_columns(&listing.extras, [split.is_some(), group.is_some()]);
     Ok(listing)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::file_names::{has_ending, is_hidden};
+use crate::file_names::{has_ending, is_hidden, text_of};
 use crate::{Error, Result};
 
 /// Most names that the braces of a pattern may expand to.
@@ -14,22 +14,24 @@ pub(crate) fn is_pattern(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().any(|byte| b"*?{".contains(byte)))
 }
 
-/// The shards that a path names, sorted by name.
-pub(crate) fn shard_files(path: &Path) -> Result<Vec<PathBuf>> {
+/// The shards that a path names, sorted by name, and the other files next to them if the path is a folder. Hidden files are neither.
+pub(crate) fn shard_files(path: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let failed = |reason: String| Error::BadShard { path: path.to_path_buf(), reason };
     if path.is_dir() {
-        let mut found = Vec::new();
+        let (mut found, mut others) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(path).map_err(|error| Error::read(path, error))? {
             let file = entry.map_err(|error| Error::read(path, error))?.path();
-            if has_ending(&file, "tar") && !is_hidden(&file) {
-                found.push(file);
+            if is_hidden(&file) {
+                continue;
             }
+            if has_ending(&file, "tar") { found.push(file) } else { others.push(file) }
         }
         found.sort();
-        return Ok(found);
+        others.sort();
+        return Ok((found, others));
     }
     if path.exists() || !is_pattern(path) {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok((vec![path.to_path_buf()], Vec::new()));
     }
     let text = path.to_str().ok_or_else(|| failed("a pattern must be Unicode".to_owned()))?;
     let mut found = BTreeSet::new();
@@ -47,8 +49,38 @@ pub(crate) fn shard_files(path: &Path) -> Result<Vec<PathBuf>> {
     if found.is_empty() {
         Err(failed("no file matches this pattern".to_owned()))
     } else {
-        Ok(found.into_iter().collect())
+        Ok((found.into_iter().collect(), Vec::new()))
     }
+}
+
+/// The name of each shard, by which its samples are named: its file name without the ending. Where two shards have the same file name, as
+/// `train/000.tar` and `test/000.tar`, all names have the folders in which they differ.
+pub(crate) fn shard_names(shards: &[PathBuf]) -> Vec<String> {
+    let stems: Vec<String> = shards
+        .iter()
+        .map(|shard| shard.file_stem().map(|stem| text_of(stem.as_ref())).unwrap_or_default())
+        .collect();
+    let different: BTreeSet<&String> = stems.iter().collect();
+    if different.len() == stems.len() {
+        return stems;
+    }
+    let above = common_folder(shards);
+    shards
+        .iter()
+        .map(|shard| text_of(&shard.strip_prefix(&above).unwrap_or(shard).with_extension("")))
+        .collect()
+}
+
+/// The innermost folder that has all these files below it.
+pub(crate) fn common_folder(files: &[PathBuf]) -> PathBuf {
+    let mut folders = files.iter().map(|file| file.parent().unwrap_or(Path::new("")));
+    let mut common = folders.next().unwrap_or(Path::new("")).to_path_buf();
+    for folder in folders {
+        while !folder.starts_with(&common) {
+            common.pop();
+        }
+    }
+    common
 }
 
 /// The error for a folder that the pattern matches but that cannot be listed.

@@ -8,10 +8,13 @@
 //!   00017.txt      or text: the class if neither of the others gives it, else a column
 //! ```
 //!
+//! Links are followed to files before them in the shard. Archives joined with `cat` are read to the end. `.cls` and `.json` must agree. The module
+//! [`shard_parts`](super::shard_parts) finds the parts.
+//!
 //! Opening reads only the headers and the text files; an image is read from its place in the shard when it is needed. That does not work with
 //! compressed shards, which are rejected. If a sample has several images, the first one counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -20,10 +23,14 @@ use crate::file_names::{is_hidden, is_image_ending, text_of};
 use crate::part::part_named;
 use crate::place::ImagePlace;
 use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
-use crate::sources::shard_files::shard_files;
+use crate::sources::near_columns::near_columns;
+use crate::sources::shard_files::{shard_files, shard_names};
+use crate::sources::shard_parts::give_parts;
 use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
-use crate::{BadImage, Error, Part, Result};
+use crate::words::plural;
+use crate::{BadImage, Error, Result};
+use widemargin_tables::echo;
 
 /// Largest `.cls`, `.txt` or `.json` that is read, in bytes.
 const MOST_TEXT: u64 = 1 << 20;
@@ -36,16 +43,18 @@ const END_BLOCKS: u64 = 2;
 ///
 /// The readable samples of a damaged shard are kept, and the shard is listed in `broken`. A missing shard is an error.
 pub(crate) fn list(path: &Path) -> Result<Listing> {
-    let shards = shard_files(path)?;
+    let (shards, others) = shard_files(path)?;
     let missing: Vec<&PathBuf> = shards.iter().filter(|shard| !shard.exists()).collect();
     if let Some(first) = missing.first() {
         let reason = format!("no such file; {} of {} shards are missing", missing.len(), shards.len());
         return Err(Error::BadShard { path: (*first).clone(), reason });
     }
     let mut reading = Reading::default();
-    for (number, shard) in shards.iter().enumerate() {
-        if let Err(reason) = reading.shard(number, shard) {
-            reading.broken.push(BadImage { path: shard.clone(), reason });
+    reading.ignored += others.len();
+    let names = shard_names(&shards);
+    for (number, (path, name)) in shards.iter().zip(&names).enumerate() {
+        if let Err(reason) = reading.shard(&Shard { number, path, name }) {
+            reading.broken.push(BadImage { path: path.clone(), reason });
         }
     }
     reading.require_sorted(path)?;
@@ -58,7 +67,16 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
         return Err(Error::BadShard { path: path.to_path_buf(), reason });
     }
     drop(seen);
-    give_parts_by_name(&mut reading.found, &shards);
+    reading.leave_out_contradictions(&shards);
+    let mut notes = give_parts(&mut reading.found, &shards, path)?;
+    notes.extend(reading.notes());
+    if let Some(first) = others.first() {
+        let first = text_of(first.strip_prefix(path).unwrap_or(first));
+        let count = plural(others.len(), "file", "files");
+        notes.push(format!(
+            "Skipped {count} next to the shards, because the names do not end in .tar; the first is {first}."
+        ));
+    }
     let names: BTreeSet<String> = reading.extras.iter().flat_map(|row| row.keys().cloned()).collect();
     let names: Vec<String> = names.into_iter().collect();
     let row = |mut row: BTreeMap<String, String>| {
@@ -70,27 +88,17 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
     (listing.bad, listing.broken, listing.ignored) = (reading.bad, reading.broken, reading.ignored);
     (listing.unended, listing.skipped_files) = (reading.unended, reading.skipped);
     listing.shards = shards;
+    notes.extend(near_columns(&listing.extras, [listing.has_parts(), listing.has_groups()]));
+    listing.notes = notes;
     Ok(listing)
 }
 
-/// Takes the parts from the names of the shards, which begin with `train` or with `test` or `val`.
-///
-/// Only if every name gives a part, both parts occur, and no sample has a part of its own.
-fn give_parts_by_name(found: &mut [FoundImage], shards: &[PathBuf]) {
-    let part = |shard: &PathBuf| {
-        let name = shard.file_stem()?.to_str()?.to_ascii_lowercase();
-        part_named(name.split(|c: char| !c.is_ascii_alphabetic()).next()?)
-    };
-    let parts: Vec<Option<Part>> = shards.iter().map(part).collect();
-    let both = [Part::Train, Part::Test].iter().all(|part| parts.contains(&Some(*part)));
-    if !both || parts.contains(&None) || found.iter().any(|found| found.part.is_some()) {
-        return;
-    }
-    for found in found {
-        if let ImagePlace::Inside { shard, .. } = found.place {
-            found.part = parts[shard];
-        }
-    }
+/// The shard that is being read.
+struct Shard<'a> {
+    number: usize,
+    path: &'a Path,
+    /// What the names of its samples begin with.
+    name: &'a str,
 }
 
 /// What has been read so far.
@@ -103,8 +111,14 @@ struct Reading {
     bad: Vec<BadImage>,
     broken: Vec<BadImage>,
     unended: Vec<PathBuf>,
+    /// Shards with more files after an end-of-archive marker.
+    joined: Vec<PathBuf>,
+    /// Shards with other bytes after it.
+    trailing: Vec<PathBuf>,
     skipped: SkippedFiles,
     ignored: usize,
+    /// Classes that `.cls` and `.json` give to the same image, as its position in `found` and the class of the `.json`.
+    twice: Vec<(usize, String)>,
     /// Keys of labels without an image next to them, with their shard.
     orphans: BTreeSet<String>,
 }
@@ -136,8 +150,62 @@ impl Reading {
         Err(Error::BadShard { path: path.to_path_buf(), reason })
     }
 
+    /// Leaves out images whose `.cls` and `.json` give different classes.
+    ///
+    /// One may have numbers where the other has names. So the class of the `.json` is compared with the one that most images of the same
+    /// `.cls` have, unless some images have the same text in both files.
+    fn leave_out_contradictions(&mut self, shards: &[PathBuf]) {
+        let class_of =
+            |found: &FoundImage| found.class.map_or("", |class| self.labels.names()[class as usize].as_str());
+        let same_names = self.twice.iter().any(|(at, other)| class_of(&self.found[*at]) == other);
+        let mut counts = BTreeMap::<&str, BTreeMap<&str, usize>>::new();
+        for (at, other) in &self.twice {
+            *counts.entry(class_of(&self.found[*at])).or_default().entry(other).or_default() += 1;
+        }
+        let expected = |class: &str| {
+            let most = counts.get(class)?.iter().max_by_key(|(_, count)| **count)?;
+            Some(if same_names { class.to_owned() } else { (*most.0).to_owned() })
+        };
+        let mut wrong = vec![false; self.found.len()];
+        for (at, other) in &self.twice {
+            let found = &self.found[*at];
+            let class = class_of(found);
+            if let Some(expected) = expected(class).filter(|expected| expected != other) {
+                wrong[*at] = true;
+                let as_others = if same_names {
+                    String::new()
+                } else {
+                    format!(" (it is {expected:?} for other images of this .cls)")
+                };
+                let reason = format!(
+                    "the .cls says class {class:?}, the .json says {other:?}{as_others}; make them agree"
+                );
+                self.bad.push(BadImage { path: found.place.path(shards), reason });
+            }
+        }
+        let mut keep = wrong.iter();
+        self.found.retain(|_| !keep.next().is_some_and(|wrong| *wrong));
+        let mut keep = wrong.iter();
+        self.extras.retain(|_| !keep.next().is_some_and(|wrong| *wrong));
+    }
+
+    /// What the user must know about the archives, in sentences.
+    fn notes(&self) -> Vec<String> {
+        let sentence = |shards: &[PathBuf], what: &str| {
+            let first = shards.first()?;
+            let has = if shards.len() == 1 { "has" } else { "have" };
+            let count = plural(shards.len(), "shard", "shards");
+            Some(format!("{count} {has} {what}; the first is {}.", text_of(first)))
+        };
+        let joined = "files after an end-of-archive marker, as archives that were joined with `cat` have, and they are read too";
+        let trailing =
+            "bytes after the end-of-archive marker that are no files of an archive and are not read";
+        [sentence(&self.joined, joined), sentence(&self.trailing, trailing)].into_iter().flatten().collect()
+    }
+
     /// Reads the headers of a shard. The error is the reason why it cannot be read to its end.
-    fn shard(&mut self, number: usize, path: &Path) -> std::result::Result<(), String> {
+    fn shard(&mut self, shard: &Shard<'_>) -> std::result::Result<(), String> {
+        let path = shard.path;
         let failed = |error: std::io::Error| format!("cannot be read: {error}");
         let metadata = std::fs::metadata(path).map_err(failed)?;
         if !metadata.is_file() {
@@ -154,11 +222,12 @@ impl Reading {
             );
         }
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let shard = path.file_stem().map(|name| text_of(name.as_ref())).unwrap_or_default();
         let mut sample = Sample::default();
-        let read =
-            self.entries(&mut tar::Archive::new(file), metadata.len(), (number, path, &shard), &mut sample);
-        self.end(sample, (number, path, &shard));
+        let mut archive = tar::Archive::new(file);
+        // Archives that were joined with `cat` have an end marker between them.
+        archive.set_ignore_zeros(true);
+        let read = self.entries(&mut archive, metadata.len(), shard, &mut sample);
+        self.end(sample, shard);
         read
     }
 
@@ -166,7 +235,7 @@ impl Reading {
         &mut self,
         archive: &mut tar::Archive<File>,
         length: u64,
-        place: (usize, &Path, &str),
+        shard: &Shard<'_>,
         sample: &mut Sample,
     ) -> std::result::Result<(), String> {
         let damaged = |last: &str, error: std::io::Error| {
@@ -174,68 +243,111 @@ impl Reading {
             format!("damaged{after}: {error}")
         };
         let (mut last, mut end) = (String::new(), 0);
+        let mut members = Members { path: shard.path, places: HashMap::new() };
         for entry in archive.entries_with_seek().map_err(|error| damaged("", error))? {
-            let mut entry = entry.map_err(|error| damaged(&last, error))?;
-            let name = text_of(path_of_bytes(&entry.path_bytes()).as_ref());
-            let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
-            let (offset, size) = (entry.raw_file_position(), entry.size());
+            let mut entry = match entry {
+                Ok(entry) => entry,
+                Err(_) if end > 0 && members.is_empty_block(end) => {
+                    self.trailing.push(shard.path.to_path_buf());
+                    break;
+                }
+                Err(error) => return Err(damaged(&last, error)),
+            };
+            let name = plain_name(&text_of(path_of_bytes(&entry.path_bytes()).as_ref()));
+            let header = entry.header();
+            let (kind, offset) = (header.entry_type(), entry.raw_file_position());
+            let size = if kind.is_gnu_sparse() { header.entry_size().unwrap_or(0) } else { entry.size() };
             if offset.checked_add(size).is_none_or(|end| end > length) {
                 return Err(format!("ends within {name}, which has {size} bytes"));
             }
+            if end > 0
+                && entry.raw_header_position() > end
+                && members.is_empty_block(end)
+                && self.joined.last().map(PathBuf::as_path) != Some(shard.path)
+            {
+                self.joined.push(shard.path.to_path_buf());
+            }
             end = (offset + size).next_multiple_of(BLOCK);
             last.clone_from(&name);
-            let kind = entry.header().entry_type();
             if kind.is_dir() {
                 continue;
             }
-            let Some((key, ending)) = parts_of(&name).filter(|_| kind.is_file()) else {
+            let is_file = kind.is_file() || kind.is_contiguous();
+            let is_link = kind.is_hard_link() || kind.is_symlink();
+            let content = if is_file {
+                members.places.insert(name.clone(), (offset, size));
+                Ok((offset, size))
+            } else if is_link {
+                let target = entry
+                    .link_name_bytes()
+                    .map(|target| text_of(path_of_bytes(&target).as_ref()))
+                    .unwrap_or_default();
+                members.target(&name, &target, kind.is_symlink())
+            } else {
+                Err("not stored as a plain file: a sparse file, a device or a pipe".to_owned())
+            };
+            let Some((key, ending)) = parts_of(&name) else {
                 self.ignored += 1;
-                if kind.is_file() && !is_hidden(name.as_ref()) {
+                if (is_file || is_link) && !is_hidden(name.as_ref()) {
                     self.skipped.add_file(name.as_ref());
                 }
                 continue;
             };
             if key != sample.key {
                 let new = Sample { key: key.to_owned(), ..Sample::default() };
-                self.end(std::mem::replace(sample, new), place);
+                self.end(std::mem::replace(sample, new), shard);
             }
-            if is_image_ending(&ending) {
+            let is_text = ["cls", "txt", "json"].contains(&ending.as_str());
+            if !is_text && !is_image_ending(&ending) {
+                self.ignored += 1;
+                self.skipped.add_file(name.as_ref());
+                continue;
+            }
+            let (offset, size) = match content {
+                Ok(place) => place,
+                Err(reason) => {
+                    sample.wrong = Some((name, reason));
+                    continue;
+                }
+            };
+            if !is_text {
                 if sample.image.is_some() {
                     self.ignored += 1;
                 } else {
                     sample.image = Some((name, offset, size));
                 }
-            } else if ["cls", "txt", "json"].contains(&ending.as_str()) {
-                if size > MOST_TEXT {
-                    sample.wrong =
-                        Some((name, format!("{size} bytes of text; at most {MOST_TEXT} are read")));
-                    continue;
-                }
-                let mut bytes = Vec::new();
-                entry.read_to_end(&mut bytes).map_err(|error| damaged(&last, error))?;
-                if let Err(reason) = sample.add(&ending, &bytes) {
-                    sample.wrong = Some((name, reason));
-                }
+                continue;
+            }
+            if size > MOST_TEXT {
+                sample.wrong = Some((name, format!("{size} bytes of text; at most {MOST_TEXT} are read")));
+                continue;
+            }
+            let mut bytes = Vec::new();
+            if is_link {
+                bytes = members.read(offset, size).map_err(|error| damaged(&last, error))?;
             } else {
-                self.ignored += 1;
-                self.skipped.add_file(name.as_ref());
+                entry.read_to_end(&mut bytes).map_err(|error| damaged(&last, error))?;
+            }
+            if let Err(reason) = sample.add(&ending, &bytes) {
+                sample.wrong = Some((name, reason));
             }
         }
         // Not an error, since some writers omit the marker; but a shard cut between two entries looks the same.
         if length < end.saturating_add(END_BLOCKS * BLOCK) {
-            self.unended.push(place.1.to_path_buf());
+            self.unended.push(shard.path.to_path_buf());
         }
         Ok(())
     }
 
     /// Adds a sample once all its files have been read.
-    fn end(&mut self, sample: Sample, (number, path, shard): (usize, &Path, &str)) {
+    fn end(&mut self, sample: Sample, shard: &Shard<'_>) {
+        let Shard { number, path, name: shard } = *shard;
         let Sample { key, image, class, text, json, wrong } = sample;
         if let Some((name, reason)) = wrong {
             self.bad.push(BadImage { path: path.join(name), reason });
             return;
         }
-        let Some((name, offset, length)) = image else {
+        let Some((image, offset, length)) = image else {
             if class.is_some() || text.is_some() || json.is_some() {
                 self.orphans.insert(format!("{shard}/{key}"));
             }
@@ -246,25 +358,44 @@ impl Reading {
         let mut columns: BTreeMap<String, String> = BTreeMap::new();
         let (mut part, mut group, mut from_json) = (None, None, None);
         let mut json = json.unwrap_or_default();
-        if let Some(key) =
-            ["label", "class", "cls"].iter().find(|key| json.get(**key).and_then(plain).is_some())
-        {
-            from_json = json.remove(*key).as_ref().and_then(plain);
+        let named = |json: &serde_json::Map<String, serde_json::Value>, name: &str| -> Option<String> {
+            json.keys().find(|key: &&String| key.eq_ignore_ascii_case(name)).cloned()
+        };
+        // A list of labels is no class, and must not make the text of a caption the class.
+        for name in ["label", "split", "group"] {
+            let value = named(&json, name).and_then(|key| json.get(&key));
+            if let Some(value) = value.filter(|value| value.is_array() || value.is_object()) {
+                let reason = format!("{name} is {}; expected text or a number", echo(&value.to_string()));
+                self.bad.push(BadImage { path: path.join(&image), reason });
+                return;
+            }
+        }
+        for name in ["label", "class", "cls"] {
+            let key = named(&json, name).filter(|key| json.get(key).and_then(plain).is_some());
+            if let Some(key) = key {
+                from_json = json.remove(&key).as_ref().and_then(plain);
+                break;
+            }
         }
         for (key, value) in json {
             let Some(value) = plain(&value) else { continue };
-            match key.as_str() {
+            match key.to_ascii_lowercase().as_str() {
                 "split" if part_named(&value).is_some() => part = part_named(&value),
                 "split" => {
                     let reason = format!("split is {value:?}; expected train or test (or val)");
-                    self.bad.push(BadImage { path: path.join(name), reason });
+                    self.bad.push(BadImage { path: path.join(image), reason });
                     return;
                 }
                 "group" => group = Some(value.into_boxed_str()),
                 _ => drop(columns.insert(key, value)),
             }
         }
-        let known = class.or(from_json).filter(|class| !class.is_empty());
+        let filled = |class: Option<String>| class.filter(|class| !class.is_empty());
+        let (class, from_json) = (filled(class), filled(from_json));
+        if let (Some(_), Some(other)) = (&class, &from_json) {
+            self.twice.push((self.found.len(), other.clone()));
+        }
+        let known = class.or(from_json);
         let class = match (known, text) {
             (None, text) => text.filter(|text| !text.is_empty()),
             (Some(class), None) => Some(class),
@@ -273,7 +404,7 @@ impl Reading {
                 Some(class)
             }
         };
-        let place = ImagePlace::Inside { shard: number, name: name.into_boxed_str(), offset, length };
+        let place = ImagePlace::Inside { shard: number, name: image.into_boxed_str(), offset, length };
         let class = class.map(|class| self.labels.number(&class));
         self.found.push(FoundImage { id: format!("{shard}/{key}"), place, class, part, group });
         self.extras.push(columns);
@@ -298,6 +429,57 @@ impl Sample {
         }
         Ok(())
     }
+}
+
+/// The files of a shard so far, to which links can point.
+struct Members<'a> {
+    path: &'a Path,
+    /// First byte and length of each file, by its name.
+    places: HashMap<String, (u64, u64)>,
+}
+
+impl Members<'_> {
+    /// The place of the file that a link points to; the error is the reason why there is none.
+    fn target(&self, link: &str, target: &str, symbolic: bool) -> std::result::Result<(u64, u64), String> {
+        // A hard link has the path in the archive, a symbolic one the path from its own folder.
+        let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let from = if symbolic { format!("{folder}/{target}") } else { target.to_owned() };
+        let place =
+            if symbolic && target.starts_with('/') { None } else { self.places.get(&plain_name(&from)) };
+        place.copied().ok_or_else(|| {
+            format!("a link to {}, which is not before it in the shard; write the files themselves (tar --dereference --hard-dereference)", echo(target))
+        })
+    }
+
+    fn read(&self, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+        let mut file = widemargin_durable::open_file(self.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether the block at `offset` is one of an end marker.
+    fn is_empty_block(&self, offset: u64) -> bool {
+        self.read(offset, BLOCK)
+            .is_ok_and(|block| block.len() as u64 == BLOCK && block.iter().all(|byte| *byte == 0))
+    }
+}
+
+/// A path in an archive without `.` and `..`.
+fn plain_name(path: &str) -> String {
+    if !path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return path.to_owned();
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// The key and the lower-case ending of a file name; `None` for hidden files and names without an ending.
@@ -331,6 +513,7 @@ fn path_of_bytes(bytes: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Part;
     use crate::testing::{put, tar_of};
 
     fn described(listing: &Listing) -> Vec<String> {
@@ -427,6 +610,165 @@ mod tests {
         }
         let said = list(&folder.path().join("train-{00..03}.tar")).unwrap_err().to_string();
         assert!(said.contains("train-02.tar: no such file; 2 of 4 shards are missing"), "{said}");
+    }
+
+    #[test]
+    fn a_test_shard_is_never_trained_on_because_of_other_shards() {
+        let folder = tempfile::tempdir().unwrap();
+        let shard = |name: &str, json: &str| {
+            let files: [(&str, &[u8]); 3] = [("1.png", b"x"), ("1.cls", b"c"), ("1.json", json.as_bytes())];
+            put(folder.path().join(name), &tar_of(&files));
+        };
+        let parts = |pattern: &str| {
+            let listing = list(&folder.path().join(pattern)).unwrap();
+            let part = |found: &FoundImage| format!("{} {}", found.id, found.part.map_or("-", Part::name));
+            (listing.found.iter().map(part).collect::<Vec<_>>(), listing.notes)
+        };
+        // The same file names in a folder per part.
+        shard("T/train/000.tar", "{}");
+        shard("T/test/000.tar", "{}");
+        assert_eq!(parts("T/*/*.tar").0, ["test/000/1 test", "train/000/1 train"]);
+        // A `split` of one sample does not cancel the parts of the others.
+        shard("S/train-0.tar", r#"{"Split": "val"}"#);
+        shard("S/my-test-0.tar", "{}");
+        let (found, notes) = parts("S");
+        assert_eq!(found, ["my-test-0/1 test", "train-0/1 test"]);
+        assert!(
+            notes[0].starts_with("The `split` of 1 image contradicts the name of its shard"),
+            "{notes:?}"
+        );
+        shard("S/more.tar", "{}");
+        let said = list(&folder.path().join("S")).unwrap_err().to_string();
+        assert!(
+            said.contains("my-test-0.tar is named like the part `test`, but 1 of 3 shards name no part"),
+            "{said}"
+        );
+        // Without a test part there is nothing to keep apart.
+        assert_eq!(parts("S/{train-0,more}.tar").0, ["more/1 -", "train-0/1 test"]);
+        assert!(parts("S/{train-0,more}.tar").1[1].contains("1 of 2 images have no `split`"));
+        // Folders inside a shard.
+        let inside: [(&str, &[u8]); 4] =
+            [("train/1.png", b"x"), ("train/1.cls", b"c"), ("test/2.png", b"x"), ("test/2.cls", b"c")];
+        put(folder.path().join("I/0.tar"), &tar_of(&inside));
+        assert_eq!(parts("I").0, ["0/train/1 train", "0/test/2 test"]);
+        put(folder.path().join("I/1.tar"), &tar_of(&[("3.png", b"x")]));
+        let said = list(&folder.path().join("I")).unwrap_err().to_string();
+        assert!(
+            said.contains("0/test/2 is in a folder of the part `test`, but 1/3 is in no folder"),
+            "{said}"
+        );
+    }
+
+    /// A header of a link.
+    fn link(kind: tar::EntryType, name: &str, target: &str) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_path(name).unwrap();
+        header.set_link_name(target).unwrap();
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    }
+
+    #[test]
+    fn links_are_followed_or_counted() {
+        use tar::EntryType::{Link, Symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.tar");
+        let start = tar_of(&[("a/1.png", b"one"), ("a/1.cls", b"c")]);
+        let links = [
+            link(Link, "a/2.png", "a/1.png"),
+            link(Link, "a/2.cls", "a/1.cls"),
+            link(Symlink, "b/3.png", "../a/./1.png"),
+            link(Symlink, "b/3.cls", "../a/1.cls"),
+            link(Symlink, "b/4.png", "/somewhere/1.png"),
+            link(Link, "b/5.png", "none.png"),
+            link(Symlink, "b/latest", "3.png"),
+        ];
+        put(&path, &[&start[..start.len() - 1024], &links.concat(), &[0; 1024]].concat());
+        let listing = list(&path).unwrap();
+        assert_eq!(described(&listing), ["s/a/1 c", "s/a/2 c", "s/b/3 c"]);
+        assert!((0..3).all(|image| listing.read(image).unwrap() == b"one"));
+        let bad: Vec<String> = listing.bad.iter().map(|bad| bad.reason.clone()).collect();
+        assert!(
+            bad.len() == 2 && bad[0].starts_with("a link to /somewhere/1.png, which is not before it"),
+            "{bad:?}"
+        );
+        assert_eq!((listing.ignored, listing.skipped_files.endings[""].count), (1, 1));
+    }
+
+    #[test]
+    fn archives_joined_with_cat_are_read_to_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.tar");
+        let one = tar_of(&[("1.png", &[1; 700]), ("1.cls", b"a")]);
+        let two = tar_of(&[("2.png", &[2; 700]), ("2.cls", b"b")]);
+        put(&path, &[&one[..], &two, &two[..0]].concat());
+        let listing = list(&path).unwrap();
+        assert_eq!(described(&listing), ["s/1 a", "s/2 b"]);
+        assert!(
+            listing.notes[0].starts_with("1 shard has files after an end-of-archive marker"),
+            "{:?}",
+            listing.notes
+        );
+        assert!(listing.broken.is_empty() && listing.unended.is_empty());
+        // Not an archive after the marker.
+        put(&path, &[&one[..], b"-----BEGIN SIGNATURE-----", &[7; 600]].concat());
+        let listing = list(&path).unwrap();
+        assert_eq!((listing.len(), listing.broken.len()), (1, 0));
+        assert!(listing.notes[0].contains("bytes after the end-of-archive marker"), "{:?}", listing.notes);
+        // The second archive is damaged.
+        let mut damaged = [&one[..], &two].concat();
+        damaged[one.len() + 512 + 1024 + 3] ^= 1;
+        put(&path, &damaged);
+        assert!(list(&path).unwrap().broken[0].reason.starts_with("damaged after 2.png"));
+    }
+
+    #[test]
+    fn classes_that_cls_and_json_give_must_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.tar");
+        let listed = |samples: &[(&str, &str)]| {
+            let json: Vec<String> =
+                samples.iter().map(|(_, label)| format!(r#"{{"label": {label}}}"#)).collect();
+            let names: Vec<[String; 3]> = (0..samples.len())
+                .map(|at| ["png", "cls", "json"].map(|ending| format!("{at}.{ending}")))
+                .collect();
+            let files =
+                samples.iter().zip(&json).zip(&names).flat_map(|(((cls, _), json), [png, named, object])| {
+                    [
+                        (png.as_str(), &b"x"[..]),
+                        (named.as_str(), cls.as_bytes()),
+                        (object.as_str(), json.as_bytes()),
+                    ]
+                });
+            put(&path, &tar_of(&files.collect::<Vec<_>>()));
+            let listing = list(&path).unwrap();
+            (described(&listing), listing.bad.iter().map(|bad| bad.reason.clone()).collect::<Vec<_>>())
+        };
+        let (found, bad) = listed(&[("3", "3"), ("cat", "\"cat\""), ("cat", "\"dog\"")]);
+        assert_eq!((found.len(), bad.len()), (2, 1));
+        assert!(bad[0].starts_with("the .cls says class \"cat\", the .json says \"dog\"; make"), "{bad:?}");
+        // Numbers in one file and names in the other.
+        let (found, bad) = listed(&[("0", "\"cat\""), ("0", "\"cat\""), ("0", "\"dog\""), ("1", "\"dog\"")]);
+        assert_eq!((found, bad.len()), (["s/0 0", "s/1 0", "s/3 1"].map(str::to_owned).to_vec(), 1));
+        assert!(bad[0].contains("(it is \"cat\" for other images of this .cls)"), "{bad:?}");
+        let (_, bad) = listed(&[("0", "[1, 2]")]);
+        assert_eq!(bad, ["label is [1,2]; expected text or a number"]);
+    }
+
+    #[test]
+    fn other_files_next_to_the_shards_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path().join("a.tar"), &tar_of(&[("1.png", b"x")]));
+        put(folder.path().join("b.tar.gz"), b"x");
+        put(folder.path().join("2.png"), b"x");
+        let listing = list(folder.path()).unwrap();
+        assert_eq!(listing.ignored, 2);
+        assert_eq!(
+            listing.notes,
+            ["Skipped 2 files next to the shards, because the names do not end in .tar; the first is 2.png."]
+        );
     }
 
     #[test]

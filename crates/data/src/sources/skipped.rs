@@ -1,10 +1,13 @@
 //! FileCount and folders of the data that are not used, by name and count, so that nothing is left out in silence.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use widemargin_tables::first_names;
+
+use crate::BadImage;
 use crate::file_names::{ending, text_of};
 use crate::words::plural;
 
@@ -86,7 +89,7 @@ impl SkippedFiles {
             sentences.push(format!(
                 "Skipped {} with endings that are not read: {}; the first is {first}.",
                 plural(files, "file", "files"),
-                first_of(endings.collect())
+                first_names(endings, NAMED)
             ));
         }
         if !self.empty_folders.is_empty() {
@@ -94,7 +97,7 @@ impl SkippedFiles {
             sentences.push(format!(
                 "Skipped {} without a file that can be read: {}.",
                 plural(count, "class folder", "class folders"),
-                first_of(self.folder_lines())
+                first_names(self.folder_lines(), NAMED)
             ));
         }
         if self.outside.count > 0 {
@@ -108,17 +111,31 @@ impl SkippedFiles {
     }
 }
 
-fn ending_in_words(ending: &str) -> &str {
-    if ending.is_empty() { "no ending" } else { ending }
+/// What the user must know about how the data was read, as sentences: what was skipped, and what may be understood otherwise.
+pub(crate) fn sentences_of(
+    skipped_files: &SkippedFiles,
+    notes: &[String],
+    links: &[BadImage],
+    unended: &[PathBuf],
+) -> Vec<String> {
+    let mut sentences = skipped_files.sentences();
+    sentences.extend_from_slice(notes);
+    if let Some(BadImage { path, reason }) = links.first() {
+        let count = plural(links.len(), "link", "links");
+        sentences.push(format!("Skipped {count}; the first is {} ({reason}).", text_of(path)));
+    }
+    if let Some(first) = unended.first() {
+        sentences.push(format!(
+            "{} no end-of-archive marker: written without one, or cut between two files, so that images may be missing; the first is {}.",
+            plural(unended.len(), "shard has", "shards have"),
+            text_of(first)
+        ));
+    }
+    sentences
 }
 
-fn first_of(mut words: Vec<String>) -> String {
-    let more = words.len().saturating_sub(NAMED);
-    words.truncate(NAMED);
-    if more > 0 {
-        words.push(format!("{more} more"));
-    }
-    words.join(", ")
+fn ending_in_words(ending: &str) -> &str {
+    if ending.is_empty() { "no ending" } else { ending }
 }
 
 #[cfg(test)]

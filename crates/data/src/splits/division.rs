@@ -5,7 +5,10 @@
 
 use std::path::Path;
 
-use crate::catalogue::{name_variants, named};
+use widemargin_tables::first_names;
+
+use crate::catalogue::named;
+use crate::look_alike::{escaped, look_alikes};
 use crate::splits::open_set::OpenSetSplit;
 use crate::splits::split_file::{SplitFile, SplitPart};
 use crate::words::plural;
@@ -16,6 +19,13 @@ const SHARE: f64 = 0.2;
 const FEWEST: usize = 3;
 /// Fewest classes on either side of a split.
 const LEAST: usize = 2;
+
+/// How many groups of names that look the same a sentence has.
+const GROUPS_NAMED: usize = 10;
+
+/// How many groups of duplicates, and how many samples of each, a sentence has.
+const CONFLICTS_NAMED: usize = 3;
+const COPIES_NAMED: usize = 3;
 
 /// Which classes are to be unseen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +72,18 @@ impl Division {
         }
         let untrained: Vec<u32> = classes_where(&trained, |trained| !trained);
         let defined = set.parts_are_marked() && untrained.len() >= LEAST;
-        let mut drawn = false;
+        let (mut drawn, mut warnings) = (false, Vec::new());
+        if set.parts_are_given() && !(0..set.len()).any(|sample| set.part(sample) == Part::Test) {
+            return Err(Error::OneGroup { data: set.name().to_owned() });
+        }
         let unseen: Vec<u32> = match unseen {
             UnseenClasses::None => Vec::new(),
             UnseenClasses::Numbered(chosen) => chosen.clone(),
-            UnseenClasses::Named(chosen) => OpenSetSplit::by_names(names, chosen)?.unseen().to_vec(),
+            UnseenClasses::Named(chosen) => {
+                require_usable(set, chosen)?;
+                warnings.extend(in_other_case(names, chosen)?);
+                OpenSetSplit::by_names(names, chosen)?.unseen().to_vec()
+            }
             UnseenClasses::Count(count) if defined => {
                 let expected = format!(
                     "no number: the data defines the unseen classes, the {} without a training sample ({})",
@@ -103,7 +120,8 @@ impl Division {
             }
         };
         let mut parts: Vec<SplitPart> = set.labels().iter().enumerate().map(part).collect();
-        let mut warnings = warnings_about_classes(set, set.parts_are_marked().then_some(&trained));
+        warnings.extend(warnings_about_classes(set, set.parts_are_marked().then_some(&trained)));
+        warnings.extend(set.catalogue().far_off.clone());
         if let [class] = untrained.as_slice()
             && drawn
         {
@@ -115,7 +133,7 @@ impl Division {
         if !set.parts_are_given() {
             warnings.extend(leave_out_copies(set, &classes, &mut parts));
         }
-        warnings.extend(leak_warning(set, &parts));
+        warnings.extend(warnings_about_samples(set, &classes, &parts));
         Ok(Self { classes, parts, drawn, warnings })
     }
 
@@ -144,7 +162,7 @@ impl Division {
         }
         let mut warnings = warnings_about_classes(set, None);
         warnings.extend(left_out_warning(&left_out, names));
-        warnings.extend(leak_warning(set, &parts));
+        warnings.extend(warnings_about_samples(set, &classes, &parts));
         Ok(Self { classes, parts, drawn: false, warnings })
     }
 }
@@ -189,6 +207,122 @@ fn leave_out_copies(set: &SampleSet, classes: &OpenSetSplit, parts: &mut [SplitP
     ))
 }
 
+/// Rejects names of classes that the data has, but without a usable sample.
+fn require_usable(set: &SampleSet, chosen: &[String]) -> Result<()> {
+    let catalogue = set.catalogue();
+    let unusable = |name: &&String| {
+        let is = |other: &String| other.trim().eq_ignore_ascii_case(name.trim());
+        catalogue.unusable.iter().any(is) && !catalogue.class_names.iter().any(is)
+    };
+    chosen.iter().find(unusable).map_or(Ok(()), |name| Err(Error::UnusableClass { name: name.clone() }))
+}
+
+/// A sentence about names of unseen classes that are written in another case than in the data.
+fn in_other_case(names: &[String], chosen: &[String]) -> Result<Option<String>> {
+    let mut other = Vec::new();
+    for name in chosen {
+        let found = &names[OpenSetSplit::class_named(names, name)? as usize];
+        if found.trim() != name.trim() {
+            other.push(format!("{name:?} is read as {found:?}"));
+        }
+    }
+    let sentence =
+        || format!("Unseen classes in another case than in the data: {}.", first_names(&other, GROUPS_NAMED));
+    Ok((!other.is_empty()).then(sentence))
+}
+
+/// Everything to know about duplicates and groups once each sample has its use, as sentences.
+fn warnings_about_samples(set: &SampleSet, classes: &OpenSetSplit, parts: &[SplitPart]) -> Vec<String> {
+    let groups = group_warning(set, parts);
+    [leak_warning(set, parts), conflict_warning(set, parts), repeated_warning(set, classes, parts), groups]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// A sentence about duplicates of different classes among the samples that are used.
+fn conflict_warning(set: &SampleSet, parts: &[SplitPart]) -> Option<String> {
+    let mut conflicts = Vec::new();
+    for copies in set.copies() {
+        let used: Vec<u32> =
+            copies.iter().copied().filter(|copy| parts[*copy as usize] != SplitPart::Out).collect();
+        let mut classes: Vec<u32> = used.iter().map(|copy| set.labels()[*copy as usize]).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        if classes.len() > 1 {
+            conflicts.push((used, classes));
+        }
+    }
+    let line = |(samples, classes): &(Vec<u32>, Vec<u32>)| {
+        let names = samples.iter().take(COPIES_NAMED).map(|sample| set.sample_id(*sample as usize));
+        let more = if samples.len() > COPIES_NAMED { " = ..." } else { "" };
+        format!("{}{more} ({})", names.collect::<Vec<_>>().join(" = "), named(classes, set.class_names()))
+    };
+    let first = conflicts.iter().take(CONFLICTS_NAMED).map(line).collect::<Vec<_>>();
+    let more = conflicts.len().saturating_sub(CONFLICTS_NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    (!conflicts.is_empty()).then(|| {
+        format!(
+            "{} of duplicate {} {} different classes, so at least one label is wrong in each: {}{more}.",
+            plural(conflicts.len(), "group", "groups"),
+            set.kind(),
+            if conflicts.len() == 1 { "has" } else { "have" },
+            first.join("; ")
+        )
+    })
+}
+
+/// A sentence about duplicates within the evaluation set, which are easily found.
+fn repeated_warning(set: &SampleSet, classes: &OpenSetSplit, parts: &[SplitPart]) -> Option<String> {
+    let evaluated = |sample: u32| {
+        parts[sample as usize] == SplitPart::Test && classes.is_evaluated(set.labels()[sample as usize])
+    };
+    let (mut repeated, mut first) = (0, None);
+    for copies in set.copies() {
+        let copies: Vec<u32> = copies.iter().copied().filter(|copy| evaluated(*copy)).collect();
+        if let [original, copy, ..] = copies[..] {
+            repeated += copies.len() - 1;
+            first.get_or_insert((original, copy));
+        }
+    }
+    let (original, copy) = first?;
+    let (unit, of) = (set.kind(), (0..set.len() as u32).filter(|sample| evaluated(*sample)).count());
+    Some(format!(
+        "{repeated} of {of} {unit} of the evaluation set are duplicates of others in it, which makes the results better than they should be; \
+         the first is {} = {}.",
+        set.sample_id(copy as usize),
+        set.sample_id(original as usize)
+    ))
+}
+
+/// A sentence about groups with training samples and held-out ones, and about names of groups that look the same.
+fn group_warning(set: &SampleSet, parts: &[SplitPart]) -> Option<String> {
+    let groups = set.catalogue().groups.as_ref()?;
+    let mut sides = vec![[false; 2]; groups.names.len()];
+    for (group, part) in groups.of.iter().zip(parts) {
+        let sides = &mut sides[*group as usize];
+        sides[0] |= *part == SplitPart::Train;
+        sides[1] |= *part == SplitPart::Test;
+    }
+    let divided = groups.names.iter().zip(&sides).filter(|(_, sides)| sides[0] && sides[1]);
+    let divided: Vec<String> = divided.map(|(name, _)| format!("{name:?}")).collect();
+    if !divided.is_empty() {
+        return Some(format!(
+            "{} of {} groups have both training samples and held-out ones, although the samples of a group belong together: {}.",
+            divided.len(),
+            groups.names.len(),
+            first_names(&divided, GROUPS_NAMED)
+        ));
+    }
+    let alike: Vec<String> = look_alikes(&groups.names).iter().map(|names| escaped(names, " = ")).collect();
+    (!alike.is_empty()).then(|| {
+        format!(
+            "Names of groups that look the same are different groups: {}.",
+            first_names(alike, GROUPS_NAMED)
+        )
+    })
+}
+
 /// A sentence about held-out samples that have duplicates among the training samples.
 fn leak_warning(set: &SampleSet, parts: &[SplitPart]) -> Option<String> {
     let (mut leaks, mut first) = (0, None);
@@ -215,16 +349,12 @@ fn leak_warning(set: &SampleSet, parts: &[SplitPart]) -> Option<String> {
 /// training samples, if the data marks its parts.
 fn warnings_about_classes(set: &SampleSet, trained: Option<&Vec<bool>>) -> Vec<String> {
     let names = set.class_names();
-    let mut warnings: Vec<String> = name_variants(names)
-        .into_iter()
-        .map(|variants| {
-            let variants: Vec<String> = variants.iter().map(|name| format!("{name:?}")).collect();
-            format!(
-                "Class names that differ only in case or spaces are different classes: {}.",
-                variants.join(", ")
-            )
-        })
-        .collect();
+    let alike: Vec<String> = look_alikes(names).iter().map(|names| escaped(names, " = ")).collect();
+    let mut warnings = Vec::new();
+    if !alike.is_empty() {
+        let alike = first_names(alike, GROUPS_NAMED);
+        warnings.push(format!("Class names that look the same are different classes: {alike}."));
+    }
     let Some(trained) = trained else { return warnings };
     let mut tested = vec![false; names.len()];
     for (sample, class) in set.labels().iter().enumerate() {
@@ -360,8 +490,7 @@ mod tests {
         assert_eq!(names(&set, found.classes.known()), "Cat ant bee bird cow dog fish fly");
         let all = found.warnings.join("\n");
         for expected in [
-            "different classes: \"Cat\", \"cat\"",
-            "different classes: \"Dog\", \"dog\"",
+            "different classes: Cat = cat, Dog = dog.",
             "2 only in `test`: \"Dog\", \"cat\"",
             "2 only in `train`: \"Cat\", \"dog\"",
             "left out: \"Dog\", \"cat\"",
@@ -395,7 +524,12 @@ mod tests {
             }
             assert!(sides.values().all(|sides| sides.len() == 1), "{sides:?}");
             assert_eq!(found.parts.iter().filter(|part| **part == SplitPart::Test).count(), 5 * 4 + 3 * 16);
-            assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+            let [far_off, said] = &found.warnings[..] else { panic!("{:?}", found.warnings) };
+            assert!(far_off.ends_with("because duplicates are kept together."), "{far_off}");
+            assert!(
+                said.starts_with("36 of 48 vectors of the evaluation set are duplicates of others in it"),
+                "{said}"
+            );
         }
     }
 
@@ -417,10 +551,109 @@ mod tests {
         };
         assert_eq!((of(SplitPart::Train), of(SplitPart::Test), of(SplitPart::Out)), (0, 3, 3));
         assert!(
-            found.warnings[0].starts_with("Left out 3 of the vectors of known classes"),
+            found.warnings[1].starts_with("Left out 3 of the vectors of known classes"),
             "{:?}",
             found.warnings
         );
+    }
+
+    #[test]
+    fn duplicates_of_several_classes_are_named() {
+        let rows: Vec<(&str, u32)> = (0..8_u32)
+            .flat_map(|class| {
+                let name = ["a", "b", "c", "d", "e", "f", "g", "h"][class as usize];
+                (0..9).map(move |row| (name, if row < 2 { 1 + class / 2 } else { 10 + class * 9 + row }))
+            })
+            .collect();
+        let found = Division::new(&unmarked(&rows), &UnseenClasses::None, 0).unwrap();
+        let said = found.warnings.iter().find(|text| text.contains("different classes")).unwrap();
+        assert!(said.starts_with("4 groups of duplicate vectors have different classes, so at least one label is wrong in each: row 0 = row 1 = row 9 = ... (\"a\", \"b\"); "), "{said}");
+        assert!(said.ends_with("; and 1 more."), "{said}");
+    }
+
+    /// A table with groups, whose last column is a number.
+    fn grouped(rows: &[[&str; 3]]) -> SampleSet {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let lines = rows
+            .iter()
+            .zip(1..)
+            .map(|([class, split, group], value)| format!("{class},{split},{group},{value}\n"));
+        let lines = lines.collect::<Vec<_>>().concat();
+        let header = if rows[0][1].is_empty() { "label,unnamed,group,x" } else { "label,split,group,x" };
+        let text = format!("{header}\n{lines}").replace(",unnamed", "");
+        let text = if rows[0][1].is_empty() { text.replace(",,", ",") } else { text };
+        put(&path, text.as_bytes());
+        SampleSet::open(&path, None, &OpenOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn groups_that_leak_or_cannot_be_held_out_are_reported() {
+        let given = [["a", "train", "g1"], ["a", "test", "g1"], ["b", "train", "g2"], ["b", "test", "g3"]];
+        let found = Division::new(&grouped(&given), &UnseenClasses::None, 0).unwrap();
+        assert!(
+            found
+                .warnings
+                .iter()
+                .any(|text| text.starts_with("1 of 3 groups have both") && text.ends_with("\"g1\".")),
+            "{:?}",
+            found.warnings
+        );
+        let one = grouped(&[["a", "", "g"], ["b", "", "g"], ["a", "", "g"], ["b", "", "g"]]);
+        let said = Division::new(&one, &UnseenClasses::None, 0).unwrap_err().to_string();
+        assert!(said.contains("t: nothing can be held out, because there is only one group"), "{said}");
+        let two = grouped(&[["a", "", "g"], ["b", "", "g"], ["a", "", "G"], ["b", "", "G"]]);
+        let found = Division::new(&two, &UnseenClasses::None, 0).unwrap();
+        assert!(
+            found
+                .warnings
+                .iter()
+                .any(|text| text
+                    .contains("50 % of the vectors are held out instead of 20 %, because each group")),
+            "{:?}",
+            found.warnings
+        );
+        assert!(
+            found
+                .warnings
+                .iter()
+                .any(|text| text.contains("Names of groups that look the same") && text.contains("g = G")),
+            "{:?}",
+            found.warnings
+        );
+    }
+
+    #[test]
+    fn a_name_in_another_case_is_reported() {
+        let set = table(&both(&["Cat", "dog", "bird", "fish"]));
+        let named =
+            |names: &[&str]| UnseenClasses::Named(names.iter().map(|name| (*name).to_owned()).collect());
+        let found = Division::new(&set, &named(&["CAT", " dog"]), 0).unwrap();
+        assert_eq!(
+            found.warnings,
+            ["Unseen classes in another case than in the data: \"CAT\" is read as \"Cat\"."]
+        );
+        assert!(Division::new(&set, &named(&["Cat", "dog"]), 0).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn a_class_without_a_usable_image_cannot_be_unseen() {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["a", "b", "c", "d"] {
+            for (number, colour) in (0_u8..60).zip([class.as_bytes()[0]; 60]) {
+                let image = crate::testing::image(image::ImageFormat::Png, 3, 2, [number, colour, 0]);
+                put(folder.path().join(format!("{class}/{number}.png")), &image);
+            }
+        }
+        put(folder.path().join("bad/1.png"), b"no image");
+        put(folder.path().join("empty/1.heic"), b"");
+        let options = OpenOptions { height: 2, width: 3, ..OpenOptions::default() };
+        let set = SampleSet::open(folder.path(), None, &options).unwrap();
+        for class in ["bad", "Empty"] {
+            let unseen = UnseenClasses::Named(vec!["a".to_owned(), class.to_owned()]);
+            let said = Division::new(&set, &unseen, 0).unwrap_err().to_string();
+            assert!(said.contains(&format!("the class {class:?} of the data has no usable image")), "{said}");
+        }
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl OpenSetSplit {
         &self.unseen
     }
 
+    /// The class with this name; see [`by_names`](Self::by_names).
+    pub(crate) fn class_named(class_names: &[String], name: &str) -> Result<u32> {
+        find(class_names, name)
+    }
+
     /// Whether a class is unseen.
     pub fn is_unseen(&self, class: u32) -> bool {
         self.unseen.binary_search(&class).is_ok()

@@ -15,7 +15,6 @@ use crate::{Backbone, BackboneName, Error};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Names of each kind that an error lists.
@@ -219,11 +218,7 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 
 /// The first few names, and the number of the others.
 fn first(found: &[String]) -> String {
-    let mut text = found.iter().take(FIRST).cloned().collect::<Vec<_>>().join(", ");
-    if found.len() > FIRST {
-        let _ = write!(text, " and {} more", found.len() - FIRST);
-    }
-    text
+    widemargin_data::first_names(found, FIRST)
 }
 
 fn floats(view: &TensorView) -> Option<Vec<f32>> {

@@ -127,6 +127,31 @@ fn animated_webp() -> Vec<u8> {
     webp_of(2, &[background, frame(RED), frame(BLUE)].concat())
 }
 
+/// A TIFF whose red is half transparent, with its colours stored multiplied by the opacity.
+fn associated_tiff() -> Vec<u8> {
+    const ENTRIES: u16 = 10;
+    let pixels = [RED[0] / 2, RED[1] / 2, RED[2] / 2, 128].repeat(24);
+    let directory = 8 + 2 + 12 * u32::from(ENTRIES) + 4;
+    let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value.to_le_bytes()].concat()
+    };
+    let entries = [
+        entry(256, 3, 1, 6),
+        entry(257, 3, 1, 4),
+        entry(258, 3, 4, directory),
+        entry(259, 3, 1, 1),
+        entry(262, 3, 1, 2),
+        entry(273, 4, 1, directory + 8),
+        entry(277, 3, 1, 4),
+        entry(278, 3, 1, 4),
+        entry(279, 4, 1, pixels.len() as u32),
+        // ExtraSamples: 2 is plain transparency, 1 is the other.
+        entry(338, 3, 1, 1),
+    ];
+    let bits = [8, 0].repeat(4);
+    [&b"II*\0\x08\0\0\0"[..], &ENTRIES.to_le_bytes(), &entries.concat(), &[0; 4], &bits, &pixels].concat()
+}
+
 /// An 8 x 8 JPEG with four channels, inverted as Adobe writes them: the first 191, the others 128.
 fn cmyk_jpeg() -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0\xff\xdb\0\x43\0".to_vec();
@@ -168,6 +193,8 @@ fn good() -> Vec<(&'static str, Vec<u8>, [u8; 3])> {
         ("animated.gif", animated_gif(), RED),
         ("animated.png", animated_png(), RED),
         ("animated.webp", animated_webp(), RED),
+        // Half red and half white.
+        ("associated.tif", associated_tiff(), [228, 148, 133]),
         ("bmp.bmp", encoded(&halves(), ImageFormat::Bmp), RED),
         ("cmyk.jpg", cmyk_jpeg(), [96, 64, 64]),
         ("deep.png", encoded(&DynamicImage::ImageRgb16(deep), ImageFormat::Png), RED),

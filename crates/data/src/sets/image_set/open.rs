@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::options::OpenOptions;
 use super::{ImageSet, PixelStore};
 use crate::bad_image::require_few_bad;
-use crate::catalogue::named;
+use crate::catalogue::{Groups, named};
 use crate::copies::{copies, renumbered};
 use crate::decode::{self, ContentDigest, Target};
 use crate::digest::digest;
@@ -18,7 +18,7 @@ use crate::pixel_facts::PixelFacts;
 use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 use crate::sources::idx::{self, IdxFiles, IdxPart};
-use crate::sources::listing::Listing;
+use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::source::{Source, SourceKind};
 use crate::words::plural;
 use crate::{BadImage, Catalogue, Error, Part, Result};
@@ -140,6 +140,9 @@ impl ImageSet {
                 parts: part_of,
                 copies: copies(digests.into_iter()),
                 warnings: Vec::new(),
+                groups: None,
+                unusable: Vec::new(),
+                far_off: None,
             },
             shape: train.shape,
             preprocessing: None,
@@ -216,13 +219,19 @@ impl ImageSet {
         let mut labels: Vec<u32> = good.iter().filter_map(|(image, _)| listing.found[*image].class).collect();
         let class_names = with_samples(listing.class_names(), &mut labels);
         let copies = copies(contents.into_iter());
-        let (parts, parts_from) = parts(&listing, &labels, &good, (&copies, options))?;
-        let mut warnings = listing.skipped_files.sentences();
-        warnings.extend(without_samples(listing.class_names(), &class_names));
+        let Parts { parts, from: parts_from, far_off } = parts(&listing, &labels, &good, (&copies, options))?;
+        let mut warnings = listing.sentences();
+        let (mut unusable, sentence) = without_samples(listing.class_names(), &class_names);
+        let empty = listing.skipped_files.empty_folders.iter();
+        unusable.extend(empty.filter_map(|empty| empty.folder.rsplit('/').next().map(str::to_owned)));
+        warnings.extend(sentence);
         warnings.extend(PixelFacts::of(&properties_of, target.preprocessing).sentences());
         // Training samples first.
         let mut order: Vec<usize> = (0..good.len()).collect();
         order.sort_by_key(|at| parts[*at] == Part::Test);
+        let groups = listing
+            .has_groups()
+            .then(|| Groups::new(order.iter().map(|at| group_of(&listing.found[good[*at].0]))));
         let (mut places, mut images) = (Vec::with_capacity(good.len()), Vec::new());
         let (mut place_of, mut endings) = (vec![0; order.len()], BTreeMap::new());
         for (place, at) in (0..).zip(&order) {
@@ -242,6 +251,9 @@ impl ImageSet {
                 parts: order.iter().map(|at| parts[*at]).collect(),
                 copies: renumbered(&copies, &place_of),
                 warnings,
+                groups,
+                unusable,
+                far_off,
             },
             shape,
             preprocessing: Some(options.preprocessing),
@@ -275,18 +287,33 @@ fn with_samples(names: &[String], labels: &mut [u32]) -> Vec<String> {
     present.into_iter().map(|class| names[class as usize].clone()).collect()
 }
 
-/// Classes that were found but have no usable image, in a sentence.
-fn without_samples(found: &[String], used: &[String]) -> Option<String> {
+/// Classes that were found but have no usable image, and a sentence about them.
+fn without_samples(found: &[String], used: &[String]) -> (Vec<String>, Option<String>) {
     let used: BTreeSet<&String> = used.iter().collect();
     let missing = |name: &u32| !used.contains(&found[*name as usize]);
     let missing: Vec<u32> = (0..found.len() as u32).filter(missing).collect();
-    (!missing.is_empty()).then(|| {
+    let names = missing.iter().map(|class| found[*class as usize].clone()).collect();
+    let sentence = (!missing.is_empty()).then(|| {
         format!(
             "Skipped {} without a usable image: {}.",
             plural(missing.len(), "class", "classes"),
             named(&missing, found)
         )
-    })
+    });
+    (names, sentence)
+}
+
+/// The group of an image; one without a group is a group of its own.
+fn group_of(found: &FoundImage) -> &str {
+    found.group.as_deref().unwrap_or(&found.id)
+}
+
+/// The part of each good image.
+struct Parts {
+    parts: Vec<Part>,
+    from: PartsFrom,
+    /// A sentence, if the share of drawn parts is far from the one that was set.
+    far_off: Option<String>,
 }
 
 /// The part of each good image, and where the parts come from.
@@ -295,24 +322,28 @@ fn parts(
     labels: &[u32],
     good: &[(usize, Option<Box<[u8]>>)],
     (copies, options): (&[Vec<u32>], &OpenOptions),
-) -> Result<(Vec<Part>, PartsFrom)> {
+) -> Result<Parts> {
     let found = || good.iter().map(|(image, _)| &listing.found[*image]);
     if found().any(|found| found.part == Some(Part::Test)) {
         if found().all(|found| found.part == Some(Part::Test)) {
             return Err(Error::NothingToTrainOn { path: listing.path.clone() });
         }
         // If some are marked `test`, all others are `train`.
-        return Ok((found().map(|found| found.part.unwrap_or(Part::Train)).collect(), PartsFrom::Marks));
+        let parts = found().map(|found| found.part.unwrap_or(Part::Train)).collect();
+        return Ok(Parts { parts, from: PartsFrom::Marks, far_off: None });
     }
-    let from = if listing.has_groups() { PartsFrom::Groups } else { PartsFrom::Drawing };
-    let test = if from == PartsFrom::Groups {
-        // An image without a group is a group of its own.
-        let groups: Vec<String> =
-            found().map(|found| found.group.as_deref().unwrap_or(&found.id).to_owned()).collect();
-        hold_out::by_group(&hold_out::joined(&groups, copies), options.hold_out, options.seed)
+    let set = (options.hold_out, "images");
+    let (test, from, far_off) = if listing.has_groups() {
+        let groups: Vec<String> = found().map(|found| group_of(found).to_owned()).collect();
+        let test = hold_out::by_group(&hold_out::joined(&groups, copies), options.hold_out, options.seed);
+        let far_off = hold_out::far_off_by_groups(&test, set);
+        (test, PartsFrom::Groups, far_off)
     } else {
         let classes = labels.iter().copied().map(Some);
-        hold_out::by_class(classes, copies, options.hold_out, (options.seed, Drawing::Train))
+        let test = hold_out::by_class(classes, copies, options.hold_out, (options.seed, Drawing::Train));
+        let far_off = hold_out::far_off_by_copies(&test, labels, copies, set);
+        (test, PartsFrom::Drawing, far_off)
     };
-    Ok((test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect(), from))
+    let parts = test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect();
+    Ok(Parts { parts, from, far_off })
 }

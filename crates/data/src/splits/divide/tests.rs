@@ -34,6 +34,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         unended: Vec::new(),
         skipped: Vec::new(),
         skipped_files: SkippedFiles::default(),
+        notes: Vec::new(),
         ignored: 0,
     }
 }

@@ -1,0 +1,146 @@
+//! Names that look the same but are different texts, so that they probably mean one class.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+/// How a character with an accent is written as several characters.
+static DECOMPOSITIONS: LazyLock<HashMap<char, Vec<char>>> = LazyLock::new(|| {
+    let character = |text: &str| u32::from_str_radix(text, 16).ok().and_then(char::from_u32);
+    let lines = include_str!("decompositions.txt").lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.map(|line| line.split(' ').filter_map(character).collect::<Vec<char>>());
+    pairs.filter_map(|line| line.split_first().map(|(whole, parts)| (*whole, parts.to_vec()))).collect()
+});
+
+/// Groups of names that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way in which a number
+/// is written (`3` and `03`, `0` and `0.0`).
+pub(crate) fn look_alikes<Name: AsRef<str>>(names: &[Name]) -> Vec<Vec<&str>> {
+    let mut groups = BTreeMap::<String, Vec<&str>>::new();
+    for name in names {
+        groups.entry(appearance(name.as_ref())).or_default().push(name.as_ref());
+    }
+    groups.into_values().filter(|group| group.len() > 1).collect()
+}
+
+/// Names with everything escaped that cannot be seen: their accents, invisible characters, and spaces at their ends.
+pub(crate) fn escaped(names: &[&str], between: &str) -> String {
+    let plain =
+        |name: &&&str| name.is_ascii() && name.split_whitespace().collect::<Vec<_>>().join(" ") == **name;
+    if names.iter().all(|name| plain(&name)) {
+        return names.join(between);
+    }
+    names.iter().map(|name| format!("\"{}\"", name.escape_default())).collect::<Vec<_>>().join(between)
+}
+
+/// Equal for names that look the same.
+fn appearance(name: &str) -> String {
+    let mut letters = String::with_capacity(name.len());
+    for letter in name.chars().filter(|letter| !is_invisible(*letter)) {
+        decompose(letter, &mut letters);
+    }
+    let spaced = letters.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    number(&spaced).unwrap_or_else(|| without_leading_zeros(&spaced))
+}
+
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fe0e}' | '\u{fe0f}' | '\u{feff}')
+}
+
+/// Adds a character as it is written with separate accents.
+fn decompose(letter: char, to: &mut String) {
+    // Hangul syllables are made of 19 x 21 x 28 letters, the last of which may be none.
+    const SYLLABLES: std::ops::RangeInclusive<char> = '\u{ac00}'..='\u{d7a3}';
+    // Wide forms of the ASCII characters.
+    const WIDE: std::ops::RangeInclusive<char> = '\u{ff01}'..='\u{ff5e}';
+    if letter.is_ascii() {
+        to.push(letter);
+    } else if SYLLABLES.contains(&letter) {
+        let at = letter as u32 - 0xac00;
+        let parts = [0x1100 + at / 588, 0x1161 + at % 588 / 28, 0x11a7 + at % 28];
+        to.extend(parts.into_iter().filter(|part| *part != 0x11a7).filter_map(char::from_u32));
+    } else if WIDE.contains(&letter) {
+        to.extend(char::from_u32(letter as u32 - 0xff01 + 0x21));
+    } else if let Some(parts) = DECOMPOSITIONS.get(&letter) {
+        to.extend(parts);
+    } else {
+        to.push(letter);
+    }
+}
+
+/// A decimal number in its shortest form; `None` for any other text.
+fn number(text: &str) -> Option<String> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        return None;
+    }
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let sign = if negative && !(whole.is_empty() && fraction.is_empty()) { "-" } else { "" };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let dot = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{dot}{fraction}"))
+}
+
+/// The text with the leading zeros of its numbers removed, as in `img 07`; but not after a dot.
+fn without_leading_zeros(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let mut shown = String::with_capacity(text.len());
+    let mut in_number = false;
+    for (at, letter) in letters.iter().enumerate() {
+        let more = letters.get(at + 1).is_some_and(char::is_ascii_digit);
+        let after_dot = at > 0 && letters[at - 1] == '.';
+        if *letter == '0' && more && !in_number && !after_dot {
+            continue;
+        }
+        in_number = letter.is_ascii_digit();
+        shown.push(*letter);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_look_the_same_are_found() {
+        for (one, other) in [
+            ("Cat", "cat"),
+            ("big  cat", " Big cat"),
+            ("caf\u{e9}", "cafe\u{301}"),
+            ("\u{1ec7}", "e\u{323}\u{302}"),
+            ("\u{d55c}\u{ae00}", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"),
+            ("\u{304c}", "\u{304b}\u{3099}"),
+            ("\u{ff21}1", "a1"),
+            ("dog\u{200b}", "dog"),
+            ("3", "03"),
+            ("0", "0.0"),
+            ("-0", "+00."),
+            ("-7.50", "-07.5"),
+            ("img 007", "img 7"),
+            ("a00", "a0"),
+        ] {
+            assert_eq!(appearance(one), appearance(other), "{one:?} {other:?}");
+        }
+        for (one, other) in [
+            ("caf\u{e9}", "cafe"),
+            ("3", "30"),
+            ("0.05", "0.5"),
+            ("v1.05", "v1.5"),
+            ("a10", "a1"),
+            ("-1", "1"),
+            ("9007199254740993", "9007199254740992"),
+            ("1.2.0", "1.2"),
+            ("a b", "ab"),
+        ] {
+            assert_ne!(appearance(one), appearance(other), "{one:?} {other:?}");
+        }
+        assert_eq!(look_alikes(&["b", "a", "A", "B", "c"]), [["a", "A"], ["b", "B"]]);
+        assert_eq!(escaped(&["a", "A"], " = "), "a = A");
+        assert_eq!(escaped(&["caf\u{e9}", "cafe\u{301}"], " = "), r#""caf\u{e9}" = "cafe\u{301}""#);
+        assert_eq!(escaped(&["a ", "a"], ", "), r#""a ", "a""#);
+    }
+}

@@ -1,0 +1,162 @@
+//! The parts of tar shards: from the names of the shards, from their folders, or from the folders inside them.
+//!
+//! ```text
+//! train-000.tar test-000.tar          a word of the name; words that all names have say nothing
+//! train/000.tar test/000.tar          or a folder, below the folder that has all shards
+//! 000.tar: train/1.jpg, test/2.jpg    or a folder inside the shards
+//! ```
+//!
+//! A sample with a part of its own keeps it. If some places are test parts, each must name its part: otherwise test samples could be trained on.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::file_names::text_of;
+use crate::part::{part_in_words, part_named, words_of};
+use crate::place::ImagePlace;
+use crate::sources::listing::FoundImage;
+use crate::sources::shard_files::common_folder;
+use crate::words::plural;
+use crate::{Error, Part, Result};
+
+/// Gives a part to samples that have none of their own, and returns what the user must know about it, in sentences.
+pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Path) -> Result<Vec<String>> {
+    let by_shard = parts_of_shards(shards);
+    let shard_of = |found: &FoundImage| match found.place {
+        ImagePlace::Inside { shard, .. } => Some(shard),
+        ImagePlace::File(_) => None,
+    };
+    let places: Vec<Option<Part>> = if by_shard.iter().any(Option::is_some) {
+        found.iter().map(|found| by_shard[shard_of(found)?]).collect()
+    } else {
+        found.iter().map(part_inside).collect()
+    };
+    let outcome = |(found, place): (&FoundImage, &Option<Part>)| found.part.or(*place);
+    let has = |part: Part| found.iter().zip(&places).any(|sample| outcome(sample) == Some(part));
+    let unnamed =
+        found.iter().zip(&places).position(|(found, place)| found.part.is_none() && place.is_none());
+    let test = found
+        .iter()
+        .zip(&places)
+        .position(|(found, place)| found.part.is_none() && *place == Some(Part::Test));
+    if let (Some(unnamed), Some(test)) = (unnamed, test) {
+        return Err(Error::BadShard {
+            path: path.to_path_buf(),
+            reason: mixed(found, shards, &by_shard, unnamed, test),
+        });
+    }
+    // All shards of one part are data to split, unless samples say their parts themselves.
+    if !(has(Part::Train) && has(Part::Test)) && found.iter().all(|found| found.part.is_none()) {
+        return Ok(Vec::new());
+    }
+    let (mut other, mut first) = (0, None);
+    for (found, place) in found.iter_mut().zip(places) {
+        match (found.part, place) {
+            (None, place) => found.part = place,
+            (Some(own), Some(place)) if own != place => {
+                other += 1;
+                first.get_or_insert(format!("{} is `{}`", found.id, own.name()));
+            }
+            _ => {}
+        }
+    }
+    let contradicted = first.map(|first| {
+        format!(
+            "The `split` of {} contradicts the name of its shard or folder; `split` is used. The first: {first}.",
+            plural(other, "image", "images")
+        )
+    });
+    Ok(contradicted.into_iter().chain(unmarked(found)).collect())
+}
+
+/// A sentence about samples without a part, if others have one.
+fn unmarked(found: &[FoundImage]) -> Option<String> {
+    let test = found.iter().any(|found| found.part == Some(Part::Test));
+    let unmarked = || found.iter().filter(|found| found.part.is_none());
+    let first = unmarked().next().filter(|_| test)?;
+    Some(format!(
+        "{} of {} images have no `split`, although others have one; they are in the part `train`. The first is {}.",
+        unmarked().count(),
+        found.len(),
+        first.id
+    ))
+}
+
+/// Why shards cannot be used of which only some name a part.
+fn mixed(
+    found: &[FoundImage],
+    shards: &[PathBuf],
+    by_shard: &[Option<Part>],
+    unnamed: usize,
+    test: usize,
+) -> String {
+    if by_shard.iter().all(Option::is_none) {
+        return format!(
+            "{} is in a folder of the part `test`, but {} is in no folder of a part; put each sample into a folder `train` or `test`, or give \
+             each a `split` in its .json",
+            found[test].id, found[unnamed].id
+        );
+    }
+    let shard = |at: usize| match &found[at].place {
+        ImagePlace::Inside { shard, .. } => text_of(&shards[*shard]),
+        ImagePlace::File(path) => text_of(path),
+    };
+    let without = by_shard.iter().filter(|part| part.is_none()).count();
+    format!(
+        "{} is named like the part `test`, but {without} of {} name no part, the first is {}; give each name one of the words train and test, \
+         or choose the shards with a pattern",
+        shard(test),
+        plural(shards.len(), "shard", "shards"),
+        shard(unnamed)
+    )
+}
+
+/// The part that the name of each shard or its folders say.
+fn parts_of_shards(shards: &[PathBuf]) -> Vec<Option<Part>> {
+    let above = common_folder(shards);
+    let stems: Vec<BTreeSet<String>> = shards
+        .iter()
+        .map(|shard| shard.file_stem().map(|stem| words_of(&text_of(stem.as_ref()))).unwrap_or_default())
+        .collect();
+    let said_by_all = |word: &String| stems.len() > 1 && stems.iter().all(|stem| stem.contains(word));
+    let part = |(shard, stem): (&PathBuf, &BTreeSet<String>)| {
+        let folder = shard.parent().unwrap_or(Path::new(""));
+        let folders = folder.strip_prefix(&above).unwrap_or(folder).components().rev();
+        let folders = folders.map(|folder| words_of(&text_of(folder.as_os_str().as_ref())));
+        let own = stem.iter().filter(|word| !said_by_all(word)).cloned().collect();
+        std::iter::once(own).chain(folders).find_map(|words| part_in_words(&words))
+    };
+    shards.iter().zip(&stems).map(part).collect()
+}
+
+/// The part of the innermost folder inside a shard that is named like one.
+fn part_inside(found: &FoundImage) -> Option<Part> {
+    let ImagePlace::Inside { name, .. } = &found.place else { return None };
+    let (folders, _) = name.rsplit_once('/')?;
+    folders.rsplit('/').find_map(part_named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_folders_say_the_part() {
+        use Part::{Test, Train};
+        let of = |shards: &[&str]| parts_of_shards(&shards.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(of(&["a/train-0.tar", "a/TEST_0.tar"]), [Some(Train), Some(Test)]);
+        assert_eq!(of(&["cars-train-0.tar", "cars-val-0.tar", "cars.tar"]), [Some(Train), Some(Test), None]);
+        assert_eq!(
+            of(&["test/train/0.tar", "test/val/0.tar"]),
+            [Some(Train), Some(Test)],
+            "`test` has all of them"
+        );
+        assert_eq!(of(&["d/train/x/0.tar", "d/test/x/0.tar", "d/0.tar"]), [Some(Train), Some(Test), None]);
+        assert_eq!(
+            of(&["dev-kit-train-0.tar", "dev-kit-test-0.tar"]),
+            [Some(Train), Some(Test)],
+            "all are `dev`"
+        );
+        assert_eq!(of(&["train-test.tar", "latest.tar"]), [None, None]);
+    }
+}
