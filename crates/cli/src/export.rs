@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
             out,
             "input {name}: [batch, {channels}, {height}, {width}], {colour} values from 0 to 255, resized to this shape"
         )?,
-        Input::Vectors { name, dimension } => {
+        Input::Vectors { name, dimension, .. } => {
             writeln!(out, "input {name}: [batch, {dimension}], not normalised")?;
         }
     }

@@ -43,6 +43,7 @@ pub use error::Error;
 pub use file_names::{IMAGE_ENDINGS, is_image};
 pub use normalise::Normalisation;
 pub use part::Part;
+pub use pixel_facts::PixelFacts;
 pub use sets::embedded::{FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
 pub use sets::image_set::{ImageSet, OpenOptions};
 pub use sets::sample_set::SampleSet;

@@ -21,6 +21,13 @@ pub(crate) fn look_alikes<Name: AsRef<str>>(names: &[Name]) -> Vec<Vec<&str>> {
     groups.into_values().filter(|group| group.len() > 1).collect()
 }
 
+/// Names that stand for a missing value, as programs write it, so that they are probably no class.
+pub(crate) fn missing_values(names: &[String]) -> Vec<&str> {
+    const WORDS: [&str; 8] = ["nan", "none", "null", "nil", "n/a", "#n/a", "<na>", "-1"];
+    let is_missing = |name: &&str| WORDS.contains(&name.trim().to_lowercase().as_str());
+    names.iter().map(String::as_str).filter(is_missing).collect()
+}
+
 /// Names with everything escaped that cannot be seen: their accents, invisible characters, and spaces at their ends.
 pub(crate) fn escaped(names: &[&str], between: &str) -> String {
     let plain =
@@ -140,6 +147,8 @@ mod tests {
         }
         assert_eq!(look_alikes(&["b", "a", "A", "B", "c"]), [["a", "A"], ["b", "B"]]);
         assert_eq!(escaped(&["a", "A"], " = "), "a = A");
+        let names = ["nan", "nancy", "N/A", "-1", "1", "na"].map(str::to_owned);
+        assert_eq!(missing_values(&names), ["nan", "N/A", "-1"]);
         assert_eq!(escaped(&["caf\u{e9}", "cafe\u{301}"], " = "), r#""caf\u{e9}" = "cafe\u{301}""#);
         assert_eq!(escaped(&["a ", "a"], ", "), r#""a ", "a""#);
     }

@@ -8,9 +8,9 @@ use crate::{Background, Preprocessing};
 const SMALL: u32 = 4;
 
 /// Facts about the pixels of image files.
-#[derive(Debug, Default)]
-pub(crate) struct PixelFacts {
-    background: String,
+#[derive(Debug)]
+pub struct PixelFacts {
+    background: Background,
     /// Number of images of 16 bits, and the smallest and largest of their values.
     deep: usize,
     range: (u16, u16),
@@ -22,32 +22,49 @@ pub(crate) struct PixelFacts {
     hidden: Vec<String>,
     /// Images with transparent pixels whose transparency is ignored.
     ignored: Vec<String>,
+    /// Images with several frames or pages.
+    animated: Vec<String>,
 }
 
 impl PixelFacts {
+    /// No facts yet, about images that are read this way.
+    pub fn new(preprocessing: Preprocessing) -> Self {
+        Self {
+            background: preprocessing.background,
+            deep: 0,
+            range: (u16::MAX, 0),
+            largest: preprocessing.largest(),
+            clipped: Vec::new(),
+            hidden: Vec::new(),
+            ignored: Vec::new(),
+            animated: Vec::new(),
+        }
+    }
+
     /// Facts about images with these names and properties.
     pub(crate) fn of(images: &[(String, ImageProperties)], preprocessing: Preprocessing) -> Self {
-        let mut facts = Self {
-            background: preprocessing.background.to_string(),
-            largest: preprocessing.largest(),
-            range: (u16::MAX, 0),
-            ..Self::default()
-        };
-        for (name, properties) in images {
-            if let Some((low, high)) = properties.deep_range {
-                facts.deep += 1;
-                facts.range = (facts.range.0.min(low), facts.range.1.max(high));
-                if high > facts.largest {
-                    facts.clipped.push(name.clone());
-                }
-            }
-            if properties.transparent && preprocessing.background == Background::None {
-                facts.ignored.push(name.clone());
-            } else if properties.hidden {
-                facts.hidden.push(name.clone());
+        let mut facts = Self::new(preprocessing);
+        images.iter().for_each(|(name, properties)| facts.add(name, properties));
+        facts
+    }
+
+    /// Adds an image.
+    pub fn add(&mut self, name: &str, properties: &ImageProperties) {
+        if let Some((low, high)) = properties.deep_range {
+            self.deep += 1;
+            self.range = (self.range.0.min(low), self.range.1.max(high));
+            if high > self.largest {
+                self.clipped.push(name.to_owned());
             }
         }
-        facts
+        if properties.animated {
+            self.animated.push(name.to_owned());
+        }
+        if properties.transparent && self.background == Background::None {
+            self.ignored.push(name.to_owned());
+        } else if properties.hidden {
+            self.hidden.push(name.to_owned());
+        }
     }
 
     /// How much of their range the 16-bit images use, if it is little; with what to do.
@@ -80,7 +97,7 @@ impl PixelFacts {
     }
 
     /// Everything to know, as sentences.
-    pub(crate) fn sentences(&self) -> Vec<String> {
+    pub fn sentences(&self) -> Vec<String> {
         let mut sentences: Vec<String> = self.small_range().into_iter().collect();
         if let Some(first) = self.clipped.first() {
             sentences.push(format!(
@@ -101,6 +118,12 @@ impl PixelFacts {
             sentences.push(format!(
                 "The transparency of {} is ignored, the first is {first}: `background` is none.",
                 plural(self.ignored.len(), "image", "images")
+            ));
+        }
+        if let Some(first) = self.animated.first() {
+            sentences.push(format!(
+                "Only the first frame or page is read of {} with several, the first is {first}.",
+                plural(self.animated.len(), "image", "images")
             ));
         }
         sentences
@@ -153,6 +176,16 @@ mod tests {
         assert!(high.contains("from 60000 to 60900 only") && high.contains("stretch"), "{high}");
         let twelve = said(&[image(Some((0, 4_095)), false, false)], "white", 16).join(" ");
         assert!(twelve.contains("16 levels") && twelve.contains("depth = 12"), "{twelve}");
+    }
+
+    #[test]
+    fn further_frames_are_reported() {
+        let (name, properties) = image(None, false, false);
+        let found = said(&[(name, ImageProperties { animated: true, ..properties })], "white", 16);
+        assert_eq!(
+            found,
+            ["Only the first frame or page is read of 1 image with several, the first is a/1.png."]
+        );
     }
 
     #[test]

@@ -94,6 +94,11 @@ mod tests {
             matches!(&read.input, Input::Images { channels: 3, height: 24, width: 17, colour, .. } if colour == "RGB"),
             "{read:?}"
         );
+        // A model without preprocessing ignores transparency.
+        assert!(
+            matches!(&read.input, Input::Images { background: None, depth: 16, frame, .. } if frame == "first"),
+            "{read:?}"
+        );
         assert_eq!((read.output.dimension, read.objective.as_str()), (12, "am-softmax"));
     }
 }

@@ -59,6 +59,12 @@ pub enum Input {
         filter: String,
         /// The first step: `exif`, rotate images by their EXIF data.
         orientation: String,
+        /// The frame of an image with several: `first`.
+        frame: String,
+        /// The colour that transparent pixels are blended with, as red, green and blue; `None` if transparency is ignored.
+        background: Option<[u8; 3]>,
+        /// For 16-bit images: the value `2^depth - 1`, and every larger one, becomes 255.
+        depth: u8,
     },
     /// Ready-made embeddings.
     Vectors {
@@ -66,6 +72,9 @@ pub enum Input {
         name: String,
         /// Dimension of the vectors.
         dimension: usize,
+        /// Names of the columns of the vectors in the order of the input, if the table of the training had names.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        columns: Option<Vec<String>>,
     },
 }
 
@@ -103,7 +112,7 @@ pub struct Calibration {
 /// The metadata of the ONNX file of `model`.
 pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
     let description = model.description();
-    let shape = description.shape();
+    let (shape, preprocessing) = (description.shape(), description.preprocessing());
     let input = match description.takes {
         Takes::Images => Input::Images {
             name: "images".to_owned(),
@@ -115,8 +124,15 @@ pub fn metadata(model: &Model, calibration: Option<Calibration>) -> Metadata {
             resize: "stretch".to_owned(),
             filter: "bilinear".to_owned(),
             orientation: "exif".to_owned(),
+            frame: "first".to_owned(),
+            background: preprocessing.background.colour(),
+            depth: preprocessing.depth,
         },
-        Takes::Vectors => Input::Vectors { name: "vectors".to_owned(), dimension: shape.values() },
+        Takes::Vectors => Input::Vectors {
+            name: "vectors".to_owned(),
+            dimension: shape.values(),
+            columns: description.columns.clone(),
+        },
     };
     let output = Output { name: "embeddings".to_owned(), dimension: model.dim(), length: "one".to_owned() };
     let normalisation = InputNormalisation {

@@ -26,6 +26,7 @@ fn main() -> Result<(), Anything> {
     let model = tract_onnx::onnx().model_for_path(&file)?.into_optimized()?.into_runnable()?;
     let mut first: Option<Vec<f32>> = None;
     for path in arguments {
+        // Opaque images of 8 bits. Others first need the steps that `background` and `depth` in the metadata describe.
         let image = image::open(&path)?;
         let image: DynamicImage =
             if channels == 1 { image.to_luma8().into() } else { image.to_rgb8().into() };

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use widemargin_data::{
-    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, SampleSet, SplitFile, SplitPart, first_names,
+    Division, ImageShape, Labelled, Normalisation, OpenSetSplit, Part, SampleSet, SplitFile, SplitPart,
+    first_names,
 };
 use widemargin_durable::{read_sealed, write_sealed};
 
@@ -47,6 +48,9 @@ pub struct Record {
     parts: Vec<SplitPart>,
     /// See [`SampleSet::digest`].
     digests: Vec<u64>,
+    /// The part of each sample in the data itself, marked or drawn; absent in records that were written before it was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own_parts: Option<Vec<Part>>,
 }
 
 impl Record {
@@ -67,6 +71,7 @@ impl Record {
             labels: set.labels().to_vec(),
             parts: prepared.parts.clone(),
             digests: (0..set.len()).map(|sample| set.digest(sample)).collect(),
+            own_parts: Some((0..set.len()).map(|sample| set.part(sample)).collect()),
         }
     }
 
@@ -131,6 +136,7 @@ impl Record {
         let classes = record.class_names.len() as u32;
         let known = record.split.known().iter().chain(record.split.unseen());
         if lists != [samples; 3]
+            || record.own_parts.as_ref().is_some_and(|parts| parts.len() != samples)
             || record.counts.len() != record.split.known().len()
             || record.labels.iter().chain(known).any(|class| *class >= classes)
         {
@@ -234,12 +240,19 @@ impl Record {
             }
         }
         let missing = (0..self.names.len()).filter(|at| !found[*at] && !renamed.contains_key(old_class(*at)));
-        let missing: Vec<String> = missing.map(|at| self.names[at].clone()).collect();
+        let (mut unread, mut gone) = (Vec::new(), Vec::new());
+        for name in missing.map(|at| &self.names[at]) {
+            match set.images().and_then(|images| images.reason_left_out(name)) {
+                Some(reason) => unread.push(format!("{name} ({reason})")),
+                None => gone.push(name.clone()),
+            }
+        }
         let renamed: Vec<String> = renamed.iter().map(|(old, new)| format!("{old:?} to {new:?}")).collect();
         let mut said: Vec<String> = Vec::new();
         for (what, list) in [
             ("renamed classes", renamed),
-            (&format!("missing {kind}"), missing),
+            (&format!("missing {kind}"), gone),
+            (&format!("{kind} that cannot be read any more"), unread),
             (&format!("new {kind}"), added),
             (&format!("{kind} with other content"), changed),
             (&format!("{kind} with another label"), relabelled),
@@ -249,6 +262,22 @@ impl Record {
             }
         }
         if said.is_empty() {
+            let moved: Vec<String> = names
+                .iter()
+                .enumerate()
+                .filter_map(|(at, name)| {
+                    let was = self.own_parts.as_ref()?[*expected.get(name.as_str())?];
+                    let is = set.part(at);
+                    (was != is).then(|| format!("{name} from {} to {}", was.name(), is.name()))
+                })
+                .collect();
+            if !moved.is_empty() {
+                return format!(
+                    "{} {kind} in another part (its folder, or a column `split` or `group`, was changed): {}",
+                    moved.len(),
+                    first_names(&moved, NAMED)
+                );
+            }
             let first = (0..self.names.len()).find(|at| names.get(*at) != Some(&self.names[*at]));
             let first = first.map_or_else(String::new, |at| format!(", the first is {}", names[at]));
             return format!("the same {kind} in another order{first}");
@@ -287,7 +316,7 @@ impl Prepared {
     /// [`Error::DataChanged`] if the data or the file of the split has changed since, by name; those of reading.
     pub fn of_record(config: &Config, folder: &Path) -> Result<Self, Error> {
         let (record, _) = Record::read(folder)?;
-        let set = Self::open(&config.data)?;
+        let set = Self::open(&config.data).map_err(changed_folders)?;
         record.require_same_samples(&set)?;
         let path = folder.join(SPLIT_FILE);
         let parts = SplitFile::read(&path)?.parts_of(&set, &path)?;
@@ -301,6 +330,27 @@ impl Prepared {
         }
         Ok(prepared)
     }
+}
+
+/// Errors of data that a run has read before. Their advice is to choose another setting, which a run that resumes cannot do.
+fn changed_folders(error: Error) -> Error {
+    use widemargin_data::Error as Data;
+    let (path, changes) = match error {
+        Error::Data(Data::MixedFolders { path, parts, others, .. }) => (
+            path,
+            format!("it now has folders that are named like parts ({parts}) next to others ({others})"),
+        ),
+        Error::Data(Data::UnclearParts { path, found, .. }) => (path, format!("now {found}")),
+        Error::Data(Data::PartsWithoutClasses { path, folders }) => {
+            (path, format!("now the only folders with images are named like parts ({folders})"))
+        }
+        Error::Data(Data::NoPartFolders { path }) => (path, "it has no part folders any more".to_owned()),
+        Error::Data(Data::TooManyBad { path, bad, files, first, .. }) => {
+            (path, format!("{bad} of {files} images cannot be used: {first}"))
+        }
+        other => return other,
+    };
+    Error::DataChanged { data: path.display().to_string(), changes }
 }
 
 /// The sorted digests of each class.
@@ -417,6 +467,7 @@ mod tests {
         reordered.labels.swap(0, 6);
         reordered.names.swap(0, 6);
         reordered.digests.swap(0, 6);
+        reordered.own_parts.as_mut().expect("stored").swap(0, 6);
         let error = reordered.require_same_samples(&set(|_, _| {})).expect_err("another order").to_string();
         assert!(error.contains("the same vectors in another order, the first is row 0"), "{error}");
     }

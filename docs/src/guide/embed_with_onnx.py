@@ -22,6 +22,13 @@ class Embedder:
         """The image as the graph expects it: [channels, height, width], 0 to 255."""
         expected = self.about["input"]
         image = ImageOps.exif_transpose(Image.open(path))
+        if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip; it reads other 16-bit images as 8-bit
+            most = 2 ** expected["depth"] - 1
+            grey = np.minimum(np.asarray(image, np.float64), most) * 255 / most
+            image = Image.fromarray(np.floor(grey + 0.5).astype(np.uint8))
+        if expected["background"] is not None and image.has_transparency_data:
+            ground = Image.new("RGBA", image.size, (*expected["background"], 255))
+            image = Image.alpha_composite(ground, image.convert("RGBA"))
         image = image.convert("RGB")
         if "grey" in expected:  # Pillow's "L" uses other weights
             grey = np.floor(np.asarray(image, np.float64) @ expected["grey"] + 0.5)

@@ -23,7 +23,8 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use unfinished::{Made, Sums, Unfinished, changed_since, claimed, remove_leftovers};
 use widemargin_data::{
-    ClassFolder, FolderOptions, ImageSet, Labelled, Listing, OpenOptions, PartFolders, Source, SourceKind,
+    ClassFolder, FolderOptions, ImageProperties, ImageSet, Labelled, Listing, OpenOptions, PartFolders,
+    PixelFacts, Source, SourceKind,
 };
 use widemargin_durable::{AppendFile, truncate_to, write_atomic};
 use widemargin_embedder::{Model, Takes};
@@ -104,6 +105,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     }
 
     let bar = progress::counted(input.kind(), rows as u64);
+    let mut facts = PixelFacts::new(model.description().preprocessing());
     let mut at = done;
     while at < rows {
         if stop.load(Ordering::Relaxed) != 0 {
@@ -113,7 +115,7 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from((128 + stop.load(Ordering::Relaxed)) as u8));
         }
         let count = AT_ONCE.min(rows - at);
-        let embeddings = input.embed(&model, at, count)?;
+        let embeddings = input.embed(&model, at, count, &mut facts)?;
         let bytes: Vec<u8> = embeddings.iter().flat_map(|value| value.to_le_bytes()).collect();
         file.append(&bytes)?;
         at += count;
@@ -121,6 +123,9 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         bar.set_position(at as u64);
     }
     let by = MadeBy::new(made.model, made.input, [rows, made.dim]);
+    for sentence in facts.sentences() {
+        say!("warning: {sentence} The model reads images as it did in its training.");
+    }
     let names = output::finish(file, out, format, &input.known(), by)?;
     drop(claim);
     remove_leftovers(out);
@@ -226,8 +231,14 @@ impl Input {
         }
     }
 
-    /// Embeddings of `count` samples, starting at `first`.
-    fn embed(&self, model: &Model, first: usize, count: usize) -> anyhow::Result<Vec<f32>> {
+    /// Embeddings of `count` samples, starting at `first`. Adds facts about the image files to `facts`.
+    fn embed(
+        &self,
+        model: &Model,
+        first: usize,
+        count: usize,
+        facts: &mut PixelFacts,
+    ) -> anyhow::Result<Vec<f32>> {
         match self {
             Self::Images(listing) => {
                 let (shape, preprocessing) =
@@ -235,8 +246,13 @@ impl Input {
                 let pixels = (first..first + count)
                     .into_par_iter()
                     .map(|image| listing.decode(image, shape, &preprocessing));
-                let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_, _>>()?;
-                model.embed_pixels(&pixels.concat()).with_context(|| {
+                let decoded: Vec<(Vec<u8>, ImageProperties)> = pixels.collect::<Result<_, _>>()?;
+                let mut pixels = Vec::with_capacity(count * shape.values());
+                for (image, (decoded, properties)) in (first..).zip(decoded) {
+                    pixels.extend(decoded);
+                    facts.add(listing.id(image), &properties);
+                }
+                model.embed_pixels(&pixels).with_context(|| {
                     let last = listing.id(first + count - 1);
                     format!("images {} to {last}; positions count from the first of them", listing.id(first))
                 })

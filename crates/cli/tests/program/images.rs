@@ -125,8 +125,7 @@ fn names_that_differ_in_case_are_reported_and_never_known_without_training_image
     let evaluated = out.lines().next().unwrap_or_default();
     assert!(evaluated.contains("all of them trained on: bird, cow, fish"), "{out}");
     for expected in [
-        "\"Cat\", \"cat\"",
-        "\"Dog\", \"dog\"",
+        "Class names that look the same are different classes: Cat = cat, Dog = dog.",
         "their samples are left out: \"Dog\", \"cat\"",
         "of 5 known classes",
     ] {
@@ -313,6 +312,46 @@ fn images_of_16_bits_are_scaled_by_their_depth() {
     let bytes = std::fs::read(place.path().join("both.npy")).expect("there");
     let rows = &bytes[bytes.len() - 32..];
     assert!(rows[..16] == rows[16..]);
+    // A model of full 16 bits sees next to nothing of such images.
+    let embedded = place.run(&["embed", "--model", "dark", "d", "-o", "dark.npy"]);
+    success(&embedded);
+    let said = stderr(&embedded);
+    assert!(said.contains("warning: The 32 images of 16 bits have values from 0 to 77 only"), "{said}");
+}
+
+#[test]
+fn parts_in_other_places_and_shards_without_a_part_are_refused() {
+    let place = place();
+    for class in 0..5 {
+        for number in 0..6 {
+            let part = if number < 4 { "train" } else { "test" };
+            place.write(&format!("d/c{class}/{part}/{number}.png"), &png(class, number));
+            place.write(&format!("w/images/{part}/c{class}/{number}.png"), &png(class, number));
+        }
+    }
+    place.write("d/c0/notes.txt", b"not an image");
+    for (data, advice) in [("d", "column `split`"), ("w", "give the folder that has them: w/images")] {
+        for more in [&[][..], &["--class-folder", "deepest"]] {
+            let run = ["train", "--config", "tiny.toml", "--data", data, "--out", "no"];
+            place.refused(
+                &[&run[..], more].concat(),
+                &["named like parts below the first level", advice, "--parts none"],
+            );
+        }
+        let described = place.run(&["data", "info", data]);
+        success(&described);
+        assert!(stderr(&described).contains("`train` rejects this folder"), "{}", stderr(&described));
+    }
+    success(&train(&place, "w/images", &["--closed-set"], "parts"));
+    success(&train(&place, "d", &["--closed-set", "--parts", "none"], "none"));
+    let divided =
+        place.run(&["data", "split", "d", "--parts", "none", "--by", "sample", "--out", "split.csv"]);
+    success(&divided);
+    assert!(
+        stderr(&divided).contains("note: Skipped 1 file with endings that are not read: .txt (1)"),
+        "{}",
+        stderr(&divided)
+    );
 }
 
 #[test]
@@ -325,7 +364,9 @@ fn copies_stay_on_one_side_and_those_across_given_parts_are_counted() {
     }
     let output = train(&place, "d", &[], "run");
     success(&output);
-    assert!(!stderr(&output).contains("duplicates"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(!said.contains("duplicates of training"), "{said}");
+    assert!(said.contains("36 of 48 images of the evaluation set are duplicates of others in it"), "{said}");
     let mut sides = std::collections::BTreeMap::<String, BTreeSet<String>>::new();
     for (sample, part) in split(&place, "run") {
         let number: u32 = sample[3..5].parse().expect("a number");

@@ -98,6 +98,47 @@ fn changed_data_is_refused_by_name() {
 }
 
 #[test]
+fn data_that_is_read_otherwise_is_refused_with_the_reason() {
+    let place = finished_run();
+    let resume = ["train", "--resume", "run"];
+    let refused = |fragments: &[&str]| {
+        let said = place.refused(&resume, fragments);
+        assert!(said.contains("the data has changed") && !said.contains("--parts"), "{said}");
+    };
+    // One of 72 images is more than 1 %, and one of 144 is not.
+    let good = read(&place, "images/class-4/07.png");
+    place.write("images/class-4/07.png", &good[..good.len() / 2]);
+    refused(&["1 of 72 images cannot be used: images/class-4/07.png"]);
+    place.write("images/class-4/07.png", &good);
+    place.write("images/train/class-4/07.png", &good);
+    refused(&["folders that are named like parts (`train`) next to others (`class-0`"]);
+
+    image_folder(&place, "more", 6, 24);
+    success(&place.run(&["train", "--data", "more", "--config", "tiny.toml", "--out", "second"]));
+    let good = read(&place, "more/class-4/07.png");
+    place.write("more/class-4/07.png", &good[..good.len() / 2]);
+    place.refused(
+        &["train", "--resume", "second"],
+        &["1 images that cannot be read any more: class-4/07.png ("],
+    );
+
+    let mut list = "path,label,group\n".to_owned();
+    for class in 0..6 {
+        for number in 0..12 {
+            list.push_str(&format!("more/class-{class}/{number:02}.png,{class},g{}\n", number % 5));
+        }
+    }
+    place.write("more/class-4/07.png", &good);
+    place.write("list.csv", list.as_bytes());
+    success(&place.run(&["train", "--data", "list.csv", "--config", "tiny.toml", "--out", "third"]));
+    place.write("list.csv", list.replace(",group", ",shop").as_bytes());
+    place.refused(
+        &["train", "--resume", "third"],
+        &["images in another part (its folder, or a column `split` or `group`, was changed): more/class-"],
+    );
+}
+
+#[test]
 fn a_run_on_a_table_refuses_changed_rows_and_labels() {
     let place = Workplace::new();
     let rows = |label: &dyn Fn(usize) -> String, id: &dyn Fn(usize) -> String, first: f64| {

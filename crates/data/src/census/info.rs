@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::census::duplicates::{DuplicateGroup, Duplicates};
 use crate::census::{Census, CensusSample};
-use crate::look_alike::{escaped, look_alikes};
+use crate::look_alike::{escaped, look_alikes, missing_values};
 use crate::pixel_facts::PixelFacts;
 use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
@@ -69,6 +69,8 @@ pub struct DataInfo {
     pub small_range: Option<String>,
     /// Images that have one colour only, because of their transparency.
     pub hidden: Vec<String>,
+    /// Groups with samples in both parts, if the data marks its parts.
+    pub groups_across_parts: Vec<String>,
     /// Samples with the same content.
     pub duplicates: Duplicates,
     /// Each class with its number of samples.
@@ -147,6 +149,10 @@ pub enum WarningKind {
     Hidden,
     /// Class names that look the same but are different texts.
     SimilarNames,
+    /// Classes with the name of a missing value, such as `nan`.
+    MissingLabels,
+    /// Groups in both parts, although the samples of a group belong together.
+    GroupsAcrossParts,
     /// Classes in one part only, although most are in both.
     OnePartClasses,
     /// Duplicates in the parts `train` and `test`: held-out data leaks into training.
@@ -163,7 +169,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind, the most serious first.
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::BrokenShards,
         Self::BadSamples,
         Self::ShardsWithoutEnd,
@@ -174,6 +180,8 @@ impl WarningKind {
         Self::SmallRange,
         Self::Hidden,
         Self::SimilarNames,
+        Self::MissingLabels,
+        Self::GroupsAcrossParts,
         Self::OnePartClasses,
         Self::DuplicatesAcrossParts,
         Self::ConflictingDuplicates,
@@ -250,6 +258,7 @@ impl DataInfo {
             ignored: census.ignored,
             small_range: pixels.small_range(),
             hidden: pixels.hidden().to_vec(),
+            groups_across_parts: groups_across_parts(samples),
             duplicates: Duplicates::find(census),
             per_class: per_class.collect(),
             warnings: Vec::new(),
@@ -288,6 +297,11 @@ impl DataInfo {
                 let names: Vec<String> = self.per_class.iter().map(|class| class.class.clone()).collect();
                 look_alikes(&names).into_iter().map(|names| escaped(&names, " = ")).collect()
             }
+            WarningKind::MissingLabels => {
+                let names: Vec<String> = self.per_class.iter().map(|class| class.class.clone()).collect();
+                missing_values(&names).into_iter().map(str::to_owned).collect()
+            }
+            WarningKind::GroupsAcrossParts => self.groups_across_parts.clone(),
             WarningKind::OnePartClasses => self.in_one_part(),
             WarningKind::DuplicatesAcrossParts => duplicates(&|group| group.across_parts),
             WarningKind::ConflictingDuplicates => {
@@ -318,6 +332,17 @@ impl DataInfo {
         };
         self.per_class.iter().filter_map(line).collect()
     }
+}
+
+/// Groups with samples in both parts.
+fn groups_across_parts(samples: &[CensusSample]) -> Vec<String> {
+    let mut sides = BTreeMap::<&str, [bool; 2]>::new();
+    for sample in samples {
+        if let (Some(group), Some(part)) = (sample.group.as_deref(), sample.part) {
+            sides.entry(group).or_default()[usize::from(part == Part::Test)] = true;
+        }
+    }
+    sides.into_iter().filter(|(_, sides)| *sides == [true, true]).map(|(group, _)| group.to_owned()).collect()
 }
 
 impl Spread {
@@ -396,6 +421,17 @@ mod tests {
             DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
         assert_eq!(info.details(WarningKind::SimilarNames), ["Cat = cat"]);
         assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
+    }
+
+    #[test]
+    fn groups_in_both_parts_and_missing_labels_are_warnings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        put(&path, b"label,split,group,x\na,train,g,1\na,test,g,2\nnan,train,h,3\nb,test,i,4\n");
+        let info =
+            DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
+        assert_eq!(info.details(WarningKind::GroupsAcrossParts), ["g"]);
+        assert_eq!(info.details(WarningKind::MissingLabels), ["nan"]);
     }
 
     #[test]

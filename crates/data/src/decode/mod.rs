@@ -52,8 +52,21 @@ pub(crate) fn decode_examined(
     target: &Target,
 ) -> Result<(Vec<u8>, ImageProperties, ContentDigest), String> {
     caught(|| {
-        let (image, properties, digest) = examined(bytes, target.preprocessing)?;
+        let opened = Opened::new(bytes)?;
+        let digest = digest(&opened.image);
+        let (image, properties) = converted(bytes, opened, target.preprocessing)?;
         Ok((fitted(image, target.shape)?, properties, digest))
+    })
+}
+
+/// As [`decode_bytes`], with the properties of the file.
+pub(crate) fn decode_with_properties(
+    bytes: &[u8],
+    target: &Target,
+) -> Result<(Vec<u8>, ImageProperties), String> {
+    caught(|| {
+        let (image, properties) = converted(bytes, Opened::new(bytes)?, target.preprocessing)?;
+        Ok((fitted(image, target.shape)?, properties))
     })
 }
 
@@ -86,7 +99,12 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
 
 /// Properties of an image file, read with the default preprocessing, and a digest of its content.
 pub(crate) fn examine(bytes: &[u8]) -> Result<(ImageProperties, ContentDigest), String> {
-    caught(|| examined(bytes, Preprocessing::default()).map(|(_, properties, digest)| (properties, digest)))
+    caught(|| {
+        let opened = Opened::new(bytes)?;
+        let digest = digest(&opened.image);
+        let (_, properties) = converted(bytes, opened, Preprocessing::default())?;
+        Ok((properties, digest))
+    })
 }
 
 /// A panic of a decoder as a reason, without its text on the terminal.
@@ -94,18 +112,18 @@ fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_panic(work).unwrap_or_else(|| Err("the decoder panicked on this file".to_owned()))
 }
 
-/// The image as 8-bit colours, its properties and digest.
-fn examined(
+/// The image as 8-bit colours, and its properties.
+fn converted(
     bytes: &[u8],
+    opened: Opened,
     preprocessing: Preprocessing,
-) -> Result<(DynamicImage, ImageProperties, ContentDigest), String> {
-    let Opened { image, format, name, _share: _held } = Opened::new(bytes)?;
-    let digest = digest(&image);
+) -> Result<(DynamicImage, ImageProperties), String> {
+    let Opened { image, format, name, _share: _held } = opened;
     let mut properties = ImageProperties::of(bytes, &image, format, name);
     let transparent = properties.transparent;
     let image = preprocessing.apply(image)?;
     properties.hidden = transparent && properties::is_plain(&image);
-    Ok((image, properties, digest))
+    Ok((image, properties))
 }
 
 /// 8-bit colours as bytes of `shape`.

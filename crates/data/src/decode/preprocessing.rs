@@ -30,6 +30,16 @@ pub enum Background {
     None,
 }
 
+impl Background {
+    /// Its red, green and blue; `None` if there is no background.
+    pub fn colour(self) -> Option<[u8; 3]> {
+        match self {
+            Self::Colour(colour) => Some(colour),
+            Self::None => None,
+        }
+    }
+}
+
 impl Default for Preprocessing {
     fn default() -> Self {
         Self { background: Background::Colour([255; 3]), depth: FULL_DEPTH }

@@ -17,7 +17,7 @@ use crate::place::{FileBytes, ImagePlace};
 use crate::sources::folder_options::{FolderOptions, PartFolders};
 use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::SourceKind;
-use crate::{BadImage, Error, ImageShape, Part, Preprocessing, Result};
+use crate::{BadImage, Error, ImageProperties, ImageShape, Part, Preprocessing, Result};
 
 /// An image that was found.
 #[derive(Debug, Clone)]
@@ -284,14 +284,19 @@ impl Listing {
         found.place.read(&self.shards)
     }
 
-    /// Reads an image as bytes of `shape`, `[channels, height, width]`, like [`read_image`](crate::read_image).
+    /// Reads an image as bytes of `shape`, `[channels, height, width]`, like [`read_image`](crate::read_image), with the properties of its file.
     ///
     /// # Errors
     /// [`Error::BadImage`] with the reason.
-    pub fn decode(&self, image: usize, shape: ImageShape, preprocessing: &Preprocessing) -> Result<Vec<u8>> {
+    pub fn decode(
+        &self,
+        image: usize,
+        shape: ImageShape,
+        preprocessing: &Preprocessing,
+    ) -> Result<(Vec<u8>, ImageProperties)> {
         let target = Target { shape, preprocessing: *preprocessing };
         self.read_found(&self.found[image])
-            .and_then(|bytes| decode::decode_bytes(&bytes, &target))
+            .and_then(|bytes| decode::decode_with_properties(&bytes, &target))
             .map_err(|reason| Error::BadImage { path: self.path(image), reason })
     }
 }

@@ -1,6 +1,6 @@
 //! Builds an [`ImageSet`] from pixels that are already in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::{ImageSet, OpenOptions, PixelStore};
@@ -75,6 +75,7 @@ impl ImageSet {
             digests: Vec::new(),
             shards: Vec::new(),
             bad: Vec::new(),
+            undecoded: HashMap::new(),
             ignored: 0,
         };
         set.checked(Path::new(name))

@@ -7,7 +7,7 @@ mod from_memory;
 mod open;
 mod options;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ pub struct ImageSet {
     digests: Vec<u64>,
     shards: Vec<PathBuf>,
     bad: Vec<BadImage>,
+    /// The names of images that were listed but cannot be decoded, with their positions in `bad`.
+    undecoded: HashMap<String, usize>,
     ignored: usize,
 }
 
@@ -118,6 +120,11 @@ impl ImageSet {
             PixelStore::Block(block) => digest(&block[sample * self.shape.values()..][..self.shape.values()]),
             PixelStore::Decoded(_) | PixelStore::Files => self.digests[sample],
         }
+    }
+
+    /// Why the image with this name cannot be used; `None` if it can, or if there is none.
+    pub fn reason_left_out(&self, id: &str) -> Option<&str> {
+        self.undecoded.get(id).map(|at| self.bad[*at].reason.as_str())
     }
 
     /// Image files that cannot be used and were left out, in order.

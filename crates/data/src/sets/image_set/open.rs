@@ -1,6 +1,6 @@
 //! Opens an [`ImageSet`] from IDX files, whose pixels are used as they are, or from a [`Listing`], whose images are decoded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::options::OpenOptions;
@@ -153,6 +153,7 @@ impl ImageSet {
             digests: Vec::new(),
             shards: Vec::new(),
             bad: Vec::new(),
+            undecoded: HashMap::new(),
             ignored: 0,
         };
         set.checked(origin)
@@ -199,7 +200,7 @@ impl ImageSet {
         });
         let (mut good, mut bad) = (Vec::with_capacity(files), std::mem::take(&mut listing.bad));
         let (mut properties_of, mut contents) = (Vec::with_capacity(files), Vec::with_capacity(files));
-        let mut digest_of = Vec::with_capacity(files);
+        let (mut digest_of, mut undecoded) = (Vec::with_capacity(files), HashMap::new());
         for (image, outcome) in decoded.into_iter().enumerate() {
             match outcome {
                 Ok((pixels, properties, content, digest)) => {
@@ -208,7 +209,10 @@ impl ImageSet {
                     contents.push(content);
                     digest_of.push(digest);
                 }
-                Err(reason) => bad.push(BadImage { path: listing.path(image), reason }),
+                Err(reason) => {
+                    undecoded.insert(listing.id(image).to_owned(), bad.len());
+                    bad.push(BadImage { path: listing.path(image), reason });
+                }
             }
         }
         require_few_bad(&root, &bad, files, options.max_bad)?;
@@ -264,6 +268,7 @@ impl ImageSet {
             digests: order.iter().map(|at| digest_of[*at]).collect(),
             shards: listing.shards,
             bad,
+            undecoded,
             ignored: listing.ignored,
         };
         set.checked(&root)
