@@ -15,7 +15,8 @@ pub(crate) fn report_large_files() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to say when a signal ends the program at once, if it does.
+/// What to say when a signal ends the program at once, if it does. The number of a signal is stored under the same lock, so that a signal
+/// before [`EndsAtOnce`] is seen by a caller that reads the number after making one.
 static AT_ONCE: Mutex<Option<String>> = Mutex::new(None);
 
 /// While this exists, a signal ends the program at once with the status 128 + signal.
@@ -51,11 +52,15 @@ pub(crate) fn listen_while(saves: Arc<AtomicBool>) -> anyhow::Result<Arc<AtomicI
         .name("signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
-                if let Some(message) = &*AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner) {
+                let (at_once, earlier) = {
+                    let at_once = AT_ONCE.lock().unwrap_or_else(PoisonError::into_inner);
+                    (at_once.clone(), shared.swap(signal, Ordering::Relaxed))
+                };
+                if let Some(message) = at_once {
                     say!("{message}");
                     std::process::exit(128 + signal);
                 }
-                if shared.swap(signal, Ordering::Relaxed) != 0 {
+                if earlier != 0 {
                     std::process::exit(128 + signal);
                 }
                 if !saves.load(Ordering::Relaxed) {

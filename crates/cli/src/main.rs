@@ -72,6 +72,13 @@ enum Command {
 
 fn main() -> ExitCode {
     widemargin_kernels::pages::keep_freed_pages();
+    let code = ended();
+    say::finish();
+    code
+}
+
+/// Runs the command of the arguments.
+fn ended() -> ExitCode {
     let command = match Arguments::try_parse() {
         Ok(arguments) => arguments.command,
         Err(error) => return without_command(&error),

@@ -1,13 +1,17 @@
 //! The only way from the program to the terminal: [`say!`] for standard error, [`results`] for standard output.
 //!
-//! What is said on standard error never ends a run: if it is closed, if its reader is gone, or if it is a log on a full disk, the text is
-//! lost and the work goes on. Results that cannot be written are an error. Both show control characters of names as escape sequences
-//! ([`widemargin_report::terminal`]); `clippy.toml` disallows other ways to print.
+//! What is said on standard error never ends or stops a run: if it is closed, if its reader is gone or does not read, or if it is a log on
+//! a full disk, the text is lost and the work goes on ([`standard_error`]). Results that cannot be written are an error. Both show control
+//! characters of names as escape sequences ([`widemargin_report::terminal`]); `clippy.toml` disallows other ways to print.
+
+mod standard_error;
 
 use anyhow::Error;
+use standard_error::Speaker;
 use std::fmt::Arguments;
-use std::io::{self, ErrorKind, StderrLock, StdoutLock, Write};
+use std::io::{self, ErrorKind, Stderr, StdoutLock, Write};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use widemargin_report::terminal::{visible, visible_lines};
 
 /// Longest message on standard error, in characters. A name in a damaged file can be of any length.
@@ -24,18 +28,36 @@ pub(crate) fn line(text: Arguments<'_>) {
     let text = text.to_string();
     let mut line = clipped(&visible(&text));
     line.push('\n');
-    // In one piece, so that lines of several threads do not mix. If it cannot be written, nothing can be said about it.
-    let _ = stderr().write_all(line.as_bytes());
+    // In one piece, so that lines of several threads do not mix.
+    speak(line);
 }
 
 /// Says text of several lines that ends with a line break, such as the help after a wrong flag.
 pub(crate) fn block(text: &str) {
-    let _ = stderr().write_all(visible_lines(text).as_bytes());
+    speak(visible_lines(text).into_owned());
+}
+
+/// Waits until everything said is written, but not long for a reader that does not read. To be called before the program ends.
+pub(crate) fn finish() {
+    if let Some(Some(speaker)) = SPEAKER.get() {
+        speaker.finish();
+    }
+}
+
+/// `None` if its thread cannot be started.
+static SPEAKER: OnceLock<Option<Arc<Speaker>>> = OnceLock::new();
+
+fn speak(text: String) {
+    match SPEAKER.get_or_init(|| Speaker::start(stderr()).ok()) {
+        Some(speaker) => speaker.say(text.into_bytes()),
+        // If it cannot be written, nothing can be said about it.
+        None => drop(stderr().write_all(text.as_bytes())),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the place through which everything is said")]
-fn stderr() -> StderrLock<'static> {
-    io::stderr().lock()
+fn stderr() -> Stderr {
+    io::stderr()
 }
 
 fn clipped(text: &str) -> String {
