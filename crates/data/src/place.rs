@@ -1,9 +1,10 @@
 //! Where the bytes of an image are: in a file of its own, or inside a tar file.
 
-use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+
+use widemargin_durable::open_file;
 
 use crate::memory::{FILES, Share};
 
@@ -54,7 +55,7 @@ impl ImagePlace {
         match self {
             Self::File(path) => read_file(path),
             Self::Inside { shard, offset, length, .. } => {
-                let mut file = widemargin_durable::open_file(&shards[*shard]).map_err(failed)?;
+                let mut file = open_file(&shards[*shard]).map_err(failed)?;
                 file.seek(SeekFrom::Start(*offset)).map_err(failed)?;
                 let bytes = read_at_most(file.take(*length), *length)?;
                 if (bytes.len() as u64) < *length {
@@ -68,12 +69,9 @@ impl ImagePlace {
 
 /// The bytes of a file; the error is the reason, without the path.
 pub(crate) fn read_file(path: &Path) -> Result<FileBytes, String> {
-    // Checked before it is opened: opening a pipe would wait for a writer.
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err("cannot be read: not a file".to_owned());
-    }
-    read_at_most(File::open(path).map_err(failed)?, metadata.len())
+    let file = open_file(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    read_at_most(file, length)
 }
 
 fn read_at_most(source: impl Read, length: u64) -> Result<FileBytes, String> {

@@ -1,4 +1,5 @@
 //! Writing, loading and using models, and damaged files.
+#![expect(clippy::disallowed_methods, reason = "the tests read and damage files of their own")]
 
 use std::path::PathBuf;
 
@@ -175,7 +176,6 @@ fn errors_of_damaged_files_name_the_file() {
         assert!(error.contains(MODEL_FILE) && error.contains(what), "expected {what}: {error}");
     };
     fails_with("cannot be read");
-    #[expect(clippy::disallowed_methods, reason = "a damaged file, on purpose")]
     let put = |bytes: &[u8]| std::fs::write(&path, bytes).unwrap();
     put(b"no model");
     fails_with("not a safetensors file");

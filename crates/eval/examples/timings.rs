@@ -78,6 +78,7 @@ fn labelled(table: OpenTable, labels: &str) -> Result<Embeddings, Box<dyn Error>
 }
 
 /// The peak memory of this process, if the system reports it.
+#[expect(clippy::disallowed_methods, reason = "a file of the system")]
 fn peak_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -11,6 +11,7 @@ fn rendered(language: Language) -> String {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a file of the repository")]
 fn the_pages_in_the_book_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/explain");
     for language in Language::ALL {

@@ -1,4 +1,5 @@
 //! Sets drawn with the fonts in `fixtures/`; the script there describes them.
+#![expect(clippy::disallowed_methods, reason = "the tests read their own files, and damage fonts on purpose")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -275,7 +276,6 @@ fn files_that_are_not_fonts_are_reported() {
     // Damaged in every way: empty, text, cut anywhere.
     let whole = std::fs::read(fixture("plain.ttf")).unwrap();
     let put = |name: &str, bytes: &[u8]| {
-        #[expect(clippy::disallowed_methods, reason = "a damaged font, on purpose")]
         std::fs::write(place.path().join(name), bytes).unwrap();
     };
     put("empty.ttf", b"");
@@ -305,7 +305,6 @@ fn damaged_fonts_are_used_or_skipped() {
                     let at = random.below(bytes.len());
                     bytes[at] = random.bits() as u8;
                 }
-                #[expect(clippy::disallowed_methods, reason = "a damaged font, on purpose")]
                 std::fs::write(place.path().join(format!("{number}-{copy}.ttf")), bytes).unwrap();
             }
         }

@@ -29,6 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "files of the system")]
     fn a_freed_block_costs_no_new_pages() {
         keep_freed_pages();
         let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");

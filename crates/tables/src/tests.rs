@@ -1,4 +1,5 @@
 //! Valid and invalid files, made by numpy and by hand.
+#![expect(clippy::disallowed_methods, reason = "the files of a test need not survive a crash")]
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,6 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
     fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, bytes).unwrap();

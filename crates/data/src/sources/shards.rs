@@ -207,11 +207,8 @@ impl Reading {
     fn shard(&mut self, shard: &Shard<'_>) -> std::result::Result<(), String> {
         let path = shard.path;
         let failed = |error: std::io::Error| format!("cannot be read: {error}");
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err("cannot be read: not a file".to_owned());
-        }
         let mut file = widemargin_durable::open_file(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
         let mut start = [0; 2];
         if file.read_exact(&mut start).is_err() {
             return Err(format!("{} bytes: not a tar file", metadata.len()));

@@ -5,6 +5,7 @@ use std::fs;
 
 /// CPU time of all threads of this process so far, in seconds. Unlike the time of the clock it does not include the time in which
 /// other programs ran. Reads `/proc`, so it needs Linux.
+#[expect(clippy::disallowed_methods, reason = "a file of the system")]
 pub(crate) fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let mut nanoseconds = 0.0;
     for task in fs::read_dir("/proc/self/task")? {

@@ -482,7 +482,11 @@ fn a_run_without_a_checkpoint_starts_again_and_one_that_lost_them_does_not() {
         std::fs::create_dir(&run).expect("a folder");
         for file in ["config.toml", "settings", "split.csv", "samples", ".lock"].iter().take(kept) {
             let empty = *file == ".lock";
-            let bytes = if empty { Vec::new() } else { std::fs::read(folder.join(file)).expect("there") };
+            let bytes = if empty {
+                Vec::new()
+            } else {
+                widemargin_durable::read_file(folder.join(file), u64::MAX).expect("there")
+            };
             widemargin_durable::write_atomic(run.join(file), &bytes).expect("written");
         }
         let mut found = RunFolder::resume(&run).expect("a run without checkpoint");

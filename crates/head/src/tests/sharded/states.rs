@@ -1,4 +1,5 @@
 //! States of shards and their files, which any number of ranks can load.
+#![expect(clippy::disallowed_methods, reason = "a file is damaged on purpose")]
 
 use super::*;
 use std::fs;
@@ -146,7 +147,6 @@ fn states_that_do_not_fit_together_are_rejected_and_named() {
     assert!(matches!(&broken[0], Err(Error::NonFiniteTensor { row: 0, .. })), "{broken:?}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "a file is damaged on purpose")]
 fn overwrite(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("a folder of the test");
 }
