@@ -6,7 +6,7 @@ use serde::de::value::{Error as WordError, StrDeserializer};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
-use widemargin_durable::{check_file, check_folder};
+use widemargin_durable::{check_file, check_folder, read_file};
 
 /// A share, as in `0.1%` or `0.001`.
 pub(crate) fn share(text: &str) -> Result<f64, String> {
@@ -25,14 +25,39 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
     })
 }
 
-/// A file to write, checked before the work whose results go there. It must not be one of the files that the command reads.
-pub(crate) fn output_file() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| {
+/// A kind of file that may replace an older one of its kind.
+#[derive(Clone, Copy)]
+pub(crate) struct FileKind {
+    /// Its name with an article.
+    pub(crate) name: &'static str,
+    /// A text in every file of the kind.
+    pub(crate) mark: &'static str,
+}
+
+/// A file to write, checked before the work whose results go there. It must not be one of the files that the command reads, and replaces only
+/// files of its kind.
+pub(crate) fn output_file(kind: FileKind) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
         if is_named_twice(&path) {
             return Err("this file is also an input, which would be lost; choose another name".to_owned());
         }
+        require_replaceable(&path, kind)?;
         checked(check_file(&path), path)
     })
+}
+
+/// Rejects an existing file of another kind, which would be lost. An empty one may be replaced.
+pub(crate) fn require_replaceable(path: &Path, kind: FileKind) -> Result<(), String> {
+    let Ok(bytes) = read_file(path, u64::MAX) else { return Ok(()) };
+    let ours = bytes.is_empty() || bytes.windows(kind.mark.len()).any(|text| text == kind.mark.as_bytes());
+    let message = || {
+        format!(
+            "{}: already exists and is not {}, and would be lost; choose another name or remove it",
+            path.display(),
+            kind.name
+        )
+    };
+    if ours { Ok(()) } else { Err(message()) }
 }
 
 /// Whether several arguments of the program name this existing file.

@@ -2,9 +2,11 @@
 //!
 //! The trained features of chapter 10 ship with the program; `--train` trains them again on the built-in images.
 
+use crate::arguments::{FileKind, require_replaceable};
+use crate::interrupt::{self, EndsAtOnce};
+use crate::progress;
 use crate::say::{results, say, shown};
-use crate::{interrupt, progress};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, Error, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,8 @@ use widemargin_train::config::{Amount, Config};
 use widemargin_train::progress::Observer;
 use widemargin_train::{Ending, Prepared, RunStart, Trainer, train};
 
+/// What the page of an earlier `explain` contains, in every language.
+const PAGE: FileKind = FileKind { name: "a page of `explain`", mark: "AM-Softmax" };
 /// Test images per class in the figure.
 const POINTS_PER_CLASS: usize = 70;
 /// Training images per run.
@@ -37,7 +41,7 @@ const RUNS: [(&str, Option<f64>); 5] = [
 
 #[derive(Args)]
 pub(crate) struct ExplainArguments {
-    /// Folder for the page, created if missing; existing pages are overwritten
+    /// Folder for the page, created if missing; pages of an earlier `explain` are replaced
     #[arg(short, long, value_name = "DIR", default_value = "explain")]
     output: PathBuf,
     /// Write one language only: en (index.html) or zh (index.zh.html) [default: both, linked to each other]
@@ -65,6 +69,14 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let folder = &arguments.output;
     ensure!(!folder.is_file(), "--output: {} is a file; give a folder", folder.display());
     create_folders(folder)?;
+    let languages = match arguments.lang {
+        None => vec![Language::English, Language::Chinese],
+        Some(Tag::En) => vec![Language::English],
+        Some(Tag::Zh) => vec![Language::Chinese],
+    };
+    for language in &languages {
+        require_replaceable(&folder.join(language.file_name()), PAGE).map_err(Error::msg)?;
+    }
     let features = if arguments.train {
         match trained(arguments)? {
             Ok(features) => {
@@ -76,11 +88,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     } else {
         TrainedFeatures::shipped()?
     };
-    let languages = match arguments.lang {
-        None => vec![Language::English, Language::Chinese],
-        Some(Tag::En) => vec![Language::English],
-        Some(Tag::Zh) => vec![Language::Chinese],
-    };
+    let _at_once = EndsAtOnce::saying(format!("stopped while the pages are written to {}", folder.display()));
     let mut out = results();
     for language in &languages {
         let path = folder.join(language.file_name());

@@ -40,10 +40,14 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let file = &arguments.out;
     let ending = file.extension().is_some_and(|ending| ending == "onnx");
     ensure!(ending, "--out: found {}, expected a name that ends in .onnx", file.display());
-    ensure!(!file.exists(), "{}: already exists; choose another name with --out", file.display());
+    ensure!(
+        std::fs::symlink_metadata(file).is_err(),
+        "{}: already exists; choose another name with --out",
+        file.display()
+    );
     check_file(file)?;
     let model = Model::load(&arguments.model)?;
-    let saved = SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())?;
+    let saved = SavedCalibration::of_model(&model, &arguments.model, arguments.calibration.as_deref())?;
     let calibration = saved.map(|saved| Calibration {
         threshold: saved.threshold,
         slope: saved.calibration.slope(),

@@ -4,8 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::scratch::{Scratch, reject_existing};
+use crate::scratch::{Scratch, folder_of, reject_existing};
 use crate::{Error, Result};
+
+/// Most symbolic links from a name to its file, as on Linux.
+const MOST_LINKS: usize = 40;
 
 /// Writes a file atomically, replacing an existing one.
 ///
@@ -81,12 +84,16 @@ pub fn check_file(path: impl AsRef<Path>) -> Result<()> {
 
 /// The file to replace, following symbolic links. It must be a regular file or not exist.
 fn resolved(path: &Path) -> Result<PathBuf> {
-    let target = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => {
-            fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
-        }
-        _ => path.to_path_buf(),
-    };
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&target) else { break };
+        // A link may lead to a file that does not exist yet.
+        target = folder_of(&target).join(next);
+    }
+    if fs::read_link(&target).is_ok() {
+        let error = io::Error::other("its symbolic links lead in a circle");
+        return Err(Error::io("follow it", path, error));
+    }
     match fs::metadata(&target) {
         Ok(metadata) if !metadata.is_file() => Err(Error::NotAFile { path: path.to_path_buf() }),
         _ => Ok(target),
@@ -219,6 +226,19 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+
+        // Relative, over another link, to a file that does not exist yet.
+        fs::create_dir(folder.path().join("below")).unwrap();
+        let first = folder.path().join("below/first");
+        symlink("../second", &first).unwrap();
+        symlink("below/later", folder.path().join("second")).unwrap();
+        write_atomic(&first, b"made").unwrap();
+        assert!(fs::symlink_metadata(&first).unwrap().is_symlink());
+        assert_eq!(fs::read(folder.path().join("below/later")).unwrap(), b"made");
+        let round = folder.path().join("round");
+        symlink("round", &round).unwrap();
+        let error = write_atomic(&round, b"x").unwrap_err().to_string();
+        assert!(error.contains("round") && fs::symlink_metadata(&round).unwrap().is_symlink(), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `widemargin data info`: describe a data set before training on it.
 
 use super::census::CensusArguments;
+use crate::arguments::{FileKind, output_file};
 use crate::say::{results, say};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -10,7 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind, plural};
-use widemargin_durable::{check_file, write_atomic};
+use widemargin_durable::write_atomic;
 use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
 use widemargin_report::table::{Column, Table};
@@ -25,12 +26,14 @@ const LISTED_CLASSES: usize = 2000;
 /// Width of the longest bar of the histogram on the terminal.
 const BAR: usize = 40;
 
+const REPORT: FileKind = FileKind { name: "a report", mark: "<svg" };
+
 #[derive(Args)]
 pub(crate) struct InfoArguments {
     #[command(flatten)]
     data: CensusArguments,
     /// Also write a report: .html for a page, .svg for the histogram of samples per class
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = output_file(REPORT))]
     out: Option<PathBuf>,
     /// Print everything as one JSON object instead of a summary
     #[arg(long)]
@@ -41,7 +44,6 @@ pub(crate) fn run(arguments: &InfoArguments) -> anyhow::Result<ExitCode> {
     if let Some(out) = &arguments.out {
         let known = out.extension().is_some_and(|ending| ending == "html" || ending == "svg");
         ensure!(known, "--out: found {}, expected a name that ends in .html or .svg", out.display());
-        check_file(out)?;
     }
     let (census, ambiguous) = arguments.data.take_ambiguous()?;
     if let Some(error) = ambiguous {

@@ -8,8 +8,9 @@ mod output;
 mod paths;
 mod unfinished;
 
+use crate::interrupt::{self, EndsAtOnce};
+use crate::progress;
 use crate::say::{results, say, shown};
-use crate::{interrupt, progress};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
-use unfinished::{Made, Sums, Unfinished, changed_since, claimed, remove_leftovers};
+use unfinished::{Made, Sums, Unfinished, changed_since, claimed, is_taken, remove_leftovers};
 use widemargin_data::{
     ClassFolder, FolderOptions, ImageProperties, ImageSet, Labelled, Listing, OpenOptions, PartFolders,
     PixelFacts, Source, SourceKind,
@@ -72,7 +73,7 @@ enum Input {
 pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let out = &arguments.out;
     let format = Format::of(out).context("--out")?;
-    ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
+    ensure!(!is_taken(out), "{}: already exists; choose another name with --out", out.display());
     let stop = interrupt::listen()?;
     let claim = claimed(out)?;
     let unfinished = Unfinished::find(out);
@@ -129,6 +130,14 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     let names = output::finish(file, out, format, &input.known(), by)?;
     drop(claim);
     remove_leftovers(out);
+    // The reader of the results may never read them.
+    let complete = format!("stopped; {} is complete", out.display());
+    let _at_once = EndsAtOnce::saying(complete.clone());
+    let signal = stop.load(Ordering::Relaxed);
+    if signal != 0 {
+        say!("{complete}");
+        return Ok(ExitCode::from((128 + signal) as u8));
+    }
     let mut out_stream = results();
     let place =
         names.map_or_else(|| "names in the file".to_owned(), |names| format!("names in {}", shown(&names)));

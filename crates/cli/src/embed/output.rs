@@ -222,7 +222,7 @@ pub(super) fn finish(
     if format == Format::Npy {
         by.file = Some(size_and_checksum(&computed)?);
         by.write(out)?;
-        numbers.finish(out)?;
+        numbers.finish_new(out)?;
         return Ok(names);
     }
     let rows = open_npy(&computed)?;
@@ -237,13 +237,17 @@ pub(super) fn finish(
     };
     let mut file = Growing(AppendFile::open(&place)?);
     let mut buffered = BufWriter::with_capacity(1 << 20, &mut file);
-    write_table(format, &mut buffered, &rows, &known.about, Some(by.mark())).map_err(failed)?;
-    buffered.flush().map_err(failed)?;
+    let written = write_table(format, &mut buffered, &rows, &known.about, Some(by.mark()));
+    let written = written.and_then(|()| buffered.flush()).map_err(failed);
     drop(buffered);
-    file.0.sync()?;
+    if let Err(error) = written.and_then(|()| Ok(file.0.sync()?)) {
+        // The next `embed` converts the computed rows again; on a full disk, this needs the room.
+        let _ = std::fs::remove_file(&place);
+        return Err(error);
+    }
     by.file = Some(size_and_checksum(&place)?);
     by.write(out)?;
-    file.0.finish(out)?;
+    file.0.finish_new(out)?;
     bar.finish_and_clear();
     // The final file is written; the computed one is harmless if it stays.
     let _ = std::fs::remove_file(&computed);

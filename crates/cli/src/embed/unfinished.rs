@@ -13,11 +13,13 @@ use super::paths::with_suffix;
 use crate::say::say;
 use anyhow::{Context, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use widemargin_durable::{AppendFile, Error as DurableError, Lock, truncate_to};
+use widemargin_durable::{
+    AppendFile, Error as DurableError, Lock, open_file, read_file, read_text, truncate_to,
+};
 
 /// The ending of the file with the checksums.
 const SUMS: &str = ".partial.sums";
@@ -48,8 +50,13 @@ pub(super) fn claimed(out: &Path) -> anyhow::Result<Lock> {
     if let Some(warning) = lock.warning() {
         say!("warning: {warning}");
     }
-    ensure!(!out.exists(), "{}: already exists; choose another name with --out", out.display());
+    ensure!(!is_taken(out), "{}: already exists; choose another name with --out", out.display());
     Ok(lock)
+}
+
+/// Whether the name is in use, also by a link to a file that does not exist.
+pub(super) fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// The checksums of an unfinished file.
@@ -60,11 +67,11 @@ impl Sums {
     /// are removed. If rows are damaged, says so on standard error.
     pub(super) fn of(out: &Path, header: usize, dim: usize, done: usize) -> anyhow::Result<(Self, usize)> {
         let (path, partial) = (with_suffix(out, SUMS), with_suffix(out, ".partial"));
-        let text = if done > 0 { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let text = if done > 0 { read_text(&path).unwrap_or_default() } else { String::new() };
         let reading = || format!("{}: cannot be read", partial.display());
         let (mut intact, mut kept) = (0, 0);
         if !text.is_empty() {
-            let mut rows = File::open(&partial).with_context(reading)?;
+            let mut rows = open_file(&partial).with_context(reading)?;
             rows.seek(SeekFrom::Start(header as u64)).with_context(reading)?;
             for line in text.split_inclusive('\n') {
                 let sum = line.strip_suffix('\n').and_then(|line| line.split_once(' '));
@@ -118,7 +125,7 @@ pub(super) fn remove_leftovers(out: &Path) {
 
 /// Whether a program holds the lock, or whether that cannot be told.
 fn is_in_use(lock: &str) -> bool {
-    match File::open(lock) {
+    match open_file(lock) {
         Ok(file) => file.try_lock().is_err(),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
@@ -137,9 +144,7 @@ impl Unfinished {
     pub(super) fn find(out: &Path) -> Self {
         let (path, about) = (with_suffix(out, ".partial"), with_suffix(out, ".partial.json"));
         let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        let made = widemargin_durable::read_file(&about, u64::MAX)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let made = read_file(&about, u64::MAX).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let began = fs::metadata(&about).and_then(|metadata| metadata.modified()).ok();
         Self { path, length, known: made.zip(began) }
     }
@@ -202,7 +207,7 @@ impl Made {
 
 fn begins_with(path: &Path, header: &[u8]) -> anyhow::Result<bool> {
     let mut start = vec![0; header.len()];
-    let read = widemargin_durable::open_file(path).and_then(|mut file| file.read_exact(&mut start));
+    let read = open_file(path).and_then(|mut file| file.read_exact(&mut start));
     read.with_context(|| format!("{}: cannot be read", path.display()))?;
     Ok(start == header)
 }

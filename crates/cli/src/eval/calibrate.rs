@@ -3,7 +3,7 @@
 use super::figures;
 use super::output::{Findings, OutputArguments, number, percent, score, table};
 use super::pairs::{self, PairArguments};
-use crate::arguments::output_file;
+use crate::arguments::{FileKind, output_file};
 use crate::calibration::{ChosenFor, DEFAULT_FAR, SavedCalibration};
 use anyhow::Context;
 use clap::Args;
@@ -11,6 +11,8 @@ use serde_json::json;
 use std::path::PathBuf;
 use widemargin_eval::verification::calibration::CalibrationOptions;
 use widemargin_eval::verification::costs::Costs;
+
+const CALIBRATION: FileKind = FileKind { name: "a calibration", mark: "\"threshold\"" };
 
 #[derive(Args)]
 pub(crate) struct CalibrateArguments {
@@ -26,7 +28,7 @@ pub(crate) struct CalibrateArguments {
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     prior: f64,
     /// Write the calibration to this JSON file, for `compare`, `export` and `eval verification`
-    #[arg(long, short = 'o', value_name = "FILE", value_parser = output_file())]
+    #[arg(long, short = 'o', value_name = "FILE", value_parser = output_file(CALIBRATION))]
     output_file: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,

@@ -3,7 +3,7 @@
 use super::copies::crowded;
 use super::input::{self, LabelledEmbeddings, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
-use crate::arguments::output_file;
+use crate::arguments::{FileKind, output_file};
 use crate::progress;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -11,6 +11,8 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use widemargin_eval::clustering::{self, KMeansOptions, Linkage};
 use widemargin_tables::{ClassNames, write_row};
+
+const ASSIGNMENTS: FileKind = FileKind { name: "a file of assignments", mark: "label,cluster" };
 
 #[derive(Args)]
 pub(crate) struct ClusteringArguments {
@@ -41,7 +43,7 @@ pub(crate) struct ClusteringArguments {
     #[arg(long, value_enum, default_value_t = LinkageName::Average)]
     linkage: LinkageName,
     /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
-    #[arg(long, value_name = "FILE", value_parser = output_file())]
+    #[arg(long, value_name = "FILE", value_parser = output_file(ASSIGNMENTS))]
     assignments: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,

@@ -85,6 +85,10 @@ impl Findings {
         for warning in &self.warnings {
             say!("warning: {warning}");
         }
+        // Before the results: a reader of them that stops reading ends the program.
+        if let Some(folder) = &arguments.figures {
+            self.draw(folder)?;
+        }
         let mut out = results();
         if arguments.json {
             writeln!(out, "{}", self.json)?;
@@ -98,27 +102,23 @@ impl Findings {
                 write!(out, "{}", rendered(table))?;
             }
         }
-        drop(out);
-        match &arguments.figures {
-            Some(folder) => self.draw(folder),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    fn draw(self, folder: &std::path::Path) -> anyhow::Result<()> {
+    fn draw(&self, folder: &std::path::Path) -> anyhow::Result<()> {
         let writing = || format!("--figures {}", folder.display());
         widemargin_durable::create_folders(folder).with_context(writing)?;
         let mut figures = Vec::new();
-        for Figure { name, svg, caption } in self.figures {
+        for Figure { name, svg, caption } in &self.figures {
             let file = folder.join(format!("{name}.svg"));
             widemargin_durable::write_atomic(file, svg.as_bytes()).with_context(writing)?;
-            figures.push(EvaluationFigure { svg, caption: caption.to_owned() });
+            figures.push(EvaluationFigure { svg: svg.clone(), caption: (*caption).to_owned() });
         }
         let page = page::evaluation(&EvaluationInput {
             title: self.title.to_owned(),
-            lead: self.lead,
-            notes: self.warnings,
-            tables: self.tables,
+            lead: self.lead.clone(),
+            notes: self.warnings.clone(),
+            tables: self.tables.clone(),
             figures,
         });
         let file = folder.join("evaluation.html");

@@ -533,6 +533,19 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         refused(&arguments, &["set.csv", "also an input"]);
     }
     success(&place.run(&["eval", "retrieval", "set.csv"]));
+    // Nor a file of another kind.
+    place.write("mine.txt", b"my notes");
+    for arguments in
+        [["clustering", "set.csv", "--assignments", "mine.txt"], ["calibrate", "set.csv", "-o", "mine.txt"]]
+    {
+        refused(&arguments, &["mine.txt: already exists and is not"]);
+    }
+    let calibrate = ["eval", "calibrate", "set.csv", "-o", "mine.json"];
+    place.write("mine.json", b"");
+    for _ in 0..2 {
+        success(&place.run(&calibrate));
+    }
+    assert_eq!(std::fs::read(place.path().join("mine.txt")).expect("there"), b"my notes");
     refused(&["retrieval", "set.csv", "--gallery", "empty.csv"], &["empty.csv", "no rows"]);
     refused(
         &["retrieval", "set.csv", "--gallery", "no-rows.npy", "--gallery-labels", "empty.txt"],

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use super::{SMALL, Workplace, endless, image_folder, signal, success};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -60,6 +61,62 @@ fn a_signal_saves_the_run_also_if_nobody_reads_standard_error() {
     assert!(endless().contains("100000"), "the run does not end by itself");
 }
 
+/// A pipe that is full, and stays so: nobody reads its end.
+fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    let mut filling = writer.try_clone().expect("a second end");
+    // It ends when the reader is dropped.
+    std::thread::spawn(move || while filling.write_all(&[b'x'; 4096]).is_ok() {});
+    (reader, writer)
+}
+
+#[test]
+fn a_standard_error_that_is_never_read_neither_stops_a_run_nor_its_signals() {
+    let place = Workplace::new();
+    let (_unread, full) = full_pipe();
+    let mut command = place.command(&["train", "--config", "small.toml", "--out", "run"]);
+    let output = command.stderr(full.try_clone().expect("a copy")).output().expect("the program starts");
+    assert!(output.status.success(), "{:?}", output.status);
+    assert!(place.exists("run/report.html"));
+
+    let mut command = place.command(&["train", "--config", "endless.toml", "--out", "stopped"]);
+    let mut child = command.stdout(Stdio::null()).stderr(full).spawn().expect("the program starts");
+    wait_for(&place.path().join("stopped/metrics.jsonl"), 2_000);
+    signal(&child, "TERM");
+    assert_eq!(child.wait().expect("it ends").code(), Some(143));
+    assert!(super::walk(&place.path().join("stopped/checkpoints")).len() >= 4, "it saved");
+}
+
+#[test]
+fn a_signal_ends_a_program_whose_results_are_never_read() {
+    let place = Workplace::new();
+    let (_unread, full) = full_pipe();
+    success(&place.run(&["train", "--config", "small.toml", "--out", "run"]));
+    place.write("rows.csv", b"label,x,y\na,1,2\na,2,1\nb,3,1\nb,5,1\n");
+    let (image, index) = ("images/class-0/00.png", "embedded.npy");
+    image_folder(&place, "images", 1, 1);
+    for (arguments, last) in [
+        (&["train", "--config", "small.toml", "--out", "next"][..], "next/report.html"),
+        (&["embed", "--model", "run", image, "-o", index], index),
+        (&["eval", "retrieval", "rows.csv"], "rows.csv"),
+    ] {
+        let mut command = place.command(arguments);
+        command.stdout(full.try_clone().expect("a copy")).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        wait_for(&place.path().join(last), 1);
+        // It goes on to its results, which it cannot write.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(300) {
+            let ended = child.try_wait().expect("asked");
+            assert!(ended.is_none(), "{arguments:?}: its results are not read, but {ended:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(&child, "TERM");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(143), "{arguments:?}: {status:?}");
+    }
+}
+
 #[test]
 fn lost_results_are_an_error_and_a_reader_that_stops_reading_is_not() {
     let place = Workplace::new();
@@ -81,6 +138,57 @@ fn lost_results_are_an_error_and_a_reader_that_stops_reading_is_not() {
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
         assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_stops_reading_costs_no_file() {
+    let place = Workplace::new();
+    place.write("rows.csv", b"label,x,y\na,1,2\na,2,1\nb,3,1\nb,5,1\n");
+    let arguments = ["eval", "retrieval", "rows.csv", "--figures", "figures"];
+    let mut child =
+        place.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    drop(child.stdout.take());
+    success(&child.wait_with_output().expect("it ends"));
+    assert!(place.exists("figures/evaluation.html"));
+}
+
+#[test]
+fn an_output_is_never_written_over_something_else() {
+    let place = Workplace::new();
+    let row = |at: usize| format!("{at},{},{},{}\n", at % 2, at % 5 + at % 2 * 3, at % 3 + 1);
+    let rows: String = (0..16).map(row).collect();
+    place.write("rows.csv", format!("id,label,x,y\n{rows}").as_bytes());
+    place.write(
+        "vectors.toml",
+        b"[model]\nbackbone = \"linear\"\nembedding = 2\n[sampler]\nbatch = 3\n[training]\nepochs = 1\n",
+    );
+    let train =
+        ["train", "--data", "rows.csv", "--closed-set", "--hold-out", "50%", "--config", "vectors.toml"];
+    success(&place.run(&[&train[..], &["--out", "run"]].concat()));
+    // A link to a file that does not exist yet is a name in use.
+    for (name, arguments) in [
+        ("out.npy", &["embed", "--model", "run", "rows.csv", "-o", "out.npy"][..]),
+        ("model.onnx", &["export", "--model", "run", "-o", "model.onnx"]),
+        ("split.csv", &["data", "split", "rows.csv", "--by", "sample", "--out", "split.csv"]),
+    ] {
+        let link = place.path().join(name);
+        std::os::unix::fs::symlink("elsewhere", &link).expect("a link");
+        place.refused(arguments, &[name, "already exists"]);
+        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink() && !place.exists("elsewhere"));
+    }
+    image_folder(&place, "images", 2, 2);
+    for (name, arguments) in [
+        ("page/index.html", &["explain", "-o", "page", "--lang", "en"][..]),
+        ("info.html", &["data", "info", "images", "--out", "info.html"]),
+    ] {
+        place.write(name, b"my own page");
+        place.refused(arguments, &[name, "already exists and is not"]);
+        assert_eq!(std::fs::read(place.path().join(name)).expect("there"), b"my own page");
+        std::fs::remove_file(place.path().join(name)).expect("there");
+        for _ in 0..2 {
+            success(&place.run(arguments));
+        }
     }
 }
 
