@@ -6,6 +6,7 @@
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use widemargin_embedder::{Fingerprint, Model};
 use widemargin_eval::verification::Verification;
 use widemargin_eval::verification::calibration::{self, CalibrationOptions, LogisticCalibration};
 use widemargin_eval::verification::costs::Costs;
@@ -47,6 +48,9 @@ pub(crate) struct SavedCalibration {
     /// Whole sentences on a threshold that was chosen from too few pairs.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
+    /// The model whose scores they were, by the size in bytes and the checksum of its file. `eval calibrate` does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<(usize, u32)>,
     /// CRC-32 of all other fields, in hexadecimal. A file without it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
@@ -69,9 +73,20 @@ impl SavedCalibration {
             genuine: found.genuine,
             impostor: found.impostor,
             warnings,
+            model: None,
             checksum: None,
         };
-        Ok(Self { checksum: Some(saved.computed_checksum()?), ..saved })
+        saved.sealed()
+    }
+
+    /// The calibration with its checksum.
+    fn sealed(self) -> anyhow::Result<Self> {
+        Ok(Self { checksum: Some(self.computed_checksum()?), ..self })
+    }
+
+    /// As a calibration of the scores of one model.
+    pub(crate) fn of(self, model: Fingerprint) -> anyhow::Result<Self> {
+        Self { model: Some((model.bytes, model.checksum)), ..self }.sealed()
     }
 
     /// The checksum of all other fields. It is of their values, so that the file may be formatted differently.
@@ -88,12 +103,17 @@ impl SavedCalibration {
         Self::new(found, "cosine", chosen, &CalibrationOptions::default())
     }
 
-    /// The calibration of a model's cosines: the given file, or the one in the model's folder if there is one.
-    pub(crate) fn of_model(model: &Path, named: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let own = if model.is_dir() {
-            model.join(CALIBRATION_FILE)
+    /// The calibration of the cosines of `model`, which was loaded from `place`: the given file, or the one in the model's folder if there is
+    /// one.
+    pub(crate) fn of_model(
+        model: &Model,
+        place: &Path,
+        named: Option<&Path>,
+    ) -> anyhow::Result<Option<Self>> {
+        let own = if place.is_dir() {
+            place.join(CALIBRATION_FILE)
         } else {
-            model.with_file_name(CALIBRATION_FILE)
+            place.with_file_name(CALIBRATION_FILE)
         };
         let path = match named {
             Some(path) => path,
@@ -106,6 +126,13 @@ impl SavedCalibration {
             "{}: found a calibration of the score '{}', expected cosine",
             path.display(),
             saved.score
+        );
+        let is_other = |file: Fingerprint| saved.model.is_some_and(|of| of != (file.bytes, file.checksum));
+        ensure!(
+            !model.fingerprint().is_some_and(is_other),
+            "{}: the calibration of another model than {}: their cosines mean different things; calibrate again with `eval calibrate`",
+            path.display(),
+            place.display()
         );
         Ok(Some(saved))
     }

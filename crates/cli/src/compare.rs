@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         );
     }
     let model = Model::load(&arguments.model)?;
-    let saved = calibration(arguments)?;
+    let saved = calibration(arguments, &model)?;
     let sides = [images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?];
     let similarity = similarity(&model, &sides)?;
     let decision = decide(arguments, saved.as_ref())?;
@@ -166,11 +166,11 @@ fn significant(value: f64) -> String {
 }
 
 /// The given calibration, or that of the run if it has one; none if a threshold is given.
-fn calibration(arguments: &CompareArguments) -> anyhow::Result<Option<SavedCalibration>> {
+fn calibration(arguments: &CompareArguments, model: &Model) -> anyhow::Result<Option<SavedCalibration>> {
     if arguments.threshold.is_some() {
         return Ok(None);
     }
-    SavedCalibration::of_model(&arguments.model, arguments.calibration.as_deref())
+    SavedCalibration::of_model(model, &arguments.model, arguments.calibration.as_deref())
 }
 
 /// Cosine of the two sides' mean directions.

@@ -156,9 +156,15 @@ impl TrainArguments {
         config.data.max_bad = self.max_bad.unwrap_or(config.data.max_bad);
         config.model.backbone = self.backbone.unwrap_or(config.model.backbone);
         if let Some(path) = &self.weights {
-            config.model.weights = Some(absolute(path));
-            // Those of the file's weights.
-            config.model.weights_classes = None;
+            let m = &mut config.model;
+            let before = m.weights.replace(absolute(path));
+            if before != m.weights {
+                // Those of the weights before.
+                m.weights_classes = None;
+                if before.is_some() {
+                    (m.mean, m.deviation) = (Vec::new(), Vec::new());
+                }
+            }
         }
         if !self.freeze.is_empty() {
             config.model.freeze.clone_from(&self.freeze);

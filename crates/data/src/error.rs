@@ -405,10 +405,14 @@ pub enum Error {
     },
     /// A split file of this program that was changed after it was written.
     #[error(
-        "{path}: damaged or edited: the text does not fit its checksum; use an intact copy, or remove the line `# crc32 ...` if you edited \
-         it on purpose"
+        "{path}: damaged or edited: the text does not fit its checksum; use an intact copy, or, if you edited it on purpose, delete line {line}, \
+         `{mark}`"
     )]
     ChangedSplit {
+        /// The line of the checksum, from 1.
+        line: usize,
+        /// That line.
+        mark: String,
         /// The file.
         path: PathBuf,
     },

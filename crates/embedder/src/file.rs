@@ -77,7 +77,7 @@ impl Model {
         })?;
         let (header, weights) = parse(&bytes).map_err(bad)?;
         check_size(&header.description, &weights).map_err(bad)?;
-        let fingerprint = Fingerprint { bytes: bytes.len(), checksum: crc32fast::hash(&bytes) };
+        let fingerprint = Fingerprint::of(&bytes);
         let model = Self::new(header.description, &weights).map_err(|error| match error {
             Error::Model(error) => bad(error.to_string()),
             Error::Data(error) => bad(error.to_string()),
@@ -85,6 +85,25 @@ impl Model {
         })?;
         Ok(model.with_fingerprint(fingerprint))
     }
+}
+
+impl Fingerprint {
+    fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len(), checksum: crc32fast::hash(bytes) }
+    }
+
+    /// The fingerprint of a model file.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] for a file that cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::of(&bytes_of(path.as_ref())?))
+    }
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    widemargin_durable::read_file(path, u64::MAX)
+        .map_err(|error| Error::BadFile { path: path.to_owned(), reason: format!("cannot be read: {error}") })
 }
 
 impl Description {
@@ -95,9 +114,7 @@ impl Description {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bad = |reason: String| Error::BadFile { path: path.to_owned(), reason };
-        let bytes = widemargin_durable::read_file(path, u64::MAX)
-            .map_err(|error| bad(format!("cannot be read: {error}")))?;
-        Ok(header(&bytes).map_err(bad)?.description)
+        Ok(header(&bytes_of(path)?).map_err(bad)?.description)
     }
 }
 

@@ -61,7 +61,8 @@ pub(crate) fn require_columns(config: &Config, set: &SampleSet) -> Result<(), Er
 
 impl Config {
     /// Stores the normalisation of the configured weights and the classes that they have seen in the configuration, unless it has them
-    /// already, so that a resumed run does not need the weights. Returns a message if it stored a normalisation.
+    /// already, so that a resumed run does not need the weights. Returns a message if it stored a normalisation, or if it has one that is
+    /// not that of the weights.
     ///
     /// # Errors
     /// If the weights cannot be read.
@@ -70,16 +71,47 @@ impl Config {
             self.model.weights_classes = Some(listed);
         }
         if !self.model.mean.is_empty() {
-            return Ok(None);
+            return self.other_normalisation();
         }
         let Some(found) = normalisation(self)? else { return Ok(None) };
         let message = format!(
-            "normalising pixels as the weights were trained: mean {:?}, deviation {:?}",
-            found.mean, found.deviation
+            "normalising pixels as the weights were trained: mean {}, deviation {}",
+            listed(&found.mean),
+            listed(&found.deviation)
         );
         (self.model.mean, self.model.deviation) = (found.mean, found.deviation);
         Ok(Some(message))
     }
+
+    /// A warning if the normalisation of `[model]` is not the one with which the configured weights were trained, as their file states it.
+    fn other_normalisation(&self) -> Result<Option<String>, Error> {
+        let m = &self.model;
+        let Some(path) = &m.weights else { return Ok(None) };
+        if Weights::read(path)?.names() != Names::Own {
+            return Ok(None);
+        }
+        let own = Description::read(path)?.normalisation;
+        if (&own.mean, &own.deviation) == (&m.mean, &m.deviation) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "warning: model.mean is {} and model.deviation is {}, but {} was trained with {} and {}; remove both keys to use those of the weights",
+            listed(&m.mean),
+            listed(&m.deviation),
+            path.display(),
+            listed(&own.mean),
+            listed(&own.deviation)
+        )))
+    }
+}
+
+/// The first values of a list: tables have a mean for each column.
+fn listed(values: &[f32]) -> String {
+    const MOST: usize = 4;
+    if values.len() <= MOST {
+        return format!("{values:?}");
+    }
+    format!("{:?} and {} more", &values[..MOST], values.len() - MOST)
 }
 
 /// Loads the configured weights into `backbone`; also returns messages about them.

@@ -22,7 +22,8 @@ pub use measure::step_seconds;
 pub use prepare::Prepared;
 pub use record::Record;
 pub use run::{
-    Change, Ending, Reopened, RunFolder, RunStart, configuration, fit, reopen, train, train_until,
+    Change, Ending, Reopened, RunFolder, RunIdentity, RunStart, configuration, fit, identity, is_changed,
+    reopen, train, train_until,
 };
 pub use schedule::Schedule;
 pub use trainer::Trainer;

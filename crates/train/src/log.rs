@@ -80,8 +80,31 @@ const EVENTS: &str = "events.out.tfevents.0.widemargin";
 /// The two logs of a run folder.
 #[derive(Debug)]
 pub struct RunLog {
-    metrics: AppendFile,
-    events: AppendFile,
+    metrics: Summed,
+    events: Summed,
+}
+
+/// A log with the checksum of its content.
+#[derive(Debug)]
+struct Summed {
+    file: AppendFile,
+    sum: crc32fast::Hasher,
+}
+
+impl Summed {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.append(bytes)?;
+        self.sum.update(bytes);
+        Ok(())
+    }
+}
+
+/// The checksums of both logs, which a checkpoint stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogSums {
+    metrics: u32,
+    events: u32,
 }
 
 fn wall_time() -> f64 {
@@ -94,8 +117,10 @@ impl RunLog {
     /// # Errors
     /// If they already exist or cannot be written.
     pub fn create(run: &Path) -> Result<Self, Error> {
-        let metrics = AppendFile::create(run.join(METRICS))?;
-        let mut events = AppendFile::create(run.join(EVENTS))?;
+        let create = |name: &str| -> Result<Summed, Error> {
+            Ok(Summed { file: AppendFile::create(run.join(name))?, sum: crc32fast::Hasher::new() })
+        };
+        let (metrics, mut events) = (create(METRICS)?, create(EVENTS)?);
         events.append(&events::header(wall_time()))?;
         Ok(Self { metrics, events })
     }
@@ -109,7 +134,7 @@ impl RunLog {
     pub fn resume(run: &Path, step: u64) -> Result<Self, Error> {
         let metrics = cut_back(&run.join(METRICS), |bytes| lines_up_to(bytes, step))?;
         let mut events = cut_back(&run.join(EVENTS), |bytes| events::length_up_to(bytes, step))?;
-        if events.length() == 0 {
+        if events.file.length() == 0 {
             events.append(&events::header(wall_time()))?;
         }
         Ok(Self { metrics, events })
@@ -132,9 +157,33 @@ impl RunLog {
     /// # Errors
     /// If syncing fails.
     pub fn sync(&self) -> Result<(), Error> {
-        self.metrics.sync()?;
-        self.events.sync()?;
+        self.metrics.file.sync()?;
+        self.events.file.sync()?;
         Ok(())
+    }
+
+    /// The checksums of both logs.
+    pub(crate) fn sums(&self) -> LogSums {
+        let sum = |log: &Summed| log.sum.clone().finalize();
+        LogSums { metrics: sum(&self.metrics), events: sum(&self.events) }
+    }
+
+    /// Warnings about logs that are not as the run wrote them, which had these checksums at the step to which they were truncated.
+    pub(crate) fn changes(&self, expected: LogSums) -> Vec<String> {
+        let found = self.sums();
+        let logs = [
+            (&self.metrics, found.metrics == expected.metrics, "the curves of the report show it as it is"),
+            (
+                &self.events,
+                found.events == expected.events,
+                "records after the first damaged one are removed",
+            ),
+        ];
+        let changed = logs.into_iter().filter(|(_, same, _)| !same);
+        let said = changed.map(|(log, _, so)| {
+            format!("{}: damaged, edited or removed since the run wrote it; {so}", log.file.path().display())
+        });
+        said.collect()
     }
 }
 
@@ -149,11 +198,15 @@ pub(crate) fn has_steps(run: &Path) -> bool {
 }
 
 /// Opens a log and truncates it to the length that `kept` computes from its bytes.
-fn cut_back(path: &Path, kept: impl Fn(&[u8]) -> usize) -> Result<AppendFile, Error> {
+fn cut_back(path: &Path, kept: impl Fn(&[u8]) -> usize) -> Result<Summed, Error> {
+    let mut sum = crc32fast::Hasher::new();
     if path.exists() {
-        truncate_to(path, kept(&read(path)?) as u64)?;
+        let bytes = read(path)?;
+        let kept = kept(&bytes);
+        truncate_to(path, kept as u64)?;
+        sum.update(&bytes[..kept]);
     }
-    Ok(AppendFile::open(path)?)
+    Ok(Summed { file: AppendFile::open(path)?, sum })
 }
 
 /// The complete lines of `metrics.jsonl`.
@@ -226,6 +279,32 @@ mod tests {
         assert_eq!(events::length_up_to(&bytes, u64::MAX), bytes.len(), "whole records to the end");
         assert!(events::length_up_to(&bytes, 139) < bytes.len());
         assert!(RunLog::create(run.path()).is_err(), "an existing log is not overwritten");
+    }
+
+    #[test]
+    fn a_log_that_is_not_as_it_was_written_is_noticed() {
+        let run = tempfile::tempdir().expect("a folder");
+        let mut log = RunLog::create(run.path()).expect("new");
+        for step in 1..=4 {
+            log.append(&metrics(step)).expect("appended");
+        }
+        let expected = log.sums();
+        log.append(&metrics(5)).expect("appended");
+        drop(log);
+        let changes = || RunLog::resume(run.path(), 4).expect("resumed").changes(expected);
+        assert_eq!(changes(), Vec::<String>::new(), "later steps do not count");
+        for name in [METRICS, EVENTS] {
+            let path = run.path().join(name);
+            let good = std::fs::read(&path).expect("there");
+            let mut bad = good.clone();
+            bad[good.len() / 2] ^= 1;
+            std::fs::write(&path, &bad).expect("damaged");
+            let said = changes();
+            assert!(said.len() == 1 && said[0].contains(name), "{said:?}");
+            std::fs::write(&path, &good).expect("repaired");
+        }
+        std::fs::remove_file(run.path().join(METRICS)).expect("removed");
+        assert_eq!(changes().len(), 1);
     }
 
     #[test]

@@ -122,6 +122,14 @@ impl Record {
         Ok(checksum(&bytes))
     }
 
+    /// The checksum of the record of a run.
+    ///
+    /// # Errors
+    /// [`Error::Durable`] for a file that is missing or damaged.
+    pub(crate) fn checksum(run: &Path) -> Result<u32, Error> {
+        Ok(checksum(&read_sealed(run.join(SAMPLES_FILE), KIND, VERSION)?.1))
+    }
+
     /// Reads the record of a run, with its checksum.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! The flags that every run has, and the configuration that they make.
 
 use crate::arguments::{class_folder, part_folders};
+use crate::say::say;
 use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use widemargin_data::{ClassFolder, PartFolders};
 use widemargin_model::BackboneName;
 use widemargin_tables::ColumnPattern;
-use widemargin_train::{Change, Config};
+use widemargin_train::{Change, Config, is_changed};
 
 /// Data, objective and length of a run.
 #[derive(Args)]
@@ -69,8 +70,13 @@ impl RunArguments {
                 let text = widemargin_durable::read_text(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
                 let config = Config::from_toml(path, &text)?;
-                let keys: toml::Table = text.parse().with_context(|| path.display().to_string())?;
-                backbone_given = keys.get("model").is_some_and(|model| model.get("backbone").is_some());
+                if is_changed(&text) {
+                    say!(
+                        "note: {}: edited since the run wrote it; delete its first line, the checksum, if that was on purpose",
+                        path.display()
+                    );
+                }
+                backbone_given = widemargin_train::config::sets(&text, "model.backbone");
                 config
             }
             None => Config::default(),

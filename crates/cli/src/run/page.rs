@@ -21,6 +21,9 @@ use widemargin_report::table::{Column, Table};
 use widemargin_train::log::Metrics;
 use widemargin_train::{Config, Prepared};
 
+/// The files of the reports in a run folder.
+pub(super) const REPORT_FILE: &str = "report.json";
+pub(super) const PAGE_FILE: &str = "report.html";
 /// Points per training curve on the page.
 const CURVE_POINTS: usize = 200;
 /// Most classes named in a sentence.
@@ -113,9 +116,9 @@ pub(crate) fn write_reports(
 ) -> anyhow::Result<()> {
     let mut json = serde_json::to_string_pretty(report).context("writing report.json")?;
     json.push('\n');
-    write_atomic(folder.join("report.json"), json.as_bytes())?;
+    write_atomic(folder.join(REPORT_FILE), json.as_bytes())?;
     let html = render(config, prepared, runs)?;
-    Ok(write_atomic(folder.join("report.html"), html.as_bytes())?)
+    Ok(write_atomic(folder.join(PAGE_FILE), html.as_bytes())?)
 }
 
 /// The page of one or several runs on the same data.

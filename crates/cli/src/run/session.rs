@@ -1,8 +1,8 @@
 //! What a command that trains needs throughout: the progress bar, the signals, and the steps from a configuration to an evaluated run.
 
 use super::evaluated::{EvaluatedRun, RunReport};
-use super::page::NAMED_CLASSES;
-use super::untrained::Watched;
+use super::page::{NAMED_CLASSES, PAGE_FILE, REPORT_FILE};
+use super::untrained::{Untrained, Watched};
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
 use crate::interrupt::{self, EndsAtOnce};
 use crate::progress;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use widemargin_data::{ImageSet, Labelled, first_names};
-use widemargin_embedder::MODEL_FILE;
+use widemargin_embedder::{Fingerprint, MODEL_FILE};
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
@@ -142,6 +142,10 @@ impl Session {
         epochs: usize,
     ) -> anyhow::Result<Ended> {
         let folder = run.path().to_owned();
+        if !run.starts() {
+            // A damaged or foreign baseline is reported before the training and not after it.
+            Untrained::read(&folder)?;
+        }
         let (bar, trains) = (&mut self.observer, &*self.trains);
         let mut observer = Watched { bar, trains, config, prepared, folder: &folder };
         let ending = train_until(config, prepared, run, epochs, &mut observer, &self.stop)?;
@@ -168,8 +172,10 @@ impl Session {
                     trainer.check_embeddings(prepared, prepared.evaluation_samples(), step)?;
                 }
                 if finished {
-                    // A calibration belongs to one model: that of a shorter run must not stay beside the new one, whatever ends the program.
-                    remove_if_there(&folder.join(CALIBRATION_FILE))?;
+                    // They belong to one model: those of a shorter run must not stay beside the new one, whatever ends the program.
+                    for file in [CALIBRATION_FILE, REPORT_FILE, PAGE_FILE] {
+                        remove_if_there(&folder.join(file))?;
+                    }
                     trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
                 }
                 let mut run = run?;
@@ -188,7 +194,7 @@ impl Session {
                 for warning in &saved.warnings {
                     report.warn(format!("The threshold in {CALIBRATION_FILE}: {warning}"));
                 }
-                saved.write(&folder.join(CALIBRATION_FILE))
+                saved.of(Fingerprint::read(folder.join(MODEL_FILE))?)?.write(&folder.join(CALIBRATION_FILE))
             }
             Err(error) => {
                 report.warn(format!("{CALIBRATION_FILE} was not written: {error:#}"));

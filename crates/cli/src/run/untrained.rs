@@ -1,17 +1,18 @@
 //! The untrained baseline of a run: its model before the first step, evaluated with the same code on the same evaluation set.
 //!
-//! A run stores it in its folder before it trains, so that a resumed run has the baseline of its initial weights, too.
+//! A run stores it in its folder before it trains, so that a resumed run has the baseline of its initial weights, too. The file names its run,
+//! so that the baseline of another one, copied into the folder, is noticed.
 
 use super::measures::Measures;
 use crate::progress::Bar;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use widemargin_durable::{read_sealed, write_sealed};
 use widemargin_train::log::Metrics;
 use widemargin_train::progress::Observer;
-use widemargin_train::{Config, Error, Prepared, Trainer};
+use widemargin_train::{Config, Error, Prepared, RunIdentity, Trainer, identity};
 
 /// Its file in the run folder: JSON in a container of this kind and version.
 const FILE: &str = "untrained";
@@ -28,6 +29,14 @@ pub(crate) struct Untrained {
     weights: String,
     #[serde(flatten)]
     pub(crate) measures: Measures,
+}
+
+/// The content of its file.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    run: RunIdentity,
+    #[serde(flatten)]
+    baseline: Untrained,
 }
 
 impl Untrained {
@@ -48,14 +57,25 @@ impl Untrained {
         if !path.exists() {
             return Ok(None);
         }
-        let (_, json) = read_sealed(&path, KIND, VERSION)?;
-        let found = serde_json::from_slice(&json);
-        found.with_context(|| format!("{}: not the baseline of a run", path.display())).map(Some)
+        Self::read_of(identity(folder)?, &path).map(Some)
     }
 
-    fn write(&self, folder: &Path) -> Result<(), Error> {
-        let json = serde_json::to_vec(self).expect("numbers and strings always have a JSON form");
-        Ok(write_sealed(folder.join(FILE), KIND, VERSION, &json)?)
+    fn read_of(run: RunIdentity, path: &Path) -> anyhow::Result<Self> {
+        let (_, json) = read_sealed(path, KIND, VERSION)?;
+        let found: Stored = serde_json::from_slice(&json)
+            .with_context(|| format!("{}: not the baseline of a run", path.display()))?;
+        ensure!(
+            found.run == run,
+            "{}: the baseline of another run; restore that of this run, or remove the file to go on without a baseline",
+            path.display()
+        );
+        Ok(found.baseline)
+    }
+
+    fn write(self, run: RunIdentity, path: &Path) -> Result<(), Error> {
+        let stored = Stored { run, baseline: self };
+        let json = serde_json::to_vec(&stored).expect("numbers and strings always have a JSON form");
+        Ok(write_sealed(path, KIND, VERSION, &json)?)
     }
 
     /// What the baseline is called in tables: the initial weights may be those of another run.
@@ -132,7 +152,7 @@ pub(super) struct Watched<'a> {
 impl Observer for Watched<'_> {
     fn initialised(&mut self, trainer: &Trainer) -> Result<(), Error> {
         match Untrained::new(self.config, self.prepared, trainer) {
-            Ok(found) => found.write(self.folder),
+            Ok(found) => found.write(identity(self.folder)?, &self.folder.join(FILE)),
             Err(error) => {
                 self.message(&format!("warning: the model cannot be evaluated before training: {error:#}"));
                 Ok(())
@@ -172,18 +192,24 @@ mod tests {
     use crate::run::measures::tests::measures;
 
     #[test]
-    fn a_baseline_reads_back_and_a_changed_byte_is_noticed() {
+    fn a_baseline_reads_back_and_that_of_another_run_or_a_changed_byte_is_noticed() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path();
-        assert_eq!(Untrained::read(path).expect("none"), None);
+        assert_eq!(Untrained::read(folder.path()).expect("none"), None);
+        let path = folder.path().join(FILE);
+        let run = |settings: u32| -> RunIdentity {
+            serde_json::from_value(serde_json::json!({ "settings": settings, "samples": 2 }))
+                .expect("two sums")
+        };
         let found = Untrained::of_random_weights(measures(0.1 + 0.2, 0.7, 0.9, 0.4));
-        found.write(path).expect("written");
-        assert_eq!(Untrained::read(path).expect("its own"), Some(found));
-        let mut bytes = std::fs::read(path.join(FILE)).expect("there");
+        found.clone().write(run(1), &path).expect("written");
+        assert_eq!(Untrained::read_of(run(1), &path).expect("its own"), found);
+        let error = Untrained::read_of(run(3), &path).expect_err("of another run").to_string();
+        assert!(error.contains("untrained: the baseline of another run"), "{error}");
+        let mut bytes = widemargin_durable::read_file(&path, u64::MAX).expect("there");
         let last = bytes.len() - 9;
         bytes[last] ^= 1;
-        widemargin_durable::write_atomic(path.join(FILE), &bytes).expect("written");
-        assert!(Untrained::read(path).is_err());
+        widemargin_durable::write_atomic(&path, &bytes).expect("written");
+        assert!(Untrained::read_of(run(1), &path).is_err());
     }
 
     #[test]

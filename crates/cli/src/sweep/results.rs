@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use widemargin_durable::write_atomic;
+use widemargin_train::{RunIdentity, identity};
 
 /// The results of a run after a round: `evaluation-EPOCHS.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub(crate) struct RoundResult {
 struct Stored {
     /// CRC-32 of the results as JSON without spaces.
     checksum: u32,
+    /// The run that was evaluated.
+    run: RunIdentity,
     #[serde(flatten)]
     results: RoundResult,
 }
@@ -50,12 +53,17 @@ impl RoundResult {
             "{}: damaged or edited: its checksum does not fit; remove it to evaluate the run again",
             path.display()
         );
+        ensure!(
+            stored.run == identity(folder)?,
+            "{}: the results of another run; remove it to evaluate this run again",
+            path.display()
+        );
         Ok(Some(stored.results))
     }
 
     /// Writes the results of the run in `folder`.
     pub(super) fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let stored = Stored { checksum: self.checksum()?, results: self.clone() };
+        let stored = Stored { checksum: self.checksum()?, run: identity(folder)?, results: self.clone() };
         let json = serde_json::to_vec_pretty(&stored).context("writing the results of a run")?;
         Ok(write_atomic(path(folder, self.epochs), &json)?)
     }

@@ -131,10 +131,8 @@ pub(crate) fn has_plan(folder: &Path) -> bool {
 }
 
 fn exists(folder: &Path) -> String {
-    format!(
-        "{}: already exists; resume it with --resume, or choose another folder with --out",
-        folder.display()
-    )
+    let resume = if has_plan(folder) { "resume it with --resume, or " } else { "" };
+    format!("{}: already exists; {resume}choose another folder with --out", folder.display())
 }
 
 fn locked(session: &mut Session, folder: &Path) -> anyhow::Result<Lock> {

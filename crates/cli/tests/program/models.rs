@@ -66,6 +66,31 @@ fn a_run_begins_with_the_weights_of_another() {
         assert!(config.contains(part), "{part}: {config}");
     }
 
+    // The configuration of that run with other weights: their normalisation is used. One of the user's own is kept.
+    let mean = |run: &str| {
+        let config = std::fs::read_to_string(place.path().join(run).join("config.toml")).expect("written");
+        config.lines().find(|line| line.starts_with("mean = ")).map(str::to_owned)
+    };
+    place.write("more.toml", SMALL.replace("limit = 420", "limit = 840").as_bytes());
+    success(&place.run(&["train", "--config", "more.toml", "--out", "other"]));
+    let other = ["--weights", "other/model.safetensors", "--epochs", "1"];
+    let with_other = |config: &str, out: &str| {
+        let output = place.run(&[&["train", "--config", config, "--out", out], &other[..]].concat());
+        success(&output);
+        said(&output).1
+    };
+    let told = with_other("second/config.toml", "with-other");
+    assert!(told.contains("normalising pixels as the weights were trained"), "{told}");
+    assert!(mean("with-other").is_some() && mean("with-other") != mean("second"));
+    place.write(
+        "own.toml",
+        SMALL.replace("[sampler]", "mean = [0.25]\ndeviation = [0.5]\n[sampler]").as_bytes(),
+    );
+    let told = with_other("own.toml", "own");
+    let expected = "warning: model.mean is [0.25] and model.deviation is [0.5], but ";
+    assert!(told.contains(expected) && told.contains("other/model.safetensors was trained with ["), "{told}");
+    assert_eq!(mean("own").as_deref(), Some("mean = [0.25]"));
+
     // Another embedding dimension: the last layer is not loaded, and the program reports it.
     let mut other = vec!["train", "--config", "small.toml", "--out", "third", "--weights", weights];
     other.extend(["--embedding", "6", "--epochs", "1", "--backbone-factor", "0.1"]);

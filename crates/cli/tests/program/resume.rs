@@ -76,7 +76,9 @@ fn changed_data_is_refused_by_name() {
     let line = text.lines().find(|line| line.ends_with(",train")).expect("a training sample").to_owned();
     let edited = text.replace(&line, &line.replace(",train", ",test"));
     place.write("run/split.csv", edited.as_bytes());
-    place.refused(&resume, &["split.csv", "damaged or edited"]);
+    let mark = text.lines().nth(1).expect("the checksum");
+    assert!(mark.starts_with("# crc32 "), "{mark}");
+    place.refused(&resume, &["split.csv", "damaged or edited", &format!("delete line 2, `{mark}`")]);
     let without_checksum: String =
         edited.lines().filter(|line| !line.starts_with("# crc32")).map(|line| format!("{line}\n")).collect();
     place.write("run/split.csv", without_checksum.as_bytes());
@@ -260,7 +262,7 @@ fn a_run_is_extended_and_its_data_may_move() {
     assert!(long != short, "it was trained");
     let text = String::from_utf8(read(&place, "run/config.toml")).expect("text");
     assert!(
-        text.starts_with("# Planned for 3 epochs, extended to 6.\n") && text.contains("epochs = 6\n"),
+        text.contains("\n# Planned for 3 epochs, extended to 6.\n") && text.contains("epochs = 6\n"),
         "{text}"
     );
     let lines = |run: &str| {
@@ -376,6 +378,44 @@ fn a_second_process_is_refused_at_once() {
     place.refused(&["sweep", "--resume", "swept"], &["evaluation-1.json", "checksum"]);
     place.write(results, text.as_bytes());
     success(&place.run(&["sweep", "--resume", "swept"]));
+}
+
+#[test]
+fn results_of_another_run_are_refused() {
+    let place = finished_run();
+    let other = ["train", "--data", "images", "--config", "tiny.toml", "--seed", "2", "--out", "other"];
+    success(&place.run(&other));
+    let swap = |file: &str| {
+        let own = read(&place, &format!("run/{file}"));
+        place.write(&format!("run/{file}"), &read(&place, &format!("other/{file}")));
+        own
+    };
+    let own = swap("untrained");
+    place.refused(&["train", "--resume", "run"], &["run/untrained: the baseline of another run"]);
+    place.write("run/untrained", &own);
+    success(&place.run(&["train", "--resume", "run"]));
+
+    let own = swap("calibration.json");
+    let (a, b) = ("images/class-0/00.png", "images/class-0/01.png");
+    let compare = ["compare", "--model", "run", a, b];
+    let message = "run/calibration.json: the calibration of another model than run";
+    place.refused(&compare, &[message]);
+    place.refused(&["export", "--model", "run", "-o", "model.onnx"], &[message]);
+    place.write("run/calibration.json", &own);
+    let code = place.run(&compare).status.code();
+    assert!(matches!(code, Some(0 | 1)), "{code:?}");
+    success(&place.run(&["export", "--model", "run", "-o", "model.onnx"]));
+
+    let sweep =
+        ["sweep", "--data", "images", "--config", "tiny.toml", "--epochs", "1", "--margin", "0.1,0.2"];
+    success(&place.run(&[&sweep[..], &["--out", "swept"]].concat()));
+    let of = |run: &str| format!("swept/runs/{run}/evaluation-1.json");
+    let first = read(&place, &of("01-margin-0.1"));
+    place.write(&of("02-margin-0.2"), &first);
+    place.refused(
+        &["sweep", "--resume", "swept"],
+        &["02-margin-0.2/evaluation-1.json: the results of another run"],
+    );
 }
 
 /// Where the signal meets the run depends on the machine: before the first checkpoint, between two steps, or in the evaluation.

@@ -27,6 +27,8 @@ use crate::{Error, Labelled, Part, Result, SampleSet};
 
 /// Start of the first line, before the version.
 const HEADING: &str = "widemargin split";
+/// Most characters of the line of the checksum that an error shows.
+const LONGEST_MARK: usize = 40;
 const VERSION: u32 = 1;
 
 /// What a sample is used for.
@@ -188,7 +190,10 @@ fn check_content(path: &Path) -> Result<()> {
     // Other line ends and a byte order mark, which some editors write, change nothing.
     let changed = |text: &str| text_state(text) == TextState::Changed;
     if is_ours && changed(&text) && changed(&text.replace("\r\n", "\n")) {
-        return Err(Error::ChangedSplit { path: path.to_path_buf() });
+        let mark = text.lines().enumerate().find(|(_, line)| line.contains("crc32"));
+        let (line, mark) = mark.unwrap_or_default();
+        let (line, mark) = (line + 1, mark.chars().take(LONGEST_MARK).collect());
+        return Err(Error::ChangedSplit { line, mark, path: path.to_path_buf() });
     }
     Ok(())
 }
@@ -262,7 +267,7 @@ mod tests {
             [("a,\"b\".png", SplitPart::Train), ("#x\ny.png", SplitPart::Test), ("z", SplitPart::Out)];
         let split = SplitFile::new("a set\nof images", samples.map(|(name, part)| (name.to_owned(), part)));
         split.write(&path).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = widemargin_durable::read_text(&path).unwrap();
         assert!(text.starts_with("# widemargin split 1\n# crc32 "), "{text}");
         assert!(text.contains("\n# a set of images\nsample,part\n"), "{text}");
         assert_eq!(SplitFile::read(&path).unwrap().samples(), split.samples());
@@ -297,7 +302,7 @@ mod tests {
         SplitFile::new("crc32 12345678", samples.map(|(name, part)| (name.to_owned(), part)))
             .write(&path)
             .unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = widemargin_durable::read_text(&path).unwrap();
         let edited = text.replace("b,test", "b,train");
         let said = read(&edited).unwrap_err().to_string();
         assert!(said.contains("split.csv") && said.contains("checksum"), "{said}");

@@ -20,6 +20,7 @@ use widemargin_tables::ColumnPattern;
 
 pub use difference::Difference;
 pub use objective::{Amount, ObjectiveConfig};
+pub use read::sets;
 
 /// All settings of a run: together with the data they determine the result to the bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -37,6 +37,15 @@ impl Config {
     }
 }
 
+/// Whether the text of a configuration file sets `section.key`.
+pub fn sets(text: &str, key: &str) -> bool {
+    let (section, key) = key.split_once('.').unwrap_or((key, ""));
+    let Ok(document) = DeTable::parse(text) else { return false };
+    let found = document.get_ref().iter().find(|(name, _)| name.get_ref() == section);
+    let keys = found.and_then(|(_, value)| value.get_ref().as_table());
+    keys.is_some_and(|keys| keys.keys().any(|name| name.get_ref() == key))
+}
+
 /// The line of a byte of `text`, from 1.
 fn line_at(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
@@ -124,6 +133,21 @@ mod tests {
         config.training.seed = u64::MAX;
         assert_eq!(parse(&config.to_toml()).expect("our own text"), config);
         assert_eq!(parse("").expect("all defaults"), Config::default());
+    }
+
+    #[test]
+    fn keys_that_are_set_are_told_from_defaults() {
+        for (text, expected) in [
+            ("[model]\nbackbone = \"mlp\"", true),
+            ("model = { backbone = \"small-cnn\" }", true),
+            ("model.backbone = \"mlp\"", true),
+            ("[model]\nembedding = 3\n[data]\nbackbone = 1", false),
+            ("model = 3", false),
+            ("", false),
+            ("[model", false),
+        ] {
+            assert_eq!(sets(text, "model.backbone"), expected, "{text}");
+        }
     }
 
     #[test]

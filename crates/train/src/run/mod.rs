@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::log::{Metrics, RunLog};
 use crate::progress::{Observer, Silent};
 use crate::record::Record;
-use crate::trainer::Origin;
+use crate::trainer::Done;
 use crate::{Error, Prepared, Schedule, Trainer};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -16,9 +16,10 @@ use std::time::Instant;
 use widemargin_durable::remove_stale_scratch;
 use widemargin_embedder::MODEL_FILE;
 
+pub use crate::trainer::RunIdentity;
 pub use folder::{RunFolder, RunStart};
 use settings::Settings;
-pub use settings::{Change, configuration};
+pub use settings::{Change, configuration, is_changed};
 
 /// Evaluation samples whose embeddings are checked after the last step.
 const CHECKED_SAMPLES: usize = 64;
@@ -122,17 +123,22 @@ pub fn train_until(
         settings.require(config)?;
         let (record, samples) = Record::read(&folder)?;
         record.require_same(prepared)?;
-        let origin = Origin { settings: settings.checksum(), samples };
+        let origin = RunIdentity { settings: settings.checksum(), samples };
         let found = checkpoint::newest(&folder)?;
         for warning in &found.warnings {
             observer.message(&format!("warning: skipped a newer checkpoint: {warning}"));
         }
-        (step, seconds) = trainer
+        let done = trainer
             .load(&found.parts, origin)
             .map_err(|reason| Error::BadFile { path: found.folder.clone(), reason })?;
+        (step, seconds) = (done.step, done.seconds);
         settings.write(&folder)?;
         observer.message(&format!("resuming at step {}", step + 1));
-        (settings.epochs().to_vec(), origin, RunLog::resume(&folder, step)?)
+        let log = RunLog::resume(&folder, step)?;
+        for warning in done.log.map(|expected| log.changes(expected)).into_iter().flatten() {
+            observer.message(&format!("warning: {warning}"));
+        }
+        (settings.epochs().to_vec(), origin, log)
     } else {
         for message in trainer.load_weights(config)? {
             observer.message(&message);
@@ -141,7 +147,7 @@ pub fn train_until(
             observer.message("the run was stopped before its first checkpoint; starting again");
         }
         let (settings, samples) = run.begin(config, prepared)?;
-        let origin = Origin { settings: settings.checksum(), samples };
+        let origin = RunIdentity { settings: settings.checksum(), samples };
         (settings.epochs().to_vec(), origin, RunLog::resume(&folder, 0)?)
     };
     if let Some(warning) = run.warning() {
@@ -165,7 +171,8 @@ pub fn train_until(
     };
     let save = |trainer: &Trainer, log: &RunLog, step: u64, seconds: f64| {
         log.sync()?;
-        checkpoint::save(&folder, step, &trainer.parts((step, seconds), origin)?)?;
+        let done = Done { step, seconds, log: Some(log.sums()) };
+        checkpoint::save(&folder, step, &trainer.parts(done, origin)?)?;
         checkpoint::prune(&folder, config.training.keep_checkpoints)
     };
     if starts {
@@ -270,6 +277,15 @@ impl Reopened {
     }
 }
 
+/// What the run in `folder` is: the checksums of the settings with which it started and of its data. Files that belong to the run have it.
+///
+/// # Errors
+/// As [`reopen`], without those about checkpoints.
+pub fn identity(folder: &Path) -> Result<RunIdentity, Error> {
+    let settings = Settings::read(folder)?.checksum();
+    Ok(RunIdentity { settings, samples: Record::checksum(folder)? })
+}
+
 /// Opens the run in `folder` for inspection, without its data.
 ///
 /// # Errors
@@ -282,9 +298,9 @@ pub fn reopen(folder: &Path) -> Result<Reopened, Error> {
     let (record, samples) = Record::read(folder)?;
     let config = settings.config().clone();
     let mut trainer = Trainer::of_shape(&config, record.shape(), record.counts())?;
-    let origin = Origin { settings: settings.checksum(), samples };
+    let origin = RunIdentity { settings: settings.checksum(), samples };
     let bad = |reason| Error::BadFile { path: found.folder.clone(), reason };
-    let (step, _) = trainer.load(&found.parts, origin).map_err(bad)?;
+    let step = trainer.load(&found.parts, origin).map_err(bad)?.step;
     let (folder, warnings) = (folder.to_owned(), found.warnings);
     Ok(Reopened { folder, config, record, trainer, step, warnings })
 }

@@ -7,8 +7,11 @@ use crate::Error;
 use crate::config::Config;
 use crate::record::checksum;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use widemargin_durable::{read_sealed, write_atomic, write_sealed};
+use widemargin_durable::{
+    TextState, UNKNOWN_CHECKSUM, read_sealed, seal_text, text_state, write_atomic, write_sealed,
+};
 
 /// The file of a run folder with its configuration, for readers.
 pub(super) const CONFIGURATION: &str = "config.toml";
@@ -16,6 +19,9 @@ pub(super) const CONFIGURATION: &str = "config.toml";
 /// The file of a run folder with its settings, and the kind of its container.
 const SETTINGS: &str = "settings";
 const VERSION: u32 = 1;
+
+/// Start of the first line of `config.toml`, before the checksum of the text.
+const MARK: &str = "# crc32 ";
 
 /// A change of the settings of a run that resumes. Every other setting stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,14 +160,16 @@ impl Settings {
         if !self.changed {
             return Ok(());
         }
-        let mut text = String::new();
+        let mut text = format!("{MARK}{UNKNOWN_CHECKSUM}\n");
         if let [planned, extended @ ..] = self.stored.epochs.as_slice()
             && !extended.is_empty()
         {
             let extended: Vec<String> = extended.iter().map(ToString::to_string).collect();
-            text = format!("# Planned for {planned} epochs, extended to {}.\n", extended.join(", then "));
+            let _ =
+                writeln!(text, "# Planned for {planned} epochs, extended to {}.", extended.join(", then "));
         }
         text.push_str(&self.stored.config);
+        let text = seal_text(&text);
         let bytes = serde_json::to_vec_pretty(&self.stored).expect("plain data always has a JSON form");
         let configuration = || write_atomic(folder.join(CONFIGURATION), text.as_bytes());
         // A new run can be started again from `config.toml` alone, so that comes first. In a run that is extended the settings come first:
@@ -176,6 +184,13 @@ impl Settings {
         self.changed = false;
         Ok(())
     }
+}
+
+/// Whether `text` is a `config.toml` of a run that was changed after the run wrote it, by an editor or by damage.
+pub fn is_changed(text: &str) -> bool {
+    let changed = |text: &str| text_state(text) == TextState::Changed;
+    // Other line ends, which some editors write, change nothing.
+    text.starts_with(MARK) && changed(text) && changed(&text.replace("\r\n", "\n"))
 }
 
 /// The configuration in `config.toml` of the run in `folder`. [`RunFolder::resume`](super::RunFolder::resume) also checks that it was not edited.
@@ -218,7 +233,9 @@ mod tests {
         assert_eq!(again.config().data.path.as_deref(), Some(Path::new("moved")));
         assert_eq!(again.checksum(), started.checksum(), "of the start");
         let text = std::fs::read_to_string(folder.path().join(CONFIGURATION)).expect("there");
-        assert!(text.starts_with("# Planned for 3 epochs, extended to 5, then 9.\n"), "{text}");
+        assert!(text.contains("\n# Planned for 3 epochs, extended to 5, then 9.\n"), "{text}");
+        assert!(!is_changed(&text) && !is_changed(&text.replace('\n', "\r\n")));
+        assert!(is_changed(&text.replace("seed = 1\n", "seed = 3\n")), "{text}");
         let error =
             settings.change(&Change { epochs: Some(8), ..Change::default() }).expect_err("fewer").to_string();
         assert!(error.contains("training.epochs: found 8, expected at least 9"), "{error}");

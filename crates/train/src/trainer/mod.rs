@@ -20,7 +20,8 @@ use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
 use widemargin_objective::normalise;
 
-pub(crate) use state::Origin;
+pub(crate) use state::Done;
+pub use state::RunIdentity;
 
 /// Images embedded at a time in evaluation.
 const EVALUATION_BATCH: usize = 256;

@@ -3,6 +3,7 @@
 use super::{Trainer, health, trained};
 use crate::Error;
 use crate::checkpoint::Parts;
+use crate::log::LogSums;
 use serde::{Deserialize, Serialize};
 use widemargin_head::{HeadMode, HeadTensor, Optimiser, TrainingHeadState};
 use widemargin_model::parameters::{self, Parameter};
@@ -16,13 +17,26 @@ struct Progress {
     /// Without its tensors, which are in the part `head`.
     head: TrainingHeadState,
     optimiser_steps: Vec<u64>,
-    run: Origin,
+    run: RunIdentity,
+    /// Of the logs up to this step.
+    #[serde(default)]
+    log: Option<LogSums>,
+}
+
+/// How far a run is, as its checkpoint says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) step: u64,
+    /// Seconds spent in steps.
+    pub(crate) seconds: f64,
+    /// Checksums of the logs up to this step.
+    pub(crate) log: Option<LogSums>,
 }
 
 /// The run to which a checkpoint belongs: checksums of the settings with which it started and of its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Origin {
+pub struct RunIdentity {
     pub(crate) settings: u32,
     pub(crate) samples: u32,
 }
@@ -32,7 +46,8 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Diverged`] if a tensor is not finite.
-    pub(crate) fn parts(&self, (step, seconds): (u64, f64), run: Origin) -> Result<Parts, Error> {
+    pub(crate) fn parts(&self, done: Done, run: RunIdentity) -> Result<Parts, Error> {
+        let Done { step, seconds, log } = done;
         let all = parameters::parameters(&self.backbone);
         let model = tensors::of_parameters(&all);
         let mut memories = Tensors::new();
@@ -49,7 +64,7 @@ impl Trainer {
             health::require_finite(tensors, owner, step)?;
         }
         let optimiser_steps = self.optimisers.iter().map(Optimiser::steps).collect();
-        let progress = Progress { step, seconds, head, optimiser_steps, run };
+        let progress = Progress { step, seconds, head, optimiser_steps, run, log };
         let progress = serde_json::to_vec_pretty(&progress).expect("plain data always has a JSON form");
         Ok(Parts::from([
             ("model".to_owned(), tensors::pack(&model)),
@@ -59,11 +74,11 @@ impl Trainer {
         ]))
     }
 
-    /// Loads a checkpoint of the run `run`; returns its step and the seconds trained so far. The trainer is unchanged if it fails.
+    /// Loads a checkpoint of the run `run`; returns how far it is. The trainer is unchanged if it fails.
     ///
     /// # Errors
     /// A sentence that names the part and what does not fit.
-    pub(crate) fn load(&mut self, parts: &Parts, run: Origin) -> Result<(u64, f64), String> {
+    pub(crate) fn load(&mut self, parts: &Parts, run: RunIdentity) -> Result<Done, String> {
         let part = |name: &str| parts.get(name).ok_or_else(|| format!("part '{name}' is missing"));
         let progress: Progress =
             serde_json::from_slice(part("progress")?).map_err(|error| format!("progress: {error}"))?;
@@ -113,6 +128,6 @@ impl Trainer {
             self.head.set_mode(self.head_mode).map_err(|error| format!("head: {error}"))?;
         }
         (self.backbone, self.optimisers) = (backbone, optimisers);
-        Ok((progress.step, progress.seconds))
+        Ok(Done { step: progress.step, seconds: progress.seconds, log: progress.log })
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The run of checkpoints that belong to none.
-const RUN: Origin = Origin { settings: 1, samples: 2 };
+const RUN: RunIdentity = RunIdentity { settings: 1, samples: 2 };
 
 fn small() -> Config {
     let mut config = Config::default();
@@ -192,10 +192,11 @@ fn a_checkpoint_keeps_or_changes_the_mode_of_its_head() {
             trainer.step(batch, step as u64, 0.1, 1.0, |id| id.to_string()).expect("finite");
         }
         let accuracy = trainer.known_accuracy(&prepared).expect("finite");
-        let parts = trainer.parts((3, 1.0), RUN).expect("finite");
+        let done = Done { step: 3, seconds: 1.0, log: None };
+        let parts = trainer.parts(done, RUN).expect("finite");
         for to in [Auto, Dense, Screened] {
             let mut loaded = new(to);
-            assert_eq!(loaded.load(&parts, RUN).expect("a good checkpoint"), (3, 1.0), "{from:?} to {to:?}");
+            assert_eq!(loaded.load(&parts, RUN).expect("a good checkpoint"), done, "{from:?} to {to:?}");
             let screened = if to == Auto { from == Screened } else { to == Screened };
             let head = loaded.head.class_head().expect("class centres");
             assert_eq!(head.is_screened(), screened, "{from:?} to {to:?}");
