@@ -44,7 +44,7 @@ pub enum Error {
     #[error(
         "{path}: found part folders ({parts}) next to {} with {} ({others}). Either {parts} are classes like the \
          others: use --parts none. Or they are the parts of the data, and the others do not belong to it: use --parts only, or move the \
-         others away",
+         others away. If the others are parts, too, name them train, test or val",
         plural(*folders, "other folder", "other folders"),
         plural(*images, "image", "images")
     )]

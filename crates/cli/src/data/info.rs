@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind, plural};
+use widemargin_data::{ClassCount, DataInfo, HistogramBin, Spread, WarningKind, first_names, plural};
 use widemargin_durable::write_atomic;
 use widemargin_report::figure::{BarSeries, Bars, bars};
 use widemargin_report::page::{EvaluationFigure, EvaluationInput, EvaluationTable, evaluation};
@@ -23,6 +23,8 @@ const PRINTED: usize = 10;
 const LISTED_DETAILS: usize = 100;
 /// Classes that the page lists.
 const LISTED_CLASSES: usize = 2000;
+/// Columns that the terminal names.
+const NAMED_COLUMNS: usize = 20;
 /// Width of the longest bar of the histogram on the terminal.
 const BAR: usize = 40;
 
@@ -99,6 +101,12 @@ fn in_words(info: &DataInfo) -> String {
         let images = plural(info.animated, "image has", "images have");
         line(format!("{images} several frames or pages; only the first is read"));
     }
+    if !info.other_columns.is_empty() {
+        line(format!(
+            "columns that training does not use: {}",
+            first_names(&info.other_columns, NAMED_COLUMNS)
+        ));
+    }
     if info.ignored > 0 {
         let other =
             if info.ignored == 1 { "other file or folder was" } else { "other files and folders were" };
@@ -148,7 +156,7 @@ fn capitalised(text: &str) -> String {
 }
 
 /// The heading above the details of a warning.
-fn heading(kind: WarningKind, unit: &str) -> String {
+pub(super) fn heading(kind: WarningKind, unit: &str) -> String {
     match kind {
         WarningKind::BrokenShards => "Damaged shards; training rejects them".to_owned(),
         WarningKind::BadSamples => format!("Unusable {unit}"),

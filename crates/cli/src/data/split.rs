@@ -1,6 +1,7 @@
 //! `widemargin data split`: split a data set into training and held-out samples, as a file.
 
 use super::census::CensusArguments;
+use super::info::heading;
 use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -10,12 +11,15 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{
-    Census, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, divide, plural,
+    Census, DataInfo, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, WarningKind, divide,
+    first_names, plural,
 };
 use widemargin_durable::check_file;
 
 /// Default share of each known class to hold out, with `--by class`.
 const HOLD_OUT: f64 = 0.2;
+/// Cases of a kind that a note names.
+const NAMED: usize = 3;
 /// Difference from the requested share that is reported.
 const FAR_OFF: f64 = 0.05;
 
@@ -109,6 +113,13 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     for sentence in census.sentences() {
         say!("note: {sentence}");
     }
+    let info = DataInfo::of(&census);
+    for kind in [WarningKind::SimilarNames, WarningKind::MissingLabels, WarningKind::ConflictingDuplicates] {
+        let details = info.details(kind);
+        if !details.is_empty() {
+            say!("note: {}: {}", heading(kind, info.unit), first_names(&details, NAMED));
+        }
+    }
     for note in notes(&census, &split, by, share) {
         say!("note: {note}");
     }
@@ -196,6 +207,14 @@ fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<St
             100.0 * held_out,
             100.0 * share,
             by.name()
+        ));
+    }
+    let copies = by == DivideBy::Sample && Duplicates::find(census).copies > 0;
+    if copies && (held_out - share).abs() > FAR_OFF {
+        notes.push(format!(
+            "{:.0} % of the {unit} are held out instead of {:.0} %, because duplicates are kept together",
+            100.0 * held_out,
+            100.0 * share
         ));
     }
     notes

@@ -65,6 +65,8 @@ pub struct DataInfo {
     pub notes: Vec<String>,
     /// Number of files and folders that are neither images nor classes.
     pub ignored: usize,
+    /// Columns of a manifest, or keys of the JSON in shards, that training does not use.
+    pub other_columns: Vec<String>,
     /// What is lost when 16-bit images become 8-bit colours, if it is much.
     pub small_range: Option<String>,
     /// Images that have one colour only, because of their transparency.
@@ -256,6 +258,7 @@ impl DataInfo {
             skipped_files: census.skipped_files.clone(),
             notes: census.notes.clone(),
             ignored: census.ignored,
+            other_columns: census.other_columns.clone(),
             small_range: pixels.small_range(),
             hidden: pixels.hidden().to_vec(),
             groups_across_parts: groups_across_parts(samples),

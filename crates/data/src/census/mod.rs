@@ -77,6 +77,8 @@ pub struct Census {
     pub notes: Vec<String>,
     /// Number of files and folders that are neither images nor classes.
     pub ignored: usize,
+    /// Columns of a manifest, or keys of the JSON in shards, that training does not use.
+    pub other_columns: Vec<String>,
 }
 
 impl Census {
@@ -123,6 +125,7 @@ impl Census {
             outcome
         });
         let class_names = listing.class_names().to_vec();
+        let other_columns = listing.extras.names.clone();
         let Listing {
             name,
             path,
@@ -177,6 +180,7 @@ impl Census {
             skipped_files,
             notes,
             ignored,
+            other_columns,
         }
     }
 
@@ -213,6 +217,7 @@ impl Census {
             skipped_files: SkippedFiles::default(),
             notes: Vec::new(),
             ignored: 0,
+            other_columns: Vec::new(),
         })
     }
 
@@ -281,6 +286,7 @@ impl Census {
             skipped_files: SkippedFiles::default(),
             notes: Vec::new(),
             ignored: 0,
+            other_columns: Vec::new(),
         })
     }
 

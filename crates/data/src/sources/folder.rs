@@ -63,6 +63,8 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         Some(folder.join(top(below.strip_prefix(folder).ok()?)?))
     };
     let (mut files, mut labels, mut skipped) = (Vec::new(), Labels::default(), SkippedFiles::default());
+    // The folders directly in each class folder.
+    let mut folders_in_classes = BTreeMap::<String, BTreeSet<String>>::new();
     let (mut with_images, mut unread) = (BTreeSet::new(), BTreeMap::<PathBuf, usize>::new());
     for path in walked.images {
         let below = inside(&path);
@@ -72,6 +74,12 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         };
         with_images.extend(class_folder(&below));
         let in_part = below.strip_prefix(folder).unwrap_or(&below);
+        let mut folders =
+            in_part.parent().into_iter().flat_map(Path::iter).map(|name| text_of(name.as_ref()));
+        if let Some(class) = folders.next() {
+            let inside: &mut BTreeSet<String> = folders_in_classes.entry(class).or_default();
+            inside.extend(folders.next());
+        }
         let class = class_of(in_part, options.class_folder).map(|class| labels.number(&class));
         let id = text_of(&below);
         files.push(FoundImage { id, place: ImagePlace::File(path), class, part, group: None });
@@ -92,7 +100,10 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         }
     }
     let ignored = walked.hidden + walked.unread.len() + skipped.empty_folders.len() + skipped.outside.count;
+    let notes =
+        if options.class_folder == ClassFolder::Top { repeated_folders(&folders_in_classes) } else { None };
     let mut listing = Listing::new(root, SourceKind::Folder, files, labels);
+    listing.notes.extend(notes);
     listing.sort_by_class();
     let reason = "a link back to a folder above it".to_owned();
     listing.skipped =
@@ -244,6 +255,27 @@ fn require_clear_parts(
         return unclear(names, "with names like those of parts", "rename them to train and test".to_owned());
     }
     Ok(())
+}
+
+/// A sentence about several folders that most class folders have: they could be kinds of images, such as masks, or classes of several folds.
+fn repeated_folders(in_classes: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for name in in_classes.values().flatten() {
+        *counts.entry(name).or_default() += 1;
+    }
+    let most = in_classes.len() / 2 + 1;
+    let repeated: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count)| *count >= most.max(2))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    (repeated.len() > 1).then(|| {
+        format!(
+            "Most class folders have the same {} folders ({}); all images in them are images of the class folder above.",
+            repeated.len(),
+            quoted(&repeated)
+        )
+    })
 }
 
 /// The first names in quotes.
@@ -418,6 +450,20 @@ mod tests {
         let said = result.require_classes(FolderOptions::default()).unwrap_err().to_string();
         assert!(said.contains("(`test`, `train`)") && said.contains("--parts none"), "{said}");
         result.require_classes(with(PartFolders::None)).unwrap();
+    }
+
+    #[test]
+    fn folders_that_repeat_in_the_classes_are_reported() {
+        let notes = |files: &[&str]| list(folder(files).path(), FolderOptions::default()).unwrap().notes;
+        let masks = ["a/images/1.png", "a/masks/1.png", "b/images/1.png", "b/masks/1.png", "c/1.png"];
+        assert!(
+            notes(&masks)[0].starts_with("Most class folders have the same 2 folders (`images`, `masks`)")
+        );
+        assert!(
+            notes(&["fold1/cat/1.png", "fold1/dog/1.png", "fold2/cat/2.png", "fold2/dog/2.png"])[0]
+                .contains("(`cat`, `dog`)")
+        );
+        assert!(notes(&["a/x/1.png", "a/y/1.png", "b/x/1.png", "b/z/1.png", "c/w/1.png"]).is_empty());
     }
 
     #[test]

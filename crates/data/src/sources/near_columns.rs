@@ -3,6 +3,38 @@
 use crate::part::part_named;
 use crate::sources::listing::Extras;
 
+/// Other words that data sets use for parts, besides those that are read.
+const NEARLY_PARTS: [&str; 14] = [
+    "holdout",
+    "hold-out",
+    "hold_out",
+    "heldout",
+    "held-out",
+    "held_out",
+    "eval",
+    "evaluation",
+    "query",
+    "gallery",
+    "unseen",
+    "seen",
+    "public",
+    "private",
+];
+/// Names of columns that say yes or no for a part, in words without signs.
+const NEARLY_SPLIT: [&str; 12] = [
+    "istrain",
+    "istraining",
+    "istest",
+    "isval",
+    "isvalid",
+    "isvalidation",
+    "train",
+    "training",
+    "test",
+    "val",
+    "valid",
+    "validation",
+];
 /// Other names that data sets use for the column `group`.
 const NEARLY_GROUP: [&str; 6] = ["groups", "group_id", "groupid", "group_name", "groupname", "grp"];
 
@@ -10,13 +42,20 @@ const NEARLY_GROUP: [&str; 6] = ["groups", "group_id", "groupid", "group_name", 
 pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     let mut sentences = Vec::new();
     for (at, name) in extras.names.iter().enumerate() {
-        let mut words =
-            extras.rows.iter().map(|row| row[at].trim()).filter(|word| !word.is_empty()).peekable();
-        let splits = words.peek().is_some() && words.all(|word| part_named(word).is_some());
+        let words = || extras.rows.iter().map(|row| row[at].trim()).filter(|word| !word.is_empty());
+        let is_part = |word: &str| part_named(word).is_some();
+        let nearly = |word: &str| NEARLY_PARTS.iter().any(|nearly| word.eq_ignore_ascii_case(nearly));
+        let plain: String =
+            name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+        let is_truth = |word: &str| {
+            matches!(word.to_ascii_lowercase().as_str(), "0" | "1" | "true" | "false" | "yes" | "no")
+        };
+        let splits = words().any(is_part) && words().all(|word| is_part(word) || nearly(word))
+            || NEARLY_SPLIT.contains(&plain.as_str()) && words().next().is_some() && words().all(is_truth);
         let groups = NEARLY_GROUP.iter().any(|nearly| name.trim().eq_ignore_ascii_case(nearly));
         if splits && !has[0] {
             sentences.push(format!(
-                "The column `{name}` holds parts (train or test) but is not used; to use it, name it `split`."
+                "The column `{name}` seems to say what is for training, but it is not used; to use it, name it `split` and write train or test."
             ));
         } else if groups && !has[1] {
             sentences.push(format!(
@@ -40,11 +79,18 @@ mod tests {
         };
         let found = near_columns(&extras(&["part", "Groups", "shop"], &["Test", "g1", "x"]), [false, false]);
         assert!(
-            found[0].contains("`part` holds parts") && found[1].contains("`Groups` is not used"),
+            found[0].contains("`part` seems to say what is for training")
+                && found[1].contains("`Groups` is not used"),
             "{found:?}"
         );
         assert_eq!(found.len(), 2);
         assert!(near_columns(&extras(&["part", "Groups"], &["test", "g"]), [true, true]).is_empty());
         assert!(near_columns(&extras(&["part", "use"], &["7", ""]), [false, false]).is_empty());
+        let found =
+            near_columns(&extras(&["is_test", "Valid", "train"], &["1", "False", "7"]), [false, false]);
+        assert!(found.len() == 2 && found[1].contains("`Valid`"), "{found:?}");
+        let mut subset = extras(&["subset"], &["train"]);
+        subset.rows[1] = vec!["Holdout".to_owned()];
+        assert_eq!(near_columns(&subset, [false, false]).len(), 1);
     }
 }

@@ -165,7 +165,13 @@ impl ImageSet {
         let unlabelled = listing.found.iter().filter(|found| found.class.is_none()).count();
         if unlabelled == listing.len() && listing.kind() == SourceKind::Folder {
             let mut skipped = String::new();
-            for sentence in listing.skipped_files.sentences() {
+            let tars = listing.skipped_files.endings.contains_key(".tar").then(|| {
+                format!(
+                    "For shards in sub-folders, give a pattern such as {}",
+                    root.join("*/*.tar").display()
+                )
+            });
+            for sentence in listing.skipped_files.sentences().into_iter().chain(tars) {
                 skipped.push_str(". ");
                 skipped.push_str(sentence.trim_end_matches('.'));
             }

@@ -36,6 +36,7 @@ fn census(samples: &[(u32, u32, u32, u32)]) -> Census {
         skipped_files: SkippedFiles::default(),
         notes: Vec::new(),
         ignored: 0,
+        other_columns: Vec::new(),
     }
 }
 
