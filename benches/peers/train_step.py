@@ -15,17 +15,24 @@ This is the peer of `widemargin bench train --backbone small-cnn`: the same laye
     SGD: learning rate 0.1, momentum 0.9, weight decay 5e-4 on matrices and kernels only
          (not on biases, norms or PReLU slopes)
 
-`--backbone` selects another network: `resnet18` to `resnet152` or `iresnet18` to `iresnet200`, as defined in
-`crates/model/fixtures/make_embeddings.py`, from [batch, 3, side, side] to an embedding of dimension 128, with the same head and
-optimiser.
+`--backbone` selects another network, with the input that is usual for it (`--size`, `--channels` set another one):
+
+    resnet18 to resnet152       [batch, 3, 224, 224]    as defined in crates/model/fixtures/make_embeddings.py
+    iresnet18 to iresnet200     [batch, 3, 112, 112]    the same
+    mlp                         [batch, 512]            linear 512->512 - batch norm - PReLU - linear 512->128 - batch norm without affine
+    linear                      [batch, 512]            linear 512->128
+
+The embedding has dimension 128; head and optimiser are the same.
 
 A step is: forward, loss read back, backward, update, gradients cleared. Pixels are random with a fixed seed and stay in memory;
 loading is not measured. `--tuned` uses channels-last tensors, which PyTorch's own guide recommends for convolutions on the CPU. The
-caller tunes the allocator (`compare_train.sh` preloads jemalloc).
+caller tunes the allocator (`compare_train.sh` preloads jemalloc). `--precision bf16` runs forward pass and loss under
+`torch.autocast("cpu", dtype=torch.bfloat16)`.
 
 Prints one JSON object on stdout:
     ms_per_step {median, p10, p90}, samples_per_second (at the median), peak_rss_mib, loss_first, loss_last,
-    torch, backbone, side, threads, batch, steps, tuned, preload
+    backbone, size, channels, batch, classes, embedding, weights (trained values of the backbone), threads,
+    torch, steps, precision, tuned, preload
 """
 
 import argparse
@@ -36,23 +43,43 @@ import sys
 import time
 from pathlib import Path
 
+CLASSES = 10
+EMBEDDING = 128
+
 
 def arguments():
     parser = argparse.ArgumentParser(description="Time one training step in PyTorch.")
     parser.add_argument("--backbone", default="small-cnn", help="the network (default small-cnn)")
-    parser.add_argument("--side", type=int, default=112, help="height and width of an image, except for small-cnn (default 112)")
+    parser.add_argument("--size", metavar="H[xW]", help="height and width of an image, or 1xWIDTH (default: usual for the network)")
+    parser.add_argument("--channels", type=int, help="channels of an image (default: usual for the network)")
     parser.add_argument("--batch", type=int, default=128, help="batch size (default 128)")
     parser.add_argument("--steps", type=int, default=60, help="timed steps (default 60)")
     parser.add_argument("--warm-up", type=int, default=10, help="steps before timing starts (default 10)")
     parser.add_argument("--threads", type=int, default=2, help="threads for PyTorch (default 2)")
     parser.add_argument("--seed", type=int, default=1, help="seed of pixels, labels and weights (default 1)")
     parser.add_argument("--tuned", action="store_true", help="use channels-last tensors")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="f32, or bf16 autocast (default f32)")
     chosen = parser.parse_args()
     if min(chosen.batch - 1, chosen.steps, chosen.warm_up + 1, chosen.threads) < 1:
         parser.error("--batch must be at least 2 (batch norm), --steps and --threads at least 1, --warm-up at least 0")
-    if chosen.backbone == "small-cnn":
-        chosen.side = 28
+    channels, size = usual_input(chosen.backbone)
+    if chosen.size:
+        sides = chosen.size.split("x")
+        if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+            parser.error(f"--size: found {chosen.size}, expected a height, or a height and a width, such as 112 or 112x96")
+        size = [int(sides[0]), int(sides[-1])]
+    chosen.size = size
+    chosen.channels = chosen.channels or channels
     return chosen
+
+
+def usual_input(backbone):
+    """Channels and size, as `BackboneName::usual_input` in `crates/model`."""
+    if backbone == "small-cnn":
+        return 1, [28, 28]
+    if backbone in ("mlp", "linear"):
+        return 1, [1, 512]
+    return 3, [112, 112] if backbone.startswith("iresnet") else [224, 224]
 
 
 def percentile(sorted_values, fraction):
@@ -63,7 +90,7 @@ def percentile(sorted_values, fraction):
     return sorted_values[below] + (sorted_values[above] - sorted_values[below]) * (place - below)
 
 
-def build(torch, name, side):
+def build(torch, name, channels, size):
     nn = torch.nn
 
     def block(inputs, outputs):
@@ -88,24 +115,30 @@ def build(torch, name, side):
             margins = self.margin * nn.functional.one_hot(labels, cosines.shape[1])
             return nn.functional.cross_entropy(self.scale * (cosines - margins), labels)
 
-    head = AmSoftmax(classes=10, dim=128, scale=30.0, margin=0.35)
+    head = AmSoftmax(classes=CLASSES, dim=EMBEDDING, scale=30.0, margin=0.35)
+    values = channels * size[0] * size[1]
+    if name == "linear":
+        return nn.Sequential(nn.Flatten(), nn.Linear(values, EMBEDDING)), head
+    if name == "mlp":
+        hidden = [nn.Flatten(), nn.Linear(values, 512), nn.BatchNorm1d(512), nn.PReLU(512)]
+        return nn.Sequential(*hidden, nn.Linear(512, EMBEDDING), nn.BatchNorm1d(EMBEDDING, affine=False)), head
     if name != "small-cnn":
         sys.path.insert(0, str(Path(__file__).parents[2] / "crates/model/fixtures"))
         from make_embeddings import NETWORKS
 
         if name not in NETWORKS:
-            sys.exit(f"--backbone: unknown network {name}; use small-cnn, {', '.join(NETWORKS)}")
-        return NETWORKS[name](image=(3, side, side), embedding=128), head
+            sys.exit(f"--backbone: unknown network {name}; use small-cnn, mlp, linear, {', '.join(NETWORKS)}")
+        return NETWORKS[name](image=(channels, *size), embedding=EMBEDDING), head
     backbone = nn.Sequential(
-        *block(1, 32),
+        *block(channels, 32),
         *block(32, 32),
         nn.MaxPool2d(2),
         *block(32, 64),
         *block(64, 64),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(64 * 7 * 7, 128),
-        nn.BatchNorm1d(128, affine=False),
+        nn.Linear(64 * (size[0] // 4) * (size[1] // 4), EMBEDDING),
+        nn.BatchNorm1d(EMBEDDING, affine=False),
     )
     return backbone, head
 
@@ -118,9 +151,9 @@ def main():
 
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
-    backbone, head = build(torch, chosen.backbone, chosen.side)
-    pixels = torch.rand(chosen.batch, 1 if chosen.backbone == "small-cnn" else 3, chosen.side, chosen.side)
-    labels = torch.randint(0, 10, (chosen.batch,))
+    backbone, head = build(torch, chosen.backbone, chosen.channels, chosen.size)
+    pixels = torch.rand(chosen.batch, chosen.channels, *chosen.size)
+    labels = torch.randint(0, CLASSES, (chosen.batch,))
     if chosen.tuned:
         backbone = backbone.to(memory_format=torch.channels_last)
         pixels = pixels.to(memory_format=torch.channels_last)
@@ -138,7 +171,8 @@ def main():
 
     def step():
         optimiser.zero_grad()
-        loss = head(backbone(pixels), labels)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=chosen.precision == "bf16"):
+            loss = head(backbone(pixels), labels)
         loss.backward()
         optimiser.step()
         return loss.item()
@@ -168,7 +202,12 @@ def main():
             "loss_last": round(losses[-1], 4),
             "torch": torch.__version__,
             "backbone": chosen.backbone,
-            "side": chosen.side,
+            "size": chosen.size,
+            "channels": chosen.channels,
+            "classes": CLASSES,
+            "embedding": EMBEDDING,
+            "weights": sum(p.numel() for p in backbone.parameters() if p.requires_grad),
+            "precision": chosen.precision,
             "threads": torch.get_num_threads(),
             "batch": chosen.batch,
             "steps": chosen.steps,

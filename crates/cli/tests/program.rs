@@ -740,6 +740,21 @@ fn a_bench_speaks_json_and_help_is_there() {
     success(&output);
     let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
     assert!(figures["samples_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{figures}");
+    let work = |figures: &serde_json::Value| {
+        ["backbone", "size", "channels", "batch", "classes", "embedding", "weights"]
+            .map(|name| figures[name].to_string())
+            .join(" ")
+    };
+    assert_eq!(work(&figures), format!("\"linear\" [1,512] 1 16 10 128 {}", 512 * 128 + 128));
+    // The size on the command line is the size that is measured.
+    let sizes = ["--size", "8x12", "--channels", "3", "--batch", "5", "--warm-up", "0"];
+    let output = place.run(&[&["bench", "train", "--steps", "1", "--json"][..], &sizes].concat());
+    success(&output);
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
+    assert!(work(&figures).starts_with("\"small-cnn\" [8,12] 3 5 10 128 "), "{figures}");
+    place.refused(&["bench", "train", "--size", "28x"], &["--size", "112x96"]);
+    place.refused(&["bench", "train", "--size", "2"], &["small-cnn", "2 x 2", "at least 4 x 4"]);
+    place.refused(&["bench", "train", "--channels", "2"], &["channels", "2", "1 or 3"]);
     for arguments in [&["--help"][..], &["train", "--help"], &["--version"]] {
         success(&place.run(arguments));
     }

@@ -18,7 +18,7 @@ mod warm_start;
 
 pub use config::Config;
 pub use error::Error;
-pub use measure::step_seconds;
+pub use measure::{StepTimes, step_seconds};
 pub use prepare::Prepared;
 pub use record::Record;
 pub use run::{

@@ -3,6 +3,17 @@
 use crate::{Config, Error, Prepared, Schedule, Trainer};
 use std::time::Instant;
 
+/// What [`step_seconds`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepTimes {
+    /// Seconds of each timed step.
+    pub seconds: Vec<f64>,
+    /// Trained values of the backbone.
+    pub weights: usize,
+    /// Classes of the head.
+    pub classes: usize,
+}
+
 /// Times `steps` training steps after `warm_up` steps that are not timed; returns the seconds of each. A step includes waiting for
 /// images, forward pass, head, backward pass and update.
 ///
@@ -15,8 +26,9 @@ pub fn step_seconds(
     prepared: &Prepared,
     warm_up: usize,
     steps: usize,
-) -> Result<Vec<f64>, Error> {
+) -> Result<StepTimes, Error> {
     let mut trainer = Trainer::new(config, prepared)?;
+    let (weights, classes) = (trainer.parameter_count(), trainer.head().classes());
     let steps_per_epoch = prepared.loader(config, (0, 0))?.steps_per_epoch() as usize;
     let mut config = config.clone();
     config.training.epochs = (warm_up + steps).div_ceil(steps_per_epoch.max(1));
@@ -37,5 +49,5 @@ pub fn step_seconds(
         }
         clock = Instant::now();
     }
-    Ok(seconds)
+    Ok(StepTimes { seconds, weights, classes })
 }

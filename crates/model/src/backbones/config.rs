@@ -104,6 +104,18 @@ impl BackboneName {
         self.depths().is_some() && !self.is_iresnet()
     }
 
+    /// The shape of the inputs that it is usually trained on, and the default of benchmarks: 28 x 28 grey for `small-cnn`, 112 x 112 for
+    /// `iresnet*` (faces), 224 x 224 for `resnet*`, and vectors of 512 values for the backbones without convolutions.
+    pub fn usual_input(self) -> ImageShape {
+        let image = |channels, side| ImageShape { channels, height: side, width: side };
+        match self {
+            Self::SmallCnn => image(1, 28),
+            Self::Mlp | Self::Linear | Self::Identity => ImageShape { channels: 1, height: 1, width: 512 },
+            _ if self.is_iresnet() => image(3, 112),
+            _ => image(3, 224),
+        }
+    }
+
     /// Whether it accepts vectors as well as images.
     pub fn is_flat(self) -> bool {
         matches!(self, Self::Mlp | Self::Linear | Self::Identity)

@@ -151,9 +151,10 @@ impl Trainer {
         !self.optimisers.is_empty()
     }
 
-    /// Number of trainable parameters of the backbone.
+    /// Number of trained values of the backbone: without running statistics and frozen parameters.
     pub fn parameter_count(&self) -> usize {
-        self.backbone.num_params()
+        let all = parameters::parameters(&self.backbone);
+        trained(&all, &self.factors).map(|(parameter, _)| parameter.values.len()).sum()
     }
 
     fn tensor(&self, pixels: Vec<f32>, batch: usize, device: &Device) -> Tensor<4> {
