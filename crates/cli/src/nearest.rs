@@ -183,13 +183,14 @@ fn by_model(
             }
             Takes::Vectors => {
                 let mut table = open_columns(query, None, arguments.query_columns.as_ref())?;
+                model.match_columns(&mut table)?;
                 let (found, expected) = (table.rows.dim(), model.description().shape().values());
                 ensure!(
                     found == expected,
                     "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                     query.display()
                 );
-                model.match_columns(&mut table)?;
+                table.rows.require_float32()?;
                 let table = table.read()?;
                 values.extend(model.embed_vectors(&table.data).with_context(|| query.display().to_string())?);
                 let id = |row: usize| {

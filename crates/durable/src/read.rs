@@ -69,9 +69,9 @@ pub fn text(mut bytes: Vec<u8>) -> io::Result<String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(invalid("it is text in UTF-16, expected UTF-8; save it as UTF-8".to_owned()));
     }
-    if bytes.starts_with(MARK) {
-        bytes.drain(..MARK.len());
-    }
+    // Joined files and careless programs write it twice.
+    let marks = bytes.chunks_exact(MARK.len()).take_while(|chunk| *chunk == MARK).count();
+    bytes.drain(..marks * MARK.len());
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
@@ -105,6 +105,7 @@ mod tests {
             (&b"\xef\xbb\xbfa\xc3\xa9"[..], Ok("aé")),
             (b"", Ok("")),
             (b"a\xef\xbb\xbf", Ok("a\u{feff}")),
+            (b"\xef\xbb\xbf\xef\xbb\xbfa", Ok("a")),
             (b"\xff\xfea\0", Err("UTF-16")),
             (b"a\nb\xff", Err("line 2 is not text in UTF-8")),
         ] {

@@ -2,8 +2,8 @@
 //!
 //! Two rows are copies of each other if they have the same id, or if all their values are equal after normalising: bit for bit, or
 //! up to the rounding of `f32` (2.5e-7) unless cosines are crowded. So a file of normalised rows has the same samples as the original.
-//! Ids count only if they name samples in both sets: if one id has two different labels, the sets number their rows independently,
-//! and no id is used.
+//! Ids count only if they name samples in both sets: if one id has two different labels, or the ids of both sets are the numbers of
+//! their rows, the sets number their rows independently, and no id is used.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,6 +35,8 @@ pub struct Copies {
     pub pairs_by_value: u64,
     /// Ids that occur in both sets with different labels. If there are any, no id was used.
     pub conflicting_ids: usize,
+    /// Whether the ids of both sets only number the rows from 0. If so, no id was used.
+    pub row_numbers: bool,
     #[serde(skip)]
     sides: [Side; 2],
 }
@@ -69,10 +71,11 @@ impl Copies {
     pub fn between(queries: &Embeddings, gallery: &Embeddings, ids: Option<(&[String], &[String])>) -> Self {
         let (by_value, others_by_value) = groups_of_equal_rows(queries, gallery);
         let none = || (vec![NONE; queries.rows()], vec![NONE; gallery.rows()]);
-        let (mut conflicting_ids, mut by_id) = (0, none());
+        let (mut conflicting_ids, mut row_numbers, mut by_id) = (0, false, none());
         if let Some((left, right)) = ids {
             conflicting_ids = conflicts((left, queries.labels()), (right, gallery.labels()));
-            if conflicting_ids == 0 {
+            row_numbers = are_row_numbers(left) && are_row_numbers(right);
+            if conflicting_ids == 0 && !row_numbers {
                 by_id = groups_of_ids(left, right);
             }
         }
@@ -100,6 +103,7 @@ impl Copies {
             pairs_by_id,
             pairs_by_value,
             conflicting_ids,
+            row_numbers,
             sides,
         }
     }
@@ -245,6 +249,11 @@ fn groups_of_ids(left: &[String], right: &[String]) -> (Vec<u32>, Vec<u32>) {
     (groups, others)
 }
 
+/// Whether ids are the numbers from 0, in order.
+fn are_row_numbers(ids: &[String]) -> bool {
+    (0_usize..).zip(ids).all(|(row, id)| id.parse() == Ok(row))
+}
+
 /// Removes the groups that the other set does not have.
 fn keep_shared(groups: &mut [u32], others: &[u32]) {
     let shared: HashSet<u32> = others.iter().copied().collect();
@@ -320,6 +329,18 @@ mod tests {
         let found = Copies::between(&queries, &gallery, Some((&numbers, &numbers)));
         assert_eq!((found.conflicting_ids, found.pairs), (1, 0));
         assert!(!found.any());
+    }
+
+    #[test]
+    fn row_numbers_name_no_samples() {
+        let queries = set(&[[1.0, 0.0], [0.6, 0.8]], &[1, 2]);
+        let gallery = set(&[[0.9, 0.1], [0.7, 0.8]], &[1, 2]);
+        let numbers = ids(&["0", "1"]);
+        let found = Copies::between(&queries, &gallery, Some((&numbers, &numbers)));
+        assert!(found.row_numbers && !found.any() && found.conflicting_ids == 0);
+        let others = ids(&["1", "0"]);
+        let found = Copies::between(&queries, &gallery, Some((&numbers, &others)));
+        assert_eq!((found.row_numbers, found.conflicting_ids), (false, 2));
     }
 
     #[test]

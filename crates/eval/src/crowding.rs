@@ -12,12 +12,19 @@ pub struct Crowding {
     pub share: f64,
     /// Median distance of these cosines from 1.
     pub distance: f64,
+    /// Whether the values were given in 64 bits ([`Embeddings::precise`](crate::Embeddings::precise)).
+    pub float64: bool,
 }
 
 impl Crowding {
     /// Whether the values of a file in `float32` are themselves too coarse for such distances: their rounding alone gives distances
     /// of about 6e-16.
     pub fn is_beyond_float32(&self) -> bool {
-        self.distance < 1e-11
+        !self.float64 && self.distance < 1e-11
+    }
+
+    /// Whether nearly all cosines are too close to 1 for `f64` as well, which has steps of 1e-16 there. Then measures have no meaning.
+    pub fn is_beyond_float64(&self) -> bool {
+        self.share > 0.9 && self.distance < 1e-14
     }
 }

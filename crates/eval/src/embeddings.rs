@@ -32,6 +32,10 @@ impl Embeddings {
         Self { unit_rows, rests: None, dim, labels, crowding: None }
     }
 
+    pub(crate) fn into_unit_rows(self) -> Vec<f32> {
+        self.unit_rows
+    }
+
     /// The same with what rounding took from the unit rows.
     pub(crate) fn with_rests(self, rests: Vec<f32>) -> Self {
         Self { rests: Some(rests), ..self }

@@ -6,11 +6,11 @@ use rayon::prelude::*;
 use crate::crowding::Crowding;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::score;
-use crate::similarity;
 
 /// Distances from 1 below this are crowded: rounding in `f32` changes them by about 1 %.
 const CLOSE: f64 = 1.0 / 65536.0;
+/// Rows at a distance below this are equal but for the rounding of `f64`.
+const EQUAL: f64 = 1e-30;
 /// The least share of close pairs that makes a set crowded.
 const LEAST_SHARE: f64 = 0.01;
 /// Rows of the sample, and the rows each of them is compared with.
@@ -25,6 +25,21 @@ impl Embeddings {
     /// [`Error::Empty`], [`Error::TooManyRows`], [`Error::Shape`] and [`Error::LabelCount`] if the sizes do not match;
     /// [`Error::NonFinite`] and [`Error::ZeroRow`] for the first row whose direction is undefined.
     pub fn new(data: &[f32], rows: usize, dim: usize, labels: &[u32]) -> Result<Self> {
+        Self::precise(data, None, rows, dim, labels)
+    }
+
+    /// As [`new`](Self::new), from values of 64 bits: each is the sum of a value of `data` and one of `rests`. The rests matter where cosines
+    /// are so crowded that `f32` cannot separate them; the rows are then normalised in `f64`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn precise(
+        data: &[f32],
+        rests: Option<&[f32]>,
+        rows: usize,
+        dim: usize,
+        labels: &[u32],
+    ) -> Result<Self> {
         if rows == 0 || dim == 0 {
             return Err(Error::Empty { rows, dim });
         }
@@ -34,75 +49,100 @@ impl Embeddings {
         if rows.checked_mul(dim) != Some(data.len()) {
             return Err(Error::Shape { rows, dim, found: data.len() });
         }
+        if let Some(rests) = rests.filter(|rests| rests.len() != data.len()) {
+            return Err(Error::Shape { rows, dim, found: rests.len() });
+        }
         if labels.len() != rows {
             return Err(Error::LabelCount { rows, found: labels.len() });
         }
-        let length =
-            |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+        let values = Values { data, rests, dim };
         let mut unit_rows = Vec::with_capacity(data.len());
         for (row, values) in data.chunks_exact(dim).enumerate() {
             if let Some(column) = values.iter().position(|value| !value.is_finite()) {
                 return Err(Error::NonFinite { row, column, value: values[column] });
             }
-            let norm = length(values);
+            let norm = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
             if norm == 0.0 {
                 return Err(Error::ZeroRow { row });
             }
             unit_rows.extend(values.iter().map(|&value| (f64::from(value) / norm) as f32));
         }
         let set = Self::of_parts(unit_rows, dim, labels.to_vec());
-        if crowding(&set).is_none() {
+        let crowding = values.crowding(rows);
+        if crowding.is_none() {
             return Ok(set);
         }
-        let mut rests = Vec::with_capacity(data.len());
-        for (values, unit) in data.chunks_exact(dim).zip(set.unit_rows().chunks_exact(dim)) {
-            let norm = length(values);
-            let rest = |(&value, &unit): (&f32, &f32)| (f64::from(value) / norm - f64::from(unit)) as f32;
-            rests.extend(values.iter().zip(unit).map(rest));
-        }
-        // measured again with the rests
-        let set = set.with_rests(rests);
-        let found = crowding(&set);
-        Ok(set.with_crowding(found))
-    }
-}
-
-/// The crowding of a set, if there is any. Equal rows are left out: they are not separate in any precision.
-fn crowding(set: &Embeddings) -> Option<Crowding> {
-    let sample = sample(set);
-    let queries = if sample.len() < FEW { sample.len() } else { SAMPLE.0 };
-    let (mut pairs, mut close) = (0_usize, Vec::new());
-    for &a in &sample[..queries] {
-        for &b in sample.iter().filter(|&&b| b != a) {
-            pairs += 1;
-            let distance = 1.0 - score::cosine(similarity::score(set, a, set, b));
-            if distance < CLOSE {
-                close.push(distance);
+        let (mut unit_rows, mut rests) = (set.into_unit_rows(), Vec::with_capacity(data.len()));
+        for (row, unit_row) in unit_rows.chunks_exact_mut(dim).enumerate() {
+            for (unit, value) in unit_row.iter_mut().zip(values.unit_row(row)) {
+                *unit = value as f32;
+                rests.push((value - f64::from(*unit)) as f32);
             }
         }
+        let set = Self::of_parts(unit_rows, dim, labels.to_vec()).with_rests(rests);
+        Ok(set.with_crowding(crowding))
     }
-    let share = close.len() as f64 / pairs.max(1) as f64;
-    if share < LEAST_SHARE {
-        return None;
-    }
-    close.sort_unstable_by(f64::total_cmp);
-    Some(Crowding { share, distance: close[close.len() / 2] })
 }
 
-/// Different rows with the lowest hashes of their values: in effect a random sample, and the same one in any order of the rows.
-fn sample(set: &Embeddings) -> Vec<usize> {
-    let hash = |row: &[f32]| {
-        row.iter().fold(0_u64, |hash, value| {
+/// Values that are not normalised.
+struct Values<'a> {
+    data: &'a [f32],
+    rests: Option<&'a [f32]>,
+    dim: usize,
+}
+
+impl Values<'_> {
+    /// A row of length 1.
+    fn unit_row(&self, row: usize) -> Vec<f64> {
+        let place = row * self.dim..(row + 1) * self.dim;
+        let mut values: Vec<f64> = self.data[place.clone()].iter().copied().map(f64::from).collect();
+        if let Some(rests) = self.rests {
+            values.iter_mut().zip(&rests[place]).for_each(|(value, rest)| *value += f64::from(*rest));
+        }
+        let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        values.iter_mut().for_each(|value| *value /= norm);
+        values
+    }
+
+    /// The crowding of the set, if there is any. Equal rows are left out: they are not separate in any precision.
+    fn crowding(&self, rows: usize) -> Option<Crowding> {
+        let sample: Vec<Vec<f64>> = self.sample(rows).into_iter().map(|row| self.unit_row(row)).collect();
+        let queries = if sample.len() < FEW { sample.len() } else { SAMPLE.0 };
+        let (mut pairs, mut close) = (0_usize, Vec::new());
+        for (a, row) in sample[..queries].iter().enumerate() {
+            for (_, other) in sample.iter().enumerate().filter(|(b, _)| *b != a) {
+                let distance = row.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>() / 2.0;
+                pairs += usize::from(distance > EQUAL);
+                if distance > EQUAL && distance < CLOSE {
+                    close.push(distance);
+                }
+            }
+        }
+        let share = close.len() as f64 / pairs.max(1) as f64;
+        if share < LEAST_SHARE {
+            return None;
+        }
+        close.sort_unstable_by(f64::total_cmp);
+        Some(Crowding { share, distance: close[close.len() / 2], float64: self.rests.is_some() })
+    }
+
+    /// Different rows with the lowest hashes of their values: in effect a random sample, and the same one in any order of the rows.
+    fn sample(&self, rows: usize) -> Vec<usize> {
+        let mix = |hash: u64, value: &f32| {
             // adding zero turns -0 into 0
             let mixed = (hash ^ u64::from((value + 0.0).to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             mixed ^ (mixed >> 29)
-        })
-    };
-    let rows = set.unit_rows().par_chunks_exact(set.dim()).enumerate();
-    let mut hashed: Vec<(u64, usize)> = rows.map(|(row, values)| (hash(values), row)).collect();
-    hashed.sort_unstable();
-    hashed.dedup_by_key(|&mut (hash, _)| hash);
-    hashed.into_iter().take(SAMPLE.1).map(|(_, row)| row).collect()
+        };
+        let hash = |row: usize| {
+            let place = row * self.dim..(row + 1) * self.dim;
+            let hash = self.data[place.clone()].iter().fold(0, mix);
+            self.rests.map_or(hash, |rests| rests[place].iter().fold(hash, mix))
+        };
+        let mut hashed: Vec<(u64, usize)> = (0..rows).into_par_iter().map(|row| (hash(row), row)).collect();
+        hashed.sort_unstable();
+        hashed.dedup_by_key(|&mut (hash, _)| hash);
+        hashed.into_iter().take(SAMPLE.1).map(|(_, row)| row).collect()
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +193,32 @@ mod tests {
             }
             assert_eq!(of(&|nth| count - 1 - nth).crowding(), found.crowding());
         }
+    }
+
+    #[test]
+    fn values_of_64_bits_are_normalised_in_f64() {
+        let dim = 8;
+        let value = |at: usize| 3e5 + ((at * at + 3 * at) as f64 * 0.37).sin();
+        let (data, rests): (Vec<f32>, Vec<f32>) = (0..60 * dim)
+            .map(|at| (value(at) as f32, (value(at) - f64::from(value(at) as f32)) as f32))
+            .unzip();
+        let set = Embeddings::precise(&data, Some(&rests), 60, dim, &[0; 60]).unwrap();
+        let crowding = set.crowding().unwrap();
+        assert!(crowding.float64 && !crowding.is_beyond_float32() && !crowding.is_beyond_float64());
+        // A shift changes distances only by their scale, so they must follow those of the values.
+        let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
+        for (a, b) in (1..60).flat_map(|a| (0..a).map(move |b| (a, b))) {
+            let values = |row: usize| (row * dim..(row + 1) * dim).map(value);
+            let mean = values(a).zip(values(b)).map(|(x, y)| x - y).sum::<f64>() / dim as f64;
+            let squares = values(a).zip(values(b)).map(|(x, y)| (x - y - mean).powi(2)).sum::<f64>();
+            let ratio = (1.0 - set.cosine(a, b).unwrap()) / squares;
+            (least, most) = (least.min(ratio), most.max(ratio));
+        }
+        assert!(most / least < 1.02, "{least} {most}");
+        let far: Vec<f32> = (0..60 * dim).map(|at| if at % 9 == 0 { 1e8 + 8.0 } else { 1e8 }).collect();
+        let far = Embeddings::new(&far, 60, dim, &[0; 60]).unwrap();
+        assert!(far.crowding().unwrap().is_beyond_float64());
+        assert!(Embeddings::precise(&data, Some(&rests[1..]), 60, dim, &[0; 60]).is_err());
     }
 
     #[test]

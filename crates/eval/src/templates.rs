@@ -31,11 +31,28 @@ pub fn build(
     labels: &[u32],
     mean: TemplateMean,
 ) -> Result<Embeddings> {
+    build_precise(data, None, rows, dim, labels, mean)
+}
+
+/// As [`build`], from values of 64 bits, as [`Embeddings::precise`] takes them.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_precise(
+    data: &[f32],
+    rests: Option<&[f32]>,
+    rows: usize,
+    dim: usize,
+    labels: &[u32],
+    mean: TemplateMean,
+) -> Result<Embeddings> {
     // Checks the rows.
-    Embeddings::new(data, rows, dim, labels)?;
+    Embeddings::precise(data, rests, rows, dim, labels)?;
+    let value = |at: usize| f64::from(data[at]) + rests.map_or(0.0, |rests| f64::from(rests[at]));
     let mut sums: BTreeMap<u32, (usize, Vec<f64>, f64)> = BTreeMap::new();
-    for (values, &label) in data.chunks_exact(dim).zip(labels) {
-        let norm = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    for (row, &label) in labels.iter().enumerate() {
+        let values = || (row * dim..(row + 1) * dim).map(value);
+        let norm = values().map(|value| value * value).sum::<f64>().sqrt();
         let weight = match mean {
             TemplateMean::BeforeNormalising => 1.0,
             TemplateMean::AfterNormalising => 1.0 / norm,
@@ -43,20 +60,22 @@ pub fn build(
         let (count, sum, length) = sums.entry(label).or_insert_with(|| (0, vec![0.0; dim], 0.0));
         *count += 1;
         *length += norm * weight;
-        for (total, &value) in sum.iter_mut().zip(values) {
-            *total += f64::from(value) * weight;
+        for (total, value) in sum.iter_mut().zip(values()) {
+            *total += value * weight;
         }
     }
-    let mut templates = Vec::with_capacity(sums.len() * dim);
+    let (mut templates, mut lost) =
+        (Vec::with_capacity(sums.len() * dim), Vec::with_capacity(sums.len() * dim));
     for (&class, (rows, sum, length)) in &sums {
         let norm = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
         if norm <= 1e-12 * length {
             return Err(Error::ZeroMean { class, rows: *rows });
         }
         templates.extend(sum.iter().map(|value| (value / norm) as f32));
+        lost.extend(sum.iter().map(|value| (value / norm - f64::from((value / norm) as f32)) as f32));
     }
     let labels: Vec<u32> = sums.keys().copied().collect();
-    Embeddings::new(&templates, labels.len(), dim, &labels)
+    Embeddings::precise(&templates, Some(&lost), labels.len(), dim, &labels)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::error::{Problem, Result};
+use super::numbers::Precise;
 use super::pattern::{ColumnPattern, counting_column, require_alike};
+use super::spelling::{is_missing, without_decimals};
 
 /// Names of columns that are not part of the embedding.
 const RESERVED: [&str; 5] = ["label", "id", "camera", "split", "group"];
@@ -49,13 +51,13 @@ impl About {
     /// The labels, where every row must have one. `path` is what errors call the table.
     ///
     /// # Errors
-    /// [`Problem::NoLabels`]; [`Problem::EmptyLabel`] for the first row without a label.
+    /// [`Problem::NoLabels`]; [`Problem::EmptyLabel`] for the first row without a label, or with a word for a missing value, such as `nan`.
     pub fn all_labels(&self, path: &Path) -> Result<&[String]> {
         let labels = self.labels.as_deref().ok_or_else(|| Problem::NoLabels.at(path))?;
-        match labels.iter().position(|label| label.trim().is_empty()) {
+        match labels.iter().position(|label| is_missing(label)) {
             Some(row) => {
                 let id = self.ids.as_ref().map(|ids| ids[row].clone());
-                Err(Problem::EmptyLabel { row, id }.at(path))
+                Err(Problem::EmptyLabel { row, id, found: labels[row].trim().to_owned() }.at(path))
             }
             None => Ok(labels),
         }
@@ -81,8 +83,8 @@ impl<'a> AboutColumn<'a> {
 pub(super) struct Values {
     /// Their positions.
     pub(super) columns: Vec<usize>,
-    /// Whether they were chosen or have names of a common form, so that none of them is there by mistake.
-    alike: bool,
+    /// Whether they were chosen, so that none of them is there by mistake.
+    chosen: bool,
 }
 
 impl Values {
@@ -91,9 +93,9 @@ impl Values {
         self.columns.iter().map(|at| all[*at].clone()).collect()
     }
 
-    /// Rejects a column whose values count up, unless its name shows that it belongs to the embedding.
-    pub(super) fn require_no_counting(&self, all: &[String], data: &[f32]) -> Result<(), Problem> {
-        let found = if self.alike { None } else { counting_column(data, self.columns.len()) };
+    /// Rejects a column whose values number the rows, unless it was chosen.
+    pub(super) fn require_no_counting(&self, all: &[String], data: &Precise) -> Result<(), Problem> {
+        let found = if self.chosen { None } else { counting_column(data, self.columns.len()) };
         found.map_or(Ok(()), |at| Err(Problem::IndexColumn { column: all[self.columns[at]].clone() }))
     }
 }
@@ -132,19 +134,22 @@ impl Columns {
         names: &[String],
         pattern: Option<&ColumnPattern>,
     ) -> Result<Values, Problem> {
-        let is_value = |at: &usize| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at);
-        let all: Vec<usize> = (0..names.len()).filter(is_value).collect();
-        let (columns, alike) = if let Some(pattern) = pattern {
-            (pattern.select(names, &all)?, true)
+        let all: Vec<usize> = self.others(names.len()).collect();
+        let columns = if let Some(pattern) = pattern {
+            pattern.select(names, &all)?
         } else {
-            let names: Vec<&str> = all.iter().map(|at| names[*at].as_str()).collect();
-            let alike = require_alike(&names)?;
-            (all, alike)
+            require_alike(&all.iter().map(|at| names[*at].as_str()).collect::<Vec<&str>>())?;
+            all
         };
         if columns.is_empty() {
             return Err(Problem::NoEmbeddingColumns);
         }
-        Ok(Values { columns, alike })
+        Ok(Values { columns, chosen: pattern.is_some() })
+    }
+
+    /// The positions of the columns that are neither reserved nor an index.
+    pub(super) fn others(&self, count: usize) -> impl Iterator<Item = usize> {
+        (0..count).filter(|at| !self.reserved.contains(&Some(*at)) && !self.indices.contains(at))
     }
 
     /// The index column, which is used for ids if there is no column `id`.
@@ -193,6 +198,9 @@ impl Columns {
 
     /// Called after the last row. An index is used for ids only if its entries are unique.
     pub(super) fn finish(&self, about: &mut About) {
+        let columns =
+            [&mut about.labels, &mut about.ids, &mut about.cameras, &mut about.splits, &mut about.groups];
+        columns.into_iter().flatten().for_each(|texts| without_decimals(texts));
         if self.index().is_none() {
             return;
         }

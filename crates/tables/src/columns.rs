@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, RowGroupMetaData};
@@ -21,8 +21,8 @@ use parquet::schema::types::{ColumnPath, Type};
 use super::about::{About, Columns, require_different};
 use super::error::{Error, Problem, Result};
 use super::mark::{self, ModelMark};
-use super::numbers::{RANGE, out_of_range};
-use super::pattern::ColumnPattern;
+use super::numbers::{Precise, RANGE, out_of_range};
+use super::pattern::{ColumnPattern, is_sample_weight, most_alike};
 use super::quiet::catch_panic;
 use super::rows::{Rows, read_exact_at};
 use super::table::OpenTable;
@@ -133,14 +133,21 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
     let reader = open_whole(path)?;
     let names = column_names(&reader);
     require_different(names.iter()).map_err(at_path)?;
-    let columns = Columns::find(&names, &pandas_index(&reader)).map_err(at_path)?;
+    let index = PandasIndex::of(&reader);
+    let columns = Columns::find(&names, &index.columns).map_err(at_path)?;
     // A column of lists: `embedding`, or the one that the pattern selects.
     let (list, values) = match (position(&names, "embedding"), pattern) {
-        (Some(at), None) if is_list(&reader, at) => (Some(at), None),
+        (Some(at), None) if is_list(&reader, at) => {
+            require_alone(&reader, at, &names, &columns).map_err(at_path)?;
+            (Some(at), None)
+        }
         (_, pattern) => {
             let values = columns.values(&names, pattern).map_err(at_path)?;
             let only = <[usize; 1]>::try_from(values.columns.as_slice()).ok();
             let list = only.map(|[at]| at).filter(|at| is_list(&reader, *at));
+            if let (None, Some(at)) = (list, values.columns.iter().find(|at| is_list(&reader, **at))) {
+                return Err(Problem::ListColumn { list: names[*at].clone() }.at(path));
+            }
             (list, if list.is_some() { None } else { Some(values) })
         }
     };
@@ -148,11 +155,11 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
     let rows_claimed: i64 = reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).sum();
     memory::require(
         rows_claimed.unsigned_abs().into(),
-        (numbers.len() * size_of::<f32>() + size_of::<String>()) as u128,
+        (numbers.len() * 2 * size_of::<f32>() + size_of::<String>()) as u128,
         path,
     )?;
     let mut texts = TextBudget::new(path)?;
-    let (mut data, mut rows, mut dim) = (Vec::new(), 0, 0);
+    let (mut data, mut rows, mut dim) = (Precise::default(), 0, 0);
     let (mut about, mut row) = (columns.about(), Vec::new());
     for record in reader.get_row_iter(None).map_err(|error| broken(&error, path))? {
         let record = record.map_err(|error| broken(&error, path))?;
@@ -185,13 +192,17 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
             let expected = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
             return Err(Problem::Cell { row: rows, column, found, expected }.at(path));
         }
-        data.extend(row.iter().map(|value| *value as f32));
+        row.iter().for_each(|value| data.push(*value));
         columns.add(&mut about, |at| {
-            let name = name(fields[at]).ok_or_else(|| wrong.cell(&names[at], fields[at], "a name"))?;
+            let whole = whole(fields[at]).or_else(|| name(fields[at]));
+            let name = whole.ok_or_else(|| wrong.cell(&names[at], fields[at], "a name"))?;
             texts.take(name.len())?;
             Ok(name)
         })?;
         rows += 1;
+    }
+    if let (None, Some(ids)) = (&about.ids, index.numbers(rows)) {
+        about.ids = Some(ids);
     }
     columns.finish(&mut about);
     if rows == 0 {
@@ -203,7 +214,7 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
     let mark = metadata(&reader, mark::KEY).map(ModelMark::from_text).transpose();
     let mark = mark.map_err(|reason| Problem::Malformed { format: ".parquet", reason }.at(path))?;
     let columns = values.map(|values| values.names(&names));
-    Ok(OpenTable { columns, mark, ..OpenTable::new(Rows::in_memory(path, rows, dim, data), about) })
+    Ok(OpenTable { columns, mark, ..OpenTable::new(Rows::precise(path, rows, dim, data), about) })
 }
 
 /// A value of the file's metadata.
@@ -212,16 +223,77 @@ fn metadata<'a>(reader: &'a SerializedFileReader<File>, key: &str) -> Option<&'a
     all.iter().find(|entry| entry.key == key)?.value.as_deref()
 }
 
-/// The names of the index columns that pandas has recorded.
-fn pandas_index(reader: &SerializedFileReader<File>) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct Pandas {
-        /// Names, and objects for indices that are not stored.
-        index_columns: Vec<serde_json::Value>,
+/// The index that pandas has recorded.
+#[derive(Default)]
+struct PandasIndex {
+    /// Names of stored columns.
+    columns: Vec<String>,
+    /// The start, stop and step of an index of numbers that is not stored.
+    range: Option<[i64; 3]>,
+}
+
+impl PandasIndex {
+    fn of(reader: &SerializedFileReader<File>) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Pandas {
+            /// Names, and objects for indices that are not stored.
+            index_columns: Vec<serde_json::Value>,
+        }
+        let recorded = metadata(reader, "pandas").and_then(|text| serde_json::from_str::<Pandas>(text).ok());
+        let all = recorded.map(|pandas| pandas.index_columns).unwrap_or_default();
+        let columns = all.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let range = match all.as_slice() {
+            [one] if one["kind"] == "range" => {
+                let number = |key: &str| one[key].as_i64();
+                number("start").zip(number("stop")).zip(number("step")).map(|((a, b), c)| [a, b, c])
+            }
+            _ => None,
+        };
+        Self { columns, range }
     }
-    let recorded = metadata(reader, "pandas").and_then(|text| serde_json::from_str::<Pandas>(text).ok());
-    let all = recorded.map(|pandas| pandas.index_columns).unwrap_or_default();
-    all.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+
+    /// The numbers of an index that is not stored, as pandas would write them to a `.csv`. If they do not fit the number of rows, another program
+    /// has changed the table, and pandas does not use them either.
+    fn numbers(&self, rows: usize) -> Option<Vec<String>> {
+        let [start, stop, step] = self.range.map(|range| range.map(i128::from))?;
+        let count = i128::try_from(rows).ok().filter(|count| *count > 0)?;
+        let last = start + (count - 1) * step;
+        let fits = (step > 0 && last < stop && last + step >= stop)
+            || (step < 0 && last > stop && last + step <= stop);
+        fits.then(|| (0..count).map(|row| (start + row * step).to_string()).collect())
+    }
+}
+
+/// Rejects numeric columns next to the lists of embeddings that could be the embedding as well, and sample weights. Other numbers, such as an age,
+/// are not part of the embedding.
+fn require_alone(
+    reader: &SerializedFileReader<File>,
+    list: usize,
+    names: &[String],
+    columns: &Columns,
+) -> Result<(), Problem> {
+    let others: Vec<&str> =
+        columns.others(names.len()).filter(|at| *at != list).map(|at| names[at].as_str()).collect();
+    if let Some(weight) = others.iter().find(|name| is_sample_weight(name)) {
+        let advice = "rename it, or choose the column of lists with --columns";
+        return Err(Problem::SampleWeights { column: (*weight).to_owned(), advice });
+    }
+    let fields = reader.metadata().file_metadata().schema().get_fields();
+    let is_float = |name: &&&str| {
+        let field = fields.iter().find(|field| field.name() == **name);
+        field.is_some_and(|field| {
+            field.is_primitive()
+                && matches!(field.get_physical_type(), PhysicalType::FLOAT | PhysicalType::DOUBLE)
+        })
+    };
+    let numbers: Vec<&str> = others.iter().filter(is_float).copied().collect();
+    match most_alike(&numbers) {
+        found if found.len() > 1 => {
+            let numbers = found.into_iter().map(str::to_owned).collect();
+            Err(Problem::ListAndNumbers { list: names[list].clone(), numbers })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a column holds lists.
@@ -267,6 +339,21 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>> {
 /// The columns whose values can be written as text.
 pub(super) fn texts(path: &Path) -> Result<TextTable> {
     guarded(path, || texts_of(path))
+}
+
+/// As [`texts`], with the index that pandas has recorded as a first column without a name, as in a `.csv`. An index with a name is a column already.
+pub(super) fn texts_with_index(path: &Path) -> Result<TextTable> {
+    let mut table = texts(path)?;
+    let index = PandasIndex::of(&open_file(path)?);
+    if let Some(at) = table.columns.iter().position(|name| name == "__index_level_0__") {
+        table.columns[at].clear();
+        table.columns[..=at].rotate_right(1);
+        table.rows.iter_mut().for_each(|row| row[..=at].rotate_right(1));
+    } else if let Some(numbers) = index.numbers(table.rows.len()) {
+        table.columns.insert(0, String::new());
+        table.rows.iter_mut().zip(numbers).for_each(|(row, number)| row.insert(0, number));
+    }
+    Ok(table)
 }
 
 fn texts_of(path: &Path) -> Result<TextTable> {
@@ -418,8 +505,23 @@ fn float(field: &Field) -> Option<f64> {
         Field::Short(value) => Some(f64::from(*value)),
         Field::Int(value) => Some(f64::from(*value)),
         Field::Long(value) => Some(*value as f64),
+        Field::UByte(value) => Some(f64::from(*value)),
+        Field::UShort(value) => Some(f64::from(*value)),
+        Field::UInt(value) => Some(f64::from(*value)),
+        Field::ULong(value) => Some(*value as f64),
+        Field::Decimal(_) => field.to_string().trim_end_matches('.').parse().ok(),
         _ => None,
     }
+}
+
+/// A whole number in a column of floats, as text: pandas makes a column of integers with gaps one of floats.
+fn whole(field: &Field) -> Option<String> {
+    let value = match field {
+        Field::Float(value) => f64::from(*value),
+        Field::Double(value) => *value,
+        _ => return None,
+    };
+    (value.fract() == 0.0 && value.abs() < 1e15).then(|| value.to_string())
 }
 
 /// Text, or an integer or boolean as text.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::about::Columns;
 use super::error::{Problem, Result};
 use super::memory;
-use super::numbers::RANGE;
+use super::numbers::{Precise, RANGE, out_of_range};
 use super::pattern::ColumnPattern;
 use super::rows::Rows;
 use super::table::OpenTable;
@@ -21,29 +21,35 @@ pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> 
     let columns = Columns::find(&headers, &[]).map_err(|problem| problem.at(path))?;
     let values = columns.values(&headers, pattern).map_err(|problem| problem.at(path))?;
     let dim = values.columns.len();
-    // A value takes at least one digit and a separator.
+    // A value takes at least a digit and a separator. One that `f32` rounds, so that two are kept, takes twice as many.
     memory::require(text.len() as u128 / 2, size_of::<f32>() as u128, path)?;
-    let (mut data, mut about) = (Vec::new(), columns.about());
+    let (mut data, mut about, mut row) = (Precise::default(), columns.about(), Vec::with_capacity(dim));
     while let Some(record) = records.next()? {
         let wrong = |at: usize, expected| {
             let (line, column, found) =
                 (record.line, headers[at].clone(), record.fields[at].as_ref().to_owned());
             Problem::Field { line, column, found, expected }.at(path)
         };
-        let first = data.len();
+        row.clear();
         for &at in &values.columns {
             let field = record.fields[at].as_ref();
-            let number: f32 = field.parse().map_err(|_| wrong(at, "a number"))?;
+            let number: f64 = field.parse().map_err(|_| wrong(at, "a number"))?;
             // The words for infinity have no digits.
             if number.is_infinite() && field.contains(|letter: char| letter.is_ascii_digit()) {
                 return Err(wrong(at, RANGE));
             }
-            data.push(number);
+            row.push(number);
         }
-        if data[first..].iter().all(|value| value.abs() < f32::MIN_POSITIVE)
+        if let Some((at, _)) = out_of_range(&row) {
+            return Err(wrong(values.columns[at], RANGE));
+        }
+        if row.iter().all(|value| *value == 0.0)
             && let Some(at) = values.columns.iter().find(|at| !is_zero(&record.fields[**at]))
         {
             return Err(wrong(*at, RANGE));
+        }
+        for (value, at) in row.iter().zip(&values.columns) {
+            data.push_text(*value, &record.fields[*at]);
         }
         let text = |at: usize| {
             let text = record.fields[at].as_ref();
@@ -57,7 +63,7 @@ pub(super) fn open(text: &str, path: &Path, pattern: Option<&ColumnPattern>) -> 
         return Err(Problem::Empty.at(path));
     }
     values.require_no_counting(&headers, &data).map_err(|problem| problem.at(path))?;
-    let rows = Rows::in_memory(path, rows, dim, data);
+    let rows = Rows::precise(path, rows, dim, data);
     Ok(OpenTable { columns: Some(values.names(&headers)), ..OpenTable::new(rows, about) })
 }
 

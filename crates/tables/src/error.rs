@@ -71,7 +71,10 @@ pub enum Problem {
         found: Vec<String>,
     },
     /// A column is missing.
-    #[error("has no column `{column}`; its columns are {}", echo_list(found))]
+    #[error(
+        "has no column `{column}`; its columns are {} (the first line of a .csv names the columns)",
+        echo_list(found)
+    )]
     NoColumn {
         /// The column.
         column: &'static str,
@@ -144,6 +147,27 @@ pub enum Problem {
         /// Columns of the file that are not expected.
         unexpected: Vec<String>,
     },
+    /// A column of lists is next to numeric columns that could be the embedding as well.
+    #[error(
+        "has a column `{}` of lists and also the numeric columns `{}`; choose with --columns which of them are the embedding",
+        echo(list),
+        echo_list(numbers)
+    )]
+    ListAndNumbers {
+        /// The column of lists.
+        list: String,
+        /// The numeric columns.
+        numbers: Vec<String>,
+    },
+    /// A column of lists is next to other columns, and its name does not say that it is the embedding.
+    #[error(
+        "the column `{list}` holds lists; if it is the embedding, use --columns '{list}'",
+        list = echo(list)
+    )]
+    ListColumn {
+        /// The column of lists.
+        list: String,
+    },
     /// No column holds embeddings.
     #[error(
         "has no columns of embeddings; expected columns besides `label`, `id`, `camera`, `split` and `group`"
@@ -200,6 +224,20 @@ pub enum Problem {
         /// The expected content, in words.
         expected: String,
     },
+    /// Values of 64 bits whose differences from row to row are lost in 32 bits.
+    #[error(
+        "32-bit floats, which this command computes with, lose {lost:.0} % of the differences between the rows (column {column} has the mean {mean:.3e} and the deviation {deviation:.1e}); subtract the mean of each column before saving"
+    )]
+    Rounded {
+        /// The column that loses most, from zero.
+        column: usize,
+        /// Its mean.
+        mean: f64,
+        /// Its standard deviation.
+        deviation: f64,
+        /// Share of the standard deviation of all columns that is lost, in percent.
+        lost: f64,
+    },
     /// The file has no rows.
     #[error("has no rows")]
     Empty,
@@ -241,30 +279,50 @@ pub enum Problem {
     #[error("has no labels; give a file of labels, one per row")]
     NoLabels,
     /// A row has an empty label where every row needs one.
-    #[error("row {row}{} has no label", id.as_ref().map(|id| format!(" (id \"{}\")", echo(id))).unwrap_or_default())]
+    #[error(
+        "row {row}{} has {}",
+        id.as_ref().map(|id| format!(" (id \"{}\")", echo(id))).unwrap_or_default(),
+        missing(found)
+    )]
     EmptyLabel {
         /// The row, from zero.
         row: usize,
+        /// A word for a missing value, or nothing.
+        found: String,
         /// Its id, if rows have ids.
         id: Option<String>,
     },
-    /// The labels in a table and those given for it differ.
+    /// The labels, cameras or other names in a table and those given for it differ.
     #[error(
-        "{place} has the label \"{}\", but {table} contains the label \"{}\" for the same row; remove one of the two",
-        echo(&labels[0]),
-        echo(&labels[1])
+        "{place} has the {what} \"{}\", but {table} contains the {what} \"{}\" for the same row; remove one of the two",
+        echo(&names[0]),
+        echo(&names[1])
     )]
-    TwoLabels {
+    TwoNames {
+        /// The column.
+        what: &'static str,
         /// The line or row in this file.
         place: String,
         /// The table.
         table: String,
-        /// The label in this file and that in the table.
-        labels: Box<[String; 2]>,
+        /// The name in this file and that in the table.
+        names: Box<[String; 2]>,
+    },
+    /// Two columns of a file of names both have the ids of the table, but in different orders.
+    #[error(
+        "the columns `{}` and `{}` both have the ids of {table}, in different orders; remove or rename the one that is not meant",
+        echo(&columns[0]),
+        echo(&columns[1])
+    )]
+    TwoIdColumns {
+        /// The columns.
+        columns: Box<[String; 2]>,
+        /// The table.
+        table: String,
     },
     /// A file of names has ids that the table does not have.
     #[error(
-        "{place} has the id \"{}\", which {table} does not have (ids without a row there: {count}); both files must have the same ids",
+        "{place} has the id \"{}\", which {table} does not have (ids without a row there: {count}){hint}; both files must have the same ids",
         echo(id)
     )]
     IdNotInTable {
@@ -276,10 +334,12 @@ pub enum Problem {
         count: usize,
         /// The table.
         table: String,
+        /// An id of the table that is spelled in another way, in words, or nothing.
+        hint: String,
     },
     /// A file of names lacks ids of the table.
     #[error(
-        "has no row for the id \"{}\" of {table} (missing ids: {count}); both files must have the same ids",
+        "has no row for the id \"{}\" of {table} (missing ids: {count}){hint}; both files must have the same ids",
         echo(id)
     )]
     IdMissing {
@@ -289,6 +349,8 @@ pub enum Problem {
         count: usize,
         /// The table.
         table: String,
+        /// An id of this file that is spelled in another way, in words, or nothing.
+        hint: String,
     },
     /// Two rows have one id.
     #[error("rows {first} and {second} have the same id \"{}\"; ids must be unique", echo(id))]
@@ -398,6 +460,18 @@ impl Problem {
     /// The error for a file with this problem.
     pub fn at(self, path: &Path) -> Error {
         Error { path: path.to_owned(), problem: self }
+    }
+}
+
+/// What a row has in place of a label, in words.
+fn missing(found: &str) -> String {
+    if found.is_empty() {
+        "no label".to_owned()
+    } else {
+        format!(
+            "the label \"{}\", a word for a missing value; give the row a label or remove it, or rename the class",
+            echo(found)
+        )
     }
 }
 

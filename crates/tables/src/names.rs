@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{Problem, Result};
+use super::spelling::{hint, without_decimals};
 use super::table::ending;
 use super::text::read_lines;
 use super::text_table::TextTable;
@@ -52,8 +53,12 @@ impl RowNames {
     /// # Errors
     /// [`Error`](crate::Error) with the path and the [`Problem`].
     pub fn read(path: &Path, subject: &'static str) -> Result<Self> {
-        let table = match ending(path).as_str() {
-            "csv" | "tsv" | "parquet" => read_texts(path)?,
+        let mut table = match ending(path).as_str() {
+            "csv" | "tsv" => read_texts(path)?,
+            #[cfg(feature = "parquet")]
+            "parquet" => super::columns::texts_with_index(path)?,
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => read_texts(path)?,
             kind => {
                 let is_array = kind == "npy";
                 let names =
@@ -63,6 +68,12 @@ impl RowNames {
                 TextTable { columns: vec![subject.to_owned()], rows, lines, left_out: Vec::new() }
             }
         };
+        for at in 0..table.columns.len() {
+            let mut texts: Vec<String> =
+                table.rows.iter_mut().map(|row| std::mem::take(&mut row[at])).collect();
+            without_decimals(&mut texts);
+            table.rows.iter_mut().zip(texts).for_each(|(row, text)| row[at] = text);
+        }
         Ok(Self { path: path.to_owned(), subject, table })
     }
 
@@ -97,13 +108,17 @@ impl RowNames {
             .or_else(|| self.column_like(telling?))
             .or_else(|| telling.and_then(|_| self.column_of_texts()));
         let order = match (column, of.ids) {
-            (Some(column), Some(ids)) => Some(self.positions(column, ids, of.path)?),
+            (Some(column), Some(ids)) => {
+                let order = self.positions(column, ids, of.path)?;
+                self.require_one_order(column, &order, ids, of.path)?;
+                Some(order)
+            }
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
             (None, Some(ids)) if self.table.columns.first().is_some_and(String::is_empty) => {
                 let index = self.positions(0, ids, of.path);
                 if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() }
             }
-            (_, None) => self.numbered(of.rows),
+            (_, None) => self.numbered(of)?,
             _ => None,
         };
         let found = self.table.rows.len();
@@ -148,19 +163,20 @@ impl RowNames {
         Ok(self.table.rows.iter().map(|row| row[at].clone()).collect())
     }
 
-    /// Checks that `own`, the labels inside the table, are those of this file, which is in the order of the table.
+    /// Checks that `own`, a column inside the table or in another file of names, is that of this file, if it has one. Both are in the order of
+    /// the table.
     ///
     /// # Errors
-    /// [`Problem::TwoLabels`] for the first row with another label.
-    pub(super) fn require_same_labels(&self, own: &[String], table: &Path) -> Result<()> {
-        let given = self.required("label")?;
+    /// [`Problem::TwoNames`] for the first row with another name.
+    pub(super) fn require_same(&self, what: &'static str, own: &[String], table: &Path) -> Result<()> {
+        let Some(given) = self.texts(what) else { return Ok(()) };
         let differs = |(own, given): (&String, &String)| own != given;
         match own.iter().zip(&given).position(differs) {
             None => Ok(()),
             Some(row) => {
                 let (place, table) = (self.table.place(row).to_string(), table.display().to_string());
-                let labels = Box::new([given[row].clone(), own[row].clone()]);
-                Err(Problem::TwoLabels { place, table, labels }.at(&self.path))
+                let names = Box::new([given[row].clone(), own[row].clone()]);
+                Err(Problem::TwoNames { what, place, table, names }.at(&self.path))
             }
         }
     }
@@ -193,19 +209,45 @@ impl RowNames {
         })
     }
 
-    /// The position in this file of each row number from 0 to `rows`, if a column has all of them in another order.
-    fn numbered(&self, rows: usize) -> Option<Vec<usize>> {
-        if self.table.rows.len() != rows {
+    /// The position in this file of each row number from 0 to the number of rows, if a column has all of them in another order.
+    fn numbered(&self, of: NamedRows<'_>) -> Result<Option<Vec<usize>>> {
+        if self.table.rows.len() != of.rows {
+            return Ok(None);
+        }
+        let numbers: Vec<String> = (0..of.rows).map(|row| row.to_string()).collect();
+        let column = IDS.iter().chain(&NUMBERS).find_map(|name| {
+            let column = self.table.column(name)?;
+            let order = self.order(column, &numbers)?;
+            (!order.is_sorted()).then_some((column, order))
+        });
+        let Some((column, order)) = column else { return Ok(None) };
+        self.require_one_order(column, &order, &numbers, of.path)?;
+        Ok(Some(order))
+    }
+
+    /// The position in this file of each id of a table, if a column has just these ids.
+    fn order(&self, column: usize, ids: &[String]) -> Option<Vec<usize>> {
+        if ids.len() != self.table.rows.len() {
             return None;
         }
-        IDS.iter().chain(&NUMBERS).filter_map(|name| self.table.column(name)).find_map(|column| {
-            let mut order = vec![None; rows];
-            for (at, row) in self.table.rows.iter().enumerate() {
-                *order.get_mut(row[column].parse::<usize>().ok()?)? = Some(at);
-            }
-            let order: Vec<usize> = order.into_iter().collect::<Option<_>>()?;
-            (!order.is_sorted()).then_some(order)
-        })
+        let places: HashMap<&str, usize> =
+            self.table.rows.iter().enumerate().map(|(at, row)| (row[column].as_str(), at)).collect();
+        if places.len() != ids.len() {
+            return None;
+        }
+        ids.iter().map(|id| places.get(id.as_str()).copied()).collect()
+    }
+
+    /// Rejects a second column that could hold the ids and gives another order. A column that only counts the rows of this file is none.
+    fn require_one_order(&self, column: usize, order: &[usize], ids: &[String], table: &Path) -> Result<()> {
+        let other = IDS.iter().chain(&NUMBERS).filter_map(|name| self.table.column(name)).find(|&other| {
+            let differs = |found: Vec<usize>| found != order;
+            other != column && !self.counts_rows(other) && self.order(other, ids).is_some_and(differs)
+        });
+        let Some(other) = other else { return Ok(()) };
+        let name = |at: usize| self.table.columns[at].clone();
+        let columns = Box::new([name(column), name(other)]);
+        Err(Problem::TwoIdColumns { columns, table: table.display().to_string() }.at(&self.path))
     }
 
     /// Whether a column only counts the rows from 0.
@@ -226,13 +268,15 @@ impl RowNames {
         let table = || table.display().to_string();
         if let Some(&row) = places.values().min() {
             let (place, id) = (self.table.place(row).to_string(), self.table.rows[row][column].clone());
-            return Err(
-                Problem::IdNotInTable { place, id, count: places.len(), table: table() }.at(&self.path)
-            );
+            let hint = hint(&id, ids.iter().map(String::as_str));
+            let (count, table) = (places.len(), table());
+            return Err(Problem::IdNotInTable { place, id, count, table, hint }.at(&self.path));
         }
         if let Some(first) = order.iter().position(Option::is_none) {
             let count = order.iter().filter(|at| at.is_none()).count();
-            return Err(Problem::IdMissing { id: ids[first].clone(), count, table: table() }.at(&self.path));
+            let hint = hint(&ids[first], self.table.rows.iter().map(|row| row[column].as_str()));
+            let (id, table) = (ids[first].clone(), table());
+            return Err(Problem::IdMissing { id, count, table, hint }.at(&self.path));
         }
         Ok(order.into_iter().flatten().collect())
     }

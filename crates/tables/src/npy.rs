@@ -7,8 +7,9 @@ use std::fs::File;
 use std::path::Path;
 
 use super::error::{Problem, Result};
-use super::numbers::{Kind, doubles, integers};
-use super::rows::{Layout, Rows, read_exact_at};
+use super::memory;
+use super::numbers::{Kind, Precise, doubles, integers, out_of_range};
+use super::rows::{Layout, Rows, outside_at, read_exact_at};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -45,14 +46,23 @@ pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
     let offset = (start.len() - array.data.len()) as u64;
     check_length(&array.shape, kind.bytes(), length - offset).map_err(|problem| problem.at(path))?;
     let layout = Layout { offset, kind, big: array.kind.starts_with('>'), rows, dim };
-    let columns_first = array.columns_first;
-    let found = Rows::in_file(path, file, layout);
-    if !columns_first {
-        return Ok(found);
+    if !array.columns_first {
+        return Ok(Rows::in_file(path, file, layout));
     }
-    let data = found.into_data()?;
-    let data = (0..rows * dim).map(|at| data[at % dim * rows + at / dim]).collect();
-    Ok(Rows::in_memory(path, rows, dim, data))
+    memory::require(rows as u128 * dim as u128, (kind.bytes() + 2 * size_of::<f64>()) as u128, path)?;
+    let mut bytes = vec![0; rows * dim * kind.bytes()];
+    read_exact_at(&file, &mut bytes, offset).map_err(unreadable)?;
+    let values = doubles(&bytes, kind, layout.big);
+    let (mut found, mut row) = (Precise::default(), Vec::with_capacity(dim));
+    for nth in 0..rows {
+        row.clear();
+        row.extend((0..dim).map(|at| values[at * rows + nth]));
+        if let Some(outside) = out_of_range(&row).filter(|_| kind == Kind::Double) {
+            return Err(outside_at(nth, outside).at(path));
+        }
+        row.iter().for_each(|value| found.push(*value));
+    }
+    Ok(Rows::precise(path, rows, dim, found))
 }
 
 /// A matrix of floats in full precision: its values, rows and columns.

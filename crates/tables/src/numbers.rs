@@ -50,6 +50,59 @@ pub(super) fn out_of_range(row: &[f64]) -> Option<(usize, f64)> {
     largest.filter(|(_, value)| *value != 0.0 && value.abs() < f64::from(f32::MIN_POSITIVE))
 }
 
+/// A value as `f32`, and what that rounds off, so that both together are the value with 48 bits.
+pub(super) fn split(value: f64) -> (f32, f32) {
+    let rounded = value as f32;
+    let rest = (value - f64::from(rounded)) as f32;
+    (rounded, if rest.is_finite() { rest } else { 0.0 })
+}
+
+/// Values that were read as `f64`, each split into an `f32` and what that rounds off.
+#[derive(Debug, Default)]
+pub(super) struct Precise {
+    data: Vec<f32>,
+    /// Empty while every value is an `f32`, as in a table that was written from `f32`.
+    rests: Vec<f32>,
+}
+
+impl Precise {
+    pub(super) fn push(&mut self, value: f64) {
+        self.push_split(split(value));
+    }
+
+    /// Adds a value that is written as `text`. If its `f64` is halfway between two values of `f32`, the text decides between them.
+    pub(super) fn push_text(&mut self, value: f64, text: &str) {
+        const LOST: u64 = (1 << 29) - 1;
+        let nearest = if value.to_bits() & LOST == 1 << 28 { text.parse::<f32>().ok() } else { None };
+        self.push_split(match nearest {
+            Some(nearest) => (nearest, (value - f64::from(nearest)) as f32),
+            None => split(value),
+        });
+    }
+
+    fn push_split(&mut self, (rounded, rest): (f32, f32)) {
+        if rest != 0.0 || !self.rests.is_empty() {
+            self.rests.resize(self.data.len(), 0.0);
+            self.rests.push(rest);
+        }
+        self.data.push(rounded);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(super) fn value(&self, at: usize) -> f64 {
+        f64::from(self.data[at]) + self.rests.get(at).copied().map_or(0.0, f64::from)
+    }
+
+    /// The values, and what `f32` rounded off, unless that is nothing.
+    pub(super) fn into_parts(self) -> (Vec<f32>, Option<Vec<f32>>) {
+        let rests = (!self.rests.is_empty()).then_some(self.rests);
+        (self.data, rests)
+    }
+}
+
 /// Values of any type as `f32`, as many as `out` has room for.
 pub(super) fn floats_into(bytes: &[u8], kind: Kind, big: bool, out: &mut [f32]) {
     fn fill(out: &mut [f32], values: impl Iterator<Item = f32>) {
@@ -108,6 +161,26 @@ fn half(bits: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_f32_rounds_off_is_kept() {
+        let mut values = Precise::default();
+        let given = [0.5, 1e8 + 0.3, f64::NAN, f64::INFINITY, -1.0 / 3.0, 0.0];
+        given.iter().for_each(|value| values.push(*value));
+        for (at, value) in given.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+            assert!((values.value(at) - value).abs() <= value.abs() * 4e-15, "{value}");
+        }
+        assert!(values.value(2).is_nan() && values.value(3) == f64::INFINITY);
+        assert_eq!(values.into_parts().1.unwrap().len(), given.len());
+        let mut values = Precise::default();
+        for text in ["7.038531e-26", "0.1", "16777217"] {
+            values.push_text(text.parse().unwrap(), text);
+        }
+        assert_eq!(values.into_parts().0, [7.038_531e-26, 0.1, 16_777_216.0]);
+        let mut values = Precise::default();
+        [0.5, 3.0].iter().for_each(|value| values.push(*value));
+        assert_eq!((values.len(), values.into_parts()), (2, (vec![0.5, 3.0], None)));
+    }
 
     #[test]
     fn half_precision_follows_the_standard() {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::echo::echo;
 use super::error::{Problem, Result};
+use super::spelling::hint;
 use super::table::EmbeddingTable;
 use super::text_table::Place;
 
@@ -53,7 +54,8 @@ impl<'a> Named<'a> {
             let table = self.table.path.display();
             let known = if let Some(ids) = &self.table.about.ids {
                 let first = ids.first().map_or_else(String::new, |id| echo(id));
-                format!("an id of {table}, such as \"{first}\"")
+                let hint = hint(name, ids.iter().map(String::as_str));
+                format!("an id of {table}, such as \"{first}\"{hint}")
             } else {
                 let last = self.table.rows.saturating_sub(1);
                 format!("a row from 0 to {last} of {table}, which has no ids")

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
+use super::numbers::Precise;
 
 /// Selects the columns of an embedding by name: names separated by commas, with `*` for any characters and `?` for one. An item that begins with
 /// `!` excludes columns. If the first item excludes, all other columns are selected.
@@ -116,9 +117,7 @@ pub fn is_sample_weight(name: &str) -> bool {
 }
 
 /// Rejects columns that are probably not part of the embedding, because their names are not like the others.
-///
-/// Returns whether the names follow a common form, such as `e0`, `e1`, `e2`.
-pub(super) fn require_alike(names: &[&str]) -> Result<bool, Problem> {
+pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
     if let Some(name) = names.iter().find(|name| is_sample_weight(name)) {
         let advice =
             "to leave it out, use --columns '!NAME', or if it is part of the embedding, --columns '*'";
@@ -129,14 +128,14 @@ pub(super) fn require_alike(names: &[&str]) -> Result<bool, Problem> {
         *forms.entry(form(name)).or_default() += 1;
     }
     if forms.len() <= 1 {
-        return Ok(names.len() > 1 && names[0].contains(|letter: char| letter.is_ascii_digit()));
+        return Ok(());
     }
     if let Some(name) = names.iter().find(|name| is_name_of_index(name)) {
         return Err(Problem::IndexColumn { column: (*name).to_owned() });
     }
     let most = forms.values().copied().max().unwrap_or(0);
     if most < 2 || 2 * most < names.len() {
-        return Ok(false);
+        return Ok(());
     }
     // The first of the most frequent forms in the order of the columns.
     let common = names.iter().map(|name| form(name)).find(|form| forms[form] == most).unwrap_or_default();
@@ -148,6 +147,17 @@ pub(super) fn require_alike(names: &[&str]) -> Result<bool, Problem> {
         others: Box::new([(*of_form[0]).to_owned(), (*of_form[of_form.len() - 1]).to_owned()]),
         pattern: common.replace('#', "*"),
     })
+}
+
+/// The names of the most frequent form with a number in it, such as `e0`, `e1`, `e2`.
+#[cfg(feature = "parquet")]
+pub(super) fn most_alike<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let mut forms: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        forms.entry(form(name)).or_default().push(name);
+    }
+    forms.retain(|form, _| form.contains('#'));
+    forms.into_values().max_by_key(Vec::len).unwrap_or_default()
 }
 
 /// A name with `#` for each number in it.
@@ -176,19 +186,29 @@ fn is_name_of_index(name: &str) -> bool {
 /// Least number of rows in which a counting column is not a coincidence.
 const MIN_ROWS: usize = 8;
 
-/// A column of ascending whole numbers in a matrix that also has fractions: probably a row number or id.
-pub(super) fn counting_column(data: &[f32], dim: usize) -> Option<usize> {
-    let rows = data.len() / dim.max(1);
+/// A column that probably numbers the rows, in a matrix that also has fractions: different whole numbers that ascend, or that are so dense
+/// that they are not all different by chance, like those of a table in another order.
+pub(super) fn counting_column(values: &Precise, dim: usize) -> Option<usize> {
+    let rows = values.len() / dim.max(1);
     if rows < MIN_ROWS || dim < 2 {
         return None;
     }
-    let column = |at: usize| (0..rows).map(move |row| data[row * dim + at]);
+    let column = |at: usize| (0..rows).map(move |row| values.value(row * dim + at));
+    let is_whole = |at: usize| column(at).all(|value| value.fract() == 0.0);
     let counts = |at: &usize| {
-        column(*at).all(|value| value.fract() == 0.0)
-            && column(*at).zip(column(*at).skip(1)).all(|(before, value)| value > before)
+        if !is_whole(*at) {
+            return false;
+        }
+        let mut sorted: Vec<f64> = column(*at).collect();
+        let ascends = sorted.windows(2).all(|pair| pair[0] < pair[1]);
+        sorted.sort_unstable_by(f64::total_cmp);
+        let differ = sorted.windows(2).all(|pair| pair[0] < pair[1]);
+        // Drawn from `span` numbers, all are different with a probability of about exp(-rows^2 / 2 span).
+        let span = sorted[rows - 1] - sorted[0] + 1.0;
+        ascends || (differ && 8.0 * span <= (rows as f64).powi(2))
     };
     let found = (0..dim).find(counts)?;
-    (0..dim).any(|at| column(at).any(|value| value.fract() != 0.0)).then_some(found)
+    (0..dim).any(|at| !is_whole(at)).then_some(found)
 }
 
 #[cfg(test)]
@@ -235,11 +255,10 @@ mod tests {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             require_alike(&names).map_err(|problem| problem.to_string())
         };
-        for list in ["e0 e1 e10", "0 1 2", "x_0001_y x_0002_y"] {
-            assert_eq!(said(list), Ok(true), "{list}");
-        }
-        for list in ["x y", "height age", "x", "age e0 height width y"] {
-            assert_eq!(said(list), Ok(false), "{list}");
+        for list in
+            ["e0 e1 e10", "0 1 2", "x_0001_y x_0002_y", "x y", "height age", "x", "age e0 height width y"]
+        {
+            assert_eq!(said(list), Ok(()), "{list}");
         }
         for (list, expected) in [
             ("e0 e1 e2 age", "`age` do not fit the others, `e0` to `e2`"),
@@ -257,15 +276,25 @@ mod tests {
 
     #[test]
     fn a_column_that_counts_is_found() {
-        let with = |column: fn(usize) -> f32, rows: usize| -> Vec<f32> {
-            (0..rows).flat_map(|row| [0.5 - row as f32 * 0.3, column(row)]).collect()
+        let of = |values: &[f64]| {
+            let mut found = Precise::default();
+            values.iter().for_each(|value| found.push(*value));
+            found
         };
-        assert_eq!(counting_column(&with(|row| 7.0 * row as f32, 9), 2), Some(1));
-        assert_eq!(counting_column(&with(|row| 7.0 * row as f32, 7), 2), None, "few rows");
-        assert_eq!(counting_column(&with(|row| (row % 8) as f32, 9), 2), None, "not ascending");
-        assert_eq!(counting_column(&with(|row| row as f32 + 0.5, 9), 2), None, "no whole numbers");
-        let whole: Vec<f32> = (0..20).map(|at| at as f32).collect();
-        assert_eq!(counting_column(&whole, 2), None, "all are whole numbers");
-        assert_eq!(counting_column(&[], 0), None);
+        let with = |column: fn(usize) -> f64, rows: usize| {
+            let rows = (0..rows).flat_map(|row| [0.5 - row as f64 * 0.3, column(row)]);
+            counting_column(&of(&rows.collect::<Vec<f64>>()), 2)
+        };
+        assert_eq!(with(|row| 7.0 * row as f64, 9), Some(1));
+        assert_eq!(with(|row| 3e9 + row as f64, 9), Some(1), "as f32 all are equal");
+        assert_eq!(with(|row| (row * 5 % 9) as f64, 9), Some(1), "in another order");
+        assert_eq!(with(|row| 100.0 + (row * 37 % 100 * 3) as f64, 100), Some(1), "a part, in another order");
+        assert_eq!(with(|row| 7.0 * row as f64, 7), None, "few rows");
+        assert_eq!(with(|row| (row % 8) as f64, 9), None, "not all different");
+        assert_eq!(with(|row| (row * 7919 % 40_009) as f64, 100), None, "different by chance");
+        assert_eq!(with(|row| row as f64 + 0.5, 9), None, "no whole numbers");
+        let whole: Vec<f64> = (0..20).map(f64::from).collect();
+        assert_eq!(counting_column(&of(&whole), 2), None, "all are whole numbers");
+        assert_eq!(counting_column(&of(&[]), 0), None);
     }
 }

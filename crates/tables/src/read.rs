@@ -27,7 +27,7 @@ pub fn open(path: &Path) -> Result<OpenTable> {
 /// `group`, which are used if the table lacks them. Labels given this way replace those of `NAME.names.csv`.
 ///
 /// # Errors
-/// As [`open`] and [`RowNames::in_order_of`]; [`Problem::TwoLabels`] if the table contains other labels.
+/// As [`open`] and [`RowNames::in_order_of`]; [`Problem::TwoNames`] if the table contains other labels, cameras, splits or groups.
 pub fn open_labelled(path: &Path, labels: Option<&Path>) -> Result<OpenTable> {
     open_columns(path, labels, None)
 }
@@ -49,9 +49,23 @@ pub fn open_columns(
     if let Some(names) = &given {
         let labels = names.required("label")?;
         if let Some(own) = &about.labels {
-            names.require_same_labels(own, path)?;
+            names.require_same("label", own, path)?;
         }
         about.labels = Some(labels);
+    } else if let (Some(names), Some(own)) = (&beside, &about.labels) {
+        names.require_same("label", own, path)?;
+    }
+    for names in [&given, &beside].into_iter().flatten() {
+        let columns = [("camera", &about.cameras), ("split", &about.splits), ("group", &about.groups)];
+        for (column, own) in columns.into_iter().filter_map(|(column, own)| Some((column, own.as_ref()?))) {
+            names.require_same(column, own, path)?;
+        }
+    }
+    if let (Some(given), Some(beside)) = (&given, &beside) {
+        for column in ["camera", "split", "group"] {
+            let own = beside.texts(column);
+            own.map_or(Ok(()), |own| given.require_same(column, &own, beside.path()))?;
+        }
     }
     for names in [&given, &beside].into_iter().flatten() {
         let fill = |column: &mut Option<Vec<String>>, name| {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Problem, Result};
 use super::memory;
-use super::numbers::{Kind, RANGE, doubles, floats_into, out_of_range};
+use super::numbers::{Kind, Precise, RANGE, doubles, floats_into, out_of_range, split};
+use super::precision::Rounding;
 
 /// Rows per read, so that the bytes of the whole file are never in memory.
 const AT_ONCE: usize = 4096;
@@ -35,7 +36,8 @@ pub struct Rows {
 
 #[derive(Debug)]
 enum Store {
-    Memory(Vec<f32>),
+    /// The values, and what `f32` rounded off each of them if they were read as `f64`.
+    Memory(Vec<f32>, Option<Vec<f32>>),
     File(File, Layout),
 }
 
@@ -46,7 +48,14 @@ impl Rows {
     /// If `data` does not have the length `rows * dim`.
     pub fn in_memory(path: &Path, rows: usize, dim: usize, data: Vec<f32>) -> Self {
         assert_eq!(data.len(), rows * dim, "{rows} rows of {dim} numbers");
-        Self { path: path.to_owned(), count: rows, dim, store: Store::Memory(data) }
+        Self { path: path.to_owned(), count: rows, dim, store: Store::Memory(data, None) }
+    }
+
+    /// Values that were read as `f64`.
+    pub(super) fn precise(path: &Path, rows: usize, dim: usize, values: Precise) -> Self {
+        let (data, rests) = values.into_parts();
+        assert_eq!(data.len(), rows * dim, "{rows} rows of {dim} numbers");
+        Self { path: path.to_owned(), count: rows, dim, store: Store::Memory(data, rests) }
     }
 
     pub(super) fn in_file(path: &Path, file: File, layout: Layout) -> Self {
@@ -96,24 +105,18 @@ impl Rows {
         let count = out.len() / self.dim.max(1);
         assert!(count * self.dim == out.len() && first + count <= self.count, "whole rows of the matrix");
         match &self.store {
-            Store::Memory(data) => out.copy_from_slice(&data[first * self.dim..][..out.len()]),
+            Store::Memory(data, _) => out.copy_from_slice(&data[first * self.dim..][..out.len()]),
             Store::File(file, layout) => {
+                if layout.kind == Kind::Double {
+                    let values = self.doubles(first, count, bytes)?;
+                    out.iter_mut().zip(values).for_each(|(out, value)| *out = value as f32);
+                    return Ok(());
+                }
                 bytes.resize(out.len() * layout.kind.bytes(), 0);
                 let place = layout.offset + (first * self.dim * layout.kind.bytes()) as u64;
                 read_exact_at(file, bytes, place)
                     .map_err(|error| Problem::Read(error.to_string()).at(&self.path))?;
                 floats_into(bytes, layout.kind, layout.big, out);
-                if layout.kind == Kind::Double {
-                    let rows = doubles(bytes, layout.kind, layout.big);
-                    let mut rows = rows.chunks_exact(self.dim.max(1)).zip(first..);
-                    let outside = rows.find_map(|(row, at)| Some((at, out_of_range(row)?)));
-                    if let Some((row, (column, value))) = outside {
-                        let (column, found) = (column.to_string(), value.to_string());
-                        return Err(
-                            Problem::Cell { row, column, found, expected: RANGE.to_owned() }.at(&self.path)
-                        );
-                    }
-                }
             }
         }
         Ok(())
@@ -124,10 +127,52 @@ impl Rows {
         let empty = Self::in_memory(&self.path, 0, self.dim, Vec::new());
         let whole = std::mem::replace(self, empty);
         let (path, count) = (whole.path.clone(), whole.count);
-        let mut data = whole.into_data()?;
+        let (mut data, mut rests) = whole.into_parts()?;
         reorder(&mut data, order);
-        *self = Self::in_memory(&path, count, order.len(), data);
+        rests.iter_mut().for_each(|rests| reorder(rests, order));
+        *self = Self { path, count, dim: order.len(), store: Store::Memory(data, rests) };
         Ok(())
+    }
+
+    /// Rejects values of 64 bits whose differences from row to row are lost in 32 bits: for uses that take the values as `f32`, such as
+    /// training. Only such values are read.
+    ///
+    /// # Errors
+    /// [`Problem::Rounded`]; those of [`Rows::read_into`].
+    pub fn require_float32(&self) -> Result<()> {
+        let mut rounding = Rounding::new(self.dim);
+        match &self.store {
+            Store::Memory(data, Some(rests)) if self.dim > 0 => {
+                for (row, rests) in data.chunks_exact(self.dim).zip(rests.chunks_exact(self.dim)) {
+                    rounding.add(row.iter().zip(rests).map(|(value, rest)| (*value, *rest)));
+                }
+            }
+            Store::File(_, Layout { kind: Kind::Double, .. }) if self.dim > 0 => {
+                let mut bytes = Vec::new();
+                for first in (0..self.count).step_by(AT_ONCE) {
+                    let values = self.doubles(first, AT_ONCE.min(self.count - first), &mut bytes)?;
+                    for row in values.chunks_exact(self.dim) {
+                        rounding.add(row.iter().map(|value| split(*value)));
+                    }
+                }
+            }
+            Store::Memory(..) | Store::File(..) => return Ok(()),
+        }
+        rounding.require_little().map_err(|problem| problem.at(&self.path))
+    }
+
+    /// Values of a file of `f64`, `count` rows from `first` on.
+    fn doubles(&self, first: usize, count: usize, bytes: &mut Vec<u8>) -> Result<Vec<f64>> {
+        let Store::File(file, layout) = &self.store else { return Ok(Vec::new()) };
+        bytes.resize(count * self.dim * layout.kind.bytes(), 0);
+        let place = layout.offset + (first * self.dim * layout.kind.bytes()) as u64;
+        read_exact_at(file, bytes, place).map_err(|error| Problem::Read(error.to_string()).at(&self.path))?;
+        let values = doubles(bytes, layout.kind, layout.big);
+        let mut rows = values.chunks_exact(self.dim.max(1)).zip(first..);
+        match rows.find_map(|(row, at)| Some((at, out_of_range(row)?))) {
+            Some((row, outside)) => Err(outside_at(row, outside).at(&self.path)),
+            None => Ok(values),
+        }
     }
 
     /// All values, row-major.
@@ -135,7 +180,7 @@ impl Rows {
     /// # Errors
     /// As [`Rows::read_into`].
     pub fn into_data(self) -> Result<Vec<f32>> {
-        if let Store::Memory(data) = self.store {
+        if let Store::Memory(data, _) = self.store {
             return Ok(data);
         }
         memory::require(self.count as u128 * self.dim as u128, size_of::<f32>() as u128, &self.path)?;
@@ -145,6 +190,32 @@ impl Rows {
         }
         Ok(data)
     }
+
+    /// All values, row-major, and what `f32` rounded off each of them; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// As [`Rows::read_into`].
+    pub(super) fn into_parts(self) -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+        match self.store {
+            Store::Memory(data, rests) => Ok((data, rests)),
+            Store::File(_, Layout { kind: Kind::Double, .. }) => {
+                let both = 2 * size_of::<f32>() as u128;
+                memory::require(self.count as u128 * self.dim as u128, both, &self.path)?;
+                let (mut values, mut bytes) = (Precise::default(), Vec::new());
+                for first in (0..self.count).step_by(AT_ONCE) {
+                    let part = self.doubles(first, AT_ONCE.min(self.count - first), &mut bytes)?;
+                    part.into_iter().for_each(|value| values.push(value));
+                }
+                Ok(values.into_parts())
+            }
+            Store::File(..) => Ok((self.into_data()?, None)),
+        }
+    }
+}
+
+/// The problem of a value that `f32` cannot hold.
+pub(super) fn outside_at(row: usize, (column, value): (usize, f64)) -> Problem {
+    Problem::Cell { row, column: column.to_string(), found: value.to_string(), expected: RANGE.to_owned() }
 }
 
 /// Replaces each row of values by its values at `order`.

@@ -41,6 +41,8 @@ pub struct EmbeddingTable {
     pub path: PathBuf,
     /// All values, row-major `[rows, dim]`, as in the file (rounded to `f32`).
     pub data: Vec<f32>,
+    /// What `f32` rounded off each value, if the file has values of 64 bits. The value is the sum of both, with 48 bits.
+    pub rests: Option<Vec<f32>>,
     /// Number of rows.
     pub rows: usize,
     /// Dimension of a row.
@@ -104,6 +106,21 @@ impl OpenTable {
         Ok(())
     }
 
+    /// Puts the columns of the embedding into an order, if they are just these columns. Others are left as they are.
+    ///
+    /// # Errors
+    /// [`Problem::Read`].
+    pub fn reorder_columns(&mut self, names: &[String]) -> Result<()> {
+        match self.columns.as_deref().map(|found| order(found, names, "")) {
+            Some(Ok(Some(order))) => {
+                self.rows.reorder(&order)?;
+                self.columns = Some(names.to_vec());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns an error if an id occurs twice; `source` is the file of the ids.
     pub(super) fn require_unique_ids(&self, source: &Path) -> Result<()> {
         let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -122,7 +139,8 @@ impl OpenTable {
     pub fn read(self) -> Result<EmbeddingTable> {
         let Self { rows, about, columns, mark } = self;
         let (path, count, dim) = (rows.path().to_owned(), rows.rows(), rows.dim());
-        Ok(EmbeddingTable { path, data: rows.into_data()?, rows: count, dim, about, columns, mark })
+        let (data, rests) = rows.into_parts()?;
+        Ok(EmbeddingTable { path, data, rests, rows: count, dim, about, columns, mark })
     }
 }
 
@@ -136,6 +154,7 @@ impl EmbeddingTable {
         let order = order(found, expected, &other.path.display().to_string());
         if let Some(order) = order.map_err(|problem| problem.at(&self.path))? {
             reorder(&mut self.data, &order);
+            self.rests.iter_mut().for_each(|rests| reorder(rests, &order));
             self.columns = Some(expected.clone());
         }
         Ok(())

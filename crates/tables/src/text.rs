@@ -227,20 +227,37 @@ fn needs_quotes(field: &str) -> bool {
         || field.trim().len() != field.len()
 }
 
-/// One entry per line. White space around entries and blank lines at the end are ignored.
+/// One entry per line. White space around entries and blank lines at the end are ignored. An entry in double quotes is read as in a table.
 pub(super) fn lines(text: &str, path: &Path) -> Result<Vec<String>> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let text = text.trim_end();
     if text.is_empty() {
         return Err(Problem::NoContent.at(path));
     }
-    let entries: Vec<String> = text.split('\n').map(|line| line.trim().to_owned()).collect();
+    let entries: Result<Vec<String>> =
+        text.split('\n').enumerate().map(|(at, line)| unquoted(line.trim(), at + 1, path)).collect();
+    let entries = entries?;
     match entries.iter().position(String::is_empty) {
         Some(blank) => {
             let reason = format!("line {} is blank; expected one entry per line", blank + 1);
             Err(Problem::Malformed { format: "text", reason }.at(path))
         }
         None => Ok(entries),
+    }
+}
+
+/// An entry without its quotes, if it has them.
+fn unquoted(line: &str, number: usize, path: &Path) -> Result<String> {
+    let Some(rest) = line.strip_prefix('"') else { return Ok(line.to_owned()) };
+    let is_entry = |inside: &&str| inside.split("\"\"").all(|part| !part.contains('"'));
+    match rest.strip_suffix('"').filter(is_entry) {
+        Some(inside) => Ok(inside.replace("\"\"", "\"")),
+        None => {
+            let reason = format!(
+                "line {number} begins with a quote, but is not one quoted entry; quote the whole entry and double the quotes inside it"
+            );
+            Err(Problem::Malformed { format: "text", reason }.at(path))
+        }
     }
 }
 
@@ -319,6 +336,10 @@ mod tests {
     fn lines_are_entries() {
         let read = |text| lines(text, Path::new("l.txt"));
         assert_eq!(read("#tag\r\n a b \rc\n\n\n").unwrap(), ["#tag", "a b", "c"]);
+        assert_eq!(read("\"cat\"\n \" a \"\"b\"\"\"\n7\" disc").unwrap(), ["cat", " a \"b\"", "7\" disc"]);
+        for text in ["\"cat\n", "\"a\" b\"\n", "\"a\",\"b\""] {
+            assert!(read(text).unwrap_err().to_string().contains("line 1 begins with a quote"), "{text}");
+        }
         assert!(read("a\n\nb\n").unwrap_err().to_string().contains("line 2 is blank"));
         assert!(read(" \n").unwrap_err().to_string().contains("is empty"));
     }

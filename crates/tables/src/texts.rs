@@ -68,7 +68,7 @@ fn first_line(path: &Path) -> Vec<String> {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(&bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.trim_start_matches('\u{feff}');
     Records::open(text, path).map_or_else(|_| Vec::new(), |records| records.columns)
 }
 

@@ -35,23 +35,36 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
     Ok(Some(Normalisation { mean: mean.to_vec(), deviation: deviation.to_vec() }))
 }
 
-/// Rejects vectors whose columns are not those that the configured weights were trained on, in their order.
+/// The columns that the configured weights were trained on, in order; `None` without weights or names of columns.
 ///
 /// # Errors
-/// [`Error::BadValue`] with the names; the errors of reading the weights.
-pub(crate) fn require_columns(config: &Config, set: &SampleSet) -> Result<(), Error> {
-    let (Some(path), Some(found)) = (&config.model.weights, set.columns()) else { return Ok(()) };
-    // A run that is resumed does not need its weights.
-    if !path.exists() || Weights::read(path)?.names() != Names::Own {
-        return Ok(());
+/// If the weights cannot be read.
+pub(crate) fn columns(config: &Config) -> Result<Option<Vec<String>>, Error> {
+    match &config.model.weights {
+        // A run that is resumed does not need its weights.
+        Some(path) if path.exists() && Weights::read(path)?.names() == Names::Own => {
+            Ok(Description::read(path)?.columns)
+        }
+        _ => Ok(None),
     }
-    match Description::read(path)?.columns {
-        Some(expected) if expected != found => Err(Error::BadValue {
+}
+
+/// Rejects vectors whose columns are not `expected`, those that the configured weights were trained on.
+///
+/// # Errors
+/// [`Error::BadValue`] with the names.
+pub(crate) fn require_columns(
+    config: &Config,
+    set: &SampleSet,
+    expected: Option<&[String]>,
+) -> Result<(), Error> {
+    match (expected, set.columns(), &config.model.weights) {
+        (Some(expected), Some(found), Some(path)) if expected != found => Err(Error::BadValue {
             key: "model.weights".to_owned(),
             message: format!(
-                "the model {} was trained on the columns {}, in this order; the data has {}",
+                "the model {} was trained on the columns {}; the data has {}",
                 path.display(),
-                echo_list(&expected),
+                echo_list(expected),
                 echo_list(found)
             ),
         }),

@@ -53,8 +53,9 @@ impl Prepared {
     /// # Errors
     /// The errors of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let set = open(&config.data)?;
-        fine_tuning::require_columns(config, &set)?;
+        let columns = fine_tuning::columns(config)?;
+        let set = open(&config.data, columns.as_deref())?;
+        fine_tuning::require_columns(config, &set, columns.as_deref())?;
         Self::from_set(set, config)
     }
 
@@ -161,12 +162,13 @@ impl Prepared {
         SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
     }
 
-    /// Opens the set that `[data]` of a configuration names, without splitting it.
+    /// Opens the set that `[data]` of a configuration names, without splitting it. Vectors with just these `columns`, those of a model or run, get
+    /// their order.
     ///
     /// # Errors
     /// The errors of the data.
-    pub fn open(data: &DataConfig) -> Result<SampleSet, Error> {
-        open(data)
+    pub fn open(data: &DataConfig, columns: Option<&[String]>) -> Result<SampleSet, Error> {
+        open(data, columns)
     }
 
     /// The batches of a run from `start` (epoch, step in it) on.
@@ -207,7 +209,7 @@ fn left_out(set: &SampleSet) -> Option<String> {
 }
 
 /// The set that `[data]` names.
-fn open(d: &DataConfig) -> Result<SampleSet, Error> {
+fn open(d: &DataConfig, columns: Option<&[String]>) -> Result<SampleSet, Error> {
     let options = OpenOptions {
         channels: d.channels,
         height: d.height,
@@ -218,6 +220,7 @@ fn open(d: &DataConfig) -> Result<SampleSet, Error> {
         folders: FolderOptions { class_folder: d.class_folder, parts: d.parts },
         preprocessing: Preprocessing { background: d.background, depth: d.depth },
         columns: d.columns.clone(),
+        order: columns.map(<[String]>::to_vec),
         ..OpenOptions::default()
     };
     if d.path.is_none() {

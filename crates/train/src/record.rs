@@ -324,7 +324,7 @@ impl Prepared {
     /// [`Error::DataChanged`] if the data or the file of the split has changed since, by name; those of reading.
     pub fn of_record(config: &Config, folder: &Path) -> Result<Self, Error> {
         let (record, _) = Record::read(folder)?;
-        let set = Self::open(&config.data).map_err(changed_folders)?;
+        let set = Self::open(&config.data, record.columns()).map_err(changed_folders)?;
         record.require_same_samples(&set)?;
         let path = folder.join(SPLIT_FILE);
         let parts = SplitFile::read(&path)?.parts_of(&set, &path)?;

@@ -148,11 +148,11 @@ fn samples(
             let mut data = run.config.data.clone();
             (data.path, data.labels, data.built_in) = (Some(path.clone()), arguments.labels.clone(), false);
             data.columns.take_if(|_| !has_column_names(path));
-            let set = Prepared::open(&data)?;
+            let set = Prepared::open(&data, run.record.columns())?;
             if let (Some(found), Some(expected)) = (set.columns(), run.record.columns()) {
                 ensure!(
                     found == expected,
-                    "{}: found the columns {}, expected those of the run in their order: {}",
+                    "{}: found the columns {}, expected those of the run: {}",
                     path.display(),
                     echo_list(found),
                     echo_list(expected)

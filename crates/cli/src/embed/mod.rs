@@ -151,13 +151,14 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
     match model.description().takes {
         Takes::Vectors => {
             let mut table = open_columns(path, labels, arguments.columns.as_ref())?;
+            model.match_columns(&mut table)?;
             let (found, expected) = (table.rows.dim(), model.description().shape().values());
             ensure!(
                 found == expected,
                 "{}: found dimension {found}, expected {expected}, the input dimension of the model",
                 path.display()
             );
-            model.match_columns(&mut table)?;
+            table.rows.require_float32()?;
             Ok(Input::Table(Box::new(table)))
         }
         Takes::Images => {

@@ -77,7 +77,8 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let blame = |error| explained(error, &classes, &set.path.display());
     let cosine = arguments.cosine.unwrap_or_default();
     let waiting = progress::waiting("clustering");
-    let mut warnings: Vec<String> = crowded(&set.path.display(), embeddings).into_iter().collect();
+    let mut warnings = set.spellings.clone();
+    warnings.extend(crowded(&set.path.display(), embeddings));
     let mut noise = None;
     let (how, clusters) = match arguments.method {
         Method::KMeans => {

@@ -30,6 +30,8 @@ pub(crate) struct SelfMatches {
     in_templates: bool,
     /// The names of both sides, for sentences.
     names: [&'static str; 2],
+    /// Class names that differ only in spelling, as sentences.
+    spellings: Vec<String>,
 }
 
 /// Reads enrolled embeddings, or one template per class of the rows that are not probes as well.
@@ -64,7 +66,8 @@ impl SelfMatches {
     ) -> Self {
         let ids = queries.ids.as_deref().zip(gallery.ids.as_deref());
         let copies = Copies::between(&queries.embeddings, &gallery.embeddings, ids);
-        Self { copies, kept: arguments.keep_self, in_templates: false, names }
+        let spellings = [queries, gallery].into_iter().flat_map(|set| set.spellings.clone()).collect();
+        Self { copies, kept: arguments.keep_self, in_templates: false, names, spellings }
     }
 
     /// The copies to exclude; none with `--keep-self` or if there are none.
@@ -78,9 +81,9 @@ impl SelfMatches {
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, .. } = self.copies;
+        let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, row_numbers, .. } = self.copies;
         let [name, others] = self.names;
-        let mut warnings = Vec::new();
+        let mut warnings = self.spellings.clone();
         if queries > 0 {
             let done = if self.kept {
                 "each finds itself, which makes the results too good; leave out --keep-self"
@@ -92,6 +95,11 @@ impl SelfMatches {
             warnings.push(format!(
                 "{queries} {name} are also {others} ({pairs_by_id} pairs with the same id, {pairs_by_value} with equal embeddings): {done}."
             ));
+        }
+        if row_numbers && conflicting_ids == 0 {
+            warnings.push(
+                "The ids of both files only number their rows from 0, so they were not used to find self-matches; only equal embeddings were.".to_owned(),
+            );
         }
         if conflicting_ids > 0 {
             warnings.push(format!(
@@ -118,7 +126,7 @@ impl SelfMatches {
 /// Rows of a set that occur twice, as a sentence; they find each other.
 pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<String>) {
     let (found, path) = (Repeated::of(&set.embeddings), set.path.display());
-    let mut warnings = Vec::new();
+    let mut warnings = set.spellings.clone();
     if let Some(Repeated { rows, groups, groups_of_several_classes }) = found {
         let classes = match groups_of_several_classes {
             0 => String::new(),
@@ -145,7 +153,7 @@ pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<Strin
 /// A sentence on cosines that `f32` could not separate.
 pub(crate) fn crowded(path: &dyn std::fmt::Display, set: &Embeddings) -> Option<String> {
     let crowding = set.crowding()?;
-    let Crowding { share, distance } = crowding;
+    let Crowding { share, distance, .. } = crowding;
     let coarse = if crowding.is_beyond_float32() {
         " The rounding of the values themselves to float32 is as large: subtract the mean before saving in float32."
     } else {

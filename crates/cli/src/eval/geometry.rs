@@ -80,7 +80,8 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
         ),
     ];
     let lead = format!("{}.", set.in_words());
-    let warnings: Vec<String> = crowded(&set.path.display(), &set.embeddings).into_iter().collect();
+    let mut warnings = set.spellings.clone();
+    warnings.extend(crowded(&set.path.display(), &set.embeddings));
     let crowding = set.embeddings.crowding();
     let json = json!({ "compared": lead, "geometry": found, "crowding": crowding, "warnings": warnings });
     let drawn = if arguments.output.draws() { vec![figures::geometry(&found)] } else { Vec::new() };

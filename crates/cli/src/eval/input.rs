@@ -10,8 +10,11 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
     ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, ModelMark, NamedRows, Problem, RowNames,
-    open_columns,
+    echo, echo_list, is_missing, misspelled, open_columns, spelled_alike,
 };
+
+/// The difference of names that can be two classes; see [`widemargin_tables::spelling`].
+const CASE: &str = "in upper and lower case";
 
 /// The evaluated set.
 #[derive(Args)]
@@ -121,6 +124,8 @@ pub(crate) struct LabelledEmbeddings {
     pub(crate) ids: Option<Vec<String>>,
     /// The rows of the file, unless it is all of them.
     pub(crate) selection: Option<Selection>,
+    /// Class names that differ only in spelling, as sentences.
+    pub(crate) spellings: Vec<String>,
 }
 
 impl LabelledEmbeddings {
@@ -167,9 +172,14 @@ impl LabelledRows {
         labels: Option<&Path>,
         classes: &mut ClassNames,
     ) -> anyhow::Result<Self> {
+        let of_others = classes.names().len();
         let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
+        let spellings = spellings(&table.path, classes, of_others)?;
         let (path, cameras, ids) = (table.path.clone(), table.about.cameras.take(), table.about.ids.take());
-        Ok(Self { table, set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None } })
+        Ok(Self {
+            table,
+            set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None, spellings },
+        })
     }
 
     /// One template per class, of the rows `kept`.
@@ -184,10 +194,12 @@ impl LabelledRows {
             Templates::MeanDirection => TemplateMean::AfterNormalising,
         };
         let (dim, of) = (self.table.dim, self.set.embeddings.labels());
-        let data: Vec<f32> =
-            kept.iter().flat_map(|row| &self.table.data[row * dim..][..dim]).copied().collect();
+        let chosen = |values: &Vec<f32>| -> Vec<f32> {
+            kept.iter().flat_map(|row| &values[row * dim..][..dim]).copied().collect()
+        };
+        let (data, rests) = (chosen(&self.table.data), self.table.rests.as_ref().map(chosen));
         let labels: Vec<u32> = kept.iter().map(|row| of[*row]).collect();
-        let embeddings = templates::build(&data, kept.len(), dim, &labels, mean)
+        let embeddings = templates::build_precise(&data, rests.as_deref(), kept.len(), dim, &labels, mean)
             .map_err(|error| explained(error, classes, &self.set.path.display()))?;
         Ok(LabelledEmbeddings { embeddings, cameras: None, ids: None, ..self.set })
     }
@@ -205,6 +217,29 @@ fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
         "{}: has no labels{names}; give a file of labels with --labels (--probe-labels, --gallery-labels)",
         error.path.display()
     )
+}
+
+/// Class names of a file that differ only in spelling from one another, or from the first `of_others`, those of other files, as sentences. An
+/// error if a class of another file is written as another number or in another Unicode form: all its pairs would be impostors.
+fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Result<Vec<String>> {
+    let (others, own) = classes.names().split_at(of_others);
+    let (others, own) = (|| others.iter().map(String::as_str), || own.iter().map(String::as_str));
+    let (path, mut sentences) = (path.display(), Vec::new());
+    for (name, other, how) in misspelled(own(), others()) {
+        let [name, other] = [echo(name), echo(other)];
+        let sentence =
+            format!("{path}: the class \"{name}\" differs from \"{other}\" of another file only {how}");
+        ensure!(how == CASE, "{sentence}; write both in the same way");
+        sentences.push(format!("{sentence}; they are two classes."));
+    }
+    sentences.extend(spelled_alike(own()).map(|(a, b, how)| {
+        format!(
+            "{path}: the classes \"{}\" and \"{}\" differ only {how}; they are two classes.",
+            echo(a),
+            echo(b)
+        )
+    }));
+    Ok(sentences)
 }
 
 /// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`.
@@ -229,10 +264,41 @@ pub(crate) fn cameras(
             format!("{}: has no cameras; give a file with a column `camera` with {flag}", set.path.display())
         })?,
     };
-    if let Some(row) = names.iter().position(|name| name.trim().is_empty()) {
-        anyhow::bail!("{}: row {row} has no camera; every row needs one", set.path.display());
+    if let Some(row) = names.iter().position(|name| is_missing(name)) {
+        anyhow::bail!(
+            "{}: row {row} has the camera \"{}\", expected a name; every row needs one",
+            set.path.display(),
+            echo(&names[row])
+        );
     }
     Ok(names.iter().map(|name| known.number(name)).collect())
+}
+
+/// Rejects cameras of the gallery that differ only in spelling from cameras of the queries, because rows of the same camera would not be excluded.
+/// A sentence if no camera is in both. The cameras of the queries are the first `of_queries` of `known`, those of the gallery are `used`.
+pub(crate) fn compared_cameras(
+    known: &ClassNames,
+    of_queries: usize,
+    used: &[u32],
+) -> anyhow::Result<Option<String>> {
+    let (queries, only_gallery) = known.names().split_at(of_queries);
+    let names = |names: &[String]| -> Vec<String> { names.iter().map(|name| echo(name)).collect() };
+    let alike = misspelled(only_gallery.iter().map(String::as_str), queries.iter().map(String::as_str));
+    if let Some((name, other, how)) = alike.first() {
+        anyhow::bail!(
+            "--exclude-same-camera: the camera \"{}\" of the gallery differs from \"{}\" of the queries only {how}; write both in the same way",
+            echo(name),
+            echo(other)
+        );
+    }
+    let shared = used.iter().any(|camera| (*camera as usize) < of_queries);
+    Ok((!shared).then(|| {
+        format!(
+            "--exclude-same-camera excludes nothing: the cameras of the queries ({}) and of the gallery ({}) have no name in common.",
+            echo_list(&names(queries)),
+            echo_list(&names(only_gallery))
+        )
+    }))
 }
 
 /// Rejects sets that together have a single class.

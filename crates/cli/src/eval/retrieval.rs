@@ -63,13 +63,16 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let sets: Vec<&LabelledEmbeddings> = std::iter::once(&queries).chain(&gallery).collect();
     input::require_two_classes(&sets, &classes)?;
     let searched = gallery.as_ref().unwrap_or(&queries);
+    let mut camera_notes = None;
     let cameras = if arguments.exclude_same_camera {
         let mut known = ClassNames::new();
         let of_queries = input::cameras(&queries, arguments.cameras.as_deref(), "--cameras", &mut known)?;
         let of_gallery = match &gallery {
             Some(set) => {
-                let file = arguments.gallery_cameras.as_deref();
-                input::cameras(set, file, "--gallery-cameras", &mut known)?
+                let (file, count) = (arguments.gallery_cameras.as_deref(), known.names().len());
+                let found = input::cameras(set, file, "--gallery-cameras", &mut known)?;
+                camera_notes = input::compared_cameras(&known, count, &found)?;
+                found
             }
             None => of_queries.clone(),
         };
@@ -129,6 +132,7 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     }
     lead.push_str(if cameras.is_some() { "; rows with the same class and camera are ignored." } else { "." });
     let mut warnings = matches.as_ref().map(SelfMatches::warnings).unwrap_or_default();
+    warnings.extend(camera_notes);
     let (repeats, repeated) = if gallery.is_none() { repeated(&queries) } else { (None, Vec::new()) };
     warnings.extend(repeated);
     warnings.extend(sets.iter().filter_map(|set| crowded(&set.path.display(), &set.embeddings)));

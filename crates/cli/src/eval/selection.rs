@@ -93,7 +93,9 @@ fn parts(table: &EmbeddingTable, path: &Path) -> anyhow::Result<Vec<SplitPart>> 
 /// Removes all other rows.
 fn keep(table: &mut EmbeddingTable, rows: &[usize]) {
     let dim = table.dim;
-    table.data = rows.iter().flat_map(|row| &table.data[row * dim..][..dim]).copied().collect();
+    for values in std::iter::once(&mut table.data).chain(&mut table.rests) {
+        *values = rows.iter().flat_map(|row| &values[row * dim..][..dim]).copied().collect();
+    }
     let about = &mut table.about;
     let columns =
         [&mut about.ids, &mut about.labels, &mut about.cameras, &mut about.splits, &mut about.groups];

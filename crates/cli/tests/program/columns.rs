@@ -89,7 +89,7 @@ fn a_model_of_vectors_knows_its_columns() {
             &["renamed.csv: the columns of the embedding are not those of the model", "found f0"][..],
         ),
         ("with-age.csv", &["`age` do not fit the others"]),
-        ("three.csv", &["found dimension 3, expected 4"]),
+        ("three.csv", &["three.csv: the columns of the embedding are not those of the model", "missing"]),
     ] {
         place.refused(&["embed", "--model", "run", input, "-o", "c.npy"], fragments);
     }
@@ -105,12 +105,27 @@ fn a_model_of_vectors_knows_its_columns() {
     assert_eq!(answer(&first), answer(&second));
     place.refused(&[&nearest[..], &["renamed.csv"]].concat(), &["renamed.csv", "not those of the model"]);
     // Training that starts from these weights.
-    let tuned = ["train", "--data", "other-order.csv", "--config", "w.toml", "--out", "tuned"];
+    let tuned = |data: &str, out: &str| {
+        let output = place.run(&["train", "--data", data, "--config", "w.toml", "--out", out]);
+        success(&output);
+        success(&place.run(&["embed", "--model", out, "t.csv", "-o", &format!("{out}.npy")]));
+        bytes(&format!("{out}.npy"))
+    };
     place.write("w.toml", b"[data]\nunseen = 3\n[model]\nbackbone = \"linear\"\nembedding = 4\nweights = \"run/model.safetensors\"\n[sampler]\nbatch = 8\n[training]\nepochs = 1\n");
+    assert_eq!(tuned("t.csv", "tuned"), tuned("other-order.csv", "other-tuned"));
+    success(&place.run(&["train", "--resume", "other-tuned", "--epochs", "2"]));
     place.refused(
-        &tuned,
-        &["model.weights", "was trained on the columns e0, e1, e2, e3, in this order", "e2, e0, e3, e1"],
+        &["train", "--data", "renamed.csv", "--config", "w.toml", "--out", "no"],
+        &["model.weights", "was trained on the columns e0, e1, e2, e3", "f0"],
     );
+    // Samples to check against the run.
+    let suspects = |data: &str| {
+        let output = place.run(&["data", "suspects", "run", "--data", data, "--json"]);
+        success(&output);
+        String::from_utf8_lossy(&output.stdout).replace("other-order", "t")
+    };
+    assert_eq!(suspects("t.csv"), suspects("other-order.csv"));
+    place.refused(&["data", "suspects", "run", "--data", "renamed.csv"], &["found the columns f0"]);
 }
 
 #[test]

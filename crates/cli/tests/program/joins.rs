@@ -409,3 +409,101 @@ fn tables_with_names_next_to_them_are_trained_on() {
     place.refused(&[&train[..], &["--out", "no"]].concat(), &["v.names.csv: 0 names for 60 embeddings"]);
     assert!(!place.exists("no"));
 }
+
+#[test]
+fn names_that_differ_only_in_spelling_are_not_compared_without_a_word() {
+    let place = place();
+    let set = |name: &str, label: &dyn Fn(&str) -> String, camera: &dyn Fn(usize) -> String| {
+        let rows = ROWS.iter().enumerate().map(|(at, row)| {
+            let (y, x) = (row.2 + 0.5 * at as f64).to_radians().sin_cos();
+            format!("{name}{at},{},{},{x},{y}\n", label(row.1), camera(at))
+        });
+        let text: String = std::iter::once("id,label,camera,x,y\n".to_owned()).chain(rows).collect();
+        place.write(&format!("{name}.csv"), text.as_bytes());
+    };
+    let plain = |label: &str| label.to_owned();
+    let number = |label: &str| label.len().to_string();
+    set("q", &plain, &|at| format!("c{}", at % 2));
+    set("shifted", &plain, &|at| format!("c{}", at % 2 + 2));
+    set("upper", &plain, &|at| format!("C{}", at % 2));
+    set("same", &plain, &|at| format!("c{}", (at + 1) % 2));
+    let retrieval = ["retrieval", "q.csv", "--exclude-same-camera", "--gallery"];
+    let warnings =
+        |gallery: &str| found(&place, &[&retrieval[..], &[gallery]].concat())["warnings"].to_string();
+    assert!(!warnings("same.csv").contains("camera"));
+    let said = warnings("shifted.csv");
+    assert!(said.contains("excludes nothing: the cameras of the queries (c0, c1)"), "{said}");
+    place.refused(
+        &["eval", "retrieval", "q.csv", "--exclude-same-camera", "--gallery", "upper.csv"],
+        &["the camera \"C0\" of the gallery differs from \"c0\" of the queries only in upper and lower case"],
+    );
+    // Whole numbers with decimals are whole numbers, with leading zeros they are other classes.
+    set("numbers", &number, &|at| at.to_string());
+    set("decimals", &|label| format!("{}.0", label.len()), &|at| format!("{at}.0"));
+    set("zeros", &|label| format!("0{}", label.len()), &|at| at.to_string());
+    let same = |gallery: &str| {
+        found(&place, &["retrieval", "numbers.csv", "--gallery", gallery])["retrieval"]["recall_at"].clone()
+    };
+    assert_eq!(same("decimals.csv"), same("numbers.csv"));
+    place.refused(
+        &["eval", "retrieval", "numbers.csv", "--gallery", "zeros.csv"],
+        &["zeros.csv: the class \"03\" differs from \"3\" of another file only in the form of a number"],
+    );
+    set("Case", &|label| label.to_uppercase(), &|at| at.to_string());
+    set("nan", &|label| if label == "coat" { "nan" } else { label }.to_owned(), &|at| at.to_string());
+    let both = std::fs::read_to_string(place.path().join("q.csv")).expect("there")
+        + &std::fs::read_to_string(place.path().join("Case.csv"))
+            .expect("there")
+            .replace("id,label,camera,x,y\n", "");
+    place.write("both.csv", both.as_bytes());
+    let said = found(&place, &["retrieval", "both.csv"])["warnings"].to_string();
+    assert!(said.contains("differ only in upper and lower case; they are two classes"), "{said}");
+    place.refused(
+        &["eval", "retrieval", "nan.csv"],
+        &["nan.csv: row 5 (id \"nan5\") has the label \"nan\", a word for a missing value"],
+    );
+    // Ids that differ only in spelling.
+    let labels =
+        ["id,label\n".to_owned(), ROWS.map(|row| format!("{},{}\n", row.0.to_uppercase(), row.1)).concat()];
+    place.write("ids.csv", labels.concat().as_bytes());
+    place.refused(
+        &["eval", "retrieval", "set.csv", "--labels", "ids.csv"],
+        &["ids.csv: line 2 has the id \"A1\"", "(\"a1\" differs from \"A1\" only in upper and lower case)"],
+    );
+    // Two cameras for a row.
+    let other = [
+        "id,label,camera\n".to_owned(),
+        ROWS.iter().enumerate().map(|(at, row)| format!("q{at},{},c9\n", row.1)).collect(),
+    ];
+    place.write("other.csv", other.concat().as_bytes());
+    place.refused(
+        &["eval", "retrieval", "q.csv", "--labels", "other.csv"],
+        &["other.csv: line 2 has the camera \"c9\", but q.csv contains the camera \"c0\" for the same row"],
+    );
+}
+
+#[test]
+fn values_of_64_bits_keep_their_differences() {
+    let place = place();
+    let set = |name: &str, offset: f64| {
+        let rows = ROWS.iter().chain(&ROWS).enumerate().map(|(at, (_, label, angle))| {
+            let (y, x) = (angle + at as f64 * 0.1).to_radians().sin_cos();
+            format!("r{at},{label},{},{},{offset}\n", offset + x, offset + y)
+        });
+        let text: String = std::iter::once("id,label,x,y,z\n".to_owned()).chain(rows).collect();
+        place.write(name, text.as_bytes());
+    };
+    set("near.csv", 1e5);
+    set("far.csv", 1e6);
+    let auc = |name: &str| found(&place, &["verification", name])["verification"]["auc"].clone();
+    near(&auc("far.csv"), auc("near.csv").as_f64().expect("a number"));
+    set("lost.csv", 1e8);
+    place.refused(
+        &["eval", "verification", "lost.csv"],
+        &["lost.csv", "which even 64-bit floats do not separate; subtract the mean of each column"],
+    );
+    place.refused(
+        &["train", "--data", "lost.csv", "--out", "run"],
+        &["lost.csv: 32-bit floats", "subtract the mean of each column"],
+    );
+}

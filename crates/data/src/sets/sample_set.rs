@@ -65,7 +65,8 @@ impl SampleSet {
         source.require_no_columns(options.columns.as_ref())?;
         if source.kind() == SourceKind::Table {
             let columns = options.columns.clone();
-            let options = VectorOptions { hold_out: options.hold_out, seed: options.seed, columns };
+            let (hold_out, seed, order) = (options.hold_out, options.seed, options.order.clone());
+            let options = VectorOptions { hold_out, seed, columns, order };
             return Ok(VectorSet::open(source.path(), labels, options)?.shared().into());
         }
         Ok(ImageSet::from_source(&source, options)?.shared().into())

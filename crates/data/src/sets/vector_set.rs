@@ -30,12 +30,14 @@ pub struct VectorOptions {
     pub seed: u64,
     /// The columns of a table that are the vectors; `None` for all with a name like the others.
     pub columns: Option<ColumnPattern>,
+    /// The order of these columns, such as that of a model, for a table that has just these columns; `None` for their order in the table.
+    pub order: Option<Vec<String>>,
 }
 
 impl Default for VectorOptions {
     /// Holds out a fifth of each class.
     fn default() -> Self {
-        Self { hold_out: 0.2, seed: 0, columns: None }
+        Self { hold_out: 0.2, seed: 0, columns: None, order: None }
     }
 }
 
@@ -107,6 +109,10 @@ impl VectorSet {
     }
 
     fn from_table(table: OpenTable, options: VectorOptions) -> Result<Self> {
+        let mut table = table;
+        if let Some(order) = &options.order {
+            table.reorder_columns(order)?;
+        }
         let OpenTable { rows, about, columns, .. } = table;
         let path = rows.path().to_owned();
         let labels = about.all_labels(&path)?.to_vec();
@@ -125,6 +131,7 @@ impl VectorSet {
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
         let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
+        rows.require_float32()?;
         let checked = checked(&rows, ids.as_deref(), columns.as_deref())?;
         let (squares, digests) = checked.iter().map(|(square, digest, _)| (*square, *digest)).unzip();
         let contents: Vec<ContentDigest> = checked.into_iter().map(|(.., content)| content).collect();
@@ -340,7 +347,7 @@ fn checked(
 mod tests {
     use super::*;
 
-    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1, columns: None };
+    const OPTIONS: VectorOptions = VectorOptions { hold_out: 0.25, seed: 1, columns: None, order: None };
 
     #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
     fn open(text: &str) -> Result<VectorSet> {
@@ -379,6 +386,42 @@ mod tests {
         let set = open("group,label,x\ng,a,1\ng,b,2\nh,a,3\nh,b,4\n").unwrap();
         let parts = [0, 1, 2, 3].map(|row| set.part(row));
         assert!(parts[0] == parts[1] && parts[2] == parts[3] && parts[0] != parts[2], "{parts:?}");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a file of a test need not survive a crash")]
+    fn columns_get_the_order_of_a_model_if_they_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vectors.csv");
+        std::fs::write(&path, "label,y,x\na,1,2\nb,3,4\na,5,6\n").unwrap();
+        let open = |order: &str| {
+            let order = Some(order.split(' ').map(str::to_owned).collect());
+            let set = VectorSet::open(&path, None, VectorOptions { order, ..OPTIONS }).unwrap();
+            let mut row = [0.0; 2];
+            set.read_into(0, &mut row).unwrap();
+            (set.columns().unwrap().join(" "), row, set.digest(0))
+        };
+        let (names, row, digest) = open("x y");
+        assert_eq!((names.as_str(), row), ("x y", [2.0, 1.0]));
+        assert_eq!(digest, crate::digest::digest_of_values(&[2.0, 1.0]));
+        for other in ["x z", "x", "y x"] {
+            let (names, row, _) = open(other);
+            assert_eq!((names.as_str(), row), ("y x", [1.0, 2.0]), "{other}");
+        }
+    }
+
+    #[test]
+    fn values_whose_differences_f32_loses_are_rejected() {
+        let text = |offset: f64| {
+            let rows = (0..20).map(|row| {
+                let z = (f64::from(row) * 0.7).sin();
+                format!("{},{},{}\n", row % 2, offset + z, offset - 2.0 * z)
+            });
+            std::iter::once("label,x,y\n".to_owned()).chain(rows).collect::<String>()
+        };
+        assert!(open(&text(1e4)).is_ok());
+        let said = open(&text(1e8)).unwrap_err().to_string();
+        assert!(said.contains("vectors.csv") && said.contains("subtract the mean of each column"), "{said}");
     }
 
     #[test]

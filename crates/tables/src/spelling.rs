@@ -1,0 +1,191 @@
+//! Names that are spelled in two ways: `3` and `3.0`, `c1` and `C1`, `é` as one character or as two. Names are compared exactly, so such a
+//! pair is two names; but it is probably meant as one, which warnings and errors say.
+
+use std::collections::{HashMap, HashSet};
+
+use super::echo::echo;
+
+/// The words that programs write for a missing value in a column of text. `None` and `null` are not among them: they can be classes.
+const MISSING: [&str; 4] = ["nan", "NaN", "<NA>", "NaT"];
+
+/// Whether a name is empty or a word for a missing value.
+pub fn is_missing(name: &str) -> bool {
+    name.trim().is_empty() || MISSING.contains(&name.trim())
+}
+
+/// How two different names differ, if only in spelling, in words: "in the form of a number".
+pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
+    if a == b {
+        return None;
+    }
+    let (a, b) = (a.trim(), b.trim());
+    if a == b {
+        return Some("in white space");
+    }
+    if number(a).is_some() && number(a) == number(b) {
+        return Some("in the form of a number");
+    }
+    if a.to_lowercase() == b.to_lowercase() {
+        return Some("in upper and lower case");
+    }
+    let (a, b) = (clusters(a), clusters(b));
+    // A letter that is composed in one name and one character in the other.
+    let composed = |(a, b): (&String, &String)| {
+        let (letters, others) = (a.chars().count(), b.chars().count());
+        a == b || ((letters == 1) != (others == 1) && !a.is_ascii() && !b.is_ascii())
+    };
+    (a.len() == b.len() && a.iter().zip(&b).all(composed)).then_some("in Unicode form")
+}
+
+/// For each name of `names`, in order, that differs from a name of `others` only in spelling and is not among them: both, and the difference.
+pub fn misspelled<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    others: impl IntoIterator<Item = &'a str>,
+) -> Vec<(&'a str, &'a str, &'static str)> {
+    let mut known: HashMap<String, Vec<&str>> = HashMap::new();
+    for other in others {
+        let list = known.entry(key(other)).or_default();
+        if !list.contains(&other) {
+            list.push(other);
+        }
+    }
+    let mut seen = HashSet::new();
+    let different = names.into_iter().filter(|name| seen.insert(*name));
+    let near = |name: &'a str| {
+        let list = known.get(&key(name))?;
+        if list.contains(&name) {
+            return None;
+        }
+        list.iter().find_map(|other| Some((name, *other, spelling(name, other)?)))
+    };
+    different.filter_map(near).collect()
+}
+
+/// Two of `names`, which all differ, that differ only in spelling, and the difference.
+pub fn spelled_alike<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<(&'a str, &'a str, &'static str)> {
+    let mut known: HashMap<String, Vec<&str>> = HashMap::new();
+    for name in names {
+        let list = known.entry(key(name)).or_default();
+        if let Some(found) = list.iter().find_map(|other| Some((*other, name, spelling(other, name)?))) {
+            return Some(found);
+        }
+        list.push(name);
+    }
+    None
+}
+
+/// For errors: one of `others` that differs from a name only in spelling, in words; empty if there is none.
+pub(super) fn hint<'a>(name: &'a str, others: impl IntoIterator<Item = &'a str>) -> String {
+    misspelled([name], others).first().map_or_else(String::new, |(_, other, how)| {
+        format!(" (\"{}\" differs from \"{}\" only {how})", echo(other), echo(name))
+    })
+}
+
+/// Removes the decimal places of whole numbers: programs write `3.0` for 3 in a column with gaps. Only if every entry that is not empty is such
+/// a number, so that a version `1.0` next to `1.1` stays.
+pub(super) fn without_decimals(texts: &mut [String]) {
+    if have_decimals(texts.iter().map(String::as_str)) {
+        texts.iter_mut().for_each(|text| text.truncate(text.len().saturating_sub(2)));
+    }
+}
+
+/// Whether every entry that is not empty is a whole number that ends with `.0`.
+fn have_decimals<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
+    let mut any = false;
+    for text in texts.filter(|text| !text.is_empty()) {
+        let digits = text.strip_suffix(".0").map(|text| text.strip_prefix('-').unwrap_or(text));
+        if !digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())) {
+            return false;
+        }
+        any = true;
+    }
+    any
+}
+
+/// The same text for names that differ only in spelling.
+fn key(name: &str) -> String {
+    let name = name.trim();
+    if let Some(number) = number(name) {
+        return number;
+    }
+    let letter = |cluster: String| if cluster.is_ascii() { cluster } else { "?".to_owned() };
+    clusters(&name.to_lowercase()).into_iter().map(letter).collect()
+}
+
+/// A whole number without sign, leading zeros and decimal places that are zero.
+fn number(text: &str) -> Option<String> {
+    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let is_number = !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && places.bytes().all(|byte| byte == b'0');
+    let digits = digits.trim_start_matches('0');
+    match (is_number, digits) {
+        (false, _) => None,
+        (true, "") => Some("0".to_owned()),
+        (true, digits) => Some(format!("{sign}{digits}")),
+    }
+}
+
+/// Letters with the marks that belong to them.
+fn clusters(name: &str) -> Vec<String> {
+    let mut clusters: Vec<String> = Vec::new();
+    for letter in name.chars() {
+        match clusters.last_mut() {
+            Some(last) if is_mark(letter) => last.push(letter),
+            _ => clusters.push(letter.to_string()),
+        }
+    }
+    clusters
+}
+
+/// Accents and other marks of the letter before them, and the second and third part of a Korean syllable.
+fn is_mark(letter: char) -> bool {
+    matches!(letter, '\u{300}'..='\u{36f}' | '\u{1160}'..='\u{11ff}' | '\u{3099}' | '\u{309a}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_spelling_are_recognised() {
+        for (a, b, expected) in [
+            ("3", "03", Some("in the form of a number")),
+            ("0", "0.0", Some("in the form of a number")),
+            ("-7.00", "-7", Some("in the form of a number")),
+            ("c1", "C1", Some("in upper and lower case")),
+            ("Zo\u{eb}", "Zoe\u{308}", Some("in Unicode form")),
+            ("\u{d55c}", "\u{1112}\u{1161}\u{11ab}", Some("in Unicode form")),
+            (" a", "a", Some("in white space")),
+            ("a", "a", None),
+            ("3", "4", None),
+            ("1.5", "1", None),
+            ("\u{6570}", "\u{56fe}", None),
+            ("Zo\u{eb}", "Zoe", None),
+        ] {
+            assert_eq!((spelling(a, b), spelling(b, a)), (expected, expected), "{a} {b}");
+            assert!(expected.is_none() || key(a) == key(b), "{a} {b}");
+        }
+        let found = misspelled(["1.0", "2", "x", "1.0"], ["1", "2", "2.0", "y"]);
+        assert_eq!(found, [("1.0", "1", "in the form of a number")]);
+        assert_eq!(spelled_alike(["a", "b", "A"]), Some(("a", "A", "in upper and lower case")));
+        assert_eq!(spelled_alike(["a", "b", "ab"]), None);
+    }
+
+    #[test]
+    fn words_for_missing_values_are_few() {
+        assert!(["", " ", "nan", "NaN", "<NA>"].into_iter().all(is_missing));
+        assert!(!["None", "null", "NA", "Nan", "0"].into_iter().any(is_missing));
+    }
+
+    #[test]
+    fn whole_numbers_with_decimals_are_whole_numbers() {
+        assert!(have_decimals(["1.0", "", "-20.0"].into_iter()));
+        for list in [&["1.0", "2"][..], &["1.5"], &["v1.0"], &[".0"], &["", ""], &["1.00"]] {
+            assert!(!have_decimals(list.iter().copied()), "{list:?}");
+        }
+    }
+}
