@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul, matmul_transposed_a, matmul_transposed_b};
+use widemargin_kernels::mixed::{self, Left, Right};
 use widemargin_kernels::screening::{PANEL, Panels, Precision, Probes};
 
 fn main() {
@@ -33,6 +34,21 @@ fn main() {
         println!("{name:16} {:8.2} ms {:8.1} GFLOP/s", seconds[3] * 1e3, operations / seconds[3] / 1e9);
     };
     rate("scores", &mut || matmul_transposed_b(&mut scores, x, w, Write::Replace, Threads::Rayon));
+    // One tile of classes at a time, as a head does.
+    let mut left = Left::default();
+    left.store(x);
+    let per_tile = 256.min(classes);
+    let mut tiles = vec![0.0; classes.next_multiple_of(per_tile) * batch];
+    rate("scores, bfloat16", &mut || {
+        tiles.par_chunks_mut(per_tile * batch).enumerate().for_each_init(
+            Right::default,
+            |right, (tile, out)| {
+                let classes = w.slice_rows(tile * per_tile..classes.min((tile + 1) * per_tile));
+                right.store_transposed(classes);
+                mixed::product(&mut out[..batch * classes.rows()], &left, right, Write::Replace);
+            },
+        );
+    });
     let s = values(batch * classes);
     let s = MatRef::new(&s, batch, classes).expect("sized so");
     rate("grad features", &mut || matmul(&mut grad_features, s, w, Write::Replace, Threads::Rayon));

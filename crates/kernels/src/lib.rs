@@ -5,6 +5,7 @@ pub mod convolution;
 mod error;
 pub mod exponential;
 pub mod matrix;
+pub mod mixed;
 pub mod pages;
 mod plane;
 pub mod pooling;

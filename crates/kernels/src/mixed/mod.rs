@@ -1,0 +1,143 @@
+//! Matrix products in mixed precision: factors rounded to bfloat16, sums in f32.
+//!
+//! bfloat16 has the range of f32 and 8 significant bits. The product of two such numbers is exact in f32, so the only
+//! errors are the rounding of each factor (at most 2^-9 of its value) and the rounding of the sums in f32. Processors with
+//! the instructions `vdpbf16ps` (AVX-512) compute two products per lane at a time.
+//!
+//! A factor is rounded once and stored in the order in which the kernels read it: [`Left`] and [`Right`]. A head multiplies
+//! one batch with thousands of tiles of class centres, a convolution one filter with every image, so the stored factor is
+//! used many times. [`product`] multiplies the two.
+//!
+//! The bits of a result depend on the kernel, not on how the work is split into products of rows and columns. Numbers below
+//! 2^-126 in magnitude may count as zero.
+
+mod kernel;
+mod pack;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use kernel::{COLUMNS, Kernel, ROWS};
+use pack::{Order, pack};
+
+use crate::matrix::{MatRef, Write};
+
+/// Pairs of the inner dimension that are multiplied before the next ones: 24 KB of a panel of [`Right`], which stay in the
+/// first-level cache.
+const PAIRS: usize = 192;
+/// Panels of [`Left`] that are multiplied with one panel of [`Right`]: 340 KB, which stay in the second-level cache.
+const PANELS: usize = 32;
+
+/// The first factor of a product, rounded to bfloat16: `[rows, inner]`.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// `[panel][pair of the inner dimension][ROWS]`, each entry two values: the first in the lower half.
+    panels: Vec<u32>,
+    rows: usize,
+    inner: usize,
+}
+
+impl Left {
+    /// Stores `a`, `[rows, inner]`, in place of what `self` held. The allocation is used again.
+    pub fn store(&mut self, a: MatRef<'_>) {
+        (self.rows, self.inner) = (a.rows(), a.cols());
+        pack::<ROWS>(&mut self.panels, a, Order::Rows);
+    }
+
+    /// Stores the transpose of `a`: `a` is `[inner, rows]`.
+    pub fn store_transposed(&mut self, a: MatRef<'_>) {
+        (self.rows, self.inner) = (a.cols(), a.rows());
+        pack::<ROWS>(&mut self.panels, a, Order::Columns);
+    }
+
+    /// Number of rows of the product.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// The second factor of a product, rounded to bfloat16: `[inner, columns]`.
+#[derive(Clone, Debug, Default)]
+pub struct Right {
+    /// `[panel][pair of the inner dimension][COLUMNS]`, as in [`Left`].
+    panels: Vec<u32>,
+    columns: usize,
+    inner: usize,
+}
+
+impl Right {
+    /// Stores `b`, `[inner, columns]`, in place of what `self` held. The allocation is used again.
+    pub fn store(&mut self, b: MatRef<'_>) {
+        (self.inner, self.columns) = (b.rows(), b.cols());
+        pack::<COLUMNS>(&mut self.panels, b, Order::Columns);
+    }
+
+    /// Stores the transpose of `b`: `b` is `[columns, inner]`.
+    pub fn store_transposed(&mut self, b: MatRef<'_>) {
+        (self.inner, self.columns) = (b.cols(), b.rows());
+        pack::<COLUMNS>(&mut self.panels, b, Order::Rows);
+    }
+
+    /// Number of columns of the product.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+}
+
+/// Whether this processor multiplies bfloat16 faster than f32. Elsewhere the products of this module are correct, but slower
+/// than those of [`matrix`](crate::matrix).
+pub fn is_fast() -> bool {
+    Kernel::detected() != Kernel::Portable
+}
+
+/// `out = left x right`, or `out += left x right`, on the calling thread.
+///
+/// `out` is `[rows, columns]`, row-major. Without inner dimension the product is all zeros.
+///
+/// # Panics
+/// If `left` does not have as many columns as `right` has rows, or `out` has another length.
+pub fn product(out: &mut [f32], left: &Left, right: &Right, write: Write) {
+    product_by(Kernel::detected(), out, left, right, write);
+}
+
+fn product_by(kernel: Kernel, out: &mut [f32], left: &Left, right: &Right, write: Write) {
+    let (rows, columns, inner) = (left.rows, right.columns, left.inner);
+    assert_eq!(inner, right.inner, "the columns of the left factor must be the rows of the right factor");
+    assert_eq!(
+        Some(out.len()),
+        rows.checked_mul(columns),
+        "out has {} values, but the product is [{rows}, {columns}]",
+        out.len()
+    );
+    if write == Write::Replace {
+        out.fill(0.0);
+    }
+    if out.is_empty() || inner == 0 {
+        return;
+    }
+    let pairs = inner.div_ceil(2);
+    let mut sums = [0.0; ROWS * COLUMNS];
+    for first_pair in (0..pairs).step_by(PAIRS) {
+        let part = first_pair..(first_pair + PAIRS).min(pairs);
+        for first_panel in (0..rows.div_ceil(ROWS)).step_by(PANELS) {
+            let some = first_panel..(first_panel + PANELS).min(rows.div_ceil(ROWS));
+            for (column, right) in right.panels.chunks_exact(pairs * COLUMNS).enumerate() {
+                let right = &right[part.start * COLUMNS..part.end * COLUMNS];
+                let column = column * COLUMNS;
+                let width = COLUMNS.min(columns - column);
+                for panel in some.clone() {
+                    let left = &left.panels[panel * pairs * ROWS..][part.start * ROWS..part.end * ROWS];
+                    kernel.multiply(left, right, &mut sums);
+                    let rows = panel * ROWS..((panel + 1) * ROWS).min(rows);
+                    for (row, sums) in rows.zip(sums.chunks_exact(COLUMNS)) {
+                        let out = &mut out[row * columns + column..][..width];
+                        for (out, sum) in out.iter_mut().zip(sums) {
+                            *out += sum;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

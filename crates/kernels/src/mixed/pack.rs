@@ -1,0 +1,109 @@
+//! Rounding to bfloat16, in the order in which the kernels read.
+
+use crate::matrix::MatRef;
+use crate::simd::{detected, dispatch};
+
+/// What becomes the width of a panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The rows of the matrix; its columns are the inner dimension.
+    Rows,
+    /// The columns of the matrix; its rows are the inner dimension.
+    Columns,
+}
+
+/// Stores `matrix` in panels of `WIDTH`: `[panel][pair][WIDTH]`. What is missing from the last panel and the last pair is
+/// zero.
+pub(super) fn pack<const WIDTH: usize>(panels: &mut Vec<u32>, matrix: MatRef<'_>, order: Order) {
+    let (width, inner) = match order {
+        Order::Rows => (matrix.rows(), matrix.cols()),
+        Order::Columns => (matrix.cols(), matrix.rows()),
+    };
+    let pairs = inner.div_ceil(2);
+    let length = width.div_ceil(WIDTH) * pairs * WIDTH;
+    panels.resize(length, 0);
+    if length == 0 {
+        return;
+    }
+    for (panel, out) in panels.as_chunks_mut::<WIDTH>().0.chunks_exact_mut(pairs).enumerate() {
+        let first = panel * WIDTH;
+        let count = WIDTH.min(width - first);
+        match order {
+            Order::Rows => dispatch!(detected(), fn[const WIDTH: usize](
+                out: &mut [[u32; WIDTH]], matrix: MatRef<'_>, first: usize, count: usize,
+            ) {
+                from_rows(out, matrix, first, count);
+            }),
+            Order::Columns => dispatch!(detected(), fn[const WIDTH: usize](
+                out: &mut [[u32; WIDTH]], matrix: MatRef<'_>, first: usize, count: usize,
+            ) {
+                from_columns(out, matrix, first, count);
+            }),
+        }
+    }
+}
+
+/// Pairs of a row that are rounded before they are spread over the panel.
+const RUN: usize = 16;
+
+#[inline(always)]
+fn from_rows<const WIDTH: usize>(out: &mut [[u32; WIDTH]], matrix: MatRef<'_>, first: usize, count: usize) {
+    let inner = matrix.cols();
+    for (block, out) in out.chunks_mut(RUN).enumerate() {
+        let start = block * RUN * 2;
+        let mut runs = [[0_u32; RUN]; WIDTH];
+        for (row, run) in runs.iter_mut().enumerate().take(count) {
+            let values = &matrix.row(first + row)[start..inner.min(start + RUN * 2)];
+            if let Some(values) = values.first_chunk::<{ RUN * 2 }>() {
+                for (pair, values) in run.iter_mut().zip(values.chunks_exact(2)) {
+                    *pair = pair_of(values[0], values[1]);
+                }
+            } else {
+                for (pair, values) in run.iter_mut().zip(values.chunks(2)) {
+                    *pair = pair_of(values[0], values.get(1).copied().unwrap_or(0.0));
+                }
+            }
+        }
+        for (pair, out) in out.iter_mut().enumerate() {
+            for (out, run) in out.iter_mut().zip(&runs) {
+                *out = run[pair];
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn from_columns<const WIDTH: usize>(
+    out: &mut [[u32; WIDTH]],
+    matrix: MatRef<'_>,
+    first: usize,
+    count: usize,
+) {
+    for (pair, out) in out.iter_mut().enumerate() {
+        let upper = &matrix.row(2 * pair)[first..first + count];
+        let zeros = [0.0; WIDTH];
+        let lower = if 2 * pair + 1 < matrix.rows() {
+            &matrix.row(2 * pair + 1)[first..first + count]
+        } else {
+            &zeros[..count]
+        };
+        out[count..].fill(0);
+        for ((out, a), b) in out.iter_mut().zip(upper).zip(lower) {
+            *out = pair_of(*a, *b);
+        }
+    }
+}
+
+#[inline(always)]
+fn pair_of(a: f32, b: f32) -> u32 {
+    rounded(a) >> 16 | rounded(b) & 0xFFFF_0000
+}
+
+/// The bits of the nearest bfloat16, ties to even, in the upper half; the lower half is arbitrary. NaN stays NaN.
+#[inline(always)]
+pub(super) fn rounded(value: f32) -> u32 {
+    let bits = value.to_bits();
+    // The carry of an infinity cannot happen: its lower half is zero.
+    let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1));
+    if value.is_nan() { bits | 0x0040_0000 } else { nearest }
+}
