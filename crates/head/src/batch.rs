@@ -1,9 +1,11 @@
 //! The samples of a batch, checked and prepared for scoring.
 
 use rayon::prelude::*;
+use widemargin_kernels::mixed::{Left, Right};
 use widemargin_objective::{Error as ObjectiveError, MatRef, Score, normalise};
 
 use crate::error::Error;
+use crate::storage::ProductPrecision;
 
 /// The features of a batch as they are multiplied with class centres: unit vectors and their former norms for cosines, the
 /// features themselves and no norms for dot products.
@@ -13,6 +15,15 @@ pub(crate) struct Batch {
     pub(crate) norms: Vec<f64>,
     pub(crate) rows: usize,
     pub(crate) dim: usize,
+    /// The features for products in bfloat16.
+    pub(crate) rounded: Option<Rounded>,
+}
+
+/// Features rounded to bfloat16: `[batch, dim]` as either factor of a product.
+#[derive(Clone, Debug)]
+pub(crate) struct Rounded {
+    pub(crate) left: Left,
+    pub(crate) right: Right,
 }
 
 impl Batch {
@@ -23,7 +34,18 @@ impl Batch {
         } else {
             Vec::new()
         };
-        Self { units, norms, rows: features.rows(), dim: features.cols() }
+        Self { units, norms, rows: features.rows(), dim: features.cols(), rounded: None }
+    }
+
+    /// Prepares the products of a training step.
+    pub(crate) fn for_products(mut self, products: ProductPrecision) -> Self {
+        self.rounded = (products == ProductPrecision::Bf16).then(|| {
+            let (mut left, mut right) = (Left::default(), Right::default());
+            left.store(self.view());
+            right.store(self.view());
+            Rounded { left, right }
+        });
+        self
     }
 
     pub(crate) fn view(&self) -> MatRef<'_> {

@@ -11,7 +11,7 @@ use crate::batch::{Batch, Targets, check_labels, first_not_finite};
 use crate::error::Error;
 use crate::lazy::Lazy;
 use crate::optimiser::Optimiser;
-use crate::storage::Values;
+use crate::storage::{ProductPrecision, Values};
 use crate::tile::{Scored, Spare, Tile};
 
 /// Groups of tiles that are processed in parallel. Fixed, and not the number of threads, so that sums are added in the same
@@ -34,6 +34,8 @@ pub(crate) struct Centres<'a> {
     pub(crate) tile_classes: usize,
     /// Largest number of scores kept between two passes.
     pub(crate) kept_scores: usize,
+    /// Precision of the products of a training step.
+    pub(crate) products: ProductPrecision,
     /// The deferred updates of a screened head, and the optimiser's memory that they need.
     pub(crate) deferred: Option<(&'a Lazy, &'a Optimiser)>,
     pub(crate) spare: &'a Spare,

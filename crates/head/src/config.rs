@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, within};
 use crate::optimiser::OptimiserConfig;
-use crate::storage::CentrePrecision;
+use crate::storage::{CentrePrecision, ProductPrecision};
 
 /// How a head is initialised, updated and computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,11 @@ pub struct HeadConfig {
     pub tile_classes: usize,
     /// Precision in which the class centres are stored.
     pub centres: CentrePrecision,
+    /// Precision of the factors of the three matrix products of a training step, in a dense or sampled head: scores, gradient of
+    /// the features, gradient of the centres. A screened head computes its few products in `f32`, and all heads evaluate and
+    /// predict in `f32`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub products: ProductPrecision,
     /// MiB of scores that a dense step may keep between its passes over the classes. With 0 nothing of size batch times classes
     /// is held, every score is computed three times, and a step takes 1.5 times as long. If absent: 256, or a quarter of the
     /// class centres' size in `f32` if that is more.
@@ -91,9 +96,15 @@ impl Default for HeadConfig {
             seed: 0,
             tile_classes: 512,
             centres: CentrePrecision::F32,
+            products: ProductPrecision::F32,
             kept_scores_mib: None,
         }
     }
+}
+
+/// Settings that were added later are left out of states where they are not used, so that older versions read them.
+fn is_default(products: &ProductPrecision) -> bool {
+    *products == ProductPrecision::default()
 }
 
 impl HeadConfig {

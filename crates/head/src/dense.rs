@@ -117,7 +117,7 @@ pub(crate) fn forward(
         let found = forward(centres, objective, active.features()?, &active.labels, step)?;
         return Ok(found.with_ignored(&active));
     }
-    let batch = Batch::new(features, centres.score);
+    let batch = Batch::new(features, centres.score).for_products(centres.products);
     let FirstPass { outcomes, points, targets, scored } =
         FirstPass::of(centres, objective, &batch, features, labels, centres.kept_scores)?;
     let HeadEvaluation { loss, losses, diagnostics } = HeadEvaluation::new(&outcomes, &targets);
@@ -182,6 +182,7 @@ pub fn class_loss(
         per_class,
         tile_classes: config.tile_classes,
         kept_scores: config.kept_scores(centres.data().len()),
+        products: config.products,
         deferred: None,
         spare: &Spare::default(),
     };

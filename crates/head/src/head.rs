@@ -353,6 +353,7 @@ impl Head {
             per_class: self.objective.sub_centres(),
             tile_classes: self.config.tile_classes,
             kept_scores: self.config.kept_scores(self.centres.len()),
+            products: self.config.products,
             spare: &self.spare,
             deferred: self.screen.as_ref().map(|screen| (&screen.lazy, &self.optimiser)),
         }

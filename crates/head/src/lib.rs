@@ -40,6 +40,6 @@ pub use optimiser::{Optimiser, OptimiserConfig};
 pub use pairs::{PairForward, PairHead, PairHeadConfig, PairHeadState, PendingProxies};
 pub use sharded::{ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards};
 pub use state::{HeadState, HeadTensor};
-pub use storage::CentrePrecision;
+pub use storage::{CentrePrecision, ProductPrecision};
 pub use training::{TrainingForward, TrainingHead, TrainingHeadState, TrainingUpdate};
 pub use widemargin_objective::{Diagnostics, MatRef, Objective};

@@ -24,6 +24,19 @@ pub enum CentrePrecision {
     Bf16,
 }
 
+/// Precision of the factors of a head's matrix products. Sums, losses, centres and the optimiser are `f32` in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ProductPrecision {
+    /// `f32`.
+    #[default]
+    F32,
+    /// bfloat16: faster on processors that multiply it ([`widemargin_kernels::mixed::is_fast`]). A cosine is off by 0.002 at
+    /// most, typically by 0.0002.
+    Bf16,
+}
+
 /// The values of the class centres.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Storage {

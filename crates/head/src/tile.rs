@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use widemargin_kernels::matrix::{Threads, Write, matmul_transposed_b};
+use widemargin_kernels::mixed;
 use widemargin_kernels::vector::{add_scaled, dot};
 use widemargin_objective::{MatRef, NORM_FLOOR, Score, norm, normalise};
 
@@ -123,7 +124,14 @@ impl<'a> Tile<'a> {
     pub(crate) fn score(&self, batch: &Batch, scored: &mut Scored) {
         let Scored { similarities, nearest } = scored;
         similarities.resize(batch.rows * self.rows(), 0.0);
-        matmul_transposed_b(similarities, batch.view(), self.view(), Write::Replace, Threads::Serial);
+        match &batch.rounded {
+            None => {
+                matmul_transposed_b(similarities, batch.view(), self.view(), Write::Replace, Threads::Serial);
+            }
+            Some(rounded) => {
+                mixed::product_transposed(similarities, &rounded.left, self.view(), Write::Replace)
+            }
+        }
         self.divide_by_lengths(similarities);
         nearest.clear();
         if self.per_class == 1 {

@@ -9,7 +9,9 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use widemargin_chance::{Purpose, Stream};
-use widemargin_head::{CentrePrecision, Head, HeadConfig, HeadMode, MatRef, OptimiserConfig};
+use widemargin_head::{
+    CentrePrecision, Head, HeadConfig, HeadMode, MatRef, OptimiserConfig, ProductPrecision,
+};
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
 use widemargin_objective::{ClassObjective, EvaluateOptions, parameters};
 
@@ -39,6 +41,9 @@ pub(crate) struct BenchHead {
     /// Precision of the stored class centres
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     centres: Precision,
+    /// Dense and sampled: precision of the factors of matrix products; mixed is bfloat16 with sums in f32
+    #[arg(long, value_enum, default_value_t = Products::Full)]
+    precision: Products,
     /// Dense and sampled: MiB of scores kept between the two passes [default: 256, or a quarter of the centres]
     #[arg(long, value_name = "MIB")]
     kept_scores_mib: Option<usize>,
@@ -73,6 +78,12 @@ enum Mode {
 enum Precision {
     F32,
     Bf16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum Products {
+    Full,
+    Mixed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -114,6 +125,10 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
         optimiser,
         mode,
         centres,
+        products: match arguments.precision {
+            Products::Full => ProductPrecision::F32,
+            Products::Mixed => ProductPrecision::Bf16,
+        },
         kept_scores_mib: arguments.kept_scores_mib,
         ..HeadConfig::default()
     };
@@ -161,6 +176,7 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
             "classes": arguments.classes,
             "sub_centres": arguments.sub_centres,
             "centres": format!("{:?}", arguments.centres).to_lowercase(),
+            "precision": format!("{:?}", arguments.precision).to_lowercase(),
             "batch": batch,
             "dim": dim,
             "threads": rayon::current_num_threads(),
@@ -201,13 +217,14 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
 
 /// Rejects flags that the mode ignores.
 fn check_flags(arguments: &BenchHead) -> anyhow::Result<()> {
-    let BenchHead { mode, threshold, rate, kept_scores_mib, check, .. } = *arguments;
+    let BenchHead { mode, threshold, rate, kept_scores_mib, check, precision, .. } = *arguments;
     // a threshold of 0 is the dense head
     let screens = mode == Mode::Screened && threshold != Some(0.0);
     let flags = [
         ("--threshold", threshold.is_some(), mode == Mode::Screened, "screened"),
         ("--rate", rate.is_some(), mode == Mode::Sampled, "sampled"),
         ("--kept-scores-mib", kept_scores_mib.is_some(), !screens, "dense or sampled"),
+        ("--precision mixed", precision == Products::Mixed, !screens, "dense or sampled"),
         ("--check", check, mode != Mode::Sampled, "dense or screened"),
     ];
     for (flag, given, used, modes) in flags {

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use widemargin_kernels::matrix::{Threads, Write, matmul, matmul_transposed_a};
+use widemargin_kernels::mixed;
 use widemargin_kernels::vector::add_scaled;
 use widemargin_objective::{MatRef, NORM_FLOOR, PointOutcome, Score, dot, norm};
 
@@ -102,7 +103,10 @@ impl DenseGradient {
                 self.differentiate(&tile, slopes);
                 let slopes = tile.of_rows(slopes);
                 let slopes = MatRef::new(&slopes, self.batch.rows, tile.rows()).expect("sized for this tile");
-                matmul(&mut pulls, slopes, tile.view(), Write::Add, Threads::Serial);
+                match &self.batch.rounded {
+                    None => matmul(&mut pulls, slopes, tile.view(), Write::Add, Threads::Serial),
+                    Some(_) => mixed::matmul(&mut pulls, slopes, tile.view(), Write::Add),
+                }
             }
             centres.spare.put([scratch]);
             pulls
@@ -195,7 +199,10 @@ impl DenseGradient {
         let slopes = tile.of_rows(slopes);
         let slopes = MatRef::new(&slopes, self.batch.rows, tile.rows()).expect("sized for this tile");
         out.resize(tile.rows() * dim, 0.0);
-        matmul_transposed_a(out, slopes, self.batch.view(), Write::Replace, Threads::Serial);
+        match &self.batch.rounded {
+            None => matmul_transposed_a(out, slopes, self.batch.view(), Write::Replace, Threads::Serial),
+            Some(rounded) => mixed::transposed_product(out, slopes, &rounded.right, Write::Replace),
+        }
         tile.project(out);
         for &(row, factor) in &self.along {
             if let Some(place) = tile.place(row) {

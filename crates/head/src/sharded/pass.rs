@@ -224,7 +224,7 @@ impl<C: Communicator> ShardedHead<C> {
     /// Loss, diagnostics and both gradients of a batch without ignored samples.
     fn gradients(&self, features: MatRef<'_>, labels: &[u32]) -> Result<HeadForward, Error> {
         let centres = self.local.scored();
-        let batch = Batch::new(features, centres.score);
+        let batch = Batch::new(features, centres.score).for_products(centres.products);
         let (FirstPass { outcomes, points, targets, scored }, own) =
             self.first_pass(&batch, features, labels, centres.kept_scores)?;
         let HeadEvaluation { loss, losses, diagnostics } = HeadEvaluation::new(&outcomes, &targets);

@@ -3,6 +3,7 @@
 mod classes;
 mod communicator;
 mod modes;
+mod products;
 mod promises;
 mod reference;
 mod sampled;
@@ -23,6 +24,12 @@ pub(crate) mod tolerance {
     /// Several shards against one head, both in f32, relative to the largest entry: another order of the same sums, so a few
     /// roundings of 6e-8.
     pub(crate) const SHARDS: f64 = 1e-6;
+    /// A loss with factors in bfloat16 against f32: a cosine of 64 dimensions is off by about 2^-9 / 8, times a scale of 64, and
+    /// averages over the batch.
+    pub(crate) const BF16_LOSS: f64 = 0.01;
+    /// Gradients with factors in bfloat16 against f32, relative, in norm: a probability follows its score, so up to 64 * 2^-9 / 8,
+    /// and 2^-9 for each rounded factor.
+    pub(crate) const BF16_GRADIENTS: f64 = 0.02;
 }
 
 /// Pseudo-random values in `[-1, 1)`.

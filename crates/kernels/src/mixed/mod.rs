@@ -18,6 +18,8 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::cell::RefCell;
+
 use kernel::{COLUMNS, Kernel, ROWS};
 use pack::{Order, pack};
 
@@ -99,6 +101,48 @@ pub fn is_fast() -> bool {
 /// If `left` does not have as many columns as `right` has rows, or `out` has another length.
 pub fn product(out: &mut [f32], left: &Left, right: &Right, write: Write) {
     product_by(Kernel::detected(), out, left, right, write);
+}
+
+/// `out = left x b^T`, or `out += left x b^T`; `b`, `[columns, inner]`, is rounded on the way.
+///
+/// # Panics
+/// If the sizes do not match, as in [`product`].
+pub fn product_transposed(out: &mut [f32], left: &Left, b: MatRef<'_>, write: Write) {
+    with_spare(|_, right| {
+        right.store_transposed(b);
+        product(out, left, right, write);
+    });
+}
+
+/// `out = a^T x right`, or `out += a^T x right`; `a`, `[inner, rows]`, is rounded on the way.
+///
+/// # Panics
+/// If the sizes do not match, as in [`product`].
+pub fn transposed_product(out: &mut [f32], a: MatRef<'_>, right: &Right, write: Write) {
+    with_spare(|left, _| {
+        left.store_transposed(a);
+        product(out, left, right, write);
+    });
+}
+
+/// `out = a x b`, or `out += a x b`; both are rounded on the way.
+///
+/// # Panics
+/// If the sizes do not match, as in [`product`].
+pub fn matmul(out: &mut [f32], a: MatRef<'_>, b: MatRef<'_>, write: Write) {
+    with_spare(|left, right| {
+        left.store(a);
+        right.store(b);
+        product(out, left, right, write);
+    });
+}
+
+/// Lends the calling thread's room for factors that are needed once. It keeps the size of the largest.
+fn with_spare(multiply: impl FnOnce(&mut Left, &mut Right)) {
+    thread_local! {
+        static SPARE: RefCell<(Left, Right)> = RefCell::default();
+    }
+    SPARE.with_borrow_mut(|(left, right)| multiply(left, right));
 }
 
 fn product_by(kernel: Kernel, out: &mut [f32], left: &Left, right: &Right, write: Write) {
