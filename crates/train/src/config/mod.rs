@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing};
 use widemargin_embedder::TrainingClasses;
-use widemargin_head::{CentrePrecision, HeadMode};
+use widemargin_head::{CentrePrecision, HeadMode, ProductPrecision};
 use widemargin_model::BackboneName;
 use widemargin_tables::ColumnPattern;
 
@@ -206,9 +206,17 @@ pub struct HeadSection {
     pub threshold: Option<f64>,
     /// Precision in which the class centres are stored: `f32`, or `bf16` for half the memory.
     pub centres: CentrePrecision,
+    /// Precision of the factors of the matrix products of a `dense` or `sampled` step: `f32`, or `bf16` with sums in `f32`.
+    #[serde(skip_serializing_if = "is_f32")]
+    pub products: ProductPrecision,
     /// MiB of scores that a `dense` step keeps instead of computing them again; see [`widemargin_head::HeadConfig::kept_scores_mib`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_scores_mib: Option<usize>,
+}
+
+/// A setting that was added later is left out of a configuration that does not use it.
+fn is_f32(products: &ProductPrecision) -> bool {
+    *products == ProductPrecision::F32
 }
 
 impl Default for HeadSection {
@@ -218,6 +226,7 @@ impl Default for HeadSection {
             rate: 0.1,
             threshold: None,
             centres: CentrePrecision::F32,
+            products: ProductPrecision::F32,
             kept_scores_mib: None,
         }
     }

@@ -110,6 +110,7 @@ impl Trainer {
             optimiser: of_centres,
             mode: objective.class_objective().map_or(head_mode, resolved),
             centres: config.head.centres,
+            products: config.head.products,
             kept_scores_mib: config.head.kept_scores_mib,
             seed,
             ..HeadConfig::default()
