@@ -15,13 +15,15 @@ mod kernel;
 mod pack;
 #[cfg(test)]
 mod tests;
+mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::cell::RefCell;
 
-use kernel::{COLUMNS, Kernel, ROWS};
+use kernel::Kernel;
 use pack::{Order, pack};
+use tile::{COLUMNS, ROWS};
 
 use crate::matrix::{MatRef, Write};
 

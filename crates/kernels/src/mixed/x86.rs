@@ -5,14 +5,20 @@ use core::arch::x86_64::{
     _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::kernel::{COLUMNS, Kernel, ROWS};
+use super::tile::{COLUMNS, ROWS};
+use crate::simd::InstructionSet;
+
+/// Whether this processor has AVX-512 with `vdpbf16ps`.
+pub(super) fn is_available() -> bool {
+    InstructionSet::Avx512.is_available() && is_x86_feature_detected!("avx512bf16")
+}
 
 /// `sums = left x right`.
 ///
 /// # Panics
 /// If the processor lacks the instructions, or the lengths do not match.
 pub(super) fn multiply(left: &[u32], right: &[u32], sums: &mut [f32; ROWS * COLUMNS]) {
-    assert!(Kernel::Avx512.is_available(), "this processor lacks vdpbf16ps");
+    assert!(is_available(), "this processor lacks vdpbf16ps");
     assert_eq!(left.len() / ROWS, right.len() / COLUMNS, "pairs of both panels");
     // SAFETY: the processor has the instructions.
     unsafe { by_registers(left, right, sums) }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::Error;
 use std::fmt::Display;
+use widemargin_head::ProductPrecision;
 use widemargin_model::{BackboneName, device};
 use widemargin_objective::{AnyObjective, ClassObjective};
 
@@ -220,6 +221,10 @@ impl Config {
             without("kept_scores_mib", "`dense` or `sampled`"),
         );
         warn(
+            screened && h.threshold != Some(0.0) && h.products == ProductPrecision::Bf16,
+            without("products", "`dense` or `sampled`"),
+        );
+        warn(
             screened && h.threshold != Some(0.0) && self.optimiser.name == OptimiserName::AdamW,
             "head.mode: `screened` with `adamw` ends with a lower accuracy than `dense`; use `dense`, or the optimiser `sgd`"
                 .into(),
@@ -377,6 +382,10 @@ mod tests {
             ("head.kept_scores_mib: no effect", |c| {
                 c.head.mode = HeadModeName::Screened;
                 c.head.kept_scores_mib = Some(64);
+            }),
+            ("head.products: no effect", |c| {
+                c.head.mode = HeadModeName::Screened;
+                c.head.products = ProductPrecision::Bf16;
             }),
             ("`screened` with `adamw`", |c| {
                 c.head.mode = HeadModeName::Screened;
