@@ -550,6 +550,154 @@ mod tests {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/files").join(name)
     }
 
+    enum Values {
+        Doubles(&'static [f64]),
+        Longs(&'static [i64]),
+        Texts(&'static [&'static str]),
+        /// Lists of two floats.
+        Lists(&'static [f32]),
+    }
+
+    /// A file with these columns, and what pandas has recorded.
+    fn written(path: &Path, columns: &[(&str, Values)], pandas: Option<&str>) {
+        use parquet::data_type::{DoubleType, Int64Type};
+        let of = |(name, values): &(&str, Values)| match values {
+            Values::Doubles(_) => format!("required double {name}; "),
+            Values::Longs(_) => format!("required int64 {name}; "),
+            Values::Texts(_) => format!("required binary {name} (UTF8); "),
+            Values::Lists(_) => {
+                format!(
+                    "required group {name} (LIST) {{ repeated group list {{ required float element; }} }} "
+                )
+            }
+        };
+        let schema = format!("message m {{ {} }}", columns.iter().map(of).collect::<String>());
+        let metadata = pandas.map(|text| vec![KeyValue::new("pandas".to_owned(), text.to_owned())]);
+        let properties = WriterProperties::builder().set_key_value_metadata(metadata).build();
+        let schema = Arc::new(parse_message_type(&schema).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for (_, values) in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            match values {
+                Values::Doubles(list) => column.typed::<DoubleType>().write_batch(list, None, None),
+                Values::Longs(list) => column.typed::<Int64Type>().write_batch(list, None, None),
+                Values::Texts(list) => {
+                    let list: Vec<ByteArray> = list.iter().map(|text| ByteArray::from(*text)).collect();
+                    column.typed::<ByteArrayType>().write_batch(&list, None, None)
+                }
+                Values::Lists(list) => {
+                    let repeated: Vec<i16> = (0..list.len()).map(|at| (at % 2) as i16).collect();
+                    let defined = vec![1; list.len()];
+                    column.typed::<FloatType>().write_batch(list, Some(&defined), Some(&repeated))
+                }
+            }
+            .unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        widemargin_durable::write_atomic(path, &bytes).unwrap();
+    }
+
+    fn range(start: i64, stop: i64, step: i64) -> String {
+        format!(
+            r#"{{"index_columns": [{{"kind": "range", "name": null, "start": {start}, "stop": {stop}, "step": {step}}}]}}"#
+        )
+    }
+
+    #[test]
+    fn an_index_that_pandas_only_describes_is_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (table, labels) = (folder.path().join("t.parquet"), folder.path().join("l.parquet"));
+        let values =
+            || [("x0", Values::Doubles(&[0.5, 1.0, 2.5])), ("x1", Values::Doubles(&[1.0, 0.5, 0.25]))];
+        for (pandas, expected) in [
+            (range(5, 8, 1), Some(["5", "6", "7"])),
+            (range(9, 4, -2), Some(["9", "7", "5"])),
+            (range(0, 3, 1), Some(["0", "1", "2"])),
+            // Another program has removed rows.
+            (range(0, 30, 1), None),
+            (range(5, 8, 0), None),
+            (range(i64::MIN, i64::MAX, 1), None),
+        ] {
+            written(&table, &values(), Some(&pandas));
+            let found = read_embeddings(&table).unwrap();
+            let expected = expected.map(|ids| ids.map(str::to_owned).to_vec());
+            assert_eq!((found.dim, found.about.ids), (2, expected), "{pandas}");
+        }
+        let names = || [("label", Values::Texts(&["a", "b", "c"]))];
+        let joined = |of_table: &str, of_labels: &str| {
+            written(&table, &values(), Some(of_table));
+            written(&labels, &names(), Some(of_labels));
+            crate::open_labelled(&table, Some(&labels)).map(|table| table.about.labels.unwrap().concat())
+        };
+        assert_eq!(joined(&range(5, 8, 1), &range(7, 4, -1)).unwrap(), "cba");
+        let said = joined(&range(5, 8, 1), &range(6, 9, 1)).unwrap_err().to_string();
+        assert!(said.contains("l.parquet: row 2 has the id \"8\", which"), "{said}");
+        assert!(joined(&range(0, 3, 1), &range(5, 8, 1)).is_err());
+        // An index that is stored joins in the same way.
+        let stored =
+            [("label", Values::Texts(&["a", "b", "c"])), ("__index_level_0__", Values::Longs(&[7, 6, 5]))];
+        written(&table, &values(), Some(&range(5, 8, 1)));
+        written(&labels, &stored, Some(r#"{"index_columns": ["__index_level_0__"]}"#));
+        let found = crate::open_labelled(&table, Some(&labels)).unwrap();
+        assert_eq!(found.about.labels.unwrap().concat(), "cba");
+    }
+
+    #[test]
+    fn lists_next_to_other_columns_are_chosen_or_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let lists = |name: &'static str| (name, Values::Lists(&[1.0, 2.0, 3.0, 4.0]));
+        let said = |columns: &[(&str, Values)], pattern: Option<&str>| {
+            written(&path, columns, None);
+            let pattern = pattern.map(|pattern| pattern.parse().unwrap());
+            crate::open_columns(&path, None, pattern.as_ref())
+                .map(|table| table.rows.dim())
+                .map_err(|error| error.to_string())
+        };
+        let number = |name: &'static str| (name, Values::Doubles(&[0.5, 1.5]));
+        assert_eq!(said(&[lists("embedding"), number("age")], None), Ok(2));
+        let both = || [lists("embedding"), number("e0"), number("e1"), number("e2")];
+        let error = said(&both(), None).unwrap_err();
+        assert!(error.contains("`embedding` of lists and also the numeric columns `e0, e1, e2`"), "{error}");
+        assert_eq!((said(&both(), Some("embedding")), said(&both(), Some("e?"))), (Ok(2), Ok(3)));
+        let error = said(&[lists("embedding"), number("weight")], None).unwrap_err();
+        assert!(error.contains("`weight` looks like the weight of a sample"), "{error}");
+        let named = || [lists("vector"), number("age")];
+        let error = said(&named(), None).unwrap_err();
+        assert!(
+            error.contains("`vector` holds lists; if it is the embedding, use --columns 'vector'"),
+            "{error}"
+        );
+        assert_eq!(said(&named(), Some("vector")), Ok(2));
+    }
+
+    #[test]
+    fn numbers_of_every_kind_are_values_and_whole_floats_are_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let label = ("label", Values::Doubles(&[3.0, -1.0]));
+        written(
+            &path,
+            &[label, ("x0", Values::Longs(&[1, 2])), ("x1", Values::Doubles(&[0.5, 1e8 + 0.25]))],
+            None,
+        );
+        let table = read_embeddings(&path).unwrap();
+        assert_eq!(table.about.labels.as_ref().unwrap(), &["3", "-1"]);
+        assert_eq!((table.data, table.rests.unwrap()[3]), (vec![1.0, 0.5, 2.0, 1e8], 0.25));
+        written(&path, &[("label", Values::Doubles(&[3.5, 1.0])), ("x", Values::Longs(&[1, 2]))], None);
+        let said = read_embeddings(&path).unwrap_err().to_string();
+        assert!(said.contains("row 0 of column `label` holds 3.5; expected a name"), "{said}");
+        assert_eq!(float(&Field::UByte(200)), Some(200.0));
+        assert_eq!(float(&Field::ULong(1 << 60)), Some((1_u64 << 60) as f64));
+        let decimal =
+            |value: i32, scale: i32| Field::Decimal(parquet::data_type::Decimal::from_i32(value, 9, scale));
+        assert_eq!((float(&decimal(1250, 2)), float(&decimal(-5, 0))), (Some(12.5), Some(-5.0)));
+    }
+
     #[test]
     fn two_columns_of_one_name_are_rejected() {
         let folder = tempfile::tempdir().unwrap();

@@ -124,6 +124,10 @@ impl RowNames {
         let found = self.table.rows.len();
         let Some(order) = order else {
             if found != of.rows {
+                // Without its header, a file has a row too few.
+                if NOT_IDS.contains(&self.subject) {
+                    self.required(self.subject)?;
+                }
                 return Err(Problem::NameCount { what: self.subject, rows: of.rows, found }.at(&self.path));
             }
             return Ok(self);

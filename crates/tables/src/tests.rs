@@ -229,6 +229,39 @@ fn an_index_of_pandas_joins_only_where_it_is_the_same() {
 }
 
 #[test]
+fn ids_that_are_not_found_or_are_ambiguous_say_why() {
+    let folder = Folder::new();
+    let table = folder.file("t.csv", "id,camera,x,y\n3,c1,1,2\n10,c2,3,4\n7,c1,5,6\n");
+    for (text, expected) in [
+        ("id,label\n03,a\n10,b\n7,c\n", "(\"3\" differs from \"03\" only in the form of a number)"),
+        ("id,camera,label\n3,c1,a\n10,c9,b\n7,c1,c\n", "line 3 has the camera \"c9\", but"),
+        ("id,path,label\n3,7,a\n10,10,b\n7,3,c\n", "the columns `id` and `path` both have the ids of"),
+    ] {
+        let said = open_labelled(&table, Some(&folder.file("l.csv", text))).unwrap_err().to_string();
+        assert!(said.contains("l.csv: ") && said.contains(expected), "{said}");
+    }
+    let accents = folder.file("a.csv", "id,x\nZo\u{eb},1\nAda,2\n");
+    let labels = folder.file("l.csv", "id,label\nAda,a\nZoe\u{308},b\n");
+    let said = open_labelled(&accents, Some(&labels)).unwrap_err().to_string();
+    assert!(said.contains("only in Unicode form"), "{said}");
+    let pairs = folder.file("p.csv", "a,b,same\n3,10.0,1\n");
+    let said = read_pairs(&pairs, &read_embeddings(&table).unwrap()).unwrap_err().to_string();
+    assert!(said.contains("(\"10\" differs from \"10.0\" only in the form of a number)"), "{said}");
+    // Numbers of rows in two columns, in different orders.
+    let matrix = folder.file("m.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    let twice = folder.file("l.csv", "id,row,label\n2,1,a\n0,2,b\n1,0,c\n");
+    let said = open_labelled(&matrix, Some(&twice)).unwrap_err().to_string();
+    assert!(said.contains("the columns `id` and `row` both have the ids of"), "{said}");
+    // A column of whole numbers with gaps, as programs write it.
+    let decimals = folder.file("l.csv", "id,label\n10.0,1.0\n3.0,2.0\n7.0,1.0\n");
+    let table = open_labelled(&table, Some(&decimals)).unwrap();
+    assert_eq!(table.about.labels.unwrap(), ["2", "1", "1"]);
+    assert_eq!(read_labels(&folder.file("l.csv", "label\n1.0\n1.1\n")).unwrap(), ["1.0", "1.1"]);
+    let said = open_labelled(&matrix, Some(&folder.file("h.csv", "cat\ndog\ncat\n"))).unwrap_err();
+    assert!(said.to_string().contains("the first line of a .csv names the columns"), "{said}");
+}
+
+#[test]
 fn labels_given_twice_must_be_the_same() {
     let folder = Folder::new();
     let table = folder.file("t.csv", "id,label,x\np,a,1\nq,b,2\n");
@@ -699,6 +732,8 @@ fn a_byte_order_mark_and_crlf_change_nothing() {
     assert_eq!(expected.about.ids.as_ref().unwrap(), &["#tag", " lead"]);
     let changed = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
     assert_eq!(read_embeddings(&folder.file("a.csv", changed)).unwrap(), expected);
+    let twice = format!("\u{feff}\u{feff}{plain}");
+    assert_eq!(read_embeddings(&folder.file("a.csv", twice)).unwrap(), expected);
     for (name, text) in [("l.txt", "\u{feff}a\r\nb\r\n"), ("l.csv", "\u{feff}label,n\r\na,1\r\nb,2\r\n")] {
         assert_eq!(read_labels(&folder.file(name, text)).unwrap(), ["a", "b"], "{name}");
     }
