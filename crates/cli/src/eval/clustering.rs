@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let blame = |error| explained(error, &classes, &set.path.display());
     let cosine = arguments.cosine.unwrap_or_default();
     let waiting = progress::waiting("clustering");
-    let mut warnings = set.spellings.clone();
+    let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), embeddings));
     let mut noise = None;
     let (how, clusters) = match arguments.method {

@@ -30,8 +30,8 @@ pub(crate) struct SelfMatches {
     in_templates: bool,
     /// The names of both sides, for sentences.
     names: [&'static str; 2],
-    /// Class names that differ only in spelling, as sentences.
-    spellings: Vec<String>,
+    /// Sentences on both files and their class names.
+    notes: Vec<String>,
 }
 
 /// Reads enrolled embeddings, or one template per class of the rows that are not probes as well.
@@ -66,8 +66,8 @@ impl SelfMatches {
     ) -> Self {
         let ids = queries.ids.as_deref().zip(gallery.ids.as_deref());
         let copies = Copies::between(&queries.embeddings, &gallery.embeddings, ids);
-        let spellings = [queries, gallery].into_iter().flat_map(|set| set.spellings.clone()).collect();
-        Self { copies, kept: arguments.keep_self, in_templates: false, names, spellings }
+        let notes = [queries, gallery].into_iter().flat_map(|set| set.notes.clone()).collect();
+        Self { copies, kept: arguments.keep_self, in_templates: false, names, notes }
     }
 
     /// The copies to exclude; none with `--keep-self` or if there are none.
@@ -83,7 +83,7 @@ impl SelfMatches {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, row_numbers, .. } = self.copies;
         let [name, others] = self.names;
-        let mut warnings = self.spellings.clone();
+        let mut warnings = self.notes.clone();
         if queries > 0 {
             let done = if self.kept {
                 "each finds itself, which makes the results too good; leave out --keep-self"
@@ -126,7 +126,7 @@ impl SelfMatches {
 /// Rows of a set that occur twice, as a sentence; they find each other.
 pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<String>) {
     let (found, path) = (Repeated::of(&set.embeddings), set.path.display());
-    let mut warnings = set.spellings.clone();
+    let mut warnings = set.notes.clone();
     if let Some(Repeated { rows, groups, groups_of_several_classes }) = found {
         let classes = match groups_of_several_classes {
             0 => String::new(),

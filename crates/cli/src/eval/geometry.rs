@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
         ),
     ];
     let lead = format!("{}.", set.in_words());
-    let mut warnings = set.spellings.clone();
+    let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), &set.embeddings));
     let crowding = set.embeddings.crowding();
     let json = json!({ "compared": lead, "geometry": found, "crowding": crowding, "warnings": warnings });

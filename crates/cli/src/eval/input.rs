@@ -47,6 +47,10 @@ pub(crate) struct Shared {
     columns: Option<(Vec<String>, PathBuf)>,
     /// The model, and the first file that states it.
     mark: Option<(ModelMark, PathBuf)>,
+    /// The first file that does not state its model.
+    unmarked: Option<PathBuf>,
+    /// Sentences on the files, for the warnings of the next set.
+    notes: Vec<String>,
 }
 
 impl std::ops::Deref for Shared {
@@ -75,8 +79,31 @@ impl Shared {
                 path.display(),
                 of.display()
             );
+        } else {
+            self.unmarked.get_or_insert_with(|| path.to_owned());
+        }
+        // Said once: when the second of both is read.
+        if let (Some((_, of)), Some(unmarked)) = (&self.mark, &self.unmarked)
+            && (of == path || unmarked == path)
+        {
+            self.notes.push(format!(
+                "{} does not state which model made it, but {} does; unless it was the same, the cosines have no meaning.",
+                unmarked.display(),
+                of.display()
+            ));
         }
         Ok(table.read()?)
+    }
+
+    /// Sentences on the files that were read since the last call.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Labelled rows of a table that was read.
+    fn labelled(&mut self, table: EmbeddingTable, labels: Option<&Path>) -> anyhow::Result<LabelledRows> {
+        let notes = self.take_notes();
+        LabelledRows::new(table, labels, &mut self.classes, notes)
     }
 }
 
@@ -102,7 +129,7 @@ impl SetArguments {
             }
             None => None,
         };
-        let LabelledRows { table, set } = LabelledRows::new(table, labels, &mut shared.classes)?;
+        let LabelledRows { table, set } = shared.labelled(table, labels)?;
         Ok(LabelledRows { table, set: LabelledEmbeddings { selection, ..set } })
     }
 }
@@ -124,8 +151,8 @@ pub(crate) struct LabelledEmbeddings {
     pub(crate) ids: Option<Vec<String>>,
     /// The rows of the file, unless it is all of them.
     pub(crate) selection: Option<Selection>,
-    /// Class names that differ only in spelling, as sentences.
-    pub(crate) spellings: Vec<String>,
+    /// Sentences on the file and its class names, for warnings.
+    pub(crate) notes: Vec<String>,
 }
 
 impl LabelledEmbeddings {
@@ -157,7 +184,8 @@ pub(crate) fn labelled(
 
 /// As [`labelled`], with the values of the file, for templates.
 pub(crate) fn rows(path: &Path, labels: Option<&Path>, shared: &mut Shared) -> anyhow::Result<LabelledRows> {
-    LabelledRows::new(shared.table(path, labels)?, labels, &mut shared.classes)
+    let table = shared.table(path, labels)?;
+    shared.labelled(table, labels)
 }
 
 /// Labelled embeddings and the values of their file.
@@ -171,15 +199,13 @@ impl LabelledRows {
         mut table: EmbeddingTable,
         labels: Option<&Path>,
         classes: &mut ClassNames,
+        mut notes: Vec<String>,
     ) -> anyhow::Result<Self> {
         let of_others = classes.names().len();
         let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
-        let spellings = spellings(&table.path, classes, of_others)?;
+        notes.extend(spellings(&table.path, classes, of_others)?);
         let (path, cameras, ids) = (table.path.clone(), table.about.cameras.take(), table.about.ids.take());
-        Ok(Self {
-            table,
-            set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None, spellings },
-        })
+        Ok(Self { table, set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None, notes } })
     }
 
     /// One template per class, of the rows `kept`.

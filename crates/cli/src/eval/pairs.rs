@@ -383,7 +383,8 @@ fn of_list(
     let (pairs, rows, dim) = (scored.len(), embeddings.rows(), embeddings.dim());
     let of = arguments.set.embeddings.display();
     let equal = verification::pairs_of_equal_rows(&embeddings, &file.pairs).map_err(blame)?;
-    let mut notes: Vec<String> = cohort.map(Cohort::notes).unwrap_or_default();
+    let mut notes = shared.take_notes();
+    notes.extend(cohort.map(Cohort::notes).unwrap_or_default());
     if equal > 0 {
         notes.push(format!(
             "{equal} pairs of {place} compare an embedding with itself or with an equal one; a list is evaluated as it is, so remove them for a fair result."

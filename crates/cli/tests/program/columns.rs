@@ -187,6 +187,22 @@ fn embeddings_state_the_model_that_made_them() {
         let warning = said(&copy);
         assert!(warning.contains("does not state which model made it"), "{warning}");
         place.refused(&[&nearest[..], &[&format!("two.{ending}")]].concat(), &["made by a different model"]);
+        let eval = |gallery: &str| {
+            let files = [
+                "copy-of-one.parquet",
+                "--labels",
+                "t.csv",
+                "--gallery",
+                gallery,
+                "--gallery-labels",
+                "t.csv",
+            ];
+            let found = super::evaluation::found(&place, &[&["retrieval"], &files[..]].concat());
+            found["warnings"].to_string()
+        };
+        let said = eval(&copy);
+        assert!(said.contains(&format!("{copy} does not state which model made it, but")), "{said}");
+        assert!(!eval(&own).contains("model"), "{ending}");
     }
 }
 
