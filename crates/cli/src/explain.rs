@@ -89,11 +89,14 @@ pub(crate) fn run(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
         TrainedFeatures::shipped()?
     };
     let _at_once = EndsAtOnce::saying(format!("stopped while the pages are written to {}", folder.display()));
+    let paths: Vec<PathBuf> = languages.iter().map(|language| folder.join(language.file_name())).collect();
+    for (language, path) in languages.iter().zip(&paths) {
+        write_atomic(path, page::render(*language, &languages, &features)?.as_bytes())?;
+    }
+    // After all pages: a reader of these lines that stops reading ends the program.
     let mut out = results();
-    for language in &languages {
-        let path = folder.join(language.file_name());
-        write_atomic(&path, page::render(*language, &languages, &features)?.as_bytes())?;
-        writeln!(out, "{}", shown(&path))?;
+    for path in &paths {
+        writeln!(out, "{}", shown(path))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -439,6 +439,17 @@ fn text(field: &Field, in_nanoseconds: bool) -> Option<String> {
     })
 }
 
+/// The error of a write: that of the file, if the writer of the format only passes it on.
+fn written(error: ParquetError) -> std::io::Error {
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(of_file) => *of_file,
+            Err(other) => std::io::Error::other(other),
+        },
+        other => std::io::Error::other(other),
+    }
+}
+
 /// Writes rows and their labels and ids, with one row group per block.
 pub(super) fn write(
     out: impl std::io::Write + Send,
@@ -447,13 +458,12 @@ pub(super) fn write(
     mark: Option<ModelMark>,
     block: usize,
 ) -> std::io::Result<()> {
-    let failed = std::io::Error::other::<ParquetError>;
     let columns = about.columns();
     let texts: Vec<String> =
         columns.iter().map(|column| format!("required binary {} (UTF8); ", column.name)).collect();
     let texts = texts.concat();
     let list = "required group embedding (LIST) { repeated group list { required float element; } }";
-    let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(failed)?;
+    let schema = parse_message_type(&format!("message embeddings {{ {texts}{list} }}")).map_err(written)?;
     let numbers = ColumnPath::new(["embedding", "list", "element"].map(str::to_owned).to_vec());
     // values hardly repeat, so neither a dictionary nor a codec makes them smaller
     let mark = mark.map(|mark| vec![KeyValue::new(mark::KEY.to_owned(), mark.to_text())]);
@@ -462,30 +472,30 @@ pub(super) fn write(
         .set_key_value_metadata(mark)
         .build();
     let mut writer =
-        SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(failed)?;
+        SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties)).map_err(written)?;
     let mut values = Vec::new();
     for first in (0..rows.rows()).step_by(block) {
         let count = block.min(rows.rows() - first);
         values.resize(count * rows.dim(), 0.0);
         rows.read_into(first, &mut values).map_err(std::io::Error::other)?;
-        let mut group = writer.next_row_group().map_err(failed)?;
+        let mut group = writer.next_row_group().map_err(written)?;
         for known in &columns {
-            let mut column = group.next_column().map_err(failed)?.expect("a column of labels or ids");
+            let mut column = group.next_column().map_err(written)?.expect("a column of labels or ids");
             let texts = known.texts[first..first + count].iter().map(|text| ByteArray::from(text.as_str()));
             let texts: Vec<ByteArray> = texts.collect();
-            column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(failed)?;
-            column.close().map_err(failed)?;
+            column.typed::<ByteArrayType>().write_batch(&texts, None, None).map_err(written)?;
+            column.close().map_err(written)?;
         }
         // 0 at the start of a list, 1 inside a list
         let repeated: Vec<i16> = (0..values.len()).map(|at| i16::from(at % rows.dim() != 0)).collect();
         let defined = vec![1; values.len()];
-        let mut column = group.next_column().map_err(failed)?.expect("the column of embeddings");
+        let mut column = group.next_column().map_err(written)?.expect("the column of embeddings");
         let typed = column.typed::<FloatType>();
-        typed.write_batch(&values, Some(&defined), Some(&repeated)).map_err(failed)?;
-        column.close().map_err(failed)?;
-        group.close().map_err(failed)?;
+        typed.write_batch(&values, Some(&defined), Some(&repeated)).map_err(written)?;
+        column.close().map_err(written)?;
+        group.close().map_err(written)?;
     }
-    writer.close().map(|_| ()).map_err(failed)
+    writer.close().map(|_| ()).map_err(written)
 }
 
 fn position(names: &[String], name: &str) -> Option<usize> {
@@ -696,6 +706,14 @@ mod tests {
         let decimal =
             |value: i32, scale: i32| Field::Decimal(parquet::data_type::Decimal::from_i32(value, 9, scale));
         assert_eq!((float(&decimal(1250, 2)), float(&decimal(-5, 0))), (Some(12.5), Some(-5.0)));
+    }
+
+    #[test]
+    fn the_error_of_a_file_is_passed_on_as_it_is() {
+        let full = || std::io::Error::new(std::io::ErrorKind::StorageFull, "disk full");
+        let found = written(ParquetError::from(full()));
+        assert_eq!((found.kind(), found.to_string()), (full().kind(), full().to_string()));
+        assert!(written(ParquetError::General("a column".to_owned())).to_string().contains("a column"));
     }
 
     #[test]

@@ -145,12 +145,16 @@ fn lost_results_are_an_error_and_a_reader_that_stops_reading_is_not() {
 fn a_reader_that_stops_reading_costs_no_file() {
     let place = Workplace::new();
     place.write("rows.csv", b"label,x,y\na,1,2\na,2,1\nb,3,1\nb,5,1\n");
-    let arguments = ["eval", "retrieval", "rows.csv", "--figures", "figures"];
-    let mut child =
-        place.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-    drop(child.stdout.take());
-    success(&child.wait_with_output().expect("it ends"));
-    assert!(place.exists("figures/evaluation.html"));
+    for (arguments, last) in [
+        (&["eval", "retrieval", "rows.csv", "--figures", "figures"][..], "figures/evaluation.html"),
+        (&["explain", "-o", "pages"], "pages/index.zh.html"),
+    ] {
+        let mut command = place.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        drop(child.stdout.take());
+        success(&child.wait_with_output().expect("it ends"));
+        assert!(place.exists(last), "{arguments:?}");
+    }
 }
 
 #[test]
