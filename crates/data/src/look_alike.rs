@@ -1,15 +1,8 @@
 //! Names that look the same but are different texts, so that they probably mean one class.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 
-/// How a character with an accent is written as several characters.
-static DECOMPOSITIONS: LazyLock<HashMap<char, Vec<char>>> = LazyLock::new(|| {
-    let character = |text: &str| u32::from_str_radix(text, 16).ok().and_then(char::from_u32);
-    let lines = include_str!("decompositions.txt").lines().filter(|line| !line.starts_with('#'));
-    let pairs = lines.map(|line| line.split(' ').filter_map(character).collect::<Vec<char>>());
-    pairs.filter_map(|line| line.split_first().map(|(whole, parts)| (*whole, parts.to_vec()))).collect()
-});
+use unicode_normalization::UnicodeNormalization;
 
 /// Groups of names that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way in which a number
 /// is written (`3` and `03`, `0` and `0.0`).
@@ -40,10 +33,8 @@ pub(crate) fn escaped(names: &[&str], between: &str) -> String {
 
 /// Equal for names that look the same.
 fn appearance(name: &str) -> String {
-    let mut letters = String::with_capacity(name.len());
-    for letter in name.chars().filter(|letter| !is_invisible(*letter)) {
-        decompose(letter, &mut letters);
-    }
+    // NFD writes every accent as a character of its own.
+    let letters: String = name.chars().filter(|letter| !is_invisible(*letter)).map(narrow).nfd().collect();
     let spaced = letters.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     number(&spaced).unwrap_or_else(|| without_leading_zeros(&spaced))
 }
@@ -52,24 +43,11 @@ fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fe0e}' | '\u{fe0f}' | '\u{feff}')
 }
 
-/// Adds a character as it is written with separate accents.
-fn decompose(letter: char, to: &mut String) {
-    // Hangul syllables are made of 19 x 21 x 28 letters, the last of which may be none.
-    const SYLLABLES: std::ops::RangeInclusive<char> = '\u{ac00}'..='\u{d7a3}';
-    // Wide forms of the ASCII characters.
-    const WIDE: std::ops::RangeInclusive<char> = '\u{ff01}'..='\u{ff5e}';
-    if letter.is_ascii() {
-        to.push(letter);
-    } else if SYLLABLES.contains(&letter) {
-        let at = letter as u32 - 0xac00;
-        let parts = [0x1100 + at / 588, 0x1161 + at % 588 / 28, 0x11a7 + at % 28];
-        to.extend(parts.into_iter().filter(|part| *part != 0x11a7).filter_map(char::from_u32));
-    } else if WIDE.contains(&letter) {
-        to.extend(char::from_u32(letter as u32 - 0xff01 + 0x21));
-    } else if let Some(parts) = DECOMPOSITIONS.get(&letter) {
-        to.extend(parts);
-    } else {
-        to.push(letter);
+/// The ASCII character of a wide form, as East Asian keyboards write it; any other character itself.
+fn narrow(letter: char) -> char {
+    match letter {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(letter as u32 - 0xff01 + 0x21).unwrap_or(letter),
+        _ => letter,
     }
 }
 
