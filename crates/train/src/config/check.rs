@@ -355,7 +355,7 @@ mod tests {
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 13] = [
+        let changes: [(&str, Change); 14] = [
             ("[8.0, 9.0] are never reached", |c| {
                 c.schedule.name = ScheduleName::Step;
                 c.schedule.milestones = vec![3.0, 8.0, 9.0];
