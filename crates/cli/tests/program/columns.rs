@@ -120,12 +120,12 @@ fn a_model_of_vectors_knows_its_columns() {
     );
     // Samples to check against the run.
     let suspects = |data: &str| {
-        let output = place.run(&["data", "suspects", "run", "--data", data, "--json"]);
+        let output = place.run(&["data", "suspects", "tuned", "--data", data, "--json"]);
         success(&output);
         String::from_utf8_lossy(&output.stdout).replace("other-order", "t")
     };
     assert_eq!(suspects("t.csv"), suspects("other-order.csv"));
-    place.refused(&["data", "suspects", "run", "--data", "renamed.csv"], &["found the columns f0"]);
+    place.refused(&["data", "suspects", "tuned", "--data", "renamed.csv"], &["found the columns f0"]);
 }
 
 #[test]
@@ -197,8 +197,7 @@ fn embeddings_state_the_model_that_made_them() {
                 "--gallery-labels",
                 "t.csv",
             ];
-            let found = super::evaluation::found(&place, &[&["retrieval"], &files[..]].concat());
-            found["warnings"].to_string()
+            found(&place, &[&["retrieval"], &files[..]].concat())["warnings"].to_string()
         };
         let said = eval(&copy);
         assert!(said.contains(&format!("{copy} does not state which model made it, but")), "{said}");

@@ -488,7 +488,7 @@ fn values_of_64_bits_keep_their_differences() {
     let set = |name: &str, offset: f64| {
         let rows = ROWS.iter().chain(&ROWS).enumerate().map(|(at, (_, label, angle))| {
             let (y, x) = (angle + at as f64 * 0.1).to_radians().sin_cos();
-            format!("r{at},{label},{},{},{offset}\n", offset + x, offset + y)
+            format!("r{at},{label},{},{},{offset}\n", offset + 10.0 * x, offset + 10.0 * y)
         });
         let text: String = std::iter::once("id,label,x,y,z\n".to_owned()).chain(rows).collect();
         place.write(name, text.as_bytes());
