@@ -127,9 +127,9 @@ impl SavedCalibration {
             path.display(),
             saved.score
         );
-        let is_other = |file: Fingerprint| saved.model.is_some_and(|of| of != (file.bytes, file.checksum));
+        let is_its_own = |file: Fingerprint| saved.model.is_none_or(|of| of == (file.bytes, file.checksum));
         ensure!(
-            !model.fingerprint().is_some_and(is_other),
+            model.fingerprint().is_none_or(is_its_own),
             "{}: the calibration of another model than {}: their cosines mean different things; calibrate again with `eval calibrate`",
             path.display(),
             place.display()
