@@ -58,7 +58,7 @@ fn a_projection_of_a_table_is_trained_and_evaluated_on_unseen_classes() {
     place.write("wide.csv", b"label,x,y\na,1,2\n");
     place.refused(
         &["embed", "--model", "run", "wide.csv", "--out", "no.npy"],
-        &["found dimension 2, expected 4"],
+        &["wide.csv", "not those of the model: found x, y, expected a, b, c, d"],
     );
 
     // the centres alone, which leave the vectors as they are
