@@ -21,14 +21,9 @@ pub(crate) fn missing_values(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).filter(is_missing).collect()
 }
 
-/// Names with everything escaped that cannot be seen: their accents, invisible characters, and spaces at their ends.
+/// Names in quotes, with everything escaped that cannot be seen, such as the way in which an accent is written.
 pub(crate) fn escaped(names: &[&str], between: &str) -> String {
-    let plain =
-        |name: &&&str| name.is_ascii() && name.split_whitespace().collect::<Vec<_>>().join(" ") == **name;
-    if names.iter().all(|name| plain(&name)) {
-        return names.join(between);
-    }
-    names.iter().map(|name| format!("\"{}\"", name.escape_default())).collect::<Vec<_>>().join(between)
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(between)
 }
 
 /// Equal for names that look the same.
@@ -124,10 +119,10 @@ mod tests {
             assert_ne!(appearance(one), appearance(other), "{one:?} {other:?}");
         }
         assert_eq!(look_alikes(&["b", "a", "A", "B", "c"]), [["a", "A"], ["b", "B"]]);
-        assert_eq!(escaped(&["a", "A"], " = "), "a = A");
+        assert_eq!(escaped(&["a", "A"], " = "), r#""a" = "A""#);
         let names = ["nan", "nancy", "N/A", "-1", "1", "na"].map(str::to_owned);
         assert_eq!(missing_values(&names), ["nan", "N/A", "-1"]);
-        assert_eq!(escaped(&["caf\u{e9}", "cafe\u{301}"], " = "), r#""caf\u{e9}" = "cafe\u{301}""#);
+        assert_eq!(escaped(&["caf\u{e9}", "cafe\u{301}"], " = "), "\"caf\u{e9}\" = \"cafe\\u{301}\"");
         assert_eq!(escaped(&["a ", "a"], ", "), r#""a ", "a""#);
     }
 }

@@ -125,7 +125,7 @@ fn names_that_differ_in_case_are_reported_and_never_known_without_training_image
     let evaluated = out.lines().next().unwrap_or_default();
     assert!(evaluated.contains("all of them trained on: bird, cow, fish"), "{out}");
     for expected in [
-        "Class names that look the same are different classes: Cat = cat, Dog = dog.",
+        r#"Class names that look the same are different classes: "Cat" = "cat", "Dog" = "dog"."#,
         "their samples are left out: \"Dog\", \"cat\"",
         "of 5 known classes",
     ] {
@@ -313,7 +313,14 @@ fn images_of_16_bits_are_scaled_by_their_depth() {
     let rows = &bytes[bytes.len() - 32..];
     assert!(rows[..16] == rows[16..]);
     // A model of full 16 bits sees next to nothing of such images.
-    let embedded = place.run(&["embed", "--model", "dark", "d", "-o", "dark.npy"]);
+    place.write("tiny.toml", TINY.as_bytes());
+    for class in 0..4 {
+        for number in 0..8 {
+            place.write(&format!("e/c{class}/{number}.png"), &png(class, number));
+        }
+    }
+    success(&train(&place, "e", &["--closed-set"], "eight"));
+    let embedded = place.run(&["embed", "--model", "eight", "d", "-o", "dark.npy"]);
     success(&embedded);
     let said = stderr(&embedded);
     assert!(said.contains("warning: The 32 images of 16 bits have values from 0 to 77 only"), "{said}");
@@ -330,7 +337,7 @@ fn parts_in_other_places_and_shards_without_a_part_are_refused() {
         }
     }
     place.write("d/c0/notes.txt", b"not an image");
-    for (data, advice) in [("d", "column `split`"), ("w", "give the folder that has them: w/images")] {
+    for (data, advice) in [("d", "column `split`"), ("w", "w/images. If their names")] {
         for more in [&[][..], &["--class-folder", "deepest"]] {
             let run = ["train", "--config", "tiny.toml", "--data", data, "--out", "no"];
             place.refused(

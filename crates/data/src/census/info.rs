@@ -422,7 +422,7 @@ mod tests {
         put(&path, format!("label,split,x\n{lines}").as_bytes());
         let info =
             DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
-        assert_eq!(info.details(WarningKind::SimilarNames), ["Cat = cat"]);
+        assert_eq!(info.details(WarningKind::SimilarNames), ["\"Cat\" = \"cat\""]);
         assert_eq!(info.details(WarningKind::OnePartClasses), ["Cat only in train", "cat only in test"]);
     }
 

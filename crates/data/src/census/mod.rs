@@ -19,6 +19,7 @@ use crate::part::part_named;
 use crate::place::ImagePlace;
 use crate::sources::folder_options::FolderOptions;
 use crate::sources::listing::{FoundImage, Listing};
+use crate::sources::near_columns::near_names;
 use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::{Source, SourceKind};
 use crate::sources::table::open_table;
@@ -227,8 +228,10 @@ impl Census {
         columns: Option<&ColumnPattern>,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
-        let OpenTable { rows, about: About { labels, ids, splits, groups, .. }, .. } =
-            open_table(path, labels, columns)?;
+        let OpenTable { rows, about, columns: used, .. } = open_table(path, labels, columns)?;
+        let has = [about.splits.is_some(), about.groups.is_some()];
+        let notes = near_names(path, labels, used.as_deref().unwrap_or_default(), has);
+        let About { labels, ids, splits, groups, .. } = about;
         let named = |label: &&String| !label.trim().is_empty();
         let class_names: Vec<String> = labels.iter().flatten().filter(named).cloned().collect();
         let class_names = sorted_names(&class_names, true);
@@ -284,7 +287,7 @@ impl Census {
             unended: Vec::new(),
             skipped: Vec::new(),
             skipped_files: SkippedFiles::default(),
-            notes: Vec::new(),
+            notes,
             ignored: 0,
             other_columns: Vec::new(),
         })

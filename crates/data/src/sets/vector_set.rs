@@ -12,6 +12,7 @@ use crate::digest::digest_of_values;
 use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::{PartsFrom, part_named};
+use crate::sources::near_columns::near_names;
 use crate::sources::table::open_table;
 use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result};
 
@@ -85,7 +86,12 @@ impl VectorSet {
     pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
         let path = path.as_ref();
         options.validate()?;
-        Self::from_table(open_table(path, labels, options.columns.as_ref())?, options)
+        let table = open_table(path, labels, options.columns.as_ref())?;
+        let has = [table.about.splits.is_some(), table.about.groups.is_some()];
+        let notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);
+        let mut set = Self::from_table(table, options)?;
+        set.catalogue.warnings.extend(notes);
+        Ok(set)
     }
 
     /// Builds a set from rows in memory: `values` `[rows, dim]`, row-major, and the name of each row's class.

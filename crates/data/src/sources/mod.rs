@@ -8,7 +8,7 @@ pub(crate) mod idx;
 pub(crate) mod images;
 pub(crate) mod listing;
 mod manifest;
-mod near_columns;
+pub(crate) mod near_columns;
 mod shard_files;
 mod shard_parts;
 mod shards;

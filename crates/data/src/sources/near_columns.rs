@@ -1,5 +1,9 @@
 //! Columns that look like `split` or `group` but have another name, so that they are not used.
 
+use std::path::Path;
+
+use widemargin_tables::{column_names, echo, names_path};
+
 use crate::part::part_named;
 use crate::sources::listing::Extras;
 
@@ -66,6 +70,36 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     sentences
 }
 
+/// Other names that tables use for the column `split`, besides [`NEARLY_SPLIT`].
+const NEARLY_SPLIT_TOO: [&str; 6] = ["part", "parts", "splits", "subset", "partition", "splitname"];
+
+/// A sentence for each column of a table, or of the files with names of its rows, that has nearly the name of `split` or `group` and is not
+/// used; `has` says whether the data has these two columns, and `used` are the columns of the vectors.
+pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], has: [bool; 2]) -> Vec<String> {
+    let names = names_path(path);
+    let files = [Some(path), Some(names.as_path()), labels];
+    let mut columns: Vec<String> = files.into_iter().flatten().flat_map(column_names).collect();
+    columns.sort();
+    columns.dedup();
+    columns.retain(|column| !used.contains(column));
+    let sentence = |column: String| {
+        let plain: String = column.chars().filter(char::is_ascii_alphabetic).collect();
+        let is = |nearly: &[&str]| nearly.iter().any(|nearly| plain.eq_ignore_ascii_case(nearly));
+        let name = if !has[0] && (is(&NEARLY_SPLIT) || is(&NEARLY_SPLIT_TOO)) {
+            "split"
+        } else if !has[1] && NEARLY_GROUP.iter().any(|nearly| column.trim().eq_ignore_ascii_case(nearly)) {
+            "group"
+        } else {
+            return None;
+        };
+        Some(format!(
+            "The column `{}` is not used; if it is the column `{name}`, give it this name.",
+            echo(&column)
+        ))
+    };
+    columns.into_iter().filter_map(sentence).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +126,21 @@ mod tests {
         let mut subset = extras(&["subset"], &["train"]);
         subset.rows[1] = vec!["Holdout".to_owned()];
         assert_eq!(near_columns(&subset, [false, false]).len(), 1);
+    }
+
+    #[test]
+    fn columns_of_names_are_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("e.npy");
+        crate::testing::put(folder.path().join("e.names.csv"), b"label,part,group_id,shop\na,test,1,x\n");
+        let labels = folder.path().join("labels.csv");
+        crate::testing::put(&labels, b"label,Is_Test\na,1\n");
+        let found = near_names(&path, Some(&labels), &[], [false, false]);
+        assert!(
+            found.len() == 3 && found[1].contains("`group_id`") && found[2].contains("`part`"),
+            "{found:?}"
+        );
+        let used = ["part".to_owned()];
+        assert_eq!(near_names(&path, None, &used, [false, true]).len(), 0);
     }
 }

@@ -497,7 +497,7 @@ mod tests {
         assert_eq!(names(&set, found.classes.known()), "Cat ant bee bird cow dog fish fly");
         let all = found.warnings.join("\n");
         for expected in [
-            "different classes: Cat = cat, Dog = dog.",
+            r#"different classes: "Cat" = "cat", "Dog" = "dog"."#,
             "2 only in `test`: \"Dog\", \"cat\"",
             "2 only in `train`: \"Cat\", \"dog\"",
             "left out: \"Dog\", \"cat\"",
@@ -624,7 +624,8 @@ mod tests {
             found
                 .warnings
                 .iter()
-                .any(|text| text.contains("Names of groups that look the same") && text.contains("g = G")),
+                .any(|text| text.contains("Names of groups that look the same")
+                    && text.contains(r#""g" = "G""#)),
             "{:?}",
             found.warnings
         );
