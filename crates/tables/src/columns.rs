@@ -711,9 +711,11 @@ mod tests {
     #[test]
     fn the_error_of_a_file_is_passed_on_as_it_is() {
         let full = || std::io::Error::new(std::io::ErrorKind::StorageFull, "disk full");
-        let found = written(ParquetError::from(full()));
+        let found = super::written(ParquetError::from(full()));
         assert_eq!((found.kind(), found.to_string()), (full().kind(), full().to_string()));
-        assert!(written(ParquetError::General("a column".to_owned())).to_string().contains("a column"));
+        assert!(
+            super::written(ParquetError::General("a column".to_owned())).to_string().contains("a column")
+        );
     }
 
     #[test]
