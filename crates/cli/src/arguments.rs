@@ -1,5 +1,6 @@
 //! Values of arguments that several commands share: how they are parsed and checked.
 
+use anyhow::bail;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -23,6 +24,12 @@ pub(crate) fn one_of<Name: DeserializeOwned>(text: &str) -> Result<Name, String>
         let said = error.to_string();
         said.split_once("expected ").map_or_else(|| said.clone(), |(_, names)| format!("expected {names}"))
     })
+}
+
+/// Rejects the first of these flags that was given, because it has no effect with `others`.
+pub(crate) fn without_effect(flags: &[(&str, bool)], others: &str) -> anyhow::Result<()> {
+    let given = flags.iter().find(|(_, given)| *given);
+    given.map_or(Ok(()), |(flag, _)| bail!("{flag}: has no effect {others}; remove {flag}"))
 }
 
 /// A kind of file that may replace an older one of its kind.

@@ -30,6 +30,9 @@ pub(crate) enum ChosenFor {
     Costs(Costs),
 }
 
+/// The size in bytes and the checksum of a model file.
+pub(crate) type ModelFile = (u64, u32);
+
 /// The file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,9 +51,9 @@ pub(crate) struct SavedCalibration {
     /// Whole sentences on a threshold that was chosen from too few pairs.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
-    /// The model whose scores they were, by the size in bytes and the checksum of its file. `eval calibrate` does not know it.
+    /// The model whose scores they were; absent if the embeddings do not state it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    model: Option<(usize, u32)>,
+    model: Option<ModelFile>,
     /// CRC-32 of all other fields, in hexadecimal. A file without it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
@@ -63,7 +66,10 @@ impl SavedCalibration {
         (chosen_for, threshold): (ChosenFor, f64),
         options: &CalibrationOptions,
     ) -> anyhow::Result<Self> {
-        let warnings = warnings(found, &chosen_for);
+        let mut warnings = warnings(found, &chosen_for);
+        if found.operating_point_at_threshold(threshold).tar == 0.0 {
+            warnings.push(format!("The threshold accepts none of the {} genuine pairs.", found.genuine));
+        }
         let saved = Self {
             version: VERSION,
             score: score.to_owned(),
@@ -85,8 +91,8 @@ impl SavedCalibration {
     }
 
     /// As a calibration of the scores of one model.
-    pub(crate) fn of(self, model: Fingerprint) -> anyhow::Result<Self> {
-        Self { model: Some((model.bytes, model.checksum)), ..self }.sealed()
+    pub(crate) fn of(self, model: ModelFile) -> anyhow::Result<Self> {
+        Self { model: Some(model), ..self }.sealed()
     }
 
     /// The checksum of all other fields. It is of their values, so that the file may be formatted differently.
@@ -104,7 +110,7 @@ impl SavedCalibration {
     }
 
     /// The calibration of the cosines of `model`, which was loaded from `place`: the given file, or the one in the model's folder if there is
-    /// one.
+    /// one. One of another model is an error; one that states no model gets a warning.
     pub(crate) fn of_model(
         model: &Model,
         place: &Path,
@@ -120,21 +126,38 @@ impl SavedCalibration {
             None if own.exists() => &own,
             None => return Ok(None),
         };
-        let saved = Self::read(path)?;
+        let mut saved = Self::read(path)?;
         ensure!(
             saved.score == "cosine",
             "{}: found a calibration of the score '{}', expected cosine",
             path.display(),
             saved.score
         );
-        let is_its_own = |file: Fingerprint| saved.model.is_none_or(|of| of == (file.bytes, file.checksum));
-        ensure!(
-            model.fingerprint().is_none_or(is_its_own),
-            "{}: the calibration of another model than {}: their cosines mean different things; calibrate again with `eval calibrate`",
-            path.display(),
-            place.display()
-        );
+        let warning = saved.require_model(path, (model.fingerprint().map(model_file), &place.display()))?;
+        saved.warnings.extend(warning);
         Ok(Some(saved))
+    }
+
+    /// Rejects a calibration, read from `path`, of another model than `model`, which is that of `of`. Returns a warning if one of both is
+    /// unknown.
+    pub(crate) fn require_model(
+        &self,
+        path: &Path,
+        (model, of): (Option<ModelFile>, &dyn std::fmt::Display),
+    ) -> anyhow::Result<Option<String>> {
+        let path = path.display();
+        let unknown = match (self.model, model) {
+            (Some(own), Some(model)) => {
+                ensure!(
+                    own == model,
+                    "{path}: the calibration of another model than {of}: their cosines mean different things; calibrate again with `eval calibrate`"
+                );
+                return Ok(None);
+            }
+            (None, _) => format!("{path} does not state which model it is for"),
+            (_, None) => format!("{of} does not state which model made it"),
+        };
+        Ok(Some(format!("{unknown}; a calibration of another model has no meaning here.")))
     }
 
     /// Reads and checks a file.
@@ -186,6 +209,11 @@ impl SavedCalibration {
         text.push('\n');
         Ok(widemargin_durable::write_atomic(path, text.as_bytes())?)
     }
+}
+
+/// A fingerprint as calibrations store it.
+pub(crate) fn model_file(file: Fingerprint) -> ModelFile {
+    (file.bytes as u64, file.checksum)
 }
 
 /// What makes a threshold unreliable: too few pairs of either kind.

@@ -46,7 +46,8 @@ struct Answer {
     images: [usize; 2],
     /// Cosine in [-1, 1].
     similarity: f64,
-    threshold: f64,
+    /// Cosines at or above it are of the same class; null if none is, or all are.
+    threshold: Option<f64>,
     same: bool,
     /// Probability that the two are the same, if there is a calibration; never below 0.5 if `same`, never above if not.
     probability: Option<f64>,
@@ -69,6 +70,28 @@ impl Decision {
     fn probability(&self, similarity: f64) -> Option<f64> {
         self.odds.map(|(_, slope)| 1.0 / (1.0 + (-slope * (similarity - self.threshold)).exp()))
     }
+
+    /// A sentence if the answer is the same for every cosine.
+    fn in_any_case(&self) -> Option<String> {
+        let (answer, which, cosine) = if self.threshold > 1.0 {
+            ("different", "highest", 1.0)
+        } else if self.threshold < -1.0 {
+            ("same", "lowest", -1.0)
+        } else {
+            return None;
+        };
+        let chosen = self.chosen_for.as_ref().map(|chosen| format!(" for {chosen}")).unwrap_or_default();
+        let probability = self.probability(cosine).map(|probability| {
+            format!(
+                "; the {which} cosine, {cosine}, has a probability of {} %",
+                significant(100.0 * probability)
+            )
+        });
+        Some(format!(
+            "The answer{chosen} is {answer:?} for every cosine from -1 to 1{}.",
+            probability.unwrap_or_default()
+        ))
+    }
 }
 
 pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
@@ -86,32 +109,39 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let sides = [images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?];
     let similarity = similarity(&model, &sides)?;
     let decision = decide(arguments, saved.as_ref())?;
+    let in_any_case = decision.in_any_case();
+    let mut warnings = saved.map(|saved| saved.warnings).unwrap_or_default();
+    for warning in &warnings {
+        say!("warning: calibration: {warning}");
+    }
+    if let Some(warning) = &in_any_case {
+        say!("warning: {warning}");
+    }
+    warnings.extend(in_any_case);
     let answer = Answer {
         a: arguments.a.clone(),
         b: arguments.b.clone(),
         images: [sides[0].len(), sides[1].len()],
         similarity,
-        threshold: decision.threshold,
+        threshold: (-1.0..=1.0).contains(&decision.threshold).then_some(decision.threshold),
         same: similarity >= decision.threshold,
         probability: decision.probability(similarity),
         prior: decision.odds.map(|(prior, _)| prior),
-        warnings: saved.map(|saved| saved.warnings).unwrap_or_default(),
+        warnings,
     };
-    for warning in &answer.warnings {
-        say!("warning: calibration: {warning}");
-    }
     let mut out = results();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&answer).context("writing the answer")?)?;
     } else {
         let word = if answer.same { "same" } else { "different" };
         let chosen = decision.chosen_for.map(|chosen| format!(", chosen for {chosen}"));
-        writeln!(
-            out,
-            "{word}: similarity {similarity:.4}, threshold {:.4}{}",
-            answer.threshold,
-            chosen.unwrap_or_default()
-        )?;
+        let (similarity, threshold) = told_apart(similarity, decision.threshold);
+        let threshold = match (answer.threshold, answer.same) {
+            (Some(_), _) => format!("threshold {threshold}"),
+            (None, true) => "every cosine is enough".to_owned(),
+            (None, false) => "no cosine is enough".to_owned(),
+        };
+        writeln!(out, "{word}: similarity {similarity}, {threshold}{}", chosen.unwrap_or_default())?;
         if let (Some(probability), Some(prior)) = (answer.probability, answer.prior) {
             writeln!(
                 out,
@@ -149,6 +179,12 @@ fn decide(arguments: &CompareArguments, saved: Option<&SavedCalibration>) -> any
             odds: Some((1.0 / (1.0 + line.log_likelihood_ratio(saved.threshold).exp()), line.slope())),
         },
     })
+}
+
+/// Two numbers with four decimals, or as many as it takes to tell them apart.
+fn told_apart(a: f64, b: f64) -> (String, String) {
+    let with = |digits: usize| (format!("{a:.digits$}"), format!("{b:.digits$}"));
+    (4..17).map(with).find(|(a, b)| a != b).unwrap_or_else(|| with(4))
 }
 
 /// A positive number with three significant digits.
@@ -207,6 +243,31 @@ mod tests {
                 assert!(similarity >= 0.7 || probability <= 0.5, "{slope} {similarity}: {probability}");
             }
         }
+    }
+
+    #[test]
+    fn a_threshold_that_no_cosine_reaches_is_reported() {
+        let of = |threshold| Decision {
+            threshold,
+            chosen_for: Some("a probability of 50 %".to_owned()),
+            odds: Some((0.001, 0.7)),
+        };
+        assert_eq!([of(0.5), of(1.0), of(-1.0)].map(|decision| decision.in_any_case()), [None, None, None]);
+        assert_eq!(
+            of(10.18).in_any_case().unwrap(),
+            "The answer for a probability of 50 % is \"different\" for every cosine from -1 to 1; the highest cosine, 1, has a probability of 0.162 %."
+        );
+        let always = of(-3.0).in_any_case().unwrap();
+        assert!(always.contains("\"same\"") && always.contains("lowest cosine, -1"), "{always}");
+    }
+
+    #[test]
+    fn numbers_have_the_digits_that_tell_them_apart() {
+        let of = |a: f64, b: f64| -> [String; 2] { told_apart(a, b).into() };
+        assert_eq!(of(0.5, 0.75), ["0.5000", "0.7500"]);
+        assert_eq!(of(0.8, 0.8), ["0.8000", "0.8000"]);
+        assert_eq!(of(1.0, 0.999_999_2), ["1.000000", "0.999999"]);
+        assert_eq!(of(1.0, 1.0_f64.next_up()), ["1.0000000000000000", "1.0000000000000002"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `widemargin export`: writes a trained model as an ONNX file.
 
 use crate::calibration::SavedCalibration;
-use crate::say::{results, shown};
+use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -48,6 +48,9 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     check_file(file)?;
     let model = Model::load(&arguments.model)?;
     let saved = SavedCalibration::of_model(&model, &arguments.model, arguments.calibration.as_deref())?;
+    for warning in saved.iter().flat_map(|saved| &saved.warnings) {
+        say!("warning: calibration: {warning}");
+    }
     let calibration = saved.map(|saved| Calibration {
         threshold: saved.threshold,
         slope: saved.calibration.slope(),

@@ -64,7 +64,7 @@ enum Precision {
 struct EvaluateArguments {
     /// List all objectives, or show the parameters of one
     #[arg(long, value_name = "NAME", num_args = 0..=1, exclusive = false,
-        conflicts_with_all = ["input", "features", "weights", "labels"])]
+        conflicts_with_all = ["input", "features", "weights", "labels", "objective", "parameters", "reduction", "precision"])]
     #[expect(clippy::option_option, reason = "absent, without a value, with a value")]
     list: Option<Option<String>>,
     /// Print the list as JSON

@@ -3,6 +3,7 @@
 //! A query is an image or a table row, embedded with the model that made the file, or a row of the file itself. The search is exact
 //! ([`retrieval::search`]).
 
+use crate::arguments::without_effect;
 use crate::embed::{mark_of, require_made_by};
 use crate::eval::{crowded, score};
 use crate::say::{results, say};
@@ -176,6 +177,8 @@ fn by_model(
                 )
             }
             Takes::Images => {
+                let columns = arguments.query_columns.is_some();
+                without_effect(&[("--query-columns", columns)], "with a model of images")?;
                 let found = images(query, Depth::Deep)?;
                 values.extend(model.embed(&found)?);
                 names.extend(found.iter().map(|image| image.display().to_string()));

@@ -1,6 +1,6 @@
 //! `widemargin train`: trains one run, resumes one, or compares objectives.
 
-use crate::arguments::{one_of, share};
+use crate::arguments::{one_of, share, without_effect};
 use crate::run::{
     Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_notes, closing_table,
     conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
@@ -144,7 +144,28 @@ impl TrainArguments {
 
     /// The configuration: file, then flags, then `--quick`.
     fn configuration(&self) -> anyhow::Result<Config> {
-        Ok(self.run.shortened(self.applied(self.run.configuration()?)))
+        let config = self.applied(self.run.configuration()?);
+        self.require_sampler_flags(config.sampler.name)?;
+        Ok(self.run.shortened(config))
+    }
+
+    /// Rejects the flags of other samplers.
+    fn require_sampler_flags(&self, name: SamplerName) -> anyhow::Result<()> {
+        let balanced = name == SamplerName::ClassBalanced;
+        let of_balanced = [
+            ("--classes-per-batch", self.classes_per_batch.is_some()),
+            ("--samples-per-class", self.samples_per_class.is_some()),
+        ];
+        if !balanced {
+            without_effect(&of_balanced, "without --sampler class-balanced")?;
+        }
+        let batch = [("--batch", balanced && self.batch.is_some())];
+        without_effect(
+            &batch,
+            "with the sampler class-balanced, whose batches follow from --classes-per-batch and --samples-per-class",
+        )?;
+        let power = self.sampling_power.is_some() && name != SamplerName::ByFrequency;
+        without_effect(&[("--sampling-power", power)], "without --sampler by-frequency")
     }
 
     /// The configuration `config` with the flags that only `train` has.

@@ -346,6 +346,22 @@ fn a_finished_run_compares_images() {
     assert!((odds(&even) - odds(&rarer) - 9.0_f64.ln()).abs() < 1e-6, "{rarer}");
     assert!(rarer["threshold"].as_f64() > even["threshold"].as_f64(), "{rarer} {even}");
 
+    // A prior at which no cosine is enough, and one at which each is.
+    for (prior, same, words) in
+        [("1e-300", false, "no cosine is enough"), ("0.9999999999999999", true, "every cosine is enough")]
+    {
+        let (code, answer) = ask(one, one, &["--prior", prior]);
+        if answer["threshold"].is_null() {
+            assert_eq!((code == Some(0), &answer["same"]), (same, &same.into()), "{answer}");
+            assert!(answer["warnings"].to_string().contains("for every cosine from -1 to 1"), "{answer}");
+            let text = place.run(&["compare", "--model", "run", one, one, "--prior", prior]);
+            assert!(String::from_utf8_lossy(&text.stdout).contains(words), "{text:?}");
+        } else {
+            assert!(answer["threshold"].as_f64().is_some_and(|threshold| threshold.abs() <= 1.0), "{answer}");
+        }
+        agrees(&answer);
+    }
+
     // Folders by the mean of their images; a threshold in the place of the calibration.
     let (code, sets) = ask("images/class-0", "images/class-3", &["--threshold", "1"]);
     assert_eq!((code, sets["images"].clone()), (Some(1), serde_json::json!([12, 12])));
@@ -373,6 +389,27 @@ fn a_finished_run_compares_images() {
         &["compare", "--model", "run", one, other, "--calibration", "other.json"],
         &["other.json", "z-norm", "cosine"],
     );
+    // The calibration names its model, and is of no use for another.
+    let of_other = |model: serde_json::Value| {
+        let mut changed = saved.clone();
+        changed["model"] = model;
+        changed.as_object_mut().expect("an object").remove("checksum");
+        place.write("other.json", changed.to_string().as_bytes());
+    };
+    let bytes = std::fs::read(place.path().join("run/model.safetensors")).expect("there").len();
+    assert_eq!(saved["model"][0].as_u64(), Some(bytes as u64));
+    of_other(serde_json::json!([bytes, 1]));
+    for command in
+        [&["compare", "--model", "run", one, other][..], &["export", "--model", "run", "-o", "m.onnx"]]
+    {
+        place.refused(
+            &[command, &["--calibration", "other.json"]].concat(),
+            &["other.json: the calibration of another model than run"],
+        );
+    }
+    of_other(serde_json::Value::Null);
+    let unknown = ask(one, other, &["--calibration", "other.json"]).1;
+    assert!(unknown["warnings"].to_string().contains("does not state which model it is for"), "{unknown}");
     std::fs::remove_file(place.path().join("run/calibration.json")).expect("there");
     place.refused(&["compare", "--model", "run", one, other], &["calibration.json", "--threshold"]);
 }

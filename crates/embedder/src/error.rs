@@ -60,6 +60,12 @@ pub enum Error {
         /// The image or vector: its file or its position.
         sample: String,
     },
+    /// A vector that is all zeros, which stands for a missing value and cannot be trained on either.
+    #[error("row {row} is all zeros; expected a vector with a direction, as in training")]
+    ZeroVector {
+        /// Its position, from 0.
+        row: usize,
+    },
     /// The values are not a whole number of vectors.
     #[error("{found} values; expected a whole number of vectors of dimension {dim}")]
     Vectors {

@@ -126,12 +126,15 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Takes`] for a model of images; [`Error::Vectors`] unless the values are a whole number of vectors;
-    /// [`Error::NoDirection`] with the row, from 0.
+    /// [`Error::ZeroVector`] and [`Error::NoDirection`] with the row, from 0.
     pub fn embed_vectors(&self, values: &[f32]) -> Result<Vec<f32>> {
         self.require(Takes::Vectors)?;
         let dim = self.description.shape().values();
         if !values.len().is_multiple_of(dim) {
             return Err(Error::Vectors { found: values.len(), dim });
+        }
+        if let Some(row) = values.chunks(dim).position(|row| row.iter().all(|value| *value == 0.0)) {
+            return Err(Error::ZeroVector { row });
         }
         let mut embeddings = Vec::with_capacity(values.len() / dim * self.dim());
         for rows in values.chunks(VECTORS * dim) {

@@ -106,6 +106,8 @@ fn a_model_of_vectors_accepts_only_vectors() {
     assert!(matches!(model.embed_vectors(&rows[..6]), Err(Error::Vectors { found: 6, dim: 4 })));
     let zero = model.embed_vectors(&[1.0, 2.0, 3.0, 4.0, f32::NAN, 0.0, 0.0, 0.0]).unwrap_err().to_string();
     assert!(zero.starts_with("row 1: "), "{zero}");
+    let zero = model.embed_vectors(&[1.0, 2.0, 3.0, 4.0, 0.0, -0.0, 0.0, 0.0]);
+    assert!(matches!(zero, Err(Error::ZeroVector { row: 1 })), "{zero:?}");
     let error = model.embed_pixels(&[0; 4]).unwrap_err().to_string();
     assert!(error.contains("vectors") && error.contains("not images"), "{error}");
     assert!(matches!(model.embed(&["a.png"]), Err(Error::Takes { .. })));

@@ -1,24 +1,18 @@
 //! Rows of two sets that show the same sample. Found in the gallery, a query's own copy would always be the nearest row.
 //!
-//! Two rows are copies of each other if they have the same id, or if all their values are equal after normalising: bit for bit, or
-//! up to the rounding of `f32` (2.5e-7) unless cosines are crowded. So a file of normalised rows has the same samples as the original.
-//! Ids count only if they name samples in both sets: if one id has two different labels, or the ids of both sets are the numbers of
-//! their rows, the sets number their rows independently, and no id is used.
+//! Two rows are copies of each other if they have the same id, or if all their values are equal up to the differences that one sample
+//! has between files ([`equal_rows`](crate::equal_rows)). Ids count only if they name samples in both sets: if one id has two different
+//! labels, or the ids of both sets are the numbers of their rows, the sets number their rows independently, and no id is used.
 
 use std::collections::{HashMap, HashSet};
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::embeddings::Embeddings;
-
-/// Largest difference of two values of unit rows that are equal but for rounding.
-const ROUNDING: f32 = 2.5e-7;
-/// Steps per 1 of the grids that [`hashes`] rounds to.
-const GRID: f32 = 512.0;
+use crate::equal_rows::EqualRows;
 
 /// The group of a row that has no copy in the other set.
-const NONE: u32 = u32::MAX;
+const NONE: usize = usize::MAX;
 
 /// Which rows of two sets are copies of each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +31,13 @@ pub struct Copies {
     pub conflicting_ids: usize,
     /// Whether the ids of both sets only number the rows from 0. If so, no id was used.
     pub row_numbers: bool,
+    /// Rows of the first set with a copy of another class in the second.
+    pub contradictory: usize,
+    /// A row of the first set, and its copy of another class in the second, if there is one.
+    #[serde(skip)]
+    pub first_contradiction: Option<(usize, usize)>,
+    /// The distance of unit rows up to which their values count as equal; 0 if only those with equal bits do.
+    pub distance: f64,
     #[serde(skip)]
     sides: [Side; 2],
 }
@@ -44,12 +45,12 @@ pub struct Copies {
 /// The groups of the rows of one set; rows of the same group are copies.
 #[derive(Debug, Clone, PartialEq)]
 struct Side {
-    by_value: Vec<u32>,
-    by_id: Vec<u32>,
+    by_value: Vec<usize>,
+    by_id: Vec<usize>,
 }
 
 impl Side {
-    fn of(&self, row: usize) -> (u32, u32) {
+    fn of(&self, row: usize) -> (usize, usize) {
         (self.by_value[row], self.by_id[row])
     }
 
@@ -63,13 +64,13 @@ impl Side {
 }
 
 /// The group of a row of one side, if it is in one.
-type GroupOf<'a> = &'a dyn Fn(&Side, usize) -> Option<(u32, u32)>;
+type GroupOf<'a> = &'a dyn Fn(&Side, usize) -> Option<(usize, usize)>;
 
 impl Copies {
     /// Compares all rows of two sets, and their ids if both have ids (one per row). Sets of different dimensions have no equal rows.
     /// Takes time in proportion to the size of the sets.
     pub fn between(queries: &Embeddings, gallery: &Embeddings, ids: Option<(&[String], &[String])>) -> Self {
-        let (by_value, others_by_value) = groups_of_equal_rows(queries, gallery);
+        let (by_value, others_by_value, distance) = groups_of_equal_rows(queries, gallery);
         let none = || (vec![NONE; queries.rows()], vec![NONE; gallery.rows()]);
         let (mut conflicting_ids, mut row_numbers, mut by_id) = (0, false, none());
         if let Some((left, right)) = ids {
@@ -81,7 +82,7 @@ impl Copies {
         }
         let sides = [Side { by_value, by_id: by_id.0 }, Side { by_value: others_by_value, by_id: by_id.1 }];
         let pairs_by = |group: GroupOf<'_>| -> u64 {
-            let mut counts: HashMap<(u32, u32), [u64; 2]> = HashMap::new();
+            let mut counts: HashMap<(usize, usize), [u64; 2]> = HashMap::new();
             for (nth, side) in sides.iter().enumerate() {
                 for key in (0..side.by_id.len()).filter_map(|row| group(side, row)) {
                     counts.entry(key).or_default()[nth] += 1;
@@ -96,6 +97,7 @@ impl Copies {
             let (value, id) = side.of(row);
             (value != NONE && id != NONE).then_some((value, id))
         });
+        let contradictions = contradictions(&sides, queries.labels(), gallery.labels());
         Self {
             queries: sides[0].count(),
             gallery: sides[1].count(),
@@ -104,6 +106,9 @@ impl Copies {
             pairs_by_value,
             conflicting_ids,
             row_numbers,
+            contradictory: contradictions.len(),
+            first_contradiction: contradictions.first().copied(),
+            distance,
             sides,
         }
     }
@@ -128,7 +133,9 @@ impl Copies {
     #[must_use]
     pub fn swapped(&self) -> Self {
         let [queries, gallery] = self.sides.clone();
-        Self { queries: self.gallery, gallery: self.queries, sides: [gallery, queries], ..self.clone() }
+        let first_contradiction = self.first_contradiction.map(|(query, row)| (row, query));
+        let (from, to) = (self.gallery, self.queries);
+        Self { queries: from, gallery: to, first_contradiction, sides: [gallery, queries], ..self.clone() }
     }
 
     /// Whether any rows are copies.
@@ -146,105 +153,76 @@ pub struct Repeated {
     pub groups: usize,
     /// Groups with rows of several classes.
     pub groups_of_several_classes: usize,
+    /// The first two equal rows of different classes, if there are any.
+    #[serde(skip)]
+    pub first_contradiction: Option<(usize, usize)>,
 }
 
 impl Repeated {
-    /// Counts the rows of a set whose values all equal those of another row after normalising; `None` if there are none.
+    /// Counts the rows of a set that equal another row, as two rows of [`Copies`] do; `None` if there are none.
     pub fn of(set: &Embeddings) -> Option<Self> {
-        let mut first = EqualRows::new(set);
-        let mut members: HashMap<u32, (usize, HashSet<u32>)> = HashMap::new();
-        for row in 0..set.rows() {
-            let group = first.group(row);
-            let (count, labels) = members.entry(group).or_default();
+        let labels = set.labels();
+        let mut members: HashMap<usize, (usize, bool)> = HashMap::new();
+        let mut first_contradiction = None;
+        for (row, first) in EqualRows::of(&[set]).first.into_iter().enumerate() {
+            let (count, of_several) = members.entry(first).or_default();
             *count += 1;
-            labels.insert(set.labels()[row]);
+            if labels[first] != labels[row] {
+                *of_several = true;
+                first_contradiction = first_contradiction.or(Some((first, row)));
+            }
         }
         let several = || members.values().filter(|(count, _)| *count > 1);
         let found = Self {
             rows: several().map(|(count, _)| count).sum(),
             groups: several().count(),
-            groups_of_several_classes: several().filter(|(_, labels)| labels.len() > 1).count(),
+            groups_of_several_classes: several().filter(|(_, of_several)| *of_several).count(),
+            first_contradiction,
         };
         (found.rows > 0).then_some(found)
     }
 }
 
-/// The distinct rows of a set, by hashes of their values.
-struct EqualRows<'a> {
-    set: &'a Embeddings,
-    exact: bool,
-    hashes: Vec<[u64; 2]>,
-    /// The first row of each distinct value with this hash.
-    first: HashMap<u64, Vec<u32>>,
-}
-
-impl<'a> EqualRows<'a> {
-    fn new(set: &'a Embeddings) -> Self {
-        let exact = set.crowding().is_some();
-        Self { set, exact, hashes: hashes(set, exact), first: HashMap::new() }
-    }
-
-    /// The group of a row of the set: the first row given to this function that equals it.
-    fn group(&mut self, row: usize) -> u32 {
-        if let Some(first) = self.find(self.set, row, self.hashes[row]) {
-            return first;
-        }
-        for hash in self.hashes[row] {
-            self.first.entry(hash).or_default().push(row as u32);
-        }
-        row as u32
-    }
-
-    /// The group of a row of a set.
-    fn find(&self, other: &Embeddings, row: usize, hashes: [u64; 2]) -> Option<u32> {
-        let mut rows = hashes.iter().filter_map(|hash| self.first.get(hash)).flatten();
-        rows.find(|&&first| equal((self.set, first as usize), (other, row), self.exact)).copied()
-    }
-}
-
-fn equal((a, row_a): (&Embeddings, usize), (b, row_b): (&Embeddings, usize), exact: bool) -> bool {
-    if !exact {
-        return a.row(row_a).iter().zip(b.row(row_b)).all(|(x, y)| (x - y).abs() <= ROUNDING);
-    }
-    let rests = match (a.rest(row_a), b.rest(row_b)) {
-        (Some(x), Some(y)) => x == y,
-        _ => true,
-    };
-    a.row(row_a) == b.row(row_b) && rests
-}
-
-/// Two hashes of the values of each row, rounded to two grids unless `exact`: values that differ by rounding may lie on both sides of an
-/// edge of one grid, but hardly of both.
-fn hashes(set: &Embeddings, exact: bool) -> Vec<[u64; 2]> {
-    let hash = |row: &[f32], offset: f32| {
-        row.iter().fold(0_u64, |hash, value| {
-            // adding zero turns -0 into 0
-            let value = if exact { value + 0.0 } else { (value * GRID + offset).floor() };
-            (hash.rotate_left(5) ^ u64::from(value.to_bits())).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        })
-    };
-    let both = |row: &[f32]| [hash(row, 0.3), hash(row, 0.8)];
-    set.unit_rows().par_chunks_exact(set.dim()).map(both).collect()
-}
-
-fn groups_of_equal_rows(queries: &Embeddings, gallery: &Embeddings) -> (Vec<u32>, Vec<u32>) {
+/// The groups of both sides, and the distance up to which rows are equal.
+fn groups_of_equal_rows(queries: &Embeddings, gallery: &Embeddings) -> (Vec<usize>, Vec<usize>, f64) {
     if queries.dim() != gallery.dim() {
-        return (vec![NONE; queries.rows()], vec![NONE; gallery.rows()]);
+        return (vec![NONE; queries.rows()], vec![NONE; gallery.rows()], 0.0);
     }
-    let mut rows = EqualRows::new(queries);
-    let mut left: Vec<u32> = (0..queries.rows()).map(|row| rows.group(row)).collect();
-    let others = hashes(gallery, rows.exact);
-    let right: Vec<u32> =
-        (0..gallery.rows()).map(|row| rows.find(gallery, row, others[row]).unwrap_or(NONE)).collect();
-    keep_shared(&mut left, &right);
-    (left, right)
+    let EqualRows { first: mut left, distance } = EqualRows::of(&[queries, gallery]);
+    let mut right = left.split_off(queries.rows());
+    let other = right.clone();
+    keep_shared(&mut right, &left);
+    keep_shared(&mut left, &other);
+    (left, right, distance)
 }
 
-fn groups_of_ids(left: &[String], right: &[String]) -> (Vec<u32>, Vec<u32>) {
-    let mut first: HashMap<&str, u32> = HashMap::new();
-    let mut groups: Vec<u32> =
-        left.iter().zip(0..).map(|(id, row)| *first.entry(id.as_str()).or_insert(row)).collect();
-    let others: Vec<u32> = right.iter().map(|id| first.get(id.as_str()).copied().unwrap_or(NONE)).collect();
+/// Each row of the first side that has a copy of another class, with the first such copy.
+fn contradictions(sides: &[Side; 2], labels: &[u32], others: &[u32]) -> Vec<(usize, usize)> {
+    let mut found: Vec<Option<usize>> = vec![None; labels.len()];
+    let groups: [fn(&Side) -> &[usize]; 2] = [|side| &side.by_value, |side| &side.by_id];
+    for group in groups {
+        // Rows of the second side by group, the first of each class.
+        let mut rows: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (row, key) in group(&sides[1]).iter().enumerate().filter(|(_, key)| **key != NONE) {
+            let known = rows.entry(*key).or_default();
+            if known.len() < 2 && known.iter().all(|other| others[*other] != others[row]) {
+                known.push(row);
+            }
+        }
+        for (query, key) in group(&sides[0]).iter().enumerate().filter(|(_, key)| **key != NONE) {
+            let mut of_group = rows.get(key).into_iter().flatten().copied();
+            let other = of_group.find(|row| others[*row] != labels[query]);
+            found[query] = found[query].or(other);
+        }
+    }
+    found.into_iter().enumerate().filter_map(|(query, row)| Some((query, row?))).collect()
+}
+
+fn groups_of_ids(left: &[String], right: &[String]) -> (Vec<usize>, Vec<usize>) {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut groups: Vec<usize> =
+        left.iter().enumerate().map(|(row, id)| *first.entry(id.as_str()).or_insert(row)).collect();
+    let others: Vec<usize> = right.iter().map(|id| first.get(id.as_str()).copied().unwrap_or(NONE)).collect();
     keep_shared(&mut groups, &others);
     (groups, others)
 }
@@ -255,8 +233,8 @@ fn are_row_numbers(ids: &[String]) -> bool {
 }
 
 /// Removes the groups that the other set does not have.
-fn keep_shared(groups: &mut [u32], others: &[u32]) {
-    let shared: HashSet<u32> = others.iter().copied().collect();
+fn keep_shared(groups: &mut [usize], others: &[usize]) {
+    let shared: HashSet<usize> = others.iter().copied().collect();
     for group in groups.iter_mut().filter(|group| !shared.contains(group)) {
         *group = NONE;
     }
@@ -302,23 +280,111 @@ mod tests {
         assert_eq!(found.conflicting_ids, 0);
     }
 
+    /// Ordinary rows, of 3 times unit length about.
+    fn ordinary(rows: usize, dim: usize) -> Vec<f32> {
+        (0..rows * dim).map(|at| 3.0 * ((at * at + 5 * at) as f32 * 0.37).sin()).collect()
+    }
+
+    fn of(data: &[f32], dim: usize) -> Embeddings {
+        let rows = data.len() / dim;
+        Embeddings::new(data, rows, dim, &vec![0; rows]).unwrap()
+    }
+
+    fn normalised_in_f32(data: &[f32], dim: usize) -> Vec<f32> {
+        let unit = |row: &[f32]| {
+            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+            row.iter().map(|v| v / norm).collect::<Vec<f32>>()
+        };
+        data.chunks(dim).flat_map(unit).collect()
+    }
+
+    fn in_float16(value: f32) -> f32 {
+        f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)
+    }
+
     #[test]
-    fn normalised_rows_are_copies_of_the_original() {
-        let data: Vec<f32> = (0..300 * 24).map(|at| 3.0 * ((at * at + 5 * at) as f32 * 0.37).sin()).collect();
-        let set = Embeddings::new(&data, 300, 24, &[0; 300]).unwrap();
-        // Normalised by another program in f32, with its own rounding.
-        let again: Vec<f32> = data
-            .chunks(24)
-            .flat_map(|row| {
-                let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
-                row.iter().map(move |v| v / norm)
-            })
-            .collect();
-        let again = Embeddings::new(&again, 300, 24, &[0; 300]).unwrap();
-        assert_ne!(set.unit_rows(), again.unit_rows());
-        let found = Copies::between(&set, &again, None);
-        assert_eq!((found.queries, found.pairs), (300, 300));
-        assert!((0..300).all(|row| found.same(row, row)));
+    fn a_rounded_or_recomputed_file_has_the_same_samples() {
+        let dim = 64;
+        let data = ordinary(300, dim);
+        let set = of(&data, dim);
+        let unit = normalised_in_f32(&data, dim);
+        // What another batch changes, many times what was measured.
+        let noise = |at: usize| 1e-6 * ((at * 7) as f32).sin();
+        let variants: [(&str, Vec<f32>); 5] = [
+            ("normalised", unit.clone()),
+            ("another batch", unit.iter().enumerate().map(|(at, v)| v + noise(at)).collect()),
+            ("float16", data.iter().copied().map(in_float16).collect()),
+            ("normalised and float16", unit.iter().copied().map(in_float16).collect()),
+            ("four decimals", unit.iter().map(|v| (v * 1e4).round() / 1e4).collect()),
+        ];
+        for (name, values) in variants {
+            let other = of(&values, dim);
+            assert_ne!(set.unit_rows(), other.unit_rows(), "{name}");
+            for (a, b) in [(&set, &other), (&other, &set)] {
+                let found = Copies::between(a, b, None);
+                assert_eq!((found.queries, found.gallery, found.pairs), (300, 300, 300), "{name}");
+                assert!((0..300).all(|row| found.same(row, row)), "{name}");
+            }
+            // one query alone, as of `nearest`
+            let alone = of(&values[7 * dim..8 * dim], dim);
+            let found = Copies::between(&alone, &set, None);
+            assert!(found.same(0, 7) && found.gallery == 1, "{name}: {found:?}");
+            let repeated = Repeated::of(&of(&[&data[..], &values[..]].concat(), dim)).unwrap();
+            assert_eq!((repeated.rows, repeated.groups), (600, 300), "{name}");
+        }
+    }
+
+    #[test]
+    fn near_rows_of_a_dense_set_are_no_copies() {
+        // A circle, on which different rows are as near as the rounding of float16.
+        let circle = |count: usize, turn: f64| -> Vec<f32> {
+            let angle = |nth: usize| (nth as f64 + turn) * std::f64::consts::TAU / count as f64;
+            (0..count).flat_map(|nth| [angle(nth).cos() as f32, angle(nth).sin() as f32]).collect()
+        };
+        for count in [5_000, 20_000] {
+            let set = of(&circle(count, 0.0), 2);
+            let between = of(&circle(count, 0.3), 2);
+            let found = Copies::between(&between, &set, None);
+            assert_eq!(found.pairs, 0, "{count}: {}", found.distance);
+            assert_eq!(Repeated::of(&set), None, "{count}");
+            let found = Copies::between(&set, &set, None);
+            assert_eq!((found.pairs, found.queries), (count as u64, count), "{count}");
+        }
+    }
+
+    #[test]
+    fn copies_of_crowded_rows_are_found_as_far_as_their_distances_allow() {
+        let dim = 32;
+        for (offset, distance) in [(1e3_f32, 1.0 / 65_536.0), (3e5, 1.0 / 4_194_304.0), (3e7, 0.0)] {
+            let data: Vec<f32> = ordinary(400, dim).iter().map(|v| v + offset).collect();
+            let set = of(&data, dim);
+            assert!(set.crowding().is_some());
+            let found = Copies::between(&set, &of(&data, dim), None);
+            assert_eq!((found.pairs, found.distance), (400, distance), "{offset}");
+            assert_eq!(Repeated::of(&set), None, "{offset}");
+            if distance > 0.0 {
+                let again = of(&normalised_in_f32(&data, dim), dim);
+                assert_eq!(Copies::between(&set, &again, None).pairs, 400, "{offset}");
+                assert_eq!(Copies::between(&again, &set, None).pairs, 400, "{offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_set_of_near_rows_is_not_one_sample() {
+        let near: Vec<[f32; 2]> = (0..6).map(|nth| [1.0, 1e-4 * nth as f32]).collect();
+        let set = set(&near, &[1; 6]);
+        assert_eq!(Repeated::of(&set), None);
+        assert_eq!(Copies::between(&set, &set, None).pairs, 6);
+    }
+
+    #[test]
+    fn copies_of_another_class_are_counted() {
+        let queries = set(&[[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], &[1, 2, 3]);
+        let gallery = set(&[[0.8, 0.6], [0.0, 2.0], [0.0, 1.0], [3.0, 4.0]], &[1, 2, 5, 4]);
+        let found = Copies::between(&queries, &gallery, None);
+        assert_eq!((found.contradictory, found.first_contradiction), (2, Some((1, 2))));
+        assert_eq!(found.swapped().first_contradiction, Some((2, 1)));
     }
 
     #[test]
@@ -348,7 +414,10 @@ mod tests {
         assert_eq!(Repeated::of(&set(&[[1.0, 0.0], [0.0, 1.0]], &[1, 1])), None);
         let rows = [[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [4.0, -0.0]];
         let found = Repeated::of(&set(&rows, &[1, 2, 1, 3, 1, 1])).unwrap();
-        assert_eq!(found, Repeated { rows: 5, groups: 2, groups_of_several_classes: 1 });
+        assert_eq!(
+            found,
+            Repeated { rows: 5, groups: 2, groups_of_several_classes: 1, first_contradiction: Some((1, 3)) }
+        );
     }
 
     proptest! {

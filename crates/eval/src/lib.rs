@@ -4,6 +4,7 @@
 mod copies;
 mod crowding;
 mod embeddings;
+mod equal_rows;
 mod error;
 mod normalise;
 mod progress;

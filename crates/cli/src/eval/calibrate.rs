@@ -35,6 +35,7 @@ pub(crate) struct CalibrateArguments {
 }
 
 pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
+    arguments.pairs.require_effect(false, "--sampled or --balanced")?;
     let compared = pairs::compare(&arguments.pairs)?;
     let found = &compared.verification;
     let far = arguments.far.unwrap_or(DEFAULT_FAR);
@@ -45,8 +46,12 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         (ChosenFor::Far(far), line.threshold)
     };
     let options = CalibrationOptions { prior: arguments.prior, ..CalibrationOptions::default() };
-    let saved = SavedCalibration::new(found, compared.score, (chosen_for, threshold), &options)
-        .with_context(|| compared.place.clone())?;
+    let saved = SavedCalibration::new(found, compared.score, (chosen_for, threshold), &options);
+    let saved = saved.and_then(|saved| match compared.model {
+        Some(model) => saved.of(model),
+        None => Ok(saved),
+    });
+    let saved = saved.with_context(|| compared.place.clone())?;
     let mut warnings = saved.warnings.clone();
     warnings.extend(compared.notes.iter().cloned());
     let calibration = saved.calibration;

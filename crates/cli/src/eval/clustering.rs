@@ -1,9 +1,9 @@
 //! `eval clustering`: do clusters of the embeddings match the classes?
 
-use super::copies::crowded;
+use super::copies::{contradictory_labels, crowded};
 use super::input::{self, LabelledEmbeddings, SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
-use crate::arguments::{FileKind, output_file};
+use crate::arguments::{FileKind, output_file, without_effect};
 use crate::progress;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -24,24 +24,24 @@ pub(crate) struct ClusteringArguments {
     /// k-means: number of clusters [default: the number of classes]
     #[arg(long, value_name = "NUMBER")]
     clusters: Option<usize>,
-    /// k-means: number of initialisations; the best result is kept
-    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
-    starts: usize,
-    /// k-means: maximum number of iterations per initialisation
-    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
-    steps: usize,
-    /// k-means: seed of the initialisations
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// k-means: number of initialisations; the best result is kept [default: 5]
+    #[arg(long, value_name = "NUMBER")]
+    starts: Option<usize>,
+    /// k-means: maximum number of iterations per initialisation [default: 300]
+    #[arg(long, value_name = "NUMBER")]
+    steps: Option<usize>,
+    /// k-means: seed of the initialisations [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
     /// dbscan: minimum cosine of two neighbours; agglomerative: minimum cosine to merge two clusters
     #[arg(long, value_name = "COSINE", required_if_eq_any = [("method", "dbscan"), ("method", "agglomerative")], allow_negative_numbers = true)]
     cosine: Option<f64>,
-    /// dbscan: minimum number of neighbours of a core point, including itself
-    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
-    least: usize,
-    /// agglomerative: distance between two clusters
-    #[arg(long, value_enum, default_value_t = LinkageName::Average)]
-    linkage: LinkageName,
+    /// dbscan: minimum number of neighbours of a core point, including itself [default: 5]
+    #[arg(long, value_name = "NUMBER")]
+    least: Option<usize>,
+    /// agglomerative: distance between two clusters [default: average]
+    #[arg(long, value_enum)]
+    linkage: Option<LinkageName>,
     /// Write the cluster of each embedding to this CSV file: row, id if known, label, cluster (empty for noise)
     #[arg(long, value_name = "FILE", value_parser = output_file(ASSIGNMENTS))]
     assignments: Option<PathBuf>,
@@ -69,7 +69,29 @@ enum LinkageName {
     Average,
 }
 
+impl ClusteringArguments {
+    /// Rejects the flags of the other methods.
+    fn require_own_flags(&self) -> anyhow::Result<()> {
+        let k_means = [
+            ("--clusters", self.clusters.is_some()),
+            ("--starts", self.starts.is_some()),
+            ("--steps", self.steps.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        let least = [("--least", self.least.is_some())];
+        let linkage = [("--linkage", self.linkage.is_some())];
+        let cosine = [("--cosine", self.cosine.is_some())];
+        let (name, others) = match self.method {
+            Method::KMeans => ("k-means", [&cosine[..], &least, &linkage].concat()),
+            Method::Dbscan => ("dbscan", [&k_means[..], &linkage].concat()),
+            Method::Agglomerative => ("agglomerative", [&k_means[..], &least].concat()),
+        };
+        without_effect(&others, &format!("with --method {name}"))
+    }
+}
+
 pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
+    arguments.require_own_flags()?;
     let mut classes = arguments.set.shared();
     let set = arguments.set.labelled(&mut classes)?;
     input::require_two_classes(&[&set], &classes)?;
@@ -79,12 +101,16 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let waiting = progress::waiting("clustering");
     let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), embeddings));
+    warnings.extend(contradictory_labels(&set, &classes));
     let mut noise = None;
     let (how, clusters) = match arguments.method {
         Method::KMeans => {
             let clusters = arguments.clusters.unwrap_or(classes.names().len());
-            let options =
-                KMeansOptions { steps: arguments.steps, starts: arguments.starts, seed: arguments.seed };
+            let options = KMeansOptions {
+                steps: arguments.steps.unwrap_or(300),
+                starts: arguments.starts.unwrap_or(5),
+                seed: arguments.seed.unwrap_or(0),
+            };
             let found = clustering::k_means(embeddings, clusters, &options).map_err(blame)?;
             if !found.converged {
                 warnings
@@ -96,14 +122,15 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
             )
         }
         Method::Dbscan => {
-            let found = clustering::dbscan(embeddings, cosine, arguments.least).map_err(blame)?;
+            let least = arguments.least.unwrap_or(5);
+            let found = clustering::dbscan(embeddings, cosine, least).map_err(blame)?;
             noise = Some(found.iter().filter(|cluster| cluster.is_none()).count());
             // Noise is one group, as in scikit-learn's scores.
             let clusters = found.into_iter().map(|cluster| cluster.map_or(0, |number| number + 1)).collect();
-            (format!("DBSCAN at cosine {cosine}, {} neighbours", arguments.least), clusters)
+            (format!("DBSCAN at cosine {cosine}, {least} neighbours"), clusters)
         }
         Method::Agglomerative => {
-            let (linkage, name) = match arguments.linkage {
+            let (linkage, name) = match arguments.linkage.unwrap_or(LinkageName::Average) {
                 LinkageName::Single => (Linkage::Single, "single"),
                 LinkageName::Complete => (Linkage::Complete, "complete"),
                 LinkageName::Average => (Linkage::Average, "average"),
@@ -115,6 +142,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let agreement = clustering::agreement(embeddings.labels(), &clusters).map_err(blame)?;
     drop(waiting);
     let without_noise = agreement.clusters - usize::from(noise.is_some_and(|rows| rows > 0));
+    warnings.extend(without_information(without_noise, embeddings.rows()));
     let mut rows = vec![
         ["classes".to_owned(), agreement.classes.to_string()],
         ["clusters".to_owned(), without_noise.to_string()],
@@ -142,6 +170,18 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let tables = vec![table("", ["measure", "value"], rows)];
     Findings { title: "Clustering", lead, tables, warnings, figures: Vec::new(), json }
         .show(&arguments.output)
+}
+
+/// A sentence on clusters that say nothing of the classes.
+fn without_information(clusters: usize, rows: usize) -> Option<String> {
+    match clusters {
+        0 => Some("All embeddings are noise: lower --cosine or --least.".to_owned()),
+        1 => Some("All embeddings are in one cluster, which says nothing of the classes.".to_owned()),
+        _ if clusters == rows => {
+            Some("Each embedding is a cluster of its own, so the purity is 1 with any labels.".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Writes `row,id,label,cluster` with clusters numbered from 0. With `noise`, group 0 is noise.

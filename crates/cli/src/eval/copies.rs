@@ -42,7 +42,7 @@ pub(crate) fn enrolled(
     arguments: &SelfArguments,
     classes: &ClassNames,
 ) -> anyhow::Result<(LabelledEmbeddings, SelfMatches)> {
-    let mut matches = SelfMatches::between(probes, &rows.set, ["probes", "enrolled"], arguments);
+    let mut matches = SelfMatches::between(probes, &rows.set, ["probes", "enrolled"], arguments, classes);
     let Some(templates) = templates else { return Ok((rows.set, matches)) };
     matches.in_templates = true;
     let all = rows.set.embeddings.rows();
@@ -63,10 +63,30 @@ impl SelfMatches {
         gallery: &LabelledEmbeddings,
         names: [&'static str; 2],
         arguments: &SelfArguments,
+        classes: &ClassNames,
     ) -> Self {
+        let label = |(set, row): (&LabelledEmbeddings, usize)| {
+            classes.names()[set.embeddings.labels()[row] as usize].clone()
+        };
         let ids = queries.ids.as_deref().zip(gallery.ids.as_deref());
         let copies = Copies::between(&queries.embeddings, &gallery.embeddings, ids);
-        let notes = [queries, gallery].into_iter().flat_map(|set| set.notes.clone()).collect();
+        let mut notes: Vec<String> =
+            [queries, gallery].into_iter().flat_map(|set| set.notes.clone()).collect();
+        notes.extend([queries, gallery].into_iter().filter_map(|set| contradictory_labels(set, classes)));
+        notes.dedup();
+        notes.extend(copies.first_contradiction.map(|(query, row)| {
+            let name = names[0];
+            format!(
+                "{} {name} have another label than the same sample in {}, so one of both labels is wrong. The first is {} with the label {:?}, {} \
+                 with the label {:?}.",
+                copies.contradictory,
+                gallery.path.display(),
+                queries.name(query),
+                label((queries, query)),
+                gallery.name(row),
+                label((gallery, row))
+            )
+        }));
         Self { copies, kept: arguments.keep_self, in_templates: false, names, notes }
     }
 
@@ -124,19 +144,16 @@ impl SelfMatches {
 }
 
 /// Rows of a set that occur twice, as a sentence; they find each other.
-pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<String>) {
+pub(crate) fn repeated(set: &LabelledEmbeddings, classes: &ClassNames) -> (Option<Repeated>, Vec<String>) {
     let (found, path) = (Repeated::of(&set.embeddings), set.path.display());
     let mut warnings = set.notes.clone();
-    if let Some(Repeated { rows, groups, groups_of_several_classes }) = found {
-        let classes = match groups_of_several_classes {
-            0 => String::new(),
-            several => format!(", {several} of them of several classes"),
-        };
+    if let Some(Repeated { rows, groups, .. }) = &found {
         warnings.push(format!(
-            "{path}: {rows} embeddings equal another one ({groups} groups{classes}): copies of a sample find each other; remove copies for a \
-             fair result."
+            "{path}: {rows} embeddings equal another one ({groups} groups): copies of a sample find each other; remove copies for a fair \
+             result."
         ));
     }
+    warnings.extend(found.and_then(|found| contradiction(found, set, classes)));
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for id in set.ids.iter().flatten() {
         *counts.entry(id.as_str()).or_default() += 1;
@@ -148,6 +165,26 @@ pub(crate) fn repeated(set: &LabelledEmbeddings) -> (Option<Repeated>, Vec<Strin
         ));
     }
     (found, warnings)
+}
+
+/// A sentence on equal embeddings of a set with different labels.
+pub(crate) fn contradictory_labels(set: &LabelledEmbeddings, classes: &ClassNames) -> Option<String> {
+    contradiction(Repeated::of(&set.embeddings)?, set, classes)
+}
+
+fn contradiction(found: Repeated, set: &LabelledEmbeddings, classes: &ClassNames) -> Option<String> {
+    let (a, b) = found.first_contradiction?;
+    let label = |row: usize| &classes.names()[set.embeddings.labels()[row] as usize];
+    Some(format!(
+        "{}: equal embeddings have different labels ({} groups), so at least one label of each group is wrong. The first is {} with the label {:?} \
+         and {} with the label {:?}.",
+        set.path.display(),
+        found.groups_of_several_classes,
+        set.name(a),
+        label(a),
+        set.name(b),
+        label(b)
+    ))
 }
 
 /// A sentence on cosines that `f32` could not separate.

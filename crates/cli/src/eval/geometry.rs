@@ -1,6 +1,6 @@
 //! `eval geometry`: spread and separation of the classes, and use of the space.
 
-use super::copies::crowded;
+use super::copies::{contradictory_labels, crowded};
 use super::figures;
 use super::input::{SetArguments, explained};
 use super::output::{Findings, OutputArguments, number, table};
@@ -82,6 +82,7 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
     let lead = format!("{}.", set.in_words());
     let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), &set.embeddings));
+    warnings.extend(contradictory_labels(&set, &classes));
     let crowding = set.embeddings.crowding();
     let json = json!({ "compared": lead, "geometry": found, "crowding": crowding, "warnings": warnings });
     let drawn = if arguments.output.draws() { vec![figures::geometry(&found)] } else { Vec::new() };

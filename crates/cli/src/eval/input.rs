@@ -1,6 +1,7 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
 use super::selection::{EvaluatedPart, Selection, select};
+use crate::calibration::ModelFile;
 use crate::embed::mark_of;
 use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     unmarked: Option<PathBuf>,
     /// Sentences on the files, for the warnings of the next set.
     notes: Vec<String>,
+    /// Whether rows were added to a file after `embed` wrote it, perhaps of another model.
+    has_added_rows: bool,
 }
 
 impl std::ops::Deref for Shared {
@@ -71,7 +74,8 @@ impl Shared {
             (None, Some(names)) => self.columns = Some((names.clone(), path.to_owned())),
             (None, None) => {}
         }
-        if let Some(mark) = mark_of(path, table.mark)? {
+        let mark = mark_of(path, table.mark)?;
+        if let Some(mark) = mark {
             let (first, of) = self.mark.get_or_insert_with(|| (mark, path.to_owned()));
             ensure!(
                 first.is_same_model(&mark),
@@ -92,7 +96,22 @@ impl Shared {
                 of.display()
             ));
         }
-        Ok(table.read()?)
+        let table = table.read()?;
+        if let Some(ModelMark { rows, .. }) = mark.filter(|mark| table.rows as u64 > mark.rows) {
+            self.has_added_rows = true;
+            self.notes.push(format!(
+                "{} has {} rows, but `embed` wrote {rows}: rows were added, perhaps of another model.",
+                path.display(),
+                table.rows
+            ));
+        }
+        Ok(table)
+    }
+
+    /// The model of all files that were read; `None` if one of them does not state it.
+    pub(crate) fn model(&self) -> Option<ModelFile> {
+        let known = self.unmarked.is_none() && !self.has_added_rows;
+        self.mark.as_ref().filter(|_| known).map(|(mark, _)| (mark.model_bytes, mark.model_checksum))
     }
 
     /// Sentences on the files that were read since the last call.
@@ -108,6 +127,11 @@ impl Shared {
 }
 
 impl SetArguments {
+    /// Whether the columns of the embedding are chosen.
+    pub(crate) fn has_columns(&self) -> bool {
+        self.columns.is_some()
+    }
+
     /// For reading this set and the other files of the command.
     pub(crate) fn shared(&self) -> Shared {
         Shared { pattern: self.columns.clone(), ..Shared::default() }
@@ -165,6 +189,14 @@ impl LabelledEmbeddings {
         let (path, classes) = (self.path.display(), labels.len());
         let part = self.selection.as_ref().map(|selection| format!(", {}", selection.name));
         format!("{path}{}: {rows} embeddings of {classes} classes, dimension {dim}", part.unwrap_or_default())
+    }
+
+    /// The id of an embedding, or the number of its row.
+    pub(crate) fn name(&self, row: usize) -> String {
+        match &self.ids {
+            Some(ids) => format!("{:?}", ids[row]),
+            None => format!("row {}", self.row_of_file(row)),
+        }
     }
 
     /// The row of the file that an embedding came from.

@@ -2,6 +2,8 @@
 
 use super::copies::{self, SelfArguments, crowded, repeated};
 use super::input::{self, SetArguments, Shared, Templates, both, explained};
+use crate::arguments::without_effect;
+use crate::calibration::ModelFile;
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -40,12 +42,12 @@ pub(crate) struct PairArguments {
     /// Compare as many impostor pairs as genuine pairs, chosen at random with --seed
     #[arg(long)]
     balanced: bool,
-    /// Seed of random choices
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Keep exact scores for up to this many pairs (4 bytes per pair); use bins of width 2e-6 for more
-    #[arg(long, value_name = "PAIRS", default_value_t = 50_000_000)]
-    exact_up_to: u64,
+    /// Seed of random choices [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Keep exact scores for up to this many pairs (4 bytes per pair); use bins of width 2e-6 for more [default: 50000000]
+    #[arg(long, value_name = "PAIRS", conflicts_with_all = ["pairs", "sampled"])]
+    exact_up_to: Option<u64>,
     /// Embeddings of a cohort of impostors, to normalise scores; requires --pairs or --probe
     #[arg(long, value_name = "FILE", requires = "normalisation")]
     cohort: Option<PathBuf>,
@@ -56,6 +58,9 @@ pub(crate) struct PairArguments {
     #[arg(long, value_name = "SCORES", requires = "cohort")]
     top: Option<usize>,
 }
+
+/// The default of --exact-up-to.
+const EXACT_UP_TO: u64 = 50_000_000;
 
 /// The default of --top.
 const TOP: usize = 300;
@@ -110,6 +115,8 @@ pub(crate) struct Compared {
     pub(crate) lead: String,
     /// The kind of score: `cosine` or a normalised score.
     pub(crate) score: &'static str,
+    /// The model of the embeddings, if their files state it.
+    pub(crate) model: Option<ModelFile>,
     /// The file that errors about the pairs name.
     pub(crate) place: String,
 }
@@ -130,6 +137,8 @@ impl PairArguments {
             ("--balanced", self.balanced),
             ("--cohort", self.cohort.is_some()),
             ("--keep-self", self.itself.keeps()),
+            ("--columns", self.set.has_columns()),
+            ("--exact-up-to", self.exact_up_to.is_some()),
         ];
         match flags.iter().find(|(_, given)| *given) {
             Some((flag, _)) => bail!(
@@ -138,6 +147,27 @@ impl PairArguments {
             ),
             None => Ok(()),
         }
+    }
+
+    /// The seed; 0 if none is given.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// Rejects flags that have no effect with the other flags; `draws` says whether other random choices are made than those of pairs.
+    pub(crate) fn require_effect(&self, draws: bool, choices: &str) -> anyhow::Result<()> {
+        let draws = draws || self.sampled.is_some() || self.balanced;
+        without_effect(&[("--seed", self.seed.is_some() && !draws)], &format!("without {choices}"))?;
+        let self_matches =
+            self.probe.is_some() || self.cohort.is_some() || is_score_file(&self.set.embeddings);
+        without_effect(
+            &[("--keep-self", self.itself.keeps() && !self_matches)],
+            "without --probe or --cohort",
+        )
+    }
+
+    fn exact_up_to(&self) -> u64 {
+        self.exact_up_to.unwrap_or(EXACT_UP_TO)
     }
 
     /// The cohort and how it normalises scores.
@@ -298,6 +328,7 @@ pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Comp
         facts: serde_json::Map::new(),
         lead: format!("{pairs} scores of {place}{keys}."),
         score: COMPUTED_ELSEWHERE,
+        model: None,
         place,
     }))
 }
@@ -385,14 +416,24 @@ fn of_list(
     let equal = verification::pairs_of_equal_rows(&embeddings, &file.pairs).map_err(blame)?;
     let mut notes = shared.take_notes();
     notes.extend(cohort.map(Cohort::notes).unwrap_or_default());
-    if equal > 0 {
+    if !equal.is_empty() {
         notes.push(format!(
-            "{equal} pairs of {place} compare an embedding with itself or with an equal one; a list is evaluated as it is, so remove them for a fair result."
+            "{} pairs of {place} compare an embedding with itself or with an equal one; a list is evaluated as it is, so remove them for a fair result.",
+            equal.len()
         ));
     }
+    let different = equal.iter().map(|at| &file.pairs[*at]).filter(|pair| !pair.same);
+    notes.extend(different.clone().next().map(|pair| {
+        format!(
+            "{} of these pairs are listed as of different classes; the first is {} and {}.",
+            different.count(),
+            row_name(&table, pair.a),
+            row_name(&table, pair.b)
+        )
+    }));
     notes.extend(crowded(&of, &embeddings));
     let mut facts = serde_json::Map::new();
-    facts.insert("pairs_of_equal_rows".to_owned(), json!(equal));
+    facts.insert("pairs_of_equal_rows".to_owned(), json!(equal.len()));
     facts.insert("crowding".to_owned(), json!(embeddings.crowding()));
     Ok(Compared {
         verification,
@@ -402,6 +443,7 @@ fn of_list(
         facts,
         lead: format!("{pairs} pairs of {place}, of {of}: {rows} embeddings, dimension {dim}."),
         score: score_name(cohort),
+        model: shared.model(),
         place,
     })
 }
@@ -439,20 +481,20 @@ fn between_sets(
     let blame = |error| explained(error, &classes, &place);
     let (a, b) = (&enrol.embeddings, &probe.embeddings);
     let pairs = a.rows() as u64 * b.rows() as u64;
-    let options = VerificationOptions { max_pairs: arguments.exact_up_to, seed: arguments.seed };
+    let options = VerificationOptions { max_pairs: arguments.exact_up_to(), seed: arguments.seed() };
     let mut found = if let Some(cohort) = cohort {
         ensure!(
-            pairs <= arguments.exact_up_to,
+            pairs <= arguments.exact_up_to(),
             "--exact-up-to: found {1}, but normalisation keeps all {0} pairs in memory (4 bytes each); raise it to {0}",
             pairs,
-            arguments.exact_up_to
+            arguments.exact_up_to()
         );
         let normalised =
             cohort::normalised(a, b, apart.as_ref(), &cohort.embeddings, cohort.normalisation, &options);
         normalised.map_err(|error| {
             explained(error, &classes, &format!("{place}, normalised by {}", cohort.path.display()))
         })?
-    } else if pairs <= arguments.exact_up_to {
+    } else if pairs <= arguments.exact_up_to() {
         verification::enrol_probe(a, b, apart.as_ref(), &options).map_err(blame)?
     } else {
         let bar = progress::counted("pairs", pairs);
@@ -477,7 +519,8 @@ fn between_sets(
         None => verification::identity_pairs_between(&enrol, &probe, apart.as_ref(), &options),
     });
     let identity_pairs = Some(identity_pairs);
-    Ok(Compared { verification: found, list: None, identity_pairs, notes, facts, lead, score, place })
+    let model = classes.model();
+    Ok(Compared { verification: found, list: None, identity_pairs, notes, facts, lead, score, model, place })
 }
 
 fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<Compared> {
@@ -488,8 +531,8 @@ fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<
     let rows = embeddings.rows() as u64;
     let pairs = rows * (rows - 1) / 2;
     let options = VerificationOptions {
-        max_pairs: arguments.sampled.unwrap_or(arguments.exact_up_to),
-        seed: arguments.seed,
+        max_pairs: arguments.sampled.unwrap_or(arguments.exact_up_to()),
+        seed: arguments.seed(),
     };
     if let Some(sampled) = arguments.sampled {
         ensure!(
@@ -501,7 +544,7 @@ fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<
     let (found, kind) = if arguments.balanced {
         let found = verification::balanced_pairs(embeddings, &options).map_err(blame)?;
         (found, "as many impostor pairs as genuine pairs")
-    } else if arguments.sampled.is_some() || pairs <= arguments.exact_up_to {
+    } else if arguments.sampled.is_some() || pairs <= arguments.exact_up_to() {
         let found = verification::all_pairs(embeddings, &options).map_err(blame)?;
         let kind =
             if found.pairs < found.pairs_in_all { "a random sample of the pairs" } else { "all pairs" };
@@ -516,7 +559,7 @@ fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<
     };
     drop(waiting);
     let lead = format!("{}; {kind}.", set.in_words());
-    let (repeats, mut notes) = repeated(&set);
+    let (repeats, mut notes) = repeated(&set, &classes);
     notes.extend(crowded(&place, &set.embeddings));
     let mut facts = serde_json::Map::new();
     facts.insert("repeated".to_owned(), json!(repeats));
@@ -533,6 +576,7 @@ fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<
         facts,
         lead,
         score: "cosine",
+        model: classes.model(),
         place,
     })
 }

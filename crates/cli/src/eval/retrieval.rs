@@ -4,6 +4,7 @@ use super::copies::{SelfArguments, SelfMatches, crowded, repeated};
 use super::figures;
 use super::input::{self, LabelledEmbeddings, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, percent, table};
+use crate::arguments::without_effect;
 use crate::progress;
 use anyhow::anyhow;
 use clap::Args;
@@ -18,7 +19,7 @@ use widemargin_tables::ClassNames;
 
 /// Ranks of the CMC curve.
 const CMC: [usize; 14] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 75, 100];
-/// Most confusions listed in JSON.
+/// Most confusions listed in JSON with --figures, unless --confusions says how many.
 const LISTED: usize = 100;
 
 #[derive(Args)]
@@ -54,6 +55,8 @@ pub(crate) struct RetrievalArguments {
 }
 
 pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
+    let keeps = arguments.itself.keeps() && arguments.gallery.is_none();
+    without_effect(&[("--keep-self", keeps)], "without --gallery: a row is never compared with itself")?;
     let mut classes = arguments.set.shared();
     let queries = arguments.set.labelled(&mut classes)?;
     let gallery = match &arguments.gallery {
@@ -81,7 +84,8 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         None
     };
     let names = ["queries", "in the gallery"];
-    let matches = gallery.as_ref().map(|set| SelfMatches::between(&queries, set, names, &arguments.itself));
+    let matches =
+        gallery.as_ref().map(|set| SelfMatches::between(&queries, set, names, &arguments.itself, &classes));
     let mut view = match (&cameras, &gallery) {
         (None, None) => Gallery::others(),
         _ => Gallery::separate(&searched.embeddings),
@@ -133,7 +137,8 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     lead.push_str(if cameras.is_some() { "; rows with the same class and camera are ignored." } else { "." });
     let mut warnings = matches.as_ref().map(SelfMatches::warnings).unwrap_or_default();
     warnings.extend(camera_notes);
-    let (repeats, repeated) = if gallery.is_none() { repeated(&queries) } else { (None, Vec::new()) };
+    let (repeats, repeated) =
+        if gallery.is_none() { repeated(&queries, &classes) } else { (None, Vec::new()) };
     warnings.extend(repeated);
     warnings.extend(sets.iter().filter_map(|set| crowded(&set.path.display(), &set.embeddings)));
     if found.excluded_queries > 0 {
@@ -144,6 +149,7 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         };
         warnings.push(format!("{} embeddings {others} and are not used as queries.", found.excluded_queries));
     }
+    let most = if arguments.confusions > 0 { arguments.confusions } else { LISTED };
     let json = json!({
         "compared": lead,
         "k": asked,
@@ -151,7 +157,7 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         "self_matches": matches.as_ref().map(SelfMatches::json),
         "repeated": repeats,
         "crowding": searched.embeddings.crowding(),
-        "confusions": confusions.as_ref().map(|found| listed(found, &classes, LISTED.max(arguments.confusions))),
+        "confusions": confusions.as_ref().map(|found| listed(found, &classes, most)),
         "warnings": warnings,
     });
     let mut tables = vec![main_table(&found, &asked, matches.as_ref())];

@@ -13,15 +13,15 @@ pub(crate) struct ScoresArguments {
     /// Read from this list which pairs are of the same class; SCORES then has the columns `a`, `b` and `score`
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
-    /// Seed of the bootstrap
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Seed of the bootstrap [default: 0]
+    #[arg(long, requires = "bootstrap")]
+    seed: Option<u64>,
     #[command(flatten)]
     measures: MeasureArguments,
 }
 
 pub(crate) fn run(arguments: &ScoresArguments) -> anyhow::Result<()> {
-    report(&arguments.measures, arguments.seed, || {
+    report(&arguments.measures, arguments.seed.unwrap_or(0), || {
         pairs::of_scores(&arguments.file, arguments.pairs.as_deref())
     })
 }

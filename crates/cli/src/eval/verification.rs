@@ -5,7 +5,7 @@ use super::output::{Findings, OutputArguments, number, percent, score, table};
 use super::pairs::{self, COMPUTED_ELSEWHERE, Compared, PairArguments};
 use crate::calibration::SavedCalibration;
 use crate::progress;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub(crate) struct MeasureArguments {
     /// False accept rates (FAR) at which to report the true accept rate (TAR) [default: 1e-1 to 1e-6]
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = pairs::rate)]
     far: Vec<f64>,
-    /// Cross-validate the threshold over this many folds of consecutive pairs (10 in the LFW protocol); not needed if the pairs have a column
+    /// Cross-validate the threshold over this many folds of consecutive pairs (10 in the LFW protocol), if the pairs have no column
     /// `fold`
     #[arg(long, value_name = "FOLDS")]
     folds: Option<usize>,
@@ -55,7 +55,9 @@ pub(crate) fn run(arguments: &VerificationArguments) -> anyhow::Result<()> {
         arguments.measures.folds.is_none() || arguments.pairs.are_listed(),
         "--folds: requires a list of pairs (--pairs), whose consecutive parts are the folds"
     );
-    report(&arguments.measures, arguments.pairs.seed, || pairs::compare(&arguments.pairs))
+    let bootstrap = arguments.measures.bootstrap.is_some();
+    arguments.pairs.require_effect(bootstrap, "--sampled, --balanced or --bootstrap")?;
+    report(&arguments.measures, arguments.pairs.seed(), || pairs::compare(&arguments.pairs))
 }
 
 /// Reports the measures of the pairs that `compare` scores. `seed` is that of the bootstrap.
@@ -65,14 +67,19 @@ pub(crate) fn report(
     compare: impl FnOnce() -> anyhow::Result<Compared>,
 ) -> anyhow::Result<()> {
     let saved = arguments.calibration.as_deref().map(SavedCalibration::read).transpose()?;
-    let compared = compare()?;
-    if let Some(saved) = &saved {
+    let mut compared = compare()?;
+    if let (Some(saved), Some(path)) = (&saved, &arguments.calibration) {
         ensure!(
             saved.score == compared.score,
             "--calibration: the file is for scores of kind {}, the pairs have {}; calibrate on the same kind",
             saved.score,
             compared.score
         );
+        if compared.score != COMPUTED_ELSEWHERE {
+            let warning = saved.require_model(path, (compared.model, &compared.place));
+            compared.notes.extend(warning.context("--calibration")?);
+        }
+        compared.notes.extend(saved.warnings.iter().map(|warning| format!("--calibration: {warning}")));
     }
     let found = &compared.verification;
     let intervals =
@@ -186,7 +193,11 @@ fn cross_validation(
     let Some(list) = &compared.list else { return Ok(None) };
     let pairs = list.scored.len();
     let (numbers, count): (Vec<usize>, usize) = match (arguments.folds, &list.folds) {
-        (Some(count), _) => {
+        (Some(count), Some(_)) => bail!(
+            "--folds: found {count}, but {} has a column `fold`, which defines the folds; remove one of them",
+            compared.place
+        ),
+        (Some(count), None) => {
             ensure!(
                 (2..=pairs).contains(&count),
                 "--folds: found {count}, expected 2 to {pairs}, the number of pairs"

@@ -3,7 +3,7 @@
 use super::evaluated::{EvaluatedRun, RunReport};
 use super::page::{NAMED_CLASSES, PAGE_FILE, REPORT_FILE};
 use super::untrained::{Untrained, Watched};
-use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use crate::calibration::{CALIBRATION_FILE, SavedCalibration, model_file};
 use crate::interrupt::{self, EndsAtOnce};
 use crate::progress;
 use anyhow::Context;
@@ -194,7 +194,9 @@ impl Session {
                 for warning in &saved.warnings {
                     report.warn(format!("The threshold in {CALIBRATION_FILE}: {warning}"));
                 }
-                saved.of(Fingerprint::read(folder.join(MODEL_FILE))?)?.write(&folder.join(CALIBRATION_FILE))
+                saved
+                    .of(model_file(Fingerprint::read(folder.join(MODEL_FILE))?))?
+                    .write(&folder.join(CALIBRATION_FILE))
             }
             Err(error) => {
                 report.warn(format!("{CALIBRATION_FILE} was not written: {error:#}"));

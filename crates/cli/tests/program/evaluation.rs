@@ -119,7 +119,13 @@ fn pairs_are_named_by_id_and_folds_choose_blindly() {
     assert_eq!(evaluated["bootstrap"]["drawn"], "identities");
     near(&evaluated["bootstrap"]["intervals"]["auc"]["low"], 1.0);
     near(&evaluated["costs"][1]["minimum"]["normalised"], 0.0);
-    let two = found(&place, &[&list[..], &["--folds", "2"]].concat());
+    place.refused(
+        &[&["eval"], &list[..], &["--folds", "2"]].concat(),
+        &["--folds: found 2, but pairs.csv has a column `fold`"],
+    );
+    let unfolded = "a,b,same\na1,a2,1\na1,b1,0\nb1,b2,yes\na2,b2,no\na2,a3,true\na3,b1,false\n";
+    place.write("unfolded.csv", unfolded.as_bytes());
+    let two = found(&place, &["verification", "set.csv", "--pairs", "unfolded.csv", "--folds", "2"]);
     assert_eq!(two["cross_validation"]["folds"].as_array().map(Vec::len), Some(2));
     let classes = found(&place, &["verification", "set.csv", "--bootstrap", "50"]);
     assert_eq!(classes["bootstrap"]["drawn"], "identities");
@@ -226,6 +232,148 @@ fn a_calibration_is_saved_and_evaluated_on_other_pairs() {
 }
 
 #[test]
+fn flags_without_effect_are_refused() {
+    let place = place();
+    place.write("pairs.csv", b"a,b,same\na1,a2,1\na1,b1,0\n");
+    place.write("scores.csv", b"score,same\n0.9,1\n0.1,0\n0.8,1\n");
+    let clustering = |method: &[&'static str], flag: &[&'static str]| {
+        let arguments = [&["eval", "clustering", "set.csv"], method, flag].concat();
+        let name = method.get(1).map_or("k-means", |name| name);
+        place.refused(&arguments, &[&format!("{}: has no effect with --method {name}", flag[0])]);
+    };
+    let k_means = [["--clusters", "2"], ["--starts", "2"], ["--steps", "2"], ["--seed", "2"]];
+    let (least, linkage) = (["--least", "2"], ["--linkage", "single"]);
+    for flag in [least, linkage, ["--cosine", "0.5"]] {
+        clustering(&[], &flag);
+    }
+    for flag in k_means.iter().chain([&linkage]) {
+        clustering(&["--method", "dbscan", "--cosine", "0.9"], flag);
+    }
+    for flag in k_means.iter().chain([&least]) {
+        clustering(&["--method", "agglomerative", "--cosine", "0.9"], flag);
+    }
+    for (arguments, fragments) in [
+        (
+            &["verification", "set.csv", "--keep-self"][..],
+            &["--keep-self: has no effect without --probe or --cohort"][..],
+        ),
+        (
+            &["verification", "set.csv", "--pairs", "pairs.csv", "--keep-self"],
+            &["--keep-self: has no effect"],
+        ),
+        (&["calibrate", "set.csv", "--keep-self"], &["--keep-self: has no effect"]),
+        (&["retrieval", "set.csv", "--keep-self"], &["--keep-self: has no effect without --gallery"]),
+        (
+            &["verification", "set.csv", "--seed", "1"],
+            &["--seed: has no effect without --sampled, --balanced or --bootstrap"],
+        ),
+        (
+            &["calibrate", "set.csv", "--seed", "1"],
+            &["--seed: has no effect without --sampled or --balanced"],
+        ),
+        (&["scores", "scores.csv", "--seed", "1"], &["--bootstrap"]),
+        (&["verification", "scores.csv", "--columns", "x*"], &["--columns: scores.csv has scores"]),
+        (&["verification", "scores.csv", "--exact-up-to", "9"], &["--exact-up-to: scores.csv has scores"]),
+        (
+            &["verification", "set.csv", "--pairs", "pairs.csv", "--exact-up-to", "9"],
+            &["--exact-up-to", "--pairs"],
+        ),
+        (
+            &["verification", "set.csv", "--sampled", "9", "--exact-up-to", "9"],
+            &["--exact-up-to", "--sampled"],
+        ),
+    ] {
+        place.refused(&[&["eval"], arguments].concat(), fragments);
+    }
+    for (flag, value, part) in [
+        ("--classes-per-batch", "3", "without --sampler class-balanced"),
+        ("--samples-per-class", "3", "without --sampler class-balanced"),
+        ("--sampling-power", "0.5", "without --sampler by-frequency"),
+    ] {
+        place.refused(&["train", "--quick", flag, value], &[&format!("{flag}: has no effect {part}")]);
+    }
+    let batch = ["train", "--quick", "--sampler", "class-balanced", "--batch", "32"];
+    place.refused(&batch, &["--batch: has no effect with the sampler class-balanced"]);
+    place.refused(&["loss", "--list", "--objective", "arcface"], &["--list", "--objective"]);
+    // As many confusions in JSON as were asked for.
+    let listed = |count: &str| {
+        let found = found(&place, &["retrieval", "set.csv", "--confusions", count]);
+        found["confusions"].as_array().map(Vec::len)
+    };
+    assert_eq!((listed("1"), listed("2"), listed("0")), (Some(1), Some(2), None));
+}
+
+#[test]
+fn files_and_calibrations_of_several_models_are_not_mixed() {
+    let place = place();
+    place.write("probes.csv", csv(&[("p", "bag", 2.0), ("q", "boot", 85.0), ("r", "coat", 40.0)]).as_bytes());
+    let made_by = |file: &str, checksum: u32, rows: usize| {
+        let about =
+            format!("{{\"model\": [1000, {checksum}], \"input\": \"x\", \"rows\": {rows}, \"dim\": 2}}");
+        place.write(&format!("{file}.about.json"), about.as_bytes());
+    };
+    let compare = ["verification", "set.csv", "--probe", "probes.csv"];
+    let search = ["retrieval", "probes.csv", "--gallery", "set.csv"];
+    let enrol = ["identification", "probes.csv", "--gallery", "set.csv"];
+    let cohort = [
+        "verification",
+        "set.csv",
+        "--probe",
+        "probes.csv",
+        "--cohort",
+        "cohort.csv",
+        "--normalisation",
+        "s",
+        "--keep-self",
+    ];
+    place.write("cohort.csv", csv(&ROWS).as_bytes());
+    let commands = [&compare[..], &search, &enrol, &cohort];
+    let says =
+        |arguments: &[&str], part: &str| found(&place, arguments)["warnings"].to_string().contains(part);
+    // Of no file the model is known, then of one, then of both.
+    for command in commands {
+        assert!(!says(command, "which model made it"));
+    }
+    made_by("set.csv", 1, 7);
+    for command in commands {
+        assert!(says(command, "does not state which model made it, but set.csv does"), "{command:?}");
+    }
+    made_by("probes.csv", 2, 3);
+    for command in commands {
+        place.refused(&[&["eval"], command].concat(), &["made by a different model"]);
+    }
+    made_by("probes.csv", 1, 3);
+    assert!(!says(&compare, "which model made it"));
+    assert!(says(&cohort, "cohort.csv does not state which model made it"));
+    // More rows than were written.
+    made_by("probes.csv", 1, 2);
+    assert!(says(&search, "probes.csv has 3 rows, but `embed` wrote 2"));
+    for task in ["clustering", "geometry", "verification", "calibrate"] {
+        made_by("set.csv", 1, 6);
+        assert!(says(&[task, "set.csv"], "set.csv has 7 rows, but `embed` wrote 6"), "{task}");
+    }
+
+    // The calibration states its model.
+    made_by("set.csv", 1, 7);
+    let saved = found(&place, &["calibrate", "set.csv", "-o", "one.json"])["saved"].clone();
+    assert_eq!(saved["model"], serde_json::json!([1000, 1]));
+    let with = ["verification", "set.csv", "--calibration", "one.json"];
+    assert!(!says(&with, "model"));
+    made_by("set.csv", 2, 7);
+    place.refused(
+        &[&["eval"], &with[..]].concat(),
+        &["--calibration", "one.json: the calibration of another model than set.csv"],
+    );
+    std::fs::remove_file(place.path().join("set.csv.about.json")).expect("there");
+    assert!(says(&with, "set.csv does not state which model made it"));
+    found(&place, &["calibrate", "set.csv", "-o", "unknown.json"]);
+    assert!(says(
+        &["verification", "set.csv", "--calibration", "unknown.json"],
+        "unknown.json does not state which model"
+    ));
+}
+
+#[test]
 fn retrieval_finds_what_can_be_counted() {
     let place = place();
     let within = found(&place, &["retrieval", "set.csv", "--k", "1,6"]);
@@ -281,6 +429,14 @@ fn identification_clustering_and_geometry_answer() {
     let cluster =
         |row: usize| text.lines().nth(row + 1).and_then(|line| line.rsplit(',').next()).expect("a row");
     assert!(cluster(0) == cluster(2) && cluster(3) == cluster(4) && cluster(0) != cluster(3), "{text}");
+    for (how, part) in [
+        (&["--clusters", "1"][..], "in one cluster"),
+        (&["--clusters", "5"], "a cluster of its own"),
+        (&["--method", "dbscan", "--cosine", "0.9999"], "All embeddings are noise"),
+    ] {
+        let found = found(&place, &[&["clustering", "gallery.csv"], how].concat());
+        assert!(found["warnings"].to_string().contains(part), "{found}");
+    }
     let tree = found(&place, &["clustering", "gallery.csv", "--method", "agglomerative", "--cosine", "0.9"]);
     near(&tree["agreement"]["nmi"], 1.0);
     let shape = found(&place, &["geometry", "gallery.csv"]);
@@ -392,11 +548,46 @@ fn copies_within_a_set_are_reported() {
         assert_eq!(repeated["repeated"], expected, "{task}");
         assert!(repeated["warnings"].to_string().contains("4 embeddings equal another one"), "{repeated}");
     }
+    // One sample with two labels, in one file and in two.
+    let contradiction = "equal embeddings have different labels (1 groups), so at least one label of each group is wrong. The first is \\\"b2\\\" \
+                         with the label \\\"boot\\\" and \\\"c9\\\" with the label \\\"coat\\\".";
+    for task in ["retrieval", "verification", "calibrate", "clustering", "geometry"] {
+        let warnings = found(&place, &[task, "twice.csv"])["warnings"].to_string();
+        assert!(warnings.contains(contradiction), "{task}: {warnings}");
+        assert!(
+            !found(&place, &[task, "set.csv"])["warnings"].to_string().contains("different labels"),
+            "{task}"
+        );
+    }
+    place.write("other.csv", csv(&[("x", "bag", 3.0), ("y", "coat", 90.0), ("z", "boot", 70.0)]).as_bytes());
+    for sets in [
+        ["retrieval", "other.csv", "--gallery", "set.csv"],
+        ["identification", "other.csv", "--gallery", "set.csv"],
+        ["verification", "set.csv", "--probe", "other.csv"],
+    ] {
+        let warnings = found(&place, &sets)["warnings"].to_string();
+        assert!(
+            warnings.contains("1 queries have another label")
+                || warnings.contains("1 probes have another label"),
+            "{warnings}"
+        );
+        assert!(
+            warnings
+                .contains("\\\"y\\\" with the label \\\"coat\\\", \\\"b2\\\" with the label \\\"boot\\\""),
+            "{warnings}"
+        );
+    }
     assert!(found(&place, &["retrieval", "set.csv"])["repeated"].is_null());
     place.write("pairs.csv", b"a,b,same\na1,a1,1\na1,a2,1\na1,b1,0\n");
     let listed = found(&place, &["verification", "set.csv", "--pairs", "pairs.csv"]);
     near(&listed["pairs_of_equal_rows"], 1.0);
     assert!(listed["warnings"].to_string().contains("1 pairs of pairs.csv compare an embedding with itself"));
+    place.write("pairs.csv", b"a,b,same\nb2,c9,0\na1,a2,1\na1,b1,0\n");
+    let listed = found(&place, &["verification", "twice.csv", "--pairs", "pairs.csv"]);
+    assert!(
+        listed["warnings"].to_string().contains("1 of these pairs are listed as of different classes"),
+        "{listed}"
+    );
 }
 
 #[test]

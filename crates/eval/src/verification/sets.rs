@@ -10,6 +10,7 @@ use super::pairs::VerificationOptions;
 use super::scores::SortedScores;
 use crate::copies::Copies;
 use crate::embeddings::Embeddings;
+use crate::equal_rows::EqualRows;
 use crate::error::{Error, Result};
 use crate::score;
 use crate::similarity::{self, QUERIES};
@@ -19,12 +20,7 @@ use crate::similarity::{self, QUERIES};
 /// # Errors
 /// [`Error::RowOutOfRange`] naming the first pair with a row that does not exist.
 pub fn pair_scores(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<ScoredPair>> {
-    let rows = embeddings.rows();
-    for (position, pair) in pairs.iter().enumerate() {
-        if let Some(row) = [pair.a, pair.b].into_iter().find(|&row| row >= rows) {
-            return Err(Error::RowOutOfRange { what: "pair", position, row, rows });
-        }
-    }
+    require_rows(embeddings, pairs)?;
     let scored = |pair: &Pair| ScoredPair {
         score: score::cosine(similarity::score(embeddings, pair.a, embeddings, pair.b)),
         same: pair.same,
@@ -32,16 +28,24 @@ pub fn pair_scores(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<Scored
     Ok(pairs.par_iter().map(scored).collect())
 }
 
-/// How many listed pairs compare a row with itself or with an equal row.
+fn require_rows(embeddings: &Embeddings, pairs: &[Pair]) -> Result<()> {
+    let rows = embeddings.rows();
+    for (position, pair) in pairs.iter().enumerate() {
+        if let Some(row) = [pair.a, pair.b].into_iter().find(|&row| row >= rows) {
+            return Err(Error::RowOutOfRange { what: "pair", position, row, rows });
+        }
+    }
+    Ok(())
+}
+
+/// The positions of the listed pairs that compare a row with itself or with an equal row, as two rows of [`Copies`] are.
 ///
 /// # Errors
 /// As [`pair_scores`].
-pub fn pairs_of_equal_rows(embeddings: &Embeddings, pairs: &[Pair]) -> Result<usize> {
-    let scored = pair_scores(embeddings, pairs)?;
-    let equal = |(pair, scored): &(&Pair, &ScoredPair)| {
-        scored.score == 1.0 && embeddings.row(pair.a) == embeddings.row(pair.b)
-    };
-    Ok(pairs.iter().zip(&scored).filter(equal).count())
+pub fn pairs_of_equal_rows(embeddings: &Embeddings, pairs: &[Pair]) -> Result<Vec<usize>> {
+    require_rows(embeddings, pairs)?;
+    let first = EqualRows::of(&[embeddings]).first;
+    Ok((0..pairs.len()).filter(|&at| first[pairs[at].a] == first[pairs[at].b]).collect())
 }
 
 /// Evaluates embeddings on a list of pairs.
@@ -216,6 +220,6 @@ mod tests {
         assert_eq!(pairs.len() as u64, found.pairs);
         assert!(pairs.iter().all(|pair| pair.same == (pair.identities.0 == pair.identities.1)));
         let list = [(0, 0, true), (0, 1, true), (2, 2, true)].map(|(a, b, same)| Pair { a, b, same });
-        assert_eq!(pairs_of_equal_rows(&set, &list).unwrap(), 2);
+        assert_eq!(pairs_of_equal_rows(&set, &list).unwrap(), [0, 2]);
     }
 }

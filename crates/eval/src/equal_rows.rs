@@ -1,0 +1,220 @@
+//! Which rows show the same sample by their values: the one place that decides it.
+//!
+//! The values of one sample differ a little from file to file: an embedding depends on the batch that it was computed in, another
+//! program normalises with its own rounding, and a file may hold `float16` or four decimals. So rows count as equal up to a
+//! distance, which depends on the rows: it is the first of [`DISTANCES`] that tells samples apart. The distances of copies end far
+//! below those of different samples, so a distance is rejected if more than 1 % of the rows have another row at one to four times
+//! that distance, or are in a group with more than four variants. Where even the narrowest distance is rejected, as in crowded sets,
+//! only rows with equal bits are equal.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use crate::embeddings::Embeddings;
+
+/// Euclidean distances of unit rows, from wide to narrow:
+/// - 9.8e-4: the rounding of `float16` is at most 4.9e-4, that of four decimals less than 6.6e-4 at dimension 512;
+/// - 1.5e-5: an image embedded alone and in a batch, which differ by up to 1.5e-6 with `small-cnn`;
+/// - 2.4e-7: normalised in `float32` once more.
+const DISTANCES: [f64; 3] = [1.0 / 1024.0, 1.0 / 65_536.0, 1.0 / 4_194_304.0];
+/// A distance is rejected if rows are between it and this many times it.
+const GAP: f64 = 4.0;
+/// The most different rows of a group; more are samples that the distance does not tell apart.
+const MOST_VARIANTS: usize = 4;
+/// The share of rows that may be in the gap or in a larger group: one of this many.
+const LEAST_ROWS_PER_LOOSE: usize = 100;
+/// Directions that rows are projected on, to find near rows.
+const DIRECTIONS: usize = 6;
+/// Width of the cells of projections, in units of the distance that is searched.
+const CELL: f64 = 4.0;
+/// Candidates compared per row before a distance is rejected.
+const CANDIDATES: usize = 1024;
+/// What rounding to `f32` changes a unit row by, at most: the projections are those of the rounded rows.
+const ROUNDED: f64 = 6e-8;
+
+/// The rows of one or more sets of the same dimension in groups of equal rows.
+pub(crate) struct EqualRows {
+    /// For each row, the first row of its group; the sets are counted through.
+    pub(crate) first: Vec<usize>,
+    /// The distance up to which rows were equal; 0 if only rows with equal bits were.
+    pub(crate) distance: f64,
+}
+
+impl EqualRows {
+    /// Takes time in proportion to the size of the sets.
+    pub(crate) fn of(sets: &[&Embeddings]) -> Self {
+        let rows = Rows::new(sets);
+        for distance in DISTANCES {
+            if let Some(first) = rows.within(distance) {
+                return Self { first, distance };
+            }
+        }
+        Self { first: rows.identical(), distance: 0.0 }
+    }
+}
+
+/// The rows of all sets, one after the other.
+struct Rows<'a> {
+    places: Vec<(&'a Embeddings, usize)>,
+    /// Whether all sets have what `f32` rounded off, so that it counts.
+    precise: bool,
+    projections: Vec<[f64; DIRECTIONS]>,
+    first_identical: Vec<usize>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(sets: &[&'a Embeddings]) -> Self {
+        let places: Vec<_> = sets.iter().flat_map(|set| (0..set.rows()).map(|row| (*set, row))).collect();
+        let dim = sets.first().map_or(0, |set| set.dim());
+        let scale = 1.0 / (dim as f64).sqrt();
+        let project = |&(set, row): &(&Embeddings, usize)| {
+            let mut sums = [0.0; DIRECTIONS];
+            for (column, value) in set.row(row).iter().enumerate() {
+                // Directions of arbitrary but fixed signs.
+                let signs = mixed(column as u64 + 1) >> 32;
+                for (nth, sum) in sums.iter_mut().enumerate() {
+                    let value = f64::from(*value);
+                    *sum += if signs >> nth & 1 == 0 { value } else { -value };
+                }
+            }
+            sums.map(|sum| sum * scale)
+        };
+        let projections = places.par_iter().map(project).collect();
+        let precise = sets.iter().all(|set| set.rows() == 0 || set.rest(0).is_some());
+        let first_identical = identical(&places, precise);
+        Self { places, precise, projections, first_identical }
+    }
+
+    fn identical(self) -> Vec<usize> {
+        self.first_identical
+    }
+
+    /// Groups of rows within a distance, or `None` if it does not tell samples apart.
+    fn within(&self, distance: f64) -> Option<Vec<usize>> {
+        let reach = GAP * distance;
+        let net_reach = reach + 2.0 * ROUNDED;
+        let allowed = self.places.len() / LEAST_ROWS_PER_LOOSE;
+        let mut cells: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut first: Vec<usize> = Vec::with_capacity(self.places.len());
+        let (mut loose, mut compared) = (0, 0);
+        let mut variants: HashMap<usize, usize> = HashMap::new();
+        let mut probes = Vec::new();
+        for row in 0..self.places.len() {
+            let identical = self.first_identical[row];
+            if identical < row {
+                first.push(first[identical]);
+                continue;
+            }
+            let own = self.cells_near(row, net_reach, &mut probes);
+            let mut nearest: Option<(f64, usize)> = None;
+            let mut is_loose = false;
+            for &other in probes.iter().filter_map(|cell| cells.get(cell)).flatten() {
+                compared += 1;
+                if !self.may_be_within(row, other, net_reach) {
+                    continue;
+                }
+                let Some(found) = self.distance_within(row, other, reach) else { continue };
+                if found > distance {
+                    is_loose = true;
+                } else if nearest.is_none_or(|(least, _)| found < least) {
+                    nearest = Some((found, other));
+                }
+            }
+            if let Some((_, other)) = nearest {
+                first.push(other);
+                let count = variants.entry(other).or_insert(1);
+                *count += 1;
+                is_loose |= *count > MOST_VARIANTS;
+            } else {
+                cells.entry(own).or_default().push(row);
+                first.push(row);
+            }
+            loose += usize::from(is_loose);
+            if loose > allowed || compared > CANDIDATES * self.places.len() {
+                return None;
+            }
+        }
+        Some(first)
+    }
+
+    /// Fills `probes` with the cells that have all rows within `reach` of a row; returns its own cell.
+    fn cells_near(&self, row: usize, reach: f64, probes: &mut Vec<u64>) -> u64 {
+        let width = CELL * reach;
+        let mut own = 0;
+        probes.clear();
+        probes.push(0);
+        for value in self.projections[row] {
+            let cell = (value / width).floor();
+            let here = (cell as i64) as u64;
+            let neighbour = if value - cell * width <= reach {
+                Some(here.wrapping_sub(1))
+            } else if (cell + 1.0) * width - value <= reach {
+                Some(here.wrapping_add(1))
+            } else {
+                None
+            };
+            let count = probes.len();
+            if let Some(neighbour) = neighbour {
+                for at in 0..count {
+                    probes.push(mixed(probes[at] ^ neighbour));
+                }
+            }
+            for key in &mut probes[..count] {
+                *key = mixed(*key ^ here);
+            }
+            own = mixed(own ^ here);
+        }
+        own
+    }
+
+    fn may_be_within(&self, a: usize, b: usize, reach: f64) -> bool {
+        self.projections[a].iter().zip(&self.projections[b]).all(|(x, y)| (x - y).abs() <= reach)
+    }
+
+    /// The distance of two rows, if it is at most `reach`.
+    fn distance_within(&self, a: usize, b: usize, reach: f64) -> Option<f64> {
+        let ((set_a, row_a), (set_b, row_b)) = (self.places[a], self.places[b]);
+        let rests = set_a.rest(row_a).zip(set_b.rest(row_b)).filter(|_| self.precise);
+        let mut sum = 0.0_f64;
+        for (at, (x, y)) in set_a.row(row_a).iter().zip(set_b.row(row_b)).enumerate() {
+            let rest = rests.map_or(0.0, |(p, q)| f64::from(p[at]) - f64::from(q[at]));
+            sum += (f64::from(*x) - f64::from(*y) + rest).powi(2);
+            if at % 16 == 15 && sum > reach * reach {
+                return None;
+            }
+        }
+        (sum <= reach * reach).then(|| sum.sqrt())
+    }
+}
+
+/// The first row with the same bits, for each row.
+fn identical(places: &[(&Embeddings, usize)], precise: bool) -> Vec<usize> {
+    let rest = |row: usize| {
+        let (set, row) = places[row];
+        set.rest(row).filter(|_| precise).unwrap_or_default()
+    };
+    let unit = |row: usize| places[row].0.row(places[row].1);
+    let hash = |row: usize| {
+        // Adding zero turns -0 into 0.
+        let values = unit(row).iter().chain(rest(row));
+        values.fold(0, |hash, value| mixed(hash ^ u64::from((value + 0.0).to_bits())))
+    };
+    let hashes: Vec<u64> = (0..places.len()).into_par_iter().map(hash).collect();
+    let same = |a: usize, b: usize| unit(a) == unit(b) && rest(a) == rest(b);
+    let mut found: HashMap<u64, Vec<usize>> = HashMap::with_capacity(places.len());
+    let mut first_of = |row: usize| {
+        let rows = found.entry(hashes[row]).or_default();
+        let first = rows.iter().copied().find(|&first| same(first, row));
+        first.unwrap_or_else(|| {
+            rows.push(row);
+            row
+        })
+    };
+    (0..places.len()).map(&mut first_of).collect()
+}
+
+fn mixed(value: u64) -> u64 {
+    let product = (value ^ (value >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (product ^ (product >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
