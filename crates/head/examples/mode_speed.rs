@@ -1,16 +1,17 @@
 //! Time of a dense and of a screened step over a grid of sizes, from which the mode `auto` was chosen.
 //!
-//! `cargo run --release -p widemargin-head --example mode_speed [-- SCALE]`
+//! `cargo run --release -p widemargin-head --example mode_speed [-- SCALE,... [CLASSES,... [DIM,... [BATCH,...]]]]`
 //!
 //! Dense and screened steps alternate, so that both meet the same load, and the CPU time of all threads is compared, not the time of
-//! the clock. AM-Softmax with margin 0.35 and, by default, a scale of 64; SGD with momentum 0.9 and weight decay 5e-4. *Random*:
-//! features in random directions, as at the start of training. *Trained*: features with a cosine of 0.7 to the centre of their
-//! class.
+//! the clock. The result is the median of the ratios of neighbouring steps. AM-Softmax with margin 0.35 and, by default, a scale of
+//! 64; SGD with momentum 0.9 and weight decay 5e-4. *Random*: features in random directions, as at the start of training. *Trained*:
+//! features with a cosine of 0.7 to the centre of their class.
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 mod common;
 
 use std::error::Error;
+use std::str::FromStr;
 
 use widemargin_chance::{Purpose, Stream};
 use widemargin_head::{Head, HeadConfig, HeadMode, MatRef, Objective};
@@ -18,37 +19,45 @@ use widemargin_objective::normalise;
 
 use common::cpu_seconds;
 
-const CLASSES: [usize; 4] = [5_000, 10_000, 20_000, 100_000];
-const DIMS: [usize; 4] = [64, 128, 256, 512];
-const BATCHES: [usize; 3] = [32, 128, 512];
+/// Sizes that are measured if none are given: classes, dimensions, batches.
+const SIZES: [&[usize]; 3] =
+    [&[5_000, 10_000, 20_000, 50_000, 100_000], &[64, 128, 256, 512], &[32, 128, 512]];
 
-/// Measured steps of each mode, after two warm-up steps: at least three, and more if they are short.
+/// Measured steps of each mode, after two warm-up steps: at least five, and more if they are short.
 const SCORES_PER_SIZE: usize = 40_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let scale = std::env::args().nth(1).map_or(Ok(64.0), |text| text.parse())?;
-    let random = ["random", "trained"];
-    println!("| classes | dimension | batch | dense, ms | screened / dense, {} | {} |", random[0], random[1]);
-    println!("|--:|--:|--:|--:|--:|--:|");
-    for classes in CLASSES {
-        for dim in DIMS {
-            for batch in BATCHES {
-                let [dense, first] = seconds(classes, dim, batch, scale, 0.0)?;
-                let [again, second] = seconds(classes, dim, batch, scale, 0.7)?;
-                println!(
-                    "| {classes} | {dim} | {batch} | {:.1} | {:.2} | {:.2} |",
-                    1e3 * dense,
-                    first / dense,
-                    second / again
-                );
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let scales: Vec<f64> = arguments.first().map_or(Ok(vec![64.0]), |text| list(text))?;
+    let size = |at: usize| arguments.get(at + 1).map_or(Ok(SIZES[at].to_vec()), |text| list(text));
+    let [all_classes, dims, batches] = [size(0)?, size(1)?, size(2)?];
+    println!("| scale | classes | dimension | batch | dense, ms | screened / dense, random | trained |");
+    println!("|--:|--:|--:|--:|--:|--:|--:|");
+    for &scale in &scales {
+        for &classes in &all_classes {
+            for &dim in &dims {
+                for &batch in &batches {
+                    let [dense, random] = measure(classes, dim, batch, scale, 0.0)?;
+                    let [_, trained] = measure(classes, dim, batch, scale, 0.7)?;
+                    let dense = 1e3 * dense;
+                    println!(
+                        "| {scale} | {classes} | {dim} | {batch} | {dense:.1} | {random:.2} | {trained:.2} |"
+                    );
+                }
             }
         }
     }
     Ok(())
 }
 
-/// Median CPU seconds of a dense and of a screened step, with features at this cosine to the centres of their classes.
-fn seconds(
+/// Numbers separated by commas.
+fn list<T: FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
+    text.split(',').map(str::parse).collect()
+}
+
+/// Median CPU seconds of a dense step, and the median ratio of a screened step to the dense step of the same batch, with features
+/// at this cosine to the centres of their classes.
+fn measure(
     classes: usize,
     dim: usize,
     batch: usize,
@@ -62,7 +71,7 @@ fn seconds(
     let mut heads = [new(HeadMode::Dense)?, new(HeadMode::screened())?];
     let mut times = [Vec::new(), Vec::new()];
     let mut random = Stream::new(1, Purpose::Benchmark, 0, 0);
-    let steps = (SCORES_PER_SIZE / (batch * classes)).clamp(3, 30);
+    let steps = (SCORES_PER_SIZE / (batch * classes)).clamp(5, 30);
     for step in 0..steps + 2 {
         let labels: Vec<u32> = (0..batch).map(|_| random.below(classes) as u32).collect();
         let mut features = Vec::with_capacity(batch * dim);
@@ -83,8 +92,11 @@ fn seconds(
             }
         }
     }
-    Ok(times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    }))
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let [dense, screened] = times;
+    let ratios = screened.iter().zip(&dense).map(|(screened, dense)| screened / dense).collect();
+    Ok([median(dense), median(ratios)])
 }

@@ -20,15 +20,18 @@ pub struct HeadSize {
 /// Dimension below which the modes were not compared.
 const LEAST_DIM: usize = 64;
 
+/// Scale below which no class stands out, and a screened step keeps most classes.
+const LEAST_SHARPNESS: f64 = 30.0;
+
 impl HeadMode {
     /// The batch for which a head resolves [`HeadMode::Auto`] by itself.
     pub const TYPICAL_BATCH: usize = 128;
 
     /// The mode itself; for [`HeadMode::Auto`] the mode that it stands for in a head of this objective, optimiser and size.
     ///
-    /// Auto is screened with SGD if the objective can be screened, the dimension is at least 64, and there are enough classes: 10,000
-    /// if the exponents are steep (a scale of 45 or above); otherwise 20,000 with a dimension of at least 256 and a batch of at most
-    /// 128, and 50,000 with others. It is dense in all other cases.
+    /// Auto is screened with SGD if the objective can be screened, the dimension is at least 64, the scale is at least 30, and there are
+    /// enough classes: 10,000 if the exponents are steep (a scale of 45 or above); otherwise 20,000 with a dimension of at least 256
+    /// and a batch of at most 128, and 50,000 with others. It is dense in all other cases.
     ///
     /// [`Head::new`](crate::Head::new) calls it for a batch of [`HeadMode::TYPICAL_BATCH`]. A caller that knows its batch calls it
     /// first.
@@ -44,10 +47,12 @@ impl HeadMode {
 
 /// Whether screening saves time and costs no accuracy.
 fn is_screened(objective: &ClassObjective, optimiser: OptimiserConfig, size: HeadSize) -> bool {
+    let sharpness = objective.sharpness().unwrap_or_default();
     // the noise of the estimate makes AdamW's mean square too large
     matches!(optimiser, OptimiserConfig::Sgd { .. })
         && size.dim >= LEAST_DIM
-        && size.classes >= least_classes(objective.sharpness().unwrap_or_default(), size)
+        && sharpness >= LEAST_SHARPNESS
+        && size.classes >= least_classes(sharpness, size)
         && screened::check_objective(objective).is_ok()
 }
 

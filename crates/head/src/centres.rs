@@ -226,10 +226,14 @@ impl<'a> Centres<'a> {
     pub(crate) fn nearest(&self, features: MatRef<'_>) -> Result<Vec<u32>, Error> {
         self.check_features(features)?;
         let batch = Batch::new(features, self.score);
-        Ok(self.largest(&batch).into_iter().map(|(_, class)| class).collect())
+        let largest = self.largest(&batch);
+        match largest.iter().position(|(similarity, _)| similarity.is_nan()) {
+            Some(row) => Err(Error::NonFiniteScore { row }),
+            None => Ok(largest.into_iter().map(|(_, class)| class).collect()),
+        }
     }
 
-    /// The largest similarity of each sample and its class; the lowest class of a tie.
+    /// The largest similarity of each sample and its class; the lowest class of a tie. `NaN` if one is not finite.
     pub(crate) fn largest(&self, batch: &Batch) -> Vec<(f32, u32)> {
         let observe = |best: &mut (f32, u32), first_class: usize, similarities: &[f32]| {
             for (at, &similarity) in similarities.iter().enumerate() {
@@ -237,9 +241,13 @@ impl<'a> Centres<'a> {
                     *best = (similarity, (first_class + at) as u32);
                 }
             }
+            // no comparison finds a `NaN`, and none is true after one
+            if similarities.iter().fold(false, |found, similarity| found | !similarity.is_finite()) {
+                best.0 = f32::NAN;
+            }
         };
         let merge = |best: &mut (f32, u32), later: (f32, u32)| {
-            if later.0 > best.0 {
+            if later.0 > best.0 || later.0.is_nan() {
                 *best = later;
             }
         };

@@ -5,7 +5,8 @@ use widemargin_objective::{MatRef, NORM_FLOOR, norm, normalise};
 use crate::error::Error;
 use crate::head::Head;
 use crate::initial::{added_directions, check_size};
-use crate::state::{CENTRES, HeadState, RATES};
+use crate::state::{HeadState, RATES};
+use crate::storage::CENTRES;
 
 /// Where the centres of new classes come from.
 #[derive(Clone, Copy, Debug)]
@@ -51,10 +52,13 @@ impl Head {
                 (labels.iter().max().map_or(0, |label| *label as usize + 1), seed)
             }
         };
-        check_size(self.classes() + count, per_class, dim)?;
-        let mut centres = added_directions(self.classes() * per_class, count * per_class * dim, dim, seed);
+        check_size(self.classes().saturating_add(count), per_class, dim)?;
         if let NewClasses::MeansOf { embeddings, labels, .. } = new {
             self.check_embeddings(embeddings, labels)?;
+            check_all_occur(labels, count)?;
+        }
+        let mut centres = added_directions(self.classes() * per_class, count * per_class * dim, dim, seed);
+        if let NewClasses::MeansOf { embeddings, labels, .. } = new {
             for (class, mean) in means(embeddings, labels, count).into_iter().enumerate() {
                 let mean = mean.ok_or(Error::EmptyClass { class })?;
                 centres[class * per_class * dim..][..dim].copy_from_slice(&mean);
@@ -138,6 +142,18 @@ impl Head {
         let rows = self.classes() * self.sub_centres();
         let sum: f64 = self.centres().chunks(self.dim()).map(norm).sum();
         if sum > 0.0 { (sum / rows as f64) as f32 } else { 1.0 }
+    }
+}
+
+/// Checks that every class below `count` has a label, before memory for all of them is allocated.
+fn check_all_occur(labels: &[u32], count: usize) -> Result<(), Error> {
+    let mut found = labels.to_vec();
+    found.sort_unstable();
+    found.dedup();
+    // sorted and unique labels are their own positions up to the first gap
+    match (0..count).find(|&class| found.get(class).is_none_or(|&label| label as usize != class)) {
+        Some(class) => Err(Error::EmptyClass { class }),
+        None => Ok(()),
     }
 }
 

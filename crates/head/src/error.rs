@@ -76,6 +76,15 @@ pub enum Error {
         label: u32,
     },
 
+    /// `NaN` or infinity in the scores of a prediction although the features are finite.
+    #[error(
+        "a score of row {row} is not finite; class centres or features exceed the range of f32, as after a step that diverged"
+    )]
+    NonFiniteScore {
+        /// Row of the features.
+        row: usize,
+    },
+
     /// `NaN` or infinity in the gradient of the features.
     #[error("the gradient of row {row} of the batch (label {label}) is not finite")]
     NonFiniteFeatureGradient {
@@ -183,6 +192,15 @@ pub enum Error {
         name: String,
         /// The row.
         row: usize,
+    },
+
+    /// A mean of squares in the state of AdamW that is below 0.
+    #[error("value {at} of `square` in the optimiser's state is {found}; a mean of squares is 0 or above")]
+    NegativeSquare {
+        /// Position in the memory.
+        at: usize,
+        /// The value.
+        found: f32,
     },
 
     /// Only the dense mode can be sharded.
@@ -354,7 +372,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a feature, a loss or a gradient was not finite.
+    /// Whether a feature, a class centre, a loss or a gradient was not finite.
     pub fn is_not_finite(&self) -> bool {
         matches!(
             self,
@@ -362,6 +380,8 @@ impl Error {
                 | Self::NonFiniteLoss { .. }
                 | Self::NonFiniteFeatureGradient { .. }
                 | Self::NonFiniteCentreGradient { .. }
+                | Self::NonFiniteTensor { .. }
+                | Self::NonFiniteScore { .. }
                 | Self::Objective(
                     ObjectiveError::NonFiniteInput { .. }
                         | ObjectiveError::NonFiniteLoss { .. }

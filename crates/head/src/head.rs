@@ -263,11 +263,16 @@ impl Head {
         within(finite, "clip factor", clip_factor, "a finite number, 0 or above")?;
         self.check_pending(&pending)?;
         let PendingUpdate { gradient, learnt, next_state, .. } = pending;
+        let (before, optimiser_before) = (*self.objective.state(), self.learnt_optimiser.clone());
         self.objective.commit(next_state)?;
         if let (Some(gradient), Some((_, value))) = (learnt, self.objective.learnt()) {
             let mut values = [value as f32];
             self.learnt_optimiser.step(&mut values, &[gradient], learning_rate, clip_factor);
-            self.objective.set_learnt(values[0].into())?;
+            if let Err(error) = self.objective.set_learnt(values[0].into()) {
+                self.learnt_optimiser = optimiser_before;
+                self.objective.commit(before)?;
+                return Err(error.into());
+            }
         }
         let noise = number(self.config.seed, Purpose::CentreRounding, self.steps(), 0);
         let (shape, rates) = (self.scored().into(), [learning_rate, clip_factor]);

@@ -12,6 +12,9 @@ pub(crate) fn check_size(classes: usize, per_class: usize, dim: usize) -> Result
     within(1.0..=f64::from(u32::MAX), "dimension", dim as f64, "1 to 2^32 - 1")?;
     // an edited state can hold a number that no constructor accepts
     within(1.0..=1000.0, "sub-centres", per_class as f64, "1 to 1000 centres per class")?;
+    // rows have numbers of 32 bits
+    let rows = classes as f64 * per_class as f64;
+    within(1.0..=f64::from(u32::MAX), "number of class centres", rows, "1 to 2^32 - 1")?;
     classes.checked_mul(dim).and_then(|len| len.checked_mul(per_class)).ok_or(Error::OutOfRange {
         setting: "number of classes",
         found: classes as f64,

@@ -10,7 +10,10 @@
 //!   their mean `epsilon` is exact to first order in `epsilon`.
 //!
 //! Rows whose remaining movement across their own direction would change a score by more than [`NOTICEABLE`] are *active*:
-//! every step visits them. All rows are visited at least every [`OLDEST`] steps, which bounds the table.
+//! every step visits them. The remaining movement is computed at the learning rate of the row's last visit, so a row is visited again
+//! when the rate has grown to more than [`GROWN`] times that: in a warm-up, or when a schedule starts again. Weight decay changes no
+//! direction unless it is so strong that rows swing through zero; then every step visits every row. All rows are visited at least
+//! every [`OLDEST`] steps, which bounds the table.
 
 use std::collections::VecDeque;
 
@@ -23,6 +26,9 @@ pub(crate) const OLDEST: u32 = 1024;
 
 /// Change of an exponent that requires a visit. A change of 0.03 changes a probability by 3 %, no more than 7-bit scoring does.
 pub(crate) const NOTICEABLE: f64 = 0.03;
+
+/// Growth of the learning rate since a row's last visit that requires another visit.
+pub(crate) const GROWN: f64 = 2.0;
 
 /// `k` steps without a gradient, combined.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,7 +64,7 @@ pub(crate) struct LazyState {
 impl Lazy {
     /// Rows without deferred updates; `active` if they may be moving.
     pub(crate) fn new(config: OptimiserConfig, rows: usize, active: bool) -> Self {
-        let (ages, active) = (vec![0; rows], vec![active; rows]);
+        let (ages, active) = (vec![0; rows], vec![active || !defers(config); rows]);
         Self { config, ages, active, rates: VecDeque::new(), motions: vec![identity(config)] }
     }
 
@@ -67,7 +73,7 @@ impl Lazy {
         let mut lazy = Self {
             config,
             ages: state.ages,
-            active: state.active,
+            active: state.active.into_iter().map(|active| active || !defers(config)).collect(),
             rates: VecDeque::new(),
             motions: vec![identity(config)],
         };
@@ -97,6 +103,14 @@ impl Lazy {
         (age > 0).then(|| self.motions[age])
     }
 
+    /// For each age, whether rows of this age must be visited in a step with this learning rate.
+    pub(crate) fn due(&self, rate: f64) -> Vec<bool> {
+        // a row that has waited for `age` steps was last visited in the step before them; if there was none, it has never moved
+        let grown = |age: usize| self.rates.get(age).is_some_and(|&visited| rate > GROWN * visited);
+        let all = swings(self.config, rate);
+        (0..self.motions.len()).map(|age| all || age + 1 >= OLDEST as usize || grown(age)).collect()
+    }
+
     /// The motions, and the rows' ages and active marks for changes chunk by chunk.
     pub(crate) fn split(&mut self) -> (&[Motion], &mut [u32], &mut [bool]) {
         (&self.motions, &mut self.ages, &mut self.active)
@@ -119,6 +133,27 @@ fn identity(config: OptimiserConfig) -> Motion {
         OptimiserConfig::AdamW { epsilon, .. } => {
             Motion::AdamW { keep: 1.0, along: 0.0, decays: [1.0, 1.0], epsilon }
         }
+    }
+}
+
+/// Whether steps of a row without a gradient can be deferred. For AdamW the closed form needs a movement that shrinks from step to
+/// step, faster than the `epsilon` gains on the root, and powers of `beta2` that do not vanish within [`OLDEST`] steps. Both hold for
+/// all usual settings. With others, every step visits every row.
+pub(crate) fn defers(config: OptimiserConfig) -> bool {
+    match config {
+        OptimiserConfig::Sgd { .. } => true,
+        OptimiserConfig::AdamW { beta1, beta2, .. } => beta2 >= 0.5 && beta1 <= 0.99 * beta2.sqrt(),
+    }
+}
+
+/// Whether weight decay alone may carry a row through zero, after which it points the other way. With SGD it does if the product of
+/// rate and decay is above `(1 - sqrt(momentum))^2`, which is about `(1 - momentum)^2 / 4`.
+fn swings(config: OptimiserConfig, rate: f64) -> bool {
+    match config {
+        OptimiserConfig::Sgd { momentum, weight_decay } => {
+            rate * weight_decay >= (1.0 - momentum.sqrt()).powi(2)
+        }
+        OptimiserConfig::AdamW { weight_decay, .. } => rate * weight_decay >= 1.0,
     }
 }
 
@@ -213,9 +248,15 @@ impl Motion {
     }
 }
 
-/// Upper bound on how far a row will still move across its own direction under its momentum, at this learning rate. Movement
-/// along the row, such as weight decay, changes only its length and no cosine.
-pub(crate) fn remaining(config: OptimiserConfig, rate: f64, values: &[f32], memory: &[&[f32]]) -> f64 {
+/// Upper bound on how far a row will still move across its own direction under its momentum after `step` steps, at this learning
+/// rate. Movement along the row, such as weight decay, changes only its length and no cosine.
+pub(crate) fn remaining(
+    config: OptimiserConfig,
+    step: u64,
+    rate: f64,
+    values: &[f32],
+    memory: &[&[f32]],
+) -> f64 {
     let across = |square: f64, along: f64, length_square: f64| {
         let taken = if length_square > 0.0 { along * along / length_square } else { 0.0 };
         (square - taken).max(0.0).sqrt()
@@ -235,7 +276,9 @@ pub(crate) fn remaining(config: OptimiserConfig, rate: f64, values: &[f32], memo
                 along += step * w;
                 length_square += w * w;
             }
-            rate * steps * across(sum, along, length_square)
+            // the bias correction of the mean makes early steps longer
+            let power = i32::try_from(step.saturating_add(1)).unwrap_or(i32::MAX);
+            rate / (1.0 - beta1.powi(power)) * steps * across(sum, along, length_square)
         }
         _ => 0.0,
     }
@@ -267,7 +310,8 @@ mod tests {
             (sgd, 1, 0.1 * 0.9 / (1.0 - 0.9)),
             (adam, 2, 0.1 * (0.9 / 0.999_f64.sqrt()) / (1.0 - 0.9 / 0.999_f64.sqrt())),
         ] {
-            let found = |velocity: &[f32]| remaining(config, 0.1, &w, &[velocity, &square][..memory_of]);
+            let found =
+                |velocity: &[f32]| remaining(config, 10_000, 0.1, &w, &[velocity, &square][..memory_of]);
             let moved: Vec<f32> = w.iter().map(|w| 0.3 * w).collect();
             // the square root of a rounding of 1e-7, for a velocity of length about 0.3
             assert!(found(&moved) < 1e-2, "{config:?}: {}", found(&moved));
@@ -276,7 +320,7 @@ mod tests {
             assert!((found(&both) / expected - 1.0).abs() < 1e-4, "{config:?}: {} {expected}", found(&both));
             assert!((found(&across) / expected - 1.0).abs() < 1e-4, "{config:?}");
         }
-        assert_eq!(remaining(sgd, 0.1, &[0.0; 4], &[&[0.0; 4]]), 0.0, "a row without a direction");
+        assert_eq!(remaining(sgd, 3, 0.1, &[0.0; 4], &[&[0.0; 4]]), 0.0, "a row without a direction");
     }
 
     /// Three steps with a gradient, then steps without one at changing rates: the closed form against the optimiser itself.
@@ -290,6 +334,8 @@ mod tests {
             (OptimiserConfig::adam_w(0.01), 1e-5),
             // epsilon counts: the roots of the mean squares are about 1e-2
             (OptimiserConfig::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-3, weight_decay: 0.01 }, 1e-4),
+            // epsilon grows quickly relative to the root
+            (OptimiserConfig::AdamW { beta1: 0.5, beta2: 0.9, epsilon: 1e-3, weight_decay: 0.01 }, 1e-5),
         ];
         for (config, tolerance) in configs {
             let mut w = values(dim, 1);

@@ -112,6 +112,21 @@ impl OptimiserConfig {
         }
     }
 
+    /// Checks that a memory from outside is one that steps can produce: a mean of squares is not negative. Its root would be `NaN`.
+    ///
+    /// # Errors
+    /// [`Error::NegativeSquare`] with the place of the first one.
+    pub fn check_memory(&self, memory: &[Vec<f32>]) -> Result<(), Error> {
+        for (&name, values) in self.memory_names().iter().zip(memory) {
+            if name == "square"
+                && let Some(at) = values.iter().position(|value| *value < 0.0)
+            {
+                return Err(Error::NegativeSquare { at, found: values[at] });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a step depends on how many were made before: AdamW corrects the bias of its running means.
     pub(crate) const fn corrects_bias(&self) -> bool {
         matches!(self, Self::AdamW { .. })

@@ -6,8 +6,9 @@ use widemargin_objective::pairs::{
 };
 use widemargin_objective::{MatRef, norm, normalise};
 
+use crate::batch::first_not_finite;
 use crate::error::{Error, within};
-use crate::initial::initial_rows;
+use crate::initial::{check_size, initial_rows};
 use crate::optimiser::{Optimiser, OptimiserConfig};
 use crate::state::HeadTensor;
 
@@ -92,6 +93,7 @@ impl PairHead {
     ) -> Result<Self, Error> {
         let PairHeadConfig { optimiser, seed, miner, memory } = config;
         let per_class = objective.proxies_per_class().unwrap_or(0);
+        check_size(classes, per_class.max(1), dim)?;
         let proxies = initial_rows(0, classes * per_class * dim, dim, true, seed);
         Ok(Self {
             optimiser: Optimiser::new(optimiser, proxies.len())?,
@@ -184,13 +186,22 @@ impl PairHead {
     /// The class of each sample: that of the nearest of `class_means`, `[classes, dim]`, by cosine.
     ///
     /// # Errors
-    /// [`Error::Dimension`] for features of a different dimension; [`Error::OutOfRange`] unless there is one mean per class.
+    /// [`Error::Dimension`] for features of a different dimension; [`Error::OutOfRange`] unless there is one mean per class; a feature
+    /// or mean that is not finite.
     pub fn predict(&self, features: MatRef<'_>, class_means: &[f32]) -> Result<Vec<u32>, Error> {
         if features.cols() != self.dim {
             return Err(Error::Dimension { found: features.cols(), expected: self.dim });
         }
         let means = (class_means.len() / self.dim) as f64;
         within(self.classes as f64..=self.classes as f64, "number of class means", means, "one per class")?;
+        let place = |at: usize| (at / self.dim, at % self.dim);
+        if let Some(at) = first_not_finite(features.data()) {
+            let ((row, column), found) = (place(at), features.data()[at]);
+            return Err(Error::NonFiniteFeature { row, column, found });
+        }
+        if let Some(at) = first_not_finite(class_means) {
+            return Err(Error::NonFiniteTensor { name: "class means".to_owned(), row: place(at).0 });
+        }
         let mut class_means = class_means.to_vec();
         class_means.chunks_mut(self.dim).for_each(|mean| {
             normalise(mean);
@@ -227,13 +238,18 @@ impl PairHead {
     /// Restores a state of a head with the same objective and settings, to the bit.
     ///
     /// # Errors
-    /// [`Error::OtherHead`]; a tensor that is missing, of a different shape, or not finite. On error the head is unchanged.
+    /// [`Error::OtherHead`]; [`Error::OutOfRange`] for a cross-batch memory of another capacity; a tensor that is missing, unknown, of
+    /// a different shape, or not finite. On error the head is unchanged.
     pub fn restore(&mut self, state: PairHeadState) -> Result<(), Error> {
         let PairHeadState { classes, dim, steps, memory, mut tensors } = state;
         if (classes, dim) != (self.classes, self.dim) {
             let (found, expected) = ([classes, dim], [self.classes, self.dim]);
             return Err(Error::OtherHead { found, expected });
         }
+        let capacity = |memory: &Option<CrossBatchMemory<f32>>| memory.as_ref().map_or(0, |m| m.capacity());
+        let (found, kept) = (capacity(&memory) as f64, capacity(&self.memory) as f64);
+        let expected = "the capacity that this head was created with";
+        within(kept..=kept, "capacity of the cross-batch memory", found, expected)?;
         let (len, config) = (self.proxies.len(), self.optimiser.config());
         let expected = [len / dim, dim];
         let mut take = |name: &'static str| {
@@ -253,9 +269,70 @@ impl PairHead {
         };
         let proxies = take(PROXIES)?;
         let memories = config.memory_names().iter().map(|name| take(name)).collect::<Result<Vec<_>, _>>()?;
+        config.check_memory(&memories)?;
+        if let Some(tensor) = tensors.pop() {
+            return Err(Error::UnexpectedTensor { name: tensor.name });
+        }
         self.proxies = proxies;
         self.optimiser = Optimiser::restored(config, len, steps, memories);
         self.memory = memory;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{values, view};
+
+    fn head(name: &str, optimiser: OptimiserConfig, memory: usize) -> PairHead {
+        let objective = widemargin_objective::AnyObjective::from_name(name, &serde_json::Map::default(), 4);
+        let Ok(widemargin_objective::AnyObjective::Pairs(objective)) = objective else { panic!("{name}") };
+        let config = PairHeadConfig { optimiser, memory, ..PairHeadConfig::default() };
+        PairHead::new(4, 6, objective, config).expect("in range")
+    }
+
+    #[test]
+    fn a_state_of_other_settings_is_rejected() {
+        let sgd = OptimiserConfig::default();
+        let (mut still, with_momentum) =
+            (head("proxy-nca", OptimiserConfig::sgd(0.0, 0.0), 0), head("proxy-nca", sgd, 0));
+        let error = still.restore(with_momentum.state()).expect_err("a velocity that is not used");
+        assert_eq!(error, Error::UnexpectedTensor { name: "velocity".to_owned() });
+        let mut without = head("contrastive", sgd, 0);
+        for (mut head, other) in [
+            (head("contrastive", sgd, 30), without.state()),
+            (head("contrastive", sgd, 30), head("contrastive", sgd, 20).state()),
+        ] {
+            let error = head.restore(other).expect_err("another memory");
+            assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
+        }
+        assert!(without.restore(head("contrastive", sgd, 30).state()).is_err(), "a memory that is not used");
+        let error = without.restore(with_momentum.state()).expect_err("proxies that are not used");
+        assert!(matches!(error, Error::UnexpectedTensor { .. }), "{error}");
+        let adam_w = OptimiserConfig::adam_w(0.01);
+        let mut spoilt = head("proxy-nca", adam_w, 0).state();
+        spoilt.tensors[2].values[3] = -1.0;
+        let error = head("proxy-nca", adam_w, 0).restore(spoilt).expect_err("a negative square");
+        assert_eq!(error, Error::NegativeSquare { at: 3, found: -1.0 });
+    }
+
+    #[test]
+    fn a_prediction_from_values_that_are_not_finite_is_an_error() {
+        let head = head("contrastive", OptimiserConfig::default(), 0);
+        let (mut x, mut means) = (values(12, 1), values(24, 2));
+        head.predict(view(&x, 2, 6), &means).expect("finite");
+        means[13] = f32::NAN;
+        let error = head.predict(view(&x, 2, 6), &means).expect_err("a mean");
+        assert_eq!(error, Error::NonFiniteTensor { name: "class means".to_owned(), row: 2 });
+        x[7] = f32::INFINITY;
+        let error = head.predict(view(&x, 2, 6), &values(24, 2)).expect_err("a feature");
+        assert_eq!(error, Error::NonFiniteFeature { row: 1, column: 1, found: f32::INFINITY });
+        let sizes = [(0, 6), (4, 0), (usize::MAX, 6)];
+        for (classes, dim) in sizes {
+            let objective = head.objective().clone();
+            let made = PairHead::new(classes, dim, objective, PairHeadConfig::default());
+            assert!(matches!(made, Err(Error::OutOfRange { .. })), "{classes} classes of {dim}");
+        }
     }
 }

@@ -6,18 +6,15 @@ use serde::{Deserialize, Serialize};
 use widemargin_objective::ClassObjective;
 
 use crate::config::{HeadConfig, HeadMode};
-use crate::error::Error;
+use crate::error::{Error, within};
 use crate::gradient::row_steps;
 use crate::head::Head;
 use crate::initial::check_size;
 use crate::lazy::{Lazy, LazyState, OLDEST};
 use crate::optimiser::Optimiser;
 use crate::screened::{self, Screen};
-use crate::storage::Storage;
+use crate::storage::{CENTRES, Storage};
 use crate::tile::Spare;
-
-/// Name of the tensor of the class centres.
-pub(crate) const CENTRES: &str = "centres";
 
 /// Name of the tensor of a screened head's deferred updates: for each row the number of deferred steps, and whether it is active.
 const DEFERRED: &str = "deferred";
@@ -27,6 +24,9 @@ pub(crate) const RATES: &str = "rates";
 
 /// Name of the tensor of the steps that each row has made, of a sampled head under AdamW.
 const OWN_STEPS: &str = "own_steps";
+
+/// Steps up to here are counted without rounding wherever they become `f64`.
+const MOST_STEPS: f64 = 9_007_199_254_740_992.0;
 
 /// The whole state of a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,11 +125,13 @@ impl Head {
                 None => Ok(values),
             }
         };
+        within(0.0..=MOST_STEPS, "number of steps", steps as f64, "0 to 2^53")?;
         let centres = Storage::new(take(CENTRES)?, config.centres);
-        let memory =
+        let memory: Vec<Vec<f32>> =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
+        config.optimiser.check_memory(&memory)?;
         let screened = match screened::threshold(config.mode, &objective)? {
-            Some(threshold) => Some((threshold, take_lazy(&mut tensors, shape[0])?)),
+            Some(threshold) => Some((threshold, take_lazy(&mut tensors, shape[0], steps)?)),
             None => None,
         };
         let own_steps =
@@ -149,10 +151,11 @@ impl Head {
                 expected: [1, expected],
             });
         }
-        let learnt_memory = match learns {
+        let learnt_memory: Vec<Vec<f32>> = match learns {
             0 => config.optimiser.memory_names().iter().map(|_| Vec::new()).collect(),
             _ => learnt_memory.iter().map(|value| vec![*value]).collect(),
         };
+        config.optimiser.check_memory(&learnt_memory)?;
         let learnt_optimiser =
             Optimiser::restored(config.optimiser.without_decay(), learns, steps, learnt_memory);
         let screen = screened.map(|(threshold, lazy)| {
@@ -229,30 +232,39 @@ fn take_steps(tensors: &mut Vec<HeadTensor>, rows: usize, steps: u64) -> Result<
         return Ok(vec![row_steps(steps); rows]);
     }
     let values = take(tensors, OWN_STEPS, Some(rows), 1)?;
-    match values.iter().find(|own| !(0.0..=steps as f32).contains(*own)) {
+    match values.iter().find(|own| !(0.0..=steps as f32).contains(*own) || own.fract() != 0.0) {
         Some(&found) => Err(Error::OutOfRange {
             setting: "number of steps of a row",
             found: found.into(),
-            expected: "0 to the number of steps of the head",
+            expected: "a whole number, 0 to the number of steps of the head",
         }),
         None => Ok(values.into_iter().map(|own| own as u32).collect()),
     }
 }
 
-fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize) -> Result<LazyState, Error> {
+/// Takes the deferred updates out of the state of a head that has made `steps`.
+fn take_lazy(tensors: &mut Vec<HeadTensor>, rows: usize, steps: u64) -> Result<LazyState, Error> {
     let deferred = take(tensors, DEFERRED, Some(rows), 2)?;
     let rates = take(tensors, RATES, None, 2)?;
-    let oldest = (rates.len() / 2).min(OLDEST as usize) as f32;
-    if let Some(row) = deferred.chunks(2).position(|row| !(0.0..=oldest).contains(&row[0])) {
+    let rates: Vec<f64> = rates.chunks(2).map(|rate| f64::from(rate[0]) + f64::from(rate[1])).collect();
+    // the bias correction of a deferred step follows from its number
+    let most = steps.min(OLDEST.into()) as f64;
+    within(0.0..=most, "number of learning rates kept", rates.len() as f64, "at most the steps of the head")?;
+    if let Some(&found) = rates.iter().find(|rate| **rate < 0.0) {
+        return Err(Error::OutOfRange { setting: "learning rate", found, expected: "0 or above" });
+    }
+    let oldest = rates.len() as f32;
+    let wrong = |age: f32| !(0.0..=oldest).contains(&age) || age.fract() != 0.0;
+    if let Some(row) = deferred.chunks(2).position(|row| wrong(row[0])) {
         return Err(Error::OutOfRange {
             setting: "number of deferred steps of a row",
             found: deferred[2 * row].into(),
-            expected: "0 to the number of learning rates kept",
+            expected: "a whole number, 0 to the number of learning rates kept",
         });
     }
     Ok(LazyState {
         ages: deferred.chunks(2).map(|row| row[0] as u32).collect(),
         active: deferred.chunks(2).map(|row| row[1] > 0.0).collect(),
-        rates: rates.chunks(2).map(|rate| f64::from(rate[0]) + f64::from(rate[1])).collect(),
+        rates,
     })
 }

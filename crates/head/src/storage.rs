@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use widemargin_chance::mixed;
 use widemargin_kernels::vector::prefetch;
 
+/// Name of the tensor of the class centres.
+pub(crate) const CENTRES: &str = "centres";
+
 /// Precision in which a head stores its class centres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

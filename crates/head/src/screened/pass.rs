@@ -14,6 +14,7 @@ use crate::centres::Centres;
 use crate::error::Error;
 use crate::forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening, add_norm_losses, through_norms};
 use crate::gradient::{CentreGradient, RowGradient, TargetEntry};
+use crate::storage::CENTRES;
 
 /// Loss, diagnostics and both gradients. `seed` is that of this step's random phases.
 pub(crate) fn forward(
@@ -30,6 +31,9 @@ pub(crate) fn forward(
         let (features, labels) = (active.features()?, &active.labels);
         let found = forward(centres, screen, objective, features, labels, seed, step)?;
         return Ok(found.with_ignored(&active));
+    }
+    if let Some(row) = screen.spoilt {
+        return Err(Error::NonFiniteTensor { name: CENTRES.to_owned(), row });
     }
     let batch = Batch::new(features, objective.score());
     let targets = centres.targets(&batch, features, labels);

@@ -18,6 +18,8 @@ pub(crate) struct Screen {
     pub(crate) panels: Panels,
     pub(crate) lazy: Lazy,
     pub(crate) threshold: Threshold,
+    /// The first row found that is no longer finite. Its codes are zeros, so the scores do not show it.
+    pub(crate) spoilt: Option<usize>,
 }
 
 impl Screen {
@@ -31,7 +33,7 @@ impl Screen {
                 panel.set(place, row, length(row));
             }
         });
-        Self { panels, lazy, threshold }
+        Self { panels, lazy, threshold, spoilt: None }
     }
 
     /// The screen of a head without deferred updates; `active` if its rows may be moving.

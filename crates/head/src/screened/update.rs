@@ -8,7 +8,7 @@ use widemargin_kernels::vector::{MomentumStep, prefetch};
 
 use super::screen::{ROWS_AHEAD, Screen};
 use crate::gradient::{RowGradient, RowParts, project, square};
-use crate::lazy::{Motion, NOTICEABLE, OLDEST, remaining};
+use crate::lazy::{Motion, NOTICEABLE, defers, remaining};
 use crate::optimiser::{Optimiser, Rule};
 use crate::storage::{Storage, ValuesMut};
 use crate::tile::length;
@@ -24,13 +24,18 @@ struct Chunk<'a, 'b> {
 
 impl Chunk<'_, '_> {
     /// The places that a step visits and their entries, if any; the ages of all other places grow by one. `first` is the row at
-    /// the first place.
-    fn moved<'c>(&mut self, first: usize, parts: &'c [RowParts]) -> Vec<(usize, Option<&'c RowParts>)> {
+    /// the first place; `due` says for each age whether a place is visited in any case.
+    fn moved<'c>(
+        &mut self,
+        first: usize,
+        parts: &'c [RowParts],
+        due: &[bool],
+    ) -> Vec<(usize, Option<&'c RowParts>)> {
         let mut parts = parts.iter().peekable();
         let mut moved = Vec::with_capacity(self.ages.len());
         for (place, (age, active)) in self.ages.iter_mut().zip(&*self.active).enumerate() {
             let found = parts.next_if(|parts| parts.row == first + place);
-            if found.is_some() || *active || *age + 1 >= OLDEST {
+            if found.is_some() || *active || due[*age as usize] {
                 moved.push((place, found));
             } else {
                 *age += 1;
@@ -103,7 +108,9 @@ pub(crate) fn step(
 ) -> f64 {
     let (dim, rows) = (gradient.dim, gradient.chunk);
     let rule = optimiser.next_rule(learning_rate, clip_factor);
-    let config = optimiser.config();
+    let (config, steps) = (optimiser.config(), optimiser.steps() + 1);
+    let defers = defers(config);
+    let due = screen.lazy.due(learning_rate);
     let (motions, ages, active) = screen.lazy.split();
     let mut panels: Vec<PanelMut<'_>> = screen.panels.iter_mut().collect();
     let mut memories: Vec<_> =
@@ -121,9 +128,9 @@ pub(crate) fn step(
         })
         .collect();
     let move_chunk = |(index, mut chunk): (usize, Chunk<'_, '_>)| {
-        let (mut sum, mut wide, mut squares) = (vec![0.0; dim], Vec::new(), 0.0);
+        let (mut sum, mut wide, mut squares, mut spoilt) = (vec![0.0; dim], Vec::new(), 0.0, None);
         let parts = gradient.rows(index);
-        let moved = chunk.moved(index * rows, &parts);
+        let moved = chunk.moved(index * rows, &parts, &due);
         for (turn, &(place, found)) in moved.iter().enumerate() {
             if let Some(&(soon, _)) = moved.get(turn + ROWS_AHEAD) {
                 chunk.prefetch(soon * dim..(soon + 1) * dim);
@@ -148,13 +155,18 @@ pub(crate) fn step(
             chunk.active[place] = chunk.centres.look(range, &mut wide, |values| {
                 let norm = length(values);
                 panel.set(place % PANEL, values, norm);
-                let ahead = remaining(config, learning_rate, values, &memory);
-                norm > 0.0 && sharpness * ahead > NOTICEABLE * f64::from(norm)
+                if !norm.is_finite() {
+                    spoilt = spoilt.or(Some(index * rows + place));
+                }
+                let ahead = remaining(config, steps, learning_rate, values, &memory);
+                !defers || sharpness * ahead > NOTICEABLE * f64::from(norm)
             });
         }
-        squares
+        (squares, spoilt)
     };
-    let squares: Vec<f64> = chunks.into_par_iter().enumerate().map(move_chunk).collect();
+    let (squares, spoilt): (Vec<f64>, Vec<Option<usize>>) =
+        chunks.into_par_iter().enumerate().map(move_chunk).unzip();
+    screen.spoilt = screen.spoilt.or_else(|| spoilt.into_iter().flatten().next());
     optimiser.count_step();
     screen.lazy.push_rate(optimiser.steps(), learning_rate);
     squares.iter().sum::<f64>().sqrt()

@@ -14,7 +14,8 @@ use crate::error::{Error, within};
 use crate::forward::{HeadForward, PendingUpdate, with_learnt};
 use crate::head::{Head, HeadStep};
 use crate::initial::{check_size, initial_rows};
-use crate::state::{CENTRES, HeadState, HeadTensor};
+use crate::state::{HeadState, HeadTensor};
+use crate::storage::CENTRES;
 
 /// One rank's part of a sharded head: a range of the classes with the optimiser's memory of them, and a [`Communicator`] to the
 /// ranks that hold the others.

@@ -104,6 +104,10 @@ impl<C: Communicator> ShardedHead<C> {
             .flat_map(|(similarity, class)| [f64::from(similarity), (own_first + class as usize) as f64])
             .collect();
         let all = self.gathered(&best)?;
+        let spoilt = |row: &usize| all.iter().any(|best| best[2 * row].is_nan());
+        if let Some(row) = (0..batch.rows).find(spoilt) {
+            return Err(Error::NonFiniteScore { row });
+        }
         let largest = |sample: usize| {
             let each = all.iter().map(|best| (best[2 * sample], best[2 * sample + 1] as u32));
             // strictly larger: the earlier ranks have the lower classes

@@ -75,6 +75,13 @@ fn rejected_changes_are_reported_and_change_nothing() {
     let means = |labels| NewClasses::MeansOf { embeddings: view(&x, 4, 8), labels, seed: 0 };
     assert!(matches!(head.add_classes(means(&[0, 0, 2, 2])), Err(Error::EmptyClass { class: 1 })));
     assert!(matches!(head.add_classes(means(&[0])), Err(Error::LabelCount { found: 1, expected: 4 })));
+    // reported before memory for four billion centres is allocated
+    assert!(matches!(
+        head.add_classes(means(&[0, 1, u32::MAX - 100, 2])),
+        Err(Error::EmptyClass { class: 3 })
+    ));
+    let all = NewClasses::Random { count: usize::MAX, seed: 0 };
+    assert!(matches!(head.add_classes(all), Err(Error::OutOfRange { .. })));
     let narrow = NewClasses::MeansOf { embeddings: view(&x, 8, 4), labels: &[0; 8], seed: 0 };
     assert!(matches!(head.add_classes(narrow), Err(Error::Dimension { found: 4, expected: 8 })));
     assert!(matches!(head.drop_classes(&[1, 60]), Err(Error::Label { row: 1, found: 60, .. })));

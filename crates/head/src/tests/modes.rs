@@ -258,7 +258,9 @@ fn auto_depends_on_objective_optimiser_and_size() {
     let resolve = |objective: &ClassObjective, optimiser, size| {
         HeadMode::Auto.resolve(objective, optimiser, size) == HeadMode::screened()
     };
-    let (margin, sgd) = (ClassObjective::from(am_softmax()), OptimiserConfig::default());
+    let of_scale = |scale| ClassObjective::from(Objective::am_softmax(scale, 0.35).expect("in range"));
+    let (margin, sgd) = (of_scale(30.0), OptimiserConfig::default());
+    assert!(!resolve(&of_scale(29.9), sgd, large), "no class stands out");
     let steep = ClassObjective::from(Objective::am_softmax(64.0, 0.35).expect("in range"));
     assert!(resolve(&margin, sgd, large));
     assert!(!resolve(&margin, OptimiserConfig::adam_w(0.01), large), "less accurate under AdamW");

@@ -123,10 +123,47 @@ fn a_state_that_does_not_fit_is_rejected() {
         Error::NonFiniteTensor { row: 2, .. }
     ));
     assert!(matches!(rejected(&|state| state.config.tile_classes = 0), Error::OutOfRange { .. }));
+    assert!(matches!(rejected(&|state| state.steps = u64::MAX), Error::OutOfRange { .. }));
     let mut edited = serde_json::to_value(&good).expect("plain data");
     edited["objective"]["sub_centres"] = 0.into();
     let edited: HeadState = serde_json::from_value(edited).expect("a state without a centre");
     assert!(matches!(Head::from_state(edited), Err(Error::OutOfRange { setting: "sub-centres", .. })));
+}
+
+/// A mean of squares below 0 has no root, and deferred updates need their learning rates.
+#[test]
+fn a_memory_that_no_run_can_have_is_rejected() {
+    let adam_w = OptimiserConfig::adam_w(0.01);
+    let normface = ClassObjective::from_name("normface", &Default::default(), 3).expect("defaults");
+    for mode in [HeadMode::Dense, HeadMode::Screened { threshold: Some(0.01) }] {
+        let config = HeadConfig { optimiser: adam_w, mode, ..HeadConfig::default() };
+        let mut head = Head::new(3, 2, normface.clone(), config).expect("in range");
+        head.step(view(&[1.0, 0.5], 1, 2), &[1], 0.1).expect("finite");
+        let good = head.state();
+        let rejected = |change: &dyn Fn(&mut HeadState)| {
+            let mut state = good.clone();
+            change(&mut state);
+            Head::from_state(state).expect_err("spoilt")
+        };
+        let tensor = |state: &mut HeadState, name: &str, at: usize, value: f32| {
+            let tensor = state.tensors.iter_mut().find(|tensor| tensor.name == name).expect("there");
+            tensor.values[at] = value;
+        };
+        let error = rejected(&|state| tensor(state, "square", 4, -1e-20));
+        assert_eq!(error, Error::NegativeSquare { at: 4, found: -1e-20 });
+        let error = rejected(&|state| state.learnt_memory[1] = -1.0);
+        assert_eq!(error, Error::NegativeSquare { at: 0, found: -1.0 });
+        if mode != HeadMode::Dense {
+            let out_of_range = |error| matches!(error, Error::OutOfRange { .. });
+            assert!(out_of_range(rejected(&|state| tensor(state, "deferred", 2, 0.5))), "half a step");
+            assert!(
+                out_of_range(rejected(&|state| tensor(state, "deferred", 2, 2.0))),
+                "more than all steps"
+            );
+            assert!(out_of_range(rejected(&|state| tensor(state, "rates", 0, -0.1))), "a rate below 0");
+            assert!(out_of_range(rejected(&|state| state.steps = 0)), "more rates than steps");
+        }
+    }
 }
 
 #[test]
@@ -148,6 +185,14 @@ fn forward_changes_nothing_and_apply_takes_each_update_once() {
         assert!(matches!(head.apply(twice.clone(), rate, factor), Err(Error::OutOfRange { .. })));
     }
     assert_eq!(head.state(), after);
+    // a scale that leaves the range of f32 in the step is an error, and nothing has moved
+    let normface = ClassObjective::from_name("normface", &Default::default(), 3).expect("defaults");
+    let mut head = Head::new(3, 4, normface, HeadConfig::default()).expect("in range");
+    let pending = head.forward(view(&features, 2, 4), &[0, 2]).expect("finite inputs").pending;
+    let before = head.state();
+    let error = head.apply(pending, f64::from(f32::MAX), f64::from(f32::MAX)).expect_err("an infinite scale");
+    assert!(matches!(error, Error::Objective(_)), "{error}");
+    assert_eq!(head.state(), before);
 }
 
 #[test]
@@ -244,6 +289,10 @@ fn invalid_batches_are_rejected_with_their_row() {
     let new = |classes, dim| Head::new(classes, dim, am_softmax(), HeadConfig::default());
     assert!(matches!(new(0, 2), Err(Error::OutOfRange { setting: "number of classes", .. })));
     assert!(matches!(new(2, 0), Err(Error::OutOfRange { setting: "dimension", .. })));
+    // rows have numbers of 32 bits
+    let many = ClassObjective::from(am_softmax()).with_sub_centres(1000).expect("in range");
+    let many = Head::new(5_000_000, 1, many, HeadConfig::default());
+    assert!(matches!(many, Err(Error::OutOfRange { setting: "number of class centres", .. })));
     let mut head = new(3, 2).expect("in range");
     let features = [1.0_f32, 2.0, 3.0, 4.0];
     let features = view(&features, 2, 2);

@@ -4,7 +4,7 @@
 use widemargin_objective::{ClassObjective, Link, Objective, Parameters, Pool, Score, norm, parameters};
 
 use super::{labels, values, view};
-use crate::lazy::{LazyState, NOTICEABLE, remaining};
+use crate::lazy::{LazyState, NOTICEABLE, OLDEST, remaining};
 use crate::{Error, Head, HeadConfig, HeadMode, Optimiser, OptimiserConfig};
 
 fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
@@ -247,7 +247,7 @@ fn warmed_up(peak: f64, step: u64, steps: u64) -> f64 {
 /// both optimisers and a rate that changes in every step.
 #[test]
 fn rows_without_a_gradient_follow_their_momentum() {
-    let sgd = OptimiserConfig::sgd(0.9, 0.05);
+    let sgd = OptimiserConfig::sgd(0.9, 0.01);
     let adam_w = OptimiserConfig::adam_w(0.1);
     // roots of the mean squares are about as large as this epsilon
     let steep = OptimiserConfig::AdamW { beta1: 0.8, beta2: 0.99, epsilon: 1e-5, weight_decay: 0.2 };
@@ -325,8 +325,8 @@ fn rows_wait_by_the_sharpness_of_the_step() {
             let (_, velocity) = head.optimiser.memory().next().expect("momentum");
             for row in (0..2000).filter(|row| ages[*row] == 0) {
                 let values = &centres[row * 12..(row + 1) * 12];
-                let ahead =
-                    remaining(head.config.optimiser, RATE, values, &[&velocity[row * 12..(row + 1) * 12]]);
+                let velocity = &velocity[row * 12..(row + 1) * 12];
+                let ahead = remaining(head.config.optimiser, head.steps(), RATE, values, &[velocity]);
                 let noticeable = sharpness * ahead > NOTICEABLE * norm(values);
                 // the scale of the forward pass and that after the step differ by less than this
                 let near = (sharpness * ahead / (NOTICEABLE * norm(values)) - 1.0).abs() < 0.1;
@@ -336,6 +336,185 @@ fn rows_wait_by_the_sharpness_of_the_step() {
             }
         }
         assert!(moving > 20 && waiting > 20, "{moving} {waiting}");
+    }
+}
+
+/// A step without samples: every row is without a gradient.
+fn empty_step(head: &mut Head, rate: f64) {
+    let none = head.forward(view(&[], 0, head.dim()), &[]).expect("empty");
+    head.apply(none.pending, rate, 1.0).expect("in range");
+}
+
+/// Largest change of an exponent since the codes of a waiting row were computed.
+fn most_drift(head: &Head) -> f64 {
+    let ages = head.screen.as_ref().expect("screened").lazy.state().ages;
+    let (stored, settled) = (head.centres(), head.settled_centres());
+    let rows = stored.chunks(head.dim()).zip(settled.chunks(head.dim()));
+    let drift = |(stored, settled): (&[f32], &[f32])| {
+        let lengths = [norm(stored), norm(settled)];
+        let turned: Vec<f64> = stored
+            .iter()
+            .zip(settled)
+            .map(|(a, b)| f64::from(*a) / lengths[0] - f64::from(*b) / lengths[1])
+            .collect();
+        norm(&turned)
+    };
+    let sharpness = head.objective().sharpness().expect("a softmax");
+    rows.zip(ages).filter(|(_, age)| *age > 0).map(|(row, _)| sharpness * drift(row)).fold(0.0, f64::max)
+}
+
+/// A weight decay this strong carries rows through zero; codes that were not computed again would have the wrong sign.
+#[test]
+fn rows_that_swing_through_zero_do_not_wait() {
+    let sgd = OptimiserConfig::sgd(0.9, 0.1);
+    let mut head = head(500, 12, HeadMode::Screened { threshold: Some(0.02) }, sgd);
+    let (start, mut turned) = (head.centres().into_owned(), 0);
+    for step in 0..40 {
+        let (x, y) = (features(6, 12, step), labels(6, 5, 50 + step));
+        head.step(view(&x, 6, 12), &y, 0.2).expect("finite");
+        assert_eq!(most_drift(&head), 0.0, "step {step}");
+        let against =
+            |(now, start): (&[f32], &[f32])| now.iter().zip(start).map(|(a, b)| a * b).sum::<f32>() < 0.0;
+        turned =
+            turned.max(head.centres().chunks(12).zip(start.chunks(12)).filter(|row| against(*row)).count());
+    }
+    assert!(turned > 400, "{turned}: this test is about rows that turn");
+}
+
+/// The first deferred steps of AdamW depend most on their number. So little is moved here that every row waits at once; the rows'
+/// way is compared, not their place.
+#[test]
+fn the_first_deferred_steps_have_their_own_bias_correction() {
+    let (classes, dim, rate) = (500, 12, 2e-6);
+    let optimiser = OptimiserConfig::adam_w(0.0);
+    let mut head = head(classes, dim, HeadMode::Screened { threshold: Some(0.02) }, optimiser);
+    let start = head.centres().into_owned();
+    let mut plain = vec![0.0; start.len()];
+    let mut optimiser = Optimiser::new(optimiser, plain.len()).expect("in range");
+    let (x, y) = (features(6, dim, 1), labels(6, 5, 51));
+    let found = head.forward(view(&x, 6, dim), &y).expect("finite");
+    let gradient = head.gradient(&found.pending).expect("of this step");
+    optimiser.step(&mut plain, &gradient, rate, 1.0);
+    head.apply(found.pending, rate, 1.0).expect("in range");
+    for _ in 0..8 {
+        optimiser.step(&mut plain, &vec![0.0; gradient.len()], rate, 1.0);
+        empty_step(&mut head, rate);
+    }
+    let ages = head.screen.as_ref().expect("screened").lazy.state().ages;
+    assert!(ages.iter().all(|&age| age >= 8), "every row waits");
+    let way: Vec<f32> = head.settled_centres().iter().zip(&start).map(|(w, start)| w - start).collect();
+    // a way of 1e-5 in values of 0.3, of which f32 resolves 3e-8
+    let error = relative_error(&way, &plain);
+    assert!(error < 5e-3, "{error}");
+}
+
+/// The table of deferred steps ends: a row is visited before it has waited for longer.
+#[test]
+fn no_row_waits_for_longer_than_the_table() {
+    let (classes, dim) = (30, 4);
+    for config in [OptimiserConfig::sgd(0.9, 0.01), OptimiserConfig::adam_w(0.1)] {
+        let mut head = head(classes, dim, HeadMode::Screened { threshold: Some(0.02) }, config);
+        let mut plain = head.centres().into_owned();
+        let mut optimiser = Optimiser::new(config, plain.len()).expect("in range");
+        let mut oldest = 0;
+        for step in 0..u64::from(OLDEST) + 100 {
+            let rate = 1e-3 / (1.0 + step as f64 / 100.0);
+            let count = if step < 5 { 3 } else { 0 };
+            let (x, y) = (features(count, dim, step), labels(count, classes, 50 + step));
+            let found = head.forward(view(&x, count, dim), &y).expect("finite");
+            let gradient = head.gradient(&found.pending).expect("of this step");
+            optimiser.step(&mut plain, &gradient, rate, 1.0);
+            head.apply(found.pending, rate, 1.0).expect("in range");
+            let ages = head.screen.as_ref().expect("screened").lazy.state().ages;
+            oldest = oldest.max(ages.into_iter().max().unwrap_or_default());
+        }
+        assert_eq!(oldest, OLDEST - 1, "{config:?}");
+        let error = relative_error(&head.settled_centres(), &plain);
+        // a thousand roundings of 6e-8 in the plain optimiser
+        assert!(error < 1e-4, "{config:?}: {error}");
+    }
+}
+
+/// With these settings a row's deferred steps have no closed form, so no row waits.
+#[test]
+fn unusual_betas_of_adam_w_visit_every_row() {
+    let (classes, dim) = (400, 12);
+    for (beta1, beta2) in [(0.9, 0.0), (0.0, 0.0), (0.9, 0.3), (0.9, 0.8), (0.99, 0.98)] {
+        let config = OptimiserConfig::AdamW { beta1, beta2, epsilon: 1e-2, weight_decay: 0.1 };
+        let mut head = head(classes, dim, HeadMode::Screened { threshold: Some(0.02) }, config);
+        let mut plain = head.centres().into_owned();
+        let mut optimiser = Optimiser::new(config, plain.len()).expect("in range");
+        for step in 0..30 {
+            let (x, y) = (features(6, dim, step), labels(6, 5, 50 + step));
+            let found = head.forward(view(&x, 6, dim), &y).expect("finite");
+            let gradient = head.gradient(&found.pending).expect("of this step");
+            optimiser.step(&mut plain, &gradient, 1e-3, 1.0);
+            head.apply(found.pending, 1e-3, 1.0).expect("in range");
+            let state = head.state();
+            head = Head::from_state(state).expect("its own state");
+        }
+        let ages = head.screen.as_ref().expect("screened").lazy.state().ages;
+        assert!(ages.iter().all(|&age| age == 0), "{config:?}");
+        let error = relative_error(&head.settled_centres(), &plain);
+        assert!(error < 1e-5, "{config:?}: {error}");
+    }
+}
+
+/// A learnt scale may grow or shrink in the step itself; the larger value counts.
+#[test]
+fn rows_wait_by_the_larger_scale_of_a_step() {
+    let learnt = ClassObjective::from_name("normface", &parameters([("scale", 8.0.into())]), 2000);
+    let learnt = learnt.expect("in range");
+    for (first, then, rate) in [(80.0, 8.0, 5e-4), (8.0, 80.0, 5e-3)] {
+        let config = HeadConfig { mode: HeadMode::Screened { threshold: Some(0.02) }, ..Default::default() };
+        let mut decided = 0;
+        for seed in 0..6 {
+            let mut state = Head::new(2000, 12, learnt.clone(), config).expect("in range").state();
+            state.objective.set_learnt(first).expect("in range");
+            // momentum of the learnt value carries it from the first scale to the other
+            state.learnt_memory = vec![((first - then) / (rate * 0.9)) as f32];
+            let mut head = Head::from_state(state).expect("a good state");
+            let (x, y) = (features(6, 12, seed), labels(6, 5, 50 + seed));
+            head.step(view(&x, 6, 12), &y, rate).expect("finite");
+            let after = head.objective().sharpness().expect("a softmax");
+            assert!((after / then - 1.0).abs() < 0.05, "{after}");
+            let LazyState { ages, active, .. } = head.screen.as_ref().expect("screened").lazy.state();
+            let centres = head.centres();
+            let (_, velocity) = head.optimiser.memory().next().expect("momentum");
+            for row in (0..2000).filter(|row| ages[*row] == 0) {
+                let (values, velocity) =
+                    (&centres[row * 12..(row + 1) * 12], &velocity[row * 12..(row + 1) * 12]);
+                let ahead = remaining(head.config.optimiser, 1, rate, values, &[velocity]);
+                let noticeable = |sharpness: f64| sharpness * ahead > NOTICEABLE * norm(values);
+                assert_eq!(active[row], noticeable(first.max(after)), "row {row} from {first} to {after}");
+                decided += usize::from(noticeable(first.max(after)) != noticeable(first.min(after)));
+            }
+        }
+        assert!(decided > 20, "{decided} rows for which it matters");
+    }
+}
+
+/// A centre that is no longer finite has codes of zeros, so the scores do not show it.
+#[test]
+fn a_spoilt_centre_is_an_error_in_every_mode() {
+    let screened = HeadMode::Screened { threshold: Some(0.02) };
+    for mode in [HeadMode::Dense, screened, HeadMode::Sampled { rate: 0.9 }] {
+        let mut head = head(50, 8, mode, OptimiserConfig::default());
+        let (x, y) = (features(4, 8, 1), labels(4, 50, 2));
+        let found = head.forward(view(&x, 4, 8), &y).expect("finite");
+        head.apply(found.pending, f64::from(f32::MAX), 1e30).expect("in range");
+        let spoilt: Vec<usize> = head
+            .centres()
+            .chunks(8)
+            .enumerate()
+            .filter(|(_, row)| row.iter().any(|value| !value.is_finite()))
+            .map(|(row, _)| row)
+            .collect();
+        assert!(!spoilt.is_empty(), "{mode:?}");
+        let sound = (0..50).find(|row| !spoilt.contains(row)).unwrap_or_default() as u32;
+        let error = head.forward(view(&x[..8], 1, 8), &[sound]).expect_err("a centre is not finite");
+        assert!(error.is_not_finite(), "{mode:?}: {error}");
+        assert!(matches!(head.predict(view(&x, 4, 8)), Err(Error::NonFiniteScore { row: 0 })), "{mode:?}");
     }
 }
 
