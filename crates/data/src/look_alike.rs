@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use unicode_normalization::UnicodeNormalization;
+use widemargin_tables::common_form;
 
 /// Groups of names that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way in which a number
 /// is written (`3` and `03`, `0` and `0.0`).
@@ -28,40 +28,7 @@ pub(crate) fn escaped(names: &[&str], between: &str) -> String {
 
 /// Equal for names that look the same.
 fn appearance(name: &str) -> String {
-    // NFD writes every accent as a character of its own.
-    let letters: String = name.chars().filter(|letter| !is_invisible(*letter)).map(narrow).nfd().collect();
-    let spaced = letters.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    number(&spaced).unwrap_or_else(|| without_leading_zeros(&spaced))
-}
-
-fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fe0e}' | '\u{fe0f}' | '\u{feff}')
-}
-
-/// The ASCII character of a wide form, as East Asian keyboards write it; any other character itself.
-fn narrow(letter: char) -> char {
-    match letter {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(letter as u32 - 0xff01 + 0x21).unwrap_or(letter),
-        _ => letter,
-    }
-}
-
-/// A decimal number in its shortest form; `None` for any other text.
-fn number(text: &str) -> Option<String> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
-        return None;
-    }
-    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-    let sign = if negative && !(whole.is_empty() && fraction.is_empty()) { "-" } else { "" };
-    let whole = if whole.is_empty() { "0" } else { whole };
-    let dot = if fraction.is_empty() { "" } else { "." };
-    Some(format!("{sign}{whole}{dot}{fraction}"))
+    without_leading_zeros(&common_form(name))
 }
 
 /// The text with the leading zeros of its numbers removed, as in `img 07`; but not after a dot.

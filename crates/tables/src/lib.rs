@@ -46,7 +46,7 @@ pub use quiet::catch_panic;
 pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
 pub use rows::Rows;
 pub use scores::{ScoreFile, read_scores};
-pub use spelling::{is_missing, misspelled, spelled_alike, spelling};
+pub use spelling::{common_form, is_missing, misspelled, spelled_alike, spelling};
 pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};
 pub use text::{read_lines, read_text, write_row};
 pub use text_table::TextTable;
