@@ -120,12 +120,13 @@ fn a_model_of_vectors_knows_its_columns() {
     );
     // Samples to check against the run.
     let suspects = |data: &str| {
-        let output = place.run(&["data", "suspects", "tuned", "--data", data, "--json"]);
+        let output = place.run(&["data", "suspects", "--run", "tuned", "--data", data, "--json"]);
         success(&output);
         String::from_utf8_lossy(&output.stdout).replace("other-order", "t")
     };
     assert_eq!(suspects("t.csv"), suspects("other-order.csv"));
-    place.refused(&["data", "suspects", "tuned", "--data", "renamed.csv"], &["found the columns f0"]);
+    place
+        .refused(&["data", "suspects", "--run", "tuned", "--data", "renamed.csv"], &["found the columns f0"]);
 }
 
 #[test]

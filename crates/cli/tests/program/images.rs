@@ -330,8 +330,8 @@ fn images_of_16_bits_are_scaled_by_their_depth() {
 fn parts_in_other_places_and_shards_without_a_part_are_refused() {
     let place = place();
     for class in 0..5 {
-        for number in 0..6 {
-            let part = if number < 4 { "train" } else { "test" };
+        for number in 0..12 {
+            let part = if number < 8 { "train" } else { "test" };
             place.write(&format!("d/c{class}/{part}/{number}.png"), &png(class, number));
             place.write(&format!("w/images/{part}/c{class}/{number}.png"), &png(class, number));
         }
