@@ -1,4 +1,4 @@
-//! Prints the rate of the convolution kernels at the shapes of `small-cnn` and of the stem of `resnet*`, in GFLOP/s, medians of several rounds.
+//! Prints the rate of the convolution kernels at the shapes of the backbones in GFLOP/s, medians of several rounds.
 //!
 //! `cargo run --release -p widemargin-kernels --example convolution_rate`
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
@@ -22,15 +22,22 @@ fn median(rounds: usize, mut work: impl FnMut()) -> f64 {
 }
 
 fn main() {
+    widemargin_kernels::pages::keep_large_freed_pages();
     println!("{:?}, {} threads", detected(), rayon_threads());
     for (batch, in_channels, out_channels, side, kernel, stride) in [
         (128, 1, 32, 28, 3, 1),
         (128, 32, 32, 28, 3, 1),
         (128, 32, 64, 14, 3, 1),
         (128, 64, 64, 14, 3, 1),
-        (128, 256, 256, 7, 3, 1),
+        (8, 64, 64, 112, 3, 1),
+        (16, 128, 128, 56, 3, 2),
+        (32, 256, 256, 14, 3, 1),
+        (32, 512, 512, 7, 3, 1),
+        (32, 512, 512, 4, 3, 1),
         (32, 3, 64, 112, 7, 2),
         (32, 64, 256, 28, 1, 1),
+        (32, 512, 128, 14, 1, 1),
+        (32, 512, 2048, 4, 1, 1),
     ] {
         let shape = ConvolutionShape {
             batch,
@@ -44,13 +51,11 @@ fn main() {
         };
         let input = vec![0.5; shape.input_len()];
         let weights = vec![0.25; shape.weights_len()];
-        let mut output = vec![0.0; shape.output_len()];
-        let mut input_gradient = vec![0.0; shape.input_len()];
+        let output = vec![0.5; shape.output_len()];
         let mut weight_gradient = vec![0.0; shape.weights_len()];
         let work = 2.0 * (shape.output_len() * in_channels * kernel * kernel) as f64;
-        let forward = median(15, || convolution::forward(&shape, &input, &weights, &mut output));
-        let by_input =
-            median(15, || convolution::input_gradient(&shape, &output, &weights, &mut input_gradient));
+        let forward = median(15, || drop(convolution::forward(&shape, &input, &weights)));
+        let by_input = median(15, || drop(convolution::input_gradient(&shape, &output, &weights)));
         let by_weights =
             median(15, || convolution::weight_gradient(&shape, &input, &output, &mut weight_gradient));
         println!(

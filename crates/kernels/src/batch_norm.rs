@@ -9,34 +9,16 @@
 //!
 //! The two are one operation because each alone is limited by memory bandwidth: fused, a training step reads the input
 //! twice forward and twice backward and keeps only the input. Each plane's variance is computed around the plane's own
-//! mean, and the planes are merged in `f64` (Chan, Golub and LeVeque, 1983), so a large common offset costs no precision.
+//! mean, and the planes are merged in `f64` (Chan, Golub and LeVeque, 1983), so a large common offset costs no precision. Planes
+//! of few positions are summed sample by sample instead (`rows`), around the mean of the channel.
 //! Sources: Ioffe and Szegedy, 2015, algorithm 1; He et al., 2015 (PReLU), section 2.1.
 
+use crate::fresh::written;
 use crate::plane::{self, ChannelMap};
+use crate::rows::{self, FEW_POSITIONS, RowMap};
 use rayon::prelude::*;
 
-/// Batch, channels and positions (rows times columns; 1 for plain feature vectors).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NormShape {
-    /// Samples in the batch.
-    pub batch: usize,
-    /// Channels; each is normalised separately.
-    pub channels: usize,
-    /// Values per channel and sample.
-    pub positions: usize,
-}
-
-impl NormShape {
-    /// Values in the input.
-    pub fn len(&self) -> usize {
-        self.batch * self.channels * self.positions
-    }
-
-    /// Whether there are no values.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+pub use crate::plane::NormShape;
 
 /// Learnt parameters, one value per channel each; all absent for a normalisation without an affine part.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +62,14 @@ pub fn statistics(shape: NormShape, input: &[f32]) -> Statistics {
     if shape.is_empty() {
         return Statistics { mean: vec![0.0; shape.channels], variance: vec![0.0; shape.channels] };
     }
+    if shape.positions < FEW_POSITIONS {
+        let count = (shape.batch * shape.positions) as f64;
+        let (mean, variance) = rows::moments(shape, input)
+            .into_iter()
+            .map(|(mean, squares)| (mean as f32, (squares / count).max(0.0) as f32))
+            .unzip();
+        return Statistics { mean, variance };
+    }
     let planes: Vec<(f64, f64)> = input.par_chunks(shape.positions).map(plane::moments).collect();
     let (mut mean, mut variance) = (Vec::new(), Vec::new());
     for channel in 0..shape.channels {
@@ -118,20 +108,23 @@ pub fn forward(
     parameters: &NormParameters<'_>,
 ) -> Vec<f32> {
     check(shape, input, mean, inverse_deviation, parameters);
-    let mut output = vec![0.0; input.len()];
     if shape.is_empty() {
-        return output;
+        return Vec::new();
     }
-    output.par_chunks_mut(shape.positions).zip(input.par_chunks(shape.positions)).enumerate().for_each(
-        |(plane, (output, input))| {
-            plane::forward(
-                channel_map(parameters, mean, inverse_deviation, plane % shape.channels),
-                input,
-                output,
-            );
-        },
-    );
-    output
+    let map = |channel| channel_map(parameters, mean, inverse_deviation, channel);
+    // SAFETY: rows or planes cover all values, and `forward` writes every value of them.
+    unsafe {
+        written(input.len(), |output| {
+            if shape.positions < FEW_POSITIONS {
+                RowMap::new(shape, map).forward(input, output);
+                return;
+            }
+            let planes = output.par_chunks_mut(shape.positions).zip(input.par_chunks(shape.positions));
+            planes.enumerate().for_each(|(plane, (output, input))| {
+                plane::forward(map(plane % shape.channels), input, output);
+            });
+        })
+    }
 }
 
 /// The gradients of [`forward`].
@@ -155,7 +148,7 @@ pub fn backward(
     let with_slope = parameters.slope.is_some();
     let empty = || vec![0.0; shape.channels];
     let mut gradients = NormGradients {
-        input: vec![0.0; input.len()],
+        input: Vec::new(),
         weight: empty(),
         bias: empty(),
         slope: if with_slope { empty() } else { Vec::new() },
@@ -163,19 +156,25 @@ pub fn backward(
     if shape.is_empty() {
         return gradients;
     }
-    // Sums over each plane, as `plane::sums` returns them.
-    let planes: Vec<[f64; 3]> = input
-        .par_chunks(shape.positions)
-        .zip(output_gradient.par_chunks(shape.positions))
-        .enumerate()
-        .map(|(plane, (input, gradient))| {
-            plane::sums(
-                channel_map(parameters, mean, inverse_deviation, plane % shape.channels),
-                input,
-                gradient,
-            )
-        })
-        .collect();
+    let rows = (shape.positions < FEW_POSITIONS)
+        .then(|| RowMap::new(shape, |channel| channel_map(parameters, mean, inverse_deviation, channel)));
+    // Sums over each plane or each channel, as `plane::sums` returns them.
+    let planes: Vec<[f64; 3]> = if let Some(rows) = &rows {
+        rows.sums(input, output_gradient)
+    } else {
+        input
+            .par_chunks(shape.positions)
+            .zip(output_gradient.par_chunks(shape.positions))
+            .enumerate()
+            .map(|(plane, (input, gradient))| {
+                plane::sums(
+                    channel_map(parameters, mean, inverse_deviation, plane % shape.channels),
+                    input,
+                    gradient,
+                )
+            })
+            .collect()
+    };
     let count = (shape.batch * shape.positions) as f64;
     // Per channel: the constant subtracted from every inner gradient, and the factor on the distance from the mean.
     let mut shares = Vec::with_capacity(shape.channels);
@@ -195,17 +194,22 @@ pub fn backward(
         let share = if of_batch { 1.0 / count } else { 0.0 };
         shares.push(((sums[0] * share) as f32, (sums[1] * inverse * inverse * share) as f32));
     }
-    gradients
-        .input
-        .par_chunks_mut(shape.positions)
-        .zip(input.par_chunks(shape.positions))
-        .zip(output_gradient.par_chunks(shape.positions))
-        .enumerate()
-        .for_each(|(plane, ((out, input), gradient))| {
-            let channel = plane % shape.channels;
-            let map = channel_map(parameters, mean, inverse_deviation, channel);
-            plane::backward(map, shares[channel], input, gradient, out);
-        });
+    // SAFETY: rows or planes cover all values, and `backward` writes every value of them.
+    gradients.input = unsafe {
+        written(input.len(), |out| {
+            if let Some(rows) = &rows {
+                rows.backward(&shares, input, output_gradient, out);
+                return;
+            }
+            let planes = out.par_chunks_mut(shape.positions).zip(input.par_chunks(shape.positions));
+            let planes = planes.zip(output_gradient.par_chunks(shape.positions));
+            planes.enumerate().for_each(|(plane, ((out, input), gradient))| {
+                let channel = plane % shape.channels;
+                let map = channel_map(parameters, mean, inverse_deviation, channel);
+                plane::backward(map, shares[channel], input, gradient, out);
+            });
+        })
+    };
     gradients
 }
 
@@ -254,7 +258,9 @@ mod tests {
     type Case = (NormShape, Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>);
 
     fn case() -> impl Strategy<Value = Case> {
-        (1usize..5, 1usize..4, 1usize..40).prop_flat_map(|(batch, channels, positions)| {
+        // Below and above the number of positions from which planes are normalised one by one.
+        let positions = prop_oneof![1usize..40, FEW_POSITIONS - 2..FEW_POSITIONS + 3];
+        (1usize..5, 1usize..4, positions).prop_flat_map(|(batch, channels, positions)| {
             let shape = NormShape { batch, channels, positions };
             (
                 Just(shape),
@@ -307,12 +313,69 @@ mod tests {
 
     #[test]
     fn a_large_offset_costs_no_precision() {
-        let shape = NormShape { batch: 4, channels: 1, positions: 50 };
-        let x: Vec<f32> = (0..200).map(|i| 4096.0 + (i % 7) as f32 * 0.25).collect();
-        let got = statistics(shape, &x);
-        let mean = wide(&x).iter().sum::<f64>() / 200.0;
-        let variance = wide(&x).iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 200.0;
-        assert!((f64::from(got.variance[0]) - variance).abs() < 1e-5 * variance, "{got:?} {variance}");
+        for (batch, positions) in [(4, 50), (200, 1), (1, 200)] {
+            let shape = NormShape { batch, channels: 1, positions };
+            let x: Vec<f32> = (0..200).map(|i| 4096.0 + (i % 7) as f32 * 0.25).collect();
+            let got = statistics(shape, &x);
+            let mean = wide(&x).iter().sum::<f64>() / 200.0;
+            let variance = wide(&x).iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 200.0;
+            assert!((f64::from(got.variance[0]) - variance).abs() < 1e-5 * variance, "{got:?} {variance}");
+        }
+    }
+
+    /// Wide enough for several tasks and several blocks of samples, and without a multiple of a register.
+    #[test]
+    fn rows_and_planes_give_the_same_for_any_number_of_threads() {
+        let shape = NormShape { batch: 131, channels: 411, positions: 9 };
+        let values = |seed: usize| -> Vec<f32> {
+            (0..shape.len()).map(|at| ((at * 7919 + seed) % 509) as f32 / 100.0 - 2.5).collect()
+        };
+        let (x, dy) = (values(1), values(2));
+        let channel = |from: f32| (0..411).map(|at| from + at as f32 / 500.0).collect::<Vec<f32>>();
+        let (w, b, s) = (channel(0.5), channel(-0.3), channel(-0.4));
+        let p = NormParameters { weight: Some(&w), bias: Some(&b), slope: Some(&s) };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
+            pool.install(|| {
+                let found = statistics(shape, &x);
+                let inverse = inverse_deviation(&found, 1e-5);
+                let y = forward(shape, &x, &found.mean, &inverse, &p);
+                let g = backward(shape, &x, &found.mean, &inverse, &p, &dy, true);
+                (found, y, g)
+            })
+        };
+        let (found, y, g) = run(1);
+        assert_eq!((found.clone(), y.clone(), g.clone()), run(3));
+        // The same by the loops over planes: the sums in f64, one value after another.
+        for channel in [0, 1, 255, 410] {
+            let of = || (0..131).flat_map(|sample| (0..9).map(move |at| (sample * 411 + channel) * 9 + at));
+            let count = 131.0 * 9.0;
+            let mean = of().map(|at| f64::from(x[at])).sum::<f64>() / count;
+            let variance = of().map(|at| (f64::from(x[at]) - mean).powi(2)).sum::<f64>() / count;
+            assert!((f64::from(found.mean[channel]) - mean).abs() < 1e-6, "{channel}");
+            assert!((f64::from(found.variance[channel]) - variance).abs() < 1e-6 * variance, "{channel}");
+            let inverse = 1.0 / (variance + 1e-5).sqrt();
+            let (mut bias, mut weight, mut slope) = (0.0, 0.0, 0.0);
+            for at in of() {
+                let normal = (f64::from(x[at]) - mean) * inverse;
+                let affine = f64::from(w[channel]) * normal + f64::from(b[channel]);
+                let (factor, gradient) = (f64::from(s[channel]), f64::from(dy[at]));
+                let expected = if affine > 0.0 { affine } else { factor * affine };
+                assert!((f64::from(y[at]) - expected).abs() < 1e-5, "{channel} {at}");
+                let inner = if affine > 0.0 { gradient } else { factor * gradient };
+                bias += inner;
+                weight += inner * normal;
+                slope += if affine > 0.0 { 0.0 } else { gradient * affine };
+            }
+            for (got, expected) in
+                [(g.bias[channel], bias), (g.weight[channel], weight), (g.slope[channel], slope)]
+            {
+                assert!(
+                    (f64::from(got) - expected).abs() < 1e-4 * (1.0 + expected.abs()),
+                    "{got} {expected}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 pub mod batch_norm;
 pub mod convolution;
+pub mod elementwise;
 mod error;
 pub mod exponential;
+mod fresh;
 pub mod matrix;
 pub mod mixed;
 pub mod pages;
 mod plane;
 pub mod pooling;
+mod rows;
 pub mod screening;
 pub mod sieve;
 mod simd;

@@ -7,21 +7,39 @@
 /// a small network. A program calls this once when it starts. Peak memory hardly changes. Only Linux with glibc is affected,
 /// whose `malloc` returns blocks of 128 KiB and more at once (`mallopt(3)`); elsewhere the function does nothing.
 pub fn keep_freed_pages() {
+    /// The largest value that glibc accepts.
+    const LARGEST: i32 = 32 << 20;
+    set(MMAP_THRESHOLD, LARGEST);
+    set(TRIM_THRESHOLD, i32::MAX);
+}
+
+/// As [`keep_freed_pages`], for blocks above 32 MiB too, which the main thread allocates.
+///
+/// The output of one layer for a batch of large images is such a block. Call it before training, after the data is read: a
+/// vector of that size that grows is moved each time, while a mapping of its own grows in place.
+pub fn keep_large_freed_pages() {
+    keep_freed_pages();
+    set(MMAP_MAX, 0);
+}
+
+const TRIM_THRESHOLD: i32 = -1;
+const MMAP_THRESHOLD: i32 = -3;
+const MMAP_MAX: i32 = -4;
+
+/// Sets a parameter of the allocator, if it is glibc's.
+fn set(parameter: i32, value: i32) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         unsafe extern "C" {
             fn mallopt(parameter: core::ffi::c_int, value: core::ffi::c_int) -> core::ffi::c_int;
         }
-        const TRIM_THRESHOLD: core::ffi::c_int = -1;
-        const MMAP_THRESHOLD: core::ffi::c_int = -3;
-        /// The largest value that glibc accepts.
-        const LARGEST_KEPT: core::ffi::c_int = 32 << 20;
-        // SAFETY: sets two parameters of the allocator under its own lock; it ignores values that it does not accept.
+        // SAFETY: sets a parameter of the allocator under its own lock; it ignores values that it does not accept.
         unsafe {
-            mallopt(MMAP_THRESHOLD, LARGEST_KEPT);
-            mallopt(TRIM_THRESHOLD, core::ffi::c_int::MAX);
+            mallopt(parameter, value);
         }
     }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = (parameter, value);
 }
 
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]

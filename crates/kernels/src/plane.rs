@@ -4,6 +4,30 @@
 //! hand-written register code would, and memory bandwidth is the bound anyway.
 
 use crate::simd::{detected, dispatch};
+use std::mem::MaybeUninit;
+
+/// Batch, channels and positions (rows times columns; 1 for plain feature vectors).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NormShape {
+    /// Samples in the batch.
+    pub batch: usize,
+    /// Channels; each is normalised separately.
+    pub channels: usize,
+    /// Values per channel and sample.
+    pub positions: usize,
+}
+
+impl NormShape {
+    /// Values in the input.
+    pub fn len(&self) -> usize {
+        self.batch * self.channels * self.positions
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
 /// The map of one channel: `affine = scale * value + offset`, and `slope * affine` if that is not positive. `centre` is
 /// the channel's mean.
@@ -25,8 +49,8 @@ pub(crate) fn moments(plane: &[f32]) -> (f64, f64) {
 }
 
 /// Applies `map` to every value.
-pub(crate) fn forward(map: ChannelMap, input: &[f32], output: &mut [f32]) {
-    dispatch!(detected(), fn(map: ChannelMap, input: &[f32], output: &mut [f32]) {
+pub(crate) fn forward(map: ChannelMap, input: &[f32], output: &mut [MaybeUninit<f32>]) {
+    dispatch!(detected(), fn(map: ChannelMap, input: &[f32], output: &mut [MaybeUninit<f32>]) {
         forward_body(map, input, output);
     });
 }
@@ -45,11 +69,11 @@ pub(crate) fn backward(
     shares: (f32, f32),
     input: &[f32],
     gradient: &[f32],
-    out: &mut [f32],
+    out: &mut [MaybeUninit<f32>],
 ) {
     dispatch!(
         detected(),
-        fn(map: ChannelMap, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [f32]) {
+        fn(map: ChannelMap, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [MaybeUninit<f32>]) {
             backward_body(map, shares, input, gradient, out);
         }
     );
@@ -90,16 +114,16 @@ fn moments_body(plane: &[f32]) -> (f64, f64) {
 }
 
 #[inline(always)]
-fn forward_body(map: ChannelMap, input: &[f32], output: &mut [f32]) {
+fn forward_body(map: ChannelMap, input: &[f32], output: &mut [MaybeUninit<f32>]) {
     for (output, input) in output.iter_mut().zip(input) {
         let affine = input * map.scale + map.offset;
-        *output = if affine > 0.0 { affine } else { map.slope * affine };
+        output.write(if affine > 0.0 { affine } else { map.slope * affine });
     }
 }
 
 /// The three terms of [`sums`] for one value.
 #[inline(always)]
-fn terms(map: ChannelMap, input: f32, gradient: f32) -> [f32; 3] {
+pub(crate) fn affine_terms(map: ChannelMap, input: f32, gradient: f32) -> [f32; 3] {
     let affine = input * map.scale + map.offset;
     let inner = if affine > 0.0 { gradient } else { map.slope * gradient };
     let negative = if affine > 0.0 { 0.0 } else { affine };
@@ -113,14 +137,14 @@ fn sums_body(map: ChannelMap, input: &[f32], gradient: &[f32]) -> [f64; 3] {
     let (mut inner, mut along, mut slope) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
     for (input, gradient) in input_blocks.iter().zip(gradient_blocks) {
         for lane in 0..LANES {
-            let [a, b, c] = terms(map, input[lane], gradient[lane]);
+            let [a, b, c] = affine_terms(map, input[lane], gradient[lane]);
             inner[lane] += a;
             along[lane] += b;
             slope[lane] += c;
         }
     }
     for (lane, (input, gradient)) in input_rest.iter().zip(gradient_rest).enumerate() {
-        let [a, b, c] = terms(map, *input, *gradient);
+        let [a, b, c] = affine_terms(map, *input, *gradient);
         inner[lane] += a;
         along[lane] += b;
         slope[lane] += c;
@@ -129,10 +153,16 @@ fn sums_body(map: ChannelMap, input: &[f32], gradient: &[f32]) -> [f64; 3] {
 }
 
 #[inline(always)]
-fn backward_body(map: ChannelMap, shares: (f32, f32), input: &[f32], gradient: &[f32], out: &mut [f32]) {
+fn backward_body(
+    map: ChannelMap,
+    shares: (f32, f32),
+    input: &[f32],
+    gradient: &[f32],
+    out: &mut [MaybeUninit<f32>],
+) {
     let (common, along) = shares;
     for ((out, input), gradient) in out.iter_mut().zip(input).zip(gradient) {
         let inner = if input * map.scale + map.offset > 0.0 { *gradient } else { map.slope * gradient };
-        *out = map.scale * (inner - common - along * (input - map.centre));
+        out.write(map.scale * (inner - common - along * (input - map.centre)));
     }
 }

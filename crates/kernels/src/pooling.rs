@@ -1,5 +1,6 @@
 //! Maximum pooling over square windows, disjoint or overlapping, with or without padding.
 
+use crate::simd::{detected, dispatch};
 use rayon::prelude::*;
 
 /// Planes (batch times channels) of `height` rows and `width` columns, pooled in windows of `size` by `size`.
@@ -101,21 +102,52 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
     (values, chosen)
 }
 
-/// One row of windows of any size.
+/// One row of windows of any size: tap by tap over all windows, which the compiler turns into vector instructions.
 fn pool_row(shape: PoolShape, row: usize, input: &[f32], values: &mut [f32], chosen: &mut [u8]) {
     let (rows, rows_before) = shape.covered(row, shape.height);
-    for (column, (value, chosen)) in values.iter_mut().zip(chosen).enumerate() {
-        let (columns, columns_before) = shape.covered(column, shape.width);
-        let mut best = (f32::NEG_INFINITY, rows_before * shape.size + columns_before);
-        for (row, at) in rows.clone().zip(rows_before..) {
-            let line = &input[row * shape.width..][columns.clone()];
-            for (found, at) in line.iter().zip(at * shape.size + columns_before..) {
-                if *found > best.0 || found.is_nan() {
-                    best = (*found, at);
+    values.fill(f32::NEG_INFINITY);
+    for (column, chosen) in chosen.iter_mut().enumerate() {
+        let (_, columns_before) = shape.covered(column, shape.width);
+        *chosen = (rows_before * shape.size + columns_before) as u8;
+    }
+    for (row, within) in rows.zip(rows_before..) {
+        let line = &input[row * shape.width..][..shape.width];
+        for tap in 0..shape.size {
+            // The first window whose tap is inside the plane, and the place that it reads.
+            let first = shape.padding.saturating_sub(tap).div_ceil(shape.stride);
+            let (Some(line), Some(values), Some(chosen)) = (
+                line.get(first * shape.stride + tap - shape.padding..),
+                values.get_mut(first..),
+                chosen.get_mut(first..),
+            ) else {
+                continue;
+            };
+            let (stride, at) = (shape.stride, (within * shape.size + tap) as u8);
+            dispatch!(detected(), fn(line: &[f32], stride: usize, at: u8, values: &mut [f32], chosen: &mut [u8]) {
+                match stride {
+                    1 => keep_largest(line.iter(), at, values, chosen),
+                    2 => {
+                        let (pairs, rest) = line.as_chunks::<2>();
+                        let count = pairs.len().min(values.len());
+                        let (values, after) = values.split_at_mut(count);
+                        let (chosen, chosen_after) = chosen.split_at_mut(count);
+                        keep_largest(pairs.iter().map(|pair| &pair[0]), at, values, chosen);
+                        keep_largest(rest.iter(), at, after, chosen_after);
+                    }
+                    _ => keep_largest(line.iter().step_by(stride), at, values, chosen),
                 }
-            }
+            });
         }
-        (*value, *chosen) = (best.0, best.1 as u8);
+    }
+}
+
+/// Replaces each value, and the place it was found, by `found` if that is larger or NaN.
+#[inline(always)]
+fn keep_largest<'a>(found: impl Iterator<Item = &'a f32>, at: u8, values: &mut [f32], chosen: &mut [u8]) {
+    for ((found, value), chosen) in found.zip(values).zip(chosen) {
+        let larger = *found > *value || found.is_nan();
+        *value = if larger { *found } else { *value };
+        *chosen = if larger { at } else { *chosen };
     }
 }
 
@@ -152,6 +184,17 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
         .zip(output_gradient.par_chunks(shape.output_plane()))
         .zip(chosen.par_chunks(shape.output_plane()))
         .for_each(|((gradient, output), chosen)| {
+            if (size, stride, padding) == (2, 2, 0) {
+                let rows = gradient.chunks_exact_mut(2 * width);
+                let outputs =
+                    output.chunks_exact(shape.out_width()).zip(chosen.chunks_exact(shape.out_width()));
+                for (rows, (output, chosen)) in rows.zip(outputs) {
+                    dispatch!(detected(), fn(rows: &mut [f32], output: &[f32], chosen: &[u8]) {
+                        spread(rows, output, chosen);
+                    });
+                }
+                return;
+            }
             for (at, (output, chosen)) in output.iter().zip(chosen).enumerate() {
                 let (row, column) = (at / shape.out_width(), at % shape.out_width());
                 let chosen = usize::from(*chosen);
@@ -161,6 +204,17 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
             }
         });
     gradient
+}
+
+/// Writes the gradients of one row of 2 x 2 windows to their two rows of the input.
+#[inline(always)]
+fn spread(rows: &mut [f32], output: &[f32], chosen: &[u8]) {
+    let (upper, lower) = rows.split_at_mut(rows.len() / 2);
+    let (upper, lower) = (upper.as_chunks_mut::<2>().0, lower.as_chunks_mut::<2>().0);
+    for ((upper, lower), (output, chosen)) in upper.iter_mut().zip(lower).zip(output.iter().zip(chosen)) {
+        let place = |at: u8| if *chosen == at { *output } else { 0.0 };
+        (*upper, *lower) = ([place(0), place(1)], [place(2), place(3)]);
+    }
 }
 
 #[cfg(test)]

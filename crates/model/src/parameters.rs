@@ -3,7 +3,7 @@
 use crate::Error;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The role of a stored vector in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,48 +113,72 @@ impl ModuleVisitor for GradientTaker<'_> {
 /// # Errors
 /// [`Error::BadParameter`] if a parameter is missing, has another shape, or does not belong to the module.
 pub fn with_parameters<M: Module>(module: M, stored: &[Parameter]) -> Result<M, Error> {
+    replace_parameters(module, stored.to_vec())
+}
+
+/// As [`with_parameters`], without a copy of the values.
+///
+/// # Errors
+/// As [`with_parameters`].
+pub fn replace_parameters<M: Module>(module: M, stored: Vec<Parameter>) -> Result<M, Error> {
     let wrong = |name: &str, found: String, expected: String| Error::BadParameter {
         name: name.to_owned(),
         found,
         expected,
     };
     let by_name: BTreeMap<&str, &Parameter> = stored.iter().map(|p| (p.name.as_str(), p)).collect();
-    let expected = parameters(&module);
-    for parameter in &expected {
-        match by_name.get(parameter.name.as_str()) {
+    let mut shapes = ShapeCollector::default();
+    module.visit(&mut shapes);
+    for (name, expected) in &shapes.found {
+        match by_name.get(name.as_str()) {
             None => {
-                return Err(wrong(
-                    &parameter.name,
-                    "nothing".to_owned(),
-                    format!("shape {:?}", parameter.shape),
-                ));
+                return Err(wrong(name, "nothing".to_owned(), format!("shape {expected:?}")));
             }
-            Some(found) if found.shape != parameter.shape => {
-                let (found, shape) =
-                    (format!("shape {:?}", found.shape), format!("shape {:?}", parameter.shape));
-                return Err(wrong(&parameter.name, found, shape));
+            Some(found) if found.shape != *expected => {
+                return Err(wrong(name, format!("shape {:?}", found.shape), format!("shape {expected:?}")));
             }
             Some(_) => {}
         }
     }
-    if let Some(extra) = stored.iter().find(|p| expected.iter().all(|w| w.name != p.name)) {
+    let expected: BTreeSet<&str> = shapes.found.iter().map(|(name, _)| name.as_str()).collect();
+    if let Some(extra) = stored.iter().find(|p| !expected.contains(p.name.as_str())) {
         return Err(wrong(&extra.name, format!("shape {:?}", extra.shape), "no such parameter".to_owned()));
     }
+    let by_name = stored.into_iter().map(|p| (p.name, (p.values, p.shape))).collect();
     Ok(module.map(&mut Loader { path: Vec::new(), by_name }))
 }
 
-struct Loader<'a> {
+/// Name and shape of every parameter and buffer, in the order of the fields.
+#[derive(Default)]
+struct ShapeCollector {
     path: Vec<String>,
-    by_name: BTreeMap<&'a str, &'a Parameter>,
+    found: Vec<(String, Vec<usize>)>,
 }
 
-impl ModuleMapper for Loader<'_> {
+impl ModuleVisitor for ShapeCollector {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.push((self.path.join("."), param.val().dims().to_vec()));
+    }
+
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+}
+
+struct Loader {
+    path: Vec<String>,
+    by_name: BTreeMap<String, (Vec<f32>, Vec<usize>)>,
+}
+
+impl ModuleMapper for Loader {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let Some(stored) = self.by_name.get(name.as_str()) else { return param };
+        let Some((values, shape)) = self.by_name.remove(self.path.join(".").as_str()) else { return param };
         param.map(|old| {
-            let data = TensorData::new(stored.values.clone(), stored.shape.clone());
-            let new = Tensor::from_data(data, &old.device());
+            let new = Tensor::from_data(TensorData::new(values, shape), &old.device());
             // Buffers and frozen parameters have no gradient.
             if old.is_require_grad() { new.require_grad() } else { new }
         })
@@ -167,6 +191,11 @@ impl ModuleMapper for Loader<'_> {
     fn exit_module(&mut self, _name: &str, _container: &str) {
         self.path.pop();
     }
+}
+
+/// The sum of the squares of all values, in `f64`; the same for any number of threads.
+pub fn sum_of_squares(values: &[f32]) -> f64 {
+    widemargin_kernels::elementwise::sum_of_squares(values)
 }
 
 /// Freezes the parameters for whose names `frozen` returns true: they get no gradient. A batch normalisation with a frozen

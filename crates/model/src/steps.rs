@@ -130,8 +130,9 @@ impl Traversal for Recorder {
         self.add_step(Operation::Add, vec![one, other])
     }
 
-    fn rectify(&mut self, input: usize) -> usize {
-        self.add_step(Operation::Rectifier, vec![input])
+    fn add_rectified(&mut self, one: usize, other: usize) -> usize {
+        let sum = self.add(one, other);
+        self.add_step(Operation::Rectifier, vec![sum])
     }
 
     fn mean_of_positions(&mut self, input: usize) -> usize {

@@ -2,8 +2,8 @@
 //! for export ([`crate::steps`]), so an exported model cannot differ from the trained one.
 
 use crate::layers::{BatchNorm, Convolution, Dropout, FullyConnected, Pass};
-use crate::operations::{PoolWindow, max_pool};
-use burn::tensor::{Tensor, activation};
+use crate::operations::{self, PoolWindow, max_pool};
+use burn::tensor::Tensor;
 
 /// A traversal of a backbone, layer by layer.
 pub(crate) trait Traversal {
@@ -14,8 +14,8 @@ pub(crate) trait Traversal {
     fn batch_norm<const D: usize>(&mut self, layer: &BatchNorm, input: Self::Value<D>) -> Self::Value<D>;
     fn max_pool(&mut self, window: PoolWindow, input: Self::Value<4>) -> Self::Value<4>;
     fn add(&mut self, one: Self::Value<4>, other: Self::Value<4>) -> Self::Value<4>;
-    /// `max(x, 0)`.
-    fn rectify(&mut self, input: Self::Value<4>) -> Self::Value<4>;
+    /// `max(one + other, 0)`.
+    fn add_rectified(&mut self, one: Self::Value<4>, other: Self::Value<4>) -> Self::Value<4>;
     /// The mean over rows and columns: `[batch, channels]`.
     fn mean_of_positions(&mut self, input: Self::Value<4>) -> Self::Value<2>;
     /// `[batch, channels * height * width]`.
@@ -45,11 +45,11 @@ impl Traversal for Forward {
     }
 
     fn add(&mut self, one: Tensor<4>, other: Tensor<4>) -> Tensor<4> {
-        one + other
+        operations::add(one, other)
     }
 
-    fn rectify(&mut self, input: Tensor<4>) -> Tensor<4> {
-        activation::relu(input)
+    fn add_rectified(&mut self, one: Tensor<4>, other: Tensor<4>) -> Tensor<4> {
+        operations::add_rectified(one, other)
     }
 
     fn mean_of_positions(&mut self, input: Tensor<4>) -> Tensor<2> {

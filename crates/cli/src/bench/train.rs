@@ -69,6 +69,7 @@ pub(crate) fn run(arguments: &BenchTrain) -> anyhow::Result<ExitCode> {
     }
     config.check()?;
     let prepared = Prepared::from_set(random_set(shape, arguments.batch)?, &config)?;
+    widemargin_kernels::pages::keep_large_freed_pages();
     let mut times = step_seconds(&config, &prepared, arguments.warm_up, arguments.steps)?;
     times.seconds.sort_by(f64::total_cmp);
     let at = |share: f64| {

@@ -148,6 +148,7 @@ impl Session {
         }
         let (bar, trains) = (&mut self.observer, &*self.trains);
         let mut observer = Watched { bar, trains, config, prepared, folder: &folder };
+        widemargin_kernels::pages::keep_large_freed_pages();
         let ending = train_until(config, prepared, run, epochs, &mut observer, &self.stop)?;
         let folder = &*folder;
         let finished = matches!(ending, Ending::Finished { .. });

@@ -1,72 +1,80 @@
 //! The gradients of a convolution.
 
-use super::ConvolutionShape;
-use super::forward::{Buffers, ShiftedProduct, TASKS_PER_BUFFERS};
+use super::correlation::Correlation;
+use super::forward::{Buffers, ShiftedProduct, tasks_per_buffers};
 use super::image::{GradientPhase, Layout};
-use super::tile::{self, Positions, WeightPanels};
+use super::packed::{Patches, SharedOutput, packed_product};
+use super::tile::WeightPanels;
+use super::{ConvolutionShape, Method};
+use crate::fresh::written;
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
-
-/// The weight gradient is a sum over this many parts of the batch, for any number of threads. The parts are added in
-/// order, so that the result is bitwise the same on one core and on many.
-const PARTS: usize = 8;
+use std::mem::MaybeUninit;
 
 /// The gradient of the input: `input_gradient[b][c][y][x]` is the sum of `output_gradient * weights` over every output
 /// that depends on this value.
 ///
-/// Overwrites `input_gradient`. Shapes are those of [`ConvolutionShape`].
+/// Shapes are those of [`ConvolutionShape`].
 ///
 /// # Panics
 /// As [`forward`](super::forward()).
-pub fn input_gradient(
-    shape: &ConvolutionShape,
-    output_gradient: &[f32],
-    weights: &[f32],
-    input_gradient: &mut [f32],
-) {
-    input_gradient_with(simd::detected(), shape, output_gradient, weights, input_gradient);
+pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32]) -> Vec<f32> {
+    input_gradient_with(simd::detected(), None, shape, output_gradient, weights)
 }
 
+/// [`input_gradient`] with one method for all phases, or the faster one for each.
 pub(super) fn input_gradient_with(
     set: InstructionSet,
+    method: Option<Method>,
     shape: &ConvolutionShape,
     output_gradient: &[f32],
     weights: &[f32],
-    input_gradient: &mut [f32],
-) {
+) -> Vec<f32> {
     shape.check();
     assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
-    assert_eq!(input_gradient.len(), shape.input_len(), "input gradient of a convolution {shape:?}");
+    if shape.output_len() == 0 {
+        return vec![0.0; shape.input_len()];
+    }
+    // SAFETY: the phases cover all values of the input gradient or it is cleared first, and the sums of every phase are
+    // copied to all of its places.
+    unsafe {
+        written(shape.input_len(), |input_gradient| {
+            all_phases(set, method, shape, output_gradient, weights, input_gradient);
+        })
+    }
+}
+
+fn all_phases(
+    set: InstructionSet,
+    method: Option<Method>,
+    shape: &ConvolutionShape,
+    output_gradient: &[f32],
+    weights: &[f32],
+    input_gradient: &mut [MaybeUninit<f32>],
+) {
     let phases = GradientPhase::all(shape);
     // With a stride above the kernel, some values affect no output: their gradient is zero.
-    let covered = phases.len() == shape.stride * shape.stride;
-    if !covered {
-        input_gradient.fill(0.0);
+    let places: usize = phases.iter().map(|phase| phase.layout.rows * phase.layout.columns).sum();
+    if places < shape.height * shape.width {
+        input_gradient.fill(MaybeUninit::new(0.0));
     }
     let image_len = shape.in_channels * shape.height * shape.width;
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
-    if image_len == 0 || shape.batch == 0 {
-        return;
-    }
     for phase in &phases {
-        let panels = WeightPanels::pack(
-            set,
-            shape.in_channels,
-            phase.layout.offsets.shifts().len(),
-            |channel, tap| {
-                let (i, j) = phase.taps[tap % phase.taps.len()];
-                let out_channel = tap / phase.taps.len();
-                weights[((out_channel * shape.in_channels + channel) * shape.kernel + i) * shape.kernel + j]
-            },
-        );
+        let positions = phase.layout.rows * phase.layout.columns;
+        if method.unwrap_or(Method::for_positions(positions)) == Method::Packed {
+            phase_by_patches(set, shape, phase, output_gradient, weights, input_gradient);
+            continue;
+        }
+        let panels = WeightPanels::pack(set, shape.in_channels, weights, &phase.weight_order(shape));
         let product = ShiftedProduct { set, panels: &panels, layout: &phase.layout };
         let images = product.images_per_task();
         let plane = shape.height * shape.width;
         input_gradient
             .par_chunks_mut(images * image_len)
             .zip(output_gradient.par_chunks(images * gradient_len))
-            .with_min_len(TASKS_PER_BUFFERS)
+            .with_min_len(tasks_per_buffers(shape.batch.div_ceil(images)))
             .for_each_init(Buffers::default, |buffers, (inputs, gradients)| {
                 product.run(
                     buffers,
@@ -86,6 +94,34 @@ pub(super) fn input_gradient_with(
                 );
             });
     }
+}
+
+fn phase_by_patches(
+    set: InstructionSet,
+    shape: &ConvolutionShape,
+    phase: &GradientPhase,
+    output_gradient: &[f32],
+    weights: &[f32],
+    input_gradient: &mut [MaybeUninit<f32>],
+) {
+    let size = [shape.out_height(), shape.out_width()];
+    let positions = [phase.layout.rows, phase.layout.columns];
+    let (mut order, mut taps) = (phase.weight_order(shape), phase.offsets(shape.stride));
+    let reads: Vec<bool> = taps.iter().map(|tap| Patches::reads(*tap, size, positions, 1)).collect();
+    let mut kept = reads.iter();
+    taps.retain(|_| *kept.next().expect("one per tap"));
+    let mut kept = reads.iter();
+    order.inner.retain(|_| *kept.next().expect("one per tap"));
+    let panels = WeightPanels::pack(set, shape.in_channels, weights, &order);
+    let patches = Patches::new(output_gradient, [shape.out_channels, size[0], size[1]], positions, 1, taps);
+    let output = SharedOutput::new(input_gradient);
+    packed_product(set, &panels, shape.in_channels, &patches, &|channel, image, first, sums| {
+        phase.for_each_row(shape, first, sums.len(), |at, positions| {
+            let plane = (image * shape.in_channels + channel) * shape.height * shape.width;
+            // SAFETY: the product gives every position of every channel and image once, and phases have no common position.
+            unsafe { output.write(plane + at, shape.stride, &sums[positions]) }
+        });
+    });
 }
 
 /// The gradient of the weights: `weight_gradient[o][c][i][j]` is the sum of `output_gradient * input` over the batch and
@@ -115,75 +151,22 @@ pub(super) fn weight_gradient_with(
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
     assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
     assert_eq!(weight_gradient.len(), shape.weights_len(), "weight gradient of a convolution {shape:?}");
-    weight_gradient.fill(0.0);
-    let image_len = shape.in_channels * shape.height * shape.width;
-    let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
-    if shape.batch == 0 || image_len == 0 || gradient_len == 0 {
+    if shape.batch == 0 || shape.input_len() == 0 || shape.output_len() == 0 {
+        weight_gradient.fill(0.0);
         return;
     }
     let layout = Layout::of_input(shape);
-    let part = shape.batch.div_ceil(PARTS);
-    let partial: Vec<Vec<f32>> = input
-        .par_chunks(part * image_len)
-        .zip(output_gradient.par_chunks(part * gradient_len))
-        .map(|(inputs, gradients)| correlate_part(set, shape, &layout, inputs, gradients))
-        .collect();
-    let (taps, pitch) = (shape.taps(), padded_channels(set, shape));
-    for (channel, row) in weight_gradient.chunks_exact_mut(taps).enumerate() {
-        for partial in &partial {
-            for (tap, sum) in row.iter_mut().enumerate() {
-                *sum += partial[tap * pitch + channel];
-            }
-        }
+    let plain = shape.kernel == 1 && shape.stride == 1;
+    if plain && shape.in_channels < shape.out_channels {
+        // Without a kernel the two sides have the same role, and the side with fewer channels is the one to turn.
+        let layout = Layout::of_input(&ConvolutionShape { in_channels: shape.out_channels, ..*shape });
+        let (shifted, turned) = (output_gradient, input);
+        let swapped =
+            Correlation { set, layout: &layout, shifted, shape, plain, turned, channels: shape.in_channels };
+        swapped.run().by_tap(shape.in_channels, weight_gradient);
+        return;
     }
-}
-
-fn padded_channels(set: InstructionSet, shape: &ConvolutionShape) -> usize {
-    shape.out_channels.next_multiple_of(tile::correlation_channels(set))
-}
-
-/// The weight gradient of some images, as `[tap][output channel]`, both padded to whole tiles.
-fn correlate_part(
-    set: InstructionSet,
-    shape: &ConvolutionShape,
-    layout: &Layout,
-    inputs: &[f32],
-    gradients: &[f32],
-) -> Vec<f32> {
-    let tile_taps = tile::correlation_taps(set);
-    let tile_channels = tile::correlation_channels(set);
-    let pitch = padded_channels(set, shape);
-    // A tap of the padding reads the same pixels as the first tap; its sums are not used.
-    let mut offsets = layout.offsets.shifts().to_vec();
-    offsets.resize(shape.taps().next_multiple_of(tile_taps), 0);
-    let mut sums = vec![0.0; offsets.len() * pitch];
-    let mut padded = vec![0.0; layout.padded_len(0)];
-    let positions = shape.out_height() * shape.out_width();
-    let mut turned = vec![0.0; positions * pitch];
-    let walk = Positions { rows: layout.rows, columns: layout.columns, row_pitch: layout.pitch };
-    let image_len = shape.in_channels * shape.height * shape.width;
-    let pairs = inputs.chunks_exact(image_len).zip(gradients.chunks_exact(shape.out_channels * positions));
-    for (image, gradient) in pairs {
-        layout.fill_input(shape, image, &mut padded);
-        turn_into_panels(gradient, positions, tile_channels, &mut turned);
-        for (block, panel) in turned.chunks_exact(positions * tile_channels).enumerate() {
-            for (group, offsets) in offsets.chunks_exact(tile_taps).enumerate() {
-                let sums = &mut sums[group * tile_taps * pitch + block * tile_channels..];
-                tile::correlate(set, offsets, &padded, walk, panel, sums, pitch);
-            }
-        }
-    }
-    sums
-}
-
-/// Reorders `[channel][position]` to `[block of channels][position][channel within the block]`.
-fn turn_into_panels(gradient: &[f32], positions: usize, block: usize, turned: &mut [f32]) {
-    for (index, channels) in gradient.chunks(block * positions).enumerate() {
-        let panel = &mut turned[index * positions * block..][..positions * block];
-        for (within, channel) in channels.chunks_exact(positions).enumerate() {
-            for (target, value) in panel[within..].iter_mut().step_by(block).zip(channel) {
-                *target = *value;
-            }
-        }
-    }
+    let (shifted, turned, channels) = (input, output_gradient, shape.out_channels);
+    let correlation = Correlation { set, layout: &layout, shifted, shape, plain, turned, channels };
+    correlation.run().by_channel(shape.taps(), weight_gradient);
 }

@@ -1,45 +1,102 @@
 //! The forward convolution, and the shifted product that it shares with the gradient of the input.
 
-use super::ConvolutionShape;
 use super::image::Layout;
-use super::tile::{self, WeightPanel, WeightPanels};
+use super::packed::{Patches, SharedOutput, packed_product};
+use super::tile::{self, WeightOrder, WeightPanel, WeightPanels};
+use super::{ConvolutionShape, Method};
+use crate::fresh::written;
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
-/// Bytes of packed weights that should stay in the second-level cache for several images.
-const WEIGHTS_BLOCK: usize = 192 * 1024;
+/// Bytes of packed weights that should stay in the second-level cache while an image passes.
+const WEIGHTS_BLOCK: usize = 640 * 1024;
 
-/// Images per task if the weights are larger than a block, so that each block is used several times.
+/// Most images per task if the weights are larger than a block, so that each block is used several times.
 const IMAGES_PER_TASK: usize = 8;
+
+/// Bytes of padded images that a task should keep in the second-level cache.
+const IMAGES_BYTES: usize = 512 * 1024;
 
 /// `output[b][o][y][x] = sum over c, i, j of weights[o][c][i][j] * input[b][c][y stride + i - padding][x stride + j - padding]`,
 /// where values outside the image are zero.
 ///
-/// Overwrites `output`. Shapes are those of [`ConvolutionShape`]. An empty batch is allowed.
+/// Shapes are those of [`ConvolutionShape`]. An empty batch is allowed.
 ///
 /// # Panics
 /// If the length of a slice does not match the shape, or the shape is impossible (kernel of zero, padding not below the
 /// kernel, kernel larger than the padded image).
-pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32], output: &mut [f32]) {
-    forward_with(simd::detected(), shape, input, weights, output);
+pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
+    shape.check();
+    let method = Method::for_positions(shape.out_height() * shape.out_width());
+    forward_with(simd::detected(), method, shape, input, weights)
 }
 
 pub(super) fn forward_with(
     set: InstructionSet,
+    method: Method,
     shape: &ConvolutionShape,
     input: &[f32],
     weights: &[f32],
-    output: &mut [f32],
-) {
+) -> Vec<f32> {
     shape.check();
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
-    assert_eq!(output.len(), shape.output_len(), "output of a convolution {shape:?}");
-    if output.is_empty() {
-        return;
+    if shape.output_len() == 0 {
+        return Vec::new();
     }
+    // SAFETY: both methods give the sums of every output channel, image and position, and copy them to the output.
+    unsafe {
+        written(shape.output_len(), |output| match method {
+            Method::Packed => by_patches(set, shape, input, weights, output),
+            Method::Shifted => by_shifts(set, shape, input, weights, output),
+        })
+    }
+}
+
+fn by_patches(
+    set: InstructionSet,
+    shape: &ConvolutionShape,
+    input: &[f32],
+    weights: &[f32],
+    output: &mut [MaybeUninit<f32>],
+) {
+    let size = [shape.height, shape.width];
+    let positions = [shape.out_height(), shape.out_width()];
+    let (mut inner, mut taps) = (Vec::new(), Vec::new());
+    for i in 0..shape.kernel {
+        for j in 0..shape.kernel {
+            let tap = (i as isize - shape.padding as isize, j as isize - shape.padding as isize);
+            if Patches::reads(tap, size, positions, shape.stride) {
+                taps.push(tap);
+                inner.push(i * shape.kernel + j);
+            }
+        }
+    }
+    let (row_step, outer_step) = (shape.taps(), shape.kernel * shape.kernel);
+    let order = WeightOrder { row_step, outer: shape.in_channels, outer_step, inner };
+    let panels = WeightPanels::pack(set, shape.out_channels, weights, &order);
+    let patches =
+        Patches::new(input, [shape.in_channels, shape.height, shape.width], positions, shape.stride, taps);
+    let plane = positions[0] * positions[1];
+    let output = SharedOutput::new(output);
+    packed_product(set, &panels, shape.out_channels, &patches, &|row, image, first, sums| {
+        let at = (image * shape.out_channels + row) * plane + first;
+        // SAFETY: the product gives every position of every row and image once.
+        unsafe { output.write(at, 1, sums) }
+    });
+}
+
+fn by_shifts(
+    set: InstructionSet,
+    shape: &ConvolutionShape,
+    input: &[f32],
+    weights: &[f32],
+    output: &mut [MaybeUninit<f32>],
+) {
     let taps = shape.taps();
-    let panels = WeightPanels::pack(set, shape.out_channels, taps, |row, tap| weights[row * taps + tap]);
+    let order = WeightOrder { row_step: taps, outer: 1, outer_step: 0, inner: (0..taps).collect() };
+    let panels = WeightPanels::pack(set, shape.out_channels, weights, &order);
     let layout = Layout::of_input(shape);
     let product = ShiftedProduct { set, panels: &panels, layout: &layout };
     let plane = shape.out_height() * shape.out_width();
@@ -47,7 +104,7 @@ pub(super) fn forward_with(
     output
         .par_chunks_mut(images * shape.out_channels * plane)
         .zip(input.par_chunks(images * shape.in_channels * shape.height * shape.width))
-        .with_min_len(TASKS_PER_BUFFERS)
+        .with_min_len(tasks_per_buffers(shape.batch.div_ceil(images)))
         .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
             let image_len = shape.in_channels * shape.height * shape.width;
             product.run(
@@ -60,7 +117,7 @@ pub(super) fn forward_with(
                     for (out, sums) in out.chunks_exact_mut(plane).zip(sums.chunks(pitch)).take(channels) {
                         let rows = out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch));
                         for (out, sums) in rows {
-                            out.copy_from_slice(&sums[..layout.columns]);
+                            out.write_copy_of_slice(&sums[..layout.columns]);
                         }
                     }
                 },
@@ -68,8 +125,11 @@ pub(super) fn forward_with(
         });
 }
 
-/// Least number of tasks that share [`Buffers`]: allocating them costs about as much as one image.
-pub(super) const TASKS_PER_BUFFERS: usize = 4;
+/// Least number of tasks that share [`Buffers`]: allocating them costs about as much as one image. With few tasks, they should
+/// still run on all threads.
+pub(super) fn tasks_per_buffers(tasks: usize) -> usize {
+    (tasks / 8).clamp(1, 4)
+}
 
 /// The buffers of one thread for one product. The padded images start as zeros and only their interior is ever written,
 /// so the padding stays zero.
@@ -90,7 +150,8 @@ impl ShiftedProduct<'_> {
     /// One image per task with few weights, several with many, so that a block of weights is reused.
     pub(super) fn images_per_task(&self) -> usize {
         let bytes = self.panels.panels().len() * self.panels.panel_bytes();
-        if bytes <= WEIGHTS_BLOCK { 1 } else { IMAGES_PER_TASK }
+        let padded = size_of::<f32>() * self.layout.padded_len(0);
+        if bytes <= WEIGHTS_BLOCK { 1 } else { (IMAGES_BYTES / padded.max(1)).clamp(1, IMAGES_PER_TASK) }
     }
 
     /// Runs the product for `images` images. `fill(image, padded)` copies an image into its padded image;

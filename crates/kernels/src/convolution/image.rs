@@ -1,7 +1,9 @@
 //! The padded copy of an image, in which every tap of the kernel is a constant shift.
 
 use super::ConvolutionShape;
-use super::tile::Offsets;
+use super::tile::{Offsets, WeightOrder};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// The positions of a product's taps in a padded image, and the layout of its output positions.
 ///
@@ -26,7 +28,13 @@ impl Layout {
         self.planes * self.plane_len() + slack
     }
 
-    fn plane_len(&self) -> usize {
+    /// Planes of the padded image.
+    pub(super) fn planes(&self) -> usize {
+        self.planes
+    }
+
+    /// Length of one of its planes.
+    pub(super) fn plane_len(&self) -> usize {
         self.plane_rows * self.pitch
     }
 
@@ -59,31 +67,50 @@ impl Layout {
     /// Copies one input image `[in_channels, height, width]` into a padded image of this layout. The padding must already
     /// be zero; it is not written.
     pub(super) fn fill_input(&self, shape: &ConvolutionShape, image: &[f32], padded: &mut [f32]) {
+        for (plane, padded) in padded.chunks_exact_mut(self.plane_len()).take(self.planes).enumerate() {
+            self.fill_plane(shape, image, plane, padded);
+        }
+    }
+
+    /// One plane of [`fill_input`](Self::fill_input).
+    pub(super) fn fill_plane(
+        &self,
+        shape: &ConvolutionShape,
+        image: &[f32],
+        plane: usize,
+        padded: &mut [f32],
+    ) {
         let (stride, padding) = (shape.stride, shape.padding);
         let phases = stride.min(shape.kernel);
-        for phase_row in 0..phases {
-            for phase_column in 0..phases {
-                for channel in 0..shape.in_channels {
-                    let plane = (phase_row * phases + phase_column) * shape.in_channels + channel;
-                    let plane = &mut padded[plane * self.plane_len()..][..self.plane_len()];
-                    for (row, target) in plane.chunks_exact_mut(self.pitch).enumerate() {
-                        let y = row * stride + phase_row;
-                        if y < padding || y - padding >= shape.height {
-                            continue;
-                        }
-                        let source =
-                            &image[(channel * shape.height + y - padding) * shape.width..][..shape.width];
-                        if stride == 1 {
-                            let length = shape.width.min(self.pitch - padding);
-                            target[padding..padding + length].copy_from_slice(&source[..length]);
-                        } else {
-                            for (column, target) in target.iter_mut().enumerate() {
-                                let x = column * stride + phase_column;
-                                if x >= padding && x - padding < shape.width {
-                                    *target = source[x - padding];
-                                }
-                            }
-                        }
+        let (phase, channel) = (plane / shape.in_channels, plane % shape.in_channels);
+        let (phase_row, phase_column) = (phase / phases, phase % phases);
+        // The first column of the plane that is inside the image, and its place there.
+        let first = padding.saturating_sub(phase_column).div_ceil(stride);
+        let x = first * stride + phase_column - padding;
+        for (row, target) in padded.chunks_exact_mut(self.pitch).enumerate() {
+            let y = row * stride + phase_row;
+            if y < padding || y - padding >= shape.height {
+                continue;
+            }
+            let source = &image[(channel * shape.height + y - padding) * shape.width..][..shape.width];
+            let (Some(source), Some(target)) = (source.get(x..), target.get_mut(first..)) else { continue };
+            match stride {
+                1 => {
+                    let length = source.len().min(target.len());
+                    target[..length].copy_from_slice(&source[..length]);
+                }
+                2 => {
+                    let (pairs, rest) = source.as_chunks::<2>();
+                    for (target, pair) in target.iter_mut().zip(pairs) {
+                        *target = pair[0];
+                    }
+                    if let (Some(target), [value]) = (target.get_mut(pairs.len()), rest) {
+                        *target = *value;
+                    }
+                }
+                _ => {
+                    for (target, value) in target.iter_mut().zip(source.iter().step_by(stride)) {
+                        *target = *value;
                     }
                 }
             }
@@ -105,6 +132,8 @@ pub(super) struct GradientPhase {
     first: (usize, usize),
     /// Zero rows and columns before the gradient.
     front: usize,
+    /// Output row and column that the first position reads through a tap of kernel row and column below the stride.
+    start: (usize, usize),
 }
 
 impl GradientPhase {
@@ -147,11 +176,54 @@ impl GradientPhase {
                         first_row * stride + phase_row - padding,
                         first_column * stride + phase_column - padding,
                     );
-                    phases.push(Self { taps, layout, first, front });
+                    let start = (first_row, first_column);
+                    phases.push(Self { taps, layout, first, front, start });
                 }
             }
         }
         phases
+    }
+
+    /// The weights of this phase: one row per input channel.
+    pub(super) fn weight_order(&self, shape: &ConvolutionShape) -> WeightOrder {
+        let kernel = shape.kernel;
+        WeightOrder {
+            row_step: kernel * kernel,
+            outer: shape.out_channels,
+            outer_step: shape.in_channels * kernel * kernel,
+            inner: self.taps.iter().map(|(i, j)| i * kernel + j).collect(),
+        }
+    }
+
+    /// Row and column of the output gradient that each tap reads at the first position.
+    pub(super) fn offsets(&self, stride: usize) -> Vec<(isize, isize)> {
+        let offset = |start: usize, tap: usize| start as isize - (tap / stride) as isize;
+        self.taps.iter().map(|(i, j)| (offset(self.start.0, *i), offset(self.start.1, *j))).collect()
+    }
+
+    /// Calls `visit(place in the input plane, range of the positions)` for every row of `length` positions from `first` on. The
+    /// positions are counted row by row, and in the input they are a stride apart.
+    pub(super) fn for_each_row(
+        &self,
+        shape: &ConvolutionShape,
+        first: usize,
+        length: usize,
+        mut visit: impl FnMut(usize, Range<usize>),
+    ) {
+        let columns = self.layout.columns;
+        if shape.stride == 1 && columns == shape.width {
+            // The rows follow each other in the input too.
+            visit(self.first.0 * shape.width + first, 0..length);
+            return;
+        }
+        let mut at = 0;
+        while at < length {
+            let (row, column) = ((first + at) / columns, (first + at) % columns);
+            let end = (at + columns - column).min(length);
+            let y = self.first.0 + row * shape.stride;
+            visit(y * shape.width + self.first.1 + column * shape.stride, at..end);
+            at = end;
+        }
     }
 
     /// Copies one output gradient `[out_channels, out_height, out_width]` into a padded image of this layout. The padding
@@ -170,17 +242,23 @@ impl GradientPhase {
     }
 
     /// Writes this phase's part of one input gradient `[in_channels, height, width]` from sums in order of position.
-    pub(super) fn scatter(&self, shape: &ConvolutionShape, sums: &[f32], sums_pitch: usize, out: &mut [f32]) {
+    pub(super) fn scatter(
+        &self,
+        shape: &ConvolutionShape,
+        sums: &[f32],
+        sums_pitch: usize,
+        out: &mut [MaybeUninit<f32>],
+    ) {
         let stride = shape.stride;
         for (channel, out) in out.chunks_exact_mut(shape.height * shape.width).enumerate() {
             for row in 0..self.layout.rows {
                 let source = &sums[channel * sums_pitch + row * self.layout.pitch..][..self.layout.columns];
                 let target = &mut out[(self.first.0 + row * stride) * shape.width + self.first.1..];
                 if stride == 1 {
-                    target[..source.len()].copy_from_slice(source);
+                    target[..source.len()].write_copy_of_slice(source);
                 } else {
                     for (target, source) in target.iter_mut().step_by(stride).zip(source) {
-                        *target = *source;
+                        target.write(*source);
                     }
                 }
             }

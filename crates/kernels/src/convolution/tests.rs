@@ -2,7 +2,7 @@
 
 use super::backward::{input_gradient_with, weight_gradient_with};
 use super::forward::forward_with;
-use super::{ConvolutionShape, forward, input_gradient, weight_gradient};
+use super::{ConvolutionShape, Method, forward, input_gradient, weight_gradient};
 use crate::simd;
 use proptest::prelude::*;
 
@@ -53,6 +53,7 @@ fn every_product(s: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize
 
 fn assert_close(what: &str, shape: &ConvolutionShape, got: &[f32], expected: &[f64]) {
     let largest = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+    assert_eq!(got.len(), expected.len(), "{what} of {shape:?}");
     for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
         let error = (f64::from(*got) - expected).abs() / largest;
         assert!(error < TOLERANCE, "{what} of {shape:?} at {index}: {got}, expected {expected}");
@@ -72,13 +73,13 @@ fn check(shape: ConvolutionShape, seed: u64) {
         weights64[w] += f64::from(gradient[o]) * f64::from(input[i]);
     });
     for set in simd::InstructionSet::available() {
+        for method in [Method::Shifted, Method::Packed] {
+            let output = forward_with(set, method, &shape, &input, &weights);
+            assert_close(&format!("output ({set:?}, {method:?})"), &shape, &output, &output64);
+            let got = input_gradient_with(set, Some(method), &shape, &gradient, &weights);
+            assert_close(&format!("input gradient ({set:?}, {method:?})"), &shape, &got, &input64);
+        }
         // Filled with NaN: every value must be overwritten.
-        let mut output = vec![f32::NAN; shape.output_len()];
-        forward_with(set, &shape, &input, &weights, &mut output);
-        assert_close(&format!("output ({set:?})"), &shape, &output, &output64);
-        let mut got = vec![f32::NAN; shape.input_len()];
-        input_gradient_with(set, &shape, &gradient, &weights, &mut got);
-        assert_close(&format!("input gradient ({set:?})"), &shape, &got, &input64);
         let mut got = vec![f32::NAN; shape.weights_len()];
         weight_gradient_with(set, &shape, &input, &gradient, &mut got);
         assert_close(&format!("weight gradient ({set:?})"), &shape, &got, &weights64);
@@ -104,6 +105,13 @@ fn shapes_of_the_backbones() {
     check(shape(9, 16, (15, 13), 24, 3, 2, 1), 3);
     check(shape(2, 16, (14, 14), 33, 1, 2, 0), 4);
     check(shape(11, 64, (7, 7), 130, 3, 1, 1), 5);
+    // More input channels than a task packs at a time; strips of rows; fewer channels than outputs at 1 x 1, and more.
+    check(shape(3, 200, (4, 4), 70, 3, 1, 1), 6);
+    check(shape(2, 3, (40, 44), 5, 7, 2, 3), 7);
+    check(shape(5, 20, (5, 7), 66, 1, 1, 0), 8);
+    check(shape(5, 66, (5, 7), 20, 1, 1, 0), 9);
+    // Only the middle tap of the kernel reads a plane of one value.
+    check(shape(50, 17, (1, 1), 9, 3, 1, 1), 10);
 }
 
 #[test]
@@ -132,19 +140,28 @@ proptest! {
 
 #[test]
 fn the_results_are_bitwise_equal_for_any_number_of_threads() {
-    let shape = shape(13, 5, (9, 11), 7, 3, 1, 1);
+    for shape in [
+        shape(13, 5, (9, 11), 7, 3, 1, 1),
+        shape(37, 5, (4, 5), 150, 3, 1, 1),
+        shape(3, 70, (33, 35), 9, 1, 1, 0),
+        shape(5, 3, (21, 20), 13, 7, 2, 3),
+    ] {
+        check_threads(shape);
+    }
+}
+
+fn check_threads(shape: ConvolutionShape) {
     let input = values(shape.input_len(), 1);
     let weights = values(shape.weights_len(), 2);
     let gradient = values(shape.output_len(), 3);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
         pool.install(|| {
-            let mut results =
-                [vec![0.0; shape.output_len()], vec![0.0; shape.input_len()], vec![0.0; shape.weights_len()]];
-            forward(&shape, &input, &weights, &mut results[0]);
-            input_gradient(&shape, &gradient, &weights, &mut results[1]);
-            weight_gradient(&shape, &input, &gradient, &mut results[2]);
-            results.concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            let mut of_weights = vec![0.0; shape.weights_len()];
+            weight_gradient(&shape, &input, &gradient, &mut of_weights);
+            let output = forward(&shape, &input, &weights);
+            let of_input = input_gradient(&shape, &gradient, &weights);
+            [output, of_input, of_weights].concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
         })
     };
     let one = run(1);
@@ -155,5 +172,5 @@ fn the_results_are_bitwise_equal_for_any_number_of_threads() {
 #[test]
 #[should_panic(expected = "larger than the padded image")]
 fn a_kernel_larger_than_the_image_is_rejected() {
-    forward(&shape(1, 1, (2, 2), 1, 5, 1, 0), &[0.0; 4], &[0.0; 25], &mut []);
+    forward(&shape(1, 1, (2, 2), 1, 5, 1, 0), &[0.0; 4], &[0.0; 25]);
 }

@@ -3,6 +3,8 @@
 //! Both tiles keep a block of sums in registers over the whole depth of the product, so that each sum is written once.
 
 use crate::simd::{InstructionSet, Lanes, dispatch};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// The sizes of the tiles in the registers of one instruction set. They fill the register file: sums, the values of one
 /// turn, and one broadcast.
@@ -60,6 +62,14 @@ pub(super) struct WeightPanels {
     cuts: Vec<WeightPanel>,
 }
 
+/// The order of the taps in the weights; see [`WeightPanels::pack`].
+pub(super) struct WeightOrder {
+    pub(super) row_step: usize,
+    pub(super) outer: usize,
+    pub(super) outer_step: usize,
+    pub(super) inner: Vec<usize>,
+}
+
 /// Some consecutive rows of the weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WeightPanel {
@@ -71,13 +81,10 @@ pub(super) struct WeightPanel {
 }
 
 impl WeightPanels {
-    /// Packs `value(row, tap)` for `total` rows; missing rows of the last panel are zero.
-    pub(super) fn pack(
-        set: InstructionSet,
-        total: usize,
-        depth: usize,
-        value: impl Fn(usize, usize) -> f32,
-    ) -> Self {
+    /// Packs `total` rows of `weights`, whose tap `outer * inner.len() + i` is `weights[row * row_step + outer * outer_step +
+    /// inner[i]]`. Missing rows of the last panel are zero.
+    pub(super) fn pack(set: InstructionSet, total: usize, weights: &[f32], order: &WeightOrder) -> Self {
+        let depth = order.outer * order.inner.len();
         let (mut panels, mut first, mut start) = (Vec::new(), 0, 0);
         for rows in heights(set, total) {
             panels.push(WeightPanel { first, rows, start });
@@ -85,13 +92,26 @@ impl WeightPanels {
             start += rows * depth;
         }
         let mut values = vec![0.0; start];
+        let mut rest = values.as_mut_slice();
+        let mut parts = Vec::with_capacity(panels.len());
         for panel in &panels {
-            for row in 0..panel.rows.min(total - panel.first) {
-                for tap in 0..depth {
-                    values[panel.start + tap * panel.rows + row] = value(panel.first + row, tap);
+            let (part, after) = rest.split_at_mut(panel.rows * depth);
+            parts.push((*panel, part));
+            rest = after;
+        }
+        parts.into_par_iter().with_min_len(4).for_each(|(panel, part)| {
+            let rows = panel.rows.min(total - panel.first);
+            let from = &weights[panel.first * order.row_step..];
+            let mut targets = part.chunks_exact_mut(panel.rows);
+            for outer in 0..order.outer {
+                for (inner, target) in order.inner.iter().zip(&mut targets) {
+                    let from = from[outer * order.outer_step + inner..].iter().step_by(order.row_step);
+                    for (target, value) in target[..rows].iter_mut().zip(from) {
+                        *target = *value;
+                    }
                 }
             }
-        }
+        });
         Self { values, depth, cuts: panels }
     }
 
@@ -213,6 +233,89 @@ unsafe fn shifted_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
     }
 }
 
+/// Values in the largest register of any instruction set.
+pub(super) const fn largest_register() -> usize {
+    16
+}
+
+/// `out[row * pitch + column] = sum over taps of panel[tap][row] * packed[(tap - taps.start) * columns + column]` for the
+/// rows of `panel` and `columns = shifted_columns(set)`; added to the values of `out` if `add`.
+#[expect(clippy::too_many_arguments, reason = "one call, which names them all")]
+pub(super) fn packed(
+    set: InstructionSet,
+    panels: &WeightPanels,
+    panel: WeightPanel,
+    taps: Range<usize>,
+    packed: &[f32],
+    out: &mut [f32],
+    pitch: usize,
+    add: bool,
+) {
+    let columns = shifted_columns(set);
+    assert!(taps.start <= taps.end && taps.end <= panels.depth);
+    let rows = panel.rows;
+    let panel = &panels.values[panel.start + taps.start * rows..][..rows * taps.len()];
+    let taps = taps.len();
+    assert!(taps * columns <= packed.len(), "the patches are too short");
+    assert!((rows - 1) * pitch + columns <= out.len(), "no room for the tile");
+    dispatch!(set, L => fn(rows: usize, panel: &[f32], taps: usize, packed: &[f32], out: &mut [f32], pitch: usize, add: bool) {
+        let (panel, packed, out) = (panel.as_ptr(), packed.as_ptr(), out.as_mut_ptr());
+        // SAFETY: the assertions above bound every read and write; the features are those of `L`.
+        unsafe {
+            if rows == L::ROWS {
+                packed_tile::<L, { L::ROWS }, { L::WIDE }>(panel, taps, packed, out, pitch, add);
+            } else {
+                assert_eq!(rows, L::LOW_ROWS, "panels are cut into these two heights");
+                packed_tile::<L, { L::LOW_ROWS }, { L::WIDE }>(panel, taps, packed, out, pitch, add);
+            }
+        }
+    });
+}
+
+/// # Safety
+/// `panel` holds `taps * ROWS` values, `packed` at least `taps * WIDE * L::COUNT`, `out` at least
+/// `(ROWS - 1) * pitch + WIDE * L::COUNT`, and the processor has the instructions of `L`.
+#[inline(always)]
+unsafe fn packed_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
+    mut panel: *const f32,
+    taps: usize,
+    mut packed: *const f32,
+    out: *mut f32,
+    pitch: usize,
+    add: bool,
+) {
+    // SAFETY: every address is within the bounds that the caller promises.
+    unsafe {
+        let mut sums = [[L::zero(); WIDE]; ROWS];
+        if add {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (part, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::load(out.add(row * pitch + part * L::COUNT));
+                }
+            }
+        }
+        for _ in 0..taps {
+            let mut values = [L::zero(); WIDE];
+            for (part, value) in values.iter_mut().enumerate() {
+                *value = L::load(packed.add(part * L::COUNT));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let weight = L::splat(*panel.add(row));
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum = weight.multiply_add(value, *sum);
+                }
+            }
+            panel = panel.add(ROWS);
+            packed = packed.add(WIDE * L::COUNT);
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            for (part, sum) in sums.iter().enumerate() {
+                sum.store(out.add(row * pitch + part * L::COUNT));
+            }
+        }
+    }
+}
+
 /// Taps of one correlation tile.
 pub(super) fn correlation_taps(set: InstructionSet) -> usize {
     dispatch!(set, L => fn() -> usize { L::TAPS })
@@ -223,10 +326,14 @@ pub(super) fn correlation_channels(set: InstructionSet) -> usize {
     dispatch!(set, L => fn() -> usize { L::CHANNELS * L::COUNT })
 }
 
-/// The positions that a correlation tile sums over: `rows` runs of `columns` positions. The runs are `row_pitch` apart in
-/// the image and contiguous in the gradient.
+/// The positions that a correlation tile sums over: `rows` runs of `columns` positions in each of some images. The runs are
+/// `row_pitch` apart in the image and contiguous in the gradient.
 #[derive(Clone, Copy)]
 pub(super) struct Positions {
+    pub(super) images: usize,
+    /// Values from one image to the next, and from its gradient to the next.
+    pub(super) image_pitch: usize,
+    pub(super) gradient_pitch: usize,
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) row_pitch: usize,
@@ -245,15 +352,17 @@ pub(super) fn correlate(
 ) {
     let (taps, channels) = (correlation_taps(set), correlation_channels(set));
     assert_eq!(offsets.len(), taps);
-    if positions.rows == 0 || positions.columns == 0 {
+    if positions.images == 0 || positions.rows == 0 || positions.columns == 0 {
         return;
     }
     let reach = offsets.iter().copied().max().unwrap_or(0)
+        + (positions.images - 1) * positions.image_pitch
         + (positions.rows - 1) * positions.row_pitch
         + positions.columns;
     assert!(reach <= image.len(), "the padded image is too short for its taps");
     assert!(
-        positions.rows * positions.columns * channels <= gradient.len(),
+        (positions.images - 1) * positions.gradient_pitch + positions.rows * positions.columns * channels
+            <= gradient.len(),
         "the gradient panel is too short"
     );
     assert!((taps - 1) * pitch + channels <= out.len(), "no room for the tile");
@@ -274,7 +383,7 @@ unsafe fn correlation_tile<L: Lanes, const TAPS: usize, const WIDE: usize>(
     offsets: *const usize,
     image: *const f32,
     positions: Positions,
-    mut gradient: *const f32,
+    gradient: *const f32,
     out: *mut f32,
     pitch: usize,
 ) {
@@ -285,18 +394,21 @@ unsafe fn correlation_tile<L: Lanes, const TAPS: usize, const WIDE: usize>(
         for (tap, at) in at.iter_mut().enumerate() {
             *at = image.add(*offsets.add(tap));
         }
-        for row in 0..positions.rows {
-            let start = row * positions.row_pitch;
-            for column in start..start + positions.columns {
-                let mut values = [L::zero(); WIDE];
-                for (part, value) in values.iter_mut().enumerate() {
-                    *value = L::load(gradient.add(part * L::COUNT));
-                }
-                gradient = gradient.add(WIDE * L::COUNT);
-                for (sums, at) in sums.iter_mut().zip(at) {
-                    let pixel = L::splat(*at.add(column));
-                    for (sum, value) in sums.iter_mut().zip(values) {
-                        *sum = pixel.multiply_add(value, *sum);
+        for image in 0..positions.images {
+            let mut gradient = gradient.add(image * positions.gradient_pitch);
+            for row in 0..positions.rows {
+                let start = image * positions.image_pitch + row * positions.row_pitch;
+                for column in start..start + positions.columns {
+                    let mut values = [L::zero(); WIDE];
+                    for (part, value) in values.iter_mut().enumerate() {
+                        *value = L::load(gradient.add(part * L::COUNT));
+                    }
+                    gradient = gradient.add(WIDE * L::COUNT);
+                    for (sums, at) in sums.iter_mut().zip(at) {
+                        let pixel = L::splat(*at.add(column));
+                        for (sum, value) in sums.iter_mut().zip(values) {
+                            *sum = pixel.multiply_add(value, *sum);
+                        }
                     }
                 }
             }

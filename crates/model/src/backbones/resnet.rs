@@ -82,8 +82,7 @@ impl Block {
             }
             _ => input,
         };
-        let sum = traversal.add(value, short);
-        traversal.rectify(sum)
+        traversal.add_rectified(value, short)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Batch normalisation with an optional PReLU after it.
 
 use super::cast;
-use super::custom::{self, CpuTensor, Saved, slice};
+use super::custom::{self, CpuTensor, Saved, slice, tensor};
 use crate::parameters::host_values;
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use burn_flex::FlexTensor;
@@ -69,7 +69,7 @@ pub fn normalise<const D: usize>(
         slope: slope.values(),
     };
     let output = kernel::forward(shape, cpu_input.slice(), &saved.mean, &saved.inverse, &saved.parameters());
-    custom::record([&cpu_input, &weight, &bias, &slope], output, input.dims(), saved)
+    custom::record([&cpu_input, &weight, &bias, &slope], tensor(output, &input.dims()), saved)
 }
 
 fn norm_shape<const D: usize>(input: &Tensor<D>) -> NormShape {
@@ -145,7 +145,7 @@ impl SavedNorm {
 }
 
 impl Saved<4> for SavedNorm {
-    fn gradients(&self, output_gradient: &[f32], expected: [bool; 4]) -> [Option<(Vec<f32>, Vec<usize>)>; 4] {
+    fn gradients(&self, output_gradient: &FlexTensor, expected: [bool; 4]) -> [Option<FlexTensor>; 4] {
         let input = slice(&self.input);
         let found = kernel::backward(
             self.shape,
@@ -153,15 +153,15 @@ impl Saved<4> for SavedNorm {
             &self.mean,
             &self.inverse,
             &self.parameters(),
-            output_gradient,
+            slice(output_gradient),
             self.of_batch,
         );
-        let channels = vec![self.shape.channels];
+        let channels = [self.shape.channels];
         [
-            expected[0].then(|| (found.input, self.dims.clone())),
-            expected[1].then(|| (found.weight, channels.clone())),
-            expected[2].then(|| (found.bias, channels.clone())),
-            expected[3].then_some((found.slope, channels)),
+            expected[0].then(|| tensor(found.input, &self.dims)),
+            expected[1].then(|| tensor(found.weight, &channels)),
+            expected[2].then(|| tensor(found.bias, &channels)),
+            expected[3].then(|| tensor(found.slope, &channels)),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution.
 
 use super::as_input;
-use super::custom::{self, CpuTensor, Saved, slice};
+use super::custom::{self, CpuTensor, Saved, slice, tensor};
 use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -28,11 +28,10 @@ pub fn convolution(input: Tensor<4>, weights: Tensor<4>, stride: usize, padding:
         let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
         return conv2d(input.clone(), as_input(weights, &input), None, options);
     };
-    let mut output = vec![0.0; shape.output_len()];
-    kernel::forward(&shape, cpu_input.slice(), cpu_weights.slice(), &mut output);
+    let output = kernel::forward(&shape, cpu_input.slice(), cpu_weights.slice());
     let saved = SavedConvolution { shape, input: cpu_input.values(), weights: cpu_weights.values() };
     let output_shape = [batch, out_channels, shape.out_height(), shape.out_width()];
-    custom::record([&cpu_input, &cpu_weights], output, output_shape, saved)
+    custom::record([&cpu_input, &cpu_weights], tensor(output, &output_shape), saved)
 }
 
 #[derive(Clone, Debug)]
@@ -43,17 +42,16 @@ struct SavedConvolution {
 }
 
 impl Saved<2> for SavedConvolution {
-    fn gradients(&self, output_gradient: &[f32], expected: [bool; 2]) -> [Option<(Vec<f32>, Vec<usize>)>; 2] {
-        let s = &self.shape;
+    fn gradients(&self, output_gradient: &FlexTensor, expected: [bool; 2]) -> [Option<FlexTensor>; 2] {
+        let (s, output_gradient) = (&self.shape, slice(output_gradient));
         let input = expected[0].then(|| {
-            let mut gradient = vec![0.0; s.input_len()];
-            kernel::input_gradient(s, output_gradient, slice(&self.weights), &mut gradient);
-            (gradient, vec![s.batch, s.in_channels, s.height, s.width])
+            let gradient = kernel::input_gradient(s, output_gradient, slice(&self.weights));
+            tensor(gradient, &[s.batch, s.in_channels, s.height, s.width])
         });
         let weights = expected[1].then(|| {
             let mut gradient = vec![0.0; s.weights_len()];
             kernel::weight_gradient(s, slice(&self.input), output_gradient, &mut gradient);
-            (gradient, vec![s.out_channels, s.in_channels, s.kernel, s.kernel])
+            tensor(gradient, &[s.out_channels, s.in_channels, s.kernel, s.kernel])
         });
         [input, weights]
     }

@@ -52,20 +52,23 @@ pub(super) fn slice(values: &FlexTensor) -> &[f32] {
     values.as_slice::<f32>().expect("CpuTensor holds contiguous f32 values")
 }
 
+/// A tensor of values in row-major order.
+pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+}
+
 /// The state that an operation saves in its forward pass, from which it computes the gradients of its `N` inputs.
 pub(super) trait Saved<const N: usize>: Clone + Debug + Send + 'static {
-    /// Gradients of the inputs as (values, shape). Those that are not `expected` may be `None`.
-    fn gradients(&self, output_gradient: &[f32], expected: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N];
+    /// Gradients of the inputs. Those that are not `expected` may be `None`. `output_gradient` is contiguous.
+    fn gradients(&self, output_gradient: &FlexTensor, expected: [bool; N]) -> [Option<FlexTensor>; N];
 }
 
 /// Records `output` in the autodiff graph as computed from `inputs`. Without tracked inputs it is a plain tensor.
 pub(super) fn record<const D: usize, const N: usize, S: Saved<N>>(
     inputs: [&CpuTensor; N],
-    output: Vec<f32>,
-    shape: [usize; D],
+    output: FlexTensor,
     saved: S,
 ) -> Tensor<D> {
-    let output = FlexTensor::from_data(TensorData::new(output, shape));
     if inputs.iter().all(|input| input.tracked.is_none()) {
         return Tensor::from_primitive::<Flex>(output);
     }
@@ -91,10 +94,10 @@ impl<const N: usize, S: Saved<N>> Backward<Flex, N> for Step<S> {
     fn backward(self, ops: Ops<S, N>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let output_gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let expected = ops.parents.each_ref().map(Option::is_some);
-        let found = ops.state.gradients(slice(&output_gradient), expected);
+        let found = ops.state.gradients(&output_gradient, expected);
         for (parent, gradient) in ops.parents.into_iter().zip(found) {
-            if let (Some(parent), Some((values, shape))) = (parent, gradient) {
-                gradients.register::<Flex>(parent.id, FlexTensor::from_data(TensorData::new(values, shape)));
+            if let (Some(parent), Some(gradient)) = (parent, gradient) {
+                gradients.register::<Flex>(parent.id, gradient);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! A loss computed outside the graph, with hand-written gradients, as one operation of the graph.
 
-use super::custom::{self, CpuTensor, Saved};
+use super::custom::{self, CpuTensor, Saved, slice, tensor};
 use crate::parameters::host_values;
 use burn::tensor::{Tensor, TensorData};
+use burn_flex::FlexTensor;
 use std::sync::Arc;
 
 /// The value of a loss and its gradient with respect to each input, row-major, on the host.
@@ -27,7 +28,7 @@ pub(crate) fn loss<const N: usize, E>(
         let mut gradients = gradients.map(Arc::<[f32]>::from).into_iter().zip(shapes);
         let saved =
             SavedLoss(std::array::from_fn::<_, N, _>(|_| gradients.next().expect("N gradients and shapes")));
-        return Ok(custom::record(cpu.each_ref(), vec![value], [1], saved));
+        return Ok(custom::record(cpu.each_ref(), tensor(vec![value], &[1]), saved));
     }
     let values = inputs.each_ref().map(|input| host_values(input.clone()));
     let LossOfValues { value, gradients } = compute(values.each_ref().map(Vec::as_slice))?;
@@ -44,11 +45,11 @@ pub(crate) fn loss<const N: usize, E>(
 struct SavedLoss<const N: usize>([(Arc<[f32]>, Vec<usize>); N]);
 
 impl<const N: usize> Saved<N> for SavedLoss<N> {
-    fn gradients(&self, output_gradient: &[f32], expected: [bool; N]) -> [Option<(Vec<f32>, Vec<usize>)>; N] {
-        let factor = output_gradient[0];
+    fn gradients(&self, output_gradient: &FlexTensor, expected: [bool; N]) -> [Option<FlexTensor>; N] {
+        let factor = slice(output_gradient)[0];
         std::array::from_fn(|at| {
             let (gradient, shape) = &self.0[at];
-            expected[at].then(|| (gradient.iter().map(|value| value * factor).collect(), shape.clone()))
+            expected[at].then(|| tensor(gradient.iter().map(|value| value * factor).collect(), shape))
         })
     }
 }

@@ -13,11 +13,13 @@ mod convolution;
 mod custom;
 mod loss;
 mod pooling;
+mod sum;
 
 pub use batch_norm::{BatchNormParameters, batch_statistics, normalise};
 pub use convolution::convolution;
 pub(crate) use loss::{LossOfValues, loss};
 pub use pooling::{PoolWindow, max_pool};
+pub use sum::{add, add_rectified};
 
 /// Casts `parameter` to the type of `input`.
 pub(crate) fn as_input<const D: usize, const E: usize>(parameter: Tensor<D>, input: &Tensor<E>) -> Tensor<D> {

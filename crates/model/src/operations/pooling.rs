@@ -1,9 +1,10 @@
 //! Maximum pooling.
 
-use super::custom::{self, CpuTensor, Saved};
+use super::custom::{self, CpuTensor, Saved, slice, tensor};
 use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
+use burn_flex::FlexTensor;
 use std::sync::Arc;
 use widemargin_kernels::pooling::{PoolShape, maximum, maximum_gradient};
 
@@ -37,7 +38,8 @@ pub fn max_pool(input: Tensor<4>, window: PoolWindow) -> Tensor<4> {
     let shape = PoolShape { planes: batch * channels, height, width, size, stride, padding };
     let (output, chosen) = maximum(shape, cpu.slice());
     let saved = SavedPool { shape, chosen: chosen.into(), dims: [batch, channels, height, width] };
-    custom::record([&cpu], output, [batch, channels, shape.out_height(), shape.out_width()], saved)
+    let dims = [batch, channels, shape.out_height(), shape.out_width()];
+    custom::record([&cpu], tensor(output, &dims), saved)
 }
 
 #[derive(Clone, Debug)]
@@ -48,11 +50,8 @@ struct SavedPool {
 }
 
 impl Saved<1> for SavedPool {
-    fn gradients(
-        &self,
-        output_gradient: &[f32],
-        _expected: [bool; 1],
-    ) -> [Option<(Vec<f32>, Vec<usize>)>; 1] {
-        [Some((maximum_gradient(self.shape, output_gradient, &self.chosen), self.dims.to_vec()))]
+    fn gradients(&self, output_gradient: &FlexTensor, _expected: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let gradient = maximum_gradient(self.shape, slice(output_gradient), &self.chosen);
+        [Some(tensor(gradient, &self.dims))]
     }
 }

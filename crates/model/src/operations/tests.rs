@@ -1,11 +1,13 @@
 //! This crate's operations compared with Burn's: values and every gradient.
 
 use super::batch_norm::composed;
-use super::{BatchNormParameters, PoolWindow, batch_statistics, convolution, max_pool, normalise};
+use super::{
+    BatchNormParameters, PoolWindow, add, add_rectified, batch_statistics, convolution, max_pool, normalise,
+};
 use crate::parameters::host_values;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData, activation};
 
 /// For sums of a few hundred products in f32.
 const TOLERANCE: f32 = 2e-4;
@@ -60,6 +62,28 @@ fn convolution_equals_burns() {
         assert_close("output", ours.0, burns.0);
         assert_close("input gradient", ours.1, burns.1);
         assert_close("weight gradient", ours.2, burns.2);
+    }
+}
+
+#[test]
+fn sums_equal_burns() {
+    let device = Device::flex().autodiff();
+    for dims in [[1, 1, 1, 1], [2, 3, 5, 7], [3, 40, 17, 19]] {
+        let (x, y) = (filled(dims, 1, &device), filled(dims, 2, &device));
+        let pairs = [
+            (differentiate(&x, &y, add), differentiate(&x, &y, |x, y| x + y)),
+            (differentiate(&x, &y, add_rectified), differentiate(&x, &y, |x, y| activation::relu(x + y))),
+            // One tensor on both sides gets both gradients.
+            (
+                differentiate(&x, &y, |x, y| add_rectified(add(x.clone(), x.clone()), add(x, y))),
+                differentiate(&x, &y, |x, y| activation::relu(x.clone() + x.clone() + (x + y))),
+            ),
+        ];
+        for (ours, burns) in pairs {
+            assert_close("output", ours.0, burns.0);
+            assert_close("gradient of one", ours.1, burns.1);
+            assert_close("gradient of the other", ours.2, burns.2);
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Trainer {
         let gradients = self.gradients(embeddings, grad_features, &all);
         let mut squares = Vec::new();
         for (gradient, (parameter, _)) in gradients.iter().zip(trained(&all, &self.factors)) {
-            let own: f64 = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
+            let own = parameters::sum_of_squares(gradient);
             if !own.is_finite() {
                 return Err(diverged(format!("the gradient of {} is not finite", parameter.name)));
             }
@@ -89,7 +89,7 @@ impl Trainer {
         for (((parameter, own), gradient), optimiser) in moved.zip(&gradients).zip(&mut self.optimisers) {
             optimiser.step(&mut parameter.values, gradient, learning_rate * own, clip_factor);
         }
-        self.backbone = parameters::with_parameters(self.backbone.clone(), &all)?;
+        self.backbone = parameters::replace_parameters(self.backbone.clone(), all)?;
         let centres_rate = learning_rate * self.centres_factor;
         let gradient_norm = match norm_before {
             Some(norm) => {
