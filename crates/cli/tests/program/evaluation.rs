@@ -698,6 +698,8 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
         refused(&["verification", "set.csv", "--pairs", "pairs.csv"], fragments);
     }
     let folds = ["verification", "set.csv", "--pairs", "pairs.csv", "--folds", "3"];
+    refused(&folds, &["--folds", "found 3", "pairs.csv has a column `fold`"]);
+    set("pairs.csv", "a,b,same\na1,a2,1\na1,b1,0\n");
     refused(&folds, &["--folds", "found 3", "2 to 2"]);
     let columns = ["three.csv: the columns of the embedding are not those of set.csv", "found also z"];
     refused(&["verification", "set.csv", "--probe", "three.csv"], &columns);

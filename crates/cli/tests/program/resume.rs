@@ -185,7 +185,7 @@ fn a_run_on_a_table_refuses_changed_rows_and_labels() {
     place.refused(&resume, &["1 vectors with other content: row, 17"]);
     place.write("vectors.csv", table.replacen("e0,e1", "e1,e0", 1).as_bytes());
     place.refused(&resume, &["60 vectors with other content: row, 0"]);
-    place.write("vectors.csv", table.replacen("e0,e1", "f0,e1", 1).as_bytes());
+    place.write("vectors.csv", table.replacen("e0,e1,e2", "f0,f1,f2", 1).as_bytes());
     place.refused(&resume, &["f0", "expected", "e0"]);
     let swapped = |row: usize| id(if row < 2 { 1 - row } else { row });
     place.write("vectors.csv", rows(&label, &swapped, 0.5).as_bytes());
