@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 /// Planes with fewer positions are normalised row by row.
 pub(crate) const FEW_POSITIONS: usize = 128;
 
-/// Values of a row that a task sums, in whole channels.
+/// Values of a row that are summed or mapped together; sums are of whole channels.
 const WIDTH: usize = 1024;
 
 /// Samples that are summed in `f32` before the sums are added in `f64`.
@@ -20,6 +20,9 @@ const SAMPLES: usize = 64;
 
 /// Least number of values that a task maps.
 const TASK: usize = 16 * 1024;
+
+/// Tasks that the samples of a batch are divided into, if they have enough values.
+const TASKS: usize = 16;
 
 /// One value per value of a row.
 fn repeated(shape: NormShape, value: impl Fn(usize) -> f32) -> Vec<f32> {
@@ -102,8 +105,19 @@ impl RowMap {
         self.scale.len()
     }
 
+    /// Samples of a task: enough values, and several samples that use the same maps.
     fn samples_per_task(&self) -> usize {
-        (TASK / self.row().max(1)).max(1)
+        (TASK / self.row()).max(self.shape.batch.div_ceil(TASKS))
+    }
+
+    /// The ranges of values that a task maps, one after another: some columns of all its samples, so that the maps of these columns
+    /// stay in the first-level cache.
+    fn ranges(&self, values: usize) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
+        let row = self.row();
+        (0..row).step_by(WIDTH).flat_map(move |first| {
+            let width = WIDTH.min(row - first);
+            (0..values / row).map(move |sample| (first, sample * row + first..sample * row + first + width))
+        })
     }
 
     /// The maps of some columns, from `first` on.
@@ -113,9 +127,14 @@ impl RowMap {
 
     /// Applies the maps to every value.
     pub(crate) fn forward(&self, input: &[f32], output: &mut [MaybeUninit<f32>]) {
-        let samples = output.par_chunks_mut(self.row()).zip(input.par_chunks(self.row()));
-        samples.with_min_len(self.samples_per_task()).for_each(|(output, input)| {
-            forward_row(self.columns(0, self.row()), input, output);
+        if self.row() == 0 {
+            return;
+        }
+        let task = self.row() * self.samples_per_task();
+        output.par_chunks_mut(task).zip(input.par_chunks(task)).for_each(|(output, input)| {
+            for (first, range) in self.ranges(input.len()) {
+                forward_row(self.columns(first, range.len()), &input[range.clone()], &mut output[range]);
+            }
         });
     }
 
@@ -138,10 +157,17 @@ impl RowMap {
     ) {
         let common = repeated(self.shape, |channel| shares[channel].0);
         let along = repeated(self.shape, |channel| shares[channel].1);
-        let row = self.row();
-        let samples = out.par_chunks_mut(row).zip(input.par_chunks(row)).zip(gradient.par_chunks(row));
-        samples.with_min_len(self.samples_per_task()).for_each(|((out, input), gradient)| {
-            backward_row(self.columns(0, row), [&common, &along], input, gradient, out);
+        if self.row() == 0 {
+            return;
+        }
+        let task = self.row() * self.samples_per_task();
+        let tasks = out.par_chunks_mut(task).zip(input.par_chunks(task)).zip(gradient.par_chunks(task));
+        tasks.for_each(|((out, input), gradient)| {
+            for (first, range) in self.ranges(input.len()) {
+                let shares = [&common, &along].map(|values| &values[first..][..range.len()]);
+                let (input, gradient) = (&input[range.clone()], &gradient[range.clone()]);
+                backward_row(self.columns(first, range.len()), shares, input, gradient, &mut out[range]);
+            }
         });
     }
 }

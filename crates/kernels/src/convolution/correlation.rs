@@ -3,7 +3,7 @@
 use super::ConvolutionShape;
 use super::image::Layout;
 use super::tile::{self, Positions};
-use crate::simd::InstructionSet;
+use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
 
 /// Bytes of prepared images that all tasks read before the next ones are prepared.
@@ -36,6 +36,7 @@ pub(super) struct Correlation<'a> {
 
 /// The sums of a correlation, in blocks of channels: `[block][tap][channel within the block]`.
 pub(super) struct Sums {
+    set: InstructionSet,
     values: Vec<f32>,
     /// Channels of a block.
     wide: usize,
@@ -48,11 +49,7 @@ impl Sums {
     pub(super) fn by_channel(&self, taps: usize, out: &mut [f32]) {
         let blocks = self.values.par_chunks_exact(self.taps * self.wide);
         out.par_chunks_mut(self.wide * taps).zip(blocks).for_each(|(out, block)| {
-            for (tap, sums) in block.chunks_exact(self.wide).take(taps).enumerate() {
-                for (out, sum) in out.iter_mut().skip(tap).step_by(taps).zip(sums) {
-                    *out = *sum;
-                }
-            }
+            turn(self.set, [taps, out.len() / taps], (block, self.wide), (out, taps));
         });
     }
 
@@ -98,7 +95,8 @@ impl Correlation<'_> {
                     let gradient = &gradients[image * gradient_len..][..gradient_len];
                     let first = block * wide;
                     let last = (first + wide).min(self.channels);
-                    turn(&gradient[first * positions..last * positions], positions, wide, turned);
+                    let channels = (&gradient[first * positions..last * positions], positions);
+                    turn(self.set, [last - first, positions], channels, (turned, wide));
                 },
             );
             let shifted = if self.plain {
@@ -123,16 +121,19 @@ impl Correlation<'_> {
                     return;
                 }
                 self.strips(count, |image, images, row, rows| {
+                    let columns = self.layout.columns;
+                    // Rows without padding between them are one row.
+                    let joined = columns == self.layout.pitch;
                     let walk = Positions {
                         images,
                         image_pitch: padded_len,
                         gradient_pitch: turned_len,
-                        rows,
-                        columns: self.layout.columns,
+                        rows: if joined { 1 } else { rows },
+                        columns: if joined { rows * columns } else { columns },
                         row_pitch: self.layout.pitch,
                     };
                     let shifted = &shifted[image * padded_len + row * self.layout.pitch..];
-                    let at = image * turned_len + (block * positions + row * self.layout.columns) * wide;
+                    let at = image * turned_len + (block * positions + row * columns) * wide;
                     let offsets = offsets[first_group * tall..end * tall].chunks_exact(tall);
                     for (offsets, sums) in offsets.zip(sums.chunks_exact_mut(tall * wide)) {
                         tile::correlate(self.set, offsets, shifted, walk, &turned[at..], sums, wide);
@@ -140,7 +141,7 @@ impl Correlation<'_> {
                 });
             });
         }
-        Sums { values: sums, wide, taps }
+        Sums { set: self.set, values: sums, wide, taps }
     }
 
     /// Calls `visit(first image, images, first row, rows)` for strips of about [`STRIP`] positions: some images, or some rows of one.
@@ -162,16 +163,38 @@ impl Correlation<'_> {
     }
 }
 
-/// Turns `[channel][position]` into `[position][channel]`, with room for `wide` channels.
-fn turn(channels: &[f32], positions: usize, wide: usize, turned: &mut [f32]) {
-    for (at, turned) in turned.chunks_mut(TURNED * wide).enumerate() {
-        let first = at * TURNED;
-        let length = turned.len() / wide;
-        for (channel, values) in channels.chunks_exact(positions).enumerate() {
-            let targets = turned[channel..].iter_mut().step_by(wide);
-            for (target, value) in targets.zip(&values[first..first + length]) {
-                *target = *value;
+/// Turns `rows` by `columns` values: `to[column * to_pitch + row] = from[row * from_pitch + column]`.
+fn turn(
+    set: InstructionSet,
+    [rows, columns]: [usize; 2],
+    (from, from_pitch): (&[f32], usize),
+    (to, to_pitch): (&mut [f32], usize),
+) {
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!((rows - 1) * from_pitch + columns <= from.len(), "the rows are too short");
+    assert!((columns - 1) * to_pitch + rows <= to.len(), "no room for the turned rows");
+    dispatch!(set, L => fn(rows: usize, columns: usize, from: &[f32], from_pitch: usize, to: &mut [f32], to_pitch: usize) {
+        for first in (0..columns).step_by(TURNED) {
+            let end = (first + TURNED).min(columns);
+            // Whole blocks of 8 x 8, and the rest value by value.
+            let (whole_rows, whole_end) = (rows - rows % 8, end - (end - first) % 8);
+            for row in (0..whole_rows).step_by(8) {
+                for column in (first..whole_end).step_by(8) {
+                    // SAFETY: the eight rows and columns exist on both sides, by the assertions; the features are those of `L`.
+                    unsafe {
+                        let from = from.as_ptr().add(row * from_pitch + column);
+                        L::turn_block(from, from_pitch, to.as_mut_ptr().add(column * to_pitch + row), to_pitch);
+                    }
+                }
+            }
+            for row in 0..rows {
+                let rest = if row < whole_rows { whole_end..end } else { first..end };
+                for column in rest {
+                    to[column * to_pitch + row] = from[row * from_pitch + column];
+                }
             }
         }
-    }
+    });
 }

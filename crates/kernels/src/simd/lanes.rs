@@ -34,6 +34,17 @@ pub(crate) trait Lanes: Copy {
     unsafe fn sum(self) -> f32;
     /// `self * 2^n`, if both are normal numbers. `power` is `n + 1.5 * 2^23`, whose lowest bits are `n`.
     unsafe fn times_power_of_two(self, power: Self) -> Self;
+    /// Turns a block of 8 x 8 values: `to[column * to_pitch + row] = from[row * from_pitch + column]`. Every row of `from` and of
+    /// `to` has 8 values.
+    #[inline(always)]
+    unsafe fn turn_block(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+        for row in 0..8 {
+            for column in 0..8 {
+                // SAFETY: the caller promises eight rows of eight values on both sides.
+                unsafe { *to.add(column * to_pitch + row) = *from.add(row * from_pitch + column) };
+            }
+        }
+    }
 }
 
 /// Eight plain floats, which the compiler vectorises as it can.

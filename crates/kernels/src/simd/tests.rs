@@ -55,6 +55,24 @@ unsafe fn check<L: Lanes>() {
 }
 
 #[test]
+fn a_block_is_turned() {
+    for set in InstructionSet::available() {
+        let from: Vec<f32> = (0..8 * 11).map(|at| at as f32).collect();
+        let mut to = vec![-1.0; 8 * 13 + 3];
+        let (source, target) = (from.as_ptr(), to.as_mut_ptr());
+        dispatch!(set, L => fn(source: *const f32, target: *mut f32) {
+            // SAFETY: eight rows of eight values, 11 apart in `from` and 13 in `to`; the features are those of `L`.
+            unsafe { L::turn_block(source.add(3), 11, target.add(3), 13) }
+        });
+        for (at, value) in to.iter().enumerate() {
+            let inside = at.checked_sub(3).map(|at| (at / 13, at % 13)).filter(|(_, row)| *row < 8);
+            let expected = inside.map_or(-1.0, |(column, row)| (row * 11 + column + 3) as f32);
+            assert_eq!(*value, expected, "{set} {at}");
+        }
+    }
+}
+
+#[test]
 fn every_register_does_what_plain_floats_do() {
     for set in InstructionSet::available() {
         dispatch!(set, L => fn() {

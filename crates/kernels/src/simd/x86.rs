@@ -5,11 +5,12 @@ use core::arch::x86_64::{
     __m256, __m512, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps,
     _mm256_add_epi32, _mm256_and_ps, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
     _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_reduce_add_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_permute2f128_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// A 256-bit register.
@@ -90,6 +91,11 @@ macro_rules! lanes {
                 // SAFETY: as above.
                 Self(unsafe { $floats($add($bits(self.0), $shift::<23>($bits(power.0)))) })
             }
+            #[inline(always)]
+            unsafe fn turn_block(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+                // SAFETY: as above; AVX-512 includes AVX2.
+                unsafe { turn_avx2(from, from_pitch, to, to_pitch) }
+            }
         }
     };
 }
@@ -143,6 +149,36 @@ unsafe fn sum_avx2(of: __m256) -> f32 {
 unsafe fn sum_avx512(of: __m512) -> f32 {
     // SAFETY: as above.
     unsafe { _mm512_reduce_add_ps(of) }
+}
+
+/// Turns a block of 8 x 8 values: pairs of rows, then pairs of pairs, then the two halves of the registers.
+#[inline(always)]
+unsafe fn turn_avx2(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+    // SAFETY: the caller promises AVX2, and eight rows of eight values on both sides.
+    unsafe {
+        let mut rows = [_mm256_setzero_ps(); 8];
+        for (at, row) in rows.iter_mut().enumerate() {
+            *row = _mm256_loadu_ps(from.add(at * from_pitch));
+        }
+        let mut pairs = rows;
+        for at in [0, 2, 4, 6] {
+            pairs[at] = _mm256_unpacklo_ps(rows[at], rows[at + 1]);
+            pairs[at + 1] = _mm256_unpackhi_ps(rows[at], rows[at + 1]);
+        }
+        // Of four rows: the columns 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+        let mut fours = pairs;
+        for at in [0, 4] {
+            fours[at] = _mm256_shuffle_ps::<0b01_00_01_00>(pairs[at], pairs[at + 2]);
+            fours[at + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(pairs[at], pairs[at + 2]);
+            fours[at + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(pairs[at + 1], pairs[at + 3]);
+            fours[at + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(pairs[at + 1], pairs[at + 3]);
+        }
+        for column in 0..4 {
+            let (upper, lower) = (fours[column], fours[column + 4]);
+            _mm256_storeu_ps(to.add(column * to_pitch), _mm256_permute2f128_ps::<0x20>(upper, lower));
+            _mm256_storeu_ps(to.add((column + 4) * to_pitch), _mm256_permute2f128_ps::<0x31>(upper, lower));
+        }
+    }
 }
 
 lanes!(
