@@ -335,7 +335,7 @@ pub enum Problem {
         /// The table.
         table: String,
         /// An id of the table that is spelled in another way, in words, or nothing.
-        hint: String,
+        hint: Box<str>,
     },
     /// A file of names lacks ids of the table.
     #[error(
@@ -350,7 +350,7 @@ pub enum Problem {
         /// The table.
         table: String,
         /// An id of this file that is spelled in another way, in words, or nothing.
-        hint: String,
+        hint: Box<str>,
     },
     /// Two rows have one id.
     #[error("rows {first} and {second} have the same id \"{}\"; ids must be unique", echo(id))]

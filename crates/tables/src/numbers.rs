@@ -166,7 +166,9 @@ mod tests {
     fn what_f32_rounds_off_is_kept() {
         let mut values = Precise::default();
         let given = [0.5, 1e8 + 0.3, f64::NAN, f64::INFINITY, -1.0 / 3.0, 0.0];
-        given.iter().for_each(|value| values.push(*value));
+        for value in given {
+            values.push(value);
+        }
         for (at, value) in given.iter().enumerate().filter(|(_, value)| value.is_finite()) {
             assert!((values.value(at) - value).abs() <= value.abs() * 4e-15, "{value}");
         }
@@ -178,7 +180,9 @@ mod tests {
         }
         assert_eq!(values.into_parts().0, [7.038_531e-26, 0.1, 16_777_216.0]);
         let mut values = Precise::default();
-        [0.5, 3.0].iter().for_each(|value| values.push(*value));
+        for value in [0.5, 3.0] {
+            values.push(value);
+        }
         assert_eq!((values.len(), values.into_parts()), (2, (vec![0.5, 3.0], None)));
     }
 

@@ -278,7 +278,9 @@ mod tests {
     fn a_column_that_counts_is_found() {
         let of = |values: &[f64]| {
             let mut found = Precise::default();
-            values.iter().for_each(|value| found.push(*value));
+            for value in values {
+                found.push(*value);
+            }
             found
         };
         let with = |column: fn(usize) -> f64, rows: usize| {

@@ -66,7 +66,9 @@ mod tests {
 
     fn of(rows: &[[f64; 2]]) -> Result<(), Problem> {
         let mut rounding = Rounding::new(2);
-        rows.iter().for_each(|row| rounding.add(row.iter().map(|value| split(*value))));
+        for row in rows {
+            rounding.add(row.iter().map(|value| split(*value)));
+        }
         rounding.require_little()
     }
 

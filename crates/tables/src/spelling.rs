@@ -74,9 +74,9 @@ pub fn spelled_alike<'a>(
 }
 
 /// For errors: one of `others` that differs from a name only in spelling, in words; empty if there is none.
-pub(super) fn hint<'a>(name: &'a str, others: impl IntoIterator<Item = &'a str>) -> String {
-    misspelled([name], others).first().map_or_else(String::new, |(_, other, how)| {
-        format!(" (\"{}\" differs from \"{}\" only {how})", echo(other), echo(name))
+pub(super) fn hint<'a>(name: &'a str, others: impl IntoIterator<Item = &'a str>) -> Box<str> {
+    misspelled([name], others).first().map_or_else(Box::default, |(_, other, how)| {
+        format!(" (\"{}\" differs from \"{}\" only {how})", echo(other), echo(name)).into()
     })
 }
 

@@ -46,7 +46,7 @@ impl Kernel {
             Self::Portable => {
                 dispatch!(detected(), fn(left: &[u32], right: &[u32], sums: &mut [f32; ROWS * COLUMNS]) {
                     portable(left, right, sums);
-                })
+                });
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => x86::multiply(left, right, sums),
