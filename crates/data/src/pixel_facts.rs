@@ -44,7 +44,9 @@ impl PixelFacts {
     /// Facts about images with these names and properties.
     pub(crate) fn of(images: &[(String, ImageProperties)], preprocessing: Preprocessing) -> Self {
         let mut facts = Self::new(preprocessing);
-        images.iter().for_each(|(name, properties)| facts.add(name, properties));
+        for (name, properties) in images {
+            facts.add(name, properties);
+        }
         facts
     }
 

@@ -100,7 +100,9 @@ impl Values<'_> {
             values.iter_mut().zip(&rests[place]).for_each(|(value, rest)| *value += f64::from(*rest));
         }
         let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
-        values.iter_mut().for_each(|value| *value /= norm);
+        for value in &mut values {
+            *value /= norm;
+        }
         values
     }
 

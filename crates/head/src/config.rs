@@ -103,6 +103,7 @@ impl Default for HeadConfig {
 }
 
 /// Settings that were added later are left out of states where they are not used, so that older versions read them.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_default(products: &ProductPrecision) -> bool {
     *products == ProductPrecision::default()
 }

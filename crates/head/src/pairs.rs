@@ -246,7 +246,9 @@ impl PairHead {
             let (found, expected) = ([classes, dim], [self.classes, self.dim]);
             return Err(Error::OtherHead { found, expected });
         }
-        let capacity = |memory: &Option<CrossBatchMemory<f32>>| memory.as_ref().map_or(0, |m| m.capacity());
+        let capacity = |memory: &Option<CrossBatchMemory<f32>>| {
+            memory.as_ref().map_or(0, widemargin_objective::pairs::CrossBatchMemory::capacity)
+        };
         let (found, kept) = (capacity(&memory) as f64, capacity(&self.memory) as f64);
         let expected = "the capacity that this head was created with";
         within(kept..=kept, "capacity of the cross-batch memory", found, expected)?;
@@ -330,7 +332,7 @@ mod tests {
         assert_eq!(error, Error::NonFiniteFeature { row: 1, column: 1, found: f32::INFINITY });
         let sizes = [(0, 6), (4, 0), (usize::MAX, 6)];
         for (classes, dim) in sizes {
-            let objective = head.objective().clone();
+            let objective = *head.objective();
             let made = PairHead::new(classes, dim, objective, PairHeadConfig::default());
             assert!(matches!(made, Err(Error::OutOfRange { .. })), "{classes} classes of {dim}");
         }

@@ -129,7 +129,7 @@ impl<'a> Tile<'a> {
                 matmul_transposed_b(similarities, batch.view(), self.view(), Write::Replace, Threads::Serial);
             }
             Some(rounded) => {
-                mixed::product_transposed(similarities, &rounded.left, self.view(), Write::Replace)
+                mixed::product_transposed(similarities, &rounded.left, self.view(), Write::Replace);
             }
         }
         self.divide_by_lengths(similarities);

@@ -192,7 +192,9 @@ fn open_table(path: &Path, pattern: Option<&ColumnPattern>) -> Result<OpenTable>
             let expected = if dim == 0 { "at least one".to_owned() } else { format!("{dim} as in row 0") };
             return Err(Problem::Cell { row: rows, column, found, expected }.at(path));
         }
-        row.iter().for_each(|value| data.push(*value));
+        for value in &row {
+            data.push(*value);
+        }
         columns.add(&mut about, |at| {
             let whole = whole(fields[at]).or_else(|| name(fields[at]));
             let name = whole.ok_or_else(|| wrong.cell(&names[at], fields[at], "a name"))?;

@@ -329,11 +329,11 @@ pub enum Problem {
         /// The line or row of the first such id.
         place: String,
         /// The first such id.
-        id: String,
+        id: Box<str>,
         /// The number of such ids.
         count: usize,
         /// The table.
-        table: String,
+        table: Box<str>,
         /// An id of the table that is spelled in another way, in words, or nothing.
         hint: Box<str>,
     },
@@ -344,11 +344,11 @@ pub enum Problem {
     )]
     IdMissing {
         /// The first id without a name.
-        id: String,
+        id: Box<str>,
         /// The number of such ids.
         count: usize,
         /// The table.
-        table: String,
+        table: Box<str>,
         /// An id of this file that is spelled in another way, in words, or nothing.
         hint: Box<str>,
     },

@@ -269,17 +269,17 @@ impl RowNames {
             }
         }
         let order: Vec<Option<usize>> = ids.iter().map(|id| places.remove(id.as_str())).collect();
-        let table = || table.display().to_string();
+        let table = || table.display().to_string().into_boxed_str();
         if let Some(&row) = places.values().min() {
-            let (place, id) = (self.table.place(row).to_string(), self.table.rows[row][column].clone());
-            let hint = hint(&id, ids.iter().map(String::as_str));
-            let (count, table) = (places.len(), table());
+            let (place, id) = (self.table.place(row).to_string(), self.table.rows[row][column].as_str());
+            let hint = hint(id, ids.iter().map(String::as_str));
+            let (count, id, table) = (places.len(), id.into(), table());
             return Err(Problem::IdNotInTable { place, id, count, table, hint }.at(&self.path));
         }
         if let Some(first) = order.iter().position(Option::is_none) {
             let count = order.iter().filter(|at| at.is_none()).count();
             let hint = hint(&ids[first], self.table.rows.iter().map(|row| row[column].as_str()));
-            let (id, table) = (ids[first].clone(), table());
+            let (id, table) = (ids[first].as_str().into(), table());
             return Err(Problem::IdMissing { id, count, table, hint }.at(&self.path));
         }
         Ok(order.into_iter().flatten().collect())

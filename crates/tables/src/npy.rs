@@ -60,7 +60,9 @@ pub(super) fn rows(file: File, path: &Path) -> Result<Rows> {
         if let Some(outside) = out_of_range(&row).filter(|_| kind == Kind::Double) {
             return Err(outside_at(nth, outside).at(path));
         }
-        row.iter().for_each(|value| found.push(*value));
+        for value in &row {
+            found.push(*value);
+        }
     }
     Ok(Rows::precise(path, rows, dim, found))
 }

@@ -129,7 +129,9 @@ impl Rows {
         let (path, count) = (whole.path.clone(), whole.count);
         let (mut data, mut rests) = whole.into_parts()?;
         reorder(&mut data, order);
-        rests.iter_mut().for_each(|rests| reorder(rests, order));
+        if let Some(rests) = &mut rests {
+            reorder(rests, order);
+        }
         *self = Self { path, count, dim: order.len(), store: Store::Memory(data, rests) };
         Ok(())
     }
@@ -204,7 +206,9 @@ impl Rows {
                 let (mut values, mut bytes) = (Precise::default(), Vec::new());
                 for first in (0..self.count).step_by(AT_ONCE) {
                     let part = self.doubles(first, AT_ONCE.min(self.count - first), &mut bytes)?;
-                    part.into_iter().for_each(|value| values.push(value));
+                    for value in part {
+                        values.push(value);
+                    }
                 }
                 Ok(values.into_parts())
             }

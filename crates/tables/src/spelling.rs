@@ -84,7 +84,9 @@ pub(super) fn hint<'a>(name: &'a str, others: impl IntoIterator<Item = &'a str>)
 /// a number, so that a version `1.0` next to `1.1` stays.
 pub(super) fn without_decimals(texts: &mut [String]) {
     if have_decimals(texts.iter().map(String::as_str)) {
-        texts.iter_mut().for_each(|text| text.truncate(text.len().saturating_sub(2)));
+        for text in texts {
+            text.truncate(text.len().saturating_sub(2));
+        }
     }
 }
 

@@ -250,14 +250,13 @@ pub(super) fn lines(text: &str, path: &Path) -> Result<Vec<String>> {
 fn unquoted(line: &str, number: usize, path: &Path) -> Result<String> {
     let Some(rest) = line.strip_prefix('"') else { return Ok(line.to_owned()) };
     let is_entry = |inside: &&str| inside.split("\"\"").all(|part| !part.contains('"'));
-    match rest.strip_suffix('"').filter(is_entry) {
-        Some(inside) => Ok(inside.replace("\"\"", "\"")),
-        None => {
-            let reason = format!(
-                "line {number} begins with a quote, but is not one quoted entry; quote the whole entry and double the quotes inside it"
-            );
-            Err(Problem::Malformed { format: "text", reason }.at(path))
-        }
+    if let Some(inside) = rest.strip_suffix('"').filter(is_entry) {
+        Ok(inside.replace("\"\"", "\""))
+    } else {
+        let reason = format!(
+            "line {number} begins with a quote, but is not one quoted entry; quote the whole entry and double the quotes inside it"
+        );
+        Err(Problem::Malformed { format: "text", reason }.at(path))
     }
 }
 

@@ -165,10 +165,10 @@ pub(super) fn separate_alpha(image: &mut DynamicImage) {
         }
     }
     match image {
-        DynamicImage::ImageLumaA8(pixels) => divide(&mut **pixels, 2, u8::MAX),
-        DynamicImage::ImageRgba8(pixels) => divide(&mut **pixels, 4, u8::MAX),
-        DynamicImage::ImageLumaA16(pixels) => divide(&mut **pixels, 2, u16::MAX),
-        DynamicImage::ImageRgba16(pixels) => divide(&mut **pixels, 4, u16::MAX),
+        DynamicImage::ImageLumaA8(pixels) => divide(pixels, 2, u8::MAX),
+        DynamicImage::ImageRgba8(pixels) => divide(pixels, 4, u8::MAX),
+        DynamicImage::ImageLumaA16(pixels) => divide(pixels, 2, u16::MAX),
+        DynamicImage::ImageRgba16(pixels) => divide(pixels, 4, u16::MAX),
         _ => {}
     }
 }

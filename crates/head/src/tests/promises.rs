@@ -2,7 +2,7 @@
 
 use super::{class_objectives, labels, points, values, view};
 use crate::{CentrePrecision, Error, Head, HeadConfig, HeadMode, HeadState, Objective, OptimiserConfig};
-use widemargin_objective::{ClassObjective, parameters};
+use widemargin_objective::{ClassObjective, Parameters, parameters};
 
 fn am_softmax() -> Objective {
     Objective::am_softmax(30.0, 0.35).expect("in range")
@@ -134,7 +134,7 @@ fn a_state_that_does_not_fit_is_rejected() {
 #[test]
 fn a_memory_that_no_run_can_have_is_rejected() {
     let adam_w = OptimiserConfig::adam_w(0.01);
-    let normface = ClassObjective::from_name("normface", &Default::default(), 3).expect("defaults");
+    let normface = ClassObjective::from_name("normface", &Parameters::default(), 3).expect("defaults");
     for mode in [HeadMode::Dense, HeadMode::Screened { threshold: Some(0.01) }] {
         let config = HeadConfig { optimiser: adam_w, mode, ..HeadConfig::default() };
         let mut head = Head::new(3, 2, normface.clone(), config).expect("in range");
@@ -186,7 +186,7 @@ fn forward_changes_nothing_and_apply_takes_each_update_once() {
     }
     assert_eq!(head.state(), after);
     // a scale that leaves the range of f32 in the step is an error, and nothing has moved
-    let normface = ClassObjective::from_name("normface", &Default::default(), 3).expect("defaults");
+    let normface = ClassObjective::from_name("normface", &Parameters::default(), 3).expect("defaults");
     let mut head = Head::new(3, 4, normface, HeadConfig::default()).expect("in range");
     let pending = head.forward(view(&features, 2, 4), &[0, 2]).expect("finite inputs").pending;
     let before = head.state();

@@ -215,6 +215,7 @@ pub struct HeadSection {
 }
 
 /// A setting that was added later is left out of a configuration that does not use it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_f32(products: &ProductPrecision) -> bool {
     *products == ProductPrecision::F32
 }

@@ -229,7 +229,8 @@ impl ImageSet {
         let mut labels: Vec<u32> = good.iter().filter_map(|(image, _)| listing.found[*image].class).collect();
         let class_names = with_samples(listing.class_names(), &mut labels);
         let copies = copies(contents.into_iter());
-        let Parts { parts, from: parts_from, far_off } = parts(&listing, &labels, &good, (&copies, options))?;
+        let Parts { of_images: parts, from: parts_from, far_off } =
+            parts(&listing, &labels, &good, (&copies, options))?;
         let mut warnings = listing.sentences();
         let (mut unusable, sentence) = without_samples(listing.class_names(), &class_names);
         let empty = listing.skipped_files.empty_folders.iter();
@@ -321,7 +322,7 @@ fn group_of(found: &FoundImage) -> &str {
 
 /// The part of each good image.
 struct Parts {
-    parts: Vec<Part>,
+    of_images: Vec<Part>,
     from: PartsFrom,
     /// A sentence, if the share of drawn parts is far from the one that was set.
     far_off: Option<String>,
@@ -341,7 +342,7 @@ fn parts(
         }
         // If some are marked `test`, all others are `train`.
         let parts = found().map(|found| found.part.unwrap_or(Part::Train)).collect();
-        return Ok(Parts { parts, from: PartsFrom::Marks, far_off: None });
+        return Ok(Parts { of_images: parts, from: PartsFrom::Marks, far_off: None });
     }
     let set = (options.hold_out, "images");
     let (test, from, far_off) = if listing.has_groups() {
@@ -356,5 +357,5 @@ fn parts(
         (test, PartsFrom::Drawing, far_off)
     };
     let parts = test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect();
-    Ok(Parts { parts, from, far_off })
+    Ok(Parts { of_images: parts, from, far_off })
 }
