@@ -4,7 +4,7 @@
 use widemargin_objective::{ClassObjective, Link, Objective, Parameters, Pool, Score, norm, parameters};
 
 use super::{labels, values, view};
-use crate::lazy::{LazyState, NOTICEABLE, OLDEST, remaining};
+use crate::lazy::{GROWN, LazyState, NOTICEABLE, OLDEST, remaining};
 use crate::{Error, Head, HeadConfig, HeadMode, Optimiser, OptimiserConfig};
 
 fn head(classes: usize, dim: usize, mode: HeadMode, optimiser: OptimiserConfig) -> Head {
@@ -572,4 +572,48 @@ fn every_softmax_over_cosines_can_be_screened() {
         }
     }
     assert!(screenable >= 9, "{screenable}");
+}
+
+/// The codes of a row that waits describe it up to a change that is not noticeable, also if the learning rate grows while it waits,
+/// as in a warm-up from 0 or after a restart of the schedule.
+#[test]
+fn codes_of_waiting_rows_hold_at_any_learning_rate() {
+    type Rate = fn(u64) -> f64;
+    let rates: [(&str, Rate); 3] = [
+        ("constant", |_| 1.0),
+        ("warm-up", |step| warmed_up(1.0, step, STEPS)),
+        ("restart", |step| if (38..44).contains(&step) { 1e-4 } else { 1.0 }),
+    ];
+    let quick = OptimiserConfig::AdamW { beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weight_decay: 0.1 };
+    for (optimiser, peak) in
+        [(OptimiserConfig::sgd(0.9, 0.01), 0.2), (OptimiserConfig::adam_w(0.1), 1e-3), (quick, 1e-3)]
+    {
+        for (name, rate) in rates {
+            let mode = HeadMode::Screened { threshold: Some(0.02) };
+            let mut head = head(3000, 12, mode, optimiser);
+            let mut most = 0.0_f64;
+            for step in 0..STEPS {
+                // a few batches, and then time to fall behind
+                let count = if step % 40 < 2 { 6 } else { 0 };
+                let (x, y) = (features(count, 12, step), labels(count, 5, 50 + step));
+                head.step(view(&x, count, 12), &y, peak * rate(step)).expect("finite");
+                most = most.max(most_drift(&head));
+            }
+            assert!(most > 0.1 * NOTICEABLE, "{optimiser:?}, {name}: {most}, rows must move while they wait");
+            // the bound grows with the rate until the row is due, and holds to first order
+            assert!(most < 1.1 * GROWN * NOTICEABLE, "{optimiser:?}, {name}: {most}");
+        }
+        // rows of a head that was dense are still moving when it becomes screened
+        let mut head = head(3000, 12, HeadMode::Dense, optimiser);
+        for step in 0..5 {
+            let (x, y) = (features(6, 12, step), labels(6, 5, 50 + step));
+            head.step(view(&x, 6, 12), &y, peak).expect("finite");
+        }
+        head.set_mode(HeadMode::Screened { threshold: Some(0.02) }).expect("screenable");
+        for _ in 0..5 {
+            empty_step(&mut head, peak);
+            let most = most_drift(&head);
+            assert!(most < 1.1 * NOTICEABLE, "{optimiser:?}, once dense: {most}");
+        }
+    }
 }
