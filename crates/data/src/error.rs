@@ -144,12 +144,28 @@ pub enum Error {
         name: String,
     },
     /// Metric learning compares classes; with one there is nothing to compare.
-    #[error("{path}: only one class ({class}); expected at least 2")]
+    #[error("{path}: only one class ({class}); expected at least 2{advice}")]
     OnlyOneClass {
         /// The data folder.
         path: PathBuf,
         /// The class.
         class: String,
+        /// What else the data could mean; begins with a semicolon, or is empty.
+        advice: &'static str,
+    },
+    /// A list of class names with one name twice.
+    #[error(
+        "{path}: lines {first} and {second} have the same class name {name:?}; give each class its own name"
+    )]
+    RepeatedClass {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The first of the two lines, from 1.
+        first: usize,
+        /// The second.
+        second: usize,
     },
     /// Data without a usable sample.
     #[error("{path}: no usable sample; the first of {count} bad images, rows or shards is {first}")]
@@ -163,12 +179,15 @@ pub enum Error {
     },
     /// An evaluation set without two samples of one class, or without two classes.
     #[error(
-        "the evaluation set has {} of {}; expected at least 2 classes, one of them with at least 2 samples: hold out more samples or other \
-         classes",
+        "{}the evaluation set has {} of {}; expected at least 2 classes, one of them with at least 2 samples: hold out more samples \
+         (--hold-out) or other classes (--unseen-classes)",
+        before(data),
         plural(*samples, "sample", "samples"),
         plural(*classes, "class", "classes")
     )]
     NothingToCompare {
+        /// Name of the data; empty if it is not known.
+        data: String,
         /// Samples in the evaluation set.
         samples: usize,
         /// Their classes.
@@ -359,10 +378,14 @@ pub enum Error {
     },
     /// A split with too few known or unseen classes.
     #[error(
-        "{known} known and {unseen} unseen of {}; expected at least 2 of each: change the number of unseen classes",
+        "{}{known} known and {unseen} unseen of {}; expected at least 2 of each: change the number of unseen classes (--unseen), or use \
+         --closed-set to train on all classes",
+        before(data),
         plural(*classes, "class", "classes")
     )]
     TooFewClasses {
+        /// Name of the data; empty if it is not known.
+        data: String,
         /// Number of classes.
         classes: usize,
         /// Known classes.
@@ -483,8 +506,22 @@ impl Error {
         Self::Read { path: path.to_path_buf(), source }
     }
 
+    /// The same error with the name of the data, if it has a place for it.
+    #[must_use]
+    pub fn of_data(mut self, name: &str) -> Self {
+        if let Self::TooFewClasses { data, .. } | Self::NothingToCompare { data, .. } = &mut self {
+            name.clone_into(data);
+        }
+        self
+    }
+
     /// A setting out of its range.
     pub(crate) fn setting(name: &'static str, found: &dyn ToString, expected: impl Into<String>) -> Self {
         Self::Setting { name, found: found.to_string(), expected: expected.into() }
     }
+}
+
+/// The name of the data before a message.
+fn before(data: &str) -> String {
+    if data.is_empty() { String::new() } else { format!("{data}: ") }
 }

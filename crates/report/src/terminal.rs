@@ -24,11 +24,25 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_control(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// Whether a terminal might act on the character instead of showing it. Besides control characters, these are the separators of
-/// lines and paragraphs, and the characters that reverse the direction of the text after them.
+/// Whether a terminal might act on the character instead of showing it, or show nothing. Besides control characters, these are the
+/// separators of lines and paragraphs, the characters that change the direction of the text, and those without width. The joiners of
+/// emoji and of Persian words are shown.
 fn is_control(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 fn escaped(text: &str, escape: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -42,7 +56,12 @@ fn escaped(text: &str, escape: impl Fn(char) -> bool) -> Cow<'_, str> {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
-            _ => write!(shown, "\\u{:04x}", u32::from(character)).expect("writing to a string cannot fail"),
+            // As in JSON: a character beyond 16 bits is two numbers.
+            _ => {
+                for number in character.encode_utf16(&mut [0; 2]) {
+                    write!(shown, "\\u{number:04x}").expect("writing to a string cannot fail");
+                }
+            }
         }
     }
     Cow::Owned(shown)
@@ -54,7 +73,10 @@ mod tests {
 
     #[test]
     fn every_control_character_is_escaped() {
-        for code in (0..=0x1f).chain(0x7f..=0x9f).chain([0x2028, 0x202e, 0x2066]) {
+        for code in (0..=0x1f)
+            .chain(0x7f..=0x9f)
+            .chain([0xad, 0x200b, 0x200f, 0x2028, 0x202e, 0x2060, 0x2066, 0xfeff, 0xe0041])
+        {
             let character = char::from_u32(code).expect("a character");
             let text = format!("a{character}b");
             let shown = visible(&text);

@@ -27,7 +27,18 @@ pub fn echo(name: &str) -> String {
 /// Control characters, and characters that change the direction of the text or have no width.
 fn unprintable(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            letter,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Several names, separated by commas: the first ones, and how many more there are.
@@ -64,6 +75,7 @@ mod tests {
     fn names_are_short_and_printable() {
         assert_eq!(echo("Zoë ☂ #1"), "Zoë ☂ #1");
         assert_eq!(echo("a\u{1b}[31m\nb\u{202e}"), "a\\u{1b}[31m\\nb\\u{202e}");
+        assert_eq!(echo("a\u{ad}\u{2060}\u{feff}b"), "a\\u{ad}\\u{2060}\\u{feff}b");
         let long = "ä".repeat(20_000_000);
         let shown = echo(&long);
         assert!(shown.chars().count() < 120 && shown.ends_with("... (20000000 characters)"), "{shown}");

@@ -109,12 +109,15 @@ impl Prepared {
         let evaluated = if split.is_closed() { &known.samples } else { &unseen };
         if evaluated.len() < 2 {
             return Err(Error::TooFew(format!(
-                "data: {} {} in the evaluation set, expected at least 2: hold out more samples or more classes",
+                "{}: {} {} in the evaluation set, expected at least 2: hold out more samples (--hold-out) or more classes (--unseen), or \
+                 use a file of `data split` that does",
+                set.name(),
                 evaluated.len(),
                 set.kind()
             )));
         }
-        require_comparable(evaluated.iter().map(|sample| set.labels()[*sample as usize]))?;
+        require_comparable(evaluated.iter().map(|sample| set.labels()[*sample as usize]))
+            .map_err(|error| error.of_data(set.name()))?;
         let chosen = match normalisation {
             Some(given) => Some(given),
             None => fine_tuning::normalisation(config)?,

@@ -196,7 +196,7 @@ fn input(model: &Model, arguments: &EmbedArguments) -> anyhow::Result<Input> {
             for (column, what) in listing.columns_left_out() {
                 say!("left out the column `{column}` of {}: it contains {what}", path.display());
             }
-            ensure!(!listing.is_empty(), widemargin_data::Error::NoImages { path: path.to_path_buf() });
+            ensure!(!listing.is_empty(), listing.no_images());
             Ok(Input::Images(Box::new(listing)))
         }
     }

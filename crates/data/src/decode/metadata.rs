@@ -167,6 +167,14 @@ pub(super) fn has_associated_alpha(bytes: &[u8], format: ImageFormat) -> bool {
         && directory().and_then(|first| first.short(EXTRA_SAMPLES)) == Some(ASSOCIATED)
 }
 
+/// Whether the bits of each byte of a TIFF are stored in reverse order, as the tag `FillOrder` says. Fax programs and scanners write it.
+pub(super) fn has_reversed_bits(bytes: &[u8], format: ImageFormat) -> bool {
+    const FILL_ORDER: usize = 266;
+    const LOWEST_FIRST: usize = 2;
+    let directory = || TiffDirectory::first(bytes);
+    format == ImageFormat::Tiff && directory().and_then(|first| first.short(FILL_ORDER)) == Some(LOWEST_FIRST)
+}
+
 /// Whether the first directory of a TIFF has a successor; `None` if it is cut.
 fn has_second_page(bytes: &[u8]) -> Option<bool> {
     TiffDirectory::first(bytes)?.has_successor()

@@ -19,7 +19,9 @@ use crate::place::{MAX_BYTES, read_file};
 use crate::resize::resize;
 use crate::{Error, ImageShape};
 
-use metadata::{format_names, has_associated_alpha, jpeg_has_end, name_of_format, orientation};
+use metadata::{
+    format_names, has_associated_alpha, has_reversed_bits, jpeg_has_end, name_of_format, orientation,
+};
 use preprocessing::{Preprocessing, separate_alpha};
 use properties::digest;
 pub use properties::{ContentDigest, ImageProperties};
@@ -168,6 +170,13 @@ impl Opened {
         if format == ImageFormat::Jpeg && !jpeg_has_end(bytes) {
             return Err("truncated JPEG: no end-of-image marker".to_owned());
         }
+        // The decoder ignores the tag, and would return other pixels.
+        if has_reversed_bits(bytes, format) {
+            return Err(
+                "a TIFF with reversed bits (FillOrder is 2), which is not read; convert it, for example with `tiffcp -f msb2lsb`"
+                    .to_owned(),
+            );
+        }
         let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
         let (width, height) = decoder.dimensions();
         let pixel_bytes = decoder.total_bytes();
@@ -277,6 +286,45 @@ mod tests {
         bomb.extend(b"\x00\x00\x00\x00IDAT\x35\xaf\x06\x1e");
         let reason = decoded(&bomb, SHAPE).unwrap_err();
         assert!(reason.contains("limit"), "{reason}");
+    }
+
+    #[test]
+    fn a_tiff_with_reversed_bits_is_rejected() {
+        // 8 x 1 pixels of 1 bit, without compression.
+        let tiff = |big: bool, order: u16| {
+            let short = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+            let long = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+            let tags = [
+                (256, 8),
+                (257, 1),
+                (258, 1),
+                (259, 1),
+                (262, 1),
+                (266, order),
+                (273, 122),
+                (277, 1),
+                (279, 1),
+            ];
+            let mut bytes = if big { b"MM".to_vec() } else { b"II".to_vec() };
+            bytes.extend(short(42));
+            bytes.extend(long(8));
+            bytes.extend(short(tags.len() as u16));
+            for (tag, value) in tags {
+                bytes.extend([short(tag), short(3)].concat());
+                bytes.extend(long(1));
+                bytes.extend([short(value), short(0)].concat());
+            }
+            bytes.extend(long(0));
+            bytes.push(0b1110_1010);
+            bytes
+        };
+        let shape = ImageShape { channels: 1, height: 1, width: 8 };
+        for big in [false, true] {
+            assert_eq!(tiff(big, 1).len(), 123);
+            assert_eq!(decoded(&tiff(big, 1), shape).unwrap(), [255, 255, 255, 0, 255, 0, 255, 0]);
+            let reason = decoded(&tiff(big, 2), shape).unwrap_err();
+            assert!(reason.contains("FillOrder is 2"), "{reason}");
+        }
     }
 
     #[test]

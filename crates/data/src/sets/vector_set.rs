@@ -132,7 +132,7 @@ impl VectorSet {
         }
         let class_names = sorted_names(&labels, true);
         if let [class] = class_names.as_slice() {
-            return Err(Error::OnlyOneClass { path, class: class.clone() });
+            return Err(Error::OnlyOneClass { path, class: class.clone(), advice: "" });
         }
         let numbers: std::collections::HashMap<&str, u32> =
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();

@@ -165,6 +165,18 @@ impl Listing {
         })
     }
 
+    /// The error for a listing without images: with the reason, if some were found unusable.
+    pub fn no_images(&self) -> Error {
+        let path = self.path.clone();
+        match self.bad.first().or(self.broken.first()) {
+            Some(BadImage { path: first, reason }) => {
+                let first = format!("{}: {reason}", first.display());
+                Error::NothingUsable { path, count: self.bad.len() + self.broken.len(), first }
+            }
+            None => Error::NoImages { path },
+        }
+    }
+
     /// The kind of source.
     pub fn kind(&self) -> SourceKind {
         self.kind

@@ -4,18 +4,19 @@ use std::path::Path;
 
 use widemargin_tables::{column_names, echo, names_path};
 
-use crate::part::part_named;
+use crate::part::{part_named, words_of};
 use crate::sources::listing::Extras;
 
-/// Other words that data sets use for parts, besides those that are read.
-const NEARLY_PARTS: [&str; 14] = [
+/// Other words that data sets use for parts, besides those that are read, in lower case and without signs.
+const NEARLY_PARTS: [&str; 17] = [
+    "testing",
+    "validate",
+    "validating",
+    "trainval",
     "holdout",
-    "hold-out",
-    "hold_out",
     "heldout",
-    "held-out",
-    "held_out",
     "eval",
+    "evaluate",
     "evaluation",
     "query",
     "gallery",
@@ -23,21 +24,71 @@ const NEARLY_PARTS: [&str; 14] = [
     "seen",
     "public",
     "private",
+    "trainset",
+    "testset",
 ];
-/// Names of columns that say yes or no for a part, in words without signs.
-const NEARLY_SPLIT: [&str; 12] = [
-    "istrain",
-    "istraining",
-    "istest",
-    "isval",
-    "isvalid",
-    "isvalidation",
+/// Words that make a column of yes and no a mark of a part, as in `is_training_image` or `used_for_testing`.
+const MARKS: [&str; 14] = [
     "train",
     "training",
+    "trainset",
     "test",
+    "testing",
+    "testset",
     "val",
     "valid",
     "validation",
+    "eval",
+    "evaluation",
+    "holdout",
+    "heldout",
+    "unseen",
+];
+/// Words that may stand next to them.
+const BESIDE_MARKS: [&str; 26] = [
+    "is",
+    "in",
+    "for",
+    "of",
+    "the",
+    "a",
+    "use",
+    "used",
+    "set",
+    "split",
+    "part",
+    "subset",
+    "partition",
+    "image",
+    "images",
+    "img",
+    "sample",
+    "samples",
+    "photo",
+    "picture",
+    "file",
+    "row",
+    "data",
+    "flag",
+    "mask",
+    "only",
+];
+/// Other names of the column `split`.
+const NEARLY_SPLIT: [&str; 14] = [
+    "part",
+    "parts",
+    "splits",
+    "subset",
+    "subsets",
+    "partition",
+    "partitions",
+    "splitname",
+    "splitid",
+    "splitset",
+    "partitionid",
+    "evaluationstatus",
+    "evalpartition",
+    "datasplit",
 ];
 /// Other names that data sets use for the column `group`.
 const NEARLY_GROUP: [&str; 6] = ["groups", "group_id", "groupid", "group_name", "groupname", "grp"];
@@ -48,14 +99,22 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     for (at, name) in extras.names.iter().enumerate() {
         let words = || extras.rows.iter().map(|row| row[at].trim()).filter(|word| !word.is_empty());
         let is_part = |word: &str| part_named(word).is_some();
-        let nearly = |word: &str| NEARLY_PARTS.iter().any(|nearly| word.eq_ignore_ascii_case(nearly));
-        let plain: String =
-            name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+        // Also with a number, as in `train2017`.
+        let nearly = |word: &str| is_part(&letters(word)) || NEARLY_PARTS.contains(&letters(word).as_str());
         let is_truth = |word: &str| {
-            matches!(word.to_ascii_lowercase().as_str(), "0" | "1" | "true" | "false" | "yes" | "no")
+            matches!(
+                word.to_ascii_lowercase().as_str(),
+                "0" | "1" | "true" | "false" | "yes" | "no" | "y" | "n" | "t" | "f"
+            )
         };
-        let splits = words().any(is_part) && words().all(|word| is_part(word) || nearly(word))
-            || NEARLY_SPLIT.contains(&plain.as_str()) && words().next().is_some() && words().all(is_truth);
+        // Numbers of the parts, as in CelebA: 0, 1 and 2.
+        let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3");
+        let differ = || words().next().is_some_and(|first| words().any(|word| word != first));
+        let named = NEARLY_SPLIT.contains(&letters(name).as_str());
+        let splits = words().next().is_some()
+            && (words().all(|word| is_part(word) || nearly(word)) && (named || words().any(is_part))
+                || marks_a_part(name) && words().all(is_truth)
+                || named && differ() && words().all(|word| is_number(word) || is_truth(word)));
         let groups = NEARLY_GROUP.iter().any(|nearly| name.trim().eq_ignore_ascii_case(nearly));
         if splits && !has[0] {
             sentences.push(format!(
@@ -70,8 +129,33 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     sentences
 }
 
-/// Other names that tables use for the column `split`, besides [`NEARLY_SPLIT`].
-const NEARLY_SPLIT_TOO: [&str; 6] = ["part", "parts", "splits", "subset", "partition", "splitname"];
+/// The letters of a text in lower case.
+fn letters(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase()
+}
+
+/// Whether a name says that a column marks a part: it has one of [`MARKS`], and otherwise only words that may stand next to it.
+fn marks_a_part(name: &str) -> bool {
+    let mut spaced = String::new();
+    let mut last_is_small = false;
+    for letter in name.chars() {
+        // `isTrain` has two words.
+        if letter.is_uppercase() && last_is_small {
+            spaced.push(' ');
+        }
+        last_is_small = letter.is_lowercase();
+        spaced.push(letter);
+    }
+    let mut words = words_of(&spaced);
+    let joined = letters(name);
+    if let Some(rest) = joined.strip_prefix("is").filter(|rest| MARKS.contains(rest)) {
+        words = std::iter::once(rest.to_owned()).collect();
+    }
+    let is_mark = |word: &String| MARKS.contains(&word.as_str());
+    words.iter().any(is_mark)
+        && words.iter().all(|word| is_mark(word) || BESIDE_MARKS.contains(&word.as_str()))
+        || ["holdout", "heldout"].contains(&joined.strip_prefix("is").unwrap_or(&joined))
+}
 
 /// A sentence for each column of a table, or of the files with names of its rows, that has nearly the name of `split` or `group` and is not
 /// used; `has` says whether the data has these two columns, and `used` are the columns of the vectors.
@@ -83,9 +167,8 @@ pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], ha
     columns.dedup();
     columns.retain(|column| !used.contains(column));
     let sentence = |column: String| {
-        let plain: String = column.chars().filter(char::is_ascii_alphabetic).collect();
-        let is = |nearly: &[&str]| nearly.iter().any(|nearly| plain.eq_ignore_ascii_case(nearly));
-        let name = if !has[0] && (is(&NEARLY_SPLIT) || is(&NEARLY_SPLIT_TOO)) {
+        let name = if !has[0] && (marks_a_part(&column) || NEARLY_SPLIT.contains(&letters(&column).as_str()))
+        {
             "split"
         } else if !has[1] && NEARLY_GROUP.iter().any(|nearly| column.trim().eq_ignore_ascii_case(nearly)) {
             "group"
@@ -123,6 +206,39 @@ mod tests {
         let found =
             near_columns(&extras(&["is_test", "Valid", "train"], &["1", "False", "7"]), [false, false]);
         assert!(found.len() == 2 && found[1].contains("`Valid`"), "{found:?}");
+        // CUB-200, CelebA and others.
+        let column = |name: &str, values: &[&str]| Extras {
+            names: vec![name.to_owned()],
+            rows: values.iter().map(|value| vec![(*value).to_owned()]).collect(),
+            left_out: Vec::new(),
+        };
+        for (name, values) in [
+            ("is_training_image", &["1", "0"][..]),
+            ("isTestSet", &["False", "True"]),
+            ("used_for_training", &["yes", "no"]),
+            ("TRAIN", &["1", "0"]),
+            ("is_holdout", &["1", "0"]),
+            ("hold_out", &["0", "1"]),
+            ("splits", &["0", "1"]),
+            ("partition", &["0", "1", "2"]),
+            ("subset", &["train", "testing"]),
+            ("evaluation_status", &["train", "query", "gallery"]),
+            ("subset", &["seen", "unseen"]),
+            ("use", &["train", "Held-Out"]),
+        ] {
+            let found = near_columns(&column(name, values), [false, false]);
+            assert!(found.len() == 1 && found[0].contains(&format!("`{name}` seems")), "{name} {found:?}");
+        }
+        for (name, values) in [
+            ("train_speed", &["1", "0"][..]),
+            ("test_passed", &["true", "false"]),
+            ("part", &["7", "8"]),
+            ("partition", &["0", "0"]),
+            ("access", &["public", "private"]),
+            ("is_blurred", &["0", "1"]),
+        ] {
+            assert!(near_columns(&column(name, values), [false, false]).is_empty(), "{name}");
+        }
         let mut subset = extras(&["subset"], &["train"]);
         subset.rows[1] = vec!["Holdout".to_owned()];
         assert_eq!(near_columns(&subset, [false, false]).len(), 1);

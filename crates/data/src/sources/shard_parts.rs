@@ -6,7 +6,8 @@
 //! 000.tar: train/1.jpg, test/2.jpg    or a folder inside the shards
 //! ```
 //!
-//! A sample with a part of its own keeps it. If some places are test parts, each must name its part: otherwise test samples could be trained on.
+//! A sample with a part of its own keeps it. If some places name a part, each must: the others could be a part in another word, as in
+//! `train-000.tar eval-000.tar`, and test samples would be trained on.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,29 +27,35 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
         ImagePlace::Inside { shard, .. } => Some(shard),
         ImagePlace::File(_) => None,
     };
-    let places: Vec<Option<Part>> = if by_shard.iter().any(Option::is_some) {
-        found.iter().map(|found| by_shard[shard_of(found)?]).collect()
+    let inside: Vec<Option<Part>> = found.iter().map(part_inside).collect();
+    // A word that all shards have says nothing about the folders inside them.
+    let all_alike = by_shard.iter().all(|part| *part == by_shard[0]);
+    let use_inside = all_alike && inside.iter().any(Option::is_some);
+    let places: Vec<Option<Part>> = if use_inside {
+        inside.clone()
     } else {
-        found.iter().map(part_inside).collect()
+        found.iter().map(|found| by_shard[shard_of(found)?]).collect()
     };
     let outcome = |(found, place): (&FoundImage, &Option<Part>)| found.part.or(*place);
     let has = |part: Part| found.iter().zip(&places).any(|sample| outcome(sample) == Some(part));
-    let unnamed =
-        found.iter().zip(&places).position(|(found, place)| found.part.is_none() && place.is_none());
-    let test = found
-        .iter()
-        .zip(&places)
-        .position(|(found, place)| found.part.is_none() && *place == Some(Part::Test));
-    if let (Some(unnamed), Some(test)) = (unnamed, test) {
-        return Err(Error::BadShard {
-            path: path.to_path_buf(),
-            reason: mixed(found, shards, &by_shard, unnamed, test),
-        });
+    let position = |wanted: &dyn Fn(Option<Part>) -> bool| {
+        found.iter().zip(&places).position(|(found, place)| found.part.is_none() && wanted(*place))
+    };
+    let named = position(&|place| place == Some(Part::Test)).or_else(|| position(&|place| place.is_some()));
+    if let (Some(unnamed), Some(named)) = (position(&|place| place.is_none()), named) {
+        let part = places[named].map_or("", Part::name);
+        let reason = if use_inside {
+            mixed_folders(&found[named].id, part, &found[unnamed].id)
+        } else {
+            mixed_shards(shards, &by_shard, part, shard_of(&found[unnamed]), shard_of(&found[named]))
+        };
+        return Err(Error::BadShard { path: path.to_path_buf(), reason });
     }
     // All shards of one part are data to split, unless samples say their parts themselves.
     if !(has(Part::Train) && has(Part::Test)) && found.iter().all(|found| found.part.is_none()) {
         return Ok(Vec::new());
     }
+    let against_shard = if use_inside { None } else { against_shards(found, &places, &inside) };
     let (mut other, mut first) = (0, None);
     for (found, place) in found.iter_mut().zip(places) {
         match (found.part, place) {
@@ -66,7 +73,7 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
             plural(other, "image", "images")
         )
     });
-    Ok(contradicted.into_iter().chain(unmarked(found)).collect())
+    Ok(contradicted.into_iter().chain(against_shard).chain(unmarked(found)).collect())
 }
 
 /// A sentence about samples without a part, if others have one.
@@ -82,30 +89,44 @@ fn unmarked(found: &[FoundImage]) -> Option<String> {
     ))
 }
 
+/// A sentence about samples whose folder inside the shard names another part than the shard.
+fn against_shards(found: &[FoundImage], places: &[Option<Part>], inside: &[Option<Part>]) -> Option<String> {
+    let against = |at: &usize| {
+        found[*at].part.is_none()
+            && inside[*at].is_some()
+            && places[*at].is_some_and(|part| inside[*at] != Some(part))
+    };
+    let mut against = (0..found.len()).filter(against);
+    let first = against.next()?;
+    Some(format!(
+        "The folders of {} inside the shards contradict the names of the shards; the names of the shards are used. The first is {}.",
+        plural(against.count() + 1, "image", "images"),
+        found[first].id
+    ))
+}
+
+/// Why samples cannot be used of which only some are in a folder of a part.
+fn mixed_folders(named: &str, part: &str, unnamed: &str) -> String {
+    format!(
+        "{named} is in a folder of the part `{part}`, but {unnamed} is in no folder of a part; put each sample into a folder `train` or \
+         `test`, or give each a `split` in its .json; if that folder is a class, rename it"
+    )
+}
+
 /// Why shards cannot be used of which only some name a part.
-fn mixed(
-    found: &[FoundImage],
+fn mixed_shards(
     shards: &[PathBuf],
     by_shard: &[Option<Part>],
-    unnamed: usize,
-    test: usize,
+    part: &str,
+    unnamed: Option<usize>,
+    named: Option<usize>,
 ) -> String {
-    if by_shard.iter().all(Option::is_none) {
-        return format!(
-            "{} is in a folder of the part `test`, but {} is in no folder of a part; put each sample into a folder `train` or `test`, or give \
-             each a `split` in its .json",
-            found[test].id, found[unnamed].id
-        );
-    }
-    let shard = |at: usize| match &found[at].place {
-        ImagePlace::Inside { shard, .. } => text_of(&shards[*shard]),
-        ImagePlace::File(path) => text_of(path),
-    };
+    let shard = |at: Option<usize>| at.map_or_else(String::new, |at| text_of(&shards[at]));
     let without = by_shard.iter().filter(|part| part.is_none()).count();
     format!(
-        "{} is named like the part `test`, but {without} of {} name no part, the first is {}; give each name one of the words train and test, \
-         or choose the shards with a pattern",
-        shard(test),
+        "{} is named like the part `{part}`, but {without} of {} name no part, the first is {}; give each name one of the words train and \
+         test, or choose the shards with a pattern",
+        shard(named),
         plural(shards.len(), "shard", "shards"),
         shard(unnamed)
     )

@@ -12,7 +12,7 @@
 //! [`shard_parts`](super::shard_parts) finds the parts.
 //!
 //! Opening reads only the headers and the text files; an image is read from its place in the shard when it is needed. That does not work with
-//! compressed shards, which are rejected. If a sample has several images, the first one counts.
+//! compressed shards, which are rejected. If a sample has several images, the first one counts. Two files with labels of one key must agree.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -26,7 +26,7 @@ use crate::sources::listing::{Extras, FoundImage, Labels, Listing};
 use crate::sources::near_columns::near_columns;
 use crate::sources::shard_files::{shard_files, shard_names};
 use crate::sources::shard_parts::give_parts;
-use crate::sources::skipped::SkippedFiles;
+use crate::sources::skipped::{FileCount, SkippedFiles};
 use crate::sources::source::SourceKind;
 use crate::words::plural;
 use crate::{BadImage, Error, Result};
@@ -58,6 +58,12 @@ pub(crate) fn list(path: &Path) -> Result<Listing> {
         }
     }
     reading.require_sorted(path)?;
+    if reading.found.is_empty() && reading.bad.is_empty() && reading.dotted.count > 0 {
+        return Err(Error::BadShard {
+            path: path.to_path_buf(),
+            reason: format!("no images: {}", reading.dots()),
+        });
+    }
     let mut seen = BTreeSet::new();
     if let Some(found) = reading.found.iter().find(|found| !seen.insert(found.id.as_str())) {
         let reason = format!(
@@ -121,6 +127,10 @@ struct Reading {
     twice: Vec<(usize, String)>,
     /// Keys of labels without an image next to them, with their shard.
     orphans: BTreeSet<String>,
+    /// Images of samples that have one before them.
+    further: FileCount,
+    /// Files with an ending of an image after another dot, of samples without an image.
+    dotted: FileCount,
 }
 
 /// The files of one key.
@@ -133,6 +143,10 @@ struct Sample {
     json: Option<serde_json::Map<String, serde_json::Value>>,
     /// A file that cannot be used, and the reason.
     wrong: Option<(String, String)>,
+    /// Images besides the first.
+    further: FileCount,
+    /// Files with an ending of an image after another dot, as `a.seg.png`.
+    dotted: FileCount,
 }
 
 impl Reading {
@@ -200,7 +214,33 @@ impl Reading {
         let joined = "files after an end-of-archive marker, as archives that were joined with `cat` have, and they are read too";
         let trailing =
             "bytes after the end-of-archive marker that are no files of an archive and are not read";
-        [sentence(&self.joined, joined), sentence(&self.trailing, trailing)].into_iter().flatten().collect()
+        let further = (self.further.count > 0).then(|| {
+            let count = plural(self.further.count, "image", "images");
+            format!(
+                "Skipped {count} of samples that have an image before; a sample is all files of one key, and its first image counts. The first \
+                 skipped is {}.",
+                self.further.first
+            )
+        });
+        let dotted = (self.dotted.count > 0).then(|| {
+            let count = plural(self.dotted.count, "image", "images");
+            format!("Skipped {count}: {}.", self.dots())
+        });
+        let archives = [sentence(&self.joined, joined), sentence(&self.trailing, trailing)];
+        archives.into_iter().chain([further, dotted]).flatten().collect()
+    }
+
+    /// Why a file whose name has several dots is not read as an image.
+    fn dots(&self) -> String {
+        let first = &self.dotted.first;
+        let (key, ending) = parts_of(first).unwrap_or((first.as_str(), String::new()));
+        format!(
+            "the key of a sample ends at the first dot of the file name, so {} has the key {} and the ending {}; write the names without \
+             other dots",
+            echo(first),
+            echo(key),
+            echo(&ending)
+        )
     }
 
     /// Reads the headers of a shard. The error is the reason why it cannot be read to its end.
@@ -297,6 +337,9 @@ impl Reading {
             let is_text = ["cls", "txt", "json"].contains(&ending.as_str());
             if !is_text && !is_image_ending(&ending) {
                 self.ignored += 1;
+                if ending.rsplit_once('.').is_some_and(|(_, last)| is_image_ending(last)) {
+                    sample.dotted.add(&name);
+                }
                 self.skipped.add_file(name.as_ref());
                 continue;
             }
@@ -310,6 +353,7 @@ impl Reading {
             if !is_text {
                 if sample.image.is_some() {
                     self.ignored += 1;
+                    sample.further.add(&name);
                 } else {
                     sample.image = Some((name, offset, size));
                 }
@@ -339,7 +383,11 @@ impl Reading {
     /// Adds a sample once all its files have been read.
     fn end(&mut self, sample: Sample, shard: &Shard<'_>) {
         let Shard { number, path, name: shard } = *shard;
-        let Sample { key, image, class, text, json, wrong } = sample;
+        let Sample { key, image, class, text, json, wrong, further, dotted } = sample;
+        self.further.extend(&further);
+        if image.is_none() {
+            self.dotted.extend(&dotted);
+        }
         if let Some((name, reason)) = wrong {
             self.bad.push(BadImage { path: path.join(name), reason });
             return;
@@ -415,16 +463,33 @@ impl Sample {
             let text = widemargin_durable::text(bytes.to_vec()).map_err(|error| error.to_string())?;
             Ok::<_, String>(text.trim().to_owned())
         };
-        match ending {
-            "cls" => self.class = Some(text()?),
-            "txt" => self.text = Some(text()?),
+        let agree = match ending {
+            "cls" => set_once(&mut self.class, text()?),
+            "txt" => set_once(&mut self.text, text()?),
             _ => match serde_json::from_str(&text()?) {
-                Ok(serde_json::Value::Object(object)) => self.json = Some(object),
+                Ok(serde_json::Value::Object(object)) => set_once(&mut self.json, object),
                 Ok(_) => return Err("JSON, but not an object".to_owned()),
                 Err(error) => return Err(format!("not JSON: {error}")),
             },
+        };
+        if !agree {
+            return Err(format!(
+                "a second .{ending} of the key {:?}, with other content than the first; give each sample a key of its own",
+                self.key
+            ));
         }
         Ok(())
+    }
+}
+
+/// Sets a value that has none; false if it has another.
+fn set_once<Value: PartialEq>(slot: &mut Option<Value>, value: Value) -> bool {
+    match slot {
+        Some(first) => *first == value,
+        None => {
+            *slot = Some(value);
+            true
+        }
     }
 }
 
@@ -643,6 +708,18 @@ mod tests {
         // Without a test part there is nothing to keep apart.
         assert_eq!(parts("S/{train-0,more}.tar").0, ["more/1 -", "train-0/1 test"]);
         assert!(parts("S/{train-0,more}.tar").1[1].contains("1 of 2 images have no `split`"));
+        // The others may be the test part in another word.
+        shard("E/train-000.tar", "{}");
+        shard("E/eval-000.tar", "{}");
+        shard("F/train/000.tar", "{}");
+        shard("F/eval/000.tar", "{}");
+        for (pattern, named, unnamed) in [
+            ("E", "train-000.tar is named like the part `train`", "the first is "),
+            ("F/*/*.tar", "train/000.tar is named like the part `train`", "eval/000.tar"),
+        ] {
+            let said = list(&folder.path().join(pattern)).unwrap_err().to_string();
+            assert!(said.contains(named) && said.contains(unnamed) && said.contains("eval"), "{said}");
+        }
         // Folders inside a shard.
         let inside: [(&str, &[u8]); 4] =
             [("train/1.png", b"x"), ("train/1.cls", b"c"), ("test/2.png", b"x"), ("test/2.cls", b"c")];
@@ -654,6 +731,25 @@ mod tests {
             said.contains("0/test/2 is in a folder of the part `test`, but 1/3 is in no folder"),
             "{said}"
         );
+        let place = |name: &str, folders: [&str; 2]| {
+            let names = folders.map(|folder| format!("{folder}1.png"));
+            put(folder.path().join(name), &tar_of(&[(&names[0], b"x"), (&names[1], b"y")]));
+        };
+        for other in ["holdout/", ""] {
+            place("J/0.tar", ["train/", other]);
+            let said = list(&folder.path().join("J")).unwrap_err().to_string();
+            let expected =
+                format!("0/train/1 is in a folder of the part `train`, but 0/{other}1 is in no folder");
+            assert!(said.contains(&expected), "{said}");
+        }
+        // The word of the only shard does not hide the folders in it; different words of shards do, with a sentence.
+        place("K/dev.tar", ["train/", "test/"]);
+        assert_eq!(parts("K").0, ["dev/train/1 train", "dev/test/1 test"]);
+        place("L/train.tar", ["train/", "val/"]);
+        shard("L/test.tar", "{}");
+        let (found, notes) = parts("L");
+        assert_eq!(found, ["test/1 test", "train/train/1 train", "train/val/1 train"]);
+        assert!(notes[0].starts_with("The folders of 1 image inside the shards contradict"), "{notes:?}");
     }
 
     /// A header of a link.
@@ -752,6 +848,51 @@ mod tests {
         assert!(bad[0].contains("(it is \"cat\" for other images of this .cls)"), "{bad:?}");
         let (_, bad) = listed(&[("0", "[1, 2]")]);
         assert_eq!(bad, ["label is [1,2]; expected text or a number"]);
+    }
+
+    #[test]
+    fn a_key_has_one_label_and_one_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.tar");
+        for (ending, one, other) in
+            [("cls", "a", "b"), ("txt", "a", "b"), ("json", r#"{"label": 1}"#, r#"{"label": 2}"#)]
+        {
+            let name = format!("1.{ending}");
+            let listed = |second: &str| {
+                let files: [(&str, &[u8]); 3] =
+                    [("1.png", b"x"), (&name, one.as_bytes()), (&name, second.as_bytes())];
+                put(&path, &tar_of(&files));
+                let listing = list(&path).unwrap();
+                (listing.len(), listing.bad.iter().map(|bad| bad.reason.clone()).collect::<Vec<_>>())
+            };
+            let (count, bad) = listed(other);
+            assert_eq!((count, bad.len()), (0, 1), "{ending}");
+            assert!(bad[0].starts_with(&format!("a second .{ending} of the key \"1\"")), "{bad:?}");
+            assert_eq!(listed(one), (1, Vec::new()), "{ending}");
+        }
+        put(&path, &tar_of(&[("1.png", b"x"), ("1.jpg", b"y"), ("1.cls", b"a")]));
+        let notes = list(&path).unwrap().notes;
+        assert!(notes[0].starts_with("Skipped 1 image of samples that have an image before"), "{notes:?}");
+    }
+
+    #[test]
+    fn names_with_several_dots_are_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.tar");
+        let dotted: [(&str, &[u8]); 2] = [("IMG_2020.00.1.png", b"x"), ("IMG_2020.00.1.cls", b"a")];
+        put(&path, &tar_of(&dotted));
+        let said = list(&path).unwrap_err().to_string();
+        assert!(
+            said.contains("first dot of the file name, so IMG_2020.00.1.png has the key IMG_2020 and the ending 00.1.png"),
+            "{said}"
+        );
+        // A further image of a sample that has one is a convention.
+        put(&path, &tar_of(&[("1.png", b"x"), ("1.seg.png", b"y"), dotted[0]]));
+        let notes = list(&path).unwrap().notes;
+        assert!(
+            notes.len() == 1 && notes[0].starts_with("Skipped 1 image: the key of a sample"),
+            "{notes:?}"
+        );
     }
 
     #[test]

@@ -50,6 +50,14 @@ impl FileCount {
         }
         self.count += 1;
     }
+
+    /// Adds the files of `other`, which come later.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        if self.count == 0 {
+            self.first.clone_from(&other.first);
+        }
+        self.count += other.count;
+    }
 }
 
 impl SkippedFiles {

@@ -65,6 +65,10 @@ impl Division {
     /// [`Error::TooFewClasses`] unless at least 2 classes are known and, except in a closed set, at least 2 unseen; [`Error::UnknownClass`]
     /// for a name that is not a class; [`Error::Setting`] for a count although the data defines its unseen classes.
     pub fn new(set: &SampleSet, unseen: &UnseenClasses, seed: u64) -> Result<Self> {
+        Self::divided(set, unseen, seed).map_err(|error| error.of_data(set.name()))
+    }
+
+    fn divided(set: &SampleSet, unseen: &UnseenClasses, seed: u64) -> Result<Self> {
         let names = set.class_names();
         let mut trained = vec![false; names.len()];
         for (sample, class) in set.labels().iter().enumerate() {

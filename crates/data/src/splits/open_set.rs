@@ -77,7 +77,7 @@ impl OpenSetSplit {
     pub fn closed(class_names: &[String]) -> Result<Self> {
         let classes = class_names.len();
         if classes < LEAST {
-            return Err(Error::TooFewClasses { classes, known: classes, unseen: 0 });
+            return Err(too_few(classes, classes, 0));
         }
         Ok(Self { known: (0..classes as u32).collect(), unseen: Vec::new() })
     }
@@ -85,7 +85,7 @@ impl OpenSetSplit {
     /// A split of these classes; a closed set if fewer than two are unseen.
     pub(crate) fn of_classes(classes: usize, known: Vec<u32>, unseen: Vec<u32>) -> Result<Self> {
         if known.len() < LEAST {
-            return Err(Error::TooFewClasses { classes, known: known.len(), unseen: unseen.len() });
+            return Err(too_few(classes, known.len(), unseen.len()));
         }
         let unseen = if unseen.len() < LEAST { Vec::new() } else { unseen };
         Ok(Self { known, unseen })
@@ -94,7 +94,7 @@ impl OpenSetSplit {
     fn open(classes: usize, unseen_count: usize, mut unseen: Vec<u32>) -> Result<Self> {
         let known_count = classes.saturating_sub(unseen_count);
         if unseen_count < LEAST || known_count < LEAST {
-            return Err(Error::TooFewClasses { classes, known: known_count, unseen: unseen_count });
+            return Err(too_few(classes, known_count, unseen_count));
         }
         unseen.sort_unstable();
         let known = (0..classes as u32).filter(|class| unseen.binary_search(class).is_err()).collect();
@@ -159,6 +159,11 @@ impl OpenSetSplit {
     }
 }
 
+/// The error for a split with too few classes; callers that know the name of the data add it.
+fn too_few(classes: usize, known: usize, unseen: usize) -> Error {
+    Error::TooFewClasses { data: String::new(), classes, known, unseen }
+}
+
 /// Checks that an evaluation set, given as the class of each sample, has two samples of one class and samples of two classes.
 ///
 /// Further classes may have a single sample: it counts as a wrong match for the others.
@@ -173,7 +178,11 @@ pub fn require_comparable(classes: impl IntoIterator<Item = u32>) -> Result<()> 
     if counts.len() >= 2 && counts.values().any(|count| *count >= 2) {
         return Ok(());
     }
-    Err(Error::NothingToCompare { samples: counts.values().sum(), classes: counts.len() })
+    Err(Error::NothingToCompare {
+        data: String::new(),
+        samples: counts.values().sum(),
+        classes: counts.len(),
+    })
 }
 
 fn samples(set: &impl Labelled, part: Part, classes: &[u32]) -> Vec<u32> {
@@ -253,7 +262,13 @@ mod tests {
             let result = OpenSetSplit::by_seed(&names(classes), unseen, 1);
             assert!(matches!(result, Err(Error::TooFewClasses { .. })), "{classes} {unseen}");
         }
-        assert!(OpenSetSplit::closed(&names(1)).is_err());
+        let error = OpenSetSplit::closed(&names(1)).unwrap_err();
+        assert!(error.to_string().starts_with("1 known"), "{error}");
+        let named = error.of_data("cars").to_string();
+        assert!(
+            named.starts_with("cars: 1 known and 0 unseen of 1 class;") && named.contains("--closed-set"),
+            "{named}"
+        );
         assert!(OpenSetSplit::closed(&names(2)).unwrap().is_closed());
     }
 
@@ -264,7 +279,7 @@ mod tests {
             [(&[][..], (0, 0)), (&[5], (1, 1)), (&[5, 5, 5], (3, 1)), (&[1, 2, 3], (3, 3))]
         {
             match require_comparable(classes.iter().copied()) {
-                Err(Error::NothingToCompare { samples, classes }) => {
+                Err(Error::NothingToCompare { samples, classes, .. }) => {
                     assert_eq!((samples, classes), counts);
                 }
                 other => panic!("{other:?}"),

@@ -218,7 +218,10 @@ impl ImageSet {
     /// Rejects sets with a single class.
     fn checked(self, path: &Path) -> Result<Self> {
         match self.class_names() {
-            [class] => Err(Error::OnlyOneClass { path: path.to_path_buf(), class: class.clone() }),
+            [class] => {
+                let class = class.clone();
+                Err(Error::OnlyOneClass { path: path.to_path_buf(), class, advice: "" })
+            }
             _ => Ok(self),
         }
     }

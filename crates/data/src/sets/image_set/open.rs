@@ -17,6 +17,7 @@ use crate::part::PartsFrom;
 use crate::pixel_facts::PixelFacts;
 use crate::place::ImagePlace;
 use crate::sets::embedded::{self, FASHION_MNIST_CLASSES, FASHION_MNIST_FOLDER};
+use crate::sources::folder_options::ClassFolder;
 use crate::sources::idx::{self, IdxFiles, IdxPart};
 use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::source::{Source, SourceKind};
@@ -27,6 +28,8 @@ use crate::{BadImage, Catalogue, Error, Part, Result};
 const MAX_NUMBERED: u32 = 1 << 24;
 /// File with one class name per line, next to IDX files.
 const CLASS_FILE: &str = "classes.txt";
+/// What to do if the folders in the only class folder are the classes.
+const DEEPEST: &str = "; if the folders in it are the classes, use --class-folder deepest";
 
 impl ImageSet {
     /// The part of Fashion-MNIST that is built into the program: 15,000 training and 2,500 test images of 1 x 28 x 28 in 10 classes of
@@ -96,7 +99,7 @@ impl ImageSet {
         }
         let class_file = folder.join(CLASS_FILE);
         let names = if class_file.exists() {
-            widemargin_tables::read_lines(&class_file)?
+            class_names(&class_file)?
         } else if embedded::is_fashion_mnist(&train) {
             fashion_classes()
         } else {
@@ -189,10 +192,16 @@ impl ImageSet {
             };
             return Err(Error::NoLabels { path: root, count: unlabelled, of, first, expected });
         } else if listing.is_empty() {
-            return Err(Error::NoImages { path: root });
+            return Err(listing.no_images());
         }
         if let [class] = listing.class_names() {
-            return Err(Error::OnlyOneClass { path: root, class: class.clone() });
+            let advice =
+                if options.folders.class_folder == ClassFolder::Top && has_folders_in(&listing, class) {
+                    DEEPEST
+                } else {
+                    ""
+                };
+            return Err(Error::OnlyOneClass { path: root, class: class.clone(), advice });
         }
         let target = Target { shape: options.shape(), preprocessing: options.preprocessing };
         let shape = target.shape;
@@ -280,6 +289,30 @@ impl ImageSet {
         };
         set.checked(&root)
     }
+}
+
+/// The names in a list of classes, one per line. With one name twice, two classes could not be told apart.
+fn class_names(path: &Path) -> Result<Vec<String>> {
+    let names = widemargin_tables::read_lines(path)?;
+    let mut lines = HashMap::new();
+    for (line, name) in (1..).zip(&names) {
+        if let Some(first) = lines.insert(name.as_str(), line) {
+            let (path, name) = (path.to_path_buf(), name.clone());
+            return Err(Error::RepeatedClass { path, name, first, second: line });
+        }
+    }
+    Ok(names)
+}
+
+/// Whether the folders of a class have several folders with images in them.
+fn has_folders_in(listing: &Listing, class: &str) -> bool {
+    let inside = |found: &FoundImage| {
+        let path = Path::new(&found.id);
+        let mut folders = path.parent()?.iter().skip_while(|folder| *folder != class);
+        folders.next()?;
+        folders.next().map(std::ffi::OsStr::to_owned)
+    };
+    listing.found.iter().filter_map(inside).collect::<BTreeSet<_>>().len() > 1
 }
 
 fn fashion_classes() -> Vec<String> {

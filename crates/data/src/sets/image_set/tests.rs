@@ -117,6 +117,8 @@ fn class_names_from_a_file_bound_the_labels() {
     assert_eq!(set.class_names(), ["three", "five"]);
     let error = opened(&named("zero\none\ntwo\nthree\n")).unwrap_err();
     assert!(matches!(error, Error::LabelOutOfRange { sample: 1, found: 5, classes: 4, .. }), "{error}");
+    let said = opened(&named("zero\none\ntwo\nthree\none\nfive\n")).unwrap_err().to_string();
+    assert!(said.contains("classes.txt: lines 2 and 5 have the same class name \"one\""), "{said}");
 }
 
 #[test]
@@ -284,4 +286,29 @@ fn a_batch_is_its_images_normalised() {
     assert_eq!(batch[784..], one);
     assert!(matches!(batches.read_batch(&[0], &Normalisation::half(3)), Err(Error::Length { .. })));
     assert!(matches!(batches.read_batch(&[17_500], &normalisation), Err(Error::NoSuchSample { .. })));
+}
+
+#[test]
+fn errors_about_unusual_layouts_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (part, class) in [("train", "a"), ("train", "b"), ("test", "a"), ("test", "b")] {
+        put(folder.path().join(format!("nest/{part}/images/{class}/1.png")), b"x");
+    }
+    let said = |name: &str| {
+        ImageSet::open(folder.path().join(name), &OpenOptions::default()).unwrap_err().to_string()
+    };
+    let nested = said("nest");
+    assert!(
+        nested.contains("only one class (images)") && nested.contains("--class-folder deepest"),
+        "{nested}"
+    );
+    put(folder.path().join("one/a/1.png"), b"x");
+    assert!(said("one").ends_with("expected at least 2"), "{}", said("one"));
+    let shard = crate::testing::tar_of(&[("1.png", b"x"), ("1.json", br#"{"label": 1, "split": 0}"#)]);
+    put(folder.path().join("split.tar"), &shard);
+    let split = said("split.tar");
+    assert!(
+        split.contains("no usable sample") && split.contains("split is \"0\"; expected train"),
+        "{split}"
+    );
 }

@@ -80,7 +80,7 @@ pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
         }
         DivideBy::Group | DivideBy::File => whole(census, by, share, seed)?,
     };
-    require_of_use(census, &parts)?;
+    require_of_use(census, &parts).map_err(|error| error.of_data(&census.name))?;
     let about = format!(
         "{}: by {}, share {share}{}, seed {seed}",
         census.name,
