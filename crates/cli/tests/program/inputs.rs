@@ -117,6 +117,15 @@ fn folders_manifests_and_shards_are_trained_on_and_embedded_alike() {
     let shard = bytes("shards/part-0.tar");
     place.write("cut.tar", &shard[..shard.len() / 2]);
     place.refused(&train("cut.tar"), &["cut.tar", "ends within"]);
+    // A part in another word.
+    place.write("mixed/train-0.tar", &shard);
+    place.write("mixed/eval-0.tar", &bytes("shards/part-1.tar"));
+    place.refused(&train("mixed"), &["train-0.tar is named like the part `train`", "eval-0.tar"]);
+    place.write(
+        "two.csv",
+        b"path,label\nimages/class-0/00.png,a\nimages/class-0/01.png,a\nimages/class-1/00.png,b\nimages/class-1/01.png,b\n",
+    );
+    place.refused(&train("two.csv"), &["two: ", "of 2 classes", "--closed-set"]);
 }
 
 #[test]
