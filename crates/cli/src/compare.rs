@@ -1,6 +1,7 @@
 //! `widemargin compare`: compares two images, or two sets of images, with a trained model.
 
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, anyhow, ensure};
 use clap::Args;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use widemargin_data::{Depth, images};
+use widemargin_data::{Depth, PixelFacts, images};
 use widemargin_embedder::Model;
 use widemargin_eval::Error;
 use widemargin_eval::templates::{self, TemplateMean};
@@ -53,7 +54,7 @@ struct Answer {
     probability: Option<f64>,
     /// The share of pairs that are the same for which this is the probability.
     prior: Option<f64>,
-    /// Cautions about the calibration, as whole sentences.
+    /// Cautions about the calibration, the model and the images, as whole sentences.
     warnings: Vec<String>,
 }
 
@@ -104,10 +105,19 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
             "--threshold: found {threshold}, expected a cosine from -1 to 1"
         );
     }
-    let model = Model::load(&arguments.model)?;
+    let (model, unfinished) = loaded::load(&arguments.model)?;
     let saved = calibration(arguments, &model)?;
-    let sides = [images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?];
-    let similarity = similarity(&model, &sides)?;
+    let ((a, skipped_a), (b, skipped_b)) =
+        (images(&arguments.a, Depth::Flat)?, images(&arguments.b, Depth::Flat)?);
+    let mut about: Vec<String> = unfinished.into_iter().chain(skipped_a).chain(skipped_b).collect();
+    about.dedup();
+    let sides = [a, b];
+    let mut facts = PixelFacts::new(model.description().preprocessing());
+    let similarity = similarity(&model, &sides, &mut facts)?;
+    about.extend(loaded::about_pixels(&facts));
+    for warning in &about {
+        say!("warning: {warning}");
+    }
     let decision = decide(arguments, saved.as_ref())?;
     let in_any_case = decision.in_any_case();
     let mut warnings = saved.map(|saved| saved.warnings).unwrap_or_default();
@@ -118,6 +128,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         say!("warning: {warning}");
     }
     warnings.extend(in_any_case);
+    warnings.extend(about);
     let answer = Answer {
         a: arguments.a.clone(),
         b: arguments.b.clone(),
@@ -209,9 +220,9 @@ fn calibration(arguments: &CompareArguments, model: &Model) -> anyhow::Result<Op
     SavedCalibration::of_model(model, &arguments.model, arguments.calibration.as_deref())
 }
 
-/// Cosine of the two sides' mean directions.
-fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2]) -> anyhow::Result<f64> {
-    let embeddings = model.embed(&sides.concat())?;
+/// Cosine of the two sides' mean directions. Adds facts about their images to `facts`.
+fn similarity(model: &Model, sides: &[Vec<PathBuf>; 2], facts: &mut PixelFacts) -> anyhow::Result<f64> {
+    let embeddings = model.embed_with_facts(&sides.concat(), facts)?;
     let labels: Vec<u32> =
         (0..).zip(sides).flat_map(|(label, side)| side.iter().map(move |_| label)).collect();
     let mean = TemplateMean::AfterNormalising;

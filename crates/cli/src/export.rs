@@ -1,6 +1,7 @@
 //! `widemargin export`: writes a trained model as an ONNX file.
 
 use crate::calibration::SavedCalibration;
+use crate::loaded;
 use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -9,7 +10,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_durable::check_file;
-use widemargin_embedder::Model;
 use widemargin_onnx::{Calibration, Input, Metadata};
 
 #[derive(Args)]
@@ -46,7 +46,10 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         file.display()
     );
     check_file(file)?;
-    let model = Model::load(&arguments.model)?;
+    let (model, unfinished) = loaded::load(&arguments.model)?;
+    if let Some(warning) = unfinished {
+        say!("warning: {warning}");
+    }
     let saved = SavedCalibration::of_model(&model, &arguments.model, arguments.calibration.as_deref())?;
     for warning in saved.iter().flat_map(|saved| &saved.warnings) {
         say!("warning: calibration: {warning}");

@@ -14,6 +14,7 @@ mod eval;
 mod explain;
 mod export;
 mod interrupt;
+mod loaded;
 mod loss;
 mod nearest;
 mod progress;

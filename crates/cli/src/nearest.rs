@@ -6,6 +6,7 @@
 use crate::arguments::without_effect;
 use crate::embed::{mark_of, require_made_by};
 use crate::eval::{crowded, score};
+use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -13,8 +14,8 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use widemargin_data::{Depth, images};
-use widemargin_embedder::{Model, Takes};
+use widemargin_data::{Depth, PixelFacts, images};
+use widemargin_embedder::Takes;
 use widemargin_eval::retrieval::{self, Neighbour};
 use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_report::table::{Column, Table};
@@ -114,11 +115,11 @@ pub(crate) fn run(arguments: &NearestArguments) -> anyhow::Result<ExitCode> {
         arguments.embeddings.display()
     );
     let searched = files::unlabelled(&gallery)?;
-    let found = match &arguments.model {
+    let (found, about) = match &arguments.model {
         Some(model) => by_model(arguments, model, &gallery, &searched)?,
-        None => of_rows(arguments, &gallery, &searched)?,
+        None => (of_rows(arguments, &gallery, &searched)?, Vec::new()),
     };
-    let warnings = warnings(arguments, &found, &searched);
+    let warnings = [about, warnings(arguments, &found, &searched)].concat();
     for warning in &warnings {
         say!("warning: {warning}");
     }
@@ -147,14 +148,15 @@ fn gallery(arguments: &NearestArguments) -> anyhow::Result<EmbeddingTable> {
     Ok(table)
 }
 
-/// Neighbours of the queries, embedded with the model.
+/// Neighbours of the queries, embedded with the model; and warnings about the model and the queries.
 fn by_model(
     arguments: &NearestArguments,
     path: &Path,
     gallery: &EmbeddingTable,
     searched: &Embeddings,
-) -> anyhow::Result<Vec<Found>> {
-    let model = Model::load(path)?;
+) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
+    let (model, unfinished) = loaded::load(path)?;
+    let mut about: Vec<String> = unfinished.into_iter().collect();
     ensure!(
         model.dim() == gallery.dim,
         "{}: found embeddings of dimension {}, but the model {} computes dimension {}; use the model that made the embeddings",
@@ -165,9 +167,10 @@ fn by_model(
     );
     let made = (arguments.embeddings.as_path(), gallery.mark, gallery.rows);
     if let Some(warning) = require_made_by((&model, path), made)? {
-        say!("warning: {warning}");
+        about.push(warning);
     }
     let (mut names, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut facts = PixelFacts::new(model.description().preprocessing());
     for query in &arguments.queries {
         match model.description().takes {
             Takes::Images if is_table(query) => {
@@ -179,8 +182,9 @@ fn by_model(
             Takes::Images => {
                 let columns = arguments.query_columns.is_some();
                 without_effect(&[("--query-columns", columns)], "with a model of images")?;
-                let found = images(query, Depth::Deep)?;
-                values.extend(model.embed(&found)?);
+                let (found, skipped) = images(query, Depth::Deep)?;
+                about.extend(skipped);
+                values.extend(model.embed_with_facts(&found, &mut facts)?);
                 names.extend(found.iter().map(|image| image.display().to_string()));
                 ids.extend(found.iter().map(|image| image.display().to_string()));
             }
@@ -204,9 +208,17 @@ fn by_model(
             }
         }
     }
+    about.extend(loaded::about_pixels(&facts));
     let labels = vec![0; names.len()];
     let queries = Embeddings::new(&values, names.len(), model.dim(), &labels)?;
     let copies = Copies::between(&queries, searched, Some(&ids[..]).zip(gallery.about.ids.as_deref()));
+    if copies.row_numbers {
+        about.push(
+            "The ids of the queries and of the embeddings only number their rows from 0, so they were not used to find self-matches; only equal \
+             embeddings were."
+                .to_owned(),
+        );
+    }
     let found = if arguments.keep_self {
         retrieval::search(&queries, searched, arguments.k)?
     } else {
@@ -220,7 +232,7 @@ fn by_model(
         };
         Found::new(name, itself, found.of(query).unwrap_or_default().iter(), gallery)
     });
-    Ok(each.collect())
+    Ok((each.collect(), about))
 }
 
 /// Neighbours of rows of the file itself; a row is not its own neighbour.

@@ -316,7 +316,13 @@ fn one(
     let ended = session.train(config, prepared, &mut run, config.training.epochs)?;
     let folder = run.path();
     match ended {
-        Ended::Stopped { step, signal } => Ok(stopped(folder, step, signal)),
+        Ended::Stopped { step, signal } => {
+            if let Some(epochs) = run.earlier_epochs() {
+                let (folder, all) = (folder.display(), config.training.epochs);
+                say!("the model in {folder} is still that of {epochs} of {all} epochs");
+            }
+            Ok(stopped(folder, step, signal))
+        }
         Ended::Evaluated(run) => {
             let runs = [*run];
             finish(folder, &runs[0].report, config, prepared, &runs)?;

@@ -64,17 +64,42 @@ pub(crate) fn by_class(
 /// Difference from the share to hold out that is reported.
 const FAR_OFF: f64 = 0.05;
 
-/// A sentence, if duplicates that stay together make the held-out part much larger or smaller than `share` of each class. `unit` is what the
-/// samples are called.
-pub(crate) fn far_off_by_copies(
+/// Factor between the share to hold out and that held out that is reported, however small the difference.
+const FAR_OFF_FACTOR: f64 = 2.0;
+
+/// Why a share of each class cannot always be met.
+const WHOLE_SAMPLES: &str =
+    "each class holds out a whole number of them: at least one, but not all, and not the only one";
+
+/// A sentence without a full stop, if the share `found` of the `unit` was held out and not about `expected`, because of `why`.
+pub fn share_far_off(found: f64, expected: f64, unit: &str, why: &str) -> Option<String> {
+    let far = (found - expected).abs() > FAR_OFF
+        || found > FAR_OFF_FACTOR * expected
+        || expected > FAR_OFF_FACTOR * found;
+    far.then(|| {
+        format!(
+            "{} of the {unit} are held out instead of {}, because {why}",
+            percent(found),
+            percent(expected)
+        )
+    })
+}
+
+/// A share in percent, with a decimal if it is small.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let tenths = format!("{percent:.1}");
+    if percent < 9.5 && !tenths.ends_with(".0") { format!("{tenths} %") } else { format!("{percent:.0} %") }
+}
+
+/// A sentence without a full stop, if the held-out part is much larger or smaller than `share` of the samples of all classes: because
+/// duplicates stay together, or because classes are small. `unit` is what the samples are called.
+pub fn class_share_far_off(
     test: &[bool],
     labels: &[u32],
-    copies: &[Vec<u32>],
+    has_copies: bool,
     (share, unit): (f64, &str),
 ) -> Option<String> {
-    if copies.is_empty() {
-        return None;
-    }
     let mut counts = BTreeMap::<u32, usize>::new();
     for label in labels {
         *counts.entry(*label).or_default() += 1;
@@ -83,24 +108,32 @@ pub(crate) fn far_off_by_copies(
         1 => 0,
         count => ((count as f64 * share).round() as usize).clamp(1, count - 1),
     };
-    let expected: usize = counts.values().map(of_class).sum();
-    far_off(test, expected as f64 / test.len() as f64, unit, "duplicates are kept together")
+    let without_copies = counts.values().map(of_class).sum::<usize>() as f64 / labels.len() as f64;
+    let found = share_of(test);
+    let by_copies = has_copies
+        && share_far_off(found, without_copies, unit, "").is_some()
+        // The small classes alone may explain more of the difference.
+        && (found - without_copies).abs() >= (without_copies - share).abs();
+    share_far_off(found, share, unit, if by_copies { "duplicates are kept together" } else { WHOLE_SAMPLES })
+}
+
+/// As [`class_share_far_off`], as a whole sentence.
+pub(crate) fn far_off_by_class(
+    test: &[bool],
+    labels: &[u32],
+    copies: &[Vec<u32>],
+    set: (f64, &str),
+) -> Option<String> {
+    class_share_far_off(test, labels, !copies.is_empty(), set).map(|sentence| sentence + ".")
 }
 
 /// A sentence, if groups that stay together make the held-out part much larger or smaller than `share`.
 pub(crate) fn far_off_by_groups(test: &[bool], (share, unit): (f64, &str)) -> Option<String> {
-    far_off(test, share, unit, "each group is kept together")
+    share_far_off(share_of(test), share, unit, "each group is kept together").map(|sentence| sentence + ".")
 }
 
-fn far_off(test: &[bool], expected: f64, unit: &str, why: &str) -> Option<String> {
-    let held_out = test.iter().filter(|test| **test).count() as f64 / test.len() as f64;
-    ((held_out - expected).abs() > FAR_OFF).then(|| {
-        format!(
-            "{:.0} % of the {unit} are held out instead of {:.0} %, because {why}.",
-            100.0 * held_out,
-            100.0 * expected
-        )
-    })
+fn share_of(test: &[bool]) -> f64 {
+    test.iter().filter(|test| **test).count() as f64 / test.len() as f64
 }
 
 /// The group of each sample, with groups joined that share samples with the same content: a joined group has the name of its first.
@@ -243,15 +276,43 @@ mod tests {
     fn a_share_far_from_the_one_that_was_set_is_reported() {
         let labels = [0; 10];
         let test = |held: usize| (0..10).map(|sample| sample < held).collect::<Vec<bool>>();
-        let by_copies = |held| far_off_by_copies(&test(held), &labels, &[vec![0, 1, 2, 3]], (0.2, "images"));
+        let by_copies = |held| far_off_by_class(&test(held), &labels, &[vec![0, 1, 2, 3]], (0.2, "images"));
         assert_eq!(
             by_copies(4).unwrap(),
             "40 % of the images are held out instead of 20 %, because duplicates are kept together."
         );
         assert_eq!(by_copies(2), None);
         assert!(far_off_by_groups(&test(5), (0.2, "vectors")).unwrap().contains("50 % of the vectors"));
-        // A class of two samples holds out half of them, with or without duplicates.
-        assert_eq!(far_off_by_copies(&[true, false], &[0, 0], &[vec![0, 1]], (0.2, "images")), None);
+        assert!(
+            far_off_by_groups(&test(1), (0.004, "vectors"))
+                .unwrap()
+                .contains("10 % of the vectors are held out instead of 0.4 %")
+        );
+    }
+
+    #[test]
+    fn small_classes_are_the_reason_of_a_share_far_from_the_one_that_was_set() {
+        let of_classes = |size: usize, count: usize, share: f64, copies: &[Vec<u32>]| {
+            let labels: Vec<u32> = (0..(size * count) as u32).map(|sample| sample / size as u32).collect();
+            let test = by_class(labels.iter().copied().map(Some), copies, share, (0, Drawing::Train));
+            far_off_by_class(&test, &labels, copies, (share, "images"))
+        };
+        let said = of_classes(2, 20, 0.2, &[]).unwrap();
+        assert!(
+            said.starts_with("50 % of the images are held out instead of 20 %, because each class"),
+            "{said}"
+        );
+        assert!(
+            of_classes(6, 12, 0.01, &[])
+                .unwrap()
+                .starts_with("17 % of the images are held out instead of 1 %")
+        );
+        // Less than the difference that counts otherwise, but a multiple.
+        assert!(of_classes(40, 3, 0.01, &[]).unwrap().starts_with("2.5 % of"));
+        // Duplicates of one class change little.
+        assert!(of_classes(2, 20, 0.2, &[vec![0, 1]]).unwrap().contains("because each class"));
+        assert_eq!(of_classes(5, 20, 0.2, &[]), None);
+        assert_eq!(of_classes(12, 6, 0.2, &[]), None);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use widemargin_data::{ImageSet, SampleSet, evaluation_batches, read_image};
+use widemargin_data::{
+    ImageProperties, ImageSet, PixelFacts, SampleSet, evaluation_batches, read_image_with_properties,
+};
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
 use widemargin_model::{Backbone, Pass};
@@ -96,14 +98,32 @@ impl Model {
     /// [`Error::Takes`] for a model of vectors; [`Error::Data`] for a file that cannot be read as an image;
     /// [`Error::NoDirection`] for an image whose embedding is zero or not finite.
     pub fn embed(&self, images: &[impl AsRef<Path> + Sync]) -> Result<Vec<f32>> {
+        self.embed_with_facts(images, &mut PixelFacts::new(self.description.preprocessing()))
+    }
+
+    /// As [`embed`](Self::embed). Adds what a user should know about the pixels of the files to `facts`.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    pub fn embed_with_facts(
+        &self,
+        images: &[impl AsRef<Path> + Sync],
+        facts: &mut PixelFacts,
+    ) -> Result<Vec<f32>> {
         self.require(Takes::Images)?;
         let (shape, preprocessing) = (self.description.shape(), self.description.preprocessing());
         let mut embeddings = Vec::with_capacity(images.len() * self.dim());
         for images in images.chunks(BATCH) {
-            let pixels = images.par_iter().map(|image| Ok(read_image(image, shape, &preprocessing)?));
-            let pixels: Vec<Vec<u8>> = pixels.collect::<Result<_>>()?;
+            let read =
+                images.par_iter().map(|image| Ok(read_image_with_properties(image, shape, &preprocessing)?));
+            let read: Vec<(Vec<u8>, ImageProperties)> = read.collect::<Result<_>>()?;
             let name = |at: usize| images[at].as_ref().display().to_string();
-            embeddings.extend(self.embed_named(&pixels.concat(), name)?);
+            let mut pixels = Vec::with_capacity(read.len() * shape.values());
+            for (at, (image, properties)) in read.into_iter().enumerate() {
+                pixels.extend(image);
+                facts.add(&name(at), &properties);
+            }
+            embeddings.extend(self.embed_named(&pixels, name)?);
         }
         Ok(embeddings)
     }

@@ -22,8 +22,8 @@ pub use measure::{StepTimes, step_seconds};
 pub use prepare::Prepared;
 pub use record::Record;
 pub use run::{
-    Change, Ending, Reopened, RunFolder, RunIdentity, RunStart, configuration, fit, identity, is_changed,
-    reopen, train, train_until,
+    Change, EarlierModel, Ending, Reopened, RunFolder, RunIdentity, RunStart, configuration, earlier_model,
+    fit, identity, is_changed, reopen, train, train_until,
 };
 pub use schedule::Schedule;
 pub use trainer::Trainer;

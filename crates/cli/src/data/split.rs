@@ -6,13 +6,13 @@ use crate::say::{results, say, shown};
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{
-    Census, DataInfo, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, WarningKind, divide,
-    first_names, plural,
+    Census, DataInfo, DivideBy, DivideOptions, Duplicates, Part, SplitFile, SplitPart, WarningKind,
+    class_share_far_off, divide, first_names, plural, share_far_off,
 };
 use widemargin_durable::check_file;
 
@@ -20,8 +20,6 @@ use widemargin_durable::check_file;
 const HOLD_OUT: f64 = 0.2;
 /// Cases of a kind that a note names.
 const NAMED: usize = 3;
-/// Difference from the requested share that is reported.
-const FAR_OFF: f64 = 0.05;
 
 #[derive(Args)]
 pub(crate) struct SplitArguments {
@@ -97,7 +95,8 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
     };
     let (share, seed) = (arguments.share, arguments.seed);
     let hold_out = arguments.hold_out.unwrap_or(HOLD_OUT);
-    let split = divide(&census, &DivideOptions { by, share, hold_out, seed })?;
+    let options = DivideOptions { by, share, hold_out, seed };
+    let split = divide(&census, &options)?;
     let classes = census.class_names.len();
     let (mut trained, mut held_out) = (vec![false; classes], vec![false; classes]);
     for (sample, (_, part)) in census.samples.iter().zip(split.samples()) {
@@ -120,7 +119,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
             say!("note: {}: {}", heading(kind, info.unit), first_names(&details, NAMED));
         }
     }
-    for note in notes(&census, &split, by, share) {
+    for note in notes(&census, &split, &options) {
         say!("note: {note}");
     }
     let summary = SplitSummary {
@@ -164,7 +163,7 @@ pub(crate) fn run(arguments: &SplitArguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Where the split ignores the parts and groups of the data, and how far it is from the requested share.
-fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<String> {
+fn notes(census: &Census, split: &SplitFile, options: &DivideOptions) -> Vec<String> {
     let mut notes = Vec::new();
     let unit = census.source.unit();
     let samples = || census.samples.iter().zip(split.samples()).map(|(sample, (_, part))| (sample, *part));
@@ -200,22 +199,49 @@ fn notes(census: &Census, split: &SplitFile, by: DivideBy, share: f64) -> Vec<St
             sides.len()
         ));
     }
-    let held_out = split.count(SplitPart::Test) as f64 / census.samples.len() as f64;
-    if matches!(by, DivideBy::Group | DivideBy::File) && (held_out - share).abs() > FAR_OFF {
-        notes.push(format!(
-            "{:.0} % of the {unit} are held out instead of {:.0} %, because each {} is kept together",
-            100.0 * held_out,
-            100.0 * share,
-            by.name()
-        ));
-    }
-    let copies = by == DivideBy::Sample && Duplicates::find(census).copies > 0;
-    if copies && (held_out - share).abs() > FAR_OFF {
-        notes.push(format!(
-            "{:.0} % of the {unit} are held out instead of {:.0} %, because duplicates are kept together",
-            100.0 * held_out,
-            100.0 * share
-        ));
-    }
+    notes.extend(far_off(census, split, options));
     notes
+}
+
+/// How far the split is from the requested shares.
+fn far_off(census: &Census, split: &SplitFile, options: &DivideOptions) -> Vec<String> {
+    let DivideOptions { by, share, hold_out, .. } = *options;
+    let unit = census.source.unit();
+    let samples = || census.samples.iter().zip(split.samples()).map(|(sample, (_, part))| (sample, *part));
+    let has_copies = Duplicates::find(census).copies > 0;
+    // Samples of the known classes: whether they are held out, and their classes.
+    let of_classes = |is_known: &dyn Fn(u32) -> bool| -> (Vec<bool>, Vec<u32>) {
+        let used = samples().filter(|(_, part)| *part != SplitPart::Out);
+        let known = used.filter_map(|(sample, part)| Some((part == SplitPart::Test, sample.class?)));
+        known.filter(|(_, class)| is_known(*class)).unzip()
+    };
+    match by {
+        DivideBy::Group | DivideBy::File => {
+            let held_out = split.count(SplitPart::Test) as f64 / census.samples.len() as f64;
+            let why = format!("each {} is kept together", by.name());
+            share_far_off(held_out, share, unit, &why).into_iter().collect()
+        }
+        DivideBy::Sample => {
+            let (test, classes) = of_classes(&|_| true);
+            class_share_far_off(&test, &classes, has_copies, (share, unit)).into_iter().collect()
+        }
+        DivideBy::Class => {
+            let of_part = |part: SplitPart| -> BTreeSet<u32> {
+                samples().filter(|(_, found)| *found == part).filter_map(|(sample, _)| sample.class).collect()
+            };
+            let (trained, held_out) = (of_part(SplitPart::Train), of_part(SplitPart::Test));
+            let unseen = held_out.difference(&trained).count();
+            let classes = held_out.union(&trained).count();
+            let why = "whole classes are held out, at least two";
+            let (test, labels) = of_classes(&|class| trained.contains(&class));
+            let drawn = (hold_out > 0.0)
+                .then(|| class_share_far_off(&test, &labels, has_copies, (hold_out, unit)))
+                .flatten()
+                .map(|sentence| format!("known classes: {sentence}"));
+            share_far_off(unseen as f64 / classes as f64, share, "classes", why)
+                .into_iter()
+                .chain(drawn)
+                .collect()
+        }
+    }
 }

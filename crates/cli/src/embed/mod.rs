@@ -9,6 +9,7 @@ mod paths;
 mod unfinished;
 
 use crate::interrupt::{self, EndsAtOnce};
+use crate::loaded;
 use crate::progress;
 use crate::say::{results, say, shown};
 use anyhow::{Context, bail, ensure};
@@ -80,7 +81,10 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
     if !unfinished.is_known() {
         output::require_room_for_names(out, format)?;
     }
-    let model = Model::load(&arguments.model)?;
+    let (model, unfinished_run) = loaded::load(&arguments.model)?;
+    if let Some(warning) = unfinished_run {
+        say!("warning: {warning}");
+    }
     let input = input(&model, arguments)?;
     let rows = input.rows();
     input.known().require_room(out, format, unfinished.is_known())?;
@@ -124,8 +128,8 @@ pub(crate) fn run(arguments: &EmbedArguments) -> anyhow::Result<ExitCode> {
         bar.set_position(at as u64);
     }
     let by = MadeBy::new(made.model, made.input, [rows, made.dim]);
-    for sentence in facts.sentences() {
-        say!("warning: {sentence} The model reads images as it did in its training.");
+    for sentence in loaded::about_pixels(&facts) {
+        say!("warning: {sentence}");
     }
     let names = output::finish(file, out, format, &input.known(), by)?;
     drop(claim);

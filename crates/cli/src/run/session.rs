@@ -5,13 +5,14 @@ use super::page::{NAMED_CLASSES, PAGE_FILE, REPORT_FILE};
 use super::untrained::{Untrained, Watched};
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration, model_file};
 use crate::interrupt::{self, EndsAtOnce};
+use crate::loaded::unfinished;
 use crate::progress;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use widemargin_data::{ImageSet, Labelled, first_names};
-use widemargin_embedder::{Fingerprint, MODEL_FILE};
+use widemargin_embedder::{Fingerprint, MODEL_FILE, Model};
 use widemargin_model::BackboneName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
@@ -59,6 +60,12 @@ impl Session {
     pub(crate) fn normalised(&mut self, mut config: Config) -> anyhow::Result<Config> {
         if let Some(normalisation) = config.resolve_weights()? {
             self.message(&normalisation);
+        }
+        if let Some(weights) = &config.model.weights
+            && let Ok(fingerprint) = Fingerprint::read(Model::file(weights))
+            && let Some(warning) = unfinished(weights, fingerprint)
+        {
+            self.message(&format!("warning: {warning}"));
         }
         Ok(config)
     }
@@ -166,9 +173,9 @@ impl Session {
                 if signal != 0 {
                     return Ok(Ended::Stopped { step, signal });
                 }
-                let run =
+                let evaluated =
                     EvaluatedRun::new(config, prepared, folder, (&trainer, seconds, samples_per_second));
-                if run.is_err() {
+                if evaluated.is_err() {
                     // Of a diverged run no model is written. Another failure is a matter of the evaluation set.
                     trainer.check_embeddings(prepared, prepared.evaluation_samples(), step)?;
                 }
@@ -178,12 +185,13 @@ impl Session {
                         remove_if_there(&folder.join(file))?;
                     }
                     trainer.write_model(prepared, &folder.join(MODEL_FILE))?;
+                    run.model_is_complete()?;
                 }
-                let mut run = run?;
+                let mut evaluated = evaluated?;
                 if finished {
-                    Self::calibrate(&mut run.report, folder)?;
+                    Self::calibrate(&mut evaluated.report, folder)?;
                 }
-                Ok(Ended::Evaluated(Box::new(run)))
+                Ok(Ended::Evaluated(Box::new(evaluated)))
             }
         }
     }

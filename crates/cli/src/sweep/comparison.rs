@@ -20,6 +20,9 @@ impl Comparison {
         dimension_given: bool,
     ) -> anyhow::Result<Self> {
         let plan = Plan::of_objectives(session.normalised(config)?, objectives);
+        for sentence in plan.left_out()? {
+            session.message(&format!("note: {sentence}"));
+        }
         Ok(Self(Started::new(session, out, plan, dimension_given)?))
     }
 

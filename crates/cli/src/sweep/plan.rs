@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use toml::{Table, Value};
 use widemargin_train::Config;
-use widemargin_train::config::ObjectiveConfig;
 
 /// Most runs of a sweep; more are likely a typing error.
 const MOST_RUNS: usize = 10_000;
@@ -60,8 +59,8 @@ pub(crate) struct Halving {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
-    /// Whether it is a comparison of objectives (`train --compare`): the only axis is the objective, and each objective ignores a scale or
-    /// margin that it does not have.
+    /// Whether it is a comparison of objectives (`train --compare`): the only axis is the objective, and each objective is trained
+    /// without a scale or margin that it does not have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) comparison: bool,
     pub(crate) by: RankBy,
@@ -106,20 +105,14 @@ fn flatten(table: &Table, above: &str, axes: &mut Vec<Axis>) -> anyhow::Result<(
     Ok(())
 }
 
-/// The configuration with another objective, without a scale or margin that it does not have.
-fn with_objective(config: &Config, name: &str) -> anyhow::Result<Config> {
+/// The configuration with another objective, without a scale, margin or margins by count that it does not have. Also these: key, and key with
+/// value.
+fn with_objective(config: &Config, name: &str) -> anyhow::Result<(Config, Vec<(&'static str, String)>)> {
     let mut config = config.clone();
     name.clone_into(&mut config.objective.name);
-    let drops: [fn(&mut ObjectiveConfig); 3] =
-        [|o| o.margin_by_count = None, |o| o.set("margin", None), |o| o.set("scale", None)];
-    for drop in drops {
-        if config.objective.build(None).is_ok() {
-            break;
-        }
-        drop(&mut config.objective);
-    }
-    config.check()?;
-    Ok(config)
+    let left_out = config.objective.without_foreign();
+    config.check().with_context(|| format!("--compare {name}"))?;
+    Ok((config, left_out))
 }
 
 impl Plan {
@@ -128,6 +121,36 @@ impl Plan {
         let values = objectives.iter().cloned().map(Value::String).collect();
         let grid = vec![Axis { key: "objective.name".to_owned(), values }];
         Self { comparison: true, by: RankBy::MapAtR, halving: None, grid, base }
+    }
+
+    /// The settings that some objectives of a comparison do not have and are trained without, as sentences.
+    ///
+    /// # Errors
+    /// If none of them has a setting.
+    pub(super) fn left_out(&self) -> anyhow::Result<Vec<String>> {
+        let mut sentences = Vec::new();
+        let names: Vec<&str> =
+            self.grid.iter().flat_map(|axis| &axis.values).filter_map(Value::as_str).collect();
+        let mut lacking: Vec<(&str, String, Vec<&str>)> = Vec::new();
+        for name in names.iter().copied() {
+            for (key, setting) in with_objective(&self.base, name)?.1 {
+                match lacking.iter_mut().find(|(found, ..)| *found == key) {
+                    Some((.., of)) => of.push(name),
+                    None => lacking.push((key, setting, vec![name])),
+                }
+            }
+        }
+        for (key, setting, of) in lacking {
+            if of.len() == names.len() {
+                let message =
+                    format!("found {setting}, but {} have no such setting; leave it out", names.join(", "));
+                bail!(widemargin_train::Error::BadValue { key: format!("objective.{key}"), message });
+            }
+            let verb = if of.len() == 1 { "has" } else { "have" };
+            sentences
+                .push(format!("{setting} does not apply to {}, which {verb} no such setting", of.join(", ")));
+        }
+        Ok(sentences)
     }
 
     /// Checks the plan and gives its runs: every combination of the values, the last axis changing fastest.
@@ -199,7 +222,7 @@ impl Plan {
 
     fn config(&self, values: &[Value]) -> anyhow::Result<Config> {
         if let (true, [Value::String(objective)]) = (self.comparison, values) {
-            return with_objective(&self.base, objective);
+            return Ok(with_objective(&self.base, objective)?.0);
         }
         let mut table: Table = toml::from_str(&self.base.to_toml()).context("the configuration as TOML")?;
         for (Axis { key, .. }, value) in self.grid.iter().zip(values) {
@@ -300,6 +323,36 @@ mod tests {
         // the plan is the same when it is read again
         let text = toml::to_string(&plan).expect("TOML");
         assert_eq!(toml::from_str::<Plan>(&text).expect("its own"), plan);
+    }
+
+    #[test]
+    fn a_comparison_names_the_settings_that_do_not_apply() {
+        let plan = |names: &[&str], set: &[(&str, f64)]| {
+            let mut base = Config::default();
+            for (key, value) in set {
+                base.objective.parameters.insert((*key).to_owned(), (*value).into());
+            }
+            Plan::of_objectives(base, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        let both = plan(&["arcface", "softmax"], &[("margin", 0.2)]);
+        assert_eq!(
+            both.left_out().expect("one has it"),
+            ["margin = 0.2 does not apply to softmax, which has no such setting"]
+        );
+        let runs = both.candidates().expect("in range");
+        assert!(runs[0].config.objective.parameters.contains_key("margin"));
+        assert!(runs[1].config.objective.parameters.is_empty());
+        let none = plan(&["softmax", "normalized-softmax"], &[("margin", 0.2)]).left_out();
+        let error = format!("{:#}", none.expect_err("none has it"));
+        assert!(
+            error.contains("objective.margin: found margin = 0.2, but softmax, normalized-softmax have no"),
+            "{error}"
+        );
+        // A value out of range was once left out as well.
+        let wrong = plan(&["arcface", "softmax"], &[("margin", 7.0)]).candidates();
+        let error = format!("{:#}", wrong.expect_err("out of range"));
+        assert!(error.contains("--compare arcface") && error.contains("objective.margin"), "{error}");
+        assert!(plan(&["arcface", "softmax"], &[("concentration", 0.5)]).candidates().is_err());
     }
 
     #[test]

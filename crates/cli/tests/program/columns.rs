@@ -149,6 +149,24 @@ fn embeddings_state_the_model_that_made_them() {
             }
         }
     }
+    // Ids that only number the rows do not find the query itself.
+    let rows = std::fs::read_to_string(place.path().join("t.csv")).expect("there");
+    let numbered = rows.lines().enumerate().map(|(at, row)| match at {
+        0 => format!("id,{row}\n"),
+        _ => format!("{},{row}\n", at - 1),
+    });
+    place.write("numbered.csv", numbered.collect::<String>().as_bytes());
+    success(&place.run(&["embed", "--model", "one", "numbered.csv", "-o", "numbered.npy"]));
+    let ask =
+        ["nearest", "numbered.csv", "-k", "1", "--model", "one", "--embeddings", "numbered.npy", "--json"];
+    let output = place.run(&ask);
+    success(&output);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(
+        answer["warnings"].to_string().contains("only number their rows from 0"),
+        "{}",
+        answer["warnings"]
+    );
     let nearest = ["nearest", "t.csv", "-k", "1", "--model", "one", "--embeddings"];
     let said = |name: &str| {
         let output = place.run(&[&nearest[..], &[name]].concat());

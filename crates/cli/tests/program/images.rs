@@ -223,6 +223,19 @@ fn every_format_is_read_and_every_other_file_is_counted() {
     let embedded = place.run(&["embed", "--model", "run", "d", "-o", "d.npy"]);
     success(&embedded);
     assert!(stderr(&embedded).contains(".heic (2)"), "{}", stderr(&embedded));
+    place.write("d/of-qoi/3.heic", b"x");
+    place.write("d/of-qoi/deep/4.png", &png(0, 0));
+    let sides = ["d/of-qoi", "d/of-TIF"];
+    let output = place.run(&[&["compare", "--model", "run", "--threshold", "0.5"][..], &sides].concat());
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains(".heic (1); the first is d/of-qoi/3.heic"), "{said}");
+    assert!(said.contains("Skipped 1 sub-folder of d/of-qoi; the first is d/of-qoi/deep."), "{said}");
+    let nearest = ["nearest", "--model", "run", "--embeddings", "d.npy", "-k", "1", "d/of-qoi"];
+    let output = place.run(&nearest);
+    success(&output);
+    let said = stderr(&output);
+    assert!(said.contains(".heic (1)") && !said.contains("sub-folder"), "{said}");
 }
 
 #[test]
@@ -324,6 +337,22 @@ fn images_of_16_bits_are_scaled_by_their_depth() {
     success(&embedded);
     let said = stderr(&embedded);
     assert!(said.contains("warning: The 32 images of 16 bits have values from 0 to 77 only"), "{said}");
+    // The commands that read few images say so too.
+    let compared = ["compare", "--model", "eight", "--threshold", "0.5", "--json", "d/c1", "d/c2"];
+    let output = place.run(&compared);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    assert!(
+        stderr(&output).contains("The 16 images of 16 bits have values from 0 to"),
+        "{}",
+        stderr(&output)
+    );
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(answer["warnings"].to_string().contains("of 16 bits"), "{answer}");
+    success(&place.run(&["embed", "--model", "eight", "e", "-o", "e.npy"]));
+    let nearest = ["nearest", "--model", "eight", "--embeddings", "e.npy", "-k", "1"];
+    let output = place.run(&[&nearest[..], &["d/c1/1.png", "d/c2/1.png"]].concat());
+    success(&output);
+    assert!(stderr(&output).contains("The 2 images of 16 bits have values from 0 to"), "{}", stderr(&output));
 }
 
 #[test]

@@ -288,6 +288,17 @@ fn a_split_reports_ignored_parts_and_groups() {
         "{said}"
     );
 
+    // Whole classes, at least two; and at least one image of each other class.
+    let said = split("images", &["--by", "class", "--share", "1%", "--hold-out", "1%"], "little.csv");
+    for part in [
+        "33 % of the classes are held out instead of 1 %",
+        "known classes: 12 % of the images are held out instead of 1 %",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said = split("images", &["--by", "sample", "--share", "1%"], "few.csv");
+    assert!(said.contains("12 % of the images are held out instead of 1 %, because each class"), "{said}");
+
     // Eight images per class are marked: six train, two val.
     let mut list = String::from("path,label,split\n");
     for class in 0..CLASSES {

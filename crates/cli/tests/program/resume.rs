@@ -291,6 +291,80 @@ fn a_run_is_extended_and_its_data_may_move() {
     assert!(read(&place, "other/model.safetensors") == long);
 }
 
+#[cfg(unix)]
+#[test]
+fn an_extension_that_was_stopped_is_named_wherever_its_model_is_used() {
+    let place = finished_run();
+    let model = read(&place, "run/model.safetensors");
+    let extended = ["train", "--resume", "run", "--epochs", "100000"];
+    let mut child = place.command(&extended).stderr(std::process::Stdio::piped()).spawn().expect("started");
+    // The signal must come after the run has begun to train.
+    let steps = || read(&place, "run/metrics.jsonl").len();
+    let before = steps();
+    while steps() <= before {
+        assert!(child.try_wait().expect("a state").is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    super::signal(&child, "TERM");
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("model.safetensors and the reports are those of 3 epochs"), "{said}");
+    assert!(said.contains("the model in run is still that of 3 of 100000 epochs"), "{said}");
+    assert!(read(&place, "run/model.safetensors") == model);
+    let [a, b] = ["images/class-0/00.png", "images/class-1/00.png"];
+    let says = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        String::from_utf8_lossy(&output.stderr)
+            .contains("run: the run was extended to 100000 epochs and is not finished")
+    };
+    for file in ["run", "run/model.safetensors"] {
+        let out = |name: &str| format!("{}-{name}", file.len());
+        let (vectors, exported) = (out("e.npy"), out("e.onnx"));
+        assert!(says(&["embed", "--model", file, "images", "-o", &vectors]), "{file}");
+        assert!(says(&["nearest", "--model", file, "--embeddings", &vectors, "-k", "1", a]), "{file}");
+        assert!(says(&["export", "--model", file, "-o", &exported]), "{file}");
+        assert!(says(&["compare", "--model", file, a, b]), "{file}");
+    }
+    let weights = ["--weights", "run/model.safetensors", "--out", "started"];
+    assert!(says(&[&["train", "--config", "tiny.toml", "--data", "images"], &weights[..]].concat()));
+    // A run that has ended has a model of all its epochs.
+    success(&place.run(&["train", "--data", "images", "--config", "tiny.toml", "--out", "other"]));
+    success(&place.run(&["train", "--resume", "other", "--epochs", "4"]));
+    let output = place.run(&["export", "--model", "other", "-o", "other.onnx"]);
+    success(&output);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("not finished"));
+}
+
+#[test]
+fn a_comparison_says_which_settings_do_not_apply() {
+    let place = Workplace::new();
+    image_folder(&place, "images", 6, 12);
+    place.write("tiny.toml", TINY.as_bytes());
+    let compare = |names: &str, out: &str| {
+        let arguments =
+            ["train", "--data", "images", "--config", "tiny.toml", "--epochs", "1", "--margin", "0.2"];
+        place.run(&[&arguments[..], &["--compare", names, "--out", out]].concat())
+    };
+    let output = compare("arcface,softmax", "both");
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("note: margin = 0.2 does not apply to softmax, which has no such setting"),
+        "{said}"
+    );
+    let output = compare("softmax,normalized-softmax", "none");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains(
+            "--margin (objective.margin): found margin = 0.2, but softmax, normalized-softmax have no"
+        ),
+        "{said}"
+    );
+    assert!(!place.exists("none"));
+}
+
 #[test]
 fn an_interrupted_comparison_continues() {
     let place = Workplace::new();

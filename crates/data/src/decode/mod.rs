@@ -91,6 +91,22 @@ pub fn read_image(
         .map_err(|reason| Error::BadImage { path: path.to_path_buf(), reason })
 }
 
+/// As [`read_image`], with the properties of the file.
+///
+/// # Errors
+/// [`Error::BadImage`] with the reason.
+pub fn read_image_with_properties(
+    path: impl AsRef<Path>,
+    shape: ImageShape,
+    preprocessing: &Preprocessing,
+) -> crate::Result<(Vec<u8>, ImageProperties)> {
+    let path = path.as_ref();
+    let target = Target { shape, preprocessing: *preprocessing };
+    read_file(path)
+        .and_then(|bytes| decode_with_properties(&bytes, &target))
+        .map_err(|reason| Error::BadImage { path: path.to_path_buf(), reason })
+}
+
 /// Checks that an image can be decoded.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     caught(|| {

@@ -156,7 +156,7 @@ impl VectorSet {
                     test
                 } else {
                     let test = hold_out::by_class(classes(), &copies, options.hold_out, drawing);
-                    far_off = hold_out::far_off_by_copies(&test, &labels, &copies, set);
+                    far_off = hold_out::far_off_by_class(&test, &labels, &copies, set);
                     test
                 };
                 test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect()

@@ -112,16 +112,30 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
     Ok(listing)
 }
 
-/// The image files directly in a folder, or at any depth; or `path` itself if it is a file.
+/// The image files directly in a folder, or at any depth; or `path` itself if it is a file. Also sentences on what was skipped.
 ///
 /// # Errors
 /// [`Error::Read`] for a folder that cannot be listed; [`Error::NoImages`] for a folder without images.
-pub fn images(path: &Path, depth: Depth) -> Result<Vec<PathBuf>> {
+pub fn images(path: &Path, depth: Depth) -> Result<(Vec<PathBuf>, Vec<String>)> {
     if !path.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok((vec![path.to_path_buf()], Vec::new()));
     }
-    let found = walk::walk(path, depth)?.images;
-    if found.is_empty() { Err(Error::NoImages { path: path.to_path_buf() }) } else { Ok(found) }
+    let found = walk::walk(path, depth)?;
+    if found.images.is_empty() {
+        return Err(Error::NoImages { path: path.to_path_buf() });
+    }
+    let mut skipped = SkippedFiles::default();
+    found.unread.iter().for_each(|file| skipped.add_file(file));
+    let mut sentences = skipped.sentences();
+    if let Some(first) = found.folders.first() {
+        let folders = plural(found.folders.len(), "sub-folder", "sub-folders");
+        sentences.push(format!("Skipped {folders} of {}; the first is {}.", text_of(path), text_of(first)));
+    }
+    if let Some(first) = found.loops.first() {
+        let links = plural(found.loops.len(), "link", "links");
+        sentences.push(format!("Skipped {links} to a folder above; the first is {}.", text_of(first)));
+    }
+    Ok((found.images, sentences))
 }
 
 /// The class of a file from its path inside the part.
@@ -541,7 +555,7 @@ mod tests {
         let root = folder(&["1.png", "2.jpg", "x.txt", "empty/x.txt"]);
         let result = list(root.path(), FolderOptions::default()).unwrap();
         assert_eq!(described(&result), ["- - 1.png", "- - 2.jpg"]);
-        assert_eq!(images(root.path(), Depth::Flat).unwrap().len(), 2);
+        assert_eq!(images(root.path(), Depth::Flat).unwrap().0.len(), 2);
         let none = images(&root.path().join("empty"), Depth::Deep);
         assert!(matches!(none, Err(Error::NoImages { .. })));
     }

@@ -32,6 +32,8 @@ pub(crate) struct Walked {
     pub(crate) hidden: usize,
     /// Links back to a folder above them.
     pub(crate) loops: Vec<PathBuf>,
+    /// Sub-folders that were not searched, sorted.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 /// Finds the image files of a folder.
@@ -51,7 +53,11 @@ pub(crate) fn walk(root: &Path, depth: Depth) -> Result<Walked> {
                     entries.skip_current_dir();
                 }
             }
-            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) if entry.file_type().is_dir() => {
+                if depth == Depth::Flat {
+                    walked.folders.push(entry.into_path());
+                }
+            }
             Ok(entry) => walked.add(DirEntry::into_path(entry)),
             Err(error) => {
                 let path = error.path().unwrap_or(root).to_path_buf();

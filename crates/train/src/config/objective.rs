@@ -4,7 +4,7 @@ use crate::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use widemargin_objective::pairs::Miner;
-use widemargin_objective::{AnyObjective, ClassObjective, Margin, Parameters, suggest};
+use widemargin_objective::{AnyObjective, CatalogueEntry, ClassObjective, Margin, Parameters, suggest};
 
 /// Number of classes with which a configuration is checked before the data is known.
 const SOME_CLASSES: usize = 10;
@@ -155,6 +155,33 @@ impl ObjectiveConfig {
         self.parameters.insert(key.to_owned(), value);
     }
 
+    /// Removes the scale, margin and margins by count that the objective does not have, and returns each as `key = value`. A value out of range
+    /// stays, for [`build`](Self::build) to reject.
+    pub fn without_foreign(&mut self) -> Vec<(&'static str, String)> {
+        let mut removed = Vec::new();
+        let bare = Self { name: self.name.clone(), ..Self::default() };
+        let Ok(entry) = CatalogueEntry::find(&self.name) else { return removed };
+        for key in ["scale", "margin"] {
+            let Some(value) = self.parameters.get(key) else { continue };
+            let mut alone = bare.clone();
+            alone.parameters.insert(key.to_owned(), value.clone());
+            let known = entry.parameters.iter().any(|parameter| parameter.name == key);
+            let takes = if self.is_auto(key) { alone.build(None).is_ok() } else { known };
+            if !takes {
+                removed.push((key, format!("{key} = {value}")));
+                self.parameters.remove(key);
+            }
+        }
+        if let Some(power) = self.margin_by_count {
+            // Any power in range: the one that is set may be out of range.
+            if (Self { margin_by_count: Some(1.0), ..bare }).build(None).is_err() {
+                removed.push(("margin_by_count", format!("margin_by_count = {power}")));
+                self.margin_by_count = None;
+            }
+        }
+        removed
+    }
+
     fn is_auto(&self, key: &str) -> bool {
         self.parameters.get(key).is_some_and(|value| value == AUTO)
     }
@@ -252,6 +279,31 @@ mod tests {
         marginless.parameters.remove("scale");
         assert!(marginless.build(None).expect_err("no margin").to_string().contains("objective.margin"));
         assert!(auto("am-softmax").resolve(1, 8).is_err());
+    }
+
+    #[test]
+    fn only_parameters_that_the_objective_does_not_have_are_left_out() {
+        let left_out = |text: &str| {
+            let mut config: ObjectiveConfig = toml::from_str(text).expect("TOML");
+            let removed: Vec<String> = config.without_foreign().into_iter().map(|(_, text)| text).collect();
+            (removed.join(", "), config)
+        };
+        let (removed, config) =
+            left_out("name = \"softmax\"\nscale = 30\nmargin = 0.2\nmargin_by_count = 0.25");
+        assert_eq!(removed, "scale = 30, margin = 0.2, margin_by_count = 0.25");
+        assert!(config.build(None).is_ok());
+        assert_eq!(left_out("name = \"softmax\"\nmargin = \"auto\"").0, "margin = \"auto\"");
+        assert_eq!(left_out("name = \"normalized-softmax\"\nscale = 16\nmargin = 0.2").0, "margin = 0.2");
+        // Wrong values and other parameters are errors, not left out.
+        for text in [
+            "name = \"arcface\"\nmargin = 7",
+            "name = \"am-softmax\"\nscale = -1",
+            "name = \"am-softmax\"\nmargin_by_count = 1.5",
+            "name = \"softmax\"\nconcentration = 0.5",
+        ] {
+            let (removed, config) = left_out(text);
+            assert!(removed.is_empty() && config.build(None).is_err(), "{text}: {removed}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::prepare::SPLIT_FILE;
 use crate::{Error, Prepared, checkpoint};
 use std::path::{Path, PathBuf};
 use widemargin_durable::{Error as DurableError, Lock, create_folders};
+use widemargin_embedder::{Fingerprint, MODEL_FILE};
 
 /// The file of a run folder that is locked while a process trains in it.
 const LOCK_FILE: &str = ".lock";
@@ -101,15 +102,33 @@ impl RunFolder {
     /// [`Error::BadValue`] for fewer epochs than before, and those of [`Config::check`].
     pub fn change(&mut self, change: &Change) -> Result<(), Error> {
         if let Some(settings) = &mut self.settings {
-            settings.change(change)?;
+            let model = self.path.join(MODEL_FILE);
+            let extends = change.epochs.is_some() && model.exists();
+            let model = if extends { Some(Fingerprint::read(&model)?) } else { None };
+            settings.change(change, model)?;
             self.config = Some(settings.config().clone());
         } else if let Some(config) = &self.config {
             // Nothing is trained yet, so that the run simply starts with the changed settings.
             let mut settings = Settings::new(config);
-            settings.change(change)?;
+            settings.change(change, None)?;
             self.config = Some(settings.config().clone());
         }
         Ok(())
+    }
+
+    /// Epochs of the model in the folder, if the run was extended and the model is still that of fewer epochs.
+    pub fn earlier_epochs(&self) -> Option<usize> {
+        self.settings.as_ref().and_then(Settings::earlier_epochs)
+    }
+
+    /// Notes that the model of all epochs is written.
+    ///
+    /// # Errors
+    /// [`Error::Durable`] if it cannot be written.
+    pub fn model_is_complete(&mut self) -> Result<(), Error> {
+        let Some(settings) = &mut self.settings else { return Ok(()) };
+        settings.model_is_complete();
+        settings.write(&self.path)
     }
 
     /// The data of a run that is resumed, with the split in its `split.csv` and its normalisation.

@@ -19,7 +19,7 @@ use widemargin_embedder::MODEL_FILE;
 pub use crate::trainer::RunIdentity;
 pub use folder::{RunFolder, RunStart};
 use settings::Settings;
-pub use settings::{Change, configuration, is_changed};
+pub use settings::{Change, EarlierModel, configuration, earlier_model, is_changed};
 
 /// Evaluation samples whose embeddings are checked after the last step.
 const CHECKED_SAMPLES: usize = 64;
@@ -164,6 +164,11 @@ pub fn train_until(
         observer.message(&format!(
             "extended from {before} to {last} epochs; the added epochs follow the schedule of {last} epochs, from a learning rate of {rate:.4} on"
         ));
+        if let Some(earlier) = run.earlier_epochs() {
+            observer.message(&format!(
+                "until they are done, {MODEL_FILE} and the reports are those of {earlier} epochs"
+            ));
+        }
     }
     let every = match config.training.checkpoint_every as u64 {
         0 => steps_per_epoch,

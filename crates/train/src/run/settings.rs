@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use widemargin_durable::{
     TextState, UNKNOWN_CHECKSUM, read_sealed, seal_text, text_state, write_atomic, write_sealed,
 };
+use widemargin_embedder::Fingerprint;
 
 /// The file of a run folder with its configuration, for readers.
 pub(super) const CONFIGURATION: &str = "config.toml";
@@ -34,6 +35,24 @@ pub struct Change {
     pub labels: Option<PathBuf>,
 }
 
+/// The model of a finished run that was extended: it stays until the added epochs are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierModel {
+    /// Epochs of its training.
+    pub epochs: usize,
+    /// Length of its file.
+    bytes: usize,
+    /// CRC-32 of its file.
+    checksum: u32,
+}
+
+impl EarlierModel {
+    fn is(&self, model: Fingerprint) -> bool {
+        (self.bytes, self.checksum) == (model.bytes, model.checksum)
+    }
+}
+
 /// The content of the file: configurations as TOML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +65,32 @@ struct Stored {
     before: Option<String>,
     /// The epochs of the run as it was planned, then those of each extension.
     epochs: Vec<usize>,
+    /// The model in the folder, if it is that of fewer epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<EarlierModel>,
+}
+
+impl Stored {
+    fn read(path: &Path) -> Result<Self, Error> {
+        let (_version, bytes) = read_sealed(path, SETTINGS, VERSION)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::BadFile { path: path.to_owned(), reason: error.to_string() })
+    }
+}
+
+/// Epochs of the run in `folder` and its model, if the run was extended and `model`, the model in the folder, is still that of fewer epochs.
+/// `None` if the folder has no settings.
+///
+/// # Errors
+/// [`Error::Durable`] and [`Error::BadFile`] for damaged settings.
+pub fn earlier_model(folder: &Path, model: Fingerprint) -> Result<Option<(usize, EarlierModel)>, Error> {
+    let path = folder.join(SETTINGS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let stored = Stored::read(&path)?;
+    let earlier = stored.model.filter(|earlier| earlier.is(model));
+    Ok(stored.epochs.last().copied().zip(earlier))
 }
 
 /// The settings of a run.
@@ -62,7 +107,7 @@ impl Settings {
     pub(crate) fn new(config: &Config) -> Self {
         let text = config.to_toml();
         let epochs = vec![config.training.epochs];
-        let stored = Stored { started: text.clone(), config: text, before: None, epochs };
+        let stored = Stored { started: text.clone(), config: text, before: None, epochs, model: None };
         Self { stored, config: config.clone(), changed: true }
     }
 
@@ -72,9 +117,8 @@ impl Settings {
     /// [`Error::Durable`] for a file that is missing or damaged; [`Error::SettingsChanged`], which names the keys, if `config.toml` was edited.
     pub(crate) fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(SETTINGS);
-        let (_version, bytes) = read_sealed(&path, SETTINGS, VERSION)?;
         let bad = |reason: String| Error::BadFile { path: path.clone(), reason };
-        let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+        let stored = Stored::read(&path)?;
         let config = Config::from_toml(&path, &stored.config)?;
         let rising = stored.epochs.windows(2).all(|pair| pair[0] < pair[1]);
         if !rising || stored.epochs.last() != Some(&config.training.epochs) {
@@ -124,11 +168,21 @@ impl Settings {
         Err(Error::SettingsChanged { place: "the configuration".to_owned(), differences })
     }
 
-    /// Changes the settings; [`write`](Self::write) stores them.
+    /// Epochs of the model in the folder, if they are fewer than those of the run.
+    pub(crate) fn earlier_epochs(&self) -> Option<usize> {
+        self.stored.model.map(|model| model.epochs)
+    }
+
+    /// Notes that the model in the folder is that of all epochs.
+    pub(crate) fn model_is_complete(&mut self) {
+        self.changed |= self.stored.model.take().is_some();
+    }
+
+    /// Changes the settings; [`write`](Self::write) stores them. `model` is the model in the folder, if there is one.
     ///
     /// # Errors
     /// [`Error::BadValue`] for fewer epochs than before.
-    pub(crate) fn change(&mut self, change: &Change) -> Result<(), Error> {
+    pub(crate) fn change(&mut self, change: &Change, model: Option<Fingerprint>) -> Result<(), Error> {
         let mut config = self.config.clone();
         config.training.epochs = change.epochs.unwrap_or(config.training.epochs);
         if let Some(data) = &change.data {
@@ -148,6 +202,14 @@ impl Settings {
         }
         if found > planned {
             self.stored.epochs.push(found);
+            // The model of a run that was extended before and did not end is of the epochs before that.
+            let known = self.stored.model.filter(|known| model.is_some_and(|model| known.is(model)));
+            let of = |model: Fingerprint| EarlierModel {
+                epochs: planned,
+                bytes: model.bytes,
+                checksum: model.checksum,
+            };
+            self.stored.model = known.or_else(|| model.map(of));
         }
         self.stored.before = Some(std::mem::replace(&mut self.stored.config, config.to_toml()));
         self.config = config;
@@ -224,9 +286,9 @@ mod tests {
         let mut settings = Settings::read(folder.path()).expect("its own");
         assert_eq!((settings.config(), settings.epochs()), (&Config::default(), &[3][..]));
         let change = Change { epochs: Some(5), data: Some("moved".into()), labels: None };
-        settings.change(&change).expect("allowed");
+        settings.change(&change, None).expect("allowed");
         settings.write(folder.path()).expect("written");
-        settings.change(&Change { epochs: Some(9), ..Change::default() }).expect("allowed");
+        settings.change(&Change { epochs: Some(9), ..Change::default() }, None).expect("allowed");
         settings.write(folder.path()).expect("written");
         let again = Settings::read(folder.path()).expect("its own");
         assert_eq!(again.epochs(), [3, 5, 9]);
@@ -236,11 +298,40 @@ mod tests {
         assert!(text.contains("\n# Planned for 3 epochs, extended to 5, then 9.\n"), "{text}");
         assert!(!is_changed(&text) && !is_changed(&text.replace('\n', "\r\n")));
         assert!(is_changed(&text.replace("seed = 1\n", "seed = 3\n")), "{text}");
-        let error =
-            settings.change(&Change { epochs: Some(8), ..Change::default() }).expect_err("fewer").to_string();
+        let error = settings
+            .change(&Change { epochs: Some(8), ..Change::default() }, None)
+            .expect_err("fewer")
+            .to_string();
         assert!(error.contains("training.epochs: found 8, expected at least 9"), "{error}");
         let expected = Config { data: again.config().data.clone(), ..Config::default() };
         assert_eq!(again.config().differences(&expected).len(), 1, "nothing but the epochs");
+    }
+
+    #[test]
+    fn a_model_of_fewer_epochs_is_known_until_it_is_complete() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = written(folder.path());
+        let [model, other] = [7, 8].map(|checksum| Fingerprint { bytes: 100, checksum });
+        let earlier = |model| {
+            let found = earlier_model(folder.path(), model).expect("readable");
+            found.map(|(epochs, earlier)| (epochs, earlier.epochs))
+        };
+        assert_eq!(earlier(model), None);
+        // Extended twice before the added epochs were done.
+        for epochs in [5, 9] {
+            settings
+                .change(&Change { epochs: Some(epochs), ..Change::default() }, Some(model))
+                .expect("allowed");
+            settings.write(folder.path()).expect("written");
+            assert_eq!((earlier(model), earlier(other)), (Some((epochs, 3)), None));
+        }
+        settings.model_is_complete();
+        settings.write(folder.path()).expect("written");
+        assert_eq!(earlier(model), None, "also if training has changed nothing");
+        settings.change(&Change { epochs: Some(10), ..Change::default() }, Some(other)).expect("allowed");
+        settings.write(folder.path()).expect("written");
+        assert_eq!(earlier(other), Some((10, 9)));
+        assert_eq!(earlier_model(&folder.path().join("none"), model).expect("no settings"), None);
     }
 
     #[test]
@@ -267,7 +358,7 @@ mod tests {
         let mut settings = written(folder.path());
         let path = folder.path().join(CONFIGURATION);
         let old = std::fs::read(&path).expect("there");
-        settings.change(&Change { epochs: Some(5), ..Change::default() }).expect("allowed");
+        settings.change(&Change { epochs: Some(5), ..Change::default() }, None).expect("allowed");
         settings.write(folder.path()).expect("written");
         let new = std::fs::read(&path).expect("there");
         std::fs::write(&path, old).expect("as if the program had ended in between");

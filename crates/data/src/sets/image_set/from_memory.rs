@@ -44,7 +44,7 @@ impl ImageSet {
         let copies = copies((0..labels.len()).map(|at| ContentDigest::of([image(at)])));
         let classes = labels.iter().copied().map(Some);
         let test = hold_out::by_class(classes, &copies, options.hold_out, (options.seed, Drawing::Train));
-        let far_off = hold_out::far_off_by_copies(&test, &labels, &copies, (options.hold_out, "images"));
+        let far_off = hold_out::far_off_by_class(&test, &labels, &copies, (options.hold_out, "images"));
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.sort_by_key(|image| test[*image]);
         let mut place = vec![0; order.len()];

@@ -386,7 +386,7 @@ fn parts(
     } else {
         let classes = labels.iter().copied().map(Some);
         let test = hold_out::by_class(classes, copies, options.hold_out, (options.seed, Drawing::Train));
-        let far_off = hold_out::far_off_by_copies(&test, labels, copies, set);
+        let far_off = hold_out::far_off_by_class(&test, labels, copies, set);
         (test, PartsFrom::Drawing, far_off)
     };
     let parts = test.into_iter().map(|test| if test { Part::Test } else { Part::Train }).collect();
