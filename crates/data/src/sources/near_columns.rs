@@ -4,6 +4,7 @@ use std::path::Path;
 
 use widemargin_tables::{column_names, echo, names_path};
 
+use crate::Part;
 use crate::part::{part_named, words_of};
 use crate::sources::listing::Extras;
 
@@ -104,15 +105,17 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
         let is_truth = |word: &str| {
             matches!(
                 word.to_ascii_lowercase().as_str(),
-                "0" | "1" | "true" | "false" | "yes" | "no" | "y" | "n" | "t" | "f"
+                "0" | "1" | "0.0" | "1.0" | "true" | "false" | "yes" | "no" | "y" | "n" | "t" | "f"
             )
         };
         // Numbers of the parts, as in CelebA: 0, 1 and 2.
-        let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3");
+        let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3" | "2.0" | "3.0");
         let differ = || words().next().is_some_and(|first| words().any(|word| word != first));
+        let has_part = |part: Part| words().any(|word| part_named(&letters(word)) == Some(part));
         let named = NEARLY_SPLIT.contains(&letters(name).as_str());
         let splits = words().next().is_some()
-            && (words().all(|word| is_part(word) || nearly(word)) && (named || words().any(is_part))
+            && (words().all(|word| is_part(word) || nearly(word))
+                && (named || words().any(is_part) || has_part(Part::Train) && has_part(Part::Test))
                 || marks_a_part(name) && words().all(is_truth)
                 || named && differ() && words().all(|word| is_number(word) || is_truth(word)));
         let groups = NEARLY_GROUP.iter().any(|nearly| name.trim().eq_ignore_ascii_case(nearly));
@@ -221,6 +224,8 @@ mod tests {
             ("hold_out", &["0", "1"]),
             ("splits", &["0", "1"]),
             ("partition", &["0", "1", "2"]),
+            ("is_test", &["0.0", "1.0"]),
+            ("folder", &["train2017", "val2017"]),
             ("subset", &["train", "testing"]),
             ("evaluation_status", &["train", "query", "gallery"]),
             ("subset", &["seen", "unseen"]),

@@ -484,12 +484,11 @@ impl Sample {
 
 /// Sets a value that has none; false if it has another.
 fn set_once<Value: PartialEq>(slot: &mut Option<Value>, value: Value) -> bool {
-    match slot {
-        Some(first) => *first == value,
-        None => {
-            *slot = Some(value);
-            true
-        }
+    if let Some(first) = slot {
+        *first == value
+    } else {
+        *slot = Some(value);
+        true
     }
 }
 
