@@ -42,6 +42,7 @@ pub use decode::{ContentDigest, ImageProperties, read_image, read_image_with_pro
 pub use error::Error;
 pub use file_names::{IMAGE_ENDINGS, is_image};
 pub use hold_out::{class_share_far_off, share_far_off};
+pub use look_alike::appearance;
 pub use normalise::Normalisation;
 pub use part::Part;
 pub use pixel_facts::PixelFacts;

@@ -26,8 +26,9 @@ pub(crate) fn escaped(names: &[&str], between: &str) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(between)
 }
 
-/// Equal for names that look the same.
-fn appearance(name: &str) -> String {
+/// Equal for names that look the same: that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way
+/// in which a number is written.
+pub fn appearance(name: &str) -> String {
     without_leading_zeros(&common_form(name))
 }
 

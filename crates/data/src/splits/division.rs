@@ -1,6 +1,6 @@
 //! Divides a set into samples to train on and samples to evaluate on: which classes are known, which are unseen, which are neither.
 //!
-//! A known class has at least one training sample. If the data marks its parts and some classes occur only in the test part, these are the
+//! A known class has at least one training sample, and an unseen class at least one held-out sample. If the data marks its parts and some classes occur only in the test part, these are the
 //! unseen classes, as in CUB-200, Stanford Online Products or Market-1501. Unseen classes are drawn only if the data does not define them.
 
 use std::path::Path;
@@ -19,6 +19,9 @@ const SHARE: f64 = 0.2;
 const FEWEST: usize = 3;
 /// Fewest classes on either side of a split.
 const LEAST: usize = 2;
+
+/// What errors call the setting.
+const NUMBER_UNSEEN: &str = "the number of unseen classes";
 
 /// How many groups of names that look the same a sentence has.
 const GROUPS_NAMED: usize = 10;
@@ -59,23 +62,29 @@ impl Division {
     /// Divides a set by its own parts; `seed` draws the unseen classes.
     ///
     /// Parts that the data marks are kept: a training sample of an unseen class is left out. If parts were drawn, every sample of an unseen
-    /// class is in the evaluation set. A class without training samples that is not unseen is left out, with a warning.
+    /// class is in the evaluation set. A class without training samples that is not unseen is left out, with a warning, and so is an unseen
+    /// class without held-out samples.
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] unless at least 2 classes are known and, except in a closed set, at least 2 unseen; [`Error::UnknownClass`]
-    /// for a name that is not a class; [`Error::Setting`] for a count although the data defines its unseen classes.
+    /// for a name that is not a class; [`Error::Setting`] for a count although the data defines its unseen classes, for one that the parts of
+    /// the data do not allow, and for too few classes with samples for their use.
     pub fn new(set: &SampleSet, unseen: &UnseenClasses, seed: u64) -> Result<Self> {
         Self::divided(set, unseen, seed).map_err(|error| error.of_data(set.name()))
     }
 
     fn divided(set: &SampleSet, unseen: &UnseenClasses, seed: u64) -> Result<Self> {
         let names = set.class_names();
-        let mut trained = vec![false; names.len()];
+        let (mut trained, mut evaluable) = (vec![false; names.len()], vec![false; names.len()]);
         for (sample, class) in set.labels().iter().enumerate() {
-            trained[*class as usize] |= set.part(sample) == Part::Train;
+            let is_trained = set.part(sample) == Part::Train;
+            trained[*class as usize] |= is_trained;
+            evaluable[*class as usize] |= !is_trained || !set.parts_are_given();
         }
         let untrained: Vec<u32> = classes_where(&trained, |trained| !trained);
-        let defined = set.parts_are_marked() && untrained.len() >= LEAST;
+        let only_evaluable: Vec<u32> =
+            untrained.iter().copied().filter(|class| evaluable[*class as usize]).collect();
+        let defined = set.parts_are_marked() && only_evaluable.len() >= LEAST;
         let (mut drawn, mut warnings) = (false, Vec::new());
         if set.parts_are_given() && !(0..set.len()).any(|sample| set.part(sample) == Part::Test) {
             return Err(Error::OneGroup { data: set.name().to_owned() });
@@ -91,19 +100,20 @@ impl Division {
             UnseenClasses::Count(count) if defined => {
                 let expected = format!(
                     "no number: the data defines the unseen classes, the {} without a training sample ({})",
-                    untrained.len(),
-                    named(&untrained, names)
+                    only_evaluable.len(),
+                    named(&only_evaluable, names)
                 );
-                return Err(Error::setting("the number of unseen classes", count, expected));
+                return Err(Error::setting(NUMBER_UNSEEN, count, expected));
             }
-            UnseenClasses::Default if defined => untrained.clone(),
+            UnseenClasses::Default if defined => only_evaluable.clone(),
             UnseenClasses::Default => {
                 drawn = true;
-                OpenSetSplit::drawn(&trained, default_count(names.len()), seed)?
+                OpenSetSplit::drawn(&trained, &evaluable, default_count(names.len()), seed)?
             }
             UnseenClasses::Count(count) => {
                 drawn = true;
-                OpenSetSplit::drawn(&trained, *count, seed)?
+                require_possible(*count, &only_evaluable, &evaluable, names)?;
+                OpenSetSplit::drawn(&trained, &evaluable, *count, seed)?
             }
         };
         let is_unseen = |class: &u32| unseen.binary_search(class).is_ok();
@@ -136,7 +146,11 @@ impl Division {
         warnings.extend(left_out_warning(&left_out, names));
         if !set.parts_are_given() {
             warnings.extend(leave_out_copies(set, &classes, &mut parts));
+        } else if !set.parts_are_marked() {
+            warnings.extend(left_out_with_groups(set, &classes, &parts));
         }
+        let (classes, without_samples) = with_samples(set, classes, &mut parts)?;
+        warnings.extend(without_samples);
         warnings.extend(warnings_about_samples(set, &classes, &parts));
         Ok(Self { classes, parts, drawn, warnings })
     }
@@ -175,6 +189,98 @@ impl Division {
 fn default_count(classes: usize) -> usize {
     let share = (classes as f64 * SHARE).round() as usize;
     share.max(FEWEST).min(classes.saturating_sub(LEAST))
+}
+
+/// Rejects a number of unseen classes that the parts of the data do not allow. A class of `untrained` cannot be known, and a class that is not
+/// `evaluable` cannot be unseen.
+fn require_possible(count: usize, untrained: &[u32], evaluable: &[bool], names: &[String]) -> Result<()> {
+    let possible = evaluable.iter().filter(|evaluable| **evaluable).count();
+    let expected = if count < untrained.len() {
+        format!(
+            "at least {}, because {} no training sample: {}",
+            untrained.len(),
+            plural(untrained.len(), "class has", "classes have"),
+            named(untrained, names)
+        )
+    } else if count > possible && possible < names.len() {
+        let without = classes_where(evaluable, |evaluable| !evaluable);
+        format!(
+            "at most {possible}, because {} no held-out sample: {}",
+            plural(without.len(), "class has", "classes have"),
+            named(&without, names)
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::setting(NUMBER_UNSEEN, &count, expected))
+}
+
+/// The classes without those that have no sample for their use: known ones without a training sample, such as after duplicates were left out,
+/// and unseen ones without a held-out sample. Their samples are left out; with sentences that name them.
+fn with_samples(
+    set: &SampleSet,
+    classes: OpenSetSplit,
+    parts: &mut [SplitPart],
+) -> Result<(OpenSetSplit, Vec<String>)> {
+    let names = set.class_names();
+    let used = |part: SplitPart| {
+        let mut used = vec![false; names.len()];
+        for (class, found) in set.labels().iter().zip(parts.iter()) {
+            used[*class as usize] |= *found == part;
+        }
+        used
+    };
+    let (trained, held_out) = (used(SplitPart::Train), used(SplitPart::Test));
+    let divided = |classes: &[u32], used: &[bool]| -> (Vec<u32>, Vec<u32>) {
+        classes.iter().partition(|class| used[**class as usize])
+    };
+    let (known, unknown) = divided(classes.known(), &trained);
+    let (unseen, unevaluated) = divided(classes.unseen(), &held_out);
+    let mut warnings = Vec::new();
+    for (dropped, left, use_of, side, least) in [
+        (&unknown, &known, "training", "known", LEAST),
+        (&unevaluated, &unseen, "held-out", "unseen", if classes.is_closed() { 0 } else { LEAST }),
+    ] {
+        if dropped.is_empty() {
+            continue;
+        }
+        let dropped = format!(
+            "{} no {use_of} {}: {}",
+            plural(dropped.len(), "class has", "classes have"),
+            set.kind(),
+            named(dropped, names)
+        );
+        if left.len() < least {
+            let what = if side == "known" { "the number of known classes" } else { NUMBER_UNSEEN };
+            return Err(Error::setting(what, &left.len(), format!("at least {least}; {dropped}")));
+        }
+        warnings.push(format!("Left out classes that would be {side}, because {dropped}."));
+    }
+    if warnings.is_empty() {
+        return Ok((classes, warnings));
+    }
+    for (class, part) in set.labels().iter().zip(parts) {
+        if unknown.binary_search(class).is_ok() || unevaluated.binary_search(class).is_ok() {
+            *part = SplitPart::Out;
+        }
+    }
+    Ok((OpenSetSplit::of_classes(names.len(), known, unseen)?, warnings))
+}
+
+/// A sentence about samples of unseen classes that are left out because their group is in the training part.
+fn left_out_with_groups(set: &SampleSet, classes: &OpenSetSplit, parts: &[SplitPart]) -> Option<String> {
+    let of_unseen = set.labels().iter().zip(parts).filter(|(class, _)| classes.is_unseen(**class));
+    let (mut all, mut left_out) = (0, 0);
+    for (_, part) in of_unseen {
+        all += 1;
+        left_out += usize::from(*part == SplitPart::Out);
+    }
+    (left_out > 0).then(|| {
+        format!(
+            "Left out {left_out} of {all} {} of unseen classes, because their groups are in the training part.",
+            set.kind()
+        )
+    })
 }
 
 /// The classes with a property, in ascending order.
@@ -566,6 +672,102 @@ mod tests {
             "{:?}",
             found.warnings
         );
+    }
+
+    #[test]
+    fn a_class_that_loses_its_training_samples_is_not_known() {
+        // The samples of c are those of x, which is unseen.
+        let rows: Vec<(&str, u32)> = ["a", "b", "c", "x", "y"]
+            .into_iter()
+            .zip([10, 20, 30, 30, 40])
+            .flat_map(|(class, first)| (0..5).map(move |row| (class, first + row)))
+            .collect();
+        let set = unmarked(&rows);
+        let chosen =
+            |names: &[&str]| UnseenClasses::Named(names.iter().map(|name| (*name).to_owned()).collect());
+        let found = Division::new(&set, &chosen(&["x", "y"]), 0).unwrap();
+        assert_eq!(
+            (names(&set, found.classes.known()), names(&set, found.classes.unseen())),
+            ("a b".to_owned(), "x y".to_owned())
+        );
+        assert!(found.parts[10..15].iter().all(|part| *part == SplitPart::Out));
+        let said = found.warnings.join("\n");
+        assert!(
+            said.contains("classes that would be known, because 1 class has no training vectors: \"c\"."),
+            "{said}"
+        );
+        let error = Division::new(&set, &chosen(&["x", "y", "b"]), 0).unwrap_err().to_string();
+        assert!(
+            error.contains("known classes is 1; expected at least 2; 1 class has no training vectors: \"c\""),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unseen_class_has_a_held_out_sample() {
+        let mut rows = both(&["a", "b", "c", "d"]);
+        rows.extend(["e", "f", "g"].into_iter().flat_map(|class| [(class, "train"), (class, "train")]));
+        let set = table(&rows);
+        for seed in 0..9 {
+            let found = Division::new(&set, &UnseenClasses::Default, seed).unwrap();
+            let unseen = names(&set, found.classes.unseen());
+            assert!(unseen.len() == 5 && !unseen.contains(['e', 'f', 'g']), "{unseen}");
+        }
+        let error = Division::new(&set, &UnseenClasses::Count(5), 0).unwrap_err().to_string();
+        assert!(
+            error.contains("is 5; expected at most 4, because 3 classes have no held-out sample"),
+            "{error}"
+        );
+        let named = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Division::new(&set, &UnseenClasses::Named(names), 0)
+        };
+        let found = named(&["a", "b", "e"]).unwrap();
+        assert_eq!(names(&set, found.classes.unseen()), "a b");
+        assert_eq!(names(&set, found.classes.known()), "c d f g");
+        let said = found.warnings.join("\n");
+        assert!(said.contains("would be unseen, because 1 class has no held-out vectors: \"e\"."), "{said}");
+        let error = named(&["a", "e"]).unwrap_err().to_string();
+        assert!(error.contains("unseen classes is 1; expected at least 2; 1 class has"), "{error}");
+    }
+
+    #[test]
+    fn groups_do_not_change_a_number_of_unseen_classes_and_what_they_leave_out_is_counted() {
+        // One group for each class: a held-out class has no training sample.
+        let classes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        let rows: Vec<[&str; 3]> = classes.into_iter().flat_map(|class| [[class, "", class]; 4]).collect();
+        let set = grouped(&rows);
+        let held_out: std::collections::BTreeSet<u32> = set
+            .labels()
+            .iter()
+            .enumerate()
+            .filter(|(sample, _)| set.part(*sample) == Part::Test)
+            .map(|(_, class)| *class)
+            .collect();
+        assert!(held_out.len() >= 2, "a fifth of 12 groups");
+        let error =
+            Division::new(&set, &UnseenClasses::Count(held_out.len() - 1), 0).unwrap_err().to_string();
+        assert!(error.contains(&format!("expected at least {}, because", held_out.len())), "{error}");
+        // Two groups in each class: held-out groups are of some classes only, and the unseen ones are among these.
+        let half = |class: &'static str| {
+            let other: &'static str = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L"]
+                [classes.iter().position(|name| *name == class).unwrap_or(0)];
+            [[class, "", class], [class, "", class], [class, "", other], [class, "", other]]
+        };
+        let rows: Vec<[&str; 3]> = classes.into_iter().flat_map(half).collect();
+        let set = grouped(&rows);
+        for seed in 0..5 {
+            let found = Division::new(&set, &UnseenClasses::Count(2), seed).unwrap();
+            for class in found.classes.unseen() {
+                let mut samples = set.labels().iter().zip(&found.parts);
+                assert!(samples.any(|(of, part)| of == class && *part == SplitPart::Test));
+            }
+            let said = found.warnings.join("\n");
+            assert!(
+                said.contains("Left out 4 of 8 vectors of unseen classes, because their groups"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -55,17 +55,19 @@ impl OpenSetSplit {
         Self::open(class_names.len(), unseen.len(), unseen)
     }
 
-    /// Unseen classes drawn with `seed`, in ascending order: those that are not `trained`, and others until there are `count`.
+    /// Unseen classes drawn with `seed`, in ascending order: those that are not `trained`, and others until there are `count`. A class that is
+    /// not `evaluable` is not drawn, because nothing could be measured on it.
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] unless at least 2 classes are unseen and at least 2 known.
-    pub(crate) fn drawn(trained: &[bool], count: usize, seed: u64) -> Result<Vec<u32>> {
+    pub(crate) fn drawn(trained: &[bool], evaluable: &[bool], count: usize, seed: u64) -> Result<Vec<u32>> {
         let mut classes: Vec<u32> = (0..trained.len() as u32).collect();
         Stream::new(seed, Purpose::Split, 0, 0).shuffle(&mut classes);
         // Stable, so that without untrained classes it is the draw of `by_seed`.
         classes.sort_by_key(|class| trained[*class as usize]);
-        let untrained = trained.iter().filter(|trained| !**trained).count();
-        let count = count.max(untrained);
+        classes.retain(|class| evaluable[*class as usize]);
+        let untrained = classes.iter().filter(|class| !trained[**class as usize]).count();
+        let count = count.max(untrained).min(classes.len());
         classes.truncate(count);
         Ok(Self::open(trained.len(), count, classes)?.unseen)
     }
