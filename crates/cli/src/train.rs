@@ -184,6 +184,7 @@ impl TrainArguments {
                 m.weights_classes = None;
                 if before.is_some() {
                     (m.mean, m.deviation) = (Vec::new(), Vec::new());
+                    (config.data.background, config.data.depth) = (None, None);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Fine-tuning of pretrained weights: their normalisation of pixels, and which parameters are trained at which rate.
+//! Fine-tuning of pretrained weights: how they read images, their normalisation of pixels, and which parameters are trained at which rate.
 //!
 //! Parts of the backbone are selected by the beginnings of parameter names, PyTorch's or this program's
 //! ([`widemargin_model::weights::begins`]).
@@ -7,8 +7,8 @@ use crate::Error;
 use crate::config::Config;
 use crate::warm_start::{self, WeightsClasses};
 use std::collections::BTreeSet;
-use widemargin_data::{Normalisation, SampleSet};
-use widemargin_embedder::Description;
+use widemargin_data::{Normalisation, Preprocessing, SampleSet};
+use widemargin_embedder::{Description, Takes};
 use widemargin_model::parameters::{Parameter, Role};
 use widemargin_model::weights::{Names, Weights, begins, usual_name, within_network};
 use widemargin_model::{Backbone, BackboneName};
@@ -33,6 +33,34 @@ pub(crate) fn normalisation(config: &Config) -> Result<Option<Normalisation>, Er
     }
     let (mean, deviation) = if m.backbone.is_resnet() { IMAGENET } else { ([0.5; 3], [0.5; 3]) };
     Ok(Some(Normalisation { mean: mean.to_vec(), deviation: deviation.to_vec() }))
+}
+
+/// How image files are read for the configured weights: as `[data]` says, otherwise as a model of this program read them in its training.
+///
+/// # Errors
+/// If the weights cannot be read.
+pub(crate) fn preprocessing(config: &Config) -> Result<Preprocessing, Error> {
+    let d = &config.data;
+    if let Some(set) = d.preprocessing() {
+        return Ok(set);
+    }
+    let found = preprocessing_of_weights(config)?.unwrap_or_default();
+    Ok(Preprocessing {
+        background: d.background.unwrap_or(found.background),
+        depth: d.depth.unwrap_or(found.depth),
+    })
+}
+
+/// How image files were read in the training of the configured weights; `None` without weights, or if they do not state it.
+fn preprocessing_of_weights(config: &Config) -> Result<Option<Preprocessing>, Error> {
+    match &config.model.weights {
+        // A run that is resumed does not need its weights.
+        Some(path) if path.exists() && Weights::read(path)?.names() == Names::Own => {
+            let description = Description::read(path)?;
+            Ok((description.takes == Takes::Images).then(|| description.preprocessing()))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The columns that the configured weights were trained on, in order; `None` without weights or names of columns.
@@ -73,13 +101,48 @@ pub(crate) fn require_columns(
 }
 
 impl Config {
-    /// Stores the normalisation of the configured weights and the classes that they have seen in the configuration, unless it has them
-    /// already, so that a resumed run does not need the weights. Returns a message if it stored a normalisation, or if it has one that is
-    /// not that of the weights.
+    /// Stores in the configuration how the configured weights read images, their normalisation, and the classes that they have seen, unless it
+    /// has them already, so that a resumed run does not need the weights. Returns messages about what it took from the weights, and about
+    /// settings that are not those of the weights.
     ///
     /// # Errors
     /// If the weights cannot be read.
-    pub fn resolve_weights(&mut self) -> Result<Option<String>, Error> {
+    pub fn resolve_weights(&mut self) -> Result<Vec<String>, Error> {
+        let mut messages = self.resolve_preprocessing()?;
+        messages.extend(self.resolve_normalisation()?);
+        Ok(messages)
+    }
+
+    /// Stores how images are read; with messages about it.
+    fn resolve_preprocessing(&mut self) -> Result<Vec<String>, Error> {
+        let (of_weights, found) = (preprocessing_of_weights(self)?, preprocessing(self)?);
+        let d = &mut self.data;
+        let absent = (d.background.is_none(), d.depth.is_none());
+        (d.background, d.depth) = (Some(found.background), Some(found.depth));
+        let (Some(expected), Some(path)) = (of_weights, &self.model.weights) else { return Ok(Vec::new()) };
+        let mut messages = Vec::new();
+        if (absent.0 || absent.1) && expected != Preprocessing::default() {
+            messages.push(format!(
+                "reading image files as for the weights: background {}, depth {}",
+                found.background, found.depth
+            ));
+        }
+        for (key, found, expected) in [
+            ("background", found.background.to_string(), expected.background.to_string()),
+            ("depth", found.depth.to_string(), expected.depth.to_string()),
+        ] {
+            if found != expected {
+                messages.push(format!(
+                    "warning: data.{key} is {found}, but {} was trained with {expected}; remove the key to use that of the weights",
+                    path.display()
+                ));
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Stores the normalisation and the classes of the weights; with a message about the normalisation.
+    fn resolve_normalisation(&mut self) -> Result<Option<String>, Error> {
         if let WeightsClasses::Listed(listed) = warm_start::classes(self)? {
             self.model.weights_classes = Some(listed);
         }

@@ -7,12 +7,15 @@ use crate::warm_start::{self, WeightsClasses};
 use widemargin_data::{
     Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
     OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
-    UnseenClasses, require_comparable,
+    UnseenClasses, first_names, require_comparable,
 };
 use widemargin_embedder::TrainingClasses;
 
 /// With fewer unseen classes than this, a report warns about them.
 const FEW_UNSEEN_CLASSES: usize = 20;
+
+/// Most unseen classes that an error names.
+const NAMED_UNSEEN: usize = 10;
 
 /// Fewest known classes.
 const LEAST_KNOWN: usize = 2;
@@ -54,7 +57,7 @@ impl Prepared {
     /// The errors of the data; [`Error::TooFew`] if there are fewer training samples than a batch, or too few samples for evaluation.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let columns = fine_tuning::columns(config)?;
-        let set = open(&config.data, columns.as_deref())?;
+        let set = open(&config.data, fine_tuning::preprocessing(config)?, columns.as_deref())?;
         fine_tuning::require_columns(config, &set, columns.as_deref())?;
         Self::from_set(set, config)
     }
@@ -171,7 +174,7 @@ impl Prepared {
     /// # Errors
     /// The errors of the data.
     pub fn open(data: &DataConfig, columns: Option<&[String]>) -> Result<SampleSet, Error> {
-        open(data, columns)
+        open(data, data.preprocessing().unwrap_or_default(), columns)
     }
 
     /// The batches of a run from `start` (epoch, step in it) on.
@@ -212,7 +215,11 @@ fn left_out(set: &SampleSet) -> Option<String> {
 }
 
 /// The set that `[data]` names.
-fn open(d: &DataConfig, columns: Option<&[String]>) -> Result<SampleSet, Error> {
+pub(crate) fn open(
+    d: &DataConfig,
+    preprocessing: Preprocessing,
+    columns: Option<&[String]>,
+) -> Result<SampleSet, Error> {
     let options = OpenOptions {
         channels: d.channels,
         height: d.height,
@@ -221,7 +228,7 @@ fn open(d: &DataConfig, columns: Option<&[String]>) -> Result<SampleSet, Error> 
         max_bad: d.max_bad,
         seed: d.split_seed,
         folders: FolderOptions { class_folder: d.class_folder, parts: d.parts },
-        preprocessing: Preprocessing { background: d.background, depth: d.depth },
+        preprocessing,
         columns: d.columns.clone(),
         order: columns.map(<[String]>::to_vec),
         ..OpenOptions::default()
@@ -252,10 +259,25 @@ fn divided(set: &SampleSet, d: &DataConfig, weights: &WeightsClasses) -> Result<
     let division = Division::new(set, &unseen, d.split_seed)?;
     // Where classes are drawn, those that were unseen for the weights stay unseen.
     let wanted = division.classes.unseen().len();
-    match weights.unseen(set.class_names(), wanted, d.split_seed).filter(|_| division.drawn) {
-        Some(kept) => Ok(Division::new(set, &UnseenClasses::Numbered(kept), d.split_seed)?),
-        None => Ok(division),
+    let kept = weights.unseen(set.class_names(), wanted, d.split_seed).filter(|_| division.drawn);
+    let Some(kept) = kept else { return Ok(division) };
+    let division = Division::new(set, &UnseenClasses::Numbered(kept), d.split_seed)?;
+    let found = division.classes.unseen();
+    if let UnseenClasses::Count(count) = unseen
+        && count != found.len()
+    {
+        let names = found.iter().map(|class| &set.class_names()[*class as usize]);
+        return Err(Error::BadValue {
+            key: "data.unseen".to_owned(),
+            message: format!(
+                "found {count}, expected {} or no number: the classes that were unseen for the loaded weights stay unseen, and those that they \
+                 were trained on cannot be unseen, which leaves {}; to choose others, name them (data.unseen_classes)",
+                found.len(),
+                first_names(names, NAMED_UNSEEN)
+            ),
+        });
     }
+    Ok(division)
 }
 
 /// The training samples: all of the known classes, or the first ones of each class, `limit` in total and as evenly as the classes allow.

@@ -5,7 +5,8 @@
 
 use crate::Error;
 use crate::config::Config;
-use crate::prepare::{Prepared, SPLIT_FILE};
+use crate::fine_tuning;
+use crate::prepare::{Prepared, SPLIT_FILE, open};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -324,7 +325,8 @@ impl Prepared {
     /// [`Error::DataChanged`] if the data or the file of the split has changed since, by name; those of reading.
     pub fn of_record(config: &Config, folder: &Path) -> Result<Self, Error> {
         let (record, _) = Record::read(folder)?;
-        let set = Self::open(&config.data, record.columns()).map_err(changed_folders)?;
+        let preprocessing = fine_tuning::preprocessing(config)?;
+        let set = open(&config.data, preprocessing, record.columns()).map_err(changed_folders)?;
         record.require_same_samples(&set)?;
         let path = folder.join(SPLIT_FILE);
         let parts = SplitFile::read(&path)?.parts_of(&set, &path)?;

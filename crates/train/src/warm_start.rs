@@ -1,13 +1,15 @@
 //! Training that starts from the weights of another run: which classes those weights have seen.
 //!
 //! A model file lists the classes that its weights were trained on and those that were held out. A class that was trained on cannot be an
-//! unseen class again, and the held-out ones stay unseen, so that the two runs can be compared. Classes are matched by name.
+//! unseen class again, and the held-out ones stay unseen, so that the two runs can be compared. Classes are matched by name. A name of the
+//! weights that only looks like one of the data is taken for the same class, with a warning: results on a class that only seems to be unseen
+//! would be too good.
 
 use crate::Error;
 use crate::config::Config;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use widemargin_chance::{Purpose, Stream};
-use widemargin_data::{OpenSetSplit, first_names};
+use widemargin_data::{OpenSetSplit, appearance, first_names};
 use widemargin_embedder::{Description, TrainingClasses};
 use widemargin_model::weights::{Names, Weights};
 
@@ -51,6 +53,7 @@ impl WeightsClasses {
     /// in common with the data; then the classes are drawn as without weights.
     pub(crate) fn unseen(&self, names: &[String], wanted: usize, seed: u64) -> Option<Vec<u32>> {
         let Self::Listed(listed) = self else { return None };
+        let (listed, _) = as_in_data(listed, names);
         let (trained, unseen) = (as_set(&listed.trained), as_set(&listed.unseen));
         if !names.iter().any(|name| trained.contains(name.as_str()) || unseen.contains(name.as_str())) {
             return None;
@@ -81,6 +84,7 @@ impl WeightsClasses {
             }
             Self::Listed(listed) => listed,
         };
+        let (listed, alike) = as_in_data(listed, names);
         let (trained, unseen) = (as_set(&listed.trained), as_set(&listed.unseen));
         let both = |classes: &[u32], of: &HashSet<&str>| -> Vec<&str> {
             classes
@@ -92,6 +96,14 @@ impl WeightsClasses {
         let leaked = both(split.unseen(), &trained);
         let lost = both(split.known(), &unseen);
         let mut warnings = Vec::new();
+        if !alike.is_empty() {
+            warnings.push(format!(
+                "Classes of the loaded weights (data {}) whose names look like those of the data are taken for the same classes: {}. Rename \
+                 those that are different classes.",
+                listed.data,
+                first_names(&alike, NAMED)
+            ));
+        }
         if !leaked.is_empty() {
             warnings.push(format!(
                 "The loaded weights were trained on {} of the {} unseen classes (data {}), so the results are too good: {}.",
@@ -121,7 +133,7 @@ impl WeightsClasses {
         split: &OpenSetSplit,
     ) -> Option<TrainingClasses> {
         let before = match self {
-            Self::Listed(listed) => listed.clone(),
+            Self::Listed(listed) => as_in_data(listed, names).0,
             Self::None | Self::Unlisted => TrainingClasses::default(),
         };
         let of =
@@ -135,14 +147,48 @@ impl WeightsClasses {
     }
 }
 
+/// The classes of the weights under the names that the data has for them, and the pairs of names that are not equal but look the same. Only
+/// names without an equal one on the other side are compared by their looks.
+fn as_in_data(listed: &TrainingClasses, names: &[String]) -> (TrainingClasses, Vec<String>) {
+    let (of_data, mut of_weights) = (as_set(names), as_set(&listed.trained));
+    of_weights.extend(as_set(&listed.unseen));
+    let mut looks = BTreeMap::<String, Vec<&String>>::new();
+    for name in names.iter().filter(|name| !of_weights.contains(name.as_str())) {
+        looks.entry(appearance(name)).or_default().push(name);
+    }
+    if looks.is_empty() {
+        return (listed.clone(), Vec::new());
+    }
+    let mut alike = Vec::new();
+    let mut renamed = |list: &[String]| {
+        let mut found = Vec::new();
+        for name in list {
+            let same = if of_data.contains(name.as_str()) { None } else { looks.get(&appearance(name)) };
+            let Some(same) = same else {
+                found.push(name.clone());
+                continue;
+            };
+            for other in same {
+                alike.push(format!("{name:?} = {other:?}"));
+                found.push((*other).clone());
+            }
+        }
+        union(Vec::new(), found)
+    };
+    let (trained, mut unseen) = (renamed(&listed.trained), renamed(&listed.unseen));
+    let known = as_set(&trained);
+    unseen.retain(|name| !known.contains(name.as_str()));
+    (TrainingClasses { data: listed.data.clone(), trained, unseen }, alike)
+}
+
 fn as_set(names: &[String]) -> HashSet<&str> {
     names.iter().map(String::as_str).collect()
 }
 
 /// The names of both lists, each once, those of the first in front.
 fn union(mut all: Vec<String>, more: Vec<String>) -> Vec<String> {
-    let known: HashSet<String> = all.iter().cloned().collect();
-    all.extend(more.into_iter().filter(|name| !known.contains(name)));
+    let mut known: HashSet<String> = all.iter().cloned().collect();
+    all.extend(more.into_iter().filter(|name| known.insert(name.clone())));
     all
 }
 
@@ -197,6 +243,32 @@ mod tests {
         );
         assert_eq!(WeightsClasses::Unlisted.warnings(&all, &split(&["x", "y"])).len(), 1);
         assert!(WeightsClasses::None.warnings(&all, &split(&["x", "y"])).is_empty());
+    }
+
+    #[test]
+    fn classes_whose_names_only_look_the_same_are_the_same_classes() {
+        let weights = WeightsClasses::Listed(TrainingClasses {
+            data: "first".to_owned(),
+            trained: names(&["c00", "c01", "c02", "Cafe\u{301}"]),
+            unseen: names(&["c03", "c04"]),
+        });
+        let all = names(&["C00", "c1", "C02", "C03", "c4", "caf\u{e9}", "new"]);
+        for seed in 0..9 {
+            assert_eq!(weights.unseen(&all, 2, seed), Some(vec![3, 4]));
+            assert_eq!(weights.unseen(&all, 3, seed), Some(vec![3, 4, 6]), "never one that was trained on");
+        }
+        let split = OpenSetSplit::by_names(&all, &names(&["c1", "C03"])).expect("known names");
+        let said = weights.warnings(&all, &split);
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(said[0].contains(r#"the same classes: "c00" = "C00", "c01" = "c1""#), "{}", said[0]);
+        assert!(said[1].contains("trained on 1 of the 2 unseen classes") && said[1].ends_with(": c1."));
+        assert!(said[2].contains("trains on 1 classes that were unseen") && said[2].ends_with(": c4."));
+        let after = weights.after_training("second", &all, &split).expect("short names");
+        assert_eq!(after.trained, names(&["C00", "c1", "C02", "caf\u{e9}", "c4", "new"]));
+        assert_eq!(after.unseen, names(&["C03"]));
+        // Equal names come first: here `c1` is another class than `c01`.
+        let all = names(&["c01", "c1", "c03", "c04", "c00"]);
+        assert_eq!(weights.unseen(&all, 3, 1), Some(vec![1, 2, 3]));
     }
 
     #[test]

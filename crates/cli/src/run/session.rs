@@ -49,17 +49,17 @@ impl Session {
         self.observer.message(text);
     }
 
-    /// Adds the normalisation that the configured weights were trained with, and checks the configuration.
+    /// Adds how the configured weights read images and their normalisation, and checks the configuration.
     pub(crate) fn complete(&mut self, config: Config) -> anyhow::Result<Config> {
         let config = self.normalised(config)?;
         config.check()?;
         Ok(config)
     }
 
-    /// Adds the normalisation that the configured weights were trained with.
+    /// Adds how the configured weights read images and their normalisation.
     pub(crate) fn normalised(&mut self, mut config: Config) -> anyhow::Result<Config> {
-        if let Some(normalisation) = config.resolve_weights()? {
-            self.message(&normalisation);
+        for message in config.resolve_weights()? {
+            self.message(&message);
         }
         if let Some(weights) = &config.model.weights
             && let Ok(fingerprint) = Fingerprint::read(Model::file(weights))

@@ -175,6 +175,17 @@ fn classes_that_were_unseen_for_the_weights_stay_unseen() {
     success(&place.run(&["train", "--resume", "third"]));
     assert_eq!(classes("third").0, unseen);
 
+    // A number of unseen classes that the weights do not allow is refused: the configuration of a run has no number that was not used.
+    for number in ["2", "5"] {
+        let more = ["--weights", "third/model.safetensors", "--unseen", number];
+        let expected = format!("found {number}, expected 3 or no number");
+        place.refused(
+            &[&["train", "--config", "run.toml", "--out", "no"], &more[..]].concat(),
+            &["--unseen", &expected, "stay unseen"],
+        );
+        assert!(!place.exists("no"));
+    }
+
     // A choice of the user holds, with a warning that names the classes.
     let named = |class: &str| !unseen.as_array().expect("a list").contains(&class.into());
     let known: Vec<String> =

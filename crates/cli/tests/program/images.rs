@@ -296,6 +296,50 @@ fn transparent_images_are_blended_with_the_background_of_the_model() {
 }
 
 #[test]
+fn a_run_reads_image_files_like_the_weights_that_it_starts_from() {
+    let place = place();
+    for class in 0..4_u8 {
+        for number in 0..8_u8 {
+            let pixel = |x: u32, y: u32| {
+                let value = (x as u8 * (class + 1)).wrapping_mul(17) ^ (y as u8 * number);
+                Rgba([value, value / 2, 255 - value, if y < 4 { 0 } else { 255 }])
+            };
+            let bytes = encoded(&RgbaImage::from_fn(8, 8, pixel).into(), ImageFormat::Png);
+            place.write(&format!("d/c{class}/{number}.png"), &bytes);
+        }
+    }
+    let settings = |data: &str| {
+        place.write("tiny.toml", TINY.replace("[data]", &format!("[data]\n{data}")).as_bytes());
+    };
+    let stored = |run: &str| {
+        let text = std::fs::read_to_string(place.path().join(run).join("config.toml")).expect("there");
+        let lines = text.lines().filter(|line| line.starts_with("background") || line.starts_with("depth"));
+        lines.collect::<Vec<_>>().join(", ")
+    };
+    settings("background = \"black\"\ndepth = 12");
+    success(&train(&place, "d", &["--closed-set"], "first"));
+    let weights = ["--closed-set", "--weights", "first/model.safetensors"];
+    settings("");
+    let output = train(&place, "d", &weights, "second");
+    success(&output);
+    let said = stderr(&output);
+    assert!(said.contains("reading image files as for the weights: background black, depth 12"), "{said}");
+    assert_eq!(stored("second"), "background = \"black\", depth = 12");
+    success(&place.run(&["train", "--resume", "second"]));
+    // A setting of the user holds, with a warning.
+    settings("background = \"white\"");
+    let output = train(&place, "d", &weights, "third");
+    success(&output);
+    let said = stderr(&output);
+    assert!(
+        said.contains("warning: data.background is white, but ") && said.contains("with black"),
+        "{said}"
+    );
+    assert!(!said.contains("data.depth is"), "{said}");
+    assert_eq!(stored("third"), "background = \"white\", depth = 12");
+}
+
+#[test]
 fn images_of_16_bits_are_scaled_by_their_depth() {
     let place = place();
     for class in 0..4_u16 {

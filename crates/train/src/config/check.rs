@@ -108,7 +108,9 @@ impl Config {
         require((4..=1024).contains(&d.width), "data.width", &d.width, "4 to 1024")?;
         let share = d.hold_out > 0.0 && d.hold_out < 1.0;
         require(share, "data.hold_out", &d.hold_out, "above 0 and below 1")?;
-        require((1..=16).contains(&d.depth), "data.depth", &d.depth, "1 to 16 bits")?;
+        if let Some(depth) = d.depth {
+            require((1..=16).contains(&depth), "data.depth", &depth, "1 to 16 bits")?;
+        }
         require((0.0..=1.0).contains(&d.max_bad), "data.max_bad", &d.max_bad, "0 to 1")
     }
 
@@ -284,7 +286,7 @@ mod tests {
             ("model.backbone", |c| c.data.path = Some("vectors.npy".into())),
             ("data.channels", |c| c.data.channels = 2),
             ("data.height", |c| c.data.height = 3),
-            ("data.depth", |c| c.data.depth = 17),
+            ("data.depth", |c| c.data.depth = Some(17)),
             ("data.max_bad", |c| c.data.max_bad = f64::NAN),
             ("model.embedding", |c| c.model.embedding = 0),
             ("model.dropout", |c| c.model.dropout = 1.0),

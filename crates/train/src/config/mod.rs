@@ -89,11 +89,14 @@ pub struct DataConfig {
     pub height: usize,
     /// Width to which images are resized, 4 to 1024.
     pub width: usize,
-    /// Colour behind transparent pixels of image files: `white`, `black`, a colour such as `#80c0ff`, or `none` to ignore transparency. The
-    /// model stores it.
-    pub background: Background,
-    /// Bits that the values of 16-bit image files use, 1 to 16: the value `2^depth - 1` becomes white. The model stores it.
-    pub depth: u8,
+    /// Colour behind transparent pixels of image files: `white`, `black`, a colour such as `#80c0ff`, or `none` to ignore transparency. If
+    /// absent, that of a model in `model.weights`, otherwise white. The model stores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
+    /// Bits that the values of 16-bit image files use, 1 to 16: the value `2^depth - 1` becomes white. If absent, that of a model in
+    /// `model.weights`, otherwise 16. The model stores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u8>,
     /// Share of each class (or of the groups, if the data has them) that is held out for evaluation, above 0 and below 1. IDX files and
     /// tables with a column `split` define the held-out part themselves.
     pub hold_out: f64,
@@ -118,8 +121,8 @@ impl Default for DataConfig {
             channels: 3,
             height: 112,
             width: 112,
-            background: Preprocessing::default().background,
-            depth: Preprocessing::default().depth,
+            background: None,
+            depth: None,
             hold_out: 0.2,
             max_bad: 0.01,
         }
@@ -127,6 +130,11 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
+    /// How image files are read, if both keys are set, as in the configuration of a run that has started.
+    pub(crate) fn preprocessing(&self) -> Option<Preprocessing> {
+        Some(Preprocessing { background: self.background?, depth: self.depth? })
+    }
+
     /// Whether the data is a table of ready-made embeddings: by the file extension, and by whether the table has a column of paths.
     pub fn is_table(&self) -> bool {
         let table = |path: &Path| widemargin_tables::is_table(path) && !widemargin_tables::is_manifest(path);

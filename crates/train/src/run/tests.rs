@@ -329,7 +329,7 @@ fn a_fine_tuned_run_resumes_to_the_same_bits_without_its_weights() {
     config.optimiser.backbone_factor = 0.25;
     config.optimiser.factors = [("embedding".to_owned(), 2.0)].into();
     config.training.seed = 3;
-    let message = config.resolve_weights().expect("readable").expect("something to say");
+    let message = config.resolve_weights().expect("readable").join("\n");
     assert!(message.contains("as the weights were trained"), "{message}");
     assert_eq!(config.model.mean, prepared.normalisation.mean);
     let prepared = Prepared::new(&config).expect("built in");
