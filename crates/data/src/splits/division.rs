@@ -550,6 +550,7 @@ mod tests {
         assert_eq!((closed.classes.known().len(), closed.classes.is_closed()), (6, true));
         assert!(closed.warnings[0].contains("2 classes have no training sample"), "{:?}", closed.warnings);
         assert!(closed.parts[12..].iter().all(|part| *part == SplitPart::Out));
+        let set = table(&[&rows[..], &[("a", "test")]].concat());
         let named = Division::new(&set, &UnseenClasses::Named(vec!["x".into(), "a".into()]), 0).unwrap();
         assert_eq!(
             (names(&set, named.classes.known()), names(&set, named.classes.unseen())),
