@@ -123,6 +123,17 @@ pub enum Problem {
         /// The column.
         column: String,
     },
+    /// A column that is probably a label or part.
+    #[error(
+        "the column `{column}` looks like {meaning}, not like a value of the embedding; to leave it out, use --columns '!{column}', or to use all columns, --columns '*'",
+        column = echo(column)
+    )]
+    LabelColumn {
+        /// The column.
+        column: String,
+        /// What it is, in words.
+        meaning: &'static str,
+    },
     /// A column of sample weights, which are not supported.
     #[error(
         "the column `{}` looks like the weight of a sample, and sample weights are not supported; {advice}",
@@ -310,13 +321,28 @@ pub enum Problem {
     },
     /// Two columns of a file of names both have the ids of the table, but in different orders.
     #[error(
-        "the columns `{}` and `{}` both have the ids of {table}, in different orders; remove or rename the one that is not meant",
-        echo(&columns[0]),
-        echo(&columns[1])
+        "{} and {} both have the ids of {table}, in different orders; remove or rename the one that is not meant",
+        column_of_ids(&columns[0]),
+        column_of_ids(&columns[1])
     )]
     TwoIdColumns {
         /// The columns.
         columns: Box<[String; 2]>,
+        /// The table.
+        table: String,
+    },
+    /// A column of a file of names may give the order of its rows.
+    #[error(
+        "the column `{}` has all numbers from {first} to {last}, in another order. If they are the row numbers of {table}, name the column `row`; if the rows of both files are in the same order, remove it",
+        echo(column)
+    )]
+    RowNumbers {
+        /// The column.
+        column: String,
+        /// The least number, 0 or 1.
+        first: usize,
+        /// The largest number.
+        last: usize,
         /// The table.
         table: String,
     },
@@ -460,6 +486,15 @@ impl Problem {
     /// The error for a file with this problem.
     pub fn at(self, path: &Path) -> Error {
         Error { path: path.to_owned(), problem: self }
+    }
+}
+
+/// A column of a file of names, in words.
+fn column_of_ids(name: &str) -> String {
+    if name.is_empty() {
+        "the index of pandas (the column without a name)".to_owned()
+    } else {
+        format!("the column `{}`", echo(name))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::error::{Problem, Result};
+use super::error::{Error, Problem, Result};
 use super::spelling::{hint, without_decimals};
 use super::table::ending;
 use super::text::read_lines;
@@ -16,8 +16,35 @@ use super::{memory, npy};
 
 /// Columns that identify a row, in order of preference.
 const IDS: [&str; 3] = ["id", "path", "sample"];
-/// Further columns that may number the rows of a table without ids. An index of pandas has no name.
-const NUMBERS: [&str; 3] = ["row", "index", ""];
+/// Further columns that may number the rows of a table without ids, as [`plain`] names. An index of pandas has no name.
+const NUMBERS: [&str; 22] = [
+    "row",
+    "index",
+    "",
+    "unnamed0",
+    "idx",
+    "rowid",
+    "rowindex",
+    "rowidx",
+    "rownumber",
+    "rownum",
+    "rowno",
+    "imageid",
+    "imageindex",
+    "imageidx",
+    "imgid",
+    "imgidx",
+    "sampleid",
+    "sampleindex",
+    "sampleidx",
+    "embeddingid",
+    "vectorid",
+    "fileid",
+];
+/// How many of them number the rows even if another column counts.
+const SURE_NUMBERS: usize = 4;
+/// Least number of rows in which a column of any name has all row numbers in another order, and not by chance.
+const MIN_ROWS: usize = 8;
 /// Columns that never identify a row.
 const NOT_IDS: [&str; 4] = ["label", "camera", "split", "group"];
 
@@ -28,6 +55,18 @@ pub struct RowNames {
     /// What the file is read for: `label`, `camera` or `name`.
     subject: &'static str,
     table: TextTable,
+    origin: Origin,
+}
+
+/// Where a file of names comes from, which says what its ids are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A file of its own.
+    Given,
+    /// `NAME.names.csv`, by any program.
+    Beside,
+    /// `NAME.names.csv` of `embed`: its ids name the rows in their order.
+    Embedded,
 }
 
 /// The rows that names are joined to.
@@ -74,7 +113,7 @@ impl RowNames {
             without_decimals(&mut texts);
             table.rows.iter_mut().zip(texts).for_each(|(row, text)| row[at] = text);
         }
-        Ok(Self { path: path.to_owned(), subject, table })
+        Ok(Self { path: path.to_owned(), subject, table, origin: Origin::Given })
     }
 
     /// The names next to a table whose format cannot contain them, if there are any.
@@ -84,7 +123,13 @@ impl RowNames {
     pub fn beside(embeddings: &Path) -> Result<Option<Self>> {
         let path = names_path(embeddings);
         let lacks_names = matches!(ending(embeddings).as_str(), "npy" | "safetensors");
-        if lacks_names && path.exists() { Self::read(&path, "name").map(Some) } else { Ok(None) }
+        if !lacks_names || !path.exists() {
+            return Ok(None);
+        }
+        let mut about = embeddings.as_os_str().to_owned();
+        about.push(".about.json");
+        let origin = if Path::new(&about).exists() { Origin::Embedded } else { Origin::Beside };
+        Ok(Some(Self { origin, ..Self::read(&path, "name")? }))
     }
 
     /// The file.
@@ -94,10 +139,11 @@ impl RowNames {
 
     /// The names in the order of the rows of a table. If both have ids, they are matched; the columns `id`, `path` and `sample` of this file
     /// count as ids, the first of them that exists; without them, a column of another name in which at least half of the ids occur, or a column
-    /// of different texts, which then must have the same ids. Rows without ids are known by their numbers from 0: a column that has all of them in
-    /// another order gives the order.
+    /// of different texts, which then must have the same ids. Rows without ids, or with ids that count them, are known by their numbers from 0 or
+    /// 1: a column such as `row` or `image_id` that has all of them in another order gives the order.
     ///
     /// # Errors
+    /// [`Problem::RowNumbers`] for a column of another name with all row numbers in another order;
     /// [`Problem::RepeatedId`], [`Problem::IdNotInTable`] and [`Problem::IdMissing`] unless both files have the same ids;
     /// [`Problem::NameCount`] if there are no ids to match and the numbers of rows differ.
     pub fn in_order_of(mut self, of: NamedRows<'_>) -> Result<Self> {
@@ -114,11 +160,15 @@ impl RowNames {
                 Some(order)
             }
             // pandas writes its index as an unnamed first column. It identifies rows only if the ids are the same.
-            (None, Some(ids)) if self.table.columns.first().is_some_and(String::is_empty) => {
+            (None, Some(ids))
+                if self.table.columns.first().is_some_and(String::is_empty)
+                    && (telling.is_some() || !self.counts_rows(0)) =>
+            {
                 let index = self.positions(0, ids, of.path);
                 if index.is_err() && !self.counts_rows(0) { Some(index?) } else { index.ok() }
             }
             (_, None) => self.numbered(of)?,
+            (None, Some(_)) if telling.is_none() => self.numbered(of)?,
             _ => None,
         };
         let found = self.table.rows.len();
@@ -213,20 +263,68 @@ impl RowNames {
         })
     }
 
-    /// The position in this file of each row number from 0 to the number of rows, if a column has all of them in another order.
+    /// The position in this file of each row, if a column has all row numbers in another order.
     fn numbered(&self, of: NamedRows<'_>) -> Result<Option<Vec<usize>>> {
-        if self.table.rows.len() != of.rows {
+        let ids = self.id_column();
+        if self.table.rows.len() != of.rows || (self.origin == Origin::Embedded && ids.is_some()) {
             return Ok(None);
         }
-        let numbers: Vec<String> = (0..of.rows).map(|row| row.to_string()).collect();
-        let column = IDS.iter().chain(&NUMBERS).find_map(|name| {
-            let column = self.table.column(name)?;
-            let order = self.order(column, &numbers)?;
-            (!order.is_sorted()).then_some((column, order))
-        });
-        let Some((column, order)) = column else { return Ok(None) };
-        self.require_one_order(column, &order, &numbers, of.path)?;
-        Ok(Some(order))
+        let is_other =
+            |at: &usize| NOT_IDS.iter().any(|known| self.table.columns[*at].eq_ignore_ascii_case(known));
+        let found: Vec<Numbers> = (0..self.table.columns.len())
+            .filter(|at| !is_other(at))
+            .filter_map(|column| self.numbers(column))
+            .collect();
+        let ambiguous = |numbers: &Numbers| {
+            let (column, first) = (self.table.columns[numbers.column].clone(), numbers.first);
+            let (last, table) = (first + of.rows - 1, of.path.display().to_string());
+            Err(Problem::RowNumbers { column, first, last, table }.at(&self.path))
+        };
+        if self.origin == Origin::Beside
+            && let Some(names) =
+                found.iter().find(|numbers| Some(numbers.column) == ids && !numbers.in_order())
+        {
+            // They could also be the ids of the rows, in the order of the rows.
+            return ambiguous(names);
+        }
+        let mut known: Vec<&Numbers> = found.iter().filter(|numbers| numbers.rank.is_some()).collect();
+        known.sort_by_key(|numbers| numbers.rank);
+        // An index of pandas in order says nothing: the table may have been sorted before.
+        let confirms = |numbers: &&&Numbers| {
+            let name = plain(&self.table.columns[numbers.column]);
+            numbers.in_order() && !matches!(name.as_str(), "" | "unnamed0")
+        };
+        let confirmed = known.iter().find(confirms);
+        let Some(chosen) = known.iter().find(|numbers| !numbers.in_order()) else {
+            if confirmed.is_some() || of.rows < MIN_ROWS {
+                return Ok(None);
+            }
+            return found.iter().find(|numbers| !numbers.in_order()).map_or(Ok(None), ambiguous);
+        };
+        if let Some(confirmed) = confirmed.filter(|_| chosen.rank >= Some(IDS.len() + SURE_NUMBERS)) {
+            return Err(self.two_columns(confirmed.column, chosen.column, of.path));
+        }
+        let differs = |other: &&&Numbers| !other.in_order() && other.order != chosen.order;
+        if let Some(other) = known.iter().find(differs) {
+            return Err(self.two_columns(chosen.column, other.column, of.path));
+        }
+        Ok(Some(chosen.order.clone()))
+    }
+
+    /// A column that has all row numbers from 0 or from 1.
+    fn numbers(&self, column: usize) -> Option<Numbers> {
+        let rows = &self.table.rows;
+        let value = |row: &Vec<String>| row[column].trim().parse::<usize>().ok();
+        let values: Vec<usize> = rows.iter().map_while(value).collect();
+        let first = *values.iter().min().filter(|first| **first <= 1 && values.len() == rows.len())?;
+        let mut order = vec![usize::MAX; rows.len()];
+        for (at, value) in values.into_iter().enumerate() {
+            let place = order.get_mut(value - first).filter(|place| **place == usize::MAX)?;
+            *place = at;
+        }
+        let name = plain(&self.table.columns[column]);
+        let rank = IDS.iter().chain(&NUMBERS).position(|known| *known == name);
+        Some(Numbers { column, first, order, rank })
     }
 
     /// The position in this file of each id of a table, if a column has just these ids.
@@ -244,14 +342,21 @@ impl RowNames {
 
     /// Rejects a second column that could hold the ids and gives another order. A column that only counts the rows of this file is none.
     fn require_one_order(&self, column: usize, order: &[usize], ids: &[String], table: &Path) -> Result<()> {
-        let other = IDS.iter().chain(&NUMBERS).filter_map(|name| self.table.column(name)).find(|&other| {
+        let is_known = |at: &usize| {
+            let name = plain(&self.table.columns[*at]);
+            IDS.iter().chain(&NUMBERS).any(|known| *known == name)
+        };
+        let other = (0..self.table.columns.len()).filter(is_known).find(|&other| {
             let differs = |found: Vec<usize>| found != order;
             other != column && !self.counts_rows(other) && self.order(other, ids).is_some_and(differs)
         });
-        let Some(other) = other else { return Ok(()) };
+        other.map_or(Ok(()), |other| Err(self.two_columns(column, other, table)))
+    }
+
+    fn two_columns(&self, one: usize, other: usize, table: &Path) -> Error {
         let name = |at: usize| self.table.columns[at].clone();
-        let columns = Box::new([name(column), name(other)]);
-        Err(Problem::TwoIdColumns { columns, table: table.display().to_string() }.at(&self.path))
+        let columns = Box::new([name(one), name(other)]);
+        Problem::TwoIdColumns { columns, table: table.display().to_string() }.at(&self.path)
     }
 
     /// Whether a column only counts the rows from 0.
@@ -284,6 +389,28 @@ impl RowNames {
         }
         Ok(order.into_iter().flatten().collect())
     }
+}
+
+/// A column with all row numbers.
+struct Numbers {
+    column: usize,
+    /// 0 or 1.
+    first: usize,
+    /// The position in the file of each row.
+    order: Vec<usize>,
+    /// The place of its name among the known ones.
+    rank: Option<usize>,
+}
+
+impl Numbers {
+    fn in_order(&self) -> bool {
+        self.order.is_sorted()
+    }
+}
+
+/// The letters and digits of a name, in lower case.
+fn plain(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase()
 }
 
 /// Whether texts are the numbers from 0, in order.

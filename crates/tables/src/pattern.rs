@@ -116,12 +116,89 @@ pub fn is_sample_weight(name: &str) -> bool {
     WEIGHTS.iter().any(|weight| name.eq_ignore_ascii_case(weight))
 }
 
+/// Letters of the names of columns that are labels.
+const LABELS: [&str; 36] = [
+    "target",
+    "targets",
+    "targetid",
+    "class",
+    "classes",
+    "classid",
+    "classidx",
+    "classindex",
+    "classlabel",
+    "classname",
+    "classnumber",
+    "labels",
+    "labelid",
+    "labelname",
+    "truelabel",
+    "trueclass",
+    "ytrue",
+    "ypred",
+    "groundtruth",
+    "prediction",
+    "predicted",
+    "predictedclass",
+    "predictedlabel",
+    "species",
+    "category",
+    "categories",
+    "categoryid",
+    "cluster",
+    "clusters",
+    "clusterid",
+    "identity",
+    "person",
+    "personid",
+    "subject",
+    "speaker",
+    "outcome",
+];
+/// Letters of the names of columns that are folds or parts.
+const FOLDS: [&str; 15] = [
+    "fold",
+    "folds",
+    "foldid",
+    "kfold",
+    "cvfold",
+    "part",
+    "partition",
+    "splits",
+    "subset",
+    "istrain",
+    "istraining",
+    "istest",
+    "isvalid",
+    "isvalidation",
+    "groups",
+];
+
+/// The meaning of a column that is a label, fold or part by its name.
+fn meaning(name: &str, names: &[&str]) -> Option<&'static str> {
+    let letters = name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase();
+    // Next to `x`, it is a coordinate.
+    let is_target =
+        name.eq_ignore_ascii_case("y") && !names.iter().any(|other| other.eq_ignore_ascii_case("x"));
+    // A number at the end makes it one of many, as in `class0`.
+    if name.ends_with(|letter: char| letter.is_ascii_digit()) {
+        None
+    } else if is_target || LABELS.contains(&letters.as_str()) {
+        Some("a label (only a column `label` is used as such)")
+    } else {
+        FOLDS.contains(&letters.as_str()).then_some("a fold or part of the data")
+    }
+}
+
 /// Rejects columns that are probably not part of the embedding, because their names are not like the others.
 pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
     if let Some(name) = names.iter().find(|name| is_sample_weight(name)) {
         let advice =
             "to leave it out, use --columns '!NAME', or if it is part of the embedding, --columns '*'";
         return Err(Problem::SampleWeights { column: (*name).to_owned(), advice });
+    }
+    if let Some((name, meaning)) = names.iter().find_map(|name| Some((name, meaning(name, names)?))) {
+        return Err(Problem::LabelColumn { column: (*name).to_owned(), meaning });
     }
     let mut forms: BTreeMap<String, usize> = BTreeMap::new();
     for name in names {
@@ -255,9 +332,17 @@ mod tests {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             require_alike(&names).map_err(|problem| problem.to_string())
         };
-        for list in
-            ["e0 e1 e10", "0 1 2", "x_0001_y x_0002_y", "x y", "height age", "x", "age e0 height width y"]
-        {
+        for list in [
+            "e0 e1 e10",
+            "0 1 2",
+            "x_0001_y x_0002_y",
+            "x y",
+            "height age",
+            "x",
+            "age e0 height width y x",
+            "class0 class1",
+            "Y x",
+        ] {
             assert_eq!(said(list), Ok(()), "{list}");
         }
         for (list, expected) in [
@@ -267,6 +352,10 @@ mod tests {
             ("x Unnamed:_0 y img_id", "`img_id` looks like"),
             ("imageId x y", "`imageId` looks like"),
             ("x y weight", "`weight` looks like the weight of a sample"),
+            ("height width Target", "`Target` looks like a label"),
+            ("e0 e1 class_id", "`class_id` looks like a label"),
+            ("height y", "`y` looks like a label"),
+            ("height width k-fold", "`k-fold` looks like a fold"),
             ("a0 a1 b0 b1", "`b0, b1` do not fit the others, `a0` to `a1`"),
         ] {
             let found = said(list).unwrap_err();

@@ -235,7 +235,10 @@ fn ids_that_are_not_found_or_are_ambiguous_say_why() {
     for (text, expected) in [
         ("id,label\n03,a\n10,b\n7,c\n", "(\"3\" differs from \"03\" only in the form of a number)"),
         ("id,camera,label\n3,c1,a\n10,c9,b\n7,c1,c\n", "line 3 has the camera \"c9\", but"),
-        ("id,path,label\n3,7,a\n10,10,b\n7,3,c\n", "the columns `id` and `path` both have the ids of"),
+        (
+            "id,path,label\n3,7,a\n10,10,b\n7,3,c\n",
+            "the column `id` and the column `path` both have the ids of",
+        ),
     ] {
         let said = open_labelled(&table, Some(&folder.file("l.csv", text))).unwrap_err().to_string();
         assert!(said.contains("l.csv: ") && said.contains(expected), "{said}");
@@ -251,7 +254,13 @@ fn ids_that_are_not_found_or_are_ambiguous_say_why() {
     let matrix = folder.file("m.npy", std::fs::read(fixture("f4.npy")).unwrap());
     let twice = folder.file("l.csv", "id,row,label\n2,1,a\n0,2,b\n1,0,c\n");
     let said = open_labelled(&matrix, Some(&twice)).unwrap_err().to_string();
-    assert!(said.contains("the columns `id` and `row` both have the ids of"), "{said}");
+    assert!(said.contains("the column `id` and the column `row` both have the ids of"), "{said}");
+    let index = folder.file("l.csv", ",id,label\n7,3,a\n10,10,b\n3,7,c\n");
+    let said = open_labelled(&table, Some(&index)).unwrap_err().to_string();
+    assert!(
+        said.contains("the column `id` and the index of pandas (the column without a name) both"),
+        "{said}"
+    );
     // A column of whole numbers with gaps, as programs write it.
     let decimals = folder.file("l.csv", "id,label\n10.0,1.0\n3.0,2.0\n7.0,1.0\n");
     let table = open_labelled(&table, Some(&decimals)).unwrap();
@@ -259,6 +268,68 @@ fn ids_that_are_not_found_or_are_ambiguous_say_why() {
     assert_eq!(read_labels(&folder.file("l.csv", "label\n1.0\n1.1\n")).unwrap(), ["1.0", "1.1"]);
     let said = open_labelled(&matrix, Some(&folder.file("h.csv", "cat\ndog\ncat\n"))).unwrap_err();
     assert!(said.to_string().contains("the first line of a .csv names the columns"), "{said}");
+}
+
+#[test]
+fn row_numbers_of_any_name_give_the_order_or_are_refused() {
+    let folder = Folder::new();
+    let count = 9;
+    let shuffled = |row: usize| row * 4 % count;
+    let values: Vec<u8> = (0..count).flat_map(|row| (row as f32).to_le_bytes()).collect();
+    let matrix = folder.file("m.npy", [npy_header(count, 1), values].concat());
+    let labelled = |header: &str, first: usize| {
+        let line = |row: usize| format!("{},c{}\n", shuffled(row) + first, shuffled(row));
+        let text = format!("{header},label\n{}", (0..count).map(line).collect::<String>());
+        folder.file("l.csv", text)
+    };
+    let labels = |table: &Path, names: &Path| {
+        open_labelled(table, Some(names)).map(|table| table.about.labels.unwrap()).map_err(|e| e.to_string())
+    };
+    let expected: Vec<String> = (0..count).map(|row| format!("c{row}")).collect();
+    for name in ["row", "ID", "idx", "Row_ID", "image_id", "imgId", "sample_id", "rowid", "", "Unnamed: 0"] {
+        for first in [0, 1] {
+            assert_eq!(labels(&matrix, &labelled(name, first)).unwrap(), expected, "{name} from {first}");
+        }
+    }
+    for (name, first) in [("n", 0), ("number", 1), ("rank", 0)] {
+        let said = labels(&matrix, &labelled(name, first)).unwrap_err();
+        let range = format!("`{name}` has all numbers from {first} to {}", first + count - 1);
+        assert!(said.contains(&range) && said.contains("name the column `row`"), "{said}");
+    }
+    // An index of pandas that only counts is no id.
+    let line = |row: usize| format!("{row},0.5,{row}.5\n");
+    let text = format!(",x0,x1\n{}", (0..count).map(line).collect::<String>());
+    let counted = folder.file("counted.csv", text);
+    assert_eq!(labels(&counted, &labelled("image_id", 0)).unwrap(), expected);
+    assert!(labels(&counted, &labelled("rank", 0)).is_err());
+    // Numbers in order, numbers that are not all different, and a column that counts next to others.
+    let with = |header: &str, line: &dyn Fn(usize) -> String| {
+        folder.file("l.csv", format!("{header},label\n{}", (0..count).map(line).collect::<String>()))
+    };
+    let plain = with("n", &|row| format!("{row},c{row}\n"));
+    assert_eq!(labels(&matrix, &plain).unwrap(), expected);
+    let repeated = with("n", &|row| format!("{},c{row}\n", row * 3 % count));
+    assert_eq!(labels(&matrix, &repeated).unwrap(), expected);
+    let counts = with("row,rank", &|row| format!("{row},{},c{row}\n", shuffled(row)));
+    assert_eq!(labels(&matrix, &counts).unwrap(), expected);
+    let two = with("id,image_id", &|row| format!("{row},{},c{row}\n", shuffled(row)));
+    let said = labels(&matrix, &two).unwrap_err();
+    assert!(said.contains("the column `id` and the column `image_id` both have the ids of"), "{said}");
+}
+
+#[test]
+fn numbers_next_to_a_matrix_are_its_ids_only_if_embed_wrote_them() {
+    let folder = Folder::new();
+    let matrix = folder.file("f.npy", std::fs::read(fixture("f4.npy")).unwrap());
+    folder.file("f.names.csv", "id,label\n2,a\n0,b\n1,c\n");
+    let said = open(&matrix).unwrap_err().to_string();
+    assert!(said.contains("f.names.csv: the column `id` has all numbers from 0 to 2, in another"), "{said}");
+    folder.file("f.npy.about.json", "{}");
+    let about = open(&matrix).unwrap().about;
+    assert_eq!(
+        (about.ids.unwrap(), about.labels.unwrap()),
+        (owned(&["2", "0", "1"]), owned(&["a", "b", "c"]))
+    );
 }
 
 #[test]
@@ -493,6 +564,20 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
         let error = found.unwrap_err().to_string();
         assert!(error.contains(problem) && error.contains("bad.csv"), "{error}");
     }
+    // Names of columns or entries with spaces between them: which of both it is decides the first line.
+    for text in ["a b same\np q 1\n", "same a b\n1 p q\n", "a b target\np q target\n", "score same\n0.5 1\n"]
+    {
+        let said = read_scores(&folder.file("spaces.txt", text), None).unwrap_err().to_string();
+        assert!(
+            said.contains("spaces.txt: line 1 is") && said.contains("commas between the names"),
+            "{said}"
+        );
+    }
+    let entries = folder.file("entries.txt", "a b 0.75 target\na c -2.5 nontarget\n");
+    assert!(is_score_file(&entries));
+    assert_eq!(read_scores(&entries, None).unwrap(), expected);
+    let said = read_scores(&folder.file("ab.txt", "a b 0.5\na c 0.1\n"), None).unwrap_err().to_string();
+    assert!(said.contains("line 1 is \"a b 0.5\"; expected `1 a.wav b.wav 0.71` or"), "{said}");
     let binary = folder.file("binary.txt", "1 1\n0 1\n1 0\n");
     let error = read_scores(&binary, None).unwrap_err().to_string();
     assert!(error.contains("expected a list of one form; name the columns (score, same)"), "{error}");

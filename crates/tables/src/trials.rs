@@ -163,6 +163,7 @@ pub(super) fn each(
         let first = numbered(&text).next().ok_or_else(|| Problem::Empty.at(path))?.1;
         let named = is_header(first) || (ending(path) == "csv" && candidates(first, wanted).is_none());
         if named {
+            require_commas(&text, path, wanted)?;
             of_table(&read_texts(path)?, path, wanted, &mut take)?
         } else {
             of_list(&text, path, wanted, &mut take)?
@@ -181,10 +182,27 @@ fn numbered(text: &str) -> impl Iterator<Item = (u64, &str)> {
     lines.filter(|(_, line)| !line.is_empty()).skip_while(|(_, line)| line.starts_with('#'))
 }
 
-/// Whether a line has the names of columns: `same` or `score`, or both `a` and `b`.
+/// Rejects a first line whose names of columns are separated by spaces.
+fn require_commas(text: &str, path: &Path, wanted: Wanted) -> Result<()> {
+    let Some((line, first)) = numbered(text).next() else { return Ok(()) };
+    if first.contains([',', ';', '\t', '|', '"']) || Separator::Spaces.split(first).len() < 2 {
+        return Ok(());
+    }
+    let expected = format!(
+        "commas between the names of the columns ({}), and in all lines after them; or if this is a pair, {}",
+        wanted.columns(),
+        wanted.in_words()
+    );
+    Err(Problem::Trial { line, found: first.to_owned(), expected }.at(path))
+}
+
+/// Whether a line has the names of columns: `same` or `score`, or both `a` and `b`. A line with a number has none: it is an entry.
 fn is_header(line: &str) -> bool {
     let names = |separator: &Separator| {
         let fields = separator.split(line);
+        if fields.iter().any(|field| field.parse::<f64>().is_ok()) {
+            return false;
+        }
         let has = |name: &str| fields.iter().any(|field| field.trim_matches('"').eq_ignore_ascii_case(name));
         has("same") || has("score") || (has("a") && has("b"))
     };
@@ -213,7 +231,7 @@ fn of_list(
 ) -> Result<usize> {
     let no_form = |line: u64, found: &str| {
         let expected = format!(
-            "{}, or the names of the columns ({}) in the first line",
+            "{}, or the names of the columns ({}) in the first line, separated by commas",
             wanted.in_words(),
             wanted.columns()
         );
