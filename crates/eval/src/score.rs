@@ -51,7 +51,10 @@ pub(crate) fn near_bin(stored: f32) -> usize {
 /// The first bin of near cosines whose lower edge is at least `cosine`, which is above [`NEAR`]; [`NEAR_BINS`] if there is none.
 pub(crate) fn near_bin_from(cosine: f64) -> usize {
     let bits = stored(cosine.min(1.0)).to_bits().max(FIRST) - FIRST;
-    (bits.div_ceil(1 << BIN_BITS) as usize).min(NEAR_BINS)
+    let bin = (bits.div_ceil(1 << BIN_BITS) as usize).min(NEAR_BINS);
+    // A cosine just above an edge is stored as the edge.
+    let is_below = bin < NEAR_BINS && self::cosine(near_edge(bin)) < cosine;
+    bin + usize::from(is_below)
 }
 
 /// The lowest stored value of a bin of near cosines.
@@ -94,11 +97,13 @@ mod tests {
 
         #[test]
         fn bins_of_near_cosines_follow_their_edges(power in 11.0_f64..53.0) {
-            let value = 1.0 - (-power).exp2();
+            // as it is stored: rounding can move a cosine to the next bin
+            let value = cosine(stored(1.0 - (-power).exp2()));
             let bin = near_bin(stored(value));
             let edge = cosine(near_edge(bin));
             prop_assert!(edge <= value && 1.0 - edge <= ((1.0 - value) * 1.0006).max((-42.0_f64).exp2()));
             prop_assert_eq!(near_bin_from(edge), bin);
+            prop_assert_eq!(near_bin_from(edge.next_up()), bin + 1);
         }
     }
 }

@@ -54,6 +54,8 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
     let saved = saved.with_context(|| compared.place.clone())?;
     let mut warnings = saved.warnings.clone();
     warnings.extend(compared.notes.iter().cloned());
+    warnings.extend(found.is_separated().then(|| pairs::SEPARATED.to_owned()));
+    warnings.extend(pairs::binned(found));
     let calibration = saved.calibration;
     let point = found.operating_point_at_threshold(threshold);
     let (cllr, minimum_cllr) = (found.cllr(&calibration), found.minimum_cllr());

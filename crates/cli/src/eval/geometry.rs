@@ -3,7 +3,7 @@
 use super::copies::{contradictory_labels, crowded};
 use super::figures;
 use super::input::{SetArguments, explained};
-use super::output::{Findings, OutputArguments, number, table};
+use super::output::{Findings, OutputArguments, number, small, table};
 use crate::progress;
 use clap::Args;
 use serde_json::json;
@@ -37,10 +37,19 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
         } else {
             d.pairs.to_string()
         };
-        [name.to_owned(), number(d.mean), number(d.standard_deviation), pairs]
+        // As a distance: the mean itself may round to 1.
+        let close = d.mean_distance > 0.0 && d.mean_distance < 5e-4;
+        let mean = if close { format!("1 - {:.3e}", d.mean_distance) } else { number(d.mean) };
+        [name.to_owned(), mean, small(d.standard_deviation), pairs]
     };
     let centres = &found.centres;
-    let degrees = |angle: f64| format!("{angle:.2} degrees");
+    let degrees = |angle: f64| {
+        if angle > 0.0 && angle < 0.05 {
+            format!("{angle:.2e} degrees")
+        } else {
+            format!("{angle:.2} degrees")
+        }
+    };
     let tables = vec![
         table(
             "Cosines",
@@ -70,8 +79,8 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
             "Use of the space",
             ["measure", "value"],
             vec![
-                ["alignment".to_owned(), number(found.alignment)],
-                ["uniformity".to_owned(), number(found.uniformity)],
+                ["alignment".to_owned(), small(found.alignment)],
+                ["uniformity".to_owned(), small(found.uniformity)],
                 [
                     "effective rank".to_owned(),
                     format!("{:.1} of {}", found.effective_rank, set.embeddings.dim()),

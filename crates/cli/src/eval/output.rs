@@ -73,6 +73,11 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.4}")
 }
 
+/// A number; a small one with an exponent, because it would be printed as 0.
+pub(crate) fn small(value: f64) -> String {
+    if value != 0.0 && value.abs() < 5e-4 { format!("{value:.3e}") } else { number(value) }
+}
+
 /// A score or a threshold on scores; a cosine near 1 by its distance from 1.
 pub(crate) fn score(value: f64) -> String {
     let distance = 1.0 - value;

@@ -17,6 +17,18 @@ use widemargin_eval::verification::{self, IdentityPair, Verification, Verificati
 use widemargin_eval::{Copies, Embeddings, files};
 use widemargin_tables::{ClassNames, EmbeddingTable, Pair, is_score_file, read_pairs, read_scores};
 
+/// A warning for calibrations of [`Verification::is_separated`] scores.
+pub(super) const SEPARATED: &str = "A threshold separates the genuine and the impostor pairs completely, so no slope is the best one: the slope of \
+     the calibration, and probabilities from it, come from a weak penalty on steep slopes, not from the scores.";
+
+/// A warning for scores that were counted in bins.
+pub(super) fn binned(found: &Verification) -> Option<String> {
+    let width = found.resolution?;
+    Some(format!(
+        "Scores were counted in bins of width {width:.1e} (narrower above 0.999), so thresholds have this precision."
+    ))
+}
+
 #[derive(Args)]
 pub(crate) struct PairArguments {
     #[command(flatten)]

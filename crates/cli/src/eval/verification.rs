@@ -127,6 +127,7 @@ pub(crate) fn report(
     if elsewhere {
         match own_calibration(&compared, minimum_cllr) {
             Ok((table, value)) => {
+                unfitted = found.is_separated().then(|| super::pairs::SEPARATED.to_owned());
                 tables.push(table);
                 json["own_calibration"] = value;
             }
@@ -146,11 +147,7 @@ pub(crate) fn report(
             "The intervals come from drawing pairs, because the identities are unknown: they are too narrow if pairs share samples.".to_owned(),
         );
     }
-    if let Some(width) = found.resolution {
-        warnings.push(format!(
-            "Scores were counted in bins of width {width:.1e}, so thresholds have this precision."
-        ));
-    }
+    warnings.extend(super::pairs::binned(found));
     json["warnings"] = json!(warnings);
     let figures =
         if arguments.output.draws() { figures::verification(found, compared.score) } else { Vec::new() };

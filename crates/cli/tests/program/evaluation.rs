@@ -175,6 +175,33 @@ fn probes_meet_templates_and_a_cohort() {
 }
 
 #[test]
+fn a_calibration_says_if_its_slope_is_not_of_the_scores() {
+    let place = place();
+    for (scores, apart) in [("0.9,1\n0.8,1\n0.2,0\n0.1,0\n", true), ("0.9,1\n0.3,1\n0.4,0\n0.1,0\n", false)] {
+        place.write("scores.csv", format!("score,same\n{scores}").as_bytes());
+        for prior in ["1e-6", "0.5"] {
+            let made = found(&place, &["calibrate", "scores.csv", "--prior", prior]);
+            let warned = made["warnings"].to_string().contains("separates the genuine");
+            assert_eq!(warned, apart, "{made}");
+            let slope = made["saved"]["calibration"]["slope"].as_f64().expect("a number");
+            assert!(slope > 1.0 && slope < 1e4, "{prior}: {slope}");
+        }
+    }
+}
+
+#[test]
+fn crowded_cosines_are_printed_by_their_distance() {
+    let place = place();
+    let rows: String = (0..8).map(|row| format!("{},{},{}\n", row % 2, 1e6 + f64::from(row), 1e6)).collect();
+    place.write("crowded.csv", format!("label,x0,x1\n{rows}").as_bytes());
+    let made = found(&place, &["geometry", "crowded.csv"]);
+    // Of rows n apart, the cosine is 1 - (n / 1e6)^2 / 8; between the classes, n is 1, 3, 5 or 7, with 7, 5, 3 or 1 pairs.
+    let expected = (7.0 * 1.0 + 5.0 * 9.0 + 3.0 * 25.0 + 49.0) / 16.0 / 8e12;
+    let distance = made["geometry"]["between"]["mean_distance"].as_f64().expect("a number");
+    assert!((distance / expected - 1.0).abs() < 1e-3, "{distance} {expected}");
+}
+
+#[test]
 fn a_calibration_is_saved_and_evaluated_on_other_pairs() {
     let place = place();
     let made = found(&place, &["calibrate", "set.csv", "--far", "0.2", "-o", "calibration.json"]);

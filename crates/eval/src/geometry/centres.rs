@@ -43,7 +43,7 @@ pub(super) fn angles(embeddings: &Embeddings) -> Result<CentreAngles> {
     for (class, rows) in embeddings.classes() {
         let mut sum = vec![0.0_f64; dim];
         for &row in &rows {
-            sum.iter_mut().zip(embeddings.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
+            sum.iter_mut().zip(embeddings.precise_row(row)).for_each(|(sum, value)| *sum += value);
         }
         let norm = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
         if norm <= 1e-7 * rows.len() as f64 {

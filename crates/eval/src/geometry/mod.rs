@@ -50,6 +50,8 @@ pub struct CosineDistribution {
     pub pairs_in_all: u64,
     /// Mean cosine.
     pub mean: f64,
+    /// Mean of `1 - cosine`: `1 - mean`, but with all its digits if the cosines are close to 1.
+    pub mean_distance: f64,
     /// Standard deviation of the cosines (divided by their number).
     pub standard_deviation: f64,
     /// 100 bins over [-1, 1].
@@ -83,26 +85,29 @@ pub struct Geometry {
 /// [`Error::ZeroMean`](crate::Error::ZeroMean) for a class whose rows cancel out.
 pub fn geometry(embeddings: &Embeddings, options: &GeometryOptions) -> Result<Geometry> {
     let scores = compare_pairs(embeddings, options.max_pairs, options.seed, false)?;
+    // Sums are of distances, not of cosines: a sum of numbers such as 1 - 1e-12 would round them away.
     let squared = |cosine: f64| 2.0 - 2.0 * cosine;
     let mean = |stored: &[f32], of: &dyn Fn(f64) -> f64| {
         stored.iter().map(|&stored| of(score::cosine(stored))).sum::<f64>() / stored.len() as f64
     };
     let distribution = |cosines: &[f32], pairs_in_all| {
-        let centre = mean(cosines, &|cosine| cosine);
+        let distance = mean(cosines, &|cosine| 1.0 - cosine);
         CosineDistribution {
             pairs: cosines.len() as u64,
             pairs_in_all,
-            mean: centre,
-            standard_deviation: mean(cosines, &|cosine| (cosine - centre).powi(2)).sqrt(),
+            mean: 1.0 - distance,
+            mean_distance: distance,
+            standard_deviation: mean(cosines, &|cosine| (1.0 - cosine - distance).powi(2)).sqrt(),
             histogram: histogram_of_cosines(cosines),
         }
     };
-    let closeness = |cosine: f64| (-2.0 * squared(cosine)).exp();
+    // One less than exp(-2 |x - y|^2), which is close to 1 for crowded cosines.
+    let closeness = |cosine: f64| (-2.0 * squared(cosine)).exp_m1();
     let (genuine, impostor) = (scores.all_genuine as f64, scores.all_impostor as f64);
     let close = genuine * mean(&scores.genuine, &closeness) + impostor * mean(&scores.impostor, &closeness);
     Ok(Geometry {
         alignment: mean(&scores.genuine, &squared),
-        uniformity: (close / (genuine + impostor)).ln(),
+        uniformity: (close / (genuine + impostor)).ln_1p(),
         within: distribution(&scores.genuine, scores.all_genuine),
         between: distribution(&scores.impostor, scores.all_impostor),
         centres: centres::angles(embeddings)?,
@@ -162,6 +167,59 @@ mod tests {
         assert_eq!(sample.within.pairs_in_all, whole.within.pairs);
         for (a, b) in [(sample.uniformity, whole.uniformity), (sample.alignment, whole.alignment)] {
             assert!((a - b).abs() < 0.05, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn crowded_distances_keep_their_digits() {
+        let (rows, dim) = (40, 6);
+        let labels: Vec<u32> = (0..rows as u32).map(|row| row % 8).collect();
+        let plain: Vec<f64> = (0..rows * dim)
+            .map(|at| ((at * at) as f64 * 0.37).sin() + f64::from(labels[at / dim] * 5 + at as u32 % 6).cos())
+            .collect();
+        for offset in [1e4, 1e6, 1e7] {
+            // Of x + m, with m the same large number in every column, the squared distance of the unit rows is that of the parts of x at
+            // right angles to the mean, over the squared length.
+            let data: Vec<f64> = plain.iter().map(|value| value + offset).collect();
+            let single: Vec<f32> = data.iter().map(|&value| value as f32).collect();
+            let rests: Vec<f32> =
+                data.iter().zip(&single).map(|(value, &single)| (value - f64::from(single)) as f32).collect();
+            let set = Embeddings::precise(&single, Some(&rests), rows, dim, &labels).unwrap();
+            let found = geometry(&set, &GeometryOptions::default()).unwrap();
+            let length = offset * (dim as f64).sqrt();
+            let across: Vec<Vec<f64>> = plain
+                .chunks_exact(dim)
+                .map(|row| row.iter().map(|v| v - row.iter().sum::<f64>() / dim as f64).collect())
+                .collect();
+            let squared = |a: &[f64], b: &[f64]| {
+                a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f64>() / length.powi(2)
+            };
+            let (mut within, mut between) = (Vec::new(), Vec::new());
+            for a in 0..rows {
+                for b in 0..a {
+                    let distance = squared(&across[a], &across[b]);
+                    if labels[a] == labels[b] { &mut within } else { &mut between }.push(distance);
+                }
+            }
+            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+            let all = [&within[..], &between[..]].concat();
+            let centre = |class: usize| -> Vec<f64> {
+                let rows = || (class..rows).step_by(8).map(|row| &across[row]);
+                (0..dim).map(|c| rows().map(|row| row[c]).sum::<f64>() / rows().count() as f64).collect()
+            };
+            let angle = (1..8)
+                .flat_map(|a| (0..a).map(move |b| (a, b)))
+                .map(|(a, b)| squared(&centre(a), &centre(b)).sqrt().to_degrees())
+                .fold(0.0, f64::max);
+            for (name, value, expected) in [
+                ("within", found.within.mean_distance, mean(&within) / 2.0),
+                ("between", found.between.mean_distance, mean(&between) / 2.0),
+                ("alignment", found.alignment, mean(&within)),
+                ("uniformity", found.uniformity, -2.0 * mean(&all)),
+                ("largest angle", found.centres.largest, angle),
+            ] {
+                assert!((value / expected - 1.0).abs() < 1e-2, "{offset} {name}: {value} {expected}");
+            }
         }
     }
 

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// Largest number of Newton steps; about ten are needed.
 const STEPS: usize = 200;
 
+/// The weight of the ridge for even odds if the scores alone have no best slope.
+const SEPARATED: f64 = 1e-6;
+
 /// The range of scores below which the ridge is measured in units of the range.
 const NARROW: f64 = 1.0 / 64.0;
 
@@ -47,14 +50,18 @@ pub struct CalibrationOptions {
     /// The share of genuine pairs that the fit is optimised for, in (0, 1): all genuine pairs together have the weight `prior`,
     /// all impostor pairs `1 - prior`. Default 0.5.
     pub prior: f64,
-    /// Weight of `slope^2 / 2`, which is added to the mean loss in nats; at least 0. It keeps the slope finite if a threshold
-    /// separates the two kinds completely. If all scores lie within 1/64, the slope counts per that range. Default 1e-6.
+    /// Weight of `slope^2 / 2`, which is added to the mean loss in nats; at least 0. If all scores lie within 1/64, the slope counts
+    /// per that range. Default 0.
+    ///
+    /// If a threshold separates the two kinds completely ([`Verification::is_separated`]), the best slope would be infinite. There the
+    /// weight is at least `2e-6 * min(prior, 1 - prior)`: it follows the weight of the rarer kind, so that it means the same for
+    /// every prior.
     pub ridge: f64,
 }
 
 impl Default for CalibrationOptions {
     fn default() -> Self {
-        Self { prior: 0.5, ridge: 1e-6 }
+        Self { prior: 0.5, ridge: 0.0 }
     }
 }
 
@@ -131,14 +138,20 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
         return Err(Error::Option { name: "ridge", value: ridge, expected: "finite and at least 0" });
     }
     let scores = &verification.scores;
+    let has_best_slope = !scores.are_separated() && !scores.are_reversed();
+    let ridge = if has_best_slope { ridge } else { ridge.max(SEPARATED * 2.0 * prior.min(1.0 - prior)) };
     let log_odds = (prior / (1.0 - prior)).ln();
     // The middle of the scores is the origin of the search, which decorrelates the two unknowns.
     let (low, high) = scores.range();
     let origin = f64::midpoint(low, high);
     // Crowded cosines need a slope that the ridge would not allow.
     let unit = if low < high && high - low < NARROW { high - low } else { 1.0 };
-    let loss = Loss { scores, prior, ridge, origin, unit };
-    let (mut slope, mut height) = (0.0, 0.0);
+    // Everything is divided by the weight of the rarer kind, so that products of small priors do not underflow.
+    let rare = prior.min(1.0 - prior);
+    let loss =
+        Loss { scores, weights: [prior / rare, (1.0 - prior) / rare], ridge: ridge / rare, origin, unit };
+    // The best height for the slope 0. From another one, rare kinds would need many steps, or steps too far.
+    let (mut slope, mut height) = (0.0, log_odds);
     let mut now = loss.at(slope, height);
     for _ in 0..STEPS {
         let determinant = now.hessian[0] * now.hessian[2] - now.hessian[1] * now.hessian[1];
@@ -175,7 +188,8 @@ pub fn fit(verification: &Verification, options: &CalibrationOptions) -> Result<
 /// The loss as a function of the line `z = slope * (s - origin) / unit + height`.
 struct Loss<'a> {
     scores: &'a SortedScores,
-    prior: f64,
+    /// Of all genuine pairs together, and of all impostor pairs.
+    weights: [f64; 2],
     ridge: f64,
     origin: f64,
     unit: f64,
@@ -204,8 +218,8 @@ impl Loss<'_> {
         let genuine = self.scores.genuine().sum(kind(-1.0));
         let impostor = self.scores.impostor().sum(kind(1.0));
         let weights = [
-            self.prior / self.scores.genuine().len() as f64,
-            (1.0 - self.prior) / self.scores.impostor().len() as f64,
+            self.weights[0] / self.scores.genuine().len() as f64,
+            self.weights[1] / self.scores.impostor().len() as f64,
         ];
         let mean: [f64; 6] = std::array::from_fn(|at| weights[0] * genuine[at] + weights[1] * impostor[at]);
         Value {
@@ -271,6 +285,61 @@ mod tests {
         );
     }
 
+    /// Overlapping scores of 400 genuine and 600 impostor pairs.
+    fn overlapping(scale: f64) -> (Vec<f64>, Vec<f64>) {
+        let mut state = 7_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state >> 8) / 16_777_216.0
+        };
+        let mut normal = |mean: f64| mean + scale * ((0..12).map(|_| next()).sum::<f64>() - 6.0);
+        ((0..400).map(|_| normal(3.0 * scale)).collect(), (0..600).map(|_| normal(0.0)).collect())
+    }
+
+    #[test]
+    fn every_prior_reaches_the_optimum_without_a_penalty() {
+        for scale in [0.12, 2.0] {
+            let (genuine, impostor) = overlapping(scale);
+            let found = from_scores(genuine.clone(), impostor.clone()).unwrap();
+            assert!(!found.is_separated());
+            for prior in [1e-200, 1e-6, 1e-4, 0.01, 0.3, 0.5, 0.9, 0.999, 0.99999] {
+                let calibration = fit(&found, &CalibrationOptions { prior, ..Default::default() }).unwrap();
+                let log_odds = (prior / (1.0 - prior)).ln();
+                let weights = [prior / 400.0, (1.0 - prior) / 600.0];
+                // The loss is convex: where its two derivatives are 0 is its only optimum.
+                let mut derivatives = [0.0; 2];
+                let mut sizes = [0.0; 2];
+                for (kind, scores) in [(0, &genuine), (1, &impostor)] {
+                    for &score in scores {
+                        let z = calibration.log_likelihood_ratio(score) + log_odds;
+                        let sign = if kind == 0 { -1.0 } else { 1.0 };
+                        let first = weights[kind] * sign / (1.0 + (-sign * z).exp());
+                        for (at, value) in [first, first * score].into_iter().enumerate() {
+                            derivatives[at] += value;
+                            sizes[at] += value.abs();
+                        }
+                    }
+                }
+                for at in 0..2 {
+                    let part = derivatives[at].abs() / sizes[at];
+                    assert!(part < 1e-8, "{scale} {prior}: {calibration:?} {derivatives:?} {sizes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn separated_scores_have_about_the_same_slope_for_every_prior() {
+        for impostor in [vec![0.1, 0.2, 0.3], vec![0.1, 0.2, 0.8]] {
+            let apart = from_scores(vec![0.8, 0.9], impostor).unwrap();
+            assert!(apart.is_separated());
+            for prior in [1e-6, 1e-3, 0.5, 0.99999] {
+                let slope = fit(&apart, &CalibrationOptions { prior, ..Default::default() }).unwrap().slope();
+                assert!(slope > 10.0 && slope < 1e4, "{prior}: {slope}");
+            }
+        }
+    }
+
     #[test]
     fn crowded_scores_are_calibrated_like_scaled_ones() {
         let wide = (vec![0.9, 0.7, 0.6, 0.2], vec![0.0, 0.1, 0.65, 0.3]);
@@ -281,7 +350,6 @@ mod tests {
         for score in [0.1, 0.5, 0.8] {
             let scaled = 1.0 - (1.0 - score) / (1 << 20) as f64;
             let (found, expected) = (crowded.probability(scaled, 0.5), wide.probability(score, 0.5));
-            // the ridge is not scaled to the bit
             assert!((found - expected).abs() < 1e-4, "{found} {expected}");
         }
     }

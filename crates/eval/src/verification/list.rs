@@ -12,6 +12,8 @@ use crate::score::{self, NEAR};
 
 /// Scores that one thread sums. Changing it changes the order of summation and so the rounding.
 const CHUNK: usize = 1 << 16;
+/// About how far a cosine from a matrix product can be from that of a pair computed alone.
+const PRODUCT_ROUNDING: f64 = 1e-6;
 
 /// Scores of one kind of pair; never empty.
 #[derive(Debug, Clone)]
@@ -75,6 +77,25 @@ impl ScoreList {
         self.at(self.len() - 1)
     }
 
+    /// The lowest threshold that surely rejects the `rank`-th highest score and all that equal it, or `None` if there is no such score.
+    /// All scores of a bin equal its lower edge here, so the threshold is the upper edge of the bin, or a little more: the same pairs,
+    /// computed alone, may round to the next bin. Cosines near 1 were computed alone.
+    pub(super) fn above(&self, rank: usize) -> Option<f64> {
+        let Self::Binned(at_least) = self else {
+            return self.get(rank).map(f64::next_up);
+        };
+        let (bins, all) = (even_bins(at_least), at_least.len() - 1);
+        let bin = bin_of_rank(at_least, rank)?;
+        let guard = (PRODUCT_ROUNDING * bins as f64 / 2.0).ceil() as usize;
+        let first = if bin < bins { (bin + 1 + guard).min(bins) } else { bin + 1 };
+        // The bins near 1 begin with scores above the limit itself.
+        Some(match first {
+            first if first == all => 1.0_f64.next_up(),
+            first if first == bins => edge(bins, bins).next_up(),
+            first => edge(first, bins),
+        })
+    }
+
     /// How many scores lie at or above `threshold`; none do if it is NaN.
     pub(super) fn count_at_least(&self, threshold: f64) -> usize {
         match self {
@@ -88,7 +109,9 @@ impl ScoreList {
                 let first = if threshold > f64::from(NEAR) {
                     bins + score::near_bin_from(threshold)
                 } else {
-                    (((threshold + 1.0) * (bins as f64 / 2.0)).ceil().max(0.0) as usize).min(bins)
+                    let bin = (((threshold + 1.0) * (bins as f64 / 2.0)).ceil().max(0.0) as usize).min(bins);
+                    // The sum rounds a threshold just above an edge to the edge.
+                    bin + usize::from(bin < bins && edge(bin, bins) < threshold)
                 };
                 at_least[first] as usize
             }

@@ -129,6 +129,12 @@ impl Verification {
         }
     }
 
+    /// Whether a threshold separates the two kinds of pairs completely, possibly but for scores equal to it. Then the slope of a
+    /// [calibration](super::calibration) does not follow from the scores.
+    pub fn is_separated(&self) -> bool {
+        self.scores.are_separated()
+    }
+
     /// The rates at a threshold on the cosine; a NaN threshold accepts nothing.
     pub fn operating_point_at_threshold(&self, threshold: f64) -> OperatingPoint {
         self.scores.at_threshold(threshold)

@@ -78,9 +78,21 @@ impl SortedScores {
         }
     }
 
-    /// The smallest threshold that accepts nothing: the next value above the largest observed score.
+    /// The smallest threshold that accepts nothing: the next value above the largest observed score, or above its bin.
     pub(super) fn accept_nothing(&self) -> Accepted {
-        Accepted { threshold: self.range().1.next_up(), genuine: 0, impostor: 0 }
+        let above = [&self.genuine, &self.impostor].map(|list| list.above(0));
+        let threshold = above.into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
+        Accepted { threshold, genuine: 0, impostor: 0 }
+    }
+
+    /// Whether a threshold separates the two kinds completely, possibly but for scores equal to it.
+    pub(super) fn are_separated(&self) -> bool {
+        self.impostor.at(0) <= self.genuine.lowest()
+    }
+
+    /// Whether no genuine score is higher than an impostor score.
+    pub(super) fn are_reversed(&self) -> bool {
+        self.genuine.at(0) <= self.impostor.lowest()
     }
 
     pub(super) fn accepted_at(&self, threshold: f64) -> Accepted {
@@ -148,17 +160,18 @@ impl SortedScores {
     pub(super) fn at_far(&self, far: f64) -> OperatingPoint {
         let impostors = self.impostor.len();
         let allowed = accepts_within(far, impostors);
-        let Some(rejected) = self.impostor.get(allowed) else {
+        let Some(above) = self.impostor.above(allowed) else {
             return self.at_threshold(self.range().0);
         };
         // Accept all scores above the first impostor score that must be rejected; its ties are rejected too.
-        let above = self.accepted_at(rejected.next_up());
+        let above = self.accepted_at(above);
         let lowest_accepted = [above.genuine.checked_sub(1).map(|last| self.genuine.at(last))]
             .into_iter()
             .chain([above.impostor.checked_sub(1).map(|last| self.impostor.at(last))])
             .flatten()
             .reduce(f64::min);
-        self.rates(Accepted { threshold: lowest_accepted.unwrap_or(above.threshold), ..above })
+        let threshold = lowest_accepted.unwrap_or_else(|| self.accept_nothing().threshold);
+        self.rates(Accepted { threshold, ..above })
     }
 
     /// The largest weighted mean of TAR and `1 - FAR`, compared exactly.

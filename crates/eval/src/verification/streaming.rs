@@ -5,7 +5,8 @@
 //! result), and every rate lies between the exact rates at the two edges. In addition to the embeddings, each thread needs 24
 //! bytes per bin, a tile of 256 KiB and the rows of the tile, for any number of pairs. Counts are integers, so the result does
 //! not depend on how threads share the tiles. Matrix products round in another order than [`all_pairs`](super::all_pairs), so a
-//! cosine can differ from its value there by about 1e-6. Cosines above 0.999 are computed again as there, and have bins whose width
+//! cosine can differ from its value there by about 1e-6. A threshold for a false accept rate therefore lies above the first bin that
+//! must be rejected and the next 1e-6, and keeps the rate in both ways of counting. Cosines above 0.999 are computed again as there, and have bins whose width
 //! is at most 2^-11 of the distance from 1.
 
 use std::ops::Range;
@@ -250,12 +251,22 @@ fn stream(
             *sum += count;
         }
     }
+    let last = genuine[bins + NEAR_BINS - 1] + impostor[bins + NEAR_BINS - 1];
     let (genuine, impostor) = (ScoreList::binned(genuine), ScoreList::binned(impostor));
     let lengths = (genuine.len(), impostor.len());
     require_both(lengths.0, lengths.1)?;
     let scores = SortedScores::of_lists(genuine, impostor);
     let mut found = Verification::new(scores, lengths.0 as u64, lengths.1 as u64);
     found.resolution = Some(2.0 / bins as f64);
+    let share = last as f64 / found.pairs as f64;
+    // Copies have the cosine 1 in every set; in a crowded set, the bin holds other pairs too.
+    if share >= 0.01 && (left.crowding().is_some() || right.crowding().is_some()) {
+        found.warnings.push(format!(
+            "{:.0} % of the cosines are within 2.3e-13 of 1 and share one bin, which cannot separate them: they count as equal. Keep the scores \
+             of all pairs, compare a sample, or subtract the mean embedding.",
+            100.0 * share
+        ));
+    }
     Ok(found)
 }
 
@@ -341,6 +352,62 @@ mod tests {
             assert_eq!((binned.genuine, binned.impostor), (exact.genuine, exact.impostor));
             assert_eq!(exact.pairs, 300 * 200 - 200);
             assert!((binned.auc - exact.auc).abs() < 1e-3, "{offset}: {} {}", binned.auc, exact.auc);
+        }
+    }
+
+    #[test]
+    fn a_threshold_for_a_false_accept_rate_keeps_it() {
+        // Rows of +-1 have few different cosines, some of which are edges of bins up to rounding. The last are crowded, or copies.
+        for (seed, (dim, kind)) in (1..).zip([4, 8, 10, 16].map(|dim| (dim, "code")).into_iter().chain([
+            (5, "plain"),
+            (48, "plain"),
+            (300, "plain"),
+            (5, "crowded"),
+            (6, "very crowded"),
+            (3, "copies"),
+        ])) {
+            let rows = 240;
+            let mut state: u32 = seed;
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                f64::from(state >> 8) / 16_777_216.0 - 0.5
+            };
+            let labels: Vec<u32> = (0..rows as u32).map(|row| row % 12).collect();
+            let data: Vec<f64> = (0..rows * dim)
+                .map(|at| {
+                    let value = (f64::from(labels[at / dim]) * 3.7 + (at % dim) as f64).sin() + 1.6 * next();
+                    match kind {
+                        "code" => value.signum(),
+                        "crowded" => value + 100.0,
+                        "very crowded" => value + 3e6,
+                        "copies" => (2.0 * value).round() + 0.25,
+                        _ => value,
+                    }
+                })
+                .collect();
+            let single: Vec<f32> = data.iter().map(|&value| value as f32).collect();
+            let rests: Vec<f32> =
+                data.iter().zip(&single).map(|(value, &single)| (value - f64::from(single)) as f32).collect();
+            let embeddings = Embeddings::precise(&single, Some(&rests), rows, dim, &labels).unwrap();
+            let exact = exactly(&embeddings, &VerificationOptions::default()).unwrap();
+            for bins_log2 in [11, 16, if dim == 10 { 22 } else { 20 }] {
+                let binned = all_pairs(&embeddings, &StreamingOptions { bins_log2 }, &|_, _| ()).unwrap();
+                for far in [0.0, 1e-6, 1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0]
+                {
+                    let what = format!("{kind} {dim}, 2^{bins_log2} bins, FAR {far}");
+                    let point = binned.operating_point_at_far(far).unwrap();
+                    assert!(point.far <= far, "{what}: {point:?}");
+                    assert_eq!(binned.operating_point_at_threshold(point.threshold), point, "{what}");
+                    let there = exact.operating_point_at_threshold(point.threshold);
+                    assert!(there.far <= far, "{what}: {point:?} {there:?}");
+                    // no more is lost than the bins near the threshold
+                    if kind == "plain" && bins_log2 > 11 {
+                        assert!(point.tar >= exact.tar_at_far(far) - 0.02, "{what}: {point:?}");
+                    }
+                }
+                let unresolved = binned.warnings.iter().any(|warning| warning.contains("share one bin"));
+                assert_eq!(unresolved, kind == "very crowded", "{:?}", binned.warnings);
+            }
         }
     }
 
