@@ -101,8 +101,17 @@ impl Prepared {
         let batch = config.sampler.batch_size();
         if training.samples.len() < batch {
             let found = training.samples.len();
+            let advice =
+                if found == 0 { "no sample of a known class is left" } else { "choose a smaller batch" };
+            let reasons: Vec<&str> = warnings
+                .iter()
+                .filter(|warning| warning.to_lowercase().contains("left out"))
+                .map(|warning| warning.trim_end_matches('.'))
+                .collect();
+            let reasons =
+                if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
             return Err(Error::TooFew(format!(
-                "sampler: found {found} training {}, fewer than one batch of {batch}; choose a smaller batch",
+                "sampler: found {found} training {}, fewer than one batch of {batch}; {advice}{reasons}",
                 set.kind()
             )));
         }

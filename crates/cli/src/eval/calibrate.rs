@@ -1,7 +1,7 @@
 //! `eval calibrate`: chooses a threshold and fits probabilities, and saves both as a file.
 
 use super::figures;
-use super::output::{Findings, OutputArguments, number, percent, score, table};
+use super::output::{Findings, OutputArguments, number, percent, quantity, score, table};
 use super::pairs::{self, PairArguments};
 use crate::arguments::{FileKind, output_file};
 use crate::calibration::{ChosenFor, DEFAULT_FAR, SavedCalibration};
@@ -64,8 +64,8 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         ["threshold".to_owned(), score(threshold)],
         ["FAR".to_owned(), format!("{:.3e}", point.far)],
         ["TAR".to_owned(), percent(point.tar)],
-        ["slope, nats".to_owned(), number(calibration.slope())],
-        ["offset, nats".to_owned(), number(calibration.offset())],
+        ["slope, nats".to_owned(), quantity(calibration.slope())],
+        ["offset, nats".to_owned(), quantity(calibration.offset())],
         [
             "P(same) at the threshold, for a prior of 0.5".to_owned(),
             percent(calibration.probability(threshold, 0.5)),

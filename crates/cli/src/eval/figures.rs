@@ -1,6 +1,6 @@
 //! The figures of each evaluation, drawn by `widemargin_report`.
 
-use super::output::Figure;
+use super::output::{Figure, score as written};
 use widemargin_eval::geometry::Geometry;
 use widemargin_eval::retrieval::{Confusions, Identification, Ranking};
 use widemargin_eval::verification::{Histogram, Verification};
@@ -98,7 +98,8 @@ fn histograms(found: &Verification, score: &str, threshold: f64, label: &str) ->
     let svg = histogram_pair(&HistogramPair {
         title: "Scores of genuine and impostor pairs".to_owned(),
         description: format!(
-            "Histograms of the {score} of genuine and impostor pairs; {label} {threshold:.4}."
+            "Histograms of the {score} of genuine and impostor pairs; {label} {}.",
+            written(threshold)
         ),
         threshold_label: label.to_owned(),
         score_label: format!("{score} of the pair"),

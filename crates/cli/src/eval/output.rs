@@ -68,9 +68,21 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// A number.
+/// Least size of a number that is printed with an exponent.
+const HUGE: f64 = 1e10;
+
+/// A number of about one, with an exponent if it is huge.
 pub(crate) fn number(value: f64) -> String {
-    format!("{value:.4}")
+    if value.abs() >= HUGE { format!("{value:.8e}") } else { format!("{value:.4}") }
+}
+
+/// A number of any size: at least four digits of it, except of zero.
+pub(crate) fn quantity(value: f64) -> String {
+    match value.abs() {
+        size if size > 0.0 && size < 1e-4 => format!("{value:.4e}"),
+        size if size > 0.0 && size < 1e-2 => format!("{value:.7}"),
+        _ => number(value),
+    }
 }
 
 /// A number; a small one with an exponent, because it would be printed as 0.
@@ -80,8 +92,12 @@ pub(crate) fn small(value: f64) -> String {
 
 /// A score or a threshold on scores; a cosine near 1 by its distance from 1.
 pub(crate) fn score(value: f64) -> String {
-    let distance = 1.0 - value;
-    if distance > 0.0 && distance < 5e-4 { format!("1 - {distance:.3e}") } else { number(value) }
+    let distance = (1.0 - value).abs();
+    if distance == 0.0 || distance >= 5e-4 {
+        quantity(value)
+    } else {
+        format!("1 {} {distance:.3e}", if value < 1.0 { '-' } else { '+' })
+    }
 }
 
 impl Findings {
@@ -142,4 +158,29 @@ fn rendered(table: &EvaluationTable) -> String {
         text.row(row.iter().map(String::as_str));
     }
     text.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_of_any_size_have_digits_that_tell() {
+        for (value, expected) in [
+            (0.0, "0.0000"),
+            (-0.25, "-0.2500"),
+            (0.98765, "0.9877"),
+            (0.001_234_56, "0.0012346"),
+            (-1.234_56e-6, "-1.2346e-6"),
+            (1.5e-200, "1.5000e-200"),
+            (1.0 - 3e-9, "1 - 3.000e-9"),
+            (1.0 + 3e-9, "1 + 3.000e-9"),
+            (1.0, "1.0000"),
+            (1_000_000.8075, "1000000.8075"),
+            (1.483_438_872e50, "1.48343887e50"),
+        ] {
+            assert_eq!(score(value), expected);
+        }
+        assert_eq!((number(1e-9), quantity(1e-9)), ("0.0000".to_owned(), "1.0000e-9".to_owned()));
+    }
 }

@@ -1,7 +1,7 @@
 //! `eval verification`: are two embeddings of the same class?
 
 use super::figures;
-use super::output::{Findings, OutputArguments, number, percent, score, table};
+use super::output::{Findings, OutputArguments, number, percent, quantity, score, table};
 use super::pairs::{self, COMPUTED_ELSEWHERE, Compared, PairArguments};
 use crate::calibration::SavedCalibration;
 use crate::progress;
@@ -338,8 +338,8 @@ fn own_calibration(compared: &Compared, minimum_cllr: f64) -> anyhow::Result<(Ev
     let fitted = calibration::fit(found, &CalibrationOptions::default())?;
     let (uncalibrated, calibrated) = (found.cllr(&LogisticCalibration::identity()), found.cllr(&fitted));
     let rows = vec![
-        ["slope, nats".to_owned(), number(fitted.slope())],
-        ["offset, nats".to_owned(), number(fitted.offset())],
+        ["slope, nats".to_owned(), quantity(fitted.slope())],
+        ["offset, nats".to_owned(), quantity(fitted.offset())],
         ["Cllr of the scores as log-likelihood ratios in nats, bits".to_owned(), number(uncalibrated)],
         ["Cllr with the calibration, bits".to_owned(), number(calibrated)],
         ["minimum Cllr, bits".to_owned(), number(minimum_cllr)],

@@ -138,3 +138,41 @@ fn embedding_goes_on_where_it_was_stopped() {
     success(&embed("other.npy"));
     assert!(read("other.npy") == read("whole.npy"));
 }
+
+#[test]
+fn training_without_a_sample_says_what_left_them_out() {
+    let place = Workplace::new();
+    let mut text = String::from("id,label,a,b\n");
+    for row in 0..60 {
+        writeln!(text, "r{row},c{},{row}.5,1.5\nd{row},c0,{row}.5,1.5", row % 6).expect("a text");
+    }
+    place.write("copies.csv", text.as_bytes());
+    let train =
+        ["train", "--data", "copies.csv", "--unseen-classes", "c0,c1", "--batch", "8", "--out", "run"];
+    place.refused(
+        &train,
+        &["found 0 training vectors", "no sample of a known class is left (Left out 40 of", "duplicates of"],
+    );
+}
+
+#[test]
+fn names_that_embed_wrote_keep_their_order_whatever_the_ids_are() {
+    let place = Workplace::new();
+    let mut text = String::from("id,label,a,b\n");
+    for (row, line) in table(120).lines().skip(1).enumerate() {
+        let fields: Vec<&str> = line.split(',').collect();
+        writeln!(text, "{},{}", row % 2 * 60 + row / 2, fields[1..4].join(",")).expect("a text");
+    }
+    place.write("vectors.csv", text.as_bytes());
+    let train = ["train", "--data", "vectors.csv", "--closed-set", "--backbone", "identity", "--epochs", "1"];
+    success(&place.run(&[&train[..], &["--batch", "20", "--out", "run"]].concat()));
+    let measured = |out: &str| {
+        success(&place.run(&["embed", "--model", "run", "vectors.csv", "-o", out]));
+        let output = place.run(&["eval", "retrieval", out, "--json"]);
+        success(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        found["retrieval"]["map_at_r"].as_f64().expect("a number")
+    };
+    let (inside, beside) = (measured("e.csv"), measured("e.npy"));
+    assert!(inside > 0.9 && (inside - beside).abs() < 1e-6, "{inside} and {beside}");
+}
