@@ -296,8 +296,10 @@ fn a_split_reports_ignored_parts_and_groups() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let said = split("images", &["--by", "sample", "--share", "1%"], "few.csv");
-    assert!(said.contains("12 % of the images are held out instead of 1 %, because each class"), "{said}");
+    place.refused(
+        &["data", "split", "images", "-o", "few.csv", "--by", "sample", "--share", "1%"],
+        &["the evaluation set has 6 samples of 6 classes", "--hold-out"],
+    );
 
     // Eight images per class are marked: six train, two val.
     let mut list = String::from("path,label,split\n");
