@@ -214,10 +214,17 @@ fn by_model(
     let copies = Copies::between(&queries, searched, Some(&ids[..]).zip(gallery.about.ids.as_deref()));
     if copies.row_numbers {
         about.push(
-            "The ids of the queries and of the embeddings only number their rows from 0, so they were not used to find self-matches; only equal \
+            "The ids of the queries and of the embeddings only number their rows from 0 or 1, so they were not used to find self-matches; only equal \
              embeddings were."
                 .to_owned(),
         );
+    }
+    if copies.undecided > 0 && !arguments.keep_self {
+        about.push(format!(
+            "{} queries are as near to an embedding of the file as a rounded copy, but different samples are as near, so they may have found \
+             themselves.",
+            copies.undecided
+        ));
     }
     let found = if arguments.keep_self {
         retrieval::search(&queries, searched, arguments.k)?

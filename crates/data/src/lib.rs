@@ -42,7 +42,6 @@ pub use decode::{ContentDigest, ImageProperties, read_image, read_image_with_pro
 pub use error::Error;
 pub use file_names::{IMAGE_ENDINGS, is_image};
 pub use hold_out::{class_share_far_off, share_far_off};
-pub use look_alike::appearance;
 pub use normalise::Normalisation;
 pub use part::Part;
 pub use pixel_facts::PixelFacts;
@@ -61,6 +60,7 @@ pub use splits::divide::{DivideBy, DivideOptions, divide};
 pub use splits::division::{Division, UnseenClasses};
 pub use splits::open_set::{OpenSetSplit, require_comparable};
 pub use splits::split_file::{SplitFile, SplitPart};
+pub use widemargin_tables::appearance;
 pub use widemargin_tables::first_names;
 pub use words::plural;
 

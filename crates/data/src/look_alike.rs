@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use widemargin_tables::common_form;
+use widemargin_tables::{appearance, may_be_missing};
 
 /// Groups of names that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way in which a number
 /// is written (`3` and `03`, `0` and `0.0`).
@@ -16,37 +16,13 @@ pub(crate) fn look_alikes<Name: AsRef<str>>(names: &[Name]) -> Vec<Vec<&str>> {
 
 /// Names that stand for a missing value, as programs write it, so that they are probably no class.
 pub(crate) fn missing_values(names: &[String]) -> Vec<&str> {
-    const WORDS: [&str; 8] = ["nan", "none", "null", "nil", "n/a", "#n/a", "<na>", "-1"];
-    let is_missing = |name: &&str| WORDS.contains(&name.trim().to_lowercase().as_str());
+    let is_missing = |name: &&str| may_be_missing(name) || name.trim() == "-1";
     names.iter().map(String::as_str).filter(is_missing).collect()
 }
 
 /// Names in quotes, with everything escaped that cannot be seen, such as the way in which an accent is written.
 pub(crate) fn escaped(names: &[&str], between: &str) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(between)
-}
-
-/// Equal for names that look the same: that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way
-/// in which a number is written.
-pub fn appearance(name: &str) -> String {
-    without_leading_zeros(&common_form(name))
-}
-
-/// The text with the leading zeros of its numbers removed, as in `img 07`; but not after a dot.
-fn without_leading_zeros(text: &str) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    let mut shown = String::with_capacity(text.len());
-    let mut in_number = false;
-    for (at, letter) in letters.iter().enumerate() {
-        let more = letters.get(at + 1).is_some_and(char::is_ascii_digit);
-        let after_dot = at > 0 && letters[at - 1] == '.';
-        if *letter == '0' && more && !in_number && !after_dot {
-            continue;
-        }
-        in_number = letter.is_ascii_digit();
-        shown.push(*letter);
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Two rows are copies of each other if they have the same id, or if all their values are equal up to the differences that one sample
 //! has between files ([`equal_rows`](crate::equal_rows)). Ids count only if they name samples in both sets: if one id has two different
-//! labels, or the ids of both sets are the numbers of their rows, the sets number their rows independently, and no id is used.
+//! labels, or the ids of both sets are the numbers of their rows from 0 or 1, the sets number their rows independently, and no id is used.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,7 +29,7 @@ pub struct Copies {
     pub pairs_by_value: u64,
     /// Ids that occur in both sets with different labels. If there are any, no id was used.
     pub conflicting_ids: usize,
-    /// Whether the ids of both sets only number the rows from 0. If so, no id was used.
+    /// Whether the ids of both sets only number the rows from 0 or 1. If so, no id was used.
     pub row_numbers: bool,
     /// Rows of the first set with a copy of another class in the second.
     pub contradictory: usize,
@@ -38,6 +38,9 @@ pub struct Copies {
     pub first_contradiction: Option<(usize, usize)>,
     /// The distance of unit rows up to which their values count as equal; 0 if only those with equal bits do.
     pub distance: f64,
+    /// Rows of the first set that are as near to a row of the second as a rounded copy, but do not count as one, because different samples are
+    /// as near.
+    pub undecided: usize,
     #[serde(skip)]
     sides: [Side; 2],
 }
@@ -70,7 +73,8 @@ impl Copies {
     /// Compares all rows of two sets, and their ids if both have ids (one per row). Sets of different dimensions have no equal rows.
     /// Takes time in proportion to the size of the sets.
     pub fn between(queries: &Embeddings, gallery: &Embeddings, ids: Option<(&[String], &[String])>) -> Self {
-        let (by_value, others_by_value, distance) = groups_of_equal_rows(queries, gallery);
+        let EqualGroups { queries: by_value, gallery: others_by_value, distance, undecided } =
+            groups_of_equal_rows(queries, gallery);
         let none = || (vec![NONE; queries.rows()], vec![NONE; gallery.rows()]);
         let (mut conflicting_ids, mut row_numbers, mut by_id) = (0, false, none());
         if let Some((left, right)) = ids {
@@ -80,6 +84,7 @@ impl Copies {
                 by_id = groups_of_ids(left, right);
             }
         }
+        let undecided = undecided.into_iter().filter(|row| by_id.0[*row] == NONE).count();
         let sides = [Side { by_value, by_id: by_id.0 }, Side { by_value: others_by_value, by_id: by_id.1 }];
         let pairs_by = |group: GroupOf<'_>| -> u64 {
             let mut counts: HashMap<(usize, usize), [u64; 2]> = HashMap::new();
@@ -109,6 +114,7 @@ impl Copies {
             contradictory: contradictions.len(),
             first_contradiction: contradictions.first().copied(),
             distance,
+            undecided,
             sides,
         }
     }
@@ -183,17 +189,25 @@ impl Repeated {
     }
 }
 
-/// The groups of both sides, and the distance up to which rows are equal.
-fn groups_of_equal_rows(queries: &Embeddings, gallery: &Embeddings) -> (Vec<usize>, Vec<usize>, f64) {
+/// The groups of both sides, the distance up to which rows are equal, and the queries of which it is not known.
+struct EqualGroups {
+    queries: Vec<usize>,
+    gallery: Vec<usize>,
+    distance: f64,
+    undecided: Vec<usize>,
+}
+
+fn groups_of_equal_rows(queries: &Embeddings, gallery: &Embeddings) -> EqualGroups {
     if queries.dim() != gallery.dim() {
-        return (vec![NONE; queries.rows()], vec![NONE; gallery.rows()], 0.0);
+        let (queries, gallery) = (vec![NONE; queries.rows()], vec![NONE; gallery.rows()]);
+        return EqualGroups { queries, gallery, distance: 0.0, undecided: Vec::new() };
     }
-    let EqualRows { first: mut left, distance } = EqualRows::of(&[queries, gallery]);
+    let (EqualRows { first: mut left, distance }, undecided) = EqualRows::between(queries, gallery);
     let mut right = left.split_off(queries.rows());
     let other = right.clone();
     keep_shared(&mut right, &left);
     keep_shared(&mut left, &other);
-    (left, right, distance)
+    EqualGroups { queries: left, gallery: right, distance, undecided }
 }
 
 /// Each row of the first side that has a copy of another class, with the first such copy.
@@ -227,9 +241,9 @@ fn groups_of_ids(left: &[String], right: &[String]) -> (Vec<usize>, Vec<usize>) 
     (groups, others)
 }
 
-/// Whether ids are the numbers from 0, in order.
+/// Whether ids are the numbers from 0 or from 1, in order.
 fn are_row_numbers(ids: &[String]) -> bool {
-    (0_usize..).zip(ids).all(|(row, id)| id.parse() == Ok(row))
+    (0..=1_usize).any(|start| (start..).zip(ids).all(|(number, id)| id.parse() == Ok(number)))
 }
 
 /// Removes the groups that the other set does not have.
@@ -345,10 +359,59 @@ mod tests {
             let set = of(&circle(count, 0.0), 2);
             let between = of(&circle(count, 0.3), 2);
             let found = Copies::between(&between, &set, None);
-            assert_eq!(found.pairs, 0, "{count}: {}", found.distance);
+            assert_eq!((found.pairs, found.undecided), (0, count), "{count}: {}", found.distance);
             assert_eq!(Repeated::of(&set), None, "{count}");
             let found = Copies::between(&set, &set, None);
             assert_eq!((found.pairs, found.queries), (count as u64, count), "{count}");
+        }
+    }
+
+    #[test]
+    fn rounded_copies_are_found_where_some_rows_have_near_neighbours() {
+        let (rows, dim) = (600, 64);
+        let mut unit = normalised_in_f32(&ordinary(rows, dim), dim);
+        // Each of the first rows has a neighbour, as the frames of a video: too many for the widest distance.
+        for (frame, distance) in (0..60).zip([2e-3_f32, 7e-4].into_iter().cycle()) {
+            let from = unit[frame * dim..][..dim].to_vec();
+            for (at, value) in from.iter().enumerate() {
+                let sign = if at % 2 == 0 { 1.0 } else { -1.0 };
+                unit[(frame + 60) * dim + at] = value + sign * distance / (dim as f32).sqrt();
+            }
+        }
+        let set = of(&unit, dim);
+        let rounded: [Vec<f32>; 2] = [
+            unit.iter().copied().map(in_float16).collect(),
+            unit.iter().map(|v| (v * 1e4).round() / 1e4).collect(),
+        ];
+        for values in rounded {
+            let other = of(&values, dim);
+            for (a, b) in [(&set, &other), (&other, &set)] {
+                let found = Copies::between(a, b, None);
+                assert!(found.distance < 9e-4);
+                assert_eq!((found.queries, found.pairs, found.undecided), (rows, rows as u64, 0));
+                assert!((0..rows).all(|row| found.same(row, row)));
+            }
+            // Few copies in a set of other samples.
+            let some = Copies::between(&of(&values[40 * dim..200 * dim], dim), &set, None);
+            assert_eq!((some.pairs, some.undecided), (160, 0));
+        }
+    }
+
+    #[test]
+    fn near_rows_at_random_are_no_copies() {
+        for (dim, rows) in [(2, 4_000), (3, 20_000)] {
+            let values = |seed: u64| -> Vec<f32> {
+                let uniform = |at: u64| {
+                    let mixed = (at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed;
+                    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                    ((mixed ^ (mixed >> 32)) >> 40) as f32 / 8_388_608.0 - 1.0
+                };
+                (0..(rows * dim) as u64).map(uniform).collect()
+            };
+            let found = Copies::between(&of(&values(1), dim), &of(&values(0x5555_1234_5678), dim), None);
+            // A few rows of a circle are equal up to the rounding of float32.
+            assert!(found.pairs < 10, "{dim}: {found:?}");
+            assert!(found.undecided > 50, "{dim}: {found:?}");
         }
     }
 
@@ -404,6 +467,12 @@ mod tests {
         let numbers = ids(&["0", "1"]);
         let found = Copies::between(&queries, &gallery, Some((&numbers, &numbers)));
         assert!(found.row_numbers && !found.any() && found.conflicting_ids == 0);
+        let from_one = ids(&["1", "2"]);
+        for (left, right) in [(&from_one, &from_one), (&numbers, &from_one)] {
+            assert!(Copies::between(&queries, &gallery, Some((left, right))).row_numbers);
+        }
+        let later = ids(&["2", "3"]);
+        assert!(!Copies::between(&queries, &gallery, Some((&later, &later))).row_numbers);
         let others = ids(&["1", "0"]);
         let found = Copies::between(&queries, &gallery, Some((&numbers, &others)));
         assert_eq!((found.row_numbers, found.conflicting_ids), (false, 2));

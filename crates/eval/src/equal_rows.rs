@@ -6,8 +6,10 @@
 //! below those of different samples, so a distance is rejected if more than 1 % of the rows have another row at one to four times
 //! that distance, or are in a group with more than four variants. Where even the narrowest distance is rejected, as in crowded sets,
 //! only rows with equal bits are equal.
+//!
+//! Between two sets, single rows can still be told to be copies where the widest distance is rejected: see [`EqualRows::between`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -17,7 +19,7 @@ use crate::embeddings::Embeddings;
 /// - 9.8e-4: the rounding of `float16` is at most 4.9e-4, that of four decimals less than 6.6e-4 at dimension 512;
 /// - 1.5e-5: an image embedded alone and in a batch, which differ by up to 1.5e-6 with `small-cnn`;
 /// - 2.4e-7: normalised in `float32` once more.
-const DISTANCES: [f64; 3] = [1.0 / 1024.0, 1.0 / 65_536.0, 1.0 / 4_194_304.0];
+pub(crate) const DISTANCES: [f64; 3] = [1.0 / 1024.0, 1.0 / 65_536.0, 1.0 / 4_194_304.0];
 /// A distance is rejected if rows are between it and this many times it.
 const GAP: f64 = 4.0;
 /// The most different rows of a group; more are samples that the distance does not tell apart.
@@ -28,6 +30,8 @@ const LEAST_ROWS_PER_LOOSE: usize = 100;
 const DIRECTIONS: usize = 6;
 /// Width of the cells of projections, in units of the distance that is searched.
 const CELL: f64 = 4.0;
+/// The fewest clear pairs that show that two sets have samples in common.
+const LEAST_CLEAR: usize = 8;
 /// Candidates compared per row before a distance is rejected.
 const CANDIDATES: usize = 1024;
 /// What rounding to `f32` changes a unit row by, at most: the projections are those of the rounded rows.
@@ -44,14 +48,36 @@ pub(crate) struct EqualRows {
 impl EqualRows {
     /// Takes time in proportion to the size of the sets.
     pub(crate) fn of(sets: &[&Embeddings]) -> Self {
-        let rows = Rows::new(sets);
-        for distance in DISTANCES {
-            if let Some(first) = rows.within(distance) {
-                return Self { first, distance };
-            }
-        }
-        Self { first: rows.identical(), distance: 0.0 }
+        Rows::new(sets).groups()
     }
+
+    /// The rows of two sets in groups; also the rows of the first set that may have a copy in the second, but are in no group with it.
+    ///
+    /// If the widest distance is rejected, a row and its nearest row of the other set are a clear pair if each is the nearest of the other, within
+    /// that distance, and all further rows of both sets are at least [`GAP`] times as far from both. Between sets of different samples, such pairs
+    /// are few: in dense sets few near rows are in one, and in sparse sets the rows in the gap are at least three times as many as those below it.
+    /// So if at least half of the near rows are in clear pairs, and no more rows are in the gap, the sets have samples in common. Then clear pairs
+    /// are equal, and so are rows that are each other's nearest at a distance that is usual for clear pairs.
+    pub(crate) fn between(left: &Embeddings, right: &Embeddings) -> (Self, Vec<usize>) {
+        let rows = Rows::new(&[left, right]);
+        let mut found = rows.groups();
+        let undecided = if found.distance < DISTANCES[0] {
+            rows.join_sides(&mut found.first, left.rows())
+        } else {
+            Vec::new()
+        };
+        (found, undecided)
+    }
+}
+
+/// The neighbours of a row that has no equal row in the other set.
+struct Neighbours {
+    /// The nearest such row of the other set, and its distance, if that is at most the widest.
+    nearest: Option<(f64, usize)>,
+    /// The distance of the nearest further row of both sets; infinite if it is far, 0 if too many rows are near.
+    next: f64,
+    /// Whether such a row of the other set is between the widest distance and [`GAP`] times that.
+    in_gap: bool,
 }
 
 /// The rows of all sets, one after the other.
@@ -86,8 +112,104 @@ impl<'a> Rows<'a> {
         Self { places, precise, projections, first_identical }
     }
 
-    fn identical(self) -> Vec<usize> {
-        self.first_identical
+    fn groups(&self) -> EqualRows {
+        for distance in DISTANCES {
+            if let Some(first) = self.within(distance) {
+                return EqualRows { first, distance };
+            }
+        }
+        EqualRows { first: self.first_identical.clone(), distance: 0.0 }
+    }
+
+    /// Joins groups of the first `of_left` rows with groups of the others; returns the near rows of the first side that were not joined.
+    fn join_sides(&self, first: &mut [usize], of_left: usize) -> Vec<usize> {
+        let mut in_sides = vec![[false; 2]; first.len()];
+        for (row, &group) in first.iter().enumerate() {
+            in_sides[group][usize::from(row >= of_left)] = true;
+        }
+        let is_open = |row: usize| in_sides[row] != [true, true];
+        let net_reach = GAP * DISTANCES[0] + 2.0 * ROUNDED;
+        let mut cells: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut probes = Vec::new();
+        let groups: Vec<usize> = (0..first.len()).filter(|row| first[*row] == *row).collect();
+        for &row in &groups {
+            cells.entry(self.cells_near(row, net_reach, &mut probes)).or_default().push(row);
+        }
+        let partner = |row: usize, other: usize| is_open(other) && (row < of_left) != (other < of_left);
+        let open: Vec<usize> = groups.into_iter().filter(|row| is_open(*row)).collect();
+        let found: HashMap<usize, Neighbours> = open
+            .par_iter()
+            .map(|&row| (row, self.neighbours(row, &cells, &|other| partner(row, other))))
+            .collect();
+
+        // Rows of the first side that are the nearest of their nearest row, with that row and the distances of both and of further rows.
+        let (mut near, mut in_gap, mut mutual) = (HashSet::new(), 0, Vec::new());
+        for &row in open.iter().filter(|row| **row < of_left) {
+            in_gap += usize::from(found[&row].in_gap);
+            let Some((distance, other)) = found[&row].nearest else { continue };
+            near.insert(row);
+            if found[&other].nearest.is_some_and(|(_, back)| back == row) {
+                mutual.push((row, other, distance, found[&row].next.min(found[&other].next)));
+            }
+        }
+        let is_clear = |distance: f64, next: f64| next >= GAP * distance && next > 0.0;
+        let mut clear: Vec<f64> =
+            mutual.iter().filter(|(_, _, d, next)| is_clear(*d, *next)).map(|pair| pair.2).collect();
+        clear.sort_unstable_by(f64::total_cmp);
+        if clear.len() >= LEAST_CLEAR.max(in_gap) && 2 * clear.len() >= near.len() {
+            // The roundings of rows of one file differ little in length.
+            let usual = 1.25 * clear[clear.len() * 19 / 20];
+            let joins =
+                |distance: f64, next: f64| is_clear(distance, next) || (distance <= usual && distance < next);
+            let joined: HashMap<usize, usize> = mutual
+                .iter()
+                .filter(|(_, _, d, next)| joins(*d, *next))
+                .map(|pair| (pair.1, pair.0))
+                .collect();
+            for group in &mut first[of_left..] {
+                *group = joined.get(group).copied().unwrap_or(*group);
+            }
+            for row in joined.values() {
+                near.remove(row);
+            }
+        }
+        (0..of_left).filter(|row| near.contains(&first[*row])).collect()
+    }
+
+    /// The neighbours of a row; `is_partner` says which rows may be its nearest.
+    fn neighbours(
+        &self,
+        row: usize,
+        cells: &HashMap<u64, Vec<usize>>,
+        is_partner: &(dyn Fn(usize) -> bool + Sync),
+    ) -> Neighbours {
+        let reach = GAP * DISTANCES[0];
+        let net_reach = reach + 2.0 * ROUNDED;
+        let mut probes = Vec::new();
+        self.cells_near(row, net_reach, &mut probes);
+        let (mut nearest, mut next): (Option<(f64, usize)>, f64) = (None, f64::INFINITY);
+        let mut in_gap = false;
+        let others =
+            probes.iter().filter_map(|cell| cells.get(cell)).flatten().filter(|other| **other != row);
+        for (compared, &other) in others.enumerate() {
+            if compared == CANDIDATES {
+                (next, in_gap) = (0.0, true);
+                break;
+            }
+            if !self.may_be_within(row, other, net_reach) {
+                continue;
+            }
+            let Some(found) = self.distance_within(row, other, reach) else { continue };
+            let is_partner = is_partner(other);
+            in_gap |= is_partner && found > DISTANCES[0];
+            if found <= DISTANCES[0] && is_partner && nearest.is_none_or(|(least, _)| found < least) {
+                next = next.min(nearest.map_or(f64::INFINITY, |(before, _)| before));
+                nearest = Some((found, other));
+            } else {
+                next = next.min(found);
+            }
+        }
+        Neighbours { nearest, next, in_gap }
     }
 
     /// Groups of rows within a distance, or `None` if it does not tell samples apart.

@@ -45,8 +45,10 @@ pub use pattern::{ColumnPattern, is_sample_weight};
 pub use quiet::catch_panic;
 pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, read_labels, read_npy_f64};
 pub use rows::Rows;
-pub use scores::{ScoreFile, read_scores};
-pub use spelling::{common_form, is_missing, misspelled, spelled_alike, spelling};
+pub use scores::{DoubtfulPairs, ScoreFile, read_scores};
+pub use spelling::{
+    appearance, common_form, is_missing, look_alike, may_be_missing, misspelled, spelled_alike, spelling,
+};
 pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};
 pub use text::{read_lines, read_text, write_row};
 pub use text_table::TextTable;

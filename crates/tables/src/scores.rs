@@ -1,6 +1,7 @@
 //! Scores of pairs that another program computed.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use super::error::{Problem, Result};
@@ -16,6 +17,49 @@ pub struct ScoreFile {
     pub same: Vec<bool>,
     /// The fold of each pair, if the file has folds.
     pub folds: Option<Vec<usize>>,
+    /// Pairs that are probably mistakes, if the file names the pairs.
+    pub doubtful: DoubtfulPairs,
+}
+
+/// Pairs that are probably mistakes. For each kind: how many scores there are of such pairs, and the names of the first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DoubtfulPairs {
+    /// Given both as of the same class and as of different classes: a score of a pair that an earlier row says the opposite of.
+    pub contradictory: Option<(usize, [String; 2])>,
+    /// Given again, with the same truth.
+    pub repeated: Option<(usize, [String; 2])>,
+    /// A sample with itself.
+    pub itself: Option<(usize, [String; 2])>,
+}
+
+/// Finds [`DoubtfulPairs`] row by row. Pairs are known by a hash, so that large files need little memory.
+#[derive(Default)]
+struct Doubts {
+    /// Whether a pair was given as of different classes, and as of the same class.
+    seen: HashMap<u64, [bool; 2]>,
+    found: DoubtfulPairs,
+}
+
+impl Doubts {
+    fn add(&mut self, pair: [&str; 2], same: bool) {
+        let count = |kind: &mut Option<(usize, [String; 2])>| {
+            kind.get_or_insert_with(|| (0, pair.map(str::to_owned))).0 += 1;
+        };
+        if pair[0] == pair[1] {
+            count(&mut self.found.itself);
+        }
+        let mut sorted = pair;
+        sorted.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        sorted.hash(&mut hasher);
+        let seen = self.seen.entry(hasher.finish()).or_default();
+        if seen[usize::from(!same)] {
+            count(&mut self.found.contradictory);
+        } else if seen[usize::from(same)] {
+            count(&mut self.found.repeated);
+        }
+        seen[usize::from(same)] = true;
+    }
 }
 
 /// Reads scores: a `.csv` or `.parquet` with the columns `score` and `same`, and optionally `a`, `b` and `fold`, or a list such as
@@ -30,6 +74,7 @@ pub struct ScoreFile {
 pub fn read_scores(path: &Path, keys: Option<&Path>) -> Result<ScoreFile> {
     let mut keys = keys.map(Keys::read).transpose()?;
     let (mut scores, mut same, mut folds) = (Vec::new(), Vec::new(), Vec::new());
+    let mut doubts = Doubts::default();
     let wanted = Wanted { pair: keys.is_some(), same: keys.is_none(), score: true };
     trials::each(path, wanted, |trial| {
         let score = trial.score.unwrap_or(f64::NAN);
@@ -43,6 +88,9 @@ pub fn read_scores(path: &Path, keys: Option<&Path>) -> Result<ScoreFile> {
             Some(keys) => keys.take(pair(), (trial.place, trial.same), path)?,
             None => trial.same == Some(true),
         });
+        if let (Some(a), Some(b), Some(same)) = (trial.a, trial.b, same.last()) {
+            doubts.add([a, b], *same);
+        }
         folds.extend(trial.fold);
         Ok(())
     })?;
@@ -50,7 +98,7 @@ pub fn read_scores(path: &Path, keys: Option<&Path>) -> Result<ScoreFile> {
         keys.require_all_taken(path)?;
     }
     let folds = (!folds.is_empty()).then_some(folds);
-    Ok(ScoreFile { scores, same, folds })
+    Ok(ScoreFile { scores, same, folds, doubtful: doubts.found })
 }
 
 /// Which pairs are of one class, by their names.

@@ -15,6 +15,14 @@ pub fn is_missing(name: &str) -> bool {
     name.trim().is_empty() || MISSING.contains(&name.trim())
 }
 
+/// Whether a name is a word that programs write for a missing value, but that can also be a class: `None`, `null`, `N/A`.
+pub fn may_be_missing(name: &str) -> bool {
+    const WORDS: [&str; 7] = ["nan", "none", "null", "nil", "n/a", "#n/a", "<na>"];
+    let name = name.trim();
+    // `na` in small letters is a syllable and a chemical symbol.
+    name == "NA" || WORDS.contains(&name.to_lowercase().as_str())
+}
+
 /// How two different names differ, if only in spelling, in words: "in the form of a number".
 pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
     if a == b || common_form(a) != common_form(b) {
@@ -73,6 +81,18 @@ pub fn spelled_alike<'a>(
     None
 }
 
+/// As [`spelled_alike`], also for names that differ only in leading zeros, such as `c1` and `c01`. Names may be repeated.
+pub fn look_alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str, &'static str)> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    let mut seen = HashSet::new();
+    for name in names.into_iter().filter(|name| seen.insert(*name)) {
+        if let Some(other) = known.insert(appearance(name), name) {
+            return Some((other, name, spelling(other, name).unwrap_or("in leading zeros")));
+        }
+    }
+    None
+}
+
 /// For errors: one of `others` that differs from a name only in spelling, in words; empty if there is none.
 pub(super) fn hint<'a>(name: &'a str, others: impl IntoIterator<Item = &'a str>) -> Box<str> {
     misspelled([name], others).first().map_or_else(Box::default, |(_, other, how)| {
@@ -110,6 +130,28 @@ pub fn common_form(name: &str) -> String {
     let letters: String = name.chars().filter(|letter| !is_invisible(*letter)).map(narrow).nfd().collect();
     let letters = spaced(&letters).to_lowercase();
     number(&letters).unwrap_or(letters)
+}
+
+/// Equal for names that look the same: the [`common_form`] without the leading zeros of its numbers, as in `img 07`.
+pub fn appearance(name: &str) -> String {
+    without_leading_zeros(&common_form(name))
+}
+
+/// The text with the leading zeros of its numbers removed, but not after a dot.
+fn without_leading_zeros(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let mut shown = String::with_capacity(text.len());
+    let mut in_number = false;
+    for (at, letter) in letters.iter().enumerate() {
+        let more = letters.get(at + 1).is_some_and(char::is_ascii_digit);
+        let after_dot = at > 0 && letters[at - 1] == '.';
+        if *letter == '0' && more && !in_number && !after_dot {
+            continue;
+        }
+        in_number = letter.is_ascii_digit();
+        shown.push(*letter);
+    }
+    shown
 }
 
 /// The name with one space for each white space, and none at its ends.
@@ -178,12 +220,17 @@ mod tests {
         assert_eq!(found, [("1.0", "1", "in the form of a number")]);
         assert_eq!(spelled_alike(["a", "b", "A"]), Some(("a", "A", "in upper and lower case")));
         assert_eq!(spelled_alike(["a", "b", "ab"]), None);
+        assert_eq!(look_alike(["c1", "c2", "c1", "c01"]), Some(("c1", "c01", "in leading zeros")));
+        assert_eq!(look_alike(["c1", "c2", "c2 "]), Some(("c2", "c2 ", "in white space")));
+        assert_eq!(look_alike(["c1", "c10", "c1", "v1.0", "v1.00"]), None);
     }
 
     #[test]
     fn words_for_missing_values_are_few() {
         assert!(["", " ", "nan", "NaN", "<NA>"].into_iter().all(is_missing));
         assert!(!["None", "null", "NA", "Nan", "0"].into_iter().any(is_missing));
+        assert!(["None", "null", "NA", "N/A"].into_iter().all(may_be_missing));
+        assert!(!["na", "nancy", "0", "-1"].into_iter().any(may_be_missing));
     }
 
     #[test]

@@ -512,7 +512,12 @@ fn trial_lists_without_column_names_are_read() {
 #[test]
 fn scores_are_read_with_their_truth_or_joined_to_it() {
     let folder = Folder::new();
-    let expected = ScoreFile { scores: vec![0.75, -2.5], same: vec![true, false], folds: None };
+    let expected = ScoreFile {
+        scores: vec![0.75, -2.5],
+        same: vec![true, false],
+        folds: None,
+        doubtful: DoubtfulPairs::default(),
+    };
     for (name, text) in [
         ("s.csv", "score,same\n0.75,1\n-2.5,0\n"),
         ("t.csv", "Same,a,b,Score\ntarget,p,q,0.75\nnontarget,p,r,-2.5\n"),
@@ -524,6 +529,11 @@ fn scores_are_read_with_their_truth_or_joined_to_it() {
         assert!(is_score_file(&path), "{name}");
         assert_eq!(read_scores(&path, None).unwrap(), expected, "{name}");
     }
+    let text = "a,b,score,same\np,q,1,1\nq,p,1,0\np,q,2,1\nr,r,1,1\nr,s,1,0\nr,s,1,0\n";
+    let doubtful = read_scores(&folder.file("doubtful.csv", text), None).unwrap().doubtful;
+    let of = |count: usize, a: &str, b: &str| Some((count, [a, b].map(str::to_owned)));
+    let (contradictory, repeated, itself) = (of(2, "q", "p"), of(1, "r", "s"), of(1, "r", "r"));
+    assert_eq!(doubtful, DoubtfulPairs { contradictory, repeated, itself });
     let folds = folder.file("f.csv", "score,same,fold\n0.75,1,3\n-2.5,0,4\n");
     assert_eq!(read_scores(&folds, None).unwrap().folds, Some(vec![3, 4]));
     for (name, text) in [

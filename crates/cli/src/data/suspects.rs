@@ -1,7 +1,7 @@
 //! `widemargin data suspects`: list likely mislabelled samples, found with a trained run.
 //!
 //! Every sample of the known classes, trained on or held out, is compared with all class centres ([`widemargin_eval::suspects`]). A run with
-//! a pair objective has no centres and uses the mean directions of the classes instead.
+//! a pair objective has no centres and uses the mean directions of the classes in its own data instead.
 
 use crate::progress;
 use crate::say::{self, results, say};
@@ -94,7 +94,13 @@ pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     let values = found.trainer.embed_set(&set, found.record.normalisation(), &samples)?;
     let dim = found.trainer.head().dim();
     let embeddings = Embeddings::new(&values, samples.len(), dim, &labels)?;
-    let all = suspects(&embeddings, &centres(&found.trainer, &embeddings)?)?;
+    // Labels that are checked do not decide which centres they are compared with.
+    let own = if arguments.data.is_some() && centres_need_samples(&found.trainer) {
+        Some(embedded_own(&found)?)
+    } else {
+        None
+    };
+    let all = suspects(&embeddings, &centres(&found.trainer, own.as_ref().unwrap_or(&embeddings))?)?;
     bar.finish_and_clear();
 
     let nearer = all.iter().filter(|suspect| suspect.lead() > 0.0).count();
@@ -167,15 +173,7 @@ fn samples(
             set
         }
     };
-    let known: HashMap<&str, u32> = run.record.known_classes().zip(0..).collect();
-    let numbers: Vec<Option<u32>> =
-        set.class_names().iter().map(|name| known.get(name.as_str()).copied()).collect();
-    let of = |sample: usize| numbers[set.labels()[sample] as usize];
-    let (mut samples, mut labels) = (Vec::new(), Vec::new());
-    for (sample, label) in (0..set.len()).filter_map(|sample| Some((sample, of(sample)?))) {
-        samples.push(sample as u32);
-        labels.push(label);
-    }
+    let (samples, labels) = of_known_classes(&set, &run.record);
     // Not reported for the run's own data, whose unseen classes are left out on purpose.
     let left_out = if arguments.data.is_some() { set.len() - samples.len() } else { 0 };
     ensure!(
@@ -184,6 +182,28 @@ fn samples(
         set.name()
     );
     Ok((set, samples, labels, left_out))
+}
+
+/// The samples of a set that are of classes of the run, and the numbers of those classes in the run.
+fn of_known_classes(set: &SampleSet, run: &Record) -> (Vec<u32>, Vec<u32>) {
+    let known: HashMap<&str, u32> = run.known_classes().zip(0..).collect();
+    let numbers: Vec<Option<u32>> =
+        set.class_names().iter().map(|name| known.get(name.as_str()).copied()).collect();
+    let of = |sample: usize| numbers[set.labels()[sample] as usize];
+    (0..set.len()).filter_map(|sample| Some((sample as u32, of(sample)?))).unzip()
+}
+
+/// Whether the centres of a run depend on samples: means of classes, or the dominant one of several centres.
+fn centres_need_samples(trainer: &Trainer) -> bool {
+    trainer.head().class_head().is_none_or(|head| head.sub_centres() > 1)
+}
+
+/// The embeddings of the run's own samples of known classes.
+fn embedded_own(run: &Reopened) -> anyhow::Result<Embeddings> {
+    let prepared = run.prepared().context("the centres of this run's classes come from its own data")?;
+    let (samples, labels) = of_known_classes(&prepared.set, &run.record);
+    let values = run.trainer.embed_set(&prepared.set, run.record.normalisation(), &samples)?;
+    Ok(Embeddings::new(&values, samples.len(), run.trainer.head().dim(), &labels)?)
 }
 
 /// One centre per class: the trained centre, the dominant one of several, or the mean direction if the run has no centres.

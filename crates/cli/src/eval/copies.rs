@@ -101,7 +101,8 @@ impl SelfMatches {
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, row_numbers, .. } = self.copies;
+        let Copies { queries, pairs_by_id, pairs_by_value, conflicting_ids, row_numbers, undecided, .. } =
+            self.copies;
         let [name, others] = self.names;
         let mut warnings = self.notes.clone();
         if queries > 0 {
@@ -116,9 +117,17 @@ impl SelfMatches {
                 "{queries} {name} are also {others} ({pairs_by_id} pairs with the same id, {pairs_by_value} with equal embeddings): {done}."
             ));
         }
+        if undecided > 0 && !self.kept {
+            warnings.push(format!(
+                "{undecided} {name} are as near to embeddings {} as a rounded copy (9.8e-4), but different samples are as near, so it is not known whether \
+                 they are the same sample; they were compared, which makes the results too good if they are. Ids in both files tell, or files \
+                 that are not rounded.",
+                if others == "enrolled" { "that are enrolled" } else { others }
+            ));
+        }
         if row_numbers && conflicting_ids == 0 {
             warnings.push(
-                "The ids of both files only number their rows from 0, so they were not used to find self-matches; only equal embeddings were.".to_owned(),
+                "The ids of both files only number their rows from 0 or 1, so they were not used to find self-matches; only equal embeddings were.".to_owned(),
             );
         }
         if conflicting_ids > 0 {

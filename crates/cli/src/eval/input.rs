@@ -11,7 +11,7 @@ use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
     ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, ModelMark, NamedRows, Problem, RowNames,
-    echo, echo_list, is_missing, misspelled, open_columns, spelled_alike,
+    echo, echo_list, is_missing, look_alike, may_be_missing, misspelled, open_columns, spelled_alike,
 };
 
 /// The difference of names that can be two classes; see [`widemargin_tables::spelling`].
@@ -236,6 +236,7 @@ impl LabelledRows {
         let of_others = classes.names().len();
         let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
         notes.extend(spellings(&table.path, classes, of_others)?);
+        notes.extend(perhaps_missing(&table.path, classes, embeddings.labels()));
         let (path, cameras, ids) = (table.path.clone(), table.about.cameras.take(), table.about.ids.take());
         Ok(Self { table, set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None, notes } })
     }
@@ -300,6 +301,22 @@ fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Res
     Ok(sentences)
 }
 
+/// A sentence for each class of a file whose name programs also write for a missing value.
+fn perhaps_missing(path: &Path, classes: &ClassNames, labels: &[u32]) -> Vec<String> {
+    let words = (0_u32..).zip(classes.names()).filter(|(_, name)| may_be_missing(name));
+    let counted = words.map(|(class, name)| (name, labels.iter().filter(|label| **label == class).count()));
+    counted
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| {
+            format!(
+                "{}: {count} embeddings have the label \"{}\", which may mean that they have none; they are evaluated as one class.",
+                path.display(),
+                echo(name)
+            )
+        })
+        .collect()
+}
+
 /// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`.
 pub(crate) fn cameras(
     set: &LabelledEmbeddings,
@@ -329,6 +346,15 @@ pub(crate) fn cameras(
             echo(&names[row])
         );
     }
+    // Two names of one camera would count as two, and its rows would not be excluded.
+    if let Some((a, b, how)) = look_alike(names.iter().map(String::as_str)) {
+        anyhow::bail!(
+            "--exclude-same-camera: {}: the cameras \"{}\" and \"{}\" differ only {how}; write both in the same way",
+            set.path.display(),
+            echo(a),
+            echo(b)
+        );
+    }
     Ok(names.iter().map(|name| known.number(name)).collect())
 }
 
@@ -347,6 +373,13 @@ pub(crate) fn compared_cameras(
             "--exclude-same-camera: the camera \"{}\" of the gallery differs from \"{}\" of the queries only {how}; write both in the same way",
             echo(name),
             echo(other)
+        );
+    }
+    if let Some((a, b, how)) = look_alike(known.names().iter().map(String::as_str)) {
+        anyhow::bail!(
+            "--exclude-same-camera: the cameras \"{}\" of the queries and \"{}\" of the gallery differ only {how}; write both in the same way",
+            echo(a),
+            echo(b)
         );
     }
     let shared = used.iter().any(|camera| (*camera as usize) < of_queries);
@@ -386,8 +419,20 @@ pub(crate) fn explained(error: Error, classes: &ClassNames, place: &dyn std::fmt
                 "{place}: the mean of the {rows} embeddings of class {name:?} is zero and has no direction"
             )
         }
+        // Two spellings of each class leave no genuine pair.
+        Error::NoAnswers { .. }
+        | Error::MissingProbes { .. }
+        | Error::NoGenuinePairs { .. }
+        | Error::MissingScores { .. } => anyhow!("{place}: {error}{}", alike(classes)),
         error => anyhow!("{place}: {error}"),
     }
+}
+
+/// For errors: two classes that differ only in spelling, in words; empty if there are none.
+pub(crate) fn alike(classes: &ClassNames) -> String {
+    look_alike(classes.names().iter().map(String::as_str)).map_or_else(String::new, |(a, b, how)| {
+        format!(" (the classes \"{}\" and \"{}\" differ only {how})", echo(a), echo(b))
+    })
 }
 
 /// The names of two compared files.

@@ -15,7 +15,9 @@ use widemargin_eval::verification::folds::ScoredPair;
 use widemargin_eval::verification::streaming::{self, StreamingOptions};
 use widemargin_eval::verification::{self, IdentityPair, Verification, VerificationOptions};
 use widemargin_eval::{Copies, Embeddings, files};
-use widemargin_tables::{ClassNames, EmbeddingTable, Pair, is_score_file, read_pairs, read_scores};
+use widemargin_tables::{
+    ClassNames, DoubtfulPairs, EmbeddingTable, Pair, is_score_file, read_pairs, read_scores,
+};
 
 /// A warning for calibrations of [`Verification::is_separated`] scores.
 pub(super) const SEPARATED: &str = "A threshold separates the genuine and the impostor pairs completely, so no slope is the best one: the slope of \
@@ -336,13 +338,27 @@ pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Comp
         verification,
         list: Some(List { scored, folds: file.folds }),
         identity_pairs: None,
-        notes: Vec::new(),
+        notes: doubts(&file.doubtful, &place),
         facts: serde_json::Map::new(),
         lead: format!("{pairs} scores of {place}{keys}."),
         score: COMPUTED_ELSEWHERE,
         model: None,
         place,
     }))
+}
+
+/// Sentences on scored pairs that are probably mistakes.
+fn doubts(found: &DoubtfulPairs, place: &str) -> Vec<String> {
+    let kinds = [
+        (&found.contradictory, "are of pairs that another row says the opposite of, so one of both is wrong"),
+        (&found.repeated, "are of pairs that have a score already, so these pairs count several times"),
+        (&found.itself, "are of a sample with itself, which makes the results too good"),
+    ];
+    let sentence = |(found, what): (&Option<(usize, [String; 2])>, &str)| {
+        let (count, [a, b]) = found.as_ref()?;
+        Some(format!("{count} scores of {place} {what}; the first is of {a:?} and {b:?}."))
+    };
+    kinds.into_iter().filter_map(sentence).collect()
 }
 
 /// A warning about pairs that are listed as of the same class and as of different classes.

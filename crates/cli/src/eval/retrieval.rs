@@ -107,7 +107,8 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         {
             anyhow!(
                 "{place}: no other embedding of its class is in the gallery for any of the {queries} queries, once self-matches are excluded; \
-             --keep-self keeps them"
+             --keep-self keeps them{}",
+                input::alike(&classes)
             )
         }
         error => explained(error, &classes, &place),

@@ -804,3 +804,39 @@ fn each_way_to_be_wrong_names_the_file_the_row_or_the_flag() {
     refused(&["clustering", "set.csv", "--method", "dbscan"], &["--cosine"]);
     refused(&["clustering", "set.csv", "--method", "dbscan", "--cosine", "3"], &["set.csv", "cosine", "3"]);
 }
+
+#[test]
+fn scores_labels_and_classes_that_are_probably_mistakes_are_named() {
+    let place = place();
+    let scores = "a,b,score,same\np,q,0.9,1\nr,s,0.1,0\nq,p,0.9,0\nr,s,0.2,0\nt,t,1,1\n";
+    place.write("scores.csv", scores.as_bytes());
+    let warnings = found(&place, &["scores", "scores.csv"])["warnings"].to_string();
+    for said in
+        ["1 scores of scores.csv are of pairs that another row", "have a score already", "with itself"]
+    {
+        assert!(warnings.contains(said), "{said}: {warnings}");
+    }
+    let labelled = |labels: [&str; 2], turn: f64| {
+        let row = |id, label, angle: f64| (id, label, angle + turn);
+        csv(&[
+            row("u", labels[0], 1.0),
+            row("v", labels[0], 3.0),
+            row("w", labels[1], 80.0),
+            row("x", labels[1], 90.0),
+        ])
+    };
+    place.write("none.csv", labelled(["bag", "None"], 0.0).as_bytes());
+    let warnings = found(&place, &["retrieval", "none.csv"])["warnings"].to_string();
+    assert!(warnings.contains("2 embeddings have the label"), "{warnings}");
+    // No class of one file is in the other, because of the spelling.
+    place.write("lower.csv", labelled(["c1", "c10"], 0.0).as_bytes());
+    place.write("upper.csv", labelled(["C1", "C10"], 5.0).as_bytes());
+    for [task, flag] in
+        [["retrieval", "--gallery"], ["identification", "--gallery"], ["verification", "--probe"]]
+    {
+        place.refused(
+            &["eval", task, "lower.csv", flag, "upper.csv"],
+            &["\"c1\" and \"C1\" differ only in upper and lower case"],
+        );
+    }
+}

@@ -437,6 +437,22 @@ fn names_that_differ_only_in_spelling_are_not_compared_without_a_word() {
         &["eval", "retrieval", "q.csv", "--exclude-same-camera", "--gallery", "upper.csv"],
         &["the camera \"C0\" of the gallery differs from \"c0\" of the queries only in upper and lower case"],
     );
+    // The same within one file, and with leading zeros.
+    for (name, other, how) in
+        [("mixed", "C1", "in upper and lower case"), ("padded", "c01", "in leading zeros")]
+    {
+        set(name, &plain, &|at| if at % 2 == 0 { "c1".to_owned() } else { other.to_owned() });
+        let file = format!("{name}.csv");
+        place.refused(
+            &["eval", "retrieval", &file, "--exclude-same-camera"],
+            &[&file, "cameras \"c1\"", other, how],
+        );
+    }
+    set("zero", &plain, &|at| format!("c0{}", at % 2));
+    place.refused(
+        &["eval", "retrieval", "q.csv", "--exclude-same-camera", "--gallery", "zero.csv"],
+        &["differ only in leading zeros"],
+    );
     // Whole numbers with decimals are whole numbers, with leading zeros they are other classes.
     set("numbers", &number, &|at| at.to_string());
     set("decimals", &|label| format!("{}.0", label.len()), &|at| format!("{at}.0"));

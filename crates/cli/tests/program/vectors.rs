@@ -176,3 +176,29 @@ fn names_that_embed_wrote_keep_their_order_whatever_the_ids_are() {
     let (inside, beside) = (measured("e.csv"), measured("e.npy"));
     assert!(inside > 0.9 && (inside - beside).abs() < 1e-6, "{inside} and {beside}");
 }
+
+#[test]
+fn suspects_in_other_data_are_compared_with_means_of_the_run() {
+    let place = Workplace::new();
+    // Twelve classes in two columns; every label of the new rows is that of the next class.
+    let row = |row: usize, label: usize| {
+        let angle = (row % 12) as f64 / 12.0 * std::f64::consts::TAU + 0.02 * (row as f64).sin();
+        format!("r{row},class {label},{},{}\n", angle.cos(), angle.sin())
+    };
+    let own: String = (0..240).map(|at| row(at, at % 12)).collect();
+    let new: String = (240..252).map(|at| row(at, (at + 1) % 12)).collect();
+    place.write("own.csv", format!("id,label,a,b\n{own}").as_bytes());
+    place.write("new.csv", format!("id,label,a,b\n{new}").as_bytes());
+    for objective in ["triplet-margin", "sub-centre"] {
+        let train =
+            ["train", "--data", "own.csv", "--closed-set", "--objective", objective, "--out", objective];
+        let more = ["--epochs", "20", "--batch", "48", "--embedding", "2"];
+        success(&place.run(&[&train[..], &more].concat()));
+        let output =
+            place.run(&["data", "suspects", "--run", objective, "--data", "new.csv", "-o", "s", "--json"]);
+        success(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let nearer = found["nearer_to_another"].as_u64().expect("a number");
+        assert!(nearer >= 9, "{objective}: {nearer} of 12: {found:#}");
+    }
+}
