@@ -836,7 +836,7 @@ fn scores_labels_and_classes_that_are_probably_mistakes_are_named() {
     {
         place.refused(
             &["eval", task, "lower.csv", flag, "upper.csv"],
-            &["\"c1\" and \"C1\" differ only in upper and lower case"],
+            &["\"c1\"", "\"C1\"", "differ only in upper and lower case"],
         );
     }
 }

@@ -144,12 +144,14 @@ impl Division {
                 .push(format!("The class {class} has no training sample; it is one of the unseen classes."));
         }
         warnings.extend(left_out_warning(&left_out, names));
+        let mut left_out = Vec::new();
         if !set.parts_are_given() {
-            warnings.extend(leave_out_copies(set, &classes, &mut parts));
+            left_out.extend(leave_out_copies(set, &classes, &mut parts));
         } else if !set.parts_are_marked() {
-            warnings.extend(left_out_with_groups(set, &classes, &parts));
+            left_out.extend(left_out_with_groups(set, &classes, &parts));
         }
-        let (classes, without_samples) = with_samples(set, classes, &mut parts)?;
+        let (classes, without_samples) = with_samples(set, classes, &mut parts, &left_out)?;
+        warnings.extend(left_out);
         warnings.extend(without_samples);
         warnings.extend(warnings_about_samples(set, &classes, &parts));
         Ok(Self { classes, parts, drawn, warnings })
@@ -216,11 +218,13 @@ fn require_possible(count: usize, untrained: &[u32], evaluable: &[bool], names: 
 }
 
 /// The classes without those that have no sample for their use: known ones without a training sample, such as after duplicates were left out,
-/// and unseen ones without a held-out sample. Their samples are left out; with sentences that name them.
+/// and unseen ones without a held-out sample. Their samples are left out; with sentences that name them. `left_out`: sentences about what
+/// was left out before, for the error if too few classes remain.
 fn with_samples(
     set: &SampleSet,
     classes: OpenSetSplit,
     parts: &mut [SplitPart],
+    left_out: &[String],
 ) -> Result<(OpenSetSplit, Vec<String>)> {
     let names = set.class_names();
     let used = |part: SplitPart| {
@@ -252,7 +256,8 @@ fn with_samples(
         );
         if left.len() < least {
             let what = if side == "known" { "the number of known classes" } else { NUMBER_UNSEEN };
-            return Err(Error::setting(what, &left.len(), format!("at least {least}; {dropped}")));
+            let reasons = [&[dropped], left_out].concat().join(". ");
+            return Err(Error::setting(what, &left.len(), format!("at least {least}; {reasons}")));
         }
         warnings.push(format!("Left out classes that would be {side}, because {dropped}."));
     }
