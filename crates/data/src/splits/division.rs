@@ -256,7 +256,7 @@ fn with_samples(
         );
         if left.len() < least {
             let what = if side == "known" { "the number of known classes" } else { NUMBER_UNSEEN };
-            let reasons = [&[dropped], left_out].concat().join(". ");
+            let reasons = [&[dropped][..], left_out].concat().join(". ");
             return Err(Error::setting(what, &left.len(), format!("at least {least}; {reasons}")));
         }
         warnings.push(format!("Left out classes that would be {side}, because {dropped}."));
