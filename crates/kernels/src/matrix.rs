@@ -211,7 +211,7 @@ fn product(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const SIZES: [usize; 6] = [0, 1, 3, 63, 64, 65];
@@ -221,7 +221,7 @@ mod tests {
         (k as f64 + 2.0) * f64::from(f32::EPSILON)
     }
 
-    fn values(count: usize, seed: u32) -> Vec<f32> {
+    pub(crate) fn values(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
         (0..count)
             .map(|_| {
@@ -231,7 +231,7 @@ mod tests {
             .collect()
     }
 
-    fn transposed(matrix: &[f32], rows: usize, cols: usize) -> Vec<f32> {
+    pub(crate) fn transposed(matrix: &[f32], rows: usize, cols: usize) -> Vec<f32> {
         (0..cols * rows).map(|at| matrix[(at % rows) * cols + at / rows]).collect()
     }
 

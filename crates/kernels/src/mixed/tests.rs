@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::kernel::Kernel;
 use super::pack::rounded;
 use super::*;
+use crate::matrix::tests::{transposed, values};
 
 /// The nearest bfloat16 by f64 arithmetic: the two neighbours in f32 with a zero lower half are compared.
 fn nearest(value: f32) -> f32 {
@@ -12,20 +13,6 @@ fn nearest(value: f32) -> f32 {
         ((f64::from(value) - f64::from(below)).abs(), (f64::from(above) - f64::from(value)).abs());
     let even = below.to_bits() >> 16 & 1 == 0;
     if to_below < to_above || (to_below == to_above && even) { below } else { above }
-}
-
-fn values(count: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    (0..count)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
-
-fn transposed(matrix: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    (0..cols * rows).map(|at| matrix[(at % rows) * cols + at / rows]).collect()
 }
 
 fn view(data: &[f32], rows: usize, cols: usize) -> MatRef<'_> {
