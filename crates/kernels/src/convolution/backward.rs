@@ -1,11 +1,13 @@
 //! The gradients of a convolution.
 
+use super::ConvolutionShape;
 use super::correlation::Correlation;
 use super::forward::{Buffers, ShiftedProduct, tasks_per_buffers};
 use super::image::{GradientPhase, Layout};
+use super::method::Method;
 use super::packed::{Patches, SharedOutput, packed_product};
 use super::tile::WeightPanels;
-use super::{ConvolutionShape, Method};
+use super::winograd::{self, TileSize};
 use crate::fresh::written;
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
@@ -19,10 +21,12 @@ use std::mem::MaybeUninit;
 /// # Panics
 /// As [`forward`](super::forward()).
 pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32]) -> Vec<f32> {
-    input_gradient_with(simd::detected(), None, shape, output_gradient, weights)
+    shape.check();
+    let method = winograd::faster(shape, [shape.height, shape.width]).map(Method::Winograd);
+    input_gradient_with(simd::detected(), method, shape, output_gradient, weights)
 }
 
-/// [`input_gradient`] with one method for all phases, or the faster one for each.
+/// [`input_gradient`] with one method for all phases, or the faster direct one for each.
 pub(super) fn input_gradient_with(
     set: InstructionSet,
     method: Option<Method>,
@@ -35,6 +39,14 @@ pub(super) fn input_gradient_with(
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
     if shape.output_len() == 0 {
         return vec![0.0; shape.input_len()];
+    }
+    if let Some(Method::Winograd(size)) = method {
+        // SAFETY: every value of the input gradient is an output of the algorithm.
+        return unsafe {
+            written(shape.input_len(), |input_gradient| {
+                winograd::input_gradient(set, size, shape, output_gradient, weights, input_gradient);
+            })
+        };
     }
     // SAFETY: the phases cover all values of the input gradient or it is cleared first, and the sums of every phase are
     // copied to all of its places.
@@ -63,7 +75,7 @@ fn all_phases(
     let gradient_len = shape.out_channels * shape.out_height() * shape.out_width();
     for phase in &phases {
         let positions = phase.layout.rows * phase.layout.columns;
-        if method.unwrap_or(Method::for_positions(positions)) == Method::Packed {
+        if method.unwrap_or(Method::direct(positions)) == Method::Packed {
             phase_by_patches(set, shape, phase, output_gradient, weights, input_gradient);
             continue;
         }
@@ -137,11 +149,14 @@ pub fn weight_gradient(
     output_gradient: &[f32],
     weight_gradient: &mut [f32],
 ) {
-    weight_gradient_with(simd::detected(), shape, input, output_gradient, weight_gradient);
+    shape.check();
+    let winograd = winograd::faster(shape, [shape.out_height(), shape.out_width()]);
+    weight_gradient_with(simd::detected(), winograd, shape, input, output_gradient, weight_gradient);
 }
 
 pub(super) fn weight_gradient_with(
     set: InstructionSet,
+    winograd: Option<TileSize>,
     shape: &ConvolutionShape,
     input: &[f32],
     output_gradient: &[f32],
@@ -153,6 +168,10 @@ pub(super) fn weight_gradient_with(
     assert_eq!(weight_gradient.len(), shape.weights_len(), "weight gradient of a convolution {shape:?}");
     if shape.batch == 0 || shape.input_len() == 0 || shape.output_len() == 0 {
         weight_gradient.fill(0.0);
+        return;
+    }
+    if let Some(size) = winograd {
+        winograd::weight_gradient(set, size, shape, input, output_gradient, weight_gradient);
         return;
     }
     let layout = Layout::of_input(shape);

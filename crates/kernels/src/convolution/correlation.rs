@@ -3,7 +3,8 @@
 use super::ConvolutionShape;
 use super::image::Layout;
 use super::tile::{self, Positions};
-use crate::simd::{InstructionSet, Lanes, dispatch};
+use super::turn::turn as turn_lanes;
+use crate::simd::{InstructionSet, dispatch};
 use rayon::prelude::*;
 
 /// Bytes of prepared images that all tasks read before the next ones are prepared.
@@ -177,23 +178,11 @@ fn turn(
     assert!((columns - 1) * to_pitch + rows <= to.len(), "no room for the turned rows");
     dispatch!(set, L => fn(rows: usize, columns: usize, from: &[f32], from_pitch: usize, to: &mut [f32], to_pitch: usize) {
         for first in (0..columns).step_by(TURNED) {
-            let end = (first + TURNED).min(columns);
-            // Whole blocks of 8 x 8, and the rest value by value.
-            let (whole_rows, whole_end) = (rows - rows % 8, end - (end - first) % 8);
-            for row in (0..whole_rows).step_by(8) {
-                for column in (first..whole_end).step_by(8) {
-                    // SAFETY: the eight rows and columns exist on both sides, by the assertions; the features are those of `L`.
-                    unsafe {
-                        let from = from.as_ptr().add(row * from_pitch + column);
-                        L::turn_block(from, from_pitch, to.as_mut_ptr().add(column * to_pitch + row), to_pitch);
-                    }
-                }
-            }
-            for row in 0..rows {
-                let rest = if row < whole_rows { whole_end..end } else { first..end };
-                for column in rest {
-                    to[column * to_pitch + row] = from[row * from_pitch + column];
-                }
+            let some = TURNED.min(columns - first);
+            // SAFETY: all rows and columns exist on both sides, by the assertions; the features are those of `L`.
+            unsafe {
+                let to = to.as_mut_ptr().add(first * to_pitch);
+                turn_lanes::<L>([rows, some], (from.as_ptr().add(first), from_pitch), (to, to_pitch));
             }
         }
     });

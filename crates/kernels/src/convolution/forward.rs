@@ -1,9 +1,10 @@
 //! The forward convolution, and the shifted product that it shares with the gradient of the input.
 
 use super::image::Layout;
+use super::method::Method;
 use super::packed::{Patches, SharedOutput, packed_product};
 use super::tile::{self, WeightOrder, WeightPanel, WeightPanels};
-use super::{ConvolutionShape, Method};
+use super::{ConvolutionShape, winograd};
 use crate::fresh::written;
 use crate::simd::{self, InstructionSet};
 use rayon::prelude::*;
@@ -28,7 +29,7 @@ const IMAGES_BYTES: usize = 512 * 1024;
 /// kernel, kernel larger than the padded image).
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
-    let method = Method::for_positions(shape.out_height() * shape.out_width());
+    let method = Method::faster(shape, [shape.out_height(), shape.out_width()]);
     forward_with(simd::detected(), method, shape, input, weights)
 }
 
@@ -50,6 +51,7 @@ pub(super) fn forward_with(
         written(shape.output_len(), |output| match method {
             Method::Packed => by_patches(set, shape, input, weights, output),
             Method::Shifted => by_shifts(set, shape, input, weights, output),
+            Method::Winograd(size) => winograd::forward(set, size, shape, input, weights, output),
         })
     }
 }

@@ -13,7 +13,8 @@
 //! discarded (7 % at a width of 28). Planes of few positions would waste most of a register tile that way; for them, patches of
 //! several images are packed into one tile (`packed`). For a stride above 1 the padded image is split into `stride * stride` phases, in each
 //! of which the taps are shifts again. The gradient of the input is the same product with the flipped weights. The
-//! gradient of the weights is the product of shifted images with the transposed output gradient (`correlation`).
+//! gradient of the weights is the product of shifted images with the transposed output gradient (`correlation`). Kernels of 3 x 3 with stride 1
+//! need fewer multiplications with Winograd's algorithm (`winograd`); `method` chooses.
 //!
 //! Values are `f32` in the order batch, channel, row, column. The threads of the current rayon pool share the images.
 //! Every result is bitwise the same for any number of threads.
@@ -22,8 +23,11 @@ mod backward;
 mod correlation;
 mod forward;
 mod image;
+mod method;
 mod packed;
 mod tile;
+mod turn;
+mod winograd;
 
 pub use backward::{input_gradient, weight_gradient};
 pub use forward::forward;
@@ -51,27 +55,6 @@ pub struct ConvolutionShape {
     /// Zeros added on each side, less than `kernel`.
     pub padding: usize,
 }
-
-/// How a product of the weights is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    /// On the padded image, where every tap is a shift.
-    Shifted,
-    /// On packed patches of several images.
-    Packed,
-}
-
-impl Method {
-    /// The faster method for planes of so many output positions. On one core with AVX-512, a kernel of 3 x 3 with 512 channels runs at
-    /// 200 GFLOP/s on packed patches of 7 x 7 positions and at 130 as a shifted product, of 4 x 4 at 150 and 85, of 1 x 1 at 110 and 5;
-    /// with 128 channels and 28 x 28 positions at 200 and 240.
-    fn for_positions(positions: usize) -> Self {
-        if positions <= MOST_PACKED { Self::Packed } else { Self::Shifted }
-    }
-}
-
-/// Most positions of a plane that is computed on packed patches.
-const MOST_PACKED: usize = 64;
 
 impl ConvolutionShape {
     /// Rows of the output: `(height + 2 padding - kernel) / stride + 1`.

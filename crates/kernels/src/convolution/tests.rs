@@ -2,7 +2,9 @@
 
 use super::backward::{input_gradient_with, weight_gradient_with};
 use super::forward::forward_with;
-use super::{ConvolutionShape, Method, forward, input_gradient, weight_gradient};
+use super::method::Method;
+use super::winograd::{self, TileSize};
+use super::{ConvolutionShape, forward, input_gradient, weight_gradient};
 use crate::simd;
 use proptest::prelude::*;
 
@@ -60,18 +62,35 @@ fn assert_close(what: &str, shape: &ConvolutionShape, got: &[f32], expected: &[f
     }
 }
 
+/// Random values, and the three products in f64.
+struct Case {
+    input: Vec<f32>,
+    weights: Vec<f32>,
+    gradient: Vec<f32>,
+    output64: Vec<f64>,
+    input64: Vec<f64>,
+    weights64: Vec<f64>,
+}
+
+impl Case {
+    fn new(shape: &ConvolutionShape, seed: u64) -> Self {
+        let input = values(shape.input_len(), seed);
+        let weights = values(shape.weights_len(), seed + 1);
+        let gradient = values(shape.output_len(), seed + 2);
+        let mut output64 = vec![0.0f64; shape.output_len()];
+        let mut input64 = vec![0.0f64; shape.input_len()];
+        let mut weights64 = vec![0.0f64; shape.weights_len()];
+        every_product(shape, |o, w, i| {
+            output64[o] += f64::from(weights[w]) * f64::from(input[i]);
+            input64[i] += f64::from(weights[w]) * f64::from(gradient[o]);
+            weights64[w] += f64::from(gradient[o]) * f64::from(input[i]);
+        });
+        Self { input, weights, gradient, output64, input64, weights64 }
+    }
+}
+
 fn check(shape: ConvolutionShape, seed: u64) {
-    let input = values(shape.input_len(), seed);
-    let weights = values(shape.weights_len(), seed + 1);
-    let gradient = values(shape.output_len(), seed + 2);
-    let mut output64 = vec![0.0f64; shape.output_len()];
-    let mut input64 = vec![0.0f64; shape.input_len()];
-    let mut weights64 = vec![0.0f64; shape.weights_len()];
-    every_product(&shape, |o, w, i| {
-        output64[o] += f64::from(weights[w]) * f64::from(input[i]);
-        input64[i] += f64::from(weights[w]) * f64::from(gradient[o]);
-        weights64[w] += f64::from(gradient[o]) * f64::from(input[i]);
-    });
+    let Case { input, weights, gradient, output64, input64, weights64 } = Case::new(&shape, seed);
     for set in simd::InstructionSet::available() {
         for method in [Method::Shifted, Method::Packed] {
             let output = forward_with(set, method, &shape, &input, &weights);
@@ -81,8 +100,20 @@ fn check(shape: ConvolutionShape, seed: u64) {
         }
         // Filled with NaN: every value must be overwritten.
         let mut got = vec![f32::NAN; shape.weights_len()];
-        weight_gradient_with(set, &shape, &input, &gradient, &mut got);
+        weight_gradient_with(set, None, &shape, &input, &gradient, &mut got);
         assert_close(&format!("weight gradient ({set:?})"), &shape, &got, &weights64);
+        if winograd::fits(&shape) {
+            for size in [TileSize::Two, TileSize::Four] {
+                let name = format!("({set:?}, {size:?})");
+                let output = forward_with(set, Method::Winograd(size), &shape, &input, &weights);
+                assert_close(&format!("output {name}"), &shape, &output, &output64);
+                let got = input_gradient_with(set, Some(Method::Winograd(size)), &shape, &gradient, &weights);
+                assert_close(&format!("input gradient {name}"), &shape, &got, &input64);
+                let mut got = vec![f32::NAN; shape.weights_len()];
+                weight_gradient_with(set, Some(size), &shape, &input, &gradient, &mut got);
+                assert_close(&format!("weight gradient {name}"), &shape, &got, &weights64);
+            }
+        }
     }
 }
 
@@ -138,11 +169,66 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn any_shape_that_fits_winograd(
+        batch in 1usize..4, channels in 1usize..40, height in 1usize..14, width in 1usize..14,
+        out in 1usize..40, padding in 0usize..3, seed in 0u64..1000,
+    ) {
+        prop_assume!(height + 2 * padding >= 3 && width + 2 * padding >= 3);
+        check(shape(batch, channels, (height, width), out, 3, 1, padding), seed);
+    }
+}
+
+/// The root mean square of the differences, relative to that of the exact values.
+fn relative_error(got: &[f32], exact: &[f64]) -> f64 {
+    let squares: f64 = got.iter().zip(exact).map(|(got, exact)| (f64::from(*got) - exact).powi(2)).sum();
+    (squares / exact.iter().map(|exact| exact * exact).sum::<f64>()).sqrt()
+}
+
+#[test]
+fn the_error_of_winograd_is_within_its_bound() {
+    for (channels, side) in [(16, 14), (64, 14), (256, 7)] {
+        let shape = shape(2, channels, (side, side), channels, 3, 1, 1);
+        let Case { input, weights, gradient, output64, input64, weights64 } = Case::new(&shape, 5);
+        for set in simd::InstructionSet::available() {
+            let error = |method: Method| {
+                let winograd = if let Method::Winograd(size) = method { Some(size) } else { None };
+                let mut of_weights = vec![0.0; shape.weights_len()];
+                weight_gradient_with(set, winograd, &shape, &input, &gradient, &mut of_weights);
+                [
+                    relative_error(&forward_with(set, method, &shape, &input, &weights), &output64),
+                    relative_error(
+                        &input_gradient_with(set, Some(method), &shape, &gradient, &weights),
+                        &input64,
+                    ),
+                    relative_error(&of_weights, &weights64),
+                ]
+            };
+            let direct = error(Method::Shifted);
+            for (size, bound) in
+                [(TileSize::Two, winograd::ERROR_OF_TWO), (TileSize::Four, winograd::ERROR_OF_FOUR)]
+            {
+                for (found, direct) in error(Method::Winograd(size)).into_iter().zip(direct) {
+                    assert!(
+                        found < bound * direct && found < 5e-6,
+                        "{channels} channels, {set}, {size:?}: {found}, direct {direct}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_results_are_bitwise_equal_for_any_number_of_threads() {
     for shape in [
         shape(13, 5, (9, 11), 7, 3, 1, 1),
         shape(37, 5, (4, 5), 150, 3, 1, 1),
+        // With Winograd's algorithm: tasks of some tiles each, and all threads at the same tiles.
+        shape(29, 20, (17, 15), 33, 3, 1, 1),
+        shape(41, 80, (13, 14), 112, 3, 1, 1),
         shape(3, 70, (33, 35), 9, 1, 1, 0),
         shape(5, 3, (21, 20), 13, 7, 2, 3),
     ] {

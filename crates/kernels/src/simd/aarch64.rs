@@ -2,9 +2,9 @@
 
 use super::lanes::Lanes;
 use core::arch::aarch64::{
-    float32x4_t, vaddq_s32, vaddvq_f32, vandq_u32, vcgtq_f32, vcvtq_f32_s32, vdupq_n_f32, vfmaq_f32,
-    vld1q_f32, vld1q_s32, vmaxnmq_f32, vmaxvq_u32, vminnmq_f32, vreinterpretq_f32_s32, vreinterpretq_f32_u32,
-    vreinterpretq_s32_f32, vreinterpretq_u32_f32, vshlq_n_s32, vst1q_f32, vsubq_f32,
+    float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vandq_u32, vcgtq_f32, vcvtq_f32_s32, vdupq_n_f32,
+    vfmaq_f32, vld1q_f32, vld1q_s32, vmaxnmq_f32, vmaxvq_u32, vminnmq_f32, vmulq_f32, vreinterpretq_f32_s32,
+    vreinterpretq_f32_u32, vreinterpretq_s32_f32, vreinterpretq_u32_f32, vshlq_n_s32, vst1q_f32, vsubq_f32,
 };
 
 /// A 128-bit register.
@@ -39,9 +39,19 @@ impl Lanes for Neon {
         Self(unsafe { vfmaq_f32(plus.0, self.0, by.0) })
     }
     #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vaddq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
     unsafe fn minus(self, other: Self) -> Self {
         // SAFETY: as above.
         Self(unsafe { vsubq_f32(self.0, other.0) })
+    }
+    #[inline(always)]
+    unsafe fn times(self, by: Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vmulq_f32(self.0, by.0) })
     }
     #[inline(always)]
     unsafe fn largest(self, other: Self) -> Self {

@@ -18,8 +18,12 @@ pub(crate) trait Lanes: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `self * by + plus`.
     unsafe fn multiply_add(self, by: Self, plus: Self) -> Self;
+    /// `self + other`.
+    unsafe fn plus(self, other: Self) -> Self;
     /// `self - other`.
     unsafe fn minus(self, other: Self) -> Self;
+    /// `self * by`.
+    unsafe fn times(self, by: Self) -> Self;
     /// The larger of each pair; `other`, which must not be NaN, where `self` is a quiet NaN.
     unsafe fn largest(self, other: Self) -> Self;
     /// The smaller of each pair; `other`, which must not be NaN, where `self` is a quiet NaN.
@@ -80,8 +84,16 @@ impl Lanes for Plain {
         Self(out)
     }
     #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        self.with(other, |a, b| a + b)
+    }
+    #[inline(always)]
     unsafe fn minus(self, other: Self) -> Self {
         self.with(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn times(self, by: Self) -> Self {
+        self.with(by, |a, b| a * b)
     }
     #[inline(always)]
     unsafe fn largest(self, other: Self) -> Self {

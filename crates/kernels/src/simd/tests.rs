@@ -30,7 +30,9 @@ unsafe fn check<L: Lanes>() {
         assert_eq!(stored(L::zero()), each(&|_| 0.0));
         assert_eq!(stored(L::splat(2.5)), each(&|_| 2.5));
         assert_eq!(stored(x.multiply_add(y, z)), each(&|at| a[at] * b[at] + c[at]));
+        assert_eq!(stored(x.plus(y)), each(&|at| a[at] + b[at]));
         assert_eq!(stored(x.minus(y)), each(&|at| a[at] - b[at]));
+        assert_eq!(stored(x.times(y)), each(&|at| a[at] * b[at]));
         assert_eq!(stored(x.largest(y)), each(&|at| a[at].max(b[at])));
         assert_eq!(stored(x.smallest(y)), each(&|at| a[at].min(b[at])));
         assert_eq!(stored(L::splat(f32::NAN).largest(y)), b);

@@ -3,14 +3,15 @@
 use super::lanes::Lanes;
 use core::arch::x86_64::{
     __m256, __m512, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps,
-    _mm256_add_epi32, _mm256_and_ps, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_permute2f128_ps,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
-    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_castps_si512, _mm512_castsi512_ps,
-    _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_castps_si256, _mm256_castps256_ps128,
+    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32,
+    _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_sub_ps,
 };
 
 /// A 256-bit register.
@@ -23,7 +24,7 @@ pub(crate) struct Avx512(__m512);
 
 macro_rules! lanes {
     ($name:ident, $count:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident,
-     $sub:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $above:ident, $integers:ident, $any:ident, $sum:ident) => {
+     $plus:ident, $sub:ident, $times:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $above:ident, $integers:ident, $any:ident, $sum:ident) => {
         impl Lanes for $name {
             const COUNT: usize = $count;
             #[inline(always)]
@@ -52,9 +53,19 @@ macro_rules! lanes {
                 Self(unsafe { $fma(self.0, by.0, plus.0) })
             }
             #[inline(always)]
+            unsafe fn plus(self, other: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $plus(self.0, other.0) })
+            }
+            #[inline(always)]
             unsafe fn minus(self, other: Self) -> Self {
                 // SAFETY: as above.
                 Self(unsafe { $sub(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn times(self, by: Self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $times(self.0, by.0) })
             }
             #[inline(always)]
             unsafe fn largest(self, other: Self) -> Self {
@@ -189,7 +200,9 @@ lanes!(
     _mm256_loadu_ps,
     _mm256_storeu_ps,
     _mm256_fmadd_ps,
+    _mm256_add_ps,
     _mm256_sub_ps,
+    _mm256_mul_ps,
     _mm256_max_ps,
     _mm256_min_ps,
     _mm256_castps_si256,
@@ -209,7 +222,9 @@ lanes!(
     _mm512_loadu_ps,
     _mm512_storeu_ps,
     _mm512_fmadd_ps,
+    _mm512_add_ps,
     _mm512_sub_ps,
+    _mm512_mul_ps,
     _mm512_max_ps,
     _mm512_min_ps,
     _mm512_castps_si512,
