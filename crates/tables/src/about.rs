@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::{Problem, Result};
 use super::numbers::Precise;
-use super::pattern::{ColumnPattern, counting_column, require_alike};
+use super::pattern::{ColumnPattern, advice, counting_column, require_alike};
 use super::spelling::{is_missing, without_decimals};
 
 /// Names of columns that are not part of the embedding.
@@ -96,7 +96,9 @@ impl Values {
     /// Rejects a column whose values number the rows, unless it was chosen.
     pub(super) fn require_no_counting(&self, all: &[String], data: &Precise) -> Result<(), Problem> {
         let found = if self.chosen { None } else { counting_column(data, self.columns.len()) };
-        found.map_or(Ok(()), |at| Err(Problem::IndexColumn { column: all[self.columns[at]].clone() }))
+        let Some(at) = found else { return Ok(()) };
+        let names: Vec<&str> = self.columns.iter().map(|at| all[*at].as_str()).collect();
+        Err(Problem::IndexColumn { column: names[at].to_owned(), advice: advice(&[names[at]], &names, None) })
     }
 }
 

@@ -277,7 +277,7 @@ fn require_alone(
     let others: Vec<&str> =
         columns.others(names.len()).filter(|at| *at != list).map(|at| names[at].as_str()).collect();
     if let Some(weight) = others.iter().find(|name| is_sample_weight(name)) {
-        let advice = "rename it, or choose the column of lists with --columns";
+        let advice = "rename it, or choose the column of lists with --columns".to_owned();
         return Err(Problem::SampleWeights { column: (*weight).to_owned(), advice });
     }
     let fields = reader.metadata().file_metadata().schema().get_fields();

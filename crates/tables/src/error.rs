@@ -95,44 +95,56 @@ pub enum Problem {
         /// The columns that can be selected.
         found: Vec<String>,
     },
+    /// A pattern of columns excludes every column that it names.
+    #[error(
+        "--columns '{}' selects no column: what `!` excludes is left out, whatever the other items",
+        echo(pattern)
+    )]
+    AllExcluded {
+        /// The pattern.
+        pattern: String,
+    },
     /// Columns were chosen in a file whose values have no column names.
     #[error("its values have no column names; --columns applies to .csv and .parquet files")]
     NoColumnNames,
     /// Columns whose names are not like those of the other columns.
     #[error(
-        "the columns `{}` do not fit the others, `{}` to `{}`; to leave them out, use --columns '{}', or to use all columns, --columns '*'",
+        "the columns `{}` do not fit the others, `{}` to `{}`; {advice}",
         echo_list(columns),
         echo(&others[0]),
-        echo(&others[1]),
-        echo(pattern)
+        echo(&others[1])
     )]
     OddColumns {
         /// The columns that do not fit.
         columns: Vec<String>,
         /// The first and the last of the other columns.
         others: Box<[String; 2]>,
-        /// A pattern that selects the others.
-        pattern: String,
+        /// What to do.
+        advice: String,
     },
     /// A column that is probably a row number or id.
     #[error(
-        "the column `{column}` looks like a row number or id, not like a value of the embedding; to leave it out, use --columns '!{column}', or to use all columns, --columns '*'",
-        column = echo(column)
+        "the column `{}` looks like a row number or id, not like a value of the embedding; {advice}",
+        echo(column)
     )]
     IndexColumn {
         /// The column.
         column: String,
+        /// What to do.
+        advice: String,
     },
     /// A column that is probably a label or part.
     #[error(
-        "the column `{column}` looks like {meaning}, not like a value of the embedding; to leave it out, use --columns '!{column}', or to use all columns, --columns '*'",
-        column = echo(column)
+        "the column `{}` looks like {meaning}, not like a value of the embedding; {advice}",
+        echo(column)
     )]
     LabelColumn {
         /// The column.
         column: String,
         /// What it is, in words.
         meaning: &'static str,
+        /// What to do.
+        advice: String,
     },
     /// A column of sample weights, which are not supported.
     #[error(
@@ -143,7 +155,7 @@ pub enum Problem {
         /// The column.
         column: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
     /// The columns of the embedding are not those of another file or of a model.
     #[error(

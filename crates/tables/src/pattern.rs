@@ -6,11 +6,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::echo::{echo, echo_list};
 use super::error::Problem;
 use super::numbers::Precise;
 
 /// Selects the columns of an embedding by name: names separated by commas, with `*` for any characters and `?` for one. An item that begins with
-/// `!` excludes columns. If the first item excludes, all other columns are selected.
+/// `!` excludes columns, whatever the other items and their order are. If all items exclude, all other columns are selected.
 ///
 /// `e*` selects `e0` to `e511`; `!age` selects everything but `age`; `pca?,!pca9` selects nine columns. Upper and lower case differ. The
 /// columns `label`, `id`, `camera`, `split` and `group` and an index of pandas are never part of an embedding.
@@ -67,7 +68,8 @@ impl fmt::Display for ColumnPattern {
 }
 
 impl ColumnPattern {
-    /// The selected ones of the columns `from`, in their order. An item that matches none is an error.
+    /// The selected ones of the columns `from`, in their order. An item that matches none is an error, and so is a pattern that excludes all
+    /// that it names.
     pub(super) fn select(&self, names: &[String], from: &[usize]) -> Result<Vec<usize>, Problem> {
         let letters: Vec<(usize, Vec<char>)> =
             from.iter().map(|at| (*at, names[*at].chars().collect())).collect();
@@ -78,12 +80,17 @@ impl ColumnPattern {
                 return Err(Problem::NoSuchColumns { pattern: name, found });
             }
         }
-        let first_excludes = self.items.first().is_some_and(|item| item.excludes);
-        let is_selected = |name: &[char]| {
-            let last = self.items.iter().rfind(|item| matches(&item.name, name));
-            last.map_or(first_excludes, |item| !item.excludes)
+        let all_exclude = self.items.iter().all(|item| item.excludes);
+        let is_named = |name: &[char], excludes: bool| {
+            self.items.iter().any(|item| item.excludes == excludes && matches(&item.name, name))
         };
-        Ok(letters.iter().filter(|(_, name)| is_selected(name)).map(|(at, _)| *at).collect())
+        let is_selected = |name: &[char]| (all_exclude || is_named(name, false)) && !is_named(name, true);
+        let selected: Vec<usize> =
+            letters.iter().filter(|(_, name)| is_selected(name)).map(|(at, _)| *at).collect();
+        if selected.is_empty() {
+            return Err(Problem::AllExcluded { pattern: self.text.clone() });
+        }
+        Ok(selected)
     }
 }
 
@@ -106,6 +113,40 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
         }
     }
     pattern[at..].iter().all(|letter| *letter == '*')
+}
+
+/// Most characters of a pattern in a message.
+const MOST_SHOWN: usize = 400;
+
+/// A pattern for errors that selects all of `names` but `odd`: `start`, such as `e*`, if it does that, otherwise one that excludes each of
+/// them. `None` if no pattern can say it.
+fn all_but(odd: &[&str], names: &[&str], start: Option<&str>) -> Option<String> {
+    let excluding: Vec<String> = odd.iter().map(|name| format!("!{}", name.replace(',', "?"))).collect();
+    let excluding = excluding.join(",");
+    let texts: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let all: Vec<usize> = (0..names.len()).collect();
+    let kept: Vec<usize> = all.iter().copied().filter(|at| !odd.contains(&names[*at])).collect();
+    let works = |pattern: &&str| {
+        // Only what a message shows as it is can be copied from it.
+        let is_shown = pattern.len() <= MOST_SHOWN && pattern.split(',').all(|item| echo(item) == item);
+        let selected = pattern.parse::<ColumnPattern>().ok().and_then(|p| p.select(&texts, &all).ok());
+        is_shown && selected.as_ref() == Some(&kept)
+    };
+    start.into_iter().chain([excluding.as_str()]).find(works).map(str::to_owned)
+}
+
+/// How to leave out the columns `odd` with --columns, for errors; see [`all_but`].
+pub(super) fn advice(odd: &[&str], names: &[&str], start: Option<&str>) -> String {
+    let out = match odd {
+        [_] => "to leave it out".to_owned(),
+        // What a pattern selects is not checked, so it must leave out all of them at once.
+        several => format!("to leave out all that do not fit ({})", echo_list(several)),
+    };
+    let all = "to use all columns, --columns '*'";
+    match all_but(odd, names, start) {
+        Some(pattern) => format!("{out}, use --columns '{pattern}', or {all}"),
+        None => format!("{out}, rename some columns, or list the others in --columns, or {all}"),
+    }
 }
 
 /// Names of columns that are weights of samples.
@@ -192,37 +233,38 @@ fn meaning(name: &str, names: &[&str]) -> Option<&'static str> {
 
 /// Rejects columns that are probably not part of the embedding, because their names are not like the others.
 pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
-    if let Some(name) = names.iter().find(|name| is_sample_weight(name)) {
-        let advice =
-            "to leave it out, use --columns '!NAME', or if it is part of the embedding, --columns '*'";
-        return Err(Problem::SampleWeights { column: (*name).to_owned(), advice });
-    }
-    if let Some((name, meaning)) = names.iter().find_map(|name| Some((name, meaning(name, names)?))) {
-        return Err(Problem::LabelColumn { column: (*name).to_owned(), meaning });
-    }
     let mut forms: BTreeMap<String, usize> = BTreeMap::new();
     for name in names {
         *forms.entry(form(name)).or_default() += 1;
     }
-    if forms.len() <= 1 {
-        return Ok(());
-    }
-    if let Some(name) = names.iter().find(|name| is_name_of_index(name)) {
-        return Err(Problem::IndexColumn { column: (*name).to_owned() });
-    }
     let most = forms.values().copied().max().unwrap_or(0);
-    if most < 2 || 2 * most < names.len() {
-        return Ok(());
-    }
+    let is_common = forms.len() > 1 && most >= 2 && 2 * most >= names.len();
     // The first of the most frequent forms in the order of the columns.
-    let common = names.iter().map(|name| form(name)).find(|form| forms[form] == most).unwrap_or_default();
-    let of_form: Vec<&&str> = names.iter().filter(|name| form(name) == common).collect();
-    let others: Vec<String> =
-        names.iter().filter(|name| form(name) != common).map(|name| (*name).to_owned()).collect();
-    Err(Problem::OddColumns {
-        columns: others,
-        others: Box::new([(*of_form[0]).to_owned(), (*of_form[of_form.len() - 1]).to_owned()]),
-        pattern: common.replace('#', "*"),
+    let common = names.iter().map(|name| form(name)).find(|form| is_common && forms[form] == most);
+    let is_odd = |name: &&&str| common.as_ref().is_some_and(|common| form(name) != *common);
+    let is_index = |name: &&&str| forms.len() > 1 && is_name_of_index(name);
+    let weight = names.iter().find(|name| is_sample_weight(name));
+    let label = names.iter().find_map(|name| Some((name, meaning(name, names)?)));
+    let index = names.iter().find(is_index);
+    let odd: Vec<String> = names.iter().filter(is_odd).map(|name| (*name).to_owned()).collect();
+    let unfit = |name: &&&str| {
+        is_sample_weight(name) || meaning(name, names).is_some() || is_index(name) || is_odd(name)
+    };
+    let unfit: Vec<&str> = names.iter().filter(unfit).copied().collect();
+    let advice = advice(&unfit, names, common.as_ref().map(|form| form.replace('#', "*")).as_deref());
+    Err(if let Some(name) = weight {
+        Problem::SampleWeights { column: (*name).to_owned(), advice }
+    } else if let Some((name, meaning)) = label {
+        Problem::LabelColumn { column: (*name).to_owned(), meaning, advice }
+    } else if let Some(name) = index {
+        Problem::IndexColumn { column: (*name).to_owned(), advice }
+    } else if let Some(common) = common {
+        let mut others = names.iter().filter(|name| form(name) == common).map(|name| (*name).to_owned());
+        let first = others.next().unwrap_or_default();
+        let last = others.last().unwrap_or_else(|| first.clone());
+        Problem::OddColumns { columns: odd, others: Box::new([first, last]), advice }
+    } else {
+        return Ok(());
     })
 }
 
@@ -313,12 +355,16 @@ mod tests {
             ("e*,!e1?", "e0 e1"),
             ("x, age", "age x"),
             ("*1*", "e1 e10"),
-            ("!e*,e1", "e1 age E2 x"),
+            ("!e1,e*", "e0 e10"),
+            ("!age,!x", "e0 e1 e10 E2"),
+            ("x,!e*,e1?,age", "age x"),
         ] {
             assert_eq!(select(pattern).unwrap(), expected, "{pattern}");
         }
         let said = select("e*,f*").unwrap_err();
         assert!(said.contains("no column matches `f*`; its columns are e0, e1, e10, age, E2, x"), "{said}");
+        let said = select("!e*,e1").unwrap_err();
+        assert!(said.contains("--columns '!e*,e1' selects no column"), "{said}");
         for pattern in ["", "e*,", "!", ","] {
             assert!(select(pattern).unwrap_err().starts_with("expected names of columns"), "{pattern}");
         }
@@ -357,6 +403,18 @@ mod tests {
             ("height y", "`y` looks like a label"),
             ("height width k-fold", "`k-fold` looks like a fold"),
             ("a0 a1 b0 b1", "`b0, b1` do not fit the others, `a0` to `a1`"),
+            // What is recommended leaves out what it names, and nothing else.
+            ("e0 e1 e2 age", "to leave it out, use --columns 'e*'"),
+            ("f_0 f_1 f_2 f_label", "use --columns '!f_label'"),
+            ("emb_0 emb_1 emb_2 emb_mean emb_std", "(emb_mean, emb_std), use --columns '!emb_mean,!emb_std'"),
+            ("x0 x1 x2 x_2024", "use --columns '!x_2024'"),
+            ("0 1 2 3 pid", "use --columns '!pid'"),
+            ("f0 f1 f2 target f_species weight id_row", "`weight` looks like the weight"),
+            ("f0 f1 f2 target f_species", "use --columns '!target,!f_species'"),
+            ("height width target species img_id", "use --columns '!target,!species,!img_id'"),
+            ("e0 e1 e2 a,b", "use --columns 'e*'"),
+            ("0 1 2 a,b", "use --columns '!a?b'"),
+            ("0 1 2 *", "rename some columns, or list the others in --columns"),
         ] {
             let found = said(list).unwrap_err();
             assert!(found.contains(expected) && found.contains("--columns"), "{list}: {found}");

@@ -160,7 +160,7 @@ impl Listing {
     pub(crate) fn require_no_weights(&self) -> Result<()> {
         let weight = self.extras.names.iter().find(|name| is_sample_weight(name));
         weight.map_or(Ok(()), |column| {
-            let advice = "remove it, or rename it to keep it as a further column";
+            let advice = "remove it, or rename it to keep it as a further column".to_owned();
             Err(Problem::SampleWeights { column: column.clone(), advice }.at(&self.path).into())
         })
     }
