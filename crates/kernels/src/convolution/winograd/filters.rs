@@ -1,7 +1,7 @@
 //! Transformed filters, and the gradient of the filters from its transform.
 
 use super::super::turn::turn;
-use super::maps::{MOST, Map, Size};
+use super::maps::{MOST, Map, Size, column};
 use super::product;
 use super::tiles::BLOCK;
 use crate::fresh::written;
@@ -114,8 +114,8 @@ unsafe fn block_of_filters<S: Size>(
 unsafe fn filter<L: Lanes, S: Size>(taps: *const f32, flipped: bool, to: *mut f32, pitch: usize) {
     // SAFETY: as in `block_of_filters`.
     unsafe {
-        let mut columns = [[L::zero(); MOST]; 3];
-        for (right, column) in columns.iter_mut().enumerate() {
+        let mut columns = [[L::zero(); MOST]; MOST];
+        for (right, column) in columns.iter_mut().enumerate().take(3) {
             let mut values = [L::zero(); MOST];
             for (down, value) in values.iter_mut().enumerate().take(3) {
                 let tap = down * 3 + right;
@@ -124,11 +124,9 @@ unsafe fn filter<L: Lanes, S: Size>(taps: *const f32, flipped: bool, to: *mut f3
             *column = S::Filter::apply(values);
         }
         for down in 0..S::SIDE {
-            let mut values = [L::zero(); MOST];
-            for (value, column) in values.iter_mut().zip(&columns) {
-                *value = column[down];
-            }
-            for (right, value) in S::Filter::apply(values).into_iter().enumerate().take(S::SIDE) {
+            for (right, value) in
+                S::Filter::apply(column(&columns, down)).into_iter().enumerate().take(S::SIDE)
+            {
                 value.store(to.add((down * S::SIDE + right) * pitch));
             }
         }
@@ -181,11 +179,9 @@ unsafe fn filter_back<L: Lanes, S: Size>(from: *const f32, pitch: usize, taps: *
             *row = S::FilterGradient::apply(values);
         }
         for right in 0..3 {
-            let mut values = [L::zero(); MOST];
-            for (value, row) in values.iter_mut().zip(&rows).take(S::SIDE) {
-                *value = row[right];
-            }
-            for (down, value) in S::FilterGradient::apply(values).into_iter().enumerate().take(3) {
+            for (down, value) in
+                S::FilterGradient::apply(column(&rows, right)).into_iter().enumerate().take(3)
+            {
                 value.store(taps.add((down * 3 + right) * BLOCK));
             }
         }

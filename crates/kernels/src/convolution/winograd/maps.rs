@@ -9,6 +9,12 @@ use crate::simd::Lanes;
 /// Most values that a map reads or writes.
 pub(super) const MOST: usize = 6;
 
+/// The values at one place of each row.
+#[inline(always)]
+pub(super) fn column<L: Lanes>([a, b, c, d, e, f]: &[[L; MOST]; MOST], at: usize) -> [L; MOST] {
+    [a[at], b[at], c[at], d[at], e[at], f[at]]
+}
+
 /// A linear map from [`FROM`](Self::FROM) to [`TO`](Self::TO) values. In the arrays, only so many values count.
 pub(super) trait Map: Copy + Send + Sync + Default {
     const FROM: usize;

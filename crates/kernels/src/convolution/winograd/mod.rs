@@ -21,6 +21,7 @@ mod product;
 mod tiles;
 
 use super::ConvolutionShape;
+use crate::fresh::written;
 use crate::simd::InstructionSet;
 use filters::{FilterOrder, Filters, filter_gradients};
 use maps::{Four, Size, Two};
@@ -54,7 +55,7 @@ pub(super) enum TileSize {
 const LEAST_CHANNELS: usize = 16;
 
 /// What transforming and reading a filter costs, in tiles multiplied with it.
-const FILTER_TILES: usize = 100;
+const FILTER_TILES: usize = 60;
 
 /// Bounds of the root mean square error relative to the direct product's, tested with random values.
 #[cfg(test)]
@@ -70,10 +71,18 @@ pub(super) fn fits(shape: &ConvolutionShape) -> bool {
 /// The faster size for a convolution that fits, or `None` where the direct product is faster. `outputs` are the rows and columns
 /// that are tiled: those of the input for its gradient, else those of the output.
 ///
-/// The rule counts multiplications per pair of channels. On one core with AVX-512, both sizes reach about 0.8 of the direct product's rate of
-/// multiplications at 14 x 14 outputs and above: 315 effective GFLOP/s of `Four` and 190 of `Two` against 100 of the direct product at 64
-/// channels and 56 x 56, 190 and 133 against 96 at 256 channels and 7 x 7, 76 and 165 against 83 at 512 channels and 4 x 4 (batch of
-/// 32, a busy machine).
+/// The rule counts multiplications per pair of channels. Effective GFLOP/s of one core of an AMD EPYC of the fifth generation with AVX-512
+/// (forward; processor time on a busy machine, so only the ratios count):
+///
+/// | channels, outputs, batch | direct | `Two` | `Four` |
+/// |---|---|---|---|
+/// | 64, 56 x 56, 8 | 105 | 195 | 308 |
+/// | 64, 28 x 28, 32 | 99 | 188 | 302 |
+/// | 128, 14 x 14, 32 | 91 | 184 | 232 |
+/// | 256, 7 x 7, 32 | 97 | 132 | 181 |
+/// | 512, 7 x 7, 32 | 99 | 140 | 175 |
+/// | 512, 4 x 4, 32 | 85 | 154 | 160 |
+/// | 16, 28 x 28, 32 | 95 | 82 | 135 |
 pub(super) fn faster(shape: &ConvolutionShape, [height, width]: [usize; 2]) -> Option<TileSize> {
     if !fits(shape) || shape.in_channels.min(shape.out_channels) < LEAST_CHANNELS {
         return None;
@@ -190,19 +199,27 @@ impl Grid {
 /// The transformed tiles of some rows: `[place][block][tile][channel]`.
 #[derive(Default)]
 struct Transformed {
-    values: Vec<f32>,
+    values: Vec<MaybeUninit<f32>>,
     blocks: usize,
     /// Tiles, with those that fill the last register tile.
     count: usize,
 }
 
 impl Transformed {
-    /// Room for `count` tiles. What was there stays, so that it is cleared only once.
-    fn resize<S: Size>(&mut self, _: S, blocks: usize, count: usize) {
+    /// Room for `count` tiles, of which those from `used` on become zero. The others keep what was there, if anything.
+    fn resize<S: Size>(&mut self, _: S, blocks: usize, used: usize, count: usize) {
         (self.blocks, self.count) = (blocks, count);
         let length = S::PLACES * self.pitch();
-        if self.values.len() < length {
-            self.values.resize(length, 0.0);
+        if self.values.capacity() < length {
+            self.values = Vec::with_capacity(length);
+        }
+        // SAFETY: the capacity is large enough, and the values may be uninitialised.
+        unsafe { self.values.set_len(length) };
+        let pitch = self.pitch();
+        for place in self.values.chunks_exact_mut(pitch) {
+            for block in place.chunks_exact_mut(count * BLOCK).take(blocks) {
+                block[used * BLOCK..].fill(MaybeUninit::new(0.0));
+            }
         }
     }
 
@@ -211,13 +228,17 @@ impl Transformed {
         (self.blocks * self.count + 1) * BLOCK
     }
 
-    fn place(&self, place: usize) -> &[f32] {
-        &self.values[place * self.pitch()..][..self.blocks * self.count * BLOCK]
+    /// # Safety
+    /// All tiles of the place have been written.
+    unsafe fn place(&self, place: usize) -> &[f32] {
+        let values = &self.values[place * self.pitch()..][..self.blocks * self.count * BLOCK];
+        // SAFETY: the same values, all of them written.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
     }
 
     /// The places, to be written by several tasks.
     fn shared(&mut self) -> SharedTiles {
-        SharedTiles { start: self.values.as_mut_ptr(), pitch: self.pitch(), count: self.count }
+        SharedTiles { start: self.values.as_mut_ptr().cast(), pitch: self.pitch(), count: self.count }
     }
 }
 
@@ -234,16 +255,16 @@ unsafe impl Send for SharedTiles {}
 unsafe impl Sync for SharedTiles {}
 
 impl SharedTiles {
-    /// The sums of a panel of `blocks` blocks of one place, from `first` on.
+    /// The room for the sums of a panel of `blocks` blocks of one place, from block `first` on.
     ///
     /// # Safety
     /// Nobody else uses them at the same time.
-    unsafe fn panel<'a>(self, place: usize, first: usize, blocks: usize) -> &'a mut [f32] {
+    unsafe fn panel<'a>(self, place: usize, first: usize, blocks: usize) -> &'a mut [MaybeUninit<f32>] {
         let length = self.count * BLOCK;
         // SAFETY: within the values of the place; the caller promises that there is no other reference.
         unsafe {
             let start = self.start.add(place * self.pitch + first * length);
-            std::slice::from_raw_parts_mut(start, blocks * length)
+            std::slice::from_raw_parts_mut(start.cast(), blocks * length)
         }
     }
 
@@ -300,10 +321,11 @@ fn convolve<S: Size>(
     let chunk = |(tiles, sums): &mut (Transformed, Transformed), chunk: usize| {
         let first = chunk * rows_per_chunk;
         let rows = rows_per_chunk.min(rows - first);
-        let count = (rows * grid.across).next_multiple_of(product::rows(set));
+        let used = rows * grid.across;
+        let count = used.next_multiple_of(product::rows(set));
         let wide = product::columns(set);
-        tiles.resize(size, from.blocks(), count);
-        sums.resize(size, to.channels.div_ceil(wide) * wide / BLOCK, count);
+        tiles.resize(size, from.blocks(), used, count);
+        sums.resize(size, to.channels.div_ceil(wide) * wide / BLOCK, count, count);
         let shared = tiles.shared();
         each(together, rows * from.blocks(), |at| {
             let (row, block) = (at / from.blocks(), at % from.blocks());
@@ -327,9 +349,9 @@ fn convolve<S: Size>(
             let filters = &filters.values[place * filters.pitch..][..filters.pitch];
             let filters = &filters[panel * filters.len() / panels..][..filters.len() / panels];
             let blocks = wide / BLOCK;
-            // SAFETY: every panel of every place has its own sums.
-            let sums = unsafe { shared.panel(place, panel * blocks, blocks) };
-            product::multiply(set, count, tiles.place(place), filters, sums);
+            // SAFETY: every panel of every place has its own sums, and all tiles have been transformed.
+            let (sums, tiles) = unsafe { (shared.panel(place, panel * blocks, blocks), tiles.place(place)) };
+            product::multiply(set, count, tiles, filters, sums);
         });
         each(together, rows * to.blocks(), |at| {
             let (row, block) = (at / to.blocks(), at % to.blocks());
@@ -365,23 +387,41 @@ fn correlate<S: Size>(
     output_gradient: &[f32],
     gradient: &mut [f32],
 ) {
+    let (blocks, out_blocks) = (input_planes(shape).blocks(), output_planes(shape).blocks());
+    let block_len = blocks * BLOCK * BLOCK;
+    let pitch = out_blocks * block_len;
+    // SAFETY: the sums of all places and blocks are written.
+    let sums = unsafe {
+        written(S::PLACES * pitch, |sums| sums_over_tiles(set, size, shape, input, output_gradient, sums))
+    };
+    gradient.par_chunks_mut(BLOCK * shape.in_channels * 9).enumerate().for_each(|(block, gradient)| {
+        filter_gradients(set, size, shape.in_channels, (&sums[block * block_len..], pitch), gradient);
+    });
+}
+
+/// The transformed gradient of the filters: `[place][block of outputs][block of inputs][output][input]`.
+fn sums_over_tiles<S: Size>(
+    set: InstructionSet,
+    size: S,
+    shape: &ConvolutionShape,
+    input: &[f32],
+    output_gradient: &[f32],
+    sums: &mut [MaybeUninit<f32>],
+) {
     let (from, to) = (input_planes(shape), output_planes(shape));
     let grid = Grid::new::<S>(to);
     let rows = shape.batch * grid.down;
-    let bytes_per_row = grid.across * S::PLACES * (from.blocks() + to.blocks()) * BLOCK * size_of::<f32>();
+    let blocks = from.blocks() + to.blocks();
+    let bytes_per_row = grid.across * S::PLACES * blocks * BLOCK * size_of::<f32>();
     let rows_per_chunk = (SHARED_BYTES / bytes_per_row).clamp(1, rows);
-    let block_len = from.blocks() * BLOCK * BLOCK;
-    let pitch = to.blocks() * block_len;
-    let mut sums = vec![0.0; S::PLACES * pitch];
     let (mut tiles, mut gradients) = (Transformed::default(), Transformed::default());
     for first in (0..rows).step_by(rows_per_chunk) {
         let rows = rows_per_chunk.min(rows - first);
         let count = rows * grid.across;
-        tiles.resize(size, from.blocks(), count);
-        gradients.resize(size, to.blocks(), count);
+        tiles.resize(size, from.blocks(), count, count);
+        gradients.resize(size, to.blocks(), count, count);
         let (shared, shared_gradients) = (tiles.shared(), gradients.shared());
-        let blocks = from.blocks() + to.blocks();
-        each(true, rows * blocks, |at| {
+        (0..rows * blocks).into_par_iter().for_each(|at| {
             let (row, block) = (at / blocks, at % blocks);
             // SAFETY: every row of tiles of every block has its own room.
             unsafe {
@@ -397,13 +437,13 @@ fn correlate<S: Size>(
                 }
             }
         });
+        let block_len = from.blocks() * BLOCK * BLOCK;
         sums.par_chunks_exact_mut(block_len).enumerate().for_each(|(at, sums)| {
             let (place, block) = (at / to.blocks(), at % to.blocks());
-            let gradients = &gradients.place(place)[block * count * BLOCK..][..count * BLOCK];
-            product::correlate(set, count, gradients, tiles.place(place), sums);
+            // SAFETY: all tiles have been transformed.
+            let (gradients, tiles) = unsafe { (gradients.place(place), tiles.place(place)) };
+            let gradients = &gradients[block * count * BLOCK..][..count * BLOCK];
+            product::correlate(set, count, gradients, tiles, sums, first > 0);
         });
     }
-    gradient.par_chunks_mut(BLOCK * shape.in_channels * 9).enumerate().for_each(|(block, gradient)| {
-        filter_gradients(set, size, shape.in_channels, (&sums[block * block_len..], pitch), gradient);
-    });
 }

@@ -2,6 +2,7 @@
 
 use super::tiles::BLOCK;
 use crate::simd::{InstructionSet, Lanes, dispatch};
+use std::mem::MaybeUninit;
 
 /// The sizes of the register tiles. They fill the register file: sums, the values of one turn, and one broadcast.
 trait ProductSize: Lanes {
@@ -58,8 +59,14 @@ pub(super) fn columns(set: InstructionSet) -> usize {
 
 /// `out[block][tile][column] = sum over inputs of tiles[block][tile][input] * filters[input][column]` for the output channels of one panel.
 ///
-/// `count` tiles, a multiple of [`rows`]; `tiles` and `out` are blocks of `count * BLOCK` values.
-pub(super) fn multiply(set: InstructionSet, count: usize, tiles: &[f32], filters: &[f32], out: &mut [f32]) {
+/// Every value of `out` is written. `count` tiles, a multiple of [`rows`]; `tiles` and `out` are blocks of `count * BLOCK` values.
+pub(super) fn multiply(
+    set: InstructionSet,
+    count: usize,
+    tiles: &[f32],
+    filters: &[f32],
+    out: &mut [MaybeUninit<f32>],
+) {
     let wide = columns(set);
     let blocks = tiles.len() / (count * BLOCK);
     assert!(
@@ -68,11 +75,11 @@ pub(super) fn multiply(set: InstructionSet, count: usize, tiles: &[f32], filters
     );
     assert_eq!(filters.len(), blocks * BLOCK * wide, "filters of a panel");
     assert_eq!(out.len(), wide * count, "outputs of a panel");
-    dispatch!(set, L => fn(count: usize, blocks: usize, tiles: &[f32], filters: &[f32], out: &mut [f32]) {
+    dispatch!(set, L => fn(count: usize, blocks: usize, tiles: &[f32], filters: &[f32], out: &mut [MaybeUninit<f32>]) {
         for tile in (0..count).step_by(L::ROWS) {
             // SAFETY: the assertions bound every read and write; the features are those of `L`.
             unsafe {
-                let (tiles, out) = (tiles.as_ptr().add(tile * BLOCK), out.as_mut_ptr().add(tile * BLOCK));
+                let (tiles, out) = (tiles.as_ptr().add(tile * BLOCK), out.as_mut_ptr().cast::<f32>().add(tile * BLOCK));
                 register_tile::<L, { L::ROWS }, { L::WIDE }>(tiles, blocks, count * BLOCK, filters.as_ptr(), out);
             }
         }
@@ -117,7 +124,8 @@ unsafe fn register_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
     }
 }
 
-/// `sums[block][channel][input] += sum over tiles of gradients[tile][channel] * tiles[block][tile][input]` for one block of output channels.
+/// `sums[block][channel][input] = sum over tiles of gradients[tile][channel] * tiles[block][tile][input]` for one block of output channels,
+/// added to what is there if `add`; otherwise every value of `sums` is written.
 ///
 /// `gradients` holds `count` tiles; `tiles` are blocks of `count * BLOCK` values, `sums` blocks of `BLOCK * BLOCK`.
 pub(super) fn correlate(
@@ -125,13 +133,14 @@ pub(super) fn correlate(
     count: usize,
     gradients: &[f32],
     tiles: &[f32],
-    sums: &mut [f32],
+    sums: &mut [MaybeUninit<f32>],
+    add: bool,
 ) {
     let blocks = tiles.len() / (count * BLOCK);
     assert_eq!(gradients.len(), count * BLOCK, "gradients of a block");
     assert_eq!(tiles.len(), blocks * count * BLOCK, "tiles of all blocks");
     assert_eq!(sums.len(), blocks * BLOCK * BLOCK, "sums of a block");
-    dispatch!(set, L => fn(count: usize, blocks: usize, gradients: &[f32], tiles: &[f32], sums: &mut [f32]) {
+    dispatch!(set, L => fn(count: usize, blocks: usize, gradients: &[f32], tiles: &[f32], sums: &mut [MaybeUninit<f32>], add: bool) {
         let mut block = 0;
         while block < blocks {
             let some = if block + L::BLOCKS <= blocks { L::BLOCKS } else { 1 };
@@ -140,11 +149,11 @@ pub(super) fn correlate(
                 unsafe {
                     let gradients = gradients.as_ptr().add(channel);
                     let tiles = tiles.as_ptr().add(block * count * BLOCK);
-                    let sums = sums.as_mut_ptr().add((block * BLOCK + channel) * BLOCK);
+                    let sums = sums.as_mut_ptr().cast::<f32>().add((block * BLOCK + channel) * BLOCK);
                     if some == L::BLOCKS {
-                        correlation_tile::<L, { L::CHANNELS }, { L::BLOCKS * BLOCK / L::COUNT }>(gradients, count, tiles, sums);
+                        correlation_tile::<L, { L::CHANNELS }, { L::BLOCKS * BLOCK / L::COUNT }>(gradients, count, tiles, sums, add);
                     } else {
-                        correlation_tile::<L, { L::CHANNELS }, { BLOCK / L::COUNT }>(gradients, count, tiles, sums);
+                        correlation_tile::<L, { L::CHANNELS }, { BLOCK / L::COUNT }>(gradients, count, tiles, sums, add);
                     }
                 }
             }
@@ -161,6 +170,7 @@ unsafe fn correlation_tile<L: Lanes, const CHANNELS: usize, const WIDE: usize>(
     count: usize,
     tiles: *const f32,
     out: *mut f32,
+    add: bool,
 ) {
     // SAFETY: every address is within the bounds that the caller asserts.
     unsafe {
@@ -182,7 +192,7 @@ unsafe fn correlation_tile<L: Lanes, const CHANNELS: usize, const WIDE: usize>(
             for (part, sum) in sums.iter().enumerate() {
                 let at = part * L::COUNT;
                 let to = out.add((at / BLOCK * BLOCK + channel) * BLOCK + at % BLOCK);
-                L::load(to).plus(*sum).store(to);
+                if add { L::load(to).plus(*sum) } else { *sum }.store(to);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! The transformed tiles are `[place][block][tile][channel of the block]`, where a place is a pair of points.
 
 use super::super::turn::turn;
-use super::maps::{MOST, Map, Size};
+use super::maps::{MOST, Map, Size, column};
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use std::cell::RefCell;
 use std::ops::Range;
@@ -215,11 +215,9 @@ unsafe fn back<L: Lanes, S: Size>(from: Tiles, row: TileRow, window: *mut f32, w
                     *row = S::Output::apply(values);
                 }
                 for right in 0..S::OUTPUTS {
-                    let mut values = [L::zero(); MOST];
-                    for (value, row) in values.iter_mut().zip(&rows).take(S::SIDE) {
-                        *value = row[right];
-                    }
-                    for (down, value) in S::Output::apply(values).into_iter().enumerate().take(S::OUTPUTS) {
+                    for (down, value) in
+                        S::Output::apply(column(&rows, right)).into_iter().enumerate().take(S::OUTPUTS)
+                    {
                         value.store(window.add((down * wide + tile * S::OUTPUTS + right) * BLOCK + lane));
                     }
                 }
