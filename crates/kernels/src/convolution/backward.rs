@@ -1,6 +1,7 @@
 //! The gradients of a convolution.
 
 use super::ConvolutionShape;
+use super::arithmetic::Arithmetic;
 use super::correlation::Correlation;
 use super::forward::{Buffers, ShiftedProduct, tasks_per_buffers};
 use super::image::{GradientPhase, Layout};
@@ -9,7 +10,7 @@ use super::packed::{Patches, SharedOutput, packed_product};
 use super::tile::WeightPanels;
 use super::winograd::{self, TileSize};
 use crate::fresh::written;
-use crate::simd::{self, InstructionSet};
+use crate::simd;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
@@ -23,12 +24,12 @@ use std::mem::MaybeUninit;
 pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
     let method = winograd::faster(shape, [shape.height, shape.width]).map(Method::Winograd);
-    input_gradient_with(simd::detected(), method, shape, output_gradient, weights)
+    input_gradient_with(Arithmetic::Values(simd::detected()), method, shape, output_gradient, weights)
 }
 
 /// [`input_gradient`] with one method for all phases, or the faster direct one for each.
 pub(super) fn input_gradient_with(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     method: Option<Method>,
     shape: &ConvolutionShape,
     output_gradient: &[f32],
@@ -44,7 +45,14 @@ pub(super) fn input_gradient_with(
         // SAFETY: every value of the input gradient is an output of the algorithm.
         return unsafe {
             written(shape.input_len(), |input_gradient| {
-                winograd::input_gradient(set, size, shape, output_gradient, weights, input_gradient);
+                winograd::input_gradient(
+                    arithmetic.set(),
+                    size,
+                    shape,
+                    output_gradient,
+                    weights,
+                    input_gradient,
+                );
             })
         };
     }
@@ -52,13 +60,13 @@ pub(super) fn input_gradient_with(
     // copied to all of its places.
     unsafe {
         written(shape.input_len(), |input_gradient| {
-            all_phases(set, method, shape, output_gradient, weights, input_gradient);
+            all_phases(arithmetic, method, shape, output_gradient, weights, input_gradient);
         })
     }
 }
 
 fn all_phases(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     method: Option<Method>,
     shape: &ConvolutionShape,
     output_gradient: &[f32],
@@ -76,11 +84,12 @@ fn all_phases(
     for phase in &phases {
         let positions = phase.layout.rows * phase.layout.columns;
         if method.unwrap_or(Method::direct(positions)) == Method::Packed {
-            phase_by_patches(set, shape, phase, output_gradient, weights, input_gradient);
+            phase_by_patches(arithmetic, shape, phase, output_gradient, weights, input_gradient);
             continue;
         }
-        let panels = WeightPanels::pack(set, shape.in_channels, weights, &phase.weight_order(shape));
-        let product = ShiftedProduct { set, panels: &panels, layout: &phase.layout };
+        let panels =
+            WeightPanels::pack(arithmetic.set(), shape.in_channels, weights, &phase.weight_order(shape));
+        let product = ShiftedProduct { arithmetic, panels: &panels, layout: &phase.layout };
         let images = product.images_per_task();
         let plane = shape.height * shape.width;
         input_gradient
@@ -109,7 +118,7 @@ fn all_phases(
 }
 
 fn phase_by_patches(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     shape: &ConvolutionShape,
     phase: &GradientPhase,
     output_gradient: &[f32],
@@ -124,10 +133,10 @@ fn phase_by_patches(
     taps.retain(|_| *kept.next().expect("one per tap"));
     let mut kept = reads.iter();
     order.inner.retain(|_| *kept.next().expect("one per tap"));
-    let panels = WeightPanels::pack(set, shape.in_channels, weights, &order);
+    let panels = WeightPanels::pack(arithmetic.set(), shape.in_channels, weights, &order);
     let patches = Patches::new(output_gradient, [shape.out_channels, size[0], size[1]], positions, 1, taps);
     let output = SharedOutput::new(input_gradient);
-    packed_product(set, &panels, shape.in_channels, &patches, &|channel, image, first, sums| {
+    packed_product(arithmetic, &panels, shape.in_channels, &patches, &|channel, image, first, sums| {
         phase.for_each_row(shape, first, sums.len(), |at, positions| {
             let plane = (image * shape.in_channels + channel) * shape.height * shape.width;
             // SAFETY: the product gives every position of every channel and image once, and phases have no common position.
@@ -151,11 +160,12 @@ pub fn weight_gradient(
 ) {
     shape.check();
     let winograd = winograd::faster(shape, [shape.out_height(), shape.out_width()]);
-    weight_gradient_with(simd::detected(), winograd, shape, input, output_gradient, weight_gradient);
+    let arithmetic = Arithmetic::Values(simd::detected());
+    weight_gradient_with(arithmetic, winograd, shape, input, output_gradient, weight_gradient);
 }
 
 pub(super) fn weight_gradient_with(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     winograd: Option<TileSize>,
     shape: &ConvolutionShape,
     input: &[f32],
@@ -171,7 +181,7 @@ pub(super) fn weight_gradient_with(
         return;
     }
     if let Some(size) = winograd {
-        winograd::weight_gradient(set, size, shape, input, output_gradient, weight_gradient);
+        winograd::weight_gradient(arithmetic.set(), size, shape, input, output_gradient, weight_gradient);
         return;
     }
     let layout = Layout::of_input(shape);
@@ -180,12 +190,19 @@ pub(super) fn weight_gradient_with(
         // Without a kernel the two sides have the same role, and the side with fewer channels is the one to turn.
         let layout = Layout::of_input(&ConvolutionShape { in_channels: shape.out_channels, ..*shape });
         let (shifted, turned) = (output_gradient, input);
-        let swapped =
-            Correlation { set, layout: &layout, shifted, shape, plain, turned, channels: shape.in_channels };
+        let swapped = Correlation {
+            arithmetic,
+            layout: &layout,
+            shifted,
+            shape,
+            plain,
+            turned,
+            channels: shape.in_channels,
+        };
         swapped.run().by_tap(shape.in_channels, weight_gradient);
         return;
     }
     let (shifted, turned, channels) = (input, output_gradient, shape.out_channels);
-    let correlation = Correlation { set, layout: &layout, shifted, shape, plain, turned, channels };
+    let correlation = Correlation { arithmetic, layout: &layout, shifted, shape, plain, turned, channels };
     correlation.run().by_channel(shape.taps(), weight_gradient);
 }

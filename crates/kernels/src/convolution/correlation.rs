@@ -1,6 +1,7 @@
 //! The gradient of the weights: the correlation of shifted images with the output gradient.
 
 use super::ConvolutionShape;
+use super::arithmetic::Arithmetic;
 use super::image::Layout;
 use super::tile::{self, Positions};
 use super::turn::turn as turn_lanes;
@@ -22,7 +23,7 @@ const TURNED: usize = 64;
 
 /// The sums `sum over images and positions of shifted[tap][position] * turned[channel][position]` of all taps and channels.
 pub(super) struct Correlation<'a> {
-    pub(super) set: InstructionSet,
+    pub(super) arithmetic: Arithmetic,
     /// Where the taps read in the images that are shifted.
     pub(super) layout: &'a Layout,
     /// `[image][channel][height][width]`; the shape says how they become padded images.
@@ -67,7 +68,8 @@ impl Sums {
 
 impl Correlation<'_> {
     pub(super) fn run(&self) -> Sums {
-        let (wide, tall) = (tile::correlation_channels(self.set), tile::correlation_taps(self.set));
+        let set = self.arithmetic.set();
+        let (wide, tall) = (tile::correlation_channels(set), tile::correlation_taps(set));
         let positions = self.layout.rows * self.layout.columns;
         let blocks = self.channels.div_ceil(wide);
         let shifts = self.layout.offsets.shifts();
@@ -97,7 +99,7 @@ impl Correlation<'_> {
                     let first = block * wide;
                     let last = (first + wide).min(self.channels);
                     let channels = (&gradient[first * positions..last * positions], positions);
-                    turn(self.set, [last - first, positions], channels, (turned, wide));
+                    turn(set, [last - first, positions], channels, (turned, wide));
                 },
             );
             let shifted = if self.plain {
@@ -137,12 +139,12 @@ impl Correlation<'_> {
                     let at = image * turned_len + (block * positions + row * columns) * wide;
                     let offsets = offsets[first_group * tall..end * tall].chunks_exact(tall);
                     for (offsets, sums) in offsets.zip(sums.chunks_exact_mut(tall * wide)) {
-                        tile::correlate(self.set, offsets, shifted, walk, &turned[at..], sums, wide);
+                        tile::correlate(self.arithmetic, offsets, shifted, walk, &turned[at..], sums, wide);
                     }
                 });
             });
         }
-        Sums { set: self.set, values: sums, wide, taps }
+        Sums { set, values: sums, wide, taps }
     }
 
     /// Calls `visit(first image, images, first row, rows)` for strips of about [`STRIP`] positions: some images, or some rows of one.

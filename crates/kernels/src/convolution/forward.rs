@@ -1,12 +1,13 @@
 //! The forward convolution, and the shifted product that it shares with the gradient of the input.
 
+use super::arithmetic::Arithmetic;
 use super::image::Layout;
 use super::method::Method;
 use super::packed::{Patches, SharedOutput, packed_product};
 use super::tile::{self, WeightOrder, WeightPanel, WeightPanels};
 use super::{ConvolutionShape, winograd};
 use crate::fresh::written;
-use crate::simd::{self, InstructionSet};
+use crate::simd;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
@@ -30,11 +31,11 @@ const IMAGES_BYTES: usize = 512 * 1024;
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
     let method = Method::faster(shape, [shape.out_height(), shape.out_width()]);
-    forward_with(simd::detected(), method, shape, input, weights)
+    forward_with(Arithmetic::Values(simd::detected()), method, shape, input, weights)
 }
 
 pub(super) fn forward_with(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     method: Method,
     shape: &ConvolutionShape,
     input: &[f32],
@@ -49,15 +50,17 @@ pub(super) fn forward_with(
     // SAFETY: both methods give the sums of every output channel, image and position, and copy them to the output.
     unsafe {
         written(shape.output_len(), |output| match method {
-            Method::Packed => by_patches(set, shape, input, weights, output),
-            Method::Shifted => by_shifts(set, shape, input, weights, output),
-            Method::Winograd(size) => winograd::forward(set, size, shape, input, weights, output),
+            Method::Packed => by_patches(arithmetic, shape, input, weights, output),
+            Method::Shifted => by_shifts(arithmetic, shape, input, weights, output),
+            Method::Winograd(size) => {
+                winograd::forward(arithmetic.set(), size, shape, input, weights, output);
+            }
         })
     }
 }
 
 fn by_patches(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     shape: &ConvolutionShape,
     input: &[f32],
     weights: &[f32],
@@ -77,12 +80,12 @@ fn by_patches(
     }
     let (row_step, outer_step) = (shape.taps(), shape.kernel * shape.kernel);
     let order = WeightOrder { row_step, outer: shape.in_channels, outer_step, inner };
-    let panels = WeightPanels::pack(set, shape.out_channels, weights, &order);
+    let panels = WeightPanels::pack(arithmetic.set(), shape.out_channels, weights, &order);
     let patches =
         Patches::new(input, [shape.in_channels, shape.height, shape.width], positions, shape.stride, taps);
     let plane = positions[0] * positions[1];
     let output = SharedOutput::new(output);
-    packed_product(set, &panels, shape.out_channels, &patches, &|row, image, first, sums| {
+    packed_product(arithmetic, &panels, shape.out_channels, &patches, &|row, image, first, sums| {
         let at = (image * shape.out_channels + row) * plane + first;
         // SAFETY: the product gives every position of every row and image once.
         unsafe { output.write(at, 1, sums) }
@@ -90,7 +93,7 @@ fn by_patches(
 }
 
 fn by_shifts(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     shape: &ConvolutionShape,
     input: &[f32],
     weights: &[f32],
@@ -98,9 +101,9 @@ fn by_shifts(
 ) {
     let taps = shape.taps();
     let order = WeightOrder { row_step: taps, outer: 1, outer_step: 0, inner: (0..taps).collect() };
-    let panels = WeightPanels::pack(set, shape.out_channels, weights, &order);
+    let panels = WeightPanels::pack(arithmetic.set(), shape.out_channels, weights, &order);
     let layout = Layout::of_input(shape);
-    let product = ShiftedProduct { set, panels: &panels, layout: &layout };
+    let product = ShiftedProduct { arithmetic, panels: &panels, layout: &layout };
     let plane = shape.out_height() * shape.out_width();
     let images = product.images_per_task();
     output
@@ -143,7 +146,7 @@ pub(super) struct Buffers {
 
 /// `sums[row][position] = sum over taps of weights[row][tap] * padded[offset[tap] + position]` for whole images.
 pub(super) struct ShiftedProduct<'a> {
-    pub(super) set: InstructionSet,
+    pub(super) arithmetic: Arithmetic,
     pub(super) panels: &'a WeightPanels,
     pub(super) layout: &'a Layout,
 }
@@ -165,7 +168,7 @@ impl ShiftedProduct<'_> {
         mut fill: impl FnMut(usize, &mut [f32]),
         mut take: impl FnMut(usize, WeightPanel, &[f32], usize),
     ) {
-        let columns = tile::shifted_columns(self.set);
+        let columns = tile::shifted_columns(self.arithmetic.set());
         let pitch = self.layout.positions().next_multiple_of(columns);
         let padded_len = self.layout.padded_len(columns);
         if buffers.padded.len() < padded_len * images {
@@ -184,7 +187,7 @@ impl ShiftedProduct<'_> {
                     for (sums, panel) in buffers.sums.chunks_exact_mut(room).zip(panels) {
                         let (padded, sums) = (&padded[position..], &mut sums[position..]);
                         tile::shifted(
-                            self.set,
+                            self.arithmetic,
                             self.panels,
                             *panel,
                             &self.layout.offsets,

@@ -19,11 +19,13 @@
 //! Values are `f32` in the order batch, channel, row, column. The threads of the current rayon pool share the images.
 //! Every result is bitwise the same for any number of threads.
 
+mod arithmetic;
 mod backward;
 mod correlation;
 mod forward;
 mod image;
 mod method;
+pub mod mixed;
 mod packed;
 mod tile;
 mod turn;

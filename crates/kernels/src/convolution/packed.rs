@@ -5,6 +5,7 @@
 //! the columns of small planes of several images fill a register tile together. Packing costs a copy per tap, so wide planes
 //! with few output channels are faster as a shifted product ([`super::forward`]).
 
+use super::arithmetic::Arithmetic;
 use super::tile::{self, WeightPanel, WeightPanels};
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
@@ -288,13 +289,13 @@ struct Buffers {
 /// `sums[row][column] = sum over channels and taps of weights[row][channel][tap] * patch[channel][tap][column]` for every
 /// position of the batch. `put(row, image, first position, sums)` receives each sum once, from several threads.
 pub(super) fn packed_product(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     panels: &WeightPanels,
     rows: usize,
     patches: &Patches<'_>,
     put: &(impl Fn(usize, usize, usize, &[f32]) + Sync),
 ) {
-    let wide = tile::shifted_columns(set);
+    let wide = tile::shifted_columns(arithmetic.set());
     let total = patches.images() * patches.positions();
     let panels_of = panels.panels();
     if total == 0 || panels_of.is_empty() {
@@ -315,19 +316,19 @@ pub(super) fn packed_product(
         let columns = first..(first + tiles_per_task * wide).min(total);
         let panels_of = &panels_of[row_task * panels_per_task..];
         let panels_of = &panels_of[..panels_per_task.min(panels_of.len())];
-        product_task(set, (panels, panels_of, rows), patches, columns, buffers, put);
+        product_task(arithmetic, (panels, panels_of, rows), patches, columns, buffers, put);
     });
 }
 
 fn product_task(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     (panels, of_task, rows): (&WeightPanels, &[WeightPanel], usize),
     patches: &Patches<'_>,
     columns: Range<usize>,
     buffers: &mut Buffers,
     put: &(impl Fn(usize, usize, usize, &[f32]) + Sync),
 ) {
-    let wide = tile::shifted_columns(set);
+    let wide = tile::shifted_columns(arithmetic.set());
     let taps = patches.taps.len();
     let tiles = columns.len().div_ceil(wide);
     let pitch = tiles * wide;
@@ -348,11 +349,11 @@ fn product_task(
         let channels = start..(start + channels).min(patches.channels);
         let depth = channels.start * taps..channels.end * taps;
         // Channel by channel over all tiles, so that the source is read in long runs.
-        patches.pack(set, &buffers.pieces, channels.clone(), taps * wide, packed);
+        patches.pack(arithmetic.set(), &buffers.pieces, channels.clone(), taps * wide, packed);
         for (tile, packed) in packed.chunks_exact(tile_len).take(tiles).enumerate() {
             for panel in of_task {
                 let sums = &mut sums[(panel.first - first_row) * pitch + tile * wide..];
-                tile::packed(set, panels, *panel, depth.clone(), packed, sums, pitch, start > 0);
+                tile::packed(arithmetic, panels, *panel, depth.clone(), packed, sums, pitch, start > 0);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The three products against plain loops in f64, at odd shapes, for every instruction set of this machine.
 
+use super::arithmetic::Arithmetic;
 use super::backward::{input_gradient_with, weight_gradient_with};
 use super::forward::forward_with;
 use super::method::Method;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 /// For sums of up to a few thousand f32 products: their rounding error grows with the square root of the length.
 const TOLERANCE: f64 = 2e-5;
 
-fn values(count: usize, seed: u64) -> Vec<f32> {
+pub(super) fn values(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(3_037_000_493);
     (0..count)
         .map(|_| {
@@ -22,7 +23,7 @@ fn values(count: usize, seed: u64) -> Vec<f32> {
 }
 
 /// Calls `visit(output index, weight index, input index)` for every product of the convolution.
-fn every_product(s: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize)) {
+pub(super) fn every_product(s: &ConvolutionShape, mut visit: impl FnMut(usize, usize, usize)) {
     let (oh, ow) = (s.out_height(), s.out_width());
     for b in 0..s.batch {
         for o in 0..s.out_channels {
@@ -91,7 +92,7 @@ impl Case {
 
 fn check(shape: ConvolutionShape, seed: u64) {
     let Case { input, weights, gradient, output64, input64, weights64 } = Case::new(&shape, seed);
-    for set in simd::InstructionSet::available() {
+    for set in simd::InstructionSet::available().map(Arithmetic::Values) {
         for method in [Method::Shifted, Method::Packed] {
             let output = forward_with(set, method, &shape, &input, &weights);
             assert_close(&format!("output ({set:?}, {method:?})"), &shape, &output, &output64);
@@ -117,7 +118,7 @@ fn check(shape: ConvolutionShape, seed: u64) {
     }
 }
 
-fn shape(
+pub(super) fn shape(
     batch: usize,
     in_channels: usize,
     (height, width): (usize, usize),
@@ -192,7 +193,7 @@ fn the_error_of_winograd_is_within_its_bound() {
     for (channels, side) in [(16, 14), (64, 14), (256, 7)] {
         let shape = shape(2, channels, (side, side), channels, 3, 1, 1);
         let Case { input, weights, gradient, output64, input64, weights64 } = Case::new(&shape, 5);
-        for set in simd::InstructionSet::available() {
+        for set in simd::InstructionSet::available().map(Arithmetic::Values) {
             let error = |method: Method| {
                 let winograd = if let Method::Winograd(size) = method { Some(size) } else { None };
                 let mut of_weights = vec![0.0; shape.weights_len()];
@@ -213,7 +214,7 @@ fn the_error_of_winograd_is_within_its_bound() {
                 for (found, direct) in error(Method::Winograd(size)).into_iter().zip(direct) {
                     assert!(
                         found < bound * direct && found < 5e-6,
-                        "{channels} channels, {set}, {size:?}: {found}, direct {direct}"
+                        "{channels} channels, {set:?}, {size:?}: {found}, direct {direct}"
                     );
                 }
             }

@@ -2,6 +2,7 @@
 //!
 //! Both tiles keep a block of sums in registers over the whole depth of the product, so that each sum is written once.
 
+use super::arithmetic::{Arithmetic, Product, dispatch_tile};
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -168,7 +169,7 @@ pub(super) fn shifted_columns(set: InstructionSet) -> usize {
 /// `out[row * pitch + column] = sum over taps of panel[tap][row] * image[offsets[tap] + column]`
 /// for the rows of `panel` and `shifted_columns(set)` columns.
 pub(super) fn shifted(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     panels: &WeightPanels,
     panel: WeightPanel,
     offsets: &Offsets,
@@ -176,22 +177,22 @@ pub(super) fn shifted(
     out: &mut [f32],
     pitch: usize,
 ) {
-    let columns = shifted_columns(set);
+    let columns = shifted_columns(arithmetic.set());
     let Offsets { shifts: offsets, largest } = offsets;
     assert_eq!(panels.depth, offsets.len());
     let rows = panel.rows;
     let panel = &panels.values[panel.start..][..rows * panels.depth];
     assert!(largest + columns <= image.len(), "the padded image is too short for its taps");
     assert!((rows - 1) * pitch + columns <= out.len(), "no room for the tile");
-    dispatch!(set, L => fn(rows: usize, panel: &[f32], offsets: &[usize], image: &[f32], out: &mut [f32], pitch: usize) {
+    dispatch_tile!(arithmetic, L, P => fn(rows: usize, panel: &[f32], offsets: &[usize], image: &[f32], out: &mut [f32], pitch: usize) {
         let (panel, image, out) = (panel.as_ptr(), image.as_ptr(), out.as_mut_ptr());
         // SAFETY: the assertions above bound every read and write; the features are those of `L`.
         unsafe {
             if rows == L::ROWS {
-                shifted_tile::<L, { L::ROWS }, { L::WIDE }>(panel, offsets, image, out, pitch);
+                shifted_tile::<L, P, { L::ROWS }, { L::WIDE }>(panel, offsets, image, out, pitch);
             } else {
                 assert_eq!(rows, L::LOW_ROWS, "panels are cut into these two heights");
-                shifted_tile::<L, { L::LOW_ROWS }, { L::WIDE }>(panel, offsets, image, out, pitch);
+                shifted_tile::<L, P, { L::LOW_ROWS }, { L::WIDE }>(panel, offsets, image, out, pitch);
             }
         }
     });
@@ -201,7 +202,7 @@ pub(super) fn shifted(
 /// `panel` holds `offsets.len() * ROWS` values, `image` at least `max(offsets) + WIDE * L::COUNT`, `out` at least
 /// `(ROWS - 1) * pitch + WIDE * L::COUNT`, and the processor has the instructions of `L`.
 #[inline(always)]
-unsafe fn shifted_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
+unsafe fn shifted_tile<L: Lanes, P: Product<L>, const ROWS: usize, const WIDE: usize>(
     mut panel: *const f32,
     offsets: &[usize],
     image: *const f32,
@@ -220,7 +221,7 @@ unsafe fn shifted_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
             for (row, sums) in sums.iter_mut().enumerate() {
                 let weight = L::splat(*panel.add(row));
                 for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = weight.multiply_add(value, *sum);
+                    *sum = P::add(weight, value, *sum);
                 }
             }
             panel = panel.add(ROWS);
@@ -242,7 +243,7 @@ pub(super) const fn largest_register() -> usize {
 /// rows of `panel` and `columns = shifted_columns(set)`; added to the values of `out` if `add`.
 #[expect(clippy::too_many_arguments, reason = "one call, which names them all")]
 pub(super) fn packed(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     panels: &WeightPanels,
     panel: WeightPanel,
     taps: Range<usize>,
@@ -251,22 +252,22 @@ pub(super) fn packed(
     pitch: usize,
     add: bool,
 ) {
-    let columns = shifted_columns(set);
+    let columns = shifted_columns(arithmetic.set());
     assert!(taps.start <= taps.end && taps.end <= panels.depth);
     let rows = panel.rows;
     let panel = &panels.values[panel.start + taps.start * rows..][..rows * taps.len()];
     let taps = taps.len();
     assert!(taps * columns <= packed.len(), "the patches are too short");
     assert!((rows - 1) * pitch + columns <= out.len(), "no room for the tile");
-    dispatch!(set, L => fn(rows: usize, panel: &[f32], taps: usize, packed: &[f32], out: &mut [f32], pitch: usize, add: bool) {
+    dispatch_tile!(arithmetic, L, P => fn(rows: usize, panel: &[f32], taps: usize, packed: &[f32], out: &mut [f32], pitch: usize, add: bool) {
         let (panel, packed, out) = (panel.as_ptr(), packed.as_ptr(), out.as_mut_ptr());
         // SAFETY: the assertions above bound every read and write; the features are those of `L`.
         unsafe {
             if rows == L::ROWS {
-                packed_tile::<L, { L::ROWS }, { L::WIDE }>(panel, taps, packed, out, pitch, add);
+                packed_tile::<L, P, { L::ROWS }, { L::WIDE }>(panel, taps, packed, out, pitch, add);
             } else {
                 assert_eq!(rows, L::LOW_ROWS, "panels are cut into these two heights");
-                packed_tile::<L, { L::LOW_ROWS }, { L::WIDE }>(panel, taps, packed, out, pitch, add);
+                packed_tile::<L, P, { L::LOW_ROWS }, { L::WIDE }>(panel, taps, packed, out, pitch, add);
             }
         }
     });
@@ -276,7 +277,7 @@ pub(super) fn packed(
 /// `panel` holds `taps * ROWS` values, `packed` at least `taps * WIDE * L::COUNT`, `out` at least
 /// `(ROWS - 1) * pitch + WIDE * L::COUNT`, and the processor has the instructions of `L`.
 #[inline(always)]
-unsafe fn packed_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
+unsafe fn packed_tile<L: Lanes, P: Product<L>, const ROWS: usize, const WIDE: usize>(
     mut panel: *const f32,
     taps: usize,
     mut packed: *const f32,
@@ -302,7 +303,7 @@ unsafe fn packed_tile<L: Lanes, const ROWS: usize, const WIDE: usize>(
             for (row, sums) in sums.iter_mut().enumerate() {
                 let weight = L::splat(*panel.add(row));
                 for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = weight.multiply_add(value, *sum);
+                    *sum = P::add(weight, value, *sum);
                 }
             }
             panel = panel.add(ROWS);
@@ -342,7 +343,7 @@ pub(super) struct Positions {
 /// `out[tap * pitch + channel] += sum over positions of image[offsets[tap] + position] * gradient[position][channel]`
 /// for `correlation_taps(set)` taps and `correlation_channels(set)` channels.
 pub(super) fn correlate(
-    set: InstructionSet,
+    arithmetic: Arithmetic,
     offsets: &[usize],
     image: &[f32],
     positions: Positions,
@@ -350,6 +351,7 @@ pub(super) fn correlate(
     out: &mut [f32],
     pitch: usize,
 ) {
+    let set = arithmetic.set();
     let (taps, channels) = (correlation_taps(set), correlation_channels(set));
     assert_eq!(offsets.len(), taps);
     if positions.images == 0 || positions.rows == 0 || positions.columns == 0 {
@@ -366,12 +368,12 @@ pub(super) fn correlate(
         "the gradient panel is too short"
     );
     assert!((taps - 1) * pitch + channels <= out.len(), "no room for the tile");
-    dispatch!(set, L => fn(offsets: &[usize], image: &[f32], positions: Positions, gradient: &[f32], out: &mut [f32], pitch: usize) {
+    dispatch_tile!(arithmetic, L, P => fn(offsets: &[usize], image: &[f32], positions: Positions, gradient: &[f32], out: &mut [f32], pitch: usize) {
         let (offsets, image) = (offsets.as_ptr(), image.as_ptr());
         let (gradient, out) = (gradient.as_ptr(), out.as_mut_ptr());
         // SAFETY: the assertions above bound every read and write; the features are those of `L`.
         unsafe {
-            correlation_tile::<L, { L::TAPS }, { L::CHANNELS }>(offsets, image, positions, gradient, out, pitch);
+            correlation_tile::<L, P, { L::TAPS }, { L::CHANNELS }>(offsets, image, positions, gradient, out, pitch);
         }
     });
 }
@@ -379,7 +381,7 @@ pub(super) fn correlate(
 /// # Safety
 /// As asserted in [`correlate`], with `TAPS` taps and `WIDE * L::COUNT` channels.
 #[inline(always)]
-unsafe fn correlation_tile<L: Lanes, const TAPS: usize, const WIDE: usize>(
+unsafe fn correlation_tile<L: Lanes, P: Product<L>, const TAPS: usize, const WIDE: usize>(
     offsets: *const usize,
     image: *const f32,
     positions: Positions,
@@ -407,7 +409,7 @@ unsafe fn correlation_tile<L: Lanes, const TAPS: usize, const WIDE: usize>(
                     for (sums, at) in sums.iter_mut().zip(at) {
                         let pixel = L::splat(*at.add(column));
                         for (sum, value) in sums.iter_mut().zip(values) {
-                            *sum = pixel.multiply_add(value, *sum);
+                            *sum = P::add(pixel, value, *sum);
                         }
                     }
                 }

@@ -12,6 +12,7 @@
 //! 2^-126 in magnitude may count as zero.
 
 mod kernel;
+pub mod linear;
 mod pack;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,10 @@ mod tile;
 mod x86;
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use kernel::Kernel;
+pub(crate) use pack::pair_of;
 use pack::{Order, pack};
 use tile::{COLUMNS, ROWS};
 
@@ -46,13 +49,18 @@ impl Left {
     /// Stores `a`, `[rows, inner]`, in place of what `self` held. The allocation is used again.
     pub fn store(&mut self, a: MatRef<'_>) {
         (self.rows, self.inner) = (a.rows(), a.cols());
-        pack::<ROWS>(&mut self.panels, a, Order::Rows);
+        pack::<ROWS>(&mut self.panels, a, Order::Rows, 0..a.rows());
     }
 
     /// Stores the transpose of `a`: `a` is `[inner, rows]`.
     pub fn store_transposed(&mut self, a: MatRef<'_>) {
-        (self.rows, self.inner) = (a.cols(), a.rows());
-        pack::<ROWS>(&mut self.panels, a, Order::Columns);
+        self.store_columns(a, 0..a.cols());
+    }
+
+    /// Stores the transpose of some columns of `a`.
+    fn store_columns(&mut self, a: MatRef<'_>, columns: Range<usize>) {
+        (self.rows, self.inner) = (columns.len(), a.rows());
+        pack::<ROWS>(&mut self.panels, a, Order::Columns, columns);
     }
 
     /// Number of rows of the product.
@@ -73,14 +81,19 @@ pub struct Right {
 impl Right {
     /// Stores `b`, `[inner, columns]`, in place of what `self` held. The allocation is used again.
     pub fn store(&mut self, b: MatRef<'_>) {
-        (self.inner, self.columns) = (b.rows(), b.cols());
-        pack::<COLUMNS>(&mut self.panels, b, Order::Columns);
+        self.store_columns(b, 0..b.cols());
+    }
+
+    /// Stores some columns of `b`.
+    fn store_columns(&mut self, b: MatRef<'_>, columns: Range<usize>) {
+        (self.inner, self.columns) = (b.rows(), columns.len());
+        pack::<COLUMNS>(&mut self.panels, b, Order::Columns, columns);
     }
 
     /// Stores the transpose of `b`: `b` is `[columns, inner]`.
     pub fn store_transposed(&mut self, b: MatRef<'_>) {
         (self.inner, self.columns) = (b.cols(), b.rows());
-        pack::<COLUMNS>(&mut self.panels, b, Order::Rows);
+        pack::<COLUMNS>(&mut self.panels, b, Order::Rows, 0..b.rows());
     }
 
     /// Number of columns of the product.

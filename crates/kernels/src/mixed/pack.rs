@@ -2,6 +2,7 @@
 
 use crate::matrix::MatRef;
 use crate::simd::{detected, dispatch};
+use std::ops::Range;
 
 /// What becomes the width of a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,22 +13,28 @@ pub(super) enum Order {
     Columns,
 }
 
-/// Stores `matrix` in panels of `WIDTH`: `[panel][pair][WIDTH]`. What is missing from the last panel and the last pair is
-/// zero.
-pub(super) fn pack<const WIDTH: usize>(panels: &mut Vec<u32>, matrix: MatRef<'_>, order: Order) {
+/// Stores a range of the width of `matrix` in panels of `WIDTH`: `[panel][pair][WIDTH]`. What is missing from the last panel
+/// and the last pair is zero.
+pub(super) fn pack<const WIDTH: usize>(
+    panels: &mut Vec<u32>,
+    matrix: MatRef<'_>,
+    order: Order,
+    range: Range<usize>,
+) {
     let (width, inner) = match order {
         Order::Rows => (matrix.rows(), matrix.cols()),
         Order::Columns => (matrix.cols(), matrix.rows()),
     };
+    assert!(range.start <= range.end && range.end <= width, "{range:?} of {width}");
     let pairs = inner.div_ceil(2);
-    let length = width.div_ceil(WIDTH) * pairs * WIDTH;
+    let length = range.len().div_ceil(WIDTH) * pairs * WIDTH;
     panels.resize(length, 0);
     if length == 0 {
         return;
     }
     for (panel, out) in panels.as_chunks_mut::<WIDTH>().0.chunks_exact_mut(pairs).enumerate() {
-        let first = panel * WIDTH;
-        let count = WIDTH.min(width - first);
+        let first = range.start + panel * WIDTH;
+        let count = WIDTH.min(range.end - first);
         match order {
             Order::Rows => dispatch!(detected(), fn[const WIDTH: usize](
                 out: &mut [[u32; WIDTH]], matrix: MatRef<'_>, first: usize, count: usize,
@@ -95,7 +102,7 @@ fn from_columns<const WIDTH: usize>(
 }
 
 #[inline(always)]
-fn pair_of(a: f32, b: f32) -> u32 {
+pub(crate) fn pair_of(a: f32, b: f32) -> u32 {
     rounded(a) >> 16 | rounded(b) & 0xFFFF_0000
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::matrix::tests::{transposed, values};
 
 /// The nearest bfloat16 by f64 arithmetic: the two neighbours in f32 with a zero lower half are compared.
-fn nearest(value: f32) -> f32 {
+pub(super) fn nearest(value: f32) -> f32 {
     let below = f32::from_bits(value.to_bits() & 0xFFFF_0000);
     let above = f32::from_bits((value.to_bits() & 0xFFFF_0000).wrapping_add(0x1_0000));
     let (to_below, to_above) =

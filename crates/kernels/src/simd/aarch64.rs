@@ -94,4 +94,17 @@ impl Lanes for Neon {
             vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(self.0), exponents))
         })
     }
+    #[inline(always)]
+    unsafe fn first_of_pair(self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<16>(vreinterpretq_s32_f32(self.0))) })
+    }
+    #[inline(always)]
+    unsafe fn second_of_pair(self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe {
+            let upper = vreinterpretq_u32_f32(vdupq_n_f32(f32::from_bits(0xFFFF_0000)));
+            vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(self.0), upper))
+        })
+    }
 }

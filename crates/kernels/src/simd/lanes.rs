@@ -38,6 +38,10 @@ pub(crate) trait Lanes: Copy {
     unsafe fn sum(self) -> f32;
     /// `self * 2^n`, if both are normal numbers. `power` is `n + 1.5 * 2^23`, whose lowest bits are `n`.
     unsafe fn times_power_of_two(self, power: Self) -> Self;
+    /// The first number of a pair in bfloat16, which is in the lower half of each lane.
+    unsafe fn first_of_pair(self) -> Self;
+    /// The second number of a pair in bfloat16, which is in the upper half of each lane.
+    unsafe fn second_of_pair(self) -> Self;
     /// Turns a block of 8 x 8 values: `to[column * to_pitch + row] = from[row * from_pitch + column]`. Every row of `from` and of
     /// `to` has 8 values.
     #[inline(always)]
@@ -125,6 +129,14 @@ impl Lanes for Plain {
     #[inline(always)]
     unsafe fn times_power_of_two(self, power: Self) -> Self {
         self.with(power, |a, power| f32::from_bits(a.to_bits().wrapping_add(power.to_bits() << 23)))
+    }
+    #[inline(always)]
+    unsafe fn first_of_pair(self) -> Self {
+        Self(self.0.map(|pair| f32::from_bits(pair.to_bits() << 16)))
+    }
+    #[inline(always)]
+    unsafe fn second_of_pair(self) -> Self {
+        Self(self.0.map(|pair| f32::from_bits(pair.to_bits() & 0xFFFF_0000)))
     }
 }
 

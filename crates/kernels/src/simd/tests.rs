@@ -47,6 +47,9 @@ unsafe fn check<L: Lanes>() {
             assert!(!x.any_above(L::load(higher.as_ptr())), "lane {at}");
         }
         assert!(!L::splat(f32::NAN).any_above(x));
+        let pair = f32::from_bits(0x3F80_4010);
+        assert_eq!(stored(L::splat(pair).first_of_pair()), each(&|_| 2.25));
+        assert_eq!(stored(L::splat(pair).second_of_pair()), each(&|_| 1.0));
         // Halves and small integers: the sum is exact in any order.
         assert_eq!(x.sum(), a.iter().sum::<f32>());
         for power in [-3, 0, 5] {

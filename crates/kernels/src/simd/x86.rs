@@ -2,14 +2,15 @@
 
 use super::lanes::Lanes;
 use core::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_castps_si256, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
-    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32,
-    _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    __m256, __m512, __m512bh, _CMP_GT_OQ, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps,
+    _mm_shuffle_ps, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_and_si256, _mm256_castps_si256,
+    _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_extractf128_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps,
+    _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps,
+    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
     _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps,
     _mm512_sub_ps,
 };
@@ -24,7 +25,7 @@ pub(crate) struct Avx512(__m512);
 
 macro_rules! lanes {
     ($name:ident, $count:literal, $zero:ident, $splat:ident, $load:ident, $store:ident, $fma:ident,
-     $plus:ident, $sub:ident, $times:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $above:ident, $integers:ident, $any:ident, $sum:ident) => {
+     $plus:ident, $sub:ident, $times:ident, $max:ident, $min:ident, $bits:ident, $floats:ident, $shift:ident, $add:ident, $and:ident, $above:ident, $integers:ident, $any:ident, $sum:ident) => {
         impl Lanes for $name {
             const COUNT: usize = $count;
             #[inline(always)]
@@ -103,6 +104,19 @@ macro_rules! lanes {
                 Self(unsafe { $floats($add($bits(self.0), $shift::<23>($bits(power.0)))) })
             }
             #[inline(always)]
+            unsafe fn first_of_pair(self) -> Self {
+                // SAFETY: as above.
+                Self(unsafe { $floats($shift::<16>($bits(self.0))) })
+            }
+            #[inline(always)]
+            unsafe fn second_of_pair(self) -> Self {
+                // SAFETY: as above.
+                unsafe {
+                    let upper = Self::splat(f32::from_bits(0xFFFF_0000));
+                    Self($floats($and($bits(self.0), $bits(upper.0))))
+                }
+            }
+            #[inline(always)]
             unsafe fn turn_block(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
                 // SAFETY: as above; AVX-512 includes AVX2.
                 unsafe { turn_avx2(from, from_pitch, to, to_pitch) }
@@ -110,6 +124,21 @@ macro_rules! lanes {
         }
     };
 }
+impl Avx512 {
+    /// `plus` and both products of each pair of `self` and `by` in bfloat16: `vdpbf16ps`.
+    ///
+    /// # Safety
+    /// The processor has AVX-512 with this instruction.
+    #[inline(always)]
+    pub(crate) unsafe fn pair_products(self, by: Self, plus: Self) -> Self {
+        // SAFETY: the caller promises the instruction; a register of pairs is 512 bits that may hold anything.
+        unsafe {
+            let pairs = |of: Self| core::mem::transmute::<__m512, __m512bh>(of.0);
+            Self(_mm512_dpbf16_ps(plus.0, pairs(self), pairs(by)))
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn above_avx2(of: __m256, value: __m256, bound: __m256) -> __m256 {
     // SAFETY: as above.
@@ -209,6 +238,7 @@ lanes!(
     _mm256_castsi256_ps,
     _mm256_slli_epi32,
     _mm256_add_epi32,
+    _mm256_and_si256,
     above_avx2,
     integers_avx2,
     any_avx2,
@@ -231,6 +261,7 @@ lanes!(
     _mm512_castsi512_ps,
     _mm512_slli_epi32,
     _mm512_add_epi32,
+    _mm512_and_si512,
     above_avx512,
     integers_avx512,
     any_avx512,

@@ -1,0 +1,174 @@
+//! Convolution in mixed precision: factors rounded to bfloat16, sums in f32.
+//!
+//! A product in mixed precision sums pairs along its inner dimension ([`crate::mixed`]). That dimension is the channels of
+//! the input for the output, the channels of the output for the gradient of the input, and the images for the gradient of the
+//! weights. So both factors are first copied into pairs of adjacent channels or images. The pairs are a convolution of half as
+//! many channels or images, which the functions for f32 compute with another tile. What is missing from the last pair is zero.
+//!
+//! Where Winograd's algorithm in f32 is faster than these direct products, it is used: it is more accurate too. In bfloat16 it is
+//! not worth its error: the sums of a tile's values need more digits than the values themselves.
+//!
+//! Shapes, panics and the independence of the number of threads are those of the functions for f32.
+
+#[cfg(test)]
+mod tests;
+
+use super::arithmetic::Arithmetic;
+use super::backward::{input_gradient_with, weight_gradient_with};
+use super::forward::forward_with;
+use super::method::Method;
+use super::{ConvolutionShape, winograd};
+use crate::fresh::written;
+use crate::mixed::pair_of;
+use crate::simd::{self, dispatch};
+use rayon::prelude::*;
+use std::mem::MaybeUninit;
+
+/// Rate of a direct product of pairs relative to f32, if the processor has `vdpbf16ps`: 1.7 to 2.1 for kernels of 3 x 3 on one core of
+/// an EPYC with AVX-512. A property of the shape alone decides, so that the choice does not depend on the processor.
+const RATE: f64 = 1.85;
+
+/// As [`forward`](super::forward()), in mixed precision.
+pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
+    shape.check();
+    let set = simd::detected();
+    match winograd::faster_than(RATE, shape, [shape.out_height(), shape.out_width()]) {
+        Some(size) => forward_with(Arithmetic::Values(set), Method::Winograd(size), shape, input, weights),
+        None => forward_by(Arithmetic::of_pairs(set), None, shape, input, weights),
+    }
+}
+
+/// As [`input_gradient`](super::input_gradient), in mixed precision.
+pub fn input_gradient(shape: &ConvolutionShape, output_gradient: &[f32], weights: &[f32]) -> Vec<f32> {
+    shape.check();
+    let set = simd::detected();
+    match winograd::faster_than(RATE, shape, [shape.height, shape.width]) {
+        Some(size) => {
+            let method = Some(Method::Winograd(size));
+            input_gradient_with(Arithmetic::Values(set), method, shape, output_gradient, weights)
+        }
+        None => input_gradient_by(Arithmetic::of_pairs(set), None, shape, output_gradient, weights),
+    }
+}
+
+/// As [`weight_gradient`](super::weight_gradient), in mixed precision.
+pub fn weight_gradient(
+    shape: &ConvolutionShape,
+    input: &[f32],
+    output_gradient: &[f32],
+    weight_gradient: &mut [f32],
+) {
+    shape.check();
+    let set = simd::detected();
+    match winograd::faster_than(RATE, shape, [shape.out_height(), shape.out_width()]) {
+        Some(size) => {
+            let (arithmetic, size) = (Arithmetic::Values(set), Some(size));
+            weight_gradient_with(arithmetic, size, shape, input, output_gradient, weight_gradient);
+        }
+        None => weight_gradient_by(Arithmetic::of_pairs(set), shape, input, output_gradient, weight_gradient),
+    }
+}
+
+fn forward_by(
+    arithmetic: Arithmetic,
+    method: Option<Method>,
+    shape: &ConvolutionShape,
+    input: &[f32],
+    weights: &[f32],
+) -> Vec<f32> {
+    shape.check();
+    assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
+    assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
+    let method = method.unwrap_or(Method::direct(shape.out_height() * shape.out_width()));
+    let channels = shape.in_channels;
+    let input = pairs(input, channels, shape.height * shape.width);
+    let weights = pairs(weights, channels, shape.kernel * shape.kernel);
+    let of_pairs = ConvolutionShape { in_channels: channels.div_ceil(2), ..*shape };
+    forward_with(arithmetic, method, &of_pairs, &input, &weights)
+}
+
+fn input_gradient_by(
+    arithmetic: Arithmetic,
+    method: Option<Method>,
+    shape: &ConvolutionShape,
+    output_gradient: &[f32],
+    weights: &[f32],
+) -> Vec<f32> {
+    shape.check();
+    assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
+    assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
+    let channels = shape.out_channels;
+    let output_gradient = pairs(output_gradient, channels, shape.out_height() * shape.out_width());
+    let weights = pairs(weights, channels, shape.taps());
+    let of_pairs = ConvolutionShape { out_channels: channels.div_ceil(2), ..*shape };
+    input_gradient_with(arithmetic, method, &of_pairs, &output_gradient, &weights)
+}
+
+fn weight_gradient_by(
+    arithmetic: Arithmetic,
+    shape: &ConvolutionShape,
+    input: &[f32],
+    output_gradient: &[f32],
+    weight_gradient: &mut [f32],
+) {
+    shape.check();
+    assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
+    assert_eq!(output_gradient.len(), shape.output_len(), "output gradient of a convolution {shape:?}");
+    let images = shape.batch;
+    let input = pairs(input, images, input.len() / images.max(1));
+    let output_gradient = pairs(output_gradient, images, output_gradient.len() / images.max(1));
+    let of_pairs = ConvolutionShape { batch: images.div_ceil(2), ..*shape };
+    weight_gradient_with(arithmetic, None, &of_pairs, &input, &output_gradient, weight_gradient);
+}
+
+/// Pairs of a task.
+const CHUNK: usize = 16 * 1024;
+
+/// Pairs of adjacent rows: `values` is `[..., rows, columns]`, the result `[..., rows / 2 rounded up, columns]`. A pair takes the
+/// bits of an f32, the first number in the lower half.
+fn pairs(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    let length = values.len() / rows * rows.div_ceil(2);
+    // SAFETY: the chunks cover all pairs, and every pair of a chunk is written.
+    unsafe {
+        written(length, |out| {
+            out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+                some_pairs(values, [rows, columns], chunk * CHUNK, out);
+            });
+        })
+    }
+}
+
+/// The pairs from the one at `first` on.
+fn some_pairs(values: &[f32], [rows, columns]: [usize; 2], first: usize, out: &mut [MaybeUninit<f32>]) {
+    dispatch!(simd::detected(), fn(values: &[f32], rows: usize, columns: usize, first: usize, out: &mut [MaybeUninit<f32>]) {
+        if columns == 1 && rows.is_multiple_of(2) {
+            // The values of a pair follow each other, as in the weights of 1 x 1.
+            for (out, [one, other]) in out.iter_mut().zip(values[2 * first..].as_chunks::<2>().0) {
+                out.write(f32::from_bits(pair_of(*one, *other)));
+            }
+            return;
+        }
+        let paired = rows.div_ceil(2);
+        let (mut row, mut column, mut rest) = (first / columns, first % columns, out);
+        while !rest.is_empty() {
+            let length = (columns - column).min(rest.len());
+            let (out, after) = rest.split_at_mut(length);
+            let upper = row / paired * rows + row % paired * 2;
+            let at = upper * columns + column;
+            let places = out.iter_mut().zip(&values[at..at + length]);
+            if row % paired * 2 + 1 < rows {
+                for ((out, one), other) in places.zip(&values[at + columns..]) {
+                    out.write(f32::from_bits(pair_of(*one, *other)));
+                }
+            } else {
+                for (out, one) in places {
+                    out.write(f32::from_bits(pair_of(*one, 0.0)));
+                }
+            }
+            (row, column, rest) = (row + 1, 0, after);
+        }
+    });
+}
