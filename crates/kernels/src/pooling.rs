@@ -1,7 +1,9 @@
 //! Maximum pooling over square windows, disjoint or overlapping, with or without padding.
 
+use crate::fresh::written;
 use crate::simd::{detected, dispatch};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Planes (batch times channels) of `height` rows and `width` columns, pooled in windows of `size` by `size`.
 ///
@@ -78,31 +80,33 @@ pub fn maximum(shape: PoolShape, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
     if values.is_empty() {
         return (values, chosen);
     }
-    let width = shape.width;
-    let two_by_two = (shape.size, shape.stride, shape.padding) == (2, 2, 0);
     values
         .par_chunks_mut(shape.output_plane())
         .zip(chosen.par_chunks_mut(shape.output_plane()))
         .zip(input.par_chunks(shape.input_plane()))
         .for_each(|((values, chosen), input)| {
-            let rows =
-                values.chunks_exact_mut(shape.out_width()).zip(chosen.chunks_exact_mut(shape.out_width()));
-            for (row, (values, chosen)) in rows.enumerate() {
-                if two_by_two {
-                    let (upper, lower) = input[row * 2 * width..][..2 * width].split_at(width);
-                    let windows = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-                    for ((value, chosen), (upper, lower)) in values.iter_mut().zip(chosen).zip(windows) {
-                        (*value, *chosen) = largest([upper[0], upper[1], lower[0], lower[1]].into_iter());
-                    }
-                } else {
-                    pool_row(shape, row, input, values, chosen);
-                }
-            }
+            dispatch!(detected(), fn(shape: PoolShape, values: &mut [f32], chosen: &mut [u8], input: &[f32]) {
+                pool_plane(shape, values, chosen, input);
+            });
         });
     (values, chosen)
 }
 
+#[inline(always)]
+fn pool_plane(shape: PoolShape, values: &mut [f32], chosen: &mut [u8], input: &[f32]) {
+    let two_by_two = (shape.size, shape.stride, shape.padding) == (2, 2, 0);
+    let rows = values.chunks_exact_mut(shape.out_width()).zip(chosen.chunks_exact_mut(shape.out_width()));
+    for (row, (values, chosen)) in rows.enumerate() {
+        if two_by_two {
+            keep_largest_of_four(&input[row * 2 * shape.width..][..2 * shape.width], values, chosen);
+        } else {
+            pool_row(shape, row, input, values, chosen);
+        }
+    }
+}
+
 /// One row of windows of any size: tap by tap over all windows, which the compiler turns into vector instructions.
+#[inline(always)]
 fn pool_row(shape: PoolShape, row: usize, input: &[f32], values: &mut [f32], chosen: &mut [u8]) {
     let (rows, rows_before) = shape.covered(row, shape.height);
     values.fill(f32::NEG_INFINITY);
@@ -123,43 +127,46 @@ fn pool_row(shape: PoolShape, row: usize, input: &[f32], values: &mut [f32], cho
                 continue;
             };
             let (stride, at) = (shape.stride, (within * shape.size + tap) as u8);
-            dispatch!(detected(), fn(line: &[f32], stride: usize, at: u8, values: &mut [f32], chosen: &mut [u8]) {
-                match stride {
-                    1 => keep_largest(line.iter(), at, values, chosen),
-                    2 => {
-                        let (pairs, rest) = line.as_chunks::<2>();
-                        let count = pairs.len().min(values.len());
-                        let (values, after) = values.split_at_mut(count);
-                        let (chosen, chosen_after) = chosen.split_at_mut(count);
-                        keep_largest(pairs.iter().map(|pair| &pair[0]), at, values, chosen);
-                        keep_largest(rest.iter(), at, after, chosen_after);
-                    }
-                    _ => keep_largest(line.iter().step_by(stride), at, values, chosen),
+            match stride {
+                1 => keep_largest(line.iter().copied(), at, values, chosen),
+                2 => {
+                    let (pairs, rest) = line.as_chunks::<2>();
+                    let count = pairs.len().min(values.len());
+                    let (values, after) = values.split_at_mut(count);
+                    let (chosen, chosen_after) = chosen.split_at_mut(count);
+                    keep_largest(pairs.iter().map(|pair| pair[0]), at, values, chosen);
+                    keep_largest(rest.iter().copied(), at, after, chosen_after);
                 }
-            });
+                _ => keep_largest(line.iter().copied().step_by(stride), at, values, chosen),
+            }
         }
     }
 }
 
 /// Replaces each value, and the place it was found, by `found` if that is larger or NaN.
 #[inline(always)]
-fn keep_largest<'a>(found: impl Iterator<Item = &'a f32>, at: u8, values: &mut [f32], chosen: &mut [u8]) {
-    for ((found, value), chosen) in found.zip(values).zip(chosen) {
-        let larger = *found > *value || found.is_nan();
-        *value = if larger { *found } else { *value };
+fn keep_largest(found: impl Iterator<Item = f32>, at: u8, values: &mut [f32], chosen: &mut [u8]) {
+    for ((value, chosen), found) in values.iter_mut().zip(chosen).zip(found) {
+        let larger = (found > *value) | found.is_nan();
+        *value = if larger { found } else { *value };
         *chosen = if larger { at } else { *chosen };
     }
 }
 
+/// One row of 2 x 2 windows from its two rows of the input. Without branches, so that the compiler uses vector instructions.
 #[inline(always)]
-fn largest(window: impl Iterator<Item = f32>) -> (f32, u8) {
-    let mut best = (f32::NEG_INFINITY, 0u8);
-    for (at, value) in window.enumerate() {
-        if value > best.0 || value.is_nan() {
-            best = (value, at as u8);
+fn keep_largest_of_four(rows: &[f32], values: &mut [f32], chosen: &mut [u8]) {
+    let (upper, lower) = rows.split_at(rows.len() / 2);
+    let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+    for ((value, chosen), (upper, lower)) in values.iter_mut().zip(chosen).zip(windows) {
+        let (mut best, mut at) = (upper[0], 0);
+        for (place, found) in [(1, upper[1]), (2, lower[0]), (3, lower[1])] {
+            let larger = (found > best) | found.is_nan();
+            best = if larger { found } else { best };
+            at = if larger { place } else { at };
         }
+        (*value, *chosen) = (best, at);
     }
-    best
 }
 
 /// The gradient of [`maximum`]: each output gradient is added to its window's maximum; all other values get zero.
@@ -174,16 +181,30 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
         "output gradient of a pooling {shape:?}"
     );
     assert_eq!(chosen.len(), output_gradient.len(), "positions of a pooling {shape:?}");
-    let mut gradient = vec![0.0; shape.planes * shape.input_plane()];
+    let length = shape.planes * shape.input_plane();
     if output_gradient.is_empty() {
-        return gradient;
+        return vec![0.0; length];
     }
+    // SAFETY: every plane is filled.
+    unsafe { written(length, |gradient| spread_planes(shape, output_gradient, chosen, gradient)) }
+}
+
+fn spread_planes(
+    shape: PoolShape,
+    output_gradient: &[f32],
+    chosen: &[u8],
+    gradient: &mut [MaybeUninit<f32>],
+) {
     let (size, stride, padding, width) = (shape.size, shape.stride, shape.padding, shape.width);
+    let places: Vec<(usize, usize)> = (0..size * size).map(|place| (place / size, place % size)).collect();
     gradient
         .par_chunks_mut(shape.input_plane())
         .zip(output_gradient.par_chunks(shape.output_plane()))
         .zip(chosen.par_chunks(shape.output_plane()))
         .for_each(|((gradient, output), chosen)| {
+            gradient.fill(MaybeUninit::new(0.0));
+            // SAFETY: all values have just been written.
+            let gradient = unsafe { gradient.assume_init_mut() };
             if (size, stride, padding) == (2, 2, 0) {
                 let rows = gradient.chunks_exact_mut(2 * width);
                 let outputs =
@@ -195,15 +216,15 @@ pub fn maximum_gradient(shape: PoolShape, output_gradient: &[f32], chosen: &[u8]
                 }
                 return;
             }
-            for (at, (output, chosen)) in output.iter().zip(chosen).enumerate() {
-                let (row, column) = (at / shape.out_width(), at % shape.out_width());
-                let chosen = usize::from(*chosen);
-                let row = row * stride + chosen / size - padding;
-                let column = column * stride + chosen % size - padding;
-                gradient[row * width + column] += *output;
+            let rows = output.chunks_exact(shape.out_width()).zip(chosen.chunks_exact(shape.out_width()));
+            for (row, (output, chosen)) in rows.enumerate() {
+                for (column, (output, chosen)) in output.iter().zip(chosen).enumerate() {
+                    let (down, right) = places[usize::from(*chosen)];
+                    gradient[(row * stride + down - padding) * width + column * stride + right - padding] +=
+                        *output;
+                }
             }
         });
-    gradient
 }
 
 /// Writes the gradients of one row of 2 x 2 windows to their two rows of the input.
