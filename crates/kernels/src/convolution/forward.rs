@@ -1,6 +1,7 @@
 //! The forward convolution, and the shifted product that it shares with the gradient of the input.
 
 use super::arithmetic::Arithmetic;
+use super::finish::{Finish, apply_to_written};
 use super::image::Layout;
 use super::method::Method;
 use super::packed::{Patches, SharedOutput, packed_product};
@@ -31,7 +32,22 @@ const IMAGES_BYTES: usize = 512 * 1024;
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
     shape.check();
     let method = Method::faster(shape, [shape.out_height(), shape.out_width()]);
-    forward_with(Arithmetic::Values(simd::detected()), method, shape, input, weights)
+    forward_with(Arithmetic::Values(simd::detected()), method, shape, input, weights, None)
+}
+
+/// As [`forward`], with a bias, a residual and an activation.
+///
+/// # Panics
+/// As [`forward`], and if a length of `finish` does not match.
+pub fn forward_finished(
+    shape: &ConvolutionShape,
+    input: &[f32],
+    weights: &[f32],
+    finish: &Finish<'_>,
+) -> Vec<f32> {
+    shape.check();
+    let method = Method::faster(shape, [shape.out_height(), shape.out_width()]);
+    forward_with(Arithmetic::Values(simd::detected()), method, shape, input, weights, Some(finish))
 }
 
 pub(super) fn forward_with(
@@ -40,8 +56,12 @@ pub(super) fn forward_with(
     shape: &ConvolutionShape,
     input: &[f32],
     weights: &[f32],
+    finish: Option<&Finish<'_>>,
 ) -> Vec<f32> {
     shape.check();
+    if let Some(finish) = finish {
+        finish.check(shape.out_channels, shape.output_len());
+    }
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
     assert_eq!(weights.len(), shape.weights_len(), "weights of a convolution {shape:?}");
     if shape.output_len() == 0 {
@@ -50,10 +70,10 @@ pub(super) fn forward_with(
     // SAFETY: both methods give the sums of every output channel, image and position, and copy them to the output.
     unsafe {
         written(shape.output_len(), |output| match method {
-            Method::Packed => by_patches(arithmetic, shape, input, weights, output),
-            Method::Shifted => by_shifts(arithmetic, shape, input, weights, output),
+            Method::Packed => by_patches(arithmetic, shape, input, weights, output, finish),
+            Method::Shifted => by_shifts(arithmetic, shape, input, weights, output, finish),
             Method::Winograd(size) => {
-                winograd::forward(arithmetic.set(), size, shape, input, weights, output);
+                winograd::forward(arithmetic.set(), size, shape, input, weights, output, finish);
             }
         })
     }
@@ -65,6 +85,7 @@ fn by_patches(
     input: &[f32],
     weights: &[f32],
     output: &mut [MaybeUninit<f32>],
+    finish: Option<&Finish<'_>>,
 ) {
     let size = [shape.height, shape.width];
     let positions = [shape.out_height(), shape.out_width()];
@@ -88,7 +109,10 @@ fn by_patches(
     packed_product(arithmetic, &panels, shape.out_channels, &patches, &|row, image, first, sums| {
         let at = (image * shape.out_channels + row) * plane + first;
         // SAFETY: the product gives every position of every row and image once.
-        unsafe { output.write(at, 1, sums) }
+        unsafe {
+            output.write(at, 1, sums);
+            apply_to_written(finish, row, at, output.places(at, sums.len()));
+        }
     });
 }
 
@@ -98,6 +122,7 @@ fn by_shifts(
     input: &[f32],
     weights: &[f32],
     output: &mut [MaybeUninit<f32>],
+    finish: Option<&Finish<'_>>,
 ) {
     let taps = shape.taps();
     let order = WeightOrder { row_step: taps, outer: 1, outer_step: 0, inner: (0..taps).collect() };
@@ -110,7 +135,8 @@ fn by_shifts(
         .par_chunks_mut(images * shape.out_channels * plane)
         .zip(input.par_chunks(images * shape.in_channels * shape.height * shape.width))
         .with_min_len(tasks_per_buffers(shape.batch.div_ceil(images)))
-        .for_each_init(Buffers::default, |buffers, (outputs, inputs)| {
+        .enumerate()
+        .for_each_init(Buffers::default, |buffers, (task, (outputs, inputs))| {
             let image_len = shape.in_channels * shape.height * shape.width;
             product.run(
                 buffers,
@@ -119,11 +145,15 @@ fn by_shifts(
                 |index, panel, sums, pitch| {
                     let out = &mut outputs[(index * shape.out_channels + panel.first) * plane..];
                     let channels = panel.rows.min(shape.out_channels - panel.first);
-                    for (out, sums) in out.chunks_exact_mut(plane).zip(sums.chunks(pitch)).take(channels) {
-                        let rows = out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch));
+                    let planes = out.chunks_exact_mut(plane).zip(sums.chunks(pitch)).take(channels);
+                    for (channel, (plane_out, sums)) in (panel.first..).zip(planes) {
+                        let rows = plane_out.chunks_exact_mut(layout.columns).zip(sums.chunks(layout.pitch));
                         for (out, sums) in rows {
                             out.write_copy_of_slice(&sums[..layout.columns]);
                         }
+                        let at = ((task * images + index) * shape.out_channels + channel) * plane;
+                        // SAFETY: all rows of the plane are written.
+                        unsafe { apply_to_written(finish, channel, at, plane_out) };
                     }
                 },
             );

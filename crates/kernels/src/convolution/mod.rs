@@ -22,6 +22,7 @@
 mod arithmetic;
 mod backward;
 mod correlation;
+mod finish;
 mod forward;
 mod image;
 mod method;
@@ -32,7 +33,8 @@ mod turn;
 mod winograd;
 
 pub use backward::{input_gradient, weight_gradient};
-pub use forward::forward;
+pub use finish::Finish;
+pub use forward::{forward, forward_finished};
 
 /// The shape of a convolution.
 ///

@@ -258,6 +258,17 @@ impl<'a> SharedOutput<'a> {
         Self { start: slice.as_mut_ptr().cast(), length: slice.len(), slice: PhantomData }
     }
 
+    /// Adjacent places.
+    ///
+    /// # Safety
+    /// No other thread uses these places in the lifetime of the slice.
+    #[expect(clippy::mut_from_ref, reason = "the caller promises that there is one reference to each place")]
+    pub(super) unsafe fn places(&self, first: usize, length: usize) -> &mut [MaybeUninit<f32>] {
+        assert!(first + length <= self.length, "output out of range");
+        // SAFETY: within the slice, by the assertion; not used by another thread, as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(first).cast(), length) }
+    }
+
     /// Writes `values` to every `step`-th place from `first` on.
     ///
     /// # Safety

@@ -2,6 +2,7 @@
 
 use super::arithmetic::Arithmetic;
 use super::backward::{input_gradient_with, weight_gradient_with};
+use super::finish::Finish;
 use super::forward::forward_with;
 use super::method::Method;
 use super::winograd::{self, TileSize};
@@ -90,11 +91,44 @@ impl Case {
     }
 }
 
+/// The output with a bias, a residual and an activation, by every method.
+fn check_finish(shape: &ConvolutionShape, case: &Case, seed: u64) {
+    let plane = shape.out_height() * shape.out_width();
+    let (bias, slope) = (values(shape.out_channels, seed + 3), values(shape.out_channels, seed + 4));
+    let residual = values(shape.output_len(), seed + 5);
+    let winograd = [Method::Winograd(TileSize::Two), Method::Winograd(TileSize::Four)];
+    let fitting = if winograd::fits(shape) { &winograd[..] } else { &[] };
+    for (with_residual, with_slope) in [(false, false), (false, true), (true, false), (true, true)] {
+        let finish = Finish {
+            bias: &bias,
+            residual: with_residual.then_some(&residual),
+            slope: with_slope.then_some(&slope),
+        };
+        let expected = case.output64.iter().enumerate().map(|(at, sum)| {
+            let channel = at / plane % shape.out_channels;
+            let added = if with_residual { f64::from(residual[at]) } else { 0.0 };
+            let value = sum + f64::from(bias[channel]) + added;
+            let slope = if with_slope { f64::from(slope[channel]) } else { 1.0 };
+            if value > 0.0 { value } else { slope * value }
+        });
+        let expected: Vec<f64> = expected.collect();
+        for set in simd::InstructionSet::available() {
+            for method in [Method::Shifted, Method::Packed].iter().chain(fitting) {
+                let arithmetic = Arithmetic::Values(set);
+                let got = forward_with(arithmetic, *method, shape, &case.input, &case.weights, Some(&finish));
+                assert_close(&format!("finished output ({set:?}, {method:?})"), shape, &got, &expected);
+            }
+        }
+    }
+}
+
 fn check(shape: ConvolutionShape, seed: u64) {
-    let Case { input, weights, gradient, output64, input64, weights64 } = Case::new(&shape, seed);
+    let case = Case::new(&shape, seed);
+    check_finish(&shape, &case, seed);
+    let Case { input, weights, gradient, output64, input64, weights64 } = case;
     for set in simd::InstructionSet::available().map(Arithmetic::Values) {
         for method in [Method::Shifted, Method::Packed] {
-            let output = forward_with(set, method, &shape, &input, &weights);
+            let output = forward_with(set, method, &shape, &input, &weights, None);
             assert_close(&format!("output ({set:?}, {method:?})"), &shape, &output, &output64);
             let got = input_gradient_with(set, Some(method), &shape, &gradient, &weights);
             assert_close(&format!("input gradient ({set:?}, {method:?})"), &shape, &got, &input64);
@@ -106,7 +140,7 @@ fn check(shape: ConvolutionShape, seed: u64) {
         if winograd::fits(&shape) {
             for size in [TileSize::Two, TileSize::Four] {
                 let name = format!("({set:?}, {size:?})");
-                let output = forward_with(set, Method::Winograd(size), &shape, &input, &weights);
+                let output = forward_with(set, Method::Winograd(size), &shape, &input, &weights, None);
                 assert_close(&format!("output {name}"), &shape, &output, &output64);
                 let got = input_gradient_with(set, Some(Method::Winograd(size)), &shape, &gradient, &weights);
                 assert_close(&format!("input gradient {name}"), &shape, &got, &input64);
@@ -199,7 +233,7 @@ fn the_error_of_winograd_is_within_its_bound() {
                 let mut of_weights = vec![0.0; shape.weights_len()];
                 weight_gradient_with(set, winograd, &shape, &input, &gradient, &mut of_weights);
                 [
-                    relative_error(&forward_with(set, method, &shape, &input, &weights), &output64),
+                    relative_error(&forward_with(set, method, &shape, &input, &weights, None), &output64),
                     relative_error(
                         &input_gradient_with(set, Some(method), &shape, &gradient, &weights),
                         &input64,

@@ -15,6 +15,7 @@ mod tests;
 
 use super::arithmetic::Arithmetic;
 use super::backward::{input_gradient_with, weight_gradient_with};
+use super::finish::Finish;
 use super::forward::forward_with;
 use super::method::Method;
 use super::{ConvolutionShape, winograd};
@@ -30,11 +31,32 @@ const RATE: f64 = 1.85;
 
 /// As [`forward`](super::forward()), in mixed precision.
 pub fn forward(shape: &ConvolutionShape, input: &[f32], weights: &[f32]) -> Vec<f32> {
+    forward_faster(shape, input, weights, None)
+}
+
+/// As [`forward_finished`](super::forward_finished), in mixed precision. The end is computed in f32.
+pub fn forward_finished(
+    shape: &ConvolutionShape,
+    input: &[f32],
+    weights: &[f32],
+    finish: &Finish<'_>,
+) -> Vec<f32> {
+    forward_faster(shape, input, weights, Some(finish))
+}
+
+fn forward_faster(
+    shape: &ConvolutionShape,
+    input: &[f32],
+    weights: &[f32],
+    finish: Option<&Finish<'_>>,
+) -> Vec<f32> {
     shape.check();
     let set = simd::detected();
     match winograd::faster_than(RATE, shape, [shape.out_height(), shape.out_width()]) {
-        Some(size) => forward_with(Arithmetic::Values(set), Method::Winograd(size), shape, input, weights),
-        None => forward_by(Arithmetic::of_pairs(set), None, shape, input, weights),
+        Some(size) => {
+            forward_with(Arithmetic::Values(set), Method::Winograd(size), shape, input, weights, finish)
+        }
+        None => forward_by(Arithmetic::of_pairs(set), None, shape, input, weights, finish),
     }
 }
 
@@ -75,6 +97,7 @@ fn forward_by(
     shape: &ConvolutionShape,
     input: &[f32],
     weights: &[f32],
+    finish: Option<&Finish<'_>>,
 ) -> Vec<f32> {
     shape.check();
     assert_eq!(input.len(), shape.input_len(), "input of a convolution {shape:?}");
@@ -84,7 +107,7 @@ fn forward_by(
     let input = pairs(input, channels, shape.height * shape.width);
     let weights = pairs(weights, channels, shape.kernel * shape.kernel);
     let of_pairs = ConvolutionShape { in_channels: channels.div_ceil(2), ..*shape };
-    forward_with(arithmetic, method, &of_pairs, &input, &weights)
+    forward_with(arithmetic, method, &of_pairs, &input, &weights, finish)
 }
 
 fn input_gradient_by(

@@ -61,7 +61,7 @@ fn check(shape: ConvolutionShape, seed: u64) {
     });
     for arithmetic in every_arithmetic() {
         for method in [Some(Method::Shifted), Some(Method::Packed), None] {
-            let found = forward_by(arithmetic, method, &shape, &input, &weights);
+            let found = forward_by(arithmetic, method, &shape, &input, &weights, None);
             assert_close(&format!("output ({arithmetic:?}, {method:?})"), &shape, &found, &of_output);
             let found = input_gradient_by(arithmetic, method, &shape, &gradient, &weights);
             assert_close(&format!("input gradient ({arithmetic:?}, {method:?})"), &shape, &found, &of_input);

@@ -21,6 +21,7 @@ mod product;
 mod tiles;
 
 use super::ConvolutionShape;
+use super::finish::Finish;
 use crate::fresh::written;
 use crate::simd::InstructionSet;
 use filters::{FilterOrder, Filters, filter_gradients};
@@ -112,6 +113,7 @@ pub(super) fn forward(
     input: &[f32],
     weights: &[f32],
     output: &mut [MaybeUninit<f32>],
+    finish: Option<&Finish<'_>>,
 ) {
     let order = FilterOrder {
         outputs: shape.out_channels,
@@ -122,8 +124,12 @@ pub(super) fn forward(
     };
     let (from, to) = (input_planes(shape), output_planes(shape));
     match size {
-        TileSize::Two => convolve(set, Two, (from, input), (to, output), shape.padding, order, weights),
-        TileSize::Four => convolve(set, Four, (from, input), (to, output), shape.padding, order, weights),
+        TileSize::Two => {
+            convolve(set, Two, (from, input), (to, output), shape.padding, (order, weights), finish);
+        }
+        TileSize::Four => {
+            convolve(set, Four, (from, input), (to, output), shape.padding, (order, weights), finish);
+        }
     }
 }
 
@@ -145,9 +151,11 @@ pub(super) fn input_gradient(
     let (from, to) = (output_planes(shape), input_planes(shape));
     let padding = 2 - shape.padding;
     match size {
-        TileSize::Two => convolve(set, Two, (from, output_gradient), (to, gradient), padding, order, weights),
+        TileSize::Two => {
+            convolve(set, Two, (from, output_gradient), (to, gradient), padding, (order, weights), None);
+        }
         TileSize::Four => {
-            convolve(set, Four, (from, output_gradient), (to, gradient), padding, order, weights);
+            convolve(set, Four, (from, output_gradient), (to, gradient), padding, (order, weights), None);
         }
     }
 }
@@ -313,8 +321,8 @@ fn convolve<S: Size>(
     (from, source): (Planes, &[f32]),
     (to, output): (Planes, &mut [MaybeUninit<f32>]),
     padding: usize,
-    order: FilterOrder,
-    weights: &[f32],
+    (order, weights): (FilterOrder, &[f32]),
+    finish: Option<&Finish<'_>>,
 ) {
     let grid = Grid::new::<S>(to);
     let rows = output.len() / (to.channels * to.plane()) * grid.down;
@@ -373,6 +381,7 @@ fn convolve<S: Size>(
                     to,
                     grid.row(first + row, block, 0),
                     output.start(),
+                    finish,
                 );
             }
         });

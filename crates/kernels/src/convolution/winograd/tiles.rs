@@ -3,6 +3,7 @@
 //! A register holds the same position of several channels, so that a map is the same for planes of any size: 16 channels are a block.
 //! The transformed tiles are `[place][block][tile][channel of the block]`, where a place is a pair of points.
 
+use super::super::finish::Finish;
 use super::super::turn::turn;
 use super::maps::{MOST, Map, Size, column};
 use crate::simd::{InstructionSet, Lanes, dispatch};
@@ -174,6 +175,7 @@ pub(super) unsafe fn scatter<S: Size>(
     planes: Planes,
     row: TileRow,
     to: *mut f32,
+    finish: Option<&Finish<'_>>,
 ) {
     let wide = row.across * S::OUTPUTS;
     with_window(S::OUTPUTS * wide * BLOCK, |window| {
@@ -195,6 +197,16 @@ pub(super) unsafe fn scatter<S: Size>(
             }
         });
     });
+    let Some(finish) = finish else { return };
+    let (top, left) = (row.top.unsigned_abs(), row.left.unsigned_abs());
+    let columns = wide.min(planes.width - left);
+    for channel in planes.block(row.block) {
+        for y in top..(top + S::OUTPUTS).min(planes.height) {
+            let at = (row.image * planes.channels + channel) * planes.plane() + y * planes.width + left;
+            // SAFETY: the values have just been written, and nobody else uses them, as the caller promises.
+            finish.apply(channel, at, unsafe { std::slice::from_raw_parts_mut(to.add(at), columns) });
+        }
+    }
 }
 
 /// `window[row][column][channel]` from transformed tiles.
