@@ -1,6 +1,7 @@
 //! A trained model: from images or vectors to embeddings of length one.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
@@ -9,7 +10,7 @@ use widemargin_data::{
 };
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
-use widemargin_model::{Backbone, Pass};
+use widemargin_model::{Backbone, Inference, Pass};
 use widemargin_objective::normalise;
 use widemargin_tables::OpenTable;
 
@@ -31,6 +32,8 @@ pub struct Model {
     description: Description,
     backbone: Backbone,
     device: Device,
+    /// The backbone for the CPU, made at the first use there.
+    inference: OnceLock<Inference>,
     fingerprint: Option<Fingerprint>,
 }
 
@@ -53,7 +56,7 @@ impl Model {
         let device = widemargin_model::device::by_name("cpu")?;
         let backbone = Backbone::empty(&description.backbone, &device)?;
         let backbone = parameters::with_parameters(backbone, weights)?;
-        Ok(Self { description, backbone, device, fingerprint: None })
+        Ok(Self { description, backbone, device, inference: OnceLock::new(), fingerprint: None })
     }
 
     pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -66,7 +69,7 @@ impl Model {
     /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
     pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
         description.normalisation.validate(description.backbone.input.channels)?;
-        Ok(Self { description, backbone, device, fingerprint: None })
+        Ok(Self { description, backbone, device, inference: OnceLock::new(), fingerprint: None })
     }
 
     /// The input of the model and how it was trained.
@@ -216,6 +219,10 @@ impl Model {
     /// The output of the backbone for normalised samples.
     fn forward(&self, values: Vec<f32>) -> Vec<f32> {
         let shape = self.description.shape();
+        if self.device == Device::flex() {
+            let inference = self.inference.get_or_init(|| Inference::new(&self.backbone));
+            return inference.forward(values, [shape.channels, shape.height, shape.width]);
+        }
         let size = [values.len() / shape.values(), shape.channels, shape.height, shape.width];
         let input = Tensor::from_data(TensorData::new(values, size), &self.device);
         parameters::host_values(self.backbone.forward(input, Pass::Inference))

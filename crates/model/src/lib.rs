@@ -5,6 +5,7 @@ mod backbones;
 pub mod checksum;
 pub mod device;
 mod error;
+mod inference;
 pub mod layers;
 pub mod objectives;
 pub mod operations;
@@ -16,6 +17,7 @@ pub mod weights;
 
 pub use backbones::{Backbone, BackboneConfig, BackboneName};
 pub use error::Error;
+pub use inference::Inference;
 pub use layers::Pass;
 /// The type of [`BackboneConfig::input`].
 pub use widemargin_data::ImageShape;
