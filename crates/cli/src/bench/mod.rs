@@ -1,5 +1,6 @@
-//! `widemargin bench`: measures training and the head on this machine.
+//! `widemargin bench`: measures training, embedding and the head on this machine.
 
+mod embed;
 mod head;
 mod memory;
 mod train;
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 pub(crate) enum BenchCommand {
     /// Benchmark whole training steps: loading, forward, head, backward, update
     Train(train::BenchTrain),
+    /// Benchmark embedding with a model of random weights
+    Embed(embed::BenchEmbed),
     /// Benchmark the class-centre head alone: scores, gradients, update of the centres
     Head(head::BenchHead),
 }
@@ -18,6 +21,7 @@ pub(crate) enum BenchCommand {
 pub(crate) fn run(command: &BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Train(arguments) => train::run(arguments),
+        BenchCommand::Embed(arguments) => embed::run(arguments),
         BenchCommand::Head(arguments) => head::run(arguments),
     }
 }

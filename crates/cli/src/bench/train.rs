@@ -43,7 +43,7 @@ pub(crate) struct BenchTrain {
 }
 
 /// `28` or `112x96`.
-fn size(text: &str) -> Result<[usize; 2], String> {
+pub(super) fn size(text: &str) -> Result<[usize; 2], String> {
     let (height, width) = text.split_once('x').unwrap_or((text, text));
     match (height.parse(), width.parse()) {
         (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok([height, width]),
