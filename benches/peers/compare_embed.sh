@@ -10,7 +10,8 @@
 #   PEERS_PYTHON   a Python with onnxruntime and numpy (versions in .ci/requirements.txt); otherwise an environment in target/peers/
 #   PEERS_RUNS     folder for the raw result of every run; default target/peers/embed
 #   WIDEMARGIN     the program to measure; otherwise the script builds it with `cargo build --release`
-#   BATCH, STEPS, WARM_UP, THREADS   default 32, 20, 3, 2
+#   THREADS        default 2
+#   BATCH, STEPS, WARM_UP   default 32, 10, 2 for residual networks; 32, 300, 50 for the others
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,7 +21,6 @@ shift || true
 target=${CARGO_TARGET_DIR:-$root/target}
 results=${PEERS_RUNS:-$target/peers/embed}
 threads=${THREADS:-2}
-work=(--batch "${BATCH:-32}" --steps "${STEPS:-20}" --warm-up "${WARM_UP:-3}")
 
 case $rounds in
 '' | *[!0-9]* | 0*) echo "rounds: found '$rounds', expected a whole number of at least 1" >&2; exit 2 ;;
@@ -49,6 +49,10 @@ rm -f "$results"/*.json "$results"/*.onnx
 for case in "${cases[@]}"; do
     of_backbone=(--backbone "${case%@*}")
     case $case in *@*) of_backbone+=(--size "${case#*@}") ;; esac
+    case $case in
+    resnet* | iresnet*) work=(--batch "${BATCH:-32}" --steps "${STEPS:-10}" --warm-up "${WARM_UP:-2}") ;;
+    *) work=(--batch "${BATCH:-32}" --steps "${STEPS:-300}" --warm-up "${WARM_UP:-50}") ;;
+    esac
     file=$results/$case.onnx
     "$ours" bench embed "${of_backbone[@]}" --batch 1 --steps 1 --onnx "$file" >&2
     for ((round = 0; round < rounds; round++)); do
