@@ -24,6 +24,7 @@
 #   WIDEMARGIN      the program to measure; otherwise the script builds it with `cargo build --release`
 #   BATCH, STEPS, WARM_UP   default 128, 60, 10; for residual networks 32, 8, 3
 #   THREADS         default 2
+#   PRECISION       precision of widemargin, full or mixed; default full. The precision of the peers is in their names.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -93,7 +94,7 @@ tuned_peer() {
     [ -z "$jemalloc" ] || preload=(LD_PRELOAD="$jemalloc" MALLOC_CONF="dirty_decay_ms:-1,muzzy_decay_ms:-1")
     env "${preload[@]}" "$python" "$here/train_step.py" --tuned "${work[@]}" --threads "$threads" "$@"
 }
-run_widemargin() { RAYON_NUM_THREADS=$threads "$ours" bench train "${work[@]}" --json; }
+run_widemargin() { RAYON_NUM_THREADS=$threads "$ours" bench train "${work[@]}" --precision "${PRECISION:-full}" --json; }
 run_pytorch() { peer; }
 run_pytorch-tuned() { tuned_peer; }
 run_pytorch-tuned-bf16() { tuned_peer --precision bf16; }

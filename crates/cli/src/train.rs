@@ -94,7 +94,7 @@ pub(crate) struct TrainArguments {
     /// Device: cpu, or wgpu in a build with that feature [default: cpu]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Precision: full, or mixed for half precision on a device that supports it (not the CPU) [default: full]
+    /// Precision: full, or mixed for products in bfloat16 with sums in f32 (other devices: half precision) [default: full]
     #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>)]
     precision: Option<PrecisionName>,
     /// Hold out this share of each class (or of the groups, if the data has them) for evaluation, if the data has no test part

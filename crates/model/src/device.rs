@@ -33,15 +33,21 @@ pub fn by_name(name: &str) -> Result<Device, Error> {
     }
 }
 
-/// The type of mixed precision on the device `name`: `f16`, or `bf16` if the device lacks `f16`.
+/// Whether the device `name` is the CPU, on which the kernels of this project compute.
+pub fn is_cpu(name: &str) -> bool {
+    name == "cpu"
+}
+
+/// The type of activations in mixed precision on the device `name`: `f16`, or `bf16` if the device lacks `f16`.
 ///
 /// # Errors
-/// [`Error::NoHalfPrecision`] if the device does not support half precision. The CPU counts as such a device: its kernels
-/// compute in `f32`, and Burn's `f16` there converts every value and is many times slower.
+/// [`Error::NoHalfPrecision`] if the device does not support half precision. The CPU counts as such a device: Burn's `f16` there
+/// converts every value and is many times slower. Its mixed precision is that of the products of a training pass
+/// ([`Pass::Training`](crate::Pass::Training)).
 pub fn half_precision(name: &str, device: &Device) -> Result<FloatDType, Error> {
     let found = [FloatDType::F16, FloatDType::BF16].into_iter().find(|dtype| device.supports_dtype(*dtype));
     match found {
-        Some(dtype) if name != "cpu" => Ok(dtype),
+        Some(dtype) if !is_cpu(name) => Ok(dtype),
         _ => Err(Error::NoHalfPrecision { name: name.to_owned() }),
     }
 }

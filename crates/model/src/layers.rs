@@ -5,6 +5,7 @@ use crate::parameters::host_values;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData};
 use widemargin_chance::{Purpose, Stream};
+use widemargin_head::ProductPrecision;
 
 /// The mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +14,21 @@ pub enum Pass {
     Training {
         /// Seed of this step's dropout masks; the same seed repeats the step exactly.
         seed: u64,
+        /// Precision of the factors in convolutions and fully connected layers on the CPU, in both directions.
+        products: ProductPrecision,
     },
-    /// Inference: running statistics, no dropout.
+    /// Inference: running statistics, no dropout, all in `f32`.
     Inference,
+}
+
+impl Pass {
+    /// Precision of the factors in convolutions and fully connected layers.
+    fn products(self) -> ProductPrecision {
+        match self {
+            Self::Training { products, .. } => products,
+            Self::Inference => ProductPrecision::F32,
+        }
+    }
 }
 
 /// The initial weights of new layers.
@@ -80,8 +93,8 @@ impl Convolution {
     }
 
     /// Maps `[batch, in_channels, height, width]` to `[batch, out_channels, ceil(height / stride), ceil(width / stride)]`.
-    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        operations::convolution(input, self.weight.val(), self.stride, self.padding)
+    pub fn forward(&self, input: Tensor<4>, pass: Pass) -> Tensor<4> {
+        operations::convolution(input, self.weight.val(), self.stride, self.padding, pass.products())
     }
 }
 
@@ -198,11 +211,10 @@ impl FullyConnected {
     }
 
     /// Maps `[batch, inputs]` to `[batch, outputs]`.
-    pub fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+    pub fn forward(&self, input: Tensor<2>, pass: Pass) -> Tensor<2> {
         let outputs = self.bias.dims()[0];
-        let weight = operations::as_input(self.weight.val(), &input);
         let bias = operations::as_input(self.bias.val(), &input);
-        input.matmul(weight) + bias.reshape([1, outputs])
+        operations::product(input, self.weight.val(), pass.products()) + bias.reshape([1, outputs])
     }
 }
 
@@ -220,7 +232,7 @@ impl Dropout {
 
     /// The mask depends only on the seed of the pass: it is the same on every device and for any number of threads.
     pub fn forward<const D: usize>(&self, input: Tensor<D>, pass: Pass) -> Tensor<D> {
-        let Pass::Training { seed } = pass else { return input };
+        let Pass::Training { seed, .. } = pass else { return input };
         if self.rate <= 0.0 {
             return input;
         }

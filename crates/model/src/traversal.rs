@@ -33,7 +33,7 @@ impl Traversal for Forward {
     type Value<const D: usize> = Tensor<D>;
 
     fn convolution(&mut self, layer: &Convolution, input: Tensor<4>) -> Tensor<4> {
-        layer.forward(input)
+        layer.forward(input, self.pass)
     }
 
     fn batch_norm<const D: usize>(&mut self, layer: &BatchNorm, input: Tensor<D>) -> Tensor<D> {
@@ -62,7 +62,7 @@ impl Traversal for Forward {
     }
 
     fn fully_connected(&mut self, layer: &FullyConnected, input: Tensor<2>) -> Tensor<2> {
-        layer.forward(input)
+        layer.forward(input, self.pass)
     }
 
     fn dropout<const D: usize>(&mut self, layer: &Dropout, input: Tensor<D>) -> Tensor<D> {

@@ -1,6 +1,7 @@
 //! `widemargin bench train`: whole training steps on random images or vectors in memory.
 
 use super::memory::peak_memory;
+use crate::arguments::one_of;
 use crate::say::results;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use widemargin_chance::{Purpose, Stream};
 use widemargin_data::{ImageSet, ImageShape, OpenOptions, SampleSet, VectorOptions, VectorSet};
 use widemargin_model::BackboneName;
+use widemargin_train::config::PrecisionName;
 use widemargin_train::{Config, Prepared, step_seconds};
 
 /// Classes of the random data, as on the side of the peers.
@@ -37,6 +39,9 @@ pub(crate) struct BenchTrain {
     /// Steps before the first measured one
     #[arg(long, default_value_t = 10)]
     warm_up: usize,
+    /// Precision, as in `train`: full, or mixed for products in bfloat16 with sums in f32
+    #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>, default_value = "full")]
+    precision: PrecisionName,
     /// Print one JSON object instead of a line of text
     #[arg(long)]
     json: bool,
@@ -64,6 +69,7 @@ pub(crate) fn run(arguments: &BenchTrain) -> anyhow::Result<ExitCode> {
     config.data.closed_set = true;
     config.model.backbone = backbone;
     config.sampler.batch = arguments.batch;
+    config.training.precision = arguments.precision;
     if backbone == BackboneName::Identity {
         config.model.embedding = shape.values();
     }
@@ -93,7 +99,10 @@ pub(crate) fn run(arguments: &BenchTrain) -> anyhow::Result<ExitCode> {
             "weights": times.weights,
             "steps": arguments.steps,
             "threads": rayon::current_num_threads(),
-            "precision": "f32",
+            "precision": match arguments.precision {
+                PrecisionName::Full => "f32",
+                PrecisionName::Mixed => "mixed",
+            },
             "instruction_set": format!("{:?}", widemargin_kernels::detected()),
             "version": env!("CARGO_PKG_VERSION"),
         });

@@ -13,7 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use widemargin_data::{ImageSet, Labelled, first_names};
 use widemargin_embedder::{Fingerprint, MODEL_FILE, Model};
+use widemargin_kernels::mixed;
 use widemargin_model::BackboneName;
+use widemargin_model::device::is_cpu;
+use widemargin_train::config::PrecisionName;
 use widemargin_train::progress::Observer;
 use widemargin_train::{Config, Ending, Error, Prepared, RunFolder, train_until};
 
@@ -85,6 +88,12 @@ impl Session {
         config.check_device()?;
         for warning in config.warnings() {
             self.message(&format!("warning: {warning}"));
+        }
+        let t = &config.training;
+        if t.precision == PrecisionName::Mixed && is_cpu(&t.device) && !mixed::is_fast() {
+            self.message(
+                "warning: training.precision: this processor has no instructions for bfloat16, so `mixed` is slower than `full`",
+            );
         }
         let prepared = open()?;
         let set = &prepared.set;

@@ -402,10 +402,6 @@ fn tables_with_names_next_to_them_are_trained_on() {
         &[&train[..], &["--out", "no", "--device", "tpu"]].concat(),
         &["training.device", "'tpu'", "cpu"],
     );
-    place.refused(
-        &[&train[..], &["--out", "no", "--precision", "mixed"]].concat(),
-        &["training.precision", "half precision"],
-    );
     place.refused(&[&train[..], &["--out", "no"]].concat(), &["v.names.csv: 0 names for 60 embeddings"]);
     assert!(!place.exists("no"));
 }

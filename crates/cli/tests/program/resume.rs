@@ -207,6 +207,23 @@ fn a_run_on_a_table_refuses_changed_rows_and_labels() {
 }
 
 #[test]
+fn a_run_in_mixed_precision_keeps_it() {
+    let place = finished_run();
+    let full = read(&place, "run/model.safetensors");
+    let train =
+        ["train", "--data", "images", "--config", "tiny.toml", "--precision", "mixed", "--out", "mixed"];
+    success(&place.run(&train));
+    let model = read(&place, "mixed/model.safetensors");
+    assert!(model != full, "the precision differs");
+    let config = String::from_utf8(read(&place, "mixed/config.toml")).expect("text");
+    assert!(config.contains("precision = \"mixed\""), "{config}");
+    cut(&place, "mixed");
+    place.refused(&["train", "--resume", "mixed", "--precision", "full"], &["training.precision: found"]);
+    success(&place.run(&["train", "--resume", "mixed"]));
+    assert!(read(&place, "mixed/model.safetensors") == model, "the same bits");
+}
+
+#[test]
 fn settings_are_refused_by_name_whether_flags_or_edited() {
     let place = finished_run();
     let resume = |more: &[&str]| -> Vec<String> {

@@ -81,6 +81,8 @@ impl Backbone {
 
     /// Maps `[batch, channels, height, width]` to `[batch, embedding]` in `f32`.
     ///
+    /// On the CPU, a training pass may round the factors of products to bfloat16; see [`Pass::Training`].
+    ///
     /// The computation uses the type of `input`. With images in half precision (see
     /// [`device::half_precision`](crate::device::half_precision)), activations and matrix products are in half precision
     /// too, while parameters, batch statistics and the embedding stay `f32`. This is mixed precision (Micikevicius et al.,

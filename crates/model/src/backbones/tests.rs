@@ -5,8 +5,9 @@ use crate::parameters::{self, Role};
 use crate::{Error, ImageShape, Pass};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use widemargin_head::ProductPrecision;
 
-const TRAINING: Pass = Pass::Training { seed: 3 };
+const TRAINING: Pass = Pass::Training { seed: 3, products: ProductPrecision::F32 };
 
 fn config(name: BackboneName) -> BackboneConfig {
     let input = ImageShape { channels: 2, height: 9, width: 8 };

@@ -13,12 +13,14 @@ mod convolution;
 mod custom;
 mod loss;
 mod pooling;
+mod product;
 mod sum;
 
 pub use batch_norm::{BatchNormParameters, batch_statistics, normalise};
 pub use convolution::convolution;
 pub(crate) use loss::{LossOfValues, loss};
 pub use pooling::{PoolWindow, max_pool};
+pub use product::product;
 pub use sum::{add, add_rectified};
 
 /// Casts `parameter` to the type of `input`.

@@ -3,11 +3,13 @@
 use super::batch_norm::composed;
 use super::{
     BatchNormParameters, PoolWindow, add, add_rectified, batch_statistics, convolution, max_pool, normalise,
+    product,
 };
 use crate::parameters::host_values;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData, activation};
+use widemargin_head::ProductPrecision::{Bf16, F32};
 
 /// For sums of a few hundred products in f32.
 const TOLERANCE: f32 = 2e-4;
@@ -54,7 +56,7 @@ fn convolution_equals_burns() {
     ] {
         let x = filled([b, c, h, w], 1, &device);
         let weights = filled([o, c, k, k], 2, &device);
-        let ours = differentiate(&x, &weights, |x, w| convolution(x, w, stride, padding));
+        let ours = differentiate(&x, &weights, |x, w| convolution(x, w, stride, padding, F32));
         let burns = differentiate(&x, &weights, |x, w| {
             let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
             conv2d(x, w, None, options)
@@ -63,6 +65,32 @@ fn convolution_equals_burns() {
         assert_close("input gradient", ours.1, burns.1);
         assert_close("weight gradient", ours.2, burns.2);
     }
+}
+
+/// Values and gradients are near those in f32: bfloat16 rounds each factor by 2^-9 at most, and the sums average the errors.
+#[test]
+fn products_in_bfloat16_are_near_f32() {
+    fn assert_near<const D: usize>(what: &str, found: Tensor<D>, expected: Tensor<D>) {
+        assert_eq!(found.dims(), expected.dims(), "{what}");
+        let (found, expected) = (host_values(found), host_values(expected));
+        let length: f32 = expected.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let error: f32 = found.iter().zip(&expected).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+        assert!(error <= 2.0_f32.powi(-8) * length, "{what}: {error} of {length}");
+        assert!(error > 0.0, "{what}: the factors were not rounded");
+    }
+    let device = Device::flex().autodiff();
+    let (x, w) = (filled([3, 5, 7, 9], 1, &device), filled([4, 5, 3, 3], 2, &device));
+    let of = |precision| differentiate(&x, &w, |x, w| convolution(x, w, 2, 1, precision));
+    let (rounded, full) = (of(Bf16), of(F32));
+    assert_near("convolution", rounded.0, full.0);
+    assert_near("input gradient of a convolution", rounded.1, full.1);
+    assert_near("weight gradient of a convolution", rounded.2, full.2);
+    let (x, w) = (filled([5, 70], 1, &device), filled([70, 33], 2, &device));
+    let of = |precision| differentiate(&x, &w, |x, w| product(x, w, precision));
+    let (rounded, full) = (of(Bf16), of(F32));
+    assert_near("product", rounded.0, full.0);
+    assert_near("input gradient of a product", rounded.1, full.1);
+    assert_near("weight gradient of a product", rounded.2, full.2);
 }
 
 #[test]
@@ -135,7 +163,7 @@ fn half_precision_follows_the_input() {
     let x = filled([2, 5, 7, 9], 1, &device);
     let weights = filled([4, 5, 3, 3], 2, &device);
     let network = |x: Tensor<4>, w: Tensor<4>| {
-        let y = convolution(x, w, 1, 1);
+        let y = convolution(x, w, 1, 1, F32);
         let (mean, variance) = batch_statistics(&y);
         max_pool(
             normalise(y, &mean, &variance, 1e-5, &BatchNormParameters::default(), true),
@@ -163,7 +191,7 @@ fn half_precision_follows_the_input() {
 #[test]
 fn untracked_tensors_stay_untracked() {
     let device = Device::flex();
-    let y = convolution(filled([1, 1, 4, 4], 1, &device), filled([1, 1, 3, 3], 2, &device), 1, 1);
+    let y = convolution(filled([1, 1, 4, 4], 1, &device), filled([1, 1, 3, 3], 2, &device), 1, 1, F32);
     assert!(!y.is_autodiff());
     assert!(!max_pool(y, PoolWindow::disjoint(2)).is_autodiff());
 }

@@ -59,7 +59,7 @@ impl Config {
         };
         let name = &self.training.device;
         let device = device::by_name(name).map_err(|error| wrong("training.device", error))?;
-        if self.training.precision == PrecisionName::Mixed {
+        if self.training.precision == PrecisionName::Mixed && !device::is_cpu(name) {
             device::half_precision(name, &device).map_err(|error| wrong("training.precision", error))?;
         }
         Ok(())
@@ -223,7 +223,7 @@ impl Config {
             without("kept_scores_mib", "`dense` or `sampled`"),
         );
         warn(
-            screened && h.threshold != Some(0.0) && h.products == ProductPrecision::Bf16,
+            screened && h.threshold != Some(0.0) && h.products == Some(ProductPrecision::Bf16),
             without("products", "`dense` or `sampled`"),
         );
         warn(
@@ -387,7 +387,7 @@ mod tests {
             }),
             ("head.products: no effect", |c| {
                 c.head.mode = HeadModeName::Screened;
-                c.head.products = ProductPrecision::Bf16;
+                c.head.products = Some(ProductPrecision::Bf16);
             }),
             ("`screened` with `adamw`", |c| {
                 c.head.mode = HeadModeName::Screened;

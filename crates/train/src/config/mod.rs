@@ -214,18 +214,13 @@ pub struct HeadSection {
     pub threshold: Option<f64>,
     /// Precision in which the class centres are stored: `f32`, or `bf16` for half the memory.
     pub centres: CentrePrecision,
-    /// Precision of the factors of the matrix products of a `dense` or `sampled` step: `f32`, or `bf16` with sums in `f32`.
-    #[serde(skip_serializing_if = "is_f32")]
-    pub products: ProductPrecision,
+    /// Precision of the factors of the matrix products of a `dense` or `sampled` step: `f32`, or `bf16` with sums in `f32`. If absent,
+    /// `bf16` with `training.precision = "mixed"` and `f32` otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub products: Option<ProductPrecision>,
     /// MiB of scores that a `dense` step keeps instead of computing them again; see [`widemargin_head::HeadConfig::kept_scores_mib`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_scores_mib: Option<usize>,
-}
-
-/// A setting that was added later is left out of a configuration that does not use it.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_f32(products: &ProductPrecision) -> bool {
-    *products == ProductPrecision::F32
 }
 
 impl Default for HeadSection {
@@ -235,7 +230,7 @@ impl Default for HeadSection {
             rate: 0.1,
             threshold: None,
             centres: CentrePrecision::F32,
-            products: ProductPrecision::F32,
+            products: None,
             kept_scores_mib: None,
         }
     }
@@ -439,7 +434,7 @@ impl SamplerConfig {
 pub enum PrecisionName {
     /// `f32` throughout.
     Full,
-    /// Half precision for activations and matrix products.
+    /// On the CPU, factors of products in bfloat16. On other devices, activations and matrix products in half precision.
     Mixed,
 }
 
@@ -459,8 +454,9 @@ pub struct TrainingConfig {
     pub keep_checkpoints: usize,
     /// `cpu`, or `wgpu` in a build with that feature.
     pub device: String,
-    /// `full`, or `mixed` on a device that supports half precision (not the CPU): activations and matrix products in half precision;
-    /// parameters, statistics, embeddings, head and loss in `f32`.
+    /// `full` or `mixed`. On the CPU, `mixed` rounds the factors of the products in convolutions, fully connected layers and the head
+    /// to bfloat16; sums and everything else are `f32`. On a device that supports half precision, activations and matrix products of the
+    /// backbone are in half precision; parameters, statistics and embeddings in `f32`. Inference is always `f32`.
     pub precision: PrecisionName,
     /// Number of training samples, the first ones of each class in equal shares; 0 for all.
     pub limit: usize,
@@ -482,6 +478,14 @@ impl Default for TrainingConfig {
 }
 
 impl Config {
+    /// Precision of the head's products: as configured, or that of the run.
+    pub fn head_products(&self) -> ProductPrecision {
+        self.head.products.unwrap_or(match self.training.precision {
+            PrecisionName::Full => ProductPrecision::F32,
+            PrecisionName::Mixed => ProductPrecision::Bf16,
+        })
+    }
+
     /// The whole configuration as TOML; [`Config::from_toml`] reads it back to the bit.
     ///
     /// A path that is not valid Unicode has no TOML form. [`Config::check`] rejects it; here its invalid bytes become U+FFFD, which gives

@@ -1,6 +1,7 @@
 //! Small runs on the built-in images: repeated, stopped and resumed, and failing.
 
 use super::*;
+use crate::config::{OptimiserName, PrecisionName};
 use crate::log;
 use widemargin_chance::{Purpose, Stream};
 use widemargin_model::BackboneName;
@@ -82,11 +83,19 @@ fn a_run_repeats_to_the_bit_for_any_number_of_loader_threads() {
 #[test]
 fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits() {
     let parent = tempfile::tempdir().expect("a folder");
-    for optimiser in [crate::config::OptimiserName::Sgd, crate::config::OptimiserName::AdamW] {
+    for (optimiser, precision) in [
+        (OptimiserName::Sgd, PrecisionName::Full),
+        (OptimiserName::AdamW, PrecisionName::Full),
+        (OptimiserName::Sgd, PrecisionName::Mixed),
+    ] {
         let mut config = small();
         config.optimiser.name = optimiser;
+        config.training.precision = precision;
+        if precision == PrecisionName::Mixed {
+            config.model.backbone = BackboneName::SmallCnn;
+        }
         let prepared = Prepared::new(&config).expect("built in");
-        let straight = parent.path().join(format!("{optimiser:?}"));
+        let straight = parent.path().join(format!("{optimiser:?}-{precision:?}"));
         let expected = whole(&config, &prepared, &straight);
         let history = log::history(&straight).expect("a log");
         // five of the nineteen points between its steps, different in every run of this test; a failure reports its point
@@ -94,7 +103,7 @@ fn a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits() {
         let mut cuts: Vec<u64> = (1..20).collect();
         Stream::new(now.subsec_nanos().into(), Purpose::Test, 0, 0).shuffle(&mut cuts);
         for cut in cuts.into_iter().take(5) {
-            let folder = parent.path().join(format!("{optimiser:?}-{cut}"));
+            let folder = parent.path().join(format!("{optimiser:?}-{precision:?}-{cut}"));
             let stop = AtomicI32::new(0);
             let ending = run(&config, &prepared, &folder, RunStart::New, &mut StopAt(cut, &stop), &stop);
             assert!(matches!(ending, Ending::Stopped { step, signal: 15 } if step == cut), "{ending:?}");

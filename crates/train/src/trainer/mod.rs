@@ -15,7 +15,9 @@ use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use std::path::Path;
 use widemargin_data::{ImageShape, Normalisation, SampleSet, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
-use widemargin_head::{HeadConfig, HeadMode, HeadSize, MatRef, Optimiser, OptimiserConfig, TrainingHead};
+use widemargin_head::{
+    HeadConfig, HeadMode, HeadSize, MatRef, Optimiser, OptimiserConfig, ProductPrecision, TrainingHead,
+};
 use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
 use widemargin_objective::normalise;
@@ -47,6 +49,8 @@ pub struct Trainer {
     device: Device,
     /// Type of the backbone's activations in training, if not `f32`.
     half: Option<FloatDType>,
+    /// Precision of the factors of the backbone's products in training.
+    products: ProductPrecision,
 }
 
 fn optimiser(config: &Config, decayed: bool) -> OptimiserConfig {
@@ -80,9 +84,11 @@ impl Trainer {
     /// As [`new`](Self::new), for samples of the shape `input` and classes with `counts` training samples.
     pub(crate) fn of_shape(config: &Config, input: ImageShape, counts: &[u64]) -> Result<Self, Error> {
         let device = device::by_name(&config.training.device)?;
-        let half = match config.training.precision {
-            PrecisionName::Full => None,
-            PrecisionName::Mixed => Some(device::half_precision(&config.training.device, &device)?),
+        let name = &config.training.device;
+        let (half, products) = match config.training.precision {
+            PrecisionName::Full => (None, ProductPrecision::F32),
+            PrecisionName::Mixed if device::is_cpu(name) => (None, ProductPrecision::Bf16),
+            PrecisionName::Mixed => (Some(device::half_precision(name, &device)?), ProductPrecision::F32),
         };
         let device = device.autodiff();
         let m = &config.model;
@@ -110,7 +116,7 @@ impl Trainer {
             optimiser: of_centres,
             mode: objective.class_objective().map_or(head_mode, resolved),
             centres: config.head.centres,
-            products: config.head.products,
+            products: config.head_products(),
             kept_scores_mib: config.head.kept_scores_mib,
             seed,
             ..HeadConfig::default()
@@ -129,6 +135,7 @@ impl Trainer {
             model,
             device,
             half,
+            products,
         })
     }
 

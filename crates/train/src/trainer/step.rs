@@ -42,7 +42,8 @@ impl Trainer {
         };
         self.head.set_margin_share(margin_share);
         let count = batch.labels.len();
-        let pass = Pass::Training { seed: number(self.seed, Purpose::Dropout, step, 0) };
+        let seed = number(self.seed, Purpose::Dropout, step, 0);
+        let pass = Pass::Training { seed, products: self.products };
         let mut pixels = self.tensor(batch.pixels, count, &self.device);
         if let Some(half) = self.half {
             pixels = pixels.cast(half);

@@ -16,8 +16,9 @@ fn small() -> Config {
 }
 
 /// Loss of one step with the first batch, and the change of the backbone's weights.
-fn one_step(half: Option<FloatDType>) -> (f64, Vec<f32>) {
-    let config = small();
+fn one_step(precision: PrecisionName, half: Option<FloatDType>) -> (f64, Vec<f32>) {
+    let mut config = small();
+    config.training.precision = precision;
     let prepared = Prepared::new(&config).expect("built in");
     let mut trainer = Trainer::new(&config, &prepared).expect("a valid configuration");
     trainer.half = half;
@@ -33,25 +34,35 @@ fn one_step(half: Option<FloatDType>) -> (f64, Vec<f32>) {
     (outcome.loss, moved)
 }
 
-/// The CPU computes in half precision only slowly, and training rejects it there; this test checks the code path of faster devices.
+/// Products in bfloat16, and half precision. The CPU computes in half precision only slowly, and training does not use it there; this test
+/// checks the code path of faster devices.
 #[test]
 fn mixed_precision_takes_the_step_of_full_precision() {
-    let (full_loss, full) = one_step(None);
-    let (half_loss, half) = one_step(Some(FloatDType::F16));
-    assert!((full_loss - half_loss).abs() < 0.02 * full_loss, "{full_loss} and {half_loss}");
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let cosine = dot(&full, &half) / (dot(&full, &full) * dot(&half, &half)).sqrt();
-    assert!(cosine > 0.98, "the steps point apart: cosine {cosine}");
-    assert!(full != half, "the precision differs");
+    let (full_loss, full) = one_step(PrecisionName::Full, None);
+    for (precision, half) in [(PrecisionName::Mixed, None), (PrecisionName::Full, Some(FloatDType::F16))] {
+        let (mixed_loss, mixed) = one_step(precision, half);
+        assert!((full_loss - mixed_loss).abs() < 0.02 * full_loss, "{full_loss} and {mixed_loss}");
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let cosine = dot(&full, &mixed) / (dot(&full, &full) * dot(&mixed, &mixed)).sqrt();
+        assert!(cosine > 0.98, "the steps point apart: cosine {cosine}");
+        assert!(full != mixed, "the precision differs");
+    }
 }
 
 #[test]
-fn mixed_precision_is_rejected_on_the_cpu() {
+fn the_head_follows_the_precision_of_the_run_unless_configured() {
+    use ProductPrecision::{Bf16, F32};
     let mut config = small();
-    let prepared = Prepared::new(&config).expect("built in");
-    config.training.precision = PrecisionName::Mixed;
-    let error = Trainer::new(&config, &prepared).expect_err("the CPU computes in f32").to_string();
-    assert!(error.contains("cpu") && error.contains("precision"), "{error}");
+    for (precision, own, expected) in [
+        (PrecisionName::Full, None, F32),
+        (PrecisionName::Full, Some(Bf16), Bf16),
+        (PrecisionName::Mixed, None, Bf16),
+        (PrecisionName::Mixed, Some(F32), F32),
+    ] {
+        (config.training.precision, config.head.products) = (precision, own);
+        assert_eq!(config.head_products(), expected);
+    }
 }
 
 /// Parameters by name before and after one step of plain SGD.

@@ -5,8 +5,8 @@
 //! weights. So both factors are first copied into pairs of adjacent channels or images. The pairs are a convolution of half as
 //! many channels or images, which the functions for f32 compute with another tile. What is missing from the last pair is zero.
 //!
-//! Where Winograd's algorithm in f32 is faster than these direct products, it is used: it is more accurate too. In bfloat16 it is
-//! not worth its error: the sums of a tile's values need more digits than the values themselves.
+//! Where Winograd's algorithm in f32 is faster than these direct products, it is used: it is more accurate too. In bfloat16 it was
+//! not tried: the sums of a tile's values need more digits than the values themselves.
 //!
 //! Shapes, panics and the independence of the number of threads are those of the functions for f32.
 
