@@ -53,6 +53,8 @@ pub enum Purpose {
     Benchmark = 20,
     /// Inputs of tests and examples.
     Test = 21,
+    /// Rounding of the optimiser's memory of class centres to half precision.
+    MemoryRounding = 22,
 }
 
 /// One random 64-bit number, for single draws on hot paths where a [`Stream`] costs too much.
@@ -71,6 +73,19 @@ pub fn mixed(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     state ^ (state >> 31)
+}
+
+/// One of the 2^32 random 32-bit numbers of a key, by its index. For many draws in a loop: no draw depends on another, so that the
+/// loop vectorises, and every result is the same for any division of the work.
+///
+/// The finaliser of 32-bit hashes by Chris Wellons (*Prospecting for hash functions*, 2018), with the two halves of the key
+/// entering before and between its rounds. Good enough for rounding; take a key from [`number`].
+#[inline(always)]
+pub fn indexed(key: u64, index: u32) -> u32 {
+    let bits = index.wrapping_mul(0x9E37_79B9) ^ key as u32;
+    let bits = (bits ^ (bits >> 16)).wrapping_mul(0x7FEB_352D) ^ (key >> 32) as u32;
+    let bits = (bits ^ (bits >> 15)).wrapping_mul(0x846C_A68B);
+    bits ^ (bits >> 16)
 }
 
 /// Two independent normal numbers with mean 0 and standard deviation 1, from two independent uniform numbers in `[0, 1)` (Box
@@ -194,6 +209,32 @@ mod tests {
             assert!((-2.0..3.0).contains(&stream.between(-2.0, 3.0)));
         }
         assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn indexed_numbers_are_uniform_and_independent_of_their_neighbours() {
+        const COUNT: u32 = 1 << 16;
+        let unit = |key, index| f64::from(indexed(key, index)) / 2.0_f64.powi(32) - 0.5;
+        for key in [0, 1, 1 << 32, number(7, Purpose::Test, 0, 0)] {
+            let mut bits = [0_u32; 32];
+            let (mut mean, mut next, mut other_key) = (0.0, 0.0, 0.0);
+            for index in 0..COUNT {
+                let found = indexed(key, index);
+                bits.iter_mut().enumerate().for_each(|(at, count)| *count += found >> at & 1);
+                mean += unit(key, index);
+                next += unit(key, index) * unit(key, index + 1);
+                other_key += unit(key, index) * unit(key ^ 1, index);
+            }
+            let root = f64::from(COUNT).sqrt();
+            // Five standard errors: of a bit 1/2, of a uniform number 1 / sqrt(12), of the product of two 1/12.
+            for count in bits {
+                assert!((f64::from(count) / f64::from(COUNT) - 0.5).abs() < 2.5 / root, "{key:x}: {bits:?}");
+            }
+            let size = f64::from(COUNT);
+            assert!((mean / size).abs() < 5.0 / 12.0_f64.sqrt() / root, "{key:x}: {mean}");
+            assert!((next / size).abs() < 5.0 / 12.0 / root, "{key:x}: {next}");
+            assert!((other_key / size).abs() < 5.0 / 12.0 / root, "{key:x}: {other_key}");
+        }
     }
 
     #[test]

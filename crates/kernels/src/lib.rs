@@ -6,6 +6,7 @@ pub mod elementwise;
 mod error;
 pub mod exponential;
 mod fresh;
+pub mod half;
 pub mod matrix;
 pub mod mixed;
 pub mod pages;
