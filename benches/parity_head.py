@@ -1,11 +1,12 @@
 """Compare the accuracy of the head modes: same data, seeds and schedule, evaluated on unseen classes.
 
     widemargin data glyphs -o glyphs --most 20 --format idx
-    python3 benches/parity_head.py glyphs [--seeds 1 2 3] [--epochs 4] [--keep DIR] [--quick]
+    python3 benches/parity_head.py glyphs [--seeds 1 2 3] [--epochs 4] [--heads NAME...] [--keep DIR] [--quick]
 
 Trains with `widemargin train` (variable WIDEMARGIN, default target/release/widemargin) once per mode and seed, with the data set's
 own glyphs.toml, which names the unseen classes. Prints a Markdown table with mean and standard deviation over the seeds. --keep
-saves the runs in DIR and does not repeat those it finds there. --quick: one seed, one epoch. Uses Python's standard library only.
+saves the runs in DIR and does not repeat those it finds there. --heads selects rows of the table by name, such as dense and
+'screened, error 0.1'. --quick: one seed, one epoch. Uses Python's standard library only.
 """
 
 import argparse
@@ -18,6 +19,9 @@ import tempfile
 MODES = [
     ("dense", 'mode = "dense"'),
     ("screened", 'mode = "screened"'),
+    ("screened, error 0.05", 'mode = "screened"\nscreened_error = 0.05'),
+    ("screened, error 0.1", 'mode = "screened"\nscreened_error = 0.1'),
+    ("screened, bf16", 'mode = "screened"\ncentres = "bf16"\noptimiser_state = "bf16"'),
     ("sampled, rate 0.5", 'mode = "sampled"\nrate = 0.5'),
     ("sampled, rate 0.1", 'mode = "sampled"\nrate = 0.1'),
 ]
@@ -51,6 +55,7 @@ def main():
     parser.add_argument("data", help="folder made by `widemargin data glyphs`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--heads", nargs="+", choices=[name for name, _ in MODES], default=[name for name, _ in MODES])
     parser.add_argument("--keep", metavar="DIR")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
@@ -59,15 +64,16 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or temporary
         os.makedirs(folder, exist_ok=True)
-        found = {name: [] for name, _ in MODES}
+        heads = [(name, head) for name, head in MODES if name in arguments.heads]
+        found = {name: [] for name, _ in heads}
         # Seeds in the outer loop, so that an interrupted run has all modes for the finished seeds.
         for seed in arguments.seeds:
-            for name, head in MODES:
-                out = os.path.join(folder, f"{name.replace(', rate ', '-')}-seed-{seed}")
+            for name, head in heads:
+                out = os.path.join(folder, f"{name.replace(', rate ', '-').replace(', ', '-').replace(' ', '-')}-seed-{seed}")
                 found[name].append(train(arguments.data, head, seed, arguments.epochs, out))
     print("| head | " + " | ".join(title for title, _ in FIGURES) + " |")
     print("|---|" + "--:|" * len(FIGURES))
-    for name, _ in MODES:
+    for name, _ in heads:
         cells = []
         for _, figure in FIGURES:
             values = [100 * figure(unseen) for unseen in found[name]]

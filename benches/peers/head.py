@@ -1,8 +1,10 @@
 """Time one step of a margin-softmax head in PyTorch: normalised features and centres, margin, cross-entropy, SGD with momentum.
 
 The same work as `widemargin bench head`: input features, output the gradient of the features and updated class centres. Prints one
-JSON object: median seconds per step, peak resident bytes, versions. `--compile` runs the step through torch.compile. With
-`--regime trained`, features have a cosine of 0.7 to the centre of their class; with `random`, their directions are random.
+JSON object: median seconds per step, peak resident bytes, what was computed, versions. `--compile` runs the step through
+torch.compile. `--precision mixed` computes the product of features and centres under bfloat16 autocast; weights, loss and optimiser
+stay in f32. With `--regime trained`, features have a cosine of 0.7 to the centre of their class; with `random`, their directions are
+random.
 """
 import argparse, json, resource, statistics, sys, time
 import torch
@@ -16,6 +18,7 @@ parser.add_argument("--margin", type=float, default=0.35)
 parser.add_argument("--regime", choices=["random", "trained"], default="random")
 parser.add_argument("--steps", type=int, default=7)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--precision", choices=["full", "mixed"], default="full")
 parser.add_argument("--compile", action="store_true")
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
@@ -27,7 +30,9 @@ optimiser = torch.optim.SGD([centres], lr=0.1, momentum=0.9, weight_decay=5e-4)
 
 
 def loss_of(features, centres, labels):
-    cosines = functional.linear(functional.normalize(features), functional.normalize(centres))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "mixed"):
+        cosines = functional.linear(functional.normalize(features), functional.normalize(centres))
+    cosines = cosines.float()
     rows = torch.arange(cosines.shape[0])
     cosines = cosines.index_put((rows, labels), cosines[rows, labels] - options.margin)
     return functional.cross_entropy(options.scale * cosines, labels)
@@ -58,5 +63,7 @@ for step in range(options.steps + 2):
 print(json.dumps({
     "seconds": statistics.median(seconds), "fastest": min(seconds), "slowest": max(seconds),
     "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    "classes": C, "batch": B, "dim": D, "scale": options.scale, "margin": options.margin, "regime": options.regime,
+    "precision": options.precision, "compiled": options.compile,
     "loss": loss.item(), "torch": torch.__version__, "threads": options.threads,
 }))

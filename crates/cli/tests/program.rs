@@ -809,17 +809,22 @@ fn a_bench_of_the_head_rejects_flags_without_effect() {
         ("dense", &["--rate", "0.1"]),
         ("sampled", &["--threshold", "0.1"]),
         ("sampled", &["--check"]),
+        ("dense", &["--screened-error", "0.05"]),
         ("screened", &["--rate", "0.1"]),
         ("screened", &["--kept-scores-mib", "4"]),
     ] {
         let arguments = with(&[&["--mode", mode], flags].concat());
         place.refused(&arguments, &[flags[0], "no effect", mode]);
     }
+    let both = with(&["--threshold", "0.01", "--screened-error", "0.05"]);
+    place.refused(&both, &["--screened-error", "no effect", "--threshold"]);
+    place.refused(&with(&["--screened-error", "0.5"]), &["screened_error", "0.5", "0.005 to 0.2"]);
     for flags in [
         &["--mode", "dense", "--kept-scores-mib", "0", "--check"][..],
         &["--mode", "sampled", "--rate", "0.5", "--kept-scores-mib", "1"],
         &["--mode", "screened", "--threshold", "0.01", "--check"],
         &["--threshold", "0", "--kept-scores-mib", "1"],
+        &["--screened-error", "0.1", "--centres", "bf16", "--optimiser-state", "bf16", "--check"],
     ] {
         success(&place.run(&with(flags)));
     }

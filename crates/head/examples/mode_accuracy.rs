@@ -1,12 +1,13 @@
-//! Accuracy of dense and screened training with SGD and AdamW on a synthetic task with many classes.
+//! Accuracy of dense and screened training on a synthetic task with many classes: with SGD and AdamW, at error budgets of 2, 5 and 10 %,
+//! and with centres and optimiser state in bfloat16.
 //!
 //! `cargo run --release -p widemargin-head --example mode_accuracy -- CLASSES NOISE sgd|adamw LEARNING_RATE EPOCHS SEED,...`
 //!
 //! Classes with six training samples and two held-out samples each: a class mean in 64 dimensions, normal noise with NOISE times the
 //! deviation of the means, and a random map to 96 inputs with noise of NOISE / 1.2. A linear map back to 64 dimensions and an
 //! AM-Softmax head (scale 30, margin 0.2) are trained from it with a cosine schedule and a batch of 256. Prints the loss of the last
-//! tenth of the steps, the accuracy on held-out samples, and the CPU time of a step of the head, for each mode and seed. Data, order
-//! and initial weights of a seed are the same for all modes.
+//! tenth of the steps, the accuracy on held-out samples, and the CPU time of a step of the head, for each head and seed. Data, order
+//! and initial weights of a seed are the same for all heads.
 
 mod common;
 
@@ -14,7 +15,9 @@ use std::error::Error;
 use std::io::Write;
 
 use widemargin_chance::{Purpose, Stream};
-use widemargin_head::{Head, HeadConfig, HeadMode, MatRef, Objective, Optimiser, OptimiserConfig};
+use widemargin_head::{
+    Head, HeadConfig, HeadMode, MatRef, Objective, Optimiser, OptimiserConfig, StoragePrecision,
+};
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul, matmul_transposed_a};
 
 use common::cpu_seconds;
@@ -67,13 +70,11 @@ fn embed(inputs: &[f32], map: &[f32]) -> Result<Vec<f32>, Box<dyn Error>> {
 /// Final loss, held-out accuracy, and CPU seconds per step of the head.
 fn train(
     [training, held_out]: &[Samples; 2],
-    mode: HeadMode,
-    optimiser: OptimiserConfig,
+    config: HeadConfig,
     peak: f64,
     epochs: usize,
-    seed: u64,
 ) -> Result<[f64; 3], Box<dyn Error>> {
-    let config = HeadConfig { mode, optimiser, seed, ..HeadConfig::default() };
+    let HeadConfig { optimiser, seed, .. } = config;
     let classes = training.labels.len() / TRAINING;
     let mut head = Head::new(classes, DIM, Objective::am_softmax(30.0, 0.2)?, config)?;
     let mut random = Stream::new(seed, Purpose::Benchmark, 2, 0);
@@ -123,7 +124,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [classes, noise, name, peak, epochs, seeds] = arguments.as_slice() else {
         return Err("expected: CLASSES NOISE sgd|adamw LEARNING_RATE EPOCHS SEED,...".into());
     };
-    let config = match name.as_str() {
+    let optimiser = match name.as_str() {
         "sgd" => OptimiserConfig::sgd(0.9, 0.0),
         "adamw" => OptimiserConfig::adam_w(0.01),
         other => return Err(format!("found optimiser {other}, expected sgd or adamw").into()),
@@ -137,13 +138,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     for seed in seeds.split(',') {
         let seed = seed.parse()?;
         let samples = samples(classes, noise, seed)?;
-        for (mode_name, mode) in [("dense", HeadMode::Dense), ("screened", HeadMode::screened())] {
-            let [loss, accuracy, seconds] = train(&samples, mode, config, peak, epochs, seed)?;
+        let dense = HeadConfig { mode: HeadMode::Dense, optimiser, seed, ..HeadConfig::default() };
+        let screened = |screened_error| HeadConfig { mode: HeadMode::screened(), screened_error, ..dense };
+        let half = StoragePrecision::Bf16;
+        for (head, config) in [
+            ("dense", dense),
+            ("screened, 2 %", screened(0.02)),
+            ("screened, 5 %", screened(0.05)),
+            ("screened, 10 %", screened(0.1)),
+            ("screened, 2 %, bf16", HeadConfig { centres: half, optimiser_state: half, ..screened(0.02) }),
+        ] {
+            let [loss, accuracy, seconds] = train(&samples, config, peak, epochs)?;
             let (accuracy, seconds) = (100.0 * accuracy, 1e3 * seconds);
-            writeln!(
-                out,
-                "| {name} | {mode_name} | {seed} | {loss:.3} | {accuracy:.2} % | {seconds:.1} ms |"
-            )?;
+            writeln!(out, "| {name} | {head} | {seed} | {loss:.3} | {accuracy:.2} % | {seconds:.1} ms |")?;
             out.flush()?;
         }
     }

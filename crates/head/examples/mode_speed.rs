@@ -1,11 +1,12 @@
-//! Time of a dense and of a screened step over a grid of sizes, from which the mode `auto` was chosen.
+//! Time of a dense step, in f32 and with products in bfloat16, and of a screened step over a grid of sizes, from which the mode `auto`
+//! was chosen.
 //!
 //! `cargo run --release -p widemargin-head --example mode_speed [-- SCALE,... [CLASSES,... [DIM,... [BATCH,...]]]]`
 //!
-//! Dense and screened steps alternate, so that both meet the same load, and the CPU time of all threads is compared, not the time of
-//! the clock. The result is the median of the ratios of neighbouring steps. AM-Softmax with margin 0.35 and, by default, a scale of
-//! 64; SGD with momentum 0.9 and weight decay 5e-4. *Random*: features in random directions, as at the start of training. *Trained*:
-//! features with a cosine of 0.7 to the centre of their class.
+//! Steps of the three heads alternate, so that all meet the same load, and the CPU time of all threads is compared, not the time of
+//! the clock. AM-Softmax with margin 0.35 and, by default, a scale of 64; SGD with momentum 0.9 and weight decay 5e-4. *Random*:
+//! features in random directions, as at the start of training. *Trained*: features with a cosine of 0.7 to the centre of their
+//! class. Prints one line per size, with commas: the median milliseconds of each head.
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 mod common;
@@ -14,7 +15,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use widemargin_chance::{Purpose, Stream};
-use widemargin_head::{Head, HeadConfig, HeadMode, MatRef, Objective};
+use widemargin_head::{Head, HeadConfig, HeadMode, MatRef, Objective, ProductPrecision};
 use widemargin_objective::normalise;
 
 use common::cpu_seconds;
@@ -31,18 +32,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let scales: Vec<f64> = arguments.first().map_or(Ok(vec![64.0]), |text| list(text))?;
     let size = |at: usize| arguments.get(at + 1).map_or(Ok(SIZES[at].to_vec()), |text| list(text));
     let [all_classes, dims, batches] = [size(0)?, size(1)?, size(2)?];
-    println!("| scale | classes | dimension | batch | dense, ms | screened / dense, random | trained |");
-    println!("|--:|--:|--:|--:|--:|--:|--:|");
+    println!("scale,classes,dimension,batch,dense,dense bf16,screened random,screened trained");
     for &scale in &scales {
         for &classes in &all_classes {
             for &dim in &dims {
                 for &batch in &batches {
-                    let [dense, random] = measure(classes, dim, batch, scale, 0.0)?;
-                    let [_, trained] = measure(classes, dim, batch, scale, 0.7)?;
-                    let dense = 1e3 * dense;
-                    println!(
-                        "| {scale} | {classes} | {dim} | {batch} | {dense:.1} | {random:.2} | {trained:.2} |"
-                    );
+                    let [_, _, random] = measure(classes, dim, batch, scale, 0.0)?;
+                    let [dense, half, trained] = measure(classes, dim, batch, scale, 0.7)?;
+                    let [dense, half, random, trained] =
+                        [dense, half, random, trained].map(|time| 1e3 * time);
+                    println!("{scale},{classes},{dim},{batch},{dense:.2},{half:.2},{random:.2},{trained:.2}");
                 }
             }
         }
@@ -55,21 +54,25 @@ fn list<T: FromStr>(text: &str) -> Result<Vec<T>, T::Err> {
     text.split(',').map(str::parse).collect()
 }
 
-/// Median CPU seconds of a dense step, and the median ratio of a screened step to the dense step of the same batch, with features
-/// at this cosine to the centres of their classes.
+/// Median CPU seconds of a step of each head, with features at this cosine to the centres of their classes: dense, dense with
+/// products in bfloat16, screened.
 fn measure(
     classes: usize,
     dim: usize,
     batch: usize,
     scale: f64,
     cosine: f32,
-) -> Result<[f64; 2], Box<dyn Error>> {
-    let new = |mode| {
-        let config = HeadConfig { mode, ..HeadConfig::default() };
+) -> Result<[f64; 3], Box<dyn Error>> {
+    let new = |mode, products| {
+        let config = HeadConfig { mode, products, ..HeadConfig::default() };
         Head::new(classes, dim, Objective::am_softmax(scale, 0.35)?, config)
     };
-    let mut heads = [new(HeadMode::Dense)?, new(HeadMode::screened())?];
-    let mut times = [Vec::new(), Vec::new()];
+    let mut heads = [
+        new(HeadMode::Dense, ProductPrecision::F32)?,
+        new(HeadMode::Dense, ProductPrecision::Bf16)?,
+        new(HeadMode::screened(), ProductPrecision::F32)?,
+    ];
+    let mut times = [const { Vec::new() }; 3];
     let mut random = Stream::new(1, Purpose::Benchmark, 0, 0);
     let steps = (SCORES_PER_SIZE / (batch * classes)).clamp(5, 30);
     for step in 0..steps + 2 {
@@ -92,11 +95,8 @@ fn measure(
             }
         }
     }
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    let [dense, screened] = times;
-    let ratios = screened.iter().zip(&dense).map(|(screened, dense)| screened / dense).collect();
-    Ok([median(dense), median(ratios)])
+    Ok(times.map(|mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }))
 }

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
-use widemargin_kernels::vector::prefetch;
 use widemargin_objective::{MatRef, NORM_FLOOR, Score, dot, norm, normalise};
 
 use crate::batch::{Batch, Targets, check_labels, first_not_finite};
+use crate::centre_optimiser::CentreOptimiser;
 use crate::error::Error;
 use crate::lazy::Lazy;
-use crate::optimiser::Optimiser;
 use crate::storage::{ProductPrecision, Values};
 use crate::tile::{Scored, Spare, Tile};
 
@@ -20,6 +19,9 @@ pub(crate) const GROUPS: usize = 16;
 
 /// A tile is not cut below this many classes to give each group one: matrix products become too short.
 const LEAST_TILE: usize = 64;
+
+/// Values of a row that are converted to `f32` together.
+const RUN: usize = 256;
 
 /// The class centres and how they are scored.
 #[derive(Clone, Copy)]
@@ -37,7 +39,7 @@ pub(crate) struct Centres<'a> {
     /// Precision of the products of a training step.
     pub(crate) products: ProductPrecision,
     /// The deferred updates of a screened head, and the optimiser's memory that they need.
-    pub(crate) deferred: Option<(&'a Lazy, &'a Optimiser)>,
+    pub(crate) deferred: Option<(&'a Lazy, &'a CentreOptimiser)>,
     pub(crate) spare: &'a Spare,
 }
 
@@ -66,17 +68,23 @@ impl<'a> Centres<'a> {
 
     /// Writes a row with all deferred updates applied.
     pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
-        let range = row * self.dim..(row + 1) * self.dim;
-        match self.deferred.and_then(|(lazy, optimiser)| Some((lazy.motion(row)?, optimiser))) {
-            None => self.values.slice(range).write(out),
-            Some((motion, optimiser)) => {
-                let (mut memory, mut count) = ([&[][..]; 2], 0);
-                for ((_, values), row) in optimiser.memory().zip(&mut memory) {
-                    *row = &values[range.clone()];
-                    count += 1;
-                }
-                motion.values(&self.values.slice(range.clone()).wide(), &memory[..count], out);
+        let first = row * self.dim;
+        let Some((motion, optimiser)) =
+            self.deferred.and_then(|(lazy, optimiser)| Some((lazy.motion(row)?, optimiser)))
+        else {
+            return self.values.slice(first..first + self.dim).write(out);
+        };
+        // short enough for buffers on the stack
+        for (at, out) in out.chunks_mut(RUN).enumerate() {
+            let range = first + at * RUN..first + at * RUN + out.len();
+            let [mut of_values, mut of_first, mut of_second] = [[0.0; RUN]; 3];
+            let (mut memory, mut count) = ([&[][..]; 2], 0);
+            let rooms = [&mut of_first, &mut of_second];
+            for (((_, values), room), row) in optimiser.memory().zip(rooms).zip(&mut memory) {
+                *row = values.slice(range.clone()).wide_in(room);
+                count += 1;
             }
+            motion.values(self.values.slice(range).wide_in(&mut of_values), &memory[..count], out);
         }
     }
 
@@ -92,7 +100,7 @@ impl<'a> Centres<'a> {
         let range = row * self.dim..(row + 1) * self.dim;
         self.values.slice(range.clone()).prefetch();
         if let Some((_, optimiser)) = self.deferred.filter(|(lazy, _)| lazy.age(row) > 0) {
-            optimiser.memory().for_each(|(_, values)| prefetch(&values[range.clone()]));
+            optimiser.memory().for_each(|(_, values)| values.slice(range.clone()).prefetch());
         }
     }
 

@@ -1,10 +1,12 @@
 //! The settings of a head other than its objective.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, within};
 use crate::optimiser::OptimiserConfig;
-use crate::storage::{CentrePrecision, ProductPrecision};
+use crate::storage::{ProductPrecision, StoragePrecision};
 
 /// How a head is initialised, updated and computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,18 +22,30 @@ pub struct HeadConfig {
     /// Takes `4 * (batch + dim) * tile_classes` bytes per thread. Results differ in rounding only.
     pub tile_classes: usize,
     /// Precision in which the class centres are stored.
-    pub centres: CentrePrecision,
+    pub centres: StoragePrecision,
+    /// Precision in which the optimiser's memory of the class centres is stored: the velocity of SGD, or both means of AdamW.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optimiser_state: StoragePrecision,
     /// Precision of the factors of the three matrix products of a training step, in a dense or sampled head: scores, gradient of
     /// the features, gradient of the centres. A screened head computes its few products in `f32`, and all heads evaluate and
     /// predict in `f32`.
     #[serde(skip_serializing_if = "is_default")]
     pub products: ProductPrecision,
+    /// Error budget of a screened head that chooses its threshold for each sample, 0.005 to 0.2; 0.02 by default. In every step, the
+    /// gradients of the features and of the centres are expected to differ from the dense ones by less than this share of their norm.
+    /// It bounds the noise of one step. The mean over the draws is much closer: the estimate is self-normalised, so its bias vanishes
+    /// faster than its error as more classes are kept.
+    #[serde(skip_serializing_if = "is_usual_error")]
+    pub screened_error: f64,
     /// MiB of scores that a dense step may keep between its passes over the classes. With 0 nothing of size batch times classes
     /// is held, every score is computed three times, and a step takes 1.5 times as long. If absent: 256, or a quarter of the
     /// class centres' size in `f32` if that is more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_scores_mib: Option<usize>,
 }
+
+/// The error budget of a screened head by default.
+const SCREENED_ERROR: f64 = 0.02;
 
 /// MiB of scores that may be kept for any number of classes.
 const KEPT_SCORES_MIB: usize = 256;
@@ -64,7 +78,7 @@ pub enum HeadMode {
     Screened {
         /// Share of the non-target classes' sum of exponentials from which a class is certainly kept; of the other classes about
         /// one is kept per such share. From 0 (dense) to below 1. If absent, it is chosen for each sample and step such that
-        /// the expected error of the gradients is below 2 %, in norm.
+        /// the expected error of the gradients is below [`HeadConfig::screened_error`], in norm.
         #[serde(default)]
         threshold: Option<f64>,
     },
@@ -95,20 +109,30 @@ impl Default for HeadConfig {
             optimiser: OptimiserConfig::default(),
             seed: 0,
             tile_classes: 512,
-            centres: CentrePrecision::F32,
+            centres: StoragePrecision::F32,
+            optimiser_state: StoragePrecision::F32,
             products: ProductPrecision::F32,
+            screened_error: SCREENED_ERROR,
             kept_scores_mib: None,
         }
     }
 }
 
 /// Settings that were added later are left out of states where they are not used, so that older versions read them.
+fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+    *setting == T::default()
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_default(products: &ProductPrecision) -> bool {
-    *products == ProductPrecision::default()
+fn is_usual_error(error: &f64) -> bool {
+    *error == SCREENED_ERROR
 }
 
 impl HeadConfig {
+    /// Error budgets that a screened head accepts. Below them, the error of 7-bit codes counts as much as that of sampling; above
+    /// them, the variance from which the error is predicted is no longer small.
+    pub const SCREENED_ERRORS: RangeInclusive<f64> = 0.005..=0.2;
+
     /// How many scores may be kept for centres of this many values.
     pub(crate) fn kept_scores(&self, values: usize) -> usize {
         let of = |mib: usize| mib.saturating_mul(1 << 20) / size_of::<f32>();
@@ -122,6 +146,7 @@ impl HeadConfig {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         within(1.0.., "tile_classes", self.tile_classes as f64, "1 or more")?;
+        within(Self::SCREENED_ERRORS, "screened_error", self.screened_error, "from 0.005 to 0.2")?;
         self.mode.check()?;
         self.optimiser.check()
     }

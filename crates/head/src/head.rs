@@ -7,6 +7,7 @@ use widemargin_chance::{Purpose, Stream, number};
 use widemargin_objective::{ClassObjective, Diagnostics, MatRef};
 
 use crate::auto::HeadSize;
+use crate::centre_optimiser::CentreOptimiser;
 use crate::centres::Centres;
 use crate::config::{HeadConfig, HeadMode};
 use crate::error::{Error, within};
@@ -15,7 +16,7 @@ use crate::gradient::CentreGradient;
 use crate::initial::{check_size, initial_rows};
 use crate::optimiser::Optimiser;
 use crate::screened::Screen;
-use crate::storage::Storage;
+use crate::storage::{Noise, Storage};
 use crate::tile::Spare;
 use crate::{dense, sampled, screened};
 
@@ -30,7 +31,7 @@ pub struct Head {
     pub(crate) objective: ClassObjective,
     pub(crate) config: HeadConfig,
     pub(crate) centres: Storage,
-    pub(crate) optimiser: Optimiser,
+    pub(crate) optimiser: CentreOptimiser,
     /// The optimiser of the value that the objective learns besides the centres; empty if it learns none.
     pub(crate) learnt_optimiser: Optimiser,
     /// The additional state of a screened head.
@@ -77,7 +78,7 @@ impl Head {
             initial_rows(0, len, dim, objective.score().normalises_centres(), config.seed),
             config.centres,
         );
-        let screen = screened::threshold(mode, &objective)?
+        let screen = screened::threshold(&config, &objective)?
             .map(|threshold| Screen::fresh(centres.view(), dim, threshold, config.optimiser, false));
         Ok(Self {
             classes,
@@ -89,7 +90,7 @@ impl Head {
             objective,
             config,
             centres,
-            optimiser: Optimiser::new(config.optimiser, len)?,
+            optimiser: CentreOptimiser::new(config.optimiser, len, config.optimiser_state),
             own_steps: if config.counts_steps() { vec![0; len / dim] } else { Vec::new() },
             screen,
             spare: Spare::default(),
@@ -274,7 +275,7 @@ impl Head {
                 return Err(error.into());
             }
         }
-        let noise = number(self.config.seed, Purpose::CentreRounding, self.steps(), 0);
+        let noise = Noise::of_step(self.config.seed, self.steps());
         let (shape, rates) = (self.scored().into(), [learning_rate, clip_factor]);
         let (optimiser, centres) = (&mut self.optimiser, &mut self.centres);
         let norm = match (gradient, &mut self.screen) {

@@ -343,7 +343,10 @@ mod tests {
             for step in 0..3 {
                 optimiser.step(&mut w, &values(dim, 2 + step), 0.1, 1.0);
             }
-            let (start, memory) = (w.clone(), optimiser.memory_mut().to_vec());
+            let memory = |optimiser: &Optimiser| -> Vec<Vec<f32>> {
+                optimiser.memory().map(|(_, values)| values.to_vec()).collect()
+            };
+            let (start, before) = (w.clone(), memory(&optimiser));
             let mut lazy = Lazy::new(config, 1, false);
             for step in 0..200_u32 {
                 let rate = 0.1 / (1.0 + f64::from(step) / 50.0);
@@ -351,10 +354,10 @@ mod tests {
                 lazy.push_rate(optimiser.steps(), rate);
                 lazy.split().1[0] += 1;
                 let motion = lazy.motion(0).expect("deferred");
-                let rows: Vec<&[f32]> = memory.iter().map(Vec::as_slice).collect();
+                let rows: Vec<&[f32]> = before.iter().map(Vec::as_slice).collect();
                 let mut found = vec![0.0; dim];
                 motion.values(&start, &rows, &mut found);
-                let (mut moved, mut remembered) = (start.clone(), memory.clone());
+                let (mut moved, mut remembered) = (start.clone(), before.clone());
                 let mut rows: Vec<&mut [f32]> = remembered.iter_mut().map(Vec::as_mut_slice).collect();
                 motion.apply(&mut moved, &mut rows);
                 for (moved, found) in moved.iter().zip(&found) {
@@ -367,8 +370,7 @@ mod tests {
                         "{config:?} step {step}: {found} {expected}"
                     );
                 }
-                for (found, expected) in
-                    remembered.iter().flatten().zip(optimiser.memory_mut().iter().flatten())
+                for (found, expected) in remembered.iter().flatten().zip(memory(&optimiser).iter().flatten())
                 {
                     assert!(
                         (found - expected).abs() <= tolerance,

@@ -3,6 +3,7 @@
 
 mod auto;
 mod batch;
+mod centre_optimiser;
 mod centres;
 mod classes;
 mod communicator;
@@ -40,6 +41,6 @@ pub use optimiser::{Optimiser, OptimiserConfig};
 pub use pairs::{PairForward, PairHead, PairHeadConfig, PairHeadState, PendingProxies};
 pub use sharded::{ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards};
 pub use state::{HeadState, HeadTensor};
-pub use storage::{CentrePrecision, ProductPrecision};
+pub use storage::{ProductPrecision, StoragePrecision};
 pub use training::{TrainingForward, TrainingHead, TrainingHeadState, TrainingUpdate};
 pub use widemargin_objective::{Diagnostics, MatRef, Objective};

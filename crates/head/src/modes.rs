@@ -13,7 +13,7 @@ use crate::gradient::row_steps;
 use crate::head::Head;
 use crate::optimiser::OptimiserConfig;
 use crate::screened::{self, Screen};
-use crate::storage::Storage;
+use crate::storage::{Noise, Part, Scratch, Storage};
 
 impl Head {
     /// Changes how many classes a step touches; [`HeadMode::Auto`] is resolved for this head. Predictions stay the same.
@@ -30,7 +30,7 @@ impl Head {
         let mode = mode.resolve(&self.objective, self.config.optimiser, size);
         let config = HeadConfig { mode, ..self.config };
         config.check()?;
-        let threshold = screened::threshold(mode, &self.objective)?;
+        let threshold = screened::threshold(&config, &self.objective)?;
         match (&mut self.screen, threshold) {
             (Some(screen), Some(threshold)) => screen.threshold = threshold,
             (Some(_), None) => self.settle(),
@@ -56,17 +56,16 @@ impl Head {
         let settled = self.settled_centres();
         let Some(mut screen) = self.screen.take() else { return };
         let (motions, ages, _) = screen.lazy.split();
-        let (dim, memory) = (self.dim, self.optimiser.memory_mut());
-        let mut memories: Vec<_> = memory.iter_mut().map(|values| values.chunks_mut(dim)).collect();
-        let rows: Vec<(u32, Vec<&mut [f32]>)> =
-            ages.iter().map(|&age| (age, memories.iter_mut().filter_map(Iterator::next).collect())).collect();
-        let before = self.centres.view();
-        rows.into_par_iter().enumerate().filter(|(_, (age, _))| *age > 0).for_each(
-            |(row, (age, mut memory))| {
-                let mut values = before.slice(row * dim..(row + 1) * dim).wide().into_owned();
-                motions[age as usize].apply(&mut values, &mut memory);
-            },
-        );
+        let (dim, noise) = (self.dim, self.noise_of_change());
+        let rows: Vec<_> = Part::all(&mut self.centres, self.optimiser.memory_mut(), dim).collect();
+        let rows = rows.into_par_iter().zip(&*ages).enumerate().filter(|(_, (_, age))| **age > 0);
+        rows.for_each_init(Scratch::default, |scratch, (row, (mut part, &age))| {
+            let change = |values: &mut [f32], memory: &mut [&mut [f32]]| {
+                motions[age as usize].apply(values, memory);
+            };
+            part.change(0..dim, noise.at(row), scratch, change, |_, _| ());
+        });
+        // as they were predicted with, to the bit if they are stored as `f32`
         self.centres = Storage::new(settled, self.config.centres);
     }
 
@@ -75,16 +74,22 @@ impl Head {
         let (own_steps, all) = (std::mem::take(&mut self.own_steps), self.steps());
         let OptimiserConfig::AdamW { beta1, beta2, .. } = self.config.optimiser else { return };
         let weight = |beta: f64, steps: u64| 1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX));
-        let dim = self.dim;
-        for (values, beta) in self.optimiser.memory_mut().iter_mut().zip([beta1, beta2]) {
-            values.par_chunks_mut(dim).zip(&own_steps).for_each(|(row, &own)| {
-                if own > 0 {
+        let (dim, noise) = (self.dim, self.noise_of_change());
+        let rows: Vec<_> = Part::all(&mut self.centres, self.optimiser.memory_mut(), dim).collect();
+        let rows = rows.into_par_iter().zip(&own_steps).enumerate().filter(|(_, (_, own))| **own > 0);
+        rows.for_each_init(Scratch::default, |scratch, (row, (mut part, &own))| {
+            let change = |_: &mut [f32], memory: &mut [&mut [f32]]| {
+                for (values, beta) in memory.iter_mut().zip([beta1, beta2]) {
                     let factor = (weight(beta, all) / weight(beta, own.into())) as f32;
-                    for value in row {
-                        *value *= factor;
-                    }
+                    values.iter_mut().for_each(|value| *value *= factor);
                 }
-            });
-        }
+            };
+            part.change(0..dim, noise.at(row), scratch, change, |_, _| ());
+        });
+    }
+
+    /// The keys of rounding in a change of mode: other ones than those of the step that follows.
+    fn noise_of_change(&self) -> Noise {
+        Noise::of_step(!self.config.seed, self.steps())
     }
 }

@@ -203,8 +203,8 @@ impl Optimiser {
     pub fn step(&mut self, values: &mut [f32], gradients: &[f32], learning_rate: f64, gradient_factor: f64) {
         assert_eq!(values.len(), self.len, "an optimiser of {} values", self.len);
         assert_eq!(gradients.len(), self.len, "an optimiser of {} values", self.len);
-        let rule = self.next_rule(learning_rate, gradient_factor);
         self.steps += 1;
+        let rule = Rule::new(self.config, self.steps, learning_rate, gradient_factor);
         let chunks = values.par_chunks_mut(CHUNK).zip(gradients.par_chunks(CHUNK));
         match self.memory.as_mut_slice() {
             [] => chunks.for_each(|(values, gradients)| rule.apply(values, gradients, &mut [])),
@@ -216,26 +216,6 @@ impl Optimiser {
                 .for_each(|((values, gradients), (one, two))| rule.apply(values, gradients, &mut [one, two])),
         }
     }
-
-    /// The next step as a rule for any part of the values. Call [`Optimiser::count_step`] after applying it.
-    pub(crate) fn next_rule(&self, learning_rate: f64, gradient_factor: f64) -> Rule {
-        self.rule_after(self.steps, learning_rate, gradient_factor)
-    }
-
-    /// The next step of values that have made `steps` steps of their own.
-    pub(crate) fn rule_after(&self, steps: u64, learning_rate: f64, gradient_factor: f64) -> Rule {
-        Rule::new(self.config, steps + 1, learning_rate, gradient_factor)
-    }
-
-    /// Counts a step whose rule was applied by the caller.
-    pub(crate) fn count_step(&mut self) {
-        self.steps += 1;
-    }
-
-    /// The memory, for changes row by row.
-    pub(crate) fn memory_mut(&mut self) -> &mut [Vec<f32>] {
-        &mut self.memory
-    }
 }
 
 /// One step of an optimiser, with all factors computed.
@@ -246,7 +226,8 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    fn new(config: OptimiserConfig, step: u64, learning_rate: f64, gradient_factor: f64) -> Self {
+    /// The step with this number, from 1.
+    pub(crate) fn new(config: OptimiserConfig, step: u64, learning_rate: f64, gradient_factor: f64) -> Self {
         let factor = gradient_factor as f32;
         match config {
             OptimiserConfig::Sgd { momentum, weight_decay } => Self::Sgd {

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use widemargin_objective::ClassObjective;
 
+use crate::centre_optimiser::CentreOptimiser;
 use crate::config::{HeadConfig, HeadMode};
 use crate::error::{Error, within};
 use crate::gradient::row_steps;
@@ -13,7 +14,7 @@ use crate::initial::check_size;
 use crate::lazy::{Lazy, LazyState, OLDEST};
 use crate::optimiser::Optimiser;
 use crate::screened::{self, Screen};
-use crate::storage::{CENTRES, Storage};
+use crate::storage::{CENTRES, Storage, Values};
 use crate::tile::Spare;
 
 /// Name of the tensor of a screened head's deferred updates: for each row the number of deferred steps, and whether it is active.
@@ -65,8 +66,11 @@ impl Head {
     /// A copy of the whole state.
     pub fn state(&self) -> HeadState {
         let shape = [self.classes * self.sub_centres(), self.dim];
-        let tensor =
-            |(name, values): (&str, &[f32])| HeadTensor { name: name.into(), shape, values: values.to_vec() };
+        let tensor = |(name, values): (&str, Values<'_>)| HeadTensor {
+            name: name.into(),
+            shape,
+            values: values.wide().into_owned(),
+        };
         HeadState {
             classes: self.classes,
             dim: self.dim,
@@ -74,7 +78,7 @@ impl Head {
             learnt_memory: self.learnt_memory(),
             config: self.config,
             steps: self.steps(),
-            tensors: std::iter::once((CENTRES, &*self.centres()))
+            tensors: std::iter::once((CENTRES, self.centres.view()))
                 .chain(self.optimiser.memory())
                 .map(tensor)
                 .chain(self.screen.iter().flat_map(|screen| lazy_tensors(&screen.lazy.state())))
@@ -130,7 +134,7 @@ impl Head {
         let memory: Vec<Vec<f32>> =
             config.optimiser.memory_names().iter().map(|name| take(name)).collect::<Result<_, _>>()?;
         config.optimiser.check_memory(&memory)?;
-        let screened = match screened::threshold(config.mode, &objective)? {
+        let screened = match screened::threshold(&config, &objective)? {
             Some(threshold) => Some((threshold, take_lazy(&mut tensors, shape[0], steps)?)),
             None => None,
         };
@@ -139,7 +143,7 @@ impl Head {
         if let Some(tensor) = tensors.pop() {
             return Err(Error::UnexpectedTensor { name: tensor.name });
         }
-        let optimiser = Optimiser::restored(config.optimiser, len, steps, memory);
+        let optimiser = CentreOptimiser::restored(config.optimiser, steps, memory, config.optimiser_state);
         let learns = usize::from(objective.learnt().is_some());
         let expected = learns * config.optimiser.memory_names().len();
         if learnt_memory.len() != expected || learnt_memory.iter().any(|value| !value.is_finite()) {

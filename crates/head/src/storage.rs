@@ -1,25 +1,31 @@
-//! Storage of the class centres: as `f32`, or in half the memory as bfloat16.
+//! Storage of the class centres and of the optimiser's memory of them: as `f32`, or in half the memory as bfloat16.
 //!
-//! A bfloat16 has the range of `f32` but only eight significant bits. A step that moves a value by less than a 256th of itself
-//! would be rounded away, and most steps are smaller. Values are therefore rounded stochastically, up with a probability
-//! proportional to the distance from the lower neighbour, so that nothing is lost on average (Gupta et al., *Deep Learning with
-//! Limited Numerical Precision*, 2015, section 2.2). Everything is computed in `f32`; the optimiser's memory stays `f32`.
+//! Everything is computed in `f32`. What is stored as bfloat16 is rounded stochastically ([`widemargin_kernels::half`]): most steps
+//! move a value by less than the distance to the next bfloat16, and rounding to the nearest would lose them.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use widemargin_chance::mixed;
+use widemargin_chance::{Purpose, mixed, number};
+use widemargin_kernels::half::{nearest, round_stochastically, widen};
 use widemargin_kernels::vector::prefetch;
 
 /// Name of the tensor of the class centres.
 pub(crate) const CENTRES: &str = "centres";
 
-/// Precision in which a head stores its class centres.
+/// Most memories of an optimiser.
+const MEMORIES: usize = 2;
+
+/// Values whose pages are written by one task when memory is allocated.
+const PAGES: usize = 1 << 16;
+
+/// Precision in which a head stores its class centres or the optimiser's memory of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum CentrePrecision {
+pub enum StoragePrecision {
     /// Four bytes per value.
     #[default]
     F32,
@@ -40,7 +46,7 @@ pub enum ProductPrecision {
     Bf16,
 }
 
-/// The values of the class centres.
+/// Stored values.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Storage {
     F32(Vec<f32>),
@@ -63,10 +69,24 @@ pub(crate) enum ValuesMut<'a> {
 
 impl Storage {
     /// Stores values, rounded to the nearest in half precision.
-    pub(crate) fn new(values: Vec<f32>, precision: CentrePrecision) -> Self {
+    pub(crate) fn new(values: Vec<f32>, precision: StoragePrecision) -> Self {
         match precision {
-            CentrePrecision::F32 => Self::F32(values),
-            CentrePrecision::Bf16 => Self::Bf16(values.into_iter().map(nearest).collect()),
+            StoragePrecision::F32 => Self::F32(values),
+            StoragePrecision::Bf16 => Self::Bf16(values.into_iter().map(nearest).collect()),
+        }
+    }
+
+    /// Zeros. Writing all values allocates the pages: the first steps are as fast as the others, and a lack of memory shows now and
+    /// not in the middle of a run.
+    pub(crate) fn zeros(len: usize, precision: StoragePrecision) -> Self {
+        fn written<T: Copy + Default + Send>(len: usize) -> Vec<T> {
+            let mut values = vec![T::default(); len];
+            values.par_chunks_mut(PAGES).for_each(|values| values.fill(T::default()));
+            values
+        }
+        match precision {
+            StoragePrecision::F32 => Self::F32(written(len)),
+            StoragePrecision::Bf16 => Self::Bf16(written(len)),
         }
     }
 
@@ -82,7 +102,7 @@ impl Storage {
     }
 
     /// All values in chunks of `size`.
-    pub(crate) fn chunks_mut(&mut self, size: usize) -> Box<dyn Iterator<Item = ValuesMut<'_>> + '_> {
+    fn chunks_mut(&mut self, size: usize) -> Box<dyn Iterator<Item = ValuesMut<'_>> + '_> {
         match self {
             Self::F32(values) => Box::new(values.chunks_mut(size).map(ValuesMut::F32)),
             Self::Bf16(values) => Box::new(values.chunks_mut(size).map(ValuesMut::Bf16)),
@@ -117,7 +137,26 @@ impl<'a> Values<'a> {
     pub(crate) fn wide(self) -> Cow<'a, [f32]> {
         match self {
             Self::F32(values) => Cow::Borrowed(values),
-            Self::Bf16(values) => Cow::Owned(values.iter().map(|&value| widened(value)).collect()),
+            Self::Bf16(values) => {
+                let mut out = vec![0.0; values.len()];
+                widen(&mut out, values);
+                Cow::Owned(out)
+            }
+        }
+    }
+
+    /// The values as `f32`: borrowed, or converted at the start of `room`, which is large enough.
+    pub(crate) fn wide_in<'b>(self, room: &'b mut [f32]) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::F32(values) => values,
+            Self::Bf16(values) => {
+                let out = &mut room[..values.len()];
+                widen(out, values);
+                out
+            }
         }
     }
 
@@ -125,90 +164,138 @@ impl<'a> Values<'a> {
     pub(crate) fn write(self, out: &mut [f32]) {
         match self {
             Self::F32(values) => out.copy_from_slice(values),
-            Self::Bf16(values) => {
-                out.iter_mut().zip(values).for_each(|(out, &value)| *out = widened(value));
-            }
+            Self::Bf16(values) => widen(out, values),
         }
     }
 }
 
 impl ValuesMut<'_> {
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
         }
     }
 
-    /// Prefetches values that will be changed soon.
-    pub(crate) fn prefetch(&self, range: Range<usize>) {
+    fn prefetch(&self, range: Range<usize>) {
         match self {
             Self::F32(values) => prefetch(&values[range]),
             Self::Bf16(values) => prefetch(&values[range]),
         }
     }
 
-    /// Reads some of the values as `f32`.
-    pub(crate) fn look<R>(
-        &self,
-        range: Range<usize>,
-        scratch: &mut Vec<f32>,
-        look: impl FnOnce(&[f32]) -> R,
-    ) -> R {
+    /// Some of the values for a change in `f32`: themselves, or converted in `scratch`.
+    fn open<'b>(&'b mut self, range: Range<usize>, scratch: &'b mut Vec<f32>) -> Opened<'b> {
         match self {
-            Self::F32(values) => look(&values[range]),
+            Self::F32(values) => Opened { wide: &mut values[range], stored: None },
             Self::Bf16(values) => {
-                scratch.clear();
-                scratch.extend(values[range].iter().map(|&value| widened(value)));
-                look(scratch)
+                let stored = &mut values[range];
+                scratch.resize(stored.len(), 0.0);
+                widen(scratch, stored);
+                Opened { wide: scratch, stored: Some(stored) }
             }
         }
     }
+}
 
-    /// Changes some of the values as `f32`. `noise` seeds the rounding; it must differ between steps and places.
+/// Values that are being changed in `f32`.
+struct Opened<'a> {
+    wide: &'a mut [f32],
+    /// Where they are stored, if not in `wide` itself.
+    stored: Option<&'a mut [u16]>,
+}
+
+impl Opened<'_> {
+    /// Stores the changed values, rounded by the draws of `key`; `wide` then holds what was stored.
+    fn close(&mut self, key: u64) {
+        if let Some(stored) = &mut self.stored {
+            round_stochastically(self.wide, stored, key);
+        }
+    }
+}
+
+/// The keys of stochastic rounding: of the class centres, then of each memory of the optimiser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noise([u64; 1 + MEMORIES]);
+
+impl Noise {
+    /// The keys of a head's next step after `steps` steps.
+    pub(crate) fn of_step(seed: u64, steps: u64) -> Self {
+        let memory = |at| number(seed, Purpose::MemoryRounding, steps, at);
+        Self([number(seed, Purpose::CentreRounding, steps, 0), memory(0), memory(1)])
+    }
+
+    /// The keys of a part of the values; `place` must differ between the parts of a step.
+    pub(crate) fn at(self, place: usize) -> Self {
+        Self(self.0.map(|key| mixed(key ^ place as u64)))
+    }
+}
+
+/// Buffers of one thread for changing values that are not stored as `f32`.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch([Vec<f32>; 1 + MEMORIES]);
+
+/// The same part of the class centres and of the optimiser's memory, for changes.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    centres: ValuesMut<'a>,
+    memory: Vec<ValuesMut<'a>>,
+}
+
+impl<'a> Part<'a> {
+    /// All values in parts of `size`.
+    pub(crate) fn all(
+        centres: &'a mut Storage,
+        memory: &'a mut [Storage],
+        size: usize,
+    ) -> impl Iterator<Item = Self> {
+        let mut memories: Vec<_> = memory.iter_mut().map(|values| values.chunks_mut(size)).collect();
+        centres.chunks_mut(size).map(move |centres| Self {
+            centres,
+            memory: memories.iter_mut().filter_map(Iterator::next).collect(),
+        })
+    }
+
+    /// Number of values.
+    pub(crate) fn len(&self) -> usize {
+        self.centres.len()
+    }
+
+    /// Prefetches values that will be changed soon.
+    pub(crate) fn prefetch(&self, range: Range<usize>) {
+        self.centres.prefetch(range.clone());
+        self.memory.iter().for_each(|values| values.prefetch(range.clone()));
+    }
+
+    /// Changes a range of the centres and their memory as `f32`, and stores it. Then `look` sees what was stored, as a restored head
+    /// would.
     pub(crate) fn change<R>(
         &mut self,
         range: Range<usize>,
-        noise: u64,
-        scratch: &mut Vec<f32>,
-        change: impl FnOnce(&mut [f32]) -> R,
+        noise: Noise,
+        scratch: &mut Scratch,
+        change: impl FnOnce(&mut [f32], &mut [&mut [f32]]),
+        look: impl FnOnce(&[f32], &[&[f32]]) -> R,
     ) -> R {
-        match self {
-            Self::F32(values) => change(&mut values[range]),
-            Self::Bf16(values) => {
-                let values = &mut values[range];
-                scratch.clear();
-                scratch.extend(values.iter().map(|&value| widened(value)));
-                let result = change(scratch);
-                let mut random = mixed(noise);
-                for (value, &wide) in values.iter_mut().zip(scratch.iter()) {
-                    // a linear congruential step; its upper bits are good enough for rounding
-                    random = random
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
-                    *value = rounded(wide, (random >> 48) as u16);
-                }
-                result
-            }
-        }
+        let Scratch([of_centres, of_memory @ ..]) = scratch;
+        let mut centres = self.centres.open(range.clone(), of_centres);
+        let mut memory: Vec<Opened<'_>> = self
+            .memory
+            .iter_mut()
+            .zip(of_memory)
+            .map(|(values, scratch)| values.open(range.clone(), scratch))
+            .collect();
+        let count = memory.len();
+        let mut rows: [&mut [f32]; MEMORIES] = Default::default();
+        memory.iter_mut().zip(&mut rows).for_each(|(opened, row)| *row = opened.wide);
+        change(centres.wide, &mut rows[..count]);
+        let Noise([of_centres, of_memory @ ..]) = noise;
+        centres.close(of_centres);
+        memory.iter_mut().zip(of_memory).for_each(|(opened, key)| opened.close(key));
+        let mut rows: [&[f32]; MEMORIES] = Default::default();
+        memory.iter().zip(&mut rows).for_each(|(opened, row)| *row = opened.wide);
+        look(centres.wide, &rows[..count])
     }
-}
-
-fn widened(value: u16) -> f32 {
-    f32::from_bits(u32::from(value) << 16)
-}
-
-/// Rounds up if the bits that are cut off plus `noise` overflow, with `noise` uniform over all 16-bit numbers.
-fn rounded(value: f32, noise: u16) -> u16 {
-    let bits = value.to_bits();
-    let up = (bits.saturating_add(u32::from(noise)) >> 16) as u16;
-    // the largest finite number cannot be rounded up
-    if widened(up).is_finite() { up } else { (bits >> 16) as u16 }
-}
-
-fn nearest(value: f32) -> u16 {
-    // ties are rounded up; no result depends on it
-    rounded(value, 0x8000)
 }
 
 #[cfg(test)]
@@ -216,41 +303,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stochastic_rounding_loses_nothing_on_average() {
-        for value in [0.044_3_f32, -1.234_567, 3e-12, 65_000.1, 0.0, 1.0] {
-            let (low, high) = (widened(rounded(value, 0)), widened(rounded(value, u16::MAX)));
-            assert!(
-                (low - value).abs() <= value.abs() / 128.0 && (high - value).abs() <= value.abs() / 128.0
-            );
-            let noises = (0..=u16::MAX).step_by(7);
-            let count = noises.len() as f64;
-            let mean = noises.map(|noise| f64::from(widened(rounded(value, noise)))).sum::<f64>() / count;
-            // 16 bits of noise resolve one part in 65,536 of the distance between neighbours
-            assert!(
-                (mean - f64::from(value)).abs() <= f64::from(value.abs()) / 128.0 * 1e-3,
-                "{value}: {mean}"
-            );
-            assert!((widened(nearest(value)) - value).abs() <= value.abs() / 256.0);
-        }
-        assert_eq!(widened(rounded(f32::MAX, u16::MAX)), widened(0x7F7F), "no infinity from a number");
-    }
-
-    #[test]
     fn small_steps_add_up() {
-        let mut storage = Storage::new(vec![1.0; 1000], CentrePrecision::Bf16);
-        let mut scratch = Vec::new();
+        let half = |value: f32| Storage::new(vec![value; 1000], StoragePrecision::Bf16);
+        let (mut centres, mut memory, mut scratch) = (half(1.0), [half(-1.0)], Scratch::default());
         // a hundred steps of 1e-4, each a fortieth of the distance to the next bfloat16
         for step in 0..100 {
-            for mut part in storage.chunks_mut(1000) {
-                part.change(0..1000, step, &mut scratch, |values| {
-                    for value in values {
-                        *value += 1e-4;
-                    }
+            for mut part in Part::all(&mut centres, &mut memory, 1000) {
+                let change = |values: &mut [f32], memory: &mut [&mut [f32]]| {
+                    values.iter_mut().for_each(|value| *value += 1e-4);
+                    memory[0].iter_mut().for_each(|value| *value -= 1e-4);
+                };
+                part.change(0..1000, Noise::of_step(1, step), &mut scratch, change, |values, memory| {
+                    assert!(values.iter().chain(memory[0]).all(|value| value.to_bits() & 0xFFFF == 0));
                 });
             }
         }
-        let mean = storage.view().wide().iter().sum::<f32>() / 1000.0;
-        // 100 roundings of deviation 0.0009 or less, and a thousand values
-        assert!((mean - 1.01).abs() < 0.001, "{mean}");
+        for (storage, expected) in [(&centres, 1.01), (&memory[0], -1.01)] {
+            let mean = storage.view().wide().iter().sum::<f32>() / 1000.0;
+            // 100 roundings of deviation 0.0009 or less, and a thousand values
+            assert!((mean - expected).abs() < 0.001, "{mean}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_steps_places_and_kinds_differ() {
+        let mut keys: Vec<u64> = (0..10)
+            .flat_map(|step| (0..10).flat_map(move |place| Noise::of_step(3, step).at(place).0))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), 300);
     }
 }

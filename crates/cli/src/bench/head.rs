@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use widemargin_chance::{Purpose, Stream};
 use widemargin_head::{
-    CentrePrecision, Head, HeadConfig, HeadMode, MatRef, OptimiserConfig, ProductPrecision,
+    Head, HeadConfig, HeadMode, MatRef, OptimiserConfig, ProductPrecision, StoragePrecision,
 };
 use widemargin_kernels::matrix::{Threads, Write as Put, matmul_transposed_b};
 use widemargin_objective::{ClassObjective, EvaluateOptions, parameters};
@@ -32,6 +32,9 @@ pub(crate) struct BenchHead {
     /// Screened: always keep classes with this share of the softmax sum over non-target classes [default: chosen per sample]
     #[arg(long)]
     threshold: Option<f64>,
+    /// Screened: error budget of the gradients, from 0.005 to 0.2, if the threshold is chosen per sample [default: 0.02]
+    #[arg(long, value_name = "SHARE")]
+    screened_error: Option<f64>,
     /// Sampled: share of the classes that are scored [default: 0.1]
     #[arg(long)]
     rate: Option<f64>,
@@ -41,6 +44,9 @@ pub(crate) struct BenchHead {
     /// Precision of the stored class centres
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     centres: Precision,
+    /// Precision of the stored momentum
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    optimiser_state: Precision,
     /// Dense and sampled: precision of the factors of matrix products; mixed is bfloat16 with sums in f32
     #[arg(long, value_enum, default_value_t = Products::Full)]
     precision: Products,
@@ -80,6 +86,15 @@ enum Precision {
     Bf16,
 }
 
+impl From<Precision> for StoragePrecision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 enum Products {
     Full,
@@ -117,20 +132,20 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
     ]);
     let objective = ClassObjective::from_name("am-softmax", &parameters, arguments.classes)?;
     let optimiser = OptimiserConfig::sgd(0.9, 5e-4);
-    let centres = match arguments.centres {
-        Precision::F32 => CentrePrecision::F32,
-        Precision::Bf16 => CentrePrecision::Bf16,
-    };
+    let usual = HeadConfig::default();
+    let screened_error = arguments.screened_error.unwrap_or(usual.screened_error);
     let config = HeadConfig {
         optimiser,
         mode,
-        centres,
+        centres: arguments.centres.into(),
+        optimiser_state: arguments.optimiser_state.into(),
+        screened_error,
         products: match arguments.precision {
             Products::Full => ProductPrecision::F32,
             Products::Mixed => ProductPrecision::Bf16,
         },
         kept_scores_mib: arguments.kept_scores_mib,
-        ..HeadConfig::default()
+        ..usual
     };
     let (batch, dim) = (arguments.batch, arguments.dim);
     let mut head = Head::new(arguments.classes, dim, objective.clone(), config)?;
@@ -176,6 +191,10 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
             "classes": arguments.classes,
             "sub_centres": arguments.sub_centres,
             "centres": format!("{:?}", arguments.centres).to_lowercase(),
+            "optimiser_state": format!("{:?}", arguments.optimiser_state).to_lowercase(),
+            "screened_error": (head.is_screened() && arguments.threshold.is_none()).then_some(screened_error),
+            "scale": arguments.scale,
+            "margin": arguments.margin,
             "precision": format!("{:?}", arguments.precision).to_lowercase(),
             "batch": batch,
             "dim": dim,
@@ -217,16 +236,22 @@ pub(crate) fn run(arguments: &BenchHead) -> anyhow::Result<ExitCode> {
 
 /// Rejects flags that the mode ignores.
 fn check_flags(arguments: &BenchHead) -> anyhow::Result<()> {
-    let BenchHead { mode, threshold, rate, kept_scores_mib, check, precision, .. } = *arguments;
+    let BenchHead { mode, threshold, screened_error, rate, kept_scores_mib, check, precision, .. } =
+        *arguments;
     // a threshold of 0 is the dense head
     let screens = mode == Mode::Screened && threshold != Some(0.0);
     let flags = [
         ("--threshold", threshold.is_some(), mode == Mode::Screened, "screened"),
+        ("--screened-error", screened_error.is_some(), mode == Mode::Screened, "screened"),
         ("--rate", rate.is_some(), mode == Mode::Sampled, "sampled"),
         ("--kept-scores-mib", kept_scores_mib.is_some(), !screens, "dense or sampled"),
         ("--precision mixed", precision == Products::Mixed, !screens, "dense or sampled"),
         ("--check", check, mode != Mode::Sampled, "dense or screened"),
     ];
+    ensure!(
+        threshold.is_none() || screened_error.is_none(),
+        "--screened-error has no effect with --threshold; leave out one of them"
+    );
     for (flag, given, used, modes) in flags {
         let name = format!("{mode:?}").to_lowercase();
         ensure!(!given || used, "{flag} has no effect with --mode {name}; remove it, or use --mode {modes}");

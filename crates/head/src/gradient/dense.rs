@@ -13,10 +13,11 @@ use widemargin_kernels::vector::add_scaled;
 use widemargin_objective::{MatRef, NORM_FLOOR, PointOutcome, Score, dot, norm};
 
 use crate::batch::{Batch, Targets, first_not_finite};
+use crate::centre_optimiser::CentreOptimiser;
 use crate::centres::Centres;
 use crate::error::Error;
-use crate::optimiser::{Optimiser, Rule};
-use crate::storage::{Storage, ValuesMut};
+use crate::optimiser::Rule;
+use crate::storage::{Noise, Part, Scratch as Wide, Storage};
 use crate::tile::{Scored, Tile};
 
 /// Above this the gradient is computed and checked before anything moves, because it may leave the range of `f32`.
@@ -44,7 +45,7 @@ pub(crate) struct DenseGradient {
 struct Scratch {
     scored: Scored,
     gradient: Vec<f32>,
-    values: Vec<f32>,
+    wide: Wide,
 }
 
 /// How class centres are divided into tiles and scored, without borrowing them.
@@ -245,36 +246,29 @@ impl DenseGradient {
 
     /// One step of the optimiser on all class centres; returns the norm of the gradient.
     ///
-    /// `shape` is the centres' shape before `storage` was borrowed; `noise` seeds the rounding of half-precision centres.
+    /// `shape` is the centres' shape before `storage` was borrowed; `noise` has the keys of the rounding to half precision.
     pub(crate) fn step(
         &self,
         shape: Shape,
         storage: &mut Storage,
-        optimiser: &mut Optimiser,
+        optimiser: &mut CentreOptimiser,
         [learning_rate, clip_factor]: [f64; 2],
-        noise: u64,
+        noise: Noise,
     ) -> f64 {
         let rule: Rule = optimiser.next_rule(learning_rate, clip_factor);
         let Shape { classes_of_tile, per_class, dim, score } = shape;
         let size = classes_of_tile * per_class * dim;
-        let mut memories: Vec<_> =
-            optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(size)).collect();
-        let parts: Vec<_> = storage
-            .chunks_mut(size)
-            .map(|values| (values, memories.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()))
-            .collect();
-        let move_tile =
-            |scratch: &mut Scratch,
-             (at, (mut values, mut memory)): (usize, (ValuesMut<'_>, Vec<&mut [f32]>))| {
-                let Scratch { scored, gradient, values: wide } = scratch;
-                let all = 0..values.len();
-                values.change(all, noise ^ at as u64, wide, |values| {
-                    let tile = Tile::new(at * classes_of_tile, Cow::Borrowed(values), per_class, dim, score);
-                    self.of_tile(&tile, at, scored, gradient);
-                    rule.apply(values, gradient, &mut memory);
-                });
-                dot(gradient, gradient)
+        let parts: Vec<Part<'_>> = Part::all(storage, optimiser.memory_mut(), size).collect();
+        let move_tile = |scratch: &mut Scratch, (at, mut part): (usize, Part<'_>)| {
+            let Scratch { scored, gradient, wide } = scratch;
+            let change = |values: &mut [f32], memory: &mut [&mut [f32]]| {
+                let tile = Tile::new(at * classes_of_tile, Cow::Borrowed(values), per_class, dim, score);
+                self.of_tile(&tile, at, scored, gradient);
+                rule.apply(values, gradient, memory);
             };
+            part.change(0..part.len(), noise.at(at), wide, change, |_, _| ());
+            dot(gradient, gradient)
+        };
         let squares: Vec<f64> =
             parts.into_par_iter().enumerate().map_init(Scratch::default, move_tile).collect();
         optimiser.count_step();

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::optimiser::{Optimiser, Rule};
-use crate::storage::Storage;
+use crate::centre_optimiser::CentreOptimiser;
+use crate::optimiser::Rule;
+use crate::storage::{Noise, Part, Scratch, Storage};
 
 /// Steps of a row are counted up to here, where `f32`, in which a state stores them, still holds every integer. The bias of a running
 /// mean is gone long before.
@@ -39,11 +40,11 @@ impl DrawnGradient {
     /// optimiser depends on them, and is empty otherwise.
     pub(crate) fn step(
         &self,
-        optimiser: &mut Optimiser,
+        optimiser: &mut CentreOptimiser,
         centres: &mut Storage,
         own_steps: &mut [u32],
         [learning_rate, clip_factor]: [f64; 2],
-        noise: u64,
+        noise: Noise,
     ) {
         let dim = self.values.len() / self.rows.len().max(1);
         let next = optimiser.next_rule(learning_rate, clip_factor);
@@ -59,23 +60,22 @@ impl DrawnGradient {
             }
         }
         if dim > 0 {
-            let mut memories: Vec<_> =
-                optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(dim)).collect();
             let mut next = 0;
             let mut parts = Vec::with_capacity(self.rows.len());
-            for (row, values) in centres.chunks_mut(dim).enumerate() {
-                let memory: Vec<&mut [f32]> = memories.iter_mut().filter_map(Iterator::next).collect();
+            for (row, part) in Part::all(centres, optimiser.memory_mut(), dim).enumerate() {
                 if self.rows.get(next).is_some_and(|&drawn| drawn as usize == row) {
-                    parts.push((values, memory));
+                    parts.push(part);
                     next += 1;
                 }
             }
             let drawn = self.rows.par_iter().zip(&rules);
             parts.into_par_iter().zip(self.values.par_chunks(dim)).zip(drawn).for_each_init(
-                Vec::new,
-                |scratch, (((mut values, mut memory), gradient), (&row, rule))| {
-                    let change = |values: &mut [f32]| rule.apply(values, gradient, &mut memory);
-                    values.change(0..dim, noise ^ u64::from(row), scratch, change);
+                Scratch::default,
+                |scratch, ((mut part, gradient), (&row, rule))| {
+                    let change = |values: &mut [f32], memory: &mut [&mut [f32]]| {
+                        rule.apply(values, gradient, memory);
+                    };
+                    part.change(0..dim, noise.at(row as usize), scratch, change, |_, _| ());
                 },
             );
         }

@@ -201,7 +201,9 @@ impl Sifter<'_> {
                     let all = (usual * times).max(sum).max(f64::from(f32::MIN_POSITIVE));
                     let threshold = match self.threshold {
                         Threshold::Fixed(threshold) => threshold,
-                        Threshold::BySample => threshold_of(exponentials, times, all, target_cosines[sample]),
+                        Threshold::BySample(limit) => {
+                            threshold_of(limit, exponentials, times, all, target_cosines[sample])
+                        }
                     };
                     Ok(Frame { sharpness, centre, threshold, step: threshold * all, target })
                 },

@@ -3,7 +3,7 @@
 use widemargin_objective::ClassObjective;
 
 use super::several;
-use crate::config::HeadMode;
+use crate::config::{HeadConfig, HeadMode};
 use crate::error::Error;
 
 /// Share of the non-target sum from which a class is certainly kept.
@@ -11,27 +11,24 @@ use crate::error::Error;
 pub(crate) enum Threshold {
     /// The same for all samples.
     Fixed(f64),
-    /// As large as the expected error of the gradient allows; see [`threshold_of`].
-    BySample,
+    /// As large as this limit of the gradients' relative error allows; see [`threshold_of`].
+    BySample(f64),
 }
 
-impl From<Option<f64>> for Threshold {
-    fn from(threshold: Option<f64>) -> Self {
-        threshold.map_or(Self::BySample, Self::Fixed)
-    }
-}
-
-/// The threshold of a head in this mode, which is resolved; `None` if it is not screened.
+/// The threshold of a head with these settings, whose mode is resolved; `None` if it is not screened.
 ///
 /// # Errors
 /// [`Error::NotScreenable`] if the screened mode was chosen for an objective that cannot be screened.
-pub(crate) fn threshold(mode: HeadMode, objective: &ClassObjective) -> Result<Option<Threshold>, Error> {
-    match mode {
+pub(crate) fn threshold(config: &HeadConfig, objective: &ClassObjective) -> Result<Option<Threshold>, Error> {
+    match config.mode {
         HeadMode::Screened { threshold: Some(0.0) }
         | HeadMode::Auto
         | HeadMode::Dense
         | HeadMode::Sampled { .. } => Ok(None),
-        HeadMode::Screened { threshold } => check_objective(objective).map(|()| Some(threshold.into())),
+        HeadMode::Screened { threshold } => {
+            check_objective(objective)?;
+            Ok(Some(threshold.map_or(Threshold::BySample(config.screened_error), Threshold::Fixed)))
+        }
     }
 }
 
@@ -51,15 +48,26 @@ pub(crate) fn check_objective(objective: &ClassObjective) -> Result<(), Error> {
     Err(Error::NotScreenable { objective: objective.name(), why })
 }
 
-/// Expected error of both gradients, relative to their norm. The documented limit is 2 %; the margin allows for the sum, which is
-/// estimated from a few classes.
-const EXPECTED_ERROR: f64 = 0.017;
+/// Expected error of both gradients as a share of its limit. The margin allows for the sum, which is estimated from a few classes.
+const EXPECTED: f64 = 0.85;
 
-/// Exponents of 2 between which thresholds are chosen: at most `2^14` classes are kept per sample, and no entry stands for more
-/// than `2^-7` of a sum.
-const EXPONENTS: [i32; 2] = [-14, -7];
+/// Exponents between which thresholds are chosen at a limit of [`USUAL`], as powers of the square root of 2: at most `2^14` classes are
+/// kept per sample, and no entry stands for more than `2^-7` of a sum.
+const EXPONENTS: [i32; 2] = [-28, -14];
 
-/// The largest threshold, a power of the square root of 2, at which sampling has the expected error.
+/// The limit for which [`EXPONENTS`] hold. The variance is proportional to the threshold, so they move with the square of the limit.
+const USUAL: f64 = 0.02;
+
+/// No entry stands for more than an eighth of a sum, at any limit.
+const MOST: i32 = -6;
+
+/// The exponents between which thresholds are chosen at this limit of the error.
+fn exponents(limit: f64) -> [i32; 2] {
+    let shift = (4.0 * (limit / USUAL).log2()).round() as i32;
+    EXPONENTS.map(|exponent| (exponent + shift).min(MOST))
+}
+
+/// The largest threshold, a power of the square root of 2, at which the expected error of sampling is below `limit`.
 ///
 /// A class with a share `q` of the sum below `tau` is kept with probability `q / tau` and then stands for `tau`: its variance
 /// is `q (tau - q)`. Unit centres of non-target classes are nearly orthogonal, so the error of the feature gradient, in units
@@ -68,9 +76,15 @@ const EXPONENTS: [i32; 2] = [-14, -7];
 ///
 /// `exponentials` are those of some classes, each standing for `times` classes; `sum` is that of all. On return `exponentials`
 /// holds their shares of the sum.
-pub(super) fn threshold_of(exponentials: &mut [f32], times: f64, sum: f64, target_cosine: f64) -> f64 {
+pub(super) fn threshold_of(
+    limit: f64,
+    exponentials: &mut [f32],
+    times: f64,
+    sum: f64,
+    target_cosine: f64,
+) -> f64 {
     let sine_square = (1.0 - target_cosine * target_cosine).max(0.05);
-    let expected = EXPECTED_ERROR * EXPECTED_ERROR * sine_square;
+    let expected = (EXPECTED * limit).powi(2) * sine_square;
     let factor = (1.0 / sum) as f32;
     for exponential in exponentials.iter_mut() {
         *exponential *= factor;
@@ -88,7 +102,7 @@ pub(super) fn threshold_of(exponentials: &mut [f32], times: f64, sum: f64, targe
         times * sums.iter().map(|&sum| f64::from(sum)).sum::<f64>()
     };
     let tau = |half_steps: i32| 2.0_f64.powf(f64::from(half_steps) / 2.0);
-    let (mut low, mut high) = (2 * EXPONENTS[0], 2 * EXPONENTS[1]);
+    let [mut low, mut high] = exponents(limit);
     while low < high {
         let middle = low + (high - low + 1) / 2;
         if variance(tau(middle)) <= expected { low = middle } else { high = middle - 1 }

@@ -1,22 +1,20 @@
 //! The optimiser's step of a screened head: on the rows that a batch touched.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 use widemargin_kernels::screening::{PANEL, PanelMut};
-use widemargin_kernels::vector::{MomentumStep, prefetch};
+use widemargin_kernels::vector::MomentumStep;
 
 use super::screen::{ROWS_AHEAD, Screen};
+use crate::centre_optimiser::CentreOptimiser;
 use crate::gradient::{RowGradient, RowParts, project, square};
 use crate::lazy::{Motion, NOTICEABLE, defers, remaining};
-use crate::optimiser::{Optimiser, Rule};
-use crate::storage::{Storage, ValuesMut};
+use crate::optimiser::Rule;
+use crate::storage::{Noise, Part, Scratch, Storage};
 use crate::tile::length;
 
 /// One chunk of everything that a step changes.
 struct Chunk<'a, 'b> {
-    centres: ValuesMut<'a>,
-    memory: Vec<&'a mut [f32]>,
+    values: Part<'a>,
     panels: &'a mut [PanelMut<'b>],
     ages: &'a mut [u32],
     active: &'a mut [bool],
@@ -42,12 +40,6 @@ impl Chunk<'_, '_> {
             }
         }
         moved
-    }
-
-    /// Prefetches a row that will be moved soon.
-    fn prefetch(&self, range: Range<usize>) {
-        self.centres.prefetch(range.clone());
-        self.memory.iter().for_each(|values| prefetch(&values[range.clone()]));
     }
 }
 
@@ -95,16 +87,16 @@ fn step_row(
 /// One step of the optimiser: rows with a gradient, active rows and the oldest rows are moved and quantised again; the updates
 /// of all others are deferred.
 ///
-/// `sharpness` is the largest factor on a cosine in an exponent; `noise` seeds the rounding of half-precision centres. Returns
-/// the norm of the gradient.
+/// `sharpness` is the largest factor on a cosine in an exponent; `noise` has the keys of the rounding to half precision. Returns the
+/// norm of the gradient.
 pub(crate) fn step(
     screen: &mut Screen,
-    optimiser: &mut Optimiser,
+    optimiser: &mut CentreOptimiser,
     centres: &mut Storage,
     gradient: &RowGradient,
     [learning_rate, clip_factor]: [f64; 2],
     sharpness: f64,
-    noise: u64,
+    noise: Noise,
 ) -> f64 {
     let (dim, rows) = (gradient.dim, gradient.chunk);
     let rule = optimiser.next_rule(learning_rate, clip_factor);
@@ -113,54 +105,41 @@ pub(crate) fn step(
     let due = screen.lazy.due(learning_rate);
     let (motions, ages, active) = screen.lazy.split();
     let mut panels: Vec<PanelMut<'_>> = screen.panels.iter_mut().collect();
-    let mut memories: Vec<_> =
-        optimiser.memory_mut().iter_mut().map(|values| values.chunks_mut(rows * dim)).collect();
-    let chunks: Vec<Chunk<'_, '_>> = centres
-        .chunks_mut(rows * dim)
+    let chunks: Vec<Chunk<'_, '_>> = Part::all(centres, optimiser.memory_mut(), rows * dim)
         .zip(panels.chunks_mut(rows / PANEL))
         .zip(ages.chunks_mut(rows).zip(active.chunks_mut(rows)))
-        .map(|((centres, panels), (ages, active))| Chunk {
-            centres,
-            memory: memories.iter_mut().filter_map(Iterator::next).collect(),
-            panels,
-            ages,
-            active,
-        })
+        .map(|((values, panels), (ages, active))| Chunk { values, panels, ages, active })
         .collect();
     let move_chunk = |(index, mut chunk): (usize, Chunk<'_, '_>)| {
-        let (mut sum, mut wide, mut squares, mut spoilt) = (vec![0.0; dim], Vec::new(), 0.0, None);
+        let (mut sum, mut scratch, mut squares, mut spoilt) = (vec![0.0; dim], Scratch::default(), 0.0, None);
         let parts = gradient.rows(index);
         let moved = chunk.moved(index * rows, &parts, &due);
         for (turn, &(place, found)) in moved.iter().enumerate() {
             if let Some(&(soon, _)) = moved.get(turn + ROWS_AHEAD) {
-                chunk.prefetch(soon * dim..(soon + 1) * dim);
+                chunk.values.prefetch(soon * dim..(soon + 1) * dim);
                 if turn == 0 || soon / PANEL > moved[turn + ROWS_AHEAD - 1].0 / PANEL {
                     chunk.panels[soon / PANEL].prefetch();
                 }
             }
-            let range = place * dim..(place + 1) * dim;
-            let mut memory: Vec<&mut [f32]> =
-                chunk.memory.iter_mut().map(|values| &mut values[range.clone()]).collect();
             let along = found.map(|parts| gradient.add_up(index, parts, &mut sum));
             let pull = found.zip(along).map(|(parts, along)| Pull { along, norm: parts.norm });
             squares += pull.map_or(0.0, |Pull { along, norm }| square(&sum, along, norm));
             let motion = motions[std::mem::take(&mut chunk.ages[place]) as usize];
-            let noise = noise ^ (index * rows + place) as u64;
-            chunk.centres.change(range.clone(), noise, &mut wide, |values| {
-                step_row(rule, motion, pull, values, &mut sum, &mut memory);
-            });
-            let memory: Vec<&[f32]> = memory.iter().map(|values| &**values).collect();
-            // quantise the stored values, as a restored head does
+            let change = |values: &mut [f32], memory: &mut [&mut [f32]]| {
+                step_row(rule, motion, pull, values, &mut sum, memory);
+            };
             let panel = &mut chunk.panels[place / PANEL];
-            chunk.active[place] = chunk.centres.look(range, &mut wide, |values| {
+            let look = |values: &[f32], memory: &[&[f32]]| {
                 let norm = length(values);
                 panel.set(place % PANEL, values, norm);
                 if !norm.is_finite() {
                     spoilt = spoilt.or(Some(index * rows + place));
                 }
-                let ahead = remaining(config, steps, learning_rate, values, &memory);
+                let ahead = remaining(config, steps, learning_rate, values, memory);
                 !defers || sharpness * ahead > NOTICEABLE * f64::from(norm)
-            });
+            };
+            let (range, noise) = (place * dim..(place + 1) * dim, noise.at(index * rows + place));
+            chunk.active[place] = chunk.values.change(range, noise, &mut scratch, change, look);
         }
         (squares, spoilt)
     };

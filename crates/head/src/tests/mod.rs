@@ -2,6 +2,7 @@
 
 mod classes;
 mod communicator;
+mod half;
 mod modes;
 mod products;
 mod promises;

@@ -4,8 +4,8 @@ use widemargin_objective::{ClassObjective, Parameters};
 
 use super::{labels, values, view};
 use crate::{
-    CentrePrecision, Error, Head, HeadConfig, HeadMode, HeadSize, HeadState, NewClasses, Objective,
-    OptimiserConfig,
+    Error, Head, HeadConfig, HeadMode, HeadSize, HeadState, NewClasses, Objective, OptimiserConfig,
+    StoragePrecision,
 };
 
 const CLASSES: usize = 1500;
@@ -112,7 +112,7 @@ fn deferred_updates_survive_a_change() {
 
 #[test]
 fn half_precision_centres_change_their_mode() {
-    let config = HeadConfig { mode: FEW, centres: CentrePrecision::Bf16, ..Default::default() };
+    let config = HeadConfig { mode: FEW, centres: StoragePrecision::Bf16, ..Default::default() };
     let mut head = Head::new(CLASSES, DIM, am_softmax(), config).expect("in range");
     steps(&mut head, 0..20);
     let mut dense = head.clone();
@@ -179,7 +179,8 @@ fn running_means_of_few_steps_are_completed() {
     let mut head = head(HeadMode::Sampled { rate: 0.02 }, optimiser);
     steps(&mut head, 0..50);
     let corrected = |head: &Head, steps: &[u32]| {
-        let [mean, square] = [0, 1].map(|at| head.optimiser.memory().nth(at).expect("two").1.to_vec());
+        let [mean, square] =
+            [0, 1].map(|at| head.optimiser.memory().nth(at).expect("two").1.wide().into_owned());
         let ratio = |place: usize| {
             let steps = steps[place / DIM] as i32;
             let mean = mean[place] / (1.0 - 0.9_f32.powi(steps));

@@ -1,7 +1,7 @@
 //! Threads, state, clipping, and errors.
 
 use super::{class_objectives, labels, points, values, view};
-use crate::{CentrePrecision, Error, Head, HeadConfig, HeadMode, HeadState, Objective, OptimiserConfig};
+use crate::{Error, Head, HeadConfig, HeadMode, HeadState, Objective, OptimiserConfig, StoragePrecision};
 use widemargin_objective::{ClassObjective, Parameters, parameters};
 
 fn am_softmax() -> Objective {
@@ -18,7 +18,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);
     for (tile_classes, centres) in
-        [(128, CentrePrecision::F32), (1024, CentrePrecision::F32), (32, CentrePrecision::Bf16)]
+        [(128, StoragePrecision::F32), (1024, StoragePrecision::F32), (32, StoragePrecision::Bf16)]
     {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool");
@@ -69,10 +69,10 @@ fn a_restored_head_continues_to_the_same_bits() {
     let features = values(batch * dim, 1);
     let labels = labels(batch, classes, 2);
     for (optimiser, centres) in [
-        (OptimiserConfig::sgd(0.9, 1e-3), CentrePrecision::F32),
-        (OptimiserConfig::sgd(0.0, 0.0), CentrePrecision::F32),
-        (OptimiserConfig::adam_w(0.01), CentrePrecision::F32),
-        (OptimiserConfig::sgd(0.9, 1e-3), CentrePrecision::Bf16),
+        (OptimiserConfig::sgd(0.9, 1e-3), StoragePrecision::F32),
+        (OptimiserConfig::sgd(0.0, 0.0), StoragePrecision::F32),
+        (OptimiserConfig::adam_w(0.01), StoragePrecision::F32),
+        (OptimiserConfig::sgd(0.9, 1e-3), StoragePrecision::Bf16),
     ] {
         let config = HeadConfig { optimiser, centres, ..HeadConfig::default() };
         let mut head = Head::new(classes, dim, am_softmax(), config).expect("in range");
@@ -382,8 +382,8 @@ fn half_precision_centres_train_as_well() {
                 .collect();
             (losses[0], losses[99], head.centres().into_owned())
         };
-        let (start, wide, _) = train(CentrePrecision::F32);
-        let (_, half, centres) = train(CentrePrecision::Bf16);
+        let (start, wide, _) = train(StoragePrecision::F32);
+        let (_, half, centres) = train(StoragePrecision::Bf16);
         assert!(wide < 0.5 * start, "{mode:?}: the loss falls, {start} {wide}");
         assert!((half - wide).abs() < 0.03 * wide, "{mode:?}: {half} {wide}");
         assert!(

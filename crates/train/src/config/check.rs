@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Error;
 use std::fmt::Display;
-use widemargin_head::ProductPrecision;
+use widemargin_head::{HeadConfig, ProductPrecision};
 use widemargin_model::{BackboneName, device};
 use widemargin_objective::{AnyObjective, ClassObjective};
 
@@ -139,7 +139,10 @@ impl Config {
             "head.threshold",
             &h.threshold.unwrap_or_default(),
             "at least 0 and below 1",
-        )
+        )?;
+        let budget = HeadConfig::SCREENED_ERRORS;
+        let expected = format!("{} to {}", budget.start(), budget.end());
+        require(budget.contains(&h.screened_error), "head.screened_error", &h.screened_error, &expected)
     }
 
     fn check_optimiser(&self) -> Result<(), Error> {
@@ -218,6 +221,12 @@ impl Config {
             without("rate", "`sampled`"),
         );
         warn(!screened && h.threshold.is_some(), without("threshold", "`screened`"));
+        let usual = HeadSection::default();
+        let decided = h.threshold.is_some() || matches!(mode, HeadModeName::Dense | HeadModeName::Sampled);
+        warn(
+            decided && h.screened_error != usual.screened_error,
+            without("screened_error", "`screened` without `threshold`"),
+        );
         warn(
             screened && h.threshold != Some(0.0) && h.kept_scores_mib.is_some(),
             without("kept_scores_mib", "`dense` or `sampled`"),
@@ -275,7 +284,7 @@ mod tests {
     #[test]
     fn impossible_values_name_the_key() {
         type Change = fn(&mut Config);
-        let changes: [(&str, Change); 34] = [
+        let changes: [(&str, Change); 36] = [
             ("data.unseen", |c| c.data.unseen = Some(1)),
             ("data.unseen_classes", |c| c.data.unseen_classes = vec!["Bag".into()]),
             ("data.unseen_classes", |c| {
@@ -298,6 +307,8 @@ mod tests {
             ("objective.margin", |c| c.objective.set("margin", Some(Amount::Value(2.5)))),
             ("objective.scale", |c| c.objective.set("scale", Some(Amount::Value(0.0)))),
             ("objective.temperature", |c| c.objective.set("temperature", Some(Amount::Value(1.0)))),
+            ("head.screened_error", |c| c.head.screened_error = 0.5),
+            ("head.screened_error", |c| c.head.screened_error = f64::NAN),
             ("optimiser.learning_rate", |c| c.optimiser.learning_rate = 0.0),
             ("optimiser.learning_rate", |c| c.optimiser.learning_rate = f64::INFINITY),
             ("optimiser.momentum", |c| c.optimiser.momentum = 1.0),
@@ -357,7 +368,7 @@ mod tests {
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 14] = [
+        let changes: [(&str, Change); 15] = [
             ("[8.0, 9.0] are never reached", |c| {
                 c.schedule.name = ScheduleName::Step;
                 c.schedule.milestones = vec![3.0, 8.0, 9.0];
@@ -381,6 +392,10 @@ mod tests {
             }),
             ("head.rate: no effect", |c| c.head.rate = 0.2),
             ("head.threshold: no effect", |c| c.head.threshold = Some(0.01)),
+            ("head.screened_error: no effect", |c| {
+                c.head.mode = HeadModeName::Dense;
+                c.head.screened_error = 0.05;
+            }),
             ("head.kept_scores_mib: no effect", |c| {
                 c.head.mode = HeadModeName::Screened;
                 c.head.kept_scores_mib = Some(64);

@@ -72,6 +72,7 @@ mod tests {
         assert_eq!(expected.differences(&expected), []);
         let mut found = expected.clone();
         found.training.epochs = 9;
+        found.head.screened_error = 0.05;
         found.data.path = Some("images".into());
         found.objective.set("margin", Some(Amount::Value(0.5)));
         found.optimiser.factors = [("fc".to_owned(), 2.0)].into();
@@ -80,13 +81,14 @@ mod tests {
             said,
             [
                 "data.path: found \"images\", expected none",
+                "head.screened_error: found 0.05, expected 0.02",
                 "objective.margin: found 0.5, expected none",
                 "optimiser.factors: found { fc = 2.0 }, expected none",
                 "training.epochs: found 9, expected 3",
             ]
         );
         let back = expected.differences(&found);
-        assert_eq!((back.len(), back[0].found.as_str()), (4, "none"));
+        assert_eq!((back.len(), back[0].found.as_str()), (5, "none"));
     }
 
     #[test]

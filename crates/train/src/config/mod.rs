@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use widemargin_data::{Background, ClassFolder, PartFolders, Preprocessing};
 use widemargin_embedder::TrainingClasses;
-use widemargin_head::{CentrePrecision, HeadMode, ProductPrecision};
+use widemargin_head::{HeadConfig, HeadMode, ProductPrecision, StoragePrecision};
 use widemargin_model::BackboneName;
 use widemargin_tables::ColumnPattern;
 
@@ -212,8 +212,13 @@ pub struct HeadSection {
     /// if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Error budget of `screened` where `threshold` is absent; see [`widemargin_head::HeadConfig::screened_error`].
+    pub screened_error: f64,
     /// Precision in which the class centres are stored: `f32`, or `bf16` for half the memory.
-    pub centres: CentrePrecision,
+    pub centres: StoragePrecision,
+    /// Precision in which the optimiser's state of the class centres is stored: `f32`, or `bf16` for half the memory.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optimiser_state: StoragePrecision,
     /// Precision of the factors of the matrix products of a `dense` or `sampled` step: `f32`, or `bf16` with sums in `f32`. If absent,
     /// `bf16` with `training.precision = "mixed"` and `f32` otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,13 +228,20 @@ pub struct HeadSection {
     pub kept_scores_mib: Option<usize>,
 }
 
+/// A setting that was added later is left out of a configuration that does not use it.
+fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+    *setting == T::default()
+}
+
 impl Default for HeadSection {
     fn default() -> Self {
         Self {
             mode: HeadModeName::Auto,
             rate: 0.1,
             threshold: None,
-            centres: CentrePrecision::F32,
+            screened_error: HeadConfig::default().screened_error,
+            centres: StoragePrecision::F32,
+            optimiser_state: StoragePrecision::F32,
             products: None,
             kept_scores_mib: None,
         }

@@ -117,6 +117,8 @@ impl Trainer {
             mode: objective.class_objective().map_or(head_mode, resolved),
             centres: config.head.centres,
             products: config.head_products(),
+            optimiser_state: config.head.optimiser_state,
+            screened_error: config.head.screened_error,
             kept_scores_mib: config.head.kept_scores_mib,
             seed,
             ..HeadConfig::default()
