@@ -60,7 +60,7 @@ const VALUES_PER_KEPT_SCORE: usize = 4;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum HeadMode {
-    /// Screened where that saves time and costs no accuracy, dense otherwise; see [`HeadMode::resolve`]. A head resolves it when it
+    /// Screened where that saves time and costs no accuracy, dense otherwise; see [`HeadConfig::resolved_mode`]. A head resolves it when it
     /// is created, and keeps that mode in its configuration and state.
     #[default]
     Auto,

@@ -72,8 +72,7 @@ impl Head {
         let len = check_size(classes, objective.sub_centres(), dim)?;
         config.check()?;
         let size = HeadSize { classes, dim, batch: HeadMode::TYPICAL_BATCH };
-        let mode = config.mode.resolve(&objective, config.optimiser, size);
-        let config = HeadConfig { mode, ..config };
+        let config = HeadConfig { mode: config.resolved_mode(&objective, size), ..config };
         let centres = Storage::new(
             initial_rows(0, len, dim, objective.score().normalises_centres(), config.seed),
             config.centres,

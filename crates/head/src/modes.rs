@@ -27,8 +27,8 @@ impl Head {
     /// [`Error::OutOfRange`] for a setting outside its range; [`Error::NotScreenable`]. On error the head is unchanged.
     pub fn set_mode(&mut self, mode: HeadMode) -> Result<(), Error> {
         let size = HeadSize { classes: self.classes, dim: self.dim, batch: HeadMode::TYPICAL_BATCH };
-        let mode = mode.resolve(&self.objective, self.config.optimiser, size);
         let config = HeadConfig { mode, ..self.config };
+        let config = HeadConfig { mode: config.resolved_mode(&self.objective, size), ..config };
         config.check()?;
         let threshold = screened::threshold(&config, &self.objective)?;
         match (&mut self.screen, threshold) {

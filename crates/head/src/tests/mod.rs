@@ -1,5 +1,6 @@
 //! The head compared with the plain reference in f64, and its guarantees about threads, state and errors.
 
+mod auto;
 mod classes;
 mod communicator;
 mod half;

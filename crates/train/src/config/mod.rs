@@ -252,7 +252,7 @@ impl Default for HeadSection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadModeName {
-    /// Screened where that saves time and costs no accuracy, dense otherwise; see [`HeadMode::resolve`]. Chosen when a run starts; a
+    /// Screened where that saves time and costs no accuracy, dense otherwise; see [`HeadConfig::resolved_mode`]. Chosen when a run starts; a
     /// resumed run keeps the mode of its checkpoint.
     Auto,
     /// All.

@@ -111,10 +111,9 @@ impl Trainer {
         let objective = config.objective.by_count(config.objective.build(Some(classes))?, counts)?;
         let (head_mode, of_centres) = (config.head.head_mode(), optimiser(config, true));
         let size = HeadSize { classes, dim: m.embedding, batch: config.sampler.batch_size() };
-        let resolved = |objective| head_mode.resolve(objective, of_centres, size);
         let head_config = HeadConfig {
             optimiser: of_centres,
-            mode: objective.class_objective().map_or(head_mode, resolved),
+            mode: head_mode,
             centres: config.head.centres,
             products: config.head_products(),
             optimiser_state: config.head.optimiser_state,
@@ -123,6 +122,9 @@ impl Trainer {
             seed,
             ..HeadConfig::default()
         };
+        let resolved = |objective| head_config.resolved_mode(objective, size);
+        let mode = objective.class_objective().map_or(head_mode, resolved);
+        let head_config = HeadConfig { mode, ..head_config };
         let (miner, memory) = (config.objective.build_miner()?, config.objective.memory);
         let head = TrainingHead::new(classes, m.embedding, objective, head_config, miner, memory)?;
         Ok(Self {
