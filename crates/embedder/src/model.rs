@@ -10,7 +10,7 @@ use widemargin_data::{
 };
 use widemargin_model::parameters::{self, Parameter};
 use widemargin_model::steps::Step;
-use widemargin_model::{Backbone, Inference, Pass};
+use widemargin_model::{Backbone, Inference, Pass, ProductPrecision};
 use widemargin_objective::normalise;
 use widemargin_tables::OpenTable;
 
@@ -34,6 +34,7 @@ pub struct Model {
     device: Device,
     /// The backbone for the CPU, made at the first use there.
     inference: OnceLock<Inference>,
+    products: ProductPrecision,
     fingerprint: Option<Fingerprint>,
 }
 
@@ -56,7 +57,14 @@ impl Model {
         let device = widemargin_model::device::by_name("cpu")?;
         let backbone = Backbone::empty(&description.backbone, &device)?;
         let backbone = parameters::with_parameters(backbone, weights)?;
-        Ok(Self { description, backbone, device, inference: OnceLock::new(), fingerprint: None })
+        Ok(Self {
+            description,
+            backbone,
+            device,
+            inference: OnceLock::new(),
+            products: ProductPrecision::F32,
+            fingerprint: None,
+        })
     }
 
     pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -69,7 +77,21 @@ impl Model {
     /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
     pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
         description.normalisation.validate(description.backbone.input.channels)?;
-        Ok(Self { description, backbone, device, inference: OnceLock::new(), fingerprint: None })
+        Ok(Self {
+            description,
+            backbone,
+            device,
+            inference: OnceLock::new(),
+            products: ProductPrecision::F32,
+            fingerprint: None,
+        })
+    }
+
+    /// The same model with products of bfloat16 factors on the CPU, or of f32 again. Sums, normalisation and the rest stay f32. The cosine of
+    /// an embedding with its f32 version is about 0.9999.
+    #[must_use]
+    pub fn with_products(self, products: ProductPrecision) -> Self {
+        Self { products, inference: OnceLock::new(), ..self }
     }
 
     /// The input of the model and how it was trained.
@@ -220,7 +242,7 @@ impl Model {
     fn forward(&self, values: Vec<f32>) -> Vec<f32> {
         let shape = self.description.shape();
         if self.device == Device::flex() {
-            let inference = self.inference.get_or_init(|| Inference::new(&self.backbone));
+            let inference = self.inference.get_or_init(|| Inference::new(&self.backbone, self.products));
             return inference.forward(values, [shape.channels, shape.height, shape.width]);
         }
         let size = [values.len() / shape.values(), shape.channels, shape.height, shape.width];

@@ -1,11 +1,12 @@
-//! Prints the images per second of inference with each backbone at its usual size: through Burn, and with folded steps.
+//! Prints the images per second of inference with each backbone at its usual size: through Burn, with
+//! folded steps, and with folded steps in mixed precision.
 //!
 //! `cargo run --release -p widemargin-model --example inference_rate [BACKBONE...]`
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
 use burn::tensor::{Device, Tensor, TensorData};
 use std::time::Instant;
-use widemargin_model::{Backbone, BackboneConfig, BackboneName, Inference, Pass};
+use widemargin_model::{Backbone, BackboneConfig, BackboneName, Inference, Pass, ProductPrecision};
 
 const BATCH: usize = 32;
 const ROUNDS: usize = 5;
@@ -42,10 +43,12 @@ fn main() -> Result<(), widemargin_model::Error> {
             let images = Tensor::from_data(TensorData::new(samples.clone(), size), &device);
             drop(backbone.forward(images, Pass::Inference));
         });
-        let inference = Inference::new(&backbone);
-        let folded = rate(|| drop(inference.forward(samples.clone(), shape)));
+        let [folded, mixed] = [ProductPrecision::F32, ProductPrecision::Bf16].map(|products| {
+            let inference = Inference::new(&backbone, products);
+            rate(|| drop(inference.forward(samples.clone(), shape)))
+        });
         println!(
-            "{name} at {} x {}: {by_burn:.1} through Burn, {folded:.1} folded",
+            "{name} at {} x {}: {by_burn:.1} through Burn, {folded:.1} folded, {mixed:.1} mixed",
             input.height, input.width
         );
     }

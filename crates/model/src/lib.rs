@@ -21,3 +21,5 @@ pub use inference::Inference;
 pub use layers::Pass;
 /// The type of [`BackboneConfig::input`].
 pub use widemargin_data::ImageShape;
+/// The precision of products on the CPU.
+pub use widemargin_head::ProductPrecision;

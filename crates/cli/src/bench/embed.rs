@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 use widemargin_data::{ImageShape, Normalisation, Preprocessing};
 use widemargin_embedder::{Description, Model, Takes};
-use widemargin_model::{Backbone, BackboneConfig, BackboneName, device};
+use widemargin_model::{Backbone, BackboneConfig, BackboneName, ProductPrecision, device};
+use widemargin_train::PrecisionName;
 
 /// Dimension of the embeddings, as in `bench train`.
 const EMBEDDING: usize = 128;
@@ -39,6 +40,9 @@ pub(crate) struct BenchEmbed {
     /// Batches before the first measured one
     #[arg(long, default_value_t = 3)]
     warm_up: usize,
+    /// Precision: full, or mixed for products in bfloat16 with sums in f32
+    #[arg(long, default_value = "full")]
+    precision: PrecisionName,
     /// Also write the model to this ONNX file, for another program
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
@@ -58,6 +62,8 @@ pub(crate) fn run(arguments: &BenchEmbed) -> anyhow::Result<ExitCode> {
     if let Some(file) = &arguments.onnx {
         widemargin_onnx::write(file, &model, None)?;
     }
+    let mixed = arguments.precision == PrecisionName::Mixed;
+    let model = if mixed { model.with_products(ProductPrecision::Bf16) } else { model };
     widemargin_kernels::pages::keep_large_freed_pages();
     // The same values in every program that compares itself with this one.
     let pixels: Vec<u8> = (0..batch * shape.values()).map(|at| (at * 7919 % 251) as u8).collect();
@@ -92,7 +98,7 @@ pub(crate) fn run(arguments: &BenchEmbed) -> anyhow::Result<ExitCode> {
             "batch": batch,
             "first": first[..SHOWN.min(first.len())],
             "threads": rayon::current_num_threads(),
-            "precision": "f32",
+            "precision": if mixed { "mixed" } else { "f32" },
             "instruction_set": format!("{:?}", widemargin_kernels::detected()),
             "version": env!("CARGO_PKG_VERSION"),
         });

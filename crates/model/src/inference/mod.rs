@@ -11,10 +11,12 @@ mod tests;
 use crate::backbones::Backbone;
 use crate::operations::PoolWindow;
 use fold::{Folded, FoldedStep, fold};
+use widemargin_head::ProductPrecision;
 use widemargin_kernels::batch_norm::{self, NormParameters, NormShape};
 use widemargin_kernels::convolution::{self, ConvolutionShape, Finish};
 use widemargin_kernels::elementwise;
 use widemargin_kernels::matrix::{MatRef, Threads, Write, matmul};
+use widemargin_kernels::mixed::linear;
 use widemargin_kernels::pooling::{self, PoolShape};
 
 /// A backbone for inference on the CPU.
@@ -23,6 +25,7 @@ pub struct Inference {
     steps: Vec<FoldedStep>,
     /// How many steps read each value; value 0 is the input, value `n` the result of the `n`-th step.
     uses: Vec<usize>,
+    products: ProductPrecision,
 }
 
 /// A batch of values: `[sample][channel][height][width]`.
@@ -35,14 +38,14 @@ struct Batch {
 }
 
 impl Inference {
-    /// Copies the weights of `backbone`.
-    pub fn new(backbone: &Backbone) -> Self {
+    /// Copies the weights of `backbone`. `products` may round the factors of convolutions and of the last layer to bfloat16.
+    pub fn new(backbone: &Backbone, products: ProductPrecision) -> Self {
         let steps = fold(backbone.steps());
         let mut uses = vec![0; steps.len() + 1];
         for input in steps.iter().flat_map(FoldedStep::inputs) {
             uses[input] += 1;
         }
-        Self { steps, uses }
+        Self { steps, uses, products }
     }
 
     /// Maps samples `[batch, channels, height, width]` to embeddings `[batch, dimension]`, which are not normalised.
@@ -56,7 +59,7 @@ impl Inference {
         values[0] = Some(Batch { values: samples, channels, height, width });
         let mut left = self.uses.clone();
         for (at, step) in self.steps.iter().enumerate() {
-            let result = step.run(count, &values);
+            let result = step.run(self.products, count, &values);
             values[at + 1] = Some(result);
             for input in step.inputs() {
                 left[input] -= 1;
@@ -75,7 +78,7 @@ impl FoldedStep {
         std::iter::once(self.input).chain(self.other)
     }
 
-    fn run(&self, count: usize, values: &[Option<Batch>]) -> Batch {
+    fn run(&self, products: ProductPrecision, count: usize, values: &[Option<Batch>]) -> Batch {
         let value = |at: usize| values[at].as_ref().expect("a step reads what steps before it compute");
         let input = value(self.input);
         let other = self.other.map(value);
@@ -96,7 +99,10 @@ impl FoldedStep {
                     residual: other.map(|other| other.values.as_slice()),
                     slope: slope.as_deref(),
                 };
-                let values = convolution::forward_finished(&shape, &input.values, weights, &finish);
+                let in_f32 = products == ProductPrecision::F32;
+                let convolve =
+                    if in_f32 { convolution::forward_finished } else { convolution::mixed::forward_finished };
+                let values = convolve(&shape, &input.values, weights, &finish);
                 Batch {
                     values,
                     channels: *out_channels,
@@ -130,14 +136,21 @@ impl FoldedStep {
             }
             Folded::FullyConnected { weights, bias } => {
                 let (inputs, outputs) = (weights.len() / bias.len(), bias.len());
-                let mut values = Vec::with_capacity(count * outputs);
-                for _ in 0..count {
-                    values.extend_from_slice(bias);
-                }
                 let input =
                     MatRef::new(&input.values, count, inputs).expect("a sample has the layer's inputs");
                 let weights = MatRef::new(weights, inputs, outputs).expect("one weight per input and output");
-                matmul(&mut values, input, weights, Write::Add, Threads::Rayon);
+                let mut values = if products == ProductPrecision::F32 {
+                    let mut values = vec![0.0; count * outputs];
+                    matmul(&mut values, input, weights, Write::Replace, Threads::Rayon);
+                    values
+                } else {
+                    linear::forward(input, weights)
+                };
+                for row in values.chunks_exact_mut(outputs) {
+                    for (value, bias) in row.iter_mut().zip(bias) {
+                        *value += bias;
+                    }
+                }
                 Batch { values, channels: outputs, height: 1, width: 1 }
             }
         }

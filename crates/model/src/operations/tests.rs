@@ -67,7 +67,8 @@ fn convolution_equals_burns() {
     }
 }
 
-/// Values and gradients are near those in f32: bfloat16 rounds each factor by 2^-9 at most, and the sums average the errors.
+/// Values and gradients are near those in f32: bfloat16 rounds each factor by 2^-9 of it at most, each product by 2^-8. A sum of values of
+/// both signs can be smaller than its terms, so twice as much is allowed.
 #[test]
 fn products_in_bfloat16_are_near_f32() {
     fn assert_near<const D: usize>(what: &str, found: Tensor<D>, expected: Tensor<D>) {
@@ -75,7 +76,7 @@ fn products_in_bfloat16_are_near_f32() {
         let (found, expected) = (host_values(found), host_values(expected));
         let length: f32 = expected.iter().map(|value| value * value).sum::<f32>().sqrt();
         let error: f32 = found.iter().zip(&expected).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
-        assert!(error <= 2.0_f32.powi(-8) * length, "{what}: {error} of {length}");
+        assert!(error <= 2.0_f32.powi(-7) * length, "{what}: {error} of {length}");
         assert!(error > 0.0, "{what}: the factors were not rounded");
     }
     let device = Device::flex().autodiff();
