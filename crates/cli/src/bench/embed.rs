@@ -2,6 +2,7 @@
 
 use super::memory::peak_memory;
 use super::train::size;
+use crate::arguments::one_of;
 use crate::say::results;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use widemargin_data::{ImageShape, Normalisation, Preprocessing};
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_model::{Backbone, BackboneConfig, BackboneName, ProductPrecision, device};
-use widemargin_train::PrecisionName;
+use widemargin_train::config::PrecisionName;
 
 /// Dimension of the embeddings, as in `bench train`.
 const EMBEDDING: usize = 128;
@@ -41,7 +42,7 @@ pub(crate) struct BenchEmbed {
     #[arg(long, default_value_t = 3)]
     warm_up: usize,
     /// Precision: full, or mixed for products in bfloat16 with sums in f32
-    #[arg(long, default_value = "full")]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionName>, default_value = "full")]
     precision: PrecisionName,
     /// Also write the model to this ONNX file, for another program
     #[arg(long, value_name = "FILE")]
