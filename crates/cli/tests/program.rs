@@ -424,7 +424,7 @@ fn impossible_wishes_are_refused_before_anything_is_written() {
     place.refused(&["train", "--scale", "-1"], &["scale"]);
     place.refused(&["train", "--objective", "am-sotfmax"], &["am-softmax"]);
     place.refused(&["train", "--device", "tpu"], &["tpu", "cpu"]);
-    place.refused(&["train", "--built-in", "--precision", "mixed"], &["cpu", "half precision", "full"]);
+    place.refused(&["train", "--precision", "half"], &["half", "`full` or `mixed`"]);
     place.refused(&["train", "--hold-out", "100%"], &["hold_out", "below 1"]);
     place.refused(&["train", "--backbone", "resnet"], &["resnet", "small-cnn"]);
     place.refused(&["train", "--built-in", "--unseen-classes", "Trousers,Bag"], &["Trousers", "Trouser"]);
