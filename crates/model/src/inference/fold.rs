@@ -218,10 +218,10 @@ impl Folded {
                 *slope = Some(found.values.clone());
             }
             (Self::Convolution { slope, bias, .. }, Operation::Rectifier) => {
-                *slope = Some(vec![0.0; bias.len()])
+                *slope = Some(vec![0.0; bias.len()]);
             }
             (Self::Affine { slope, offset, .. }, Operation::Rectifier) => {
-                *slope = Some(vec![0.0; offset.len()])
+                *slope = Some(vec![0.0; offset.len()]);
             }
             (Self::Add { rectified }, Operation::Rectifier) => *rectified = true,
             (step, next) => unreachable!("{step:?} cannot take over {next:?}"),
