@@ -261,7 +261,7 @@ pub(super) fn require_alike(names: &[&str]) -> Result<(), Problem> {
     } else if let Some(common) = common {
         let mut others = names.iter().filter(|name| form(name) == common).map(|name| (*name).to_owned());
         let first = others.next().unwrap_or_default();
-        let last = others.last().unwrap_or_else(|| first.clone());
+        let last = others.next_back().unwrap_or_else(|| first.clone());
         Problem::OddColumns { columns: odd, others: Box::new([first, last]), advice }
     } else {
         return Ok(());

@@ -776,7 +776,7 @@ fn columns_that_are_no_values_are_named() {
         ("img_id,x0,x1", "`img_id` looks like a row number"),
         ("index,a,b", "`index` looks like a row number"),
         ("number,a,b", "`number` looks like a row number"),
-        ("age,x0,x1", "`age` do not fit the others, `x0` to `x1`; to leave them out, use --columns 'x*'"),
+        ("age,x0,x1", "`age` do not fit the others, `x0` to `x1`; to leave it out, use --columns 'x*'"),
         ("weight,a,b", "`weight` looks like the weight of a sample"),
         ("label,label,x", "two columns `label`"),
         ("label,Label,x", "two columns `label`"),
