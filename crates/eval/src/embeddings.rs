@@ -16,11 +16,16 @@ use crate::error::{Error, Result};
 /// Cosines above 0.999 are computed from the differences of two rows in `f64`, so that they stay apart where an `f32` would round
 /// all of them to 1. If many cosines are that close ([`Embeddings::crowding`]), the set also keeps what `f32` rounds off its unit
 /// rows.
+///
+/// Rows of small whole numbers, such as binary codes, have many pairs with equal cosines. These are computed exactly, so that equal cosines
+/// are equal scores.
 #[derive(Debug, Clone)]
 pub struct Embeddings {
     unit_rows: Vec<f32>,
     /// What rounding to `f32` took from each value of `unit_rows`; only if cosines are crowded.
     rests: Option<Vec<f32>>,
+    /// The squared length of each row as it was given, if all values are whole numbers so small that cosines follow exactly.
+    squares: Option<Vec<f64>>,
     dim: usize,
     labels: Vec<u32>,
     crowding: Option<Crowding>,
@@ -29,7 +34,7 @@ pub struct Embeddings {
 impl Embeddings {
     /// From rows that are checked and have length 1.
     pub(crate) fn of_parts(unit_rows: Vec<f32>, dim: usize, labels: Vec<u32>) -> Self {
-        Self { unit_rows, rests: None, dim, labels, crowding: None }
+        Self { unit_rows, rests: None, squares: None, dim, labels, crowding: None }
     }
 
     pub(crate) fn into_unit_rows(self) -> Vec<f32> {
@@ -39,6 +44,16 @@ impl Embeddings {
     /// The same with what rounding took from the unit rows.
     pub(crate) fn with_rests(self, rests: Vec<f32>) -> Self {
         Self { rests: Some(rests), ..self }
+    }
+
+    /// The same with the squared lengths of its rows of whole numbers.
+    pub(crate) fn with_squares(self, squares: Option<Vec<f64>>) -> Self {
+        Self { squares, ..self }
+    }
+
+    /// The squared length of a row, which must exist, of small whole numbers.
+    pub(crate) fn square(&self, row: usize) -> Option<f64> {
+        self.squares.as_ref().map(|squares| squares[row])
     }
 
     /// The same with the crowding that was measured.
@@ -110,6 +125,7 @@ impl Embeddings {
         Self {
             unit_rows: gather(&self.unit_rows),
             rests: self.rests.as_ref().map(gather),
+            squares: self.squares.as_ref().map(|all| order.iter().map(|&row| all[row]).collect()),
             dim: self.dim,
             labels: order.iter().map(|&row| self.labels[row]).collect(),
             crowding: self.crowding,

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::crowding::Crowding;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::similarity::product_error;
 
 /// Distances from 1 below this are crowded: rounding in `f32` changes them by about 1 %.
 const CLOSE: f64 = 1.0 / 65536.0;
@@ -70,7 +71,7 @@ impl Embeddings {
         let set = Self::of_parts(unit_rows, dim, labels.to_vec());
         let crowding = values.crowding(rows);
         if crowding.is_none() {
-            return Ok(set);
+            return Ok(set.with_squares(values.squares()));
         }
         let (mut unit_rows, mut rests) = (set.into_unit_rows(), Vec::with_capacity(data.len()));
         for (row, unit_row) in unit_rows.chunks_exact_mut(dim).enumerate() {
@@ -92,6 +93,21 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
+    /// The squared length of each row, if all values are whole numbers so small that the dot product of two rows follows from their cosine in
+    /// `f32` by rounding.
+    fn squares(&self) -> Option<Vec<f64>> {
+        let is_whole = |value: &f32| value.fract() == 0.0;
+        if !self.data.iter().all(is_whole)
+            || self.rests.is_some_and(|rests| rests.iter().any(|rest| *rest != 0.0))
+        {
+            return None;
+        }
+        let square = |row: &[f32]| row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
+        let squares: Vec<f64> = self.data.chunks_exact(self.dim).map(square).collect();
+        let largest = squares.iter().copied().fold(0.0, f64::max);
+        (largest * f64::from(product_error(self.dim)) < 0.25).then_some(squares)
+    }
+
     /// A row of length 1.
     fn unit_row(&self, row: usize) -> Vec<f64> {
         let place = row * self.dim..(row + 1) * self.dim;

@@ -2,7 +2,8 @@
 //!
 //! A dot product is summed in [`LANES`] parallel partial sums, which are then added in a fixed order. If it exceeds [`NEAR`], the
 //! cosine is computed from the difference of the rows instead, as `1 - |a - b|^2 / 2` in `f64`: there the dot product in `f32` no
-//! longer tells rows apart. Scores are [`stored`](crate::score) cosines. The order of summation depends only on the dimension. So
+//! longer tells rows apart. Rows of small whole numbers, such as binary codes, have exact cosines, because equal cosines are frequent
+//! there. Scores are [`stored`](crate::score) cosines. The order of summation depends only on the dimension. So
 //! a score is symmetric to the bit, and the same whether a pair is computed alone, in a block of queries or on another thread.
 //! The blocks are for speed: [`QUERIES`] rows share each load of a gallery row.
 
@@ -29,7 +30,22 @@ impl Embeddings {
 /// The score of two rows, which must exist, of sets of the same dimension.
 pub(crate) fn score(a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> f32 {
     let [product] = products([a.row(row_a)], b.row(row_b));
+    refined(product, a, row_a, b, row_b)
+}
+
+/// The score of two rows with this dot product.
+fn refined(product: f32, a: &Embeddings, row_a: usize, b: &Embeddings, row_b: usize) -> f32 {
+    if let (Some(square_a), Some(square_b)) = (a.square(row_a), b.square(row_b)) {
+        return exact(product, square_a * square_b);
+    }
     if product > NEAR { near(a, row_a, b, row_b) } else { product }
+}
+
+/// The score of two rows of whole numbers from their rounded cosine and the product of their squared lengths. Their dot product is the nearest
+/// whole number, and equal cosines are equal fractions, however the rows are long.
+fn exact(product: f32, squares: f64) -> f32 {
+    let dot = (f64::from(product) * squares.sqrt()).round();
+    score::stored((dot * dot / squares).sqrt().min(1.0).copysign(dot))
 }
 
 /// The score of two rows from their difference. Exact up to rounding in `f64` if both sets keep their rests. Otherwise the rounding
@@ -103,8 +119,7 @@ pub(crate) fn block(
     for (column, row) in gallery.enumerate() {
         let found = products(rows, right.row(row));
         for (nth, &product) in found.iter().enumerate().take(queries.len()) {
-            let score = if product > NEAR { near(left, queries.start + nth, right, row) } else { product };
-            out[nth * width + column] = score;
+            out[nth * width + column] = refined(product, left, queries.start + nth, right, row);
         }
     }
 }
@@ -174,6 +189,47 @@ mod tests {
             let expected = twin(set.row(0), set.row(1)).clamp(-1.0, 1.0);
             assert!((score::cosine(found) - expected).abs() <= allowed, "dim {dim}");
             assert_eq!(found.to_bits(), score(&set, 1, &set, 0).to_bits(), "dim {dim}: not symmetric");
+        }
+    }
+
+    #[test]
+    fn equal_cosines_of_whole_numbers_are_equal_scores() {
+        for (dim, of_kind) in [(8, 0), (16, 0), (100, 0), (100, 1), (24, 2)] {
+            let value = |row: usize, at: usize| {
+                let hash = (row * 7919 + at * 104_729 + row * at * 31) % 1009;
+                [
+                    if hash % 2 == 0 { 1.0 } else { -1.0 },
+                    f32::from(u8::from(hash % 3 == 0 || at == 0)),
+                    (hash % 7) as f32 - 3.0,
+                ][of_kind]
+            };
+            let count = 40;
+            let data: Vec<f32> = (0..count * dim).map(|at| value(at / dim, at % dim)).collect();
+            let set = Embeddings::new(&data, count, dim, &vec![0; count]).unwrap();
+            let whole =
+                |a: usize, b: usize| -> i64 { (0..dim).map(|at| (value(a, at) * value(b, at)) as i64).sum() };
+            // The fraction dot^2 / squares in lowest terms, with the sign of the dot product.
+            let cosine = |a: usize, b: usize| {
+                let (dot, squares) = (whole(a, b), whole(a, a) * whole(b, b));
+                let (mut divisor, mut rest) = (squares, dot * dot);
+                while rest != 0 {
+                    (divisor, rest) = (rest, divisor % rest);
+                }
+                (dot.signum(), dot * dot / divisor, squares / divisor)
+            };
+            let mut scores = std::collections::HashMap::new();
+            for (a, b) in (0..count).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                let found = score(&set, a, &set, b);
+                let known = scores.entry(cosine(a, b)).or_insert(found);
+                assert_eq!(known.to_bits(), found.to_bits(), "dim {dim}: rows {a} and {b}");
+                let expected = twin(set.row(a), set.row(b));
+                assert!((score::cosine(found) - expected).abs() < 1e-5, "dim {dim}: rows {a} and {b}");
+            }
+            assert!(of_kind > 0 || scores.len() < 60, "dim {dim}: cosines are hardly ever equal");
+        }
+        // Too large to be exact, and not whole: computed as before.
+        for data in [[3e5, 1.0, 1.0, 2e5], [0.5, 1.0, 1.0, 2.0]] {
+            assert_eq!(Embeddings::new(&data, 2, 2, &[0; 2]).unwrap().square(0), None);
         }
     }
 
