@@ -4,6 +4,7 @@
 //! does `eval calibrate`; `eval verification`, `compare` and `export` read them.
 
 use anyhow::{Context, ensure};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use widemargin_embedder::{Fingerprint, Model};
@@ -33,6 +34,61 @@ pub(crate) enum ChosenFor {
 /// The size in bytes and the checksum of a model file.
 pub(crate) type ModelFile = (u64, u32);
 
+/// A cohort whose scores normalise others, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedCohort {
+    /// Number of embeddings.
+    rows: usize,
+    /// CRC-32 of the CRC-32 of each row, in ascending order: the scores do not depend on the order of the rows.
+    checksum: u32,
+    /// How many of the highest scores are used; absent if all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    top: Option<usize>,
+}
+
+impl SavedCohort {
+    /// The cohort with these `values`, row-major with `dim` per row.
+    pub(crate) fn new(values: &[f32], dim: usize, top: Option<usize>) -> Self {
+        let of_row = |row: &[f32]| {
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            crc32fast::hash(&bytes)
+        };
+        let mut rows: Vec<u32> = values.chunks_exact(dim.max(1)).map(of_row).collect();
+        rows.sort_unstable();
+        let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+        Self { rows: rows.len(), checksum: crc32fast::hash(&bytes), top }
+    }
+}
+
+/// How the embeddings of a class are combined into one template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Templates {
+    /// Mean of the embeddings
+    Mean,
+    /// Mean of the normalised embeddings
+    MeanDirection,
+}
+
+impl std::fmt::Display for Templates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean",
+            Self::MeanDirection => "mean-direction",
+        })
+    }
+}
+
+/// What the two sides of a comparison are, besides the kind of score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// How the enrolled side was combined; `None` for single embeddings.
+    pub(crate) templates: Option<Templates>,
+    /// The cohort that normalised the scores.
+    pub(crate) cohort: Option<SavedCohort>,
+}
+
 /// The file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +110,12 @@ pub(crate) struct SavedCalibration {
     /// The model whose scores they were; absent if the embeddings do not state it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<ModelFile>,
+    /// How the enrolled embeddings of a class were combined into templates; absent if single embeddings were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) templates: Option<Templates>,
+    /// The cohort that normalised the scores; absent if they are not normalised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cohort: Option<SavedCohort>,
     /// CRC-32 of all other fields, in hexadecimal. A file without it is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
@@ -80,6 +142,8 @@ impl SavedCalibration {
             impostor: found.impostor,
             warnings,
             model: None,
+            templates: None,
+            cohort: None,
             checksum: None,
         };
         saved.sealed()
@@ -93,6 +157,42 @@ impl SavedCalibration {
     /// As a calibration of the scores of one model.
     pub(crate) fn of(self, model: ModelFile) -> anyhow::Result<Self> {
         Self { model: Some(model), ..self }.sealed()
+    }
+
+    /// As a calibration of scores that were compared in this way.
+    pub(crate) fn comparing(self, Comparison { templates, cohort }: Comparison) -> anyhow::Result<Self> {
+        Self { templates, cohort, ..self }.sealed()
+    }
+
+    /// Rejects scores of other templates or of another cohort: they mean different things.
+    pub(crate) fn require_comparison(&self, path: &Path, found: Comparison) -> anyhow::Result<()> {
+        let path = path.display();
+        let kind = |templates: Option<Templates>| {
+            templates.map_or_else(
+                || "single embeddings".to_owned(),
+                |kind| format!("templates (--templates {kind})"),
+            )
+        };
+        ensure!(
+            self.templates == found.templates,
+            "{path}: a calibration of {}, but the pairs are of {}; calibrate on the same kind",
+            kind(self.templates),
+            kind(found.templates)
+        );
+        if let (Some(own), Some(other)) = (self.cohort, found.cohort) {
+            let (own_top, top) = (own.top.unwrap_or(own.rows), other.top.unwrap_or(other.rows));
+            ensure!(
+                (own.rows, own.checksum) == (other.rows, other.checksum),
+                "{path}: a calibration of scores that another cohort normalised ({} embeddings, here {}); use the same cohort, or calibrate again",
+                own.rows,
+                other.rows
+            );
+            ensure!(
+                own_top == top,
+                "{path}: a calibration of scores normalised with --top {own_top}, found --top {top}; use the same number, or calibrate again"
+            );
+        }
+        Ok(())
     }
 
     /// The checksum of all other fields. It is of their values, so that the file may be formatted differently.
@@ -132,6 +232,11 @@ impl SavedCalibration {
             "{}: found a calibration of the score '{}', expected cosine",
             path.display(),
             saved.score
+        );
+        ensure!(
+            saved.cohort.is_none(),
+            "{}: found a calibration of scores that a cohort normalised, expected one of cosines",
+            path.display()
         );
         let warning = saved.require_model(path, (model.fingerprint().map(model_file), &place.display()))?;
         saved.warnings.extend(warning);

@@ -1,6 +1,6 @@
 //! `widemargin compare`: compares two images, or two sets of images, with a trained model.
 
-use crate::calibration::{CALIBRATION_FILE, SavedCalibration};
+use crate::calibration::{CALIBRATION_FILE, SavedCalibration, Templates};
 use crate::loaded;
 use crate::say::{results, say};
 use anyhow::{Context, anyhow, ensure};
@@ -54,8 +54,36 @@ struct Answer {
     probability: Option<f64>,
     /// The share of pairs that are the same for which this is the probability.
     prior: Option<f64>,
+    /// What the calibration is of, in words, if there is one: its rates and probabilities hold for such comparisons.
+    calibrated_on: Option<String>,
+    /// Whether this comparison is one of them.
+    calibration_applies: Option<bool>,
     /// Cautions about the calibration, the model and the images, as whole sentences.
     warnings: Vec<String>,
+}
+
+/// What a calibration with these templates is of.
+fn calibrated_on(templates: Option<Templates>) -> String {
+    templates.map_or_else(
+        || "pairs of single images".to_owned(),
+        |templates| format!("single images and templates of several (--templates {templates})"),
+    )
+}
+
+/// Whether a calibration with these templates is of such comparisons: of sides with so many images, each the mean of their directions. An error
+/// if single images are compared with a calibration of templates.
+fn applies(templates: Option<Templates>, images: [usize; 2]) -> anyhow::Result<bool> {
+    let means = images.iter().filter(|count| **count > 1).count();
+    ensure!(
+        templates.is_none() || means > 0,
+        "--calibration: a calibration of {}, but both sides are single images; calibrate on single embeddings",
+        calibrated_on(templates)
+    );
+    Ok(match templates {
+        None => means == 0,
+        Some(Templates::MeanDirection) => means == 1,
+        Some(Templates::Mean) => false,
+    })
 }
 
 /// A threshold and how far a score is above it.
@@ -118,7 +146,11 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     for warning in &about {
         say!("warning: {warning}");
     }
-    let decision = decide(arguments, saved.as_ref())?;
+    let images = [sides[0].len(), sides[1].len()];
+    let templates = saved.as_ref().map(|saved| saved.templates);
+    let calibration_applies = templates.map(|templates| applies(templates, images)).transpose()?;
+    let calibrated_on = templates.map(calibrated_on);
+    let mut decision = decide(arguments, saved.as_ref())?;
     let in_any_case = decision.in_any_case();
     let mut warnings = saved.map(|saved| saved.warnings).unwrap_or_default();
     for warning in &warnings {
@@ -128,16 +160,28 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         say!("warning: {warning}");
     }
     warnings.extend(in_any_case);
+    if let (Some(kind), Some(false)) = (&calibrated_on, calibration_applies) {
+        let warning = format!(
+            "The calibration was fitted to {kind}. Here, a side is the mean of several images, whose cosines are higher, so its error rates and \
+             probabilities do not hold. Give a --threshold that was chosen for such means."
+        );
+        say!("warning: {warning}");
+        warnings.push(warning);
+        decision.chosen_for =
+            decision.chosen_for.map(|chosen| format!("{chosen} of {kind}, not of such means"));
+    }
     warnings.extend(about);
     let answer = Answer {
         a: arguments.a.clone(),
         b: arguments.b.clone(),
-        images: [sides[0].len(), sides[1].len()],
+        images,
         similarity,
         threshold: (-1.0..=1.0).contains(&decision.threshold).then_some(decision.threshold),
         same: similarity >= decision.threshold,
         probability: decision.probability(similarity),
         prior: decision.odds.map(|(prior, _)| prior),
+        calibrated_on,
+        calibration_applies,
         warnings,
     };
     let mut out = results();
@@ -156,9 +200,10 @@ pub(crate) fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
         if let (Some(probability), Some(prior)) = (answer.probability, answer.prior) {
             writeln!(
                 out,
-                "probability of being the same {:.2} %, if {} % of all pairs are",
+                "probability of being the same {:.2} %, if {} % of all pairs are{}",
                 100.0 * probability,
-                significant(100.0 * prior)
+                significant(100.0 * prior),
+                if answer.calibration_applies == Some(false) { " (for single images)" } else { "" }
             )?;
         }
     }
@@ -270,6 +315,23 @@ mod tests {
         );
         let always = of(-3.0).in_any_case().unwrap();
         assert!(always.contains("\"same\"") && always.contains("lowest cosine, -1"), "{always}");
+    }
+
+    #[test]
+    fn a_calibration_applies_to_its_own_kind_of_comparison() {
+        let direction = Some(Templates::MeanDirection);
+        for (templates, images, expected) in [
+            (None, [1, 1], true),
+            (None, [1, 4], false),
+            (None, [3, 4], false),
+            (direction, [4, 1], true),
+            (direction, [4, 4], false),
+            (Some(Templates::Mean), [4, 1], false),
+        ] {
+            assert_eq!(applies(templates, images).unwrap(), expected, "{templates:?} {images:?}");
+        }
+        let said = applies(direction, [1, 1]).unwrap_err().to_string();
+        assert!(said.contains("both sides are single images"), "{said}");
     }
 
     #[test]

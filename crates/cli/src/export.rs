@@ -3,7 +3,7 @@
 use crate::calibration::SavedCalibration;
 use crate::loaded;
 use crate::say::{results, say, shown};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::Write;
@@ -51,6 +51,11 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
         say!("warning: {warning}");
     }
     let saved = SavedCalibration::of_model(&model, &arguments.model, arguments.calibration.as_deref())?;
+    if let Some(templates) = saved.as_ref().and_then(|saved| saved.templates) {
+        bail!(
+            "--calibration: a calibration of templates (--templates {templates}), expected one of single embeddings, which the exported model computes"
+        );
+    }
     for warning in saved.iter().flat_map(|saved| &saved.warnings) {
         say!("warning: calibration: {warning}");
     }

@@ -265,6 +265,7 @@ fn wrapped(beginning: &str, words: &str, indent: usize) -> String {
 
 /// What an objective is evaluated on.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Input {
     features: Vec<Vec<f64>>,
     #[serde(default)]

@@ -37,7 +37,7 @@ pub(crate) struct NearestArguments {
     #[arg(long, value_name = "PATTERN")]
     columns: Option<ColumnPattern>,
     /// The same for tables of queries
-    #[arg(long, value_name = "PATTERN", requires = "queries")]
+    #[arg(long, value_name = "PATTERN", requires = "queries", conflicts_with = "row")]
     query_columns: Option<ColumnPattern>,
     /// Number of neighbours per query
     #[arg(short, value_name = "COUNT", default_value_t = 10)]

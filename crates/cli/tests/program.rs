@@ -25,6 +25,8 @@ mod images;
 mod inputs;
 #[path = "program/joins.rs"]
 mod joins;
+#[path = "program/labels.rs"]
+mod labels;
 #[path = "program/models.rs"]
 mod models;
 #[path = "program/resume.rs"]
@@ -365,7 +367,20 @@ fn a_finished_run_compares_images() {
     // Folders by the mean of their images; a threshold in the place of the calibration.
     let (code, sets) = ask("images/class-0", "images/class-3", &["--threshold", "1"]);
     assert_eq!((code, sets["images"].clone()), (Some(1), serde_json::json!([12, 12])));
-    assert!(sets["probability"].is_null());
+    assert!(sets["probability"].is_null() && sets["calibration_applies"].is_null());
+    // The calibration of the run is of single images.
+    assert_eq!(answer["calibration_applies"], true, "{answer}");
+    for side in [one, "images/class-0"] {
+        let (_, sets) = ask(side, "images/class-3", &[]);
+        assert_eq!(
+            (&sets["calibration_applies"], &sets["calibrated_on"]),
+            (&false.into(), &"pairs of single images".into())
+        );
+        assert!(sets["warnings"].to_string().contains("its error rates and probabilities do not hold"));
+        let text = place.run(&["compare", "--model", "run", side, "images/class-3"]);
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        assert!(text.contains("of pairs of single images, not of such means"), "{text}");
+    }
     assert_eq!(ask("images/class-0", "images/class-3", &["--threshold=-1"]).0, Some(0));
     let output = place.run(&["compare", "--model", "run/model.safetensors", one, one]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("same: similarity 1.0000"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use widemargin_tables::{appearance, may_be_missing};
+use widemargin_tables::{appearance, may_be_no_class};
 
 /// Groups of names that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way in which a number
 /// is written (`3` and `03`, `0` and `0.0`).
@@ -14,10 +14,9 @@ pub(crate) fn look_alikes<Name: AsRef<str>>(names: &[Name]) -> Vec<Vec<&str>> {
     groups.into_values().filter(|group| group.len() > 1).collect()
 }
 
-/// Names that stand for a missing value, as programs write it, so that they are probably no class.
-pub(crate) fn missing_values(names: &[String]) -> Vec<&str> {
-    let is_missing = |name: &&str| may_be_missing(name) || name.trim() == "-1";
-    names.iter().map(String::as_str).filter(is_missing).collect()
+/// Names that may mean that a sample has no class.
+pub(crate) fn no_classes(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).filter(|name| may_be_no_class(name)).collect()
 }
 
 /// Names in quotes, with everything escaped that cannot be seen, such as the way in which an accent is written.
@@ -64,8 +63,8 @@ mod tests {
         }
         assert_eq!(look_alikes(&["b", "a", "A", "B", "c"]), [["a", "A"], ["b", "B"]]);
         assert_eq!(escaped(&["a", "A"], " = "), r#""a" = "A""#);
-        let names = ["nan", "nancy", "N/A", "-1", "1", "na"].map(str::to_owned);
-        assert_eq!(missing_values(&names), ["nan", "N/A", "-1"]);
+        let names = ["nan", "nancy", "N/A", "-1", "1", "na", "junk"].map(str::to_owned);
+        assert_eq!(no_classes(&names), ["nan", "N/A", "-1", "junk"]);
         assert_eq!(escaped(&["caf\u{e9}", "cafe\u{301}"], " = "), "\"caf\u{e9}\" = \"cafe\\u{301}\"");
         assert_eq!(escaped(&["a ", "a"], ", "), r#""a ", "a""#);
     }

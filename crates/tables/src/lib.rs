@@ -7,6 +7,7 @@ mod columns;
 mod csv_table;
 mod echo;
 mod error;
+mod label_column;
 mod mark;
 mod memory;
 #[cfg(feature = "parquet")]
@@ -36,6 +37,7 @@ mod write;
 pub use about::{About, AboutColumn};
 pub use echo::{echo, echo_list, first_names};
 pub use error::{Error, Problem, Result};
+pub use label_column::LabelColumn;
 pub use mark::ModelMark;
 pub use names::{NamedRows, RowNames, names_path};
 pub use npy::npy_header;
@@ -47,7 +49,7 @@ pub use read::{open, open_columns, open_labelled, open_npy, read_embeddings, rea
 pub use rows::Rows;
 pub use scores::{DoubtfulPairs, ScoreFile, read_scores};
 pub use spelling::{
-    appearance, common_form, is_missing, look_alike, may_be_missing, misspelled, spelled_alike, spelling,
+    CASE, SEPARATORS, appearance, common_form, is_missing, look_alike, may_be_no_class, misspelled, spelling,
 };
 pub use table::{ClassNames, ENDINGS, EmbeddingTable, OpenTable, has_column_names, is_table};
 pub use text::{read_lines, read_text, write_row};

@@ -7,7 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::echo::echo;
 
-/// The words that programs write for a missing value in a column of text. `None` and `null` are not among them: they can be classes.
+/// The words that programs write for a missing value in a column of text. `None` and `null` are not among them: they can be classes
+/// ([`may_be_no_class`]).
 const MISSING: [&str; 4] = ["nan", "NaN", "<NA>", "NaT"];
 
 /// Whether a name is empty or a word for a missing value.
@@ -15,13 +16,42 @@ pub fn is_missing(name: &str) -> bool {
     name.trim().is_empty() || MISSING.contains(&name.trim())
 }
 
-/// Whether a name is a word that programs write for a missing value, but that can also be a class: `None`, `null`, `N/A`.
-pub fn may_be_missing(name: &str) -> bool {
-    const WORDS: [&str; 7] = ["nan", "none", "null", "nil", "n/a", "#n/a", "<na>"];
+/// Words for samples of no class, in small letters: those that programs write for a missing value, and those of data sets for the samples
+/// that belong to no class. Market-1501 has the label -1 for junk.
+const NO_CLASS: [&str; 18] = [
+    "nan",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "-1",
+    "-",
+    "?",
+    "unknown",
+    "unlabelled",
+    "unlabeled",
+    "other",
+    "others",
+    "junk",
+    "distractor",
+    "distractors",
+];
+
+/// Whether a name may mean that a sample has no class, but can also be a class: `None`, `null`, `-1`, `unknown`.
+pub fn may_be_no_class(name: &str) -> bool {
     let name = name.trim();
+    let letters = number(name).unwrap_or_else(|| name.to_lowercase());
     // `na` in small letters is a syllable and a chemical symbol.
-    name == "NA" || WORDS.contains(&name.to_lowercase().as_str())
+    name == "NA" || NO_CLASS.contains(&letters.as_str())
 }
+
+/// How two names differ in case. They may well be two names.
+pub const CASE: &str = "in upper and lower case";
+
+/// How two names differ in the characters between their words. They may well be two names.
+pub const SEPARATORS: &str = "in `_`, `-` or a space";
 
 /// How two different names differ, if only in spelling, in words: "in the form of a number".
 pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
@@ -34,7 +64,7 @@ pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
     } else if number(&a).is_some() {
         "in the form of a number"
     } else if a.to_lowercase() == b.to_lowercase() {
-        "in upper and lower case"
+        CASE
     } else if a.nfc().eq(b.nfc()) {
         "in Unicode form"
     } else {
@@ -42,14 +72,31 @@ pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
     })
 }
 
-/// For each name of `names`, in order, that differs from a name of `others` only in spelling and is not among them: both, and the difference.
+/// As [`spelling`], also for names that differ only in leading zeros, such as `c1` and `c01`, or in separators, such as `a_1` and `a-1`.
+fn loose_spelling(a: &str, b: &str) -> Option<&'static str> {
+    let zeros = || (appearance(a) == appearance(b)).then_some("in leading zeros");
+    let separators = || (loose_form(a) == loose_form(b)).then_some(SEPARATORS);
+    if a == b { None } else { spelling(a, b).or_else(zeros).or_else(separators) }
+}
+
+/// Equal for names that differ only in spelling, leading zeros or separators. The sign of a number is no separator.
+fn loose_form(name: &str) -> String {
+    let appearance = appearance(name);
+    if number(&appearance).is_some() {
+        return appearance;
+    }
+    appearance.replace(['_', '-'], " ")
+}
+
+/// For each name of `names`, in order, that differs from a name of `others` only in spelling, leading zeros or separators and is not among
+/// them: both, and the difference.
 pub fn misspelled<'a>(
     names: impl IntoIterator<Item = &'a str>,
     others: impl IntoIterator<Item = &'a str>,
 ) -> Vec<(&'a str, &'a str, &'static str)> {
     let mut known: HashMap<String, Vec<&str>> = HashMap::new();
     for other in others {
-        let list = known.entry(common_form(other)).or_default();
+        let list = known.entry(loose_form(other)).or_default();
         if !list.contains(&other) {
             list.push(other);
         }
@@ -57,37 +104,25 @@ pub fn misspelled<'a>(
     let mut seen = HashSet::new();
     let different = names.into_iter().filter(|name| seen.insert(*name));
     let near = |name: &'a str| {
-        let list = known.get(&common_form(name))?;
+        let list = known.get(&loose_form(name))?;
         if list.contains(&name) {
             return None;
         }
-        list.iter().find_map(|other| Some((name, *other, spelling(name, other)?)))
+        let by = |how: fn(&str, &str) -> Option<&'static str>| {
+            list.iter().find_map(|other| Some((name, *other, how(name, other)?)))
+        };
+        by(spelling).or_else(|| by(loose_spelling))
     };
     different.filter_map(near).collect()
 }
 
-/// Two of `names`, which all differ, that differ only in spelling, and the difference.
-pub fn spelled_alike<'a>(
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<(&'a str, &'a str, &'static str)> {
-    let mut known: HashMap<String, Vec<&str>> = HashMap::new();
-    for name in names {
-        let list = known.entry(common_form(name)).or_default();
-        if let Some(found) = list.iter().find_map(|other| Some((*other, name, spelling(other, name)?))) {
-            return Some(found);
-        }
-        list.push(name);
-    }
-    None
-}
-
-/// As [`spelled_alike`], also for names that differ only in leading zeros, such as `c1` and `c01`. Names may be repeated.
+/// Two of `names` that differ only in spelling, leading zeros or separators, such as `c1` and `c01`, and the difference. Names may be repeated.
 pub fn look_alike<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str, &'static str)> {
     let mut known: HashMap<String, &str> = HashMap::new();
     let mut seen = HashSet::new();
     for name in names.into_iter().filter(|name| seen.insert(*name)) {
-        if let Some(other) = known.insert(appearance(name), name) {
-            return Some((other, name, spelling(other, name).unwrap_or("in leading zeros")));
+        if let Some(other) = known.insert(loose_form(name), name) {
+            return Some((other, name, loose_spelling(other, name)?));
         }
     }
     None
@@ -218,9 +253,23 @@ mod tests {
         }
         let found = misspelled(["1.0", "2", "x", "1.0"], ["1", "2", "2.0", "y"]);
         assert_eq!(found, [("1.0", "1", "in the form of a number")]);
-        assert_eq!(spelled_alike(["a", "b", "A"]), Some(("a", "A", "in upper and lower case")));
-        assert_eq!(spelled_alike(["a", "b", "ab"]), None);
+        let found = misspelled(
+            ["p1", "a_1", "P2", "-1", "q1", "a 2"],
+            ["p01", "a-1", "p02", "1", "q1", "q01", "a_2", "A 2"],
+        );
+        assert_eq!(
+            found,
+            [
+                ("p1", "p01", "in leading zeros"),
+                ("a_1", "a-1", SEPARATORS),
+                ("P2", "p02", "in leading zeros"),
+                ("a 2", "A 2", CASE)
+            ]
+        );
+        assert_eq!(look_alike(["a", "b", "A"]), Some(("a", "A", "in upper and lower case")));
+        assert_eq!(look_alike(["a", "b", "ab"]), None);
         assert_eq!(look_alike(["c1", "c2", "c1", "c01"]), Some(("c1", "c01", "in leading zeros")));
+        assert_eq!(look_alike(["c_1", "c_2", "c-1"]), Some(("c_1", "c-1", SEPARATORS)));
         assert_eq!(look_alike(["c1", "c2", "c2 "]), Some(("c2", "c2 ", "in white space")));
         assert_eq!(look_alike(["c1", "c10", "c1", "v1.0", "v1.00"]), None);
     }
@@ -229,8 +278,10 @@ mod tests {
     fn words_for_missing_values_are_few() {
         assert!(["", " ", "nan", "NaN", "<NA>"].into_iter().all(is_missing));
         assert!(!["None", "null", "NA", "Nan", "0"].into_iter().any(is_missing));
-        assert!(["None", "null", "NA", "N/A"].into_iter().all(may_be_missing));
-        assert!(!["na", "nancy", "0", "-1"].into_iter().any(may_be_missing));
+        for name in ["None", "null", "NA", "N/A", "-1", "-1.0", "Unknown", "?", "-", "other", "junk"] {
+            assert!(may_be_no_class(name), "{name}");
+        }
+        assert!(!["na", "nancy", "0", "1", "0000", "mother", "--"].into_iter().any(may_be_no_class));
     }
 
     #[test]

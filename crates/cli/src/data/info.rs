@@ -173,7 +173,7 @@ pub(super) fn heading(kind: WarningKind, unit: &str) -> String {
             "Images that have one colour only on a white background, because of their transparency; choose `background` in [data]".to_owned()
         }
         WarningKind::SimilarNames => "Class names that look the same, but are different classes".to_owned(),
-        WarningKind::MissingLabels => "Classes with the name of a missing value; they are classes like the others".to_owned(),
+        WarningKind::MissingLabels => "Classes whose name may mean no class; they are classes like the others".to_owned(),
         WarningKind::GroupsAcrossParts => {
             "Groups in train and test, although the samples of a group belong together; `data split --by group` keeps them together".to_owned()
         }

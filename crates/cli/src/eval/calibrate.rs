@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
     };
     let options = CalibrationOptions { prior: arguments.prior, ..CalibrationOptions::default() };
     let saved = SavedCalibration::new(found, compared.score, (chosen_for, threshold), &options);
+    let saved = saved.and_then(|saved| saved.comparing(compared.comparison));
     let saved = saved.and_then(|saved| match compared.model {
         Some(model) => saved.of(model),
         None => Ok(saved),

@@ -94,6 +94,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     arguments.require_own_flags()?;
     let mut classes = arguments.set.shared();
     let set = arguments.set.labelled(&mut classes)?;
+    classes.require_ignored()?;
     input::require_two_classes(&[&set], &classes)?;
     let embeddings = &set.embeddings;
     let blame = |error| explained(error, &classes, &set.path.display());
@@ -102,6 +103,7 @@ pub(crate) fn run(arguments: &ClusteringArguments) -> anyhow::Result<()> {
     let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), embeddings));
     warnings.extend(contradictory_labels(&set, &classes));
+    warnings.extend(input::all_different(&set));
     let mut noise = None;
     let (how, clusters) = match arguments.method {
         Method::KMeans => {

@@ -1,7 +1,8 @@
 //! Samples that a comparison would find twice: self-matches between two sets, and repeated embeddings within one. Also the warning
 //! about cosines too close for `f32`.
 
-use super::input::{LabelledEmbeddings, LabelledRows, Templates};
+use super::input::{LabelledEmbeddings, LabelledRows};
+use crate::calibration::Templates;
 use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
@@ -106,8 +107,12 @@ impl SelfMatches {
         let [name, others] = self.names;
         let mut warnings = self.notes.clone();
         if queries > 0 {
-            let done = if self.kept {
+            let done = if self.kept && pairs_by_value == 0 {
+                "their embeddings differ, so the same id may name two samples; if they are the same, the results are too good"
+            } else if self.kept {
                 "each finds itself, which makes the results too good; leave out --keep-self"
+            } else if pairs_by_value == 0 && !self.in_templates {
+                "they were not compared with themselves; their embeddings differ, so if the same id names two samples, --keep-self compares them"
             } else if self.in_templates {
                 "their enrolled embeddings are not in the templates; --keep-self keeps them"
             } else {

@@ -2,7 +2,7 @@
 
 use super::copies::{contradictory_labels, crowded};
 use super::figures;
-use super::input::{SetArguments, explained};
+use super::input::{SetArguments, all_different, explained};
 use super::output::{Findings, OutputArguments, number, small, table};
 use crate::progress;
 use clap::Args;
@@ -26,6 +26,7 @@ pub(crate) struct GeometryArguments {
 pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
     let mut classes = arguments.set.shared();
     let set = arguments.set.labelled(&mut classes)?;
+    classes.require_ignored()?;
     let options = GeometryOptions { max_pairs: arguments.sampled, seed: arguments.seed };
     let waiting = progress::waiting("comparing pairs");
     let found = geometry::geometry(&set.embeddings, &options)
@@ -92,6 +93,7 @@ pub(crate) fn run(arguments: &GeometryArguments) -> anyhow::Result<()> {
     let mut warnings = set.notes.clone();
     warnings.extend(crowded(&set.path.display(), &set.embeddings));
     warnings.extend(contradictory_labels(&set, &classes));
+    warnings.extend(all_different(&set));
     let crowding = set.embeddings.crowding();
     let json = json!({ "compared": lead, "geometry": found, "crowding": crowding, "warnings": warnings });
     let drawn = if arguments.output.draws() { vec![figures::geometry(&found)] } else { Vec::new() };

@@ -3,9 +3,10 @@
 
 use super::copies::{self, SelfArguments, crowded};
 use super::figures;
-use super::input::{self, SetArguments, Templates, both, explained};
+use super::input::{self, SetArguments, both, explained};
 use super::output::{Findings, OutputArguments, number, percent, score, table};
 use super::pairs;
+use crate::calibration::Templates;
 use crate::progress;
 use clap::Args;
 use serde_json::json;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: &IdentificationArguments) -> anyhow::Result<()> {
     let mut classes = arguments.set.shared();
     let rows = input::rows(&arguments.gallery, arguments.gallery_labels.as_deref(), &mut classes)?;
     let probes = arguments.set.labelled(&mut classes)?;
+    classes.require_ignored()?;
     let (gallery, matches) =
         copies::enrolled(rows, arguments.templates, &probes, &arguments.itself, &classes)?;
     let waiting = progress::waiting("nearest neighbours");

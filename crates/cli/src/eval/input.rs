@@ -1,21 +1,21 @@
 //! Reads files of embeddings for evaluation, and puts file names and class names into errors.
 
-use super::selection::{EvaluatedPart, Selection, select};
-use crate::calibration::ModelFile;
+use super::selection::{EvaluatedPart, Selection, leave_out, select};
+use crate::calibration::{ModelFile, Templates, model_file};
 use crate::embed::mark_of;
-use anyhow::{Context, anyhow, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, anyhow, bail, ensure};
+use clap::Args;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use widemargin_embedder::{Fingerprint, MODEL_FILE};
 use widemargin_eval::files;
 use widemargin_eval::templates::{self, TemplateMean};
 use widemargin_eval::{Embeddings, Error};
 use widemargin_tables::{
-    ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, ModelMark, NamedRows, Problem, RowNames,
-    echo, echo_list, is_missing, look_alike, may_be_missing, misspelled, open_columns, spelled_alike,
+    CASE, ClassNames, ColumnPattern, EmbeddingTable, Error as FileError, LabelColumn, ModelMark, NamedRows,
+    Problem, RowNames, SEPARATORS, echo, echo_list, is_missing, look_alike, may_be_no_class, misspelled,
+    open_columns,
 };
-
-/// The difference of names that can be two classes; see [`widemargin_tables::spelling`].
-const CASE: &str = "in upper and lower case";
 
 /// The evaluated set.
 #[derive(Args)]
@@ -33,9 +33,12 @@ pub(crate) struct SetArguments {
     /// Evaluate only rows of one part of this split file, such as split.csv of a run; its samples are the ids of the embeddings
     #[arg(long, value_name = "FILE")]
     pub(crate) split: Option<PathBuf>,
-    /// The part of --split
-    #[arg(long, value_enum, default_value_t = EvaluatedPart::Test, requires = "split")]
-    part: EvaluatedPart,
+    /// The part of --split [default: test]
+    #[arg(long, value_enum, requires = "split")]
+    part: Option<EvaluatedPart>,
+    /// Leave out the rows with this label in all files of the command, such as -1 for the junk of Market-1501; may be repeated
+    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    ignore: Vec<String>,
 }
 
 /// What all files of embeddings of a command share: the numbers of the classes, the columns, and the model that made them.
@@ -52,6 +55,8 @@ pub(crate) struct Shared {
     unmarked: Option<PathBuf>,
     /// Sentences on the files, for the warnings of the next set.
     notes: Vec<String>,
+    /// Labels whose rows are left out, and how many rows were.
+    ignored: Vec<(String, usize)>,
     /// Whether rows were added to a file after `embed` wrote it, perhaps of another model.
     has_added_rows: bool,
 }
@@ -119,10 +124,30 @@ impl Shared {
         std::mem::take(&mut self.notes)
     }
 
-    /// Labelled rows of a table that was read.
-    fn labelled(&mut self, table: EmbeddingTable, labels: Option<&Path>) -> anyhow::Result<LabelledRows> {
-        let notes = self.take_notes();
-        LabelledRows::new(table, labels, &mut self.classes, notes)
+    /// Labelled rows of a table that was read, or of a selection of its rows.
+    fn labelled(
+        &mut self,
+        mut table: EmbeddingTable,
+        labels: Option<&Path>,
+        selection: Option<Selection>,
+    ) -> anyhow::Result<LabelledRows> {
+        let mut notes = self.take_notes();
+        notes.extend(unused_parts(&table).filter(|_| selection.is_none()));
+        let selection = leave_out(&mut table, &mut self.ignored, selection)?;
+        notes.extend(label_column(&table, self.pattern.is_some())?);
+        let LabelledRows { table, set } = LabelledRows::new(table, labels, &mut self.classes, notes)?;
+        Ok(LabelledRows { table, set: LabelledEmbeddings { selection, ..set } })
+    }
+
+    /// Rejects a label of --ignore that no file has.
+    pub(crate) fn require_ignored(&self) -> anyhow::Result<()> {
+        let Some((name, _)) = self.ignored.iter().find(|(_, rows)| *rows == 0) else { return Ok(()) };
+        let known = || self.classes.names().iter().map(String::as_str);
+        let near = misspelled([name.as_str()], known());
+        let hint = near
+            .first()
+            .map(|(_, other, how)| format!(", but \"{}\" differs from it only {how}", echo(other)));
+        bail!("--ignore: no row has the label \"{}\"{}", echo(name), hint.unwrap_or_default())
     }
 }
 
@@ -132,9 +157,15 @@ impl SetArguments {
         self.columns.is_some()
     }
 
+    /// The flags that choose rows by their label or part, and whether they are given: they need labels.
+    pub(crate) fn choices(&self) -> [(&'static str, bool); 2] {
+        [("--ignore", !self.ignore.is_empty()), ("--part", self.part.is_some())]
+    }
+
     /// For reading this set and the other files of the command.
     pub(crate) fn shared(&self) -> Shared {
-        Shared { pattern: self.columns.clone(), ..Shared::default() }
+        let ignored = self.ignore.iter().map(|label| (label.clone(), 0)).collect();
+        Shared { pattern: self.columns.clone(), ignored, ..Shared::default() }
     }
 
     /// Reads the labelled embeddings. The classes of several files share one numbering.
@@ -148,23 +179,15 @@ impl SetArguments {
         let mut table = shared.table(&self.embeddings, labels)?;
         let selection = match &self.split {
             Some(split) => {
+                let note = shared.mark.as_ref().and_then(|(mark, _)| of_another_run(split, mark));
+                shared.notes.extend(note);
                 table.about.all_labels(&table.path).map_err(|error| without_labels(error, labels))?;
-                Some(select(&mut table, split, self.part)?)
+                Some(select(&mut table, split, self.part.unwrap_or(EvaluatedPart::Test))?)
             }
             None => None,
         };
-        let LabelledRows { table, set } = shared.labelled(table, labels)?;
-        Ok(LabelledRows { table, set: LabelledEmbeddings { selection, ..set } })
+        shared.labelled(table, labels, selection)
     }
-}
-
-/// How the embeddings of a class are combined into one template.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Templates {
-    /// Mean of the embeddings
-    Mean,
-    /// Mean of the normalised embeddings
-    MeanDirection,
 }
 
 /// Labelled embeddings with the cameras and ids of their rows.
@@ -217,7 +240,7 @@ pub(crate) fn labelled(
 /// As [`labelled`], with the values of the file, for templates.
 pub(crate) fn rows(path: &Path, labels: Option<&Path>, shared: &mut Shared) -> anyhow::Result<LabelledRows> {
     let table = shared.table(path, labels)?;
-    shared.labelled(table, labels)
+    shared.labelled(table, labels, None)
 }
 
 /// Labelled embeddings and the values of their file.
@@ -236,7 +259,8 @@ impl LabelledRows {
         let of_others = classes.names().len();
         let embeddings = files::labelled(&table, classes).map_err(|error| without_labels(error, labels))?;
         notes.extend(spellings(&table.path, classes, of_others)?);
-        notes.extend(perhaps_missing(&table.path, classes, embeddings.labels()));
+        notes.extend(perhaps_no_class(&table.path, classes, embeddings.labels()));
+        notes.extend(two_columns(classes).map(|found| format!("{}: {found}.", table.path.display())));
         let (path, cameras, ids) = (table.path.clone(), table.about.cameras.take(), table.about.ids.take());
         Ok(Self { table, set: LabelledEmbeddings { path, embeddings, cameras, ids, selection: None, notes } })
     }
@@ -279,7 +303,8 @@ fn without_labels(error: FileError, labels: Option<&Path>) -> anyhow::Error {
 }
 
 /// Class names of a file that differ only in spelling from one another, or from the first `of_others`, those of other files, as sentences. An
-/// error if a class of another file is written as another number or in another Unicode form: all its pairs would be impostors.
+/// error if a class of another file is written as another number, with other leading zeros or in another Unicode form: all its pairs would be
+/// impostors. Names that differ in case or in separators can be two classes.
 fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Result<Vec<String>> {
     let (others, own) = classes.names().split_at(of_others);
     let (others, own) = (|| others.iter().map(String::as_str), || own.iter().map(String::as_str));
@@ -288,10 +313,10 @@ fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Res
         let [name, other] = [echo(name), echo(other)];
         let sentence =
             format!("{path}: the class \"{name}\" differs from \"{other}\" of another file only {how}");
-        ensure!(how == CASE, "{sentence}; write both in the same way");
+        ensure!(how == CASE || how == SEPARATORS, "{sentence}; write both in the same way");
         sentences.push(format!("{sentence}; they are two classes."));
     }
-    sentences.extend(spelled_alike(own()).map(|(a, b, how)| {
+    sentences.extend(look_alike(own()).map(|(a, b, how)| {
         format!(
             "{path}: the classes \"{}\" and \"{}\" differ only {how}; they are two classes.",
             echo(a),
@@ -301,20 +326,92 @@ fn spellings(path: &Path, classes: &ClassNames, of_others: usize) -> anyhow::Res
     Ok(sentences)
 }
 
-/// A sentence for each class of a file whose name programs also write for a missing value.
-fn perhaps_missing(path: &Path, classes: &ClassNames, labels: &[u32]) -> Vec<String> {
-    let words = (0_u32..).zip(classes.names()).filter(|(_, name)| may_be_missing(name));
+/// A sentence for each class of a file whose name may mean that a sample has no class.
+fn perhaps_no_class(path: &Path, classes: &ClassNames, labels: &[u32]) -> Vec<String> {
+    let words = (0_u32..).zip(classes.names()).filter(|(_, name)| may_be_no_class(name));
     let counted = words.map(|(class, name)| (name, labels.iter().filter(|label| **label == class).count()));
     counted
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| {
+            let (path, name) = (path.display(), echo(name));
+            let protocol = if name == "-1" { ", as the protocol of Market-1501 does with its junk" } else { "" };
             format!(
-                "{}: {count} embeddings have the label \"{}\", which may mean that they have none; they are evaluated as one class.",
-                path.display(),
-                echo(name)
+                "{path}: {count} embeddings have the label \"{name}\", which may mean that they have no class; they are evaluated as one class. \
+                 --ignore '{name}' leaves them out{protocol}."
             )
         })
         .collect()
+}
+
+/// Labels that are probably a name and a label, as in `utt2spk` of Kaldi: all of two words, the first always another and the second not.
+/// In words, without the file.
+fn two_columns(classes: &ClassNames) -> Option<String> {
+    let words = |name: &String| -> Option<[String; 2]> {
+        let words: Vec<String> = name.split_whitespace().map(str::to_owned).collect();
+        words.try_into().ok()
+    };
+    let pairs: Vec<[String; 2]> = classes.names().iter().map(words).collect::<Option<_>>()?;
+    let different = |at: usize| pairs.iter().map(|pair| &pair[at]).collect::<HashSet<_>>().len();
+    let found = different(0) == pairs.len() && different(1) < pairs.len();
+    found.then(|| {
+        format!(
+            "labels such as \"{}\" look like two columns, a name and a label; give only the label per line, or a .csv with the columns `id` and `label`",
+            echo(&classes.names()[0])
+        )
+    })
+}
+
+/// A sentence if no two embeddings of an evaluated set have the same label.
+pub(crate) fn all_different(set: &LabelledEmbeddings) -> Option<String> {
+    let labels = set.embeddings.labels();
+    let classes: HashSet<u32> = labels.iter().copied().collect();
+    (classes.len() == labels.len()).then(|| {
+        format!(
+            "{}: all {} embeddings have different labels, so the results say nothing of the classes; check that the labels are classes and not names of \
+             samples.",
+            set.path.display(),
+            labels.len()
+        )
+    })
+}
+
+/// A sentence if the split is that of a run with another model than the embeddings: its parts are not those that their model was trained on.
+fn of_another_run(split: &Path, mark: &ModelMark) -> Option<String> {
+    let model = split.with_file_name(MODEL_FILE);
+    let own = model_file(Fingerprint::read(&model).ok()?);
+    (own != (mark.model_bytes, mark.model_checksum)).then(|| {
+        format!(
+            "--split: {} is next to {}, but another model made the embeddings: if its run had another split, it was trained on rows that are evaluated.",
+            split.display(),
+            model.display()
+        )
+    })
+}
+
+/// A sentence on a column `split` of a table that is evaluated whole.
+fn unused_parts(table: &EmbeddingTable) -> Option<String> {
+    let splits = table.about.splits.as_ref()?;
+    let others = splits.iter().filter(|part| **part != splits[0]).count();
+    (others > 0).then(|| {
+        format!(
+            "{}: the rows of all parts in the column `split` are evaluated ({} rows of \"{}\", {others} of others); to evaluate one part, give --split FILE, \
+             or a file of its rows only.",
+            table.path.display(),
+            splits.len() - others,
+            echo(&splits[0])
+        )
+    })
+}
+
+/// Finds a column of the embedding that is the label of its rows. An error that names it if it has a name; a sentence if it has none or was
+/// chosen with --columns.
+fn label_column(table: &EmbeddingTable, chosen: bool) -> anyhow::Result<Option<String>> {
+    let Some(labels) = &table.about.labels else { return Ok(None) };
+    let mut found = LabelColumn::new(table.dim);
+    for (row, label) in table.data.chunks_exact(table.dim.max(1)).zip(labels) {
+        found.add(row, label);
+    }
+    Ok(found.warning(&table.path, table.columns.as_deref(), chosen)?)
 }
 
 /// Cameras of a set by number, from the given file or from the set's own file. All sets of a command share the numbers in `known`.
@@ -340,7 +437,7 @@ pub(crate) fn cameras(
         })?,
     };
     if let Some(row) = names.iter().position(|name| is_missing(name)) {
-        anyhow::bail!(
+        bail!(
             "{}: row {row} has the camera \"{}\", expected a name; every row needs one",
             set.path.display(),
             echo(&names[row])
@@ -348,7 +445,7 @@ pub(crate) fn cameras(
     }
     // Two names of one camera would count as two, and its rows would not be excluded.
     if let Some((a, b, how)) = look_alike(names.iter().map(String::as_str)) {
-        anyhow::bail!(
+        bail!(
             "--exclude-same-camera: {}: the cameras \"{}\" and \"{}\" differ only {how}; write both in the same way",
             set.path.display(),
             echo(a),
@@ -369,17 +466,10 @@ pub(crate) fn compared_cameras(
     let names = |names: &[String]| -> Vec<String> { names.iter().map(|name| echo(name)).collect() };
     let alike = misspelled(only_gallery.iter().map(String::as_str), queries.iter().map(String::as_str));
     if let Some((name, other, how)) = alike.first() {
-        anyhow::bail!(
+        bail!(
             "--exclude-same-camera: the camera \"{}\" of the gallery differs from \"{}\" of the queries only {how}; write both in the same way",
             echo(name),
             echo(other)
-        );
-    }
-    if let Some((a, b, how)) = look_alike(known.names().iter().map(String::as_str)) {
-        anyhow::bail!(
-            "--exclude-same-camera: the cameras \"{}\" of the queries and \"{}\" of the gallery differ only {how}; write both in the same way",
-            echo(a),
-            echo(b)
         );
     }
     let shared = used.iter().any(|camera| (*camera as usize) < of_queries);
@@ -397,7 +487,7 @@ pub(crate) fn require_two_classes(sets: &[&LabelledEmbeddings], classes: &ClassN
     if let [only] = classes.names() {
         let paths: Vec<String> = sets.iter().map(|set| set.path.display().to_string()).collect();
         let rows: usize = sets.iter().map(|set| set.embeddings.rows()).sum();
-        anyhow::bail!(
+        bail!(
             "{}: all {rows} embeddings are of class {only:?}; need at least 2 classes",
             paths.join(" and ")
         );
@@ -428,8 +518,11 @@ pub(crate) fn explained(error: Error, classes: &ClassNames, place: &dyn std::fmt
     }
 }
 
-/// For errors: two classes that differ only in spelling, in words; empty if there are none.
+/// For errors: labels that look like two columns, or two classes that differ only in spelling, in words; empty if there are none.
 pub(crate) fn alike(classes: &ClassNames) -> String {
+    if let Some(found) = two_columns(classes) {
+        return format!(" ({found})");
+    }
     look_alike(classes.names().iter().map(String::as_str)).map_or_else(String::new, |(a, b, how)| {
         format!(" (the classes \"{}\" and \"{}\" differ only {how})", echo(a), echo(b))
     })

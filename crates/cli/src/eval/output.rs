@@ -1,9 +1,10 @@
 //! Prints the results of a subcommand, as tables or JSON, and writes figures to files.
 
-use crate::arguments::output_folder;
+use crate::arguments::{FileKind, output_folder, require_replaceable};
 use crate::say::{results, say};
-use anyhow::Context;
+use anyhow::{Context, Error};
 use clap::Args;
+use clap::builder::TypedValueParser;
 use serde_json::Value;
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,8 +18,19 @@ pub(crate) struct OutputArguments {
     #[arg(long)]
     json: bool,
     /// Write figures to this folder, each as SVG and all of them as evaluation.html
-    #[arg(long, value_name = "FOLDER", value_parser = output_folder())]
+    #[arg(long, value_name = "FOLDER", value_parser = figures_folder())]
     figures: Option<PathBuf>,
+}
+
+/// The page of all figures, and marks of the files that an evaluation writes: others are not replaced.
+const PAGE: &str = "evaluation.html";
+const PAGES: FileKind = FileKind { name: "a page of `eval`", mark: "content=\"widemargin\"" };
+const FIGURES: FileKind =
+    FileKind { name: "a figure of `eval`", mark: "font-family=\"system-ui, 'Segoe UI', Roboto" };
+
+/// A folder of figures, whose page may be replaced.
+fn figures_folder() -> impl TypedValueParser<Value = PathBuf> {
+    output_folder().try_map(|folder| require_replaceable(&folder.join(PAGE), PAGES).map(|()| folder))
 }
 
 impl OutputArguments {
@@ -129,6 +141,12 @@ impl Findings {
     fn draw(&self, folder: &std::path::Path) -> anyhow::Result<()> {
         let writing = || format!("--figures {}", folder.display());
         widemargin_durable::create_folders(folder).with_context(writing)?;
+        // Before any file is written.
+        for Figure { name, .. } in &self.figures {
+            require_replaceable(&folder.join(format!("{name}.svg")), FIGURES)
+                .map_err(Error::msg)
+                .context("--figures")?;
+        }
         let mut figures = Vec::new();
         for Figure { name, svg, caption } in &self.figures {
             let file = folder.join(format!("{name}.svg"));
@@ -142,7 +160,7 @@ impl Findings {
             tables: self.tables.clone(),
             figures,
         });
-        let file = folder.join("evaluation.html");
+        let file = folder.join(PAGE);
         widemargin_durable::write_atomic(&file, page.as_bytes()).with_context(writing)?;
         say!("figures: {}", file.display());
         Ok(())

@@ -1,14 +1,14 @@
 //! Chooses and scores the pairs for `eval verification` and `eval calibrate`.
 
 use super::copies::{self, SelfArguments, crowded, repeated};
-use super::input::{self, SetArguments, Shared, Templates, both, explained};
+use super::input::{self, SetArguments, Shared, both, explained};
 use crate::arguments::without_effect;
-use crate::calibration::ModelFile;
+use crate::calibration::{Comparison, ModelFile, SavedCohort, Templates};
 use crate::progress;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use widemargin_eval::verification::cohort::{self, ScoreNormalisation};
 use widemargin_eval::verification::folds::ScoredPair;
@@ -131,6 +131,8 @@ pub(crate) struct Compared {
     pub(crate) score: &'static str,
     /// The model of the embeddings, if their files state it.
     pub(crate) model: Option<ModelFile>,
+    /// What the two sides are, as calibrations record it.
+    pub(crate) comparison: Comparison,
     /// The file that errors about the pairs name.
     pub(crate) place: String,
 }
@@ -153,8 +155,10 @@ impl PairArguments {
             ("--keep-self", self.itself.keeps()),
             ("--columns", self.set.has_columns()),
             ("--exact-up-to", self.exact_up_to.is_some()),
+            ("--templates", self.templates.is_some()),
+            ("--probe-labels", self.probe_labels.is_some()),
         ];
-        match flags.iter().find(|(_, given)| *given) {
+        match flags.iter().chain(&self.set.choices()).find(|(_, given)| *given) {
             Some((flag, _)) => bail!(
                 "{flag}: {} has scores of pairs instead of embeddings; remove {flag}",
                 self.set.embeddings.display()
@@ -172,6 +176,16 @@ impl PairArguments {
     pub(crate) fn require_effect(&self, draws: bool, choices: &str) -> anyhow::Result<()> {
         let draws = draws || self.sampled.is_some() || self.balanced;
         without_effect(&[("--seed", self.seed.is_some() && !draws)], &format!("without {choices}"))?;
+        // A list says which pairs are compared.
+        if self.pairs.is_some() {
+            without_effect(&self.set.choices(), "with --pairs")?;
+        }
+        // clap does not require what another flag rules out.
+        let of_probes = [
+            ("--templates", self.templates.is_some() && self.probe.is_none()),
+            ("--probe-labels", self.probe_labels.is_some() && self.probe.is_none()),
+        ];
+        without_effect(&of_probes, "without --probe")?;
         let self_matches =
             self.probe.is_some() || self.cohort.is_some() || is_score_file(&self.set.embeddings);
         without_effect(
@@ -205,7 +219,8 @@ impl PairArguments {
             path.display()
         );
         let normalisation = name.with(top);
-        Ok(Some(Cohort { embeddings, left_out: 0, labels: table.about.labels, path, normalisation }))
+        let saved = SavedCohort::new(&table.data, table.dim, adaptive.then_some(top));
+        Ok(Some(Cohort { embeddings, left_out: 0, labels: table.about.labels, path, normalisation, saved }))
     }
 }
 
@@ -216,6 +231,8 @@ struct Cohort<'a> {
     labels: Option<Vec<String>>,
     path: &'a Path,
     normalisation: ScoreNormalisation,
+    /// All its embeddings, as calibrations record them.
+    saved: SavedCohort,
 }
 
 impl Cohort<'_> {
@@ -246,6 +263,20 @@ impl Cohort<'_> {
             );
         }
         Ok(self)
+    }
+
+    /// The normalisation, for the first line of a report.
+    fn in_words(&self) -> String {
+        let top = match self.normalisation {
+            ScoreNormalisation::AdaptiveS { top } => format!(", the {top} highest scores of each"),
+            _ => String::new(),
+        };
+        format!(
+            " {}s with the cohort {}: {} embeddings{top}.",
+            capitalised(score_name(Some(self))),
+            self.path.display(),
+            self.embeddings.rows()
+        )
     }
 
     fn notes(&self) -> Vec<String> {
@@ -343,6 +374,7 @@ pub(crate) fn of_scores(path: &Path, keys: Option<&Path>) -> anyhow::Result<Comp
         lead: format!("{pairs} scores of {place}{keys}."),
         score: COMPUTED_ELSEWHERE,
         model: None,
+        comparison: Comparison::default(),
         place,
     }))
 }
@@ -374,6 +406,20 @@ fn listed_both_ways(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Opti
         "{place} lists {count} pairs as of the same class and also as of different classes; the first is {} and {}.",
         row_name(table, first.0),
         row_name(table, first.1)
+    ))
+}
+
+/// A warning about pairs that are listed more than once, in either order.
+fn listed_again(table: &EmbeddingTable, pairs: &[Pair], place: &str) -> Option<String> {
+    let mut seen = HashSet::new();
+    let again: Vec<&Pair> =
+        pairs.iter().filter(|pair| !seen.insert((pair.a.min(pair.b), pair.a.max(pair.b)))).collect();
+    let first = again.first()?;
+    Some(format!(
+        "{} lines of {place} list a pair again, so these pairs count several times; the first is {} and {}.",
+        again.len(),
+        row_name(table, first.a),
+        row_name(table, first.b)
     ))
 }
 
@@ -437,6 +483,7 @@ fn of_list(
     };
     verification.warnings.extend(contradictions(&table, &file.pairs, &place));
     verification.warnings.extend(listed_both_ways(&table, &file.pairs, &place));
+    verification.warnings.extend(listed_again(&table, &file.pairs, &place));
     let evaluated = || table.about.labels.iter().flatten();
     verification.warnings.extend(cohort.and_then(|cohort| cohort.warning(evaluated())));
     let (pairs, rows, dim) = (scored.len(), embeddings.rows(), embeddings.dim());
@@ -469,9 +516,13 @@ fn of_list(
         list: Some(List { scored, folds: file.folds }),
         notes,
         facts,
-        lead: format!("{pairs} pairs of {place}, of {of}: {rows} embeddings, dimension {dim}."),
+        lead: format!(
+            "{pairs} pairs of {place}, of {of}: {rows} embeddings, dimension {dim}.{}",
+            cohort.map(Cohort::in_words).unwrap_or_default()
+        ),
         score: score_name(cohort),
         model: shared.model(),
+        comparison: Comparison { templates: None, cohort: cohort.map(|cohort| cohort.saved) },
         place,
     })
 }
@@ -500,6 +551,7 @@ fn between_sets(
 ) -> anyhow::Result<Compared> {
     let rows = arguments.set.rows(&mut classes)?;
     let probe = input::labelled(probe, arguments.probe_labels.as_deref(), &mut classes)?;
+    classes.require_ignored()?;
     let (enrol, matches) = copies::enrolled(rows, arguments.templates, &probe, &arguments.itself, &classes)?;
     let apart = matches.excluded().map(Copies::swapped);
     let sets = [&enrol.embeddings, &probe.embeddings];
@@ -530,7 +582,8 @@ fn between_sets(
         streaming::enrol_probe(a, b, apart.as_ref(), &StreamingOptions::default(), &advance).map_err(blame)?
     };
     found.warnings.extend(cohort.and_then(|cohort| cohort.warning(classes.names())));
-    let lead = format!("{} enrolled; {} probes.", enrol.in_words(), probe.in_words());
+    let normalised = cohort.map(Cohort::in_words).unwrap_or_default();
+    let lead = format!("{} enrolled; {} probes.{normalised}", enrol.in_words(), probe.in_words());
     let mut notes = matches.warnings();
     notes.extend(cohort.map(Cohort::notes).unwrap_or_default());
     notes.extend([&enrol, &probe].iter().filter_map(|set| crowded(&set.path.display(), &set.embeddings)));
@@ -548,11 +601,24 @@ fn between_sets(
     });
     let identity_pairs = Some(identity_pairs);
     let model = classes.model();
-    Ok(Compared { verification: found, list: None, identity_pairs, notes, facts, lead, score, model, place })
+    let comparison = Comparison { templates: arguments.templates, cohort: cohort.map(|cohort| cohort.saved) };
+    Ok(Compared {
+        verification: found,
+        list: None,
+        identity_pairs,
+        notes,
+        facts,
+        lead,
+        score,
+        model,
+        comparison,
+        place,
+    })
 }
 
 fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<Compared> {
     let set = arguments.set.labelled(&mut classes)?;
+    classes.require_ignored()?;
     let embeddings = &set.embeddings;
     let place = set.path.display().to_string();
     let blame = |error| explained(error, &classes, &place);
@@ -605,8 +671,15 @@ fn within_set(arguments: &PairArguments, mut classes: Shared) -> anyhow::Result<
         lead,
         score: "cosine",
         model: classes.model(),
+        comparison: Comparison::default(),
         place,
     })
+}
+
+/// The text with a capital at its start.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn score_name(cohort: Option<&Cohort>) -> &'static str {

@@ -9,7 +9,7 @@ use crate::progress;
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use widemargin::RECALL_AT;
 use widemargin_eval::Error;
@@ -63,6 +63,7 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         Some(path) => Some(input::labelled(path, arguments.gallery_labels.as_deref(), &mut classes)?),
         None => None,
     };
+    classes.require_ignored()?;
     let sets: Vec<&LabelledEmbeddings> = std::iter::once(&queries).chain(&gallery).collect();
     input::require_two_classes(&sets, &classes)?;
     let searched = gallery.as_ref().unwrap_or(&queries);
@@ -77,7 +78,10 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
                 camera_notes = input::compared_cameras(&known, count, &found)?;
                 found
             }
-            None => of_queries.clone(),
+            None => {
+                camera_notes = nothing_excluded(&queries, &of_queries);
+                of_queries.clone()
+            }
         };
         Some((of_queries, of_gallery))
     } else {
@@ -111,6 +115,10 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
                 input::alike(&classes)
             )
         }
+        Error::NoAnswers { queries } if cameras.is_some() => anyhow!(
+            "{place}: --exclude-same-camera leaves no embedding of its class for any of the {queries} queries: none has one of another camera{}",
+            input::alike(&classes)
+        ),
         error => explained(error, &classes, &place),
     };
 
@@ -171,6 +179,18 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
         drawn.extend(confusions.as_ref().map(|found| figures::confusions(found, &classes)));
     }
     Findings { title: "Retrieval", lead, tables, warnings, figures: drawn, json }.show(&arguments.output)
+}
+
+/// A sentence if no two rows of a set have the same class and camera, so that none is excluded.
+fn nothing_excluded(set: &LabelledEmbeddings, cameras: &[u32]) -> Option<String> {
+    let mut seen = HashSet::new();
+    let any = set.embeddings.labels().iter().zip(cameras).any(|both| !seen.insert(both));
+    (!any).then(|| {
+        format!(
+            "--exclude-same-camera excludes nothing: no two rows of {} have the same class and camera.",
+            set.path.display()
+        )
+    })
 }
 
 fn main_table(found: &Ranking, ks: &[usize], matches: Option<&SelfMatches>) -> EvaluationTable {

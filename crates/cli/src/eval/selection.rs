@@ -1,4 +1,4 @@
-//! Selects the rows of a set that belong to one part of a split file.
+//! Selects the rows of a set that belong to one part of a split file, and leaves out those with ignored labels.
 //!
 //! The classes are divided as `train --split` does: a class with a row in `train` is known, a class with rows in `test` only is unseen. With fewer
 //! than two unseen classes the set is closed, and the known classes are evaluated.
@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use widemargin_data::{SplitFile, SplitPart};
-use widemargin_tables::{EmbeddingTable, NamedRows, RowNames};
+use widemargin_tables::{EmbeddingTable, NamedRows, RowNames, echo};
 
 /// A part of a split file, to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,6 +88,43 @@ fn parts(table: &EmbeddingTable, path: &Path) -> anyhow::Result<Vec<SplitPart>> 
         file.samples().iter().map(|(sample, part)| (sample.as_str(), *part)).collect();
     // The join above found every id.
     Ok(ids.iter().filter_map(|id| parts.get(id.as_str()).copied()).collect())
+}
+
+/// Leaves out the rows with an ignored label and counts them in `ignored`. The selection, which may be one already, then has the other rows.
+pub(crate) fn leave_out(
+    table: &mut EmbeddingTable,
+    ignored: &mut [(String, usize)],
+    selection: Option<Selection>,
+) -> anyhow::Result<Option<Selection>> {
+    let Some(labels) = table.about.labels.as_ref().filter(|_| !ignored.is_empty()) else {
+        return Ok(selection);
+    };
+    let mut without = Vec::new();
+    for (name, found) in ignored.iter_mut() {
+        let rows = labels.iter().filter(|label| *label == name).count();
+        *found += rows;
+        if rows > 0 {
+            without.push(format!("{rows} rows with the label \"{}\"", echo(name)));
+        }
+    }
+    if without.is_empty() {
+        return Ok(selection);
+    }
+    let is_ignored = |row: &usize| ignored.iter().any(|(name, _)| *name == labels[*row]);
+    let kept: Vec<usize> = (0..table.rows).filter(|row| !is_ignored(row)).collect();
+    ensure!(!kept.is_empty(), "--ignore: no row of {} has another label", table.path.display());
+    let without = format!("without {}", without.join(" and "));
+    let selection = match selection {
+        Some(Selection { rows, of, ids, name }) => Selection {
+            rows: kept.iter().map(|row| rows[*row]).collect(),
+            name: format!("{name}, {without}"),
+            of,
+            ids,
+        },
+        None => Selection { of: table.rows, ids: table.about.ids.clone(), name: without, rows: kept.clone() },
+    };
+    keep(table, &kept);
+    Ok(Some(selection))
 }
 
 /// Removes all other rows.

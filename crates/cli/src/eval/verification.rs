@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use widemargin_eval::verification::TarAtFar;
-use widemargin_eval::verification::bootstrap::{self, BootstrapOptions, Interval, Intervals};
+use widemargin_eval::verification::bootstrap::{self, BootstrapOptions, Interval, Intervals, TarInterval};
 use widemargin_eval::verification::calibration::{self, CalibrationOptions, LogisticCalibration};
 use widemargin_eval::verification::costs::Costs;
-use widemargin_eval::verification::folds::{self, CrossValidation};
+use widemargin_eval::verification::folds::{self, CrossValidation, FoldAccuracy};
 use widemargin_report::page::EvaluationTable;
 
 #[derive(Args)]
@@ -78,21 +78,24 @@ pub(crate) fn report(
         if compared.score != COMPUTED_ELSEWHERE {
             let warning = saved.require_model(path, (compared.model, &compared.place));
             compared.notes.extend(warning.context("--calibration")?);
+            saved.require_comparison(path, compared.comparison).context("--calibration")?;
         }
         compared.notes.extend(saved.warnings.iter().map(|warning| format!("--calibration: {warning}")));
     }
     let found = &compared.verification;
-    let intervals =
-        arguments.bootstrap.map(|draws| intervals(arguments, seed, &compared, draws)).transpose()?;
-    let folds = cross_validation(arguments, &compared)?;
     let lines: Vec<TarAtFar> = if arguments.far.is_empty() {
         found.tar_table.clone()
     } else {
         arguments.far.iter().filter_map(|&far| found.tar_line_at(far)).collect()
     };
+    let rates: Vec<f64> = lines.iter().map(|line| line.far).collect();
+    let intervals =
+        arguments.bootstrap.map(|draws| intervals(arguments, seed, &compared, draws, rates)).transpose()?;
+    let folds = cross_validation(arguments, &compared)?;
     let minimum_cllr = found.minimum_cllr();
 
-    let mut tables = vec![main_table(&compared, minimum_cllr, intervals.as_ref()), tar_table(&lines)];
+    let mut tables =
+        vec![main_table(&compared, minimum_cllr, intervals.as_ref()), tar_table(&lines, intervals.as_ref())];
     let mut json = json!({
         "compared": compared.lead,
         "score": compared.score,
@@ -141,6 +144,7 @@ pub(crate) fn report(
         warnings.extend(lines.iter().filter_map(|line| line.warning.clone()));
     }
     warnings.extend(compared.notes.iter().cloned());
+    warnings.extend(folds.as_ref().and_then(folds_of_one_kind));
     warnings.extend(unfitted);
     if let Some(("pairs", _)) = intervals {
         warnings.push(
@@ -160,11 +164,13 @@ fn intervals(
     seed: u64,
     compared: &Compared,
     draws: usize,
+    far: Vec<f64>,
 ) -> anyhow::Result<(&'static str, Intervals)> {
     let options = BootstrapOptions {
         resamples: draws,
         confidence: arguments.confidence,
         seed,
+        far,
         ..BootstrapOptions::default()
     };
     let _waiting = progress::waiting("bootstrap");
@@ -223,10 +229,7 @@ fn main_table(
 ) -> EvaluationTable {
     let found = &compared.verification;
     let within = |of: &dyn Fn(&Intervals) -> Interval, shown: &dyn Fn(f64) -> String| {
-        intervals.map_or_else(String::new, |(_, intervals)| {
-            let Interval { low, high } = of(intervals);
-            format!("{} to {}", shown(low), shown(high))
-        })
+        intervals.map_or_else(String::new, |(_, intervals)| between(of(intervals), shown))
     };
     let pairs = |compared: u64| compared.to_string();
     let rows = vec![
@@ -253,17 +256,27 @@ fn main_table(
         ],
         ["minimum Cllr, bits".to_owned(), number(minimum_cllr), String::new(), String::new()],
     ];
-    if let Some((drawn, intervals)) = intervals {
-        let confidence = 100.0 * intervals.confidence;
-        let heading = format!("{confidence:.0} % interval, drawing {} {drawn}", intervals.drawn);
-        table("", ["measure", "value", "at threshold", heading.as_str()], rows)
+    if let Some(intervals) = intervals {
+        table("", ["measure", "value", "at threshold", heading(intervals).as_str()], rows)
     } else {
         let rows = rows.into_iter().map(|[name, value, threshold, _]| [name, value, threshold]).collect();
         table("", ["measure", "value", "at threshold"], rows)
     }
 }
 
-fn tar_table(lines: &[TarAtFar]) -> EvaluationTable {
+/// The ends of an interval in words.
+fn between(Interval { low, high }: Interval, shown: &dyn Fn(f64) -> String) -> String {
+    format!("{} to {}", shown(low), shown(high))
+}
+
+/// The heading of a column of intervals.
+fn heading((drawn, intervals): &(&'static str, Intervals)) -> String {
+    let confidence = 100.0 * intervals.confidence;
+    format!("{confidence:.0} % interval, drawing {} {drawn}", intervals.drawn)
+}
+
+/// TAR at each rate. The intervals are of the same rates.
+fn tar_table(lines: &[TarAtFar], intervals: Option<&(&'static str, Intervals)>) -> EvaluationTable {
     let row = |line: &TarAtFar| {
         let few = if line.warning.is_some() { "  (too few)" } else { "" };
         [
@@ -273,8 +286,33 @@ fn tar_table(lines: &[TarAtFar]) -> EvaluationTable {
             format!("{} of {}{few}", line.false_accepts, line.impostors),
         ]
     };
-    let columns = ["FAR", "TAR", "at threshold", "false accepts"];
-    table("True accept rate at a false accept rate", columns, lines.iter().map(row).collect())
+    let (title, columns) =
+        ("True accept rate at a false accept rate", ["FAR", "TAR", "at threshold", "false accepts"]);
+    let Some(found) = intervals else {
+        return table(title, columns, lines.iter().map(row).collect());
+    };
+    let (heading, [far, tar, threshold, accepts]) = (heading(found), columns);
+    let with_interval = |(line, interval): (&TarAtFar, &TarInterval)| {
+        let [far, tar, threshold, accepts] = row(line);
+        [far, tar, between(interval.tar, &percent), threshold, accepts]
+    };
+    let rows = lines.iter().zip(&found.1.tar_at_far).map(with_interval).collect();
+    table(title, [far, tar, heading.as_str(), threshold, accepts], rows)
+}
+
+/// A warning about folds whose pairs are all genuine, or all impostors.
+fn folds_of_one_kind(found: &CrossValidation) -> Option<String> {
+    let is_of_one_kind = |fold: &&FoldAccuracy| fold.genuine == 0 || fold.genuine == fold.pairs;
+    let first = found.folds.iter().find(is_of_one_kind)?;
+    Some(format!(
+        "{} of {} folds have pairs of one kind only; the first is fold {}, with {} genuine pairs of {}. The list seems to be sorted by kind: the \
+         thresholds of the other folds are then chosen for another share of genuine pairs. Mix both kinds in each fold.",
+        found.folds.iter().filter(is_of_one_kind).count(),
+        found.folds.len(),
+        first.fold,
+        first.genuine,
+        first.pairs
+    ))
 }
 
 fn folds_table(found: &CrossValidation) -> EvaluationTable {

@@ -840,3 +840,155 @@ fn scores_labels_and_classes_that_are_probably_mistakes_are_named() {
         );
     }
 }
+
+#[test]
+fn intervals_are_of_the_rates_that_were_asked_for() {
+    let place = place();
+    let asked = ["--far", "0.3,0.05", "--bootstrap", "50"];
+    place.write("scores.csv", b"score,same\n0.9,1\n0.6,1\n0.4,1\n0.5,0\n0.3,0\n0.1,0\n");
+    for (task, file) in [("verification", "set.csv"), ("scores", "scores.csv")] {
+        let found = found(&place, &[&[task, file], &asked[..]].concat());
+        let intervals = found["bootstrap"]["intervals"]["tar_at_far"].as_array().expect("a list");
+        let lines = found["tar_at_far"].as_array().expect("a list");
+        assert_eq!(intervals.len(), 2, "{found}");
+        for (interval, line) in intervals.iter().zip(lines) {
+            assert_eq!(interval["far"], line["far"]);
+            assert!(interval["low"].as_f64() <= line["tar"].as_f64(), "{found}");
+            assert!(line["tar"].as_f64() <= interval["high"].as_f64(), "{found}");
+        }
+        let output = place.run(&[&["eval", task, file], &asked[..]].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.matches("95 % interval, drawing").count(), 2, "{text}");
+        let line = text.lines().find(|line| line.starts_with("5e-2")).expect("a line");
+        assert!(line.contains(" % to "), "{line}");
+    }
+    let all = found(&place, &["verification", "set.csv", "--bootstrap", "50"]);
+    let rates = |list: &Value| -> Vec<Value> {
+        list.as_array().expect("a list").iter().map(|line| line["far"].clone()).collect()
+    };
+    assert_eq!(rates(&all["bootstrap"]["intervals"]["tar_at_far"]), rates(&all["tar_at_far"]));
+}
+
+#[test]
+fn a_calibration_is_used_for_its_own_kind_of_comparison() {
+    let place = place();
+    place
+        .write("probe.csv", csv(&[("p1", "bag", 5.0), ("p2", "boot", 84.0), ("p3", "bag", 61.0)]).as_bytes());
+    let cohort = |name: &str, first: f64, reversed: bool| {
+        let mut lines: Vec<String> =
+            (0..8).map(|nth| csv(&[(&format!("{nth}"), "x", first + 9.0 * f64::from(nth))])).collect();
+        for line in &mut lines {
+            *line = line.lines().nth(1).expect("a row").to_owned();
+        }
+        if reversed {
+            lines.reverse();
+        }
+        place.write(name, format!("id,label,x,y\n{}\n", lines.join("\n")).as_bytes());
+    };
+    cohort("one.csv", 150.0, false);
+    cohort("same.csv", 150.0, true);
+    cohort("two.csv", 151.0, false);
+    let sets = ["set.csv", "--probe", "probe.csv"];
+    let with = |task: &'static str, more: &[&'static str]| [&[task], &sets[..], more].concat();
+    let normalised = |cohort: &'static str, top: &'static str| {
+        ["--cohort", cohort, "--normalisation", "adaptive-s", "--top", top]
+    };
+    let made =
+        found(&place, &[&with("calibrate", &normalised("one.csv", "4"))[..], &["-o", "c.json"]].concat());
+    assert_eq!((&made["saved"]["cohort"]["rows"], &made["saved"]["cohort"]["top"]), (&8.into(), &4.into()));
+    assert!(made["compared"].to_string().contains("Adaptively S-normalised scores with the cohort one.csv"));
+    let calibrated = ["--calibration", "c.json"];
+    let evaluate = |more: &[&'static str]| [&with("verification", more)[..], &calibrated].concat();
+    for cohort in ["one.csv", "same.csv"] {
+        found(&place, &evaluate(&normalised(cohort, "4")));
+    }
+    let refused = |arguments: &[&str], fragments: &[&str]| {
+        place.refused(&[&["eval"], arguments].concat(), fragments);
+    };
+    refused(&evaluate(&normalised("two.csv", "4")), &["--calibration", "another cohort normalised"]);
+    refused(&evaluate(&normalised("one.csv", "5")), &["with --top 4, found --top 5"]);
+
+    // Single embeddings and templates.
+    found(&place, &[&with("calibrate", &["--templates", "mean"])[..], &["-o", "t.json"]].concat());
+    found(&place, &[&with("calibrate", &[])[..], &["-o", "s.json"]].concat());
+    let using = |file: &'static str, more: &[&'static str]| {
+        [&with("verification", more)[..], &["--calibration", file]].concat()
+    };
+    found(&place, &using("t.json", &["--templates", "mean"]));
+    found(&place, &using("s.json", &[]));
+    let templates = "templates (--templates mean)";
+    refused(&using("t.json", &[]), &["a calibration of", templates, "the pairs are of single embeddings"]);
+    refused(&using("s.json", &["--templates", "mean"]), &["a calibration of single embeddings", templates]);
+    refused(&using("t.json", &["--templates", "mean-direction"]), &["--templates mean-direction"]);
+}
+
+#[test]
+fn flags_that_another_flag_rules_out_are_refused() {
+    let place = place();
+    place.write("pairs.csv", b"a,b,same\na1,a2,1\na1,b1,0\n");
+    for (arguments, fragment) in [
+        (&["--pairs", "pairs.csv", "--templates", "mean"][..], "--templates: has no effect without --probe"),
+        (&["--pairs", "pairs.csv", "--part", "train"], "--part: has no effect with --pairs"),
+        (&["--sampled", "9", "--probe-labels", "x.txt"], "--probe-labels: has no effect without --probe"),
+    ] {
+        place.refused(&[&["eval", "verification", "set.csv"], arguments].concat(), &[fragment]);
+    }
+    let nearest = ["nearest", "--embeddings", "set.csv", "--row", "a1", "-k", "1"];
+    place.refused(&[&nearest[..], &["--query-columns", "nosuch"]].concat(), &["--query-columns"]);
+    let unknown = r#"{"features": [[1, 0]], "weights": [[1, 0]], "labels": [0], "scale": 5}"#;
+    place.write("loss.json", unknown.as_bytes());
+    place.refused(&["loss", "loss.json"], &["loss.json", "scale", "features", "weights", "labels"]);
+}
+
+#[test]
+fn figures_do_not_replace_other_files() {
+    let place = place();
+    let draw = ["eval", "verification", "set.csv", "--figures", "drawn"];
+    place.write("drawn/evaluation.html", b"<html>my notes</html>");
+    place.refused(&draw, &["evaluation.html: already exists and is not a page of `eval`"]);
+    std::fs::remove_file(place.path().join("drawn/evaluation.html")).expect("there");
+    place.write("drawn/roc.svg", b"<svg>mine</svg>");
+    place.refused(&draw, &["--figures", "roc.svg: already exists and is not a figure of `eval`"]);
+    assert!(!place.exists("drawn/det.svg") && !place.exists("drawn/evaluation.html"));
+    std::fs::remove_file(place.path().join("drawn/roc.svg")).expect("there");
+    // Its own files are replaced.
+    for _ in 0..2 {
+        success(&place.run(&draw));
+    }
+    success(&place.run(&["eval", "clustering", "set.csv", "--figures", "drawn"]));
+}
+
+#[test]
+fn lists_cameras_and_folds_that_are_probably_mistakes_are_named() {
+    let place = place();
+    let says = |arguments: &[&str], part: &str| {
+        let warnings = found(&place, arguments)["warnings"].to_string();
+        assert!(warnings.contains(part), "{part}: {warnings}");
+    };
+    place.write("again.csv", b"a,b,same\na1,a2,1\na1,b1,0\na2,a1,1\n");
+    let again = ["verification", "set.csv", "--pairs", "again.csv"];
+    says(&again, "1 lines of again.csv list a pair again");
+    place.write("sorted.csv", b"a,b,same\na1,a2,1\nb1,b2,1\na1,a3,1\na1,b1,0\na2,b2,0\na3,b1,0\n");
+    says(
+        &["verification", "set.csv", "--pairs", "sorted.csv", "--folds", "3"],
+        "2 of 3 folds have pairs of one kind only",
+    );
+    let with_cameras = |cameras: [&str; 4]| {
+        let rows = csv(&[("a", "bag", 0.0), ("b", "bag", 5.0), ("c", "boot", 80.0), ("d", "boot", 90.0)]);
+        let lines = rows.lines().skip(1).zip(cameras).map(|(line, camera)| format!("{line},{camera}\n"));
+        place.write("seen.csv", format!("id,label,x,y,camera\n{}", lines.collect::<String>()).as_bytes());
+    };
+    with_cameras(["1", "2", "3", "4"]);
+    let excluding = ["retrieval", "seen.csv", "--exclude-same-camera"];
+    says(&excluding, "no two rows of seen.csv have the same class and camera");
+    with_cameras(["1"; 4]);
+    place.refused(&[&["eval"], &excluding[..]].concat(), &["none has one of another camera"]);
+    place.write("parts.csv", b"label,split,x,y\na,train,1,0\na,test,0.9,0.1\nb,train,0,1\nb,test,0.1,0.9\n");
+    says(&["retrieval", "parts.csv"], "the rows of all parts in the column `split` are evaluated");
+    // The same id for two samples.
+    place.write("other.csv", csv(&[("a1", "bag", 30.0), ("b1", "boot", 60.0)]).as_bytes());
+    for kept in [&["--keep-self"][..], &[]] {
+        let probes = [&["retrieval", "other.csv", "--gallery", "set.csv"], kept].concat();
+        says(&probes, "their embeddings differ");
+    }
+}

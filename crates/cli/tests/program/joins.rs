@@ -447,7 +447,7 @@ fn names_that_differ_only_in_spelling_are_not_compared_without_a_word() {
     set("zero", &plain, &|at| format!("c0{}", at % 2));
     place.refused(
         &["eval", "retrieval", "q.csv", "--exclude-same-camera", "--gallery", "zero.csv"],
-        &["differ only in leading zeros"],
+        &["the camera \"c00\" of the gallery differs from \"c0\" of the queries only in leading zeros"],
     );
     // Whole numbers with decimals are whole numbers, with leading zeros they are other classes.
     set("numbers", &number, &|at| at.to_string());

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use widemargin_tables::may_be_no_class;
 
 use crate::census::duplicates::{DuplicateGroup, Duplicates};
 use crate::census::{Census, CensusSample};
-use crate::look_alike::{escaped, look_alikes, missing_values};
+use crate::look_alike::{escaped, look_alikes};
 use crate::pixel_facts::PixelFacts;
 use crate::sources::skipped::SkippedFiles;
 use crate::sources::source::SourceKind;
@@ -151,7 +152,7 @@ pub enum WarningKind {
     Hidden,
     /// Class names that look the same but are different texts.
     SimilarNames,
-    /// Classes with the name of a missing value, such as `nan`.
+    /// Classes whose name may mean no class, such as `nan` and `unknown`.
     MissingLabels,
     /// Groups in both parts, although the samples of a group belong together.
     GroupsAcrossParts,
@@ -301,8 +302,8 @@ impl DataInfo {
                 look_alikes(&names).into_iter().map(|names| escaped(&names, " = ")).collect()
             }
             WarningKind::MissingLabels => {
-                let names: Vec<String> = self.per_class.iter().map(|class| class.class.clone()).collect();
-                missing_values(&names).into_iter().map(str::to_owned).collect()
+                let doubtful = self.per_class.iter().filter(|class| may_be_no_class(&class.class));
+                doubtful.map(|class| format!("{} ({} samples)", class.class, class.samples)).collect()
             }
             WarningKind::GroupsAcrossParts => self.groups_across_parts.clone(),
             WarningKind::OnePartClasses => self.in_one_part(),
@@ -434,7 +435,7 @@ mod tests {
         let info =
             DataInfo::of(&Census::take(&path, None, None, FolderOptions::default(), &|_, _| {}).unwrap());
         assert_eq!(info.details(WarningKind::GroupsAcrossParts), ["g"]);
-        assert_eq!(info.details(WarningKind::MissingLabels), ["nan"]);
+        assert_eq!(info.details(WarningKind::MissingLabels), ["nan (1 samples)"]);
     }
 
     #[test]

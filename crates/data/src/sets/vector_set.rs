@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use widemargin_tables::{About, ColumnPattern, OpenTable, Problem, Rows};
+use widemargin_tables::{About, ColumnPattern, LabelColumn, OpenTable, Problem, Rows};
 
 use crate::catalogue::{Groups, sorted_names};
 use crate::copies::copies;
@@ -138,6 +138,13 @@ impl VectorSet {
             (0..).zip(&class_names).map(|(n, name)| (name.as_str(), n)).collect();
         let labels: Vec<u32> = labels.iter().map(|label| numbers[label.as_str()]).collect();
         rows.require_float32()?;
+        let names = |label: u32| class_names[label as usize].as_str();
+        let warning = label_column(
+            &rows,
+            labels.iter().map(|label| names(*label)),
+            columns.as_deref(),
+            options.columns.is_some(),
+        )?;
         let checked = checked(&rows, ids.as_deref(), columns.as_deref())?;
         let (squares, digests) = checked.iter().map(|(square, digest, _)| (*square, *digest)).unzip();
         let contents: Vec<ContentDigest> = checked.into_iter().map(|(.., content)| content).collect();
@@ -176,7 +183,7 @@ impl VectorSet {
             labels,
             parts,
             copies,
-            warnings: Vec::new(),
+            warnings: warning.into_iter().collect(),
             groups,
             unusable: Vec::new(),
             far_off,
@@ -294,6 +301,25 @@ fn parts(splits: &[String], path: &Path) -> Result<Vec<Part>> {
         }
     }
     Ok(parts)
+}
+
+/// A sentence on a column of the rows that is their label; an error if it has a name and was not chosen.
+fn label_column<'a>(
+    rows: &Rows,
+    labels: impl Iterator<Item = &'a str>,
+    columns: Option<&[String]>,
+    chosen: bool,
+) -> Result<Option<String>> {
+    let mut found = LabelColumn::new(rows.dim());
+    let mut values = vec![0.0; rows.dim()];
+    for (row, label) in labels.enumerate() {
+        rows.read_into(row, &mut values)?;
+        found.add(&values, label);
+        if found.is_settled() {
+            break;
+        }
+    }
+    Ok(found.warning(rows.path(), columns, chosen)?)
 }
 
 /// The mean square of each row, its digest, and a digest that finds equal rows. Rows of zeros and values that are not finite are errors.

@@ -8,7 +8,7 @@ use std::path::Path;
 use widemargin_tables::first_names;
 
 use crate::catalogue::named;
-use crate::look_alike::{escaped, look_alikes, missing_values};
+use crate::look_alike::{escaped, look_alikes, no_classes};
 use crate::splits::open_set::OpenSetSplit;
 use crate::splits::split_file::{SplitFile, SplitPart};
 use crate::words::plural;
@@ -470,12 +470,11 @@ fn warnings_about_classes(set: &SampleSet, trained: Option<&Vec<bool>>) -> Vec<S
         let alike = first_names(alike, GROUPS_NAMED);
         warnings.push(format!("Class names that look the same are different classes: {alike}."));
     }
-    let missing = missing_values(names);
-    if !missing.is_empty() {
-        let missing = first_names(missing.iter().map(|name| format!("{name:?}")), GROUPS_NAMED);
-        warnings.push(format!(
-            "Classes with the name of a missing value are classes like the others: {missing}."
-        ));
+    let doubtful = no_classes(names);
+    if !doubtful.is_empty() {
+        let doubtful = first_names(doubtful.iter().map(|name| format!("{name:?}")), GROUPS_NAMED);
+        warnings
+            .push(format!("Classes whose name may mean no class are classes like the others: {doubtful}."));
     }
     let Some(trained) = trained else { return warnings };
     let mut tested = vec![false; names.len()];

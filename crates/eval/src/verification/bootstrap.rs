@@ -16,13 +16,13 @@ use widemargin_chance::{Purpose, Stream};
 
 use super::identity::IdentityPair;
 use super::list::ScoreList;
-use super::measures::{TABULATED_FAR, Verification, require_both};
+use super::measures::{TABLE_FAR, Verification, require_both};
 use super::pairs::{VerificationOptions, identity_pairs};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 
 /// How to resample.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BootstrapOptions {
     /// Number of resamples, at least 20. Default 1000.
     pub resamples: usize,
@@ -32,11 +32,14 @@ pub struct BootstrapOptions {
     pub seed: u64,
     /// Largest number of scores to resample; each thread needs 8 bytes per score. Default: 50 million.
     pub max_pairs: u64,
+    /// False accept rates, in [0, 1], whose TAR gets an interval. Default: [`TABLE_FAR`].
+    pub far: Vec<f64>,
 }
 
 impl Default for BootstrapOptions {
     fn default() -> Self {
-        Self { resamples: 1000, confidence: 0.95, seed: 0, max_pairs: 50_000_000 }
+        let far = TABLE_FAR.to_vec();
+        Self { resamples: 1000, confidence: 0.95, seed: 0, max_pairs: 50_000_000, far }
     }
 }
 
@@ -64,12 +67,22 @@ pub struct Intervals {
     pub eer: Interval,
     /// Best balanced accuracy.
     pub best_balanced_accuracy: Interval,
-    /// TAR at the rates of [`TABULATED_FAR`], in their order.
-    pub tar_at_far: [Interval; TABULATED_FAR.len()],
+    /// TAR at the rates of [`BootstrapOptions::far`], in their order.
+    pub tar_at_far: Vec<TarInterval>,
 }
 
-/// The measures of one resample: AUC, EER, balanced accuracy, and TAR at each tabulated FAR.
-type Measures = [f64; 3 + TABULATED_FAR.len()];
+/// The bootstrap interval of TAR at a false accept rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TarInterval {
+    /// The false accept rate allowed.
+    pub far: f64,
+    /// The interval.
+    #[serde(flatten)]
+    pub tar: Interval,
+}
+
+/// The measures of one resample: AUC, EER, balanced accuracy, and TAR at each FAR.
+type Measures = Vec<f64>;
 
 /// A distinct score, with the end of its pairs in both lists.
 struct Step {
@@ -107,7 +120,7 @@ pub fn pairs(verification: &Verification, options: &BootstrapOptions) -> Result<
     };
     let found = resample(options, |random| {
         let weights = (draw(random, genuine), draw(random, impostor));
-        Some(measures(&steps, &weights.0, &weights.1))
+        Some(measures(&steps, &weights.0, &weights.1, &options.far))
     })?;
     Ok(Intervals { drawn: genuine.len() + impostor.len(), ..found })
 }
@@ -165,7 +178,7 @@ pub fn identities(pairs: &[IdentityPair], options: &BootstrapOptions) -> Result<
         let weights_i: Vec<u64> =
             impostor.iter().map(|p| times[p.1 as usize] * times[p.2 as usize]).collect();
         let both = weights_g.iter().any(|&w| w > 0) && weights_i.iter().any(|&w| w > 0);
-        both.then(|| measures(&steps, &weights_g, &weights_i))
+        both.then(|| measures(&steps, &weights_g, &weights_i, &options.far))
     })?;
     found.drawn = count;
     Ok(found)
@@ -182,6 +195,9 @@ fn check(options: &BootstrapOptions, pairs: u64) -> Result<()> {
     if !(options.confidence > 0.0 && options.confidence < 1.0) {
         let value = options.confidence;
         return Err(Error::Option { name: "confidence", value, expected: "between 0 and 1, both excluded" });
+    }
+    if let Some(&value) = options.far.iter().find(|far| !(0.0..=1.0).contains(*far)) {
+        return Err(Error::Option { name: "far", value, expected: "from 0 to 1" });
     }
     if pairs > options.max_pairs {
         return Err(Error::TooManyPairs { pairs, max_pairs: options.max_pairs });
@@ -219,7 +235,10 @@ fn resample(
         auc: interval(0),
         eer: interval(1),
         best_balanced_accuracy: interval(2),
-        tar_at_far: std::array::from_fn(|at| interval(3 + at)),
+        tar_at_far: (3..)
+            .zip(&options.far)
+            .map(|(measure, &far)| TarInterval { far, tar: interval(measure) })
+            .collect(),
     })
 }
 
@@ -232,10 +251,10 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
 }
 
 /// The measures of weighted scores, by the definitions of [`Verification`].
-fn measures(steps: &[Step], genuine: &[u64], impostor: &[u64]) -> Measures {
+fn measures(steps: &[Step], genuine: &[u64], impostor: &[u64], far_allowed: &[f64]) -> Measures {
     let all_genuine = genuine.iter().sum::<u64>() as f64;
     let all_impostor = impostor.iter().sum::<u64>() as f64;
-    let mut result: Measures = [0.0; 3 + TABULATED_FAR.len()];
+    let mut result = vec![0.0; 3 + far_allowed.len()];
     let (mut from, mut before, mut won) = ((0, 0), (0.0, 0.0), 0.0);
     let (mut eer, mut best) = (None, 0.5_f64);
     for step in steps {
@@ -252,9 +271,9 @@ fn measures(steps: &[Step], genuine: &[u64], impostor: &[u64]) -> Measures {
             eer = Some(far_before + gap_before / (gap_before - gap) * (far - far_before));
         }
         best = best.max(f64::midpoint(tar, 1.0 - far));
-        for (at, (_, allowed)) in TABULATED_FAR.iter().enumerate() {
+        for (result, allowed) in result[3..].iter_mut().zip(far_allowed) {
             if far <= *allowed {
-                result[3 + at] = tar;
+                *result = tar;
             }
         }
         before = (g, i);
@@ -283,16 +302,35 @@ mod tests {
         let found = pairs_of(1, 150);
         let steps: Vec<Step> =
             found.scores.steps().skip(1).map(|s| Step { genuine: s.genuine, impostor: s.impostor }).collect();
-        let same = measures(&steps, &[1; 150], &[1; 150]);
-        let expected = [found.auc, found.eer, found.best_balanced_accuracy.accuracy];
-        for (a, b) in
-            same.iter().zip(expected.iter().chain(TABULATED_FAR.map(|(_, far)| found.tar_at_far(far)).iter()))
-        {
+        let rates = [0.3, 0.05, 0.007];
+        let same = measures(&steps, &[1; 150], &[1; 150], &rates);
+        let mut expected = vec![found.auc, found.eer, found.best_balanced_accuracy.accuracy];
+        expected.extend(rates.map(|far| found.tar_at_far(far)));
+        assert_eq!(same.len(), expected.len());
+        for (a, b) in same.iter().zip(&expected) {
             assert!((a - b).abs() < 1e-12, "{same:?} {expected:?}");
         }
         // Doubling every weight changes nothing.
-        let double = measures(&steps, &[2; 150], &[2; 150]);
+        let double = measures(&steps, &[2; 150], &[2; 150], &rates);
         assert!(same.iter().zip(double).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn intervals_are_those_of_the_rates_asked_for() {
+        let found = pairs_of(1, 150);
+        let with = |far: &[f64]| {
+            let far = far.to_vec();
+            pairs(&found, &BootstrapOptions { resamples: 200, far, ..BootstrapOptions::default() }).unwrap()
+        };
+        let (asked, all) = (with(&[0.3, 0.05]), with(&[0.05, 0.01, 0.3]));
+        assert_eq!(asked.tar_at_far.iter().map(|line| line.far).collect::<Vec<_>>(), [0.3, 0.05]);
+        assert_eq!(asked.tar_at_far, [all.tar_at_far[2], all.tar_at_far[0]]);
+        for TarInterval { far, tar: Interval { low, high } } in asked.tar_at_far {
+            let tar = found.tar_at_far(far);
+            assert!(low < tar && tar < high, "{far}: {tar} {low} {high}");
+        }
+        let default = pairs(&found, &BootstrapOptions::default()).unwrap();
+        assert!(default.tar_at_far.iter().map(|line| line.far).eq(TABLE_FAR));
     }
 
     #[test]
@@ -331,7 +369,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             assert_eq!(pool.install(|| classes(&set, &options).unwrap()), by_class);
         }
-        assert_ne!(classes(&set, &BootstrapOptions { seed: 1, ..options }).unwrap(), by_class);
+        assert_ne!(classes(&set, &BootstrapOptions { seed: 1, ..options.clone() }).unwrap(), by_class);
         assert_eq!((by_class.drawn, by_pair.drawn as u64), (10, whole.pairs));
 
         // Between two sets and for a sample of the pairs, classes are drawn in the same way.
@@ -378,16 +416,20 @@ mod tests {
         let options = BootstrapOptions::default();
         let error = |options| pairs(&found, &options).unwrap_err();
         assert!(matches!(
-            error(BootstrapOptions { resamples: 19, ..options }),
+            error(BootstrapOptions { resamples: 19, ..options.clone() }),
             Error::Option { name: "resamples", .. }
         ));
         assert!(matches!(
-            error(BootstrapOptions { confidence: 1.0, ..options }),
+            error(BootstrapOptions { confidence: 1.0, ..options.clone() }),
             Error::Option { name: "confidence", .. }
         ));
         assert!(matches!(
-            error(BootstrapOptions { max_pairs: 59, ..options }),
+            error(BootstrapOptions { max_pairs: 59, ..options.clone() }),
             Error::TooManyPairs { pairs: 60, .. }
+        ));
+        assert!(matches!(
+            error(BootstrapOptions { far: vec![0.1, 1.5], ..options.clone() }),
+            Error::Option { name: "far", .. }
         ));
         let lone = Embeddings::new(&[1.0, 0.0, 0.0, 1.0], 2, 2, &[1, 2]).unwrap();
         assert_eq!(classes(&lone, &options).unwrap_err(), Error::NoGenuinePairs { classes: 2 });

@@ -25,6 +25,8 @@ pub struct FoldAccuracy {
     pub fold: usize,
     /// Number of pairs of the fold.
     pub pairs: usize,
+    /// Number of its genuine pairs.
+    pub genuine: usize,
     /// The threshold with the best accuracy on the other folds; among equally good scores the largest.
     pub threshold: f64,
     /// Share of the fold's pairs that this threshold decides correctly, in [0, 1].
@@ -103,8 +105,9 @@ fn evaluate(pairs: &[ScoredPair], folds: &[usize], fold: usize) -> Result<FoldAc
     if count == 0 {
         return Err(Error::Fold { fold, problem: "has no pairs" });
     }
+    let genuine = own().filter(|pair| pair.same).count();
     let right = own().filter(|pair| (pair.score >= threshold) == pair.same).count();
-    Ok(FoldAccuracy { fold, pairs: count, threshold, accuracy: right as f64 / count as f64 })
+    Ok(FoldAccuracy { fold, pairs: count, genuine, threshold, accuracy: right as f64 / count as f64 })
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ fn document(title: &str, lead: &str, sections: &[Section]) -> String {
     let title = escape(title);
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"generator\" content=\"widemargin\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style>{}{}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n",
