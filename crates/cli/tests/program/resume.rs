@@ -148,7 +148,7 @@ fn a_run_on_a_table_refuses_changed_rows_and_labels() {
         for row in 0..60 {
             let (class, at) = ((row % 6) as f64, row as f64);
             let e0 = if row == 17 { first } else { class + 0.01 * at };
-            text += &format!("\"{}\",{},{e0},{},{}\n", id(row), label(row), 1.0 - class, 0.02 * at + 0.1);
+            text += &format!("\"{}\",{},{e0},{},{}\n", id(row), label(row), 1.1 - class, 0.02 * at + 0.1);
         }
         text
     };
