@@ -2,8 +2,8 @@
 
 use crate::arguments::{one_of, share, without_effect};
 use crate::run::{
-    Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_notes, closing_table,
-    conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
+    AccuracyBy, Ended, EvaluatedRun, ONE_SEED, RunArguments, RunReport, Session, absolute, closing_notes,
+    closing_table, conclusions, evaluated_on, free_folder, given, naming_flag, write_reports,
 };
 use crate::say::{results, say, shown};
 use crate::sweep::{self, Comparison};
@@ -146,7 +146,9 @@ impl TrainArguments {
     fn configuration(&self) -> anyhow::Result<Config> {
         let config = self.applied(self.run.configuration()?);
         self.require_sampler_flags(config.sampler.name)?;
-        Ok(self.run.shortened(config))
+        let mut short = self.run.shortened(config);
+        short.sampler.batch = self.batch.unwrap_or(short.sampler.batch);
+        Ok(short)
     }
 
     /// Rejects the flags of other samplers.
@@ -314,7 +316,8 @@ fn one(
     prepared: &Prepared,
     mut run: RunFolder,
 ) -> anyhow::Result<ExitCode> {
-    let ended = session.train(config, prepared, &mut run, config.training.epochs)?;
+    let ended =
+        session.train(config, prepared, &mut run, config.training.epochs, AccuracyBy::of([config])?)?;
     let folder = run.path();
     match ended {
         Ended::Stopped { step, signal } => {

@@ -180,7 +180,7 @@ pub enum Error {
     /// An evaluation set without two samples of one class, or without two classes.
     #[error(
         "{}the evaluation set has {} of {}; expected at least 2 classes, one of them with at least 2 samples: hold out more samples \
-         (--hold-out) or other classes (--unseen-classes)",
+         or other classes (`train`: --hold-out, --unseen-classes; `data split`: --share, or another --by)",
         before(data),
         plural(*samples, "sample", "samples"),
         plural(*classes, "class", "classes")
@@ -436,6 +436,15 @@ pub enum Error {
         line: usize,
         /// That line.
         mark: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A split that names samples by their row numbers, for a table whose rows have other classes than when it was written.
+    #[error(
+        "{path}: it names samples by their row numbers, and the classes of the rows are not those of the data for which it was written: the \
+         rows are in another order, or their labels changed. Use the table as it was, or give it a column `id` and split it again"
+    )]
+    SplitRows {
         /// The file.
         path: PathBuf,
     },

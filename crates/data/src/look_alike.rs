@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use widemargin_tables::{appearance, may_be_no_class};
 
-/// Groups of names that differ only in case, spaces, invisible characters, the way in which an accent is written, or the way in which a number
-/// is written (`3` and `03`, `0` and `0.0`).
+/// Groups of names that differ only in case, spaces, invisible characters, signs between words, the way in which an accent is written, letters
+/// that look the same, or the way in which a number is written (`3` and `03`, `0` and `0.0`).
 pub(crate) fn look_alikes<Name: AsRef<str>>(names: &[Name]) -> Vec<Vec<&str>> {
     let mut groups = BTreeMap::<String, Vec<&str>>::new();
     for name in names {
@@ -45,6 +45,13 @@ mod tests {
             ("-7.50", "-07.5"),
             ("img 007", "img 7"),
             ("a00", "a0"),
+            ("bird_1", "bird-1"),
+            ("bird 1", "bird1"),
+            ("sea-lion", "sea_lion"),
+            ("sea\u{2013}lion", "sea lion"),
+            ("lion\u{2019}s", "lion's"),
+            ("\u{441}at", "cat"),
+            ("class__01", "class 1"),
         ] {
             assert_eq!(appearance(one), appearance(other), "{one:?} {other:?}");
         }
@@ -58,6 +65,9 @@ mod tests {
             ("9007199254740993", "9007199254740992"),
             ("1.2.0", "1.2"),
             ("a b", "ab"),
+            ("1_2", "12"),
+            ("-x", "x"),
+            ("\u{434}\u{430}", "da"),
         ] {
             assert_ne!(appearance(one), appearance(other), "{one:?} {other:?}");
         }

@@ -6,14 +6,20 @@ use crate::{Background, Preprocessing};
 
 /// The used share of the range below which 16-bit images get a warning: fewer than 64 of 256 levels remain.
 const SMALL: u32 = 4;
+/// Fewer images than one in so many with a small range are not reported: they may be dark images of a set that uses its range.
+const FEW: usize = 20;
 
 /// Facts about the pixels of image files.
 #[derive(Debug)]
 pub struct PixelFacts {
     background: Background,
-    /// Number of images of 16 bits, and the smallest and largest of their values.
+    /// Number of images of 16 bits.
     deep: usize,
+    /// Number of those that use little of the range, with the smallest and largest of their values, without a few bright pixels.
+    small: usize,
     range: (u16, u16),
+    /// The first that uses little of the range, and the first that uses more.
+    first: [Option<String>; 2],
     /// Largest value that is not clipped.
     largest: u16,
     /// Images with larger values, and the first.
@@ -32,7 +38,9 @@ impl PixelFacts {
         Self {
             background: preprocessing.background,
             deep: 0,
+            small: 0,
             range: (u16::MAX, 0),
+            first: [None, None],
             largest: preprocessing.largest(),
             clipped: Vec::new(),
             hidden: Vec::new(),
@@ -54,7 +62,13 @@ impl PixelFacts {
     pub fn add(&mut self, name: &str, properties: &ImageProperties) {
         if let Some((low, high)) = properties.deep_range {
             self.deep += 1;
-            self.range = (self.range.0.min(low), self.range.1.max(high));
+            let most = properties.deep_most.unwrap_or(high);
+            let is_small = self.is_small(low, most);
+            if is_small {
+                self.small += 1;
+                self.range = (self.range.0.min(low), self.range.1.max(most));
+            }
+            self.first[usize::from(!is_small)].get_or_insert_with(|| name.to_owned());
             if high > self.largest {
                 self.clipped.push(name.to_owned());
             }
@@ -69,27 +83,52 @@ impl PixelFacts {
         }
     }
 
-    /// How much of their range the 16-bit images use, if it is little; with what to do.
-    pub(crate) fn small_range(&self) -> Option<String> {
-        let (low, high) = self.range;
+    /// Whether so few levels remain of values in this range that it is worth a warning.
+    fn is_small(&self, low: u16, high: u16) -> bool {
         let levels = u32::from(self.largest) + 1;
         let used = u32::from(high.saturating_sub(low)) + 1;
-        if self.deep == 0 || used > levels / SMALL || levels <= 256 / SMALL {
+        used <= levels / SMALL && levels > 256 / SMALL
+    }
+
+    /// How much of their range the 16-bit images use, if it is little for many of them; with what to do. Each image counts by itself: one
+    /// that uses more does not hide the others.
+    pub(crate) fn small_range(&self) -> Option<String> {
+        if self.small == 0 || self.small * FEW < self.deep {
             return None;
         }
-        let kept = (used * 256 / levels).max(1);
+        let (low, high) = self.range;
+        let levels = u32::from(self.largest) + 1;
+        let kept = ((u32::from(high.saturating_sub(low)) + 1) * 256 / levels).max(1);
         let bits = (16 - high.leading_zeros()).max(1);
         let hint = if bits < 16 - self.largest.leading_zeros() {
             format!("set `depth = {bits}` in [data]")
         } else {
             "stretch their values first".to_owned()
         };
+        let which = match (self.small, self.deep) {
+            (1, 1) => "The image".to_owned(),
+            (small, deep) if small == deep => format!("The {deep} images"),
+            (small, deep) => format!("{small} of {deep} images"),
+        };
+        let [small, wide] = &self.first;
+        let hint = match wide {
+            Some(wide) => format!(
+                "{} of 16 bits {} more, the first is {wide}, so several ranges are mixed, which a model can tell apart: bring all images to \
+                 one range; or, if those are errors, {hint}",
+                plural(self.deep - self.small, "other image", "other images"),
+                if self.deep - self.small == 1 { "uses" } else { "use" },
+            ),
+            None => hint,
+        };
         Some(format!(
-            "The {} of 16 bits {} values from {low} to {high} only, of which {} remain{} after the conversion to 8 bits; {hint}.",
-            if self.deep == 1 { "image".to_owned() } else { format!("{} images", self.deep) },
-            if self.deep == 1 { "has" } else { "have" },
+            "{which} of 16 bits {} values from {low} to {high} only, of which {} remain{} after the conversion to 8 bits{}; {hint}.",
+            if self.small == 1 { "has" } else { "have" },
             plural(kept as usize, "level", "levels"),
-            if kept == 1 { "s" } else { "" }
+            if kept == 1 { "s" } else { "" },
+            small
+                .as_ref()
+                .filter(|_| wide.is_some())
+                .map_or_else(String::new, |first| format!(", the first is {first}")),
         ))
     }
 
@@ -144,6 +183,7 @@ mod tests {
             width: 4,
             height: 4,
             deep_range,
+            deep_most: deep_range.map(|(_, high)| high),
             transparent,
             hidden,
         };
@@ -178,6 +218,31 @@ mod tests {
         assert!(high.contains("from 60000 to 60900 only") && high.contains("stretch"), "{high}");
         let twelve = said(&[image(Some((0, 4_095)), false, false)], "white", 16).join(" ");
         assert!(twelve.contains("16 levels") && twelve.contains("depth = 12"), "{twelve}");
+    }
+
+    #[test]
+    fn images_of_a_small_range_are_reported_whatever_the_others_use() {
+        let low = || image(Some((0, 4_095)), false, false);
+        let wide = || image(Some((0, 65_535)), false, false);
+        let mixed = |low_images: usize, wide_images: usize| {
+            let low = std::iter::repeat_with(low).take(low_images);
+            said(&low.chain(std::iter::repeat_with(wide).take(wide_images)).collect::<Vec<_>>(), "white", 16)
+                .join(" ")
+        };
+        let found = mixed(95, 1);
+        assert!(
+            found.starts_with(
+                "95 of 96 images of 16 bits have values from 0 to 4095 only, of which 16 levels remain"
+            ) && found.contains("1 other image of 16 bits uses more")
+                && found.contains("depth = 12"),
+            "{found}"
+        );
+        assert!(mixed(48, 48).contains("several ranges are mixed"), "{}", mixed(48, 48));
+        assert_eq!(mixed(4, 96), "", "a few dark images");
+        // One bright pixel in each image.
+        let bright = ImageProperties { deep_range: Some((0, 65_535)), ..low().1 };
+        let found = said(&[("a.png".to_owned(), bright)], "white", 16).join(" ");
+        assert!(found.starts_with("The image of 16 bits has values from 0 to 4095 only"), "{found}");
     }
 
     #[test]

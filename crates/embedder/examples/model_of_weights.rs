@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         preprocessing: None,
         objective: "trained by insightface".to_owned(),
         classes: None,
+        trained_samples: None,
         columns: None,
     };
     Model::write(file, &description, &parameters::parameters(&trained))?;

@@ -1,5 +1,6 @@
 //! What a model file stores in addition to the weights.
 
+use crate::trained_samples::TrainedSamples;
 use serde::{Deserialize, Serialize};
 use widemargin_data::{ImageShape, Normalisation, Preprocessing};
 use widemargin_model::BackboneConfig;
@@ -46,6 +47,9 @@ pub struct Description {
     /// The classes that it was trained on and those that it never saw; absent if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<TrainingClasses>,
+    /// The samples that it was trained on, those of the runs whose weights it started from included; absent if they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_samples: Option<TrainedSamples>,
 }
 
 /// The classes of a model's training by name, so that a run that starts from its weights can keep unseen classes unseen.

@@ -7,8 +7,10 @@ mod file;
 mod model;
 #[cfg(test)]
 mod tests;
+mod trained_samples;
 
 pub use description::{Description, Takes, TrainingClasses};
 pub use error::{Error, Result};
 pub use file::MODEL_FILE;
 pub use model::{Fingerprint, Model};
+pub use trained_samples::TrainedSamples;

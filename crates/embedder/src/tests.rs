@@ -24,6 +24,7 @@ fn description(name: BackboneName) -> Description {
             unseen: vec!["Tür\n".to_owned()],
         }),
         columns: None,
+        trained_samples: Some(TrainedSamples::new([5, 0xabcd_ef01])),
     }
 }
 

@@ -38,7 +38,7 @@ pub use error::Error;
 pub use forward::{HeadEvaluation, HeadForward, PendingUpdate, Screening};
 pub use head::{Head, HeadStep};
 pub use optimiser::{Optimiser, OptimiserConfig};
-pub use pairs::{PairForward, PairHead, PairHeadConfig, PairHeadState, PendingProxies};
+pub use pairs::{PairForward, PairHead, PairHeadConfig, PairHeadState, PendingProxies, nearest_class_mean};
 pub use sharded::{ShardState, ShardedHead, join_shards, load_shard, load_shards, save_shard, split_shards};
 pub use state::{HeadState, HeadTensor};
 pub use storage::{ProductPrecision, StoragePrecision};

@@ -189,32 +189,7 @@ impl PairHead {
     /// [`Error::Dimension`] for features of a different dimension; [`Error::OutOfRange`] unless there is one mean per class; a feature
     /// or mean that is not finite.
     pub fn predict(&self, features: MatRef<'_>, class_means: &[f32]) -> Result<Vec<u32>, Error> {
-        if features.cols() != self.dim {
-            return Err(Error::Dimension { found: features.cols(), expected: self.dim });
-        }
-        let means = (class_means.len() / self.dim) as f64;
-        within(self.classes as f64..=self.classes as f64, "number of class means", means, "one per class")?;
-        let place = |at: usize| (at / self.dim, at % self.dim);
-        if let Some(at) = first_not_finite(features.data()) {
-            let ((row, column), found) = (place(at), features.data()[at]);
-            return Err(Error::NonFiniteFeature { row, column, found });
-        }
-        if let Some(at) = first_not_finite(class_means) {
-            return Err(Error::NonFiniteTensor { name: "class means".to_owned(), row: place(at).0 });
-        }
-        let mut class_means = class_means.to_vec();
-        class_means.chunks_mut(self.dim).for_each(|mean| {
-            normalise(mean);
-        });
-        let nearest = |row: &[f32]| {
-            let cosine = |mean: &[f32]| row.iter().zip(mean).map(|(x, w)| x * w).sum::<f32>();
-            let better = |best: (f32, u32), (class, mean): (usize, &[f32])| {
-                let cosine = cosine(mean);
-                if cosine > best.0 { (cosine, class as u32) } else { best }
-            };
-            class_means.chunks(self.dim).enumerate().fold((f32::NEG_INFINITY, 0), better).1
-        };
-        Ok((0..features.rows()).map(|row| nearest(features.row(row))).collect())
+        nearest_class_mean(features, class_means, (self.classes, self.dim))
     }
 
     /// A copy of the whole state.
@@ -280,6 +255,44 @@ impl PairHead {
         self.memory = memory;
         Ok(())
     }
+}
+
+/// The class of each sample: that of the nearest of `class_means`, `[classes, dim]`, by cosine.
+///
+/// # Errors
+/// [`Error::Dimension`] for features of a different dimension; [`Error::OutOfRange`] unless there is one mean per class; a feature or mean that
+/// is not finite.
+pub fn nearest_class_mean(
+    features: MatRef<'_>,
+    class_means: &[f32],
+    (classes, dim): (usize, usize),
+) -> Result<Vec<u32>, Error> {
+    if features.cols() != dim {
+        return Err(Error::Dimension { found: features.cols(), expected: dim });
+    }
+    let means = (class_means.len() / dim) as f64;
+    within(classes as f64..=classes as f64, "number of class means", means, "one per class")?;
+    let place = |at: usize| (at / dim, at % dim);
+    if let Some(at) = first_not_finite(features.data()) {
+        let ((row, column), found) = (place(at), features.data()[at]);
+        return Err(Error::NonFiniteFeature { row, column, found });
+    }
+    if let Some(at) = first_not_finite(class_means) {
+        return Err(Error::NonFiniteTensor { name: "class means".to_owned(), row: place(at).0 });
+    }
+    let mut class_means = class_means.to_vec();
+    class_means.chunks_mut(dim).for_each(|mean| {
+        normalise(mean);
+    });
+    let nearest = |row: &[f32]| {
+        let cosine = |mean: &[f32]| row.iter().zip(mean).map(|(x, w)| x * w).sum::<f32>();
+        let better = |best: (f32, u32), (class, mean): (usize, &[f32])| {
+            let cosine = cosine(mean);
+            if cosine > best.0 { (cosine, class as u32) } else { best }
+        };
+        class_means.chunks(dim).enumerate().fold((f32::NEG_INFINITY, 0), better).1
+    };
+    Ok((0..features.rows()).map(|row| nearest(features.row(row))).collect())
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ mod tests {
             preprocessing: None,
             objective,
             classes: None,
+            trained_samples: None,
             columns: None,
         };
         let model = Model::new(description, &parameters::parameters(&weights)).unwrap();

@@ -42,6 +42,7 @@ fn scaled(name: BackboneName, takes: Takes, factor: f32) -> Model {
         preprocessing: None,
         objective: "am-softmax".to_owned(),
         classes: None,
+        trained_samples: None,
         columns: None,
     };
     let backbone = Backbone::new(&description.backbone, 7, &device::by_name("cpu").unwrap()).unwrap();

@@ -149,12 +149,24 @@ pub(super) fn advice(odd: &[&str], names: &[&str], start: Option<&str>) -> Strin
     }
 }
 
-/// Names of columns that are weights of samples.
-const WEIGHTS: [&str; 4] = ["weight", "weights", "sample_weight", "sample_weights"];
+/// Letters of the names of columns that are weights of samples or classes.
+const WEIGHTS: [&str; 9] = [
+    "weight",
+    "weights",
+    "sampleweight",
+    "sampleweights",
+    "classweight",
+    "classweights",
+    "instanceweight",
+    "lossweight",
+    "exampleweight",
+];
 
 /// Whether a column of a table holds the weights of samples.
 pub fn is_sample_weight(name: &str) -> bool {
-    WEIGHTS.iter().any(|weight| name.eq_ignore_ascii_case(weight))
+    let letters: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+    letters.len() == name.chars().filter(|letter| !matches!(letter, ' ' | '_' | '-' | '.')).count()
+        && WEIGHTS.iter().any(|weight| letters.eq_ignore_ascii_case(weight))
 }
 
 /// Letters of the names of columns that are labels.
@@ -397,6 +409,7 @@ mod tests {
             ("level_0 level_1 x y", "`level_0` looks like"),
             ("x Unnamed:_0 y img_id", "`img_id` looks like"),
             ("imageId x y", "`imageId` looks like"),
+            ("x y Class_Weight", "`Class_Weight` looks like the weight of a sample"),
             ("x y weight", "`weight` looks like the weight of a sample"),
             ("height width Target", "`Target` looks like a label"),
             ("e0 e1 class_id", "`class_id` looks like a label"),

@@ -167,9 +167,67 @@ pub fn common_form(name: &str) -> String {
     number(&letters).unwrap_or(letters)
 }
 
-/// Equal for names that look the same: the [`common_form`] without the leading zeros of its numbers, as in `img 07`.
+/// Equal for names that look the same: the [`common_form`] without the leading zeros of its numbers, as in `img 07`, with one form for all signs
+/// between words (`img 7`, `img_7`, `img-7`, `img7`), for dashes and quotes, and for letters of other scripts that look like Latin ones.
 pub fn appearance(name: &str) -> String {
-    without_leading_zeros(&common_form(name))
+    let form = common_form(name);
+    let plain = number(&form).is_some();
+    let letters: String = form.chars().map(looks_like).collect();
+    let letters = if plain { letters } else { separated(&letters) };
+    without_leading_zeros(&letters)
+}
+
+/// The Latin letter, dash or quote that a character looks like; any other character itself.
+fn looks_like(letter: char) -> char {
+    match letter {
+        // Cyrillic and Greek, in lower case.
+        '\u{430}' | '\u{3b1}' => 'a',
+        '\u{435}' => 'e',
+        '\u{43e}' | '\u{3bf}' => 'o',
+        '\u{440}' | '\u{3c1}' => 'p',
+        '\u{441}' => 'c',
+        '\u{443}' | '\u{3b3}' => 'y',
+        '\u{445}' | '\u{3c7}' => 'x',
+        '\u{456}' | '\u{3b9}' | '\u{131}' => 'i',
+        '\u{458}' => 'j',
+        '\u{455}' => 's',
+        '\u{501}' => 'd',
+        '\u{4bb}' => 'h',
+        '\u{3bd}' => 'v',
+        '\u{43a}' | '\u{3ba}' => 'k',
+        '\u{43c}' => 'm',
+        '\u{442}' | '\u{3c4}' => 't',
+        '\u{432}' => 'b',
+        '\u{43d}' => 'h',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{30fc}' => '-',
+        '\u{2018}'..='\u{201b}' | '\u{2032}' | '`' | '\u{b4}' | '\u{2bc}' => '\'',
+        '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => '"',
+        _ => letter,
+    }
+}
+
+/// The text with one space for the spaces, underscores and dashes between its words, and none between a letter and a number. A dash before a
+/// number at the start is its sign.
+fn separated(text: &str) -> String {
+    let is_between = |letter: char| matches!(letter, ' ' | '_' | '-');
+    let mut shown = String::with_capacity(text.len());
+    let mut gap = false;
+    for letter in text.chars() {
+        if is_between(letter) && !shown.is_empty() {
+            gap = true;
+            continue;
+        }
+        if gap {
+            let last = shown.chars().last().unwrap_or(' ');
+            let joins = last.is_alphabetic() && letter.is_ascii_digit();
+            if !joins {
+                shown.push(' ');
+            }
+            gap = false;
+        }
+        shown.push(letter);
+    }
+    shown
 }
 
 /// The text with the leading zeros of its numbers removed, but not after a dot.

@@ -77,6 +77,24 @@ pub(crate) fn columns(config: &Config) -> Result<Option<Vec<String>>, Error> {
     }
 }
 
+/// Rejects a model of images as the weights of a run on vectors, and the other way round.
+fn require_input(config: &Config, set: &SampleSet) -> Result<(), Error> {
+    let Some(path) = config.model.weights.as_ref().filter(|path| path.exists()) else { return Ok(()) };
+    if Weights::read(path)?.names() != Names::Own {
+        return Ok(());
+    }
+    let takes = Description::read(path)?.takes;
+    let data = if set.images().is_some() { Takes::Images } else { Takes::Vectors };
+    let word = |takes| if takes == Takes::Images { "images" } else { "vectors" };
+    if takes == data {
+        return Ok(());
+    }
+    Err(Error::BadValue {
+        key: "model.weights".to_owned(),
+        message: format!("the model {} takes {}; the data has {}", path.display(), word(takes), word(data)),
+    })
+}
+
 /// Rejects vectors whose columns are not `expected`, those that the configured weights were trained on.
 ///
 /// # Errors
@@ -86,6 +104,7 @@ pub(crate) fn require_columns(
     set: &SampleSet,
     expected: Option<&[String]>,
 ) -> Result<(), Error> {
+    require_input(config, set)?;
     match (expected, set.columns(), &config.model.weights) {
         (Some(expected), Some(found), Some(path)) if expected != found => Err(Error::BadValue {
             key: "model.weights".to_owned(),
@@ -110,6 +129,7 @@ impl Config {
     pub fn resolve_weights(&mut self) -> Result<Vec<String>, Error> {
         let mut messages = self.resolve_preprocessing()?;
         messages.extend(self.resolve_normalisation()?);
+        messages.extend(self.resolve_classes()?);
         Ok(messages)
     }
 
@@ -141,17 +161,30 @@ impl Config {
         Ok(messages)
     }
 
-    /// Stores the normalisation and the classes of the weights; with a message about the normalisation.
-    fn resolve_normalisation(&mut self) -> Result<Option<String>, Error> {
+    /// Stores the classes that the weights have seen, as their file lists them; with a message if the configuration had another list, such as
+    /// that of weights that were replaced since.
+    fn resolve_classes(&mut self) -> Result<Option<String>, Error> {
+        let stored = self.model.weights_classes.take();
+        let Some(path) = self.model.weights.clone() else { return Ok(None) };
+        if !path.exists() {
+            self.model.weights_classes = stored;
+            return Ok(None);
+        }
         if let WeightsClasses::Listed(listed) = warm_start::classes(self)? {
             self.model.weights_classes = Some(listed);
         }
+        Ok(warm_start::other_classes(stored.as_ref(), self.model.weights_classes.as_ref(), &path))
+    }
+
+    /// Stores the normalisation of the weights; with a message about it.
+    fn resolve_normalisation(&mut self) -> Result<Option<String>, Error> {
         if !self.model.mean.is_empty() {
             return self.other_normalisation();
         }
         let Some(found) = normalisation(self)? else { return Ok(None) };
         let message = format!(
-            "normalising pixels as the weights were trained: mean {}, deviation {}",
+            "normalising {} as the weights were trained: mean {}, deviation {}",
+            if self.data.is_table() { "vectors" } else { "pixels" },
             listed(&found.mean),
             listed(&found.deviation)
         );

@@ -6,6 +6,7 @@ pub mod config;
 mod error;
 mod events;
 mod fine_tuning;
+mod leak;
 pub mod log;
 mod measure;
 mod prepare;

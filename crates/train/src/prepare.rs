@@ -3,13 +3,14 @@
 use crate::Error;
 use crate::config::{AugmentConfig, Config, DataConfig, SamplerConfig, SamplerName};
 use crate::fine_tuning;
+use crate::leak::{self, HeldOut};
 use crate::warm_start::{self, WeightsClasses};
 use widemargin_data::{
     Augment, Division, FolderOptions, ImageSet, Labelled, Loader, LoaderSettings, Normalisation, OpenOptions,
     OpenSetSplit, Preprocessing, SampleSet, Sampler, SourceKind, SplitFile, SplitPart, TrainingSamples,
     UnseenClasses, first_names, require_comparable,
 };
-use widemargin_embedder::TrainingClasses;
+use widemargin_embedder::{TrainedSamples, TrainingClasses};
 
 /// With fewer unseen classes than this, a report warns about them.
 const FEW_UNSEEN_CLASSES: usize = 20;
@@ -48,6 +49,8 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// The classes that a model trained on this data has seen and not seen, which its file lists; `None` if the names are too long for it.
     pub classes: Option<TrainingClasses>,
+    /// The samples that the initial weights were trained on: none without weights or if another program wrote them; `None` if it is not known.
+    pub(crate) trained_before: Option<TrainedSamples>,
 }
 
 impl Prepared {
@@ -72,7 +75,24 @@ impl Prepared {
     pub fn from_set(set: impl Into<SampleSet>, config: &Config) -> Result<Self, Error> {
         let set = set.into();
         let division = divided(&set, &config.data, &warm_start::classes(config)?)?;
-        Self::of_division(set, config, division, None)
+        let mut prepared = Self::of_division(set, config, division, None)?;
+        prepared.trained_before = leak::trained_before(config)?;
+        let held_out = HeldOut {
+            set: &prepared.set,
+            unseen: &prepared.unseen,
+            known: &prepared.known.samples,
+            is_closed: prepared.split.is_closed(),
+        };
+        let leaks = leak::warnings(config, prepared.trained_before.as_ref(), &held_out, SPLIT_FILE);
+        prepared.warnings.extend(leaks);
+        let d = &config.data;
+        if d.hold_out != DataConfig::default().hold_out
+            && (d.split.is_some() || prepared.set.parts_are_marked())
+        {
+            let by = if d.split.is_some() { "a split file" } else { "the data" };
+            prepared.warnings.push(format!("data.hold_out: no effect, because {by} says what is held out."));
+        }
+        Ok(prepared)
     }
 
     /// A set with this division; `normalisation` is that of the configuration or the data if it is not given.
@@ -155,7 +175,15 @@ impl Prepared {
             unseen_drawn,
             warnings,
             classes,
+            trained_before: Some(TrainedSamples::default()),
         })
+    }
+
+    /// The samples that a model has seen after this training; `None` if it is not known, or if they are too many for its file.
+    pub(crate) fn trained_samples(&self) -> Option<TrainedSamples> {
+        let own = self.training.samples.iter().map(|sample| leak::digest(&self.set, *sample));
+        Some(self.trained_before.as_ref()?.with(&TrainedSamples::new(own)))
+            .filter(TrainedSamples::fits_a_file)
     }
 
     /// The samples that a trained model is evaluated on: those of unseen classes, or the test samples of a closed set.
@@ -174,7 +202,8 @@ impl Prepared {
     pub fn split_file(&self) -> SplitFile {
         let named =
             (0..self.set.len()).map(|sample| self.set.sample_id(sample)).zip(self.parts.iter().copied());
-        SplitFile::new(format!("{}, as this run used it", self.set.name()), named)
+        let classes = self.set.labels().iter().map(|class| self.set.class_names()[*class as usize].as_str());
+        SplitFile::new(format!("{}, as this run used it", self.set.name()), named).of_classes(classes)
     }
 
     /// Opens the set that `[data]` of a configuration names, without splitting it. Vectors with just these `columns`, those of a model or run, get

@@ -15,6 +15,7 @@ use widemargin_data::{
     first_names,
 };
 use widemargin_durable::{read_sealed, write_sealed};
+use widemargin_embedder::TrainedSamples;
 
 /// The file of a run folder with its record, and the kind of its container.
 pub(crate) const SAMPLES_FILE: &str = "samples";
@@ -52,6 +53,9 @@ pub struct Record {
     /// The part of each sample in the data itself, marked or drawn; absent in records that were written before it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_parts: Option<Vec<Part>>,
+    /// The samples that the initial weights were trained on; absent if there are none, or if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trained_before: Option<TrainedSamples>,
 }
 
 impl Record {
@@ -73,6 +77,7 @@ impl Record {
             parts: prepared.parts.clone(),
             digests: (0..set.len()).map(|sample| set.digest(sample)).collect(),
             own_parts: Some((0..set.len()).map(|sample| set.part(sample)).collect()),
+            trained_before: prepared.trained_before.clone(),
         }
     }
 
@@ -335,6 +340,7 @@ impl Prepared {
         let mut prepared = Self::of_division(set, config, record.division(), normalisation)?;
         record.require_same(&prepared)?;
         record.warnings().clone_into(&mut prepared.warnings);
+        record.trained_before.clone_into(&mut prepared.trained_before);
         if let Some(classes) = &mut prepared.classes {
             record.data.clone_into(&mut classes.data);
         }

@@ -8,6 +8,7 @@
 use crate::Error;
 use crate::config::Config;
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use widemargin_chance::{Purpose, Stream};
 use widemargin_data::{OpenSetSplit, appearance, first_names};
 use widemargin_embedder::{Description, TrainingClasses};
@@ -47,6 +48,33 @@ pub(crate) fn classes(config: &Config) -> Result<WeightsClasses, Error> {
     Ok(Description::read(path)?.classes.map_or(WeightsClasses::Unlisted, WeightsClasses::Listed))
 }
 
+/// A warning if the classes `stored` in a configuration are not those that the file of the weights lists, which are used.
+pub(crate) fn other_classes(
+    stored: Option<&TrainingClasses>,
+    found: Option<&TrainingClasses>,
+    path: &Path,
+) -> Option<String> {
+    let stored = stored?;
+    let none = TrainingClasses::default();
+    let found = found.unwrap_or(&none);
+    let differ = |stored: &[String], found: &[String]| -> Vec<String> {
+        let (stored, found) = (as_set(stored), as_set(found));
+        let mut names: Vec<String> =
+            stored.symmetric_difference(&found).map(|name| (*name).to_owned()).collect();
+        names.sort();
+        names
+    };
+    let names = union(differ(&stored.trained, &found.trained), differ(&stored.unseen, &found.unseen));
+    (!names.is_empty()).then(|| {
+        format!(
+            "warning: model.weights_classes of the configuration is not the list of the classes in {}, which is used; the weights were \
+             replaced, or the list was edited. Classes that differ: {}.",
+            path.display(),
+            first_names(&names, NAMED)
+        )
+    })
+}
+
 impl WeightsClasses {
     /// The unseen classes of a run on data with these classes, of which `wanted` should be unseen: those that were unseen before, and if they
     /// are fewer, a draw from the classes that are new to the weights. `None` if the weights leave no choice of at least two, or have no class
@@ -77,8 +105,8 @@ impl WeightsClasses {
             Self::None => return Vec::new(),
             Self::Unlisted => {
                 return vec![
-                    "The loaded weights do not list the classes that they were trained on, so unseen classes of this run may be among \
-                     them."
+                    "The loaded weights do not list the classes and samples that they were trained on, so unseen classes and test samples of \
+                     this run may be among them."
                         .to_owned(),
                 ];
             }

@@ -529,6 +529,7 @@ fn model_files() {
             preprocessing: None,
             objective: "am-softmax".to_owned(),
             classes: None,
+            trained_samples: None,
             columns: None,
         };
         let file = path.join("model.safetensors");

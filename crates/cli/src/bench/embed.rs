@@ -136,6 +136,7 @@ fn random_model(name: BackboneName, input: ImageShape) -> anyhow::Result<Model> 
         objective: "none: random weights".to_owned(),
         columns: None,
         classes: None,
+        trained_samples: None,
     };
     Ok(Model::from_backbone(description, network, device)?)
 }

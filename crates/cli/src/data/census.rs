@@ -1,5 +1,6 @@
 //! The data that `data info` and `data split` examine.
 
+use crate::embed::require_as_embedded;
 use crate::progress;
 use clap::Args;
 use std::path::PathBuf;
@@ -28,12 +29,14 @@ pub(super) struct CensusArguments {
 impl CensusArguments {
     /// Examines every sample and shows the progress. Folders that can be understood in two ways are an error.
     pub(super) fn take(&self) -> anyhow::Result<Census> {
+        require_as_embedded(&self.data)?;
         Ok(self.with(self.parts)?)
     }
 
     /// [`take`](Self::take), but of folders that can be understood in two ways: every folder is a class, and the error is returned as
     /// the second value.
     pub(super) fn take_ambiguous(&self) -> anyhow::Result<(Census, Option<Error>)> {
+        require_as_embedded(&self.data)?;
         match self.with(self.parts) {
             Err(error @ (Error::MixedFolders { .. } | Error::UnclearParts { .. })) => {
                 Ok((self.with(PartFolders::None)?, Some(error)))

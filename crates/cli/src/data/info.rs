@@ -104,7 +104,15 @@ fn in_words(info: &DataInfo) -> String {
     if !info.other_columns.is_empty() {
         line(format!(
             "columns that training does not use: {}",
-            first_names(&info.other_columns, NAMED_COLUMNS)
+            first_names(
+                // pandas writes its index without a name.
+                info.other_columns.iter().map(|name| if name.is_empty() {
+                    "(without a name)"
+                } else {
+                    name.as_str()
+                }),
+                NAMED_COLUMNS
+            )
         ));
     }
     if info.ignored > 0 {

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use widemargin_data::{Labelled, Part, SampleSet, Source};
-use widemargin_durable::{check_folder, create_folders, write_atomic};
+use widemargin_durable::{check_file, check_folder, create_folders, write_atomic};
 use widemargin_eval::Embeddings;
 use widemargin_eval::suspects::{Suspect, dominant_centres, suspects};
 use widemargin_eval::templates::{self, TemplateMean};
@@ -81,7 +81,11 @@ struct SuspectLine {
 pub(crate) fn run(arguments: &SuspectsArguments) -> anyhow::Result<ExitCode> {
     ensure!(arguments.count >= 1, "--count: found 0, expected at least 1");
     let folder = arguments.out.as_ref().unwrap_or(&arguments.run);
-    check_folder(folder.join(SUSPECTS))?;
+    if folder.exists() {
+        check_file(folder.join(SUSPECTS))?;
+    } else {
+        check_folder(folder)?;
+    }
     let found = reopen(&arguments.run)?;
     for warning in &found.warnings {
         say!("warning: skipped a newer checkpoint: {warning}");

@@ -15,7 +15,7 @@ use crate::say::{results, say, shown};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use output::{Known, MadeBy};
-pub(crate) use output::{mark_of, require_made_by};
+pub(crate) use output::{mark_of, require_as_embedded, require_made_by};
 use paths::with_suffix;
 use rayon::prelude::*;
 use std::io::Write;

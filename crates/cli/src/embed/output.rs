@@ -89,6 +89,14 @@ pub(crate) fn mark_of(embeddings: &Path, inside: Option<ModelMark>) -> anyhow::R
     Ok(Some(mark))
 }
 
+/// Rejects embeddings as data if they or their names have changed since `embed` wrote them: the names would be those of other rows.
+pub(crate) fn require_as_embedded(data: &Path) -> anyhow::Result<()> {
+    if data.is_file() {
+        mark_of(data, None)?;
+    }
+    Ok(())
+}
+
 /// Rejects embeddings of another model than `model`, whose path is `of`. Returns a warning if the file does not state its model, or has rows that
 /// the statement does not cover.
 pub(crate) fn require_made_by(

@@ -51,7 +51,8 @@ pub(crate) struct RunArguments {
     /// Seed of initial weights, sample order, augmentation and dropout [default: 1]
     #[arg(long)]
     seed: Option<u64>,
-    /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64; uses the built-in images unless --data is given
+    /// Shorten the run: at most 2 epochs, 2,100 samples and batches of 64, unless flags say otherwise; uses the built-in images unless --data
+    /// is given
     #[arg(long)]
     quick: bool,
 }
@@ -69,7 +70,12 @@ impl RunArguments {
             Some(path) => {
                 let text = widemargin_durable::read_text(path)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
-                let config = Config::from_toml(path, &text)?;
+                let mut config = Config::from_toml(path, &text)?;
+                // The run stores where its data is, and can be resumed from any folder.
+                let d = &mut config.data;
+                for path in [&mut d.path, &mut d.labels, &mut d.split, &mut config.model.weights] {
+                    *path = path.as_deref().map(absolute);
+                }
                 if is_changed(&text) {
                     say!(
                         "note: {}: edited since the run wrote it; delete its first line, the checksum, if that was on purpose",
@@ -131,7 +137,13 @@ impl RunArguments {
 
     /// The finished configuration, made small if `--quick` is given.
     pub(crate) fn shortened(&self, config: Config) -> Config {
-        if self.quick { config.quick() } else { config }
+        if !self.quick {
+            return config;
+        }
+        let mut quick = config.quick();
+        // A flag overrides `--quick`.
+        quick.training.epochs = self.epochs.unwrap_or(quick.training.epochs);
+        quick
     }
 }
 

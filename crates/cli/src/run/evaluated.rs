@@ -1,5 +1,6 @@
 //! A trained run with its evaluation: accuracy on known classes, verification and retrieval on unseen ones.
 
+use super::accuracy::AccuracyBy;
 use super::measures::Measures;
 use super::untrained::Untrained;
 use serde::Serialize;
@@ -62,12 +63,15 @@ enum Results {
 struct Known {
     /// Share of the samples assigned to their class; absent if there are none.
     accuracy: Option<f64>,
+    /// What assigned them.
+    accuracy_by: AccuracyBy,
 }
 
 /// Results on test samples of a closed set.
 #[derive(Debug, Serialize)]
 struct ClosedSet {
     accuracy: Option<f64>,
+    accuracy_by: AccuracyBy,
     #[serde(flatten)]
     evaluation: Evaluation,
 }
@@ -90,11 +94,12 @@ impl EvaluatedRun {
         prepared: &Prepared,
         folder: &Path,
         (trainer, seconds, samples_per_second): (&Trainer, f64, f64),
+        accuracy_by: AccuracyBy,
     ) -> anyhow::Result<Self> {
-        let accuracy = trainer.known_accuracy(prepared)?;
+        let accuracy = accuracy_by.trained(trainer, prepared)?;
         let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
         let dim = evaluation.embeddings.dim();
-        let measures = Measures::new(accuracy, &evaluation, prepared.split.is_closed());
+        let measures = Measures::new((accuracy, accuracy_by), &evaluation, prepared.split.is_closed());
         let untrained = Untrained::read(folder)?;
         let gain = untrained.as_ref().map(|base| measures.gain_over(&base.measures));
         let mut warnings = prepared.warnings.clone();
@@ -107,9 +112,9 @@ impl EvaluatedRun {
         let known_embeddings =
             if matches!(dim, 2 | 3) { trainer.embed(prepared, &prepared.known.samples)? } else { Vec::new() };
         let results = if prepared.split.is_closed() {
-            Results::Closed { known: ClosedSet { accuracy, evaluation } }
+            Results::Closed { known: ClosedSet { accuracy, accuracy_by, evaluation } }
         } else {
-            Results::Open { unseen: evaluation, known: Known { accuracy } }
+            Results::Open { unseen: evaluation, known: Known { accuracy, accuracy_by } }
         };
         Ok(Self {
             report: RunReport {
@@ -147,7 +152,7 @@ impl RunReport {
 
     /// The measures of the trained model.
     pub(crate) fn measures(&self) -> Measures {
-        Measures::new(self.known_accuracy(), self.evaluation(), self.is_closed())
+        Measures::new((self.known_accuracy(), self.accuracy_by()), self.evaluation(), self.is_closed())
     }
 
     /// Verification and retrieval: on unseen classes, or on test samples of a closed set.
@@ -163,6 +168,14 @@ impl RunReport {
         match &self.results {
             Results::Open { known, .. } => known.accuracy,
             Results::Closed { known } => known.accuracy,
+        }
+    }
+
+    /// What assigned the test samples of known classes to a class.
+    pub(crate) fn accuracy_by(&self) -> AccuracyBy {
+        match &self.results {
+            Results::Open { known, .. } => known.accuracy_by,
+            Results::Closed { known } => known.accuracy_by,
         }
     }
 

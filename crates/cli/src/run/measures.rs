@@ -1,5 +1,6 @@
 //! The measures of a model before and after training, and what training gained.
 
+use super::accuracy::AccuracyBy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use widemargin::Evaluation;
@@ -17,6 +18,9 @@ pub(crate) struct Measures {
 struct KnownMeasures {
     /// Share of the test samples of known classes assigned to their class; absent if there are none.
     accuracy: Option<f64>,
+    /// What assigned them; absent if there are none, and for a gain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accuracy_by: Option<AccuracyBy>,
     /// On test samples of known classes, for a closed set.
     #[serde(flatten)]
     separation: Option<Separation>,
@@ -45,7 +49,11 @@ struct Retrieval {
 
 impl Measures {
     /// The measures of an evaluation; `closed` if its samples are of known classes.
-    pub(crate) fn new(accuracy: Option<f64>, evaluation: &Evaluation, closed: bool) -> Self {
+    pub(crate) fn new(
+        (accuracy, by): (Option<f64>, AccuracyBy),
+        evaluation: &Evaluation,
+        closed: bool,
+    ) -> Self {
         let (v, r) = (&evaluation.verification, &evaluation.retrieval);
         let separation = Separation {
             verification: Verification {
@@ -60,7 +68,8 @@ impl Measures {
             },
         };
         let (unseen, of_known) = if closed { (None, Some(separation)) } else { (Some(separation), None) };
-        Self { unseen, known: KnownMeasures { accuracy, separation: of_known } }
+        let accuracy_by = accuracy.map(|_| by);
+        Self { unseen, known: KnownMeasures { accuracy, accuracy_by, separation: of_known } }
     }
 
     /// What a model with these measures gains over `base`: differences in the same layout, such that positive is better. For the EER, that
@@ -72,7 +81,11 @@ impl Measures {
         Self {
             unseen: separation(&self.unseen, &base.unseen),
             known: KnownMeasures {
-                accuracy: self.known.accuracy.zip(base.known.accuracy).map(|(own, base)| own - base),
+                // Only the same measure can be compared.
+                accuracy: (self.known.accuracy.zip(base.known.accuracy))
+                    .filter(|_| self.known.accuracy_by == base.known.accuracy_by)
+                    .map(|(own, base)| own - base),
+                accuracy_by: None,
                 separation: separation(&self.known.separation, &base.known.separation),
             },
         }
@@ -162,7 +175,8 @@ pub(super) mod tests {
         let recall_at = [("1".to_owned(), recall), ("10".to_owned(), 1.0)].into();
         let retrieval = Retrieval { recall_at, r_precision: map_at_r, map_at_r };
         let separation = Some(Separation { verification, retrieval });
-        Measures { unseen: separation, known: KnownMeasures { accuracy: Some(0.5), separation: None } }
+        let (accuracy, accuracy_by) = (Some(0.5), Some(AccuracyBy::Means));
+        Measures { unseen: separation, known: KnownMeasures { accuracy, accuracy_by, separation: None } }
     }
 
     #[test]
@@ -176,6 +190,9 @@ pub(super) mod tests {
         near(gain.recall_at_1(), -0.1);
         near(gain.map_at_r(), 0.1);
         assert_eq!((gain.accuracy(), gain.tar_at_far("1e-2")), (Some(0.0), 0.0));
+        let mut by_centres = trained.clone();
+        by_centres.known.accuracy_by = Some(AccuracyBy::Centres);
+        assert_eq!(by_centres.gain_over(&untrained).accuracy(), None, "another measure");
     }
 
     #[test]
@@ -183,7 +200,7 @@ pub(super) mod tests {
         let open = measures(0.1 + 0.2, 1.0 / 3.0, 0.8, 2.0 / 3.0);
         let closed = Measures {
             unseen: None,
-            known: KnownMeasures { accuracy: None, separation: open.unseen.clone() },
+            known: KnownMeasures { accuracy: None, accuracy_by: None, separation: open.unseen.clone() },
         };
         for measures in [open, closed] {
             let text = serde_json::to_string(&measures).expect("JSON");

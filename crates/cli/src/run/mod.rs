@@ -1,5 +1,6 @@
 //! A training run as `train` and `sweep` share it: its flags, its data, its training with evaluation, and its reports.
 
+mod accuracy;
 mod arguments;
 mod conclusions;
 mod evaluated;
@@ -8,6 +9,7 @@ mod page;
 mod session;
 mod untrained;
 
+pub(crate) use accuracy::AccuracyBy;
 pub(crate) use arguments::{RunArguments, absolute, given, naming_flag};
 pub(crate) use conclusions::{ONE_SEED, conclusions};
 pub(crate) use evaluated::{EvaluatedRun, RunReport};

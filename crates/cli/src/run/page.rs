@@ -83,8 +83,15 @@ pub(crate) fn closing_notes(runs: &[EvaluatedRun]) -> Vec<String> {
                 .to_owned(),
         );
     }
+    lines.extend(accuracy_in_words(runs));
     lines.extend(warnings(runs).iter().map(|warning| format!("warning: {warning}")));
     lines
+}
+
+/// What the accuracy on known classes is, if there is one.
+fn accuracy_in_words(runs: &[EvaluatedRun]) -> Option<String> {
+    let report = runs.iter().map(|run| &run.report).find(|report| report.known_accuracy().is_some())?;
+    Some(report.accuracy_by().in_words().to_owned())
 }
 
 /// The warnings of all runs, each once. One that not every run has is of one objective.
@@ -124,7 +131,8 @@ pub(crate) fn write_reports(
 /// The page of one or several runs on the same data.
 fn render(config: &Config, prepared: &Prepared, runs: &[EvaluatedRun]) -> anyhow::Result<String> {
     let names: Vec<&str> = runs.iter().map(|run| run.report.objective.as_str()).collect();
-    let notes = conclusions(runs.iter().map(|run| &run.report));
+    let mut notes = conclusions(runs.iter().map(|run| &run.report));
+    notes.extend(accuracy_in_words(runs));
     let input = ReportInput {
         title: format!("{} on {}", names.join(", "), prepared.set.name()),
         lead: format!(

@@ -1,9 +1,11 @@
 //! What a command that trains needs throughout: the progress bar, the signals, and the steps from a configuration to an evaluated run.
 
+use super::accuracy::AccuracyBy;
 use super::evaluated::{EvaluatedRun, RunReport};
 use super::page::{NAMED_CLASSES, PAGE_FILE, REPORT_FILE};
 use super::untrained::{Untrained, Watched};
 use crate::calibration::{CALIBRATION_FILE, SavedCalibration, model_file};
+use crate::embed::require_as_embedded;
 use crate::interrupt::{self, EndsAtOnce};
 use crate::loaded::unfinished;
 use crate::progress;
@@ -86,6 +88,9 @@ impl Session {
     ) -> anyhow::Result<Prepared> {
         // Reading the data can take long.
         config.check_device()?;
+        if let Some(data) = &config.data.path {
+            require_as_embedded(data)?;
+        }
         for warning in config.warnings() {
             self.message(&format!("warning: {warning}"));
         }
@@ -148,7 +153,7 @@ impl Session {
         Ok(config)
     }
 
-    /// Trains to the end of `epochs` and evaluates; after the last epoch of the configuration it also writes the calibration that `compare`
+    /// Trains to the end of `epochs` and evaluates, with the accuracy on known classes that all runs to compare have in common; after the last epoch of the configuration it also writes the calibration that `compare`
     /// uses.
     pub(crate) fn train(
         &mut self,
@@ -156,6 +161,7 @@ impl Session {
         prepared: &Prepared,
         run: &mut RunFolder,
         epochs: usize,
+        accuracy_by: AccuracyBy,
     ) -> anyhow::Result<Ended> {
         let folder = run.path().to_owned();
         if !run.starts() {
@@ -163,7 +169,7 @@ impl Session {
             Untrained::read(&folder)?;
         }
         let (bar, trains) = (&mut self.observer, &*self.trains);
-        let mut observer = Watched { bar, trains, config, prepared, folder: &folder };
+        let mut observer = Watched { bar, trains, config, prepared, accuracy_by, folder: &folder };
         widemargin_kernels::pages::keep_large_freed_pages();
         let ending = train_until(config, prepared, run, epochs, &mut observer, &self.stop)?;
         let folder = &*folder;
@@ -182,8 +188,8 @@ impl Session {
                 if signal != 0 {
                     return Ok(Ended::Stopped { step, signal });
                 }
-                let evaluated =
-                    EvaluatedRun::new(config, prepared, folder, (&trainer, seconds, samples_per_second));
+                let timed = (&trainer, seconds, samples_per_second);
+                let evaluated = EvaluatedRun::new(config, prepared, folder, timed, accuracy_by);
                 if evaluated.is_err() {
                     // Of a diverged run no model is written. Another failure is a matter of the evaluation set.
                     trainer.check_embeddings(prepared, prepared.evaluation_samples(), step)?;

@@ -3,6 +3,7 @@
 //! A run stores it in its folder before it trains, so that a resumed run has the baseline of its initial weights, too. The file names its run,
 //! so that the baseline of another one, copied into the folder, is noticed.
 
+use super::accuracy::AccuracyBy;
 use super::measures::Measures;
 use crate::progress::Bar;
 use anyhow::{Context, ensure};
@@ -41,8 +42,8 @@ struct Stored {
 
 impl Untrained {
     /// Evaluates the model of a run that has its initial weights.
-    fn new(config: &Config, prepared: &Prepared, trainer: &Trainer) -> anyhow::Result<Self> {
-        let accuracy = trainer.known_accuracy(prepared)?;
+    fn new(config: &Config, prepared: &Prepared, trainer: &Trainer, by: AccuracyBy) -> anyhow::Result<Self> {
+        let accuracy = (by.untrained(trainer, prepared)?, by);
         let evaluation = widemargin::evaluate(&trainer.model(prepared)?, prepared)?;
         let weights = config.model.weights.as_ref();
         Ok(Self {
@@ -146,12 +147,13 @@ pub(super) struct Watched<'a> {
     pub(super) trains: &'a AtomicBool,
     pub(super) config: &'a Config,
     pub(super) prepared: &'a Prepared,
+    pub(super) accuracy_by: AccuracyBy,
     pub(super) folder: &'a Path,
 }
 
 impl Observer for Watched<'_> {
     fn initialised(&mut self, trainer: &Trainer) -> Result<(), Error> {
-        match Untrained::new(self.config, self.prepared, trainer) {
+        match Untrained::new(self.config, self.prepared, trainer, self.accuracy_by) {
             Ok(found) => found.write(identity(self.folder)?, &self.folder.join(FILE)),
             Err(error) => {
                 self.message(&format!("warning: the model cannot be evaluated before training: {error:#}"));

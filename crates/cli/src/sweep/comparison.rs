@@ -41,10 +41,11 @@ impl Comparison {
     /// Trains and evaluates every objective. A finished run is evaluated again. The number of the signal if one stopped it.
     pub(crate) fn train(&self, session: &mut Session) -> anyhow::Result<Result<Vec<EvaluatedRun>, i32>> {
         let mut runs = Vec::new();
+        let accuracy_by = self.0.accuracy_by()?;
         for candidate in &self.0.candidates {
             let config = &candidate.config;
             let mut run = run_folder(&self.0.place(candidate), config)?;
-            match session.train(config, &self.0.prepared, &mut run, config.training.epochs)? {
+            match session.train(config, &self.0.prepared, &mut run, config.training.epochs, accuracy_by)? {
                 Ended::Evaluated(run) => runs.push(*run),
                 Ended::Stopped { signal, .. } => return Ok(Err(signal)),
             }

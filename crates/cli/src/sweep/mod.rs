@@ -12,7 +12,7 @@ mod report;
 mod results;
 mod started;
 
-use crate::run::{Ended, RunArguments, Session, naming_flag, write_reports};
+use crate::run::{AccuracyBy, Ended, RunArguments, Session, naming_flag, write_reports};
 use crate::say::say;
 use anyhow::ensure;
 use clap::Args;
@@ -107,13 +107,14 @@ fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
 
     let mut alive: Vec<usize> = (0..runs.len()).collect();
     let rounds = plan.rounds();
+    let accuracy_by = started.accuracy_by()?;
     for (round, &limit) in rounds.iter().enumerate() {
         for (at, &number) in alive.iter().enumerate() {
             let run = &mut runs[number];
             let epochs = limit.min(run.candidate.config.training.epochs);
             let place = started.place(&run.candidate);
             let title = format!("{} of {}: {}, to epoch {epochs}", at + 1, alive.len(), run.candidate.name);
-            match evaluated(&mut session, &run.candidate, prepared, (&place, epochs), &title)? {
+            match evaluated(&mut session, &run.candidate, prepared, (&place, epochs, accuracy_by), &title)? {
                 Ok(found) => run.rounds.push(found),
                 Err(code) => {
                     say!("stopped; resume with: widemargin sweep --resume {}", folder.display());
@@ -131,7 +132,7 @@ fn swept(arguments: &SweepArguments) -> anyhow::Result<ExitCode> {
             alive.sort_unstable();
         }
     }
-    report::write(folder, plan, &runs, prepared, arguments.json)?;
+    report::write(folder, plan, &runs, (prepared, accuracy_by), arguments.json)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,7 +158,7 @@ fn evaluated(
     session: &mut Session,
     candidate: &Candidate,
     prepared: &Prepared,
-    (folder, epochs): (&Path, usize),
+    (folder, epochs, accuracy_by): (&Path, usize, AccuracyBy),
     title: &str,
 ) -> anyhow::Result<Result<RoundResult, ExitCode>> {
     let config = &candidate.config;
@@ -167,7 +168,7 @@ fn evaluated(
     }
     let mut run = started::run_folder(folder, config)?;
     session.message(title);
-    let found = match session.train(config, prepared, &mut run, epochs) {
+    let found = match session.train(config, prepared, &mut run, epochs, accuracy_by) {
         Ok(Ended::Stopped { signal, .. }) => return Ok(Err(ExitCode::from((128 + signal) as u8))),
         Ok(Ended::Evaluated(run)) => {
             let found = RoundResult::new(epochs, &run.report);

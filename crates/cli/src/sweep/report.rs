@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, RankBy, plain};
 use super::results::{RoundResult, SweptRun};
+use crate::run::AccuracyBy;
 use crate::say::{results, shown};
 use anyhow::Context;
 use serde::Serialize;
@@ -26,6 +27,8 @@ const MOST_LINES: usize = 8;
 #[derive(Serialize)]
 struct Report<'a> {
     by: RankBy,
+    /// What assigned the test samples of known classes to a class.
+    accuracy_by: AccuracyBy,
     /// What a reader of the results must know, as whole sentences.
     warnings: &'a [String],
     /// Best first: runs of the last round, then those that stopped earlier.
@@ -46,7 +49,7 @@ pub(super) fn write(
     folder: &Path,
     plan: &Plan,
     runs: &[SweptRun],
-    prepared: &Prepared,
+    (prepared, accuracy_by): (&Prepared, AccuracyBy),
     json: bool,
 ) -> anyhow::Result<()> {
     let mut ranked: Vec<&SweptRun> = runs.iter().collect();
@@ -67,7 +70,8 @@ pub(super) fn write(
     });
     let mut warnings = prepared.warnings.clone();
     warnings.extend(no_gain(plan, &ranked));
-    let report = Report { by: plan.by, warnings: &warnings, runs: lines.collect::<anyhow::Result<_>>()? };
+    let report =
+        Report { by: plan.by, accuracy_by, warnings: &warnings, runs: lines.collect::<anyhow::Result<_>>()? };
     let mut text = serde_json::to_string_pretty(&report).context("writing sweep.json")?;
     text.push('\n');
     write_atomic(folder.join("sweep.json"), text.as_bytes())?;
@@ -83,7 +87,11 @@ pub(super) fn write(
             name(plan.by),
             order_of_rounds(plan)
         ),
-        notes: [&warnings[..], &[CHOSEN_BY.to_owned(), gain_in_words(plan)]].concat(),
+        notes: [
+            &warnings[..],
+            &[CHOSEN_BY.to_owned(), gain_in_words(plan), accuracy_by.in_words().to_owned()],
+        ]
+        .concat(),
         tables: vec![EvaluationTable {
             heading: String::new(),
             columns: columns.clone(),
@@ -105,6 +113,7 @@ pub(super) fn write(
     let (table, by) = (table.render(), name(plan.by));
     writeln!(out, "{table}Evaluated on {kind}, ranked by {by}.{} {CHOSEN_BY}", order_of_rounds(plan))?;
     writeln!(out, "{}", gain_in_words(plan))?;
+    writeln!(out, "{}", accuracy_by.in_words())?;
     for warning in &warnings {
         writeln!(out, "warning: {}", visible(warning))?;
     }

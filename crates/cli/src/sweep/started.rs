@@ -4,7 +4,7 @@
 //! `samples`, as in a run folder), so that a resumed sweep notices data that changed. `.lock` keeps out other processes.
 
 use super::plan::{Candidate, Plan};
-use crate::run::{Session, absolute, free_folder, set_only_dimension};
+use crate::run::{AccuracyBy, Session, absolute, free_folder, set_only_dimension};
 use anyhow::{Context, bail, ensure};
 use std::path::{Path, PathBuf};
 use widemargin_data::Labelled;
@@ -13,7 +13,7 @@ use widemargin_durable::{
     write_sealed,
 };
 use widemargin_train::config::Difference;
-use widemargin_train::{Config, Prepared, RunFolder};
+use widemargin_train::{Config, Error, Prepared, RunFolder};
 
 /// The plan for readers.
 const PLAN_FILE: &str = "sweep.toml";
@@ -48,6 +48,16 @@ impl Started {
         }
         let Some(first) = candidates.first() else { bail!("the plan has no runs") };
         let prepared = session.prepare(&first.config)?;
+        // The others may have settings without effect, too: then runs differ only in their names.
+        let mut said = first.config.warnings();
+        for candidate in &candidates[1..] {
+            for warning in candidate.config.warnings() {
+                if !said.contains(&warning) {
+                    session.message(&format!("warning: {}: {warning}", candidate.name));
+                    said.push(warning);
+                }
+            }
+        }
         if !dimension_given {
             set_only_dimension(&mut plan.base, &prepared);
         }
@@ -116,6 +126,11 @@ impl Started {
             candidate.config = session.resolve(candidate.config.clone(), true, &prepared)?;
         }
         Ok(Self { folder, plan, prepared, candidates, _lock: lock })
+    }
+
+    /// The accuracy on known classes that all runs have in common.
+    pub(super) fn accuracy_by(&self) -> Result<AccuracyBy, Error> {
+        AccuracyBy::of(self.candidates.iter().map(|candidate| &candidate.config))
     }
 
     /// The run folder of a candidate.

@@ -161,7 +161,7 @@ fn classes_that_were_unseen_for_the_weights_stay_unseen() {
     success(&output);
     let (kept, said) = classes("second");
     assert_eq!(kept, unseen);
-    assert!(!said.iter().any(|warning| warning.contains("loaded weights were trained")), "{said:?}");
+    assert!(!said.iter().any(|warning| warning.contains("vectors of unseen classes")), "{said:?}");
     let report = json(&place.path().join("second/report.json"));
     assert!(
         report["untrained"]["weights"].as_str().is_some_and(|path| path.ends_with("first/model.safetensors"))
@@ -203,6 +203,147 @@ fn classes_that_were_unseen_for_the_weights_stay_unseen() {
     let names = unseen.as_array().expect("a list").iter().filter_map(Value::as_str);
     assert!(lost.is_some_and(|warning| names.clone().all(|name| warning.contains(name))), "{said:?}");
     assert!(text(&output.stderr).contains("the results are too good"), "also at the start");
+}
+
+#[test]
+fn samples_that_the_weights_were_trained_on_are_told_if_a_run_is_evaluated_on_them() {
+    let place = Workplace::new();
+    table(&place, "data.csv", 12, 0.5);
+    settings(&place, "data.csv", "");
+    success(&train(&place, "first", &[]));
+    let leaks = |run: &str| -> Vec<String> {
+        let report = json(&place.path().join(run).join("report.json"));
+        let all = warnings(&report);
+        all.into_iter().filter(|warning| warning.starts_with("The loaded weights were trained on")).collect()
+    };
+    let weights = ["--weights", "first/model.safetensors"];
+    // The same split: nothing to say, also with the file of the run.
+    success(&train(&place, "same", &weights));
+    let plain = std::fs::read_to_string(place.path().join("run.toml")).expect("there");
+    place.write("run.toml", plain.replace("unseen = 3\n", "").as_bytes());
+    success(&train(&place, "file", &[&weights[..], &["--split", "first/split.csv"]].concat()));
+    assert_eq!((leaks("same"), leaks("file")), (Vec::new(), Vec::new()));
+
+    // Another hold-out, and the names of the classes and rows are others, too.
+    let renamed = std::fs::read_to_string(place.path().join("data.csv")).expect("there");
+    place.write("renamed.csv", renamed.replace("class-", "kind-").as_bytes());
+    for data in ["data.csv", "renamed.csv"] {
+        settings(&place, data, "");
+        let other = std::fs::read_to_string(place.path().join("run.toml")).expect("there");
+        place.write("run.toml", other.replace("unseen = 3", "split_seed = 7").as_bytes());
+        let out = format!("other-{data}");
+        let output = train(&place, &out, &weights);
+        success(&output);
+        let said = leaks(&out).join(" ");
+        assert!(
+            said.contains(
+                "test vectors of known classes, so the accuracy on known classes is too good; the first is "
+            ) && said.contains("--split ")
+                && said.contains("first/split.csv"),
+            "{said}"
+        );
+        assert!(text(&output.stderr).contains("The loaded weights were trained on"), "also at the start");
+        assert_eq!(said.contains("vectors of unseen classes"), data == "renamed.csv", "{said}");
+    }
+    // All classes: the evaluation set has samples of every class.
+    settings(&place, "data.csv", "");
+    let closed = std::fs::read_to_string(place.path().join("run.toml")).expect("there");
+    place.write("run.toml", closed.replace("unseen = 3", "split_seed = 7").as_bytes());
+    success(&train(&place, "closed", &[&weights[..], &["--closed-set"]].concat()));
+    assert!(leaks("closed").join(" ").contains("so the results are too good"), "{:?}", leaks("closed"));
+
+    // The samples of the first run are known through a chain, resumed without the weights.
+    success(&train(&place, "second", &[&weights[..], &["--split", "first/split.csv"]].concat()));
+    std::fs::remove_dir_all(place.path().join("first")).expect("gone");
+    success(&place.run(&["train", "--resume", "second"]));
+    place.write("run.toml", closed.replace("unseen = 3", "split_seed = 7").as_bytes());
+    success(&train(&place, "third", &["--weights", "second/model.safetensors", "--closed-set"]));
+    assert_eq!(leaks("third").len(), 1, "{:?}", leaks("third"));
+}
+
+#[test]
+fn the_classes_in_the_file_of_the_weights_count_and_not_those_that_a_configuration_stored() {
+    let place = Workplace::new();
+    table(&place, "data.csv", 12, 0.5);
+    settings(&place, "data.csv", "");
+    success(&train(&place, "first", &[]));
+    success(&train(&place, "second", &["--weights", "first/model.safetensors"]));
+    // Other weights under the same name.
+    let other = std::fs::read_to_string(place.path().join("run.toml")).expect("there");
+    place.write("run.toml", other.replace("unseen = 3", "unseen = 3\nsplit_seed = 9").as_bytes());
+    success(&train(&place, "other", &[]));
+    std::fs::copy(place.path().join("other/model.safetensors"), place.path().join("first/model.safetensors"))
+        .expect("copied");
+    let output = place.run(&["train", "--config", "second/config.toml", "--out", "third"]);
+    success(&output);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains(
+            "warning: model.weights_classes of the configuration is not the list of the classes in "
+        ) && said.contains("first/model.safetensors, which is used"),
+        "{said}"
+    );
+    let unseen = |run: &str| json(&place.path().join(run).join("report.json"))["unseen"]["classes"].clone();
+    assert_eq!(unseen("third"), unseen("other"));
+    let config = |run: &str| {
+        let text = std::fs::read_to_string(place.path().join(run).join("config.toml")).expect("there");
+        text.lines().find(|line| line.starts_with("unseen = [")).map(str::to_owned)
+    };
+    assert_ne!(config("third"), config("second"));
+}
+
+#[test]
+fn a_table_has_one_measure_of_the_accuracy_on_known_classes() {
+    let place = Workplace::new();
+    table(&place, "data.csv", 12, 0.5);
+    settings(&place, "data.csv", "");
+    let entries = |run: &str| -> Vec<Value> {
+        let report = json(&place.path().join(run).join("report.json"));
+        report["objectives"].as_array().cloned().unwrap_or_else(|| vec![report])
+    };
+    let by = |entry: &Value| entry["known"]["accuracy_by"].as_str().map(str::to_owned);
+    for (names, expected, has_baseline) in
+        [("softmax,triplet-margin", "class means", true), ("softmax,am-softmax", "class centres", false)]
+    {
+        let output = train(&place, expected, &["--compare", names]);
+        success(&output);
+        let found = entries(expected);
+        assert_eq!(found.len(), 2);
+        for entry in &found {
+            assert_eq!(by(entry).as_deref(), Some(expected));
+            assert!(entry["known"]["accuracy"].is_f64(), "{entry}");
+            for part in ["untrained", "gain"] {
+                assert_eq!(entry[part]["known"]["accuracy"].is_f64(), has_baseline, "{part}: {entry}");
+            }
+        }
+        let told = text(&output.stdout);
+        let sentence =
+            if has_baseline { "by the nearest mean of training samples" } else { "by the class centres" };
+        let page = std::fs::read_to_string(place.path().join(expected).join("report.html")).expect("there");
+        assert!(told.contains(sentence) && page.contains(sentence), "{told}");
+    }
+    place.write("grid.toml", b"objective.name = [\"softmax\", \"triplet-margin\"]\n");
+    let output = place.run(&[
+        "sweep",
+        "--config",
+        "run.toml",
+        "--out",
+        "sweep",
+        "--grid",
+        "grid.toml",
+        "--by",
+        "accuracy",
+    ]);
+    success(&output);
+    assert_eq!(json(&place.path().join("sweep/sweep.json"))["accuracy_by"], "class means");
+    let page = std::fs::read_to_string(place.path().join("sweep/sweep.html")).expect("there");
+    assert!(
+        page.contains("by the nearest mean of training samples")
+            && text(&output.stdout).contains("nearest mean")
+    );
+    // The same run with the same measure.
+    success(&train(&place, "alone", &["--objective", "softmax"]));
+    assert_eq!(by(&entries("alone")[0]).as_deref(), Some("class centres"));
 }
 
 #[test]

@@ -207,3 +207,128 @@ fn suspects_in_other_data_are_compared_with_means_of_the_run() {
         assert!(nearer >= 9, "{objective}: {nearer} of 12: {found:#}");
     }
 }
+
+/// A table without ids, with its rows from `first` on and then those before it.
+fn without_ids(rows: usize, first: usize) -> String {
+    let table = table(rows);
+    let mut lines: Vec<&str> = table.lines().skip(1).collect();
+    lines.rotate_left(first);
+    let cut = |line: &str| line.split_once(',').expect("an id").1.to_owned();
+    let lines: Vec<String> =
+        std::iter::once("label,a,b,c,d".to_owned()).chain(lines.into_iter().map(cut)).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_split_by_row_numbers_is_refused_for_the_rows_in_another_order() {
+    let place = Workplace::new();
+    place.write("vectors.csv", without_ids(240, 0).as_bytes());
+    success(&place.run(&[
+        "data",
+        "split",
+        "vectors.csv",
+        "--by",
+        "class",
+        "--share",
+        "0.3",
+        "-o",
+        "split.csv",
+    ]));
+    let train = ["train", "--data", "vectors.csv", "--epochs", "1", "--batch", "20", "--embedding", "2"];
+    let with = |split: &str, out: &str| place.run(&[&train[..], &["--split", split, "--out", out]].concat());
+    success(&with("split.csv", "first"));
+    place.write("vectors.csv", without_ids(240, 7).as_bytes());
+    for split in ["split.csv", "first/split.csv"] {
+        place.refused(
+            &[&train[..], &["--split", split, "--out", "no"]].concat(),
+            &["split.csv", "row numbers", "another order", "column `id`"],
+        );
+    }
+    // With ids, the order does not matter.
+    place.write("vectors.csv", table(240).as_bytes());
+    success(&place.run(&[
+        "data",
+        "split",
+        "vectors.csv",
+        "--by",
+        "class",
+        "--share",
+        "0.3",
+        "-o",
+        "ids.csv",
+    ]));
+    let text = table(240);
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].rotate_left(7);
+    place.write("vectors.csv", lines.join("\n").as_bytes());
+    success(&with("ids.csv", "second"));
+}
+
+#[test]
+fn embeddings_that_changed_since_embed_wrote_them_are_no_data() {
+    let place = Workplace::new();
+    place.write("vectors.csv", table(240).as_bytes());
+    let train = ["train", "--epochs", "1", "--batch", "20", "--embedding", "2"];
+    success(&place.run(&[&train[..], &["--data", "vectors.csv", "--out", "run"]].concat()));
+    success(&place.run(&["embed", "--model", "run", "vectors.csv", "--out", "out.npy"]));
+    success(&place.run(&[&train[..], &["--data", "out.npy", "--out", "again"]].concat()));
+    let names = std::fs::read_to_string(place.path().join("out.names.csv")).expect("there");
+    let mut lines: Vec<&str> = names.lines().collect();
+    lines[1..].rotate_left(5);
+    place.write("out.names.csv", lines.join("\n").as_bytes());
+    for command in [
+        &[&train[..], &["--data", "out.npy", "--out", "no"]].concat()[..],
+        &["data", "info", "out.npy"],
+        &["data", "split", "out.npy", "--by", "class", "-o", "split.csv"],
+    ] {
+        place.refused(command, &["out.names.csv", "changed since `embed` wrote it", "out.npy.about.json"]);
+    }
+}
+
+#[test]
+fn weights_of_samples_are_refused_in_files_of_names_too() {
+    let place = Workplace::new();
+    let values: String = (0..240).map(|at| format!("{},{}\n", (at % 7) as f64 - 2.5, at % 11)).collect();
+    place.write("vectors.csv", format!("a,b\n{values}").as_bytes());
+    for (column, file) in [("weight", "labels.csv"), ("class_weight", "labels.csv")] {
+        let labels: String = (0..240).map(|at| format!("c{},1\n", at % 12)).collect();
+        place.write(file, format!("label,{column}\n{labels}").as_bytes());
+        for command in [
+            &["train", "--data", "vectors.csv", "--labels", file][..],
+            &["data", "info", "vectors.csv", "--labels", file],
+        ] {
+            place.refused(command, &[file, column, "sample weights are not supported"]);
+        }
+    }
+}
+
+#[test]
+fn a_flag_overrides_quick_and_settings_without_effect_are_told_in_sweeps() {
+    let place = Workplace::new();
+    place.write("vectors.csv", table(240).as_bytes());
+    let train = ["train", "--data", "vectors.csv", "--quick", "--embedding", "2", "--batch", "90"];
+    success(&place.run(&[&train[..], &["--epochs", "5", "--out", "five"]].concat()));
+    success(&place.run(&[&train[..], &["--out", "two"]].concat()));
+    let config =
+        |run: &str| std::fs::read_to_string(place.path().join(run).join("config.toml")).expect("there");
+    assert!(config("five").contains("\nepochs = 5\n") && config("five").contains("\nbatch = 90\n"));
+    assert!(config("two").contains("\nepochs = 2\n"));
+
+    place.write("grid.toml", b"schedule.power = [2.0, 3.0]\n");
+    let sweep = ["sweep", "--data", "vectors.csv", "--quick", "--grid", "grid.toml", "--out", "sweep"];
+    let output = place.run(&sweep);
+    success(&output);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("warning: 02-power-3: schedule.power: no effect"), "{said}");
+
+    // A path in a configuration is one of the current folder, and the run stores the whole of it.
+    place.write("relative.toml", b"[data]\npath = \"vectors.csv\"\n[model]\nbackbone = \"linear\"\n");
+    success(&place.run(&["train", "--config", "relative.toml", "--quick", "--out", "relative"]));
+    let whole = place.path().canonicalize().expect("there").join("vectors.csv");
+    let found = config("relative");
+    let stored = found.lines().find(|line| line.starts_with("path = ")).expect("a path");
+    assert!(
+        stored.starts_with("path = \"/") && stored.ends_with("vectors.csv\"") && whole.exists(),
+        "{stored}"
+    );
+}

@@ -22,7 +22,7 @@ use crate::sources::listing::{FoundImage, Listing};
 use crate::sources::near_columns::near_names;
 use crate::sources::skipped::{SkippedFiles, sentences_of};
 use crate::sources::source::{Source, SourceKind};
-use crate::sources::table::open_table;
+use crate::sources::table::{open_table, require_no_weights};
 use crate::{BadImage, Error, ImageSet, ImageShape, Labelled, OpenOptions, Part, Result};
 
 /// Rows of a table that are read at once.
@@ -216,7 +216,7 @@ impl Census {
             unended: Vec::new(),
             skipped: Vec::new(),
             skipped_files: SkippedFiles::default(),
-            notes: Vec::new(),
+            notes: set.warnings().to_vec(),
             ignored: 0,
             other_columns: Vec::new(),
         })
@@ -228,6 +228,7 @@ impl Census {
         columns: Option<&ColumnPattern>,
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Self> {
+        require_no_weights(path, labels)?;
         let OpenTable { rows, about, columns: used, .. } = open_table(path, labels, columns)?;
         let has = [about.splits.is_some(), about.groups.is_some()];
         let notes = near_names(path, labels, used.as_deref().unwrap_or_default(), has);

@@ -20,6 +20,9 @@ pub struct ImageProperties {
     pub height: u32,
     /// Smallest and largest colour value of a 16-bit image; `None` for other images.
     pub deep_range: Option<(u16, u16)>,
+    /// The colour value of a 16-bit image above which one value in a thousand lies at most: a few bright pixels say nothing about its range.
+    /// `None` for other images.
+    pub deep_most: Option<u16>,
     /// Whether any pixel is not opaque.
     pub transparent: bool,
     /// Whether it is transparent and has one colour only after blending, so that its content may be lost.
@@ -43,16 +46,39 @@ impl ImageProperties {
         };
         let (width, height) = (image.width(), image.height());
         let animated = is_animated(bytes, format);
-        let (deep_range, transparent) = (deep_range(image), is_transparent(image));
-        Self { format: name, mode, animated, width, height, deep_range, transparent, hidden: false }
+        let (deep, transparent) = (deep_values(image), is_transparent(image));
+        let (deep_range, deep_most) = (deep.map(|(low, _, high)| (low, high)), deep.map(|(_, most, _)| most));
+        Self {
+            format: name,
+            mode,
+            animated,
+            width,
+            height,
+            deep_range,
+            deep_most,
+            transparent,
+            hidden: false,
+        }
     }
 }
 
-/// Smallest and largest colour value of a 16-bit image.
-fn deep_range(image: &DynamicImage) -> Option<(u16, u16)> {
+/// One value in so many may be larger than the bulk of the values.
+const BRIGHT: usize = 1000;
+
+/// Smallest, bulk and largest colour value of a 16-bit image.
+fn deep_values(image: &DynamicImage) -> Option<(u16, u16, u16)> {
     let range = |values: &mut dyn Iterator<Item = u16>| {
-        let first = values.next()?;
-        Some(values.fold((first, first), |(low, high), value| (low.min(value), high.max(value))))
+        let mut counts = vec![0_usize; 1 << 16];
+        values.for_each(|value| counts[usize::from(value)] += 1);
+        let low = counts.iter().position(|count| *count > 0)?;
+        let high = counts.iter().rposition(|count| *count > 0)?;
+        let mut above = counts.iter().sum::<usize>() / BRIGHT;
+        let mut most = high;
+        while most > low && counts[most] <= above {
+            above -= counts[most];
+            most -= 1;
+        }
+        Some((low as u16, most as u16, high as u16))
     };
     match image {
         DynamicImage::ImageLuma16(deep) => range(&mut deep.as_raw().iter().copied()),
@@ -189,9 +215,13 @@ mod tests {
     fn ranges_and_transparency() {
         let deep =
             DynamicImage::ImageRgba16(ImageBuffer::from_fn(2, 1, |x, _| Rgba([5, 9 + x as u16, 7, 65_535])));
-        assert_eq!((deep_range(&deep), is_transparent(&deep)), (Some((5, 10)), false));
+        assert_eq!((deep_values(&deep), is_transparent(&deep)), (Some((5, 10, 10)), false));
         let clear: DynamicImage = RgbaImage::from_pixel(2, 2, Rgba([1, 2, 3, 0])).into();
-        assert_eq!((deep_range(&clear), is_transparent(&clear), is_plain(&clear)), (None, true, true));
+        assert_eq!((deep_values(&clear), is_transparent(&clear), is_plain(&clear)), (None, true, true));
+        let bright = DynamicImage::ImageLuma16(ImageBuffer::from_fn(100, 10, |x, y| {
+            Luma([if x + y == 0 { u16::MAX } else { 7 + (x as u16) * 3 }])
+        }));
+        assert_eq!(deep_values(&bright), Some((7, 304, u16::MAX)));
         assert!(!is_plain(&GrayImage::from_fn(2, 1, |x, _| Luma([x as u8])).into()));
     }
 }

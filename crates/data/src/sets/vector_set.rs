@@ -13,7 +13,7 @@ use crate::hold_out::{self, Drawing};
 use crate::parallel::map_positions;
 use crate::part::{PartsFrom, part_named};
 use crate::sources::near_columns::near_names;
-use crate::sources::table::open_table;
+use crate::sources::table::{open_table, require_no_weights};
 use crate::{Catalogue, Error, ImageShape, Labelled, Normalisation, Part, Result};
 
 /// Rows that a thread reads at a time while it checks a table.
@@ -86,6 +86,7 @@ impl VectorSet {
     pub fn open(path: impl AsRef<Path>, labels: Option<&Path>, options: VectorOptions) -> Result<Self> {
         let path = path.as_ref();
         options.validate()?;
+        require_no_weights(path, labels)?;
         let table = open_table(path, labels, options.columns.as_ref())?;
         let has = [table.about.splits.is_some(), table.about.groups.is_some()];
         let notes = near_names(path, labels, table.columns.as_deref().unwrap_or_default(), has);

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Upper and lower case do not matter in the names of parts. A folder is a part if it has the name of one and sub-folders. Next to class
-//! folders it could be a part or a class, so this is an error unless [`PartFolders`] says which.
+//! folders, a folder with the name of a part could be a part or a class, so this is an error unless [`PartFolders`] says which.
 //!
 //! If class folders are nested, the class is the top folder (`dog`) or, as an option, the path to the file's folder (`dog/a`). The module
 //! [`walk`] decides which files are considered.
@@ -22,7 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use widemargin_tables::first_names;
 
 use crate::file_names::{is_hidden, text_of};
-use crate::part::{part_in_words, part_named, words_of};
+use crate::part::{part_in_name, part_meant, part_named};
 use crate::place::ImagePlace;
 use crate::sources::folder_options::{ClassFolder, FolderOptions, PartFolders};
 use crate::sources::listing::{FoundImage, Labels, Listing};
@@ -100,9 +100,17 @@ pub(crate) fn list(root: &Path, options: FolderOptions) -> Result<Listing> {
         }
     }
     let ignored = walked.hidden + walked.unread.len() + skipped.empty_folders.len() + skipped.outside.count;
-    let notes =
-        if options.class_folder == ClassFolder::Top { repeated_folders(&folders_in_classes) } else { None };
+    let notes = if options.class_folder == ClassFolder::Top {
+        repeated_folders(&folders_in_classes).or_else(|| folders_below(&folders_in_classes))
+    } else {
+        None
+    };
     let mut listing = Listing::new(root, SourceKind::Folder, files, labels);
+    let notes = notes.or_else(|| {
+        (options.class_folder == ClassFolder::Deepest)
+            .then(|| repeated_names(listing.class_names()))
+            .flatten()
+    });
     listing.notes.extend(notes);
     listing.sort_by_class();
     let reason = "a link back to a folder above it".to_owned();
@@ -215,7 +223,7 @@ fn part_folders(
 }
 
 /// Rejects folders that look like parts but would be read as classes or not at all: folders with the name of a part below the class folders,
-/// and top folders with names such as `train2017`.
+/// and top folders with names such as `train2017`, or `test` with images directly in it next to other folders.
 fn require_clear_parts(
     root: &Path,
     images: &[PathBuf],
@@ -261,12 +269,29 @@ fn require_clear_parts(
         };
         return unclear(deep.iter().map(|folder| text_of(folder)).collect(), &what, advice);
     }
-    let word = |name: &&&OsStr| part_in_words(&words_of(&text_of((**name).as_ref())));
-    let has = |part: Part| nested.iter().any(|name| word(&name) == Some(part));
-    if parts.is_none() && has(Part::Train) && has(Part::Test) {
-        let names = nested.iter().filter(|name| word(name).is_some());
-        let names = names.map(|name| text_of((*name).as_ref())).collect();
-        return unclear(names, "with names like those of parts", "rename them to train and test".to_owned());
+    if parts.is_some() {
+        return Ok(());
+    }
+    let text = |name: &&OsStr| text_of((*name).as_ref());
+    let like_parts: Vec<&OsStr> =
+        tops.iter().copied().filter(|name| part_in_name(&text(name)).is_some()).collect();
+    let has = |part: Part| like_parts.iter().any(|name| part_in_name(&text(name)) == Some(part));
+    let meant = like_parts.iter().any(|name| part_meant(&text(name)).is_some());
+    let others = tops.len() - like_parts.len();
+    // If there are only parts without class folders, another error says so.
+    let has_classes = others > 0 || like_parts.iter().any(|name| nested.contains(name));
+    if has_classes && (has(Part::Train) && has(Part::Test) || meant && others > 0) {
+        let what = if others == 0 {
+            "with names like those of parts".to_owned()
+        } else {
+            format!(
+                "with names like those of parts, next to {}",
+                plural(others, "other folder", "other folders")
+            )
+        };
+        let advice = "rename them to train and test, give each a sub-folder per class, and move other folders away, or list the images in a \
+                      manifest with columns `path`, `label` and `split`";
+        return unclear(like_parts.iter().map(text).collect(), &what, advice.to_owned());
     }
     Ok(())
 }
@@ -290,6 +315,34 @@ fn repeated_folders(in_classes: &BTreeMap<String, BTreeSet<String>>) -> Option<S
             quoted(&repeated)
         )
     })
+}
+
+/// A sentence about classes whose images are in several folders, if most are: those folders could be the classes.
+fn folders_below(in_classes: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+    let several = in_classes.values().filter(|folders| folders.len() > 1).count();
+    let below: usize = in_classes.values().map(BTreeSet::len).sum();
+    (several > 0 && 2 * several >= in_classes.len()).then(|| {
+        format!(
+            "The {} have {below} folders with images in them; all images are images of the class folder above. If the inner folders are the \
+             classes, use --class-folder deepest.",
+            plural(in_classes.len(), "class folder", "class folders")
+        )
+    })
+}
+
+/// A sentence about classes that are the paths of folders with the same last name, which could be one class.
+fn repeated_names(classes: &[String]) -> Option<String> {
+    let mut of_name = BTreeMap::<&str, Vec<&str>>::new();
+    for class in classes {
+        of_name.entry(class.rsplit('/').next().unwrap_or(class)).or_default().push(class);
+    }
+    let repeated: Vec<&Vec<&str>> = of_name.values().filter(|classes| classes.len() > 1).collect();
+    let first = repeated.first()?;
+    Some(format!(
+        "{} with the same name in several places are different classes, the first are {}.",
+        plural(repeated.iter().map(|classes| classes.len()).sum(), "folder", "folders"),
+        quoted(&first.iter().map(|class| (*class).to_owned()).collect::<Vec<_>>())
+    ))
 }
 
 /// The first names in quotes.
@@ -477,7 +530,20 @@ mod tests {
             notes(&["fold1/cat/1.png", "fold1/dog/1.png", "fold2/cat/2.png", "fold2/dog/2.png"])[0]
                 .contains("(`cat`, `dog`)")
         );
-        assert!(notes(&["a/x/1.png", "a/y/1.png", "b/x/1.png", "b/z/1.png", "c/w/1.png"]).is_empty());
+        let found = notes(&["a/x/1.png", "a/y/1.png", "b/x/1.png", "b/z/1.png", "c/w/1.png"]);
+        assert!(
+            found[0].starts_with("The 3 class folders have 5 folders with images")
+                && found[0].contains("deepest"),
+            "{found:?}"
+        );
+        assert!(notes(&["a/x/1.png", "a/y/1.png", "b/1.png", "c/1.png"]).is_empty());
+        let root = folder(&["original/c0/1.png", "original/c1/1.png", "flipped/c0/1.png"]);
+        let found = list(root.path(), DEEPEST).unwrap().notes;
+        assert!(
+            found[0].starts_with("2 folders with the same name in several places are different classes")
+                && found[0].ends_with("`flipped/c0`, `original/c0`."),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -544,10 +610,36 @@ mod tests {
     }
 
     #[test]
-    fn a_class_may_be_named_train() {
-        let root = folder(&["train/1.png", "car/1.png"]);
-        let result = list(root.path(), FolderOptions::default()).unwrap();
-        assert_eq!(described(&result), ["- car car/1.png", "- train train/1.png"]);
+    fn a_folder_named_like_a_part_is_no_class_next_to_others_unless_it_is_said() {
+        for (files, named) in [
+            (
+                &["train/1.png", "car/1.png"][..],
+                "1 folder with names like those of parts, next to 1 other folder (`train`)",
+            ),
+            (&["test/1.png", "car/1.png", "bus/a/1.png"], "next to 2 other folders (`test`)"),
+            (&["test_images/1.png", "car/1.png"], "(`test_images`)"),
+            (&["train2017/cat/1.png", "extra/dog/1.png"], "(`train2017`)"),
+            // Market-1501 as downloaded.
+            (
+                &["bounding_box_train/1.jpg", "bounding_box_test/1.jpg", "query/1.jpg", "gt_bbox/1.jpg"],
+                "(`bounding_box_test`, `bounding_box_train`, `query`)",
+            ),
+        ] {
+            let said = list(folder(files).path(), FolderOptions::default()).unwrap_err().to_string();
+            assert!(
+                said.contains(named) && said.contains("--parts none") && said.contains("manifest"),
+                "{said}"
+            );
+            assert_eq!(list(folder(files).path(), with(PartFolders::None)).unwrap().len(), files.len());
+        }
+        let files = ["train/1.png", "gallery/1.png", "query/1.png"];
+        let found = list(folder(&files).path(), FolderOptions::default()).unwrap();
+        let said = found.require_classes(FolderOptions::default()).unwrap_err().to_string();
+        assert!(said.contains("(`gallery`, `query`, `train`)"), "{said}");
+        // A word among others is no name of a part.
+        let files = ["bullet_train/1.png", "art_gallery/1.png", "test-tube.d/1.png"];
+        list(folder(&files[..2]).path(), FolderOptions::default()).unwrap();
+        list(folder(&files).path(), FolderOptions::default()).unwrap_err();
     }
 
     #[test]

@@ -163,6 +163,35 @@ pub(crate) fn find(folder: &Path) -> Result<Option<IdxFiles>> {
     Ok(Some(paths))
 }
 
+/// What else is in the folder of IDX files that could be meant, as sentences: other forms of the files that are read, and folders.
+pub(crate) fn notes(folder: &Path, files: &IdxFiles) -> Vec<String> {
+    let mut notes = Vec::new();
+    for path in files {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let plain = name.trim_end_matches(".gz");
+        let forms = [plain.to_owned(), plain.replace("-idx", ".idx"), plain.replace(".idx", "-idx")];
+        let mut others: Vec<String> =
+            forms.iter().flat_map(|form| [form.clone(), format!("{form}.gz")]).collect();
+        others.sort();
+        others.dedup();
+        others.retain(|other| other != name && folder.join(other).is_file());
+        if !others.is_empty() {
+            notes.push(format!("{name} is read, and not {} next to it.", others.join(", ")));
+        }
+    }
+    let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders =
+        folders.filter(|entry| entry.path().is_dir() && !crate::file_names::is_hidden(&entry.path()));
+    let count = folders.count();
+    if count > 0 {
+        notes.push(format!(
+            "The IDX files are read, and not the {} next to them.",
+            crate::words::plural(count, "folder", "folders")
+        ));
+    }
+    notes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +232,24 @@ mod tests {
         assert!(matches!(parsed::<3>(&longer), Err(Error::TooLong { expected: 40, .. })));
         let huge = idx_bytes(&[u32::MAX, u32::MAX, u32::MAX], &[]);
         assert!(matches!(parsed::<3>(&huge), Err(Error::TooLarge { found: u64::MAX, limit: LIMIT, .. })));
+    }
+
+    #[test]
+    fn what_else_is_in_the_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+            crate::testing::put(folder.path().join(format!("{name}-ubyte")), b"");
+        }
+        let found = || notes(folder.path(), &find(folder.path()).unwrap().unwrap());
+        assert!(found().is_empty());
+        crate::testing::put(folder.path().join("train-images-idx3-ubyte.gz"), b"");
+        crate::testing::put(folder.path().join("cats/1.png"), b"");
+        let said = found();
+        assert_eq!(
+            said[0],
+            "train-images-idx3-ubyte is read, and not train-images-idx3-ubyte.gz next to it."
+        );
+        assert_eq!(said[1], "The IDX files are read, and not the 1 folder next to them.");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::catalogue::sorted_names;
 use crate::decode::{self, Target};
 use crate::file_names::name_of;
 use crate::parallel::map_positions;
-use crate::part::{part_in_words, words_of};
+use crate::part::part_in_name;
 use crate::place::{FileBytes, ImagePlace};
 use crate::sources::folder_options::{FolderOptions, PartFolders};
 use crate::sources::skipped::{SkippedFiles, sentences_of};
@@ -102,8 +102,7 @@ impl Listing {
     /// Rejects an image folder whose only classes have the names of parts, unless `folders` says that they are classes.
     pub(crate) fn require_classes(&self, folders: FolderOptions) -> Result<()> {
         let classes = &self.class_names;
-        let like_parts =
-            !classes.is_empty() && classes.iter().all(|name| part_in_words(&words_of(name)).is_some());
+        let like_parts = !classes.is_empty() && classes.iter().all(|name| part_in_name(name).is_some());
         if self.kind == SourceKind::Folder
             && folders.parts == PartFolders::Auto
             && like_parts

@@ -5,75 +5,9 @@ use std::path::Path;
 use widemargin_tables::{column_names, echo, names_path};
 
 use crate::Part;
-use crate::part::{part_named, words_of};
+use crate::part::{letters, part_hinted, part_in_name, part_named};
 use crate::sources::listing::Extras;
 
-/// Other words that data sets use for parts, besides those that are read, in lower case and without signs.
-const NEARLY_PARTS: [&str; 17] = [
-    "testing",
-    "validate",
-    "validating",
-    "trainval",
-    "holdout",
-    "heldout",
-    "eval",
-    "evaluate",
-    "evaluation",
-    "query",
-    "gallery",
-    "unseen",
-    "seen",
-    "public",
-    "private",
-    "trainset",
-    "testset",
-];
-/// Words that make a column of yes and no a mark of a part, as in `is_training_image` or `used_for_testing`.
-const MARKS: [&str; 14] = [
-    "train",
-    "training",
-    "trainset",
-    "test",
-    "testing",
-    "testset",
-    "val",
-    "valid",
-    "validation",
-    "eval",
-    "evaluation",
-    "holdout",
-    "heldout",
-    "unseen",
-];
-/// Words that may stand next to them.
-const BESIDE_MARKS: [&str; 26] = [
-    "is",
-    "in",
-    "for",
-    "of",
-    "the",
-    "a",
-    "use",
-    "used",
-    "set",
-    "split",
-    "part",
-    "subset",
-    "partition",
-    "image",
-    "images",
-    "img",
-    "sample",
-    "samples",
-    "photo",
-    "picture",
-    "file",
-    "row",
-    "data",
-    "flag",
-    "mask",
-    "only",
-];
 /// Other names of the column `split`.
 const NEARLY_SPLIT: [&str; 14] = [
     "part",
@@ -100,8 +34,6 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     for (at, name) in extras.names.iter().enumerate() {
         let words = || extras.rows.iter().map(|row| row[at].trim()).filter(|word| !word.is_empty());
         let is_part = |word: &str| part_named(word).is_some();
-        // Also with a number, as in `train2017`.
-        let nearly = |word: &str| is_part(&letters(word)) || NEARLY_PARTS.contains(&letters(word).as_str());
         let is_truth = |word: &str| {
             matches!(
                 word.to_ascii_lowercase().as_str(),
@@ -111,12 +43,12 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
         // Numbers of the parts, as in CelebA: 0, 1 and 2.
         let is_number = |word: &str| matches!(word, "0" | "1" | "2" | "3" | "2.0" | "3.0");
         let differ = || words().next().is_some_and(|first| words().any(|word| word != first));
-        let has_part = |part: Part| words().any(|word| part_named(&letters(word)) == Some(part));
+        let has_part = |part: Part| words().any(|word| part_in_name(word) == Some(part));
         let named = NEARLY_SPLIT.contains(&letters(name).as_str());
         let splits = words().next().is_some()
-            && (words().all(|word| is_part(word) || nearly(word))
+            && (words().all(|word| part_in_name(word).is_some())
                 && (named || words().any(is_part) || has_part(Part::Train) && has_part(Part::Test))
-                || marks_a_part(name) && words().all(is_truth)
+                || part_hinted(name).is_some() && words().all(is_truth)
                 || named && differ() && words().all(|word| is_number(word) || is_truth(word)));
         let groups = NEARLY_GROUP.iter().any(|nearly| name.trim().eq_ignore_ascii_case(nearly));
         if splits && !has[0] {
@@ -132,34 +64,6 @@ pub(crate) fn near_columns(extras: &Extras, has: [bool; 2]) -> Vec<String> {
     sentences
 }
 
-/// The letters of a text in lower case.
-fn letters(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase()
-}
-
-/// Whether a name says that a column marks a part: it has one of [`MARKS`], and otherwise only words that may stand next to it.
-fn marks_a_part(name: &str) -> bool {
-    let mut spaced = String::new();
-    let mut last_is_small = false;
-    for letter in name.chars() {
-        // `isTrain` has two words.
-        if letter.is_uppercase() && last_is_small {
-            spaced.push(' ');
-        }
-        last_is_small = letter.is_lowercase();
-        spaced.push(letter);
-    }
-    let mut words = words_of(&spaced);
-    let joined = letters(name);
-    if let Some(rest) = joined.strip_prefix("is").filter(|rest| MARKS.contains(rest)) {
-        words = std::iter::once(rest.to_owned()).collect();
-    }
-    let is_mark = |word: &String| MARKS.contains(&word.as_str());
-    words.iter().any(is_mark)
-        && words.iter().all(|word| is_mark(word) || BESIDE_MARKS.contains(&word.as_str()))
-        || ["holdout", "heldout"].contains(&joined.strip_prefix("is").unwrap_or(&joined))
-}
-
 /// A sentence for each column of a table, or of the files with names of its rows, that has nearly the name of `split` or `group` and is not
 /// used; `has` says whether the data has these two columns, and `used` are the columns of the vectors.
 pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], has: [bool; 2]) -> Vec<String> {
@@ -170,7 +74,8 @@ pub(crate) fn near_names(path: &Path, labels: Option<&Path>, used: &[String], ha
     columns.dedup();
     columns.retain(|column| !used.contains(column));
     let sentence = |column: String| {
-        let name = if !has[0] && (marks_a_part(&column) || NEARLY_SPLIT.contains(&letters(&column).as_str()))
+        let name = if !has[0]
+            && (part_hinted(&column).is_some() || NEARLY_SPLIT.contains(&letters(&column).as_str()))
         {
             "split"
         } else if !has[1] && NEARLY_GROUP.iter().any(|nearly| column.trim().eq_ignore_ascii_case(nearly)) {
@@ -230,6 +135,10 @@ mod tests {
             ("evaluation_status", &["train", "query", "gallery"]),
             ("subset", &["seen", "unseen"]),
             ("use", &["train", "Held-Out"]),
+            ("Usage", &["Training", "PublicTest", "PrivateTest"]),
+            ("phase", &["tr", "te"]),
+            ("dataset", &["A_train", "A_test", "B_train"]),
+            ("which", &["trainset", "testset"]),
         ] {
             let found = near_columns(&column(name, values), [false, false]);
             assert!(found.len() == 1 && found[0].contains(&format!("`{name}` seems")), "{name} {found:?}");
@@ -241,6 +150,8 @@ mod tests {
             ("partition", &["0", "0"]),
             ("access", &["public", "private"]),
             ("is_blurred", &["0", "1"]),
+            ("language", &["te", "te"]),
+            ("place", &["train station", "crossing"]),
         ] {
             assert!(near_columns(&column(name, values), [false, false]).is_empty(), "{name}");
         }

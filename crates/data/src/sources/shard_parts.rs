@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::file_names::text_of;
-use crate::part::{part_in_words, part_named, words_of};
+use crate::part::{part_hinted, part_in_words, part_named, words_of};
 use crate::place::ImagePlace;
 use crate::sources::listing::FoundImage;
 use crate::sources::shard_files::common_folder;
@@ -51,6 +51,9 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
         };
         return Err(Error::BadShard { path: path.to_path_buf(), reason });
     }
+    if named.is_none() && found.iter().all(|found| found.part.is_none()) {
+        require_no_hints(shards, path)?;
+    }
     // All shards of one part are data to split, unless samples say their parts themselves.
     if !(has(Part::Train) && has(Part::Test)) && found.iter().all(|found| found.part.is_none()) {
         return Ok(Vec::new());
@@ -78,11 +81,16 @@ pub(crate) fn give_parts(found: &mut [FoundImage], shards: &[PathBuf], path: &Pa
 
 /// A sentence about samples without a part, if others have one.
 fn unmarked(found: &[FoundImage]) -> Option<String> {
-    let test = found.iter().any(|found| found.part == Some(Part::Test));
+    let has = |part: Part| found.iter().any(|found| found.part == Some(part));
     let unmarked = || found.iter().filter(|found| found.part.is_none());
-    let first = unmarked().next().filter(|_| test)?;
+    let first = unmarked().next().filter(|_| has(Part::Train) || has(Part::Test))?;
+    let outcome = if has(Part::Test) {
+        "they are in the part `train`"
+    } else {
+        "because none is marked as test, the marks are ignored and parts are drawn"
+    };
     Some(format!(
-        "{} of {} images have no `split`, although others have one; they are in the part `train`. The first is {}.",
+        "{} of {} images have no `split`, although others have one; {outcome}. The first is {}.",
         unmarked().count(),
         found.len(),
         first.id
@@ -132,6 +140,32 @@ fn mixed_shards(
     )
 }
 
+/// Rejects shards whose names hint at both parts with words that are not read, such as `trn` and `tst`: their split would be ignored.
+fn require_no_hints(shards: &[PathBuf], path: &Path) -> Result<()> {
+    let above = common_folder(shards);
+    let words =
+        |shard: &PathBuf| shard.file_stem().map(|stem| words_of(&text_of(stem.as_ref()))).unwrap_or_default();
+    let mut said_by_all = shards.first().map(words).unwrap_or_default();
+    shards.iter().for_each(|shard| said_by_all.retain(|word| words(shard).contains(word)));
+    let hint = |shard: &PathBuf| {
+        let own: Vec<String> = words(shard).into_iter().filter(|word| !said_by_all.contains(word)).collect();
+        let folders = shard.parent().and_then(|folder| folder.strip_prefix(&above).ok()).into_iter();
+        let folders = folders.flat_map(Path::iter).map(|name| text_of(name.as_ref()));
+        part_hinted(&own.join(" ")).or_else(|| folders.rev().find_map(|name| part_hinted(&name)))
+    };
+    let of = |part: Part| shards.iter().find(|shard| hint(shard) == Some(part));
+    let (Some(train), Some(test)) = (of(Part::Train), of(Part::Test)) else { return Ok(()) };
+    Err(Error::BadShard {
+        path: path.to_path_buf(),
+        reason: format!(
+            "{} and {} seem to be of the parts train and test; give each name one of the words train and test, or choose the shards with a \
+             pattern",
+            text_of(train),
+            text_of(test)
+        ),
+    })
+}
+
 /// The part that the name of each shard or its folders say.
 fn parts_of_shards(shards: &[PathBuf]) -> Vec<Option<Part>> {
     let above = common_folder(shards);
@@ -179,5 +213,21 @@ mod tests {
             "all are `dev`"
         );
         assert_eq!(of(&["train-test.tar", "latest.tar"]), [None, None]);
+        assert_eq!(of(&["trainset-0.tar", "carsTest-0.tar"]), [Some(Train), Some(Test)]);
+    }
+
+    #[test]
+    fn other_words_for_the_parts_are_refused() {
+        let of = |shards: &[&str]| {
+            let shards: Vec<PathBuf> = shards.iter().map(PathBuf::from).collect();
+            require_no_hints(&shards, Path::new("d")).err().map(|error| error.to_string())
+        };
+        let said = of(&["d/car-trn-000.tar", "d/car-trn-001.tar", "d/car-tst-000.tar"]).unwrap();
+        assert!(
+            said.contains("car-trn-000.tar and d/car-tst-000.tar seem to be of the parts train and test"),
+            "{said}"
+        );
+        assert!(of(&["d/seen/0.tar", "d/unseen/0.tar"]).is_some());
+        assert_eq!(of(&["d/query-0.tar", "d/gallery-0.tar", "d/cars-0.tar"]), None);
     }
 }

@@ -415,6 +415,17 @@ impl Reading {
                 return;
             }
         }
+        // Names in upper and lower case mean the same key.
+        for name in ["label", "split", "group"] {
+            let mut same = json.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            let first = same.next();
+            if let Some(((one, a), (other, b))) = first.zip(same.next()).filter(|((_, a), (_, b))| a != b) {
+                let reason =
+                    format!("{one} is {} and {other} is {}", echo(&a.to_string()), echo(&b.to_string()));
+                self.bad.push(BadImage { path: path.join(&image), reason });
+                return;
+            }
+        }
         for name in ["label", "class", "cls"] {
             let key = named(&json, name).filter(|key| json.get(key).and_then(plain).is_some());
             if let Some(key) = key {

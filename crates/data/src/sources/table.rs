@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use widemargin_tables::{
-    ColumnPattern, Error as TableError, OpenTable, Problem, column_names, echo_list, open_columns,
+    ColumnPattern, Error as TableError, OpenTable, Problem, column_names, echo_list, is_sample_weight,
+    names_path, open_columns,
 };
 
 use crate::{Error, Result};
@@ -15,6 +16,21 @@ pub(crate) fn open_table(
     columns: Option<&ColumnPattern>,
 ) -> Result<OpenTable> {
     open_columns(path, labels, columns).map_err(|error| no_table(path, error))
+}
+
+/// Rejects a column of sample weights in the files with names of the rows, which training would ignore. Those of the table itself are rejected
+/// with its columns.
+pub(crate) fn require_no_weights(path: &Path, labels: Option<&Path>) -> Result<()> {
+    let names = names_path(path);
+    for file in [Some(names.as_path()), labels].into_iter().flatten() {
+        let weight = column_names(file).into_iter().find(|name| is_sample_weight(name));
+        if let Some(column) = weight {
+            return Err(Problem::SampleWeights { column, advice: "remove it, or rename it".to_owned() }
+                .at(file)
+                .into());
+        }
+    }
+    Ok(())
 }
 
 /// Other names that lists of images use for the column `path`.

@@ -282,7 +282,7 @@ fn left_out_with_groups(set: &SampleSet, classes: &OpenSetSplit, parts: &[SplitP
     }
     (left_out > 0).then(|| {
         format!(
-            "Left out {left_out} of {all} {} of unseen classes, because their groups are in the training part.",
+            "Left out {left_out} of {all} {} of unseen classes, because their groups were drawn into the training part.",
             set.kind()
         )
     })

@@ -68,12 +68,42 @@ impl From<Part> for SplitPart {
 pub struct SplitFile {
     about: String,
     samples: Vec<(String, SplitPart)>,
+    /// If the samples are known by their row numbers: a checksum of the classes of the rows, in order.
+    rows: Option<u32>,
+}
+
+/// Start of the line with the checksum of the rows.
+const ROWS: &str = "# rows ";
+
+/// A checksum of the classes of rows that are known by their numbers only, in order; `None` if they have other names. With the rows in another
+/// order, the numbers would mean other samples.
+fn rows_by_number<'a>(
+    names: impl Iterator<Item = String>,
+    classes: impl Iterator<Item = &'a str>,
+) -> Option<u32> {
+    let mut sum = crc32fast::Hasher::new();
+    for (row, (name, class)) in names.zip(classes).enumerate() {
+        if name != format!("row {row}") {
+            return None;
+        }
+        sum.update(class.as_bytes());
+        sum.update(&[0]);
+    }
+    Some(sum.finalize())
 }
 
 impl SplitFile {
     /// A split of these samples; `about` is a comment about its origin, in one line.
     pub fn new(about: impl Into<String>, samples: impl IntoIterator<Item = (String, SplitPart)>) -> Self {
-        Self { about: about.into(), samples: samples.into_iter().collect() }
+        Self { about: about.into(), samples: samples.into_iter().collect(), rows: None }
+    }
+
+    /// With the classes of the samples, in order. If the samples have only row numbers for names, the file stores a checksum of them, and a set
+    /// whose rows have other classes is refused.
+    #[must_use]
+    pub fn of_classes<'a>(mut self, classes: impl Iterator<Item = &'a str>) -> Self {
+        self.rows = rows_by_number(self.samples.iter().map(|(name, _)| name.clone()), classes);
+        self
     }
 
     /// The samples with their parts, in order.
@@ -90,7 +120,8 @@ impl SplitFile {
     fn text(&self) -> String {
         let about = self.about.replace(['\n', '\r'], " ");
         let start = format!("# {HEADING} {VERSION}\n# crc32 {UNKNOWN_CHECKSUM}\n# {about}\n");
-        let mut text = start.into_bytes();
+        let rows = self.rows.map_or_else(String::new, |rows| format!("{ROWS}{rows:08x}\n"));
+        let mut text = (start + &rows).into_bytes();
         let rows = self.samples.iter().map(|(sample, part)| [sample.as_str(), part.name()]);
         for row in [["sample", "part"]].into_iter().chain(rows) {
             write_row(&mut text, row).expect("memory takes everything");
@@ -149,7 +180,7 @@ impl SplitFile {
             return Err(wrong(Problem::Empty));
         }
         let about = path.display().to_string();
-        Ok(Self { about, samples })
+        Ok(Self { about, samples, rows: stored_rows(path) })
     }
 
     /// The part of each sample of `set`, in its order.
@@ -168,6 +199,13 @@ impl SplitFile {
         };
         let found: Vec<Option<SplitPart>> =
             (0..set.len()).map(|sample| parts.remove(set.sample_id(sample).as_str())).collect();
+        let classes = || set.labels().iter().map(|class| set.class_names()[*class as usize].as_str());
+        let names = (0..set.len()).map(|sample| set.sample_id(sample));
+        if let Some(rows) = self.rows.filter(|_| found.iter().all(Option::is_some))
+            && rows_by_number(names, classes()).is_some_and(|found| found != rows)
+        {
+            return Err(Error::SplitRows { path: path.to_path_buf() });
+        }
         if let Some(first) = found.iter().position(Option::is_none) {
             let count = found.iter().filter(|part| part.is_none()).count();
             return Err(misfit("does not list samples of the data", count, set.sample_id(first)));
@@ -180,6 +218,13 @@ impl SplitFile {
         }
         Ok(found.into_iter().flatten().collect())
     }
+}
+
+/// The checksum of the rows in the comments of a file.
+fn stored_rows(path: &Path) -> Option<u32> {
+    let text = read_text(path).ok()?;
+    let mut comments = text.lines().take_while(|line| line.starts_with('#'));
+    comments.find_map(|line| u32::from_str_radix(line.strip_prefix(ROWS)?.trim(), 16).ok())
 }
 
 /// Rejects a file of this program that does not fit its checksum, which is optional. Other files have none.

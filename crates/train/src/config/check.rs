@@ -1,11 +1,12 @@
 //! The ranges of the settings, and warnings about settings that have no effect.
 
 use super::{
-    Config, HeadModeName, HeadSection, OptimiserName, PrecisionName, SamplerConfig, SamplerName,
-    ScheduleConfig, ScheduleName,
+    AugmentConfig, Config, DataConfig, HeadModeName, HeadSection, ModelConfig, OptimiserName,
+    OptimiserSection, PrecisionName, SamplerConfig, SamplerName, ScheduleConfig, ScheduleName,
 };
 use crate::Error;
 use std::fmt::Display;
+use widemargin_data::Preprocessing;
 use widemargin_head::{HeadConfig, ProductPrecision};
 use widemargin_model::{BackboneName, device};
 use widemargin_objective::{AnyObjective, ClassObjective};
@@ -240,6 +241,59 @@ impl Config {
             "head.mode: `screened` with `adamw` ends with a lower accuracy than `dense`; use `dense`, or the optimiser `sgd`"
                 .into(),
         );
+        let (o, usual) = (&self.optimiser, OptimiserSection::default());
+        let (a, table) = (&self.augment, d.is_table());
+        let no_effect = |key: &str, why: &str| format!("{key}: no effect, because {why}");
+        for (is_set, uses, key, only) in [
+            (s.factor != ScheduleConfig::default().factor, steps, "factor", "`step`"),
+            (s.floor != ScheduleConfig::default().floor, s.name == ScheduleName::Cosine, "floor", "`cosine`"),
+            (
+                s.power != ScheduleConfig::default().power,
+                s.name == ScheduleName::Polynomial,
+                "power",
+                "`polynomial`",
+            ),
+        ] {
+            warn(
+                is_set && !uses,
+                no_effect(&format!("schedule.{key}"), &format!("only the schedule {only} uses it")),
+            );
+        }
+        let sgd = o.name == OptimiserName::Sgd;
+        for (is_set, uses, key, only) in [
+            (o.momentum != usual.momentum, sgd, "momentum", "`sgd`"),
+            (o.beta_1 != usual.beta_1, !sgd, "beta_1", "`adamw`"),
+            (o.beta_2 != usual.beta_2, !sgd, "beta_2", "`adamw`"),
+            (o.epsilon != usual.epsilon, !sgd, "epsilon", "`adamw`"),
+        ] {
+            warn(
+                is_set && !uses,
+                no_effect(&format!("optimiser.{key}"), &format!("only the optimiser {only} uses it")),
+            );
+        }
+        warn(
+            m.backbone != BackboneName::Mlp && m.hidden != ModelConfig::default().hidden,
+            no_effect("model.hidden", "only the backbone `mlp` has hidden layers"),
+        );
+        let sides = (d.channels, d.height, d.width);
+        let (images, read) = (DataConfig::default(), Preprocessing::default());
+        for (is_set, key) in [
+            (sides != (images.channels, images.height, images.width), "data.channels, height and width"),
+            (d.max_bad != images.max_bad, "data.max_bad"),
+            (d.background.is_some_and(|background| background != read.background), "data.background"),
+            (d.depth.is_some_and(|depth| depth != read.depth), "data.depth"),
+            (*a != AugmentConfig::default(), "augment"),
+        ] {
+            warn(table && is_set, no_effect(key, "it is for images, and the data is a table"));
+        }
+        warn(
+            d.unseen.is_some() && !d.unseen_classes.is_empty(),
+            no_effect("data.unseen", "unseen_classes names the classes"),
+        );
+        warn(
+            d.unseen.is_some() && d.closed_set,
+            no_effect("data.unseen", "closed_set trains on every class"),
+        );
         let dropless = !(m.backbone.is_iresnet() || m.backbone == BackboneName::Mlp);
         warn(
             dropless && m.dropout > 0.0,
@@ -368,7 +422,7 @@ mod tests {
     fn settings_without_effect_are_reported() {
         type Change = fn(&mut Config);
         assert_eq!(Config::default().warnings(), Vec::<String>::new());
-        let changes: [(&str, Change); 15] = [
+        let changes: [(&str, Change); 24] = [
             ("[8.0, 9.0] are never reached", |c| {
                 c.schedule.name = ScheduleName::Step;
                 c.schedule.milestones = vec![3.0, 8.0, 9.0];
@@ -389,6 +443,30 @@ mod tests {
             ("data.unseen_classes", |c| {
                 c.data.closed_set = true;
                 c.data.unseen_classes = vec!["Bag".into()];
+            }),
+            ("schedule.factor: no effect, because only the schedule `step`", |c| c.schedule.factor = 0.5),
+            ("schedule.power: no effect", |c| c.schedule.power = 3.0),
+            ("schedule.floor: no effect", |c| {
+                c.schedule.name = ScheduleName::Constant;
+                c.schedule.floor = 0.1;
+            }),
+            ("optimiser.momentum: no effect, because only the optimiser `sgd`", |c| {
+                c.optimiser.name = OptimiserName::AdamW;
+                c.optimiser.momentum = 0.5;
+            }),
+            ("optimiser.beta_1: no effect", |c| c.optimiser.beta_1 = 0.5),
+            ("model.hidden: no effect", |c| c.model.hidden = vec![64]),
+            ("data.unseen: no effect, because unseen_classes", |c| {
+                c.data.unseen = Some(3);
+                c.data.unseen_classes = vec!["Bag".into(), "Coat".into()];
+            }),
+            ("augment: no effect, because it is for images", |c| {
+                (c.data.path, c.model.backbone) = (Some("vectors.npy".into()), BackboneName::Linear);
+                c.augment.erase = 0.5;
+            }),
+            ("data.depth: no effect", |c| {
+                (c.data.path, c.model.backbone) = (Some("vectors.npy".into()), BackboneName::Linear);
+                c.data.depth = Some(12);
             }),
             ("head.rate: no effect", |c| c.head.rate = 0.2),
             ("head.threshold: no effect", |c| c.head.threshold = Some(0.01)),

@@ -17,6 +17,7 @@ use widemargin_data::{ImageShape, Normalisation, SampleSet, evaluation_batches};
 use widemargin_embedder::{Description, Model, Takes};
 use widemargin_head::{
     HeadConfig, HeadMode, HeadSize, MatRef, Optimiser, OptimiserConfig, ProductPrecision, TrainingHead,
+    nearest_class_mean,
 };
 use widemargin_model::parameters::{self, Parameter, Role};
 use widemargin_model::{Backbone, BackboneConfig, Pass, device};
@@ -203,8 +204,7 @@ impl Trainer {
         Ok(embeddings)
     }
 
-    /// Mean direction of each known class over some of its training samples, `[classes, dim]`; they replace class centres if the
-    /// head has none.
+    /// Mean direction of each known class over some of its training samples, `[classes, dim]`.
     fn class_means(&self, prepared: &Prepared) -> Result<Vec<f32>, Error> {
         let (classes, dim) = (self.head.classes(), self.head.dim());
         let mut counts = vec![0; classes];
@@ -233,14 +233,31 @@ impl Trainer {
     /// # Errors
     /// If an image cannot be read or an embedding is not finite.
     pub fn known_accuracy(&self, prepared: &Prepared) -> Result<Option<f64>, Error> {
+        self.accuracy(prepared, self.head.needs_class_means())
+    }
+
+    /// As [`known_accuracy`](Self::known_accuracy), by the nearest mean of training samples also if the head has class centres: the measure that
+    /// all objectives and untrained models have in common.
+    ///
+    /// # Errors
+    /// As [`known_accuracy`](Self::known_accuracy).
+    pub fn known_accuracy_by_means(&self, prepared: &Prepared) -> Result<Option<f64>, Error> {
+        self.accuracy(prepared, true)
+    }
+
+    fn accuracy(&self, prepared: &Prepared, by_means: bool) -> Result<Option<f64>, Error> {
         let known = &prepared.known;
         if known.samples.is_empty() {
             return Ok(None);
         }
         let embeddings = self.embed(prepared, &known.samples)?;
         let features = MatRef::new(&embeddings, known.samples.len(), self.head.dim()).expect("as embedded");
-        let means = if self.head.needs_class_means() { self.class_means(prepared)? } else { Vec::new() };
-        let predicted = self.head.predict(features, &means)?;
+        let predicted = if by_means {
+            let shape = (self.head.classes(), self.head.dim());
+            nearest_class_mean(features, &self.class_means(prepared)?, shape)?
+        } else {
+            self.head.predict(features, &[])?
+        };
         let correct = predicted.iter().zip(&known.labels).filter(|(a, b)| a == b).count();
         Ok(Some(correct as f64 / predicted.len() as f64))
     }
@@ -256,6 +273,7 @@ impl Trainer {
             preprocessing: prepared.set.images().map(|set| set.preprocessing().unwrap_or_default()),
             objective: self.head.formula(),
             classes: prepared.classes.clone(),
+            trained_samples: prepared.trained_samples(),
             columns: prepared.set.columns().map(<[String]>::to_vec),
         }
     }

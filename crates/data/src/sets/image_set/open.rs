@@ -107,7 +107,9 @@ impl ImageSet {
             let largest = labels().filter(|label| *label < MAX_NUMBERED).max().unwrap_or(0);
             (0..=largest).map(|label| label.to_string()).collect()
         };
-        Self::from_idx(&name_of(folder), folder, [train, test], &names)
+        let mut set = Self::from_idx(&name_of(folder), folder, [train, test], &names)?;
+        set.catalogue.warnings = idx::notes(folder, files);
+        Ok(set)
     }
 
     fn from_idx(name: &str, origin: &Path, parts: [IdxPart; 2], names: &[String]) -> Result<Self> {

@@ -87,7 +87,12 @@ pub fn divide(census: &Census, options: &DivideOptions) -> Result<SplitFile> {
         by.name(),
         if by == DivideBy::Class { format!(", hold-out {hold_out}") } else { String::new() }
     );
-    Ok(SplitFile::new(about, census.samples.iter().map(|sample| sample.id.clone()).zip(parts)))
+    let classes = census
+        .samples
+        .iter()
+        .map(|sample| sample.class.map_or("", |class| census.class_names[class as usize].as_str()));
+    let named = census.samples.iter().map(|sample| sample.id.clone()).zip(parts);
+    Ok(SplitFile::new(about, named).of_classes(classes))
 }
 
 /// Rejects a split that no model could be trained and evaluated with.
