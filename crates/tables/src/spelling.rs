@@ -74,7 +74,8 @@ pub fn spelling(a: &str, b: &str) -> Option<&'static str> {
 
 /// As [`spelling`], also for names that differ only in leading zeros, such as `c1` and `c01`, or in separators, such as `a_1` and `a-1`.
 fn loose_spelling(a: &str, b: &str) -> Option<&'static str> {
-    let zeros = || (appearance(a) == appearance(b)).then_some("in leading zeros");
+    let shown = |name: &str| without_leading_zeros(&common_form(name));
+    let zeros = || (shown(a) == shown(b)).then_some("in leading zeros");
     let separators = || (loose_form(a) == loose_form(b)).then_some(SEPARATORS);
     if a == b { None } else { spelling(a, b).or_else(zeros).or_else(separators) }
 }

@@ -344,7 +344,7 @@ fn images_of_16_bits_are_scaled_by_their_depth() {
     let place = place();
     for class in 0..4_u16 {
         for number in 0..8_u16 {
-            let pixel = |x: u32, y: u32| Luma([(x as u16 * (class + 1) + y as u16 * number) % 100]);
+            let pixel = |x: u32, y: u32| Luma([(x as u16 * 13 + y as u16 * (number + 1) + 3 * class) % 100]);
             let image = DynamicImage::ImageLuma16(ImageBuffer::from_fn(8, 8, pixel));
             place.write(&format!("d/c{class}/{number}.png"), &encoded(&image, ImageFormat::Png));
         }
@@ -354,7 +354,7 @@ fn images_of_16_bits_are_scaled_by_their_depth() {
     assert_eq!(found["duplicates"]["copies"], 0, "equal in the upper 8 bits only");
     let said = stderr(&train(&place, "d", &["--closed-set"], "dark"));
     assert!(
-        said.contains("of 16 bits have values from 0 to 77 only") && said.contains("`depth = 7`"),
+        said.contains("of 16 bits have values from 0 to 99 only") && said.contains("`depth = 7`"),
         "{said}"
     );
     place.write("tiny.toml", TINY.replace("[data]", "[data]\ndepth = 7").as_bytes());
