@@ -72,7 +72,7 @@ pub(super) fn fits(shape: &ConvolutionShape) -> bool {
 /// The faster size for a convolution that fits, or `None` where the direct product is faster. `outputs` are the rows and columns
 /// that are tiled: those of the input for its gradient, else those of the output.
 ///
-/// The rule counts multiplications per pair of channels. Effective GFLOP/s of one core of an AMD EPYC of the fifth generation with AVX-512
+/// The rule counts multiplications per pair of channels. Effective GFLOP/s of one core of an AMD EPYC of the fourth generation with AVX-512
 /// (forward; processor time on a busy machine, so only the ratios count):
 ///
 /// | channels, outputs, batch | direct | `Two` | `Four` |
