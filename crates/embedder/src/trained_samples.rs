@@ -26,6 +26,7 @@ impl TrainedSamples {
     }
 
     /// The samples of both.
+    #[must_use]
     pub fn with(&self, more: &Self) -> Self {
         Self::new(self.digests.iter().chain(&more.digests).copied())
     }
@@ -53,7 +54,8 @@ impl TrainedSamples {
 
 impl Serialize for TrainedSamples {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text: String = self.digests.iter().map(|digest| format!("{digest:08x}")).collect();
+        let text: Vec<String> = self.digests.iter().map(|digest| format!("{digest:08x}")).collect();
+        let text = text.concat();
         serializer.serialize_str(&text)
     }
 }

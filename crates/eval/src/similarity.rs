@@ -198,8 +198,8 @@ mod tests {
             let value = |row: usize, at: usize| {
                 let hash = (row * 7919 + at * 104_729 + row * at * 31) % 1009;
                 [
-                    if hash % 2 == 0 { 1.0 } else { -1.0 },
-                    f32::from(u8::from(hash % 3 == 0 || at == 0)),
+                    if hash.is_multiple_of(2) { 1.0 } else { -1.0 },
+                    f32::from(u8::from(hash.is_multiple_of(3) || at == 0)),
                     (hash % 7) as f32 - 3.0,
                 ][of_kind]
             };

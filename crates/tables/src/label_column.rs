@@ -40,13 +40,11 @@ impl Candidate {
     fn fits(&mut self, value: f32, class: usize) -> bool {
         // Both zeros are one value.
         let bits = (value + 0.0).to_bits();
-        match self.of_class.get(class) {
-            Some(known) => *known == bits,
-            None => {
-                self.of_class.push(bits);
-                value.fract() == 0.0 && self.values.insert(bits)
-            }
+        if let Some(known) = self.of_class.get(class) {
+            return *known == bits;
         }
+        self.of_class.push(bits);
+        value.fract() == 0.0 && self.values.insert(bits)
     }
 }
 

@@ -71,17 +71,14 @@ pub(crate) fn run(arguments: &RetrievalArguments) -> anyhow::Result<()> {
     let cameras = if arguments.exclude_same_camera {
         let mut known = ClassNames::new();
         let of_queries = input::cameras(&queries, arguments.cameras.as_deref(), "--cameras", &mut known)?;
-        let of_gallery = match &gallery {
-            Some(set) => {
-                let (file, count) = (arguments.gallery_cameras.as_deref(), known.names().len());
-                let found = input::cameras(set, file, "--gallery-cameras", &mut known)?;
-                camera_notes = input::compared_cameras(&known, count, &found)?;
-                found
-            }
-            None => {
-                camera_notes = nothing_excluded(&queries, &of_queries);
-                of_queries.clone()
-            }
+        let of_gallery = if let Some(set) = &gallery {
+            let (file, count) = (arguments.gallery_cameras.as_deref(), known.names().len());
+            let found = input::cameras(set, file, "--gallery-cameras", &mut known)?;
+            camera_notes = input::compared_cameras(&known, count, &found)?;
+            found
+        } else {
+            camera_notes = nothing_excluded(&queries, &of_queries);
+            of_queries.clone()
         };
         Some((of_queries, of_gallery))
     } else {

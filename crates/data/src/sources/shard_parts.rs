@@ -146,7 +146,9 @@ fn require_no_hints(shards: &[PathBuf], path: &Path) -> Result<()> {
     let words =
         |shard: &PathBuf| shard.file_stem().map(|stem| words_of(&text_of(stem.as_ref()))).unwrap_or_default();
     let mut said_by_all = shards.first().map(words).unwrap_or_default();
-    shards.iter().for_each(|shard| said_by_all.retain(|word| words(shard).contains(word)));
+    for shard in shards {
+        said_by_all.retain(|word| words(shard).contains(word));
+    }
     let hint = |shard: &PathBuf| {
         let own: Vec<String> = words(shard).into_iter().filter(|word| !said_by_all.contains(word)).collect();
         let folders = shard.parent().and_then(|folder| folder.strip_prefix(&above).ok()).into_iter();
