@@ -28,6 +28,7 @@ mod image;
 mod method;
 pub mod mixed;
 mod packed;
+mod shared;
 mod tile;
 mod turn;
 mod winograd;

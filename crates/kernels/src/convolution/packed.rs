@@ -9,8 +9,6 @@ use super::arithmetic::Arithmetic;
 use super::tile::{self, WeightPanel, WeightPanels};
 use crate::simd::{InstructionSet, Lanes, dispatch};
 use rayon::prelude::*;
-use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Bytes of packed patches that stay in the first-level cache together with a panel of weights.
@@ -237,53 +235,6 @@ unsafe fn pack_channels<L: Lanes>(
                     for at in 0..piece.length {
                         *to.add(at) = *from.add(stride * at);
                     }
-                }
-            }
-        }
-    }
-}
-
-/// A slice that several tasks write, each to its own places.
-pub(super) struct SharedOutput<'a> {
-    start: *mut f32,
-    length: usize,
-    slice: PhantomData<&'a mut [MaybeUninit<f32>]>,
-}
-
-// SAFETY: the only access is `write`, whose caller promises that no two threads write the same place.
-unsafe impl Sync for SharedOutput<'_> {}
-
-impl<'a> SharedOutput<'a> {
-    pub(super) fn new(slice: &'a mut [MaybeUninit<f32>]) -> Self {
-        Self { start: slice.as_mut_ptr().cast(), length: slice.len(), slice: PhantomData }
-    }
-
-    /// Adjacent places.
-    ///
-    /// # Safety
-    /// No other thread uses these places in the lifetime of the slice.
-    #[expect(clippy::mut_from_ref, reason = "the caller promises that there is one reference to each place")]
-    pub(super) unsafe fn places(&self, first: usize, length: usize) -> &mut [MaybeUninit<f32>] {
-        assert!(first + length <= self.length, "output out of range");
-        // SAFETY: within the slice, by the assertion; not used by another thread, as the caller promises.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(first).cast(), length) }
-    }
-
-    /// Writes `values` to every `step`-th place from `first` on.
-    ///
-    /// # Safety
-    /// No other thread writes these places in the lifetime of `self`.
-    pub(super) unsafe fn write(&self, first: usize, step: usize, values: &[f32]) {
-        let Some(last) = values.len().checked_sub(1) else { return };
-        assert!(first + last * step < self.length, "output out of range");
-        // SAFETY: within the slice, by the assertion; not written by another thread, as the caller promises.
-        unsafe {
-            let to = self.start.add(first);
-            if step == 1 {
-                std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
-            } else {
-                for (at, value) in values.iter().enumerate() {
-                    *to.add(at * step) = *value;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Transformed filters, and the gradient of the filters from its transform.
 
+use super::super::shared::SharedOutput;
 use super::super::turn::turn;
 use super::maps::{MOST, Map, Size, column};
 use super::product;
@@ -43,7 +44,7 @@ impl Filters {
         // SAFETY: the tasks write every place, panel, input and column, each its own.
         let values = unsafe {
             written(S::PLACES * pitch, |values| {
-                let to = Start(values.as_mut_ptr().cast());
+                let to = SharedOutput::new(values);
                 (0..panels * wide / BLOCK).into_par_iter().for_each(|block| {
                     let first = block * BLOCK;
                     let at = first / wide * depth * wide + first % wide;
@@ -52,21 +53,6 @@ impl Filters {
             })
         };
         Self { values, pitch }
-    }
-}
-
-/// A pointer that tasks share, each for its own columns.
-struct Start(*mut f32);
-
-// SAFETY: every task writes its own columns.
-unsafe impl Sync for Start {}
-
-impl Start {
-    /// # Safety
-    /// There are more than `at` values.
-    unsafe fn at(&self, at: usize) -> *mut f32 {
-        // SAFETY: as the caller promises.
-        unsafe { self.0.add(at) }
     }
 }
 

@@ -22,6 +22,7 @@ mod tiles;
 
 use super::ConvolutionShape;
 use super::finish::Finish;
+use super::shared::SharedOutput;
 use crate::fresh::written;
 use crate::simd::InstructionSet;
 use filters::{FilterOrder, Filters, filter_gradients};
@@ -292,18 +293,6 @@ impl SharedTiles {
     }
 }
 
-/// The first value of planes that several tasks write, each its own rows.
-struct SharedPlanes(*mut f32);
-
-// SAFETY: every task writes its own rows of its own blocks of channels.
-unsafe impl Sync for SharedPlanes {}
-
-impl SharedPlanes {
-    fn start(&self) -> *mut f32 {
-        self.0
-    }
-}
-
 /// Does `work` for `0..count`, on all threads if `together`.
 fn each(together: bool, count: usize, work: impl Fn(usize) + Send + Sync) {
     if together {
@@ -334,7 +323,7 @@ fn convolve<S: Size>(
     } else {
         (TASK_BYTES / bytes_per_row).clamp(1, rows.div_ceil(TASKS))
     };
-    let output = SharedPlanes(output.as_mut_ptr().cast());
+    let output = SharedOutput::new(output);
     let chunk = |(tiles, sums): &mut (Transformed, Transformed), chunk: usize| {
         let first = chunk * rows_per_chunk;
         let rows = rows_per_chunk.min(rows - first);
@@ -380,7 +369,7 @@ fn convolve<S: Size>(
                     shared.from(block, row * grid.across),
                     to,
                     grid.row(first + row, block, 0),
-                    output.start(),
+                    output.at(0),
                     finish,
                 );
             }
