@@ -57,14 +57,12 @@ impl Model {
         let device = widemargin_model::device::by_name("cpu")?;
         let backbone = Backbone::empty(&description.backbone, &device)?;
         let backbone = parameters::with_parameters(backbone, weights)?;
-        Ok(Self {
-            description,
-            backbone,
-            device,
-            inference: OnceLock::new(),
-            products: ProductPrecision::F32,
-            fingerprint: None,
-        })
+        Ok(Self::of(description, backbone, device))
+    }
+
+    fn of(description: Description, backbone: Backbone, device: Device) -> Self {
+        let (inference, products) = (OnceLock::new(), ProductPrecision::F32);
+        Self { description, backbone, device, inference, products, fingerprint: None }
     }
 
     pub(crate) fn with_fingerprint(self, fingerprint: Fingerprint) -> Self {
@@ -77,14 +75,7 @@ impl Model {
     /// [`Error::Data`] for a normalisation that does not fit the backbone's input.
     pub fn from_backbone(description: Description, backbone: Backbone, device: Device) -> Result<Self> {
         description.normalisation.validate(description.backbone.input.channels)?;
-        Ok(Self {
-            description,
-            backbone,
-            device,
-            inference: OnceLock::new(),
-            products: ProductPrecision::F32,
-            fingerprint: None,
-        })
+        Ok(Self::of(description, backbone, device))
     }
 
     /// The same model with products of bfloat16 factors on the CPU, or of f32 again. Sums, normalisation and the rest stay f32. The cosine of
